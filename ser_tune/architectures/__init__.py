@@ -1,0 +1,17 @@
+"""Architectures, one a file. To add one: a module with an `ARCHITECTURE`, and its line here."""
+
+from ..components import Catalogue
+from .base import Architecture, InputShape
+
+__all__ = ["ARCHITECTURES", "Architecture", "InputShape"]
+
+ARCHITECTURES: Catalogue[Architecture] = Catalogue(
+    kind="architecture",
+    package=__name__,
+    modules={
+        "3d_acrnn": "acrnn_3d",
+        "alex_net": "alex_net",
+        "fcn_attention": "fcn_attention",
+    },
+    attribute="ARCHITECTURE",
+)

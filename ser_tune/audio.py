@@ -1,0 +1,113 @@
+"""Reading speech: one function from a file to mono float32 samples at 16 kHz, with every doubt an error."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from .errors import AudioError
+
+__all__ = ["SAMPLE_RATE_HZ", "read_speech", "to_speech"]
+
+SAMPLE_RATE_HZ = 16_000
+"""The rate that all features are computed at."""
+_PROMISE = re.compile(r"^\s*(?!RIFF|FORM)\S.*: (\d+) \(should be (\d+)\)", re.MULTILINE)
+"""How libsndfile notes that a header promises one number of bytes and the file holds another.
+
+RIFF and FORM promise the size of the whole file, which many programs get wrong; the samples' own chunk has a
+line too if it is cut short.
+"""
+_UNKNOWN_LENGTH = 0x7FFF_F000
+"""A promise from here up is what programs write that send sound down a pipe, not knowing its length."""
+
+
+def read_speech(path: Path, *, start_s: float = 0.0, end_s: float | None = None) -> np.ndarray:
+    """Decode a recording, or a stretch of it.
+
+    Args:
+        path: A file in any format libsndfile knows; the content decides, not the file's ending.
+        start_s: Where the stretch starts, in seconds.
+        end_s: Where it ends, in seconds; None means the end of the file.
+
+    Returns:
+        Samples, shape (N,), float32, 16 kHz mono.
+
+    Raises:
+        AudioError: The file is missing, not audio, truncated, empty, silent, or holds values that are not
+                finite; or the stretch lies outside it.
+    """
+    try:
+        with soundfile.SoundFile(path) as file:
+            if _is_truncated(file.extra_info):
+                raise AudioError(f"{path} is truncated: its header promises more samples than the file holds")
+            start = round(start_s * file.samplerate)
+            stop = file.frames if end_s is None else round(end_s * file.samplerate)
+            if not 0 <= start <= stop <= file.frames:
+                length_s = file.frames / file.samplerate
+                raise AudioError(f"{path}: the stretch {start_s} s to {end_s} s is not within its {length_s:.3f} s")
+            file.seek(start)
+            samples = file.read(stop - start, dtype="float32", always_2d=True)
+            if len(samples) < stop - start:  # MP3 has no size of bytes to compare
+                raise AudioError(f"{path} is truncated: it promises {stop - start} samples and holds {len(samples)}")
+            rate = file.samplerate
+    except FileNotFoundError:
+        raise AudioError(f"{path} does not exist") from None
+    except (soundfile.LibsndfileError, OSError) as error:
+        if not path.exists():
+            raise AudioError(f"{path} does not exist") from None
+        if path.is_file() and path.stat().st_size == 0:
+            raise AudioError(f"{path} is empty; expected a sound file") from None
+        raise AudioError(f"{path} cannot be decoded as audio: {_reason(error)}") from None
+    return to_speech(samples, rate, source=str(path))
+
+
+def _is_truncated(extra_info: str) -> bool:
+    """Whether the samples' chunk is cut short; an odd byte is padding, not a sample."""
+    promises = [(int(promised), int(held)) for promised, held in _PROMISE.findall(extra_info)]
+    return any(promised < _UNKNOWN_LENGTH and promised > held + 1 for promised, held in promises)
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "error_string", error)).rstrip(".")
+
+
+def to_speech(samples: np.ndarray, sample_rate_hz: int, *, source: str = "the waveform") -> np.ndarray:
+    """Bring samples to the one form that features are computed from.
+
+    Args:
+        samples: Shape (N,) or (N, channels), finite, any float or integer type; channels are averaged.
+        sample_rate_hz: Their rate; another than 16 kHz is resampled by soxr.
+        source: What to call the samples in an error message.
+
+    Returns:
+        Samples, shape (M,), float32, 16 kHz mono.
+
+    Raises:
+        AudioError: There are none, they are not numbers, not finite, or all zero.
+    """
+    samples = np.asarray(samples)
+    if samples.ndim not in (1, 2) or samples.size == 0:
+        raise AudioError(f"{source} holds no samples (shape {samples.shape}); expected (N,) or (N, channels)")
+    if np.issubdtype(samples.dtype, np.integer):
+        limits = np.iinfo(samples.dtype)
+        scale = (limits.max + 1 - limits.min) / 2
+        samples = (samples - (limits.min + scale)) / scale  # unsigned samples are silent in the middle
+    if not np.issubdtype(samples.dtype, np.floating):
+        raise AudioError(f"{source} holds values of type {samples.dtype}; expected floats or integers")
+    samples = np.ascontiguousarray(samples, dtype=np.float32)
+    if samples.ndim == 2:
+        samples = samples.mean(axis=1)
+    if not np.isfinite(samples).all():
+        raise AudioError(f"{source} holds samples that are not finite numbers")
+    if not samples.any():
+        raise AudioError(f"{source} is silent: all of its {len(samples)} samples are zero")
+    if sample_rate_hz <= 0:
+        raise AudioError(f"{source} has sample rate {sample_rate_hz}; expected a positive number of Hz")
+    if sample_rate_hz != SAMPLE_RATE_HZ:
+        count = len(samples)
+        samples = soxr.resample(samples, sample_rate_hz, SAMPLE_RATE_HZ)
+        if not len(samples):
+            raise AudioError(f"{source} is too short: {count} samples at {sample_rate_hz} Hz leave none at 16 kHz")
+    return samples

@@ -1,0 +1,34 @@
+"""The command line: the only room that prints. Heavy imports happen inside the command that needs them."""
+
+import errno
+import sys
+
+__all__ = ["main"]
+
+DISK_ERRORS = {errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EACCES, errno.EPERM}
+
+
+def main() -> None:
+    """Run `ser-tune`: 0 where all went well, 2 where the user can mend it, 130 after Ctrl-C."""
+    from ..errors import SerTuneError
+    from .app import app
+
+    try:
+        app(prog_name="ser-tune")
+    except SerTuneError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output went away; there is nobody left to tell
+        sys.exit(0)
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        _fail(f"'{error.filename or 'a file'}' cannot be written: {error.strerror}")
+
+
+def _fail(message: str) -> None:
+    sys.stderr.write(f"error: {message}\n")
+    sys.exit(2)

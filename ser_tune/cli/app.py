@@ -1,0 +1,214 @@
+"""The commands: what they are called, what they take, and which room does the work."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="Experiment manager for speech emotion recognition: Optuna studies, tracked in MLflow, champions by name.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+StudyFile = Annotated[
+    Path | None, typer.Argument(metavar="[FILE]", help="A study file, YAML; options win over it.", show_default=False)
+]
+Model = Annotated[str | None, typer.Option("--model", help="Architecture, such as 3d_acrnn.", show_default=False)]
+CorpusName = Annotated[str | None, typer.Option("--corpus", help="Corpus: demo (default), emodb or manifest.")]
+Data = Annotated[
+    Path | None, typer.Option("--data", help="The corpus's folder; for manifest, its CSV file.", show_default=False)
+]
+Features = Annotated[
+    str | None, typer.Option("--features", help="Feature set; default: the architecture's own.", show_default=False)
+]
+Name = Annotated[
+    str | None, typer.Option("--name", help="The study's name; default: CORPUS-MODEL-FEATURES.", show_default=False)
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="PATH=VALUE", help="Fix any setting of `ser-tune options`; repeatable.", show_default=False
+    ),
+]
+Refit = Annotated[bool, typer.Option("--refit", help="Register one network trained on all speakers, not the folds'.")]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri", help="MLflow's; default: MLFLOW_TRACKING_URI, or mlruns/mlflow.db.", show_default=False
+    ),
+]
+Storage = Annotated[
+    str | None, typer.Option("--storage", help="Optuna's database; default: studies/optuna.db.", show_default=False)
+]
+AsName = Annotated[
+    str | None, typer.Option("--as", help="Registered name; default: ser-CORPUS-MODEL.", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def study(
+    file: StudyFile = None,
+    model: Model = None,
+    corpus: CorpusName = None,
+    data: Data = None,
+    features: Features = None,
+    trials: Annotated[
+        int | None, typer.Option("--trials", help="Trials of the study in total; again resumes. Default 50.")
+    ] = None,
+    name: Name = None,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", help="Start no new trial after so many seconds.", show_default=False)
+    ] = None,
+    sampler: Annotated[
+        str | None, typer.Option("--sampler", help="tpe (default), random, qmc or gp.", show_default=False)
+    ] = None,
+    pruner: Annotated[
+        str | None, typer.Option("--pruner", help="wilcoxon (default), median or none.", show_default=False)
+    ] = None,
+    keep_models: Annotated[
+        str | None,
+        typer.Option("--keep-models", help="Keep the models of the best N trials; default: all.", show_default=False),
+    ] = None,
+    assignments: Set = None,
+    refit: Refit = False,
+    tracking_uri: TrackingUri = None,
+    storage: Storage = None,
+) -> None:
+    """Search for the best configuration of an architecture, and promote it.
+
+    Every trial trains one network for each speaker fold; its score is the pooled validation UAR. The best trial's
+    networks are scored once on the test speakers and registered as ser-CORPUS-MODEL.
+    """
+    from .running import run_and_promote
+
+    flags: dict[str, object] = {
+        "model.name": model,
+        "corpus.name": corpus,
+        "corpus.data": data,
+        "features.name": features,
+        "name": name,
+        "study.trials": trials,
+        "study.timeout_s": timeout,
+        "study.sampler": sampler,
+        "study.pruner": pruner,
+        "study.keep_models": keep_models,
+    }
+    run_and_promote(file, flags, assignments or [], refit=refit, tracking_uri=tracking_uri, storage=storage)
+
+
+@app.command()
+def train(
+    file: StudyFile = None,
+    model: Model = None,
+    corpus: CorpusName = None,
+    data: Data = None,
+    features: Features = None,
+    name: Name = None,
+    assignments: Set = None,
+    refit: Refit = False,
+    tracking_uri: TrackingUri = None,
+    storage: Storage = None,
+) -> None:
+    """Train one configuration over all folds, without a search, and promote it."""
+    from .running import run_and_promote
+
+    flags: dict[str, object] = {
+        "model.name": model,
+        "corpus.name": corpus,
+        "corpus.data": data,
+        "features.name": features,
+        "name": name,
+    }
+    run_and_promote(
+        file, flags, assignments or [], refit=refit, tracking_uri=tracking_uri, storage=storage, single=True
+    )
+
+
+@app.command()
+def extract(
+    out: Annotated[Path, typer.Option("--out", help="File to write, .npz or .pkl.", show_default=False)],
+    corpus: CorpusName = None,
+    data: Data = None,
+    features: Annotated[str, typer.Option("--features", help="Feature set.")] = "logmelspec",
+    assignments: Set = None,
+) -> None:
+    """Export a corpus's segments, for each speaker, for use elsewhere.
+
+    A dictionary of speaker to (segments (N, C, F, T), utterance labels, segment labels, segments per utterance).
+    """
+    from .data import export
+
+    export(out, corpus=corpus or "demo", data=data, features=features, assignments=assignments or [])
+
+
+@app.command()
+def promote(
+    name: Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.", show_default=False)],
+    trial: Annotated[
+        int | None, typer.Option("--trial", help="Which trial; default: the best.", show_default=False)
+    ] = None,
+    as_name: AsName = None,
+    refit: Refit = False,
+    tracking_uri: TrackingUri = None,
+    storage: Storage = None,
+) -> None:
+    """Register a trial of a study, the best unless told otherwise."""
+    from .running import promote_trial
+
+    promote_trial(name, trial=trial, as_name=as_name, refit=refit, tracking_uri=tracking_uri, storage=storage)
+
+
+@app.command()
+def models(json: Json = False, tracking_uri: TrackingUri = None) -> None:
+    """List registered models: versions, aliases, scores, corpus."""
+    from .data import list_models
+
+    list_models(as_json=json, tracking_uri=tracking_uri)
+
+
+@app.command()
+def predict(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="NAME (its champion), NAME@ALIAS or NAME/VERSION.", show_default=False),
+    ],
+    audio: Annotated[list[Path], typer.Argument(metavar="AUDIO...", help="Sound files.", show_default=False)],
+    segments: Annotated[bool, typer.Option("--segments", help="A row for every segment.")] = False,
+    json: Json = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Recognise the emotion in sound files with a registered model."""
+    from .data import predict_files
+
+    form = "json" if json else "csv" if csv else "table"
+    predict_files(model, audio, by_segment=segments, form=form, tracking_uri=tracking_uri)
+
+
+@app.command()
+def options(
+    model: Model = None,
+    json: Json = False,
+) -> None:
+    """List every setting: path, type, bounds, default, search range, help."""
+    from .settings import list_options
+
+    list_options(model, as_json=json)
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option("--port", help="Port to listen on.", min=1, max=65535)] = 5000,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Serve MLflow's pages on this project's tracking data, until Ctrl-C."""
+    from .data import serve
+
+    serve(host=host, port=port, tracking_uri=tracking_uri)

@@ -1,0 +1,31 @@
+"""Printing: results to standard output, the rest to standard error; plain lines where nobody watches."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+__all__ = ["notes", "print_json", "print_table", "results"]
+
+PLAIN_WIDTH = 240
+"""Columns where the output is not a terminal: nothing is wrapped or cut."""
+
+results = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+notes = Console(stderr=True, width=None if sys.stderr.isatty() else PLAIN_WIDTH, highlight=False)
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table without lines around it, so that it reads the same in a file."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    results.print(table, markup=False)
+
+
+def print_json(value: Sequence[Mapping[str, object]]) -> None:
+    """Indented JSON."""
+    sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")

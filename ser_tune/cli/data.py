@@ -1,0 +1,131 @@
+"""`extract`, `models`, `predict` and `ui`."""
+
+import csv
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..config import Project
+from ..errors import StorageError
+from .console import notes, print_json, print_table
+
+__all__ = ["export", "list_models", "predict_files", "serve"]
+
+
+def export(out: Path, *, corpus: str, data: Path | None, features: str, assignments: Sequence[str]) -> None:
+    """Extract a corpus's features and write its segments."""
+    from ..features import FEATURE_SETS, corpus_features, segments_by_speaker, write_export
+    from ..study import define_study, prepare
+    from .progress import ProgressObserver
+
+    # The settings of features and segments are those of any study; the architecture plays no part
+    flags = {"model.name": "fcn_attention", "corpus.name": corpus, "corpus.data": data, "features.name": features}
+    definition = define_study(flags=flags, assignments=assignments)
+    project = Project.locate()
+    read = prepare(definition, project).corpus
+    settings = definition.config.features
+    with ProgressObserver() as progress:
+        store = corpus_features(
+            read,
+            FEATURE_SETS.get(settings.name),
+            settings,
+            project.cache / "features",
+            progress=progress.extraction_progressed,
+        )
+    exported = segments_by_speaker(read, store, definition.config.segments)
+    write_export(out, exported, read.emotions)
+    shape = next(iter(exported.values()))[0].shape[1:]
+    total = sum(len(arrays[0]) for arrays in exported.values())
+    size = out.stat().st_size / 1e6
+    notes.print(f"{out}: {len(exported)} speakers, {total} segments of {shape}, {size:.1f} MB", markup=False)
+
+
+def list_models(*, as_json: bool, tracking_uri: str | None) -> None:
+    """Print every registered version."""
+    from ..registry import list_versions
+    from ..tracking import open_tracking
+
+    client = open_tracking(Project.locate(tracking_uri=tracking_uri))
+    versions = list_versions(client)
+    if as_json:
+        print_json(
+            [
+                {"name": one.name, "version": one.version, "aliases": list(one.aliases), **dict(one.tags)}
+                for one in versions
+            ]
+        )
+        return
+    if not versions:
+        notes.print("no registered models yet; run `ser-tune study --model 3d_acrnn`")
+        return
+    columns = [
+        "name",
+        "version",
+        "alias",
+        "validation UAR",
+        "test UAR",
+        "test WA",
+        "corpus",
+        "protocol",
+        "study",
+        "trial",
+    ]
+    tags = ("validation_uar", "test_uar", "test_wa", "corpus", "fingerprint", "study", "trial")
+    print_table(
+        columns,
+        [[one.name, one.version, ", ".join(one.aliases), *(one.tags.get(tag, "") for tag in tags)] for one in versions],
+    )
+
+
+def predict_files(model: str, audio: Sequence[Path], *, by_segment: bool, form: str, tracking_uri: str | None) -> None:
+    """Print a prediction for each file, or with `by_segment` for each segment."""
+    from ..registry import load_model
+
+    predictor = load_model(model, tracking_uri=tracking_uri)
+    labels = predictor.labels
+    rows: list[dict[str, object]] = []
+    for one in predictor.predict(list(audio)):
+        if not by_segment:
+            rows.append({"file": one.source, "emotion": one.label, **one.probabilities})
+            continue
+        for segment in one.segments:
+            best = max(segment.probabilities, key=lambda label: segment.probabilities[label])
+            times = {"start_s": round(segment.start_s, 3), "end_s": round(segment.end_s, 3)}
+            rows.append({"file": one.source, **times, "emotion": best, **segment.probabilities})
+    if form == "json":
+        print_json(rows)
+    elif form == "csv":
+        table = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]), lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+    else:
+        print_table(
+            list(rows[0]),
+            [[f"{value:.3f}" if key in labels else str(value) for key, value in row.items()] for row in rows],
+        )
+
+
+def serve(*, host: str, port: int, tracking_uri: str | None) -> None:
+    """Run MLflow's server on the project's tracking data."""
+    from ..tracking import open_tracking
+
+    project = Project.locate(tracking_uri=tracking_uri)
+    if project.tracking_uri.startswith("http"):
+        notes.print(f"the tracking server is at {project.tracking_uri}; open it in a browser", markup=False)
+        return
+    open_tracking(project)
+    notes.print(f"MLflow's pages on {project.tracking_uri}: http://{host}:{port} (Ctrl-C ends)", markup=False)
+    command = [
+        *(sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", host, "--port", str(port)),
+        *("--backend-store-uri", project.tracking_uri, "--default-artifact-root", str(project.artifacts)),
+    ]
+    # Its job runners are for language models: without them it starts in a third of the time and memory
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    try:
+        code = subprocess.run(command, env=environment, check=False).returncode
+    except KeyboardInterrupt:
+        return
+    if code not in (0, -2, 130):
+        raise StorageError(f"MLflow's server ended with code {code}; is port {port} on {host} free?")

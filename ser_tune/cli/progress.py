@@ -1,0 +1,160 @@
+"""Showing a running study: bars and a live line on a terminal, a plain line for each trial elsewhere."""
+
+import time
+from collections.abc import Mapping
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import TaskID as Task
+
+from ..config import Value
+from ..study import StudyObserver, StudyStart, StudySummary, TrialOutcome
+from ..training import AnyTrial, EpochReport
+from .console import notes
+
+__all__ = ["Fanout", "ProgressObserver"]
+
+
+class Fanout(StudyObserver):
+    """Tells several observers, in order."""
+
+    def __init__(self, *observers: StudyObserver) -> None:
+        """Put observers in line; the first to raise ends the study."""
+        self._observers = observers
+
+    def study_started(self, start: StudyStart) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.study_started(start)
+
+    def extraction_progressed(self, done: int, total: int) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.extraction_progressed(done, total)
+
+    def trial_started(self, number: int, config: AnyTrial, sampled: Mapping[str, Value]) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.trial_started(number, config, sampled)
+
+    def epoch_finished(self, fold: int, report: EpochReport) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.epoch_finished(fold, report)
+
+    def trial_finished(self, outcome: TrialOutcome) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.trial_finished(outcome)
+
+    def study_finished(self, summary: StudySummary) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.study_finished(summary)
+
+
+class ProgressObserver(StudyObserver):
+    """What a person sees while a study runs; use it as a context, which restores the terminal."""
+
+    def __init__(self) -> None:
+        """Prepare the bars; they appear with the first event."""
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=notes,
+            disable=not notes.is_terminal,
+        )
+        self._extraction: Task | None = None
+        self._trials: Task | None = None
+        self._folds: Task | None = None
+        self._counts = {"COMPLETE": 0, "PRUNED": 0, "FAIL": 0}
+        self._best: tuple[int, float] | None = None
+
+    def __enter__(self) -> "ProgressObserver":
+        """Take the terminal's last lines."""
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give them back."""
+        self._bars.stop()
+
+    def study_started(self, start: StudyStart) -> None:
+        """Say what will run."""
+        self._start, self._began = start, time.monotonic()
+        self._best = start.best
+        self._run = 0
+        for state in start.finished.values():
+            self._counts[state] += 1
+        corpus, name = start.corpus, start.definition.name
+        notes.print(
+            f"study {name}: {len(corpus.utterances)} utterances, {len(corpus.speakers)} speakers, "
+            f"{len(corpus.emotions)} emotions, {len(start.folds)} folds; protocol {start.protocol.fingerprint}",
+            markup=False,
+        )
+        if not start.trials_to_run:
+            notes.print(f"study {name} has all of its {start.definition.config.study.trials} trials", markup=False)
+        elif start.finished:
+            notes.print(f"resuming after {len(start.finished)} trials; {start.trials_to_run} to run", markup=False)
+
+    def extraction_progressed(self, done: int, total: int) -> None:
+        """Move the extraction's bar."""
+        if self._extraction is None:
+            self._extraction = self._bars.add_task("features", total=total, note="")
+        self._bars.update(self._extraction, completed=done, total=total)
+        if done == total:
+            self._bars.remove_task(self._extraction)
+            self._extraction = None
+            if not notes.is_terminal:
+                notes.print(f"features of {total} utterances extracted")
+
+    def trial_started(self, number: int, config: AnyTrial, sampled: Mapping[str, Value]) -> None:
+        """Start the trial's bar."""
+        if self._trials is None:
+            self._trials = self._bars.add_task("trials", total=self._start.trials_to_run, note="")
+            self._folds = self._bars.add_task("folds", total=len(self._start.folds) * config.training.epochs, note="")
+        assert self._folds is not None
+        self._epochs = config.training.epochs
+        total = len(self._start.folds) * self._epochs
+        self._bars.reset(self._folds, total=total, description=f"trial {number}", note="")
+        self._bars.update(self._trials, note=self._line())
+
+    def epoch_finished(self, fold: int, report: EpochReport) -> None:
+        """Move the trial's bar, which counts epochs."""
+        assert self._folds is not None
+        note = f"fold {fold + 1}/{len(self._start.folds)}, epoch {report.epoch}: UAR {report.validation_uar:.3f}"
+        self._bars.update(self._folds, completed=fold * self._epochs + report.epoch, note=note)
+
+    def trial_finished(self, outcome: TrialOutcome) -> None:
+        """Print the trial's line, and move the study's bar."""
+        self._counts[outcome.state] += 1
+        self._run += 1
+        score = f"UAR {outcome.scores.uar:.4f}" if outcome.scores else "no score"
+        if outcome.state == "COMPLETE" and outcome.scores is not None:
+            if self._best is None or outcome.scores.uar > self._best[1]:
+                self._best = (outcome.number, outcome.scores.uar)
+            text = score
+        else:
+            text = f"{outcome.state} after {len(outcome.folds)} folds: {outcome.reason}"
+        line = f"trial {outcome.number}: {text} ({outcome.seconds:.1f} s); {self._line()}"
+        notes.print(line if not notes.is_terminal else f"trial {outcome.number}: {text}", markup=False)
+        if self._trials is not None:
+            self._bars.update(self._trials, completed=self._run, note=self._line())
+
+    def _line(self) -> str:
+        best = f"best {self._best[1]:.4f} (trial {self._best[0]})" if self._best else "no score yet"
+        done, pruned, failed = self._counts.values()
+        left = ""
+        if self._run:
+            seconds = (time.monotonic() - self._began) / self._run * (self._start.trials_to_run - self._run)
+            left = f", about {seconds / 60:.0f} min left" if seconds >= 60 else f", about {seconds:.0f} s left"
+        return f"{best}, {done} done, {pruned} pruned, {failed} failed{left}"
+
+    def study_finished(self, summary: StudySummary) -> None:
+        """Take the bars away."""
+        for task in (self._trials, self._folds):
+            if task is not None:
+                self._bars.remove_task(task)
+        if summary.interrupted:
+            notes.print("interrupted; the same command goes on from here", markup=False)

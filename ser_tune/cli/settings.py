@@ -1,0 +1,46 @@
+"""`options`: every setting, from the one place where each is declared."""
+
+from ..architectures import ARCHITECTURES
+from ..config import Leaf
+from ..features import FEATURE_SETS
+from ..study import options
+from ..training import LOSSES
+from .console import print_json, print_table
+
+__all__ = ["list_options"]
+
+
+def list_options(model: str | None, *, as_json: bool) -> None:
+    """Print settings: those of one architecture's study, or of all components.
+
+    Args:
+        model: An architecture; None lists every component's settings.
+        as_json: Print JSON instead of a table.
+    """
+    listed: dict[str, tuple[str, Leaf]] = {}
+    names = [model] if model else list(ARCHITECTURES.names())
+    for name in names:
+        for features in [None] if model else FEATURE_SETS.names():
+            for loss in LOSSES.names():
+                for leaf in options(name, features, loss):
+                    section = leaf.path.split(".")[0]
+                    owner = {"model": name, "loss": loss}.get(section, "")
+                    if section == "features":
+                        owner = "" if model else features or ""
+                    listed.setdefault(f"{owner} {leaf.path}", (owner, leaf))
+    rows = [
+        {
+            "path": leaf.path,
+            "for": owner,
+            "type": leaf.type_name,
+            "bounds": leaf.bounds,
+            "default": "none" if leaf.default is None else str(leaf.default),
+            "search": "" if leaf.search is None else str(leaf.search),
+            "help": leaf.help,
+        }
+        for owner, leaf in listed.values()
+    ]
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(list(rows[0]), [list(row.values()) for row in rows])

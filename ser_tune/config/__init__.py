@@ -1,0 +1,46 @@
+"""Every setting a user can write, each declared once. Imports no torch."""
+
+from .base import Leaf, Settings, flatten, leaves, nest, validated
+from .project import Project
+from .ranges import Choice, FloatRange, IntRange, Range, Value, parse_range
+from .study import CorpusSettings, ProtocolSettings, SearchSettings, StudyConfig
+from .trial import (
+    AugmentationSettings,
+    FeatureSettings,
+    LossSettings,
+    ModelSettings,
+    NormalisationSettings,
+    OptimizerSettings,
+    SegmentSettings,
+    TrainingSettings,
+    TrialConfig,
+)
+
+__all__ = [
+    "AugmentationSettings",
+    "Choice",
+    "CorpusSettings",
+    "FeatureSettings",
+    "FloatRange",
+    "IntRange",
+    "Leaf",
+    "LossSettings",
+    "ModelSettings",
+    "NormalisationSettings",
+    "OptimizerSettings",
+    "Project",
+    "ProtocolSettings",
+    "Range",
+    "SearchSettings",
+    "SegmentSettings",
+    "Settings",
+    "StudyConfig",
+    "TrainingSettings",
+    "TrialConfig",
+    "Value",
+    "flatten",
+    "leaves",
+    "nest",
+    "parse_range",
+    "validated",
+]

@@ -1,0 +1,51 @@
+"""Where a project keeps its things: tracking data, studies, cached features."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import StorageError
+
+__all__ = ["Project"]
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """The locations of one project, all derived from its root folder unless told otherwise."""
+
+    root: Path
+    tracking_uri: str
+    storage_url: str
+    cache: Path
+    """Whatever can be made again: features, the demo corpus."""
+
+    @classmethod
+    def locate(cls, *, tracking_uri: str | None = None, storage_url: str | None = None) -> "Project":
+        """Find the project: `SER_TUNE_ROOT` or the current folder.
+
+        Args:
+            tracking_uri: MLflow's; wins over `MLFLOW_TRACKING_URI`, which wins over the embedded database.
+            storage_url: Optuna's; wins over the embedded database.
+
+        Raises:
+            StorageError: The root is not a folder.
+        """
+        root = Path(os.environ.get("SER_TUNE_ROOT", ".")).resolve()
+        if not root.is_dir():
+            raise StorageError(f"SER_TUNE_ROOT is '{root}'; expected an existing folder")
+        return cls(
+            root=root,
+            tracking_uri=tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root}/mlruns/mlflow.db",
+            storage_url=storage_url or f"sqlite:///{root}/studies/optuna.db",
+            cache=Path(os.environ.get("SER_TUNE_CACHE") or root / ".cache").absolute(),
+        )
+
+    @property
+    def artifacts(self) -> Path:
+        """Where models and pictures go when the tracking database is the embedded one."""
+        return self.root / "mlruns" / "artifacts"
+
+    @property
+    def embedded_tracking(self) -> bool:
+        """Whether tracking data lie in the project's own database."""
+        return self.tracking_uri == f"sqlite:///{self.root}/mlruns/mlflow.db"

@@ -1,0 +1,146 @@
+"""Search ranges: what a study may vary, and between which values.
+
+A range stands in the annotation of the setting it belongs to (its default search range), or in the `search:` section
+of a study file (which replaces the defaults). They are frozen dataclasses: pydantic would take a model inside
+`Annotated` for the field's own schema.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TypeAlias
+
+from ..errors import ConfigError
+
+__all__ = ["Choice", "FloatRange", "IntRange", "Range", "Value", "parse_range"]
+
+Value: TypeAlias = bool | int | float | str | None
+"""A leaf setting's value, as Optuna samples it and MLflow records it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FloatRange:
+    """Real numbers from `low` to `high`, both included."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def corners(self) -> tuple[Value, ...]:
+        """The extreme values; where they are valid settings, all between them are.
+
+        >>> FloatRange(low=0.0, high=0.5).corners()
+        (0.0, 0.5)
+        """
+        return (self.low, self.high)
+
+    def contains(self, value: Value) -> bool:
+        """Whether the search can propose `value`."""
+        return isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        """Read aloud in `ser-tune options`."""
+        return f"{self.low:g} … {self.high:g}{' (log)' if self.log else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class IntRange:
+    """Whole numbers from `low` to `high`, both included, every `step`."""
+
+    low: int
+    high: int
+    step: int = 1
+    log: bool = False
+
+    def corners(self) -> tuple[Value, ...]:
+        """The extreme values; where they are valid settings, all between them are."""
+        return (self.low, self.high)
+
+    def contains(self, value: Value) -> bool:
+        """Whether the search can propose `value`.
+
+        >>> IntRange(low=100, high=300, step=50).contains(120)
+        False
+        """
+        return (
+            isinstance(value, int)
+            and not isinstance(value, bool)
+            and self.low <= value <= self.high
+            and (value - self.low) % self.step == 0
+        )
+
+    def __str__(self) -> str:
+        """Read aloud in `ser-tune options`."""
+        step = f" step {self.step}" if self.step != 1 else ""
+        return f"{self.low} … {self.high}{step}{' (log)' if self.log else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a few values."""
+
+    choices: tuple[Value, ...]
+
+    def corners(self) -> tuple[Value, ...]:
+        """Every choice."""
+        return self.choices
+
+    def contains(self, value: Value) -> bool:
+        """Whether the search can propose `value`."""
+        return any(value == choice and type(value) is type(choice) for choice in self.choices)
+
+    def __str__(self) -> str:
+        """Read aloud in `ser-tune options`."""
+        return " | ".join(str(choice) for choice in self.choices)
+
+
+Range: TypeAlias = FloatRange | IntRange | Choice
+
+
+def parse_range(path: str, written: object) -> Range:
+    """Read one entry of a `search:` section.
+
+    Args:
+        path: The dotted path of the setting, for error messages.
+        written: A list of choices, or a mapping with `low`, `high` and optionally `step` and `log`.
+
+    Raises:
+        ConfigError: It is neither, or a bound is missing or of the wrong kind.
+    """
+    if isinstance(written, FloatRange | IntRange | Choice):
+        return written
+    if isinstance(written, list | tuple) and written:
+        return Choice(tuple(written))
+    if not isinstance(written, Mapping):
+        raise ConfigError(
+            f"search.{path} is {written!r}; expected a list of choices, or {{low: …, high: …, log: true}}"
+        )
+    if set(written) == {"choices"}:
+        return parse_range(path, written["choices"])
+    known = {field.name for field in fields(IntRange)}
+    if unknown := set(written) - known:
+        raise ConfigError(f"search.{path} has unknown key '{min(unknown)}'; expected {', '.join(sorted(known))}")
+    low, high = _number(path, "low", written.get("low")), _number(path, "high", written.get("high"))
+    step, log = written.get("step"), written.get("log", False)
+    if high < low:
+        raise ConfigError(f"search.{path} has high {high!r}; expected at least low, {low!r}")
+    if not isinstance(log, bool) or (log and low <= 0):
+        raise ConfigError(
+            f"search.{path} has log {log!r} with low {low!r}; log is true or false, and true only with low above 0"
+        )
+    if isinstance(low, int) and isinstance(high, int):
+        if step is not None and (not isinstance(step, int) or step < 1 or log):
+            raise ConfigError(f"search.{path} has step {step!r}; expected a whole number of at least 1, without log")
+        return IntRange(low=low, high=high, step=step or 1, log=log)
+    if step is not None:
+        raise ConfigError(f"search.{path} has a step; only a range of whole numbers can have one")
+    return FloatRange(low=float(low), high=float(high), log=log)
+
+
+def _number(path: str, key: str, written: object) -> int | float:
+    """A bound; YAML 1.1 reads 1e-4, without a point, as text."""
+    if isinstance(written, int | float) and not isinstance(written, bool):
+        return written
+    try:
+        return float(str(written))
+    except ValueError:
+        raise ConfigError(f"search.{path} has {key} {written!r}; expected a number") from None

@@ -1,0 +1,75 @@
+"""`StudyConfig`: a trial's configuration plus what the search needs to know."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from .base import Settings
+from .ranges import Range, parse_range
+from .trial import FeatureT, LossT, ModelT, TrialConfig
+
+__all__ = ["CorpusSettings", "ProtocolSettings", "SearchSettings", "StudyConfig"]
+
+
+class CorpusSettings(Settings):
+    """Which recordings."""
+
+    name: str = "demo"
+    """The corpus."""
+    data: Path | None = None
+    """Its folder (for `manifest`, the CSV file); the demo corpus needs none."""
+
+
+class ProtocolSettings(Settings):
+    """What a score means. Scores of different protocols are never ranked together."""
+
+    folds: Annotated[int, Field(ge=3, le=1000)] | None = None
+    """Number of speaker folds; none means the corpus's own protocol."""
+    emotions: tuple[str, ...] | None = None
+    """Keep only these emotions; none means all of the corpus."""
+    aggregation: Literal["mean_log_softmax", "mean_probability"] = "mean_log_softmax"
+    """How the predictions of an utterance's segments become the utterance's."""
+
+
+class SearchSettings(Settings):
+    """How the search goes about it."""
+
+    trials: Annotated[int, Field(ge=1, le=1_000_000)] = 50
+    """Trials of the study in total; running it again resumes, or does nothing."""
+    timeout_s: Annotated[float, Field(gt=0)] | None = None
+    """Start no new trial after so many seconds."""
+    sampler: Literal["tpe", "random", "qmc", "gp"] = "tpe"
+    """Optuna's sampler; tpe is multivariate."""
+    pruner: Literal["wilcoxon", "median", "none"] = "wilcoxon"
+    """When to give a trial up. wilcoxon: between folds, where the paired fold scores are worse than the best trial's
+    with p < 0.1, and between epochs by the median rule; median: the median rule alone."""
+    startup_trials: Annotated[int, Field(ge=1)] = 8
+    """Trials that are sampled at random, before the search learns from them, and complete trials that the median rule
+    wants to see before it prunes."""
+    warmup_epochs: Annotated[int, Field(ge=0)] = 4
+    """Epochs of a trial's first fold in which the median rule does not judge it."""
+    keep_models: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
+    """Trials whose models are kept: all, or the best so many."""
+    sampler_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Where the sampler's random numbers come from."""
+
+
+class StudyConfig(TrialConfig[ModelT, FeatureT, LossT]):
+    """A study: the published configuration, what varies around it, and the protocol that scores it."""
+
+    name: str | None = None
+    """The study's name; none means `<corpus>-<model>-<features>`."""
+    corpus: CorpusSettings = CorpusSettings()
+    protocol: ProtocolSettings = ProtocolSettings()
+    study: SearchSettings = SearchSettings()
+    search: Annotated[dict[str, Range] | None, Field(json_schema_extra={"leaf": False})] = None
+    """What varies: dotted path to range. None means every setting's default search range, but for those fixed in the
+    study file or on the command line; an empty mapping searches nothing."""
+
+    @field_validator("search", mode="before")
+    @classmethod
+    def _read_ranges(cls, written: Any) -> Any:  # noqa: ANN401 - anything a YAML file can hold
+        if isinstance(written, dict):
+            return {str(path): parse_range(str(path), value) for path, value in written.items()}
+        return written

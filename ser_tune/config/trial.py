@@ -1,0 +1,151 @@
+"""`TrialConfig`: the one concrete, frozen configuration that a trial trains with.
+
+The sections `model`, `features` and `loss` belong to components (one file each below `architectures/`, `features/`
+and `training/losses/`), so `TrialConfig` is generic in them. This module imports neither torch nor librosa.
+"""
+
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import Field
+
+from .base import Settings
+from .ranges import Choice, FloatRange, IntRange
+
+__all__ = [
+    "AugmentationSettings",
+    "FeatureSettings",
+    "LossSettings",
+    "ModelSettings",
+    "NormalisationSettings",
+    "OptimizerSettings",
+    "SegmentSettings",
+    "TrainingSettings",
+    "TrialConfig",
+]
+
+
+class ModelSettings(Settings):
+    """What every architecture has."""
+
+    name: str
+    """The architecture."""
+    width: Annotated[float, Field(gt=0, le=2), Choice((0.25, 0.5, 1.0))] = 1.0
+    """Multiplies the number of maps and units of every layer; 1 is the published size."""
+
+
+class FeatureSettings(Settings):
+    """What every feature set has: the short-time Fourier transform of mono 16 kHz speech."""
+
+    name: str
+    """The feature set."""
+    pre_emphasis: Annotated[float, Field(ge=0, lt=1)] = 0.97
+    """Coefficient of the first-order high-pass that is applied to the waveform; 0 switches it off."""
+    window: Literal["hamming", "hann"] = "hamming"
+    """Window function of the Fourier transform."""
+    window_s: Annotated[float, Field(ge=0.005, le=0.05)] = 0.04
+    """Length of the window in seconds."""
+    hop_s: Annotated[float, Field(ge=0.001, le=0.05)] = 0.01
+    """Step from one frame to the next in seconds."""
+    dft_points: Annotated[int, Field(ge=80, le=4096)] = 800
+    """Points of the discrete Fourier transform, at least the window's samples."""
+
+
+class LossSettings(Settings):
+    """What every loss has."""
+
+    name: str
+    """The loss."""
+
+
+class SegmentSettings(Settings):
+    """How an utterance's frames are cut into segments of equal length."""
+
+    frames: Annotated[int, Field(ge=16, le=3000), IntRange(low=150, high=400, step=50)] = 300
+    """Length T of a segment in frames; a shorter utterance, or its last block, is padded to T."""
+    hop_frames: Annotated[int, Field(ge=1, le=3000)] | None = None
+    """Step between training segments in frames; none means T, no overlap. Evaluation never overlaps."""
+    padding: Literal["zero", "edge", "floor", "wrap"] = "zero"
+    """What fills a short segment: zeros, the last frame, the utterance's minimum, or the utterance again."""
+    last_block: Literal["pad", "overlap"] = "pad"
+    """Whether the last block is padded, or starts early enough to be full."""
+
+
+class NormalisationSettings(Settings):
+    """How features are scaled, per channel and frequency."""
+
+    kind: Literal["standard", "minmax"] = "standard"
+    """Zero mean and unit deviation, or the range 0 to 1."""
+    scope: Literal["train", "utterance", "speaker"] = "train"
+    """Whose frames give the statistics: the training speakers', the utterance's own, or the speaker's own.
+    `speaker` uses all of a speaker's recordings and is therefore transductive."""
+
+
+class AugmentationSettings(Settings):
+    """What is done to training segments only."""
+
+    specaugment: Annotated[bool, Choice((False, True))] = False
+    """Mask random bands of frequencies and frames (Park et al. 2019, arXiv 1904.08779)."""
+    masks: Annotated[int, Field(ge=1, le=10)] = 2
+    """SpecAugment: number of masks along time, and as many along frequency."""
+    frequency_mask: Annotated[float, Field(gt=0, le=0.5)] = 0.15
+    """SpecAugment: largest width of a frequency mask, as a fraction of the bands."""
+    time_mask: Annotated[float, Field(gt=0, le=0.5)] = 0.15
+    """SpecAugment: largest width of a time mask, as a fraction of T."""
+    mixup: Annotated[bool, Choice((False, True))] = False
+    """Train on convex combinations of two segments and their labels (Zhang et al. 2018, arXiv 1710.09412)."""
+    mixup_alpha: Annotated[float, Field(gt=0, le=10)] = 0.2
+    """Mixup: both parameters of the beta distribution that the weight is drawn from."""
+
+
+class OptimizerSettings(Settings):
+    """The gradient descent."""
+
+    name: Annotated[Literal["adam", "adamw", "sgd"], Choice(("adamw", "sgd"))] = "adamw"
+    """Adam, AdamW (decoupled weight decay), or SGD with Nesterov momentum."""
+    learning_rate: Annotated[float, Field(gt=0, le=1), FloatRange(low=1e-4, high=1e-2, log=True)] = 1e-3
+    """Step size; with a schedule, its peak."""
+    weight_decay: Annotated[float, Field(ge=0, le=1), FloatRange(low=1e-6, high=1e-1, log=True)] = 1e-4
+    """L2 penalty, or decoupled decay with AdamW. Biases and batch norms are left out."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """SGD's momentum, and Adam's first coefficient."""
+
+
+class TrainingSettings(Settings):
+    """The training of one fold's network."""
+
+    epochs: Annotated[int, Field(ge=1, le=1000)] = 12
+    """Passes over the training speakers, at most."""
+    batch_size: Annotated[int, Field(ge=2, le=1024), Choice((16, 32, 64))] = 32
+    """Segments in one step."""
+    schedule: Literal["constant", "cosine", "one_cycle"] = "one_cycle"
+    """Learning rate over the steps; one_cycle rises for 30 % of them (Smith 2018, arXiv 1708.07120)."""
+    gradient_clip_norm: Annotated[float, Field(ge=0, le=1000)] = 5.0
+    """Largest norm of the gradient; longer ones are scaled down. 0 switches it off."""
+    patience: Annotated[int, Field(ge=0, le=1000)] = 0
+    """Stop a fold after so many epochs without a better validation UAR; 0 never stops."""
+    selection: Literal["best_validation_uar", "last"] = "best_validation_uar"
+    """Which epoch's network a fold keeps. Test speakers have no say in it."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Arithmetic of training; auto measures on this device. Evaluation is always float32."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to train; auto takes CUDA, then MPS, then the CPU."""
+
+
+ModelT = TypeVar("ModelT", bound=ModelSettings, covariant=True)
+FeatureT = TypeVar("FeatureT", bound=FeatureSettings, covariant=True)
+LossT = TypeVar("LossT", bound=LossSettings, covariant=True)
+
+
+class TrialConfig(Settings, Generic[ModelT, FeatureT, LossT]):
+    """Everything that decides how a trial's networks come to be."""
+
+    model: ModelT
+    features: FeatureT
+    segments: SegmentSettings = SegmentSettings()
+    normalisation: NormalisationSettings = NormalisationSettings()
+    augmentation: AugmentationSettings = AugmentationSettings()
+    loss: LossT
+    optimizer: OptimizerSettings = OptimizerSettings()
+    training: TrainingSettings = TrainingSettings()
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Where every random number of a trial comes from."""

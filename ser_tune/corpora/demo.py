@@ -1,0 +1,258 @@
+"""Synthetic emotional speech, made on the spot and the same every time: 120 utterances by 6 speakers.
+
+A source-filter synthesiser (D. H. Klatt: Software for a cascade/parallel formant synthesizer, JASA 67(3),
+1980) speaks random syllables; emotions move its prosody and voice quality in the directions that K. R.
+Scherer names (Vocal communication of emotion, Speech Communication 40, 2003). It is for trying the program
+out and says nothing about people. A linear model on log-Mel statistics reaches a UAR of about 0.7.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from scipy import signal
+
+from ..audio import SAMPLE_RATE_HZ
+from ..errors import CorpusError, StorageError
+from .base import CorpusSource, Utterance
+
+__all__ = ["CORPUS", "EMOTIONS", "VERSION", "synthesise"]
+
+VERSION = 1
+"""Part of every seed and of the folder's name: raise it with any change that can be heard."""
+EMOTIONS = ("anger", "happiness", "neutral", "sadness")
+UTTERANCES_PER_EMOTION = 5
+_COMPLETE = "complete"
+"""A file of this name is written last; a folder without it is not used."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Voice:
+    """What a speaker brings along, whatever the emotion."""
+
+    pitch_hz: float
+    formant_scale: float
+    """1 for a vocal tract of 17.5 cm, more for a shorter one."""
+    syllables_per_s: float
+    brightness_db: float
+    """Of the high frequencies over the low ones: voice and microphone."""
+    level_db: float
+    noise_db: float
+    """Background noise, relative to the loudest speech of a neutral utterance."""
+
+
+_VOICES = {
+    "s1": _Voice(95.0, 0.98, 4.6, 0.0, -26.0, -58.0),
+    "s2": _Voice(205.0, 1.16, 4.9, 1.5, -22.0, -52.0),
+    "s3": _Voice(118.0, 1.02, 5.2, -2.0, -30.0, -50.0),
+    "s4": _Voice(232.0, 1.20, 4.5, -1.0, -25.0, -56.0),
+    "s5": _Voice(140.0, 1.06, 4.3, 2.0, -28.0, -54.0),
+    "s6": _Voice(180.0, 1.12, 5.0, -0.5, -24.0, -60.0),
+}
+
+# Semitones of pitch; log2 of the pitch range; log2 of the rate; dB of high frequencies; dB of breath noise;
+# log2 of how abrupt accents are; dB of level. Each is a difference from neutral speech at strength 1.
+_EMOTION_SHIFTS = {
+    "anger": (3.0, 0.4, 0.40, 13.0, -8.0, 1.8, 7.0),
+    "happiness": (7.5, 1.6, 0.40, 2.5, 6.0, -0.7, 3.0),
+    "neutral": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+    "sadness": (-2.5, -1.5, -0.65, -10.0, 11.0, -1.0, -7.0),
+}
+_UTTERANCE_SPREAD = (1.2, 0.4, 0.10, 1.6, 2.0, 0.30, 2.0)
+"""Standard deviation of each of the seven from utterance to utterance, which makes the emotions overlap."""
+
+_VOWEL_FORMANTS_HZ = np.array(
+    [
+        (730.0, 1090.0, 2440.0, 3400.0),
+        (530.0, 1840.0, 2480.0, 3500.0),
+        (270.0, 2290.0, 3010.0, 3600.0),
+        (570.0, 840.0, 2410.0, 3300.0),
+        (300.0, 870.0, 2240.0, 3300.0),
+    ]
+)  # G. E. Peterson, H. L. Barney: Control methods used in a study of the vowels, JASA 24(2), 1952
+_FORMANT_BANDWIDTHS_HZ = np.array([70.0, 100.0, 160.0, 220.0])
+
+
+def read(data: Path | None, cache: Path) -> Sequence[Utterance]:
+    """Synthesise the corpus into the cache folder, once, and list it.
+
+    Args:
+        data: Must be None.
+        cache: Where the folder `demo-<version>` is kept.
+
+    Raises:
+        CorpusError: A folder was named.
+        StorageError: The cache cannot be written.
+    """
+    if data is not None:
+        raise CorpusError(f"corpus demo makes its own recordings; expected no --data, not '{data}'")
+    folder = cache / f"demo-{VERSION}"
+    if not (folder / _COMPLETE).is_file():
+        try:
+            _write(folder)
+        except (OSError, soundfile.LibsndfileError) as error:
+            raise StorageError(f"corpus demo cannot be written to '{folder}': {error}") from None
+    return [
+        Utterance(id=name, path=folder / f"{name}.wav", speaker=speaker, emotion=emotion)
+        for name, speaker, emotion, _ in _plan()
+    ]
+
+
+def _plan() -> list[tuple[str, str, str, int]]:
+    """Name, speaker, emotion and number of every utterance."""
+    return [
+        (f"{speaker}_{emotion}_{number}", speaker, emotion, number)
+        for speaker in _VOICES
+        for emotion in EMOTIONS
+        for number in range(1, UTTERANCES_PER_EMOTION + 1)
+    ]
+
+
+def _write(folder: Path) -> None:
+    """Write every recording beside the folder and rename, so that the folder is whole or not there."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"{folder.name}-", dir=folder.parent) as scratch:
+        half = Path(scratch) / folder.name
+        half.mkdir()
+        for name, speaker, emotion, number in _plan():
+            samples = synthesise(speaker, emotion, number)
+            soundfile.write(half / f"{name}.wav", samples, SAMPLE_RATE_HZ, subtype="PCM_16")
+        (half / _COMPLETE).touch()
+        if folder.exists() and not (folder / _COMPLETE).is_file():
+            shutil.rmtree(folder)  # somebody removed files from it; a rename needs an empty place
+        try:
+            half.replace(folder)
+        except OSError:
+            if not (folder / _COMPLETE).is_file():  # else another process was faster, with the same files
+                raise
+
+
+def synthesise(speaker: str, emotion: str, number: int) -> np.ndarray:
+    """Speak one utterance.
+
+    Args:
+        speaker: `s1` to `s6`.
+        emotion: One of `EMOTIONS`.
+        number: Which of the speaker's utterances of this emotion, from 1.
+
+    Returns:
+        Samples, shape (N,), int16, 16 kHz, 1.0 to 1.6 s.
+    """
+    voice = _VOICES[speaker]
+    # Numbers from 1: a seed sequence takes a missing number for 0.
+    seed = (VERSION, int(speaker[1:]))
+    manner = np.random.default_rng(seed).uniform(0.65, 1.35, size=(len(EMOTIONS), len(_UTTERANCE_SPREAD)))
+    rng = np.random.default_rng((*seed, EMOTIONS.index(emotion) + 1, number))
+    strength = rng.uniform(0.4, 1.2)
+    shifts = strength * manner[EMOTIONS.index(emotion)] * _EMOTION_SHIFTS[emotion]
+    pitch, span, rate, bright_db, breath_db, abrupt, level_db = shifts + rng.normal(0.0, _UTTERANCE_SPREAD)
+
+    edges, total = _syllables(rng, voice.syllables_per_s * 2.0**rate)
+    semitones = pitch + _intonation(rng, edges, total, 2.5 * 2.0**span, 2.0**abrupt)
+    source = _glottis(rng, voice.pitch_hz * 2 ** (semitones / 12), breath_db - 30.0)
+    speech = np.zeros(total)
+    vowels = rng.permutation(len(_VOWEL_FORMANTS_HZ))
+    for position, (start, stop) in enumerate(edges):
+        formants_hz = _VOWEL_FORMANTS_HZ[vowels[position % len(vowels)]] * voice.formant_scale
+        formants_hz *= rng.normal(1.0, 0.03, size=4)
+        vowel = signal.sosfilt(_resonators(formants_hz, _FORMANT_BANDWIDTHS_HZ), source[start:stop])
+        vowel *= _envelope(stop - start, 2.0**abrupt) * rng.uniform(0.6, 1.0) / np.sqrt(np.mean(vowel**2))
+        speech[start:stop] += vowel
+        # The consonant before it: a burst of noise that reaches a little into the vowel.
+        length = int(rng.uniform(0.04, 0.08) * SAMPLE_RATE_HZ)
+        burst = rng.normal(size=length) * np.hanning(length) * rng.uniform(0.1, 0.5)
+        place_hz = np.array([rng.uniform(2200.0, 5500.0)])
+        burst = signal.sosfilt(_resonators(place_hz, np.array([900.0])), burst)
+        onset = start - length // 2
+        speech[onset : onset + length] += burst
+    speech = _shelf(speech, voice.brightness_db + bright_db)
+    gain = 10 ** ((voice.level_db + level_db) / 20) / np.sqrt(np.mean(speech**2))
+    noise = 10 ** ((voice.level_db + voice.noise_db + 14.0) / 20) * rng.normal(size=total)
+    recording = gain * speech + noise
+    recording *= min(1.0, 0.98 / np.abs(recording).max())
+    return np.asarray(np.round(recording * 32767)).astype(np.int16)
+
+
+def _syllables(rng: np.random.Generator, syllables_per_s: float) -> tuple[list[tuple[int, int]], int]:
+    """Choose first and last sample of each syllable, and the number of samples in all."""
+    duration_s, margin_s = rng.uniform(1.05, 1.55), 0.06
+    count = max(2, round((duration_s - 2 * margin_s) * syllables_per_s))
+    shares = rng.uniform(0.7, 1.3, size=count)
+    shares[-1] *= 1.3  # a phrase's last syllable is longer
+    bounds_s = margin_s + (duration_s - 2 * margin_s) * np.cumsum([0.0, *shares / shares.sum()])
+    bounds = np.round(bounds_s * SAMPLE_RATE_HZ).astype(int).tolist()
+    gap = round(0.02 * SAMPLE_RATE_HZ)
+    return [(start + gap, stop) for start, stop in pairwise(bounds)], round(duration_s * SAMPLE_RATE_HZ)
+
+
+def _intonation(
+    rng: np.random.Generator, edges: Sequence[tuple[int, int]], total: int, span: float, abrupt: float
+) -> np.ndarray:
+    """Pitch over time in semitones, shape (total,): it declines, and each syllable has an accent."""
+    contour = np.linspace(0.5, -0.5, total) * 0.8 * span
+    for start, stop in edges:
+        contour[start:stop] += span * rng.uniform(-0.2, 1.0) * _envelope(stop - start, abrupt)
+    jitter = signal.lfilter([1.0], [1.0, -0.995], rng.normal(0.0, 0.02, size=total))
+    return np.asarray(contour + jitter)
+
+
+def _glottis(rng: np.random.Generator, f0_hz: np.ndarray, breath_db: float) -> np.ndarray:
+    """Band-limited pulses with shimmer and breath noise, falling by 6 dB an octave, shape (N,)."""
+    phase = np.cumsum(f0_hz) / SAMPLE_RATE_HZ
+    harmonics = np.floor(0.5 * SAMPLE_RATE_HZ / f0_hz.max())
+    # The closed sum of as many cosines as fit below half the sampling rate (Dirichlet's kernel).
+    distance = np.pi * (phase - np.round(phase))
+    small = np.abs(distance) < 1e-6
+    sine = np.sin(np.where(small, 1.0, distance))
+    pulses = np.where(small, 2 * harmonics + 1, np.sin((2 * harmonics + 1) * distance) / sine) - 1
+    cycles = np.round(phase).astype(int)
+    pulses *= rng.normal(1.0, 0.08, size=cycles[-1] + 1)[cycles]
+    pulses /= np.sqrt(np.mean(pulses**2))
+    breath = signal.lfilter([1.0, -0.9], [1.0], rng.normal(size=len(pulses))) * 10 ** (breath_db / 20) * 2
+    return np.asarray(signal.lfilter([0.04], [1.0, -0.96], pulses) + breath * 0.25)
+
+
+def _envelope(length: int, abrupt: float) -> np.ndarray:
+    """Rise and fall over a syllable, 0 to 1, shape (length,); the more abrupt, the earlier the peak."""
+    time = np.linspace(0.0, 1.0, length)
+    attack = np.clip(0.4 / abrupt, 0.06, 0.6)
+    shape = np.where(time < attack, time / attack, (1 - time) / (1 - attack))
+    return np.asarray(np.sin(0.5 * np.pi * shape))
+
+
+def _resonators(centres_hz: np.ndarray, bandwidths_hz: np.ndarray) -> np.ndarray:
+    """Klatt's resonators, one after the other: second-order sections, shape (number of formants, 6)."""
+    radius = np.exp(-np.pi * bandwidths_hz / SAMPLE_RATE_HZ)
+    a1 = -2 * radius * np.cos(2 * np.pi * centres_hz / SAMPLE_RATE_HZ)
+    zeros, ones = np.zeros_like(radius), np.ones_like(radius)
+    return np.stack([1 + a1 + radius**2, zeros, zeros, ones, a1, radius**2], axis=1)
+
+
+def _shelf(samples: np.ndarray, high_db: float) -> np.ndarray:
+    """Raise or lower what lies above about 1 kHz, shape (N,)."""
+    pole = np.exp(-2 * np.pi * 1000.0 / SAMPLE_RATE_HZ)
+    low = signal.lfilter([1 - pole], [1.0, -pole], samples)
+    return np.asarray(low + 10 ** (high_db / 20) * (samples - low))
+
+
+CORPUS = CorpusSource(
+    name="demo",
+    read=read,
+    citation="ser_tune's own synthetic speech; nothing to cite",
+    licence="MIT, like the program that makes it",
+    folds=6,
+    defaults={
+        # Small enough for a search in minutes on two cores: an utterance is one segment, networks are narrow
+        "features.hop_s": 0.02,
+        "features.n_mels": 64,
+        "segments.frames": 80,
+        "model.width": 0.125,
+        "training.batch_size": 16,
+        "training.epochs": 12,
+    },
+)

@@ -1,0 +1,65 @@
+"""The exception hierarchy: everything a user can cause and mend.
+
+The command line prints the message of a `SerTuneError` as one sentence and exits with code 2. Any other exception
+is a bug of ours and shows its traceback.
+"""
+
+from collections.abc import Iterable
+
+__all__ = [
+    "AudioError",
+    "ConfigError",
+    "CorpusError",
+    "NonFiniteLossError",
+    "RegistryError",
+    "SerTuneError",
+    "StorageError",
+    "StudyError",
+    "UnknownNameError",
+]
+
+
+class SerTuneError(Exception):
+    """Base of every error that names the bad value, what was expected, and where it stands."""
+
+
+class AudioError(SerTuneError):
+    """A file that cannot be used as speech: not audio, truncated, empty, silent, too short, not finite."""
+
+
+class ConfigError(SerTuneError):
+    """A setting that does not exist, has the wrong type, or lies outside its bounds."""
+
+
+class CorpusError(SerTuneError):
+    """A corpus folder or manifest that is missing, empty, mislabelled, or too small for the protocol."""
+
+
+class NonFiniteLossError(SerTuneError):
+    """Training diverged: the loss became NaN or infinite. The trial fails; it never becomes a score."""
+
+
+class RegistryError(SerTuneError):
+    """A registered model, alias, version or study that does not exist or cannot be promoted."""
+
+
+class StorageError(SerTuneError):
+    """A disk that is full or read-only, or a database that cannot be opened."""
+
+
+class StudyError(SerTuneError):
+    """A study that cannot be resumed as asked."""
+
+
+class UnknownNameError(ConfigError):
+    """A name that is not on the list of valid ones."""
+
+    def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
+        """Compose the message.
+
+        Args:
+            kind: What is being named, in words, such as "architecture".
+            name: What the user wrote.
+            valid: Every name that would have been accepted.
+        """
+        super().__init__(f"unknown {kind} '{name}'; choose from: {', '.join(sorted(valid))}")

@@ -1,0 +1,39 @@
+"""Feature sets, one a file, their cache, segments and scaling.
+
+To add a set: a module with a `FEATURE_SET`, and its line here.
+"""
+
+from ..components import Catalogue
+from .base import FeatureSet
+from .export import SpeakerSegments, segments_by_speaker, write_export
+from .normalisation import Moments, Scaling
+from .segments import SegmentPlan, frame_numbers, plan_segments
+from .store import FeatureStore, Progress, corpus_features
+
+__all__ = [
+    "FEATURE_SETS",
+    "FeatureSet",
+    "FeatureStore",
+    "Moments",
+    "Progress",
+    "Scaling",
+    "SegmentPlan",
+    "SpeakerSegments",
+    "corpus_features",
+    "frame_numbers",
+    "plan_segments",
+    "segments_by_speaker",
+    "write_export",
+]
+
+FEATURE_SETS: Catalogue[FeatureSet] = Catalogue(
+    kind="feature set",
+    package=__name__,
+    modules={
+        "logmeldeltaspec": "logmeldeltaspec",
+        "logmelspec": "logmelspec",
+        "lognrevspec": "lognrevspec",
+        "logspec": "logspec",
+    },
+    attribute="FEATURE_SET",
+)

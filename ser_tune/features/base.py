@@ -1,0 +1,100 @@
+"""The object every feature set defines, and the spectrogram that all of them start from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import librosa
+import numpy as np
+
+from ..audio import SAMPLE_RATE_HZ
+from ..config import FeatureSettings
+from ..errors import AudioError, ConfigError
+
+__all__ = ["DYNAMIC_RANGE_DB", "FeatureSet", "log_mel", "magnitudes", "relative_db"]
+
+DYNAMIC_RANGE_DB = 80.0
+"""Levels further below the utterance's maximum are raised to this floor, so that digital silence is no outlier."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSet:
+    """How to turn speech into features; every module of this room defines one as `FEATURE_SET`."""
+
+    name: str
+    settings: type[FeatureSettings]
+    channels: int
+    """C of the segments (C, F, T)."""
+    bands: Callable[[Any], int]
+    """From the settings to F of the segments (C, F, T)."""
+    extract: Callable[[np.ndarray, Any], np.ndarray]
+    """From speech (N,) and the settings to features (C, F, frames), float32; raises `AudioError` if too short."""
+    citation: str
+
+
+def magnitudes(speech: np.ndarray, settings: FeatureSettings) -> np.ndarray:
+    """Magnitude spectrogram of pre-emphasised speech; frames start at the first sample, nothing is padded.
+
+    Args:
+        speech: Shape (N,), float32, 16 kHz.
+        settings: Window, hop and transform length.
+
+    Returns:
+        Shape (1 + dft_points // 2, frames), float32.
+
+    Raises:
+        ConfigError: The window is longer than the transform.
+        AudioError: The speech is shorter than one transform.
+    """
+    window = round(settings.window_s * SAMPLE_RATE_HZ)
+    if window > settings.dft_points:
+        raise ConfigError(
+            f"features.window_s is {settings.window_s} ({window} samples at {SAMPLE_RATE_HZ} Hz); "
+            f"expected at most features.dft_points, {settings.dft_points}"
+        )
+    if len(speech) < settings.dft_points:
+        raise AudioError(
+            f"speech of {len(speech) / SAMPLE_RATE_HZ:.3f} s is shorter than one window of "
+            f"{settings.dft_points / SAMPLE_RATE_HZ:.3f} s"
+        )
+    if settings.pre_emphasis:
+        speech = librosa.effects.preemphasis(speech, coef=settings.pre_emphasis)
+    spectrum = librosa.stft(
+        speech,
+        n_fft=settings.dft_points,
+        hop_length=round(settings.hop_s * SAMPLE_RATE_HZ),
+        win_length=window,
+        window=settings.window,
+        center=False,
+    )
+    magnitude: np.ndarray = np.abs(spectrum)
+    return magnitude
+
+
+def relative_db(magnitude: np.ndarray) -> np.ndarray:
+    """Levels in dB relative to the utterance's maximum, from 0 down to -80.
+
+    >>> relative_db(np.array([1.0, 0.1])).tolist()
+    [0.0, -20.0]
+    """
+    level: np.ndarray = librosa.amplitude_to_db(magnitude, ref=np.max, top_db=DYNAMIC_RANGE_DB)
+    return level
+
+
+def log_mel(speech: np.ndarray, settings: FeatureSettings, n_mels: int) -> np.ndarray:
+    """Log Mel spectrogram in dB relative to the utterance's maximum.
+
+    Args:
+        speech: Shape (N,), float32, 16 kHz.
+        settings: Window, hop and transform length.
+        n_mels: Number of bands.
+
+    Returns:
+        Shape (n_mels, frames), float32.
+
+    Raises:
+        AudioError: The speech is shorter than one transform.
+    """
+    power = librosa.feature.melspectrogram(S=magnitudes(speech, settings) ** 2, sr=SAMPLE_RATE_HZ, n_mels=n_mels)
+    level: np.ndarray = librosa.power_to_db(power, ref=np.max, top_db=DYNAMIC_RANGE_DB)
+    return level

@@ -1,0 +1,94 @@
+"""The per-speaker dictionary of segments that researchers of this line of work exchange."""
+
+import os
+import pickle
+import tempfile
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from ..config import SegmentSettings
+from ..corpora import Corpus
+from ..errors import ConfigError, StorageError
+from .segments import frame_numbers, plan_segments
+from .store import FeatureStore
+
+__all__ = ["SpeakerSegments", "segments_by_speaker", "write_export"]
+
+SpeakerSegments: TypeAlias = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
+"""Speaker to (segments (N, C, F, T) float32, utterance labels (U,), segment labels (N,), segments of each utterance
+(U,)); labels are numbers of the corpus's sorted emotions."""
+
+
+def segments_by_speaker(corpus: Corpus, store: FeatureStore, settings: SegmentSettings) -> SpeakerSegments:
+    """Cut every utterance into segments; features are not scaled.
+
+    Args:
+        corpus: What was extracted.
+        store: Its features.
+        settings: T, training hop, padding, last block.
+    """
+    labels = np.array([corpus.emotions.index(one.emotion) for one in corpus.utterances])
+    exported: SpeakerSegments = {}
+    for speaker in corpus.speakers:
+        utterances = np.array([i for i, one in enumerate(corpus.utterances) if one.speaker == speaker])
+        plan = plan_segments(store.lengths[utterances], settings, overlap=True)
+        number, real = frame_numbers(plan, np.arange(len(plan)), settings)
+        segments = np.asarray(store.frames[store.offsets[utterances][plan.utterance, None] + number])
+        if settings.padding == "floor":
+            floors = np.stack([store.frames[store.offsets[u] : store.offsets[u + 1]].min(axis=0) for u in utterances])
+            segments = np.where(real[:, :, None, None], segments, floors[plan.utterance][:, None])
+        else:
+            segments = segments * real[:, :, None, None]
+        exported[speaker] = (
+            np.ascontiguousarray(segments.transpose(0, 2, 3, 1), dtype=np.float32),
+            labels[utterances],
+            labels[utterances][plan.utterance],
+            np.bincount(plan.utterance, minlength=len(utterances)),
+        )
+    return exported
+
+
+def write_export(path: Path, exported: SpeakerSegments, emotions: tuple[str, ...]) -> None:
+    """Write the dictionary in one step.
+
+    Args:
+        path: `.pkl` holds the dictionary itself; `.npz` holds `<speaker>/segments`, `<speaker>/utterance_labels`,
+            `<speaker>/segment_labels`, `<speaker>/segments_per_utterance` and `emotions`.
+        exported: From `segments_by_speaker`.
+        emotions: The name of each label.
+
+    Raises:
+        ConfigError: The file's ending is neither.
+        StorageError: The file cannot be written; an older one is left as it was.
+    """
+    if path.suffix not in (".npz", ".pkl"):
+        raise ConfigError(f"--out is '{path}'; expected a name that ends in .npz or .pkl")
+    partial: Path | None = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            partial = Path(file.name)
+            if path.suffix == ".pkl":
+                pickle.dump(exported, file, protocol=pickle.HIGHEST_PROTOCOL)
+            else:
+                parts = ("segments", "utterance_labels", "segment_labels", "segments_per_utterance")
+                arrays = {
+                    f"{speaker}/{part}": array
+                    for speaker, all_arrays in exported.items()
+                    for part, array in zip(parts, all_arrays, strict=True)
+                }
+                np.savez(file, allow_pickle=False, emotions=np.array(emotions), **arrays)
+        partial.chmod(0o666 & ~_umask())
+        partial.replace(path)
+    except OSError as error:
+        raise StorageError(f"'{path}' cannot be written: {error.strerror or error}") from None
+    finally:
+        if partial is not None:
+            partial.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

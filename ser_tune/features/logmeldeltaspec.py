@@ -1,0 +1,53 @@
+"""`logmeldeltaspec`: log Mel spectrogram with its first and second differences over time."""
+
+from typing import Annotated, Literal
+
+import librosa
+import numpy as np
+from pydantic import Field
+
+from ..config import Choice, FeatureSettings
+from .base import FeatureSet, log_mel
+
+__all__ = ["FEATURE_SET", "LogMelDeltaSpecSettings"]
+
+
+class LogMelDeltaSpecSettings(FeatureSettings):
+    """Log Mel spectrogram, Δ and ΔΔ."""
+
+    name: Literal["logmeldeltaspec"] = "logmeldeltaspec"
+    """The feature set."""
+    n_mels: Annotated[int, Field(ge=8, le=256), Choice((40, 64, 128))] = 128
+    """Mel bands between 0 and 8 kHz."""
+    delta_width: Literal[3, 5, 7, 9] = 5
+    """Frames that a difference is estimated over."""
+
+
+def extract(speech: np.ndarray, settings: LogMelDeltaSpecSettings) -> np.ndarray:
+    """Log Mel spectrogram in dB relative to the utterance's maximum, its differences, and theirs.
+
+    Args:
+        speech: Shape (N,), float32, 16 kHz.
+        settings: Transform, number of bands, width of the differences.
+
+    Returns:
+        Shape (3, n_mels, frames), float32.
+
+    Raises:
+        AudioError: The speech is shorter than one transform.
+    """
+    static = log_mel(speech, settings, settings.n_mels)
+    delta = librosa.feature.delta(static, width=settings.delta_width, mode="nearest")
+    delta_delta = librosa.feature.delta(delta, width=settings.delta_width, mode="nearest")
+    return np.stack((static, delta, delta_delta)).astype(np.float32, copy=False)
+
+
+FEATURE_SET = FeatureSet(
+    name="logmeldeltaspec",
+    settings=LogMelDeltaSpecSettings,
+    channels=3,
+    bands=lambda settings: settings.n_mels,
+    extract=extract,
+    citation="M. Chen, X. He, J. Yang, H. Zhang: 3-D Convolutional Recurrent Neural Networks With Attention Model for "
+    "Speech Emotion Recognition, IEEE SPL 25(10), 2018",
+)

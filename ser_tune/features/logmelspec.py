@@ -1,0 +1,47 @@
+"""`logmelspec`: log Mel spectrogram."""
+
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from ..config import Choice, FeatureSettings
+from .base import FeatureSet, log_mel
+
+__all__ = ["FEATURE_SET", "LogMelSpecSettings"]
+
+
+class LogMelSpecSettings(FeatureSettings):
+    """A log Mel spectrogram."""
+
+    name: Literal["logmelspec"] = "logmelspec"
+    """The feature set."""
+    n_mels: Annotated[int, Field(ge=8, le=256), Choice((40, 64, 128))] = 128
+    """Mel bands between 0 and 8 kHz."""
+
+
+def extract(speech: np.ndarray, settings: LogMelSpecSettings) -> np.ndarray:
+    """Log Mel spectrogram in dB relative to the utterance's maximum.
+
+    Args:
+        speech: Shape (N,), float32, 16 kHz.
+        settings: Transform and number of bands.
+
+    Returns:
+        Shape (1, n_mels, frames), float32.
+
+    Raises:
+        AudioError: The speech is shorter than one transform.
+    """
+    return log_mel(speech, settings, settings.n_mels)[np.newaxis]
+
+
+FEATURE_SET = FeatureSet(
+    name="logmelspec",
+    settings=LogMelSpecSettings,
+    channels=1,
+    bands=lambda settings: settings.n_mels,
+    extract=extract,
+    citation="S. Davis, P. Mermelstein: Comparison of parametric representations for monosyllabic word recognition, "
+    "IEEE TASSP 28(4), 1980",
+)

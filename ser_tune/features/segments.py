@@ -1,0 +1,69 @@
+"""Cutting utterances into segments, as arithmetic on frame numbers: features are stored whole and cut when read."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..config import SegmentSettings
+
+__all__ = ["SegmentPlan", "frame_numbers", "plan_segments"]
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentPlan:
+    """Which frames of which utterance every segment covers; all arrays have shape (S,), int64."""
+
+    utterance: np.ndarray
+    start: np.ndarray
+    """The segment's first frame, counted in its utterance."""
+    length: np.ndarray
+    """Frames of the whole utterance; a segment that reaches past them is padded."""
+
+    def __len__(self) -> int:
+        """Number of segments."""
+        return len(self.utterance)
+
+
+def plan_segments(lengths: np.ndarray, settings: SegmentSettings, *, overlap: bool) -> SegmentPlan:
+    """Cover every utterance with segments of T frames.
+
+    Args:
+        lengths: Frames of each utterance, shape (U,).
+        settings: T, the hop, and what to do with the last block.
+        overlap: Whether to step by the training hop; otherwise by T.
+
+    Returns:
+        The segments, utterance by utterance.
+    """
+    frames = settings.frames
+    hop = min(settings.hop_frames or frames, frames) if overlap else frames
+    lengths = np.asarray(lengths, dtype=np.int64)
+    counts = 1 + -(-np.maximum(lengths - frames, 0) // hop)
+    utterance = np.repeat(np.arange(len(lengths)), counts)
+    number = np.arange(len(utterance)) - np.repeat(np.cumsum(counts) - counts, counts)
+    start = number * hop
+    length = lengths[utterance]
+    if settings.last_block == "overlap":
+        start = np.minimum(start, np.maximum(length - frames, 0))
+    return SegmentPlan(utterance=utterance, start=start, length=length)
+
+
+def frame_numbers(plan: SegmentPlan, which: np.ndarray, settings: SegmentSettings) -> tuple[np.ndarray, np.ndarray]:
+    """The frames of some segments.
+
+    Args:
+        plan: All segments.
+        which: Numbers of the wanted segments, shape (B,).
+        settings: T and the kind of padding.
+
+    Returns:
+        The frame numbers within each utterance, shape (B, T), all valid; and a mask of the same shape that is true
+        where a frame is real and false where it is padding that the caller fills (`zero` and `floor`).
+    """
+    number = plan.start[which, None] + np.arange(settings.frames)
+    length = plan.length[which, None]
+    real = number < length
+    if settings.padding == "wrap":
+        return number % length, np.ones_like(real)
+    clipped = np.minimum(number, length - 1)
+    return (clipped, np.ones_like(real)) if settings.padding == "edge" else (clipped, real)

@@ -1,0 +1,134 @@
+"""The feature cache: a corpus's features, extracted once for each setting, memory-mapped when read.
+
+An entry is a folder named by the SHA-256 of the corpus's digest, the feature settings and this file's format, so a
+changed corpus or setting is another entry and nothing is ever stale. It is written beside its place and renamed into
+it: a reader sees all of it or none of it. A lock lets one of several processes extract while the others wait.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from ..audio import read_speech
+from ..config import FeatureSettings
+from ..corpora import Corpus, Utterance
+from ..errors import AudioError, StorageError
+from .base import FeatureSet
+
+__all__ = ["FeatureStore", "Progress", "corpus_features"]
+
+FORMAT = 1
+"""Part of every entry's name; raise it when what is stored for the same settings changes."""
+
+Progress = Callable[[int, int], None]
+"""Told how many utterances are done, of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureStore:
+    """Features of every utterance of a corpus, in the corpus's order."""
+
+    frames: np.ndarray
+    """All frames one after another, shape (N, C, F), float32, memory-mapped copy-on-write."""
+    offsets: np.ndarray
+    """Where each utterance starts, and N at the end, shape (U + 1,), int64."""
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Frames of each utterance, shape (U,)."""
+        return np.diff(self.offsets)
+
+    @classmethod
+    def open(cls, folder: Path) -> "FeatureStore":
+        """Map a complete entry into memory."""
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        frames = np.memmap(folder / "frames.f32", dtype=np.float32, mode="c", shape=tuple(meta["shape"]))
+        return cls(frames=frames, offsets=np.load(folder / "offsets.npy"))
+
+
+def corpus_features(
+    corpus: Corpus,
+    feature_set: FeatureSet,
+    settings: FeatureSettings,
+    cache: Path,
+    *,
+    progress: Progress | None = None,
+) -> FeatureStore:
+    """A corpus's features, from the cache or extracted on all cores.
+
+    Args:
+        corpus: What to extract.
+        feature_set: How.
+        settings: The feature set's settings.
+        cache: The folder of the feature cache.
+        progress: Called after every utterance that is extracted.
+
+    Raises:
+        AudioError: A recording cannot be used; the message names its file.
+        StorageError: The cache cannot be written.
+    """
+    key = f"{FORMAT} {corpus.digest} {settings.model_dump_json()}"
+    entry = cache / hashlib.sha256(key.encode()).hexdigest()[:32]
+    if not entry.exists():
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{entry}.lock"):
+                if not entry.exists():
+                    _write(entry, _extract(corpus, feature_set, settings, progress))
+        except OSError as error:
+            raise StorageError(
+                f"the feature cache in '{cache}' cannot be written: {error.strerror or error}; "
+                "set SER_TUNE_CACHE to a folder with room"
+            ) from None
+    return FeatureStore.open(entry)
+
+
+def _extract(
+    corpus: Corpus, feature_set: FeatureSet, settings: FeatureSettings, progress: Progress | None
+) -> Iterator[np.ndarray]:
+    """Features of one utterance after another, each of shape (frames, C, F)."""
+
+    def one(utterance: Utterance) -> np.ndarray:
+        speech = read_speech(utterance.path, start_s=utterance.start_s, end_s=utterance.end_s)
+        try:
+            features = feature_set.extract(speech, settings)
+        except AudioError as error:
+            raise AudioError(f"{utterance.path}: {error}") from None
+        return np.ascontiguousarray(features.transpose(2, 0, 1), dtype=np.float32)
+
+    total = len(corpus.utterances)
+    # Threads, not processes: decoding, Fourier transforms and matrix products release the interpreter lock
+    pool = ThreadPoolExecutor(max_workers=os.cpu_count())
+    try:
+        for done, features in enumerate(pool.map(one, corpus.utterances), start=1):
+            yield features
+            if progress is not None:
+                progress(done, total)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _write(entry: Path, features: Iterable[np.ndarray]) -> None:
+    """Stream features to disk, then move them to their place in one step."""
+    partial = Path(tempfile.mkdtemp(prefix=f"{entry.name}.", dir=entry.parent))
+    try:
+        offsets = [0]
+        with (partial / "frames.f32").open("wb") as file:
+            for one in features:
+                one.tofile(file)
+                offsets.append(offsets[-1] + len(one))
+        np.save(partial / "offsets.npy", np.array(offsets, dtype=np.int64))
+        (partial / "meta.json").write_text(json.dumps({"shape": [offsets[-1], *one.shape[1:]]}), encoding="utf-8")
+        partial.rename(entry)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise

@@ -1,0 +1,99 @@
+"""The numbers of the field, each defined once.
+
+WA is plain accuracy. UA is UAR: the mean of the recalls of the classes that occur in the truth being scored; a class
+that does not occur has no recall and is left out, never counted as 0 or 1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.metrics import confusion_matrix, recall_score
+
+__all__ = ["Scores", "class_recalls", "confusion", "score", "uar", "wa"]
+
+
+def uar(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Unweighted average recall, also called UA.
+
+    Args:
+        truth: Class numbers, shape (N,), N ≥ 1.
+        predicted: Class numbers, shape (N,).
+
+    Two of three right and one of one right, and a class that only the predictions have:
+
+    >>> round(uar(np.array([0, 0, 0, 1]), np.array([0, 0, 2, 1])), 4)
+    0.8333
+    """
+    return float(recall_score(truth, predicted, labels=np.unique(truth), average="macro", zero_division=0.0))
+
+
+def wa(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Weighted accuracy: the fraction that is right.
+
+    Args:
+        truth: Class numbers, shape (N,), N ≥ 1.
+        predicted: Class numbers, shape (N,).
+
+    >>> wa(np.array([0, 0, 0, 1]), np.array([0, 0, 2, 1]))
+    0.75
+    """
+    return float(np.mean(np.asarray(truth) == np.asarray(predicted)))
+
+
+def class_recalls(truth: np.ndarray, predicted: np.ndarray) -> dict[int, float]:
+    """Recall of every class that occurs in the truth.
+
+    Args:
+        truth: Class numbers, shape (N,), N ≥ 1.
+        predicted: Class numbers, shape (N,).
+
+    >>> class_recalls(np.array([0, 0, 2]), np.array([0, 1, 2]))
+    {0: 0.5, 2: 1.0}
+    """
+    present = np.unique(truth)
+    recalls = recall_score(truth, predicted, labels=present, average=None, zero_division=0.0)
+    return {int(label): float(recall) for label, recall in zip(present, recalls, strict=True)}
+
+
+def confusion(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
+    """Counts, shape (n_classes, n_classes): rows are the truth, columns the prediction."""
+    matrix: np.ndarray = confusion_matrix(truth, predicted, labels=np.arange(n_classes))
+    return matrix
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Both forms of both numbers: pooled over every held-out utterance, and mean and deviation over the folds."""
+
+    uar: float
+    """Pooled: one confusion matrix over every held-out utterance. "UAR" alone means this."""
+    wa: float
+    fold_uar_mean: float
+    fold_uar_std: float
+    """Population standard deviation over the folds."""
+    fold_wa_mean: float
+    fold_wa_std: float
+    recalls: dict[int, float]
+    """Pooled recall of every class that occurs."""
+
+
+def score(folds: Sequence[tuple[np.ndarray, np.ndarray]]) -> Scores:
+    """Score the held-out utterances of one or more folds.
+
+    Args:
+        folds: For each fold the truth and the prediction, class numbers of shape (N,).
+    """
+    truth = np.concatenate([one for one, _ in folds])
+    predicted = np.concatenate([one for _, one in folds])
+    uars = [uar(*fold) for fold in folds]
+    was = [wa(*fold) for fold in folds]
+    return Scores(
+        uar=uar(truth, predicted),
+        wa=wa(truth, predicted),
+        fold_uar_mean=float(np.mean(uars)),
+        fold_uar_std=float(np.std(uars)),
+        fold_wa_mean=float(np.mean(was)),
+        fold_wa_std=float(np.std(was)),
+        recalls=class_recalls(truth, predicted),
+    )

@@ -1,0 +1,388 @@
+"""From features to emotions: reading segments, running networks, and the `Predictor` that a registered model is.
+
+Training evaluates with the same functions, so what a study saw is what a loaded model does.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from .architectures import ARCHITECTURES, InputShape
+from .audio import read_speech, to_speech
+from .config import FeatureSettings, ModelSettings, NormalisationSettings, SegmentSettings
+from .errors import AudioError
+from .features import FEATURE_SETS, FeatureStore, Moments, Scaling, frame_numbers, plan_segments
+
+__all__ = [
+    "Prediction",
+    "Predictor",
+    "Recipe",
+    "SegmentPrediction",
+    "SegmentReader",
+    "UtteranceFeatures",
+    "aggregate",
+    "scaling_of_utterances",
+    "segment_log_probabilities",
+]
+
+EVALUATION_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceFeatures:
+    """Features of some utterances on the device that reads them."""
+
+    frames: Tensor
+    """All frames one after another, shape (N, C, F), float32."""
+    offsets: np.ndarray
+    """Where each utterance starts, and N at the end, shape (U + 1,)."""
+    moments: Moments
+
+    @classmethod
+    def of(cls, store: FeatureStore, device: torch.device) -> Self:
+        """Take a cache entry, without a copy where the device is the CPU."""
+        return cls(
+            frames=torch.from_numpy(store.frames).to(device),
+            offsets=store.offsets,
+            moments=Moments.of(store.frames, store.offsets),
+        )
+
+
+def scaling_of_utterances(
+    moments: Moments, settings: NormalisationSettings, *, train: Scaling | None, speakers: np.ndarray
+) -> tuple[list[Scaling], np.ndarray]:
+    """Which scaling every utterance gets.
+
+    Args:
+        moments: Of all utterances.
+        settings: Kind and scope.
+        train: The training speakers' scaling, for scope `train`.
+        speakers: A number for each utterance's speaker, shape (U,), for scope `speaker`.
+
+    Returns:
+        The scalings, and for each utterance the number of its own, shape (U,).
+    """
+    if settings.scope == "train":
+        if train is None:
+            raise ValueError("scope train needs the training speakers' scaling")
+        return [train], np.zeros(len(moments.count), dtype=np.int64)
+    groups = speakers if settings.scope == "speaker" else np.arange(len(moments.count))
+    labels, numbers = np.unique(groups, return_inverse=True)
+    return [moments.scaling(np.flatnonzero(groups == label), settings) for label in labels], numbers
+
+
+class SegmentReader:
+    """Scaled, padded segments of some utterances, gathered in batches on the features' device."""
+
+    def __init__(
+        self,
+        features: UtteranceFeatures,
+        utterances: np.ndarray,
+        settings: SegmentSettings,
+        scalings: Sequence[Scaling],
+        scaling_number: np.ndarray,
+        *,
+        overlap: bool,
+    ) -> None:
+        """Plan the segments.
+
+        Args:
+            features: Of all utterances.
+            utterances: Numbers of those to read, shape (R,).
+            settings: T, hop, padding.
+            scalings: Every scaling in use.
+            scaling_number: Which of them each utterance of `features` gets, shape (U,).
+            overlap: Whether to step by the training hop.
+        """
+        lengths = np.diff(features.offsets)[utterances]
+        self.plan = plan_segments(lengths, settings, overlap=overlap)
+        self.settings = settings
+        self._frames = features.frames
+        self._device = features.frames.device
+        self._first = features.offsets[utterances]
+        self._scaling = scaling_number[utterances]
+        self._shift = torch.from_numpy(np.stack([one.shift for one in scalings])).to(self._device)
+        self._factor = torch.from_numpy(np.stack([1 / one.spread for one in scalings])).to(self._device)
+        self._floor = (
+            torch.from_numpy(features.moments.minimum[utterances].astype(np.float32)).to(self._device)
+            if settings.padding == "floor"
+            else None
+        )
+
+    def __len__(self) -> int:
+        """Number of segments."""
+        return len(self.plan)
+
+    def gather(self, which: np.ndarray) -> Tensor:
+        """Read segments.
+
+        Args:
+            which: Their numbers, shape (B,).
+
+        Returns:
+            Shape (B, C, F, T), float32, channels-last in memory, which convolutions are faster with.
+        """
+        utterance = self.plan.utterance[which]
+        number, real = frame_numbers(self.plan, which, self.settings)
+        rows = torch.from_numpy(self._first[utterance, None] + number).to(self._device)
+        segments = self._frames[rows]
+        mask = torch.from_numpy(real).to(self._device)[:, :, None, None]
+        if self._floor is not None:
+            floor = self._floor[torch.from_numpy(utterance).to(self._device)][:, None]
+            segments = torch.where(mask, segments, floor)
+        scaling = torch.from_numpy(self._scaling[utterance]).to(self._device)
+        segments = (segments - self._shift[scaling][:, None]) * self._factor[scaling][:, None]
+        if self._floor is None and not real.all():
+            segments = segments * mask
+        return segments.permute(0, 2, 3, 1).contiguous(memory_format=torch.channels_last)
+
+
+@torch.inference_mode()
+def segment_log_probabilities(network: nn.Module, reader: SegmentReader) -> np.ndarray:
+    """Run a network over all segments of a reader, in float32 and evaluation mode.
+
+    Returns:
+        Log probabilities, shape (S, K), float32.
+    """
+    network.eval()
+    order = np.arange(len(reader))
+    batches = [order[start : start + EVALUATION_BATCH] for start in range(0, len(order), EVALUATION_BATCH)]
+    logits = torch.cat([network(reader.gather(batch)) for batch in batches])
+    result: np.ndarray = torch.log_softmax(logits.float(), dim=1).cpu().numpy()
+    return result
+
+
+def aggregate(log_probabilities: np.ndarray, utterance: np.ndarray, how: str) -> np.ndarray:
+    """Combine the segments of every utterance.
+
+    Args:
+        log_probabilities: Of segments, shape (S, K).
+        utterance: Which utterance each segment belongs to, shape (S,), counted from 0 without gaps.
+        how: `mean_log_softmax` or `mean_probability`.
+
+    Returns:
+        Log probabilities of utterances, shape (U, K), float32; each row's probabilities sum to 1.
+    """
+    values = np.exp(log_probabilities) if how == "mean_probability" else log_probabilities
+    total = np.zeros((int(utterance.max()) + 1, values.shape[1]), dtype=np.float64)
+    np.add.at(total, utterance, values)
+    mean = total / np.bincount(utterance)[:, None]
+    if how == "mean_probability":
+        mean = np.log(np.maximum(mean, np.finfo(np.float64).tiny))
+    normalised: np.ndarray = mean - np.logaddexp.reduce(mean, axis=1, keepdims=True)
+    return normalised.astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a predictor must know besides its networks' weights."""
+
+    labels: tuple[str, ...]
+    """The emotion of each output."""
+    model: ModelSettings
+    features: FeatureSettings
+    segments: SegmentSettings
+    normalisation: NormalisationSettings
+    aggregation: str
+
+    def as_json(self) -> str:
+        """Everything, as text that `from_json` reads."""
+        sections = {
+            name: getattr(self, name).model_dump(mode="json")
+            for name in ("model", "features", "segments", "normalisation")
+        }
+        return json.dumps({"labels": self.labels, "aggregation": self.aggregation, **sections}, indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Recipe":
+        """Read what `as_json` wrote."""
+        written: dict[str, Any] = json.loads(text)
+        return cls(
+            labels=tuple(written["labels"]),
+            model=ARCHITECTURES.get(written["model"]["name"]).settings.model_validate(written["model"]),
+            features=FEATURE_SETS.get(written["features"]["name"]).settings.model_validate(written["features"]),
+            segments=SegmentSettings.model_validate(written["segments"]),
+            normalisation=NormalisationSettings.model_validate(written["normalisation"]),
+            aggregation=written["aggregation"],
+        )
+
+    def build_network(self) -> nn.Module:
+        """A network of random weights that fits the recipe."""
+        feature_set = FEATURE_SETS.get(self.features.name)
+        shape = InputShape(
+            channels=feature_set.channels, bands=feature_set.bands(self.features), frames=self.segments.frames
+        )
+        network = ARCHITECTURES.get(self.model.name).build(self.model, shape, len(self.labels))
+        return network.to(memory_format=torch.channels_last)
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentPrediction:
+    """What one segment of an utterance sounds like."""
+
+    start_s: float
+    end_s: float
+    probabilities: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What one utterance sounds like."""
+
+    source: str
+    """The path, or `waveform 0` and so on."""
+    label: str
+    probabilities: Mapping[str, float]
+    segments: tuple[SegmentPrediction, ...]
+
+
+class Predictor:
+    """Networks, scalings and front end: audio in, emotions out. The networks' probabilities are averaged."""
+
+    def __init__(self, recipe: Recipe, networks: Sequence[nn.Module], scalings: Sequence[Scaling | None]) -> None:
+        """Put trained parts together.
+
+        Args:
+            recipe: Front end, segments, labels.
+            networks: One a fold, or a single one.
+            scalings: The training speakers' scaling of each network; None where the scope is not `train`.
+        """
+        self.recipe = recipe
+        self.networks = [network.eval() for network in networks]
+        self.scalings = list(scalings)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The emotions it tells apart."""
+        return self.recipe.labels
+
+    def save(self, folder: Path) -> None:
+        """Write `recipe.json` and one safetensors file a network into an existing folder."""
+        (folder / "recipe.json").write_text(self.recipe.as_json(), encoding="utf-8")
+        for number, (network, scaling) in enumerate(zip(self.networks, self.scalings, strict=True)):
+            tensors = {
+                f"network.{name}": tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()
+            }
+            if scaling is not None:
+                tensors["scaling.shift"] = torch.from_numpy(scaling.shift)
+                tensors["scaling.spread"] = torch.from_numpy(scaling.spread)
+            save_file(tensors, folder / f"network-{number:02d}.safetensors")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Predictor":
+        """Read what `save` wrote; nothing is unpickled."""
+        recipe = Recipe.from_json((folder / "recipe.json").read_text(encoding="utf-8"))
+        networks, scalings = [], []
+        for path in sorted(folder.glob("network-*.safetensors")):
+            tensors = load_file(path)
+            shift, spread = tensors.pop("scaling.shift", None), tensors.pop("scaling.spread", None)
+            network = recipe.build_network()
+            network.load_state_dict({name.removeprefix("network."): tensor for name, tensor in tensors.items()})
+            networks.append(network)
+            scalings.append(
+                None if shift is None or spread is None else Scaling(shift=shift.numpy(), spread=spread.numpy())
+            )
+        return cls(recipe, networks, scalings)
+
+    def predict(
+        self, audio: Sequence[str | Path | np.ndarray], *, sample_rate_hz: int | None = None
+    ) -> list[Prediction]:
+        """Recognise the emotion of each utterance.
+
+        Where the normalisation's scope is `speaker`, all utterances of one call are taken for one speaker's.
+
+        Args:
+            audio: Paths of sound files, or waveforms of shape (N,) or (N, channels).
+            sample_rate_hz: The waveforms' rate; required with waveforms.
+
+        Raises:
+            AudioError: An utterance cannot be used; the message names it.
+        """
+        if len(audio) == 0:
+            return []
+        sources, features = [], []
+        for number, one in enumerate(audio):
+            source = str(one) if isinstance(one, str | Path) else f"waveform {number}"
+            sources.append(source)
+            features.append(self._features(one, source, sample_rate_hz))
+        utterances = self._stack(features)
+        return self._describe(sources, utterances)
+
+    def _features(self, one: str | Path | np.ndarray, source: str, sample_rate_hz: int | None) -> np.ndarray:
+        """Features of one utterance, shape (frames, C, F)."""
+        if isinstance(one, str | Path):
+            speech = read_speech(Path(one))
+        elif sample_rate_hz is None:
+            raise AudioError(f"{source} has no sample rate; pass sample_rate_hz with waveforms")
+        else:
+            speech = to_speech(one, sample_rate_hz, source=source)
+        try:
+            features = FEATURE_SETS.get(self.recipe.features.name).extract(speech, self.recipe.features)
+        except AudioError as error:
+            raise AudioError(f"{source}: {error}") from None
+        return np.ascontiguousarray(features.transpose(2, 0, 1), dtype=np.float32)
+
+    def _stack(self, features: Sequence[np.ndarray]) -> UtteranceFeatures:
+        offsets = np.concatenate([[0], np.cumsum([len(one) for one in features])]).astype(np.int64)
+        return UtteranceFeatures.of(
+            FeatureStore(frames=np.concatenate(features), offsets=offsets),
+            next(self.networks[0].parameters()).device,
+        )
+
+    def log_probabilities(
+        self, number: int, utterances: UtteranceFeatures, which: np.ndarray, speakers: np.ndarray
+    ) -> tuple[np.ndarray, SegmentReader]:
+        """Run one of the networks.
+
+        Args:
+            number: Which network.
+            utterances: Features of all utterances.
+            which: Numbers of those to classify, shape (R,).
+            speakers: A number for each utterance's speaker, shape (U,).
+
+        Returns:
+            Segments' log probabilities, shape (S, K), and the reader that says which segments they are.
+        """
+        scalings, numbers = scaling_of_utterances(
+            utterances.moments, self.recipe.normalisation, train=self.scalings[number], speakers=speakers
+        )
+        reader = SegmentReader(utterances, which, self.recipe.segments, scalings, numbers, overlap=False)
+        return segment_log_probabilities(self.networks[number], reader), reader
+
+    def _describe(self, sources: Sequence[str], utterances: UtteranceFeatures) -> list[Prediction]:
+        which, one_speaker = np.arange(len(sources)), np.zeros(len(sources), dtype=np.int64)
+        by_segment, by_utterance = [], []
+        for number in range(len(self.networks)):
+            scores, reader = self.log_probabilities(number, utterances, which, one_speaker)
+            by_segment.append(np.exp(scores))
+            by_utterance.append(np.exp(aggregate(scores, reader.plan.utterance, self.recipe.aggregation)))
+        segments, whole = np.mean(by_segment, axis=0), np.mean(by_utterance, axis=0)
+        hop_s = self.recipe.features.hop_s
+        return [
+            Prediction(
+                source=source,
+                label=self.labels[int(whole[row].argmax())],
+                probabilities=self._named(whole[row]),
+                segments=tuple(
+                    SegmentPrediction(
+                        start_s=float(reader.plan.start[one] * hop_s),
+                        end_s=float(
+                            min(reader.plan.start[one] + self.recipe.segments.frames, reader.plan.length[one]) * hop_s
+                        ),
+                        probabilities=self._named(segments[one]),
+                    )
+                    for one in np.flatnonzero(reader.plan.utterance == row)
+                ),
+            )
+            for row, source in enumerate(sources)
+        ]
+
+    def _named(self, probabilities: np.ndarray) -> dict[str, float]:
+        return {label: float(value) for label, value in zip(self.labels, probabilities, strict=True)}

@@ -1,0 +1,30 @@
+"""Studies: what is searched, how a trial is scored, and who is told. Imports Optuna; knows nothing of MLflow."""
+
+from .definition import AnyStudy, StudyDefinition, define_study, options
+from .evaluation import HeldOut, refit, score_test_speakers
+from .observer import FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
+from .protocol import Protocol
+from .runner import Prepared, load_study, open_storage, prepare, run_study, summarise
+
+__all__ = [
+    "AnyStudy",
+    "FoldOutcome",
+    "HeldOut",
+    "Prepared",
+    "Protocol",
+    "StudyDefinition",
+    "StudyObserver",
+    "StudyStart",
+    "StudySummary",
+    "TrialOutcome",
+    "TrialState",
+    "define_study",
+    "load_study",
+    "open_storage",
+    "options",
+    "prepare",
+    "refit",
+    "run_study",
+    "score_test_speakers",
+    "summarise",
+]

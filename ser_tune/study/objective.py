@@ -1,0 +1,188 @@
+"""The objective: a trial's folds, trained one after another, to the pooled validation UAR.
+
+Nothing here reads a test utterance: folds hand over their training and validation sides only.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import optuna
+import torch
+
+from ..config import FeatureSettings, Value
+from ..corpora import Corpus
+from ..errors import ConfigError, NonFiniteLossError
+from ..features import FEATURE_SETS, corpus_features
+from ..folds import Fold
+from ..metrics import score
+from ..prediction import SegmentReader, UtteranceFeatures, scaling_of_utterances
+from ..training import AnyTrial, EpochReport, TrainingData, fit, fold_seed, pick_device, pick_precision, recipe_of
+from .definition import StudyDefinition
+from .observer import FoldOutcome, StudyObserver, TrialOutcome, TrialState
+from .pruning import step_of
+from .sampling import sample
+
+__all__ = ["FAILURES", "Objective", "speaker_numbers"]
+
+FAILURES = (NonFiniteLossError, ConfigError, torch.OutOfMemoryError, MemoryError)
+"""What fails a trial and lets the study go on; any other exception ends the study."""
+
+
+def speaker_numbers(corpus: Corpus) -> np.ndarray:
+    """A number for each utterance's speaker, shape (U,), int64."""
+    return np.array([corpus.speakers.index(one.speaker) for one in corpus.utterances])
+
+
+class Objective:
+    """One trial, from its sampled values to its score."""
+
+    def __init__(
+        self,
+        *,
+        definition: StudyDefinition,
+        corpus: Corpus,
+        folds: Sequence[Fold],
+        cache: Path,
+        observer: StudyObserver,
+        precision: str | None = None,
+    ) -> None:
+        """Extract the features of the published configuration, and pick device and arithmetic.
+
+        Args:
+            definition: What to train and what varies.
+            corpus: What to train on.
+            folds: Who trains and who validates.
+            cache: The project's cache folder.
+            observer: Is told of everything.
+            precision: The arithmetic an earlier session of the study picked.
+
+        Raises:
+            AudioError: A recording cannot be used.
+            ConfigError: The device is not there.
+        """
+        self.definition, self.corpus, self.folds = definition, corpus, folds
+        self._cache, self._observer = cache, observer
+        self._loaded: dict[str, UtteranceFeatures] = {}
+        self._labels = np.array([corpus.emotions.index(one.emotion) for one in corpus.utterances])
+        self._speakers = speaker_numbers(corpus)
+        self.device = pick_device(definition.config.training.device)
+        base = definition.trial({})
+        self.precision = precision or self._measured_precision(base)
+
+    def __call__(self, trial: optuna.Trial) -> float:
+        """Run a trial and return its pooled validation UAR.
+
+        Raises:
+            optuna.TrialPruned: A pruner gave it up.
+        """
+        sampled = sample(trial, self.definition.search)
+        started = time.perf_counter()
+        config = self._concrete(sampled, self.definition.config.seed + trial.number)
+        self._observer.trial_started(trial.number, config, sampled)
+        done: list[FoldOutcome] = []
+
+        def finish(state: TrialState, reason: str = "") -> TrialOutcome:
+            outcome = TrialOutcome(
+                number=trial.number,
+                state=state,
+                config=config,
+                sampled=sampled,
+                folds=tuple(done),
+                scores=score([(one.truth, one.fitted.validation.argmax(axis=1)) for one in done]) if done else None,
+                seconds=time.perf_counter() - started,
+                reason=reason,
+            )
+            self._observer.trial_finished(outcome)
+            return outcome
+
+        try:
+            for fold in self.folds:
+                done.append(self._train(config, fold, trial, done))
+        except optuna.TrialPruned as pruned:
+            finish("PRUNED", str(pruned))
+            raise
+        except KeyboardInterrupt:
+            finish("FAIL", "interrupted")
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            if isinstance(error, FAILURES):
+                trial.set_user_attr("failure", reason)  # the trial's own doing: it counts, and is not tried again
+            finish("FAIL", reason)
+            raise
+        scores = finish("COMPLETE").scores
+        assert scores is not None
+        return scores.uar
+
+    def _train(self, config: AnyTrial, fold: Fold, trial: optuna.Trial, finished: Sequence[FoldOutcome]) -> FoldOutcome:
+        """Train one fold, reporting to the pruner as it goes."""
+        earlier = [max(report.validation_uar for report in one.fitted.history) for one in finished]
+        best = 0.0
+
+        def on_epoch(report: EpochReport) -> None:
+            nonlocal best
+            self._observer.epoch_finished(fold.number, report)
+            best = max(best, report.validation_uar)
+            running = float(np.mean([*earlier, best]))
+            trial.report(running, step_of(fold.number, report.epoch))
+            if trial.should_prune():
+                raise optuna.TrialPruned(
+                    f"median rule: running UAR {running:.3f} in fold {fold.number}, epoch {report.epoch}"
+                )
+
+        fitted = fit(
+            config,
+            self.data(config.features),
+            fold.train,
+            fold.validation,
+            seed=fold_seed(config.seed, fold.number),
+            aggregation=self.definition.config.protocol.aggregation,
+            on_epoch=on_epoch,
+        )
+        outcome = FoldOutcome(fold=fold, fitted=fitted, truth=self._labels[fold.validation])
+        kept = fitted.history[fitted.epoch - 1].validation_uar
+        trial.report(kept, step_of(fold.number, None))
+        if fold is not self.folds[-1] and trial.should_prune():
+            raise optuna.TrialPruned(f"Wilcoxon's test: worse than the best trial after fold {fold.number}")
+        return outcome
+
+    def data(self, settings: FeatureSettings) -> TrainingData:
+        """The corpus with these features, extracted where the cache does not have them."""
+        key = settings.model_dump_json()
+        if key not in self._loaded:
+            store = corpus_features(
+                self.corpus,
+                FEATURE_SETS.get(settings.name),
+                settings,
+                self._cache / "features",
+                progress=self._observer.extraction_progressed,
+            )
+            self._loaded.clear()  # one at a time: a search over feature settings must not pile them up
+            self._loaded[key] = UtteranceFeatures.of(store, self.device)
+        return TrainingData(
+            features=self._loaded[key],
+            labels=self._labels,
+            speakers=self._speakers,
+            emotions=self.corpus.emotions,
+        )
+
+    def _concrete(self, sampled: dict[str, Value], seed: int) -> AnyTrial:
+        """A trial's configuration with nothing left to decide: no `auto`."""
+        decided: dict[str, Value] = {"training.device": self.device.type, "training.precision": self.precision}
+        return self.definition.trial(sampled | decided, seed=seed)
+
+    def _measured_precision(self, base: AnyTrial) -> str:
+        """The faster arithmetic for the published configuration."""
+        data = self.data(base.features)
+        recipe = recipe_of(base, data.emotions, self.definition.config.protocol.aggregation)
+        train = self.folds[0].train
+        scaling = data.features.moments.scaling(train, base.normalisation)
+        scalings = scaling_of_utterances(
+            data.features.moments, base.normalisation, train=scaling, speakers=data.speakers
+        )
+        reader = SegmentReader(data.features, train, base.segments, *scalings, overlap=True)
+        segments = reader.gather(np.arange(min(base.training.batch_size, len(reader))))
+        network = recipe.build_network().to(self.device)
+        return pick_precision(base.training.precision, self.device, network, segments)

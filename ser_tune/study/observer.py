@@ -1,0 +1,102 @@
+"""What a study tells whoever watches it. The study knows no watcher; trackers and progress displays implement this."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from ..config import Value
+from ..corpora import Corpus
+from ..folds import Fold
+from ..metrics import Scores
+from ..training import AnyTrial, EpochReport, FittedNetwork
+from .definition import StudyDefinition
+from .protocol import Protocol
+
+__all__ = ["FoldOutcome", "StudyObserver", "StudyStart", "StudySummary", "TrialOutcome", "TrialState"]
+
+TrialState: TypeAlias = Literal["COMPLETE", "PRUNED", "FAIL"]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyStart:
+    """A study is about to run its next trial."""
+
+    definition: StudyDefinition
+    study_id: str
+    """Unique, also among studies of one name."""
+    corpus: Corpus
+    folds: Sequence[Fold]
+    protocol: Protocol
+    trials_to_run: int
+    largest_trial_bytes: int
+    """Upper bound of what the models of one trial take on disk."""
+    finished: Mapping[int, TrialState]
+    """Trials of earlier sessions."""
+    best: tuple[int, float] | None
+    """Number and score of the best trial of earlier sessions."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoldOutcome:
+    """One trained fold."""
+
+    fold: Fold
+    fitted: FittedNetwork
+    truth: np.ndarray
+    """Classes of the validation utterances, shape (V,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialOutcome:
+    """How a trial ended."""
+
+    number: int
+    state: TrialState
+    config: AnyTrial
+    sampled: Mapping[str, Value]
+    folds: Sequence[FoldOutcome]
+    """All folds of a complete trial, the finished ones of another."""
+    scores: Scores | None
+    """On the validation utterances of the finished folds; None where there are none."""
+    seconds: float
+    reason: str = ""
+    """Why it was pruned or failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudySummary:
+    """How a study ended."""
+
+    name: str
+    complete: int
+    pruned: int
+    failed: int
+    best: tuple[int, float] | None
+    """Number and pooled validation UAR of the best trial."""
+    first: float | None
+    """Pooled validation UAR of the first complete trial."""
+    interrupted: bool
+
+
+class StudyObserver:
+    """Events of a study, in order; every method does nothing until it is overridden."""
+
+    def study_started(self, start: StudyStart) -> None:
+        """Called once, before the first trial; raising ends the study."""
+
+    def extraction_progressed(self, done: int, total: int) -> None:
+        """Called while features are extracted."""
+
+    def trial_started(self, number: int, config: AnyTrial, sampled: Mapping[str, Value]) -> None:
+        """Called before a trial's first fold."""
+
+    def epoch_finished(self, fold: int, report: EpochReport) -> None:
+        """Called after every epoch of the running trial."""
+
+    def trial_finished(self, outcome: TrialOutcome) -> None:
+        """Called once a trial, however it ended."""
+
+    def study_finished(self, summary: StudySummary) -> None:
+        """Called once, also after an interruption."""

@@ -1,0 +1,76 @@
+"""The script that MLflow runs to load a registered model. It stands inside every model, beside what it needs.
+
+It imports the copy of the package that trained the model, under a name of its own: another installed version, or
+none, makes no difference. Nothing is unpickled.
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel
+
+
+class SpeechEmotionModel(PythonModel):
+    """Sound files or waveforms in, emotions out."""
+
+    predictor: Any
+
+    def load_context(self, context: Any) -> None:  # noqa: ANN401 - MLflow's own type is private
+        """Read the networks from the model's folder."""
+        folder = Path(context.artifacts["predictor"])
+        self.predictor = _own_package(folder / "code" / "ser_tune").Predictor.load(folder)
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ANN401
+        """Recognise the emotion of each row.
+
+        Args:
+            context: Not used.
+            model_input: Column `path` with sound files, or columns `waveform` (samples) and `sample_rate_hz`.
+            params: Not used.
+
+        Returns:
+            A row each: `label`, and the probability of every emotion in a column of its name.
+        """
+        rows = [self._row(row) for row in model_input.to_dict("records")]
+        if not rows:
+            raise ValueError("no audio given; pass a table with a column 'path', or 'waveform' and 'sample_rate_hz'")
+        return pd.DataFrame(rows)
+
+    def _row(self, row: dict[str, Any]) -> dict[str, Any]:
+        path, waveform, rate = row.get("path"), row.get("waveform"), row.get("sample_rate_hz")
+        if isinstance(path, str):
+            prediction = self.predictor.predict([path])[0]
+        elif waveform is None or np.ndim(waveform) == 0 or rate is None or not rate > 0:
+            raise ValueError("a row has neither 'path' nor both 'waveform' and 'sample_rate_hz'")
+        else:
+            prediction = self.predictor.predict([np.asarray(waveform)], sample_rate_hz=int(rate))[0]
+        return {"label": prediction.label, **prediction.probabilities}
+
+
+def _own_package(folder: Path) -> ModuleType:
+    """Import the model's copy of `ser_tune.prediction` under a name made of the copy's content."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    name = f"ser_tune_{digest.hexdigest()[:16]}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(
+            name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+        )
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{folder} holds no Python package")
+        package = importlib.util.module_from_spec(spec)
+        sys.modules[name] = package
+        spec.loader.exec_module(package)
+    return importlib.import_module(f"{name}.prediction")
+
+
+set_model(SpeechEmotionModel())

@@ -1,0 +1,89 @@
+"""Making a self-contained MLflow model of a predictor: weights as safetensors, and the code that reads them."""
+
+import shutil
+import tempfile
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types.schema import Array
+
+from ..prediction import Predictor
+
+__all__ = ["log_predictor", "open_predictor"]
+
+REQUIREMENTS = (
+    "filelock",
+    "librosa",
+    "mlflow",
+    "numpy",
+    "pandas",
+    "pydantic",
+    "safetensors",
+    "scipy",
+    "soundfile",
+    "soxr",
+    "torch",
+)
+"""What a loaded model imports. ser-tune is not among them: the model carries its own copy."""
+
+INPUTS = Schema(
+    [
+        ColSpec(DataType.string, "path", required=False),
+        ColSpec(Array(DataType.double), "waveform", required=False),
+        ColSpec(DataType.long, "sample_rate_hz", required=False),
+    ]
+)
+
+
+def log_predictor(
+    client: MlflowClient, predictor: Predictor, *, experiment_id: str, run_id: str, name: str, tags: dict[str, str]
+) -> str:
+    """Store a predictor as an MLflow model of a run.
+
+    Args:
+        client: MLflow.
+        predictor: Trained.
+        experiment_id: The run's experiment.
+        run_id: The run that trained it.
+        name: What the model is called within the run.
+        tags: Of the logged model.
+
+    Returns:
+        The logged model's identifier.
+    """
+    outputs = Schema([ColSpec(DataType.string, "label"), *(ColSpec(DataType.double, one) for one in predictor.labels)])
+    with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
+        folder = Path(temporary) / "predictor"
+        package = Path(__file__).parents[1]
+        shutil.copytree(package, folder / "code" / "ser_tune", ignore=shutil.ignore_patterns("__pycache__"))
+        predictor.save(folder)
+        target = Path(temporary) / "model"
+        with warnings.catch_warnings():
+            # MLflow would like an example to try the model on; a path that exists on no other machine is none
+            warnings.filterwarnings("ignore", message=".*An input example was not provided", category=UserWarning)
+            mlflow.pyfunc.save_model(
+                target,
+                python_model=str(Path(__file__).with_name("mlflow_model.py")),
+                artifacts={"predictor": str(folder)},
+                pip_requirements=[f"{one}=={version(one).partition('+')[0]}" for one in REQUIREMENTS],
+                signature=ModelSignature(inputs=INPUTS, outputs=outputs),
+            )
+        logged = client.create_logged_model(experiment_id, name=name, source_run_id=run_id, tags=tags)
+        client.log_model_artifacts(logged.model_id, str(target))
+    client.finalize_logged_model(logged.model_id, "READY")
+    return str(logged.model_id)
+
+
+def open_predictor(uri: str) -> Predictor:
+    """Load a predictor from any MLflow model URI, with the code that it carries.
+
+    Args:
+        uri: Such as `models:/ser-emodb-3d_acrnn@champion` or `models:/m-0123…`.
+    """
+    predictor: Predictor = mlflow.pyfunc.load_model(uri).unwrap_python_model().predictor
+    return predictor

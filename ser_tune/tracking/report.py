@@ -1,0 +1,90 @@
+"""What a trial leaves in MLflow: metrics, the predictions table, the confusion matrix."""
+
+import csv
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from mlflow.entities import Metric
+
+from ..corpora import Corpus
+from ..metrics import Scores, confusion
+from ..study import FoldOutcome, HeldOut
+
+__all__ = ["curves", "draw_confusion", "held_out_of", "score_metrics", "write_predictions"]
+
+CURVES = ("train_loss", "validation_loss", "validation_uar", "validation_wa", "learning_rate", "seconds")
+
+
+def score_metrics(scores: Scores, emotions: Sequence[str], side: str) -> dict[str, float]:
+    """Aggregate metrics by name.
+
+    Args:
+        scores: Of one side.
+        emotions: Names of the classes.
+        side: Prefix: `validation`, `test`, or `partial_validation` where not all folds are in.
+    """
+    return {
+        f"{side}_uar": scores.uar,
+        f"{side}_wa": scores.wa,
+        f"{side}_uar_fold_mean": scores.fold_uar_mean,
+        f"{side}_uar_fold_std": scores.fold_uar_std,
+        f"{side}_wa_fold_mean": scores.fold_wa_mean,
+        f"{side}_wa_fold_std": scores.fold_wa_std,
+        **{f"{side}_recall/{emotions[label]}": recall for label, recall in scores.recalls.items()},
+    }
+
+
+def curves(folds: Sequence[FoldOutcome]) -> Iterator[Metric]:
+    """Every fold's figures after every epoch; the step is the epoch."""
+    now = int(time.time() * 1000)
+    for one in folds:
+        for report in one.fitted.history:
+            for name in CURVES:
+                yield Metric(f"fold_{one.fold.number:02d}/{name}", getattr(report, name), now, report.epoch)
+        yield Metric(f"fold_{one.fold.number:02d}/kept_epoch", one.fitted.epoch, now, 0)
+
+
+def held_out_of(folds: Sequence[FoldOutcome], corpus: Corpus, scores: Scores) -> HeldOut:
+    """The validation predictions of a trial's folds."""
+    held_out = np.concatenate([one.fold.validation for one in folds])
+    return HeldOut(
+        scores=scores,
+        utterances=tuple(corpus.utterances[one].id for one in held_out),
+        fold=np.concatenate([np.full(len(one.truth), one.fold.number) for one in folds]),
+        truth=np.concatenate([one.truth for one in folds]),
+        log_probabilities=np.concatenate([one.fitted.validation for one in folds]),
+    )
+
+
+def write_predictions(path: Path, held_out: HeldOut, corpus: Corpus) -> None:
+    """A table with a row for each held-out utterance: who, what, which fold, and every probability."""
+    by_id = {one.id: one for one in corpus.utterances}
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["utterance", "speaker", "fold", "emotion", "predicted", *corpus.emotions])
+        for name, fold, row in zip(held_out.utterances, held_out.fold, held_out.log_probabilities, strict=True):
+            predicted = corpus.emotions[int(row.argmax())]
+            one = by_id[name]
+            table.writerow([name, one.speaker, fold, one.emotion, predicted, *(f"{p:.6f}" for p in np.exp(row))])
+
+
+def draw_confusion(path: Path, held_out: HeldOut, emotions: Sequence[str], title: str) -> None:
+    """A picture of the pooled confusion matrix: counts, shaded by the row's fraction."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    counts = confusion(held_out.truth, held_out.log_probabilities.argmax(axis=1), len(emotions))
+    fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    figure = Figure(figsize=(1.6 + 0.75 * len(emotions), 1.2 + 0.7 * len(emotions)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
+    axes.set(xlabel="predicted", ylabel="truth", title=title)
+    axes.set_xticks(range(len(emotions)), emotions, rotation=45, ha="right")
+    axes.set_yticks(range(len(emotions)), emotions)
+    for row, column in np.ndindex(counts.shape):
+        shade = "white" if fractions[row, column] > 0.5 else "black"
+        axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=shade)
+    figure.savefig(path, dpi=100)

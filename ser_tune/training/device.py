@@ -1,0 +1,70 @@
+"""Where to train, and in which arithmetic."""
+
+import time
+
+import torch
+from torch import nn
+
+from ..errors import ConfigError
+
+__all__ = ["pick_device", "pick_precision"]
+
+WORTHWHILE = 1.15
+"""bfloat16 must be this much faster than float32 to be chosen: a measurement can err by a tenth."""
+
+
+def pick_device(setting: str) -> torch.device:
+    """The device that a setting asks for.
+
+    Args:
+        setting: `auto`, `cpu`, `cuda` or `mps`.
+
+    Raises:
+        ConfigError: The device is not there.
+    """
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if setting == "auto":
+        return torch.device(next(name for name, there in present.items() if there))
+    if not present[setting]:
+        there = ", ".join(name for name, is_there in present.items() if is_there)
+        raise ConfigError(f"training.device is '{setting}', which this machine does not have; it has {there}")
+    return torch.device(setting)
+
+
+def pick_precision(setting: str, device: torch.device, network: nn.Module, segments: torch.Tensor) -> str:
+    """The arithmetic that a setting asks for; `auto` times a few training steps.
+
+    Args:
+        setting: `auto`, `float32` or `bfloat16`.
+        device: Where to train.
+        network: A network of the kind to be trained; left as it was.
+        segments: A batch of the size to be trained with, (B, C, F, T).
+    """
+    if setting != "auto":
+        return setting
+    if device.type == "mps" or (device.type == "cuda" and not torch.cuda.is_bf16_supported()):
+        return "float32"
+    if device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return "float32"
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    try:
+        seconds = {name: _step_seconds(network, segments, name) for name in ("float32", "bfloat16")}
+    finally:
+        network.load_state_dict(before)
+        network.zero_grad()
+    return "bfloat16" if seconds["float32"] > WORTHWHILE * seconds["bfloat16"] else "float32"
+
+
+def _step_seconds(network: nn.Module, segments: torch.Tensor, precision: str) -> float:
+    """The faster of two forward and backward passes, after one that warms up."""
+    network.train()
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        with torch.autocast(segments.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            loss = network(segments).float().square().mean()
+        loss.backward()
+        if segments.device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return min(times[1:])

@@ -1,0 +1,13 @@
+"""Losses, one a file. To add one: a module with a `LOSS`, and its line here."""
+
+from ...components import Catalogue
+from .base import Loss
+
+__all__ = ["LOSSES", "Loss"]
+
+LOSSES: Catalogue[Loss] = Catalogue(
+    kind="loss",
+    package=__name__,
+    modules={"cross_entropy": "cross_entropy"},
+    attribute="LOSS",
+)

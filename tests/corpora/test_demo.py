@@ -1,0 +1,95 @@
+"""The synthesised corpus: the same every time, whole or not there, and neither trivial nor impossible."""
+
+from collections import Counter
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from ser_tune.audio import SAMPLE_RATE_HZ, read_speech
+from ser_tune.corpora import demo
+from ser_tune.errors import CorpusError, StorageError
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    cache = tmp_path_factory.mktemp("demo") / "not yet there"
+    demo.CORPUS.read(None, cache)
+    return cache
+
+
+def test_six_speakers_express_four_emotions_five_times(cache: Path) -> None:
+    utterances = demo.read(None, cache)
+    cells = Counter((utterance.speaker, utterance.emotion) for utterance in utterances)
+    assert len(cells) == 6 * 4
+    assert set(cells.values()) == {5}
+    assert {utterance.emotion for utterance in utterances} == set(demo.EMOTIONS)
+
+
+def test_recordings_are_16_khz_mono_16_bit_of_about_a_second(cache: Path) -> None:
+    for utterance in demo.read(None, cache):
+        details = soundfile.info(utterance.path)
+        assert (details.samplerate, details.channels, details.subtype) == (SAMPLE_RATE_HZ, 1, "PCM_16")
+        assert 1.0 <= details.duration <= 1.6
+
+
+def test_recordings_neither_clip_nor_repeat(cache: Path) -> None:
+    waveforms = [read_speech(utterance.path) for utterance in demo.read(None, cache)]
+    assert all(np.abs(waveform).max() < 0.99 for waveform in waveforms)
+    assert len({waveform.tobytes() for waveform in waveforms}) == len(waveforms)
+
+
+def test_an_utterance_does_not_depend_on_the_others(cache: Path) -> None:
+    # The last file of the folder was made after 119 others; here it is made alone.
+    written, _ = soundfile.read(cache / f"demo-{demo.VERSION}" / "s6_sadness_5.wav", dtype="int16")
+    np.testing.assert_array_equal(written, demo.synthesise("s6", "sadness", 5))
+
+
+def test_a_second_reading_writes_nothing(cache: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in cache.rglob("*")}
+    demo.read(None, cache)
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*")} == before
+
+
+def test_a_half_written_folder_is_made_anew(tmp_path: Path) -> None:
+    folder = tmp_path / f"demo-{demo.VERSION}"
+    folder.mkdir()
+    (folder / "s1_anger_1.wav").write_bytes(b"half")
+    assert all(utterance.path.stat().st_size > 1000 for utterance in demo.read(None, tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
+def test_two_processes_may_make_it_at_once(tmp_path: Path) -> None:
+    with get_context("spawn").Pool(2) as pool:
+        first, second = pool.starmap(demo.read, [(None, tmp_path)] * 2)
+    assert first == second
+    assert all(utterance.path.is_file() for utterance in first)
+    assert [path.name for path in tmp_path.iterdir()] == [f"demo-{demo.VERSION}"]
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="expected no --data"):
+        demo.read(tmp_path, tmp_path)
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.touch()
+    with pytest.raises(StorageError, match=r"corpus demo cannot be written to '.*file"):
+        demo.read(None, blocked)
+
+
+def test_angry_speech_is_brighter_than_sad_speech(cache: Path) -> None:
+    # The plainest cue; a loss of it would show first in the scores of every tutorial.
+    def brightness(speaker: str, emotion: str) -> float:
+        ratios = []
+        for number in range(1, 6):
+            power = np.abs(np.fft.rfft(demo.synthesise(speaker, emotion, number) / 32768)) ** 2
+            split = len(power) // 4  # 2 kHz
+            ratios.append(10 * np.log10(power[split:].sum() / power[:split].sum()))
+        return float(np.mean(ratios))
+
+    for speaker in ("s1", "s2", "s3", "s4", "s5", "s6"):
+        assert brightness(speaker, "anger") > brightness(speaker, "sadness") + 3
