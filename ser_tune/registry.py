@@ -159,17 +159,7 @@ def promote(
         "emotions": " ".join(prepared.corpus.emotions),
         "normalisation_scope": prepared.protocol.facts["normalisation_scope"],
         "verdict": reason,
-        **{
-            key: f"{metrics[key]:.4f}"
-            for key in (
-                "validation_uar",
-                "validation_wa",
-                "test_uar",
-                "test_wa",
-                "test_uar_fold_mean",
-                "test_uar_fold_std",
-            )
-        },
+        **{key: f"{metrics[key]:.4f}" for key in VERSION_METRICS},
     }
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)

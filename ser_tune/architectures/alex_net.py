@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from ..config import FloatRange, ModelSettings
+from ..config import Choice, FloatRange, ModelSettings
 from ..errors import ConfigError
 from .base import Architecture, InputShape, alexnet_convolutions, scaled
 from .fcn_attention import check_input
@@ -127,5 +127,6 @@ ARCHITECTURE = Architecture(
     build=AlexNet,
     initialise=initialise,
     citation="A. Krizhevsky: One weird trick for parallelizing convolutional neural networks, arXiv 1404.5997, 2014",
+    search={"features.n_mels": Choice((64, 128))},
     defaults={"features.name": "logmeldeltaspec", "optimizer.learning_rate": 3e-4},
 )

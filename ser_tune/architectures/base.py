@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..config import ModelSettings, Value
+from ..config import ModelSettings, Range, Value
 
 __all__ = ["Architecture", "FrameAttention", "InputShape", "alexnet_convolutions", "scaled"]
 
@@ -35,6 +35,8 @@ class Architecture:
     """Fills a new network with pretrained weights, from the network and the settings; None leaves it random."""
     defaults: Mapping[str, Value] = field(default_factory=dict)
     """Settings of other sections that belong to the published configuration: dotted path to value."""
+    search: Mapping[str, Range] = field(default_factory=dict)
+    """Default search ranges of other sections that differ for this architecture: dotted path to range."""
 
 
 def scaled(size: int, width: float) -> int:

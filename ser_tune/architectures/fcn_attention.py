@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from ..config import FloatRange, ModelSettings
+from ..config import Choice, FloatRange, ModelSettings
 from ..errors import ConfigError
 from .base import Architecture, FrameAttention, InputShape, alexnet_convolutions, scaled
 
@@ -72,5 +72,6 @@ ARCHITECTURE = Architecture(
     build=FcnAttention,
     citation="Y. Zhang, J. Du, Z. Wang, J. Zhang, Y. Tu: Attention Based Fully Convolutional Network for Speech "
     "Emotion Recognition, arXiv 1806.01506, 2019",
+    search={"features.n_mels": Choice((64, 128))},
     defaults={"features.name": "logspec"},
 )

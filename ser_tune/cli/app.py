@@ -38,9 +38,7 @@ Set = Annotated[
 Refit = Annotated[bool, typer.Option("--refit", help="Register one network trained on all speakers, not the folds'.")]
 TrackingUri = Annotated[
     str | None,
-    typer.Option(
-        "--tracking-uri", help="MLflow's; default: MLFLOW_TRACKING_URI, or mlruns/mlflow.db.", show_default=False
-    ),
+    typer.Option("--tracking-uri", help="MLflow's; default: mlruns/mlflow.db.", show_default=False),
 ]
 Storage = Annotated[
     str | None, typer.Option("--storage", help="Optuna's database; default: studies/optuna.db.", show_default=False)
@@ -176,7 +174,7 @@ def models(json: Json = False, tracking_uri: TrackingUri = None) -> None:
 def predict(
     model: Annotated[
         str,
-        typer.Argument(metavar="MODEL", help="NAME (its champion), NAME@ALIAS or NAME/VERSION.", show_default=False),
+        typer.Argument(metavar="MODEL", help="NAME (its champion), NAME@ALIAS, NAME/VERSION.", show_default=False),
     ],
     audio: Annotated[list[Path], typer.Argument(metavar="AUDIO...", help="Sound files.", show_default=False)],
     segments: Annotated[bool, typer.Option("--segments", help="A row for every segment.")] = False,

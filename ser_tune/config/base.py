@@ -88,6 +88,8 @@ def _type_name(annotation: Any) -> str:  # noqa: ANN401 - an annotation can be a
         return " | ".join(str(value) for value in typing.get_args(annotation))
     if origin in (typing.Union, types.UnionType):
         return " or ".join(_type_name(member) for member in typing.get_args(annotation))
+    if origin is typing.Annotated:
+        return _type_name(typing.get_args(annotation)[0])
     if origin is tuple:
         return f"list of {_type_name(typing.get_args(annotation)[0])}"
     if annotation is type(None):

@@ -7,14 +7,14 @@ default search range are searched, unless the study file says what to search.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 import torch
 import yaml
 
-from ..architectures import ARCHITECTURES, InputShape
+from ..architectures import ARCHITECTURES, Architecture, InputShape
 from ..config import (
     FeatureSettings,
     Leaf,
@@ -161,7 +161,7 @@ def define_study(
         "loss.name": explicit.get("loss.name", "cross_entropy"),
     }
     kind = _study_kind(nest(labels))
-    known = {leaf.path: leaf for leaf in leaves(kind)}
+    known = {leaf.path: leaf for leaf in _leaves(kind, architecture)}
     presets = {path: value for path, value in {**architecture.defaults, **corpus.defaults}.items() if path in known}
     explicit = {path: _none(value, known.get(path)) for path, value in explicit.items()}
 
@@ -176,6 +176,11 @@ def define_study(
     )
     _check_search(definition, known, str(file or "the settings"))
     return definition
+
+
+def _leaves(kind: type[AnyStudy], architecture: Architecture) -> list[Leaf]:
+    """Every setting, with the search range that it has for this architecture."""
+    return [replace(leaf, search=architecture.search.get(leaf.path, leaf.search)) for leaf in leaves(kind)]
 
 
 def _study_kind(sections: Mapping[str, Any]) -> "type[AnyStudy]":
@@ -197,7 +202,35 @@ def options(model: str, features: str | None = None, loss: str = "cross_entropy"
     flags = {"model.name": model, "features.name": features, "loss.name": loss, "corpus.name": "emodb"}
     config = define_study(flags=flags).config
     flat = flatten(config.model_dump())
-    described = leaves(type(config))
+    described = _leaves(type(config), ARCHITECTURES.get(model))
+    return [leaf if leaf.path == "corpus.name" else replace(leaf, default=flat[leaf.path]) for leaf in described]
+
+
+def _leaves(kind: type[AnyStudy], architecture: Architecture) -> list[Leaf]:
+    """Every setting, with the search range that it has for this architecture."""
+    return [replace(leaf, search=architecture.search.get(leaf.path, leaf.search)) for leaf in leaves(kind)]
+
+
+def _study_kind(sections: Mapping[str, Any]) -> "type[AnyStudy]":
+    """The settings class of a study with the components that these sections name."""
+    parts = (
+        ARCHITECTURES.get(str(sections["model"]["name"])).settings,
+        FEATURE_SETS.get(str(sections["features"]["name"])).settings,
+        LOSSES.get(str(sections["loss"]["name"])).settings,
+    )
+    return cast("type[AnyStudy]", StudyConfig.__class_getitem__(parts))
+
+
+def options(model: str, features: str | None = None, loss: str = "cross_entropy") -> list[Leaf]:
+    """Every setting of a study with this architecture, with the defaults that it would have.
+
+    Raises:
+        UnknownNameError: A component does not exist.
+    """
+    flags = {"model.name": model, "features.name": features, "loss.name": loss, "corpus.name": "emodb"}
+    config = define_study(flags=flags).config
+    flat = flatten(config.model_dump())
+    described = _leaves(type(config), ARCHITECTURES.get(model))
     return [
         Leaf(
             leaf.path,
