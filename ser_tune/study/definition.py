@@ -206,44 +206,6 @@ def options(model: str, features: str | None = None, loss: str = "cross_entropy"
     return [leaf if leaf.path == "corpus.name" else replace(leaf, default=flat[leaf.path]) for leaf in described]
 
 
-def _leaves(kind: type[AnyStudy], architecture: Architecture) -> list[Leaf]:
-    """Every setting, with the search range that it has for this architecture."""
-    return [replace(leaf, search=architecture.search.get(leaf.path, leaf.search)) for leaf in leaves(kind)]
-
-
-def _study_kind(sections: Mapping[str, Any]) -> "type[AnyStudy]":
-    """The settings class of a study with the components that these sections name."""
-    parts = (
-        ARCHITECTURES.get(str(sections["model"]["name"])).settings,
-        FEATURE_SETS.get(str(sections["features"]["name"])).settings,
-        LOSSES.get(str(sections["loss"]["name"])).settings,
-    )
-    return cast("type[AnyStudy]", StudyConfig.__class_getitem__(parts))
-
-
-def options(model: str, features: str | None = None, loss: str = "cross_entropy") -> list[Leaf]:
-    """Every setting of a study with this architecture, with the defaults that it would have.
-
-    Raises:
-        UnknownNameError: A component does not exist.
-    """
-    flags = {"model.name": model, "features.name": features, "loss.name": loss, "corpus.name": "emodb"}
-    config = define_study(flags=flags).config
-    flat = flatten(config.model_dump())
-    described = _leaves(type(config), ARCHITECTURES.get(model))
-    return [
-        Leaf(
-            leaf.path,
-            leaf.type_name,
-            leaf.bounds,
-            leaf.default if leaf.path == "corpus.name" else flat[leaf.path],
-            leaf.search,
-            leaf.help,
-        )
-        for leaf in described
-    ]
-
-
 def _read(file: Path) -> tuple[dict[str, Any], dict[str, Range] | None]:
     """A study file's settings by dotted path, and its search section."""
     try:

@@ -115,8 +115,8 @@ def run_study(prepared: Prepared, project: Project, observer: StudyObserver) -> 
     """
     definition = prepared.definition
     settings = definition.config.study
-    study = _open(prepared, project)
     largest = definition.largest_network_bytes(len(prepared.corpus.emotions)) * len(prepared.folds)
+    study = _open(prepared, project)
     to_run = max(0, settings.trials - _counted(study))
     summary = summarise(study)
     observer.study_started(
@@ -171,7 +171,6 @@ def _open(prepared: Prepared, project: Project) -> optuna.Study:
     """Create the study, or load it where it exists and is the same."""
     definition = prepared.definition
     storage = open_storage(project)
-    existing = definition.name in optuna.get_all_study_names(storage)
     study = optuna.create_study(
         study_name=definition.name,
         storage=storage,
@@ -184,12 +183,13 @@ def _open(prepared: Prepared, project: Project) -> optuna.Study:
         "definition": definition.as_json(),
         "protocol": json.dumps(dict(prepared.protocol.facts)),
     }
-    if existing and "study_id" in study.user_attrs:
+    if study.get_trials(deepcopy=False):
         _refuse_differences(study, prepared, described)
     else:
         for key, value in described.items():
             study.set_user_attr(key, value)
-        study.set_user_attr("study_id", uuid.uuid4().hex)
+        if "study_id" not in study.user_attrs:
+            study.set_user_attr("study_id", uuid.uuid4().hex)
     return study
 
 
