@@ -185,6 +185,8 @@ def predict(
     """Recognise the emotion in sound files with a registered model."""
     from .data import predict_files
 
+    if json and csv:
+        raise typer.BadParameter("pass --json or --csv, not both")
     form = "json" if json else "csv" if csv else "table"
     predict_files(model, audio, by_segment=segments, form=form, tracking_uri=tracking_uri)
 

@@ -9,7 +9,7 @@ from rich.table import Table
 
 __all__ = ["notes", "print_json", "print_table", "results"]
 
-PLAIN_WIDTH = 240
+PLAIN_WIDTH = 10_000
 """Columns where the output is not a terminal: nothing is wrapped or cut."""
 
 results = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
@@ -23,7 +23,12 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    results.print(table, markup=False)
+    if results.is_terminal:
+        results.print(table, markup=False)
+        return
+    with results.capture() as capture:
+        results.print(table, markup=False)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
 
 
 def print_json(value: Sequence[Mapping[str, object]]) -> None:

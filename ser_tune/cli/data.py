@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..config import Project
-from ..errors import StorageError
+from ..errors import ConfigError, StorageError
 from .console import notes, print_json, print_table
 
 __all__ = ["export", "list_models", "predict_files", "serve"]
@@ -17,14 +17,16 @@ __all__ = ["export", "list_models", "predict_files", "serve"]
 def export(out: Path, *, corpus: str, data: Path | None, features: str, assignments: Sequence[str]) -> None:
     """Extract a corpus's features and write its segments."""
     from ..features import FEATURE_SETS, corpus_features, segments_by_speaker, write_export
-    from ..study import define_study, prepare
+    from ..study import define_study, load_corpus
     from .progress import ProgressObserver
 
+    if out.suffix not in (".npz", ".pkl") or not out.parent.is_dir():  # say so before minutes of extraction
+        raise ConfigError(f"--out is '{out}'; expected a name that ends in .npz or .pkl, in an existing folder")
     # The settings of features and segments are those of any study; the architecture plays no part
     flags = {"model.name": "fcn_attention", "corpus.name": corpus, "corpus.data": data, "features.name": features}
     definition = define_study(flags=flags, assignments=assignments)
     project = Project.locate()
-    read = prepare(definition, project).corpus
+    read = load_corpus(definition, project)
     settings = definition.config.features
     with ProgressObserver() as progress:
         store = corpus_features(
@@ -85,6 +87,8 @@ def predict_files(model: str, audio: Sequence[Path], *, by_segment: bool, form: 
 
     predictor = load_model(model, tracking_uri=tracking_uri)
     labels = predictor.labels
+    if predictor.recipe.normalisation.scope == "speaker":
+        notes.print("normalisation by speaker (transductive): these files are taken for recordings of one speaker")
     rows: list[dict[str, object]] = []
     for one in predictor.predict(list(audio)):
         if not by_segment:
@@ -116,7 +120,8 @@ def serve(*, host: str, port: int, tracking_uri: str | None) -> None:
         notes.print(f"the tracking server is at {project.tracking_uri}; open it in a browser", markup=False)
         return
     open_tracking(project)
-    notes.print(f"MLflow's pages on {project.tracking_uri}: http://{host}:{port} (Ctrl-C ends)", markup=False)
+    address = f"http://{host}:{port}/#/experiments?workflowType=machine_learning"
+    notes.print(f"MLflow on {project.tracking_uri}: open {address} (Ctrl-C ends)", markup=False)
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", host, "--port", str(port)),
         *("--backend-store-uri", project.tracking_uri, "--default-artifact-root", str(project.artifacts)),

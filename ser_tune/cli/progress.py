@@ -83,10 +83,10 @@ class ProgressObserver(StudyObserver):
     def study_started(self, start: StudyStart) -> None:
         """Say what will run."""
         self._start, self._began = start, time.monotonic()
-        self._best = start.best
+        self._best = start.before.best
         self._run = 0
-        for state in start.finished.values():
-            self._counts[state] += 1
+        before = start.before
+        self._counts = {"COMPLETE": before.complete, "PRUNED": before.pruned, "FAIL": before.failed}
         corpus, name = start.corpus, start.definition.name
         notes.print(
             f"study {name}: {len(corpus.utterances)} utterances, {len(corpus.speakers)} speakers, "
@@ -96,7 +96,8 @@ class ProgressObserver(StudyObserver):
         if not start.trials_to_run:
             notes.print(f"study {name} has all of its {start.definition.config.study.trials} trials", markup=False)
         elif start.finished:
-            notes.print(f"resuming after {len(start.finished)} trials; {start.trials_to_run} to run", markup=False)
+            done = sum(self._counts.values())
+            notes.print(f"resuming after {done} trials; {start.trials_to_run} to run", markup=False)
 
     def extraction_progressed(self, done: int, total: int) -> None:
         """Move the extraction's bar."""
@@ -146,7 +147,7 @@ class ProgressObserver(StudyObserver):
         best = f"best {self._best[1]:.4f} (trial {self._best[0]})" if self._best else "no score yet"
         done, pruned, failed = self._counts.values()
         left = ""
-        if self._run:
+        if 0 < self._run < self._start.trials_to_run:
             seconds = (time.monotonic() - self._began) / self._run * (self._start.trials_to_run - self._run)
             left = f", about {seconds / 60:.0f} min left" if seconds >= 60 else f", about {seconds:.0f} s left"
         return f"{best}, {done} done, {pruned} pruned, {failed} failed{left}"

@@ -4,7 +4,8 @@ from .definition import AnyStudy, StudyDefinition, define_study, options
 from .evaluation import HeldOut, refit, score_test_speakers
 from .observer import FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
 from .protocol import Protocol
-from .runner import Prepared, load_study, open_storage, prepare, run_study, summarise
+from .runner import Prepared, load_corpus, load_study, prepare, run_study, summarise
+from .storage import open_storage
 
 __all__ = [
     "AnyStudy",
@@ -19,6 +20,7 @@ __all__ = [
     "TrialOutcome",
     "TrialState",
     "define_study",
+    "load_corpus",
     "load_study",
     "open_storage",
     "options",

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -34,14 +35,11 @@ from ..corpora import CORPORA
 from ..errors import ConfigError
 from ..features import FEATURE_SETS
 from ..training import LOSSES, AnyTrial
+from .search import resolve_search
 
 __all__ = ["AnyStudy", "StudyDefinition", "define_study", "options"]
 
 AnyStudy: TypeAlias = StudyConfig[ModelSettings, FeatureSettings, LossSettings]
-
-PROTOCOL_PATHS = ("normalisation.scope", "training.selection")
-"""Settings of a trial that change what its score means; searching them would rank unlike numbers together."""
-NOT_SEARCHED = ("model.name", "features.name", "loss.name", "training.device", "training.precision", "seed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,10 @@ class StudyDefinition:
 
     def as_json(self) -> str:
         """Everything, as text that `from_json` reads."""
-        search = {path: asdict(span) for path, span in self.search.items()}
+        search = {
+            path: {key: value for key, value in asdict(span).items() if (key, value) != ("step", 1)}
+            for path, span in self.search.items()
+        }
         return json.dumps({"config": self.config.model_dump(mode="json", exclude={"search"}), "search": search})
 
     @classmethod
@@ -91,8 +92,7 @@ class StudyDefinition:
         flat = flatten(sections) | dict(sampled)
         if seed is not None:
             flat["seed"] = seed
-        parts = (type(self.config.model), type(self.config.features), type(self.config.loss))
-        kind = cast("type[AnyTrial]", TrialConfig.__class_getitem__(parts))
+        _, kind = _kinds(self.config.model.name, self.config.features.name, self.config.loss.name)
         return validated(kind, nest(flat), lambda path: f"trial with {path}")
 
     def published(self) -> dict[str, Value]:
@@ -146,7 +146,8 @@ def define_study(
     """
     written, search = _read(file) if file else ({}, None)
     given = {path: value for path, value in (flags or {}).items() if value is not None}
-    given |= dict(_assignment(text) for text in assignments)
+    for text in assignments:
+        given |= _assignment(text)
     explicit = written | given
     if "model.name" not in explicit:
         valid = ", ".join(ARCHITECTURES.names())
@@ -166,16 +167,23 @@ def define_study(
     explicit = {path: _none(value, known.get(path)) for path, value in explicit.items()}
 
     def source(path: str) -> str:
-        return "--set or a flag" if path in given else str(file or "the settings")
+        inside = any(f"{one}.".startswith(f"{path}.") for one in given)
+        return "--set or a flag" if inside else str(file or "the settings")
 
     sections = nest(labels | presets | explicit)
     sections["search"] = search
     config = validated(kind, sections, source)
-    definition = StudyDefinition(
-        config=config, search=_effective_search(config, known, set(explicit) | set(corpus.defaults), set(given))
+    # A corpus's own settings hold against a study file that is about no corpus in particular
+    own = set() if "corpus.name" in written else set(corpus.defaults) - set(written)
+    ranges = resolve_search(
+        search,
+        known,
+        fixed=set(given) | own,
+        explicit=set(explicit) | set(corpus.defaults),
+        build=StudyDefinition(config=config, search={}).trial,
+        source=str(file or "the settings"),
     )
-    _check_search(definition, known, str(file or "the settings"))
-    return definition
+    return StudyDefinition(config=config, search=ranges)
 
 
 def _leaves(kind: type[AnyStudy], architecture: Architecture) -> list[Leaf]:
@@ -185,12 +193,17 @@ def _leaves(kind: type[AnyStudy], architecture: Architecture) -> list[Leaf]:
 
 def _study_kind(sections: Mapping[str, Any]) -> "type[AnyStudy]":
     """The settings class of a study with the components that these sections name."""
-    parts = (
-        ARCHITECTURES.get(str(sections["model"]["name"])).settings,
-        FEATURE_SETS.get(str(sections["features"]["name"])).settings,
-        LOSSES.get(str(sections["loss"]["name"])).settings,
+    return _kinds(str(sections["model"]["name"]), str(sections["features"]["name"]), str(sections["loss"]["name"]))[0]
+
+
+@cache  # pydantic forgets a class that nobody holds, and takes tens of milliseconds to make it again
+def _kinds(model: str, features: str, loss: str) -> "tuple[type[AnyStudy], type[AnyTrial]]":
+    """The settings classes of a study and of a trial with these components."""
+    parts = (ARCHITECTURES.get(model).settings, FEATURE_SETS.get(features).settings, LOSSES.get(loss).settings)
+    return (
+        cast("type[AnyStudy]", StudyConfig.__class_getitem__(parts)),
+        cast("type[AnyTrial]", TrialConfig.__class_getitem__(parts)),
     )
-    return cast("type[AnyStudy]", StudyConfig.__class_getitem__(parts))
 
 
 def options(model: str, features: str | None = None, loss: str = "cross_entropy") -> list[Leaf]:
@@ -219,7 +232,8 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[str, Range] | None]:
         line = f", line {where.line + 1}" if where else ""
         raise ConfigError(f"study file '{file}'{line} is not YAML: {getattr(error, 'problem', error)}") from None
     if not isinstance(content, Mapping):
-        raise ConfigError(f"study file '{file}' holds {type(content).__name__}; expected settings such as 'model:'")
+        held = "is empty" if content is None else f"holds {type(content).__name__}"
+        raise ConfigError(f"study file '{file}' {held}; expected settings such as 'model:'")
     content = dict(content)
     search = content.pop("search", None)
     if search is not None and not isinstance(search, Mapping):
@@ -231,41 +245,19 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[str, Range] | None]:
     return flatten(content), ranges
 
 
-def _assignment(text: str) -> tuple[str, object]:
+def _assignment(text: str) -> dict[str, object]:
     path, equals, value = text.partition("=")
+    path = path.strip()
     if not equals or not path:
         raise ConfigError(f"--set '{text}' is not an assignment; expected path=value, such as training.epochs=20")
-    return path.strip(), yaml.safe_load(value)
+    if path.split(".")[0] == "search":
+        raise ConfigError(f"--set '{text}' is a range; ranges stand in the search section of a study file")
+    try:
+        return flatten({path: yaml.safe_load(value)})
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set '{text}' has no YAML value: {getattr(error, 'problem', error)}") from None
 
 
 def _none(value: object, leaf: Leaf | None) -> object:
     """`none` as users write it where a setting may be absent."""
     return None if value == "none" and leaf is not None and leaf.type_name.endswith("or none") else value
-
-
-def _effective_search(
-    config: AnyStudy, known: Mapping[str, Leaf], explicit: set[str], given: set[str]
-) -> dict[str, Range]:
-    """What varies: the file's search section, or all default ranges but for what is fixed."""
-    if config.search is not None:
-        return {path: span for path, span in config.search.items() if path not in given}
-    return {leaf.path: leaf.search for leaf in known.values() if leaf.search is not None and leaf.path not in explicit}
-
-
-def _check_search(definition: StudyDefinition, known: Mapping[str, Leaf], source: str) -> None:
-    """Every searched path exists in a trial, and every corner of its range is a valid value."""
-    searchable = {leaf.path for leaf in leaves(TrialConfig)} | {
-        path for path in known if path.split(".")[0] in ("model", "features", "loss")
-    }
-    for path, span in definition.search.items():
-        if path in PROTOCOL_PATHS:
-            raise ConfigError(
-                f"{source}: search.{path} would rank scores of different protocols together; run one study for each"
-            )
-        if path not in searchable or path in NOT_SEARCHED:
-            raise ConfigError(f"{source}: search.{path} cannot be searched; see `ser-tune options` for the paths")
-        for corner in span.corners():
-            try:
-                definition.trial({path: corner})
-            except ConfigError as error:
-                raise ConfigError(f"{source}: search.{path} includes {corner!r}: {error}") from None

@@ -17,7 +17,7 @@ from .objective import Objective, speaker_numbers
 from .observer import StudyObserver
 from .runner import Prepared
 
-__all__ = ["HeldOut", "score_test_speakers"]
+__all__ = ["HeldOut", "refit", "score_test_speakers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,6 @@ def refit(prepared: Prepared, config: AnyTrial, epochs: int, project: Project) -
         epochs: As many as the folds settled on; the schedule is fitted to them.
         project: Where the feature cache is.
     """
-    training = config.training.model_copy(update={"epochs": epochs})
-    whole = config.model_copy(update={"training": training})
     objective = Objective(
         definition=prepared.definition,
         corpus=prepared.corpus,
@@ -53,6 +51,9 @@ def refit(prepared: Prepared, config: AnyTrial, epochs: int, project: Project) -
         observer=StudyObserver(),
         precision=config.training.precision,
     )
+    # The device of this machine, which need not be that of the study
+    training = config.training.model_copy(update={"epochs": epochs, "device": objective.device.type})
+    whole = config.model_copy(update={"training": training})
     aggregation = prepared.definition.config.protocol.aggregation
     fitted = fit(
         whole,

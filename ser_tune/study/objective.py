@@ -13,12 +13,22 @@ import torch
 
 from ..config import FeatureSettings, Value
 from ..corpora import Corpus
-from ..errors import ConfigError, NonFiniteLossError
+from ..errors import AudioError, ConfigError, NonFiniteLossError
 from ..features import FEATURE_SETS, corpus_features
 from ..folds import Fold
 from ..metrics import score
 from ..prediction import SegmentReader, UtteranceFeatures, scaling_of_utterances
-from ..training import AnyTrial, EpochReport, TrainingData, fit, fold_seed, pick_device, pick_precision, recipe_of
+from ..training import (
+    AnyTrial,
+    EpochReport,
+    FittedNetwork,
+    TrainingData,
+    fit,
+    fold_seed,
+    pick_device,
+    pick_precision,
+    recipe_of,
+)
 from .definition import StudyDefinition
 from .observer import FoldOutcome, StudyObserver, TrialOutcome, TrialState
 from .pruning import step_of
@@ -26,13 +36,24 @@ from .sampling import sample
 
 __all__ = ["FAILURES", "Objective", "speaker_numbers"]
 
-FAILURES = (NonFiniteLossError, ConfigError, torch.OutOfMemoryError, MemoryError)
-"""What fails a trial and lets the study go on; any other exception ends the study."""
+FAILURES = (NonFiniteLossError, ConfigError, AudioError, torch.OutOfMemoryError, MemoryError)
+"""What fails a trial and lets the study go on: its own values are to blame, as when a recording is too short for the
+window that it proposes. Any other exception ends the study."""
 
 
 def speaker_numbers(corpus: Corpus) -> np.ndarray:
     """A number for each utterance's speaker, shape (U,), int64."""
     return np.array([corpus.speakers.index(one.speaker) for one in corpus.utterances])
+
+
+def _kept(fitted: FittedNetwork) -> EpochReport:
+    """The report of the epoch whose weights were kept."""
+    return fitted.history[fitted.epoch - 1]
+
+
+def _count_failure(trial: optuna.Trial, error: Exception) -> None:
+    """Note that the failure is the trial's own doing: it counts, and is not tried again."""
+    trial.set_user_attr("failure", f"{type(error).__name__}: {error}")
 
 
 class Objective:
@@ -79,7 +100,11 @@ class Objective:
         """
         sampled = sample(trial, self.definition.search)
         started = time.perf_counter()
-        config = self._concrete(sampled, self.definition.config.seed + trial.number)
+        try:
+            config = self._concrete(sampled, self.definition.config.seed + trial.number)
+        except ConfigError as error:  # the ends of all ranges go together, but perhaps not all that lies between
+            _count_failure(trial, error)
+            raise
         self._observer.trial_started(trial.number, config, sampled)
         done: list[FoldOutcome] = []
 
@@ -100,6 +125,9 @@ class Objective:
         try:
             for fold in self.folds:
                 done.append(self._train(config, fold, trial, done))
+                trial.report(_kept(done[-1].fitted).validation_uar, step_of(fold.number, None))
+                if fold is not self.folds[-1] and trial.should_prune():
+                    raise optuna.TrialPruned(f"Wilcoxon's test: worse than the best trial in {len(done)} paired folds")
         except optuna.TrialPruned as pruned:
             finish("PRUNED", str(pruned))
             raise
@@ -107,10 +135,9 @@ class Objective:
             finish("FAIL", "interrupted")
             raise
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
             if isinstance(error, FAILURES):
-                trial.set_user_attr("failure", reason)  # the trial's own doing: it counts, and is not tried again
-            finish("FAIL", reason)
+                _count_failure(trial, error)
+            finish("FAIL", f"{type(error).__name__}: {error}")
             raise
         scores = finish("COMPLETE").scores
         assert scores is not None
@@ -118,13 +145,14 @@ class Objective:
 
     def _train(self, config: AnyTrial, fold: Fold, trial: optuna.Trial, finished: Sequence[FoldOutcome]) -> FoldOutcome:
         """Train one fold, reporting to the pruner as it goes."""
-        earlier = [max(report.validation_uar for report in one.fitted.history) for one in finished]
+        earlier = [_kept(one.fitted).validation_uar for one in finished]
+        keeps_best = config.training.selection == "best_validation_uar"
         best = 0.0
 
         def on_epoch(report: EpochReport) -> None:
             nonlocal best
             self._observer.epoch_finished(fold.number, report)
-            best = max(best, report.validation_uar)
+            best = max(best, report.validation_uar) if keeps_best else report.validation_uar
             running = float(np.mean([*earlier, best]))
             trial.report(running, step_of(fold.number, report.epoch))
             if trial.should_prune():
@@ -141,12 +169,7 @@ class Objective:
             aggregation=self.definition.config.protocol.aggregation,
             on_epoch=on_epoch,
         )
-        outcome = FoldOutcome(fold=fold, fitted=fitted, truth=self._labels[fold.validation])
-        kept = fitted.history[fitted.epoch - 1].validation_uar
-        trial.report(kept, step_of(fold.number, None))
-        if fold is not self.folds[-1] and trial.should_prune():
-            raise optuna.TrialPruned(f"Wilcoxon's test: worse than the best trial after fold {fold.number}")
-        return outcome
+        return FoldOutcome(fold=fold, fitted=fitted, truth=self._labels[fold.validation])
 
     def data(self, settings: FeatureSettings) -> TrainingData:
         """The corpus with these features, extracted where the cache does not have them."""

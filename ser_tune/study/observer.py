@@ -34,8 +34,8 @@ class StudyStart:
     """Upper bound of what the models of one trial take on disk."""
     finished: Mapping[int, TrialState]
     """Trials of earlier sessions."""
-    best: tuple[int, float] | None
-    """Number and score of the best trial of earlier sessions."""
+    before: "StudySummary"
+    """What earlier sessions came to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,10 @@ class StudySummary:
     """Number and pooled validation UAR of the best trial."""
     first: float | None
     """Pooled validation UAR of the first complete trial."""
+    finished: Mapping[int, TrialState]
+    """Every trial that ended, of this session and of earlier ones."""
     interrupted: bool
+    """By the user, or by an error."""
 
 
 class StudyObserver:

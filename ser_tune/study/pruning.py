@@ -7,6 +7,7 @@ of the current one), and one at the end of every fold, that fold's UAR. Both liv
 
 import copy
 import warnings
+from typing import cast
 
 import optuna
 from optuna.pruners import BasePruner, MedianPruner, NopPruner, WilcoxonPruner
@@ -50,21 +51,47 @@ class FoldAndEpochPruner(BasePruner):
         step = trial.last_step
         if step is None:
             return False
-        view = copy.copy(trial)
         if step % STEPS_PER_FOLD == FOLD_END:
-            view.intermediate_values = {
-                one: value for one, value in trial.intermediate_values.items() if one % STEPS_PER_FOLD == FOLD_END
-            }
-            return bool(self.between_folds.prune(study, view))
+            return bool(self.between_folds.prune(cast("optuna.Study", _FoldEndsOnly(study)), _fold_ends(trial)))
+        view = copy.copy(trial)
         view.intermediate_values = {step: trial.intermediate_values[step]}
         return bool(self.between_epochs.prune(study, view))
+
+
+def _fold_ends(trial: FrozenTrial) -> FrozenTrial:
+    """The trial without its epochs' reports."""
+    view = copy.copy(trial)
+    view.intermediate_values = {
+        step: value for step, value in trial.intermediate_values.items() if step % STEPS_PER_FOLD == FOLD_END
+    }
+    return view
+
+
+class _FoldEndsOnly:
+    """What Wilcoxon's pruner reads of a study.
+
+    It spares a trial whose mean is at least the best one's; the best trial's epochs, which begin low, must not lower
+    that mean.
+    """
+
+    def __init__(self, study: optuna.Study) -> None:
+        self._study = study
+
+    @property
+    def direction(self) -> optuna.study.StudyDirection:
+        return self._study.direction
+
+    @property
+    def best_trial(self) -> FrozenTrial:
+        return _fold_ends(self._study.best_trial)
 
 
 def build_pruner(settings: SearchSettings) -> BasePruner:
     """The pruner that a study asks for."""
     if settings.pruner == "none":
         return NopPruner()
-    median = MedianPruner(n_startup_trials=settings.startup_trials, n_warmup_steps=settings.warmup_epochs)
+    # Optuna judges from step n_warmup_steps on, that step included
+    median = MedianPruner(n_startup_trials=settings.median_trials, n_warmup_steps=settings.warmup_epochs + 1)
     if settings.pruner == "median":
         return FoldAndEpochPruner(between_folds=NopPruner(), between_epochs=median)
     with warnings.catch_warnings():

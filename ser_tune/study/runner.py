@@ -1,23 +1,20 @@
 """Running a study: open or resume it, search, end cleanly."""
 
 import json
-import sqlite3
 import time
 import uuid
 import warnings
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 import optuna
-from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import RDBStorage, fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
 
 from ..config import Project, flatten
 from ..corpora import CORPORA, Corpus
-from ..errors import StorageError, StudyError
+from ..errors import StudyError
 from ..folds import Fold, speaker_folds
 from .definition import StudyDefinition
 from .objective import FAILURES, Objective
@@ -26,11 +23,9 @@ from .observer import TrialState as State
 from .protocol import Protocol
 from .pruning import build_pruner
 from .sampling import build_sampler
+from .storage import open_storage, storage_errors
 
-__all__ = ["Prepared", "load_study", "open_storage", "prepare", "run_study", "summarise"]
-
-HEARTBEAT_S, GRACE_S = 10, 60
-"""A process that has not been heard of for a minute is dead, and its trial is run again."""
+__all__ = ["Prepared", "load_corpus", "load_study", "prepare", "run_study", "summarise"]
 
 RESUMABLE = ("config.name", "config.corpus.data", "config.study.")
 """Settings, and sections, that may differ when a study goes on: they do not change what a trial is."""
@@ -55,47 +50,26 @@ class Prepared:
             raise StudyError(f"study '{study.study_name}' ran under another protocol: {differences}")
 
 
+def load_corpus(definition: StudyDefinition, project: Project) -> Corpus:
+    """Read the corpus that a study names.
+
+    Raises:
+        CorpusError: The corpus is missing or mislabelled.
+    """
+    settings = definition.config.corpus
+    emotions = definition.config.protocol.emotions
+    return Corpus.load(CORPORA.get(settings.name), settings.data, project.cache, emotions=emotions)
+
+
 def prepare(definition: StudyDefinition, project: Project) -> Prepared:
     """Read the corpus and draw the folds.
 
     Raises:
         CorpusError: The corpus is missing, mislabelled, or too small for its folds.
     """
-    config = definition.config
-    corpus = Corpus.load(
-        CORPORA.get(config.corpus.name), config.corpus.data, project.cache, emotions=config.protocol.emotions
-    )
+    config, corpus = definition.config, load_corpus(definition, project)
     folds = speaker_folds(corpus, config.protocol.folds)
     return Prepared(definition, corpus, folds, Protocol.of(config, corpus, folds))
-
-
-def open_storage(project: Project) -> RDBStorage:
-    """Open Optuna's database, and create it where it is missing.
-
-    Raises:
-        StorageError: It cannot be opened.
-    """
-    url = project.storage_url
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # observers tell of studies and trials, once
-    try:
-        if url.startswith("sqlite:///"):
-            path = Path(url.removeprefix("sqlite:///"))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(path)) as connection:
-                # Write-ahead logging costs one disk flush a transaction instead of four
-                connection.execute("PRAGMA journal_mode=WAL")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # heartbeats are marked so
-            return RDBStorage(
-                url,
-                engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None,
-                heartbeat_interval=HEARTBEAT_S,
-                grace_period=GRACE_S,
-                heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=2),
-            )
-    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise StorageError(f"the study database '{url}' cannot be opened: {reason}") from None
 
 
 def run_study(prepared: Prepared, project: Project, observer: StudyObserver) -> StudySummary:
@@ -114,91 +88,123 @@ def run_study(prepared: Prepared, project: Project, observer: StudyObserver) -> 
         SerTuneError: Input, disk or database fail.
     """
     definition = prepared.definition
-    settings = definition.config.study
     largest = definition.largest_network_bytes(len(prepared.corpus.emotions)) * len(prepared.folds)
-    study = _open(prepared, project)
-    to_run = max(0, settings.trials - _counted(study))
-    summary = summarise(study)
-    observer.study_started(
-        StudyStart(
-            definition=definition,
-            study_id=study.user_attrs["study_id"],
-            corpus=prepared.corpus,
-            folds=prepared.folds,
-            protocol=prepared.protocol,
-            trials_to_run=to_run,
-            largest_trial_bytes=largest,
-            finished=_finished(study),
-            best=summary.best,
+    storage = open_storage(project)
+    with storage_errors(project.storage_url, "be written"):
+        stored = _stored(prepared, storage)
+        to_run = definition.config.study.trials - (0 if stored is None else _counted(stored))
+        objective = None
+        if to_run > 0:
+            # Reads every recording: one that cannot be used ends the study here, before anything of it is stored
+            objective = Objective(
+                definition=definition,
+                corpus=prepared.corpus,
+                folds=prepared.folds,
+                cache=project.cache,
+                observer=observer,
+                precision=None if stored is None else stored.user_attrs.get("precision"),
+            )
+        study = _open(prepared, storage)
+        observer.study_started(
+            StudyStart(
+                definition=definition,
+                study_id=study.user_attrs["study_id"],
+                corpus=prepared.corpus,
+                folds=prepared.folds,
+                protocol=prepared.protocol,
+                trials_to_run=max(0, to_run),
+                largest_trial_bytes=largest,
+                finished=_finished(study),
+                before=summarise(study),
+            )
         )
-    )
-    interrupted = False
-    if to_run:
-        interrupted = _search(study, prepared, project, observer)
-    summary = summarise(study, interrupted=interrupted)
-    observer.study_finished(summary)
+        interrupted = False
+        try:
+            if objective is not None:
+                interrupted = _search(study, objective)
+        except Exception:
+            observer.study_finished(summarise(study, interrupted=True))
+            raise
+        summary = summarise(study, interrupted=interrupted)
+        observer.study_finished(summary)
     return summary
 
 
-def _search(study: optuna.Study, prepared: Prepared, project: Project, observer: StudyObserver) -> bool:
+def _search(study: optuna.Study, objective: Objective) -> bool:
     """Run trials until there are enough; returns whether the user interrupted."""
-    definition = prepared.definition
-    settings = definition.config.study
+    settings = objective.definition.config.study
     deadline = time.monotonic() + settings.timeout_s if settings.timeout_s is not None else None
-    objective = Objective(
-        definition=definition,
-        corpus=prepared.corpus,
-        folds=prepared.folds,
-        cache=project.cache,
-        observer=observer,
-        precision=study.user_attrs.get("precision"),
-    )
     study.set_user_attr("precision", objective.precision)
     if not study.get_trials(deepcopy=False):
-        study.enqueue_trial(definition.published())
+        study.enqueue_trial(objective.definition.published())
     try:
         while _counted(study) < settings.trials and (deadline is None or time.monotonic() < deadline):
             study.optimize(objective, n_trials=1, catch=FAILURES)
     except KeyboardInterrupt:
-        last = study.get_trials(deepcopy=False)[-1]
-        if last.state == TrialState.FAIL and not _is_counted(last):
-            study.enqueue_trial(last.params)  # no proposal is lost: the study goes on with this one
+        _enqueue_again(study)
         return True
+    except Exception:
+        _enqueue_again(study)
+        raise
     return False
 
 
-def _open(prepared: Prepared, project: Project) -> optuna.Study:
+def _enqueue_again(study: optuna.Study) -> None:
+    """Have the study go on with the trial that it was ended in: no proposal is lost, the published one least."""
+    last = study.get_trials(deepcopy=False)[-1]
+    if last.state == TrialState.FAIL and not _is_counted(last):
+        study.enqueue_trial(last.params or last.system_attrs.get("fixed_params", {}))
+
+
+def _stored(prepared: Prepared, storage: RDBStorage) -> optuna.Study | None:
+    """The study as an earlier session left it.
+
+    Raises:
+        StudyError: It is another one.
+    """
+    name = prepared.definition.name
+    if name not in optuna.get_all_study_names(storage):
+        return None
+    study = optuna.load_study(study_name=name, storage=storage)
+    if study.get_trials(deepcopy=False):
+        _refuse_differences(study, prepared)
+    return study
+
+
+def _open(prepared: Prepared, storage: RDBStorage) -> optuna.Study:
     """Create the study, or load it where it exists and is the same."""
-    definition = prepared.definition
-    storage = open_storage(project)
+    settings = prepared.definition.config.study
     study = optuna.create_study(
-        study_name=definition.name,
+        study_name=prepared.definition.name,
         storage=storage,
         direction="maximize",
         load_if_exists=True,
-        pruner=build_pruner(definition.config.study),
+        pruner=build_pruner(settings),
     )
-    study.sampler = build_sampler(definition.config.study, len(study.get_trials(deepcopy=False)))
-    described = {
-        "definition": definition.as_json(),
-        "protocol": json.dumps(dict(prepared.protocol.facts)),
-    }
-    if study.get_trials(deepcopy=False):
-        _refuse_differences(study, prepared, described)
+    trials = study.get_trials(deepcopy=False)
+    study.sampler = build_sampler(settings, len(trials))
+    if trials:
+        _refuse_differences(study, prepared)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            fail_stale_trials(study)  # those of a process that died; they are run again
     else:
-        for key, value in described.items():
-            study.set_user_attr(key, value)
+        study.set_user_attr("definition", prepared.definition.as_json())
+        study.set_user_attr("protocol", json.dumps(dict(prepared.protocol.facts)))
         if "study_id" not in study.user_attrs:
             study.set_user_attr("study_id", uuid.uuid4().hex)
     return study
 
 
-def _refuse_differences(study: optuna.Study, prepared: Prepared, described: dict[str, str]) -> None:
+def _refuse_differences(study: optuna.Study, prepared: Prepared) -> None:
     """Raise where a stored study is not the one described."""
     stored = study.user_attrs
+    if "definition" not in stored:
+        raise StudyError(f"study '{study.study_name}' was not made by ser-tune; give the new study another --name")
     differences = prepared.protocol.differences(json.loads(stored["protocol"]))
     if not differences:
-        now, then = (flatten(json.loads(text)) for text in (described["definition"], stored["definition"]))
+        described = prepared.definition.as_json()
+        now, then = (flatten(json.loads(text)) for text in (described, stored["definition"]))
         differences = "; ".join(
             f"{path.removeprefix('config.')} is {now.get(path)!r}, not {then.get(path)!r}"
             for path in sorted(set(now) | set(then))
@@ -258,5 +264,6 @@ def summarise(study: optuna.Study, *, interrupted: bool = False) -> StudySummary
         failed=sum(one.state == TrialState.FAIL and _is_counted(one) for one in trials),
         best=None if best is None or best.value is None else (best.number, best.value),
         first=complete[0].value if complete else None,
+        finished=_finished(study),
         interrupted=interrupted,
     )

@@ -1,11 +1,13 @@
 """The MLflow observer of a study: one parent run a study, one child run a trial."""
 
+import json
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Concatenate, ParamSpec
 
 import yaml
 from mlflow import MlflowClient
@@ -15,20 +17,19 @@ from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
 
 from ..config import Project, Value, flatten
-from ..corpora import CORPORA
 from ..errors import StorageError
 from ..prediction import Predictor
-from ..study import StudyObserver, StudyStart, StudySummary, TrialOutcome
+from ..study import StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
 from ..training import AnyTrial, recipe_of
 from .package import log_predictor
 from .report import curves, draw_confusion, held_out_of, score_metrics, write_predictions
-from .store import experiment_of
+from .store import experiment_of, tracking_errors
 
 __all__ = ["MODEL_TAG", "STUDY_TAG", "TRIAL_TAG", "TrackingObserver", "find_runs"]
 
 STUDY_TAG, TRIAL_TAG, MODEL_TAG = "ser_tune.study_id", "ser_tune.trial", "ser_tune.model_id"
 STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
-METRICS_PER_BATCH, PARAMS_PER_BATCH = 1000, 100
+METRICS_PER_BATCH, PARAMS_PER_BATCH, DATASET_DIGEST = 1000, 100, 36
 """MLflow's limits."""
 PACKAGES = ("ser-tune", "torch", "torchvision", "librosa", "numpy", "scikit-learn", "optuna", "mlflow")
 HEADROOM = 1.05
@@ -53,6 +54,21 @@ def find_runs(client: MlflowClient, experiment_id: str, study_id: str) -> tuple[
             return parent, trials
 
 
+P = ParamSpec("P")
+
+
+def _telling(
+    event: Callable[Concatenate["TrackingObserver", P], None],
+) -> Callable[Concatenate["TrackingObserver", P], None]:
+    """Turn what MLflow raises during an event into a `StorageError`."""
+
+    def told(self: "TrackingObserver", /, *args: P.args, **kwargs: P.kwargs) -> None:
+        with tracking_errors(self._project.tracking_uri):
+            event(self, *args, **kwargs)
+
+    return told
+
+
 class TrackingObserver(StudyObserver):
     """Writes a study to MLflow. A trial's run is opened when it starts; all else is written in batches at its end."""
 
@@ -65,6 +81,7 @@ class TrackingObserver(StudyObserver):
         """
         self._client, self._project = client, project
 
+    @_telling
     def study_started(self, start: StudyStart) -> None:
         """Open the parent run, or open it again, and close what a crash left open.
 
@@ -74,11 +91,11 @@ class TrackingObserver(StudyObserver):
         self._start = start
         settings = start.definition.config.study
         self._refuse_full_disk(start)
+        self._tags = _tags_of(start)
         self._experiment = experiment_of(self._client, self._project, start.corpus.name)
+        self._dataset = _dataset_of(start)
         parent, trials = find_runs(self._client, self._experiment, start.study_id)
-        for number, run in trials.items():
-            if run.info.status == "RUNNING" and number in start.finished:
-                self._client.set_terminated(run.info.run_id, STATUS[start.finished[number]])
+        self._close_left_open(trials, start.finished)
         if parent is None:
             parent = self._open_parent(start)
         elif start.trials_to_run:
@@ -88,8 +105,14 @@ class TrackingObserver(StudyObserver):
         self._models = [
             (trial.data.metrics["validation_uar"], number, trial.data.tags[MODEL_TAG])
             for number, trial in trials.items()
-            if MODEL_TAG in trial.data.tags and "validation_uar" in trial.data.metrics
+            if MODEL_TAG in trial.data.tags and start.finished.get(number) == "COMPLETE"
         ]
+
+    def _close_left_open(self, trials: Mapping[int, Run], finished: Mapping[int, TrialState]) -> None:
+        """Close the runs of trials that ended without telling: their process was killed."""
+        for number, run in trials.items():
+            if run.info.status == "RUNNING" and number in finished:
+                self._client.set_terminated(run.info.run_id, STATUS[finished[number]])
 
     def _refuse_full_disk(self, start: StudyStart) -> None:
         settings = start.definition.config.study
@@ -119,7 +142,7 @@ class TrackingObserver(StudyObserver):
             self._experiment,
             run_name=start.definition.name,
             tags={
-                **self._tags(),
+                **self._tags,
                 MLFLOW_RUN_NOTE: note,
                 **{f"protocol.{name}": value for name, value in start.protocol.facts.items()},
             },
@@ -128,50 +151,27 @@ class TrackingObserver(StudyObserver):
             f"search.{path}": str(span) for path, span in start.definition.search.items()
         }
         self._log_params(run.info.run_id, params)
-        corpus = start.corpus
-        source = str(config.corpus.data or CORPORA.get(corpus.name).name)
-        dataset = Dataset(
-            name=corpus.name,
-            digest=corpus.digest[:36],
-            source_type="local",
-            source=source,
-            profile=f'{{"utterances": {len(corpus.utterances)}, "speakers": {len(corpus.speakers)}, '
-            f'"emotions": {len(corpus.emotions)}}}',
-        )
-        self._dataset = DatasetInput(dataset=dataset)
         self._client.log_inputs(run.info.run_id, [self._dataset])
         return run
-
-    def _tags(self) -> dict[str, str]:
-        start = self._start
-        tags = {
-            STUDY_TAG: start.study_id,
-            "ser_tune.study": start.definition.name,
-            "ser_tune.fingerprint": start.protocol.fingerprint,
-            "ser_tune.corpus": start.corpus.name,
-            "ser_tune.corpus_digest": start.corpus.digest,
-            MLFLOW_SOURCE_NAME: "ser-tune",
-            **{f"version.{package}": version(package) for package in PACKAGES},
-        }
-        if commit := get_git_commit(str(Path(__file__).parent)):
-            tags[MLFLOW_GIT_COMMIT] = commit
-        return tags
 
     def _log_params(self, run_id: str, values: Mapping[str, object]) -> None:
         params = [Param(path, str(value)) for path, value in values.items()]
         for first in range(0, len(params), PARAMS_PER_BATCH):
             self._client.log_batch(run_id, params=params[first : first + PARAMS_PER_BATCH])
 
+    @_telling
     def trial_started(self, number: int, config: AnyTrial, sampled: Mapping[str, Value]) -> None:
         """Open the trial's run with its parameters."""
         run = self._client.create_run(
             self._experiment,
-            run_name=f"{self._start.definition.name} trial {number}",
-            tags={**self._tags(), MLFLOW_PARENT_RUN_ID: self.parent_run_id, TRIAL_TAG: str(number)},
+            run_name=f"trial {number} of {self._start.definition.name}",
+            tags={**self._tags, MLFLOW_PARENT_RUN_ID: self.parent_run_id, TRIAL_TAG: str(number)},
         )
         self._run_id: str = run.info.run_id
         self._log_params(self._run_id, flatten(config.model_dump(mode="json")))
+        self._client.log_inputs(self._run_id, [self._dataset])
 
+    @_telling
     def trial_finished(self, outcome: TrialOutcome) -> None:
         """Write metrics, tables and models, and close the run with the trial's own state."""
         emotions = self._start.corpus.emotions
@@ -234,7 +234,8 @@ class TrackingObserver(StudyObserver):
 
     def _forget_model(self, number: int, model_id: str) -> None:
         """Delete a model's files and record, unless a registered version needs them."""
-        if self._client.search_model_versions(f"tags.`{MODEL_TAG}` = '{model_id}'"):
+        versions = self._client.search_model_versions(max_results=10_000)
+        if any(one.source == f"models:/{model_id}" for one in versions):  # also where the user registered it by hand
             return
         location = self._client.get_logged_model(model_id).artifact_location
         get_artifact_repository(location).delete_artifacts()  # type: ignore[no-untyped-call]
@@ -242,8 +243,11 @@ class TrackingObserver(StudyObserver):
         _, trials = find_runs(self._client, self._experiment, self._start.study_id)
         self._client.delete_tag(trials[number].info.run_id, MODEL_TAG)
 
+    @_telling
     def study_finished(self, summary: StudySummary) -> None:
         """Write the study's totals and close its run."""
+        _, trials = find_runs(self._client, self._experiment, self._start.study_id)
+        self._close_left_open(trials, summary.finished)
         values = {"trials_complete": summary.complete, "trials_pruned": summary.pruned, "trials_failed": summary.failed}
         now = int(time.time() * 1000)
         metrics = [Metric(name, float(value), now, 0) for name, value in values.items()]
@@ -253,3 +257,34 @@ class TrackingObserver(StudyObserver):
             tags.append(RunTag("ser_tune.best_trial", str(summary.best[0])))
         self._client.log_batch(self.parent_run_id, metrics=metrics, tags=tags)
         self._client.set_terminated(self.parent_run_id, "KILLED" if summary.interrupted else "FINISHED")
+
+
+def _tags_of(start: StudyStart) -> dict[str, str]:
+    """What every run of the study is tagged with: the study, its protocol, and the programs that run it."""
+    tags = {
+        STUDY_TAG: start.study_id,
+        "ser_tune.study": start.definition.name,
+        "ser_tune.fingerprint": start.protocol.fingerprint,
+        "ser_tune.corpus": start.corpus.name,
+        "ser_tune.corpus_digest": start.corpus.digest,
+        MLFLOW_SOURCE_NAME: "ser-tune",
+        **{f"version.{package}": version(package) for package in PACKAGES},
+    }
+    if commit := get_git_commit(str(Path(__file__).parent)):
+        tags[MLFLOW_GIT_COMMIT] = commit
+    return tags
+
+
+def _dataset_of(start: StudyStart) -> DatasetInput:
+    """The corpus as MLflow shows it: name, digest, where it was read, how much it holds."""
+    corpus = start.corpus
+    counts = {"utterances": len(corpus.utterances), "speakers": len(corpus.speakers), "emotions": len(corpus.emotions)}
+    return DatasetInput(
+        Dataset(
+            name=corpus.name,
+            digest=corpus.digest[:DATASET_DIGEST],
+            source_type="local",
+            source=str(start.definition.config.corpus.data or corpus.name),
+            profile=json.dumps(counts),
+        )
+    )

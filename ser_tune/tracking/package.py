@@ -3,18 +3,21 @@
 import shutil
 import tempfile
 import warnings
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import mlflow
+import numpy as np
 from mlflow import MlflowClient
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
 from mlflow.types.schema import Array
 
-from ..prediction import Predictor
+from .. import errors
+from ..prediction import Prediction, Predictor, Recipe
 
-__all__ = ["log_predictor", "open_predictor"]
+__all__ = ["LoadedModel", "log_predictor", "open_predictor"]
 
 REQUIREMENTS = (
     "filelock",
@@ -87,3 +90,42 @@ def open_predictor(uri: str) -> Predictor:
     """
     predictor: Predictor = mlflow.pyfunc.load_model(uri).unwrap_python_model().predictor
     return predictor
+
+
+class LoadedModel:
+    """A registered model: audio in, emotions out. It runs its own copy of ser_tune, and raises our errors."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        """Wrap what `open_predictor` returned."""
+        self._predictor = predictor
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The emotions it tells apart."""
+        return self._predictor.labels
+
+    @property
+    def recipe(self) -> Recipe:
+        """Its front end, segments, normalisation and labels."""
+        return self._predictor.recipe
+
+    def predict(
+        self, audio: Sequence[str | Path | np.ndarray], *, sample_rate_hz: int | None = None
+    ) -> list[Prediction]:
+        """Recognise the emotion of each utterance.
+
+        Args:
+            audio: Paths of sound files, or waveforms of shape (N,) or (N, channels).
+            sample_rate_hz: The waveforms' rate; required with waveforms.
+
+        Raises:
+            AudioError: An utterance cannot be used; the message names it.
+        """
+        try:
+            return self._predictor.predict(audio, sample_rate_hz=sample_rate_hz)
+        except Exception as error:
+            # The copy has classes of its own, which nobody else can catch
+            if "SerTuneError" not in [kind.__name__ for kind in type(error).__mro__]:
+                raise
+            kind = errors.AudioError if type(error).__name__ == "AudioError" else errors.SerTuneError
+            raise kind(str(error)) from None

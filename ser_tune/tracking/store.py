@@ -1,10 +1,10 @@
 """Opening MLflow: the embedded database made once and moved with its folder, experiments, artifacts."""
 
-import contextlib
 import logging
 import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 
 from filelock import FileLock
 
@@ -13,7 +13,8 @@ from ..errors import StorageError
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-for _noisy in ("alembic", "mlflow.store.db.utils", "mlflow.utils.environment"):
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+for _noisy in ("alembic", "mlflow.store", "mlflow.utils.environment"):
     # Each first use would tell of forty database migrations
     logging.getLogger(_noisy).setLevel(logging.ERROR)
 
@@ -21,7 +22,7 @@ import mlflow  # noqa: E402 - telemetry is decided on import
 from mlflow import MlflowClient  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
 
-__all__ = ["experiment_of", "open_tracking"]
+__all__ = ["experiment_of", "open_tracking", "tracking_errors"]
 
 EXPERIMENT_KIND = {"mlflow.experimentKind": "custom_model_development"}
 """Has MLflow's pages open on training runs; without it they open on its tools for language models."""
@@ -43,26 +44,52 @@ def open_tracking(project: Project) -> MlflowClient:
         StorageError: The database cannot be created or the server does not answer.
     """
     try:
-        if project.embedded_tracking:
-            folder = project.root / "mlruns"
-            folder.mkdir(parents=True, exist_ok=True)
-            # Two processes that create the tables at once would leave an unusable database
-            with FileLock(folder / ".mlflow.db.lock"):
-                client = _client(project)
-                with closing(sqlite3.connect(folder / "mlflow.db")) as connection:
-                    # Write-ahead logging costs one disk flush a transaction instead of four
-                    connection.execute("PRAGMA journal_mode=WAL")
-                    _follow_moved_folder(connection, project)
-        else:
+        if not project.embedded_tracking:
+            return _client(project)
+        folder = project.root / "mlruns"
+        folder.mkdir(parents=True, exist_ok=True)
+        # Two processes that create the tables at once would leave an unusable database
+        with FileLock(folder / ".mlflow.db.lock"):
             client = _client(project)
+            with closing(sqlite3.connect(folder / "mlflow.db")) as connection:
+                # Write-ahead logging costs one disk flush a transaction instead of four
+                connection.execute("PRAGMA journal_mode=WAL")
+                _follow_moved_folder(connection, project)
     except (OSError, sqlite3.Error, MlflowException) as error:
-        reason = str(error).splitlines()[0]
-        raise StorageError(f"the tracking store '{project.tracking_uri}' cannot be opened: {reason}") from None
+        raise StorageError(f"the tracking store '{project.tracking_uri}' cannot be opened: {_reason(error)}") from None
     return client
 
 
+@contextmanager
+def tracking_errors(uri: str) -> Iterator[None]:
+    """Say that the tracking store failed, and why, instead of showing MLflow's traceback.
+
+    Args:
+        uri: The store's.
+
+    Raises:
+        StorageError: In place of what MLflow raised; its complaints about what we passed are ours, and stay.
+    """
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code == "INVALID_PARAMETER_VALUE":
+            raise
+        raise StorageError(f"the tracking store '{uri}' failed: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
+
+
 def _client(project: Project) -> MlflowClient:
+    told = os.environ.get("MLFLOW_TRACKING_URI")
     mlflow.set_tracking_uri(project.tracking_uri)
+    # MLflow also sets the variable, which would decide for every project that this process opens later
+    if told is None:
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+    else:
+        os.environ["MLFLOW_TRACKING_URI"] = told
     client = MlflowClient(tracking_uri=project.tracking_uri, registry_uri=project.tracking_uri)
     client.search_experiments(max_results=1)  # creates the tables, or fails here rather than in a trial
     return client
@@ -91,7 +118,7 @@ def experiment_of(client: MlflowClient, project: Project, corpus: str) -> str:
     found = client.get_experiment_by_name(corpus)
     if found is None:
         location = str(project.artifacts) if project.embedded_tracking else None
-        with contextlib.suppress(MlflowException):  # another process was quicker
+        with suppress(MlflowException):  # another process was quicker
             return str(client.create_experiment(corpus, artifact_location=location, tags=EXPERIMENT_KIND))
         found = client.get_experiment_by_name(corpus)
     if found is None or found.lifecycle_stage == "deleted":

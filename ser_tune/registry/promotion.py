@@ -1,4 +1,4 @@
-"""Champions: promoting a study's trial to a registered model, and finding registered models by name.
+"""Promoting a study's trial to a registered model, as champion or challenger.
 
 A version is compared with the present champion by pooled validation UAR, and only under the same protocol; test
 speakers have no say. They are scored here, once for each promoted trial.
@@ -15,15 +15,13 @@ from statistics import median
 import optuna
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Run, RunTag
-from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 from optuna.trial import TrialState
 
-from .config import Project
-from .errors import RegistryError
-from .prediction import Predictor
-from .study import Prepared, refit, score_test_speakers, summarise
-from .tracking import (
+from ..config import Project
+from ..errors import RegistryError
+from ..prediction import Predictor
+from ..study import Prepared, refit, score_test_speakers, summarise
+from ..tracking import (
     MODEL_TAG,
     TRIAL_TAG,
     draw_confusion,
@@ -31,14 +29,17 @@ from .tracking import (
     find_runs,
     log_predictor,
     open_predictor,
-    open_tracking,
     score_metrics,
+    tracking_errors,
     write_predictions,
 )
+from .versions import CHAMPION, aliases_of, registered_name
 
-__all__ = ["Promotion", "RegisteredVersion", "list_versions", "load_model", "promote", "registered_name", "resolve"]
+__all__ = ["Promotion", "promote"]
 
-CHAMPION, CHALLENGER = "champion", "challenger"
+CHALLENGER = "challenger"
+REFIT_TAG = "ser_tune.refit_of"
+"""On a version with one network for all speakers: the model of the folds that it stems from."""
 VERSION_METRICS = tuple(
     f"{side}_{metric}" for side in ("validation", "test") for metric in ("uar", "wa", "uar_fold_mean", "uar_fold_std")
 )
@@ -59,25 +60,6 @@ class Promotion:
     """The trial's validation and test metrics."""
     created: bool
     """False where the trial already had a version."""
-
-
-@dataclass(frozen=True, slots=True)
-class RegisteredVersion:
-    """One version of a registered model."""
-
-    name: str
-    version: str
-    aliases: tuple[str, ...]
-    tags: Mapping[str, str]
-
-
-def registered_name(corpus: str, model: str) -> str:
-    """The name that champions of an architecture on a corpus are registered under.
-
-    >>> registered_name("emodb", "3d_acrnn")
-    'ser-emodb-3d_acrnn'
-    """
-    return f"ser-{corpus}-{model}"
 
 
 def promote(
@@ -103,11 +85,29 @@ def promote(
 
     Raises:
         RegistryError: There is no such complete trial, or its model was not kept.
+        StorageError: The tracking store fails.
     """
+    with tracking_errors(project.tracking_uri):
+        return _promote(client, project, prepared, study, trial=trial, name=name, with_refit=with_refit)
+
+
+def _promote(
+    client: MlflowClient,
+    project: Project,
+    prepared: Prepared,
+    study: optuna.Study,
+    *,
+    trial: int | None,
+    name: str | None,
+    with_refit: bool,
+) -> Promotion:
     config = prepared.definition.config
     name = name or registered_name(config.corpus.name, config.model.name)
-    if not re.fullmatch(r"[\w.-]+", name):
-        raise RegistryError(f"'{name}' cannot be a registered model's name; expected letters, digits, '_', '-' and '.'")
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise RegistryError(
+            f"'{name}' cannot be a registered model's name; expected a letter or digit, then letters, digits, '_', '-' "
+            "and '.'"
+        )
     number = _complete_trial(study, trial)
     experiment = experiment_of(client, project, prepared.corpus.name)
     _, runs = find_runs(client, experiment, study.user_attrs["study_id"])
@@ -121,23 +121,10 @@ def promote(
             "--keep-models"
         )
     metrics = _tested(client, run, model_id, prepared, project)
-    networks = str(len(prepared.folds))
-    if with_refit:
-        epochs = round(median(value for key, value in run.data.metrics.items() if key.endswith("/kept_epoch")))
-        predictor = _refitted(run, prepared, study, number, epochs, project)
-        model_id = log_predictor(
-            client,
-            predictor,
-            experiment_id=experiment,
-            run_id=run.info.run_id,
-            name="refit",
-            tags={TRIAL_TAG: str(number)},
-        )
-        networks = f"1, trained on all speakers for {epochs} epochs"
-    existing = [] if with_refit else _versions_of(client, name, model_id)
-    if existing:
+    kind = REFIT_TAG if with_refit else MODEL_TAG
+    if existing := client.search_model_versions(f"name = '{name}' and tags.`{kind}` = '{model_id}'"):
         version = existing[0]
-        aliases = [key for key, value in _aliases(client, name).items() if value == str(version.version)]
+        aliases = [key for key, value in aliases_of(client, name).items() if value == str(version.version)]
         return Promotion(
             name=name,
             version=str(version.version),
@@ -147,10 +134,24 @@ def promote(
             metrics=metrics,
             created=False,
         )
+    networks, origin = str(len(prepared.folds)), {}
+    if with_refit:
+        origin = {REFIT_TAG: model_id}
+        epochs = round(median(value for key, value in run.data.metrics.items() if key.endswith("/kept_epoch")))
+        model_id = log_predictor(
+            client,
+            _refitted(run, prepared, study, number, epochs, project),
+            experiment_id=experiment,
+            run_id=run.info.run_id,
+            name="refit",
+            tags={TRIAL_TAG: str(number)},
+        )
+        networks = f"1, trained on all speakers for {epochs} epochs"
     fingerprint = prepared.protocol.fingerprint
     alias, reason = _verdict(client, name, metrics["validation_uar"], fingerprint)
     tags = {
         MODEL_TAG: model_id,
+        **origin,
         "fingerprint": fingerprint,
         "corpus": prepared.corpus.name,
         "study": study.study_name,
@@ -226,21 +227,9 @@ def _refitted(
     return refit(prepared, config, epochs, project)
 
 
-def _versions_of(client: MlflowClient, name: str, model_id: str) -> list[ModelVersion]:
-    return list(client.search_model_versions(f"name = '{name}' and tags.`{MODEL_TAG}` = '{model_id}'"))
-
-
-def _aliases(client: MlflowClient, name: str) -> dict[str, str]:
-    """Alias to version; the search for versions does not tell them."""
-    try:
-        return {alias: str(version) for alias, version in client.get_registered_model(name).aliases.items()}
-    except MlflowException:
-        return {}
-
-
 def _verdict(client: MlflowClient, name: str, uar: float, fingerprint: str) -> tuple[str, str]:
     """The alias of a new version, and why."""
-    aliases = _aliases(client, name)
+    aliases = aliases_of(client, name)
     if CHAMPION not in aliases:
         return CHAMPION, "there was no champion before"
     present = client.get_model_version(name, aliases[CHAMPION])
@@ -248,7 +237,7 @@ def _verdict(client: MlflowClient, name: str, uar: float, fingerprint: str) -> t
     before = f"version {present.version}"
     if present.tags.get("fingerprint") != fingerprint:
         return CHALLENGER, f"the champion, {before}, was scored under another protocol; the two are not comparable"
-    if uar > score:
+    if float(f"{uar:.4f}") > score:  # as tags have it: a score must not beat itself by what rounding took
         return CHAMPION, f"its validation UAR {uar:.4f} beats the {score:.4f} of {before}"
     return CHALLENGER, f"its validation UAR {uar:.4f} does not beat the {score:.4f} of the champion, {before}"
 
@@ -266,62 +255,3 @@ def _card(prepared: Prepared, metrics: Mapping[str, float], networks: str) -> st
         )
         + f"\nValidation chose the epoch and the trial; test speakers were scored after that.\n\nProtocol:\n\n{facts}\n"
     )
-
-
-def list_versions(client: MlflowClient) -> list[RegisteredVersion]:
-    """Every version of every registered model, by name and then newest first."""
-    versions = []
-    for model in client.search_registered_models(max_results=1000):
-        aliases = _aliases(client, model.name)
-        found = client.search_model_versions(f"name = '{model.name}'", max_results=10_000)
-        versions += [
-            RegisteredVersion(
-                name=model.name,
-                version=str(one.version),
-                aliases=tuple(sorted(alias for alias, version in aliases.items() if version == str(one.version))),
-                tags=dict(one.tags),
-            )
-            for one in sorted(found, key=lambda one: -int(one.version))
-        ]
-    return sorted(versions, key=lambda one: one.name)
-
-
-def resolve(client: MlflowClient, reference: str) -> str:
-    """The MLflow URI of a registered model.
-
-    Args:
-        client: MLflow.
-        reference: `name` (its champion), `name@alias` or `name/version`.
-
-    Raises:
-        RegistryError: There is no such model, alias or version; the message lists what there is.
-    """
-    name, at, alias = reference.partition("@")
-    name, slash, number = name.partition("/")
-    models = {model.name for model in client.search_registered_models(max_results=1000)}
-    if name not in models:
-        raise RegistryError(f"no registered model '{name}'; there are: {', '.join(sorted(models)) or 'none'}")
-    aliases = _aliases(client, name)
-    if slash:
-        found = sorted(int(one.version) for one in client.search_model_versions(f"name = '{name}'", max_results=10_000))
-        if number not in map(str, found):
-            raise RegistryError(f"'{name}' has no version '{number}'; it has: {', '.join(map(str, found))}")
-        return f"models:/{name}/{number}"
-    wanted = alias if at else CHAMPION
-    if wanted not in aliases:
-        raise RegistryError(f"'{name}' has no alias '{wanted}'; it has: {', '.join(sorted(aliases)) or 'none'}")
-    return f"models:/{name}@{wanted}"
-
-
-def load_model(reference: str, *, tracking_uri: str | None = None) -> Predictor:
-    """Load a registered model by name.
-
-    Args:
-        reference: `name` (its champion), `name@alias` or `name/version`.
-        tracking_uri: MLflow's; None is `MLFLOW_TRACKING_URI`, or the project in `SER_TUNE_ROOT` or the current folder.
-
-    Raises:
-        RegistryError: There is no such model, alias or version.
-    """
-    client = open_tracking(Project.locate(tracking_uri=tracking_uri))
-    return open_predictor(resolve(client, reference))

@@ -1,0 +1,93 @@
+"""What a study varies: default ranges or a study file's own, in the settings' types, checked before trial 0."""
+
+from collections.abc import Callable, Mapping
+from itertools import combinations, product
+from typing import TypeAlias
+
+from ..config import Choice, FloatRange, IntRange, Leaf, Range, TrialConfig, Value, flatten, leaves
+from ..errors import ConfigError
+from ..training import AnyTrial
+
+__all__ = ["resolve_search"]
+
+PROTOCOL_PATHS = ("normalisation.scope", "training.selection")
+"""Settings of a trial that change what its score means; searching them would rank unlike numbers together."""
+NOT_SEARCHED = ("model.name", "features.name", "loss.name", "training.device", "training.precision", "seed")
+
+Build: TypeAlias = Callable[[Mapping[str, Value]], AnyTrial]
+"""From values by dotted path to a trial's configuration; raises `ConfigError` where they do not go together."""
+
+
+def resolve_search(
+    written: Mapping[str, Range] | None,
+    known: Mapping[str, Leaf],
+    *,
+    fixed: set[str],
+    explicit: set[str],
+    build: Build,
+    source: str,
+) -> dict[str, Range]:
+    """What varies: the file's search section but for what is fixed, or all default ranges of what nobody set.
+
+    Args:
+        written: The search section; None where there is none.
+        known: Every setting of the study, with its default range.
+        fixed: Paths that a search section does not vary after all.
+        explicit: Paths that default ranges do not vary.
+        build: Makes a trial of some values.
+        source: Where the search section stands, to open an error message with.
+
+    Raises:
+        ConfigError: A path does not exist or cannot be searched, a range is not of its setting's type, or one of its
+            ends is not a valid value, alone or beside an end of another range.
+    """
+    if written is None:
+        search = {leaf.path: leaf.search for leaf in known.values() if leaf.search and leaf.path not in explicit}
+    else:
+        search = {path: span for path, span in written.items() if path not in fixed}
+    searchable = {leaf.path for leaf in leaves(TrialConfig)} | {
+        path for path in known if path.split(".")[0] in ("model", "features", "loss")
+    }
+    for path, span in search.items():
+        if path in PROTOCOL_PATHS:
+            raise ConfigError(
+                f"{source}: search.{path} would rank scores of different protocols together; run one study for each"
+            )
+        if path not in searchable or path in NOT_SEARCHED:
+            raise ConfigError(f"{source}: search.{path} cannot be searched; see `ser-tune options` for the paths")
+        try:
+            search[path] = _typed(path, span, known[path], build)
+        except ConfigError as error:
+            raise ConfigError(f"{source}: {error}") from None
+    for (one, span), (other, beside) in combinations(search.items(), 2):
+        for value, besides in product(span.corners(), beside.corners()):
+            try:
+                build({one: value, other: besides})
+            except ConfigError as error:
+                raise ConfigError(
+                    f"{source}: search.{one} includes {value!r}, which does not go with the {besides!r} of "
+                    f"search.{other}: {error}"
+                ) from None
+    return search
+
+
+def _typed(path: str, span: Range, leaf: Leaf, build: Build) -> Range:
+    """The range as its setting's type reads it, every end of it a valid value.
+
+    YAML cannot tell the two kinds of numbers apart: `{low: 0, high: 1}` is a range of real numbers where the setting
+    is one, and `1e-3` is text until the setting says that it is a number.
+    """
+    kind = leaf.type_name.split(" or ")[0]
+    if kind == "float" and isinstance(span, IntRange) and span.step == 1:
+        span = FloatRange(low=float(span.low), high=float(span.high), log=span.log)
+    if kind == "int" and isinstance(span, FloatRange):
+        if span.low != int(span.low) or span.high != int(span.high):
+            raise ConfigError(f"search.{path} is {span}; expected whole numbers")
+        span = IntRange(low=int(span.low), high=int(span.high), log=span.log)
+    values = []
+    for corner in span.corners():
+        try:
+            values.append(flatten(build({path: corner}).model_dump())[path])
+        except ConfigError as error:
+            raise ConfigError(f"search.{path} includes {corner!r}: {error}") from None
+    return Choice(tuple(values)) if isinstance(span, Choice) and kind in ("int", "float") else span

@@ -1,0 +1,67 @@
+"""Optuna's database: opened, created where it is missing, and its failures in one sentence."""
+
+import sqlite3
+import warnings
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import optuna
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..config import Project
+from ..errors import StorageError
+
+__all__ = ["open_storage", "storage_errors"]
+
+HEARTBEAT_S, GRACE_S = 10, 60
+"""A process that has not been heard of for a minute is dead, and its trial is run again."""
+
+
+def open_storage(project: Project) -> RDBStorage:
+    """Open Optuna's database, and create it where it is missing.
+
+    Raises:
+        StorageError: It cannot be opened.
+    """
+    url = project.storage_url
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # observers tell of studies and trials, once
+    with storage_errors(url, "be opened"):
+        if url.startswith("sqlite:///"):
+            path = Path(url.removeprefix("sqlite:///"))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(path)) as connection:
+                # Write-ahead logging costs one disk flush a transaction instead of four
+                connection.execute("PRAGMA journal_mode=WAL")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats are marked so
+            return RDBStorage(
+                url,
+                engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None,
+                heartbeat_interval=HEARTBEAT_S,
+                grace_period=GRACE_S,
+                heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=2),
+            )
+
+
+@contextmanager
+def storage_errors(url: str, what: str) -> Iterator[None]:
+    """Say which database failed, and why, instead of showing SQLAlchemy's traceback.
+
+    Args:
+        url: The database's.
+        what: What cannot be done: `be opened`, `be written`.
+
+    Raises:
+        StorageError: In place of what the database raised.
+    """
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError, sqlite3.Error, OSError, ImportError) as error:
+        if isinstance(error, OSError | ImportError) and what != "be opened":
+            raise  # of some other file, some other package than the database's driver
+        cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+        reason = str(getattr(cause, "orig", None) or cause).splitlines()[0]
+        raise StorageError(f"the study database '{url}' cannot {what}: {reason}") from None
