@@ -35,33 +35,49 @@ def speaker_folds(corpus: Corpus, folds: int | None = None) -> tuple[Fold, ...]:
 
     Args:
         corpus: What to split.
-        folds: Number of folds; None means the corpus's own, else five, or one a speaker where there are fewer.
+        folds: Number of folds; None means the corpus's own, else five, or one a speaker (or session) where there are
+            fewer.
 
     Raises:
-        CorpusError: There are fewer speakers than folds need, or a training side lacks an emotion.
+        CorpusError: There are fewer speakers than folds need, a speaker is in two sessions, or a training side lacks an
+            emotion.
     """
-    speakers = corpus.speakers
-    sessions: dict[str, list[str]] = {}
-    for speaker, group in sorted({(one.speaker, one.group) for one in corpus.utterances}):
-        if group:
-            sessions.setdefault(group, []).append(speaker)
-    if sessions and folds is None and all(len(pair) == 2 for pair in sessions.values()) and len(sessions) > 1:
+    sessions = _sessions(corpus)
+    if sessions and folds is None and all(len(pair) == 2 for pair in sessions) and len(sessions) > 1:
         sides: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
-            ((validation,), (test,)) for pair in sessions.values() for validation, test in (pair, reversed(pair))
+            ((validation,), (test,)) for pair in sessions for validation, test in (pair, reversed(pair))
         ]
     else:
-        count = folds or corpus.folds or max(3, min(DEFAULT_FOLDS, len(speakers)))
-        parts = _parts(corpus, count, sessions)
+        units = sessions or [[speaker] for speaker in corpus.speakers]
+        count = folds or corpus.folds or max(3, min(DEFAULT_FOLDS, len(units)))
+        parts = _parts(corpus, count, units)
         sides = [(parts[(number + 1) % count], parts[number]) for number in range(count)]
     return tuple(_fold(corpus, number, *side) for number, side in enumerate(sides))
 
 
-def _parts(corpus: Corpus, count: int, sessions: dict[str, list[str]]) -> list[tuple[str, ...]]:
+def _sessions(corpus: Corpus) -> list[list[str]]:
+    """The speakers of every session; a speaker without one has one alone. Empty where no speaker has a session."""
+    groups: dict[str, str] = {}
+    for speaker, group in sorted({(one.speaker, one.group) for one in corpus.utterances}):
+        if groups.setdefault(speaker, group) != group:
+            raise CorpusError(
+                f"corpus {corpus.name}: speaker '{speaker}' is in the sessions '{groups[speaker]}' and '{group}'; "
+                "expected one session a speaker, or none at all"
+            )
+    if not any(groups.values()):
+        return []
+    sessions: dict[tuple[str, str], list[str]] = {}
+    for speaker, group in groups.items():
+        sessions.setdefault((group, "" if group else speaker), []).append(speaker)
+    return list(sessions.values())
+
+
+def _parts(corpus: Corpus, count: int, units: list[list[str]]) -> list[tuple[str, ...]]:
     """Deal speakers, or whole sessions, to `count` parts."""
-    units = [tuple(pair) for pair in sessions.values()] if sessions else [(one,) for one in corpus.speakers]
     if len(units) < count:
+        kind = "speaker" if all(len(unit) == 1 for unit in units) else "session"
         raise CorpusError(
-            f"corpus {corpus.name} has {len(units)} {'session(s)' if sessions else 'speaker(s)'} "
+            f"corpus {corpus.name} has {len(units)} {kind}(s) "
             f"({', '.join(corpus.speakers[:12])}); {count} speaker-independent folds need at least {count}"
         )
     return [

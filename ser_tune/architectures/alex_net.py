@@ -94,11 +94,14 @@ def _pretrained(weights: str | Path) -> dict[str, Tensor]:
             ) from None
         return downloaded
     try:
-        state: dict[str, Tensor] = torch.load(weights, map_location="cpu", weights_only=True)
+        state = torch.load(weights, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise ConfigError(f"model.weights is '{weights}'; expected none, imagenet, or an existing file") from None
     except Exception as error:
-        raise ConfigError(f"model.weights '{weights}' cannot be read as a torch state dictionary: {error}") from None
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"model.weights '{weights}' cannot be read as a torch state dictionary: {reason}") from None
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ConfigError(f"model.weights '{weights}' holds no state dictionary; expected torchvision's AlexNet")
     return state
 
 

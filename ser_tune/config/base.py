@@ -6,7 +6,7 @@ once the key in study files, the `--set` key, the Optuna parameter name and the 
 
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -59,26 +59,34 @@ def leaves(settings: type[BaseModel], prefix: str = "") -> Iterator[Leaf]:
 
 def _leaf(path: str, field: FieldInfo) -> Leaf:
     ranges = [extra for extra in field.metadata if isinstance(extra, FloatRange | IntRange | Choice)]
-    bounds = []
-    for extra in field.metadata:
-        if isinstance(extra, BaseMetadata):
-            for key, sign in (
-                ("gt", ">"),
-                ("ge", "≥"),
-                ("lt", "<"),
-                ("le", "≤"),
-                ("multiple_of", "multiple of"),
-            ):
-                if (bound := getattr(extra, key, None)) is not None:
-                    bounds.append(f"{sign} {bound:g}")
     return Leaf(
         path=path,
         type_name=_type_name(field.annotation),
-        bounds=", ".join(bounds),
+        bounds=", ".join([*_bounds(field.metadata), *_member_bounds(field.annotation)]),
         default=None if field.is_required() else field.get_default(call_default_factory=False),
         search=ranges[0] if ranges else None,
         help=" ".join((field.description or "").split()),
     )
+
+
+def _bounds(metadata: Iterable[object]) -> list[str]:
+    """How the bounds of one annotation read in a table: `≥ 1`, `< 2`."""
+    signs = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤", "multiple_of": "multiple of"}
+    bounds = []
+    for extra in metadata:
+        if isinstance(extra, FieldInfo):
+            bounds += _bounds(extra.metadata)
+        elif isinstance(extra, BaseMetadata):
+            for key, sign in signs.items():
+                if (bound := getattr(extra, key, None)) is not None:
+                    bounds.append(f"{sign} {bound if isinstance(bound, int) else format(bound, 'g')}")
+    return bounds
+
+
+def _member_bounds(annotation: Any) -> list[str]:  # noqa: ANN401 - an annotation can be anything
+    """The bounds within a union: those of `Annotated[int, Field(ge=1)] | None` belong to one member of it."""
+    members = [one for one in typing.get_args(annotation) if typing.get_origin(one) is typing.Annotated]
+    return [bound for member in members for bound in _bounds(member.__metadata__)]
 
 
 def _type_name(annotation: Any) -> str:  # noqa: ANN401 - an annotation can be anything
@@ -101,6 +109,9 @@ def _type_name(annotation: Any) -> str:  # noqa: ANN401 - an annotation can be a
 def nest(flat: Mapping[str, object]) -> dict[str, Any]:
     """Turn dotted paths into nested sections.
 
+    Raises:
+        ConfigError: One path is a value where another needs a section.
+
     >>> nest({"optimizer.learning_rate": 0.1, "name": "a"})
     {'optimizer': {'learning_rate': 0.1}, 'name': 'a'}
     """
@@ -108,8 +119,11 @@ def nest(flat: Mapping[str, object]) -> dict[str, Any]:
     for path, value in flat.items():
         *sections, leaf = path.split(".")
         inner = nested
-        for section in sections:
+        for depth, section in enumerate(sections, start=1):
             inner = inner.setdefault(section, {})
+            if not isinstance(inner, dict):
+                above = ".".join(sections[:depth])
+                raise ConfigError(f"{above} is {inner!r}; expected a section, because {path} is set too")
         inner[leaf] = value
     return nested
 
@@ -143,21 +157,42 @@ def validated(settings: type[SettingsT], values: Mapping[str, object], source: C
     try:
         return settings.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(str(part) for part in first["loc"])
+        errors = error.errors()
+        first, location = errors[0], _declared(settings, errors[0]["loc"])
+        path = ".".join(location)
         if first["type"] == "extra_forbidden":
-            known = ", ".join(_siblings(settings, first["loc"]))
+            known = ", ".join(_siblings(settings, location))
             raise ConfigError(f"{source(path)}: unknown key '{path}'; expected one of: {known}") from None
-        problem = first["msg"][0].lower() + first["msg"][1:]
+        if first["type"] == "missing":
+            raise ConfigError(f"{source(path)}: {path} is missing") from None
+        if first["type"] == "value_error":  # a section's own check, which names values itself
+            raise ConfigError(f"{source(path)}: {first['ctx']['error']}") from None
+        # Every member of a union says why it does not fit
+        problems = [one["msg"] for one in errors if _declared(settings, one["loc"]) == location]
+        problem = ", or ".join(text[0].lower() + text[1:] for text in problems)
         raise ConfigError(f"{source(path)}: {path} is {first['input']!r}; {problem}") from None
 
 
-def _siblings(settings: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+def _declared(settings: type[BaseModel], location: tuple[int | str, ...]) -> tuple[str, ...]:
+    """The part of an error's location that names a setting; what follows numbers items or names a union's members."""
+    section: type[BaseModel] | None = settings
+    names: list[str] = []
+    for part in location:
+        if section is None:
+            break
+        names.append(str(part))
+        field = section.model_fields.get(str(part))
+        inner = field.annotation if field is not None else None
+        section = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
+    return tuple(names)
+
+
+def _siblings(settings: type[BaseModel], location: tuple[str, ...]) -> list[str]:
     """The keys that the section of an unknown key does have."""
     section = settings
     for part in location[:-1]:
-        inner = section.model_fields[str(part)].annotation
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            break
+        inner = section.model_fields[part].annotation
+        assert isinstance(inner, type)
+        assert issubclass(inner, BaseModel)
         section = inner
     return sorted(section.model_fields)

@@ -128,7 +128,7 @@ def parse_range(path: str, written: object) -> Range:
             f"search.{path} has log {log!r} with low {low!r}; log is true or false, and true only with low above 0"
         )
     if isinstance(low, int) and isinstance(high, int):
-        if step is not None and (not isinstance(step, int) or step < 1 or log):
+        if step is not None and (not isinstance(step, int) or step < 1 or (log and step > 1)):
             raise ConfigError(f"search.{path} has step {step!r}; expected a whole number of at least 1, without log")
         return IntRange(low=low, high=high, step=step or 1, log=log)
     if step is not None:

@@ -45,8 +45,9 @@ class SearchSettings(Settings):
     """When to give a trial up. wilcoxon: between folds, where the paired fold scores are worse than the best trial's
     with p < 0.1, and between epochs by the median rule; median: the median rule alone."""
     startup_trials: Annotated[int, Field(ge=1)] = 8
-    """Trials that are sampled at random, before the search learns from them, and complete trials that the median rule
-    wants to see before it prunes."""
+    """Trials that are sampled at random, before the search learns from them."""
+    median_trials: Annotated[int, Field(ge=1)] = 4
+    """Complete trials that the median rule wants to see before it prunes."""
     warmup_epochs: Annotated[int, Field(ge=0)] = 4
     """Epochs of a trial's first fold in which the median rule does not judge it."""
     keep_models: Annotated[int, Field(ge=1)] | Literal["all"] = "all"

@@ -122,7 +122,7 @@ class TrainingSettings(Settings):
     gradient_clip_norm: Annotated[float, Field(ge=0, le=1000)] = 5.0
     """Largest norm of the gradient; longer ones are scaled down. 0 switches it off."""
     patience: Annotated[int, Field(ge=0, le=1000)] = 0
-    """Stop a fold after so many epochs without a better validation UAR; 0 never stops."""
+    """Stop a fold after so many epochs without a better validation UAR, or an equal one at less loss; 0 never stops."""
     selection: Literal["best_validation_uar", "last"] = "best_validation_uar"
     """Which epoch's network a fold keeps. Test speakers have no say in it."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -1,7 +1,9 @@
 """The object every feature set defines, and the spectrogram that all of them start from."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import librosa
@@ -15,6 +17,10 @@ __all__ = ["DYNAMIC_RANGE_DB", "FeatureSet", "log_mel", "magnitudes", "relative_
 
 DYNAMIC_RANGE_DB = 80.0
 """Levels further below the utterance's maximum are raised to this floor, so that digital silence is no outlier."""
+
+
+_SMALLEST = 1e-15
+"""Amplitude below which a level is not computed: librosa's own, 1e-5, would raise the floor of quiet recordings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ def relative_db(magnitude: np.ndarray) -> np.ndarray:
     >>> relative_db(np.array([1.0, 0.1])).tolist()
     [0.0, -20.0]
     """
-    level: np.ndarray = librosa.amplitude_to_db(magnitude, ref=np.max, top_db=DYNAMIC_RANGE_DB)
+    level: np.ndarray = librosa.amplitude_to_db(magnitude, ref=np.max, amin=_SMALLEST, top_db=DYNAMIC_RANGE_DB)
     return level
 
 
@@ -94,7 +100,22 @@ def log_mel(speech: np.ndarray, settings: FeatureSettings, n_mels: int) -> np.nd
 
     Raises:
         AudioError: The speech is shorter than one transform.
+        ConfigError: There are so many bands that some hold no bin of the transform.
     """
-    power = librosa.feature.melspectrogram(S=magnitudes(speech, settings) ** 2, sr=SAMPLE_RATE_HZ, n_mels=n_mels)
-    level: np.ndarray = librosa.power_to_db(power, ref=np.max, top_db=DYNAMIC_RANGE_DB)
+    power = _mel_bands(n_mels, settings.dft_points) @ np.square(magnitudes(speech, settings))
+    level: np.ndarray = librosa.power_to_db(power, ref=np.max, amin=_SMALLEST**2, top_db=DYNAMIC_RANGE_DB)
     return level
+
+
+@lru_cache(maxsize=8)
+def _mel_bands(n_mels: int, dft_points: int) -> np.ndarray:
+    """Weights of the bins in every band, shape (n_mels, 1 + dft_points // 2); the same for all utterances."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Empty filters detected", category=UserWarning)  # an error, below
+        bands: np.ndarray = librosa.filters.mel(sr=SAMPLE_RATE_HZ, n_fft=dft_points, n_mels=n_mels)
+    if empty := int((bands.max(axis=1) == 0).sum()):
+        raise ConfigError(
+            f"features.n_mels is {n_mels}, and {empty} of them hold no bin of features.dft_points, {dft_points}; "
+            "expected fewer bands, or more points"
+        )
+    return bands

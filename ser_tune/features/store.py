@@ -6,9 +6,9 @@ it: a reader sees all of it or none of it. A lock lets one of several processes 
 """
 
 import hashlib
+import io
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -49,10 +49,19 @@ class FeatureStore:
 
     @classmethod
     def open(cls, folder: Path) -> "FeatureStore":
-        """Map a complete entry into memory."""
-        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-        frames = np.memmap(folder / "frames.f32", dtype=np.float32, mode="c", shape=tuple(meta["shape"]))
-        return cls(frames=frames, offsets=np.load(folder / "offsets.npy"))
+        """Map an entry into memory.
+
+        Raises:
+            StorageError: Somebody removed or cut files of it.
+        """
+        try:
+            meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+            frames = np.memmap(folder / "frames.f32", dtype=np.float32, mode="c", shape=tuple(meta["shape"]))
+            return cls(frames=frames, offsets=np.load(folder / "offsets.npy"))
+        except (OSError, ValueError) as error:
+            raise StorageError(
+                f"the cached features in '{folder}' cannot be read ({error}); delete that folder to extract them again"
+            ) from None
 
 
 def corpus_features(
@@ -74,7 +83,7 @@ def corpus_features(
 
     Raises:
         AudioError: A recording cannot be used; the message names its file.
-        StorageError: The cache cannot be written.
+        StorageError: The cache cannot be written, or its entry cannot be read.
     """
     key = f"{FORMAT} {corpus.digest} {settings.model_dump_json()}"
     entry = cache / hashlib.sha256(key.encode()).hexdigest()[:32]
@@ -119,16 +128,17 @@ def _extract(
 
 def _write(entry: Path, features: Iterable[np.ndarray]) -> None:
     """Stream features to disk, then move them to their place in one step."""
-    partial = Path(tempfile.mkdtemp(prefix=f"{entry.name}.", dir=entry.parent))
-    try:
+    with tempfile.TemporaryDirectory(prefix=f"{entry.name}.", dir=entry.parent) as scratch:
+        partial = Path(scratch) / entry.name  # others may read it, unlike the folder that tempfile makes
+        partial.mkdir()
         offsets = [0]
+        # Not ndarray.tofile, nor np.save to a file, which uses it: both are silent when the disk is full
         with (partial / "frames.f32").open("wb") as file:
             for one in features:
-                one.tofile(file)
+                file.write(one.data)
                 offsets.append(offsets[-1] + len(one))
-        np.save(partial / "offsets.npy", np.array(offsets, dtype=np.int64))
+        saved = io.BytesIO()
+        np.save(saved, np.array(offsets, dtype=np.int64))
+        (partial / "offsets.npy").write_bytes(saved.getvalue())
         (partial / "meta.json").write_text(json.dumps({"shape": [offsets[-1], *one.shape[1:]]}), encoding="utf-8")
         partial.rename(entry)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise

@@ -26,7 +26,7 @@ def specaugment(segments: Tensor, settings: AugmentationSettings) -> Tensor:
         draws = torch.rand(2, settings.masks, len(segments), 1, device=segments.device)
         width = draws[0] * widest * size
         start = draws[1] * (size - width)
-        position = torch.arange(size, device=segments.device)
+        position = torch.arange(size, device=segments.device) + 0.5  # the middle, or the first would never be masked
         masked = ((position >= start) & (position < start + width)).any(dim=0)
         keep = keep & ~masked.view(len(segments), 1, *((size, 1) if axis == 2 else (1, size)))
     return segments * keep

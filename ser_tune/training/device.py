@@ -46,12 +46,13 @@ def pick_precision(setting: str, device: torch.device, network: nn.Module, segme
         return "float32"
     if device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return "float32"
-    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    before, training = {name: tensor.clone() for name, tensor in network.state_dict().items()}, network.training
     try:
         seconds = {name: _step_seconds(network, segments, name) for name in ("float32", "bfloat16")}
     finally:
         network.load_state_dict(before)
         network.zero_grad()
+        network.train(training)
     return "bfloat16" if seconds["float32"] > WORTHWHILE * seconds["bfloat16"] else "float32"
 
 

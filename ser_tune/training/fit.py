@@ -139,12 +139,8 @@ def fit(
     optimizer = _optimizer(network, config.optimizer)
     schedule = _schedule(optimizer, config, batches * settings.epochs)
     history: list[EpochReport] = []
-    kept, kept_rank, kept_epoch, kept_scores = (
-        None,
-        (-math.inf, -math.inf),
-        0,
-        np.empty((0, len(data.emotions))),
-    )
+    kept, kept_epoch, kept_scores = None, 0, np.empty((0, len(data.emotions)))
+    best_rank, best_epoch = (-math.inf, -math.inf), 0
 
     for epoch in range(1, settings.epochs + 1):
         started = time.perf_counter()
@@ -185,14 +181,15 @@ def fit(
         if held_out is not None:
             scores = aggregate(segment_log_probabilities(network, held_out), held_out.plan.utterance, aggregation)
             report = _judged(report, scores, data.labels[validation], started)
-            if settings.selection == "best_validation_uar":
-                rank = (report.validation_uar, -report.validation_loss)
+            rank = (report.validation_uar, -report.validation_loss)
         history.append(report)
-        if rank > kept_rank:
-            kept_rank, kept_epoch, kept_scores = rank, epoch, scores
+        if better := rank > best_rank:
+            best_rank, best_epoch = rank, epoch
+        if better or settings.selection == "last":
+            kept_epoch, kept_scores = epoch, scores
             kept = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
         on_epoch(report)
-        if settings.patience and epoch - kept_epoch >= settings.patience:
+        if settings.patience and epoch - best_epoch >= settings.patience:
             break
 
     assert kept is not None

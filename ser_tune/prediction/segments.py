@@ -1,0 +1,162 @@
+"""Reading segments of utterances in batches, running a network over them, and combining what it says."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..config import NormalisationSettings, SegmentSettings
+from ..features import FeatureStore, Moments, Scaling, frame_numbers, plan_segments
+
+__all__ = ["SegmentReader", "UtteranceFeatures", "aggregate", "scaling_of_utterances", "segment_log_probabilities"]
+
+EVALUATION_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceFeatures:
+    """Features of some utterances on the device that reads them."""
+
+    frames: Tensor
+    """All frames one after another, shape (N, C, F), float32."""
+    offsets: np.ndarray
+    """Where each utterance starts, and N at the end, shape (U + 1,)."""
+    moments: Moments
+
+    @classmethod
+    def of(cls, store: FeatureStore, device: torch.device) -> Self:
+        """Take a cache entry, without a copy where the device is the CPU."""
+        return cls(
+            frames=torch.from_numpy(store.frames).to(device),
+            offsets=store.offsets,
+            moments=Moments.of(store.frames, store.offsets),
+        )
+
+
+def scaling_of_utterances(
+    moments: Moments, settings: NormalisationSettings, *, train: Scaling | None, speakers: np.ndarray
+) -> tuple[list[Scaling], np.ndarray]:
+    """Which scaling every utterance gets.
+
+    Args:
+        moments: Of all utterances.
+        settings: Kind and scope.
+        train: The training speakers' scaling, for scope `train`.
+        speakers: A number for each utterance's speaker, shape (U,), for scope `speaker`.
+
+    Returns:
+        The scalings, and for each utterance the number of its own, shape (U,).
+    """
+    if settings.scope == "train":
+        if train is None:
+            raise ValueError("scope train needs the training speakers' scaling")
+        return [train], np.zeros(len(moments.count), dtype=np.int64)
+    groups = speakers if settings.scope == "speaker" else np.arange(len(moments.count))
+    labels, numbers = np.unique(groups, return_inverse=True)
+    return [moments.scaling(np.flatnonzero(groups == label), settings) for label in labels], numbers
+
+
+class SegmentReader:
+    """Scaled, padded segments of some utterances, gathered in batches on the features' device."""
+
+    def __init__(
+        self,
+        features: UtteranceFeatures,
+        utterances: np.ndarray,
+        settings: SegmentSettings,
+        scalings: Sequence[Scaling],
+        scaling_number: np.ndarray,
+        *,
+        overlap: bool,
+    ) -> None:
+        """Plan the segments.
+
+        Args:
+            features: Of all utterances.
+            utterances: Numbers of those to read, shape (R,).
+            settings: T, hop, padding.
+            scalings: Every scaling in use.
+            scaling_number: Which of them each utterance of `features` gets, shape (U,).
+            overlap: Whether to step by the training hop.
+        """
+        lengths = np.diff(features.offsets)[utterances]
+        self.plan = plan_segments(lengths, settings, overlap=overlap)
+        self.settings = settings
+        self._frames = features.frames
+        self._device = features.frames.device
+        self._first = features.offsets[utterances]
+        self._scaling = scaling_number[utterances]
+        self._shift = torch.from_numpy(np.stack([one.shift for one in scalings])).to(self._device)
+        self._factor = torch.from_numpy(np.stack([1 / one.spread for one in scalings])).to(self._device)
+        self._floor = (
+            torch.from_numpy(features.moments.minimum[utterances].astype(np.float32)).to(self._device)
+            if settings.padding == "floor"
+            else None
+        )
+
+    def __len__(self) -> int:
+        """Number of segments."""
+        return len(self.plan)
+
+    def gather(self, which: np.ndarray) -> Tensor:
+        """Read segments.
+
+        Args:
+            which: Their numbers, shape (B,).
+
+        Returns:
+            Shape (B, C, F, T), float32, channels-last in memory, which convolutions are faster with.
+        """
+        utterance = self.plan.utterance[which]
+        number, real = frame_numbers(self.plan, which, self.settings)
+        rows = torch.from_numpy(self._first[utterance, None] + number).to(self._device)
+        segments = self._frames[rows]
+        mask = torch.from_numpy(real).to(self._device)[:, :, None, None]
+        if self._floor is not None:
+            floor = self._floor[torch.from_numpy(utterance).to(self._device)][:, None]
+            segments = torch.where(mask, segments, floor)
+        scaling = torch.from_numpy(self._scaling[utterance]).to(self._device)
+        segments = (segments - self._shift[scaling][:, None]) * self._factor[scaling][:, None]
+        if self._floor is None and not real.all():
+            segments = segments * mask
+        return segments.permute(0, 2, 3, 1).contiguous(memory_format=torch.channels_last)
+
+
+@torch.inference_mode()
+def segment_log_probabilities(network: nn.Module, reader: SegmentReader) -> np.ndarray:
+    """Run a network over all segments of a reader, in float32 and evaluation mode.
+
+    Returns:
+        Log probabilities, shape (S, K), float32.
+    """
+    network.eval()
+    order = np.arange(len(reader))
+    batches = [order[start : start + EVALUATION_BATCH] for start in range(0, len(order), EVALUATION_BATCH)]
+    logits = torch.cat([network(reader.gather(batch)) for batch in batches])
+    result: np.ndarray = torch.log_softmax(logits.float(), dim=1).cpu().numpy()
+    return result
+
+
+def aggregate(log_probabilities: np.ndarray, utterance: np.ndarray, how: str) -> np.ndarray:
+    """Combine the segments of every utterance.
+
+    Args:
+        log_probabilities: Of segments, shape (S, K).
+        utterance: Which utterance each segment belongs to, shape (S,), counted from 0 without gaps.
+        how: `mean_log_softmax` or `mean_probability`.
+
+    Returns:
+        Log probabilities of utterances, shape (U, K), float32; each row's probabilities sum to 1.
+    """
+    values = np.exp(log_probabilities) if how == "mean_probability" else log_probabilities
+    total = np.zeros((int(utterance.max()) + 1, values.shape[1]), dtype=np.float64)
+    np.add.at(total, utterance, values)
+    mean = total / np.bincount(utterance)[:, None]
+    if how == "mean_probability":
+        mean = np.log(np.maximum(mean, np.finfo(np.float64).tiny))
+    with np.errstate(invalid="ignore"):  # NaN stays NaN, and training refuses it
+        normalised: np.ndarray = mean - np.logaddexp.reduce(mean, axis=1, keepdims=True)
+    return normalised.astype(np.float32)
