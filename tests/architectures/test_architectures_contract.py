@@ -1,0 +1,198 @@
+"""What every architecture promises, whichever it is, and the published sizes of each."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from ser_tune.architectures import ARCHITECTURES, Architecture, InputShape
+from ser_tune.architectures.base import FrameAttention, scaled
+from ser_tune.errors import ConfigError, UnknownNameError
+
+SHAPE = InputShape(channels=3, bands=64, frames=64)
+N_CLASSES = 4
+TOO_SMALL = {
+    "3d_acrnn": InputShape(3, 3, 64),
+    "alex_net": InputShape(3, 62, 64),
+    "fcn_attention": InputShape(3, 64, 62),
+}
+SMALLEST = {
+    "3d_acrnn": InputShape(3, 4, 16),
+    "alex_net": InputShape(3, 63, 63),
+    "fcn_attention": InputShape(3, 63, 63),
+}
+
+
+@pytest.fixture(params=ARCHITECTURES.names())
+def architecture(request: pytest.FixtureRequest) -> Architecture:
+    return ARCHITECTURES.get(request.param)
+
+
+def _network(architecture: Architecture, shape: InputShape = SHAPE, **settings: Any) -> nn.Module:
+    torch.manual_seed(0)
+    return architecture.build(architecture.settings.model_validate({"width": 0.1} | settings), shape, N_CLASSES)
+
+
+def _segments(shape: InputShape = SHAPE, count: int = 3) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(count, shape.channels, shape.bands, shape.frames, generator=generator)
+
+
+def _published(name: str, shape: InputShape, n_classes: int) -> nn.Module:
+    """The architecture at its published size, without memory for its weights."""
+    architecture = ARCHITECTURES.get(name)
+    with torch.device("meta"):
+        return architecture.build(architecture.settings.model_validate({}), shape, n_classes)
+
+
+def _size(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _layers(network: nn.Module, kind: type[nn.Module]) -> Iterator[Any]:
+    return (layer for layer in network.modules() if isinstance(layer, kind))
+
+
+def test_every_architecture_is_described_here() -> None:
+    assert set(TOO_SMALL) == set(SMALLEST) == set(ARCHITECTURES.names())
+
+
+def test_an_unknown_architecture_is_answered_with_those_there_are() -> None:
+    with pytest.raises(UnknownNameError, match="unknown architecture 'lenet'; choose from: 3d_acrnn, alex_net, fcn_"):
+        ARCHITECTURES.get("lenet")
+
+
+def test_an_architecture_bears_its_name_and_citation(architecture: Architecture) -> None:
+    assert ARCHITECTURES.get(architecture.name) is architecture
+    assert architecture.settings.model_validate({}).name == architecture.name
+    assert architecture.citation
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_segments_become_logits(architecture: Architecture, channels: int) -> None:
+    shape = InputShape(channels=channels, bands=64, frames=80)
+    logits = _network(architecture, shape)(_segments(shape))
+    assert logits.shape == (3, N_CLASSES)
+    assert logits.dtype == torch.float32
+    assert torch.isfinite(logits).all()
+
+
+def test_gradients_reach_every_parameter(architecture: Architecture) -> None:
+    # More frames than elsewhere: attention to a single position has nothing to learn
+    shape = InputShape(channels=3, bands=64, frames=128)
+    network = _network(architecture, shape, dropout=0.0).train()
+    network(_segments(shape, count=6)).logsumexp(dim=1).sum().backward()
+    gradients = {name: one.grad for name, one in network.named_parameters()}
+    reached = {name: grad is not None and bool(grad.abs().sum() > 0) for name, grad in gradients.items()}
+    assert reached
+    assert [name for name, there in reached.items() if not there] == []
+
+
+def test_evaluation_is_deterministic_and_training_drops_out(architecture: Architecture) -> None:
+    network, segments = _network(architecture, dropout=0.5), _segments()
+    network.eval()
+    torch.testing.assert_close(network(segments), network(segments), rtol=0, atol=0)
+    network.train()
+    assert not torch.equal(network(segments), network(segments))
+
+
+def test_a_segment_is_judged_alone_in_evaluation(architecture: Architecture) -> None:
+    network, segments = _network(architecture).eval(), _segments()
+    alone = torch.cat([network(one[None]) for one in segments])
+    torch.testing.assert_close(network(segments), alone, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(alone[0], alone[1], atol=1e-5)
+
+
+def test_channels_last_memory_changes_nothing(architecture: Architecture) -> None:
+    network, segments = _network(architecture).eval(), _segments()
+    expected = network(segments)
+    last = network.to(memory_format=torch.channels_last)(segments.contiguous(memory_format=torch.channels_last))
+    torch.testing.assert_close(last, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_width_scales_the_sizes(architecture: Architecture) -> None:
+    sizes = []
+    for width in (0.25, 0.5, 1.0):
+        with torch.device("meta"):
+            network = architecture.build(architecture.settings.model_validate({"width": width}), SHAPE, N_CLASSES)
+        sizes.append(_size(network))
+    # Between layers both sides shrink, so that half the width is about a quarter of the size
+    assert sizes[0] == pytest.approx(sizes[1] / 4, rel=0.1)
+    assert sizes[1] == pytest.approx(sizes[2] / 4, rel=0.1)
+
+
+def test_the_narrowest_network_still_works(architecture: Architecture) -> None:
+    assert torch.isfinite(_network(architecture, width=1e-6)(_segments())).all()
+
+
+def test_the_smallest_segments_work_and_smaller_ones_are_refused(architecture: Architecture) -> None:
+    smallest = SMALLEST[architecture.name]
+    assert _network(architecture, smallest).eval()(_segments(smallest)).shape == (3, N_CLASSES)
+    with pytest.raises(ConfigError, match=r"are too small for .*; expected at least"):
+        _network(architecture, TOO_SMALL[architecture.name])
+
+
+@pytest.mark.parametrize("frames", [63, 100, 333])
+@pytest.mark.parametrize("name", ["3d_acrnn", "fcn_attention"])
+def test_attention_takes_utterances_of_any_length(name: str, frames: int) -> None:
+    network = _network(ARCHITECTURES.get(name)).eval()
+    assert network(_segments(InputShape(3, 64, frames))).shape == (3, N_CLASSES)
+
+
+def test_3d_acrnn_has_the_published_sizes() -> None:
+    network = _published("3d_acrnn", InputShape(3, 40, 300), 7)
+    convolutions = list(_layers(network, nn.Conv2d))
+    assert [layer.out_channels for layer in convolutions] == [128, 256, 256, 256, 256, 256]
+    # 5 frames by 3 bands, and pooling over 2 frames by 4 bands; here bands come first
+    assert {layer.kernel_size for layer in convolutions} == {(3, 5)}
+    assert [layer.kernel_size for layer in _layers(network, nn.MaxPool2d)] == [(4, 2)]
+    assert len(list(_layers(network, nn.BatchNorm2d))) == len(list(_layers(network, nn.LeakyReLU))) - 1 == 6
+    (lstm,) = _layers(network, nn.LSTM)
+    assert (lstm.input_size, lstm.hidden_size, lstm.bidirectional) == (768, 128, True)
+    sizes = {
+        "convolutions": 15 * (3 * 128 + 128 * 256 + 4 * 256 * 256) + 2 * (128 + 5 * 256),
+        "linear": 256 * 10 * 768 + 2 * 768,
+        "lstm": 2 * 4 * 128 * (768 + 128 + 2),
+        "attention": 256 * 256 + 256 + 256,
+        "classifier": 256 * 64 + 64 + 64 * 7 + 7,
+    }
+    assert _size(network) == sum(sizes.values())
+
+
+def test_fcn_attention_is_alexnet_with_batch_norm_and_attention() -> None:
+    network = _published("fcn_attention", InputShape(1, 200, 300), 4)
+    convolutions = list(_layers(network, nn.Conv2d))
+    assert [(layer.out_channels, layer.kernel_size[0], layer.stride[0]) for layer in convolutions] == [
+        (64, 11, 4),
+        (192, 5, 1),
+        (384, 3, 1),
+        (256, 3, 1),
+        (256, 3, 1),
+    ]
+    # At the input and after every convolution
+    assert [layer.num_features for layer in _layers(network, nn.BatchNorm2d)] == [1, 64, 192, 384, 256, 256]
+    (attention,) = _layers(network, FrameAttention)
+    assert attention.score_scale == 0.3
+    weights = 64 * 121 + 64 * 192 * 25 + 9 * (192 * 384 + 384 * 256 + 256 * 256)
+    norms = 2 * (1 + 64 + 192 + 384 + 256 + 256)
+    assert _size(network) == weights + norms + (256 * 256 + 256 + 256) + (256 * 4 + 4)
+
+
+def test_scores_are_scaled_before_the_softmax() -> None:
+    torch.manual_seed(0)
+    attention, positions = FrameAttention(4, 8, score_scale=0.3), torch.randn(2, 5, 4)
+    scores = attention.score(torch.tanh(attention.projection(positions)))[:, :, 0]
+    weights = torch.exp(0.3 * scores) / torch.exp(0.3 * scores).sum(dim=1, keepdim=True)
+    expected = torch.stack([sum((weights[b, p] * positions[b, p] for p in range(5)), torch.zeros(4)) for b in range(2)])
+    torch.testing.assert_close(attention(positions), expected)
+
+
+def test_attention_to_equal_positions_is_their_value() -> None:
+    positions = torch.arange(4.0).expand(2, 6, 4)
+    torch.testing.assert_close(FrameAttention(4, 8)(positions), torch.arange(4.0).expand(2, 4))
+
+
+def test_a_layer_has_at_least_one_unit() -> None:
+    assert [scaled(256, width) for width in (1e-9, 0.25, 1.0, 1.5)] == [1, 64, 256, 384]

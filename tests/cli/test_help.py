@@ -1,0 +1,47 @@
+"""Help is quick: no heavy library is imported for it."""
+
+import json
+import os
+import subprocess
+import sys
+
+COMMANDS = ("study", "train", "extract", "promote", "models", "predict", "options", "ui")
+SCRIPT = """
+import contextlib, io, json, os, sys
+from ser_tune.cli import main
+
+told = {}
+for command in [[], *([one] for one in sys.argv[1:])]:
+    sys.argv = ["ser-tune", *command, "--help"]
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        try:
+            main()
+        except SystemExit as ended:
+            told[" ".join(command)] = [ended.code, out.getvalue()]
+    if not command:
+        seconds = sum(os.times()[:2])
+heavy = [name for name in ("torch", "mlflow", "optuna", "librosa", "sklearn", "pandas") if name in sys.modules]
+json.dump({"told": told, "heavy": heavy, "seconds": seconds}, sys.stdout)
+"""
+
+
+def test_every_command_has_help_that_imports_nothing_heavy() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *COMMANDS],
+        env=os.environ | {"COLUMNS": "160", "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    answer = json.loads(done.stdout)
+    assert done.stderr == ""
+    assert answer["heavy"] == []
+    # Processor time of the first one, so that a busy machine does not count; 0.3 s where this was written
+    assert answer["seconds"] < 1.0
+    overview = answer["told"].pop("")
+    assert set(answer["told"]) == set(COMMANDS)
+    for command, (code, text) in answer["told"].items():
+        assert code == 0
+        assert f"Usage: ser-tune {command}" in text
+        assert command in overview[1]

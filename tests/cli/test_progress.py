@@ -1,0 +1,47 @@
+"""What a person sees at a terminal."""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from ser_tune.cli import progress
+from ser_tune.config import Project
+from ser_tune.study import prepare, run_study
+
+
+def test_a_terminal_shows_bars_and_a_live_line(
+    tiny: Callable[..., Any], project: Project, recorder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = io.StringIO()
+    terminal = Console(file=screen, force_terminal=True, width=150, highlight=False)
+    monkeypatch.setattr(progress, "notes", terminal)
+    definition = tiny(name="[shown]", **{"training.epochs": 1, "study.trials": 2, "study.pruner": "none"})
+    with progress.ProgressObserver() as observer:
+        recorder.on_epoch = lambda fold, epoch: observer._bars.refresh()  # else it is drawn ten times a second
+        summary = run_study(prepare(definition, project), project, progress.Fanout(observer, recorder))
+    shown = screen.getvalue()
+    assert "study [shown]: 16 utterances, 4 speakers, 2 emotions, 3 folds" in shown
+    assert "trial 1" in shown
+    assert "fold 3/3, epoch 1: UAR" in shown
+    assert f"best {summary.first:.4f} (trial 0), 1 done, 0 pruned, 0 failed, about " in shown
+    assert "━" in shown
+
+
+def test_several_observers_are_told_in_order(recorder: Any) -> None:
+    class Second(type(recorder)):  # type: ignore[misc]
+        pass
+
+    second = Second()
+    both = progress.Fanout(recorder, second)
+    both.study_started("start")  # type: ignore[arg-type]
+    both.trial_started(3, "config", {})  # type: ignore[arg-type]
+    both.epoch_finished(0, type("Report", (), {"epoch": 1})())
+    both.trial_finished("outcome")  # type: ignore[arg-type]
+    both.study_finished("summary")  # type: ignore[arg-type]
+    both.extraction_progressed(1, 2)
+    for one in (recorder, second):
+        assert (one.started, one.outcomes, one.summaries) == (["start"], ["outcome"], ["summary"])
+        assert (one.trials, len(one.epochs)) == ([(3, "config", {})], 1)

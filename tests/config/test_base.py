@@ -1,0 +1,161 @@
+"""Settings as a user meets them: dotted paths, bounds that can be read, and errors that can be acted on."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import Field
+
+from ser_tune.config import FloatRange, Leaf, Settings, flatten, leaves, nest, validated
+from ser_tune.errors import ConfigError
+
+QUICK = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+class Engine(Settings):
+    power_kw: Annotated[float, Field(gt=0, le=500), FloatRange(low=50.0, high=200.0)] = 90.0
+    """Power of the engine."""
+    gears: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+    """Gears;
+    none means stepless."""
+    fuel: Literal["petrol", "wood"] = "petrol"
+    """What it burns."""
+
+
+class Car(Settings):
+    engine: Engine = Engine()
+    doors: Annotated[int, Field(ge=0)] | Literal["open"] = 4
+    """How one gets in."""
+    owners: tuple[str, ...] = ()
+    """Everybody who had it."""
+    notes: Annotated[str, Field(json_schema_extra={"leaf": False})] = ""
+    """Nothing that a user sets."""
+
+
+def _car(values: Mapping[str, object]) -> Car:
+    return validated(Car, values, lambda path: f"car.yaml<{path}>")
+
+
+def test_leaves_are_listed_in_the_order_of_declaration() -> None:
+    found = {leaf.path: leaf for leaf in leaves(Car)}
+    assert list(found) == ["engine.power_kw", "engine.gears", "engine.fuel", "doors", "owners"]
+    assert found["engine.power_kw"] == Leaf(
+        path="engine.power_kw",
+        type_name="float",
+        bounds="> 0, ≤ 500",
+        default=90.0,
+        search=FloatRange(low=50.0, high=200.0),
+        help="Power of the engine.",
+    )
+    assert found["engine.gears"].help == "Gears; none means stepless."
+    assert found["engine.gears"].search is None
+
+
+def test_types_read_as_a_user_would_say_them() -> None:
+    assert {leaf.path: leaf.type_name for leaf in leaves(Car)} == {
+        "engine.power_kw": "float",
+        "engine.gears": "int or none",
+        "engine.fuel": "petrol | wood",
+        "doors": "int or open",
+        "owners": "list of text",
+    }
+
+
+def test_bounds_within_a_union_are_shown_and_large_ones_are_exact() -> None:
+    bounds = {leaf.path: leaf.bounds for leaf in leaves(Car)}
+    assert bounds["engine.gears"] == "≥ 1, < 2147483648"
+    assert bounds["doors"] == "≥ 0"
+
+
+@pytest.mark.parametrize(
+    ("values", "path", "message"),
+    [
+        (
+            {"engine": {"power_kw": 501}},
+            "engine.power_kw",
+            "engine.power_kw is 501; input should be less than or equal",
+        ),
+        (
+            {"engine": {"power_kw": "much"}},
+            "engine.power_kw",
+            "engine.power_kw is 'much'; input should be a valid number",
+        ),
+        ({"engine": {"power_kw": float("nan")}}, "engine.power_kw", "engine.power_kw is nan; input should be a finite"),
+        ({"engine": {"gears": 2.5}}, "engine.gears", "engine.gears is 2.5; input should be a valid integer"),
+        ({"engine": {"gears": 0}}, "engine.gears", "engine.gears is 0; input should be greater than or equal to 1"),
+        ({"engine": {"fuel": "coal"}}, "engine.fuel", "engine.fuel is 'coal'; input should be 'petrol' or 'wood'"),
+        ({"engine": "steam"}, "engine", "engine is 'steam'; input should be a valid dictionary"),
+        ({"doors": "shut"}, "doors", r"doors is 'shut'; input should be a valid integer.*, or input should be 'open'"),
+        ({"owners": ["Ada", 3]}, "owners", "owners is 3; input should be a valid string"),
+        ({"colour": 1}, "colour", "unknown key 'colour'; expected one of: doors, engine, notes, owners"),
+        (
+            {"engine": {"turbo": 1}},
+            "engine.turbo",
+            "unknown key 'engine.turbo'; expected one of: fuel, gears, power_kw",
+        ),
+        ({"engine": {"power_kw": {"a": 1}}}, "engine.power_kw", "engine.power_kw is {'a': 1}; input should be a valid"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_path_and_source(values: dict[str, object], path: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^car\.yaml<{path}>: {message}") as caught:
+        _car(values)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_value_is_named() -> None:
+    class Needy(Settings):
+        engine: Engine
+        name: str
+
+    with pytest.raises(ConfigError, match=r"^needy: name is missing$"):
+        validated(Needy, {"engine": {}}, lambda _: "needy")
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        setattr(Car().engine, "power_kw", 1.0)  # noqa: B010 - the type checker knows
+
+
+def test_a_number_written_as_text_is_a_number() -> None:
+    # YAML 1.1 reads 1e2 as text
+    assert _car({"engine": {"power_kw": "1e2"}}).engine.power_kw == 100.0
+
+
+KEYS = st.sampled_from(("a", "b", "long key"))
+TREES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.just("text"),
+    lambda inner: st.dictionaries(KEYS, inner, min_size=1, max_size=3),
+    max_leaves=8,
+)
+
+
+@QUICK
+@given(st.dictionaries(KEYS, TREES, max_size=4))
+def test_flatten_and_nest_are_inverse(nested: dict[str, object]) -> None:
+    assert nest(flatten(nested)) == nested
+    assert flatten(nest(flatten(nested))) == flatten(nested)
+
+
+@pytest.mark.parametrize(
+    "flat",
+    [
+        {"optimizer": "adam", "optimizer.learning_rate": 0.1},
+        {"optimizer": None, "optimizer.learning_rate": 0.1},
+        {"a.optimizer": 3, "a.optimizer.b.c": 0.1},
+    ],
+)
+def test_a_value_where_another_path_needs_a_section_is_refused(flat: dict[str, object]) -> None:
+    with pytest.raises(
+        ConfigError, match=r"^(a\.)?optimizer is .*; expected a section, because .*optimizer\..* is set"
+    ):
+        nest(flat)
+
+
+def test_the_settings_load_neither_torch_nor_librosa() -> None:
+    code = "import sys, ser_tune.config; print(sorted({'torch', 'librosa', 'mlflow', 'optuna'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

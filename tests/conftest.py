@@ -1,0 +1,258 @@
+"""A project that runs in moments: a corpus of sixteen short sounds, a network of a few maps, databases made once."""
+
+import contextlib
+import csv
+import io
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+# Two threads that wait for each other on busy cores take ten times as long over a tiny network as one
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+SPEAKERS, EMOTIONS = ("ada", "bob", "cyd", "dan"), ("anger", "joy")
+TINY = """
+model: {name: alex_net, width: 0.04, dropout: 0.0}
+features: {name: logmelspec, n_mels: 64, hop_s: 0.005}
+segments: {frames: 64}
+loss: {class_weighting: none}
+optimizer: {name: adam, learning_rate: 0.003}
+training: {epochs: 3, batch_size: 2, precision: float32, device: cpu}
+protocol: {folds: 3}
+study: {trials: 2, startup_trials: 2, median_trials: 2}
+search:
+  optimizer.learning_rate: {low: 1e-3, high: 3e-2, log: true}
+  optimizer.weight_decay: {low: 1e-5, high: 1e-2, log: true}
+"""
+"""A study file: trials of a fifth of a second, whose scores differ."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A project after one study, run through the command line."""
+
+    root: Path
+    args: tuple[str, ...]
+    """The command without `study`."""
+    told: Told
+    csv: Path
+
+
+@pytest.fixture(autouse=True)
+def _no_project_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the developer's shell says about projects must not reach a test."""
+    for name in ("SER_TUNE_ROOT", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def write_corpus(folder: Path, speakers: Sequence[str] = SPEAKERS, *, seed: int = 0) -> Path:
+    """Two noisy tones of each emotion by every speaker, and the table that names them."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    folder.mkdir(parents=True, exist_ok=True)
+    for speaker in speakers:
+        for emotion, pitch_hz in zip(EMOTIONS, (1200.0, 400.0), strict=True):
+            for number, length in enumerate((5600, 7200)):
+                time_s = np.arange(length) / 16_000
+                sound = 0.2 * np.sin(2 * np.pi * pitch_hz * rng.uniform(0.9, 1.1) * time_s)
+                name = f"{speaker}_{emotion}_{number}.wav"
+                soundfile.write(folder / name, sound + rng.normal(0.0, 0.05, length), 16_000)
+                rows.append((name, speaker, emotion))
+    table = folder / "corpus.csv"
+    with table.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("path", "speaker", "emotion"), *rows])
+    return table
+
+
+@pytest.fixture(scope="session")
+def corpus_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny corpus; do not change it."""
+    return write_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="session")
+def make_corpus() -> Callable[..., Path]:
+    """Write a corpus like the tiny one."""
+    return write_corpus
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The feature cache of all tiny studies."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def call(shared_cache: Path) -> Callable[..., Told]:
+    """Run a command in this process: `call(root, "models", "--json")`."""
+
+    def _call(root: Path, *arguments: str | Path, environment: Mapping[str, str] | None = None) -> Told:
+        from ser_tune.cli import main
+
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            patch.setattr("sys.argv", ["ser-tune", *map(str, arguments)])
+            patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+            for name, value in {"SER_TUNE_CACHE": str(shared_cache), **(environment or {})}.items():
+                patch.setenv(name, value)
+            patch.chdir(root)
+            with pytest.raises(SystemExit) as ended:
+                main()
+        code = ended.value.code
+        return Told(code if isinstance(code, int) else int(bool(code)), out.getvalue(), err.getvalue())
+
+    return _call
+
+
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with empty databases: creating them takes seconds, a copy does not."""
+    from ser_tune.config import Project
+    from ser_tune.study import open_storage
+    from ser_tune.tracking import open_tracking
+
+    root = tmp_path_factory.mktemp("databases")
+    project = Project(
+        root=root,
+        tracking_uri=f"sqlite:///{root}/mlruns/mlflow.db",
+        storage_url=f"sqlite:///{root}/studies/optuna.db",
+        cache=root / ".cache",
+    )
+    open_tracking(project)
+    open_storage(project)
+    return root
+
+
+@pytest.fixture
+def root(databases: Path, tmp_path: Path) -> Path:
+    """The root of a project in which nothing ran yet."""
+    return Path(shutil.copytree(databases, tmp_path / "project"))
+
+
+@pytest.fixture
+def project(root: Path, shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The same as the rooms below the command line see it."""
+    from ser_tune.config import Project
+
+    monkeypatch.setenv("SER_TUNE_CACHE", str(shared_cache))
+    monkeypatch.setenv("SER_TUNE_ROOT", str(root))
+    return Project.locate()
+
+
+@pytest.fixture(scope="session")
+def study_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny study's file, which names no corpus."""
+    file = tmp_path_factory.mktemp("study") / "tiny.yaml"
+    file.write_text(TINY, encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="session")
+def tiny(corpus_csv: Path, study_file: Path) -> Callable[..., Any]:
+    """Define a tiny study: `tiny(name="a", **{"study.trials": 3})`."""
+    from ser_tune.study import StudyDefinition, define_study
+
+    def _tiny(file: Path = study_file, **settings: object) -> StudyDefinition:
+        flags: dict[str, object] = {"corpus.name": "manifest", "corpus.data": corpus_csv}
+        return define_study(file, flags=flags | settings)
+
+    return _tiny
+
+
+@pytest.fixture(scope="session")
+def finished(
+    databases: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    call: Callable[..., Told],
+    study_file: Path,
+    corpus_csv: Path,
+) -> Finished:
+    """A study of three trials that has ended and promoted its best; do not change its project."""
+    root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("finished") / "project"))
+    args = (
+        str(study_file),
+        "--corpus",
+        "manifest",
+        "--data",
+        str(corpus_csv),
+        "--name",
+        "first",
+        "--trials",
+        "3",
+        "--pruner",
+        "none",
+    )
+    told = call(root, "study", *args)
+    assert told.code == 0, told.err
+    return Finished(root=root, args=args, told=told, csv=corpus_csv)
+
+
+@pytest.fixture
+def finished_copy(finished: Finished, tmp_path: Path) -> Finished:
+    """The finished study's project, in another folder, to be changed at will."""
+    from mlflow.tracking._tracking_service import utils
+
+    # MLflow remembers where a run's artifacts are for as long as a process lives: in the folder that was copied
+    utils._artifact_repos_cache.clear()
+    root = Path(shutil.copytree(finished.root, tmp_path / "moved"))
+    return Finished(root=root, args=finished.args, told=finished.told, csv=finished.csv)
+
+
+@dataclass
+class Recorder:
+    """Records a study's events; `mixed` into an observer by the fixture."""
+
+    started: list[Any] = field(default_factory=list)
+    trials: list[tuple[int, Any, dict[str, Any]]] = field(default_factory=list)
+    epochs: list[tuple[int, Any]] = field(default_factory=list)
+    outcomes: list[Any] = field(default_factory=list)
+    summaries: list[Any] = field(default_factory=list)
+
+
+@pytest.fixture
+def recorder() -> Iterator[Any]:
+    """An observer that keeps what it is told; set `on_epoch` or `on_trial` to interfere."""
+    from ser_tune.study import StudyObserver
+
+    class RecordingObserver(Recorder, StudyObserver):
+        on_trial: Callable[[int], None] = staticmethod(lambda number: None)
+        on_epoch: Callable[[int, int], None] = staticmethod(lambda fold, epoch: None)
+
+        def study_started(self, start: Any) -> None:
+            self.started.append(start)
+
+        def trial_started(self, number: int, config: Any, sampled: Any) -> None:
+            self.trials.append((number, config, dict(sampled)))
+            self.on_trial(number)
+
+        def epoch_finished(self, fold: int, report: Any) -> None:
+            self.epochs.append((fold, report))
+            self.on_epoch(fold, report.epoch)
+
+        def trial_finished(self, outcome: Any) -> None:
+            self.outcomes.append(outcome)
+
+        def study_finished(self, summary: Any) -> None:
+            self.summaries.append(summary)
+
+    return RecordingObserver()

@@ -1,0 +1,207 @@
+"""The cache: extracted once, whole or not there, and never another corpus's or setting's features."""
+
+import resource
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ser_tune.audio import read_speech
+from ser_tune.config import FeatureSettings
+from ser_tune.corpora import Corpus
+from ser_tune.errors import AudioError, StorageError
+from ser_tune.features import FEATURE_SETS, FeatureSet, FeatureStore, corpus_features
+
+MakeCorpus = Callable[..., Corpus]
+LOGSPEC = FEATURE_SETS.get("logspec")
+SETTINGS = LOGSPEC.settings.model_validate({"n_bins": 20})
+
+
+class _Counting:
+    """A feature set that counts how often it is used."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._lock = threading.Lock()
+
+    def _extract(self, speech: np.ndarray, settings: Any) -> np.ndarray:
+        with self._lock:
+            self.count += 1
+        return LOGSPEC.extract(speech, settings)
+
+    def feature_set(self) -> FeatureSet:
+        return replace(LOGSPEC, extract=self._extract)
+
+
+def _folders(cache: Path) -> list[Path]:
+    return [path for path in cache.iterdir() if path.is_dir()]
+
+
+def test_features_are_those_of_the_recordings_in_order(make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    corpus = make_corpus(0.3, 0.1, 0.2)
+    store = corpus_features(corpus, LOGSPEC, SETTINGS, tmp_path / "cache")
+    assert store.lengths.tolist() == [26, 6, 16]
+    assert store.frames.shape == (48, 1, 20)
+    assert store.frames.dtype == np.float32
+    for number, one in enumerate(corpus.utterances):
+        direct = LOGSPEC.extract(read_speech(one.path), SETTINGS)
+        stored = store.frames[store.offsets[number] : store.offsets[number + 1]]
+        np.testing.assert_array_equal(stored.transpose(1, 2, 0), direct)
+
+
+def test_a_stretch_of_a_recording_is_cut_out_before(make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    corpus = make_corpus(0.3, 0.3)
+    first = replace(corpus.utterances[0], start_s=0.1, end_s=0.2)
+    cut = replace(corpus, utterances=(first, corpus.utterances[1]), digest="another")
+    store = corpus_features(cut, LOGSPEC, SETTINGS, tmp_path / "cache")
+    expected = LOGSPEC.extract(read_speech(first.path, start_s=0.1, end_s=0.2), SETTINGS)
+    np.testing.assert_array_equal(store.frames[: store.offsets[1]].transpose(1, 2, 0), expected)
+
+
+def test_features_are_mapped_into_memory_and_changes_stay_there(make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    corpus = make_corpus(0.1, 0.1)
+    store = corpus_features(corpus, LOGSPEC, SETTINGS, tmp_path / "cache")
+    assert isinstance(store.frames, np.memmap)
+    before = store.frames[0, 0, 0].item()
+    store.frames[0, 0, 0] = 123.0
+    again = corpus_features(corpus, LOGSPEC, SETTINGS, tmp_path / "cache")
+    assert again.frames[0, 0, 0] == before != 123.0
+
+
+def test_what_is_in_the_cache_is_not_extracted_again(make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    corpus, counting, cache = make_corpus(0.1, 0.1), _Counting(), tmp_path / "cache"
+    told: list[tuple[int, int]] = []
+    progress = lambda done, total: told.append((done, total))  # noqa: E731 - a function of one line
+    corpus_features(corpus, counting.feature_set(), SETTINGS, cache, progress=progress)
+    assert counting.count == 2
+    assert told == [(1, 2), (2, 2)]
+    corpus_features(corpus, counting.feature_set(), SETTINGS, cache, progress=progress)
+    assert counting.count == 2
+    assert told == [(1, 2), (2, 2)]
+
+
+@pytest.mark.parametrize("change", ["a setting", "the feature set", "the corpus"])
+def test_whatever_changes_the_features_is_another_entry(change: str, make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    corpus, cache = make_corpus(0.1, 0.1), tmp_path / "cache"
+    corpus_features(corpus, LOGSPEC, SETTINGS, cache)
+    feature_set, settings = LOGSPEC, SETTINGS
+    if change == "a setting":
+        settings = SETTINGS.model_copy(update={"pre_emphasis": 0.5})
+    elif change == "the feature set":
+        feature_set = FEATURE_SETS.get("logmelspec")
+        settings = feature_set.settings.model_validate({"n_mels": 20})
+    else:
+        corpus = make_corpus(0.1, 0.1, 0.1, name="other")
+    corpus_features(corpus, feature_set, settings, cache)
+    assert len(_folders(cache)) == 2
+
+
+def test_a_recording_that_cannot_be_used_is_named_and_nothing_is_left(make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    corpus, cache = make_corpus(0.1, 0.1, 0.01, 0.1), tmp_path / "cache"
+    with pytest.raises(AudioError, match=r"noise/2\.wav: speech of 0\.010 s is shorter than one window"):
+        corpus_features(corpus, LOGSPEC, SETTINGS, cache)
+    assert _folders(cache) == []
+    # Once it is mended, the corpus is another one and extraction starts anew
+    mended = replace(corpus, utterances=corpus.utterances[:2], digest="mended")
+    assert len(corpus_features(mended, LOGSPEC, SETTINGS, cache).lengths) == 2
+
+
+def test_an_extraction_that_is_interrupted_leaves_nothing(make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    corpus, cache = make_corpus(0.1, 0.1), tmp_path / "cache"
+    with pytest.raises(KeyboardInterrupt):
+        corpus_features(corpus, LOGSPEC, SETTINGS, cache, progress=interrupt)
+    assert _folders(cache) == []
+    assert len(corpus_features(corpus, LOGSPEC, SETTINGS, cache).lengths) == 2
+
+
+@pytest.mark.parametrize("limit_bytes", [50, 150, 5000])
+def test_a_full_disk_is_reported_and_nothing_is_left(limit_bytes: int, make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    # Small features: 64 bytes of frames, 152 of offsets, so the limits hit the one, the other, and large frames
+    durations_s = (0.5, 0.5) if limit_bytes == 5000 else (0.05, 0.05)
+    settings = SETTINGS if limit_bytes == 5000 else SETTINGS.model_copy(update={"n_bins": 8})
+    corpus, cache = make_corpus(*durations_s), tmp_path / "cache"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limits[1]))
+    try:
+        with pytest.raises(StorageError, match=r"the feature cache in '.*cache' cannot be written: .*SER_TUNE_CACHE"):
+            corpus_features(corpus, LOGSPEC, settings, cache)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert _folders(cache) == []
+
+
+def test_a_place_that_cannot_be_written_is_named(make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    # A file where the folder should be: permissions would not stop the superuser
+    (tmp_path / "cache").touch()
+    with pytest.raises(StorageError, match=r"the feature cache in '.*cache/features' cannot be written"):
+        corpus_features(make_corpus(0.1, 0.1), LOGSPEC, SETTINGS, tmp_path / "cache" / "features")
+
+
+def test_another_user_may_read_an_entry(make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    corpus_features(make_corpus(0.1, 0.1), LOGSPEC, SETTINGS, tmp_path / "cache")
+    (entry,) = _folders(tmp_path / "cache")
+    (tmp_path / "ordinary").mkdir()
+    assert entry.stat().st_mode == (tmp_path / "ordinary").stat().st_mode
+
+
+@pytest.mark.parametrize("harm", ["a file is gone", "a file is cut"])
+def test_an_entry_that_somebody_harmed_is_named(harm: str, make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    corpus, cache = make_corpus(0.1, 0.1), tmp_path / "cache"
+    corpus_features(corpus, LOGSPEC, SETTINGS, cache)
+    (entry,) = _folders(cache)
+    if harm == "a file is gone":
+        (entry / "offsets.npy").unlink()
+    else:
+        (entry / "frames.f32").write_bytes(b"1234")
+    with pytest.raises(StorageError, match=rf"the cached features in '{entry}' cannot be read .*delete that folder"):
+        corpus_features(corpus, LOGSPEC, SETTINGS, cache)
+
+
+def test_two_threads_at_once_extract_once(make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    corpus, counting = make_corpus(0.1, 0.1, 0.1), _Counting()
+    together = threading.Barrier(2)
+
+    def one() -> FeatureStore:
+        together.wait()
+        return corpus_features(corpus, counting.feature_set(), SETTINGS, tmp_path / "cache")
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = (future.result() for future in [pool.submit(one), pool.submit(one)])
+    np.testing.assert_array_equal(first.frames, second.frames)
+    assert counting.count == 3
+
+
+def test_two_processes_at_once_both_succeed(make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    corpus = make_corpus(0.1, 0.2, 0.1)
+    cache = tmp_path / "cache"
+    table = tmp_path / "corpus.csv"
+    rows = [f"{one.path},{one.speaker},{one.emotion}" for one in corpus.utterances]
+    table.write_text("\n".join(["path,speaker,emotion", *rows]), encoding="utf-8")
+    code = (
+        "import sys; from pathlib import Path; from ser_tune.corpora import CORPORA, Corpus;"
+        "from ser_tune.features import FEATURE_SETS, corpus_features; table, cache = map(Path, sys.argv[1:]);"
+        "logspec = FEATURE_SETS.get('logspec'); corpus = Corpus.load(CORPORA.get('manifest'), table, cache);"
+        "print(corpus_features(corpus, logspec, logspec.settings(), cache).lengths.tolist())"
+    )
+    command = [sys.executable, "-c", code, str(table), str(cache)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [process.communicate()[0].strip() for process in both] == ["[6, 16, 6]"] * 2
+    assert [process.returncode for process in both] == [0, 0]
+    assert len(_folders(cache)) == 1
+
+
+def test_every_feature_sets_settings_make_a_key_of_their_own() -> None:
+    everyone: list[FeatureSettings] = [
+        FEATURE_SETS.get(name).settings.model_validate({}) for name in FEATURE_SETS.names()
+    ]
+    assert len({one.model_dump_json() for one in everyone}) == len(everyone)

@@ -1,0 +1,225 @@
+"""The champion rule, and what a version says of itself, in a real registry."""
+
+import csv
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+
+from ser_tune.config import Project
+from ser_tune.errors import RegistryError
+from ser_tune.registry import Promotion, list_versions, load_model, promote
+from ser_tune.study import StudyObserver, load_study, prepare, run_study
+from ser_tune.tracking import TrackingObserver, find_runs, open_tracking
+
+NAME = "ser-manifest-alex_net"
+
+
+class Promoting(NamedTuple):
+    """A project in which studies run and are promoted."""
+
+    project: Project
+    client: MlflowClient
+    study: Callable[..., None]
+    promote: Callable[..., Promotion]
+
+
+@pytest.fixture
+def promoting(root: Path, shared_cache: Path, tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Promoting:
+    project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache)
+    monkeypatch.setenv("SER_TUNE_ROOT", str(root))
+    for room in ("tracking.observer", "registry.promotion"):  # pictures take time
+        monkeypatch.setattr(f"ser_tune.{room}.draw_confusion", lambda *_: None)
+    client = open_tracking(project)
+
+    def _study(name: str, *uars: float, **settings: object) -> None:
+        """Run a study of one trial for each UAR, which replaces its score."""
+        from ser_tune.study import objective
+
+        original, coming = objective.score, list(uars)
+        quick = {"training.epochs": 1, "study.trials": len(uars) or 1, "study.pruner": "none", "name": name}
+        with pytest.MonkeyPatch.context() as patch:
+            if uars:
+                patch.setattr(objective, "score", lambda folds: replace(original(folds), uar=coming.pop(0)))
+            run_study(prepare(tiny(**(quick | settings)), project), project, TrackingObserver(client, project))
+
+    def _promote(name: str, **how: Any) -> Promotion:
+        study, definition = load_study(name, project)
+        return promote(client, project, prepare(definition, project), study, **how)
+
+    return Promoting(project, client, _study, _promote)
+
+
+def _aliases(client: MlflowClient) -> dict[str, str]:
+    return {alias: str(version) for alias, version in client.get_registered_model(NAME).aliases.items()}
+
+
+def test_the_champion_rule(promoting: Promoting) -> None:
+    promoting.study("one", 0.6, 0.5, 0.7, 0.70004)
+    first = promoting.promote("one", trial=0)
+    assert (first.name, first.version, first.alias, first.created) == (NAME, "1", "champion", True)
+    assert (first.trial, first.reason) == (0, "there was no champion before")
+
+    worse = promoting.promote("one", trial=1)
+    assert (worse.version, worse.alias) == ("2", "challenger")
+    assert worse.reason == "its validation UAR 0.5000 does not beat the 0.6000 of the champion, version 1"
+    assert _aliases(promoting.client) == {"champion": "1", "challenger": "2"}
+
+    better = promoting.promote("one", trial=2)
+    assert (better.version, better.alias) == ("3", "champion")
+    assert better.reason == "its validation UAR 0.7000 beats the 0.6000 of version 1"
+    assert _aliases(promoting.client) == {"champion": "3", "challenger": "2"}
+
+    # The best of the study, but more than the champion only by what rounding took from the champion's own score
+    best = promoting.promote("one")
+    assert (best.trial, best.version, best.alias) == (3, "4", "challenger")
+
+    promoting.study("other", 0.99, **{"normalisation.scope": "utterance"})
+    other = promoting.promote("other")
+    assert other.alias == "challenger"
+    assert other.reason == "the champion, version 3, was scored under another protocol; the two are not comparable"
+    assert _aliases(promoting.client) == {"champion": "3", "challenger": "5"}
+
+    again = promoting.promote("one", trial=2)
+    assert (again.version, again.alias, again.created) == ("3", "champion", False)
+    assert again.reason == "it was registered before"
+    assert len(list_versions(promoting.client)) == 5
+
+
+def test_a_refit_is_one_network_and_is_made_once(promoting: Promoting) -> None:
+    promoting.study("one")
+    folds = promoting.promote("one")
+    whole = promoting.promote("one", with_refit=True)
+    assert (folds.version, whole.version, whole.alias) == ("1", "2", "challenger")
+    again = promoting.promote("one", with_refit=True)
+    assert (again.version, again.created) == ("2", False)
+    assert whole.metrics == folds.metrics  # of the folds: a network that knows all speakers cannot be tested
+    tags = promoting.client.get_model_version(NAME, "2").tags
+    assert tags["networks"] == "1, trained on all speakers for 1 epochs"
+    location = promoting.client.get_logged_model(tags["ser_tune.model_id"]).artifact_location
+    assert len(list(Path(location).rglob("*.safetensors"))) == 1
+    assert load_model(f"{NAME}/2").labels == ("anger", "joy")
+
+
+def test_a_model_that_was_not_kept_cannot_be_promoted(promoting: Promoting) -> None:
+    promoting.study("one", 0.9, 0.5, **{"study.keep_models": 1})
+    with pytest.raises(RegistryError, match=r"the model of trial 1 of study 'one' was not kept; .*--keep-models"):
+        promoting.promote("one", trial=1)
+
+
+def test_a_trial_that_is_not_tracked_here_cannot_be_promoted(promoting: Promoting, tiny: Callable[..., Any]) -> None:
+    definition = tiny(name="dark", **{"training.epochs": 1, "study.trials": 1})
+    run_study(prepare(definition, promoting.project), promoting.project, StudyObserver())
+    with pytest.raises(RegistryError, match=r"trial 0 of study 'dark' has no run in sqlite"):
+        promoting.promote("dark")
+
+
+def test_a_study_without_a_complete_trial_has_nothing_to_promote(promoting: Promoting) -> None:
+    promoting.study("empty", **{"study.timeout_s": 1e-6})
+    with pytest.raises(RegistryError, match="study 'empty' has no complete trial to promote"):
+        promoting.promote("empty")
+
+
+class Opened(NamedTuple):
+    client: MlflowClient
+    prepared: Any
+    best: int
+    runs: dict[int, Any]
+
+
+@pytest.fixture
+def opened(finished_copy: Any, shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
+    """The finished study of the command line, in a folder of its own."""
+    monkeypatch.setenv("SER_TUNE_ROOT", str(finished_copy.root))
+    monkeypatch.setenv("SER_TUNE_CACHE", str(shared_cache))
+    project = Project.locate()
+    client = open_tracking(project)
+    study, definition = load_study("first", project)
+    experiment = client.get_experiment_by_name("manifest")
+    assert experiment is not None
+    _, runs = find_runs(client, experiment.experiment_id, study.user_attrs["study_id"])
+    return Opened(client, prepare(definition, project), study.best_trial.number, runs)
+
+
+def test_only_the_promoted_trial_has_test_scores(opened: Opened) -> None:
+    for number, run in opened.runs.items():
+        tested = sorted(name for name in run.data.metrics if name.startswith("test_"))
+        files = sorted(one.path for one in opened.client.list_artifacts(run.info.run_id) if "test" in one.path)
+        if number != opened.best:
+            assert not tested
+            assert not files
+            continue
+        assert {"test_uar", "test_wa", "test_uar_fold_mean", "test_uar_fold_std", "test_recall/joy"} <= set(tested)
+        assert files == ["test_confusion.png", "test_predictions.csv"]
+        assert run.data.tags["ser_tune.promoted"] == "true"
+
+
+def test_a_version_says_what_it_is(opened: Opened) -> None:
+    version = opened.client.get_model_version_by_alias(NAME, "champion")
+    run = opened.runs[opened.best]
+    assert version.run_id == run.info.run_id
+    assert version.tags["study"] == "first"
+    assert version.tags["trial"] == str(opened.best)
+    assert version.tags["networks"] == "3"
+    assert version.tags["emotions"] == "anger joy"
+    assert version.tags["fingerprint"] == opened.prepared.protocol.fingerprint
+    for metric in ("validation_uar", "test_uar", "test_wa"):
+        assert float(version.tags[metric]) == pytest.approx(run.data.metrics[metric], abs=1e-4)
+    assert f"| test | {run.data.metrics['test_uar']:.4f} |" in str(version.description)
+    assert "normalisation scope: train" in str(version.description)
+
+
+@pytest.mark.parametrize("side", ["validation", "test"])
+def test_training_and_the_loaded_model_say_the_same(opened: Opened, tmp_path: Path, side: str) -> None:
+    """What a fold's network said while it trained, it says again out of the registry, from the sound alone."""
+    run_id = opened.runs[opened.best].info.run_id
+    file = Path(opened.client.download_artifacts(run_id, f"{side}_predictions.csv", str(tmp_path)))
+    with file.open(encoding="utf-8", newline="") as table:
+        rows = {row["utterance"]: row for row in csv.DictReader(table)}
+    model = load_model(NAME)
+    ensemble = model._predictor
+    assert len(ensemble.networks) == len(opened.prepared.folds)
+    for fold in opened.prepared.folds:
+        alone = type(ensemble)(ensemble.recipe, [ensemble.networks[fold.number]], [ensemble.scalings[fold.number]])
+        held_out = [opened.prepared.corpus.utterances[number] for number in getattr(fold, side)]
+        for one, prediction in zip(held_out, alone.predict([one.path for one in held_out]), strict=True):
+            row = rows.pop(one.id)
+            assert int(row["fold"]) == fold.number
+            then = [float(row[emotion]) for emotion in model.labels]
+            np.testing.assert_allclose(list(prediction.probabilities.values()), then, atol=2e-5)
+            assert prediction.label == row["predicted"]
+    assert not rows
+
+
+def test_the_ensembles_probabilities_are_the_mean_of_its_networks(opened: Opened, corpus_csv: Path) -> None:
+    ensemble = load_model(NAME)._predictor
+    path = corpus_csv.parent / "bob_joy_1.wav"
+    alone = [
+        type(ensemble)(ensemble.recipe, [network], [scaling]).predict([path])[0].probabilities["joy"]
+        for network, scaling in zip(ensemble.networks, ensemble.scalings, strict=True)
+    ]
+    assert ensemble.predict([path])[0].probabilities["joy"] == pytest.approx(np.mean(alone), abs=1e-6)
+
+
+def test_a_moved_project_still_opens_its_models(
+    finished_copy: Any, tmp_path: Path, corpus_csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = corpus_csv.parent / "ada_joy_0.wav"
+    monkeypatch.setenv("SER_TUNE_ROOT", str(finished_copy.root))
+    before = load_model(NAME).predict([path])
+    moved = Path(shutil.move(finished_copy.root, tmp_path / "another place"))
+    monkeypatch.setenv("SER_TUNE_ROOT", str(moved))
+    assert load_model(NAME).predict([path]) == before
+    assert load_model(f"{NAME}/1").predict([path]) == before
+
+
+def test_a_version_whose_files_are_gone_is_named(finished_copy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SER_TUNE_ROOT", str(finished_copy.root))
+    shutil.rmtree(finished_copy.root / "mlruns" / "artifacts")
+    with pytest.raises(RegistryError, match=f"the files of registered model '{NAME}' cannot be read: "):
+        load_model(NAME)

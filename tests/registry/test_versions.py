@@ -1,0 +1,73 @@
+"""Finding models by name, alias and version; every miss lists what there is."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from ser_tune.config import Project
+from ser_tune.errors import AudioError, RegistryError
+from ser_tune.prediction import Predictor
+from ser_tune.registry import list_versions, load_model, resolve
+from ser_tune.tracking import open_tracking
+
+NAME = "ser-manifest-alex_net"
+
+
+@pytest.fixture
+def client(finished: Any, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+    monkeypatch.setenv("SER_TUNE_ROOT", str(finished.root))
+    return open_tracking(Project.locate())
+
+
+@pytest.mark.parametrize(
+    ("reference", "uri"),
+    [(NAME, f"{NAME}@champion"), (f"{NAME}@champion", f"{NAME}@champion"), (f"{NAME}/1", f"{NAME}/1")],
+)
+def test_a_reference_is_a_name_an_alias_or_a_version(client: MlflowClient, reference: str, uri: str) -> None:
+    assert resolve(client, reference) == f"models:/{uri}"
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("nobody", f"no registered model 'nobody'; there are: {NAME}"),
+        (f"{NAME}@king", f"'{NAME}' has no alias 'king'; it has: champion"),
+        (f"{NAME}@", f"'{NAME}' has no alias ''; it has: champion"),
+        (f"{NAME}/7", f"'{NAME}' has no version '7'; it has: 1"),
+        (f"{NAME}/", f"'{NAME}' has no version ''; it has: 1"),
+        (f"{NAME}/latest", f"'{NAME}' has no version 'latest'; it has: 1"),
+    ],
+)
+def test_what_does_not_exist_is_answered_with_what_does(client: MlflowClient, reference: str, message: str) -> None:
+    with pytest.raises(RegistryError, match=message):
+        resolve(client, reference)
+
+
+def test_an_empty_registry_says_so(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SER_TUNE_ROOT", str(root))
+    with pytest.raises(RegistryError, match="no registered model 'x'; there are: none"):
+        load_model("x")
+
+
+def test_versions_are_listed_with_aliases_and_tags(client: MlflowClient) -> None:
+    (version,) = list_versions(client)
+    assert (version.name, version.version, version.aliases) == (NAME, "1", ("champion",))
+    assert version.tags["corpus"] == "manifest"
+
+
+def test_a_loaded_model_raises_errors_that_can_be_caught(client: MlflowClient, tmp_path: Path) -> None:
+    # The model runs its own copy of the package, whose classes are others
+    model = load_model(NAME)
+    assert not isinstance(model._predictor, Predictor)
+    with pytest.raises(AudioError, match=r"no\.wav does not exist"):
+        model.predict([tmp_path / "no.wav"])
+    with pytest.raises(AudioError, match="has no sample rate"):
+        model.predict([[0.0] * 9000])  # type: ignore[list-item]
+
+
+def test_a_loaded_model_tells_its_labels_and_recipe(client: MlflowClient) -> None:
+    model = load_model(NAME)
+    assert model.labels == ("anger", "joy")
+    assert (model.recipe.model.name, model.recipe.normalisation.scope) == ("alex_net", "train")

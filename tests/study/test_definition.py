@@ -1,0 +1,233 @@
+"""Layers: general defaults, the architecture's, the corpus's, a study file, flags and --set; later ones win."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ser_tune.config import Choice, FloatRange, IntRange
+from ser_tune.errors import ConfigError
+from ser_tune.study import StudyDefinition, define_study, options
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[str], Path]:
+    def _written(text: str) -> Path:
+        file = tmp_path / "study.yaml"
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    return _written
+
+
+def _define(*assignments: str, file: Path | None = None, **flags: object) -> StudyDefinition:
+    return define_study(file, flags={"model.name": "3d_acrnn", "corpus.name": "emodb"} | flags, assignments=assignments)
+
+
+def test_general_defaults_are_the_lowest_layer() -> None:
+    definition = _define()
+    assert definition.config.optimizer.learning_rate == 1e-3
+    assert "optimizer.learning_rate" in definition.search
+
+
+def test_an_architecture_wins_over_general_defaults_and_is_still_searched() -> None:
+    definition = _define(**{"model.name": "alex_net"})
+    assert definition.config.optimizer.learning_rate == 3e-4
+    assert "optimizer.learning_rate" in definition.search
+    assert definition.search["features.n_mels"] == Choice((64, 128))
+
+
+def test_a_corpus_wins_over_the_architecture_and_is_not_searched() -> None:
+    definition = _define(**{"corpus.name": "demo"})
+    assert definition.config.features.model_dump()["n_mels"] == 64
+    assert definition.config.model.width == 0.125
+    assert not {"features.n_mels", "model.width"} & set(definition.search)
+
+
+def test_a_study_file_wins_over_the_corpus(written: Callable[[str], Path]) -> None:
+    definition = _define(file=written("model: {width: 0.5}"), **{"corpus.name": "demo"})
+    assert definition.config.model.width == 0.5
+    assert "model.width" not in definition.search
+
+
+def test_flags_win_over_the_file_and_set_wins_over_flags(written: Callable[[str], Path]) -> None:
+    file = written("study: {trials: 3, sampler: random}\ntraining: {epochs: 5}")
+    config = _define("study.trials=9", "training.epochs=7", file=file, **{"study.trials": 6}).config
+    assert (config.study.trials, config.study.sampler, config.training.epochs) == (9, "random", 7)
+
+
+def test_a_flag_that_was_not_given_leaves_the_file_alone(written: Callable[[str], Path]) -> None:
+    assert _define(file=written("study: {trials: 3}"), **{"study.trials": None}).config.study.trials == 3
+
+
+def test_what_is_set_is_not_searched() -> None:
+    assert "optimizer.learning_rate" not in _define("optimizer.learning_rate=1e-4").search
+
+
+def test_a_search_section_replaces_the_default_ranges(written: Callable[[str], Path]) -> None:
+    definition = _define(file=written("search:\n  training.epochs: {low: 5, high: 20}\n  model.dropout: [0.1, 0.5]"))
+    assert definition.search == {"training.epochs": IntRange(low=5, high=20), "model.dropout": Choice((0.1, 0.5))}
+
+
+def test_a_set_value_is_taken_out_of_the_search_section(written: Callable[[str], Path]) -> None:
+    file = written("search:\n  training.epochs: [5, 20]\n  model.dropout: [0.1, 0.5]")
+    assert set(_define("training.epochs=8", file=file).search) == {"model.dropout"}
+
+
+def test_a_value_in_the_file_beside_its_range_is_that_of_trial_0(written: Callable[[str], Path]) -> None:
+    definition = _define(file=written("training: {epochs: 6}\nsearch:\n  training.epochs: {low: 5, high: 20}"))
+    assert definition.published() == {"training.epochs": 6}
+
+
+def test_an_empty_search_section_searches_nothing(written: Callable[[str], Path]) -> None:
+    assert not _define(file=written("search: {}")).search
+
+
+def test_a_corpus_keeps_its_own_settings_from_a_file_that_names_none(written: Callable[[str], Path]) -> None:
+    text = "search:\n  model.width: [0.5, 1.0]\n  model.dropout: [0.1, 0.5]"
+    assert set(_define(file=written(text), **{"corpus.name": "demo"}).search) == {"model.dropout"}
+    assert set(_define(file=written(text)).search) == {"model.width", "model.dropout"}
+
+
+def test_a_mapping_can_be_set_as_a_whole() -> None:
+    definition = _define("optimizer={name: sgd, momentum: 0.8}")
+    assert (definition.config.optimizer.name, definition.config.optimizer.momentum) == ("sgd", 0.8)
+    assert "optimizer.name" not in definition.search
+
+
+def test_none_takes_a_setting_away() -> None:
+    assert _define("protocol.folds=none").config.protocol.folds is None
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"model.name": "resnet"}, "unknown architecture 'resnet'; choose from: 3d_acrnn, alex_net, fcn_attention"),
+        ({"corpus.name": "savee"}, "unknown corpus 'savee'; choose from: demo, emodb, manifest"),
+        ({"features.name": "mfcc"}, "unknown feature set 'mfcc'; choose from: logmeldeltaspec, logmelspec"),
+        ({"loss.name": "focal"}, "unknown loss 'focal'; choose from: cross_entropy"),
+        ({"model.name": None}, "no architecture given.*3d_acrnn, alex_net, fcn_attention"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_valid_ones(flags: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        _define(**flags)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("training.epoch=3", "--set or a flag: unknown key 'training.epoch'; expected one of: .*epochs"),
+        ("nosuch.path=3", "--set or a flag: unknown key 'nosuch'; expected one of: .*training"),
+        ("training.epochs=many", "training.epochs is 'many'; input should be a valid integer"),
+        ("training.epochs=0", "training.epochs is 0; input should be greater than or equal to 1"),
+        ("training.epochs=", "training.epochs is None"),
+        ("training=3", "training is 3"),
+        ("training.epochs", "is not an assignment; expected path=value"),
+        ("=3", "is not an assignment; expected path=value"),
+        ("model.width=[1", "has no YAML value"),
+        ("search.model.width=[0.5]", "ranges stand in the search section of a study file"),
+    ],
+)
+def test_a_bad_assignment_is_refused(assignment: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        _define(assignment)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("foo: 1", r"study\.yaml: unknown key 'foo'; expected one of: .*training"),
+        ("model: {nam: x}", r"study\.yaml: unknown key 'model.nam'; expected one of: dropout, name, width"),
+        ("training: {epochs: many}", r"study\.yaml: training.epochs is 'many'"),
+        ("protocol: {folds: 2}", r"study\.yaml: protocol.folds is 2; input should be greater than or equal to 3"),
+        ("training: 5", r"study\.yaml: training is 5"),
+        ("a: [", r"line \d+ is not YAML"),
+        ("- a", "holds list; expected settings"),
+        ("", "is empty; expected settings"),
+        ("search: [a]", r"search is \['a'\]; expected dotted paths with ranges"),
+    ],
+)
+def test_a_bad_study_file_is_refused_and_named(written: Callable[[str], Path], text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        _define(file=written(text))
+
+
+def test_a_study_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no\.yaml' does not exist"):
+        define_study(tmp_path / "no.yaml")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        define_study(tmp_path)
+    (tmp_path / "latin.yaml").write_bytes(b"name: \xff")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        define_study(tmp_path / "latin.yaml")
+
+
+def test_the_name_is_given_or_tells_what_is_studied() -> None:
+    assert _define().name == "emodb-3d_acrnn-logmeldeltaspec"
+    assert _define(name="mine").name == "mine"
+
+
+def test_the_published_configuration_leaves_out_what_the_search_cannot_propose(written: Callable[[str], Path]) -> None:
+    definition = _define(file=written("search:\n  training.epochs: {low: 50, high: 90}\n  model.dropout: [0.3, 0.5]"))
+    assert definition.published() == {"model.dropout": 0.3}
+
+
+def test_a_definition_survives_json(written: Callable[[str], Path]) -> None:
+    ranges = """
+search:
+  training.batch_size: {low: 4, high: 64, log: true}
+  segments.frames: {low: 100, high: 300, step: 50}
+  training.epochs: {low: 5, high: 20}
+  model.dropout: {low: 0.0, high: 0.5}
+  optimizer.learning_rate: {low: 1e-4, high: 1e-2, log: true}
+  augmentation.mixup: [false, true]
+"""
+    definition = _define(file=written(ranges), **{"corpus.data": Path("somewhere"), "study.keep_models": 2})
+    again = StudyDefinition.from_json(definition.as_json())
+    assert again.search == definition.search
+    assert again.config.model_copy(update={"search": None}) == definition.config.model_copy(update={"search": None})
+    assert again.as_json() == definition.as_json()
+
+
+def test_without_search_there_is_one_trial_named_by_its_content() -> None:
+    one, same, other = (_define(f"training.epochs={epochs}").without_search() for epochs in (3, 3, 4))
+    assert not one.search
+    assert one.config.study.trials == 1
+    assert one.name == same.name != other.name
+    assert one.name.startswith("emodb-3d_acrnn-logmeldeltaspec-")
+    assert _define(name="mine").without_search().name == "mine"
+
+
+def test_a_trial_takes_sampled_values_and_its_own_seed() -> None:
+    definition = _define()
+    trial = definition.trial({"optimizer.learning_rate": 0.005, "segments.frames": 200}, seed=7)
+    assert (trial.optimizer.learning_rate, trial.segments.frames, trial.seed) == (0.005, 200, 7)
+    assert definition.trial({}).seed == definition.config.seed
+
+
+def test_the_largest_network_is_at_least_that_of_any_corner(tiny: Callable[..., Any]) -> None:
+    definition = _define()
+    largest = definition.largest_network_bytes(7)
+    for path, span in definition.search.items():
+        for corner in span.corners():
+            assert definition.network_bytes(definition.trial({path: corner}), 7) <= largest
+    assert tiny().largest_network_bytes(2) < largest
+
+
+def test_a_corner_that_no_network_can_be_built_for_is_refused(written: Callable[[str], Path]) -> None:
+    definition = _define(
+        file=written("search:\n  features.n_mels: [16, 64]"), **{"model.name": "alex_net", "features.n_mels": None}
+    )
+    with pytest.raises(ConfigError, match="too small"):
+        definition.largest_network_bytes(7)
+
+
+def test_options_tell_the_defaults_that_a_study_would_have() -> None:
+    listed = {leaf.path: leaf for leaf in options("alex_net")}
+    assert listed["optimizer.learning_rate"].default == 3e-4
+    assert listed["features.n_mels"].search == Choice((64, 128))
+    assert isinstance(listed["model.dropout"].search, FloatRange)
+    assert listed["corpus.name"].default == "demo"
+    assert all(leaf.help for leaf in listed.values())

@@ -1,0 +1,78 @@
+"""The one look at the test speakers, and the network for all speakers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ser_tune.config import Project
+from ser_tune.errors import StudyError
+from ser_tune.metrics import score
+from ser_tune.prediction import Predictor
+from ser_tune.study import prepare, refit, run_study, score_test_speakers
+from ser_tune.training import recipe_of
+
+
+@pytest.fixture
+def trained(tiny: Callable[..., Any], project: Project, recorder: Any) -> tuple[Any, Predictor, Any]:
+    """A study's corpus and folds, the networks of its one trial, and the trial's configuration."""
+    prepared = prepare(tiny(**{"study.trials": 1}), project)
+    run_study(prepared, project, recorder)
+    (outcome,) = recorder.outcomes
+    recipe = recipe_of(outcome.config, prepared.corpus.emotions, prepared.definition.config.protocol.aggregation)
+    fitted = [one.fitted for one in outcome.folds]
+    return (
+        prepared,
+        Predictor(recipe, [one.network for one in fitted], [one.scaling for one in fitted]),
+        outcome.config,
+    )
+
+
+def test_every_utterance_is_tested_once_by_the_network_that_never_saw_its_speaker(
+    trained: tuple[Any, Predictor, Any], project: Project
+) -> None:
+    prepared, predictor, _ = trained
+    held_out = score_test_speakers(prepared, predictor, project.cache)
+    corpus = prepared.corpus
+    assert sorted(held_out.utterances) == [one.id for one in corpus.utterances]
+    speaker_of = {one.id: one.speaker for one in corpus.utterances}
+    for name, number in zip(held_out.utterances, held_out.fold, strict=True):
+        fold = prepared.folds[number]
+        assert speaker_of[name] in fold.test_speakers
+        assert speaker_of[name] not in fold.validation_speakers
+    np.testing.assert_allclose(np.exp(held_out.log_probabilities).sum(axis=1), 1.0, rtol=1e-5)
+    predicted = held_out.log_probabilities.argmax(axis=1)
+    sides = [
+        (held_out.truth[held_out.fold == one.number], predicted[held_out.fold == one.number]) for one in prepared.folds
+    ]
+    assert held_out.scores == score(sides)
+
+
+def test_networks_of_another_number_of_folds_are_refused(trained: tuple[Any, Predictor, Any], project: Project) -> None:
+    prepared, predictor, _ = trained
+    fewer = Predictor(predictor.recipe, predictor.networks[:2], predictor.scalings[:2])
+    with pytest.raises(StudyError, match="the model holds 2 networks; the study has 3 folds"):
+        score_test_speakers(prepared, fewer, project.cache)
+
+
+def test_a_refit_is_one_network_that_learnt_from_all_speakers(
+    trained: tuple[Any, Predictor, Any], project: Project
+) -> None:
+    prepared, predictor, config = trained
+    whole = refit(prepared, config, 2, project)
+    assert len(whole.networks) == 1
+    assert whole.labels == predictor.labels
+    # Its scaling is that of no fold, for it is everybody's
+    scaling = whole.scalings[0]
+    assert scaling is not None
+    assert all(one is not None and not np.allclose(scaling.shift, one.shift) for one in predictor.scalings)
+    again = refit(prepared, config, 2, project)
+    for name, tensor in whole.networks[0].state_dict().items():
+        np.testing.assert_array_equal(tensor, again.networks[0].state_dict()[name])
+
+
+def test_a_refit_runs_on_the_device_of_this_machine(trained: tuple[Any, Predictor, Any], project: Project) -> None:
+    prepared, _, config = trained
+    elsewhere = config.model_copy(update={"training": config.training.model_copy(update={"device": "cuda"})})
+    assert len(refit(prepared, elsewhere, 1, project).networks) == 1

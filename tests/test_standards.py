@@ -1,0 +1,53 @@
+"""What the repository promises of itself: style, types, layers, study files, documents."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ser_tune.architectures import ARCHITECTURES
+from ser_tune.study import define_study
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        pytest.param(["mypy"], marks=pytest.mark.slow),
+        ["lint-imports"],
+    ],
+    ids=["lint", "format", "types", "layers"],
+)
+def test_the_code_keeps_the_rules(command: list[str]) -> None:
+    """Lint, format, strict types and the one-way layers; the settings stand in pyproject.toml."""
+    program = Path(sys.executable).with_name(command[0])
+    done = subprocess.run([program, *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("corpus", ["demo", "emodb"])
+@pytest.mark.parametrize("file", sorted((ROOT / "studies").glob("*.yaml")), ids=lambda file: file.stem)
+def test_a_shipped_study_file_is_what_its_model_does_without_it(file: Path, corpus: str) -> None:
+    from_file = define_study(file, flags={"corpus.name": corpus})
+    from_flags = define_study(flags={"model.name": file.stem, "corpus.name": corpus})
+    assert dict(from_file.search) == dict(from_flags.search)
+    assert from_file.trial({}) == from_flags.trial({})
+
+
+def test_every_architecture_ships_a_study_file() -> None:
+    assert {file.stem for file in (ROOT / "studies").glob("*.yaml")} == set(ARCHITECTURES.names())
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    commands = [line for line in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines() if "pytest" in line]
+    assert len(commands) == 1
+    assert commands[0] in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_constraints_pin_every_dependency_to_one_version_and_name_no_address() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    assert all(line.count("==") == 1 and "/" not in line and "@" not in line for line in lines)

@@ -1,0 +1,373 @@
+"""What a study leaves in a real MLflow database: runs, their states, parameters, curves, artifacts, models."""
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import optuna
+import pytest
+import yaml
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from ser_tune.cli.progress import Fanout
+from ser_tune.config import Project, flatten
+from ser_tune.errors import NonFiniteLossError, StorageError
+from ser_tune.study import StudyObserver, StudySummary, prepare, run_study
+from ser_tune.tracking import MODEL_TAG, TrackingObserver, find_runs, open_tracking
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """A study of a complete, a pruned, a failed and another complete trial, and what MLflow has of it."""
+
+    project: Project
+    client: MlflowClient
+    prepared: Any
+    outcomes: list[Any]
+    summary: StudySummary
+    parent: Run
+    trials: dict[int, Run]
+
+
+class Saboteur(StudyObserver):
+    """Prunes trial 1 and fails trial 2, both in their second fold; keeps the outcomes."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Any] = []
+
+    def epoch_finished(self, fold: int, report: Any) -> None:
+        if fold == 1 and len(self.outcomes) == 1:
+            raise optuna.TrialPruned("no hope")
+        if fold == 1 and len(self.outcomes) == 2:
+            raise NonFiniteLossError("the loss is nan")
+
+    def trial_finished(self, outcome: Any) -> None:
+        self.outcomes.append(outcome)
+
+
+def _project(root: Path, cache: Path) -> Project:
+    return Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", cache)
+
+
+def _runs(project: Project, client: MlflowClient) -> tuple[Run, dict[int, Run]]:
+    experiment = client.get_experiment_by_name("manifest")
+    assert experiment is not None
+    studies = {run.data.tags["ser_tune.study_id"] for run in client.search_runs([experiment.experiment_id])}
+    parent, trials = find_runs(client, experiment.experiment_id, studies.pop())
+    assert parent is not None
+    assert not studies
+    return parent, trials
+
+
+@pytest.fixture(scope="module")
+def tracked(
+    databases: Path, shared_cache: Path, tiny: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> Tracked:
+    root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("tracked") / "project"))
+    project = _project(root, shared_cache)
+    prepared = prepare(tiny(name="tracked", **{"study.trials": 4, "study.pruner": "none"}), project)
+    client, saboteur = open_tracking(project), Saboteur()
+    summary = run_study(prepared, project, Fanout(TrackingObserver(client, project), saboteur))
+    return Tracked(project, client, prepared, saboteur.outcomes, summary, *_runs(project, client))
+
+
+def test_there_is_one_parent_run_and_a_child_for_each_trial(tracked: Tracked) -> None:
+    assert sorted(tracked.trials) == [0, 1, 2, 3]
+    assert "mlflow.parentRunId" not in tracked.parent.data.tags
+    for run in tracked.trials.values():
+        assert run.data.tags["mlflow.parentRunId"] == tracked.parent.info.run_id
+    assert tracked.parent.info.run_name == "tracked"
+    assert tracked.trials[2].info.run_name == "trial 2 of tracked"
+
+
+def test_a_runs_status_is_its_trials_state(tracked: Tracked) -> None:
+    assert [one.state for one in tracked.outcomes] == ["COMPLETE", "PRUNED", "FAIL", "COMPLETE"]
+    status = {number: run.info.status for number, run in tracked.trials.items()}
+    assert status == {0: "FINISHED", 1: "KILLED", 2: "FAILED", 3: "FINISHED"}
+    assert tracked.parent.info.status == "FINISHED"
+
+
+def test_every_leaf_setting_of_a_trial_is_a_parameter(tracked: Tracked) -> None:
+    for outcome in tracked.outcomes:
+        settings = flatten(outcome.config.model_dump(mode="json"))
+        assert tracked.trials[outcome.number].data.params == {path: str(value) for path, value in settings.items()}
+    assert "training.gradient_clip_norm" in tracked.trials[0].data.params
+
+
+def test_the_parent_has_the_studys_settings_and_ranges(tracked: Tracked) -> None:
+    params = tracked.parent.data.params
+    assert params["study.trials"] == "4"
+    assert params["protocol.folds"] == "3"
+    assert params["search.optimizer.learning_rate"] == "0.001 … 0.03 (log)"
+
+
+def test_every_fold_has_its_curves_with_a_point_for_each_epoch(tracked: Tracked) -> None:
+    outcome, run = tracked.outcomes[0], tracked.trials[0]
+    for part in outcome.folds:
+        fold = f"fold_{part.fold.number:02d}"
+        for name in ("train_loss", "validation_loss", "validation_uar", "validation_wa", "learning_rate", "seconds"):
+            curve = tracked.client.get_metric_history(run.info.run_id, f"{fold}/{name}")
+            points = sorted((one.step, one.value) for one in curve)
+            assert points == [(report.epoch, getattr(report, name)) for report in part.fitted.history]
+        assert run.data.metrics[f"{fold}/kept_epoch"] == part.fitted.epoch
+
+
+def test_a_complete_trial_has_both_forms_of_both_numbers_and_every_recall(tracked: Tracked) -> None:
+    scores, metrics = tracked.outcomes[0].scores, tracked.trials[0].data.metrics
+    expected = {
+        "validation_uar": scores.uar,
+        "validation_wa": scores.wa,
+        "validation_uar_fold_mean": scores.fold_uar_mean,
+        "validation_uar_fold_std": scores.fold_uar_std,
+        "validation_wa_fold_mean": scores.fold_wa_mean,
+        "validation_wa_fold_std": scores.fold_wa_std,
+        "validation_recall/anger": scores.recalls[0],
+        "validation_recall/joy": scores.recalls[1],
+        "folds_finished": 3,
+    }
+    assert {name: metrics[name] for name in expected} == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("number", "reason"), [(1, "no hope"), (2, "NonFiniteLossError: the loss is nan")])
+def test_a_trial_that_did_not_complete_has_only_a_partial_score(tracked: Tracked, number: int, reason: str) -> None:
+    run, outcome = tracked.trials[number], tracked.outcomes[number]
+    assert not [name for name in run.data.metrics if name.startswith("validation_")]
+    assert run.data.metrics["partial_validation_uar"] == pytest.approx(outcome.scores.uar)
+    assert run.data.metrics["folds_finished"] == 1
+    assert run.data.tags["ser_tune.reason"] == reason
+    assert MODEL_TAG not in run.data.tags
+
+
+def test_no_trial_has_seen_the_test_speakers(tracked: Tracked) -> None:
+    for run in tracked.trials.values():
+        assert not [name for name in run.data.metrics if "test" in name]
+        assert not [one.path for one in tracked.client.list_artifacts(run.info.run_id) if "test" in one.path]
+
+
+def test_the_exact_configuration_stands_beside_every_trial(tracked: Tracked, tmp_path: Path) -> None:
+    for outcome in tracked.outcomes:
+        run_id = tracked.trials[outcome.number].info.run_id
+        file = Path(tracked.client.download_artifacts(run_id, "config.yaml", str(tmp_path)))
+        assert yaml.safe_load(file.read_text(encoding="utf-8")) == outcome.config.model_dump(mode="json")
+
+
+def test_the_confusion_matrix_is_a_picture(tracked: Tracked, tmp_path: Path) -> None:
+    run_id = tracked.trials[0].info.run_id
+    picture = Path(tracked.client.download_artifacts(run_id, "validation_confusion.png", str(tmp_path)))
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_predictions_of_every_validated_utterance_are_a_table(tracked: Tracked, tmp_path: Path) -> None:
+    run_id = tracked.trials[0].info.run_id
+    table = Path(tracked.client.download_artifacts(run_id, "validation_predictions.csv", str(tmp_path)))
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    corpus, folds = tracked.prepared.corpus, tracked.prepared.folds
+    assert sorted(row["utterance"] for row in rows) == [one.id for one in corpus.utterances]
+    by_id = {one.id: one for one in corpus.utterances}
+    for row in rows:
+        probabilities = {emotion: float(row[emotion]) for emotion in corpus.emotions}
+        assert sum(probabilities.values()) == pytest.approx(1, abs=1e-5)
+        assert row["predicted"] == max(probabilities, key=lambda emotion: probabilities[emotion])
+        assert row["emotion"] == by_id[row["utterance"]].emotion
+        assert row["speaker"] in folds[int(row["fold"])].validation_speakers
+    right = [row for row in rows if row["predicted"] == row["emotion"]]
+    assert len(right) / len(rows) == pytest.approx(tracked.outcomes[0].scores.wa)
+
+
+def test_the_corpus_is_a_dataset_of_every_run_with_its_digest(tracked: Tracked) -> None:
+    corpus = tracked.prepared.corpus
+    for run in (tracked.parent, *tracked.trials.values()):
+        (given,) = tracked.client.get_run(run.info.run_id).inputs.dataset_inputs
+        assert (given.dataset.name, given.dataset.digest) == ("manifest", corpus.digest[:36])
+        assert json.loads(given.dataset.profile) == {"utterances": 16, "speakers": 4, "emotions": 2}
+        assert run.data.tags["ser_tune.corpus_digest"] == corpus.digest
+
+
+def test_versions_commit_and_protocol_are_tags(tracked: Tracked) -> None:
+    for run in (tracked.parent, *tracked.trials.values()):
+        assert run.data.tags["version.torch"] == version("torch")
+        assert run.data.tags["version.ser-tune"]
+        assert run.data.tags["ser_tune.fingerprint"] == tracked.prepared.protocol.fingerprint
+    tags = tracked.parent.data.tags
+    assert tags["protocol.normalisation_scope"] == "train"
+    assert tags["ser_tune.best_trial"] == str((tracked.summary.best or (None,))[0])
+
+
+def test_the_git_commit_is_a_tag_where_there_is_one(tracked: Tracked) -> None:
+    here = Path(__file__).parents[2]
+    if not (here / ".git").is_dir():
+        pytest.skip("not a clone")
+    commit = tracked.parent.data.tags["mlflow.source.git.commit"]
+    assert len(commit) == 40
+    assert set(commit) <= set("0123456789abcdef")
+
+
+def test_the_parent_sums_up(tracked: Tracked) -> None:
+    metrics = tracked.parent.data.metrics
+    assert (metrics["trials_complete"], metrics["trials_pruned"], metrics["trials_failed"]) == (2, 1, 1)
+    assert tracked.summary.best is not None
+    assert metrics["best_validation_uar"] == pytest.approx(tracked.summary.best[1])
+
+
+def test_every_complete_trial_has_a_model_and_no_other_has(tracked: Tracked) -> None:
+    kept = {number for number, run in tracked.trials.items() if MODEL_TAG in run.data.tags}
+    assert kept == {0, 3}
+    for number in kept:
+        model = tracked.client.get_logged_model(tracked.trials[number].data.tags[MODEL_TAG])
+        assert (str(model.status), model.source_run_id) == ("READY", tracked.trials[number].info.run_id)
+        assert model.artifact_location.startswith(str(tracked.project.artifacts))
+        assert len(list(Path(model.artifact_location).rglob("network-*.safetensors"))) == 3
+
+
+class Resumed(NamedTuple):
+    project: Project
+    client: MlflowClient
+    run: Callable[..., StudySummary]
+    runs: Callable[[], tuple[Run, dict[int, Run]]]
+
+
+@pytest.fixture
+def fresh(root: Path, shared_cache: Path, tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Resumed:
+    """A project of its own, in which tracked studies of one epoch can run; they draw no pictures, which takes time."""
+    monkeypatch.setattr("ser_tune.tracking.observer.draw_confusion", lambda *_: None)
+    project = _project(root, shared_cache)
+    client = open_tracking(project)
+
+    def _run(trials: int, *others: StudyObserver, **settings: object) -> StudySummary:
+        quick = {"training.epochs": 1, "study.trials": trials, "study.pruner": "none", "name": "one"}
+        observer = Fanout(TrackingObserver(client, project), *others)
+        return run_study(prepare(tiny(**(quick | settings)), project), project, observer)
+
+    return Resumed(project, client, _run, lambda: _runs(project, client))
+
+
+def test_a_resumed_study_goes_on_in_the_same_parent_run(fresh: Resumed) -> None:
+    fresh.run(1)
+    before, _ = fresh.runs()
+    fresh.run(2)
+    parent, trials = fresh.runs()
+    assert parent.info.run_id == before.info.run_id
+    assert parent.info.status == "FINISHED"
+    assert parent.data.metrics["trials_complete"] == 2
+    assert [trials[number].info.status for number in (0, 1)] == ["FINISHED", "FINISHED"]
+
+
+def test_runs_that_a_crash_left_running_are_closed_on_resuming(fresh: Resumed) -> None:
+    fresh.run(1)
+    parent, trials = fresh.runs()
+    for run in (parent, trials[0]):
+        fresh.client.set_terminated(run.info.run_id, "RUNNING")
+    fresh.run(1)
+    parent, trials = fresh.runs()
+    assert (parent.info.status, trials[0].info.status) == ("FINISHED", "FINISHED")
+
+
+def test_an_interrupted_study_is_killed_and_its_trial_failed(fresh: Resumed) -> None:
+    class Interrupting(StudyObserver):
+        def epoch_finished(self, fold: int, report: Any) -> None:
+            raise KeyboardInterrupt
+
+    fresh.run(1, Interrupting())
+    parent, trials = fresh.runs()
+    assert (parent.info.status, trials[0].info.status) == ("KILLED", "FAILED")
+    assert trials[0].data.tags["ser_tune.reason"] == "interrupted"
+    fresh.run(1)
+    parent, trials = fresh.runs()
+    assert (parent.info.status, trials[0].info.status, trials[1].info.status) == ("FINISHED", "FAILED", "FINISHED")
+
+
+def test_only_the_best_models_are_kept_when_so_many_are_asked_for(fresh: Resumed) -> None:
+    fresh.run(1, **{"study.keep_models": 1})
+    fresh.run(3, **{"study.keep_models": 1})
+    _, trials = fresh.runs()
+    kept = {number: run.data.tags[MODEL_TAG] for number, run in trials.items() if MODEL_TAG in run.data.tags}
+    scores = {number: run.data.metrics["validation_uar"] for number, run in trials.items()}
+    (best,) = kept
+    assert best == min(number for number, score in scores.items() if score == max(scores.values()))
+    folders = [path.parent for path in fresh.project.artifacts.rglob("MLmodel")]
+    assert [folder.parent.name for folder in folders] == [kept[best]]
+
+
+def test_a_registered_model_is_never_deleted(fresh: Resumed, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ser_tune.study import objective
+
+    fresh.run(1, **{"study.keep_models": 1})
+    _, trials = fresh.runs()
+    model_id = trials[0].data.tags[MODEL_TAG]
+    fresh.client.create_registered_model("mine")
+    fresh.client.create_model_version("mine", source=f"models:/{model_id}", model_id=model_id)
+    original = objective.score
+    # Whatever comes is better
+    monkeypatch.setattr(
+        objective, "score", lambda folds: type(original(folds))(2.0, 1.0, 1.0, 0.0, 1.0, 0.0, {0: 1.0, 1: 1.0})
+    )
+    fresh.run(3, **{"study.keep_models": 1})
+    _, trials = fresh.runs()
+    assert sorted(number for number, run in trials.items() if MODEL_TAG in run.data.tags) == [0, 1]
+    assert Path(fresh.client.get_logged_model(model_id).artifact_location, "MLmodel").is_file()
+
+
+def _with_free(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+    usage = type(shutil.disk_usage("/"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**12, 10**12 - free, free))
+
+
+def test_a_disk_that_the_models_cannot_fit_on_is_refused_with_the_numbers(
+    fresh: Resumed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _with_free(monkeypatch, 10_000_000)
+    with pytest.raises(
+        StorageError,
+        match=r"the models of 1000 trials can take \d\.\d GB \(3 networks of up to \d MB a trial\), but .* has 0\.0 GB "
+        r"free; pass --keep-models \d or fewer",
+    ):
+        fresh.run(1000)
+    assert fresh.client.get_experiment_by_name("manifest") is None
+
+
+def test_a_disk_for_not_even_one_model_gets_no_advice_that_would_not_help(
+    fresh: Resumed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _with_free(monkeypatch, 1000)
+    with pytest.raises(StorageError, match="free some space"):
+        fresh.run(1, **{"study.keep_models": 1})
+
+
+def test_the_estimate_is_an_upper_bound_of_what_a_trial_takes(tracked: Tracked) -> None:
+    networks = sum(file.stat().st_size for file in tracked.project.artifacts.rglob("*.safetensors"))
+    definition = tracked.prepared.definition
+    assert networks <= 2 * 3 * definition.largest_network_bytes(2) * 1.05
+
+
+def test_a_disk_that_fills_up_fails_the_trial_with_one_sentence(
+    fresh: Resumed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ser_tune.tracking import observer
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(observer, "write_predictions", full)
+    with pytest.raises(StorageError, match=r"trial 0 could not be stored: .*No space left on device"):
+        fresh.run(1)
+    parent, trials = fresh.runs()
+    assert (parent.info.status, trials[0].info.status) == ("KILLED", "FAILED")
+    monkeypatch.undo()
+    assert fresh.run(1).complete == 1
+
+
+def test_emotions_with_any_characters_can_be_tracked(
+    fresh: Resumed, make_corpus: Callable[..., Path], tmp_path: Path
+) -> None:
+    table = make_corpus(tmp_path / "odd")
+    table.write_text(table.read_text(encoding="utf-8").replace(",joy", ",Glück & Spaß = 50%!"), encoding="utf-8")
+    fresh.run(1, **{"corpus.data": table})
+    _, trials = fresh.runs()
+    assert "validation_recall/Glück _ Spaß _ 50__" in trials[0].data.metrics

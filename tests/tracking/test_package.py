@@ -1,0 +1,154 @@
+"""A registered model stands on its own: no ser-tune, no Optuna, no torchvision, no pickles."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from mlflow.exceptions import MlflowException
+
+from ser_tune.config import Project
+from ser_tune.registry import load_model
+from ser_tune.tracking import open_tracking
+
+NAME = "ser-manifest-alex_net"
+BLOCKED = """
+import sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("ser_tune", "optuna", "torchvision", "typer"):
+            raise ModuleNotFoundError(f"{name} is not installed here")
+
+sys.meta_path.insert(0, Blocked())
+"""
+PREDICT = """
+import json
+import mlflow
+import pandas
+
+mlflow.set_tracking_uri(sys.argv[1])
+model = mlflow.pyfunc.load_model("models:/ser-manifest-alex_net@champion")
+print(json.dumps(model.predict(pandas.DataFrame({"path": sys.argv[2:]})).to_dict("records")))
+"""
+
+
+@pytest.fixture
+def project(finished: Any, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.setenv("SER_TUNE_ROOT", str(finished.root))
+    return Project.locate()
+
+
+@pytest.fixture
+def model(project: Project) -> Any:
+    """The champion as MLflow loads it."""
+    open_tracking(project)
+    return mlflow.pyfunc.load_model(f"models:/{NAME}@champion")
+
+
+def _folder(project: Project) -> Path:
+    version = open_tracking(project).get_model_version_by_alias(NAME, "champion")
+    return Path(open_tracking(project).get_logged_model(version.tags["ser_tune.model_id"]).artifact_location)
+
+
+@pytest.mark.slow
+def test_a_champion_predicts_where_ser_tune_is_not_installed(
+    project: Project, corpus_csv: Path, tmp_path: Path
+) -> None:
+    paths = [str(corpus_csv.parent / name) for name in ("ada_anger_0.wav", "dan_joy_1.wav")]
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCKED + PREDICT, project.tracking_uri, *paths],
+        cwd=tmp_path,
+        env=os.environ | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout.splitlines()[-1])
+    ours = load_model(NAME).predict(paths)
+    assert [row["label"] for row in rows] == [one.label for one in ours]
+    for row, one in zip(rows, ours, strict=True):
+        assert {label: row[label] for label in one.probabilities} == pytest.approx(one.probabilities, abs=1e-6)
+
+
+def test_no_file_of_a_model_is_a_pickle(project: Project) -> None:
+    files = [path for path in _folder(project).rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} == {
+        "",
+        ".json",
+        ".py",
+        ".safetensors",
+        ".txt",
+        ".typed",
+        ".yaml",
+        ".yml",
+        ".md",
+    } & {path.suffix for path in files}
+    assert not [path for path in files if path.read_bytes()[:2] in (b"\x80\x04", b"\x80\x05", b"\x80\x02", b"PK")]
+    assert len([path for path in files if path.suffix == ".safetensors"]) == 3
+
+
+def test_the_requirements_are_exact_and_name_no_ser_tune(project: Project) -> None:
+    lines = (_folder(project) / "requirements.txt").read_text(encoding="utf-8").split()
+    assert all("==" in line for line in lines)
+    assert {"torch", "mlflow", "librosa", "safetensors"} <= {line.partition("==")[0] for line in lines}
+    assert not [line for line in lines if line.startswith(("ser", "optuna", "scikit-learn"))]
+
+
+def test_paths_and_waveforms_lead_to_the_same_prediction(model: Any, corpus_csv: Path) -> None:
+    path = corpus_csv.parent / "cyd_joy_1.wav"
+    samples, rate = soundfile.read(path, dtype="float32")
+    frame = pd.DataFrame({"waveform": [samples.astype(np.float64).tolist()], "sample_rate_hz": [rate]})
+    by_waveform = model.predict(frame)
+    by_path = model.predict(pd.DataFrame({"path": [str(path)]}))
+    assert list(by_path.columns) == ["label", "anger", "joy"]
+    assert by_path["label"][0] == by_waveform["label"][0]
+    assert by_path["joy"][0] == pytest.approx(by_waveform["joy"][0], abs=1e-5)
+    assert by_path["joy"][0] + by_path["anger"][0] == pytest.approx(1, abs=1e-5)
+
+
+def test_one_table_can_hold_both(model: Any, corpus_csv: Path) -> None:
+    path = corpus_csv.parent / "cyd_joy_1.wav"
+    samples, rate = soundfile.read(path, dtype="float64")
+    rows = [{"path": str(path)}, {"waveform": samples.tolist(), "sample_rate_hz": rate}]
+    table = pd.DataFrame(rows).astype({"sample_rate_hz": object})
+    predicted = model.unwrap_python_model().predict(None, table)
+    assert predicted["joy"][0] == pytest.approx(predicted["joy"][1], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame(),
+        pd.DataFrame({"path": []}),
+        pd.DataFrame({"other": ["a.wav"]}),
+        pd.DataFrame({"waveform": [[0.1, 0.2]]}),
+        pd.DataFrame({"sample_rate_hz": [16_000]}),
+    ],
+    ids=["empty", "no rows", "other columns", "no rate", "no waveform"],
+)
+def test_a_table_without_audio_is_refused(model: Any, frame: pd.DataFrame) -> None:
+    refusals = r"no audio given; pass a table|a row has neither 'path' nor both|Failed to enforce schema"
+    with pytest.raises((ValueError, MlflowException), match=refusals):
+        model.predict(frame)
+
+
+def test_a_plain_list_is_not_taken_for_an_empty_table(model: Any, corpus_csv: Path) -> None:
+    with pytest.raises((ValueError, MlflowException), match=r"no audio given|Failed to enforce schema"):
+        model.predict([str(corpus_csv.parent / "cyd_joy_1.wav")])
+
+
+def test_models_of_one_code_share_it(model: Any) -> None:
+    again = load_model(NAME)
+    names = [name for name in sys.modules if name.startswith("ser_tune_") and "." not in name]
+    assert len(names) == 1
+    assert type(again._predictor).__module__.startswith(f"{names[0]}.prediction")
+    assert type(model.unwrap_python_model().predictor) is type(again._predictor)

@@ -1,0 +1,40 @@
+"""Metrics, tables and pictures."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ser_tune.metrics import Scores
+from ser_tune.study import HeldOut
+from ser_tune.tracking import draw_confusion, score_metrics
+
+
+@pytest.fixture
+def scores() -> Scores:
+    return Scores(0.75, 0.8, 0.7, 0.1, 0.6, 0.2, {0: 1.0, 2: 0.5})
+
+
+def test_metrics_are_named_by_their_side_and_an_emotion_that_does_not_occur_has_none(scores: Scores) -> None:
+    assert score_metrics(scores, ("anger", "fear", "joy"), "test") == {
+        "test_uar": 0.75,
+        "test_wa": 0.8,
+        "test_uar_fold_mean": 0.7,
+        "test_uar_fold_std": 0.1,
+        "test_wa_fold_mean": 0.6,
+        "test_wa_fold_std": 0.2,
+        "test_recall/anger": 1.0,
+        "test_recall/joy": 0.5,
+    }
+
+
+def test_a_confusion_matrix_can_be_drawn_where_a_class_does_not_occur(scores: Scores, tmp_path: Path) -> None:
+    held_out = HeldOut(
+        scores=scores,
+        utterances=("a", "b"),
+        fold=np.array([0, 0]),
+        truth=np.array([0, 2]),
+        log_probabilities=np.log([[0.8, 0.1, 0.1], [0.2, 0.2, 0.6]]),
+    )
+    draw_confusion(tmp_path / "picture.png", held_out, ("anger", "fear", "joy"), "a $title% with signs")
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")

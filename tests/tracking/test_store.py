@@ -1,0 +1,115 @@
+"""The tracking database: made once, also by two processes at once; moved with its folder; errors in one sentence."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from mlflow.exceptions import MlflowException
+
+from ser_tune.config import Project
+from ser_tune.errors import StorageError
+from ser_tune.tracking import experiment_of, open_tracking, tracking_errors
+
+
+def _at(root: Path, uri: str | None = None) -> Project:
+    return Project(root, uri or f"sqlite:///{root}/mlruns/mlflow.db", "sqlite://", root / ".cache")
+
+
+@pytest.mark.slow
+def test_two_processes_can_open_an_empty_project_at_once(tmp_path: Path) -> None:
+    script = (
+        "from ser_tune.config import Project\n"
+        "from ser_tune.tracking import experiment_of, open_tracking\n"
+        "project = Project.locate()\n"
+        "print('ready', flush=True)\n"
+        "input()\n"
+        "print(experiment_of(open_tracking(project), project, 'demo'))\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        env=os.environ | {"SER_TUNE_ROOT": str(tmp_path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        assert other.stdout.readline() == "ready\n"
+        other.stdin.write("go\n")
+        other.stdin.close()
+        project = _at(tmp_path)
+        ours = experiment_of(open_tracking(project), project, "demo")
+        assert other.stdout.read().strip() == ours
+    assert other.returncode == 0
+
+
+def test_the_embedded_database_writes_ahead(root: Path) -> None:
+    open_tracking(_at(root))
+    with closing(sqlite3.connect(root / "mlruns" / "mlflow.db")) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_experiments_keep_their_artifacts_in_the_project_and_open_on_training_runs(root: Path) -> None:
+    project = _at(root)
+    client = open_tracking(project)
+    number = experiment_of(client, project, "emodb")
+    experiment = client.get_experiment(number)
+    assert experiment.artifact_location == str(root / "mlruns" / "artifacts")
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+    assert experiment_of(client, project, "emodb") == number
+
+
+def test_a_deleted_experiment_is_named(root: Path) -> None:
+    project = _at(root)
+    client = open_tracking(project)
+    client.delete_experiment(experiment_of(client, project, "emodb"))
+    with pytest.raises(StorageError, match="the MLflow experiment 'emodb' was deleted; restore it"):
+        experiment_of(client, project, "emodb")
+
+
+def test_paths_follow_a_folder_that_was_moved(root: Path, tmp_path: Path) -> None:
+    client = open_tracking(_at(root))
+    experiment_of(client, _at(root), "emodb")
+    moved = Path(shutil.move(root, tmp_path / "else where's"))
+    for _ in range(2):  # opening it again changes nothing more
+        experiment = open_tracking(_at(moved)).get_experiment_by_name("emodb")
+        assert experiment is not None
+        assert experiment.artifact_location == str(moved / "mlruns" / "artifacts")
+
+
+def test_opening_a_project_does_not_decide_for_the_next(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # MLflow sets the variable, and Project.locate reads it
+    open_tracking(_at(root))
+    assert "MLFLOW_TRACKING_URI" not in os.environ
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///the/users/own.db")
+    open_tracking(_at(root))
+    assert os.environ["MLFLOW_TRACKING_URI"] == "sqlite:///the/users/own.db"
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [("./mlruns", "maintenance mode"), ("nosuch://x", "unsupported URI"), ("sqlite:////proc/x/y.db", "")],
+)
+def test_a_store_that_cannot_be_opened_is_named(tmp_path: Path, uri: str, reason: str) -> None:
+    with pytest.raises(StorageError, match=rf"the tracking store '{uri}' cannot be opened: .*{reason}"):
+        open_tracking(_at(tmp_path, uri))
+
+
+def test_a_project_on_a_disk_that_cannot_be_written_is_named() -> None:
+    with pytest.raises(StorageError, match=r"the tracking store 'sqlite:////proc/mlruns/mlflow.db' cannot be opened"):
+        open_tracking(_at(Path("/proc")))
+
+
+def test_a_store_that_fails_later_is_named_but_mistakes_of_ours_are_not_hidden() -> None:
+    with (
+        pytest.raises(StorageError, match=r"^the tracking store 'x' failed: database or disk is full$"),
+        tracking_errors("x"),
+    ):
+        raise MlflowException("database or disk is full\nand a lot of SQL")
+    with pytest.raises(MlflowException), tracking_errors("x"):
+        raise MlflowException.invalid_parameter_value("a metric called @")

@@ -1,0 +1,89 @@
+"""SpecAugment and mixup: what they change, and what they leave."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ser_tune.config import AugmentationSettings
+from ser_tune.training.augmentation import mixer, specaugment
+
+QUICK = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def _runs(masked: np.ndarray) -> int:
+    """How many runs of true there are in (N,)."""
+    return int(masked[0]) + sum(int(after and not before) for before, after in pairwise(masked))
+
+
+@QUICK
+@given(
+    masks=st.integers(1, 4),
+    frequency=st.floats(0.01, 0.5),
+    time=st.floats(0.01, 0.5),
+    bands=st.integers(8, 40),
+    frames=st.integers(16, 60),
+    seed=st.integers(0, 1000),
+)
+def test_only_bands_of_frequencies_and_of_frames_are_masked(
+    masks: int, frequency: float, time: float, bands: int, frames: int, seed: int
+) -> None:
+    wanted = AugmentationSettings(specaugment=True, masks=masks, frequency_mask=frequency, time_mask=time)
+    torch.manual_seed(seed)
+    segments = torch.rand(3, 2, bands, frames) + 1.0
+    before = segments.clone()
+    augmented = specaugment(segments, wanted)
+    torch.testing.assert_close(segments, before, rtol=0, atol=0)
+    for one, original in zip(augmented, segments, strict=True):
+        gone = (one == 0).numpy()
+        np.testing.assert_array_equal(one.numpy()[~gone], original.numpy()[~gone])
+        np.testing.assert_array_equal(gone[0], gone[1])
+        rows, columns = gone[0].all(axis=1), gone[0].all(axis=0)
+        # Masked is what lies in a masked band or in a masked frame, and nothing else
+        np.testing.assert_array_equal(gone[0], rows[:, None] | columns[None, :])
+        for axis, widest in ((rows, frequency), (columns, time)):
+            assert _runs(axis) <= masks
+            assert axis.sum() <= masks * np.ceil(widest * len(axis))
+
+
+def test_masks_differ_between_segments_and_calls() -> None:
+    torch.manual_seed(0)
+    segments = torch.ones(4, 1, 40, 60)
+    wanted = AugmentationSettings(specaugment=True)
+    first, second = specaugment(segments, wanted), specaugment(segments, wanted)
+    assert not torch.equal(first, second)
+    assert not torch.equal(first[0], first[1])
+
+
+def test_masks_are_half_of_their_largest_width_on_average() -> None:
+    torch.manual_seed(0)
+    wanted = AugmentationSettings(specaugment=True, masks=1, frequency_mask=0.4, time_mask=0.01)
+    masked = specaugment(torch.ones(4000, 1, 50, 1), wanted)[:, 0, :, 0] == 0
+    assert masked.float().mean().item() == pytest.approx(0.2, abs=0.01)
+    # Any band can be hit, those in the middle more often, and the first as often as the last
+    by_band = masked.float().mean(dim=0)
+    assert (by_band > 0).all()
+    torch.testing.assert_close(by_band, by_band.flip(0), rtol=0, atol=0.04)
+
+
+def test_without_mixup_there_is_no_mixer() -> None:
+    assert mixer(AugmentationSettings(mixup=False), 4) is None
+
+
+@QUICK
+@given(alpha=st.floats(0.05, 5.0), seed=st.integers(0, 1000))
+def test_mixup_mixes_segments_and_labels_alike(alpha: float, seed: int) -> None:
+    mix = mixer(AugmentationSettings(mixup=True, mixup_alpha=alpha), 4)
+    assert mix is not None
+    torch.manual_seed(seed)
+    labels = torch.tensor([0, 1, 2, 3])
+    # A segment holds its own label, one-hot along the bands, so that mixing shows in both alike
+    segments = torch.nn.functional.one_hot(labels, 4).float()[:, None, :, None].expand(-1, 3, -1, 5).contiguous()
+    mixed, targets = mix(segments, labels)
+    assert mixed.shape == segments.shape
+    torch.testing.assert_close(targets.sum(dim=1), torch.ones(4))
+    torch.testing.assert_close(mixed, targets[:, None, :, None].expand(-1, 3, -1, 5))
+    assert ((targets > 0).sum(dim=1) <= 2).all()

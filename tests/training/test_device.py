@@ -1,0 +1,76 @@
+"""Where to train, and in which arithmetic."""
+
+import pytest
+import torch
+from torch import nn
+
+from ser_tune.errors import ConfigError
+from ser_tune.training import device as device_module
+from ser_tune.training import pick_device, pick_precision
+
+CPU = torch.device("cpu")
+
+
+def _network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.Flatten(), nn.LazyLinear(2))
+
+
+@pytest.mark.parametrize("setting", ["auto", "cpu"])
+def test_the_cpu_is_always_there(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert pick_device(setting) == CPU
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "expected"), [(True, True, "cuda"), (True, False, "cuda"), (False, True, "mps")]
+)
+def test_auto_takes_the_fastest_there_is(cuda: bool, mps: bool, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert pick_device("auto").type == expected
+
+
+@pytest.mark.parametrize("setting", ["cuda", "mps"])
+def test_a_device_that_is_not_there_is_refused(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match=f"training.device is '{setting}', which this machine does not have; .* cpu$"):
+        pick_device(setting)
+
+
+@pytest.mark.parametrize("setting", ["float32", "bfloat16"])
+def test_arithmetic_that_was_chosen_is_not_measured(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(device_module, "_step_seconds")
+    assert pick_precision(setting, CPU, nn.Identity(), torch.zeros(1)) == setting
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_measuring_leaves_the_network_as_it_was(training: bool) -> None:
+    network, segments = _network(), torch.randn(4, 1, 12, 12)
+    network(segments)
+    network.train(training)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    assert pick_precision("auto", CPU, network, segments) in ("float32", "bfloat16")
+    torch.testing.assert_close(network.state_dict(), before, rtol=0, atol=0)
+    assert network.training is training
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("float32_s", "bfloat16_s", "expected"),
+    [(1.0, 0.5, "bfloat16"), (1.0, 0.95, "float32"), (1.0, 2.0, "float32")],
+)
+def test_auto_takes_bfloat16_only_where_it_is_clearly_faster(
+    float32_s: float, bfloat16_s: float, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        pytest.skip("this CPU has no bfloat16 to choose")
+    seconds = {"float32": float32_s, "bfloat16": bfloat16_s}
+    monkeypatch.setattr(device_module, "_step_seconds", lambda network, segments, precision: seconds[precision])
+    assert pick_precision("auto", CPU, nn.Linear(2, 2), torch.zeros(1, 2)) == expected
+
+
+def test_a_device_without_bfloat16_computes_in_float32() -> None:
+    assert pick_precision("auto", torch.device("mps"), nn.Identity(), torch.zeros(1)) == "float32"
