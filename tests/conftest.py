@@ -3,16 +3,18 @@
 import contextlib
 import csv
 import io
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+from filelock import FileLock
 
 # Two threads that wait for each other on busy cores take ten times as long over a tiny network as one
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -81,9 +83,27 @@ def write_corpus(folder: Path, speakers: Sequence[str] = SPEAKERS, *, seed: int 
 
 
 @pytest.fixture(scope="session")
-def corpus_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """A folder that is filled once for all of pytest's processes: `once(name, fill)`."""
+    own = tmp_path_factory.getbasetemp()
+    everybodys = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def _once(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, complete = everybodys / name, everybodys / f"{name}.complete"
+        with FileLock(everybodys / f"{name}.lock"):
+            if not complete.exists():
+                folder.mkdir()
+                fill(folder)
+                complete.touch()
+        return folder
+
+    return _once
+
+
+@pytest.fixture(scope="session")
+def corpus_csv(once: Callable[..., Path]) -> Path:
     """The tiny corpus; do not change it."""
-    return write_corpus(tmp_path_factory.mktemp("corpus"))
+    return once("corpus", write_corpus) / "corpus.csv"
 
 
 @pytest.fixture(scope="session")
@@ -93,9 +113,9 @@ def make_corpus() -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared_cache(once: Callable[..., Path]) -> Path:
     """The feature cache of all tiny studies."""
-    return tmp_path_factory.mktemp("cache")
+    return once("cache", lambda folder: None)
 
 
 @pytest.fixture(scope="session")
@@ -125,22 +145,20 @@ def call(shared_cache: Path) -> Callable[..., Told]:
 
 
 @pytest.fixture(scope="session")
-def databases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def databases(once: Callable[..., Path]) -> Path:
     """A project with empty databases: creating them takes seconds, a copy does not."""
-    from ser_tune.config import Project
-    from ser_tune.study import open_storage
-    from ser_tune.tracking import open_tracking
 
-    root = tmp_path_factory.mktemp("databases")
-    project = Project(
-        root=root,
-        tracking_uri=f"sqlite:///{root}/mlruns/mlflow.db",
-        storage_url=f"sqlite:///{root}/studies/optuna.db",
-        cache=root / ".cache",
-    )
-    open_tracking(project)
-    open_storage(project)
-    return root
+    def _create(root: Path) -> None:
+        from ser_tune.config import Project
+        from ser_tune.study import open_storage
+        from ser_tune.tracking import open_tracking
+
+        urls = (f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db")
+        project = Project(root, *urls, cache=root / ".cache")
+        open_tracking(project)
+        open_storage(project)
+
+    return once("databases", _create)
 
 
 @pytest.fixture
@@ -160,11 +178,9 @@ def project(root: Path, shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture(scope="session")
-def study_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def study_file(once: Callable[..., Path]) -> Path:
     """The tiny study's file, which names no corpus."""
-    file = tmp_path_factory.mktemp("study") / "tiny.yaml"
-    file.write_text(TINY, encoding="utf-8")
-    return file
+    return once("study", lambda folder: (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")) / "tiny.yaml"
 
 
 @pytest.fixture(scope="session")
@@ -181,30 +197,21 @@ def tiny(corpus_csv: Path, study_file: Path) -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def finished(
-    databases: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-    call: Callable[..., Told],
-    study_file: Path,
-    corpus_csv: Path,
+    databases: Path, once: Callable[..., Path], call: Callable[..., Told], study_file: Path, corpus_csv: Path
 ) -> Finished:
     """A study of three trials that has ended and promoted its best; do not change its project."""
-    root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("finished") / "project"))
-    args = (
-        str(study_file),
-        "--corpus",
-        "manifest",
-        "--data",
-        str(corpus_csv),
-        "--name",
-        "first",
-        "--trials",
-        "3",
-        "--pruner",
-        "none",
-    )
-    told = call(root, "study", *args)
-    assert told.code == 0, told.err
-    return Finished(root=root, args=args, told=told, csv=corpus_csv)
+    corpus = ("--corpus", "manifest", "--data", str(corpus_csv))
+    args = (str(study_file), *corpus, "--name", "first", "--trials", "3", "--pruner", "none")
+
+    def _run(folder: Path) -> None:
+        shutil.copytree(databases, folder / "project")
+        told = call(folder / "project", "study", *args)
+        assert told.code == 0, told.err
+        (folder / "told.json").write_text(json.dumps(asdict(told)), encoding="utf-8")
+
+    folder = once("finished", _run)
+    told = Told(**json.loads((folder / "told.json").read_text(encoding="utf-8")))
+    return Finished(root=folder / "project", args=args, told=told, csv=corpus_csv)
 
 
 @pytest.fixture

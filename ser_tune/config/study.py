@@ -46,10 +46,10 @@ class SearchSettings(Settings):
     with p < 0.1, and between epochs by the median rule; median: the median rule alone."""
     startup_trials: Annotated[int, Field(ge=1)] = 8
     """Trials that are sampled at random, before the search learns from them."""
-    median_trials: Annotated[int, Field(ge=1)] = 4
+    median_trials: Annotated[int, Field(ge=1)] = 5
     """Complete trials that the median rule wants to see before it prunes."""
-    warmup_epochs: Annotated[int, Field(ge=0)] = 4
-    """Epochs of a trial's first fold in which the median rule does not judge it."""
+    warmup_folds: Annotated[int, Field(ge=0)] = 1
+    """A trial's first folds, in which the median rule does not judge it: early epochs of one speaker say little."""
     keep_models: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
     """Trials whose models are kept: all, or the best so many."""
     sampler_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0

@@ -33,6 +33,7 @@ from .definition import StudyDefinition
 from .observer import FoldOutcome, StudyObserver, TrialOutcome, TrialState
 from .pruning import step_of
 from .sampling import sample
+from .storage import note_process
 
 __all__ = ["FAILURES", "Objective", "speaker_numbers"]
 
@@ -98,6 +99,7 @@ class Objective:
         Raises:
             optuna.TrialPruned: A pruner gave it up.
         """
+        note_process(trial)
         sampled = sample(trial, self.definition.search)
         started = time.perf_counter()
         try:

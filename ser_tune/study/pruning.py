@@ -90,8 +90,8 @@ def build_pruner(settings: SearchSettings) -> BasePruner:
     """The pruner that a study asks for."""
     if settings.pruner == "none":
         return NopPruner()
-    # Optuna judges from step n_warmup_steps on, that step included
-    median = MedianPruner(n_startup_trials=settings.median_trials, n_warmup_steps=settings.warmup_epochs + 1)
+    warmup = settings.warmup_folds * STEPS_PER_FOLD
+    median = MedianPruner(n_startup_trials=settings.median_trials, n_warmup_steps=warmup)
     if settings.pruner == "median":
         return FoldAndEpochPruner(between_folds=NopPruner(), between_epochs=median)
     with warnings.catch_warnings():

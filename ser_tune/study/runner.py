@@ -3,13 +3,11 @@
 import json
 import time
 import uuid
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
-from optuna.storages import RDBStorage, fail_stale_trials
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from ..config import Project, flatten
@@ -23,7 +21,7 @@ from .observer import TrialState as State
 from .protocol import Protocol
 from .pruning import build_pruner
 from .sampling import build_sampler
-from .storage import open_storage, storage_errors
+from .storage import fail_dead_trials, open_storage, storage_errors
 
 __all__ = ["Prepared", "load_corpus", "load_study", "prepare", "run_study", "summarise"]
 
@@ -185,9 +183,7 @@ def _open(prepared: Prepared, storage: RDBStorage) -> optuna.Study:
     study.sampler = build_sampler(settings, len(trials))
     if trials:
         _refuse_differences(study, prepared)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            fail_stale_trials(study)  # those of a process that died; they are run again
+        fail_dead_trials(study)
     else:
         study.set_user_attr("definition", prepared.definition.as_json())
         study.set_user_attr("protocol", json.dumps(dict(prepared.protocol.facts)))

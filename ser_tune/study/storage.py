@@ -1,5 +1,7 @@
 """Optuna's database: opened, created where it is missing, and its failures in one sentence."""
 
+import os
+import socket
 import sqlite3
 import warnings
 from collections.abc import Iterator
@@ -8,16 +10,19 @@ from pathlib import Path
 
 import optuna
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
-from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..config import Project
 from ..errors import StorageError
 
-__all__ = ["open_storage", "storage_errors"]
+__all__ = ["fail_dead_trials", "note_process", "open_storage", "storage_errors"]
 
 HEARTBEAT_S, GRACE_S = 10, 60
 """A process that has not been heard of for a minute is dead, and its trial is run again."""
+PROCESS = "process"
+"""The user attribute that names a trial's process: host and number."""
 
 
 def open_storage(project: Project) -> RDBStorage:
@@ -59,9 +64,50 @@ def storage_errors(url: str, what: str) -> Iterator[None]:
     """
     try:
         yield
+    except AssertionError as error:
+        # Optuna asserts that it can at least write that a trial failed
+        if not isinstance(error.__context__, StorageInternalError):
+            raise
+        raise StorageError(f"the study database '{url}' cannot {what}: {_reason(error.__context__)}") from None
     except (SQLAlchemyError, StorageInternalError, sqlite3.Error, OSError, ImportError) as error:
         if isinstance(error, OSError | ImportError) and what != "be opened":
             raise  # of some other file, some other package than the database's driver
-        cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
-        reason = str(getattr(cause, "orig", None) or cause).splitlines()[0]
-        raise StorageError(f"the study database '{url}' cannot {what}: {reason}") from None
+        raise StorageError(f"the study database '{url}' cannot {what}: {_reason(error)}") from None
+
+
+def _reason(error: BaseException) -> str:
+    """What the database itself said."""
+    cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+    return str(getattr(cause, "orig", None) or cause).splitlines()[0]
+
+
+def note_process(trial: optuna.Trial) -> None:
+    """Have the trial say which process runs it."""
+    trial.set_user_attr(PROCESS, f"{socket.gethostname()} {os.getpid()}")
+
+
+def fail_dead_trials(study: optuna.Study) -> None:
+    """Mark the trials of processes that died as failed, and put them in line to be run again.
+
+    A process of this machine is known to be dead at once; one of another machine after a minute's silence.
+    """
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        if _is_dead(trial):
+            study.tell(trial.number, state=TrialState.FAIL)
+            study.enqueue_trial(trial.params)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        fail_stale_trials(study)
+
+
+def _is_dead(trial: FrozenTrial) -> bool:
+    host, _, number = str(trial.user_attrs.get(PROCESS, "")).rpartition(" ")
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(number), 0)  # sends nothing, but asks whether it could
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False

@@ -18,9 +18,13 @@ for _noisy in ("alembic", "mlflow.store", "mlflow.utils.environment"):
     # Each first use would tell of forty database migrations
     logging.getLogger(_noisy).setLevel(logging.ERROR)
 
+# Shows the traceback of every error, which it also raises
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+
 import mlflow  # noqa: E402 - telemetry is decided on import
 from mlflow import MlflowClient  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
+from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 
 __all__ = ["experiment_of", "open_tracking", "tracking_errors"]
 
@@ -55,7 +59,7 @@ def open_tracking(project: Project) -> MlflowClient:
                 # Write-ahead logging costs one disk flush a transaction instead of four
                 connection.execute("PRAGMA journal_mode=WAL")
                 _follow_moved_folder(connection, project)
-    except (OSError, sqlite3.Error, MlflowException) as error:
+    except (OSError, sqlite3.Error, SQLAlchemyError, MlflowException) as error:
         raise StorageError(f"the tracking store '{project.tracking_uri}' cannot be opened: {_reason(error)}") from None
     return client
 
@@ -72,8 +76,8 @@ def tracking_errors(uri: str) -> Iterator[None]:
     """
     try:
         yield
-    except MlflowException as error:
-        if error.error_code == "INVALID_PARAMETER_VALUE":
+    except (MlflowException, SQLAlchemyError) as error:
+        if isinstance(error, MlflowException) and error.error_code == "INVALID_PARAMETER_VALUE":
             raise
         raise StorageError(f"the tracking store '{uri}' failed: {_reason(error)}") from None
 

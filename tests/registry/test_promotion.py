@@ -42,7 +42,13 @@ def promoting(root: Path, shared_cache: Path, tiny: Callable[..., Any], monkeypa
         from ser_tune.study import objective
 
         original, coming = objective.score, list(uars)
-        quick = {"training.epochs": 1, "study.trials": len(uars) or 1, "study.pruner": "none", "name": name}
+        quick = {
+            "training.epochs": 1,
+            "training.batch_size": 4,
+            "study.trials": len(uars) or 1,
+            "study.pruner": "none",
+            "name": name,
+        }
         with pytest.MonkeyPatch.context() as patch:
             if uars:
                 patch.setattr(objective, "score", lambda folds: replace(original(folds), uar=coming.pop(0)))
@@ -113,7 +119,7 @@ def test_a_model_that_was_not_kept_cannot_be_promoted(promoting: Promoting) -> N
 
 
 def test_a_trial_that_is_not_tracked_here_cannot_be_promoted(promoting: Promoting, tiny: Callable[..., Any]) -> None:
-    definition = tiny(name="dark", **{"training.epochs": 1, "study.trials": 1})
+    definition = tiny(name="dark", **{"training.epochs": 1, "training.batch_size": 4, "study.trials": 1})
     run_study(prepare(definition, promoting.project), promoting.project, StudyObserver())
     with pytest.raises(RegistryError, match=r"trial 0 of study 'dark' has no run in sqlite"):
         promoting.promote("dark")

@@ -118,17 +118,17 @@ def test_wilcoxon_lets_a_better_trial_run() -> None:
     assert not _run(study, [0.80, 0.82, 0.84, 0.86, 0.88, 0.90])
 
 
-def test_the_median_rule_waits_for_complete_trials_and_warm_up_epochs() -> None:
-    study = optuna.create_study(direction="maximize", pruner=_build("median", warmup_epochs=1))
-    assert not _run(study, [0.9], epochs=(0.7, 0.8, 0.9))
-    assert not _run(study, [0.1], epochs=(0.1, 0.1, 0.1))  # the second of two startup trials
-    assert not _run(study, [0.9], epochs=(0.0, 0.8, 0.9))  # bad in the warm-up only
-    assert _run(study, [0.9], epochs=(0.7, 0.1, 0.9))
-    assert study.trials[-1].last_step == step_of(0, 2)
+def test_the_median_rule_waits_for_complete_trials_and_the_first_fold() -> None:
+    study = optuna.create_study(direction="maximize", pruner=_build("median", warmup_folds=1))
+    assert not _run(study, [0.9, 0.9], epochs=(0.7, 0.8, 0.9))
+    assert not _run(study, [0.1, 0.1], epochs=(0.1, 0.1, 0.1))  # the second of two trials that it waits for
+    assert not _run(study, [0.1], epochs=(0.0, 0.0, 0.0))  # bad, but in its first fold only
+    assert _run(study, [0.1, 0.1], epochs=(0.0, 0.0, 0.0))
+    assert study.trials[-1].last_step == step_of(1, 1)
 
 
 def test_an_early_lucky_epoch_does_not_shield_a_trial() -> None:
-    study = optuna.create_study(direction="maximize", pruner=_build("median", warmup_epochs=0))
+    study = optuna.create_study(direction="maximize", pruner=_build("median", warmup_folds=0))
     for _ in range(2):
         assert not _run(study, [0.9], epochs=(0.5, 0.6, 0.7))
     assert _run(study, [0.9], epochs=(0.99, 0.1, 0.1))

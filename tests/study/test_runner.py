@@ -1,7 +1,10 @@
 """Running studies on a real Optuna database: totals, resuming, refusals, failures, interruptions."""
 
+import os
 import shutil
+import socket
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -24,14 +27,21 @@ def run(tiny: Callable[..., Any], project: Project, recorder: Any) -> Run:
     """Run a tiny study of one epoch a fold: `run(3)` is `--trials 3`."""
 
     def _run(trials: int = 2, *, observer: StudyObserver = recorder, **settings: object) -> StudySummary:
-        quick = {"training.epochs": 1, "study.trials": trials, "study.pruner": "none", "name": "one"}
+        quick = {
+            "training.epochs": 1,
+            "training.batch_size": 4,
+            "study.trials": trials,
+            "study.pruner": "none",
+            "name": "one",
+        }
         return run_study(prepare(tiny(**(quick | settings)), project), project, observer)
 
     return _run
 
 
-def _trials(project: Project, name: str = "one") -> list[optuna.trial.FrozenTrial]:
-    return load_study(name, project)[0].get_trials(deepcopy=False)
+def _trials(project: Project) -> list[optuna.trial.FrozenTrial]:
+    storage = optuna.storages.RDBStorage(project.storage_url, skip_compatibility_check=True)  # which takes long
+    return optuna.load_study(study_name="one", storage=storage).get_trials(deepcopy=False)
 
 
 def test_a_study_tells_its_observer_everything_in_order(run: Run, recorder: Any) -> None:
@@ -112,7 +122,7 @@ def test_test_utterances_never_reach_the_objective(
 
 
 def test_trials_is_a_total_and_a_larger_one_resumes(run: Run, recorder: Any, project: Project) -> None:
-    two = run(2)
+    run(2)
     assert run(2).complete == 2
     assert recorder.started[-1].trials_to_run == 0
     assert run(1).complete == 2
@@ -146,7 +156,7 @@ def stored(
     project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache)
 
     def _run(trials: int, **settings: object) -> StudySummary:
-        quick = {"training.epochs": 1, "study.trials": trials, "name": "one"}
+        quick = {"training.epochs": 1, "training.batch_size": 4, "study.trials": trials, "name": "one"}
         return run_study(prepare(tiny(**(quick | settings)), project), project, StudyObserver())
 
     assert _run(1).complete == 1
@@ -271,7 +281,7 @@ def test_the_median_rule_prunes_in_a_running_study(run: Run, recorder: Any, monk
         return original(*arguments, on_epoch=told, **others)
 
     monkeypatch.setattr(objective, "fit", worse)
-    summary = run(3, **{"study.pruner": "median", "study.warmup_epochs": 0})
+    summary = run(3, **{"study.pruner": "median", "study.warmup_folds": 0})
     assert (summary.complete, summary.pruned) == (2, 1)
     assert recorder.outcomes[2].reason == "median rule: running UAR 0.100 in fold 0, epoch 1"
 
@@ -315,21 +325,53 @@ def test_an_error_that_ends_the_study_loses_not_even_the_published_configuration
     assert _trials(project)[-1].params["optimizer.learning_rate"] == 0.003
 
 
-def test_the_trial_of_a_process_that_died_is_failed_and_run_again(run: Run, recorder: Any, project: Project) -> None:
+@pytest.fixture
+def left_running(run: Run, project: Project) -> optuna.Trial:
+    """The second trial of a study, which somebody is still running, as far as the database knows."""
     run(1)
     storage = open_storage(project)
     study = optuna.load_study(study_name="one", storage=storage)
     with pytest.warns(UserWarning, match="Heartbeat"):
-        dead = study.ask()
-    dead.suggest_float("optimizer.learning_rate", 1e-3, 3e-2, log=True)
-    storage.record_heartbeat(dead._trial_id)
-    with closing(sqlite3.connect(project.storage_url.removeprefix("sqlite:///"))) as connection:
-        connection.execute("UPDATE trial_heartbeats SET heartbeat = '2020-01-01 00:00:00'")
-        connection.commit()
+        trial = study.ask()
+    trial.suggest_float("optimizer.learning_rate", 1e-3, 3e-2, log=True)
+    storage.record_heartbeat(trial._trial_id)
+    return trial
+
+
+def _is_failed_and_run_again(run: Run, recorder: Any, project: Project, dead: optuna.Trial) -> None:
     summary = run(2)
     assert recorder.started[-1].finished == {0: "COMPLETE", 1: "FAIL"}
     assert (summary.complete, summary.failed) == (2, 0)
     assert _trials(project)[2].params["optimizer.learning_rate"] == dead.params["optimizer.learning_rate"]
+
+
+def test_the_trial_of_a_process_that_was_not_heard_of_is_failed_and_run_again(
+    run: Run, recorder: Any, project: Project, left_running: optuna.Trial
+) -> None:
+    with closing(sqlite3.connect(project.storage_url.removeprefix("sqlite:///"))) as connection:
+        connection.execute("UPDATE trial_heartbeats SET heartbeat = '2020-01-01 00:00:00'")
+        connection.commit()
+    _is_failed_and_run_again(run, recorder, project, left_running)
+
+
+def test_the_trial_of_a_process_of_this_machine_that_died_is_failed_and_run_again_at_once(
+    run: Run, recorder: Any, project: Project, left_running: optuna.Trial
+) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left_running.set_user_attr("process", f"{socket.gethostname()} {dead.pid}")
+    _is_failed_and_run_again(run, recorder, project, left_running)
+
+
+@pytest.mark.parametrize(
+    "process", ["elsewhere 1", f"{socket.gethostname()} {os.getpid()}"], ids=["of another machine", "of this one"]
+)
+def test_the_trial_of_a_process_that_lives_is_left_alone(
+    run: Run, recorder: Any, left_running: optuna.Trial, process: str
+) -> None:
+    left_running.set_user_attr("process", process)
+    assert run(2).complete == 2
+    assert recorder.started[-1].finished == {0: "COMPLETE"}
 
 
 def test_a_recording_that_cannot_be_used_ends_the_study_before_it_is_stored(

@@ -38,6 +38,22 @@ def test_a_full_disk_is_told_by_its_cause() -> None:
         raise StorageInternalError("An exception is raised during the commit.") from full
 
 
+def test_a_full_disk_is_told_where_optuna_cannot_even_write_the_failure() -> None:
+    def fail() -> None:
+        try:
+            raise StorageInternalError("the commit") from sqlite3.OperationalError("database or disk is full")
+        finally:
+            raise AssertionError("Should not reach.")
+
+    with (
+        pytest.raises(StorageError, match="cannot be written: database or disk is full"),
+        storage_errors("x", "be written"),
+    ):
+        fail()
+    with pytest.raises(AssertionError, match="ours"), storage_errors("x", "be written"):
+        raise AssertionError("ours")
+
+
 def test_errors_of_other_files_pass() -> None:
     with pytest.raises(FileNotFoundError), storage_errors("x", "be written"):
         raise FileNotFoundError("a recording")

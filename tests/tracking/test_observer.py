@@ -235,13 +235,31 @@ class Resumed(NamedTuple):
 
 @pytest.fixture
 def fresh(root: Path, shared_cache: Path, tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Resumed:
-    """A project of its own, in which tracked studies of one epoch can run; they draw no pictures, which takes time."""
+    """A project of its own, in which tracked studies of one epoch can run; pictures and models take time: none."""
     monkeypatch.setattr("ser_tune.tracking.observer.draw_confusion", lambda *_: None)
+    monkeypatch.setattr("ser_tune.tracking.observer.TrackingObserver._keep_model", lambda *_: None)
+    return _resumed(root, shared_cache, tiny)
+
+
+@pytest.fixture
+def with_models(root: Path, shared_cache: Path, tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Resumed:
+    """The same, with models."""
+    monkeypatch.setattr("ser_tune.tracking.observer.draw_confusion", lambda *_: None)
+    return _resumed(root, shared_cache, tiny)
+
+
+def _resumed(root: Path, shared_cache: Path, tiny: Callable[..., Any]) -> Resumed:
     project = _project(root, shared_cache)
     client = open_tracking(project)
 
     def _run(trials: int, *others: StudyObserver, **settings: object) -> StudySummary:
-        quick = {"training.epochs": 1, "study.trials": trials, "study.pruner": "none", "name": "one"}
+        quick = {
+            "training.epochs": 1,
+            "training.batch_size": 4,
+            "study.trials": trials,
+            "study.pruner": "none",
+            "name": "one",
+        }
         observer = Fanout(TrackingObserver(client, project), *others)
         return run_study(prepare(tiny(**(quick | settings)), project), project, observer)
 
@@ -283,35 +301,35 @@ def test_an_interrupted_study_is_killed_and_its_trial_failed(fresh: Resumed) -> 
     assert (parent.info.status, trials[0].info.status, trials[1].info.status) == ("FINISHED", "FAILED", "FINISHED")
 
 
-def test_only_the_best_models_are_kept_when_so_many_are_asked_for(fresh: Resumed) -> None:
-    fresh.run(1, **{"study.keep_models": 1})
-    fresh.run(3, **{"study.keep_models": 1})
-    _, trials = fresh.runs()
+def test_only_the_best_models_are_kept_when_so_many_are_asked_for(with_models: Resumed) -> None:
+    with_models.run(1, **{"study.keep_models": 1})
+    with_models.run(3, **{"study.keep_models": 1})
+    _, trials = with_models.runs()
     kept = {number: run.data.tags[MODEL_TAG] for number, run in trials.items() if MODEL_TAG in run.data.tags}
     scores = {number: run.data.metrics["validation_uar"] for number, run in trials.items()}
     (best,) = kept
     assert best == min(number for number, score in scores.items() if score == max(scores.values()))
-    folders = [path.parent for path in fresh.project.artifacts.rglob("MLmodel")]
+    folders = [path.parent for path in with_models.project.artifacts.rglob("MLmodel")]
     assert [folder.parent.name for folder in folders] == [kept[best]]
 
 
-def test_a_registered_model_is_never_deleted(fresh: Resumed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_registered_model_is_never_deleted(with_models: Resumed, monkeypatch: pytest.MonkeyPatch) -> None:
     from ser_tune.study import objective
 
-    fresh.run(1, **{"study.keep_models": 1})
-    _, trials = fresh.runs()
+    with_models.run(1, **{"study.keep_models": 1})
+    _, trials = with_models.runs()
     model_id = trials[0].data.tags[MODEL_TAG]
-    fresh.client.create_registered_model("mine")
-    fresh.client.create_model_version("mine", source=f"models:/{model_id}", model_id=model_id)
+    with_models.client.create_registered_model("mine")
+    with_models.client.create_model_version("mine", source=f"models:/{model_id}", model_id=model_id)
     original = objective.score
     # Whatever comes is better
     monkeypatch.setattr(
         objective, "score", lambda folds: type(original(folds))(2.0, 1.0, 1.0, 0.0, 1.0, 0.0, {0: 1.0, 1: 1.0})
     )
-    fresh.run(3, **{"study.keep_models": 1})
-    _, trials = fresh.runs()
+    with_models.run(3, **{"study.keep_models": 1})
+    _, trials = with_models.runs()
     assert sorted(number for number, run in trials.items() if MODEL_TAG in run.data.tags) == [0, 1]
-    assert Path(fresh.client.get_logged_model(model_id).artifact_location, "MLmodel").is_file()
+    assert Path(with_models.client.get_logged_model(model_id).artifact_location, "MLmodel").is_file()
 
 
 def _with_free(monkeypatch: pytest.MonkeyPatch, free: int) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import OperationalError
 
 from ser_tune.config import Project
 from ser_tune.errors import StorageError
@@ -23,8 +24,13 @@ def _at(root: Path, uri: str | None = None) -> Project:
 @pytest.mark.slow
 def test_two_processes_can_open_an_empty_project_at_once(tmp_path: Path) -> None:
     script = (
+        # The store alone: the rest of its room would bring torch along, which takes seconds
+        "import importlib.util, sys, types\n"
+        "room = types.ModuleType('ser_tune.tracking')\n"
+        "room.__path__ = [importlib.util.find_spec('ser_tune').submodule_search_locations[0] + '/tracking']\n"
+        "sys.modules['ser_tune.tracking'] = room\n"
         "from ser_tune.config import Project\n"
-        "from ser_tune.tracking import experiment_of, open_tracking\n"
+        "from ser_tune.tracking.store import experiment_of, open_tracking\n"
         "project = Project.locate()\n"
         "print('ready', flush=True)\n"
         "input()\n"
@@ -103,6 +109,17 @@ def test_a_store_that_cannot_be_opened_is_named(tmp_path: Path, uri: str, reason
 def test_a_project_on_a_disk_that_cannot_be_written_is_named() -> None:
     with pytest.raises(StorageError, match=r"the tracking store 'sqlite:////proc/mlruns/mlflow.db' cannot be opened"):
         open_tracking(_at(Path("/proc")))
+
+
+def test_a_database_that_cannot_be_created_on_a_full_disk_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OperationalError("CREATE TABLE experiments", {}, sqlite3.OperationalError("database or disk is full"))
+
+    monkeypatch.setattr("ser_tune.tracking.store.MlflowClient", full)
+    with pytest.raises(StorageError, match=r"cannot be opened: .*database or disk is full$"):
+        open_tracking(_at(tmp_path))
 
 
 def test_a_store_that_fails_later_is_named_but_mistakes_of_ours_are_not_hidden() -> None:
