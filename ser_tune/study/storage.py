@@ -102,7 +102,7 @@ def fail_dead_trials(study: optuna.Study) -> None:
 
 def _is_dead(trial: FrozenTrial) -> bool:
     host, _, number = str(trial.user_attrs.get(PROCESS, "")).rpartition(" ")
-    if host != socket.gethostname():
+    if host != socket.gethostname() or os.name == "nt":  # where asking for a process would end it
         return False
     try:
         os.kill(int(number), 0)  # sends nothing, but asks whether it could
