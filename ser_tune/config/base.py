@@ -167,6 +167,8 @@ def validated(settings: type[SettingsT], values: Mapping[str, object], source: C
             raise ConfigError(f"{source(path)}: {path} is missing") from None
         if first["type"] == "value_error":  # a section's own check, which names values itself
             raise ConfigError(f"{source(path)}: {first['ctx']['error']}") from None
+        if first["type"] == "model_type":
+            raise ConfigError(f"{source(path)}: {path} is {first['input']!r}; expected settings below it") from None
         # Every member of a union says why it does not fit
         problems = [one["msg"] for one in errors if _declared(settings, one["loc"]) == location]
         problem = ", or ".join(text[0].lower() + text[1:] for text in problems)
