@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, cast
 import torch
 import yaml
 
-from ..architectures import ARCHITECTURES, Architecture, InputShape
+from ..architectures import ARCHITECTURES, Architecture
 from ..config import (
     FeatureSettings,
     Leaf,
@@ -34,7 +34,7 @@ from ..config import (
 from ..corpora import CORPORA
 from ..errors import ConfigError
 from ..features import FEATURE_SETS
-from ..training import LOSSES, AnyTrial
+from ..training import LOSSES, AnyTrial, recipe_of
 from .search import resolve_search
 
 __all__ = ["AnyStudy", "StudyDefinition", "define_study", "options"]
@@ -100,19 +100,15 @@ class StudyDefinition:
         flat = flatten(self.config.model_dump())
         return {path: flat[path] for path, span in self.search.items() if span.contains(flat[path])}
 
-    def input_shape(self, config: AnyTrial) -> InputShape:
-        """The shape of the segments that a trial's networks see."""
-        feature_set = FEATURE_SETS.get(config.features.name)
-        return InputShape(feature_set.channels, feature_set.bands(config.features), config.segments.frames)
-
     def network_bytes(self, config: AnyTrial, n_classes: int) -> int:
         """Bytes of one network's weights, without allocating them.
 
         Raises:
             ConfigError: The architecture cannot be built for such segments.
         """
+        labels = tuple(map(str, range(n_classes)))
         with torch.device("meta"):
-            network = ARCHITECTURES.get(config.model.name).build(config.model, self.input_shape(config), n_classes)
+            network = recipe_of(config, labels, self.config.protocol.aggregation).build_network()
         return sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
 
     def largest_network_bytes(self, n_classes: int) -> int:
