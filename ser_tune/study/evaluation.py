@@ -27,7 +27,7 @@ class HeldOut:
     scores: Scores
     utterances: tuple[str, ...]
     fold: np.ndarray
-    """Which fold tested each utterance, shape (N,)."""
+    """Which fold held each utterance out, shape (N,)."""
     truth: np.ndarray
     """Class numbers, shape (N,)."""
     log_probabilities: np.ndarray

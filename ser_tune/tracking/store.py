@@ -29,7 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 __all__ = ["experiment_of", "open_tracking", "tracking_errors"]
 
 EXPERIMENT_KIND = {"mlflow.experimentKind": "custom_model_development"}
-"""Has MLflow's pages open on training runs; without it they open on its tools for language models."""
+"""Says that the runs are training runs. Which of its two sides MLflow's pages open on, their address decides."""
 
 ABSOLUTE_PATHS = (
     ("experiments", "artifact_location"),
