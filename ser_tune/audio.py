@@ -9,7 +9,7 @@ import soxr
 
 from .errors import AudioError
 
-__all__ = ["SAMPLE_RATE_HZ", "read_speech", "to_speech"]
+__all__ = ["SAMPLE_RATE_HZ", "read_samples", "read_speech", "to_speech"]
 
 SAMPLE_RATE_HZ = 16_000
 """The rate that all features are computed at."""
@@ -21,6 +21,8 @@ line too if it is cut short.
 """
 _UNKNOWN_LENGTH = 0x7FFF_F000
 """A promise from here up is what programs write that send sound down a pipe, not knowing its length."""
+_LFS_POINTER = b"version https://git-lfs"
+"""What CREMA-D's files start with in a copy that was made without Git LFS."""
 
 
 def read_speech(path: Path, *, start_s: float = 0.0, end_s: float | None = None) -> np.ndarray:
@@ -38,6 +40,24 @@ def read_speech(path: Path, *, start_s: float = 0.0, end_s: float | None = None)
         AudioError: The file is missing, not audio, truncated, empty, silent, or holds values that are not
                 finite; or the stretch lies outside it.
     """
+    samples, rate = read_samples(path, start_s=start_s, end_s=end_s)
+    return to_speech(samples, rate, source=str(path))
+
+
+def read_samples(path: Path, *, start_s: float = 0.0, end_s: float | None = None) -> tuple[np.ndarray, int]:
+    """Decode a recording, or a stretch of it, as it was recorded.
+
+    Args:
+        path: A file in any format libsndfile knows; the content decides, not the file's ending.
+        start_s: Where the stretch starts, in seconds.
+        end_s: Where it ends, in seconds; None means the end of the file.
+
+    Returns:
+        Samples, shape (N, channels), float32 with full scale at ±1, and their rate in Hz.
+
+    Raises:
+        AudioError: The file is missing, not audio, truncated or empty; or the stretch lies outside it.
+    """
     try:
         with soundfile.SoundFile(path) as file:
             if _is_truncated(file.extra_info):
@@ -51,7 +71,7 @@ def read_speech(path: Path, *, start_s: float = 0.0, end_s: float | None = None)
             samples = file.read(stop - start, dtype="float32", always_2d=True)
             if len(samples) < stop - start:  # MP3 has no size of bytes to compare
                 raise AudioError(f"{path} is truncated: it promises {stop - start} samples and holds {len(samples)}")
-            rate = file.samplerate
+            return samples, int(file.samplerate)
     except FileNotFoundError:
         raise AudioError(f"{path} does not exist") from None
     except (soundfile.LibsndfileError, OSError) as error:
@@ -59,8 +79,9 @@ def read_speech(path: Path, *, start_s: float = 0.0, end_s: float | None = None)
             raise AudioError(f"{path} does not exist") from None
         if path.is_file() and path.stat().st_size == 0:
             raise AudioError(f"{path} is empty; expected a sound file") from None
+        if path.is_file() and path.read_bytes()[: len(_LFS_POINTER)] == _LFS_POINTER:
+            raise AudioError(f"{path} is a pointer of Git LFS, not the recording; run `git lfs pull` there") from None
         raise AudioError(f"{path} cannot be decoded as audio: {_reason(error)}") from None
-    return to_speech(samples, rate, source=str(path))
 
 
 def _is_truncated(extra_info: str) -> bool:

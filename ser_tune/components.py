@@ -2,14 +2,19 @@
 
 A component is one module with one object in it. A catalogue knows the names without importing the modules, so that
 error messages and help can list them while torch and librosa stay unloaded.
+
+Installed packages add components by entry points: the group is the catalogue's, the name is the component's, the value
+is the object, such as `tiny_net = "my_package.tiny_net:ARCHITECTURE"`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cache
 from importlib import import_module
-from typing import Generic, TypeVar
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
 
-from .errors import UnknownNameError
+from .errors import ConfigError, UnknownNameError
 
 __all__ = ["Catalogue"]
 
@@ -22,16 +27,20 @@ class Catalogue(Generic[T]):
 
     kind: str
     """What the components are, in words for error messages, such as "feature set"."""
+    component: type[T]
+    """The dataclass that every component is an object of."""
     package: str
     """The package that holds the modules."""
     modules: Mapping[str, str]
-    """Module name below `package`, for every label a user can type."""
+    """Module name below `package`, for every label of a built-in component."""
     attribute: str
     """The object that every module defines."""
+    group: str
+    """Of the entry points by which installed packages add components."""
 
     def names(self) -> tuple[str, ...]:
-        """Every label, sorted."""
-        return tuple(sorted(self.modules))
+        """Every label a user can type, sorted."""
+        return tuple(sorted({*self.modules, *_plugins(self.group)}))
 
     def get(self, name: str) -> T:
         """Import and return one component.
@@ -41,8 +50,67 @@ class Catalogue(Generic[T]):
 
         Raises:
             UnknownNameError: There is no such component; the message lists those there are.
+            ConfigError: Two packages define it, or the one that does is broken.
         """
+        plugin = self._plugin(name)
+        if plugin is not None:
+            return self._load(plugin)
         if name not in self.modules:
-            raise UnknownNameError(self.kind, name, self.modules)
+            raise UnknownNameError(self.kind, name, self.names())
         component: T = getattr(import_module(f"{self.package}.{self.modules[name]}"), self.attribute)
         return component
+
+    def requirement(self, name: str) -> str | None:
+        """What pip must install for a component, such as `my-package==1.0`; None where it is built in.
+
+        Args:
+            name: The label, as users type it.
+
+        Raises:
+            ConfigError: Two packages define it.
+        """
+        plugin = self._plugin(name)
+        return None if plugin is None or plugin.dist is None else f"{plugin.dist.name}=={plugin.dist.version}"
+
+    def _plugin(self, name: str) -> EntryPoint | None:
+        """The one entry point of this name; None where there is none."""
+        found = _plugins(self.group).get(name, ())
+        owners = ["ser-tune"] * (name in self.modules) + [_owner(one) for one in found]
+        if len(owners) > 1:
+            raise ConfigError(
+                f"{self.kind} '{name}' is defined by {' and by '.join(owners)}; uninstall one, or rename the entry "
+                f"point of the group {self.group}"
+            )
+        return found[0] if found else None
+
+    def _load(self, plugin: EntryPoint) -> T:
+        """Import a plug-in, and check that it is what it is registered as."""
+        where = f"{self.kind} '{plugin.name}' of package {_owner(plugin)} (entry point {plugin.value})"
+        try:
+            component: Any = plugin.load()
+        except Exception as error:  # a stranger's module can raise anything
+            raise ConfigError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
+        expected = self.component.__name__
+        # Not by isinstance: a registered model runs its own copy of this package, whose classes no plug-in can know
+        absent = [one.name for one in fields(self.component) if not hasattr(component, one.name)]  # type: ignore[arg-type]
+        if absent or isinstance(component, type):
+            is_what = f"the class {component.__name__}" if isinstance(component, type) else type(component).__name__
+            lacks = f", which has no {', '.join(absent)}" if type(component).__name__ == expected else ""
+            raise ConfigError(f"{where} is {is_what}{lacks}; expected an object of the class {expected}")
+        if component.name != plugin.name:
+            raise ConfigError(f"{where} calls itself '{component.name}'; expected the entry point's name")
+        return component  # type: ignore[no-any-return]
+
+
+def _owner(plugin: EntryPoint) -> str:
+    """The distribution that declares an entry point."""
+    return "an unknown package" if plugin.dist is None else f"{plugin.dist.name} {plugin.dist.version}"
+
+
+@cache  # reads the metadata of everything that is installed
+def _plugins(group: str) -> Mapping[str, tuple[EntryPoint, ...]]:
+    """Every entry point of a group, by name; nothing is imported."""
+    found: dict[str, tuple[EntryPoint, ...]] = {}
+    for one in entry_points(group=group):
+        found[one.name] = (*found.get(one.name, ()), one)
+    return found

@@ -10,7 +10,9 @@ __all__ = [
     "AudioError",
     "ConfigError",
     "CorpusError",
+    "LeakError",
     "NonFiniteLossError",
+    "ProtocolError",
     "RegistryError",
     "SerTuneError",
     "StorageError",
@@ -35,8 +37,16 @@ class CorpusError(SerTuneError):
     """A corpus folder or manifest that is missing, empty, mislabelled, or too small for the protocol."""
 
 
+class LeakError(SerTuneError):
+    """Something of the speakers that are held out would reach training."""
+
+
 class NonFiniteLossError(SerTuneError):
     """Training diverged: the loss became NaN or infinite. The trial fails; it never becomes a score."""
+
+
+class ProtocolError(SerTuneError):
+    """Scores that mean different things were to be ranked or compared."""
 
 
 class RegistryError(SerTuneError):

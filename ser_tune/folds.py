@@ -8,7 +8,7 @@ import numpy as np
 from .corpora import Corpus
 from .errors import CorpusError
 
-__all__ = ["DEFAULT_FOLDS", "Fold", "speaker_folds"]
+__all__ = ["DEFAULT_FOLDS", "Fold", "outer_parts", "speaker_folds"]
 
 DEFAULT_FOLDS = 5
 
@@ -26,8 +26,8 @@ class Fold:
     test: np.ndarray
 
 
-def speaker_folds(corpus: Corpus, folds: int | None = None) -> tuple[Fold, ...]:
-    """Split a corpus so that every speaker is tested once and validates once.
+def speaker_folds(corpus: Corpus, folds: int | None = None, *, holdout: Sequence[str] = ()) -> tuple[Fold, ...]:
+    """Split a corpus so that every speaker, but for those held out, is tested once and validates once.
 
     With sessions (IEMOCAP), a fold holds out one session, and its speakers take turns: one validates, the other is
     tested. Otherwise speakers, sorted, are dealt to `folds` parts of about equal size; fold i tests part i and
@@ -37,25 +37,43 @@ def speaker_folds(corpus: Corpus, folds: int | None = None) -> tuple[Fold, ...]:
         corpus: What to split.
         folds: Number of folds; None means the corpus's own, else five, or one a speaker (or session) where there are
             fewer.
+        holdout: Speakers that are on no side of any fold.
 
     Raises:
-        CorpusError: There are fewer speakers than folds need, a speaker is in two sessions, or a training side lacks an
-            emotion.
+        CorpusError: There are fewer speakers than folds need, a speaker is in two sessions or does not exist, or a
+            training side lacks an emotion.
     """
-    sessions = _sessions(corpus)
+    if missing := sorted(set(holdout) - set(corpus.speakers)):
+        raise CorpusError(
+            f"corpus {corpus.name} has no speaker '{missing[0]}' to hold out; it has {', '.join(corpus.speakers)}"
+        )
+    sessions = _sessions(corpus, holdout)
     if sessions and folds is None and all(len(pair) == 2 for pair in sessions) and len(sessions) > 1:
         sides: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
             ((validation,), (test,)) for pair in sessions for validation, test in (pair, reversed(pair))
         ]
     else:
-        units = sessions or [[speaker] for speaker in corpus.speakers]
-        count = folds or corpus.folds or max(3, min(DEFAULT_FOLDS, len(units)))
+        units = sessions or [[speaker] for speaker in corpus.speakers if speaker not in holdout]
+        usual = min(corpus.folds, len(units)) if corpus.folds and holdout else corpus.folds
+        count = folds or max(3, usual or min(DEFAULT_FOLDS, len(units)))
         parts = _parts(corpus, count, units)
         sides = [(parts[(number + 1) % count], parts[number]) for number in range(count)]
-    return tuple(_fold(corpus, number, *side) for number, side in enumerate(sides))
+    return tuple(_fold(corpus, number, *side, holdout) for number, side in enumerate(sides))
 
 
-def _sessions(corpus: Corpus) -> list[list[str]]:
+def outer_parts(corpus: Corpus, folds: Sequence[Fold]) -> list[tuple[str, ...]]:
+    """The speakers to hold out together, one part after another: a session, or a fold's test speakers.
+
+    Args:
+        corpus: What was split.
+        folds: How; parts cover their test speakers.
+    """
+    together = {speaker: tuple(session) for session in _sessions(corpus, ()) for speaker in session}
+    parts = [together.get(speaker, fold.test_speakers) for fold in folds for speaker in fold.test_speakers]
+    return list(dict.fromkeys(parts))
+
+
+def _sessions(corpus: Corpus, holdout: Sequence[str]) -> list[list[str]]:
     """The speakers of every session; a speaker without one has one alone. Empty where no speaker has a session."""
     groups: dict[str, str] = {}
     for speaker, group in sorted({(one.speaker, one.group) for one in corpus.utterances}):
@@ -69,7 +87,13 @@ def _sessions(corpus: Corpus) -> list[list[str]]:
     sessions: dict[tuple[str, str], list[str]] = {}
     for speaker, group in groups.items():
         sessions.setdefault((group, "" if group else speaker), []).append(speaker)
-    return list(sessions.values())
+    for (group, _), speakers in sessions.items():
+        if 0 < len(left := sorted(set(speakers) - set(holdout))) < len(speakers):
+            raise CorpusError(
+                f"corpus {corpus.name}: session '{group}' is held out in part; its speakers were recorded together, so "
+                f"hold out {', '.join(left)} as well"
+            )
+    return [speakers for speakers in sessions.values() if not set(speakers) & set(holdout)]
 
 
 def _parts(corpus: Corpus, count: int, units: list[list[str]]) -> list[tuple[str, ...]]:
@@ -77,8 +101,9 @@ def _parts(corpus: Corpus, count: int, units: list[list[str]]) -> list[tuple[str
     if len(units) < count:
         kind = "speaker" if all(len(unit) == 1 for unit in units) else "session"
         raise CorpusError(
-            f"corpus {corpus.name} has {len(units)} {kind}(s) "
-            f"({', '.join(corpus.speakers[:12])}); {count} speaker-independent folds need at least {count}"
+            f"corpus {corpus.name} has {len(units)} {kind}(s) to fold "
+            f"({', '.join([speaker for unit in units for speaker in unit][:12])}); "
+            f"{count} speaker-independent folds need at least {count}"
         )
     return [
         tuple(sorted(speaker for number in chunk for speaker in units[number]))
@@ -86,13 +111,11 @@ def _parts(corpus: Corpus, count: int, units: list[list[str]]) -> list[tuple[str
     ]
 
 
-def _fold(corpus: Corpus, number: int, validation: Sequence[str], test: Sequence[str]) -> Fold:
-    side = np.array(
-        [
-            "validation" if one.speaker in validation else "test" if one.speaker in test else "train"
-            for one in corpus.utterances
-        ]
-    )
+def _fold(corpus: Corpus, number: int, validation: Sequence[str], test: Sequence[str], holdout: Sequence[str]) -> Fold:
+    side_of = dict.fromkeys(corpus.speakers, "train")
+    for name, speakers in (("validation", validation), ("test", test), ("held out", holdout)):
+        side_of |= dict.fromkeys(speakers, name)
+    side = np.array([side_of[one.speaker] for one in corpus.utterances])
     fold = Fold(
         number=number,
         validation_speakers=tuple(validation),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser_tune.audio import SAMPLE_RATE_HZ, read_speech, to_speech
+from ser_tune.audio import SAMPLE_RATE_HZ, read_samples, read_speech, to_speech
 from ser_tune.errors import AudioError
 
 
@@ -31,6 +31,16 @@ def test_48_khz_stereo_becomes_16_khz_mono(tmp_path: Path) -> None:
     assert samples.shape == (16_000,)
     # The mean of the two channels, away from the edges that the resampler's filter touches.
     np.testing.assert_allclose(samples[500:-500], 0.5 * _tone(1.0)[500:-500], atol=1e-3)
+
+
+def test_samples_are_read_as_they_were_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "stereo.wav"
+    stereo = np.stack([_tone(0.5, 48_000), np.zeros(24_000)], axis=1)
+    soundfile.write(path, stereo, 48_000, subtype="FLOAT")
+    samples, rate_hz = read_samples(path)
+    assert rate_hz == 48_000
+    np.testing.assert_array_equal(samples, stereo.astype(np.float32))
+    assert len(read_samples(path, start_s=0.1, end_s=0.3)[0]) == 9600
 
 
 def test_the_content_decides_on_the_format_not_the_ending(tmp_path: Path) -> None:
@@ -105,6 +115,14 @@ def test_text_named_wav_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "text.wav"
     path.write_text("<html>404 not found</html>")
     with pytest.raises(AudioError, match=r"text\.wav cannot be decoded as audio"):
+        read_speech(path)
+
+
+def test_a_pointer_in_place_of_the_recording_is_refused(tmp_path: Path) -> None:
+    # What CREMA-D's repository holds for somebody who cloned it without Git LFS
+    path = tmp_path / "pointer.wav"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 72862\n")
+    with pytest.raises(AudioError, match=r"pointer\.wav is a pointer of Git LFS, .* run `git lfs pull`"):
         read_speech(path)
 
 

@@ -7,11 +7,14 @@ __all__ = ["ARCHITECTURES", "Architecture", "InputShape"]
 
 ARCHITECTURES: Catalogue[Architecture] = Catalogue(
     kind="architecture",
+    component=Architecture,
     package=__name__,
     modules={
         "3d_acrnn": "acrnn_3d",
         "alex_net": "alex_net",
         "fcn_attention": "fcn_attention",
+        "fcn_gap": "fcn_gap",
     },
     attribute="ARCHITECTURE",
+    group="ser_tune.architectures",
 )

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from ..config import Choice, FloatRange, ModelSettings
 from ..errors import ConfigError
-from .base import Architecture, InputShape, alexnet_convolutions, scaled
-from .fcn_attention import check_input
+from .base import Architecture, InputShape, scaled
+from .convolutions import alexnet_convolutions, check_input
 
 __all__ = ["ARCHITECTURE", "AlexNet", "AlexNetSettings"]
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..config import ModelSettings, Range, Value
 
-__all__ = ["Architecture", "FrameAttention", "InputShape", "alexnet_convolutions", "scaled"]
+__all__ = ["Architecture", "FrameAttention", "InputShape", "scaled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class InputShape:
     channels: int
     bands: int
     frames: int
+    """Of whole utterances, the least there can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,10 @@ class Architecture:
     """From the settings, the input's shape and the number of classes to a network that maps segments (B, C, F, T) to
     logits (B, classes)."""
     citation: str
+    shortest_frames: int | None = None
+    """None: segments must be of equal length. A number: the network takes whole utterances of so many frames or more,
+    padded with zeros to the batch's longest, as `forward(segments, lengths)` with lengths (B,) int64; without lengths
+    all frames are real. In evaluation mode an utterance's logits must not depend on its padding."""
     initialise: Callable[[Any, Any], None] | None = None
     """Fills a new network with pretrained weights, from the network and the settings; None leaves it random."""
     defaults: Mapping[str, Value] = field(default_factory=dict)
@@ -46,33 +51,6 @@ def scaled(size: int, width: float) -> int:
     64
     """
     return max(1, round(size * width))
-
-
-def alexnet_convolutions(channels: int, width: float, *, batch_norm: bool) -> nn.Sequential:
-    """AlexNet's five convolutions and three poolings (Krizhevsky 2014, arXiv 1404.5997).
-
-    Maps (B, C, F, T) to (B, scaled(256, width), F', T'), where F' and T' are about 1/32 of F and T. Without batch
-    norm and at width 1, layers are numbered as in torchvision's `alexnet().features`, so its weights fit.
-
-    Args:
-        channels: C.
-        width: Fraction of the published number of maps.
-        batch_norm: Whether to normalise after every convolution.
-    """
-    maps = [scaled(size, width) for size in (64, 192, 384, 256, 256)]
-    layers: list[nn.Module] = []
-    before = channels
-    for number, (after, kernel, stride, padding) in enumerate(
-        zip(maps, (11, 5, 3, 3, 3), (4, 1, 1, 1, 1), (2, 2, 1, 1, 1), strict=True)
-    ):
-        layers.append(nn.Conv2d(before, after, kernel, stride=stride, padding=padding, bias=not batch_norm))
-        if batch_norm:
-            layers.append(nn.BatchNorm2d(after))
-        layers.append(nn.ReLU(inplace=True))
-        if number in (0, 1, 4):
-            layers.append(nn.MaxPool2d(kernel_size=3, stride=2))
-        before = after
-    return nn.Sequential(*layers)
 
 
 class FrameAttention(nn.Module):
@@ -91,8 +69,9 @@ class FrameAttention(nn.Module):
         self.score = nn.Linear(hidden, 1, bias=False)
         self.score_scale = score_scale
 
-    def forward(self, positions: Tensor) -> Tensor:
-        """Average (B, positions, features) to (B, features)."""
-        scores = self.score(torch.tanh(self.projection(positions)))
-        weights = torch.softmax(self.score_scale * scores.float(), dim=1).to(positions.dtype)
-        return (weights * positions).sum(dim=1)
+    def forward(self, positions: Tensor, real: Tensor | None = None) -> Tensor:
+        """Average (B, positions, features) to (B, features), over those where `real`, (B, positions) bool, is true."""
+        scores = self.score_scale * self.score(torch.tanh(self.projection(positions))).float()
+        if real is not None:
+            scores = scores.masked_fill(~real[:, :, None], -torch.inf)
+        return (torch.softmax(scores, dim=1).to(positions.dtype) * positions).sum(dim=1)

@@ -6,13 +6,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ..config import Choice, FloatRange, ModelSettings
-from ..errors import ConfigError
-from .base import Architecture, FrameAttention, InputShape, alexnet_convolutions, scaled
+from .base import Architecture, FrameAttention, InputShape, scaled
+from .convolutions import SMALLEST_INPUT, alexnet_convolutions, check_input, convolve, real_positions
 
 __all__ = ["ARCHITECTURE", "FcnAttention", "FcnAttentionSettings"]
-
-SMALLEST_INPUT = 63
-"""Bands, and frames, below which AlexNet's poolings leave nothing."""
 
 
 class FcnAttentionSettings(ModelSettings):
@@ -49,21 +46,12 @@ class FcnAttention(nn.Module):
         self.dropout = nn.Dropout(settings.dropout)
         self.classifier = nn.Linear(maps, n_classes)
 
-    def forward(self, segments: Tensor) -> Tensor:
-        """Classify segments (B, C, F, T); returns logits (B, K)."""
-        maps = self.convolutions(self.input_norm(segments))
-        positions = maps.flatten(2).transpose(1, 2)
-        logits: Tensor = self.classifier(self.dropout(self.attention(positions)))
+    def forward(self, segments: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Classify segments (B, C, F, T), or utterances of so many frames (B,); returns logits (B, K)."""
+        maps, lengths = convolve((self.input_norm, *self.convolutions), segments, lengths)
+        real = None if lengths is None else real_positions(maps, lengths).expand(-1, -1, maps.shape[2], -1).flatten(1)
+        logits: Tensor = self.classifier(self.dropout(self.attention(maps.flatten(2).transpose(1, 2), real)))
         return logits
-
-
-def check_input(shape: InputShape) -> None:
-    """Refuse segments that AlexNet's strides and poolings would reduce to nothing."""
-    if min(shape.bands, shape.frames) < SMALLEST_INPUT:
-        raise ConfigError(
-            f"segments of {shape.bands} bands × {shape.frames} frames are too small for AlexNet's convolutions; "
-            f"expected at least {SMALLEST_INPUT} × {SMALLEST_INPUT} (features.n_mels or n_bins, segments.frames)"
-        )
 
 
 ARCHITECTURE = Architecture(
@@ -73,5 +61,6 @@ ARCHITECTURE = Architecture(
     citation="Y. Zhang, J. Du, Z. Wang, J. Zhang, Y. Tu: Attention Based Fully Convolutional Network for Speech "
     "Emotion Recognition, arXiv 1806.01506, 2019",
     search={"features.n_mels": Choice((64, 128))},
+    shortest_frames=SMALLEST_INPUT,
     defaults={"features.name": "logspec"},
 )

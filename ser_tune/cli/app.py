@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from .corpus import app as corpus_app
+
 __all__ = ["app"]
 
 app = typer.Typer(
@@ -14,12 +16,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(corpus_app, name="corpus")
 
 StudyFile = Annotated[
     Path | None, typer.Argument(metavar="[FILE]", help="A study file, YAML; options win over it.", show_default=False)
 ]
 Model = Annotated[str | None, typer.Option("--model", help="Architecture, such as 3d_acrnn.", show_default=False)]
-CorpusName = Annotated[str | None, typer.Option("--corpus", help="Corpus: demo (default), emodb or manifest.")]
+CorpusName = Annotated[str | None, typer.Option("--corpus", help="Corpus, of `ser-tune corpus list`; default: demo.")]
 Data = Annotated[
     Path | None, typer.Option("--data", help="The corpus's folder; for manifest, its CSV file.", show_default=False)
 ]
@@ -34,6 +37,17 @@ Set = Annotated[
     typer.Option(
         "--set", metavar="PATH=VALUE", help="Fix any setting of `ser-tune options`; repeatable.", show_default=False
     ),
+]
+Task = Annotated[
+    str | None, typer.Option("--task", help="One of the corpus's tasks, of `ser-tune corpus list`.", show_default=False)
+]
+Holdout = Annotated[
+    str | None,
+    typer.Option("--holdout", metavar="A,B", help="Speakers that the search never sees.", show_default=False),
+]
+Rule = Annotated[
+    str | None,
+    typer.Option("--rule", help="When to make champion: better (default), confident or always.", show_default=False),
 ]
 Refit = Annotated[bool, typer.Option("--refit", help="Register one network trained on all speakers, not the folds'.")]
 TrackingUri = Annotated[
@@ -55,6 +69,7 @@ def study(
     model: Model = None,
     corpus: CorpusName = None,
     data: Data = None,
+    task: Task = None,
     features: Features = None,
     trials: Annotated[
         int | None, typer.Option("--trials", help="Trials of the study in total; again resumes. Default 50.")
@@ -73,6 +88,11 @@ def study(
         str | None,
         typer.Option("--keep-models", help="Keep the models of the best N trials; default: all.", show_default=False),
     ] = None,
+    holdout: Holdout = None,
+    nested: Annotated[
+        bool, typer.Option("--nested", help="Search once for each test fold, which the search never sees.")
+    ] = False,
+    rule: Rule = None,
     assignments: Set = None,
     refit: Refit = False,
     tracking_uri: TrackingUri = None,
@@ -85,10 +105,15 @@ def study(
     """
     from .running import run_and_promote
 
+    if nested and refit:
+        raise typer.BadParameter("--nested registers nothing, so there is nothing to --refit")
     flags: dict[str, object] = {
         "model.name": model,
         "corpus.name": corpus,
         "corpus.data": data,
+        "corpus.task": task,
+        "protocol.holdout": _names(holdout),
+        "study.promotion": rule,
         "features.name": features,
         "name": name,
         "study.trials": trials,
@@ -97,7 +122,9 @@ def study(
         "study.pruner": pruner,
         "study.keep_models": keep_models,
     }
-    run_and_promote(file, flags, assignments or [], refit=refit, tracking_uri=tracking_uri, storage=storage)
+    run_and_promote(
+        file, flags, assignments or [], refit=refit, tracking_uri=tracking_uri, storage=storage, nested=nested
+    )
 
 
 @app.command()
@@ -106,8 +133,11 @@ def train(
     model: Model = None,
     corpus: CorpusName = None,
     data: Data = None,
+    task: Task = None,
     features: Features = None,
     name: Name = None,
+    holdout: Holdout = None,
+    rule: Rule = None,
     assignments: Set = None,
     refit: Refit = False,
     tracking_uri: TrackingUri = None,
@@ -120,12 +150,37 @@ def train(
         "model.name": model,
         "corpus.name": corpus,
         "corpus.data": data,
+        "corpus.task": task,
+        "protocol.holdout": _names(holdout),
+        "study.promotion": rule,
         "features.name": features,
         "name": name,
     }
     run_and_promote(
         file, flags, assignments or [], refit=refit, tracking_uri=tracking_uri, storage=storage, single=True
     )
+
+
+@app.command()
+def reproduce(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="chen2018, zhang2019, ntu-ser or fcn-gap.", show_default=False)
+    ],
+    data: Data = None,
+    seeds: Annotated[int, typer.Option("--seeds", help="Trainings that differ by their seed alone.", min=1)] = 5,
+    assignments: Set = None,
+    study_name: Name = None,
+    tracking_uri: TrackingUri = None,
+    storage: Storage = None,
+) -> None:
+    """Train a published configuration under its protocol, and compare with the published number.
+
+    The study files are studies/published/NAME.yaml. The same command resumes.
+    """
+    from .evidence import reproduce_published
+
+    flags: dict[str, object] = {"corpus.data": data, "study.trials": seeds, "name": study_name}
+    reproduce_published(name, flags, assignments or [], tracking_uri=tracking_uri, storage=storage)
 
 
 @app.command()
@@ -152,6 +207,7 @@ def promote(
         int | None, typer.Option("--trial", help="Which trial; default: the best.", show_default=False)
     ] = None,
     as_name: AsName = None,
+    rule: Rule = None,
     refit: Refit = False,
     tracking_uri: TrackingUri = None,
     storage: Storage = None,
@@ -159,7 +215,78 @@ def promote(
     """Register a trial of a study, the best unless told otherwise."""
     from .running import promote_trial
 
-    promote_trial(name, trial=trial, as_name=as_name, refit=refit, tracking_uri=tracking_uri, storage=storage)
+    promote_trial(
+        name, trial=trial, as_name=as_name, refit=refit, rule=rule, tracking_uri=tracking_uri, storage=storage
+    )
+
+
+@app.command()
+def confirm(
+    name: Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.", show_default=False)],
+    top: Annotated[int, typer.Option("--top", help="How many of its best trials.", min=1)] = 3,
+    seeds: Annotated[int, typer.Option("--seeds", help="How often each is trained again.", min=2)] = 5,
+    as_name: AsName = None,
+    tracking_uri: TrackingUri = None,
+    storage: Storage = None,
+) -> None:
+    """Train a study's best trials again on fresh seeds; champion by lower confidence bound.
+
+    The best of many trials is optimistic. The same command resumes.
+    """
+    from .evidence import confirm_study
+
+    confirm_study(name, top=top, seeds=seeds, as_name=as_name, tracking_uri=tracking_uri, storage=storage)
+
+
+@app.command()
+def compare(
+    first: Annotated[
+        str,
+        typer.Argument(metavar="A", help="A registered model, a study (or STUDY:TRIAL), a run.", show_default=False),
+    ],
+    second: Annotated[str, typer.Argument(metavar="B", help="What to compare it with.", show_default=False)],
+    side: Annotated[str, typer.Option("--on", help="validation, test or holdout speakers.")] = "validation",
+    list_all: Annotated[bool, typer.Option("--all", help="List every utterance that differs.")] = False,
+    json: Json = False,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Compare two results of one protocol, paired by speaker: differences, p-value, effect size, confusions."""
+    from .evidence import compare_results
+
+    if side not in ("validation", "test", "holdout"):
+        raise typer.BadParameter(f"--on is '{side}'; choose from: validation, test, holdout")
+    compare_results(first, second, side=side, as_json=json, list_all=list_all, tracking_uri=tracking_uri)
+
+
+@app.command()
+def leaderboard(
+    corpus: Annotated[str | None, typer.Option("--corpus", help="Only this corpus.", show_default=False)] = None,
+    form: Annotated[str, typer.Option("--format", help="table, markdown, csv or json.")] = "table",
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Best result for each corpus, task, model and features, beside the published ones.
+
+    Ranked by validation UAR, within one protocol only; test speakers rank nothing.
+    """
+    from .evidence import print_leaderboard
+
+    if form not in ("table", "markdown", "csv", "json"):
+        raise typer.BadParameter(f"--format is '{form}'; choose from: table, markdown, csv, json")
+    print_leaderboard(corpus=corpus, form=form, tracking_uri=tracking_uri)
+
+
+@app.command()
+def replay(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run, STUDY:TRIAL or a registered model.", show_default=False)
+    ],
+    data: Data = None,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Train a trial again from what MLflow holds, and compare every number; exit code 1 where one differs."""
+    from .evidence import replay_run
+
+    replay_run(run, data=data, tracking_uri=tracking_uri)
 
 
 @app.command()
@@ -212,3 +339,8 @@ def ui(
     from .data import serve
 
     serve(host=host, port=port, tracking_uri=tracking_uri)
+
+
+def _names(written: str | None) -> list[str] | None:
+    """Names with commas between them."""
+    return None if written is None else [name.strip() for name in written.split(",") if name.strip()]

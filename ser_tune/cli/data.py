@@ -16,7 +16,13 @@ __all__ = ["export", "list_models", "predict_files", "serve"]
 
 def export(out: Path, *, corpus: str, data: Path | None, features: str, assignments: Sequence[str]) -> None:
     """Extract a corpus's features and write its segments."""
-    from ..features import FEATURE_SETS, corpus_features, segments_by_speaker, write_export
+    from ..features import (
+        FEATURE_SETS,
+        corpus_features,
+        refuse_whole_utterances,
+        segments_by_speaker,
+        write_export,
+    )
     from ..study import define_study, load_corpus
     from .progress import ProgressObserver
 
@@ -25,6 +31,7 @@ def export(out: Path, *, corpus: str, data: Path | None, features: str, assignme
     # The settings of features and segments are those of any study; the architecture plays no part
     flags = {"model.name": "fcn_attention", "corpus.name": corpus, "corpus.data": data, "features.name": features}
     definition = define_study(flags=flags, assignments=assignments)
+    refuse_whole_utterances(definition.config.segments)
     project = Project.locate()
     read = load_corpus(definition, project)
     settings = definition.config.features
@@ -47,7 +54,7 @@ def export(out: Path, *, corpus: str, data: Path | None, features: str, assignme
 def list_models(*, as_json: bool, tracking_uri: str | None) -> None:
     """Print every registered version."""
     from ..registry import list_versions
-    from ..tracking import open_tracking
+    from ..tracking import describe_score, open_tracking
 
     client = open_tracking(Project.locate(tracking_uri=tracking_uri))
     versions = list_versions(client)
@@ -74,11 +81,15 @@ def list_models(*, as_json: bool, tracking_uri: str | None) -> None:
         "study",
         "trial",
     ]
-    tags = ("validation_uar", "test_uar", "test_wa", "corpus", "fingerprint", "study", "trial")
-    print_table(
-        columns,
-        [[one.name, one.version, ", ".join(one.aliases), *(one.tags.get(tag, "") for tag in tags)] for one in versions],
-    )
+    scores, tags = ("validation_uar", "test_uar", "test_wa"), ("corpus", "fingerprint", "study", "trial")
+    rows = []
+    for one in versions:
+        numbers = {key: float(value) for key, value in one.tags.items() if key.startswith(scores)}
+        described = [describe_score(numbers, name) for name in scores]
+        rows.append(
+            [one.name, one.version, ", ".join(one.aliases), *described, *(one.tags.get(tag, "") for tag in tags)]
+        )
+    print_table(columns, rows)
 
 
 def predict_files(model: str, audio: Sequence[Path], *, by_segment: bool, form: str, tracking_uri: str | None) -> None:

@@ -13,6 +13,9 @@ from .console import notes
 
 __all__ = ["Fanout", "ProgressObserver"]
 
+QUIET_S = 60.0
+"""Where nobody watches a bar, a training trial says where it is after so many seconds of silence."""
+
 
 class Fanout(StudyObserver):
     """Tells several observers, in order."""
@@ -93,6 +96,8 @@ class ProgressObserver(StudyObserver):
             f"{len(corpus.emotions)} emotions, {len(start.folds)} folds; protocol {start.protocol.fingerprint}",
             markup=False,
         )
+        for note in start.notes:
+            notes.print(f"note: {note}", markup=False)
         if not start.trials_to_run:
             notes.print(f"study {name} has all of its {start.definition.config.study.trials} trials", markup=False)
         elif start.finished:
@@ -116,7 +121,7 @@ class ProgressObserver(StudyObserver):
             self._trials = self._bars.add_task("trials", total=self._start.trials_to_run, note="")
             self._folds = self._bars.add_task("folds", total=len(self._start.folds) * config.training.epochs, note="")
         assert self._folds is not None
-        self._epochs = config.training.epochs
+        self._epochs, self._number, self._spoke = config.training.epochs, number, time.monotonic()
         total = len(self._start.folds) * self._epochs
         self._bars.reset(self._folds, total=total, description=f"trial {number}", note="")
         self._bars.update(self._trials, note=self._line())
@@ -126,6 +131,9 @@ class ProgressObserver(StudyObserver):
         assert self._folds is not None
         note = f"fold {fold + 1}/{len(self._start.folds)}, epoch {report.epoch}: UAR {report.validation_uar:.3f}"
         self._bars.update(self._folds, completed=fold * self._epochs + report.epoch, note=note)
+        if not notes.is_terminal and time.monotonic() - self._spoke >= QUIET_S:
+            self._spoke = time.monotonic()
+            notes.print(f"trial {self._number}, {note}", markup=False)
 
     def trial_finished(self, outcome: TrialOutcome) -> None:
         """Print the trial's line, and move the study's bar."""

@@ -1,18 +1,23 @@
 """`study`, `train` and `promote`: run, promote, and tell what came of it."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+
+from mlflow import MlflowClient
 
 from ..config import Project
 from ..registry import Promotion
 from ..registry import promote as promote_in_registry
-from ..study import Prepared, define_study, load_study, prepare, run_study
-from ..tracking import TrackingObserver, open_tracking
+from ..results import Nested, run_nested
+from ..study import Prepared, StudyObserver, define_study, load_study, prepare, run_study
+from ..tracking import SIDES, TrackingObserver, describe_score, open_tracking
 from .console import notes, print_table, results
 from .progress import Fanout, ProgressObserver
 
-__all__ = ["promote_trial", "run_and_promote"]
+__all__ = ["promote_trial", "run_and_promote", "tell", "watching"]
 
 
 def run_and_promote(
@@ -24,8 +29,9 @@ def run_and_promote(
     tracking_uri: str | None,
     storage: str | None,
     single: bool = False,
+    nested: bool = False,
 ) -> None:
-    """Run a study, or with `single` one configuration, and promote the best trial.
+    """Run a study and promote its best trial; with `single` one configuration, with `nested` one search an outer fold.
 
     Raises:
         SerTuneError: As every room below does.
@@ -38,8 +44,11 @@ def run_and_promote(
         notes.print("corpus demo: synthetic speech, small networks and short training; pass --corpus for real speech")
     prepared = prepare(definition, project)
     client = open_tracking(project)
-    with ProgressObserver() as progress:
-        summary = run_study(prepared, project, Fanout(TrackingObserver(client, project), progress))
+    if nested:
+        _tell_nested(run_nested(prepared, client, project, partial(watching, client, project)))
+        return
+    with watching(client, project) as observer:
+        summary = run_study(prepared, project, observer)
     if summary.best is None:
         notes.print(f"study {summary.name} has no complete trial: nothing to promote", markup=False)
         raise SystemExit(130 if summary.interrupted else 1)
@@ -50,9 +59,16 @@ def run_and_promote(
         f"best trial {summary.best[0]}",
         markup=False,
     )
-    _tell(promotion, prepared, tracking_uri)
+    tell(promotion, prepared, tracking_uri)
     if summary.interrupted:
         raise SystemExit(130)
+
+
+@contextmanager
+def watching(client: MlflowClient, project: Project) -> Iterator[StudyObserver]:
+    """What watches a study: MLflow, and the person at the terminal."""
+    with ProgressObserver() as progress:
+        yield Fanout(TrackingObserver(client, project), progress)
 
 
 def promote_trial(
@@ -61,6 +77,7 @@ def promote_trial(
     trial: int | None,
     as_name: str | None,
     refit: bool,
+    rule: str | None,
     tracking_uri: str | None,
     storage: str | None,
 ) -> None:
@@ -74,30 +91,41 @@ def promote_trial(
     prepared = prepare(definition, project)
     prepared.refuse_other_protocol(study)
     client = open_tracking(project)
-    promotion = promote_in_registry(client, project, prepared, study, trial=trial, name=as_name, with_refit=refit)
-    _tell(promotion, prepared, tracking_uri)
+    promotion = promote_in_registry(
+        client, project, prepared, study, trial=trial, name=as_name, with_refit=refit, rule=rule
+    )
+    tell(promotion, prepared, tracking_uri)
 
 
-def _tell(promotion: Promotion, prepared: Prepared, tracking_uri: str | None) -> None:
+def tell(promotion: Promotion, prepared: Prepared, tracking_uri: str | None) -> None:
     """Scores, the registered name, and what to run next."""
     metrics = promotion.metrics
     rows = [
         [
             side,
-            f"{metrics[f'{side}_uar']:.4f}",
-            f"{metrics[f'{side}_wa']:.4f}",
+            describe_score(metrics, f"{side}_uar"),
+            describe_score(metrics, f"{side}_wa"),
             f"{metrics[f'{side}_uar_fold_mean']:.4f} ± {metrics[f'{side}_uar_fold_std']:.4f}",
             f"{metrics[f'{side}_wa_fold_mean']:.4f} ± {metrics[f'{side}_wa_fold_std']:.4f}",
         ]
-        for side in ("validation", "test")
+        for side in SIDES
+        if f"{side}_uar" in metrics
     ]
-    print_table([f"trial {promotion.trial}", "UAR", "WA", "UAR over folds", "WA over folds"], rows)
-    scope = prepared.protocol.facts["normalisation_scope"]
+    columns = [f"trial {promotion.trial}", "UAR [95 %]", "WA [95 %]", "UAR over folds", "WA over folds"]
+    print_table(columns, rows)
+    facts, folds = prepared.protocol.facts, len(prepared.folds)
+    some = "" if folds == prepared.folds_of_protocol else f"the first {folds} of {prepared.folds_of_protocol} folds, "
     results.print(
-        f"protocol {prepared.protocol.fingerprint}: {prepared.corpus.name}, {len(prepared.folds)} speaker folds, "
-        f"normalisation by {scope}; validation speakers chose, test speakers were scored once",
+        f"protocol {prepared.protocol.fingerprint}: {prepared.corpus.name}, {some or f'{folds} speaker folds, '}"
+        f"normalisation by {facts['normalisation_scope']}; validation speakers chose, test speakers were scored once",
         markup=False,
     )
+    if "optimism" in metrics:
+        results.print(
+            f"speakers {facts['holdout']} were kept out of the search: inner UAR {metrics['validation_uar']:.4f}, "
+            f"outer UAR {metrics['holdout_uar']:.4f}, optimism {metrics['optimism']:+.4f}",
+            markup=False,
+        )
     verb = "registered" if promotion.created else "already registered"
     alias = f" as {promotion.alias}" if promotion.alias else ""
     results.print(f"{verb}: {promotion.name} version {promotion.version}{alias} ({promotion.reason})", markup=False)
@@ -106,6 +134,25 @@ def _tell(promotion: Promotion, prepared: Prepared, tracking_uri: str | None) ->
     audio = _shortest(prepared.corpus.utterances[0].path)
     results.print(f"next: ser-tune predict {reference} {shlex.quote(audio)}{where}", markup=False)
     results.print(f"next: ser-tune ui{where}", markup=False)
+
+
+def _tell_nested(nested: Nested) -> None:
+    """What every search and the whole procedure came to."""
+    print_table(
+        ["study", "never saw", "best trial", "inner UAR", "outer UAR"],
+        [
+            [one.study, " ".join(one.speakers), str(one.best_trial), f"{one.inner_uar:.4f}", f"{one.outer_uar:.4f}"]
+            for one in nested.folds
+        ],
+    )
+    interval = nested.outer.uar_interval
+    results.print(
+        f"inner UAR {nested.inner_uar:.4f} (mean of what the searches saw), outer UAR {nested.outer.uar:.4f} "
+        f"[{interval.low:.3f}, {interval.high:.3f}] (pooled), optimism {nested.optimism:+.4f}; "
+        f"protocol {nested.protocol.fingerprint}",
+        markup=False,
+    )
+    results.print("nothing is registered: run the study without --nested for a champion", markup=False)
 
 
 def _shortest(path: Path) -> str:

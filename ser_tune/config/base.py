@@ -170,8 +170,10 @@ def validated(settings: type[SettingsT], values: Mapping[str, object], source: C
         if first["type"] == "model_type":
             raise ConfigError(f"{source(path)}: {path} is {first['input']!r}; expected settings below it") from None
         # Every member of a union says why it does not fit
-        problems = [one["msg"] for one in errors if _declared(settings, one["loc"]) == location]
+        problems = dict.fromkeys(one["msg"] for one in errors if _declared(settings, one["loc"]) == location)
         problem = ", or ".join(text[0].lower() + text[1:] for text in problems)
+        if first["type"] == "string_type" and isinstance(first["input"], int | float):
+            problem += ', which a number in quotes is, such as "03"'
         raise ConfigError(f"{source(path)}: {path} is {first['input']!r}; {problem}") from None
 
 

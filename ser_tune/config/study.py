@@ -19,6 +19,8 @@ class CorpusSettings(Settings):
     """The corpus."""
     data: Path | None = None
     """Its folder (for `manifest`, the CSV file); the demo corpus needs none."""
+    task: str | None = None
+    """Which of its usual tasks, such as iemocap's improvised or merged; none means its first."""
 
 
 class ProtocolSettings(Settings):
@@ -26,10 +28,31 @@ class ProtocolSettings(Settings):
 
     folds: Annotated[int, Field(ge=3, le=1000)] | None = None
     """Number of speaker folds; none means the corpus's own protocol."""
+    fold_limit: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Train only the first so many of the folds, for a quick look; none means all."""
+    holdout: tuple[str, ...] = ()
+    """Speakers that the search never sees; the chosen trial is scored on them at the end."""
     emotions: tuple[str, ...] | None = None
-    """Keep only these emotions; none means all of the corpus."""
+    """Keep only these emotions, after merging; none means those of the corpus's task."""
+    styles: tuple[str, ...] | None = None
+    """Keep only these speaking styles, such as iemocap's improvised and scripted; none means those of the task."""
+    merge: tuple[Annotated[str, Field(pattern=r"^[^=]+=[^=]+$")], ...] | None = None
+    """Emotions that count as another, such as excitement=happiness; none means as the task has it."""
     aggregation: Literal["mean_log_softmax", "mean_probability"] = "mean_log_softmax"
     """How the predictions of an utterance's segments become the utterance's."""
+
+    @field_validator("holdout", "emotions", "styles", "merge")
+    @classmethod
+    def _in_any_order(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if names is None else tuple(sorted(set(names)))
+
+    @field_validator("merge")
+    @classmethod
+    def _merged_once(cls, merge: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        merged = [one.partition("=")[0] for one in merge or ()]
+        if double := sorted({one for one in merged if merged.count(one) > 1}):
+            raise ValueError(f"protocol.merge counts '{double[0]}' as two emotions: {', '.join(merge or ())}")
+        return merge
 
 
 class SearchSettings(Settings):
@@ -52,6 +75,9 @@ class SearchSettings(Settings):
     """A trial's first folds, in which the median rule does not judge it: early epochs of one speaker say little."""
     keep_models: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
     """Trials whose models are kept: all, or the best so many."""
+    promotion: Literal["better", "confident", "always"] = "better"
+    """When a new version becomes champion: better: its validation UAR is higher; confident: and the paired permutation
+    test over speakers gives p < 0.05; always. Under another protocol it never does."""
     sampler_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Where the sampler's random numbers come from."""
 

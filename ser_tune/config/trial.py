@@ -6,7 +6,7 @@ and `training/losses/`), so `TrialConfig` is generic in them. This module import
 
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .base import Settings
 from .ranges import Choice, FloatRange, IntRange
@@ -58,16 +58,31 @@ class LossSettings(Settings):
 
 
 class SegmentSettings(Settings):
-    """How an utterance's frames are cut into segments of equal length."""
+    """How an utterance's frames are cut into segments of equal length, or that they are not cut."""
 
-    frames: Annotated[int, Field(ge=16, le=3000), IntRange(low=150, high=400, step=50)] = 300
-    """Length T of a segment in frames; a shorter utterance, or its last block, is padded to T."""
+    frames: Annotated[Annotated[int, Field(ge=16, le=3000)] | None, IntRange(low=150, high=400, step=50)] = 300
+    """Length T of a segment in frames; a shorter utterance, or its last block, is padded to T. none: every utterance
+    is one segment of its own length, which only some architectures take; one too short for them is padded."""
     hop_frames: Annotated[int, Field(ge=1, le=3000)] | None = None
     """Step between training segments in frames; none means T, no overlap. Evaluation never overlaps."""
     padding: Literal["zero", "edge", "floor", "wrap"] = "zero"
     """What fills a short segment: zeros, the last frame, the utterance's minimum, or the utterance again."""
     last_block: Literal["pad", "overlap"] = "pad"
     """Whether the last block is padded, or starts early enough to be full."""
+
+    @model_validator(mode="after")
+    def _whole_utterances_are_not_cut(self) -> "SegmentSettings":
+        if self.frames is None and self.hop_frames is not None:
+            raise ValueError(
+                f"segments.hop_frames is {self.hop_frames}, but segments.frames none leaves utterances whole; leave "
+                "hop_frames none, or give frames a number"
+            )
+        if self.frames is None and self.last_block != "pad":
+            raise ValueError(
+                f"segments.last_block is {self.last_block}, but segments.frames none leaves utterances whole; leave "
+                "last_block pad, or give frames a number"
+            )
+        return self
 
 
 class NormalisationSettings(Settings):

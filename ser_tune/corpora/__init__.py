@@ -1,17 +1,24 @@
 """Corpora, one a file. To add one: a module with a `CORPUS`, and its line here."""
 
 from ..components import Catalogue
-from .base import Corpus, CorpusSource, Utterance
+from .base import Archive, Corpus, CorpusSource, Task, Utterance
 
-__all__ = ["CORPORA", "Corpus", "CorpusSource", "Utterance"]
+__all__ = ["CORPORA", "Archive", "Corpus", "CorpusSource", "Task", "Utterance"]
 
 CORPORA: Catalogue[CorpusSource] = Catalogue(
     kind="corpus",
+    component=CorpusSource,
     package=__name__,
     modules={
+        "crema_d": "crema_d",
         "demo": "demo",
         "emodb": "emodb",
+        "iemocap": "iemocap",
         "manifest": "manifest",
+        "ravdess": "ravdess",
+        "savee": "savee",
+        "tess": "tess",
     },
     attribute="CORPUS",
+    group="ser_tune.corpora",
 )

@@ -1,16 +1,26 @@
 """What a corpus is: a labelled collection of recordings, and the object every corpus file defines."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
 from ..config import Value
-from ..errors import CorpusError
+from ..errors import CorpusError, UnknownNameError
 
-__all__ = ["Corpus", "CorpusSource", "Utterance"]
+__all__ = [
+    "Archive",
+    "Corpus",
+    "CorpusSource",
+    "Task",
+    "Utterance",
+    "corpus_folder",
+    "read_recordings",
+    "select_utterances",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +38,38 @@ class Utterance:
     start_s: float = 0.0
     end_s: float | None = None
     """Seconds into the file; None is its end."""
+    style: str = ""
+    """How it was spoken, where the corpus tells apart: IEMOCAP's `improvised` and `scripted`, RAVDESS's `speech`."""
+    text: str = ""
+    """What was spoken, by the corpus's own code, where several speakers say the same; empty where nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A usual choice of a corpus's utterances and classes, and what it is known to hold."""
+
+    description: str
+    emotions: tuple[str, ...] | None = None
+    """Keep only these, after merging; None keeps all."""
+    styles: tuple[str, ...] | None = None
+    """Keep only these; None keeps all."""
+    merge: Mapping[str, str] = field(default_factory=dict)
+    """Emotion to the one that it counts as."""
+    emotion_counts: Mapping[str, int] = field(default_factory=dict)
+    """Published utterances of each emotion; empty where there are none to compare with."""
+    speaker_counts: Mapping[str, int] = field(default_factory=dict)
+    """Published utterances of each speaker; empty where they are not published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A zip file that anybody may download, and what it is known to hold."""
+
+    url: str
+    sha256: str | None
+    """Of the zip file; None where its owners do not publish one, so that the digest alone decides."""
+    digest: str
+    """`Corpus.digest` of the unpacked corpus, in its default task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +81,16 @@ class CorpusSource:
     """From the folder the user named (or None) and the cache folder to the utterances, raising `CorpusError`."""
     citation: str
     licence: str
+    home: str = ""
+    """Address where its owners hand it out; empty where there is nothing to ask for."""
+    archive: Archive | None = None
+    """What `ser-tune corpus download` fetches; None where the licence wants a request, or a choice by hand."""
+    speakers: tuple[str, ...] = ()
+    """Every speaker that the corpus is known to have, sorted; empty where that is not known."""
     folds: int | None = None
     """Number of folds of the corpus's usual protocol; None means five, or one a speaker where there are fewer."""
+    tasks: Mapping[str, Task] = field(default_factory=lambda: {"all": Task("every utterance")})
+    """Label to task; the first is the default."""
     defaults: Mapping[str, Value] = field(default_factory=dict)
     """Settings that differ from the general ones on this corpus: dotted path to value."""
 
@@ -51,13 +101,30 @@ class Corpus:
 
     name: str
     utterances: tuple[Utterance, ...]
-    digest: str
-    """SHA-256 over every file's content and every label: two corpora with one digest are the same corpus."""
+    contents: tuple[str, ...]
+    """SHA-256 of the file of each utterance."""
     folds: int | None
+    merge: Mapping[str, str]
+    """Emotion to the one that it was counted as; the utterances have the latter."""
+    styles: tuple[str, ...]
+    """The speaking styles that were kept, sorted; empty where the corpus tells none apart."""
+    digest: str
+    """SHA-256 over every recording and its labels, whatever the files are called and wherever they lie: two corpora
+    with one digest are the same corpus."""
+    audio_digest: str
+    """SHA-256 over the recordings alone, in order: what features depend on."""
 
     @classmethod
     def load(
-        cls, source: CorpusSource, data: Path | None, cache: Path, *, emotions: Sequence[str] | None = None
+        cls,
+        source: CorpusSource,
+        data: Path | None,
+        cache: Path,
+        *,
+        task: str | None = None,
+        emotions: Sequence[str] | None = None,
+        styles: Sequence[str] | None = None,
+        merge: Mapping[str, str] | None = None,
     ) -> "Corpus":
         """Read a corpus and check that it can be used.
 
@@ -65,26 +132,36 @@ class Corpus:
             source: The corpus's reader.
             data: The folder or manifest the user named.
             cache: Where a corpus that makes its own files keeps them.
-            emotions: Keep only these.
+            task: One of the source's tasks; None is its first.
+            emotions: Keep only these, after merging; None is the task's choice, as below.
+            styles: Keep only these speaking styles.
+            merge: Emotion to the one that it counts as.
 
         Raises:
             CorpusError: The folder is missing or empty, a label is unknown, or fewer than two emotions are left.
+            UnknownNameError: There is no such task.
         """
-        utterances = tuple(sorted(source.read(data, cache), key=lambda utterance: utterance.id))
-        where = f"corpus {source.name}" + (f" in {data}" if data else "")
-        present = sorted({utterance.emotion for utterance in utterances})
-        if emotions is not None:
-            if missing := sorted(set(emotions) - set(present)):
-                raise CorpusError(f"{where} has no emotion '{missing[0]}'; it has {', '.join(present)}")
-            utterances = tuple(utterance for utterance in utterances if utterance.emotion in emotions)
-            present = sorted(set(emotions))
-        if len(present) < 2:
-            raise CorpusError(f"{where} has {len(present)} emotion(s); expected at least two to tell apart")
-        ids = [utterance.id for utterance in utterances]
+        where = _where(source, data)
+        kept, merge = select_utterances(source, data, cache, task=task, emotions=emotions, styles=styles, merge=merge)
+        if (present := len({one.emotion for one in kept})) < 2:
+            raise CorpusError(f"{where} has {present} emotion(s); expected at least two to tell apart")
+        ids = [one.id for one in kept]
         if len(set(ids)) != len(ids):
             double = next(one for one, other in pairwise(ids) if one == other)
             raise CorpusError(f"{where} has two utterances called '{double}'; expected unique names")
-        return cls(name=source.name, utterances=utterances, digest=_digest(utterances), folds=source.folds)
+        contents = _contents(kept)
+        stretches = [(content, one.start_s, one.end_s) for content, one in zip(contents, kept, strict=True)]
+        labels = [(one.speaker, one.emotion, one.group) for one in kept]
+        return cls(
+            name=source.name,
+            utterances=tuple(kept),
+            contents=contents,
+            folds=source.folds,
+            merge=dict(merge),
+            styles=tuple(sorted({one.style for one in kept} - {""})),
+            digest=_hash(sorted(f"{stretch} {label}" for stretch, label in zip(stretches, labels, strict=True))),
+            audio_digest=_hash(map(str, stretches)),
+        )
 
     @property
     def emotions(self) -> tuple[str, ...]:
@@ -97,16 +174,126 @@ class Corpus:
         return tuple(sorted({utterance.speaker for utterance in self.utterances}))
 
 
-def _digest(utterances: Sequence[Utterance]) -> str:
-    """Hash what the corpus says and contains, wherever it lies."""
+def select_utterances(
+    source: CorpusSource,
+    data: Path | None,
+    cache: Path,
+    *,
+    task: str | None = None,
+    emotions: Sequence[str] | None = None,
+    styles: Sequence[str] | None = None,
+    merge: Mapping[str, str] | None = None,
+) -> tuple[list[Utterance], Mapping[str, str]]:
+    """List a task's utterances without opening a recording.
+
+    Args:
+        source: The corpus's reader.
+        data: The folder or manifest the user named.
+        cache: Where a corpus that makes its own files keeps them.
+        task: As `Corpus.load` takes it, as are the others.
+        emotions: Keep only these, after merging.
+        styles: Keep only these.
+        merge: Emotion to the one that it counts as.
+
+    Returns:
+        The utterances in the order of their names, with merged emotions, and what was merged.
+
+    Raises:
+        CorpusError: The folder is missing or empty, or a label is unknown.
+        UnknownNameError: There is no such task.
+    """
+    if task is not None and task not in source.tasks:
+        raise UnknownNameError(f"task of corpus {source.name}", task, source.tasks)
+    chosen = source.tasks[task or next(iter(source.tasks))]
+    merge = chosen.merge if merge is None else merge
+    where = _where(source, data)
+    utterances = sorted(source.read(data, cache), key=lambda utterance: utterance.id)
+    styled = _keep(utterances, "style", chosen.styles if styles is None else styles, where)
+    _refuse_unknown("emotion", merge, {one.emotion for one in styled}, where)
+    merged = [replace(one, emotion=merge.get(one.emotion, one.emotion)) for one in styled]
+    return _keep(merged, "emotion", chosen.emotions if emotions is None else emotions, where), merge
+
+
+def corpus_folder(corpus: str, data: Path | None, holds: str) -> Path:
+    """The folder the user named.
+
+    Args:
+        corpus: Whose folder it should be.
+        data: What the user named, if anything.
+        holds: What lies in the right folder, in words.
+
+    Raises:
+        CorpusError: No folder was named, or there is none.
+    """
+    if data is None:
+        raise CorpusError(f"corpus {corpus} needs its folder; pass --data DIR, the folder that holds {holds}")
+    if not data.is_dir():
+        raise CorpusError(f"corpus {corpus}: '{data}' is not a folder; expected the folder that holds {holds}")
+    return data
+
+
+def read_recordings(
+    corpus: str, folder: Path, utterance: Callable[[Path], Utterance], *, example: str
+) -> list[Utterance]:
+    """Read a corpus whose file names are its labels, however deep its files lie.
+
+    Hidden files and folders are left out. Archives that hold a recording twice are common: it is counted once.
+
+    Args:
+        corpus: The corpus's name.
+        folder: Where its recordings lie.
+        utterance: From a .wav file to what its name says.
+        example: Of a file name, for the error message.
+
+    Raises:
+        CorpusError: There are no recordings, or two differ that have one name.
+    """
+    paths = sorted(_recordings(folder))
+    if not paths:
+        raise CorpusError(f"corpus {corpus}: no .wav files in '{folder}'; expected names such as {example}")
+    kept: dict[str, Utterance] = {}
+    for one in map(utterance, paths):
+        first = kept.setdefault(one.id, one)
+        if first is not one and _content(first.path) != _content(one.path):
+            raise CorpusError(
+                f"corpus {corpus}: '{first.path}' and '{one.path}' are both '{one.id}' and differ; "
+                "expected one recording, or exact copies"
+            )
+    return list(kept.values())
+
+
+def _recordings(folder: Path) -> Iterable[Path]:
+    def _refuse(error: OSError) -> None:
+        raise CorpusError(f"'{error.filename}' cannot be read: {error.strerror}")
+
+    for place, folders, files in os.walk(folder, onerror=_refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(place, name) for name in files if name[0] != "." and name.lower().endswith(".wav"))
+
+
+def _where(source: CorpusSource, data: Path | None) -> str:
+    return f"corpus {source.name}" + (f" in {data}" if data else "")
+
+
+def _keep(utterances: Sequence[Utterance], label: str, wanted: Sequence[str] | None, where: str) -> list[Utterance]:
+    """The utterances whose style or emotion is wanted."""
+    if wanted is None:
+        return list(utterances)
+    _refuse_unknown(label, wanted, {getattr(one, label) for one in utterances}, where)
+    return [one for one in utterances if getattr(one, label) in wanted]
+
+
+def _refuse_unknown(label: str, wanted: Iterable[str], present: set[str], where: str) -> None:
+    if missing := sorted(set(wanted) - present):
+        there = ", ".join(sorted(present - {""})) or "none"
+        raise CorpusError(f"{where} has no {label} '{missing[0]}'; it has {there}")
+
+
+def _contents(utterances: Sequence[Utterance]) -> tuple[str, ...]:
     paths = sorted({utterance.path for utterance in utterances})
     with ThreadPoolExecutor() as pool:  # hashing releases the interpreter lock
-        contents = dict(zip(paths, pool.map(_content, paths), strict=True))
-    total = hashlib.sha256()
-    for one in utterances:
-        label = (one.id, one.speaker, one.emotion, one.group, one.start_s, one.end_s)
-        total.update(f"{contents[one.path]} {label}\n".encode())
-    return total.hexdigest()
+        hashes = dict(zip(paths, pool.map(_content, paths), strict=True))
+    return tuple(hashes[one.path] for one in utterances)
 
 
 def _content(path: Path) -> str:
@@ -115,3 +302,10 @@ def _content(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise CorpusError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _hash(lines: Iterable[str]) -> str:
+    total = hashlib.sha256()
+    for line in lines:
+        total.update(f"{line}\n".encode())
+    return total.hexdigest()

@@ -19,7 +19,7 @@ from scipy import signal
 
 from ..audio import SAMPLE_RATE_HZ
 from ..errors import CorpusError, StorageError
-from .base import CorpusSource, Utterance
+from .base import CorpusSource, Task, Utterance
 
 __all__ = ["CORPUS", "EMOTIONS", "VERSION", "synthesise"]
 
@@ -245,7 +245,15 @@ CORPUS = CorpusSource(
     read=read,
     citation="ser_tune's own synthetic speech; nothing to cite",
     licence="MIT, like the program that makes it",
+    speakers=tuple(_VOICES),
     folds=6,
+    tasks={
+        "all": Task(
+            "every utterance, four emotions",
+            emotion_counts=dict.fromkeys(EMOTIONS, len(_VOICES) * UTTERANCES_PER_EMOTION),
+            speaker_counts=dict.fromkeys(_VOICES, len(EMOTIONS) * UTTERANCES_PER_EMOTION),
+        )
+    },
     defaults={
         # Small enough for a search in minutes on two cores: an utterance is one segment, networks are narrow
         "features.hop_s": 0.02,

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import CorpusError
-from .base import CorpusSource, Utterance
+from .base import Archive, CorpusSource, Task, Utterance, corpus_folder, read_recordings
 
-__all__ = ["CORPUS", "EMOTIONS"]
+__all__ = ["CORPUS", "EMOTIONS", "EMOTION_COUNTS", "SPEAKER_COUNTS"]
 
 EMOTIONS = {
     "A": "fear",
@@ -19,8 +19,28 @@ EMOTIONS = {
 }
 """The sixth character of a file name is the emotion's German initial."""
 
-UTTERANCES = 535
-SPEAKERS = ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")
+EMOTION_COUNTS = {
+    "anger": 127,
+    "boredom": 81,
+    "disgust": 46,
+    "fear": 69,
+    "happiness": 71,
+    "neutral": 79,
+    "sadness": 62,
+}
+SPEAKER_COUNTS = {
+    "03": 49,
+    "08": 58,
+    "09": 43,
+    "10": 38,
+    "11": 55,
+    "12": 35,
+    "13": 61,
+    "14": 69,
+    "15": 56,
+    "16": 71,
+}
+DIGEST = "271fc7289a43a790274066c89c4bcf9531bc2dfc0d19ebc8b6a3610f9bdb68a2"
 
 
 def read(data: Path | None, cache: Path) -> Sequence[Utterance]:
@@ -33,15 +53,9 @@ def read(data: Path | None, cache: Path) -> Sequence[Utterance]:
     Raises:
         CorpusError: The folder is missing or has no such files, or a name does not follow the scheme.
     """
-    if data is None:
-        raise CorpusError("corpus emodb needs its folder; pass --data DIR, the folder that holds wav/")
-    if not data.is_dir():
-        raise CorpusError(f"corpus emodb: '{data}' is not a folder; expected the folder that holds wav/")
-    folder = data / "wav" if (data / "wav").is_dir() else data
-    paths = sorted(path for path in folder.glob("*.wav") if not path.name.startswith("."))
-    if not paths:
-        raise CorpusError(f"corpus emodb: no .wav files in '{folder}'; expected names such as 03a01Fa.wav")
-    return [_utterance(path) for path in paths]
+    folder = corpus_folder("emodb", data, "wav/")
+    folder = folder / "wav" if (folder / "wav").is_dir() else folder
+    return read_recordings("emodb", folder, _utterance, example="03a01Fa.wav")
 
 
 def _utterance(path: Path) -> Utterance:
@@ -50,7 +64,7 @@ def _utterance(path: Path) -> Utterance:
         raise CorpusError(f"{path}: '{stem}' does not follow SStttEv (speaker, text, emotion, version)")
     if stem[5] not in EMOTIONS:
         raise CorpusError(f"{path}: unknown emotion letter '{stem[5]}'; expected one of {', '.join(EMOTIONS)}")
-    return Utterance(id=stem, path=path, speaker=stem[:2], emotion=EMOTIONS[stem[5]])
+    return Utterance(id=stem, path=path, speaker=stem[:2], emotion=EMOTIONS[stem[5]], text=stem[2:5])
 
 
 CORPUS = CorpusSource(
@@ -61,5 +75,11 @@ CORPUS = CorpusSource(
         "Interspeech 2005"
     ),
     licence="free use, by its authors",
+    home="http://emodb.bilderbar.info",
+    archive=Archive("http://emodb.bilderbar.info/download/download.zip", sha256=None, digest=DIGEST),
+    speakers=tuple(SPEAKER_COUNTS),
     folds=10,
+    tasks={
+        "all": Task("every utterance, seven emotions", emotion_counts=EMOTION_COUNTS, speaker_counts=SPEAKER_COUNTS)
+    },
 )

@@ -5,7 +5,7 @@ To add a set: a module with a `FEATURE_SET`, and its line here.
 
 from ..components import Catalogue
 from .base import FeatureSet
-from .export import SpeakerSegments, segments_by_speaker, write_export
+from .export import SpeakerSegments, refuse_whole_utterances, segments_by_speaker, write_export
 from .normalisation import Moments, Scaling
 from .segments import SegmentPlan, frame_numbers, plan_segments
 from .store import FeatureStore, Progress, corpus_features
@@ -22,12 +22,14 @@ __all__ = [
     "corpus_features",
     "frame_numbers",
     "plan_segments",
+    "refuse_whole_utterances",
     "segments_by_speaker",
     "write_export",
 ]
 
 FEATURE_SETS: Catalogue[FeatureSet] = Catalogue(
     kind="feature set",
+    component=FeatureSet,
     package=__name__,
     modules={
         "logmeldeltaspec": "logmeldeltaspec",
@@ -36,4 +38,5 @@ FEATURE_SETS: Catalogue[FeatureSet] = Catalogue(
         "logspec": "logspec",
     },
     attribute="FEATURE_SET",
+    group="ser_tune.features",
 )

@@ -14,7 +14,7 @@ from ..errors import ConfigError, StorageError
 from .segments import frame_numbers, plan_segments
 from .store import FeatureStore
 
-__all__ = ["SpeakerSegments", "segments_by_speaker", "write_export"]
+__all__ = ["SpeakerSegments", "refuse_whole_utterances", "segments_by_speaker", "write_export"]
 
 SpeakerSegments: TypeAlias = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
 """Speaker to (segments (N, C, F, T) float32, utterance labels (U,), segment labels (N,), segments of each utterance
@@ -28,7 +28,11 @@ def segments_by_speaker(corpus: Corpus, store: FeatureStore, settings: SegmentSe
         corpus: What was extracted.
         store: Its features.
         settings: T, training hop, padding, last block.
+
+    Raises:
+        ConfigError: T is None: utterances of unequal lengths do not fit into one array.
     """
+    refuse_whole_utterances(settings)
     labels = np.array([corpus.emotions.index(one.emotion) for one in corpus.utterances])
     exported: SpeakerSegments = {}
     for speaker in corpus.speakers:
@@ -48,6 +52,12 @@ def segments_by_speaker(corpus: Corpus, store: FeatureStore, settings: SegmentSe
             np.bincount(plan.utterance, minlength=len(utterances)),
         )
     return exported
+
+
+def refuse_whole_utterances(settings: SegmentSettings) -> None:
+    """Raise `ConfigError` where there are no segments of equal length to export."""
+    if settings.frames is None:
+        raise ConfigError("segments.frames is none; an export holds segments of equal length, so expected a number")
 
 
 def write_export(path: Path, exported: SpeakerSegments, emotions: tuple[str, ...]) -> None:

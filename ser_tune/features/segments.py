@@ -25,7 +25,7 @@ class SegmentPlan:
 
 
 def plan_segments(lengths: np.ndarray, settings: SegmentSettings, *, overlap: bool) -> SegmentPlan:
-    """Cover every utterance with segments of T frames.
+    """Cover every utterance with segments of T frames, or with one of its own length where T is None.
 
     Args:
         lengths: Frames of each utterance, shape (U,).
@@ -35,9 +35,11 @@ def plan_segments(lengths: np.ndarray, settings: SegmentSettings, *, overlap: bo
     Returns:
         The segments, utterance by utterance.
     """
-    frames = settings.frames
-    hop = min(settings.hop_frames or frames, frames) if overlap else frames
     lengths = np.asarray(lengths, dtype=np.int64)
+    frames = settings.frames
+    if frames is None:
+        return SegmentPlan(utterance=np.arange(len(lengths)), start=np.zeros_like(lengths), length=lengths)
+    hop = min(settings.hop_frames or frames, frames) if overlap else frames
     counts = 1 + -(-np.maximum(lengths - frames, 0) // hop)
     utterance = np.repeat(np.arange(len(lengths)), counts)
     number = np.arange(len(utterance)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -48,19 +50,23 @@ def plan_segments(lengths: np.ndarray, settings: SegmentSettings, *, overlap: bo
     return SegmentPlan(utterance=utterance, start=start, length=length)
 
 
-def frame_numbers(plan: SegmentPlan, which: np.ndarray, settings: SegmentSettings) -> tuple[np.ndarray, np.ndarray]:
+def frame_numbers(
+    plan: SegmentPlan, which: np.ndarray, settings: SegmentSettings, *, shortest_frames: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
     """The frames of some segments.
 
     Args:
         plan: All segments.
         which: Numbers of the wanted segments, shape (B,).
         settings: T and the kind of padding.
+        shortest_frames: Where settings leave utterances whole, T is the longest's length, but at least this.
 
     Returns:
         The frame numbers within each utterance, shape (B, T), all valid; and a mask of the same shape that is true
         where a frame is real and false where it is padding that the caller fills (`zero` and `floor`).
     """
-    number = plan.start[which, None] + np.arange(settings.frames)
+    frames = settings.frames or max(shortest_frames, int(plan.length[which].max()))
+    number = plan.start[which, None] + np.arange(frames)
     length = plan.length[which, None]
     real = number < length
     if settings.padding == "wrap":

@@ -1,8 +1,9 @@
 """The feature cache: a corpus's features, extracted once for each setting, memory-mapped when read.
 
-An entry is a folder named by the SHA-256 of the corpus's digest, the feature settings and this file's format, so a
-changed corpus or setting is another entry and nothing is ever stale. It is written beside its place and renamed into
-it: a reader sees all of it or none of it. A lock lets one of several processes extract while the others wait.
+An entry is a folder named by the SHA-256 of the corpus's recordings, the feature settings, this file's format and the
+version of the package that a plug-in's feature set is from, so a changed corpus, setting or package is another entry
+and nothing is ever stale. It is written beside its place and renamed into it: a reader sees all of it or none of it. A
+lock lets one of several processes extract while the others wait.
 """
 
 import hashlib
@@ -26,7 +27,7 @@ from .base import FeatureSet
 
 __all__ = ["FeatureStore", "Progress", "corpus_features"]
 
-FORMAT = 1
+FORMAT = 2
 """Part of every entry's name; raise it when what is stored for the same settings changes."""
 
 Progress = Callable[[int, int], None]
@@ -41,6 +42,8 @@ class FeatureStore:
     """All frames one after another, shape (N, C, F), float32, memory-mapped copy-on-write."""
     offsets: np.ndarray
     """Where each utterance starts, and N at the end, shape (U + 1,), int64."""
+    sounds: tuple[str, ...] = ()
+    """SHA-256 of each utterance's decoded speech: one sound has one hash in every container."""
 
     @property
     def lengths(self) -> np.ndarray:
@@ -57,8 +60,9 @@ class FeatureStore:
         try:
             meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
             frames = np.memmap(folder / "frames.f32", dtype=np.float32, mode="c", shape=tuple(meta["shape"]))
-            return cls(frames=frames, offsets=np.load(folder / "offsets.npy"))
-        except (OSError, ValueError) as error:
+            offsets = np.load(folder / "offsets.npy")
+            return cls(frames=frames, offsets=offsets, sounds=tuple(meta["sounds"]))
+        except (OSError, ValueError, KeyError) as error:
             raise StorageError(
                 f"the cached features in '{folder}' cannot be read ({error}); delete that folder to extract them again"
             ) from None
@@ -85,8 +89,7 @@ def corpus_features(
         AudioError: A recording cannot be used; the message names its file.
         StorageError: The cache cannot be written, or its entry cannot be read.
     """
-    key = f"{FORMAT} {corpus.digest} {settings.model_dump_json()}"
-    entry = cache / hashlib.sha256(key.encode()).hexdigest()[:32]
+    entry = cache / hashlib.sha256(_key(corpus, settings).encode()).hexdigest()[:32]
     if not entry.exists():
         try:
             cache.mkdir(parents=True, exist_ok=True)
@@ -101,18 +104,27 @@ def corpus_features(
     return FeatureStore.open(entry)
 
 
+def _key(corpus: Corpus, settings: FeatureSettings) -> str:
+    """All that an entry's content depends on; FORMAT stands for the code of built-in feature sets."""
+    from . import FEATURE_SETS  # the catalogue is made after this module, which its package imports
+
+    package = FEATURE_SETS.requirement(settings.name)
+    return " ".join([str(FORMAT), corpus.audio_digest, settings.model_dump_json(), *([package] if package else [])])
+
+
 def _extract(
     corpus: Corpus, feature_set: FeatureSet, settings: FeatureSettings, progress: Progress | None
-) -> Iterator[np.ndarray]:
-    """Features of one utterance after another, each of shape (frames, C, F)."""
+) -> Iterator[tuple[np.ndarray, str]]:
+    """Features of one utterance after another, each of shape (frames, C, F), and the hash of its speech."""
 
-    def one(utterance: Utterance) -> np.ndarray:
+    def one(utterance: Utterance) -> tuple[np.ndarray, str]:
         speech = read_speech(utterance.path, start_s=utterance.start_s, end_s=utterance.end_s)
         try:
             features = feature_set.extract(speech, settings)
         except AudioError as error:
             raise AudioError(f"{utterance.path}: {error}") from None
-        return np.ascontiguousarray(features.transpose(2, 0, 1), dtype=np.float32)
+        sound = hashlib.sha256(speech.data).hexdigest()
+        return np.ascontiguousarray(features.transpose(2, 0, 1), dtype=np.float32), sound
 
     total = len(corpus.utterances)
     # Threads, not processes: decoding, Fourier transforms and matrix products release the interpreter lock
@@ -126,19 +138,21 @@ def _extract(
         pool.shutdown(cancel_futures=True)
 
 
-def _write(entry: Path, features: Iterable[np.ndarray]) -> None:
+def _write(entry: Path, features: Iterable[tuple[np.ndarray, str]]) -> None:
     """Stream features to disk, then move them to their place in one step."""
     with tempfile.TemporaryDirectory(prefix=f"{entry.name}.", dir=entry.parent) as scratch:
         partial = Path(scratch) / entry.name  # others may read it, unlike the folder that tempfile makes
         partial.mkdir()
-        offsets = [0]
+        offsets, sounds = [0], []
         # Not ndarray.tofile, nor np.save to a file, which uses it: both are silent when the disk is full
         with (partial / "frames.f32").open("wb") as file:
-            for one in features:
+            for one, sound in features:
                 file.write(one.data)
                 offsets.append(offsets[-1] + len(one))
+                sounds.append(sound)
         saved = io.BytesIO()
         np.save(saved, np.array(offsets, dtype=np.int64))
         (partial / "offsets.npy").write_bytes(saved.getvalue())
-        (partial / "meta.json").write_text(json.dumps({"shape": [offsets[-1], *one.shape[1:]]}), encoding="utf-8")
+        meta = {"shape": [offsets[-1], *one.shape[1:]], "sounds": sounds}
+        (partial / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
         partial.rename(entry)

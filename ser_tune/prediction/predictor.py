@@ -14,7 +14,7 @@ from torch import nn
 from ..architectures import ARCHITECTURES, InputShape
 from ..audio import SAMPLE_RATE_HZ, read_speech, to_speech
 from ..config import FeatureSettings, ModelSettings, NormalisationSettings, SegmentSettings
-from ..errors import AudioError
+from ..errors import AudioError, ConfigError
 from ..features import FEATURE_SETS, FeatureStore, Scaling
 from .segments import SegmentReader, UtteranceFeatures, aggregate, scaling_of_utterances, segment_log_probabilities
 
@@ -55,13 +55,48 @@ class Recipe:
         )
 
     def build_network(self) -> nn.Module:
-        """A network of random weights that fits the recipe."""
+        """A network of random weights that fits the recipe.
+
+        Raises:
+            ConfigError: The architecture takes no such segments.
+        """
         feature_set = FEATURE_SETS.get(self.features.name)
         shape = InputShape(
-            channels=feature_set.channels, bands=feature_set.bands(self.features), frames=self.segments.frames
+            channels=feature_set.channels, bands=feature_set.bands(self.features), frames=self._shortest_frames()
         )
         network = ARCHITECTURES.get(self.model.name).build(self.model, shape, len(self.labels))
         return network.to(memory_format=torch.channels_last)
+
+    def reader(
+        self,
+        features: UtteranceFeatures,
+        utterances: np.ndarray,
+        scalings: Sequence[Scaling],
+        scaling_number: np.ndarray,
+        *,
+        overlap: bool,
+    ) -> SegmentReader:
+        """What the network reads of some utterances; the arguments are those of `SegmentReader`."""
+        return SegmentReader(
+            features,
+            utterances,
+            self.segments,
+            scalings,
+            scaling_number,
+            overlap=overlap,
+            shortest_frames=self._shortest_frames(),
+        )
+
+    def _shortest_frames(self) -> int:
+        """Frames of a segment, or of the shortest utterance that the architecture takes whole."""
+        shortest = self.segments.frames or ARCHITECTURES.get(self.model.name).shortest_frames
+        if shortest is None:
+            able = [name for name in ARCHITECTURES.names() if ARCHITECTURES.get(name).shortest_frames is not None]
+            raise ConfigError(
+                f"segments.frames is none, but {self.model.name} needs segments of equal length; "
+                f"whole utterances go into: {', '.join(able)}"
+            )
+        return shortest
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +229,7 @@ class Predictor:
         scalings, numbers = scaling_of_utterances(
             utterances.moments, self.recipe.normalisation, train=self.scalings[number], speakers=speakers
         )
-        reader = SegmentReader(utterances, which, self.recipe.segments, scalings, numbers, overlap=False)
+        reader = self.recipe.reader(utterances, which, scalings, numbers, overlap=False)
         return segment_log_probabilities(self.networks[number], reader), reader
 
     def _describe(self, sources: Sequence[str], utterances: UtteranceFeatures) -> list[Prediction]:
@@ -205,6 +240,9 @@ class Predictor:
             by_segment.append(np.exp(scores))
             by_utterance.append(np.exp(aggregate(scores, reader.plan.utterance, self.recipe.aggregation)))
         segments, whole = np.mean(by_segment, axis=0), np.mean(by_utterance, axis=0)
+        frames = self.recipe.segments.frames
+        length = reader.plan.length
+        stop = length if frames is None else np.minimum(reader.plan.start + frames, length)
         hop_s = round(self.recipe.features.hop_s * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
         return [
             Prediction(
@@ -214,9 +252,7 @@ class Predictor:
                 segments=tuple(
                     SegmentPrediction(
                         start_s=float(reader.plan.start[one] * hop_s),
-                        end_s=float(
-                            min(reader.plan.start[one] + self.recipe.segments.frames, reader.plan.length[one]) * hop_s
-                        ),
+                        end_s=float(stop[one] * hop_s),
                         probabilities=self._named(segments[one]),
                     )
                     for one in np.flatnonzero(reader.plan.utterance == row)

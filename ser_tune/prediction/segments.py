@@ -14,6 +14,9 @@ from ..features import FeatureStore, Moments, Scaling, frame_numbers, plan_segme
 __all__ = ["SegmentReader", "UtteranceFeatures", "aggregate", "scaling_of_utterances", "segment_log_probabilities"]
 
 EVALUATION_BATCH = 64
+"""Segments judged at once."""
+EVALUATION_FRAMES = 64 * 100
+"""Frames judged at once where utterances are whole: a few long ones take as much memory as many short ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ def scaling_of_utterances(
 
 
 class SegmentReader:
-    """Scaled, padded segments of some utterances, gathered in batches on the features' device."""
+    """Scaled, padded segments of some utterances, or these whole, gathered in batches on the features' device."""
 
     def __init__(
         self,
@@ -71,20 +74,23 @@ class SegmentReader:
         scaling_number: np.ndarray,
         *,
         overlap: bool,
+        shortest_frames: int = 1,
     ) -> None:
         """Plan the segments.
 
         Args:
             features: Of all utterances.
             utterances: Numbers of those to read, shape (R,).
-            settings: T, hop, padding.
+            settings: T, hop, padding; T None leaves utterances whole.
             scalings: Every scaling in use.
             scaling_number: Which of them each utterance of `features` gets, shape (U,).
             overlap: Whether to step by the training hop.
+            shortest_frames: Length up to which an utterance is padded where utterances are whole.
         """
         lengths = np.diff(features.offsets)[utterances]
         self.plan = plan_segments(lengths, settings, overlap=overlap)
         self.settings = settings
+        self._shortest_frames = shortest_frames
         self._frames = features.frames
         self._device = features.frames.device
         self._first = features.offsets[utterances]
@@ -101,17 +107,19 @@ class SegmentReader:
         """Number of segments."""
         return len(self.plan)
 
-    def gather(self, which: np.ndarray) -> Tensor:
+    def gather(self, which: np.ndarray) -> tuple[Tensor, ...]:
         """Read segments.
 
         Args:
             which: Their numbers, shape (B,).
 
         Returns:
-            Shape (B, C, F, T), float32, channels-last in memory, which convolutions are faster with.
+            What a network takes: segments (B, C, F, T), float32, channels-last in memory, which convolutions are
+            faster with; where utterances are whole, T is the longest's length, and there follow the lengths (B,),
+            int64, beyond which each is 0.
         """
         utterance = self.plan.utterance[which]
-        number, real = frame_numbers(self.plan, which, self.settings)
+        number, real = frame_numbers(self.plan, which, self.settings, shortest_frames=self._shortest_frames)
         rows = torch.from_numpy(self._first[utterance, None] + number).to(self._device)
         segments = self._frames[rows]
         mask = torch.from_numpy(real).to(self._device)[:, :, None, None]
@@ -122,7 +130,13 @@ class SegmentReader:
         segments = (segments - self._shift[scaling][:, None]) * self._factor[scaling][:, None]
         if self._floor is None and not real.all():
             segments = segments * mask
-        return segments.permute(0, 2, 3, 1).contiguous(memory_format=torch.channels_last)
+        inputs: tuple[Tensor, ...] = ()
+        if self.settings.frames is None:
+            lengths = np.maximum(self.plan.length[which], self._shortest_frames)
+            inside = np.arange(number.shape[1]) < lengths[:, None]
+            segments = segments * torch.from_numpy(inside).to(self._device)[:, :, None, None]
+            inputs = (torch.from_numpy(lengths).to(self._device),)
+        return segments.permute(0, 2, 3, 1).contiguous(memory_format=torch.channels_last), *inputs
 
 
 @torch.inference_mode()
@@ -133,11 +147,24 @@ def segment_log_probabilities(network: nn.Module, reader: SegmentReader) -> np.n
         Log probabilities, shape (S, K), float32.
     """
     network.eval()
-    order = np.arange(len(reader))
-    batches = [order[start : start + EVALUATION_BATCH] for start in range(0, len(order), EVALUATION_BATCH)]
-    logits = torch.cat([network(reader.gather(batch)) for batch in batches])
-    result: np.ndarray = torch.log_softmax(logits.float(), dim=1).cpu().numpy()
+    batches = _batches(reader)
+    logits = torch.cat([network(*reader.gather(batch)) for batch in batches])
+    scores: np.ndarray = torch.log_softmax(logits.float(), dim=1).cpu().numpy()
+    result = np.empty_like(scores)
+    result[np.concatenate(batches)] = scores
     return result
+
+
+def _batches(reader: SegmentReader) -> list[np.ndarray]:
+    """The segments' numbers, those of about equal length together where utterances are whole: little is padded."""
+    if reader.settings.frames is not None:
+        return [np.arange(a, min(a + EVALUATION_BATCH, len(reader))) for a in range(0, len(reader), EVALUATION_BATCH)]
+    batches: list[list[int]] = [[]]
+    for one in np.argsort(reader.plan.length, kind="stable"):
+        if batches[-1] and (len(batches[-1]) + 1) * reader.plan.length[one] > EVALUATION_FRAMES:
+            batches.append([])
+        batches[-1].append(one)
+    return [np.array(batch) for batch in batches]
 
 
 def aggregate(log_probabilities: np.ndarray, utterance: np.ndarray, how: str) -> np.ndarray:

@@ -1,48 +1,45 @@
 """Promoting a study's trial to a registered model, as champion or challenger.
 
-A version is compared with the present champion by pooled validation UAR, and only under the same protocol; test
+A version is compared with the present champion on the validation speakers, and only under the same protocol; test
 speakers have no say. They are scored here, once for each promoted trial.
 """
 
 import re
-import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
 import optuna
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Run, RunTag
+from mlflow.entities import Run
 from optuna.trial import TrialState
 
 from ..config import Project
-from ..errors import RegistryError
+from ..errors import RegistryError, UnknownNameError
 from ..prediction import Predictor
-from ..study import Prepared, refit, score_test_speakers, summarise
+from ..study import Prepared, refit, summarise
 from ..tracking import (
     MODEL_TAG,
+    SIDES,
     TRIAL_TAG,
-    draw_confusion,
     experiment_of,
     find_runs,
     log_predictor,
-    open_predictor,
-    score_metrics,
+    read_predictions,
+    score_on_test,
     tracking_errors,
-    write_predictions,
 )
+from .card import model_card
+from .verdict import RULES, Confirmed, Verdict, decide
 from .versions import CHAMPION, aliases_of, registered_name
 
 __all__ = ["Promotion", "promote"]
 
-CHALLENGER = "challenger"
 REFIT_TAG = "ser_tune.refit_of"
 """On a version with one network for all speakers: the model of the folds that it stems from."""
-VERSION_METRICS = tuple(
-    f"{side}_{metric}" for side in ("validation", "test") for metric in ("uar", "wa", "uar_fold_mean", "uar_fold_std")
-)
+_NUMBERS = ("uar", "uar_low", "uar_high", "wa", "wa_low", "wa_high", "uar_fold_mean", "uar_fold_std")
+VERSION_METRICS = (*(f"{side}_{number}" for side in SIDES for number in _NUMBERS), "optimism")
+"""Those that a version has as tags, where its run has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +68,8 @@ def promote(
     trial: int | None = None,
     name: str | None = None,
     with_refit: bool = False,
+    rule: str | None = None,
+    confirmed: Confirmed | None = None,
 ) -> Promotion:
     """Make a trial a version of a registered model.
 
@@ -82,13 +81,29 @@ def promote(
         trial: Which trial; None is the best.
         name: What to register it as; None is `ser-<corpus>-<model>`.
         with_refit: Register one network trained on all speakers instead of the folds' networks.
+        rule: When it becomes champion: `better`, `confident` or `always`; None is the study's `study.promotion`.
+        confirmed: What fresh seeds came to; the rule is then to have the highest lower bound.
 
     Raises:
         RegistryError: There is no such complete trial, or its model was not kept.
+        UnknownNameError: There is no such rule.
         StorageError: The tracking store fails.
     """
+    rule = rule or prepared.definition.config.study.promotion
+    if rule not in RULES:
+        raise UnknownNameError("promotion rule", rule, RULES)
     with tracking_errors(project.tracking_uri):
-        return _promote(client, project, prepared, study, trial=trial, name=name, with_refit=with_refit)
+        return _promote(
+            client,
+            project,
+            prepared,
+            study,
+            trial=trial,
+            name=name,
+            with_refit=with_refit,
+            rule=rule,
+            confirmed=confirmed,
+        )
 
 
 def _promote(
@@ -100,6 +115,8 @@ def _promote(
     trial: int | None,
     name: str | None,
     with_refit: bool,
+    rule: str,
+    confirmed: Confirmed | None,
 ) -> Promotion:
     config = prepared.definition.config
     name = name or registered_name(config.corpus.name, config.model.name)
@@ -120,19 +137,13 @@ def _promote(
             f"the model of trial {number} of study '{study.study_name}' was not kept; run the study with more "
             "--keep-models"
         )
-    metrics = _tested(client, run, model_id, prepared, project)
+    metrics = score_on_test(client, run, prepared, project)
     kind = REFIT_TAG if with_refit else MODEL_TAG
     if existing := client.search_model_versions(f"name = '{name}' and tags.`{kind}` = '{model_id}'"):
-        version = existing[0]
-        aliases = [key for key, value in aliases_of(client, name).items() if value == str(version.version)]
+        version = str(existing[0].version)
+        alias, reason = _judge_again(client, name, version, run, rule, confirmed)
         return Promotion(
-            name=name,
-            version=str(version.version),
-            alias=aliases[0] if aliases else "",
-            reason="it was registered before",
-            trial=number,
-            metrics=metrics,
-            created=False,
+            name=name, version=version, alias=alias, reason=reason, trial=number, metrics=metrics, created=False
         )
     networks, origin = str(len(prepared.folds)), {}
     if with_refit:
@@ -146,42 +157,66 @@ def _promote(
             name="refit",
             tags={TRIAL_TAG: str(number)},
         )
-        networks = f"1, trained on all speakers for {epochs} epochs"
-    fingerprint = prepared.protocol.fingerprint
-    alias, reason = _verdict(client, name, metrics["validation_uar"], fingerprint)
+        but = " but those held out" if prepared.definition.config.protocol.holdout else ""
+        networks = f"1, trained on all speakers{but} for {epochs} epochs"
+    verdict = decide(client, name, run, rule, confirmed)
+    read = {side: read_predictions(client, run.info.run_id, side) for side in SIDES}
+    predictions = {side: one for side, one in read.items() if one is not None}
     tags = {
         MODEL_TAG: model_id,
         **origin,
-        "fingerprint": fingerprint,
+        "fingerprint": prepared.protocol.fingerprint,
         "corpus": prepared.corpus.name,
         "study": study.study_name,
         "trial": str(number),
         "networks": networks,
         "emotions": " ".join(prepared.corpus.emotions),
         "normalisation_scope": prepared.protocol.facts["normalisation_scope"],
-        "verdict": reason,
-        **{key: f"{metrics[key]:.4f}" for key in VERSION_METRICS},
+        **_verdict_tags(verdict),
+        **{key: f"{metrics[key]:.4f}" for key in VERSION_METRICS if key in metrics},
     }
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)
-    version = client.create_model_version(
+    made = client.create_model_version(
         name,
         source=f"models:/{model_id}",
         run_id=run.info.run_id,
         model_id=model_id,
         tags=tags,
-        description=_card(prepared, metrics, networks),
+        description=model_card(prepared, metrics, predictions, networks, verdict),
     )
-    client.set_registered_model_alias(name, alias, str(version.version))
+    client.set_registered_model_alias(name, verdict.alias, str(made.version))
     return Promotion(
         name=name,
-        version=str(version.version),
-        alias=alias,
-        reason=reason,
+        version=str(made.version),
+        alias=verdict.alias,
+        reason=verdict.reason,
         trial=number,
         metrics=metrics,
         created=True,
     )
+
+
+def _judge_again(
+    client: MlflowClient, name: str, version: str, run: Run, rule: str, confirmed: Confirmed | None
+) -> tuple[str, str]:
+    """The alias of a version that was registered before, and why; it may have become champion since."""
+    aliases = [key for key, value in aliases_of(client, name).items() if value == version]
+    if CHAMPION in aliases:
+        return CHAMPION, "it was registered before"
+    verdict = decide(client, name, run, rule, confirmed)
+    if verdict.alias != CHAMPION:
+        return (aliases[0] if aliases else ""), f"it was registered before, and {verdict.reason}"
+    for key, value in _verdict_tags(verdict).items():
+        client.set_model_version_tag(name, version, key, value)
+    client.set_registered_model_alias(name, CHAMPION, version)
+    for alias in aliases:  # it is no challenger any more
+        client.delete_registered_model_alias(name, alias)
+    return CHAMPION, verdict.reason
+
+
+def _verdict_tags(verdict: Verdict) -> dict[str, str]:
+    return {**verdict.tags, "verdict": f"{verdict.alias}: {verdict.reason}"}
 
 
 def _complete_trial(study: optuna.Study, wanted: int | None) -> int:
@@ -198,25 +233,6 @@ def _complete_trial(study: optuna.Study, wanted: int | None) -> int:
     return wanted
 
 
-def _tested(client: MlflowClient, run: Run, model_id: str, prepared: Prepared, project: Project) -> dict[str, float]:
-    """The run's metrics with the test speakers' scores, which are computed where they are not there yet."""
-    if "test_uar" not in run.data.metrics:
-        held_out = score_test_speakers(prepared, open_predictor(f"models:/{model_id}"), project.cache)
-        emotions = prepared.corpus.emotions
-        now = int(time.time() * 1000)
-        with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
-            folder = Path(temporary)
-            write_predictions(folder / "test_predictions.csv", held_out, prepared.corpus)
-            draw_confusion(folder / "test_confusion.png", held_out, emotions, f"test, UAR {held_out.scores.uar:.3f}")
-            client.log_artifacts(run.info.run_id, str(folder))
-        metrics = [
-            Metric(key, value, now, 0) for key, value in score_metrics(held_out.scores, emotions, "test").items()
-        ]
-        client.log_batch(run.info.run_id, metrics=metrics, tags=[RunTag("ser_tune.promoted", "true")])
-        run = client.get_run(run.info.run_id)
-    return {key: value for key, value in run.data.metrics.items() if key.startswith(("validation_", "test_"))}
-
-
 def _refitted(
     run: Run, prepared: Prepared, study: optuna.Study, number: int, epochs: int, project: Project
 ) -> Predictor:
@@ -225,33 +241,3 @@ def _refitted(
     sampled = next(one.params for one in study.get_trials(deepcopy=False) if one.number == number)
     config = prepared.definition.trial(sampled | decided, seed=int(run.data.params["seed"]))
     return refit(prepared, config, epochs, project)
-
-
-def _verdict(client: MlflowClient, name: str, uar: float, fingerprint: str) -> tuple[str, str]:
-    """The alias of a new version, and why."""
-    aliases = aliases_of(client, name)
-    if CHAMPION not in aliases:
-        return CHAMPION, "there was no champion before"
-    present = client.get_model_version(name, aliases[CHAMPION])
-    score = float(present.tags.get("validation_uar", "nan"))
-    before = f"version {present.version}"
-    if present.tags.get("fingerprint") != fingerprint:
-        return CHALLENGER, f"the champion, {before}, was scored under another protocol; the two are not comparable"
-    if float(f"{uar:.4f}") > score:  # as tags have it: a score must not beat itself by what rounding took
-        return CHAMPION, f"its validation UAR {uar:.4f} beats the {score:.4f} of {before}"
-    return CHALLENGER, f"its validation UAR {uar:.4f} does not beat the {score:.4f} of the champion, {before}"
-
-
-def _card(prepared: Prepared, metrics: Mapping[str, float], networks: str) -> str:
-    """A version's description, Markdown."""
-    facts = "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in prepared.protocol.facts.items())
-    return (
-        f"Networks: {networks}\n\n"
-        "| side | UAR | WA | UAR over folds |\n|---|---|---|---|\n"
-        + "".join(
-            f"| {side} | {metrics[f'{side}_uar']:.4f} | {metrics[f'{side}_wa']:.4f} "
-            f"| {metrics[f'{side}_uar_fold_mean']:.4f} ± {metrics[f'{side}_uar_fold_std']:.4f} |\n"
-            for side in ("validation", "test")
-        )
-        + f"\nValidation chose the epoch and the trial; test speakers were scored after that.\n\nProtocol:\n\n{facts}\n"
-    )

@@ -1,18 +1,22 @@
 """Studies: what is searched, how a trial is scored, and who is told. Imports Optuna; knows nothing of MLflow."""
 
 from .definition import AnyStudy, StudyDefinition, define_study, options
-from .evaluation import HeldOut, refit, score_test_speakers
+from .evaluation import HeldOut, refit, score_holdout_speakers, score_test_speakers
+from .leaks import shared_texts
+from .objective import Objective
 from .observer import FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
 from .protocol import Protocol
-from .runner import Prepared, load_corpus, load_study, prepare, run_study, summarise
+from .runner import Prepared, Rerun, load_corpus, load_study, prepare, run_study, summarise
 from .storage import open_storage
 
 __all__ = [
     "AnyStudy",
     "FoldOutcome",
     "HeldOut",
+    "Objective",
     "Prepared",
     "Protocol",
+    "Rerun",
     "StudyDefinition",
     "StudyObserver",
     "StudyStart",
@@ -27,6 +31,8 @@ __all__ = [
     "prepare",
     "refit",
     "run_study",
+    "score_holdout_speakers",
     "score_test_speakers",
+    "shared_texts",
     "summarise",
 ]

@@ -1,5 +1,6 @@
 """The one look at the test speakers: for a promoted trial, with the networks that its folds trained."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +8,6 @@ import numpy as np
 import torch
 
 from ..config import Project
-from ..corpora import Corpus
 from ..errors import StudyError
 from ..features import FEATURE_SETS, corpus_features
 from ..metrics import Scores, score
@@ -17,7 +17,7 @@ from .objective import Objective, speaker_numbers
 from .observer import StudyObserver
 from .runner import Prepared
 
-__all__ = ["HeldOut", "refit", "score_test_speakers"]
+__all__ = ["HeldOut", "refit", "score_holdout_speakers", "score_test_speakers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class HeldOut:
 
 
 def refit(prepared: Prepared, config: AnyTrial, epochs: int, project: Project) -> Predictor:
-    """Train one network on all speakers.
+    """Train one network on all speakers, but for those that the study holds out.
 
     Args:
         prepared: The study that the configuration won.
@@ -55,10 +55,11 @@ def refit(prepared: Prepared, config: AnyTrial, epochs: int, project: Project) -
     training = config.training.model_copy(update={"epochs": epochs, "device": objective.device.type})
     whole = config.model_copy(update={"training": training})
     aggregation = prepared.definition.config.protocol.aggregation
+    held_out = prepared.definition.config.protocol.holdout
     fitted = fit(
         whole,
         objective.data(config.features),
-        np.arange(len(prepared.corpus.utterances)),
+        np.flatnonzero([one.speaker not in held_out for one in prepared.corpus.utterances]),
         np.arange(0),
         seed=fold_seed(config.seed, len(prepared.folds)),
         aggregation=aggregation,
@@ -77,27 +78,59 @@ def score_test_speakers(prepared: Prepared, predictor: Predictor, cache: Path) -
     Raises:
         StudyError: The predictor has another number of networks than the study has folds.
     """
-    corpus: Corpus = prepared.corpus
     if len(predictor.networks) != len(prepared.folds):
         raise StudyError(
             f"the model holds {len(predictor.networks)} networks; the study has {len(prepared.folds)} folds"
         )
-    settings = predictor.recipe.features
-    store = corpus_features(corpus, FEATURE_SETS.get(settings.name), settings, cache / "features")
-    features = UtteranceFeatures.of(store, torch.device("cpu"))
-    labels = np.array([corpus.emotions.index(one.emotion) for one in corpus.utterances])
-    speakers = speaker_numbers(corpus)
-    judged = []
-    for fold in prepared.folds:
-        scores, reader = predictor.log_probabilities(fold.number, features, fold.test, speakers)
-        judged.append(aggregate(scores, reader.plan.utterance, predictor.recipe.aggregation))
-    tested = np.concatenate([fold.test for fold in prepared.folds])
-    return HeldOut(
-        scores=score(
-            [(labels[fold.test], one.argmax(axis=1)) for fold, one in zip(prepared.folds, judged, strict=True)]
-        ),
-        utterances=tuple(corpus.utterances[one].id for one in tested),
-        fold=np.concatenate([np.full(len(fold.test), fold.number) for fold in prepared.folds]),
-        truth=labels[tested],
-        log_probabilities=np.concatenate(judged),
-    )
+    judge = _Judge(prepared, predictor, cache)
+    numbers = [fold.test for fold in prepared.folds]
+    return judge.held_out(numbers, [judge(fold.number, fold.test) for fold in prepared.folds])
+
+
+def score_holdout_speakers(prepared: Prepared, predictor: Predictor, cache: Path) -> HeldOut:
+    """Let all networks together judge the speakers that the study never saw; their probabilities are averaged.
+
+    Args:
+        prepared: A study with `protocol.holdout`.
+        predictor: Trained in it.
+        cache: The project's cache folder.
+    """
+    judge = _Judge(prepared, predictor, cache)
+    held_out = prepared.definition.config.protocol.holdout
+    numbers = np.flatnonzero([one.speaker in held_out for one in prepared.corpus.utterances])
+    mean = np.mean([np.exp(judge(number, numbers)) for number in range(len(predictor.networks))], axis=0)
+    return judge.held_out([numbers], [np.log(np.maximum(mean, np.finfo(np.float32).tiny))])
+
+
+class _Judge:
+    """Networks and the corpus that they judge."""
+
+    def __init__(self, prepared: Prepared, predictor: Predictor, cache: Path) -> None:
+        settings = predictor.recipe.features
+        store = corpus_features(prepared.corpus, FEATURE_SETS.get(settings.name), settings, cache / "features")
+        self._features = UtteranceFeatures.of(store, torch.device("cpu"))
+        self._corpus, self._predictor = prepared.corpus, predictor
+        self._speakers = speaker_numbers(prepared.corpus)
+
+    def __call__(self, network: int, utterances: np.ndarray) -> np.ndarray:
+        """What one network says of some utterances: log probabilities, shape (N, K)."""
+        scores, reader = self._predictor.log_probabilities(network, self._features, utterances, self._speakers)
+        return aggregate(scores, reader.plan.utterance, self._predictor.recipe.aggregation)
+
+    def held_out(self, numbers: Sequence[np.ndarray], judged: Sequence[np.ndarray]) -> HeldOut:
+        """Score what was said, fold by fold."""
+        corpus = self._corpus
+        labels = np.array([corpus.emotions.index(one.emotion) for one in corpus.utterances])
+        tested = np.concatenate(numbers)
+        return HeldOut(
+            scores=score(
+                [
+                    (labels[one], said.argmax(axis=1), self._speakers[one])
+                    for one, said in zip(numbers, judged, strict=True)
+                ]
+            ),
+            utterances=tuple(corpus.utterances[one].id for one in tested),
+            fold=np.repeat(np.arange(len(numbers)), [len(one) for one in numbers]),
+            truth=labels[tested],
+            log_probabilities=np.concatenate(judged),
+        )

@@ -4,7 +4,7 @@ Nothing here reads a test utterance: folds hand over their training and validati
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,8 @@ from ..corpora import Corpus
 from ..errors import AudioError, ConfigError, NonFiniteLossError
 from ..features import FEATURE_SETS, corpus_features
 from ..folds import Fold
-from ..metrics import score
-from ..prediction import SegmentReader, UtteranceFeatures, scaling_of_utterances
+from ..metrics import Scores, score
+from ..prediction import UtteranceFeatures, scaling_of_utterances
 from ..training import (
     AnyTrial,
     EpochReport,
@@ -30,6 +30,7 @@ from ..training import (
     recipe_of,
 )
 from .definition import StudyDefinition
+from .leaks import refuse_fitted_leaks, refuse_leaks
 from .observer import FoldOutcome, StudyObserver, TrialOutcome, TrialState
 from .pruning import step_of
 from .sampling import sample
@@ -70,7 +71,7 @@ class Objective:
         observer: StudyObserver,
         precision: str | None = None,
     ) -> None:
-        """Extract the features of the published configuration, and pick device and arithmetic.
+        """Extract the features of the published configuration, look for leaks, and pick device and arithmetic.
 
         Args:
             definition: What to train and what varies.
@@ -83,6 +84,7 @@ class Objective:
         Raises:
             AudioError: A recording cannot be used.
             ConfigError: The device is not there.
+            LeakError: Something of held-out speakers would reach training.
         """
         self.definition, self.corpus, self.folds = definition, corpus, folds
         self._cache, self._observer = cache, observer
@@ -91,6 +93,9 @@ class Objective:
         self._speakers = speaker_numbers(corpus)
         self.device = pick_device(definition.config.training.device)
         base = definition.trial({})
+        data = self.data(base.features)
+        refuse_leaks(corpus, folds, self._sounds)
+        refuse_fitted_leaks(base, data, folds)
         self.precision = precision or self._measured_precision(base)
 
     def __call__(self, trial: optuna.Trial) -> float:
@@ -117,7 +122,7 @@ class Objective:
                 config=config,
                 sampled=sampled,
                 folds=tuple(done),
-                scores=score([(one.truth, one.fitted.validation.argmax(axis=1)) for one in done]) if done else None,
+                scores=self.scores(done) if done else None,
                 seconds=time.perf_counter() - started,
                 reason=reason,
             )
@@ -162,6 +167,10 @@ class Objective:
                     f"median rule: running UAR {running:.3f} in fold {fold.number}, epoch {report.epoch}"
                 )
 
+        return self.train_fold(config, fold, on_epoch)
+
+    def train_fold(self, config: AnyTrial, fold: Fold, on_epoch: Callable[[EpochReport], None]) -> FoldOutcome:
+        """Train one fold of a concrete configuration."""
         fitted = fit(
             config,
             self.data(config.features),
@@ -172,6 +181,12 @@ class Objective:
             on_epoch=on_epoch,
         )
         return FoldOutcome(fold=fold, fitted=fitted, truth=self._labels[fold.validation])
+
+    def scores(self, done: Sequence[FoldOutcome]) -> Scores:
+        """Of the validation utterances of these folds."""
+        return score(
+            [(one.truth, one.fitted.validation.argmax(axis=1), self._speakers[one.fold.validation]) for one in done]
+        )
 
     def data(self, settings: FeatureSettings) -> TrainingData:
         """The corpus with these features, extracted where the cache does not have them."""
@@ -186,6 +201,7 @@ class Objective:
             )
             self._loaded.clear()  # one at a time: a search over feature settings must not pile them up
             self._loaded[key] = UtteranceFeatures.of(store, self.device)
+            self._sounds = store.sounds
         return TrainingData(
             features=self._loaded[key],
             labels=self._labels,
@@ -207,7 +223,7 @@ class Objective:
         scalings = scaling_of_utterances(
             data.features.moments, base.normalisation, train=scaling, speakers=data.speakers
         )
-        reader = SegmentReader(data.features, train, base.segments, *scalings, overlap=True)
-        segments = reader.gather(np.arange(min(base.training.batch_size, len(reader))))
+        reader = recipe.reader(data.features, train, *scalings, overlap=True)
+        inputs = reader.gather(np.arange(min(base.training.batch_size, len(reader))))
         network = recipe.build_network().to(self.device)
-        return pick_precision(base.training.precision, self.device, network, segments)
+        return pick_precision(base.training.precision, self.device, network, inputs)

@@ -34,6 +34,12 @@ class StudyStart:
     """Upper bound of what the models of one trial take on disk."""
     finished: Mapping[int, TrialState]
     """Trials of earlier sessions."""
+    confirms: str
+    """The `study_id` of the study whose configurations are trained again here; empty for any other study."""
+    device: str
+    """Where it trains, in words; empty where nothing is left to train."""
+    notes: Sequence[str]
+    """What readers of the scores should know of the corpus."""
     before: "StudySummary"
     """What earlier sessions came to."""
 

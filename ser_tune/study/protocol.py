@@ -9,10 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..corpora import Corpus
+from ..errors import ProtocolError
 from ..folds import Fold
 from .definition import AnyStudy
 
 __all__ = ["Protocol"]
+
+LONGEST_FACT = 4000
+"""Characters; MLflow's tags take 8,000 at most, and cut what is longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +35,22 @@ class Protocol:
             corpus: Its content and classes count.
             folds: Who validates and who is tested count.
         """
-        sides = [f"{'+'.join(fold.validation_speakers)}/{'+'.join(fold.test_speakers)}" for fold in folds]
+        # What was merged into an emotion that is not kept, or into itself, is as if it was never written
+        merged = sorted(
+            (one, other) for one, other in corpus.merge.items() if other in corpus.emotions and one != other
+        )
+        # Sorted, because the order in which folds are trained means nothing
+        sides = sorted(f"{'+'.join(fold.validation_speakers)}/{'+'.join(fold.test_speakers)}" for fold in folds)
         return cls(
             facts={
                 "score": "pooled validation UAR, utterance level",
                 "corpus": corpus.name,
                 "corpus_digest": corpus.digest,
                 "emotions": " ".join(corpus.emotions),
-                "folds": f"{len(folds)}: validation/test {' '.join(sides)}",
+                "merged": " ".join(f"{one}={other}" for one, other in merged) or "none",
+                "styles": " ".join(corpus.styles) or "not told apart",
+                "folds": f"{len(folds)}: validation/test {_short(' '.join(sides))}",
+                "holdout": " ".join(sorted(set(config.protocol.holdout))) or "none",
                 "normalisation_scope": config.normalisation.scope
                 + (" (transductive)" if config.normalisation.scope == "speaker" else ""),
                 "aggregation": config.protocol.aggregation,
@@ -51,6 +63,19 @@ class Protocol:
         """Twelve hexadecimal digits."""
         return hashlib.sha256(json.dumps(dict(self.facts), sort_keys=True).encode()).hexdigest()[:12]
 
+    def refuse_other(self, other: "Protocol", what: str) -> None:
+        """Raise where scores of another protocol would be set beside ours.
+
+        Args:
+            other: The other protocol.
+            what: What was to be done, to open the message with.
+
+        Raises:
+            ProtocolError: They differ; the message says in what.
+        """
+        if differences := self.differences(other.facts):
+            raise ProtocolError(f"{what}: their protocols differ: {differences}")
+
     def differences(self, other: Mapping[str, str]) -> str:
         """How another study's facts differ, in words; empty where they do not."""
         return "; ".join(
@@ -58,3 +83,8 @@ class Protocol:
             for name in sorted(set(self.facts) | set(other))
             if self.facts.get(name) != other.get(name)
         )
+
+
+def _short(text: str) -> str:
+    """The text, or where MLflow would cut it, a hash that stands for it."""
+    return text if len(text) <= LONGEST_FACT else f"SHA-256 {hashlib.sha256(text.encode()).hexdigest()}"

@@ -3,18 +3,20 @@
 import json
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import optuna
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from ..config import Project, flatten
+from ..config import Project, Value, flatten
 from ..corpora import CORPORA, Corpus
 from ..errors import StudyError
 from ..folds import Fold, speaker_folds
+from ..training import describe_device
 from .definition import StudyDefinition
+from .leaks import shared_texts
 from .objective import FAILURES, Objective
 from .observer import StudyObserver, StudyStart, StudySummary
 from .observer import TrialState as State
@@ -23,7 +25,7 @@ from .pruning import build_pruner
 from .sampling import build_sampler
 from .storage import fail_dead_trials, open_storage, storage_errors
 
-__all__ = ["Prepared", "load_corpus", "load_study", "prepare", "run_study", "summarise"]
+__all__ = ["Prepared", "Rerun", "load_corpus", "load_study", "prepare", "run_study", "summarise"]
 
 RESUMABLE = ("config.name", "config.corpus.data", "config.study.")
 """Settings, and sections, that may differ when a study goes on: they do not change what a trial is."""
@@ -36,6 +38,8 @@ class Prepared:
     definition: StudyDefinition
     corpus: Corpus
     folds: Sequence[Fold]
+    """Those to train: all of the protocol's, or the first of them where `protocol.fold_limit` says so."""
+    folds_of_protocol: int
     protocol: Protocol
 
     def refuse_other_protocol(self, study: optuna.Study) -> None:
@@ -48,15 +52,32 @@ class Prepared:
             raise StudyError(f"study '{study.study_name}' ran under another protocol: {differences}")
 
 
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """Configurations that an earlier study found, to be trained again on seeds of their own."""
+
+    study_id: str
+    """The earlier study's."""
+    queue: Sequence[Mapping[str, Value]]
+    """The sampled values of every trial, in order."""
+
+
 def load_corpus(definition: StudyDefinition, project: Project) -> Corpus:
     """Read the corpus that a study names.
 
     Raises:
         CorpusError: The corpus is missing or mislabelled.
     """
-    settings = definition.config.corpus
-    emotions = definition.config.protocol.emotions
-    return Corpus.load(CORPORA.get(settings.name), settings.data, project.cache, emotions=emotions)
+    settings, protocol = definition.config.corpus, definition.config.protocol
+    return Corpus.load(
+        CORPORA.get(settings.name),
+        settings.data,
+        project.cache,
+        task=settings.task,
+        emotions=protocol.emotions,
+        styles=protocol.styles,
+        merge=None if protocol.merge is None else dict(one.split("=") for one in protocol.merge),
+    )
 
 
 def prepare(definition: StudyDefinition, project: Project) -> Prepared:
@@ -66,17 +87,21 @@ def prepare(definition: StudyDefinition, project: Project) -> Prepared:
         CorpusError: The corpus is missing, mislabelled, or too small for its folds.
     """
     config, corpus = definition.config, load_corpus(definition, project)
-    folds = speaker_folds(corpus, config.protocol.folds)
-    return Prepared(definition, corpus, folds, Protocol.of(config, corpus, folds))
+    folds = speaker_folds(corpus, config.protocol.folds, holdout=config.protocol.holdout)
+    trained = folds[: config.protocol.fold_limit]
+    return Prepared(definition, corpus, trained, len(folds), Protocol.of(config, corpus, trained))
 
 
-def run_study(prepared: Prepared, project: Project, observer: StudyObserver) -> StudySummary:
+def run_study(
+    prepared: Prepared, project: Project, observer: StudyObserver, *, rerun: Rerun | None = None
+) -> StudySummary:
     """Run a study until it has as many trials as asked for.
 
     Args:
         prepared: What to run.
         project: Where things are.
         observer: Is told of everything.
+        rerun: What its trials are, where they are not to be searched for.
 
     Returns:
         How it ended; `interrupted` after Ctrl-C, which leaves every finished trial as it is.
@@ -103,6 +128,8 @@ def run_study(prepared: Prepared, project: Project, observer: StudyObserver) -> 
                 precision=None if stored is None else stored.user_attrs.get("precision"),
             )
         study = _open(prepared, storage)
+        if rerun is not None:
+            _enqueue_rerun(study, rerun)
         observer.study_started(
             StudyStart(
                 definition=definition,
@@ -112,7 +139,10 @@ def run_study(prepared: Prepared, project: Project, observer: StudyObserver) -> 
                 protocol=prepared.protocol,
                 trials_to_run=max(0, to_run),
                 largest_trial_bytes=largest,
+                confirms="" if rerun is None else rerun.study_id,
                 finished=_finished(study),
+                device="" if objective is None else describe_device(objective.device),
+                notes=[note for note in [shared_texts(prepared.corpus)] if note],
                 before=summarise(study),
             )
         )
@@ -147,9 +177,29 @@ def _search(study: optuna.Study, objective: Objective) -> bool:
     return False
 
 
+def _enqueue_rerun(study: optuna.Study, rerun: Rerun) -> None:
+    """Put all trials of a rerun in line that are not there yet.
+
+    Raises:
+        StudyError: The study was made for other configurations.
+    """
+    queue = [dict(one) for one in rerun.queue]
+    before = json.loads(study.user_attrs.get("queue", "[]"))
+    shared = min(len(before), len(queue))
+    if before[:shared] != queue[:shared]:
+        raise StudyError(
+            f"study '{study.study_name}' trains other configurations than those asked for: the earlier study's best "
+            "have changed, or there are more or fewer of them"
+        )
+    for values in queue[len(before) :]:
+        study.enqueue_trial(values)
+    study.set_user_attr("queue", json.dumps(max(before, queue, key=len)))
+
+
 def _enqueue_again(study: optuna.Study) -> None:
     """Have the study go on with the trial that it was ended in: no proposal is lost, the published one least."""
-    last = study.get_trials(deepcopy=False)[-1]
+    # Those still waiting in line, as all of a rerun's are, come after it
+    last = [one for one in study.get_trials(deepcopy=False) if one.state != TrialState.WAITING][-1]
     if last.state == TrialState.FAIL and not _is_counted(last):
         study.enqueue_trial(last.params or last.system_attrs.get("fixed_params", {}))
 

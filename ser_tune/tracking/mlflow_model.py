@@ -6,7 +6,9 @@ none, makes no difference. Nothing is unpickled.
 
 import hashlib
 import importlib
+import importlib.metadata
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -24,8 +26,20 @@ class SpeechEmotionModel(PythonModel):
     predictor: Any
 
     def load_context(self, context: Any) -> None:  # noqa: ANN401 - MLflow's own type is private
-        """Read the networks from the model's folder."""
+        """Read the networks from the model's folder.
+
+        Raises:
+            ModuleNotFoundError: A package is missing that brings a component which is not ser-tune's own.
+        """
         folder = Path(context.artifacts["predictor"])
+        for component, requirement in json.loads((folder / "plugins.json").read_text(encoding="utf-8")).items():
+            try:
+                importlib.metadata.version(requirement.partition("==")[0])
+            except importlib.metadata.PackageNotFoundError:
+                raise ModuleNotFoundError(
+                    f"this model needs the package {requirement}, which is not installed here: its {component} is "
+                    "defined there"
+                ) from None
         self.predictor = _own_package(folder / "code" / "ser_tune").Predictor.load(folder)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ANN401

@@ -22,36 +22,21 @@ from ..prediction import Predictor
 from ..study import StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
 from ..training import AnyTrial, recipe_of
 from .package import log_predictor
-from .report import curves, draw_confusion, held_out_of, score_metrics, write_predictions
+from .predictions import write_predictions
+from .report import curves, draw_confusion, held_out_of, score_metrics
+from .runs import BEST_TAG, CONFIRMS_TAG, MODEL_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG, find_runs, protocol_tags
 from .store import experiment_of, tracking_errors
 
-__all__ = ["MODEL_TAG", "STUDY_TAG", "TRIAL_TAG", "TrackingObserver", "find_runs"]
+__all__ = ["CONFIG_FILE", "PACKAGES", "STUDY_FILE", "TrackingObserver"]
 
-STUDY_TAG, TRIAL_TAG, MODEL_TAG = "ser_tune.study_id", "ser_tune.trial", "ser_tune.model_id"
+CONFIG_FILE, STUDY_FILE = "config.yaml", "study.json"
+"""A trial's concrete configuration, and the study that it belongs to: what it takes to train it again."""
 STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
 METRICS_PER_BATCH, PARAMS_PER_BATCH, DATASET_DIGEST = 1000, 100, 36
 """MLflow's limits."""
 PACKAGES = ("ser-tune", "torch", "torchvision", "librosa", "numpy", "scikit-learn", "optuna", "mlflow")
 HEADROOM = 1.05
 """Disk is estimated with a margin for pictures, tables and the file system's blocks."""
-
-
-def find_runs(client: MlflowClient, experiment_id: str, study_id: str) -> tuple[Run | None, dict[int, Run]]:
-    """A study's parent run, and its trials' runs by number."""
-    parent, trials = None, {}
-    token = None
-    while True:
-        page = client.search_runs(
-            [experiment_id], f"tags.`{STUDY_TAG}` = '{study_id}'", max_results=1000, page_token=token
-        )
-        for run in page:
-            if TRIAL_TAG in run.data.tags:
-                trials[int(run.data.tags[TRIAL_TAG])] = run
-            else:
-                parent = run
-        token = page.token
-        if not token:
-            return parent, trials
 
 
 P = ParamSpec("P")
@@ -141,11 +126,7 @@ class TrackingObserver(StudyObserver):
         run = self._client.create_run(
             self._experiment,
             run_name=start.definition.name,
-            tags={
-                **self._tags,
-                MLFLOW_RUN_NOTE: note,
-                **{f"protocol.{name}": value for name, value in start.protocol.facts.items()},
-            },
+            tags={**self._tags, MLFLOW_RUN_NOTE: note},
         )
         params = flatten(config.model_dump(mode="json", exclude={"search"})) | {
             f"search.{path}": str(span) for path, span in start.definition.search.items()
@@ -200,7 +181,8 @@ class TrackingObserver(StudyObserver):
         with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
             folder = Path(temporary)
             config = outcome.config.model_dump(mode="json")
-            (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+            (folder / CONFIG_FILE).write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+            (folder / STUDY_FILE).write_text(self._start.definition.as_json(), encoding="utf-8")
             if outcome.state == "COMPLETE" and outcome.scores is not None:
                 held_out = held_out_of(outcome.folds, corpus, outcome.scores)
                 write_predictions(folder / "validation_predictions.csv", held_out, corpus)
@@ -254,7 +236,7 @@ class TrackingObserver(StudyObserver):
         tags = []
         if summary.best is not None:
             metrics.append(Metric("best_validation_uar", summary.best[1], now, 0))
-            tags.append(RunTag("ser_tune.best_trial", str(summary.best[0])))
+            tags.append(RunTag(BEST_TAG, str(summary.best[0])))
         self._client.log_batch(self.parent_run_id, metrics=metrics, tags=tags)
         self._client.set_terminated(self.parent_run_id, "KILLED" if summary.interrupted else "FINISHED")
 
@@ -263,13 +245,18 @@ def _tags_of(start: StudyStart) -> dict[str, str]:
     """What every run of the study is tagged with: the study, its protocol, and the programs that run it."""
     tags = {
         STUDY_TAG: start.study_id,
-        "ser_tune.study": start.definition.name,
-        "ser_tune.fingerprint": start.protocol.fingerprint,
+        STUDY_NAME_TAG: start.definition.name,
         "ser_tune.corpus": start.corpus.name,
         "ser_tune.corpus_digest": start.corpus.digest,
+        "ser_tune.device": start.device,
         MLFLOW_SOURCE_NAME: "ser-tune",
+        **protocol_tags(start.protocol),
         **{f"version.{package}": version(package) for package in PACKAGES},
     }
+    if start.confirms:
+        tags[CONFIRMS_TAG] = start.confirms
+    if start.notes:
+        tags["ser_tune.notes"] = "; ".join(start.notes)
     if commit := get_git_commit(str(Path(__file__).parent)):
         tags[MLFLOW_GIT_COMMIT] = commit
     return tags

@@ -1,5 +1,6 @@
 """Making a self-contained MLflow model of a predictor: weights as safetensors, and the code that reads them."""
 
+import json
 import shutil
 import tempfile
 import warnings
@@ -15,6 +16,8 @@ from mlflow.types import ColSpec, DataType, Schema
 from mlflow.types.schema import Array
 
 from .. import errors
+from ..architectures import ARCHITECTURES
+from ..features import FEATURE_SETS
 from ..prediction import Prediction, Predictor, Recipe
 
 __all__ = ["LoadedModel", "log_predictor", "open_predictor"]
@@ -65,6 +68,8 @@ def log_predictor(
         package = Path(__file__).parents[1]
         shutil.copytree(package, folder / "code" / "ser_tune", ignore=shutil.ignore_patterns("__pycache__"))
         predictor.save(folder)
+        plugins = _plugins(predictor.recipe)
+        (folder / "plugins.json").write_text(json.dumps(plugins, indent=2), encoding="utf-8")
         target = Path(temporary) / "model"
         with warnings.catch_warnings():
             # MLflow would like an example to try the model on; a path that exists on no other machine is none
@@ -73,7 +78,10 @@ def log_predictor(
                 target,
                 python_model=str(Path(__file__).with_name("mlflow_model.py")),
                 artifacts={"predictor": str(folder)},
-                pip_requirements=[f"{one}=={version(one).partition('+')[0]}" for one in REQUIREMENTS],
+                pip_requirements=[
+                    *(f"{one}=={version(one).partition('+')[0]}" for one in REQUIREMENTS),
+                    *sorted(set(plugins.values())),
+                ],
                 signature=ModelSignature(inputs=INPUTS, outputs=outputs),
             )
         logged = client.create_logged_model(experiment_id, name=name, source_run_id=run_id, tags=tags)
@@ -82,14 +90,36 @@ def log_predictor(
     return str(logged.model_id)
 
 
+def _plugins(recipe: Recipe) -> dict[str, str]:
+    """What of a recipe the model's copy of ser_tune lacks: component, in words, to the pip requirement that has it."""
+    used = ((ARCHITECTURES, recipe.model.name), (FEATURE_SETS, recipe.features.name))
+    needed = {f"{catalogue.kind} '{name}'": catalogue.requirement(name) for catalogue, name in used}
+    return {component: requirement for component, requirement in needed.items() if requirement is not None}
+
+
 def open_predictor(uri: str) -> Predictor:
     """Load a predictor from any MLflow model URI, with the code that it carries.
 
     Args:
         uri: Such as `models:/ser-emodb-3d_acrnn@champion` or `models:/m-0123…`.
+
+    Raises:
+        RegistryError: A package that the model needs is missing or broken.
     """
-    predictor: Predictor = mlflow.pyfunc.load_model(uri).unwrap_python_model().predictor
+    try:
+        predictor: Predictor = mlflow.pyfunc.load_model(uri).unwrap_python_model().predictor
+    except ModuleNotFoundError as error:
+        raise errors.RegistryError(str(error)) from None
+    except Exception as error:
+        if not _is_ours(error):
+            raise
+        raise errors.RegistryError(str(error)) from None
     return predictor
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether it is a `SerTuneError`, of any copy of ser_tune: each has classes of its own."""
+    return "SerTuneError" in [kind.__name__ for kind in type(error).__mro__]
 
 
 class LoadedModel:
@@ -124,8 +154,7 @@ class LoadedModel:
         try:
             return self._predictor.predict(audio, sample_rate_hz=sample_rate_hz)
         except Exception as error:
-            # The copy has classes of its own, which nobody else can catch
-            if "SerTuneError" not in [kind.__name__ for kind in type(error).__mro__]:
+            if not _is_ours(error):
                 raise
             kind = errors.AudioError if type(error).__name__ == "AudioError" else errors.SerTuneError
             raise kind(str(error)) from None

@@ -1,9 +1,8 @@
-"""What a trial leaves in MLflow: metrics, the predictions table, the confusion matrix."""
+"""What a trial leaves in MLflow: metrics, curves, the confusion matrix."""
 
-import csv
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from ..corpora import Corpus
 from ..metrics import Scores, confusion
 from ..study import FoldOutcome, HeldOut
 
-__all__ = ["curves", "draw_confusion", "held_out_of", "score_metrics", "write_predictions"]
+__all__ = ["curves", "describe_score", "draw_confusion", "held_out_of", "score_metrics"]
 
 CURVES = ("train_loss", "validation_loss", "validation_uar", "validation_wa", "learning_rate", "seconds")
 _FOREIGN = re.compile(r"[^\w .-]")
@@ -27,16 +26,34 @@ def score_metrics(scores: Scores, emotions: Sequence[str], side: str) -> dict[st
         scores: Of one side.
         emotions: Names of the classes.
         side: Prefix: `validation`, `test`, or `partial_validation` where not all folds are in.
+
+    Returns:
+        Without the ends of intervals that are not known.
     """
+    intervals = {"uar": scores.uar_interval, "wa": scores.wa_interval}
     return {
         f"{side}_uar": scores.uar,
         f"{side}_wa": scores.wa,
+        **{f"{side}_{name}_low": one.low for name, one in intervals.items() if one.known},
+        **{f"{side}_{name}_high": one.high for name, one in intervals.items() if one.known},
         f"{side}_uar_fold_mean": scores.fold_uar_mean,
         f"{side}_uar_fold_std": scores.fold_uar_std,
         f"{side}_wa_fold_mean": scores.fold_wa_mean,
         f"{side}_wa_fold_std": scores.fold_wa_std,
         **{f"{side}_recall/{_FOREIGN.sub('_', emotions[label])}": recall for label, recall in scores.recalls.items()},
     }
+
+
+def describe_score(metrics: Mapping[str, float], name: str) -> str:
+    """A score with its 95 % interval, as every table shows it.
+
+    >>> describe_score({"test_uar": 0.7, "test_uar_low": 0.6, "test_uar_high": 0.78}, "test_uar")
+    '0.7000 [0.600, 0.780]'
+    """
+    if name not in metrics:
+        return ""
+    low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
+    return f"{metrics[name]:.4f}" + ("" if low is None or high is None else f" [{low:.3f}, {high:.3f}]")
 
 
 def curves(folds: Sequence[FoldOutcome]) -> Iterator[Metric]:
@@ -59,18 +76,6 @@ def held_out_of(folds: Sequence[FoldOutcome], corpus: Corpus, scores: Scores) ->
         truth=np.concatenate([one.truth for one in folds]),
         log_probabilities=np.concatenate([one.fitted.validation for one in folds]),
     )
-
-
-def write_predictions(path: Path, held_out: HeldOut, corpus: Corpus) -> None:
-    """A table with a row for each held-out utterance: who, what, which fold, and every probability."""
-    by_id = {one.id: one for one in corpus.utterances}
-    with path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["utterance", "speaker", "fold", "emotion", "predicted", *corpus.emotions])
-        for name, fold, row in zip(held_out.utterances, held_out.fold, held_out.log_probabilities, strict=True):
-            predicted = corpus.emotions[int(row.argmax())]
-            one = by_id[name]
-            table.writerow([name, one.speaker, fold, one.emotion, predicted, *(f"{p:.6f}" for p in np.exp(row))])
 
 
 def draw_confusion(path: Path, held_out: HeldOut, emotions: Sequence[str], title: str) -> None:

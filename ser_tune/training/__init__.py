@@ -1,17 +1,21 @@
 """Fitting one fold's network, and what belongs to it: losses, augmentation, devices."""
 
-from .device import pick_device, pick_precision
-from .fit import AnyTrial, EpochReport, FittedNetwork, TrainingData, fit, fold_seed, recipe_of
+from .device import describe_device, pick_device, pick_precision
+from .fit import EpochReport, FittedNetwork, fit, fold_seed, recipe_of
 from .losses import LOSSES
+from .statistics import AnyTrial, FoldStatistics, TrainingData, fold_statistics
 
 __all__ = [
     "LOSSES",
     "AnyTrial",
     "EpochReport",
     "FittedNetwork",
+    "FoldStatistics",
     "TrainingData",
+    "describe_device",
     "fit",
     "fold_seed",
+    "fold_statistics",
     "pick_device",
     "pick_precision",
     "recipe_of",

@@ -1,21 +1,25 @@
 """What is done to training segments: SpecAugment, and mixup from torchvision."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from ..config import AugmentationSettings
 
-__all__ = ["mixer", "specaugment"]
+__all__ = ["Mixer", "mixer", "specaugment"]
+
+Mixer: TypeAlias = Callable[[Sequence[Tensor], Tensor], tuple[tuple[Tensor, ...], Tensor]]
 
 
-def specaugment(segments: Tensor, settings: AugmentationSettings) -> Tensor:
+def specaugment(segments: Tensor, settings: AugmentationSettings, lengths: Tensor | None = None) -> Tensor:
     """Set random bands of frequencies and of frames to 0, the mean of standardised features.
 
     Args:
         segments: Shape (B, C, F, T).
         settings: Number and largest width of the masks; widths are uniform from 0.
+        lengths: Frames of each utterance, shape (B,), where T is only the longest's; masks of time keep within them.
 
     Returns:
         A masked copy; the same band is masked in all channels. Park et al. 2019, arXiv 1904.08779.
@@ -24,21 +28,32 @@ def specaugment(segments: Tensor, settings: AugmentationSettings) -> Tensor:
     for axis, widest in ((2, settings.frequency_mask), (3, settings.time_mask)):
         size = segments.shape[axis]
         draws = torch.rand(2, settings.masks, len(segments), 1, device=segments.device)
-        width = draws[0] * widest * size
-        start = draws[1] * (size - width)
+        extent = size if lengths is None or axis == 2 else lengths[:, None]
+        width = draws[0] * widest * extent
+        start = draws[1] * (extent - width)
         position = torch.arange(size, device=segments.device) + 0.5  # the middle, or the first would never be masked
         masked = ((position >= start) & (position < start + width)).any(dim=0)
         keep = keep & ~masked.view(len(segments), 1, *((size, 1) if axis == 2 else (1, size)))
     return segments * keep
 
 
-def mixer(settings: AugmentationSettings, n_classes: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None:
-    """Mixup as settings ask for it: from segments (B, C, F, T) and labels (B,) to mixed segments and targets (B, K)."""
+def mixer(settings: AugmentationSettings, n_classes: int) -> Mixer | None:
+    """Mixup as settings ask for it.
+
+    Returns:
+        A function from a network's inputs, segments (B, C, F, T) and perhaps lengths (B,), and labels (B,) to mixed
+        inputs and targets (B, K).
+    """
     if not settings.mixup:
         return None
     from torchvision.transforms import v2  # takes 2 s, and most trials do without
 
-    mixup: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = v2.MixUp(
-        alpha=settings.mixup_alpha, num_classes=n_classes
-    )
-    return mixup
+    mixup = v2.MixUp(alpha=settings.mixup_alpha, num_classes=n_classes)
+
+    def mix(inputs: Sequence[Tensor], labels: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+        segments, *lengths = inputs
+        mixed, targets = mixup(segments, labels)
+        # MixUp mixes a segment with the one before it, batch.roll(1, 0): the mixture is as long as the longer of both
+        return (mixed, *(torch.maximum(one, one.roll(1, 0)) for one in lengths)), targets
+
+    return mix

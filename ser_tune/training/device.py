@@ -1,13 +1,14 @@
 """Where to train, and in which arithmetic."""
 
 import time
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 
 from ..errors import ConfigError
 
-__all__ = ["pick_device", "pick_precision"]
+__all__ = ["describe_device", "pick_device", "pick_precision"]
 
 WORTHWHILE = 1.15
 """bfloat16 must be this much faster than float32 to be chosen: a measurement can err by a tenth."""
@@ -31,14 +32,21 @@ def pick_device(setting: str) -> torch.device:
     return torch.device(setting)
 
 
-def pick_precision(setting: str, device: torch.device, network: nn.Module, segments: torch.Tensor) -> str:
+def describe_device(device: torch.device) -> str:
+    """What decides, besides versions and seeds, how training's sums are rounded: the same words, the same numbers."""
+    if device.type == "cuda":
+        return f"cuda {torch.cuda.get_device_name(device)}"
+    return f"{device.type} {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
+
+
+def pick_precision(setting: str, device: torch.device, network: nn.Module, inputs: Sequence[torch.Tensor]) -> str:
     """The arithmetic that a setting asks for; `auto` times a few training steps.
 
     Args:
         setting: `auto`, `float32` or `bfloat16`.
         device: Where to train.
         network: A network of the kind to be trained; left as it was.
-        segments: A batch of the size to be trained with, (B, C, F, T).
+        inputs: A batch of the size to be trained with: segments (B, C, F, T), and what else the network takes.
     """
     if setting != "auto":
         return setting
@@ -48,7 +56,7 @@ def pick_precision(setting: str, device: torch.device, network: nn.Module, segme
         return "float32"
     before, training = {name: tensor.clone() for name, tensor in network.state_dict().items()}, network.training
     try:
-        seconds = {name: _step_seconds(network, segments, name) for name in ("float32", "bfloat16")}
+        seconds = {name: _step_seconds(network, inputs, name) for name in ("float32", "bfloat16")}
     finally:
         network.load_state_dict(before)
         network.zero_grad()
@@ -56,16 +64,17 @@ def pick_precision(setting: str, device: torch.device, network: nn.Module, segme
     return "bfloat16" if seconds["float32"] > WORTHWHILE * seconds["bfloat16"] else "float32"
 
 
-def _step_seconds(network: nn.Module, segments: torch.Tensor, precision: str) -> float:
+def _step_seconds(network: nn.Module, inputs: Sequence[torch.Tensor], precision: str) -> float:
     """The faster of two forward and backward passes, after one that warms up."""
     network.train()
+    kind = inputs[0].device.type
     times = []
     for _ in range(3):
         start = time.perf_counter()
-        with torch.autocast(segments.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            loss = network(segments).float().square().mean()
+        with torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16"):
+            loss = network(*inputs).float().square().mean()
         loss.backward()
-        if segments.device.type == "cuda":
+        if kind == "cuda":
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
     return min(times[1:])

@@ -4,44 +4,27 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from ..architectures import ARCHITECTURES
-from ..config import FeatureSettings, LossSettings, ModelSettings, OptimizerSettings, TrialConfig
+from ..config import OptimizerSettings
 from ..errors import NonFiniteLossError
 from ..features import Scaling
 from ..metrics import uar, wa
 from ..prediction import (
     Recipe,
-    SegmentReader,
-    UtteranceFeatures,
     aggregate,
-    scaling_of_utterances,
     segment_log_probabilities,
 )
 from .augmentation import mixer, specaugment
 from .losses import LOSSES
+from .statistics import AnyTrial, TrainingData, fold_statistics
 
-__all__ = ["AnyTrial", "EpochReport", "FittedNetwork", "TrainingData", "fit", "fold_seed", "recipe_of"]
-
-AnyTrial: TypeAlias = TrialConfig[ModelSettings, FeatureSettings, LossSettings]
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingData:
-    """A corpus as training sees it."""
-
-    features: UtteranceFeatures
-    labels: np.ndarray
-    """Class of each utterance, shape (U,), int64."""
-    speakers: np.ndarray
-    """A number for each utterance's speaker, shape (U,), int64."""
-    emotions: tuple[str, ...]
-    """The name of each class."""
+__all__ = ["EpochReport", "FittedNetwork", "fit", "fold_seed", "recipe_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +107,12 @@ def fit(
         initialise(network, config.model)
     network.to(device)
 
-    scaling = data.features.moments.scaling(train, config.normalisation)
-    scalings = scaling_of_utterances(data.features.moments, config.normalisation, train=scaling, speakers=data.speakers)
-    reader = SegmentReader(data.features, train, config.segments, *scalings, overlap=True)
-    held_out = (
-        SegmentReader(data.features, validation, config.segments, *scalings, overlap=False) if len(validation) else None
-    )
+    statistics = fold_statistics(config, data, train)
+    scalings = (statistics.scalings, statistics.scaling_number)
+    reader = recipe.reader(data.features, train, *scalings, overlap=True)
+    held_out = recipe.reader(data.features, validation, *scalings, overlap=False) if len(validation) else None
     labels = torch.from_numpy(data.labels[train][reader.plan.utterance]).to(device)
-    counts = torch.bincount(labels, minlength=len(data.emotions)).float()
+    counts = torch.from_numpy(statistics.class_counts).to(device).float()
     loss_function = LOSSES.get(config.loss.name).build(config.loss, counts)
     mix = mixer(config.augmentation, len(data.emotions))
 
@@ -148,15 +129,16 @@ def fit(
         total = torch.zeros((), device=device)
         # Near-equal batches: a last batch of one segment would break batch norm
         for batch in np.array_split(shuffle.permutation(len(reader)), batches):
-            segments, target = reader.gather(batch), labels[torch.from_numpy(batch).to(device)]
+            inputs, target = reader.gather(batch), labels[torch.from_numpy(batch).to(device)]
             if config.augmentation.specaugment:
-                segments = specaugment(segments, config.augmentation)
+                segments, *lengths = inputs
+                inputs = (specaugment(segments, config.augmentation, *lengths), *lengths)
             if mix is None:
                 target = nn.functional.one_hot(target, len(data.emotions)).float()
             else:
-                segments, target = mix(segments, target)
+                inputs, target = mix(inputs, target)
             with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
-                logits = network(segments)
+                logits = network(*inputs)
             loss = loss_function(logits.float(), target)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -196,7 +178,7 @@ def fit(
     network.load_state_dict(kept)
     return FittedNetwork(
         network=network.cpu().eval(),
-        scaling=scaling if config.normalisation.scope == "train" else None,
+        scaling=statistics.train_scaling,
         epoch=kept_epoch,
         history=tuple(history),
         validation=kept_scores,

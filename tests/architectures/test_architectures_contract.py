@@ -17,11 +17,13 @@ TOO_SMALL = {
     "3d_acrnn": InputShape(3, 3, 64),
     "alex_net": InputShape(3, 62, 64),
     "fcn_attention": InputShape(3, 64, 62),
+    "fcn_gap": InputShape(3, 62, 64),
 }
 SMALLEST = {
     "3d_acrnn": InputShape(3, 4, 16),
     "alex_net": InputShape(3, 63, 63),
     "fcn_attention": InputShape(3, 63, 63),
+    "fcn_gap": InputShape(3, 63, 63),
 }
 
 
@@ -135,8 +137,8 @@ def test_the_smallest_segments_work_and_smaller_ones_are_refused(architecture: A
 
 
 @pytest.mark.parametrize("frames", [63, 100, 333])
-@pytest.mark.parametrize("name", ["3d_acrnn", "fcn_attention"])
-def test_attention_takes_utterances_of_any_length(name: str, frames: int) -> None:
+@pytest.mark.parametrize("name", ["3d_acrnn", "fcn_attention", "fcn_gap"])
+def test_some_networks_take_utterances_of_any_length(name: str, frames: int) -> None:
     network = _network(ARCHITECTURES.get(name)).eval()
     assert network(_segments(InputShape(3, 64, frames))).shape == (3, N_CLASSES)
 
@@ -161,9 +163,10 @@ def test_3d_acrnn_has_the_published_sizes() -> None:
     assert _size(network) == sum(sizes.values())
 
 
-def test_fcn_attention_is_alexnet_with_batch_norm_and_attention() -> None:
-    network = _published("fcn_attention", InputShape(1, 200, 300), 4)
-    convolutions = list(_layers(network, nn.Conv2d))
+@pytest.mark.parametrize("name", ["fcn_attention", "fcn_gap"])
+def test_fully_convolutional_networks_are_alexnet_with_batch_norm(name: str) -> None:
+    network = _published(name, InputShape(1, 200, 300), 4)
+    convolutions = list(_layers(network, nn.Conv2d))[:5]
     assert [(layer.out_channels, layer.kernel_size[0], layer.stride[0]) for layer in convolutions] == [
         (64, 11, 4),
         (192, 5, 1),
@@ -173,11 +176,24 @@ def test_fcn_attention_is_alexnet_with_batch_norm_and_attention() -> None:
     ]
     # At the input and after every convolution
     assert [layer.num_features for layer in _layers(network, nn.BatchNorm2d)] == [1, 64, 192, 384, 256, 256]
-    (attention,) = _layers(network, FrameAttention)
-    assert attention.score_scale == 0.3
     weights = 64 * 121 + 64 * 192 * 25 + 9 * (192 * 384 + 384 * 256 + 256 * 256)
     norms = 2 * (1 + 64 + 192 + 384 + 256 + 256)
-    assert _size(network) == weights + norms + (256 * 256 + 256 + 256) + (256 * 4 + 4)
+    head = {"fcn_attention": 256 * 256 + 256 + 256, "fcn_gap": 0}[name] + 256 * 4 + 4
+    assert _size(network) == weights + norms + head
+
+
+def test_fcn_attentions_scores_are_scaled_as_published() -> None:
+    (attention,) = _layers(_published("fcn_attention", InputShape(1, 200, 300), 4), FrameAttention)
+    assert attention.score_scale == 0.3
+
+
+def test_fcn_gap_averages_a_map_of_every_class() -> None:
+    network, segments = _network(ARCHITECTURES.get("fcn_gap")).eval(), _segments(InputShape(3, 100, 200))
+    maps = network.get_submodule("classifier")(
+        network.get_submodule("convolutions")(network.get_submodule("input_norm")(segments))
+    )
+    assert maps.shape == (3, N_CLASSES, 2, 5)
+    torch.testing.assert_close(network(segments), maps.mean(dim=(2, 3)))
 
 
 def test_scores_are_scaled_before_the_softmax() -> None:
@@ -196,3 +212,11 @@ def test_attention_to_equal_positions_is_their_value() -> None:
 
 def test_a_layer_has_at_least_one_unit() -> None:
     assert [scaled(256, width) for width in (1e-9, 0.25, 1.0, 1.5)] == [1, 64, 256, 384]
+
+
+def test_attention_leaves_out_what_is_not_real() -> None:
+    torch.manual_seed(0)
+    attention, positions = FrameAttention(4, 8, score_scale=0.3), torch.randn(2, 5, 4)
+    real = torch.tensor([[True, True, False, True, False], [True] * 5])
+    expected = torch.cat([attention(positions[:1, [0, 1, 3]]), attention(positions[1:])])
+    torch.testing.assert_close(attention(positions, real), expected)

@@ -62,7 +62,7 @@ def test_an_unknown_emotion_letter(call: Call, root: Path, emodb: Path) -> None:
 
 def test_fewer_speakers_than_folds(call: Call, root: Path, emodb: Path) -> None:
     told = call(root, "study", "--model", "alex_net", "--corpus", "emodb", "--data", emodb)
-    _refused(told, "has 6 speaker(s) (03, 08, 09, 10, 11, 12); 10 speaker-independent folds need at least 10")
+    _refused(told, "has 6 speaker(s) to fold (03, 08, 09, 10, 11, 12); 10 speaker-independent folds need at least 10")
     _nothing_stored(root)
 
 
@@ -71,7 +71,7 @@ def test_a_single_speaker(
 ) -> None:
     table = make_corpus(tmp_path / "one", ["ada"])
     told = call(root, "study", study_file, "--corpus", "manifest", "--data", table)
-    _refused(told, "has 1 speaker(s) (ada); 3 speaker-independent folds need at least 3")
+    _refused(told, "has 1 speaker(s) to fold (ada); 3 speaker-independent folds need at least 3")
 
 
 def _text(path: Path) -> None:
@@ -158,7 +158,10 @@ def test_a_bad_study_file(call: Call, root: Path, tmp_path: Path, text: str | No
     [
         (("study",), "no architecture given; pass --model NAME or a study file"),
         (("study", "--model", "resnet"), "unknown architecture 'resnet'; choose from: 3d_acrnn, alex_net, fcn_attent"),
-        (("study", "--model", "alex_net", "--corpus", "x"), "unknown corpus 'x'; choose from: demo, emodb, manifest"),
+        (
+            ("study", "--model", "alex_net", "--corpus", "x"),
+            "unknown corpus 'x'; choose from: crema_d, demo, emodb, iemocap, manif",
+        ),
         (("study", "--model", "alex_net", "--features", "x"), "unknown feature set 'x'; choose from: logmeldelta"),
         (("study", "--model", "alex_net", "--sampler", "x"), "study.sampler is 'x'; input should be 'tpe', 'random'"),
         (("study", "--model", "alex_net", "--pruner", "x"), "study.pruner is 'x'"),

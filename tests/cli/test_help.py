@@ -5,7 +5,11 @@ import os
 import subprocess
 import sys
 
-COMMANDS = ("study", "train", "extract", "promote", "models", "predict", "options", "ui")
+COMMANDS = (
+    *("study", "train", "reproduce", "confirm", "replay", "compare", "leaderboard", "promote", "models", "predict"),
+    *("extract", "corpus", "options", "ui"),
+)
+WIDTH = 160
 SCRIPT = """
 import contextlib, io, json, os, sys
 from ser_tune.cli import main
@@ -29,7 +33,7 @@ json.dump({"told": told, "heavy": heavy, "seconds": seconds}, sys.stdout)
 def test_every_command_has_help_that_imports_nothing_heavy() -> None:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, *COMMANDS],
-        env=os.environ | {"COLUMNS": "160", "NO_COLOR": "1"},
+        env=os.environ | {"COLUMNS": str(WIDTH), "NO_COLOR": "1"},
         capture_output=True,
         text=True,
         check=True,
@@ -44,4 +48,6 @@ def test_every_command_has_help_that_imports_nothing_heavy() -> None:
     for command, (code, text) in answer["told"].items():
         assert code == 0
         assert f"Usage: ser-tune {command}" in text
+        assert max(map(len, text.splitlines())) <= WIDTH
+        assert "…" not in text  # nothing is cut
         assert command in overview[1]

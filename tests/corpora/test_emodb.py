@@ -7,7 +7,8 @@ import pytest
 
 from ser_tune.audio import read_speech
 from ser_tune.corpora import Corpus
-from ser_tune.corpora.emodb import CORPUS, EMOTIONS, SPEAKERS, UTTERANCES, read
+from ser_tune.corpora.check import check_corpus
+from ser_tune.corpora.emodb import CORPUS, EMOTION_COUNTS, EMOTIONS, SPEAKER_COUNTS, read
 from ser_tune.errors import CorpusError
 
 REAL = Path(__file__).parents[3] / "shared" / "corpora" / "emodb"
@@ -28,11 +29,12 @@ def _files(folder: Path, *names: str) -> Path:
 
 
 def test_the_root_and_its_wav_folder_are_both_accepted(tmp_path: Path) -> None:
-    wav = _files(tmp_path / "wav", "03a01Fa.wav", "16b10Wb.wav", "._03a01Fa.wav", "notes.txt")
+    wav = _files(tmp_path / "wav", "03a01Fa.wav", "16b10Wb.WAV", "._03a01Fa.wav", "notes.txt")
+    _files(tmp_path / "silb", "hello.wav")
     assert read(tmp_path, tmp_path) == read(wav, tmp_path)
     first, second = read(tmp_path, tmp_path)
-    assert (first.id, first.speaker, first.emotion) == ("03a01Fa", "03", "happiness")
-    assert (second.id, second.speaker, second.emotion) == ("16b10Wb", "16", "anger")
+    assert (first.id, first.speaker, first.emotion, first.text) == ("03a01Fa", "03", "happiness", "a01")
+    assert (second.id, second.speaker, second.emotion, second.text) == ("16b10Wb", "16", "anger", "b10")
 
 
 def test_a_folder_without_recordings_is_refused(tmp_path: Path) -> None:
@@ -59,20 +61,21 @@ def test_a_name_off_the_scheme_is_refused(tmp_path: Path, name: str, message: st
 
 def test_the_real_corpus_has_its_known_counts(real: Path, tmp_path: Path) -> None:
     corpus = Corpus.load(CORPUS, real, tmp_path)
-    assert len(corpus.utterances) == UTTERANCES == 535
+    assert len(corpus.utterances) == 535
     assert corpus.emotions == tuple(sorted(EMOTIONS.values()))
-    assert corpus.speakers == SPEAKERS
-    assert Counter(utterance.emotion for utterance in corpus.utterances) == {
-        "anger": 127,
-        "boredom": 81,
-        "neutral": 79,
-        "happiness": 71,
-        "fear": 69,
-        "sadness": 62,
-        "disgust": 46,
-    }
-    counts = Counter(utterance.speaker for utterance in corpus.utterances)
-    assert [counts[speaker] for speaker in SPEAKERS] == [49, 58, 43, 38, 55, 35, 61, 69, 56, 71]
+    assert Counter(utterance.emotion for utterance in corpus.utterances) == EMOTION_COUNTS
+    assert Counter(utterance.speaker for utterance in corpus.utterances) == SPEAKER_COUNTS
+    assert len({utterance.text for utterance in corpus.utterances}) == 10
+    assert CORPUS.archive is not None
+    assert corpus.digest == CORPUS.archive.digest
+
+
+def test_nothing_is_wrong_with_the_real_corpus(real: Path, tmp_path: Path) -> None:
+    found = check_corpus(CORPUS, real, tmp_path)
+    assert found.ok
+    assert found.problems == ()
+    assert found.sample_rates_hz == {16_000: 535}
+    assert found.channels == {1: 535}
 
 
 def test_the_real_recordings_decode_to_their_known_length(real: Path, tmp_path: Path) -> None:

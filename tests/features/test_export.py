@@ -71,6 +71,11 @@ def test_training_segments_overlap_where_a_hop_is_set(corpus: Corpus, store: Fea
     np.testing.assert_array_equal(exported["s1"][0][2], store.frames[10:26].transpose(1, 2, 0))
 
 
+def test_whole_utterances_are_refused(corpus: Corpus, store: FeatureStore) -> None:
+    with pytest.raises(ConfigError, match=r"segments\.frames is none; an export holds segments of equal length"):
+        segments_by_speaker(corpus, store, SegmentSettings(frames=None))
+
+
 @pytest.fixture
 def exported(corpus: Corpus, store: FeatureStore) -> SpeakerSegments:
     return segments_by_speaker(corpus, store, SegmentSettings(frames=16))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from ser_tune.config import SegmentSettings
 from ser_tune.features import frame_numbers, plan_segments
@@ -24,6 +25,7 @@ SETTINGS = st.builds(
 @QUICK
 @given(LENGTHS, SETTINGS, st.booleans())
 def test_every_frame_of_every_utterance_is_covered(lengths: np.ndarray, wanted: SegmentSettings, overlap: bool) -> None:
+    assert wanted.frames is not None
     plan = plan_segments(lengths, wanted, overlap=overlap)
     for utterance, length in enumerate(lengths):
         covered = np.zeros(length, dtype=bool)
@@ -51,6 +53,7 @@ def test_segments_start_in_order_within_their_utterance(
 @given(LENGTHS, SETTINGS, st.booleans())
 def test_there_are_as_many_segments_as_hops_fit(lengths: np.ndarray, wanted: SegmentSettings, overlap: bool) -> None:
     frames = wanted.frames
+    assert frames is not None
     hop = min(wanted.hop_frames or frames, frames) if overlap else frames
     expected = [1 + int(np.ceil(max(length - frames, 0) / hop)) for length in lengths]
     plan = plan_segments(lengths, wanted, overlap=overlap)
@@ -62,6 +65,7 @@ def test_there_are_as_many_segments_as_hops_fit(lengths: np.ndarray, wanted: Seg
 def test_with_overlap_the_last_block_is_full_where_it_can_be(
     lengths: np.ndarray, wanted: SegmentSettings, overlap: bool
 ) -> None:
+    assert wanted.frames is not None
     plan = plan_segments(lengths, wanted.model_copy(update={"last_block": "overlap"}), overlap=overlap)
     full = plan.start + wanted.frames <= plan.length
     np.testing.assert_array_equal(full, plan.length >= wanted.frames)
@@ -72,6 +76,7 @@ def test_with_overlap_the_last_block_is_full_where_it_can_be(
 def test_frame_numbers_are_valid_and_real_ones_follow_one_another(
     lengths: np.ndarray, wanted: SegmentSettings, overlap: bool
 ) -> None:
+    assert wanted.frames is not None
     plan = plan_segments(lengths, wanted, overlap=overlap)
     which = np.arange(len(plan))[::-1]
     number, real = frame_numbers(plan, which, wanted)
@@ -119,3 +124,36 @@ def test_starts_by_hand() -> None:
     # Evaluation never overlaps, and a hop longer than a segment would leave frames out
     assert starts(overlap=False, hop_frames=10) == starts(overlap=False)
     assert starts(overlap=True, hop_frames=99) == starts(overlap=True)
+
+
+@QUICK
+@given(LENGTHS, st.sampled_from(("zero", "edge", "floor", "wrap")), st.integers(1, 60), st.booleans())
+def test_whole_utterances_are_one_segment_each(
+    lengths: np.ndarray, padding: Literal["zero", "edge", "floor", "wrap"], shortest_frames: int, overlap: bool
+) -> None:
+    wanted = SegmentSettings(frames=None, padding=padding)
+    plan = plan_segments(lengths, wanted, overlap=overlap)
+    np.testing.assert_array_equal(plan.utterance, np.arange(len(lengths)))
+    np.testing.assert_array_equal(plan.start, 0)
+    np.testing.assert_array_equal(plan.length, lengths)
+    number, real = frame_numbers(plan, np.arange(len(plan)), wanted, shortest_frames=shortest_frames)
+    # As wide as the longest needs, and every frame stands in its place
+    assert number.shape == real.shape == (len(lengths), max(shortest_frames, lengths.max()))
+    for row, length in enumerate(lengths):
+        np.testing.assert_array_equal(number[row, :length], np.arange(length))
+        assert real[row, :length].all()
+        assert real[row, length:].all() == (padding in ("edge", "wrap") or length == number.shape[1])
+    assert (number < lengths[:, None]).all()
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ({"hop_frames": 50}, "segments.hop_frames is 50, but segments.frames none leaves utterances whole"),
+        ({"last_block": "overlap"}, "segments.last_block is overlap, but segments.frames none leaves utterances whole"),
+    ],
+)
+def test_settings_about_cutting_are_refused_where_nothing_is_cut(written: dict[str, object], message: str) -> None:
+    assert SegmentSettings.model_validate({"frames": 100} | written)
+    with pytest.raises(ValidationError, match=message):
+        SegmentSettings.model_validate({"frames": None} | written)

@@ -1,5 +1,7 @@
 """The cache: extracted once, whole or not there, and never another corpus's or setting's features."""
 
+import hashlib
+import json
 import resource
 import subprocess
 import sys
@@ -12,12 +14,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from ser_tune.audio import read_speech
+from ser_tune.components import Catalogue
 from ser_tune.config import FeatureSettings
 from ser_tune.corpora import Corpus
 from ser_tune.errors import AudioError, StorageError
-from ser_tune.features import FEATURE_SETS, FeatureSet, FeatureStore, corpus_features
+from ser_tune.features import FEATURE_SETS, FeatureSet, FeatureStore, corpus_features, store
 
 MakeCorpus = Callable[..., Corpus]
 LOGSPEC = FEATURE_SETS.get("logspec")
@@ -46,31 +50,31 @@ def _folders(cache: Path) -> list[Path]:
 
 def test_features_are_those_of_the_recordings_in_order(make_corpus: MakeCorpus, tmp_path: Path) -> None:
     corpus = make_corpus(0.3, 0.1, 0.2)
-    store = corpus_features(corpus, LOGSPEC, SETTINGS, tmp_path / "cache")
-    assert store.lengths.tolist() == [26, 6, 16]
-    assert store.frames.shape == (48, 1, 20)
-    assert store.frames.dtype == np.float32
+    found = corpus_features(corpus, LOGSPEC, SETTINGS, tmp_path / "cache")
+    assert found.lengths.tolist() == [26, 6, 16]
+    assert found.frames.shape == (48, 1, 20)
+    assert found.frames.dtype == np.float32
     for number, one in enumerate(corpus.utterances):
         direct = LOGSPEC.extract(read_speech(one.path), SETTINGS)
-        stored = store.frames[store.offsets[number] : store.offsets[number + 1]]
+        stored = found.frames[found.offsets[number] : found.offsets[number + 1]]
         np.testing.assert_array_equal(stored.transpose(1, 2, 0), direct)
 
 
 def test_a_stretch_of_a_recording_is_cut_out_before(make_corpus: MakeCorpus, tmp_path: Path) -> None:
     corpus = make_corpus(0.3, 0.3)
     first = replace(corpus.utterances[0], start_s=0.1, end_s=0.2)
-    cut = replace(corpus, utterances=(first, corpus.utterances[1]), digest="another")
-    store = corpus_features(cut, LOGSPEC, SETTINGS, tmp_path / "cache")
+    cut = replace(corpus, utterances=(first, corpus.utterances[1]), audio_digest="another")
+    found = corpus_features(cut, LOGSPEC, SETTINGS, tmp_path / "cache")
     expected = LOGSPEC.extract(read_speech(first.path, start_s=0.1, end_s=0.2), SETTINGS)
-    np.testing.assert_array_equal(store.frames[: store.offsets[1]].transpose(1, 2, 0), expected)
+    np.testing.assert_array_equal(found.frames[: found.offsets[1]].transpose(1, 2, 0), expected)
 
 
 def test_features_are_mapped_into_memory_and_changes_stay_there(make_corpus: MakeCorpus, tmp_path: Path) -> None:
     corpus = make_corpus(0.1, 0.1)
-    store = corpus_features(corpus, LOGSPEC, SETTINGS, tmp_path / "cache")
-    assert isinstance(store.frames, np.memmap)
-    before = store.frames[0, 0, 0].item()
-    store.frames[0, 0, 0] = 123.0
+    found = corpus_features(corpus, LOGSPEC, SETTINGS, tmp_path / "cache")
+    assert isinstance(found.frames, np.memmap)
+    before = found.frames[0, 0, 0].item()
+    found.frames[0, 0, 0] = 123.0
     again = corpus_features(corpus, LOGSPEC, SETTINGS, tmp_path / "cache")
     assert again.frames[0, 0, 0] == before != 123.0
 
@@ -87,7 +91,7 @@ def test_what_is_in_the_cache_is_not_extracted_again(make_corpus: MakeCorpus, tm
     assert told == [(1, 2), (2, 2)]
 
 
-@pytest.mark.parametrize("change", ["a setting", "the feature set", "the corpus"])
+@pytest.mark.parametrize("change", ["a setting", "the feature set", "the recordings"])
 def test_whatever_changes_the_features_is_another_entry(change: str, make_corpus: MakeCorpus, tmp_path: Path) -> None:
     corpus, cache = make_corpus(0.1, 0.1), tmp_path / "cache"
     corpus_features(corpus, LOGSPEC, SETTINGS, cache)
@@ -103,13 +107,91 @@ def test_whatever_changes_the_features_is_another_entry(change: str, make_corpus
     assert len(_folders(cache)) == 2
 
 
+def test_labels_do_not_change_the_features(make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    corpus, counting, cache = make_corpus(0.1, 0.1), _Counting(), tmp_path / "cache"
+    corpus_features(corpus, counting.feature_set(), SETTINGS, cache)
+    relabelled = replace(
+        corpus, utterances=tuple(replace(one, speaker="x") for one in corpus.utterances), digest="another"
+    )
+    corpus_features(relabelled, counting.feature_set(), SETTINGS, cache)
+    assert counting.count == 2
+
+
+def test_another_version_of_a_plug_in_is_another_entry(
+    make_corpus: MakeCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus, counting, cache = make_corpus(0.1, 0.1), _Counting(), tmp_path / "cache"
+    for package, entries in (("tiny==1.0", 1), ("tiny==1.1", 2), ("tiny==1.0", 2), ("other==1.0", 3), (None, 4)):
+        monkeypatch.setattr(Catalogue, "requirement", lambda catalogue, name, package=package: package)
+        corpus_features(corpus, counting.feature_set(), SETTINGS, cache)
+        assert (len(_folders(cache)), counting.count) == (entries, 2 * entries)
+
+
+def _written(path: Path, sound: np.ndarray, rate_hz: int = 16_000, **how: str) -> Path:
+    soundfile.write(path, sound, rate_hz, **how)
+    return path
+
+
+def test_a_sound_has_one_hash_in_every_container(make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    corpus = make_corpus(0.1, 0.1)
+    sound, _ = soundfile.read(corpus.utterances[0].path)
+    same = [
+        corpus.utterances[0].path,
+        _written(tmp_path / "a.flac", sound),
+        _written(tmp_path / "b.wav", sound, subtype="PCM_24"),
+        _written(tmp_path / "c.wav", sound, subtype="FLOAT"),
+        _written(tmp_path / "d.wav", sound, format="AIFF"),
+        _written(tmp_path / "e.wav", np.stack([sound, sound], axis=1)),
+        _written(tmp_path / "f.wav", np.concatenate([np.ones(1600), sound, np.ones(1600)])),  # cut out, below
+    ]
+    other = [
+        corpus.utterances[1].path,
+        _written(tmp_path / "g.wav", sound[:-1]),
+        _written(tmp_path / "h.wav", 0.5 * sound),
+        _written(tmp_path / "i.wav", np.stack([sound, 0 * sound], axis=1)),
+        _written(tmp_path / "j.wav", sound, 16_001),
+    ]
+    utterances = [replace(corpus.utterances[0], id=path.name, path=path) for path in [*same, *other]]
+    utterances[6] = replace(utterances[6], start_s=0.1, end_s=0.2)
+    mixed = replace(corpus, utterances=tuple(utterances), audio_digest="mixed")
+    sounds = corpus_features(mixed, LOGSPEC, SETTINGS, tmp_path / "cache").sounds
+    assert len(sounds) == len(utterances)
+    assert len(set(sounds[:7])) == 1
+    assert len(set(sounds[6:])) == 1 + len(other)
+
+
+def test_sounds_are_in_the_corpuss_order_and_part_of_the_entry(make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    corpus, cache = make_corpus(0.1, 0.2, 0.1), tmp_path / "cache"
+    first = corpus_features(corpus, LOGSPEC, SETTINGS, cache)
+    assert first.sounds == tuple(hashlib.sha256(read_speech(one.path).data).hexdigest() for one in corpus.utterances)
+    assert corpus_features(corpus, LOGSPEC, SETTINGS, cache).sounds == first.sounds
+    backwards = replace(corpus, utterances=corpus.utterances[::-1], audio_digest="backwards")
+    assert corpus_features(backwards, LOGSPEC, SETTINGS, cache).sounds == first.sounds[::-1]
+    # They are of the speech, whatever the features
+    wider = corpus_features(corpus, LOGSPEC, SETTINGS.model_copy(update={"n_bins": 30}), cache)
+    assert wider.sounds == first.sounds
+
+
+def test_an_entry_of_an_older_format_is_not_read(
+    make_corpus: MakeCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus, cache = make_corpus(0.1, 0.1), tmp_path / "cache"
+    with monkeypatch.context() as older:
+        older.setattr(store, "FORMAT", store.FORMAT - 1)
+        corpus_features(corpus, LOGSPEC, SETTINGS, cache)
+    (old,) = _folders(cache)
+    (old / "meta.json").write_text('{"shape": [12, 1, 20]}', encoding="utf-8")  # it told no sounds
+    assert len(corpus_features(corpus, LOGSPEC, SETTINGS, cache).sounds) == 2
+    assert len(_folders(cache)) == 2
+
+
 def test_a_recording_that_cannot_be_used_is_named_and_nothing_is_left(make_corpus: MakeCorpus, tmp_path: Path) -> None:
     corpus, cache = make_corpus(0.1, 0.1, 0.01, 0.1), tmp_path / "cache"
     with pytest.raises(AudioError, match=r"noise/2\.wav: speech of 0\.010 s is shorter than one window"):
         corpus_features(corpus, LOGSPEC, SETTINGS, cache)
     assert _folders(cache) == []
     # Once it is mended, the corpus is another one and extraction starts anew
-    mended = replace(corpus, utterances=corpus.utterances[:2], digest="mended")
+    mended = replace(corpus, utterances=corpus.utterances[:2], audio_digest="mended")
     assert len(corpus_features(mended, LOGSPEC, SETTINGS, cache).lengths) == 2
 
 
@@ -154,13 +236,16 @@ def test_another_user_may_read_an_entry(make_corpus: MakeCorpus, tmp_path: Path)
     assert entry.stat().st_mode == (tmp_path / "ordinary").stat().st_mode
 
 
-@pytest.mark.parametrize("harm", ["a file is gone", "a file is cut"])
+@pytest.mark.parametrize("harm", ["a file is gone", "a file is cut", "the sounds are gone"])
 def test_an_entry_that_somebody_harmed_is_named(harm: str, make_corpus: MakeCorpus, tmp_path: Path) -> None:
     corpus, cache = make_corpus(0.1, 0.1), tmp_path / "cache"
     corpus_features(corpus, LOGSPEC, SETTINGS, cache)
     (entry,) = _folders(cache)
     if harm == "a file is gone":
         (entry / "offsets.npy").unlink()
+    elif harm == "the sounds are gone":
+        meta = json.loads((entry / "meta.json").read_text(encoding="utf-8"))
+        (entry / "meta.json").write_text(json.dumps({"shape": meta["shape"]}), encoding="utf-8")
     else:
         (entry / "frames.f32").write_bytes(b"1234")
     with pytest.raises(StorageError, match=rf"the cached features in '{entry}' cannot be read .*delete that folder"):

@@ -12,8 +12,10 @@ import pytest
 from mlflow import MlflowClient
 
 from ser_tune.config import Project
-from ser_tune.errors import RegistryError
+from ser_tune.errors import RegistryError, UnknownNameError
 from ser_tune.registry import Promotion, list_versions, load_model, promote
+from ser_tune.registry.card import model_card
+from ser_tune.registry.verdict import Verdict
 from ser_tune.study import StudyObserver, load_study, prepare, run_study
 from ser_tune.tracking import TrackingObserver, find_runs, open_tracking
 
@@ -33,7 +35,7 @@ class Promoting(NamedTuple):
 def promoting(root: Path, shared_cache: Path, tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Promoting:
     project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache)
     monkeypatch.setenv("SER_TUNE_ROOT", str(root))
-    for room in ("tracking.observer", "registry.promotion"):  # pictures take time
+    for room in ("tracking.observer", "tracking.testing"):  # pictures take time
         monkeypatch.setattr(f"ser_tune.{room}.draw_confusion", lambda *_: None)
     client = open_tracking(project)
 
@@ -88,7 +90,10 @@ def test_the_champion_rule(promoting: Promoting) -> None:
     promoting.study("other", 0.99, **{"normalisation.scope": "utterance"})
     other = promoting.promote("other")
     assert other.alias == "challenger"
-    assert other.reason == "the champion, version 3, was scored under another protocol; the two are not comparable"
+    assert other.reason == (
+        "the champion, version 3, was scored under another protocol, the two are not comparable: "
+        "normalisation_scope is 'utterance', not 'train'"
+    )
     assert _aliases(promoting.client) == {"champion": "3", "challenger": "5"}
 
     again = promoting.promote("one", trial=2)
@@ -162,7 +167,7 @@ def test_only_the_promoted_trial_has_test_scores(opened: Opened) -> None:
             continue
         assert {"test_uar", "test_wa", "test_uar_fold_mean", "test_uar_fold_std", "test_recall/joy"} <= set(tested)
         assert files == ["test_confusion.png", "test_predictions.csv"]
-        assert run.data.tags["ser_tune.promoted"] == "true"
+        assert run.data.tags["ser_tune.test"] == "scored"
 
 
 def test_a_version_says_what_it_is(opened: Opened) -> None:
@@ -176,8 +181,97 @@ def test_a_version_says_what_it_is(opened: Opened) -> None:
     assert version.tags["fingerprint"] == opened.prepared.protocol.fingerprint
     for metric in ("validation_uar", "test_uar", "test_wa"):
         assert float(version.tags[metric]) == pytest.approx(run.data.metrics[metric], abs=1e-4)
-    assert f"| test | {run.data.metrics['test_uar']:.4f} |" in str(version.description)
+    assert f"| test | {run.data.metrics['test_uar']:.4f} [" in str(version.description)
     assert "normalisation scope: train" in str(version.description)
+
+
+def _section(card: str, title: str) -> str:
+    return card.split(f"## {title}\n\n")[1].partition("\n\n## ")[0]
+
+
+def _table(section: str) -> dict[str, list[str]]:
+    """A Markdown table of a card: first cell of each row to the others."""
+    header, rule, *rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line.startswith("|")
+    ]
+    assert set(rule) == {"---"}
+    assert {len(row) for row in rows} == {len(header)}
+    return {row[0]: row[1:] for row in rows}
+
+
+def test_a_model_card_says_what_a_reader_must_know(opened: Opened) -> None:
+    card = str(opened.client.get_model_version_by_alias(NAME, "champion").description)
+    metrics = opened.runs[opened.best].data.metrics
+    assert card.startswith("# alex_net with logmelspec on manifest\n")
+    assert "champion: there was no champion before." in card
+    assert "- rule: better" in card.splitlines()
+    data = _section(card, "Data")
+    assert "16 utterances, 4 speakers, emotions anger, joy" in data
+    assert "Licence: as its owner says" in data
+    scores = _table(_section(card, "Metrics"))
+    for side in ("validation", "test"):
+        for cell, name in zip(scores[side], ("uar", "wa"), strict=False):
+            low, high = (metrics[f"{side}_{name}_{end}"] for end in ("low", "high"))
+            assert cell == f"{metrics[f'{side}_{name}']:.4f} [{low:.3f}, {high:.3f}]"
+    recalls = _table(_section(card, "Recall by class"))
+    for emotion in ("anger", "joy"):
+        assert recalls[emotion] == [f"{metrics[f'{side}_recall/{emotion}']:.3f}" for side in ("validation", "test")]
+    assert f"Fingerprint {opened.prepared.protocol.fingerprint}." in _section(card, "Protocol")
+    for name, value in opened.prepared.protocol.facts.items():
+        assert f"- {name.replace('_', ' ')}: {value}" in _section(card, "Protocol").splitlines()
+    assert _section(card, "Intended use")
+    assert "- Not for decisions about people." in _section(card, "Limits").splitlines()
+    assert "arXiv 1404.5997" in _section(card, "Citation")
+
+
+def test_a_model_card_has_the_recall_of_every_speaker(opened: Opened, tmp_path: Path) -> None:
+    card = str(opened.client.get_model_version_by_alias(NAME, "champion").description)
+    told = _table(_section(card, "UAR by speaker"))
+    assert list(told) == ["ada", "bob", "cyd", "dan"]
+    run_id = opened.runs[opened.best].info.run_id
+    for column, side in enumerate(("validation", "test")):
+        file = Path(opened.client.download_artifacts(run_id, f"{side}_predictions.csv", str(tmp_path)))
+        with file.open(encoding="utf-8", newline="") as table:
+            rows = list(csv.DictReader(table))
+        for speaker, cells in told.items():
+            recalls = []
+            for emotion in ("anger", "joy"):
+                own = [row for row in rows if row["speaker"] == speaker and row["emotion"] == emotion]
+                recalls.append(sum(row["predicted"] == emotion for row in own) / len(own))
+            assert cells[column] == f"{sum(recalls) / 2:.3f} (4)"
+
+
+@pytest.mark.parametrize(
+    ("settings", "limit"),
+    [
+        ({"normalisation.scope": "speaker"}, "- Transductive: features are normalised with all recordings of each"),
+        ({"protocol.fold_limit": 1}, "- Only 1 of 3 folds were trained."),
+    ],
+    ids=["transductive", "folds"],
+)
+def test_a_model_card_tells_of_what_limits_its_numbers(
+    opened: Opened, promoting: Promoting, tiny: Callable[..., Any], settings: dict[str, object], limit: str
+) -> None:
+    metrics = dict(opened.runs[opened.best].data.metrics)
+    for named, tells in ((settings, True), ({}, False)):
+        prepared = prepare(tiny(**named), promoting.project)
+        card = model_card(prepared, metrics, {}, "3", Verdict("challenger", "of | a reason"))
+        assert (limit in _section(card, "Limits")) == tells
+        assert "of | a reason" in card
+
+
+def test_the_rule_is_a_setting_that_an_option_wins_over(promoting: Promoting) -> None:
+    promoting.study("one", 0.9, 0.2, **{"study.promotion": "confident"})
+    assert promoting.promote("one", trial=0).alias == "champion"
+    with pytest.raises(UnknownNameError, match="unknown promotion rule 'best'; choose from: always, better, confident"):
+        promoting.promote("one", trial=1, rule="best")
+    always = promoting.promote("one", trial=1, rule="always")
+    assert (always.alias, always.reason) == ("champion", "the rule is to replace version 1, whatever the scores")
+    first, second = (promoting.client.get_model_version(NAME, number).tags for number in "12")
+    assert (first["rule"], second["rule"]) == ("confident", "always")
+    assert second["verdict"] == f"champion: {always.reason}"
+    assert second["compared_with"] == "version 1"
+    assert {"difference", "difference_interval", "p_value", "test"} <= set(second)
 
 
 @pytest.mark.parametrize("side", ["validation", "test"])

@@ -101,10 +101,48 @@ def test_none_takes_a_setting_away() -> None:
 
 
 @pytest.mark.parametrize(
+    ("assignment", "value"),
+    [
+        ("protocol.holdout=['03', '08']", ("03", "08")),
+        ("protocol.holdout=[1F, 1M]", ("1F", "1M")),
+        ("protocol.holdout=[]", ()),
+        ("protocol.fold_limit=1", 1),
+        ("protocol.fold_limit=none", None),
+        ("protocol.styles=[improvised, scripted]", ("improvised", "scripted")),
+        ("protocol.styles=none", None),
+        ("protocol.merge=[excitement=happiness]", ("excitement=happiness",)),
+        ("protocol.merge=none", None),
+        ("protocol.merge=[]", ()),
+        ("corpus.task=merged", "merged"),
+        ("corpus.task=none", None),
+        ("study.promotion=confident", "confident"),
+    ],
+)
+def test_a_setting_is_read_as_users_write_it_and_survives_json(assignment: str, value: object) -> None:
+    path = assignment.split("=")[0]
+    definition = _define(assignment)
+    for one in (definition, StudyDefinition.from_json(definition.as_json())):
+        section, name = path.split(".")
+        assert getattr(getattr(one.config, section), name) == value
+    assert path not in definition.search
+
+
+def test_speakers_in_a_study_file_are_text(written: Callable[[str], Path]) -> None:
+    file = written("protocol:\n  holdout: ['15', '16']\n  merge: [boredom=neutral]\n  fold_limit: 2")
+    protocol = _define(file=file).config.protocol
+    assert (protocol.holdout, protocol.merge, protocol.fold_limit) == (("15", "16"), ("boredom=neutral",), 2)
+    with pytest.raises(ConfigError, match=r"study\.yaml: protocol.holdout is 15; .*valid string"):
+        _define(file=written("protocol: {holdout: [15, 16]}"))
+
+
+@pytest.mark.parametrize(
     ("flags", "message"),
     [
         ({"model.name": "resnet"}, "unknown architecture 'resnet'; choose from: 3d_acrnn, alex_net, fcn_attention"),
-        ({"corpus.name": "savee"}, "unknown corpus 'savee'; choose from: demo, emodb, manifest"),
+        (
+            {"corpus.name": "casia"},
+            "unknown corpus 'casia'; choose from: crema_d, demo, emodb, iemocap, manifest, ravdess, savee, tess",
+        ),
         ({"features.name": "mfcc"}, "unknown feature set 'mfcc'; choose from: logmeldeltaspec, logmelspec"),
         ({"loss.name": "focal"}, "unknown loss 'focal'; choose from: cross_entropy"),
         ({"model.name": None}, "no architecture given.*3d_acrnn, alex_net, fcn_attention"),
@@ -127,6 +165,20 @@ def test_an_unknown_name_is_answered_with_the_valid_ones(flags: dict[str, object
         ("training.epochs", "is not an assignment; expected path=value"),
         ("=3", "is not an assignment; expected path=value"),
         ("model.width=[1", "has no YAML value"),
+        ("protocol.folds=2", "protocol.folds is 2; input should be greater than or equal to 3"),
+        ("protocol.fold_limit=0", "protocol.fold_limit is 0; input should be greater than or equal to 1"),
+        ("protocol.fold_limit=1001", "protocol.fold_limit is 1001; input should be less than or equal to 1000"),
+        ("protocol.fold_limit=half", "protocol.fold_limit is 'half'; input should be a valid integer"),
+        # YAML reads 03 as a number and 08 as text: made text again, one of them would be nobody's name
+        ("protocol.holdout=[03, 08]", "--set or a flag: protocol.holdout is 3; .*valid string"),
+        ("protocol.holdout=[15, 16]", "--set or a flag: protocol.holdout is 15; .*valid string"),
+        ("protocol.holdout=15", "protocol.holdout is 15; "),
+        ("protocol.styles=improvised", "protocol.styles is 'improvised'; "),
+        ("protocol.merge=[joy]", r"protocol.merge is 'joy'; .*\^\[\^=\]\+=\[\^=\]\+\$"),
+        ("protocol.merge=[a=b=c]", "protocol.merge is 'a=b=c'; "),
+        ("protocol.merge=['=b']", "protocol.merge is '=b'; "),
+        ("corpus.task=5", "corpus.task is 5; input should be a valid string"),
+        ("study.promotion=best", "study.promotion is 'best'; input should be 'better', 'confident' or 'always'"),
         ("search.model.width=[0.5]", "ranges stand in the search section of a study file"),
     ],
 )

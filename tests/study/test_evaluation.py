@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from ser_tune.config import Project
-from ser_tune.errors import StudyError
+from ser_tune.errors import CorpusError, StudyError
 from ser_tune.metrics import score
 from ser_tune.prediction import Predictor
-from ser_tune.study import prepare, refit, run_study, score_test_speakers
+from ser_tune.study import prepare, refit, run_study, score_holdout_speakers, score_test_speakers
 from ser_tune.training import recipe_of
 
 
@@ -43,9 +43,9 @@ def test_every_utterance_is_tested_once_by_the_network_that_never_saw_its_speake
         assert speaker_of[name] not in fold.validation_speakers
     np.testing.assert_allclose(np.exp(held_out.log_probabilities).sum(axis=1), 1.0, rtol=1e-5)
     predicted = held_out.log_probabilities.argmax(axis=1)
-    sides = [
-        (held_out.truth[held_out.fold == one.number], predicted[held_out.fold == one.number]) for one in prepared.folds
-    ]
+    speakers = np.array([corpus.speakers.index(speaker_of[name]) for name in held_out.utterances])
+    folds = [held_out.fold == one.number for one in prepared.folds]
+    sides = [(held_out.truth[one], predicted[one], speakers[one]) for one in folds]
     assert held_out.scores == score(sides)
 
 
@@ -54,6 +54,35 @@ def test_networks_of_another_number_of_folds_are_refused(trained: tuple[Any, Pre
     fewer = Predictor(predictor.recipe, predictor.networks[:2], predictor.scalings[:2])
     with pytest.raises(StudyError, match="the model holds 2 networks; the study has 3 folds"):
         score_test_speakers(prepared, fewer, project.cache)
+
+
+def test_held_out_speakers_are_judged_by_all_networks_together(
+    tiny: Callable[..., Any], project: Project, recorder: Any
+) -> None:
+    settings = {"study.trials": 1, "training.epochs": 1, "protocol.holdout": ("dan", "ada"), "protocol.folds": "none"}
+    with pytest.raises(CorpusError, match="3 speaker-independent folds need at least 3"):
+        prepare(tiny(**settings), project)
+    prepared = prepare(tiny(**(settings | {"protocol.holdout": ("dan",)})), project)
+    run_study(prepared, project, recorder)
+    (outcome,) = recorder.outcomes
+    recipe = recipe_of(outcome.config, prepared.corpus.emotions, prepared.definition.config.protocol.aggregation)
+    fitted = [one.fitted for one in outcome.folds]
+    networks, scalings = [one.network for one in fitted], [one.scaling for one in fitted]
+    held_out = score_holdout_speakers(prepared, Predictor(recipe, networks, scalings), project.cache)
+    utterances = prepared.corpus.utterances
+    assert list(held_out.utterances) == [one.id for one in utterances if one.speaker == "dan"]
+    assert held_out.fold.tolist() == [0] * 4
+    assert [prepared.corpus.emotions[one] for one in held_out.truth] == [
+        one.emotion for one in utterances if one.speaker == "dan"
+    ]
+    alone = [
+        score_holdout_speakers(prepared, Predictor(recipe, [network], [scaling]), project.cache).log_probabilities
+        for network, scaling in zip(networks, scalings, strict=True)
+    ]
+    np.testing.assert_allclose(np.exp(held_out.log_probabilities), np.mean(np.exp(alone), axis=0), atol=1e-6)
+    # None of them is among those that the folds test
+    tested = score_test_speakers(prepared, Predictor(recipe, networks, scalings), project.cache)
+    assert not set(tested.utterances) & set(held_out.utterances)
 
 
 def test_a_refit_is_one_network_that_learnt_from_all_speakers(

@@ -22,23 +22,6 @@ from ser_tune.study import StudyObserver, StudySummary, load_study, open_storage
 Run = Callable[..., StudySummary]
 
 
-@pytest.fixture
-def run(tiny: Callable[..., Any], project: Project, recorder: Any) -> Run:
-    """Run a tiny study of one epoch a fold: `run(3)` is `--trials 3`."""
-
-    def _run(trials: int = 2, *, observer: StudyObserver = recorder, **settings: object) -> StudySummary:
-        quick = {
-            "training.epochs": 1,
-            "training.batch_size": 4,
-            "study.trials": trials,
-            "study.pruner": "none",
-            "name": "one",
-        }
-        return run_study(prepare(tiny(**(quick | settings)), project), project, observer)
-
-    return _run
-
-
 def _trials(project: Project) -> list[optuna.trial.FrozenTrial]:
     storage = optuna.storages.RDBStorage(project.storage_url, skip_compatibility_check=True)  # which takes long
     return optuna.load_study(study_name="one", storage=storage).get_trials(deepcopy=False)
@@ -48,6 +31,8 @@ def test_a_study_tells_its_observer_everything_in_order(run: Run, recorder: Any)
     summary = run(2)
     (start,) = recorder.started
     assert (start.trials_to_run, start.finished, start.before.best) == (2, {}, None)
+    assert (start.confirms, start.notes) == ("", [])
+    assert start.device.startswith("cpu")
     assert [number for number, *_ in recorder.trials] == [0, 1]
     assert [fold for fold, _ in recorder.epochs] == [0, 1, 2, 0, 1, 2]
     assert [outcome.state for outcome in recorder.outcomes] == ["COMPLETE", "COMPLETE"]
@@ -89,42 +74,11 @@ def test_the_same_seed_leads_to_the_same_scores(run: Run, recorder: Any) -> None
     assert losses[4:] != losses[:2]
 
 
-def test_test_utterances_never_reach_the_objective(
-    run: Run, recorder: Any, monkeypatch: pytest.MonkeyPatch, project: Project, tiny: Callable[..., Any]
-) -> None:
-    from ser_tune.study import objective
-
-    folds = prepare(tiny(), project).folds
-    seen: list[tuple[set[int], set[int]]] = []
-    original = objective.fit
-
-    def spy(config: Any, data: Any, train: np.ndarray, validation: np.ndarray, **others: Any) -> Any:
-        seen.append((set(train.tolist()), set(validation.tolist())))
-        # Labels that nobody may look at: a class number beyond all classes would break whatever used one
-        hidden = folds[(len(seen) - 1) % len(folds)].test
-        poisoned = data.labels.copy()
-        poisoned[hidden] = 10**6
-        return original(
-            config, type(data)(data.features, poisoned, data.speakers, data.emotions), train, validation, **others
-        )
-
-    monkeypatch.setattr(objective, "fit", spy)
-    run(2)
-    assert len(seen) == 2 * len(folds)
-    for number, (train, validation) in enumerate(seen):
-        fold = folds[number % len(folds)]
-        assert train == set(fold.train.tolist())
-        assert validation == set(fold.validation.tolist())
-        assert not (train | validation) & set(fold.test.tolist())
-    for outcome in recorder.outcomes:
-        scored = np.concatenate([one.fold.validation for one in outcome.folds])
-        assert sum(len(one.truth) for one in outcome.folds) == len(scored)
-
-
 def test_trials_is_a_total_and_a_larger_one_resumes(run: Run, recorder: Any, project: Project) -> None:
     run(2)
     assert run(2).complete == 2
-    assert recorder.started[-1].trials_to_run == 0
+    # Nothing is trained, so there is nowhere to train
+    assert (recorder.started[-1].trials_to_run, recorder.started[-1].device) == (0, "")
     assert run(1).complete == 2
     assert run(3).complete == 3
     assert recorder.started[-1].trials_to_run == 1
@@ -168,6 +122,9 @@ def stored(
     [
         ("protocol.aggregation", "mean_probability", "aggregation is 'mean_probability', not 'mean_log_softmax'"),
         ("protocol.folds", 4, "folds is '4: .*', not '3: "),
+        ("protocol.fold_limit", 2, "folds is '2: .*', not '3: "),
+        ("protocol.holdout", ("dan",), "holdout is 'dan', not 'none'"),
+        ("protocol.merge", ("joy=happiness",), "corpus_digest is .*merged is 'joy=happiness', not 'none'"),
         ("normalisation.scope", "utterance", "normalisation_scope is 'utterance', not 'train'"),
         ("model.name", "fcn_attention", "model.name is 'fcn_attention', not 'alex_net'"),
         ("model.dropout", 0.3, "model.dropout is 0.3, not 0.0"),
@@ -193,7 +150,8 @@ def test_another_corpus_is_refused_with_the_difference(
 
 def test_how_the_search_goes_about_it_may_change(run: Run) -> None:
     run(1)
-    assert run(2, **{"study.sampler": "random", "study.pruner": "median", "study.keep_models": 1}).complete == 2
+    other = {"study.sampler": "random", "study.pruner": "median", "study.keep_models": 1, "study.promotion": "always"}
+    assert run(2, **other).complete == 2
 
 
 def test_a_study_that_is_not_ours_is_refused(run: Run, project: Project) -> None:

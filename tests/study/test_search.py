@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ser_tune.architectures import ARCHITECTURES
 from ser_tune.config import Choice, FloatRange, IntRange, Range
+from ser_tune.corpora import CORPORA
 from ser_tune.errors import ConfigError
 from ser_tune.study import define_study
 
@@ -33,7 +35,12 @@ def resolve(tmp_path: Path) -> Resolve:
         ("training.selection: [last]", "search.* would rank scores of different protocols together"),
         ("protocol.folds: [3, 5]", "search.protocol.folds cannot be searched"),
         ("protocol.aggregation: [mean_probability]", "search.protocol.aggregation cannot be searched"),
+        ("protocol.holdout: [a, b]", "search.protocol.holdout cannot be searched"),
+        ("protocol.fold_limit: {low: 1, high: 3}", "search.protocol.fold_limit cannot be searched"),
+        ("protocol.merge: [none]", "search.protocol.merge cannot be searched"),
         ("corpus.name: [demo, emodb]", "search.corpus.name cannot be searched"),
+        ("corpus.task: [improvised, merged]", "search.corpus.task cannot be searched"),
+        ("study.promotion: [better, always]", "search.study.promotion cannot be searched"),
         ("study.trials: [3]", "search.study.trials cannot be searched"),
         ("features.name: [logspec]", "search.features.name cannot be searched"),
         ("training.device: [cpu]", "search.training.device cannot be searched"),
@@ -84,6 +91,6 @@ def test_steps_and_logarithms_are_kept(resolve: Resolve) -> None:
 
 
 def test_every_default_range_is_valid_for_every_architecture_and_corpus() -> None:
-    for model in ("3d_acrnn", "alex_net", "fcn_attention"):
-        for corpus in ("demo", "emodb", "manifest"):
+    for model in ARCHITECTURES.names():
+        for corpus in CORPORA.names():
             assert define_study(flags={"model.name": model, "corpus.name": corpus}).search

@@ -4,7 +4,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -323,9 +323,7 @@ def test_a_registered_model_is_never_deleted(with_models: Resumed, monkeypatch: 
     with_models.client.create_model_version("mine", source=f"models:/{model_id}", model_id=model_id)
     original = objective.score
     # Whatever comes is better
-    monkeypatch.setattr(
-        objective, "score", lambda folds: type(original(folds))(2.0, 1.0, 1.0, 0.0, 1.0, 0.0, {0: 1.0, 1: 1.0})
-    )
+    monkeypatch.setattr(objective, "score", lambda folds: replace(original(folds), uar=2.0))
     with_models.run(3, **{"study.keep_models": 1})
     _, trials = with_models.runs()
     assert sorted(number for number, run in trials.items() if MODEL_TAG in run.data.tags) == [0, 1]

@@ -1,24 +1,27 @@
 """Metrics, tables and pictures."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ser_tune.metrics import Scores
+from ser_tune.metrics import Interval, Scores
 from ser_tune.study import HeldOut
-from ser_tune.tracking import draw_confusion, score_metrics
+from ser_tune.tracking.report import draw_confusion, score_metrics
 
 
 @pytest.fixture
 def scores() -> Scores:
-    return Scores(0.75, 0.8, 0.7, 0.1, 0.6, 0.2, {0: 1.0, 2: 0.5})
+    return Scores(0.75, 0.8, Interval(0.6, 0.9), Interval(math.nan, math.nan), 0.7, 0.1, 0.6, 0.2, {0: 1.0, 2: 0.5})
 
 
 def test_metrics_are_named_by_their_side_and_an_emotion_that_does_not_occur_has_none(scores: Scores) -> None:
     assert score_metrics(scores, ("anger", "fear", "joy"), "test") == {
         "test_uar": 0.75,
         "test_wa": 0.8,
+        "test_uar_low": 0.6,
+        "test_uar_high": 0.9,  # and WA's interval is not known
         "test_uar_fold_mean": 0.7,
         "test_uar_fold_std": 0.1,
         "test_wa_fold_mean": 0.6,

@@ -82,8 +82,39 @@ def test_mixup_mixes_segments_and_labels_alike(alpha: float, seed: int) -> None:
     labels = torch.tensor([0, 1, 2, 3])
     # A segment holds its own label, one-hot along the bands, so that mixing shows in both alike
     segments = torch.nn.functional.one_hot(labels, 4).float()[:, None, :, None].expand(-1, 3, -1, 5).contiguous()
-    mixed, targets = mix(segments, labels)
+    (mixed,), targets = mix((segments,), labels)
     assert mixed.shape == segments.shape
     torch.testing.assert_close(targets.sum(dim=1), torch.ones(4))
     torch.testing.assert_close(mixed, targets[:, None, :, None].expand(-1, 3, -1, 5))
     assert ((targets > 0).sum(dim=1) <= 2).all()
+
+
+def test_a_mixture_is_as_long_as_the_longer_of_both() -> None:
+    mix = mixer(AugmentationSettings(mixup=True, mixup_alpha=1.0), 4)
+    assert mix is not None
+    torch.manual_seed(0)
+    labels, lengths = torch.tensor([0, 1, 2, 3]), torch.tensor([30, 50, 20, 40])
+    segments = torch.zeros(4, 1, 5, 50)
+    for one, length in zip(segments, lengths, strict=True):
+        one[:, :, :length] = 1.0
+    (mixed, longer), targets = mix((segments, lengths), labels)
+    assert longer.dtype == torch.int64
+    for number in range(4):
+        both = targets[number].nonzero().flatten()
+        assert len(both) == 2
+        assert longer[number] == lengths[both].max()
+        # And that is where the mixture ends
+        assert (mixed[number, :, :, : longer[number]] > 0).all()
+        assert (mixed[number, :, :, longer[number] :] == 0).all()
+    assert lengths.tolist() == [30, 50, 20, 40]
+
+
+def test_masks_of_time_keep_within_each_utterance() -> None:
+    torch.manual_seed(0)
+    lengths = torch.tensor([10, 40] * 2000)
+    wanted = AugmentationSettings(specaugment=True, masks=1, frequency_mask=0.01, time_mask=0.4)
+    masked = specaugment(torch.ones(4000, 1, 20, 40), wanted, lengths)[:, 0].sum(dim=1) == 0
+    assert not masked[lengths == 10, 10:].any()
+    # Half of the largest width on average, as a fraction of the utterance's own length
+    for length in (10, 40):
+        assert masked[lengths == length, :length].float().mean().item() == pytest.approx(0.2, abs=0.01)

@@ -43,7 +43,7 @@ def test_a_device_that_is_not_there_is_refused(setting: str, monkeypatch: pytest
 @pytest.mark.parametrize("setting", ["float32", "bfloat16"])
 def test_arithmetic_that_was_chosen_is_not_measured(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(device_module, "_step_seconds")
-    assert pick_precision(setting, CPU, nn.Identity(), torch.zeros(1)) == setting
+    assert pick_precision(setting, CPU, nn.Identity(), (torch.zeros(1),)) == setting
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -52,7 +52,7 @@ def test_measuring_leaves_the_network_as_it_was(training: bool) -> None:
     network(segments)
     network.train(training)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    assert pick_precision("auto", CPU, network, segments) in ("float32", "bfloat16")
+    assert pick_precision("auto", CPU, network, (segments,)) in ("float32", "bfloat16")
     torch.testing.assert_close(network.state_dict(), before, rtol=0, atol=0)
     assert network.training is training
     assert all(parameter.grad is None for parameter in network.parameters())
@@ -68,9 +68,9 @@ def test_auto_takes_bfloat16_only_where_it_is_clearly_faster(
     if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         pytest.skip("this CPU has no bfloat16 to choose")
     seconds = {"float32": float32_s, "bfloat16": bfloat16_s}
-    monkeypatch.setattr(device_module, "_step_seconds", lambda network, segments, precision: seconds[precision])
-    assert pick_precision("auto", CPU, nn.Linear(2, 2), torch.zeros(1, 2)) == expected
+    monkeypatch.setattr(device_module, "_step_seconds", lambda network, inputs, precision: seconds[precision])
+    assert pick_precision("auto", CPU, nn.Linear(2, 2), (torch.zeros(1, 2),)) == expected
 
 
 def test_a_device_without_bfloat16_computes_in_float32() -> None:
-    assert pick_precision("auto", torch.device("mps"), nn.Identity(), torch.zeros(1)) == "float32"
+    assert pick_precision("auto", torch.device("mps"), nn.Identity(), (torch.zeros(1),)) == "float32"

@@ -7,7 +7,9 @@ __all__ = ["LOSSES", "Loss"]
 
 LOSSES: Catalogue[Loss] = Catalogue(
     kind="loss",
+    component=Loss,
     package=__name__,
     modules={"cross_entropy": "cross_entropy"},
     attribute="LOSS",
+    group="ser_tune.losses",
 )

@@ -1,4 +1,4 @@
-"""The numbers of the field, each defined once.
+"""WA and UAR.
 
 WA is plain accuracy. UA is UAR: the mean of the recalls of the classes that occur in the truth being scored; a class
 that does not occur has no recall and is left out, never counted as 0 or 1.
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.metrics import confusion_matrix, recall_score
+
+from .bootstrap import Interval, speaker_confusions, speaker_intervals
 
 __all__ = ["Scores", "class_recalls", "confusion", "score", "uar", "wa"]
 
@@ -69,6 +71,9 @@ class Scores:
     uar: float
     """Pooled: one confusion matrix over every held-out utterance. "UAR" alone means this."""
     wa: float
+    uar_interval: Interval
+    """95 %, of the pooled UAR, by bootstrap over speakers."""
+    wa_interval: Interval
     fold_uar_mean: float
     fold_uar_std: float
     """Population standard deviation over the folds."""
@@ -78,19 +83,27 @@ class Scores:
     """Pooled recall of every class that occurs."""
 
 
-def score(folds: Sequence[tuple[np.ndarray, np.ndarray]]) -> Scores:
+def score(folds: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Scores:
     """Score the held-out utterances of one or more folds.
 
     Args:
-        folds: For each fold the truth and the prediction, class numbers of shape (N,).
+        folds: For each fold the truth and the prediction, class numbers of shape (N,), and a number for each
+            utterance's speaker, shape (N,), the same in all folds.
+
+    >>> scores = score([(np.array([0, 1, 1]), np.array([0, 1, 0]), np.array([4, 4, 2]))])
+    >>> scores.uar, scores.uar_interval.known
+    (0.75, True)
     """
-    truth = np.concatenate([one for one, _ in folds])
-    predicted = np.concatenate([one for _, one in folds])
-    uars = [uar(*fold) for fold in folds]
-    was = [wa(*fold) for fold in folds]
+    truth, predicted, speakers = (np.concatenate(side) for side in zip(*folds, strict=True))
+    uars = [uar(*sides) for *sides, _ in folds]
+    was = [wa(*sides) for *sides, _ in folds]
+    n_classes = int(max(truth.max(), predicted.max())) + 1
+    uar_interval, wa_interval = speaker_intervals(speaker_confusions(truth, predicted, speakers, n_classes))
     return Scores(
         uar=uar(truth, predicted),
         wa=wa(truth, predicted),
+        uar_interval=uar_interval,
+        wa_interval=wa_interval,
         fold_uar_mean=float(np.mean(uars)),
         fold_uar_std=float(np.std(uars)),
         fold_wa_mean=float(np.mean(was)),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ser_tune.metrics import class_recalls, confusion, score, uar, wa
+from ser_tune.metrics import class_recalls, confusion, score, speaker_intervals, uar, wa
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 N_CLASSES = 5
@@ -80,9 +80,9 @@ def test_uar_does_not_depend_on_how_often_a_class_occurs(judgements: list[tuple[
 def test_pooled_and_fold_scores_differ_as_they_should() -> None:
     # Fold 0: class 0 has 1 of 1, class 1 has 0 of 1. Fold 1: class 0 only, 3 of 3. Fold 2: class 1 only, 1 of 4.
     folds = [
-        (np.array([0, 1]), np.array([0, 0])),
-        (np.array([0, 0, 0]), np.array([0, 0, 0])),
-        (np.array([1, 1, 1, 1]), np.array([1, 0, 0, 0])),
+        (np.array([0, 1]), np.array([0, 0]), np.array([0, 0])),
+        (np.array([0, 0, 0]), np.array([0, 0, 0]), np.array([1, 1, 1])),
+        (np.array([1, 1, 1, 1]), np.array([1, 0, 0, 0]), np.array([2, 2, 3, 3])),
     ]
     scores = score(folds)
     assert scores.uar == pytest.approx((4 / 4 + 1 / 5) / 2)
@@ -91,10 +91,15 @@ def test_pooled_and_fold_scores_differ_as_they_should() -> None:
     assert scores.fold_wa_mean == pytest.approx((0.5 + 1.0 + 0.25) / 3)
     assert scores.fold_uar_std == pytest.approx(np.sqrt(np.mean((np.array([0.5, 1.0, 0.25]) - 1.75 / 3) ** 2)))
     assert scores.recalls == {0: 1.0, 1: pytest.approx(0.2)}
+    # Speakers are pooled over the folds, as utterances are
+    by_speaker = np.array([[[1, 0], [1, 0]], [[3, 0], [0, 0]], [[0, 0], [1, 1]], [[0, 0], [2, 0]]])
+    assert (scores.uar_interval, scores.wa_interval) == speaker_intervals(by_speaker)
+    assert scores.uar_interval.low < scores.uar < scores.uar_interval.high
 
 
 def test_one_fold_is_pooled_and_mean_at_once() -> None:
-    scores = score([(np.array([0, 0, 1]), np.array([0, 1, 1]))])
+    scores = score([(np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([5, 5, 5]))])
     assert scores.uar == scores.fold_uar_mean == 0.75
     assert scores.wa == scores.fold_wa_mean == pytest.approx(2 / 3)
     assert scores.fold_uar_std == scores.fold_wa_std == 0.0
+    assert not scores.uar_interval.known  # of one speaker

@@ -1,4 +1,4 @@
-"""From features to emotions: segments as a plain loop would cut them, and predictors that survive being stored."""
+"""Predictors: what they say of audio, and that they survive being stored."""
 
 import json
 from collections.abc import Callable
@@ -9,207 +9,28 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from torch import nn
 
 from ser_tune.architectures import ARCHITECTURES
 from ser_tune.config import NormalisationSettings, SegmentSettings
-from ser_tune.errors import AudioError
+from ser_tune.errors import AudioError, ConfigError
 from ser_tune.features import FEATURE_SETS, FeatureStore, Scaling
-from ser_tune.prediction import (
-    Prediction,
-    Predictor,
-    Recipe,
-    SegmentReader,
-    UtteranceFeatures,
-    aggregate,
-    scaling_of_utterances,
-    segment_log_probabilities,
-)
+from ser_tune.prediction import Prediction, Predictor, Recipe, UtteranceFeatures, segment_log_probabilities
 from ser_tune.prediction.segments import EVALUATION_BATCH
 
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 CPU = torch.device("cpu")
-C, F = 2, 5
 LABELS = ("anger", "joy", "sadness")
 
 MakeRecipe = Callable[..., Recipe]
 
 
-# Segments
-
-
-def _features(lengths: list[int], seed: int = 0) -> UtteranceFeatures:
-    rng = np.random.default_rng(seed)
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    frames = rng.normal(-30.0, 10.0, size=(offsets[-1], C, F)).astype(np.float32)
-    return UtteranceFeatures.of(FeatureStore(frames=frames, offsets=offsets), CPU)
-
-
-def _frames_of(features: UtteranceFeatures, utterance: int) -> np.ndarray:
-    """Shape (frames, C, F)."""
-    return features.frames.numpy()[features.offsets[utterance] : features.offsets[utterance + 1]]
-
-
-def _plain_segments(
-    features: UtteranceFeatures,
-    which: list[int],
-    wanted: SegmentSettings,
-    normalisation: NormalisationSettings,
-    train: list[int],
-    speakers: list[int],
-    *,
-    overlap: bool,
-) -> np.ndarray:
-    """What `SegmentReader` reads, one utterance after another and in float64."""
-    count = len(features.offsets) - 1
-    segments = []
-    for utterance in which:
-        group = {
-            "train": train,
-            "utterance": [utterance],
-            "speaker": [one for one in range(count) if speakers[one] == speakers[utterance]],
-        }[normalisation.scope]
-        pool = np.concatenate([_frames_of(features, one) for one in group]).astype(np.float64)
-        if normalisation.kind == "standard":
-            shift, spread = pool.mean(axis=0), pool.std(axis=0)
-        else:
-            shift, spread = pool.min(axis=0), np.ptp(pool, axis=0)
-        raw = _frames_of(features, utterance).astype(np.float64)
-        scaled = (raw - shift) / np.maximum(spread, 1e-3)
-        hop = min(wanted.hop_frames or wanted.frames, wanted.frames) if overlap else wanted.frames
-        start = 0
-        while True:
-            if wanted.last_block == "overlap" and start + wanted.frames > len(raw):
-                start = max(len(raw) - wanted.frames, 0)
-            block = scaled[start : start + wanted.frames]
-            missing = wanted.frames - len(block)
-            filling = {
-                "zero": np.zeros((missing, C, F)),
-                "edge": np.repeat(scaled[-1:], missing, axis=0),
-                "floor": np.repeat(scaled.min(axis=0, keepdims=True), missing, axis=0),
-                "wrap": np.tile(scaled, (1 + missing // len(raw), 1, 1))[:missing],
-            }[wanted.padding]
-            segments.append(np.concatenate([block, filling]).transpose(1, 2, 0))
-            if start + wanted.frames >= len(raw):
-                break
-            start += hop
-    return np.stack(segments)
-
-
-@QUICK
-@given(
-    lengths=st.lists(st.integers(2, 60), min_size=3, max_size=6),
-    wanted=st.builds(
-        SegmentSettings,
-        frames=st.integers(16, 24),
-        hop_frames=st.none() | st.integers(3, 30),
-        padding=st.sampled_from(("zero", "edge", "floor", "wrap")),
-        last_block=st.sampled_from(("pad", "overlap")),
-    ),
-    normalisation=st.builds(
-        NormalisationSettings,
-        kind=st.sampled_from(("standard", "minmax")),
-        scope=st.sampled_from(("train", "utterance", "speaker")),
-    ),
-    overlap=st.booleans(),
-    data=st.data(),
-)
-def test_segments_are_those_of_a_plain_loop(
-    lengths: list[int],
-    wanted: SegmentSettings,
-    normalisation: NormalisationSettings,
-    overlap: bool,
-    data: st.DataObject,
-) -> None:
-    numbers = st.sampled_from(range(len(lengths)))
-    which = data.draw(st.lists(numbers, min_size=1, max_size=4, unique=True))
-    train = sorted(data.draw(st.sets(numbers, min_size=1)))
-    speakers = data.draw(st.lists(st.integers(0, 2), min_size=len(lengths), max_size=len(lengths)))
-    features = _features(lengths)
-    scalings, scaling_number = scaling_of_utterances(
-        features.moments,
-        normalisation,
-        train=features.moments.scaling(np.array(train), normalisation),
-        speakers=np.array(speakers),
-    )
-    reader = SegmentReader(features, np.array(which), wanted, scalings, scaling_number, overlap=overlap)
-    expected = _plain_segments(features, which, wanted, normalisation, train, speakers, overlap=overlap)
-    assert len(reader) == len(expected)
-    order = np.random.default_rng(0).permutation(len(reader))
-    segments = reader.gather(order)
-    assert segments.dtype == torch.float32
-    assert segments.is_contiguous(memory_format=torch.channels_last)
-    np.testing.assert_allclose(segments.numpy(), expected[order], rtol=1e-3, atol=1e-3)
-
-
-def test_scope_train_needs_the_training_speakers_scaling() -> None:
-    features = _features([20, 20])
-    with pytest.raises(ValueError, match="training speakers' scaling"):
-        scaling_of_utterances(features.moments, NormalisationSettings(), train=None, speakers=np.zeros(2))
-
-
-# Aggregation
-
-
-def test_log_probabilities_are_averaged_by_hand() -> None:
-    segments = np.log(np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]], dtype=np.float32))
-    utterance = np.array([0, 0, 1])
-    geometric = np.sqrt(np.array([0.9 * 0.4, 0.1 * 0.6]))
-    np.testing.assert_allclose(
-        np.exp(aggregate(segments, utterance, "mean_log_softmax")),
-        [geometric / geometric.sum(), [0.2, 0.8]],
-        rtol=1e-5,
-    )
-    np.testing.assert_allclose(
-        np.exp(aggregate(segments, utterance, "mean_probability")), [[0.65, 0.35], [0.2, 0.8]], rtol=1e-5
-    )
-
-
-def test_the_two_ways_can_disagree() -> None:
-    # One segment is certain of joy; two lean to anger
-    segments = np.log(np.array([[0.0001, 0.9999], [0.7, 0.3], [0.7, 0.3]]))
-    utterance = np.zeros(3, dtype=np.int64)
-    assert aggregate(segments, utterance, "mean_log_softmax").argmax() == 1
-    assert aggregate(segments, utterance, "mean_probability").argmax() == 1
-    segments[1:] = np.log([0.8, 0.2])
-    assert aggregate(segments, utterance, "mean_log_softmax").argmax() == 1
-    assert aggregate(segments, utterance, "mean_probability").argmax() == 0
-
-
-@QUICK
-@given(
-    counts=st.lists(st.integers(1, 5), min_size=1, max_size=5),
-    how=st.sampled_from(("mean_log_softmax", "mean_probability")),
-    scale=st.sampled_from((1.0, 50.0, 5000.0)),
-)
-def test_an_utterances_probabilities_sum_to_1(counts: list[int], how: str, scale: float) -> None:
-    utterance = np.repeat(np.arange(len(counts)), counts)
-    logits = torch.randn(len(utterance), 4, generator=torch.Generator().manual_seed(0)) * scale
-    combined = aggregate(torch.log_softmax(logits, dim=1).numpy(), utterance, how)
-    assert combined.shape == (len(counts), 4)
-    assert combined.dtype == np.float32
-    np.testing.assert_allclose(np.exp(combined).sum(axis=1), 1.0, atol=1e-5)
-
-
-def test_an_undefined_segment_leaves_its_utterance_undefined() -> None:
-    segments = np.log(np.array([[0.5, 0.5], [np.nan, 0.5], [0.5, 0.5]]))
-    combined = aggregate(segments, np.array([0, 0, 1]), "mean_log_softmax")
-    assert np.isnan(combined[0]).all()
-    assert np.isfinite(combined[1]).all()
-
-
-# Predictors
-
-
 @pytest.fixture
 def make_recipe() -> MakeRecipe:
-    def _make(**sections: Any) -> Recipe:
+    def _make(*, model: str = "3d_acrnn", n_mels: int = 8, **sections: Any) -> Recipe:
         return Recipe(
             labels=LABELS,
-            model=ARCHITECTURES.get("3d_acrnn").settings.model_validate({"width": 0.05}),
-            features=FEATURE_SETS.get("logmeldeltaspec").settings.model_validate({"n_mels": 8}),
+            model=ARCHITECTURES.get(model).settings.model_validate({"width": 0.05}),
+            features=FEATURE_SETS.get("logmeldeltaspec").settings.model_validate({"n_mels": n_mels}),
             segments=SegmentSettings.model_validate({"frames": 20} | sections.get("segments", {})),
             normalisation=NormalisationSettings.model_validate(sections.get("normalisation", {})),
             aggregation=sections.get("aggregation", "mean_log_softmax"),
@@ -221,6 +42,7 @@ def make_recipe() -> MakeRecipe:
 def _predictor(recipe: Recipe, networks: int = 2) -> Predictor:
     """Networks of random weights and scalings, but with running means as if they had seen something."""
     rng = np.random.default_rng(0)
+    bands, frames = FEATURE_SETS.get(recipe.features.name).bands(recipe.features), recipe.segments.frames or 100
     built = []
     for seed in range(networks):
         torch.manual_seed(seed)
@@ -229,12 +51,12 @@ def _predictor(recipe: Recipe, networks: int = 2) -> Predictor:
             if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
                 layer.momentum = 1.0  # believe the first batch, or all segments sound the same
         with torch.no_grad():
-            network(torch.randn(4, 3, 8, 20))
+            network(torch.randn(4, 3, bands, frames))
         built.append(network)
     scalings = [
         Scaling(
-            shift=rng.normal(-30, 5, size=(3, 8)).astype(np.float32),
-            spread=rng.uniform(5, 9, size=(3, 8)).astype(np.float32),
+            shift=rng.normal(-30, 5, size=(3, bands)).astype(np.float32),
+            spread=rng.uniform(5, 9, size=(3, bands)).astype(np.float32),
         )
         for _ in range(networks)
     ]
@@ -322,6 +144,52 @@ def test_a_stored_predictor_predicts_the_same(make_recipe: MakeRecipe, tmp_path:
     assert loaded.labels == LABELS
     assert not any(network.training for network in loaded.networks)
     _same(loaded.predict(_waveforms(), sample_rate_hz=16_000), before)
+
+
+@pytest.fixture(params=["fcn_attention", "fcn_gap"])
+def whole(request: pytest.FixtureRequest, make_recipe: MakeRecipe) -> Recipe:
+    """Utterances are not cut."""
+    return make_recipe(model=request.param, n_mels=64, segments={"frames": None})
+
+
+def test_a_whole_utterance_is_one_segment_from_start_to_end(whole: Recipe) -> None:
+    # 46, 6 and 20 frames, which the network sees padded, and 96
+    waveforms = [*_waveforms(), np.random.default_rng(6).normal(0.0, 0.1, size=16_000)]
+    predictions = _predictor(whole).predict(waveforms, sample_rate_hz=16_000)
+    for one, end_s in zip(predictions, (0.46, 0.06, 0.2, 0.96), strict=True):
+        (segment,) = one.segments
+        assert (segment.start_s, segment.end_s) == pytest.approx((0.0, end_s))
+
+
+def test_a_whole_utterance_is_judged_alone_however_long_the_others_are(whole: Recipe) -> None:
+    rng = np.random.default_rng(6)
+    waveforms = [rng.normal(0.0, 0.1, size=round(s * 16_000)) for s in (1.2, 0.3, 2.0, 0.75)]
+    predictor = _predictor(whole)
+    together = predictor.predict(waveforms, sample_rate_hz=16_000)
+    for one, waveform in zip(together, waveforms, strict=True):
+        (alone,) = predictor.predict([waveform], sample_rate_hz=16_000)
+        assert one.probabilities == pytest.approx(alone.probabilities, rel=0, abs=1e-5)
+    assert together[0].probabilities != pytest.approx(together[2].probabilities, abs=1e-5)
+
+
+def test_a_stored_predictor_of_whole_utterances_predicts_the_same(whole: Recipe, tmp_path: Path) -> None:
+    predictor = _predictor(whole)
+    predictor.save(tmp_path)
+    loaded = Predictor.load(tmp_path)
+    assert loaded.recipe == whole
+    before = predictor.predict(_waveforms(), sample_rate_hz=16_000)
+    _same(loaded.predict(_waveforms(), sample_rate_hz=16_000), before)
+
+
+@pytest.mark.parametrize("model", ["3d_acrnn", "alex_net"])
+def test_architectures_that_need_equal_lengths_refuse_whole_utterances(make_recipe: MakeRecipe, model: str) -> None:
+    recipe = make_recipe(model=model, n_mels=64, segments={"frames": None})
+    with pytest.raises(
+        ConfigError,
+        match=f"segments.frames is none, but {model} needs segments of equal length; "
+        "whole utterances go into: fcn_attention, fcn_gap$",
+    ):
+        recipe.build_network()
 
 
 def test_files_are_heard_as_their_waveforms(make_recipe: MakeRecipe, tmp_path: Path) -> None:

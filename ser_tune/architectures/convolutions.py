@@ -1,0 +1,119 @@
+"""AlexNet's convolutions, which several architectures share, over segments or over utterances of unequal lengths."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ConfigError
+from .base import InputShape, scaled
+
+__all__ = ["SMALLEST_INPUT", "alexnet_convolutions", "check_input", "convolve", "masked_batch_norm", "real_positions"]
+
+SMALLEST_INPUT = 63
+"""Bands, and frames, below which AlexNet's poolings leave nothing."""
+
+
+def check_input(shape: InputShape) -> None:
+    """Refuse segments that AlexNet's strides and poolings would reduce to nothing."""
+    if min(shape.bands, shape.frames) < SMALLEST_INPUT:
+        raise ConfigError(
+            f"segments of {shape.bands} bands × {shape.frames} frames are too small for AlexNet's convolutions; "
+            f"expected at least {SMALLEST_INPUT} × {SMALLEST_INPUT} (features.n_mels or n_bins, segments.frames)"
+        )
+
+
+def alexnet_convolutions(channels: int, width: float, *, batch_norm: bool) -> nn.Sequential:
+    """AlexNet's five convolutions and three poolings (Krizhevsky 2014, arXiv 1404.5997).
+
+    Maps (B, C, F, T) to (B, scaled(256, width), F', T'), where F' and T' are about 1/32 of F and T. Without batch
+    norm and at width 1, layers are numbered as in torchvision's `alexnet().features`, so its weights fit.
+
+    Args:
+        channels: C.
+        width: Fraction of the published number of maps.
+        batch_norm: Whether to normalise after every convolution.
+    """
+    maps = [scaled(size, width) for size in (64, 192, 384, 256, 256)]
+    layers: list[nn.Module] = []
+    before = channels
+    for number, (after, kernel, stride, padding) in enumerate(
+        zip(maps, (11, 5, 3, 3, 3), (4, 1, 1, 1, 1), (2, 2, 1, 1, 1), strict=True)
+    ):
+        layers.append(nn.Conv2d(before, after, kernel, stride=stride, padding=padding, bias=not batch_norm))
+        if batch_norm:
+            layers.append(nn.BatchNorm2d(after))
+        layers.append(nn.ReLU(inplace=True))
+        if number in (0, 1, 4):
+            layers.append(nn.MaxPool2d(kernel_size=3, stride=2))
+        before = after
+    return nn.Sequential(*layers)
+
+
+def convolve(layers: Iterable[nn.Module], maps: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Run layers over a batch as if every utterance stood alone, its end followed by the layers' own padding.
+
+    Args:
+        layers: One after another: convolutions, poolings, batch norms, and functions of single positions.
+        maps: Shape (B, C, F, T).
+        lengths: Real frames of each utterance, shape (B,), int64; None where all T are.
+
+    Returns:
+        Maps (B, C', F', T'), whose values beyond an utterance's end mean nothing, and the lengths within T'.
+    """
+    for layer in layers:
+        if lengths is None:
+            maps = layer(maps)
+        elif isinstance(layer, nn.BatchNorm2d):
+            maps = masked_batch_norm(layer, maps, lengths)
+        elif isinstance(layer, nn.Conv2d | nn.MaxPool2d):
+            # A real position's kernel reaches past the end into 0, as it would if the utterance stood alone
+            maps = layer(maps * real_positions(maps, lengths))
+            kernel, stride = _along_time(layer.kernel_size), _along_time(layer.stride)
+            lengths = (lengths + 2 * _along_time(layer.padding) - kernel) // stride + 1
+        else:
+            maps = layer(maps)
+    return maps, lengths
+
+
+def masked_batch_norm(norm: nn.BatchNorm2d, maps: Tensor, lengths: Tensor) -> Tensor:
+    """Batch norm whose statistics are of real positions only, so that padding has no say in them.
+
+    Args:
+        norm: In training mode its running statistics are updated as its own `forward` would.
+        maps: Shape (B, C, F, T).
+        lengths: Real frames of each utterance, shape (B,), int64.
+
+    Returns:
+        Normalised maps; values beyond an utterance's end mean nothing.
+    """
+    if not norm.training:
+        normalised: Tensor = norm(maps)
+        return normalised
+    assert norm.momentum is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    assert norm.num_batches_tracked is not None
+    real, values = real_positions(maps, lengths), maps.float()
+    count = lengths.sum() * maps.shape[2]
+    mean = (values * real).sum(dim=(0, 2, 3), keepdim=True) / count
+    centred = values - mean
+    variance = (centred * real).square().sum(dim=(0, 2, 3), keepdim=True) / count
+    with torch.no_grad():
+        norm.num_batches_tracked += 1
+        norm.running_mean.lerp_(mean.flatten(), norm.momentum)
+        norm.running_var.lerp_(variance.flatten() * count / (count - 1), norm.momentum)
+    factor = norm.weight[:, None, None] * torch.rsqrt(variance + norm.eps)
+    return (centred * factor + norm.bias[:, None, None]).to(maps.dtype)
+
+
+def real_positions(maps: Tensor, lengths: Tensor) -> Tensor:
+    """Where maps (B, C, F, T) show an utterance and not its padding: shape (B, 1, 1, T), bool."""
+    frames = torch.arange(maps.shape[3], device=maps.device)
+    return (frames < lengths[:, None])[:, None, None]
+
+
+def _along_time(size: str | int | tuple[int, ...]) -> int:
+    """A layer's kernel, stride or padding along its last axis, which is one number where both axes have the same."""
+    assert not isinstance(size, str)  # padding "same"
+    return size if isinstance(size, int) else size[-1]

@@ -1,0 +1,64 @@
+"""`fcn_gap`: AlexNet's convolutions, a map for every class, and the mean of each map."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from ..config import Choice, FloatRange, ModelSettings
+from .base import Architecture, InputShape, scaled
+from .convolutions import SMALLEST_INPUT, alexnet_convolutions, check_input, convolve, real_positions
+
+__all__ = ["ARCHITECTURE", "FcnGap", "FcnGapSettings"]
+
+
+class FcnGapSettings(ModelSettings):
+    """The published sizes."""
+
+    name: Literal["fcn_gap"] = "fcn_gap"
+    """The architecture."""
+    dropout: Annotated[float, Field(ge=0, lt=1), FloatRange(low=0.0, high=0.6)] = 0.3
+    """Dropout before the classifier."""
+
+
+class FcnGap(nn.Module):
+    """Segments (B, C, F, T) to logits (B, K)."""
+
+    def __init__(self, settings: FcnGapSettings, shape: InputShape, n_classes: int) -> None:
+        """Create the layers.
+
+        Args:
+            settings: Width and dropout.
+            shape: Only C matters; the network is fully convolutional.
+            n_classes: K.
+
+        Raises:
+            ConfigError: The segments are too small for AlexNet's poolings.
+        """
+        super().__init__()
+        check_input(shape)
+        self.input_norm = nn.BatchNorm2d(shape.channels)
+        self.convolutions = alexnet_convolutions(shape.channels, settings.width, batch_norm=True)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.classifier = nn.Conv2d(scaled(256, settings.width), n_classes, 1)
+
+    def forward(self, segments: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Classify segments (B, C, F, T), or utterances of so many frames (B,); returns logits (B, K)."""
+        maps, lengths = convolve((self.input_norm, *self.convolutions), segments, lengths)
+        scores: Tensor = self.classifier(self.dropout(maps)).float()
+        if lengths is None:
+            return scores.mean(dim=(2, 3))
+        total = (scores * real_positions(scores, lengths)).sum(dim=(2, 3))
+        return total / (scores.shape[2] * lengths[:, None])
+
+
+ARCHITECTURE = Architecture(
+    name="fcn_gap",
+    settings=FcnGapSettings,
+    build=FcnGap,
+    citation="S. Ng: FCN+GAP, in Speech Emotion Recognition, github.com/samsudinng/speech_emo_recognition; "
+    "global average pooling: M. Lin, Q. Chen, S. Yan: Network In Network, arXiv 1312.4400, 2013",
+    search={"features.n_mels": Choice((64, 128))},
+    shortest_frames=SMALLEST_INPUT,
+    defaults={"features.name": "logspec"},
+)

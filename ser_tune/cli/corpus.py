@@ -1,0 +1,225 @@
+"""`corpus list`, `corpus check` and `corpus download`: what can be read, whether it is right, and how to get it."""
+
+import json as json_format
+import shlex
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ..corpora.check import CorpusCheck
+
+__all__ = ["app"]
+
+LISTED = 10
+"""Problems of one kind that are printed; --json has all."""
+
+app = typer.Typer(
+    help="List corpora, check one on disk, or download it.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Name = Annotated[str, typer.Argument(metavar="CORPUS", help="One of `ser-tune corpus list`.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def list_corpora(json: Json = False) -> None:
+    """List the corpora: tasks, published numbers of utterances, speakers and emotions, licence, citation."""
+    from ..corpora import CORPORA
+    from .console import print_json, print_table, results
+
+    sources = [CORPORA.get(name) for name in CORPORA.names()]
+    if json:
+        print_json(
+            [
+                {
+                    "name": source.name,
+                    "tasks": {
+                        label: {
+                            "description": task.description,
+                            "utterances": sum(task.emotion_counts.values()) or None,
+                            "emotions": dict(task.emotion_counts),
+                        }
+                        for label, task in source.tasks.items()
+                    },
+                    "speakers": list(source.speakers),
+                    "licence": source.licence,
+                    "citation": source.citation,
+                    "home": source.home or None,
+                    "download": source.archive is not None,
+                }
+                for source in sources
+            ]
+        )
+        return
+    rows = []
+    for source in sources:
+        once = [source.name, str(len(source.speakers) or "any"), source.licence]
+        for label, task in source.tasks.items():
+            counts = task.emotion_counts
+            name, speakers, licence = once
+            rows.append(
+                [name, label, str(sum(counts.values()) or "any"), speakers, ", ".join(sorted(counts)) or "any", licence]
+            )
+            once = ["", "", ""]  # a corpus's further tasks differ in the other columns alone
+    print_table(["name", "task", "utterances", "speakers", "emotions", "licence"], rows)
+    results.print()
+    for source in sources:
+        results.print(f"{source.name}: {source.citation}", markup=False)
+
+
+@app.command()
+def check(
+    name: Name,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="The corpus's folder; for manifest, its CSV file.", show_default=False)
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option("--task", help="Which task; default: the corpus's first.", show_default=False)
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Decode every recording of a corpus, and compare its counts with the published ones.
+
+    Ends with 1 where something is wrong: a recording that is unreadable or silent, one sound under two labels or
+    speakers, other counts than published. Clipped recordings and other duplicates are warnings.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from ..config import Project
+    from ..corpora import CORPORA
+    from ..corpora.check import check_corpus
+    from .console import notes
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=notes, disable=not notes.is_terminal, transient=True) as bars:
+        bar = bars.add_task("recordings", total=None)
+        found = check_corpus(
+            CORPORA.get(name),
+            data,
+            Project.locate().cache,
+            task=task,
+            progressed=lambda done, total: bars.update(bar, completed=done, total=total),
+        )
+    if json:
+        sys.stdout.write(json_format.dumps(_record(found), indent=2) + "\n")
+    else:
+        _print_check(found)
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+def _record(found: "CorpusCheck") -> dict[str, object]:
+    speakers: dict[str, dict[str, int]] = defaultdict(dict)
+    for (speaker, emotion), count in sorted(found.counts.items()):
+        speakers[speaker][emotion] = count
+    lengths_s = found.lengths_s
+    return {
+        "corpus": found.corpus,
+        "task": found.task,
+        "ok": found.ok,
+        "utterances": sum(found.counts.values()),
+        "emotions": dict(found.emotion_counts),
+        "speakers": speakers,
+        "expected": {
+            "emotions": dict(found.expected.emotion_counts),
+            "speakers": dict(found.expected.speaker_counts),
+        },
+        "total_h": sum(lengths_s) / 3600,
+        "shortest_s": min(lengths_s, default=None),
+        "mean_s": sum(lengths_s) / len(lengths_s) if lengths_s else None,
+        "longest_s": max(lengths_s, default=None),
+        "sample_rates_hz": dict(found.sample_rates_hz),
+        "channels": dict(found.channels),
+        "problems": [
+            {"kind": one.kind, "wrong": one.wrong, "message": one.message, "utterances": list(one.utterances)}
+            for one in found.problems
+        ],
+    }
+
+
+def _print_check(found: "CorpusCheck") -> None:
+    from .console import print_table, results
+
+    emotions, speakers, expected = found.emotion_counts, found.speaker_counts, found.expected
+    total = sum(found.counts.values())
+    rows = [
+        [speaker, *(str(found.counts.get((speaker, emotion), 0)) for emotion in emotions), str(count)]
+        for speaker, count in speakers.items()
+    ]
+    rows.append(["total", *map(str, emotions.values()), str(total)])
+    columns = ["speaker", *emotions, "total"]
+    if expected.emotion_counts:
+        wanted = expected.emotion_counts
+        rows.append(["known", *(str(wanted.get(emotion, 0)) for emotion in emotions), str(sum(wanted.values()))])
+    if expected.speaker_counts:
+        columns.append("known")
+        wanted = expected.speaker_counts
+        for row, speaker in zip(rows, speakers, strict=False):  # the last rows are of no speaker
+            row.append(str(wanted.get(speaker, 0)))
+        rows[len(speakers)].append(str(sum(wanted.values())))
+    print_table(columns, [[*row, *[""] * (len(columns) - len(row))] for row in rows])
+    lengths_s = found.lengths_s
+    if lengths_s:
+        results.print(
+            f"{len(lengths_s)} recordings, {sum(lengths_s) / 3600:.3f} h: {min(lengths_s):.2f} s to "
+            f"{max(lengths_s):.2f} s, mean {sum(lengths_s) / len(lengths_s):.2f} s"
+        )
+        rates = ", ".join(f"{rate} Hz ({count})" for rate, count in found.sample_rates_hz.items())
+        channels = ", ".join(f"{number} ({count})" for number, count in found.channels.items())
+        results.print(f"sample rates: {rates}; channels: {channels}")
+    kinds: dict[tuple[bool, str], list[str]] = defaultdict(list)
+    for problem in found.problems:
+        kinds[not problem.wrong, problem.kind].append(problem.message)
+    for (warning, kind), messages in sorted(kinds.items()):
+        for message in messages[:LISTED]:
+            results.print(f"{'warning' if warning else 'wrong'}: {kind}: {message}", markup=False)
+        if len(messages) > LISTED:
+            results.print(f"... and {len(messages) - LISTED} more of this kind; --json has all", markup=False)
+    wrong = sum(problem.wrong for problem in found.problems)
+    warnings = len(found.problems) - wrong
+    verdict = f"{wrong} wrong" if wrong else "nothing is wrong"
+    plural = "" if warnings == 1 else "s"
+    results.print(f"{found.corpus}, task {found.task}: {verdict}, {warnings} warning{plural}", markup=False)
+
+
+@app.command()
+def download(
+    name: Name,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder to make; default: .cache/CORPUS.", show_default=False)
+    ] = None,
+) -> None:
+    """Download a corpus that anybody may download, check it, and unpack it into a folder.
+
+    After Ctrl-C or a broken connection the same command goes on from there.
+    """
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    from ..config import Project
+    from ..corpora import CORPORA
+    from ..corpora.download import download_corpus
+    from .console import notes, results
+
+    source, cache = CORPORA.get(name), Project.locate().cache
+    folder = data or cache / name
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=notes, disable=not notes.is_terminal, transient=True) as bars:
+        bar = bars.add_task(name, total=None)
+        fetched = download_corpus(
+            source,
+            folder,
+            cache,
+            progressed=lambda done, total: bars.update(bar, completed=done, total=total),
+        )
+    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    state = "downloaded to" if fetched else "is already in"
+    results.print(f"corpus {name} {state} {shown}, with the published content", markup=False)
+    results.print(
+        f"next: ser-tune study --model 3d_acrnn --corpus {name} --data {shlex.quote(str(shown))}", markup=False
+    )

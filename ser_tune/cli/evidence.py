@@ -1,0 +1,283 @@
+"""`compare`, `confirm`, `reproduce`, `leaderboard` and `replay`: what results are worth, and beside which others."""
+
+import csv
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..config import Project
+from ..corpora import CORPORA
+from ..metrics import PERMUTATION_TEST, Interval, uar
+from ..results import (
+    PUBLISHED,
+    Comparison,
+    compare,
+    confirm,
+    find_run,
+    leaderboard,
+    published_study,
+    replay,
+    reproduce,
+)
+from ..study import define_study, load_study, prepare
+from ..tracking import describe_score, open_tracking, tracking_errors
+from ..training import EpochReport
+from .console import notes, print_json, print_table, results
+from .running import tell, watching
+
+__all__ = ["compare_results", "confirm_study", "print_leaderboard", "replay_run", "reproduce_published"]
+
+SHOWN_DIFFERENCES = 20
+"""Utterances that `compare` lists, unless told to list all."""
+
+
+def compare_results(
+    first: str, second: str, *, side: str, as_json: bool, list_all: bool, tracking_uri: str | None
+) -> None:
+    """Print how two results compare: scores, paired test, confusion matrices, utterances that differ."""
+    client = open_tracking(Project.locate(tracking_uri=tracking_uri))
+    found = compare(client, first, second, side)
+    if as_json:
+        print_json([_comparison_as_json(found, first, second)])
+        return
+    ours, theirs = found.predictions
+    paired = found.paired
+    metrics = [run.data.metrics for run in found.runs]
+    print_table(
+        ["", side, "UAR", "WA"],
+        [
+            [mark, name, describe_score(one, f"{side}_uar"), describe_score(one, f"{side}_wa")]
+            for mark, name, one in zip("AB", (first, second), metrics, strict=True)
+        ]
+        + [
+            [
+                "A - B",
+                "",
+                f"{paired.uar_difference:+.4f}{_bracket(paired.uar_interval)}",
+                f"{paired.wa_difference:+.4f}{_bracket(paired.wa_interval)}",
+            ]
+        ],
+    )
+    effect = "undefined" if paired.effect_size is None else f"{paired.effect_size:.2f}"
+    results.print(f"p = {paired.p_value:.4f} ({PERMUTATION_TEST})", markup=False)
+    results.print(
+        f"effect size: Cohen's d_z {effect} over {paired.n_speakers} speakers; protocol {found.fingerprint}",
+        markup=False,
+    )
+    for mark, one in zip("AB", found.predictions, strict=True):
+        results.print(f"\nconfusion of {mark} (rows: truth)")
+        counts = one.confusions.sum(axis=0)
+        print_table(
+            ["", *one.emotions], [[name, *map(str, row)] for name, row in zip(one.emotions, counts, strict=True)]
+        )
+    differing = found.differing
+    results.print(f"\n{len(differing)} of {len(ours.utterances)} utterances differ")
+    shown = differing if list_all else differing[:SHOWN_DIFFERENCES]
+    named = ours.emotions
+    print_table(
+        ["utterance", "speaker", "truth", "A", "B"],
+        [
+            [
+                ours.utterances[one],
+                ours.speakers[one],
+                named[ours.truth[one]],
+                named[ours.predicted[one]],
+                named[theirs.predicted[one]],
+            ]
+            for one in shown
+        ],
+    )
+    if len(shown) < len(differing):
+        notes.print(f"{len(differing) - len(shown)} more; pass --all")
+
+
+def _comparison_as_json(found: Comparison, first: str, second: str) -> dict[str, object]:
+    ours, theirs = found.predictions
+    paired = found.paired
+    return {
+        "a": first,
+        "b": second,
+        "runs": [run.info.run_id for run in found.runs],
+        "side": found.side,
+        "fingerprint": found.fingerprint,
+        "uar": [uar(one.truth, one.predicted) for one in found.predictions],
+        "uar_difference": paired.uar_difference,
+        "uar_difference_interval": _ends(paired.uar_interval),
+        "wa_difference": paired.wa_difference,
+        "wa_difference_interval": _ends(paired.wa_interval),
+        "p_value": paired.p_value,
+        "test": PERMUTATION_TEST,
+        "effect_size": paired.effect_size,
+        "speakers": paired.n_speakers,
+        "emotions": ours.emotions,
+        "confusions": [one.confusions.sum(axis=0).tolist() for one in found.predictions],
+        "differing": [
+            {
+                "utterance": ours.utterances[one],
+                "speaker": ours.speakers[one],
+                "truth": ours.emotions[ours.truth[one]],
+                "a": ours.emotions[ours.predicted[one]],
+                "b": ours.emotions[theirs.predicted[one]],
+            }
+            for one in found.differing
+        ],
+    }
+
+
+def _ends(interval: Interval) -> list[float] | None:
+    return [interval.low, interval.high] if interval.known else None
+
+
+def _bracket(interval: Interval) -> str:
+    return f" [{interval.low:+.3f}, {interval.high:+.3f}]" if interval.known else ""
+
+
+def confirm_study(
+    name: str, *, top: int, seeds: int, as_name: str | None, tracking_uri: str | None, storage: str | None
+) -> None:
+    """Train a study's best trials again on fresh seeds, and promote by the lower confidence bound."""
+    project = Project.locate(tracking_uri=tracking_uri, storage_url=storage)
+    study, definition = load_study(name, project)
+    prepared = prepare(definition, project)
+    prepared.refuse_other_protocol(study)
+    client = open_tracking(project)
+    with watching(client, project) as observer:
+        candidates, promotion = confirm(study, prepared, client, project, observer, top=top, seeds=seeds, name=as_name)
+    print_table(
+        ["trial", "search saw", f"mean of {seeds} fresh seeds", "95 %", "optimism"],
+        [
+            [
+                str(one.trial),
+                f"{one.searched:.4f}",
+                f"{one.mean:.4f}",
+                _bracket(one.interval).replace("+", "").strip(),
+                f"{one.searched - one.mean:+.4f}",
+            ]
+            for one in candidates
+        ],
+    )
+    notes.print(
+        f"trial {candidates[0].trial} has the highest lower bound; registered is the median of its seeds, trial "
+        f"{promotion.trial} of {name}-confirm",
+        markup=False,
+    )
+    tell(promotion, prepared, tracking_uri)
+
+
+def reproduce_published(
+    name: str, flags: Mapping[str, object], assignments: Sequence[str], *, tracking_uri: str | None, storage: str | None
+) -> None:
+    """Train a published configuration, and print its number beside ours."""
+    project = Project.locate(tracking_uri=tracking_uri, storage_url=storage)
+    published, file = published_study(name, project)
+    prepared = prepare(define_study(file, flags=flags, assignments=assignments), project)
+    client = open_tracking(project)
+    with watching(client, project) as observer:
+        outcome = reproduce(prepared, published, client, project, observer)
+    seeds = len(outcome.seeds)
+    rows = [
+        [
+            f"published: {published.who}",
+            _value(published.uar, published.uar_std),
+            _value(published.wa, published.wa_std),
+        ],
+        [
+            f"obtained: mean of {seeds} seed{'s' * (seeds > 1)}, pooled",
+            f"{outcome.mean('test_uar'):.4f}{_bracket(outcome.uar_interval).replace('+', '')}",
+            f"{outcome.mean('test_wa'):.4f}{_bracket(outcome.wa_interval).replace('+', '')}",
+        ],
+        [
+            "obtained: mean ± deviation over folds",
+            *(
+                _value(outcome.mean(f"test_{one}_fold_mean"), outcome.mean(f"test_{one}_fold_std"))
+                for one in ("uar", "wa")
+            ),
+        ],
+        *(
+            [f"seed {number}, pooled", f"{one['test_uar']:.4f}", f"{one['test_wa']:.4f}"]
+            for number, one in enumerate(outcome.seeds)
+            if seeds > 1
+        ),
+    ]
+    print_table(["test speakers", "UAR", "WA"], rows)
+    differs = f"; differs: {published.differs}" if published.differs else ""
+    results.print(f"published protocol: {published.protocol} ({published.source}){differs}", markup=False)
+    results.print(f"protocol here: {prepared.protocol.fingerprint}, {len(prepared.folds)} folds", markup=False)
+    results.print(outcome.verdict, markup=False)
+
+
+def _value(value: float | None, deviation: float | None) -> str:
+    """As its authors give it."""
+    return "" if value is None else f"{value:.4f}" + (f" ± {deviation:.4f}" if deviation is not None else "")
+
+
+BOARD = (
+    *("corpus", "task", "protocol", "rank", "who", "validation UAR", "test UAR", "test WA"),
+    *("trials", "normalisation", "folds", "source"),
+)
+
+
+def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None) -> None:
+    """Print the best results, and the published numbers of the same corpora."""
+    client = open_tracking(Project.locate(tracking_uri=tracking_uri))
+    rows = []
+    entries = leaderboard(client, corpus)
+    for one in entries:
+        metrics, facts = one.run.data.metrics, one.protocol.facts
+        cells = (
+            *(one.corpus, one.task, one.protocol.fingerprint, str(one.rank), f"{one.model}, {one.features}"),
+            *(describe_score(metrics, name) for name in ("validation_uar", "test_uar", "test_wa")),
+            *(str(one.trials), facts["normalisation_scope"], facts["folds"].split(":")[0]),
+            f"study {one.study}, run {one.run.info.run_id}",
+        )
+        rows.append(dict(zip(BOARD, cells, strict=True)))
+    here = {one.corpus for one in entries} | ({corpus} if corpus else set())
+    for known in PUBLISHED:
+        if known.corpus in here:
+            cells = (
+                *(known.corpus, known.task, f"published: {known.protocol}", "", known.who, ""),
+                *(_value(known.uar, known.uar_std), _value(known.wa, known.wa_std), "", "", ""),
+                known.source + (f"; differs: {known.differs}" if known.differs else ""),
+            )
+            rows.append(dict(zip(BOARD, cells, strict=True)))
+    if not rows:
+        if corpus:
+            CORPORA.get(corpus)  # a name that is none is a mistake
+        notes.print("no complete trials yet; run `ser-tune study --model 3d_acrnn`")
+        if form not in ("json", "csv"):
+            return
+    if form == "json":
+        print_json(rows)
+    elif form == "csv":
+        table = csv.DictWriter(sys.stdout, fieldnames=BOARD, lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+    elif form == "markdown":
+        lines = [list(BOARD), ["---"] * len(BOARD), *([*row.values()] for row in rows)]
+        sys.stdout.write("".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |\n" for line in lines))
+    else:
+        print_table(BOARD, [[*row.values()] for row in rows])
+
+
+def replay_run(reference: str, *, data: Path | None, tracking_uri: str | None) -> None:
+    """Train a run again and print what is not the same; exit code 1 where something is not."""
+    project = Project.locate(tracking_uri=tracking_uri)
+    client = open_tracking(project)
+    with tracking_errors(project.tracking_uri):
+        run = find_run(client, reference)
+
+        def on_epoch(fold: int, report: EpochReport) -> None:
+            if report.epoch == 1:
+                notes.print(f"fold {fold + 1}")
+
+        outcome = replay(client, run, project, data=data, on_epoch=on_epoch)
+    for one in outcome.circumstances:
+        results.print(one, markup=False)
+    name = f"run {run.info.run_id} ({run.info.run_name})"
+    if outcome.identical:
+        results.print(f"{name}: identical, {outcome.compared} numbers", markup=False)
+        return
+    results.print(f"{name}: {len(outcome.unequal)} numbers differ", markup=False)
+    for line in outcome.unequal:
+        results.print(line, markup=False)
+    raise SystemExit(1)

@@ -1,0 +1,227 @@
+"""Checking a corpus on disk: is every recording sound, and are they those that its authors counted?"""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..audio import read_samples, to_speech
+from ..errors import AudioError
+from .base import CorpusSource, Task, Utterance, select_utterances
+
+__all__ = ["CLIPPED_LEVEL", "CLIPPED_RUN", "CorpusCheck", "Problem", "check_corpus"]
+
+CLIPPED_LEVEL = 0.99
+"""Of full scale, below which nothing is called clipped; the largest sample of 8 bits is 127/128."""
+CLIPPED_RUN = 3
+"""Consecutive samples of one value in one channel, at that level or above, which are called clipped.
+
+A recording that is merely scaled to full scale reaches it for a sample or two, as half of EmoDB's do; no recording of
+EmoDB stays there for three.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something about a corpus that its user should know."""
+
+    kind: str
+    """`unreadable`, `silent`, `clipped`, `duplicate` or `count`."""
+    wrong: bool
+    """Whether it must be mended; otherwise it is a warning."""
+    message: str
+    utterances: tuple[str, ...] = ()
+    """Which ones, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusCheck:
+    """What was found out about a corpus."""
+
+    corpus: str
+    task: str
+    expected: Task
+    counts: Mapping[tuple[str, str], int]
+    """Utterances of each speaker and emotion, those that cannot be read included."""
+    lengths_s: tuple[float, ...]
+    """Of every recording that can be used."""
+    sample_rates_hz: Mapping[int, int]
+    """Recordings of each rate."""
+    channels: Mapping[int, int]
+    """Recordings of each number of channels."""
+    problems: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong; warnings do not count."""
+        return not any(problem.wrong for problem in self.problems)
+
+    @property
+    def speaker_counts(self) -> Mapping[str, int]:
+        """Utterances of each speaker, sorted."""
+        return self._totals(0)
+
+    @property
+    def emotion_counts(self) -> Mapping[str, int]:
+        """Utterances of each emotion, sorted."""
+        return self._totals(1)
+
+    def _totals(self, part: int) -> Mapping[str, int]:
+        totals: Counter[str] = Counter()
+        for labels, count in sorted(self.counts.items(), key=lambda item: item[0][part]):
+            totals[labels[part]] += count
+        return totals
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """One recording, after decoding."""
+
+    error: str = ""
+    """Why it cannot be used; empty where it can."""
+    length_s: float = 0.0
+    rate_hz: int = 0
+    channels: int = 0
+    sound: str = ""
+    """SHA-256 of the decoded samples."""
+    silent: bool = False
+    clipped: int = 0
+    """Samples in clipped stretches."""
+
+
+def check_corpus(
+    source: CorpusSource,
+    data: Path | None,
+    cache: Path,
+    *,
+    task: str | None = None,
+    progressed: Callable[[int, int], None] = lambda done, total: None,
+) -> CorpusCheck:
+    """Decode every recording of a task, and compare what is there with what is published.
+
+    Args:
+        source: The corpus's reader.
+        data: The folder or manifest the user named.
+        cache: Where a corpus that makes its own files keeps them.
+        task: One of the source's tasks; None is its first.
+        progressed: Told how many recordings were decoded, of how many.
+
+    Raises:
+        CorpusError: The corpus cannot be listed: a missing folder, a name off the scheme, an unknown label.
+        UnknownNameError: There is no such task.
+    """
+    utterances, _ = select_utterances(source, data, cache, task=task)
+    task = task or next(iter(source.tasks))
+    heard = _hear(utterances, progressed)
+    usable = [one for one in heard if not one.error]
+    counts = Counter((one.speaker, one.emotion) for one in utterances)
+    return CorpusCheck(
+        corpus=source.name,
+        task=task,
+        expected=source.tasks[task],
+        counts=counts,
+        lengths_s=tuple(one.length_s for one in usable),
+        sample_rates_hz=dict(sorted(Counter(one.rate_hz for one in usable).items())),
+        channels=dict(sorted(Counter(one.channels for one in usable).items())),
+        problems=(
+            *_miscounted("emotion", Counter(one.emotion for one in utterances), source.tasks[task].emotion_counts),
+            *_miscounted("speaker", Counter(one.speaker for one in utterances), _speakers(source, task)),
+            *_unusable(utterances, heard),
+            *_duplicates(utterances, heard),
+            *_clipped(utterances, heard),
+        ),
+    )
+
+
+def _hear(utterances: Sequence[Utterance], progressed: Callable[[int, int], None]) -> list[_Heard]:
+    heard = []
+    with ThreadPoolExecutor() as pool:  # libsndfile, hashing and NumPy release the interpreter lock
+        try:
+            for done, one in enumerate(pool.map(_hear_one, utterances), 1):
+                heard.append(one)
+                progressed(done, len(utterances))
+        finally:
+            pool.shutdown(cancel_futures=True)  # Ctrl-C does not wait for thousands of recordings
+    return heard
+
+
+def _hear_one(utterance: Utterance) -> _Heard:
+    try:
+        samples, rate_hz = read_samples(utterance.path, start_s=utterance.start_s, end_s=utterance.end_s)
+    except AudioError as error:
+        return _Heard(error=str(error))
+    error_text = ""
+    try:
+        to_speech(samples, rate_hz, source=str(utterance.path))
+    except AudioError as error:
+        error_text = str(error)
+    return _Heard(
+        error=error_text,
+        length_s=len(samples) / rate_hz,
+        rate_hz=rate_hz,
+        channels=samples.shape[1],
+        sound=hashlib.sha256(f"{rate_hz} {samples.shape}".encode() + samples.tobytes()).hexdigest(),
+        silent=samples.size > 0 and not samples.any(),
+        clipped=_clipped_samples(samples),
+    )
+
+
+def _clipped_samples(samples: np.ndarray) -> int:
+    """Count the samples, shape (N, channels), that lie in clipped stretches."""
+    # True where a sample repeats the one before it at full scale: a run of n samples shows as n - 1 in a row
+    again = (samples[1:] == samples[:-1]) & (np.abs(samples[1:]) >= CLIPPED_LEVEL)
+    count = 0
+    for channel in again.T:
+        edges = np.flatnonzero(np.diff(channel.astype(np.int8), prepend=0, append=0))
+        runs = edges[1::2] - edges[::2] + 1
+        count += int(runs[runs >= CLIPPED_RUN].sum())
+    return count
+
+
+def _speakers(source: CorpusSource, task: str) -> Mapping[str, int | None]:
+    return source.tasks[task].speaker_counts or dict.fromkeys(source.speakers)
+
+
+def _miscounted(what: str, found: Mapping[str, int], expected: Mapping[str, int | None]) -> Iterable[Problem]:
+    """What is missing or too much; None stands for any number."""
+    if not expected:
+        return
+    if missing := sorted(set(expected) - set(found)):
+        yield Problem("count", True, f"there is no utterance of {what} {', '.join(missing)}")
+    for name, count in sorted(found.items()):
+        wanted = expected.get(name, 0)
+        if wanted not in (count, None):
+            yield Problem("count", True, f"{what} {name} has {count} utterances; {wanted} are published")
+
+
+def _unusable(utterances: Sequence[Utterance], heard: Sequence[_Heard]) -> Iterable[Problem]:
+    for utterance, one in zip(utterances, heard, strict=True):
+        if one.error:
+            yield Problem("silent" if one.silent else "unreadable", True, one.error, (utterance.id,))
+
+
+def _duplicates(utterances: Sequence[Utterance], heard: Sequence[_Heard]) -> Iterable[Problem]:
+    same: dict[str, list[Utterance]] = defaultdict(list)
+    for utterance, one in zip(utterances, heard, strict=True):
+        if not one.error:
+            same[one.sound].append(utterance)
+    for twins in same.values():
+        if len(twins) > 1:
+            listed = ", ".join(f"{one.id} (speaker {one.speaker}, {one.emotion})" for one in twins)
+            yield Problem(
+                "duplicate",
+                len({(one.speaker, one.emotion) for one in twins}) > 1,
+                f"the same sound {len(twins)} times: {listed}",
+                tuple(one.id for one in twins),
+            )
+
+
+def _clipped(utterances: Sequence[Utterance], heard: Sequence[_Heard]) -> Iterable[Problem]:
+    for utterance, one in zip(utterances, heard, strict=True):
+        if one.clipped:
+            message = f"{utterance.path}: {one.clipped} samples stay at full scale, {CLIPPED_RUN} or more in a row"
+            yield Problem("clipped", False, message, (utterance.id,))

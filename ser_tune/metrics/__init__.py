@@ -1,0 +1,21 @@
+"""The numbers of the field, each defined once, how sure one can be of them, and how two systems compare."""
+
+from .bootstrap import Interval, seed_intervals, speaker_confusions, speaker_intervals
+from .paired import PERMUTATION_TEST, PairedComparison, compare_paired
+from .scores import Scores, class_recalls, confusion, score, uar, wa
+
+__all__ = [
+    "PERMUTATION_TEST",
+    "Interval",
+    "PairedComparison",
+    "Scores",
+    "class_recalls",
+    "compare_paired",
+    "confusion",
+    "score",
+    "seed_intervals",
+    "speaker_confusions",
+    "speaker_intervals",
+    "uar",
+    "wa",
+]

@@ -1,0 +1,143 @@
+"""The model card: what stands in a version's description, as Markdown (M. Mitchell et al., arXiv 1810.03993, 2019)."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..architectures import ARCHITECTURES
+from ..corpora import CORPORA
+from ..features import FEATURE_SETS
+from ..metrics import class_recalls, uar
+from ..study import Prepared, shared_texts
+from ..tracking import SIDES, Predictions, describe_score
+from .verdict import Verdict
+
+__all__ = ["model_card"]
+
+LISTED_SPEAKERS = 24
+"""With more, quartiles stand for them: MLflow keeps a description of 5,000 characters."""
+_SIDES = {
+    "validation": "chose the epoch and the trial",
+    "test": "scored once, each speaker by the network that neither trained nor validated on them",
+    "holdout": "kept out of the whole search, scored once by all networks together",
+}
+
+
+def model_card(
+    prepared: Prepared,
+    metrics: Mapping[str, float],
+    predictions: Mapping[str, Predictions],
+    networks: str,
+    verdict: Verdict,
+) -> str:
+    """Describe a version.
+
+    Args:
+        prepared: Its study.
+        metrics: Of its run.
+        predictions: Of its run, by side.
+        networks: What it is made of, in words.
+        verdict: Why it has its alias.
+    """
+    config, corpus = prepared.definition.config, prepared.corpus
+    source = CORPORA.get(corpus.name)
+    names = (config.model.name, config.features.name)
+    sides = [side for side in SIDES if f"{side}_uar" in metrics]
+    parts = [
+        f"# {names[0]} with {names[1]} on {corpus.name}",
+        f"Networks: {networks}.",
+        "## Verdict",
+        f"{verdict.alias}: {verdict.reason}.",
+        "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in verdict.tags.items()),
+        "## Data",
+        f"{source.name}: {len(corpus.utterances)} utterances, {len(corpus.speakers)} speakers, emotions "
+        f"{', '.join(corpus.emotions)}. Licence: {source.licence}. {source.citation}.",
+        "## Metrics",
+        _table(
+            ["side", "UAR", "WA", "UAR over folds", "what it is"],
+            [
+                [
+                    side,
+                    describe_score(metrics, f"{side}_uar"),
+                    describe_score(metrics, f"{side}_wa"),
+                    f"{metrics[f'{side}_uar_fold_mean']:.4f} ± {metrics[f'{side}_uar_fold_std']:.4f}",
+                    _SIDES[side],
+                ]
+                for side in sides
+            ],
+        ),
+        "UAR is the mean recall of the classes that occur, over one confusion matrix of all held-out utterances; WA is "
+        "plain accuracy. In brackets: 95 % confidence intervals by bootstrap over speakers.",
+        "## Recall by class",
+        _by_class(predictions),
+        "## UAR by speaker",
+        _by_speaker(predictions),
+        "## Protocol",
+        f"Fingerprint {prepared.protocol.fingerprint}.",
+        "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in prepared.protocol.facts.items()),
+        "## Intended use",
+        "Research on speech emotion recognition. It takes single utterances of one speaker each, in any sound format, "
+        f"and tells apart {len(corpus.emotions)} emotions, one of which it always names.",
+        "## Limits",
+        "\n".join(f"- {limit}" for limit in _limits(prepared)),
+        "## Citation",
+        "\n".join(f"- {one}" for one in (ARCHITECTURES.get(names[0]).citation, FEATURE_SETS.get(names[1]).citation)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _limits(prepared: Prepared) -> list[str]:
+    corpus = prepared.corpus
+    limits = [
+        f"It knows {len(corpus.speakers)} speakers of one corpus; other languages and microphones were not tried.",
+        "The validation score chose it among trials and is optimistic; the test score is not.",
+        "Not for decisions about people.",
+    ]
+    if prepared.definition.config.normalisation.scope == "speaker":
+        limits.append("Transductive: features are normalised with all recordings of each speaker.")
+    if texts := shared_texts(corpus):
+        limits.append(f"{texts[0].upper()}{texts[1:]}.")
+    if len(prepared.folds) < prepared.folds_of_protocol:
+        limits.append(f"Only {len(prepared.folds)} of {prepared.folds_of_protocol} folds were trained.")
+    return limits
+
+
+def _by_class(predictions: Mapping[str, Predictions]) -> str:
+    recalls = {side: class_recalls(one.truth, one.predicted) for side, one in predictions.items()}
+    emotions = next(iter(predictions.values())).emotions if predictions else ()
+    rows = [
+        [emotion, *(f"{known[number]:.3f}" if number in known else "" for known in recalls.values())]
+        for number, emotion in enumerate(emotions)
+    ]
+    return _table(["emotion", *recalls], rows)
+
+
+def _by_speaker(predictions: Mapping[str, Predictions]) -> str:
+    speakers = sorted({speaker for one in predictions.values() for speaker in one.speakers})
+    if len(speakers) > LISTED_SPEAKERS:
+        scores = {
+            side: [uar(one.truth[own], one.predicted[own]) for own in _of_each_speaker(one)]
+            for side, one in predictions.items()
+        }
+        quartiles = {side: np.percentile(values, [0, 25, 50, 75, 100]) for side, values in scores.items()}
+        names = ("lowest", "lower quartile", "median", "upper quartile", "highest")
+        rows = [[name, *(f"{one[place]:.3f}" for one in quartiles.values())] for place, name in enumerate(names)]
+        return _table([f"{len(speakers)} speakers", *quartiles], rows)
+    rows = []
+    for speaker in speakers:
+        row = [speaker]
+        for one in predictions.values():
+            own = np.flatnonzero(np.array(one.speakers) == speaker)
+            row.append(f"{uar(one.truth[own], one.predicted[own]):.3f} ({len(own)})" if len(own) else "")
+        rows.append(row)
+    return _table(["speaker", *(f"{side} (utterances)" for side in predictions)], rows)
+
+
+def _of_each_speaker(predictions: Predictions) -> list[np.ndarray]:
+    numbers = predictions.speaker_numbers
+    return [np.flatnonzero(numbers == number) for number in np.unique(numbers)]
+
+
+def _table(columns: list[str], rows: list[list[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(one.replace('|', '/') for one in line)} |" for line in lines)

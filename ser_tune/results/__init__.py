@@ -1,0 +1,30 @@
+"""What came of studies, read back from MLflow: compared, confirmed, replayed, ranked, set beside the published."""
+
+from .compare import Comparison, compare
+from .confirm import Candidate, confirm
+from .leaderboard import Entry, leaderboard
+from .nested import Nested, OuterFold, run_nested
+from .published import PUBLISHED, Published, published_study
+from .references import find_run
+from .replay import Replay, replay
+from .reproduce import Reproduction, reproduce
+
+__all__ = [
+    "PUBLISHED",
+    "Candidate",
+    "Comparison",
+    "Entry",
+    "Nested",
+    "OuterFold",
+    "Published",
+    "Replay",
+    "Reproduction",
+    "compare",
+    "confirm",
+    "find_run",
+    "leaderboard",
+    "published_study",
+    "replay",
+    "reproduce",
+    "run_nested",
+]

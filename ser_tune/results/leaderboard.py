@@ -1,0 +1,89 @@
+"""The best result of every corpus, task, model and features, ranked under one protocol each, beside the published."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from ..study import Protocol
+from ..tracking import STUDY_NAME_TAG, TRIAL_TAG, protocol_of, search_runs, tracking_errors
+
+__all__ = ["Entry", "leaderboard"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The best of the trials that share a protocol, a model and features, by validation UAR."""
+
+    protocol: Protocol
+    rank: int
+    """Among the entries of one protocol, from 1."""
+    model: str
+    features: str
+    trials: int
+    """Complete trials that it is the best of."""
+    run: Run
+
+    @property
+    def corpus(self) -> str:
+        """The corpus's label."""
+        return self.protocol.facts["corpus"]
+
+    @property
+    def task(self) -> str:
+        """Styles, merges and emotions, in words."""
+        facts = {"merged": "none", "styles": "not told apart", **self.protocol.facts}  # older runs lack these two
+        merged = "" if facts["merged"] == "none" else f", {facts['merged']}"
+        styles = "" if facts["styles"] == "not told apart" else f"{facts['styles']}: "
+        return f"{styles}{len(facts['emotions'].split())} emotions{merged}"
+
+    @property
+    def study(self) -> str:
+        """The study's name."""
+        return str(self.run.data.tags[STUDY_NAME_TAG])
+
+
+def leaderboard(client: MlflowClient, corpus: str | None = None) -> Sequence[Entry]:
+    """Read all complete trials and keep the best of each kind.
+
+    Args:
+        client: MLflow.
+        corpus: Only this one; None is all.
+
+    Returns:
+        By corpus, then by protocol, then by validation UAR: test speakers rank nothing.
+    """
+    kinds: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
+    protocols: dict[str, Protocol] = {}
+    with tracking_errors(client.tracking_uri):
+        for run in search_runs(client, "metrics.validation_uar >= 0"):
+            protocol = protocol_of(run)
+            if TRIAL_TAG not in run.data.tags or (corpus and protocol.facts.get("corpus") != corpus):
+                continue
+            protocols[protocol.fingerprint] = protocol
+            params = run.data.params
+            kinds[protocol.fingerprint, params["model.name"], params["features.name"]].append(run)
+    ranked: dict[str, int] = defaultdict(int)
+    entries = []
+    # Of equals the oldest, as where a study's best is promoted
+    best = {kind: max(reversed(runs), key=_validation) for kind, runs in kinds.items()}
+    for kind, run in sorted(best.items(), key=lambda one: -_validation(one[1])):
+        fingerprint, model, features = kind
+        ranked[fingerprint] += 1
+        entries.append(
+            Entry(
+                protocol=protocols[fingerprint],
+                rank=ranked[fingerprint],
+                model=model,
+                features=features,
+                trials=len(kinds[kind]),
+                run=run,
+            )
+        )
+    return sorted(entries, key=lambda one: (one.corpus, one.task, one.protocol.fingerprint, one.rank))
+
+
+def _validation(run: Run) -> float:
+    return float(run.data.metrics["validation_uar"])

@@ -1,0 +1,161 @@
+"""Nested evaluation: the search is run once for each outer fold, whose speakers it never sees."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities import Metric
+
+from ..config import Project
+from ..errors import StudyError
+from ..folds import outer_parts
+from ..metrics import Scores, score
+from ..study import Prepared, Protocol, StudyDefinition, StudyObserver, load_study, prepare, run_study
+from ..tracking import (
+    STUDY_NAME_TAG,
+    Predictions,
+    experiment_of,
+    find_runs,
+    protocol_tags,
+    read_predictions,
+    score_metrics,
+    score_on_holdout,
+    search_runs,
+    tracking_errors,
+)
+
+Watch: TypeAlias = Callable[[], AbstractContextManager[StudyObserver]]
+
+__all__ = ["Nested", "OuterFold", "run_nested"]
+
+
+@dataclass(frozen=True, slots=True)
+class OuterFold:
+    """One search, and what its best trial says of the speakers that it never saw."""
+
+    study: str
+    speakers: tuple[str, ...]
+    best_trial: int
+    inner_uar: float
+    """Pooled validation UAR of the best trial, which chose it."""
+    outer_uar: float
+    predictions: Predictions
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """What the whole procedure, search included, is worth on speakers that it never saw."""
+
+    folds: Sequence[OuterFold]
+    outer: Scores
+    """Pooled over the outer folds."""
+    protocol: Protocol
+
+    @property
+    def inner_uar(self) -> float:
+        """Mean over the outer folds of what the searches saw."""
+        return float(np.mean([one.inner_uar for one in self.folds]))
+
+    @property
+    def optimism(self) -> float:
+        """Inner less outer UAR."""
+        return self.inner_uar - self.outer.uar
+
+
+def run_nested(prepared: Prepared, client: MlflowClient, project: Project, watch: Watch) -> Nested:
+    """Run one study for each outer fold, each a resumable study of its own, and score their best trials.
+
+    Args:
+        prepared: The study as if it were one; its folds' test speakers (with sessions: the sessions) are the outer
+            folds, and each search folds the speakers that are left.
+        client: MLflow.
+        project: Where things are.
+        watch: Makes what watches one of the studies.
+
+    Raises:
+        StudyError: A search has no complete trial, or the study holds speakers out already.
+        KeyboardInterrupt: A search was interrupted; the same call goes on from there.
+    """
+    if prepared.definition.config.protocol.holdout:
+        raise StudyError("a nested study holds every speaker out in turn; leave out protocol.holdout (--holdout)")
+    parts = outer_parts(prepared.corpus, prepared.folds)
+    # All of them first: one that has too few speakers left must not be found out after hours
+    searches = [prepare(_inner(prepared.definition, number, part), project) for number, part in enumerate(parts)]
+    folds = [_outer_fold(search, part, client, project, watch) for search, part in zip(searches, parts, strict=True)]
+    facts = dict(prepared.protocol.facts)
+    facts["score"] = "pooled UAR of speakers that their search never saw, utterance level"
+    facts["folds"] = f"{len(folds)} nested searches: {' '.join(sorted('+'.join(one.speakers) for one in folds))}"
+    speakers = prepared.corpus.speakers
+    nested = Nested(
+        folds=folds,
+        outer=score(
+            [
+                (
+                    one.predictions.truth,
+                    one.predictions.predicted,
+                    np.array([speakers.index(speaker) for speaker in one.predictions.speakers]),
+                )
+                for one in folds
+            ]
+        ),
+        protocol=Protocol(facts=facts),
+    )
+    with tracking_errors(project.tracking_uri):
+        _log(client, project, prepared, nested)
+    return nested
+
+
+def _inner(definition: StudyDefinition, number: int, speakers: tuple[str, ...]) -> StudyDefinition:
+    """The search that never sees some speakers."""
+    config = definition.config
+    protocol = config.protocol.model_copy(update={"holdout": speakers, "fold_limit": None})
+    update = {"name": f"{definition.name}-outer{number:02d}", "protocol": protocol}
+    return StudyDefinition(config=config.model_copy(update=update), search=definition.search)
+
+
+def _outer_fold(
+    prepared: Prepared, speakers: tuple[str, ...], client: MlflowClient, project: Project, watch: Watch
+) -> OuterFold:
+    with watch() as observer:
+        summary = run_study(prepared, project, observer)
+    if summary.interrupted:
+        raise KeyboardInterrupt
+    if summary.best is None:
+        raise StudyError(f"study {summary.name} has no complete trial; the same command goes on from here")
+    study, _ = load_study(summary.name, project)
+    with tracking_errors(project.tracking_uri):
+        experiment = experiment_of(client, project, prepared.corpus.name)
+        run = find_runs(client, experiment, study.user_attrs["study_id"])[1][summary.best[0]]
+        metrics = score_on_holdout(client, run, prepared, project)
+        predictions = read_predictions(client, run.info.run_id, "holdout")
+    assert predictions is not None
+    return OuterFold(
+        study=summary.name,
+        speakers=speakers,
+        best_trial=summary.best[0],
+        inner_uar=metrics["validation_uar"],
+        outer_uar=metrics["holdout_uar"],
+        predictions=predictions,
+    )
+
+
+def _log(client: MlflowClient, project: Project, prepared: Prepared, nested: Nested) -> None:
+    """A run of its own, with the outer scores and the protocol that they are of; the same one when called again."""
+    name, tags = f"{prepared.definition.name}, nested", protocol_tags(nested.protocol)
+    experiment = experiment_of(client, project, prepared.corpus.name)
+    before = search_runs(client, "metrics.outer_uar >= 0", [experiment])
+    same = [run for run in before if run.info.run_name == name and tags.items() <= run.data.tags.items()]
+    run = (
+        same[0]
+        if same
+        else client.create_run(experiment, run_name=name, tags={**tags, STUDY_NAME_TAG: prepared.definition.name})
+    )
+    values = score_metrics(nested.outer, prepared.corpus.emotions, "outer")
+    values |= {"inner_uar": nested.inner_uar, "optimism": nested.optimism}
+    now = int(time.time() * 1000)
+    client.log_batch(run.info.run_id, metrics=[Metric(name, value, now, 0) for name, value in values.items()])
+    client.set_terminated(run.info.run_id)

@@ -1,0 +1,183 @@
+"""Published numbers that readers compare with, and the studies that reproduce them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..config import Project
+from ..errors import ConfigError, UnknownNameError
+
+__all__ = ["PUBLISHED", "Published", "published_study"]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One number of the literature. Fractions, not percentages."""
+
+    who: str
+    corpus: str
+    task: str
+    """Of the corpus's tasks the one that it is about, or nearest to."""
+    source: str
+    protocol: str
+    """As its authors describe it."""
+    uar: float | None = None
+    uar_std: float | None = None
+    wa: float | None = None
+    wa_std: float | None = None
+    label: str = ""
+    """What `ser-tune reproduce` calls it; empty where no study file reproduces it."""
+    differs: str = ""
+    """What differs from this program's protocol for the same corpus and task; empty where nothing is known to."""
+
+
+_CHEN = "M. Chen, X. He, J. Yang, H. Zhang, IEEE SPL 25(10), 1440-1444, 2018, Table II"
+_MEASURED = "measured for this project, 2026-11"
+_SAMSUDIN = "github.com/samsudinng/speech_emo_recognition, README"
+_IMAGENET = "starts from ImageNet weights"
+_CHEN_PROTOCOL = "speaker-independent, 10 folds 8/1/1, 5 seeds, epoch by validation UAR"
+
+PUBLISHED = (
+    Published(
+        who="Chen 2018, 3-D ACRNN",
+        corpus="emodb",
+        task="all",
+        source=_CHEN,
+        protocol=_CHEN_PROTOCOL,
+        uar=0.8282,
+        uar_std=0.0499,
+        label="chen2018",
+    ),
+    Published(
+        who="Chen 2018, 2-D ACRNN", corpus="emodb", task="all", source=_CHEN, protocol=_CHEN_PROTOCOL, uar=0.7938
+    ),
+    Published(who="Chen 2018, DNN-ELM", corpus="emodb", task="all", source=_CHEN, protocol=_CHEN_PROTOCOL, uar=0.7156),
+    Published(
+        who="openSMILE ComParE, linear SVM",
+        corpus="emodb",
+        task="all",
+        source=_MEASURED,
+        protocol="leave one speaker out",
+        uar=0.777,
+        differs="no validation speaker: nine speakers train",
+    ),
+    Published(
+        who="openSMILE ComParE, linear SVM, normalised by speaker",
+        corpus="emodb",
+        task="all",
+        source=_MEASURED,
+        protocol="leave one speaker out; fold mean 82.2 ± 8.1",
+        uar=0.834,
+        differs="no validation speaker; transductive: normalised by speaker",
+    ),
+    Published(
+        who="openSMILE eGeMAPS, linear SVM",
+        corpus="emodb",
+        task="all",
+        source=_MEASURED,
+        protocol="leave one speaker out",
+        uar=0.674,
+        differs="no validation speaker: nine speakers train",
+    ),
+    Published(
+        who="openSMILE eGeMAPS, linear SVM, normalised by speaker",
+        corpus="emodb",
+        task="all",
+        source=_MEASURED,
+        protocol="leave one speaker out",
+        uar=0.818,
+        differs="no validation speaker; transductive: normalised by speaker",
+    ),
+    Published(
+        who="EmoBox, WavLM-L frozen",
+        corpus="emodb",
+        task="all",
+        source="EmoBox, its tables",
+        protocol="speaker-DEPENDENT folds",
+        uar=0.9258,
+        differs="not comparable: test speakers are trained on",
+    ),
+    Published(
+        who="EmoBox, HuBERT-L frozen",
+        corpus="emodb",
+        task="all",
+        source="EmoBox, its tables",
+        protocol="speaker-DEPENDENT folds",
+        uar=0.8981,
+        differs="not comparable: test speakers are trained on",
+    ),
+    Published(
+        who="Chen 2018, 3-D ACRNN",
+        corpus="iemocap",
+        task="improvised",
+        source=_CHEN,
+        protocol=_CHEN_PROTOCOL,
+        uar=0.6474,
+        uar_std=0.0544,
+    ),
+    Published(
+        who="Zhang 2019, FCN+Attention",
+        corpus="iemocap",
+        task="improvised",
+        source="Y. Zhang, J. Du, Z. Wang, J. Zhang, Y. Tu, arXiv 1806.01506, 2019, abstract",
+        protocol="improvised, 4 classes",
+        uar=0.639,
+        wa=0.704,
+        label="zhang2019",
+        differs=f"{_IMAGENET}; how epochs were chosen is not stated",
+    ),
+    Published(
+        who="NTU-SER, ACRNN in PyTorch",
+        corpus="iemocap",
+        task="improvised",
+        source="github.com/NTU-SER/speech_utils, README",
+        protocol="excitement merged; its scripts: improvised turns, one session out, its speakers take turns",
+        uar=0.6599,
+        uar_std=0.0951,
+        wa=0.6603,
+        wa_std=0.0997,
+        label="ntu-ser",
+        differs="excitement counts as happiness",
+    ),
+    Published(
+        who="samsudinng, AlexNet fine-tuned",
+        corpus="iemocap",
+        task="improvised",
+        source=_SAMSUDIN,
+        protocol="improvised, 4 classes, speaker-independent",
+        uar=0.644,
+        wa=0.740,
+        differs=f"{_IMAGENET}; stability training; the epoch by validation WA",
+    ),
+    Published(
+        who="samsudinng, FCN+GAP",
+        corpus="iemocap",
+        task="improvised",
+        source=_SAMSUDIN,
+        protocol="improvised, 4 classes, speaker-independent",
+        uar=0.626,
+        wa=0.732,
+        label="fcn-gap",
+        differs=f"{_IMAGENET}; the epoch by validation WA",
+    ),
+)
+
+
+def published_study(label: str, project: Project) -> tuple[Published, Path]:
+    """A published number, and the study file that reproduces it.
+
+    Args:
+        label: Such as `chen2018`.
+        project: Its `studies/published/` wins over the one beside the program.
+
+    Raises:
+        UnknownNameError: There is no such number.
+        ConfigError: The study file is not there.
+    """
+    rows = {one.label: one for one in PUBLISHED if one.label}
+    if label not in rows:
+        raise UnknownNameError("published result", label, rows)
+    places = [root / "studies" / "published" / f"{label}.yaml" for root in (project.root, Path(__file__).parents[2])]
+    for place in places:
+        if place.is_file():
+            return rows[label], place
+    raise ConfigError(f"the study file of '{label}' is neither '{places[0]}' nor '{places[1]}'")

@@ -1,0 +1,66 @@
+"""What a person calls a result: a registered model's version, a study, or a run."""
+
+import re
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from ..errors import RegistryError
+from ..registry import resolve
+from ..tracking import BEST_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG, search_runs
+
+__all__ = ["find_run"]
+
+
+def find_run(client: MlflowClient, reference: str) -> Run:
+    """The run of a complete trial.
+
+    Args:
+        client: MLflow.
+        reference: A registered model (`name`, `name@alias`, `name/version`), a study's name (its best trial) with
+            `:NUMBER` (that trial), or a run's identifier.
+
+    Raises:
+        RegistryError: There is no such result, or its trial did not complete.
+    """
+    run = _run(client, reference)
+    if "validation_uar" not in run.data.metrics:
+        raise RegistryError(f"'{reference}' is run {run.info.run_id}, which has no complete trial's scores")
+    return run
+
+
+def _run(client: MlflowClient, reference: str) -> Run:
+    name = re.split("[@/]", reference)[0]
+    models = {model.name for model in client.search_registered_models(max_results=1000)}
+    if name in models:
+        return client.get_run(_run_of_version(client, resolve(client, reference)))
+    study, _, number = reference.partition(":")
+    if re.fullmatch("[0-9a-f]{32}", reference):
+        try:
+            return client.get_run(reference)
+        except MlflowException:
+            raise RegistryError(f"no run '{reference}' in {client.tracking_uri}") from None
+    runs = list(search_runs(client, f"tags.`{STUDY_NAME_TAG}` = '{study}'")) if "'" not in study else []
+    if not runs:
+        studies = {run.data.tags[STUDY_NAME_TAG] for run in search_runs(client, f"tags.`{STUDY_NAME_TAG}` != ''")}
+        raise RegistryError(
+            f"'{reference}' is no registered model, study or run; models: {', '.join(sorted(models)) or 'none'}; "
+            f"studies: {', '.join(sorted(studies)) or 'none'}"
+        )
+    ours = [run for run in runs if STUDY_TAG in run.data.tags]
+    # The newest study of that name, where there are several
+    runs = [run for run in ours if run.data.tags[STUDY_TAG] == ours[0].data.tags[STUDY_TAG]]
+    best = next((run.data.tags[BEST_TAG] for run in runs if BEST_TAG in run.data.tags), None)
+    wanted = number or best
+    for run in runs:
+        if wanted is not None and run.data.tags.get(TRIAL_TAG) == wanted:
+            return run
+    raise RegistryError(f"study '{study}' has no {f'trial {number}' if number else 'complete trial'}")
+
+
+def _run_of_version(client: MlflowClient, uri: str) -> str:
+    """The run of `models:/name/version` or `models:/name@alias`."""
+    name, mark, which = re.match(r"models:/([^@/]+)([@/])(.+)", uri).groups()  # type: ignore[union-attr]
+    version = client.get_model_version(name, which) if mark == "/" else client.get_model_version_by_alias(name, which)
+    return str(version.run_id)

@@ -1,0 +1,148 @@
+"""Training a trial again from what MLflow alone holds, and comparing every number."""
+
+import math
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import yaml
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from ..config import Project, flatten
+from ..errors import RegistryError
+from ..study import FoldOutcome, Objective, Prepared, StudyDefinition, StudyObserver, prepare
+from ..tracking import CONFIG_FILE, PACKAGES, STUDY_FILE, curves, protocol_of, score_metrics
+from ..training import AnyTrial, EpochReport, describe_device
+
+__all__ = ["Replay", "replay"]
+
+_TIMES = ("seconds", "trial_seconds")
+"""Metrics that tell how long something took, not what came of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A trial, trained again."""
+
+    run: Run
+    compared: int
+    """Numbers that both have: every fold's curves, and the pooled scores."""
+    unequal: Sequence[str]
+    """Those that are not the same to the last bit, with both values."""
+    circumstances: Sequence[str]
+    """Versions, data and device that are not those of the first time."""
+
+    @property
+    def identical(self) -> bool:
+        """Whether every number is the same."""
+        return not self.unequal
+
+
+def replay(
+    client: MlflowClient,
+    run: Run,
+    project: Project,
+    *,
+    data: Path | None = None,
+    on_epoch: Callable[[int, EpochReport], None] = lambda fold, report: None,
+) -> Replay:
+    """Train a complete trial again.
+
+    Args:
+        client: MLflow.
+        run: The trial's.
+        project: Where the feature cache is.
+        data: Where the corpus is now; None is where it was.
+        on_epoch: Told after every epoch, with the fold's number.
+
+    Raises:
+        RegistryError: The run does not hold what it takes.
+        SerTuneError: The corpus cannot be read.
+    """
+    definition, config = _recorded(client, run)
+    if data is not None:
+        corpus = definition.config.corpus.model_copy(update={"data": data})
+        definition = StudyDefinition(definition.config.model_copy(update={"corpus": corpus}), definition.search)
+    prepared = prepare(definition, project)
+    objective = Objective(
+        definition=definition,
+        corpus=prepared.corpus,
+        folds=prepared.folds,
+        cache=project.cache,
+        observer=StudyObserver(),
+        precision=config.training.precision,
+    )
+    training = config.training.model_copy(update={"device": objective.device.type})
+    here = config.model_copy(update={"training": training})
+    folds = [
+        objective.train_fold(here, fold, lambda report, number=fold.number: on_epoch(number, report))  # type: ignore[misc]
+        for fold in prepared.folds
+    ]
+    before, now = _recorded_numbers(client, run), _numbers(objective, folds, prepared)
+    return Replay(
+        run=run,
+        compared=len(before.keys() & now.keys()),
+        unequal=[
+            f"{name}: {before.get(name)} before, {now.get(name)} now"
+            for name in sorted(before.keys() | now.keys())
+            if not _same(before.get(name), now.get(name))
+        ],
+        circumstances=_circumstances(run, prepared, describe_device(objective.device)),
+    )
+
+
+def _recorded(client: MlflowClient, run: Run) -> tuple[StudyDefinition, AnyTrial]:
+    """A run's study and its concrete configuration."""
+    with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
+        try:
+            study, config = (
+                Path(client.download_artifacts(run.info.run_id, name, temporary)).read_text(encoding="utf-8")
+                for name in (STUDY_FILE, CONFIG_FILE)
+            )
+        except (MlflowException, OSError):
+            raise RegistryError(
+                f"run {run.info.run_id} has no {STUDY_FILE} and {CONFIG_FILE}; only trials of ser-tune can be replayed"
+            ) from None
+    definition = StudyDefinition.from_json(study)
+    return definition, definition.trial(flatten(yaml.safe_load(config)))
+
+
+def _recorded_numbers(client: MlflowClient, run: Run) -> dict[str, float]:
+    numbers = {}
+    for name, value in run.data.metrics.items():
+        if name.rpartition("/")[2] in _TIMES:
+            continue
+        if name.startswith("fold_"):
+            for point in client.get_metric_history(run.info.run_id, name):
+                numbers[f"{name}, epoch {point.step}"] = point.value
+        elif name.startswith("validation_"):
+            numbers[name] = value
+    return numbers
+
+
+def _numbers(objective: Objective, folds: Sequence[FoldOutcome], prepared: Prepared) -> dict[str, float]:
+    curved = {
+        f"{one.key}, epoch {one.step}": one.value for one in curves(folds) if one.key.rpartition("/")[2] not in _TIMES
+    }
+    return curved | score_metrics(objective.scores(folds), prepared.corpus.emotions, "validation")
+
+
+def _same(one: float | None, other: float | None) -> bool:
+    if one is None or other is None:
+        return False
+    return one == other or (math.isnan(one) and math.isnan(other))
+
+
+def _circumstances(run: Run, prepared: Prepared, device: str) -> list[str]:
+    tags: Mapping[str, str] = run.data.tags
+    then = {package: tags.get(f"version.{package}", "unknown") for package in PACKAGES}
+    found = [f"{package} was {old}, is {version(package)}" for package, old in then.items() if old != version(package)]
+    if (before := tags.get("ser_tune.device")) != device:
+        found.append(f"device was {before}, is {device}")
+    if differences := prepared.protocol.differences(protocol_of(run).facts):
+        found.append(f"protocol: {differences}")
+    return found

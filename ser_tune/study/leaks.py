@@ -1,0 +1,136 @@
+"""The leak check: nothing of the speakers that are held out may reach training. It runs before every study.
+
+What is looked for is what published evaluations got wrong: a speaker on two sides of a fold, one recording on two
+sides, whole or in parts, and statistics (scalings, class weights) that were fitted on more than the training speakers.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from ..corpora import Corpus
+from ..errors import LeakError
+from ..folds import Fold
+from ..training import AnyTrial, TrainingData, fold_statistics
+
+__all__ = ["refuse_fitted_leaks", "refuse_leaks", "shared_texts"]
+
+
+def refuse_leaks(corpus: Corpus, folds: Sequence[Fold], sounds: Sequence[str]) -> None:
+    """Look for speakers and recordings on two sides of a fold; held-out speakers are a side of their own.
+
+    Args:
+        corpus: What was split.
+        folds: How.
+        sounds: A hash of each utterance's decoded sound, shape (U,).
+
+    Raises:
+        LeakError: There is one; the message names the utterances.
+    """
+    keys = {
+        "are of one speaker": [one.speaker for one in corpus.utterances],
+        "hold the same sound": list(sounds),
+        "are cut from one recording": list(corpus.contents),
+    }
+    for fold in folds:
+        side = np.full(len(corpus.utterances), "held out", dtype=object)
+        for name, numbers in (("training", fold.train), ("validation", fold.validation), ("test", fold.test)):
+            if len(taken := numbers[side[numbers] != "held out"]):
+                raise LeakError(f"{_where(corpus, fold)}: '{corpus.utterances[taken[0]].id}' is on two sides")
+            side[numbers] = name
+        for what, values in keys.items():
+            _refuse_two_sides(corpus, fold, side, what, values)
+
+
+def _refuse_two_sides(corpus: Corpus, fold: Fold, side: np.ndarray, what: str, values: Sequence[str]) -> None:
+    """Raise where utterances of one value are on two sides."""
+    numbers_of = defaultdict(list)
+    for number, value in zip(range(len(side)), values, strict=True):
+        numbers_of[value].append(number)
+    for numbers in numbers_of.values():
+        for one, other in pairwise(numbers):
+            if side[one] != side[other]:
+                pair = [corpus.utterances[number] for number in (one, other)]
+                named = [
+                    f"'{utterance.id}' (speaker {utterance.speaker}, {side[number]})"
+                    for utterance, number in zip(pair, (one, other), strict=True)
+                ]
+                # A session's speakers take turns as validation and test unless folds are made of whole sessions
+                together = pair[0].group != "" and pair[0].group == pair[1].group
+                way_out = "keep sessions whole with protocol.folds" if together else "give both one speaker"
+                raise LeakError(
+                    f"{_where(corpus, fold)}: {named[0]} and {named[1]} {what}; leave one out, or {way_out}"
+                )
+
+
+def _where(corpus: Corpus, fold: Fold) -> str:
+    return f"leak in corpus {corpus.name}, fold {fold.number}"
+
+
+def refuse_fitted_leaks(config: AnyTrial, data: TrainingData, folds: Sequence[Fold]) -> None:
+    """Change every utterance that is not trained on, and see whether anything that training is given changes.
+
+    Args:
+        config: Any trial of the study: what statistics are fitted on is not searched.
+        data: The corpus as training sees it.
+        folds: Who trains.
+
+    Raises:
+        LeakError: Scalings or class weights depend on speakers that are held out.
+    """
+    for fold in folds:
+        outside = np.ones(len(data.labels), dtype=bool)
+        outside[fold.train] = False
+        before, after = (fold_statistics(config, one, fold.train) for one in (data, _altered(data, outside)))
+        where = f"leak in fold {fold.number}"
+        if not np.array_equal(before.class_counts, after.class_counts):
+            raise LeakError(f"{where}: the class weights depend on speakers that are not trained on")
+        # Where the training speakers' statistics scale everybody, they scale the held-out utterances too
+        scaled = np.arange(len(data.labels)) if config.normalisation.scope == "train" else fold.train
+        numbers = {(int(before.scaling_number[one]), int(after.scaling_number[one])) for one in scaled}
+        pairs = [(before.scalings[one], after.scalings[other]) for one, other in numbers]
+        if before.train_scaling is not None and after.train_scaling is not None:
+            pairs.append((before.train_scaling, after.train_scaling))
+        for old, new in pairs:
+            if not (np.array_equal(old.shift, new.shift) and np.array_equal(old.spread, new.spread)):
+                raise LeakError(f"{where}: the normalisation depends on speakers that are not trained on")
+
+
+def _altered(data: TrainingData, which: np.ndarray) -> TrainingData:
+    """The corpus with other labels and other features of some utterances, so that whatever reads any of them changes.
+
+    Their class is one that does not exist: exchanged classes would leave the counts of a balanced corpus as they are.
+    Their smallest and largest values lie beyond those of all utterances.
+    """
+    moments, mask = data.features.moments, which[:, np.newaxis, np.newaxis]
+    lowest, highest = min(float(moments.minimum.min()), 0.0), max(float(moments.maximum.max()), 0.0)
+    return replace(
+        data,
+        labels=np.where(which, len(data.emotions), data.labels),
+        features=replace(
+            data.features,
+            moments=replace(
+                moments,
+                total=np.where(mask, 2 * moments.total + 1, moments.total),
+                squares=np.where(mask, 5 * moments.squares + 1, moments.squares),
+                minimum=np.where(mask, 2 * lowest - 1, moments.minimum),
+                maximum=np.where(mask, 2 * highest + 1, moments.maximum),
+            ),
+        ),
+    )
+
+
+def shared_texts(corpus: Corpus) -> str:
+    """A sentence on texts that several speakers speak, which no split by speakers keeps apart; empty if there are none.
+
+    EmoDB's ten sentences are such texts: a network hears in training the words that it is tested on.
+    """
+    speakers = defaultdict(set)
+    for one in corpus.utterances:
+        if one.text:
+            speakers[one.text].add(one.speaker)
+    shared = sum(len(group) > 1 for group in speakers.values())
+    return f"{shared} spoken texts are shared by several speakers and stand on all sides of the folds" if shared else ""

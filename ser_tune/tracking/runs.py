@@ -1,0 +1,64 @@
+"""Finding runs in MLflow, and the tags that they are found by."""
+
+from collections.abc import Iterator
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from ..study import Protocol
+
+__all__ = [
+    "BEST_TAG",
+    "CONFIRMS_TAG",
+    "MODEL_TAG",
+    "STUDY_NAME_TAG",
+    "STUDY_TAG",
+    "TRIAL_TAG",
+    "find_runs",
+    "protocol_of",
+    "protocol_tags",
+    "search_runs",
+]
+
+STUDY_TAG, STUDY_NAME_TAG = "ser_tune.study_id", "ser_tune.study"
+CONFIRMS_TAG = "ser_tune.confirms"
+"""On runs that train configurations of an earlier study again: that study's identifier."""
+TRIAL_TAG, MODEL_TAG, BEST_TAG = "ser_tune.trial", "ser_tune.model_id", "ser_tune.best_trial"
+_FACT = "protocol."
+
+
+def search_runs(client: MlflowClient, condition: str, experiments: list[str] | None = None) -> Iterator[Run]:
+    """Runs that meet a condition in MLflow's language, newest first, page by page; all experiments unless told."""
+    where = experiments if experiments is not None else [one.experiment_id for one in client.search_experiments()]
+    token = None
+    while True:
+        page = client.search_runs(where, condition, max_results=1000, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def find_runs(client: MlflowClient, experiment_id: str, study_id: str) -> tuple[Run | None, dict[int, Run]]:
+    """A study's parent run, and its trials' runs by number."""
+    parent, trials = None, {}
+    for run in search_runs(client, f"tags.`{STUDY_TAG}` = '{study_id}'", [experiment_id]):
+        if TRIAL_TAG in run.data.tags:
+            trials[int(run.data.tags[TRIAL_TAG])] = run
+        else:
+            parent = run
+    return parent, trials
+
+
+def protocol_tags(protocol: Protocol) -> dict[str, str]:
+    """What a run says of the protocol of its scores: the fingerprint, and every fact behind it."""
+    return {
+        "ser_tune.fingerprint": protocol.fingerprint,
+        **{f"{_FACT}{name}": value for name, value in protocol.facts.items()},
+    }
+
+
+def protocol_of(run: Run) -> Protocol:
+    """The protocol of a run's scores."""
+    tags = run.data.tags
+    return Protocol(facts={key.removeprefix(_FACT): tags[key] for key in tags if key.startswith(_FACT)})

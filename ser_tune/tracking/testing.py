@@ -1,0 +1,70 @@
+"""The one look at speakers that chose nothing: a run's test speakers, and those that its study never saw."""
+
+import tempfile
+import time
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Run, RunTag
+
+from ..config import Project
+from ..study import HeldOut, Prepared, score_holdout_speakers, score_test_speakers
+from .package import open_predictor
+from .predictions import write_predictions
+from .report import draw_confusion, score_metrics
+from .runs import MODEL_TAG
+
+__all__ = ["SIDES", "score_on_holdout", "score_on_test"]
+
+SIDES = ("validation", "test", "holdout")
+"""Who chose the epoch and the trial; who is tested once, fold by fold; who is kept out of the whole search."""
+
+
+def score_on_test(client: MlflowClient, run: Run, prepared: Prepared, project: Project) -> dict[str, float]:
+    """Score a complete trial's networks on the test speakers, and on those held out; once.
+
+    Args:
+        client: MLflow.
+        run: The trial's; its model must have been kept.
+        prepared: The study's corpus and folds.
+        project: Where the feature cache is.
+
+    Returns:
+        Every validation, test and holdout metric of the run.
+    """
+    if "test_uar" not in run.data.metrics:
+        predictor = open_predictor(f"models:/{run.data.tags[MODEL_TAG]}")
+        _write(client, run, "test", score_test_speakers(prepared, predictor, project.cache), prepared)
+    return score_on_holdout(client, run, prepared, project)
+
+
+def score_on_holdout(client: MlflowClient, run: Run, prepared: Prepared, project: Project) -> dict[str, float]:
+    """Score a complete trial's networks, together, on the speakers that the study never saw, if there are any; once.
+
+    Args and returns as `score_on_test`. `optimism` is the validation UAR, which chose the trial, less the UAR of the
+    held-out speakers, which chose nothing.
+    """
+    if prepared.definition.config.protocol.holdout and "holdout_uar" not in run.data.metrics:
+        predictor = open_predictor(f"models:/{run.data.tags[MODEL_TAG]}")
+        held_out = score_holdout_speakers(prepared, predictor, project.cache)
+        _write(client, run, "holdout", held_out, prepared)
+        optimism = run.data.metrics["validation_uar"] - held_out.scores.uar
+        client.log_metric(run.info.run_id, "optimism", optimism)
+    metrics = client.get_run(run.info.run_id).data.metrics
+    return {key: value for key, value in metrics.items() if key.startswith((*SIDES, "optimism"))}
+
+
+def _write(client: MlflowClient, run: Run, side: str, held_out: HeldOut, prepared: Prepared) -> None:
+    """Predictions and picture first: metrics say that all is there."""
+    corpus = prepared.corpus
+    with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
+        folder = Path(temporary)
+        write_predictions(folder / f"{side}_predictions.csv", held_out, corpus)
+        title = f"{side}, UAR {held_out.scores.uar:.3f}"
+        draw_confusion(folder / f"{side}_confusion.png", held_out, corpus.emotions, title)
+        client.log_artifacts(run.info.run_id, str(folder))
+    now = int(time.time() * 1000)
+    metrics = [
+        Metric(key, value, now, 0) for key, value in score_metrics(held_out.scores, corpus.emotions, side).items()
+    ]
+    client.log_batch(run.info.run_id, metrics=metrics, tags=[RunTag(f"ser_tune.{side}", "scored")])

@@ -1,0 +1,62 @@
+"""What training derives from data besides weights: scalings and class counts, from the training side alone."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from ..config import FeatureSettings, LossSettings, ModelSettings, TrialConfig
+from ..features import Scaling, plan_segments
+from ..prediction import UtteranceFeatures, scaling_of_utterances
+
+__all__ = ["AnyTrial", "FoldStatistics", "TrainingData", "fold_statistics"]
+
+AnyTrial: TypeAlias = TrialConfig[ModelSettings, FeatureSettings, LossSettings]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """A corpus as training sees it."""
+
+    features: UtteranceFeatures
+    labels: np.ndarray
+    """Class of each utterance, shape (U,), int64."""
+    speakers: np.ndarray
+    """A number for each utterance's speaker, shape (U,), int64."""
+    emotions: tuple[str, ...]
+    """The name of each class."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoldStatistics:
+    """Everything that one fold's training takes from data besides the segments that it learns from."""
+
+    train_scaling: Scaling | None
+    """Of the training speakers' frames; None where the scope is not `train`."""
+    scalings: list[Scaling]
+    """Every scaling in use."""
+    scaling_number: np.ndarray
+    """Which of them each utterance of the corpus gets, shape (U,)."""
+    class_counts: np.ndarray
+    """Training segments of each class, shape (K,), int64."""
+
+
+def fold_statistics(config: AnyTrial, data: TrainingData, train: np.ndarray) -> FoldStatistics:
+    """Derive what training one fold needs.
+
+    Args:
+        config: Normalisation and segments.
+        data: The corpus. Only scopes `utterance` and `speaker` read features outside `train`, each for scalings of
+            those utterances alone.
+        train: Numbers of the utterances to learn from.
+    """
+    moments, settings = data.features.moments, config.normalisation
+    train_scaling = moments.scaling(train, settings) if settings.scope == "train" else None
+    scalings, scaling_number = scaling_of_utterances(moments, settings, train=train_scaling, speakers=data.speakers)
+    plan = plan_segments(np.diff(data.features.offsets)[train], config.segments, overlap=True)
+    return FoldStatistics(
+        train_scaling=train_scaling,
+        scalings=scalings,
+        scaling_number=scaling_number,
+        class_counts=np.bincount(data.labels[train][plan.utterance], minlength=len(data.emotions)),
+    )

@@ -1,0 +1,172 @@
+"""`ser-tune corpus`: tables where somebody reads, JSON where a program does, codes for both."""
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from rich.console import Console
+
+from ser_tune.corpora import CORPORA, Archive, Corpus, emodb
+
+Call = Callable[..., Any]
+
+
+def _emodb(folder: Path) -> Path:
+    """Three speakers with two emotions each."""
+    (folder / "wav").mkdir(parents=True)
+    for number, name in enumerate(f"{speaker}a01{letter}a" for speaker in ("03", "08", "09") for letter in "WT"):
+        sound = np.random.default_rng(number).normal(0, 0.1, 1600)
+        soundfile.write(folder / "wav" / f"{name}.wav", sound, 16_000)
+    return folder
+
+
+def test_corpora_are_listed(call: Call, tmp_path: Path) -> None:
+    told = call(tmp_path, "corpus", "list")
+    assert (told.code, told.err) == (0, "")
+    lines = [line.split() for line in told.out.splitlines()]
+    assert lines[0] == ["name", "task", "utterances", "speakers", "emotions", "licence"]
+    assert [line[0] for line in lines if "all" in line[:2]] == [
+        *("crema_d", "demo", "emodb", "all", "manifest", "all", "savee", "tess")
+    ]
+    assert ["iemocap", "improvised", "2280", "10"] in [line[:4] for line in lines]
+    assert ["merged", "5531"] in [line[:2] for line in lines]
+    assert "emodb: F. Burkhardt" in told.out
+
+
+def test_corpora_are_listed_as_json(call: Call, tmp_path: Path) -> None:
+    listed = json.loads(call(tmp_path, "corpus", "list", "--json").out)
+    assert tuple(one["name"] for one in listed) == CORPORA.names()
+    by_name = {one["name"]: one for one in listed}
+    assert by_name["iemocap"]["tasks"]["merged"]["emotions"]["happiness"] == 1636
+    assert by_name["manifest"]["tasks"]["all"]["utterances"] is None
+    assert [one["name"] for one in listed if one["download"]] == ["emodb"]
+
+
+def test_a_good_corpus_ends_with_0(call: Call, tmp_path: Path) -> None:
+    told = call(tmp_path, "corpus", "check", "demo")
+    assert (told.code, told.err) == (0, "")
+    lines = told.out.splitlines()
+    assert lines[0].split() == ["speaker", "anger", "happiness", "neutral", "sadness", "total", "known"]
+    assert lines[1].split() == ["s1", "5", "5", "5", "5", "20", "20"]
+    assert lines[7].split() == ["total", "30", "30", "30", "30", "120", "120"]
+    assert lines[8].split() == ["known", "30", "30", "30", "30", "120"]
+    assert lines[9].startswith("120 recordings, 0.044 h: 1.05 s to 1.54 s, mean 1.31 s")
+    assert lines[10:] == [
+        "sample rates: 16000 Hz (120); channels: 1 (120)",
+        "demo, task all: nothing is wrong, 0 warnings",
+    ]
+
+
+def test_a_corpus_with_something_wrong_ends_with_1(call: Call, tmp_path: Path) -> None:
+    folder = _emodb(tmp_path / "[emodb]")
+    (folder / "wav" / "03a01Wa.wav").write_text("this is no sound")
+    told = call(tmp_path, "corpus", "check", "emodb", "--data", folder)
+    assert (told.code, told.err) == (1, "")
+    assert "wrong: unreadable: " in told.out
+    assert "[emodb]/wav/03a01Wa.wav cannot be decoded as audio" in told.out
+    assert "wrong: count: emotion anger has 3 utterances; 127 are published" in told.out
+    assert "wrong: count: there is no utterance of speaker 10, 11, 12" in told.out
+    assert told.out.splitlines()[-1] == "emodb, task all: 8 wrong, 0 warnings"
+
+
+def test_a_check_is_json_for_programs(call: Call, tmp_path: Path) -> None:
+    told = call(tmp_path, "corpus", "check", "emodb", "--data", _emodb(tmp_path / "emodb"), "--json")
+    assert told.code == 1
+    found = json.loads(told.out)
+    assert (found["corpus"], found["task"], found["ok"], found["utterances"]) == ("emodb", "all", False, 6)
+    assert found["speakers"]["03"] == {"anger": 1, "sadness": 1}
+    assert found["expected"]["emotions"]["anger"] == 127
+    assert found["shortest_s"] == found["longest_s"] == pytest.approx(0.1)
+    assert {one["kind"] for one in found["problems"]} == {"count"}
+
+
+def test_only_warnings_end_with_0_and_many_are_cut_short(call: Call, tmp_path: Path) -> None:
+    rows = ["path,speaker,emotion"]
+    for number in range(12):
+        sound = np.random.default_rng(number).normal(0, 0.1, 400)
+        sound[100:110] = 1.0
+        soundfile.write(tmp_path / f"{number}.wav", sound, 16_000)
+        rows.append(f"{number}.wav,s{number % 3},{'joy' if number % 2 else 'anger'}")
+    (tmp_path / "corpus.csv").write_text("\n".join(rows))
+    told = call(tmp_path, "corpus", "check", "manifest", "--data", "corpus.csv")
+    assert told.code == 0
+    assert told.out.count("warning: clipped: ") == 10
+    assert "... and 2 more of this kind; --json has all" in told.out
+    assert told.out.splitlines()[-1] == "manifest, task all: nothing is wrong, 12 warnings"
+    assert "known" not in told.out
+
+
+def test_nothing_that_can_be_read_is_no_accident(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "corpus.csv").write_text("path,speaker,emotion\na.wav,s,joy")
+    told = call(tmp_path, "corpus", "check", "manifest", "--data", "corpus.csv")
+    assert told.code == 1
+    assert told.out.splitlines()[-2:] == [
+        "wrong: unreadable: a.wav is empty; expected a sound file",
+        "manifest, task all: 1 wrong, 0 warnings",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("check", "nope"), "unknown corpus 'nope'; choose from: crema_d, demo"),
+        (("check", "iemocap"), "corpus iemocap needs its folder; pass --data DIR"),
+        (("check", "demo", "--task", "x"), "unknown task of corpus demo 'x'; choose from: all"),
+        (("check", "emodb", "--data", "nowhere"), "'nowhere' is not a folder"),
+        (("download", "ravdess"), "(licence: CC BY-NC-SA 4.0); get it at https://doi.org/10.5281/zenodo.1188976"),
+        (("download", "manifest"), "corpus manifest has nothing to download"),
+    ],
+)
+def test_bad_input_ends_with_2(call: Call, tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    told = call(tmp_path, "corpus", *arguments)
+    assert (told.code, told.out) == (2, "")
+    assert message in told.err
+
+
+def test_a_terminal_shows_a_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ser_tune.cli import console, corpus
+
+    screen = io.StringIO()
+    monkeypatch.setattr(console, "notes", Console(file=screen, force_terminal=True, width=100))
+    with pytest.raises(corpus.typer.Exit):
+        corpus.check("emodb", data=_emodb(tmp_path / "emodb"))
+    assert "6/6" in screen.getvalue()
+
+
+def test_a_download_says_what_to_run_next(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = _emodb(tmp_path / "my data")
+    digest = Corpus.load(emodb.CORPUS, folder, tmp_path).digest
+    archive = Archive("http://127.0.0.1:9/x.zip", sha256=None, digest=digest)
+    monkeypatch.setattr(emodb, "CORPUS", replace(emodb.CORPUS, archive=archive))
+    told = call(tmp_path, "corpus", "download", "emodb", "--data", "my data")
+    assert told.code == 0
+    assert told.out.splitlines() == [
+        "corpus emodb is already in my data, with the published content",
+        "next: ser-tune study --model 3d_acrnn --corpus emodb --data 'my data'",
+    ]
+    told = call(tmp_path, "corpus", "download", "emodb", environment={"SER_TUNE_CACHE": str(tmp_path / "cache")})
+    assert told.code == 2
+    assert "127.0.0.1:9/x.zip cannot be reached" in told.err
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = """
+import sys
+from ser_tune.cli import main
+sys.argv = ["ser-tune", "corpus", "check", "-h"]
+try:
+    main()
+except SystemExit:
+    print([name for name in ("torch", "soundfile", "pooch", "numpy") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

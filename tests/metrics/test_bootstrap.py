@@ -1,0 +1,159 @@
+"""Intervals: by hand, by what must hold of any, and by how often they hold the truth."""
+
+import math
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ser_tune.metrics import Interval, seed_intervals, speaker_confusions, speaker_intervals
+from ser_tune.metrics.bootstrap import pooled_scores, resamples
+
+QUICK = settings(max_examples=40, deadline=None)
+N_CLASSES = 4
+RECALLS = np.array([0.8, 0.75, 0.7, 0.7, 0.65, 0.6, 0.5])
+"""Of the population of speakers, by class."""
+
+
+def simulate(rng: np.random.Generator, n_speakers: int, *, recalls: np.ndarray = RECALLS) -> np.ndarray:
+    """Confusion matrices (S, K, K) of speakers who differ in skill, in what each class costs them, and in how many
+    utterances they have: about eight of each class, often few, sometimes none."""
+    skill = rng.beta(16, 4, size=(n_speakers, 1)) / 0.8  # mean 1, at most 1.25
+    means = recalls * skill
+    of_speaker = rng.beta(8 * means, 8 * (1 - means))
+    totals = rng.poisson(rng.gamma(4.0, 2.0, size=(n_speakers, 1)), size=(n_speakers, len(recalls)))
+    totals[:, 0] = np.maximum(totals[:, 0], 1)
+    hits = rng.binomial(totals, of_speaker)
+    confusions = np.zeros((n_speakers, len(recalls), len(recalls)), dtype=np.int64)
+    classes = np.arange(len(recalls))
+    confusions[:, classes, classes] = hits
+    confusions[:, classes, classes - 1] = totals - hits
+    return confusions
+
+
+def coverage(n_speakers: int, corpora: int, *, recalls: np.ndarray = RECALLS) -> float:
+    """How many of the intervals hold the population's UAR; `bootstrap.py` says what 4000 corpora of each size gave."""
+    rng = np.random.default_rng(n_speakers)
+    intervals = (speaker_intervals(simulate(rng, n_speakers, recalls=recalls))[0] for _ in range(corpora))
+    return float(np.mean([one.low <= recalls.mean() <= one.high for one in intervals]))
+
+
+def _points(confusions: np.ndarray) -> tuple[float, float]:
+    uar, wa = pooled_scores(confusions.diagonal(axis1=1, axis2=2).sum(axis=0), confusions.sum(axis=(0, 2)))
+    return float(uar), float(wa)
+
+
+@st.composite
+def _confusions(draw: st.DrawFn) -> np.ndarray:
+    n_speakers = draw(st.integers(2, 8))
+    judged = draw(
+        st.lists(
+            st.tuples(*(st.integers(0, end - 1) for end in (n_speakers, N_CLASSES, N_CLASSES))),
+            min_size=1,
+            max_size=40,
+        )
+    )
+    speakers, truth, predicted = np.array(judged).T
+    return speaker_confusions(truth, predicted, speakers, N_CLASSES)
+
+
+def test_an_interval_computed_by_hand() -> None:
+    # Two speakers, one class: one has all four right, the other two of four. Resamples: (4, 4) with probability 1/4,
+    # (4, 2) with 1/2, (2, 2) with 1/4, so UAR is 1, 0.75, 0.5 and its standard deviation sqrt(1/8) / 2 = 0.1768.
+    # Logit of 0.75 is 1.0986; the reach is t(0.975; 1) = 12.7062 times sqrt(2) times 0.1768 / (0.75 * 0.25) = 16.94.
+    uar, wa = speaker_intervals(np.array([[[4, 0], [0, 0]], [[2, 2], [0, 0]]]))
+    assert uar == wa  # of one class
+    assert math.log(uar.low / (1 - uar.low)) == pytest.approx(1.0986 - 16.94, abs=0.2)
+    assert math.log(uar.high / (1 - uar.high)) == pytest.approx(1.0986 + 16.94, abs=0.2)
+
+
+def test_a_class_that_no_speaker_of_a_resample_has_is_left_out_of_its_uar() -> None:
+    # Class 1 is one speaker's alone. Drawn: both speakers, the first twice, the second twice
+    hits, totals = np.array([[4, 0], [1, 1]]), np.array([[4, 0], [2, 4]])
+    drawn = np.array([[1, 1], [2, 0], [0, 2]])
+    uar, wa = pooled_scores(drawn @ hits, drawn @ totals)
+    assert uar.tolist() == pytest.approx([(5 / 6 + 1 / 4) / 2, 1.0, (1 / 2 + 1 / 4) / 2])
+    assert wa.tolist() == pytest.approx([6 / 10, 1.0, 2 / 6])
+
+
+def test_a_speaker_is_drawn_with_all_utterances() -> None:
+    truth, predicted, speakers = np.array([0, 0, 2, 2]), np.array([0, 1, 2, 0]), np.array([9, 9, 9, 4])
+    assert speaker_confusions(truth, predicted, speakers, 3).tolist() == [
+        [[0, 0, 0], [0, 0, 0], [1, 0, 0]],
+        [[1, 1, 0], [0, 0, 0], [0, 0, 1]],
+    ]
+    assert (resamples(7).sum(axis=1) == 7).all()
+
+
+def test_one_speaker_says_nothing_about_others() -> None:
+    for one in speaker_intervals(np.array([[[3, 1], [0, 4]]])):
+        assert not one.known
+        assert math.isnan(one.low)
+        assert math.isnan(one.high)
+
+
+@pytest.mark.parametrize(("right", "point"), [(True, 1.0), (False, 0.0)])
+def test_speakers_who_are_all_right_or_all_wrong_leave_a_point(right: bool, point: float) -> None:
+    one = np.eye(3, dtype=int) if right else np.roll(np.eye(3, dtype=int), 1, axis=1)
+    assert speaker_intervals(np.stack([one, 2 * one, one])) == (Interval(point, point), Interval(point, point))
+
+
+@QUICK
+@given(_confusions())
+def test_an_interval_holds_the_point_and_stays_within_0_and_1(confusions: np.ndarray) -> None:
+    if len(confusions) > 1:
+        for point, one in zip(_points(confusions), speaker_intervals(confusions), strict=True):
+            assert 0 <= one.low <= point + 1e-9
+            assert point - 1e-9 <= one.high <= 1
+
+
+@QUICK
+@given(_confusions(), st.permutations(range(N_CLASSES)))
+def test_intervals_do_not_depend_on_the_classes_numbers(confusions: np.ndarray, renamed: list[int]) -> None:
+    other = confusions[:, renamed][:, :, renamed]
+    for one, same in zip(speaker_intervals(confusions), speaker_intervals(other), strict=True):
+        assert (one.low, one.high) == pytest.approx((same.low, same.high), abs=1e-9, nan_ok=True)
+
+
+def test_intervals_widen_with_fewer_speakers() -> None:
+    everybody = simulate(np.random.default_rng(0), 24)
+    widths = [one.high - one.low for one in (speaker_intervals(everybody[:n])[0] for n in (4, 8, 24))]
+    assert widths[0] > 1.3 * widths[1] > 1.3**2 * widths[2]
+
+
+def test_more_utterances_of_the_same_speakers_do_not_narrow_an_interval() -> None:
+    confusions = simulate(np.random.default_rng(0), 10)
+    for one, more in zip(speaker_intervals(confusions), speaker_intervals(5 * confusions), strict=True):
+        assert (one.low, one.high) == pytest.approx((more.low, more.high))
+
+
+def test_one_seed_is_what_speakers_alone_give_and_seeds_that_differ_widen_the_interval() -> None:
+    one = simulate(np.random.default_rng(3), 10)
+    better, worse = one.copy(), one.copy()
+    for number, truth in np.ndindex(one.shape[:2]):
+        right, missed = truth, truth - 1
+        better[number, truth, [right, missed]] = [one[number, truth].sum(), 0]
+        half = one[number, truth, right] // 2
+        worse[number, truth, [right, missed]] = [half, one[number, truth].sum() - half]
+    assert seed_intervals(one[np.newaxis]) == speaker_intervals(one) == seed_intervals(np.stack([one] * 3))
+    (alike, _), (varied, _) = seed_intervals(np.stack([one, one])), seed_intervals(np.stack([better, worse]))
+    assert varied.high - varied.low > 1.5 * (alike.high - alike.low)
+    centre = (_points(better)[0] + _points(worse)[0]) / 2
+    assert varied.low < centre < varied.high
+
+
+def test_ninety_one_speakers_take_well_under_a_second() -> None:
+    confusions = simulate(np.random.default_rng(0), 91, recalls=RECALLS[:6])
+    resamples.cache_clear()
+    started = time.perf_counter()
+    first = speaker_intervals(confusions)
+    assert time.perf_counter() - started < 1.0
+    assert speaker_intervals(confusions) == first
+
+
+@pytest.mark.parametrize("n_speakers", [4, 10])
+def test_intervals_hold_the_truth_as_often_as_they_say(n_speakers: int) -> None:
+    # 400 corpora: a coverage of 0.95 is measured within 0.02
+    assert 0.92 <= coverage(n_speakers, 400) <= 0.98

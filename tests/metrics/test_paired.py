@@ -1,0 +1,153 @@
+"""Comparisons of two systems: by hand, by what must hold of any, and by how often they are wrong."""
+
+import itertools
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ser_tune.metrics import compare_paired, uar, wa
+from ser_tune.metrics.paired import DRAWN_SWAPS, ENUMERATED_SPEAKERS
+
+QUICK = settings(max_examples=40, deadline=None)
+N_CLASSES = 4
+JUDGEMENTS = st.lists(
+    st.tuples(st.integers(0, 5), *(st.integers(0, N_CLASSES - 1) for _ in range(3))), min_size=1, max_size=40
+)
+
+
+def _systems(
+    rng: np.random.Generator, n_speakers: int, *, gain: float = 0.0, each: int = 8
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Truth, what A and B say of it, and speakers; A's recalls are higher by `gain`."""
+    speakers = np.repeat(np.arange(n_speakers), each * N_CLASSES)
+    truth = np.tile(np.arange(N_CLASSES), n_speakers * each)
+    skill = rng.beta(6, 4, size=n_speakers)[speakers]
+    of_system = [np.clip(skill + rng.normal(0, 0.08, size=n_speakers)[speakers] + more, 0, 1) for more in (gain, 0.0)]
+    a, b = (np.where(rng.random(len(truth)) < one, truth, (truth + 1) % N_CLASSES) for one in of_system)
+    return truth, a, b, speakers
+
+
+def test_a_comparison_computed_by_hand() -> None:
+    # Speaker 0 has both classes, 1 only class 0, 2 only class 1. Right of each class: A 3 of 4 and 2 of 3, B 2 of 4
+    # and 2 of 3. By speaker, UAR of A: (1 + 1) / 2, 1/2, 1/2; of B: (1/2 + 1) / 2, 1/2, 1/2.
+    speakers = np.array([0, 0, 0, 1, 1, 2, 2])
+    truth = np.array([0, 0, 1, 0, 0, 1, 1])
+    a = np.array([0, 0, 1, 0, 1, 1, 0])
+    b = np.array([0, 1, 1, 1, 0, 0, 1])
+    compared = compare_paired(truth, a, b, speakers, 3)
+    assert compared.uar_difference == pytest.approx((3 / 4 - 2 / 4) / 2)
+    assert compared.wa_difference == pytest.approx(1 / 7)
+    # Only speaker 0 gains, whatever is swapped: all swaps are as extreme as what was seen
+    assert compared.p_value == 1.0
+    differences = np.array([0.25, 0.0, 0.0])
+    assert compared.effect_size == pytest.approx(differences.mean() / differences.std(ddof=1))
+    assert compared.n_speakers == 3
+
+
+def test_the_p_value_is_the_fraction_of_swaps_that_differ_as_much() -> None:
+    truth, a, b, speakers = _systems(np.random.default_rng(2), 6, gain=0.1)
+    compared = compare_paired(truth, a, b, speakers, N_CLASSES)
+    seen = [
+        uar(truth, np.where(swap[speakers], b, a)) - uar(truth, np.where(swap[speakers], a, b))
+        for swap in map(np.array, itertools.product([False, True], repeat=6))
+    ]
+    assert compared.p_value == pytest.approx(np.mean(np.abs(seen) >= abs(compared.uar_difference) - 1e-9))
+    assert 0 < compared.p_value < 1
+
+
+@QUICK
+@given(JUDGEMENTS)
+def test_differences_are_of_the_pooled_scores_and_change_sign_with_the_systems(
+    judgements: list[tuple[int, int, int, int]],
+) -> None:
+    speakers, truth, a, b = np.array(judgements).T
+    one, other = compare_paired(truth, a, b, speakers, N_CLASSES), compare_paired(truth, b, a, speakers, N_CLASSES)
+    assert one.uar_difference == pytest.approx(uar(truth, a) - uar(truth, b))
+    assert one.wa_difference == pytest.approx(wa(truth, a) - wa(truth, b))
+    assert other.uar_difference == pytest.approx(-one.uar_difference)
+    assert other.p_value == pytest.approx(one.p_value)
+    assert (other.uar_interval.low, other.wa_interval.low) == pytest.approx(
+        (-one.uar_interval.high, -one.wa_interval.high), nan_ok=True
+    )
+    if one.effect_size is None:
+        assert other.effect_size is None
+    else:
+        assert other.effect_size == pytest.approx(-one.effect_size)
+    assert 2 / 2**one.n_speakers <= one.p_value <= 1
+    if one.uar_interval.known:
+        assert -1 <= one.uar_interval.low <= one.uar_difference + 1e-9
+        assert one.uar_difference - 1e-9 <= one.uar_interval.high <= 1
+
+
+@QUICK
+@given(JUDGEMENTS, st.permutations(range(N_CLASSES)))
+def test_a_comparison_does_not_depend_on_the_classes_numbers(
+    judgements: list[tuple[int, int, int, int]], renamed: list[int]
+) -> None:
+    speakers, truth, a, b = np.array(judgements).T
+    other = np.array(renamed)
+    one = compare_paired(truth, a, b, speakers, N_CLASSES)
+    same = compare_paired(other[truth], other[a], other[b], speakers, N_CLASSES)
+    assert same.p_value == one.p_value
+    assert (same.uar_difference, same.wa_difference) == pytest.approx((one.uar_difference, one.wa_difference))
+    assert (same.uar_interval.low, same.uar_interval.high) == pytest.approx(
+        (one.uar_interval.low, one.uar_interval.high), abs=1e-9, nan_ok=True
+    )
+
+
+def test_equal_systems_do_not_differ() -> None:
+    truth, a, _, speakers = _systems(np.random.default_rng(0), 5)
+    compared = compare_paired(truth, a, a, speakers, N_CLASSES)
+    assert (compared.uar_difference, compared.wa_difference, compared.p_value, compared.effect_size) == (0, 0, 1, 0)
+    assert (compared.uar_interval.low, compared.uar_interval.high) == (0, 0)
+
+
+def test_an_effect_size_without_a_value_is_none_which_json_can_hold() -> None:
+    truth, speakers = np.array([0, 1] * 6), np.repeat(np.arange(6), 2)
+    compared = compare_paired(truth, truth, np.zeros_like(truth), speakers, 2)
+    assert compared.effect_size is None
+    assert compared.p_value == 2 / 2**6
+    assert json.loads(json.dumps(asdict(compared), allow_nan=False))["effect_size"] is None
+
+
+def test_one_speaker_cannot_tell_two_systems_apart() -> None:
+    compared = compare_paired(np.array([0, 1]), np.array([0, 1]), np.array([0, 0]), np.array([3, 3]), 2)
+    assert compared.p_value == 1.0
+    assert compared.effect_size is None
+    assert not compared.uar_interval.known
+    assert not compared.wa_interval.known
+
+
+def test_drawn_swaps_agree_with_all_swaps(monkeypatch: pytest.MonkeyPatch) -> None:
+    sides = _systems(np.random.default_rng(1), ENUMERATED_SPEAKERS, gain=0.04)
+    every = compare_paired(*sides, N_CLASSES).p_value
+    monkeypatch.setattr("ser_tune.metrics.paired.ENUMERATED_SPEAKERS", 0)
+    drawn = compare_paired(*sides, N_CLASSES).p_value
+    assert 0.01 < every < 0.9
+    assert drawn == pytest.approx(every, abs=0.02)
+    assert compare_paired(*sides, N_CLASSES).p_value == drawn
+
+
+def test_a_drawn_p_value_is_never_0() -> None:
+    sides = _systems(np.random.default_rng(0), 30, gain=0.4)
+    assert compare_paired(*sides, N_CLASSES).p_value == pytest.approx(1 / (DRAWN_SWAPS + 1))
+
+
+def test_p_values_are_small_as_often_as_they_say_where_nothing_differs() -> None:
+    rng = np.random.default_rng(4)
+    compared = [compare_paired(*_systems(rng, 10), N_CLASSES) for _ in range(400)]
+    p_values = np.array([one.p_value for one in compared])
+    assert 0.02 <= (p_values < 0.05).mean() <= 0.08
+    assert 0.42 <= (p_values < 0.5).mean() <= 0.58
+    assert 0.92 <= np.mean([one.uar_interval.low <= 0 <= one.uar_interval.high for one in compared]) <= 0.98
+
+
+def test_a_real_difference_is_found() -> None:
+    rng = np.random.default_rng(5)
+    compared = [compare_paired(*_systems(rng, 10, gain=0.18), N_CLASSES) for _ in range(60)]
+    assert np.mean([one.p_value < 0.05 for one in compared]) > 0.7
+    assert np.mean([one.effect_size or 0 for one in compared]) > 0.8

@@ -1,0 +1,270 @@
+"""Segments as a plain loop would cut them, read in batches, and what they say combined."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from ser_tune.config import NormalisationSettings, SegmentSettings
+from ser_tune.features import FeatureStore, Scaling
+from ser_tune.prediction import (
+    SegmentReader,
+    UtteranceFeatures,
+    aggregate,
+    scaling_of_utterances,
+    segment_log_probabilities,
+)
+from ser_tune.prediction.segments import EVALUATION_FRAMES
+
+QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+CPU = torch.device("cpu")
+C, F = 2, 5
+
+
+def _features(lengths: list[int], seed: int = 0) -> UtteranceFeatures:
+    rng = np.random.default_rng(seed)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    frames = rng.normal(-30.0, 10.0, size=(offsets[-1], C, F)).astype(np.float32)
+    return UtteranceFeatures.of(FeatureStore(frames=frames, offsets=offsets), CPU)
+
+
+def _frames_of(features: UtteranceFeatures, utterance: int) -> np.ndarray:
+    """Shape (frames, C, F)."""
+    return features.frames.numpy()[features.offsets[utterance] : features.offsets[utterance + 1]]
+
+
+def _plain_segments(
+    features: UtteranceFeatures,
+    which: list[int],
+    wanted: SegmentSettings,
+    normalisation: NormalisationSettings,
+    train: list[int],
+    speakers: list[int],
+    *,
+    overlap: bool,
+) -> np.ndarray:
+    """What `SegmentReader` reads, one utterance after another and in float64."""
+    assert wanted.frames is not None
+    count = len(features.offsets) - 1
+    segments = []
+    for utterance in which:
+        group = {
+            "train": train,
+            "utterance": [utterance],
+            "speaker": [one for one in range(count) if speakers[one] == speakers[utterance]],
+        }[normalisation.scope]
+        pool = np.concatenate([_frames_of(features, one) for one in group]).astype(np.float64)
+        if normalisation.kind == "standard":
+            shift, spread = pool.mean(axis=0), pool.std(axis=0)
+        else:
+            shift, spread = pool.min(axis=0), np.ptp(pool, axis=0)
+        raw = _frames_of(features, utterance).astype(np.float64)
+        scaled = (raw - shift) / np.maximum(spread, 1e-3)
+        hop = min(wanted.hop_frames or wanted.frames, wanted.frames) if overlap else wanted.frames
+        start = 0
+        while True:
+            if wanted.last_block == "overlap" and start + wanted.frames > len(raw):
+                start = max(len(raw) - wanted.frames, 0)
+            block = scaled[start : start + wanted.frames]
+            missing = wanted.frames - len(block)
+            filling = {
+                "zero": np.zeros((missing, C, F)),
+                "edge": np.repeat(scaled[-1:], missing, axis=0),
+                "floor": np.repeat(scaled.min(axis=0, keepdims=True), missing, axis=0),
+                "wrap": np.tile(scaled, (1 + missing // len(raw), 1, 1))[:missing],
+            }[wanted.padding]
+            segments.append(np.concatenate([block, filling]).transpose(1, 2, 0))
+            if start + wanted.frames >= len(raw):
+                break
+            start += hop
+    return np.stack(segments)
+
+
+@QUICK
+@given(
+    lengths=st.lists(st.integers(2, 60), min_size=3, max_size=6),
+    wanted=st.builds(
+        SegmentSettings,
+        frames=st.integers(16, 24),
+        hop_frames=st.none() | st.integers(3, 30),
+        padding=st.sampled_from(("zero", "edge", "floor", "wrap")),
+        last_block=st.sampled_from(("pad", "overlap")),
+    ),
+    normalisation=st.builds(
+        NormalisationSettings,
+        kind=st.sampled_from(("standard", "minmax")),
+        scope=st.sampled_from(("train", "utterance", "speaker")),
+    ),
+    overlap=st.booleans(),
+    data=st.data(),
+)
+def test_segments_are_those_of_a_plain_loop(
+    lengths: list[int],
+    wanted: SegmentSettings,
+    normalisation: NormalisationSettings,
+    overlap: bool,
+    data: st.DataObject,
+) -> None:
+    numbers = st.sampled_from(range(len(lengths)))
+    which = data.draw(st.lists(numbers, min_size=1, max_size=4, unique=True))
+    train = sorted(data.draw(st.sets(numbers, min_size=1)))
+    speakers = data.draw(st.lists(st.integers(0, 2), min_size=len(lengths), max_size=len(lengths)))
+    features = _features(lengths)
+    scalings, scaling_number = scaling_of_utterances(
+        features.moments,
+        normalisation,
+        train=features.moments.scaling(np.array(train), normalisation),
+        speakers=np.array(speakers),
+    )
+    reader = SegmentReader(features, np.array(which), wanted, scalings, scaling_number, overlap=overlap)
+    expected = _plain_segments(features, which, wanted, normalisation, train, speakers, overlap=overlap)
+    assert len(reader) == len(expected)
+    order = np.random.default_rng(0).permutation(len(reader))
+    (segments,) = reader.gather(order)
+    assert segments.dtype == torch.float32
+    assert segments.is_contiguous(memory_format=torch.channels_last)
+    np.testing.assert_allclose(segments.numpy(), expected[order], rtol=1e-3, atol=1e-3)
+
+
+def test_scope_train_needs_the_training_speakers_scaling() -> None:
+    features = _features([20, 20])
+    with pytest.raises(ValueError, match="training speakers' scaling"):
+        scaling_of_utterances(features.moments, NormalisationSettings(), train=None, speakers=np.zeros(2))
+
+
+# Whole utterances
+
+
+def _whole(lengths: list[int], which: list[int] | None = None, **written: object) -> SegmentReader:
+    """Utterances of features as they are: the scaling changes nothing."""
+    features = _features(lengths)
+    unscaled = Scaling(shift=np.zeros((C, F), np.float32), spread=np.ones((C, F), np.float32))
+    return SegmentReader(
+        features,
+        np.arange(len(lengths)) if which is None else np.array(which),
+        SegmentSettings.model_validate({"frames": None, **written}),
+        [unscaled],
+        np.zeros(len(lengths), dtype=np.int64),
+        overlap=True,
+        shortest_frames=16,
+    )
+
+
+def test_whole_utterances_are_followed_by_zeros_to_the_longest_of_the_batch() -> None:
+    reader, features = _whole([20, 33, 7, 50], which=[3, 1, 0]), _features([20, 33, 7, 50])
+    assert len(reader) == 3
+    segments, lengths = reader.gather(np.array([2, 1]))
+    assert lengths.tolist() == [20, 33]
+    assert lengths.dtype == torch.int64
+    assert segments.shape == (2, C, F, 33)
+    assert segments.is_contiguous(memory_format=torch.channels_last)
+    for one, utterance in zip(segments.numpy(), (0, 1), strict=True):
+        raw = _frames_of(features, utterance).transpose(1, 2, 0)
+        np.testing.assert_array_equal(one[:, :, : raw.shape[2]], raw)
+        assert not one[:, :, raw.shape[2] :].any()
+
+
+@pytest.mark.parametrize("padding", ["zero", "edge", "floor", "wrap"])
+def test_utterances_too_short_for_the_network_are_padded_as_segments_are(padding: str) -> None:
+    reader, raw = _whole([20, 33, 7, 50], padding=padding), _frames_of(_features([20, 33, 7, 50]), 2)
+    segments, lengths = reader.gather(np.array([2, 0]))
+    assert lengths.tolist() == [16, 20]
+    filling = {
+        "zero": np.zeros((9, C, F)),
+        "edge": np.repeat(raw[-1:], 9, axis=0),
+        "floor": np.repeat(raw.min(axis=0, keepdims=True), 9, axis=0),
+        "wrap": np.concatenate([raw, raw[:2]]),
+    }[padding]
+    short = segments[0].numpy().transpose(2, 0, 1)
+    np.testing.assert_array_equal(short, np.concatenate([raw, filling, np.zeros((4, C, F))]).astype(np.float32))
+    assert reader.gather(np.array([2]))[0].shape[3] == 16
+
+
+class _Listener(nn.Module):
+    """Knows an utterance by its sum, and notes how much padding it was shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[tuple[int, int, int]] = []
+
+    def forward(self, segments: Tensor, lengths: Tensor) -> Tensor:
+        shown = segments.shape[0] * segments.shape[3]
+        self.batches.append((len(segments), shown, shown - int(lengths.sum())))
+        return torch.stack([segments.sum(dim=(1, 2, 3)), lengths.float()], dim=1) / 1000
+
+
+def test_whole_utterances_are_judged_by_length_and_told_in_their_own_order() -> None:
+    lengths = [int(one) for one in np.random.default_rng(0).integers(10, 900, size=100)]
+    reader, features, network = _whole(lengths), _features(lengths), _Listener()
+    scores = segment_log_probabilities(network, reader)
+    logits = np.array([[_frames_of(features, one).sum(), max(lengths[one], 16)] for one in range(100)]) / 1000
+    expected = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+    np.testing.assert_allclose(scores, expected, rtol=1e-3, atol=1e-3)
+    assert sum(count for count, _, _ in network.batches) == 100
+    assert len(network.batches) > 1
+    assert max(shown for _, shown, _ in network.batches) <= EVALUATION_FRAMES
+    assert sum(padding for _, _, padding in network.batches) < 0.2 * sum(lengths)
+
+
+def test_an_utterance_longer_than_a_batch_is_a_batch_of_its_own() -> None:
+    network = _Listener()
+    segment_log_probabilities(network, _whole([EVALUATION_FRAMES + 1, 20]))
+    assert [count for count, _, _ in network.batches] == [1, 1]
+
+
+def test_a_whole_utterance_is_its_only_segment() -> None:
+    scores = np.log(np.array([[0.2, 0.8], [0.5, 0.5]], dtype=np.float32))
+    for how in ("mean_log_softmax", "mean_probability"):
+        np.testing.assert_allclose(aggregate(scores, _whole([20, 30]).plan.utterance, how), scores, rtol=1e-6)
+
+
+# Aggregation
+
+
+def test_log_probabilities_are_averaged_by_hand() -> None:
+    segments = np.log(np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]], dtype=np.float32))
+    utterance = np.array([0, 0, 1])
+    geometric = np.sqrt(np.array([0.9 * 0.4, 0.1 * 0.6]))
+    np.testing.assert_allclose(
+        np.exp(aggregate(segments, utterance, "mean_log_softmax")),
+        [geometric / geometric.sum(), [0.2, 0.8]],
+        rtol=1e-5,
+    )
+    np.testing.assert_allclose(
+        np.exp(aggregate(segments, utterance, "mean_probability")), [[0.65, 0.35], [0.2, 0.8]], rtol=1e-5
+    )
+
+
+def test_the_two_ways_can_disagree() -> None:
+    # One segment is certain of joy; two lean to anger
+    segments = np.log(np.array([[0.0001, 0.9999], [0.7, 0.3], [0.7, 0.3]]))
+    utterance = np.zeros(3, dtype=np.int64)
+    assert aggregate(segments, utterance, "mean_log_softmax").argmax() == 1
+    assert aggregate(segments, utterance, "mean_probability").argmax() == 1
+    segments[1:] = np.log([0.8, 0.2])
+    assert aggregate(segments, utterance, "mean_log_softmax").argmax() == 1
+    assert aggregate(segments, utterance, "mean_probability").argmax() == 0
+
+
+@QUICK
+@given(
+    counts=st.lists(st.integers(1, 5), min_size=1, max_size=5),
+    how=st.sampled_from(("mean_log_softmax", "mean_probability")),
+    scale=st.sampled_from((1.0, 50.0, 5000.0)),
+)
+def test_an_utterances_probabilities_sum_to_1(counts: list[int], how: str, scale: float) -> None:
+    utterance = np.repeat(np.arange(len(counts)), counts)
+    logits = torch.randn(len(utterance), 4, generator=torch.Generator().manual_seed(0)) * scale
+    combined = aggregate(torch.log_softmax(logits, dim=1).numpy(), utterance, how)
+    assert combined.shape == (len(counts), 4)
+    assert combined.dtype == np.float32
+    np.testing.assert_allclose(np.exp(combined).sum(axis=1), 1.0, atol=1e-5)
+
+
+def test_an_undefined_segment_leaves_its_utterance_undefined() -> None:
+    segments = np.log(np.array([[0.5, 0.5], [np.nan, 0.5], [0.5, 0.5]]))
+    combined = aggregate(segments, np.array([0, 0, 1]), "mean_log_softmax")
+    assert np.isnan(combined[0]).all()
+    assert np.isfinite(combined[1]).all()

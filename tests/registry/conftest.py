@@ -1,0 +1,79 @@
+"""Runs that say what a test wants them to have said, without any training."""
+
+import csv
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from ser_tune.config import Project
+from ser_tune.metrics import uar
+from ser_tune.study import Protocol
+from ser_tune.tracking import STUDY_TAG, open_tracking, protocol_tags
+
+FACTS = {"score": "pooled validation UAR", "corpus": "made-up", "folds": "3"}
+
+
+class Planting(NamedTuple):
+    """A registry, and what fills it."""
+
+    client: MlflowClient
+    name: str
+    """A registered model of which there is no version yet."""
+    run: Callable[..., Run]
+    """`run(right)`: a run whose prediction of speaker S's utterance U is right where `right[S][U]` is."""
+    champion: Callable[..., None]
+    """`champion(run)`: register it."""
+    facts: Mapping[str, str]
+    """The protocol of a run, unless told otherwise."""
+
+
+@pytest.fixture(scope="module")
+def planted(databases: Path, tmp_path_factory: pytest.TempPathFactory) -> MlflowClient:
+    """One tracking store for the tests of a file; each has an experiment and a registered model of its own."""
+    root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("planted") / "project"))
+    project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", root / ".c")
+    return open_tracking(project)
+
+
+@pytest.fixture
+def planting(planted: MlflowClient, tmp_path: Path) -> Planting:
+    """Plant runs, whose artifacts are below the test's `tmp_path`, and champions."""
+    client, name = planted, tmp_path.name
+    experiment = client.create_experiment(name, artifact_location=str(tmp_path / "artifacts"))
+    client.create_registered_model(name)
+
+    def _run(
+        right: Sequence[Sequence[bool]],
+        *,
+        study: str = "one",
+        facts: Mapping[str, str] = FACTS,
+        tags: Mapping[str, str] | None = None,
+    ) -> Run:
+        told_of = {STUDY_TAG: study, **protocol_tags(Protocol(facts=facts)), **(tags or {})}
+        run_id = client.create_run(experiment, tags=told_of).info.run_id
+        names, rows = ("anger", "joy"), []
+        for speaker, told in enumerate(right):
+            for number, is_right in enumerate(told):
+                emotion, other = names[number % 2], names[1 - number % 2]
+                said = emotion if is_right else other
+                rows.append([f"{speaker:02d}/{number}", f"s{speaker:02d}", 0, emotion, said, 0.5, 0.5])
+        file = tmp_path / "validation_predictions.csv"
+        with file.open("w", encoding="utf-8", newline="") as table:
+            csv.writer(table).writerows([["utterance", "speaker", "fold", "emotion", "predicted", *names], *rows])
+        client.log_artifact(run_id, str(file))
+        truth, predicted = (np.array([names.index(row[column]) for row in rows]) for column in (3, 4))
+        client.log_metric(run_id, "validation_uar", uar(truth, predicted))
+        return client.get_run(run_id)
+
+    def _champion(run: Run, **tags: str) -> None:
+        scored = {"validation_uar": f"{run.data.metrics['validation_uar']:.4f}"}
+        version = client.create_model_version(name, source=str(tmp_path), run_id=run.info.run_id, tags=scored | tags)
+        client.set_registered_model_alias(name, "champion", str(version.version))
+
+    return Planting(client, name, _run, _champion, FACTS)

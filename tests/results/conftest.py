@@ -1,0 +1,68 @@
+"""Projects as `ser_tune.results` sees them: the finished study's, opened where it lies or in a copy."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import optuna
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from ser_tune.config import Project
+from ser_tune.study import load_study, prepare
+from ser_tune.tracking import find_runs, open_tracking
+
+
+class Opened(NamedTuple):
+    """A study of a project, and what there is of it in every store."""
+
+    project: Project
+    client: MlflowClient
+    study: optuna.Study
+    prepared: Any
+    runs: dict[int, Run]
+
+    def predictions(self, number: int, side: str = "validation") -> list[dict[str, str]]:
+        """The rows of a trial's table, as they lie in the artifact folder, sorted by utterance."""
+        uri = self.runs[number].info.artifact_uri
+        with Path(uri.removeprefix("file://"), f"{side}_predictions.csv").open(encoding="utf-8", newline="") as file:
+            return sorted(csv.DictReader(file), key=lambda row: row["utterance"])
+
+
+@pytest.fixture(scope="session")
+def open_study(shared_cache: Path) -> Callable[..., Opened]:
+    """Open a study: `open_study(root, "first")`."""
+
+    def _open(root: Path, name: str = "first") -> Opened:
+        project = Project(
+            root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache
+        )
+        client = open_tracking(project)
+        study, definition = load_study(name, project)
+        experiment = client.get_experiment_by_name("manifest")
+        assert experiment is not None
+        _, runs = find_runs(client, experiment.experiment_id, study.user_attrs["study_id"])
+        return Opened(project, client, study, prepare(definition, project), runs)
+
+    return _open
+
+
+@pytest.fixture
+def first(finished: Any, open_study: Callable[..., Opened]) -> Opened:
+    """The finished study; do not change it."""
+    return open_study(finished.root)
+
+
+@pytest.fixture
+def copied(finished_copy: Any, open_study: Callable[..., Opened]) -> Opened:
+    """The finished study in a project that may be changed."""
+    return open_study(finished_copy.root)
+
+
+@pytest.fixture
+def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures take time."""
+    for room in ("observer", "testing"):
+        monkeypatch.setattr(f"ser_tune.tracking.{room}.draw_confusion", lambda *_: None)

@@ -1,0 +1,80 @@
+"""Two results of one protocol: the same numbers as from their tables by hand, whatever the results are called."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ser_tune.errors import ProtocolError, RegistryError
+from ser_tune.metrics import compare_paired, uar
+from ser_tune.results import compare
+
+NAME = "ser-manifest-alex_net"
+
+
+def test_two_trials_are_compared_as_their_tables_say(first: Any) -> None:
+    found = compare(first.client, "first:0", "first:1", "validation")
+    ours, theirs = first.predictions(0), first.predictions(1)
+    assert [row["utterance"] for row in ours] == [row["utterance"] for row in theirs]
+    assert found.predictions[0].utterances == tuple(row["utterance"] for row in ours)
+    emotions = ["anger", "joy"]
+    speakers = sorted({row["speaker"] for row in ours})
+    truth = np.array([emotions.index(row["emotion"]) for row in ours])
+    said = [np.array([emotions.index(row["predicted"]) for row in rows]) for rows in (ours, theirs)]
+    by_speaker = np.array([speakers.index(row["speaker"]) for row in ours])
+    assert found.paired == compare_paired(truth, said[0], said[1], by_speaker, 2)
+    assert found.paired.uar_difference == pytest.approx(uar(truth, said[0]) - uar(truth, said[1]))
+    assert found.paired.n_speakers == 4
+    assert found.differing.tolist() == [one for one in range(16) if said[0][one] != said[1][one]]
+    assert len(found.differing) > 0
+    # And these are the scores that the runs have
+    scores = [run.data.metrics["validation_uar"] for run in found.runs]
+    assert scores == pytest.approx([uar(truth, one) for one in said])
+
+
+def test_a_result_can_be_called_by_its_model_its_run_or_its_study(first: Any) -> None:
+    best = first.study.best_trial.number
+    names = [NAME, f"{NAME}@champion", f"{NAME}/1", first.runs[best].info.run_id, f"first:{best}", "first"]
+    for name in names:
+        found = compare(first.client, name, "first:0", "validation")
+        assert [run.info.run_id for run in found.runs] == [first.runs[one].info.run_id for one in (best, 0)], name
+    assert found.fingerprint == first.prepared.protocol.fingerprint
+
+
+def test_a_result_is_as_good_as_itself(first: Any) -> None:
+    found = compare(first.client, NAME, "first", "test")
+    assert found.side == "test"
+    assert len(found.differing) == 0
+    assert (found.paired.uar_difference, found.paired.p_value, found.paired.effect_size) == (0.0, 1.0, 0.0)
+
+
+def test_results_of_other_protocols_are_refused_with_what_differs(copied: Any) -> None:
+    run_id = copied.runs[1].info.run_id
+    copied.client.set_tag(run_id, "protocol.aggregation", "mean_probability")
+    with pytest.raises(ProtocolError) as refused:
+        compare(copied.client, "first:0", run_id, "validation")
+    assert str(refused.value) == (
+        f"'first:0' and '{run_id}' cannot be compared: their protocols differ: "
+        "aggregation is 'mean_log_softmax', not 'mean_probability'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("side", "message"),
+    [
+        ("test", r"run [0-9a-f]{32} \(trial 0 of first\) has no test predictions; .* when it is promoted"),
+        ("holdout", r"run [0-9a-f]{32} \(trial 0 of first\) has no holdout predictions"),
+    ],
+)
+def test_a_trial_that_was_not_promoted_has_no_such_predictions(first: Any, side: str, message: str) -> None:
+    with pytest.raises(RegistryError, match=message):
+        compare(first.client, "first:0", "first:0", side)
+
+
+def test_tables_of_other_utterances_are_not_compared(copied: Any) -> None:
+    table = Path(copied.runs[0].info.artifact_uri, "validation_predictions.csv")
+    lines = table.read_text(encoding="utf-8").splitlines(keepends=True)
+    table.write_text("".join(lines[:-1]), encoding="utf-8")
+    with pytest.raises(RegistryError, match="'first:0' and 'first:1' have validation predictions of different utter"):
+        compare(copied.client, "first:0", "first:1", "validation")

@@ -1,0 +1,242 @@
+"""A study's best, again on fresh seeds: interrupted, resumed, extended, and promoted by the lower bound."""
+
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from optuna.trial import TrialState
+
+from ser_tune.cli.progress import Fanout
+from ser_tune.config import Project
+from ser_tune.errors import StudyError
+from ser_tune.metrics import Interval, seed_intervals
+from ser_tune.registry import Promotion
+from ser_tune.results import Candidate, confirm
+from ser_tune.study import StudyObserver, load_study, prepare, run_study
+from ser_tune.tracking import CONFIRMS_TAG, TrackingObserver, open_tracking, read_predictions
+
+NAME = "ser-manifest-alex_net"
+QUICK = {"training.epochs": 1, "training.batch_size": 4, "study.pruner": "none", "study.keep_models": 1}
+
+
+class Searched(NamedTuple):
+    """A project with a search of three trials, whose best two shall be confirmed."""
+
+    project: Project
+    client: MlflowClient
+    best: tuple[int, int]
+    confirm: Callable[..., tuple[list[Candidate], Promotion]]
+
+
+def _open(root: Path, cache: Path) -> Searched:
+    project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", cache)
+    client = open_tracking(project)
+    study, definition = load_study("searched", project)
+    ranked = sorted(study.get_trials(), key=lambda one: (-one.value, one.number))
+
+    def _confirm(*others: StudyObserver, top: int = 2, seeds: int = 2, **how: Any) -> tuple[list[Candidate], Promotion]:
+        observer = Fanout(TrackingObserver(client, project), *others)
+        prepared = prepare(definition, project)
+        candidates, promotion = confirm(study, prepared, client, project, observer, top=top, seeds=seeds, **how)
+        return list(candidates), promotion
+
+    return Searched(project, client, (ranked[0].number, ranked[1].number), _confirm)
+
+
+@pytest.fixture(scope="module")
+def confirmed(
+    databases: Path, shared_cache: Path, tiny: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Searched, list[Candidate], Promotion]:
+    """Confirmed with two seeds each. Whoever changes it, works last."""
+    root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("confirmed") / "project"))
+    project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache)
+    with pytest.MonkeyPatch.context() as patch:
+        for room in ("observer", "testing"):  # pictures take time
+            patch.setattr(f"ser_tune.tracking.{room}.draw_confusion", lambda *_: None)
+        search = prepare(tiny(name="searched", **QUICK, **{"study.trials": 3}), project)
+        run_study(search, project, StudyObserver())
+        shutil.copytree(root, root.with_name("searched"))
+        searched = _open(root, shared_cache)
+        return searched, *searched.confirm()
+
+
+Confirmed = tuple[Searched, list[Candidate], Promotion]
+
+
+def _fresh(searched: Searched) -> dict[int, Any]:
+    study, _ = load_study("searched-confirm", searched.project)
+    return {one.number: one for one in study.get_trials() if one.state == TrialState.COMPLETE}
+
+
+def _run_of(searched: Searched, number: int) -> Any:
+    (run,) = searched.client.search_runs(
+        [one.experiment_id for one in searched.client.search_experiments()],
+        f"tags.`ser_tune.study` = 'searched-confirm' and tags.`ser_tune.trial` = '{number}'",
+    )
+    return run
+
+
+def test_the_best_of_the_search_are_trained_with_the_values_that_it_gave_them(confirmed: Confirmed) -> None:
+    searched, candidates, _ = confirmed
+    assert sorted(one.trial for one in candidates) == sorted(searched.best)
+    search = {one.number: one for one in load_study("searched", searched.project)[0].get_trials()}
+    fresh = _fresh(searched)
+    for one in candidates:
+        assert len(one.numbers) == len(one.scores) == 2
+        for number, score in zip(one.numbers, one.scores, strict=True):
+            assert fresh[number].params == search[one.trial].params
+            assert fresh[number].value == score
+        assert one.searched == search[one.trial].value
+    # Seed by seed
+    assert [one.numbers for one in sorted(candidates, key=lambda one: searched.best.index(one.trial))] == [
+        [0, 2],
+        [1, 3],
+    ]
+
+
+def test_no_seed_is_one_of_the_searchs_or_is_used_twice(confirmed: Confirmed) -> None:
+    searched, candidates, _ = confirmed
+    seeds = [int(_run_of(searched, number).data.params["seed"]) for one in candidates for number in one.numbers]
+    assert len(set(seeds)) == 4
+    assert not set(seeds) & set(range(3))
+    assert min(seeds) >= 100_000  # no search has so many trials that it would come there
+
+
+def test_a_candidates_interval_is_over_speakers_and_seeds(confirmed: Confirmed) -> None:
+    searched, candidates, _ = confirmed
+    for one in candidates:
+        read = [
+            read_predictions(searched.client, _run_of(searched, number).info.run_id, "validation")
+            for number in one.numbers
+        ]
+        assert one.interval == seed_intervals(np.stack([each.confusions for each in read if each]))[0]
+        assert one.mean == pytest.approx(sum(one.scores) / 2)
+
+
+def test_the_first_candidate_is_registered_with_what_it_came_to(confirmed: Confirmed) -> None:
+    searched, candidates, promotion = confirmed
+    assert candidates[0].interval.low >= candidates[1].interval.low
+    winner = candidates[0]
+    # Of two seeds the lower one: the median that is not optimistic
+    assert promotion.trial == min(zip(winner.scores, winner.numbers, strict=True))[1]
+    assert (promotion.name, promotion.alias, promotion.created) == (NAME, "champion", True)
+    version = searched.client.get_model_version(NAME, promotion.version)
+    assert version.run_id == _run_of(searched, promotion.trial).info.run_id
+    assert (version.tags["study"], version.tags["rule"]) == ("searched-confirm", "confirmed")
+    assert version.tags["confirmed_seeds"] == "2"
+    assert version.tags["confirmed_mean"] == f"{winner.mean:.4f}"
+    assert version.tags["confirmed_low"] == f"{winner.interval.low:.4f}"
+
+
+def test_the_fresh_runs_say_what_they_confirm_and_rank_under_the_same_protocol(confirmed: Confirmed) -> None:
+    searched, candidates, _ = confirmed
+    study, definition = load_study("searched", searched.project)
+    for number in candidates[0].numbers:
+        tags = _run_of(searched, number).data.tags
+        assert tags[CONFIRMS_TAG] == study.user_attrs["study_id"]
+        assert tags["ser_tune.fingerprint"] == prepare(definition, searched.project).protocol.fingerprint
+
+
+@pytest.fixture
+def promoted(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What was to be promoted; nothing is, for models and their test take time."""
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr("ser_tune.tracking.observer.draw_confusion", lambda *_: None)
+    monkeypatch.setattr("ser_tune.tracking.observer.TrackingObserver._keep_model", lambda *_: None)
+    monkeypatch.setattr(sys.modules[confirm.__module__], "promote", lambda *_, **how: told.append(how))
+    return told
+
+
+def test_more_seeds_extend_what_was_done_and_of_an_odd_number_the_median_is_promoted(
+    monkeypatch: pytest.MonkeyPatch, confirmed: Confirmed, promoted: list[dict[str, Any]]
+) -> None:
+    searched, before, _ = confirmed
+    module = sys.modules[confirm.__module__]
+    original = module._candidate
+    # The tiny study's scores may be equal
+    monkeypatch.setattr(module, "_candidate", lambda *known: replace(original(*known), scores=(0.9, 0.5, 0.7)))
+    candidates, _ = searched.confirm(seeds=3)
+    assert {one.trial: list(one.numbers[:2]) for one in candidates} == {one.trial: list(one.numbers) for one in before}
+    assert sorted(number for one in candidates for number in one.numbers) == [0, 1, 2, 3, 4, 5]
+    (told,) = promoted
+    assert told["trial"] == candidates[0].numbers[2]
+    assert told["confirmed"].mean == pytest.approx(0.7)
+    assert (told["confirmed"].low, told["confirmed"].seeds) == (candidates[0].interval.low, 3)
+
+
+def test_the_highest_lower_bound_wins_and_not_the_highest_mean(
+    monkeypatch: pytest.MonkeyPatch, confirmed: Confirmed, promoted: list[dict[str, Any]]
+) -> None:
+    searched, *_ = confirmed
+    module = sys.modules[confirm.__module__]
+    original = module._candidate
+    planted = {searched.best[0]: ((0.9, 0.9), Interval(0.4, 0.99)), searched.best[1]: ((0.7, 0.8), Interval(0.6, 0.9))}
+
+    def plant(*known: Any) -> Candidate:
+        one = original(*known)
+        scores, interval = planted[one.trial]
+        return replace(one, scores=scores, interval=interval)
+
+    monkeypatch.setattr(module, "_candidate", plant)
+    candidates, _ = searched.confirm()
+    assert [one.trial for one in candidates] == [searched.best[1], searched.best[0]]
+    assert promoted[0]["trial"] == candidates[0].numbers[0]  # 0.7, of two the one that is not optimistic
+
+
+def test_after_an_interruption_every_candidate_still_has_its_seeds(
+    confirmed: Confirmed, shared_cache: Path, promoted: list[dict[str, Any]]
+) -> None:
+    searched = _open(confirmed[0].project.root.with_name("searched"), shared_cache)
+
+    class Interrupting(StudyObserver):
+        def epoch_finished(self, fold: int, report: Any) -> None:
+            if fold == 1 and len(_fresh(searched)) == 1:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        searched.confirm(Interrupting())
+    assert list(_fresh(searched)) == [0]
+    assert not promoted
+    candidates, _ = searched.confirm()
+    # The second training, put in line again, was the last
+    numbers = {one.trial: list(one.numbers) for one in candidates}
+    assert numbers == {searched.best[0]: [0, 2], searched.best[1]: [3, 4]}
+    search, fresh = load_study("searched", searched.project)[0].get_trials(), _fresh(searched)
+    for trial, trained in numbers.items():
+        assert all(fresh[number].params == search[trial].params for number in trained)
+
+
+def test_other_configurations_than_before_are_refused(confirmed: Confirmed) -> None:
+    searched, *_ = confirmed
+    with pytest.raises(StudyError, match="study 'searched-confirm' trains other configurations than those asked for"):
+        searched.confirm(top=3)
+
+
+def test_more_candidates_than_complete_trials_are_refused(first: Any, recorder: Any) -> None:
+    with pytest.raises(StudyError, match="study 'first' has 3 complete trials; expected at least 4"):
+        confirm(first.study, first.prepared, first.client, first.project, recorder, top=4, seeds=2)
+    assert not recorder.started
+
+
+def test_equal_configurations_take_turns() -> None:
+    """As where a search without ranges, or of few values, proposes the same twice."""
+    from optuna.trial import create_trial
+
+    from ser_tune.results.confirm import _numbers
+
+    class Study:
+        @staticmethod
+        def get_trials(deepcopy: bool) -> list[Any]:
+            trials = [create_trial(value=0.5) for _ in range(4)]
+            for number, trial in enumerate(trials):
+                trial.number = number
+            return trials
+
+    study: Any = Study()
+    assert _numbers(study, [{}, {}]) == [[0, 2], [1, 3]]

@@ -1,0 +1,118 @@
+"""The best of every kind, by what chose it, and never beside another protocol."""
+
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from ser_tune.results import leaderboard
+from ser_tune.study import Protocol
+from ser_tune.tracking import STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG, open_tracking, protocol_tags
+
+FACTS = {
+    "corpus": "emodb",
+    "emotions": "anger joy fear",
+    "merged": "none",
+    "styles": "not told apart",
+    "folds": "10: a/b",
+    "normalisation_scope": "train",
+}
+
+
+@pytest.fixture
+def client(project: Any) -> MlflowClient:
+    return open_tracking(project)
+
+
+def _plant(client: MlflowClient, validation: float, test: float | None = None, **how: str) -> str:
+    """A complete trial, in an otherwise empty store; returns its run."""
+    model, features = how.pop("model", "alex_net"), how.pop("features", "logspec")
+    tags = {STUDY_TAG: "s", STUDY_NAME_TAG: "one", TRIAL_TAG: "0", **protocol_tags(Protocol(facts={**FACTS, **how}))}
+    run_id = str(client.create_run("0", tags=tags).info.run_id)
+    client.log_param(run_id, "model.name", model)
+    client.log_param(run_id, "features.name", features)
+    client.log_metric(run_id, "validation_uar", validation)
+    if test is not None:
+        client.log_metric(run_id, "test_uar", test)
+    return run_id
+
+
+def test_the_best_of_a_kind_is_so_by_validation_and_not_by_test(client: MlflowClient) -> None:
+    _plant(client, 0.6, 0.9)
+    best = _plant(client, 0.7, 0.5)
+    _plant(client, 0.65, 0.95)
+    (entry,) = leaderboard(client)
+    assert entry.run.info.run_id == best
+    assert (entry.trials, entry.rank, entry.study) == (3, 1, "one")
+
+
+def test_kinds_are_ranked_by_validation_and_not_by_test(client: MlflowClient) -> None:
+    _plant(client, 0.7, 0.9, model="alex_net")
+    _plant(client, 0.8, 0.5, model="fcn_attention")
+    _plant(client, 0.75, 0.99, model="alex_net", features="logmelspec")
+    found = [(one.rank, one.model, one.features) for one in leaderboard(client)]
+    assert found == [
+        (1, "fcn_attention", "logspec"),
+        (2, "alex_net", "logmelspec"),
+        (3, "alex_net", "logspec"),
+    ]
+
+
+def test_of_equals_the_oldest_stands_there(client: MlflowClient) -> None:
+    oldest = _plant(client, 0.7)
+    _plant(client, 0.7)
+    assert leaderboard(client)[0].run.info.run_id == oldest
+
+
+def test_each_protocol_has_ranks_of_its_own(client: MlflowClient) -> None:
+    for scope, better in (("train", 0.7), ("speaker (transductive)", 0.9)):
+        for worse, model in enumerate(("alex_net", "fcn_gap")):
+            _plant(client, better - worse / 100, model=model, normalisation_scope=scope)
+    entries = leaderboard(client)
+    assert sorted((one.protocol.facts["normalisation_scope"], one.rank, one.model) for one in entries) == [
+        ("speaker (transductive)", 1, "alex_net"),
+        ("speaker (transductive)", 2, "fcn_gap"),
+        ("train", 1, "alex_net"),
+        ("train", 2, "fcn_gap"),
+    ]
+    # One protocol after the other
+    fingerprints = [one.protocol.fingerprint for one in entries]
+    assert fingerprints[0] == fingerprints[1] != fingerprints[2] == fingerprints[3]
+
+
+def test_one_corpus_can_be_asked_for(client: MlflowClient) -> None:
+    _plant(client, 0.7)
+    _plant(client, 0.8, corpus="iemocap")
+    assert [one.corpus for one in leaderboard(client)] == ["emodb", "iemocap"]
+    assert [one.corpus for one in leaderboard(client, "iemocap")] == ["iemocap"]
+    assert leaderboard(client, "tess") == []
+
+
+def test_a_task_says_styles_emotions_and_merges(client: MlflowClient) -> None:
+    _plant(client, 0.7)
+    _plant(client, 0.7, corpus="iemocap", styles="improvised", merged="excitement=happiness")
+    tasks = [one.task for one in leaderboard(client)]
+    assert tasks == ["3 emotions", "improvised: 3 emotions, excitement=happiness"]
+
+
+def test_runs_of_before_tasks_were_told_apart_are_still_listed(client: MlflowClient) -> None:
+    run_id = _plant(client, 0.7)
+    for name in ("merged", "styles"):
+        client.delete_tag(run_id, f"protocol.{name}")
+    assert leaderboard(client)[0].task == "3 emotions"
+
+
+def test_what_is_no_trial_is_not_ranked(client: MlflowClient) -> None:
+    client.delete_tag(_plant(client, 0.9), TRIAL_TAG)
+    pruned = client.create_run("0", tags={TRIAL_TAG: "1"}).info.run_id
+    client.log_metric(pruned, "partial_validation_uar", 0.9)
+    client.delete_run(_plant(client, 0.95))
+    assert leaderboard(client) == []
+
+
+def test_a_real_study_is_an_entry(first: Any) -> None:
+    (entry,) = leaderboard(first.client)
+    assert (entry.corpus, entry.task, entry.study, entry.trials) == ("manifest", "2 emotions", "first", 3)
+    assert entry.protocol.fingerprint == first.prepared.protocol.fingerprint
+    assert entry.run.info.run_id == first.runs[first.study.best_trial.number].info.run_id
+    assert "test_uar" in entry.run.data.metrics

@@ -1,0 +1,213 @@
+"""The search once for each outer fold: what it never saw, what it is worth, what is left in MLflow."""
+
+import csv
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from mlflow.entities import Run
+
+from ser_tune.cli.progress import Fanout
+from ser_tune.config import Project
+from ser_tune.errors import CorpusError, StudyError
+from ser_tune.metrics import score
+from ser_tune.results import Nested, OuterFold, run_nested
+from ser_tune.study import StudyObserver, load_study, prepare
+from ser_tune.tracking import STUDY_NAME_TAG, Predictions, TrackingObserver, open_tracking, protocol_of
+
+QUICK = {"training.epochs": 1, "training.batch_size": 8, "study.trials": 1, "study.keep_models": 1}
+
+
+class Watch(StudyObserver):
+    """Keeps the starts of the searches, and interrupts in the third."""
+
+    def __init__(self, *, interrupt: bool = False) -> None:
+        self.started: list[Any] = []
+        self.interrupt = interrupt
+
+    def study_started(self, start: Any) -> None:
+        self.started.append(start)
+
+    def epoch_finished(self, fold: int, report: Any) -> None:
+        if self.interrupt and len(self.started) == 3:
+            raise KeyboardInterrupt
+
+
+def _nested(project: Project, tiny: Callable[..., Any], watch: Watch, **settings: object) -> Nested:
+    """Run a tiny study nested, with folds of one speaker each."""
+    client = open_tracking(project)
+
+    @contextmanager
+    def watching() -> Iterator[StudyObserver]:
+        yield Fanout(TrackingObserver(client, project), watch)
+
+    definition = tiny(**{"name": "outer", "protocol.folds": "none", **QUICK, **settings})
+    return run_nested(prepare(definition, project), client, project, watching)
+
+
+class Outer(NamedTuple):
+    """A nested study that was interrupted in its third search, and run again."""
+
+    project: Project
+    found: Nested
+    interrupted: Watch
+    resumed: Watch
+
+
+@pytest.fixture(scope="module")
+def outer(
+    databases: Path, shared_cache: Path, tiny: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> Outer:
+    root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("nested") / "project"))
+    project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache)
+    interrupted, resumed = Watch(interrupt=True), Watch()
+    with pytest.MonkeyPatch.context() as patch:
+        for room in ("observer", "testing"):  # pictures take time
+            patch.setattr(f"ser_tune.tracking.{room}.draw_confusion", lambda *_: None)
+        with pytest.raises(KeyboardInterrupt):
+            _nested(project, tiny, interrupted)
+        return Outer(project, _nested(project, tiny, resumed), interrupted, resumed)
+
+
+def _rewritten(table: Path, **sessions: str) -> Path:
+    """A corpus's table, with a column for the sessions of its speakers."""
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    with table.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [*rows[0], "session"])
+        writer.writeheader()
+        writer.writerows({**row, "session": sessions[row["speaker"]]} for row in rows)
+    return table
+
+
+def test_an_interrupted_nested_study_goes_on_where_it_was(outer: Outer) -> None:
+    names = [start.definition.name for start in outer.interrupted.started]
+    assert names == ["outer-outer00", "outer-outer01", "outer-outer02"]
+    assert [start.trials_to_run for start in outer.resumed.started] == [0, 0, 1, 1]
+    assert [one.study for one in outer.found.folds] == [*names, "outer-outer03"]
+
+
+def test_no_search_sees_its_outer_speakers(outer: Outer) -> None:
+    assert [one.speakers for one in outer.found.folds] == [("ada",), ("bob",), ("cyd",), ("dan",)]
+    for one, start in zip(outer.found.folds, outer.resumed.started, strict=True):
+        utterances = start.corpus.utterances
+        assert start.definition.config.protocol.holdout == one.speakers
+        for fold in start.folds:
+            seen = {utterances[number].speaker for side in (fold.train, fold.validation, fold.test) for number in side}
+            assert seen == {"ada", "bob", "cyd", "dan"} - set(one.speakers)
+        assert set(one.predictions.speakers) == set(one.speakers)
+        study, _ = load_study(one.study, outer.project)
+        assert (one.best_trial, one.inner_uar) == (study.best_trial.number, study.best_value)
+
+
+def test_the_outer_scores_are_those_of_all_predictions_together(outer: Outer) -> None:
+    folds, scores = outer.found.folds, outer.found.outer
+    collected = [name for one in folds for name in one.predictions.utterances]
+    assert sorted(collected) == sorted(one.id for one in outer.resumed.started[0].corpus.utterances)
+    truth = np.concatenate([one.predictions.truth for one in folds])
+    predicted = np.concatenate([one.predictions.predicted for one in folds])
+    pooled = score([(truth, predicted, np.array([name.partition("_")[0] for name in collected]))])
+    assert (scores.uar, scores.wa) == (pooled.uar, pooled.wa)
+    assert (scores.uar_interval, scores.wa_interval) == (pooled.uar_interval, pooled.wa_interval)
+    assert scores.fold_uar_mean == pytest.approx(np.mean([one.outer_uar for one in folds]))
+    assert outer.found.inner_uar == pytest.approx(np.mean([one.inner_uar for one in folds]))
+    assert outer.found.optimism == pytest.approx(outer.found.inner_uar - scores.uar)
+
+
+def _runs_of_its_own(outer: Outer) -> list[Run]:
+    client = open_tracking(outer.project)
+    experiments = [one.experiment_id for one in client.search_experiments()]
+    return list(client.search_runs(experiments, f"tags.`{STUDY_NAME_TAG}` = 'outer'"))
+
+
+def test_a_run_of_its_own_tells_of_them_under_a_protocol_of_its_own(outer: Outer) -> None:
+    (run,) = _runs_of_its_own(outer)
+    assert (run.info.run_name, run.info.status) == ("outer, nested", "FINISHED")
+    expected = {"outer_uar": outer.found.outer.uar, "outer_wa": outer.found.outer.wa}
+    expected |= {"inner_uar": outer.found.inner_uar, "optimism": outer.found.optimism}
+    assert {name: run.data.metrics[name] for name in expected} == pytest.approx(expected)
+    protocol = outer.found.protocol
+    assert protocol_of(run).facts == protocol.facts
+    assert protocol.fingerprint not in {start.protocol.fingerprint for start in outer.resumed.started}
+    assert protocol.facts["folds"] == "4 nested searches: ada bob cyd dan"
+    assert "never saw" in protocol.facts["score"]
+
+
+def test_the_command_tells_of_every_search_and_registers_nothing(
+    outer: Outer, call: Callable[..., Any], study_file: Path, corpus_csv: Path
+) -> None:
+    settings = [f"--set={path}={value}" for path, value in QUICK.items()]
+    corpus = ("--corpus", "manifest", "--data", corpus_csv, "--set", "protocol.folds=none")
+    told = call(outer.project.root, "study", study_file, *corpus, "--name", "outer", "--nested", *settings)
+    assert told.code == 0, told.err
+    header, *rows, summary, last = told.out.splitlines()
+    assert header.split("  ")[0] == "study"
+    assert [row.split() for row in rows] == [
+        [one.study, *one.speakers, str(one.best_trial), f"{one.inner_uar:.4f}", f"{one.outer_uar:.4f}"]
+        for one in outer.found.folds
+    ]
+    assert summary.startswith(
+        f"inner UAR {outer.found.inner_uar:.4f} (mean of what the searches saw), outer UAR {outer.found.outer.uar:.4f}"
+    )
+    assert f"optimism {outer.found.optimism:+.4f}; protocol {outer.found.protocol.fingerprint}" in summary
+    assert last == "nothing is registered: run the study without --nested for a champion"
+    assert call(outer.project.root, "models").out == ""
+    assert len(_runs_of_its_own(outer)) == 1  # the same command tells of the same run
+
+
+def test_with_sessions_the_outer_parts_are_sessions(
+    project: Project,
+    tiny: Callable[..., Any],
+    make_corpus: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    speakers = ("1F", "1M", "2F", "2M", "3F", "3M")
+    table = _rewritten(make_corpus(tmp_path / "sessions", speakers), **{one: one[0] for one in speakers})
+    searches = []
+
+    def search(prepared: Any, part: tuple[str, ...], *_: object) -> OuterFold:
+        """In no time, and right throughout."""
+        searches.append(prepared)
+        told = [one for one in prepared.corpus.utterances if one.speaker in part]
+        emotions = prepared.corpus.emotions
+        truth = np.array([emotions.index(one.emotion) for one in told])
+        names, said_by = tuple(one.id for one in told), tuple(one.speaker for one in told)
+        return OuterFold("", part, 0, 0.5, 1.0, Predictions(emotions, names, said_by, truth, truth))
+
+    monkeypatch.setattr("ser_tune.results.nested._outer_fold", search)
+    found = _nested(project, tiny, Watch(), **{"corpus.data": table})
+    assert [one.speakers for one in found.folds] == [("1F", "1M"), ("2F", "2M"), ("3F", "3M")]
+    assert found.protocol.facts["folds"] == "3 nested searches: 1F+1M 2F+2M 3F+3M"
+    assert (found.outer.uar, found.optimism) == (1.0, -0.5)
+    for one, prepared in zip(found.folds, searches, strict=True):
+        assert prepared.definition.config.protocol.holdout == one.speakers
+        # Within, the speakers of the two sessions that are left take turns
+        tested = {fold.test_speakers for fold in prepared.folds}
+        assert tested == {(speaker,) for speaker in speakers if speaker not in one.speakers}
+
+
+def test_a_study_that_holds_speakers_out_is_not_nested(project: Project, tiny: Callable[..., Any]) -> None:
+    with pytest.raises(StudyError, match=r"holds every speaker out in turn; leave out protocol\.holdout"):
+        _nested(project, tiny, Watch(), **{"protocol.holdout": ["dan"]})
+
+
+def test_a_search_with_too_few_speakers_left_is_refused_before_the_first_runs(
+    project: Project, tiny: Callable[..., Any]
+) -> None:
+    watch = Watch()
+    with pytest.raises(CorpusError, match=r"has 3 speaker.* 4 speaker-independent folds need at least 4"):
+        _nested(project, tiny, watch, **{"protocol.folds": 4})
+    assert not watch.started
+
+
+def test_nested_and_holdout_are_refused_together(
+    call: Callable[..., Any], root: Path, study_file: Path, corpus_csv: Path
+) -> None:
+    told = call(root, "study", study_file, "--corpus", "manifest", "--data", corpus_csv, "--nested", "--holdout", "dan")
+    assert (told.code, told.out) == (2, "")
+    assert "leave out protocol.holdout (--holdout)" in told.err

@@ -1,0 +1,106 @@
+"""Published numbers are those of the literature, and their study files are studies."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ser_tune.architectures import ARCHITECTURES
+from ser_tune.corpora import CORPORA
+from ser_tune.errors import ConfigError, UnknownNameError
+from ser_tune.results import PUBLISHED, published_study
+from ser_tune.study import define_study
+
+LABELS = ("chen2018", "fcn-gap", "ntu-ser", "zhang2019")
+
+# (corpus, task, words of who) to (UAR, its deviation, WA, its deviation), in percent as the sources print them
+SOURCES = {
+    ("emodb", "all", "Chen 2018 3-D ACRNN"): (82.82, 4.99, None, None),
+    ("emodb", "all", "Chen 2018 2-D ACRNN"): (79.38, None, None, None),
+    ("emodb", "all", "Chen 2018 DNN-ELM"): (71.56, None, None, None),
+    ("iemocap", "improvised", "Chen 2018 3-D ACRNN"): (64.74, 5.44, None, None),
+    ("iemocap", "improvised", "Zhang 2019 FCN+Attention"): (63.9, None, 70.4, None),
+    ("iemocap", "improvised", "NTU-SER ACRNN in PyTorch"): (65.99, 9.51, 66.03, 9.97),
+    ("iemocap", "improvised", "samsudinng AlexNet fine-tuned"): (64.4, None, 74.0, None),
+    ("iemocap", "improvised", "samsudinng FCN+GAP"): (62.6, None, 73.2, None),
+    ("emodb", "all", "EmoBox WavLM-L frozen"): (92.58, None, None, None),
+    ("emodb", "all", "EmoBox HuBERT-L frozen"): (89.81, None, None, None),
+    ("emodb", "all", "openSMILE ComParE linear SVM"): (77.7, None, None, None),
+    ("emodb", "all", "openSMILE ComParE linear SVM normalised by speaker"): (83.4, None, None, None),
+    ("emodb", "all", "openSMILE eGeMAPS linear SVM"): (67.4, None, None, None),
+    ("emodb", "all", "openSMILE eGeMAPS linear SVM normalised by speaker"): (81.8, None, None, None),
+}
+
+
+def test_published_numbers_are_those_of_the_sources() -> None:
+    known = {
+        (one.corpus, one.task, one.who.replace(",", "")): tuple(
+            None if value is None else round(100 * value, 2) for value in (one.uar, one.uar_std, one.wa, one.wa_std)
+        )
+        for one in PUBLISHED
+    }
+    assert known == SOURCES
+    assert len(PUBLISHED) == len(SOURCES)
+
+
+def test_every_published_number_says_where_it_stands_and_how_it_came_about() -> None:
+    for one in PUBLISHED:
+        assert one.source, one.who
+        assert one.protocol, one.who
+        source = CORPORA.get(one.corpus)
+        assert one.task in source.tasks, one.who
+
+
+def test_speaker_dependent_and_transductive_numbers_are_told_apart() -> None:
+    for one in PUBLISHED:
+        assert ("not comparable" in one.differs) == ("EmoBox" in one.who)
+        assert ("transductive" in one.differs) == ("normalised by speaker" in one.who)
+
+
+def test_the_labels_are_those_of_the_command() -> None:
+    assert sorted(one.label for one in PUBLISHED if one.label) == sorted(LABELS)
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_every_label_has_a_study_of_its_corpus_and_task_that_searches_nothing(label: str, project: Any) -> None:
+    published, file = published_study(label, project)
+    definition = define_study(file)
+    config = definition.config
+    assert definition.search == {}
+    assert config.name == label
+    assert config.corpus.name == published.corpus
+    assert (config.corpus.task or next(iter(CORPORA.get(published.corpus).tasks))) == published.task
+    # Excitement counts as happiness where, and only where, the number is of that
+    assert bool(config.protocol.merge) == ("excitement" in published.differs)
+    assert config.model.name in ARCHITECTURES.names()
+    assert (config.study.trials, config.study.pruner, config.study.keep_models) == (5, "none", "all")
+    # As DOMAIN.md has it: the corpus's own folds, nobody held out, nothing that has seen the test speakers
+    assert (config.protocol.folds, config.protocol.fold_limit, config.protocol.holdout) == (None, None, ())
+    assert config.normalisation.scope != "speaker"
+    assert config.training.selection == "best_validation_uar"
+    assert config.training.device == "auto"
+    assert f"ser-tune reproduce {label} --data" in file.read_text(encoding="utf-8")
+    # And it can be built
+    assert definition.largest_network_bytes(7 if published.corpus == "emodb" else 4) > 0
+
+
+def test_a_projects_own_study_file_wins(project: Any) -> None:
+    own = project.root / "studies" / "published" / "chen2018.yaml"
+    assert published_study("chen2018", project)[1] == Path(__file__).parents[2] / "studies/published/chen2018.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("model: {name: alex_net}\n", encoding="utf-8")
+    assert published_study("chen2018", project)[1] == own
+
+
+def test_an_unknown_name_is_answered_with_those_there_are(project: Any) -> None:
+    with pytest.raises(UnknownNameError, match=f"unknown published result 'chen'; choose from: {', '.join(LABELS)}"):
+        published_study("chen", project)
+
+
+def test_a_study_file_that_is_nowhere_is_looked_for_in_two_places(
+    project: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("ser_tune.results.published.__file__", str(tmp_path / "a" / "b" / "c.py"))
+    with pytest.raises(ConfigError, match="the study file of 'ntu-ser' is neither '") as refused:
+        published_study("ntu-ser", project)
+    assert str(tmp_path / "studies" / "published" / "ntu-ser.yaml") in str(refused.value)

@@ -1,0 +1,65 @@
+"""What a person can call a result, and the answer to a name that means none."""
+
+from typing import Any
+
+import pytest
+
+from ser_tune.errors import RegistryError
+from ser_tune.results import find_run
+from ser_tune.tracking import BEST_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG, open_tracking
+
+NAME = "ser-manifest-alex_net"
+
+
+def test_every_trial_of_a_study_has_a_name(first: Any) -> None:
+    for number, run in first.runs.items():
+        assert find_run(first.client, f"first:{number}").info.run_id == run.info.run_id
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("nobody", f"'nobody' is no registered model, study or run; models: {NAME}; studies: first"),
+        ("it's", f"\"?'it's' is no registered model, study or run; models: {NAME}; studies: first"),
+        ("first:9", "study 'first' has no trial 9"),
+        ("0" * 32, f"no run '{'0' * 32}' in sqlite"),
+        (f"{NAME}/9", f"'{NAME}' has no version '9'; it has: 1"),
+        (f"{NAME}@king", f"'{NAME}' has no alias 'king'"),
+    ],
+)
+def test_what_does_not_exist_is_answered_with_what_does(first: Any, reference: str, message: str) -> None:
+    with pytest.raises(RegistryError, match=message):
+        find_run(first.client, reference)
+
+
+def test_an_empty_store_has_neither_models_nor_studies(project: Any) -> None:
+    with pytest.raises(RegistryError, match="models: none; studies: none"):
+        find_run(open_tracking(project), "x")
+
+
+def test_a_trial_that_did_not_complete_is_no_result(project: Any) -> None:
+    client = open_tracking(project)
+    tags = {STUDY_TAG: "a" * 32, STUDY_NAME_TAG: "pruned", TRIAL_TAG: "4"}
+    run_id = client.create_run("0", tags=tags).info.run_id
+    client.log_metric(run_id, "partial_validation_uar", 0.5)
+    for reference in (run_id, "pruned:4"):
+        with pytest.raises(RegistryError, match=f"'{reference}' is run {run_id}, which has no complete trial's scores"):
+            find_run(client, reference)
+    with pytest.raises(RegistryError, match="study 'pruned' has no complete trial"):
+        find_run(client, "pruned")
+
+
+def test_of_two_studies_of_one_name_the_newer_is_meant(project: Any) -> None:
+    client = open_tracking(project)
+    runs = {}
+    for started, study in ((1000, "old"), (2000, "new")):
+        tags = {STUDY_TAG: study, STUDY_NAME_TAG: "twice"}
+        client.create_run("0", tags={**tags, BEST_TAG: "1" if study == "old" else "0"}, start_time=started)
+        for number in range(2 if study == "old" else 1):
+            run = client.create_run("0", tags={**tags, TRIAL_TAG: str(number)}, start_time=started + 10 * number + 1)
+            client.log_metric(run.info.run_id, "validation_uar", 0.5)
+            runs[study, number] = run.info.run_id
+    assert find_run(client, "twice").info.run_id == runs["new", 0]
+    assert find_run(client, "twice:0").info.run_id == runs["new", 0]
+    with pytest.raises(RegistryError, match="study 'twice' has no trial 1"):
+        find_run(client, "twice:1")

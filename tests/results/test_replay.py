@@ -1,0 +1,86 @@
+"""A trial that is trained again from MLflow alone: identical, or every difference told."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+
+from ser_tune.errors import CorpusError, RegistryError
+from ser_tune.results import find_run, replay
+from ser_tune.tracking import TRIAL_TAG
+
+
+def test_a_trial_is_the_same_to_the_last_bit(first: Any) -> None:
+    run = find_run(first.client, "first:0")
+    told: list[tuple[int, int]] = []
+    again = replay(first.client, run, first.project, on_epoch=lambda fold, report: told.append((fold, report.epoch)))
+    assert (again.unequal, again.circumstances, again.identical) == ([], [], True)
+    # Five figures for each of three epochs of three folds, three kept epochs, and the pooled scores
+    pooled = [name for name in run.data.metrics if name.startswith("validation_")]
+    assert again.compared == 5 * 3 * 3 + 3 + len(pooled)
+    assert {"validation_uar", "validation_uar_low", "validation_recall/joy"} <= set(pooled)
+    assert told == [(fold, epoch) for fold in range(3) for epoch in (1, 2, 3)]
+
+
+def test_the_study_in_optuna_is_not_needed(copied: Any) -> None:
+    Path(copied.project.root, "studies", "optuna.db").unlink()
+    assert replay(copied.client, copied.runs[2], copied.project).identical
+
+
+def test_every_planted_difference_is_told(copied: Any) -> None:
+    client, run_id = copied.client, copied.runs[1].info.run_id
+    before = copied.runs[1].data.metrics["validation_uar"]
+    client.log_metric(run_id, "validation_uar", 0.123)
+    client.log_metric(run_id, "fold_01/seconds", 1e6, step=1)  # a time is no result
+    client.log_metric(run_id, "validation_recall/fear", 0.5)
+    client.set_tag(run_id, "version.torch", "0.4.1")
+    client.set_tag(run_id, "ser_tune.device", "an abacus")
+    again = replay(client, client.get_run(run_id), copied.project)
+    assert again.unequal == [
+        "validation_recall/fear: 0.5 before, None now",
+        f"validation_uar: 0.123 before, {before} now",
+    ]
+    assert not again.identical
+    assert [one.partition(", is ")[0] for one in again.circumstances] == [
+        "torch was 0.4.1",
+        "device was an abacus",
+    ]
+
+
+@pytest.fixture
+def moved_corpus(corpus_csv: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(corpus_csv.parent, tmp_path / "elsewhere")) / corpus_csv.name
+
+
+def test_a_corpus_may_have_moved(first: Any, moved_corpus: Path) -> None:
+    again = replay(first.client, first.runs[0], first.project, data=moved_corpus)
+    assert (again.unequal, again.circumstances) == ([], [])
+
+
+def test_a_changed_recording_is_told(first: Any, moved_corpus: Path) -> None:
+    path = moved_corpus.parent / "cyd_joy_1.wav"
+    samples, rate = soundfile.read(path)
+    soundfile.write(path, samples[::-1], rate)
+    again = replay(first.client, first.runs[0], first.project, data=moved_corpus)
+    (told,) = again.circumstances
+    assert told.startswith("protocol: corpus_digest is '")
+    # Its speaker validates fold 0, is tested in fold 1, which therefore stays as it was, and is trained on in fold 2
+    changed = {one.partition(",")[0] for one in again.unequal}
+    assert {"fold_00/validation_loss", "fold_02/train_loss"} <= changed
+    assert not {"fold_00/train_loss"} & changed
+    assert not [name for name in changed if name.startswith("fold_01/")]
+
+
+def test_a_corpus_that_is_gone_is_an_error(first: Any, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"gone\.csv' does not exist"):
+        replay(first.client, first.runs[0], first.project, data=tmp_path / "gone.csv")
+
+
+def test_a_run_of_another_program_cannot_be_replayed(copied: Any) -> None:
+    experiment = copied.runs[0].info.experiment_id
+    run_id = copied.client.create_run(experiment, tags={TRIAL_TAG: "0"}).info.run_id
+    copied.client.log_metric(run_id, "validation_uar", 0.9)
+    with pytest.raises(RegistryError, match=f"run {run_id} has no study.json and config.yaml; only trials of ser-tune"):
+        replay(copied.client, find_run(copied.client, run_id), copied.project)

@@ -1,0 +1,162 @@
+"""A published configuration on several seeds: what is trained, what is compared, what is said of it."""
+
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ser_tune.errors import StudyError
+from ser_tune.metrics import Interval, seed_intervals
+from ser_tune.results import PUBLISHED, Published, Reproduction, reproduce
+from ser_tune.study import prepare
+from ser_tune.tracking import open_tracking, read_predictions
+
+QUICK = ("--set", "training.epochs=1", "--set", "training.batch_size=8")
+CHEN = PUBLISHED[0]
+
+
+def _outcome(published: float | None, low: float, high: float, folds: int = 10) -> Reproduction:
+    number = Published("A", "emodb", "all", "S", "P", uar=published)
+    interval = Interval(low, high)
+    return Reproduction(
+        number, [{"test_uar": 0.7}, {"test_uar": 0.8}], interval, interval, folds=folds, folds_of_protocol=10
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        (_outcome(0.75, 0.7, 0.8), "reproduced: the published UAR lies within the interval"),
+        (_outcome(0.80, 0.7, 0.8), "reproduced: the published UAR lies within the interval"),
+        (_outcome(0.81, 0.7, 0.8), "not reached: the published UAR lies above the interval"),
+        (_outcome(0.69, 0.7, 0.8), "exceeded: the published UAR lies below the interval"),
+        (_outcome(None, 0.7, 0.8), "no verdict: there is no interval to compare with"),
+        (_outcome(0.75, math.nan, math.nan), "no verdict: there is no interval to compare with"),
+        (
+            _outcome(0.75, 0.7, 0.8, folds=2),
+            "no verdict: 2 of 10 folds were trained; on these the published UAR lies within the interval",
+        ),
+        (
+            _outcome(0.81, 0.7, 0.8, folds=9),
+            "no verdict: 9 of 10 folds were trained; on these the published UAR lies above the interval",
+        ),
+    ],
+)
+def test_the_verdict_in_words(outcome: Reproduction, words: str) -> None:
+    assert outcome.verdict == words
+
+
+def test_a_mean_is_over_seeds() -> None:
+    assert _outcome(0.8, 0.7, 0.8).mean("test_uar") == pytest.approx(0.75)
+
+
+@pytest.fixture(scope="module")
+def reproduced(
+    databases: Path, call: Callable[..., Any], study_file: Path, corpus_csv: Path, once: Callable[..., Path]
+) -> Path:
+    """`ser-tune reproduce chen2018 --seeds 2` in a project whose chen2018 is the tiny study."""
+
+    def _run(folder: Path) -> None:
+        root = Path(shutil.copytree(databases, folder / "project"))
+        own = root / "studies" / "published"
+        own.mkdir(parents=True)
+        settings, _ = study_file.read_text(encoding="utf-8").split("search:")
+        text = f"{settings}search: {{}}\nname: chen2018\ncorpus: {{name: manifest}}\n"
+        (own / "chen2018.yaml").write_text(text.replace("startup_trials", "pruner: none, startup_trials"))
+        told = call(root, "reproduce", "chen2018", "--data", corpus_csv, "--seeds", "2", *QUICK)
+        assert told.code == 0, told.err
+        (folder / "told").write_text(told.out, encoding="utf-8")
+
+    return once("reproduced", _run)
+
+
+@pytest.fixture
+def opened(reproduced: Path, open_study: Callable[..., Any]) -> Any:
+    return open_study(reproduced / "project", "chen2018")
+
+
+def test_trainings_differ_by_their_seed_alone(opened: Any) -> None:
+    one, other = (dict(opened.runs[number].data.params) for number in (0, 1))
+    assert {name for name in one if one[name] != other[name]} == {"seed"}
+    assert (one["seed"], other["seed"]) == ("0", "1")
+
+
+def test_each_seed_is_tested_and_the_interval_is_over_speakers_and_seeds(opened: Any, reproduced: Path) -> None:
+    lines = (reproduced / "told").read_text(encoding="utf-8").splitlines()
+    metrics = [opened.runs[number].data.metrics for number in (0, 1)]
+    read = [read_predictions(opened.client, opened.runs[number].info.run_id, "test") for number in (0, 1)]
+    uar, wa = seed_intervals(np.stack([one.confusions for one in read if one is not None]))
+    cells = [[cell for cell in line.split("  ") if cell] for line in lines]
+    assert [cell.strip() for cell in cells[1]] == ["published: Chen 2018, 3-D ACRNN", "0.8282 ± 0.0499"]
+    means = {name: np.mean([one[f"test_{name}"] for one in metrics]) for name in ("uar", "wa")}
+    assert [cell.strip() for cell in cells[2]] == [
+        "obtained: mean of 2 seeds, pooled",
+        f"{means['uar']:.4f} [{uar.low:.3f}, {uar.high:.3f}]",
+        f"{means['wa']:.4f} [{wa.low:.3f}, {wa.high:.3f}]",
+    ]
+    assert cells[3][0].strip() == "obtained: mean ± deviation over folds"
+    assert [cell.strip() for cell in cells[4]] == [
+        "seed 0, pooled",
+        f"{metrics[0]['test_uar']:.4f}",
+        f"{metrics[0]['test_wa']:.4f}",
+    ]
+    assert lines[6].startswith(f"published protocol: {CHEN.protocol} ({CHEN.source})")
+    assert lines[7] == f"protocol here: {opened.prepared.protocol.fingerprint}, 3 folds"
+    assert lines[8].startswith(("reproduced: ", "not reached: ", "exceeded: "))
+
+
+def test_the_same_command_trains_nothing_again(call: Callable[..., Any], reproduced: Path, corpus_csv: Path) -> None:
+    told = call(reproduced / "project", "reproduce", "chen2018", "--data", corpus_csv, "--seeds", "2", *QUICK)
+    assert told.out == (reproduced / "told").read_text(encoding="utf-8")
+    assert "has all of its 2 trials" in told.err
+
+
+def test_an_unknown_name_lists_the_names(call: Callable[..., Any], root: Path) -> None:
+    told = call(root, "reproduce", "chen2019")
+    assert told.code == 2
+    assert "unknown published result 'chen2019'; choose from: chen2018, fcn-gap, ntu-ser, zhang2019" in told.err
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, r"study .* searches optimizer\.learning_rate, optimizer\.weight_decay; .* write 'search: \{\}'"),
+        (
+            {"optimizer.learning_rate": 0.01, "optimizer.weight_decay": 0.0, "study.keep_models": 1},
+            "keeps some models only; every seed's is tested: keep all",
+        ),
+    ],
+    ids=["search", "models"],
+)
+def test_what_is_no_reproduction_is_refused_before_it_runs(
+    tiny: Callable[..., Any], project: Any, recorder: Any, settings: dict[str, object], message: str
+) -> None:
+    with pytest.raises(StudyError, match=message):
+        reproduce(prepare(tiny(**settings), project), CHEN, open_tracking(project), project, recorder)
+    assert not recorder.started
+
+
+def test_a_seed_that_fails_is_told(tiny: Callable[..., Any], project: Any, recorder: Any) -> None:
+    from ser_tune.errors import NonFiniteLossError
+
+    def fail(fold: int, epoch: int) -> None:
+        raise NonFiniteLossError("the loss is nan")
+
+    recorder.on_epoch = fail
+    fixed = {"optimizer.learning_rate": 0.01, "optimizer.weight_decay": 0.0, "study.trials": 1}
+    with pytest.raises(StudyError, match="0 of 1 seeds are complete; 1 failed, as their runs say"):
+        reproduce(prepare(tiny(**fixed), project), CHEN, open_tracking(project), project, recorder)
+
+
+def test_an_interruption_stays_one(tiny: Callable[..., Any], project: Any, recorder: Any) -> None:
+    def interrupt(fold: int, epoch: int) -> None:
+        raise KeyboardInterrupt
+
+    recorder.on_epoch = interrupt
+    fixed = {"optimizer.learning_rate": 0.01, "optimizer.weight_decay": 0.0, "study.trials": 1}
+    with pytest.raises(KeyboardInterrupt):
+        reproduce(prepare(tiny(**fixed), project), CHEN, open_tracking(project), project, recorder)

@@ -1,0 +1,89 @@
+"""What a trial sees: the training and validation sides of its folds, and of nobody else."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ser_tune.config import Project
+from ser_tune.errors import CorpusError
+from ser_tune.study import StudySummary, prepare
+
+Run = Callable[..., StudySummary]
+
+
+def test_test_utterances_never_reach_the_objective(
+    run: Run, recorder: Any, monkeypatch: pytest.MonkeyPatch, project: Project, tiny: Callable[..., Any]
+) -> None:
+    from ser_tune.study import objective
+
+    folds = prepare(tiny(), project).folds
+    seen: list[tuple[set[int], set[int]]] = []
+    original = objective.fit
+
+    def spy(config: Any, data: Any, train: np.ndarray, validation: np.ndarray, **others: Any) -> Any:
+        seen.append((set(train.tolist()), set(validation.tolist())))
+        # Labels that nobody may look at: a class number beyond all classes would break whatever used one
+        hidden = folds[(len(seen) - 1) % len(folds)].test
+        poisoned = data.labels.copy()
+        poisoned[hidden] = 10**6
+        return original(
+            config, type(data)(data.features, poisoned, data.speakers, data.emotions), train, validation, **others
+        )
+
+    monkeypatch.setattr(objective, "fit", spy)
+    run(2)
+    assert len(seen) == 2 * len(folds)
+    for number, (train, validation) in enumerate(seen):
+        fold = folds[number % len(folds)]
+        assert train == set(fold.train.tolist())
+        assert validation == set(fold.validation.tolist())
+        assert not (train | validation) & set(fold.test.tolist())
+    for outcome in recorder.outcomes:
+        scored = np.concatenate([one.fold.validation for one in outcome.folds])
+        assert sum(len(one.truth) for one in outcome.folds) == len(scored)
+
+
+def _spied(monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:
+    """The utterances that every fold trains and validates with, as they come."""
+    from ser_tune.study import objective
+
+    seen: list[set[int]] = []
+    original = objective.fit
+
+    def spy(config: Any, data: Any, train: np.ndarray, validation: np.ndarray, **others: Any) -> Any:
+        seen.append({*train.tolist(), *validation.tolist()})
+        return original(config, data, train, validation, **others)
+
+    monkeypatch.setattr(objective, "fit", spy)
+    return seen
+
+
+def test_a_limit_trains_only_the_first_folds(
+    run: Run, recorder: Any, project: Project, tiny: Callable[..., Any]
+) -> None:
+    prepared = prepare(tiny(**{"protocol.fold_limit": 2}), project)
+    assert (len(prepared.folds), prepared.folds_of_protocol) == (2, 3)
+    assert run(1, **{"protocol.fold_limit": 2}).complete == 1
+    assert [fold for fold, _ in recorder.epochs] == [0, 1]
+    (outcome,) = recorder.outcomes
+    assert [one.fold.test_speakers for one in outcome.folds] == [one.test_speakers for one in prepared.folds]
+    # A limit beyond all folds is none
+    assert len(prepare(tiny(**{"protocol.fold_limit": 9}), project).folds) == 3
+
+
+def test_held_out_speakers_never_reach_the_search(run: Run, recorder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = _spied(monkeypatch)
+    assert run(1, **{"protocol.holdout": ("dan",)}).complete == 1
+    (start,) = recorder.started
+    assert len(seen) == 3
+    speakers = {start.corpus.utterances[one].speaker for fold in seen for one in fold}
+    assert speakers == {"ada", "bob", "cyd"}
+    assert start.protocol.facts["holdout"] == "dan"
+
+
+def test_an_unknown_speaker_to_hold_out_is_refused(run: Run, recorder: Any) -> None:
+    with pytest.raises(CorpusError, match="has no speaker 'eve' to hold out; it has ada, bob, cyd, dan"):
+        run(1, **{"protocol.holdout": ("eve",)})
+    assert not recorder.started

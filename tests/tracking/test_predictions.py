@@ -1,0 +1,85 @@
+"""The table of predictions: what is written is read back, sorted, whatever the utterances are called."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ser_tune.config import Project
+from ser_tune.metrics import score
+from ser_tune.study import HeldOut, prepare
+from ser_tune.tracking import Predictions, open_tracking, read_predictions
+from ser_tune.tracking.predictions import write_predictions
+
+
+@pytest.fixture
+def prepared(tiny: Callable[..., Any], project: Project) -> Any:
+    return prepare(tiny(), project)
+
+
+@pytest.fixture
+def held_out(prepared: Any) -> HeldOut:
+    """All utterances, last first: every other one is taken for joy."""
+    corpus = prepared.corpus
+    order = np.arange(len(corpus.utterances))[::-1]
+    truth = np.array([corpus.emotions.index(corpus.utterances[one].emotion) for one in order])
+    said = np.tile([[0.9, 0.1], [0.2, 0.8]], (len(order) // 2, 1))
+    return HeldOut(
+        scores=score([(truth, said.argmax(axis=1), order)]),
+        utterances=tuple(corpus.utterances[one].id for one in order),
+        fold=np.zeros(len(order), dtype=np.int64),
+        truth=truth,
+        log_probabilities=np.log(said),
+    )
+
+
+@pytest.fixture
+def read(prepared: Any, project: Project, tmp_path: Path) -> Callable[[HeldOut], Predictions]:
+    """Through a run of a real tracking store."""
+
+    def _read(held_out: HeldOut) -> Predictions:
+        client = open_tracking(project)
+        run = client.create_run(client.create_experiment("x", artifact_location=str(tmp_path / "artifacts")))
+        write_predictions(tmp_path / "test_predictions.csv", held_out, prepared.corpus)
+        client.log_artifact(run.info.run_id, str(tmp_path / "test_predictions.csv"))
+        assert read_predictions(client, run.info.run_id, "validation") is None
+        found = read_predictions(client, run.info.run_id, "test")
+        assert found is not None
+        return found
+
+    return _read
+
+
+def test_predictions_are_read_back_sorted_by_utterance(
+    prepared: Any, held_out: HeldOut, read: Callable[[HeldOut], Predictions]
+) -> None:
+    found = read(held_out)
+    corpus = prepared.corpus
+    assert found.emotions == corpus.emotions
+    assert found.utterances == tuple(sorted(one.id for one in corpus.utterances))
+    by_id = {one.id: one for one in corpus.utterances}
+    said = dict(zip(held_out.utterances, held_out.log_probabilities.argmax(axis=1), strict=True))
+    for number, name in enumerate(found.utterances):
+        assert found.speakers[number] == by_id[name].speaker
+        assert found.emotions[found.truth[number]] == by_id[name].emotion
+        assert found.predicted[number] == said[name]
+
+
+def test_there_is_a_confusion_matrix_for_each_speaker_in_sorted_order() -> None:
+    found = Predictions(
+        emotions=("anger", "fear", "joy"),
+        utterances=("1", "2", "3", "4"),
+        speakers=("bob", "ada", "bob", "ada"),
+        truth=np.array([0, 2, 0, 0]),
+        predicted=np.array([0, 2, 2, 0]),
+    )
+    assert found.speaker_numbers.tolist() == [1, 0, 1, 0]
+    ada, bob = found.confusions.tolist()
+    assert ada == [[1, 0, 0], [0, 0, 0], [0, 0, 1]]
+    assert bob == [[1, 0, 1], [0, 0, 0], [0, 0, 0]]
+
+
+def test_a_run_that_does_not_exist_has_no_predictions(project: Project) -> None:
+    assert read_predictions(open_tracking(project), "0" * 32, "validation") is None

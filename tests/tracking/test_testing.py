@@ -1,0 +1,91 @@
+"""The one look at the speakers that chose nothing: it is taken once, and all of it is written down."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from ser_tune.config import Project
+from ser_tune.study import load_study, prepare
+from ser_tune.tracking import find_runs, open_tracking, score_on_holdout, score_on_test
+
+
+class Opened(NamedTuple):
+    project: Project
+    client: MlflowClient
+    prepared: Any
+    runs: dict[int, Run]
+
+
+@pytest.fixture
+def opened(finished_copy: Any, shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
+    """The finished study, of whose trials one was promoted."""
+    monkeypatch.setenv("SER_TUNE_ROOT", str(finished_copy.root))
+    monkeypatch.setenv("SER_TUNE_CACHE", str(shared_cache))
+    project = Project.locate()
+    client = open_tracking(project)
+    study, definition = load_study("first", project)
+    experiment = client.get_experiment_by_name("manifest")
+    assert experiment is not None
+    _, runs = find_runs(client, experiment.experiment_id, study.user_attrs["study_id"])
+    return Opened(project, client, prepare(definition, project), runs)
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was looked at."""
+    from ser_tune.tracking import testing
+
+    seen: list[str] = []
+    for side in ("test", "holdout"):
+        original: Callable[..., Any] = getattr(testing, f"score_{side}_speakers")
+
+        def look(*arguments: Any, side: str = side, original: Callable[..., Any] = original) -> Any:
+            seen.append(side)
+            return original(*arguments)
+
+        monkeypatch.setattr(testing, f"score_{side}_speakers", look)
+    return seen
+
+
+def test_test_speakers_are_looked_at_once(opened: Opened, looks: list[str]) -> None:
+    number = next(number for number, run in opened.runs.items() if "test_uar" not in run.data.metrics)
+    run_id = opened.runs[number].info.run_id
+    scored = score_on_test(opened.client, opened.runs[number], opened.prepared, opened.project)
+    assert looks == ["test"]
+    run = opened.client.get_run(run_id)
+    assert scored == {key: value for key, value in run.data.metrics.items() if key.startswith(("validation", "test"))}
+    assert {"test_uar", "test_uar_low", "test_wa_high", "test_recall/joy", "validation_uar"} <= set(scored)
+    assert run.data.tags["ser_tune.test"] == "scored"
+    files = {one.path for one in opened.client.list_artifacts(run_id)}
+    assert {"test_predictions.csv", "test_confusion.png"} <= files
+    assert score_on_test(opened.client, run, opened.prepared, opened.project) == scored
+    assert looks == ["test"]
+
+
+def test_a_study_that_holds_nobody_out_has_no_holdout_scores(opened: Opened, looks: list[str]) -> None:
+    run = next(run for run in opened.runs.values() if "test_uar" in run.data.metrics)
+    scored = score_on_holdout(opened.client, run, opened.prepared, opened.project)
+    assert looks == []
+    assert not [name for name in scored if name.startswith(("holdout", "optimism"))]
+
+
+def test_without_its_table_a_run_is_not_scored(
+    opened: Opened, looks: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Metrics say that all is there, so they come last."""
+    from ser_tune.tracking import testing
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    run = next(run for run in opened.runs.values() if "test_uar" not in run.data.metrics)
+    monkeypatch.setattr(testing, "write_predictions", full)
+    with pytest.raises(OSError, match="No space left"):
+        score_on_test(opened.client, run, opened.prepared, opened.project)
+    again = opened.client.get_run(run.info.run_id)
+    assert not [name for name in again.data.metrics if name.startswith("test_")]
+    assert "ser_tune.test" not in again.data.tags

@@ -1,0 +1,55 @@
+"""What training derives from data: of the training side alone, and all that `fit` takes."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from ser_tune.training import AnyTrial, TrainingData, fold_statistics
+
+Config = Callable[..., AnyTrial]
+TRAIN = np.arange(12)
+
+
+def test_scope_train_has_one_scaling_for_everybody(config: Config, data: TrainingData) -> None:
+    found = fold_statistics(config(), data, TRAIN)
+    assert found.train_scaling is not None
+    assert found.scalings == [found.train_scaling]
+    np.testing.assert_array_equal(found.scaling_number, np.zeros(24))
+    frames = data.features.frames.numpy()[: data.features.offsets[12]]
+    np.testing.assert_allclose(found.train_scaling.shift, frames.mean(axis=0), atol=1e-4)
+    np.testing.assert_allclose(found.train_scaling.spread, frames.std(axis=0), atol=1e-4)
+
+
+@pytest.mark.parametrize(("scope", "count"), [("utterance", 24), ("speaker", 4)])
+def test_other_scopes_have_a_scaling_for_every_group(
+    config: Config, data: TrainingData, scope: str, count: int
+) -> None:
+    found = fold_statistics(config(normalisation__scope=scope), data, TRAIN)
+    assert found.train_scaling is None
+    assert len(found.scalings) == count
+    groups = data.speakers if scope == "speaker" else np.arange(24)
+    np.testing.assert_array_equal(found.scaling_number, groups)
+    third = np.concatenate(
+        [
+            data.features.frames.numpy()[data.features.offsets[one] : data.features.offsets[one + 1]]
+            for one in np.flatnonzero(groups == 3)
+        ]
+    )
+    np.testing.assert_allclose(found.scalings[3].shift, third.mean(axis=0), atol=1e-4)
+
+
+@pytest.mark.parametrize(("frames", "hop"), [(16, None), (16, 5), (48, None)])
+def test_training_segments_of_each_class_are_counted(
+    config: Config, data: TrainingData, frames: int, hop: int | None
+) -> None:
+    found = fold_statistics(config(segments__frames=frames, segments__hop_frames=hop), data, TRAIN)
+    lengths = np.diff(data.features.offsets)[TRAIN]
+    segments = 1 + np.ceil(np.maximum(lengths - frames, 0) / (hop or frames))
+    expected = [segments[data.labels[TRAIN] == label].sum() for label in range(3)]
+    assert found.class_counts.tolist() == expected
+
+
+def test_a_class_that_nobody_trains_with_is_counted_as_0(config: Config, data: TrainingData) -> None:
+    found = fold_statistics(config(segments__frames=None), data, np.array([0, 3, 2]))
+    assert found.class_counts.tolist() == [2, 0, 1]
