@@ -44,6 +44,8 @@ def test_only_bands_of_frequencies_and_of_frames_are_masked(
         rows, columns = gone[0].all(axis=1), gone[0].all(axis=0)
         # Masked is what lies in a masked band or in a masked frame, and nothing else
         np.testing.assert_array_equal(gone[0], rows[:, None] | columns[None, :])
+        if gone.all():  # where all bands are masked, nobody can tell which frames are
+            continue
         for axis, widest in ((rows, frequency), (columns, time)):
             assert _runs(axis) <= masks
             assert axis.sum() <= masks * np.ceil(widest * len(axis))
