@@ -30,6 +30,19 @@ def test_a_terminal_shows_bars_and_a_live_line(
     assert "━" in shown
 
 
+def test_where_nobody_watches_a_long_trial_says_where_it_is(
+    tiny: Callable[..., Any], project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = io.StringIO()
+    monkeypatch.setattr(progress, "notes", Console(file=lines, width=150, highlight=False))
+    for silence_s, told in ((60.0, 0), (0.0, 6)):  # three folds of two epochs, in less than a minute
+        monkeypatch.setattr(progress, "QUIET_S", silence_s)
+        definition = tiny(name=f"told-{silence_s}", **{"training.epochs": 2, "study.trials": 1})
+        with progress.ProgressObserver() as observer:
+            run_study(prepare(definition, project), project, observer)
+        assert lines.getvalue().count("trial 0, fold") == told
+
+
 def test_several_observers_are_told_in_order(recorder: Any) -> None:
     class Second(type(recorder)):  # type: ignore[misc]
         pass

@@ -17,7 +17,7 @@ from ser_tune.registry import Promotion, list_versions, load_model, promote
 from ser_tune.registry.card import model_card
 from ser_tune.registry.verdict import Verdict
 from ser_tune.study import StudyObserver, load_study, prepare, run_study
-from ser_tune.tracking import TrackingObserver, find_runs, open_tracking
+from ser_tune.tracking import Predictions, TrackingObserver, find_runs, open_tracking
 
 NAME = "ser-manifest-alex_net"
 
@@ -260,6 +260,28 @@ def test_a_model_card_tells_of_what_limits_its_numbers(
         assert "of | a reason" in card
 
 
+def test_a_model_card_of_many_speakers_has_their_quartiles(
+    promoting: Promoting, opened: Opened, tiny: Callable[..., Any]
+) -> None:
+    """MLflow's databases keep 5,000 characters of a description."""
+    speakers = tuple(f"speaker-{number:03d}" for number in range(101) for _ in range(2))
+    truth = np.tile([0, 1], 101)
+    predicted = np.where(np.repeat(np.arange(101), 2) < 25, 0, truth)  # every fourth speaker has one class wrong
+    many = Predictions(("anger", "joy"), tuple(map(str, range(202))), speakers, truth, predicted)
+    metrics = dict(opened.runs[opened.best].data.metrics)
+    verdict = Verdict("champion", "there was no champion before")
+    card = model_card(prepare(tiny(), promoting.project), metrics, {"test": many}, "3", verdict)
+    assert "speaker-000" not in card
+    assert _table(_section(card, "UAR by speaker")) == {
+        "lowest": ["0.500"],
+        "lower quartile": ["1.000"],
+        "median": ["1.000"],
+        "upper quartile": ["1.000"],
+        "highest": ["1.000"],
+    }
+    assert len(card) < 5000
+
+
 def test_the_rule_is_a_setting_that_an_option_wins_over(promoting: Promoting) -> None:
     promoting.study("one", 0.9, 0.2, **{"study.promotion": "confident"})
     assert promoting.promote("one", trial=0).alias == "champion"
@@ -272,6 +294,15 @@ def test_the_rule_is_a_setting_that_an_option_wins_over(promoting: Promoting) ->
     assert second["verdict"] == f"champion: {always.reason}"
     assert second["compared_with"] == "version 1"
     assert {"difference", "difference_interval", "p_value", "test"} <= set(second)
+    # A version that is there may become champion later on: it is judged again, by the rule that is asked for
+    promoting.study("two", 0.1)
+    assert promoting.promote("two").alias == "challenger"
+    later = promoting.promote("two", rule="always")
+    assert (later.version, later.alias, later.created) == ("3", "champion", False)
+    assert _aliases(promoting.client) == {"champion": "3"}
+    assert promoting.client.get_model_version(NAME, "3").tags["rule"] == "always"
+    back = promoting.promote("two", rule="better")
+    assert (back.alias, back.reason) == ("champion", "it was registered before")
 
 
 @pytest.mark.parametrize("side", ["validation", "test"])

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import soundfile
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from ser_tune.config import Project
 from ser_tune.errors import ProtocolError
+from ser_tune.folds import Fold
 from ser_tune.study import Protocol, prepare
 
 QUICK = settings(
@@ -346,3 +348,18 @@ def test_a_fact_that_another_version_did_not_know_is_a_difference(of: Of, table:
     older = Protocol({name: value for name, value in here.facts.items() if name != "holdout"})
     assert older.fingerprint != here.fingerprint
     assert here.differences(older.facts).startswith("holdout is 'none', not ")
+
+
+def test_what_mlflow_would_cut_is_stood_for_by_a_hash(tiny: Callable[..., Any], project: Any) -> None:
+    prepared = prepare(tiny(), project)
+
+    def _folds(last: str) -> list[Fold]:
+        nobody = np.arange(0)
+        names = [f"a speaker with a long name {number}" for number in range(200)] + [last]
+        return [Fold(place, (name,), ("tested",), nobody, nobody, nobody) for place, name in enumerate(names)]
+
+    corpus, config = prepared.corpus, prepared.definition.config
+    one, other = (Protocol.of(config, corpus, _folds(last)) for last in ("x", "y"))
+    assert one.facts["folds"].startswith("201: validation/test SHA-256 ")
+    assert all(len(fact) < 5000 for fact in one.facts.values())
+    assert one.fingerprint != other.fingerprint
