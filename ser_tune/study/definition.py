@@ -39,7 +39,8 @@ from .search import resolve_search
 
 __all__ = ["AnyStudy", "StudyDefinition", "define_study", "options"]
 
-AnyStudy: TypeAlias = StudyConfig[ModelSettings, FeatureSettings, LossSettings]
+# Text, because pydantic takes 0.3 s to make a class that nobody is an object of
+AnyStudy: TypeAlias = "StudyConfig[ModelSettings, FeatureSettings, LossSettings]"
 
 
 @dataclass(frozen=True, slots=True)

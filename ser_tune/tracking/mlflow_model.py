@@ -4,12 +4,13 @@ It imports the copy of the package that trained the model, under a name of its o
 none, makes no difference. Nothing is unpickled.
 """
 
-import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
 import json
 import sys
+import zipfile
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -40,7 +41,7 @@ class SpeechEmotionModel(PythonModel):
                     f"this model needs the package {requirement}, which is not installed here: its {component} is "
                     "defined there"
                 ) from None
-        self.predictor = _own_package(folder / "code" / "ser_tune").Predictor.load(folder)
+        self.predictor = _own_package(folder / "ser_tune.zip").Predictor.load(folder)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ANN401
         """Recognise the emotion of each row.
@@ -69,18 +70,14 @@ class SpeechEmotionModel(PythonModel):
         return {"label": prediction.label, **prediction.probabilities}
 
 
-def _own_package(folder: Path) -> ModuleType:
-    """Import the model's copy of `ser_tune.prediction` under a name made of the copy's content."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
-        digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
-    name = f"ser_tune_{digest.hexdigest()[:16]}"
+def _own_package(file: Path) -> ModuleType:
+    """Import `prediction` of the model's copy of the package, whose name in the zip file is made of its content."""
+    with zipfile.ZipFile(file) as zipped:
+        name = zipped.namelist()[0].partition("/")[0]
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(
-            name, folder / "__init__.py", submodule_search_locations=[str(folder)]
-        )
+        spec = PathFinder.find_spec(name, [str(file)])
         if spec is None or spec.loader is None:
-            raise ImportError(f"{folder} holds no Python package")
+            raise ImportError(f"{file} holds no Python package")
         package = importlib.util.module_from_spec(spec)
         sys.modules[name] = package
         spec.loader.exec_module(package)

@@ -1,10 +1,13 @@
 """Making a self-contained MLflow model of a predictor: weights as safetensors, and the code that reads them."""
 
+import hashlib
+import io
 import json
-import shutil
 import tempfile
 import warnings
+import zipfile
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -37,6 +40,9 @@ REQUIREMENTS = (
 )
 """What a loaded model imports. ser-tune is not among them: the model carries its own copy."""
 
+UPSTAIRS = ("cli", "results", "registry", "tracking", "study", "training")
+"""Rooms above `prediction`, which a model does not need: imports go one way."""
+
 INPUTS = Schema(
     [
         ColSpec(DataType.string, "path", required=False),
@@ -65,8 +71,8 @@ def log_predictor(
     outputs = Schema([ColSpec(DataType.string, "label"), *(ColSpec(DataType.double, one) for one in predictor.labels)])
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
         folder = Path(temporary) / "predictor"
-        package = Path(__file__).parents[1]
-        shutil.copytree(package, folder / "code" / "ser_tune", ignore=shutil.ignore_patterns("__pycache__"))
+        folder.mkdir()
+        (folder / "ser_tune.zip").write_bytes(_code())
         predictor.save(folder)
         plugins = _plugins(predictor.recipe)
         (folder / "plugins.json").write_text(json.dumps(plugins, indent=2), encoding="utf-8")
@@ -88,6 +94,23 @@ def log_predictor(
         client.log_model_artifacts(logged.model_id, str(target))
     client.finalize_logged_model(logged.model_id, "READY")
     return str(logged.model_id)
+
+
+@cache
+def _code() -> bytes:
+    """A zip file of what a model needs of this package, in a folder whose name is made of its content.
+
+    One file, because MLflow copies a model's files three times over, one after another.
+    """
+    root = Path(__file__).parents[1]
+    files = [path for path in sorted(root.rglob("*.py")) if path.relative_to(root).parts[0] not in UPSTAIRS]
+    sources = {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
+    digest = hashlib.sha256(b"".join(name.encode() + source for name, source in sources.items())).hexdigest()
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, source in sources.items():
+            file.writestr(zipfile.ZipInfo(f"ser_tune_{digest[:16]}/{name}"), source, zipfile.ZIP_DEFLATED)
+    return zipped.getvalue()
 
 
 def _plugins(recipe: Recipe) -> dict[str, str]:

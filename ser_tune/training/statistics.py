@@ -11,7 +11,8 @@ from ..prediction import UtteranceFeatures, scaling_of_utterances
 
 __all__ = ["AnyTrial", "FoldStatistics", "TrainingData", "fold_statistics"]
 
-AnyTrial: TypeAlias = TrialConfig[ModelSettings, FeatureSettings, LossSettings]
+# Text, because pydantic takes 0.4 s to make a class that nobody is an object of
+AnyTrial: TypeAlias = "TrialConfig[ModelSettings, FeatureSettings, LossSettings]"
 
 
 @dataclass(frozen=True, slots=True)

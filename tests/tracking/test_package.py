@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import soundfile
 from mlflow.exceptions import MlflowException
 
 from ser_tune.config import Project
+from ser_tune.prediction import predictor
 from ser_tune.registry import load_model
 from ser_tune.tracking import open_tracking
 
@@ -81,19 +83,23 @@ def test_a_champion_predicts_where_ser_tune_is_not_installed(
 
 def test_no_file_of_a_model_is_a_pickle(project: Project) -> None:
     files = [path for path in _folder(project).rglob("*") if path.is_file()]
-    assert {path.suffix for path in files} == {
-        "",
-        ".json",
-        ".py",
-        ".safetensors",
-        ".txt",
-        ".typed",
-        ".yaml",
-        ".yml",
-        ".md",
-    } & {path.suffix for path in files}
-    assert not [path for path in files if path.read_bytes()[:2] in (b"\x80\x04", b"\x80\x05", b"\x80\x02", b"PK")]
+    assert {path.suffix for path in files} == {"", ".json", ".py", ".safetensors", ".txt", ".yaml", ".zip"}
+    pickled = (b"\x80\x02", b"\x80\x04", b"\x80\x05", b"PK")  # the last is torch's own format, and that of the source
+    assert [path.name for path in files if path.read_bytes()[:2] in pickled] == ["ser_tune.zip"]
     assert len([path for path in files if path.suffix == ".safetensors"]) == 3
+
+
+def test_a_model_carries_the_source_that_it_needs_and_no_more(project: Project) -> None:
+    (file,) = _folder(project).rglob("*.zip")
+    with zipfile.ZipFile(file) as zipped:
+        names = [Path(name) for name in zipped.namelist()]
+        source = zipped.read(f"{names[0].parts[0]}/prediction/predictor.py").decode()
+    assert {name.suffix for name in names} == {".py"}
+    assert len({name.parts[0] for name in names}) == 1
+    rooms = {name.parts[1] for name in names}
+    assert {"architectures", "audio.py", "config", "features", "prediction"} <= rooms
+    assert not {"cli", "results", "registry", "tracking", "study", "training"} & rooms
+    assert source == Path(predictor.__file__).read_text(encoding="utf-8")
 
 
 def test_the_requirements_are_exact_and_name_no_ser_tune(project: Project) -> None:
