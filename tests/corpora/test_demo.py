@@ -61,6 +61,7 @@ def test_a_half_written_folder_is_made_anew(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 
 
+@pytest.mark.slow
 def test_two_processes_may_make_it_at_once(tmp_path: Path) -> None:
     with get_context("spawn").Pool(2) as pool:
         first, second = pool.starmap(demo.read, [(None, tmp_path)] * 2)

@@ -266,6 +266,7 @@ def test_two_threads_at_once_extract_once(make_corpus: MakeCorpus, tmp_path: Pat
     assert counting.count == 3
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_both_succeed(make_corpus: MakeCorpus, tmp_path: Path) -> None:
     corpus = make_corpus(0.1, 0.2, 0.1)
     cache = tmp_path / "cache"

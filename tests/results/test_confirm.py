@@ -21,6 +21,8 @@ from ser_tune.results import Candidate, confirm
 from ser_tune.study import StudyObserver, load_study, prepare, run_study
 from ser_tune.tracking import CONFIRMS_TAG, TrackingObserver, open_tracking, read_predictions
 
+pytestmark = pytest.mark.slow
+
 NAME = "ser-manifest-alex_net"
 QUICK = {"training.epochs": 1, "training.batch_size": 4, "study.pruner": "none", "study.keep_models": 1}
 

@@ -12,6 +12,8 @@ from ser_tune.metrics import uar
 from ser_tune.registry import load_model
 from ser_tune.tracking import read_predictions
 
+pytestmark = pytest.mark.slow
+
 NAME = "ser-manifest-alex_net"
 
 

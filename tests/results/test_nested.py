@@ -19,6 +19,8 @@ from ser_tune.results import Nested, OuterFold, run_nested
 from ser_tune.study import StudyObserver, load_study, prepare
 from ser_tune.tracking import STUDY_NAME_TAG, Predictions, TrackingObserver, open_tracking, protocol_of
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"training.epochs": 1, "training.batch_size": 8, "study.trials": 1, "study.keep_models": 1}
 
 

@@ -15,6 +15,8 @@ from ser_tune.results import PUBLISHED, Published, Reproduction, reproduce
 from ser_tune.study import prepare
 from ser_tune.tracking import open_tracking, read_predictions
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("--set", "training.epochs=1", "--set", "training.batch_size=8")
 CHEN = PUBLISHED[0]
 
