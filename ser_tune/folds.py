@@ -56,7 +56,7 @@ def speaker_folds(corpus: Corpus, folds: int | None = None, *, holdout: Sequence
         units = sessions or [[speaker] for speaker in corpus.speakers if speaker not in holdout]
         usual = min(corpus.folds, len(units)) if corpus.folds and holdout else corpus.folds
         count = folds or max(3, usual or min(DEFAULT_FOLDS, len(units)))
-        parts = _parts(corpus, count, units)
+        parts = _parts(corpus, count, units, holdout)
         sides = [(parts[(number + 1) % count], parts[number]) for number in range(count)]
     return tuple(_fold(corpus, number, *side, holdout) for number, side in enumerate(sides))
 
@@ -96,12 +96,13 @@ def _sessions(corpus: Corpus, holdout: Sequence[str]) -> list[list[str]]:
     return [speakers for speakers in sessions.values() if not set(speakers) & set(holdout)]
 
 
-def _parts(corpus: Corpus, count: int, units: list[list[str]]) -> list[tuple[str, ...]]:
+def _parts(corpus: Corpus, count: int, units: list[list[str]], holdout: Sequence[str]) -> list[tuple[str, ...]]:
     """Deal speakers, or whole sessions, to `count` parts."""
     if len(units) < count:
+        after = f" after holding out {', '.join(holdout)}" if holdout else ""
         kind = "speaker" if all(len(unit) == 1 for unit in units) else "session"
         raise CorpusError(
-            f"corpus {corpus.name} has {len(units)} {kind}(s) to fold "
+            f"corpus {corpus.name} has {len(units)} {kind}(s) to fold{after} "
             f"({', '.join([speaker for unit in units for speaker in unit][:12])}); "
             f"{count} speaker-independent folds need at least {count}"
         )

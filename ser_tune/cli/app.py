@@ -105,8 +105,8 @@ def study(
     """
     from .running import run_and_promote
 
-    if nested and refit:
-        raise typer.BadParameter("--nested registers nothing, so there is nothing to --refit")
+    if nested and (refit or rule):
+        raise typer.BadParameter("--nested registers nothing, so --refit and --rule mean nothing with it")
     flags: dict[str, object] = {
         "model.name": model,
         "corpus.name": corpus,

@@ -53,8 +53,9 @@ def export(out: Path, *, corpus: str, data: Path | None, features: str, assignme
 
 def list_models(*, as_json: bool, tracking_uri: str | None) -> None:
     """Print every registered version."""
+    from ..metrics import describe_score
     from ..registry import list_versions
-    from ..tracking import describe_score, open_tracking
+    from ..tracking import open_tracking
 
     client = open_tracking(Project.locate(tracking_uri=tracking_uri))
     versions = list_versions(client)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..config import Project
 from ..corpora import CORPORA
-from ..metrics import PERMUTATION_TEST, Interval, uar
+from ..metrics import PERMUTATION_TEST, Interval, describe_score, uar
 from ..results import (
     PUBLISHED,
     Comparison,
@@ -20,7 +20,7 @@ from ..results import (
     reproduce,
 )
 from ..study import define_study, load_study, prepare
-from ..tracking import describe_score, open_tracking, tracking_errors
+from ..tracking import open_tracking, tracking_errors
 from ..training import EpochReport
 from .console import notes, print_json, print_table, results
 from .running import tell, watching
@@ -170,7 +170,9 @@ def reproduce_published(
     """Train a published configuration, and print its number beside ours."""
     project = Project.locate(tracking_uri=tracking_uri, storage_url=storage)
     published, file = published_study(name, project)
-    prepared = prepare(define_study(file, flags=flags, assignments=assignments), project)
+    definition = define_study(file, flags=flags, assignments=assignments)
+    changed = definition.differences(define_study(file, flags=flags))
+    prepared = prepare(definition, project)
     client = open_tracking(project)
     with watching(client, project) as observer:
         outcome = reproduce(prepared, published, client, project, observer)
@@ -194,7 +196,7 @@ def reproduce_published(
             ),
         ],
         *(
-            [f"seed {number}, pooled", f"{one['test_uar']:.4f}", f"{one['test_wa']:.4f}"]
+            [f"seed {number}, pooled", describe_score(one, "test_uar"), describe_score(one, "test_wa")]
             for number, one in enumerate(outcome.seeds)
             if seeds > 1
         ),
@@ -203,7 +205,9 @@ def reproduce_published(
     differs = f"; differs: {published.differs}" if published.differs else ""
     results.print(f"published protocol: {published.protocol} ({published.source}){differs}", markup=False)
     results.print(f"protocol here: {prepared.protocol.fingerprint}, {len(prepared.folds)} folds", markup=False)
-    results.print(outcome.verdict, markup=False)
+    other = [one for one in changed if not one.startswith(INNOCENT)]
+    verdict = f"no verdict: {'; '.join(other)} in the study file" if other else outcome.verdict
+    results.print(verdict, markup=False)
 
 
 def _value(value: float | None, deviation: float | None) -> str:
@@ -211,6 +215,8 @@ def _value(value: float | None, deviation: float | None) -> str:
     return "" if value is None else f"{value:.4f}" + (f" ± {deviation:.4f}" if deviation is not None else "")
 
 
+INNOCENT = ("protocol.fold_limit ", "training.device ", "training.precision ", "study.")
+"""What may be set without changing what is reproduced; a limit of folds has a verdict of its own."""
 BOARD = (
     *("corpus", "task", "protocol", "rank", "who", "validation UAR", "test UAR", "test WA"),
     *("trials", "normalisation", "folds", "source"),

@@ -9,11 +9,12 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from ..config import Project
+from ..metrics import describe_score
 from ..registry import Promotion
 from ..registry import promote as promote_in_registry
 from ..results import Nested, run_nested
 from ..study import Prepared, StudyObserver, define_study, load_study, prepare, run_study
-from ..tracking import SIDES, TrackingObserver, describe_score, open_tracking
+from ..tracking import SIDES, TrackingObserver, open_tracking, score_metrics
 from .console import notes, print_table, results
 from .progress import Fanout, ProgressObserver
 
@@ -123,7 +124,8 @@ def tell(promotion: Promotion, prepared: Prepared, tracking_uri: str | None) -> 
     if "optimism" in metrics:
         results.print(
             f"speakers {facts['holdout']} were kept out of the search: inner UAR {metrics['validation_uar']:.4f}, "
-            f"outer UAR {metrics['holdout_uar']:.4f}, optimism {metrics['optimism']:+.4f}",
+            f"outer UAR {metrics['holdout_single_uar']:.4f} (mean of single networks), "
+            f"optimism {metrics['optimism']:+.4f}",
             markup=False,
         )
     verb = "registered" if promotion.created else "already registered"
@@ -139,17 +141,20 @@ def tell(promotion: Promotion, prepared: Prepared, tracking_uri: str | None) -> 
 def _tell_nested(nested: Nested) -> None:
     """What every search and the whole procedure came to."""
     print_table(
-        ["study", "never saw", "best trial", "inner UAR", "outer UAR"],
+        ["study", "never saw", "best trial", "inner UAR", "outer UAR of one network"],
         [
             [one.study, " ".join(one.speakers), str(one.best_trial), f"{one.inner_uar:.4f}", f"{one.outer_uar:.4f}"]
             for one in nested.folds
         ],
     )
-    interval = nested.outer.uar_interval
+    outer = score_metrics(nested.outer, nested.folds[0].predictions.emotions, "outer")
+    print_table(
+        ["all networks of a search together", "UAR [95 %]", "WA [95 %]"],
+        [["outer, pooled", describe_score(outer, "outer_uar"), describe_score(outer, "outer_wa")]],
+    )
     results.print(
-        f"inner UAR {nested.inner_uar:.4f} (mean of what the searches saw), outer UAR {nested.outer.uar:.4f} "
-        f"[{interval.low:.3f}, {interval.high:.3f}] (pooled), optimism {nested.optimism:+.4f}; "
-        f"protocol {nested.protocol.fingerprint}",
+        f"inner UAR {nested.inner_uar:.4f} (mean of what the searches saw), outer UAR {nested.outer_uar:.4f} (mean of "
+        f"single networks), optimism {nested.optimism:+.4f}; protocol {nested.protocol.fingerprint}",
         markup=False,
     )
     results.print("nothing is registered: run the study without --nested for a champion", markup=False)

@@ -2,7 +2,7 @@
 
 from .bootstrap import Interval, seed_intervals, speaker_confusions, speaker_intervals
 from .paired import PERMUTATION_TEST, PairedComparison, compare_paired
-from .scores import Scores, class_recalls, confusion, score, uar, wa
+from .scores import Scores, class_recalls, confusion, describe_score, score, uar, wa
 
 __all__ = [
     "PERMUTATION_TEST",
@@ -12,6 +12,7 @@ __all__ = [
     "class_recalls",
     "compare_paired",
     "confusion",
+    "describe_score",
     "score",
     "seed_intervals",
     "speaker_confusions",

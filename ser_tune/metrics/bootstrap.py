@@ -43,7 +43,7 @@ SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A 95 % confidence interval; both ends are NaN where there are too few speakers to tell."""
+    """A 95 % confidence interval; both ends are NaN where the speakers cannot tell."""
 
     low: float
     high: float
@@ -118,8 +118,8 @@ def speaker_intervals(confusions: np.ndarray) -> tuple[Interval, Interval]:
         confusions: Of each speaker, shape (S, K, K): rows are the truth.
 
     Returns:
-        Unknown where there is one speaker. Where all speakers are right throughout, or wrong, the point itself: no
-        resample differs.
+        Unknown where there is one speaker, and where no resample differs: all speakers right throughout, or a network
+        that names one class whatever it hears.
 
     Two speakers of ten utterances, one half right and one all right, leave nearly everything open:
 
@@ -162,7 +162,7 @@ def seed_intervals(confusions: np.ndarray) -> tuple[Interval, Interval]:
 
 def _around(point: float, half: float) -> Interval:
     """The interval of a fraction, symmetric on the logit scale."""
-    if half < 1e-12:  # also where the fraction is 0 or 1, which has no logit
-        return Interval(point, point)
+    if half < 1e-12:  # where no resample differs, they say nothing of how much others would
+        return UNKNOWN
     centre, reach = logit(point), half / (point * (1 - point))
     return Interval(float(expit(centre - reach)), float(expit(centre + reach)))

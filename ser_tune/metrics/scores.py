@@ -4,15 +4,14 @@ WA is plain accuracy. UA is UAR: the mean of the recalls of the classes that occ
 that does not occur has no recall and is left out, never counted as 0 or 1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.metrics import confusion_matrix, recall_score
 
 from .bootstrap import Interval, speaker_confusions, speaker_intervals
 
-__all__ = ["Scores", "class_recalls", "confusion", "score", "uar", "wa"]
+__all__ = ["Scores", "class_recalls", "confusion", "describe_score", "score", "uar", "wa"]
 
 
 def uar(truth: np.ndarray, predicted: np.ndarray) -> float:
@@ -27,6 +26,8 @@ def uar(truth: np.ndarray, predicted: np.ndarray) -> float:
     >>> round(uar(np.array([0, 0, 0, 1]), np.array([0, 0, 2, 1])), 4)
     0.8333
     """
+    from sklearn.metrics import recall_score  # takes 2 s, and reading results does without
+
     return float(recall_score(truth, predicted, labels=np.unique(truth), average="macro", zero_division=0.0))
 
 
@@ -53,6 +54,8 @@ def class_recalls(truth: np.ndarray, predicted: np.ndarray) -> dict[int, float]:
     >>> class_recalls(np.array([0, 0, 2]), np.array([0, 1, 2]))
     {0: 0.5, 2: 1.0}
     """
+    from sklearn.metrics import recall_score
+
     present = np.unique(truth)
     recalls = recall_score(truth, predicted, labels=present, average=None, zero_division=0.0)
     return {int(label): float(recall) for label, recall in zip(present, recalls, strict=True)}
@@ -60,6 +63,8 @@ def class_recalls(truth: np.ndarray, predicted: np.ndarray) -> dict[int, float]:
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
     """Counts, shape (n_classes, n_classes): rows are the truth, columns the prediction."""
+    from sklearn.metrics import confusion_matrix
+
     matrix: np.ndarray = confusion_matrix(truth, predicted, labels=np.arange(n_classes))
     return matrix
 
@@ -110,3 +115,15 @@ def score(folds: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Scores:
         fold_wa_std=float(np.std(was)),
         recalls=class_recalls(truth, predicted),
     )
+
+
+def describe_score(metrics: Mapping[str, float], name: str) -> str:
+    """A score with its 95 % interval, as every table shows it.
+
+    >>> describe_score({"test_uar": 0.7, "test_uar_low": 0.6, "test_uar_high": 0.78}, "test_uar")
+    '0.7000 [0.600, 0.780]'
+    """
+    if name not in metrics:
+        return ""
+    low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
+    return f"{metrics[name]:.4f}" + ("" if low is None or high is None else f" [{low:.3f}, {high:.3f}]")

@@ -1,16 +1,5 @@
 """Champions: promoting a study's trial to a registered model, and finding registered models by name."""
 
-from .promotion import Promotion, promote
-from .verdict import Confirmed
-from .versions import RegisteredVersion, list_versions, load_model, registered_name, resolve
+import lazy_loader
 
-__all__ = [
-    "Confirmed",
-    "Promotion",
-    "RegisteredVersion",
-    "list_versions",
-    "load_model",
-    "promote",
-    "registered_name",
-    "resolve",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # reading results needs no torch

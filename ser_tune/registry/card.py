@@ -7,9 +7,9 @@ import numpy as np
 from ..architectures import ARCHITECTURES
 from ..corpora import CORPORA
 from ..features import FEATURE_SETS
-from ..metrics import class_recalls, uar
+from ..metrics import class_recalls, describe_score, uar
 from ..study import Prepared, shared_texts
-from ..tracking import SIDES, Predictions, describe_score
+from ..tracking import SIDES, Predictions
 from .verdict import Verdict
 
 __all__ = ["model_card"]
@@ -79,20 +79,25 @@ def model_card(
         "Research on speech emotion recognition. It takes single utterances of one speaker each, in any sound format, "
         f"and tells apart {len(corpus.emotions)} emotions, one of which it always names.",
         "## Limits",
-        "\n".join(f"- {limit}" for limit in _limits(prepared)),
+        "\n".join(f"- {limit}" for limit in _limits(prepared, networks)),
         "## Citation",
         "\n".join(f"- {one}" for one in (ARCHITECTURES.get(names[0]).citation, FEATURE_SETS.get(names[1]).citation)),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _limits(prepared: Prepared) -> list[str]:
+def _limits(prepared: Prepared, networks: str) -> list[str]:
     corpus = prepared.corpus
     limits = [
         f"It knows {len(corpus.speakers)} speakers of one corpus; other languages and microphones were not tried.",
         "The validation score chose it among trials and is optimistic; the test score is not.",
         "Not for decisions about people.",
     ]
+    if "all speakers" in networks:
+        limits.append(
+            "All scores here are those of the folds' networks of the same configuration; this one was trained on all "
+            "speakers, so nobody is left to test it on."
+        )
     if prepared.definition.config.normalisation.scope == "speaker":
         limits.append("Transductive: features are normalised with all recordings of each speaker.")
     if texts := shared_texts(corpus):

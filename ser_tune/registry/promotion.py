@@ -30,7 +30,7 @@ from ..tracking import (
     tracking_errors,
 )
 from .card import model_card
-from .verdict import RULES, Confirmed, Verdict, decide
+from .verdict import RULES, TAGS, Confirmed, Verdict, decide
 from .versions import CHAMPION, aliases_of, registered_name
 
 __all__ = ["Promotion", "promote"]
@@ -138,10 +138,20 @@ def _promote(
             "--keep-models"
         )
     metrics = score_on_test(client, run, prepared, project)
+    found = {side: read_predictions(client, run.info.run_id, side) for side in SIDES}
+    read = {side: one for side, one in found.items() if one is not None}
     kind = REFIT_TAG if with_refit else MODEL_TAG
     if existing := client.search_model_versions(f"name = '{name}' and tags.`{kind}` = '{model_id}'"):
         version = str(existing[0].version)
-        alias, reason = _judge_again(client, name, version, run, rule, confirmed)
+        verdict, aliases = decide(client, name, run, rule, confirmed), _aliases(client, name, version)
+        if CHAMPION in aliases:
+            alias, reason = CHAMPION, "it was registered before"
+        elif verdict.alias == CHAMPION:
+            networks = existing[0].tags.get("networks", "")
+            _make_champion(client, name, version, verdict, model_card(prepared, metrics, read, networks, verdict))
+            alias, reason = CHAMPION, verdict.reason
+        else:
+            alias, reason = " ".join(aliases), f"it was registered before, and {verdict.reason}"
         return Promotion(
             name=name, version=version, alias=alias, reason=reason, trial=number, metrics=metrics, created=False
         )
@@ -160,8 +170,6 @@ def _promote(
         but = " but those held out" if prepared.definition.config.protocol.holdout else ""
         networks = f"1, trained on all speakers{but} for {epochs} epochs"
     verdict = decide(client, name, run, rule, confirmed)
-    read = {side: read_predictions(client, run.info.run_id, side) for side in SIDES}
-    predictions = {side: one for side, one in read.items() if one is not None}
     tags = {
         MODEL_TAG: model_id,
         **origin,
@@ -183,7 +191,7 @@ def _promote(
         run_id=run.info.run_id,
         model_id=model_id,
         tags=tags,
-        description=model_card(prepared, metrics, predictions, networks, verdict),
+        description=model_card(prepared, metrics, read, networks, verdict),
     )
     client.set_registered_model_alias(name, verdict.alias, str(made.version))
     return Promotion(
@@ -197,22 +205,21 @@ def _promote(
     )
 
 
-def _judge_again(
-    client: MlflowClient, name: str, version: str, run: Run, rule: str, confirmed: Confirmed | None
-) -> tuple[str, str]:
-    """The alias of a version that was registered before, and why; it may have become champion since."""
-    aliases = [key for key, value in aliases_of(client, name).items() if value == version]
-    if CHAMPION in aliases:
-        return CHAMPION, "it was registered before"
-    verdict = decide(client, name, run, rule, confirmed)
-    if verdict.alias != CHAMPION:
-        return (aliases[0] if aliases else ""), f"it was registered before, and {verdict.reason}"
-    for key, value in _verdict_tags(verdict).items():
+def _aliases(client: MlflowClient, name: str, version: str) -> list[str]:
+    return [alias for alias, of in aliases_of(client, name).items() if of == version]
+
+
+def _make_champion(client: MlflowClient, name: str, version: str, verdict: Verdict, card: str) -> None:
+    """Give a version that was registered before the champion's alias, with the tags and the card of this verdict."""
+    tags = _verdict_tags(verdict)
+    for key in set(client.get_model_version(name, version).tags) & set(TAGS) - set(tags):
+        client.delete_model_version_tag(name, version, key)
+    for key, value in tags.items():
         client.set_model_version_tag(name, version, key, value)
-    client.set_registered_model_alias(name, CHAMPION, version)
-    for alias in aliases:  # it is no challenger any more
+    client.update_model_version(name, version, description=card)
+    for alias in _aliases(client, name, version):  # it is no challenger any more
         client.delete_registered_model_alias(name, alias)
-    return CHAMPION, verdict.reason
+    client.set_registered_model_alias(name, CHAMPION, version)
 
 
 def _verdict_tags(verdict: Verdict) -> dict[str, str]:
@@ -221,6 +228,11 @@ def _verdict_tags(verdict: Verdict) -> dict[str, str]:
 
 def _complete_trial(study: optuna.Study, wanted: int | None) -> int:
     """The number of the trial to promote, which must have completed."""
+    if wanted is None and "queue" in study.user_attrs:
+        raise RegistryError(
+            f"study '{study.study_name}' trains configurations of another study again, and its best seed would be "
+            "optimistic; use `ser-tune confirm`, or name a trial with --trial"
+        )
     if wanted is None:
         best = summarise(study).best
         if best is None:

@@ -12,8 +12,13 @@ from ..metrics import PERMUTATION_TEST, PairedComparison, compare_paired
 from ..tracking import CONFIRMS_TAG, STUDY_TAG, protocol_of, read_predictions
 from .versions import CHAMPION, aliases_of
 
-__all__ = ["CHALLENGER", "RULES", "Confirmed", "Verdict", "decide"]
+__all__ = ["CHALLENGER", "RULES", "TAGS", "Confirmed", "Verdict", "decide"]
 
+TAGS = (
+    *("rule", "compared_with", "difference", "difference_interval", "p_value", "test", "verdict"),
+    *("confirmed_mean", "confirmed_low", "confirmed_high", "confirmed_seeds"),
+)
+"""Every tag that a verdict can leave on a version."""
 RULES = ("better", "confident", "always")
 CHALLENGER = "challenger"
 SIGNIFICANT = 0.05
@@ -98,6 +103,9 @@ def _by_rule(
     before = f"version {present.version}"
     if rule == "always":
         return Verdict(CHAMPION, f"the rule is to replace {before}, whatever the scores", tags)
+    if "confirmed_low" in present.tags:
+        reason = f"the champion, {before}, was confirmed on fresh seeds; `ser-tune confirm` this study to compare"
+        return Verdict(CHALLENGER, reason, tags)
     if not uar > score:
         reason = f"its validation UAR {uar:.4f} does not beat the {score:.4f} of the champion, {before}"
         return Verdict(CHALLENGER, reason, tags)

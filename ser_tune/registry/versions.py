@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from ..config import Project
 from ..errors import RegistryError
-from ..tracking import LoadedModel, open_predictor, open_tracking, tracking_errors
+from ..tracking import open_tracking, tracking_errors
+
+if TYPE_CHECKING:
+    from ..tracking import LoadedModel
 
 __all__ = ["CHAMPION", "RegisteredVersion", "aliases_of", "list_versions", "load_model", "registered_name", "resolve"]
 
@@ -88,7 +92,7 @@ def resolve(client: MlflowClient, reference: str) -> str:
     return f"models:/{name}@{wanted}"
 
 
-def load_model(reference: str, *, tracking_uri: str | None = None) -> LoadedModel:
+def load_model(reference: str, *, tracking_uri: str | None = None) -> "LoadedModel":
     """Load a registered model by name.
 
     Args:
@@ -99,6 +103,8 @@ def load_model(reference: str, *, tracking_uri: str | None = None) -> LoadedMode
         RegistryError: There is no such model, alias or version, or its files are gone.
         StorageError: The tracking store cannot be opened.
     """
+    from ..tracking import LoadedModel, open_predictor  # torch: listing versions does without
+
     client = open_tracking(Project.locate(tracking_uri=tracking_uri))
     with tracking_errors(client.tracking_uri):
         uri = resolve(client, reference)

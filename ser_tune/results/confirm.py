@@ -1,5 +1,6 @@
 """Training a study's best configurations again on fresh seeds: the best of many trials is optimistic."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -98,7 +99,8 @@ def confirm(
         _candidate(client, project, again, fresh, one.number, one.value or 0.0, trained[:seeds])
         for one, trained in zip(best, numbers, strict=True)
     ]
-    candidates.sort(key=lambda one: (-one.interval.low, one.trial))
+    # A candidate that names one class throughout has no interval, and no bound to be chosen by
+    candidates.sort(key=lambda one: (-one.interval.low if one.interval.known else math.inf, one.trial))
     chosen = candidates[0]
     middle = sorted(zip(chosen.scores, chosen.numbers, strict=True))[(len(chosen.scores) - 1) // 2][1]
     confirmed = Confirmed(chosen.mean, chosen.interval.low, chosen.interval.high, len(chosen.scores))

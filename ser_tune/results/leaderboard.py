@@ -58,7 +58,7 @@ def leaderboard(client: MlflowClient, corpus: str | None = None) -> Sequence[Ent
     kinds: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
     protocols: dict[str, Protocol] = {}
     with tracking_errors(client.tracking_uri):
-        for run in search_runs(client, "metrics.validation_uar >= 0"):
+        for run in search_runs(client, "metrics.validation_uar >= 0 and attributes.status = 'FINISHED'"):
             protocol = protocol_of(run)
             if TRIAL_TAG not in run.data.tags or (corpus and protocol.facts.get("corpus") != corpus):
                 continue

@@ -1,5 +1,6 @@
 """Nested evaluation: the search is run once for each outer fold, whose speakers it never sees."""
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -43,6 +44,7 @@ class OuterFold:
     inner_uar: float
     """Pooled validation UAR of the best trial, which chose it."""
     outer_uar: float
+    """Mean UAR of its single networks on the speakers that it never saw."""
     predictions: Predictions
 
 
@@ -61,9 +63,14 @@ class Nested:
         return float(np.mean([one.inner_uar for one in self.folds]))
 
     @property
+    def outer_uar(self) -> float:
+        """Mean over the outer folds of what single networks scored there; `outer` is of the networks together."""
+        return float(np.mean([one.outer_uar for one in self.folds]))
+
+    @property
     def optimism(self) -> float:
         """Inner less outer UAR."""
-        return self.inner_uar - self.outer.uar
+        return self.inner_uar - self.outer_uar
 
 
 def run_nested(prepared: Prepared, client: MlflowClient, project: Project, watch: Watch) -> Nested:
@@ -84,11 +91,13 @@ def run_nested(prepared: Prepared, client: MlflowClient, project: Project, watch
         raise StudyError("a nested study holds every speaker out in turn; leave out protocol.holdout (--holdout)")
     parts = outer_parts(prepared.corpus, prepared.folds)
     # All of them first: one that has too few speakers left must not be found out after hours
-    searches = [prepare(_inner(prepared.definition, number, part), project) for number, part in enumerate(parts)]
+    definitions = [_inner(prepared.definition, number, parts) for number in range(len(parts))]
+    searches = [prepare(one, project) for one in definitions]
     folds = [_outer_fold(search, part, client, project, watch) for search, part in zip(searches, parts, strict=True)]
     facts = dict(prepared.protocol.facts)
     facts["score"] = "pooled UAR of speakers that their search never saw, utterance level"
-    facts["folds"] = f"{len(folds)} nested searches: {' '.join(sorted('+'.join(one.speakers) for one in folds))}"
+    inner = sorted(f"never saw {one.protocol.facts['holdout']}, {one.protocol.facts['folds']}" for one in searches)
+    facts["folds"] = f"{len(folds)} nested searches, SHA-256 {hashlib.sha256(' '.join(inner).encode()).hexdigest()}"
     speakers = prepared.corpus.speakers
     nested = Nested(
         folds=folds,
@@ -109,10 +118,12 @@ def run_nested(prepared: Prepared, client: MlflowClient, project: Project, watch
     return nested
 
 
-def _inner(definition: StudyDefinition, number: int, speakers: tuple[str, ...]) -> StudyDefinition:
-    """The search that never sees some speakers."""
-    config = definition.config
-    protocol = config.protocol.model_copy(update={"holdout": speakers, "fold_limit": None})
+def _inner(definition: StudyDefinition, number: int, parts: Sequence[tuple[str, ...]]) -> StudyDefinition:
+    """The search that never sees one of the parts."""
+    config, speakers = definition.config, parts[number]
+    # As many as asked for, but no more than are left
+    folds = None if config.protocol.folds is None else min(config.protocol.folds, len(parts) - 1)
+    protocol = config.protocol.model_copy(update={"holdout": speakers, "fold_limit": None, "folds": folds})
     update = {"name": f"{definition.name}-outer{number:02d}", "protocol": protocol}
     return StudyDefinition(config=config.model_copy(update=update), search=definition.search)
 
@@ -138,7 +149,7 @@ def _outer_fold(
         speakers=speakers,
         best_trial=summary.best[0],
         inner_uar=metrics["validation_uar"],
-        outer_uar=metrics["holdout_uar"],
+        outer_uar=metrics["holdout_single_uar"],
         predictions=predictions,
     )
 
@@ -155,7 +166,7 @@ def _log(client: MlflowClient, project: Project, prepared: Prepared, nested: Nes
         else client.create_run(experiment, run_name=name, tags={**tags, STUDY_NAME_TAG: prepared.definition.name})
     )
     values = score_metrics(nested.outer, prepared.corpus.emotions, "outer")
-    values |= {"inner_uar": nested.inner_uar, "optimism": nested.optimism}
+    values |= {"inner_uar": nested.inner_uar, "outer_single_uar": nested.outer_uar, "optimism": nested.optimism}
     now = int(time.time() * 1000)
     client.log_batch(run.info.run_id, metrics=[Metric(name, value, now, 0) for name, value in values.items()])
     client.set_terminated(run.info.run_id)

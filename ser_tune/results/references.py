@@ -25,7 +25,7 @@ def find_run(client: MlflowClient, reference: str) -> Run:
         RegistryError: There is no such result, or its trial did not complete.
     """
     run = _run(client, reference)
-    if "validation_uar" not in run.data.metrics:
+    if "validation_uar" not in run.data.metrics or run.info.status != "FINISHED":
         raise RegistryError(f"'{reference}' is run {run.info.run_id}, which has no complete trial's scores")
     return run
 

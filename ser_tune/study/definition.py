@@ -66,6 +66,15 @@ class StudyDefinition:
         config = validated(_study_kind(written["config"]), written["config"], lambda _: "the stored study")
         return cls(config=config, search={path: parse_range(path, span) for path, span in written["search"].items()})
 
+    def differences(self, other: "StudyDefinition") -> list[str]:
+        """How another definition differs, a sentence for each setting."""
+        now, then = (flatten(json.loads(one.as_json())) for one in (self, other))
+        return [
+            f"{path.removeprefix('config.')} is {now.get(path)!r}, not {then.get(path)!r}"
+            for path in sorted(set(now) | set(then))
+            if now.get(path) != then.get(path)
+        ]
+
     @property
     def name(self) -> str:
         """The study's name: given, or made of what it studies."""

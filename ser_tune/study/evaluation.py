@@ -10,7 +10,7 @@ import torch
 from ..config import Project
 from ..errors import StudyError
 from ..features import FEATURE_SETS, corpus_features
-from ..metrics import Scores, score
+from ..metrics import Scores, score, uar
 from ..prediction import Predictor, UtteranceFeatures, aggregate
 from ..training import AnyTrial, fit, fold_seed, recipe_of
 from .objective import Objective, speaker_numbers
@@ -87,19 +87,25 @@ def score_test_speakers(prepared: Prepared, predictor: Predictor, cache: Path) -
     return judge.held_out(numbers, [judge(fold.number, fold.test) for fold in prepared.folds])
 
 
-def score_holdout_speakers(prepared: Prepared, predictor: Predictor, cache: Path) -> HeldOut:
-    """Let all networks together judge the speakers that the study never saw; their probabilities are averaged.
+def score_holdout_speakers(prepared: Prepared, predictor: Predictor, cache: Path) -> tuple[HeldOut, float]:
+    """Let all networks judge the speakers that the study never saw.
 
     Args:
         prepared: A study with `protocol.holdout`.
         predictor: Trained in it.
         cache: The project's cache folder.
+
+    Returns:
+        What all networks say together, their probabilities averaged; and the mean UAR of the single networks, which is
+        what compares with validation, where single networks judged too.
     """
     judge = _Judge(prepared, predictor, cache)
     held_out = prepared.definition.config.protocol.holdout
     numbers = np.flatnonzero([one.speaker in held_out for one in prepared.corpus.utterances])
-    mean = np.mean([np.exp(judge(number, numbers)) for number in range(len(predictor.networks))], axis=0)
-    return judge.held_out([numbers], [np.log(np.maximum(mean, np.finfo(np.float32).tiny))])
+    single = [judge(number, numbers) for number in range(len(predictor.networks))]
+    mean = np.mean([np.exp(one) for one in single], axis=0)
+    together = judge.held_out([numbers], [np.log(np.maximum(mean, np.finfo(np.float32).tiny))])
+    return together, float(np.mean([uar(together.truth, one.argmax(axis=1)) for one in single]))
 
 
 class _Judge:

@@ -50,7 +50,7 @@ class Protocol:
                 "merged": " ".join(f"{one}={other}" for one, other in merged) or "none",
                 "styles": " ".join(corpus.styles) or "not told apart",
                 "folds": f"{len(folds)}: validation/test {_short(' '.join(sides))}",
-                "holdout": " ".join(sorted(set(config.protocol.holdout))) or "none",
+                "holdout": _short(" ".join(sorted(set(config.protocol.holdout)))) or "none",
                 "normalisation_scope": config.normalisation.scope
                 + (" (transductive)" if config.normalisation.scope == "speaker" else ""),
                 "aggregation": config.protocol.aggregation,

@@ -10,7 +10,7 @@ import optuna
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from ..config import Project, Value, flatten
+from ..config import Project, Value
 from ..corpora import CORPORA, Corpus
 from ..errors import StudyError
 from ..folds import Fold, speaker_folds
@@ -27,7 +27,7 @@ from .storage import fail_dead_trials, open_storage, storage_errors
 
 __all__ = ["Prepared", "Rerun", "load_corpus", "load_study", "prepare", "run_study", "summarise"]
 
-RESUMABLE = ("config.name", "config.corpus.data", "config.study.")
+RESUMABLE = ("name ", "corpus.data ", "study.")
 """Settings, and sections, that may differ when a study goes on: they do not change what a trial is."""
 
 
@@ -249,13 +249,8 @@ def _refuse_differences(study: optuna.Study, prepared: Prepared) -> None:
         raise StudyError(f"study '{study.study_name}' was not made by ser-tune; give the new study another --name")
     differences = prepared.protocol.differences(json.loads(stored["protocol"]))
     if not differences:
-        described = prepared.definition.as_json()
-        now, then = (flatten(json.loads(text)) for text in (described, stored["definition"]))
-        differences = "; ".join(
-            f"{path.removeprefix('config.')} is {now.get(path)!r}, not {then.get(path)!r}"
-            for path in sorted(set(now) | set(then))
-            if now.get(path) != then.get(path) and not path.startswith(RESUMABLE)
-        )
+        before = StudyDefinition.from_json(stored["definition"])
+        differences = "; ".join(one for one in prepared.definition.differences(before) if not one.startswith(RESUMABLE))
     if differences:
         raise StudyError(
             f"study '{study.study_name}' exists and differs: {differences}; give the new study another --name"

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from ..corpora import Corpus
 from ..metrics import Scores, confusion
 from ..study import FoldOutcome, HeldOut
 
-__all__ = ["curves", "describe_score", "draw_confusion", "held_out_of", "score_metrics"]
+__all__ = ["curves", "draw_confusion", "held_out_of", "score_metrics"]
 
 CURVES = ("train_loss", "validation_loss", "validation_uar", "validation_wa", "learning_rate", "seconds")
 _FOREIGN = re.compile(r"[^\w .-]")
@@ -42,18 +42,6 @@ def score_metrics(scores: Scores, emotions: Sequence[str], side: str) -> dict[st
         f"{side}_wa_fold_std": scores.fold_wa_std,
         **{f"{side}_recall/{_FOREIGN.sub('_', emotions[label])}": recall for label, recall in scores.recalls.items()},
     }
-
-
-def describe_score(metrics: Mapping[str, float], name: str) -> str:
-    """A score with its 95 % interval, as every table shows it.
-
-    >>> describe_score({"test_uar": 0.7, "test_uar_low": 0.6, "test_uar_high": 0.78}, "test_uar")
-    '0.7000 [0.600, 0.780]'
-    """
-    if name not in metrics:
-        return ""
-    low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
-    return f"{metrics[name]:.4f}" + ("" if low is None or high is None else f" [{low:.3f}, {high:.3f}]")
 
 
 def curves(folds: Sequence[FoldOutcome]) -> Iterator[Metric]:

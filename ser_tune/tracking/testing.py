@@ -41,15 +41,15 @@ def score_on_test(client: MlflowClient, run: Run, prepared: Prepared, project: P
 def score_on_holdout(client: MlflowClient, run: Run, prepared: Prepared, project: Project) -> dict[str, float]:
     """Score a complete trial's networks, together, on the speakers that the study never saw, if there are any; once.
 
-    Args and returns as `score_on_test`. `optimism` is the validation UAR, which chose the trial, less the UAR of the
-    held-out speakers, which chose nothing.
+    Args and returns as `score_on_test`. `optimism` is the validation UAR, which chose the trial, less
+    `holdout_single_uar`, the mean UAR of the single networks on the held-out speakers, who chose nothing.
     """
     if prepared.definition.config.protocol.holdout and "holdout_uar" not in run.data.metrics:
         predictor = open_predictor(f"models:/{run.data.tags[MODEL_TAG]}")
-        held_out = score_holdout_speakers(prepared, predictor, project.cache)
-        _write(client, run, "holdout", held_out, prepared)
-        optimism = run.data.metrics["validation_uar"] - held_out.scores.uar
-        client.log_metric(run.info.run_id, "optimism", optimism)
+        together, single_uar = score_holdout_speakers(prepared, predictor, project.cache)
+        client.log_metric(run.info.run_id, "holdout_single_uar", single_uar)
+        client.log_metric(run.info.run_id, "optimism", run.data.metrics["validation_uar"] - single_uar)
+        _write(client, run, "holdout", together, prepared)
     metrics = client.get_run(run.info.run_id).data.metrics
     return {key: value for key, value in metrics.items() if key.startswith((*SIDES, "optimism"))}
 

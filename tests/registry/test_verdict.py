@@ -173,3 +173,15 @@ def test_another_searchs_champion_is_taken_at_the_lower_end_of_its_interval(
     planting.client.log_metric(run.info.run_id, "validation_uar_low", bound)
     planting.champion(run)
     assert decided(POOR, confirmed=CONFIRMED, study="again", tags={CONFIRMS_TAG: "searched"}).alias == alias
+
+
+def test_a_confirmed_champion_is_not_beaten_by_what_one_search_saw(
+    planting: Any, decided: Callable[..., Verdict]
+) -> None:
+    planting.champion(planting.run(POOR))
+    planting.client.set_model_version_tag(planting.name, "1", "confirmed_low", "0.3000")
+    for rule in ("better", "confident"):
+        verdict = decided(GOOD, rule)
+        assert verdict.alias == "challenger"
+        assert "the champion, version 1, was confirmed on fresh seeds" in verdict.reason
+    assert decided(GOOD, "always").alias == "champion"

@@ -34,6 +34,7 @@ def _plant(client: MlflowClient, validation: float, test: float | None = None, *
     client.log_metric(run_id, "validation_uar", validation)
     if test is not None:
         client.log_metric(run_id, "test_uar", test)
+    client.set_terminated(run_id)
     return run_id
 
 

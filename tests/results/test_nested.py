@@ -1,6 +1,7 @@
 """The search once for each outer fold: what it never saw, what it is worth, what is left in MLflow."""
 
 import csv
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -117,7 +118,8 @@ def test_the_outer_scores_are_those_of_all_predictions_together(outer: Outer) ->
     assert (scores.uar_interval, scores.wa_interval) == (pooled.uar_interval, pooled.wa_interval)
     assert scores.fold_uar_mean == pytest.approx(np.mean([one.outer_uar for one in folds]))
     assert outer.found.inner_uar == pytest.approx(np.mean([one.inner_uar for one in folds]))
-    assert outer.found.optimism == pytest.approx(outer.found.inner_uar - scores.uar)
+    singles = [one.outer_uar for one in outer.found.folds]
+    assert outer.found.optimism == pytest.approx(outer.found.inner_uar - sum(singles) / len(singles))
 
 
 def _runs_of_its_own(outer: Outer) -> list[Run]:
@@ -131,11 +133,12 @@ def test_a_run_of_its_own_tells_of_them_under_a_protocol_of_its_own(outer: Outer
     assert (run.info.run_name, run.info.status) == ("outer, nested", "FINISHED")
     expected = {"outer_uar": outer.found.outer.uar, "outer_wa": outer.found.outer.wa}
     expected |= {"inner_uar": outer.found.inner_uar, "optimism": outer.found.optimism}
+    expected |= {"outer_single_uar": outer.found.outer_uar}
     assert {name: run.data.metrics[name] for name in expected} == pytest.approx(expected)
     protocol = outer.found.protocol
     assert protocol_of(run).facts == protocol.facts
     assert protocol.fingerprint not in {start.protocol.fingerprint for start in outer.resumed.started}
-    assert protocol.facts["folds"] == "4 nested searches: ada bob cyd dan"
+    assert re.fullmatch("4 nested searches, SHA-256 [0-9a-f]{64}", protocol.facts["folds"])
     assert "never saw" in protocol.facts["score"]
 
 
@@ -146,14 +149,15 @@ def test_the_command_tells_of_every_search_and_registers_nothing(
     corpus = ("--corpus", "manifest", "--data", corpus_csv, "--set", "protocol.folds=none")
     told = call(outer.project.root, "study", study_file, *corpus, "--name", "outer", "--nested", *settings)
     assert told.code == 0, told.err
-    header, *rows, summary, last = told.out.splitlines()
+    header, *rows, _, pooled, summary, last = told.out.splitlines()
+    assert pooled.split()[:3] == ["outer,", "pooled", f"{outer.found.outer.uar:.4f}"]
     assert header.split("  ")[0] == "study"
     assert [row.split() for row in rows] == [
         [one.study, *one.speakers, str(one.best_trial), f"{one.inner_uar:.4f}", f"{one.outer_uar:.4f}"]
         for one in outer.found.folds
     ]
     assert summary.startswith(
-        f"inner UAR {outer.found.inner_uar:.4f} (mean of what the searches saw), outer UAR {outer.found.outer.uar:.4f}"
+        f"inner UAR {outer.found.inner_uar:.4f} (mean of what the searches saw), outer UAR {outer.found.outer_uar:.4f}"
     )
     assert f"optimism {outer.found.optimism:+.4f}; protocol {outer.found.protocol.fingerprint}" in summary
     assert last == "nothing is registered: run the study without --nested for a champion"
@@ -184,7 +188,7 @@ def test_with_sessions_the_outer_parts_are_sessions(
     monkeypatch.setattr("ser_tune.results.nested._outer_fold", search)
     found = _nested(project, tiny, Watch(), **{"corpus.data": table})
     assert [one.speakers for one in found.folds] == [("1F", "1M"), ("2F", "2M"), ("3F", "3M")]
-    assert found.protocol.facts["folds"] == "3 nested searches: 1F+1M 2F+2M 3F+3M"
+    assert found.protocol.facts["folds"].startswith("3 nested searches, SHA-256 ")
     assert (found.outer.uar, found.optimism) == (1.0, -0.5)
     for one, prepared in zip(found.folds, searches, strict=True):
         assert prepared.definition.config.protocol.holdout == one.speakers
@@ -199,11 +203,12 @@ def test_a_study_that_holds_speakers_out_is_not_nested(project: Project, tiny: C
 
 
 def test_a_search_with_too_few_speakers_left_is_refused_before_the_first_runs(
-    project: Project, tiny: Callable[..., Any]
+    project: Project, tiny: Callable[..., Any], make_corpus: Callable[..., Path], tmp_path: Path
 ) -> None:
     watch = Watch()
-    with pytest.raises(CorpusError, match=r"has 3 speaker.* 4 speaker-independent folds need at least 4"):
-        _nested(project, tiny, watch, **{"protocol.folds": 4})
+    table = make_corpus(tmp_path / "three", ("ada", "bob", "cyd"))
+    with pytest.raises(CorpusError, match=r"has 2 speaker\(s\) to fold after holding out ada .* need at least 3"):
+        _nested(project, tiny, watch, **{"corpus.data": table})
     assert not watch.started
 
 

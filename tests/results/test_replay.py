@@ -82,5 +82,6 @@ def test_a_run_of_another_program_cannot_be_replayed(copied: Any) -> None:
     experiment = copied.runs[0].info.experiment_id
     run_id = copied.client.create_run(experiment, tags={TRIAL_TAG: "0"}).info.run_id
     copied.client.log_metric(run_id, "validation_uar", 0.9)
+    copied.client.set_terminated(run_id)
     with pytest.raises(RegistryError, match=f"run {run_id} has no study.json and config.yaml; only trials of ser-tune"):
         replay(copied.client, find_run(copied.client, run_id), copied.project)

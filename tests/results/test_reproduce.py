@@ -97,8 +97,8 @@ def test_each_seed_is_tested_and_the_interval_is_over_speakers_and_seeds(opened:
     means = {name: np.mean([one[f"test_{name}"] for one in metrics]) for name in ("uar", "wa")}
     assert [cell.strip() for cell in cells[2]] == [
         "obtained: mean of 2 seeds, pooled",
-        f"{means['uar']:.4f} [{uar.low:.3f}, {uar.high:.3f}]",
-        f"{means['wa']:.4f} [{wa.low:.3f}, {wa.high:.3f}]",
+        f"{means['uar']:.4f}" + (f" [{uar.low:.3f}, {uar.high:.3f}]" if uar.known else ""),
+        f"{means['wa']:.4f}" + (f" [{wa.low:.3f}, {wa.high:.3f}]" if wa.known else ""),
     ]
     assert cells[3][0].strip() == "obtained: mean ± deviation over folds"
     assert [cell.strip() for cell in cells[4]] == [
@@ -108,7 +108,8 @@ def test_each_seed_is_tested_and_the_interval_is_over_speakers_and_seeds(opened:
     ]
     assert lines[6].startswith(f"published protocol: {CHEN.protocol} ({CHEN.source})")
     assert lines[7] == f"protocol here: {opened.prepared.protocol.fingerprint}, 3 folds"
-    assert lines[8].startswith(("reproduced: ", "not reached: ", "exceeded: "))
+    # Its training was set to take no time, so it is not the published one any more
+    assert lines[8].startswith("no verdict: training.batch_size is 8, not 2; ")
 
 
 def test_the_same_command_trains_nothing_again(call: Callable[..., Any], reproduced: Path, corpus_csv: Path) -> None:

@@ -68,18 +68,21 @@ def test_held_out_speakers_are_judged_by_all_networks_together(
     recipe = recipe_of(outcome.config, prepared.corpus.emotions, prepared.definition.config.protocol.aggregation)
     fitted = [one.fitted for one in outcome.folds]
     networks, scalings = [one.network for one in fitted], [one.scaling for one in fitted]
-    held_out = score_holdout_speakers(prepared, Predictor(recipe, networks, scalings), project.cache)
+    held_out, single_uar = score_holdout_speakers(prepared, Predictor(recipe, networks, scalings), project.cache)
     utterances = prepared.corpus.utterances
     assert list(held_out.utterances) == [one.id for one in utterances if one.speaker == "dan"]
     assert held_out.fold.tolist() == [0] * 4
     assert [prepared.corpus.emotions[one] for one in held_out.truth] == [
         one.emotion for one in utterances if one.speaker == "dan"
     ]
-    alone = [
-        score_holdout_speakers(prepared, Predictor(recipe, [network], [scaling]), project.cache).log_probabilities
+    singly = [
+        score_holdout_speakers(prepared, Predictor(recipe, [network], [scaling]), project.cache)
         for network, scaling in zip(networks, scalings, strict=True)
     ]
-    np.testing.assert_allclose(np.exp(held_out.log_probabilities), np.mean(np.exp(alone), axis=0), atol=1e-6)
+    together = np.mean([np.exp(one.log_probabilities) for one, _ in singly], axis=0)
+    np.testing.assert_allclose(np.exp(held_out.log_probabilities), together, atol=1e-6)
+    # What compares with validation is how the networks fare one by one
+    assert single_uar == pytest.approx(np.mean([one.scores.uar for one, _ in singly]))
     # None of them is among those that the folds test
     tested = score_test_speakers(prepared, Predictor(recipe, networks, scalings), project.cache)
     assert not set(tested.utterances) & set(held_out.utterances)

@@ -1,0 +1,16 @@
+"""Champions: promoting a study's trial to a registered model, and finding registered models by name."""
+
+from .promotion import Promotion, promote
+from .verdict import Confirmed
+from .versions import RegisteredVersion, list_versions, load_model, registered_name, resolve
+
+__all__ = [
+    "Confirmed",
+    "Promotion",
+    "RegisteredVersion",
+    "list_versions",
+    "load_model",
+    "promote",
+    "registered_name",
+    "resolve",
+]

@@ -1,0 +1,50 @@
+"""MLflow's side of a study: the store, the observer that fills it, and self-contained models."""
+
+from .observer import CONFIG_FILE, PACKAGES, STUDY_FILE, TrackingObserver
+from .package import LoadedModel, log_predictor, open_predictor
+from .predictions import Predictions, read_predictions
+from .report import curves, score_metrics
+from .runs import (
+    BEST_TAG,
+    CONFIRMS_TAG,
+    MODEL_TAG,
+    STUDY_NAME_TAG,
+    STUDY_TAG,
+    TRIAL_TAG,
+    find_runs,
+    protocol_of,
+    protocol_tags,
+    search_runs,
+)
+from .store import experiment_of, open_tracking, tracking_errors
+from .testing import SIDES, score_on_holdout, score_on_test
+
+__all__ = [
+    "BEST_TAG",
+    "CONFIG_FILE",
+    "CONFIRMS_TAG",
+    "MODEL_TAG",
+    "PACKAGES",
+    "SIDES",
+    "STUDY_FILE",
+    "STUDY_NAME_TAG",
+    "STUDY_TAG",
+    "TRIAL_TAG",
+    "LoadedModel",
+    "Predictions",
+    "TrackingObserver",
+    "curves",
+    "experiment_of",
+    "find_runs",
+    "log_predictor",
+    "open_predictor",
+    "open_tracking",
+    "protocol_of",
+    "protocol_tags",
+    "read_predictions",
+    "score_metrics",
+    "score_on_holdout",
+    "score_on_test",
+    "search_runs",
+    "tracking_errors",
+]
