@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ..config import Project
 from ..corpora import CORPORA
-from ..metrics import PERMUTATION_TEST, Interval, describe_score, uar
+from ..metrics import PERMUTATION_TEST, Interval, describe_score, uar, with_interval
+from ..registry import markdown_table
 from ..results import (
     PUBLISHED,
     Comparison,
@@ -53,8 +54,8 @@ def compare_results(
             [
                 "A - B",
                 "",
-                f"{paired.uar_difference:+.4f}{_bracket(paired.uar_interval)}",
-                f"{paired.wa_difference:+.4f}{_bracket(paired.wa_interval)}",
+                with_interval(paired.uar_difference, paired.uar_interval, "+"),
+                with_interval(paired.wa_difference, paired.wa_interval, "+"),
             ]
         ],
     )
@@ -128,10 +129,6 @@ def _ends(interval: Interval) -> list[float] | None:
     return [interval.low, interval.high] if interval.known else None
 
 
-def _bracket(interval: Interval) -> str:
-    return f" [{interval.low:+.3f}, {interval.high:+.3f}]" if interval.known else ""
-
-
 def confirm_study(
     name: str, *, top: int, seeds: int, as_name: str | None, tracking_uri: str | None, storage: str | None
 ) -> None:
@@ -150,7 +147,7 @@ def confirm_study(
                 str(one.trial),
                 f"{one.searched:.4f}",
                 f"{one.mean:.4f}",
-                _bracket(one.interval).replace("+", "").strip(),
+                str(one.interval),
                 f"{one.searched - one.mean:+.4f}",
             ]
             for one in candidates
@@ -185,8 +182,8 @@ def reproduce_published(
         ],
         [
             f"obtained: mean of {seeds} seed{'s' * (seeds > 1)}, pooled",
-            f"{outcome.mean('test_uar'):.4f}{_bracket(outcome.uar_interval).replace('+', '')}",
-            f"{outcome.mean('test_wa'):.4f}{_bracket(outcome.wa_interval).replace('+', '')}",
+            with_interval(outcome.mean("test_uar"), outcome.uar_interval),
+            with_interval(outcome.mean("test_wa"), outcome.wa_interval),
         ],
         [
             "obtained: mean ± deviation over folds",
@@ -259,8 +256,7 @@ def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None
         table.writeheader()
         table.writerows(rows)
     elif form == "markdown":
-        lines = [list(BOARD), ["---"] * len(BOARD), *([*row.values()] for row in rows)]
-        sys.stdout.write("".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |\n" for line in lines))
+        sys.stdout.write(markdown_table(BOARD, [[*row.values()] for row in rows]) + "\n")
     else:
         print_table(BOARD, [[*row.values()] for row in rows])
 

@@ -143,7 +143,13 @@ def _tell_nested(nested: Nested) -> None:
     print_table(
         ["study", "never saw", "best trial", "inner UAR", "outer UAR of one network"],
         [
-            [one.study, " ".join(one.speakers), str(one.best_trial), f"{one.inner_uar:.4f}", f"{one.outer_uar:.4f}"]
+            [
+                one.study,
+                " ".join(one.speakers),
+                str(one.best_trial),
+                f"{one.inner_uar:.4f}",
+                f"{one.outer_single_uar:.4f}",
+            ]
             for one in nested.folds
         ],
     )
@@ -153,8 +159,8 @@ def _tell_nested(nested: Nested) -> None:
         [["outer, pooled", describe_score(outer, "outer_uar"), describe_score(outer, "outer_wa")]],
     )
     results.print(
-        f"inner UAR {nested.inner_uar:.4f} (mean of what the searches saw), outer UAR {nested.outer_uar:.4f} (mean of "
-        f"single networks), optimism {nested.optimism:+.4f}; protocol {nested.protocol.fingerprint}",
+        f"inner UAR {nested.inner_uar:.4f} (mean of what the searches saw), outer UAR {nested.outer_single_uar:.4f} "
+        f"(mean of single networks), optimism {nested.optimism:+.4f}; protocol {nested.protocol.fingerprint}",
         markup=False,
     )
     results.print("nothing is registered: run the study without --nested for a champion", markup=False)

@@ -2,7 +2,7 @@
 
 from .bootstrap import Interval, seed_intervals, speaker_confusions, speaker_intervals
 from .paired import PERMUTATION_TEST, PairedComparison, compare_paired
-from .scores import Scores, class_recalls, confusion, describe_score, score, uar, wa
+from .scores import Scores, class_recalls, confusion, describe_score, score, uar, wa, with_interval
 
 __all__ = [
     "PERMUTATION_TEST",
@@ -19,4 +19,5 @@ __all__ = [
     "speaker_intervals",
     "uar",
     "wa",
+    "with_interval",
 ]

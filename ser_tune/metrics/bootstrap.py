@@ -53,6 +53,10 @@ class Interval:
         """Whether there is an interval."""
         return not math.isnan(self.low)
 
+    def __str__(self) -> str:
+        """As tables show it."""
+        return f"[{self.low:.3f}, {self.high:.3f}]" if self.known else "unknown"
+
 
 UNKNOWN = Interval(math.nan, math.nan)
 

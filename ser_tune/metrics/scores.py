@@ -4,6 +4,7 @@ WA is plain accuracy. UA is UAR: the mean of the recalls of the classes that occ
 that does not occur has no recall and is left out, never counted as 0 or 1.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from .bootstrap import Interval, speaker_confusions, speaker_intervals
 
-__all__ = ["Scores", "class_recalls", "confusion", "describe_score", "score", "uar", "wa"]
+__all__ = ["Scores", "class_recalls", "confusion", "describe_score", "score", "uar", "wa", "with_interval"]
 
 
 def uar(truth: np.ndarray, predicted: np.ndarray) -> float:
@@ -125,5 +126,15 @@ def describe_score(metrics: Mapping[str, float], name: str) -> str:
     """
     if name not in metrics:
         return ""
-    low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
-    return f"{metrics[name]:.4f}" + ("" if low is None or high is None else f" [{low:.3f}, {high:.3f}]")
+    interval = Interval(metrics.get(f"{name}_low", math.nan), metrics.get(f"{name}_high", math.nan))
+    return with_interval(metrics[name], interval)
+
+
+def with_interval(value: float, interval: Interval, sign: str = "") -> str:
+    """A number and its 95 % interval, where that is known; `sign` is `+` for a difference.
+
+    >>> with_interval(-0.1, Interval(-0.2, 0.05), "+")
+    '-0.1000 [-0.200, +0.050]'
+    """
+    bracket = f" [{interval.low:{sign}.3f}, {interval.high:{sign}.3f}]" if interval.known else ""
+    return f"{value:{sign}.4f}{bracket}"

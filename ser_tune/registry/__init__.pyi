@@ -1,5 +1,6 @@
 """Champions: promoting a study's trial to a registered model, and finding registered models by name."""
 
+from .card import markdown_table
 from .promotion import Promotion, promote
 from .verdict import Confirmed
 from .versions import RegisteredVersion, list_versions, load_model, registered_name, resolve
@@ -10,6 +11,7 @@ __all__ = [
     "RegisteredVersion",
     "list_versions",
     "load_model",
+    "markdown_table",
     "promote",
     "registered_name",
     "resolve",

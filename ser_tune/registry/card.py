@@ -1,6 +1,6 @@
 """The model card: what stands in a version's description, as Markdown (M. Mitchell et al., arXiv 1810.03993, 2019)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from ..study import Prepared, shared_texts
 from ..tracking import SIDES, Predictions
 from .verdict import Verdict
 
-__all__ = ["model_card"]
+__all__ = ["markdown_table", "model_card"]
 
 LISTED_SPEAKERS = 24
 """With more, quartiles stand for them: MLflow keeps a description of 5,000 characters."""
@@ -53,7 +53,7 @@ def model_card(
         f"{source.name}: {len(corpus.utterances)} utterances, {len(corpus.speakers)} speakers, emotions "
         f"{', '.join(corpus.emotions)}. Licence: {source.licence}. {source.citation}.",
         "## Metrics",
-        _table(
+        markdown_table(
             ["side", "UAR", "WA", "UAR over folds", "what it is"],
             [
                 [
@@ -90,13 +90,15 @@ def _limits(prepared: Prepared, networks: str) -> list[str]:
     corpus = prepared.corpus
     limits = [
         f"It knows {len(corpus.speakers)} speakers of one corpus; other languages and microphones were not tried.",
-        "The validation score chose it among trials and is optimistic; the test score is not.",
+        "The validation score chose it among trials and is optimistic. Test speakers chose nothing in the fold that "
+        "tests them, but each validated in another fold and so had a say in which trial was chosen: only speakers kept "
+        "out of the whole search (holdout) are free of that.",
         "Not for decisions about people.",
     ]
     if "all speakers" in networks:
         limits.append(
-            "All scores here are those of the folds' networks of the same configuration; this one was trained on all "
-            "speakers, so nobody is left to test it on."
+            "All scores here are those of the folds' networks of the same configuration; this one network was not "
+            "scored on anybody."
         )
     if prepared.definition.config.normalisation.scope == "speaker":
         limits.append("Transductive: features are normalised with all recordings of each speaker.")
@@ -114,7 +116,7 @@ def _by_class(predictions: Mapping[str, Predictions]) -> str:
         [emotion, *(f"{known[number]:.3f}" if number in known else "" for known in recalls.values())]
         for number, emotion in enumerate(emotions)
     ]
-    return _table(["emotion", *recalls], rows)
+    return markdown_table(["emotion", *recalls], rows)
 
 
 def _by_speaker(predictions: Mapping[str, Predictions]) -> str:
@@ -127,7 +129,7 @@ def _by_speaker(predictions: Mapping[str, Predictions]) -> str:
         quartiles = {side: np.percentile(values, [0, 25, 50, 75, 100]) for side, values in scores.items()}
         names = ("lowest", "lower quartile", "median", "upper quartile", "highest")
         rows = [[name, *(f"{one[place]:.3f}" for one in quartiles.values())] for place, name in enumerate(names)]
-        return _table([f"{len(speakers)} speakers", *quartiles], rows)
+        return markdown_table([f"{len(speakers)} speakers", *quartiles], rows)
     rows = []
     for speaker in speakers:
         row = [speaker]
@@ -135,7 +137,7 @@ def _by_speaker(predictions: Mapping[str, Predictions]) -> str:
             own = np.flatnonzero(np.array(one.speakers) == speaker)
             row.append(f"{uar(one.truth[own], one.predicted[own]):.3f} ({len(own)})" if len(own) else "")
         rows.append(row)
-    return _table(["speaker", *(f"{side} (utterances)" for side in predictions)], rows)
+    return markdown_table(["speaker", *(f"{side} (utterances)" for side in predictions)], rows)
 
 
 def _of_each_speaker(predictions: Predictions) -> list[np.ndarray]:
@@ -143,6 +145,7 @@ def _of_each_speaker(predictions: Predictions) -> list[np.ndarray]:
     return [np.flatnonzero(numbers == number) for number in np.unique(numbers)]
 
 
-def _table(columns: list[str], rows: list[list[str]]) -> str:
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join(f"| {' | '.join(one.replace('|', '/') for one in line)} |" for line in lines)

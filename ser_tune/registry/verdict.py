@@ -1,5 +1,6 @@
 """The promotion rule: whether a new version becomes champion, and what was compared to decide it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -78,7 +79,11 @@ def decide(client: MlflowClient, name: str, run: Run, rule: str, confirmed: Conf
     if paired is not None:
         tags |= {
             "difference": f"{paired.uar_difference:.4f}",
-            "difference_interval": f"{paired.uar_interval.low:.4f} to {paired.uar_interval.high:.4f}",
+            "difference_interval": (
+                f"{paired.uar_interval.low:.4f} to {paired.uar_interval.high:.4f}"
+                if paired.uar_interval.known
+                else "unknown"
+            ),
             "p_value": f"{paired.p_value:.4f}",
             "test": PERMUTATION_TEST,
         }
@@ -128,7 +133,7 @@ def _by_lower_bound(
     if "confirmed_low" not in present.tags and _searched_by(other) == _searched_by(run):
         return Verdict(CHAMPION, f"{mine}; {before} was the best of the same search, which is optimistic", tags)
     bound = float(present.tags.get("confirmed_low", other.data.metrics.get("validation_uar_low", "nan")))
-    if confirmed.low > bound:
+    if confirmed.low > (-math.inf if math.isnan(bound) else bound):  # a champion without a bound has nothing to defend
         return Verdict(CHAMPION, f"{mine}, above the {bound:.4f} of {before}", tags)
     return Verdict(CHALLENGER, f"{mine}, not above the {bound:.4f} of the champion, {before}", tags)
 

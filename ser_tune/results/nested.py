@@ -43,7 +43,7 @@ class OuterFold:
     best_trial: int
     inner_uar: float
     """Pooled validation UAR of the best trial, which chose it."""
-    outer_uar: float
+    outer_single_uar: float
     """Mean UAR of its single networks on the speakers that it never saw."""
     predictions: Predictions
 
@@ -63,14 +63,14 @@ class Nested:
         return float(np.mean([one.inner_uar for one in self.folds]))
 
     @property
-    def outer_uar(self) -> float:
+    def outer_single_uar(self) -> float:
         """Mean over the outer folds of what single networks scored there; `outer` is of the networks together."""
-        return float(np.mean([one.outer_uar for one in self.folds]))
+        return float(np.mean([one.outer_single_uar for one in self.folds]))
 
     @property
     def optimism(self) -> float:
         """Inner less outer UAR."""
-        return self.inner_uar - self.outer_uar
+        return self.inner_uar - self.outer_single_uar
 
 
 def run_nested(prepared: Prepared, client: MlflowClient, project: Project, watch: Watch) -> Nested:
@@ -149,7 +149,7 @@ def _outer_fold(
         speakers=speakers,
         best_trial=summary.best[0],
         inner_uar=metrics["validation_uar"],
-        outer_uar=metrics["holdout_single_uar"],
+        outer_single_uar=metrics["holdout_single_uar"],
         predictions=predictions,
     )
 
@@ -166,7 +166,7 @@ def _log(client: MlflowClient, project: Project, prepared: Prepared, nested: Nes
         else client.create_run(experiment, run_name=name, tags={**tags, STUDY_NAME_TAG: prepared.definition.name})
     )
     values = score_metrics(nested.outer, prepared.corpus.emotions, "outer")
-    values |= {"inner_uar": nested.inner_uar, "outer_single_uar": nested.outer_uar, "optimism": nested.optimism}
+    values |= {"inner_uar": nested.inner_uar, "outer_single_uar": nested.outer_single_uar, "optimism": nested.optimism}
     now = int(time.time() * 1000)
     client.log_batch(run.info.run_id, metrics=[Metric(name, value, now, 0) for name, value in values.items()])
     client.set_terminated(run.info.run_id)

@@ -116,9 +116,9 @@ def test_the_outer_scores_are_those_of_all_predictions_together(outer: Outer) ->
     pooled = score([(truth, predicted, np.array([name.partition("_")[0] for name in collected]))])
     assert (scores.uar, scores.wa) == (pooled.uar, pooled.wa)
     assert (scores.uar_interval, scores.wa_interval) == (pooled.uar_interval, pooled.wa_interval)
-    assert scores.fold_uar_mean == pytest.approx(np.mean([one.outer_uar for one in folds]))
+    assert scores.fold_uar_mean == pytest.approx(np.mean([one.outer_single_uar for one in folds]))
     assert outer.found.inner_uar == pytest.approx(np.mean([one.inner_uar for one in folds]))
-    singles = [one.outer_uar for one in outer.found.folds]
+    singles = [one.outer_single_uar for one in outer.found.folds]
     assert outer.found.optimism == pytest.approx(outer.found.inner_uar - sum(singles) / len(singles))
 
 
@@ -133,7 +133,7 @@ def test_a_run_of_its_own_tells_of_them_under_a_protocol_of_its_own(outer: Outer
     assert (run.info.run_name, run.info.status) == ("outer, nested", "FINISHED")
     expected = {"outer_uar": outer.found.outer.uar, "outer_wa": outer.found.outer.wa}
     expected |= {"inner_uar": outer.found.inner_uar, "optimism": outer.found.optimism}
-    expected |= {"outer_single_uar": outer.found.outer_uar}
+    expected |= {"outer_single_uar": outer.found.outer_single_uar}
     assert {name: run.data.metrics[name] for name in expected} == pytest.approx(expected)
     protocol = outer.found.protocol
     assert protocol_of(run).facts == protocol.facts
@@ -153,11 +153,12 @@ def test_the_command_tells_of_every_search_and_registers_nothing(
     assert pooled.split()[:3] == ["outer,", "pooled", f"{outer.found.outer.uar:.4f}"]
     assert header.split("  ")[0] == "study"
     assert [row.split() for row in rows] == [
-        [one.study, *one.speakers, str(one.best_trial), f"{one.inner_uar:.4f}", f"{one.outer_uar:.4f}"]
+        [one.study, *one.speakers, str(one.best_trial), f"{one.inner_uar:.4f}", f"{one.outer_single_uar:.4f}"]
         for one in outer.found.folds
     ]
     assert summary.startswith(
-        f"inner UAR {outer.found.inner_uar:.4f} (mean of what the searches saw), outer UAR {outer.found.outer_uar:.4f}"
+        f"inner UAR {outer.found.inner_uar:.4f} (mean of what the searches saw), "
+        f"outer UAR {outer.found.outer_single_uar:.4f}"
     )
     assert f"optimism {outer.found.optimism:+.4f}; protocol {outer.found.protocol.fingerprint}" in summary
     assert last == "nothing is registered: run the study without --nested for a champion"
