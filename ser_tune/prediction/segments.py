@@ -107,6 +107,10 @@ class SegmentReader:
         """Number of segments."""
         return len(self.plan)
 
+    def _sent(self, numbers: np.ndarray) -> Tensor:
+        """Numbers on the features' device, without waiting for what runs there."""
+        return torch.from_numpy(numbers).to(self._device, non_blocking=True)
+
     def gather(self, which: np.ndarray) -> tuple[Tensor, ...]:
         """Read segments.
 
@@ -120,13 +124,12 @@ class SegmentReader:
         """
         utterance = self.plan.utterance[which]
         number, real = frame_numbers(self.plan, which, self.settings, shortest_frames=self._shortest_frames)
-        rows = torch.from_numpy(self._first[utterance, None] + number).to(self._device)
-        segments = self._frames[rows]
-        mask = torch.from_numpy(real).to(self._device)[:, :, None, None]
+        segments = self._frames[self._sent(self._first[utterance, None] + number)]
+        mask = self._sent(real)[:, :, None, None]
         if self._floor is not None:
-            floor = self._floor[torch.from_numpy(utterance).to(self._device)][:, None]
+            floor = self._floor[self._sent(utterance)][:, None]
             segments = torch.where(mask, segments, floor)
-        scaling = torch.from_numpy(self._scaling[utterance]).to(self._device)
+        scaling = self._sent(self._scaling[utterance])
         segments = (segments - self._shift[scaling][:, None]) * self._factor[scaling][:, None]
         if self._floor is None and not real.all():
             segments = segments * mask
@@ -134,8 +137,8 @@ class SegmentReader:
         if self.settings.frames is None:
             lengths = np.maximum(self.plan.length[which], self._shortest_frames)
             inside = np.arange(number.shape[1]) < lengths[:, None]
-            segments = segments * torch.from_numpy(inside).to(self._device)[:, :, None, None]
-            inputs = (torch.from_numpy(lengths).to(self._device),)
+            segments = segments * self._sent(inside)[:, :, None, None]
+            inputs = (self._sent(lengths),)
         return segments.permute(0, 2, 3, 1).contiguous(memory_format=torch.channels_last), *inputs
 
 
