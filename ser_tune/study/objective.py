@@ -215,7 +215,7 @@ class Objective:
         return self.definition.trial(sampled | decided, seed=seed)
 
     def _measured_precision(self, base: AnyTrial) -> str:
-        """The faster arithmetic for the published configuration."""
+        """The arithmetic for the published configuration: where it is `auto`, the faster one."""
         data = self.data(base.features)
         recipe = recipe_of(base, data.emotions, self.definition.config.protocol.aggregation)
         train = self.folds[0].train
@@ -226,4 +226,4 @@ class Objective:
         reader = recipe.reader(data.features, train, *scalings, overlap=True)
         inputs = reader.gather(np.arange(min(base.training.batch_size, len(reader))))
         network = recipe.build_network().to(self.device)
-        return pick_precision(base.training.precision, self.device, network, inputs)
+        return pick_precision(base.training.precision, self.device, network, inputs, self._cache / "precision")

@@ -1,7 +1,12 @@
 """Where to train, and in which arithmetic."""
 
+import hashlib
+import json
+import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -12,6 +17,8 @@ __all__ = ["describe_device", "pick_device", "pick_precision"]
 
 WORTHWHILE = 1.15
 """bfloat16 must be this much faster than float32 to be chosen: a measurement can err by a tenth."""
+LONG_STEP_S = 2.0
+"""A step this long need not be repeated to be measured well."""
 
 
 def pick_device(setting: str) -> torch.device:
@@ -39,14 +46,17 @@ def describe_device(device: torch.device) -> str:
     return f"{device.type} {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
 
 
-def pick_precision(setting: str, device: torch.device, network: nn.Module, inputs: Sequence[torch.Tensor]) -> str:
-    """The arithmetic that a setting asks for; `auto` times a few training steps.
+def pick_precision(
+    setting: str, device: torch.device, network: nn.Module, inputs: Sequence[torch.Tensor], memory: Path
+) -> str:
+    """The arithmetic that a setting asks for; `auto` times a few training steps, once on a machine.
 
     Args:
         setting: `auto`, `float32` or `bfloat16`.
         device: Where to train.
         network: A network of the kind to be trained; left as it was.
         inputs: A batch of the size to be trained with: segments (B, C, F, T), and what else the network takes.
+        memory: The folder that remembers what was measured, so that the next study of this kind starts at once.
     """
     if setting != "auto":
         return setting
@@ -54,22 +64,37 @@ def pick_precision(setting: str, device: torch.device, network: nn.Module, input
         return "float32"
     if device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return "float32"
+    kind = [describe_device(device), torch.__version__, str(network), *(str(tuple(one.shape)) for one in inputs)]
+    entry = memory / f"{hashlib.sha256(json.dumps(kind).encode()).hexdigest()[:32]}.json"
+    try:
+        seconds = json.loads(entry.read_text(encoding="utf-8"))["seconds"]
+    except (OSError, ValueError, KeyError, TypeError):
+        seconds = _measure(network, inputs)
+        with suppress(OSError):  # it is measured again next time
+            memory.mkdir(parents=True, exist_ok=True)
+            partial = entry.with_suffix(f".{os.getpid()}")
+            partial.write_text(json.dumps({"kind": kind, "seconds": seconds}, indent=2), encoding="utf-8")
+            partial.replace(entry)
+    return "bfloat16" if seconds["float32"] > WORTHWHILE * seconds["bfloat16"] else "float32"
+
+
+def _measure(network: nn.Module, inputs: Sequence[torch.Tensor]) -> dict[str, float]:
+    """Seconds of a forward and backward pass in either arithmetic; leaves the network as it was."""
     before, training = {name: tensor.clone() for name, tensor in network.state_dict().items()}, network.training
     try:
-        seconds = {name: _step_seconds(network, inputs, name) for name in ("float32", "bfloat16")}
+        return {name: _step_seconds(network, inputs, name) for name in ("float32", "bfloat16")}
     finally:
         network.load_state_dict(before)
         network.zero_grad()
         network.train(training)
-    return "bfloat16" if seconds["float32"] > WORTHWHILE * seconds["bfloat16"] else "float32"
 
 
 def _step_seconds(network: nn.Module, inputs: Sequence[torch.Tensor], precision: str) -> float:
-    """The faster of two forward and backward passes, after one that warms up."""
+    """The fastest of up to three steps, of which the first warms up unless it is long."""
     network.train()
     kind = inputs[0].device.type
-    times = []
-    for _ in range(3):
+    times: list[float] = []
+    while len(times) < 3 and sum(times) < LONG_STEP_S:
         start = time.perf_counter()
         with torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16"):
             loss = network(*inputs).float().square().mean()
@@ -77,4 +102,4 @@ def _step_seconds(network: nn.Module, inputs: Sequence[torch.Tensor], precision:
         if kind == "cuda":
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
-    return min(times[1:])
+    return min(times)

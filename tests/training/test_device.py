@@ -1,5 +1,7 @@
 """Where to train, and in which arithmetic."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -41,18 +43,20 @@ def test_a_device_that_is_not_there_is_refused(setting: str, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("setting", ["float32", "bfloat16"])
-def test_arithmetic_that_was_chosen_is_not_measured(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arithmetic_that_was_chosen_is_not_measured(
+    setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delattr(device_module, "_step_seconds")
-    assert pick_precision(setting, CPU, nn.Identity(), (torch.zeros(1),)) == setting
+    assert pick_precision(setting, CPU, nn.Identity(), (torch.zeros(1),), tmp_path) == setting
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_measuring_leaves_the_network_as_it_was(training: bool) -> None:
+def test_measuring_leaves_the_network_as_it_was(training: bool, tmp_path: Path) -> None:
     network, segments = _network(), torch.randn(4, 1, 12, 12)
     network(segments)
     network.train(training)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    assert pick_precision("auto", CPU, network, (segments,)) in ("float32", "bfloat16")
+    assert pick_precision("auto", CPU, network, (segments,), tmp_path) in ("float32", "bfloat16")
     torch.testing.assert_close(network.state_dict(), before, rtol=0, atol=0)
     assert network.training is training
     assert all(parameter.grad is None for parameter in network.parameters())
@@ -63,14 +67,32 @@ def test_measuring_leaves_the_network_as_it_was(training: bool) -> None:
     [(1.0, 0.5, "bfloat16"), (1.0, 0.95, "float32"), (1.0, 2.0, "float32")],
 )
 def test_auto_takes_bfloat16_only_where_it_is_clearly_faster(
-    float32_s: float, bfloat16_s: float, expected: str, monkeypatch: pytest.MonkeyPatch
+    float32_s: float, bfloat16_s: float, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        pytest.skip("this CPU has no bfloat16 to choose")
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
     seconds = {"float32": float32_s, "bfloat16": bfloat16_s}
     monkeypatch.setattr(device_module, "_step_seconds", lambda network, inputs, precision: seconds[precision])
-    assert pick_precision("auto", CPU, nn.Linear(2, 2), (torch.zeros(1, 2),)) == expected
+    assert pick_precision("auto", CPU, nn.Linear(2, 2), (torch.zeros(1, 2),), tmp_path) == expected
 
 
-def test_a_device_without_bfloat16_computes_in_float32() -> None:
-    assert pick_precision("auto", torch.device("mps"), nn.Identity(), (torch.zeros(1),)) == "float32"
+def test_one_kind_of_network_and_batch_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    measured: list[str] = []
+
+    def step_seconds(network: nn.Module, inputs: object, precision: str) -> float:
+        measured.append(precision)
+        return 1.0 if precision == "float32" else 0.1
+
+    monkeypatch.setattr(device_module, "_step_seconds", step_seconds)
+    for units, batch, times in [(2, 1, 2), (2, 1, 2), (2, 3, 4), (5, 3, 6), (2, 3, 6)]:
+        assert pick_precision("auto", CPU, nn.Linear(2, units), (torch.zeros(batch, 2),), tmp_path) == "bfloat16"
+        assert len(measured) == times
+    for entry in tmp_path.iterdir():
+        entry.write_text("{")  # a file that somebody cut is measured again, and mended
+    for times in (8, 8):
+        assert pick_precision("auto", CPU, nn.Linear(2, 2), (torch.zeros(1, 2),), tmp_path) == "bfloat16"
+        assert len(measured) == times
+
+
+def test_a_device_without_bfloat16_computes_in_float32(tmp_path: Path) -> None:
+    assert pick_precision("auto", torch.device("mps"), nn.Identity(), (torch.zeros(1),), tmp_path) == "float32"
