@@ -1,6 +1,7 @@
 """Scaling features per channel and frequency, from real frames only (padding comes after)."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -57,6 +58,11 @@ class Moments:
             minimum=np.minimum.reduceat(frames, starts, axis=0),
             maximum=np.maximum.reduceat(frames, starts, axis=0),
         )
+
+    @classmethod
+    def joined(cls, parts: Sequence["Moments"]) -> "Moments":
+        """Those of several groups of utterances, one group after another."""
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
     def scaling(self, utterances: np.ndarray, settings: NormalisationSettings) -> Scaling:
         """The scaling that a group of utterances defines.

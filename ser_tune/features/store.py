@@ -13,8 +13,10 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 from filelock import FileLock
@@ -24,10 +26,11 @@ from ..config import FeatureSettings
 from ..corpora import Corpus, Utterance
 from ..errors import AudioError, StorageError
 from .base import FeatureSet
+from .normalisation import Moments
 
 __all__ = ["FeatureStore", "Progress", "corpus_features"]
 
-FORMAT = 2
+FORMAT = 3
 """Part of every entry's name; raise it when what is stored for the same settings changes."""
 
 Progress = Callable[[int, int], None]
@@ -42,6 +45,8 @@ class FeatureStore:
     """All frames one after another, shape (N, C, F), float32, memory-mapped copy-on-write."""
     offsets: np.ndarray
     """Where each utterance starts, and N at the end, shape (U + 1,), int64."""
+    moments: Moments
+    """Of each utterance; stored, because reading every frame of a large corpus takes seconds."""
     sounds: tuple[str, ...] = ()
     """SHA-256 of each utterance's decoded speech: one sound has one hash in every container."""
 
@@ -49,6 +54,11 @@ class FeatureStore:
     def lengths(self) -> np.ndarray:
         """Frames of each utterance, shape (U,)."""
         return np.diff(self.offsets)
+
+    @classmethod
+    def of(cls, frames: np.ndarray, offsets: np.ndarray) -> "FeatureStore":
+        """Features that are stored nowhere."""
+        return cls(frames=frames, offsets=offsets, moments=Moments.of(frames, offsets))
 
     @classmethod
     def open(cls, folder: Path) -> "FeatureStore":
@@ -61,8 +71,10 @@ class FeatureStore:
             meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
             frames = np.memmap(folder / "frames.f32", dtype=np.float32, mode="c", shape=tuple(meta["shape"]))
             offsets = np.load(folder / "offsets.npy")
-            return cls(frames=frames, offsets=offsets, sounds=tuple(meta["sounds"]))
-        except (OSError, ValueError, KeyError) as error:
+            # Not np.load of the path, which leaves a damaged archive open
+            moments = Moments(**np.load(io.BytesIO((folder / "moments.npz").read_bytes())))
+            return cls(frames=frames, offsets=offsets, moments=moments, sounds=tuple(meta["sounds"]))
+        except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
             raise StorageError(
                 f"the cached features in '{folder}' cannot be read ({error}); delete that folder to extract them again"
             ) from None
@@ -112,19 +124,29 @@ def _key(corpus: Corpus, settings: FeatureSettings) -> str:
     return " ".join([str(FORMAT), corpus.audio_digest, settings.model_dump_json(), *([package] if package else [])])
 
 
+class _Extracted(NamedTuple):
+    """What is stored of an utterance."""
+
+    frames: np.ndarray
+    """Shape (frames, C, F)."""
+    moments: Moments
+    sound: str
+
+
 def _extract(
     corpus: Corpus, feature_set: FeatureSet, settings: FeatureSettings, progress: Progress | None
-) -> Iterator[tuple[np.ndarray, str]]:
-    """Features of one utterance after another, each of shape (frames, C, F), and the hash of its speech."""
+) -> Iterator[_Extracted]:
+    """One utterance after another."""
 
-    def one(utterance: Utterance) -> tuple[np.ndarray, str]:
+    def one(utterance: Utterance) -> _Extracted:
         speech = read_speech(utterance.path, start_s=utterance.start_s, end_s=utterance.end_s)
         try:
             features = feature_set.extract(speech, settings)
         except AudioError as error:
             raise AudioError(f"{utterance.path}: {error}") from None
-        sound = hashlib.sha256(speech.data).hexdigest()
-        return np.ascontiguousarray(features.transpose(2, 0, 1), dtype=np.float32), sound
+        frames = np.ascontiguousarray(features.transpose(2, 0, 1), dtype=np.float32)
+        moments = Moments.of(frames, np.array([0, len(frames)]))
+        return _Extracted(frames, moments, hashlib.sha256(speech.data).hexdigest())
 
     total = len(corpus.utterances)
     # Threads, not processes: decoding, Fourier transforms and matrix products release the interpreter lock
@@ -138,21 +160,25 @@ def _extract(
         pool.shutdown(cancel_futures=True)
 
 
-def _write(entry: Path, features: Iterable[tuple[np.ndarray, str]]) -> None:
+def _write(entry: Path, features: Iterable[_Extracted]) -> None:
     """Stream features to disk, then move them to their place in one step."""
     with tempfile.TemporaryDirectory(prefix=f"{entry.name}.", dir=entry.parent) as scratch:
         partial = Path(scratch) / entry.name  # others may read it, unlike the folder that tempfile makes
         partial.mkdir()
-        offsets, sounds = [0], []
+        offsets, moments, sounds = [0], [], []
         # Not ndarray.tofile, nor np.save to a file, which uses it: both are silent when the disk is full
         with (partial / "frames.f32").open("wb") as file:
-            for one, sound in features:
-                file.write(one.data)
-                offsets.append(offsets[-1] + len(one))
-                sounds.append(sound)
+            for one in features:
+                file.write(one.frames.data)
+                offsets.append(offsets[-1] + len(one.frames))
+                moments.append(one.moments)
+                sounds.append(one.sound)
         saved = io.BytesIO()
         np.save(saved, np.array(offsets, dtype=np.int64))
         (partial / "offsets.npy").write_bytes(saved.getvalue())
-        meta = {"shape": [offsets[-1], *one.shape[1:]], "sounds": sounds}
+        saved = io.BytesIO()
+        np.savez(saved, **asdict(Moments.joined(moments)))
+        (partial / "moments.npz").write_bytes(saved.getvalue())
+        meta = {"shape": [offsets[-1], *one.frames.shape[1:]], "sounds": sounds}
         (partial / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
         partial.rename(entry)

@@ -208,7 +208,7 @@ class Predictor:
     def _stack(self, features: Sequence[np.ndarray]) -> UtteranceFeatures:
         offsets = np.concatenate([[0], np.cumsum([len(one) for one in features])]).astype(np.int64)
         return UtteranceFeatures.of(
-            FeatureStore(frames=np.concatenate(features), offsets=offsets),
+            FeatureStore.of(np.concatenate(features), offsets),
             next(self.networks[0].parameters()).device,
         )
 

@@ -35,7 +35,7 @@ class UtteranceFeatures:
         return cls(
             frames=torch.from_numpy(store.frames).to(device),
             offsets=store.offsets,
-            moments=Moments.of(store.frames, store.offsets),
+            moments=store.moments,
         )
 
 

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from ser_tune.components import Catalogue
 from ser_tune.config import FeatureSettings
 from ser_tune.corpora import Corpus
 from ser_tune.errors import AudioError, StorageError
-from ser_tune.features import FEATURE_SETS, FeatureSet, FeatureStore, corpus_features, store
+from ser_tune.features import FEATURE_SETS, FeatureSet, FeatureStore, Moments, corpus_features, store
 
 MakeCorpus = Callable[..., Corpus]
 LOGSPEC = FEATURE_SETS.get("logspec")
@@ -67,6 +67,13 @@ def test_a_stretch_of_a_recording_is_cut_out_before(make_corpus: MakeCorpus, tmp
     found = corpus_features(cut, LOGSPEC, SETTINGS, tmp_path / "cache")
     expected = LOGSPEC.extract(read_speech(first.path, start_s=0.1, end_s=0.2), SETTINGS)
     np.testing.assert_array_equal(found.frames[: found.offsets[1]].transpose(1, 2, 0), expected)
+
+
+def test_what_scalings_need_is_stored(make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    found = corpus_features(make_corpus(0.3, 0.1, 0.2), LOGSPEC, SETTINGS, tmp_path / "cache")
+    read = Moments.of(found.frames, found.offsets)
+    for field in fields(Moments):
+        np.testing.assert_array_equal(getattr(found.moments, field.name), getattr(read, field.name))
 
 
 def test_features_are_mapped_into_memory_and_changes_stay_there(make_corpus: MakeCorpus, tmp_path: Path) -> None:
@@ -236,7 +243,7 @@ def test_another_user_may_read_an_entry(make_corpus: MakeCorpus, tmp_path: Path)
     assert entry.stat().st_mode == (tmp_path / "ordinary").stat().st_mode
 
 
-@pytest.mark.parametrize("harm", ["a file is gone", "a file is cut", "the sounds are gone"])
+@pytest.mark.parametrize("harm", ["a file is gone", "frames are cut", "moments are cut", "the sounds are gone"])
 def test_an_entry_that_somebody_harmed_is_named(harm: str, make_corpus: MakeCorpus, tmp_path: Path) -> None:
     corpus, cache = make_corpus(0.1, 0.1), tmp_path / "cache"
     corpus_features(corpus, LOGSPEC, SETTINGS, cache)
@@ -246,6 +253,8 @@ def test_an_entry_that_somebody_harmed_is_named(harm: str, make_corpus: MakeCorp
     elif harm == "the sounds are gone":
         meta = json.loads((entry / "meta.json").read_text(encoding="utf-8"))
         (entry / "meta.json").write_text(json.dumps({"shape": meta["shape"]}), encoding="utf-8")
+    elif harm == "moments are cut":
+        (entry / "moments.npz").write_bytes((entry / "moments.npz").read_bytes()[:100])
     else:
         (entry / "frames.f32").write_bytes(b"1234")
     with pytest.raises(StorageError, match=rf"the cached features in '{entry}' cannot be read .*delete that folder"):

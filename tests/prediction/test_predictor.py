@@ -233,7 +233,7 @@ def test_more_segments_than_a_batch_are_all_judged(make_recipe: MakeRecipe) -> N
     count = EVALUATION_BATCH + 3
     rng = np.random.default_rng(0)
     frames = rng.normal(size=(count * 20, 3, 8)).astype(np.float32)
-    features = UtteranceFeatures.of(FeatureStore(frames=frames, offsets=np.arange(count + 1) * 20), CPU)
+    features = UtteranceFeatures.of(FeatureStore.of(frames, np.arange(count + 1) * 20), CPU)
     scores, reader = predictor.log_probabilities(0, features, np.arange(count), np.zeros(count))
     assert scores.shape == (count, 3) == (len(reader), 3)
     np.testing.assert_allclose(np.exp(scores).sum(axis=1), 1.0, atol=1e-5)
@@ -244,9 +244,7 @@ def test_more_segments_than_a_batch_are_all_judged(make_recipe: MakeRecipe) -> N
 def test_segments_are_judged_in_evaluation_mode(make_recipe: MakeRecipe) -> None:
     predictor = _predictor(make_recipe(normalisation={"scope": "utterance"}), networks=1)
     features = UtteranceFeatures.of(
-        FeatureStore(
-            frames=np.random.default_rng(0).normal(size=(40, 3, 8)).astype(np.float32), offsets=np.array([0, 40])
-        ),
+        FeatureStore.of(np.random.default_rng(0).normal(size=(40, 3, 8)).astype(np.float32), np.array([0, 40])),
         CPU,
     )
     _, reader = predictor.log_probabilities(0, features, np.array([0]), np.zeros(1))

@@ -27,7 +27,7 @@ def _features(lengths: list[int], seed: int = 0) -> UtteranceFeatures:
     rng = np.random.default_rng(seed)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     frames = rng.normal(-30.0, 10.0, size=(offsets[-1], C, F)).astype(np.float32)
-    return UtteranceFeatures.of(FeatureStore(frames=frames, offsets=offsets), CPU)
+    return UtteranceFeatures.of(FeatureStore.of(frames, offsets), CPU)
 
 
 def _frames_of(features: UtteranceFeatures, utterance: int) -> np.ndarray:

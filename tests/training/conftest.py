@@ -40,7 +40,7 @@ def data() -> TrainingData:
 
 
 def make_data(frames: np.ndarray, offsets: np.ndarray, labels: np.ndarray) -> TrainingData:
-    features = UtteranceFeatures.of(FeatureStore(frames=frames, offsets=offsets), torch.device("cpu"))
+    features = UtteranceFeatures.of(FeatureStore.of(frames, offsets), torch.device("cpu"))
     speakers = np.arange(len(labels)) // 3 % 4
     return TrainingData(features=features, labels=labels, speakers=speakers, emotions=EMOTIONS)
 

@@ -27,7 +27,7 @@ def data() -> TrainingData:
     frames = rng.normal(size=(offsets[-1], 1, BANDS)).astype(np.float32)
     for number, label in enumerate(labels):
         frames[offsets[number] : offsets[number + 1], :, 21 * label : 21 * (label + 1)] += 3.0
-    features = UtteranceFeatures.of(FeatureStore(frames=frames, offsets=offsets), torch.device("cpu"))
+    features = UtteranceFeatures.of(FeatureStore.of(frames, offsets), torch.device("cpu"))
     return TrainingData(features=features, labels=labels, speakers=np.arange(18) // 6, emotions=("a", "b", "c"))
 
 
