@@ -32,7 +32,7 @@ from ..training import (
 from .definition import StudyDefinition
 from .leaks import refuse_fitted_leaks, refuse_leaks
 from .observer import FoldOutcome, StudyObserver, TrialOutcome, TrialState
-from .pruning import step_of
+from .pruning import RUNNING_SCORES, GivesUp, median_rule
 from .sampling import sample
 from .storage import note_process
 
@@ -114,6 +114,8 @@ class Objective:
             raise
         self._observer.trial_started(trial.number, config, sampled)
         done: list[FoldOutcome] = []
+        running: list[list[float]] = []
+        gives_up = median_rule(self.definition.config.study, trial.study.get_trials(deepcopy=False))
 
         def finish(state: TrialState, reason: str = "") -> TrialOutcome:
             outcome = TrialOutcome(
@@ -131,8 +133,9 @@ class Objective:
 
         try:
             for fold in self.folds:
-                done.append(self._train(config, fold, trial, done))
-                trial.report(_kept(done[-1].fitted).validation_uar, step_of(fold.number, None))
+                running.append([])
+                done.append(self._train(config, fold, done, running[-1], gives_up))
+                trial.report(_kept(done[-1].fitted).validation_uar, fold.number)
                 if fold is not self.folds[-1] and trial.should_prune():
                     raise optuna.TrialPruned(f"Wilcoxon's test: worse than the best trial in {len(done)} paired folds")
         except optuna.TrialPruned as pruned:
@@ -146,12 +149,15 @@ class Objective:
                 _count_failure(trial, error)
             finish("FAIL", f"{type(error).__name__}: {error}")
             raise
+        trial.set_user_attr(RUNNING_SCORES, running)
         scores = finish("COMPLETE").scores
         assert scores is not None
         return scores.uar
 
-    def _train(self, config: AnyTrial, fold: Fold, trial: optuna.Trial, finished: Sequence[FoldOutcome]) -> FoldOutcome:
-        """Train one fold, reporting to the pruner as it goes."""
+    def _train(
+        self, config: AnyTrial, fold: Fold, finished: Sequence[FoldOutcome], running: list[float], gives_up: GivesUp
+    ) -> FoldOutcome:
+        """Train one fold, noting its running scores, and give the trial up where the rule says so."""
         earlier = [_kept(one.fitted).validation_uar for one in finished]
         keeps_best = config.training.selection == "best_validation_uar"
         best = 0.0
@@ -160,11 +166,10 @@ class Objective:
             nonlocal best
             self._observer.epoch_finished(fold.number, report)
             best = max(best, report.validation_uar) if keeps_best else report.validation_uar
-            running = float(np.mean([*earlier, best]))
-            trial.report(running, step_of(fold.number, report.epoch))
-            if trial.should_prune():
+            running.append(float(np.mean([*earlier, best])))
+            if gives_up(len(finished), report.epoch, running[-1]):
                 raise optuna.TrialPruned(
-                    f"median rule: running UAR {running:.3f} in fold {fold.number}, epoch {report.epoch}"
+                    f"median rule: running UAR {running[-1]:.3f} in fold {fold.number}, epoch {report.epoch}"
                 )
 
         return self.train_fold(config, fold, on_epoch)

@@ -1,100 +1,72 @@
 """When to give a trial up: between folds by Wilcoxon's test, between epochs by the median rule.
 
-A trial reports one number after every epoch, the running score (mean UAR of the finished folds and of the best epoch
-of the current one), and one at the end of every fold, that fold's UAR. Both live in Optuna's one line of steps, so
-`step_of` keeps them apart, and `FoldAndEpochPruner` shows each of Optuna's pruners only the steps it understands.
+A trial reports each finished fold's UAR to Optuna, under the fold's number. Its running scores, one an epoch (mean UAR
+of the finished folds and of what the current one would keep), are compared in memory, and stored once, when the trial
+is complete: a report of every epoch to the database took as long as a small network's training.
 """
 
-import copy
 import warnings
-from typing import cast
+from collections.abc import Callable, Sequence
 
 import optuna
 from optuna.pruners import BasePruner, MedianPruner, NopPruner, WilcoxonPruner
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ..config import SearchSettings
 
-__all__ = ["FoldAndEpochPruner", "build_pruner", "step_of"]
+__all__ = ["RUNNING_SCORES", "GivesUp", "build_pruner", "median_rule"]
 
-STEPS_PER_FOLD = 1002
-FOLD_END = 1001
-"""Steps 1 to 1000 of a fold are its epochs (the bound of training.epochs); its end comes after all of them."""
+RUNNING_SCORES = "running_scores"
+"""The user attribute of a complete trial that holds its running scores, a list for each fold."""
+
+STEPS_PER_FOLD = 1001
+"""More than training.epochs can be."""
 
 WILCOXON_P = 0.1
 
-
-def step_of(fold: int, epoch: int | None) -> int:
-    """The step of an epoch's running score; with None, of the fold's final UAR.
-
-    >>> step_of(2, 5), step_of(2, None)
-    (2009, 3005)
-    """
-    return fold * STEPS_PER_FOLD + (FOLD_END if epoch is None else epoch)
-
-
-class FoldAndEpochPruner(BasePruner):
-    """Routes fold ends to one pruner and epochs to another."""
-
-    def __init__(self, *, between_folds: BasePruner, between_epochs: BasePruner) -> None:
-        """Combine two pruners.
-
-        Args:
-            between_folds: Sees the UARs of the finished folds only.
-            between_epochs: Sees the current running score only, so an early lucky one does not shield a trial.
-        """
-        self.between_folds = between_folds
-        self.between_epochs = between_epochs
-
-    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        """Whether to give the trial up after its last report."""
-        step = trial.last_step
-        if step is None:
-            return False
-        if step % STEPS_PER_FOLD == FOLD_END:
-            return bool(self.between_folds.prune(cast("optuna.Study", _FoldEndsOnly(study)), _fold_ends(trial)))
-        view = copy.copy(trial)
-        view.intermediate_values = {step: trial.intermediate_values[step]}
-        return bool(self.between_epochs.prune(study, view))
-
-
-def _fold_ends(trial: FrozenTrial) -> FrozenTrial:
-    """The trial without its epochs' reports."""
-    view = copy.copy(trial)
-    view.intermediate_values = {
-        step: value for step, value in trial.intermediate_values.items() if step % STEPS_PER_FOLD == FOLD_END
-    }
-    return view
-
-
-class _FoldEndsOnly:
-    """What Wilcoxon's pruner reads of a study.
-
-    It spares a trial whose mean is at least the best one's; the best trial's epochs, which begin low, must not lower
-    that mean.
-    """
-
-    def __init__(self, study: optuna.Study) -> None:
-        self._study = study
-
-    @property
-    def direction(self) -> optuna.study.StudyDirection:
-        return self._study.direction
-
-    @property
-    def best_trial(self) -> FrozenTrial:
-        return _fold_ends(self._study.best_trial)
+GivesUp = Callable[[int, int, float], bool]
+"""From a fold's position among those that are trained, an epoch counted from 1, and the running score."""
 
 
 def build_pruner(settings: SearchSettings) -> BasePruner:
-    """The pruner that a study asks for."""
-    if settings.pruner == "none":
+    """What judges a trial between folds."""
+    if settings.pruner != "wilcoxon":
         return NopPruner()
-    warmup = settings.warmup_folds * STEPS_PER_FOLD
-    median = MedianPruner(n_startup_trials=settings.median_trials, n_warmup_steps=warmup)
-    if settings.pruner == "median":
-        return FoldAndEpochPruner(between_folds=NopPruner(), between_epochs=median)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # Optuna marks this pruner so
-        wilcoxon = WilcoxonPruner(p_threshold=WILCOXON_P)
-    return FoldAndEpochPruner(between_folds=wilcoxon, between_epochs=median)
+        return WilcoxonPruner(p_threshold=WILCOXON_P)
+
+
+def median_rule(settings: SearchSettings, trials: Sequence[FrozenTrial]) -> GivesUp:
+    """What judges a trial between epochs.
+
+    Args:
+        settings: Whether there is such a rule, how many complete trials it waits for, and from which fold on it judges.
+        trials: The study's; complete ones are compared with.
+    """
+    if settings.pruner == "none":
+        return lambda *_: False
+    pruner = MedianPruner(
+        n_startup_trials=settings.median_trials, n_warmup_steps=settings.warmup_folds * STEPS_PER_FOLD
+    )
+    earlier = optuna.create_study(storage=optuna.storages.InMemoryStorage(), direction="maximize")
+    for one in trials:
+        if one.state == TrialState.COMPLETE and RUNNING_SCORES in one.user_attrs:
+            scores = {
+                _step(fold, epoch): score
+                for fold, epochs in enumerate(one.user_attrs[RUNNING_SCORES])
+                for epoch, score in enumerate(epochs, start=1)
+            }
+            earlier.add_trial(create_trial(value=one.value, intermediate_values=scores))
+
+    def gives_up(fold: int, epoch: int, running: float) -> bool:
+        # Only the present score is shown: an early lucky one must not shield a trial
+        now = create_trial(state=TrialState.RUNNING, intermediate_values={_step(fold, epoch): running})
+        return pruner.prune(earlier, now)
+
+    return gives_up
+
+
+def _step(fold: int, epoch: int) -> int:
+    """Folds and epochs in the one line of steps that Optuna's pruners know."""
+    return fold * STEPS_PER_FOLD + epoch
