@@ -1,0 +1,1 @@
+"""How fast the product is, beside a straightforward implementation of the same work: `python -m tests.benchmarks`."""

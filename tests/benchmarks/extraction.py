@@ -1,0 +1,47 @@
+"""Features of a whole corpus, cold: the feature cache beside one librosa call after another."""
+
+import time
+from dataclasses import replace
+
+from ser_tune.corpora import Corpus
+from ser_tune.features import FEATURE_SETS, corpus_features
+from ser_tune.study import load_corpus
+
+from .plain import EXTRACTORS, extract_all
+from .rows import Options, Row, definition, project
+
+__all__ = ["measure"]
+
+GOAL = 1.9
+ANY_MODEL: dict[str, object] = {"model.name": "3d_acrnn"}
+MELS = {"logmelspec": 128, "logmeldeltaspec": 40}
+
+
+def measure(options: Options) -> list[Row]:
+    """Every feature set at its default settings; the recordings are in the page cache for both."""
+    corpus = _corpus(options)
+    paths = [one.path for one in corpus.utterances]
+    for path in paths:
+        path.read_bytes()
+    rows = []
+    for name, plain_extract in EXTRACTORS.items():
+        feature_set = FEATURE_SETS.get(name)
+        settings = definition({**ANY_MODEL, "features.name": name, "features.n_mels": MELS.get(name)}).config
+        times: dict[str, list[float]] = {"plain": [], "product": []}
+        for attempt in range(1 if options.quick else 3):
+            folder = options.scratch / f"{name}-{attempt}"
+            folder.mkdir()
+            started = time.perf_counter()
+            extract_all(paths, plain_extract, folder)
+            times["plain"].append(time.perf_counter() - started)
+            started = time.perf_counter()
+            corpus_features(corpus, feature_set, settings.features, folder)
+            times["product"].append(time.perf_counter() - started)
+        plain, product = min(times["plain"]), min(times["product"])
+        rows.append(Row(f"{name} of {corpus.name}", product, "s", plain=plain, ratio=plain / product, at_least=GOAL))
+    return rows
+
+
+def _corpus(options: Options) -> Corpus:
+    corpus = load_corpus(definition({**ANY_MODEL, **options.corpus}), project(options.scratch))
+    return replace(corpus, utterances=corpus.utterances[:20]) if options.quick else corpus

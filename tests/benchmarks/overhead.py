@@ -1,0 +1,115 @@
+"""What a trial costs besides training: sampling, storage, tracking, artifacts."""
+
+import itertools
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+import ser_tune.study.objective as objective
+from ser_tune.config import Value
+from ser_tune.features import Scaling
+from ser_tune.study import StudyObserver, prepare, run_study
+from ser_tune.tracking import TrackingObserver, open_tracking
+from ser_tune.training import AnyTrial, EpochReport, FittedNetwork, TrainingData, recipe_of
+
+from .rows import Options, Row, definition, project
+
+__all__ = ["measure"]
+
+MODEL = "fcn_attention"
+SETTINGS: dict[str, object] = {
+    "model.name": MODEL,
+    "features.name": "logmelspec",
+    "features.n_mels": 64,
+    "model.width": 0.25,
+    "training.epochs": 30,
+    "training.batch_size": 32,
+}
+
+
+class _Tracked(TrackingObserver):
+    """Notes when trials start."""
+
+    starts: list[float]
+
+    def trial_started(self, number: int, config: AnyTrial, sampled: Mapping[str, Value]) -> None:
+        self.starts.append(time.perf_counter())
+        super().trial_started(number, config, sampled)
+
+
+def measure(options: Options) -> list[Row]:
+    """Trials whose training takes no time, and a real epoch to compare with."""
+    trials = 3 if options.quick else 30
+    fit, spent = objective.fit, []
+    prepared = prepare(
+        definition({**options.corpus, **SETTINGS, "study.trials": trials + 1, "study.pruner": "none"}),
+        project(options.scratch),
+    )
+    client = open_tracking(project(options.scratch))
+    observer = _Tracked(client, project(options.scratch))
+    observer.starts = []
+    objective.fit = _untrained(spent)
+    try:
+        run_study(prepared, project(options.scratch), observer)
+    finally:
+        objective.fit = fit
+    per_trial = [b - a for a, b in itertools.pairwise(observer.starts)]
+    folds = len(prepared.folds)
+    overhead = statistics.median(per_trial) - statistics.median(spent) * folds
+
+    epoch = _Epoch()
+    one = definition({**options.corpus, **SETTINGS, "name": "real", "protocol.fold_limit": 1, "training.epochs": 3})
+    run_study(prepare(one.without_search(), project(options.scratch)), project(options.scratch), epoch)
+    trial = folds * 30 * min(epoch.seconds)
+    what = f"{folds} folds of 30 epochs"
+    return [
+        Row(f"overhead of a trial of {what}", overhead, "s", below=1.0),
+        Row(f"the same, of the time of {MODEL} at a quarter width", 100 * overhead / trial, "%", below=2.0),
+    ]
+
+
+class _Epoch(StudyObserver):
+    """Keeps what epochs take."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def epoch_finished(self, fold: int, report: EpochReport) -> None:
+        self.seconds.append(report.seconds)
+
+
+def _untrained(spent: list[float]) -> Callable[..., FittedNetwork]:
+    """In place of `fit`: a network of random weights with a random history."""
+    rng = np.random.default_rng(0)
+    built: dict[str, nn.Module] = {}
+
+    def fit(
+        config: AnyTrial,
+        data: TrainingData,
+        train: np.ndarray,
+        validation: np.ndarray,
+        *,
+        on_epoch: Callable[[EpochReport], None],
+        aggregation: str,
+        **_: Any,
+    ) -> FittedNetwork:
+        started = time.perf_counter()
+        recipe = recipe_of(config, data.emotions, aggregation)
+        network = built.setdefault(config.model.model_dump_json(), recipe.build_network())
+        scores = np.log(rng.dirichlet(np.ones(len(data.emotions)), len(validation))).astype(np.float32)
+        shape = data.features.frames.shape[1:]
+        scaling = Scaling(shift=np.zeros(shape, np.float32), spread=np.ones(shape, np.float32))
+        history = [
+            EpochReport(number, 1.0, 1e-3, 1.0, validation_loss=1.0, validation_uar=rng.uniform(), validation_wa=0.5)
+            for number in range(1, config.training.epochs + 1)
+        ]
+        spent.append(time.perf_counter() - started)
+        for report in history:
+            on_epoch(report)
+        return FittedNetwork(network, scaling, config.training.epochs, tuple(history), scores)
+
+    return fit

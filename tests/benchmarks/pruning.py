@@ -1,0 +1,68 @@
+"""What pruning saves, and whether it costs anything: one sequence of proposals with and without it."""
+
+from ser_tune.study import StudyObserver, TrialOutcome, prepare, run_study
+from ser_tune.training import EpochReport
+
+from .rows import Options, Row, definition, project
+
+__all__ = ["measure"]
+
+SETTINGS: dict[str, object] = {
+    "model.name": "fcn_attention",
+    "features.name": "logmelspec",
+    "features.n_mels": 64,
+    "features.hop_s": 0.02,
+    "segments.frames": 128,
+    "model.width": 0.125,
+    "training.epochs": 8,
+    # Proposals that do not depend on scores are the same in both studies
+    "study.sampler": "random",
+}
+
+
+class _Counting(StudyObserver):
+    """Counts epochs, and keeps the best complete trial."""
+
+    def __init__(self) -> None:
+        self.epochs = 0
+        self.best: TrialOutcome | None = None
+
+    def epoch_finished(self, fold: int, report: EpochReport) -> None:
+        self.epochs += 1
+
+    def trial_finished(self, outcome: TrialOutcome) -> None:
+        if outcome.state == "COMPLETE" and (self.best is None or _uar(outcome) > _uar(self.best)):
+            self.best = outcome
+
+
+def _uar(outcome: TrialOutcome) -> float:
+    assert outcome.scores is not None
+    return outcome.scores.uar
+
+
+def measure(options: Options) -> list[Row]:
+    """Epochs trained, as folds of full length, and the best validation UAR of either study."""
+    found = {}
+    for pruner in ("none", "wilcoxon"):
+        flags = {**options.corpus, **SETTINGS, "study.pruner": pruner, "study.trials": 3 if options.quick else 24}
+        if options.quick:
+            flags |= {"training.epochs": 1, "protocol.folds": 3}
+        prepared = prepare(definition({**flags, "name": pruner}), project(options.scratch))
+        found[pruner] = _Counting()
+        run_study(prepared, project(options.scratch), found[pruner])
+    without, pruned = found["none"], found["wilcoxon"]
+    assert without.best is not None
+    assert without.best.scores is not None
+    assert pruned.best is not None
+    interval = without.best.scores.uar_interval
+    share = 100 * pruned.epochs / without.epochs
+    return [
+        Row("training that pruning leaves", share, "%", plain=100.0, below=50.0),
+        Row(
+            f"best validation UAR (without pruning {interval.low:.3f} to {interval.high:.3f})",
+            _uar(pruned.best),
+            "",
+            plain=_uar(without.best),
+            at_least=interval.low,
+        ),
+    ]

@@ -1,0 +1,111 @@
+"""How long a person waits: for a study's first step, for the command line, for a model and its answer."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from ser_tune.features import FEATURE_SETS, Scaling
+from ser_tune.prediction import Predictor
+from ser_tune.registry import load_model
+from ser_tune.tracking import experiment_of, log_predictor, open_tracking
+from ser_tune.training import recipe_of
+
+from .rows import Options, Row, definition, project
+
+__all__ = ["measure"]
+
+COMMAND = "from ser_tune.cli import main; main()"
+FIRST_STEP = Path(__file__).with_name("first_step.py")
+MODELS = ("3d_acrnn", "alex_net", "fcn_attention")
+
+
+def measure(options: Options) -> list[Row]:
+    """A second study, `--help`, `models`, and registered models by name."""
+    return [_second_study(options), *_models(options), *_commands(options)]
+
+
+def _second_study(options: Options) -> Row:
+    """Full width, because building a large network is part of starting."""
+    corpus = [] if options.data is None else ["--corpus", "emodb", "--data", str(options.data)]
+    width = 0.1 if options.quick else 1.0
+    args = ["train", "--model", "3d_acrnn", *corpus, "--set", f"model.width={width}"]
+    taken = []
+    for number in range(2 if options.quick else 4):
+        command = [
+            sys.executable,
+            str(FIRST_STEP),
+            str(options.scratch / "modules"),
+            *args,
+            "--name",
+            f"study-{number}",
+        ]
+        told = _run(command, options.scratch)
+        taken.append(float(told.strip().rpartition("\n")[2]))
+    return Row("second study, start to first step, imports apart", min(taken[1:]), "s", below=1.0)
+
+
+def _commands(options: Options) -> list[Row]:
+    rows = []
+    for arguments, goal in ((["--help"], 0.5), (["models"], 3.0)):
+        taken = []
+        for _ in range(1 if options.quick else 5):
+            started = time.perf_counter()
+            _run([sys.executable, "-c", COMMAND, *arguments], options.scratch)
+            taken.append(time.perf_counter() - started)
+        rows.append(Row(f"ser-tune {arguments[0]}", min(taken), "s", below=goal))
+    return rows
+
+
+def _run(command: list[str], root: Path) -> str:
+    environment = os.environ | {"SER_TUNE_ROOT": str(root), "SER_TUNE_CACHE": str(root / ".cache")}
+    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+
+
+def _models(options: Options) -> list[Row]:
+    """Networks of random weights: what they say does not change how long they take."""
+    here = project(options.scratch)
+    client = open_tracking(here)
+    experiment = experiment_of(client, here, "benchmark")
+    speech = 0.1 * np.random.default_rng(0).standard_normal(48_000)
+    rows = []
+    for model in MODELS:
+        width = 0.1 if options.quick else 1.0
+        config = definition({"corpus.name": "emodb", "model.name": model, "model.width": width}).trial({})
+        recipe = recipe_of(config, tuple("abcdefg"), "mean_log_softmax")
+        for count, load_goal, predict_goal in ((1, 2.0, 30.0), (10, None, None)):
+            name = f"{model}-{count}"
+            networks = [recipe.build_network() for _ in range(count)]
+            feature_set = FEATURE_SETS.get(recipe.features.name)
+            shape = (feature_set.channels, feature_set.bands(recipe.features))
+            scaling = Scaling(shift=np.zeros(shape, np.float32), spread=np.ones(shape, np.float32))
+            run = client.create_run(experiment)
+            model_id = log_predictor(
+                client,
+                Predictor(recipe, networks, [scaling] * count),
+                experiment_id=experiment,
+                run_id=run.info.run_id,
+                name="model",
+                tags={},
+            )
+            client.create_registered_model(name)
+            client.create_model_version(name, source=f"models:/{model_id}", model_id=model_id)
+            client.set_registered_model_alias(name, "champion", "1")
+            load_model(name, tracking_uri=here.tracking_uri)  # the imports
+            loading, answering = [], []
+            for _ in range(1 if options.quick else 5):
+                started = time.perf_counter()
+                loaded = load_model(name, tracking_uri=here.tracking_uri)
+                loading.append(time.perf_counter() - started)
+                loaded.predict([speech], sample_rate_hz=16_000)
+                for _ in range(5):
+                    started = time.perf_counter()
+                    loaded.predict([speech], sample_rate_hz=16_000)
+                    answering.append(time.perf_counter() - started)
+            what = f"{model}, {count} network{'s' if count > 1 else ''}"
+            rows.append(Row(f"load_model: {what}", min(loading), "s", below=load_goal))
+            rows.append(Row(f"one utterance of 3 s: {what}", 1000 * min(answering), "ms", below=predict_goal))
+    return rows

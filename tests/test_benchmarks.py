@@ -1,0 +1,28 @@
+"""The benchmarks run; how fast the product is, they say on an idle machine."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.slow
+def test_every_benchmark_runs_and_writes_its_numbers(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.benchmarks", "--quick", "--json", str(tmp_path / "out.json")]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    written = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert list(written["rows"]) == ["training", "extraction", "starting", "overhead", "pruning", "memory"]
+    for name, rows in written["rows"].items():
+        assert name in told
+        assert rows
+        for row in rows:
+            assert row["product"] > 0, row
+
+
+def test_an_unknown_benchmark_is_refused() -> None:
+    command = [sys.executable, "-m", "tests.benchmarks", "nothing"]
+    told = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert told.returncode == 2
+    assert "no benchmark 'nothing'; there are: training," in " ".join(told.stderr.split())
