@@ -134,16 +134,43 @@ class TrainingSettings(Settings):
     """Segments in one step."""
     schedule: Literal["constant", "cosine", "one_cycle"] = "one_cycle"
     """Learning rate over the steps; one_cycle rises for 30 % of them (Smith 2018, arXiv 1708.07120)."""
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Fraction of the steps in which the learning rate first rises linearly to its peak, before a constant or cosine
+    schedule begins (Goyal et al. 2017, arXiv 1706.02677); one_cycle has a rise of its own."""
     gradient_clip_norm: Annotated[float, Field(ge=0, le=1000)] = 5.0
     """Largest norm of the gradient; longer ones are scaled down. 0 switches it off."""
     patience: Annotated[int, Field(ge=0, le=1000)] = 0
-    """Stop a fold after so many epochs without a better validation UAR, or an equal one at less loss; 0 never stops."""
-    selection: Literal["best_validation_uar", "last"] = "best_validation_uar"
-    """Which epoch's network a fold keeps. Test speakers have no say in it."""
+    """Stop a fold after so many epochs without a better one by `selection`, which for last is as for
+    best_validation_uar; 0 never stops."""
+    selection: Literal["best_validation_uar", "best_validation_loss", "smoothed_validation_uar", "last"] = (
+        "best_validation_uar"
+    )
+    """Which epoch's network a fold keeps: that of the highest validation UAR (of equal ones, the least loss), of the
+    least validation loss, of the highest mean UAR over an epoch and the two before it (fewer at the start; of equal
+    ones, the least mean loss), or the last. The score is the kept epoch's own UAR. Test speakers have no say in it."""
+    averaging: Literal["none", "ema", "swa"] = "none"
+    """Judge and keep an average of the weights instead of the last step's: ema, an exponential moving average over
+    the steps (Polyak, Juditsky 1992, SIAM J. Control Optim. 30(4)), or swa, the mean of epoch-end weights (Izmailov et
+    al. 2018, arXiv 1803.05407). Batch norm's statistics are measured again over the training segments."""
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    """EMA: what the average keeps of itself at every step. After n steps it keeps (1 + n) / (10 + n) at most, so that
+    the first random weights are soon forgotten."""
+    swa_start: Annotated[float, Field(ge=0, lt=1)] = 0.75
+    """SWA: fraction of `epochs` after which weights are averaged. Earlier epochs are kept only if none later comes, and
+    patience does not count them. A constant schedule suits it: where the rate falls to 0, weights hardly differ."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Arithmetic of training; auto measures on this device. Evaluation is always float32."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train; auto takes CUDA, then MPS, then the CPU."""
+
+    @model_validator(mode="after")
+    def _one_warmup(self) -> "TrainingSettings":
+        if self.warmup and self.schedule == "one_cycle":
+            raise ValueError(
+                f"training.warmup is {self.warmup:g}, but training.schedule one_cycle has a warm-up of its own; leave "
+                "warmup 0, or make schedule constant or cosine"
+            )
+        return self
 
 
 ModelT = TypeVar("ModelT", bound=ModelSettings, covariant=True)

@@ -153,14 +153,10 @@ class Objective:
     def _train(self, config: AnyTrial, fold: Fold, trial: optuna.Trial, finished: Sequence[FoldOutcome]) -> FoldOutcome:
         """Train one fold, reporting to the pruner as it goes."""
         earlier = [_kept(one.fitted).validation_uar for one in finished]
-        keeps_best = config.training.selection == "best_validation_uar"
-        best = 0.0
 
         def on_epoch(report: EpochReport) -> None:
-            nonlocal best
             self._observer.epoch_finished(fold.number, report)
-            best = max(best, report.validation_uar) if keeps_best else report.validation_uar
-            running = float(np.mean([*earlier, best]))
+            running = float(np.mean([*earlier, report.kept_uar]))
             trial.report(running, step_of(fold.number, report.epoch))
             if trial.should_prune():
                 raise optuna.TrialPruned(
