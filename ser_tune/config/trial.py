@@ -132,6 +132,9 @@ class TrainingSettings(Settings):
     """Passes over the training speakers, at most."""
     batch_size: Annotated[int, Field(ge=2, le=1024), Choice((16, 32, 64))] = 32
     """Segments in one step."""
+    sampling: Literal["shuffle", "oversample"] = "shuffle"
+    """Which segments an epoch reads: shuffle, each once; oversample, as many, drawn with replacement so that all
+    classes are equally frequent (Buda et al. 2018, arXiv 1710.05381)."""
     schedule: Literal["constant", "cosine", "one_cycle"] = "one_cycle"
     """Learning rate over the steps; one_cycle rises for 30 % of them (Smith 2018, arXiv 1708.07120)."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -22,6 +22,7 @@ from .averaging import WeightAverage
 from .epochs import Contest, EpochReport, judged
 from .losses import LOSSES
 from .optimization import build_optimizer, build_schedule
+from .order import drawn_counts, epoch_order
 from .statistics import AnyTrial, TrainingData, fold_statistics
 
 __all__ = ["FittedNetwork", "fit", "fold_seed", "recipe_of"]
@@ -95,8 +96,9 @@ def fit(
     scalings = (statistics.scalings, statistics.scaling_number)
     reader = recipe.reader(data.features, train, *scalings, overlap=True)
     held_out = recipe.reader(data.features, validation, *scalings, overlap=False) if len(validation) else None
-    labels = torch.from_numpy(data.labels[train][reader.plan.utterance]).to(device)
-    counts = torch.from_numpy(statistics.class_counts).to(device).float()
+    classes = data.labels[train][reader.plan.utterance]
+    labels = torch.from_numpy(classes).to(device)
+    counts = torch.from_numpy(drawn_counts(statistics.class_counts, settings.sampling)).to(device).float()
     loss_function = LOSSES.get(config.loss.name).build(config.loss, counts)
     mix = mixer(config.augmentation, len(data.emotions))
 
@@ -114,7 +116,7 @@ def fit(
         network.train()
         total = torch.zeros((), device=device)
         # Near-equal batches: a last batch of one segment would break batch norm
-        for batch in np.array_split(shuffle.permutation(len(reader)), batches):
+        for batch in np.array_split(epoch_order(classes, settings.sampling, shuffle), batches):
             inputs, target = reader.gather(batch), labels[torch.from_numpy(batch).to(device, non_blocking=True)]
             if config.augmentation.specaugment:
                 segments, *lengths = inputs

@@ -48,7 +48,7 @@ def test_test_utterances_never_reach_the_objective(
 
 
 def test_the_pruner_is_told_of_the_score_that_the_folds_would_have(run: Run, recorder: Any, project: Project) -> None:
-    assert run(1, **{"training.epochs": 3, "training.selection": "smoothed_validation_uar"}).complete == 1
+    assert run(1, **{"training.epochs": 2, "training.selection": "smoothed_validation_uar"}).complete == 1
     storage = optuna.storages.RDBStorage(project.storage_url, skip_compatibility_check=True)  # which takes long
     (trial,) = optuna.load_study(study_name="one", storage=storage).trials
     scores: list[float] = []
