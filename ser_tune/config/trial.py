@@ -64,24 +64,32 @@ class SegmentSettings(Settings):
     """Length T of a segment in frames; a shorter utterance, or its last block, is padded to T. none: every utterance
     is one segment of its own length, which only some architectures take; one too short for them is padded."""
     hop_frames: Annotated[int, Field(ge=1, le=3000)] | None = None
-    """Step between training segments in frames; none means T, no overlap. Evaluation never overlaps."""
+    """Step between training segments in frames; none means T, no overlap."""
+    evaluation_hop_frames: Annotated[int, Field(ge=1, le=3000)] | None = None
+    """Step between the segments that validation, test and prediction read; none means T, no overlap."""
     padding: Literal["zero", "edge", "floor", "wrap"] = "zero"
     """What fills a short segment: zeros, the last frame, the utterance's minimum, or the utterance again."""
     last_block: Literal["pad", "overlap"] = "pad"
     """Whether the last block is padded, or starts early enough to be full."""
+    crop: Literal["fixed", "random"] = "fixed"
+    """Where training segments start: fixed, every hop; random, in every epoch somewhere else in their utterance, and as
+    many as ever. Evaluation's are fixed."""
 
     @model_validator(mode="after")
     def _whole_utterances_are_not_cut(self) -> "SegmentSettings":
-        if self.frames is None and self.hop_frames is not None:
-            raise ValueError(
-                f"segments.hop_frames is {self.hop_frames}, but segments.frames none leaves utterances whole; leave "
-                "hop_frames none, or give frames a number"
-            )
-        if self.frames is None and self.last_block != "pad":
-            raise ValueError(
-                f"segments.last_block is {self.last_block}, but segments.frames none leaves utterances whole; leave "
-                "last_block pad, or give frames a number"
-            )
+        if self.frames is not None:
+            return self
+        for name, value, whole in (
+            ("hop_frames", self.hop_frames, None),
+            ("evaluation_hop_frames", self.evaluation_hop_frames, None),
+            ("last_block", self.last_block, "pad"),
+            ("crop", self.crop, "fixed"),
+        ):
+            if value != whole:
+                raise ValueError(
+                    f"segments.{name} is {value}, but segments.frames none leaves utterances whole; leave "
+                    f"{name} {whole or 'none'}, or give frames a number"
+                )
         return self
 
 
@@ -110,6 +118,11 @@ class AugmentationSettings(Settings):
     """Train on convex combinations of two segments and their labels (Zhang et al. 2018, arXiv 1710.09412)."""
     mixup_alpha: Annotated[float, Field(gt=0, le=10)] = 0.2
     """Mixup: both parameters of the beta distribution that the weight is drawn from."""
+    mixup_per_sample: bool = False
+    """Mixup: draw a weight for every segment of a batch, instead of one for all."""
+    mixup_dominant: bool = False
+    """Mixup: a weight λ becomes max(λ, 1 - λ), so that a mixture is mostly its first segment (as in MixMatch, Berthelot
+    et al. 2019, arXiv 1905.02249)."""
 
 
 class OptimizerSettings(Settings):

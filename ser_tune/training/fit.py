@@ -108,12 +108,14 @@ def fit(
     average = WeightAverage(network, settings)
     # Of the average's batch norms: mixed as training's batches are, and the same in every epoch
     mixed = np.array_split(np.random.default_rng(seed).permutation(len(reader)), batches)
+    crops = shuffle.spawn(1)[0]  # of its own, so that random starts leave the order of segments as it is
     history: list[EpochReport] = []
     contest, kept, kept_scores = Contest(settings.selection), {}, np.empty((0, len(data.emotions)))
 
     for epoch in range(1, settings.epochs + 1):
         started = time.perf_counter()
         network.train()
+        reader.crop(crops)
         total = torch.zeros((), device=device)
         # Near-equal batches: a last batch of one segment would break batch norm
         for batch in np.array_split(epoch_order(classes, settings.sampling, shuffle), batches):

@@ -10,7 +10,7 @@ import torch
 
 from ser_tune.config import NormalisationSettings
 from ser_tune.errors import NonFiniteLossError
-from ser_tune.prediction import Predictor
+from ser_tune.prediction import Predictor, SegmentReader
 from ser_tune.training import AnyTrial, EpochReport, FittedNetwork, TrainingData, fit, fold_seed, recipe_of
 
 Config = Callable[..., AnyTrial]
@@ -281,10 +281,53 @@ def test_weight_decay_leaves_norms_and_biases_alone(config: Config, data: Traini
 
 def test_mixup_and_specaugment_take_part_in_training_only(config: Config, data: TrainingData) -> None:
     plain = _fit(config(training__epochs=1), data)
-    for changes in ({"augmentation__mixup": True}, {"augmentation__specaugment": True}):
+    for changes in (
+        {"augmentation__mixup": True},
+        {"augmentation__mixup": True, "augmentation__mixup_per_sample": True},
+        {"augmentation__mixup": True, "augmentation__mixup_dominant": True},
+        {"augmentation__specaugment": True},
+    ):
         augmented = _fit(config(training__epochs=1, **changes), data)
         assert augmented.history[0].train_loss != plain.history[0].train_loss
         assert math.isfinite(augmented.history[0].validation_loss)
+
+
+def test_random_crops_are_of_training_only_and_differ_between_epochs(
+    config: Config, data: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts: dict[str, list[list[int]]] = {"fixed": [], "random": []}
+    original = SegmentReader.gather
+
+    def spy(reader: SegmentReader, which: np.ndarray) -> tuple[torch.Tensor, ...]:
+        side = starts[crop] if reader.plan.utterance.max() == 11 else judged
+        side.append([int(one) for one in reader.plan.start[np.sort(which)]])
+        return original(reader, which)
+
+    monkeypatch.setattr(SegmentReader, "gather", spy)
+    for crop in starts:
+        judged: list[list[int]] = []
+        # A batch is an epoch
+        _fit(config(segments__crop=crop, segments__frames=20, training__batch_size=1024), data)
+        assert len({tuple(one) for one in judged}) == 1
+    assert len({tuple(one) for one in starts["fixed"]}) == 1
+    assert len({tuple(one) for one in starts["random"]}) == 3
+    assert {len(one) for one in starts["random"]} == {len(one) for one in starts["fixed"]}
+
+
+def test_random_crops_repeat_with_the_seed_and_learn(config: Config, data: TrainingData) -> None:
+    wanted = config(segments__crop="random", training__epochs=2)
+    first, second, other = _fit(wanted, data), _fit(wanted, data), _fit(config(training__epochs=2), data)
+    assert _timeless(first) == _timeless(second)
+    assert _timeless(first) != _timeless(other)
+    assert first.history[1].train_loss < first.history[0].train_loss
+
+
+def test_overlapping_evaluation_segments_change_what_is_judged_but_not_training(
+    config: Config, data: TrainingData
+) -> None:
+    plain, overlapping = (_fit(config(segments__evaluation_hop_frames=hop), data) for hop in (None, 4))
+    assert [one.train_loss for one in plain.history] == [one.train_loss for one in overlapping.history]
+    assert plain.history[0].validation_loss != overlapping.history[0].validation_loss
 
 
 def test_mixup_learns_too(config: Config, data: TrainingData) -> None:
