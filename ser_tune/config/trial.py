@@ -73,7 +73,7 @@ class SegmentSettings(Settings):
     """Whether the last block is padded, or starts early enough to be full."""
     crop: Literal["fixed", "random"] = "fixed"
     """Where training segments start: fixed, every hop; random, in every epoch somewhere else in their utterance, and as
-    many as ever. Evaluation's are fixed."""
+    many as ever. Those of evaluation and of an export are fixed."""
 
     @model_validator(mode="after")
     def _whole_utterances_are_not_cut(self) -> "SegmentSettings":

@@ -132,6 +132,35 @@ def test_who_validates_or_is_tested_changes_nothing_of_the_training(
         assert first.scaling is second.scaling is None
 
 
+EVERYTHING: dict[str, object] = {
+    "model__dropout": 0.3,
+    "segments__crop": "random",
+    "segments__evaluation_hop_frames": 6,
+    "augmentation__mixup": True,
+    "augmentation__mixup_per_sample": True,
+    "augmentation__mixup_dominant": True,
+    "loss__class_weighting": "effective_number",
+    "training__sampling": "oversample",
+    "training__schedule": "cosine",
+    "training__warmup": 0.3,
+    "training__selection": "smoothed_validation_uar",
+}
+
+
+@pytest.mark.parametrize("averaging", ["ema", "swa"])
+def test_all_techniques_together_repeat_and_know_nothing_of_those_held_out(
+    config: Config, data: TrainingData, make_data: MakeData, averaging: str
+) -> None:
+    wanted = config(training__averaging=averaging, **EVERYTHING)
+    first, second = _fit(wanted, data), _fit(wanted, data)
+    assert _timeless(first) == _timeless(second)
+    np.testing.assert_array_equal(first.validation, second.validation)
+    last = config(**EVERYTHING | {"training__averaging": averaging, "training__selection": "last"})
+    one, other = (_fit(last, made) for made in (data, _changed(data, make_data, np.arange(12, 24))))
+    assert one.history[-1].validation_loss != other.history[-1].validation_loss
+    torch.testing.assert_close(one.network.state_dict(), other.network.state_dict(), rtol=0, atol=0)
+
+
 def test_the_scaling_is_of_the_training_speakers_frames(config: Config, data: TrainingData) -> None:
     fitted = _fit(config(training__epochs=1), data)
     frames = data.features.frames.numpy()[: data.features.offsets[12]]
