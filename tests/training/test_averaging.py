@@ -123,3 +123,22 @@ def test_an_epoch_without_an_average_is_not_kept_where_one_has_it(config: Config
     assert max(fitted.history, key=lambda one: (one.validation_uar, -one.validation_loss)).epoch <= 4
     assert fitted.epoch > 4
     assert [one.kept_uar for one in fitted.history[:4]] == [one.validation_uar for one in fitted.history[:4]]
+
+
+def test_averages_are_steadier_than_the_network_that_is_trained(config: Config, data: TrainingData) -> None:
+    largest_step = {}
+    for averaging in ("none", "ema", "swa"):
+        wanted = config(
+            segments__last_block="overlap",
+            optimizer__learning_rate=0.03,
+            training__averaging=averaging,
+            training__swa_start=0.4,
+            training__schedule="constant",
+            training__epochs=10,
+            training__batch_size=4,
+        )
+        fitted = fit(wanted, data, TRAIN, np.arange(12, 24), seed=1, aggregation="mean_log_softmax")
+        losses = [report.validation_loss for report in fitted.history[5:]]
+        largest_step[averaging] = float(np.abs(np.diff(losses)).max())
+    assert largest_step["ema"] < 0.4 * largest_step["none"]
+    assert largest_step["swa"] < 0.4 * largest_step["none"]

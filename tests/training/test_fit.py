@@ -144,6 +144,7 @@ EVERYTHING: dict[str, object] = {
     "training__schedule": "cosine",
     "training__warmup": 0.3,
     "training__selection": "smoothed_validation_uar",
+    "training__epochs": 2,
 }
 
 
@@ -275,6 +276,14 @@ def test_every_schedule_and_optimizer_trains(config: Config, data: TrainingData,
     else:
         assert rates[0] > rates[1] > rates[2]
         assert rates[2] < 0.001
+
+
+def test_a_warmup_ends_after_its_fraction_of_the_epochs(config: Config, data: TrainingData) -> None:
+    fitted = _fit(config(training__schedule="constant", training__warmup=0.5, training__epochs=4), data)
+    rates = [report.learning_rate for report in fitted.history]
+    assert rates[0] == pytest.approx(0.005, abs=0.001)
+    assert rates[1:] == pytest.approx([0.01] * 3, rel=0.15)
+    assert rates[2:] == pytest.approx([0.01] * 2)
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
