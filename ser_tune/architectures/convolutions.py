@@ -90,7 +90,6 @@ def masked_batch_norm(norm: nn.BatchNorm2d, maps: Tensor, lengths: Tensor) -> Te
     if not norm.training:
         normalised: Tensor = norm(maps)
         return normalised
-    assert norm.momentum is not None
     assert norm.running_mean is not None
     assert norm.running_var is not None
     assert norm.num_batches_tracked is not None
@@ -101,8 +100,9 @@ def masked_batch_norm(norm: nn.BatchNorm2d, maps: Tensor, lengths: Tensor) -> Te
     variance = (centred * real).square().sum(dim=(0, 2, 3), keepdim=True) / count
     with torch.no_grad():
         norm.num_batches_tracked += 1
-        norm.running_mean.lerp_(mean.flatten(), norm.momentum)
-        norm.running_var.lerp_(variance.flatten() * count / (count - 1), norm.momentum)
+        momentum = 1 / float(norm.num_batches_tracked) if norm.momentum is None else norm.momentum
+        norm.running_mean.lerp_(mean.flatten(), momentum)
+        norm.running_var.lerp_(variance.flatten() * count / (count - 1), momentum)
     factor = norm.weight[:, None, None] * torch.rsqrt(variance + norm.eps)
     return (centred * factor + norm.bias[:, None, None]).to(maps.dtype)
 

@@ -38,8 +38,10 @@ class ProtocolSettings(Settings):
     """Keep only these speaking styles, such as iemocap's improvised and scripted; none means those of the task."""
     merge: tuple[Annotated[str, Field(pattern=r"^[^=]+=[^=]+$")], ...] | None = None
     """Emotions that count as another, such as excitement=happiness; none means as the task has it."""
-    aggregation: Literal["mean_log_softmax", "mean_probability"] = "mean_log_softmax"
-    """How the predictions of an utterance's segments become the utterance's."""
+    aggregation: Literal["mean_log_softmax", "mean_probability", "maximum", "confidence"] = "mean_log_softmax"
+    """How the predictions of an utterance's segments become the utterance's: the mean of log probabilities or of
+    probabilities, the largest probability of each class (Kittler et al. 1998, IEEE TPAMI 20(3)), or the mean of
+    probabilities weighted by the softmax of negative entropies, so that certain segments count more."""
 
     @field_validator("holdout", "emotions", "styles", "merge")
     @classmethod

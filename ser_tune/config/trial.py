@@ -64,24 +64,32 @@ class SegmentSettings(Settings):
     """Length T of a segment in frames; a shorter utterance, or its last block, is padded to T. none: every utterance
     is one segment of its own length, which only some architectures take; one too short for them is padded."""
     hop_frames: Annotated[int, Field(ge=1, le=3000)] | None = None
-    """Step between training segments in frames; none means T, no overlap. Evaluation never overlaps."""
+    """Step between training segments in frames; none means T, no overlap."""
+    evaluation_hop_frames: Annotated[int, Field(ge=1, le=3000)] | None = None
+    """Step between the segments that validation, test and prediction read; none means T, no overlap."""
     padding: Literal["zero", "edge", "floor", "wrap"] = "zero"
     """What fills a short segment: zeros, the last frame, the utterance's minimum, or the utterance again."""
     last_block: Literal["pad", "overlap"] = "pad"
     """Whether the last block is padded, or starts early enough to be full."""
+    crop: Literal["fixed", "random"] = "fixed"
+    """Where training segments start: fixed, every hop; random, in every epoch somewhere else in their utterance, and as
+    many as ever. Those of evaluation and of an export are fixed."""
 
     @model_validator(mode="after")
     def _whole_utterances_are_not_cut(self) -> "SegmentSettings":
-        if self.frames is None and self.hop_frames is not None:
-            raise ValueError(
-                f"segments.hop_frames is {self.hop_frames}, but segments.frames none leaves utterances whole; leave "
-                "hop_frames none, or give frames a number"
-            )
-        if self.frames is None and self.last_block != "pad":
-            raise ValueError(
-                f"segments.last_block is {self.last_block}, but segments.frames none leaves utterances whole; leave "
-                "last_block pad, or give frames a number"
-            )
+        if self.frames is not None:
+            return self
+        for name, value, whole in (
+            ("hop_frames", self.hop_frames, None),
+            ("evaluation_hop_frames", self.evaluation_hop_frames, None),
+            ("last_block", self.last_block, "pad"),
+            ("crop", self.crop, "fixed"),
+        ):
+            if value != whole:
+                raise ValueError(
+                    f"segments.{name} is {value}, but segments.frames none leaves utterances whole; leave "
+                    f"{name} {whole or 'none'}, or give frames a number"
+                )
         return self
 
 
@@ -110,6 +118,11 @@ class AugmentationSettings(Settings):
     """Train on convex combinations of two segments and their labels (Zhang et al. 2018, arXiv 1710.09412)."""
     mixup_alpha: Annotated[float, Field(gt=0, le=10)] = 0.2
     """Mixup: both parameters of the beta distribution that the weight is drawn from."""
+    mixup_per_sample: bool = False
+    """Mixup: draw a weight for every segment of a batch, instead of one for all."""
+    mixup_dominant: bool = False
+    """Mixup: a weight λ becomes max(λ, 1 - λ), so that a mixture is mostly its first segment (as in MixMatch, Berthelot
+    et al. 2019, arXiv 1905.02249)."""
 
 
 class OptimizerSettings(Settings):
@@ -132,18 +145,48 @@ class TrainingSettings(Settings):
     """Passes over the training speakers, at most."""
     batch_size: Annotated[int, Field(ge=2, le=1024), Choice((16, 32, 64))] = 32
     """Segments in one step."""
+    sampling: Literal["shuffle", "oversample"] = "shuffle"
+    """Which segments an epoch reads: shuffle, each once; oversample, as many, drawn with replacement so that all
+    classes are equally frequent (Buda et al. 2018, arXiv 1710.05381)."""
     schedule: Literal["constant", "cosine", "one_cycle"] = "one_cycle"
     """Learning rate over the steps; one_cycle rises for 30 % of them (Smith 2018, arXiv 1708.07120)."""
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Fraction of the steps in which the learning rate first rises linearly to its peak, before a constant or cosine
+    schedule begins (Goyal et al. 2017, arXiv 1706.02677); one_cycle has a rise of its own."""
     gradient_clip_norm: Annotated[float, Field(ge=0, le=1000)] = 5.0
     """Largest norm of the gradient; longer ones are scaled down. 0 switches it off."""
     patience: Annotated[int, Field(ge=0, le=1000)] = 0
-    """Stop a fold after so many epochs without a better validation UAR, or an equal one at less loss; 0 never stops."""
-    selection: Literal["best_validation_uar", "last"] = "best_validation_uar"
-    """Which epoch's network a fold keeps. Test speakers have no say in it."""
+    """Stop a fold after so many epochs without a better one by `selection`, which for last is as for
+    best_validation_uar; 0 never stops."""
+    selection: Literal["best_validation_uar", "best_validation_loss", "smoothed_validation_uar", "last"] = (
+        "best_validation_uar"
+    )
+    """Which epoch's network a fold keeps: that of the highest validation UAR (of equal ones, the least loss), of the
+    least validation loss, of the highest mean UAR over an epoch and the two before it (fewer at the start; of equal
+    ones, the least mean loss), or the last. The score is the kept epoch's own UAR. Test speakers have no say in it."""
+    averaging: Literal["none", "ema", "swa"] = "none"
+    """Judge and keep an average of the weights instead of the last step's: ema, an exponential moving average over
+    the steps (Polyak, Juditsky 1992, SIAM J. Control Optim. 30(4)), or swa, the mean of epoch-end weights (Izmailov et
+    al. 2018, arXiv 1803.05407). Batch norm's statistics are measured again over the training segments."""
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    """EMA: what the average keeps of itself at every step. After n steps it keeps (1 + n) / (10 + n) at most, so that
+    the first random weights are soon forgotten."""
+    swa_start: Annotated[float, Field(ge=0, lt=1)] = 0.75
+    """SWA: fraction of `epochs` after which weights are averaged. Earlier epochs are kept only if none later comes, and
+    patience does not count them. A constant schedule suits it: where the rate falls to 0, weights hardly differ."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Arithmetic of training; auto measures on this device. Evaluation is always float32."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train; auto takes CUDA, then MPS, then the CPU."""
+
+    @model_validator(mode="after")
+    def _one_warmup(self) -> "TrainingSettings":
+        if self.warmup and self.schedule == "one_cycle":
+            raise ValueError(
+                f"training.warmup is {self.warmup:g}, but training.schedule one_cycle has a warm-up of its own; leave "
+                "warmup 0, or make schedule constant or cosine"
+            )
+        return self
 
 
 ModelT = TypeVar("ModelT", bound=ModelSettings, covariant=True)

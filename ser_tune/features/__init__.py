@@ -7,7 +7,7 @@ from ..components import Catalogue
 from .base import FeatureSet
 from .export import SpeakerSegments, refuse_whole_utterances, segments_by_speaker, write_export
 from .normalisation import Moments, Scaling
-from .segments import SegmentPlan, frame_numbers, plan_segments
+from .segments import SegmentPlan, frame_numbers, plan_segments, random_crops
 from .store import FeatureStore, Progress, corpus_features
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "corpus_features",
     "frame_numbers",
     "plan_segments",
+    "random_crops",
     "refuse_whole_utterances",
     "segments_by_speaker",
     "write_export",

@@ -1,12 +1,12 @@
 """Cutting utterances into segments, as arithmetic on frame numbers: features are stored whole and cut when read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..config import SegmentSettings
 
-__all__ = ["SegmentPlan", "frame_numbers", "plan_segments"]
+__all__ = ["SegmentPlan", "frame_numbers", "plan_segments", "random_crops"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def plan_segments(lengths: np.ndarray, settings: SegmentSettings, *, overlap: bo
     Args:
         lengths: Frames of each utterance, shape (U,).
         settings: T, the hop, and what to do with the last block.
-        overlap: Whether to step by the training hop; otherwise by T.
+        overlap: Whether to step by the training hop; otherwise by that of evaluation.
 
     Returns:
         The segments, utterance by utterance.
@@ -39,7 +39,7 @@ def plan_segments(lengths: np.ndarray, settings: SegmentSettings, *, overlap: bo
     frames = settings.frames
     if frames is None:
         return SegmentPlan(utterance=np.arange(len(lengths)), start=np.zeros_like(lengths), length=lengths)
-    hop = min(settings.hop_frames or frames, frames) if overlap else frames
+    hop = min((settings.hop_frames if overlap else settings.evaluation_hop_frames) or frames, frames)
     counts = 1 + -(-np.maximum(lengths - frames, 0) // hop)
     utterance = np.repeat(np.arange(len(lengths)), counts)
     number = np.arange(len(utterance)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -48,6 +48,17 @@ def plan_segments(lengths: np.ndarray, settings: SegmentSettings, *, overlap: bo
     if settings.last_block == "overlap":
         start = np.minimum(start, np.maximum(length - frames, 0))
     return SegmentPlan(utterance=utterance, start=start, length=length)
+
+
+def random_crops(plan: SegmentPlan, frames: int, rng: np.random.Generator) -> SegmentPlan:
+    """As many segments of every utterance, from random starts between its first frame and the last that leaves T.
+
+    Args:
+        plan: All segments; one of an utterance that is not longer than T keeps its start, 0.
+        frames: T.
+        rng: Where the starts come from.
+    """
+    return replace(plan, start=rng.integers(0, np.maximum(plan.length - frames, 0), endpoint=True))
 
 
 def frame_numbers(

@@ -6,10 +6,11 @@ from typing import Self
 
 import numpy as np
 import torch
+from scipy.special import entr
 from torch import Tensor, nn
 
 from ..config import NormalisationSettings, SegmentSettings
-from ..features import FeatureStore, Moments, Scaling, frame_numbers, plan_segments
+from ..features import FeatureStore, Moments, Scaling, frame_numbers, plan_segments, random_crops
 
 __all__ = ["SegmentReader", "UtteranceFeatures", "aggregate", "scaling_of_utterances", "segment_log_probabilities"]
 
@@ -84,7 +85,7 @@ class SegmentReader:
             settings: T, hop, padding; T None leaves utterances whole.
             scalings: Every scaling in use.
             scaling_number: Which of them each utterance of `features` gets, shape (U,).
-            overlap: Whether to step by the training hop.
+            overlap: Whether to step by the training hop; otherwise by that of evaluation.
             shortest_frames: Length up to which an utterance is padded where utterances are whole.
         """
         lengths = np.diff(features.offsets)[utterances]
@@ -106,6 +107,12 @@ class SegmentReader:
     def __len__(self) -> int:
         """Number of segments."""
         return len(self.plan)
+
+    def crop(self, rng: np.random.Generator) -> None:
+        """Start every segment somewhere else in its utterance, where settings ask for random crops of training."""
+        if self.settings.crop == "random":
+            assert self.settings.frames is not None
+            self.plan = random_crops(self.plan, self.settings.frames, rng)
 
     def _sent(self, numbers: np.ndarray) -> Tensor:
         """Numbers on the features' device, without waiting for what runs there."""
@@ -176,17 +183,39 @@ def aggregate(log_probabilities: np.ndarray, utterance: np.ndarray, how: str) ->
     Args:
         log_probabilities: Of segments, shape (S, K).
         utterance: Which utterance each segment belongs to, shape (S,), counted from 0 without gaps.
-        how: `mean_log_softmax` or `mean_probability`.
+        how: `mean_log_softmax` or `mean_probability` (the product and the sum rule of Kittler et al. 1998, IEEE TPAMI
+            20(3), 226-239), `maximum` (their max rule: the largest probability of each class), or `confidence` (mean
+            probability, weighted by the softmax of negative entropies: parameter-free attention to the segments that
+            are certain; after Misra et al. 2003, ICASSP, who weigh by inverse entropies).
 
     Returns:
         Log probabilities of utterances, shape (U, K), float32; each row's probabilities sum to 1.
+
+    Raises:
+        ValueError: There is no such way.
     """
-    values = np.exp(log_probabilities) if how == "mean_probability" else log_probabilities
-    total = np.zeros((int(utterance.max()) + 1, values.shape[1]), dtype=np.float64)
-    np.add.at(total, utterance, values)
-    mean = total / np.bincount(utterance)[:, None]
-    if how == "mean_probability":
-        mean = np.log(np.maximum(mean, np.finfo(np.float64).tiny))
+    shape = (int(utterance.max()) + 1, log_probabilities.shape[1])
+    if how == "mean_log_softmax":
+        combined = _weighted_mean(log_probabilities, np.ones(len(utterance)), utterance, shape)
+    elif how == "maximum":
+        combined = np.full(shape, -np.inf)
+        np.maximum.at(combined, utterance, log_probabilities)
+    elif how in ("mean_probability", "confidence"):
+        probabilities = np.exp(log_probabilities)
+        # exp of negative entropies, from 1/K to 1, is their softmax but for its sum
+        weight = np.exp(-entr(probabilities).sum(axis=1)) if how == "confidence" else np.ones(len(utterance))
+        mean = _weighted_mean(probabilities, weight, utterance, shape)
+        combined = np.log(np.maximum(mean, np.finfo(np.float64).tiny))
+    else:
+        raise ValueError(f"how is '{how}'; expected mean_log_softmax, mean_probability, maximum or confidence")
     with np.errstate(invalid="ignore"):  # NaN stays NaN, and training refuses it
-        normalised: np.ndarray = mean - np.logaddexp.reduce(mean, axis=1, keepdims=True)
+        normalised: np.ndarray = combined - np.logaddexp.reduce(combined, axis=1, keepdims=True)
     return normalised.astype(np.float32)
+
+
+def _weighted_mean(values: np.ndarray, weight: np.ndarray, utterance: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Of every utterance's segments, shape (U, K)."""
+    total = np.zeros(shape, dtype=np.float64)
+    np.add.at(total, utterance, weight[:, None] * values)
+    mean: np.ndarray = total / np.bincount(utterance, weights=weight)[:, None]
+    return mean

@@ -159,14 +159,10 @@ class Objective:
     ) -> FoldOutcome:
         """Train one fold, noting its running scores, and give the trial up where the rule says so."""
         earlier = [_kept(one.fitted).validation_uar for one in finished]
-        keeps_best = config.training.selection == "best_validation_uar"
-        best = 0.0
 
         def on_epoch(report: EpochReport) -> None:
-            nonlocal best
             self._observer.epoch_finished(fold.number, report)
-            best = max(best, report.validation_uar) if keeps_best else report.validation_uar
-            running.append(float(np.mean([*earlier, best])))
+            running.append(float(np.mean([*earlier, report.kept_uar])))
             if gives_up(len(finished), report.epoch, running[-1]):
                 raise optuna.TrialPruned(
                     f"median rule: running UAR {running[-1]:.3f} in fold {fold.number}, epoch {report.epoch}"

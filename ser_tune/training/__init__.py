@@ -1,7 +1,8 @@
 """Fitting one fold's network, and what belongs to it: losses, augmentation, devices."""
 
 from .device import describe_device, pick_device, pick_precision
-from .fit import EpochReport, FittedNetwork, fit, fold_seed, recipe_of
+from .epochs import EpochReport
+from .fit import FittedNetwork, fit, fold_seed, recipe_of
 from .losses import LOSSES
 from .statistics import AnyTrial, FoldStatistics, TrainingData, fold_statistics
 

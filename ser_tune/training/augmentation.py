@@ -1,10 +1,11 @@
 """What is done to training segments: SpecAugment, and mixup from torchvision."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..config import AugmentationSettings
 
@@ -46,6 +47,8 @@ def mixer(settings: AugmentationSettings, n_classes: int) -> Mixer | None:
     """
     if not settings.mixup:
         return None
+    if settings.mixup_per_sample or settings.mixup_dominant:
+        return partial(_mix, settings=settings, n_classes=n_classes)
     from torchvision.transforms import v2  # takes 2 s, and most trials do without
 
     mixup = v2.MixUp(alpha=settings.mixup_alpha, num_classes=n_classes)
@@ -53,7 +56,26 @@ def mixer(settings: AugmentationSettings, n_classes: int) -> Mixer | None:
     def mix(inputs: Sequence[Tensor], labels: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
         segments, *lengths = inputs
         mixed, targets = mixup(segments, labels)
-        # MixUp mixes a segment with the one before it, batch.roll(1, 0): the mixture is as long as the longer of both
-        return (mixed, *(torch.maximum(one, one.roll(1, 0)) for one in lengths)), targets
+        return (mixed, *_longer(lengths)), targets
 
     return mix
+
+
+def _mix(
+    inputs: Sequence[Tensor], labels: Tensor, *, settings: AugmentationSettings, n_classes: int
+) -> tuple[tuple[Tensor, ...], Tensor]:
+    """Mixup with weights of which torchvision has none: one a segment, or at least 1/2."""
+    segments, *lengths = inputs
+    alpha = torch.tensor(settings.mixup_alpha)
+    draws = (len(segments) if settings.mixup_per_sample else 1,)
+    weight = torch.distributions.Beta(alpha, alpha).sample(draws).to(segments.device)
+    if settings.mixup_dominant:
+        weight = torch.maximum(weight, 1 - weight)
+    targets = nn.functional.one_hot(labels, n_classes).float()
+    mixed = segments.roll(1, 0).lerp_(segments, weight[:, None, None, None])
+    return (mixed, *_longer(lengths)), targets.roll(1, 0).lerp_(targets, weight[:, None])
+
+
+def _longer(lengths: Sequence[Tensor]) -> list[Tensor]:
+    """A segment is mixed with the one before it, batch.roll(1, 0): the mixture is as long as the longer of both."""
+    return [torch.maximum(one, one.roll(1, 0)) for one in lengths]

@@ -3,44 +3,29 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import nn
 
 from ..architectures import ARCHITECTURES
-from ..config import OptimizerSettings
 from ..errors import NonFiniteLossError
 from ..features import Scaling
-from ..metrics import uar, wa
 from ..prediction import (
     Recipe,
     aggregate,
     segment_log_probabilities,
 )
 from .augmentation import mixer, specaugment
+from .averaging import WeightAverage
+from .epochs import Contest, EpochReport, judged
 from .losses import LOSSES
+from .optimization import build_optimizer, build_schedule
+from .order import drawn_counts, epoch_order
 from .statistics import AnyTrial, TrainingData, fold_statistics
 
-__all__ = ["EpochReport", "FittedNetwork", "fit", "fold_seed", "recipe_of"]
-
-
-@dataclass(frozen=True, slots=True)
-class EpochReport:
-    """How one epoch went; validation figures are utterance level, and absent where nothing validates."""
-
-    epoch: int
-    """Counted from 1."""
-    train_loss: float
-    learning_rate: float
-    """At the epoch's end."""
-    seconds: float
-    validation_loss: float = math.nan
-    """Mean negative log probability of the true class."""
-    validation_uar: float = math.nan
-    validation_wa: float = math.nan
+__all__ = ["FittedNetwork", "fit", "fold_seed", "recipe_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,24 +96,29 @@ def fit(
     scalings = (statistics.scalings, statistics.scaling_number)
     reader = recipe.reader(data.features, train, *scalings, overlap=True)
     held_out = recipe.reader(data.features, validation, *scalings, overlap=False) if len(validation) else None
-    labels = torch.from_numpy(data.labels[train][reader.plan.utterance]).to(device)
-    counts = torch.from_numpy(statistics.class_counts).to(device).float()
+    classes = data.labels[train][reader.plan.utterance]
+    labels = torch.from_numpy(classes).to(device)
+    counts = torch.from_numpy(drawn_counts(statistics.class_counts, settings.sampling)).to(device).float()
     loss_function = LOSSES.get(config.loss.name).build(config.loss, counts)
     mix = mixer(config.augmentation, len(data.emotions))
 
     batches = max(1, len(reader) // settings.batch_size)
-    optimizer = _optimizer(network, config.optimizer)
-    schedule = _schedule(optimizer, config, batches * settings.epochs)
+    optimizer = build_optimizer(network, config.optimizer)
+    schedule = build_schedule(optimizer, settings, batches * settings.epochs)
+    average = WeightAverage(network, settings)
+    # Of the average's batch norms: mixed as training's batches are, and the same in every epoch
+    mixed = np.array_split(np.random.default_rng(seed).permutation(len(reader)), batches)
+    crops = shuffle.spawn(1)[0]  # of its own, so that random starts leave the order of segments as it is
     history: list[EpochReport] = []
-    kept, kept_epoch, kept_scores = None, 0, np.empty((0, len(data.emotions)))
-    best_rank, best_epoch = (-math.inf, -math.inf), 0
+    contest, kept, kept_scores = Contest(settings.selection), {}, np.empty((0, len(data.emotions)))
 
     for epoch in range(1, settings.epochs + 1):
         started = time.perf_counter()
         network.train()
+        reader.crop(crops)
         total = torch.zeros((), device=device)
         # Near-equal batches: a last batch of one segment would break batch norm
-        for batch in np.array_split(shuffle.permutation(len(reader)), batches):
+        for batch in np.array_split(epoch_order(classes, settings.sampling, shuffle), batches):
             inputs, target = reader.gather(batch), labels[torch.from_numpy(batch).to(device, non_blocking=True)]
             if config.augmentation.specaugment:
                 segments, *lengths = inputs
@@ -146,6 +136,7 @@ def fit(
                 nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_clip_norm)
             optimizer.step()
             schedule.step()
+            average.after_step()
             total += loss.detach() * len(batch)
         train_loss = float(total) / len(reader)
         if not math.isfinite(train_loss):
@@ -159,75 +150,28 @@ def fit(
             learning_rate=float(schedule.get_last_lr()[0]),
             seconds=time.perf_counter() - started,
         )
-        rank, scores = (0.0, float(epoch)), kept_scores
+        standing = average.after_epoch(epoch, lambda: (reader.gather(batch) for batch in mixed))
+        scores = kept_scores
         if held_out is not None:
-            scores = aggregate(segment_log_probabilities(network, held_out), held_out.plan.utterance, aggregation)
-            report = _judged(report, scores, data.labels[validation], started)
-            rank = (report.validation_uar, -report.validation_loss)
+            scores = aggregate(segment_log_probabilities(standing, held_out), held_out.plan.utterance, aggregation)
+            report = judged(report, scores, data.labels[validation])
+        # Until there is an average, epochs do not compete with those that have one
+        if contest.enter(report, competes=average.stands_for(epoch)):
+            kept_scores = scores
+            kept = {name: tensor.detach().clone() for name, tensor in standing.state_dict().items()}
+        assert contest.kept is not None
+        report = replace(report, kept_uar=contest.kept.validation_uar, seconds=time.perf_counter() - started)
         history.append(report)
-        if better := rank > best_rank:
-            best_rank, best_epoch = rank, epoch
-        if better or settings.selection == "last":
-            kept_epoch, kept_scores = epoch, scores
-            kept = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
         on_epoch(report)
-        if settings.patience and epoch - best_epoch >= settings.patience:
+        if settings.patience and contest.epochs_without_better(epoch) >= settings.patience:
             break
 
-    assert kept is not None
+    assert contest.kept is not None
     network.load_state_dict(kept)
     return FittedNetwork(
         network=network.cpu().eval(),
         scaling=statistics.train_scaling,
-        epoch=kept_epoch,
+        epoch=contest.kept.epoch,
         history=tuple(history),
         validation=kept_scores,
     )
-
-
-def _judged(report: EpochReport, scores: np.ndarray, truth: np.ndarray, started: float) -> EpochReport:
-    """The report with validation figures."""
-    loss = -float(scores[np.arange(len(truth)), truth].mean())
-    if not math.isfinite(loss):
-        raise NonFiniteLossError(f"the validation loss of epoch {report.epoch} is {loss}")
-    predicted = scores.argmax(axis=1)
-    return EpochReport(
-        epoch=report.epoch,
-        train_loss=report.train_loss,
-        learning_rate=report.learning_rate,
-        seconds=time.perf_counter() - started,
-        validation_loss=loss,
-        validation_uar=uar(truth, predicted),
-        validation_wa=wa(truth, predicted),
-    )
-
-
-def _optimizer(network: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:
-    """Biases and norms, which have one dimension, are not decayed.
-
-    Fused: on two cores a step of AlexNet's 57 million parameters takes 0.04 s instead of 0.4 s, of 0.9 s in all.
-    """
-    groups: list[dict[str, Any]] = [
-        {
-            "params": [one for one in network.parameters() if one.ndim > 1],
-            "weight_decay": settings.weight_decay,
-        },
-        {"params": [one for one in network.parameters() if one.ndim <= 1], "weight_decay": 0.0},
-    ]
-    if settings.name == "sgd":
-        nesterov = settings.momentum > 0
-        return torch.optim.SGD(
-            groups, lr=settings.learning_rate, momentum=settings.momentum, nesterov=nesterov, fused=True
-        )
-    kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
-    return kind(groups, lr=settings.learning_rate, betas=(settings.momentum, 0.999), fused=True)
-
-
-def _schedule(optimizer: torch.optim.Optimizer, config: AnyTrial, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
-    if config.training.schedule == "one_cycle":
-        return torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, config.optimizer.learning_rate, total_steps=steps + 1, cycle_momentum=False
-        )
-    if config.training.schedule == "cosine":
-        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
-    return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)

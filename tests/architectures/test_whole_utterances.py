@@ -181,6 +181,15 @@ def test_masked_batch_norm_is_batch_norm_of_the_real_positions(lengths: list[int
     assert not batch.grad[padding].any()
 
 
+def test_masked_batch_norm_without_momentum_takes_the_mean_of_all_batches() -> None:
+    masked, plain = nn.BatchNorm2d(2, momentum=None), nn.BatchNorm2d(2, momentum=None)
+    for seed in range(3):
+        utterances = _utterances([5, 9], bands=4, seed=seed)
+        plain(torch.cat(utterances, dim=2)[None])
+        masked_batch_norm(masked, *_batch(utterances))
+    torch.testing.assert_close(masked.state_dict(), plain.state_dict(), rtol=1e-4, atol=1e-4)
+
+
 def test_masked_batch_norm_uses_running_statistics_in_evaluation() -> None:
     norm = nn.BatchNorm2d(2).eval()
     before = {name: tensor.clone() for name, tensor in norm.state_dict().items()}

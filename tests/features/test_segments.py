@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ser_tune.config import SegmentSettings
-from ser_tune.features import frame_numbers, plan_segments
+from ser_tune.features import frame_numbers, plan_segments, random_crops
 
 QUICK = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 LENGTHS = st.lists(st.integers(1, 150), min_size=1, max_size=6).map(np.array)
@@ -17,6 +17,7 @@ SETTINGS = st.builds(
     SegmentSettings,
     frames=st.integers(16, 60),
     hop_frames=st.none() | st.integers(1, 80),
+    evaluation_hop_frames=st.none() | st.integers(1, 80),
     padding=st.sampled_from(("zero", "edge", "floor", "wrap")),
     last_block=st.sampled_from(("pad", "overlap")),
 )
@@ -54,7 +55,7 @@ def test_segments_start_in_order_within_their_utterance(
 def test_there_are_as_many_segments_as_hops_fit(lengths: np.ndarray, wanted: SegmentSettings, overlap: bool) -> None:
     frames = wanted.frames
     assert frames is not None
-    hop = min(wanted.hop_frames or frames, frames) if overlap else frames
+    hop = min((wanted.hop_frames if overlap else wanted.evaluation_hop_frames) or frames, frames)
     expected = [1 + int(np.ceil(max(length - frames, 0) / hop)) for length in lengths]
     plan = plan_segments(lengths, wanted, overlap=overlap)
     np.testing.assert_array_equal(np.bincount(plan.utterance), expected)
@@ -121,9 +122,31 @@ def test_starts_by_hand() -> None:
     assert starts(overlap=False) == [[0, 16, 32, 48], [0], [0, 16, 32]]
     assert starts(overlap=False, last_block="overlap") == [[0, 16, 32, 34], [0], [0, 16, 17]]
     assert starts(overlap=True, hop_frames=10) == [[0, 10, 20, 30, 40], [0], [0, 10, 20]]
-    # Evaluation never overlaps, and a hop longer than a segment would leave frames out
+    # Training and evaluation have a hop each, and one longer than a segment would leave frames out
     assert starts(overlap=False, hop_frames=10) == starts(overlap=False)
+    assert starts(overlap=True, evaluation_hop_frames=10) == starts(overlap=True)
+    assert starts(overlap=False, evaluation_hop_frames=10) == starts(overlap=True, hop_frames=10)
     assert starts(overlap=True, hop_frames=99) == starts(overlap=True)
+    assert starts(overlap=False, evaluation_hop_frames=99) == starts(overlap=False)
+
+
+@QUICK
+@given(LENGTHS, SETTINGS, st.integers(0, 99))
+def test_random_crops_lie_within_their_utterance(lengths: np.ndarray, wanted: SegmentSettings, seed: int) -> None:
+    assert wanted.frames is not None
+    plan = plan_segments(lengths, wanted, overlap=True)
+    crops = random_crops(plan, wanted.frames, np.random.default_rng(seed))
+    np.testing.assert_array_equal(crops.utterance, plan.utterance)
+    np.testing.assert_array_equal(crops.length, plan.length)
+    short = plan.length <= wanted.frames
+    np.testing.assert_array_equal(crops.start[short], plan.start[short])
+    assert (crops.start >= 0).all()
+    assert (crops.start[~short] + wanted.frames <= plan.length[~short]).all()
+
+
+def test_random_crops_reach_both_ends() -> None:
+    plan = plan_segments(np.array([20] * 500), SegmentSettings(frames=16), overlap=True)
+    assert set(random_crops(plan, 16, np.random.default_rng(0)).start) == {0, 1, 2, 3, 4}
 
 
 @QUICK
@@ -150,6 +173,12 @@ def test_whole_utterances_are_one_segment_each(
     ("written", "message"),
     [
         ({"hop_frames": 50}, "segments.hop_frames is 50, but segments.frames none leaves utterances whole"),
+        (
+            {"evaluation_hop_frames": 50},
+            "segments.evaluation_hop_frames is 50, but segments.frames none leaves utterances whole; leave "
+            "evaluation_hop_frames none, or give frames a number",
+        ),
+        ({"crop": "random"}, "segments.crop is random, .*; leave crop fixed, or give frames a number"),
         ({"last_block": "overlap"}, "segments.last_block is overlap, but segments.frames none leaves utterances whole"),
     ],
 )

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -114,16 +114,20 @@ def test_a_prediction_names_the_likeliest_emotion(make_recipe: MakeRecipe) -> No
 
 
 @pytest.mark.parametrize(
-    ("last_block", "expected"),
+    ("segments", "expected"),
     [
-        ("pad", [[(0.0, 0.2), (0.2, 0.4), (0.4, 0.46)], [(0.0, 0.06)], [(0.0, 0.2)]]),
-        ("overlap", [[(0.0, 0.2), (0.2, 0.4), (0.26, 0.46)], [(0.0, 0.06)], [(0.0, 0.2)]]),
+        ({"last_block": "pad"}, [[(0.0, 0.2), (0.2, 0.4), (0.4, 0.46)], [(0.0, 0.06)], [(0.0, 0.2)]]),
+        ({"last_block": "overlap"}, [[(0.0, 0.2), (0.2, 0.4), (0.26, 0.46)], [(0.0, 0.06)], [(0.0, 0.2)]]),
+        (
+            {"evaluation_hop_frames": 10, "hop_frames": 5},
+            [[(0.0, 0.2), (0.1, 0.3), (0.2, 0.4), (0.3, 0.46)], [(0.0, 0.06)], [(0.0, 0.2)]],
+        ),
     ],
 )
 def test_segments_are_timed_in_seconds(
-    make_recipe: MakeRecipe, last_block: Literal["pad", "overlap"], expected: list[list[tuple[float, float]]]
+    make_recipe: MakeRecipe, segments: dict[str, object], expected: list[list[tuple[float, float]]]
 ) -> None:
-    predictor = _predictor(make_recipe(segments={"last_block": last_block}))
+    predictor = _predictor(make_recipe(segments=segments))
     predictions = predictor.predict(_waveforms(), sample_rate_hz=16_000)
     for one, times in zip(predictions, expected, strict=True):
         assert [(segment.start_s, segment.end_s) for segment in one.segments] == [pytest.approx(both) for both in times]

@@ -144,7 +144,7 @@ def test_speakers_in_a_study_file_are_text(written: Callable[[str], Path]) -> No
             "unknown corpus 'casia'; choose from: crema_d, demo, emodb, iemocap, manifest, ravdess, savee, tess",
         ),
         ({"features.name": "mfcc"}, "unknown feature set 'mfcc'; choose from: logmeldeltaspec, logmelspec"),
-        ({"loss.name": "focal"}, "unknown loss 'focal'; choose from: cross_entropy"),
+        ({"loss.name": "hinge"}, "unknown loss 'hinge'; choose from: cross_entropy, focal"),
         ({"model.name": None}, "no architecture given.*3d_acrnn, alex_net, fcn_attention"),
     ],
 )

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 
 from ser_tune.config import Project
 from ser_tune.errors import CorpusError
 from ser_tune.study import StudySummary, prepare
+from ser_tune.study.pruning import step_of
 
 Run = Callable[..., StudySummary]
 
@@ -43,6 +45,21 @@ def test_test_utterances_never_reach_the_objective(
     for outcome in recorder.outcomes:
         scored = np.concatenate([one.fold.validation for one in outcome.folds])
         assert sum(len(one.truth) for one in outcome.folds) == len(scored)
+
+
+def test_the_pruner_is_told_of_the_score_that_the_folds_would_have(run: Run, recorder: Any, project: Project) -> None:
+    assert run(1, **{"training.epochs": 2, "training.selection": "smoothed_validation_uar"}).complete == 1
+    storage = optuna.storages.RDBStorage(project.storage_url, skip_compatibility_check=True)  # which takes long
+    (trial,) = optuna.load_study(study_name="one", storage=storage).trials
+    scores: list[float] = []
+    for outcome in recorder.outcomes[0].folds:
+        for report in outcome.fitted.history:
+            told = trial.intermediate_values[step_of(outcome.fold.number, report.epoch)]
+            assert told == pytest.approx(np.mean([*scores, report.kept_uar]))
+        scores.append(outcome.fitted.history[outcome.fitted.epoch - 1].validation_uar)
+        # What the last epoch told is what the folds have come to
+        assert told == pytest.approx(np.mean(scores))
+        assert trial.intermediate_values[step_of(outcome.fold.number, None)] == scores[-1]
 
 
 def _spied(monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:

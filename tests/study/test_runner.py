@@ -234,7 +234,7 @@ def test_the_median_rule_prunes_in_a_running_study(run: Run, recorder: Any, monk
     def worse(*arguments: Any, on_epoch: Callable[[Any], None], **others: Any) -> Any:
         def told(report: Any) -> None:
             value = 0.1 if len(recorder.trials) == 3 else 0.9
-            on_epoch(type(report)(report.epoch, 0.1, 0.1, 0.1, 0.1, value, value))
+            on_epoch(type(report)(report.epoch, 0.1, 0.1, 0.1, 0.1, value, value, value))
 
         return original(*arguments, on_epoch=told, **others)
 

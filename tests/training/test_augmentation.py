@@ -7,6 +7,8 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from torch import Tensor
+from torchvision.transforms import v2
 
 from ser_tune.config import AugmentationSettings
 from ser_tune.training.augmentation import mixer, specaugment
@@ -76,9 +78,11 @@ def test_without_mixup_there_is_no_mixer() -> None:
 
 
 @QUICK
-@given(alpha=st.floats(0.05, 5.0), seed=st.integers(0, 1000))
-def test_mixup_mixes_segments_and_labels_alike(alpha: float, seed: int) -> None:
-    mix = mixer(AugmentationSettings(mixup=True, mixup_alpha=alpha), 4)
+@given(alpha=st.floats(0.05, 5.0), seed=st.integers(0, 1000), per_sample=st.booleans(), dominant=st.booleans())
+def test_mixup_mixes_segments_and_labels_alike(alpha: float, seed: int, per_sample: bool, dominant: bool) -> None:
+    mix = mixer(
+        AugmentationSettings(mixup=True, mixup_alpha=alpha, mixup_per_sample=per_sample, mixup_dominant=dominant), 4
+    )
     assert mix is not None
     torch.manual_seed(seed)
     labels = torch.tensor([0, 1, 2, 3])
@@ -89,10 +93,47 @@ def test_mixup_mixes_segments_and_labels_alike(alpha: float, seed: int) -> None:
     torch.testing.assert_close(targets.sum(dim=1), torch.ones(4))
     torch.testing.assert_close(mixed, targets[:, None, :, None].expand(-1, 3, -1, 5))
     assert ((targets > 0).sum(dim=1) <= 2).all()
+    # How much of each segment is its own
+    own = targets[torch.arange(4), labels]
+    assert (own.unique().numel() > 1) == per_sample or own.max() - own.min() < 1e-6
+    if dominant:
+        assert (own >= 0.5 - 1e-6).all()
 
 
-def test_a_mixture_is_as_long_as_the_longer_of_both() -> None:
-    mix = mixer(AugmentationSettings(mixup=True, mixup_alpha=1.0), 4)
+def _own_shares(**written: bool) -> Tensor:
+    """How much of each of 2000 segments is its own, in five batches."""
+    mix = mixer(AugmentationSettings(mixup=True, mixup_alpha=1.0, **written), 2)
+    assert mix is not None
+    torch.manual_seed(0)
+    labels = torch.arange(2000) % 2
+    return torch.stack([mix((torch.zeros(2000, 1, 1, 1),), labels)[1][torch.arange(2000), labels] for _ in range(5)])
+
+
+def test_weights_are_drawn_for_a_batch_or_for_every_segment() -> None:
+    for dominant, mean in ((False, 0.5), (True, 0.75)):  # of uniform weights, and of the larger part
+        batch = _own_shares(mixup_dominant=dominant)
+        assert (batch.std(dim=1) < 1e-6).all()
+        assert batch[:, 0].unique().numel() == 5
+        each = _own_shares(mixup_per_sample=True, mixup_dominant=dominant)
+        assert each.mean().item() == pytest.approx(mean, abs=0.02)
+        assert each.min() >= (0.5 if dominant else 0.0)
+        assert each.unique().numel() > 9000
+
+
+def test_plain_mixup_is_torchvisions() -> None:
+    mix = mixer(AugmentationSettings(mixup=True), 3)
+    assert mix is not None
+    segments, labels = torch.randn(6, 1, 4, 5), torch.tensor([0, 1, 2, 0, 1, 2])
+    torch.manual_seed(3)
+    (mixed,), targets = mix((segments,), labels)
+    torch.manual_seed(3)
+    expected = v2.MixUp(alpha=0.2, num_classes=3)(segments, labels)
+    torch.testing.assert_close([mixed, targets], list(expected), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("per_sample", [False, True])
+def test_a_mixture_is_as_long_as_the_longer_of_both(per_sample: bool) -> None:
+    mix = mixer(AugmentationSettings(mixup=True, mixup_alpha=1.0, mixup_per_sample=per_sample), 4)
     assert mix is not None
     torch.manual_seed(0)
     labels, lengths = torch.tensor([0, 1, 2, 3]), torch.tensor([30, 50, 20, 40])

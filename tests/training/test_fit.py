@@ -10,7 +10,7 @@ import torch
 
 from ser_tune.config import NormalisationSettings
 from ser_tune.errors import NonFiniteLossError
-from ser_tune.prediction import Predictor
+from ser_tune.prediction import Predictor, SegmentReader
 from ser_tune.training import AnyTrial, EpochReport, FittedNetwork, TrainingData, fit, fold_seed, recipe_of
 
 Config = Callable[..., AnyTrial]
@@ -132,6 +132,36 @@ def test_who_validates_or_is_tested_changes_nothing_of_the_training(
         assert first.scaling is second.scaling is None
 
 
+EVERYTHING: dict[str, object] = {
+    "model__dropout": 0.3,
+    "segments__crop": "random",
+    "segments__evaluation_hop_frames": 6,
+    "augmentation__mixup": True,
+    "augmentation__mixup_per_sample": True,
+    "augmentation__mixup_dominant": True,
+    "loss__class_weighting": "effective_number",
+    "training__sampling": "oversample",
+    "training__schedule": "cosine",
+    "training__warmup": 0.3,
+    "training__selection": "smoothed_validation_uar",
+    "training__epochs": 2,
+}
+
+
+@pytest.mark.parametrize("averaging", ["ema", "swa"])
+def test_all_techniques_together_repeat_and_know_nothing_of_those_held_out(
+    config: Config, data: TrainingData, make_data: MakeData, averaging: str
+) -> None:
+    wanted = config(training__averaging=averaging, **EVERYTHING)
+    first, second = _fit(wanted, data), _fit(wanted, data)
+    assert _timeless(first) == _timeless(second)
+    np.testing.assert_array_equal(first.validation, second.validation)
+    last = config(**EVERYTHING | {"training__averaging": averaging, "training__selection": "last"})
+    one, other = (_fit(last, made) for made in (data, _changed(data, make_data, np.arange(12, 24))))
+    assert one.history[-1].validation_loss != other.history[-1].validation_loss
+    torch.testing.assert_close(one.network.state_dict(), other.network.state_dict(), rtol=0, atol=0)
+
+
 def test_the_scaling_is_of_the_training_speakers_frames(config: Config, data: TrainingData) -> None:
     fitted = _fit(config(training__epochs=1), data)
     frames = data.features.frames.numpy()[: data.features.offsets[12]]
@@ -167,12 +197,13 @@ def test_selection_last_keeps_the_last_epoch(config: Config, data: TrainingData)
     wrong = _misjudged(data)
     last = _fit(config(training__selection="last", **PATIENT), wrong)
     best = _fit(config(**PATIENT), wrong)
-    assert _timeless(last) == _timeless(best)
+    one, other = ([replace(report, kept_uar=0.0) for report in _timeless(fitted)] for fitted in (last, best))
+    assert one == other
     assert last.epoch == 30
     assert best.epoch < 30
-    for one in (last, best):
-        loss = -one.validation[np.arange(6), wrong.labels[VALIDATION]].mean()
-        assert loss == pytest.approx(one.history[one.epoch - 1].validation_loss)
+    for fitted in (last, best):
+        loss = -fitted.validation[np.arange(6), wrong.labels[VALIDATION]].mean()
+        assert loss == pytest.approx(fitted.history[fitted.epoch - 1].validation_loss)
 
 
 def test_where_nobody_validates_the_last_epoch_is_kept(config: Config, data: TrainingData) -> None:
@@ -181,6 +212,24 @@ def test_where_nobody_validates_the_last_epoch_is_kept(config: Config, data: Tra
     assert fitted.validation.shape == (0, 3)
     assert all(math.isnan(report.validation_uar) for report in fitted.history)
     assert fitted.history[-1].train_loss < fitted.history[0].train_loss
+
+
+@pytest.mark.parametrize(
+    "selection", ["best_validation_uar", "best_validation_loss", "smoothed_validation_uar", "last"]
+)
+def test_the_score_so_far_is_that_of_the_epoch_to_keep(config: Config, data: TrainingData, selection: str) -> None:
+    fitted = _fit(config(training__epochs=5, training__selection=selection, optimizer__learning_rate=0.03), data)
+    uars = [report.validation_uar for report in fitted.history]
+    assert fitted.history[-1].kept_uar == uars[fitted.epoch - 1]
+    loss = -fitted.validation[np.arange(6), data.labels[VALIDATION]].mean()
+    assert loss == pytest.approx(fitted.history[fitted.epoch - 1].validation_loss)
+    if selection == "best_validation_uar":
+        assert [report.kept_uar for report in fitted.history] == [max(uars[: n + 1]) for n in range(5)]
+    if selection == "last":
+        assert [report.kept_uar for report in fitted.history] == uars
+    if selection == "best_validation_loss":
+        losses = [report.validation_loss for report in fitted.history]
+        assert fitted.epoch == 1 + losses.index(min(losses))
 
 
 @pytest.mark.parametrize("selection", ["best_validation_uar", "last"])
@@ -229,6 +278,14 @@ def test_every_schedule_and_optimizer_trains(config: Config, data: TrainingData,
         assert rates[2] < 0.001
 
 
+def test_a_warmup_ends_after_its_fraction_of_the_epochs(config: Config, data: TrainingData) -> None:
+    fitted = _fit(config(training__schedule="constant", training__warmup=0.5, training__epochs=4), data)
+    rates = [report.learning_rate for report in fitted.history]
+    assert rates[0] == pytest.approx(0.005, abs=0.001)
+    assert rates[1:] == pytest.approx([0.01] * 3, rel=0.15)
+    assert rates[2:] == pytest.approx([0.01] * 2)
+
+
 @pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
 def test_a_single_step_is_enough_for_every_schedule(config: Config, data: TrainingData, schedule: str) -> None:
     fitted = _fit(config(training__epochs=1, training__batch_size=1024, training__schedule=schedule), data)
@@ -262,10 +319,53 @@ def test_weight_decay_leaves_norms_and_biases_alone(config: Config, data: Traini
 
 def test_mixup_and_specaugment_take_part_in_training_only(config: Config, data: TrainingData) -> None:
     plain = _fit(config(training__epochs=1), data)
-    for changes in ({"augmentation__mixup": True}, {"augmentation__specaugment": True}):
+    for changes in (
+        {"augmentation__mixup": True},
+        {"augmentation__mixup": True, "augmentation__mixup_per_sample": True},
+        {"augmentation__mixup": True, "augmentation__mixup_dominant": True},
+        {"augmentation__specaugment": True},
+    ):
         augmented = _fit(config(training__epochs=1, **changes), data)
         assert augmented.history[0].train_loss != plain.history[0].train_loss
         assert math.isfinite(augmented.history[0].validation_loss)
+
+
+def test_random_crops_are_of_training_only_and_differ_between_epochs(
+    config: Config, data: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts: dict[str, list[list[int]]] = {"fixed": [], "random": []}
+    original = SegmentReader.gather
+
+    def spy(reader: SegmentReader, which: np.ndarray) -> tuple[torch.Tensor, ...]:
+        side = starts[crop] if reader.plan.utterance.max() == 11 else judged
+        side.append([int(one) for one in reader.plan.start[np.sort(which)]])
+        return original(reader, which)
+
+    monkeypatch.setattr(SegmentReader, "gather", spy)
+    for crop in starts:
+        judged: list[list[int]] = []
+        # A batch is an epoch
+        _fit(config(segments__crop=crop, segments__frames=20, training__batch_size=1024), data)
+        assert len({tuple(one) for one in judged}) == 1
+    assert len({tuple(one) for one in starts["fixed"]}) == 1
+    assert len({tuple(one) for one in starts["random"]}) == 3
+    assert {len(one) for one in starts["random"]} == {len(one) for one in starts["fixed"]}
+
+
+def test_random_crops_repeat_with_the_seed_and_learn(config: Config, data: TrainingData) -> None:
+    wanted = config(segments__crop="random", training__epochs=2)
+    first, second, other = _fit(wanted, data), _fit(wanted, data), _fit(config(training__epochs=2), data)
+    assert _timeless(first) == _timeless(second)
+    assert _timeless(first) != _timeless(other)
+    assert first.history[1].train_loss < first.history[0].train_loss
+
+
+def test_overlapping_evaluation_segments_change_what_is_judged_but_not_training(
+    config: Config, data: TrainingData
+) -> None:
+    plain, overlapping = (_fit(config(segments__evaluation_hop_frames=hop), data) for hop in (None, 4))
+    assert [one.train_loss for one in plain.history] == [one.train_loss for one in overlapping.history]
+    assert plain.history[0].validation_loss != overlapping.history[0].validation_loss
 
 
 def test_mixup_learns_too(config: Config, data: TrainingData) -> None:

@@ -74,6 +74,18 @@ def test_all_augmentation_goes_with_whole_utterances_and_repeats(data: TrainingD
     np.testing.assert_array_equal(first.validation, second.validation)
 
 
+def test_an_average_of_weights_judges_whole_utterances(data: TrainingData) -> None:
+    config = _config("fcn_gap", training__averaging="ema", training__selection="last")
+    fitted = fit(config, data, TRAIN, VALIDATION, seed=1, aggregation="mean_log_softmax")
+    assert fitted.history[-1].validation_uar > 0.6
+    # The input's statistics are the mean over batches of those of real frames, padding left out
+    mean = fitted.network.get_buffer("input_norm.running_mean")
+    assert mean.abs().max() < 0.1
+    predictor = Predictor(recipe_of(config, data.emotions, "mean_log_softmax"), [fitted.network], [fitted.scaling])
+    scores, _ = predictor.log_probabilities(0, data.features, VALIDATION, data.speakers)
+    np.testing.assert_allclose(scores, fitted.validation, atol=1e-5)
+
+
 def test_bfloat16_gives_about_the_loss_of_float32(data: TrainingData) -> None:
     wide, narrow = (
         fit(

@@ -9,7 +9,7 @@ LOSSES: Catalogue[Loss] = Catalogue(
     kind="loss",
     component=Loss,
     package=__name__,
-    modules={"cross_entropy": "cross_entropy"},
+    modules={"cross_entropy": "cross_entropy", "focal": "focal"},
     attribute="LOSS",
     group="ser_tune.losses",
 )

@@ -1,0 +1,47 @@
+"""What losses have in common: the weights of classes, and label smoothing."""
+
+import math
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ...config import Choice, FloatRange, LossSettings
+
+__all__ = ["WeightedLossSettings", "class_weights"]
+
+
+class WeightedLossSettings(LossSettings):
+    """What every loss has that weighs classes."""
+
+    class_weighting: Annotated[Literal["none", "balanced", "effective_number"], Choice(("none", "balanced"))] = (
+        "balanced"
+    )
+    """balanced weighs a class by the inverse of its number of training segments; effective_number by that of its
+    effective number, which grows ever more slowly (Cui et al. 2019, arXiv 1901.05555). With training.sampling
+    oversample, all classes have the same number."""
+    beta: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    """Effective number: n segments count as (1 - beta^n) / (1 - beta); 0 weighs all classes alike, and the nearer it is
+    to 1, the nearer the weights are to balanced."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1), FloatRange(low=0.0, high=0.2)] = 0.0
+    """Probability mass that is spread over all classes (Szegedy et al. 2016, arXiv 1512.00567)."""
+
+
+def class_weights(settings: WeightedLossSettings, counts: Tensor) -> Tensor | None:
+    """The weight of every class; their mean over training segments is 1, so that one learning rate suits all.
+
+    Args:
+        settings: How to weigh.
+        counts: Training segments of each class, shape (K,), all positive.
+
+    Returns:
+        Shape (K,); None where all are 1.
+    """
+    if settings.class_weighting == "balanced":
+        return counts.sum() / (len(counts) * counts)
+    if settings.class_weighting == "effective_number":
+        # 1 - beta^n, exact where beta is near 1
+        number = -torch.expm1(counts * math.log(settings.beta)) if settings.beta else torch.ones_like(counts)
+        return counts.sum() / (number * (counts / number).sum())
+    return None

@@ -1,0 +1,81 @@
+"""Which epoch a fold keeps, by each of the ways to choose."""
+
+import numpy as np
+import pytest
+
+from ser_tune.training import EpochReport
+from ser_tune.training.epochs import Contest, judged
+
+UARS = [0.5, 0.9, 0.2, 0.6, 0.7, 0.65, 0.6]
+LOSSES = [1.0, 0.8, 0.9, 0.5, 0.6, 0.4, 0.4]
+
+
+def _report(epoch: int, uar: float, loss: float) -> EpochReport:
+    return EpochReport(
+        epoch=epoch, train_loss=1.0, learning_rate=0.1, seconds=1.0, validation_uar=uar, validation_loss=loss
+    )
+
+
+def _kept(selection: str, uars: list[float], losses: list[float]) -> list[int]:
+    """The epoch that is kept after each."""
+    contest = Contest(selection)
+    kept = []
+    for epoch, (uar, loss) in enumerate(zip(uars, losses, strict=True), start=1):
+        contest.enter(_report(epoch, uar, loss))
+        assert contest.kept is not None
+        kept.append(contest.kept.epoch)
+    return kept
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        ("best_validation_uar", [1, 2, 2, 2, 2, 2, 2]),
+        ("best_validation_loss", [1, 2, 2, 4, 4, 6, 6]),
+        # Means of three: 0.5, 0.7, 0.533, 0.567, 0.5, 0.65, 0.65: one lucky epoch is not enough later on
+        ("smoothed_validation_uar", [1, 2, 2, 2, 2, 2, 2]),
+        ("last", [1, 2, 3, 4, 5, 6, 7]),
+    ],
+)
+def test_the_epoch_to_keep_by_hand(selection: str, expected: list[int]) -> None:
+    assert _kept(selection, UARS, LOSSES) == expected
+
+
+def test_a_lucky_epoch_is_smoothed_away() -> None:
+    uars = [0.1, 0.1, 0.9, 0.1, 0.5, 0.6, 0.7]
+    assert _kept("best_validation_uar", uars, LOSSES)[-1] == 3
+    # Means: 0.1, 0.1, 0.367, 0.367, 0.5, 0.4, 0.6
+    assert _kept("smoothed_validation_uar", uars, [1.0] * 7) == [1, 1, 3, 3, 5, 5, 7]
+
+
+@pytest.mark.parametrize(
+    ("selection", "uars", "losses"),
+    [
+        ("best_validation_uar", [0.5, 0.5, 0.5], [0.9, 0.7, 0.8]),
+        ("smoothed_validation_uar", [0.5, 0.5, 0.5], [0.9, 0.7, 0.9]),
+        ("best_validation_loss", [0.5, 0.6, 0.6], [0.7, 0.7, 0.7]),
+    ],
+)
+def test_of_equal_epochs_the_other_figure_decides(selection: str, uars: list[float], losses: list[float]) -> None:
+    assert _kept(selection, uars, losses)[-1] == 2
+
+
+def test_who_does_not_compete_is_kept_until_somebody_does() -> None:
+    contest = Contest("smoothed_validation_uar")
+    for epoch, (uar, competes) in enumerate([(0.9, False), (0.3, False), (0.2, True), (0.1, True)], start=1):
+        contest.enter(_report(epoch, uar, 1.0), competes=competes)
+        assert contest.kept is not None
+        assert contest.kept.epoch == min(epoch, 3)
+    assert contest.epochs_without_better(4) == 1
+
+
+def test_where_nobody_validates_the_last_epoch_is_kept() -> None:
+    for selection in ("best_validation_uar", "best_validation_loss", "smoothed_validation_uar"):
+        assert _kept(selection, [float("nan")] * 3, [float("nan")] * 3) == [1, 2, 3]
+
+
+def test_validation_figures_by_hand() -> None:
+    scores = np.log(np.array([[0.5, 0.5], [0.9, 0.1], [0.8, 0.2]]))
+    report = judged(EpochReport(1, 1.0, 0.1, 1.0), scores, np.array([0, 0, 1]))
+    assert report.validation_loss == pytest.approx(-np.log([0.5, 0.9, 0.2]).mean())
+    assert (report.validation_uar, report.validation_wa) == pytest.approx((0.5, 2 / 3))
