@@ -70,7 +70,7 @@ def architecture(request: pytest.FixtureRequest) -> Architecture:
 
 
 def test_only_those_that_declare_it_take_lengths(architecture: Architecture) -> None:
-    assert WHOLE == ["fcn_attention", "fcn_gap"]
+    assert WHOLE == ["fcn_attention", "fcn_gap", "light_cnn"]
     network = architecture.build(
         architecture.settings.model_validate({"width": 0.05}), InputShape(2, BANDS, SHORTEST), N_CLASSES
     )

@@ -54,9 +54,11 @@ def _config(model: str, **changes: Any) -> AnyTrial:
     return validated(kind, nest(base | flat), lambda path: path)
 
 
-@pytest.mark.parametrize("model", ["fcn_attention", "fcn_gap"])
-def test_whole_utterances_are_learnt_and_predicted_as_they_were_validated(model: str, data: TrainingData) -> None:
-    config = _config(model)
+@pytest.mark.parametrize(("model", "width"), [("fcn_attention", 0.05), ("fcn_gap", 0.05), ("light_cnn", 0.25)])
+def test_whole_utterances_are_learnt_and_predicted_as_they_were_validated(
+    model: str, width: float, data: TrainingData
+) -> None:
+    config = _config(model, model__width=width)
     fitted = fit(config, data, TRAIN, VALIDATION, seed=1, aggregation="mean_log_softmax")
     assert fitted.history[-1].train_loss < 0.5 * fitted.history[0].train_loss
     assert max(report.validation_uar for report in fitted.history) > 0.6
