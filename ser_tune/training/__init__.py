@@ -3,6 +3,7 @@
 from .device import describe_device, pick_device, pick_precision
 from .fit import EpochReport, FittedNetwork, fit, fold_seed, recipe_of
 from .losses import LOSSES
+from .range_test import RangeTest, run_range_test
 from .statistics import AnyTrial, FoldStatistics, TrainingData, fold_statistics
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "EpochReport",
     "FittedNetwork",
     "FoldStatistics",
+    "RangeTest",
     "TrainingData",
     "describe_device",
     "fit",
@@ -19,4 +21,5 @@ __all__ = [
     "pick_device",
     "pick_precision",
     "recipe_of",
+    "run_range_test",
 ]

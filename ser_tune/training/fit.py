@@ -4,11 +4,11 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..architectures import ARCHITECTURES
 from ..config import OptimizerSettings
@@ -25,6 +25,8 @@ from .losses import LOSSES
 from .statistics import AnyTrial, TrainingData, fold_statistics
 
 __all__ = ["EpochReport", "FittedNetwork", "fit", "fold_seed", "recipe_of"]
+
+MakeSchedule: TypeAlias = Callable[[torch.optim.Optimizer, AnyTrial, int], torch.optim.lr_scheduler.LRScheduler]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,8 @@ def fit(
     seed: int,
     aggregation: str,
     on_epoch: Callable[[EpochReport], None] = lambda _: None,
+    on_step: Callable[[Tensor], None] = lambda _: None,
+    schedule: MakeSchedule | None = None,
 ) -> FittedNetwork:
     """Train one network.
 
@@ -94,6 +98,8 @@ def fit(
         seed: Where every random number comes from.
         aggregation: How segments are combined.
         on_epoch: Told of every epoch; what it raises ends the training.
+        on_step: Told of every batch's loss, a scalar; what it raises ends the training.
+        schedule: Makes the learning rate's course, from optimizer, settings and steps in all; None: as settings ask.
 
     Raises:
         NonFiniteLossError: The loss of an epoch is not finite.
@@ -118,7 +124,7 @@ def fit(
 
     batches = max(1, len(reader) // settings.batch_size)
     optimizer = _optimizer(network, config.optimizer)
-    schedule = _schedule(optimizer, config, batches * settings.epochs)
+    course = (schedule or _schedule)(optimizer, config, batches * settings.epochs)
     history: list[EpochReport] = []
     kept, kept_epoch, kept_scores = None, 0, np.empty((0, len(data.emotions)))
     best_rank, best_epoch = (-math.inf, -math.inf), 0
@@ -145,7 +151,8 @@ def fit(
             if settings.gradient_clip_norm:
                 nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_clip_norm)
             optimizer.step()
-            schedule.step()
+            course.step()
+            on_step(loss.detach())
             total += loss.detach() * len(batch)
         train_loss = float(total) / len(reader)
         if not math.isfinite(train_loss):
@@ -156,7 +163,7 @@ def fit(
         report = EpochReport(
             epoch=epoch,
             train_loss=train_loss,
-            learning_rate=float(schedule.get_last_lr()[0]),
+            learning_rate=float(course.get_last_lr()[0]),
             seconds=time.perf_counter() - started,
         )
         rank, scores = (0.0, float(epoch)), kept_scores
