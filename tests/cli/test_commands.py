@@ -251,7 +251,15 @@ def test_features_are_exported(
 
 
 def test_a_learning_rate_is_suggested_in_a_line_and_a_picture(call: Call, root: Path) -> None:
-    told = call(root, "find-lr", "--model", "light_cnn", "--set", "training.precision=float32")
+    quick = (
+        "--set",
+        "training.precision=float32",
+        "--set",
+        "training.batch_size=8",
+        "--set",
+        "augmentation.mixup=false",
+    )
+    told = call(root, "find-lr", "--model", "light_cnn", *quick)
     assert told.code == 0, told.err
     (line,) = told.out.splitlines()
     rate = line.split()[2].rstrip(":")
