@@ -22,6 +22,7 @@ from ..prediction import (
 )
 from .augmentation import mixer, specaugment
 from .losses import LOSSES
+from .stability import apart, beside, divergence
 from .statistics import AnyTrial, TrainingData, fold_statistics
 
 __all__ = ["EpochReport", "FittedNetwork", "fit", "fold_seed", "recipe_of"]
@@ -89,7 +90,8 @@ def fit(
     Args:
         config: Concrete settings: `training.precision` and `training.device` are not `auto`.
         data: The corpus.
-        train: Numbers of the utterances to learn from; scaling and class weights come from them alone.
+        train: Numbers of the utterances to learn from, and of the copies; scaling and class weights come from the
+            clean ones alone.
         validation: Numbers of the utterances that choose the epoch, shape (V,); empty keeps the last epoch.
         seed: Where every random number comes from.
         aggregation: How segments are combined.
@@ -109,14 +111,17 @@ def fit(
 
     statistics = fold_statistics(config, data, train)
     scalings = (statistics.scalings, statistics.scaling_number)
-    reader = recipe.reader(data.features, train, *scalings, overlap=True)
+    reader = recipe.reader(data.features, train, *scalings, overlap=True, copies=data.copies)
     held_out = recipe.reader(data.features, validation, *scalings, overlap=False) if len(validation) else None
-    labels = torch.from_numpy(data.labels[train][reader.plan.utterance]).to(device)
+    labels = torch.from_numpy(data.labels[train][reader.plan.utterance % len(train)]).to(device)
     counts = torch.from_numpy(statistics.class_counts).to(device).float()
     loss_function = LOSSES.get(config.loss.name).build(config.loss, counts)
     mix = mixer(config.augmentation, len(data.emotions))
 
-    batches = max(1, len(reader) // settings.batch_size)
+    stability = config.perturbation.stability
+    # Copies of unstretched speech have its segments: number n of the clean ones is n + segments of the first copy's
+    segments_read = len(reader) // (1 + len(data.copies)) if stability else len(reader)
+    batches = max(1, segments_read // settings.batch_size)
     optimizer = _optimizer(network, config.optimizer)
     schedule = _schedule(optimizer, config, batches * settings.epochs)
     history: list[EpochReport] = []
@@ -128,8 +133,11 @@ def fit(
         network.train()
         total = torch.zeros((), device=device)
         # Near-equal batches: a last batch of one segment would break batch norm
-        for batch in np.array_split(shuffle.permutation(len(reader)), batches):
+        for batch in np.array_split(shuffle.permutation(segments_read), batches):
             inputs, target = reader.gather(batch), labels[torch.from_numpy(batch).to(device, non_blocking=True)]
+            if stability:
+                copy = shuffle.integers(1, len(data.copies), size=len(batch), endpoint=True)
+                inputs = beside(inputs, reader.gather(batch + copy * segments_read))
             if config.augmentation.specaugment:
                 segments, *lengths = inputs
                 inputs = (specaugment(segments, config.augmentation, *lengths), *lengths)
@@ -137,9 +145,13 @@ def fit(
                 target = nn.functional.one_hot(target, len(data.emotions)).float()
             else:
                 inputs, target = mix(inputs, target)
+            if stability:
+                inputs = apart(inputs)
             with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
-                logits = network(*inputs)
-            loss = loss_function(logits.float(), target)
+                logits = network(*inputs).float()
+            loss = loss_function(logits[: len(batch)], target)
+            if stability:
+                loss = loss + stability * divergence(*logits.chunk(2))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             if settings.gradient_clip_norm:
@@ -147,7 +159,7 @@ def fit(
             optimizer.step()
             schedule.step()
             total += loss.detach() * len(batch)
-        train_loss = float(total) / len(reader)
+        train_loss = float(total) / segments_read
         if not math.isfinite(train_loss):
             raise NonFiniteLossError(
                 f"the training loss of epoch {epoch} is {train_loss}; "
