@@ -22,8 +22,8 @@ FORMAT = 1
 
 POINTS, HOP = 1024, 256
 """Window of the phase vocoder and of the spectral envelope, 64 ms: long enough to tell harmonics of 80 Hz apart."""
-ENVELOPE_COEFFICIENTS = 30
-"""Cepstral coefficients of the spectral envelope: up to 1.8 ms, below the pitch period of voices up to 500 Hz."""
+ENVELOPE_ORDER = 18
+"""Linear prediction coefficients of the spectral envelope: a pair for each kHz, and two."""
 WARPED_HZ = 4800.0
 """Formants lie below it: up to here the vocal tract's warp is proportional (Jaitly & Hinton 2013)."""
 SMALLEST_ROOM_M, LARGEST_ROOM_M = np.array([5.0, 5.0, 3.0]), np.array([10.0, 10.0, 4.0])
@@ -96,22 +96,22 @@ def _rms(sound: np.ndarray) -> float:
 def _other_vocal_tract(speech: np.ndarray, factor: float) -> np.ndarray:
     """Multiply the formants' frequencies by a factor, leaving the pitch and the length.
 
-    Each frame's spectrum is divided by its envelope, which the first cepstral coefficients make up, and multiplied by
-    the envelope along a warped frequency axis: phases stay, so overlapping frames still fit together.
+    Each frame's spectrum is divided by its envelope, which linear prediction (Makhoul 1975, Proc. IEEE 63(4)) takes
+    from pre-emphasised speech, and multiplied by the envelope along a warped frequency axis: phases stay, so
+    overlapping frames still fit together.
     """
     spectrum = librosa.stft(speech, n_fft=POINTS, hop_length=HOP)
-    magnitude = np.abs(spectrum)
-    level = np.log(np.maximum(magnitude, max(1e-5 * float(magnitude.max()), 1e-15)))
-    cepstrum = np.fft.irfft(level, axis=0)[:ENVELOPE_COEFFICIENTS]
-    cepstrum[1:] *= 2  # an even sequence: each coefficient but the first stands for two
     frequency_hz, nyquist_hz = librosa.fft_frequencies(sr=SAMPLE_RATE_HZ, n_fft=POINTS), SAMPLE_RATE_HZ / 2
     bend_hz = WARPED_HZ * min(factor, 1)
     source_hz = np.interp(frequency_hz, [0, bend_hz, nyquist_hz], [0, bend_hz / factor, nyquist_hz])
-    here, there = (
-        np.cos(np.pi / nyquist_hz * np.outer(axis_hz, np.arange(ENVELOPE_COEFFICIENTS)))
-        for axis_hz in (frequency_hz, source_hz)
-    )
-    warped = spectrum * np.exp((there - here) @ cepstrum)
+    delays = np.arange(1, ENVELOPE_ORDER + 1)
+    here, there = (np.exp(-1j * np.pi / nyquist_hz * np.outer(hz, delays)) for hz in (frequency_hz, source_hz))
+    power = np.square(np.abs(spectrum) * np.abs(1 - 0.97 * here[:, :1]), dtype=np.float64)
+    correlation = np.fft.irfft(power, axis=0)[: ENVELOPE_ORDER + 1]
+    correlation[0] += 1e-6 * correlation[0] + 1e-12  # equations that can be solved, of digital silence too
+    matrices = correlation[np.abs(np.subtract.outer(delays, delays))].transpose(2, 0, 1)
+    predictor = np.linalg.solve(matrices, correlation[1:].T[:, :, np.newaxis])[:, :, 0].T
+    warped = spectrum * np.abs(1 - here @ predictor) / np.abs(1 - there @ predictor)
     result: np.ndarray = librosa.istft(warped, hop_length=HOP, length=len(speech))
     return result
 

@@ -1,10 +1,12 @@
 """What a trial sees: the training and validation sides of its folds, and of nobody else."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from ser_tune.config import Project
 from ser_tune.errors import CorpusError
@@ -87,3 +89,33 @@ def test_an_unknown_speaker_to_hold_out_is_refused(run: Run, recorder: Any) -> N
     with pytest.raises(CorpusError, match="has no speaker 'eve' to hold out; it has ada, bob, cyd, dan"):
         run(1, **{"protocol.holdout": ("eve",)})
     assert not recorder.started
+
+
+COPIED: dict[str, object] = {"perturbation.copies": 1, "perturbation.noise_snr_db": 10}
+
+
+def test_copies_of_test_and_validation_speakers_make_no_difference_to_a_trial(
+    run: Run, recorder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ser_tune.study import objective
+
+    original, poisoned = objective.fit, False
+
+    def spy(config: Any, data: Any, train: np.ndarray, validation: np.ndarray, **others: Any) -> Any:
+        (copy,) = data.copies
+        assert len(copy.offsets) == len(data.features.offsets)
+        assert not torch.equal(copy.frames, data.features.frames)
+        if poisoned:
+            frames = copy.frames.clone()
+            for one in np.setdiff1d(np.arange(len(data.labels)), train):
+                frames[copy.offsets[one] : copy.offsets[one + 1]] = np.nan
+            data = replace(data, copies=(replace(copy, frames=frames),))
+        return original(config, data, train, validation, **others)
+
+    monkeypatch.setattr(objective, "fit", spy)
+    assert run(1, **COPIED).complete == 1
+    poisoned = True
+    assert run(1, name="two", **COPIED).complete == 1
+    clean, leaking = recorder.outcomes
+    for one, other in zip(clean.folds, leaking.folds, strict=True):
+        np.testing.assert_array_equal(one.fitted.validation, other.fitted.validation)
