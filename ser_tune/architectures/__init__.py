@@ -14,6 +14,7 @@ ARCHITECTURES: Catalogue[Architecture] = Catalogue(
         "alex_net": "alex_net",
         "fcn_attention": "fcn_attention",
         "fcn_gap": "fcn_gap",
+        "light_cnn": "light_cnn",
     },
     attribute="ARCHITECTURE",
     group="ser_tune.architectures",

@@ -1,17 +1,14 @@
 """`alex_net`: torchvision's AlexNet, adapted to the number of channels and classes."""
 
-from pathlib import Path
 from typing import Annotated, Literal
-from urllib.error import URLError
 
-import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from ..config import Choice, FloatRange, ModelSettings
-from ..errors import ConfigError
 from .base import Architecture, InputShape, scaled
 from .convolutions import alexnet_convolutions, check_input
+from .pretrained import Weights, check_width, copy_weights
 
 __all__ = ["ARCHITECTURE", "AlexNet", "AlexNetSettings"]
 
@@ -23,13 +20,12 @@ class AlexNetSettings(ModelSettings):
     """The architecture."""
     dropout: Annotated[float, Field(ge=0, lt=1), FloatRange(low=0.2, high=0.7)] = 0.5
     """Dropout before both hidden layers of the classifier."""
-    weights: Literal["none", "imagenet"] | Path = "none"
+    weights: Weights = "none"
     """Initial weights: none (random), imagenet (downloaded by torchvision), or a file that holds them."""
 
     @model_validator(mode="after")
     def _weights_have_one_width(self) -> "AlexNetSettings":
-        if self.weights != "none" and self.width != 1:
-            raise ValueError(f"model.width must be 1 with model.weights {self.weights}, not {self.width}")
+        check_width(self.weights, self.width)
         return self
 
 
@@ -69,59 +65,13 @@ class AlexNet(nn.Module):
 
 
 def initialise(network: AlexNet, settings: AlexNetSettings) -> None:
-    """Give a new network the pretrained weights that its settings ask for.
+    """Give a new network the pretrained weights that its settings ask for, in all layers but the last.
 
     Raises:
         ConfigError: The weights cannot be had, or do not fit.
     """
-    if settings.weights != "none":
-        _load_weights(network, _pretrained(settings.weights), str(settings.weights))
-
-
-def _pretrained(weights: str | Path) -> dict[str, Tensor]:
-    """Torchvision's AlexNet weights, from its own download or from a file."""
-    if weights == "imagenet":
-        from torchvision.models import AlexNet_Weights
-
-        try:
-            downloaded: dict[str, Tensor] = AlexNet_Weights.IMAGENET1K_V1.get_state_dict(
-                progress=False, check_hash=True
-            )
-        except (URLError, OSError, RuntimeError) as error:
-            raise ConfigError(
-                f"torchvision could not download AlexNet's ImageNet weights ({error}); where there is no network, "
-                f"pass the file: --set model.weights=PATH, from {AlexNet_Weights.IMAGENET1K_V1.url}"
-            ) from None
-        return downloaded
-    try:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise ConfigError(f"model.weights is '{weights}'; expected none, imagenet, or an existing file") from None
-    except Exception as error:
-        reason = str(error).partition("\n")[0]
-        raise ConfigError(f"model.weights '{weights}' cannot be read as a torch state dictionary: {reason}") from None
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ConfigError(f"model.weights '{weights}' holds no state dictionary; expected torchvision's AlexNet")
-    return state
-
-
-def _load_weights(network: AlexNet, state: dict[str, Tensor], source: str) -> None:
-    """Copy all layers but the last; the first one's three colours are averaged over the input channels."""
-    own = network.state_dict()
     last = ("classifier.6.weight", "classifier.6.bias")
-    if missing := sorted(set(own) - set(state) - set(last)):
-        raise ConfigError(f"model.weights '{source}' lacks '{missing[0]}'; expected torchvision's AlexNet")
-    copied = {name: state[name] for name in own if name not in last}
-    first = copied["features.0.weight"]
-    channels = own["features.0.weight"].shape[1]
-    if first.shape[1] != channels:
-        copied["features.0.weight"] = first.sum(dim=1, keepdim=True).expand(-1, channels, -1, -1) / channels
-    for name, tensor in copied.items():
-        if tensor.shape != own[name].shape:
-            raise ConfigError(
-                f"model.weights '{source}': '{name}' has shape {tuple(tensor.shape)}; expected {tuple(own[name].shape)}"
-            )
-    network.load_state_dict(copied, strict=False)
+    copy_weights(network, {name: name for name in network.state_dict() if name not in last}, settings.weights)
 
 
 ARCHITECTURE = Architecture(

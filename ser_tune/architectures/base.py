@@ -69,9 +69,13 @@ class FrameAttention(nn.Module):
         self.score = nn.Linear(hidden, 1, bias=False)
         self.score_scale = score_scale
 
-    def forward(self, positions: Tensor, real: Tensor | None = None) -> Tensor:
-        """Average (B, positions, features) to (B, features), over those where `real`, (B, positions) bool, is true."""
+    def weights(self, positions: Tensor, real: Tensor | None = None) -> Tensor:
+        """What each of (B, positions, features) counts, among those that are `real`: (B, positions, 1), float32."""
         scores = self.score_scale * self.score(torch.tanh(self.projection(positions))).float()
         if real is not None:
             scores = scores.masked_fill(~real[:, :, None], -torch.inf)
-        return (torch.softmax(scores, dim=1).to(positions.dtype) * positions).sum(dim=1)
+        return torch.softmax(scores, dim=1)
+
+    def forward(self, positions: Tensor, real: Tensor | None = None) -> Tensor:
+        """Average (B, positions, features) to (B, features), over those where `real`, (B, positions) bool, is true."""
+        return (self.weights(positions, real).to(positions.dtype) * positions).sum(dim=1)

@@ -66,7 +66,7 @@ def convolve(layers: Iterable[nn.Module], maps: Tensor, lengths: Tensor | None) 
             maps = layer(maps)
         elif isinstance(layer, nn.BatchNorm2d):
             maps = masked_batch_norm(layer, maps, lengths)
-        elif isinstance(layer, nn.Conv2d | nn.MaxPool2d):
+        elif isinstance(layer, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
             # A real position's kernel reaches past the end into 0, as it would if the utterance stood alone
             maps = layer(maps * real_positions(maps, lengths))
             kernel, stride = _along_time(layer.kernel_size), _along_time(layer.stride)

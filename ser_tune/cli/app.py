@@ -162,6 +162,38 @@ def train(
 
 
 @app.command()
+def find_lr(
+    file: StudyFile = None,
+    model: Model = None,
+    corpus: CorpusName = None,
+    data: Data = None,
+    task: Task = None,
+    features: Features = None,
+    holdout: Holdout = None,
+    assignments: Set = None,
+    picture: Annotated[Path, typer.Option("--picture", help="Where to draw the loss over the rate.")] = Path(
+        "learning-rate.png"
+    ),
+) -> None:
+    """Suggest a learning rate: train while it rises from 1e-6 to 1, and see where the loss falls.
+
+    Learning-rate range test (Smith 2015, arXiv 1506.01186) on the training speakers of the first fold,
+    for an epoch, or several of a small corpus until 100 steps.
+    """
+    from .rates import find_rate
+
+    flags: dict[str, object] = {
+        "model.name": model,
+        "corpus.name": corpus,
+        "corpus.data": data,
+        "corpus.task": task,
+        "protocol.holdout": _names(holdout),
+        "features.name": features,
+    }
+    find_rate(file, flags, assignments or [], picture=picture)
+
+
+@app.command()
 def reproduce(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="chen2018, zhang2019, ntu-ser or fcn-gap.", show_default=False)

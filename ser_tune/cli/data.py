@@ -32,6 +32,8 @@ def export(out: Path, *, corpus: str, data: Path | None, features: str, assignme
     flags = {"model.name": "fcn_attention", "corpus.name": corpus, "corpus.data": data, "features.name": features}
     definition = define_study(flags=flags, assignments=assignments)
     refuse_whole_utterances(definition.config.segments)
+    if copies := definition.config.perturbation.copies:
+        raise ConfigError(f"perturbation.copies is {copies}, but an export holds clean speech only; expected 0")
     project = Project.locate()
     read = load_corpus(definition, project)
     settings = definition.config.features

@@ -5,18 +5,21 @@ from .project import Project
 from .ranges import Choice, FloatRange, IntRange, Range, Value, parse_range
 from .study import CorpusSettings, ProtocolSettings, SearchSettings, StudyConfig
 from .trial import (
+    SHORTEST_REVERBERATION_S,
     AugmentationSettings,
     FeatureSettings,
     LossSettings,
     ModelSettings,
     NormalisationSettings,
     OptimizerSettings,
+    PerturbationSettings,
     SegmentSettings,
     TrainingSettings,
     TrialConfig,
 )
 
 __all__ = [
+    "SHORTEST_REVERBERATION_S",
     "AugmentationSettings",
     "Choice",
     "CorpusSettings",
@@ -28,6 +31,7 @@ __all__ = [
     "ModelSettings",
     "NormalisationSettings",
     "OptimizerSettings",
+    "PerturbationSettings",
     "Project",
     "ProtocolSettings",
     "Range",

@@ -4,7 +4,7 @@ The sections `model`, `features` and `loss` belong to components (one file each 
 and `training/losses/`), so `TrialConfig` is generic in them. This module imports neither torch nor librosa.
 """
 
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -12,16 +12,22 @@ from .base import Settings
 from .ranges import Choice, FloatRange, IntRange
 
 __all__ = [
+    "SHORTEST_REVERBERATION_S",
     "AugmentationSettings",
     "FeatureSettings",
     "LossSettings",
     "ModelSettings",
     "NormalisationSettings",
     "OptimizerSettings",
+    "PerturbationSettings",
     "SegmentSettings",
     "TrainingSettings",
     "TrialConfig",
 ]
+
+
+SHORTEST_REVERBERATION_S = 0.2
+"""Reverberation of the driest room that is drawn; for less, walls of the largest would have to take in all sound."""
 
 
 class ModelSettings(Settings):
@@ -125,6 +131,73 @@ class AugmentationSettings(Settings):
     et al. 2019, arXiv 1905.02249)."""
 
 
+class PerturbationSettings(Settings):
+    """Copies of the training speakers' recordings that sound a little different.
+
+    Ko et al. 2015, Interspeech, 3586-3589. Validation, test and all statistics know clean speech only; segments of a
+    copy are scaled as their clean utterance is. What a copy undergoes is drawn from the speech itself, whatever the
+    trial's seed: networks of all seeds hear the same copies.
+    """
+
+    copies: Annotated[int, Field(ge=0, le=10)] = 0
+    """Perturbed copies of every training utterance, extracted once and cached; an epoch passes over these and the clean
+    utterances. 0 trains on clean speech alone, whatever else this section says."""
+    time_stretch: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Largest relative change of speed at the same pitch, by a phase vocoder (Flanagan & Golden 1966, BSTJ 45(9)); 0
+    switches it off."""
+    pitch_semitones: Annotated[float, Field(ge=0, le=12)] = 0.0
+    """Largest shift of pitch, and of all other frequencies with it, at the same speed (Salamon & Bello 2017, arXiv
+    1608.04363); 0 switches it off."""
+    vocal_tract: Annotated[float, Field(ge=0, le=0.3)] = 0.0
+    """Largest relative change of the formants' frequencies: vocal tract length perturbation (Jaitly & Hinton 2013, ICML
+    workshop, who take 0.1) of the spectral envelope, which leaves the pitch; 0 switches it off."""
+    reverberation_s: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Longest time in which sound decays by 60 dB, at least 0.2 s, in shoebox rooms of drawn sizes, speakers and
+    microphones (image sources: Allen & Berkley 1979, JASA 65(4); as augmentation Ko et al. 2017, ICASSP); 0 switches it
+    off."""
+    noise_snr_db: Annotated[float, Field(ge=-20, le=100)] | None = None
+    """Lowest signal-to-noise ratio of added noise whose colour is drawn between white and Brownian (power density 1 to
+    1/f²: Timmer & König 1995, A&A 300); none adds no noise."""
+    noise_snr_highest_db: Annotated[float, Field(ge=-20, le=100)] = 30.0
+    """Highest signal-to-noise ratio of added noise; a copy's is drawn between both."""
+    gain_db: Annotated[float, Field(ge=0, le=60)] = 0.0
+    """Largest change of level; 0 switches it off. It does nothing to features that are relative to the utterance's
+    maximum: of the built-in ones, all but the noisy channel of lognrevspec."""
+    stability: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """Weight of stability training (Zheng et al. 2016, arXiv 1604.04326): the divergence KL(clean || copy) between what
+    the network says of a clean segment and of the same segment of one copy is added to the loss of the clean segment.
+    Copies then have no other part in training; what augments a segment augments its copy alike. 0 switches it off."""
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> "PerturbationSettings":
+        quiet = not (self.time_stretch or self.pitch_semitones or self.vocal_tract or self.gain_db)
+        if self.copies and quiet and not self.reverberation_s and self.noise_snr_db is None:
+            raise ValueError(
+                f"perturbation.copies is {self.copies}, but nothing perturbs them; set another perturbation, such as "
+                "perturbation.pitch_semitones, or leave copies 0"
+            )
+        if 0 < self.reverberation_s < SHORTEST_REVERBERATION_S:
+            raise ValueError(
+                f"perturbation.reverberation_s is {self.reverberation_s:g}; expected 0, or at least "
+                f"{SHORTEST_REVERBERATION_S:g}, with which the driest room is drawn"
+            )
+        if self.noise_snr_db is not None and self.noise_snr_db > self.noise_snr_highest_db:
+            raise ValueError(
+                f"perturbation.noise_snr_db is {self.noise_snr_db:g}; expected at most "
+                f"perturbation.noise_snr_highest_db, {self.noise_snr_highest_db:g}"
+            )
+        if self.stability and not self.copies:
+            raise ValueError(
+                f"perturbation.stability is {self.stability:g}, but perturbation.copies is 0; expected at least 1 copy"
+            )
+        if self.stability and self.time_stretch:
+            raise ValueError(
+                f"perturbation.stability is {self.stability:g} with perturbation.time_stretch {self.time_stretch:g}, "
+                "but frames of stretched copies are not those of the clean speech; leave one of them 0"
+            )
+        return self
+
+
 class OptimizerSettings(Settings):
     """The gradient descent."""
 
@@ -202,8 +275,18 @@ class TrialConfig(Settings, Generic[ModelT, FeatureT, LossT]):
     segments: SegmentSettings = SegmentSettings()
     normalisation: NormalisationSettings = NormalisationSettings()
     augmentation: AugmentationSettings = AugmentationSettings()
+    perturbation: PerturbationSettings = PerturbationSettings()
     loss: LossT
     optimizer: OptimizerSettings = OptimizerSettings()
     training: TrainingSettings = TrainingSettings()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Where every random number of a trial comes from."""
+
+    @model_validator(mode="after")
+    def _copies_have_the_segments_of_clean_speech(self) -> Self:
+        if self.perturbation.stability and self.segments.crop == "random":
+            raise ValueError(
+                f"perturbation.stability is {self.perturbation.stability:g} with segments.crop random, but a segment "
+                "and its copy must start at the same frame; set segments.crop=fixed, or leave stability 0"
+            )
+        return self

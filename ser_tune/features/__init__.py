@@ -7,6 +7,7 @@ from ..components import Catalogue
 from .base import FeatureSet
 from .export import SpeakerSegments, refuse_whole_utterances, segments_by_speaker, write_export
 from .normalisation import Moments, Scaling
+from .perturbation import copy_key
 from .segments import SegmentPlan, frame_numbers, plan_segments, random_crops
 from .store import FeatureStore, Progress, corpus_features
 
@@ -19,6 +20,7 @@ __all__ = [
     "Scaling",
     "SegmentPlan",
     "SpeakerSegments",
+    "copy_key",
     "corpus_features",
     "frame_numbers",
     "plan_segments",

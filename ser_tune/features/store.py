@@ -2,8 +2,9 @@
 
 An entry is a folder named by the SHA-256 of the corpus's recordings, the feature settings, this file's format and the
 version of the package that a plug-in's feature set is from, so a changed corpus, setting or package is another entry
-and nothing is ever stale. It is written beside its place and renamed into it: a reader sees all of it or none of it. A
-lock lets one of several processes extract while the others wait.
+and nothing is ever stale. Every perturbed copy of a corpus is an entry of its own. An entry is written beside its place
+and renamed into it: a reader sees all of it or none of it. A lock lets one of several processes extract while the
+others wait.
 """
 
 import hashlib
@@ -20,13 +21,15 @@ from zipfile import BadZipFile
 
 import numpy as np
 from filelock import FileLock
+from threadpoolctl import threadpool_limits
 
 from ..audio import read_speech
-from ..config import FeatureSettings
+from ..config import FeatureSettings, PerturbationSettings
 from ..corpora import Corpus, Utterance
 from ..errors import AudioError, StorageError
 from .base import FeatureSet
 from .normalisation import Moments
+from .perturbation import copy_key, perturbed
 
 __all__ = ["FeatureStore", "Progress", "corpus_features"]
 
@@ -48,7 +51,7 @@ class FeatureStore:
     moments: Moments
     """Of each utterance; stored, because reading every frame of a large corpus takes seconds."""
     sounds: tuple[str, ...] = ()
-    """SHA-256 of each utterance's decoded speech: one sound has one hash in every container."""
+    """SHA-256 of each utterance's decoded speech, before it is perturbed: one sound has one hash in every container."""
 
     @property
     def lengths(self) -> np.ndarray:
@@ -86,6 +89,8 @@ def corpus_features(
     settings: FeatureSettings,
     cache: Path,
     *,
+    perturbation: PerturbationSettings | None = None,
+    copy: int = 0,
     progress: Progress | None = None,
 ) -> FeatureStore:
     """A corpus's features, from the cache or extracted on all cores.
@@ -95,19 +100,22 @@ def corpus_features(
         feature_set: How.
         settings: The feature set's settings.
         cache: The folder of the feature cache.
+        perturbation: What happens to copies.
+        copy: Which perturbed copy to extract, counted from 1; 0 is the clean speech.
         progress: Called after every utterance that is extracted.
 
     Raises:
-        AudioError: A recording cannot be used; the message names its file.
+        AudioError: A recording or its copy cannot be used; the message names its file.
         StorageError: The cache cannot be written, or its entry cannot be read.
     """
-    entry = cache / hashlib.sha256(_key(corpus, settings).encode()).hexdigest()[:32]
+    perturbation = perturbation or PerturbationSettings()
+    entry = cache / hashlib.sha256(_key(corpus, settings, perturbation, copy).encode()).hexdigest()[:32]
     if not entry.exists():
         try:
             cache.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{entry}.lock"):
                 if not entry.exists():
-                    _write(entry, _extract(corpus, feature_set, settings, progress))
+                    _write(entry, _extract(corpus, feature_set, settings, perturbation, copy, progress))
         except OSError as error:
             raise StorageError(
                 f"the feature cache in '{cache}' cannot be written: {error.strerror or error}; "
@@ -116,12 +124,13 @@ def corpus_features(
     return FeatureStore.open(entry)
 
 
-def _key(corpus: Corpus, settings: FeatureSettings) -> str:
+def _key(corpus: Corpus, settings: FeatureSettings, perturbation: PerturbationSettings, copy: int) -> str:
     """All that an entry's content depends on; FORMAT stands for the code of built-in feature sets."""
     from . import FEATURE_SETS  # the catalogue is made after this module, which its package imports
 
     package = FEATURE_SETS.requirement(settings.name)
-    return " ".join([str(FORMAT), corpus.audio_digest, settings.model_dump_json(), *([package] if package else [])])
+    parts = [str(FORMAT), corpus.audio_digest, settings.model_dump_json(), package, copy_key(perturbation, copy)]
+    return " ".join(part for part in parts if part)
 
 
 class _Extracted(NamedTuple):
@@ -134,30 +143,38 @@ class _Extracted(NamedTuple):
 
 
 def _extract(
-    corpus: Corpus, feature_set: FeatureSet, settings: FeatureSettings, progress: Progress | None
+    corpus: Corpus,
+    feature_set: FeatureSet,
+    settings: FeatureSettings,
+    perturbation: PerturbationSettings,
+    copy: int,
+    progress: Progress | None,
 ) -> Iterator[_Extracted]:
     """One utterance after another."""
 
     def one(utterance: Utterance) -> _Extracted:
         speech = read_speech(utterance.path, start_s=utterance.start_s, end_s=utterance.end_s)
         try:
-            features = feature_set.extract(speech, settings)
+            heard = perturbed(speech, perturbation, copy) if copy else speech
+            features = feature_set.extract(heard, settings)
         except AudioError as error:
-            raise AudioError(f"{utterance.path}: {error}") from None
+            raise AudioError(f"{utterance.path}{f', copy {copy}' if copy else ''}: {error}") from None
         frames = np.ascontiguousarray(features.transpose(2, 0, 1), dtype=np.float32)
         moments = Moments.of(frames, np.array([0, len(frames)]))
         return _Extracted(frames, moments, hashlib.sha256(speech.data).hexdigest())
 
     total = len(corpus.utterances)
-    # Threads, not processes: decoding, Fourier transforms and matrix products release the interpreter lock
+    # Threads, not processes: decoding, Fourier transforms and matrix products release the interpreter lock. One a core,
+    # so that products with threads of their own, which wait for one another, would take up to five times as long
     pool = ThreadPoolExecutor(max_workers=os.cpu_count())
-    try:
-        for done, features in enumerate(pool.map(one, corpus.utterances), start=1):
-            yield features
-            if progress is not None:
-                progress(done, total)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with threadpool_limits(1, user_api="blas"):
+        try:
+            for done, features in enumerate(pool.map(one, corpus.utterances), start=1):
+                yield features
+                if progress is not None:
+                    progress(done, total)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _write(entry: Path, features: Iterable[_Extracted]) -> None:

@@ -31,7 +31,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import expit, logit, stdtrit
 
 __all__ = ["Interval", "seed_intervals", "speaker_confusions", "speaker_intervals"]
 
@@ -111,6 +110,8 @@ def margin(resampled: np.ndarray, n_speakers: int) -> float:
         resampled: The statistic of every resample, shape (R,).
         n_speakers: S, at least 2.
     """
+    from scipy.special import stdtrit  # half a second, and listing scores needs none of it
+
     quantile = stdtrit(n_speakers - 1, (1 + CONFIDENCE) / 2)
     return float(quantile * math.sqrt(n_speakers / (n_speakers - 1)) * resampled.std())
 
@@ -166,6 +167,8 @@ def seed_intervals(confusions: np.ndarray) -> tuple[Interval, Interval]:
 
 def _around(point: float, half: float) -> Interval:
     """The interval of a fraction, symmetric on the logit scale."""
+    from scipy.special import expit, logit
+
     if half < 1e-12:  # where no resample differs, they say nothing of how much others would
         return UNKNOWN
     centre, reach = logit(point), half / (point * (1 - point))

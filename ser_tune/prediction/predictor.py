@@ -75,6 +75,7 @@ class Recipe:
         scaling_number: np.ndarray,
         *,
         overlap: bool,
+        copies: Sequence[UtteranceFeatures] = (),
     ) -> SegmentReader:
         """What the network reads of some utterances; the arguments are those of `SegmentReader`."""
         return SegmentReader(
@@ -85,6 +86,7 @@ class Recipe:
             scaling_number,
             overlap=overlap,
             shortest_frames=self._shortest_frames(),
+            copies=copies,
         )
 
     def _shortest_frames(self) -> int:

@@ -76,6 +76,7 @@ class SegmentReader:
         *,
         overlap: bool,
         shortest_frames: int = 1,
+        copies: Sequence[UtteranceFeatures] = (),
     ) -> None:
         """Plan the segments.
 
@@ -87,19 +88,25 @@ class SegmentReader:
             scaling_number: Which of them each utterance of `features` gets, shape (U,).
             overlap: Whether to step by the training hop; otherwise by that of evaluation.
             shortest_frames: Length up to which an utterance is padded where utterances are whole.
+            copies: Perturbed copies of all utterances. Those of the same numbers are read after the clean ones, copy by
+                copy, each scaled as its clean utterance is.
         """
-        lengths = np.diff(features.offsets)[utterances]
+        parts = (features, *copies)
+        lengths = np.concatenate([np.diff(part.offsets)[utterances] for part in parts])
         self.plan = plan_segments(lengths, settings, overlap=overlap)
         self.settings = settings
         self._shortest_frames = shortest_frames
-        self._frames = features.frames
+        self._frames = [part.frames for part in parts]
+        self._part = np.repeat(np.arange(len(parts)), len(utterances))
         self._device = features.frames.device
-        self._first = features.offsets[utterances]
-        self._scaling = scaling_number[utterances]
+        self._first = np.concatenate([part.offsets[utterances] for part in parts])
+        self._scaling = np.tile(scaling_number[utterances], len(parts))
         self._shift = torch.from_numpy(np.stack([one.shift for one in scalings])).to(self._device)
         self._factor = torch.from_numpy(np.stack([1 / one.spread for one in scalings])).to(self._device)
         self._floor = (
-            torch.from_numpy(features.moments.minimum[utterances].astype(np.float32)).to(self._device)
+            torch.from_numpy(
+                np.concatenate([part.moments.minimum[utterances] for part in parts]).astype(np.float32)
+            ).to(self._device)
             if settings.padding == "floor"
             else None
         )
@@ -118,6 +125,16 @@ class SegmentReader:
         """Numbers on the features' device, without waiting for what runs there."""
         return torch.from_numpy(numbers).to(self._device, non_blocking=True)
 
+    def _read(self, part: np.ndarray, rows: np.ndarray) -> Tensor:
+        """Frames of clean speech and of its copies, which lie apart so that none need be copied: (B, T, C, F)."""
+        if len(self._frames) == 1:
+            return self._frames[0][self._sent(rows)]
+        segments = self._frames[0].new_empty(*rows.shape, *self._frames[0].shape[1:])
+        for number, frames in enumerate(self._frames):
+            here = np.flatnonzero(part == number)
+            segments[self._sent(here)] = frames[self._sent(rows[here])]
+        return segments
+
     def gather(self, which: np.ndarray) -> tuple[Tensor, ...]:
         """Read segments.
 
@@ -131,7 +148,7 @@ class SegmentReader:
         """
         utterance = self.plan.utterance[which]
         number, real = frame_numbers(self.plan, which, self.settings, shortest_frames=self._shortest_frames)
-        segments = self._frames[self._sent(self._first[utterance, None] + number)]
+        segments = self._read(self._part[utterance], self._first[utterance, None] + number)
         mask = self._sent(real)[:, :, None, None]
         if self._floor is not None:
             floor = self._floor[self._sent(utterance)][:, None]

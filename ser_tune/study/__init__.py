@@ -6,6 +6,7 @@ from .leaks import shared_texts
 from .objective import Objective
 from .observer import FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
 from .protocol import Protocol
+from .rates import find_learning_rate
 from .runner import Prepared, Rerun, load_corpus, load_study, prepare, run_study, summarise
 from .storage import open_storage
 
@@ -24,6 +25,7 @@ __all__ = [
     "TrialOutcome",
     "TrialState",
     "define_study",
+    "find_learning_rate",
     "load_corpus",
     "load_study",
     "open_storage",

@@ -58,7 +58,7 @@ def refit(prepared: Prepared, config: AnyTrial, epochs: int, project: Project) -
     held_out = prepared.definition.config.protocol.holdout
     fitted = fit(
         whole,
-        objective.data(config.features),
+        objective.data(config),
         np.flatnonzero([one.speaker not in held_out for one in prepared.corpus.utterances]),
         np.arange(0),
         seed=fold_seed(config.seed, len(prepared.folds)),

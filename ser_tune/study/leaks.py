@@ -14,9 +14,10 @@ import numpy as np
 from ..corpora import Corpus
 from ..errors import LeakError
 from ..folds import Fold
+from ..prediction import UtteranceFeatures
 from ..training import AnyTrial, TrainingData, fold_statistics
 
-__all__ = ["refuse_fitted_leaks", "refuse_leaks", "shared_texts"]
+__all__ = ["refuse_fitted_leaks", "refuse_leaks", "refuse_misplaced_copies", "shared_texts"]
 
 
 def refuse_leaks(corpus: Corpus, folds: Sequence[Fold], sounds: Sequence[str]) -> None:
@@ -70,6 +71,24 @@ def _where(corpus: Corpus, fold: Fold) -> str:
     return f"leak in corpus {corpus.name}, fold {fold.number}"
 
 
+def refuse_misplaced_copies(corpus: Corpus, sounds: Sequence[str], copied: Sequence[str]) -> None:
+    """Look for perturbed copies of another utterance than the one whose place they take, perhaps a held-out speaker's.
+
+    Args:
+        corpus: What was copied.
+        sounds: A hash of each utterance's decoded sound, shape (U,).
+        copied: A hash of the sound that each copy was made from, shape (U,).
+
+    Raises:
+        LeakError: There is one; the message names the utterance.
+    """
+    if len(sounds) != len(copied):
+        raise LeakError(f"leak in corpus {corpus.name}: {len(copied)} copies of {len(sounds)} utterances")
+    for utterance, sound, copy in zip(corpus.utterances, sounds, copied, strict=True):
+        if sound != copy:
+            raise LeakError(f"leak in corpus {corpus.name}: the copy of '{utterance.id}' was made from another sound")
+
+
 def refuse_fitted_leaks(config: AnyTrial, data: TrainingData, folds: Sequence[Fold]) -> None:
     """Change every utterance that is not trained on, and see whether anything that training is given changes.
 
@@ -105,20 +124,25 @@ def _altered(data: TrainingData, which: np.ndarray) -> TrainingData:
     Their class is one that does not exist: exchanged classes would leave the counts of a balanced corpus as they are.
     Their smallest and largest values lie beyond those of all utterances.
     """
-    moments, mask = data.features.moments, which[:, np.newaxis, np.newaxis]
-    lowest, highest = min(float(moments.minimum.min()), 0.0), max(float(moments.maximum.max()), 0.0)
     return replace(
         data,
         labels=np.where(which, len(data.emotions), data.labels),
-        features=replace(
-            data.features,
-            moments=replace(
-                moments,
-                total=np.where(mask, 2 * moments.total + 1, moments.total),
-                squares=np.where(mask, 5 * moments.squares + 1, moments.squares),
-                minimum=np.where(mask, 2 * lowest - 1, moments.minimum),
-                maximum=np.where(mask, 2 * highest + 1, moments.maximum),
-            ),
+        features=_altered_features(data.features, which),
+        copies=tuple(_altered_features(one, which) for one in data.copies),
+    )
+
+
+def _altered_features(features: UtteranceFeatures, which: np.ndarray) -> UtteranceFeatures:
+    moments, mask = features.moments, which[:, np.newaxis, np.newaxis]
+    lowest, highest = min(float(moments.minimum.min()), 0.0), max(float(moments.maximum.max()), 0.0)
+    return replace(
+        features,
+        moments=replace(
+            moments,
+            total=np.where(mask, 2 * moments.total + 1, moments.total),
+            squares=np.where(mask, 5 * moments.squares + 1, moments.squares),
+            minimum=np.where(mask, 2 * lowest - 1, moments.minimum),
+            maximum=np.where(mask, 2 * highest + 1, moments.maximum),
         ),
     )
 

@@ -11,10 +11,10 @@ import numpy as np
 import optuna
 import torch
 
-from ..config import FeatureSettings, Value
+from ..config import Value
 from ..corpora import Corpus
 from ..errors import AudioError, ConfigError, NonFiniteLossError
-from ..features import FEATURE_SETS, corpus_features
+from ..features import FEATURE_SETS, copy_key, corpus_features
 from ..folds import Fold
 from ..metrics import Scores, score
 from ..prediction import UtteranceFeatures, scaling_of_utterances
@@ -30,7 +30,7 @@ from ..training import (
     recipe_of,
 )
 from .definition import StudyDefinition
-from .leaks import refuse_fitted_leaks, refuse_leaks
+from .leaks import refuse_fitted_leaks, refuse_leaks, refuse_misplaced_copies
 from .observer import FoldOutcome, StudyObserver, TrialOutcome, TrialState
 from .pruning import RUNNING_SCORES, GivesUp, median_rule
 from .sampling import sample
@@ -88,12 +88,12 @@ class Objective:
         """
         self.definition, self.corpus, self.folds = definition, corpus, folds
         self._cache, self._observer = cache, observer
-        self._loaded: dict[str, UtteranceFeatures] = {}
+        self._loaded: dict[tuple[str, str], UtteranceFeatures] = {}
         self._labels = np.array([corpus.emotions.index(one.emotion) for one in corpus.utterances])
         self._speakers = speaker_numbers(corpus)
         self.device = pick_device(definition.config.training.device)
         base = definition.trial({})
-        data = self.data(base.features)
+        data = self.data(base)
         refuse_leaks(corpus, folds, self._sounds)
         refuse_fitted_leaks(base, data, folds)
         self.precision = precision or self._measured_precision(base)
@@ -174,7 +174,7 @@ class Objective:
         """Train one fold of a concrete configuration."""
         fitted = fit(
             config,
-            self.data(config.features),
+            self.data(config),
             fold.train,
             fold.validation,
             seed=fold_seed(config.seed, fold.number),
@@ -189,26 +189,39 @@ class Objective:
             [(one.truth, one.fitted.validation.argmax(axis=1), self._speakers[one.fold.validation]) for one in done]
         )
 
-    def data(self, settings: FeatureSettings) -> TrainingData:
-        """The corpus with these features, extracted where the cache does not have them."""
-        key = settings.model_dump_json()
-        if key not in self._loaded:
-            store = corpus_features(
-                self.corpus,
-                FEATURE_SETS.get(settings.name),
-                settings,
-                self._cache / "features",
-                progress=self._observer.extraction_progressed,
-            )
-            self._loaded.clear()  # one at a time: a search over feature settings must not pile them up
-            self._loaded[key] = UtteranceFeatures.of(store, self.device)
-            self._sounds = store.sounds
+    def data(self, config: AnyTrial) -> TrainingData:
+        """The corpus with a trial's features, and its copies, extracted where the cache does not have them."""
+        features, numbers = config.features.model_dump_json(), range(config.perturbation.copies + 1)
+        keys = [(features, copy_key(config.perturbation, number)) for number in numbers]
+        # What this trial reads, and no more: a search over feature settings must not pile them up
+        self._loaded = {key: self._loaded[key] for key in keys if key in self._loaded}
+        for number, key in zip(numbers, keys, strict=True):
+            if key not in self._loaded:
+                self._loaded[key] = self._read(config, number)
+        clean, *copies = (self._loaded[key] for key in keys)
         return TrainingData(
-            features=self._loaded[key],
+            features=clean,
             labels=self._labels,
             speakers=self._speakers,
             emotions=self.corpus.emotions,
+            copies=tuple(copies),
         )
+
+    def _read(self, config: AnyTrial, copy: int) -> UtteranceFeatures:
+        """The features of all utterances, or of one of their copies."""
+        store = corpus_features(
+            self.corpus,
+            FEATURE_SETS.get(config.features.name),
+            config.features,
+            self._cache / "features",
+            perturbation=config.perturbation,
+            copy=copy,
+            progress=self._observer.extraction_progressed,
+        )
+        if copy == 0:
+            self._sounds = store.sounds
+        refuse_misplaced_copies(self.corpus, self._sounds, store.sounds)
+        return UtteranceFeatures.of(store, self.device)
 
     def _concrete(self, sampled: dict[str, Value], seed: int) -> AnyTrial:
         """A trial's configuration with nothing left to decide: no `auto`."""
@@ -217,7 +230,7 @@ class Objective:
 
     def _measured_precision(self, base: AnyTrial) -> str:
         """The arithmetic for the published configuration: where it is `auto`, the faster one."""
-        data = self.data(base.features)
+        data = self.data(base)
         recipe = recipe_of(base, data.emotions, self.definition.config.protocol.aggregation)
         train = self.folds[0].train
         scaling = data.features.moments.scaling(train, base.normalisation)

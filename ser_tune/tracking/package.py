@@ -36,6 +36,7 @@ REQUIREMENTS = (
     "scipy",
     "soundfile",
     "soxr",
+    "threadpoolctl",
     "torch",
 )
 """What a loaded model imports. ser-tune is not among them: the model carries its own copy."""

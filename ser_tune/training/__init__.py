@@ -4,6 +4,7 @@ from .device import describe_device, pick_device, pick_precision
 from .epochs import EpochReport
 from .fit import FittedNetwork, fit, fold_seed, recipe_of
 from .losses import LOSSES
+from .range_test import RangeTest, run_range_test
 from .statistics import AnyTrial, FoldStatistics, TrainingData, fold_statistics
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "EpochReport",
     "FittedNetwork",
     "FoldStatistics",
+    "RangeTest",
     "TrainingData",
     "describe_device",
     "fit",
@@ -20,4 +22,5 @@ __all__ = [
     "pick_device",
     "pick_precision",
     "recipe_of",
+    "run_range_test",
 ]

@@ -4,12 +4,16 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from ..architectures import ARCHITECTURES
+from ..config import TrainingSettings
 from ..errors import NonFiniteLossError
 from ..features import Scaling
 from ..prediction import (
@@ -23,9 +27,13 @@ from .epochs import Contest, EpochReport, judged
 from .losses import LOSSES
 from .optimization import build_optimizer, build_schedule
 from .order import drawn_counts, epoch_order
+from .stability import apart, beside, divergence
 from .statistics import AnyTrial, TrainingData, fold_statistics
 
 __all__ = ["FittedNetwork", "fit", "fold_seed", "recipe_of"]
+
+MakeSchedule: TypeAlias = Callable[[Optimizer, TrainingSettings, int], LRScheduler]
+"""From the optimizer, the settings and the number of steps in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +76,22 @@ def fit(
     seed: int,
     aggregation: str,
     on_epoch: Callable[[EpochReport], None] = lambda _: None,
+    on_step: Callable[[Tensor], None] = lambda _: None,
+    schedule: MakeSchedule | None = None,
 ) -> FittedNetwork:
     """Train one network.
 
     Args:
         config: Concrete settings: `training.precision` and `training.device` are not `auto`.
         data: The corpus.
-        train: Numbers of the utterances to learn from; scaling and class weights come from them alone.
+        train: Numbers of the utterances to learn from, and of the copies; scaling and class weights come from the
+            clean ones alone.
         validation: Numbers of the utterances that choose the epoch, shape (V,); empty keeps the last epoch.
         seed: Where every random number comes from.
         aggregation: How segments are combined.
         on_epoch: Told of every epoch; what it raises ends the training.
+        on_step: Told of every batch's loss, a scalar; what it raises ends the training.
+        schedule: Makes the learning rate's course, from optimizer, settings and steps in all; None: as settings ask.
 
     Raises:
         NonFiniteLossError: The loss of an epoch is not finite.
@@ -94,20 +107,23 @@ def fit(
 
     statistics = fold_statistics(config, data, train)
     scalings = (statistics.scalings, statistics.scaling_number)
-    reader = recipe.reader(data.features, train, *scalings, overlap=True)
+    reader = recipe.reader(data.features, train, *scalings, overlap=True, copies=data.copies)
     held_out = recipe.reader(data.features, validation, *scalings, overlap=False) if len(validation) else None
-    classes = data.labels[train][reader.plan.utterance]
+    classes = data.labels[train][reader.plan.utterance % len(train)]
     labels = torch.from_numpy(classes).to(device)
     counts = torch.from_numpy(drawn_counts(statistics.class_counts, settings.sampling)).to(device).float()
     loss_function = LOSSES.get(config.loss.name).build(config.loss, counts)
     mix = mixer(config.augmentation, len(data.emotions))
 
-    batches = max(1, len(reader) // settings.batch_size)
+    stability = config.perturbation.stability
+    # Copies of unstretched speech have its segments: number n of the clean ones is n + segments of the first copy's
+    per_epoch = len(reader) // (1 + len(data.copies)) if stability else len(reader)
+    batches = max(1, per_epoch // settings.batch_size)
     optimizer = build_optimizer(network, config.optimizer)
-    schedule = build_schedule(optimizer, settings, batches * settings.epochs)
+    course = (schedule or build_schedule)(optimizer, settings, batches * settings.epochs)
     average = WeightAverage(network, settings)
     # Of the average's batch norms: mixed as training's batches are, and the same in every epoch
-    mixed = np.array_split(np.random.default_rng(seed).permutation(len(reader)), batches)
+    mixed = np.array_split(np.random.default_rng(seed).permutation(per_epoch), batches)
     crops = shuffle.spawn(1)[0]  # of its own, so that random starts leave the order of segments as it is
     history: list[EpochReport] = []
     contest, kept, kept_scores = Contest(settings.selection), {}, np.empty((0, len(data.emotions)))
@@ -118,8 +134,11 @@ def fit(
         reader.crop(crops)
         total = torch.zeros((), device=device)
         # Near-equal batches: a last batch of one segment would break batch norm
-        for batch in np.array_split(epoch_order(classes, settings.sampling, shuffle), batches):
+        for batch in np.array_split(epoch_order(classes[:per_epoch], settings.sampling, shuffle), batches):
             inputs, target = reader.gather(batch), labels[torch.from_numpy(batch).to(device, non_blocking=True)]
+            if stability:
+                copy = shuffle.integers(1, len(data.copies), size=len(batch), endpoint=True)
+                inputs = beside(inputs, reader.gather(batch + copy * per_epoch))
             if config.augmentation.specaugment:
                 segments, *lengths = inputs
                 inputs = (specaugment(segments, config.augmentation, *lengths), *lengths)
@@ -127,18 +146,23 @@ def fit(
                 target = nn.functional.one_hot(target, len(data.emotions)).float()
             else:
                 inputs, target = mix(inputs, target)
+            if stability:
+                inputs = apart(inputs)
             with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
-                logits = network(*inputs)
-            loss = loss_function(logits.float(), target)
+                logits = network(*inputs).float()
+            loss = loss_function(logits[: len(batch)], target)
+            if stability:
+                loss = loss + stability * divergence(*logits.chunk(2))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             if settings.gradient_clip_norm:
                 nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_clip_norm)
             optimizer.step()
-            schedule.step()
+            course.step()
             average.after_step()
+            on_step(loss.detach())
             total += loss.detach() * len(batch)
-        train_loss = float(total) / len(reader)
+        train_loss = float(total) / per_epoch
         if not math.isfinite(train_loss):
             raise NonFiniteLossError(
                 f"the training loss of epoch {epoch} is {train_loss}; "
@@ -147,7 +171,7 @@ def fit(
         report = EpochReport(
             epoch=epoch,
             train_loss=train_loss,
-            learning_rate=float(schedule.get_last_lr()[0]),
+            learning_rate=float(course.get_last_lr()[0]),
             seconds=time.perf_counter() - started,
         )
         standing = average.after_epoch(epoch, lambda: (reader.gather(batch) for batch in mixed))

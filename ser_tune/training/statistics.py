@@ -26,6 +26,8 @@ class TrainingData:
     """A number for each utterance's speaker, shape (U,), int64."""
     emotions: tuple[str, ...]
     """The name of each class."""
+    copies: tuple[UtteranceFeatures, ...] = ()
+    """Perturbed copies of all utterances, of which training reads those of the utterances to learn from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class FoldStatistics:
     scaling_number: np.ndarray
     """Which of them each utterance of the corpus gets, shape (U,)."""
     class_counts: np.ndarray
-    """Training segments of each class, shape (K,), int64."""
+    """Clean training segments of each class, shape (K,), int64."""
 
 
 def fold_statistics(config: AnyTrial, data: TrainingData, train: np.ndarray) -> FoldStatistics:

@@ -9,6 +9,7 @@ from torch import nn
 
 from ser_tune.architectures import ARCHITECTURES, Architecture, InputShape
 from ser_tune.architectures.base import FrameAttention, scaled
+from ser_tune.architectures.light_cnn import SMALLEST_VARIANCE, AttentiveStatistics
 from ser_tune.errors import ConfigError, UnknownNameError
 
 SHAPE = InputShape(channels=3, bands=64, frames=64)
@@ -18,12 +19,14 @@ TOO_SMALL = {
     "alex_net": InputShape(3, 62, 64),
     "fcn_attention": InputShape(3, 64, 62),
     "fcn_gap": InputShape(3, 62, 64),
+    "light_cnn": InputShape(3, 64, 7),
 }
 SMALLEST = {
     "3d_acrnn": InputShape(3, 4, 16),
     "alex_net": InputShape(3, 63, 63),
     "fcn_attention": InputShape(3, 63, 63),
     "fcn_gap": InputShape(3, 63, 63),
+    "light_cnn": InputShape(3, 8, 8),
 }
 
 
@@ -137,7 +140,7 @@ def test_the_smallest_segments_work_and_smaller_ones_are_refused(architecture: A
 
 
 @pytest.mark.parametrize("frames", [63, 100, 333])
-@pytest.mark.parametrize("name", ["3d_acrnn", "fcn_attention", "fcn_gap"])
+@pytest.mark.parametrize("name", ["3d_acrnn", "fcn_attention", "fcn_gap", "light_cnn"])
 def test_some_networks_take_utterances_of_any_length(name: str, frames: int) -> None:
     network = _network(ARCHITECTURES.get(name)).eval()
     assert network(_segments(InputShape(3, 64, frames))).shape == (3, N_CLASSES)
@@ -194,6 +197,41 @@ def test_fcn_gap_averages_a_map_of_every_class() -> None:
     )
     assert maps.shape == (3, N_CLASSES, 2, 5)
     torch.testing.assert_close(network(segments), maps.mean(dim=(2, 3)))
+
+
+def test_light_cnn_has_two_narrow_convolutions_a_stage() -> None:
+    network = _published("light_cnn", InputShape(1, 64, 128), 7)
+    convolutions = list(_layers(network, nn.Conv2d))
+    assert [layer.out_channels for layer in convolutions] == [16, 16, 32, 32, 48, 48, 64, 64]
+    assert {layer.kernel_size for layer in convolutions} == {(3, 3)}
+    assert [layer.num_features for layer in _layers(network, nn.BatchNorm2d)] == [16, 16, 32, 32, 48, 48, 64, 64]
+    assert len(list(_layers(network, nn.AvgPool2d))) == 3
+    weights = 9 * (16 + 16 * 16 + 16 * 32 + 32 * 32 + 32 * 48 + 48 * 48 + 48 * 64 + 64 * 64)
+    norms, attention = 2 * 2 * (16 + 32 + 48 + 64), 64 * 64 + 64 + 64
+    classifier = 2 * 64 * 7 + 7  # mean and deviation of 64 maps
+    assert _size(network) == weights + norms + attention + classifier
+
+
+def test_attentive_statistics_are_the_weighted_mean_and_deviation_of_what_is_real() -> None:
+    torch.manual_seed(0)
+    pooling, positions = AttentiveStatistics(4, 3), torch.randn(2, 5, 4)
+    real = torch.tensor([[True, True, False, True, False], [True] * 5])
+    for one, those, pooled in zip(positions, real, pooling(positions, real), strict=True):
+        one = one[those]
+        attention = pooling.attention
+        weights = torch.softmax(attention.score(torch.tanh(attention.projection(one)))[:, 0], dim=0)
+        mean = sum((weight * row for weight, row in zip(weights, one, strict=True)), torch.zeros(4))
+        square = sum((weight * row**2 for weight, row in zip(weights, one, strict=True)), torch.zeros(4))
+        torch.testing.assert_close(pooled, torch.cat([mean, (square - mean**2).sqrt()]))
+
+
+def test_the_deviation_of_one_position_has_a_slope() -> None:
+    position = torch.randn(2, 1, 4, requires_grad=True)
+    pooled = AttentiveStatistics(4, 3)(position)
+    torch.testing.assert_close(pooled[:, 4:], torch.full((2, 4), SMALLEST_VARIANCE**0.5))
+    pooled.sum().backward()
+    assert position.grad is not None
+    torch.testing.assert_close(position.grad, torch.ones(2, 1, 4))
 
 
 def test_scores_are_scaled_before_the_softmax() -> None:

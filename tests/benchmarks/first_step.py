@@ -1,6 +1,6 @@
 """Run a command until its first training step; print the seconds since its imports, of which it keeps a list.
 
-Usage: first_step.py LIST COMMAND...
+Usage: python -m tests.benchmarks.first_step LIST COMMAND...
 """
 
 import contextlib

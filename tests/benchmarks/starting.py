@@ -19,7 +19,7 @@ from .rows import Options, Row, definition, project
 __all__ = ["measure"]
 
 COMMAND = "from ser_tune.cli import main; main()"
-FIRST_STEP = Path(__file__).with_name("first_step.py")
+FIRST_STEP = "tests.benchmarks.first_step"
 MODELS = ("3d_acrnn", "alex_net", "fcn_attention")
 
 
@@ -37,7 +37,8 @@ def _second_study(options: Options) -> Row:
     for number in range(2 if options.quick else 4):
         command = [
             sys.executable,
-            str(FIRST_STEP),
+            "-m",
+            FIRST_STEP,
             str(options.scratch / "modules"),
             *args,
             "--name",

@@ -225,8 +225,8 @@ def test_options_have_every_path_of_every_component(call: Call, root: Path) -> N
 
 def test_options_of_one_model(call: Call, root: Path) -> None:
     rows = json.loads(call(root, "options", "--model", "alex_net", "--json").out)
-    paths = [row["path"] for row in rows]
-    assert len(set(paths)) == len(paths)
+    named = [(row["path"], row["for"]) for row in rows]  # each loss has settings of the same names
+    assert len(set(named)) == len(named)
     assert next(row for row in rows if row["path"] == "features.n_mels")["search"] == "64 | 128"
 
 
@@ -248,3 +248,33 @@ def test_features_are_exported(
     segments, labels, segment_labels, counts = exported["ada"]
     assert (len(segments), len(labels)) == (len(segment_labels), 4)
     assert counts.sum() == len(segments)
+
+
+def test_a_learning_rate_is_suggested_in_a_line_and_a_picture(call: Call, root: Path) -> None:
+    quick = (
+        "--set",
+        "training.precision=float32",
+        "--set",
+        "training.batch_size=8",
+        "--set",
+        "augmentation.mixup=false",
+    )
+    told = call(root, "find-lr", "--model", "light_cnn", *quick)
+    assert told.code == 0, told.err
+    (line,) = told.out.splitlines()
+    rate = line.split()[2].rstrip(":")
+    assert line == f"learning rate {rate}: --set optimizer.learning_rate={rate}"
+    assert 1e-6 < float(rate) <= 0.1
+    assert "100 steps at rates of 1.0e-06 to 1.0e+00" in told.err or "the loss diverged" in told.err
+    assert (root / "learning-rate.png").read_bytes().startswith(b"\x89PNG")
+    # Nothing is stored of it
+    assert call(root, "models").out == ""
+
+
+def test_a_picture_that_cannot_be_drawn_is_refused_before_training(call: Call, root: Path) -> None:
+    for wrong in ("curve.gif", "no/such/folder.png"):
+        told = call(root, "find-lr", "--model", "light_cnn", "--picture", wrong)
+        assert (told.code, told.out) == (2, "")
+        assert (
+            f"--picture is '{wrong}'; expected a name that ends in .png, .pdf, .svg, in an existing folder" in told.err
+        )

@@ -172,6 +172,10 @@ def test_a_bad_study_file(call: Call, root: Path, tmp_path: Path, text: str | No
         (("options", "--model", "resnet"), "unknown architecture 'resnet'"),
         (("extract", "--out", "x.txt"), "expected a name that ends in .npz or .pkl"),
         (("extract", "--out", "no/x.npz"), "in an existing folder"),
+        (
+            ("extract", "--out", "x.npz", "--set", "perturbation.copies=1", "--set", "perturbation.gain_db=3"),
+            "perturbation.copies is 1, but an export holds clean speech only; expected 0",
+        ),
         (("promote", "nobody"), "no study 'nobody' in sqlite"),
         (("predict", "nobody", "a.wav"), "no registered model 'nobody'; there are: none"),
         (("models", "--tracking-uri", "./mlruns"), "the tracking store './mlruns' cannot be opened"),

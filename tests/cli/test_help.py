@@ -7,7 +7,7 @@ import sys
 
 COMMANDS = (
     *("study", "train", "reproduce", "confirm", "replay", "compare", "leaderboard", "promote", "models", "predict"),
-    *("extract", "corpus", "options", "ui"),
+    *("extract", "corpus", "options", "ui", "find-lr"),
 )
 WIDTH = 160
 SCRIPT = """

@@ -95,6 +95,8 @@ SOME_SETTINGS = st.fixed_dictionaries(
         "loss.class_weighting": st.sampled_from(("none", "balanced", "effective_number")),
         "training.averaging": st.sampled_from(("none", "ema", "swa")),
         "training.sampling": st.sampled_from(("shuffle", "oversample")),
+        "perturbation.gain_db": st.floats(0.0, 60.0),
+        "perturbation.noise_snr_db": st.none() | st.floats(-20.0, 30.0),
         "training.patience": st.integers(0, 1000),
         "protocol.aggregation": st.sampled_from(("mean_log_softmax", "mean_probability", "maximum", "confidence")),
         "study.keep_models": st.just("all") | st.integers(1, 9),
@@ -148,3 +150,42 @@ def test_a_study_reads_its_search_section() -> None:
     assert _built(kind, {}).search is None
     with pytest.raises(ConfigError, match=r"^search\.seed is 3; expected a list of choices"):
         kind.model_validate({"model": {}, "features": {}, "loss": {}, "search": {"seed": 3}})
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ({"copies": 2}, "copies is 2, but nothing perturbs them; set another perturbation"),
+        ({"reverberation_s": 0.1}, "reverberation_s is 0.1; expected 0, or at least 0.2"),
+        (
+            {"noise_snr_db": 20, "noise_snr_highest_db": 10},
+            "noise_snr_db is 20; expected at most perturbation.noise_snr_highest_db, 10",
+        ),
+        (
+            {"stability": 0.5, "pitch_semitones": 1},
+            "stability is 0.5, but perturbation.copies is 0; expected at least 1",
+        ),
+        ({"stability": 1, "copies": 1, "time_stretch": 0.1}, "stability is 1 with perturbation.time_stretch 0.1, but"),
+    ],
+)
+def test_perturbations_that_do_not_go_together_are_refused(written: dict[str, Any], message: str) -> None:
+    kind = _kind(TrialConfig, "3d_acrnn", "logspec", "cross_entropy")
+    with pytest.raises(ConfigError, match=f"^<perturbation>: perturbation.{message}"):
+        _built(kind, {f"perturbation.{name}": value for name, value in written.items()})
+
+
+def test_segments_of_copies_do_not_start_at_random_where_they_are_compared() -> None:
+    kind = _kind(TrialConfig, "3d_acrnn", "logspec", "cross_entropy")
+    copies = {"perturbation.copies": 1, "perturbation.gain_db": 3.0, "segments.crop": "random"}
+    assert _built(kind, copies).perturbation.copies == 1
+    with pytest.raises(ConfigError, match=r"perturbation\.stability is 0\.5 with segments\.crop random, but a segment"):
+        _built(kind, copies | {"perturbation.stability": 0.5})
+
+
+@pytest.mark.parametrize(
+    "name", ["time_stretch", "pitch_semitones", "vocal_tract", "reverberation_s", "noise_snr_db", "gain_db"]
+)
+def test_any_perturbation_is_enough_for_copies(name: str) -> None:
+    kind = _kind(TrialConfig, "3d_acrnn", "logspec", "cross_entropy")
+    config = _built(kind, {"perturbation.copies": 1, f"perturbation.{name}": 0.3})
+    assert flatten(config.model_dump())[f"perturbation.{name}"] == 0.3

@@ -183,3 +183,11 @@ def test_lognrevspec_is_a_log_spectrogram_with_noise_and_with_a_room() -> None:
 
 def test_relative_levels_are_decibels() -> None:
     np.testing.assert_allclose(relative_db(np.array([2.0, 0.2, 0.02, 0.0])), [0.0, -20.0, -40.0, -80.0], atol=1e-9)
+
+
+@pytest.mark.parametrize("width", [3, 5, 7, 9])
+def test_differences_are_librosas(width: int) -> None:
+    features, settings = _set("logmeldeltaspec", n_mels=40, delta_width=width)
+    level, delta, delta_delta = features.extract(_sine(100.0), settings)
+    for found, of in ((delta, level), (delta_delta, delta)):
+        np.testing.assert_array_equal(found, librosa.feature.delta(of, width=width, mode="nearest"))

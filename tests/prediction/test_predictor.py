@@ -150,7 +150,7 @@ def test_a_stored_predictor_predicts_the_same(make_recipe: MakeRecipe, tmp_path:
     _same(loaded.predict(_waveforms(), sample_rate_hz=16_000), before)
 
 
-@pytest.fixture(params=["fcn_attention", "fcn_gap"])
+@pytest.fixture(params=["fcn_attention", "fcn_gap", "light_cnn"])
 def whole(request: pytest.FixtureRequest, make_recipe: MakeRecipe) -> Recipe:
     """Utterances are not cut."""
     return make_recipe(model=request.param, n_mels=64, segments={"frames": None})
@@ -191,7 +191,7 @@ def test_architectures_that_need_equal_lengths_refuse_whole_utterances(make_reci
     with pytest.raises(
         ConfigError,
         match=f"segments.frames is none, but {model} needs segments of equal length; "
-        "whole utterances go into: fcn_attention, fcn_gap$",
+        "whole utterances go into: fcn_attention, fcn_gap, light_cnn$",
     ):
         recipe.build_network()
 

@@ -138,6 +138,35 @@ def test_scope_train_needs_the_training_speakers_scaling() -> None:
         scaling_of_utterances(features.moments, NormalisationSettings(), train=None, speakers=np.zeros(2))
 
 
+@pytest.mark.parametrize("frames", [16, None])
+@pytest.mark.parametrize("padding", ["zero", "floor"])
+def test_copies_are_read_after_the_clean_utterances_each_as_if_alone(frames: int | None, padding: str) -> None:
+    parts = [_features([20, 33, 7, 50], seed=0), _features([18, 35, 7, 44], seed=1), _features([20, 33, 8, 50], seed=2)]
+    settings, which = SegmentSettings.model_validate({"frames": frames, "padding": padding}), np.array([3, 0, 2])
+    scalings, number = scaling_of_utterances(
+        parts[0].moments, NormalisationSettings(scope="utterance"), train=None, speakers=np.zeros(4)
+    )
+    together = SegmentReader(
+        parts[0], which, settings, scalings, number, overlap=True, shortest_frames=16, copies=parts[1:]
+    )
+    first = 0
+    for copy, part in enumerate(parts):
+        alone = SegmentReader(part, which, settings, scalings, number, overlap=True, shortest_frames=16)
+        plan = together.plan.utterance[first : first + len(alone)]
+        np.testing.assert_array_equal(plan, alone.plan.utterance + copy * len(which))
+        found = together.gather(np.arange(first, first + len(alone)))
+        for one, expected in zip(found, alone.gather(np.arange(len(alone))), strict=True):
+            torch.testing.assert_close(one, expected, rtol=0, atol=0)
+        first += len(alone)
+    assert first == len(together)
+    # In any order, clean segments among copies
+    order = np.random.default_rng(0).permutation(len(together))
+    mixed = together.gather(order)[0]
+    for place, one in enumerate(order):
+        expected = together.gather(np.array([one]))[0][0]
+        torch.testing.assert_close(mixed[place, :, :, : expected.shape[2]], expected, rtol=0, atol=0)
+
+
 # Whole utterances
 
 

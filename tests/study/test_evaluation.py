@@ -1,16 +1,17 @@
 """The one look at the test speakers, and the network for all speakers."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ser_tune.config import Project
+from ser_tune.config import PerturbationSettings, Project
 from ser_tune.errors import CorpusError, StudyError
 from ser_tune.metrics import score
 from ser_tune.prediction import Predictor
-from ser_tune.study import prepare, refit, run_study, score_holdout_speakers, score_test_speakers
+from ser_tune.study import evaluation, prepare, refit, run_study, score_holdout_speakers, score_test_speakers
 from ser_tune.training import recipe_of
 
 
@@ -108,3 +109,29 @@ def test_a_refit_runs_on_the_device_of_this_machine(trained: tuple[Any, Predicto
     prepared, _, config = trained
     elsewhere = config.model_copy(update={"training": config.training.model_copy(update={"device": "cuda"})})
     assert len(refit(prepared, elsewhere, 1, project).networks) == 1
+
+
+def test_a_refit_learns_from_all_speakers_copies_and_predicts_without(
+    trained: tuple[Any, Predictor, Any], project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    prepared, _, config = trained
+    perturbation = PerturbationSettings(copies=1, noise_snr_db=10, pitch_semitones=2)
+    seen: list[tuple[int, int]] = []
+    original = evaluation.fit
+
+    def spy(config: Any, data: Any, train: np.ndarray, *others: Any, **named: Any) -> Any:
+        seen.append((len(data.copies), len(train)))
+        return original(config, data, train, *others, **named)
+
+    monkeypatch.setattr(evaluation, "fit", spy)
+    copied = refit(prepared, config.model_copy(update={"perturbation": perturbation}), 1, project)
+    plain = refit(prepared, config, 1, project)
+    assert seen == [(1, 16), (0, 16)]
+    weights = zip(copied.networks[0].state_dict().values(), plain.networks[0].state_dict().values(), strict=True)
+    assert any(not np.array_equal(one, other) for one, other in weights)
+    # Everything that predicting needs is in the recipe, which knows nothing of copies
+    copied.save(tmp_path)
+    again = Predictor.load(tmp_path)
+    assert again.recipe == plain.recipe
+    path = prepared.corpus.utterances[0].path
+    assert again.predict([path]) == copied.predict([path])

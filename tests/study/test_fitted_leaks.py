@@ -55,6 +55,11 @@ def _one_strangers_emotion_is_counted(config: AnyTrial, data: TrainingData, trai
     )
 
 
+def _all_copies_scale(config: AnyTrial, data: TrainingData, train: np.ndarray) -> Any:
+    scaling = data.copies[0].moments.scaling(np.arange(len(data.labels)), config.normalisation)
+    return replace(fold_statistics(config, data, train), train_scaling=scaling, scalings=[scaling])
+
+
 @pytest.fixture
 def careless(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def _careless(statistics: Callable[..., Any]) -> None:
@@ -88,6 +93,14 @@ def test_normalisation_fitted_on_others_than_training_speakers_stops_the_study(
 ) -> None:
     careless(statistics)
     message = refusal(study(**{"normalisation.scope": scope, "normalisation.kind": kind}))
+    assert message == "leak in fold 0: the normalisation depends on speakers that are not trained on"
+
+
+def test_normalisation_fitted_on_copies_of_held_out_speakers_stops_the_study(
+    study: Study, refusal: Callable[[Prepared], str], careless: Callable[..., None]
+) -> None:
+    careless(_all_copies_scale)
+    message = refusal(study(**{"perturbation.copies": 1, "perturbation.noise_snr_db": 10}))
     assert message == "leak in fold 0: the normalisation depends on speakers that are not trained on"
 
 

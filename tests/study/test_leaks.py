@@ -1,5 +1,6 @@
 """Each leak is planted and stops the study before anything of it is stored; what only looks like one passes."""
 
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +17,7 @@ from ser_tune.config import Project
 from ser_tune.corpora import Corpus, Utterance
 from ser_tune.errors import LeakError
 from ser_tune.folds import Fold, speaker_folds
-from ser_tune.study import Prepared, leaks, prepare, run_study, shared_texts
+from ser_tune.study import Prepared, leaks, objective, prepare, run_study, shared_texts
 
 QUICK = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 RATE_HZ = 16_000
@@ -314,3 +315,31 @@ def test_a_sound_is_asked_of_every_utterance() -> None:
     corpus = _made([])
     with pytest.raises(ValueError, match="shorter"):
         leaks.refuse_leaks(corpus, speaker_folds(corpus), ["sound"])
+
+
+# Perturbed copies stand at the places of the utterances that they were made from
+
+
+@pytest.mark.parametrize(
+    ("planted", "message"),
+    [
+        (lambda sounds: sounds[-1:] + sounds[1:-1] + sounds[:1], r"the copy of '.+' was made from another sound"),
+        (lambda sounds: sounds[:-1], "15 copies of 16 utterances"),
+    ],
+)
+def test_a_copy_of_another_speakers_utterance_stops_the_study(
+    study: Study,
+    refusal: Callable[[Prepared], str],
+    monkeypatch: pytest.MonkeyPatch,
+    planted: Callable[[tuple[str, ...]], tuple[str, ...]],
+    message: str,
+) -> None:
+    original = objective.corpus_features
+
+    def misplaced(*args: Any, copy: int = 0, **others: Any) -> Any:
+        found = original(*args, copy=copy, **others)
+        return replace(found, sounds=planted(found.sounds)) if copy else found
+
+    monkeypatch.setattr(objective, "corpus_features", misplaced)
+    found = refusal(study(**{"perturbation.copies": 1, "perturbation.noise_snr_db": 10}))
+    assert re.fullmatch(f"leak in corpus manifest: {message}", found), found

@@ -1,16 +1,18 @@
 """What a trial sees: the training and validation sides of its folds, and of nobody else."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import optuna
 import pytest
+import torch
 
 from ser_tune.config import Project
 from ser_tune.errors import CorpusError
 from ser_tune.study import StudySummary, prepare
-from ser_tune.study.pruning import step_of
+from ser_tune.study.pruning import RUNNING_SCORES
 
 Run = Callable[..., StudySummary]
 
@@ -54,12 +56,12 @@ def test_the_pruner_is_told_of_the_score_that_the_folds_would_have(run: Run, rec
     scores: list[float] = []
     for outcome in recorder.outcomes[0].folds:
         for report in outcome.fitted.history:
-            told = trial.intermediate_values[step_of(outcome.fold.number, report.epoch)]
+            told = trial.user_attrs[RUNNING_SCORES][outcome.fold.number][report.epoch - 1]
             assert told == pytest.approx(np.mean([*scores, report.kept_uar]))
         scores.append(outcome.fitted.history[outcome.fitted.epoch - 1].validation_uar)
         # What the last epoch told is what the folds have come to
         assert told == pytest.approx(np.mean(scores))
-        assert trial.intermediate_values[step_of(outcome.fold.number, None)] == scores[-1]
+        assert trial.intermediate_values[outcome.fold.number] == scores[-1]
 
 
 def _spied(monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:
@@ -104,3 +106,33 @@ def test_an_unknown_speaker_to_hold_out_is_refused(run: Run, recorder: Any) -> N
     with pytest.raises(CorpusError, match="has no speaker 'eve' to hold out; it has ada, bob, cyd, dan"):
         run(1, **{"protocol.holdout": ("eve",)})
     assert not recorder.started
+
+
+COPIED: dict[str, object] = {"perturbation.copies": 1, "perturbation.noise_snr_db": 10}
+
+
+def test_copies_of_test_and_validation_speakers_make_no_difference_to_a_trial(
+    run: Run, recorder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ser_tune.study import objective
+
+    original, poisoned = objective.fit, False
+
+    def spy(config: Any, data: Any, train: np.ndarray, validation: np.ndarray, **others: Any) -> Any:
+        (copy,) = data.copies
+        assert len(copy.offsets) == len(data.features.offsets)
+        assert not torch.equal(copy.frames, data.features.frames)
+        if poisoned:
+            frames = copy.frames.clone()
+            for one in np.setdiff1d(np.arange(len(data.labels)), train):
+                frames[copy.offsets[one] : copy.offsets[one + 1]] = np.nan
+            data = replace(data, copies=(replace(copy, frames=frames),))
+        return original(config, data, train, validation, **others)
+
+    monkeypatch.setattr(objective, "fit", spy)
+    assert run(1, **COPIED).complete == 1
+    poisoned = True
+    assert run(1, name="two", **COPIED).complete == 1
+    clean, leaking = recorder.outcomes
+    for one, other in zip(clean.folds, leaking.folds, strict=True):
+        np.testing.assert_array_equal(one.fitted.validation, other.fitted.validation)

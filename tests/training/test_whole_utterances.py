@@ -1,6 +1,7 @@
 """Training on whole utterances: it learns, it repeats, and a predictor judges as training did."""
 
 import math
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -54,9 +55,11 @@ def _config(model: str, **changes: Any) -> AnyTrial:
     return validated(kind, nest(base | flat), lambda path: path)
 
 
-@pytest.mark.parametrize("model", ["fcn_attention", "fcn_gap"])
-def test_whole_utterances_are_learnt_and_predicted_as_they_were_validated(model: str, data: TrainingData) -> None:
-    config = _config(model)
+@pytest.mark.parametrize(("model", "width"), [("fcn_attention", 0.05), ("fcn_gap", 0.05), ("light_cnn", 0.25)])
+def test_whole_utterances_are_learnt_and_predicted_as_they_were_validated(
+    model: str, width: float, data: TrainingData
+) -> None:
+    config = _config(model, model__width=width)
     fitted = fit(config, data, TRAIN, VALIDATION, seed=1, aggregation="mean_log_softmax")
     assert fitted.history[-1].train_loss < 0.5 * fitted.history[0].train_loss
     assert max(report.validation_uar for report in fitted.history) > 0.6
@@ -105,3 +108,18 @@ def test_bfloat16_gives_about_the_loss_of_float32(data: TrainingData) -> None:
 def test_an_architecture_that_needs_equal_lengths_refuses_them(data: TrainingData) -> None:
     with pytest.raises(ConfigError, match=r"segments\.frames is none, but alex_net needs segments of equal length"):
         fit(_config("alex_net"), data, TRAIN, VALIDATION, seed=1, aggregation="mean_log_softmax")
+
+
+@pytest.mark.parametrize("stability", [0.0, 1.0])
+def test_copies_of_whole_utterances_take_part_in_training(data: TrainingData, stability: float) -> None:
+    noise = np.random.default_rng(1).normal(size=data.features.frames.shape).astype(np.float32)
+    frames = data.features.frames.numpy() + noise
+    copy = UtteranceFeatures.of(FeatureStore.of(frames, data.features.offsets), torch.device("cpu"))
+    copied = replace(data, copies=(copy,))
+    changes = {"perturbation__copies": 1, "perturbation__noise_snr_db": 5, "perturbation__stability": stability}
+    wanted = _config("fcn_attention", training__epochs=1, augmentation__mixup=True, **changes)
+    fitted = fit(wanted, copied, TRAIN, VALIDATION, seed=1, aggregation="mean_log_softmax")
+    assert math.isfinite(fitted.history[0].train_loss)
+    plain = _config("fcn_attention", training__epochs=1, augmentation__mixup=True)
+    without = fit(plain, data, TRAIN, VALIDATION, seed=1, aggregation="mean_log_softmax")
+    assert fitted.history[0].train_loss != without.history[0].train_loss

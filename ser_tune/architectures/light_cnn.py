@@ -1,0 +1,125 @@
+"""`light_cnn`: few and narrow convolutions over log Mel, and attentive statistics over time, for CPUs of few cores."""
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from ..config import FloatRange, IntRange, ModelSettings
+from ..errors import ConfigError
+from .base import Architecture, FrameAttention, InputShape, scaled
+from .convolutions import convolve, real_positions
+
+__all__ = ["ARCHITECTURE", "AttentiveStatistics", "LightCnn", "LightCnnSettings"]
+
+STAGES = (16, 32, 48, 64)
+"""Maps of each stage's two convolutions; half the bands and frames from one stage to the next."""
+SMALLEST_INPUT = 2 ** (len(STAGES) - 1)
+"""Bands, and frames, below which the poolings leave nothing."""
+SMALLEST_VARIANCE = 1e-6
+"""The square root has no slope at 0, which a single position's variance is."""
+
+
+class LightCnnSettings(ModelSettings):
+    """The default sizes: 0.12 million parameters."""
+
+    name: Literal["light_cnn"] = "light_cnn"
+    """The architecture."""
+    dropout: Annotated[float, Field(ge=0, lt=1), FloatRange(low=0.0, high=0.6)] = 0.3
+    """Dropout before the classifier."""
+
+
+class AttentiveStatistics(nn.Module):
+    """Weighted mean and standard deviation over positions (Okabe et al. 2018, arXiv 1803.10963)."""
+
+    def __init__(self, features: int, hidden: int) -> None:
+        """Create the attention.
+
+        Args:
+            features: Size of the vectors whose statistics are wanted.
+            hidden: Size of the attention's projection.
+        """
+        super().__init__()
+        self.attention = FrameAttention(features, hidden)
+
+    def forward(self, positions: Tensor, real: Tensor | None = None) -> Tensor:
+        """From (B, positions, features) to (B, 2 · features), of those where `real`, (B, positions) bool, is true."""
+        weights, values = self.attention.weights(positions, real), positions.float()
+        mean = (weights * values).sum(dim=1, keepdim=True)
+        variance = (weights * (values - mean).square()).sum(dim=1)
+        return torch.cat([mean[:, 0], variance.clamp(min=SMALLEST_VARIANCE).sqrt()], dim=1)
+
+
+class LightCnn(nn.Module):
+    """Segments (B, C, F, T) to logits (B, K)."""
+
+    def __init__(self, settings: LightCnnSettings, shape: InputShape, n_classes: int) -> None:
+        """Create the layers.
+
+        Args:
+            settings: Width and dropout.
+            shape: C and F; T is any that the poolings leave something of.
+            n_classes: K.
+
+        Raises:
+            ConfigError: The segments are too small for the poolings.
+        """
+        super().__init__()
+        if min(shape.bands, shape.frames) < SMALLEST_INPUT:
+            raise ConfigError(
+                f"segments of {shape.bands} bands × {shape.frames} frames are too small for light_cnn; "
+                f"expected at least {SMALLEST_INPUT} × {SMALLEST_INPUT} (features.n_mels or n_bins, segments.frames)"
+            )
+        layers: list[nn.Module] = []
+        before = shape.channels
+        for stage, size in enumerate(STAGES):
+            if stage:
+                layers.append(nn.AvgPool2d(2))
+            after = scaled(size, settings.width)
+            for _ in range(2):
+                layers += [
+                    nn.Conv2d(before, after, 3, padding=1, bias=False),
+                    nn.BatchNorm2d(after),
+                    nn.ReLU(inplace=True),
+                ]
+                before = after
+        self.convolutions = nn.Sequential(*layers)
+        for layer in layers:
+            if isinstance(layer, nn.Conv2d):  # He et al. 2015, arXiv 1502.01852: eight layers do not fade what they see
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        self.statistics = AttentiveStatistics(before, before)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.classifier = nn.Linear(2 * before, n_classes)
+
+    def forward(self, segments: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Classify segments (B, C, F, T), or utterances of so many frames (B,); returns logits (B, K)."""
+        maps, lengths = convolve(self.convolutions, segments, lengths)
+        real = None if lengths is None else real_positions(maps, lengths)[:, 0, 0]
+        # Averaged over bands, as in PANNs: on EmoDB's validation speakers better than maps and bands kept apart
+        logits: Tensor = self.classifier(self.dropout(self.statistics(maps.mean(dim=2).transpose(1, 2), real)))
+        return logits
+
+
+ARCHITECTURE = Architecture(
+    name="light_cnn",
+    settings=LightCnnSettings,
+    build=LightCnn,
+    citation="blocks: Q. Kong, Y. Cao, T. Iqbal, Y. Wang, W. Wang, M. D. Plumbley: PANNs: Large-Scale Pretrained Audio "
+    "Neural Networks for Audio Pattern Recognition, arXiv 1912.10211, 2020; pooling: K. Okabe, T. Koshinaka, "
+    "K. Shinoda: Attentive Statistics Pooling for Deep Speaker Embedding, arXiv 1803.10963, 2018",
+    # 1.3 to 4 s, as the usual 150 to 400 frames are of half the hop
+    search={"segments.frames": IntRange(low=64, high=192, step=32)},
+    shortest_frames=SMALLEST_INPUT,
+    defaults={
+        "features.name": "logmelspec",
+        "features.n_mels": 64,
+        "features.hop_s": 0.02,
+        "segments.frames": 128,
+        "augmentation.specaugment": True,
+        "augmentation.mixup": True,
+        "training.epochs": 40,
+        "training.schedule": "one_cycle",
+        "training.selection": "last",
+    },
+)

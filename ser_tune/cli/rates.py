@@ -1,0 +1,66 @@
+"""`find-lr`: the learning-rate range test, as a line and a picture."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..config import Project
+from ..errors import ConfigError
+from ..study import define_study, find_learning_rate, prepare
+from ..training import RangeTest
+from .console import notes, results
+from .progress import ProgressObserver
+
+__all__ = ["draw_rates", "find_rate"]
+
+FORMATS = (".png", ".pdf", ".svg")
+
+
+def find_rate(file: Path | None, flags: Mapping[str, object], assignments: Sequence[str], *, picture: Path) -> None:
+    """Suggest a learning rate, and draw why.
+
+    Raises:
+        SerTuneError: As every room below does.
+    """
+    if picture.suffix not in FORMATS or not picture.parent.is_dir():  # say so before minutes of training
+        raise ConfigError(
+            f"--picture is '{picture}'; expected a name that ends in {', '.join(FORMATS)}, in an existing folder"
+        )
+    definition = define_study(file, flags=flags, assignments=assignments)
+    project = Project.locate()
+    with ProgressObserver() as progress:
+        found = find_learning_rate(prepare(definition, project), project, progress)
+    config = definition.config
+    draw_rates(picture, found, f"{config.corpus.name}, {config.model.name}, {config.optimizer.name}")
+    ended = "the loss diverged" if found.diverged else "the highest was reached"
+    notes.print(
+        f"{len(found.rates)} steps at rates of {found.rates[0]:.1e} to {found.rates[-1]:.1e}, where {ended}; {picture}",
+        markup=False,
+    )
+    results.print(
+        f"learning rate {found.suggestion:g}: --set optimizer.learning_rate={found.suggestion:g}", markup=False
+    )
+
+
+def draw_rates(path: Path, found: RangeTest, title: str) -> None:
+    """A picture of the loss over the rate, with the suggestion marked."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.semilogx(found.rates, found.losses, color="lightsteelblue", label="training loss of a batch")
+    axes.semilogx(found.rates, found.smoothed, color="tab:blue", label="smoothed")
+    least = found.smoothed.argmin()
+    axes.plot(
+        found.rates[least], found.smoothed[least], "o", color="tab:blue", label=f"least: {found.rates[least]:.1e}"
+    )
+    axes.axvline(
+        found.suggestion, color="tab:red", linestyle="--", label=f"suggested, a tenth of it: {found.suggestion:.1e}"
+    )
+    # What a diverging end leaves of the rest is a flat line
+    low, high = found.smoothed.min(), found.smoothed[: least + 1].max()
+    axes.set_ylim(low - 0.3 * (high - low), high + 0.6 * (high - low))
+    axes.set(xlabel="learning rate", ylabel="loss", title=title)
+    figure.legend(loc="outside lower center", ncols=2)
+    figure.savefig(path, dpi=100)

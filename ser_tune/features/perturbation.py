@@ -1,0 +1,151 @@
+"""Perturbed copies of speech: the same speaker at another speed or pitch, another speaker, another room or microphone.
+
+Everything happens to the waveform, before any feature set sees it.
+"""
+
+import hashlib
+from functools import lru_cache
+
+import librosa
+import numpy as np
+from scipy.fft import next_fast_len
+from scipy.signal import fftconvolve
+
+from ..audio import SAMPLE_RATE_HZ
+from ..config import SHORTEST_REVERBERATION_S, PerturbationSettings
+from ..errors import AudioError
+
+__all__ = ["copy_key", "perturbed"]
+
+FORMAT = 1
+"""Part of the name of every cached copy; raise it when the same settings make other copies."""
+
+POINTS, HOP = 1024, 256
+"""Window of the phase vocoder and of the spectral envelope, 64 ms: long enough to tell harmonics of 80 Hz apart."""
+ENVELOPE_ORDER = 18
+"""Linear prediction coefficients of the spectral envelope: a pair for each kHz, and two."""
+WARPED_HZ = 4800.0
+"""Formants lie below it: up to here the vocal tract's warp is proportional (Jaitly & Hinton 2013)."""
+SMALLEST_ROOM_M, LARGEST_ROOM_M = np.array([5.0, 5.0, 3.0]), np.array([10.0, 10.0, 4.0])
+ROOMS = 100
+"""Rooms to draw from: each takes up to a second to compute, and holds the interpreter lock meanwhile."""
+TO_WALL_M = 0.5
+"""Least distance of speaker and microphone to walls, floor and ceiling."""
+
+
+def copy_key(settings: PerturbationSettings, copy: int) -> str:
+    """All that a copy depends on besides the speech; empty for number 0, the clean speech."""
+    if copy == 0:
+        return ""
+    return f"copy {copy} {FORMAT} {settings.model_dump_json(exclude={'copies', 'stability'})}"
+
+
+def perturbed(speech: np.ndarray, settings: PerturbationSettings, copy: int) -> np.ndarray:
+    """One copy of an utterance: first the voice is changed, then the room, the noise, and the level.
+
+    Every random number comes from the speech and the copy's number: the same copy is always the same. All are drawn
+    whether they are used or not, so that a setting leaves what the others do as it was.
+
+    Args:
+        speech: Shape (N,), float32, 16 kHz.
+        settings: What happens to it, and how strongly.
+        copy: Its number, counted from 1.
+
+    Returns:
+        Shape (N,), or another length where time is stretched; float32. Sources: see `PerturbationSettings`.
+
+    Raises:
+        AudioError: The speech is shorter than 64 ms.
+    """
+    if len(speech) < POINTS:
+        raise AudioError(
+            f"speech of {len(speech) / SAMPLE_RATE_HZ:.3f} s is too short to be perturbed; "
+            f"expected at least {POINTS / SAMPLE_RATE_HZ:.3f} s"
+        )
+    digest = hashlib.sha256(speech.astype(np.float32).tobytes()).digest()
+    rng = np.random.default_rng([copy, int.from_bytes(digest, "little")])
+    speed, pitch, tract, gain = rng.uniform(-1, 1, size=4)
+    snr, colour = rng.uniform(size=2)
+    room = int(rng.integers(ROOMS))
+    result = speech
+    if settings.time_stretch:
+        result = librosa.effects.time_stretch(
+            result, rate=1 + speed * settings.time_stretch, n_fft=POINTS, hop_length=HOP
+        )
+    if settings.pitch_semitones:
+        result = librosa.effects.pitch_shift(
+            result, sr=SAMPLE_RATE_HZ, n_steps=pitch * settings.pitch_semitones, n_fft=POINTS, hop_length=HOP
+        )
+    if settings.vocal_tract:
+        result = _other_vocal_tract(result, 1 + tract * settings.vocal_tract)
+    if settings.reverberation_s:
+        heard = fftconvolve(result, _room_response(settings.reverberation_s, room))[: len(result)]
+        result = heard * (_rms(result) / max(_rms(heard), 1e-15))
+    if settings.noise_snr_db is not None:
+        snr_db = settings.noise_snr_db + snr * (settings.noise_snr_highest_db - settings.noise_snr_db)
+        result = result + _rms(result) * 10 ** (-snr_db / 20) * _noise(rng, len(result), exponent=2 * colour)
+    if settings.gain_db:
+        result = result * 10 ** (gain * settings.gain_db / 20)
+    return np.ascontiguousarray(result, dtype=np.float32)
+
+
+def _rms(sound: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(sound, dtype=np.float64))))
+
+
+def _other_vocal_tract(speech: np.ndarray, factor: float) -> np.ndarray:
+    """Multiply the formants' frequencies by a factor, leaving the pitch and the length.
+
+    Each frame's spectrum is divided by its envelope, which linear prediction (Makhoul 1975, Proc. IEEE 63(4)) takes
+    from pre-emphasised speech, and multiplied by the envelope along a warped frequency axis: phases stay, so
+    overlapping frames still fit together.
+    """
+    spectrum = librosa.stft(speech, n_fft=POINTS, hop_length=HOP)
+    frequency_hz, nyquist_hz = librosa.fft_frequencies(sr=SAMPLE_RATE_HZ, n_fft=POINTS), SAMPLE_RATE_HZ / 2
+    bend_hz = WARPED_HZ * min(factor, 1)
+    source_hz = np.interp(frequency_hz, [0, bend_hz, nyquist_hz], [0, bend_hz / factor, nyquist_hz])
+    delays = np.arange(1, ENVELOPE_ORDER + 1)
+    here, there = (np.exp(-1j * np.pi / nyquist_hz * np.outer(hz, delays)) for hz in (frequency_hz, source_hz))
+    power = np.square(np.abs(spectrum) * np.abs(1 - 0.97 * here[:, :1]), dtype=np.float64)
+    correlation = np.fft.irfft(power, axis=0)[: ENVELOPE_ORDER + 1]
+    correlation[0] += 1e-6 * correlation[0] + 1e-12  # equations that can be solved, of digital silence too
+    matrices = correlation[np.abs(np.subtract.outer(delays, delays))].transpose(2, 0, 1)
+    predictor = np.linalg.solve(matrices, correlation[1:].T[:, :, np.newaxis])[:, :, 0].T
+    warped = spectrum * np.abs(1 - here @ predictor) / np.abs(1 - there @ predictor)
+    result: np.ndarray = librosa.istft(warped, hop_length=HOP, length=len(speech))
+    return result
+
+
+@lru_cache(maxsize=2 * ROOMS)
+def _room_response(longest_s: float, number: int) -> np.ndarray:
+    """Impulse response of one of the rooms, from the direct sound on, float64.
+
+    Args:
+        longest_s: The room's reverberation is drawn up to it; Sabine's formula makes absorbing walls of it.
+        number: Which room: its size, the speaker's place and the microphone's are drawn from it.
+    """
+    import pyroomacoustics  # takes 1.5 s, and most trials do without
+
+    rng = np.random.default_rng(number)
+    reverberation_s = rng.uniform(SHORTEST_REVERBERATION_S, longest_s)
+    size_m = rng.uniform(SMALLEST_ROOM_M, LARGEST_ROOM_M)
+    speaker_m, microphone_m = rng.uniform(TO_WALL_M, size_m - TO_WALL_M, size=(2, 3))
+    absorption, order = pyroomacoustics.inverse_sabine(reverberation_s, size_m)
+    walls = pyroomacoustics.Material(absorption)
+    room = pyroomacoustics.ShoeBox(size_m, fs=SAMPLE_RATE_HZ, materials=walls, max_order=order)
+    room.add_source(speaker_m)
+    room.add_microphone(microphone_m)
+    room.compute_rir()
+    way = round(float(np.linalg.norm(speaker_m - microphone_m)) / room.c * SAMPLE_RATE_HZ)
+    response: np.ndarray = room.rir[0][0][way + pyroomacoustics.constants.get("frac_delay_length") // 2 :]
+    return response
+
+
+def _noise(rng: np.random.Generator, length: int, *, exponent: float) -> np.ndarray:
+    """Noise of unit power whose density falls with frequency as 1/f^exponent, shape (length,)."""
+    whole = next_fast_len(length, real=True)
+    spectrum = np.fft.rfft(rng.standard_normal(whole))
+    spectrum[1:] *= np.arange(1.0, len(spectrum)) ** (-exponent / 2)
+    spectrum[0] = 0
+    noise: np.ndarray = np.fft.irfft(spectrum, n=whole)[:length]
+    return noise / _rms(noise)

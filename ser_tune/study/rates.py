@@ -1,0 +1,38 @@
+"""Looking for a learning rate on the training speakers of a study's first fold."""
+
+from ..config import Project
+from ..training import RangeTest, fold_seed, run_range_test
+from .objective import Objective
+from .observer import StudyObserver
+from .runner import Prepared
+
+__all__ = ["find_learning_rate"]
+
+
+def find_learning_rate(prepared: Prepared, project: Project, observer: StudyObserver) -> RangeTest:
+    """Run the range test of a study's published configuration in its first fold, with trial 0's random numbers.
+
+    Args:
+        prepared: The study; its validation and test speakers have no say.
+        project: Where the feature cache is.
+        observer: Is told of the extraction of features.
+
+    Raises:
+        SerTuneError: Input fails, or there is no rate to suggest.
+    """
+    definition, fold = prepared.definition, prepared.folds[0]
+    objective = Objective(
+        definition=definition,
+        corpus=prepared.corpus,
+        folds=prepared.folds,
+        cache=project.cache,
+        observer=observer,
+    )
+    config = definition.trial({"training.device": objective.device.type, "training.precision": objective.precision})
+    return run_range_test(
+        config,
+        objective.data(config),
+        fold.train,
+        seed=fold_seed(config.seed, fold.number),
+        aggregation=definition.config.protocol.aggregation,
+    )

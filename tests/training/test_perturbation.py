@@ -1,0 +1,152 @@
+"""Training with perturbed copies: it reads those of the training speakers, as labelled speech or for stability."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ser_tune.config import NormalisationSettings
+from ser_tune.features import FeatureStore
+from ser_tune.prediction import SegmentReader, UtteranceFeatures
+from ser_tune.training import AnyTrial, FittedNetwork, TrainingData, fit, recipe_of
+
+Config = Callable[..., AnyTrial]
+TRAIN, VALIDATION = np.arange(12), np.arange(12, 18)
+COPIED = {"perturbation__copies": 2, "perturbation__pitch_semitones": 1.0}
+STABLE = COPIED | {"perturbation__stability": 1.0}
+
+
+def _features(frames: np.ndarray, offsets: np.ndarray) -> UtteranceFeatures:
+    return UtteranceFeatures.of(FeatureStore.of(frames, offsets), torch.device("cpu"))
+
+
+def _changed(features: UtteranceFeatures, utterances: np.ndarray, value: float = math.nan) -> UtteranceFeatures:
+    frames = features.frames.numpy().copy()
+    for one in utterances:
+        frames[features.offsets[one] : features.offsets[one + 1]] = value
+    return _features(frames, features.offsets)
+
+
+def _noisy(features: UtteranceFeatures, seed: int, deviation: float = 1.0) -> UtteranceFeatures:
+    noise = np.random.default_rng(seed).normal(0.0, deviation, size=features.frames.shape)
+    return _features((features.frames.numpy() + noise).astype(np.float32), features.offsets)
+
+
+@pytest.fixture
+def copied(data: TrainingData) -> TrainingData:
+    """The toy corpus with two noisy copies."""
+    return replace(data, copies=(_noisy(data.features, 1), _noisy(data.features, 2)))
+
+
+def _fit(config: AnyTrial, data: TrainingData) -> FittedNetwork:
+    return fit(config, data, TRAIN, VALIDATION, seed=1, aggregation="mean_log_softmax")
+
+
+def _same(one: FittedNetwork, other: FittedNetwork) -> bool:
+    weights = zip(one.network.state_dict().values(), other.network.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in weights) and np.array_equal(one.validation, other.validation)
+
+
+@pytest.mark.parametrize("changes", [COPIED, STABLE], ids=["labelled", "stability"])
+def test_copies_of_held_out_speakers_never_reach_training(
+    config: Config, copied: TrainingData, changes: dict[str, object]
+) -> None:
+    wanted = config(training__epochs=1, segments__padding="floor", **changes)
+    expected = _fit(wanted, copied)
+    assert math.isfinite(expected.history[0].train_loss)
+    others = np.arange(len(TRAIN), len(copied.labels))
+    leaking = replace(copied, copies=tuple(_changed(one, others) for one in copied.copies))
+    assert _same(_fit(wanted, leaking), expected)
+    # Whereas those of the training speakers do
+    heard = replace(copied, copies=(copied.copies[0], _changed(copied.copies[1], TRAIN[:3], 9.0)))
+    assert not _same(_fit(wanted, heard), expected)
+
+
+def test_scalings_and_class_weights_know_clean_speech_only(config: Config, copied: TrainingData) -> None:
+    wanted = config(training__epochs=1, **COPIED)
+    louder = replace(copied, copies=tuple(_noisy(one, 3, 20.0) for one in copied.copies))
+    scalings = [_fit(wanted, one).scaling for one in (copied, louder)]
+    expected = copied.features.moments.scaling(TRAIN, NormalisationSettings())
+    for one in scalings:
+        assert one is not None
+        np.testing.assert_array_equal(one.shift, expected.shift)
+        np.testing.assert_array_equal(one.spread, expected.spread)
+
+
+def test_an_emotion_that_only_copies_show_is_learnt_from_them(config: Config, data: TrainingData) -> None:
+    # The clean training speakers are noise without a loud channel: nothing to learn but by heart
+    noise = np.random.default_rng(5).normal(1.0, 1.5, size=data.features.frames.shape).astype(np.float32)
+    frames, start = data.features.frames.numpy().copy(), data.features.offsets[len(TRAIN)]
+    frames[:start] = noise[:start]
+    silent = replace(data, features=_features(frames, data.features.offsets))
+    patient = {
+        "model__width": 0.1,
+        "segments__last_block": "overlap",
+        "training__epochs": 8,
+        "training__batch_size": 16,
+        "optimizer__learning_rate": 0.03,
+    }
+    deaf = _fit(config(**patient), silent)
+    taught = _fit(config(**patient | COPIED), replace(silent, copies=(_noisy(data.features, 1), data.features)))
+    assert max(one.validation_uar for one in taught.history) > 0.9
+    assert max(one.validation_uar for one in deaf.history) < 0.7
+
+
+def _instability(fitted: FittedNetwork, config: AnyTrial, data: TrainingData) -> float:
+    """How far the probabilities of noisy validation segments lie from those of the clean ones."""
+    recipe, said = recipe_of(config, data.emotions, "mean_log_softmax"), []
+    assert fitted.scaling is not None
+    number = np.zeros(len(data.labels), dtype=np.int64)
+    for features in (data.features, data.copies[0]):
+        reader = recipe.reader(features, VALIDATION, [fitted.scaling], number, overlap=False)
+        with torch.inference_mode():
+            said.append(fitted.network(*reader.gather(np.arange(len(reader)))).softmax(dim=1))
+    return float((said[0] - said[1]).abs().sum(dim=1).mean())
+
+
+def test_stability_training_makes_networks_say_the_same_of_copies(config: Config, data: TrainingData) -> None:
+    noisy = replace(data, copies=(_noisy(data.features, 1, 4.0),))
+    settings = {
+        "training__epochs": 8,
+        "optimizer__learning_rate": 0.01,
+        "perturbation__copies": 1,
+        "perturbation__pitch_semitones": 1,
+    }
+    moved = []
+    for weight in (1e-9, 3.0):
+        wanted = config(**settings, perturbation__stability=weight)
+        moved.append(_instability(_fit(wanted, noisy), wanted, noisy))
+    assert moved[1] < 0.6 * moved[0]
+
+
+def test_an_epoch_reads_every_segment_once_and_for_stability_a_copy_of_each_clean_one(
+    config: Config, copied: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[np.ndarray] = []
+    original = SegmentReader.gather
+    monkeypatch.setattr(SegmentReader, "gather", lambda self, which: read.append(which) or original(self, which))
+
+    def numbers(changes: dict[str, object]) -> np.ndarray:
+        read.clear()
+        fit(config(training__epochs=1, **changes), copied, TRAIN, np.arange(0), seed=1, aggregation="mean_log_softmax")
+        return np.concatenate(read)
+
+    clean = int(-(-np.diff(copied.features.offsets)[TRAIN] // 16).sum())
+    assert sorted(numbers(COPIED)) == list(range(3 * clean))
+    stable = numbers(STABLE)
+    assert sorted(stable[stable < clean]) == list(range(clean))
+    partners = stable[stable >= clean]
+    assert sorted(partners % clean) == list(range(clean))
+    assert set(partners // clean) == {1, 2}  # of one copy or the other
+
+
+@pytest.mark.parametrize("changes", [COPIED, STABLE], ids=["labelled", "stability"])
+def test_copies_go_with_mixup_and_specaugment(config: Config, copied: TrainingData, changes: dict[str, object]) -> None:
+    plain = _fit(config(training__epochs=1, **changes), copied)
+    both = {"augmentation__mixup": True, "augmentation__specaugment": True}
+    augmented = _fit(config(training__epochs=1, **changes, **both), copied)
+    assert math.isfinite(augmented.history[0].train_loss)
+    assert augmented.history[0].train_loss != plain.history[0].train_loss
