@@ -194,6 +194,62 @@ def find_lr(
 
 
 @app.command()
+def ablate(
+    file: StudyFile = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--change",
+            metavar="PATH=VALUE[,PATH=VALUE...]",
+            help="What to change; repeat for more changes, each by itself.",
+            show_default=False,
+        ),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", help="Trainings of each that differ by their seed alone.", min=1)
+    ] = 2,
+    model: Model = None,
+    corpus: CorpusName = None,
+    data: Data = None,
+    task: Task = None,
+    features: Features = None,
+    name: Name = None,
+    assignments: Set = None,
+    form: Annotated[str, typer.Option("--format", help="table or markdown.")] = "table",
+    tracking_uri: TrackingUri = None,
+    storage: Storage = None,
+) -> None:
+    """Train a configuration with and without each change: differences of validation UAR, paired by speaker.
+
+    Test speakers are not scored, and nothing is registered. The same command resumes.
+    """
+    from .ablation import run_ablation
+
+    if not changes:
+        raise typer.BadParameter("nothing to change; pass --change PATH=VALUE, such as augmentation.mixup=true")
+    if form not in ("table", "markdown"):
+        raise typer.BadParameter(f"--format is '{form}'; choose from: table, markdown")
+    flags: dict[str, object] = {
+        "model.name": model,
+        "corpus.name": corpus,
+        "corpus.data": data,
+        "corpus.task": task,
+        "features.name": features,
+        "name": name,
+    }
+    run_ablation(
+        file,
+        flags,
+        assignments or [],
+        changes,
+        seeds=seeds,
+        markdown=form == "markdown",
+        tracking_uri=tracking_uri,
+        storage=storage,
+    )
+
+
+@app.command()
 def reproduce(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="chen2018, zhang2019, ntu-ser or fcn-gap.", show_default=False)

@@ -1,5 +1,6 @@
 """What came of studies, read back from MLflow: compared, confirmed, replayed, ranked, set beside the published."""
 
+from .ablate import Ablated, ablate
 from .compare import Comparison, compare
 from .confirm import Candidate, confirm
 from .leaderboard import Entry, leaderboard
@@ -11,6 +12,7 @@ from .reproduce import Reproduction, reproduce
 
 __all__ = [
     "PUBLISHED",
+    "Ablated",
     "Candidate",
     "Comparison",
     "Entry",
@@ -19,6 +21,7 @@ __all__ = [
     "Published",
     "Replay",
     "Reproduction",
+    "ablate",
     "compare",
     "confirm",
     "find_run",
