@@ -21,7 +21,7 @@ from rich.table import Table
 
 from .rows import Options, Row, measured
 
-NAMES = ("training", "extraction", "starting", "overhead", "pruning", "memory")
+NAMES = ("training", "extraction", "starting", "overhead", "pruning", "memory", "selection")
 
 
 def main(
