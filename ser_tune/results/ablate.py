@@ -64,13 +64,16 @@ def ablate(
             summary = run_study(prepared, project, observer)
         if summary.interrupted:
             raise KeyboardInterrupt
-        if summary.complete < prepared.definition.config.study.trials:
+        seeds = prepared.definition.config.study.trials
+        if summary.complete < seeds:
             raise StudyError(f"study {summary.name}: {summary.failed} trainings failed, as their runs say")
         study, _ = load_study(prepared.definition.name, project)
         with tracking_errors(project.tracking_uri):
             experiment = experiment_of(client, project, prepared.corpus.name)
             _, runs = find_runs(client, experiment, study.user_attrs["study_id"])
-            complete = [runs[number] for number, state in sorted(summary.finished.items()) if state == "COMPLETE"]
+            # Two processes at once can have trained more
+            numbers = [one for one, state in sorted(summary.finished.items()) if state == "COMPLETE"][:seeds]
+            complete = [runs[number] for number in numbers]
             read = [read_predictions(client, run.info.run_id, "validation") for run in complete]
         predictions = [one for one in read if one is not None]
         if len(predictions) < len(complete):

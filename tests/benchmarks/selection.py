@@ -1,7 +1,7 @@
 """Which epoch's network to keep: each rule scored on a speaker who neither trained it nor chose it.
 
-In every fold one training speaker more is kept out. The validation speaker chooses the epoch, the speaker who is kept out
-judges the choice; the fold's test speaker has no part in it.
+In every fold one training speaker more is kept out. The validation speaker chooses the epoch, the one who is kept out judges the
+choice; the fold's test speaker has no part in it.
 """
 
 import importlib
@@ -77,10 +77,8 @@ def measure(options: Options) -> list[Row]:
             for rule, parts in judged.items():
                 numbers = np.concatenate([one for one, _ in parts])
                 predicted = np.concatenate([one for _, one in parts])
-                truth, speakers = (
-                    objective.data(_config(objective, 0)).labels[numbers],
-                    speaker_numbers(prepared.corpus),
-                )
+                speakers = speaker_numbers(prepared.corpus)
+                truth = objective.data(_config(objective, seed)).labels[numbers]
                 confusions[rule].append(
                     speaker_confusions(truth, predicted, speakers[numbers], len(prepared.corpus.emotions))
                 )
