@@ -1,7 +1,7 @@
 """Which epoch's network to keep: each rule scored on a speaker who neither trained it nor chose it.
 
-In every fold one training speaker more is kept out. The validation speaker chooses the epoch, the one who is kept out judges the
-choice; the fold's test speaker has no part in it.
+In every fold one training speaker more is kept out. The validation speaker chooses the epoch, the one who is kept out
+judges the choice; the fold's test speaker has no part in it.
 """
 
 import importlib
