@@ -44,10 +44,11 @@ def run_ablation(
     """
     project = Project.locate(tracking_uri=tracking_uri, storage_url=storage)
     unchanged = define_study(file, flags=flags, assignments=assignments)
-    definitions = [_named(unchanged, unchanged.name, seeds)]
+    name = f"{unchanged.name}-ablate"  # no study or training of the configuration itself
+    definitions = [_named(unchanged, name, seeds)]
     for change in changes:
         changed = define_study(file, flags=flags, assignments=[*assignments, *change.split(",")])
-        definitions.append(_named(changed, f"{unchanged.name} {change}", seeds))
+        definitions.append(_named(changed, f"{name} {change}", seeds))
     studies = [prepare(one, project) for one in definitions]  # all of them, so that a mistake shows before training
     client = open_tracking(project)
     ablated = ablate(studies, client, project, partial(watching, client, project))
@@ -76,5 +77,7 @@ def run_ablation(
 def _named(definition: StudyDefinition, name: str, seeds: int) -> StudyDefinition:
     """A study without a search that trains the configuration on so many seeds; models are not what it is for."""
     single = replace(definition, config=definition.config.model_copy(update={"name": name})).without_search()
-    settings = single.config.study.model_copy(update={"trials": seeds, "pruner": "none", "keep_models": 1})
+    settings = single.config.study.model_copy(
+        update={"trials": seeds, "pruner": "none", "keep_models": 1, "timeout_s": None}
+    )
     return replace(single, config=single.config.model_copy(update={"study": settings}))

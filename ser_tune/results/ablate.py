@@ -28,7 +28,7 @@ class Ablated:
     interval: Interval
     """Of their mean, by bootstrap over speakers and seeds."""
     against: PairedComparison | None
-    """With the unchanged configuration, all seeds together; None for that itself."""
+    """With the unchanged configuration, all seeds together; None for itself, or where other utterances are judged."""
     seconds: float
     """Training of all seeds."""
 
@@ -85,11 +85,16 @@ def ablate(
                 fingerprint=prepared.protocol.fingerprint,
                 scores=[run.data.metrics["validation_uar"] for run in complete],
                 interval=seed_intervals(np.stack([one.confusions for one in predictions]))[0],
-                against=_paired(predictions, unchanged) if ablated else None,
+                against=_paired(predictions, unchanged) if ablated and _same(predictions, unchanged) else None,
                 seconds=sum(run.data.metrics["trial_seconds"] for run in complete),
             )
         )
     return ablated
+
+
+def _same(ours: Sequence[Predictions], theirs: Sequence[Predictions]) -> bool:
+    """Whether a change left utterances and classes as they were; what differs in them cannot be paired."""
+    return ours[0].utterances == theirs[0].utterances and ours[0].emotions == theirs[0].emotions
 
 
 def _paired(ours: Sequence[Predictions], theirs: Sequence[Predictions]) -> PairedComparison:
