@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+NAMES = ("extraction", "overhead")
+"""Those that take seconds; all of them take minutes."""
+
 
 @pytest.mark.slow
-def test_every_benchmark_runs_and_writes_its_numbers(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.benchmarks", "--quick", "--json", str(tmp_path / "out.json")]
+def test_benchmarks_run_and_write_their_numbers(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.benchmarks", *NAMES, "--quick", "--json", str(tmp_path / "out.json")]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     written = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
-    assert list(written["rows"]) == ["training", "extraction", "starting", "overhead", "pruning", "memory", "selection"]
+    assert tuple(written["rows"]) == NAMES
     for name, rows in written["rows"].items():
         assert name in told
         assert rows
