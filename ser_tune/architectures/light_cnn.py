@@ -119,7 +119,5 @@ ARCHITECTURE = Architecture(
         "augmentation.specaugment": True,
         "augmentation.mixup": True,
         "training.epochs": 40,
-        "training.schedule": "one_cycle",
-        "training.selection": "last",
     },
 )

@@ -149,7 +149,7 @@ def test_folds_in_another_order_have_the_same_fingerprint(tiny: Callable[..., An
         ({"protocol.aggregation": "mean_probability"}, "aggregation is 'mean_probability', not 'mean_log_softmax'$"),
         ({"normalisation.scope": "speaker"}, r"normalisation_scope is 'speaker \(transductive\)', not 'train'$"),
         ({"normalisation.scope": "utterance"}, "normalisation_scope is 'utterance', not 'train'$"),
-        ({"training.selection": "last"}, "epoch_selection is 'last', not 'best_validation_uar'$"),
+        ({"training.selection": "best_validation_uar"}, "epoch_selection is 'best_validation_uar', not 'last'$"),
         (
             {"protocol.emotions": ("anger", "joy")},
             "corpus_digest is .*; emotions is 'anger joy', not 'anger fear joy'$",
@@ -183,7 +183,7 @@ def test_all_protocols_of_different_settings_differ_from_each_other(of: Of, tabl
         *({"protocol.merge": (f"fear={one}",)} for one in ("anger", "joy", "worry")),
         *({"normalisation.scope": one} for one in ("utterance", "speaker")),
         {"protocol.aggregation": "mean_probability"},
-        {"training.selection": "last"},
+        {"training.selection": "best_validation_uar"},
     ]
     assert len({of(table, **flags).fingerprint for flags in different}) == len(different)
 

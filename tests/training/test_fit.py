@@ -52,7 +52,7 @@ def _changed(data: TrainingData, make_data: MakeData, utterances: np.ndarray) ->
 
 
 def test_a_separable_problem_is_learnt(config: Config, data: TrainingData) -> None:
-    wanted = config(**PATIENT)
+    wanted = config(training__selection="best_validation_uar", **PATIENT)
     fitted = _fit(wanted, data)
     assert fitted.history[-1].train_loss < 0.3 < fitted.history[0].train_loss
     assert max(report.validation_uar for report in fitted.history) == 1.0
@@ -196,7 +196,7 @@ def _misjudged(data: TrainingData) -> TrainingData:
 def test_selection_last_keeps_the_last_epoch(config: Config, data: TrainingData) -> None:
     wrong = _misjudged(data)
     last = _fit(config(training__selection="last", **PATIENT), wrong)
-    best = _fit(config(**PATIENT), wrong)
+    best = _fit(config(training__selection="best_validation_uar", **PATIENT), wrong)
     one, other = ([replace(report, kept_uar=0.0) for report in _timeless(fitted)] for fitted in (last, best))
     assert one == other
     assert last.epoch == 30
