@@ -6,6 +6,25 @@ from typing import Annotated
 import typer
 
 from .corpus import app as corpus_app
+from .parameters import (
+    AsName,
+    CorpusName,
+    Data,
+    Features,
+    Holdout,
+    Json,
+    Model,
+    Name,
+    Refit,
+    Rule,
+    Set,
+    Storage,
+    StudyFile,
+    StudyName,
+    Task,
+    TrackingUri,
+    shared_flags,
+)
 
 __all__ = ["app"]
 
@@ -17,50 +36,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(corpus_app, name="corpus")
-
-StudyFile = Annotated[
-    Path | None, typer.Argument(metavar="[FILE]", help="A study file, YAML; options win over it.", show_default=False)
-]
-Model = Annotated[str | None, typer.Option("--model", help="Architecture, such as 3d_acrnn.", show_default=False)]
-CorpusName = Annotated[str | None, typer.Option("--corpus", help="Corpus, of `ser-tune corpus list`; default: demo.")]
-Data = Annotated[
-    Path | None, typer.Option("--data", help="The corpus's folder; for manifest, its CSV file.", show_default=False)
-]
-Features = Annotated[
-    str | None, typer.Option("--features", help="Feature set; default: the architecture's own.", show_default=False)
-]
-Name = Annotated[
-    str | None, typer.Option("--name", help="The study's name; default: CORPUS-MODEL-FEATURES.", show_default=False)
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="PATH=VALUE", help="Fix any setting of `ser-tune options`; repeatable.", show_default=False
-    ),
-]
-Task = Annotated[
-    str | None, typer.Option("--task", help="One of the corpus's tasks, of `ser-tune corpus list`.", show_default=False)
-]
-Holdout = Annotated[
-    str | None,
-    typer.Option("--holdout", metavar="A,B", help="Speakers that the search never sees.", show_default=False),
-]
-Rule = Annotated[
-    str | None,
-    typer.Option("--rule", help="When to make champion: better (default), confident or always.", show_default=False),
-]
-Refit = Annotated[bool, typer.Option("--refit", help="Register one network trained on all speakers, not the folds'.")]
-TrackingUri = Annotated[
-    str | None,
-    typer.Option("--tracking-uri", help="MLflow's; default: mlruns/mlflow.db.", show_default=False),
-]
-Storage = Annotated[
-    str | None, typer.Option("--storage", help="Optuna's database; default: studies/optuna.db.", show_default=False)
-]
-AsName = Annotated[
-    str | None, typer.Option("--as", help="Registered name; default: ser-CORPUS-MODEL.", show_default=False)
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
@@ -107,15 +82,10 @@ def study(
 
     if nested and (refit or rule):
         raise typer.BadParameter("--nested registers nothing, so --refit and --rule mean nothing with it")
-    flags: dict[str, object] = {
-        "model.name": model,
-        "corpus.name": corpus,
-        "corpus.data": data,
-        "corpus.task": task,
-        "protocol.holdout": _names(holdout),
-        "study.promotion": rule,
-        "features.name": features,
+    flags = shared_flags(model, corpus=corpus, data=data, task=task, features=features, holdout=holdout)
+    flags |= {
         "name": name,
+        "study.promotion": rule,
         "study.trials": trials,
         "study.timeout_s": timeout,
         "study.sampler": sampler,
@@ -146,16 +116,8 @@ def train(
     """Train one configuration over all folds, without a search, and promote it."""
     from .running import run_and_promote
 
-    flags: dict[str, object] = {
-        "model.name": model,
-        "corpus.name": corpus,
-        "corpus.data": data,
-        "corpus.task": task,
-        "protocol.holdout": _names(holdout),
-        "study.promotion": rule,
-        "features.name": features,
-        "name": name,
-    }
+    flags = shared_flags(model, corpus=corpus, data=data, task=task, features=features, holdout=holdout)
+    flags |= {"name": name, "study.promotion": rule}
     run_and_promote(
         file, flags, assignments or [], refit=refit, tracking_uri=tracking_uri, storage=storage, single=True
     )
@@ -182,14 +144,7 @@ def find_lr(
     """
     from .rates import find_rate
 
-    flags: dict[str, object] = {
-        "model.name": model,
-        "corpus.name": corpus,
-        "corpus.data": data,
-        "corpus.task": task,
-        "protocol.holdout": _names(holdout),
-        "features.name": features,
-    }
+    flags = shared_flags(model, corpus=corpus, data=data, task=task, features=features, holdout=holdout)
     find_rate(file, flags, assignments or [], picture=picture)
 
 
@@ -229,14 +184,8 @@ def ablate(
         raise typer.BadParameter("nothing to change; pass --change PATH=VALUE, such as augmentation.mixup=true")
     if form not in ("table", "markdown"):
         raise typer.BadParameter(f"--format is '{form}'; choose from: table, markdown")
-    flags: dict[str, object] = {
-        "model.name": model,
-        "corpus.name": corpus,
-        "corpus.data": data,
-        "corpus.task": task,
-        "features.name": features,
-        "name": name,
-    }
+    flags = shared_flags(model, corpus=corpus, data=data, task=task, features=features)
+    flags |= {"name": name}
     run_ablation(
         file,
         flags,
@@ -290,7 +239,7 @@ def extract(
 
 @app.command()
 def promote(
-    name: Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.", show_default=False)],
+    name: StudyName,
     trial: Annotated[
         int | None, typer.Option("--trial", help="Which trial; default: the best.", show_default=False)
     ] = None,
@@ -310,7 +259,7 @@ def promote(
 
 @app.command()
 def confirm(
-    name: Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.", show_default=False)],
+    name: StudyName,
     top: Annotated[int, typer.Option("--top", help="How many of its best trials.", min=1)] = 3,
     seeds: Annotated[int, typer.Option("--seeds", help="How often each is trained again.", min=2)] = 5,
     as_name: AsName = None,
@@ -427,8 +376,3 @@ def ui(
     from .data import serve
 
     serve(host=host, port=port, tracking_uri=tracking_uri)
-
-
-def _names(written: str | None) -> list[str] | None:
-    """Names with commas between them."""
-    return None if written is None else [name.strip() for name in written.split(",") if name.strip()]

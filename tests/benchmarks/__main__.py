@@ -44,7 +44,8 @@ def main(
     machine = {"processor": platform.processor(), "cores": os.cpu_count(), "python": platform.python_version()}
     rows = {name: [asdict(row) | {"met": row.met} for row in rows] for name, rows in found.items()}
     when = datetime.now(UTC).isoformat(timespec="seconds")
-    written = {"time": when, "quick": quick, "machine": machine, "rows": rows}
+    corpus = "demo" if data is None else "emodb"  # of those benchmarks that read one
+    written = {"time": when, "quick": quick, "corpus": corpus, "machine": machine, "rows": rows}
     out.write_text(json.dumps(written, indent=2), encoding="utf-8")
 
 

@@ -1,4 +1,7 @@
-"""Run a command until its first training step; print the seconds since its imports, of which it keeps a list.
+"""Run a command until its first training batch; print the seconds that it took, without those of its imports.
+
+The batch itself is not in them. What was imported by then is kept in LIST, and imported before the clock starts
+where LIST exists: the first run says nothing.
 
 Usage: python -m tests.benchmarks.first_step LIST COMMAND...
 """
@@ -12,7 +15,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Import what an earlier run imported, then run the command."""
+    """Import what an earlier run imported, then time the command."""
     modules, arguments = Path(sys.argv[1]), sys.argv[2:]
     if modules.exists():
         for name in modules.read_text(encoding="utf-8").split():
@@ -28,7 +31,7 @@ def main() -> None:
         print(taken, flush=True)
         os._exit(0)
 
-    vars(fit_module)["mixer"] = reached  # the last thing before the first batch
+    vars(fit_module)["epoch_order"] = reached  # of the first epoch, when data, network and optimizer are there
     sys.argv = ["ser-tune", *arguments]
     started = time.perf_counter()
     command()

@@ -1,7 +1,6 @@
 """Peak memory of a study on features of IEMOCAP's size: 5531 utterances of 4.5 s."""
 
 import csv
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +28,7 @@ def measure(options: Options) -> list[Row]:
         features, peak, imported = (float(number) for number in told.split()[-3:])
         rows.append(
             Row(
-                f"peak memory, {name} study (of which {imported:.2f} GB are imports)",
+                f"peak memory of a {name} study, beside its features (imports: {imported:.2f} GB)",
                 peak,
                 "GB",
                 plain=features,
@@ -78,7 +77,9 @@ def _study(table: Path, name: str) -> None:
 
 
 def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    # Not getrusage, whose peak a process inherits from the one that started it
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e9
 
 
 if __name__ == "__main__":

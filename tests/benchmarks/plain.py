@@ -1,7 +1,7 @@
 """The straightforward way: what a tutorial would write, in float32, one utterance after another."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import librosa
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-__all__ = ["EXTRACTORS", "PlainSegments", "extract_all", "training_rate"]
+__all__ = ["EXTRACTORS", "PlainSegments", "extract_all", "training_epochs"]
 
 FRAMES = {"n_fft": 800, "hop_length": 160, "win_length": 640, "window": "hamming", "center": False}
 
@@ -40,8 +40,8 @@ class PlainSegments(Dataset[tuple[torch.Tensor, int]]):
         return torch.from_numpy(segment.transpose(1, 2, 0)).float(), int(self.labels[number])
 
 
-def training_rate(network: nn.Module, segments: PlainSegments, *, batch_size: int, epochs: int) -> float:
-    """Segments a second in the last of some epochs."""
+def training_epochs(network: nn.Module, segments: PlainSegments, *, batch_size: int, epochs: int) -> Iterator[float]:
+    """Train an epoch whenever asked for another; say how many seconds it took."""
     loader = DataLoader(segments, batch_size=batch_size, shuffle=True)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=epochs * len(loader) + 1)
@@ -55,7 +55,7 @@ def training_rate(network: nn.Module, segments: PlainSegments, *, batch_size: in
             nn.utils.clip_grad_norm_(network.parameters(), 5.0)
             optimizer.step()
             schedule.step()
-    return len(segments) / (time.perf_counter() - start)
+        yield time.perf_counter() - start
 
 
 def _logspec(speech: np.ndarray) -> np.ndarray:

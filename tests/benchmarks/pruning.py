@@ -41,7 +41,7 @@ def _uar(outcome: TrialOutcome) -> float:
 
 
 def measure(options: Options) -> list[Row]:
-    """Epochs trained, as folds of full length, and the best validation UAR of either study."""
+    """Epochs trained in either study, and the best validation UAR of its complete trials."""
     found = {}
     for pruner in ("none", "wilcoxon"):
         flags = {**options.corpus, **SETTINGS, "study.pruner": pruner, "study.trials": 3 if options.quick else 24}
@@ -57,9 +57,9 @@ def measure(options: Options) -> list[Row]:
     interval = without.best.scores.uar_interval
     share = 100 * pruned.epochs / without.epochs
     return [
-        Row("training that pruning leaves", share, "%", plain=100.0, below=50.0),
+        Row("epochs trained, of those without pruning", share, "%", plain=100.0, below=50.0),
         Row(
-            f"best validation UAR (without pruning {interval.low:.3f} to {interval.high:.3f})",
+            f"best validation UAR (95 % of that without pruning: {interval.low:.3f} to {interval.high:.3f})",
             _uar(pruned.best),
             "",
             plain=_uar(without.best),

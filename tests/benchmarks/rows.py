@@ -37,9 +37,9 @@ class Row:
     product: float
     unit: str
     plain: float | None = None
-    """The straightforward implementation's number, from the same run."""
+    """What it is compared with, from the same run: the straightforward implementation unless `what` names another."""
     ratio: float | None = None
-    """How many times better the product is."""
+    """How many times faster the product is; of memory, how many times as much."""
     at_least: float | None = None
     """Goal of the ratio, or of the number where there is none."""
     below: float | None = None

@@ -29,7 +29,7 @@ def measure(options: Options) -> list[Row]:
 
 
 def _second_study(options: Options) -> Row:
-    """Full width, because building a large network is part of starting."""
+    """Of one configuration on cached features. Full width, because building a large network is part of starting."""
     corpus = [] if options.data is None else ["--corpus", "emodb", "--data", str(options.data)]
     width = 0.1 if options.quick else 1.0
     args = ["train", "--model", "3d_acrnn", *corpus, "--set", f"model.width={width}"]
@@ -46,10 +46,11 @@ def _second_study(options: Options) -> Row:
         ]
         told = _run(command, options.scratch)
         taken.append(float(told.strip().rpartition("\n")[2]))
-    return Row("second study, start to first step, imports apart", min(taken[1:]), "s", below=1.0)
+    return Row("second study, start to first training batch, imports apart", min(taken[1:]), "s", below=1.0)
 
 
 def _commands(options: Options) -> list[Row]:
+    """From a process's start to its end; `models` lists those of `_models`."""
     rows = []
     for arguments, goal in ((["--help"], 0.5), (["models"], 3.0)):
         taken = []
@@ -67,7 +68,7 @@ def _run(command: list[str], root: Path) -> str:
 
 
 def _models(options: Options) -> list[Row]:
-    """Networks of random weights: what they say does not change how long they take."""
+    """Random weights, which take as long; imports done, files in the page cache, the utterance already a waveform."""
     here = project(options.scratch)
     client = open_tracking(here)
     experiment = experiment_of(client, here, "benchmark")

@@ -1,0 +1,91 @@
+"""Arguments and options that several commands take, each declared once, and the settings that they fix."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "AsName",
+    "CorpusName",
+    "Data",
+    "Features",
+    "Holdout",
+    "Json",
+    "Model",
+    "Name",
+    "Refit",
+    "Rule",
+    "Set",
+    "Storage",
+    "StudyFile",
+    "StudyName",
+    "Task",
+    "TrackingUri",
+    "shared_flags",
+]
+
+StudyFile = Annotated[
+    Path | None, typer.Argument(metavar="[FILE]", help="A study file, YAML; options win over it.", show_default=False)
+]
+Model = Annotated[str | None, typer.Option("--model", help="Architecture, such as 3d_acrnn.", show_default=False)]
+CorpusName = Annotated[str | None, typer.Option("--corpus", help="Corpus, of `ser-tune corpus list`; default: demo.")]
+Data = Annotated[
+    Path | None, typer.Option("--data", help="The corpus's folder; for manifest, its CSV file.", show_default=False)
+]
+Features = Annotated[
+    str | None, typer.Option("--features", help="Feature set; default: the architecture's own.", show_default=False)
+]
+Name = Annotated[
+    str | None, typer.Option("--name", help="The study's name; default: CORPUS-MODEL-FEATURES.", show_default=False)
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="PATH=VALUE", help="Fix any setting of `ser-tune options`; repeatable.", show_default=False
+    ),
+]
+Task = Annotated[
+    str | None, typer.Option("--task", help="One of the corpus's tasks, of `ser-tune corpus list`.", show_default=False)
+]
+Holdout = Annotated[
+    str | None,
+    typer.Option("--holdout", metavar="A,B", help="Speakers that the search never sees.", show_default=False),
+]
+Rule = Annotated[
+    str | None,
+    typer.Option("--rule", help="When to make champion: better (default), confident or always.", show_default=False),
+]
+Refit = Annotated[bool, typer.Option("--refit", help="Register one network trained on all speakers, not the folds'.")]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option("--tracking-uri", help="MLflow's; default: mlruns/mlflow.db.", show_default=False),
+]
+Storage = Annotated[
+    str | None, typer.Option("--storage", help="Optuna's database; default: studies/optuna.db.", show_default=False)
+]
+AsName = Annotated[
+    str | None, typer.Option("--as", help="Registered name; default: ser-CORPUS-MODEL.", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.", show_default=False)]
+
+
+def shared_flags(
+    model: str | None,
+    *,
+    corpus: str | None,
+    data: Path | None,
+    task: str | None,
+    features: str | None,
+    holdout: str | None = None,
+) -> dict[str, object]:
+    """What every command that trains is told: the setting's path to its value, or to None where it was not given."""
+    return {
+        "model.name": model,
+        "corpus.name": corpus,
+        "corpus.data": data,
+        "corpus.task": task,
+        "features.name": features,
+        "protocol.holdout": None if holdout is None else [one.strip() for one in holdout.split(",") if one.strip()],
+    }
