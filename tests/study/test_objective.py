@@ -12,7 +12,7 @@ import torch
 from ser_tune.config import Project
 from ser_tune.errors import CorpusError
 from ser_tune.study import StudySummary, prepare
-from ser_tune.study.pruning import RUNNING_SCORES
+from ser_tune.study.pruning import RUNNING_SCORES, fold_end
 
 Run = Callable[..., StudySummary]
 
@@ -61,7 +61,7 @@ def test_the_pruner_is_told_of_the_score_that_the_folds_would_have(run: Run, rec
         scores.append(outcome.fitted.history[outcome.fitted.epoch - 1].validation_uar)
         # What the last epoch told is what the folds have come to
         assert told == pytest.approx(np.mean(scores))
-        assert trial.intermediate_values[outcome.fold.number] == scores[-1]
+        assert trial.intermediate_values[fold_end(outcome.fold.number)] == scores[-1]
 
 
 def _spied(monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:
