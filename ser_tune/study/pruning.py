@@ -14,10 +14,13 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ..config import SearchSettings
 
-__all__ = ["RUNNING_SCORES", "GivesUp", "build_pruner", "fold_end", "median_rule"]
+__all__ = ["RUNNING_DIGITS", "RUNNING_SCORES", "GivesUp", "build_pruner", "fold_end", "median_rule"]
 
 RUNNING_SCORES = "running_scores"
 """The user attribute of a complete trial that holds its running scores, a list for each fold."""
+
+RUNNING_DIGITS = 4
+"""Of a running score: Optuna's text column in MySQL holds 65 535 bytes, so that 8000 epochs, of all folds, go in."""
 
 STEPS_PER_FOLD = 1002
 """More than training.epochs can be, and one for the fold's end."""
@@ -62,7 +65,7 @@ def median_rule(settings: SearchSettings, trials: Sequence[FrozenTrial]) -> Give
     for one in trials:
         if one.state == TrialState.COMPLETE and RUNNING_SCORES in one.user_attrs:
             scores = {
-                _step(fold, epoch): score
+                _step(fold, epoch): round(score, RUNNING_DIGITS)  # earlier versions stored all digits
                 for fold, epochs in enumerate(one.user_attrs[RUNNING_SCORES])
                 for epoch, score in enumerate(epochs, start=1)
             }

@@ -57,10 +57,10 @@ def test_the_pruner_is_told_of_the_score_that_the_folds_would_have(run: Run, rec
     for outcome in recorder.outcomes[0].folds:
         for report in outcome.fitted.history:
             told = trial.user_attrs[RUNNING_SCORES][outcome.fold.number][report.epoch - 1]
-            assert told == pytest.approx(np.mean([*scores, report.kept_uar]))
+            assert told == round(np.mean([*scores, report.kept_uar]), 4)  # MySQL's columns are short
         scores.append(outcome.fitted.history[outcome.fitted.epoch - 1].validation_uar)
         # What the last epoch told is what the folds have come to
-        assert told == pytest.approx(np.mean(scores))
+        assert told == round(np.mean(scores), 4)
         assert trial.intermediate_values[fold_end(outcome.fold.number)] == scores[-1]
 
 

@@ -7,7 +7,7 @@ import optuna
 import pytest
 
 from ser_tune.config import SearchSettings
-from ser_tune.study.pruning import RUNNING_SCORES, build_pruner, fold_end, median_rule
+from ser_tune.study.pruning import RUNNING_DIGITS, RUNNING_SCORES, build_pruner, fold_end, median_rule
 
 EPOCHS = (0.2, 0.3, 0.4)
 
@@ -95,6 +95,13 @@ def test_trials_are_compared_at_the_same_fold_and_epoch() -> None:
         assert _run(*study, [0.9, 0.9], epochs=(0.5, 0.6, 0.7)) is None
     assert _run(*study, [0.9, 0.9], epochs=(0.5, 0.6, 0.69)) == (0, 3)
     assert _run(*study, [0.9, 0.9], epochs=(0.5, 0.6, 0.7, 0.1)) is None  # nobody else went as far as its last
+
+
+def test_a_trial_that_is_as_good_as_those_stored_with_more_digits_goes_on() -> None:
+    study, settings = _study("median", warmup_folds=0)
+    for _ in range(2):
+        assert _run(study, settings, [1 / 3], epochs=(1 / 3,)) is None
+    assert _run(study, settings, [1 / 3], epochs=(round(1 / 3, RUNNING_DIGITS),)) is None
 
 
 def test_an_early_lucky_epoch_does_not_shield_a_trial() -> None:
