@@ -2,31 +2,24 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
-from ..config import Choice, FloatRange, ModelSettings
+from ..config import Choice, FloatRange
 from .base import Architecture, InputShape, scaled
 from .convolutions import alexnet_convolutions, check_input
-from .pretrained import Weights, check_width, copy_weights
+from .pretrained import PretrainedSettings, copy_weights
 
 __all__ = ["ARCHITECTURE", "AlexNet", "AlexNetSettings"]
 
 
-class AlexNetSettings(ModelSettings):
+class AlexNetSettings(PretrainedSettings):
     """The published sizes."""
 
     name: Literal["alex_net"] = "alex_net"
     """The architecture."""
     dropout: Annotated[float, Field(ge=0, lt=1), FloatRange(low=0.2, high=0.7)] = 0.5
     """Dropout before both hidden layers of the classifier."""
-    weights: Weights = "none"
-    """Initial weights: none (random), imagenet (downloaded by torchvision), or a file that holds them."""
-
-    @model_validator(mode="after")
-    def _weights_have_one_width(self) -> "AlexNetSettings":
-        check_width(self.weights, self.width)
-        return self
 
 
 class AlexNet(nn.Module):

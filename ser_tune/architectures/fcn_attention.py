@@ -2,18 +2,18 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
-from ..config import Choice, FloatRange, ModelSettings
+from ..config import Choice, FloatRange
 from .base import Architecture, FrameAttention, InputShape, scaled
 from .convolutions import SMALLEST_INPUT, alexnet_convolutions, check_input, convolve, real_positions
-from .pretrained import Weights, check_width, initialise_convolutions
+from .pretrained import PretrainedSettings, initialise_convolutions
 
 __all__ = ["ARCHITECTURE", "FcnAttention", "FcnAttentionSettings"]
 
 
-class FcnAttentionSettings(ModelSettings):
+class FcnAttentionSettings(PretrainedSettings):
     """The published sizes."""
 
     name: Literal["fcn_attention"] = "fcn_attention"
@@ -22,14 +22,6 @@ class FcnAttentionSettings(ModelSettings):
     """λ: factor on the attention's scores before the softmax."""
     dropout: Annotated[float, Field(ge=0, lt=1), FloatRange(low=0.0, high=0.6)] = 0.3
     """Dropout before the classifier."""
-    weights: Weights = "none"
-    """Initial kernels of the convolutions: none (random), imagenet (AlexNet's, downloaded by torchvision), or a file
-    that holds torchvision's AlexNet. Its biases are left out: batch norm would subtract them."""
-
-    @model_validator(mode="after")
-    def _weights_have_one_width(self) -> "FcnAttentionSettings":
-        check_width(self.weights, self.width)
-        return self
 
 
 class FcnAttention(nn.Module):
@@ -63,20 +55,11 @@ class FcnAttention(nn.Module):
         return logits
 
 
-def initialise(network: FcnAttention, settings: FcnAttentionSettings) -> None:
-    """Give a new network's convolutions the pretrained kernels that its settings ask for.
-
-    Raises:
-        ConfigError: The weights cannot be had, or do not fit.
-    """
-    initialise_convolutions(network, settings.weights)
-
-
 ARCHITECTURE = Architecture(
     name="fcn_attention",
     settings=FcnAttentionSettings,
     build=FcnAttention,
-    initialise=initialise,
+    initialise=initialise_convolutions,
     citation="Y. Zhang, J. Du, Z. Wang, J. Zhang, Y. Tu: Attention Based Fully Convolutional Network for Speech "
     "Emotion Recognition, arXiv 1806.01506, 2019",
     search={"features.n_mels": Choice((64, 128))},

@@ -2,32 +2,24 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
-from ..config import Choice, FloatRange, ModelSettings
+from ..config import Choice, FloatRange
 from .base import Architecture, InputShape, scaled
 from .convolutions import SMALLEST_INPUT, alexnet_convolutions, check_input, convolve, real_positions
-from .pretrained import Weights, check_width, initialise_convolutions
+from .pretrained import PretrainedSettings, initialise_convolutions
 
 __all__ = ["ARCHITECTURE", "FcnGap", "FcnGapSettings"]
 
 
-class FcnGapSettings(ModelSettings):
+class FcnGapSettings(PretrainedSettings):
     """The published sizes."""
 
     name: Literal["fcn_gap"] = "fcn_gap"
     """The architecture."""
     dropout: Annotated[float, Field(ge=0, lt=1), FloatRange(low=0.0, high=0.6)] = 0.3
     """Dropout before the classifier."""
-    weights: Weights = "none"
-    """Initial kernels of the convolutions: none (random), imagenet (AlexNet's, downloaded by torchvision), or a file
-    that holds torchvision's AlexNet. Its biases are left out: batch norm would subtract them."""
-
-    @model_validator(mode="after")
-    def _weights_have_one_width(self) -> "FcnGapSettings":
-        check_width(self.weights, self.width)
-        return self
 
 
 class FcnGap(nn.Module):
@@ -61,20 +53,11 @@ class FcnGap(nn.Module):
         return total / (scores.shape[2] * lengths[:, None])
 
 
-def initialise(network: FcnGap, settings: FcnGapSettings) -> None:
-    """Give a new network's convolutions the pretrained kernels that its settings ask for.
-
-    Raises:
-        ConfigError: The weights cannot be had, or do not fit.
-    """
-    initialise_convolutions(network, settings.weights)
-
-
 ARCHITECTURE = Architecture(
     name="fcn_gap",
     settings=FcnGapSettings,
     build=FcnGap,
-    initialise=initialise,
+    initialise=initialise_convolutions,
     citation="S. Ng: FCN+GAP, in Speech Emotion Recognition, github.com/samsudinng/speech_emo_recognition; "
     "global average pooling: M. Lin, Q. Chen, S. Yan: Network In Network, arXiv 1312.4400, 2013",
     search={"features.n_mels": Choice((64, 128))},

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, Self, TypeAlias
 from urllib.error import URLError
 
 import torch
+from pydantic import model_validator
 from torch import Tensor, nn
 
+from ..config import ModelSettings
 from ..errors import ConfigError
 
-__all__ = ["Weights", "check_width", "copy_weights", "initialise_convolutions"]
+__all__ = ["PretrainedSettings", "copy_weights", "initialise_convolutions"]
 
 Weights: TypeAlias = Literal["none", "imagenet"] | Path
 FIRST = "features.0.weight"
@@ -18,18 +20,22 @@ CONVOLUTIONS = (FIRST, *(f"features.{number}.weight" for number in (3, 6, 8, 10)
 """Torchvision's names."""
 
 
-def check_width(weights: Weights, width: float) -> None:
-    """Refuse pretrained weights for a network of another size than theirs.
+class PretrainedSettings(ModelSettings):
+    """Of an architecture that has AlexNet's convolutions."""
 
-    Raises:
-        ValueError: The width is not 1.
-    """
-    if weights != "none" and width != 1:
-        raise ValueError(f"model.width must be 1 with model.weights {weights}, not {width}")
+    weights: Weights = "none"
+    """Initial weights: none (random), imagenet (AlexNet's, downloaded by torchvision), or a file that holds them.
+    alex_net takes all but the last layer's, the others the convolutions' kernels. They are of width 1."""
+
+    @model_validator(mode="after")
+    def _weights_have_one_width(self) -> Self:
+        if self.weights != "none" and self.width != 1:
+            raise ValueError(f"model.width must be 1 with model.weights {self.weights}, not {self.width}")
+        return self
 
 
-def initialise_convolutions(network: nn.Module, weights: Weights) -> None:
-    """Give a network whose `convolutions` are AlexNet's with batch norm the kernels that `weights` hold.
+def initialise_convolutions(network: nn.Module, settings: PretrainedSettings) -> None:
+    """Give a network whose `convolutions` are AlexNet's with batch norm the kernels that its settings ask for.
 
     Their biases are left out: batch norm would subtract them again.
 
@@ -38,7 +44,7 @@ def initialise_convolutions(network: nn.Module, weights: Weights) -> None:
     """
     layers = network.get_submodule("convolutions").named_children()
     own = [f"convolutions.{name}.weight" for name, layer in layers if isinstance(layer, nn.Conv2d)]
-    copy_weights(network, dict(zip(own, CONVOLUTIONS, strict=True)), weights)
+    copy_weights(network, dict(zip(own, CONVOLUTIONS, strict=True)), settings.weights)
 
 
 def copy_weights(network: nn.Module, names: Mapping[str, str], weights: Weights) -> None:

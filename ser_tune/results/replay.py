@@ -68,14 +68,7 @@ def replay(
         corpus = definition.config.corpus.model_copy(update={"data": data})
         definition = StudyDefinition(definition.config.model_copy(update={"corpus": corpus}), definition.search)
     prepared = prepare(definition, project)
-    objective = Objective(
-        definition=definition,
-        corpus=prepared.corpus,
-        folds=prepared.folds,
-        cache=project.cache,
-        observer=StudyObserver(),
-        precision=config.training.precision,
-    )
+    objective = prepared.objective(project, StudyObserver(), precision=config.training.precision)
     training = config.training.model_copy(update={"device": objective.device.type})
     here = config.model_copy(update={"training": training})
     folds = [

@@ -16,6 +16,7 @@ import torch
 import yaml
 
 from ..architectures import ARCHITECTURES, Architecture
+from ..architectures.pretrained import PretrainedSettings
 from ..config import (
     FeatureSettings,
     Leaf,
@@ -171,12 +172,15 @@ def define_study(
     known = {leaf.path: leaf for leaf in _leaves(kind, architecture)}
     presets = {path: value for path, value in {**architecture.defaults, **corpus.defaults}.items() if path in known}
     explicit = {path: _none(value, known.get(path)) for path, value in explicit.items()}
+    # Pretrained weights leave no choice of the width, whatever a corpus or a default range makes of it
+    weights = explicit.get("model.weights", "none") if issubclass(architecture.settings, PretrainedSettings) else "none"
+    width = {} if weights == "none" else {"model.width": 1.0}
 
     def source(path: str) -> str:
         inside = any(f"{one}.".startswith(f"{path}.") for one in given)
         return "--set or a flag" if inside else str(file or "the settings")
 
-    sections = nest(labels | presets | explicit)
+    sections = nest(labels | presets | width | explicit)
     sections["search"] = search
     config = validated(kind, sections, source)
     # A corpus's own settings hold against a study file that is about no corpus in particular
@@ -184,8 +188,8 @@ def define_study(
     ranges = resolve_search(
         search,
         known,
-        fixed=set(given) | own,
-        explicit=set(explicit) | set(corpus.defaults),
+        fixed=set(given) | own | (set(width) if "model.weights" in given else set()),
+        explicit=set(explicit) | set(corpus.defaults) | set(width),
         build=StudyDefinition(config=config, search={}).trial,
         source=str(file or "the settings"),
     )

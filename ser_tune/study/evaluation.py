@@ -13,7 +13,7 @@ from ..features import FEATURE_SETS, corpus_features
 from ..metrics import Scores, score, uar
 from ..prediction import Predictor, UtteranceFeatures, aggregate
 from ..training import AnyTrial, fit, fold_seed, recipe_of
-from .objective import Objective, speaker_numbers
+from .objective import speaker_numbers
 from .observer import StudyObserver
 from .runner import Prepared
 
@@ -43,14 +43,7 @@ def refit(prepared: Prepared, config: AnyTrial, epochs: int, project: Project) -
         epochs: As many as the folds settled on; the schedule is fitted to them.
         project: Where the feature cache is.
     """
-    objective = Objective(
-        definition=prepared.definition,
-        corpus=prepared.corpus,
-        folds=prepared.folds,
-        cache=project.cache,
-        observer=StudyObserver(),
-        precision=config.training.precision,
-    )
+    objective = prepared.objective(project, StudyObserver(), precision=config.training.precision)
     # The device of this machine, which need not be that of the study
     training = config.training.model_copy(update={"epochs": epochs, "device": objective.device.type})
     whole = config.model_copy(update={"training": training})

@@ -32,7 +32,7 @@ from ..training import (
 from .definition import StudyDefinition
 from .leaks import refuse_fitted_leaks, refuse_leaks, refuse_misplaced_copies
 from .observer import FoldOutcome, StudyObserver, TrialOutcome, TrialState
-from .pruning import RUNNING_SCORES, GivesUp, median_rule
+from .pruning import RUNNING_DIGITS, RUNNING_SCORES, GivesUp, fold_end, median_rule
 from .sampling import sample
 from .storage import note_process
 
@@ -135,7 +135,7 @@ class Objective:
             for fold in self.folds:
                 running.append([])
                 done.append(self._train(config, fold, done, running[-1], gives_up))
-                trial.report(_kept(done[-1].fitted).validation_uar, fold.number)
+                trial.report(_kept(done[-1].fitted).validation_uar, fold_end(fold.number))
                 if fold is not self.folds[-1] and trial.should_prune():
                     raise optuna.TrialPruned(f"Wilcoxon's test: worse than the best trial in {len(done)} paired folds")
         except optuna.TrialPruned as pruned:
@@ -162,7 +162,7 @@ class Objective:
 
         def on_epoch(report: EpochReport) -> None:
             self._observer.epoch_finished(fold.number, report)
-            running.append(float(np.mean([*earlier, report.kept_uar])))
+            running.append(round(float(np.mean([*earlier, report.kept_uar])), RUNNING_DIGITS))
             if gives_up(len(finished), report.epoch, running[-1]):
                 raise optuna.TrialPruned(
                     f"median rule: running UAR {running[-1]:.3f} in fold {fold.number}, epoch {report.epoch}"

@@ -1,8 +1,8 @@
 """When to give a trial up: between folds by Wilcoxon's test, between epochs by the median rule.
 
-A trial reports each finished fold's UAR to Optuna, under the fold's number. Its running scores, one an epoch (mean UAR
-of the finished folds and of what the current one would keep), are compared in memory, and stored once, when the trial
-is complete: a report of every epoch to the database took as long as a small network's training.
+A trial reports each finished fold's UAR to Optuna. Its running scores, one an epoch (mean UAR of the finished folds and
+of what the current one would keep), are compared in memory, and stored once, when the trial is complete: a report of
+every epoch to the database took as long as a small network's training.
 """
 
 import warnings
@@ -14,18 +14,30 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ..config import SearchSettings
 
-__all__ = ["RUNNING_SCORES", "GivesUp", "build_pruner", "median_rule"]
+__all__ = ["RUNNING_DIGITS", "RUNNING_SCORES", "GivesUp", "build_pruner", "fold_end", "median_rule"]
 
 RUNNING_SCORES = "running_scores"
 """The user attribute of a complete trial that holds its running scores, a list for each fold."""
 
-STEPS_PER_FOLD = 1001
-"""More than training.epochs can be."""
+RUNNING_DIGITS = 4
+"""Of a running score: Optuna's text column in MySQL holds 65 535 bytes, so that 8000 epochs, of all folds, go in."""
+
+STEPS_PER_FOLD = 1002
+"""More than training.epochs can be, and one for the fold's end."""
 
 WILCOXON_P = 0.1
 
 GivesUp = Callable[[int, int, float], bool]
 """From a fold's position among those that are trained, an epoch counted from 1, and the running score."""
+
+
+def fold_end(fold: int) -> int:
+    """The step of a fold's UAR.
+
+    Trials of earlier versions reported their epochs too, and their folds' ends at these very steps: Wilcoxon's test
+    finds no other step in common with them.
+    """
+    return (fold + 1) * STEPS_PER_FOLD - 1
 
 
 def build_pruner(settings: SearchSettings) -> BasePruner:
@@ -53,7 +65,7 @@ def median_rule(settings: SearchSettings, trials: Sequence[FrozenTrial]) -> Give
     for one in trials:
         if one.state == TrialState.COMPLETE and RUNNING_SCORES in one.user_attrs:
             scores = {
-                _step(fold, epoch): score
+                _step(fold, epoch): round(score, RUNNING_DIGITS)  # earlier versions stored all digits
                 for fold, epochs in enumerate(one.user_attrs[RUNNING_SCORES])
                 for epoch, score in enumerate(epochs, start=1)
             }

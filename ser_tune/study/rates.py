@@ -2,7 +2,6 @@
 
 from ..config import Project
 from ..training import RangeTest, fold_seed, run_range_test
-from .objective import Objective
 from .observer import StudyObserver
 from .runner import Prepared
 
@@ -21,13 +20,7 @@ def find_learning_rate(prepared: Prepared, project: Project, observer: StudyObse
         SerTuneError: Input fails, or there is no rate to suggest.
     """
     definition, fold = prepared.definition, prepared.folds[0]
-    objective = Objective(
-        definition=definition,
-        corpus=prepared.corpus,
-        folds=prepared.folds,
-        cache=project.cache,
-        observer=observer,
-    )
+    objective = prepared.objective(project, observer)
     config = definition.trial({"training.device": objective.device.type, "training.precision": objective.precision})
     return run_range_test(
         config,

@@ -51,6 +51,17 @@ class Prepared:
         if differences := self.protocol.differences(json.loads(study.user_attrs["protocol"])):
             raise StudyError(f"study '{study.study_name}' ran under another protocol: {differences}")
 
+    def objective(self, project: Project, observer: StudyObserver, *, precision: str | None = None) -> Objective:
+        """What trains the study's folds; `Objective` says what it is given and what it raises."""
+        return Objective(
+            definition=self.definition,
+            corpus=self.corpus,
+            folds=self.folds,
+            cache=project.cache,
+            observer=observer,
+            precision=precision,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Rerun:
@@ -119,14 +130,8 @@ def run_study(
         objective = None
         if to_run > 0:
             # Reads every recording: one that cannot be used ends the study here, before anything of it is stored
-            objective = Objective(
-                definition=definition,
-                corpus=prepared.corpus,
-                folds=prepared.folds,
-                cache=project.cache,
-                observer=observer,
-                precision=None if stored is None else stored.user_attrs.get("precision"),
-            )
+            precision = None if stored is None else stored.user_attrs.get("precision")
+            objective = prepared.objective(project, observer, precision=precision)
         study = _open(prepared, storage)
         if rerun is not None:
             _enqueue_rerun(study, rerun)

@@ -8,6 +8,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Run, RunTag
 
 from ..config import Project
+from ..prediction import Predictor
 from ..study import HeldOut, Prepared, score_holdout_speakers, score_test_speakers
 from .package import open_predictor
 from .predictions import write_predictions
@@ -32,20 +33,24 @@ def score_on_test(client: MlflowClient, run: Run, prepared: Prepared, project: P
     Returns:
         Every validation, test and holdout metric of the run.
     """
+    predictor = None
     if "test_uar" not in run.data.metrics:
         predictor = open_predictor(f"models:/{run.data.tags[MODEL_TAG]}")
         _write(client, run, "test", score_test_speakers(prepared, predictor, project.cache), prepared)
-    return score_on_holdout(client, run, prepared, project)
+    return score_on_holdout(client, run, prepared, project, predictor=predictor)
 
 
-def score_on_holdout(client: MlflowClient, run: Run, prepared: Prepared, project: Project) -> dict[str, float]:
+def score_on_holdout(
+    client: MlflowClient, run: Run, prepared: Prepared, project: Project, *, predictor: Predictor | None = None
+) -> dict[str, float]:
     """Score a complete trial's networks, together, on the speakers that the study never saw, if there are any; once.
 
-    Args and returns as `score_on_test`. `optimism` is the validation UAR, which chose the trial, less
-    `holdout_single_uar`, the mean UAR of the single networks on the held-out speakers, who chose nothing.
+    Args and returns as `score_on_test`; `predictor` is the run's model where it is open already. `optimism` is the
+    validation UAR, which chose the trial, less `holdout_single_uar`, the mean UAR of the single networks on the
+    held-out speakers, who chose nothing.
     """
     if prepared.definition.config.protocol.holdout and "holdout_uar" not in run.data.metrics:
-        predictor = open_predictor(f"models:/{run.data.tags[MODEL_TAG]}")
+        predictor = predictor or open_predictor(f"models:/{run.data.tags[MODEL_TAG]}")
         together, single_uar = score_holdout_speakers(prepared, predictor, project.cache)
         client.log_metric(run.info.run_id, "holdout_single_uar", single_uar)
         client.log_metric(run.info.run_id, "optimism", run.data.metrics["validation_uar"] - single_uar)

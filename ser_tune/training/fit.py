@@ -174,7 +174,11 @@ def fit(
             learning_rate=float(course.get_last_lr()[0]),
             seconds=time.perf_counter() - started,
         )
-        standing = average.after_epoch(epoch, lambda: (reader.gather(batch) for batch in mixed))
+        standing = average.after_epoch(
+            epoch,
+            lambda: (reader.gather(batch) for batch in mixed),
+            is_used=held_out is not None or epoch == settings.epochs,  # where nobody validates, the last is kept
+        )
         scores = kept_scores
         if held_out is not None:
             scores = aggregate(segment_log_probabilities(standing, held_out), held_out.plan.utterance, aggregation)

@@ -51,7 +51,7 @@ def run_range_test(
     """Train a network as `fit` does, for an epoch or 100 steps, but at rates that rise from 1e-6 to 1.
 
     Args:
-        config: Concrete, as for `fit`; its learning rate, schedule and epochs have no say.
+        config: Concrete, as for `fit`; its learning rate, schedule, epochs and averaging have no say.
         data: The corpus.
         train: Numbers of the utterances to learn from; no others are read.
         seed: Where every random number comes from.
@@ -80,7 +80,7 @@ def run_range_test(
         if smoothed[-1] > DIVERGED * smoothed.min():
             raise _Diverged
 
-    training = config.training.model_copy(update={"epochs": epochs, "patience": 0})
+    training = config.training.model_copy(update={"epochs": epochs, "patience": 0, "averaging": "none"})
     longer = config.model_copy(update={"training": training})
     diverged = False
     try:

@@ -61,13 +61,7 @@ def measure(options: Options) -> list[Row]:
         settings = {**options.corpus, **SETTINGS, **changes} | ({"training.epochs": 2} if options.quick else {})
         here = project(options.scratch)
         prepared = prepare(definition(settings).without_search(), here)
-        objective = Objective(
-            definition=prepared.definition,
-            corpus=prepared.corpus,
-            folds=prepared.folds,
-            cache=here.cache,
-            observer=StudyObserver(),
-        )
+        objective = prepared.objective(here, StudyObserver())
         confusions: dict[str, list[np.ndarray]] = {rule: [] for rule in RULES}
         for seed in range(1 if options.quick else SEEDS):
             judged: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {rule: [] for rule in RULES}

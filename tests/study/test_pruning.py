@@ -7,7 +7,7 @@ import optuna
 import pytest
 
 from ser_tune.config import SearchSettings
-from ser_tune.study.pruning import RUNNING_SCORES, build_pruner, median_rule
+from ser_tune.study.pruning import RUNNING_DIGITS, RUNNING_SCORES, build_pruner, fold_end, median_rule
 
 EPOCHS = (0.2, 0.3, 0.4)
 
@@ -37,7 +37,7 @@ def _run(
             if gives_up(fold, epoch, running):
                 study.tell(trial, state=optuna.trial.TrialState.PRUNED)
                 return fold, epoch
-        trial.report(end, fold)
+        trial.report(end, fold_end(fold))
         if fold < len(folds) - 1 and trial.should_prune():
             study.tell(trial, state=optuna.trial.TrialState.PRUNED)
             return fold, None
@@ -61,11 +61,17 @@ def test_wilcoxon_prunes_a_trial_that_is_worse_in_every_fold() -> None:
     assert _run(*study, [0.60, 0.61, 0.62, 0.63, 0.64, 0.65]) == (3, None)
 
 
-def test_low_epochs_of_the_best_trial_do_not_shield_a_worse_one() -> None:
-    # The best trial's mean over all that it went through is 0.35, below the fold ends of the worse one
-    study = _study("wilcoxon")
-    assert _run(*study, [0.80, 0.82, 0.84, 0.86, 0.88, 0.90], epochs=(0.1, 0.2, 0.3)) is None
-    assert _run(*study, [0.60, 0.61, 0.62, 0.63, 0.64, 0.65], epochs=(0.1, 0.2, 0.3)) == (3, None)
+def test_folds_are_paired_with_those_of_an_old_trial_and_not_with_its_epochs() -> None:
+    # Before, trials reported the running score of every epoch too. This one's first fold was its best by far
+    study, settings = _study("wilcoxon")
+    old, ends = study.ask(), [0.9, 0.5, 0.5, 0.5, 0.5, 0.5]
+    for fold in range(len(ends)):
+        for epoch in range(1, 6):
+            old.report(sum(ends[: fold + 1]) / (fold + 1), fold * 1002 + epoch)
+        old.report(ends[fold], fold * 1002 + 1001)
+    study.tell(old, sum(ends) / len(ends))
+    assert _run(study, settings, [0.30, 0.31, 0.32, 0.33, 0.34, 0.35]) == (3, None)
+    assert _run(study, settings, [0.64] * 6) is None
 
 
 def test_wilcoxon_lets_a_better_trial_run() -> None:
@@ -89,6 +95,13 @@ def test_trials_are_compared_at_the_same_fold_and_epoch() -> None:
         assert _run(*study, [0.9, 0.9], epochs=(0.5, 0.6, 0.7)) is None
     assert _run(*study, [0.9, 0.9], epochs=(0.5, 0.6, 0.69)) == (0, 3)
     assert _run(*study, [0.9, 0.9], epochs=(0.5, 0.6, 0.7, 0.1)) is None  # nobody else went as far as its last
+
+
+def test_a_trial_that_is_as_good_as_those_stored_with_more_digits_goes_on() -> None:
+    study, settings = _study("median", warmup_folds=0)
+    for _ in range(2):
+        assert _run(study, settings, [1 / 3], epochs=(1 / 3,)) is None
+    assert _run(study, settings, [1 / 3], epochs=(round(1 / 3, RUNNING_DIGITS),)) is None
 
 
 def test_an_early_lucky_epoch_does_not_shield_a_trial() -> None:

@@ -66,6 +66,29 @@ def test_two_ranges_whose_ends_do_not_go_together_are_refused(resolve: Resolve, 
         resolve(*lines, model="alex_net")
 
 
+@pytest.mark.parametrize("model", ["alex_net", "fcn_attention", "fcn_gap"])
+def test_with_pretrained_weights_the_width_does_not_vary(resolve: Resolve, model: str) -> None:
+    plain, pretrained = (
+        define_study(flags={"model.name": model, "corpus.name": "manifest"}, assignments=[f"model.weights={weights}"])
+        for weights in ("none", "file.pth")
+    )
+    assert set(plain.search) - set(pretrained.search) == {"model.width"}
+    # Nor is it what a corpus wants it to be
+    for corpus in CORPORA.names():
+        flags = {"model.name": model, "corpus.name": corpus, "model.weights": "imagenet"}
+        assert define_study(flags=flags).config.model.width == 1
+    # Nor where a study file says that it does: what is given wins over it
+    searched = ("model.width: [0.5, 1.0]", "training.epochs: [5, 6]")
+    assert set(resolve(*searched, model=model)) == {"model.width", "training.epochs"}
+    assert set(resolve(*searched, model=model, **{"model.weights": "file.pth"})) == {"training.epochs"}
+
+
+def test_a_study_file_that_wants_pretrained_weights_of_other_widths_is_refused(resolve: Resolve) -> None:
+    lines = ("model.width: [0.5, 1.0]", "model: {weights: file.pth}")
+    with pytest.raises(ConfigError, match=r"search.model.width includes 0.5: .*must be 1 with model.weights file.pth"):
+        resolve(lines[0] + "\n" + lines[1], model="fcn_gap")
+
+
 def test_whole_numbers_are_a_range_of_real_ones_where_the_setting_is_real(resolve: Resolve) -> None:
     assert resolve("model.width: {low: 1, high: 2}") == {"model.width": FloatRange(low=1.0, high=2.0)}
 

@@ -1,6 +1,7 @@
 """The one look at the speakers that chose nothing: it is taken once, and all of it is written down."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,6 +72,30 @@ def test_a_study_that_holds_nobody_out_has_no_holdout_scores(opened: Opened, loo
     scored = score_on_holdout(opened.client, run, opened.prepared, opened.project)
     assert looks == []
     assert not [name for name in scored if name.startswith(("holdout", "optimism"))]
+
+
+def test_a_model_is_opened_once_for_both_sides(
+    opened: Opened, looks: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ser_tune.tracking import testing
+
+    opens: list[str] = []
+    original = testing.open_predictor
+
+    def counted(uri: str) -> Any:
+        opens.append(uri)
+        return original(uri)
+
+    monkeypatch.setattr(testing, "open_predictor", counted)
+    run = next(run for run in opened.runs.values() if "test_uar" not in run.data.metrics)
+    config = opened.prepared.definition.config
+    protocol = config.protocol.model_copy(update={"holdout": opened.prepared.corpus.speakers[:1]})
+    definition = replace(opened.prepared.definition, config=config.model_copy(update={"protocol": protocol}))
+    prepared = replace(opened.prepared, definition=definition)
+    scored = score_on_test(opened.client, run, prepared, opened.project)
+    assert looks == ["test", "holdout"]
+    assert len(opens) == 1
+    assert {"test_uar", "holdout_uar", "optimism"} <= set(scored)
 
 
 def test_without_its_table_a_run_is_not_scored(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, get_swa_multi_avg_fn
 
 from ser_tune.config import TrainingSettings
 from ser_tune.training import AnyTrial, FittedNetwork, TrainingData, fit
@@ -93,6 +94,29 @@ def test_batch_norm_is_of_the_training_segments_and_leaves_no_trace(averaging: s
     assert torch.equal(torch.get_rng_state(), random)
 
 
+@pytest.mark.parametrize("averaging", ["ema", "swa"])
+def test_weights_are_averaged_as_torch_averages_them(averaging: str) -> None:
+    rule = {"ema": get_ema_multi_avg_fn(0.1), "swa": get_swa_multi_avg_fn()}[averaging]  # type: ignore[no-untyped-call]
+    network = _network()
+    average = WeightAverage(network, _settings(averaging=averaging, ema_decay=0.1, swa_start=0.0))
+    theirs = AveragedModel(network, multi_avg_fn=rule)
+    for epoch, _ in enumerate(_passing(network, [1.1, 4.2, -2.3, 7.4, 0.3]), start=1):
+        average.after_step()
+        averaged = average.after_epoch(epoch, lambda: INPUTS)
+        theirs.update_parameters(network)
+        torch.testing.assert_close(list(averaged.parameters()), list(theirs.module.parameters()), rtol=0, atol=0)
+
+
+def test_the_host_does_not_wait_for_the_device() -> None:
+    # Tensors of this device have no values: to read one is an error
+    network = _network().to("meta")
+    for averaging in ("ema", "swa"):
+        average = WeightAverage(network, _settings(averaging=averaging, swa_start=0.0))
+        for epoch in (1, 2, 3):
+            average.after_step()
+            average.after_epoch(epoch, list, is_used=False)
+
+
 def _fit(config: AnyTrial, data: TrainingData) -> FittedNetwork:
     return fit(config, data, TRAIN, VALIDATION, seed=1, aggregation="mean_log_softmax")
 
@@ -123,6 +147,29 @@ def test_an_epoch_without_an_average_is_not_kept_where_one_has_it(config: Config
     assert max(fitted.history, key=lambda one: (one.validation_uar, -one.validation_loss)).epoch <= 4
     assert fitted.epoch > 4
     assert [one.kept_uar for one in fitted.history[:4]] == [one.validation_uar for one in fitted.history[:4]]
+
+
+@pytest.mark.parametrize("averaging", ["ema", "swa"])
+def test_where_nobody_validates_batch_norm_is_measured_for_the_last_epoch_only(
+    config: Config, data: TrainingData, monkeypatch: pytest.MonkeyPatch, averaging: str
+) -> None:
+    from ser_tune.training import averaging as module
+
+    measured: list[nn.Module] = []
+    original = module.update_bn
+
+    def spy(inputs: Iterator[object], network: nn.Module) -> None:
+        measured.append(network)
+        original(inputs, network)
+
+    monkeypatch.setattr(module, "update_bn", spy)
+    wanted = config(training__averaging=averaging, training__swa_start=0.3, training__epochs=3)
+    fitted = fit(wanted, data, TRAIN, np.arange(0), seed=1, aggregation="mean_log_softmax")
+    assert fitted.epoch == 3
+    assert len(measured) == 1
+    # And the network is the one that is kept where all epochs are measured
+    last = _fit(wanted.model_copy(update={"training": wanted.training.model_copy(update={"selection": "last"})}), data)
+    torch.testing.assert_close(fitted.network.state_dict(), last.network.state_dict(), rtol=0, atol=0)
 
 
 def test_averages_are_steadier_than_the_network_that_is_trained(config: Config, data: TrainingData) -> None:

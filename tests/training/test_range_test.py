@@ -9,7 +9,7 @@ import torch
 
 from ser_tune.errors import ConfigError
 from ser_tune.training import AnyTrial, EpochReport, TrainingData, fit, run_range_test
-from ser_tune.training.range_test import HIGHEST_RATE, LOWEST_RATE, rates_of, smooth, suggested_rate
+from ser_tune.training.range_test import HIGHEST_RATE, LEAST_STEPS, LOWEST_RATE, rates_of, smooth, suggested_rate
 
 TRAIN = np.arange(12)
 STEPS = 120
@@ -65,17 +65,40 @@ def test_a_small_corpus_is_passed_over_until_there_are_100_steps(
     assert found.suggestion == suggested_rate(found.rates, found.smoothed)
 
 
-def test_what_is_set_of_rate_schedule_and_epochs_has_no_say(
-    config: Callable[..., AnyTrial], data: TrainingData
+def test_what_is_set_of_rate_schedule_epochs_and_averaging_has_no_say(
+    config: Callable[..., AnyTrial], data: TrainingData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("ser_tune.training.averaging.update_bn", lambda *_: pytest.fail("nobody is judged"))
     one, other = (
         run_range_test(config(**QUICK, **changes), data, TRAIN, seed=1, aggregation="mean_log_softmax")
         for changes in (
             {},
-            {"optimizer__learning_rate": 0.5, "training__schedule": "cosine", "training__epochs": 1},
+            {
+                "optimizer__learning_rate": 0.5,
+                "training__schedule": "cosine",
+                "training__epochs": 1,
+                "training__averaging": "ema",
+            },
         )
     )
     np.testing.assert_allclose(one.losses, other.losses, rtol=1e-3)
+
+
+@pytest.mark.parametrize("stability", [0.0, 1.0], ids=["labelled", "stability"])
+def test_rates_reach_the_highest_where_copies_are_read_too(
+    config: Callable[..., AnyTrial], data: TrainingData, monkeypatch: pytest.MonkeyPatch, stability: float
+) -> None:
+    monkeypatch.setattr("ser_tune.training.range_test.DIVERGED", np.inf)
+    copied = replace(data, copies=(data.features, data.features))
+    perturbed = {"perturbation__copies": 2, "perturbation__pitch_semitones": 1.0, "perturbation__stability": stability}
+    wanted = config(**QUICK, **perturbed, optimizer__name="sgd")
+    found = run_range_test(wanted, copied, TRAIN, seed=1, aggregation="mean_log_softmax")
+    assert not found.diverged
+    assert len(found.rates) == len(found.losses) >= LEAST_STEPS
+    # All of them are steps of one rise, as many of them as copies make
+    np.testing.assert_allclose(found.rates, rates_of(len(found.rates)))
+    clean = run_range_test(config(**QUICK, optimizer__name="sgd"), data, TRAIN, seed=1, aggregation="mean_log_softmax")
+    assert len(found.rates) / len(clean.rates) == pytest.approx(1 if stability else 3, rel=0.2)
 
 
 @pytest.mark.parametrize("end", [50.0, np.nan, np.inf])
