@@ -141,13 +141,12 @@ def confirm_study(
     with watching(client, project) as observer:
         candidates, promotion = confirm(study, prepared, client, project, observer, top=top, seeds=seeds, name=as_name)
     print_table(
-        ["trial", "search saw", f"mean of {seeds} fresh seeds", "95 %", "optimism"],
+        ["trial", "search saw [95 %]", f"mean of {seeds} fresh seeds [95 %]", "optimism"],
         [
             [
                 str(one.trial),
-                f"{one.searched:.4f}",
-                f"{one.mean:.4f}",
-                str(one.interval),
+                with_interval(one.searched, one.searched_interval),
+                with_interval(one.mean, one.interval),
                 f"{one.searched - one.mean:+.4f}",
             ]
             for one in candidates

@@ -9,7 +9,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from ..config import Project
-from ..metrics import describe_score
+from ..metrics import describe_score, with_interval
 from ..registry import Promotion
 from ..registry import promote as promote_in_registry
 from ..results import Nested, run_nested
@@ -141,13 +141,13 @@ def tell(promotion: Promotion, prepared: Prepared, tracking_uri: str | None) -> 
 def _tell_nested(nested: Nested) -> None:
     """What every search and the whole procedure came to."""
     print_table(
-        ["study", "never saw", "best trial", "inner UAR", "outer UAR of one network"],
+        ["study", "never saw", "best trial", "inner UAR [95 %]", "outer UAR of one network"],
         [
             [
                 one.study,
                 " ".join(one.speakers),
                 str(one.best_trial),
-                f"{one.inner_uar:.4f}",
+                with_interval(one.inner_uar, one.inner_interval),
                 f"{one.outer_single_uar:.4f}",
             ]
             for one in nested.folds

@@ -2,7 +2,7 @@
 
 from .bootstrap import Interval, seed_intervals, speaker_confusions, speaker_intervals
 from .paired import PERMUTATION_TEST, PairedComparison, compare_paired
-from .scores import Scores, class_recalls, confusion, describe_score, score, uar, wa, with_interval
+from .scores import Scores, class_recalls, confusion, describe_score, interval_of, score, uar, wa, with_interval
 
 __all__ = [
     "PERMUTATION_TEST",
@@ -13,6 +13,7 @@ __all__ = [
     "compare_paired",
     "confusion",
     "describe_score",
+    "interval_of",
     "score",
     "seed_intervals",
     "speaker_confusions",

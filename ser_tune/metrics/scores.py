@@ -12,7 +12,17 @@ import numpy as np
 
 from .bootstrap import Interval, speaker_confusions, speaker_intervals
 
-__all__ = ["Scores", "class_recalls", "confusion", "describe_score", "score", "uar", "wa", "with_interval"]
+__all__ = [
+    "Scores",
+    "class_recalls",
+    "confusion",
+    "describe_score",
+    "interval_of",
+    "score",
+    "uar",
+    "wa",
+    "with_interval",
+]
 
 
 def uar(truth: np.ndarray, predicted: np.ndarray) -> float:
@@ -126,8 +136,16 @@ def describe_score(metrics: Mapping[str, float], name: str) -> str:
     """
     if name not in metrics:
         return ""
-    interval = Interval(metrics.get(f"{name}_low", math.nan), metrics.get(f"{name}_high", math.nan))
-    return with_interval(metrics[name], interval)
+    return with_interval(metrics[name], interval_of(metrics, name))
+
+
+def interval_of(metrics: Mapping[str, float], name: str) -> Interval:
+    """The 95 % interval that was stored beside a score.
+
+    >>> str(interval_of({"test_uar": 0.7, "test_uar_low": 0.6, "test_uar_high": 0.78}, "test_uar"))
+    '[0.600, 0.780]'
+    """
+    return Interval(metrics.get(f"{name}_low", math.nan), metrics.get(f"{name}_high", math.nan))
 
 
 def with_interval(value: float, interval: Interval, sign: str = "") -> str:

@@ -1,6 +1,6 @@
 """What single changes of a configuration are worth: each trained on several seeds, and paired with it by speaker."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -8,10 +8,11 @@ import numpy as np
 from mlflow import MlflowClient
 
 from ..config import Project
-from ..errors import StudyError
+from ..errors import SerTuneError, StorageError
 from ..metrics import Interval, PairedComparison, compare_paired, seed_intervals
-from ..study import Prepared, StudyObserver, load_study, run_study
-from ..tracking import Predictions, experiment_of, find_runs, read_predictions, tracking_errors
+from ..study import Prepared, Rerun, StudyObserver
+from ..tracking import Predictions
+from .seeds import predictions_of, train_seeds
 
 __all__ = ["Ablated", "ablate"]
 
@@ -43,7 +44,7 @@ def ablate(
     client: MlflowClient,
     project: Project,
     watch: Callable[[], AbstractContextManager[StudyObserver]],
-) -> Sequence[Ablated]:
+) -> Iterator[Ablated | SerTuneError]:
     """Train a configuration and its variants, each as a study of its own. Test speakers are not scored.
 
     Args:
@@ -53,43 +54,36 @@ def ablate(
         project: Where things are.
         watch: Opens what is told of a study and writes its runs; used anew for each.
 
+    Yields:
+        Each in turn; in place of a variant that cannot be trained, why. The same call tries it again.
+
     Raises:
-        StudyError: A training failed.
+        SerTuneError: The unchanged configuration cannot be trained, or a disk or database fails.
         KeyboardInterrupt: It was interrupted; the same call goes on from there.
     """
-    ablated: list[Ablated] = []
     unchanged: Sequence[Predictions] = ()
     for prepared in studies:
-        with watch() as observer:
-            summary = run_study(prepared, project, observer)
-        if summary.interrupted:
-            raise KeyboardInterrupt
-        seeds = prepared.definition.config.study.trials
-        if summary.complete < seeds:
-            raise StudyError(f"study {summary.name}: {summary.failed} trainings failed, as their runs say")
-        study, _ = load_study(prepared.definition.name, project)
-        with tracking_errors(project.tracking_uri):
-            experiment = experiment_of(client, project, prepared.corpus.name)
-            _, runs = find_runs(client, experiment, study.user_attrs["study_id"])
-            # Two processes at once can have trained more
-            numbers = [one for one, state in sorted(summary.finished.items()) if state == "COMPLETE"][:seeds]
-            complete = [runs[number] for number in numbers]
-            read = [read_predictions(client, run.info.run_id, "validation") for run in complete]
-        predictions = [one for one in read if one is not None]
-        if len(predictions) < len(complete):
-            raise StudyError(f"study '{summary.name}': the predictions of a trial are gone from {project.tracking_uri}")
-        unchanged = unchanged or predictions
-        ablated.append(
-            Ablated(
-                study=summary.name,
-                fingerprint=prepared.protocol.fingerprint,
-                scores=[run.data.metrics["validation_uar"] for run in complete],
-                interval=seed_intervals(np.stack([one.confusions for one in predictions]))[0],
-                against=_paired(predictions, unchanged) if ablated and _same(predictions, unchanged) else None,
-                seconds=sum(run.data.metrics["trial_seconds"] for run in complete),
-            )
+        rerun = Rerun(queue=[{}] * prepared.definition.config.study.trials)
+        try:
+            with watch() as observer:
+                runs = train_seeds(prepared, rerun, client, project, observer)
+            predictions = predictions_of(client, runs, "validation")
+        except StorageError:
+            raise
+        except SerTuneError as error:
+            if not unchanged:
+                raise
+            yield error
+            continue
+        yield Ablated(
+            study=prepared.definition.name,
+            fingerprint=prepared.protocol.fingerprint,
+            scores=[run.data.metrics["validation_uar"] for run in runs],
+            interval=seed_intervals(np.stack([one.confusions for one in predictions]))[0],
+            against=_paired(predictions, unchanged) if unchanged and _same(predictions, unchanged) else None,
+            seconds=sum(run.data.metrics["trial_seconds"] for run in runs),
         )
-    return ablated
+        unchanged = unchanged or predictions
 
 
 def _same(ours: Sequence[Predictions], theirs: Sequence[Predictions]) -> bool:
@@ -98,7 +92,7 @@ def _same(ours: Sequence[Predictions], theirs: Sequence[Predictions]) -> bool:
 
 
 def _paired(ours: Sequence[Predictions], theirs: Sequence[Predictions]) -> PairedComparison:
-    """All seeds of two configurations, utterance by utterance."""
+    """All seeds of two configurations, seed by seed and utterance by utterance."""
     pairs = list(zip(ours, theirs, strict=True))
     return compare_paired(
         np.concatenate([one.truth for one, _ in pairs]),

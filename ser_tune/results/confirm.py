@@ -7,14 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import optuna
 from mlflow import MlflowClient
-from optuna.trial import TrialState
+from mlflow.entities import Run
+from optuna.trial import FrozenTrial, TrialState
 
 from ..config import Project, Value
 from ..errors import StudyError
-from ..metrics import Interval, seed_intervals
+from ..metrics import Interval, interval_of, seed_intervals
 from ..registry import Confirmed, Promotion, promote
-from ..study import Prepared, Rerun, StudyDefinition, StudyObserver, load_study, prepare, run_study
-from ..tracking import experiment_of, find_runs, read_predictions, tracking_errors
+from ..study import Prepared, Rerun, StudyDefinition, StudyObserver, load_study, prepare
+from ..tracking import TRIAL_TAG, experiment_of, find_runs, tracking_errors
+from .seeds import predictions_of, train_seeds
 
 __all__ = ["Candidate", "confirm"]
 
@@ -30,6 +32,8 @@ class Candidate:
     """Of the search."""
     searched: float
     """The pooled validation UAR that the search saw."""
+    searched_interval: Interval
+    """Of that, by bootstrap over speakers."""
     scores: Sequence[float]
     """Pooled validation UAR of each fresh seed."""
     interval: Interval
@@ -82,22 +86,13 @@ def confirm(
     configurations: list[Mapping[str, Value]] = [one.params for one in best]
     again = prepare(_again(prepared.definition, study.study_name, top * seeds), project)
     # Seed by seed, so that an interruption leaves all candidates with about as many
-    rerun = Rerun(study_id=study.user_attrs["study_id"], queue=configurations * seeds)
-    summary = run_study(again, project, observer, rerun=rerun)
-    if summary.interrupted:
-        raise KeyboardInterrupt
-    if summary.complete < top * seeds:
-        raise StudyError(
-            f"study {summary.name}: {summary.complete} of {top * seeds} trainings are complete; "
-            f"{summary.failed} failed, as their runs say"
-        )
+    rerun = Rerun(queue=configurations * seeds, study_id=study.user_attrs["study_id"])
+    runs = train_seeds(again, rerun, client, project, observer)
     fresh, _ = load_study(again.definition.name, project)
-    numbers = _numbers(fresh, configurations)
-    if min(map(len, numbers)) < seeds:
-        raise StudyError(f"study {summary.name} has trials of other values than it was to train; delete it")
+    searched = _searched(study, best, client, project, prepared.corpus.name)
     candidates = [
-        _candidate(client, project, again, fresh, one.number, one.value or 0.0, trained[:seeds])
-        for one, trained in zip(best, numbers, strict=True)
+        _candidate(client, one, interval, runs[place::top])
+        for place, (one, interval) in enumerate(zip(best, searched, strict=True))
     ]
     # A candidate that names one class throughout has no interval, and no bound to be chosen by
     candidates.sort(key=lambda one: (-one.interval.low if one.interval.known else math.inf, one.trial))
@@ -117,40 +112,24 @@ def _again(definition: StudyDefinition, name: str, trials: int) -> StudyDefiniti
     return StudyDefinition(config=config.model_copy(update=update), search=definition.search)
 
 
-def _numbers(fresh: optuna.Study, configurations: Sequence[Mapping[str, Value]]) -> Sequence[Sequence[int]]:
-    """The complete fresh trials of each configuration, oldest first.
-
-    By their values and not by their place in line: a training that was interrupted is put in line again at its end.
-    """
-    complete = [one for one in fresh.get_trials(deepcopy=False) if one.state == TrialState.COMPLETE]
-    numbers = []
-    for place, values in enumerate(configurations):
-        # Configurations that are the same, but for the seed that the search gave them, take turns
-        turn, same = configurations[:place].count(values), configurations.count(values)
-        numbers.append([one.number for one in complete if one.params == values][turn::same])
-    return numbers
-
-
-def _candidate(
-    client: MlflowClient,
-    project: Project,
-    again: Prepared,
-    fresh: optuna.Study,
-    trial: int,
-    searched: float,
-    numbers: Sequence[int],
-) -> Candidate:
+def _searched(
+    study: optuna.Study, trials: Sequence[FrozenTrial], client: MlflowClient, project: Project, corpus: str
+) -> Sequence[Interval]:
+    """The intervals of what the search saw; unknown where its runs were deleted, which confirming does not need."""
     with tracking_errors(project.tracking_uri):
-        experiment = experiment_of(client, project, again.corpus.name)
-        _, runs = find_runs(client, experiment, fresh.user_attrs["study_id"])
-        read = [read_predictions(client, runs[number].info.run_id, "validation") for number in numbers]
-    predictions = [one for one in read if one is not None]
-    if len(predictions) < len(numbers):
-        raise StudyError(f"study '{fresh.study_name}': the predictions of a trial are gone from {project.tracking_uri}")
+        experiment = experiment_of(client, project, corpus)
+        _, runs = find_runs(client, experiment, study.user_attrs["study_id"])
+    metrics = [runs[one.number].data.metrics if one.number in runs else {} for one in trials]
+    return [interval_of(one, "validation_uar") for one in metrics]
+
+
+def _candidate(client: MlflowClient, searched: FrozenTrial, interval: Interval, runs: Sequence[Run]) -> Candidate:
+    predictions = predictions_of(client, runs, "validation")
     return Candidate(
-        trial=trial,
-        searched=searched,
-        scores=[runs[number].data.metrics["validation_uar"] for number in numbers],
+        trial=searched.number,
+        searched=searched.value or 0.0,
+        searched_interval=interval,
+        scores=[run.data.metrics["validation_uar"] for run in runs],
         interval=seed_intervals(np.stack([one.confusions for one in predictions]))[0],
-        numbers=numbers,
+        numbers=[int(run.data.tags[TRIAL_TAG]) for run in runs],
     )

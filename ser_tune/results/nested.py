@@ -14,20 +14,19 @@ from mlflow.entities import Metric
 from ..config import Project
 from ..errors import StudyError
 from ..folds import outer_parts
-from ..metrics import Scores, score
+from ..metrics import Interval, Scores, interval_of, score
 from ..study import Prepared, Protocol, StudyDefinition, StudyObserver, load_study, prepare, run_study
 from ..tracking import (
     STUDY_NAME_TAG,
     Predictions,
     experiment_of,
-    find_runs,
     protocol_tags,
-    read_predictions,
     score_metrics,
     score_on_holdout,
     search_runs,
     tracking_errors,
 )
+from .seeds import predictions_of, runs_of
 
 Watch: TypeAlias = Callable[[], AbstractContextManager[StudyObserver]]
 
@@ -43,6 +42,8 @@ class OuterFold:
     best_trial: int
     inner_uar: float
     """Pooled validation UAR of the best trial, which chose it."""
+    inner_interval: Interval
+    """Of that, by bootstrap over speakers."""
     outer_single_uar: float
     """Mean UAR of its single networks on the speakers that it never saw."""
     predictions: Predictions
@@ -138,17 +139,16 @@ def _outer_fold(
     if summary.best is None:
         raise StudyError(f"study {summary.name} has no complete trial; the same command goes on from here")
     study, _ = load_study(summary.name, project)
+    (run,) = runs_of(study, [summary.best[0]], client, project, prepared.corpus.name)
     with tracking_errors(project.tracking_uri):
-        experiment = experiment_of(client, project, prepared.corpus.name)
-        run = find_runs(client, experiment, study.user_attrs["study_id"])[1][summary.best[0]]
         metrics = score_on_holdout(client, run, prepared, project)
-        predictions = read_predictions(client, run.info.run_id, "holdout")
-    assert predictions is not None
+    (predictions,) = predictions_of(client, [run], "holdout")
     return OuterFold(
         study=summary.name,
         speakers=speakers,
         best_trial=summary.best[0],
         inner_uar=metrics["validation_uar"],
+        inner_interval=interval_of(metrics, "validation_uar"),
         outer_single_uar=metrics["holdout_single_uar"],
         predictions=predictions,
     )

@@ -10,9 +10,10 @@ from mlflow import MlflowClient
 from ..config import Project
 from ..errors import StudyError
 from ..metrics import Interval, seed_intervals
-from ..study import Prepared, StudyObserver, load_study, run_study
-from ..tracking import experiment_of, find_runs, read_predictions, score_on_test, tracking_errors
+from ..study import Prepared, Rerun, StudyObserver
+from ..tracking import score_on_test, tracking_errors
 from .published import Published
+from .seeds import predictions_of, train_seeds
 
 __all__ = ["Reproduction", "reproduce"]
 
@@ -81,26 +82,12 @@ def reproduce(
         )
     if definition.config.study.keep_models != "all":
         raise StudyError(f"study {definition.name} keeps some models only; every seed's is tested: keep all")
-    summary = run_study(prepared, project, observer)
-    if summary.interrupted:
-        raise KeyboardInterrupt
-    if summary.complete < definition.config.study.trials:
-        raise StudyError(
-            f"study {summary.name}: {summary.complete} of {definition.config.study.trials} seeds are complete; "
-            + (
-                f"{summary.failed} failed, as their runs say"
-                if summary.failed
-                else "the same command goes on from here"
-            )
-        )
-    study, _ = load_study(prepared.definition.name, project)
+    rerun = Rerun(queue=[{}] * definition.config.study.trials)
+    runs = train_seeds(prepared, rerun, client, project, observer)
     with tracking_errors(project.tracking_uri):
-        experiment = experiment_of(client, project, prepared.corpus.name)
-        _, runs = find_runs(client, experiment, study.user_attrs["study_id"])
-        complete = [runs[number] for number, state in sorted(summary.finished.items()) if state == "COMPLETE"]
-        seeds = [score_on_test(client, run, prepared, project) for run in complete]
-        read = [read_predictions(client, run.info.run_id, "test") for run in complete]
-    uar, wa = seed_intervals(np.stack([one.confusions for one in read if one is not None]))
+        seeds = [score_on_test(client, run, prepared, project) for run in runs]
+    predictions = predictions_of(client, runs, "test")
+    uar, wa = seed_intervals(np.stack([one.confusions for one in predictions]))
     return Reproduction(
         published=published,
         seeds=seeds,

@@ -8,7 +8,7 @@ from .observer import FoldOutcome, StudyObserver, StudyStart, StudySummary, Tria
 from .protocol import Protocol
 from .rates import find_learning_rate
 from .runner import Prepared, Rerun, load_corpus, load_study, prepare, run_study, summarise
-from .storage import open_storage
+from .storage import open_storage, place_of
 
 __all__ = [
     "AnyStudy",
@@ -30,6 +30,7 @@ __all__ = [
     "load_study",
     "open_storage",
     "options",
+    "place_of",
     "prepare",
     "refit",
     "run_study",

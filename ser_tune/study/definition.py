@@ -139,14 +139,19 @@ class StudyDefinition:
 
 
 def define_study(
-    file: Path | None = None, *, flags: Mapping[str, object] | None = None, assignments: Sequence[str] = ()
+    file: Path | None = None,
+    *,
+    flags: Mapping[str, object] | None = None,
+    assignments: Sequence[str] = (),
+    option: str = "--set",
 ) -> StudyDefinition:
     """Resolve a study.
 
     Args:
         file: A study file, YAML.
         flags: Dotted path to value, from named options; None values are not given. They win over the file.
-        assignments: `path=value` texts from `--set`. They win over both.
+        assignments: `path=value` texts. They win over both.
+        option: Where the assignments were written, as messages name it.
 
     Raises:
         ConfigError: A file cannot be read, a key is unknown, a value or range is invalid.
@@ -154,7 +159,7 @@ def define_study(
     written, search = _read(file) if file else ({}, None)
     given = {path: value for path, value in (flags or {}).items() if value is not None}
     for text in assignments:
-        given |= _assignment(text)
+        given |= _assignment(text, option)
     explicit = written | given
     if "model.name" not in explicit:
         valid = ", ".join(ARCHITECTURES.names())
@@ -178,7 +183,7 @@ def define_study(
 
     def source(path: str) -> str:
         inside = any(f"{one}.".startswith(f"{path}.") for one in given)
-        return "--set or a flag" if inside else str(file or "the settings")
+        return f"{option} or a flag" if inside else str(file or "the settings")
 
     sections = nest(labels | presets | width | explicit)
     sections["search"] = search
@@ -255,17 +260,17 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[str, Range] | None]:
     return flatten(content), ranges
 
 
-def _assignment(text: str) -> dict[str, object]:
+def _assignment(text: str, option: str) -> dict[str, object]:
     path, equals, value = text.partition("=")
     path = path.strip()
     if not equals or not path:
-        raise ConfigError(f"--set '{text}' is not an assignment; expected path=value, such as training.epochs=20")
+        raise ConfigError(f"{option} '{text}' is not an assignment; expected path=value, such as training.epochs=20")
     if path.split(".")[0] == "search":
-        raise ConfigError(f"--set '{text}' is a range; ranges stand in the search section of a study file")
+        raise ConfigError(f"{option} '{text}' is a range; ranges stand in the search section of a study file")
     try:
         return flatten({path: yaml.safe_load(value)})
     except yaml.YAMLError as error:
-        raise ConfigError(f"--set '{text}' has no YAML value: {getattr(error, 'problem', error)}") from None
+        raise ConfigError(f"{option} '{text}' has no YAML value: {getattr(error, 'problem', error)}") from None
 
 
 def _none(value: object, leaf: Leaf | None) -> object:

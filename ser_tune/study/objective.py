@@ -34,7 +34,7 @@ from .leaks import refuse_fitted_leaks, refuse_leaks, refuse_misplaced_copies
 from .observer import FoldOutcome, StudyObserver, TrialOutcome, TrialState
 from .pruning import RUNNING_DIGITS, RUNNING_SCORES, GivesUp, fold_end, median_rule
 from .sampling import sample
-from .storage import note_process
+from .storage import note_process, place_of
 
 __all__ = ["FAILURES", "Objective", "speaker_numbers"]
 
@@ -108,7 +108,7 @@ class Objective:
         sampled = sample(trial, self.definition.search)
         started = time.perf_counter()
         try:
-            config = self._concrete(sampled, self.definition.config.seed + trial.number)
+            config = self._concrete(sampled, self.definition.config.seed + place_of(trial))
         except ConfigError as error:  # the ends of all ranges go together, but perhaps not all that lies between
             _count_failure(trial, error)
             raise

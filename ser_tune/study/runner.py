@@ -23,12 +23,13 @@ from .observer import TrialState as State
 from .protocol import Protocol
 from .pruning import build_pruner
 from .sampling import build_sampler
-from .storage import fail_dead_trials, open_storage, storage_errors
+from .storage import PLACE, enqueue_again, fail_dead_trials, open_storage, place_of, storage_errors
 
 __all__ = ["Prepared", "Rerun", "load_corpus", "load_study", "prepare", "run_study", "summarise"]
 
 RESUMABLE = ("name ", "corpus.data ", "study.")
 """Settings, and sections, that may differ when a study goes on: they do not change what a trial is."""
+DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +66,15 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Rerun:
-    """Configurations that an earlier study found, to be trained again on seeds of their own."""
+    """Configurations to be trained, each on a seed of its own, where nothing is to be searched for.
 
-    study_id: str
-    """The earlier study's."""
+    The place in the queue gives the seed: what was interrupted or failed is trained on the same by the next call.
+    """
+
     queue: Sequence[Mapping[str, Value]]
     """The sampled values of every trial, in order."""
+    study_id: str = ""
+    """The earlier study's that found them; empty where none did."""
 
 
 def load_corpus(definition: StudyDefinition, project: Project) -> Corpus:
@@ -126,7 +130,8 @@ def run_study(
     storage = open_storage(project)
     with storage_errors(project.storage_url, "be written"):
         stored = _stored(prepared, storage)
-        to_run = definition.config.study.trials - (0 if stored is None else _counted(stored))
+        known = [] if stored is None else stored.get_trials(deepcopy=False)
+        to_run = _left(known, definition.config.study.trials, rerun)
         objective = None
         if to_run > 0:
             # Reads every recording: one that cannot be used ends the study here, before anything of it is stored
@@ -142,7 +147,7 @@ def run_study(
                 corpus=prepared.corpus,
                 folds=prepared.folds,
                 protocol=prepared.protocol,
-                trials_to_run=max(0, to_run),
+                trials_to_run=to_run,
                 largest_trial_bytes=largest,
                 confirms="" if rerun is None else rerun.study_id,
                 finished=_finished(study),
@@ -154,7 +159,7 @@ def run_study(
         interrupted = False
         try:
             if objective is not None:
-                interrupted = _search(study, objective)
+                interrupted = _search(study, objective, rerun)
         except Exception:
             observer.study_finished(summarise(study, interrupted=True))
             raise
@@ -163,15 +168,30 @@ def run_study(
     return summary
 
 
-def _search(study: optuna.Study, objective: Objective) -> bool:
+def _left(known: Sequence[FrozenTrial], trials: int, rerun: Rerun | None) -> int:
+    """How many of so many trials are left to run; of a rerun, those places that nothing came of."""
+    if rerun is None:
+        return max(0, trials - sum(map(_is_counted, known)))
+    return len(set(range(trials)) - {place_of(one) for one in known if one.state in DONE})
+
+
+def _search(study: optuna.Study, objective: Objective, rerun: Rerun | None) -> bool:
     """Run trials until there are enough; returns whether the user interrupted."""
     settings = objective.definition.config.study
     deadline = time.monotonic() + settings.timeout_s if settings.timeout_s is not None else None
     study.set_user_attr("precision", objective.precision)
     if not study.get_trials(deepcopy=False):
         study.enqueue_trial(objective.definition.published())
+
+    def goes_on() -> bool:
+        known = study.get_trials(deepcopy=False)
+        if rerun is None:
+            return _left(known, settings.trials, rerun) > 0
+        # What fails now is not tried again before the next call
+        return any(one.state == TrialState.WAITING and place_of(one) < settings.trials for one in known)
+
     try:
-        while _counted(study) < settings.trials and (deadline is None or time.monotonic() < deadline):
+        while goes_on() and (deadline is None or time.monotonic() < deadline):
             study.optimize(objective, n_trials=1, catch=FAILURES)
     except KeyboardInterrupt:
         _enqueue_again(study)
@@ -183,7 +203,7 @@ def _search(study: optuna.Study, objective: Objective) -> bool:
 
 
 def _enqueue_rerun(study: optuna.Study, rerun: Rerun) -> None:
-    """Put all trials of a rerun in line that are not there yet.
+    """Put all trials of a rerun in line that are not there yet, or failed.
 
     Raises:
         StudyError: The study was made for other configurations.
@@ -196,9 +216,12 @@ def _enqueue_rerun(study: optuna.Study, rerun: Rerun) -> None:
             f"study '{study.study_name}' trains other configurations than those asked for: the earlier study's best "
             "have changed, or there are more or fewer of them"
         )
-    for values in queue[len(before) :]:
-        study.enqueue_trial(values)
-    study.set_user_attr("queue", json.dumps(max(before, queue, key=len)))
+    there = {place_of(one) for one in study.get_trials(deepcopy=False) if one.state != TrialState.FAIL}
+    for place, values in enumerate(queue):
+        if place not in there:
+            study.enqueue_trial(values, user_attrs={PLACE: place})
+    if rerun.study_id:
+        study.set_user_attr("queue", json.dumps(max(before, queue, key=len)))
 
 
 def _enqueue_again(study: optuna.Study) -> None:
@@ -206,7 +229,7 @@ def _enqueue_again(study: optuna.Study) -> None:
     # Those still waiting in line, as all of a rerun's are, come after it
     last = [one for one in study.get_trials(deepcopy=False) if one.state != TrialState.WAITING][-1]
     if last.state == TrialState.FAIL and not _is_counted(last):
-        study.enqueue_trial(last.params or last.system_attrs.get("fixed_params", {}))
+        enqueue_again(study, last)
 
 
 def _stored(prepared: Prepared, storage: RDBStorage) -> optuna.Study | None:
@@ -282,11 +305,7 @@ def _is_counted(trial: FrozenTrial) -> bool:
     """Whether a trial counts towards the total: all that ended, unless an interruption or a crash ended them."""
     if trial.state == TrialState.FAIL:
         return "failure" in trial.user_attrs
-    return trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
-
-
-def _counted(study: optuna.Study) -> int:
-    return sum(_is_counted(trial) for trial in study.get_trials(deepcopy=False))
+    return trial.state in DONE
 
 
 def _finished(study: optuna.Study) -> dict[int, State]:

@@ -17,12 +17,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..config import Project
 from ..errors import StorageError
 
-__all__ = ["fail_dead_trials", "note_process", "open_storage", "storage_errors"]
+__all__ = ["PLACE", "enqueue_again", "fail_dead_trials", "note_process", "open_storage", "place_of", "storage_errors"]
 
 HEARTBEAT_S, GRACE_S = 10, 60
 """A process that has not been heard of for a minute is dead, and its trial is run again."""
 PROCESS = "process"
 """The user attribute that names a trial's process: host and number."""
+PLACE = "place"
+"""The user attribute that says which trial this one is, counted from 0, where that is not its number."""
 
 
 def open_storage(project: Project) -> RDBStorage:
@@ -86,6 +88,17 @@ def note_process(trial: optuna.Trial) -> None:
     trial.set_user_attr(PROCESS, f"{socket.gethostname()} {os.getpid()}")
 
 
+def place_of(trial: optuna.Trial | FrozenTrial) -> int:
+    """Which trial this is, counted from 0: one that is run again has another number, but the same place."""
+    return int(trial.user_attrs.get(PLACE, trial.number))
+
+
+def enqueue_again(study: optuna.Study, trial: FrozenTrial) -> None:
+    """Put a trial in line to be run again, in its place."""
+    values = trial.params or trial.system_attrs.get("fixed_params", {})
+    study.enqueue_trial(values, user_attrs={PLACE: place_of(trial)})
+
+
 def fail_dead_trials(study: optuna.Study) -> None:
     """Mark the trials of processes that died as failed, and put them in line to be run again.
 
@@ -94,7 +107,7 @@ def fail_dead_trials(study: optuna.Study) -> None:
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if _is_dead(trial):
             study.tell(trial.number, state=TrialState.FAIL)
-            study.enqueue_trial(trial.params)
+            enqueue_again(study, trial)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         fail_stale_trials(study)

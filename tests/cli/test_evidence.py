@@ -196,7 +196,7 @@ def test_a_confirmation_is_a_table_and_what_was_registered(
 
     def confirm(*_: object, **how: object) -> Any:
         asked.update(how)
-        candidates = [Candidate(2, 0.9, (0.7, 0.8), Interval(0.6, 0.85), (0, 2))]
+        candidates = [Candidate(2, 0.9, Interval(0.8, 0.95), (0.7, 0.8), Interval(0.6, 0.85), (0, 2))]
         scores = {"validation_uar": 0.7, "validation_wa": 0.7}
         scores |= {f"validation_{name}_fold_{what}": 0.7 for name in ("uar", "wa") for what in ("mean", "std")}
         return candidates, Promotion(NAME, "2", "champion", "it is better", 0, scores, created=True)
@@ -205,6 +205,6 @@ def test_a_confirmation_is_a_table_and_what_was_registered(
     told = call(finished.root, "confirm", "first", "--top", "1", "--seeds", "2", "--as", "mine")
     assert asked == {"top": 1, "seeds": 2, "name": "mine"}
     lines = told.out.splitlines()
-    assert _cells(lines[0]) == ["trial", "search saw", "mean of 2 fresh seeds", "95 %", "optimism"]
-    assert _cells(lines[1]) == ["2", "0.9000", "0.7500", "[0.600, 0.850]", "+0.1500"]
+    assert _cells(lines[0]) == ["trial", "search saw [95 %]", "mean of 2 fresh seeds [95 %]", "optimism"]
+    assert _cells(lines[1]) == ["2", "0.9000 [0.800, 0.950]", "0.7500 [0.600, 0.850]", "+0.1500"]
     assert f"registered: {NAME} version 2 as champion (it is better)" in lines

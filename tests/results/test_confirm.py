@@ -14,8 +14,8 @@ from optuna.trial import TrialState
 
 from ser_tune.cli.progress import Fanout
 from ser_tune.config import Project
-from ser_tune.errors import RegistryError, StudyError
-from ser_tune.metrics import Interval, seed_intervals
+from ser_tune.errors import NonFiniteLossError, RegistryError, StudyError
+from ser_tune.metrics import Interval, interval_of, seed_intervals
 from ser_tune.registry import Promotion, promote
 from ser_tune.results import Candidate, confirm
 from ser_tune.study import StudyObserver, load_study, prepare, run_study
@@ -62,8 +62,9 @@ def confirmed(
         for room in ("observer", "testing"):  # pictures take time
             patch.setattr(f"ser_tune.tracking.{room}.draw_confusion", lambda *_: None)
         search = prepare(tiny(name="searched", **QUICK, **{"study.trials": 3}), project)
-        run_study(search, project, StudyObserver())
-        shutil.copytree(root, root.with_name("searched"))
+        run_study(search, project, TrackingObserver(open_tracking(project), project))
+        for copy in ("interrupted", "failing"):
+            shutil.copytree(root, root.with_name(copy))
         searched = _open(root, shared_cache)
         return searched, *searched.confirm()
 
@@ -76,10 +77,10 @@ def _fresh(searched: Searched) -> dict[int, Any]:
     return {one.number: one for one in study.get_trials() if one.state == TrialState.COMPLETE}
 
 
-def _run_of(searched: Searched, number: int) -> Any:
+def _run_of(searched: Searched, number: int, study: str = "searched-confirm") -> Any:
     (run,) = searched.client.search_runs(
         [one.experiment_id for one in searched.client.search_experiments()],
-        f"tags.`ser_tune.study` = 'searched-confirm' and tags.`ser_tune.trial` = '{number}'",
+        f"tags.`ser_tune.study` = '{study}' and tags.`ser_tune.trial` = '{number}'",
     )
     return run
 
@@ -95,8 +96,12 @@ def test_the_best_of_the_search_are_trained_with_the_values_that_it_gave_them(co
             assert fresh[number].params == search[one.trial].params
             assert fresh[number].value == score
         assert one.searched == search[one.trial].value
+        assert one.searched_interval == interval_of(
+            _run_of(searched, one.trial, "searched").data.metrics, "validation_uar"
+        )
+    assert any(one.searched_interval.known for one in candidates)
     # Seed by seed
-    assert [one.numbers for one in sorted(candidates, key=lambda one: searched.best.index(one.trial))] == [
+    assert [list(one.numbers) for one in sorted(candidates, key=lambda one: searched.best.index(one.trial))] == [
         [0, 2],
         [1, 3],
     ]
@@ -204,7 +209,7 @@ def test_the_highest_lower_bound_wins_and_not_the_highest_mean(
 def test_after_an_interruption_every_candidate_still_has_its_seeds(
     confirmed: Confirmed, shared_cache: Path, promoted: list[dict[str, Any]]
 ) -> None:
-    searched = _open(confirmed[0].project.root.with_name("searched"), shared_cache)
+    searched = _open(confirmed[0].project.root.with_name("interrupted"), shared_cache)
 
     class Interrupting(StudyObserver):
         def epoch_finished(self, fold: int, report: Any) -> None:
@@ -216,12 +221,54 @@ def test_after_an_interruption_every_candidate_still_has_its_seeds(
     assert list(_fresh(searched)) == [0]
     assert not promoted
     candidates, _ = searched.confirm()
-    # The second training, put in line again, was the last
+    # The second training, put in line again, was the last; its seed is the one that it would have had
     numbers = {one.trial: list(one.numbers) for one in candidates}
-    assert numbers == {searched.best[0]: [0, 2], searched.best[1]: [3, 4]}
+    assert numbers == {searched.best[0]: [0, 2], searched.best[1]: [4, 3]}
+    assert _run_of(searched, 4).data.params["seed"] == "100001"
     search, fresh = load_study("searched", searched.project)[0].get_trials(), _fresh(searched)
     for trial, trained in numbers.items():
         assert all(fresh[number].params == search[trial].params for number in trained)
+
+
+def test_a_seed_that_failed_is_trained_again(
+    confirmed: Confirmed, shared_cache: Path, promoted: list[dict[str, Any]]
+) -> None:
+    searched = _open(confirmed[0].project.root.with_name("failing"), shared_cache)
+
+    class Failing(StudyObserver):
+        number = 0
+
+        def trial_started(self, number: int, config: Any, sampled: Any) -> None:
+            self.number = number
+
+        def epoch_finished(self, fold: int, report: Any) -> None:
+            if self.number < 2:
+                raise NonFiniteLossError("the loss is nan")
+
+    with pytest.raises(StudyError, match="2 of 4 trainings are complete; trial 1 failed: NonFiniteLossError: the loss"):
+        searched.confirm(Failing())
+    assert not promoted
+    candidates, _ = searched.confirm()
+    numbers = {one.trial: list(one.numbers) for one in candidates}
+    assert numbers == {searched.best[0]: [4, 2], searched.best[1]: [5, 3]}
+    assert [_run_of(searched, number).data.params["seed"] for number in (4, 5)] == ["100000", "100001"]
+
+
+def test_a_run_that_was_deleted_in_mlflow_is_named(
+    confirmed: Confirmed, shared_cache: Path, promoted: list[dict[str, Any]]
+) -> None:
+    searched, *_ = confirmed
+    run_id = _run_of(searched, 2).info.run_id
+    searched.client.delete_run(run_id)
+    try:
+        with pytest.raises(StudyError) as caught:
+            searched.confirm()
+    finally:
+        searched.client.restore_run(run_id)
+    told = str(caught.value)
+    assert told.startswith(f"study 'searched-confirm': the run of trial 2 is gone from {searched.project.tracking_uri}")
+    assert "restore it there" in told
+    assert f"optuna delete-study --study-name 'searched-confirm' --storage {searched.project.storage_url}" in told
 
 
 def test_other_configurations_than_before_are_refused(confirmed: Confirmed) -> None:
@@ -234,21 +281,3 @@ def test_more_candidates_than_complete_trials_are_refused(first: Any, recorder: 
     with pytest.raises(StudyError, match="study 'first' has 3 complete trials; expected at least 4"):
         confirm(first.study, first.prepared, first.client, first.project, recorder, top=4, seeds=2)
     assert not recorder.started
-
-
-def test_equal_configurations_take_turns() -> None:
-    """As where a search without ranges, or of few values, proposes the same twice."""
-    from optuna.trial import create_trial
-
-    from ser_tune.results.confirm import _numbers
-
-    class Study:
-        @staticmethod
-        def get_trials(deepcopy: bool) -> list[Any]:
-            trials = [create_trial(value=0.5) for _ in range(4)]
-            for number, trial in enumerate(trials):
-                trial.number = number
-            return trials
-
-    study: Any = Study()
-    assert _numbers(study, [{}, {}]) == [[0, 2], [1, 3]]

@@ -15,10 +15,18 @@ from mlflow.entities import Run
 from ser_tune.cli.progress import Fanout
 from ser_tune.config import Project
 from ser_tune.errors import CorpusError, StudyError
-from ser_tune.metrics import score
+from ser_tune.metrics import Interval, score
 from ser_tune.results import Nested, OuterFold, run_nested
 from ser_tune.study import StudyObserver, load_study, prepare
-from ser_tune.tracking import STUDY_NAME_TAG, Predictions, TrackingObserver, open_tracking, protocol_of
+from ser_tune.tracking import (
+    STUDY_NAME_TAG,
+    STUDY_TAG,
+    TRIAL_TAG,
+    Predictions,
+    TrackingObserver,
+    open_tracking,
+    protocol_of,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -142,19 +150,32 @@ def test_a_run_of_its_own_tells_of_them_under_a_protocol_of_its_own(outer: Outer
     assert "never saw" in protocol.facts["score"]
 
 
+def _plant_interval(outer: Outer, fold: OuterFold) -> None:
+    client, (study, _) = open_tracking(outer.project), load_study(fold.study, outer.project)
+    (run,) = client.search_runs(
+        [one.experiment_id for one in client.search_experiments()],
+        f"tags.`{STUDY_TAG}` = '{study.user_attrs['study_id']}' and tags.`{TRIAL_TAG}` = '{fold.best_trial}'",
+    )
+    client.log_metric(run.info.run_id, "validation_uar_low", 0.1)
+    client.log_metric(run.info.run_id, "validation_uar_high", 0.9)
+
+
 def test_the_command_tells_of_every_search_and_registers_nothing(
     outer: Outer, call: Callable[..., Any], study_file: Path, corpus_csv: Path
 ) -> None:
     settings = [f"--set={path}={value}" for path, value in QUICK.items()]
     corpus = ("--corpus", "manifest", "--data", corpus_csv, "--set", "protocol.folds=none")
+    inners = [f"{one.inner_uar:.4f} [0.100, 0.900]" for one in outer.found.folds]
+    for one in outer.found.folds:  # of networks that name one class whatever they hear no interval is known
+        _plant_interval(outer, one)
     told = call(outer.project.root, "study", study_file, *corpus, "--name", "outer", "--nested", *settings)
     assert told.code == 0, told.err
     header, *rows, _, pooled, summary, last = told.out.splitlines()
     assert pooled.split()[:3] == ["outer,", "pooled", f"{outer.found.outer.uar:.4f}"]
     assert header.split("  ")[0] == "study"
     assert [row.split() for row in rows] == [
-        [one.study, *one.speakers, str(one.best_trial), f"{one.inner_uar:.4f}", f"{one.outer_single_uar:.4f}"]
-        for one in outer.found.folds
+        [one.study, *one.speakers, str(one.best_trial), *inner.split(), f"{one.outer_single_uar:.4f}"]
+        for one, inner in zip(outer.found.folds, inners, strict=True)
     ]
     assert summary.startswith(
         f"inner UAR {outer.found.inner_uar:.4f} (mean of what the searches saw), "
@@ -184,7 +205,7 @@ def test_with_sessions_the_outer_parts_are_sessions(
         emotions = prepared.corpus.emotions
         truth = np.array([emotions.index(one.emotion) for one in told])
         names, said_by = tuple(one.id for one in told), tuple(one.speaker for one in told)
-        return OuterFold("", part, 0, 0.5, 1.0, Predictions(emotions, names, said_by, truth, truth))
+        return OuterFold("", part, 0, 0.5, Interval(0.4, 0.6), 1.0, Predictions(emotions, names, said_by, truth, truth))
 
     monkeypatch.setattr("ser_tune.results.nested._outer_fold", search)
     found = _nested(project, tiny, Watch(), **{"corpus.data": table})

@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import TrialState
 
 from ser_tune.config import Project
-from ser_tune.errors import StudyError
+from ser_tune.errors import NonFiniteLossError, StudyError
 from ser_tune.study import Rerun, StudySummary, prepare, run_study
 
 RATES = (0.003, 0.02)
@@ -19,7 +19,7 @@ QUEUE = [{"optimizer.learning_rate": rate, "optimizer.weight_decay": 1e-4} for r
 def rerun(tiny: Callable[..., Any], project: Project, recorder: Any) -> Callable[..., StudySummary]:
     """Train configurations again, each as often as asked for: `rerun(QUEUE * 2)`."""
 
-    def _rerun(queue: list[dict[str, float]], **settings: object) -> StudySummary:
+    def _rerun(queue: list[dict[str, float]], earlier: str = "earlier", **settings: object) -> StudySummary:
         quick = {
             "training.epochs": 1,
             "training.batch_size": 4,
@@ -29,7 +29,7 @@ def rerun(tiny: Callable[..., Any], project: Project, recorder: Any) -> Callable
             "seed": 1000,
         }
         prepared = prepare(tiny(**(quick | settings)), project)
-        return run_study(prepared, project, recorder, rerun=Rerun(study_id="earlier", queue=queue))
+        return run_study(prepared, project, recorder, rerun=Rerun(study_id=earlier, queue=queue))
 
     return _rerun
 
@@ -85,3 +85,31 @@ def test_a_rerun_that_is_interrupted_loses_no_configuration(
     recorder.on_epoch = lambda fold, epoch: None
     assert rerun(QUEUE * 2).complete == 4
     assert sorted(_rates(project, TrialState.COMPLETE)) == sorted([*RATES, *RATES])
+    # The second place was left unfinished; the fifth trial fills it, on its seed
+    assert [config.seed for _, config, _ in recorder.trials] == [1000, 1001, 1002, 1003, 1001]
+
+
+def test_what_fails_is_trained_again_by_the_next_call_on_its_seed(
+    rerun: Callable[..., StudySummary], recorder: Any, project: Project
+) -> None:
+    def fail(fold: int, epoch: int) -> None:
+        if len(recorder.trials) == 1:
+            raise NonFiniteLossError("the loss is nan")
+
+    recorder.on_epoch = fail
+    summary = rerun(QUEUE)
+    assert (summary.complete, summary.failed) == (1, 1)
+    summary = rerun(QUEUE)
+    assert (summary.complete, summary.failed) == (2, 1)
+    assert recorder.started[-1].trials_to_run == 1
+    assert [config.seed for _, config, _ in recorder.trials] == [1000, 1001, 1000]
+    assert _rates(project, TrialState.COMPLETE) == [*RATES[::-1]]
+    assert rerun(QUEUE).complete == 2
+    assert recorder.started[-1].trials_to_run == 0
+
+
+def test_a_rerun_of_no_earlier_study_may_be_promoted(rerun: Callable[..., StudySummary], project: Project) -> None:
+    """As the registry refuses only what trains another study's best again."""
+    rerun(QUEUE[:1], earlier="")
+    storage = optuna.storages.RDBStorage(project.storage_url, skip_compatibility_check=True)
+    assert "queue" not in optuna.load_study(study_name="one", storage=storage).user_attrs

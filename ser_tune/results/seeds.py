@@ -1,0 +1,84 @@
+"""Configurations trained on several seeds, and the runs of stored trials."""
+
+from collections.abc import Sequence
+
+import optuna
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from optuna.trial import TrialState
+
+from ..config import Project
+from ..errors import StudyError
+from ..study import Prepared, Rerun, StudyObserver, load_study, place_of, run_study
+from ..tracking import Predictions, experiment_of, find_runs, read_predictions, tracking_errors
+
+__all__ = ["predictions_of", "runs_of", "train_seeds"]
+
+
+def train_seeds(
+    prepared: Prepared, rerun: Rerun, client: MlflowClient, project: Project, observer: StudyObserver
+) -> Sequence[Run]:
+    """Train configurations, each place of the queue on a seed of its own.
+
+    Returns:
+        Their runs, in the queue's order.
+
+    Raises:
+        StudyError: A training failed, which the same call tries again, or MLflow has lost its run.
+        KeyboardInterrupt: It was interrupted; the same call goes on from there.
+    """
+    summary = run_study(prepared, project, observer, rerun=rerun)
+    if summary.interrupted:
+        raise KeyboardInterrupt
+    study, _ = load_study(summary.name, project)
+    trials = study.get_trials(deepcopy=False)
+    complete = {place_of(one): one for one in trials if one.state == TrialState.COMPLETE}
+    trained = [complete[place] for place in range(len(rerun.queue)) if place in complete]
+    if len(trained) < len(rerun.queue):
+        failed = [one for one in trials if "failure" in one.user_attrs and place_of(one) not in complete]
+        reason = f"trial {failed[-1].number} failed: {failed[-1].user_attrs['failure']}; " if failed else ""
+        raise StudyError(
+            f"study '{summary.name}': {len(trained)} of {len(rerun.queue)} trainings are complete; {reason}"
+            "the same command goes on from here"
+        )
+    if [one.params for one in trained] != list(rerun.queue):
+        raise StudyError(f"study '{summary.name}' has trials of other values than it was to train; delete it")
+    return runs_of(study, [one.number for one in trained], client, project, prepared.corpus.name)
+
+
+def runs_of(
+    study: optuna.Study, numbers: Sequence[int], client: MlflowClient, project: Project, corpus: str
+) -> Sequence[Run]:
+    """The runs of some of a study's trials.
+
+    Raises:
+        StudyError: MLflow has no such run: somebody deleted it.
+    """
+    with tracking_errors(project.tracking_uri):
+        experiment = experiment_of(client, project, corpus)
+        _, runs = find_runs(client, experiment, study.user_attrs["study_id"])
+    for number in numbers:
+        if number not in runs:
+            raise StudyError(
+                f"study '{study.study_name}': the run of trial {number} is gone from {project.tracking_uri}; restore "
+                f"it there, or start the study anew after `optuna delete-study --study-name '{study.study_name}' "
+                f"--storage {project.storage_url}`"
+            )
+    return [runs[number] for number in numbers]
+
+
+def predictions_of(client: MlflowClient, runs: Sequence[Run], side: str) -> Sequence[Predictions]:
+    """What each run said of one side.
+
+    Raises:
+        StudyError: A run has lost it.
+    """
+    with tracking_errors(client.tracking_uri):
+        read = [read_predictions(client, run.info.run_id, side) for run in runs]
+    for run, one in zip(runs, read, strict=True):
+        if one is None:
+            raise StudyError(
+                f"run {run.info.run_id} ({run.info.run_name}): its {side} predictions are gone from "
+                f"{client.tracking_uri}"
+            )
+    return [one for one in read if one is not None]
