@@ -19,14 +19,14 @@ TOO_SMALL = {
     "alex_net": InputShape(3, 62, 64),
     "fcn_attention": InputShape(3, 64, 62),
     "fcn_gap": InputShape(3, 62, 64),
-    "light_cnn": InputShape(3, 64, 7),
+    "light_cnn": InputShape(3, 64, 6),
 }
 SMALLEST = {
     "3d_acrnn": InputShape(3, 4, 16),
     "alex_net": InputShape(3, 63, 63),
     "fcn_attention": InputShape(3, 63, 63),
     "fcn_gap": InputShape(3, 63, 63),
-    "light_cnn": InputShape(3, 8, 8),
+    "light_cnn": InputShape(3, 7, 7),
 }
 
 
@@ -199,13 +199,15 @@ def test_fcn_gap_averages_a_map_of_every_class() -> None:
     torch.testing.assert_close(network(segments), maps.mean(dim=(2, 3)))
 
 
-def test_light_cnn_has_two_narrow_convolutions_a_stage() -> None:
+def test_light_cnn_has_eight_narrow_convolutions_in_three_stages() -> None:
     network = _published("light_cnn", InputShape(1, 64, 128), 7)
     convolutions = list(_layers(network, nn.Conv2d))
     assert [layer.out_channels for layer in convolutions] == [16, 16, 32, 32, 48, 48, 64, 64]
     assert {layer.kernel_size for layer in convolutions} == {(3, 3)}
     assert [layer.num_features for layer in _layers(network, nn.BatchNorm2d)] == [16, 16, 32, 32, 48, 48, 64, 64]
-    assert len(list(_layers(network, nn.AvgPool2d))) == 3
+    assert [layer.stride for layer in convolutions] == [(2, 2)] + [(1, 1)] * 7
+    assert len(list(_layers(network, nn.AvgPool2d))) == 2
+    assert network.get_submodule("convolutions")(torch.empty(1, 1, 64, 128, device="meta")).shape == (1, 64, 8, 16)
     weights = 9 * (16 + 16 * 16 + 16 * 32 + 32 * 32 + 32 * 48 + 48 * 48 + 48 * 64 + 64 * 64)
     norms, attention = 2 * 2 * (16 + 32 + 48 + 64), 64 * 64 + 64 + 64
     classifier = 2 * 64 * 7 + 7  # mean and deviation of 64 maps
