@@ -1,6 +1,7 @@
 """The object every architecture defines, and the layers that several share."""
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 
 from ..config import ModelSettings, Range, Value
 
-__all__ = ["Architecture", "FrameAttention", "InputShape", "scaled"]
+__all__ = ["Architecture", "Ensemble", "FrameAttention", "InputShape", "members_of", "scaled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,25 @@ def scaled(size: int, width: float) -> int:
     64
     """
     return max(1, round(size * width))
+
+
+class Ensemble(nn.Module):
+    """Networks whose probabilities are averaged (Lakshminarayanan et al. 2017, arXiv 1612.01474)."""
+
+    def __init__(self, members: Iterable[nn.Module]) -> None:
+        """Take networks of one kind."""
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """From what each network takes to log probabilities (B, K), float32."""
+        each = torch.stack([torch.log_softmax(member(*inputs).float(), dim=1) for member in self.members])
+        return each.logsumexp(dim=0) - math.log(len(self.members))
+
+
+def members_of(network: nn.Module) -> Sequence[nn.Module]:
+    """The networks of an ensemble, or the one that is none."""
+    return list(network.members) if isinstance(network, Ensemble) else [network]
 
 
 class FrameAttention(nn.Module):

@@ -37,6 +37,9 @@ class ModelSettings(Settings):
     """The architecture."""
     width: Annotated[float, Field(gt=0, le=2), Choice((0.25, 0.5, 1.0))] = 1.0
     """Multiplies the number of maps and units of every layer; 1 is the published size."""
+    networks: Annotated[int, Field(ge=1, le=20)] = 1
+    """Networks of a fold, which learn from the same segments but start from other random weights, and whose
+    probabilities are averaged: a deep ensemble (Lakshminarayanan et al. 2017, arXiv 1612.01474)."""
 
 
 class FeatureSettings(Settings):

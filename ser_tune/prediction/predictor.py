@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from ..architectures import ARCHITECTURES, InputShape
+from ..architectures import ARCHITECTURES, Ensemble, InputShape
 from ..audio import SAMPLE_RATE_HZ, read_speech, to_speech
 from ..config import FeatureSettings, ModelSettings, NormalisationSettings, SegmentSettings
 from ..errors import AudioError, ConfigError
@@ -55,7 +55,7 @@ class Recipe:
         )
 
     def build_network(self) -> nn.Module:
-        """A network of random weights that fits the recipe.
+        """A network of random weights that fits the recipe, or an ensemble of them.
 
         Raises:
             ConfigError: The architecture takes no such segments.
@@ -64,7 +64,9 @@ class Recipe:
         shape = InputShape(
             channels=feature_set.channels, bands=feature_set.bands(self.features), frames=self._shortest_frames()
         )
-        network = ARCHITECTURES.get(self.model.name).build(self.model, shape, len(self.labels))
+        build = ARCHITECTURES.get(self.model.name).build
+        members = [build(self.model, shape, len(self.labels)) for _ in range(self.model.networks)]
+        network = Ensemble(members) if len(members) > 1 else members[0]
         return network.to(memory_format=torch.channels_last)
 
     def reader(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from ..architectures import ARCHITECTURES
+from ..architectures import ARCHITECTURES, members_of
 from ..config import TrainingSettings
 from ..errors import NonFiniteLossError
 from ..features import Scaling
@@ -101,8 +101,10 @@ def fit(
     shuffle = np.random.default_rng(seed)
     recipe = recipe_of(config, data.emotions, aggregation)
     network = recipe.build_network()
+    members = members_of(network)
     if (initialise := ARCHITECTURES.get(config.model.name).initialise) is not None:
-        initialise(network, config.model)
+        for member in members:
+            initialise(member, config.model)
     network.to(device)
 
     statistics = fold_statistics(config, data, train)
@@ -148,20 +150,23 @@ def fit(
                 inputs, target = mix(inputs, target)
             if stability:
                 inputs = apart(inputs)
-            with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
-                logits = network(*inputs).float()
-            loss = loss_function(logits[: len(batch)], target)
-            if stability:
-                loss = loss + stability * divergence(*logits.chunk(2))
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            if settings.gradient_clip_norm:
-                nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_clip_norm)
+            mean_loss = torch.zeros((), device=device)
+            for member in members:
+                with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
+                    logits = member(*inputs).float()
+                loss = loss_function(logits[: len(batch)], target)
+                if stability:
+                    loss = loss + stability * divergence(*logits.chunk(2))
+                loss.backward()  # type: ignore[no-untyped-call]
+                if settings.gradient_clip_norm:
+                    nn.utils.clip_grad_norm_(member.parameters(), settings.gradient_clip_norm)
+                mean_loss += loss.detach() / len(members)
             optimizer.step()
             course.step()
             average.after_step()
-            on_step(loss.detach())
-            total += loss.detach() * len(batch)
+            on_step(mean_loss)
+            total += mean_loss * len(batch)
         train_loss = float(total) / per_epoch
         if not math.isfinite(train_loss):
             raise NonFiniteLossError(
