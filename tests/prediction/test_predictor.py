@@ -26,10 +26,10 @@ MakeRecipe = Callable[..., Recipe]
 
 @pytest.fixture
 def make_recipe() -> MakeRecipe:
-    def _make(*, model: str = "3d_acrnn", n_mels: int = 8, **sections: Any) -> Recipe:
+    def _make(*, model: str = "3d_acrnn", networks: int = 1, n_mels: int = 8, **sections: Any) -> Recipe:
         return Recipe(
             labels=LABELS,
-            model=ARCHITECTURES.get(model).settings.model_validate({"width": 0.05}),
+            model=ARCHITECTURES.get(model).settings.model_validate({"width": 0.05, "networks": networks}),
             features=FEATURE_SETS.get("logmeldeltaspec").settings.model_validate({"n_mels": n_mels}),
             segments=SegmentSettings.model_validate({"frames": 20} | sections.get("segments", {})),
             normalisation=NormalisationSettings.model_validate(sections.get("normalisation", {})),
@@ -133,9 +133,11 @@ def test_segments_are_timed_in_seconds(
         assert [(segment.start_s, segment.end_s) for segment in one.segments] == [pytest.approx(both) for both in times]
 
 
-@pytest.mark.parametrize("scope", ["train", "utterance", "speaker"])
-def test_a_stored_predictor_predicts_the_same(make_recipe: MakeRecipe, tmp_path: Path, scope: str) -> None:
-    predictor = _predictor(make_recipe(normalisation={"scope": scope}))
+@pytest.mark.parametrize(("scope", "networks"), [("train", 1), ("utterance", 1), ("speaker", 1), ("train", 3)])
+def test_a_stored_predictor_predicts_the_same(
+    make_recipe: MakeRecipe, tmp_path: Path, scope: str, networks: int
+) -> None:
+    predictor = _predictor(make_recipe(normalisation={"scope": scope}, networks=networks))
     before = predictor.predict(_waveforms(), sample_rate_hz=16_000)
     predictor.save(tmp_path)
     loaded = Predictor.load(tmp_path)
