@@ -169,6 +169,8 @@ def _promote(
         )
         but = " but those held out" if prepared.definition.config.protocol.holdout else ""
         networks = f"1, trained on all speakers{but} for {epochs} epochs"
+    if (members := run.data.params.get("model.networks", "1")) != "1":
+        networks += f"; each is an ensemble of {members}"
     verdict = decide(client, name, run, rule, confirmed)
     tags = {
         MODEL_TAG: model_id,

@@ -102,6 +102,14 @@ def test_the_champion_rule(promoting: Promoting) -> None:
     assert len(list_versions(promoting.client)) == 5
 
 
+def test_a_version_of_ensembles_says_so(promoting: Promoting) -> None:
+    promoting.study("one", **{"model.networks": 2})
+    for which, networks in ((False, "3"), (True, "1, trained on all speakers for 1 epochs")):
+        version = promoting.client.get_model_version(NAME, promoting.promote("one", with_refit=which).version)
+        assert version.tags["networks"] == f"{networks}; each is an ensemble of 2"
+        assert f"Networks: {networks}; each is an ensemble of 2." in version.description
+
+
 def test_a_refit_is_one_network_and_is_made_once(promoting: Promoting) -> None:
     promoting.study("one")
     folds = promoting.promote("one")
