@@ -42,6 +42,18 @@ def test_every_architecture_ships_a_study_file() -> None:
     assert {file.stem for file in (ROOT / "studies").glob("*.yaml")} == set(ARCHITECTURES.names())
 
 
+FIXED = [file for folder in ("ablation", "emodb") for file in sorted((ROOT / "studies" / folder).glob("*.yaml"))]
+
+
+@pytest.mark.parametrize("file", FIXED, ids=lambda file: f"{file.parent.name} {file.stem}")
+def test_a_file_of_one_configuration_searches_nothing_and_is_named_as_it_trains(file: Path) -> None:
+    study = define_study(file, flags={"corpus.name": "emodb"})
+    assert not study.search
+    assert study.config.model.name == file.stem.removesuffix("-speaker")
+    assert study.name == f"{file.parent.name}-{file.stem}"
+    assert study.trial({}).training.selection == "last"  # the table in studies/README.md is one of last epochs
+
+
 def test_ci_runs_the_test_command_of_the_readme() -> None:
     commands = [line for line in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines() if "pytest" in line]
     assert len(commands) == 1
