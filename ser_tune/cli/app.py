@@ -246,6 +246,7 @@ def promote(
     as_name: AsName = None,
     rule: Rule = None,
     refit: Refit = False,
+    data: Data = None,
     tracking_uri: TrackingUri = None,
     storage: Storage = None,
 ) -> None:
@@ -253,7 +254,14 @@ def promote(
     from .running import promote_trial
 
     promote_trial(
-        name, trial=trial, as_name=as_name, refit=refit, rule=rule, tracking_uri=tracking_uri, storage=storage
+        name,
+        trial=trial,
+        as_name=as_name,
+        refit=refit,
+        rule=rule,
+        data=data,
+        tracking_uri=tracking_uri,
+        storage=storage,
     )
 
 
@@ -263,6 +271,7 @@ def confirm(
     top: Annotated[int, typer.Option("--top", help="How many of its best trials.", min=1)] = 3,
     seeds: Annotated[int, typer.Option("--seeds", help="How often each is trained again.", min=2)] = 5,
     as_name: AsName = None,
+    data: Data = None,
     tracking_uri: TrackingUri = None,
     storage: Storage = None,
 ) -> None:
@@ -272,7 +281,7 @@ def confirm(
     """
     from .evidence import confirm_study
 
-    confirm_study(name, top=top, seeds=seeds, as_name=as_name, tracking_uri=tracking_uri, storage=storage)
+    confirm_study(name, top=top, seeds=seeds, as_name=as_name, data=data, tracking_uri=tracking_uri, storage=storage)
 
 
 @app.command()

@@ -130,12 +130,19 @@ def _ends(interval: Interval) -> list[float] | None:
 
 
 def confirm_study(
-    name: str, *, top: int, seeds: int, as_name: str | None, tracking_uri: str | None, storage: str | None
+    name: str,
+    *,
+    top: int,
+    seeds: int,
+    as_name: str | None,
+    data: Path | None,
+    tracking_uri: str | None,
+    storage: str | None,
 ) -> None:
     """Train a study's best trials again on fresh seeds, and promote by the lower confidence bound."""
     project = Project.locate(tracking_uri=tracking_uri, storage_url=storage)
     study, definition = load_study(name, project)
-    prepared = prepare(definition, project)
+    prepared = prepare(definition.with_data(data), project)
     prepared.refuse_other_protocol(study)
     client = open_tracking(project)
     with watching(client, project) as observer:

@@ -79,6 +79,7 @@ def promote_trial(
     as_name: str | None,
     refit: bool,
     rule: str | None,
+    data: Path | None,
     tracking_uri: str | None,
     storage: str | None,
 ) -> None:
@@ -89,7 +90,7 @@ def promote_trial(
     """
     project = Project.locate(tracking_uri=tracking_uri, storage_url=storage)
     study, definition = load_study(name, project)
-    prepared = prepare(definition, project)
+    prepared = prepare(definition.with_data(data), project)
     prepared.refuse_other_protocol(study)
     client = open_tracking(project)
     promotion = promote_in_registry(

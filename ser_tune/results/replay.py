@@ -64,10 +64,7 @@ def replay(
         SerTuneError: The corpus cannot be read.
     """
     definition, config = _recorded(client, run)
-    if data is not None:
-        corpus = definition.config.corpus.model_copy(update={"data": data})
-        definition = StudyDefinition(definition.config.model_copy(update={"corpus": corpus}), definition.search)
-    prepared = prepare(definition, project)
+    prepared = prepare(definition.with_data(data), project)
     objective = prepared.objective(project, StudyObserver(), precision=config.training.precision)
     training = config.training.model_copy(update={"device": objective.device.type})
     here = config.model_copy(update={"training": training})

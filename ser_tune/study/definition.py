@@ -82,6 +82,13 @@ class StudyDefinition:
         config = self.config
         return config.name or f"{config.corpus.name}-{config.model.name}-{config.features.name}"
 
+    def with_data(self, data: Path | None) -> "StudyDefinition":
+        """The same study of a corpus that lies elsewhere now; None is where it was."""
+        if data is None:
+            return self
+        corpus = self.config.corpus.model_copy(update={"data": data})
+        return StudyDefinition(config=self.config.model_copy(update={"corpus": corpus}), search=self.search)
+
     def without_search(self) -> "StudyDefinition":
         """The one configuration, as a study of a single trial; unless named, it is named by its content."""
         digest = hashlib.sha256(self.config.model_dump_json(exclude={"study", "search"}).encode()).hexdigest()[:8]

@@ -195,6 +195,8 @@ def test_a_bad_argument(call: Call, root: Path, arguments: tuple[str, ...], mess
         (("predict", "ser-manifest-alex_net", "no.wav"), "no.wav does not exist"),
         (("promote", "second"), "it has: first"),
         (("promote", "first", "--trial", "9"), "no complete trial 9; complete are: 0, 1, 2"),
+        (("promote", "first", "--data", "x"), "corpus manifest: 'x' does not exist"),
+        (("confirm", "first", "--data", "x"), "corpus manifest: 'x' does not exist"),
         (("promote", "first", "--as", "a b"), "'a b' cannot be a registered model's name"),
         (("promote", "first", "--as", "."), "'.' cannot be a registered model's name"),
     ],

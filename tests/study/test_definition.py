@@ -25,6 +25,13 @@ def _define(*assignments: str, file: Path | None = None, **flags: object) -> Stu
     return define_study(file, flags={"model.name": "3d_acrnn", "corpus.name": "emodb"} | flags, assignments=assignments)
 
 
+def test_a_corpus_that_moved_leaves_the_study_as_it_was(tmp_path: Path) -> None:
+    before = _define(**{"corpus.data": Path("there")})
+    moved = before.with_data(tmp_path)
+    assert before.with_data(None) == before
+    assert moved.differences(before) == [f"corpus.data is '{tmp_path}', not 'there'"]
+
+
 def test_general_defaults_are_the_lowest_layer() -> None:
     definition = _define()
     assert definition.config.optimizer.learning_rate == 1e-3
