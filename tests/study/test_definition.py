@@ -198,7 +198,7 @@ def test_a_bad_assignment_is_refused(assignment: str, message: str) -> None:
     ("text", "message"),
     [
         ("foo: 1", r"study\.yaml: unknown key 'foo'; expected one of: .*training"),
-        ("model: {nam: x}", r"study\.yaml: unknown key 'model.nam'; expected one of: dropout, name, width"),
+        ("model: {nam: x}", r"study\.yaml: unknown key 'model.nam'; expected one of: dropout, name, networks, width"),
         ("training: {epochs: many}", r"study\.yaml: training.epochs is 'many'"),
         ("protocol: {folds: 2}", r"study\.yaml: protocol.folds is 2; input should be greater than or equal to 3"),
         ("training: 5", r"study\.yaml: training is 5"),
