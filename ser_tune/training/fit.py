@@ -23,6 +23,7 @@ from ..prediction import (
 )
 from .augmentation import mixer, specaugment
 from .averaging import WeightAverage
+from .device import keep_freed_memory
 from .epochs import Contest, EpochReport, judged
 from .losses import LOSSES
 from .optimization import build_optimizer, build_schedule
@@ -106,6 +107,8 @@ def fit(
         for member in members:
             initialise(member, config.model)
     network.to(device)
+    if device.type == "cpu":
+        keep_freed_memory(network)
 
     statistics = fold_statistics(config, data, train)
     scalings = (statistics.scalings, statistics.scaling_number)
