@@ -14,8 +14,8 @@ from .convolutions import convolve, real_positions
 __all__ = ["ARCHITECTURE", "AttentiveStatistics", "LightCnn", "LightCnnSettings"]
 
 STAGES = ((16, 16, 32), (32, 48), (48, 64, 64))
-"""Maps of each stage's convolutions; half the bands and frames before every stage, at the first by a stride: full
-resolution would cost half the time, and did not help on EmoDB's validation speakers."""
+"""Maps of each stage's convolutions; half the bands and frames before every stage, at the first by a stride: two
+convolutions at full resolution would make a step take twice the time."""
 SMALLEST_INPUT = 7
 """Bands, and frames, below which nothing is left of them: 7, 4, 2, 1."""
 SMALLEST_VARIANCE = 1e-6
