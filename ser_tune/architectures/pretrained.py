@@ -9,7 +9,7 @@ import torch
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from ..config import ModelSettings
+from ..config import ModelSettings, Value
 from ..errors import ConfigError
 
 __all__ = ["PretrainedSettings", "copy_weights", "initialise_convolutions"]
@@ -26,6 +26,11 @@ class PretrainedSettings(ModelSettings):
     weights: Weights = "none"
     """Initial weights: none (random), imagenet (AlexNet's, downloaded by torchvision), or a file that holds them.
     alex_net takes all but the last layer's, the others the convolutions' kernels. They are of width 1."""
+
+    @classmethod
+    def implied(cls, written: Mapping[str, object]) -> Mapping[str, Value]:
+        """Pretrained weights leave no choice of the width."""
+        return {"width": 1.0} if written.get("weights", "none") != "none" else {}
 
     @model_validator(mode="after")
     def _weights_have_one_width(self) -> Self:

@@ -4,12 +4,13 @@ The sections `model`, `features` and `loss` belong to components (one file each 
 and `training/losses/`), so `TrialConfig` is generic in them. This module imports neither torch nor librosa.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
 from .base import Settings
-from .ranges import Choice, FloatRange, IntRange
+from .ranges import Choice, FloatRange, IntRange, Value
 
 __all__ = [
     "SHORTEST_REVERBERATION_S",
@@ -40,6 +41,11 @@ class ModelSettings(Settings):
     networks: Annotated[int, Field(ge=1, le=20)] = 1
     """Networks of a fold, which learn from the same segments but start from other random weights, and whose
     probabilities are averaged: a deep ensemble (Lakshminarayanan et al. 2017, arXiv 1612.01474)."""
+
+    @classmethod
+    def implied(cls, written: Mapping[str, object]) -> Mapping[str, Value]:
+        """What some of these settings, as written, say of others: no default or search range may say otherwise."""
+        return {}
 
 
 class FeatureSettings(Settings):

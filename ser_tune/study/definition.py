@@ -16,7 +16,6 @@ import torch
 import yaml
 
 from ..architectures import ARCHITECTURES, Architecture
-from ..architectures.pretrained import PretrainedSettings
 from ..config import (
     FeatureSettings,
     Leaf,
@@ -184,15 +183,13 @@ def define_study(
     known = {leaf.path: leaf for leaf in _leaves(kind, architecture)}
     presets = {path: value for path, value in {**architecture.defaults, **corpus.defaults}.items() if path in known}
     explicit = {path: _none(value, known.get(path)) for path, value in explicit.items()}
-    # Pretrained weights leave no choice of the width, whatever a corpus or a default range makes of it
-    weights = explicit.get("model.weights", "none") if issubclass(architecture.settings, PretrainedSettings) else "none"
-    width = {} if weights == "none" else {"model.width": 1.0}
+    implied = _implied(architecture, explicit)
 
     def source(path: str) -> str:
         inside = any(f"{one}.".startswith(f"{path}.") for one in given)
         return f"{option} or a flag" if inside else str(file or "the settings")
 
-    sections = nest(labels | presets | width | explicit)
+    sections = nest(labels | presets | implied | explicit)
     sections["search"] = search
     config = validated(kind, sections, source)
     # A corpus's own settings hold against a study file that is about no corpus in particular
@@ -200,8 +197,8 @@ def define_study(
     ranges = resolve_search(
         search,
         known,
-        fixed=set(given) | own | (set(width) if "model.weights" in given else set()),
-        explicit=set(explicit) | set(corpus.defaults) | set(width),
+        fixed=set(given) | own | set(_implied(architecture, given)),
+        explicit=set(explicit) | set(corpus.defaults) | set(implied),
         build=StudyDefinition(config=config, search={}).trial,
         source=str(file or "the settings"),
     )
@@ -265,6 +262,12 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[str, Range] | None]:
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from None
     return flatten(content), ranges
+
+
+def _implied(architecture: Architecture, written: Mapping[str, object]) -> dict[str, Value]:
+    """Dotted path to value of what settings of the model say of its others."""
+    own = {path.removeprefix("model."): value for path, value in written.items() if path.startswith("model.")}
+    return {f"model.{name}": value for name, value in architecture.settings.implied(own).items()}
 
 
 def _assignment(text: str, option: str) -> dict[str, object]:
