@@ -24,6 +24,7 @@ def test_benchmarks_run_and_write_their_numbers(tmp_path: Path) -> None:
             assert row["product"] > 0, row
 
 
+@pytest.mark.slow
 def test_an_unknown_benchmark_is_refused() -> None:
     command = [sys.executable, "-m", "tests.benchmarks", "nothing"]
     told = subprocess.run(command, check=False, capture_output=True, text=True)

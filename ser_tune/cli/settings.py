@@ -1,5 +1,7 @@
 """`options`: every setting, from the one place where each is declared."""
 
+from itertools import product
+
 from ..architectures import ARCHITECTURES
 from ..config import Leaf
 from ..features import FEATURE_SETS
@@ -18,16 +20,23 @@ def list_options(model: str | None, *, as_json: bool) -> None:
         as_json: Print JSON instead of a table.
     """
     listed: dict[str, tuple[str, Leaf]] = {}
-    names = [model] if model else list(ARCHITECTURES.names())
-    for name in names:
-        for features in [None] if model else FEATURE_SETS.names():
-            for loss in LOSSES.names():
-                for leaf in options(name, features, loss):
-                    section = leaf.path.split(".")[0]
-                    owner = {"model": name, "loss": loss}.get(section, "")
-                    if section == "features":
-                        owner = "" if model else features or ""
-                    listed.setdefault(f"{owner} {leaf.path}", (owner, leaf))
+    variants: list[tuple[str, str | None, str]] = list(
+        product(
+            [model] if model else ARCHITECTURES.names(),
+            [None] if model else FEATURE_SETS.names(),
+            LOSSES.names(),
+        )
+    )
+    for variant in variants:
+        if sum(one != first for one, first in zip(variant, variants[0], strict=True)) > 1:
+            continue  # a component's settings do not depend on the others
+        name, features, loss = variant
+        for leaf in options(name, features, loss):
+            section = leaf.path.split(".")[0]
+            owner = {"model": name, "loss": loss}.get(section, "")
+            if section == "features":
+                owner = "" if model else features or ""
+            listed.setdefault(f"{owner} {leaf.path}", (owner, leaf))
     rows = [
         {
             "path": leaf.path,

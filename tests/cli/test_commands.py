@@ -49,6 +49,7 @@ def test_a_larger_total_resumes(call: Call, finished_copy: Any) -> None:
     assert told.out.startswith("study first: 4 complete")
 
 
+@pytest.mark.slow
 def test_ctrl_c_promotes_the_best_so_far_and_the_study_can_go_on(
     call: Call, root: Path, study_file: Path, corpus_csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,6 +67,7 @@ def _aliases(client: MlflowClient) -> dict[str, str]:
     return {alias: str(version) for alias, version in client.get_registered_model(NAME).aliases.items()}
 
 
+@pytest.mark.slow
 def test_the_champion_rule(promoting: Promoting) -> None:
     promoting.study("one", 0.6, 0.5, 0.7, 0.70004)
     first = promoting.promote("one", trial=0)
@@ -102,6 +103,7 @@ def test_the_champion_rule(promoting: Promoting) -> None:
     assert len(list_versions(promoting.client)) == 5
 
 
+@pytest.mark.slow
 def test_a_version_of_ensembles_says_so(promoting: Promoting) -> None:
     promoting.study("one", **{"model.networks": 2})
     for which, networks in ((False, "3"), (True, "1, trained on all speakers for 1 epochs")):
@@ -110,6 +112,7 @@ def test_a_version_of_ensembles_says_so(promoting: Promoting) -> None:
         assert f"Networks: {networks}; each is an ensemble of 2." in version.description
 
 
+@pytest.mark.slow
 def test_a_refit_is_one_network_and_is_made_once(promoting: Promoting) -> None:
     promoting.study("one")
     folds = promoting.promote("one")
@@ -290,6 +293,7 @@ def test_a_model_card_of_many_speakers_has_their_quartiles(
     assert len(card) < 5000
 
 
+@pytest.mark.slow
 def test_the_rule_is_a_setting_that_an_option_wins_over(promoting: Promoting) -> None:
     promoting.study("one", 0.9, 0.2, **{"study.promotion": "confident"})
     assert promoting.promote("one", trial=0).alias == "champion"

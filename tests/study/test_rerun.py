@@ -54,6 +54,7 @@ def test_a_rerun_trains_its_queue_on_fresh_seeds_and_says_what_it_confirms(
     assert start.study_id != "earlier"
 
 
+@pytest.mark.slow
 def test_a_rerun_goes_on_with_its_queue_and_takes_more_of_the_same(
     rerun: Callable[..., StudySummary], project: Project
 ) -> None:
@@ -73,6 +74,7 @@ def test_a_rerun_of_other_configurations_is_refused(rerun: Callable[..., StudySu
     assert _rates(project, TrialState.COMPLETE) == [*RATES]
 
 
+@pytest.mark.slow
 def test_a_rerun_that_is_interrupted_loses_no_configuration(
     rerun: Callable[..., StudySummary], recorder: Any, project: Project
 ) -> None:

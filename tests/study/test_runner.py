@@ -63,6 +63,7 @@ def test_a_trial_is_concrete_and_has_a_seed_of_its_own(run: Run, recorder: Any) 
     assert all(config.training.device in ("cpu", "cuda", "mps") for config in configs)
 
 
+@pytest.mark.slow
 def test_the_same_seed_leads_to_the_same_scores(run: Run, recorder: Any) -> None:
     for name, seed in (("a", 5), ("b", 5), ("c", 6)):
         run(2, name=name, seed=seed)
@@ -88,6 +89,7 @@ def test_trials_is_a_total_and_a_larger_one_resumes(run: Run, recorder: Any, pro
     assert len({start.study_id for start in recorder.started}) == 1
 
 
+@pytest.mark.slow
 def test_a_resumed_study_proposes_other_values(run: Run, project: Project) -> None:
     run(2)
     run(4)

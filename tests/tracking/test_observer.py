@@ -266,6 +266,7 @@ def _resumed(root: Path, shared_cache: Path, tiny: Callable[..., Any]) -> Resume
     return Resumed(project, client, _run, lambda: _runs(project, client))
 
 
+@pytest.mark.slow
 def test_a_resumed_study_goes_on_in_the_same_parent_run(fresh: Resumed) -> None:
     fresh.run(1)
     before, _ = fresh.runs()
@@ -301,6 +302,7 @@ def test_an_interrupted_study_is_killed_and_its_trial_failed(fresh: Resumed) -> 
     assert (parent.info.status, trials[0].info.status, trials[1].info.status) == ("FINISHED", "FAILED", "FINISHED")
 
 
+@pytest.mark.slow
 def test_only_the_best_models_are_kept_when_so_many_are_asked_for(with_models: Resumed) -> None:
     with_models.run(1, **{"study.keep_models": 1})
     with_models.run(3, **{"study.keep_models": 1})
@@ -313,6 +315,7 @@ def test_only_the_best_models_are_kept_when_so_many_are_asked_for(with_models: R
     assert [folder.parent.name for folder in folders] == [kept[best]]
 
 
+@pytest.mark.slow
 def test_a_registered_model_is_never_deleted(with_models: Resumed, monkeypatch: pytest.MonkeyPatch) -> None:
     from ser_tune.study import objective
 

@@ -172,6 +172,7 @@ def test_where_nobody_validates_batch_norm_is_measured_for_the_last_epoch_only(
     torch.testing.assert_close(fitted.network.state_dict(), last.network.state_dict(), rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_averages_are_steadier_than_the_network_that_is_trained(config: Config, data: TrainingData) -> None:
     largest_step = {}
     for averaging in ("none", "ema", "swa"):

@@ -65,6 +65,7 @@ def test_a_small_corpus_is_passed_over_until_there_are_100_steps(
     assert found.suggestion == suggested_rate(found.rates, found.smoothed)
 
 
+@pytest.mark.slow
 def test_what_is_set_of_rate_schedule_epochs_and_averaging_has_no_say(
     config: Callable[..., AnyTrial], data: TrainingData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,6 +85,7 @@ def test_what_is_set_of_rate_schedule_epochs_and_averaging_has_no_say(
     np.testing.assert_allclose(one.losses, other.losses, rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stability", [0.0, 1.0], ids=["labelled", "stability"])
 def test_rates_reach_the_highest_where_copies_are_read_too(
     config: Callable[..., AnyTrial], data: TrainingData, monkeypatch: pytest.MonkeyPatch, stability: float
