@@ -8,6 +8,7 @@ from typing import Any
 
 import librosa
 import numpy as np
+import torch
 
 from ..audio import SAMPLE_RATE_HZ
 from ..config import FeatureSettings
@@ -65,15 +66,17 @@ def magnitudes(speech: np.ndarray, settings: FeatureSettings) -> np.ndarray:
         )
     if settings.pre_emphasis:
         speech = librosa.effects.preemphasis(speech, coef=settings.pre_emphasis)
-    spectrum = librosa.stft(
-        speech,
-        n_fft=settings.dft_points,
+    # Not librosa.stft: it takes two to four times as long, one small block after another, and threads hardly help it
+    spectrum = torch.stft(
+        torch.tensor(speech),
+        settings.dft_points,
         hop_length=round(settings.hop_s * SAMPLE_RATE_HZ),
         win_length=window,
-        window=settings.window,
+        window=torch.from_numpy(librosa.filters.get_window(settings.window, window)).float(),
         center=False,
+        return_complex=True,
     )
-    magnitude: np.ndarray = np.abs(spectrum)
+    magnitude: np.ndarray = np.abs(spectrum.numpy())
     return magnitude
 
 

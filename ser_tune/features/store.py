@@ -20,6 +20,7 @@ from typing import NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
+import torch
 from filelock import FileLock
 from threadpoolctl import threadpool_limits
 
@@ -33,7 +34,7 @@ from .perturbation import copy_key, perturbed
 
 __all__ = ["FeatureStore", "Progress", "corpus_features"]
 
-FORMAT = 3
+FORMAT = 4
 """Part of every entry's name; raise it when what is stored for the same settings changes."""
 
 Progress = Callable[[int, int], None]
@@ -165,8 +166,10 @@ def _extract(
 
     total = len(corpus.utterances)
     # Threads, not processes: decoding, Fourier transforms and matrix products release the interpreter lock. One a core,
-    # so that products with threads of their own, which wait for one another, would take up to five times as long
-    pool = ThreadPoolExecutor(max_workers=os.cpu_count())
+    # so that products and transforms with threads of their own, which wait for one another, would take up to five times
+    # as long
+    pool = ThreadPoolExecutor(max_workers=os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,))
+    threads = torch.get_num_threads()
     with threadpool_limits(1, user_api="blas"):
         try:
             for done, features in enumerate(pool.map(one, corpus.utterances), start=1):
@@ -175,6 +178,7 @@ def _extract(
                     progress(done, total)
         finally:
             pool.shutdown(cancel_futures=True)
+            torch.set_num_threads(threads)  # or threads that start later would take over the workers' number
 
 
 def _write(entry: Path, features: Iterable[_Extracted]) -> None:

@@ -10,7 +10,7 @@ from ser_tune.audio import SAMPLE_RATE_HZ
 from ser_tune.config import FeatureSettings
 from ser_tune.errors import AudioError, ConfigError
 from ser_tune.features import FEATURE_SETS, FeatureSet
-from ser_tune.features.base import DYNAMIC_RANGE_DB, relative_db
+from ser_tune.features.base import DYNAMIC_RANGE_DB, magnitudes, relative_db
 
 DB_CHANNELS = {"logspec": [0], "logmelspec": [0], "logmeldeltaspec": [0], "lognrevspec": [0, 1, 2]}
 """Which channels are levels; the others are differences."""
@@ -183,6 +183,23 @@ def test_lognrevspec_is_a_log_spectrogram_with_noise_and_with_a_room() -> None:
 
 def test_relative_levels_are_decibels() -> None:
     np.testing.assert_allclose(relative_db(np.array([2.0, 0.2, 0.02, 0.0])), [0.0, -20.0, -40.0, -80.0], atol=1e-9)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_magnitudes_are_librosas(variant: str) -> None:
+    _, settings = _set("logspec", **VARIANTS[variant])
+    speech = _speech()
+    emphasised = librosa.effects.preemphasis(speech, coef=settings.pre_emphasis) if settings.pre_emphasis else speech
+    spectrum = librosa.stft(
+        emphasised,
+        n_fft=settings.dft_points,
+        hop_length=round(settings.hop_s * SAMPLE_RATE_HZ),
+        win_length=round(settings.window_s * SAMPLE_RATE_HZ),
+        window=settings.window,
+        center=False,
+    )
+    expected = np.abs(spectrum)
+    np.testing.assert_allclose(magnitudes(speech, settings), expected, atol=1e-6 * expected.max())
 
 
 @pytest.mark.parametrize("width", [3, 5, 7, 9])
