@@ -11,12 +11,16 @@ from .parameters import (
     CorpusName,
     Data,
     Features,
+    FirstResult,
     Holdout,
     Json,
     Model,
     Name,
     Refit,
+    RegisteredModel,
+    Results,
     Rule,
+    SecondResult,
     Set,
     Storage,
     StudyFile,
@@ -285,12 +289,27 @@ def confirm(
 
 
 @app.command()
+def combine(
+    members: Results,
+    top: Annotated[int, typer.Option("--top", help="Of a study, so many of its best trials.", min=1)] = 1,
+    as_name: AsName = None,
+    rule: Rule = None,
+    data: Data = None,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Average what trials of unlike configurations say, and register them as one model.
+
+    They share a protocol. Choose them by validation UAR: test speakers are scored for the combination alone.
+    """
+    from .evidence import combine_trials
+
+    combine_trials(members, top=top, as_name=as_name, rule=rule, data=data, tracking_uri=tracking_uri)
+
+
+@app.command()
 def compare(
-    first: Annotated[
-        str,
-        typer.Argument(metavar="A", help="A registered model, a study (or STUDY:TRIAL), a run.", show_default=False),
-    ],
-    second: Annotated[str, typer.Argument(metavar="B", help="What to compare it with.", show_default=False)],
+    first: FirstResult,
+    second: SecondResult,
     side: Annotated[str, typer.Option("--on", help="validation, test or holdout speakers.")] = "validation",
     list_all: Annotated[bool, typer.Option("--all", help="List every utterance that differs.")] = False,
     json: Json = False,
@@ -345,11 +364,8 @@ def models(json: Json = False, tracking_uri: TrackingUri = None) -> None:
 
 @app.command()
 def predict(
-    model: Annotated[
-        str,
-        typer.Argument(metavar="MODEL", help="NAME (its champion), NAME@ALIAS, NAME/VERSION.", show_default=False),
-    ],
-    audio: Annotated[list[Path], typer.Argument(metavar="AUDIO...", help="Sound files.", show_default=False)],
+    model: RegisteredModel,
+    audio: Annotated[list[Path], typer.Argument(metavar="AUDIO", help="Sound files.", show_default=False)],
     segments: Annotated[bool, typer.Option("--segments", help="A row for every segment.")] = False,
     json: Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
@@ -365,10 +381,7 @@ def predict(
 
 
 @app.command()
-def options(
-    model: Model = None,
-    json: Json = False,
-) -> None:
+def options(model: Model = None, json: Json = False) -> None:
     """List every setting: path, type, bounds, default, search range, help."""
     from .settings import list_options
 

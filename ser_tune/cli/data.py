@@ -105,6 +105,8 @@ def predict_files(model: str, audio: Sequence[Path], *, by_segment: bool, form: 
         notes.print("normalisation by speaker (transductive): these files are taken for recordings of one speaker")
     rows: list[dict[str, object]] = []
     for one in predictor.predict(list(audio)):
+        if by_segment and not one.segments:
+            raise ConfigError(f"'{model}' combines trials that cut utterances into unlike segments; drop --segments")
         if not by_segment:
             rows.append({"file": one.source, "emotion": one.label, **one.probabilities})
             continue

@@ -1,4 +1,4 @@
-"""`compare`, `confirm`, `reproduce`, `leaderboard` and `replay`: what results are worth, and beside which others."""
+"""`combine`, `compare`, `confirm`, `reproduce`, `leaderboard`, `replay`: what results are worth, alone and together."""
 
 import csv
 import sys
@@ -12,6 +12,7 @@ from ..registry import markdown_table
 from ..results import (
     PUBLISHED,
     Comparison,
+    combine,
     compare,
     confirm,
     find_run,
@@ -26,10 +27,43 @@ from ..training import EpochReport
 from .console import notes, print_json, print_table, results
 from .running import tell, watching
 
-__all__ = ["compare_results", "confirm_study", "print_leaderboard", "replay_run", "reproduce_published"]
+__all__ = [
+    "combine_trials",
+    "compare_results",
+    "confirm_study",
+    "print_leaderboard",
+    "replay_run",
+    "reproduce_published",
+]
 
 SHOWN_DIFFERENCES = 20
 """Utterances that `compare` lists, unless told to list all."""
+
+
+def combine_trials(
+    references: Sequence[str],
+    *,
+    top: int,
+    as_name: str | None,
+    rule: str | None,
+    data: Path | None,
+    tracking_uri: str | None,
+) -> None:
+    """Register the mean of what several trials say, and print it beside what each says alone."""
+    project = Project.locate(tracking_uri=tracking_uri)
+    client = open_tracking(project)
+    found = combine(client, project, references, top=top, data=data, name=as_name, rule=rule)
+    rows = [
+        [
+            one.info.run_name,
+            one.data.params["model.name"],
+            one.data.params["features.name"],
+            describe_score(one.data.metrics, "validation_uar"),
+        ]
+        for one in found.members
+    ]
+    print_table(["member", "model", "features", "validation UAR"], rows)
+    tell(found.promotion, found.prepared, tracking_uri)
 
 
 def compare_results(
@@ -237,7 +271,7 @@ def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None
             *(one.corpus, one.task, one.protocol.fingerprint, str(one.rank), f"{one.model}, {one.features}"),
             *(describe_score(metrics, name) for name in ("validation_uar", "test_uar", "test_wa")),
             *(str(one.trials), facts["normalisation_scope"], facts["folds"].split(":")[0]),
-            f"study {one.study}, run {one.run.info.run_id}",
+            f"{one.source}, run {one.run.info.run_id}",
         )
         rows.append(dict(zip(BOARD, cells, strict=True)))
     here = {one.corpus for one in entries} | ({corpus} if corpus else set())

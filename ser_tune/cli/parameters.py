@@ -10,12 +10,16 @@ __all__ = [
     "CorpusName",
     "Data",
     "Features",
+    "FirstResult",
     "Holdout",
     "Json",
     "Model",
     "Name",
     "Refit",
+    "RegisteredModel",
+    "Results",
     "Rule",
+    "SecondResult",
     "Set",
     "Storage",
     "StudyFile",
@@ -68,6 +72,13 @@ AsName = Annotated[
     str | None, typer.Option("--as", help="Registered name; default: ser-CORPUS-MODEL.", show_default=False)
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_RESULT = "A registered model, a study (or STUDY:TRIAL), a run"
+FirstResult = Annotated[str, typer.Argument(metavar="A", help=f"{_RESULT}.", show_default=False)]
+SecondResult = Annotated[str, typer.Argument(metavar="B", help="What to compare it with.", show_default=False)]
+Results = Annotated[list[str], typer.Argument(metavar="RESULT", help=f"{_RESULT}; two or more.", show_default=False)]
+RegisteredModel = Annotated[
+    str, typer.Argument(metavar="MODEL", help="NAME (its champion), NAME@ALIAS, NAME/VERSION.", show_default=False)
+]
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.", show_default=False)]
 
 

@@ -113,7 +113,8 @@ def tell(promotion: Promotion, prepared: Prepared, tracking_uri: str | None) -> 
         for side in SIDES
         if f"{side}_uar" in metrics
     ]
-    columns = [f"trial {promotion.trial}", "UAR [95 %]", "WA [95 %]", "UAR over folds", "WA over folds"]
+    what = "combination" if promotion.trial is None else f"trial {promotion.trial}"
+    columns = [what, "UAR [95 %]", "WA [95 %]", "UAR over folds", "WA over folds"]
     print_table(columns, rows)
     facts, folds = prepared.protocol.facts, len(prepared.folds)
     some = "" if folds == prepared.folds_of_protocol else f"the first {folds} of {prepared.folds_of_protocol} folds, "

@@ -1,6 +1,6 @@
 """The model card: what stands in a version's description, as Markdown (M. Mitchell et al., arXiv 1810.03993, 2019)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -27,6 +27,7 @@ def model_card(
     prepared: Prepared,
     metrics: Mapping[str, float],
     predictions: Mapping[str, Predictions],
+    parts: Sequence[tuple[str, str]],
     networks: str,
     verdict: Verdict,
 ) -> str:
@@ -36,15 +37,15 @@ def model_card(
         prepared: Its study.
         metrics: Of its run.
         predictions: Of its run, by side.
+        parts: Its architectures, each with its features.
         networks: What it is made of, in words.
         verdict: Why it has its alias.
     """
-    config, corpus = prepared.definition.config, prepared.corpus
+    corpus = prepared.corpus
     source = CORPORA.get(corpus.name)
-    names = (config.model.name, config.features.name)
     sides = [side for side in SIDES if f"{side}_uar" in metrics]
-    parts = [
-        f"# {names[0]} with {names[1]} on {corpus.name}",
+    sections = [
+        f"# {', '.join(f'{model} with {features}' for model, features in parts)} on {corpus.name}",
         f"Networks: {networks}.",
         "## Verdict",
         f"{verdict.alias}: {verdict.reason}.",
@@ -81,9 +82,15 @@ def model_card(
         "## Limits",
         "\n".join(f"- {limit}" for limit in _limits(prepared, networks)),
         "## Citation",
-        "\n".join(f"- {one}" for one in (ARCHITECTURES.get(names[0]).citation, FEATURE_SETS.get(names[1]).citation)),
+        "\n".join(f"- {one}" for one in dict.fromkeys(_citations(parts))),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(sections) + "\n"
+
+
+def _citations(parts: Sequence[tuple[str, str]]) -> Iterator[str]:
+    for model, features in parts:
+        yield ARCHITECTURES.get(model).citation
+        yield FEATURE_SETS.get(features).citation
 
 
 def _limits(prepared: Prepared, networks: str) -> list[str]:

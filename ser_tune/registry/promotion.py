@@ -1,22 +1,23 @@
-"""Promoting a study's trial to a registered model, as champion or challenger.
+"""Promoting a study's trial, or a combination of trials, to a registered model, as champion or challenger.
 
 A version is compared with the present champion on the validation speakers, and only under the same protocol; test
-speakers have no say. They are scored here, once for each promoted trial.
+speakers have no say. They are scored here, once for each that is promoted.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 import optuna
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.entities.model_registry import ModelVersion
 from optuna.trial import TrialState
 
 from ..config import Project
 from ..errors import RegistryError, UnknownNameError
-from ..prediction import Predictor
+from ..prediction import Committee, Predictor
 from ..study import Prepared, refit, summarise
 from ..tracking import (
     MODEL_TAG,
@@ -33,7 +34,7 @@ from .card import model_card
 from .verdict import RULES, TAGS, Confirmed, Verdict, decide
 from .versions import CHAMPION, aliases_of, registered_name
 
-__all__ = ["Promotion", "promote"]
+__all__ = ["Promotion", "promote", "promote_combination", "refuse_unusable"]
 
 REFIT_TAG = "ser_tune.refit_of"
 """On a version with one network for all speakers: the model of the folds that it stems from."""
@@ -44,7 +45,7 @@ VERSION_METRICS = (*(f"{side}_{number}" for side in SIDES for number in _NUMBERS
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """What became of a trial."""
+    """What became of a trial, or of a combination."""
 
     name: str
     version: str
@@ -52,11 +53,12 @@ class Promotion:
     """`champion` or `challenger`."""
     reason: str
     """Why it has this alias, in words."""
-    trial: int
+    trial: int | None
+    """None for a combination."""
     metrics: Mapping[str, float]
-    """The trial's validation and test metrics."""
+    """Its validation and test metrics."""
     created: bool
-    """False where the trial already had a version."""
+    """False where it already had a version."""
 
 
 def promote(
@@ -89,122 +91,210 @@ def promote(
         UnknownNameError: There is no such rule.
         StorageError: The tracking store fails.
     """
-    rule = rule or prepared.definition.config.study.promotion
-    if rule not in RULES:
-        raise UnknownNameError("promotion rule", rule, RULES)
+    config = prepared.definition.config
+    rule, name = rule or config.study.promotion, name or registered_name(config.corpus.name, config.model.name)
+    refuse_unusable(rule, name)
     with tracking_errors(project.tracking_uri):
-        return _promote(
-            client,
-            project,
-            prepared,
-            study,
-            trial=trial,
+        number = _complete_trial(study, trial)
+        experiment = experiment_of(client, project, prepared.corpus.name)
+        run = find_runs(client, experiment, study.user_attrs["study_id"])[1].get(number)
+        if run is None:
+            raise RegistryError(f"trial {number} of study '{study.study_name}' has no run in {project.tracking_uri}")
+        if MODEL_TAG not in run.data.tags:
+            raise RegistryError(
+                f"the model of trial {number} of study '{study.study_name}' was not kept; run the study with more "
+                "--keep-models"
+            )
+        metrics = score_on_test(client, run, prepared, project)
+
+        def refitted(epochs: int) -> str:
+            return log_predictor(
+                client,
+                _refitted(run, prepared, study, number, epochs, project),
+                experiment_id=experiment,
+                run_id=run.info.run_id,
+                name="refit",
+                tags={TRIAL_TAG: str(number)},
+            )
+
+        networks = str(len(prepared.folds))
+        if (members := run.data.params.get("model.networks", "1")) != "1":
+            networks += f"; each is an ensemble of {members}"
+        candidate = _Candidate(
+            client=client,
+            prepared=prepared,
+            run=run,
+            metrics=metrics,
             name=name,
-            with_refit=with_refit,
-            rule=rule,
-            confirmed=confirmed,
+            study=study.study_name,
+            trial=number,
+            networks=networks,
+            parts=((config.model.name, config.features.name),),
         )
+        return candidate.register(rule, confirmed, refitted if with_refit else None)
 
 
-def _promote(
+def promote_combination(
     client: MlflowClient,
     project: Project,
     prepared: Prepared,
-    study: optuna.Study,
+    run: Run,
+    committee: Committee,
     *,
-    trial: int | None,
-    name: str | None,
-    with_refit: bool,
-    rule: str,
-    confirmed: Confirmed | None,
+    members: Sequence[str],
+    name: str | None = None,
+    rule: str | None = None,
 ) -> Promotion:
+    """Make a combination of trials a version of a registered model.
+
+    Args:
+        client: MLflow.
+        project: Where things are.
+        prepared: The corpus and folds that all members share.
+        run: The combination's; it has validation scores and a model.
+        committee: That model.
+        members: What each member is called, for people.
+        name: What to register it as; None is `ser-<corpus>-<model>`, with `combined` for several architectures.
+        rule: As for `promote`.
+
+    Raises:
+        UnknownNameError: There is no such rule.
+        StorageError: The tracking store fails.
+    """
     config = prepared.definition.config
-    name = name or registered_name(config.corpus.name, config.model.name)
-    if not re.fullmatch(r"\w[\w.-]*", name):
+    parts = tuple(dict.fromkeys((one.recipe.model.name, one.recipe.features.name) for one in committee.members))
+    models = {model for model, _ in parts}
+    name = name or registered_name(config.corpus.name, models.pop() if len(models) == 1 else "combined")
+    rule = rule or config.study.promotion
+    refuse_unusable(rule, name)
+    with tracking_errors(project.tracking_uri):
+        metrics = score_on_test(client, run, prepared, project, predictor=committee)
+        networks = sum(one.recipe.model.networks for one in committee.members)
+        candidate = _Candidate(
+            client=client,
+            prepared=prepared,
+            run=run,
+            metrics=metrics,
+            name=name,
+            study=" + ".join(members),
+            trial=None,
+            networks=f"{len(prepared.folds)}; each is an ensemble of {networks}, of {len(members)} configurations",
+            parts=parts,
+        )
+        return candidate.register(rule, None, None)
+
+
+def refuse_unusable(rule: str | None, name: str | None) -> None:
+    """Refuse what a promotion would refuse, before anything else is done; None is a default.
+
+    Raises:
+        UnknownNameError: There is no such rule.
+        RegistryError: No registered model can have such a name.
+    """
+    if rule is not None and rule not in RULES:
+        raise UnknownNameError("promotion rule", rule, RULES)
+    if name is not None and not re.fullmatch(r"\w[\w.-]*", name):
         raise RegistryError(
             f"'{name}' cannot be a registered model's name; expected a letter or digit, then letters, digits, '_', '-' "
             "and '.'"
         )
-    number = _complete_trial(study, trial)
-    experiment = experiment_of(client, project, prepared.corpus.name)
-    _, runs = find_runs(client, experiment, study.user_attrs["study_id"])
-    run = runs.get(number)
-    if run is None:
-        raise RegistryError(f"trial {number} of study '{study.study_name}' has no run in {project.tracking_uri}")
-    model_id = run.data.tags.get(MODEL_TAG)
-    if model_id is None:
-        raise RegistryError(
-            f"the model of trial {number} of study '{study.study_name}' was not kept; run the study with more "
-            "--keep-models"
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A run that has a model and all its scores, and the name that it is to be registered as."""
+
+    client: MlflowClient
+    prepared: Prepared
+    run: Run
+    metrics: Mapping[str, float]
+    name: str
+    study: str
+    trial: int | None
+    networks: str
+    """What its model is made of, in words."""
+    parts: Sequence[tuple[str, str]]
+    """Architectures, each with its features."""
+
+    def register(self, rule: str, confirmed: Confirmed | None, refitted: Callable[[int], str] | None) -> Promotion:
+        """Make it a version, or a champion of the version that it is already.
+
+        Args:
+            rule: When it becomes champion.
+            confirmed: What fresh seeds came to.
+            refitted: To register another model of the run: trains one network on all speakers for so many epochs, and
+                returns its identifier.
+        """
+        client, name, model_id = self.client, self.name, self.run.data.tags[MODEL_TAG]
+        kind = REFIT_TAG if refitted else MODEL_TAG
+        existing = client.search_model_versions(f"name = '{name}' and tags.`{kind}` = '{model_id}'")
+        if existing:
+            return self._again(existing[0], decide(client, name, self.run, rule, confirmed))
+        networks, origin = self.networks, {}
+        if refitted:
+            origin = {REFIT_TAG: model_id}
+            kept = [value for key, value in self.run.data.metrics.items() if key.endswith("/kept_epoch")]
+            epochs = round(median(kept))
+            model_id = refitted(epochs)
+            but = " but those held out" if self.prepared.definition.config.protocol.holdout else ""
+            _, mark, members = networks.partition("; ")
+            networks = f"1, trained on all speakers{but} for {epochs} epochs{mark}{members}"
+        verdict = decide(client, name, self.run, rule, confirmed)
+        tags = {
+            MODEL_TAG: model_id,
+            **origin,
+            "fingerprint": self.prepared.protocol.fingerprint,
+            "corpus": self.prepared.corpus.name,
+            "study": self.study,
+            **({} if self.trial is None else {"trial": str(self.trial)}),
+            "networks": networks,
+            "emotions": " ".join(self.prepared.corpus.emotions),
+            "normalisation_scope": self.prepared.protocol.facts["normalisation_scope"],
+            **_verdict_tags(verdict),
+            **{key: f"{self.metrics[key]:.4f}" for key in VERSION_METRICS if key in self.metrics},
+        }
+        if not client.search_registered_models(f"name = '{name}'"):
+            client.create_registered_model(name)
+        made = client.create_model_version(
+            name,
+            source=f"models:/{model_id}",
+            run_id=self.run.info.run_id,
+            model_id=model_id,
+            tags=tags,
+            description=self._card(networks, verdict),
         )
-    metrics = score_on_test(client, run, prepared, project)
-    found = {side: read_predictions(client, run.info.run_id, side) for side in SIDES}
-    read = {side: one for side, one in found.items() if one is not None}
-    kind = REFIT_TAG if with_refit else MODEL_TAG
-    if existing := client.search_model_versions(f"name = '{name}' and tags.`{kind}` = '{model_id}'"):
-        version = str(existing[0].version)
-        verdict, aliases = decide(client, name, run, rule, confirmed), _aliases(client, name, version)
+        client.set_registered_model_alias(name, verdict.alias, str(made.version))
+        return self._promotion(str(made.version), verdict.alias, verdict.reason, created=True)
+
+    def _again(self, existing: ModelVersion, verdict: Verdict) -> Promotion:
+        """What becomes of the version that it is already."""
+        version = str(existing.version)
+        aliases = _aliases(self.client, self.name, version)
         if CHAMPION in aliases:
             alias, reason = CHAMPION, "it was registered before"
         elif verdict.alias == CHAMPION:
-            networks = existing[0].tags.get("networks", "")
-            _make_champion(client, name, version, verdict, model_card(prepared, metrics, read, networks, verdict))
+            card = self._card(existing.tags.get("networks", ""), verdict)
+            _make_champion(self.client, self.name, version, verdict, card)
             alias, reason = CHAMPION, verdict.reason
         else:
             alias, reason = " ".join(aliases), f"it was registered before, and {verdict.reason}"
+        return self._promotion(version, alias, reason, created=False)
+
+    def _promotion(self, version: str, alias: str, reason: str, *, created: bool) -> Promotion:
         return Promotion(
-            name=name, version=version, alias=alias, reason=reason, trial=number, metrics=metrics, created=False
+            name=self.name,
+            version=version,
+            alias=alias,
+            reason=reason,
+            trial=self.trial,
+            metrics=self.metrics,
+            created=created,
         )
-    networks, origin = str(len(prepared.folds)), {}
-    if with_refit:
-        origin = {REFIT_TAG: model_id}
-        epochs = round(median(value for key, value in run.data.metrics.items() if key.endswith("/kept_epoch")))
-        model_id = log_predictor(
-            client,
-            _refitted(run, prepared, study, number, epochs, project),
-            experiment_id=experiment,
-            run_id=run.info.run_id,
-            name="refit",
-            tags={TRIAL_TAG: str(number)},
-        )
-        but = " but those held out" if prepared.definition.config.protocol.holdout else ""
-        networks = f"1, trained on all speakers{but} for {epochs} epochs"
-    if (members := run.data.params.get("model.networks", "1")) != "1":
-        networks += f"; each is an ensemble of {members}"
-    verdict = decide(client, name, run, rule, confirmed)
-    tags = {
-        MODEL_TAG: model_id,
-        **origin,
-        "fingerprint": prepared.protocol.fingerprint,
-        "corpus": prepared.corpus.name,
-        "study": study.study_name,
-        "trial": str(number),
-        "networks": networks,
-        "emotions": " ".join(prepared.corpus.emotions),
-        "normalisation_scope": prepared.protocol.facts["normalisation_scope"],
-        **_verdict_tags(verdict),
-        **{key: f"{metrics[key]:.4f}" for key in VERSION_METRICS if key in metrics},
-    }
-    if not client.search_registered_models(f"name = '{name}'"):
-        client.create_registered_model(name)
-    made = client.create_model_version(
-        name,
-        source=f"models:/{model_id}",
-        run_id=run.info.run_id,
-        model_id=model_id,
-        tags=tags,
-        description=model_card(prepared, metrics, read, networks, verdict),
-    )
-    client.set_registered_model_alias(name, verdict.alias, str(made.version))
-    return Promotion(
-        name=name,
-        version=str(made.version),
-        alias=verdict.alias,
-        reason=verdict.reason,
-        trial=number,
-        metrics=metrics,
-        created=True,
-    )
+
+    def _card(self, networks: str, verdict: Verdict) -> str:
+        found = {side: read_predictions(self.client, self.run.info.run_id, side) for side in SIDES}
+        read = {side: one for side, one in found.items() if one is not None}
+        return model_card(self.prepared, self.metrics, read, self.parts, networks, verdict)
 
 
 def _aliases(client: MlflowClient, name: str, version: str) -> list[str]:

@@ -1,6 +1,7 @@
 """What came of studies, read back from MLflow: compared, confirmed, replayed, ranked, set beside the published."""
 
 from .ablate import Ablated, ablate
+from .combine import Combination, combine
 from .compare import Comparison, compare
 from .confirm import Candidate, confirm
 from .leaderboard import Entry, leaderboard
@@ -14,6 +15,7 @@ __all__ = [
     "PUBLISHED",
     "Ablated",
     "Candidate",
+    "Combination",
     "Comparison",
     "Entry",
     "Nested",
@@ -22,6 +24,7 @@ __all__ = [
     "Replay",
     "Reproduction",
     "ablate",
+    "combine",
     "compare",
     "confirm",
     "find_run",

@@ -8,14 +8,14 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ..study import Protocol
-from ..tracking import STUDY_NAME_TAG, TRIAL_TAG, protocol_of, search_runs, tracking_errors
+from ..tracking import MEMBERS_TAG, STUDY_NAME_TAG, TRIAL_TAG, protocol_of, search_runs, tracking_errors
 
 __all__ = ["Entry", "leaderboard"]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The best of the trials that share a protocol, a model and features, by validation UAR."""
+    """The best of the trials, or of the combinations, that share protocol, models and features, by validation UAR."""
 
     protocol: Protocol
     rank: int
@@ -23,7 +23,7 @@ class Entry:
     model: str
     features: str
     trials: int
-    """Complete trials that it is the best of."""
+    """Complete trials, or combinations, that it is the best of."""
     run: Run
 
     @property
@@ -40,9 +40,10 @@ class Entry:
         return f"{styles}{len(facts['emotions'].split())} emotions{merged}"
 
     @property
-    def study(self) -> str:
-        """The study's name."""
-        return str(self.run.data.tags[STUDY_NAME_TAG])
+    def source(self) -> str:
+        """The study, or the trials that are combined, in words."""
+        tags = self.run.data.tags
+        return f"study {tags[STUDY_NAME_TAG]}" if STUDY_NAME_TAG in tags else self.run.data.params["members"]
 
 
 def leaderboard(client: MlflowClient, corpus: str | None = None) -> Sequence[Entry]:
@@ -60,7 +61,9 @@ def leaderboard(client: MlflowClient, corpus: str | None = None) -> Sequence[Ent
     with tracking_errors(client.tracking_uri):
         for run in search_runs(client, "metrics.validation_uar >= 0 and attributes.status = 'FINISHED'"):
             protocol = protocol_of(run)
-            if TRIAL_TAG not in run.data.tags or (corpus and protocol.facts.get("corpus") != corpus):
+            if not {TRIAL_TAG, MEMBERS_TAG} & run.data.tags.keys() or (
+                corpus and protocol.facts.get("corpus") != corpus
+            ):
                 continue
             protocols[protocol.fingerprint] = protocol
             params = run.data.params

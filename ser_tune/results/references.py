@@ -1,16 +1,22 @@
-"""What a person calls a result: a registered model's version, a study, or a run."""
+"""What a person calls a result, a registered model's version, a study, or a run; and what its run says of itself."""
 
 import re
+import tempfile
+from pathlib import Path
 
+import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from ..config import flatten
 from ..errors import RegistryError
 from ..registry import resolve
-from ..tracking import BEST_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG, search_runs
+from ..study import StudyDefinition
+from ..tracking import BEST_TAG, CONFIG_FILE, STUDY_FILE, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG, search_runs
+from ..training import AnyTrial
 
-__all__ = ["find_run"]
+__all__ = ["find_run", "recorded"]
 
 
 def find_run(client: MlflowClient, reference: str) -> Run:
@@ -28,6 +34,26 @@ def find_run(client: MlflowClient, reference: str) -> Run:
     if "validation_uar" not in run.data.metrics or run.info.status != "FINISHED":
         raise RegistryError(f"'{reference}' is run {run.info.run_id}, which has no complete trial's scores")
     return run
+
+
+def recorded(client: MlflowClient, run: Run) -> tuple[StudyDefinition, AnyTrial]:
+    """A trial's study and its concrete configuration.
+
+    Raises:
+        RegistryError: The run does not hold them.
+    """
+    with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
+        try:
+            study, config = (
+                Path(client.download_artifacts(run.info.run_id, name, temporary)).read_text(encoding="utf-8")
+                for name in (STUDY_FILE, CONFIG_FILE)
+            )
+        except (MlflowException, OSError):
+            raise RegistryError(
+                f"run {run.info.run_id} has no {STUDY_FILE} and {CONFIG_FILE}; only trials of ser-tune have them"
+            ) from None
+    definition = StudyDefinition.from_json(study)
+    return definition, definition.trial(flatten(yaml.safe_load(config)))
 
 
 def _run(client: MlflowClient, reference: str) -> Run:

@@ -1,22 +1,19 @@
 """Training a trial again from what MLflow alone holds, and comparing every number."""
 
 import math
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
 
-from ..config import Project, flatten
-from ..errors import RegistryError
-from ..study import FoldOutcome, Objective, Prepared, StudyDefinition, StudyObserver, prepare
-from ..tracking import CONFIG_FILE, PACKAGES, STUDY_FILE, curves, protocol_of, score_metrics
-from ..training import AnyTrial, EpochReport, describe_device
+from ..config import Project
+from ..study import FoldOutcome, Objective, Prepared, StudyObserver, prepare
+from ..tracking import PACKAGES, curves, protocol_of, score_metrics
+from ..training import EpochReport, describe_device
+from .references import recorded
 
 __all__ = ["Replay", "replay"]
 
@@ -63,7 +60,7 @@ def replay(
         RegistryError: The run does not hold what it takes.
         SerTuneError: The corpus cannot be read.
     """
-    definition, config = _recorded(client, run)
+    definition, config = recorded(client, run)
     prepared = prepare(definition.with_data(data), project)
     objective = prepared.objective(project, StudyObserver(), precision=config.training.precision)
     training = config.training.model_copy(update={"device": objective.device.type})
@@ -83,22 +80,6 @@ def replay(
         ],
         circumstances=_circumstances(run, prepared, describe_device(objective.device)),
     )
-
-
-def _recorded(client: MlflowClient, run: Run) -> tuple[StudyDefinition, AnyTrial]:
-    """A run's study and its concrete configuration."""
-    with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
-        try:
-            study, config = (
-                Path(client.download_artifacts(run.info.run_id, name, temporary)).read_text(encoding="utf-8")
-                for name in (STUDY_FILE, CONFIG_FILE)
-            )
-        except (MlflowException, OSError):
-            raise RegistryError(
-                f"run {run.info.run_id} has no {STUDY_FILE} and {CONFIG_FILE}; only trials of ser-tune can be replayed"
-            ) from None
-    definition = StudyDefinition.from_json(study)
-    return definition, definition.trial(flatten(yaml.safe_load(config)))
 
 
 def _recorded_numbers(client: MlflowClient, run: Run) -> dict[str, float]:

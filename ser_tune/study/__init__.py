@@ -1,7 +1,7 @@
 """Studies: what is searched, how a trial is scored, and who is told. Imports Optuna; knows nothing of MLflow."""
 
 from .definition import AnyStudy, StudyDefinition, define_study, options
-from .evaluation import HeldOut, refit, score_holdout_speakers, score_test_speakers
+from .evaluation import HeldOut, refit, score_holdout_speakers, score_test_speakers, score_validation_speakers
 from .leaks import shared_texts
 from .objective import Objective
 from .observer import FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
@@ -36,6 +36,7 @@ __all__ = [
     "run_study",
     "score_holdout_speakers",
     "score_test_speakers",
+    "score_validation_speakers",
     "shared_texts",
     "summarise",
 ]

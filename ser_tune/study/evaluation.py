@@ -1,5 +1,6 @@
-"""The one look at the test speakers: for a promoted trial, with the networks that its folds trained."""
+"""What the networks that the folds trained say of the speakers whom they did not train on."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,16 +9,17 @@ import numpy as np
 import torch
 
 from ..config import Project
+from ..corpora import Corpus
 from ..errors import StudyError
 from ..features import FEATURE_SETS, corpus_features
 from ..metrics import Scores, score, uar
-from ..prediction import Predictor, UtteranceFeatures, aggregate
+from ..prediction import Committee, Predictor, UtteranceFeatures, aggregate
 from ..training import AnyTrial, fit, fold_seed, recipe_of
 from .objective import speaker_numbers
 from .observer import StudyObserver
 from .runner import Prepared
 
-__all__ = ["HeldOut", "refit", "score_holdout_speakers", "score_test_speakers"]
+__all__ = ["HeldOut", "refit", "score_holdout_speakers", "score_test_speakers", "score_validation_speakers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +62,35 @@ def refit(prepared: Prepared, config: AnyTrial, epochs: int, project: Project) -
     return Predictor(recipe_of(whole, prepared.corpus.emotions, aggregation), [fitted.network], [fitted.scaling])
 
 
-def score_test_speakers(prepared: Prepared, predictor: Predictor, cache: Path) -> HeldOut:
-    """Let every fold's network judge the fold's test speakers.
+def score_test_speakers(prepared: Prepared, predictor: Predictor | Committee, cache: Path) -> HeldOut:
+    """Let every fold's network judge the fold's test speakers: the one look at them, for what is promoted.
 
     Args:
         prepared: The study that the networks were trained in.
-        predictor: One network a fold, in the folds' order.
+        predictor: One network a fold, in the folds' order, or members of which each has that.
         cache: The project's cache folder.
 
     Raises:
         StudyError: The predictor has another number of networks than the study has folds.
     """
-    if len(predictor.networks) != len(prepared.folds):
-        raise StudyError(
-            f"the model holds {len(predictor.networks)} networks; the study has {len(prepared.folds)} folds"
-        )
+    return _by_folds(prepared, predictor, cache, [fold.test for fold in prepared.folds])
+
+
+def score_validation_speakers(prepared: Prepared, predictor: Predictor | Committee, cache: Path) -> HeldOut:
+    """Let every fold's network judge the fold's validation speakers; else as `score_test_speakers`."""
+    return _by_folds(prepared, predictor, cache, [fold.validation for fold in prepared.folds])
+
+
+def _by_folds(
+    prepared: Prepared, predictor: Predictor | Committee, cache: Path, numbers: Sequence[np.ndarray]
+) -> HeldOut:
     judge = _Judge(prepared, predictor, cache)
-    numbers = [fold.test for fold in prepared.folds]
-    return judge.held_out(numbers, [judge(fold.number, fold.test) for fold in prepared.folds])
+    if judge.networks != len(prepared.folds):
+        raise StudyError(f"the model holds {judge.networks} networks; the study has {len(prepared.folds)} folds")
+    return judge.held_out(numbers, [judge(number, one) for number, one in enumerate(numbers)])
 
 
-def score_holdout_speakers(prepared: Prepared, predictor: Predictor, cache: Path) -> tuple[HeldOut, float]:
+def score_holdout_speakers(prepared: Prepared, predictor: Predictor | Committee, cache: Path) -> tuple[HeldOut, float]:
     """Let all networks judge the speakers that the study never saw.
 
     Args:
@@ -95,7 +105,7 @@ def score_holdout_speakers(prepared: Prepared, predictor: Predictor, cache: Path
     judge = _Judge(prepared, predictor, cache)
     held_out = prepared.definition.config.protocol.holdout
     numbers = np.flatnonzero([one.speaker in held_out for one in prepared.corpus.utterances])
-    single = [judge(number, numbers) for number in range(len(predictor.networks))]
+    single = [judge(number, numbers) for number in range(judge.networks)]
     mean = np.mean([np.exp(one) for one in single], axis=0)
     together = judge.held_out([numbers], [np.log(np.maximum(mean, np.finfo(np.float32).tiny))])
     return together, float(np.mean([uar(together.truth, one.argmax(axis=1)) for one in single]))
@@ -104,17 +114,26 @@ def score_holdout_speakers(prepared: Prepared, predictor: Predictor, cache: Path
 class _Judge:
     """Networks and the corpus that they judge."""
 
-    def __init__(self, prepared: Prepared, predictor: Predictor, cache: Path) -> None:
-        settings = predictor.recipe.features
-        store = corpus_features(prepared.corpus, FEATURE_SETS.get(settings.name), settings, cache / "features")
-        self._features = UtteranceFeatures.of(store, torch.device("cpu"))
-        self._corpus, self._predictor = prepared.corpus, predictor
+    def __init__(self, prepared: Prepared, predictor: Predictor | Committee, cache: Path) -> None:
+        self._members = predictor.members if isinstance(predictor, Committee) else [predictor]
+        self._features = [_features(prepared.corpus, one, cache) for one in self._members]
+        self._corpus = prepared.corpus
         self._speakers = speaker_numbers(prepared.corpus)
+        self.networks = min(len(one.networks) for one in self._members)
+        """How many there are to judge; each member has as many."""
 
     def __call__(self, network: int, utterances: np.ndarray) -> np.ndarray:
-        """What one network says of some utterances: log probabilities, shape (N, K)."""
-        scores, reader = self._predictor.log_probabilities(network, self._features, utterances, self._speakers)
-        return aggregate(scores, reader.plan.utterance, self._predictor.recipe.aggregation)
+        """What one network says of some utterances, or the members' networks of that number together.
+
+        Returns:
+            Log probabilities, shape (N, K).
+        """
+        said = []
+        for member, features in zip(self._members, self._features, strict=True):
+            scores, reader = member.log_probabilities(network, features, utterances, self._speakers)
+            said.append(aggregate(scores, reader.plan.utterance, member.recipe.aggregation))
+        together: np.ndarray = np.logaddexp.reduce(said) - math.log(len(said))
+        return together
 
     def held_out(self, numbers: Sequence[np.ndarray], judged: Sequence[np.ndarray]) -> HeldOut:
         """Score what was said, fold by fold."""
@@ -133,3 +152,9 @@ class _Judge:
             truth=labels[tested],
             log_probabilities=np.concatenate(judged),
         )
+
+
+def _features(corpus: Corpus, predictor: Predictor, cache: Path) -> UtteranceFeatures:
+    settings = predictor.recipe.features
+    store = corpus_features(corpus, FEATURE_SETS.get(settings.name), settings, cache / "features")
+    return UtteranceFeatures.of(store, torch.device("cpu"))

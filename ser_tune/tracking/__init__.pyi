@@ -1,12 +1,13 @@
 """MLflow's side of a study: the store, the observer that fills it, and self-contained models."""
 
 from .observer import CONFIG_FILE, PACKAGES, STUDY_FILE, TrackingObserver
-from .package import LoadedModel, log_predictor, open_predictor
+from .package import LoadedModel, log_predictor, open_predictor, read_predictor
 from .predictions import Predictions, read_predictions
 from .report import curves, score_metrics
 from .runs import (
     BEST_TAG,
     CONFIRMS_TAG,
+    MEMBERS_TAG,
     MODEL_TAG,
     STUDY_NAME_TAG,
     STUDY_TAG,
@@ -17,12 +18,13 @@ from .runs import (
     search_runs,
 )
 from .store import experiment_of, open_tracking, tracking_errors
-from .testing import SIDES, score_on_holdout, score_on_test
+from .testing import SIDES, score_on_holdout, score_on_test, score_on_validation
 
 __all__ = [
     "BEST_TAG",
     "CONFIG_FILE",
     "CONFIRMS_TAG",
+    "MEMBERS_TAG",
     "MODEL_TAG",
     "PACKAGES",
     "SIDES",
@@ -42,9 +44,11 @@ __all__ = [
     "protocol_of",
     "protocol_tags",
     "read_predictions",
+    "read_predictor",
     "score_metrics",
     "score_on_holdout",
     "score_on_test",
+    "score_on_validation",
     "search_runs",
     "tracking_errors",
 ]

@@ -41,7 +41,7 @@ class SpeechEmotionModel(PythonModel):
                     f"this model needs the package {requirement}, which is not installed here: its {component} is "
                     "defined there"
                 ) from None
-        self.predictor = _own_package(folder / "ser_tune.zip").Predictor.load(folder)
+        self.predictor = _own_package(folder / "ser_tune.zip").load_predictor(folder)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ANN401
         """Recognise the emotion of each row.

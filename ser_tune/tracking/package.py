@@ -14,6 +14,7 @@ from pathlib import Path
 import mlflow
 import numpy as np
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
 from mlflow.types.schema import Array
@@ -21,9 +22,9 @@ from mlflow.types.schema import Array
 from .. import errors
 from ..architectures import ARCHITECTURES
 from ..features import FEATURE_SETS
-from ..prediction import Prediction, Predictor, Recipe
+from ..prediction import Committee, Prediction, Predictor, Recipe
 
-__all__ = ["LoadedModel", "log_predictor", "open_predictor"]
+__all__ = ["LoadedModel", "log_predictor", "open_predictor", "read_predictor"]
 
 REQUIREMENTS = (
     "filelock",
@@ -54,7 +55,13 @@ INPUTS = Schema(
 
 
 def log_predictor(
-    client: MlflowClient, predictor: Predictor, *, experiment_id: str, run_id: str, name: str, tags: dict[str, str]
+    client: MlflowClient,
+    predictor: Predictor | Committee,
+    *,
+    experiment_id: str,
+    run_id: str,
+    name: str,
+    tags: dict[str, str],
 ) -> str:
     """Store a predictor as an MLflow model of a run.
 
@@ -75,7 +82,8 @@ def log_predictor(
         folder.mkdir()
         (folder / "ser_tune.zip").write_bytes(_code())
         predictor.save(folder)
-        plugins = _plugins(predictor.recipe)
+        members = predictor.members if isinstance(predictor, Committee) else [predictor]
+        plugins = {part: package for member in members for part, package in _plugins(member.recipe).items()}
         (folder / "plugins.json").write_text(json.dumps(plugins, indent=2), encoding="utf-8")
         target = Path(temporary) / "model"
         with warnings.catch_warnings():
@@ -119,6 +127,26 @@ def _plugins(recipe: Recipe) -> dict[str, str]:
     used = ((ARCHITECTURES, recipe.model.name), (FEATURE_SETS, recipe.features.name))
     needed = {f"{catalogue.kind} '{name}'": catalogue.requirement(name) for catalogue, name in used}
     return {component: requirement for component, requirement in needed.items() if requirement is not None}
+
+
+def read_predictor(uri: str) -> Predictor:
+    """Read a trial's predictor with the code of this installation, to make another model of it.
+
+    Args:
+        uri: Such as `models:/m-0123…`.
+
+    Raises:
+        RegistryError: Its files are gone, or another version of ser-tune wrote them in another form.
+    """
+    with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
+        try:
+            folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=temporary))
+            return Predictor.load(folder / "artifacts" / "predictor")
+        except (MlflowException, OSError) as error:
+            raise errors.RegistryError(f"the files of {uri} cannot be read: {error}") from None
+        except (KeyError, ValueError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise errors.RegistryError(f"{uri} was made by another version of ser-tune: {reason}") from None
 
 
 def open_predictor(uri: str) -> Predictor:

@@ -10,6 +10,7 @@ from ..study import Protocol
 __all__ = [
     "BEST_TAG",
     "CONFIRMS_TAG",
+    "MEMBERS_TAG",
     "MODEL_TAG",
     "STUDY_NAME_TAG",
     "STUDY_TAG",
@@ -23,6 +24,8 @@ __all__ = [
 STUDY_TAG, STUDY_NAME_TAG = "ser_tune.study_id", "ser_tune.study"
 CONFIRMS_TAG = "ser_tune.confirms"
 """On runs that train configurations of an earlier study again: that study's identifier."""
+MEMBERS_TAG = "ser_tune.members"
+"""On a run that combines others: their identifiers, sorted."""
 TRIAL_TAG, MODEL_TAG, BEST_TAG = "ser_tune.trial", "ser_tune.model_id", "ser_tune.best_trial"
 _FACT = "protocol."
 

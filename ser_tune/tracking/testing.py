@@ -1,4 +1,4 @@
-"""The one look at speakers that chose nothing: a run's test speakers, and those that its study never saw."""
+"""What a run's networks say of speakers that they were not trained on; of those that chose nothing, once."""
 
 import tempfile
 import time
@@ -8,46 +8,64 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Run, RunTag
 
 from ..config import Project
-from ..prediction import Predictor
-from ..study import HeldOut, Prepared, score_holdout_speakers, score_test_speakers
+from ..prediction import Committee, Predictor
+from ..study import HeldOut, Prepared, score_holdout_speakers, score_test_speakers, score_validation_speakers
 from .package import open_predictor
 from .predictions import write_predictions
 from .report import draw_confusion, score_metrics
 from .runs import MODEL_TAG
 
-__all__ = ["SIDES", "score_on_holdout", "score_on_test"]
+__all__ = ["SIDES", "score_on_holdout", "score_on_test", "score_on_validation"]
 
 SIDES = ("validation", "test", "holdout")
 """Who chose the epoch and the trial; who is tested once, fold by fold; who is kept out of the whole search."""
 
 
-def score_on_test(client: MlflowClient, run: Run, prepared: Prepared, project: Project) -> dict[str, float]:
-    """Score a complete trial's networks on the test speakers, and on those held out; once.
+def score_on_validation(
+    client: MlflowClient, run: Run, prepared: Prepared, project: Project, predictor: Committee
+) -> None:
+    """Score a committee on the validation speakers; a trial's own scores were written when it was trained."""
+    _write(client, run, "validation", score_validation_speakers(prepared, predictor, project.cache), prepared)
+
+
+def score_on_test(
+    client: MlflowClient,
+    run: Run,
+    prepared: Prepared,
+    project: Project,
+    *,
+    predictor: Predictor | Committee | None = None,
+) -> dict[str, float]:
+    """Score a run's networks on the test speakers, and on those held out; once.
 
     Args:
         client: MLflow.
-        run: The trial's; its model must have been kept.
+        run: A complete trial's or a combination's; its model must have been kept.
         prepared: The study's corpus and folds.
         project: Where the feature cache is.
+        predictor: The run's model where it is open already.
 
     Returns:
         Every validation, test and holdout metric of the run.
     """
-    predictor = None
     if "test_uar" not in run.data.metrics:
-        predictor = open_predictor(f"models:/{run.data.tags[MODEL_TAG]}")
+        predictor = predictor or open_predictor(f"models:/{run.data.tags[MODEL_TAG]}")
         _write(client, run, "test", score_test_speakers(prepared, predictor, project.cache), prepared)
     return score_on_holdout(client, run, prepared, project, predictor=predictor)
 
 
 def score_on_holdout(
-    client: MlflowClient, run: Run, prepared: Prepared, project: Project, *, predictor: Predictor | None = None
+    client: MlflowClient,
+    run: Run,
+    prepared: Prepared,
+    project: Project,
+    *,
+    predictor: Predictor | Committee | None = None,
 ) -> dict[str, float]:
-    """Score a complete trial's networks, together, on the speakers that the study never saw, if there are any; once.
+    """Score a run's networks, together, on the speakers that the study never saw, if there are any; once.
 
-    Args and returns as `score_on_test`; `predictor` is the run's model where it is open already. `optimism` is the
-    validation UAR, which chose the trial, less `holdout_single_uar`, the mean UAR of the single networks on the
-    held-out speakers, who chose nothing.
+    Args and returns as `score_on_test`. `optimism` is the validation UAR, which chose the trial, less
+    `holdout_single_uar`, the mean UAR of the single networks on the held-out speakers, who chose nothing.
     """
     if prepared.definition.config.protocol.holdout and "holdout_uar" not in run.data.metrics:
         predictor = predictor or open_predictor(f"models:/{run.data.tags[MODEL_TAG]}")

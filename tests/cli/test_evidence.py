@@ -62,6 +62,32 @@ def test_a_comparison_in_json_names_its_runs(call: Call, finished: Any) -> None:
         assert one["a"] != one["b"]
 
 
+def test_a_combination_is_told_beside_its_members_and_predicts(call: Call, finished_copy: Any) -> None:
+    root = finished_copy.root
+    told = call(root, "combine", "first:0", "first:1", "--as", "both")
+    assert (told.code, told.err) == (0, "")
+    lines = told.out.splitlines()
+    assert _cells(lines[0]) == ["member", "model", "features", "validation UAR"]
+    assert [_cells(line)[0] for line in lines[1:3]] == ["trial 0 of first", "trial 1 of first"]
+    assert _cells(lines[3])[0] == "combination"
+    assert [_cells(line)[0] for line in lines[4:6]] == ["validation", "test"]
+    assert "registered: both version 1 as champion (there was no champion before)" in lines
+    audio = finished_copy.csv.parent / "ada_joy_0.wav"
+    (said,) = json.loads(call(root, "predict", "both", audio, "--json").out)
+    assert said["anger"] + said["joy"] == pytest.approx(1)
+    (listed,) = (one for one in json.loads(call(root, "models", "--json").out) if one["name"] == "both")
+    assert (listed["study"], listed["aliases"]) == ("first:0 + first:1", ["champion"])
+    assert "first:0 + first:1" in call(root, "models").out
+    again = call(root, "combine", "first:1", "first:0", "--as", "both")
+    assert "already registered: both version 1 as champion (it was registered before)" in again.out
+
+
+def test_one_trial_alone_cannot_be_combined(call: Call, finished: Any) -> None:
+    told = call(finished.root, "combine", "first:0")
+    assert (told.code, told.out) == (2, "")
+    assert told.err == "error: 'first:0': 1 trial; expected at least two to combine\n"
+
+
 def test_only_some_of_the_utterances_are_listed_unless_all_are_asked_for(
     call: Call, finished: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -252,6 +252,9 @@ def test_a_model_card_has_the_recall_of_every_speaker(opened: Opened, tmp_path: 
             assert cells[column] == f"{sum(recalls) / 2:.3f} (4)"
 
 
+PARTS = (("alex_net", "logmelspec"),)
+
+
 @pytest.mark.parametrize(
     ("settings", "limit"),
     [
@@ -266,7 +269,7 @@ def test_a_model_card_tells_of_what_limits_its_numbers(
     metrics = dict(opened.runs[opened.best].data.metrics)
     for named, tells in ((settings, True), ({}, False)):
         prepared = prepare(tiny(**named), promoting.project)
-        card = model_card(prepared, metrics, {}, "3", Verdict("challenger", "of | a reason"))
+        card = model_card(prepared, metrics, {}, PARTS, "3", Verdict("challenger", "of | a reason"))
         assert (limit in _section(card, "Limits")) == tells
         assert "of | a reason" in card
 
@@ -281,7 +284,7 @@ def test_a_model_card_of_many_speakers_has_their_quartiles(
     many = Predictions(("anger", "joy"), tuple(map(str, range(202))), speakers, truth, predicted)
     metrics = dict(opened.runs[opened.best].data.metrics)
     verdict = Verdict("champion", "there was no champion before")
-    card = model_card(prepare(tiny(), promoting.project), metrics, {"test": many}, "3", verdict)
+    card = model_card(prepare(tiny(), promoting.project), metrics, {"test": many}, PARTS, "3", verdict)
     assert "speaker-000" not in card
     assert _table(_section(card, "UAR by speaker")) == {
         "lowest": ["0.500"],

@@ -44,7 +44,7 @@ def test_the_best_of_a_kind_is_so_by_validation_and_not_by_test(client: MlflowCl
     _plant(client, 0.65, 0.95)
     (entry,) = leaderboard(client)
     assert entry.run.info.run_id == best
-    assert (entry.trials, entry.rank, entry.study) == (3, 1, "one")
+    assert (entry.trials, entry.rank, entry.source) == (3, 1, "study one")
 
 
 def test_kinds_are_ranked_by_validation_and_not_by_test(client: MlflowClient) -> None:
@@ -113,7 +113,7 @@ def test_what_is_no_trial_is_not_ranked(client: MlflowClient) -> None:
 
 def test_a_real_study_is_an_entry(first: Any) -> None:
     (entry,) = leaderboard(first.client)
-    assert (entry.corpus, entry.task, entry.study, entry.trials) == ("manifest", "2 emotions", "first", 3)
+    assert (entry.corpus, entry.task, entry.source, entry.trials) == ("manifest", "2 emotions", "study first", 3)
     assert entry.protocol.fingerprint == first.prepared.protocol.fingerprint
     assert entry.run.info.run_id == first.runs[first.study.best_trial.number].info.run_id
     assert "test_uar" in entry.run.data.metrics

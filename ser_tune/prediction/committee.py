@@ -1,0 +1,78 @@
+"""Predictors of unlike configurations whose probabilities are averaged."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from .predictor import Prediction, Predictor, Recipe, SegmentPrediction
+
+__all__ = ["Committee", "load_predictor"]
+
+
+class Committee:
+    """Predictors, each with a front end of its own, that speak with one voice: the mean of their probabilities."""
+
+    def __init__(self, members: Sequence[Predictor]) -> None:
+        """Put predictors together.
+
+        Args:
+            members: At least one; their labels are the same, and so is whose recordings normalise their features.
+        """
+        self.members = list(members)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The emotions it tells apart."""
+        return self.members[0].labels
+
+    @property
+    def recipe(self) -> Recipe:
+        """The first member's; labels and the normalisation's scope are the same for all."""
+        return self.members[0].recipe
+
+    def save(self, folder: Path) -> None:
+        """Write each member to a folder of its own within an existing one."""
+        for number, member in enumerate(self.members):
+            own = folder / f"member-{number:02d}"
+            own.mkdir()
+            member.save(own)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Committee":
+        """Read what `save` wrote."""
+        return cls([Predictor.load(own) for own in sorted(folder.glob("member-*"))])
+
+    def predict(
+        self, audio: Sequence[str | Path | np.ndarray], *, sample_rate_hz: int | None = None
+    ) -> list[Prediction]:
+        """Recognise the emotion of each utterance; arguments and errors are those of `Predictor.predict`.
+
+        Where the members cut an utterance into other segments than each other, it has none in common.
+        """
+        said = [member.predict(audio, sample_rate_hz=sample_rate_hz) for member in self.members]
+        return [_together(of_one) for of_one in zip(*said, strict=True)]
+
+
+def _together(said: Sequence[Prediction]) -> Prediction:
+    """What the members say of one utterance, averaged."""
+    probabilities = _mean([one.probabilities for one in said])
+    cuts = {tuple((one.start_s, one.end_s) for one in member.segments) for member in said}
+    segments: tuple[SegmentPrediction, ...] = ()
+    if len(cuts) == 1:
+        segments = tuple(
+            replace(same[0], probabilities=_mean([one.probabilities for one in same]))
+            for same in zip(*(member.segments for member in said), strict=True)
+        )
+    label = max(probabilities, key=lambda one: probabilities[one])
+    return replace(said[0], label=label, probabilities=probabilities, segments=segments)
+
+
+def _mean(probabilities: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {label: float(np.mean([one[label] for one in probabilities])) for label in probabilities[0]}
+
+
+def load_predictor(folder: Path) -> Predictor | Committee:
+    """Read what a predictor or a committee saved; nothing is unpickled."""
+    return Predictor.load(folder) if (folder / "recipe.json").exists() else Committee.load(folder)
