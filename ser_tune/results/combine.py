@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from ..config import Project
 from ..errors import RegistryError, StorageError
@@ -22,8 +22,8 @@ from ..tracking import (
     experiment_of,
     find_runs,
     log_predictor,
+    origin_tags,
     protocol_of,
-    protocol_tags,
     read_predictor,
     score_on_validation,
     search_runs,
@@ -141,10 +141,8 @@ def _run(
         run_name=f"combination of {len(members)}",
         tags={
             MEMBERS_TAG: identity,
-            "ser_tune.corpus": prepared.corpus.name,
-            MLFLOW_SOURCE_NAME: "ser-tune",
             MLFLOW_RUN_NOTE: f"The mean of what these trials' networks say, fold by fold: {', '.join(names)}.",
-            **protocol_tags(prepared.protocol),
+            **origin_tags(prepared.corpus, prepared.protocol),
         },
     )
     run_id = opened.info.run_id

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.utils.git_utils import get_git_commit
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 
 from ..config import Project
 from ..study import FoldOutcome, Objective, Prepared, StudyObserver, prepare
@@ -31,7 +33,7 @@ class Replay:
     unequal: Sequence[str]
     """Those that are not the same to the last bit, with both values."""
     circumstances: Sequence[str]
-    """Versions, data and device that are not those of the first time."""
+    """Versions, commit, data and device that are not those of the first time."""
 
     @property
     def identical(self) -> bool:
@@ -112,6 +114,9 @@ def _circumstances(run: Run, prepared: Prepared, device: str) -> list[str]:
     tags: Mapping[str, str] = run.data.tags
     then = {package: tags.get(f"version.{package}", "unknown") for package in PACKAGES}
     found = [f"{package} was {old}, is {version(package)}" for package, old in then.items() if old != version(package)]
+    commit = get_git_commit(str(Path(__file__).parent))
+    if (before := tags.get(MLFLOW_GIT_COMMIT)) != commit:
+        found.append(f"commit was {before or 'unknown'}, is {commit or 'unknown'}")
     if (before := tags.get("ser_tune.device")) != device:
         found.append(f"device was {before}, is {device}")
     if differences := prepared.protocol.differences(protocol_of(run).facts):

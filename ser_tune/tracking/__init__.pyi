@@ -1,6 +1,6 @@
 """MLflow's side of a study: the store, the observer that fills it, and self-contained models."""
 
-from .observer import CONFIG_FILE, PACKAGES, STUDY_FILE, TrackingObserver
+from .observer import CONFIG_FILE, STUDY_FILE, TrackingObserver
 from .package import LoadedModel, log_predictor, open_predictor, read_predictor
 from .predictions import Predictions, read_predictions
 from .report import curves, score_metrics
@@ -9,10 +9,12 @@ from .runs import (
     CONFIRMS_TAG,
     MEMBERS_TAG,
     MODEL_TAG,
+    PACKAGES,
     STUDY_NAME_TAG,
     STUDY_TAG,
     TRIAL_TAG,
     find_runs,
+    origin_tags,
     protocol_of,
     protocol_tags,
     search_runs,
@@ -41,6 +43,7 @@ __all__ = [
     "log_predictor",
     "open_predictor",
     "open_tracking",
+    "origin_tags",
     "protocol_of",
     "protocol_tags",
     "read_predictions",

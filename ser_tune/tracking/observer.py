@@ -5,7 +5,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Concatenate, ParamSpec
 
@@ -13,8 +12,7 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from mlflow.utils.git_utils import get_git_commit
-from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from ..config import Project, Value, flatten
 from ..errors import StorageError
@@ -24,17 +22,16 @@ from ..training import AnyTrial, recipe_of
 from .package import log_predictor
 from .predictions import write_predictions
 from .report import curves, draw_confusion, held_out_of, score_metrics
-from .runs import BEST_TAG, CONFIRMS_TAG, MODEL_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG, find_runs, protocol_tags
+from .runs import BEST_TAG, CONFIRMS_TAG, MODEL_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG, find_runs, origin_tags
 from .store import experiment_of, tracking_errors
 
-__all__ = ["CONFIG_FILE", "PACKAGES", "STUDY_FILE", "TrackingObserver"]
+__all__ = ["CONFIG_FILE", "STUDY_FILE", "TrackingObserver"]
 
 CONFIG_FILE, STUDY_FILE = "config.yaml", "study.json"
 """A trial's concrete configuration, and the study that it belongs to: what it takes to train it again."""
 STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
 METRICS_PER_BATCH, PARAMS_PER_BATCH, DATASET_DIGEST = 1000, 100, 36
 """MLflow's limits."""
-PACKAGES = ("ser-tune", "torch", "torchvision", "librosa", "numpy", "scikit-learn", "optuna", "mlflow")
 HEADROOM = 1.05
 """Disk is estimated with a margin for pictures, tables and the file system's blocks."""
 
@@ -246,19 +243,13 @@ def _tags_of(start: StudyStart) -> dict[str, str]:
     tags = {
         STUDY_TAG: start.study_id,
         STUDY_NAME_TAG: start.definition.name,
-        "ser_tune.corpus": start.corpus.name,
-        "ser_tune.corpus_digest": start.corpus.digest,
         "ser_tune.device": start.device,
-        MLFLOW_SOURCE_NAME: "ser-tune",
-        **protocol_tags(start.protocol),
-        **{f"version.{package}": version(package) for package in PACKAGES},
+        **origin_tags(start.corpus, start.protocol),
     }
     if start.confirms:
         tags[CONFIRMS_TAG] = start.confirms
     if start.notes:
         tags["ser_tune.notes"] = "; ".join(start.notes)
-    if commit := get_git_commit(str(Path(__file__).parent)):
-        tags[MLFLOW_GIT_COMMIT] = commit
     return tags
 
 

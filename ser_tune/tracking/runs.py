@@ -1,10 +1,15 @@
 """Finding runs in MLflow, and the tags that they are found by."""
 
 from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.utils.git_utils import get_git_commit
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME
 
+from ..corpora import Corpus
 from ..study import Protocol
 
 __all__ = [
@@ -12,10 +17,12 @@ __all__ = [
     "CONFIRMS_TAG",
     "MEMBERS_TAG",
     "MODEL_TAG",
+    "PACKAGES",
     "STUDY_NAME_TAG",
     "STUDY_TAG",
     "TRIAL_TAG",
     "find_runs",
+    "origin_tags",
     "protocol_of",
     "protocol_tags",
     "search_runs",
@@ -27,6 +34,7 @@ CONFIRMS_TAG = "ser_tune.confirms"
 MEMBERS_TAG = "ser_tune.members"
 """On a run that combines others: their identifiers, sorted."""
 TRIAL_TAG, MODEL_TAG, BEST_TAG = "ser_tune.trial", "ser_tune.model_id", "ser_tune.best_trial"
+PACKAGES = ("ser-tune", "torch", "torchvision", "librosa", "numpy", "scikit-learn", "optuna", "mlflow")
 _FACT = "protocol."
 
 
@@ -59,6 +67,20 @@ def protocol_tags(protocol: Protocol) -> dict[str, str]:
         "ser_tune.fingerprint": protocol.fingerprint,
         **{f"{_FACT}{name}": value for name, value in protocol.facts.items()},
     }
+
+
+def origin_tags(corpus: Corpus, protocol: Protocol) -> dict[str, str]:
+    """Where a run's scores come from: corpus, protocol, versions of packages, commit."""
+    tags = {
+        MLFLOW_SOURCE_NAME: "ser-tune",
+        "ser_tune.corpus": corpus.name,
+        "ser_tune.corpus_digest": corpus.digest,
+        **protocol_tags(protocol),
+        **{f"version.{package}": version(package) for package in PACKAGES},
+    }
+    if commit := get_git_commit(str(Path(__file__).parent)):
+        tags[MLFLOW_GIT_COMMIT] = commit
+    return tags
 
 
 def protocol_of(run: Run) -> Protocol:

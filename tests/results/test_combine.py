@@ -35,6 +35,10 @@ def test_validation_scores_are_those_of_the_averaged_probabilities(copied: Any) 
     paired = compare(copied.client, found.run.info.run_id, "first:0", "validation").predictions[0]
     assert paired.predicted.tolist() == said.tolist()
     assert {"validation_uar_low", "validation_wa", "test_uar", "test_wa_high"} <= metrics.keys()
+    of_trial, tags = copied.runs[0].data.tags, found.run.data.tags
+    told = [name for name in of_trial if name.startswith(("version.", "protocol.", "ser_tune.corpus"))]
+    assert len(told) > 10
+    assert {name: tags[name] for name in told} == {name: of_trial[name] for name in told}
 
 
 def test_test_speakers_are_scored_for_the_combination_alone(copied: Any) -> None:

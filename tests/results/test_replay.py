@@ -36,6 +36,7 @@ def test_every_planted_difference_is_told(copied: Any) -> None:
     client.log_metric(run_id, "fold_01/seconds", 1e6, step=1)  # a time is no result
     client.log_metric(run_id, "validation_recall/fear", 0.5)
     client.set_tag(run_id, "version.torch", "0.4.1")
+    client.set_tag(run_id, "mlflow.source.git.commit", "0123abc")
     client.set_tag(run_id, "ser_tune.device", "an abacus")
     again = replay(client, client.get_run(run_id), copied.project)
     assert again.unequal == [
@@ -45,6 +46,7 @@ def test_every_planted_difference_is_told(copied: Any) -> None:
     assert not again.identical
     assert [one.partition(", is ")[0] for one in again.circumstances] == [
         "torch was 0.4.1",
+        "commit was 0123abc",
         "device was an abacus",
     ]
 
