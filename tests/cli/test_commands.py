@@ -42,6 +42,7 @@ def test_the_same_command_does_nothing_again(call: Call, finished_copy: Any) -> 
     assert f"already registered: {NAME} version 1 as champion" in told.out
 
 
+@pytest.mark.slow
 def test_a_larger_total_resumes(call: Call, finished_copy: Any) -> None:
     told = call(finished_copy.root, "study", *finished_copy.args[:-4], "--trials", "4", "--pruner", "none")
     assert told.code == 0, told.err
@@ -85,6 +86,7 @@ def test_a_study_without_a_complete_trial_promotes_nothing(
     assert "has no complete trial: nothing to promote" in told.err
 
 
+@pytest.mark.slow
 def test_one_configuration_can_be_trained_without_a_search(
     call: Call, root: Path, study_file: Path, corpus_csv: Path
 ) -> None:
@@ -191,6 +193,7 @@ def test_no_models_are_none(call: Call, root: Path) -> None:
     assert json.loads(call(root, "models", "--json").out) == []
 
 
+@pytest.mark.slow
 def test_a_trial_can_be_promoted_by_hand(call: Call, finished_copy: Any) -> None:
     told = call(finished_copy.root, "promote", "first", "--trial", "2", "--as", "mine")
     assert told.code == 0, told.err

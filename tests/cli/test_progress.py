@@ -30,6 +30,7 @@ def test_a_terminal_shows_bars_and_a_live_line(
     assert "━" in shown
 
 
+@pytest.mark.slow
 def test_where_nobody_watches_a_long_trial_says_where_it_is(
     tiny: Callable[..., Any], project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -128,6 +128,7 @@ def test_a_refit_is_one_network_and_is_made_once(promoting: Promoting) -> None:
     assert load_model(f"{NAME}/2").labels == ("anger", "joy")
 
 
+@pytest.mark.slow
 def test_a_model_that_was_not_kept_cannot_be_promoted(promoting: Promoting) -> None:
     promoting.study("one", 0.9, 0.5, **{"study.keep_models": 1})
     with pytest.raises(RegistryError, match=r"the model of trial 1 of study 'one' was not kept; .*--keep-models"):
@@ -352,6 +353,7 @@ def test_the_ensembles_probabilities_are_the_mean_of_its_networks(opened: Opened
     assert ensemble.predict([path])[0].probabilities["joy"] == pytest.approx(np.mean(alone), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_moved_project_still_opens_its_models(
     finished_copy: Any, tmp_path: Path, corpus_csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,7 @@ def test_a_combination_is_a_version_that_predicts_the_mean(copied: Any, finished
         assert one.probabilities["joy"] == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_the_same_combination_is_made_once_in_whichever_order(copied: Any) -> None:
     first = combine(copied.client, copied.project, ["first:0", "first:1"], name="both")
     again = combine(copied.client, copied.project, ["first:1", "first:0", "first:1"], name="both")
@@ -79,12 +80,14 @@ def test_the_same_combination_is_made_once_in_whichever_order(copied: Any) -> No
     assert find_run(copied.client, "both").info.run_id == first.run.info.run_id
 
 
+@pytest.mark.slow
 def test_a_study_can_give_its_best_trials(copied: Any) -> None:
     found = combine(copied.client, copied.project, ["first"], top=2)
     best = sorted(copied.runs.values(), key=lambda run: -run.data.metrics["validation_uar"])[:2]
     assert [one.info.run_id for one in found.members] == [one.info.run_id for one in best]
 
 
+@pytest.mark.slow
 def test_a_combination_stands_on_the_leaderboard_below_its_members(copied: Any) -> None:
     combine(copied.client, copied.project, ["first:0", "first:1"])
     kinds = {(one.source, one.model, one.trials) for one in leaderboard(copied.client)}
@@ -126,6 +129,7 @@ def test_one_trial_is_no_combination(copied: Any) -> None:
         combine(copied.client, copied.project, ["first:0", run_id])
 
 
+@pytest.mark.slow
 def test_a_combination_is_no_member(copied: Any) -> None:
     combine(copied.client, copied.project, ["first:0", "first:1"], name="both")
     with pytest.raises(RegistryError, match=r"run [0-9a-f]{32} \(combination of 2\) is no trial; combine trials"):
@@ -145,6 +149,7 @@ def test_a_rule_that_is_none_is_refused_before_anything_is_scored(copied: Any) -
     assert not [run for run in copied.client.search_runs([experiment]) if "ser_tune.members" in run.data.tags]
 
 
+@pytest.mark.slow
 def test_what_fails_half_way_is_a_failed_run_and_the_next_call_begins_anew(
     copied: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

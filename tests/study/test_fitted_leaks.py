@@ -69,6 +69,7 @@ def careless(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return _careless
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scope", "kind", "statistics"),
     [

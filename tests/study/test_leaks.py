@@ -131,6 +131,7 @@ def _again(write: Callable[[np.ndarray, Path], Path], speaker: str) -> Edit:
     return edit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_one_sound_in_two_containers_stops_the_study(
     study: Study, refusal: Callable[[Prepared], str], container: str

@@ -91,6 +91,7 @@ def test_a_rerun_that_is_interrupted_loses_no_configuration(
     assert [config.seed for _, config, _ in recorder.trials] == [1000, 1001, 1002, 1003, 1001]
 
 
+@pytest.mark.slow
 def test_what_fails_is_trained_again_by_the_next_call_on_its_seed(
     rerun: Callable[..., StudySummary], recorder: Any, project: Project
 ) -> None:

@@ -27,6 +27,7 @@ def _trials(project: Project) -> list[optuna.trial.FrozenTrial]:
     return optuna.load_study(study_name="one", storage=storage).get_trials(deepcopy=False)
 
 
+@pytest.mark.slow
 def test_a_study_tells_its_observer_everything_in_order(run: Run, recorder: Any) -> None:
     summary = run(2)
     (start,) = recorder.started
@@ -75,6 +76,7 @@ def test_the_same_seed_leads_to_the_same_scores(run: Run, recorder: Any) -> None
     assert losses[4:] != losses[:2]
 
 
+@pytest.mark.slow
 def test_trials_is_a_total_and_a_larger_one_resumes(run: Run, recorder: Any, project: Project) -> None:
     run(2)
     assert run(2).complete == 2
@@ -119,6 +121,7 @@ def stored(
     return _run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "value", "difference"),
     [
@@ -246,6 +249,7 @@ def test_the_median_rule_prunes_in_a_running_study(run: Run, recorder: Any, monk
     assert recorder.outcomes[2].reason == "median rule: running UAR 0.100 in fold 0, epoch 1"
 
 
+@pytest.mark.slow
 def test_an_interruption_ends_cleanly_and_loses_no_proposal(run: Run, recorder: Any, project: Project) -> None:
     def interrupt(fold: int, epoch: int) -> None:
         if len(recorder.trials) == 2 and fold == 1:
@@ -269,6 +273,7 @@ def test_an_interruption_ends_cleanly_and_loses_no_proposal(run: Run, recorder: 
     assert lost.params == again.params
 
 
+@pytest.mark.slow
 def test_an_error_that_ends_the_study_loses_not_even_the_published_configuration(
     run: Run, recorder: Any, project: Project
 ) -> None:

@@ -66,6 +66,7 @@ def test_two_ranges_whose_ends_do_not_go_together_are_refused(resolve: Resolve, 
         resolve(*lines, model="alex_net")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["alex_net", "fcn_attention", "fcn_gap"])
 def test_with_pretrained_weights_the_width_does_not_vary(resolve: Resolve, model: str) -> None:
     plain, pretrained = (

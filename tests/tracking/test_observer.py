@@ -278,6 +278,7 @@ def test_a_resumed_study_goes_on_in_the_same_parent_run(fresh: Resumed) -> None:
     assert [trials[number].info.status for number in (0, 1)] == ["FINISHED", "FINISHED"]
 
 
+@pytest.mark.slow
 def test_runs_that_a_crash_left_running_are_closed_on_resuming(fresh: Resumed) -> None:
     fresh.run(1)
     parent, trials = fresh.runs()
@@ -288,6 +289,7 @@ def test_runs_that_a_crash_left_running_are_closed_on_resuming(fresh: Resumed) -
     assert (parent.info.status, trials[0].info.status) == ("FINISHED", "FINISHED")
 
 
+@pytest.mark.slow
 def test_an_interrupted_study_is_killed_and_its_trial_failed(fresh: Resumed) -> None:
     class Interrupting(StudyObserver):
         def epoch_finished(self, fold: int, report: Any) -> None:
@@ -365,6 +367,7 @@ def test_the_estimate_is_an_upper_bound_of_what_a_trial_takes(tracked: Tracked) 
     assert networks <= 2 * 3 * definition.largest_network_bytes(2) * 1.05
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_fails_the_trial_with_one_sentence(
     fresh: Resumed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

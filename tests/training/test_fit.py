@@ -148,6 +148,7 @@ EVERYTHING: dict[str, object] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("averaging", ["ema", "swa"])
 def test_all_techniques_together_repeat_and_know_nothing_of_those_held_out(
     config: Config, data: TrainingData, make_data: MakeData, averaging: str
@@ -193,6 +194,7 @@ def _misjudged(data: TrainingData) -> TrainingData:
     return replace(data, labels=labels)
 
 
+@pytest.mark.slow
 def test_selection_last_keeps_the_last_epoch(config: Config, data: TrainingData) -> None:
     wrong = _misjudged(data)
     last = _fit(config(training__selection="last", **PATIENT), wrong)

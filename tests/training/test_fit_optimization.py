@@ -13,6 +13,7 @@ Config = Callable[..., AnyTrial]
 TRAIN, VALIDATION, NOBODY = np.arange(12), np.arange(12, 18), np.arange(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "one_cycle"])
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
 def test_every_schedule_and_optimizer_trains(config: Config, data: TrainingData, schedule: str, optimizer: str) -> None:

@@ -122,6 +122,7 @@ def test_it_ends_where_the_loss_diverges(
     assert len(told) - len(found.losses) == (0 if end == 50.0 else 1)  # what is not finite is not kept
 
 
+@pytest.mark.slow
 def test_only_the_training_speakers_are_read(
     config: Callable[..., AnyTrial],
     data: TrainingData,

@@ -55,6 +55,7 @@ def _config(model: str, **changes: Any) -> AnyTrial:
     return validated(kind, nest(base | flat), lambda path: path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "width"), [("fcn_attention", 0.05), ("fcn_gap", 0.05), ("light_cnn", 0.25)])
 def test_whole_utterances_are_learnt_and_predicted_as_they_were_validated(
     model: str, width: float, data: TrainingData
