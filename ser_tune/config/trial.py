@@ -116,6 +116,19 @@ class NormalisationSettings(Settings):
     scope: Literal["train", "utterance", "speaker"] = "train"
     """Whose frames give the statistics: the training speakers', the utterance's own, or the speaker's own.
     `speaker` uses all of a speaker's recordings and is therefore transductive."""
+    batch_norm: Literal["train", "speaker"] = "train"
+    """Whose segments give batch norm's statistics where a network judges: the training speakers', or mostly the judged
+    speaker's own (AdaBN: Li et al. 2017, arXiv 1603.04779; weighed as by Schneider et al. 2020, arXiv 2006.16971).
+    `speaker` goes with scope speaker, and is as transductive."""
+
+    @model_validator(mode="after")
+    def _transductive_together(self) -> "NormalisationSettings":
+        if self.batch_norm == "speaker" and self.scope != "speaker":
+            raise ValueError(
+                f"normalisation.batch_norm is speaker, but normalisation.scope is {self.scope}; expected scope speaker "
+                "too, or batch_norm train"
+            )
+        return self
 
 
 class AugmentationSettings(Settings):

@@ -16,6 +16,7 @@ from ..audio import SAMPLE_RATE_HZ, read_speech, to_speech
 from ..config import FeatureSettings, ModelSettings, NormalisationSettings, SegmentSettings
 from ..errors import AudioError, ConfigError
 from ..features import FEATURE_SETS, FeatureStore, Scaling
+from .adaptation import batch_norms
 from .segments import SegmentReader, UtteranceFeatures, aggregate, scaling_of_utterances, segment_log_probabilities
 
 __all__ = ["Prediction", "Predictor", "Recipe", "SegmentPrediction"]
@@ -58,7 +59,7 @@ class Recipe:
         """A network of random weights that fits the recipe, or an ensemble of them.
 
         Raises:
-            ConfigError: The architecture takes no such segments.
+            ConfigError: The architecture takes no such segments, or has no batch norm to be the speaker's.
         """
         feature_set = FEATURE_SETS.get(self.features.name)
         shape = InputShape(
@@ -67,6 +68,10 @@ class Recipe:
         build = ARCHITECTURES.get(self.model.name).build
         members = [build(self.model, shape, len(self.labels)) for _ in range(self.model.networks)]
         network = Ensemble(members) if len(members) > 1 else members[0]
+        if self.normalisation.batch_norm == "speaker" and not batch_norms(network):
+            raise ConfigError(
+                f"normalisation.batch_norm is speaker, but {self.model.name} has no batch norm; expected train"
+            )
         return network.to(memory_format=torch.channels_last)
 
     def reader(
@@ -89,6 +94,7 @@ class Recipe:
             overlap=overlap,
             shortest_frames=self._shortest_frames(),
             copies=copies,
+            batch_norm=self.normalisation.batch_norm,
         )
 
     def _shortest_frames(self) -> int:

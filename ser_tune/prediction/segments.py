@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..config import NormalisationSettings, SegmentSettings
 from ..features import FeatureStore, Moments, Scaling, frame_numbers, plan_segments, random_crops
+from .adaptation import adapted
 
 __all__ = ["SegmentReader", "UtteranceFeatures", "aggregate", "scaling_of_utterances", "segment_log_probabilities"]
 
@@ -77,6 +78,7 @@ class SegmentReader:
         overlap: bool,
         shortest_frames: int = 1,
         copies: Sequence[UtteranceFeatures] = (),
+        batch_norm: Literal["train", "speaker"] = "train",
     ) -> None:
         """Plan the segments.
 
@@ -90,11 +92,14 @@ class SegmentReader:
             shortest_frames: Length up to which an utterance is padded where utterances are whole.
             copies: Perturbed copies of all utterances. Those of the same numbers are read after the clean ones, copy by
                 copy, each scaled as its clean utterance is.
+            batch_norm: Whose statistics networks judge the segments by; where `speaker`, speakers are those who share a
+                scaling.
         """
         parts = (features, *copies)
         lengths = np.concatenate([np.diff(part.offsets)[utterances] for part in parts])
         self.plan = plan_segments(lengths, settings, overlap=overlap)
         self.settings = settings
+        self.batch_norm = batch_norm
         self._shortest_frames = shortest_frames
         self._frames = [part.frames for part in parts]
         self._part = np.repeat(np.arange(len(parts)), len(utterances))
@@ -114,6 +119,11 @@ class SegmentReader:
     def __len__(self) -> int:
         """Number of segments."""
         return len(self.plan)
+
+    def of_each_speaker(self) -> list[np.ndarray]:
+        """The numbers of every speaker's segments, where scalings are speakers'."""
+        speakers = self._scaling[self.plan.utterance]
+        return [np.flatnonzero(speakers == one) for one in np.unique(speakers)]
 
     def crop(self, rng: np.random.Generator) -> None:
         """Start every segment somewhere else in its utterance, where settings ask for random crops of training."""
@@ -168,26 +178,34 @@ class SegmentReader:
 
 @torch.inference_mode()
 def segment_log_probabilities(network: nn.Module, reader: SegmentReader) -> np.ndarray:
-    """Run a network over all segments of a reader, in float32 and evaluation mode.
+    """Run a network over all segments of a reader, in float32 and evaluation mode, speaker by speaker where need be.
 
     Returns:
         Log probabilities, shape (S, K), float32.
     """
     network.eval()
-    batches = _batches(reader)
-    logits = torch.cat([network(*reader.gather(batch)) for batch in batches])
+    batches, judged = [], []
+    if reader.batch_norm == "speaker":
+        for own in reader.of_each_speaker():
+            batches += (of_speaker := _batches(reader, own))
+            with adapted(network, (reader.gather(batch) for batch in of_speaker), len(own)):
+                judged += [network(*reader.gather(batch)) for batch in of_speaker]
+    else:
+        batches = _batches(reader, np.arange(len(reader)))
+        judged = [network(*reader.gather(batch)) for batch in batches]
+    logits = torch.cat(judged)
     scores: np.ndarray = torch.log_softmax(logits.float(), dim=1).cpu().numpy()
     result = np.empty_like(scores)
     result[np.concatenate(batches)] = scores
     return result
 
 
-def _batches(reader: SegmentReader) -> list[np.ndarray]:
-    """The segments' numbers, those of about equal length together where utterances are whole: little is padded."""
+def _batches(reader: SegmentReader, which: np.ndarray) -> list[np.ndarray]:
+    """Numbers of segments, those of about equal length together where utterances are whole: little is padded."""
     if reader.settings.frames is not None:
-        return [np.arange(a, min(a + EVALUATION_BATCH, len(reader))) for a in range(0, len(reader), EVALUATION_BATCH)]
+        return np.array_split(which, -(-len(which) // EVALUATION_BATCH))
     batches: list[list[int]] = [[]]
-    for one in np.argsort(reader.plan.length, kind="stable"):
+    for one in which[np.argsort(reader.plan.length[which], kind="stable")]:
         if batches[-1] and (len(batches[-1]) + 1) * reader.plan.length[one] > EVALUATION_FRAMES:
             batches.append([])
         batches[-1].append(one)

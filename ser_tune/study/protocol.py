@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..config import NormalisationSettings
 from ..corpora import Corpus
 from ..errors import ProtocolError
 from ..folds import Fold
@@ -51,8 +52,7 @@ class Protocol:
                 "styles": " ".join(corpus.styles) or "not told apart",
                 "folds": f"{len(folds)}: validation/test {_short(' '.join(sides))}",
                 "holdout": _short(" ".join(sorted(set(config.protocol.holdout)))) or "none",
-                "normalisation_scope": config.normalisation.scope
-                + (" (transductive)" if config.normalisation.scope == "speaker" else ""),
+                "normalisation_scope": _scope(config.normalisation),
                 "aggregation": config.protocol.aggregation,
                 "epoch_selection": config.training.selection,
             }
@@ -83,6 +83,12 @@ class Protocol:
             for name in sorted(set(self.facts) | set(other))
             if self.facts.get(name) != other.get(name)
         )
+
+
+def _scope(settings: NormalisationSettings) -> str:
+    """In words, with batch norm's only where it is not that of the training."""
+    transductive = " (transductive)" if settings.scope == "speaker" else ""
+    return f"{settings.scope}{transductive}{', batch norm too' if settings.batch_norm == 'speaker' else ''}"
 
 
 def _short(text: str) -> str:
