@@ -11,7 +11,15 @@ from ser_tune.config import PerturbationSettings, Project
 from ser_tune.errors import CorpusError, StudyError
 from ser_tune.metrics import score
 from ser_tune.prediction import Predictor
-from ser_tune.study import evaluation, prepare, refit, run_study, score_holdout_speakers, score_test_speakers
+from ser_tune.study import (
+    evaluation,
+    prepare,
+    refit,
+    run_study,
+    score_holdout_speakers,
+    score_test_speakers,
+    score_validation_speakers,
+)
 from ser_tune.training import recipe_of
 
 
@@ -48,6 +56,22 @@ def test_every_utterance_is_tested_once_by_the_network_that_never_saw_its_speake
     folds = [held_out.fold == one.number for one in prepared.folds]
     sides = [(held_out.truth[one], predicted[one], speakers[one]) for one in folds]
     assert held_out.scores == score(sides)
+
+
+@pytest.mark.parametrize("batch_norm", ["train", "speaker"])
+def test_validation_speakers_are_judged_as_they_were_in_training(
+    tiny: Callable[..., Any], project: Project, recorder: Any, batch_norm: str
+) -> None:
+    settings = {"model.name": "light_cnn", "normalisation.scope": "speaker", "normalisation.batch_norm": batch_norm}
+    prepared = prepare(tiny(**{"study.trials": 1, "training.epochs": 1, **settings}), project)
+    run_study(prepared, project, recorder)
+    (outcome,) = recorder.outcomes
+    recipe = recipe_of(outcome.config, prepared.corpus.emotions, prepared.definition.config.protocol.aggregation)
+    fitted = [one.fitted for one in outcome.folds]
+    predictor = Predictor(recipe, [one.network for one in fitted], [one.scaling for one in fitted])
+    found = score_validation_speakers(prepared, predictor, project.cache)
+    assert found.scores == outcome.scores
+    np.testing.assert_allclose(found.log_probabilities, np.concatenate([one.validation for one in fitted]), atol=1e-5)
 
 
 def test_networks_of_another_number_of_folds_are_refused(trained: tuple[Any, Predictor, Any], project: Project) -> None:

@@ -148,6 +148,10 @@ def test_folds_in_another_order_have_the_same_fingerprint(tiny: Callable[..., An
         ({"protocol.holdout": ("ada",)}, "folds is '3: .*; holdout is 'ada', not 'none'$"),
         ({"protocol.aggregation": "mean_probability"}, "aggregation is 'mean_probability', not 'mean_log_softmax'$"),
         ({"normalisation.scope": "speaker"}, r"normalisation_scope is 'speaker \(transductive\)', not 'train'$"),
+        (
+            {"normalisation.scope": "speaker", "normalisation.batch_norm": "speaker"},
+            r"normalisation_scope is 'speaker \(transductive\), batch norm too', not 'train'$",
+        ),
         ({"normalisation.scope": "utterance"}, "normalisation_scope is 'utterance', not 'train'$"),
         ({"training.selection": "best_validation_uar"}, "epoch_selection is 'best_validation_uar', not 'last'$"),
         (
@@ -182,6 +186,7 @@ def test_all_protocols_of_different_settings_differ_from_each_other(of: Of, tabl
         *({"protocol.emotions": tuple(set(EMOTIONS) - {one})} for one in EMOTIONS),
         *({"protocol.merge": (f"fear={one}",)} for one in ("anger", "joy", "worry")),
         *({"normalisation.scope": one} for one in ("utterance", "speaker")),
+        {"normalisation.scope": "speaker", "normalisation.batch_norm": "speaker"},
         {"protocol.aggregation": "mean_probability"},
         {"training.selection": "best_validation_uar"},
     ]
