@@ -107,8 +107,10 @@ def _limits(prepared: Prepared, networks: str) -> list[str]:
             "All scores here are those of the folds' networks of the same configuration; this one network was not "
             "scored on anybody."
         )
-    if prepared.definition.config.normalisation.scope == "speaker":
-        limits.append("Transductive: features are normalised with all recordings of each speaker.")
+    normalisation = prepared.definition.config.normalisation
+    if normalisation.scope == "speaker":
+        too = ", and batch norm takes its statistics from them too" if normalisation.batch_norm == "speaker" else ""
+        limits.append(f"Transductive: features are normalised with all recordings of each speaker{too}.")
     if texts := shared_texts(corpus):
         limits.append(f"{texts[0].upper()}{texts[1:]}.")
     if len(prepared.folds) < prepared.folds_of_protocol:

@@ -260,9 +260,13 @@ PARTS = (("alex_net", "logmelspec"),)
     ("settings", "limit"),
     [
         ({"normalisation.scope": "speaker"}, "- Transductive: features are normalised with all recordings of each"),
+        (
+            {"normalisation.scope": "speaker", "normalisation.batch_norm": "speaker"},
+            "- Transductive: features are normalised with all recordings of each speaker, and batch norm takes",
+        ),
         ({"protocol.fold_limit": 1}, "- Only 1 of 3 folds were trained."),
     ],
-    ids=["transductive", "folds"],
+    ids=["transductive", "batch norm", "folds"],
 )
 def test_a_model_card_tells_of_what_limits_its_numbers(
     opened: Opened, promoting: Promoting, tiny: Callable[..., Any], settings: dict[str, object], limit: str
