@@ -1,4 +1,4 @@
-"""Arguments and options that several commands take, each declared once, and the settings that they fix."""
+"""Arguments and options of the commands, each declared once, and the settings that they fix."""
 
 from pathlib import Path
 from typing import Annotated

@@ -138,6 +138,7 @@ def _by_lower_bound(
     return Verdict(CHALLENGER, f"{mine}, not above the {bound:.4f} of the champion, {before}", tags)
 
 
-def _searched_by(run: Run) -> str:
-    """The study that found a run's configuration."""
-    return str(run.data.tags.get(CONFIRMS_TAG, run.data.tags[STUDY_TAG]))
+def _searched_by(run: Run) -> str | None:
+    """The study that found a run's configuration; None where it combines several."""
+    tags = run.data.tags
+    return tags.get(CONFIRMS_TAG) or tags.get(STUDY_TAG)

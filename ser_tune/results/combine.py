@@ -29,7 +29,7 @@ from ..tracking import (
     search_runs,
     tracking_errors,
 )
-from .references import find_run, recorded
+from .references import find_run, is_complete, recorded
 
 __all__ = ["Combination", "combine"]
 
@@ -108,8 +108,9 @@ def _members(client: MlflowClient, references: Sequence[str], top: int) -> list[
         best = [run]
         if top > 1 and run.data.tags.get(STUDY_NAME_TAG) == reference:
             _, trials = find_runs(client, run.info.experiment_id, run.data.tags[STUDY_TAG])
-            able = [one for one in trials.values() if "validation_uar" in one.data.metrics]
-            best = sorted(able, key=lambda one: -one.data.metrics["validation_uar"])[:top]
+            best = sorted(filter(is_complete, trials.values()), key=lambda one: -one.data.metrics["validation_uar"])[
+                :top
+            ]
         found |= {one.info.run_id: one for one in best}
     for one in found.values():
         if TRIAL_TAG not in one.data.tags:

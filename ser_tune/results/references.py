@@ -16,7 +16,7 @@ from ..study import StudyDefinition
 from ..tracking import BEST_TAG, CONFIG_FILE, STUDY_FILE, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG, search_runs
 from ..training import AnyTrial
 
-__all__ = ["find_run", "recorded"]
+__all__ = ["find_run", "is_complete", "recorded"]
 
 
 def find_run(client: MlflowClient, reference: str) -> Run:
@@ -31,9 +31,14 @@ def find_run(client: MlflowClient, reference: str) -> Run:
         RegistryError: There is no such result, or its trial did not complete.
     """
     run = _run(client, reference)
-    if "validation_uar" not in run.data.metrics or run.info.status != "FINISHED":
+    if not is_complete(run):
         raise RegistryError(f"'{reference}' is run {run.info.run_id}, which has no complete trial's scores")
     return run
+
+
+def is_complete(run: Run) -> bool:
+    """Whether a run has all its scores, and was stored to its end."""
+    return "validation_uar" in run.data.metrics and run.info.status == "FINISHED"
 
 
 def recorded(client: MlflowClient, run: Run) -> tuple[StudyDefinition, AnyTrial]:

@@ -85,8 +85,9 @@ def _by_folds(
     prepared: Prepared, predictor: Predictor | Committee, cache: Path, numbers: Sequence[np.ndarray]
 ) -> HeldOut:
     judge = _Judge(prepared, predictor, cache)
-    if judge.networks != len(prepared.folds):
-        raise StudyError(f"the model holds {judge.networks} networks; the study has {len(prepared.folds)} folds")
+    for count in judge.networks:
+        if count != len(prepared.folds):
+            raise StudyError(f"the model holds {count} networks; the study has {len(prepared.folds)} folds")
     return judge.held_out(numbers, [judge(number, one) for number, one in enumerate(numbers)])
 
 
@@ -105,7 +106,7 @@ def score_holdout_speakers(prepared: Prepared, predictor: Predictor | Committee,
     judge = _Judge(prepared, predictor, cache)
     held_out = prepared.definition.config.protocol.holdout
     numbers = np.flatnonzero([one.speaker in held_out for one in prepared.corpus.utterances])
-    single = [judge(number, numbers) for number in range(judge.networks)]
+    single = [judge(number, numbers) for number in range(min(judge.networks))]
     mean = np.mean([np.exp(one) for one in single], axis=0)
     together = judge.held_out([numbers], [np.log(np.maximum(mean, np.finfo(np.float32).tiny))])
     return together, float(np.mean([uar(together.truth, one.argmax(axis=1)) for one in single]))
@@ -119,8 +120,8 @@ class _Judge:
         self._features = [_features(prepared.corpus, one, cache) for one in self._members]
         self._corpus = prepared.corpus
         self._speakers = speaker_numbers(prepared.corpus)
-        self.networks = min(len(one.networks) for one in self._members)
-        """How many there are to judge; each member has as many."""
+        self.networks = [len(one.networks) for one in self._members]
+        """How many each member has to judge."""
 
     def __call__(self, network: int, utterances: np.ndarray) -> np.ndarray:
         """What one network says of some utterances, or the members' networks of that number together.

@@ -82,6 +82,19 @@ def test_a_combination_is_told_beside_its_members_and_predicts(call: Call, finis
     assert "already registered: both version 1 as champion (it was registered before)" in again.out
 
 
+def test_a_combination_of_unlike_segments_has_none_to_print(
+    call: Call, finished: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ser_tune.prediction import Prediction
+    from ser_tune.tracking import LoadedModel
+
+    said = [Prediction(source="a.wav", label="joy", probabilities={"joy": 1.0}, segments=())]
+    monkeypatch.setattr(LoadedModel, "predict", lambda *_, **__: said)
+    told = call(finished.root, "predict", NAME, "a.wav", "--segments")
+    assert (told.code, told.out) == (2, "")
+    assert told.err == f"error: '{NAME}' combines trials that cut utterances into unlike segments; drop --segments\n"
+
+
 def test_one_trial_alone_cannot_be_combined(call: Call, finished: Any) -> None:
     told = call(finished.root, "combine", "first:0")
     assert (told.code, told.out) == (2, "")

@@ -9,7 +9,7 @@ import pytest
 from ser_tune.metrics import PERMUTATION_TEST, compare_paired
 from ser_tune.registry import Confirmed
 from ser_tune.registry.verdict import Verdict, decide
-from ser_tune.tracking import CONFIRMS_TAG
+from ser_tune.tracking import CONFIRMS_TAG, STUDY_TAG
 
 SPEAKERS = 6
 """The fewest with which the permutation test can fall below 0.05: 2 / 2**6 is 0.031."""
@@ -134,6 +134,19 @@ def test_without_predictions_there_is_no_test_to_be_confident_by(
 
 
 CONFIRMED = Confirmed(mean=0.7, low=0.6, high=0.8, seeds=5)
+
+
+@pytest.mark.parametrize(("low", "alias"), [(0.99, "champion"), (0.4, "challenger")])
+def test_a_confirmed_configuration_is_compared_with_a_combination_by_bounds(
+    planting: Any, decided: Callable[..., Verdict], low: float, alias: str
+) -> None:
+    combination = planting.run(GOOD)
+    planting.client.delete_tag(combination.info.run_id, STUDY_TAG)
+    planting.client.log_metric(combination.info.run_id, "validation_uar_low", 0.9)
+    planting.champion(combination)
+    verdict = decided(GOOD, confirmed=Confirmed(1.0, low, 1.0, 5))
+    assert verdict.alias == alias
+    assert "the 0.9000 of" in verdict.reason
 
 
 def test_a_confirmed_configuration_replaces_what_its_own_search_found(

@@ -27,6 +27,12 @@ def _averaged(tables: list[list[dict[str, str]]]) -> tuple[np.ndarray, np.ndarra
     return truth, np.mean(probabilities, axis=0).argmax(axis=1)
 
 
+def _parent(opened: Any) -> str:
+    parent, _ = find_runs(opened.client, opened.runs[0].info.experiment_id, opened.study.user_attrs["study_id"])
+    assert parent is not None
+    return str(parent.info.run_id)
+
+
 def test_validation_scores_are_those_of_the_averaged_probabilities(copied: Any) -> None:
     found = combine(copied.client, copied.project, ["first:0", "first:1"])
     truth, said = _averaged([copied.predictions(number) for number in (0, 1)])
@@ -85,6 +91,16 @@ def test_a_study_can_give_its_best_trials(copied: Any) -> None:
     found = combine(copied.client, copied.project, ["first"], top=2)
     best = sorted(copied.runs.values(), key=lambda run: -run.data.metrics["validation_uar"])[:2]
     assert [one.info.run_id for one in found.members] == [one.info.run_id for one in best]
+
+
+def test_a_trial_whose_storing_failed_is_not_among_the_best(copied: Any) -> None:
+    best = max(copied.runs.values(), key=lambda run: run.data.metrics["validation_uar"])
+    copied.client.set_terminated(best.info.run_id, "FAILED")
+    others = [one for one in copied.runs.values() if one.info.run_id != best.info.run_id]
+    # The study's name stands for its best trial, so call the study by one that is whole
+    copied.client.set_tag(_parent(copied), "ser_tune.best_trial", others[0].data.tags["ser_tune.trial"])
+    found = combine(copied.client, copied.project, ["first"], top=3)
+    assert {one.info.run_id for one in found.members} == {one.info.run_id for one in others}
 
 
 @pytest.mark.slow
