@@ -45,13 +45,10 @@ class Acrnn3d(nn.Module):
         for number in range(6):
             after = scaled(128, settings.width) if number == 0 else maps
             # (frequency, time): the paper writes its kernels and poolings time first
-            blocks += [
-                nn.Conv2d(before, after, (3, 5), padding="same", bias=False),
-                nn.BatchNorm2d(after),
-                nn.LeakyReLU(inplace=True),
-            ]
-            if number == 0:
+            blocks += [nn.Conv2d(before, after, (3, 5), padding="same", bias=False), nn.BatchNorm2d(after)]
+            if number == 0:  # pooled before it is rectified: the largest is the same, and an eighth is left
                 blocks.append(nn.MaxPool2d((4, 2)))
+            blocks.append(nn.LeakyReLU(inplace=True))
             before = after
         self.convolutions = nn.Sequential(*blocks)
         self.linear = nn.Linear(maps * (shape.bands // 4), linear, bias=False)

@@ -72,12 +72,17 @@ def magnitudes(speech: np.ndarray, settings: FeatureSettings) -> np.ndarray:
         settings.dft_points,
         hop_length=round(settings.hop_s * SAMPLE_RATE_HZ),
         win_length=window,
-        window=torch.from_numpy(librosa.filters.get_window(settings.window, window)).float(),
+        window=_window(settings.window, window),
         center=False,
         return_complex=True,
     )
     magnitude: np.ndarray = np.abs(spectrum.numpy())
     return magnitude
+
+
+@lru_cache(maxsize=8)
+def _window(name: str, length: int) -> torch.Tensor:
+    return torch.from_numpy(librosa.filters.get_window(name, length)).float()
 
 
 def relative_db(magnitude: np.ndarray) -> np.ndarray:
@@ -105,13 +110,15 @@ def log_mel(speech: np.ndarray, settings: FeatureSettings, n_mels: int) -> np.nd
         AudioError: The speech is shorter than one transform.
         ConfigError: There are so many bands that some hold no bin of the transform.
     """
-    power = _mel_bands(n_mels, settings.dft_points) @ np.square(magnitudes(speech, settings))
-    level: np.ndarray = librosa.power_to_db(power, ref=np.max, amin=_SMALLEST**2, top_db=DYNAMIC_RANGE_DB)
+    power = torch.from_numpy(np.square(magnitudes(speech, settings)))
+    # Not numpy's product: after it OpenBLAS's threads spin for a while, and a network's convolutions take longer
+    bands = (_mel_bands(n_mels, settings.dft_points) @ power).numpy()
+    level: np.ndarray = librosa.power_to_db(bands, ref=np.max, amin=_SMALLEST**2, top_db=DYNAMIC_RANGE_DB)
     return level
 
 
 @lru_cache(maxsize=8)
-def _mel_bands(n_mels: int, dft_points: int) -> np.ndarray:
+def _mel_bands(n_mels: int, dft_points: int) -> torch.Tensor:
     """Weights of the bins in every band, shape (n_mels, 1 + dft_points // 2); the same for all utterances."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Empty filters detected", category=UserWarning)  # an error, below
@@ -121,4 +128,4 @@ def _mel_bands(n_mels: int, dft_points: int) -> np.ndarray:
             f"features.n_mels is {n_mels}, and {empty} of them hold no bin of features.dft_points, {dft_points}; "
             "expected fewer bands, or more points"
         )
-    return bands
+    return torch.from_numpy(bands)

@@ -164,14 +164,14 @@ class SegmentReader:
             floor = self._floor[self._sent(utterance)][:, None]
             segments = torch.where(mask, segments, floor)
         scaling = self._sent(self._scaling[utterance])
-        segments = (segments - self._shift[scaling][:, None]) * self._factor[scaling][:, None]
+        segments.sub_(self._shift[scaling][:, None]).mul_(self._factor[scaling][:, None])
         if self._floor is None and not real.all():
-            segments = segments * mask
+            segments *= mask
         inputs: tuple[Tensor, ...] = ()
         if self.settings.frames is None:
             lengths = np.maximum(self.plan.length[which], self._shortest_frames)
             inside = np.arange(number.shape[1]) < lengths[:, None]
-            segments = segments * self._sent(inside)[:, :, None, None]
+            segments *= self._sent(inside)[:, :, None, None]
             inputs = (self._sent(lengths),)
         return segments.permute(0, 2, 3, 1).contiguous(memory_format=torch.channels_last), *inputs
 

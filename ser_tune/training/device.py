@@ -1,10 +1,8 @@
 """Where to train, and in which arithmetic."""
 
-import ctypes
 import hashlib
 import json
 import os
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,31 +13,12 @@ from torch import nn
 
 from ..errors import ConfigError
 
-__all__ = ["describe_device", "keep_freed_memory", "pick_device", "pick_precision"]
+__all__ = ["describe_device", "pick_device", "pick_precision"]
 
 WORTHWHILE = 1.15
 """bfloat16 must be this much faster than float32 to be chosen: a measurement can err by a tenth."""
 LONG_STEP_S = 2.0
 """A step this long need not be repeated to be measured well."""
-
-
-TRIM_THRESHOLD, MMAP_MAX = -1, -4
-"""What glibc's malloc.h calls M_TRIM_THRESHOLD and M_MMAP_MAX."""
-LARGEST_KEPT = 32 * 2**20
-"""Bytes up to which glibc learns to keep a block."""
-
-
-def keep_freed_memory(network: nn.Module) -> None:
-    """Have glibc keep what a step frees for the next one, where a network's gradients are too large for it to do so.
-
-    Of the full-size `alex_net`, whose gradients take 228 MB, a step then takes 0.65 of the time: they are no longer
-    returned and fetched again page by page. Other C libraries do as they like.
-    """
-    large = any(one.nbytes > LARGEST_KEPT for one in network.parameters())
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if large and mallopt is not None:
-        mallopt(MMAP_MAX, 0)
-        mallopt(TRIM_THRESHOLD, -1)
 
 
 def pick_device(setting: str) -> torch.device:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from ..allocation import keep_freed_memory
 from ..architectures import ARCHITECTURES, members_of
 from ..config import TrainingSettings
 from ..errors import NonFiniteLossError
@@ -23,7 +24,6 @@ from ..prediction import (
 )
 from .augmentation import mixer, specaugment
 from .averaging import WeightAverage
-from .device import keep_freed_memory
 from .epochs import Contest, EpochReport, judged
 from .losses import LOSSES
 from .optimization import build_optimizer, build_schedule
@@ -108,7 +108,7 @@ def fit(
             initialise(member, config.model)
     network.to(device)
     if device.type == "cpu":
-        keep_freed_memory(network)
+        keep_freed_memory()
 
     statistics = fold_statistics(config, data, train)
     scalings = (statistics.scalings, statistics.scaling_number)

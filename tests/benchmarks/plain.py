@@ -1,7 +1,12 @@
-"""The straightforward way: what a tutorial would write, in float32, one utterance after another."""
+"""The straightforward way: what a tutorial would write, in float32, one utterance after another.
 
+It runs in a process of its own, because the product has the C library keep the memory that is freed.
+"""
+
+import multiprocessing
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import librosa
@@ -11,7 +16,11 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-__all__ = ["EXTRACTORS", "PlainSegments", "extract_all", "training_epochs"]
+from ser_tune.architectures import ARCHITECTURES, InputShape
+from ser_tune.architectures.convolutions import UnshuffledConv2d
+from ser_tune.config import ModelSettings
+
+__all__ = ["own_process", "plain_epoch", "seconds_to_extract", "start_plain_training"]
 
 FRAMES = {"n_fft": 800, "hop_length": 160, "win_length": 640, "window": "hamming", "center": False}
 
@@ -40,7 +49,39 @@ class PlainSegments(Dataset[tuple[torch.Tensor, int]]):
         return torch.from_numpy(segment.transpose(1, 2, 0)).float(), int(self.labels[number])
 
 
-def training_epochs(network: nn.Module, segments: PlainSegments, *, batch_size: int, epochs: int) -> Iterator[float]:
+def own_process() -> ProcessPoolExecutor:
+    """Where to submit the plain side's functions."""
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+
+
+_training: Iterator[float] = iter(())
+
+
+def start_plain_training(
+    model: ModelSettings,
+    shape: InputShape,
+    utterances: list[np.ndarray],
+    labels: np.ndarray,
+    *,
+    batch_size: int,
+    epochs: int,
+) -> None:
+    """Build what `plain_epoch` trains: the architecture, of torch's own layers."""
+    global _training
+    network = ARCHITECTURES.get(model.name).build(model, shape, int(labels.max()) + 1)
+    for layer in network.modules():
+        if isinstance(layer, UnshuffledConv2d):
+            layer.__class__ = nn.Conv2d
+    segments = PlainSegments(utterances, labels, shape.frames)
+    _training = _training_epochs(network, segments, batch_size=batch_size, epochs=epochs)
+
+
+def plain_epoch() -> float:
+    """Seconds of one more epoch."""
+    return next(_training)
+
+
+def _training_epochs(network: nn.Module, segments: PlainSegments, *, batch_size: int, epochs: int) -> Iterator[float]:
     """Train an epoch whenever asked for another; say how many seconds it took."""
     loader = DataLoader(segments, batch_size=batch_size, shuffle=True)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=1e-4)
@@ -82,7 +123,7 @@ def _lognrevspec(speech: np.ndarray) -> np.ndarray:
     return np.concatenate([_logspec(one) for one in (speech, noisy, reverberated)])
 
 
-EXTRACTORS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+_EXTRACTORS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "logspec": _logspec,
     "logmelspec": _logmelspec,
     "logmeldeltaspec": _logmeldeltaspec,
@@ -90,8 +131,10 @@ EXTRACTORS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def extract_all(paths: list[Path], extract: Callable[[np.ndarray], np.ndarray], folder: Path) -> None:
-    """Features of every recording, each to a file of its own."""
+def seconds_to_extract(paths: list[Path], name: str, folder: Path) -> float:
+    """Seconds of the features of every recording, each to a file of its own."""
+    started = time.perf_counter()
     for number, path in enumerate(paths):
         speech, _ = librosa.load(path, sr=16_000)
-        np.save(folder / f"{number}.npy", extract(speech).astype(np.float32))
+        np.save(folder / f"{number}.npy", _EXTRACTORS[name](speech).astype(np.float32))
+    return time.perf_counter() - started

@@ -1,16 +1,17 @@
 """Training segments a second, full width, on the CPU: `fit` beside a DataLoader, float32 and the default layout."""
 
-from collections.abc import Iterator
+from concurrent.futures import Executor
+from functools import partial
 
 import numpy as np
 import torch
 
-from ser_tune.architectures import ARCHITECTURES, InputShape
+from ser_tune.architectures import InputShape
 from ser_tune.features import FeatureStore
 from ser_tune.prediction import UtteranceFeatures
 from ser_tune.training import AnyTrial, EpochReport, TrainingData, fit, pick_precision, recipe_of
 
-from .plain import PlainSegments, training_epochs
+from .plain import own_process, plain_epoch, start_plain_training
 from .rows import Options, Row, definition
 
 __all__ = ["measure"]
@@ -50,12 +51,11 @@ def measure(options: Options) -> list[Row]:
 
         for precision in dict.fromkeys((chosen, "float32")):
             training = base.training.model_copy(update={"precision": precision, "device": "cpu"})
-            network = ARCHITECTURES.get(model).build(base.model, InputShape(channels, bands, FRAMES), CLASSES)
-            both = _quickest(
-                base.model_copy(update={"training": training}),
-                data,
-                training_epochs(network, PlainSegments(utterances, labels, FRAMES), batch_size=BATCH, epochs=EPOCHS),
-            )
+            shape = InputShape(channels, bands, FRAMES)
+            with own_process() as plain_side:
+                start = partial(start_plain_training, batch_size=BATCH, epochs=EPOCHS)
+                plain_side.submit(start, base.model, shape, utterances, labels).result()
+                both = _quickest(base.model_copy(update={"training": training}), data, plain_side)
             product, plain = (segments / seconds for seconds in both)
             wanted = goal if precision == chosen == "bfloat16" else FLOAT32_GOAL
             what = f"{model}, {precision}, {channels}×{bands}×{FRAMES}"
@@ -63,13 +63,13 @@ def measure(options: Options) -> list[Row]:
     return rows
 
 
-def _quickest(config: AnyTrial, data: TrainingData, plain_epochs: Iterator[float]) -> tuple[float, float]:
+def _quickest(config: AnyTrial, data: TrainingData, plain_side: Executor) -> tuple[float, float]:
     """Seconds of the quickest epoch, but for the first, of `fit` and of the plain side, which take turns."""
     product, plain = [], []
 
     def on_epoch(report: EpochReport) -> None:
         product.append(report.seconds)
-        plain.append(next(plain_epochs))
+        plain.append(plain_side.submit(plain_epoch).result())
 
     everyone = np.arange(len(data.labels))
     fit(config, data, everyone, np.arange(0), seed=0, aggregation=AGGREGATION, on_epoch=on_epoch)

@@ -1,9 +1,6 @@
 """Where to train, and in which arithmetic."""
 
-import ctypes
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,7 +9,6 @@ from torch import nn
 from ser_tune.errors import ConfigError
 from ser_tune.training import device as device_module
 from ser_tune.training import pick_device, pick_precision
-from ser_tune.training.device import keep_freed_memory
 
 CPU = torch.device("cpu")
 
@@ -100,19 +96,3 @@ def test_one_kind_of_network_and_batch_is_measured_once(tmp_path: Path, monkeypa
 
 def test_a_device_without_bfloat16_computes_in_float32(tmp_path: Path) -> None:
     assert pick_precision("auto", torch.device("mps"), nn.Identity(), (torch.zeros(1),), tmp_path) == "float32"
-
-
-@pytest.mark.parametrize(("width", "called"), [(10, False), (2900, True)])
-def test_only_large_gradients_are_kept_in_memory(width: int, called: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[tuple[int, int]] = []
-    library = SimpleNamespace(mallopt=lambda *both: calls.append(both))
-    monkeypatch.setattr(ctypes, "CDLL", lambda _: library)
-    monkeypatch.setattr(sys, "platform", "linux")
-    keep_freed_memory(nn.Linear(width, width, device="meta"))
-    assert bool(calls) == called
-
-
-def test_a_c_library_without_the_switch_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace())
-    monkeypatch.setattr(sys, "platform", "linux")
-    keep_freed_memory(nn.Linear(2900, 2900, device="meta"))
