@@ -24,7 +24,6 @@ import torch
 from filelock import FileLock
 from threadpoolctl import threadpool_limits
 
-from ..allocation import keep_freed_memory
 from ..audio import read_speech
 from ..config import FeatureSettings, PerturbationSettings
 from ..corpora import Corpus, Utterance
@@ -166,7 +165,6 @@ def _extract(
         return _Extracted(frames, moments, hashlib.sha256(speech.data).hexdigest())
 
     total = len(corpus.utterances)
-    keep_freed_memory()
     # Threads, not processes: decoding, Fourier transforms and matrix products release the interpreter lock. One a core,
     # so that products and transforms with threads of their own, which wait for one another, would take up to five times
     # as long

@@ -1,8 +1,10 @@
 """Where to train, and in which arithmetic."""
 
+import ctypes
 import hashlib
 import json
 import os
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,12 +15,29 @@ from torch import nn
 
 from ..errors import ConfigError
 
-__all__ = ["describe_device", "pick_device", "pick_precision"]
+__all__ = ["describe_device", "keep_freed_memory", "pick_device", "pick_precision"]
 
 WORTHWHILE = 1.15
 """bfloat16 must be this much faster than float32 to be chosen: a measurement can err by a tenth."""
 LONG_STEP_S = 2.0
 """A step this long need not be repeated to be measured well."""
+
+
+TRIM_THRESHOLD, MMAP_MAX = -1, -4
+"""What glibc's malloc.h calls M_TRIM_THRESHOLD and M_MMAP_MAX."""
+
+
+def keep_freed_memory() -> None:
+    """From now on, have glibc keep what this process frees, for it to use again.
+
+    Otherwise every large array of a training step is fetched from the system page by page, and returned when it is
+    freed. On two cores a step of `alex_net`, whose gradients take 228 MB, takes 0.65 of the time, one of `3d_acrnn`
+    0.93. Other C libraries do as they like.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(MMAP_MAX, 0)
+        mallopt(TRIM_THRESHOLD, -1)
 
 
 def pick_device(setting: str) -> torch.device:

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from ..allocation import keep_freed_memory
 from ..architectures import ARCHITECTURES, members_of
 from ..config import TrainingSettings
 from ..errors import NonFiniteLossError
@@ -24,6 +23,7 @@ from ..prediction import (
 )
 from .augmentation import mixer, specaugment
 from .averaging import WeightAverage
+from .device import keep_freed_memory
 from .epochs import Contest, EpochReport, judged
 from .losses import LOSSES
 from .optimization import build_optimizer, build_schedule

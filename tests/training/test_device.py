@@ -1,6 +1,9 @@
 """Where to train, and in which arithmetic."""
 
+import ctypes
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,6 +12,7 @@ from torch import nn
 from ser_tune.errors import ConfigError
 from ser_tune.training import device as device_module
 from ser_tune.training import pick_device, pick_precision
+from ser_tune.training.device import keep_freed_memory
 
 CPU = torch.device("cpu")
 
@@ -96,3 +100,21 @@ def test_one_kind_of_network_and_batch_is_measured_once(tmp_path: Path, monkeypa
 
 def test_a_device_without_bfloat16_computes_in_float32(tmp_path: Path) -> None:
     assert pick_precision("auto", torch.device("mps"), nn.Identity(), (torch.zeros(1),), tmp_path) == "float32"
+
+
+@pytest.mark.parametrize(("platform", "called"), [("linux", [(-4, 0), (-1, -1)]), ("darwin", [])])
+def test_glibc_is_told_to_keep_what_is_freed(
+    platform: str, called: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[int, int]] = []
+    library = SimpleNamespace(mallopt=lambda *both: calls.append(both))
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: library)
+    monkeypatch.setattr(sys, "platform", platform)
+    keep_freed_memory()
+    assert calls == called
+
+
+def test_a_c_library_without_the_switch_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace())
+    monkeypatch.setattr(sys, "platform", "linux")
+    keep_freed_memory()
