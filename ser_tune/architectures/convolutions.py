@@ -41,7 +41,7 @@ def alexnet_convolutions(channels: int, width: float, *, batch_norm: bool) -> nn
     for number, (after, kernel, stride, padding) in enumerate(
         zip(maps, (11, 5, 3, 3, 3), (4, 1, 1, 1, 1), (2, 2, 1, 1, 1), strict=True)
     ):
-        # With batch norm the input is normalised too, so that even the first convolution must say what its input did
+        # With batch norm, a norm of the input learns as well, and asks the first convolution for its input's gradient
         kind = UnshuffledConv2d if batch_norm and stride > 1 else nn.Conv2d
         layers.append(kind(before, after, kernel, stride=stride, padding=padding, bias=not batch_norm))
         if batch_norm:
@@ -56,7 +56,7 @@ def alexnet_convolutions(channels: int, width: float, *, batch_norm: bool) -> nn
 class UnshuffledConv2d(nn.Conv2d):
     """A strided convolution of square kernels, computed as one without a stride over more channels.
 
-    Channel and kernel are cut into the stride's phases, and the kernel padded to a whole number of them (space to
+    Input and kernel are cut into the stride's phases, and the kernel is padded to a whole number of them (space to
     depth). The result is `nn.Conv2d`'s but for the order of sums; on CPUs, whose kernels want channels in dozens, the
     gradient of an input of one channel takes a fifth of the time.
     """
