@@ -46,15 +46,15 @@ def alexnet_convolutions(channels: int, width: float, *, batch_norm: bool) -> nn
         layers.append(kind(before, after, kernel, stride=stride, padding=padding, bias=not batch_norm))
         if batch_norm:
             layers.append(nn.BatchNorm2d(after))
-        if number in (0, 1, 4):  # before the ReLU, where the largest is the same and there is less to rectify
-            layers.append(nn.MaxPool2d(kernel_size=3, stride=2))
         layers.append(nn.ReLU(inplace=True))
+        if number in (0, 1, 4):
+            layers.append(nn.MaxPool2d(kernel_size=3, stride=2))
         before = after
     return nn.Sequential(*layers)
 
 
 class UnshuffledConv2d(nn.Conv2d):
-    """A strided convolution of square kernels, computed as one without a stride over more channels.
+    """A strided convolution (square kernels, no dilation, no groups), computed without its stride on more channels.
 
     Input and kernel are cut into the stride's phases, and the kernel is padded to a whole number of them (space to
     depth). The result is `nn.Conv2d`'s but for the order of sums; on CPUs, whose kernels want channels in dozens, the

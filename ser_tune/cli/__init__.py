@@ -15,7 +15,7 @@ def main() -> None:
     # Threads that spin while they wait made a small network's step five times slower beside another program; threads
     # that sleep at once made it twice as slow on an idle machine. OpenMP reads this when torch is imported.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    # Of what imports make, hardly anything is garbage, and looking for it so often took a seventh of MLflow's start
+    # Of what imports make, hardly anything is garbage, and looking for it so often took a tenth of MLflow's start
     gc.set_threshold(10_000, 10, 10)
     from ..errors import SerTuneError
     from .app import app

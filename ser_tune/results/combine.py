@@ -108,9 +108,8 @@ def _members(client: MlflowClient, references: Sequence[str], top: int) -> list[
         best = [run]
         if top > 1 and run.data.tags.get(STUDY_NAME_TAG) == reference:
             _, trials = find_runs(client, run.info.experiment_id, run.data.tags[STUDY_TAG])
-            best = sorted(filter(is_complete, trials.values()), key=lambda one: -one.data.metrics["validation_uar"])[
-                :top
-            ]
+            able = filter(is_complete, trials.values())
+            best = sorted(able, key=lambda one: -one.data.metrics["validation_uar"])[:top]
         found |= {one.info.run_id: one for one in best}
     for one in found.values():
         if TRIAL_TAG not in one.data.tags:

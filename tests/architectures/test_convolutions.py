@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ser_tune.architectures.convolutions import UnshuffledConv2d, alexnet_convolutions
+from ser_tune.architectures import InputShape
+from ser_tune.architectures.acrnn_3d import Acrnn3d, Acrnn3dSettings
+from ser_tune.architectures.convolutions import UnshuffledConv2d
 
 
 @settings(max_examples=40, deadline=None)
@@ -33,14 +35,13 @@ def test_a_strided_convolution_is_the_same_without_its_stride(
         torch.testing.assert_close(found[name], tensor, msg=lambda text, name=name: f"{name}: {text}")
 
 
-def test_pooling_before_the_relu_changes_nothing() -> None:
+def test_3d_acrnn_pools_before_it_rectifies_which_changes_nothing() -> None:
     torch.manual_seed(0)
-    ours = alexnet_convolutions(2, 0.05, batch_norm=True).double()
+    ours = Acrnn3d(Acrnn3dSettings(width=0.02), InputShape(3, 20, 30), 4).double().convolutions
     published = list(copy.deepcopy(ours))
-    for number in reversed(range(len(published) - 1)):
-        if isinstance(published[number], nn.MaxPool2d):
-            published[number : number + 2] = reversed(published[number : number + 2])
-    maps = torch.randn(3, 2, 70, 100, dtype=torch.float64)
+    assert [type(one) for one in published[2:4]] == [nn.MaxPool2d, nn.LeakyReLU]
+    published[2:4] = reversed(published[2:4])
+    maps = torch.randn(3, 3, 20, 30, dtype=torch.float64)
     found, expected = _with_gradients(ours, maps), _with_gradients(nn.Sequential(*published), maps)
     for one, other in zip(found.values(), expected.values(), strict=True):
         torch.testing.assert_close(one, other)
