@@ -9,7 +9,7 @@ import soxr
 
 from .errors import AudioError
 
-__all__ = ["SAMPLE_RATE_HZ", "read_samples", "read_speech", "to_speech"]
+__all__ = ["SAMPLE_RATE_HZ", "length_s", "read_samples", "read_speech", "to_speech"]
 
 SAMPLE_RATE_HZ = 16_000
 """The rate that all features are computed at."""
@@ -42,6 +42,22 @@ def read_speech(path: Path, *, start_s: float = 0.0, end_s: float | None = None)
     """
     samples, rate = read_samples(path, start_s=start_s, end_s=end_s)
     return to_speech(samples, rate, source=str(path))
+
+
+def length_s(path: Path, *, start_s: float = 0.0, end_s: float | None = None) -> float:
+    """Seconds of a recording, or of a stretch of it, by its header alone; 0 where there is none.
+
+    Args:
+        path: As `read_speech` takes it.
+        start_s: Where the stretch starts, in seconds.
+        end_s: Where it ends, in seconds; None means the end of the file.
+    """
+    if end_s is None:
+        try:
+            end_s = float(soundfile.info(path).duration)
+        except (OSError, soundfile.SoundFileError):  # told when it is read
+            return 0.0
+    return max(0.0, end_s - start_s)
 
 
 def read_samples(path: Path, *, start_s: float = 0.0, end_s: float | None = None) -> tuple[np.ndarray, int]:

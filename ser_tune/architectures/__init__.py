@@ -1,9 +1,9 @@
 """Architectures, one a file. To add one: a module with an `ARCHITECTURE`, and its line here."""
 
 from ..components import Catalogue
-from .base import Architecture, Ensemble, InputShape, members_of
+from .base import DESCENT, Architecture, Ensemble, Examples, InputShape, members_of
 
-__all__ = ["ARCHITECTURES", "Architecture", "Ensemble", "InputShape", "members_of"]
+__all__ = ["ARCHITECTURES", "DESCENT", "Architecture", "Ensemble", "Examples", "InputShape", "members_of"]
 
 ARCHITECTURES: Catalogue[Architecture] = Catalogue(
     kind="architecture",
@@ -15,6 +15,7 @@ ARCHITECTURES: Catalogue[Architecture] = Catalogue(
         "fcn_attention": "fcn_attention",
         "fcn_gap": "fcn_gap",
         "light_cnn": "light_cnn",
+        "linear_probe": "linear_probe",
     },
     attribute="ARCHITECTURE",
     group="ser_tune.architectures",

@@ -5,14 +5,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from ..config import FloatRange, ModelSettings
+from ..config import FloatRange, NetworkSettings
 from ..errors import ConfigError
 from .base import Architecture, FrameAttention, InputShape, scaled
 
 __all__ = ["ARCHITECTURE", "Acrnn3d", "Acrnn3dSettings"]
 
 
-class Acrnn3dSettings(ModelSettings):
+class Acrnn3dSettings(NetworkSettings):
     """The published sizes."""
 
     name: Literal["3d_acrnn"] = "3d_acrnn"

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..config import ModelSettings, Range, Value
 
-__all__ = ["Architecture", "Ensemble", "FrameAttention", "InputShape", "members_of", "scaled"]
+__all__ = ["DESCENT", "Architecture", "Ensemble", "Examples", "FrameAttention", "InputShape", "members_of", "scaled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,27 @@ class InputShape:
     bands: int
     frames: int
     """Of whole utterances, the least there can be."""
+
+
+DESCENT = (
+    *("optimizer.", "augmentation.", "loss.", "perturbation.stability", "training.averaging", "training.batch_size"),
+    *("training.ema_decay", "training.epochs", "training.gradient_clip_norm", "training.patience"),
+    *("training.sampling", "training.schedule", "training.selection", "training.swa_start", "training.warmup"),
+    "segments.crop",
+)
+"""Settings, and sections, of gradient descent alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """What a solver learns from."""
+
+    inputs: tuple[Tensor, ...]
+    """As the network takes them: segments (N, C, F, T), scaled; where utterances are whole, their lengths (N,) too."""
+    labels: Tensor
+    """Classes, shape (N,), int64."""
+    speakers: Tensor
+    """A number for each example's speaker, shape (N,), int64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +60,18 @@ class Architecture:
     all frames are real. In evaluation mode an utterance's logits must not depend on its padding."""
     initialise: Callable[[Any, Any], None] | None = None
     """Fills a new network with pretrained weights, from the network and the settings; None leaves it random."""
+    solve: Callable[[Any, Any, Examples], None] | None = None
+    """Fits a network at once, without gradients, from the network, the settings and the training examples; None leaves
+    it to gradient descent. Where there is one, the settings in `DESCENT` mean nothing."""
     defaults: Mapping[str, Value] = field(default_factory=dict)
     """Settings of other sections that belong to the published configuration: dotted path to value."""
-    search: Mapping[str, Range] = field(default_factory=dict)
-    """Default search ranges of other sections that differ for this architecture: dotted path to range."""
+    search: Mapping[str, Range | None] = field(default_factory=dict)
+    """Default search ranges of other sections that differ for this architecture: dotted path to range, or to None where
+    it is not searched."""
+
+    def takes(self, path: str) -> bool:
+        """Whether a setting, by its dotted path, means anything to this architecture."""
+        return self.solve is None or not path.startswith(DESCENT)
 
 
 def scaled(size: int, width: float) -> int:

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ..config import FloatRange, IntRange, ModelSettings
+from ..config import FloatRange, IntRange, NetworkSettings
 from ..errors import ConfigError
 from .base import Architecture, FrameAttention, InputShape, scaled
 from .convolutions import convolve, real_positions
@@ -22,7 +22,7 @@ SMALLEST_VARIANCE = 1e-6
 """The square root has no slope at 0, which a single position's variance is."""
 
 
-class LightCnnSettings(ModelSettings):
+class LightCnnSettings(NetworkSettings):
     """The default sizes: 0.12 million parameters."""
 
     name: Literal["light_cnn"] = "light_cnn"

@@ -9,7 +9,7 @@ import torch
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from ..config import ModelSettings, Value
+from ..config import NetworkSettings, Value
 from ..errors import ConfigError
 
 __all__ = ["PretrainedSettings", "copy_weights", "initialise_convolutions"]
@@ -20,7 +20,7 @@ CONVOLUTIONS = (FIRST, *(f"features.{number}.weight" for number in (3, 6, 8, 10)
 """Torchvision's names."""
 
 
-class PretrainedSettings(ModelSettings):
+class PretrainedSettings(NetworkSettings):
     """Of an architecture that has AlexNet's convolutions."""
 
     weights: Weights = "none"

@@ -35,6 +35,7 @@ def export(out: Path, *, corpus: str, data: Path | None, features: str, assignme
     if copies := definition.config.perturbation.copies:
         raise ConfigError(f"perturbation.copies is {copies}, but an export holds clean speech only; expected 0")
     project = Project.locate()
+    definition = definition.resolved(project.cache)
     read = load_corpus(definition, project)
     settings = definition.config.features
     with ProgressObserver() as progress:

@@ -18,10 +18,12 @@ __all__ = [
     "FeatureSettings",
     "LossSettings",
     "ModelSettings",
+    "NetworkSettings",
     "NormalisationSettings",
     "OptimizerSettings",
     "PerturbationSettings",
     "SegmentSettings",
+    "SpectralSettings",
     "TrainingSettings",
     "TrialConfig",
 ]
@@ -36,11 +38,11 @@ class ModelSettings(Settings):
 
     name: str
     """The architecture."""
-    width: Annotated[float, Field(gt=0, le=2), Choice((0.25, 0.5, 1.0))] = 1.0
-    """Multiplies the number of maps and units of every layer; 1 is the published size."""
-    networks: Annotated[int, Field(ge=1, le=20)] = 1
-    """Networks of a fold, which learn from the same segments but start from other random weights, and whose
-    probabilities are averaged: a deep ensemble (Lakshminarayanan et al. 2017, arXiv 1612.01474)."""
+
+    @property
+    def ensemble_size(self) -> int:
+        """Networks of a fold whose probabilities are averaged."""
+        return 1
 
     @classmethod
     def implied(cls, written: Mapping[str, object]) -> Mapping[str, Value]:
@@ -48,11 +50,31 @@ class ModelSettings(Settings):
         return {}
 
 
+class NetworkSettings(ModelSettings):
+    """What every network has that is trained by gradient descent."""
+
+    width: Annotated[float, Field(gt=0, le=2), Choice((0.25, 0.5, 1.0))] = 1.0
+    """Multiplies the number of maps and units of every layer; 1 is the published size."""
+    networks: Annotated[int, Field(ge=1, le=20)] = 1
+    """Networks of a fold, which learn from the same segments but start from other random weights, and whose
+    probabilities are averaged: a deep ensemble (Lakshminarayanan et al. 2017, arXiv 1612.01474)."""
+
+    @property
+    def ensemble_size(self) -> int:
+        """Networks of a fold whose probabilities are averaged."""
+        return self.networks
+
+
 class FeatureSettings(Settings):
-    """What every feature set has: the short-time Fourier transform of mono 16 kHz speech."""
+    """What every feature set has."""
 
     name: str
     """The feature set."""
+
+
+class SpectralSettings(FeatureSettings):
+    """What every spectrogram has: the short-time Fourier transform of mono 16 kHz speech."""
+
     pre_emphasis: Annotated[float, Field(ge=0, lt=1)] = 0.97
     """Coefficient of the first-order high-pass that is applied to the waveform; 0 switches it off."""
     window: Literal["hamming", "hann"] = "hamming"

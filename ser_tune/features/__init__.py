@@ -4,7 +4,7 @@ To add a set: a module with a `FEATURE_SET`, and its line here.
 """
 
 from ..components import Catalogue
-from .base import FeatureSet
+from .base import FeatureSet, Pretrained
 from .export import SpeakerSegments, refuse_whole_utterances, segments_by_speaker, write_export
 from .normalisation import Moments, Scaling
 from .perturbation import copy_key
@@ -16,6 +16,7 @@ __all__ = [
     "FeatureSet",
     "FeatureStore",
     "Moments",
+    "Pretrained",
     "Progress",
     "Scaling",
     "SegmentPlan",
@@ -35,6 +36,7 @@ FEATURE_SETS: Catalogue[FeatureSet] = Catalogue(
     component=FeatureSet,
     package=__name__,
     modules={
+        "encoder": "encoder",
         "logmeldeltaspec": "logmeldeltaspec",
         "logmelspec": "logmelspec",
         "lognrevspec": "lognrevspec",

@@ -1,27 +1,36 @@
-"""The object every feature set defines, and the spectrogram that all of them start from."""
+"""The objects that every feature set defines."""
 
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-import librosa
 import numpy as np
-import torch
 
-from ..audio import SAMPLE_RATE_HZ
-from ..config import FeatureSettings
-from ..errors import AudioError, ConfigError
+from ..config import FeatureSettings, Value
+from .catalogue import Checkpoint
 
-__all__ = ["DYNAMIC_RANGE_DB", "FeatureSet", "log_mel", "magnitudes", "relative_db"]
-
-DYNAMIC_RANGE_DB = 80.0
-"""Levels further below the utterance's maximum are raised to this floor, so that digital silence is no outlier."""
+__all__ = ["FeatureSet", "Pretrained"]
 
 
-_SMALLEST = 1e-15
-"""Amplitude below which a level is not computed: librosa's own, 1e-5, would raise the floor of quiet recordings."""
+@dataclass(frozen=True, slots=True)
+class Pretrained:
+    """What a feature set needs that was learned from other recordings: an encoder and its weights."""
+
+    resolve: Callable[[Any, Path], Any]
+    """From the settings and the cache folder to settings that leave nothing open: the weights' digest is filled in."""
+    key: Callable[[Any], str]
+    """From resolved settings to a name of all that the extracted features depend on besides the speech."""
+    channels: Callable[[Any], Sequence[int] | None]
+    """From the settings to the channels that are read of those extracted; None reads all."""
+    digest: Callable[[Any], str]
+    """From resolved settings to the weights' SHA-256."""
+    save: Callable[[Any, Path], None]
+    """Writes the encoder into an existing folder, weights as float16 safetensors."""
+    moved: Callable[[Any, Path], Any]
+    """From the settings and a folder that `save` filled to settings that read the encoder there."""
+    origin: Callable[[Any], Checkpoint | None]
+    """From the settings to what is published of the encoder; None where it is not in the catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,102 +39,21 @@ class FeatureSet:
 
     name: str
     settings: type[FeatureSettings]
-    channels: int
-    """C of the segments (C, F, T)."""
-    bands: Callable[[Any], int]
-    """From the settings to F of the segments (C, F, T)."""
+    shape: Callable[[Any], tuple[int, int]]
+    """From the settings to C and F of the segments (C, F, T)."""
     extract: Callable[[np.ndarray, Any], np.ndarray]
-    """From speech (N,) and the settings to features (C, F, frames), float32; raises `AudioError` if too short."""
+    """From speech (N,), 16 kHz, and the settings to features (C, F, frames), float32 or float16; raises `AudioError` if
+    the speech is too short."""
     citation: str
-
-
-def magnitudes(speech: np.ndarray, settings: FeatureSettings) -> np.ndarray:
-    """Magnitude spectrogram of pre-emphasised speech; frames start at the first sample, nothing is padded.
-
-    Args:
-        speech: Shape (N,), float32, 16 kHz.
-        settings: Window, hop and transform length.
-
-    Returns:
-        Shape (1 + dft_points // 2, frames), float32.
-
-    Raises:
-        ConfigError: The window is longer than the transform.
-        AudioError: The speech is shorter than one transform.
-    """
-    window = round(settings.window_s * SAMPLE_RATE_HZ)
-    if window > settings.dft_points:
-        raise ConfigError(
-            f"features.window_s is {settings.window_s} ({window} samples at {SAMPLE_RATE_HZ} Hz); "
-            f"expected at most features.dft_points, {settings.dft_points}"
-        )
-    if len(speech) < settings.dft_points:
-        raise AudioError(
-            f"speech of {len(speech) / SAMPLE_RATE_HZ:.3f} s is shorter than one window of "
-            f"{settings.dft_points / SAMPLE_RATE_HZ:.3f} s"
-        )
-    if settings.pre_emphasis:
-        speech = librosa.effects.preemphasis(speech, coef=settings.pre_emphasis)
-    # Not librosa.stft: it takes two to four times as long, one small block after another, and threads hardly help it
-    spectrum = torch.stft(
-        torch.tensor(speech),
-        settings.dft_points,
-        hop_length=round(settings.hop_s * SAMPLE_RATE_HZ),
-        win_length=window,
-        window=_window(settings.window, window),
-        center=False,
-        return_complex=True,
-    )
-    magnitude: np.ndarray = np.abs(spectrum.numpy())
-    return magnitude
-
-
-@lru_cache(maxsize=8)
-def _window(name: str, length: int) -> torch.Tensor:
-    return torch.from_numpy(librosa.filters.get_window(name, length)).float()
-
-
-def relative_db(magnitude: np.ndarray) -> np.ndarray:
-    """Levels in dB relative to the utterance's maximum, from 0 down to -80.
-
-    >>> relative_db(np.array([1.0, 0.1])).tolist()
-    [0.0, -20.0]
-    """
-    level: np.ndarray = librosa.amplitude_to_db(magnitude, ref=np.max, amin=_SMALLEST, top_db=DYNAMIC_RANGE_DB)
-    return level
-
-
-def log_mel(speech: np.ndarray, settings: FeatureSettings, n_mels: int) -> np.ndarray:
-    """Log Mel spectrogram in dB relative to the utterance's maximum.
-
-    Args:
-        speech: Shape (N,), float32, 16 kHz.
-        settings: Window, hop and transform length.
-        n_mels: Number of bands.
-
-    Returns:
-        Shape (n_mels, frames), float32.
-
-    Raises:
-        AudioError: The speech is shorter than one transform.
-        ConfigError: There are so many bands that some hold no bin of the transform.
-    """
-    power = torch.from_numpy(np.square(magnitudes(speech, settings)))
-    # Not numpy's product: after it OpenBLAS's threads spin for a while, and a network's convolutions take longer
-    bands = (_mel_bands(n_mels, settings.dft_points) @ power).numpy()
-    level: np.ndarray = librosa.power_to_db(bands, ref=np.max, amin=_SMALLEST**2, top_db=DYNAMIC_RANGE_DB)
-    return level
-
-
-@lru_cache(maxsize=8)
-def _mel_bands(n_mels: int, dft_points: int) -> torch.Tensor:
-    """Weights of the bins in every band, shape (n_mels, 1 + dft_points // 2); the same for all utterances."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Empty filters detected", category=UserWarning)  # an error, below
-        bands: np.ndarray = librosa.filters.mel(sr=SAMPLE_RATE_HZ, n_fft=dft_points, n_mels=n_mels)
-    if empty := int((bands.max(axis=1) == 0).sum()):
-        raise ConfigError(
-            f"features.n_mels is {n_mels}, and {empty} of them hold no bin of features.dft_points, {dft_points}; "
-            "expected fewer bands, or more points"
-        )
-    return torch.from_numpy(bands)
+    hop_s: Callable[[Any], float | None] = lambda settings: None
+    """From the settings to the seconds from one frame to the next; None where an utterance is a single frame."""
+    extract_batch: Callable[[Sequence[np.ndarray], Any], list[np.ndarray]] | None = None
+    """The same of several utterances at once, where that is faster; None extracts them one after another."""
+    pretrained: Pretrained | None = None
+    """None where features follow from the settings alone."""
+    licence: str = ""
+    """Terms of the program that extracts, where they restrict its use."""
+    requirements: tuple[str, ...] = ()
+    """Packages that extraction imports and the base installation lacks."""
+    defaults: Mapping[str, Value] = field(default_factory=dict)
+    """Settings of other sections that belong to these features: dotted path to value."""

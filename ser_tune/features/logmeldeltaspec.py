@@ -8,13 +8,14 @@ from pydantic import Field
 from scipy.ndimage import convolve1d
 from scipy.signal import savgol_coeffs
 
-from ..config import Choice, FeatureSettings
-from .base import FeatureSet, log_mel
+from ..config import Choice, SpectralSettings
+from .base import FeatureSet
+from .spectral import hop_s, log_mel
 
 __all__ = ["FEATURE_SET", "LogMelDeltaSpecSettings"]
 
 
-class LogMelDeltaSpecSettings(FeatureSettings):
+class LogMelDeltaSpecSettings(SpectralSettings):
     """Log Mel spectrogram, Δ and ΔΔ."""
 
     name: Literal["logmeldeltaspec"] = "logmeldeltaspec"
@@ -58,8 +59,8 @@ def _coefficients(width: int) -> np.ndarray:
 FEATURE_SET = FeatureSet(
     name="logmeldeltaspec",
     settings=LogMelDeltaSpecSettings,
-    channels=3,
-    bands=lambda settings: settings.n_mels,
+    shape=lambda settings: (3, settings.n_mels),
+    hop_s=hop_s,
     extract=extract,
     citation="M. Chen, X. He, J. Yang, H. Zhang: 3-D Convolutional Recurrent Neural Networks With Attention Model for "
     "Speech Emotion Recognition, IEEE SPL 25(10), 2018",

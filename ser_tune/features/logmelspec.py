@@ -5,13 +5,14 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from ..config import Choice, FeatureSettings
-from .base import FeatureSet, log_mel
+from ..config import Choice, SpectralSettings
+from .base import FeatureSet
+from .spectral import hop_s, log_mel
 
 __all__ = ["FEATURE_SET", "LogMelSpecSettings"]
 
 
-class LogMelSpecSettings(FeatureSettings):
+class LogMelSpecSettings(SpectralSettings):
     """A log Mel spectrogram."""
 
     name: Literal["logmelspec"] = "logmelspec"
@@ -39,8 +40,8 @@ def extract(speech: np.ndarray, settings: LogMelSpecSettings) -> np.ndarray:
 FEATURE_SET = FeatureSet(
     name="logmelspec",
     settings=LogMelSpecSettings,
-    channels=1,
-    bands=lambda settings: settings.n_mels,
+    shape=lambda settings: (1, settings.n_mels),
+    hop_s=hop_s,
     extract=extract,
     citation="S. Davis, P. Mermelstein: Comparison of parametric representations for monosyllabic word recognition, "
     "IEEE TASSP 28(4), 1980",

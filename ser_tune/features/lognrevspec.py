@@ -8,13 +8,14 @@ from pydantic import Field
 from scipy.signal import fftconvolve
 
 from ..audio import SAMPLE_RATE_HZ
-from ..config import FeatureSettings
-from .base import FeatureSet, magnitudes, relative_db
+from ..config import SpectralSettings
+from .base import FeatureSet
+from .spectral import hop_s, magnitudes, relative_db
 
 __all__ = ["FEATURE_SET", "LogNRevSpecSettings"]
 
 
-class LogNRevSpecSettings(FeatureSettings):
+class LogNRevSpecSettings(SpectralSettings):
     """Log spectrograms of clean, noisy and reverberated speech."""
 
     name: Literal["lognrevspec"] = "lognrevspec"
@@ -61,8 +62,8 @@ def _impulse_response(reverberation_s: float) -> np.ndarray:
 FEATURE_SET = FeatureSet(
     name="lognrevspec",
     settings=LogNRevSpecSettings,
-    channels=3,
-    bands=lambda settings: min(settings.n_bins, 1 + settings.dft_points // 2),
+    shape=lambda settings: (3, min(settings.n_bins, 1 + settings.dft_points // 2)),
+    hop_s=hop_s,
     extract=extract,
     citation="J.-D. Polack: La transmission de l'énergie sonore dans les salles, 1988 (the room's model)",
 )

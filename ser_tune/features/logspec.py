@@ -5,13 +5,14 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from ..config import FeatureSettings
-from .base import FeatureSet, magnitudes, relative_db
+from ..config import SpectralSettings
+from .base import FeatureSet
+from .spectral import hop_s, magnitudes, relative_db
 
 __all__ = ["FEATURE_SET", "LogSpecSettings"]
 
 
-class LogSpecSettings(FeatureSettings):
+class LogSpecSettings(SpectralSettings):
     """A log magnitude spectrogram."""
 
     name: Literal["logspec"] = "logspec"
@@ -39,8 +40,8 @@ def extract(speech: np.ndarray, settings: LogSpecSettings) -> np.ndarray:
 FEATURE_SET = FeatureSet(
     name="logspec",
     settings=LogSpecSettings,
-    channels=1,
-    bands=lambda settings: min(settings.n_bins, 1 + settings.dft_points // 2),
+    shape=lambda settings: (1, min(settings.n_bins, 1 + settings.dft_points // 2)),
+    hop_s=hop_s,
     extract=extract,
     citation="A. Satt, S. Rozenberg, R. Hoory: Efficient Emotion Recognition from Speech Using Deep Learning on "
     "Spectrograms, Interspeech 2017",

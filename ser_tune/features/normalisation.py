@@ -9,8 +9,9 @@ from ..config import NormalisationSettings
 
 __all__ = ["Moments", "Scaling"]
 
-SMALLEST_SPREAD = 1e-3
-"""Divisor of a band that does not vary: 0.001 dB is far below anything audible."""
+SMALLEST_VARIATION = 1e-6
+"""A spread below this fraction of the band's mean is rounding: the band does not vary, and its divisor is 1, as
+scikit-learn's is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,8 @@ class Moments:
     """Frames, shape (U,)."""
     total: np.ndarray
     """Sum over frames, shape (U, C, F), float64."""
-    squares: np.ndarray
-    """Sum of squares over frames, shape (U, C, F), float64."""
+    squares: np.ndarray | None
+    """Sum of squares over frames, shape (U, C, F), float64; None where each utterance has one frame: those of `total`."""
     minimum: np.ndarray
     """Shape (U, C, F)."""
     maximum: np.ndarray
@@ -40,13 +41,15 @@ class Moments:
 
     @classmethod
     def of(cls, frames: np.ndarray, offsets: np.ndarray) -> "Moments":
-        """Read every frame once.
+        """Read every frame once; where every utterance has one frame, nothing is read or copied.
 
         Args:
             frames: All utterances one after another, shape (N, C, F).
             offsets: Where each starts, and N at the end, shape (U + 1,).
         """
         starts = offsets[:-1]
+        if len(frames) == len(starts):
+            return cls(count=np.diff(offsets), total=frames, squares=None, minimum=frames, maximum=frames)
         return cls(
             count=np.diff(offsets),
             total=np.stack(
@@ -64,6 +67,11 @@ class Moments:
         """Those of several groups of utterances, one group after another."""
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
+    def channels(self, which: Sequence[int]) -> "Moments":
+        """Those of some channels."""
+        chosen = (self.total, self.squares, self.minimum, self.maximum)
+        return Moments(self.count, *(None if one is None else one[:, which] for one in chosen))  # type: ignore[arg-type]
+
     def scaling(self, utterances: np.ndarray, settings: NormalisationSettings) -> Scaling:
         """The scaling that a group of utterances defines.
 
@@ -75,11 +83,10 @@ class Moments:
             shift = self.minimum[utterances].min(axis=0)
             spread = self.maximum[utterances].max(axis=0) - shift
         else:
-            count = self.count[utterances].sum()
-            shift = self.total[utterances].sum(axis=0) / count
-            variance = self.squares[utterances].sum(axis=0) / count - np.square(shift)
+            count, total = self.count[utterances].sum(), self.total[utterances]
+            squares = np.square(total, dtype=np.float64) if self.squares is None else self.squares[utterances]
+            shift = total.sum(axis=0, dtype=np.float64) / count
+            variance = squares.sum(axis=0) / count - np.square(shift)
             spread = np.sqrt(np.maximum(variance, 0.0))
-        return Scaling(
-            shift=shift.astype(np.float32),
-            spread=np.maximum(spread, SMALLEST_SPREAD).astype(np.float32),
-        )
+        varies = spread > SMALLEST_VARIATION * np.abs(shift)
+        return Scaling(shift=shift.astype(np.float32), spread=np.where(varies, spread, 1.0).astype(np.float32))

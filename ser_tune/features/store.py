@@ -11,10 +11,11 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +26,7 @@ import torch
 from filelock import FileLock
 from threadpoolctl import threadpool_limits
 
-from ..audio import read_speech
+from ..audio import length_s, read_speech
 from ..config import FeatureSettings, PerturbationSettings
 from ..corpora import Corpus, Utterance
 from ..errors import AudioError, StorageError
@@ -35,7 +36,7 @@ from .perturbation import copy_key, perturbed
 
 __all__ = ["FeatureStore", "Progress", "corpus_features"]
 
-FORMAT = 5
+FORMAT = 6
 """Part of every entry's name; raise it when what is stored for the same settings changes."""
 
 AT_ONCE = 16
@@ -51,7 +52,7 @@ class FeatureStore:
     """Features of every utterance of a corpus, in the corpus's order."""
 
     frames: np.ndarray
-    """All frames one after another, shape (N, C, F), float32, memory-mapped copy-on-write."""
+    """All frames one after another, shape (N, C, F), float32 or float16, memory-mapped copy-on-write."""
     offsets: np.ndarray
     """Where each utterance starts, and N at the end, shape (U + 1,), int64."""
     moments: Moments
@@ -69,6 +70,12 @@ class FeatureStore:
         """Features that are stored nowhere."""
         return cls(frames=frames, offsets=offsets, moments=Moments.of(frames, offsets))
 
+    def channels(self, which: Sequence[int] | None) -> "FeatureStore":
+        """The same with some channels alone; None is all."""
+        if which is None:
+            return self
+        return replace(self, frames=self.frames[:, which], moments=self.moments.channels(which))
+
     @classmethod
     def open(cls, folder: Path) -> "FeatureStore":
         """Map an entry into memory.
@@ -78,10 +85,12 @@ class FeatureStore:
         """
         try:
             meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-            frames = np.memmap(folder / "frames.f32", dtype=np.float32, mode="c", shape=tuple(meta["shape"]))
+            frames = np.memmap(folder / "frames.bin", dtype=meta["dtype"], mode="c", shape=tuple(meta["shape"]))
             offsets = np.load(folder / "offsets.npy")
-            # Not np.load of the path, which leaves a damaged archive open
-            moments = Moments(**np.load(io.BytesIO((folder / "moments.npz").read_bytes())))
+            if len(frames) == len(offsets) - 1:
+                moments = Moments.of(frames, offsets)
+            else:  # not np.load of the path, which leaves a damaged archive open
+                moments = Moments(**np.load(io.BytesIO((folder / "moments.npz").read_bytes())))
             return cls(frames=frames, offsets=offsets, moments=moments, sounds=tuple(meta["sounds"]))
         except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
             raise StorageError(
@@ -104,7 +113,7 @@ def corpus_features(
     Args:
         corpus: What to extract.
         feature_set: How.
-        settings: The feature set's settings.
+        settings: The feature set's settings; of a pretrained one, as `Pretrained.resolve` returns them.
         cache: The folder of the feature cache.
         perturbation: What happens to copies.
         copy: Which perturbed copy to extract, counted from 1; 0 is the clean speech.
@@ -115,27 +124,33 @@ def corpus_features(
         StorageError: The cache cannot be written, or its entry cannot be read.
     """
     perturbation = perturbation or PerturbationSettings()
-    entry = cache / hashlib.sha256(_key(corpus, settings, perturbation, copy).encode()).hexdigest()[:32]
+    key = _key(corpus, feature_set, settings, perturbation, copy)
+    entry = cache / hashlib.sha256(key.encode()).hexdigest()[:32]
     if not entry.exists():
         try:
             cache.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{entry}.lock"):
                 if not entry.exists():
-                    _write(entry, _extract(corpus, feature_set, settings, perturbation, copy, progress))
+                    extracted = _extract(corpus, feature_set, settings, perturbation, copy, progress)
+                    _write(entry, _while_they_fit(extracted, corpus, cache))
         except OSError as error:
             raise StorageError(
                 f"the feature cache in '{cache}' cannot be written: {error.strerror or error}; "
                 "set SER_TUNE_CACHE to a folder with room"
             ) from None
-    return FeatureStore.open(entry)
+    store, pretrained = FeatureStore.open(entry), feature_set.pretrained
+    return store if pretrained is None else store.channels(pretrained.channels(settings))
 
 
-def _key(corpus: Corpus, settings: FeatureSettings, perturbation: PerturbationSettings, copy: int) -> str:
-    """All that an entry's content depends on; FORMAT stands for the code of built-in feature sets."""
+def _key(
+    corpus: Corpus, feature_set: FeatureSet, settings: FeatureSettings, perturbation: PerturbationSettings, copy: int
+) -> str:
+    """All that an entry's content depends on; FORMAT is the version of the code of built-in feature sets."""
     from . import FEATURE_SETS  # the catalogue is made after this module, which its package imports
 
     package = FEATURE_SETS.requirement(settings.name)
-    parts = [str(FORMAT), corpus.audio_digest, settings.model_dump_json(), package, copy_key(perturbation, copy)]
+    what = settings.model_dump_json() if feature_set.pretrained is None else feature_set.pretrained.key(settings)
+    parts = [str(FORMAT), corpus.audio_digest, what, package, copy_key(perturbation, copy)]
     return " ".join(part for part in parts if part)
 
 
@@ -146,6 +161,34 @@ class _Extracted(NamedTuple):
     """Shape (frames, C, F)."""
     moments: Moments
     sound: str
+
+    @classmethod
+    def of(cls, features: np.ndarray, speech: np.ndarray) -> "_Extracted":
+        """From features (C, F, frames) and the speech that they are of."""
+        frames = np.ascontiguousarray(features.transpose(2, 0, 1))
+        return cls(frames, Moments.of(frames, np.array([0, len(frames)])), hashlib.sha256(speech.data).hexdigest())
+
+
+def _heard(utterance: Utterance, speech: np.ndarray, perturbation: PerturbationSettings, copy: int) -> np.ndarray:
+    """The speech, or its perturbed copy."""
+    try:
+        return perturbed(speech, perturbation, copy) if copy else speech
+    except AudioError as error:
+        raise _named(error, utterance, copy) from None
+
+
+def _of_one(
+    utterance: Utterance, heard: np.ndarray, feature_set: FeatureSet, settings: FeatureSettings, copy: int
+) -> np.ndarray:
+    """Features of one utterance, shape (C, F, frames)."""
+    try:
+        return feature_set.extract(heard, settings)
+    except AudioError as error:
+        raise _named(error, utterance, copy) from None
+
+
+def _named(error: AudioError, utterance: Utterance, copy: int) -> AudioError:
+    return AudioError(f"{utterance.path}{f', copy {copy}' if copy else ''}: {error}")
 
 
 def _extract(
@@ -158,19 +201,15 @@ def _extract(
 ) -> Iterator[_Extracted]:
     """One utterance after another."""
 
-    def one(utterance: Utterance) -> _Extracted:
-        speech = read_speech(utterance.path, start_s=utterance.start_s, end_s=utterance.end_s)
-        try:
-            heard = perturbed(speech, perturbation, copy) if copy else speech
-            features = feature_set.extract(heard, settings)
-        except AudioError as error:
-            raise AudioError(f"{utterance.path}{f', copy {copy}' if copy else ''}: {error}") from None
-        frames = np.ascontiguousarray(features.transpose(2, 0, 1), dtype=np.float32)
-        moments = Moments.of(frames, np.array([0, len(frames)]))
-        return _Extracted(frames, moments, hashlib.sha256(speech.data).hexdigest())
-
     def several(start: int) -> list[_Extracted]:
-        return [one(utterance) for utterance in corpus.utterances[start : start + at_once]]
+        chosen = corpus.utterances[start : start + at_once]
+        speech = [read_speech(one.path, start_s=one.start_s, end_s=one.end_s) for one in chosen]
+        heard = [_heard(*one, perturbation, copy) for one in zip(chosen, speech, strict=True)]
+        if feature_set.extract_batch is not None:
+            features = feature_set.extract_batch(heard, settings)
+        else:
+            features = [_of_one(*one, feature_set, settings, copy) for one in zip(chosen, heard, strict=True)]
+        return [_Extracted.of(*one) for one in zip(features, speech, strict=True)]
 
     total, cores = len(corpus.utterances), os.cpu_count() or 1
     at_once = max(1, min(AT_ONCE, total // (4 * cores)))  # few enough that all cores end at about the same time
@@ -191,6 +230,26 @@ def _extract(
             torch.set_num_threads(threads)  # or threads that start later would take over the workers' number
 
 
+def _while_they_fit(features: Iterable[_Extracted], corpus: Corpus, cache: Path) -> Iterator[_Extracted]:
+    """Pass features on, but refuse after the first where those of the whole corpus would not fit on the disk.
+
+    Raises:
+        StorageError: They would not, to judge by the first; the message has the numbers.
+    """
+    for number, one in enumerate(features):
+        if number == 0:
+            lengths_s = [length_s(each.path, start_s=each.start_s, end_s=each.end_s) for each in corpus.utterances]
+            share = 1 / len(lengths_s) if len(one.frames) == 1 else lengths_s[0] / sum(lengths_s)
+            needed, free = int(one.frames.nbytes / share), shutil.disk_usage(cache).free
+            if needed > free:
+                raise StorageError(
+                    f"the features of {len(lengths_s)} utterances, {sum(lengths_s) / 3600:.1f} h of speech, take about "
+                    f"{needed / 1e9:.1f} GB; '{cache}' has {free / 1e9:.1f} GB free; set SER_TUNE_CACHE to a folder "
+                    "with room, or choose smaller features"
+                )
+        yield one
+
+
 def _write(entry: Path, features: Iterable[_Extracted]) -> None:
     """Stream features to disk, then move them to their place in one step."""
     with tempfile.TemporaryDirectory(prefix=f"{entry.name}.", dir=entry.parent) as scratch:
@@ -198,7 +257,7 @@ def _write(entry: Path, features: Iterable[_Extracted]) -> None:
         partial.mkdir()
         offsets, moments, sounds = [0], [], []
         # Not ndarray.tofile, nor np.save to a file, which uses it: both are silent when the disk is full
-        with (partial / "frames.f32").open("wb") as file:
+        with (partial / "frames.bin").open("wb") as file:
             for one in features:
                 file.write(one.frames.data)
                 offsets.append(offsets[-1] + len(one.frames))
@@ -207,9 +266,10 @@ def _write(entry: Path, features: Iterable[_Extracted]) -> None:
         saved = io.BytesIO()
         np.save(saved, np.array(offsets, dtype=np.int64))
         (partial / "offsets.npy").write_bytes(saved.getvalue())
-        saved = io.BytesIO()
-        np.savez(saved, **asdict(Moments.joined(moments)))
-        (partial / "moments.npz").write_bytes(saved.getvalue())
-        meta = {"shape": [offsets[-1], *one.frames.shape[1:]], "sounds": sounds}
+        if offsets[-1] != len(sounds):  # where every utterance has one frame, the frames are their own moments
+            saved = io.BytesIO()
+            np.savez(saved, **asdict(Moments.joined(moments)))
+            (partial / "moments.npz").write_bytes(saved.getvalue())
+        meta = {"shape": [offsets[-1], *one.frames.shape[1:]], "dtype": str(one.frames.dtype), "sounds": sounds}
         (partial / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
         partial.rename(entry)

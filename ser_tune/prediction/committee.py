@@ -1,14 +1,18 @@
 """Predictors of unlike configurations whose probabilities are averaged."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from .predictor import Prediction, Predictor, Recipe, SegmentPrediction
+from .predictor import Prediction, Predictor, SegmentPrediction, hear
+from .recipe import Recipe
 
-__all__ = ["Committee", "load_predictor"]
+__all__ = ["ENCODERS", "Committee", "load_predictor"]
+
+ENCODERS = "encoders"
+"""Folder of the pretrained encoders within a model that carries its own."""
 
 
 class Committee:
@@ -51,7 +55,14 @@ class Committee:
 
         Where the members cut an utterance into other segments than each other, it has none in common.
         """
-        said = [member.predict(audio, sample_rate_hz=sample_rate_hz) for member in self.members]
+        heard = hear(audio, sample_rate_hz)
+        if not heard:
+            return []
+        extracted: dict[str, list[np.ndarray]] = {}
+        for member in self.members:  # what several share, such as an encoder, runs once
+            if member.front_end not in extracted:
+                extracted[member.front_end] = member.extract(heard)
+        said = [member.judge(heard, extracted[member.front_end]) for member in self.members]
         return [_together(of_one) for of_one in zip(*said, strict=True)]
 
 
@@ -73,6 +84,20 @@ def _mean(probabilities: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {label: float(np.mean([one[label] for one in probabilities])) for label in probabilities[0]}
 
 
-def load_predictor(folder: Path) -> Predictor | Committee:
-    """Read what a predictor or a committee saved; nothing is unpickled."""
-    return Predictor.load(folder) if (folder / "recipe.json").exists() else Committee.load(folder)
+def load_predictor(folder: Path, find_encoder: Callable[[str], Path | None] | None = None) -> Predictor | Committee:
+    """Read what a predictor or a committee saved; nothing is unpickled.
+
+    Args:
+        folder: Where it was saved. `encoders/` in it, a folder named by the digest for each pretrained encoder, wins.
+        find_encoder: From an encoder's digest to its folder, or to None where only the recipe has its place.
+    """
+
+    def find(digest: str) -> Path | None:
+        own = folder / ENCODERS / digest
+        return own if own.is_dir() else None if find_encoder is None else find_encoder(digest)
+
+    single = (folder / "recipe.json").exists()
+    loaded = Predictor.load(folder) if single else Committee.load(folder)
+    for member in [loaded] if isinstance(loaded, Predictor) else loaded.members:
+        member.find_encoder = find
+    return loaded

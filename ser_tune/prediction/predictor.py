@@ -1,112 +1,21 @@
 """The `Predictor` that a registered model is: audio in, emotions out."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from ..architectures import ARCHITECTURES, Ensemble, InputShape
 from ..audio import SAMPLE_RATE_HZ, read_speech, to_speech
-from ..config import FeatureSettings, ModelSettings, NormalisationSettings, SegmentSettings
-from ..errors import AudioError, ConfigError
+from ..errors import AudioError
 from ..features import FEATURE_SETS, FeatureStore, Scaling
-from .adaptation import batch_norms
+from .recipe import Recipe
 from .segments import SegmentReader, UtteranceFeatures, aggregate, scaling_of_utterances, segment_log_probabilities
 
-__all__ = ["Prediction", "Predictor", "Recipe", "SegmentPrediction"]
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """What a predictor must know besides its networks' weights."""
-
-    labels: tuple[str, ...]
-    """The emotion of each output."""
-    model: ModelSettings
-    features: FeatureSettings
-    segments: SegmentSettings
-    normalisation: NormalisationSettings
-    aggregation: str
-
-    def as_json(self) -> str:
-        """Everything, as text that `from_json` reads."""
-        sections = {
-            name: getattr(self, name).model_dump(mode="json")
-            for name in ("model", "features", "segments", "normalisation")
-        }
-        return json.dumps({"labels": self.labels, "aggregation": self.aggregation, **sections}, indent=2)
-
-    @classmethod
-    def from_json(cls, text: str) -> "Recipe":
-        """Read what `as_json` wrote."""
-        written: dict[str, Any] = json.loads(text)
-        return cls(
-            labels=tuple(written["labels"]),
-            model=ARCHITECTURES.get(written["model"]["name"]).settings.model_validate(written["model"]),
-            features=FEATURE_SETS.get(written["features"]["name"]).settings.model_validate(written["features"]),
-            segments=SegmentSettings.model_validate(written["segments"]),
-            normalisation=NormalisationSettings.model_validate(written["normalisation"]),
-            aggregation=written["aggregation"],
-        )
-
-    def build_network(self) -> nn.Module:
-        """A network of random weights that fits the recipe, or an ensemble of them.
-
-        Raises:
-            ConfigError: The architecture takes no such segments, or has no batch norm to be the speaker's.
-        """
-        feature_set = FEATURE_SETS.get(self.features.name)
-        shape = InputShape(
-            channels=feature_set.channels, bands=feature_set.bands(self.features), frames=self._shortest_frames()
-        )
-        build = ARCHITECTURES.get(self.model.name).build
-        members = [build(self.model, shape, len(self.labels)) for _ in range(self.model.networks)]
-        network = Ensemble(members) if len(members) > 1 else members[0]
-        if self.normalisation.batch_norm == "speaker" and not batch_norms(network):
-            raise ConfigError(
-                f"normalisation.batch_norm is speaker, but {self.model.name} has no batch norm; expected train"
-            )
-        return network.to(memory_format=torch.channels_last)
-
-    def reader(
-        self,
-        features: UtteranceFeatures,
-        utterances: np.ndarray,
-        scalings: Sequence[Scaling],
-        scaling_number: np.ndarray,
-        *,
-        overlap: bool,
-        copies: Sequence[UtteranceFeatures] = (),
-    ) -> SegmentReader:
-        """What the network reads of some utterances; the arguments are those of `SegmentReader`."""
-        return SegmentReader(
-            features,
-            utterances,
-            self.segments,
-            scalings,
-            scaling_number,
-            overlap=overlap,
-            shortest_frames=self._shortest_frames(),
-            copies=copies,
-            batch_norm=self.normalisation.batch_norm,
-        )
-
-    def _shortest_frames(self) -> int:
-        """Frames of a segment, or of the shortest utterance that the architecture takes whole."""
-        shortest = self.segments.frames or ARCHITECTURES.get(self.model.name).shortest_frames
-        if shortest is None:
-            able = [name for name in ARCHITECTURES.names() if ARCHITECTURES.get(name).shortest_frames is not None]
-            raise ConfigError(
-                f"segments.frames is none, but {self.model.name} needs segments of equal length; "
-                f"whole utterances go into: {', '.join(able)}"
-            )
-        return shortest
+__all__ = ["Heard", "Prediction", "Predictor", "SegmentPrediction", "hear"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +38,35 @@ class Prediction:
     segments: tuple[SegmentPrediction, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One utterance, decoded."""
+
+    source: str
+    """The path, or `waveform 0` and so on."""
+    speech: np.ndarray
+    """Shape (N,), float32, 16 kHz."""
+
+
+def hear(audio: Sequence[str | Path | np.ndarray], sample_rate_hz: int | None) -> list[Heard]:
+    """Decode utterances; arguments and errors are those of `Predictor.predict`."""
+    heard = []
+    for number, one in enumerate(audio):
+        if isinstance(one, str | Path):
+            heard.append(Heard(str(one), read_speech(Path(one))))
+            continue
+        source = f"waveform {number}"
+        if sample_rate_hz is None:
+            raise AudioError(f"{source} has no sample rate; pass sample_rate_hz with waveforms")
+        heard.append(Heard(source, to_speech(one, sample_rate_hz, source=source)))
+    return heard
+
+
 class Predictor:
     """Networks, scalings and front end: audio in, emotions out. The networks' probabilities are averaged."""
+
+    find_encoder: Callable[[str], Path | None] | None = None
+    """From the digest of a pretrained encoder to its folder; None, or a folder of None, is where the recipe has it."""
 
     def __init__(self, recipe: Recipe, networks: Sequence[nn.Module], scalings: Sequence[Scaling | None]) -> None:
         """Put trained parts together.
@@ -191,36 +127,45 @@ class Predictor:
         Raises:
             AudioError: An utterance cannot be used; the message names it.
         """
-        if len(audio) == 0:
-            return []
-        sources, features = [], []
-        for number, one in enumerate(audio):
-            source = str(one) if isinstance(one, str | Path) else f"waveform {number}"
-            sources.append(source)
-            features.append(self._features(one, source, sample_rate_hz))
-        utterances = self._stack(features)
-        return self._describe(sources, utterances)
+        heard = hear(audio, sample_rate_hz)
+        return self.judge(heard, self.extract(heard)) if heard else []
 
-    def _features(self, one: str | Path | np.ndarray, source: str, sample_rate_hz: int | None) -> np.ndarray:
-        """Features of one utterance, shape (frames, C, F)."""
-        if isinstance(one, str | Path):
-            speech = read_speech(Path(one))
-        elif sample_rate_hz is None:
-            raise AudioError(f"{source} has no sample rate; pass sample_rate_hz with waveforms")
+    @property
+    def front_end(self) -> str:
+        """A name of what `extract` depends on: predictors of one name extract the same."""
+        settings = self.recipe.features
+        pretrained = FEATURE_SETS.get(settings.name).pretrained
+        return settings.model_dump_json() if pretrained is None else pretrained.key(settings)
+
+    def extract(self, heard: Sequence["Heard"]) -> list[np.ndarray]:
+        """Features of some utterances, each (frames, C, F); of an encoder, those of all layers.
+
+        Raises:
+            AudioError: An utterance is too short; the message names it.
+        """
+        settings, feature_set = self.recipe.features, FEATURE_SETS.get(self.recipe.features.name)
+        if (pretrained := feature_set.pretrained) is not None:
+            folder = None if self.find_encoder is None else self.find_encoder(pretrained.digest(settings))
+            settings = settings if folder is None else pretrained.moved(settings, folder)
+        if feature_set.extract_batch is not None:
+            features = feature_set.extract_batch([one.speech for one in heard], settings)
         else:
-            speech = to_speech(one, sample_rate_hz, source=source)
-        try:
-            features = FEATURE_SETS.get(self.recipe.features.name).extract(speech, self.recipe.features)
-        except AudioError as error:
-            raise AudioError(f"{source}: {error}") from None
-        return np.ascontiguousarray(features.transpose(2, 0, 1), dtype=np.float32)
+            features = []
+            for one in heard:
+                try:
+                    features.append(feature_set.extract(one.speech, settings))
+                except AudioError as error:
+                    raise AudioError(f"{one.source}: {error}") from None
+        return [np.ascontiguousarray(one.transpose(2, 0, 1)) for one in features]
 
-    def _stack(self, features: Sequence[np.ndarray]) -> UtteranceFeatures:
-        offsets = np.concatenate([[0], np.cumsum([len(one) for one in features])]).astype(np.int64)
-        return UtteranceFeatures.of(
-            FeatureStore.of(np.concatenate(features), offsets),
-            next(self.networks[0].parameters()).device,
-        )
+    def judge(self, heard: Sequence["Heard"], extracted: Sequence[np.ndarray]) -> list[Prediction]:
+        """Recognise the emotion of utterances whose features `extract` returned, here or in a predictor like this."""
+        offsets = np.concatenate([[0], np.cumsum([len(one) for one in extracted])]).astype(np.int64)
+        store = FeatureStore.of(np.concatenate(extracted), offsets)
+        if (pretrained := FEATURE_SETS.get(self.recipe.features.name).pretrained) is not None:
+            store = store.channels(pretrained.channels(self.recipe.features))
+        device = next(self.networks[0].parameters()).device
+        return self._describe(heard, UtteranceFeatures.of(store, device))
 
     def log_probabilities(
         self, number: int, utterances: UtteranceFeatures, which: np.ndarray, speakers: np.ndarray
@@ -242,8 +187,8 @@ class Predictor:
         reader = self.recipe.reader(utterances, which, scalings, numbers, overlap=False)
         return segment_log_probabilities(self.networks[number], reader), reader
 
-    def _describe(self, sources: Sequence[str], utterances: UtteranceFeatures) -> list[Prediction]:
-        which, one_speaker = np.arange(len(sources)), np.zeros(len(sources), dtype=np.int64)
+    def _describe(self, heard: Sequence["Heard"], utterances: UtteranceFeatures) -> list[Prediction]:
+        which, one_speaker = np.arange(len(heard)), np.zeros(len(heard), dtype=np.int64)
         by_segment, by_utterance = [], []
         for number in range(len(self.networks)):
             scores, reader = self.log_probabilities(number, utterances, which, one_speaker)
@@ -253,22 +198,25 @@ class Predictor:
         frames = self.recipe.segments.frames
         length = reader.plan.length
         stop = length if frames is None else np.minimum(reader.plan.start + frames, length)
-        hop_s = round(self.recipe.features.hop_s * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
+        # A single frame is the whole utterance
+        lengths_s = np.array([len(one.speech) / SAMPLE_RATE_HZ for one in heard])
+        hop_s = self.recipe.hop_s or lengths_s[reader.plan.utterance]
+        starts_s, ends_s = reader.plan.start * hop_s, stop * hop_s
         return [
             Prediction(
-                source=source,
+                source=one.source,
                 label=self.labels[int(whole[row].argmax())],
                 probabilities=self._named(whole[row]),
                 segments=tuple(
                     SegmentPrediction(
-                        start_s=float(reader.plan.start[one] * hop_s),
-                        end_s=float(stop[one] * hop_s),
-                        probabilities=self._named(segments[one]),
+                        start_s=float(starts_s[segment]),
+                        end_s=float(ends_s[segment]),
+                        probabilities=self._named(segments[segment]),
                     )
-                    for one in np.flatnonzero(reader.plan.utterance == row)
+                    for segment in np.flatnonzero(reader.plan.utterance == row)
                 ),
             )
-            for row, source in enumerate(sources)
+            for row, one in enumerate(heard)
         ]
 
     def _named(self, probabilities: np.ndarray) -> dict[str, float]:

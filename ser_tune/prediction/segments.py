@@ -26,7 +26,7 @@ class UtteranceFeatures:
     """Features of some utterances on the device that reads them."""
 
     frames: Tensor
-    """All frames one after another, shape (N, C, F), float32."""
+    """All frames one after another, shape (N, C, F), float32 or float16."""
     offsets: np.ndarray
     """Where each utterance starts, and N at the end, shape (U + 1,)."""
     moments: Moments
@@ -158,7 +158,7 @@ class SegmentReader:
         """
         utterance = self.plan.utterance[which]
         number, real = frame_numbers(self.plan, which, self.settings, shortest_frames=self._shortest_frames)
-        segments = self._read(self._part[utterance], self._first[utterance, None] + number)
+        segments = self._read(self._part[utterance], self._first[utterance, None] + number).float()
         mask = self._sent(real)[:, :, None, None]
         if self._floor is not None:
             floor = self._floor[self._sent(utterance)][:, None]

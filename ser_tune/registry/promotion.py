@@ -26,6 +26,7 @@ from ..tracking import (
     experiment_of,
     find_runs,
     log_predictor,
+    log_self_contained,
     read_predictions,
     score_on_test,
     tracking_errors,
@@ -169,7 +170,7 @@ def promote_combination(
     refuse_unusable(rule, name)
     with tracking_errors(project.tracking_uri):
         metrics = score_on_test(client, run, prepared, project, predictor=committee)
-        networks = sum(one.recipe.model.networks for one in committee.members)
+        networks = sum(one.recipe.model.ensemble_size for one in committee.members)
         candidate = _Candidate(
             client=client,
             prepared=prepared,
@@ -255,11 +256,12 @@ class _Candidate:
         }
         if not client.search_registered_models(f"name = '{name}'"):
             client.create_registered_model(name)
+        contained = log_self_contained(client, model_id, self.run.info.experiment_id, self.run.info.run_id)
         made = client.create_model_version(
             name,
-            source=f"models:/{model_id}",
+            source=f"models:/{contained}",
             run_id=self.run.info.run_id,
-            model_id=model_id,
+            model_id=contained,
             tags=tags,
             description=self._card(networks, verdict),
         )

@@ -12,9 +12,10 @@ from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 
 from ..config import Project
+from ..device import describe_device
 from ..study import FoldOutcome, Objective, Prepared, StudyObserver, prepare
 from ..tracking import PACKAGES, curves, protocol_of, score_metrics
-from ..training import EpochReport, describe_device
+from ..training import EpochReport
 from .references import recorded
 
 __all__ = ["Replay", "replay"]

@@ -88,6 +88,21 @@ class StudyDefinition:
         corpus = self.config.corpus.model_copy(update={"data": data})
         return StudyDefinition(config=self.config.model_copy(update={"corpus": corpus}), search=self.search)
 
+    def resolved(self, cache: Path) -> "StudyDefinition":
+        """The same study with nothing left open that features depend on: a pretrained encoder's digest and arithmetic.
+
+        Args:
+            cache: The project's cache folder.
+
+        Raises:
+            ConfigError: The encoder cannot be found, or is another than it was.
+        """
+        pretrained = FEATURE_SETS.get(self.config.features.name).pretrained
+        if pretrained is None:
+            return self
+        features = pretrained.resolve(self.config.features, cache)
+        return StudyDefinition(config=self.config.model_copy(update={"features": features}), search=self.search)
+
     def without_search(self) -> "StudyDefinition":
         """The one configuration, as a study of a single trial; unless named, it is named by its content."""
         digest = hashlib.sha256(self.config.model_dump_json(exclude={"study", "search"}).encode()).hexdigest()[:8]
@@ -181,7 +196,14 @@ def define_study(
     }
     kind = _study_kind(nest(labels))
     known = {leaf.path: leaf for leaf in _leaves(kind, architecture)}
-    presets = {path: value for path, value in {**architecture.defaults, **corpus.defaults}.items() if path in known}
+    for path in explicit:
+        if not architecture.takes(path):
+            raise ConfigError(
+                f"{path} is a setting of gradient descent; {architecture.name} is solved, and does without it"
+            )
+    feature_set = FEATURE_SETS.get(str(feature_name))
+    defaults = {**architecture.defaults, **feature_set.defaults, **corpus.defaults}
+    presets = {path: value for path, value in defaults.items() if path in known}
     explicit = {path: _none(value, known.get(path)) for path, value in explicit.items()}
     implied = _implied(architecture, explicit)
 
@@ -198,7 +220,7 @@ def define_study(
         search,
         known,
         fixed=set(given) | own | set(_implied(architecture, given)),
-        explicit=set(explicit) | set(corpus.defaults) | set(implied),
+        explicit=set(explicit) | set(feature_set.defaults) | set(corpus.defaults) | set(implied),
         build=StudyDefinition(config=config, search={}).trial,
         source=str(file or "the settings"),
     )
@@ -207,7 +229,11 @@ def define_study(
 
 def _leaves(kind: type[AnyStudy], architecture: Architecture) -> list[Leaf]:
     """Every setting, with the search range that it has for this architecture."""
-    return [replace(leaf, search=architecture.search.get(leaf.path, leaf.search)) for leaf in leaves(kind)]
+    return [
+        replace(leaf, search=architecture.search.get(leaf.path, leaf.search))
+        for leaf in leaves(kind)
+        if architecture.takes(leaf.path)
+    ]
 
 
 def _study_kind(sections: Mapping[str, Any]) -> "type[AnyStudy]":

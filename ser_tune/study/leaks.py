@@ -134,13 +134,14 @@ def _altered(data: TrainingData, which: np.ndarray) -> TrainingData:
 
 def _altered_features(features: UtteranceFeatures, which: np.ndarray) -> UtteranceFeatures:
     moments, mask = features.moments, which[:, np.newaxis, np.newaxis]
+    squares = moments.squares
     lowest, highest = min(float(moments.minimum.min()), 0.0), max(float(moments.maximum.max()), 0.0)
     return replace(
         features,
         moments=replace(
             moments,
             total=np.where(mask, 2 * moments.total + 1, moments.total),
-            squares=np.where(mask, 5 * moments.squares + 1, moments.squares),
+            squares=None if squares is None else np.where(mask, 5 * squares + 1, squares),
             minimum=np.where(mask, 2 * lowest - 1, moments.minimum),
             maximum=np.where(mask, 2 * highest + 1, moments.maximum),
         ),

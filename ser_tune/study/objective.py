@@ -11,8 +11,10 @@ import numpy as np
 import optuna
 import torch
 
+from ..architectures import ARCHITECTURES
 from ..config import Value
 from ..corpora import Corpus
+from ..device import pick_device, pick_precision
 from ..errors import AudioError, ConfigError, NonFiniteLossError
 from ..features import FEATURE_SETS, copy_key, corpus_features
 from ..folds import Fold
@@ -25,8 +27,6 @@ from ..training import (
     TrainingData,
     fit,
     fold_seed,
-    pick_device,
-    pick_precision,
     recipe_of,
 )
 from .definition import StudyDefinition
@@ -230,6 +230,8 @@ class Objective:
 
     def _measured_precision(self, base: AnyTrial) -> str:
         """The arithmetic for the published configuration: where it is `auto`, the faster one."""
+        if ARCHITECTURES.get(base.model.name).solve is not None:
+            return "float32"
         data = self.data(base)
         recipe = recipe_of(base, data.emotions, self.definition.config.protocol.aggregation)
         train = self.folds[0].train

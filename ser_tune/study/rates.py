@@ -1,6 +1,8 @@
 """Looking for a learning rate on the training speakers of a study's first fold."""
 
+from ..architectures import ARCHITECTURES
 from ..config import Project
+from ..errors import ConfigError
 from ..training import RangeTest, fold_seed, run_range_test
 from .observer import StudyObserver
 from .runner import Prepared
@@ -20,6 +22,8 @@ def find_learning_rate(prepared: Prepared, project: Project, observer: StudyObse
         SerTuneError: Input fails, or there is no rate to suggest.
     """
     definition, fold = prepared.definition, prepared.folds[0]
+    if ARCHITECTURES.get(name := definition.config.model.name).solve is not None:
+        raise ConfigError(f"{name} is solved, not trained by gradient descent: it has no learning rate to look for")
     objective = prepared.objective(project, observer)
     config = definition.trial({"training.device": objective.device.type, "training.precision": objective.precision})
     return run_range_test(

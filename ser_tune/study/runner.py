@@ -12,9 +12,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..config import Project, Value
 from ..corpora import CORPORA, Corpus
+from ..device import describe_device
 from ..errors import StudyError
 from ..folds import Fold, speaker_folds
-from ..training import describe_device
 from .definition import StudyDefinition
 from .leaks import shared_texts
 from .objective import FAILURES, Objective
@@ -27,7 +27,7 @@ from .storage import PLACE, enqueue_again, fail_dead_trials, open_storage, place
 
 __all__ = ["Prepared", "Rerun", "load_corpus", "load_study", "prepare", "run_study", "summarise"]
 
-RESUMABLE = ("name ", "corpus.data ", "study.")
+RESUMABLE = ("name ", "corpus.data ", "study.", "features.checkpoint ", "features.revision ")
 """Settings, and sections, that may differ when a study goes on: they do not change what a trial is."""
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -96,11 +96,13 @@ def load_corpus(definition: StudyDefinition, project: Project) -> Corpus:
 
 
 def prepare(definition: StudyDefinition, project: Project) -> Prepared:
-    """Read the corpus and draw the folds.
+    """Read the corpus, draw the folds, and find a pretrained encoder.
 
     Raises:
         CorpusError: The corpus is missing, mislabelled, or too small for its folds.
+        ConfigError: There is no such encoder.
     """
+    definition = definition.resolved(project.cache)
     config, corpus = definition.config, load_corpus(definition, project)
     folds = speaker_folds(corpus, config.protocol.folds, holdout=config.protocol.holdout)
     trained = folds[: config.protocol.fold_limit]

@@ -12,7 +12,10 @@ __all__ = ["resolve_search"]
 
 PROTOCOL_PATHS = ("normalisation.scope", "training.selection")
 """Settings of a trial that change what its score means; searching them would rank unlike numbers together."""
-NOT_SEARCHED = ("model.name", "features.name", "loss.name", "training.device", "training.precision", "seed")
+NOT_SEARCHED = (
+    *("model.name", "features.name", "loss.name", "training.device", "training.precision", "seed"),
+    *("features.checkpoint", "features.revision", "features.digest", "features.precision"),
+)
 
 Build: TypeAlias = Callable[[Mapping[str, Value]], AnyTrial]
 """From values by dotted path to a trial's configuration; raises `ConfigError` where they do not go together."""
@@ -45,7 +48,7 @@ def resolve_search(
         search = {leaf.path: leaf.search for leaf in known.values() if leaf.search and leaf.path not in explicit}
     else:
         search = {path: span for path, span in written.items() if path not in fixed}
-    searchable = {leaf.path for leaf in leaves(TrialConfig)} | {
+    searchable = {leaf.path for leaf in leaves(TrialConfig) if leaf.path in known} | {
         path for path in known if path.split(".")[0] in ("model", "features", "loss")
     }
     for path, span in search.items():

@@ -1,5 +1,6 @@
 """MLflow's side of a study: the store, the observer that fills it, and self-contained models."""
 
+from .encoders import log_self_contained
 from .observer import CONFIG_FILE, STUDY_FILE, TrackingObserver
 from .package import LoadedModel, log_predictor, open_predictor, read_predictor
 from .predictions import Predictions, read_predictions
@@ -41,6 +42,7 @@ __all__ = [
     "experiment_of",
     "find_runs",
     "log_predictor",
+    "log_self_contained",
     "open_predictor",
     "open_tracking",
     "origin_tags",

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import mlflow
 import numpy as np
 import pandas as pd
 from mlflow.models import set_model
@@ -41,7 +42,12 @@ class SpeechEmotionModel(PythonModel):
                     f"this model needs the package {requirement}, which is not installed here: its {component} is "
                     "defined there"
                 ) from None
-        self.predictor = _own_package(folder / "ser_tune.zip").load_predictor(folder)
+        encoders = json.loads((folder / "encoders.json").read_text(encoding="utf-8"))
+
+        def find_encoder(digest: str) -> Path:
+            return Path(mlflow.artifacts.download_artifacts(encoders[digest]))
+
+        self.predictor = _own_package(folder / "ser_tune.zip").load_predictor(folder, find_encoder)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ANN401
         """Recognise the emotion of each row.

@@ -14,6 +14,7 @@ from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
+from ..architectures import ARCHITECTURES
 from ..config import Project, Value, flatten
 from ..errors import StorageError
 from ..prediction import Predictor
@@ -146,7 +147,9 @@ class TrackingObserver(StudyObserver):
             tags={**self._tags, MLFLOW_PARENT_RUN_ID: self.parent_run_id, TRIAL_TAG: str(number)},
         )
         self._run_id: str = run.info.run_id
-        self._log_params(self._run_id, flatten(config.model_dump(mode="json")))
+        takes = ARCHITECTURES.get(config.model.name).takes
+        params = flatten(config.model_dump(mode="json"))
+        self._log_params(self._run_id, {path: value for path, value in params.items() if takes(path)})
         self._client.log_inputs(self._run_id, [self._dataset])
 
     @_telling

@@ -23,6 +23,7 @@ from .. import errors
 from ..architectures import ARCHITECTURES
 from ..features import FEATURE_SETS
 from ..prediction import Committee, Prediction, Predictor, Recipe
+from .encoders import ENCODERS_FILE, store_encoders
 
 __all__ = ["LoadedModel", "log_predictor", "open_predictor", "read_predictor"]
 
@@ -85,6 +86,9 @@ def log_predictor(
         members = predictor.members if isinstance(predictor, Committee) else [predictor]
         plugins = {part: package for member in members for part, package in _plugins(member.recipe).items()}
         (folder / "plugins.json").write_text(json.dumps(plugins, indent=2), encoding="utf-8")
+        encoders = store_encoders(client, [member.recipe for member in members], experiment_id, run_id)
+        (folder / ENCODERS_FILE).write_text(json.dumps(encoders, indent=2), encoding="utf-8")
+        extras = {one for member in members for one in FEATURE_SETS.get(member.recipe.features.name).requirements}
         target = Path(temporary) / "model"
         with warnings.catch_warnings():
             # MLflow would like an example to try the model on; a path that exists on no other machine is none
@@ -94,7 +98,7 @@ def log_predictor(
                 python_model=str(Path(__file__).with_name("mlflow_model.py")),
                 artifacts={"predictor": str(folder)},
                 pip_requirements=[
-                    *(f"{one}=={version(one).partition('+')[0]}" for one in REQUIREMENTS),
+                    *(f"{one}=={version(one).partition('+')[0]}" for one in sorted({*REQUIREMENTS, *extras})),
                     *sorted(set(plugins.values())),
                 ],
                 signature=ModelSignature(inputs=INPUTS, outputs=outputs),

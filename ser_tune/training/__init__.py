@@ -1,6 +1,5 @@
 """Fitting one fold's network, and what belongs to it: losses, augmentation, devices."""
 
-from .device import describe_device, pick_device, pick_precision
 from .epochs import EpochReport
 from .fit import FittedNetwork, fit, fold_seed, recipe_of
 from .losses import LOSSES
@@ -15,12 +14,9 @@ __all__ = [
     "FoldStatistics",
     "RangeTest",
     "TrainingData",
-    "describe_device",
     "fit",
     "fold_seed",
     "fold_statistics",
-    "pick_device",
-    "pick_precision",
     "recipe_of",
     "run_range_test",
 ]

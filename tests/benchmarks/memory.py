@@ -72,7 +72,7 @@ def _study(table: Path, name: str) -> None:
         "study.trials": 1,
     }
     run_study(prepare(definition(settings).without_search(), here), here, StudyObserver())
-    features = sum(path.stat().st_size for path in here.cache.rglob("frames.f32")) / 1e9
+    features = sum(path.stat().st_size for path in here.cache.rglob("frames.bin")) / 1e9
     print(features, _peak(), imported)
 
 

@@ -7,9 +7,10 @@ import numpy as np
 import torch
 
 from ser_tune.architectures import InputShape
+from ser_tune.device import pick_precision
 from ser_tune.features import FeatureStore
 from ser_tune.prediction import UtteranceFeatures
-from ser_tune.training import AnyTrial, EpochReport, TrainingData, fit, pick_precision, recipe_of
+from ser_tune.training import AnyTrial, EpochReport, TrainingData, fit, recipe_of
 
 from .plain import own_process, plain_epoch, start_plain_training
 from .rows import Options, Row, definition

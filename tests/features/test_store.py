@@ -256,7 +256,7 @@ def test_an_entry_that_somebody_harmed_is_named(harm: str, make_corpus: MakeCorp
     elif harm == "moments are cut":
         (entry / "moments.npz").write_bytes((entry / "moments.npz").read_bytes()[:100])
     else:
-        (entry / "frames.f32").write_bytes(b"1234")
+        (entry / "frames.bin").write_bytes(b"1234")
     with pytest.raises(StorageError, match=rf"the cached features in '{entry}' cannot be read .*delete that folder"):
         corpus_features(corpus, LOGSPEC, SETTINGS, cache)
 

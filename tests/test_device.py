@@ -9,10 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from ser_tune.device import keep_freed_memory, pick_device, pick_precision
 from ser_tune.errors import ConfigError
 from ser_tune.training import device as device_module
-from ser_tune.training import pick_device, pick_precision
-from ser_tune.training.device import keep_freed_memory
 
 CPU = torch.device("cpu")
 

@@ -1,4 +1,4 @@
-"""Where to train, and in which arithmetic."""
+"""Where to compute, and in which arithmetic."""
 
 import ctypes
 import hashlib
@@ -6,16 +6,16 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from ..errors import ConfigError
+from .errors import ConfigError
 
-__all__ = ["describe_device", "keep_freed_memory", "pick_device", "pick_precision"]
+__all__ = ["describe_device", "faster_precision", "keep_freed_memory", "pick_device", "pick_precision"]
 
 WORTHWHILE = 1.15
 """bfloat16 must be this much faster than float32 to be chosen: a measurement can err by a tenth."""
@@ -79,16 +79,45 @@ def pick_precision(
     """
     if setting != "auto":
         return setting
+    kind = [str(network), *(str(tuple(one.shape)) for one in inputs)]
+    before, training = {name: tensor.clone() for name, tensor in network.state_dict().items()}, network.training
+    network.train()
+
+    def step(precision: str) -> None:
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            loss = network(*inputs).float().square().mean()
+        loss.backward()
+
+    try:
+        return faster_precision(kind, step, memory, device=device)
+    finally:
+        network.load_state_dict(before)
+        network.zero_grad()
+        network.train(training)
+
+
+def faster_precision(
+    kind: Sequence[str], step: Callable[[str], object], memory: Path, *, device: torch.device | None = None
+) -> str:
+    """The faster arithmetic, `float32` or `bfloat16`; measured once on a machine.
+
+    Args:
+        kind: What is computed, in words that differ where it does.
+        step: Computes it once in an arithmetic.
+        memory: The folder that remembers what was measured.
+        device: Where it is computed; None is where `auto` computes.
+    """
+    device = device or pick_device("auto")
     if device.type == "mps" or (device.type == "cuda" and not torch.cuda.is_bf16_supported()):
         return "float32"
     if device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return "float32"
-    kind = [describe_device(device), torch.__version__, str(network), *(str(tuple(one.shape)) for one in inputs)]
+    kind = [describe_device(device), torch.__version__, *kind]
     entry = memory / f"{hashlib.sha256(json.dumps(kind).encode()).hexdigest()[:32]}.json"
     try:
         seconds = json.loads(entry.read_text(encoding="utf-8"))["seconds"]
     except (OSError, ValueError, KeyError, TypeError):
-        seconds = _measure(network, inputs)
+        seconds = {name: _seconds(step, name, device) for name in ("float32", "bfloat16")}
         with suppress(OSError):  # it is measured again next time
             memory.mkdir(parents=True, exist_ok=True)
             partial = entry.with_suffix(f".{os.getpid()}")
@@ -97,28 +126,13 @@ def pick_precision(
     return "bfloat16" if seconds["float32"] > WORTHWHILE * seconds["bfloat16"] else "float32"
 
 
-def _measure(network: nn.Module, inputs: Sequence[torch.Tensor]) -> dict[str, float]:
-    """Seconds of a forward and backward pass in either arithmetic; leaves the network as it was."""
-    before, training = {name: tensor.clone() for name, tensor in network.state_dict().items()}, network.training
-    try:
-        return {name: _step_seconds(network, inputs, name) for name in ("float32", "bfloat16")}
-    finally:
-        network.load_state_dict(before)
-        network.zero_grad()
-        network.train(training)
-
-
-def _step_seconds(network: nn.Module, inputs: Sequence[torch.Tensor], precision: str) -> float:
+def _seconds(step: Callable[[str], object], precision: str, device: torch.device) -> float:
     """The fastest of up to three steps, of which the first warms up unless it is long."""
-    network.train()
-    kind = inputs[0].device.type
     times: list[float] = []
     while len(times) < 3 and sum(times) < LONG_STEP_S:
         start = time.perf_counter()
-        with torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16"):
-            loss = network(*inputs).float().square().mean()
-        loss.backward()
-        if kind == "cuda":
+        step(precision)
+        if device.type == "cuda":
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
     return min(times)

@@ -1,0 +1,132 @@
+"""`linear_probe`: a linear classifier on utterance-level features, solved instead of trained by descent."""
+
+import re
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from threadpoolctl import threadpool_limits
+from torch import Tensor, nn
+
+from ..config import Choice, FloatRange, ModelSettings
+from ..errors import ConfigError
+from .base import Architecture, Examples, InputShape
+from .linear_solvers import Problem, calibrated, solved, weighted_layers
+
+__all__ = ["ARCHITECTURE", "LinearProbe", "LinearProbeSettings"]
+
+
+class LinearProbeSettings(ModelSettings):
+    """A linear classifier whose weights are solved for; emotions count alike, however frequent."""
+
+    name: Literal["linear_probe"] = "linear_probe"
+    """The architecture."""
+    layers: Annotated[
+        Annotated[int, Field(ge=0, le=200)] | Annotated[str, Field(pattern=r"^(all|weighted|\d{1,2}%|100%)$")],
+        Choice(("all", "weighted", "25%", "50%", "75%")),
+    ] = "all"
+    """What is read of an encoder's layers: all, one after another; weighted, their sum with learned weights (as in
+    SUPERB); a layer's number, counted from 0 in features.layers; or its depth, such as 50%."""
+    objective: Annotated[
+        Literal["ridge", "squared_hinge", "logistic"], Choice(("ridge", "squared_hinge", "logistic"))
+    ] = "ridge"
+    """ridge: squared distance to 1 for the own emotion and -1 for others; squared_hinge: a linear support vector
+    machine, one emotion against the rest; logistic: multinomial."""
+    penalty: Annotated[float, Field(gt=0, le=1e6), FloatRange(low=1e-3, high=10.0, log=True)] = 0.1
+    """L2 penalty: this times the number of features is scikit-learn's alpha, or 1 / C."""
+
+
+def chosen_layers(layers: int | str, channels: int) -> list[int]:
+    """The channels that `model.layers` names.
+
+    >>> chosen_layers("50%", 7), chosen_layers("all", 2), chosen_layers(3, 7)
+    ([3], [0, 1], [3])
+
+    Raises:
+        ConfigError: There is no such layer.
+    """
+    if isinstance(layers, int):
+        if layers >= channels:
+            raise ConfigError(f"model.layers is {layers}; the features have the layers 0 to {channels - 1}")
+        return [layers]
+    if depth := re.fullmatch(r"(\d+)%", layers):
+        return [round(int(depth[1]) / 100 * (channels - 1))]
+    return list(range(channels))
+
+
+class LinearProbe(nn.Module):
+    """Segments (B, C, F, T) to logits (B, K): the mean over T, then a linear map of chosen channels."""
+
+    layer_weights: Tensor
+    temperature: Tensor
+
+    def __init__(self, settings: LinearProbeSettings, shape: InputShape, n_classes: int) -> None:
+        """Create the layers.
+
+        Args:
+            settings: Which channels are read.
+            shape: C and F; T is any.
+            n_classes: K.
+
+        Raises:
+            ConfigError: There is no such channel.
+        """
+        super().__init__()
+        self.channels = chosen_layers(settings.layers, shape.channels)
+        self.weighted = settings.layers == "weighted"
+        read = shape.bands * (1 if self.weighted else len(self.channels))
+        self.classifier = nn.Linear(read, n_classes)
+        self.register_buffer("layer_weights", torch.full((len(self.channels),), 1 / len(self.channels)))
+        self.register_buffer("temperature", torch.ones(()))
+
+    def features(self, segments: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Chosen channels (B, chosen, F) of segments (B, C, F, T), averaged over their real frames."""
+        count = segments.shape[3] if lengths is None else lengths.clamp(min=1)[:, None, None]
+        return segments[:, self.channels].sum(dim=3) / count
+
+    def forward(self, segments: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Classify segments (B, C, F, T), or utterances of so many frames (B,); returns logits (B, K)."""
+        features = self.features(segments, lengths)
+        if self.weighted:
+            features = (features * self.layer_weights[:, None]).sum(dim=1)
+        logits: Tensor = self.classifier(features.flatten(start_dim=1)) / self.temperature
+        return logits
+
+
+def solve(network: LinearProbe, settings: LinearProbeSettings, examples: Examples) -> None:
+    """Fill in a probe's weights, and the temperature that makes its probabilities those of unseen training speakers.
+
+    Args:
+        network: Changed.
+        settings: Objective and penalty.
+        examples: Of the training speakers.
+    """
+    features = network.features(*examples.inputs).double().cpu().numpy()  # (N, chosen, F)
+    labels, speakers = examples.labels.cpu().numpy(), examples.speakers.cpu().numpy()
+    n_classes = network.classifier.out_features
+    penalty = settings.penalty * network.classifier.in_features
+    with threadpool_limits(1, user_api="blas"):  # small products wait for threads longer than they take
+        if network.weighted:
+            shares = weighted_layers(features, labels, n_classes, settings.objective, penalty)
+            network.layer_weights.copy_(torch.from_numpy(shares))
+            features = np.tensordot(features, shares, axes=(1, 0))
+        problem = Problem.of(features.reshape(len(labels), -1), labels, n_classes, settings.objective, penalty)
+        weights, bias = solved(problem)
+        network.temperature.fill_(calibrated(problem, speakers))
+    network.classifier.weight.copy_(torch.from_numpy(weights))
+    network.classifier.bias.copy_(torch.from_numpy(bias))
+
+
+ARCHITECTURE = Architecture(
+    name="linear_probe",
+    settings=LinearProbeSettings,
+    build=LinearProbe,
+    solve=solve,
+    citation="linear probes of frozen layers: G. Alain, Y. Bengio: Understanding intermediate layers using linear "
+    "classifier probes, arXiv 1610.01644, 2016; weighted layers: S. Yang et al.: SUPERB, arXiv 2105.01051, 2021; "
+    "ridge: A. E. Hoerl, R. W. Kennard, Technometrics 12(1), 1970; temperature: C. Guo et al., arXiv 1706.04599, 2017",
+    shortest_frames=1,
+    defaults={"features.name": "encoder", "segments.frames": None},
+    search={"segments.frames": None},
+)

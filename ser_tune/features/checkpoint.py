@@ -1,0 +1,284 @@
+"""Pretrained encoders on disk: found by hub name or folder, checked, identified by digest, opened and run."""
+
+import copy
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..audio import SAMPLE_RATE_HZ
+from ..device import pick_device
+from ..errors import ConfigError
+
+__all__ = ["FAMILIES", "Encoder", "EncoderShape", "digest_of", "locate", "open_encoder", "shape_of"]
+
+FAMILIES = (
+    *("data2vec-audio", "hubert", "unispeech", "unispeech-sat", "wav2vec2", "wav2vec2-bert", "wavlm", "whisper"),
+)
+"""Values of `model_type` in config.json of the encoders that can be opened."""
+CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
+EXTRA = "install it with pip install 'ser-tune[pretrained]'"
+
+WINDOW_S = 30.0
+"""Whisper's window; longer speech is cut into such pieces, for every encoder."""
+SILENCE_S = 0.2
+"""Appended to Whisper's input, which was trained on speech that silence follows."""
+STEP_S = 0.16
+"""Inputs are filled up with silence to a multiple of it: utterances of about equal length fit into one batch, and what
+an utterance is filled up to does not depend on the batch."""
+BATCH = 16
+"""Pieces that the encoder reads at once, at most."""
+_OPENING = Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderShape:
+    """What config.json tells of an encoder."""
+
+    family: str
+    layers: int
+    """Hidden states: the input of the first transformer layer, and every layer's output."""
+    width: int
+    hop_s: float
+    """Seconds from one frame to the next."""
+
+
+@lru_cache(maxsize=16)
+def locate(checkpoint: str, revision: str | None) -> Path:
+    """The folder of a checkpoint, downloaded from the hub where it is a name there.
+
+    Raises:
+        ConfigError: There is no such folder, and no such name on the hub or no network.
+    """
+    folder = Path(checkpoint)
+    if folder.is_dir():
+        return folder.absolute()
+    if not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", checkpoint):
+        raise ConfigError(
+            f"features.checkpoint is '{checkpoint}', which is no folder; expected an existing folder, or a name on the "
+            "Hugging Face hub such as openai/whisper-base"
+        )
+    try:
+        import huggingface_hub
+    except ModuleNotFoundError:
+        raise ConfigError(f"features.checkpoint '{checkpoint}' needs the package huggingface_hub; {EXTRA}") from None
+    files = ["*.json", "*.safetensors"]
+    fetch = partial(huggingface_hub.snapshot_download, checkpoint, revision=revision, allow_patterns=files)
+    with suppress(Exception):  # it was not downloaded before; the hub's client raises many kinds
+        return Path(fetch(local_files_only=True))
+    try:
+        return Path(fetch())
+    except Exception as error:  # the hub's client raises those of several network libraries
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise ConfigError(
+            f"features.checkpoint '{checkpoint}' is no folder here and cannot be downloaded ({reason}); where there is "
+            f"no network, download {CONFIG}, {PREPROCESSOR} and model.safetensors of "
+            f"https://huggingface.co/{checkpoint} elsewhere, and pass their folder: --set features.checkpoint=DIR"
+        ) from None
+
+
+@lru_cache(maxsize=16)
+def shape_of(folder: Path) -> EncoderShape:
+    """Read an encoder's config.json.
+
+    Raises:
+        ConfigError: It is missing, or of no audio encoder that can be opened.
+    """
+    try:
+        config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"checkpoint '{folder}' has no readable {CONFIG} ({error}); expected a folder that transformers saved"
+        ) from None
+    family = str(config.get("model_type"))
+    if family not in FAMILIES:
+        raise ConfigError(
+            f"checkpoint '{folder}' is a '{family}' model; expected a speech encoder of: {', '.join(FAMILIES)}"
+        )
+    stride = math.prod(config["conv_stride"]) if "conv_stride" in config and family != "wav2vec2-bert" else 320
+    layers = config["encoder_layers"] if family == "whisper" else config["num_hidden_layers"]
+    width = config["d_model"] if family == "whisper" else config["hidden_size"]
+    return EncoderShape(family, int(layers) + 1, int(width), stride / SAMPLE_RATE_HZ)
+
+
+@lru_cache(maxsize=16)
+def digest_of(folder: Path) -> str:
+    """SHA-256 of a checkpoint's weights and of the files that say how to run them.
+
+    Raises:
+        ConfigError: There are no weights as safetensors.
+    """
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        pickles = sorted(path.name for path in folder.iterdir() if path.suffix in (".bin", ".pt", ".pth", ".ckpt"))
+        has = f"only {pickles[0]}, a pickle that can run code" if pickles else "no weights"
+        raise ConfigError(f"checkpoint '{folder}' has {has}; expected model.safetensors")
+    total = hashlib.sha256()
+    for path in (folder / CONFIG, folder / PREPROCESSOR, *weights):
+        if not path.is_file():
+            raise ConfigError(f"checkpoint '{folder}' has no {path.name}; expected a folder that transformers saved")
+        with path.open("rb") as file:
+            total.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+class Encoder:
+    """A pretrained speech encoder: speech in, the hidden states of all layers out.
+
+    Weights are rounded to float16, as registered models store them, so that both compute the same.
+    """
+
+    def __init__(self, module: Any, extractor: Any, shape: EncoderShape) -> None:  # noqa: ANN401 - an extra's types
+        """Take what transformers opened.
+
+        Args:
+            module: The encoder alone.
+            extractor: Makes its input of speech.
+            shape: Of its config.json.
+        """
+        self.device = pick_device("auto")
+        self.module = module.half().float().eval().requires_grad_(False).to(self.device)
+        self.shape = shape
+        self._extractor = extractor
+
+    def save(self, folder: Path) -> None:
+        """Write encoder and preprocessing, weights as float16, in a form that `open_encoder` reads."""
+        with _quiet():
+            copy.deepcopy(self.module).cpu().half().save_pretrained(folder)
+            self._extractor.save_pretrained(folder)
+
+    def hidden_states(
+        self, speech: Sequence[np.ndarray], *, padded: bool, precision: str
+    ) -> Iterator[tuple[int, Tensor]]:
+        """Run the encoder over utterances, or the pieces of long ones, in batches of one length.
+
+        Args:
+            speech: Each (N,), 16 kHz.
+            padded: Whether to fill every piece up to the window that Whisper was trained with.
+            precision: `float32` or `bfloat16`.
+
+        Yields:
+            The number of an utterance, and the states of one of its pieces on the CPU, shape (L, T, D), float32,
+            without what silence was appended; an utterance's pieces come in order.
+        """
+        window = round(WINDOW_S * SAMPLE_RATE_HZ)
+        pieces = [
+            (number, one[start : start + window])
+            for number, one in enumerate(speech)
+            for start in range(0, len(one), window)
+        ]
+        inputs = [self._input(piece, padded) for _, piece in pieces]
+        # The longest first: an utterance's pieces stay in order, since the last is the shortest
+        order = sorted(range(len(pieces)), key=lambda one: (-inputs[one].numel(), one))
+        while order:
+            batch = [one for one in order[:BATCH] if inputs[one].shape == inputs[order[0]].shape]
+            order = order[len(batch) :]
+            states = self._run(torch.stack([inputs[one] for one in batch]), precision)
+            for one, of_one in zip(batch, states, strict=True):
+                number, piece = pieces[one]
+                frames = min(max(1, round(len(piece) / SAMPLE_RATE_HZ / self.shape.hop_s)), of_one.shape[1])
+                yield number, of_one[:, :frames]
+
+    def _input(self, piece: np.ndarray, padded: bool) -> Tensor:
+        """What the encoder takes for one piece, filled up with silence."""
+        if self.shape.family == "whisper":
+            length = WINDOW_S if padded else STEP_S * math.ceil((len(piece) / SAMPLE_RATE_HZ + SILENCE_S) / STEP_S)
+            samples = round(min(length, WINDOW_S) * SAMPLE_RATE_HZ)
+            filled = np.pad(piece, (0, samples - len(piece)))
+            features = self._extractor(
+                filled, sampling_rate=SAMPLE_RATE_HZ, padding="longest", return_tensors="pt"
+            ).input_features
+            return features[0]  # type: ignore[no-any-return]
+        made = self._extractor(piece, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt")
+        values: Tensor = made["input_values" if "input_values" in made else "input_features"][0]
+        step = round(STEP_S * SAMPLE_RATE_HZ) if values.ndim == 1 else round(STEP_S / self.shape.hop_s)
+        missing = -len(values) % step
+        return nn.functional.pad(values, (*([0, 0] * (values.ndim - 1)), 0, missing))
+
+    @torch.inference_mode()
+    def _run(self, inputs: Tensor, precision: str) -> Tensor:
+        """States of a batch, shape (B, L, T, D), float32, on the CPU."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            states = states_of(self.module, inputs.to(self.device))
+        return torch.stack([one.float() for one in states], dim=1).cpu()
+
+
+def states_of(module: Any, inputs: Tensor) -> Sequence[Tensor]:  # noqa: ANN401 - an encoder of transformers
+    """The hidden states of an encoder, each (B, T, D), of inputs as its preprocessing makes them."""
+    if module.config.model_type != "whisper":
+        states: Sequence[Tensor] = module(inputs, output_hidden_states=True).hidden_states
+        return states
+    # Whisper's own forward takes 30 s and nothing else; this is what it computes of any length (arXiv 2212.04356)
+    convolved = inputs
+    for convolution in (module.conv1, module.conv2):
+        convolved = nn.functional.gelu(convolution(convolved))
+    state = convolved.permute(0, 2, 1) + module.embed_positions.weight[: convolved.shape[2]]
+    states = [state]
+    for layer in module.layers:
+        state = layer(state, None)
+        states.append(state)
+    return [*states[:-1], module.layer_norm(state)]
+
+
+def open_encoder(folder: Path) -> Encoder:
+    """Open the encoder in a folder, without the decoder or head that it may have; the last two stay open.
+
+    Raises:
+        ConfigError: The package transformers is missing, or it cannot open the folder.
+    """
+    with _OPENING:  # extraction's threads ask for it at the same time
+        return _open(folder)
+
+
+@lru_cache(maxsize=2)
+def _open(folder: Path) -> Encoder:
+    shape = shape_of(folder)
+    digest_of(folder)  # refuses what lacks files
+    try:
+        import transformers
+    except ModuleNotFoundError:
+        raise ConfigError(f"features.name encoder needs the package transformers; {EXTRA}") from None
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    alone = config.get("architectures") == ["WhisperEncoder"]
+    try:
+        with _quiet():
+            kind = transformers.models.whisper.modeling_whisper.WhisperEncoder if alone else transformers.AutoModel
+            module = kind.from_pretrained(folder, use_safetensors=True, local_files_only=True)
+            if shape.family == "whisper" and not alone:
+                module = module.get_encoder()
+            extractor = transformers.AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ConfigError(f"checkpoint '{folder}' cannot be opened: {reason}") from None
+    if extractor.sampling_rate != SAMPLE_RATE_HZ:
+        raise ConfigError(
+            f"checkpoint '{folder}' takes speech at {extractor.sampling_rate} Hz; expected {SAMPLE_RATE_HZ} Hz"
+        )
+    return Encoder(module, extractor, shape)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers from drawing bars, and from listing the weights of heads, which are left out on purpose."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

@@ -1,0 +1,173 @@
+"""`encoder`: hidden states of a pretrained speech encoder, or their mean and deviation over time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import Field, field_validator
+
+from ..audio import SAMPLE_RATE_HZ
+from ..config import FeatureSettings
+from ..device import faster_precision
+from ..errors import ConfigError
+from .base import FeatureSet, Pretrained
+from .catalogue import find_checkpoint
+from .checkpoint import EncoderShape, digest_of, locate, open_encoder, shape_of
+
+__all__ = ["FEATURE_SET", "EncoderSettings"]
+
+
+class EncoderSettings(FeatureSettings):
+    """A pretrained speech encoder, frozen: Whisper's, wav2vec 2.0, HuBERT, WavLM, data2vec-audio and their kin."""
+
+    name: Literal["encoder"] = "encoder"
+    """The feature set."""
+    checkpoint: str = "openai/whisper-base"
+    """Its name on the Hugging Face hub, or its folder; weights as safetensors. Code of the hub is never run."""
+    revision: str | None = None
+    """Branch, tag or commit on the hub; none means its default branch."""
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    """SHA-256 of the checkpoint's files, which a study fills in and then insists on; none takes the files there are."""
+    pooling: Literal["statistics", "frames"] = "statistics"
+    """What is kept of an utterance: statistics, each layer's mean and standard deviation over time; frames, all."""
+    layers: tuple[Annotated[int, Field(ge=0, le=200)], ...] | None = None
+    """Layers to read, counted from 0, the input of the first transformer layer; none means all. With statistics all are
+    cached and these are chosen on reading; with frames these alone are cached."""
+    context: Literal["own", "padded"] = "own"
+    """Length that the encoder reads: own, the utterance's; padded, Whisper's training window of 30 s. Longer utterances
+    are cut into pieces of 30 s."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Arithmetic of the encoder; auto measures once on a machine which is faster, and the study holds on to it."""
+
+    @field_validator("layers")
+    @classmethod
+    def _in_order(cls, layers: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if layers is not None and not layers:
+            raise ValueError("features.layers is empty; expected at least one layer, or none for all")
+        return None if layers is None else tuple(sorted(set(layers)))
+
+
+def _folder(settings: EncoderSettings) -> Path:
+    """The checkpoint's folder.
+
+    Raises:
+        ConfigError: It holds other files than those that the study began with.
+    """
+    folder = locate(settings.checkpoint, settings.revision)
+    if settings.digest is not None and settings.digest != digest_of(folder):
+        raise ConfigError(
+            f"checkpoint '{folder}' has the digest {digest_of(folder)}; expected features.digest, {settings.digest}"
+        )
+    return folder
+
+
+def _described(settings: EncoderSettings) -> EncoderShape:
+    """The encoder's shape, where settings fit it.
+
+    Raises:
+        ConfigError: There is no such layer, or the encoder has no window to be padded to.
+    """
+    shape = shape_of(locate(settings.checkpoint, settings.revision))
+    if settings.layers is not None and settings.layers[-1] >= shape.layers:
+        raise ConfigError(
+            f"features.layers has {settings.layers[-1]}; {settings.checkpoint} has the layers 0 to {shape.layers - 1}"
+        )
+    if settings.context == "padded" and shape.family != "whisper":
+        raise ConfigError(
+            f"features.context is padded, but {settings.checkpoint} is a {shape.family} model, which was trained "
+            "without a fixed window; expected own"
+        )
+    return shape
+
+
+def _shape(settings: EncoderSettings) -> tuple[int, int]:
+    shape = _described(settings)
+    channels = shape.layers if settings.layers is None else len(settings.layers)
+    return channels, shape.width * (2 if settings.pooling == "statistics" else 1)
+
+
+def extract_batch(speech: Sequence[np.ndarray], settings: EncoderSettings) -> list[np.ndarray]:
+    """Hidden states of several utterances: of all layers with statistics, of the chosen ones with frames.
+
+    Args:
+        speech: Each (N,), float32, 16 kHz.
+        settings: Resolved.
+
+    Returns:
+        Each (L, 2 D, 1), float32: mean, then standard deviation over time; or (L, D, frames), float16.
+
+    Raises:
+        ConfigError: The checkpoint cannot be opened.
+    """
+    encoder = open_encoder(_folder(settings))
+    layers = slice(None) if settings.layers is None else list(settings.layers)
+    pieces: list[list[np.ndarray]] = [[] for _ in speech]
+    padded, precision = settings.context == "padded", settings.precision
+    for number, states in encoder.hidden_states(speech, padded=padded, precision=precision):
+        if settings.pooling == "frames":
+            pieces[number].append(states[layers].transpose(1, 2).numpy().astype(np.float16))
+        else:
+            wide = states.double()
+            sums = (wide.sum(dim=1), wide.square().sum(dim=1), torch.full(wide[:, 0].shape, wide.shape[1]))
+            pieces[number].append(torch.stack(sums).numpy())
+    if settings.pooling == "frames":
+        return [np.concatenate(one, axis=2) for one in pieces]
+    return [_statistics(sum(one[1:], start=one[0])) for one in pieces]
+
+
+def _statistics(sums: np.ndarray) -> np.ndarray:
+    """From sums, sums of squares and counts (3, L, D) to mean and deviation (L, 2 D, 1)."""
+    mean = sums[0] / sums[2]
+    deviation = np.sqrt(np.maximum(sums[1] / sums[2] - np.square(mean), 0))
+    return np.concatenate([mean, deviation], axis=1)[:, :, np.newaxis].astype(np.float32)
+
+
+def _resolve(settings: EncoderSettings, cache: Path) -> EncoderSettings:
+    """Settings with a digest and a precision."""
+    _described(settings)
+    folder = _folder(settings)
+    precision: str = settings.precision
+    if precision == "auto":
+        sound = np.random.default_rng(0).normal(0, 0.1, 3 * SAMPLE_RATE_HZ).astype(np.float32)
+
+        def run(arithmetic: str) -> None:
+            list(open_encoder(folder).hidden_states([sound], padded=settings.context == "padded", precision=arithmetic))
+
+        kind = ["encoder", settings.context, digest_of(folder)]
+        precision = faster_precision(kind, run, cache / "precision")
+    return settings.model_copy(update={"digest": digest_of(folder), "precision": precision})
+
+
+def _key(settings: EncoderSettings) -> str:
+    unread = {"checkpoint", "revision", *({"layers"} if settings.pooling == "statistics" else ())}
+    return settings.model_dump_json(exclude=unread)
+
+
+def _channels(settings: EncoderSettings) -> tuple[int, ...] | None:
+    return settings.layers if settings.pooling == "statistics" else None
+
+
+FEATURE_SET = FeatureSet(
+    name="encoder",
+    settings=EncoderSettings,
+    shape=_shape,
+    extract=lambda speech, settings: extract_batch([speech], settings)[0],
+    extract_batch=extract_batch,
+    hop_s=lambda settings: None if settings.pooling == "statistics" else _described(settings).hop_s,
+    pretrained=Pretrained(
+        resolve=_resolve,
+        key=_key,
+        channels=_channels,
+        digest=lambda settings: settings.digest,
+        save=lambda settings, folder: open_encoder(_folder(settings)).save(folder),
+        moved=lambda settings, folder: settings.model_copy(
+            update={"checkpoint": str(folder), "revision": None, "digest": None}
+        ),
+        origin=lambda settings: find_checkpoint(settings.checkpoint),
+    ),
+    requirements=("transformers",),
+    citation="layers of a frozen encoder: S. Yang et al.: SUPERB: Speech processing Universal PERformance Benchmark, "
+    "arXiv 2105.01051, 2021",
+)

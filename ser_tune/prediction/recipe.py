@@ -1,0 +1,122 @@
+"""The `Recipe` of a predictor: all that it must know besides weights."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..architectures import ARCHITECTURES, Ensemble, InputShape
+from ..config import FeatureSettings, ModelSettings, NormalisationSettings, SegmentSettings
+from ..errors import ConfigError
+from ..features import FEATURE_SETS, Scaling
+from .adaptation import batch_norms
+from .segments import SegmentReader, UtteranceFeatures
+
+__all__ = ["Recipe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a predictor must know besides its networks' weights."""
+
+    labels: tuple[str, ...]
+    """The emotion of each output."""
+    model: ModelSettings
+    features: FeatureSettings
+    shape: tuple[int, int]
+    """C and F of the features."""
+    hop_s: float | None
+    """Seconds from one frame to the next; None where an utterance is a single frame."""
+    segments: SegmentSettings
+    normalisation: NormalisationSettings
+    aggregation: str
+
+    def as_json(self) -> str:
+        """Everything, as text that `from_json` reads."""
+        sections = {
+            name: getattr(self, name).model_dump(mode="json")
+            for name in ("model", "features", "segments", "normalisation")
+        }
+        rest = {"labels": self.labels, "shape": self.shape, "hop_s": self.hop_s, "aggregation": self.aggregation}
+        return json.dumps(rest | sections, indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Recipe":
+        """Read what `as_json` wrote."""
+        written: dict[str, Any] = json.loads(text)
+        return cls(
+            labels=tuple(written["labels"]),
+            model=ARCHITECTURES.get(written["model"]["name"]).settings.model_validate(written["model"]),
+            features=FEATURE_SETS.get(written["features"]["name"]).settings.model_validate(written["features"]),
+            shape=tuple(written["shape"]),
+            hop_s=written["hop_s"],
+            segments=SegmentSettings.model_validate(written["segments"]),
+            normalisation=NormalisationSettings.model_validate(written["normalisation"]),
+            aggregation=written["aggregation"],
+        )
+
+    def build_network(self) -> nn.Module:
+        """A network of random weights that fits the recipe, or an ensemble of them.
+
+        Raises:
+            ConfigError: The architecture takes no such segments, or has no batch norm to be the speaker's; or an
+                utterance is a single frame, which cannot be cut or normalised by itself.
+        """
+        if self.hop_s is None:
+            for setting, value, expected, fits in (
+                ("segments.frames", self.segments.frames, "none", self.segments.frames is None),
+                ("normalisation.scope", scope := self.normalisation.scope, "train or speaker", scope != "utterance"),
+            ):
+                if not fits:
+                    raise ConfigError(
+                        f"{setting} is {value}, but with these settings {self.features.name} has a single frame an "
+                        f"utterance; expected {expected}"
+                    )
+        channels, bands = self.shape
+        shape = InputShape(channels=channels, bands=bands, frames=self._shortest_frames())
+        build = ARCHITECTURES.get(self.model.name).build
+        members = [build(self.model, shape, len(self.labels)) for _ in range(self.model.ensemble_size)]
+        network = Ensemble(members) if len(members) > 1 else members[0]
+        if self.normalisation.batch_norm == "speaker" and not batch_norms(network):
+            raise ConfigError(
+                f"normalisation.batch_norm is speaker, but {self.model.name} has no batch norm; expected train"
+            )
+        return network.to(memory_format=torch.channels_last)
+
+    def reader(
+        self,
+        features: UtteranceFeatures,
+        utterances: np.ndarray,
+        scalings: Sequence[Scaling],
+        scaling_number: np.ndarray,
+        *,
+        overlap: bool,
+        copies: Sequence[UtteranceFeatures] = (),
+    ) -> SegmentReader:
+        """What the network reads of some utterances; the arguments are those of `SegmentReader`."""
+        return SegmentReader(
+            features,
+            utterances,
+            self.segments,
+            scalings,
+            scaling_number,
+            overlap=overlap,
+            shortest_frames=self._shortest_frames(),
+            copies=copies,
+            batch_norm=self.normalisation.batch_norm,
+        )
+
+    def _shortest_frames(self) -> int:
+        """Frames of a segment, or of the shortest utterance that the architecture takes whole."""
+        shortest = self.segments.frames or ARCHITECTURES.get(self.model.name).shortest_frames
+        if shortest is None:
+            able = [name for name in ARCHITECTURES.names() if ARCHITECTURES.get(name).shortest_frames is not None]
+            raise ConfigError(
+                f"segments.frames is none, but {self.model.name} needs segments of equal length; "
+                f"whole utterances go into: {', '.join(able)}"
+            )
+        return shortest

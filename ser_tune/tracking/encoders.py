@@ -1,0 +1,79 @@
+"""Pretrained encoders in the artifact store: stored once, referred to by trials, copied into registered versions."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import mlflow
+from mlflow import MlflowClient
+
+from ..features import FEATURE_SETS
+from ..prediction import ENCODERS, Recipe
+
+__all__ = ["ENCODERS_FILE", "log_self_contained", "store_encoders"]
+
+ENCODERS_FILE = "encoders.json"
+"""In a predictor's folder: digest of each pretrained encoder, and the MLflow model that holds its files."""
+ENCODER_TAG = "ser_tune.encoder"
+"""On the logged model that holds an encoder: the digest."""
+
+
+def store_encoders(client: MlflowClient, recipes: Iterable[Recipe], experiment_id: str, run_id: str) -> dict[str, str]:
+    """Store the encoders of some recipes that the artifact store does not have yet.
+
+    Args:
+        client: MLflow.
+        recipes: Resolved.
+        experiment_id: Where new ones are stored.
+        run_id: The run that needs them.
+
+    Returns:
+        Digest to the URI of the model that holds the encoder's files; empty where nothing is pretrained.
+    """
+    found: dict[str, str] = {}
+    for recipe in recipes:
+        pretrained = FEATURE_SETS.get(recipe.features.name).pretrained
+        if pretrained is None or (digest := pretrained.digest(recipe.features)) in found:
+            continue
+        experiments = [one.experiment_id for one in client.search_experiments()]
+        condition = f"tags.`{ENCODER_TAG}` = '{digest}'"
+        known = [one for one in client.search_logged_models(experiments, condition) if one.status == "READY"]
+        if not known:
+            with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
+                pretrained.save(recipe.features, Path(temporary))
+                tags = {ENCODER_TAG: digest}
+                made = client.create_logged_model(experiment_id, name="encoder", source_run_id=run_id, tags=tags)
+                client.log_model_artifacts(made.model_id, temporary)
+            known = [client.finalize_logged_model(made.model_id, "READY")]
+        found[digest] = f"models:/{known[0].model_id}"
+    return found
+
+
+def log_self_contained(client: MlflowClient, model_id: str, experiment_id: str, run_id: str) -> str:
+    """Copy a model together with the encoders that it refers to.
+
+    Args:
+        client: MLflow.
+        model_id: Of a logged model.
+        experiment_id: Its experiment.
+        run_id: Its run.
+
+    Returns:
+        The copy's identifier, or that of the model itself where it needs no encoder.
+    """
+    with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
+        source = Path(mlflow.artifacts.download_artifacts(f"models:/{model_id}", dst_path=temporary))
+        predictor = source / "artifacts" / "predictor"
+        encoders: dict[str, str] = json.loads((predictor / ENCODERS_FILE).read_text(encoding="utf-8"))
+        if not encoders:
+            return model_id
+        for digest, uri in encoders.items():
+            with tempfile.TemporaryDirectory(prefix="ser-tune-") as scratch:
+                files = Path(mlflow.artifacts.download_artifacts(uri, dst_path=scratch))
+                shutil.copytree(files, predictor / ENCODERS / digest)
+        made = client.create_logged_model(experiment_id, name="self-contained", source_run_id=run_id)
+        client.log_model_artifacts(made.model_id, str(source))
+    client.finalize_logged_model(made.model_id, "READY")
+    return str(made.model_id)

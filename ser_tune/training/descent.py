@@ -1,0 +1,144 @@
+"""Gradient descent: training a fold's network epoch by epoch."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from ..architectures import members_of
+from ..config import TrainingSettings
+from ..errors import NonFiniteLossError
+from .augmentation import mixer, specaugment
+from .averaging import WeightAverage
+from .epochs import Contest, EpochReport, judged
+from .fold import FoldTraining, Learned
+from .losses import LOSSES
+from .optimization import build_optimizer, build_schedule
+from .order import drawn_counts, epoch_order
+from .stability import apart, beside, divergence
+
+__all__ = ["MakeSchedule", "descend"]
+
+MakeSchedule: TypeAlias = Callable[[Optimizer, TrainingSettings, int], LRScheduler]
+"""From the optimizer, the settings and the number of steps in all."""
+
+
+def descend(
+    fold: FoldTraining,
+    *,
+    on_epoch: Callable[[EpochReport], None],
+    on_step: Callable[[Tensor], None],
+    schedule: MakeSchedule | None,
+) -> Learned:
+    """Train a network, and leave it with the weights of the epoch that is kept.
+
+    Args:
+        fold: The network and what it learns from.
+        on_epoch: Told of every epoch; what it raises ends the training.
+        on_step: Told of every batch's loss, a scalar; what it raises ends the training.
+        schedule: Makes the learning rate's course, from optimizer, settings and steps in all; None: as settings ask.
+
+    Raises:
+        NonFiniteLossError: The loss of an epoch is not finite.
+    """
+    config, network, reader, held_out = fold.config, fold.network, fold.reader, fold.held_out
+    settings, device, emotions = config.training, torch.device(config.training.device), fold.data.emotions
+    members, shuffle = members_of(network), np.random.default_rng(fold.seed)
+    classes = fold.classes
+    labels = torch.from_numpy(classes).to(device)
+    counts = torch.from_numpy(drawn_counts(fold.statistics.class_counts, settings.sampling)).to(device).float()
+    loss_function = LOSSES.get(config.loss.name).build(config.loss, counts)
+    mix = mixer(config.augmentation, len(emotions))
+
+    stability = config.perturbation.stability
+    # Copies of unstretched speech have its segments: number n of the clean ones is n + segments of the first copy's
+    per_epoch = len(reader) // (1 + len(fold.data.copies)) if stability else len(reader)
+    batches = max(1, per_epoch // settings.batch_size)
+    optimizer = build_optimizer(network, config.optimizer)
+    course = (schedule or build_schedule)(optimizer, settings, batches * settings.epochs)
+    average = WeightAverage(network, settings)
+    # Of the average's batch norms: mixed as training's batches are, and the same in every epoch
+    mixed = np.array_split(np.random.default_rng(fold.seed).permutation(per_epoch), batches)
+    crops = shuffle.spawn(1)[0]  # of its own, so that random starts leave the order of segments as it is
+    history: list[EpochReport] = []
+    contest, kept, kept_scores = Contest(settings.selection), {}, np.empty((0, len(emotions)))
+
+    for epoch in range(1, settings.epochs + 1):
+        started = time.perf_counter()
+        network.train()
+        reader.crop(crops)
+        total = torch.zeros((), device=device)
+        # Near-equal batches: a last batch of one segment would break batch norm
+        for batch in np.array_split(epoch_order(classes[:per_epoch], settings.sampling, shuffle), batches):
+            inputs, target = reader.gather(batch), labels[torch.from_numpy(batch).to(device, non_blocking=True)]
+            if stability:
+                copy = shuffle.integers(1, len(fold.data.copies), size=len(batch), endpoint=True)
+                inputs = beside(inputs, reader.gather(batch + copy * per_epoch))
+            if config.augmentation.specaugment:
+                segments, *lengths = inputs
+                inputs = (specaugment(segments, config.augmentation, *lengths), *lengths)
+            if mix is None:
+                target = nn.functional.one_hot(target, len(emotions)).float()
+            else:
+                inputs, target = mix(inputs, target)
+            if stability:
+                inputs = apart(inputs)
+            optimizer.zero_grad(set_to_none=True)
+            mean_loss = torch.zeros((), device=device)
+            for member in members:
+                with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
+                    logits = member(*inputs).float()
+                loss = loss_function(logits[: len(batch)], target)
+                if stability:
+                    loss = loss + stability * divergence(*logits.chunk(2))
+                loss.backward()  # type: ignore[no-untyped-call]
+                if settings.gradient_clip_norm:
+                    nn.utils.clip_grad_norm_(member.parameters(), settings.gradient_clip_norm)
+                mean_loss += loss.detach() / len(members)
+            optimizer.step()
+            course.step()
+            average.after_step()
+            on_step(mean_loss)
+            total += mean_loss * len(batch)
+        train_loss = float(total) / per_epoch
+        if not math.isfinite(train_loss):
+            raise NonFiniteLossError(
+                f"the training loss of epoch {epoch} is {train_loss}; "
+                f"optimizer.learning_rate {config.optimizer.learning_rate:g} may be too high"
+            )
+        report = EpochReport(
+            epoch=epoch,
+            train_loss=train_loss,
+            learning_rate=float(course.get_last_lr()[0]),
+            seconds=time.perf_counter() - started,
+        )
+        standing = average.after_epoch(
+            epoch,
+            lambda: (reader.gather(batch) for batch in mixed),
+            is_used=held_out is not None or epoch == settings.epochs,  # where nobody validates, the last is kept
+        )
+        scores = kept_scores
+        if held_out is not None:
+            scores = fold.held_out_scores(standing)
+            report = judged(report, scores, fold.truth)
+        # Until there is an average, epochs do not compete with those that have one
+        if contest.enter(report, competes=average.stands_for(epoch)):
+            kept_scores = scores
+            kept = {name: tensor.detach().clone() for name, tensor in standing.state_dict().items()}
+        assert contest.kept is not None
+        report = replace(report, kept_uar=contest.kept.validation_uar, seconds=time.perf_counter() - started)
+        history.append(report)
+        on_epoch(report)
+        if settings.patience and contest.epochs_without_better(epoch) >= settings.patience:
+            break
+
+    assert contest.kept is not None
+    network.load_state_dict(kept)
+    return Learned(epoch=contest.kept.epoch, history=tuple(history), validation=kept_scores)
