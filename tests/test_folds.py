@@ -308,5 +308,5 @@ def test_too_few_speakers_are_refused(speakers: dict[str, str], folds: int | Non
 def test_a_training_side_without_an_emotion_is_refused() -> None:
     # Only s0 has envy: when s0 is tested or validates, nobody teaches it
     corpus = _corpus({f"s{number}": "" for number in range(5)}, extra=(("s0", "", "envy"),))
-    with pytest.raises(CorpusError, match="corpus made, fold 0: no training speaker has emotion 'envy'"):
+    with pytest.raises(CorpusError, match="corpus made, fold 0: no training utterance has emotion 'envy'"):
         speaker_folds(corpus)

@@ -26,6 +26,7 @@ from .parameters import (
     StudyFile,
     StudyName,
     Task,
+    TextIndependent,
     TrackingUri,
     shared_flags,
 )
@@ -68,6 +69,7 @@ def study(
         typer.Option("--keep-models", help="Keep the models of the best N trials; default: all.", show_default=False),
     ] = None,
     holdout: Holdout = None,
+    text_independent: TextIndependent = False,
     nested: Annotated[
         bool, typer.Option("--nested", help="Search once for each test fold, which the search never sees.")
     ] = False,
@@ -86,7 +88,15 @@ def study(
 
     if nested and (refit or rule):
         raise typer.BadParameter("--nested registers nothing, so --refit and --rule mean nothing with it")
-    flags = shared_flags(model, corpus=corpus, data=data, task=task, features=features, holdout=holdout)
+    flags = shared_flags(
+        model,
+        corpus=corpus,
+        data=data,
+        task=task,
+        features=features,
+        holdout=holdout,
+        text_independent=text_independent,
+    )
     flags |= {
         "name": name,
         "study.promotion": rule,
@@ -111,6 +121,7 @@ def train(
     features: Features = None,
     name: Name = None,
     holdout: Holdout = None,
+    text_independent: TextIndependent = False,
     rule: Rule = None,
     assignments: Set = None,
     refit: Refit = False,
@@ -120,7 +131,15 @@ def train(
     """Train one configuration over all folds, without a search, and promote it."""
     from .running import run_and_promote
 
-    flags = shared_flags(model, corpus=corpus, data=data, task=task, features=features, holdout=holdout)
+    flags = shared_flags(
+        model,
+        corpus=corpus,
+        data=data,
+        task=task,
+        features=features,
+        holdout=holdout,
+        text_independent=text_independent,
+    )
     flags |= {"name": name, "study.promotion": rule}
     run_and_promote(
         file, flags, assignments or [], refit=refit, tracking_uri=tracking_uri, storage=storage, single=True

@@ -25,6 +25,7 @@ __all__ = [
     "StudyFile",
     "StudyName",
     "Task",
+    "TextIndependent",
     "TrackingUri",
     "shared_flags",
 ]
@@ -55,6 +56,9 @@ Task = Annotated[
 Holdout = Annotated[
     str | None,
     typer.Option("--holdout", metavar="A,B", help="Speakers that the search never sees.", show_default=False),
+]
+TextIndependent = Annotated[
+    bool, typer.Option("--text-independent", help="Folds share neither speakers nor spoken texts.")
 ]
 Rule = Annotated[
     str | None,
@@ -90,6 +94,7 @@ def shared_flags(
     task: str | None,
     features: str | None,
     holdout: str | None = None,
+    text_independent: bool = False,
 ) -> dict[str, object]:
     """What every command that trains is told: the setting's path to its value, or to None where it was not given."""
     return {
@@ -98,5 +103,6 @@ def shared_flags(
         "corpus.data": data,
         "corpus.task": task,
         "features.name": features,
+        "protocol.text_independent": text_independent or None,
         "protocol.holdout": None if holdout is None else [one.strip() for one in holdout.split(",") if one.strip()],
     }

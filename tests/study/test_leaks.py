@@ -13,11 +13,10 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ser_tune.config import Project
 from ser_tune.corpora import Corpus, Utterance
 from ser_tune.errors import LeakError
 from ser_tune.folds import Fold, speaker_folds
-from ser_tune.study import Prepared, leaks, objective, prepare, run_study, shared_texts
+from ser_tune.study import Prepared, leaks, objective
 
 QUICK = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 RATE_HZ = 16_000
@@ -226,33 +225,6 @@ def test_the_common_recording_of_a_session_whose_speakers_take_turns_stops_the_s
 
 
 # What is not refused
-
-
-def test_texts_that_speakers_share_are_reported_and_not_refused(
-    tiny: Callable[..., Any], project: Project, recorder: Any, corpus_csv: Path, tmp_path: Path
-) -> None:
-    # EmoDB's names: speaker, text, emotion, version
-    sounds = sorted(corpus_csv.parent.glob("*.wav"))
-    names = [
-        f"{speaker}{text}{emotion}a.wav"
-        for speaker in ("03", "08", "09")
-        for text in ("a01", "b02")
-        for emotion in "FW"
-    ]
-    for sound, name in zip(sounds, [*names, "10a05Fa.wav", "10a05Wa.wav", "10a07Fa.wav", "10a07Wa.wav"], strict=True):
-        shutil.copy(sound, tmp_path / name)
-    flags = {"corpus.name": "emodb", "corpus.data": tmp_path, "study.trials": 1, "training.epochs": 1}
-    assert run_study(prepare(tiny(**flags), project), project, recorder).complete == 1
-    (start,) = recorder.started
-    # Speaker 10's own two texts are nobody else's
-    assert start.notes == ["2 spoken texts are shared by several speakers and stand on all sides of the folds"]
-
-
-def test_without_texts_there_is_nothing_to_report(study: Study, project: Project, recorder: Any) -> None:
-    prepared = study()
-    run_study(prepared, project, recorder)
-    assert recorder.started[0].notes == []
-    assert shared_texts(prepared.corpus) == ""
 
 
 def test_an_export_is_no_study_and_is_not_checked(study: Study, call: Callable[..., Any], root: Path) -> None:
