@@ -235,6 +235,50 @@ def test_an_export_is_no_study_and_is_not_checked(study: Study, call: Callable[.
     assert (told.code, (root / "all.npz").is_file()) == (0, True), told.err
 
 
+# A text on two sides, where folds are text-independent
+
+
+def _texts(folder: Path, rows: Rows) -> None:
+    """Six speakers who speak three texts in both emotions: each recording of the corpus three times, made different."""
+    originals = [row for row in rows if row["path"].endswith("_0.wav")]
+    rows.clear()
+    for number, row in enumerate(originals):
+        for text in "abc":
+            sound, _ = soundfile.read(folder / row["path"])
+            sound += np.random.default_rng([number, ord(text)]).normal(0.0, 0.01, len(sound))
+            soundfile.write(folder / f"{text}_{row['path']}", sound, RATE_HZ)
+            rows.append(row | {"path": f"{text}_{row['path']}", "text": text})
+
+
+INDEPENDENT = {"protocol.text_independent": True}
+
+
+@pytest.mark.parametrize("scope", ["train", "speaker"])
+def test_utterances_that_text_independent_folds_leave_out_are_no_leak(
+    study: Study, passes: Callable[[Prepared], None], scope: str
+) -> None:
+    prepared = study(_texts, **INDEPENDENT, **{"normalisation.scope": scope})
+    used = [np.concatenate([fold.train, fold.validation, fold.test]) for fold in prepared.folds]
+    assert all(len(one) < len(prepared.corpus.utterances) for one in used)
+    passes(prepared)
+
+
+def test_a_text_on_two_sides_stops_a_text_independent_study(study: Study, refusal: Callable[[Prepared], str]) -> None:
+    prepared = study(_texts, **INDEPENDENT)
+    tested = prepared.corpus.utterances[int(prepared.folds[1].test[0])]
+    trained = {prepared.corpus.utterances[one].speaker for one in prepared.folds[1].train}
+    same = [
+        number
+        for number, one in enumerate(prepared.corpus.utterances)
+        if one.text == tested.text and one.speaker in trained
+    ]
+    planted = replace(prepared.folds[1], train=np.append(prepared.folds[1].train, same[:1]))
+    message = refusal(replace(prepared, folds=[prepared.folds[0], planted, prepared.folds[2]]))
+    assert message.startswith("leak in corpus manifest, fold 1: ")
+    assert f"'{tested.id}' (speaker {tested.speaker}, test)" in message
+    assert "have the same text" in message
+
+
 # Any corpus
 
 
