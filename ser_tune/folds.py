@@ -17,7 +17,7 @@ TEXT_PARTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Disjoint speakers on three sides, and the numbers of their utterances."""
+    """Disjoint speakers on three sides, and the numbers of their utterances; some of them in text-independent folds."""
 
     number: int
     validation_speakers: tuple[str, ...]
@@ -67,7 +67,7 @@ def text_independent_folds(corpus: Corpus, folds: Sequence[Fold]) -> tuple[Fold,
     """Restrict speaker folds so that no text is on two sides either.
 
     The corpus's texts, sorted by their most frequent emotion and then by name, are dealt in turn to T parts: five, or
-    one a text where there are fewer. Fold i tests its test speakers' utterances of part i mod T, validates on its
+    as many as there are texts. Fold i tests its test speakers' utterances of part i mod T, validates on its
     validation speakers' utterances of part i + 1 mod T, and trains on its training speakers' utterances of all other
     parts. Its other utterances are on no side.
 
@@ -76,7 +76,7 @@ def text_independent_folds(corpus: Corpus, folds: Sequence[Fold]) -> tuple[Fold,
         folds: By speakers.
 
     Raises:
-        CorpusError: A text is not known, there are fewer than three, or a side is empty or its training side lacks an
+        CorpusError: A text is not known, there are fewer than three texts, a side is empty, or a training side lacks an
             emotion.
     """
     part, count = _text_parts(corpus)
@@ -97,13 +97,13 @@ def text_independent_folds(corpus: Corpus, folds: Sequence[Fold]) -> tuple[Fold,
 
 def _text_parts(corpus: Corpus) -> tuple[np.ndarray, int]:
     """The part of each utterance's text, shape (U,), and the number of parts."""
-    if unknown := [one.id for one in corpus.utterances if not one.text]:
+    if unknown := [utterance.id for utterance in corpus.utterances if not utterance.text]:
         raise CorpusError(
             f"corpus {corpus.name}: the text of '{unknown[0]}' is not known, and text-independent folds need every "
             "text; provide it (in a manifest, the column 'text'), or leave out protocol.text_independent"
         )
-    texts, text_of = np.unique([one.text for one in corpus.utterances], return_inverse=True)
-    emotions, labels = np.unique([one.emotion for one in corpus.utterances], return_inverse=True)
+    texts, text_of = np.unique([utterance.text for utterance in corpus.utterances], return_inverse=True)
+    emotions, labels = np.unique([utterance.emotion for utterance in corpus.utterances], return_inverse=True)
     if len(texts) < 3:
         raise CorpusError(
             f"corpus {corpus.name} has {len(texts)} text(s); text-independent folds need at least 3, one for each side"

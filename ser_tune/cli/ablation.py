@@ -69,7 +69,7 @@ def run_ablation(
         results.print(markdown_table(COLUMNS, rows), markup=False, soft_wrap=True)
     else:
         print_table(COLUMNS, rows)
-    print_warnings(warning for one in studies for warning in one.protocol.warnings)
+    print_warnings(warning for study in studies for warning in study.protocol.warnings)
     notes.print(
         f"{seeds} seeds, paired by speaker; protocol {fingerprint}; test speakers were not scored; "
         "p of one change among many is worth less than it says",

@@ -88,17 +88,10 @@ def study(
 
     if nested and (refit or rule):
         raise typer.BadParameter("--nested registers nothing, so --refit and --rule mean nothing with it")
-    flags = shared_flags(
-        model,
-        corpus=corpus,
-        data=data,
-        task=task,
-        features=features,
-        holdout=holdout,
-        text_independent=text_independent,
-    )
+    flags = shared_flags(model, corpus=corpus, data=data, task=task, features=features, holdout=holdout)
     flags |= {
         "name": name,
+        "protocol.text_independent": text_independent or None,
         "study.promotion": rule,
         "study.trials": trials,
         "study.timeout_s": timeout,
@@ -131,16 +124,8 @@ def train(
     """Train one configuration over all folds, without a search, and promote it."""
     from .running import run_and_promote
 
-    flags = shared_flags(
-        model,
-        corpus=corpus,
-        data=data,
-        task=task,
-        features=features,
-        holdout=holdout,
-        text_independent=text_independent,
-    )
-    flags |= {"name": name, "study.promotion": rule}
+    flags = shared_flags(model, corpus=corpus, data=data, task=task, features=features, holdout=holdout)
+    flags |= {"name": name, "protocol.text_independent": text_independent or None, "study.promotion": rule}
     run_and_promote(
         file, flags, assignments or [], refit=refit, tracking_uri=tracking_uri, storage=storage, single=True
     )

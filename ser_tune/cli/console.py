@@ -32,9 +32,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def print_warnings(warnings: Iterable[str]) -> None:
-    """A line for each thing that limits the meaning of the scores above it."""
-    for one in dict.fromkeys(warnings):
-        results.print(f"warning: {one}", markup=False)
+    """Print what limits the meaning of the scores above, each warning once."""
+    for warning in dict.fromkeys(warnings):
+        results.print(f"warning: {warning}", markup=False)
 
 
 def print_json(value: Sequence[Mapping[str, object]]) -> None:

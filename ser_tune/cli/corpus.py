@@ -120,7 +120,7 @@ def check(
 
 
 def _text_baseline(found: "CorpusCheck", data: Path | None) -> "tuple[TextBaseline | None, tuple[Problem, ...]]":
-    """The text-only baseline under the corpus's own folds, and what its user should know of it."""
+    """The text-only baseline under the corpus's own folds, and why it is missing or above chance."""
     if not found.texts:
         return None, ()
     from ..config import Project
@@ -136,7 +136,7 @@ def _text_baseline(found: "CorpusCheck", data: Path | None) -> "tuple[TextBaseli
     except CorpusError as error:
         return None, (Problem("text", False, f"no text-only baseline: {error}"),)
     warnings = Protocol(facts={} if baseline is None else baseline.facts).warnings
-    return baseline, tuple(Problem("text", False, one) for one in warnings)
+    return baseline, tuple(Problem("text", False, warning) for warning in warnings)
 
 
 def _record(found: "CorpusCheck", baseline: "TextBaseline | None") -> dict[str, object]:

@@ -94,7 +94,6 @@ def shared_flags(
     task: str | None,
     features: str | None,
     holdout: str | None = None,
-    text_independent: bool = False,
 ) -> dict[str, object]:
     """What every command that trains is told: the setting's path to its value, or to None where it was not given."""
     return {
@@ -103,6 +102,5 @@ def shared_flags(
         "corpus.data": data,
         "corpus.task": task,
         "features.name": features,
-        "protocol.text_independent": text_independent or None,
         "protocol.holdout": None if holdout is None else [one.strip() for one in holdout.split(",") if one.strip()],
     }

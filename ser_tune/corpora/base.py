@@ -241,7 +241,7 @@ def normalised_text(words: str) -> str:
     'dont go please'
     """
     letters = unicodedata.normalize("NFKC", words.casefold())
-    return " ".join("".join(one for one in letters if not unicodedata.category(one).startswith("P")).split())
+    return " ".join("".join(letter for letter in letters if unicodedata.category(letter)[0] != "P").split())
 
 
 def read_recordings(

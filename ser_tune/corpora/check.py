@@ -129,7 +129,7 @@ def check_corpus(
         lengths_s=tuple(one.length_s for one in usable),
         sample_rates_hz=dict(sorted(Counter(one.rate_hz for one in usable).items())),
         channels=dict(sorted(Counter(one.channels for one in usable).items())),
-        texts=len({one.text for one in utterances} - {""}),
+        texts=len({utterance.text for utterance in utterances} - {""}),
         problems=(
             *_miscounted("emotion", Counter(one.emotion for one in utterances), source.tasks[task].emotion_counts),
             *_miscounted("speaker", Counter(one.speaker for one in utterances), _speakers(source, task)),

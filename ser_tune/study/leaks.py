@@ -43,7 +43,7 @@ def refuse_leaks(
         "are cut from one recording": list(corpus.contents),
     }
     if text_independent:
-        keys["have the same text"] = [one.text for one in corpus.utterances]
+        keys["have the same text"] = [utterance.text for utterance in corpus.utterances]
     no_side = UNUSED if text_independent else "held out"
     for fold in folds:
         side = np.full(len(corpus.utterances), no_side, dtype=object)

@@ -51,8 +51,8 @@ class Protocol:
         # Sorted, because the order in which folds are trained means nothing
         sides = sorted(f"{'+'.join(fold.validation_speakers)}/{'+'.join(fold.test_speakers)}" for fold in folds)
         # Facts that most studies do not have are left out there, so that their fingerprints stay those of before
-        texts = text_baseline(corpus, folds)
-        rare = {} if texts is None else texts.facts
+        baseline = text_baseline(corpus, folds)
+        rare = {} if baseline is None else baseline.facts
         if config.protocol.text_independent:
             rare["texts"] = f"no text on two sides, SHA-256 {_texts_digest(corpus)}"
         return cls(
@@ -111,10 +111,10 @@ def _scope(settings: NormalisationSettings) -> str:
 
 
 def _texts_digest(corpus: Corpus) -> str:
-    """A hash over every recording's text, which decides on which side of text-independent folds it is."""
+    """A hash over every recording's text: texts decide the sides of text-independent folds."""
     spoken = [
-        f"{content} {one.start_s} {one.end_s} {one.text}"
-        for content, one in zip(corpus.contents, corpus.utterances, strict=True)
+        f"{content} {utterance.start_s} {utterance.end_s} {utterance.text}"
+        for content, utterance in zip(corpus.contents, corpus.utterances, strict=True)
     ]
     return hashlib.sha256("\n".join(sorted(spoken)).encode()).hexdigest()
 

@@ -45,9 +45,9 @@ class Prepared:
 
     @property
     def notes(self) -> Sequence[str]:
-        """What readers of the scores should know of the corpus."""
-        texts = text_baseline(self.corpus, self.folds)
-        return [*([] if texts is None else [f"text-only baseline: {texts}"]), *self.protocol.warnings]
+        """Sentences for readers of the scores: the text-only baseline and the protocol's warnings."""
+        baseline = text_baseline(self.corpus, self.folds)
+        return [*([] if baseline is None else [f"text-only baseline: {baseline}"]), *self.protocol.warnings]
 
     def refuse_other_protocol(self, study: optuna.Study) -> None:
         """Raise where the corpus or the folds are no longer those that the study ran on.

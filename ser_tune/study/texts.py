@@ -21,7 +21,7 @@ class TextBaseline:
     interval: Interval
     """95 %, of the UAR, by bootstrap over speakers."""
     chance: float
-    """1 / number of emotions."""
+    """1 / number of emotions that occur."""
 
     @property
     def above_chance(self) -> bool:
@@ -53,11 +53,11 @@ def text_baseline(corpus: Corpus, folds: Sequence[Fold]) -> TextBaseline | None:
     Returns:
         None where no utterance has a text.
     """
-    texts, text_of = np.unique([one.text for one in corpus.utterances], return_inverse=True)
+    texts, text_of = np.unique([utterance.text for utterance in corpus.utterances], return_inverse=True)
     if texts.tolist() == [""]:
         return None
-    emotions, labels = np.unique([one.emotion for one in corpus.utterances], return_inverse=True)
-    speakers = np.unique([one.speaker for one in corpus.utterances], return_inverse=True)[1]
+    emotions, labels = np.unique([utterance.emotion for utterance in corpus.utterances], return_inverse=True)
+    speakers = np.unique([utterance.speaker for utterance in corpus.utterances], return_inverse=True)[1]
     judged = []
     for fold in folds:
         counts = np.zeros((len(texts), len(emotions)), dtype=np.int64)

@@ -35,7 +35,7 @@ CONFIRMS_TAG = "ser_tune.confirms"
 MEMBERS_TAG = "ser_tune.members"
 """On a run that combines others: their identifiers, sorted."""
 NOTES_TAG = "ser_tune.notes"
-"""On runs whose scores need a word of warning, and on those of studies whose corpus does."""
+"""On runs: the warnings of their protocol, and in a study the text-only baseline."""
 TRIAL_TAG, MODEL_TAG, BEST_TAG = "ser_tune.trial", "ser_tune.model_id", "ser_tune.best_trial"
 PACKAGES = ("ser-tune", "torch", "torchvision", "librosa", "numpy", "scikit-learn", "optuna", "mlflow")
 _FACT = "protocol."
@@ -65,7 +65,7 @@ def find_runs(client: MlflowClient, experiment_id: str, study_id: str) -> tuple[
 
 
 def protocol_tags(protocol: Protocol) -> dict[str, str]:
-    """What a run says of the protocol of its scores: the fingerprint, every fact behind it, and its warnings."""
+    """The tags of a run's protocol: the fingerprint, every fact behind it, and the warnings."""
     return {
         "ser_tune.fingerprint": protocol.fingerprint,
         **{f"{_FACT}{name}": value for name, value in protocol.facts.items()},

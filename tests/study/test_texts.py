@@ -9,7 +9,7 @@ import pytest
 
 from ser_tune.config import Project
 from ser_tune.corpora import Corpus, Utterance
-from ser_tune.folds import Fold, speaker_folds
+from ser_tune.folds import Fold, speaker_folds, text_independent_folds
 from ser_tune.metrics import Interval
 from ser_tune.study import Prepared, Protocol, TextBaseline, run_study, text_baseline
 
@@ -29,7 +29,7 @@ def _corpus(rows: Sequence[tuple[str, str, str]]) -> Corpus:
     return Corpus(
         name="made",
         utterances=utterances,
-        contents=("",) * len(utterances),
+        contents=tuple(one.id for one in utterances),
         folds=None,
         merge={},
         styles=(),
@@ -127,6 +127,18 @@ def test_words_that_tell_nothing_leave_the_fingerprint_and_warn_of_nothing(
     assert (silent.notes, spoken.notes) == ([], ["text-only baseline: UAR 0.500, chance 0.500"])
     assert spoken.protocol.warnings == ()
     assert spoken.protocol.fingerprint == silent.protocol.fingerprint
+
+
+def test_text_independent_folds_of_other_texts_are_another_protocol(tiny: Callable[..., Any]) -> None:
+    config = tiny(**{"protocol.text_independent": True}).config
+
+    def of(texts: str) -> Protocol:
+        corpus = _corpus(
+            [(speaker, emotion, text) for speaker in "abc" for emotion in ("fear", "joy") for text in texts]
+        )
+        return Protocol.of(config, corpus, text_independent_folds(corpus, speaker_folds(corpus)))
+
+    assert of("wxyz").differences(of("wxzy").facts).startswith("texts is 'no text on two sides, SHA-256 ")
 
 
 def test_a_fact_of_nothing_to_warn_of_has_no_warning() -> None:
