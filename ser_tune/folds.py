@@ -1,21 +1,23 @@
 """Speaker folds: who trains, who validates, who is tested."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .corpora import Corpus
 from .errors import CorpusError
 
-__all__ = ["DEFAULT_FOLDS", "Fold", "outer_parts", "speaker_folds"]
+__all__ = ["DEFAULT_FOLDS", "Fold", "outer_parts", "speaker_folds", "text_independent_folds"]
 
 DEFAULT_FOLDS = 5
+TEXT_PARTS = 5
+"""Parts that the texts of a corpus are dealt to, where it has as many texts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Disjoint speakers on three sides, and the numbers of their utterances."""
+    """Disjoint speakers on three sides, and the numbers of their utterances; some of them in text-independent folds."""
 
     number: int
     validation_speakers: tuple[str, ...]
@@ -59,6 +61,59 @@ def speaker_folds(corpus: Corpus, folds: int | None = None, *, holdout: Sequence
         parts = _parts(corpus, count, units, holdout)
         sides = [(parts[(number + 1) % count], parts[number]) for number in range(count)]
     return tuple(_fold(corpus, number, *side, holdout) for number, side in enumerate(sides))
+
+
+def text_independent_folds(corpus: Corpus, folds: Sequence[Fold]) -> tuple[Fold, ...]:
+    """Restrict speaker folds so that no text is on two sides either.
+
+    The corpus's texts, sorted by their most frequent emotion and then by name, are dealt in turn to T parts: five, or
+    as many as there are texts. Fold i tests its test speakers' utterances of part i mod T, validates on its
+    validation speakers' utterances of part i + 1 mod T, and trains on its training speakers' utterances of all other
+    parts. Its other utterances are on no side.
+
+    Args:
+        corpus: What is split; every utterance has a text.
+        folds: By speakers.
+
+    Raises:
+        CorpusError: A text is not known, there are fewer than three texts, a side is empty, or a training side lacks an
+            emotion.
+    """
+    part, count = _text_parts(corpus)
+    restricted = []
+    for fold in folds:
+        test, validation = fold.number % count, (fold.number + 1) % count
+        restricted.append(
+            replace(
+                fold,
+                train=fold.train[~np.isin(part[fold.train], (test, validation))],
+                validation=fold.validation[part[fold.validation] == validation],
+                test=fold.test[part[fold.test] == test],
+            )
+        )
+        _refuse_missing(corpus, restricted[-1])
+    return tuple(restricted)
+
+
+def _text_parts(corpus: Corpus) -> tuple[np.ndarray, int]:
+    """The part of each utterance's text, shape (U,), and the number of parts."""
+    if unknown := [utterance.id for utterance in corpus.utterances if not utterance.text]:
+        raise CorpusError(
+            f"corpus {corpus.name}: the text of '{unknown[0]}' is not known, and text-independent folds need every "
+            "text; provide it (in a manifest, the column 'text'), or leave out protocol.text_independent"
+        )
+    texts, text_of = np.unique([utterance.text for utterance in corpus.utterances], return_inverse=True)
+    emotions, labels = np.unique([utterance.emotion for utterance in corpus.utterances], return_inverse=True)
+    if len(texts) < 3:
+        raise CorpusError(
+            f"corpus {corpus.name} has {len(texts)} text(s); text-independent folds need at least 3, one for each side"
+        )
+    counts = np.zeros((len(texts), len(emotions)), dtype=np.int64)
+    np.add.at(counts, (text_of, labels), 1)
+    count = min(TEXT_PARTS, len(texts))
+    part_of_text = np.empty(len(texts), dtype=np.int64)
+    part_of_text[np.argsort(counts.argmax(axis=1), kind="stable")] = np.arange(len(texts)) % count
+    return part_of_text[text_of], count
 
 
 def outer_parts(corpus: Corpus, folds: Sequence[Fold]) -> list[tuple[str, ...]]:
@@ -125,10 +180,21 @@ def _fold(corpus: Corpus, number: int, validation: Sequence[str], test: Sequence
         validation=np.flatnonzero(side == "validation"),
         test=np.flatnonzero(side == "test"),
     )
+    _refuse_missing(corpus, fold)
+    return fold
+
+
+def _refuse_missing(corpus: Corpus, fold: Fold) -> None:
+    """Raise where a side is empty or the training side lacks an emotion."""
+    for side, numbers in (("validation", fold.validation), ("test", fold.test)):
+        if not len(numbers):
+            raise CorpusError(
+                f"corpus {corpus.name}, fold {fold.number}: the {side} speakers speak no text of the {side} side; use "
+                "other folds, or leave out protocol.text_independent"
+            )
     trained = {corpus.utterances[one].emotion for one in fold.train}
     if missing := sorted(set(corpus.emotions) - trained):
         raise CorpusError(
-            f"corpus {corpus.name}, fold {number}: no training speaker has emotion '{missing[0]}'; "
+            f"corpus {corpus.name}, fold {fold.number}: no training utterance has emotion '{missing[0]}'; "
             "keep other emotions with protocol.emotions, or use other folds"
         )
-    return fold

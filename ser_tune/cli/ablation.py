@@ -13,7 +13,7 @@ from ..registry import markdown_table
 from ..results import Ablated, ablate
 from ..study import StudyDefinition, define_study, prepare
 from ..tracking import open_tracking
-from .console import notes, print_table, results
+from .console import notes, print_table, print_warnings, results
 from .running import watching
 
 __all__ = ["run_ablation"]
@@ -69,6 +69,7 @@ def run_ablation(
         results.print(markdown_table(COLUMNS, rows), markup=False, soft_wrap=True)
     else:
         print_table(COLUMNS, rows)
+    print_warnings(warning for study in studies for warning in study.protocol.warnings)
     notes.print(
         f"{seeds} seeds, paired by speaker; protocol {fingerprint}; test speakers were not scored; "
         "p of one change among many is worth less than it says",

@@ -26,6 +26,7 @@ from .parameters import (
     StudyFile,
     StudyName,
     Task,
+    TextIndependent,
     TrackingUri,
     shared_flags,
 )
@@ -68,6 +69,7 @@ def study(
         typer.Option("--keep-models", help="Keep the models of the best N trials; default: all.", show_default=False),
     ] = None,
     holdout: Holdout = None,
+    text_independent: TextIndependent = False,
     nested: Annotated[
         bool, typer.Option("--nested", help="Search once for each test fold, which the search never sees.")
     ] = False,
@@ -89,6 +91,7 @@ def study(
     flags = shared_flags(model, corpus=corpus, data=data, task=task, features=features, holdout=holdout)
     flags |= {
         "name": name,
+        "protocol.text_independent": text_independent or None,
         "study.promotion": rule,
         "study.trials": trials,
         "study.timeout_s": timeout,
@@ -111,6 +114,7 @@ def train(
     features: Features = None,
     name: Name = None,
     holdout: Holdout = None,
+    text_independent: TextIndependent = False,
     rule: Rule = None,
     assignments: Set = None,
     refit: Refit = False,
@@ -121,7 +125,7 @@ def train(
     from .running import run_and_promote
 
     flags = shared_flags(model, corpus=corpus, data=data, task=task, features=features, holdout=holdout)
-    flags |= {"name": name, "study.promotion": rule}
+    flags |= {"name": name, "protocol.text_independent": text_independent or None, "study.promotion": rule}
     run_and_promote(
         file, flags, assignments or [], refit=refit, tracking_uri=tracking_uri, storage=storage, single=True
     )

@@ -2,12 +2,12 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["notes", "print_json", "print_table", "results"]
+__all__ = ["notes", "print_json", "print_table", "print_warnings", "results"]
 
 PLAIN_WIDTH = 10_000
 """Columns where the output is not a terminal: nothing is wrapped or cut."""
@@ -29,6 +29,12 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     with results.capture() as capture:
         results.print(table, markup=False)
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
+
+
+def print_warnings(warnings: Iterable[str]) -> None:
+    """Print what limits the meaning of the scores above, each warning once."""
+    for warning in dict.fromkeys(warnings):
+        results.print(f"warning: {warning}", markup=False)
 
 
 def print_json(value: Sequence[Mapping[str, object]]) -> None:

@@ -4,13 +4,15 @@ import json as json_format
 import shlex
 import sys
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from ..corpora.check import CorpusCheck
+    from ..corpora.check import CorpusCheck, Problem
+    from ..study import TextBaseline
 
 __all__ = ["app"]
 
@@ -87,7 +89,8 @@ def check(
     """Decode every recording of a corpus, and compare its counts with the published ones.
 
     Ends with 1 where something is wrong: a recording that is unreadable or silent, one sound under two labels or
-    speakers, other counts than published. Clipped recordings and other duplicates are warnings.
+    speakers, other counts than published. Clipped recordings, other duplicates, and texts that tell the emotion are
+    warnings.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -106,15 +109,37 @@ def check(
             task=task,
             progressed=lambda done, total: bars.update(bar, completed=done, total=total),
         )
+    baseline, problems = _text_baseline(found, data)
+    found = replace(found, problems=found.problems + problems)
     if json:
-        sys.stdout.write(json_format.dumps(_record(found), indent=2) + "\n")
+        sys.stdout.write(json_format.dumps(_record(found, baseline), indent=2) + "\n")
     else:
-        _print_check(found)
+        _print_check(found, baseline)
     if not found.ok:
         raise typer.Exit(1)
 
 
-def _record(found: "CorpusCheck") -> dict[str, object]:
+def _text_baseline(found: "CorpusCheck", data: Path | None) -> "tuple[TextBaseline | None, tuple[Problem, ...]]":
+    """The text-only baseline under the corpus's own folds, and why it is missing or above chance."""
+    if not found.texts:
+        return None, ()
+    from ..config import Project
+    from ..corpora import CORPORA, Corpus
+    from ..corpora.check import Problem
+    from ..errors import CorpusError
+    from ..folds import speaker_folds
+    from ..study import Protocol, text_baseline
+
+    try:
+        corpus = Corpus.load(CORPORA.get(found.corpus), data, Project.locate().cache, task=found.task)
+        baseline = text_baseline(corpus, speaker_folds(corpus))
+    except CorpusError as error:
+        return None, (Problem("text", False, f"no text-only baseline: {error}"),)
+    warnings = Protocol(facts={} if baseline is None else baseline.facts).warnings
+    return baseline, tuple(Problem("text", False, warning) for warning in warnings)
+
+
+def _record(found: "CorpusCheck", baseline: "TextBaseline | None") -> dict[str, object]:
     speakers: dict[str, dict[str, int]] = defaultdict(dict)
     for (speaker, emotion), count in sorted(found.counts.items()):
         speakers[speaker][emotion] = count
@@ -136,6 +161,14 @@ def _record(found: "CorpusCheck") -> dict[str, object]:
         "longest_s": max(lengths_s, default=None),
         "sample_rates_hz": dict(found.sample_rates_hz),
         "channels": dict(found.channels),
+        "texts": found.texts,
+        "text_baseline": baseline
+        and {
+            "uar": baseline.uar,
+            "interval": [baseline.interval.low, baseline.interval.high] if baseline.interval.known else None,
+            "chance": baseline.chance,
+            "above_chance": baseline.above_chance,
+        },
         "problems": [
             {"kind": one.kind, "wrong": one.wrong, "message": one.message, "utterances": list(one.utterances)}
             for one in found.problems
@@ -143,7 +176,7 @@ def _record(found: "CorpusCheck") -> dict[str, object]:
     }
 
 
-def _print_check(found: "CorpusCheck") -> None:
+def _print_check(found: "CorpusCheck", baseline: "TextBaseline | None") -> None:
     from .console import print_table, results
 
     emotions, speakers, expected = found.emotion_counts, found.speaker_counts, found.expected
@@ -173,6 +206,8 @@ def _print_check(found: "CorpusCheck") -> None:
         rates = ", ".join(f"{rate} Hz ({count})" for rate, count in found.sample_rates_hz.items())
         channels = ", ".join(f"{number} ({count})" for number, count in found.channels.items())
         results.print(f"sample rates: {rates}; channels: {channels}")
+    if baseline is not None:
+        results.print(f"{found.texts} texts; text-only baseline: {baseline}", markup=False)
     kinds: dict[tuple[bool, str], list[str]] = defaultdict(list)
     for problem in found.problems:
         kinds[not problem.wrong, problem.kind].append(problem.message)

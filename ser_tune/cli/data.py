@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..config import Project
 from ..errors import ConfigError, StorageError
-from .console import notes, print_json, print_table
+from .console import notes, print_json, print_table, print_warnings
 
 __all__ = ["export", "list_models", "predict_files", "serve"]
 
@@ -94,6 +94,9 @@ def list_models(*, as_json: bool, tracking_uri: str | None) -> None:
             [one.name, one.version, ", ".join(one.aliases), *described, *(one.tags.get(tag, "") for tag in tags)]
         )
     print_table(columns, rows)
+    print_warnings(
+        f"protocol {one.tags['fingerprint']}: {one.tags['warnings']}" for one in versions if "warnings" in one.tags
+    )
 
 
 def predict_files(model: str, audio: Sequence[Path], *, by_segment: bool, form: str, tracking_uri: str | None) -> None:

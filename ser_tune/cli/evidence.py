@@ -24,7 +24,7 @@ from ..results import (
 from ..study import define_study, load_study, prepare
 from ..tracking import open_tracking, tracking_errors
 from ..training import EpochReport
-from .console import notes, print_json, print_table, results
+from .console import notes, print_json, print_table, print_warnings, results
 from .running import tell, watching
 
 __all__ = [
@@ -96,9 +96,10 @@ def compare_results(
     effect = "undefined" if paired.effect_size is None else f"{paired.effect_size:.2f}"
     results.print(f"p = {paired.p_value:.4f} ({PERMUTATION_TEST})", markup=False)
     results.print(
-        f"effect size: Cohen's d_z {effect} over {paired.n_speakers} speakers; protocol {found.fingerprint}",
+        f"effect size: Cohen's d_z {effect} over {paired.n_speakers} speakers; protocol {found.protocol.fingerprint}",
         markup=False,
     )
+    print_warnings(found.protocol.warnings)
     for mark, one in zip("AB", found.predictions, strict=True):
         results.print(f"\nconfusion of {mark} (rows: truth)")
         counts = one.confusions.sum(axis=0)
@@ -134,7 +135,8 @@ def _comparison_as_json(found: Comparison, first: str, second: str) -> dict[str,
         "b": second,
         "runs": [run.info.run_id for run in found.runs],
         "side": found.side,
-        "fingerprint": found.fingerprint,
+        "fingerprint": found.protocol.fingerprint,
+        "warnings": found.protocol.warnings,
         "uar": [uar(one.truth, one.predicted) for one in found.predictions],
         "uar_difference": paired.uar_difference,
         "uar_difference_interval": _ends(paired.uar_interval),
@@ -245,6 +247,7 @@ def reproduce_published(
     other = [one for one in changed if not one.startswith(INNOCENT)]
     verdict = f"no verdict: {'; '.join(other)} in the study file" if other else outcome.verdict
     results.print(verdict, markup=False)
+    print_warnings(prepared.protocol.warnings)
 
 
 def _value(value: float | None, deviation: float | None) -> str:
@@ -258,6 +261,8 @@ BOARD = (
     *("corpus", "task", "protocol", "rank", "who", "validation UAR", "test UAR", "test WA"),
     *("trials", "normalisation", "folds", "source"),
 )
+WARNINGS = "warnings"
+"""A further field of the forms for programs; people read the warnings below the table."""
 
 
 def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None) -> None:
@@ -273,7 +278,8 @@ def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None
             *(str(one.trials), facts["normalisation_scope"], facts["folds"].split(":")[0]),
             f"{one.source}, run {one.run.info.run_id}",
         )
-        rows.append(dict(zip(BOARD, cells, strict=True)))
+        warnings = "; ".join(one.protocol.warnings)
+        rows.append(dict(zip(BOARD, cells, strict=True)) | {WARNINGS: warnings})
     here = {one.corpus for one in entries} | ({corpus} if corpus else set())
     for known in PUBLISHED:
         if known.corpus in here:
@@ -282,7 +288,7 @@ def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None
                 *(_value(known.uar, known.uar_std), _value(known.wa, known.wa_std), "", "", ""),
                 known.source + (f"; differs: {known.differs}" if known.differs else ""),
             )
-            rows.append(dict(zip(BOARD, cells, strict=True)))
+            rows.append(dict(zip(BOARD, cells, strict=True)) | {WARNINGS: ""})
     if not rows:
         if corpus:
             CORPORA.get(corpus)  # a name that is none is a mistake
@@ -292,13 +298,16 @@ def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None
     if form == "json":
         print_json(rows)
     elif form == "csv":
-        table = csv.DictWriter(sys.stdout, fieldnames=BOARD, lineterminator="\n")
+        table = csv.DictWriter(sys.stdout, fieldnames=(*BOARD, WARNINGS), lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
-    elif form == "markdown":
-        sys.stdout.write(markdown_table(BOARD, [[*row.values()] for row in rows]) + "\n")
     else:
-        print_table(BOARD, [[*row.values()] for row in rows])
+        cells_of_rows = [[row[name] for name in BOARD] for row in rows]
+        if form == "markdown":
+            sys.stdout.write(markdown_table(BOARD, cells_of_rows) + "\n")
+        else:
+            print_table(BOARD, cells_of_rows)
+        print_warnings(f"protocol {row['protocol']}: {row[WARNINGS]}" for row in rows if row[WARNINGS])
 
 
 def replay_run(reference: str, *, data: Path | None, tracking_uri: str | None) -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "StudyFile",
     "StudyName",
     "Task",
+    "TextIndependent",
     "TrackingUri",
     "shared_flags",
 ]
@@ -55,6 +56,9 @@ Task = Annotated[
 Holdout = Annotated[
     str | None,
     typer.Option("--holdout", metavar="A,B", help="Speakers that the search never sees.", show_default=False),
+]
+TextIndependent = Annotated[
+    bool, typer.Option("--text-independent", help="Folds share neither speakers nor spoken texts.")
 ]
 Rule = Annotated[
     str | None,

@@ -15,7 +15,7 @@ from ..registry import promote as promote_in_registry
 from ..results import Nested, run_nested
 from ..study import Prepared, StudyObserver, define_study, load_study, prepare, run_study
 from ..tracking import SIDES, TrackingObserver, open_tracking, score_metrics
-from .console import notes, print_table, results
+from .console import notes, print_table, print_warnings, results
 from .progress import Fanout, ProgressObserver
 
 __all__ = ["promote_trial", "run_and_promote", "tell", "watching"]
@@ -123,6 +123,7 @@ def tell(promotion: Promotion, prepared: Prepared, tracking_uri: str | None) -> 
         f"normalisation by {facts['normalisation_scope']}; validation speakers chose, test speakers were scored once",
         markup=False,
     )
+    print_warnings(prepared.protocol.warnings)
     if "optimism" in metrics:
         results.print(
             f"speakers {facts['holdout']} were kept out of the search: inner UAR {metrics['validation_uar']:.4f}, "
@@ -165,6 +166,7 @@ def _tell_nested(nested: Nested) -> None:
         f"(mean of single networks), optimism {nested.optimism:+.4f}; protocol {nested.protocol.fingerprint}",
         markup=False,
     )
+    print_warnings(nested.protocol.warnings)
     results.print("nothing is registered: run the study without --nested for a champion", markup=False)
 
 

@@ -1,9 +1,9 @@
 """`StudyConfig`: a trial's configuration plus what the search needs to know."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from .base import Settings
 from .ranges import Range, parse_range
@@ -32,6 +32,9 @@ class ProtocolSettings(Settings):
     """Train only the first so many of the folds, for a quick look; none means all."""
     holdout: tuple[str, ...] = ()
     """Speakers that the search never sees; the chosen trial is scored on them at the end."""
+    text_independent: bool = False
+    """No text is on two sides of a fold either. Utterances whose text belongs to another side are not used in that
+    fold."""
     emotions: tuple[str, ...] | None = None
     """Keep only these emotions, after merging; none means those of the corpus's task."""
     styles: tuple[str, ...] | None = None
@@ -55,6 +58,15 @@ class ProtocolSettings(Settings):
         if double := sorted({one for one in merged if merged.count(one) > 1}):
             raise ValueError(f"protocol.merge counts '{double[0]}' as two emotions: {', '.join(merge or ())}")
         return merge
+
+    @model_validator(mode="after")
+    def _texts_without_holdout(self) -> Self:
+        if self.text_independent and self.holdout:
+            raise ValueError(
+                "protocol.text_independent and protocol.holdout exclude each other: speakers that are held out speak "
+                "texts that were trained on"
+            )
+        return self
 
 
 class SearchSettings(Settings):

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ __all__ = [
     "Task",
     "Utterance",
     "corpus_folder",
+    "normalised_text",
     "read_recordings",
     "select_utterances",
 ]
@@ -41,7 +43,7 @@ class Utterance:
     style: str = ""
     """How it was spoken, where the corpus tells apart: IEMOCAP's `improvised` and `scripted`, RAVDESS's `speech`."""
     text: str = ""
-    """What was spoken, by the corpus's own code, where several speakers say the same; empty where nothing is known."""
+    """A key of the spoken words, equal where the words are equal; empty where they are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +232,16 @@ def corpus_folder(corpus: str, data: Path | None, holds: str) -> Path:
     if not data.is_dir():
         raise CorpusError(f"corpus {corpus}: '{data}' is not a folder; expected the folder that holds {holds}")
     return data
+
+
+def normalised_text(words: str) -> str:
+    """The words without case, punctuation and repeated spaces, as a key that is equal where the words are equal.
+
+    >>> normalised_text(" Don't  go,   please! ")
+    'dont go please'
+    """
+    letters = unicodedata.normalize("NFKC", words.casefold())
+    return " ".join("".join(letter for letter in letters if unicodedata.category(letter)[0] != "P").split())
 
 
 def read_recordings(

@@ -30,7 +30,7 @@ class Problem:
     """Something about a corpus that its user should know."""
 
     kind: str
-    """`unreadable`, `silent`, `clipped`, `duplicate` or `count`."""
+    """`unreadable`, `silent`, `clipped`, `duplicate`, `count` or `text`."""
     wrong: bool
     """Whether it must be mended; otherwise it is a warning."""
     message: str
@@ -53,6 +53,8 @@ class CorpusCheck:
     """Recordings of each rate."""
     channels: Mapping[int, int]
     """Recordings of each number of channels."""
+    texts: int
+    """Different spoken texts that are known."""
     problems: tuple[Problem, ...]
 
     @property
@@ -127,6 +129,7 @@ def check_corpus(
         lengths_s=tuple(one.length_s for one in usable),
         sample_rates_hz=dict(sorted(Counter(one.rate_hz for one in usable).items())),
         channels=dict(sorted(Counter(one.channels for one in usable).items())),
+        texts=len({utterance.text for utterance in utterances} - {""}),
         problems=(
             *_miscounted("emotion", Counter(one.emotion for one in utterances), source.tasks[task].emotion_counts),
             *_miscounted("speaker", Counter(one.speaker for one in utterances), _speakers(source, task)),

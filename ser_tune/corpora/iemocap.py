@@ -1,11 +1,11 @@
 """Interactive Emotional Dyadic Motion Capture: 10,039 turns, 10 actors in 5 sessions of two, English."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import CorpusError
-from .base import CorpusSource, Task, Utterance, corpus_folder
+from .base import CorpusSource, Task, Utterance, corpus_folder, normalised_text
 
 __all__ = ["CORPUS", "EMOTIONS", "EMOTION_COUNTS", "IMPROVISED_COUNTS", "MERGED_COUNTS", "SPEAKERS"]
 
@@ -43,6 +43,7 @@ MERGED_COUNTS = {"anger": 1103, "happiness": 1636, "neutral": 1708, "sadness": 1
 _TURN = re.compile(r"\[\d+\.\d+ - \d+\.\d+\]\t(\w+)\t(\w+)\t\[.*\]")
 _ID = re.compile(r"Ses0([1-5])[FM]_(impro|script)\w*_([FM])\d+")
 """The first letter says who wore the markers; the last one says who speaks."""
+_WORDS = re.compile(r"(\w+) \[[\d.]+ ?- ?[\d.]+\]:(.*)")
 
 
 def read(data: Path | None, cache: Path) -> Sequence[Utterance]:
@@ -53,7 +54,8 @@ def read(data: Path | None, cache: Path) -> Sequence[Utterance]:
         cache: Not used; every reader is handed it.
 
     Returns:
-        Turns called by their id, of speakers such as `1F`, in groups such as `Session1`.
+        Turns called by their id, of speakers such as `1F`, in groups such as `Session1`, with the words of
+        `dialog/transcriptions` as text where that folder is there.
 
     Raises:
         CorpusError: A folder is missing, a label file is not as described, or a turn has no recording.
@@ -73,7 +75,8 @@ def _session(folder: Path) -> Iterator[Utterance]:
         raise CorpusError(f"corpus iemocap: no label files in '{labels}'; expected names such as Ses01F_impro01.txt")
     recordings = _inside(folder, "sentences", "wav")
     for dialog in dialogs:
-        yield from _dialog(dialog, recordings / dialog.stem, folder.name[-1])
+        words = _words(labels.parent, dialog.name)
+        yield from _dialog(dialog, recordings / dialog.stem, folder.name[-1], words)
 
 
 def _inside(folder: Path, *names: str) -> Path:
@@ -86,7 +89,16 @@ def _inside(folder: Path, *names: str) -> Path:
     return folder
 
 
-def _dialog(labels: Path, folder: Path, session: str) -> Iterator[Utterance]:
+def _words(dialogs: Path, name: str) -> dict[str, str]:
+    """The text of a dialog's turns, by their ids; empty where the dialog has no transcription."""
+    found = [folder / name for folder in dialogs.iterdir() if folder.name.lower() == "transcriptions"]
+    if not found or not found[0].is_file():
+        return {}
+    lines = found[0].read_text(encoding="utf-8", errors="replace").splitlines()
+    return {turn[1]: normalised_text(turn[2]) for line in lines if (turn := _WORDS.match(line))}
+
+
+def _dialog(labels: Path, folder: Path, session: str, words: Mapping[str, str]) -> Iterator[Utterance]:
     recordings = {}
     if folder.is_dir():
         recordings = {path.stem: path for path in folder.iterdir() if path.suffix.lower() == ".wav"}
@@ -119,6 +131,7 @@ def _dialog(labels: Path, folder: Path, session: str) -> Iterator[Utterance]:
             emotion=EMOTIONS[label],
             group=f"Session{session}",
             style=STYLES[named[2]],
+            text=words.get(identifier, ""),
         )
 
 

@@ -1,4 +1,4 @@
-"""Any corpus at all, from a CSV with the header `path,speaker,emotion[,session][,start,end]`."""
+"""Any corpus at all, from a CSV with the header `path,speaker,emotion[,session][,start,end][,text]`."""
 
 import csv
 import math
@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TextIO
 
 from ..errors import CorpusError
-from .base import CorpusSource, Utterance
+from .base import CorpusSource, Utterance, normalised_text
 
 __all__ = ["CORPUS", "OPTIONAL_COLUMNS", "REQUIRED_COLUMNS"]
 
 REQUIRED_COLUMNS = ("path", "speaker", "emotion")
-OPTIONAL_COLUMNS = ("session", "start", "end")
-_HEADER = "path,speaker,emotion[,session][,start,end]"
+OPTIONAL_COLUMNS = ("session", "start", "end", "text")
+_HEADER = "path,speaker,emotion[,session][,start,end][,text]"
 
 
 def read(data: Path | None, cache: Path) -> Sequence[Utterance]:
@@ -24,7 +24,8 @@ def read(data: Path | None, cache: Path) -> Sequence[Utterance]:
         cache: Not used; every reader is handed it.
 
     Returns:
-        Utterances called by their path as written, and `[start-end]` where a stretch in seconds is given.
+        Utterances called by their path as written, and `[start-end]` where a stretch in seconds is given. Their texts
+        are compared without case and punctuation; an empty cell is a text that is not known.
 
     Raises:
         CorpusError: The file, its header, or a line of it is not as described.
@@ -110,6 +111,7 @@ def _utterance(row: Mapping[str, str], folder: Path, where: str) -> Utterance:
         group=row.get("session", ""),
         start_s=stretch[0],
         end_s=stretch[1],
+        text=normalised_text(row.get("text", "")),
     )
 
 

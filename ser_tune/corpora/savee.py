@@ -7,7 +7,7 @@ from pathlib import Path
 from ..errors import CorpusError
 from .base import CorpusSource, Task, Utterance, corpus_folder, read_recordings
 
-__all__ = ["CORPUS", "EMOTIONS", "EMOTION_COUNTS", "SPEAKERS"]
+__all__ = ["COMMON_TEXTS", "CORPUS", "EMOTIONS", "EMOTION_COUNTS", "SPEAKERS"]
 
 EMOTIONS = {
     "a": "anger",
@@ -20,6 +20,8 @@ EMOTIONS = {
 }
 EMOTION_COUNTS = {emotion: 120 if emotion == "neutral" else 60 for emotion in EMOTIONS.values()}
 SPEAKERS = ("DC", "JE", "JK", "KL")
+COMMON_TEXTS = ("01", "02", "03")
+"""Numbers of the sentences that are spoken in every emotion."""
 
 _NAME = re.compile(r"(?:([A-Z]{2})_)?([A-Z]+)(\d\d)", re.IGNORECASE)
 
@@ -27,7 +29,7 @@ _NAME = re.compile(r"(?:([A-Z]{2})_)?([A-Z]+)(\d\d)", re.IGNORECASE)
 def read(data: Path | None, cache: Path) -> Sequence[Utterance]:
     """Read `DC_a01.wav` files, or `a01.wav` in a folder `DC`: speaker, emotion, number.
 
-    Three sentences are common to all emotions; the names do not tell which, so no text is given.
+    Numbers 01 to 03 are three sentences common to all emotions; any other text belongs to one emotion.
 
     Args:
         data: The corpus's root, its `AudioData/`, or a folder of all files.
@@ -51,7 +53,13 @@ def _utterance(path: Path) -> Utterance:
         raise CorpusError(f"{path}: unknown speaker '{speaker}'; expected one of {', '.join(SPEAKERS)}")
     if emotion not in EMOTIONS:
         raise CorpusError(f"{path}: unknown emotion letter '{emotion}'; expected one of {', '.join(EMOTIONS)}")
-    return Utterance(id=f"{speaker}_{emotion}{name[3]}", path=path, speaker=speaker, emotion=EMOTIONS[emotion])
+    return Utterance(
+        id=f"{speaker}_{emotion}{name[3]}",
+        path=path,
+        speaker=speaker,
+        emotion=EMOTIONS[emotion],
+        text=name[3] if name[3] in COMMON_TEXTS else f"{emotion}{name[3]}",
+    )
 
 
 CORPUS = CorpusSource(

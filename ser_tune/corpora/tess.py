@@ -29,7 +29,8 @@ _NAME = re.compile(r"(OAF?|YAF)_([A-Z]+)_([A-Z]+)", re.IGNORECASE)
 def read(data: Path | None, cache: Path) -> Sequence[Utterance]:
     """Read `OAF_back_angry.wav` files: the older or the younger woman, word, emotion.
 
-    Folders repeat what the names say, in an inconsistent manner, so they are not looked at.
+    Folders repeat what the names say, in an inconsistent manner, so they are not looked at. The word is the text: the
+    phrase before it, "Say the word", is always the same.
 
     Args:
         data: Any folder above the recordings.

@@ -33,7 +33,7 @@ class Moments:
     total: np.ndarray
     """Sum over frames, shape (U, C, F), float64."""
     squares: np.ndarray | None
-    """Sum of squares over frames, shape (U, C, F), float64; None where each utterance has one frame: those of `total`."""
+    """Sum of squares over frames, shape (U, C, F), float64; None where each utterance has one frame: of `total`."""
     minimum: np.ndarray
     """Shape (U, C, F)."""
     maximum: np.ndarray

@@ -8,7 +8,7 @@ from ..architectures import ARCHITECTURES
 from ..corpora import CORPORA
 from ..features import FEATURE_SETS
 from ..metrics import class_recalls, describe_score, uar
-from ..study import Prepared, shared_texts
+from ..study import Prepared
 from ..tracking import SIDES, Predictions
 from .verdict import Verdict
 
@@ -111,8 +111,7 @@ def _limits(prepared: Prepared, networks: str) -> list[str]:
     if normalisation.scope == "speaker":
         too = ", and batch norm takes its statistics from them too" if normalisation.batch_norm == "speaker" else ""
         limits.append(f"Transductive: features are normalised with all recordings of each speaker{too}.")
-    if texts := shared_texts(corpus):
-        limits.append(f"{texts[0].upper()}{texts[1:]}.")
+    limits += [f"{note[0].upper()}{note[1:]}." for note in prepared.notes]
     if len(prepared.folds) < prepared.folds_of_protocol:
         limits.append(f"Only {len(prepared.folds)} of {prepared.folds_of_protocol} folds were trained.")
     return limits

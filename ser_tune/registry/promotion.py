@@ -251,6 +251,7 @@ class _Candidate:
             "networks": networks,
             "emotions": " ".join(self.prepared.corpus.emotions),
             "normalisation_scope": self.prepared.protocol.facts["normalisation_scope"],
+            **({"warnings": "; ".join(warnings)} if (warnings := self.prepared.protocol.warnings) else {}),
             **_verdict_tags(verdict),
             **{key: f"{self.metrics[key]:.4f}" for key in VERSION_METRICS if key in self.metrics},
         }

@@ -8,6 +8,7 @@ from mlflow.entities import Run
 
 from ..errors import RegistryError
 from ..metrics import PairedComparison, compare_paired
+from ..study import Protocol
 from ..tracking import Predictions, protocol_of, read_predictions, tracking_errors
 from .references import find_run
 
@@ -23,7 +24,7 @@ class Comparison:
     runs: tuple[Run, Run]
     predictions: tuple[Predictions, Predictions]
     """Of the same utterances in the same order."""
-    fingerprint: str
+    protocol: Protocol
     paired: PairedComparison
 
     @property
@@ -57,7 +58,7 @@ def compare(client: MlflowClient, first: str, second: str, side: str) -> Compari
         side=side,
         runs=(one, other),
         predictions=(ours, theirs),
-        fingerprint=protocol.fingerprint,
+        protocol=protocol,
         paired=compare_paired(ours.truth, ours.predicted, theirs.predicted, ours.speaker_numbers, len(ours.emotions)),
     )
 

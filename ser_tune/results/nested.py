@@ -85,11 +85,17 @@ def run_nested(prepared: Prepared, client: MlflowClient, project: Project, watch
         watch: Makes what watches one of the studies.
 
     Raises:
-        StudyError: A search has no complete trial, or the study holds speakers out already.
+        StudyError: A search has no complete trial, or the study holds speakers out already, or its folds are
+            text-independent.
         KeyboardInterrupt: A search was interrupted; the same call goes on from there.
     """
     if prepared.definition.config.protocol.holdout:
         raise StudyError("a nested study holds every speaker out in turn; leave out protocol.holdout (--holdout)")
+    if prepared.definition.config.protocol.text_independent:
+        raise StudyError(
+            "a nested study holds speakers out, and these speak texts that were trained on; leave out "
+            "protocol.text_independent (--text-independent)"
+        )
     parts = outer_parts(prepared.corpus, prepared.folds)
     # All of them first: one that has too few speakers left must not be found out after hours
     definitions = [_inner(prepared.definition, number, parts) for number in range(len(parts))]

@@ -2,13 +2,13 @@
 
 from .definition import AnyStudy, StudyDefinition, define_study, options
 from .evaluation import HeldOut, refit, score_holdout_speakers, score_test_speakers, score_validation_speakers
-from .leaks import shared_texts
 from .objective import Objective
 from .observer import FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
 from .protocol import Protocol
 from .rates import find_learning_rate
 from .runner import Prepared, Rerun, load_corpus, load_study, prepare, run_study, summarise
 from .storage import open_storage, place_of
+from .texts import TextBaseline, text_baseline
 
 __all__ = [
     "AnyStudy",
@@ -22,6 +22,7 @@ __all__ = [
     "StudyObserver",
     "StudyStart",
     "StudySummary",
+    "TextBaseline",
     "TrialOutcome",
     "TrialState",
     "define_study",
@@ -37,6 +38,6 @@ __all__ = [
     "score_holdout_speakers",
     "score_test_speakers",
     "score_validation_speakers",
-    "shared_texts",
     "summarise",
+    "text_baseline",
 ]

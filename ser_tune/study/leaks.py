@@ -17,16 +17,22 @@ from ..folds import Fold
 from ..prediction import UtteranceFeatures
 from ..training import AnyTrial, TrainingData, fold_statistics
 
-__all__ = ["refuse_fitted_leaks", "refuse_leaks", "refuse_misplaced_copies", "shared_texts"]
+__all__ = ["refuse_fitted_leaks", "refuse_leaks", "refuse_misplaced_copies"]
+
+UNUSED = "unused"
+"""The side of utterances that a text-independent fold leaves out."""
 
 
-def refuse_leaks(corpus: Corpus, folds: Sequence[Fold], sounds: Sequence[str]) -> None:
+def refuse_leaks(
+    corpus: Corpus, folds: Sequence[Fold], sounds: Sequence[str], *, text_independent: bool = False
+) -> None:
     """Look for speakers and recordings on two sides of a fold; held-out speakers are a side of their own.
 
     Args:
         corpus: What was split.
         folds: How.
         sounds: A hash of each utterance's decoded sound, shape (U,).
+        text_independent: Look for texts on two sides as well. Utterances on no side are then unused, and no leak.
 
     Raises:
         LeakError: There is one; the message names the utterances.
@@ -36,10 +42,13 @@ def refuse_leaks(corpus: Corpus, folds: Sequence[Fold], sounds: Sequence[str]) -
         "hold the same sound": list(sounds),
         "are cut from one recording": list(corpus.contents),
     }
+    if text_independent:
+        keys["have the same text"] = [utterance.text for utterance in corpus.utterances]
+    no_side = UNUSED if text_independent else "held out"
     for fold in folds:
-        side = np.full(len(corpus.utterances), "held out", dtype=object)
+        side = np.full(len(corpus.utterances), no_side, dtype=object)
         for name, numbers in (("training", fold.train), ("validation", fold.validation), ("test", fold.test)):
-            if len(taken := numbers[side[numbers] != "held out"]):
+            if len(taken := numbers[side[numbers] != no_side]):
                 raise LeakError(f"{_where(corpus, fold)}: '{corpus.utterances[taken[0]].id}' is on two sides")
             side[numbers] = name
         for what, values in keys.items():
@@ -50,7 +59,8 @@ def _refuse_two_sides(corpus: Corpus, fold: Fold, side: np.ndarray, what: str, v
     """Raise where utterances of one value are on two sides."""
     numbers_of = defaultdict(list)
     for number, value in zip(range(len(side)), values, strict=True):
-        numbers_of[value].append(number)
+        if side[number] != UNUSED:
+            numbers_of[value].append(number)
     for numbers in numbers_of.values():
         for one, other in pairwise(numbers):
             if side[one] != side[other]:
@@ -103,7 +113,11 @@ def refuse_fitted_leaks(config: AnyTrial, data: TrainingData, folds: Sequence[Fo
     for fold in folds:
         outside = np.ones(len(data.labels), dtype=bool)
         outside[fold.train] = False
-        before, after = (fold_statistics(config, one, fold.train) for one in (data, _altered(data, outside)))
+        # Scope `speaker` reads all recordings of a training speaker, also those that text-independent folds leave out
+        by_speaker = config.normalisation.scope == "speaker"
+        foreign = ~np.isin(data.speakers, data.speakers[fold.train]) if by_speaker else outside
+        altered = _altered(data, outside, foreign)
+        before, after = (fold_statistics(config, one, fold.train) for one in (data, altered))
         where = f"leak in fold {fold.number}"
         if not np.array_equal(before.class_counts, after.class_counts):
             raise LeakError(f"{where}: the class weights depend on speakers that are not trained on")
@@ -118,17 +132,17 @@ def refuse_fitted_leaks(config: AnyTrial, data: TrainingData, folds: Sequence[Fo
                 raise LeakError(f"{where}: the normalisation depends on speakers that are not trained on")
 
 
-def _altered(data: TrainingData, which: np.ndarray) -> TrainingData:
-    """The corpus with other labels and other features of some utterances, so that whatever reads any of them changes.
+def _altered(data: TrainingData, relabelled: np.ndarray, changed: np.ndarray) -> TrainingData:
+    """The corpus with other labels or other features of some utterances, so that whatever reads any of them changes.
 
     Their class is one that does not exist: exchanged classes would leave the counts of a balanced corpus as they are.
     Their smallest and largest values lie beyond those of all utterances.
     """
     return replace(
         data,
-        labels=np.where(which, len(data.emotions), data.labels),
-        features=_altered_features(data.features, which),
-        copies=tuple(_altered_features(one, which) for one in data.copies),
+        labels=np.where(relabelled, len(data.emotions), data.labels),
+        features=_altered_features(data.features, changed),
+        copies=tuple(_altered_features(one, changed) for one in data.copies),
     )
 
 
@@ -146,16 +160,3 @@ def _altered_features(features: UtteranceFeatures, which: np.ndarray) -> Utteran
             maximum=np.where(mask, 2 * highest + 1, moments.maximum),
         ),
     )
-
-
-def shared_texts(corpus: Corpus) -> str:
-    """A sentence on texts that several speakers speak, which no split by speakers keeps apart; empty if there are none.
-
-    EmoDB's ten sentences are such texts: a network hears in training the words that it is tested on.
-    """
-    speakers = defaultdict(set)
-    for one in corpus.utterances:
-        if one.text:
-            speakers[one.text].add(one.speaker)
-    shared = sum(len(group) > 1 for group in speakers.values())
-    return f"{shared} spoken texts are shared by several speakers and stand on all sides of the folds" if shared else ""

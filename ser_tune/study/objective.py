@@ -94,7 +94,7 @@ class Objective:
         self.device = pick_device(definition.config.training.device)
         base = definition.trial({})
         data = self.data(base)
-        refuse_leaks(corpus, folds, self._sounds)
+        refuse_leaks(corpus, folds, self._sounds, text_independent=definition.config.protocol.text_independent)
         refuse_fitted_leaks(base, data, folds)
         self.precision = precision or self._measured_precision(base)
 

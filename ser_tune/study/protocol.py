@@ -13,11 +13,19 @@ from ..corpora import Corpus
 from ..errors import ProtocolError
 from ..folds import Fold
 from .definition import AnyStudy
+from .texts import text_baseline
 
 __all__ = ["Protocol"]
 
 LONGEST_FACT = 4000
 """Characters; MLflow's tags take 8,000 at most, and cut what is longer."""
+WARNINGS = {
+    "text_baseline": (
+        "text leakage: the most frequent training emotion of each text, without any sound, scores {}; a score of this "
+        "corpus may come from the words"
+    ),
+}
+"""Facts that limit the meaning of a score, and the sentence that accompanies the score; {} is the fact's value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +42,7 @@ class Protocol:
         Args:
             config: Normalisation scope, aggregation and epoch selection come from it.
             corpus: Its content and classes count.
-            folds: Who validates and who is tested count.
+            folds: Who validates and who is tested count, and whether the words alone tell the tested emotions.
         """
         # What was merged into an emotion that is not kept, or into itself, is as if it was never written
         merged = sorted(
@@ -42,6 +50,11 @@ class Protocol:
         )
         # Sorted, because the order in which folds are trained means nothing
         sides = sorted(f"{'+'.join(fold.validation_speakers)}/{'+'.join(fold.test_speakers)}" for fold in folds)
+        # Facts that most studies do not have are left out there, so that their fingerprints stay those of before
+        baseline = text_baseline(corpus, folds)
+        rare = {} if baseline is None else baseline.facts
+        if config.protocol.text_independent:
+            rare["texts"] = f"no text on two sides, SHA-256 {_texts_digest(corpus)}"
         return cls(
             facts={
                 "score": "pooled validation UAR, utterance level",
@@ -55,6 +68,7 @@ class Protocol:
                 "normalisation_scope": _scope(config.normalisation),
                 "aggregation": config.protocol.aggregation,
                 "epoch_selection": config.training.selection,
+                **rare,
             }
         )
 
@@ -62,6 +76,11 @@ class Protocol:
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits."""
         return hashlib.sha256(json.dumps(dict(self.facts), sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences on what limits the meaning of the scores, to be shown beside every score."""
+        return tuple(words.format(self.facts[name]) for name, words in WARNINGS.items() if name in self.facts)
 
     def refuse_other(self, other: "Protocol", what: str) -> None:
         """Raise where scores of another protocol would be set beside ours.
@@ -89,6 +108,15 @@ def _scope(settings: NormalisationSettings) -> str:
     """In words, with batch norm's only where it is not that of the training."""
     transductive = " (transductive)" if settings.scope == "speaker" else ""
     return f"{settings.scope}{transductive}{', batch norm too' if settings.batch_norm == 'speaker' else ''}"
+
+
+def _texts_digest(corpus: Corpus) -> str:
+    """A hash over every recording's text: texts decide the sides of text-independent folds."""
+    spoken = [
+        f"{content} {utterance.start_s} {utterance.end_s} {utterance.text}"
+        for content, utterance in zip(corpus.contents, corpus.utterances, strict=True)
+    ]
+    return hashlib.sha256("\n".join(sorted(spoken)).encode()).hexdigest()
 
 
 def _short(text: str) -> str:

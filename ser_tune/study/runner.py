@@ -14,9 +14,8 @@ from ..config import Project, Value
 from ..corpora import CORPORA, Corpus
 from ..device import describe_device
 from ..errors import StudyError
-from ..folds import Fold, speaker_folds
+from ..folds import Fold, speaker_folds, text_independent_folds
 from .definition import StudyDefinition
-from .leaks import shared_texts
 from .objective import FAILURES, Objective
 from .observer import StudyObserver, StudyStart, StudySummary
 from .observer import TrialState as State
@@ -24,6 +23,7 @@ from .protocol import Protocol
 from .pruning import build_pruner
 from .sampling import build_sampler
 from .storage import PLACE, enqueue_again, fail_dead_trials, open_storage, place_of, storage_errors
+from .texts import text_baseline
 
 __all__ = ["Prepared", "Rerun", "load_corpus", "load_study", "prepare", "run_study", "summarise"]
 
@@ -42,6 +42,12 @@ class Prepared:
     """Those to train: all of the protocol's, or the first of them where `protocol.fold_limit` says so."""
     folds_of_protocol: int
     protocol: Protocol
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences for readers of the scores: the text-only baseline and the protocol's warnings."""
+        baseline = text_baseline(self.corpus, self.folds)
+        return [*([] if baseline is None else [f"text-only baseline: {baseline}"]), *self.protocol.warnings]
 
     def refuse_other_protocol(self, study: optuna.Study) -> None:
         """Raise where the corpus or the folds are no longer those that the study ran on.
@@ -105,6 +111,8 @@ def prepare(definition: StudyDefinition, project: Project) -> Prepared:
     definition = definition.resolved(project.cache)
     config, corpus = definition.config, load_corpus(definition, project)
     folds = speaker_folds(corpus, config.protocol.folds, holdout=config.protocol.holdout)
+    if config.protocol.text_independent:
+        folds = text_independent_folds(corpus, folds)
     trained = folds[: config.protocol.fold_limit]
     return Prepared(definition, corpus, trained, len(folds), Protocol.of(config, corpus, trained))
 
@@ -154,7 +162,7 @@ def run_study(
                 confirms="" if rerun is None else rerun.study_id,
                 finished=_finished(study),
                 device="" if objective is None else describe_device(objective.device),
-                notes=[note for note in [shared_texts(prepared.corpus)] if note],
+                notes=prepared.notes,
                 before=summarise(study),
             )
         )

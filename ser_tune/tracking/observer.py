@@ -23,7 +23,17 @@ from ..training import AnyTrial, recipe_of
 from .package import log_predictor
 from .predictions import write_predictions
 from .report import curves, draw_confusion, held_out_of, score_metrics
-from .runs import BEST_TAG, CONFIRMS_TAG, MODEL_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG, find_runs, origin_tags
+from .runs import (
+    BEST_TAG,
+    CONFIRMS_TAG,
+    MODEL_TAG,
+    NOTES_TAG,
+    STUDY_NAME_TAG,
+    STUDY_TAG,
+    TRIAL_TAG,
+    find_runs,
+    origin_tags,
+)
 from .store import experiment_of, tracking_errors
 
 __all__ = ["CONFIG_FILE", "STUDY_FILE", "TrackingObserver"]
@@ -252,7 +262,7 @@ def _tags_of(start: StudyStart) -> dict[str, str]:
     if start.confirms:
         tags[CONFIRMS_TAG] = start.confirms
     if start.notes:
-        tags["ser_tune.notes"] = "; ".join(start.notes)
+        tags[NOTES_TAG] = "; ".join(start.notes)
     return tags
 
 

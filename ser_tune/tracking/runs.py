@@ -17,6 +17,7 @@ __all__ = [
     "CONFIRMS_TAG",
     "MEMBERS_TAG",
     "MODEL_TAG",
+    "NOTES_TAG",
     "PACKAGES",
     "STUDY_NAME_TAG",
     "STUDY_TAG",
@@ -33,6 +34,8 @@ CONFIRMS_TAG = "ser_tune.confirms"
 """On runs that train configurations of an earlier study again: that study's identifier."""
 MEMBERS_TAG = "ser_tune.members"
 """On a run that combines others: their identifiers, sorted."""
+NOTES_TAG = "ser_tune.notes"
+"""On runs: the warnings of their protocol, and in a study the text-only baseline."""
 TRIAL_TAG, MODEL_TAG, BEST_TAG = "ser_tune.trial", "ser_tune.model_id", "ser_tune.best_trial"
 PACKAGES = ("ser-tune", "torch", "torchvision", "librosa", "numpy", "scikit-learn", "optuna", "mlflow")
 _FACT = "protocol."
@@ -62,10 +65,11 @@ def find_runs(client: MlflowClient, experiment_id: str, study_id: str) -> tuple[
 
 
 def protocol_tags(protocol: Protocol) -> dict[str, str]:
-    """What a run says of the protocol of its scores: the fingerprint, and every fact behind it."""
+    """The tags of a run's protocol: the fingerprint, every fact behind it, and the warnings."""
     return {
         "ser_tune.fingerprint": protocol.fingerprint,
         **{f"{_FACT}{name}": value for name, value in protocol.facts.items()},
+        **({NOTES_TAG: "; ".join(protocol.warnings)} if protocol.warnings else {}),
     }
 
 

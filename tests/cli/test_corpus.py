@@ -74,7 +74,7 @@ def test_a_corpus_with_something_wrong_ends_with_1(call: Call, tmp_path: Path) -
     assert "[emodb]/wav/03a01Wa.wav cannot be decoded as audio" in told.out
     assert "wrong: count: emotion anger has 3 utterances; 127 are published" in told.out
     assert "wrong: count: there is no utterance of speaker 10, 11, 12" in told.out
-    assert told.out.splitlines()[-1] == "emodb, task all: 8 wrong, 0 warnings"
+    assert told.out.splitlines()[-1] == "emodb, task all: 8 wrong, 1 warning"
 
 
 def test_a_check_is_json_for_programs(call: Call, tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_check_is_json_for_programs(call: Call, tmp_path: Path) -> None:
     assert found["speakers"]["03"] == {"anger": 1, "sadness": 1}
     assert found["expected"]["emotions"]["anger"] == 127
     assert found["shortest_s"] == found["longest_s"] == pytest.approx(0.1)
-    assert {one["kind"] for one in found["problems"]} == {"count"}
+    assert {one["kind"] for one in found["problems"]} == {"count", "text"}
 
 
 def test_only_warnings_end_with_0_and_many_are_cut_short(call: Call, tmp_path: Path) -> None:

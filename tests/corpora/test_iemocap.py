@@ -106,6 +106,25 @@ def test_the_speaker_is_not_who_wore_the_markers(tmp_path: Path, sound: Path) ->
     assert second.emotion == "frustration"
 
 
+def test_the_words_of_a_turn_are_its_text_where_the_dialog_is_transcribed(tmp_path: Path, sound: Path) -> None:
+    labels = _small(tmp_path, sound)
+    words = labels.parent.parent / "Transcriptions" / labels.name
+    words.parent.mkdir()
+    lines = [
+        "Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me. ",
+        "M: [LAUGHTER]",
+        "Ses01F_impro01_M000 [010.0100-011.3925]: excuse   me!",
+        "Ses01F_impro01_F001 [011.0000-012.0000]: Caf\xe9?",
+        "Ses01F_impro01_FXX0 [012.0000-013.0000]: Not a turn.",
+    ]
+    words.write_text("\n".join(lines), encoding="latin-1")
+    texts = {one.id.removeprefix("Ses01F_impro01_"): one.text for one in read(tmp_path, tmp_path)}
+    assert (texts["F000"], texts["M000"], texts["F001"]) == ("excuse me", "excuse me", "caf\ufffd")
+    assert texts["M001"] == ""
+    words.unlink()
+    assert {one.text for one in read(tmp_path, tmp_path)} == {""}
+
+
 def test_what_lies_beside_label_files_and_recordings_is_left_alone(tmp_path: Path, sound: Path) -> None:
     labels = _small(tmp_path, sound)
     others = labels.parent

@@ -53,6 +53,17 @@ def test_a_spreadsheets_file_is_read(folder: Path) -> None:
     assert (utterance.id, utterance.speaker, utterance.emotion) == ("sound/c, d.wav", "Zoë", "joy")
 
 
+def test_texts_are_compared_without_case_and_punctuation(folder: Path) -> None:
+    table = _table(
+        folder,
+        "path,speaker,emotion,text",
+        'sound/a.wav,s,joy,"Don\'t go,  PLEASE!"',
+        "sound/b.wav,t,joy,dont go please",
+        '"sound/c, d.wav",t,joy,',
+    )
+    assert [one.text for one in read(table, folder)] == ["dont go please", "dont go please", ""]
+
+
 def test_an_absolute_path_stays_as_it_is(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "e.wav"
     elsewhere.touch()

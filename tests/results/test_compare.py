@@ -39,7 +39,7 @@ def test_a_result_can_be_called_by_its_model_its_run_or_its_study(first: Any) ->
     for name in names:
         found = compare(first.client, name, "first:0", "validation")
         assert [run.info.run_id for run in found.runs] == [first.runs[one].info.run_id for one in (best, 0)], name
-    assert found.fingerprint == first.prepared.protocol.fingerprint
+    assert found.protocol.fingerprint == first.prepared.protocol.fingerprint
 
 
 def test_a_result_is_as_good_as_itself(first: Any) -> None:

@@ -13,11 +13,10 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ser_tune.config import Project
 from ser_tune.corpora import Corpus, Utterance
 from ser_tune.errors import LeakError
 from ser_tune.folds import Fold, speaker_folds
-from ser_tune.study import Prepared, leaks, objective, prepare, run_study, shared_texts
+from ser_tune.study import Prepared, leaks, objective
 
 QUICK = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 RATE_HZ = 16_000
@@ -228,39 +227,56 @@ def test_the_common_recording_of_a_session_whose_speakers_take_turns_stops_the_s
 # What is not refused
 
 
-def test_texts_that_speakers_share_are_reported_and_not_refused(
-    tiny: Callable[..., Any], project: Project, recorder: Any, corpus_csv: Path, tmp_path: Path
-) -> None:
-    # EmoDB's names: speaker, text, emotion, version
-    sounds = sorted(corpus_csv.parent.glob("*.wav"))
-    names = [
-        f"{speaker}{text}{emotion}a.wav"
-        for speaker in ("03", "08", "09")
-        for text in ("a01", "b02")
-        for emotion in "FW"
-    ]
-    for sound, name in zip(sounds, [*names, "10a05Fa.wav", "10a05Wa.wav", "10a07Fa.wav", "10a07Wa.wav"], strict=True):
-        shutil.copy(sound, tmp_path / name)
-    flags = {"corpus.name": "emodb", "corpus.data": tmp_path, "study.trials": 1, "training.epochs": 1}
-    assert run_study(prepare(tiny(**flags), project), project, recorder).complete == 1
-    (start,) = recorder.started
-    # Speaker 10's own two texts are nobody else's
-    assert start.notes == ["2 spoken texts are shared by several speakers and stand on all sides of the folds"]
-
-
-def test_without_texts_there_is_nothing_to_report(study: Study, project: Project, recorder: Any) -> None:
-    prepared = study()
-    run_study(prepared, project, recorder)
-    assert recorder.started[0].notes == []
-    assert shared_texts(prepared.corpus) == ""
-
-
 def test_an_export_is_no_study_and_is_not_checked(study: Study, call: Callable[..., Any], root: Path) -> None:
     prepared = study(_again(_as_flac, "dan"))
     table = prepared.definition.config.corpus.data
     arguments = ("--corpus", "manifest", "--data", table, "--features", "logmelspec", "--out", root / "all.npz")
     told = call(root, "extract", *arguments)
     assert (told.code, (root / "all.npz").is_file()) == (0, True), told.err
+
+
+# A text on two sides, where folds are text-independent
+
+
+def _texts(folder: Path, rows: Rows) -> None:
+    """Six speakers who speak three texts in both emotions: each recording of the corpus three times, made different."""
+    originals = [row for row in rows if row["path"].endswith("_0.wav")]
+    rows.clear()
+    for number, row in enumerate(originals):
+        for text in "abc":
+            sound, _ = soundfile.read(folder / row["path"])
+            sound += np.random.default_rng([number, ord(text)]).normal(0.0, 0.01, len(sound))
+            soundfile.write(folder / f"{text}_{row['path']}", sound, RATE_HZ)
+            rows.append(row | {"path": f"{text}_{row['path']}", "text": text})
+
+
+INDEPENDENT = {"protocol.text_independent": True}
+
+
+@pytest.mark.parametrize("scope", ["train", "speaker"])
+def test_utterances_that_text_independent_folds_leave_out_are_no_leak(
+    study: Study, passes: Callable[[Prepared], None], scope: str
+) -> None:
+    prepared = study(_texts, **INDEPENDENT, **{"normalisation.scope": scope})
+    used = [np.concatenate([fold.train, fold.validation, fold.test]) for fold in prepared.folds]
+    assert all(len(one) < len(prepared.corpus.utterances) for one in used)
+    passes(prepared)
+
+
+def test_a_text_on_two_sides_stops_a_text_independent_study(study: Study, refusal: Callable[[Prepared], str]) -> None:
+    prepared = study(_texts, **INDEPENDENT)
+    tested = prepared.corpus.utterances[int(prepared.folds[1].test[0])]
+    trained = {prepared.corpus.utterances[one].speaker for one in prepared.folds[1].train}
+    same = [
+        number
+        for number, one in enumerate(prepared.corpus.utterances)
+        if one.text == tested.text and one.speaker in trained
+    ]
+    planted = replace(prepared.folds[1], train=np.append(prepared.folds[1].train, same[:1]))
+    message = refusal(replace(prepared, folds=[prepared.folds[0], planted, prepared.folds[2]]))
+    assert message.startswith("leak in corpus manifest, fold 1: ")
+    assert f"'{tested.id}' (speaker {tested.speaker}, test)" in message
+    assert "have the same text" in message
 
 
 # Any corpus

@@ -1,0 +1,71 @@
+"""The text-only baseline: the score of predicting emotions from the spoken words, without any sound."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..corpora import Corpus
+from ..folds import Fold
+from ..metrics import Interval, score
+
+__all__ = ["TextBaseline", "text_baseline"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextBaseline:
+    """The score of the words alone."""
+
+    uar: float
+    """Pooled UAR of the test utterances."""
+    interval: Interval
+    """95 %, of the UAR, by bootstrap over speakers."""
+    chance: float
+    """1 / number of emotions that occur."""
+
+    @property
+    def above_chance(self) -> bool:
+        """Whether the interval, or where that is unknown the UAR, lies above chance."""
+        return (self.interval.low if self.interval.known else self.uar) > self.chance
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """The protocol's fact where the words alone score above chance; else none."""
+        return {"text_baseline": f"UAR {self.uar:.3f}, chance {self.chance:.3f}"} if self.above_chance else {}
+
+    def __str__(self) -> str:
+        """In words, with the interval where it is known."""
+        interval = f" {self.interval}" if self.interval.known else ""
+        return f"UAR {self.uar:.3f}{interval}, chance {self.chance:.3f}"
+
+
+def text_baseline(corpus: Corpus, folds: Sequence[Fold]) -> TextBaseline | None:
+    """Predict every test utterance's emotion from its text.
+
+    The prediction is the most frequent emotion of the text among the fold's training utterances; of equals, the one
+    that is more frequent in the whole training side. Texts that are not known, or that training lacks, get the most
+    frequent emotion of the training side.
+
+    Args:
+        corpus: Utterances with texts.
+        folds: Who trains and who is tested.
+
+    Returns:
+        None where no utterance has a text.
+    """
+    texts, text_of = np.unique([utterance.text for utterance in corpus.utterances], return_inverse=True)
+    if texts.tolist() == [""]:
+        return None
+    emotions, labels = np.unique([utterance.emotion for utterance in corpus.utterances], return_inverse=True)
+    speakers = np.unique([utterance.speaker for utterance in corpus.utterances], return_inverse=True)[1]
+    judged = []
+    for fold in folds:
+        counts = np.zeros((len(texts), len(emotions)), dtype=np.int64)
+        np.add.at(counts, (text_of[fold.train], labels[fold.train]), 1)
+        by_frequency = np.argsort(-counts.sum(axis=0), kind="stable")
+        counts[texts == ""] = 0
+        # The first of equals wins: the more frequent one, and where training lacks a text, the most frequent of all
+        predicted = by_frequency[counts[:, by_frequency].argmax(axis=1)]
+        judged.append((labels[fold.test], predicted[text_of[fold.test]], speakers[fold.test]))
+    scores = score(judged)
+    return TextBaseline(uar=scores.uar, interval=scores.uar_interval, chance=1 / len(scores.recalls))
