@@ -259,7 +259,7 @@ INNOCENT = ("protocol.fold_limit ", "training.device ", "training.precision ", "
 """What may be set without changing what is reproduced; a limit of folds has a verdict of its own."""
 BOARD = (
     *("corpus", "task", "protocol", "rank", "who", "validation UAR", "test UAR", "test WA"),
-    *("trials", "normalisation", "folds", "source"),
+    *("trials", "normalisation", "pretraining", "folds", "source"),
 )
 WARNINGS = "warnings"
 """A further field of the forms for programs; people read the warnings below the table."""
@@ -275,7 +275,7 @@ def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None
         cells = (
             *(one.corpus, one.task, one.protocol.fingerprint, str(one.rank), f"{one.model}, {one.features}"),
             *(describe_score(metrics, name) for name in ("validation_uar", "test_uar", "test_wa")),
-            *(str(one.trials), facts["normalisation_scope"], facts["folds"].split(":")[0]),
+            *(str(one.trials), facts["normalisation_scope"], one.pretraining, facts["folds"].split(":")[0]),
             f"{one.source}, run {one.run.info.run_id}",
         )
         warnings = "; ".join(one.protocol.warnings)
@@ -285,7 +285,7 @@ def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None
         if known.corpus in here:
             cells = (
                 *(known.corpus, known.task, f"published: {known.protocol}", "", known.who, ""),
-                *(_value(known.uar, known.uar_std), _value(known.wa, known.wa_std), "", "", ""),
+                *(_value(known.uar, known.uar_std), _value(known.wa, known.wa_std), "", "", "", ""),
                 known.source + (f"; differs: {known.differs}" if known.differs else ""),
             )
             rows.append(dict(zip(BOARD, cells, strict=True)) | {WARNINGS: ""})

@@ -29,6 +29,8 @@ class Pretrained:
     """Writes the encoder into an existing folder, weights as float16 safetensors."""
     moved: Callable[[Any, Path], Any]
     """From the settings and a folder that `save` filled to settings that read the encoder there."""
+    name: Callable[[Any], str]
+    """From the settings to what people call the encoder."""
     origin: Callable[[Any], Checkpoint | None]
     """From the settings to what is published of the encoder; None where it is not in the catalogue."""
 

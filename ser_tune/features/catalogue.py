@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
-__all__ = ["CHECKPOINTS", "Checkpoint", "find_checkpoint"]
+__all__ = ["CHECKPOINTS", "Checkpoint", "find_checkpoint", "short_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,5 +99,14 @@ def find_checkpoint(name: str) -> Checkpoint | None:
     """
     if name in CHECKPOINTS:
         return CHECKPOINTS[name]
-    folder = PurePath(name).name.casefold()
-    return next((one for known, one in CHECKPOINTS.items() if known.partition("/")[2].casefold() == folder), None)
+    short = short_name(name).casefold()
+    return next((one for known, one in CHECKPOINTS.items() if short_name(known).casefold() == short), None)
+
+
+def short_name(name: str) -> str:
+    """The last part of a checkpoint's name on the hub, or the name of its folder.
+
+    >>> short_name("openai/whisper-base"), short_name("/models/whisper-base/")
+    ('whisper-base', 'whisper-base')
+    """
+    return PurePath(name).name

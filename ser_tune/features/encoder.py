@@ -13,7 +13,7 @@ from ..config import FeatureSettings
 from ..device import faster_precision
 from ..errors import ConfigError
 from .base import FeatureSet, Pretrained
-from .catalogue import find_checkpoint
+from .catalogue import find_checkpoint, short_name
 from .checkpoint import EncoderShape, digest_of, locate, open_encoder, shape_of
 
 __all__ = ["FEATURE_SET", "EncoderSettings"]
@@ -165,6 +165,7 @@ FEATURE_SET = FeatureSet(
         moved=lambda settings, folder: settings.model_copy(
             update={"checkpoint": str(folder), "revision": None, "digest": None}
         ),
+        name=lambda settings: short_name(settings.checkpoint),
         origin=lambda settings: find_checkpoint(settings.checkpoint),
     ),
     requirements=("transformers",),

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from ..architectures import ARCHITECTURES
+from ..config import FeatureSettings
 from ..corpora import CORPORA
 from ..features import FEATURE_SETS
 from ..metrics import class_recalls, describe_score, uar
-from ..study import Prepared
+from ..study import Prepared, pretraining_of
 from ..tracking import SIDES, Predictions
 from .verdict import Verdict
 
@@ -27,7 +28,7 @@ def model_card(
     prepared: Prepared,
     metrics: Mapping[str, float],
     predictions: Mapping[str, Predictions],
-    parts: Sequence[tuple[str, str]],
+    parts: Sequence[tuple[str, FeatureSettings]],
     networks: str,
     verdict: Verdict,
 ) -> str:
@@ -45,7 +46,7 @@ def model_card(
     source = CORPORA.get(corpus.name)
     sides = [side for side in SIDES if f"{side}_uar" in metrics]
     sections = [
-        f"# {', '.join(f'{model} with {features}' for model, features in parts)} on {corpus.name}",
+        f"# {', '.join(f'{model} with {features.name}' for model, features in parts)} on {corpus.name}",
         f"Networks: {networks}.",
         "## Verdict",
         f"{verdict.alias}: {verdict.reason}.",
@@ -53,6 +54,7 @@ def model_card(
         "## Data",
         f"{source.name}: {len(corpus.utterances)} utterances, {len(corpus.speakers)} speakers, emotions "
         f"{', '.join(corpus.emotions)}. Licence: {source.licence}. {source.citation}.",
+        *dict.fromkeys(_encoders(parts)),
         "## Metrics",
         markdown_table(
             ["side", "UAR", "WA", "UAR over folds", "what it is"],
@@ -80,20 +82,33 @@ def model_card(
         "Research on speech emotion recognition. It takes single utterances of one speaker each, in any sound format, "
         f"and tells apart {len(corpus.emotions)} emotions, one of which it always names.",
         "## Limits",
-        "\n".join(f"- {limit}" for limit in _limits(prepared, networks)),
+        "\n".join(f"- {limit}" for limit in _limits(prepared, parts, networks)),
         "## Citation",
         "\n".join(f"- {one}" for one in dict.fromkeys(_citations(parts))),
     ]
     return "\n\n".join(sections) + "\n"
 
 
-def _citations(parts: Sequence[tuple[str, str]]) -> Iterator[str]:
+def _citations(parts: Sequence[tuple[str, FeatureSettings]]) -> Iterator[str]:
     for model, features in parts:
         yield ARCHITECTURES.get(model).citation
-        yield FEATURE_SETS.get(features).citation
+        yield FEATURE_SETS.get(features.name).citation
+        pretrained = FEATURE_SETS.get(features.name).pretrained
+        if pretrained is not None and (published := pretrained.origin(features)) is not None:
+            yield published.citation
 
 
-def _limits(prepared: Prepared, networks: str) -> list[str]:
+def _encoders(parts: Sequence[tuple[str, FeatureSettings]]) -> Iterator[str]:
+    """Name, licence and digest of every pretrained encoder."""
+    for _, features in parts:
+        if (pretrained := FEATURE_SETS.get(features.name).pretrained) is not None:
+            published = pretrained.origin(features)
+            licence = "unknown" if published is None else published.licence
+            digest = pretrained.digest(features)
+            yield f"Pretrained encoder: {pretrained.name(features)}. Licence: {licence}. SHA-256 {digest}."
+
+
+def _limits(prepared: Prepared, parts: Sequence[tuple[str, FeatureSettings]], networks: str) -> list[str]:
     corpus = prepared.corpus
     limits = [
         f"It knows {len(corpus.speakers)} speakers of one corpus; other languages and microphones were not tried.",
@@ -111,7 +126,9 @@ def _limits(prepared: Prepared, networks: str) -> list[str]:
     if normalisation.scope == "speaker":
         too = ", and batch norm takes its statistics from them too" if normalisation.batch_norm == "speaker" else ""
         limits.append(f"Transductive: features are normalised with all recordings of each speaker{too}.")
-    limits += [f"{note[0].upper()}{note[1:]}." for note in prepared.notes]
+    known = [pretraining_of(features, corpus.name) for _, features in parts]
+    notes = dict.fromkeys([*prepared.notes, *(one.sentence for one in known if one is not None)])
+    limits += [f"{note[0].upper()}{note[1:]}." for note in notes]
     if len(prepared.folds) < prepared.folds_of_protocol:
         limits.append(f"Only {len(prepared.folds)} of {prepared.folds_of_protocol} folds were trained.")
     return limits

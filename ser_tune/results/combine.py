@@ -16,6 +16,7 @@ from ..study import Prepared, prepare
 from ..tracking import (
     MEMBERS_TAG,
     MODEL_TAG,
+    PRETRAINING_TAG,
     STUDY_NAME_TAG,
     STUDY_TAG,
     TRIAL_TAG,
@@ -125,6 +126,13 @@ def _called(run: Run) -> str:
     return f"{run.data.tags[STUDY_NAME_TAG]}:{run.data.tags[TRIAL_TAG]}"
 
 
+def _pretraining(members: Sequence[Run]) -> dict[str, str]:
+    """The tag on pretraining: of the members' the one that limits the score most."""
+    states = {one.data.tags.get(PRETRAINING_TAG) for one in members}
+    worst = next((state for state in ("seen", "unknown", "other data") if state in states), None)
+    return {} if worst is None else {PRETRAINING_TAG: worst}
+
+
 def _run(
     client: MlflowClient, project: Project, prepared: Prepared, members: Sequence[Run], committee: Committee
 ) -> Run:
@@ -141,6 +149,7 @@ def _run(
         run_name=f"combination of {len(members)}",
         tags={
             MEMBERS_TAG: identity,
+            **_pretraining(members),
             MLFLOW_RUN_NOTE: f"The mean of what these trials' networks say, fold by fold: {', '.join(names)}.",
             **origin_tags(prepared.corpus, prepared.protocol),
         },

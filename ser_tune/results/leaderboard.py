@@ -1,14 +1,23 @@
 """The best result of every corpus, task, model and features, ranked under one protocol each, beside the published."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from ..features import short_name
 from ..study import Protocol
-from ..tracking import MEMBERS_TAG, STUDY_NAME_TAG, TRIAL_TAG, protocol_of, search_runs, tracking_errors
+from ..tracking import (
+    MEMBERS_TAG,
+    PRETRAINING_TAG,
+    STUDY_NAME_TAG,
+    TRIAL_TAG,
+    protocol_of,
+    search_runs,
+    tracking_errors,
+)
 
 __all__ = ["Entry", "leaderboard"]
 
@@ -40,6 +49,11 @@ class Entry:
         return f"{styles}{len(facts['emotions'].split())} emotions{merged}"
 
     @property
+    def pretraining(self) -> str:
+        """Whether an encoder learned from the corpus: `seen`, `unknown` or `other data`; empty without an encoder."""
+        return self.run.data.tags.get(PRETRAINING_TAG, "")
+
+    @property
     def source(self) -> str:
         """The study, or the trials that are combined, in words."""
         tags = self.run.data.tags
@@ -67,7 +81,7 @@ def leaderboard(client: MlflowClient, corpus: str | None = None) -> Sequence[Ent
                 continue
             protocols[protocol.fingerprint] = protocol
             params = run.data.params
-            kinds[protocol.fingerprint, params["model.name"], params["features.name"]].append(run)
+            kinds[protocol.fingerprint, params["model.name"], _features(params)].append(run)
     ranked: dict[str, int] = defaultdict(int)
     entries = []
     # Of equals the oldest, as where a study's best is promoted
@@ -86,6 +100,12 @@ def leaderboard(client: MlflowClient, corpus: str | None = None) -> Sequence[Ent
             )
         )
     return sorted(entries, key=lambda one: (one.corpus, one.task, one.protocol.fingerprint, one.rank))
+
+
+def _features(params: Mapping[str, str]) -> str:
+    """The feature set, with the encoder or the set of functionals that it takes."""
+    detail = params.get("features.checkpoint") or params.get("features.set")
+    return params["features.name"] + (f" {short_name(detail)}" if detail else "")
 
 
 def _validation(run: Run) -> float:

@@ -4,6 +4,7 @@ from .definition import AnyStudy, StudyDefinition, define_study, options
 from .evaluation import HeldOut, refit, score_holdout_speakers, score_test_speakers, score_validation_speakers
 from .objective import Objective
 from .observer import FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
+from .pretraining import Pretraining, pretraining_of
 from .protocol import Protocol
 from .rates import find_learning_rate
 from .runner import Prepared, Rerun, load_corpus, load_study, prepare, run_study, summarise
@@ -16,6 +17,7 @@ __all__ = [
     "HeldOut",
     "Objective",
     "Prepared",
+    "Pretraining",
     "Protocol",
     "Rerun",
     "StudyDefinition",
@@ -33,6 +35,7 @@ __all__ = [
     "options",
     "place_of",
     "prepare",
+    "pretraining_of",
     "refit",
     "run_study",
     "score_holdout_speakers",

@@ -40,6 +40,8 @@ class StudyStart:
     """Where it trains, in words; empty where nothing is left to train."""
     notes: Sequence[str]
     """What readers of the scores should know of the corpus."""
+    pretraining: str
+    """Whether the encoder learned from the corpus: `seen`, `unknown` or `other data`; empty without an encoder."""
     before: "StudySummary"
     """What earlier sessions came to."""
 

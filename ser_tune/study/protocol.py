@@ -13,6 +13,7 @@ from ..corpora import Corpus
 from ..errors import ProtocolError
 from ..folds import Fold
 from .definition import AnyStudy
+from .pretraining import pretraining_of
 from .texts import text_baseline
 
 __all__ = ["Protocol"]
@@ -24,6 +25,7 @@ WARNINGS = {
         "text leakage: the most frequent training emotion of each text, without any sound, scores {}; a score of this "
         "corpus may come from the words"
     ),
+    "pretraining": "pretraining contamination: the encoder {} learned from this corpus, test speakers included",
 }
 """Facts that limit the meaning of a score, and the sentence that accompanies the score; {} is the fact's value."""
 
@@ -40,7 +42,7 @@ class Protocol:
         """Collect the facts of a study.
 
         Args:
-            config: Normalisation scope, aggregation and epoch selection come from it.
+            config: Normalisation scope, aggregation and epoch selection come from it, and the encoder's pretraining.
             corpus: Its content and classes count.
             folds: Who validates and who is tested count, and whether the words alone tell the tested emotions.
         """
@@ -53,6 +55,8 @@ class Protocol:
         # Facts that most studies do not have are left out there, so that their fingerprints stay those of before
         baseline = text_baseline(corpus, folds)
         rare = {} if baseline is None else baseline.facts
+        if (pretraining := pretraining_of(config.features, corpus.name)) is not None:
+            rare |= pretraining.facts
         if config.protocol.text_independent:
             rare["texts"] = f"no text on two sides, SHA-256 {_texts_digest(corpus)}"
         return cls(

@@ -19,6 +19,7 @@ from .definition import StudyDefinition
 from .objective import FAILURES, Objective
 from .observer import StudyObserver, StudyStart, StudySummary
 from .observer import TrialState as State
+from .pretraining import Pretraining, pretraining_of
 from .protocol import Protocol
 from .pruning import build_pruner
 from .sampling import build_sampler
@@ -45,9 +46,15 @@ class Prepared:
 
     @property
     def notes(self) -> Sequence[str]:
-        """Sentences for readers of the scores: the text-only baseline and the protocol's warnings."""
-        baseline = text_baseline(self.corpus, self.folds)
-        return [*([] if baseline is None else [f"text-only baseline: {baseline}"]), *self.protocol.warnings]
+        """Sentences for readers of the scores: text-only baseline, pretraining, and the protocol's warnings."""
+        baseline, pretraining = text_baseline(self.corpus, self.folds), self.pretraining
+        found = [] if baseline is None else [f"text-only baseline: {baseline}"]
+        return [*found, *([] if pretraining is None else [pretraining.sentence]), *self.protocol.warnings]
+
+    @property
+    def pretraining(self) -> Pretraining | None:
+        """What is known of the encoder's pretraining; None without an encoder."""
+        return pretraining_of(self.definition.config.features, self.corpus.name)
 
     def refuse_other_protocol(self, study: optuna.Study) -> None:
         """Raise where the corpus or the folds are no longer those that the study ran on.
@@ -163,6 +170,7 @@ def run_study(
                 finished=_finished(study),
                 device="" if objective is None else describe_device(objective.device),
                 notes=prepared.notes,
+                pretraining="" if prepared.pretraining is None else prepared.pretraining.state,
                 before=summarise(study),
             )
         )

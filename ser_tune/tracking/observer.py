@@ -28,6 +28,7 @@ from .runs import (
     CONFIRMS_TAG,
     MODEL_TAG,
     NOTES_TAG,
+    PRETRAINING_TAG,
     STUDY_NAME_TAG,
     STUDY_TAG,
     TRIAL_TAG,
@@ -263,6 +264,8 @@ def _tags_of(start: StudyStart) -> dict[str, str]:
         tags[CONFIRMS_TAG] = start.confirms
     if start.notes:
         tags[NOTES_TAG] = "; ".join(start.notes)
+    if start.pretraining:
+        tags[PRETRAINING_TAG] = start.pretraining
     return tags
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "MODEL_TAG",
     "NOTES_TAG",
     "PACKAGES",
+    "PRETRAINING_TAG",
     "STUDY_NAME_TAG",
     "STUDY_TAG",
     "TRIAL_TAG",
@@ -35,6 +36,8 @@ CONFIRMS_TAG = "ser_tune.confirms"
 MEMBERS_TAG = "ser_tune.members"
 """On a run that combines others: their identifiers, sorted."""
 NOTES_TAG = "ser_tune.notes"
+PRETRAINING_TAG = "ser_tune.pretraining"
+"""On runs with a pretrained encoder: whether it learned from the corpus, as far as is known."""
 """On runs: the warnings of their protocol, and in a study the text-only baseline."""
 TRIAL_TAG, MODEL_TAG, BEST_TAG = "ser_tune.trial", "ser_tune.model_id", "ser_tune.best_trial"
 PACKAGES = ("ser-tune", "torch", "torchvision", "librosa", "numpy", "scikit-learn", "optuna", "mlflow")
