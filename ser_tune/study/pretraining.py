@@ -44,9 +44,7 @@ def pretraining_of(features: FeatureSettings, corpus: str) -> Pretraining | None
     if known is not None and corpus in known.corpora:
         return Pretraining(encoder, "seen", f"the encoder {encoder} learned from {corpus}: {known.data}")
     if corpus in SYNTHETIC_CORPORA:
-        return Pretraining(
-            encoder, "other data", f"the encoder {encoder} did not learn from {corpus}, which is synthetic"
-        )
+        return Pretraining(encoder, "other data", f"the encoder {encoder} did not learn from the synthetic {corpus}")
     if known is None:
         reason = "it is not in the catalogue of checkpoints"
     elif not known.data:

@@ -1,6 +1,6 @@
 """Runs benchmarks, each in a process of its own, prints a table and writes JSON.
 
-Usage, from the repository's root: python -m tests.benchmarks [NAME...] [--data EMODB] [--json FILE] [--quick]
+Usage, from the repository's root: python -m tests.benchmarks [NAME...] [--data EMODB] [--checkpoint DIR] [--json FILE] [--quick]
 """
 
 import json
@@ -21,12 +21,13 @@ from rich.table import Table
 
 from .rows import Options, Row, measured
 
-NAMES = ("training", "extraction", "starting", "overhead", "pruning", "memory", "selection")
+NAMES = ("training", "extraction", "starting", "overhead", "pruning", "memory", "selection", "encoder")
 
 
 def main(
     names: Annotated[list[str] | None, typer.Argument(help=f"Which: {', '.join(NAMES)}. All unless said.")] = None,
     data: Annotated[Path | None, typer.Option(help="EmoDB's folder; the demo corpus unless said.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Whisper base's folder, for `encoder`.")] = None,
     out: Annotated[Path, typer.Option("--json", help="Where to write the numbers.")] = Path("benchmarks.json"),
     quick: Annotated[bool, typer.Option(help="Only show that benchmarks run; the numbers mean nothing.")] = False,
 ) -> None:
@@ -36,7 +37,8 @@ def main(
     found: dict[str, list[Row]] = {}
     for name in names or NAMES:
         with tempfile.TemporaryDirectory(prefix="ser-tune-benchmark-") as scratch:
-            options = Options(data=None if data is None else data.resolve(), quick=quick, scratch=Path(scratch))
+            where, encoder = (None if path is None else path.resolve() for path in (data, checkpoint))
+            options = Options(data=where, quick=quick, scratch=Path(scratch), checkpoint=encoder)
             # A fresh process for each: none inherits another's imports, threads or memory
             with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
                 found[name] = pool.submit(measured, name, options).result()

@@ -22,6 +22,8 @@ class Options:
     """Whether to do as little as shows that the benchmark runs; its numbers mean nothing."""
     scratch: Path
     """An empty folder of its own."""
+    checkpoint: Path | None = None
+    """Folder of a Whisper encoder; None leaves the benchmarks of encoders out."""
 
     @property
     def corpus(self) -> dict[str, object]:

@@ -77,6 +77,5 @@ def test_an_encoder_that_saw_the_corpus_changes_the_fingerprint_and_warns() -> N
     assert known is not None
     seen = Protocol(facts={**clean.facts, **known.facts})
     assert seen.fingerprint != clean.fingerprint
-    assert seen.warnings == (
-        "pretraining contamination: the encoder hubert-large-superb-er learned from this corpus, test speakers included",
-    )
+    (warning,) = seen.warnings
+    assert warning.startswith("pretraining contamination: the encoder hubert-large-superb-er learned from this corpus")

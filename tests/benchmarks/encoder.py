@@ -1,0 +1,104 @@
+"""A pretrained encoder: its features beside a plain program's, a study from cold, a champion's answer."""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ser_tune.audio import read_speech
+from ser_tune.features import FEATURE_SETS, corpus_features
+from ser_tune.registry import load_model
+from ser_tune.study import load_corpus
+
+from .plain import own_process
+from .rows import Options, Row, definition, project
+
+__all__ = ["measure"]
+
+PLAIN_UTTERANCES = 30
+"""The plain program takes a second for each, whatever its length: the whole corpus is told from so many."""
+COMMAND = "from ser_tune.cli import main; main()"
+
+
+def measure(options: Options) -> list[Row]:
+    """Extraction, a study of `linear_probe` from cold and again, and one utterance by its champion."""
+    if options.checkpoint is None:
+        return []
+    return [_extraction(options), *_study(options)]
+
+
+def _settings(options: Options) -> dict[str, object]:
+    return {**options.corpus, "model.name": "linear_probe", "features.checkpoint": str(options.checkpoint)}
+
+
+def _extraction(options: Options) -> Row:
+    """Wav to statistics of all layers; both sides in full, but the plain one of some utterances, taken evenly."""
+    here = project(options.scratch)
+    study = definition(_settings(options)).resolved(here.cache)
+    corpus = load_corpus(study, here)
+    if options.quick:
+        corpus = replace(corpus, utterances=corpus.utterances[:4])
+    paths = [utterance.path for utterance in corpus.utterances]
+    for path in paths:
+        path.read_bytes()
+    started = time.perf_counter()
+    corpus_features(corpus, FEATURE_SETS.get("encoder"), study.config.features, here.cache / "features")
+    product = time.perf_counter() - started
+    some = paths[:: max(1, len(paths) // PLAIN_UTTERANCES)]
+    with own_process() as plain_side:
+        plain = plain_side.submit(_plain_seconds, some, options.checkpoint).result() * len(paths) / len(some)
+    what = f"statistics of all layers of {corpus.name}, {study.config.features.precision}"
+    return Row(what, product, "s", plain=plain, ratio=plain / product, at_least=10.0)
+
+
+def _plain_seconds(paths: list[Path], checkpoint: Path) -> float:
+    """What a tutorial does: one file after another, Whisper's window of 30 s, float32, mean and deviation."""
+    import torch
+    from transformers import AutoFeatureExtractor, AutoModel
+
+    encoder = AutoModel.from_pretrained(checkpoint).get_encoder().float().eval()
+    extractor = AutoFeatureExtractor.from_pretrained(checkpoint)
+    started = 0.0
+    for number, path in enumerate([paths[0], *paths]):
+        if number == 1:  # the first warms up
+            started = time.perf_counter()
+        speech = read_speech(path)
+        inputs = extractor(speech, sampling_rate=16_000, return_tensors="pt").input_features
+        with torch.inference_mode():
+            states = torch.stack(encoder(inputs, output_hidden_states=True).hidden_states)[:, 0]
+        real = states[:, : len(speech) // 320]
+        torch.cat([real.mean(dim=1), real.std(dim=1)], dim=1).numpy()
+    return time.perf_counter() - started
+
+
+def _study(options: Options) -> list[Row]:
+    """From the command line, a project of its own: everything cold, then another study on the features that are there."""
+    root = options.scratch / "study"
+    root.mkdir()
+    corpus = ["--corpus", "demo"] if options.data is None else ["--corpus", "emodb", "--data", str(options.data)]
+    trials = "2" if options.quick else "50"
+    command = [sys.executable, "-c", COMMAND, "study", "--model", "linear_probe", *corpus, "--trials", trials]
+    command += ["--set", f"features.checkpoint={options.checkpoint}"]
+    environment = os.environ | {"SER_TUNE_ROOT": str(root), "SER_TUNE_CACHE": str(root / ".cache")}
+    rows = []
+    for name, what, goal in (
+        ("cold", "study to a champion, 50 trials, cold", 360.0),
+        ("warm", "without extraction", 90.0),
+    ):
+        started = time.perf_counter()
+        subprocess.run([*command, "--name", name], env=environment, check=True, capture_output=True)
+        rows.append(Row(what, time.perf_counter() - started, "s", below=goal))
+    tracking = f"sqlite:///{root}/mlruns/mlflow.db"
+    model = load_model(f"ser-{corpus[1]}-linear_probe", tracking_uri=tracking)
+    speech = 0.1 * np.random.default_rng(0).standard_normal(48_000)
+    model.predict([speech], sample_rate_hz=16_000)  # opens the encoder
+    answering = []
+    for _ in range(10):
+        started = time.perf_counter()
+        model.predict([speech], sample_rate_hz=16_000)
+        answering.append(time.perf_counter() - started)
+    return [*rows, Row("one utterance of 3 s, ten classifiers", 1000 * min(answering), "ms", below=150.0)]
