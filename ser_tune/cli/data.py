@@ -31,17 +31,19 @@ def export(out: Path, *, corpus: str, data: Path | None, features: str, assignme
     # The settings of features and segments are those of any study; the architecture plays no part
     flags = {"model.name": "fcn_attention", "corpus.name": corpus, "corpus.data": data, "features.name": features}
     definition = define_study(flags=flags, assignments=assignments)
-    refuse_whole_utterances(definition.config.segments)
+    feature_set = FEATURE_SETS.get(definition.config.features.name)
     if copies := definition.config.perturbation.copies:
         raise ConfigError(f"perturbation.copies is {copies}, but an export holds clean speech only; expected 0")
     project = Project.locate()
     definition = definition.resolved(project.cache)
+    single_frames = feature_set.hop_s(definition.config.features) is None
+    refuse_whole_utterances(definition.config.segments, single_frames=single_frames)
     read = load_corpus(definition, project)
     settings = definition.config.features
     with ProgressObserver() as progress:
         store = corpus_features(
             read,
-            FEATURE_SETS.get(settings.name),
+            feature_set,
             settings,
             project.cache / "features",
             progress=progress.extraction_progressed,

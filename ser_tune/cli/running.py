@@ -136,8 +136,11 @@ def tell(promotion: Promotion, prepared: Prepared, tracking_uri: str | None) -> 
     results.print(f"{verb}: {promotion.name} version {promotion.version}{alias} ({promotion.reason})", markup=False)
     reference = promotion.name if promotion.alias == "champion" else f"{promotion.name}/{promotion.version}"
     where = f" --tracking-uri {shlex.quote(tracking_uri)}" if tracking_uri else ""
-    audio = _shortest(prepared.corpus.utterances[0].path)
-    results.print(f"next: ser-tune predict {reference} {shlex.quote(audio)}{where}", markup=False)
+    first = prepared.corpus.utterances[0]
+    same = [one for one in prepared.corpus.utterances if one.speaker == first.speaker]
+    several = prepared.definition.config.normalisation.scope == "speaker"  # which takes all files for one speaker's
+    audio = " ".join(shlex.quote(_shortest(one.path)) for one in same[: 3 if several else 1])
+    results.print(f"next: ser-tune predict {reference} {audio}{where}", markup=False)
     results.print(f"next: ser-tune ui{where}", markup=False)
 
 

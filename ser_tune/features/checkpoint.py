@@ -80,7 +80,7 @@ def locate(checkpoint: str, revision: str | None) -> Path:
     try:
         return Path(fetch())
     except Exception as error:  # the hub's client raises those of several network libraries
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        reason = re.split(r"\n|\. ", str(error).strip())[0] or type(error).__name__
         raise ConfigError(
             f"features.checkpoint '{checkpoint}' is no folder here and cannot be downloaded ({reason}); where there is "
             f"no network, download {CONFIG}, {PREPROCESSOR} and model.safetensors of "

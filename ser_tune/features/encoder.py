@@ -169,6 +169,7 @@ FEATURE_SET = FeatureSet(
         origin=lambda settings: find_checkpoint(settings.checkpoint),
     ),
     requirements=("transformers",),
+    defaults={"segments.frames": None},
     citation="layers of a frozen encoder: S. Yang et al.: SUPERB: Speech processing Universal PERformance Benchmark, "
     "arXiv 2105.01051, 2021",
 )

@@ -30,9 +30,9 @@ def segments_by_speaker(corpus: Corpus, store: FeatureStore, settings: SegmentSe
         settings: T, training hop, padding, last block.
 
     Raises:
-        ConfigError: T is None: utterances of unequal lengths do not fit into one array.
+        ConfigError: T is None and utterances have more than one frame: unequal lengths do not fit into one array.
     """
-    refuse_whole_utterances(settings)
+    refuse_whole_utterances(settings, single_frames=len(store.frames) == len(store.lengths))
     labels = np.array([corpus.emotions.index(one.emotion) for one in corpus.utterances])
     exported: SpeakerSegments = {}
     for speaker in corpus.speakers:
@@ -54,9 +54,9 @@ def segments_by_speaker(corpus: Corpus, store: FeatureStore, settings: SegmentSe
     return exported
 
 
-def refuse_whole_utterances(settings: SegmentSettings) -> None:
+def refuse_whole_utterances(settings: SegmentSettings, *, single_frames: bool) -> None:
     """Raise `ConfigError` where there are no segments of equal length to export."""
-    if settings.frames is None:
+    if settings.frames is None and not single_frames:
         raise ConfigError("segments.frames is none; an export holds segments of equal length, so expected a number")
 
 

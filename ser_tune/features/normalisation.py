@@ -1,7 +1,7 @@
 """Scaling features per channel and frequency, from real frames only (padding comes after)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -65,7 +65,11 @@ class Moments:
     @classmethod
     def joined(cls, parts: Sequence["Moments"]) -> "Moments":
         """Those of several groups of utterances, one group after another."""
-        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+        count, total, minimum, maximum = (
+            np.concatenate([getattr(part, name) for part in parts]) for name in ("count", "total", "minimum", "maximum")
+        )
+        squares = [np.square(one.total, dtype=np.float64) if one.squares is None else one.squares for one in parts]
+        return cls(count=count, total=total, squares=np.concatenate(squares), minimum=minimum, maximum=maximum)
 
     def channels(self, which: Sequence[int]) -> "Moments":
         """Those of some channels."""

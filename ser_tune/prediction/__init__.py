@@ -4,13 +4,14 @@ Training evaluates with the same functions, so what a study saw is what a loaded
 """
 
 from .committee import ENCODERS, Committee, load_predictor
-from .predictor import Prediction, Predictor, SegmentPrediction
+from .predictor import Heard, Prediction, Predictor, SegmentPrediction, hear
 from .recipe import Recipe
 from .segments import SegmentReader, UtteranceFeatures, aggregate, scaling_of_utterances, segment_log_probabilities
 
 __all__ = [
     "ENCODERS",
     "Committee",
+    "Heard",
     "Prediction",
     "Predictor",
     "Recipe",
@@ -18,6 +19,7 @@ __all__ = [
     "SegmentReader",
     "UtteranceFeatures",
     "aggregate",
+    "hear",
     "load_predictor",
     "scaling_of_utterances",
     "segment_log_probabilities",

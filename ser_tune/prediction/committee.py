@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .predictor import Prediction, Predictor, SegmentPrediction, hear
+from .predictor import Heard, Prediction, Predictor, SegmentPrediction, hear
 from .recipe import Recipe
 
 __all__ = ["ENCODERS", "Committee", "load_predictor"]
@@ -55,7 +55,10 @@ class Committee:
 
         Where the members cut an utterance into other segments than each other, it has none in common.
         """
-        heard = hear(audio, sample_rate_hz)
+        return self.predict_heard(hear(audio, sample_rate_hz))
+
+    def predict_heard(self, heard: Sequence[Heard]) -> list[Prediction]:
+        """Recognise the emotion of decoded utterances, as `predict` does."""
         if not heard:
             return []
         extracted: dict[str, list[np.ndarray]] = {}

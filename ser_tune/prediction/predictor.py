@@ -127,7 +127,10 @@ class Predictor:
         Raises:
             AudioError: An utterance cannot be used; the message names it.
         """
-        heard = hear(audio, sample_rate_hz)
+        return self.predict_heard(hear(audio, sample_rate_hz))
+
+    def predict_heard(self, heard: Sequence["Heard"]) -> list[Prediction]:
+        """Recognise the emotion of decoded utterances, as `predict` does."""
         return self.judge(heard, self.extract(heard)) if heard else []
 
     @property
@@ -159,7 +162,16 @@ class Predictor:
         return [np.ascontiguousarray(one.transpose(2, 0, 1)) for one in features]
 
     def judge(self, heard: Sequence["Heard"], extracted: Sequence[np.ndarray]) -> list[Prediction]:
-        """Recognise the emotion of utterances whose features `extract` returned, here or in a predictor like this."""
+        """Recognise the emotion of utterances whose features `extract` returned, here or in a predictor like this.
+
+        Raises:
+            AudioError: A single utterance would be normalised by itself to nothing.
+        """
+        if self.recipe.hop_s is None and self.recipe.normalisation.scope == "speaker" and len(heard) == 1:
+            raise AudioError(
+                f"{heard[0].source}: the model normalises features by speaker and needs at least 2 recordings of the "
+                "speaker in one call; it got 1"
+            )
         offsets = np.concatenate([[0], np.cumsum([len(one) for one in extracted])]).astype(np.int64)
         store = FeatureStore.of(np.concatenate(extracted), offsets)
         if (pretrained := FEATURE_SETS.get(self.recipe.features.name).pretrained) is not None:

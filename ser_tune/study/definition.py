@@ -257,7 +257,9 @@ def options(model: str, features: str | None = None, loss: str = "cross_entropy"
     Raises:
         UnknownNameError: A component does not exist.
     """
-    flags = {"model.name": model, "features.name": features, "loss.name": loss, "corpus.name": "emodb"}
+    flags: dict[str, object] = {"model.name": model, "features.name": features, "corpus.name": "emodb"}
+    if ARCHITECTURES.get(model).takes("loss.name"):
+        flags["loss.name"] = loss
     config = define_study(flags=flags).config
     flat = flatten(config.model_dump())
     described = _leaves(type(config), ARCHITECTURES.get(model))

@@ -25,6 +25,7 @@ from mlflow.pyfunc.model import PythonModel
 class SpeechEmotionModel(PythonModel):
     """Sound files or waveforms in, emotions out."""
 
+    package: Any
     predictor: Any
 
     def load_context(self, context: Any) -> None:  # noqa: ANN401 - MLflow's own type is private
@@ -47,33 +48,41 @@ class SpeechEmotionModel(PythonModel):
         def find_encoder(digest: str) -> Path:
             return Path(mlflow.artifacts.download_artifacts(encoders[digest]))
 
-        self.predictor = _own_package(folder / "ser_tune.zip").load_predictor(folder, find_encoder)
+        self.package = _own_package(folder / "ser_tune.zip")
+        self.predictor = self.package.load_predictor(folder, find_encoder)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ANN401
         """Recognise the emotion of each row.
 
         Args:
             context: Not used.
-            model_input: Column `path` with sound files, or columns `waveform` (samples) and `sample_rate_hz`.
+            model_input: Column `path` with sound files, or columns `waveform` (samples) and `sample_rate_hz`. Where the
+                model normalises by speaker, rows of one `speaker` are normalised together; without that column all are.
             params: Not used.
 
         Returns:
             A row each: `label`, and the probability of every emotion in a column of its name.
         """
-        rows = [self._row(row) for row in model_input.to_dict("records")]
+        rows = model_input.to_dict("records")
         if not rows:
             raise ValueError("no audio given; pass a table with a column 'path', or 'waveform' and 'sample_rate_hz'")
-        return pd.DataFrame(rows)
+        heard = [self._heard(row) for row in rows]
+        speakers = [str(row.get("speaker")) for row in rows]
+        predicted: dict[int, Any] = {}
+        for speaker in dict.fromkeys(speakers):
+            numbers = [number for number, one in enumerate(speakers) if one == speaker]
+            found = self.predictor.predict_heard([heard[number] for number in numbers])
+            predicted |= dict(zip(numbers, found, strict=True))
+        ordered = [predicted[number] for number in range(len(rows))]
+        return pd.DataFrame([{"label": one.label, **one.probabilities} for one in ordered])
 
-    def _row(self, row: dict[str, Any]) -> dict[str, Any]:
+    def _heard(self, row: dict[str, Any]) -> Any:  # noqa: ANN401 - of the model's own copy of the package
         path, waveform, rate = row.get("path"), row.get("waveform"), row.get("sample_rate_hz")
         if isinstance(path, str):
-            prediction = self.predictor.predict([path])[0]
-        elif waveform is None or np.ndim(waveform) == 0 or rate is None or not rate > 0:
+            return self.package.hear([path], None)[0]
+        if waveform is None or np.ndim(waveform) == 0 or rate is None or not rate > 0:
             raise ValueError("a row has neither 'path' nor both 'waveform' and 'sample_rate_hz'")
-        else:
-            prediction = self.predictor.predict([np.asarray(waveform)], sample_rate_hz=int(rate))[0]
-        return {"label": prediction.label, **prediction.probabilities}
+        return self.package.hear([np.asarray(waveform)], int(rate))[0]
 
 
 def _own_package(file: Path) -> ModuleType:

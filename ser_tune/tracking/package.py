@@ -51,6 +51,7 @@ INPUTS = Schema(
         ColSpec(DataType.string, "path", required=False),
         ColSpec(Array(DataType.double), "waveform", required=False),
         ColSpec(DataType.long, "sample_rate_hz", required=False),
+        ColSpec(DataType.string, "speaker", required=False),
     ]
 )
 
