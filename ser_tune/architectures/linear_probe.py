@@ -33,7 +33,7 @@ class LinearProbeSettings(ModelSettings):
     ] = "ridge"
     """ridge: squared distance to 1 for the own emotion and -1 for others; squared_hinge: a linear support vector
     machine, one emotion against the rest; logistic: multinomial."""
-    penalty: Annotated[float, Field(gt=0, le=1e6), FloatRange(low=1e-3, high=10.0, log=True)] = 0.1
+    penalty: Annotated[float, Field(gt=0, le=1e6), FloatRange(low=0.01, high=1.0, log=True)] = 0.1
     """L2 penalty: this times the number of features is scikit-learn's alpha, or 1 / C."""
 
 
@@ -127,6 +127,7 @@ ARCHITECTURE = Architecture(
     "classifier probes, arXiv 1610.01644, 2016; weighted layers: S. Yang et al.: SUPERB, arXiv 2105.01051, 2021; "
     "ridge: A. E. Hoerl, R. W. Kennard, Technometrics 12(1), 1970; temperature: C. Guo et al., arXiv 1706.04599, 2017",
     shortest_frames=1,
-    defaults={"features.name": "encoder", "segments.frames": None},
+    # A fold takes a tenth of a second: pruning would save little, and judge by a few speakers
+    defaults={"features.name": "encoder", "segments.frames": None, "study.pruner": "none"},
     search={"segments.frames": None},
 )

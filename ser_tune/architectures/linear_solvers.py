@@ -20,7 +20,7 @@ JITTER = 1e-10
 """Added to the Gram matrix's diagonal, relative to its mean: equal examples make it singular."""
 ITERATIONS, LAYER_ITERATIONS = 300, 60
 """Of L-BFGS, at most; shares of layers need no digits beyond the second."""
-EXACT, ROUGH = 1e-6, 1e-4
+EXACT, ROUGH = 1e-6, 1e-3
 """Relative progress of a step below which L-BFGS ends: for weights, and for what a single temperature is fitted to."""
 
 
