@@ -257,10 +257,12 @@ def options(model: str, features: str | None = None, loss: str = "cross_entropy"
     Raises:
         UnknownNameError: A component does not exist.
     """
-    flags = {"model.name": model, "features.name": features, "loss.name": loss, "corpus.name": "emodb"}
+    architecture = ARCHITECTURES.get(model)
+    flags = {"model.name": model, "features.name": features, "corpus.name": "emodb"}
+    flags |= {"loss.name": loss} if architecture.takes("loss.name") else {}
     config = define_study(flags=flags).config
     flat = flatten(config.model_dump())
-    described = _leaves(type(config), ARCHITECTURES.get(model))
+    described = _leaves(type(config), architecture)
     return [leaf if leaf.path == "corpus.name" else replace(leaf, default=flat[leaf.path]) for leaf in described]
 
 
