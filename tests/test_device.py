@@ -1,4 +1,4 @@
-"""Where to train, and in which arithmetic."""
+"""Where to compute, and in which arithmetic."""
 
 import ctypes
 import sys
@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from ser_tune import device as device_module
 from ser_tune.device import keep_freed_memory, pick_device, pick_precision
 from ser_tune.errors import ConfigError
-from ser_tune.training import device as device_module
 
 CPU = torch.device("cpu")
 
@@ -49,7 +49,7 @@ def test_a_device_that_is_not_there_is_refused(setting: str, monkeypatch: pytest
 def test_arithmetic_that_was_chosen_is_not_measured(
     setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(device_module, "_step_seconds")
+    monkeypatch.delattr(device_module, "_seconds")
     assert pick_precision(setting, CPU, nn.Identity(), (torch.zeros(1),), tmp_path) == setting
 
 
@@ -74,7 +74,7 @@ def test_auto_takes_bfloat16_only_where_it_is_clearly_faster(
 ) -> None:
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
     seconds = {"float32": float32_s, "bfloat16": bfloat16_s}
-    monkeypatch.setattr(device_module, "_step_seconds", lambda network, inputs, precision: seconds[precision])
+    monkeypatch.setattr(device_module, "_seconds", lambda step, precision, device: seconds[precision])
     assert pick_precision("auto", CPU, nn.Linear(2, 2), (torch.zeros(1, 2),), tmp_path) == expected
 
 
@@ -82,11 +82,11 @@ def test_one_kind_of_network_and_batch_is_measured_once(tmp_path: Path, monkeypa
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
     measured: list[str] = []
 
-    def step_seconds(network: nn.Module, inputs: object, precision: str) -> float:
+    def step_seconds(step: object, precision: str, device: object) -> float:
         measured.append(precision)
         return 1.0 if precision == "float32" else 0.1
 
-    monkeypatch.setattr(device_module, "_step_seconds", step_seconds)
+    monkeypatch.setattr(device_module, "_seconds", step_seconds)
     for units, batch, times in [(2, 1, 2), (2, 1, 2), (2, 3, 4), (5, 3, 6), (2, 3, 6)]:
         assert pick_precision("auto", CPU, nn.Linear(2, units), (torch.zeros(batch, 2),), tmp_path) == "bfloat16"
         assert len(measured) == times

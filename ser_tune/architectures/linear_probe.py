@@ -82,8 +82,11 @@ class LinearProbe(nn.Module):
 
     def features(self, segments: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Chosen channels (B, chosen, F) of segments (B, C, F, T), averaged over their real frames."""
-        count = segments.shape[3] if lengths is None else lengths.clamp(min=1)[:, None, None]
-        return segments[:, self.channels].sum(dim=3) / count
+        chosen = segments[:, self.channels]
+        if lengths is None:
+            return chosen.mean(dim=3)
+        real = torch.arange(segments.shape[3], device=segments.device) < lengths[:, None]
+        return torch.einsum("bcft,bt->bcf", chosen, real / lengths.clamp(min=1)[:, None])
 
     def forward(self, segments: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Classify segments (B, C, F, T), or utterances of so many frames (B,); returns logits (B, K)."""

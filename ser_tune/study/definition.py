@@ -257,12 +257,12 @@ def options(model: str, features: str | None = None, loss: str = "cross_entropy"
     Raises:
         UnknownNameError: A component does not exist.
     """
+    architecture = ARCHITECTURES.get(model)
     flags: dict[str, object] = {"model.name": model, "features.name": features, "corpus.name": "emodb"}
-    if ARCHITECTURES.get(model).takes("loss.name"):
-        flags["loss.name"] = loss
+    flags |= {"loss.name": loss} if architecture.takes("loss.name") else {}
     config = define_study(flags=flags).config
     flat = flatten(config.model_dump())
-    described = _leaves(type(config), ARCHITECTURES.get(model))
+    described = _leaves(type(config), architecture)
     return [leaf if leaf.path == "corpus.name" else replace(leaf, default=flat[leaf.path]) for leaf in described]
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from ser_tune.architectures import ARCHITECTURES, Architecture, InputShape
+from ser_tune.architectures import ARCHITECTURES, Architecture, Examples, InputShape
 from ser_tune.architectures.base import FrameAttention, scaled
 from ser_tune.architectures.light_cnn import SMALLEST_VARIANCE, AttentiveStatistics
 from ser_tune.errors import ConfigError, UnknownNameError
@@ -27,7 +27,10 @@ SMALLEST = {
     "fcn_attention": InputShape(3, 63, 63),
     "fcn_gap": InputShape(3, 63, 63),
     "light_cnn": InputShape(3, 7, 7),
+    "linear_probe": InputShape(3, 1, 1),
 }
+DESCENDED = [name for name in ARCHITECTURES.names() if ARCHITECTURES.get(name).solve is None]
+SOLVED = [name for name in ARCHITECTURES.names() if name not in DESCENDED]
 
 
 @pytest.fixture(params=ARCHITECTURES.names())
@@ -35,9 +38,22 @@ def architecture(request: pytest.FixtureRequest) -> Architecture:
     return ARCHITECTURES.get(request.param)
 
 
+@pytest.fixture(params=DESCENDED)
+def descended(request: pytest.FixtureRequest) -> Architecture:
+    """An architecture that gradient descent trains."""
+    return ARCHITECTURES.get(request.param)
+
+
+@pytest.fixture(params=SOLVED)
+def solved(request: pytest.FixtureRequest) -> Architecture:
+    """An architecture that has a solver."""
+    return ARCHITECTURES.get(request.param)
+
+
 def _network(architecture: Architecture, shape: InputShape = SHAPE, **settings: Any) -> nn.Module:
     torch.manual_seed(0)
-    return architecture.build(architecture.settings.model_validate({"width": 0.1} | settings), shape, N_CLASSES)
+    narrow = {"width": 0.1} if architecture.solve is None else {}
+    return architecture.build(architecture.settings.model_validate(narrow | settings), shape, N_CLASSES)
 
 
 def _segments(shape: InputShape = SHAPE, count: int = 3) -> torch.Tensor:
@@ -61,7 +77,8 @@ def _layers(network: nn.Module, kind: type[nn.Module]) -> Iterator[Any]:
 
 
 def test_every_architecture_is_described_here() -> None:
-    assert set(TOO_SMALL) == set(SMALLEST) == set(ARCHITECTURES.names())
+    assert set(SMALLEST) == set(ARCHITECTURES.names())
+    assert set(TOO_SMALL) == set(DESCENDED)
 
 
 def test_an_unknown_architecture_is_answered_with_those_there_are() -> None:
@@ -84,10 +101,10 @@ def test_segments_become_logits(architecture: Architecture, channels: int) -> No
     assert torch.isfinite(logits).all()
 
 
-def test_gradients_reach_every_parameter(architecture: Architecture) -> None:
+def test_gradients_reach_every_parameter(descended: Architecture) -> None:
     # More frames than elsewhere: attention to a single position has nothing to learn
     shape = InputShape(channels=3, bands=64, frames=128)
-    network = _network(architecture, shape, dropout=0.0).train()
+    network = _network(descended, shape, dropout=0.0).train()
     network(_segments(shape, count=6)).logsumexp(dim=1).sum().backward()
     gradients = {name: one.grad for name, one in network.named_parameters()}
     reached = {name: grad is not None and bool(grad.abs().sum() > 0) for name, grad in gradients.items()}
@@ -95,8 +112,13 @@ def test_gradients_reach_every_parameter(architecture: Architecture) -> None:
     assert [name for name, there in reached.items() if not there] == []
 
 
-def test_evaluation_is_deterministic_and_training_drops_out(architecture: Architecture) -> None:
-    network, segments = _network(architecture, dropout=0.5), _segments()
+def test_evaluation_is_deterministic(architecture: Architecture) -> None:
+    network, segments = _network(architecture).eval(), _segments()
+    torch.testing.assert_close(network(segments), network(segments), rtol=0, atol=0)
+
+
+def test_evaluation_is_deterministic_and_training_drops_out(descended: Architecture) -> None:
+    network, segments = _network(descended, dropout=0.5), _segments()
     network.eval()
     torch.testing.assert_close(network(segments), network(segments), rtol=0, atol=0)
     network.train()
@@ -117,30 +139,72 @@ def test_channels_last_memory_changes_nothing(architecture: Architecture) -> Non
     torch.testing.assert_close(last, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_width_scales_the_sizes(architecture: Architecture) -> None:
+def test_width_scales_the_sizes(descended: Architecture) -> None:
     sizes = []
     for width in (0.25, 0.5, 1.0):
         with torch.device("meta"):
-            network = architecture.build(architecture.settings.model_validate({"width": width}), SHAPE, N_CLASSES)
+            network = descended.build(descended.settings.model_validate({"width": width}), SHAPE, N_CLASSES)
         sizes.append(_size(network))
     # Between layers both sides shrink, so that half the width is about a quarter of the size
     assert sizes[0] == pytest.approx(sizes[1] / 4, rel=0.1)
     assert sizes[1] == pytest.approx(sizes[2] / 4, rel=0.1)
 
 
-def test_the_narrowest_network_still_works(architecture: Architecture) -> None:
-    assert torch.isfinite(_network(architecture, width=1e-6)(_segments())).all()
+def test_the_narrowest_network_still_works(descended: Architecture) -> None:
+    assert torch.isfinite(_network(descended, width=1e-6)(_segments())).all()
 
 
-def test_the_smallest_segments_work_and_smaller_ones_are_refused(architecture: Architecture) -> None:
+def test_the_smallest_segments_work(architecture: Architecture) -> None:
     smallest = SMALLEST[architecture.name]
     assert _network(architecture, smallest).eval()(_segments(smallest)).shape == (3, N_CLASSES)
+
+
+def test_smaller_segments_than_that_are_refused(descended: Architecture) -> None:
     with pytest.raises(ConfigError, match=r"are too small for .*; expected at least"):
-        _network(architecture, TOO_SMALL[architecture.name])
+        _network(descended, TOO_SMALL[descended.name])
+
+
+def _examples(count: int = 24) -> Examples:
+    """Segments in which another band is loud for each class, by three speakers."""
+    labels = torch.arange(count) % N_CLASSES
+    loud = nn.functional.one_hot(labels, SHAPE.bands)[:, None, :, None]
+    return Examples((_segments(count=count) + 2 * loud,), labels, torch.arange(count) // 8)
+
+
+def test_a_solver_tells_its_examples_apart(solved: Architecture) -> None:
+    network, settings, examples = _network(solved).eval(), solved.settings.model_validate({}), _examples()
+    assert solved.solve is not None
+    before = network(*examples.inputs)
+    with torch.no_grad():
+        solved.solve(network, settings, examples)
+    logits = network(*examples.inputs)
+    assert torch.isfinite(logits).all()
+    assert (logits.argmax(dim=1) == examples.labels).all()
+    assert not (before.argmax(dim=1) == examples.labels).all()
+
+
+def test_a_solver_does_not_depend_on_where_the_network_starts(solved: Architecture) -> None:
+    settings, states = solved.settings.model_validate({}), []
+    assert solved.solve is not None
+    for seed in (0, 1):
+        network = _network(solved)
+        torch.manual_seed(seed)
+        for parameter in network.parameters():
+            nn.init.normal_(parameter)
+        with torch.no_grad():
+            solved.solve(network, settings, _examples())
+        states.append(network.state_dict())
+    torch.testing.assert_close(*states, rtol=0, atol=0)
+
+
+def test_settings_of_descent_mean_nothing_to_a_solver(architecture: Architecture) -> None:
+    paths = ("optimizer.learning_rate", "loss.name", "training.epochs", "segments.crop", "augmentation.mixup")
+    assert [architecture.takes(path) for path in paths] == [architecture.solve is None] * len(paths)
+    assert all(architecture.takes(path) for path in ("model.name", "features.name", "segments.frames", "seed"))
 
 
 @pytest.mark.parametrize("frames", [63, 100, 333])
-@pytest.mark.parametrize("name", ["3d_acrnn", "fcn_attention", "fcn_gap", "light_cnn"])
+@pytest.mark.parametrize("name", ["3d_acrnn", "fcn_attention", "fcn_gap", "light_cnn", "linear_probe"])
 def test_some_networks_take_utterances_of_any_length(name: str, frames: int) -> None:
     network = _network(ARCHITECTURES.get(name)).eval()
     assert network(_segments(InputShape(3, 64, frames))).shape == (3, N_CLASSES)

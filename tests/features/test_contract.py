@@ -1,5 +1,7 @@
 """What every feature set promises, whichever it is, and what is known of each from outside."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import librosa
@@ -7,10 +9,10 @@ import numpy as np
 import pytest
 
 from ser_tune.audio import SAMPLE_RATE_HZ
-from ser_tune.config import FeatureSettings
+from ser_tune.config import FeatureSettings, SpectralSettings
 from ser_tune.errors import AudioError, ConfigError
 from ser_tune.features import FEATURE_SETS, FeatureSet
-from ser_tune.features.base import DYNAMIC_RANGE_DB, magnitudes, relative_db
+from ser_tune.features.spectral import DYNAMIC_RANGE_DB, magnitudes, relative_db
 
 DB_CHANNELS = {"logspec": [0], "logmelspec": [0], "logmeldeltaspec": [0], "lognrevspec": [0, 1, 2]}
 """Which channels are levels; the others are differences."""
@@ -21,9 +23,35 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
+SPECTRAL = [name for name in FEATURE_SETS.names() if issubclass(FEATURE_SETS.get(name).settings, SpectralSettings)]
+
+Configure = Callable[..., FeatureSettings]
+
+
 @pytest.fixture(params=FEATURE_SETS.names())
 def feature_set(request: pytest.FixtureRequest) -> FeatureSet:
     return FEATURE_SETS.get(request.param)
+
+
+@pytest.fixture(params=SPECTRAL)
+def spectral(request: pytest.FixtureRequest) -> FeatureSet:
+    """A set of spectrograms."""
+    return FEATURE_SETS.get(request.param)
+
+
+@pytest.fixture
+def configure(request: pytest.FixtureRequest, tmp_path: Path) -> Configure:
+    """Settings of a feature set; a pretrained one has a tiny encoder: `configure(feature_set, n_mels=40)`."""
+
+    def _configure(feature_set: FeatureSet, **values: Any) -> FeatureSettings:
+        if feature_set.pretrained is None:
+            return feature_set.settings.model_validate(values)
+        checkpoint: Path = request.getfixturevalue("checkpoint")("wav2vec2")
+        settings = feature_set.settings.model_validate({"checkpoint": str(checkpoint), "precision": "float32"} | values)
+        resolved: FeatureSettings = feature_set.pretrained.resolve(settings, tmp_path)
+        return resolved
+
+    return _configure
 
 
 def _speech(duration_s: float = 0.5, seed: int = 0) -> np.ndarray:
@@ -42,7 +70,7 @@ def _set(name: str, **values: Any) -> tuple[FeatureSet, FeatureSettings]:
 
 
 def test_every_feature_set_is_described_here() -> None:
-    assert set(DB_CHANNELS) == set(FEATURE_SETS.names())
+    assert set(DB_CHANNELS) == set(SPECTRAL)
 
 
 def test_a_feature_set_bears_its_name_and_citation(feature_set: FeatureSet) -> None:
@@ -51,30 +79,55 @@ def test_a_feature_set_bears_its_name_and_citation(feature_set: FeatureSet) -> N
     assert feature_set.citation
 
 
+def test_features_have_the_shape_that_settings_promise(feature_set: FeatureSet, configure: Configure) -> None:
+    settings = configure(feature_set)
+    features = feature_set.extract(_speech(), settings)
+    assert features.shape[:2] == feature_set.shape(settings)
+    assert features.dtype in (np.float32, np.float16)
+    assert np.isfinite(features).all()
+    hop_s = feature_set.hop_s(settings)
+    if hop_s is None:
+        assert features.shape[2] == 1
+    else:
+        assert features.shape[2] == pytest.approx(0.5 / hop_s, abs=0.05 / hop_s)  # or less by a window
+
+
+def test_features_of_several_utterances_are_those_of_each(feature_set: FeatureSet, configure: Configure) -> None:
+    settings = configure(feature_set)
+    speech = [_speech(0.5), _speech(0.2, seed=1), _speech(0.5, seed=2)]
+    alone = [feature_set.extract(one, settings) for one in speech]
+    together = alone if feature_set.extract_batch is None else feature_set.extract_batch(speech, settings)
+    assert [one.shape[:2] for one in together] == [feature_set.shape(settings)] * 3
+    for found, expected in zip(together, alone, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_features_have_the_promised_shape(feature_set: FeatureSet, variant: str) -> None:
-    settings = feature_set.settings.model_validate(VARIANTS[variant])
+def test_spectrograms_have_the_promised_frames(spectral: FeatureSet, variant: str) -> None:
+    settings = spectral.settings.model_validate(VARIANTS[variant])
+    assert isinstance(settings, SpectralSettings)
     speech = _speech()
-    features = feature_set.extract(speech, settings)
+    features = spectral.extract(speech, settings)
     frames = 1 + (len(speech) - settings.dft_points) // round(settings.hop_s * SAMPLE_RATE_HZ)
-    assert features.shape == (feature_set.channels, feature_set.bands(settings), frames)
+    assert features.shape == (*spectral.shape(settings), frames)
     assert features.dtype == np.float32
     assert np.isfinite(features).all()
+    assert spectral.hop_s(settings) == settings.hop_s
 
 
-def test_levels_reach_from_0_db_down_to_80(feature_set: FeatureSet) -> None:
+def test_levels_reach_from_0_db_down_to_80(spectral: FeatureSet) -> None:
     # A click after digital silence: the range of levels is far larger than what is kept
     speech = np.zeros(4000, dtype=np.float32)
     speech[3000] = 1.0
-    features = feature_set.extract(speech, feature_set.settings.model_validate({}))
-    for channel in DB_CHANNELS[feature_set.name]:
+    features = spectral.extract(speech, spectral.settings.model_validate({}))
+    for channel in DB_CHANNELS[spectral.name]:
         assert features[channel].max() == 0.0
         assert features[channel].min() >= -DYNAMIC_RANGE_DB
     assert features[0].min() == -DYNAMIC_RANGE_DB
 
 
-def test_the_same_speech_has_the_same_features(feature_set: FeatureSet) -> None:
-    settings = feature_set.settings.model_validate({})
+def test_the_same_speech_has_the_same_features(feature_set: FeatureSet, configure: Configure) -> None:
+    settings = configure(feature_set)
     speech = _speech()
     before = speech.copy()
     first, second = feature_set.extract(speech, settings), feature_set.extract(speech, settings)
@@ -83,26 +136,26 @@ def test_the_same_speech_has_the_same_features(feature_set: FeatureSet) -> None:
     assert not np.array_equal(first, feature_set.extract(_speech(seed=1), settings))
 
 
-def test_a_recordings_level_does_not_matter(feature_set: FeatureSet) -> None:
+def test_a_recordings_level_does_not_matter(spectral: FeatureSet) -> None:
     # Except to the noise of lognrevspec's second channel, whose level is a setting
-    settings = feature_set.settings.model_validate({})
+    settings = spectral.settings.model_validate({})
     speech = _speech() * np.linspace(1e-4, 1.0, 8000, dtype=np.float32) ** 2
-    clean = [0, 2] if feature_set.name == "lognrevspec" else slice(None)
-    loud, quiet = feature_set.extract(speech, settings), feature_set.extract(speech * np.float32(1e-4), settings)
+    clean = [0, 2] if spectral.name == "lognrevspec" else slice(None)
+    loud, quiet = spectral.extract(speech, settings), spectral.extract(speech * np.float32(1e-4), settings)
     np.testing.assert_allclose(quiet[clean], loud[clean], atol=0.01)
 
 
-def test_speech_shorter_than_a_window_is_refused(feature_set: FeatureSet) -> None:
-    settings = feature_set.settings.model_validate({})
-    assert feature_set.extract(_speech(0.05), settings).shape[2] == 1
+def test_speech_shorter_than_a_window_is_refused(spectral: FeatureSet) -> None:
+    settings = spectral.settings.model_validate({})
+    assert spectral.extract(_speech(0.05), settings).shape[2] == 1
     with pytest.raises(AudioError, match=r"speech of 0\.050 s is shorter than one window of 0\.050 s"):
-        feature_set.extract(_speech(0.05)[1:], settings)
+        spectral.extract(_speech(0.05)[1:], settings)
 
 
-def test_a_window_longer_than_the_transform_is_refused(feature_set: FeatureSet) -> None:
-    settings = feature_set.settings.model_validate({"window_s": 0.04, "dft_points": 512})
+def test_a_window_longer_than_the_transform_is_refused(spectral: FeatureSet) -> None:
+    settings = spectral.settings.model_validate({"window_s": 0.04, "dft_points": 512})
     with pytest.raises(ConfigError, match=r"features\.window_s is 0\.04 \(640 samples .* features\.dft_points, 512"):
-        feature_set.extract(_speech(), settings)
+        spectral.extract(_speech(), settings)
 
 
 def test_a_tone_of_1_khz_peaks_in_its_bin() -> None:

@@ -32,6 +32,8 @@ def make_recipe() -> MakeRecipe:
             labels=("anger", "joy", "sadness"),
             model=ARCHITECTURES.get(model).settings.model_validate({"width": 0.25}),
             features=FEATURE_SETS.get("logmelspec").settings.model_validate({"n_mels": BANDS}),
+            shape=(1, BANDS),
+            hop_s=0.01,
             segments=SegmentSettings(frames=frames),
             normalisation=NormalisationSettings.model_validate({"scope": "speaker", "batch_norm": batch_norm}),
             aggregation="mean_log_softmax",
@@ -140,6 +142,6 @@ def test_batch_norm_of_the_speaker_goes_with_their_scaling() -> None:
 
 def test_an_architecture_without_batch_norm_is_refused(make_recipe: MakeRecipe) -> None:
     small = make_recipe("alex_net", frames=64)
-    recipe = replace(small, features=small.features.model_copy(update={"n_mels": 64}))
+    recipe = replace(small, features=small.features.model_copy(update={"n_mels": 64}), shape=(1, 64))
     with pytest.raises(ConfigError, match=r"normalisation\.batch_norm is speaker, but alex_net has no batch norm"):
         recipe.build_network()

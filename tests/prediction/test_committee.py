@@ -21,10 +21,14 @@ def make_member() -> MakeMember:
     """A predictor of two networks of random weights: `make_member("alex_net", features="logspec", frames=64)`."""
 
     def _make(model: str = "fcn_attention", *, features: str = "logmelspec", frames: int | None = 64) -> Predictor:
+        feature_set = FEATURE_SETS.get(features)
+        settings = feature_set.settings.model_validate({})
         recipe = Recipe(
             labels=LABELS,
             model=ARCHITECTURES.get(model).settings.model_validate({"width": 0.05}),
-            features=FEATURE_SETS.get(features).settings.model_validate({}),
+            features=settings,
+            shape=feature_set.shape(settings),
+            hop_s=feature_set.hop_s(settings),
             segments=SegmentSettings(frames=frames),
             normalisation=NormalisationSettings(scope="utterance"),
             aggregation="mean_log_softmax",

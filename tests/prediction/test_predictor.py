@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ser_tune.architectures import ARCHITECTURES
-from ser_tune.config import NormalisationSettings, SegmentSettings
+from ser_tune.config import NetworkSettings, NormalisationSettings, SegmentSettings, SpectralSettings
 from ser_tune.errors import AudioError, ConfigError
 from ser_tune.features import FEATURE_SETS, FeatureStore, Scaling
 from ser_tune.prediction import Prediction, Predictor, Recipe, UtteranceFeatures, segment_log_probabilities
@@ -27,10 +27,14 @@ MakeRecipe = Callable[..., Recipe]
 @pytest.fixture
 def make_recipe() -> MakeRecipe:
     def _make(*, model: str = "3d_acrnn", networks: int = 1, n_mels: int = 8, **sections: Any) -> Recipe:
+        settings = ARCHITECTURES.get(model).settings
+        descended = {"width": 0.05, "networks": networks} if issubclass(settings, NetworkSettings) else {}
         return Recipe(
             labels=LABELS,
-            model=ARCHITECTURES.get(model).settings.model_validate({"width": 0.05, "networks": networks}),
+            model=settings.model_validate(descended),
             features=FEATURE_SETS.get("logmeldeltaspec").settings.model_validate({"n_mels": n_mels}),
+            shape=(3, n_mels),
+            hop_s=0.01,
             segments=SegmentSettings.model_validate({"frames": 20} | sections.get("segments", {})),
             normalisation=NormalisationSettings.model_validate(sections.get("normalisation", {})),
             aggregation=sections.get("aggregation", "mean_log_softmax"),
@@ -42,7 +46,7 @@ def make_recipe() -> MakeRecipe:
 def _predictor(recipe: Recipe, networks: int = 2) -> Predictor:
     """Networks of random weights and scalings, but with running means as if they had seen something."""
     rng = np.random.default_rng(0)
-    bands, frames = FEATURE_SETS.get(recipe.features.name).bands(recipe.features), recipe.segments.frames or 100
+    (_, bands), frames = recipe.shape, recipe.segments.frames or 100
     built = []
     for seed in range(networks):
         torch.manual_seed(seed)
@@ -83,10 +87,15 @@ def _same(first: list[Prediction], second: list[Prediction], tolerance: float = 
 @pytest.mark.parametrize("model", ARCHITECTURES.names())
 @pytest.mark.parametrize("features", FEATURE_SETS.names())
 def test_a_recipe_is_the_same_after_it_was_written_down(model: str, features: str) -> None:
+    model_settings, feature_settings = ARCHITECTURES.get(model).settings, FEATURE_SETS.get(features).settings
+    of_model = {"dropout": 0.123} if issubclass(model_settings, NetworkSettings) else {"penalty": 0.123}
+    of_features = {"hop_s": 0.0123} if issubclass(feature_settings, SpectralSettings) else {"layers": (2, 5)}
     recipe = Recipe(
         labels=LABELS,
-        model=ARCHITECTURES.get(model).settings.model_validate({"dropout": 0.123}),
-        features=FEATURE_SETS.get(features).settings.model_validate({"hop_s": 0.0123}),
+        model=model_settings.model_validate(of_model),
+        features=feature_settings.model_validate(of_features),
+        shape=(2, 70),
+        hop_s=0.0123 if "hop_s" in of_features else None,
         segments=SegmentSettings(frames=77, hop_frames=11, padding="wrap"),
         normalisation=NormalisationSettings(kind="minmax", scope="speaker"),
         aggregation="mean_probability",
@@ -152,7 +161,7 @@ def test_a_stored_predictor_predicts_the_same(
     _same(loaded.predict(_waveforms(), sample_rate_hz=16_000), before)
 
 
-@pytest.fixture(params=["fcn_attention", "fcn_gap", "light_cnn"])
+@pytest.fixture(params=["fcn_attention", "fcn_gap", "light_cnn", "linear_probe"])
 def whole(request: pytest.FixtureRequest, make_recipe: MakeRecipe) -> Recipe:
     """Utterances are not cut."""
     return make_recipe(model=request.param, n_mels=64, segments={"frames": None})
@@ -193,7 +202,7 @@ def test_architectures_that_need_equal_lengths_refuse_whole_utterances(make_reci
     with pytest.raises(
         ConfigError,
         match=f"segments.frames is none, but {model} needs segments of equal length; "
-        "whole utterances go into: fcn_attention, fcn_gap, light_cnn$",
+        "whole utterances go into: fcn_attention, fcn_gap, light_cnn, linear_probe$",
     ):
         recipe.build_network()
 

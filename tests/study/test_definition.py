@@ -150,7 +150,7 @@ def test_speakers_in_a_study_file_are_text(written: Callable[[str], Path]) -> No
             {"corpus.name": "casia"},
             "unknown corpus 'casia'; choose from: crema_d, demo, emodb, iemocap, manifest, ravdess, savee, tess",
         ),
-        ({"features.name": "mfcc"}, "unknown feature set 'mfcc'; choose from: logmeldeltaspec, logmelspec"),
+        ({"features.name": "mfcc"}, "unknown feature set 'mfcc'; choose from: encoder, logmeldeltaspec, logmelspec"),
         ({"loss.name": "hinge"}, "unknown loss 'hinge'; choose from: cross_entropy, focal"),
         ({"model.name": None}, "no architecture given.*3d_acrnn, alex_net, fcn_attention"),
     ],
