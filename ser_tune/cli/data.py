@@ -38,6 +38,8 @@ def export(out: Path, *, corpus: str, data: Path | None, features: str, assignme
     definition = definition.resolved(project.cache)
     read = load_corpus(definition, project)
     settings = definition.config.features
+    if licence := FEATURE_SETS.get(settings.name).licence:
+        notes.print(f"note: {licence}", markup=False)
     with ProgressObserver() as progress:
         store = corpus_features(
             read,

@@ -80,7 +80,7 @@ def model_card(
         "Research on speech emotion recognition. It takes single utterances of one speaker each, in any sound format, "
         f"and tells apart {len(corpus.emotions)} emotions, one of which it always names.",
         "## Limits",
-        "\n".join(f"- {limit}" for limit in _limits(prepared, networks)),
+        "\n".join(f"- {limit}" for limit in _limits(prepared, parts, networks)),
         "## Citation",
         "\n".join(f"- {one}" for one in dict.fromkeys(_citations(parts))),
     ]
@@ -93,7 +93,7 @@ def _citations(parts: Sequence[tuple[str, str]]) -> Iterator[str]:
         yield FEATURE_SETS.get(features).citation
 
 
-def _limits(prepared: Prepared, networks: str) -> list[str]:
+def _limits(prepared: Prepared, parts: Sequence[tuple[str, str]], networks: str) -> list[str]:
     corpus = prepared.corpus
     limits = [
         f"It knows {len(corpus.speakers)} speakers of one corpus; other languages and microphones were not tried.",
@@ -111,10 +111,17 @@ def _limits(prepared: Prepared, networks: str) -> list[str]:
     if normalisation.scope == "speaker":
         too = ", and batch norm takes its statistics from them too" if normalisation.batch_norm == "speaker" else ""
         limits.append(f"Transductive: features are normalised with all recordings of each speaker{too}.")
-    limits += [f"{note[0].upper()}{note[1:]}." for note in prepared.notes]
+    licences = [FEATURE_SETS.get(features).licence for _, features in parts]
+    notes = dict.fromkeys([*prepared.notes, *filter(None, licences)])
+    limits += [f"{_capitalised(note)}." for note in notes]
     if len(prepared.folds) < prepared.folds_of_protocol:
         limits.append(f"Only {len(prepared.folds)} of {prepared.folds_of_protocol} folds were trained.")
     return limits
+
+
+def _capitalised(note: str) -> str:
+    """A note as a sentence; names such as openSMILE keep their small letter."""
+    return f"{note[0].upper()}{note[1:]}" if note.split()[0].islower() else note
 
 
 def _by_class(predictions: Mapping[str, Predictions]) -> str:

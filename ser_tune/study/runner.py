@@ -14,6 +14,7 @@ from ..config import Project, Value
 from ..corpora import CORPORA, Corpus
 from ..device import describe_device
 from ..errors import StudyError
+from ..features import FEATURE_SETS
 from ..folds import Fold, speaker_folds, text_independent_folds
 from .definition import StudyDefinition
 from .objective import FAILURES, Objective
@@ -45,9 +46,11 @@ class Prepared:
 
     @property
     def notes(self) -> Sequence[str]:
-        """Sentences for readers of the scores: the text-only baseline and the protocol's warnings."""
+        """Sentences for readers of the scores: text-only baseline, the protocol's warnings, the features' licence."""
         baseline = text_baseline(self.corpus, self.folds)
-        return [*([] if baseline is None else [f"text-only baseline: {baseline}"]), *self.protocol.warnings]
+        licence = FEATURE_SETS.get(self.definition.config.features.name).licence
+        known = [*([] if baseline is None else [f"text-only baseline: {baseline}"]), *self.protocol.warnings]
+        return [*known, licence] if licence else known
 
     def refuse_other_protocol(self, study: optuna.Study) -> None:
         """Raise where the corpus or the folds are no longer those that the study ran on.
