@@ -40,6 +40,8 @@ def export(out: Path, *, corpus: str, data: Path | None, features: str, assignme
     refuse_whole_utterances(definition.config.segments, single_frames=single_frames)
     read = load_corpus(definition, project)
     settings = definition.config.features
+    if licence := FEATURE_SETS.get(settings.name).licence:
+        notes.print(f"note: {licence}", markup=False)
     with ProgressObserver() as progress:
         store = corpus_features(
             read,

@@ -45,6 +45,7 @@ FEATURE_SETS: Catalogue[FeatureSet] = Catalogue(
         "logmelspec": "logmelspec",
         "lognrevspec": "lognrevspec",
         "logspec": "logspec",
+        "opensmile": "opensmile",
     },
     attribute="FEATURE_SET",
     group="ser_tune.features",

@@ -127,11 +127,17 @@ def _limits(prepared: Prepared, parts: Sequence[tuple[str, FeatureSettings]], ne
         too = ", and batch norm takes its statistics from them too" if normalisation.batch_norm == "speaker" else ""
         limits.append(f"Transductive: features are normalised with all recordings of each speaker{too}.")
     known = [pretraining_of(features, corpus.name) for _, features in parts]
-    notes = dict.fromkeys([*prepared.notes, *(one.sentence for one in known if one is not None)])
-    limits += [f"{note[0].upper()}{note[1:]}." for note in notes]
+    licences = [FEATURE_SETS.get(features.name).licence for _, features in parts]
+    sentences = [*prepared.notes, *(one.sentence for one in known if one is not None), *filter(None, licences)]
+    limits += [f"{_capitalised(note)}." for note in dict.fromkeys(sentences)]
     if len(prepared.folds) < prepared.folds_of_protocol:
         limits.append(f"Only {len(prepared.folds)} of {prepared.folds_of_protocol} folds were trained.")
     return limits
+
+
+def _capitalised(note: str) -> str:
+    """A note as a sentence; names such as openSMILE keep their small letter."""
+    return f"{note[0].upper()}{note[1:]}" if note.split()[0].islower() else note
 
 
 def _by_class(predictions: Mapping[str, Predictions]) -> str:

@@ -31,7 +31,6 @@ class Published:
 
 
 _CHEN = "M. Chen, X. He, J. Yang, H. Zhang, IEEE SPL 25(10), 1440-1444, 2018, Table II"
-_MEASURED = "measured for this project, 2026-11"
 _SAMSUDIN = "github.com/samsudinng/speech_emo_recognition, README"
 _IMAGENET = "starts from ImageNet weights"
 _CHEN_PROTOCOL = "speaker-independent, 10 folds 8/1/1, 5 seeds, epoch by validation UAR"
@@ -51,42 +50,6 @@ PUBLISHED = (
         who="Chen 2018, 2-D ACRNN", corpus="emodb", task="all", source=_CHEN, protocol=_CHEN_PROTOCOL, uar=0.7938
     ),
     Published(who="Chen 2018, DNN-ELM", corpus="emodb", task="all", source=_CHEN, protocol=_CHEN_PROTOCOL, uar=0.7156),
-    Published(
-        who="openSMILE ComParE, linear SVM",
-        corpus="emodb",
-        task="all",
-        source=_MEASURED,
-        protocol="leave one speaker out",
-        uar=0.777,
-        differs="no validation speaker: nine speakers train",
-    ),
-    Published(
-        who="openSMILE ComParE, linear SVM, normalised by speaker",
-        corpus="emodb",
-        task="all",
-        source=_MEASURED,
-        protocol="leave one speaker out; fold mean 82.2 ± 8.1",
-        uar=0.834,
-        differs="no validation speaker; transductive: normalised by speaker",
-    ),
-    Published(
-        who="openSMILE eGeMAPS, linear SVM",
-        corpus="emodb",
-        task="all",
-        source=_MEASURED,
-        protocol="leave one speaker out",
-        uar=0.674,
-        differs="no validation speaker: nine speakers train",
-    ),
-    Published(
-        who="openSMILE eGeMAPS, linear SVM, normalised by speaker",
-        corpus="emodb",
-        task="all",
-        source=_MEASURED,
-        protocol="leave one speaker out",
-        uar=0.818,
-        differs="no validation speaker; transductive: normalised by speaker",
-    ),
     Published(
         who="EmoBox, WavLM-L frozen",
         corpus="emodb",

@@ -1,4 +1,4 @@
-"""Putting a study together from layers: general defaults, the architecture's, the corpus's, a study file, flags.
+"""Putting a study together from layers: defaults (general, architecture, corpus, features), a study file, flags.
 
 Later layers win. What a study file, a flag or a corpus's own defaults set is fixed; the other settings that have a
 default search range are searched, unless the study file says what to search.
@@ -202,7 +202,8 @@ def define_study(
                 f"{path} is a setting of gradient descent; {architecture.name} is solved, and does without it"
             )
     feature_set = FEATURE_SETS.get(str(feature_name))
-    defaults = {**architecture.defaults, **feature_set.defaults, **corpus.defaults}
+    # Features have the last word: a corpus's length of segments is meant for spectrograms
+    defaults = {**architecture.defaults, **corpus.defaults, **feature_set.defaults}
     presets = {path: value for path, value in defaults.items() if path in known}
     explicit = {path: _none(value, known.get(path)) for path, value in explicit.items()}
     implied = _implied(architecture, explicit)

@@ -14,6 +14,7 @@ from ..config import Project, Value
 from ..corpora import CORPORA, Corpus
 from ..device import describe_device
 from ..errors import StudyError
+from ..features import FEATURE_SETS
 from ..folds import Fold, speaker_folds, text_independent_folds
 from .definition import StudyDefinition
 from .objective import FAILURES, Objective
@@ -46,10 +47,15 @@ class Prepared:
 
     @property
     def notes(self) -> Sequence[str]:
-        """Sentences for readers of the scores: text-only baseline, pretraining, and the protocol's warnings."""
+        """Sentences for readers of the scores: text-only baseline, pretraining, the protocol's warnings, licences."""
         baseline, pretraining = text_baseline(self.corpus, self.folds), self.pretraining
-        found = [] if baseline is None else [f"text-only baseline: {baseline}"]
-        return [*found, *([] if pretraining is None else [pretraining.sentence]), *self.protocol.warnings]
+        licence = FEATURE_SETS.get(self.definition.config.features.name).licence
+        return [
+            *([] if baseline is None else [f"text-only baseline: {baseline}"]),
+            *([] if pretraining is None else [pretraining.sentence]),
+            *self.protocol.warnings,
+            *([licence] if licence else []),
+        ]
 
     @property
     def pretraining(self) -> Pretraining | None:

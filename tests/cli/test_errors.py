@@ -162,7 +162,10 @@ def test_a_bad_study_file(call: Call, root: Path, tmp_path: Path, text: str | No
             ("study", "--model", "alex_net", "--corpus", "x"),
             "unknown corpus 'x'; choose from: crema_d, demo, emodb, iemocap, manif",
         ),
-        (("study", "--model", "alex_net", "--features", "x"), "unknown feature set 'x'; choose from: encoder, logmelde"),
+        (
+            ("study", "--model", "alex_net", "--features", "x"),
+            "unknown feature set 'x'; choose from: encoder, logmelde",
+        ),
         (("study", "--model", "alex_net", "--sampler", "x"), "study.sampler is 'x'; input should be 'tpe', 'random'"),
         (("study", "--model", "alex_net", "--pruner", "x"), "study.pruner is 'x'"),
         (("study", "--model", "alex_net", "--trials", "0"), "study.trials is 0"),
