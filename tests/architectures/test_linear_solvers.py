@@ -1,4 +1,4 @@
-"""Solvers of linear classifiers beside scikit-learn's, the calibration of their scores, and the learned sum of layers."""
+"""Solvers of linear classifiers beside scikit-learn's, calibration of their scores, and the learned sum of layers."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Features of pretrained encoders: what transformers computes, in any batch, cached by digest, and the same after a move."""
+"""Features of pretrained encoders: as transformers computes them, in any batch, cached by digest, movable."""
 
 import shutil
 from collections.abc import Callable, Sequence
