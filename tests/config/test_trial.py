@@ -70,7 +70,9 @@ def test_an_architectures_defaults_and_ranges_are_of_settings_that_exist(name: s
     everywhere = {path for one in FEATURE_SETS.names() for path in _leaves(name, one, "cross_entropy")}
     assert set(architecture.search) <= everywhere
     assert set(architecture.defaults) <= set(_leaves(name, features, "cross_entropy"))
-    config = _built(_kind(TrialConfig, name, features, "cross_entropy"), dict(architecture.defaults))
+    config = _built(
+        _kind(StudyConfig, name, features, "cross_entropy"), {"corpus.name": "demo", **architecture.defaults}
+    )
     assert {path: flatten(config.model_dump())[path] for path in architecture.defaults} == architecture.defaults
 
 

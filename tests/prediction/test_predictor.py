@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ser_tune.architectures import ARCHITECTURES
-from ser_tune.config import NetworkSettings, NormalisationSettings, SegmentSettings, SpectralSettings
+from ser_tune.config import NetworkSettings, NormalisationSettings, SegmentSettings
 from ser_tune.errors import AudioError, ConfigError
 from ser_tune.features import FEATURE_SETS, FeatureStore, Scaling
 from ser_tune.prediction import Prediction, Predictor, Recipe, UtteranceFeatures, segment_log_probabilities
@@ -89,7 +89,7 @@ def _same(first: list[Prediction], second: list[Prediction], tolerance: float = 
 def test_a_recipe_is_the_same_after_it_was_written_down(model: str, features: str) -> None:
     model_settings, feature_settings = ARCHITECTURES.get(model).settings, FEATURE_SETS.get(features).settings
     of_model = {"dropout": 0.123} if issubclass(model_settings, NetworkSettings) else {"penalty": 0.123}
-    of_features = {"hop_s": 0.0123} if issubclass(feature_settings, SpectralSettings) else {"layers": (2, 5)}
+    of_features = {"encoder": {"layers": (2, 5)}, "opensmile": {"set": "ComParE_2016"}}.get(features, {"hop_s": 0.0123})
     recipe = Recipe(
         labels=LABELS,
         model=model_settings.model_validate(of_model),
