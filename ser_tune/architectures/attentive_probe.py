@@ -77,7 +77,7 @@ ARCHITECTURE = Architecture(
         "optimizer.learning_rate": 3e-3,
         "optimizer.weight_decay": 1e-2,
         "training.batch_size": 16,
-        "training.epochs": 15,
+        "training.epochs": 16,
     },
     search={
         "model.width": None,
