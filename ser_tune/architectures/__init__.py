@@ -12,6 +12,7 @@ ARCHITECTURES: Catalogue[Architecture] = Catalogue(
     modules={
         "3d_acrnn": "acrnn_3d",
         "alex_net": "alex_net",
+        "attentive_probe": "attentive_probe",
         "fcn_attention": "fcn_attention",
         "fcn_gap": "fcn_gap",
         "light_cnn": "light_cnn",

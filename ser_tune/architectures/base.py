@@ -10,7 +10,21 @@ from torch import Tensor, nn
 
 from ..config import ModelSettings, Range, Value
 
-__all__ = ["DESCENT", "Architecture", "Ensemble", "Examples", "FrameAttention", "InputShape", "members_of", "scaled"]
+__all__ = [
+    "DESCENT",
+    "SMALLEST_VARIANCE",
+    "Architecture",
+    "AttentiveStatistics",
+    "Ensemble",
+    "Examples",
+    "FrameAttention",
+    "InputShape",
+    "members_of",
+    "scaled",
+]
+
+SMALLEST_VARIANCE = 1e-6
+"""The square root has no slope at 0, which a single position's variance is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +142,24 @@ class FrameAttention(nn.Module):
     def forward(self, positions: Tensor, real: Tensor | None = None) -> Tensor:
         """Average (B, positions, features) to (B, features), over those where `real`, (B, positions) bool, is true."""
         return (self.weights(positions, real).to(positions.dtype) * positions).sum(dim=1)
+
+
+class AttentiveStatistics(nn.Module):
+    """Weighted mean and standard deviation over positions (Okabe et al. 2018, arXiv 1803.10963)."""
+
+    def __init__(self, features: int, hidden: int) -> None:
+        """Create the attention.
+
+        Args:
+            features: Size of the vectors whose statistics are wanted.
+            hidden: Size of the attention's projection.
+        """
+        super().__init__()
+        self.attention = FrameAttention(features, hidden)
+
+    def forward(self, positions: Tensor, real: Tensor | None = None) -> Tensor:
+        """From (B, positions, features) to (B, 2 · features), of those where `real`, (B, positions) bool, is true."""
+        weights, values = self.attention.weights(positions, real), positions.float()
+        mean = (weights * values).sum(dim=1, keepdim=True)
+        variance = (weights * (values - mean).square()).sum(dim=1)
+        return torch.cat([mean[:, 0], variance.clamp(min=SMALLEST_VARIANCE).sqrt()], dim=1)

@@ -2,24 +2,21 @@
 
 from typing import Annotated, Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from ..config import FloatRange, IntRange, NetworkSettings
 from ..errors import ConfigError
-from .base import Architecture, FrameAttention, InputShape, scaled
+from .base import Architecture, AttentiveStatistics, InputShape, scaled
 from .convolutions import convolve, real_positions
 
-__all__ = ["ARCHITECTURE", "AttentiveStatistics", "LightCnn", "LightCnnSettings"]
+__all__ = ["ARCHITECTURE", "LightCnn", "LightCnnSettings"]
 
 STAGES = ((16, 16, 32), (32, 48), (48, 64, 64))
 """Maps of each stage's convolutions; half the bands and frames before every stage, at the first by a stride: two
 convolutions at full resolution would make a step take twice the time."""
 SMALLEST_INPUT = 7
 """Bands, and frames, below which nothing is left of them: 7, 4, 2, 1."""
-SMALLEST_VARIANCE = 1e-6
-"""The square root has no slope at 0, which a single position's variance is."""
 
 
 class LightCnnSettings(NetworkSettings):
@@ -29,27 +26,6 @@ class LightCnnSettings(NetworkSettings):
     """The architecture."""
     dropout: Annotated[float, Field(ge=0, lt=1), FloatRange(low=0.0, high=0.6)] = 0.3
     """Dropout before the classifier."""
-
-
-class AttentiveStatistics(nn.Module):
-    """Weighted mean and standard deviation over positions (Okabe et al. 2018, arXiv 1803.10963)."""
-
-    def __init__(self, features: int, hidden: int) -> None:
-        """Create the attention.
-
-        Args:
-            features: Size of the vectors whose statistics are wanted.
-            hidden: Size of the attention's projection.
-        """
-        super().__init__()
-        self.attention = FrameAttention(features, hidden)
-
-    def forward(self, positions: Tensor, real: Tensor | None = None) -> Tensor:
-        """From (B, positions, features) to (B, 2 · features), of those where `real`, (B, positions) bool, is true."""
-        weights, values = self.attention.weights(positions, real), positions.float()
-        mean = (weights * values).sum(dim=1, keepdim=True)
-        variance = (weights * (values - mean).square()).sum(dim=1)
-        return torch.cat([mean[:, 0], variance.clamp(min=SMALLEST_VARIANCE).sqrt()], dim=1)
 
 
 class LightCnn(nn.Module):

@@ -84,8 +84,9 @@ class Moments:
             settings: `standard` or `minmax`.
         """
         if settings.kind == "minmax":
-            shift = self.minimum[utterances].min(axis=0)
-            spread = self.maximum[utterances].max(axis=0) - shift
+            # Of features in float16 too: their range may be too wide for it
+            shift = self.minimum[utterances].min(axis=0).astype(np.float32)
+            spread = self.maximum[utterances].max(axis=0).astype(np.float32) - shift
         else:
             count, total = self.count[utterances].sum(), self.total[utterances]
             squares = np.square(total, dtype=np.float64) if self.squares is None else self.squares[utterances]

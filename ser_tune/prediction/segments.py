@@ -171,7 +171,8 @@ class SegmentReader:
         if self.settings.frames is None:
             lengths = np.maximum(self.plan.length[which], self._shortest_frames)
             inside = np.arange(number.shape[1]) < lengths[:, None]
-            segments *= self._sent(inside)[:, :, None, None]
+            if self._floor is not None or not np.array_equal(inside, real):  # else all padding is 0 already
+                segments *= self._sent(inside)[:, :, None, None]
             inputs = (self._sent(lengths),)
         return segments.permute(0, 2, 3, 1).contiguous(memory_format=torch.channels_last), *inputs
 

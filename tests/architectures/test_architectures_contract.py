@@ -8,8 +8,7 @@ import torch
 from torch import nn
 
 from ser_tune.architectures import ARCHITECTURES, Architecture, Examples, InputShape
-from ser_tune.architectures.base import FrameAttention, scaled
-from ser_tune.architectures.light_cnn import SMALLEST_VARIANCE, AttentiveStatistics
+from ser_tune.architectures.base import SMALLEST_VARIANCE, AttentiveStatistics, FrameAttention, scaled
 from ser_tune.errors import ConfigError, UnknownNameError
 
 SHAPE = InputShape(channels=3, bands=64, frames=64)
