@@ -71,7 +71,7 @@ def architecture(request: pytest.FixtureRequest) -> Architecture:
 
 
 def test_only_those_that_declare_it_take_lengths(architecture: Architecture) -> None:
-    assert WHOLE == ["fcn_attention", "fcn_gap", "light_cnn", "linear_probe"]
+    assert WHOLE == ["attentive_probe", "fcn_attention", "fcn_gap", "light_cnn", "linear_probe"]
     network = _network(architecture.name, trained=False)
     assert ("lengths" in inspect.signature(network.forward).parameters) == (architecture.name in WHOLE)
 
