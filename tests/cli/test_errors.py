@@ -157,7 +157,7 @@ def test_a_bad_study_file(call: Call, root: Path, tmp_path: Path, text: str | No
     ("arguments", "message"),
     [
         (("study",), "no architecture given; pass --model NAME or a study file"),
-        (("study", "--model", "resnet"), "unknown architecture 'resnet'; choose from: 3d_acrnn, alex_net, fcn_attent"),
+        (("study", "--model", "resnet"), "unknown architecture 'resnet'; choose from: 3d_acrnn, alex_net, attentiv"),
         (
             ("study", "--model", "alex_net", "--corpus", "x"),
             "unknown corpus 'x'; choose from: crema_d, demo, emodb, iemocap, manif",

@@ -92,11 +92,11 @@ from typing import Literal
 
 import numpy as np
 
-from ser_tune.config import FeatureSettings
+from ser_tune.config import SpectralSettings
 from ser_tune.features import FeatureSet
 
 
-class TinyBandsSettings(FeatureSettings):
+class TinyBandsSettings(SpectralSettings):
     """Loudness in bands of equal width."""
 
     name: Literal["tiny_bands"] = "tiny_bands"
@@ -114,9 +114,9 @@ def extract(speech: np.ndarray, settings: TinyBandsSettings) -> np.ndarray:
 FEATURE_SET = FeatureSet(
     name="tiny_bands",
     settings=TinyBandsSettings,
-    channels=1,
-    bands=lambda settings: settings.bands,
+    shape=lambda settings: (1, settings.bands),
     extract=extract,
+    hop_s=lambda settings: 80 / 16_000,
     citation="none",
 )
 ''',

@@ -202,7 +202,7 @@ def test_architectures_that_need_equal_lengths_refuse_whole_utterances(make_reci
     with pytest.raises(
         ConfigError,
         match=f"segments.frames is none, but {model} needs segments of equal length; "
-        "whole utterances go into: fcn_attention, fcn_gap, light_cnn, linear_probe$",
+        "whole utterances go into: attentive_probe, fcn_attention, fcn_gap, light_cnn, linear_probe$",
     ):
         recipe.build_network()
 

@@ -145,14 +145,14 @@ def test_speakers_in_a_study_file_are_text(written: Callable[[str], Path]) -> No
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"model.name": "resnet"}, "unknown architecture 'resnet'; choose from: 3d_acrnn, alex_net, fcn_attention"),
+        ({"model.name": "resnet"}, "unknown architecture 'resnet'; choose from: 3d_acrnn, alex_net, attentive_probe"),
         (
             {"corpus.name": "casia"},
             "unknown corpus 'casia'; choose from: crema_d, demo, emodb, iemocap, manifest, ravdess, savee, tess",
         ),
         ({"features.name": "mfcc"}, "unknown feature set 'mfcc'; choose from: encoder, logmeldeltaspec, logmelspec"),
         ({"loss.name": "hinge"}, "unknown loss 'hinge'; choose from: cross_entropy, focal"),
-        ({"model.name": None}, "no architecture given.*3d_acrnn, alex_net, fcn_attention"),
+        ({"model.name": None}, "no architecture given.*3d_acrnn, alex_net, attentive_probe"),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_valid_ones(flags: dict[str, object], message: str) -> None:
