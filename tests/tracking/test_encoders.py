@@ -1,0 +1,284 @@
+"""Encoders in the artifact store: stored once, copied into versions, run once for each utterance, loaded offline."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+from mlflow import MlflowClient
+
+from ser_tune.config import Project
+from ser_tune.features import checkpoint as checkpoint_module
+from ser_tune.prediction import Committee, Predictor
+from ser_tune.tracking import open_predictor, open_tracking, read_predictor
+
+pytest.importorskip("transformers", reason="needs the extra pretrained")
+
+NAME = "ser-manifest-linear_probe"
+SENTENCES = ("ada_anger_0.wav", "dan_joy_1.wav", "bob_joy_0.wav")
+ALONE = '''
+import json
+import socket
+import sys
+
+
+class Without:
+    """Finds what another finder finds, except packages that are not installed here."""
+
+    def __init__(self, finder):
+        self.finder = finder
+
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
+    def find_spec(self, name, path=None, target=None):
+        absent = name.partition(".")[0] in ("ser_tune", "optuna", "torchvision", "typer")
+        return None if absent else self.finder.find_spec(name, path, target)
+
+
+def refuse(*_):
+    raise OSError("there is no network here")
+
+
+sys.meta_path = [Without(finder) for finder in sys.meta_path]
+socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
+
+import mlflow
+import pandas
+
+mlflow.set_tracking_uri(sys.argv[1])
+model = mlflow.pyfunc.load_model("models:/ser-manifest-linear_probe@champion")
+rows = model.predict(pandas.DataFrame({"path": sys.argv[2:]})).to_dict("records")
+assert "ser_tune" not in sys.modules
+print(json.dumps(rows))
+'''
+
+
+@dataclass(frozen=True)
+class Probed:
+    """A project with a study of probes, whose checkpoint is gone."""
+
+    root: Path
+    corpus: Path
+    """Folder of the recordings."""
+    call: Callable[..., Any]
+
+    @property
+    def project(self) -> Project:
+        return Project(
+            self.root,
+            f"sqlite:///{self.root}/mlruns/mlflow.db",
+            f"sqlite:///{self.root}/studies/optuna.db",
+            cache=self.root / "cache",
+        )
+
+    @property
+    def client(self) -> MlflowClient:
+        return open_tracking(self.project)
+
+    @property
+    def paths(self) -> list[str]:
+        return [str(self.corpus / name) for name in SENTENCES]
+
+    @property
+    def version(self) -> Any:
+        return self.client.get_model_version_by_alias(NAME, "champion")
+
+    @property
+    def carried(self) -> Path:
+        """The champion's files."""
+        model_id = self.version.source.removeprefix("models:/")
+        assert model_id != self.version.tags["ser_tune.model_id"]  # the trial's, which refers to the encoder
+        return Path(self.client.get_logged_model(model_id).artifact_location)
+
+    def logged(self, name: str) -> list[Any]:
+        experiments = [one.experiment_id for one in self.client.search_experiments()]
+        return [one for one in self.client.search_logged_models(experiments) if one.name == name]
+
+
+def _arguments(csv: Path, checkpoint: Path, name: str) -> list[str]:
+    settings = (f"features.checkpoint={checkpoint}", "features.precision=float32", "training.device=cpu")
+    corpus = ("--corpus", "manifest", "--data", str(csv), "--set", "protocol.folds=3")
+    assignments = [part for one in settings for part in ("--set", one)]
+    return ["study", "--model", "linear_probe", *corpus, "--name", name, *assignments]
+
+
+@pytest.fixture(scope="session")
+def make_probed(
+    once: Callable[..., Path],
+    call: Callable[..., Any],
+    checkpoint: Callable[[str], Path],
+    databases: Path,
+    corpus_csv: Path,
+) -> Callable[..., Probed]:
+    """Run a study with a copy of a family's encoder, and delete the copy; do not change the project."""
+
+    def _make(family: str) -> Probed:
+        def fill(folder: Path) -> None:
+            root, copied = folder / "project", folder / "encoder"
+            shutil.copytree(databases, root)
+            shutil.copytree(checkpoint(family), copied)
+            environment = {"SER_TUNE_CACHE": str(root / "cache")}
+            told = call(root, *_arguments(corpus_csv, copied, "probes"), "--trials", "2", environment=environment)
+            assert told.code == 0, told.err
+            shutil.rmtree(copied)
+
+        return Probed(once(f"probed-{family}", fill) / "project", corpus_csv.parent, call)
+
+    return _make
+
+
+@pytest.fixture
+def probed(make_probed: Callable[..., Probed]) -> Probed:
+    return make_probed("wav2vec2")
+
+
+def _predicted(probed: Probed) -> list[dict[str, Any]]:
+    told = probed.call(probed.root, "predict", NAME, *probed.paths, "--json")
+    assert told.code == 0, told.err
+    rows: list[dict[str, Any]] = json.loads(told.out)
+    return rows
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["wav2vec2", "hubert", "wavlm", "whisper"])
+def test_a_champion_predicts_without_its_checkpoint_ser_tune_or_a_network(
+    family: str, make_probed: Callable[..., Probed], tmp_path: Path
+) -> None:
+    probed = make_probed(family)
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, probed.project.tracking_uri, *probed.paths],
+        cwd=tmp_path,
+        env=os.environ | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "HF_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout.splitlines()[-1])
+    for row, ours in zip(rows, _predicted(probed), strict=True):
+        assert row["label"] == ours["emotion"]
+        assert [row["anger"], row["joy"]] == pytest.approx([ours["anger"], ours["joy"]], abs=1e-5)
+
+
+def test_many_trials_store_an_encoder_once(probed: Probed) -> None:
+    (encoder,) = probed.logged("encoder")
+    trials = probed.logged("model")
+    assert len(trials) == 2
+    for one in trials:
+        predictor = Path(one.artifact_location) / "artifacts" / "predictor"
+        assert json.loads((predictor / "encoders.json").read_text(encoding="utf-8")) == {
+            encoder.tags["ser_tune.encoder"]: f"models:/{encoder.model_id}"
+        }
+        assert not (predictor / "encoders").exists()
+
+
+def test_a_version_carries_the_encoder_as_float16(probed: Probed) -> None:
+    from safetensors.torch import load_file
+
+    digest = probed.logged("encoder")[0].tags["ser_tune.encoder"]
+    folder = probed.carried / "artifacts" / "predictor" / "encoders" / digest
+    assert {path.name for path in folder.iterdir()} == {
+        "config.json",
+        "model.safetensors",
+        "preprocessor_config.json",
+    }
+    assert {str(tensor.dtype) for tensor in load_file(folder / "model.safetensors").values()} == {"torch.float16"}
+    requirements = (probed.carried / "requirements.txt").read_text(encoding="utf-8")
+    assert "transformers==" in requirements
+
+
+def test_a_trials_model_predicts_what_its_version_does(probed: Probed) -> None:
+    model_id = probed.version.tags["ser_tune.model_id"]
+    of_trial = open_predictor(f"models:/{model_id}").predict(probed.paths)
+    for one, row in zip(of_trial, _predicted(probed), strict=True):
+        assert one.label == row["emotion"]
+        assert one.probabilities["joy"] == pytest.approx(row["joy"], abs=1e-6)
+        (segment,) = one.segments
+        assert (segment.start_s, segment.end_s) == pytest.approx((0.0, 0.45 if "_1" in one.source else 0.35))
+
+
+def test_settings_of_descent_are_not_recorded(probed: Probed) -> None:
+    experiment = probed.client.get_experiment_by_name("manifest")
+    runs = probed.client.search_runs([experiment.experiment_id], "tags.`ser_tune.trial` = '0'")
+    (params,) = [one.data.params for one in runs]
+    assert {"model.penalty", "features.digest", "features.precision"} <= params.keys()
+    assert not [path for path in params if path.startswith(("optimizer.", "loss.", "augmentation."))]
+
+
+@contextmanager
+def _counted() -> Iterator[list[int]]:
+    """Utterances of every call of an encoder, while it lasts."""
+    counts: list[int] = []
+    original = checkpoint_module.Encoder.hidden_states
+
+    def hidden_states(self: Any, speech: Any, **how: Any) -> Any:
+        counts.append(len(speech))
+        return original(self, speech, **how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint_module.Encoder, "hidden_states", hidden_states)
+        yield counts
+
+
+@pytest.fixture
+def members(probed: Probed) -> list[Predictor]:
+    """Probes of two trials, read by this installation, with the stored encoder."""
+    (encoder,) = probed.logged("encoder")
+    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{encoder.model_id}"))
+    found = [read_predictor(f"models:/{one.model_id}") for one in probed.logged("model")]
+    for one in found:
+        one.find_encoder = lambda digest: folder
+    return found
+
+
+def test_probes_of_one_encoder_run_it_once(members: list[Predictor], probed: Probed) -> None:
+    with _counted() as counts:
+        said = Committee(members).predict(probed.paths)
+    assert counts == [len(probed.paths)]
+    alone = [one.predict(probed.paths) for one in members]
+    for number, one in enumerate(said):
+        expected = sum(each[number].probabilities["joy"] for each in alone) / len(members)
+        assert one.probabilities["joy"] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.fixture
+def probed_copy(probed: Probed, checkpoint: Callable[[str], Path], tmp_path: Path) -> Probed:
+    """The project elsewhere, to be changed, with the checkpoint where it was."""
+    from mlflow.tracking._tracking_service import utils
+
+    utils._artifact_repos_cache.clear()
+    root = Path(shutil.copytree(probed.root, tmp_path / "project"))
+    return Probed(root, probed.corpus, probed.call)
+
+
+@pytest.mark.slow
+def test_a_combination_is_scored_from_cached_features(
+    probed_copy: Probed, checkpoint: Callable[[str], Path], corpus_csv: Path
+) -> None:
+    """A second study, with other layers and the encoder under another name, extracts nothing; nor does the combination."""  # noqa: E501
+    environment = {"SER_TUNE_CACHE": str(probed_copy.root / "cache")}
+    arguments = _arguments(corpus_csv, checkpoint("wav2vec2"), "others")
+    with _counted() as counts:
+        told = probed_copy.call(
+            probed_copy.root,
+            *(*arguments, "--trials", "2", "--set", "features.layers=[1]"),
+            environment=environment,
+        )
+        assert told.code == 0, told.err
+        told = probed_copy.call(probed_copy.root, "combine", "others:0", "others:1", environment=environment)
+        assert told.code == 0, told.err
+    assert counts == []
+    assert len(probed_copy.logged("encoder")) == 1
+    combined = [one for one in probed_copy.client.search_model_versions(f"name = '{NAME}'") if "+" in one.tags["study"]]
+    (model_id,) = [one.source.removeprefix("models:/") for one in combined]
+    folder = Path(probed_copy.client.get_logged_model(model_id).artifact_location)
+    assert len(list((folder / "artifacts" / "predictor" / "encoders").iterdir())) == 1
