@@ -1,4 +1,4 @@
-"""Encoders in the artifact store: stored once, copied into versions, run once for each utterance, loaded offline."""
+"""Registered probes of pretrained encoders: one stored copy, carried by versions, offline, one pass an utterance."""
 
 import json
 import os
