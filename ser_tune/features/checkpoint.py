@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ..audio import SAMPLE_RATE_HZ
@@ -97,19 +98,19 @@ def shape_of(folder: Path) -> EncoderShape:
     """
     try:
         config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        family = str(config.get("model_type"))
+        if family not in FAMILIES:
+            raise ConfigError(
+                f"checkpoint '{folder}' is a '{family}' model; expected a speech encoder of: {', '.join(FAMILIES)}"
+            )
+        stride = math.prod(config["conv_stride"]) if "conv_stride" in config and family != "wav2vec2-bert" else 320
+        layers = config["encoder_layers"] if family == "whisper" else config["num_hidden_layers"]
+        width = config["d_model"] if family == "whisper" else config["hidden_size"]
+        return EncoderShape(family, int(layers) + 1, int(width), stride / SAMPLE_RATE_HZ)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
             f"checkpoint '{folder}' has no readable {CONFIG} ({error}); expected a folder that transformers saved"
         ) from None
-    family = str(config.get("model_type"))
-    if family not in FAMILIES:
-        raise ConfigError(
-            f"checkpoint '{folder}' is a '{family}' model; expected a speech encoder of: {', '.join(FAMILIES)}"
-        )
-    stride = math.prod(config["conv_stride"]) if "conv_stride" in config and family != "wav2vec2-bert" else 320
-    layers = config["encoder_layers"] if family == "whisper" else config["num_hidden_layers"]
-    width = config["d_model"] if family == "whisper" else config["hidden_size"]
-    return EncoderShape(family, int(layers) + 1, int(width), stride / SAMPLE_RATE_HZ)
 
 
 @lru_cache(maxsize=16)
@@ -247,20 +248,28 @@ def _open(folder: Path) -> Encoder:
     digest_of(folder)  # refuses what lacks files
     try:
         import transformers
-    except ModuleNotFoundError:
-        raise ConfigError(f"features.name encoder needs the package transformers; {EXTRA}") from None
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"features.name encoder needs the package {error.name}; {EXTRA}") from None
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     alone = config.get("architectures") == ["WhisperEncoder"]
     try:
         with _quiet():
             kind = transformers.models.whisper.modeling_whisper.WhisperEncoder if alone else transformers.AutoModel
-            module = kind.from_pretrained(folder, use_safetensors=True, local_files_only=True)
+            module, loading = kind.from_pretrained(
+                folder, use_safetensors=True, local_files_only=True, output_loading_info=True
+            )
             if shape.family == "whisper" and not alone:
                 module = module.get_encoder()
             extractor = transformers.AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ConfigError(f"checkpoint '{folder}' cannot be opened: {reason}") from None
+    needed = {name.removeprefix("encoder.") if shape.family == "whisper" else name for name in loading["missing_keys"]}
+    # transformers fills in random weights; those of masks serve pretraining alone
+    if lacks := sorted(name for name in needed & set(module.state_dict()) if not name.endswith("masked_spec_embed")):
+        raise ConfigError(
+            f"checkpoint '{folder}' lacks {len(lacks)} of the encoder's weights, such as {lacks[0]}; expected all"
+        )
     if extractor.sampling_rate != SAMPLE_RATE_HZ:
         raise ConfigError(
             f"checkpoint '{folder}' takes speech at {extractor.sampling_rate} Hz; expected {SAMPLE_RATE_HZ} Hz"

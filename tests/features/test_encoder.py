@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 
 from ser_tune.corpora import Corpus
 from ser_tune.errors import ConfigError
@@ -232,6 +233,33 @@ def test_a_saved_encoder_computes_the_same(family: str, configure: Configure, tm
     if family == "whisper":  # the encoder alone
         config = transformers.AutoConfig.from_pretrained(folder)
         assert config.architectures == ["WhisperEncoder"]
+
+
+@pytest.mark.parametrize(
+    ("family", "weight"),
+    [("whisper", "encoder.layers.1.fc1.weight"), ("wavlm", "encoder.layers.1.attention.k_proj.weight")],
+)
+def test_a_weight_that_is_missing_is_not_made_up(
+    family: str, weight: str, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    copied = Path(shutil.copytree(checkpoint(family), tmp_path / "copy"))
+    weights = load_file(copied / "model.safetensors")
+    del weights[weight]
+    save_file(weights, copied / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ConfigError, match=r"lacks 1 of the encoder's weights, such as .*layers\.1\..*; expected all$"):
+        open_encoder(copied)
+
+
+@pytest.mark.parametrize("prefix", ["decoder.", "masked_spec_embed"])
+def test_weights_that_the_encoder_does_not_use_may_be_missing(
+    prefix: str, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    copied = Path(shutil.copytree(checkpoint("whisper" if "decoder" in prefix else "wav2vec2"), tmp_path / "copy"))
+    weights = load_file(copied / "model.safetensors")
+    rest = {name: tensor for name, tensor in weights.items() if not name.startswith(prefix)}
+    assert len(rest) < len(weights)
+    save_file(rest, copied / "model.safetensors", metadata={"format": "pt"})
+    assert open_encoder(copied).shape.layers == LAYERS
 
 
 @pytest.mark.parametrize("family", RAW)
