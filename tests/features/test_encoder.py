@@ -263,6 +263,26 @@ def test_weights_that_the_encoder_does_not_use_may_be_missing(
 
 
 @pytest.mark.parametrize("family", RAW)
+def test_weights_under_the_names_of_published_checkpoints_are_read(
+    family: str, checkpoint: Checkpoint, configure: Configure, tmp_path: Path
+) -> None:
+    # Saved with a head, by versions that had other names for the positions' normalised weights
+    copied = Path(shutil.copytree(checkpoint(family), tmp_path / "copy"))
+    older = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
+    weights = {"lm_head.weight": torch.zeros(4, WIDTH)}
+    for name, tensor in load_file(copied / "model.safetensors").items():
+        for now, before in older.items():
+            name = name.replace(now, before)
+        weights[f"{family}.{name}"] = tensor
+    assert any(name.endswith("weight_g") for name in weights)
+    save_file(weights, copied / "model.safetensors", metadata={"format": "pt"})
+    for ours, theirs in zip(
+        _extract([_speech(6000)], configure(copied)), _extract([_speech(6000)], configure(family)), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("family", RAW)
 def test_only_whisper_has_a_window_to_be_filled(family: str, configure: Configure) -> None:
     with pytest.raises(ConfigError, match=rf"features\.context is padded, but .* is a {family} model.*; expected own$"):
         configure(family, context="padded")
