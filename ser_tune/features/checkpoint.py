@@ -220,7 +220,7 @@ def states_of(module: Any, inputs: Tensor) -> Sequence[Tensor]:  # noqa: ANN401 
     if module.config.model_type != "whisper":
         states: Sequence[Tensor] = module(inputs, output_hidden_states=True).hidden_states
         return states
-    # Whisper's own forward takes 30 s and nothing else; this is what it computes of any length (arXiv 2212.04356)
+    # Whisper's own forward refuses inputs that are not 30 s long; its layers take any length (arXiv 2212.04356)
     convolved = inputs
     for convolution in (module.conv1, module.conv2):
         convolved = nn.functional.gelu(convolution(convolved))

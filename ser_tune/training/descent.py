@@ -41,8 +41,8 @@ def descend(
 
     Args:
         fold: The network and what it learns from.
-        on_epoch: Told of every epoch; what it raises ends the training.
-        on_step: Told of every batch's loss, a scalar; what it raises ends the training.
+        on_epoch: Called after every epoch; an exception ends the training.
+        on_step: Called with every batch's loss, a scalar; an exception ends the training.
         schedule: Makes the learning rate's course, from optimizer, settings and steps in all; None: as settings ask.
 
     Raises:

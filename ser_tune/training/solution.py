@@ -20,7 +20,7 @@ def solve(fold: FoldTraining, on_epoch: Callable[[EpochReport], None]) -> Learne
 
     Args:
         fold: The model and what it learns from.
-        on_epoch: Told of that epoch.
+        on_epoch: Called with the report of that epoch.
 
     Raises:
         NonFiniteLossError: The validation loss is not finite.
