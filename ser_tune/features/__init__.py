@@ -4,8 +4,7 @@ To add a set: a module with a `FEATURE_SET`, and its line here.
 """
 
 from ..components import Catalogue
-from .base import FeatureSet, Pretrained
-from .catalogue import CHECKPOINTS, find_checkpoint, short_name
+from .base import FeatureSet
 from .export import SpeakerSegments, refuse_whole_utterances, segments_by_speaker, write_export
 from .normalisation import Moments, Scaling
 from .perturbation import copy_key
@@ -13,25 +12,21 @@ from .segments import SegmentPlan, frame_numbers, plan_segments, random_crops
 from .store import FeatureStore, Progress, corpus_features
 
 __all__ = [
-    "CHECKPOINTS",
     "FEATURE_SETS",
     "FeatureSet",
     "FeatureStore",
     "Moments",
-    "Pretrained",
     "Progress",
     "Scaling",
     "SegmentPlan",
     "SpeakerSegments",
     "copy_key",
     "corpus_features",
-    "find_checkpoint",
     "frame_numbers",
     "plan_segments",
     "random_crops",
     "refuse_whole_utterances",
     "segments_by_speaker",
-    "short_name",
     "write_export",
 ]
 

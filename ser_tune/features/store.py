@@ -113,7 +113,7 @@ def corpus_features(
     Args:
         corpus: What to extract.
         feature_set: How.
-        settings: The feature set's settings; of a pretrained one, as `Pretrained.resolve` returns them.
+        settings: The feature set's settings; as its `resolve` returns them.
         cache: The folder of the feature cache.
         perturbation: What happens to copies.
         copy: Which perturbed copy to extract, counted from 1; 0 is the clean speech.
@@ -138,8 +138,7 @@ def corpus_features(
                 f"the feature cache in '{cache}' cannot be written: {error.strerror or error}; "
                 "set SER_TUNE_CACHE to a folder with room"
             ) from None
-    store, pretrained = FeatureStore.open(entry), feature_set.pretrained
-    return store if pretrained is None else store.channels(pretrained.channels(settings))
+    return FeatureStore.open(entry).channels(feature_set.channels(settings))
 
 
 def _key(
@@ -149,8 +148,7 @@ def _key(
     from . import FEATURE_SETS  # the catalogue is made after this module, which its package imports
 
     package = FEATURE_SETS.requirement(settings.name)
-    what = settings.model_dump_json() if feature_set.pretrained is None else feature_set.pretrained.key(settings)
-    parts = [str(FORMAT), corpus.audio_digest, what, package, copy_key(perturbation, copy)]
+    parts = [str(FORMAT), corpus.audio_digest, feature_set.key(settings), package, copy_key(perturbation, copy)]
     return " ".join(part for part in parts if part)
 
 

@@ -15,7 +15,7 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from optuna.trial import TrialState
 
-from ..config import FeatureSettings, Project
+from ..config import FeatureSettings, ModelSettings, Project
 from ..errors import RegistryError, UnknownNameError
 from ..prediction import Committee, Predictor
 from ..study import Prepared, refit, summarise
@@ -130,7 +130,7 @@ def promote(
             study=study.study_name,
             trial=number,
             networks=networks,
-            parts=((config.model.name, config.features),),
+            parts=((config.model, config.features),),
         )
         return candidate.register(rule, confirmed, refitted if with_refit else None)
 
@@ -163,8 +163,8 @@ def promote_combination(
         StorageError: The tracking store fails.
     """
     config = prepared.definition.config
-    parts = tuple(dict.fromkeys((one.recipe.model.name, one.recipe.features) for one in committee.members))
-    models = {model for model, _ in parts}
+    parts = tuple(dict.fromkeys((one.recipe.model, one.recipe.features) for one in committee.members))
+    models = {model.name for model, _ in parts}
     name = name or registered_name(config.corpus.name, models.pop() if len(models) == 1 else "combined")
     rule = rule or config.study.promotion
     refuse_unusable(rule, name)
@@ -214,7 +214,7 @@ class _Candidate:
     trial: int | None
     networks: str
     """What its model is made of, in words."""
-    parts: Sequence[tuple[str, FeatureSettings]]
+    parts: Sequence[tuple[ModelSettings, FeatureSettings]]
     """Architectures, each with its features."""
 
     def register(self, rule: str, confirmed: Confirmed | None, refitted: Callable[[int], str] | None) -> Promotion:

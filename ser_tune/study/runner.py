@@ -29,7 +29,10 @@ from .texts import text_baseline
 
 __all__ = ["Prepared", "Rerun", "load_corpus", "load_study", "prepare", "run_study", "summarise"]
 
-RESUMABLE = ("name ", "corpus.data ", "study.", "features.checkpoint ", "features.revision ")
+RESUMABLE = (
+    *("name ", "corpus.data ", "study.", "features.checkpoint ", "features.revision "),
+    *("model.checkpoint ", "model.revision "),
+)
 """Settings, and sections, that may differ when a study goes on: they do not change what a trial is."""
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -60,7 +63,7 @@ class Prepared:
     @property
     def pretraining(self) -> Pretraining | None:
         """What is known of the encoder's pretraining; None without an encoder."""
-        return pretraining_of(self.definition.config.features, self.corpus.name)
+        return pretraining_of(self.corpus.name, self.definition.config.features, self.definition.config.model)
 
     def refuse_other_protocol(self, study: optuna.Study) -> None:
         """Raise where the corpus or the folds are no longer those that the study ran on.

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from ser_tune.config import Project
+from ser_tune.config import ModelSettings, Project
 from ser_tune.errors import RegistryError, UnknownNameError
 from ser_tune.features.logmelspec import LogMelSpecSettings
 from ser_tune.registry import Promotion, list_versions, load_model, promote
@@ -254,7 +254,7 @@ def test_a_model_card_has_the_recall_of_every_speaker(opened: Opened, tmp_path: 
             assert cells[column] == f"{sum(recalls) / 2:.3f} (4)"
 
 
-PARTS = (("alex_net", LogMelSpecSettings()),)
+PARTS = ((ModelSettings(name="alex_net"), LogMelSpecSettings()),)
 
 
 @pytest.mark.parametrize(

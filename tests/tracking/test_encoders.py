@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import pytest
 from mlflow import MlflowClient
 
 from ser_tune.config import Project
-from ser_tune.features import checkpoint as checkpoint_module
+from ser_tune.encoders import Encoder
 from ser_tune.prediction import Committee, Predictor
 from ser_tune.tracking import open_predictor, open_tracking, read_predictor
 
@@ -218,26 +217,21 @@ def test_settings_of_descent_are_not_recorded(probed: Probed) -> None:
 def _counted() -> Iterator[list[int]]:
     """Utterances of every call of an encoder, while it lasts."""
     counts: list[int] = []
-    original = checkpoint_module.Encoder.hidden_states
+    original = Encoder.hidden_states
 
     def hidden_states(self: Any, speech: Any, **how: Any) -> Any:
         counts.append(len(speech))
         return original(self, speech, **how)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checkpoint_module.Encoder, "hidden_states", hidden_states)
+        patch.setattr(Encoder, "hidden_states", hidden_states)
         yield counts
 
 
 @pytest.fixture
 def members(probed: Probed) -> list[Predictor]:
     """Probes of two trials, read by this installation, with the stored encoder."""
-    (encoder,) = probed.logged("encoder")
-    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{encoder.model_id}"))
-    found = [read_predictor(f"models:/{one.model_id}") for one in probed.logged("model")]
-    for one in found:
-        one.find_encoder = lambda digest: folder
-    return found
+    return [read_predictor(f"models:/{one.model_id}") for one in probed.logged("model")]
 
 
 def test_probes_of_one_encoder_run_it_once(members: list[Predictor], probed: Probed) -> None:

@@ -22,7 +22,7 @@ from ..audio import SAMPLE_RATE_HZ
 from ..device import pick_device
 from ..errors import ConfigError
 
-__all__ = ["FAMILIES", "Encoder", "EncoderShape", "digest_of", "locate", "open_encoder", "shape_of"]
+__all__ = ["FAMILIES", "Encoder", "EncoderShape", "digest_of", "locate", "open_encoder", "shape_of", "states_of"]
 
 FAMILIES = (
     *("data2vec-audio", "hubert", "unispeech", "unispeech-sat", "wav2vec2", "wav2vec2-bert", "wavlm", "whisper"),
@@ -67,13 +67,13 @@ def locate(checkpoint: str, revision: str | None) -> Path:
         return folder.absolute()
     if not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", checkpoint):
         raise ConfigError(
-            f"features.checkpoint is '{checkpoint}', which is no folder; expected an existing folder, or a name on the "
-            "Hugging Face hub such as openai/whisper-base"
+            f"checkpoint '{checkpoint}' is no folder; expected an existing folder, or a name on the Hugging Face hub "
+            "such as openai/whisper-base"
         )
     try:
         import huggingface_hub
     except ModuleNotFoundError:
-        raise ConfigError(f"features.checkpoint '{checkpoint}' needs the package huggingface_hub; {EXTRA}") from None
+        raise ConfigError(f"checkpoint '{checkpoint}' needs the package huggingface_hub; {EXTRA}") from None
     files = ["*.json", "*.safetensors"]
     fetch = partial(huggingface_hub.snapshot_download, checkpoint, revision=revision, allow_patterns=files)
     with suppress(Exception):  # it was not downloaded before; the hub's client raises many kinds
@@ -83,9 +83,9 @@ def locate(checkpoint: str, revision: str | None) -> Path:
     except Exception as error:  # the hub's client raises those of several network libraries
         reason = re.split(r"\n|\. ", str(error).strip())[0] or type(error).__name__
         raise ConfigError(
-            f"features.checkpoint '{checkpoint}' is no folder here and cannot be downloaded ({reason}); where there is "
-            f"no network, download {CONFIG}, {PREPROCESSOR} and model.safetensors of "
-            f"https://huggingface.co/{checkpoint} elsewhere, and pass their folder: --set features.checkpoint=DIR"
+            f"checkpoint '{checkpoint}' is no folder here and cannot be downloaded ({reason}); where there is no "
+            f"network, download {CONFIG}, {PREPROCESSOR} and model.safetensors of https://huggingface.co/{checkpoint} "
+            "elsewhere, and set checkpoint to their folder"
         ) from None
 
 
@@ -249,7 +249,7 @@ def _open(folder: Path) -> Encoder:
     try:
         import transformers
     except ModuleNotFoundError as error:
-        raise ConfigError(f"features.name encoder needs the package {error.name}; {EXTRA}") from None
+        raise ConfigError(f"a pretrained encoder needs the package {error.name}; {EXTRA}") from None
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     alone = config.get("architectures") == ["WhisperEncoder"]
     try:
