@@ -133,8 +133,8 @@ class SegmentSettings(Settings):
 class NormalisationSettings(Settings):
     """How features are scaled, per channel and frequency."""
 
-    kind: Literal["standard", "minmax"] = "standard"
-    """Zero mean and unit deviation, or the range 0 to 1."""
+    kind: Literal["standard", "minmax", "none"] = "standard"
+    """Zero mean and unit deviation, or the range 0 to 1; none leaves features as they are, as waveforms must be."""
     scope: Literal["train", "utterance", "speaker"] = "train"
     """Whose frames give the statistics: the training speakers', the utterance's own, or the speaker's own.
     `speaker` uses all of a speaker's recordings and is therefore transductive."""

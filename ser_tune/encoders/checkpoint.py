@@ -140,24 +140,25 @@ class Encoder:
     Weights are rounded to float16, as registered models store them, so that both compute the same.
     """
 
-    def __init__(self, module: Any, extractor: Any, shape: EncoderShape) -> None:  # noqa: ANN401 - an extra's types
+    def __init__(self, module: Any, extractor: Any, shape: EncoderShape, device: torch.device) -> None:  # noqa: ANN401
         """Take what transformers opened.
 
         Args:
             module: The encoder alone.
             extractor: Makes its input of speech.
             shape: Of its config.json.
+            device: Where it computes.
         """
-        self.device = pick_device("auto")
-        self.module = module.half().float().eval().requires_grad_(False).to(self.device)
+        self.device = device
+        self.module = module.half().float().eval().requires_grad_(False).to(device)
         self.shape = shape
-        self._extractor = extractor
+        self.extractor = extractor
 
     def save(self, folder: Path) -> None:
         """Write encoder and preprocessing, weights as float16, in a form that `open_encoder` reads."""
         with _quiet():
             copy.deepcopy(self.module).cpu().half().save_pretrained(folder)
-            self._extractor.save_pretrained(folder)
+            self.extractor.save_pretrained(folder)
 
     def hidden_states(
         self, speech: Sequence[np.ndarray], *, padded: bool, precision: str
@@ -197,11 +198,11 @@ class Encoder:
             length = WINDOW_S if padded else STEP_S * math.ceil((len(piece) / SAMPLE_RATE_HZ + SILENCE_S) / STEP_S)
             samples = round(min(length, WINDOW_S) * SAMPLE_RATE_HZ)
             filled = np.pad(piece, (0, samples - len(piece)))
-            features = self._extractor(
+            features = self.extractor(
                 filled, sampling_rate=SAMPLE_RATE_HZ, padding="longest", return_tensors="pt"
             ).input_features
             return features[0]  # type: ignore[no-any-return]
-        made = self._extractor(piece, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt")
+        made = self.extractor(piece, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt")
         values: Tensor = made["input_values" if "input_values" in made else "input_features"][0]
         step = round(STEP_S * SAMPLE_RATE_HZ) if values.ndim == 1 else round(STEP_S / self.shape.hop_s)
         missing = -len(values) % step
@@ -215,10 +216,20 @@ class Encoder:
         return torch.stack([one.float() for one in states], dim=1).cpu()
 
 
-def states_of(module: Any, inputs: Tensor) -> Sequence[Tensor]:  # noqa: ANN401 - an encoder of transformers
-    """The hidden states of an encoder, each (B, T, D), of inputs as its preprocessing makes them."""
+def states_of(module: Any, inputs: Tensor, real: Tensor | None = None) -> Sequence[Tensor]:  # noqa: ANN401 - transformers
+    """The hidden states of an encoder.
+
+    Args:
+        module: The encoder.
+        inputs: As its preprocessing makes them.
+        real: What layers may attend to; None is everything. Of Whisper the frames, (B, T) bool; of others the samples.
+
+    Returns:
+        Of each layer, (B, T, D).
+    """
     if module.config.model_type != "whisper":
-        states: Sequence[Tensor] = module(inputs, output_hidden_states=True).hidden_states
+        mask = None if real is None else real.long()
+        states: Sequence[Tensor] = module(inputs, attention_mask=mask, output_hidden_states=True).hidden_states
         return states
     # Whisper's own forward refuses inputs that are not 30 s long; its layers take any length (arXiv 2212.04356)
     convolved = inputs
@@ -226,24 +237,29 @@ def states_of(module: Any, inputs: Tensor) -> Sequence[Tensor]:  # noqa: ANN401 
         convolved = nn.functional.gelu(convolution(convolved))
     state = convolved.permute(0, 2, 1) + module.embed_positions.weight[: convolved.shape[2]]
     states = [state]
+    mask = None if real is None else real[:, None, None].expand(-1, 1, real.shape[1], -1)
     for layer in module.layers:
-        state = layer(state, None)
+        state = layer(state, mask)
         states.append(state)
     return [*states[:-1], module.layer_norm(state)]
 
 
-def open_encoder(folder: Path) -> Encoder:
+def open_encoder(folder: Path, device: torch.device | None = None) -> Encoder:
     """Open the encoder in a folder, without the decoder or head that it may have; the last two stay open.
+
+    Args:
+        folder: As transformers saved it.
+        device: Where it computes; None picks the fastest one.
 
     Raises:
         ConfigError: The package transformers is missing, or it cannot open the folder.
     """
     with _OPENING:  # extraction's threads ask for it at the same time
-        return _open(folder)
+        return _open(folder, device or pick_device("auto"))
 
 
 @lru_cache(maxsize=2)
-def _open(folder: Path) -> Encoder:
+def _open(folder: Path, device: torch.device) -> Encoder:
     shape = shape_of(folder)
     digest_of(folder)  # refuses what lacks files
     try:
@@ -274,7 +290,7 @@ def _open(folder: Path) -> Encoder:
         raise ConfigError(
             f"checkpoint '{folder}' takes speech at {extractor.sampling_rate} Hz; expected {SAMPLE_RATE_HZ} Hz"
         )
-    return Encoder(module, extractor, shape)
+    return Encoder(module, extractor, shape, device)
 
 
 @contextmanager

@@ -41,6 +41,7 @@ FEATURE_SETS: Catalogue[FeatureSet] = Catalogue(
         "lognrevspec": "lognrevspec",
         "logspec": "logspec",
         "opensmile": "opensmile",
+        "waveform": "waveform",
     },
     attribute="FEATURE_SET",
     group="ser_tune.features",

@@ -22,6 +22,7 @@ from ser_tune.tracking import open_predictor, open_tracking, read_predictor
 pytest.importorskip("transformers", reason="needs the extra pretrained")
 
 NAME = "ser-manifest-linear_probe"
+FINETUNED = "ser-manifest-finetuned_encoder"
 SENTENCES = ("ada_anger_0.wav", "dan_joy_1.wav", "bob_joy_0.wav")
 ALONE = '''
 import json
@@ -54,8 +55,8 @@ import mlflow
 import pandas
 
 mlflow.set_tracking_uri(sys.argv[1])
-model = mlflow.pyfunc.load_model("models:/ser-manifest-linear_probe@champion")
-rows = model.predict(pandas.DataFrame({"path": sys.argv[2:]})).to_dict("records")
+model = mlflow.pyfunc.load_model(f"models:/{sys.argv[2]}@champion")
+rows = model.predict(pandas.DataFrame({"path": sys.argv[3:]})).to_dict("records")
 assert "ser_tune" not in sys.modules
 print(json.dumps(rows))
 '''
@@ -87,9 +88,12 @@ class Probed:
     def paths(self) -> list[str]:
         return [str(self.corpus / name) for name in SENTENCES]
 
+    def version_of(self, name: str) -> Any:
+        return self.client.get_model_version_by_alias(name, "champion")
+
     @property
     def version(self) -> Any:
-        return self.client.get_model_version_by_alias(NAME, "champion")
+        return self.version_of(NAME)
 
     @property
     def carried(self) -> Path:
@@ -103,11 +107,14 @@ class Probed:
         return [one for one in self.client.search_logged_models(experiments) if one.name == name]
 
 
-def _arguments(csv: Path, checkpoint: Path, name: str) -> list[str]:
-    settings = (f"features.checkpoint={checkpoint}", "features.precision=float32", "training.device=cpu")
+def _arguments(csv: Path, checkpoint: Path, name: str, model: str = "linear_probe", *settings: str) -> list[str]:
+    if model == "linear_probe":
+        settings = (f"features.checkpoint={checkpoint}", "features.precision=float32", *settings)
+    else:
+        settings = (f"model.checkpoint={checkpoint}", *settings)
     corpus = ("--corpus", "manifest", "--data", str(csv), "--set", "protocol.folds=3")
-    assignments = [part for one in settings for part in ("--set", one)]
-    return ["study", "--model", "linear_probe", *corpus, "--name", name, *assignments]
+    assignments = [part for one in (*settings, "training.device=cpu") for part in ("--set", one)]
+    return ["study", "--model", model, *corpus, "--name", name, *assignments]
 
 
 @pytest.fixture(scope="session")
@@ -120,17 +127,23 @@ def make_probed(
 ) -> Callable[..., Probed]:
     """Run a study with a copy of a family's encoder, and delete the copy; do not change the project."""
 
-    def _make(family: str) -> Probed:
+    def _make(family: str, model: str = "linear_probe", *settings: str) -> Probed:
         def fill(folder: Path) -> None:
             root, copied = folder / "project", folder / "encoder"
             shutil.copytree(databases, root)
             shutil.copytree(checkpoint(family), copied)
             environment = {"SER_TUNE_CACHE": str(root / "cache")}
-            told = call(root, *_arguments(corpus_csv, copied, "probes"), "--trials", "2", environment=environment)
+            told = call(
+                root,
+                *_arguments(corpus_csv, copied, "probes", model, *settings),
+                "--trials",
+                "2",
+                environment=environment,
+            )
             assert told.code == 0, told.err
             shutil.rmtree(copied)
 
-        return Probed(once(f"probed-{family}", fill) / "project", corpus_csv.parent, call)
+        return Probed(once("-".join(("probed", family, model)), fill) / "project", corpus_csv.parent, call)
 
     return _make
 
@@ -140,8 +153,8 @@ def probed(make_probed: Callable[..., Probed]) -> Probed:
     return make_probed("wav2vec2")
 
 
-def _predicted(probed: Probed) -> list[dict[str, Any]]:
-    told = probed.call(probed.root, "predict", NAME, *probed.paths, "--json")
+def _predicted(probed: Probed, name: str = NAME) -> list[dict[str, Any]]:
+    told = probed.call(probed.root, "predict", name, *probed.paths, "--json")
     assert told.code == 0, told.err
     rows: list[dict[str, Any]] = json.loads(told.out)
     return rows
@@ -152,18 +165,43 @@ def _predicted(probed: Probed) -> list[dict[str, Any]]:
 def test_a_champion_predicts_without_its_checkpoint_ser_tune_or_a_network(
     family: str, make_probed: Callable[..., Probed], tmp_path: Path
 ) -> None:
-    probed = make_probed(family)
+    _refuse_to_need_anything(make_probed(family), NAME, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("family", "adapter"), [("whisper", "none"), ("wav2vec2", "lora")])
+def test_a_finetuned_encoder_too(family: str, adapter: str, make_probed: Callable[..., Probed], tmp_path: Path) -> None:
+    settings = ("trainable_layers=1", f"adapter={adapter}", "gradient_checkpointing=true")
+    probed = make_probed(family, "finetuned_encoder", *(f"model.{one}" for one in settings), "training.epochs=2")
+    _refuse_to_need_anything(probed, FINETUNED, tmp_path)
+    (encoder,) = probed.logged("encoder")
+    trials = probed.logged("model")
+    assert len(trials) == 2
+    for one in trials:  # what learned is in the trial's model, the rest in the encoder's
+        networks = sorted(Path(one.artifact_location).glob("artifacts/predictor/network-*.safetensors"))
+        assert len(networks) == 3
+        assert max(file.stat().st_size for file in networks) < sum(
+            file.stat().st_size for file in Path(encoder.artifact_location).rglob("*.safetensors")
+        )
+    experiment = probed.client.get_experiment_by_name("manifest")
+    (run,) = probed.client.search_runs([experiment.experiment_id], "tags.`ser_tune.trial` = '0'")
+    assert run.data.params["model.digest"] == encoder.tags["ser_tune.encoder"]
+    assert "Pretrained encoder: encoder. Licence: unknown. SHA-256" in probed.version_of(FINETUNED).description
+
+
+def _refuse_to_need_anything(probed: Probed, name: str, empty: Path) -> None:
+    """The champion predicts as here where there is no network, checkpoint or ser_tune."""
     done = subprocess.run(
-        [sys.executable, "-c", ALONE, probed.project.tracking_uri, *probed.paths],
-        cwd=tmp_path,
-        env=os.environ | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "HF_HOME": str(tmp_path)},
+        [sys.executable, "-c", ALONE, probed.project.tracking_uri, name, *probed.paths],
+        cwd=empty,
+        env=os.environ | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "HF_HOME": str(empty)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout.splitlines()[-1])
-    for row, ours in zip(rows, _predicted(probed), strict=True):
+    for row, ours in zip(rows, _predicted(probed, name), strict=True):
         assert row["label"] == ours["emotion"]
         assert [row["anger"], row["joy"]] == pytest.approx([ours["anger"], ours["joy"]], abs=1e-5)
 
