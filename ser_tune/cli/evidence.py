@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ..architectures import ARCHITECTURES
 from ..config import Project
 from ..corpora import CORPORA
 from ..metrics import PERMUTATION_TEST, Interval, describe_score, uar, with_interval
@@ -200,6 +201,11 @@ def confirm_study(
         f"{promotion.trial} of {name}-confirm",
         markup=False,
     )
+    if ARCHITECTURES.get(definition.config.model.name).solve is not None:
+        notes.print(
+            f"{definition.config.model.name} is solved without random numbers: every seed gives the same score",
+            markup=False,
+        )
     tell(promotion, prepared, tracking_uri)
 
 

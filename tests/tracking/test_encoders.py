@@ -8,14 +8,18 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import mlflow
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
 from ser_tune.config import Project
 from ser_tune.encoders import Encoder
+from ser_tune.encoders import checkpoint as checkpoint_module
 from ser_tune.prediction import Committee, Predictor
 from ser_tune.tracking import open_predictor, open_tracking, read_predictor
 
@@ -142,6 +146,8 @@ def make_probed(
             )
             assert told.code == 0, told.err
             shutil.rmtree(copied)
+            for remembered in (checkpoint_module.locate, checkpoint_module.shape_of, checkpoint_module.digest_of):
+                remembered.cache_clear()  # a new process would not know what lay there
 
         return Probed(once("-".join(("probed", family, model)), fill) / "project", corpus_csv.parent, call)
 
@@ -248,6 +254,7 @@ def test_settings_of_descent_are_not_recorded(probed: Probed) -> None:
     runs = probed.client.search_runs([experiment.experiment_id], "tags.`ser_tune.trial` = '0'")
     (params,) = [one.data.params for one in runs]
     assert {"model.penalty", "features.digest", "features.precision"} <= params.keys()
+    assert [one.data.tags["version.transformers"] for one in runs] == [version("transformers")]
     assert not [path for path in params if path.startswith(("optimizer.", "loss.", "augmentation."))]
 
 
@@ -314,3 +321,54 @@ def test_a_combination_is_scored_from_cached_features(
     (model_id,) = [one.source.removeprefix("models:/") for one in combined]
     folder = Path(probed_copy.client.get_logged_model(model_id).artifact_location)
     assert len(list((folder / "artifacts" / "predictor" / "encoders").iterdir())) == 1
+
+
+@pytest.mark.slow
+def test_what_needs_features_alone_does_not_look_for_the_checkpoint(probed_copy: Probed) -> None:
+    environment = {"SER_TUNE_CACHE": str(probed_copy.root / "cache")}
+    for command in (("promote", "probes", "--trial", "1"), ("combine", "probes:0", "probes:1")):
+        told = probed_copy.call(probed_copy.root, *command, environment=environment)
+        assert told.code == 0, told.err
+    told = probed_copy.call(
+        probed_copy.root, "confirm", "probes", "--top", "1", "--seeds", "2", environment=environment
+    )
+    assert told.code == 2
+    assert "is no folder; expected an existing folder" in told.err.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_rows_of_one_speaker_are_normalised_together(
+    probed_copy: Probed, checkpoint: Callable[[str], Path], corpus_csv: Path
+) -> None:
+    environment = {"SER_TUNE_CACHE": str(probed_copy.root / "cache")}
+    arguments = _arguments(corpus_csv, checkpoint("wav2vec2"), "pooled", "linear_probe", "normalisation.scope=speaker")
+    for command in ((*arguments, "--trials", "1"), ("promote", "pooled", "--as", "pooled")):
+        told = probed_copy.call(probed_copy.root, *command, environment=environment)
+        assert told.code == 0, told.err
+    mlflow.set_tracking_uri(probed_copy.project.tracking_uri)
+    model = mlflow.pyfunc.load_model("models:/pooled@champion")
+    paths = sorted(str(path) for path in probed_copy.corpus.glob("*.wav"))[:12]
+    speakers = [Path(path).name.partition("_")[0] for path in paths]
+    assert len(set(speakers)) > 1
+    rows = model.predict(pd.DataFrame({"path": paths, "speaker": speakers}))
+    for speaker in set(speakers):
+        own = [number for number, one in enumerate(speakers) if one == speaker]
+        alone = model.unwrap_python_model().predictor.predict([paths[number] for number in own])
+        assert [one.probabilities["joy"] for one in alone] == pytest.approx(rows["joy"].iloc[own].tolist(), abs=1e-6)
+    without = model.predict(pd.DataFrame({"path": paths}))
+    together = model.unwrap_python_model().predictor.predict(paths)
+    assert [one.probabilities["joy"] for one in together] == pytest.approx(without["joy"].tolist(), abs=1e-6)
+    assert without["joy"].tolist() != pytest.approx(rows["joy"].tolist(), abs=1e-6)
+
+
+@pytest.mark.slow
+def test_seeds_of_a_solved_model_are_said_to_be_alike(
+    probed_copy: Probed, checkpoint: Callable[[str], Path], corpus_csv: Path
+) -> None:
+    environment = {"SER_TUNE_CACHE": str(probed_copy.root / "cache")}
+    arguments = _arguments(corpus_csv, checkpoint("wav2vec2"), "alike")
+    for command in ((*arguments, "--trials", "1"), ("confirm", "alike", "--top", "1", "--seeds", "2")):
+        told = probed_copy.call(probed_copy.root, *command, environment=environment)
+        assert told.code == 0, told.err
+    assert "linear_probe is solved without random numbers: every seed gives the same score" in told.out + told.err
+    assert "+0.0000" in told.out
