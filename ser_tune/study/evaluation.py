@@ -15,7 +15,6 @@ from ..features import FEATURE_SETS, corpus_features
 from ..metrics import Scores, score, uar
 from ..prediction import Committee, Predictor, UtteranceFeatures, aggregate
 from ..training import AnyTrial, fit, fold_seed, recipe_of
-from .objective import speaker_numbers
 from .observer import StudyObserver
 from .runner import Prepared
 
@@ -119,7 +118,7 @@ class _Judge:
         self._members = predictor.members if isinstance(predictor, Committee) else [predictor]
         self._features = [_features(prepared.corpus, one, cache) for one in self._members]
         self._corpus = prepared.corpus
-        self._speakers = speaker_numbers(prepared.corpus)
+        self._speakers = prepared.corpus.speaker_numbers
         self.networks = [len(one.networks) for one in self._members]
         """How many each member has to judge."""
 
@@ -139,7 +138,7 @@ class _Judge:
     def held_out(self, numbers: Sequence[np.ndarray], judged: Sequence[np.ndarray]) -> HeldOut:
         """Score what was said, fold by fold."""
         corpus = self._corpus
-        labels = np.array([corpus.emotions.index(one.emotion) for one in corpus.utterances])
+        labels = corpus.labels
         tested = np.concatenate(numbers)
         return HeldOut(
             scores=score(

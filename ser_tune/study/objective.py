@@ -36,16 +36,11 @@ from .pruning import RUNNING_DIGITS, RUNNING_SCORES, GivesUp, fold_end, median_r
 from .sampling import sample
 from .storage import note_process, place_of
 
-__all__ = ["FAILURES", "Objective", "speaker_numbers"]
+__all__ = ["FAILURES", "Objective"]
 
 FAILURES = (NonFiniteLossError, ConfigError, AudioError, torch.OutOfMemoryError, MemoryError)
 """What fails a trial and lets the study go on: its own values are to blame, as when a recording is too short for the
 window that it proposes. Any other exception ends the study."""
-
-
-def speaker_numbers(corpus: Corpus) -> np.ndarray:
-    """A number for each utterance's speaker, shape (U,), int64."""
-    return np.array([corpus.speakers.index(one.speaker) for one in corpus.utterances])
 
 
 def _kept(fitted: FittedNetwork) -> EpochReport:
@@ -89,8 +84,6 @@ class Objective:
         self.definition, self.corpus, self.folds = definition, corpus, folds
         self._cache, self._observer = cache, observer
         self._loaded: dict[tuple[str, str], UtteranceFeatures] = {}
-        self._labels = np.array([corpus.emotions.index(one.emotion) for one in corpus.utterances])
-        self._speakers = speaker_numbers(corpus)
         self.device = pick_device(definition.config.training.device)
         base = definition.trial({})
         data = self.data(base)
@@ -181,12 +174,15 @@ class Objective:
             aggregation=self.definition.config.protocol.aggregation,
             on_epoch=on_epoch,
         )
-        return FoldOutcome(fold=fold, fitted=fitted, truth=self._labels[fold.validation])
+        return FoldOutcome(fold=fold, fitted=fitted, truth=self.corpus.labels[fold.validation])
 
     def scores(self, done: Sequence[FoldOutcome]) -> Scores:
         """Of the validation utterances of these folds."""
         return score(
-            [(one.truth, one.fitted.validation.argmax(axis=1), self._speakers[one.fold.validation]) for one in done]
+            [
+                (one.truth, one.fitted.validation.argmax(axis=1), self.corpus.speaker_numbers[one.fold.validation])
+                for one in done
+            ]
         )
 
     def data(self, config: AnyTrial) -> TrainingData:
@@ -201,8 +197,8 @@ class Objective:
         clean, *copies = (self._loaded[key] for key in keys)
         return TrainingData(
             features=clean,
-            labels=self._labels,
-            speakers=self._speakers,
+            labels=self.corpus.labels,
+            speakers=self.corpus.speaker_numbers,
             emotions=self.corpus.emotions,
             copies=tuple(copies),
         )

@@ -12,7 +12,7 @@ import numpy as np
 
 from ser_tune.metrics import seed_intervals, speaker_confusions, uar
 from ser_tune.study import StudyObserver, prepare
-from ser_tune.study.objective import Objective, speaker_numbers
+from ser_tune.study.objective import Objective
 from ser_tune.training import fit, fold_seed
 
 from .rows import Options, Row, definition, project
@@ -71,7 +71,7 @@ def measure(options: Options) -> list[Row]:
             for rule, parts in judged.items():
                 numbers = np.concatenate([one for one, _ in parts])
                 predicted = np.concatenate([one for _, one in parts])
-                speakers = speaker_numbers(prepared.corpus)
+                speakers = prepared.corpus.speaker_numbers
                 truth = objective.data(_config(objective, seed)).labels[numbers]
                 confusions[rule].append(
                     speaker_confusions(truth, predicted, speakers[numbers], len(prepared.corpus.emotions))
