@@ -10,7 +10,7 @@ from .export import SpeakerSegments, refuse_whole_utterances, segments_by_speake
 from .normalisation import Moments, Scaling
 from .perturbation import copy_key
 from .segments import SegmentPlan, frame_numbers, plan_segments, random_crops
-from .store import FeatureStore, Progress, corpus_features
+from .store import FeatureStore, Progress, corpus_features, extract_features, open_features
 
 __all__ = [
     "CHECKPOINTS",
@@ -25,8 +25,10 @@ __all__ = [
     "SpeakerSegments",
     "copy_key",
     "corpus_features",
+    "extract_features",
     "find_checkpoint",
     "frame_numbers",
+    "open_features",
     "plan_segments",
     "random_crops",
     "refuse_whole_utterances",

@@ -16,15 +16,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..config import Project
 from ..errors import StorageError
+from .places import enqueue_again
 
-__all__ = ["PLACE", "enqueue_again", "fail_dead_trials", "note_process", "open_storage", "place_of", "storage_errors"]
+__all__ = ["fail_dead_trials", "note_process", "open_storage", "storage_errors"]
 
 HEARTBEAT_S, GRACE_S = 10, 60
 """A process that has not been heard of for a minute is dead, and its trial is run again."""
 PROCESS = "process"
 """The user attribute that names a trial's process: host and number."""
-PLACE = "place"
-"""The user attribute that says which trial this one is, counted from 0, where that is not its number."""
 
 
 def open_storage(project: Project) -> RDBStorage:
@@ -86,17 +85,6 @@ def _reason(error: BaseException) -> str:
 def note_process(trial: optuna.Trial) -> None:
     """Have the trial say which process runs it."""
     trial.set_user_attr(PROCESS, f"{socket.gethostname()} {os.getpid()}")
-
-
-def place_of(trial: optuna.Trial | FrozenTrial) -> int:
-    """Which trial this is, counted from 0: one that is run again has another number, but the same place."""
-    return int(trial.user_attrs.get(PLACE, trial.number))
-
-
-def enqueue_again(study: optuna.Study, trial: FrozenTrial) -> None:
-    """Put a trial in line to be run again, in its place."""
-    values = trial.params or trial.system_attrs.get("fixed_params", {})
-    study.enqueue_trial(values, user_attrs={PLACE: place_of(trial)})
 
 
 def fail_dead_trials(study: optuna.Study) -> None:
