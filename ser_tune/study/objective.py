@@ -8,7 +8,7 @@ from ..config import SearchSettings
 from ..errors import AudioError, ConfigError, NonFiniteLossError
 from ..training import EpochReport
 from .observer import StudyObserver
-from .places import count_failure, place_of
+from .places import count_failure, place_of, take_place
 from .pruning import RUNNING_DIGITS, RUNNING_SCORES, fold_end, median_rule
 from .sampling import sample
 from .storage import note_process
@@ -41,6 +41,7 @@ class Objective:
             optuna.TrialPruned: It was given up.
         """
         note_process(trial)
+        take_place(trial)
         definition = self._trainer.prepared.definition
         sampled = sample(trial, definition.search)
         judge = Pruning(trial, definition.config.study)

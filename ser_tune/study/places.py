@@ -1,6 +1,7 @@
 """Places: which trial of a study is which, however often it is run, and which of them are left to run."""
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,17 +14,20 @@ from ..errors import StudyError
 __all__ = [
     "Rerun",
     "count_failure",
-    "enqueue_again",
     "enqueue_rerun",
     "enqueue_unfinished",
     "is_counted",
     "left_to_run",
     "place_of",
+    "retry",
+    "take_place",
 ]
 
 PLACE, FAILURE = "place", "failure"
-"""User attributes of a trial: its place, where that is not its number; and why it failed, where its own values did."""
+"""User attributes of a trial: its place; and why it failed, where its own values made it fail."""
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+RETRIES = 2
+"""How often a trial may be the end of a process before it waits for the study's next session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,15 @@ def place_of(trial: optuna.Trial | FrozenTrial) -> int:
     return int(trial.user_attrs.get(PLACE, trial.number))
 
 
-def enqueue_again(study: optuna.Study, trial: FrozenTrial) -> None:
-    """Put a trial in line to be run again, in its place."""
-    values = trial.params or trial.system_attrs.get("fixed_params", {})
-    study.enqueue_trial(values, user_attrs={PLACE: place_of(trial)})
+def take_place(trial: optuna.Trial) -> None:
+    """Give a trial that starts the next place, unless it is run in the place of another.
+
+    Places decide seeds, and trials that are run again leave none out: with or without interruptions, they are 0, 1, 2.
+    """
+    if PLACE not in trial.user_attrs:
+        earlier = [one for one in trial.study.get_trials(deepcopy=False) if one.number < trial.number]
+        # Of two that start at once, neither knows the other's place; its number is an upper bound
+        trial.set_user_attr(PLACE, 1 + max(map(place_of, earlier), default=-1))
 
 
 def count_failure(trial: optuna.Trial, error: Exception) -> None:
@@ -92,8 +101,26 @@ def enqueue_rerun(study: optuna.Study, rerun: Rerun) -> None:
 
 
 def enqueue_unfinished(study: optuna.Study) -> None:
-    """Have the study go on with the trial that it was ended in: no proposal is lost, the published one least."""
-    # Those still waiting in line, as all of a rerun's are, come after it
-    last = [one for one in study.get_trials(deepcopy=False) if one.state != TrialState.WAITING][-1]
-    if last.state == TrialState.FAIL and not is_counted(last):
-        enqueue_again(study, last)
+    """Put every trial in line again that an interruption or a crash ended: no proposal is lost, trial 0 least.
+
+    Those still waiting in line, as all of a rerun's are, come before it.
+    """
+    of_place = defaultdict(list)
+    for trial in study.get_trials(deepcopy=False):
+        of_place[place_of(trial)].append(trial)
+    for _, trials in sorted(of_place.items()):
+        if all(trial.state == TrialState.FAIL and not is_counted(trial) for trial in trials):
+            _enqueue_again(study, trials[-1])
+
+
+def retry(study: optuna.Study, dead: FrozenTrial) -> None:
+    """Put the trial of a process that died elsewhere in line again, unless it was the end of several processes."""
+    same = [one for one in study.get_trials(deepcopy=False) if place_of(one) == place_of(dead)]
+    if len(same) <= RETRIES:
+        _enqueue_again(study, dead)
+
+
+def _enqueue_again(study: optuna.Study, trial: FrozenTrial) -> None:
+    # The values that were to be drawn, and those that were drawn before it was ended
+    values = trial.system_attrs.get("fixed_params", {}) | trial.params
+    study.enqueue_trial(values, user_attrs={PLACE: place_of(trial)})

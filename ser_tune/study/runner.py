@@ -18,7 +18,7 @@ from .observer import TrialState as State
 from .places import Rerun, enqueue_rerun, enqueue_unfinished, is_counted, left_to_run, place_of
 from .prepared import Prepared
 from .pruning import build_pruner
-from .sampling import build_sampler
+from .sampling import PlaceSampler
 from .storage import fail_dead_trials, open_storage, storage_errors
 from .trainer import Trainer
 
@@ -144,7 +144,7 @@ def _open(prepared: Prepared, storage: RDBStorage) -> optuna.Study:
         pruner=build_pruner(settings),
     )
     trials = study.get_trials(deepcopy=False)
-    study.sampler = build_sampler(settings, len(trials))
+    study.sampler = PlaceSampler(settings)
     if trials:
         _refuse_differences(study, prepared)
         fail_dead_trials(study)

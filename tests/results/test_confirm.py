@@ -61,7 +61,7 @@ def confirmed(
     with pytest.MonkeyPatch.context() as patch:
         for room in ("observer", "testing"):  # pictures take time
             patch.setattr(f"ser_tune.tracking.{room}.draw_confusion", lambda *_: None)
-        search = prepare(tiny(name="searched", **QUICK, **{"study.trials": 3}), project)
+        search = prepare(tiny(name="searched", **QUICK, **{"study.trials": 3, "study.sampler_seed": 2}), project)
         run_study(search, project, TrackingObserver(open_tracking(project), project))
         for copy in ("interrupted", "failing"):
             shutil.copytree(root, root.with_name(copy))

@@ -270,6 +270,8 @@ def test_an_interruption_ends_cleanly_and_loses_no_proposal(run: Run, recorder: 
     assert states == [TrialState.COMPLETE, TrialState.FAIL, TrialState.COMPLETE, TrialState.COMPLETE]
     lost, again = _trials(project)[1:3]
     assert lost.params == again.params
+    # Every trial has the seed that it would have had without the interruption
+    assert [config.seed for _, config, _ in recorder.trials] == [0, 1, 1, 2]
 
 
 @pytest.mark.slow
@@ -307,14 +309,38 @@ def _is_failed_and_run_again(run: Run, recorder: Any, project: Project, dead: op
     assert recorder.started[-1].finished == {0: "COMPLETE", 1: "FAIL"}
     assert (summary.complete, summary.failed) == (2, 0)
     assert _trials(project)[2].params["optimizer.learning_rate"] == dead.params["optimizer.learning_rate"]
+    assert [config.seed for _, config, _ in recorder.trials] == [0, 1]
+
+
+def _write(project: Project, statement: str) -> None:
+    with closing(sqlite3.connect(project.storage_url.removeprefix("sqlite:///"))) as connection:
+        connection.execute(statement)
+        connection.commit()
+
+
+def test_a_trial_whose_process_died_before_it_named_itself_is_failed_and_run_again(
+    run: Run, recorder: Any, project: Project, left_running: optuna.Trial
+) -> None:
+    _write(project, "DELETE FROM trial_heartbeats")
+    _write(project, "UPDATE trials SET datetime_start = '2020-01-01 00:00:00'")
+    _is_failed_and_run_again(run, recorder, project, left_running)
+
+
+def test_a_trial_that_was_failed_but_not_put_in_line_is_run_again(
+    run: Run, recorder: Any, project: Project, left_running: optuna.Trial
+) -> None:
+    """As when a study is killed a second time, while it takes stock of the first."""
+    left_running.study.tell(left_running, state=TrialState.FAIL)
+    _is_failed_and_run_again(run, recorder, project, left_running)
+    # and not once more
+    assert run(3).complete == 3
+    assert [config.seed for _, config, _ in recorder.trials] == [0, 1, 2]
 
 
 def test_the_trial_of_a_process_that_was_not_heard_of_is_failed_and_run_again(
     run: Run, recorder: Any, project: Project, left_running: optuna.Trial
 ) -> None:
-    with closing(sqlite3.connect(project.storage_url.removeprefix("sqlite:///"))) as connection:
-        connection.execute("UPDATE trial_heartbeats SET heartbeat = '2020-01-01 00:00:00'")
-        connection.commit()
+    _write(project, "UPDATE trial_heartbeats SET heartbeat = '2020-01-01 00:00:00'")
     _is_failed_and_run_again(run, recorder, project, left_running)
 
 
