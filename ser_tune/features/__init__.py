@@ -9,7 +9,7 @@ from .export import SpeakerSegments, refuse_whole_utterances, segments_by_speake
 from .normalisation import Moments, Scaling
 from .perturbation import copy_key
 from .segments import SegmentPlan, frame_numbers, plan_segments, random_crops
-from .store import FeatureStore, Progress, corpus_features
+from .store import FeatureStore, Progress, corpus_features, extract_features, open_features
 
 __all__ = [
     "FEATURE_SETS",
@@ -22,7 +22,9 @@ __all__ = [
     "SpeakerSegments",
     "copy_key",
     "corpus_features",
+    "extract_features",
     "frame_numbers",
+    "open_features",
     "plan_segments",
     "random_crops",
     "refuse_whole_utterances",

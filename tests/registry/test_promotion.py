@@ -42,9 +42,9 @@ def promoting(root: Path, shared_cache: Path, tiny: Callable[..., Any], monkeypa
 
     def _study(name: str, *uars: float, **settings: object) -> None:
         """Run a study of one trial for each UAR, which replaces its score."""
-        from ser_tune.study import objective
+        from ser_tune.study import trial
 
-        original, coming = objective.score, list(uars)
+        original, coming = trial.score, list(uars)
         quick = {
             "training.epochs": 1,
             "training.batch_size": 4,
@@ -54,7 +54,7 @@ def promoting(root: Path, shared_cache: Path, tiny: Callable[..., Any], monkeypa
         }
         with pytest.MonkeyPatch.context() as patch:
             if uars:
-                patch.setattr(objective, "score", lambda folds: replace(original(folds), uar=coming.pop(0)))
+                patch.setattr(trial, "score", lambda folds: replace(original(folds), uar=coming.pop(0)))
             run_study(prepare(tiny(**(quick | settings)), project), project, TrackingObserver(client, project))
 
     def _promote(name: str, **how: Any) -> Promotion:
