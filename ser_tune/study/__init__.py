@@ -1,7 +1,9 @@
 """Studies: what is searched, how a trial is scored, and who is told. Imports Optuna; knows nothing of MLflow."""
 
-from .definition import AnyStudy, StudyDefinition, define_study, options
+from .definition import AnyStudy, StudyDefinition
+from .differences import Difference, worded
 from .evaluation import HeldOut, refit, score_holdout_speakers, score_test_speakers, score_validation_speakers
+from .layers import define_study, options
 from .objective import Objective
 from .observer import FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
 from .pretraining import Pretraining, pretraining_of
@@ -13,6 +15,7 @@ from .texts import TextBaseline, text_baseline
 
 __all__ = [
     "AnyStudy",
+    "Difference",
     "FoldOutcome",
     "HeldOut",
     "Objective",
@@ -43,4 +46,5 @@ __all__ = [
     "score_validation_speakers",
     "summarise",
     "text_baseline",
+    "worded",
 ]

@@ -17,6 +17,7 @@ from ..errors import StudyError
 from ..features import FEATURE_SETS
 from ..folds import Fold, speaker_folds, text_independent_folds
 from .definition import StudyDefinition
+from .differences import worded
 from .objective import FAILURES, Objective
 from .observer import StudyObserver, StudyStart, StudySummary
 from .observer import TrialState as State
@@ -29,8 +30,8 @@ from .texts import text_baseline
 
 __all__ = ["Prepared", "Rerun", "load_corpus", "load_study", "prepare", "run_study", "summarise"]
 
-RESUMABLE = ("name ", "corpus.data ", "study.", "features.checkpoint ", "features.revision ")
-"""Settings, and sections, that may differ when a study goes on: they do not change what a trial is."""
+RESUMABLE = ("name", "corpus.data", "study", "features.checkpoint", "features.revision")
+"""Settings, and sections of them, that may differ when a study goes on: they do not change what a trial is."""
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -68,8 +69,8 @@ class Prepared:
         Raises:
             StudyError: Its scores mean something else.
         """
-        if differences := self.protocol.differences(json.loads(study.user_attrs["protocol"])):
-            raise StudyError(f"study '{study.study_name}' ran under another protocol: {differences}")
+        if differences := self.protocol.differences(_stored_protocol(study)):
+            raise StudyError(f"study '{study.study_name}' ran under another protocol: {worded(differences)}")
 
     def objective(self, project: Project, observer: StudyObserver, *, precision: str | None = None) -> Objective:
         """What trains the study's folds; `Objective` says what it is given and what it raises."""
@@ -175,7 +176,7 @@ def run_study(
                 confirms="" if rerun is None else rerun.study_id,
                 finished=_finished(study),
                 device="" if objective is None else describe_device(objective.device),
-                notes=prepared.notes,
+                notes=[*prepared.notes, *([] if rerun else _notes_on_trial_0(definition))],
                 pretraining="" if prepared.pretraining is None else prepared.pretraining.state,
                 before=summarise(study),
             )
@@ -190,6 +191,13 @@ def run_study(
         summary = summarise(study, interrupted=interrupted)
         observer.study_finished(summary)
     return summary
+
+
+def _notes_on_trial_0(definition: StudyDefinition) -> list[str]:
+    """A sentence where the first trial is not the configuration that the user or the architecture names."""
+    if not (differences := definition.unpublished()):
+        return []
+    return [f"trial 0 takes the nearest values in the search ranges: {worded(differences)}"]
 
 
 def _left(known: Sequence[FrozenTrial], trials: int, rerun: Rerun | None) -> int:
@@ -299,14 +307,19 @@ def _refuse_differences(study: optuna.Study, prepared: Prepared) -> None:
     stored = study.user_attrs
     if "definition" not in stored:
         raise StudyError(f"study '{study.study_name}' was not made by ser-tune; give the new study another --name")
-    differences = prepared.protocol.differences(json.loads(stored["protocol"]))
+    differences = prepared.protocol.differences(_stored_protocol(study))
     if not differences:
         before = StudyDefinition.from_json(stored["definition"])
-        differences = "; ".join(one for one in prepared.definition.differences(before) if not one.startswith(RESUMABLE))
+        differences = [one for one in prepared.definition.differences(before) if not one.is_in(RESUMABLE)]
     if differences:
         raise StudyError(
-            f"study '{study.study_name}' exists and differs: {differences}; give the new study another --name"
+            f"study '{study.study_name}' exists and differs: {worded(differences)}; give the new study another --name"
         )
+
+
+def _stored_protocol(study: optuna.Study) -> Protocol:
+    """The protocol that a study ran under."""
+    return Protocol(facts=json.loads(study.user_attrs["protocol"]))
 
 
 def load_study(name: str, project: Project) -> tuple[optuna.Study, StudyDefinition]:

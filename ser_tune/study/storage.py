@@ -85,7 +85,7 @@ def _reason(error: BaseException) -> str:
 
 def note_process(trial: optuna.Trial) -> None:
     """Have the trial say which process runs it."""
-    trial.set_user_attr(PROCESS, f"{socket.gethostname()} {os.getpid()}")
+    trial.set_user_attr(PROCESS, [socket.gethostname(), os.getpid()])
 
 
 def place_of(trial: optuna.Trial | FrozenTrial) -> int:
@@ -114,11 +114,13 @@ def fail_dead_trials(study: optuna.Study) -> None:
 
 
 def _is_dead(trial: FrozenTrial) -> bool:
-    host, _, number = str(trial.user_attrs.get(PROCESS, "")).rpartition(" ")
-    if host != socket.gethostname() or os.name == "nt":  # where asking for a process would end it
-        return False
+    match trial.user_attrs.get(PROCESS):
+        case [host, int(number)] if host == socket.gethostname() and os.name != "nt":  # where asking would end it
+            pass
+        case _:
+            return False
     try:
-        os.kill(int(number), 0)  # sends nothing, but asks whether it could
+        os.kill(number, 0)  # sends nothing, but asks whether it could
     except ProcessLookupError:
         return True
     except PermissionError:
