@@ -8,8 +8,11 @@ import numpy as np
 from .corpora import Corpus
 from .errors import CorpusError
 
-__all__ = ["DEFAULT_FOLDS", "Fold", "outer_parts", "speaker_folds", "text_independent_folds"]
+__all__ = ["DEFAULT_FOLDS", "SIDES", "Fold", "outer_parts", "speaker_folds", "text_independent_folds"]
 
+SIDES = ("validation", "test", "holdout")
+"""Speakers that are scored: who chose the epoch and the trial; who is tested once, fold by fold; who is kept out of the
+whole search."""
 DEFAULT_FOLDS = 5
 TEXT_PARTS = 5
 """Parts that the texts of a corpus are dealt to, where it has as many texts."""

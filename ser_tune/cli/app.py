@@ -7,6 +7,8 @@ import typer
 
 from .corpus import app as corpus_app
 from .parameters import (
+    ROW_FORMS,
+    TABLE_FORMS,
     AsName,
     CorpusName,
     Data,
@@ -19,15 +21,18 @@ from .parameters import (
     Refit,
     RegisteredModel,
     Results,
+    RowForm,
     Rule,
     SecondResult,
     Set,
     Storage,
     StudyFile,
     StudyName,
+    TableForm,
     Task,
     TextIndependent,
     TrackingUri,
+    refuse_other_form,
     shared_flags,
 )
 
@@ -178,7 +183,7 @@ def ablate(
     features: Features = None,
     name: Name = None,
     assignments: Set = None,
-    form: Annotated[str, typer.Option("--format", help="table or markdown.")] = "table",
+    form: TableForm = "table",
     tracking_uri: TrackingUri = None,
     storage: Storage = None,
 ) -> None:
@@ -190,8 +195,7 @@ def ablate(
 
     if not changes:
         raise typer.BadParameter("nothing to change; pass --change PATH=VALUE, such as augmentation.mixup=true")
-    if form not in ("table", "markdown"):
-        raise typer.BadParameter(f"--format is '{form}'; choose from: table, markdown")
+    refuse_other_form(form, TABLE_FORMS)
     flags = shared_flags(model, corpus=corpus, data=data, task=task, features=features)
     flags |= {"name": name}
     run_ablation(
@@ -322,15 +326,13 @@ def compare(
     """Compare two results of one protocol, paired by speaker: differences, p-value, effect size, confusions."""
     from .evidence import compare_results
 
-    if side not in ("validation", "test", "holdout"):
-        raise typer.BadParameter(f"--on is '{side}'; choose from: validation, test, holdout")
     compare_results(first, second, side=side, as_json=json, list_all=list_all, tracking_uri=tracking_uri)
 
 
 @app.command()
 def leaderboard(
     corpus: Annotated[str | None, typer.Option("--corpus", help="Only this corpus.", show_default=False)] = None,
-    form: Annotated[str, typer.Option("--format", help="table, markdown, csv or json.")] = "table",
+    form: RowForm = "table",
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Best result for each corpus, task, model and features, beside the published ones.
@@ -339,8 +341,7 @@ def leaderboard(
     """
     from .evidence import print_leaderboard
 
-    if form not in ("table", "markdown", "csv", "json"):
-        raise typer.BadParameter(f"--format is '{form}'; choose from: table, markdown, csv, json")
+    refuse_other_form(form, ROW_FORMS)
     print_leaderboard(corpus=corpus, form=form, tracking_uri=tracking_uri)
 
 

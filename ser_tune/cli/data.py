@@ -19,6 +19,7 @@ def export(out: Path, *, corpus: str, data: Path | None, features: str, assignme
     from ..features import (
         FEATURE_SETS,
         corpus_features,
+        refuse_other_format,
         refuse_whole_utterances,
         segments_by_speaker,
         write_export,
@@ -26,8 +27,7 @@ def export(out: Path, *, corpus: str, data: Path | None, features: str, assignme
     from ..study import define_study, load_corpus
     from .progress import ProgressObserver
 
-    if out.suffix not in (".npz", ".pkl") or not out.parent.is_dir():  # say so before minutes of extraction
-        raise ConfigError(f"--out is '{out}'; expected a name that ends in .npz or .pkl, in an existing folder")
+    refuse_other_format(out)  # before minutes of extraction
     # The settings of features and segments are those of any study; the architecture plays no part
     flags = {"model.name": "fcn_attention", "corpus.name": corpus, "corpus.data": data, "features.name": features}
     definition = define_study(flags=flags, assignments=assignments)

@@ -22,7 +22,7 @@ from ..results import (
     replay,
     reproduce,
 )
-from ..study import define_study, load_study, prepare
+from ..study import define_study, load_study, prepare, worded
 from ..tracking import open_tracking, tracking_errors
 from ..training import EpochReport
 from .console import notes, print_json, print_table, print_warnings, results
@@ -250,8 +250,8 @@ def reproduce_published(
     differs = f"; differs: {published.differs}" if published.differs else ""
     results.print(f"published protocol: {published.protocol} ({published.source}){differs}", markup=False)
     results.print(f"protocol here: {prepared.protocol.fingerprint}, {len(prepared.folds)} folds", markup=False)
-    other = [one for one in changed if not one.startswith(INNOCENT)]
-    verdict = f"no verdict: {'; '.join(other)} in the study file" if other else outcome.verdict
+    other = [one for one in changed if not one.is_in(INNOCENT)]
+    verdict = f"no verdict: {worded(other)} in the study file" if other else outcome.verdict
     results.print(verdict, markup=False)
     print_warnings(prepared.protocol.warnings)
 
@@ -261,7 +261,7 @@ def _value(value: float | None, deviation: float | None) -> str:
     return "" if value is None else f"{value:.4f}" + (f" ± {deviation:.4f}" if deviation is not None else "")
 
 
-INNOCENT = ("protocol.fold_limit ", "training.device ", "training.precision ", "study.")
+INNOCENT = ("protocol.fold_limit", "training.device", "training.precision", "study")
 """What may be set without changing what is reproduced; a limit of folds has a verdict of its own."""
 BOARD = (
     *("corpus", "task", "protocol", "rank", "who", "validation UAR", "test UAR", "test WA"),
@@ -277,11 +277,11 @@ def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None
     rows = []
     entries = leaderboard(client, corpus)
     for one in entries:
-        metrics, facts = one.run.data.metrics, one.protocol.facts
+        metrics, scope = one.run.data.metrics, one.protocol.facts["normalisation_scope"]
         cells = (
             *(one.corpus, one.task, one.protocol.fingerprint, str(one.rank), f"{one.model}, {one.features}"),
             *(describe_score(metrics, name) for name in ("validation_uar", "test_uar", "test_wa")),
-            *(str(one.trials), facts["normalisation_scope"], one.pretraining, facts["folds"].split(":")[0]),
+            *(str(one.trials), scope, one.pretraining, str(one.protocol.n_folds)),
             f"{one.source}, run {one.run.info.run_id}",
         )
         warnings = "; ".join(one.protocol.warnings)

@@ -1,11 +1,14 @@
 """Arguments and options of the commands, each declared once, and the settings that they fix."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 __all__ = [
+    "ROW_FORMS",
+    "TABLE_FORMS",
     "AsName",
     "CorpusName",
     "Data",
@@ -18,15 +21,18 @@ __all__ = [
     "Refit",
     "RegisteredModel",
     "Results",
+    "RowForm",
     "Rule",
     "SecondResult",
     "Set",
     "Storage",
     "StudyFile",
     "StudyName",
+    "TableForm",
     "Task",
     "TextIndependent",
     "TrackingUri",
+    "refuse_other_form",
     "shared_flags",
 ]
 
@@ -84,6 +90,17 @@ RegisteredModel = Annotated[
     str, typer.Argument(metavar="MODEL", help="NAME (its champion), NAME@ALIAS, NAME/VERSION.", show_default=False)
 ]
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.", show_default=False)]
+
+TABLE_FORMS = ("table", "markdown")
+ROW_FORMS = (*TABLE_FORMS, "csv", "json")
+TableForm = Annotated[str, typer.Option("--format", help=f"{' or '.join(TABLE_FORMS)}.")]
+RowForm = Annotated[str, typer.Option("--format", help=f"{', '.join(ROW_FORMS[:-1])} or {ROW_FORMS[-1]}.")]
+
+
+def refuse_other_form(form: str, forms: Sequence[str]) -> None:
+    """Raise `BadParameter` where a command cannot print such a form."""
+    if form not in forms:
+        raise typer.BadParameter(f"--format is '{form}'; choose from: {', '.join(forms)}")
 
 
 def shared_flags(

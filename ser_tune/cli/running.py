@@ -9,12 +9,13 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from ..config import Project
+from ..folds import SIDES
 from ..metrics import describe_score, with_interval
 from ..registry import Promotion
 from ..registry import promote as promote_in_registry
 from ..results import Nested, run_nested
 from ..study import Prepared, StudyObserver, define_study, load_study, prepare, run_study
-from ..tracking import SIDES, TrackingObserver, open_tracking, score_metrics
+from ..tracking import TrackingObserver, open_tracking, score_metrics
 from .console import notes, print_table, print_warnings, results
 from .progress import Fanout, ProgressObserver
 

@@ -3,7 +3,7 @@
 from .base import Leaf, Settings, flatten, leaves, nest, validated
 from .project import Project
 from .ranges import Choice, FloatRange, IntRange, Range, Value, parse_range
-from .study import CorpusSettings, ProtocolSettings, SearchSettings, StudyConfig
+from .study import RULES, CorpusSettings, ProtocolSettings, SearchSettings, StudyConfig
 from .trial import (
     SHORTEST_REVERBERATION_S,
     AugmentationSettings,
@@ -21,6 +21,7 @@ from .trial import (
 )
 
 __all__ = [
+    "RULES",
     "SHORTEST_REVERBERATION_S",
     "AugmentationSettings",
     "Choice",

@@ -34,6 +34,11 @@ class Leaf:
 
     path: str
     type_name: str
+    """In words."""
+    number: type[int] | type[float] | None
+    """What its values are where they are numbers."""
+    optional: bool
+    """Whether it can be absent, which users write as `none`."""
     bounds: str
     default: Value
     search: Range | None
@@ -59,9 +64,12 @@ def leaves(settings: type[BaseModel], prefix: str = "") -> Iterator[Leaf]:
 
 def _leaf(path: str, field: FieldInfo) -> Leaf:
     ranges = [extra for extra in field.metadata if isinstance(extra, FloatRange | IntRange | Choice)]
+    members = _members(field.annotation)
     return Leaf(
         path=path,
         type_name=_type_name(field.annotation),
+        number=members[0] if members[0] in (int, float) else None,
+        optional=type(None) in members,
         bounds=", ".join([*_bounds(field.metadata), *_member_bounds(field.annotation)]),
         default=None if field.is_required() else field.get_default(call_default_factory=False),
         search=ranges[0] if ranges else None,
@@ -87,6 +95,13 @@ def _member_bounds(annotation: Any) -> list[str]:  # noqa: ANN401 - an annotatio
     """The bounds within a union: those of `Annotated[int, Field(ge=1)] | None` belong to one member of it."""
     members = [one for one in typing.get_args(annotation) if typing.get_origin(one) is typing.Annotated]
     return [bound for member in members for bound in _bounds(member.__metadata__)]
+
+
+def _members(annotation: Any) -> list[Any]:  # noqa: ANN401 - an annotation can be anything
+    """The types of a union, or the one type, without their bounds."""
+    union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+    members = typing.get_args(annotation) if union else (annotation,)
+    return [typing.get_args(one)[0] if typing.get_origin(one) is typing.Annotated else one for one in members]
 
 
 def _type_name(annotation: Any) -> str:  # noqa: ANN401 - an annotation can be anything

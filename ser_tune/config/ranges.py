@@ -7,7 +7,7 @@ of a study file (which replaces the defaults). They are frozen dataclasses: pyda
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 from ..errors import ConfigError
 
@@ -35,7 +35,15 @@ class FloatRange:
 
     def contains(self, value: Value) -> bool:
         """Whether the search can propose `value`."""
-        return isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
+        return _is_number(value) and self.low <= value <= self.high
+
+    def nearest(self, value: Value) -> Value:
+        """What the search can propose instead of `value`: the nearest number; instead of no number, the lowest.
+
+        >>> FloatRange(low=0.0, high=0.5).nearest(0.9), FloatRange(low=0.0, high=0.5).nearest(None)
+        (0.5, 0.0)
+        """
+        return min(max(value, self.low), self.high) if _is_number(value) else self.low
 
     def __str__(self) -> str:
         """Read aloud in `ser-tune options`."""
@@ -68,6 +76,17 @@ class IntRange:
             and (value - self.low) % self.step == 0
         )
 
+    def nearest(self, value: Value) -> Value:
+        """What the search can propose instead of `value`: the nearest number; instead of no number, the lowest.
+
+        >>> IntRange(low=100, high=320, step=50).nearest(400), IntRange(low=100, high=300, step=50).nearest(120)
+        (300, 100)
+        """
+        if not _is_number(value):
+            return self.low
+        within = min(max(value, self.low), self.high) - self.low
+        return self.low + min(round(within / self.step), (self.high - self.low) // self.step) * self.step
+
     def __str__(self) -> str:
         """Read aloud in `ser-tune options`."""
         step = f" step {self.step}" if self.step != 1 else ""
@@ -88,9 +107,24 @@ class Choice:
         """Whether the search can propose `value`."""
         return any(value == choice and type(value) is type(choice) for choice in self.choices)
 
+    def nearest(self, value: Value) -> Value:
+        """What the search can propose instead of `value`: the nearest number, where all are numbers; else the first.
+
+        >>> Choice((64, 128)).nearest(40), Choice(("adam", "sgd")).nearest("adamw")
+        (64, 'adam')
+        """
+        numbers = [choice for choice in self.choices if _is_number(choice)]
+        if not _is_number(value) or len(numbers) < len(self.choices):
+            return self.choices[0]
+        return min(numbers, key=lambda choice: abs(choice - value))
+
     def __str__(self) -> str:
         """Read aloud in `ser-tune options`."""
         return " | ".join(str(choice) for choice in self.choices)
+
+
+def _is_number(value: Value) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 Range: TypeAlias = FloatRange | IntRange | Choice

@@ -1,7 +1,7 @@
 """`StudyConfig`: a trial's configuration plus what the search needs to know."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -9,7 +9,11 @@ from .base import Settings
 from .ranges import Range, parse_range
 from .trial import FeatureT, LossT, ModelT, TrialConfig
 
-__all__ = ["CorpusSettings", "ProtocolSettings", "SearchSettings", "StudyConfig"]
+__all__ = ["RULES", "CorpusSettings", "ProtocolSettings", "SearchSettings", "StudyConfig"]
+
+PromotionRule: TypeAlias = Literal["better", "confident", "always"]
+RULES: tuple[str, ...] = get_args(PromotionRule)
+"""When a new version becomes champion; `study.promotion` says what each asks for."""
 
 
 class CorpusSettings(Settings):
@@ -89,7 +93,7 @@ class SearchSettings(Settings):
     """A trial's first folds, in which the median rule does not judge it: early epochs of one speaker say little."""
     keep_models: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
     """Trials whose models are kept: all, or the best so many."""
-    promotion: Literal["better", "confident", "always"] = "better"
+    promotion: PromotionRule = "better"
     """When a new version becomes champion: better: its validation UAR is higher; confident: and the paired permutation
     test over speakers gives p < 0.05; always. Under another protocol it never does."""
     sampler_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0

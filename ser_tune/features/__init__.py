@@ -5,7 +5,7 @@ To add a set: a module with a `FEATURE_SET`, and its line here.
 
 from ..components import Catalogue
 from .base import FeatureSet
-from .export import SpeakerSegments, refuse_whole_utterances, segments_by_speaker, write_export
+from .export import SpeakerSegments, refuse_other_format, refuse_whole_utterances, segments_by_speaker, write_export
 from .normalisation import Moments, Scaling
 from .perturbation import copy_key
 from .segments import SegmentPlan, frame_numbers, plan_segments, random_crops
@@ -27,6 +27,7 @@ __all__ = [
     "open_features",
     "plan_segments",
     "random_crops",
+    "refuse_other_format",
     "refuse_whole_utterances",
     "segments_by_speaker",
     "write_export",

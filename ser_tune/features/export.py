@@ -14,11 +14,13 @@ from ..errors import ConfigError, StorageError
 from .segments import frame_numbers, plan_segments
 from .store import FeatureStore
 
-__all__ = ["SpeakerSegments", "refuse_whole_utterances", "segments_by_speaker", "write_export"]
+__all__ = ["SpeakerSegments", "refuse_other_format", "refuse_whole_utterances", "segments_by_speaker", "write_export"]
 
 SpeakerSegments: TypeAlias = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
 """Speaker to (segments (N, C, F, T) float32, utterance labels (U,), segment labels (N,), segments of each utterance
 (U,)); labels are numbers of the corpus's sorted emotions."""
+
+FORMATS = (".npz", ".pkl")
 
 
 def segments_by_speaker(corpus: Corpus, store: FeatureStore, settings: SegmentSettings) -> SpeakerSegments:
@@ -60,6 +62,14 @@ def refuse_whole_utterances(settings: SegmentSettings, *, single_frames: bool) -
         raise ConfigError("segments.frames is none; an export holds segments of equal length, so expected a number")
 
 
+def refuse_other_format(path: Path) -> None:
+    """Raise `ConfigError` where no export has such a file's ending, or its folder is not there."""
+    if path.suffix not in FORMATS or not path.parent.is_dir():
+        raise ConfigError(
+            f"--out is '{path}'; expected a name that ends in {' or '.join(FORMATS)}, in an existing folder"
+        )
+
+
 def write_export(path: Path, exported: SpeakerSegments, emotions: tuple[str, ...]) -> None:
     """Write the dictionary in one step.
 
@@ -70,11 +80,10 @@ def write_export(path: Path, exported: SpeakerSegments, emotions: tuple[str, ...
         emotions: The name of each label.
 
     Raises:
-        ConfigError: The file's ending is neither.
+        ConfigError: The file's ending is neither, or its folder is not there.
         StorageError: The file cannot be written; an older one is left as it was.
     """
-    if path.suffix not in (".npz", ".pkl"):
-        raise ConfigError(f"--out is '{path}'; expected a name that ends in .npz or .pkl")
+    refuse_other_format(path)
     partial: Path | None = None
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:

@@ -1,14 +1,16 @@
 """Champions: promoting a study's trial to a registered model, and finding registered models by name."""
 
+from .candidate import Promotion
 from .card import markdown_table
-from .promotion import Promotion, promote, promote_combination, refuse_unusable
+from .promotion import promote, promote_combination, refuse_unusable
 from .verdict import Confirmed
-from .versions import RegisteredVersion, list_versions, load_model, registered_name, resolve
+from .versions import RegisteredVersion, find_version, list_versions, load_model, registered_name
 
 __all__ = [
     "Confirmed",
     "Promotion",
     "RegisteredVersion",
+    "find_version",
     "list_versions",
     "load_model",
     "markdown_table",
@@ -16,5 +18,4 @@ __all__ = [
     "promote_combination",
     "refuse_unusable",
     "registered_name",
-    "resolve",
 ]

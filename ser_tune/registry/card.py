@@ -10,9 +10,11 @@ from ..config import FeatureSettings, ModelSettings
 from ..corpora import CORPORA
 from ..encoders import encoders_among, find_checkpoint, short_name
 from ..features import FEATURE_SETS
+from ..folds import SIDES
 from ..metrics import class_recalls, describe_score, uar
 from ..study import Prepared, pretraining_of
-from ..tracking import SIDES, Predictions
+from ..tracking import Predictions
+from .networks import Networks
 from .verdict import Verdict
 
 __all__ = ["markdown_table", "model_card"]
@@ -31,7 +33,7 @@ def model_card(
     metrics: Mapping[str, float],
     predictions: Mapping[str, Predictions],
     parts: Sequence[tuple[ModelSettings, FeatureSettings]],
-    networks: str,
+    networks: Networks,
     verdict: Verdict,
 ) -> str:
     """Describe a version.
@@ -41,7 +43,7 @@ def model_card(
         metrics: Of its run.
         predictions: Of its run, by side.
         parts: Its architectures, each with its features.
-        networks: What it is made of, in words.
+        networks: What it is made of.
         verdict: Why it has its alias.
     """
     corpus = prepared.corpus
@@ -108,7 +110,9 @@ def _encoders(parts: Sequence[tuple[ModelSettings, FeatureSettings]]) -> Iterato
         yield f"Pretrained encoder: {short_name(one.checkpoint)}. Licence: {licence}. SHA-256 {one.digest}."
 
 
-def _limits(prepared: Prepared, parts: Sequence[tuple[ModelSettings, FeatureSettings]], networks: str) -> list[str]:
+def _limits(
+    prepared: Prepared, parts: Sequence[tuple[ModelSettings, FeatureSettings]], networks: Networks
+) -> list[str]:
     corpus = prepared.corpus
     limits = [
         f"It knows {len(corpus.speakers)} speakers of one corpus; other languages and microphones were not tried.",
@@ -117,7 +121,7 @@ def _limits(prepared: Prepared, parts: Sequence[tuple[ModelSettings, FeatureSett
         "out of the whole search (holdout) are free of that.",
         "Not for decisions about people.",
     ]
-    if "all speakers" in networks:
+    if networks.refit_epochs is not None:
         limits.append(
             "All scores here are those of the folds' networks of the same configuration; this one network was not "
             "scored on anybody."

@@ -10,17 +10,17 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from ..metrics import PERMUTATION_TEST, PairedComparison, compare_paired
+from ..study import worded
 from ..tracking import CONFIRMS_TAG, STUDY_TAG, protocol_of, read_predictions
 from .versions import CHAMPION, aliases_of
 
-__all__ = ["CHALLENGER", "RULES", "TAGS", "Confirmed", "Verdict", "decide"]
+__all__ = ["CHALLENGER", "TAGS", "Confirmed", "Verdict", "decide"]
 
 TAGS = (
     *("rule", "compared_with", "difference", "difference_interval", "p_value", "test", "verdict"),
     *("confirmed_mean", "confirmed_low", "confirmed_high", "confirmed_seeds"),
 )
 """Every tag that a verdict can leave on a version."""
-RULES = ("better", "confident", "always")
 CHALLENGER = "challenger"
 SIGNIFICANT = 0.05
 """Rule `confident` asks for a p-value below this."""
@@ -72,8 +72,11 @@ def decide(client: MlflowClient, name: str, run: Run, rule: str, confirmed: Conf
         other = client.get_run(str(present.run_id))
     except MlflowException:
         return Verdict(CHALLENGER, f"the run of the champion, {before}, is gone; the two cannot be compared", tags)
-    if differences := protocol_of(run).differences(protocol_of(other).facts):
-        reason = f"the champion, {before}, was scored under another protocol, the two are not comparable: {differences}"
+    if differences := protocol_of(run).differences(protocol_of(other)):
+        reason = (
+            f"the champion, {before}, was scored under another protocol, the two are not comparable: "
+            f"{worded(differences)}"
+        )
         return Verdict(CHALLENGER, reason, tags)
     paired = _paired(client, run, other)
     if paired is not None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from ..config import Project
@@ -14,7 +15,15 @@ from ..tracking import open_tracking, tracking_errors
 if TYPE_CHECKING:
     from ..tracking import LoadedModel
 
-__all__ = ["CHAMPION", "RegisteredVersion", "aliases_of", "list_versions", "load_model", "registered_name", "resolve"]
+__all__ = [
+    "CHAMPION",
+    "RegisteredVersion",
+    "aliases_of",
+    "find_version",
+    "list_versions",
+    "load_model",
+    "registered_name",
+]
 
 CHAMPION = "champion"
 
@@ -65,8 +74,8 @@ def list_versions(client: MlflowClient) -> list[RegisteredVersion]:
     return sorted(versions, key=lambda one: one.name)
 
 
-def resolve(client: MlflowClient, reference: str) -> str:
-    """The MLflow URI of a registered model.
+def find_version(client: MlflowClient, reference: str) -> ModelVersion:
+    """A version of a registered model.
 
     Args:
         client: MLflow.
@@ -85,11 +94,11 @@ def resolve(client: MlflowClient, reference: str) -> str:
         found = sorted(int(one.version) for one in client.search_model_versions(f"name = '{name}'", max_results=10_000))
         if number not in map(str, found):
             raise RegistryError(f"'{name}' has no version '{number}'; it has: {', '.join(map(str, found))}")
-        return f"models:/{name}/{number}"
+        return client.get_model_version(name, number)
     wanted = alias if at else CHAMPION
     if wanted not in aliases:
         raise RegistryError(f"'{name}' has no alias '{wanted}'; it has: {', '.join(sorted(aliases)) or 'none'}")
-    return f"models:/{name}@{wanted}"
+    return client.get_model_version(name, aliases[wanted])
 
 
 def load_model(reference: str, *, tracking_uri: str | None = None) -> "LoadedModel":
@@ -107,9 +116,9 @@ def load_model(reference: str, *, tracking_uri: str | None = None) -> "LoadedMod
 
     client = open_tracking(Project.locate(tracking_uri=tracking_uri))
     with tracking_errors(client.tracking_uri):
-        uri = resolve(client, reference)
+        found = find_version(client, reference)
     try:
-        return LoadedModel(open_predictor(uri))
+        return LoadedModel(open_predictor(f"models:/{found.name}/{found.version}"))
     except (MlflowException, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise RegistryError(f"the files of registered model '{reference}' cannot be read: {reason}") from None

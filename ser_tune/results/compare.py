@@ -6,7 +6,8 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from ..errors import RegistryError
+from ..errors import RegistryError, UnknownNameError
+from ..folds import SIDES
 from ..metrics import PairedComparison, compare_paired
 from ..study import Protocol
 from ..tracking import Predictions, protocol_of, read_predictions, tracking_errors
@@ -44,9 +45,12 @@ def compare(client: MlflowClient, first: str, second: str, side: str) -> Compari
         side: `validation`, `test` or `holdout`.
 
     Raises:
+        UnknownNameError: There is no such side.
         ProtocolError: Their protocols differ; the message says in what.
         RegistryError: One of them does not exist, or has no predictions of that side.
     """
+    if side not in SIDES:
+        raise UnknownNameError("side", side, SIDES)
     with tracking_errors(client.tracking_uri):
         one, other = (find_run(client, reference) for reference in (first, second))
         protocol = protocol_of(one)

@@ -38,15 +38,15 @@ class Entry:
     @property
     def corpus(self) -> str:
         """The corpus's label."""
-        return self.protocol.facts["corpus"]
+        return self.protocol.corpus
 
     @property
     def task(self) -> str:
         """Styles, merges and emotions, in words."""
-        facts = {"merged": "none", "styles": "not told apart", **self.protocol.facts}  # older runs lack these two
-        merged = "" if facts["merged"] == "none" else f", {facts['merged']}"
-        styles = "" if facts["styles"] == "not told apart" else f"{facts['styles']}: "
-        return f"{styles}{len(facts['emotions'].split())} emotions{merged}"
+        protocol = self.protocol
+        styles = f"{' '.join(protocol.styles)}: " if protocol.styles else ""
+        merged = f", {' '.join(protocol.merged)}" if protocol.merged else ""
+        return f"{styles}{len(protocol.emotions)} emotions{merged}"
 
     @property
     def pretraining(self) -> str:
@@ -75,9 +75,7 @@ def leaderboard(client: MlflowClient, corpus: str | None = None) -> Sequence[Ent
     with tracking_errors(client.tracking_uri):
         for run in search_runs(client, "metrics.validation_uar >= 0 and attributes.status = 'FINISHED'"):
             protocol = protocol_of(run)
-            if not {TRIAL_TAG, MEMBERS_TAG} & run.data.tags.keys() or (
-                corpus and protocol.facts.get("corpus") != corpus
-            ):
+            if not {TRIAL_TAG, MEMBERS_TAG} & run.data.tags.keys() or (corpus and protocol.corpus != corpus):
                 continue
             protocols[protocol.fingerprint] = protocol
             params = run.data.params

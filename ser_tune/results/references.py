@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from ..config import flatten
 from ..errors import RegistryError
-from ..registry import resolve
+from ..registry import find_version
 from ..study import StudyDefinition
 from ..tracking import BEST_TAG, CONFIG_FILE, STUDY_FILE, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG, search_runs
 from ..training import AnyTrial
@@ -65,7 +65,7 @@ def _run(client: MlflowClient, reference: str) -> Run:
     name = re.split("[@/]", reference)[0]
     models = {model.name for model in client.search_registered_models(max_results=1000)}
     if name in models:
-        return client.get_run(_run_of_version(client, resolve(client, reference)))
+        return client.get_run(str(find_version(client, reference).run_id))
     study, _, number = reference.partition(":")
     if re.fullmatch("[0-9a-f]{32}", reference):
         try:
@@ -88,10 +88,3 @@ def _run(client: MlflowClient, reference: str) -> Run:
         if wanted is not None and run.data.tags.get(TRIAL_TAG) == wanted:
             return run
     raise RegistryError(f"study '{study}' has no {f'trial {number}' if number else 'complete trial'}")
-
-
-def _run_of_version(client: MlflowClient, uri: str) -> str:
-    """The run of `models:/name/version` or `models:/name@alias`."""
-    name, mark, which = re.match(r"models:/([^@/]+)([@/])(.+)", uri).groups()  # type: ignore[union-attr]
-    version = client.get_model_version(name, which) if mark == "/" else client.get_model_version_by_alias(name, which)
-    return str(version.run_id)

@@ -14,7 +14,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 
 from ..config import Project
 from ..device import describe_device
-from ..study import FoldOutcome, Prepared, Trainer, pooled_scores, prepare
+from ..study import FoldOutcome, Prepared, Trainer, pooled_scores, prepare, worded
 from ..tracking import PACKAGES, curves, protocol_of, score_metrics
 from ..training import EpochReport
 from .references import recorded
@@ -121,6 +121,6 @@ def _circumstances(run: Run, prepared: Prepared, device: str) -> list[str]:
         found.append(f"commit was {before or 'unknown'}, is {commit or 'unknown'}")
     if (before := tags.get("ser_tune.device")) != device:
         found.append(f"device was {before}, is {device}")
-    if differences := prepared.protocol.differences(protocol_of(run).facts):
-        found.append(f"protocol: {differences}")
+    if differences := prepared.protocol.differences(protocol_of(run)):
+        found.append(f"protocol: {worded(differences)}")
     return found

@@ -1,7 +1,9 @@
 """Studies: what is searched, how a trial is scored, and who is told. Imports Optuna; knows nothing of MLflow."""
 
-from .definition import AnyStudy, StudyDefinition, define_study, options
+from .definition import AnyStudy, StudyDefinition
+from .differences import Difference, worded
 from .evaluation import HeldOut, refit, score_holdout_speakers, score_test_speakers, score_validation_speakers
+from .layers import define_study, options
 from .observer import FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
 from .places import Rerun, place_of
 from .prepared import Prepared, load_corpus, prepare
@@ -16,6 +18,7 @@ from .trial import pooled_scores
 
 __all__ = [
     "AnyStudy",
+    "Difference",
     "FoldOutcome",
     "HeldOut",
     "Prepared",
@@ -47,4 +50,5 @@ __all__ = [
     "score_validation_speakers",
     "summarise",
     "text_baseline",
+    "worded",
 ]

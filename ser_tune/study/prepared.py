@@ -1,6 +1,5 @@
 """A study that is ready to run: its corpus read, its folds drawn."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,11 +11,12 @@ from ..errors import StudyError
 from ..features import FEATURE_SETS
 from ..folds import Fold, speaker_folds, text_independent_folds
 from .definition import StudyDefinition
+from .differences import worded
 from .pretraining import Pretraining, pretraining_of
 from .protocol import Protocol
 from .texts import text_baseline
 
-__all__ = ["Prepared", "load_corpus", "prepare"]
+__all__ = ["Prepared", "load_corpus", "prepare", "stored_protocol"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,13 @@ class Prepared:
         Raises:
             StudyError: Its scores mean something else.
         """
-        if differences := self.protocol.differences(json.loads(study.user_attrs["protocol"])):
-            raise StudyError(f"study '{study.study_name}' ran under another protocol: {differences}")
+        if differences := self.protocol.differences(stored_protocol(study)):
+            raise StudyError(f"study '{study.study_name}' ran under another protocol: {worded(differences)}")
+
+
+def stored_protocol(study: optuna.Study) -> Protocol:
+    """The protocol that a study ran under."""
+    return Protocol(facts=json.loads(study.user_attrs["protocol"]))
 
 
 def load_corpus(definition: StudyDefinition, project: Project) -> Corpus:

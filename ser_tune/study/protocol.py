@@ -13,6 +13,7 @@ from ..corpora import Corpus
 from ..errors import ProtocolError
 from ..folds import Fold
 from .definition import AnyStudy
+from .differences import Difference, differences_of, worded
 from .pretraining import pretraining_of
 from .texts import text_baseline
 
@@ -20,6 +21,7 @@ __all__ = ["Protocol"]
 
 LONGEST_FACT = 4000
 """Characters; MLflow's tags take 8,000 at most, and cut what is longer."""
+NOTHING_MERGED, ONE_STYLE = "none", "not told apart"
 WARNINGS = {
     "text_baseline": (
         "text leakage: the most frequent training emotion of each text, without any sound, scores {}; a score of this "
@@ -35,7 +37,7 @@ class Protocol:
     """What a study's scores mean."""
 
     facts: Mapping[str, str]
-    """Name to value, in words."""
+    """Name to value, as text: the form that is hashed, stored as tags of runs and shown. Only this module reads it."""
 
     @classmethod
     def of(cls, config: AnyStudy, corpus: Corpus, folds: Sequence[Fold]) -> "Protocol":
@@ -65,8 +67,8 @@ class Protocol:
                 "corpus": corpus.name,
                 "corpus_digest": corpus.digest,
                 "emotions": " ".join(corpus.emotions),
-                "merged": " ".join(f"{one}={other}" for one, other in merged) or "none",
-                "styles": " ".join(corpus.styles) or "not told apart",
+                "merged": " ".join(f"{one}={other}" for one, other in merged) or NOTHING_MERGED,
+                "styles": " ".join(corpus.styles) or ONE_STYLE,
                 "folds": f"{len(folds)}: validation/test {_short(' '.join(sides))}",
                 "holdout": _short(" ".join(sorted(set(config.protocol.holdout)))) or "none",
                 "normalisation_scope": _scope(config.normalisation),
@@ -75,6 +77,31 @@ class Protocol:
                 **rare,
             }
         )
+
+    @property
+    def corpus(self) -> str:
+        """The corpus's name; empty where a run has no protocol."""
+        return self.facts.get("corpus", "")
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """The classes."""
+        return tuple(self.facts["emotions"].split())
+
+    @property
+    def merged(self) -> tuple[str, ...]:
+        """Emotions that count as another, such as `excitement=happiness`."""
+        return _listed(self.facts.get("merged", NOTHING_MERGED), NOTHING_MERGED)  # runs of an earlier version lack it
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """Speaking styles that were kept; empty where the corpus does not tell them apart."""
+        return _listed(self.facts.get("styles", ONE_STYLE), ONE_STYLE)
+
+    @property
+    def n_folds(self) -> int:
+        """Folds that were trained."""
+        return int(self.facts["folds"].partition(":")[0])
 
     @property
     def fingerprint(self) -> str:
@@ -96,16 +123,16 @@ class Protocol:
         Raises:
             ProtocolError: They differ; the message says in what.
         """
-        if differences := self.differences(other.facts):
-            raise ProtocolError(f"{what}: their protocols differ: {differences}")
+        if differences := self.differences(other):
+            raise ProtocolError(f"{what}: their protocols differ: {worded(differences)}")
 
-    def differences(self, other: Mapping[str, str]) -> str:
-        """How another study's facts differ, in words; empty where they do not."""
-        return "; ".join(
-            f"{name} is '{self.facts.get(name)}', not '{other.get(name)}'"
-            for name in sorted(set(self.facts) | set(other))
-            if self.facts.get(name) != other.get(name)
-        )
+    def differences(self, other: "Protocol") -> list[Difference]:
+        """The facts that another protocol has not, or has otherwise."""
+        return differences_of(self.facts, other.facts)
+
+
+def _listed(fact: str, none: str) -> tuple[str, ...]:
+    return () if fact == none else tuple(fact.split())
 
 
 def _scope(settings: NormalisationSettings) -> str:

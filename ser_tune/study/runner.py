@@ -12,11 +12,12 @@ from ..config import Project
 from ..device import describe_device
 from ..errors import StudyError
 from .definition import StudyDefinition
+from .differences import worded
 from .objective import FAILURES, Objective
 from .observer import StudyObserver, StudyStart, StudySummary
 from .observer import TrialState as State
 from .places import Rerun, enqueue_rerun, enqueue_unfinished, is_counted, left_to_run, place_of
-from .prepared import Prepared
+from .prepared import Prepared, stored_protocol
 from .pruning import build_pruner
 from .sampling import PlaceSampler
 from .storage import fail_dead_trials, open_storage, storage_errors
@@ -25,10 +26,10 @@ from .trainer import Trainer
 __all__ = ["load_study", "run_study", "summarise"]
 
 RESUMABLE = (
-    *("name ", "corpus.data ", "study.", "features.checkpoint ", "features.revision "),
-    *("model.checkpoint ", "model.revision "),
+    *("name", "corpus.data", "study", "features.checkpoint", "features.revision", "model.checkpoint"),
+    "model.revision",
 )
-"""Settings, and sections, that may differ when a study goes on: they do not change what a trial is."""
+"""Settings, and sections of them, that may differ when a study goes on: they do not change what a trial is."""
 
 
 def run_study(
@@ -76,7 +77,7 @@ def run_study(
                 confirms="" if rerun is None else rerun.study_id,
                 finished=_finished(study),
                 device="" if trainer is None else describe_device(trainer.device),
-                notes=prepared.notes,
+                notes=[*prepared.notes, *([] if rerun else _notes_on_trial_0(definition))],
                 pretraining="" if prepared.pretraining is None else prepared.pretraining.state,
                 before=summarise(study),
             )
@@ -91,6 +92,13 @@ def run_study(
         summary = summarise(study, interrupted=interrupted)
         observer.study_finished(summary)
     return summary
+
+
+def _notes_on_trial_0(definition: StudyDefinition) -> list[str]:
+    """A sentence where the first trial is not the configuration that the user or the architecture names."""
+    if not (differences := definition.unpublished()):
+        return []
+    return [f"trial 0 takes the nearest values in the search ranges: {worded(differences)}"]
 
 
 def _search(study: optuna.Study, trainer: Trainer, observer: StudyObserver, rerun: Rerun | None) -> bool:
@@ -164,13 +172,13 @@ def _refuse_differences(study: optuna.Study, prepared: Prepared) -> None:
     stored = study.user_attrs
     if "definition" not in stored:
         raise StudyError(f"study '{study.study_name}' was not made by ser-tune; give the new study another --name")
-    differences = prepared.protocol.differences(json.loads(stored["protocol"]))
+    differences = prepared.protocol.differences(stored_protocol(study))
     if not differences:
         before = StudyDefinition.from_json(stored["definition"])
-        differences = "; ".join(one for one in prepared.definition.differences(before) if not one.startswith(RESUMABLE))
+        differences = [one for one in prepared.definition.differences(before) if not one.is_in(RESUMABLE)]
     if differences:
         raise StudyError(
-            f"study '{study.study_name}' exists and differs: {differences}; give the new study another --name"
+            f"study '{study.study_name}' exists and differs: {worded(differences)}; give the new study another --name"
         )
 
 

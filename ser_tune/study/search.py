@@ -82,10 +82,9 @@ def _typed(path: str, span: Range, leaf: Leaf, build: Build) -> Range:
     YAML cannot tell the two kinds of numbers apart: `{low: 0, high: 1}` is a range of real numbers where the setting
     is one, and `1e-3` is text until the setting says that it is a number.
     """
-    kind = leaf.type_name.split(" or ")[0]
-    if kind == "float" and isinstance(span, IntRange) and span.step == 1:
+    if leaf.number is float and isinstance(span, IntRange) and span.step == 1:
         span = FloatRange(low=float(span.low), high=float(span.high), log=span.log)
-    if kind == "int" and isinstance(span, FloatRange):
+    if leaf.number is int and isinstance(span, FloatRange):
         if span.low != int(span.low) or span.high != int(span.high):
             raise ConfigError(f"search.{path} is {span}; expected whole numbers")
         span = IntRange(low=int(span.low), high=int(span.high), log=span.log)
@@ -95,4 +94,4 @@ def _typed(path: str, span: Range, leaf: Leaf, build: Build) -> Range:
             values.append(flatten(build({path: corner}).model_dump())[path])
         except ConfigError as error:
             raise ConfigError(f"search.{path} includes {corner!r}: {error}") from None
-    return Choice(tuple(values)) if isinstance(span, Choice) and kind in ("int", "float") else span
+    return Choice(tuple(values)) if isinstance(span, Choice) and leaf.number else span

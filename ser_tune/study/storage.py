@@ -87,7 +87,7 @@ def _reason(error: BaseException) -> str:
 
 def note_process(trial: optuna.Trial) -> None:
     """Have the trial say which process runs it."""
-    trial.set_user_attr(PROCESS, f"{socket.gethostname()} {os.getpid()}")
+    trial.set_user_attr(PROCESS, [socket.gethostname(), os.getpid()])
 
 
 def fail_dead_trials(study: optuna.Study) -> None:
@@ -106,13 +106,15 @@ def fail_dead_trials(study: optuna.Study) -> None:
 
 
 def _is_dead(trial: FrozenTrial) -> bool:
-    if PROCESS not in trial.user_attrs:  # it was killed while it started
-        return trial.datetime_start is not None and datetime.now() - trial.datetime_start > NAMELESS
-    host, _, number = str(trial.user_attrs[PROCESS]).rpartition(" ")
-    if host != socket.gethostname() or os.name == "nt":  # where asking for a process would end it
-        return False
+    match trial.user_attrs.get(PROCESS):
+        case None:  # it was killed while it started
+            return trial.datetime_start is not None and datetime.now() - trial.datetime_start > NAMELESS
+        case [host, int(number)] if host == socket.gethostname() and os.name != "nt":  # where asking would end it
+            pass
+        case _:
+            return False
     try:
-        os.kill(int(number), 0)  # sends nothing, but asks whether it could
+        os.kill(number, 0)  # sends nothing, but asks whether it could
     except ProcessLookupError:
         return True
     except PermissionError:

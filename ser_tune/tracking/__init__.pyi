@@ -22,7 +22,7 @@ from .runs import (
     search_runs,
 )
 from .store import experiment_of, open_tracking, tracking_errors
-from .testing import SIDES, score_on_holdout, score_on_test, score_on_validation
+from .testing import score_on_holdout, score_on_test, score_on_validation
 
 __all__ = [
     "BEST_TAG",
@@ -32,7 +32,6 @@ __all__ = [
     "MODEL_TAG",
     "PACKAGES",
     "PRETRAINING_TAG",
-    "SIDES",
     "STUDY_FILE",
     "STUDY_NAME_TAG",
     "STUDY_TAG",

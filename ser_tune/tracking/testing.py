@@ -8,6 +8,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Run, RunTag
 
 from ..config import Project
+from ..folds import SIDES
 from ..prediction import Committee, Predictor
 from ..study import HeldOut, Prepared, score_holdout_speakers, score_test_speakers, score_validation_speakers
 from .package import open_predictor
@@ -15,10 +16,7 @@ from .predictions import write_predictions
 from .report import draw_confusion, score_metrics
 from .runs import MODEL_TAG
 
-__all__ = ["SIDES", "score_on_holdout", "score_on_test", "score_on_validation"]
-
-SIDES = ("validation", "test", "holdout")
-"""Who chose the epoch and the trial; who is tested once, fold by fold; who is kept out of the whole search."""
+__all__ = ["score_on_holdout", "score_on_test", "score_on_validation"]
 
 
 def score_on_validation(

@@ -130,7 +130,10 @@ def test_results_of_other_protocols_end_with_2_and_what_differs(call: Call, fini
     [
         (("compare", "first:0", "first:1", "--on", "test"), "has no test predictions; it is scored on them when it is"),
         (("compare", "first", "nobody"), f"'nobody' is no registered model, study or run; models: {NAME}; studies"),
-        (("compare", "first", "first", "--on", "train"), "--on is 'train'; choose from: validation, test, holdout"),
+        (
+            ("compare", "first", "first", "--on", "train"),
+            "unknown side 'train'; choose from: holdout, test, validation",
+        ),
         (("leaderboard", "--format", "html"), "--format is 'html'; choose from: table, markdown, csv, json"),
         (("leaderboard", "--corpus", "emodbb"), "unknown corpus 'emodbb'; choose from: crema_d, demo, emodb"),
         (("replay", "first:9"), "study 'first' has no trial 9"),

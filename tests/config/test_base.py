@@ -46,6 +46,8 @@ def test_leaves_are_listed_in_the_order_of_declaration() -> None:
     assert found["engine.power_kw"] == Leaf(
         path="engine.power_kw",
         type_name="float",
+        number=float,
+        optional=False,
         bounds="> 0, ≤ 500",
         default=90.0,
         search=FloatRange(low=50.0, high=200.0),
@@ -63,6 +65,13 @@ def test_types_read_as_a_user_would_say_them() -> None:
         "doors": "int or open",
         "owners": "list of text",
     }
+
+
+def test_what_is_a_number_and_what_can_be_absent_is_known() -> None:
+    found = {leaf.path: (leaf.number, leaf.optional) for leaf in leaves(Car)}
+    assert found["engine.gears"] == (int, True)
+    assert found["doors"] == (int, False)
+    assert found["engine.fuel"] == found["owners"] == (None, False)
 
 
 def test_bounds_within_a_union_are_shown_and_large_ones_are_exact() -> None:

@@ -16,6 +16,7 @@ from ser_tune.errors import RegistryError, UnknownNameError
 from ser_tune.features.logmelspec import LogMelSpecSettings
 from ser_tune.registry import Promotion, list_versions, load_model, promote
 from ser_tune.registry.card import model_card
+from ser_tune.registry.networks import Networks
 from ser_tune.registry.verdict import Verdict
 from ser_tune.study import StudyObserver, load_study, prepare, run_study
 from ser_tune.tracking import Predictions, TrackingObserver, find_runs, open_tracking
@@ -275,7 +276,7 @@ def test_a_model_card_tells_of_what_limits_its_numbers(
     metrics = dict(opened.runs[opened.best].data.metrics)
     for named, tells in ((settings, True), ({}, False)):
         prepared = prepare(tiny(**named), promoting.project)
-        card = model_card(prepared, metrics, {}, PARTS, "3", Verdict("challenger", "of | a reason"))
+        card = model_card(prepared, metrics, {}, PARTS, Networks(3), Verdict("challenger", "of | a reason"))
         assert (limit in _section(card, "Limits")) == tells
         assert "of | a reason" in card
 
@@ -290,7 +291,7 @@ def test_a_model_card_of_many_speakers_has_their_quartiles(
     many = Predictions(("anger", "joy"), tuple(map(str, range(202))), speakers, truth, predicted)
     metrics = dict(opened.runs[opened.best].data.metrics)
     verdict = Verdict("champion", "there was no champion before")
-    card = model_card(prepare(tiny(), promoting.project), metrics, {"test": many}, PARTS, "3", verdict)
+    card = model_card(prepare(tiny(), promoting.project), metrics, {"test": many}, PARTS, Networks(3), verdict)
     assert "speaker-000" not in card
     assert _table(_section(card, "UAR by speaker")) == {
         "lowest": ["0.500"],

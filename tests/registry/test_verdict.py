@@ -103,7 +103,7 @@ def test_under_another_protocol_no_rule_makes_a_champion_and_the_reason_names_wh
     assert verdict.alias == "challenger"
     assert verdict.reason == (
         "the champion, version 1, was scored under another protocol, the two are not comparable: "
-        "aggregation is 'mean_probability', not 'None'"
+        "aggregation is 'mean_probability', not None"
     )
     assert verdict.tags["compared_with"] == "version 1"
     assert not {"difference", "p_value", "test"} & set(verdict.tags)

@@ -8,7 +8,7 @@ import pytest
 
 from ser_tune.config import Choice, FloatRange, IntRange
 from ser_tune.errors import ConfigError
-from ser_tune.study import StudyDefinition, define_study, options
+from ser_tune.study import Difference, StudyDefinition, define_study, options
 
 
 @pytest.fixture
@@ -29,7 +29,12 @@ def test_a_corpus_that_moved_leaves_the_study_as_it_was(tmp_path: Path) -> None:
     before = _define(**{"corpus.data": Path("there")})
     moved = before.with_data(tmp_path)
     assert before.with_data(None) == before
-    assert moved.differences(before) == [f"corpus.data is '{tmp_path}', not 'there'"]
+    assert moved.differences(before) == [Difference("corpus.data", str(tmp_path), "there")]
+
+
+def test_other_ranges_are_differences_of_a_search(written: Callable[[str], Path]) -> None:
+    one, other = (_define(file=written(f"search:\n  training.epochs: {{low: 5, high: {high}}}")) for high in (20, 30))
+    assert one.differences(other) == [Difference("search.training.epochs.high", 20, 30)]
 
 
 def test_general_defaults_are_the_lowest_layer() -> None:
@@ -228,9 +233,10 @@ def test_the_name_is_given_or_tells_what_is_studied() -> None:
     assert _define(name="mine").name == "mine"
 
 
-def test_the_published_configuration_leaves_out_what_the_search_cannot_propose(written: Callable[[str], Path]) -> None:
+def test_trial_0_is_as_near_to_the_published_configuration_as_the_ranges_allow(written: Callable[[str], Path]) -> None:
     definition = _define(file=written("search:\n  training.epochs: {low: 50, high: 90}\n  model.dropout: [0.3, 0.5]"))
-    assert definition.published() == {"model.dropout": 0.3}
+    assert definition.published() == {"model.dropout": 0.3, "training.epochs": 50}
+    assert definition.unpublished() == [Difference("training.epochs", 50, definition.config.training.epochs)]
 
 
 def test_a_definition_survives_json(written: Callable[[str], Path]) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ser_tune.config import Project
 from ser_tune.errors import ProtocolError
 from ser_tune.folds import Fold
-from ser_tune.study import Protocol, prepare
+from ser_tune.study import Difference, Protocol, prepare
 
 QUICK = settings(
     max_examples=20,
@@ -99,7 +99,7 @@ def test_what_decides_how_good_a_network_gets_or_says_the_same_leaves_the_finger
 ) -> None:
     here, other = of(table), of(table, **flags)
     assert other.fingerprint == here.fingerprint
-    assert other.differences(here.facts) == ""
+    assert other.differences(here) == []
 
 
 def test_another_network_of_other_features_has_the_same_fingerprint(of: Of, table: Path, tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_a_change_of_one_utterance_changes_the_fingerprint(
         changed[number] |= {"start": "0.1", "end": "0.2"}
     here, there = of(_table(folder, rows, "here.csv")), of(_table(folder, changed))
     assert there.fingerprint != here.fingerprint
-    assert there.differences(here.facts).startswith("corpus_digest is ")
+    assert [one.path for one in there.differences(here)] == ["corpus_digest"]
 
 
 def test_another_grouping_into_sessions_changes_the_fingerprint(of: Of, rows: list[Row], tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_a_corpuss_content_is_that_of_its_files_and_another_container_is_another
     path = table.parent / "ada_anger_0.wav"
     sound, rate = soundfile.read(path)
     soundfile.write(path, sound, rate, format="FLAC")
-    assert of(table).differences(of(corpus_csv).facts).startswith("corpus_digest is ")
+    assert [one.path for one in of(table).differences(of(corpus_csv))] == ["corpus_digest"]
 
 
 # Tasks, speaking styles and merges, of a corpus that has them
@@ -318,7 +318,7 @@ def test_the_same_utterances_and_classes_have_one_fingerprint_however_they_are_c
     of: Of, iemocap: Path, one: dict[str, object], other: dict[str, object]
 ) -> None:
     here, there = (of(iemocap, **{"corpus.name": "iemocap"} | flags) for flags in (one, other))
-    assert there.differences(here.facts) == ""
+    assert there.differences(here) == []
     assert there.fingerprint == here.fingerprint
 
 
@@ -352,7 +352,7 @@ def test_a_fact_that_another_version_did_not_know_is_a_difference(of: Of, table:
     here = of(table)
     older = Protocol({name: value for name, value in here.facts.items() if name != "holdout"})
     assert older.fingerprint != here.fingerprint
-    assert here.differences(older.facts).startswith("holdout is 'none', not ")
+    assert here.differences(older) == [Difference("holdout", "none", None)]
 
 
 def test_what_mlflow_would_cut_is_stood_for_by_a_hash(tiny: Callable[..., Any], project: Any) -> None:

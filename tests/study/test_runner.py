@@ -56,6 +56,19 @@ def test_trial_0_is_the_published_configuration(run: Run, recorder: Any) -> None
     assert second.optimizer.learning_rate != 0.003
 
 
+def test_a_configured_value_outside_its_range_is_told_and_not_replaced_by_a_random_one(
+    tiny: Callable[..., Any], study_file: Path, tmp_path: Path, project: Project, recorder: Any
+) -> None:
+    file = tmp_path / "outside.yaml"
+    file.write_text(study_file.read_text(encoding="utf-8").replace("low: 1e-3", "low: 1e-2"), encoding="utf-8")
+    flags = {"training.epochs": 1, "training.batch_size": 4, "study.trials": 1}
+    run_study(prepare(tiny(file, **flags), project), project, recorder)
+    note = "trial 0 takes the nearest values in the search ranges: optimizer.learning_rate is 0.01, not 0.003"
+    assert note in recorder.started[0].notes
+    ((_, config, _),) = recorder.trials
+    assert config.optimizer.learning_rate == 0.01
+
+
 def test_a_trial_is_concrete_and_has_a_seed_of_its_own(run: Run, recorder: Any) -> None:
     run(2, **{"training.precision": "auto", "training.device": "auto"})
     configs = [config for _, config, _ in recorder.trials]
@@ -349,12 +362,12 @@ def test_the_trial_of_a_process_of_this_machine_that_died_is_failed_and_run_agai
 ) -> None:
     dead = subprocess.Popen(["true"])
     dead.wait()
-    left_running.set_user_attr("process", f"{socket.gethostname()} {dead.pid}")
+    left_running.set_user_attr("process", [socket.gethostname(), dead.pid])
     _is_failed_and_run_again(run, recorder, project, left_running)
 
 
 @pytest.mark.parametrize(
-    "process", ["elsewhere 1", f"{socket.gethostname()} {os.getpid()}"], ids=["of another machine", "of this one"]
+    "process", [["elsewhere", 1], [socket.gethostname(), os.getpid()]], ids=["of another machine", "of this one"]
 )
 def test_the_trial_of_a_process_that_lives_is_left_alone(
     run: Run, recorder: Any, left_running: optuna.Trial, process: str

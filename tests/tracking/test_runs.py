@@ -34,7 +34,7 @@ def test_another_protocol_is_refused_with_every_fact_that_differs() -> None:
     with pytest.raises(ProtocolError) as refused:
         ours.refuse_other(Protocol(facts={**FACTS, "holdout": "dan", "extra": "1"}), "a and b cannot be compared")
     assert str(refused.value) == (
-        "a and b cannot be compared: their protocols differ: extra is 'None', not '1'; holdout is 'none', not 'dan'"
+        "a and b cannot be compared: their protocols differ: extra is None, not '1'; holdout is 'none', not 'dan'"
     )
 
 

@@ -1,0 +1,165 @@
+"""Putting a study together from layers: defaults (general, architecture, corpus, features), a study file, flags.
+
+Later layers win. What a study file, a flag or a corpus's own defaults set is fixed; the other settings that have a
+default search range are searched, unless the study file says what to search.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..architectures import ARCHITECTURES, Architecture
+from ..config import Leaf, Range, Value, flatten, leaves, nest, parse_range, validated
+from ..corpora import CORPORA
+from ..errors import ConfigError
+from ..features import FEATURE_SETS
+from .definition import AnyStudy, StudyDefinition, study_kind
+from .search import resolve_search
+
+__all__ = ["define_study", "options"]
+
+
+def define_study(
+    file: Path | None = None,
+    *,
+    flags: Mapping[str, object] | None = None,
+    assignments: Sequence[str] = (),
+    option: str = "--set",
+) -> StudyDefinition:
+    """Resolve a study.
+
+    Args:
+        file: A study file, YAML.
+        flags: Dotted path to value, from named options; None values are not given. They win over the file.
+        assignments: `path=value` texts. They win over both.
+        option: Where the assignments were written, as messages name it.
+
+    Raises:
+        ConfigError: A file cannot be read, a key is unknown, a value or range is invalid.
+    """
+    written, search = _read(file) if file else ({}, None)
+    given = {path: value for path, value in (flags or {}).items() if value is not None}
+    for text in assignments:
+        given |= _assignment(text, option)
+    explicit = written | given
+    if "model.name" not in explicit:
+        valid = ", ".join(ARCHITECTURES.names())
+        raise ConfigError(f"no architecture given; pass --model NAME or a study file; choose from: {valid}")
+
+    architecture = ARCHITECTURES.get(str(explicit["model.name"]))
+    corpus = CORPORA.get(str(explicit.get("corpus.name", "demo")))
+    feature_name = explicit.get("features.name", architecture.defaults.get("features.name", "logmelspec"))
+    labels = {
+        "model.name": architecture.name,
+        "features.name": feature_name,
+        "loss.name": explicit.get("loss.name", "cross_entropy"),
+    }
+    kind = study_kind(nest(labels))
+    known = {leaf.path: leaf for leaf in _leaves(kind, architecture)}
+    for path in explicit:
+        if not architecture.takes(path):
+            raise ConfigError(
+                f"{path} is a setting of gradient descent; {architecture.name} is solved, and does without it"
+            )
+    feature_set = FEATURE_SETS.get(str(feature_name))
+    # Features have the last word: a corpus's length of segments is meant for spectrograms
+    defaults = {**architecture.defaults, **corpus.defaults, **feature_set.defaults}
+    presets = {path: value for path, value in defaults.items() if path in known}
+    explicit = {path: _none(value, known.get(path)) for path, value in explicit.items()}
+    implied = _implied(architecture, explicit)
+
+    def source(path: str) -> str:
+        inside = any(f"{one}.".startswith(f"{path}.") for one in given)
+        return f"{option} or a flag" if inside else str(file or "the settings")
+
+    sections = nest(labels | presets | implied | explicit)
+    sections["search"] = search
+    config = validated(kind, sections, source)
+    # A corpus's own settings hold against a study file that is about no corpus in particular
+    own = set() if "corpus.name" in written else set(corpus.defaults) - set(written)
+    ranges = resolve_search(
+        search,
+        known,
+        fixed=set(given) | own | set(_implied(architecture, given)),
+        explicit=set(explicit) | set(feature_set.defaults) | set(corpus.defaults) | set(implied),
+        build=StudyDefinition(config=config, search={}).trial,
+        source=str(file or "the settings"),
+    )
+    return StudyDefinition(config=config, search=ranges)
+
+
+def _leaves(kind: type[AnyStudy], architecture: Architecture) -> list[Leaf]:
+    """Every setting, with the search range that it has for this architecture."""
+    return [
+        replace(leaf, search=architecture.search.get(leaf.path, leaf.search))
+        for leaf in leaves(kind)
+        if architecture.takes(leaf.path)
+    ]
+
+
+def options(model: str, features: str | None = None, loss: str = "cross_entropy") -> list[Leaf]:
+    """Every setting of a study with this architecture, with the defaults that it would have.
+
+    Raises:
+        UnknownNameError: A component does not exist.
+    """
+    architecture = ARCHITECTURES.get(model)
+    flags: dict[str, object] = {"model.name": model, "features.name": features, "corpus.name": "emodb"}
+    flags |= {"loss.name": loss} if architecture.takes("loss.name") else {}
+    config = define_study(flags=flags).config
+    flat = flatten(config.model_dump())
+    described = _leaves(type(config), architecture)
+    return [leaf if leaf.path == "corpus.name" else replace(leaf, default=flat[leaf.path]) for leaf in described]
+
+
+def _read(file: Path) -> tuple[dict[str, Any], dict[str, Range] | None]:
+    """A study file's settings by dotted path, and its search section."""
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"study file '{file}' does not exist") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"study file '{file}' cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f", line {where.line + 1}" if where else ""
+        raise ConfigError(f"study file '{file}'{line} is not YAML: {getattr(error, 'problem', error)}") from None
+    if not isinstance(content, Mapping):
+        held = "is empty" if content is None else f"holds {type(content).__name__}"
+        raise ConfigError(f"study file '{file}' {held}; expected settings such as 'model:'")
+    content = dict(content)
+    search = content.pop("search", None)
+    if search is not None and not isinstance(search, Mapping):
+        raise ConfigError(f"{file}: search is {search!r}; expected dotted paths with ranges")
+    try:
+        ranges = None if search is None else {str(path): parse_range(str(path), span) for path, span in search.items()}
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}") from None
+    return flatten(content), ranges
+
+
+def _implied(architecture: Architecture, written: Mapping[str, object]) -> dict[str, Value]:
+    """Dotted path to value of what settings of the model say of its others."""
+    own = {path.removeprefix("model."): value for path, value in written.items() if path.startswith("model.")}
+    return {f"model.{name}": value for name, value in architecture.settings.implied(own).items()}
+
+
+def _assignment(text: str, option: str) -> dict[str, object]:
+    path, equals, value = text.partition("=")
+    path = path.strip()
+    if not equals or not path:
+        raise ConfigError(f"{option} '{text}' is not an assignment; expected path=value, such as training.epochs=20")
+    if path.split(".")[0] == "search":
+        raise ConfigError(f"{option} '{text}' is a range; ranges stand in the search section of a study file")
+    try:
+        return flatten({path: yaml.safe_load(value)})
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{option} '{text}' has no YAML value: {getattr(error, 'problem', error)}") from None
+
+
+def _none(value: object, leaf: Leaf | None) -> object:
+    """`none` as users write it where a setting may be absent."""
+    return None if value == "none" and leaf is not None and leaf.optional else value
