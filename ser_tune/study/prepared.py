@@ -1,5 +1,6 @@
 """A study that is ready to run: its corpus read, its folds drawn."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
