@@ -53,7 +53,7 @@ class ModelSettings(Settings):
 class NetworkSettings(ModelSettings):
     """What every network has that is trained by gradient descent."""
 
-    width: Annotated[float, Field(gt=0, le=2), Choice((0.25, 0.5, 1.0))] = 1.0
+    width: Annotated[float, Field(gt=0, le=2)] = 1.0
     """Multiplies the number of maps and units of every layer; 1 is the published size."""
     networks: Annotated[int, Field(ge=1, le=20)] = 1
     """Networks of a fold, which learn from the same segments but start from other random weights, and whose
@@ -245,7 +245,7 @@ class PerturbationSettings(Settings):
 class OptimizerSettings(Settings):
     """The gradient descent."""
 
-    name: Annotated[Literal["adam", "adamw", "sgd"], Choice(("adamw", "sgd"))] = "adamw"
+    name: Literal["adam", "adamw", "sgd"] = "adamw"
     """Adam, AdamW (decoupled weight decay), or SGD with Nesterov momentum."""
     learning_rate: Annotated[float, Field(gt=0, le=1), FloatRange(low=1e-4, high=1e-2, log=True)] = 1e-3
     """Step size; with a schedule, its peak."""
@@ -260,7 +260,7 @@ class TrainingSettings(Settings):
 
     epochs: Annotated[int, Field(ge=1, le=1000)] = 12
     """Passes over the training speakers, at most."""
-    batch_size: Annotated[int, Field(ge=2, le=1024), Choice((16, 32, 64))] = 32
+    batch_size: Annotated[int, Field(ge=2, le=1024)] = 32
     """Segments in one step."""
     sampling: Literal["shuffle", "oversample"] = "shuffle"
     """Which segments an epoch reads: shuffle, each once; oversample, as many, drawn with replacement so that all

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ser_tune.architectures import ARCHITECTURES
 from ser_tune.config import Choice, FloatRange, IntRange
 from ser_tune.errors import ConfigError
 from ser_tune.study import StudyDefinition, define_study, options
@@ -39,10 +40,17 @@ def test_general_defaults_are_the_lowest_layer() -> None:
 
 
 def test_an_architecture_wins_over_general_defaults_and_is_still_searched() -> None:
-    definition = _define(**{"model.name": "alex_net"})
-    assert definition.config.optimizer.learning_rate == 3e-4
-    assert "optimizer.learning_rate" in definition.search
-    assert definition.search["features.n_mels"] == Choice((64, 128))
+    definition = _define(**{"model.name": "light_cnn", "corpus.name": "emodb"})
+    assert definition.config.optimizer.learning_rate == 3e-3
+    assert definition.search["optimizer.learning_rate"] == FloatRange(low=3e-4, high=3e-2, log=True)
+
+
+@pytest.mark.parametrize("model", ARCHITECTURES.names())
+def test_a_default_search_space_has_three_to_seven_settings(model: str) -> None:
+    solved = model == "linear_probe"
+    for corpus in ("emodb", "manifest"):
+        searched = set(_define(**{"model.name": model, "corpus.name": corpus}).search)
+        assert len(searched) == 3 if solved else 5 <= len(searched) <= 7, searched
 
 
 def test_a_corpus_wins_over_the_architecture_and_is_not_searched() -> None:
@@ -286,7 +294,7 @@ def test_a_corner_that_no_network_can_be_built_for_is_refused(written: Callable[
 def test_options_tell_the_defaults_that_a_study_would_have() -> None:
     listed = {leaf.path: leaf for leaf in options("alex_net")}
     assert listed["optimizer.learning_rate"].default == 3e-4
-    assert listed["features.n_mels"].search == Choice((64, 128))
+    assert listed["features.n_mels"].search is None
     assert isinstance(listed["model.dropout"].search, FloatRange)
     assert listed["corpus.name"].default == "demo"
     assert all(leaf.help for leaf in listed.values())
