@@ -32,7 +32,7 @@ from ..training import (
 from .definition import StudyDefinition
 from .leaks import refuse_fitted_leaks, refuse_leaks, refuse_misplaced_copies
 from .observer import FoldOutcome, StudyObserver, TrialOutcome, TrialState
-from .pruning import RUNNING_DIGITS, RUNNING_SCORES, GivesUp, fold_end, median_rule
+from .pruning import CURVE_DIGITS, CURVES, Race, race_of
 from .sampling import sample
 from .storage import note_process, place_of
 
@@ -114,8 +114,7 @@ class Objective:
             raise
         self._observer.trial_started(trial.number, config, sampled)
         done: list[FoldOutcome] = []
-        running: list[list[float]] = []
-        gives_up = median_rule(self.definition.config.study, trial.study.get_trials(deepcopy=False))
+        race = race_of(self.definition.config.study, trial.study.get_trials(deepcopy=False), len(self.folds))
 
         def finish(state: TrialState, reason: str = "") -> TrialOutcome:
             outcome = TrialOutcome(
@@ -123,7 +122,7 @@ class Objective:
                 state=state,
                 config=config,
                 sampled=sampled,
-                folds=tuple(done),
+                folds=tuple(sorted(done, key=lambda one: one.fold.number)),
                 scores=self.scores(done) if done else None,
                 seconds=time.perf_counter() - started,
                 reason=reason,
@@ -132,12 +131,12 @@ class Objective:
             return outcome
 
         try:
-            for fold in self.folds:
-                running.append([])
-                done.append(self._train(config, fold, done, running[-1], gives_up))
-                trial.report(_kept(done[-1].fitted).validation_uar, fold_end(fold.number))
-                if fold is not self.folds[-1] and trial.should_prune():
-                    raise optuna.TrialPruned(f"Wilcoxon's test: worse than the best trial in {len(done)} paired folds")
+            for position in range(len(self.folds)) if race is None else race.order:
+                done.append(self._train(config, position, race))
+                uars = [_kept(one.fitted).validation_uar for one in done]
+                trial.report(float(np.mean(uars)), len(done))
+                if race is not None and race.fold_ended(position, uars[-1]) and len(done) < len(self.folds):
+                    raise optuna.TrialPruned(f"racing: behind the best trials in {len(done)} paired folds")
         except optuna.TrialPruned as pruned:
             finish("PRUNED", str(pruned))
             raise
@@ -149,23 +148,22 @@ class Objective:
                 _count_failure(trial, error)
             finish("FAIL", f"{type(error).__name__}: {error}")
             raise
-        trial.set_user_attr(RUNNING_SCORES, running)
-        scores = finish("COMPLETE").scores
+        complete = finish("COMPLETE")
+        curves = [[round(one.kept_uar, CURVE_DIGITS) for one in fold.fitted.history] for fold in complete.folds]
+        trial.set_user_attr(CURVES, curves)
+        scores = complete.scores
         assert scores is not None
         return scores.uar
 
-    def _train(
-        self, config: AnyTrial, fold: Fold, finished: Sequence[FoldOutcome], running: list[float], gives_up: GivesUp
-    ) -> FoldOutcome:
-        """Train one fold, noting its running scores, and give the trial up where the rule says so."""
-        earlier = [_kept(one.fitted).validation_uar for one in finished]
+    def _train(self, config: AnyTrial, position: int, race: Race | None) -> FoldOutcome:
+        """Train one fold, and give the trial up where the race is lost."""
+        fold = self.folds[position]
 
         def on_epoch(report: EpochReport) -> None:
             self._observer.epoch_finished(fold.number, report)
-            running.append(round(float(np.mean([*earlier, report.kept_uar])), RUNNING_DIGITS))
-            if gives_up(len(finished), report.epoch, running[-1]):
+            if race is not None and race.epoch_ended(position, report.epoch, report.kept_uar):
                 raise optuna.TrialPruned(
-                    f"median rule: running UAR {running[-1]:.3f} in fold {fold.number}, epoch {report.epoch}"
+                    f"racing: UAR {report.kept_uar:.3f} in fold {fold.number}, epoch {report.epoch} is hopelessly low"
                 )
 
         return self.train_fold(config, fold, on_epoch)

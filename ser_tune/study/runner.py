@@ -22,7 +22,6 @@ from .observer import StudyObserver, StudyStart, StudySummary
 from .observer import TrialState as State
 from .pretraining import Pretraining, pretraining_of
 from .protocol import Protocol
-from .pruning import build_pruner
 from .sampling import build_sampler
 from .storage import PLACE, enqueue_again, fail_dead_trials, open_storage, place_of, storage_errors
 from .texts import text_baseline
@@ -279,7 +278,7 @@ def _open(prepared: Prepared, storage: RDBStorage) -> optuna.Study:
         storage=storage,
         direction="maximize",
         load_if_exists=True,
-        pruner=build_pruner(settings),
+        pruner=optuna.pruners.NopPruner(),  # `Race` judges trials
     )
     trials = study.get_trials(deepcopy=False)
     study.sampler = build_sampler(settings, len(trials))

@@ -1,5 +1,6 @@
 """Layers: general defaults, the architecture's, the corpus's, a study file, flags and --set; later ones win."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -298,3 +299,17 @@ def test_options_tell_the_defaults_that_a_study_would_have() -> None:
     assert isinstance(listed["model.dropout"].search, FloatRange)
     assert listed["corpus.name"].default == "demo"
     assert all(leaf.help for leaf in listed.values())
+
+
+@pytest.mark.parametrize("pruner", ["wilcoxon", "median"])
+def test_a_study_stored_with_the_pruners_before_goes_on_with_racing(pruner: str) -> None:
+    definition = _define()
+    written = json.loads(definition.as_json())
+    old = {name: value for name, value in written["config"]["study"].items() if not name.startswith("race_")}
+    written["config"]["study"] = old | {"pruner": pruner, "median_trials": 5, "warmup_folds": 1}
+    assert StudyDefinition.from_json(json.dumps(written)) == StudyDefinition.from_json(definition.as_json())
+
+
+def test_a_study_file_with_a_pruner_before_is_told_of_those_there_are(written: Callable[[str], Path]) -> None:
+    with pytest.raises(ConfigError, match=r"study\.pruner is 'wilcoxon'; input should be 'racing' or 'none'"):
+        _define(file=written("study: {pruner: wilcoxon}"))
