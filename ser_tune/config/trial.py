@@ -10,9 +10,11 @@ from typing import Annotated, Generic, Literal, Self, TypeVar
 from pydantic import Field, model_validator
 
 from .base import Settings
-from .ranges import Choice, FloatRange, IntRange, Value
+from .ranges import Choice, FloatRange, IntRange, Range, Value
 
 __all__ = [
+    "OPTIMIZER_DEFAULTS",
+    "OPTIMIZER_RANGES",
     "SHORTEST_REVERBERATION_S",
     "AugmentationSettings",
     "FeatureSettings",
@@ -253,6 +255,19 @@ class OptimizerSettings(Settings):
     """L2 penalty, or decoupled decay with AdamW. Biases and batch norms are left out."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """SGD's momentum, and Adam's first coefficient."""
+
+
+OPTIMIZER_DEFAULTS: Mapping[str, Mapping[str, Value]] = {"sgd": {"optimizer.learning_rate": 3e-2}}
+"""Defaults that go with an optimizer, instead of the settings' and the architectures'."""
+L2_PENALTY = FloatRange(low=1e-6, high=1e-2, log=True)
+OPTIMIZER_RANGES: Mapping[str, Mapping[str, Range]] = {
+    "adam": {"optimizer.weight_decay": L2_PENALTY},
+    "sgd": {
+        "optimizer.learning_rate": FloatRange(low=3e-3, high=3e-1, log=True),
+        "optimizer.weight_decay": L2_PENALTY,
+    },
+}
+"""Default search ranges that go with an optimizer, likewise: rates and penalties are of another size than AdamW's."""
 
 
 class TrainingSettings(Settings):

@@ -112,6 +112,19 @@ def test_a_mapping_can_be_set_as_a_whole() -> None:
     assert "optimizer.name" not in definition.search
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("model", [name for name in ARCHITECTURES.names() if name != "linear_probe"])
+def test_rates_and_penalties_are_searched_where_an_optimizer_has_them(model: str, optimizer: str) -> None:
+    definition = _define(**{"model.name": model, "optimizer.name": optimizer})
+    rate, penalty = (definition.search[f"optimizer.{name}"] for name in ("learning_rate", "weight_decay"))
+    assert isinstance(rate, FloatRange)
+    assert isinstance(penalty, FloatRange)
+    assert (rate.high == 0.3) == (optimizer == "sgd")
+    assert (penalty.high == 0.1) == (optimizer == "adamw")
+    assert set(definition.published()) == set(definition.search)
+    assert _define("optimizer.learning_rate=0.5", **{"optimizer.name": "sgd"}).config.optimizer.learning_rate == 0.5
+
+
 def test_none_takes_a_setting_away() -> None:
     assert _define("protocol.folds=none").config.protocol.folds is None
 
