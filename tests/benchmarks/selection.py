@@ -102,7 +102,7 @@ def _fold(objective: Objective, fold: Any, seed: int) -> dict[str, tuple[np.ndar
     judging = fold.train[data.speakers[fold.train] == judge]
     training = fold.train[data.speakers[fold.train] != judge]
     epochs: list[np.ndarray] = []
-    module = importlib.import_module("ser_tune.training.fit")
+    module = importlib.import_module("ser_tune.training.descent")
     original = module.judged
 
     def keep(report: Any, scores: np.ndarray, truth: np.ndarray) -> Any:
