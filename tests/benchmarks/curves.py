@@ -7,7 +7,6 @@ is `light_cnn`, made small enough to train 2560 folds in 70 minutes on one core:
 8 epochs, batches of 32. Its default search space varies; segments last 1.6 to 4 s, as at its usual hop.
 """
 
-import importlib
 import json
 import platform
 import subprocess
@@ -30,6 +29,7 @@ from ser_tune.study.sampling import sample
 from ser_tune.training import fit, fold_seed
 
 from .rows import definition, project
+from .scores import epoch_scores
 
 SETTINGS: dict[str, object] = {
     "model.name": "light_cnn",
@@ -87,22 +87,12 @@ def _curve(objective: Objective, values: dict[str, Value], seed: int, fold: Any)
     """Correct validation utterances of each class after each epoch, shape (E, K)."""
     config = objective.definition.trial(values, seed=seed)
     data = objective.data(config)
-    curve: list[list[int]] = []
-    module = importlib.import_module("ser_tune.training.descent")
-    original = module.judged
-
-    def keep(report: Any, scores: np.ndarray, truth: np.ndarray) -> Any:
-        right = truth[scores.argmax(axis=1) == truth]
-        curve.append(np.bincount(right, minlength=len(data.emotions)).tolist())
-        return original(report, scores, truth)
-
-    vars(module)["judged"] = keep
-    try:
-        aggregation = objective.definition.config.protocol.aggregation
+    aggregation = objective.definition.config.protocol.aggregation
+    with epoch_scores() as scores:
         fit(config, data, fold.train, fold.validation, seed=fold_seed(seed, fold.number), aggregation=aggregation)
-    finally:
-        vars(module)["judged"] = original
-    return curve
+    truth, classes = data.labels[fold.validation], len(data.emotions)
+    right = [truth[one.argmax(axis=1) == truth] for one in scores]
+    return [np.bincount(one, minlength=classes).tolist() for one in right]
 
 
 def _write(out: Path, lines: Path, counts: np.ndarray, study: StudyDefinition, configurations: int) -> None:

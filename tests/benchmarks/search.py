@@ -157,15 +157,16 @@ def _tpe(table: Table, seed: int, rng: np.random.Generator, study: Study, curves
     space = {path: _distribution(span) for path, span in table.search.items()}
     places = np.array([_place(one, table.search) for one in table.configurations])
     sampler = TPESampler(n_startup_trials=STARTUP, multivariate=True, seed=int(rng.integers(2**31)))
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     optuna_study = optuna.create_study(direction="maximize", sampler=sampler)
     left = rng.permutation(len(curves)).tolist()
     while left:
         if len(study.tried) < STARTUP:
             number = left[0]
         else:
-            trial = create_trial(state=TrialState.RUNNING)
-            values = sampler.sample_relative(optuna_study, trial, space)
-            distances = np.square(places[left] - _place(values, table.search)).sum(axis=1)
+            proposal = optuna_study.ask(space)
+            optuna_study.tell(proposal, state=TrialState.FAIL)  # TPE learns from what was trained in its place
+            distances = np.square(places[left] - _place(proposal.params, table.search)).sum(axis=1)
             number = left[int(distances.argmin())]
         left.remove(number)
         yield number
