@@ -30,7 +30,7 @@ loss: {class_weighting: none}
 optimizer: {name: adam, learning_rate: 0.003}
 training: {epochs: 3, batch_size: 2, precision: float32, device: cpu}
 protocol: {folds: 3}
-study: {trials: 2, startup_trials: 2, median_trials: 2}
+study: {trials: 2, startup_trials: 2, race_after: 2}
 search:
   optimizer.learning_rate: {low: 1e-3, high: 3e-2, log: true}
   optimizer.weight_decay: {low: 1e-5, high: 1e-2, log: true}

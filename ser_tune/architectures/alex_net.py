@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from ..config import Choice, FloatRange
+from ..config import FloatRange
 from .base import Architecture, InputShape, scaled
 from .convolutions import alexnet_convolutions, check_input
 from .pretrained import PretrainedSettings, copy_weights
@@ -73,6 +73,5 @@ ARCHITECTURE = Architecture(
     build=AlexNet,
     initialise=initialise,
     citation="A. Krizhevsky: One weird trick for parallelizing convolutional neural networks, arXiv 1404.5997, 2014",
-    search={"features.n_mels": Choice((64, 128))},
     defaults={"features.name": "logmeldeltaspec", "optimizer.learning_rate": 3e-4},
 )

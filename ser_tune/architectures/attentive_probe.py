@@ -80,11 +80,7 @@ ARCHITECTURE = Architecture(
         "training.epochs": 16,
     },
     search={
-        "model.width": None,
         "segments.frames": None,
         "augmentation.specaugment": None,
-        "loss.class_weighting": None,
-        "optimizer.name": None,
-        "training.batch_size": None,
     },
 )

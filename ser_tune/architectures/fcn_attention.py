@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from ..config import Choice, FloatRange
+from ..config import FloatRange
 from .base import Architecture, FrameAttention, InputShape, scaled
 from .convolutions import SMALLEST_INPUT, alexnet_convolutions, check_input, convolve, real_positions
 from .pretrained import PretrainedSettings, initialise_convolutions
@@ -62,7 +62,6 @@ ARCHITECTURE = Architecture(
     initialise=initialise_convolutions,
     citation="Y. Zhang, J. Du, Z. Wang, J. Zhang, Y. Tu: Attention Based Fully Convolutional Network for Speech "
     "Emotion Recognition, arXiv 1806.01506, 2019",
-    search={"features.n_mels": Choice((64, 128))},
     shortest_frames=SMALLEST_INPUT,
     defaults={"features.name": "logspec"},
 )

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from ..config import Choice, FloatRange
+from ..config import FloatRange
 from .base import Architecture, InputShape, scaled
 from .convolutions import SMALLEST_INPUT, alexnet_convolutions, check_input, convolve, real_positions
 from .pretrained import PretrainedSettings, initialise_convolutions
@@ -60,7 +60,6 @@ ARCHITECTURE = Architecture(
     initialise=initialise_convolutions,
     citation="S. Ng: FCN+GAP, in Speech Emotion Recognition, github.com/samsudinng/speech_emo_recognition; "
     "global average pooling: M. Lin, Q. Chen, S. Yan: Network In Network, arXiv 1312.4400, 2013",
-    search={"features.n_mels": Choice((64, 128))},
     shortest_frames=SMALLEST_INPUT,
     defaults={"features.name": "logspec"},
 )

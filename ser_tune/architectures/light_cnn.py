@@ -86,7 +86,10 @@ ARCHITECTURE = Architecture(
     "Neural Networks for Audio Pattern Recognition, arXiv 1912.10211, 2020; pooling: K. Okabe, T. Koshinaka, "
     "K. Shinoda: Attentive Statistics Pooling for Deep Speaker Embedding, arXiv 1803.10963, 2018",
     # 1.3 to 4 s, as the usual 150 to 400 frames are of half the hop
-    search={"segments.frames": IntRange(low=64, high=192, step=32)},
+    search={
+        "segments.frames": IntRange(low=64, high=192, step=32),
+        "optimizer.learning_rate": FloatRange(low=3e-4, high=3e-2, log=True),  # around its own default
+    },
     shortest_frames=SMALLEST_INPUT,
     defaults={
         "features.name": "logmelspec",

@@ -67,7 +67,7 @@ def study(
         str | None, typer.Option("--sampler", help="tpe (default), random, qmc or gp.", show_default=False)
     ] = None,
     pruner: Annotated[
-        str | None, typer.Option("--pruner", help="wilcoxon (default), median or none.", show_default=False)
+        str | None, typer.Option("--pruner", help="racing (default) or none.", show_default=False)
     ] = None,
     keep_models: Annotated[
         str | None,

@@ -5,6 +5,8 @@ from .project import Project
 from .ranges import Choice, FloatRange, IntRange, Range, Value, parse_range
 from .study import RULES, CorpusSettings, ProtocolSettings, SearchSettings, StudyConfig
 from .trial import (
+    OPTIMIZER_DEFAULTS,
+    OPTIMIZER_RANGES,
     SHORTEST_REVERBERATION_S,
     AugmentationSettings,
     FeatureSettings,
@@ -21,6 +23,8 @@ from .trial import (
 )
 
 __all__ = [
+    "OPTIMIZER_DEFAULTS",
+    "OPTIMIZER_RANGES",
     "RULES",
     "SHORTEST_REVERBERATION_S",
     "AugmentationSettings",

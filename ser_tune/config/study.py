@@ -82,15 +82,18 @@ class SearchSettings(Settings):
     """Start no new trial after so many seconds."""
     sampler: Literal["tpe", "random", "qmc", "gp"] = "tpe"
     """Optuna's sampler; tpe is multivariate."""
-    pruner: Literal["wilcoxon", "median", "none"] = "wilcoxon"
-    """When to give a trial up. wilcoxon: between folds, where the paired fold scores are worse than the best trial's
-    with p < 0.1, and between epochs by the median rule; median: the median rule alone."""
+    pruner: Literal["racing", "none"] = "racing"
+    """When to give a trial up. racing: after a fold, where its paired fold scores make it improbable that it ends as
+    good as the best trials; after an epoch, where no gain that a complete trial has made could change that."""
     startup_trials: Annotated[int, Field(ge=1)] = 8
     """Trials that are sampled at random, before the search learns from them."""
-    median_trials: Annotated[int, Field(ge=1)] = 5
-    """Complete trials that the median rule wants to see before it prunes."""
-    warmup_folds: Annotated[int, Field(ge=0)] = 1
-    """A trial's first folds, in which the median rule does not judge it: early epochs of one speaker say little."""
+    race_after: Annotated[int, Field(ge=2)] = 5
+    """Complete trials that racing waits for."""
+    race_error: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Racing: probability that a trial that would end 0.02 below the mean of the five best is given up before, over all
+    folds; of better trials it is less."""
+    complete_share: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Racing: share of the trials that runs to the end at least, so that not only survivors are compared with."""
     keep_models: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
     """Trials whose models are kept: all, or the best so many."""
     promotion: PromotionRule = "better"

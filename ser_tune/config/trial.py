@@ -10,9 +10,11 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 from pydantic import Field, model_validator
 
 from .base import Settings
-from .ranges import Choice, FloatRange, IntRange, Value
+from .ranges import Choice, FloatRange, IntRange, Range, Value
 
 __all__ = [
+    "OPTIMIZER_DEFAULTS",
+    "OPTIMIZER_RANGES",
     "SHORTEST_REVERBERATION_S",
     "AugmentationSettings",
     "FeatureSettings",
@@ -53,7 +55,7 @@ class ModelSettings(Settings):
 class NetworkSettings(ModelSettings):
     """What every network has that is trained by gradient descent."""
 
-    width: Annotated[float, Field(gt=0, le=2), Choice((0.25, 0.5, 1.0))] = 1.0
+    width: Annotated[float, Field(gt=0, le=2)] = 1.0
     """Multiplies the number of maps and units of every layer; 1 is the published size."""
     networks: Annotated[int, Field(ge=1, le=20)] = 1
     """Networks of a fold, which learn from the same segments but start from other random weights, and whose
@@ -245,7 +247,7 @@ class PerturbationSettings(Settings):
 class OptimizerSettings(Settings):
     """The gradient descent."""
 
-    name: Annotated[Literal["adam", "adamw", "sgd"], Choice(("adamw", "sgd"))] = "adamw"
+    name: Literal["adam", "adamw", "sgd"] = "adamw"
     """Adam, AdamW (decoupled weight decay), or SGD with Nesterov momentum."""
     learning_rate: Annotated[float, Field(gt=0, le=1), FloatRange(low=1e-4, high=1e-2, log=True)] = 1e-3
     """Step size; with a schedule, its peak."""
@@ -255,12 +257,25 @@ class OptimizerSettings(Settings):
     """SGD's momentum, and Adam's first coefficient."""
 
 
+OPTIMIZER_DEFAULTS: Mapping[str, Mapping[str, Value]] = {"sgd": {"optimizer.learning_rate": 3e-2}}
+"""Defaults that go with an optimizer, instead of the settings' and the architectures'."""
+L2_PENALTY = FloatRange(low=1e-6, high=1e-2, log=True)
+OPTIMIZER_RANGES: Mapping[str, Mapping[str, Range]] = {
+    "adam": {"optimizer.weight_decay": L2_PENALTY},
+    "sgd": {
+        "optimizer.learning_rate": FloatRange(low=3e-3, high=3e-1, log=True),
+        "optimizer.weight_decay": L2_PENALTY,
+    },
+}
+"""Default search ranges that go with an optimizer, likewise: rates and penalties are of another size than AdamW's."""
+
+
 class TrainingSettings(Settings):
     """The training of one fold's network."""
 
     epochs: Annotated[int, Field(ge=1, le=1000)] = 12
     """Passes over the training speakers, at most."""
-    batch_size: Annotated[int, Field(ge=2, le=1024), Choice((16, 32, 64))] = 32
+    batch_size: Annotated[int, Field(ge=2, le=1024)] = 32
     """Segments in one step."""
     sampling: Literal["shuffle", "oversample"] = "shuffle"
     """Which segments an epoch reads: shuffle, each once; oversample, as many, drawn with replacement so that all

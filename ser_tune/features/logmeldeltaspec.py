@@ -8,7 +8,7 @@ from pydantic import Field
 from scipy.ndimage import convolve1d
 from scipy.signal import savgol_coeffs
 
-from ..config import Choice, SpectralSettings
+from ..config import SpectralSettings
 from .base import FeatureSet
 from .spectral import hop_s, log_mel
 
@@ -20,7 +20,7 @@ class LogMelDeltaSpecSettings(SpectralSettings):
 
     name: Literal["logmeldeltaspec"] = "logmeldeltaspec"
     """The feature set."""
-    n_mels: Annotated[int, Field(ge=8, le=256), Choice((40, 64, 128))] = 128
+    n_mels: Annotated[int, Field(ge=8, le=256)] = 128
     """Mel bands between 0 and 8 kHz."""
     delta_width: Literal[3, 5, 7, 9] = 5
     """Frames that a difference is estimated over."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from ..config import Choice, SpectralSettings
+from ..config import SpectralSettings
 from .base import FeatureSet
 from .spectral import hop_s, log_mel
 
@@ -17,7 +17,7 @@ class LogMelSpecSettings(SpectralSettings):
 
     name: Literal["logmelspec"] = "logmelspec"
     """The feature set."""
-    n_mels: Annotated[int, Field(ge=8, le=256), Choice((40, 64, 128))] = 128
+    n_mels: Annotated[int, Field(ge=8, le=256)] = 128
     """Mel bands between 0 and 8 kHz."""
 
 

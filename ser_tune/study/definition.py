@@ -31,6 +31,9 @@ from .differences import Difference, differences_of
 
 __all__ = ["AnyStudy", "StudyDefinition", "study_kind"]
 
+REPLACED_PRUNERS, REPLACED_SETTINGS = {"wilcoxon", "median"}, {"median_trials", "warmup_folds"}
+"""Of studies that version 0.1 stored: they go on with racing, against the trials that they complete from then on."""
+
 # Text, because pydantic takes 0.3 s to make a class that nobody is an object of
 AnyStudy: TypeAlias = "StudyConfig[ModelSettings, FeatureSettings, LossSettings]"
 
@@ -55,6 +58,11 @@ class StudyDefinition:
     def from_json(cls, text: str) -> "StudyDefinition":
         """Read what `as_json` wrote."""
         written = json.loads(text)
+        settings = written["config"]["study"]
+        if settings["pruner"] in REPLACED_PRUNERS:
+            settings["pruner"] = "racing"
+        for name in REPLACED_SETTINGS & set(settings):
+            del settings[name]
         config = validated(study_kind(written["config"]), written["config"], lambda _: "the stored study")
         return cls(config=config, search={path: parse_range(path, span) for path, span in written["search"].items()})
 

@@ -12,7 +12,18 @@ from typing import Any
 import yaml
 
 from ..architectures import ARCHITECTURES, Architecture
-from ..config import Leaf, Range, Value, flatten, leaves, nest, parse_range, validated
+from ..config import (
+    OPTIMIZER_DEFAULTS,
+    OPTIMIZER_RANGES,
+    Leaf,
+    Range,
+    Value,
+    flatten,
+    leaves,
+    nest,
+    parse_range,
+    validated,
+)
 from ..corpora import CORPORA
 from ..errors import ConfigError
 from ..features import FEATURE_SETS
@@ -58,7 +69,8 @@ def define_study(
         "loss.name": explicit.get("loss.name", "cross_entropy"),
     }
     kind = study_kind(nest(labels))
-    known = {leaf.path: leaf for leaf in _leaves(kind, architecture)}
+    optimizer = str(explicit.get("optimizer.name", architecture.defaults.get("optimizer.name", "adamw")))
+    known = {leaf.path: leaf for leaf in _leaves(kind, architecture, optimizer)}
     for path in explicit:
         if not architecture.takes(path):
             raise ConfigError(
@@ -66,7 +78,8 @@ def define_study(
             )
     feature_set = FEATURE_SETS.get(str(feature_name))
     # Features have the last word: a corpus's length of segments is meant for spectrograms
-    defaults = {**architecture.defaults, **corpus.defaults, **feature_set.defaults}
+    own_rates = OPTIMIZER_DEFAULTS.get(optimizer, {})
+    defaults = {**architecture.defaults, **own_rates, **corpus.defaults, **feature_set.defaults}
     presets = {path: value for path, value in defaults.items() if path in known}
     explicit = {path: _none(value, known.get(path)) for path, value in explicit.items()}
     implied = _implied(architecture, explicit)
@@ -91,10 +104,11 @@ def define_study(
     return StudyDefinition(config=config, search=ranges)
 
 
-def _leaves(kind: type[AnyStudy], architecture: Architecture) -> list[Leaf]:
-    """Every setting, with the search range that it has for this architecture."""
+def _leaves(kind: type[AnyStudy], architecture: Architecture, optimizer: str) -> list[Leaf]:
+    """Every setting, with the search range that it has for this architecture and optimizer."""
+    ranges = {**architecture.search, **OPTIMIZER_RANGES.get(optimizer, {})}
     return [
-        replace(leaf, search=architecture.search.get(leaf.path, leaf.search))
+        replace(leaf, search=ranges.get(leaf.path, leaf.search))
         for leaf in leaves(kind)
         if architecture.takes(leaf.path)
     ]
@@ -111,7 +125,7 @@ def options(model: str, features: str | None = None, loss: str = "cross_entropy"
     flags |= {"loss.name": loss} if architecture.takes("loss.name") else {}
     config = define_study(flags=flags).config
     flat = flatten(config.model_dump())
-    described = _leaves(type(config), architecture)
+    described = _leaves(type(config), architecture, config.optimizer.name)
     return [leaf if leaf.path == "corpus.name" else replace(leaf, default=flat[leaf.path]) for leaf in described]
 
 

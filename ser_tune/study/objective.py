@@ -1,5 +1,7 @@
 """The objective: what Optuna proposes is trained as a trial, and what came of it is told to Optuna."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import optuna
 import torch
@@ -9,7 +11,7 @@ from ..errors import AudioError, ConfigError, NonFiniteLossError
 from ..training import EpochReport
 from .observer import StudyObserver
 from .places import count_failure, place_of, take_place
-from .pruning import RUNNING_DIGITS, RUNNING_SCORES, fold_end, median_rule
+from .pruning import CURVE_DIGITS, CURVES, race_of
 from .sampling import sample
 from .storage import note_process
 from .trainer import Trainer
@@ -44,7 +46,7 @@ class Objective:
         take_place(trial)
         definition = self._trainer.prepared.definition
         sampled = sample(trial, definition.search)
-        judge = Pruning(trial, definition.config.study)
+        judge = Racing(trial, definition.config.study, len(self._trainer.prepared.folds))
         try:
             # The ends of all ranges go together, but perhaps not all that lies between
             config = self._trainer.concrete(sampled, seed=definition.config.seed + place_of(trial))
@@ -55,36 +57,31 @@ class Objective:
             raise
         if outcome.state == "PRUNED":
             raise optuna.TrialPruned(outcome.reason)
-        trial.set_user_attr(RUNNING_SCORES, judge.running)
+        curves = [[round(one.kept_uar, CURVE_DIGITS) for one in fold.fitted.history] for fold in outcome.folds]
+        trial.set_user_attr(CURVES, curves)
         assert outcome.scores is not None
         return outcome.scores.uar
 
 
-class Pruning:
-    """A trial's judge: the median rule between epochs, Wilcoxon's test between folds."""
+class Racing:
+    """A trial's judge: its race, where it has one."""
 
-    def __init__(self, trial: optuna.Trial, settings: SearchSettings) -> None:
-        """Compare with the complete trials that the study has now."""
-        self._trial = trial
-        self._gives_up = median_rule(settings, trial.study.get_trials(deepcopy=False))
-        self._uars: list[float] = []
-        self.running: list[list[float]] = []
-        """Of every fold, the running score after every epoch."""
+    def __init__(self, trial: optuna.Trial, settings: SearchSettings, folds: int) -> None:
+        """Race against the complete trials that the study has now."""
+        self._trial, self._uars = trial, list[float]()
+        self._race = race_of(settings, trial.study.get_trials(deepcopy=False), folds)
+        self.order: Sequence[int] = range(folds) if self._race is None else self._race.order
 
-    def after_epoch(self, fold: int, report: EpochReport) -> str:
-        """Compare the running score with those of complete trials at the same epoch of the same fold."""
-        if len(self.running) == len(self._uars):
-            self.running.append([])
-        running = self.running[-1]
-        running.append(round(float(np.mean([*self._uars, report.kept_uar])), RUNNING_DIGITS))
-        if self._gives_up(len(self._uars), report.epoch, running[-1]):
-            return f"median rule: running UAR {running[-1]:.3f} in fold {fold}, epoch {report.epoch}"
-        return ""
+    def after_epoch(self, position: int, report: EpochReport) -> str:
+        """Compare the UAR that the fold would keep with that of the best trials."""
+        if self._race is None or not self._race.epoch_ended(position, report.epoch, report.kept_uar):
+            return ""
+        return f"racing: UAR {report.kept_uar:.3f} in fold {position}, epoch {report.epoch} is hopelessly low"
 
-    def after_fold(self, fold: int, uar: float) -> str:
-        """Report the fold's UAR, and compare all of them with the best trial's."""
+    def after_fold(self, position: int, uar: float) -> str:
+        """Report the mean of the folds' UAR, and compare all of them with the best trials'."""
         self._uars.append(uar)
-        self._trial.report(uar, fold_end(fold))
-        if self._trial.should_prune():
-            return f"Wilcoxon's test: worse than the best trial in {len(self._uars)} paired folds"
-        return ""
+        self._trial.report(float(np.mean(self._uars)), len(self._uars))
+        if self._race is None or not self._race.fold_ended(position, uar):
+            return ""
+        return f"racing: behind the best trials in {len(self._uars)} paired folds"

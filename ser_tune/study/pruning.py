@@ -1,84 +1,130 @@
-"""When to give a trial up: between folds by Wilcoxon's test, between epochs by the median rule.
+"""When to give a trial up: a race on paired folds against the best complete trials.
 
-A trial reports each finished fold's UAR to Optuna. Its running scores, one an epoch (mean UAR of the finished folds and
-of what the current one would keep), are compared in memory, and stored once, when the trial is complete: a report of
-every epoch to the database took as long as a small network's training.
+After every fold a trial's UARs are compared, fold by fold, with the mean of the best complete trials. It is given up
+where it is improbable that all folds would bring it up to them. Between epochs it is given up only where not even the
+largest gain that a complete trial made from that epoch to the end of the fold would save it. Some trials always run to
+the end: the first ones, and more where few others do.
+
+Racing is from M. Birattari et al., A Racing Algorithm for Configuring Metaheuristics, GECCO 2002; here all trials share
+one estimate of the noise. `python -m tests.benchmarks search` measures what it costs and saves.
 """
 
-import warnings
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
+from functools import cache
 
-import optuna
-from optuna.pruners import BasePruner, MedianPruner, NopPruner, WilcoxonPruner
-from optuna.trial import FrozenTrial, TrialState, create_trial
+import numpy as np
+from optuna.trial import FrozenTrial, TrialState
 
 from ..config import SearchSettings
 
-__all__ = ["RUNNING_DIGITS", "RUNNING_SCORES", "GivesUp", "build_pruner", "fold_end", "median_rule"]
+__all__ = ["CURVES", "CURVE_DIGITS", "Race", "race_of"]
 
-RUNNING_SCORES = "running_scores"
-"""The user attribute of a complete trial that holds its running scores, a list for each fold."""
+CURVES = "curves"
+"""The user attribute of a complete trial: for each fold, by number, the UAR that it would keep after each epoch."""
 
-RUNNING_DIGITS = 4
-"""Of a running score: Optuna's text column in MySQL holds 65 535 bytes, so that 8000 epochs, of all folds, go in."""
+CURVE_DIGITS = 4
+"""Of a stored UAR: Optuna's text column in MySQL holds 65 535 bytes, enough for 8000 epochs of all folds."""
 
-STEPS_PER_FOLD = 1002
-"""More than training.epochs can be, and one for the fold's end."""
+RIVALS = 5
+"""Best complete trials whose mean a trial has to reach; the single best one owes more of its score to luck."""
 
-WILCOXON_P = 0.1
-
-GivesUp = Callable[[int, int, float], bool]
-"""From a fold's position among those that are trained, an epoch counted from 1, and the running score."""
+MARGIN = 0.02
+"""How far below its rivals a trial may end."""
 
 
-def fold_end(fold: int) -> int:
-    """The step of a fold's UAR.
+class Race:
+    """One trial's race."""
 
-    Trials of earlier versions reported their epochs too, and their folds' ends at these very steps: Wilcoxon's test
-    finds no other step in common with them.
+    def __init__(self, complete: np.ndarray, *, error: float) -> None:
+        """Find the rivals, the noise, and the order of folds.
+
+        Args:
+            complete: UARs of the complete trials, best first, after each epoch of each fold, shape (M, F, E) with M and
+                F of at least 2.
+            error: Probability that a trial that would end at the margin is given up before, over all folds.
+        """
+        final = complete[:, :, -1]
+        folds = final.shape[1]
+        rivals = final[:RIVALS]
+        centred = final - final.mean(axis=0)
+        residual = centred - centred.mean(axis=1, keepdims=True)
+        noise = float((residual**2).sum()) / ((len(final) - 1) * (folds - 1))
+        self.order = _order(centred)
+        """Positions of the folds, those first whose scores tell most about the mean of all."""
+        self._bar = rivals.mean(axis=0).tolist()
+        self._gain = (final[:, :, None] - complete).max(axis=0).tolist()
+        self._deviation = math.sqrt(noise * (1 + 1 / len(rivals)))
+        self._level = _level(folds, error)
+        self._folds = folds
+        self._leads: list[float] = []
+
+    def fold_ended(self, fold: int, uar: float) -> bool:
+        """Whether to give the trial up after a fold, by the fold's position and UAR."""
+        self._leads.append(uar - self._bar[fold])
+        return self._is_lost(self._leads)
+
+    def epoch_ended(self, fold: int, epoch: int, uar: float) -> bool:
+        """Whether to give the trial up after an epoch, counted from 1, by the UAR that the fold would keep."""
+        gains = self._gain[fold]
+        hoped = min(1.0, uar + gains[min(epoch, len(gains)) - 1])
+        return self._is_lost([*self._leads, hoped - self._bar[fold]])
+
+    def _is_lost(self, leads: Sequence[float]) -> bool:
+        """Whether a trial with these leads over its rivals, of the folds so far, will hardly end within the margin."""
+        deviation = self._deviation * math.sqrt(1 / len(leads) - 1 / self._folds)
+        return sum(leads) / len(leads) + MARGIN < self._level * deviation
+
+
+@cache
+def _level(folds: int, error: float) -> float:
+    """Deviations below the margin at which a trial is given up after a fold.
+
+    After n of F folds, the mean of a trial's leads differs from that of all folds by noise × √(1/n - 1/F). The
+    level is the quantile of the least of these differences, in deviations, over the looks after folds 1 to F - 1.
     """
-    return (fold + 1) * STEPS_PER_FOLD - 1
+    leads = np.random.default_rng(0).normal(size=(4000, folds))
+    ended = np.arange(1, folds)
+    so_far = np.cumsum(leads - leads.mean(axis=1, keepdims=True), axis=1)[:, :-1] / ended
+    return float(np.quantile((so_far / np.sqrt(1 / ended - 1 / folds)).min(axis=1), error))
 
 
-def build_pruner(settings: SearchSettings) -> BasePruner:
-    """What judges a trial between folds."""
-    if settings.pruner != "wilcoxon":
-        return NopPruner()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # Optuna marks this pruner so
-        return WilcoxonPruner(p_threshold=WILCOXON_P)
-
-
-def median_rule(settings: SearchSettings, trials: Sequence[FrozenTrial]) -> GivesUp:
-    """What judges a trial between epochs.
+def _order(centred: np.ndarray) -> list[int]:
+    """Folds in an order in which the mean of the first of them is always near the mean of all.
 
     Args:
-        settings: Whether there is such a rule, how many complete trials it waits for, and from which fold on it judges.
-        trials: The study's; complete ones are compared with.
+        centred: UAR of each trial and fold, less the fold's mean, shape (M, F).
     """
-    if settings.pruner == "none":
-        return lambda *_: False
-    pruner = MedianPruner(
-        n_startup_trials=settings.median_trials, n_warmup_steps=settings.warmup_folds * STEPS_PER_FOLD
-    )
-    earlier = optuna.create_study(storage=optuna.storages.InMemoryStorage(), direction="maximize")
-    for one in trials:
-        if one.state == TrialState.COMPLETE and RUNNING_SCORES in one.user_attrs:
-            scores = {
-                _step(fold, epoch): round(score, RUNNING_DIGITS)  # earlier versions stored all digits
-                for fold, epochs in enumerate(one.user_attrs[RUNNING_SCORES])
-                for epoch, score in enumerate(epochs, start=1)
-            }
-            earlier.add_trial(create_trial(value=one.value, intermediate_values=scores))
-
-    def gives_up(fold: int, epoch: int, running: float) -> bool:
-        # Only the present score is shown: an early lucky one must not shield a trial
-        now = create_trial(state=TrialState.RUNNING, intermediate_values={_step(fold, epoch): running})
-        return pruner.prune(earlier, now)
-
-    return gives_up
+    order: list[int] = []
+    total, rest = centred.mean(axis=1), list(range(centred.shape[1]))
+    so_far = np.zeros(len(centred))
+    while rest:
+        errors = [float(np.square((so_far + centred[:, one]) / (len(order) + 1) - total).sum()) for one in rest]
+        order.append(rest.pop(int(np.argmin(errors))))
+        so_far = so_far + centred[:, order[-1]]
+    return order
 
 
-def _step(fold: int, epoch: int) -> int:
-    """Folds and epochs in the one line of steps that Optuna's pruners know."""
-    return fold * STEPS_PER_FOLD + epoch
+def race_of(settings: SearchSettings, trials: Sequence[FrozenTrial], folds: int) -> Race | None:
+    """The race of the next trial; None where it runs to the end whatever happens.
+
+    Args:
+        settings: Whether trials race, from how many complete ones on, and what share of them always runs to the end.
+        trials: The study's so far.
+        folds: Of a trial.
+    """
+    finished = sum(one.state in (TrialState.COMPLETE, TrialState.PRUNED) for one in trials)
+    complete = [
+        one for one in trials if one.state == TrialState.COMPLETE and len(one.user_attrs.get(CURVES, ())) == folds
+    ]
+    needed = max(2, settings.race_after, settings.complete_share * (finished + 1))
+    if settings.pruner == "none" or folds < 2 or len(complete) < needed:
+        return None
+    best_first = sorted(complete, key=lambda one: one.value or 0.0, reverse=True)
+    return Race(_padded([one.user_attrs[CURVES] for one in best_first]), error=settings.race_error)
+
+
+def _padded(curves: Sequence[Sequence[Sequence[float]]]) -> np.ndarray:
+    """Curves of unlike length as one array (M, F, E): a shorter one keeps its last UAR."""
+    longest = max(len(fold) for trial in curves for fold in trial)
+    return np.array([[[*fold, *[fold[-1]] * (longest - len(fold))] for fold in trial] for trial in curves])

@@ -18,7 +18,6 @@ from .observer import StudyObserver, StudyStart, StudySummary
 from .observer import TrialState as State
 from .places import Rerun, enqueue_rerun, enqueue_unfinished, is_counted, left_to_run, place_of
 from .prepared import Prepared, stored_protocol
-from .pruning import build_pruner
 from .sampling import PlaceSampler
 from .storage import fail_dead_trials, open_storage, storage_errors
 from .trainer import Trainer
@@ -152,7 +151,7 @@ def _open(prepared: Prepared, storage: RDBStorage) -> optuna.Study:
         storage=storage,
         direction="maximize",
         load_if_exists=True,
-        pruner=build_pruner(settings),
+        pruner=optuna.pruners.NopPruner(),  # `Race` judges trials
     )
     trials = study.get_trials(deepcopy=False)
     study.sampler = PlaceSampler(settings)

@@ -10,7 +10,6 @@ from typing import Protocol
 
 from ..config import Value
 from ..corpora import Corpus
-from ..folds import Fold
 from ..metrics import Scores, score
 from ..training import AnyTrial, EpochReport
 from .observer import FoldOutcome, StudyObserver, TrialOutcome, TrialState
@@ -31,13 +30,19 @@ class Proposal:
 
 
 class Judge(Protocol):
-    """Decides when a trial is given up; it answers with the reason, or with an empty text where the trial goes on."""
+    """Decides in which order folds are trained, and when a trial is given up.
 
-    def after_epoch(self, fold: int, report: EpochReport) -> str:
-        """Called after every epoch, with the fold's number."""
+    It answers with the reason, or with an empty text where the trial goes on.
+    """
 
-    def after_fold(self, fold: int, uar: float) -> str:
-        """Called after every fold, with its number and the validation UAR of the network that it kept."""
+    order: Sequence[int]
+    """Positions of the folds."""
+
+    def after_epoch(self, position: int, report: EpochReport) -> str:
+        """Called after every epoch, with the fold's position."""
+
+    def after_fold(self, position: int, uar: float) -> str:
+        """Called after every fold, with its position and the validation UAR of the network that it kept."""
 
 
 class _GivenUp(Exception):  # noqa: N818 - no error
@@ -68,7 +73,7 @@ def run_trial(proposal: Proposal, trainer: Trainer, *, judge: Judge, observer: S
             state=state,
             config=proposal.config,
             sampled=proposal.sampled,
-            folds=tuple(done),
+            folds=tuple(sorted(done, key=lambda fold: fold.fold.number)),
             scores=pooled_scores(trainer.prepared.corpus, done) if done else None,
             seconds=time.perf_counter() - started,
             reason=reason,
@@ -77,10 +82,10 @@ def run_trial(proposal: Proposal, trainer: Trainer, *, judge: Judge, observer: S
         return outcome
 
     try:
-        for fold in trainer.prepared.folds:
-            done.append(_judged_fold(proposal, fold, trainer, judge, observer))
-            reason = judge.after_fold(fold.number, done[-1].kept.validation_uar)
-            if reason and fold is not trainer.prepared.folds[-1]:
+        for position in judge.order:
+            done.append(_judged_fold(proposal, position, trainer, judge, observer))
+            reason = judge.after_fold(position, done[-1].kept.validation_uar)
+            if reason and len(done) < len(trainer.prepared.folds):
                 raise _GivenUp(reason)
     except _GivenUp as given_up:
         return ended("PRUNED", str(given_up))
@@ -94,11 +99,13 @@ def run_trial(proposal: Proposal, trainer: Trainer, *, judge: Judge, observer: S
 
 
 def _judged_fold(
-    proposal: Proposal, fold: Fold, trainer: Trainer, judge: Judge, observer: StudyObserver
+    proposal: Proposal, position: int, trainer: Trainer, judge: Judge, observer: StudyObserver
 ) -> FoldOutcome:
+    fold = trainer.prepared.folds[position]
+
     def on_epoch(report: EpochReport) -> None:
         observer.epoch_finished(proposal.number, fold.number, report)
-        if reason := judge.after_epoch(fold.number, report):
+        if reason := judge.after_epoch(position, report):
             raise _GivenUp(reason)
 
     job = trainer.job(proposal.config, fold)

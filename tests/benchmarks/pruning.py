@@ -43,14 +43,14 @@ def _uar(outcome: TrialOutcome) -> float:
 def measure(options: Options) -> list[Row]:
     """Epochs trained in either study, and the best validation UAR of its complete trials."""
     found = {}
-    for pruner in ("none", "wilcoxon"):
+    for pruner in ("none", "racing"):
         flags = {**options.corpus, **SETTINGS, "study.pruner": pruner, "study.trials": 3 if options.quick else 24}
         if options.quick:
             flags |= {"training.epochs": 1, "protocol.folds": 3}
         prepared = prepare(definition({**flags, "name": pruner}), project(options.scratch))
         found[pruner] = _Counting()
         run_study(prepared, project(options.scratch), found[pruner])
-    without, pruned = found["none"], found["wilcoxon"]
+    without, pruned = found["none"], found["racing"]
     assert without.best is not None
     assert without.best.scores is not None
     assert pruned.best is not None

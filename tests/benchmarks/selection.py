@@ -4,7 +4,6 @@ In every fold one training speaker more is kept out. The validation speaker choo
 judges the choice; the fold's test speaker has no part in it.
 """
 
-import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,7 @@ from ser_tune.study import Trainer, prepare
 from ser_tune.training import fit, fold_seed
 
 from .rows import Options, Row, definition, project
+from .scores import epoch_scores
 
 __all__ = ["measure"]
 
@@ -95,21 +95,10 @@ def _fold(trainer: Trainer, fold: Any, seed: int) -> dict[str, tuple[np.ndarray,
     judge = int(speakers[np.searchsorted(speakers, chooser) % len(speakers)])  # the next in line
     judging = fold.train[data.speakers[fold.train] == judge]
     training = fold.train[data.speakers[fold.train] != judge]
-    epochs: list[np.ndarray] = []
-    module = importlib.import_module("ser_tune.training.descent")
-    original = module.judged
-
-    def keep(report: Any, scores: np.ndarray, truth: np.ndarray) -> Any:
-        epochs.append(scores)
-        return original(report, scores, truth)
-
-    vars(module)["judged"] = keep
-    try:
+    with epoch_scores() as epochs:
         both = np.concatenate([fold.validation, judging])
         aggregation = trainer.prepared.definition.config.protocol.aggregation
         fit(config, data, training, both, seed=fold_seed(seed, fold.number), aggregation=aggregation)
-    finally:
-        vars(module)["judged"] = original
     choosing, truth = len(fold.validation), data.labels[fold.validation]
     uars = np.array([uar(truth, scores[:choosing].argmax(axis=1)) for scores in epochs])
     losses = np.array([-scores[np.arange(choosing), truth].mean() for scores in epochs])

@@ -231,7 +231,7 @@ def test_options_of_one_model(call: Call, root: Path) -> None:
     rows = json.loads(call(root, "options", "--model", "alex_net", "--json").out)
     named = [(row["path"], row["for"]) for row in rows]  # each loss has settings of the same names
     assert len(set(named)) == len(named)
-    assert next(row for row in rows if row["path"] == "features.n_mels")["search"] == "64 | 128"
+    assert next(row for row in rows if row["path"] == "model.dropout")["search"] == "0.2 … 0.7"
 
 
 def test_features_are_exported(

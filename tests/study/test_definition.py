@@ -1,11 +1,13 @@
 """Layers: general defaults, the architecture's, the corpus's, a study file, flags and --set; later ones win."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ser_tune.architectures import ARCHITECTURES
 from ser_tune.config import Choice, FloatRange, IntRange
 from ser_tune.errors import ConfigError
 from ser_tune.study import Difference, StudyDefinition, define_study, options
@@ -44,10 +46,17 @@ def test_general_defaults_are_the_lowest_layer() -> None:
 
 
 def test_an_architecture_wins_over_general_defaults_and_is_still_searched() -> None:
-    definition = _define(**{"model.name": "alex_net"})
-    assert definition.config.optimizer.learning_rate == 3e-4
-    assert "optimizer.learning_rate" in definition.search
-    assert definition.search["features.n_mels"] == Choice((64, 128))
+    definition = _define(**{"model.name": "light_cnn", "corpus.name": "emodb"})
+    assert definition.config.optimizer.learning_rate == 3e-3
+    assert definition.search["optimizer.learning_rate"] == FloatRange(low=3e-4, high=3e-2, log=True)
+
+
+@pytest.mark.parametrize("model", ARCHITECTURES.names())
+def test_a_default_search_space_has_three_to_seven_settings(model: str) -> None:
+    solved = model == "linear_probe"
+    for corpus in ("emodb", "manifest"):
+        searched = set(_define(**{"model.name": model, "corpus.name": corpus}).search)
+        assert len(searched) == 3 if solved else 5 <= len(searched) <= 7, searched
 
 
 def test_a_corpus_wins_over_the_architecture_and_is_not_searched() -> None:
@@ -106,6 +115,19 @@ def test_a_mapping_can_be_set_as_a_whole() -> None:
     definition = _define("optimizer={name: sgd, momentum: 0.8}")
     assert (definition.config.optimizer.name, definition.config.optimizer.momentum) == ("sgd", 0.8)
     assert "optimizer.name" not in definition.search
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("model", [name for name in ARCHITECTURES.names() if name != "linear_probe"])
+def test_rates_and_penalties_are_searched_where_an_optimizer_has_them(model: str, optimizer: str) -> None:
+    definition = _define(**{"model.name": model, "optimizer.name": optimizer})
+    rate, penalty = (definition.search[f"optimizer.{name}"] for name in ("learning_rate", "weight_decay"))
+    assert isinstance(rate, FloatRange)
+    assert isinstance(penalty, FloatRange)
+    assert (rate.high == 0.3) == (optimizer == "sgd")
+    assert (penalty.high == 0.1) == (optimizer == "adamw")
+    assert set(definition.published()) == set(definition.search)
+    assert _define("optimizer.learning_rate=0.5", **{"optimizer.name": "sgd"}).config.optimizer.learning_rate == 0.5
 
 
 def test_none_takes_a_setting_away() -> None:
@@ -292,7 +314,21 @@ def test_a_corner_that_no_network_can_be_built_for_is_refused(written: Callable[
 def test_options_tell_the_defaults_that_a_study_would_have() -> None:
     listed = {leaf.path: leaf for leaf in options("alex_net")}
     assert listed["optimizer.learning_rate"].default == 3e-4
-    assert listed["features.n_mels"].search == Choice((64, 128))
+    assert listed["features.n_mels"].search is None
     assert isinstance(listed["model.dropout"].search, FloatRange)
     assert listed["corpus.name"].default == "demo"
     assert all(leaf.help for leaf in listed.values())
+
+
+@pytest.mark.parametrize("pruner", ["wilcoxon", "median"])
+def test_a_study_stored_with_the_pruners_before_goes_on_with_racing(pruner: str) -> None:
+    definition = _define()
+    written = json.loads(definition.as_json())
+    old = {name: value for name, value in written["config"]["study"].items() if not name.startswith("race_")}
+    written["config"]["study"] = old | {"pruner": pruner, "median_trials": 5, "warmup_folds": 1}
+    assert StudyDefinition.from_json(json.dumps(written)) == StudyDefinition.from_json(definition.as_json())
+
+
+def test_a_study_file_with_a_pruner_before_is_told_of_those_there_are(written: Callable[[str], Path]) -> None:
+    with pytest.raises(ConfigError, match=r"study\.pruner is 'wilcoxon'; input should be 'racing' or 'none'"):
+        _define(file=written("study: {pruner: wilcoxon}"))

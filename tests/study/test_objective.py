@@ -12,7 +12,7 @@ import torch
 from ser_tune.config import Project
 from ser_tune.errors import CorpusError
 from ser_tune.study import StudySummary, prepare
-from ser_tune.study.pruning import RUNNING_SCORES, fold_end
+from ser_tune.study.pruning import CURVES
 
 Run = Callable[..., StudySummary]
 
@@ -49,19 +49,27 @@ def test_test_utterances_never_reach_the_objective(
         assert sum(len(one.truth) for one in outcome.folds) == len(scored)
 
 
-def test_the_pruner_is_told_of_the_score_that_the_folds_would_have(run: Run, recorder: Any, project: Project) -> None:
+def test_a_complete_trial_keeps_what_later_trials_race_against(run: Run, recorder: Any, project: Project) -> None:
     assert run(1, **{"training.epochs": 2, "training.selection": "smoothed_validation_uar"}).complete == 1
     storage = optuna.storages.RDBStorage(project.storage_url, skip_compatibility_check=True)  # which takes long
     (trial,) = optuna.load_study(study_name="one", storage=storage).trials
-    scores: list[float] = []
-    for outcome in recorder.outcomes[0].folds:
-        for report in outcome.fitted.history:
-            told = trial.user_attrs[RUNNING_SCORES][outcome.fold.number][report.epoch - 1]
-            assert told == round(np.mean([*scores, report.kept_uar]), 4)  # MySQL's columns are short
-        scores.append(outcome.fitted.history[outcome.fitted.epoch - 1].validation_uar)
-        # What the last epoch told is what the folds have come to
-        assert told == round(np.mean(scores), 4)
-        assert trial.intermediate_values[fold_end(outcome.fold.number)] == scores[-1]
+    kept = [[one.kept_uar for one in outcome.fitted.history] for outcome in recorder.outcomes[0].folds]
+    assert trial.user_attrs[CURVES] == [[round(uar, 4) for uar in fold] for fold in kept]  # MySQL's columns are short
+    # What a later trial is told of a fold's end is what the fold has come to
+    ends = [one.fitted.history[one.fitted.epoch - 1].validation_uar for one in recorder.outcomes[0].folds]
+    assert [fold[-1] for fold in kept] == ends
+    assert trial.intermediate_values == pytest.approx({1: ends[0], 2: np.mean(ends[:2]), 3: np.mean(ends)})
+
+
+def test_folds_are_reported_by_number_in_whatever_order_a_race_trains_them(
+    run: Run, recorder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ser_tune.study import pruning
+
+    monkeypatch.setattr(pruning, "_order", lambda _: [2, 0, 1])
+    assert run(3, **{"study.pruner": "racing", "study.race_error": 1e-9}).complete == 3
+    assert [fold for fold, _ in recorder.epochs[-3:]] == [2, 0, 1]
+    assert [[one.fold.number for one in outcome.folds] for outcome in recorder.outcomes] == [[0, 1, 2]] * 3
 
 
 def _spied(monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:

@@ -1,126 +1,146 @@
-"""Wilcoxon's test judges between folds, the median rule between epochs, in real Optuna studies."""
+"""A trial races against the best complete trials: it is given up where it cannot win, and nowhere else."""
 
-import warnings
-from collections.abc import Sequence
-
+import numpy as np
 import optuna
 import pytest
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ser_tune.config import SearchSettings
-from ser_tune.study.pruning import RUNNING_DIGITS, RUNNING_SCORES, build_pruner, fold_end, median_rule
+from ser_tune.study.pruning import CURVES, RIVALS, Race, race_of
 
-EPOCHS = (0.2, 0.3, 0.4)
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> None:
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+FOLDS, EPOCHS = 10, 4
+RISE = np.array([-0.3, -0.1, 0.05, 0.0])
+"""What each epoch's UAR is above the last one's."""
 
 
-def _settings(kind: str, **settings: int) -> SearchSettings:
-    return SearchSettings.model_validate({"pruner": kind, "median_trials": 2, **settings})
+def _curves(mean: float, *, noise: float = 0.05, seed: int = 0) -> np.ndarray:
+    """Curves (F, E) of a trial: speakers differ, trials differ from speaker to speaker, and training helps."""
+    speakers = np.random.default_rng(99).normal(0, 0.1, FOLDS)
+    ends = np.random.default_rng(seed).normal(0, noise, FOLDS)
+    ends += mean - ends.mean()
+    curves: np.ndarray = (ends + speakers - speakers.mean())[:, None] + RISE
+    return curves
 
 
-def _study(kind: str, **settings: int) -> tuple[optuna.Study, SearchSettings]:
-    chosen = _settings(kind, **settings)
-    return optuna.create_study(direction="maximize", pruner=build_pruner(chosen)), chosen
+def _complete(*means: float) -> np.ndarray:
+    return np.stack([_curves(mean, seed=number) for number, mean in enumerate(means)])
 
 
-def _run(
-    study: optuna.Study, settings: SearchSettings, folds: Sequence[float], epochs: Sequence[float] = EPOCHS
-) -> tuple[int, int | None] | None:
-    """Run a trial as the objective does; returns the fold and epoch where it was given up, with None after a fold."""
-    trial = study.ask()
-    gives_up = median_rule(settings, study.get_trials(deepcopy=False))
-    for fold, end in enumerate(folds):
-        for epoch, running in enumerate(epochs, start=1):
-            if gives_up(fold, epoch, running):
-                study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-                return fold, epoch
-        trial.report(end, fold_end(fold))
-        if fold < len(folds) - 1 and trial.should_prune():
-            study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-            return fold, None
-    trial.set_user_attr(RUNNING_SCORES, [list(epochs)] * len(folds))
-    study.tell(trial, sum(folds) / len(folds))
+COMPLETE = _complete(0.60, 0.60, 0.60, 0.55, 0.50)
+
+
+def _given_up(curves: np.ndarray, complete: np.ndarray = COMPLETE, error: float = 0.2) -> tuple[int, int | None] | None:
+    """Folds that ended before a trial is given up, and the epoch, which is None after a fold; None where it wins."""
+    race = Race(complete, error=error)
+    for number, fold in enumerate(race.order):
+        for epoch in range(1, curves.shape[1]):
+            if race.epoch_ended(fold, epoch, curves[fold, epoch - 1]):
+                return number, epoch
+        if race.fold_ended(fold, curves[fold, -1]) and number < len(curves) - 1:
+            return number + 1, None
     return None
 
 
-@pytest.mark.parametrize("kind", ["wilcoxon", "median", "none"])
-def test_every_pruner_can_be_built_without_a_warning(kind: str) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        study, settings = _study(kind)
-        assert _run(study, settings, [0.5, 0.6]) is None
+def test_a_trial_much_worse_than_the_best_is_given_up_early() -> None:
+    given_up = _given_up(_curves(0.35, seed=7))
+    assert given_up is not None
+    assert given_up[0] <= 1
 
 
-def test_wilcoxon_prunes_a_trial_that_is_worse_in_every_fold() -> None:
-    study = _study("wilcoxon")
-    assert _run(*study, [0.80, 0.82, 0.84, 0.86, 0.88, 0.90]) is None
-    # At four folds the test reaches p < 0.1, no earlier
-    assert _run(*study, [0.60, 0.61, 0.62, 0.63, 0.64, 0.65]) == (3, None)
+def test_a_better_trial_runs_to_the_end() -> None:
+    assert _given_up(_curves(0.64, seed=7)) is None
 
 
-def test_folds_are_paired_with_those_of_an_old_trial_and_not_with_its_epochs() -> None:
-    # Before, trials reported the running score of every epoch too. This one's first fold was its best by far
-    study, settings = _study("wilcoxon")
-    old, ends = study.ask(), [0.9, 0.5, 0.5, 0.5, 0.5, 0.5]
-    for fold in range(len(ends)):
-        for epoch in range(1, 6):
-            old.report(sum(ends[: fold + 1]) / (fold + 1), fold * 1002 + epoch)
-        old.report(ends[fold], fold * 1002 + 1001)
-    study.tell(old, sum(ends) / len(ends))
-    assert _run(study, settings, [0.30, 0.31, 0.32, 0.33, 0.34, 0.35]) == (3, None)
-    assert _run(study, settings, [0.64] * 6) is None
+def test_trials_as_good_as_the_best_are_given_up_as_seldom_as_the_error_allows() -> None:
+    lost = [_given_up(_curves(0.6, seed=seed)) is not None for seed in range(100, 500)]
+    assert np.mean(lost) <= 0.2
 
 
-def test_wilcoxon_lets_a_better_trial_run() -> None:
-    study = _study("wilcoxon")
-    assert _run(*study, [0.60, 0.61, 0.62, 0.63, 0.64, 0.65]) is None
-    assert _run(*study, [0.80, 0.82, 0.84, 0.86, 0.88, 0.90]) is None
+def test_a_larger_error_gives_trials_up_earlier() -> None:
+    def folds(error: float) -> int:
+        given_up = [_given_up(_curves(0.57, seed=seed), error=error) for seed in range(50)]
+        return sum(FOLDS if one is None else one[0] for one in given_up)
+
+    assert folds(0.4) < folds(0.01)
 
 
-@pytest.mark.parametrize("kind", ["wilcoxon", "median"])
-def test_the_median_rule_waits_for_complete_trials_and_the_first_fold(kind: str) -> None:
-    study = _study(kind, warmup_folds=1)
-    assert _run(*study, [0.9, 0.9], epochs=(0.7, 0.8, 0.9)) is None
-    assert _run(*study, [0.1, 0.1], epochs=(0.1, 0.1, 0.1)) is None  # the second of two trials that it waits for
-    assert _run(*study, [0.1], epochs=(0.0, 0.0, 0.0)) is None  # bad, but in its first fold only
-    assert _run(*study, [0.1, 0.1], epochs=(0.0, 0.0, 0.0)) == (1, 1)
+def test_a_trial_that_starts_slowly_is_not_given_up_where_others_did() -> None:
+    slow = _curves(0.60, seed=9)
+    slow[:, :2] = 0.0
+    assert _given_up(slow) == (0, 1)
+    assert _given_up(slow, np.concatenate([COMPLETE, slow[None]])) is None
 
 
-def test_trials_are_compared_at_the_same_fold_and_epoch() -> None:
-    study = _study("median", warmup_folds=0)
-    for _ in range(3):
-        assert _run(*study, [0.9, 0.9], epochs=(0.5, 0.6, 0.7)) is None
-    assert _run(*study, [0.9, 0.9], epochs=(0.5, 0.6, 0.69)) == (0, 3)
-    assert _run(*study, [0.9, 0.9], epochs=(0.5, 0.6, 0.7, 0.1)) is None  # nobody else went as far as its last
+def test_one_lucky_trial_is_not_what_all_others_are_measured_by() -> None:
+    lucky = _curves(0.66, seed=3)[None]
+    assert _given_up(_curves(0.62, seed=7), np.concatenate([lucky, COMPLETE])) is None
+    assert RIVALS > 1
 
 
-def test_a_trial_that_is_as_good_as_those_stored_with_more_digits_goes_on() -> None:
-    study, settings = _study("median", warmup_folds=0)
-    for _ in range(2):
-        assert _run(study, settings, [1 / 3], epochs=(1 / 3,)) is None
-    assert _run(study, settings, [1 / 3], epochs=(round(1 / 3, RUNNING_DIGITS),)) is None
+def test_folds_come_first_that_tell_most_about_the_mean_of_all() -> None:
+    rng = np.random.default_rng(0)
+    means, noise = np.linspace(0.4, 0.6, 8), rng.normal(0, 0.1, (8, FOLDS))
+    noise[:, 6] = 0  # this speaker's UAR is the trial's own mean
+    ends = means[:, None] + noise
+    ends[:, 6] = ends.mean(axis=1)
+    order = Race(np.repeat(ends[:, :, None], EPOCHS, axis=2), error=0.2).order
+    assert order[0] == 6
+    assert sorted(order) == list(range(FOLDS))
 
 
-def test_an_early_lucky_epoch_does_not_shield_a_trial() -> None:
-    study = _study("median", warmup_folds=0)
-    for _ in range(2):
-        assert _run(*study, [0.9], epochs=(0.5, 0.6, 0.7)) is None
-    assert _run(*study, [0.9], epochs=(0.99, 0.1, 0.1)) == (0, 2)
+def _trial(mean: float, state: TrialState = TrialState.COMPLETE, seed: int = 0) -> FrozenTrial:
+    curves = {CURVES: _curves(mean, seed=seed).tolist()} if state == TrialState.COMPLETE else {}
+    return create_trial(state=state, value=mean if state == TrialState.COMPLETE else None, user_attrs=curves)
 
 
-def test_trials_without_running_scores_are_not_compared_with() -> None:
-    study, settings = _study("median", warmup_folds=0)
-    for _ in range(3):
-        trial = study.ask()
-        trial.report(0.9, 0)
-        study.tell(trial, 0.9)
-    assert _run(study, settings, [0.1], epochs=(0.0,)) is None
+def _settings(**settings: object) -> SearchSettings:
+    return SearchSettings.model_validate(settings)
 
 
-def test_without_a_pruner_nothing_is_given_up() -> None:
-    study = _study("none")
-    for score in (0.9, 0.8, 0.1, 0.0):
-        assert _run(*study, [score] * 6, epochs=(score,) * 3) is None
+def test_the_first_trials_run_to_the_end() -> None:
+    trials = [_trial(0.6, seed=seed) for seed in range(4)]
+    assert race_of(_settings(race_after=5), trials, FOLDS) is None
+    assert race_of(_settings(race_after=4), trials, FOLDS) is not None
+
+
+def test_a_share_of_the_trials_runs_to_the_end() -> None:
+    trials = [_trial(0.6, seed=seed) for seed in range(5)] + [_trial(0.1, TrialState.PRUNED)] * 20
+    assert race_of(_settings(complete_share=0.2), trials, FOLDS) is None
+    assert race_of(_settings(complete_share=0.19), trials, FOLDS) is not None
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_single_fold_is_no_race(number: int) -> None:
+    attributes = {CURVES: [[0.5]] * number}
+    trials = [create_trial(state=TrialState.COMPLETE, value=0.5, user_attrs=attributes) for _ in range(6)]
+    assert (race_of(_settings(), trials, number) is None) == (number == 1)
+
+
+def test_without_a_pruner_nobody_races() -> None:
+    assert race_of(_settings(pruner="none"), [_trial(0.6, seed=seed) for seed in range(9)], FOLDS) is None
+
+
+def test_trials_without_curves_are_no_rivals() -> None:
+    # Those that version 0.1 stored
+    trials = [create_trial(state=TrialState.COMPLETE, value=0.9) for _ in range(9)]
+    assert race_of(_settings(), trials, FOLDS) is None
+
+
+def test_trials_of_other_numbers_of_epochs_race_against_each_other() -> None:
+    trials = [_trial(0.6, seed=seed) for seed in range(5)]
+    short = [fold[-2:] for fold in _curves(0.7, seed=5).tolist()]
+    race = race_of(
+        _settings(), [*trials, create_trial(state=TrialState.COMPLETE, value=0.7, user_attrs={CURVES: short})], FOLDS
+    )
+    assert race is not None
+    assert not race.epoch_ended(0, EPOCHS + 3, 0.7)
+    assert not race.fold_ended(0, 0.7)
+
+
+def test_the_best_trials_are_the_rivals_whenever_they_came() -> None:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    trials = [_trial(mean, seed=seed) for seed, mean in enumerate((0.3, 0.6, 0.31, 0.6, 0.32, 0.6))]
+    for order in (trials, trials[::-1]):
+        race = race_of(_settings(), order, FOLDS)
+        assert race is not None
+        assert any(race.fold_ended(fold, _curves(0.32, seed=8)[fold, -1]) for fold in race.order[:3])

@@ -168,7 +168,7 @@ def test_another_corpus_is_refused_with_the_difference(
 
 def test_how_the_search_goes_about_it_may_change(run: Run) -> None:
     run(1)
-    other = {"study.sampler": "random", "study.pruner": "median", "study.keep_models": 1, "study.promotion": "always"}
+    other = {"study.sampler": "random", "study.pruner": "racing", "study.keep_models": 1, "study.promotion": "always"}
     assert run(2, **other).complete == 2
 
 
@@ -235,15 +235,18 @@ def test_a_pruned_trial_is_pruned_and_counts(
 ) -> None:
     from ser_tune.study import objective
 
-    monkeypatch.setattr(objective, "median_rule", lambda *_: lambda fold, *_: len(recorder.trials) == 2 and fold == 1)
+    def in_the_second_fold_of_the_second_trial(judge: Any, position: int, report: Any) -> str:
+        return "no hope" if (len(recorder.trials), position) == (2, 1) else ""
+
+    monkeypatch.setattr(objective.Racing, "after_epoch", in_the_second_fold_of_the_second_trial)
     summary = run(2)
     assert (summary.complete, summary.pruned, summary.failed) == (1, 1, 0)
     pruned = recorder.outcomes[1]
-    assert (pruned.state, len(pruned.folds), pruned.reason[:11]) == ("PRUNED", 1, "median rule")
+    assert (pruned.state, len(pruned.folds), pruned.reason) == ("PRUNED", 1, "no hope")
     assert _trials(project)[1].state == TrialState.PRUNED
 
 
-def test_the_median_rule_prunes_in_a_running_study(run: Run, recorder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hopeless_trial_loses_its_race(run: Run, recorder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from ser_tune.training import job
 
     original = job.fit
@@ -256,9 +259,9 @@ def test_the_median_rule_prunes_in_a_running_study(run: Run, recorder: Any, monk
         return original(*arguments, on_epoch=told, **others)
 
     monkeypatch.setattr(job, "fit", worse)
-    summary = run(3, **{"study.pruner": "median", "study.warmup_folds": 0})
+    summary = run(3, **{"study.pruner": "racing"})
     assert (summary.complete, summary.pruned) == (2, 1)
-    assert recorder.outcomes[2].reason == "median rule: running UAR 0.100 in fold 0, epoch 1"
+    assert recorder.outcomes[2].reason == "racing: UAR 0.100 in fold 0, epoch 1 is hopelessly low"
 
 
 @pytest.mark.slow

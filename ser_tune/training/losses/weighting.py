@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ...config import Choice, FloatRange, LossSettings
+from ...config import LossSettings
 
 __all__ = ["WeightedLossSettings", "class_weights"]
 
@@ -15,16 +15,14 @@ __all__ = ["WeightedLossSettings", "class_weights"]
 class WeightedLossSettings(LossSettings):
     """What every loss has that weighs classes."""
 
-    class_weighting: Annotated[Literal["none", "balanced", "effective_number"], Choice(("none", "balanced"))] = (
-        "balanced"
-    )
+    class_weighting: Literal["none", "balanced", "effective_number"] = "balanced"
     """balanced weighs a class by the inverse of its number of training segments; effective_number by that of its
     effective number, which grows ever more slowly (Cui et al. 2019, arXiv 1901.05555). With training.sampling
     oversample, all classes have the same number."""
     beta: Annotated[float, Field(ge=0, lt=1)] = 0.999
     """Effective number: n segments count as (1 - beta^n) / (1 - beta); 0 weighs all classes alike, and the nearer it is
     to 1, the nearer the weights are to balanced."""
-    label_smoothing: Annotated[float, Field(ge=0, lt=1), FloatRange(low=0.0, high=0.2)] = 0.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Probability mass that is spread over all classes (Szegedy et al. 2016, arXiv 1512.00567)."""
 
 
