@@ -24,13 +24,13 @@ def export(out: Path, *, corpus: str, data: Path | None, features: str, assignme
         segments_by_speaker,
         write_export,
     )
-    from ..study import define_study, load_corpus
+    from ..study import define_study, load_corpus, read_assignments
     from .progress import ProgressObserver
 
     refuse_other_format(out)  # before minutes of extraction
     # The settings of features and segments are those of any study; the architecture plays no part
     flags = {"model.name": "fcn_attention", "corpus.name": corpus, "corpus.data": data, "features.name": features}
-    definition = define_study(flags=flags, assignments=assignments)
+    definition = define_study(flags=flags, settings=read_assignments(assignments))
     feature_set = FEATURE_SETS.get(definition.config.features.name)
     if copies := definition.config.perturbation.copies:
         raise ConfigError(f"perturbation.copies is {copies}, but an export holds clean speech only; expected 0")
@@ -60,12 +60,10 @@ def export(out: Path, *, corpus: str, data: Path | None, features: str, assignme
 
 def list_models(*, as_json: bool, tracking_uri: str | None) -> None:
     """Print every registered version."""
+    from .. import api
     from ..metrics import describe_score
-    from ..registry import list_versions
-    from ..tracking import open_tracking
 
-    client = open_tracking(Project.locate(tracking_uri=tracking_uri))
-    versions = list_versions(client)
+    versions = api.models(project=Project.locate(tracking_uri=tracking_uri))
     if as_json:
         print_json(
             [

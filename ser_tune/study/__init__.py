@@ -3,9 +3,9 @@
 from .definition import AnyStudy, StudyDefinition
 from .differences import Difference, worded
 from .evaluation import HeldOut, refit, score_holdout_speakers, score_test_speakers, score_validation_speakers
-from .layers import define_study, options
+from .layers import SHIPPED, define_study, options, read_assignments
 from .objective import Objective
-from .observer import FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
+from .observer import Fanout, FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
 from .pretraining import Pretraining, pretraining_of
 from .protocol import Protocol
 from .rates import find_learning_rate
@@ -14,8 +14,10 @@ from .storage import open_storage, place_of
 from .texts import TextBaseline, text_baseline
 
 __all__ = [
+    "SHIPPED",
     "AnyStudy",
     "Difference",
+    "Fanout",
     "FoldOutcome",
     "HeldOut",
     "Objective",
@@ -39,6 +41,7 @@ __all__ = [
     "place_of",
     "prepare",
     "pretraining_of",
+    "read_assignments",
     "refit",
     "run_study",
     "score_holdout_speakers",

@@ -70,7 +70,7 @@ def test_two_ranges_whose_ends_do_not_go_together_are_refused(resolve: Resolve, 
 @pytest.mark.parametrize("model", ["alex_net", "fcn_attention", "fcn_gap"])
 def test_with_pretrained_weights_the_width_does_not_vary(resolve: Resolve, model: str) -> None:
     plain, pretrained = (
-        define_study(flags={"model.name": model, "corpus.name": "manifest"}, assignments=[f"model.weights={weights}"])
+        define_study(flags={"model.name": model, "corpus.name": "manifest"}, settings={"model.weights": weights})
         for weights in ("none", "file.pth")
     )
     assert set(plain.search) - set(pretrained.search) == {"model.width"}
