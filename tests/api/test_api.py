@@ -1,12 +1,15 @@
 """The Python API returns what the command line prints."""
 
+import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import ser_tune
@@ -146,6 +149,27 @@ def test_an_ablation_yields_the_unchanged_configuration_and_every_change(
     assert not isinstance(slow, SerTuneError)
     assert (unchanged.study, slow.study) == ("small-ablate", "small-ablate slow")
     assert (unchanged.against is None, slow.against is None) == (True, False)
+
+
+def test_an_extraction_is_what_the_command_line_writes(
+    root: Path, corpus_csv: Path, call: Call, tmp_path: Path
+) -> None:
+    command = ("extract", "--corpus", "manifest", "--data", corpus_csv, "--set", "segments.frames=32")
+    told = call(root, *command, "--out", tmp_path / "out.npz")
+    assert told.code == 0, told.err
+    project = replace(Project.locate(), cache=root / ".cache")
+    settings = {"segments.frames": 32}
+    found = api.extract("manifest", data=corpus_csv, settings=settings, project=project)
+    assert found.emotions == ("anger", "joy")
+    with np.load(tmp_path / "out.npz", allow_pickle=False) as arrays:
+        np.testing.assert_array_equal(arrays["ada/segments"], found.segments["ada"][0])
+
+
+def test_a_check_is_what_the_command_line_prints(root: Path, corpus_csv: Path, call: Call) -> None:
+    found = api.check("manifest", data=corpus_csv)
+    told = json.loads(call(root, "corpus", "check", "manifest", "--data", corpus_csv, "--json").out)
+    assert told["emotions"] == dict(found.check.emotion_counts)
+    assert (told["ok"], told["text_baseline"]) == (found.check.ok, found.text_baseline) == (True, None)
 
 
 def test_an_unknown_argument_is_answered_with_those_there_are() -> None:
