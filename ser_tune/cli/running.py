@@ -9,7 +9,7 @@ from ..api import ConfigurationFlags, StudyFlags
 from ..config import Project
 from ..folds import SIDES
 from ..metrics import describe_score, with_interval
-from ..registry import Promotion
+from ..registry import CHAMPION, Promotion
 from ..results import Nested
 from ..study import read_assignments
 from ..tracking import score_metrics
@@ -136,7 +136,7 @@ def tell(promotion: Promotion, tracking_uri: str | None) -> None:
     verb = "registered" if promotion.created else "already registered"
     alias = f" as {promotion.alias}" if promotion.alias else ""
     results.print(f"{verb}: {promotion.name} version {promotion.version}{alias} ({promotion.reason})", markup=False)
-    reference = promotion.name if promotion.alias == "champion" else f"{promotion.name}/{promotion.version}"
+    reference = promotion.name if promotion.alias == CHAMPION else f"{promotion.name}/{promotion.version}"
     where = f" --tracking-uri {shlex.quote(tracking_uri)}" if tracking_uri else ""
     first = prepared.corpus.utterances[0]
     same = [one for one in prepared.corpus.utterances if one.speaker == first.speaker]
