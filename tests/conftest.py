@@ -305,7 +305,7 @@ def recorder() -> Iterator[Any]:
             self.trials.append((number, config, dict(sampled)))
             self.on_trial(number)
 
-        def epoch_finished(self, fold: int, report: Any) -> None:
+        def epoch_finished(self, trial: int, fold: int, report: Any) -> None:
             self.epochs.append((fold, report))
             self.on_epoch(fold, report.epoch)
 

@@ -15,6 +15,7 @@ ARCHITECTURES: Catalogue[Architecture] = Catalogue(
         "attentive_probe": "attentive_probe",
         "fcn_attention": "fcn_attention",
         "fcn_gap": "fcn_gap",
+        "finetuned_encoder": "finetuned_encoder",
         "light_cnn": "light_cnn",
         "linear_probe": "linear_probe",
     },

@@ -77,6 +77,8 @@ class Architecture:
     solve: Callable[[Any, Any, Examples], None] | None = None
     """Fits a network at once, without gradients, from the network, the settings and the training examples; None leaves
     it to gradient descent. Where there is one, the settings in `DESCENT` mean nothing."""
+    requirements: tuple[str, ...] = ()
+    """Packages that the network imports and the base installation lacks."""
     defaults: Mapping[str, Value] = field(default_factory=dict)
     """Settings of other sections that belong to the published configuration: dotted path to value."""
     search: Mapping[str, Range | None] = field(default_factory=dict)

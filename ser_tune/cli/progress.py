@@ -87,19 +87,19 @@ class ProgressObserver(StudyObserver):
             self._trials = self._bars.add_task("trials", total=self._start.trials_to_run, note="")
             self._folds = self._bars.add_task("folds", total=len(self._start.folds) * config.training.epochs, note="")
         assert self._folds is not None
-        self._epochs, self._number, self._spoke = config.training.epochs, number, time.monotonic()
+        self._epochs, self._spoke = config.training.epochs, time.monotonic()
         total = len(self._start.folds) * self._epochs
         self._bars.reset(self._folds, total=total, description=f"trial {number}", note="")
         self._bars.update(self._trials, note=self._line())
 
-    def epoch_finished(self, fold: int, report: EpochReport) -> None:
+    def epoch_finished(self, trial: int, fold: int, report: EpochReport) -> None:
         """Move the trial's bar, which counts epochs."""
         assert self._folds is not None
         note = f"fold {fold + 1}/{len(self._start.folds)}, epoch {report.epoch}: UAR {report.validation_uar:.3f}"
         self._bars.update(self._folds, completed=fold * self._epochs + report.epoch, note=note)
         if not notes.is_terminal and time.monotonic() - self._spoke >= QUIET_S:
             self._spoke = time.monotonic()
-            notes.print(f"trial {self._number}, {note}", markup=False)
+            notes.print(f"trial {trial}, {note}", markup=False)
 
     def trial_finished(self, outcome: TrialOutcome) -> None:
         """Print the trial's line, and move the study's bar."""

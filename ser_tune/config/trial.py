@@ -5,7 +5,7 @@ and `training/losses/`), so `TrialConfig` is generic in them. This module import
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -133,8 +133,8 @@ class SegmentSettings(Settings):
 class NormalisationSettings(Settings):
     """How features are scaled, per channel and frequency."""
 
-    kind: Literal["standard", "minmax"] = "standard"
-    """Zero mean and unit deviation, or the range 0 to 1."""
+    kind: Literal["standard", "minmax", "none"] = "standard"
+    """Zero mean and unit deviation, or the range 0 to 1; none leaves features as they are, as waveforms must be."""
     scope: Literal["train", "utterance", "speaker"] = "train"
     """Whose frames give the statistics: the training speakers', the utterance's own, or the speaker's own.
     `speaker` uses all of a speaker's recordings and is therefore transductive."""
@@ -333,3 +333,14 @@ class TrialConfig(Settings, Generic[ModelT, FeatureT, LossT]):
                 "and its copy must start at the same frame; set segments.crop=fixed, or leave stability 0"
             )
         return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the components' classes and the values: a generic class with its parameters cannot be imported."""
+        generic = type(self).__pydantic_generic_metadata__
+        return _restored, (generic["origin"], generic["args"], self.model_dump())
+
+
+def _restored(generic: Any, parameters: tuple[type, ...], values: dict[str, Any]) -> Settings:  # noqa: ANN401
+    """Undo `TrialConfig.__reduce__`."""
+    restored: Settings = generic[parameters].model_validate(values)
+    return restored

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+
 from ..config import Value
 from ..errors import CorpusError, UnknownNameError
 
@@ -115,6 +117,24 @@ class Corpus:
     with one digest are the same corpus."""
     audio_digest: str
     """SHA-256 over the recordings alone, in order: what features depend on."""
+    emotions: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """The class labels, sorted; a network's outputs are in this order."""
+    speakers: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Every speaker, sorted."""
+    labels: np.ndarray = field(init=False, repr=False, compare=False)
+    """Class number of each utterance, shape (U,), int64."""
+    speaker_numbers: np.ndarray = field(init=False, repr=False, compare=False)
+    """Number of each utterance's speaker, shape (U,), int64."""
+
+    def __post_init__(self) -> None:
+        """Number emotions and speakers, once: training asks for them in every fold."""
+        for names, numbers, values in (
+            ("emotions", "labels", [utterance.emotion for utterance in self.utterances]),
+            ("speakers", "speaker_numbers", [utterance.speaker for utterance in self.utterances]),
+        ):
+            number_of = {name: number for number, name in enumerate(sorted(set(values)))}
+            object.__setattr__(self, names, tuple(number_of))
+            object.__setattr__(self, numbers, np.array([number_of[one] for one in values], dtype=np.int64))
 
     @classmethod
     def load(
@@ -164,16 +184,6 @@ class Corpus:
             digest=_hash(sorted(f"{stretch} {label}" for stretch, label in zip(stretches, labels, strict=True))),
             audio_digest=_hash(map(str, stretches)),
         )
-
-    @property
-    def emotions(self) -> tuple[str, ...]:
-        """The class labels, sorted; a network's outputs are in this order."""
-        return tuple(sorted({utterance.emotion for utterance in self.utterances}))
-
-    @property
-    def speakers(self) -> tuple[str, ...]:
-        """Every speaker, sorted."""
-        return tuple(sorted({utterance.speaker for utterance in self.utterances}))
 
 
 def select_utterances(

@@ -4,35 +4,32 @@ To add a set: a module with a `FEATURE_SET`, and its line here.
 """
 
 from ..components import Catalogue
-from .base import FeatureSet, Pretrained
-from .catalogue import CHECKPOINTS, find_checkpoint, short_name
+from .base import FeatureSet
 from .export import SpeakerSegments, refuse_other_format, refuse_whole_utterances, segments_by_speaker, write_export
 from .normalisation import Moments, Scaling
 from .perturbation import copy_key
 from .segments import SegmentPlan, frame_numbers, plan_segments, random_crops
-from .store import FeatureStore, Progress, corpus_features
+from .store import FeatureStore, Progress, corpus_features, extract_features, open_features
 
 __all__ = [
-    "CHECKPOINTS",
     "FEATURE_SETS",
     "FeatureSet",
     "FeatureStore",
     "Moments",
-    "Pretrained",
     "Progress",
     "Scaling",
     "SegmentPlan",
     "SpeakerSegments",
     "copy_key",
     "corpus_features",
-    "find_checkpoint",
+    "extract_features",
     "frame_numbers",
+    "open_features",
     "plan_segments",
     "random_crops",
     "refuse_other_format",
     "refuse_whole_utterances",
     "segments_by_speaker",
-    "short_name",
     "write_export",
 ]
 
@@ -47,6 +44,7 @@ FEATURE_SETS: Catalogue[FeatureSet] = Catalogue(
         "lognrevspec": "lognrevspec",
         "logspec": "logspec",
         "opensmile": "opensmile",
+        "waveform": "waveform",
     },
     attribute="FEATURE_SET",
     group="ser_tune.features",

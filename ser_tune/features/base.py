@@ -1,4 +1,4 @@
-"""The objects that every feature set defines."""
+"""The object that every feature set defines."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,31 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..config import FeatureSettings, Value
-from .catalogue import Checkpoint
 
-__all__ = ["FeatureSet", "Pretrained"]
+__all__ = ["FeatureSet"]
 
 
-@dataclass(frozen=True, slots=True)
-class Pretrained:
-    """What a feature set needs that was learned from other recordings: an encoder and its weights."""
-
-    resolve: Callable[[Any, Path], Any]
-    """From the settings and the cache folder to settings that leave nothing open: the weights' digest is filled in."""
-    key: Callable[[Any], str]
-    """From resolved settings to a name of all that the extracted features depend on besides the speech."""
-    channels: Callable[[Any], Sequence[int] | None]
-    """From the settings to the channels that are read of those extracted; None reads all."""
-    digest: Callable[[Any], str]
-    """From resolved settings to the weights' SHA-256."""
-    save: Callable[[Any, Path], None]
-    """Writes the encoder into an existing folder, weights as float16 safetensors."""
-    moved: Callable[[Any, Path], Any]
-    """From the settings and a folder that `save` filled to settings that read the encoder there."""
-    name: Callable[[Any], str]
-    """From the settings to what people call the encoder."""
-    origin: Callable[[Any], Checkpoint | None]
-    """From the settings to what is published of the encoder; None where it is not in the catalogue."""
+def _all_settings(settings: FeatureSettings) -> str:
+    return settings.model_dump_json()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +32,12 @@ class FeatureSet:
     """From the settings to the seconds from one frame to the next; None where an utterance is a single frame."""
     extract_batch: Callable[[Sequence[np.ndarray], Any], list[np.ndarray]] | None = None
     """The same of several utterances at once, where that is faster; None extracts them one after another."""
-    pretrained: Pretrained | None = None
-    """None where features follow from the settings alone."""
+    resolve: Callable[[Any, Path], Any] = lambda settings, cache: settings
+    """From the settings and the cache folder to settings that leave nothing open."""
+    key: Callable[[Any], str] = _all_settings
+    """From resolved settings to a name of all that extracted features depend on besides the speech."""
+    channels: Callable[[Any], Sequence[int] | None] = lambda settings: None
+    """From the settings to the channels that are read of those extracted; None reads all."""
     licence: str = ""
     """Terms of the program that extracts, where they restrict its use."""
     requirements: tuple[str, ...] = ()

@@ -11,25 +11,18 @@ from pydantic import Field, field_validator
 from ..audio import SAMPLE_RATE_HZ
 from ..config import FeatureSettings
 from ..device import faster_precision
+from ..encoders import CheckpointSettings, EncoderShape, digest_of, open_encoder
 from ..errors import ConfigError
-from .base import FeatureSet, Pretrained
-from .catalogue import find_checkpoint, short_name
-from .checkpoint import EncoderShape, digest_of, locate, open_encoder, shape_of
+from .base import FeatureSet
 
 __all__ = ["FEATURE_SET", "EncoderSettings"]
 
 
-class EncoderSettings(FeatureSettings):
+class EncoderSettings(CheckpointSettings, FeatureSettings):
     """A pretrained speech encoder, frozen: Whisper's, wav2vec 2.0, HuBERT, WavLM, data2vec-audio and their kin."""
 
     name: Literal["encoder"] = "encoder"
     """The feature set."""
-    checkpoint: str = "openai/whisper-base"
-    """Its name on the Hugging Face hub, or its folder; weights as safetensors. Code of the hub is never run."""
-    revision: str | None = None
-    """Branch, tag or commit on the hub; none means its default branch."""
-    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
-    """SHA-256 of the checkpoint's files, which a study fills in and then insists on; none takes the files there are."""
     pooling: Literal["statistics", "frames"] = "statistics"
     """What is kept of an utterance: statistics, each layer's mean and standard deviation over time; frames, all."""
     layers: tuple[Annotated[int, Field(ge=0, le=200)], ...] | None = None
@@ -49,27 +42,13 @@ class EncoderSettings(FeatureSettings):
         return None if layers is None else tuple(sorted(set(layers)))
 
 
-def _folder(settings: EncoderSettings) -> Path:
-    """The checkpoint's folder.
-
-    Raises:
-        ConfigError: It holds other files than those that the study began with.
-    """
-    folder = locate(settings.checkpoint, settings.revision)
-    if settings.digest is not None and settings.digest != digest_of(folder):
-        raise ConfigError(
-            f"checkpoint '{folder}' has the digest {digest_of(folder)}; expected features.digest, {settings.digest}"
-        )
-    return folder
-
-
 def _described(settings: EncoderSettings) -> EncoderShape:
     """The encoder's shape, where settings fit it.
 
     Raises:
         ConfigError: There is no such layer, or the encoder has no window to be padded to.
     """
-    shape = shape_of(locate(settings.checkpoint, settings.revision))
+    shape = settings.shape
     if settings.layers is not None and settings.layers[-1] >= shape.layers:
         raise ConfigError(
             f"features.layers has {settings.layers[-1]}; {settings.checkpoint} has the layers 0 to {shape.layers - 1}"
@@ -101,7 +80,7 @@ def extract_batch(speech: Sequence[np.ndarray], settings: EncoderSettings) -> li
     Raises:
         ConfigError: The checkpoint cannot be opened.
     """
-    encoder = open_encoder(_folder(settings))
+    encoder = open_encoder(settings.folder)
     layers = slice(None) if settings.layers is None else list(settings.layers)
     pieces: list[list[np.ndarray]] = [[] for _ in speech]
     padded, precision = settings.context == "padded", settings.precision
@@ -125,9 +104,11 @@ def _statistics(sums: np.ndarray) -> np.ndarray:
 
 
 def _resolve(settings: EncoderSettings, cache: Path) -> EncoderSettings:
-    """Settings with a digest and a precision."""
+    """Settings with a digest and a precision; where they have both, the checkpoint need not be here."""
+    if settings.digest is not None and settings.precision != "auto":
+        return settings
     _described(settings)
-    folder = _folder(settings)
+    folder = settings.folder
     precision: str = settings.precision
     if precision == "auto":
         sound = np.random.default_rng(0).normal(0, 0.1, 3 * SAMPLE_RATE_HZ).astype(np.float32)
@@ -145,10 +126,6 @@ def _key(settings: EncoderSettings) -> str:
     return settings.model_dump_json(exclude=unread)
 
 
-def _channels(settings: EncoderSettings) -> tuple[int, ...] | None:
-    return settings.layers if settings.pooling == "statistics" else None
-
-
 FEATURE_SET = FeatureSet(
     name="encoder",
     settings=EncoderSettings,
@@ -156,18 +133,9 @@ FEATURE_SET = FeatureSet(
     extract=lambda speech, settings: extract_batch([speech], settings)[0],
     extract_batch=extract_batch,
     hop_s=lambda settings: None if settings.pooling == "statistics" else _described(settings).hop_s,
-    pretrained=Pretrained(
-        resolve=_resolve,
-        key=_key,
-        channels=_channels,
-        digest=lambda settings: settings.digest,
-        save=lambda settings, folder: open_encoder(_folder(settings)).save(folder),
-        moved=lambda settings, folder: settings.model_copy(
-            update={"checkpoint": str(folder), "revision": None, "digest": None}
-        ),
-        name=lambda settings: short_name(settings.checkpoint),
-        origin=lambda settings: find_checkpoint(settings.checkpoint),
-    ),
+    resolve=_resolve,
+    key=_key,
+    channels=lambda settings: settings.layers if settings.pooling == "statistics" else None,
     requirements=("transformers",),
     defaults={"segments.frames": None},
     citation="layers of a frozen encoder: S. Yang et al.: SUPERB: Speech processing Universal PERformance Benchmark, "

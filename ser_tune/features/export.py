@@ -35,13 +35,13 @@ def segments_by_speaker(corpus: Corpus, store: FeatureStore, settings: SegmentSe
         ConfigError: T is None and utterances have more than one frame: unequal lengths do not fit into one array.
     """
     refuse_whole_utterances(settings, single_frames=len(store.frames) == len(store.lengths))
-    labels = np.array([corpus.emotions.index(one.emotion) for one in corpus.utterances])
+    labels = corpus.labels
     exported: SpeakerSegments = {}
-    for speaker in corpus.speakers:
-        utterances = np.array([i for i, one in enumerate(corpus.utterances) if one.speaker == speaker])
+    for number, speaker in enumerate(corpus.speakers):
+        utterances = np.flatnonzero(corpus.speaker_numbers == number)
         plan = plan_segments(store.lengths[utterances], settings, overlap=True)
-        number, real = frame_numbers(plan, np.arange(len(plan)), settings)
-        segments = np.asarray(store.frames[store.offsets[utterances][plan.utterance, None] + number])
+        frames, real = frame_numbers(plan, np.arange(len(plan)), settings)
+        segments = np.asarray(store.frames[store.offsets[utterances][plan.utterance, None] + frames])
         if settings.padding == "floor":
             floors = np.stack([store.frames[store.offsets[u] : store.offsets[u + 1]].min(axis=0) for u in utterances])
             segments = np.where(real[:, :, None, None], segments, floors[plan.utterance][:, None])

@@ -81,8 +81,11 @@ class Moments:
 
         Args:
             utterances: Their numbers, shape (G,).
-            settings: `standard` or `minmax`.
+            settings: `standard`, `minmax` or `none`.
         """
+        if settings.kind == "none":
+            shape = self.minimum.shape[1:]
+            return Scaling(shift=np.zeros(shape, dtype=np.float32), spread=np.ones(shape, dtype=np.float32))
         if settings.kind == "minmax":
             # Of features in float16 too: their range may be too wide for it
             shift = self.minimum[utterances].min(axis=0).astype(np.float32)

@@ -34,7 +34,7 @@ from .base import FeatureSet
 from .normalisation import Moments
 from .perturbation import copy_key, perturbed
 
-__all__ = ["FeatureStore", "Progress", "corpus_features"]
+__all__ = ["FeatureStore", "Progress", "corpus_features", "extract_features", "open_features"]
 
 FORMAT = 6
 """Part of every entry's name; raise it when what is stored for the same settings changes."""
@@ -108,20 +108,59 @@ def corpus_features(
     copy: int = 0,
     progress: Progress | None = None,
 ) -> FeatureStore:
-    """A corpus's features, from the cache or extracted on all cores.
+    """A corpus's features, from the cache or extracted on all cores; arguments and errors are of `extract_features`.
+
+    Raises:
+        StorageError: The cache's entry cannot be read.
+    """
+    entry = extract_features(
+        corpus, feature_set, settings, cache, perturbation=perturbation, copy=copy, progress=progress
+    )
+    return open_features(cache, entry, feature_set, settings)
+
+
+def open_features(cache: Path, entry: str, feature_set: FeatureSet, settings: FeatureSettings) -> FeatureStore:
+    """Features that are in the cache.
+
+    Args:
+        cache: The folder of the feature cache.
+        entry: What `extract_features` returned.
+        feature_set: How they were extracted.
+        settings: As for `extract_features`.
+
+    Raises:
+        StorageError: The entry cannot be read.
+    """
+    return FeatureStore.open(cache / entry).channels(feature_set.channels(settings))
+
+
+def extract_features(
+    corpus: Corpus,
+    feature_set: FeatureSet,
+    settings: FeatureSettings,
+    cache: Path,
+    *,
+    perturbation: PerturbationSettings | None = None,
+    copy: int = 0,
+    progress: Progress | None = None,
+) -> str:
+    """Extract a corpus's features on all cores, unless they are in the cache.
 
     Args:
         corpus: What to extract.
         feature_set: How.
-        settings: The feature set's settings; of a pretrained one, as `Pretrained.resolve` returns them.
+        settings: The feature set's settings; as its `resolve` returns them.
         cache: The folder of the feature cache.
         perturbation: What happens to copies.
         copy: Which perturbed copy to extract, counted from 1; 0 is the clean speech.
         progress: Called after every utterance that is extracted.
 
+    Returns:
+        The name of the cache's entry.
+
     Raises:
         AudioError: A recording or its copy cannot be used; the message names its file.
-        StorageError: The cache cannot be written, or its entry cannot be read.
+        StorageError: The cache cannot be written.
     """
     perturbation = perturbation or PerturbationSettings()
     key = _key(corpus, feature_set, settings, perturbation, copy)
@@ -138,8 +177,7 @@ def corpus_features(
                 f"the feature cache in '{cache}' cannot be written: {error.strerror or error}; "
                 "set SER_TUNE_CACHE to a folder with room"
             ) from None
-    store, pretrained = FeatureStore.open(entry), feature_set.pretrained
-    return store if pretrained is None else store.channels(pretrained.channels(settings))
+    return entry.name
 
 
 def _key(
@@ -149,8 +187,7 @@ def _key(
     from . import FEATURE_SETS  # the catalogue is made after this module, which its package imports
 
     package = FEATURE_SETS.requirement(settings.name)
-    what = settings.model_dump_json() if feature_set.pretrained is None else feature_set.pretrained.key(settings)
-    parts = [str(FORMAT), corpus.audio_digest, what, package, copy_key(perturbation, copy)]
+    parts = [str(FORMAT), corpus.audio_digest, feature_set.key(settings), package, copy_key(perturbation, copy)]
     return " ".join(part for part in parts if part)
 
 

@@ -1,11 +1,12 @@
 """Predictors of unlike configurations whose probabilities are averaged."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from ..encoders import FindEncoder
 from .predictor import Heard, Prediction, Predictor, SegmentPrediction, hear
 from .recipe import Recipe
 
@@ -44,9 +45,9 @@ class Committee:
             member.save(own)
 
     @classmethod
-    def load(cls, folder: Path) -> "Committee":
-        """Read what `save` wrote."""
-        return cls([Predictor.load(own) for own in sorted(folder.glob("member-*"))])
+    def load(cls, folder: Path, find_encoder: FindEncoder | None = None) -> "Committee":
+        """Read what `save` wrote; the arguments are those of `Predictor.load`."""
+        return cls([Predictor.load(own, find_encoder) for own in sorted(folder.glob("member-*"))])
 
     def predict(
         self, audio: Sequence[str | Path | np.ndarray], *, sample_rate_hz: int | None = None
@@ -87,7 +88,7 @@ def _mean(probabilities: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {label: float(np.mean([one[label] for one in probabilities])) for label in probabilities[0]}
 
 
-def load_predictor(folder: Path, find_encoder: Callable[[str], Path | None] | None = None) -> Predictor | Committee:
+def load_predictor(folder: Path, find_encoder: FindEncoder | None = None) -> Predictor | Committee:
     """Read what a predictor or a committee saved; nothing is unpickled.
 
     Args:
@@ -100,7 +101,4 @@ def load_predictor(folder: Path, find_encoder: Callable[[str], Path | None] | No
         return own if own.is_dir() else None if find_encoder is None else find_encoder(digest)
 
     single = (folder / "recipe.json").exists()
-    loaded = Predictor.load(folder) if single else Committee.load(folder)
-    for member in [loaded] if isinstance(loaded, Predictor) else loaded.members:
-        member.find_encoder = find
-    return loaded
+    return Predictor.load(folder, find) if single else Committee.load(folder, find)

@@ -1,7 +1,7 @@
 """The `Predictor` that a registered model is: audio in, emotions out."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ..audio import SAMPLE_RATE_HZ, read_speech, to_speech
+from ..encoders import FindEncoder, relocated
 from ..errors import AudioError
 from ..features import FEATURE_SETS, FeatureStore, Scaling
 from .recipe import Recipe
@@ -65,20 +66,26 @@ def hear(audio: Sequence[str | Path | np.ndarray], sample_rate_hz: int | None) -
 class Predictor:
     """Networks, scalings and front end: audio in, emotions out. The networks' probabilities are averaged."""
 
-    find_encoder: Callable[[str], Path | None] | None = None
-    """From the digest of a pretrained encoder to its folder; None, or a folder of None, is where the recipe has it."""
-
-    def __init__(self, recipe: Recipe, networks: Sequence[nn.Module], scalings: Sequence[Scaling | None]) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        networks: Sequence[nn.Module],
+        scalings: Sequence[Scaling | None],
+        *,
+        find_encoder: FindEncoder | None = None,
+    ) -> None:
         """Put trained parts together.
 
         Args:
             recipe: Front end, segments, labels.
             networks: One a fold, or a single one.
             scalings: The training speakers' scaling of each network; None where the scope is not `train`.
+            find_encoder: Where a pretrained encoder of the front end is; None reads it from where the recipe has it.
         """
         self.recipe = recipe
         self.networks = [network.eval() for network in networks]
         self.scalings = list(scalings)
+        self._find_encoder = find_encoder
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -98,20 +105,26 @@ class Predictor:
             save_file(tensors, folder / f"network-{number:02d}.safetensors")
 
     @classmethod
-    def load(cls, folder: Path) -> "Predictor":
-        """Read what `save` wrote; nothing is unpickled."""
+    def load(cls, folder: Path, find_encoder: FindEncoder | None = None) -> "Predictor":
+        """Read what `save` wrote; nothing is unpickled.
+
+        Args:
+            folder: Where it was saved.
+            find_encoder: Where pretrained encoders are; None reads them from where the recipe has them.
+        """
         recipe = Recipe.from_json((folder / "recipe.json").read_text(encoding="utf-8"))
+        here = replace(recipe, model=relocated(recipe.model, find_encoder))
         networks, scalings = [], []
         for path in sorted(folder.glob("network-*.safetensors")):
             tensors = load_file(path)
             shift, spread = tensors.pop("scaling.shift", None), tensors.pop("scaling.spread", None)
-            network = recipe.build_network()
+            network = here.build_network()
             network.load_state_dict({name.removeprefix("network."): tensor for name, tensor in tensors.items()})
             networks.append(network)
             scalings.append(
                 None if shift is None or spread is None else Scaling(shift=shift.numpy(), spread=spread.numpy())
             )
-        return cls(recipe, networks, scalings)
+        return cls(recipe, networks, scalings, find_encoder=find_encoder)
 
     def predict(
         self, audio: Sequence[str | Path | np.ndarray], *, sample_rate_hz: int | None = None
@@ -136,9 +149,7 @@ class Predictor:
     @property
     def front_end(self) -> str:
         """A name of what `extract` depends on: predictors of one name extract the same."""
-        settings = self.recipe.features
-        pretrained = FEATURE_SETS.get(settings.name).pretrained
-        return settings.model_dump_json() if pretrained is None else pretrained.key(settings)
+        return FEATURE_SETS.get(self.recipe.features.name).key(self.recipe.features)
 
     def extract(self, heard: Sequence["Heard"]) -> list[np.ndarray]:
         """Features of some utterances, each (frames, C, F); of an encoder, those of all layers.
@@ -146,10 +157,8 @@ class Predictor:
         Raises:
             AudioError: An utterance is too short; the message names it.
         """
-        settings, feature_set = self.recipe.features, FEATURE_SETS.get(self.recipe.features.name)
-        if (pretrained := feature_set.pretrained) is not None:
-            folder = None if self.find_encoder is None else self.find_encoder(pretrained.digest(settings))
-            settings = settings if folder is None else pretrained.moved(settings, folder)
+        feature_set = FEATURE_SETS.get(self.recipe.features.name)
+        settings = relocated(self.recipe.features, self._find_encoder)
         if feature_set.extract_batch is not None:
             features = feature_set.extract_batch([one.speech for one in heard], settings)
         else:
@@ -173,9 +182,9 @@ class Predictor:
                 "speaker in one call; it got 1"
             )
         offsets = np.concatenate([[0], np.cumsum([len(one) for one in extracted])]).astype(np.int64)
-        store = FeatureStore.of(np.concatenate(extracted), offsets)
-        if (pretrained := FEATURE_SETS.get(self.recipe.features.name).pretrained) is not None:
-            store = store.channels(pretrained.channels(self.recipe.features))
+        features = self.recipe.features
+        read = FEATURE_SETS.get(features.name).channels(features)
+        store = FeatureStore.of(np.concatenate(extracted), offsets).channels(read)
         device = next(self.networks[0].parameters()).device
         return self._describe(heard, UtteranceFeatures.of(store, device))
 

@@ -59,6 +59,11 @@ class Recipe:
             aggregation=written["aggregation"],
         )
 
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """Packages that network and front end import and the base installation lacks."""
+        return FEATURE_SETS.get(self.features.name).requirements + ARCHITECTURES.get(self.model.name).requirements
+
     def build_network(self) -> nn.Module:
         """A network of random weights that fits the recipe, or an ensemble of them.
 

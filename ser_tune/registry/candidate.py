@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 
-from ..config import FeatureSettings
+from ..config import FeatureSettings, ModelSettings
 from ..folds import SIDES
 from ..study import Prepared
 from ..tracking import MODEL_TAG, log_self_contained, read_predictions
@@ -59,7 +59,7 @@ class Candidate:
     trial: int | None
     networks: Networks
     """What its model is made of."""
-    parts: Sequence[tuple[str, FeatureSettings]]
+    parts: Sequence[tuple[ModelSettings, FeatureSettings]]
     """Architectures, each with its features."""
 
     def register(self, rule: str, confirmed: Confirmed | None, refitted: Callable[[int], str] | None) -> Promotion:

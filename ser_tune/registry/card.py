@@ -1,12 +1,14 @@
 """The model card: what stands in a version's description, as Markdown (M. Mitchell et al., arXiv 1810.03993, 2019)."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 
 from ..architectures import ARCHITECTURES
-from ..config import FeatureSettings
+from ..config import FeatureSettings, ModelSettings
 from ..corpora import CORPORA
+from ..encoders import encoders_among, find_checkpoint, short_name
 from ..features import FEATURE_SETS
 from ..folds import SIDES
 from ..metrics import class_recalls, describe_score, uar
@@ -30,7 +32,7 @@ def model_card(
     prepared: Prepared,
     metrics: Mapping[str, float],
     predictions: Mapping[str, Predictions],
-    parts: Sequence[tuple[str, FeatureSettings]],
+    parts: Sequence[tuple[ModelSettings, FeatureSettings]],
     networks: Networks,
     verdict: Verdict,
 ) -> str:
@@ -47,8 +49,9 @@ def model_card(
     corpus = prepared.corpus
     source = CORPORA.get(corpus.name)
     sides = [side for side in SIDES if f"{side}_uar" in metrics]
+    named = [f"{model.name} with {features.name}" for model, features in parts]
     sections = [
-        f"# {', '.join(f'{model} with {features.name}' for model, features in parts)} on {corpus.name}",
+        f"# {', '.join(dict.fromkeys(named))} on {corpus.name}",
         f"Networks: {networks}.",
         "## Verdict",
         f"{verdict.alias}: {verdict.reason}.",
@@ -91,26 +94,25 @@ def model_card(
     return "\n\n".join(sections) + "\n"
 
 
-def _citations(parts: Sequence[tuple[str, FeatureSettings]]) -> Iterator[str]:
+def _citations(parts: Sequence[tuple[ModelSettings, FeatureSettings]]) -> Iterator[str]:
     for model, features in parts:
-        yield ARCHITECTURES.get(model).citation
+        yield ARCHITECTURES.get(model.name).citation
         yield FEATURE_SETS.get(features.name).citation
-        pretrained = FEATURE_SETS.get(features.name).pretrained
-        if pretrained is not None and (published := pretrained.origin(features)) is not None:
-            yield published.citation
+        known = (find_checkpoint(one.checkpoint) for one in encoders_among(model, features))
+        yield from (one.citation for one in known if one is not None)
 
 
-def _encoders(parts: Sequence[tuple[str, FeatureSettings]]) -> Iterator[str]:
+def _encoders(parts: Sequence[tuple[ModelSettings, FeatureSettings]]) -> Iterator[str]:
     """Name, licence and digest of every pretrained encoder."""
-    for _, features in parts:
-        if (pretrained := FEATURE_SETS.get(features.name).pretrained) is not None:
-            published = pretrained.origin(features)
-            licence = "unknown" if published is None else published.licence
-            digest = pretrained.digest(features)
-            yield f"Pretrained encoder: {pretrained.name(features)}. Licence: {licence}. SHA-256 {digest}."
+    for one in encoders_among(*chain.from_iterable(parts)):
+        published = find_checkpoint(one.checkpoint)
+        licence = "unknown" if published is None else published.licence
+        yield f"Pretrained encoder: {short_name(one.checkpoint)}. Licence: {licence}. SHA-256 {one.digest}."
 
 
-def _limits(prepared: Prepared, parts: Sequence[tuple[str, FeatureSettings]], networks: Networks) -> list[str]:
+def _limits(
+    prepared: Prepared, parts: Sequence[tuple[ModelSettings, FeatureSettings]], networks: Networks
+) -> list[str]:
     corpus = prepared.corpus
     limits = [
         f"It knows {len(corpus.speakers)} speakers of one corpus; other languages and microphones were not tried.",
@@ -128,7 +130,7 @@ def _limits(prepared: Prepared, parts: Sequence[tuple[str, FeatureSettings]], ne
     if normalisation.scope == "speaker":
         too = ", and batch norm takes its statistics from them too" if normalisation.batch_norm == "speaker" else ""
         limits.append(f"Transductive: features are normalised with all recordings of each speaker{too}.")
-    known = [pretraining_of(features, corpus.name) for _, features in parts]
+    known = [pretraining_of(corpus.name, features, model) for model, features in parts]
     licences = [FEATURE_SETS.get(features.name).licence for _, features in parts]
     sentences = [*prepared.notes, *(one.sentence for one in known if one is not None), *filter(None, licences)]
     limits += [f"{_capitalised(note)}." for note in dict.fromkeys(sentences)]

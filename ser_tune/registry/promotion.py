@@ -99,7 +99,7 @@ def promote(
             study=study.study_name,
             trial=number,
             networks=networks,
-            parts=((config.model.name, config.features),),
+            parts=((config.model, config.features),),
         )
         return candidate.register(rule, confirmed, refitted if with_refit else None)
 
@@ -132,8 +132,8 @@ def promote_combination(
         StorageError: The tracking store fails.
     """
     config = prepared.definition.config
-    parts = tuple(dict.fromkeys((one.recipe.model.name, one.recipe.features) for one in committee.members))
-    models = {model for model, _ in parts}
+    parts = tuple(dict.fromkeys((one.recipe.model, one.recipe.features) for one in committee.members))
+    models = {model.name for model, _ in parts}
     name = name or registered_name(config.corpus.name, models.pop() if len(models) == 1 else "combined")
     rule = rule or config.study.promotion
     refuse_unusable(rule, name)

@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ..corpora import CORPORA
-from ..features import short_name
+from ..encoders import short_name
 from ..study import Protocol
 from ..tracking import (
     MEMBERS_TAG,
@@ -145,7 +145,7 @@ def leaderboard(client: MlflowClient, corpus: str | None = None) -> Leaderboard:
 
 def _features(params: Mapping[str, str]) -> str:
     """The feature set, with the encoder or the set of functionals that it takes."""
-    detail = params.get("features.checkpoint") or params.get("features.set")
+    detail = params.get("features.checkpoint") or params.get("model.checkpoint") or params.get("features.set")
     return params["features.name"] + (f" {short_name(detail)}" if detail else "")
 
 

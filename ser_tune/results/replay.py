@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 
 from ..config import Project
 from ..device import describe_device
-from ..study import FoldOutcome, Objective, Prepared, StudyObserver, prepare, worded
+from ..study import FoldOutcome, Prepared, Trainer, pooled_scores, prepare, worded
 from ..tracking import PACKAGES, curves, protocol_of, score_metrics
 from ..training import EpochReport
 from .references import recorded
@@ -65,14 +66,14 @@ def replay(
     """
     definition, config = recorded(client, run)
     prepared = prepare(definition.with_data(data), project)
-    objective = prepared.objective(project, StudyObserver(), precision=config.training.precision)
-    training = config.training.model_copy(update={"device": objective.device.type})
+    trainer = Trainer(prepared, project.cache, precision=config.training.precision)
+    training = config.training.model_copy(update={"device": trainer.device.type})
     here = config.model_copy(update={"training": training})
     folds = [
-        objective.train_fold(here, fold, lambda report, number=fold.number: on_epoch(number, report))  # type: ignore[misc]
+        FoldOutcome.of(fold, trainer.train(trainer.job(here, fold), partial(on_epoch, fold.number)), prepared.corpus)
         for fold in prepared.folds
     ]
-    before, now = _recorded_numbers(client, run), _numbers(objective, folds, prepared)
+    before, now = _recorded_numbers(client, run), _numbers(folds, prepared)
     return Replay(
         run=run,
         compared=len(before.keys() & now.keys()),
@@ -81,7 +82,7 @@ def replay(
             for name in sorted(before.keys() | now.keys())
             if not _same(before.get(name), now.get(name))
         ],
-        circumstances=_circumstances(run, prepared, describe_device(objective.device)),
+        circumstances=_circumstances(run, prepared, describe_device(trainer.device)),
     )
 
 
@@ -98,11 +99,11 @@ def _recorded_numbers(client: MlflowClient, run: Run) -> dict[str, float]:
     return numbers
 
 
-def _numbers(objective: Objective, folds: Sequence[FoldOutcome], prepared: Prepared) -> dict[str, float]:
+def _numbers(folds: Sequence[FoldOutcome], prepared: Prepared) -> dict[str, float]:
     curved = {
         f"{one.key}, epoch {one.step}": one.value for one in curves(folds) if one.key.rpartition("/")[2] not in _TIMES
     }
-    return curved | score_metrics(objective.scores(folds), prepared.corpus.emotions, "validation")
+    return curved | score_metrics(pooled_scores(prepared.corpus, folds), prepared.corpus.emotions, "validation")
 
 
 def _same(one: float | None, other: float | None) -> bool:

@@ -4,14 +4,17 @@ from .definition import AnyStudy, StudyDefinition
 from .differences import Difference, worded
 from .evaluation import HeldOut, refit, score_holdout_speakers, score_test_speakers, score_validation_speakers
 from .layers import SHIPPED, define_study, options, read_assignments
-from .objective import Objective
 from .observer import Fanout, FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
+from .places import Rerun, place_of
+from .prepared import Prepared, load_corpus, prepare
 from .pretraining import Pretraining, pretraining_of
 from .protocol import Protocol
 from .rates import find_learning_rate
-from .runner import Prepared, Rerun, load_corpus, load_study, prepare, run_study, summarise
-from .storage import open_storage, place_of
+from .runner import load_study, run_study, summarise
+from .storage import open_storage
 from .texts import TextBaseline, text_baseline
+from .trainer import Trainer
+from .trial import pooled_scores
 
 __all__ = [
     "SHIPPED",
@@ -20,7 +23,6 @@ __all__ = [
     "Fanout",
     "FoldOutcome",
     "HeldOut",
-    "Objective",
     "Prepared",
     "Pretraining",
     "Protocol",
@@ -30,6 +32,7 @@ __all__ = [
     "StudyStart",
     "StudySummary",
     "TextBaseline",
+    "Trainer",
     "TrialOutcome",
     "TrialState",
     "define_study",
@@ -39,6 +42,7 @@ __all__ = [
     "open_storage",
     "options",
     "place_of",
+    "pooled_scores",
     "prepare",
     "pretraining_of",
     "read_assignments",

@@ -24,6 +24,7 @@ from ..config import (
     parse_range,
     validated,
 )
+from ..encoders import CheckpointSettings, digest_of
 from ..features import FEATURE_SETS
 from ..training import LOSSES, AnyTrial, recipe_of
 from .differences import Difference, differences_of
@@ -80,7 +81,7 @@ class StudyDefinition:
         return StudyDefinition(config=self.config.model_copy(update={"corpus": corpus}), search=self.search)
 
     def resolved(self, cache: Path) -> "StudyDefinition":
-        """The same study with nothing left open that features depend on: a pretrained encoder's digest and arithmetic.
+        """The same study with nothing left open that trials depend on: a pretrained encoder's digest and arithmetic.
 
         Args:
             cache: The project's cache folder.
@@ -88,11 +89,11 @@ class StudyDefinition:
         Raises:
             ConfigError: The encoder cannot be found, or is another than it was.
         """
-        pretrained = FEATURE_SETS.get(self.config.features.name).pretrained
-        if pretrained is None:
-            return self
-        features = pretrained.resolve(self.config.features, cache)
-        return StudyDefinition(config=self.config.model_copy(update={"features": features}), search=self.search)
+        model, features = self.config.model, self.config.features
+        if isinstance(model, CheckpointSettings) and model.digest is None:
+            model = model.model_copy(update={"digest": digest_of(model.folder)})
+        update = {"model": model, "features": FEATURE_SETS.get(features.name).resolve(features, cache)}
+        return StudyDefinition(config=self.config.model_copy(update=update), search=self.search)
 
     def without_search(self) -> "StudyDefinition":
         """The one configuration, as a study of a single trial; unless named, it is named by its content."""

@@ -14,10 +14,9 @@ from ..errors import StudyError
 from ..features import FEATURE_SETS, corpus_features
 from ..metrics import Scores, score, uar
 from ..prediction import Committee, Predictor, UtteranceFeatures, aggregate
-from ..training import AnyTrial, fit, fold_seed, recipe_of
-from .objective import speaker_numbers
-from .observer import StudyObserver
-from .runner import Prepared
+from ..training import AnyTrial, fold_seed, recipe_of
+from .prepared import Prepared
+from .trainer import Trainer
 
 __all__ = ["HeldOut", "refit", "score_holdout_speakers", "score_test_speakers", "score_validation_speakers"]
 
@@ -45,20 +44,15 @@ def refit(prepared: Prepared, config: AnyTrial, epochs: int, project: Project) -
         epochs: As many as the folds settled on; the schedule is fitted to them.
         project: Where the feature cache is.
     """
-    objective = prepared.objective(project, StudyObserver(), precision=config.training.precision)
+    trainer = Trainer(prepared, project.cache, precision=config.training.precision)
     # The device of this machine, which need not be that of the study
-    training = config.training.model_copy(update={"epochs": epochs, "device": objective.device.type})
+    training = config.training.model_copy(update={"epochs": epochs, "device": trainer.device.type})
     whole = config.model_copy(update={"training": training})
     aggregation = prepared.definition.config.protocol.aggregation
     held_out = prepared.definition.config.protocol.holdout
-    fitted = fit(
-        whole,
-        objective.data(config),
-        np.flatnonzero([one.speaker not in held_out for one in prepared.corpus.utterances]),
-        np.arange(0),
-        seed=fold_seed(config.seed, len(prepared.folds)),
-        aggregation=aggregation,
-    )
+    trained = np.flatnonzero([one.speaker not in held_out for one in prepared.corpus.utterances])
+    seed = fold_seed(config.seed, len(prepared.folds))
+    fitted = trainer.train(trainer.job_of(whole, trained, np.arange(0), seed=seed))
     return Predictor(recipe_of(whole, prepared.corpus.emotions, aggregation), [fitted.network], [fitted.scaling])
 
 
@@ -119,7 +113,7 @@ class _Judge:
         self._members = predictor.members if isinstance(predictor, Committee) else [predictor]
         self._features = [_features(prepared.corpus, one, cache) for one in self._members]
         self._corpus = prepared.corpus
-        self._speakers = speaker_numbers(prepared.corpus)
+        self._speakers = prepared.corpus.speaker_numbers
         self.networks = [len(one.networks) for one in self._members]
         """How many each member has to judge."""
 
@@ -139,7 +133,7 @@ class _Judge:
     def held_out(self, numbers: Sequence[np.ndarray], judged: Sequence[np.ndarray]) -> HeldOut:
         """Score what was said, fold by fold."""
         corpus = self._corpus
-        labels = np.array([corpus.emotions.index(one.emotion) for one in corpus.utterances])
+        labels = corpus.labels
         tested = np.concatenate(numbers)
         return HeldOut(
             scores=score(

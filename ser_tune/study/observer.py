@@ -55,6 +55,16 @@ class FoldOutcome:
     truth: np.ndarray
     """Classes of the validation utterances, shape (V,)."""
 
+    @classmethod
+    def of(cls, fold: Fold, fitted: FittedNetwork, corpus: Corpus) -> "FoldOutcome":
+        """A fold of a corpus, with what training it resulted in."""
+        return cls(fold=fold, fitted=fitted, truth=corpus.labels[fold.validation])
+
+    @property
+    def kept(self) -> EpochReport:
+        """The report of the epoch whose weights were kept."""
+        return self.fitted.history[self.fitted.epoch - 1]
+
 
 @dataclass(frozen=True, slots=True)
 class TrialOutcome:
@@ -103,8 +113,8 @@ class StudyObserver:
     def trial_started(self, number: int, config: AnyTrial, sampled: Mapping[str, Value]) -> None:
         """Called before a trial's first fold."""
 
-    def epoch_finished(self, fold: int, report: EpochReport) -> None:
-        """Called after every epoch of the running trial."""
+    def epoch_finished(self, trial: int, fold: int, report: EpochReport) -> None:
+        """Called after every epoch, with the numbers of its trial and fold."""
 
     def trial_finished(self, outcome: TrialOutcome) -> None:
         """Called once a trial, however it ended."""
@@ -135,10 +145,10 @@ class Fanout(StudyObserver):
         for one in self._observers:
             one.trial_started(number, config, sampled)
 
-    def epoch_finished(self, fold: int, report: EpochReport) -> None:
+    def epoch_finished(self, trial: int, fold: int, report: EpochReport) -> None:
         """Pass it on."""
         for one in self._observers:
-            one.epoch_finished(fold, report)
+            one.epoch_finished(trial, fold, report)
 
     def trial_finished(self, outcome: TrialOutcome) -> None:
         """Pass it on."""

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from ..config import FeatureSettings
-from ..features import FEATURE_SETS
+from ..encoders import encoders_among, find_checkpoint, short_name
 
 __all__ = ["Pretraining", "pretraining_of"]
 
@@ -27,20 +26,20 @@ class Pretraining:
         return {"pretraining": self.encoder} if self.state == "seen" else {}
 
 
-def pretraining_of(features: FeatureSettings, corpus: str) -> Pretraining | None:
+def pretraining_of(corpus: str, *settings: object) -> Pretraining | None:
     """Look an encoder up in the catalogue of checkpoints, by its name.
 
     Args:
-        features: Of the study.
         corpus: The corpus's name.
+        settings: Of features and model; the first with a pretrained encoder counts.
 
     Returns:
-        None where the features have no pretrained encoder.
+        None where there is no pretrained encoder.
     """
-    pretrained = FEATURE_SETS.get(features.name).pretrained
-    if pretrained is None:
+    named = next(encoders_among(*settings), None)
+    if named is None:
         return None
-    encoder, known = pretrained.name(features), pretrained.origin(features)
+    encoder, known = short_name(named.checkpoint), find_checkpoint(named.checkpoint)
     if known is not None and corpus in known.corpora:
         return Pretraining(encoder, "seen", f"the encoder {encoder} learned from {corpus}: {known.data}")
     if corpus in SYNTHETIC_CORPORA:

@@ -57,7 +57,7 @@ class Protocol:
         # Facts that most studies do not have are left out there, so that their fingerprints stay those of before
         baseline = text_baseline(corpus, folds)
         rare = {} if baseline is None else baseline.facts
-        if (pretraining := pretraining_of(config.features, corpus.name)) is not None:
+        if (pretraining := pretraining_of(corpus.name, config.features, config.model)) is not None:
             rare |= pretraining.facts
         if config.protocol.text_independent:
             rare["texts"] = f"no text on two sides, SHA-256 {_texts_digest(corpus)}"

@@ -5,7 +5,8 @@ from ..config import Project
 from ..errors import ConfigError
 from ..training import RangeTest, fold_seed, run_range_test
 from .observer import StudyObserver
-from .runner import Prepared
+from .prepared import Prepared
+from .trainer import Trainer
 
 __all__ = ["find_learning_rate"]
 
@@ -24,11 +25,11 @@ def find_learning_rate(prepared: Prepared, project: Project, observer: StudyObse
     definition, fold = prepared.definition, prepared.folds[0]
     if ARCHITECTURES.get(name := definition.config.model.name).solve is not None:
         raise ConfigError(f"{name} is solved, not trained by gradient descent: it has no learning rate to look for")
-    objective = prepared.objective(project, observer)
-    config = definition.trial({"training.device": objective.device.type, "training.precision": objective.precision})
+    trainer = Trainer(prepared, project.cache, progress=observer.extraction_progressed)
+    config = trainer.concrete({})
     return run_range_test(
         config,
-        objective.data(config),
+        trainer.data(config),
         fold.train,
         seed=fold_seed(config.seed, fold.number),
         aggregation=definition.config.protocol.aggregation,

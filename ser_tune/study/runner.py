@@ -3,132 +3,33 @@
 import json
 import time
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import optuna
 from optuna.storages import RDBStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
-from ..config import Project, Value
-from ..corpora import CORPORA, Corpus
+from ..config import Project
 from ..device import describe_device
 from ..errors import StudyError
-from ..features import FEATURE_SETS
-from ..folds import Fold, speaker_folds, text_independent_folds
 from .definition import StudyDefinition
 from .differences import worded
 from .objective import FAILURES, Objective
 from .observer import StudyObserver, StudyStart, StudySummary
 from .observer import TrialState as State
-from .pretraining import Pretraining, pretraining_of
-from .protocol import Protocol
+from .places import Rerun, enqueue_rerun, enqueue_unfinished, is_counted, left_to_run, place_of
+from .prepared import Prepared, stored_protocol
 from .pruning import build_pruner
-from .sampling import build_sampler
-from .storage import PLACE, enqueue_again, fail_dead_trials, open_storage, place_of, storage_errors
-from .texts import text_baseline
+from .sampling import PlaceSampler
+from .storage import fail_dead_trials, open_storage, storage_errors
+from .trainer import Trainer
 
-__all__ = ["Prepared", "Rerun", "load_corpus", "load_study", "prepare", "run_study", "summarise"]
+__all__ = ["load_study", "run_study", "summarise"]
 
-RESUMABLE = ("name", "corpus.data", "study", "features.checkpoint", "features.revision")
+RESUMABLE = (
+    *("name", "corpus.data", "study", "features.checkpoint", "features.revision", "model.checkpoint"),
+    "model.revision",
+)
 """Settings, and sections of them, that may differ when a study goes on: they do not change what a trial is."""
-DONE = (TrialState.COMPLETE, TrialState.PRUNED)
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A study whose corpus is read and whose folds are drawn."""
-
-    definition: StudyDefinition
-    corpus: Corpus
-    folds: Sequence[Fold]
-    """Those to train: all of the protocol's, or the first of them where `protocol.fold_limit` says so."""
-    folds_of_protocol: int
-    protocol: Protocol
-
-    @property
-    def notes(self) -> Sequence[str]:
-        """Sentences for readers of the scores: text-only baseline, pretraining, the protocol's warnings, licences."""
-        baseline, pretraining = text_baseline(self.corpus, self.folds), self.pretraining
-        licence = FEATURE_SETS.get(self.definition.config.features.name).licence
-        return [
-            *([] if baseline is None else [f"text-only baseline: {baseline}"]),
-            *([] if pretraining is None else [pretraining.sentence]),
-            *self.protocol.warnings,
-            *([licence] if licence else []),
-        ]
-
-    @property
-    def pretraining(self) -> Pretraining | None:
-        """What is known of the encoder's pretraining; None without an encoder."""
-        return pretraining_of(self.definition.config.features, self.corpus.name)
-
-    def refuse_other_protocol(self, study: optuna.Study) -> None:
-        """Raise where the corpus or the folds are no longer those that the study ran on.
-
-        Raises:
-            StudyError: Its scores mean something else.
-        """
-        if differences := self.protocol.differences(_stored_protocol(study)):
-            raise StudyError(f"study '{study.study_name}' ran under another protocol: {worded(differences)}")
-
-    def objective(self, project: Project, observer: StudyObserver, *, precision: str | None = None) -> Objective:
-        """What trains the study's folds; `Objective` says what it is given and what it raises."""
-        return Objective(
-            definition=self.definition,
-            corpus=self.corpus,
-            folds=self.folds,
-            cache=project.cache,
-            observer=observer,
-            precision=precision,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Rerun:
-    """Configurations to be trained, each on a seed of its own, where nothing is to be searched for.
-
-    The place in the queue gives the seed: what was interrupted or failed is trained on the same by the next call.
-    """
-
-    queue: Sequence[Mapping[str, Value]]
-    """The sampled values of every trial, in order."""
-    study_id: str = ""
-    """The earlier study's that found them; empty where none did."""
-
-
-def load_corpus(definition: StudyDefinition, project: Project) -> Corpus:
-    """Read the corpus that a study names.
-
-    Raises:
-        CorpusError: The corpus is missing or mislabelled.
-    """
-    settings, protocol = definition.config.corpus, definition.config.protocol
-    return Corpus.load(
-        CORPORA.get(settings.name),
-        settings.data,
-        project.cache,
-        task=settings.task,
-        emotions=protocol.emotions,
-        styles=protocol.styles,
-        merge=None if protocol.merge is None else dict(one.split("=") for one in protocol.merge),
-    )
-
-
-def prepare(definition: StudyDefinition, project: Project) -> Prepared:
-    """Read the corpus, draw the folds, and find a pretrained encoder.
-
-    Raises:
-        CorpusError: The corpus is missing, mislabelled, or too small for its folds.
-        ConfigError: There is no such encoder.
-    """
-    definition = definition.resolved(project.cache)
-    config, corpus = definition.config, load_corpus(definition, project)
-    folds = speaker_folds(corpus, config.protocol.folds, holdout=config.protocol.holdout)
-    if config.protocol.text_independent:
-        folds = text_independent_folds(corpus, folds)
-    trained = folds[: config.protocol.fold_limit]
-    return Prepared(definition, corpus, trained, len(folds), Protocol.of(config, corpus, trained))
 
 
 def run_study(
@@ -155,15 +56,15 @@ def run_study(
     with storage_errors(project.storage_url, "be written"):
         stored = _stored(prepared, storage)
         known = [] if stored is None else stored.get_trials(deepcopy=False)
-        to_run = _left(known, definition.config.study.trials, rerun)
-        objective = None
+        to_run = left_to_run(known, definition.config.study.trials, rerun)
+        trainer = None
         if to_run > 0:
             # Reads every recording: one that cannot be used ends the study here, before anything of it is stored
             precision = None if stored is None else stored.user_attrs.get("precision")
-            objective = prepared.objective(project, observer, precision=precision)
+            trainer = Trainer(prepared, project.cache, precision=precision, progress=observer.extraction_progressed)
         study = _open(prepared, storage)
         if rerun is not None:
-            _enqueue_rerun(study, rerun)
+            enqueue_rerun(study, rerun)
         observer.study_started(
             StudyStart(
                 definition=definition,
@@ -175,7 +76,7 @@ def run_study(
                 largest_trial_bytes=largest,
                 confirms="" if rerun is None else rerun.study_id,
                 finished=_finished(study),
-                device="" if objective is None else describe_device(objective.device),
+                device="" if trainer is None else describe_device(trainer.device),
                 notes=[*prepared.notes, *([] if rerun else _notes_on_trial_0(definition))],
                 pretraining="" if prepared.pretraining is None else prepared.pretraining.state,
                 before=summarise(study),
@@ -183,8 +84,8 @@ def run_study(
         )
         interrupted = False
         try:
-            if objective is not None:
-                interrupted = _search(study, objective, rerun)
+            if trainer is not None:
+                interrupted = _search(study, trainer, observer, rerun)
         except Exception:
             observer.study_finished(summarise(study, interrupted=True))
             raise
@@ -200,25 +101,19 @@ def _notes_on_trial_0(definition: StudyDefinition) -> list[str]:
     return [f"trial 0 takes the nearest values in the search ranges: {worded(differences)}"]
 
 
-def _left(known: Sequence[FrozenTrial], trials: int, rerun: Rerun | None) -> int:
-    """How many of so many trials are left to run; of a rerun, those places that nothing came of."""
-    if rerun is None:
-        return max(0, trials - sum(map(_is_counted, known)))
-    return len(set(range(trials)) - {place_of(one) for one in known if one.state in DONE})
-
-
-def _search(study: optuna.Study, objective: Objective, rerun: Rerun | None) -> bool:
+def _search(study: optuna.Study, trainer: Trainer, observer: StudyObserver, rerun: Rerun | None) -> bool:
     """Run trials until there are enough; returns whether the user interrupted."""
-    settings = objective.definition.config.study
+    definition, objective = trainer.prepared.definition, Objective(trainer, observer)
+    settings = definition.config.study
     deadline = time.monotonic() + settings.timeout_s if settings.timeout_s is not None else None
-    study.set_user_attr("precision", objective.precision)
+    study.set_user_attr("precision", trainer.precision)
     if not study.get_trials(deepcopy=False):
-        study.enqueue_trial(objective.definition.published())
+        study.enqueue_trial(definition.published())
 
     def goes_on() -> bool:
         known = study.get_trials(deepcopy=False)
         if rerun is None:
-            return _left(known, settings.trials, rerun) > 0
+            return left_to_run(known, settings.trials, rerun) > 0
         # What fails now is not tried again before the next call
         return any(one.state == TrialState.WAITING and place_of(one) < settings.trials for one in known)
 
@@ -226,42 +121,12 @@ def _search(study: optuna.Study, objective: Objective, rerun: Rerun | None) -> b
         while goes_on() and (deadline is None or time.monotonic() < deadline):
             study.optimize(objective, n_trials=1, catch=FAILURES)
     except KeyboardInterrupt:
-        _enqueue_again(study)
+        enqueue_unfinished(study)
         return True
     except Exception:
-        _enqueue_again(study)
+        enqueue_unfinished(study)
         raise
     return False
-
-
-def _enqueue_rerun(study: optuna.Study, rerun: Rerun) -> None:
-    """Put all trials of a rerun in line that are not there yet, or failed.
-
-    Raises:
-        StudyError: The study was made for other configurations.
-    """
-    queue = [dict(one) for one in rerun.queue]
-    before = json.loads(study.user_attrs.get("queue", "[]"))
-    shared = min(len(before), len(queue))
-    if before[:shared] != queue[:shared]:
-        raise StudyError(
-            f"study '{study.study_name}' trains other configurations than those asked for: the earlier study's best "
-            "have changed, or there are more or fewer of them"
-        )
-    there = {place_of(one) for one in study.get_trials(deepcopy=False) if one.state != TrialState.FAIL}
-    for place, values in enumerate(queue):
-        if place not in there:
-            study.enqueue_trial(values, user_attrs={PLACE: place})
-    if rerun.study_id:
-        study.set_user_attr("queue", json.dumps(max(before, queue, key=len)))
-
-
-def _enqueue_again(study: optuna.Study) -> None:
-    """Have the study go on with the trial that it was ended in: no proposal is lost, the published one least."""
-    # Those still waiting in line, as all of a rerun's are, come after it
-    last = [one for one in study.get_trials(deepcopy=False) if one.state != TrialState.WAITING][-1]
-    if last.state == TrialState.FAIL and not _is_counted(last):
-        enqueue_again(study, last)
 
 
 def _stored(prepared: Prepared, storage: RDBStorage) -> optuna.Study | None:
@@ -290,7 +155,7 @@ def _open(prepared: Prepared, storage: RDBStorage) -> optuna.Study:
         pruner=build_pruner(settings),
     )
     trials = study.get_trials(deepcopy=False)
-    study.sampler = build_sampler(settings, len(trials))
+    study.sampler = PlaceSampler(settings)
     if trials:
         _refuse_differences(study, prepared)
         fail_dead_trials(study)
@@ -307,7 +172,7 @@ def _refuse_differences(study: optuna.Study, prepared: Prepared) -> None:
     stored = study.user_attrs
     if "definition" not in stored:
         raise StudyError(f"study '{study.study_name}' was not made by ser-tune; give the new study another --name")
-    differences = prepared.protocol.differences(_stored_protocol(study))
+    differences = prepared.protocol.differences(stored_protocol(study))
     if not differences:
         before = StudyDefinition.from_json(stored["definition"])
         differences = [one for one in prepared.definition.differences(before) if not one.is_in(RESUMABLE)]
@@ -315,11 +180,6 @@ def _refuse_differences(study: optuna.Study, prepared: Prepared) -> None:
         raise StudyError(
             f"study '{study.study_name}' exists and differs: {worded(differences)}; give the new study another --name"
         )
-
-
-def _stored_protocol(study: optuna.Study) -> Protocol:
-    """The protocol that a study ran under."""
-    return Protocol(facts=json.loads(study.user_attrs["protocol"]))
 
 
 def load_study(name: str, project: Project) -> tuple[optuna.Study, StudyDefinition]:
@@ -336,13 +196,6 @@ def load_study(name: str, project: Project) -> tuple[optuna.Study, StudyDefiniti
     if "definition" not in study.user_attrs:
         raise StudyError(f"study '{name}' in {project.storage_url} was not made by ser-tune")
     return study, StudyDefinition.from_json(study.user_attrs["definition"])
-
-
-def _is_counted(trial: FrozenTrial) -> bool:
-    """Whether a trial counts towards the total: all that ended, unless an interruption or a crash ended them."""
-    if trial.state == TrialState.FAIL:
-        return "failure" in trial.user_attrs
-    return trial.state in DONE
 
 
 def _finished(study: optuna.Study) -> dict[int, State]:
@@ -363,7 +216,7 @@ def summarise(study: optuna.Study, *, interrupted: bool = False) -> StudySummary
         name=study.study_name,
         complete=len(complete),
         pruned=sum(one.state == TrialState.PRUNED for one in trials),
-        failed=sum(one.state == TrialState.FAIL and _is_counted(one) for one in trials),
+        failed=sum(one.state == TrialState.FAIL and is_counted(one) for one in trials),
         best=None if best is None or best.value is None else (best.number, best.value),
         first=complete[0].value if complete else None,
         finished=_finished(study),

@@ -1,24 +1,70 @@
 """How the search proposes values."""
 
 import warnings
-from collections.abc import Mapping
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, GPSampler, QMCSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState
 
 from ..config import Choice, FloatRange, Range, SearchSettings, Value
+from .places import place_of
 
-__all__ = ["build_sampler", "sample"]
+__all__ = ["PlaceSampler", "sample"]
 
 
-def build_sampler(settings: SearchSettings, trials_before: int) -> BaseSampler:
-    """The sampler that a study asks for.
+class PlaceSampler(BaseSampler):
+    """The sampler that a study asks for, with random numbers that depend on the trial's place alone.
 
-    Args:
-        settings: Kind, seed, and trials that are sampled at random first.
-        trials_before: Trials the study already has; a resumed study must not draw the same numbers again.
+    So an interrupted study, when it goes on, proposes what it would have proposed without the interruption.
     """
-    seed = settings.sampler_seed + trials_before
+
+    def __init__(self, settings: SearchSettings) -> None:
+        """Make the sampler.
+
+        Args:
+            settings: Kind, seed, and trials that are sampled at random first.
+        """
+        self._settings = settings
+        self._made: dict[int, BaseSampler] = {}
+
+    def _of(self, trial: FrozenTrial) -> BaseSampler:
+        place = place_of(trial)
+        if place not in self._made:
+            self._made = {place: _build(self._settings, place)}
+        return self._made[place]
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """As Optuna's sampler does."""
+        return self._of(trial).infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """As Optuna's sampler does."""
+        return self._of(trial).sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:  # noqa: ANN401 - so typed by Optuna
+        """As Optuna's sampler does, with random numbers that depend on the parameter as well."""
+        # The other values of a trial that was ended while they were drawn are not drawn again
+        sampler = _build(self._settings, place_of(trial), zlib.crc32(param_name.encode()))
+        return sampler.sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(
+        self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+    ) -> None:
+        """As Optuna's sampler does."""
+        self._of(trial).after_trial(study, trial, state, values)
+
+
+def _build(settings: SearchSettings, *numbers: int) -> BaseSampler:
+    seed = int(np.random.SeedSequence([settings.sampler_seed, *numbers]).generate_state(1)[0])
     with warnings.catch_warnings():
         # QMC and GP are marked experimental in Optuna; the user chose them by name
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -26,8 +72,8 @@ def build_sampler(settings: SearchSettings, trials_before: int) -> BaseSampler:
             return TPESampler(n_startup_trials=settings.startup_trials, multivariate=True, seed=seed)
         if settings.sampler == "gp":
             return GPSampler(n_startup_trials=settings.startup_trials, seed=seed)
-        if settings.sampler == "qmc":
-            return QMCSampler(seed=settings.sampler_seed, scramble=True)
+        if settings.sampler == "qmc":  # a sequence, whose points Optuna counts in its database
+            return QMCSampler(seed=settings.sampler_seed, scramble=True, independent_sampler=RandomSampler(seed=seed))
         return RandomSampler(seed=seed)
 
 

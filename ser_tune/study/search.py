@@ -5,6 +5,7 @@ from itertools import combinations, product
 from typing import TypeAlias
 
 from ..config import Choice, FloatRange, IntRange, Leaf, Range, TrialConfig, Value, flatten, leaves
+from ..encoders import CheckpointSettings
 from ..errors import ConfigError
 from ..training import AnyTrial
 
@@ -14,7 +15,8 @@ PROTOCOL_PATHS = ("normalisation.scope", "training.selection")
 """Settings of a trial that change what its score means; searching them would rank unlike numbers together."""
 NOT_SEARCHED = (
     *("model.name", "features.name", "loss.name", "training.device", "training.precision", "seed"),
-    *("features.checkpoint", "features.revision", "features.digest", "features.precision"),
+    *(f"{section}.{name}" for section in ("features", "model") for name in CheckpointSettings.model_fields),
+    "features.precision",
 )
 
 Build: TypeAlias = Callable[[Mapping[str, Value]], AnyTrial]

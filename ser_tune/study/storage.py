@@ -5,26 +5,28 @@ import socket
 import sqlite3
 import warnings
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import optuna
-from optuna.exceptions import ExperimentalWarning, StorageInternalError
-from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
+from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
+from optuna.storages import RDBStorage, fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..config import Project
 from ..errors import StorageError
+from .places import enqueue_unfinished, retry
 
-__all__ = ["PLACE", "enqueue_again", "fail_dead_trials", "note_process", "open_storage", "place_of", "storage_errors"]
+__all__ = ["fail_dead_trials", "note_process", "open_storage", "storage_errors"]
 
 HEARTBEAT_S, GRACE_S = 10, 60
 """A process that has not been heard of for a minute is dead, and its trial is run again."""
+NAMELESS = timedelta(seconds=10)
+"""A trial that started, and did not name its process for so long, has none: naming takes milliseconds."""
 PROCESS = "process"
 """The user attribute that names a trial's process: host and number."""
-PLACE = "place"
-"""The user attribute that says which trial this one is, counted from 0, where that is not its number."""
 
 
 def open_storage(project: Project) -> RDBStorage:
@@ -49,7 +51,7 @@ def open_storage(project: Project) -> RDBStorage:
                 engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None,
                 heartbeat_interval=HEARTBEAT_S,
                 grace_period=GRACE_S,
-                heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=2),
+                heartbeat_stale_trial_callback=retry,
             )
 
 
@@ -88,17 +90,6 @@ def note_process(trial: optuna.Trial) -> None:
     trial.set_user_attr(PROCESS, [socket.gethostname(), os.getpid()])
 
 
-def place_of(trial: optuna.Trial | FrozenTrial) -> int:
-    """Which trial this is, counted from 0: one that is run again has another number, but the same place."""
-    return int(trial.user_attrs.get(PLACE, trial.number))
-
-
-def enqueue_again(study: optuna.Study, trial: FrozenTrial) -> None:
-    """Put a trial in line to be run again, in its place."""
-    values = trial.params or trial.system_attrs.get("fixed_params", {})
-    study.enqueue_trial(values, user_attrs={PLACE: place_of(trial)})
-
-
 def fail_dead_trials(study: optuna.Study) -> None:
     """Mark the trials of processes that died as failed, and put them in line to be run again.
 
@@ -106,15 +97,18 @@ def fail_dead_trials(study: optuna.Study) -> None:
     """
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if _is_dead(trial):
-            study.tell(trial.number, state=TrialState.FAIL)
-            enqueue_again(study, trial)
+            with suppress(UpdateFinishedTrialError):  # another process was faster
+                study.tell(trial.number, state=TrialState.FAIL)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         fail_stale_trials(study)
+    enqueue_unfinished(study)
 
 
 def _is_dead(trial: FrozenTrial) -> bool:
     match trial.user_attrs.get(PROCESS):
+        case None:  # it was killed while it started
+            return trial.datetime_start is not None and datetime.now() - trial.datetime_start > NAMELESS
         case [host, int(number)] if host == socket.gethostname() and os.name != "nt":  # where asking would end it
             pass
         case _:

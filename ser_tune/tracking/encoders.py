@@ -4,15 +4,16 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
 
-from ..features import FEATURE_SETS
+from ..encoders import FindEncoder, encoders_among, open_encoder
 from ..prediction import ENCODERS, Recipe
 
-__all__ = ["ENCODERS_FILE", "log_self_contained", "store_encoders"]
+__all__ = ["ENCODERS_FILE", "log_self_contained", "store_encoders", "stored_encoders"]
 
 ENCODERS_FILE = "encoders.json"
 """In a predictor's folder: digest of each pretrained encoder, and the MLflow model that holds its files."""
@@ -33,22 +34,33 @@ def store_encoders(client: MlflowClient, recipes: Iterable[Recipe], experiment_i
         Digest to the URI of the model that holds the encoder's files; empty where nothing is pretrained.
     """
     found: dict[str, str] = {}
-    for recipe in recipes:
-        pretrained = FEATURE_SETS.get(recipe.features.name).pretrained
-        if pretrained is None or (digest := pretrained.digest(recipe.features)) in found:
+    for encoder in (one for recipe in recipes for one in encoders_among(recipe.features, recipe.model)):
+        digest = encoder.digest
+        if digest is None or digest in found:
             continue
         experiments = [one.experiment_id for one in client.search_experiments()]
         condition = f"tags.`{ENCODER_TAG}` = '{digest}'"
         known = [one for one in client.search_logged_models(experiments, condition) if one.status == "READY"]
         if not known:
             with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
-                pretrained.save(recipe.features, Path(temporary))
+                open_encoder(encoder.folder).save(Path(temporary))
                 tags = {ENCODER_TAG: digest}
                 made = client.create_logged_model(experiment_id, name="encoder", source_run_id=run_id, tags=tags)
                 client.log_model_artifacts(made.model_id, temporary)
             known = [client.finalize_logged_model(made.model_id, "READY")]
         found[digest] = f"models:/{known[0].model_id}"
     return found
+
+
+def stored_encoders(folder: Path) -> FindEncoder:
+    """Find the encoders that a predictor's folder refers to, in the artifact store; each is downloaded once."""
+    encoders: dict[str, str] = json.loads((folder / ENCODERS_FILE).read_text(encoding="utf-8"))
+
+    @cache
+    def find(digest: str) -> Path:
+        return Path(mlflow.artifacts.download_artifacts(encoders[digest]))
+
+    return find
 
 
 def log_self_contained(client: MlflowClient, model_id: str, experiment_id: str, run_id: str) -> str:

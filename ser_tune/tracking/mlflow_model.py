@@ -10,6 +10,7 @@ import importlib.util
 import json
 import sys
 import zipfile
+from functools import cache
 from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -45,6 +46,7 @@ class SpeechEmotionModel(PythonModel):
                 ) from None
         encoders = json.loads((folder / "encoders.json").read_text(encoding="utf-8"))
 
+        @cache
         def find_encoder(digest: str) -> Path:
             return Path(mlflow.artifacts.download_artifacts(encoders[digest]))
 

@@ -23,7 +23,7 @@ from .. import errors
 from ..architectures import ARCHITECTURES
 from ..features import FEATURE_SETS
 from ..prediction import Committee, Prediction, Predictor, Recipe
-from .encoders import ENCODERS_FILE, store_encoders
+from .encoders import ENCODERS_FILE, store_encoders, stored_encoders
 
 __all__ = ["LoadedModel", "log_predictor", "open_predictor", "read_predictor"]
 
@@ -89,7 +89,7 @@ def log_predictor(
         (folder / "plugins.json").write_text(json.dumps(plugins, indent=2), encoding="utf-8")
         encoders = store_encoders(client, [member.recipe for member in members], experiment_id, run_id)
         (folder / ENCODERS_FILE).write_text(json.dumps(encoders, indent=2), encoding="utf-8")
-        extras = {one for member in members for one in FEATURE_SETS.get(member.recipe.features.name).requirements}
+        extras = {one for member in members for one in member.recipe.requirements}
         target = Path(temporary) / "model"
         with warnings.catch_warnings():
             # MLflow would like an example to try the model on; a path that exists on no other machine is none
@@ -146,7 +146,8 @@ def read_predictor(uri: str) -> Predictor:
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
         try:
             folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=temporary))
-            return Predictor.load(folder / "artifacts" / "predictor")
+            predictor = folder / "artifacts" / "predictor"
+            return Predictor.load(predictor, stored_encoders(predictor))
         except (MlflowException, OSError) as error:
             raise errors.RegistryError(f"the files of {uri} cannot be read: {error}") from None
         except (KeyError, ValueError, RuntimeError) as error:

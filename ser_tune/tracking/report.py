@@ -73,7 +73,8 @@ def draw_confusion(path: Path, held_out: HeldOut, emotions: Sequence[str], title
 
     counts = confusion(held_out.truth, held_out.log_probabilities.argmax(axis=1), len(emotions))
     fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure = Figure(figsize=(1.6 + 0.75 * len(emotions), 1.2 + 0.7 * len(emotions)), layout="constrained")
+    size = (1.6 + 0.75 * len(emotions), 1.2 + 0.7 * len(emotions))
+    figure = Figure(figsize=size, dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
@@ -83,4 +84,9 @@ def draw_confusion(path: Path, held_out: HeldOut, emotions: Sequence[str], title
     for row, column in np.ndindex(counts.shape):
         shade = "white" if fractions[row, column] > 0.5 else "black"
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=shade)
-    figure.savefig(path, dpi=100)
+    # Arranged here, because a figure that arranges itself is drawn twice
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.execute(figure)
+    figure.set_layout_engine("none")
+    figure.savefig(path)

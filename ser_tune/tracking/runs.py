@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -41,6 +42,8 @@ PRETRAINING_TAG = "ser_tune.pretraining"
 """On runs: the warnings of their protocol, and in a study the text-only baseline."""
 TRIAL_TAG, MODEL_TAG, BEST_TAG = "ser_tune.trial", "ser_tune.model_id", "ser_tune.best_trial"
 PACKAGES = ("ser-tune", "torch", "torchvision", "librosa", "numpy", "scikit-learn", "optuna", "mlflow")
+OPTIONAL = ("opensmile", "peft", "transformers")
+"""Packages of extras, whose versions are recorded where they are installed."""
 _FACT = "protocol."
 
 
@@ -83,11 +86,15 @@ def origin_tags(corpus: Corpus, protocol: Protocol) -> dict[str, str]:
         "ser_tune.corpus": corpus.name,
         "ser_tune.corpus_digest": corpus.digest,
         **protocol_tags(protocol),
-        **{f"version.{package}": version(package) for package in PACKAGES},
+        **{f"version.{package}": version(package) for package in (*PACKAGES, *filter(_is_installed, OPTIONAL))},
     }
     if commit := get_git_commit(str(Path(__file__).parent)):
         tags[MLFLOW_GIT_COMMIT] = commit
     return tags
+
+
+def _is_installed(package: str) -> bool:
+    return find_spec(package) is not None
 
 
 def protocol_of(run: Run) -> Protocol:

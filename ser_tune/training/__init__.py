@@ -2,6 +2,7 @@
 
 from .epochs import EpochReport
 from .fit import FittedNetwork, fit, fold_seed, recipe_of
+from .job import CachedData, DataReader, FoldJob, train_fold
 from .losses import LOSSES
 from .range_test import RangeTest, run_range_test
 from .statistics import AnyTrial, FoldStatistics, TrainingData, fold_statistics
@@ -9,8 +10,11 @@ from .statistics import AnyTrial, FoldStatistics, TrainingData, fold_statistics
 __all__ = [
     "LOSSES",
     "AnyTrial",
+    "CachedData",
+    "DataReader",
     "EpochReport",
     "FittedNetwork",
+    "FoldJob",
     "FoldStatistics",
     "RangeTest",
     "TrainingData",
@@ -19,4 +23,5 @@ __all__ = [
     "fold_statistics",
     "recipe_of",
     "run_range_test",
+    "train_fold",
 ]

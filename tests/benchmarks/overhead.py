@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-import ser_tune.study.objective as objective
+import ser_tune.training.job as job
 from ser_tune.config import Value
 from ser_tune.features import Scaling
 from ser_tune.study import StudyObserver, prepare, run_study
@@ -43,7 +43,7 @@ class _Tracked(TrackingObserver):
 def measure(options: Options) -> list[Row]:
     """Complete trials whose training takes no time, and a real epoch to compare with; without a progress display."""
     trials = 3 if options.quick else 30
-    fit, spent = objective.fit, []
+    fit, spent = job.fit, []
     prepared = prepare(
         definition({**options.corpus, **SETTINGS, "study.trials": trials + 1}),
         project(options.scratch),
@@ -51,11 +51,11 @@ def measure(options: Options) -> list[Row]:
     client = open_tracking(project(options.scratch))
     observer = _Tracked(client, project(options.scratch))
     observer.starts = []
-    objective.fit = _untrained(spent)
+    job.fit = _untrained(spent)
     try:
         summary = run_study(prepared, project(options.scratch), observer)
     finally:
-        objective.fit = fit
+        job.fit = fit
     assert summary.complete == trials + 1, summary
     per_trial = [b - a for a, b in itertools.pairwise(observer.starts)]
     folds = len(prepared.folds)
@@ -78,7 +78,7 @@ class _Epoch(StudyObserver):
     def __init__(self) -> None:
         self.seconds: list[float] = []
 
-    def epoch_finished(self, fold: int, report: EpochReport) -> None:
+    def epoch_finished(self, trial: int, fold: int, report: EpochReport) -> None:
         self.seconds.append(report.seconds)
 
 

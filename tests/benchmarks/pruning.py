@@ -27,7 +27,7 @@ class _Counting(StudyObserver):
         self.epochs = 0
         self.best: TrialOutcome | None = None
 
-    def epoch_finished(self, fold: int, report: EpochReport) -> None:
+    def epoch_finished(self, trial: int, fold: int, report: EpochReport) -> None:
         self.epochs += 1
 
     def trial_finished(self, outcome: TrialOutcome) -> None:

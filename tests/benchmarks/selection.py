@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from ser_tune.metrics import seed_intervals, speaker_confusions, uar
-from ser_tune.study import StudyObserver, prepare
-from ser_tune.study.objective import Objective, speaker_numbers
+from ser_tune.study import Trainer, prepare
 from ser_tune.training import fit, fold_seed
 
 from .rows import Options, Row, definition, project
@@ -61,18 +60,18 @@ def measure(options: Options) -> list[Row]:
         settings = {**options.corpus, **SETTINGS, **changes} | ({"training.epochs": 2} if options.quick else {})
         here = project(options.scratch)
         prepared = prepare(definition(settings).without_search(), here)
-        objective = prepared.objective(here, StudyObserver())
+        trainer = Trainer(prepared, here.cache)
         confusions: dict[str, list[np.ndarray]] = {rule: [] for rule in RULES}
         for seed in range(1 if options.quick else SEEDS):
             judged: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {rule: [] for rule in RULES}
             for fold in prepared.folds[: 2 if options.quick else None]:
-                for rule, (numbers, predicted) in _fold(objective, fold, seed).items():
+                for rule, (numbers, predicted) in _fold(trainer, fold, seed).items():
                     judged[rule].append((numbers, predicted))
             for rule, parts in judged.items():
                 numbers = np.concatenate([one for one, _ in parts])
                 predicted = np.concatenate([one for _, one in parts])
-                speakers = speaker_numbers(prepared.corpus)
-                truth = objective.data(_config(objective, seed)).labels[numbers]
+                speakers = prepared.corpus.speaker_numbers
+                truth = prepared.corpus.labels[numbers]
                 confusions[rule].append(
                     speaker_confusions(truth, predicted, speakers[numbers], len(prepared.corpus.emotions))
                 )
@@ -87,22 +86,17 @@ def measure(options: Options) -> list[Row]:
     return rows
 
 
-def _config(objective: Objective, seed: int) -> Any:
-    decided = {"training.device": objective.device.type, "training.precision": objective.precision}
-    return objective.definition.trial(decided, seed=seed)
-
-
-def _fold(objective: Objective, fold: Any, seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _fold(trainer: Trainer, fold: Any, seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """For each rule, the judging speaker's utterances and what the chosen network says of them."""
-    config = _config(objective, seed)
-    data = objective.data(config)
+    config = trainer.concrete({}, seed=seed)
+    data = trainer.data(config)
     speakers = np.unique(data.speakers[fold.train])
     chooser = int(data.speakers[fold.validation][0])
     judge = int(speakers[np.searchsorted(speakers, chooser) % len(speakers)])  # the next in line
     judging = fold.train[data.speakers[fold.train] == judge]
     training = fold.train[data.speakers[fold.train] != judge]
     epochs: list[np.ndarray] = []
-    module = importlib.import_module("ser_tune.training.fit")
+    module = importlib.import_module("ser_tune.training.descent")
     original = module.judged
 
     def keep(report: Any, scores: np.ndarray, truth: np.ndarray) -> Any:
@@ -112,7 +106,7 @@ def _fold(objective: Objective, fold: Any, seed: int) -> dict[str, tuple[np.ndar
     vars(module)["judged"] = keep
     try:
         both = np.concatenate([fold.validation, judging])
-        aggregation = objective.definition.config.protocol.aggregation
+        aggregation = trainer.prepared.definition.config.protocol.aggregation
         fit(config, data, training, both, seed=fold_seed(seed, fold.number), aggregation=aggregation)
     finally:
         vars(module)["judged"] = original

@@ -109,12 +109,12 @@ def test_a_mistake_ends_with_2_before_anything_is_trained(
 def test_an_interrupted_training_ends_the_ablation(
     tiny: Callable[..., Any], project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ser_tune.study import objective
+    from ser_tune.training import job
 
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(objective, "fit", interrupted)
+    monkeypatch.setattr(job, "fit", interrupted)
     studies = [prepare(tiny(name="base").without_search(), project)]
     with pytest.raises(KeyboardInterrupt):
         _ablated(studies, open_tracking(project), project, lambda: nullcontext(StudyObserver()))
@@ -139,19 +139,19 @@ def test_commas_part_assignments_and_not_values(change: str, assignments: list[s
 @pytest.fixture
 def training(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Configurations and seeds of all folds that were to be trained; set `training.fails` to interfere."""
-    from ser_tune.study import objective
+    from ser_tune.training import job
 
     class Trained(list[Any]):
         fails: Callable[[Any], None] = staticmethod(lambda config: None)
 
-    trained, fit = Trained(), objective.fit
+    trained, fit = Trained(), job.fit
 
     def noted(config: Any, *arguments: Any, **others: Any) -> Any:
         trained.fails(config)
         trained.append(config)
         return fit(config, *arguments, **others)
 
-    monkeypatch.setattr(objective, "fit", noted)
+    monkeypatch.setattr(job, "fit", noted)
     return trained
 
 

@@ -59,7 +59,7 @@ def test_ctrl_c_promotes_the_best_so_far_and_the_study_can_go_on(
     command = ("study", study_file, "--corpus", "manifest", "--data", corpus_csv, "--trials", "2", "--pruner", "none")
     epochs = iter(range(100))
 
-    def interrupt(self: object, fold: int, report: object) -> None:
+    def interrupt(self: object, trial: int, fold: int, report: object) -> None:
         if next(epochs) == 10:  # nine are a trial's
             raise KeyboardInterrupt
 

@@ -71,7 +71,7 @@ def test_several_observers_are_told_in_order(recorder: Any) -> None:
     both = Fanout(recorder, second)
     both.study_started("start")  # type: ignore[arg-type]
     both.trial_started(3, "config", {})  # type: ignore[arg-type]
-    both.epoch_finished(0, type("Report", (), {"epoch": 1})())
+    both.epoch_finished(3, 0, type("Report", (), {"epoch": 1})())
     both.trial_finished("outcome")  # type: ignore[arg-type]
     both.study_finished("summary")  # type: ignore[arg-type]
     both.extraction_progressed(1, 2)

@@ -179,6 +179,18 @@ def test_utterances_are_sorted_unique_and_exist(load: Callable[..., Corpus]) -> 
     assert all(utterance.emotion and utterance.speaker for utterance in corpus.utterances)
 
 
+def test_every_utterance_has_the_numbers_of_its_speaker_and_its_emotion(load: Callable[..., Corpus]) -> None:
+    corpus = load()
+    assert [corpus.emotions[number] for number in corpus.labels] == [one.emotion for one in corpus.utterances]
+    assert [corpus.speakers[number] for number in corpus.speaker_numbers] == [one.speaker for one in corpus.utterances]
+    assert list(corpus.emotions) == sorted(set(corpus.emotions))
+    assert list(corpus.speakers) == sorted(set(corpus.speakers))
+    # Counted once, and counted anew where the utterances are others
+    assert corpus.emotions is corpus.emotions
+    alone = replace(corpus, utterances=corpus.utterances[:1])
+    assert alone.speakers == (corpus.utterances[0].speaker,)
+
+
 def test_there_are_speakers_and_emotions_enough_for_folds(load: Callable[..., Corpus]) -> None:
     # One speaker to test on, one to validate on, one to train on; but TESS has two, and is refused by the folds.
     corpus = load()

@@ -10,6 +10,7 @@ import pytest
 
 from ser_tune.audio import SAMPLE_RATE_HZ
 from ser_tune.config import FeatureSettings, SpectralSettings
+from ser_tune.encoders import CheckpointSettings
 from ser_tune.errors import AudioError, ConfigError
 from ser_tune.features import FEATURE_SETS, FeatureSet
 from ser_tune.features.spectral import DYNAMIC_RANGE_DB, magnitudes, relative_db
@@ -44,11 +45,11 @@ def configure(request: pytest.FixtureRequest, tmp_path: Path) -> Configure:
     """Settings of a feature set; a pretrained one has a tiny encoder: `configure(feature_set, n_mels=40)`."""
 
     def _configure(feature_set: FeatureSet, **values: Any) -> FeatureSettings:
-        if feature_set.pretrained is None:
+        if not issubclass(feature_set.settings, CheckpointSettings):
             return feature_set.settings.model_validate(values)
         checkpoint: Path = request.getfixturevalue("checkpoint")("wav2vec2")
         settings = feature_set.settings.model_validate({"checkpoint": str(checkpoint), "precision": "float32"} | values)
-        resolved: FeatureSettings = feature_set.pretrained.resolve(settings, tmp_path)
+        resolved: FeatureSettings = feature_set.resolve(settings, tmp_path)
         return resolved
 
     return _configure

@@ -14,15 +14,13 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from ser_tune.corpora import Corpus
+from ser_tune.encoders import CHECKPOINTS, FAMILIES, find_checkpoint, open_encoder, relocated, states_of
 from ser_tune.errors import ConfigError
 from ser_tune.features import FEATURE_SETS, FeatureSet, corpus_features, encoder
-from ser_tune.features.catalogue import CHECKPOINTS, find_checkpoint
-from ser_tune.features.checkpoint import FAMILIES, open_encoder, states_of
 
 transformers = pytest.importorskip("transformers", reason="needs the extra pretrained")
 
 ENCODER = FEATURE_SETS.get("encoder")
-PRETRAINED = ENCODER.pretrained
 LAYERS, WIDTH, HOP = 3, 16, 320
 WHISPER_BASE = Path(__file__).parents[3] / "shared" / "checkpoints" / "whisper-base"
 RAW = ("wav2vec2", "hubert", "wavlm")
@@ -45,8 +43,7 @@ def configure(checkpoint: Checkpoint, tmp_path: Path) -> Configure:
     def _configure(family: str | Path = "wav2vec2", **values: Any) -> Any:
         folder = family if isinstance(family, Path) else checkpoint(family)
         written = {"checkpoint": str(folder), "precision": "float32"} | values
-        assert PRETRAINED is not None
-        return PRETRAINED.resolve(ENCODER.settings.model_validate(written), tmp_path)
+        return ENCODER.resolve(ENCODER.settings.model_validate(written), tmp_path)
 
     return _configure
 
@@ -215,18 +212,17 @@ def test_preprocessing_is_part_of_the_digest(configure: Configure, checkpoint: C
 
 def test_other_files_than_the_study_began_with_are_refused(configure: Configure) -> None:
     assert configure(digest=configure().digest) == configure()
-    with pytest.raises(ConfigError, match=r"has the digest [0-9a-f]{64}; expected features\.digest, 0{64}$"):
-        configure(digest="0" * 64)
+    with pytest.raises(ConfigError, match=r"has the digest [0-9a-f]{64}; expected 0{64}, that of the study$"):
+        _extract([_speech(9000)], configure(digest="0" * 64))
 
 
 @pytest.mark.parametrize("family", ["whisper", *RAW])
 def test_a_saved_encoder_computes_the_same(family: str, configure: Configure, tmp_path: Path) -> None:
-    assert PRETRAINED is not None
     chosen, folder, speech = configure(family), tmp_path / "saved", [_speech(9000), _speech(4000, seed=1)]
     folder.mkdir()
-    PRETRAINED.save(chosen, folder)
+    open_encoder(chosen.folder).save(folder)
     assert not list(folder.glob("*.bin"))
-    moved = PRETRAINED.moved(chosen, folder)
+    moved = relocated(chosen, lambda digest: folder)
     assert moved.checkpoint == str(folder)
     for ours, theirs in zip(_extract(speech, moved), _extract(speech, chosen), strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -306,11 +302,10 @@ def test_the_faster_arithmetic_is_measured_once(
         return "bfloat16"
 
     monkeypatch.setattr(encoder, "faster_precision", faster)
-    assert PRETRAINED is not None
     open_settings = ENCODER.settings.model_validate({"checkpoint": str(checkpoint("wavlm"))})
-    resolved = PRETRAINED.resolve(open_settings, tmp_path)
+    resolved = ENCODER.resolve(open_settings, tmp_path)
     assert resolved.precision == "bfloat16"
-    assert PRETRAINED.resolve(resolved, tmp_path) == resolved
+    assert ENCODER.resolve(resolved, tmp_path) == resolved
     assert asked == [["encoder", "own", resolved.digest]]
 
 

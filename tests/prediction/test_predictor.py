@@ -88,8 +88,9 @@ def _same(first: list[Prediction], second: list[Prediction], tolerance: float = 
 @pytest.mark.parametrize("features", FEATURE_SETS.names())
 def test_a_recipe_is_the_same_after_it_was_written_down(model: str, features: str) -> None:
     model_settings, feature_settings = ARCHITECTURES.get(model).settings, FEATURE_SETS.get(features).settings
-    of_model = {"dropout": 0.123} if issubclass(model_settings, NetworkSettings) else {"penalty": 0.123}
-    of_features = {"encoder": {"layers": (2, 5)}, "opensmile": {"set": "ComParE_2016"}}.get(features, {"hop_s": 0.0123})
+    of_model = {"penalty": 0.123} if model == "linear_probe" else {"dropout": 0.123}
+    unlike = {"encoder": {"layers": (2, 5)}, "opensmile": {"set": "ComParE_2016"}, "waveform": {}}
+    of_features = unlike.get(features, {"hop_s": 0.0123})
     recipe = Recipe(
         labels=LABELS,
         model=model_settings.model_validate(of_model),
@@ -202,7 +203,8 @@ def test_architectures_that_need_equal_lengths_refuse_whole_utterances(make_reci
     with pytest.raises(
         ConfigError,
         match=f"segments.frames is none, but {model} needs segments of equal length; "
-        "whole utterances go into: attentive_probe, fcn_attention, fcn_gap, light_cnn, linear_probe$",
+        "whole utterances go into: attentive_probe, fcn_attention, fcn_gap, finetuned_encoder, light_cnn, "
+        "linear_probe$",
     ):
         recipe.build_network()
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from ser_tune.config import Project
+from ser_tune.config import ModelSettings, Project
 from ser_tune.errors import RegistryError, UnknownNameError
 from ser_tune.features.logmelspec import LogMelSpecSettings
 from ser_tune.registry import Promotion, list_versions, load_model, promote
@@ -43,9 +43,9 @@ def promoting(root: Path, shared_cache: Path, tiny: Callable[..., Any], monkeypa
 
     def _study(name: str, *uars: float, **settings: object) -> None:
         """Run a study of one trial for each UAR, which replaces its score."""
-        from ser_tune.study import objective
+        from ser_tune.study import trial
 
-        original, coming = objective.score, list(uars)
+        original, coming = trial.score, list(uars)
         quick = {
             "training.epochs": 1,
             "training.batch_size": 4,
@@ -55,7 +55,7 @@ def promoting(root: Path, shared_cache: Path, tiny: Callable[..., Any], monkeypa
         }
         with pytest.MonkeyPatch.context() as patch:
             if uars:
-                patch.setattr(objective, "score", lambda folds: replace(original(folds), uar=coming.pop(0)))
+                patch.setattr(trial, "score", lambda folds: replace(original(folds), uar=coming.pop(0)))
             run_study(prepare(tiny(**(quick | settings)), project), project, TrackingObserver(client, project))
 
     def _promote(name: str, **how: Any) -> Promotion:
@@ -255,7 +255,7 @@ def test_a_model_card_has_the_recall_of_every_speaker(opened: Opened, tmp_path: 
             assert cells[column] == f"{sum(recalls) / 2:.3f} (4)"
 
 
-PARTS = (("alex_net", LogMelSpecSettings()),)
+PARTS = ((ModelSettings(name="alex_net"), LogMelSpecSettings()),)
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def confirmed(
     with pytest.MonkeyPatch.context() as patch:
         for room in ("observer", "testing"):  # pictures take time
             patch.setattr(f"ser_tune.tracking.{room}.draw_confusion", lambda *_: None)
-        search = prepare(tiny(name="searched", **QUICK, **{"study.trials": 3}), project)
+        search = prepare(tiny(name="searched", **QUICK, **{"study.trials": 3, "study.sampler_seed": 2}), project)
         run_study(search, project, TrackingObserver(open_tracking(project), project))
         for copy in ("interrupted", "failing"):
             shutil.copytree(root, root.with_name(copy))
@@ -211,7 +211,7 @@ def test_after_an_interruption_every_candidate_still_has_its_seeds(
     searched = _open(confirmed[0].project.root.with_name("interrupted"), shared_cache)
 
     class Interrupting(StudyObserver):
-        def epoch_finished(self, fold: int, report: Any) -> None:
+        def epoch_finished(self, trial: int, fold: int, report: Any) -> None:
             if fold == 1 and len(_fresh(searched)) == 1:
                 raise KeyboardInterrupt
 
@@ -235,13 +235,8 @@ def test_a_seed_that_failed_is_trained_again(
     searched = _open(confirmed[0].project.root.with_name("failing"), shared_cache)
 
     class Failing(StudyObserver):
-        number = 0
-
-        def trial_started(self, number: int, config: Any, sampled: Any) -> None:
-            self.number = number
-
-        def epoch_finished(self, fold: int, report: Any) -> None:
-            if self.number < 2:
+        def epoch_finished(self, trial: int, fold: int, report: Any) -> None:
+            if trial < 2:
                 raise NonFiniteLossError("the loss is nan")
 
     with pytest.raises(StudyError, match="2 of 4 trainings are complete; trial 1 failed: NonFiniteLossError: the loss"):

@@ -42,7 +42,7 @@ class Watch(StudyObserver):
     def study_started(self, start: Any) -> None:
         self.started.append(start)
 
-    def epoch_finished(self, fold: int, report: Any) -> None:
+    def epoch_finished(self, trial: int, fold: int, report: Any) -> None:
         if self.interrupt and len(self.started) == 3:
             raise KeyboardInterrupt
 

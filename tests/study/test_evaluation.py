@@ -12,7 +12,6 @@ from ser_tune.errors import CorpusError, StudyError
 from ser_tune.metrics import score
 from ser_tune.prediction import Predictor
 from ser_tune.study import (
-    evaluation,
     prepare,
     refit,
     run_study,
@@ -20,7 +19,7 @@ from ser_tune.study import (
     score_test_speakers,
     score_validation_speakers,
 )
-from ser_tune.training import recipe_of
+from ser_tune.training import job, recipe_of
 
 
 @pytest.fixture
@@ -141,13 +140,13 @@ def test_a_refit_learns_from_all_speakers_copies_and_predicts_without(
     prepared, _, config = trained
     perturbation = PerturbationSettings(copies=1, noise_snr_db=10, pitch_semitones=2)
     seen: list[tuple[int, int]] = []
-    original = evaluation.fit
+    original = job.fit
 
     def spy(config: Any, data: Any, train: np.ndarray, *others: Any, **named: Any) -> Any:
         seen.append((len(data.copies), len(train)))
         return original(config, data, train, *others, **named)
 
-    monkeypatch.setattr(evaluation, "fit", spy)
+    monkeypatch.setattr(job, "fit", spy)
     copied = refit(prepared, config.model_copy(update={"perturbation": perturbation}), 1, project)
     plain = refit(prepared, config, 1, project)
     assert seen == [(1, 16), (0, 16)]

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from ser_tune.corpora import Corpus, Utterance
 from ser_tune.errors import LeakError
+from ser_tune.features import FeatureStore
 from ser_tune.folds import Fold, speaker_folds
-from ser_tune.study import Prepared, leaks, objective
+from ser_tune.study import Prepared, leaks
 
 QUICK = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 RATE_HZ = 16_000
@@ -351,12 +352,14 @@ def test_a_copy_of_another_speakers_utterance_stops_the_study(
     planted: Callable[[tuple[str, ...]], tuple[str, ...]],
     message: str,
 ) -> None:
-    original = objective.corpus_features
+    original, opened = FeatureStore.open, 0
 
-    def misplaced(*args: Any, copy: int = 0, **others: Any) -> Any:
-        found = original(*args, copy=copy, **others)
-        return replace(found, sounds=planted(found.sounds)) if copy else found
+    def misplaced(folder: Path) -> FeatureStore:
+        nonlocal opened
+        opened += 1
+        found = original(folder)
+        return found if opened == 1 else replace(found, sounds=planted(found.sounds))  # the clean speech comes first
 
-    monkeypatch.setattr(objective, "corpus_features", misplaced)
+    monkeypatch.setattr(FeatureStore, "open", misplaced)
     found = refusal(study(**{"perturbation.copies": 1, "perturbation.noise_snr_db": 10}))
     assert re.fullmatch(f"leak in corpus manifest: {message}", found), found

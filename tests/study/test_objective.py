@@ -20,11 +20,11 @@ Run = Callable[..., StudySummary]
 def test_test_utterances_never_reach_the_objective(
     run: Run, recorder: Any, monkeypatch: pytest.MonkeyPatch, project: Project, tiny: Callable[..., Any]
 ) -> None:
-    from ser_tune.study import objective
+    from ser_tune.training import job
 
     folds = prepare(tiny(), project).folds
     seen: list[tuple[set[int], set[int]]] = []
-    original = objective.fit
+    original = job.fit
 
     def spy(config: Any, data: Any, train: np.ndarray, validation: np.ndarray, **others: Any) -> Any:
         seen.append((set(train.tolist()), set(validation.tolist())))
@@ -36,7 +36,7 @@ def test_test_utterances_never_reach_the_objective(
             config, type(data)(data.features, poisoned, data.speakers, data.emotions), train, validation, **others
         )
 
-    monkeypatch.setattr(objective, "fit", spy)
+    monkeypatch.setattr(job, "fit", spy)
     run(2)
     assert len(seen) == 2 * len(folds)
     for number, (train, validation) in enumerate(seen):
@@ -66,16 +66,16 @@ def test_the_pruner_is_told_of_the_score_that_the_folds_would_have(run: Run, rec
 
 def _spied(monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:
     """The utterances that every fold trains and validates with, as they come."""
-    from ser_tune.study import objective
+    from ser_tune.training import job
 
     seen: list[set[int]] = []
-    original = objective.fit
+    original = job.fit
 
     def spy(config: Any, data: Any, train: np.ndarray, validation: np.ndarray, **others: Any) -> Any:
         seen.append({*train.tolist(), *validation.tolist()})
         return original(config, data, train, validation, **others)
 
-    monkeypatch.setattr(objective, "fit", spy)
+    monkeypatch.setattr(job, "fit", spy)
     return seen
 
 
@@ -114,9 +114,9 @@ COPIED: dict[str, object] = {"perturbation.copies": 1, "perturbation.noise_snr_d
 def test_copies_of_test_and_validation_speakers_make_no_difference_to_a_trial(
     run: Run, recorder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ser_tune.study import objective
+    from ser_tune.training import job
 
-    original, poisoned = objective.fit, False
+    original, poisoned = job.fit, False
 
     def spy(config: Any, data: Any, train: np.ndarray, validation: np.ndarray, **others: Any) -> Any:
         (copy,) = data.copies
@@ -129,7 +129,7 @@ def test_copies_of_test_and_validation_speakers_make_no_difference_to_a_trial(
             data = replace(data, copies=(replace(copy, frames=frames),))
         return original(config, data, train, validation, **others)
 
-    monkeypatch.setattr(objective, "fit", spy)
+    monkeypatch.setattr(job, "fit", spy)
     assert run(1, **COPIED).complete == 1
     poisoned = True
     assert run(1, name="two", **COPIED).complete == 1

@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 
 from ser_tune.config import Project
 from ser_tune.errors import AudioError, ConfigError, NonFiniteLossError, StorageError, StudyError
-from ser_tune.study import StudyObserver, StudySummary, load_study, open_storage, prepare, run_study
+from ser_tune.study import StudyObserver, StudySummary, Trainer, load_study, open_storage, prepare, run_study
 
 Run = Callable[..., StudySummary]
 
@@ -221,33 +221,32 @@ def test_a_diverging_network_fails_its_trial(run: Run, recorder: Any) -> None:
 def test_values_that_do_not_go_together_fail_their_trial_and_the_study_ends(
     run: Run, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ser_tune.study import objective
-
     def refuse(self: object, sampled: object, seed: int) -> None:
         raise ConfigError("these values do not go together")
 
-    monkeypatch.setattr(objective.Objective, "_concrete", refuse)
+    monkeypatch.setattr(Trainer, "concrete", refuse)
     summary = run(2)
     assert (summary.failed, summary.best) == (2, None)
     assert all("do not go together" in trial.user_attrs["failure"] for trial in _trials(project))
 
 
-def test_a_pruned_trial_is_pruned_and_counts(run: Run, recorder: Any, project: Project) -> None:
-    def prune(fold: int, epoch: int) -> None:
-        if len(recorder.trials) == 2 and fold == 1:
-            raise optuna.TrialPruned("enough seen")
+def test_a_pruned_trial_is_pruned_and_counts(
+    run: Run, recorder: Any, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ser_tune.study import objective
 
-    recorder.on_epoch = prune
+    monkeypatch.setattr(objective, "median_rule", lambda *_: lambda fold, *_: len(recorder.trials) == 2 and fold == 1)
     summary = run(2)
     assert (summary.complete, summary.pruned, summary.failed) == (1, 1, 0)
-    assert (recorder.outcomes[1].state, recorder.outcomes[1].reason) == ("PRUNED", "enough seen")
+    pruned = recorder.outcomes[1]
+    assert (pruned.state, len(pruned.folds), pruned.reason[:11]) == ("PRUNED", 1, "median rule")
     assert _trials(project)[1].state == TrialState.PRUNED
 
 
 def test_the_median_rule_prunes_in_a_running_study(run: Run, recorder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ser_tune.study import objective
+    from ser_tune.training import job
 
-    original = objective.fit
+    original = job.fit
 
     def worse(*arguments: Any, on_epoch: Callable[[Any], None], **others: Any) -> Any:
         def told(report: Any) -> None:
@@ -256,7 +255,7 @@ def test_the_median_rule_prunes_in_a_running_study(run: Run, recorder: Any, monk
 
         return original(*arguments, on_epoch=told, **others)
 
-    monkeypatch.setattr(objective, "fit", worse)
+    monkeypatch.setattr(job, "fit", worse)
     summary = run(3, **{"study.pruner": "median", "study.warmup_folds": 0})
     assert (summary.complete, summary.pruned) == (2, 1)
     assert recorder.outcomes[2].reason == "median rule: running UAR 0.100 in fold 0, epoch 1"
@@ -284,6 +283,8 @@ def test_an_interruption_ends_cleanly_and_loses_no_proposal(run: Run, recorder: 
     assert states == [TrialState.COMPLETE, TrialState.FAIL, TrialState.COMPLETE, TrialState.COMPLETE]
     lost, again = _trials(project)[1:3]
     assert lost.params == again.params
+    # Every trial has the seed that it would have had without the interruption
+    assert [config.seed for _, config, _ in recorder.trials] == [0, 1, 1, 2]
 
 
 @pytest.mark.slow
@@ -321,14 +322,38 @@ def _is_failed_and_run_again(run: Run, recorder: Any, project: Project, dead: op
     assert recorder.started[-1].finished == {0: "COMPLETE", 1: "FAIL"}
     assert (summary.complete, summary.failed) == (2, 0)
     assert _trials(project)[2].params["optimizer.learning_rate"] == dead.params["optimizer.learning_rate"]
+    assert [config.seed for _, config, _ in recorder.trials] == [0, 1]
+
+
+def _write(project: Project, statement: str) -> None:
+    with closing(sqlite3.connect(project.storage_url.removeprefix("sqlite:///"))) as connection:
+        connection.execute(statement)
+        connection.commit()
+
+
+def test_a_trial_whose_process_died_before_it_named_itself_is_failed_and_run_again(
+    run: Run, recorder: Any, project: Project, left_running: optuna.Trial
+) -> None:
+    _write(project, "DELETE FROM trial_heartbeats")
+    _write(project, "UPDATE trials SET datetime_start = '2020-01-01 00:00:00'")
+    _is_failed_and_run_again(run, recorder, project, left_running)
+
+
+def test_a_trial_that_was_failed_but_not_put_in_line_is_run_again(
+    run: Run, recorder: Any, project: Project, left_running: optuna.Trial
+) -> None:
+    """As when a study is killed a second time, while it takes stock of the first."""
+    left_running.study.tell(left_running, state=TrialState.FAIL)
+    _is_failed_and_run_again(run, recorder, project, left_running)
+    # and not once more
+    assert run(3).complete == 3
+    assert [config.seed for _, config, _ in recorder.trials] == [0, 1, 2]
 
 
 def test_the_trial_of_a_process_that_was_not_heard_of_is_failed_and_run_again(
     run: Run, recorder: Any, project: Project, left_running: optuna.Trial
 ) -> None:
-    with closing(sqlite3.connect(project.storage_url.removeprefix("sqlite:///"))) as connection:
-        connection.execute("UPDATE trial_heartbeats SET heartbeat = '2020-01-01 00:00:00'")
-        connection.commit()
+    _write(project, "UPDATE trial_heartbeats SET heartbeat = '2020-01-01 00:00:00'")
     _is_failed_and_run_again(run, recorder, project, left_running)
 
 

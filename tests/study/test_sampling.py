@@ -6,7 +6,8 @@ import optuna
 import pytest
 
 from ser_tune.config import Choice, FloatRange, IntRange, Range, SearchSettings, Value
-from ser_tune.study.sampling import build_sampler, sample
+from ser_tune.study.places import enqueue_unfinished, place_of, take_place
+from ser_tune.study.sampling import PlaceSampler, sample
 
 SEARCH: dict[str, Range] = {
     "a.rate": FloatRange(low=1e-4, high=1e-2, log=True),
@@ -18,17 +19,30 @@ SEARCH: dict[str, Range] = {
 }
 
 
-def _proposals(kind: str, *, seed: int = 0, trials: int = 5, before: int = 0) -> list[dict[str, Value]]:
-    settings = SearchSettings.model_validate({"sampler": kind, "sampler_seed": seed, "startup_trials": 2})
+def _sampler(kind: str, seed: int) -> PlaceSampler:
+    return PlaceSampler(SearchSettings.model_validate({"sampler": kind, "sampler_seed": seed, "startup_trials": 2}))
+
+
+def _proposals(kind: str, *, seed: int = 0, trials: int = 5, interrupted: int | None = None) -> list[dict[str, Value]]:
+    """What is proposed at every place; where the trial of one place is interrupted, by a study that goes on."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        study = optuna.create_study(direction="maximize", sampler=build_sampler(settings, before))
+        study = optuna.create_study(direction="maximize", sampler=_sampler(kind, seed))
         proposals = []
-        for number in range(trials):
+        while len(proposals) < trials:
             trial = study.ask()
+            take_place(trial)
+            if len(proposals) == interrupted:
+                interrupted = None
+                sample(trial, dict([*SEARCH.items()][:2]))  # some of the values are drawn
+                study.tell(trial, state=optuna.trial.TrialState.FAIL)
+                study.sampler = _sampler(kind, seed)
+                enqueue_unfinished(study)
+                continue
+            assert place_of(trial) == len(proposals)
             proposals.append(sample(trial, SEARCH))
-            study.tell(trial, 0.5 + 0.1 * (number % 3))
+            study.tell(trial, 0.5 + 0.1 * (len(proposals) % 3))
     return proposals
 
 
@@ -45,6 +59,12 @@ def test_the_same_seed_proposes_the_same_values(kind: str) -> None:
     assert _proposals(kind, seed=1) != _proposals(kind)
 
 
-@pytest.mark.parametrize("kind", ["tpe", "random"])
-def test_a_resumed_study_does_not_draw_the_same_numbers_again(kind: str) -> None:
-    assert _proposals(kind, trials=2) != _proposals(kind, trials=2, before=2)
+@pytest.mark.parametrize("kind", ["tpe", "random", "gp"])
+@pytest.mark.parametrize("place", [0, 1, 3])
+def test_an_interrupted_study_proposes_what_it_would_have_proposed(kind: str, place: int) -> None:
+    assert _proposals(kind, interrupted=place) == _proposals(kind)
+
+
+@pytest.mark.parametrize("kind", ["tpe", "random", "qmc"])
+def test_no_two_trials_draw_the_same_numbers(kind: str) -> None:
+    assert len({str(proposal) for proposal in _proposals(kind)}) == 5

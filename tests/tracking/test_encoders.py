@@ -8,21 +8,25 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import mlflow
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
 from ser_tune.config import Project
-from ser_tune.features import checkpoint as checkpoint_module
+from ser_tune.encoders import Encoder
+from ser_tune.encoders import checkpoint as checkpoint_module
 from ser_tune.prediction import Committee, Predictor
 from ser_tune.tracking import open_predictor, open_tracking, read_predictor
 
 pytest.importorskip("transformers", reason="needs the extra pretrained")
 
 NAME = "ser-manifest-linear_probe"
+FINETUNED = "ser-manifest-finetuned_encoder"
 SENTENCES = ("ada_anger_0.wav", "dan_joy_1.wav", "bob_joy_0.wav")
 ALONE = '''
 import json
@@ -55,8 +59,8 @@ import mlflow
 import pandas
 
 mlflow.set_tracking_uri(sys.argv[1])
-model = mlflow.pyfunc.load_model("models:/ser-manifest-linear_probe@champion")
-rows = model.predict(pandas.DataFrame({"path": sys.argv[2:]})).to_dict("records")
+model = mlflow.pyfunc.load_model(f"models:/{sys.argv[2]}@champion")
+rows = model.predict(pandas.DataFrame({"path": sys.argv[3:]})).to_dict("records")
 assert "ser_tune" not in sys.modules
 print(json.dumps(rows))
 '''
@@ -88,9 +92,12 @@ class Probed:
     def paths(self) -> list[str]:
         return [str(self.corpus / name) for name in SENTENCES]
 
+    def version_of(self, name: str) -> Any:
+        return self.client.get_model_version_by_alias(name, "champion")
+
     @property
     def version(self) -> Any:
-        return self.client.get_model_version_by_alias(NAME, "champion")
+        return self.version_of(NAME)
 
     @property
     def carried(self) -> Path:
@@ -104,11 +111,14 @@ class Probed:
         return [one for one in self.client.search_logged_models(experiments) if one.name == name]
 
 
-def _arguments(csv: Path, checkpoint: Path, name: str) -> list[str]:
-    settings = (f"features.checkpoint={checkpoint}", "features.precision=float32", "training.device=cpu")
+def _arguments(csv: Path, checkpoint: Path, name: str, model: str = "linear_probe", *settings: str) -> list[str]:
+    if model == "linear_probe":
+        settings = (f"features.checkpoint={checkpoint}", "features.precision=float32", *settings)
+    else:
+        settings = (f"model.checkpoint={checkpoint}", *settings)
     corpus = ("--corpus", "manifest", "--data", str(csv), "--set", "protocol.folds=3")
-    assignments = [part for one in settings for part in ("--set", one)]
-    return ["study", "--model", "linear_probe", *corpus, "--name", name, *assignments]
+    assignments = [part for one in (*settings, "training.device=cpu") for part in ("--set", one)]
+    return ["study", "--model", model, *corpus, "--name", name, *assignments]
 
 
 @pytest.fixture(scope="session")
@@ -121,17 +131,25 @@ def make_probed(
 ) -> Callable[..., Probed]:
     """Run a study with a copy of a family's encoder, and delete the copy; do not change the project."""
 
-    def _make(family: str) -> Probed:
+    def _make(family: str, model: str = "linear_probe", *settings: str) -> Probed:
         def fill(folder: Path) -> None:
             root, copied = folder / "project", folder / "encoder"
             shutil.copytree(databases, root)
             shutil.copytree(checkpoint(family), copied)
             environment = {"SER_TUNE_CACHE": str(root / "cache")}
-            told = call(root, *_arguments(corpus_csv, copied, "probes"), "--trials", "2", environment=environment)
+            told = call(
+                root,
+                *_arguments(corpus_csv, copied, "probes", model, *settings),
+                "--trials",
+                "2",
+                environment=environment,
+            )
             assert told.code == 0, told.err
             shutil.rmtree(copied)
+            for remembered in (checkpoint_module.locate, checkpoint_module.shape_of, checkpoint_module.digest_of):
+                remembered.cache_clear()  # a new process would not know what lay there
 
-        return Probed(once(f"probed-{family}", fill) / "project", corpus_csv.parent, call)
+        return Probed(once("-".join(("probed", family, model)), fill) / "project", corpus_csv.parent, call)
 
     return _make
 
@@ -141,8 +159,8 @@ def probed(make_probed: Callable[..., Probed]) -> Probed:
     return make_probed("wav2vec2")
 
 
-def _predicted(probed: Probed) -> list[dict[str, Any]]:
-    told = probed.call(probed.root, "predict", NAME, *probed.paths, "--json")
+def _predicted(probed: Probed, name: str = NAME) -> list[dict[str, Any]]:
+    told = probed.call(probed.root, "predict", name, *probed.paths, "--json")
     assert told.code == 0, told.err
     rows: list[dict[str, Any]] = json.loads(told.out)
     return rows
@@ -153,18 +171,43 @@ def _predicted(probed: Probed) -> list[dict[str, Any]]:
 def test_a_champion_predicts_without_its_checkpoint_ser_tune_or_a_network(
     family: str, make_probed: Callable[..., Probed], tmp_path: Path
 ) -> None:
-    probed = make_probed(family)
+    _refuse_to_need_anything(make_probed(family), NAME, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("family", "adapter"), [("whisper", "none"), ("wav2vec2", "lora")])
+def test_a_finetuned_encoder_too(family: str, adapter: str, make_probed: Callable[..., Probed], tmp_path: Path) -> None:
+    settings = ("trainable_layers=1", f"adapter={adapter}", "gradient_checkpointing=true")
+    probed = make_probed(family, "finetuned_encoder", *(f"model.{one}" for one in settings), "training.epochs=2")
+    _refuse_to_need_anything(probed, FINETUNED, tmp_path)
+    (encoder,) = probed.logged("encoder")
+    trials = probed.logged("model")
+    assert len(trials) == 2
+    for one in trials:  # what learned is in the trial's model, the rest in the encoder's
+        networks = sorted(Path(one.artifact_location).glob("artifacts/predictor/network-*.safetensors"))
+        assert len(networks) == 3
+        assert max(file.stat().st_size for file in networks) < sum(
+            file.stat().st_size for file in Path(encoder.artifact_location).rglob("*.safetensors")
+        )
+    experiment = probed.client.get_experiment_by_name("manifest")
+    (run,) = probed.client.search_runs([experiment.experiment_id], "tags.`ser_tune.trial` = '0'")
+    assert run.data.params["model.digest"] == encoder.tags["ser_tune.encoder"]
+    assert "Pretrained encoder: encoder. Licence: unknown. SHA-256" in probed.version_of(FINETUNED).description
+
+
+def _refuse_to_need_anything(probed: Probed, name: str, empty: Path) -> None:
+    """The champion predicts as here where there is no network, checkpoint or ser_tune."""
     done = subprocess.run(
-        [sys.executable, "-c", ALONE, probed.project.tracking_uri, *probed.paths],
-        cwd=tmp_path,
-        env=os.environ | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "HF_HOME": str(tmp_path)},
+        [sys.executable, "-c", ALONE, probed.project.tracking_uri, name, *probed.paths],
+        cwd=empty,
+        env=os.environ | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "HF_HOME": str(empty)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout.splitlines()[-1])
-    for row, ours in zip(rows, _predicted(probed), strict=True):
+    for row, ours in zip(rows, _predicted(probed, name), strict=True):
         assert row["label"] == ours["emotion"]
         assert [row["anger"], row["joy"]] == pytest.approx([ours["anger"], ours["joy"]], abs=1e-5)
 
@@ -211,6 +254,7 @@ def test_settings_of_descent_are_not_recorded(probed: Probed) -> None:
     runs = probed.client.search_runs([experiment.experiment_id], "tags.`ser_tune.trial` = '0'")
     (params,) = [one.data.params for one in runs]
     assert {"model.penalty", "features.digest", "features.precision"} <= params.keys()
+    assert [one.data.tags["version.transformers"] for one in runs] == [version("transformers")]
     assert not [path for path in params if path.startswith(("optimizer.", "loss.", "augmentation."))]
 
 
@@ -218,26 +262,21 @@ def test_settings_of_descent_are_not_recorded(probed: Probed) -> None:
 def _counted() -> Iterator[list[int]]:
     """Utterances of every call of an encoder, while it lasts."""
     counts: list[int] = []
-    original = checkpoint_module.Encoder.hidden_states
+    original = Encoder.hidden_states
 
     def hidden_states(self: Any, speech: Any, **how: Any) -> Any:
         counts.append(len(speech))
         return original(self, speech, **how)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checkpoint_module.Encoder, "hidden_states", hidden_states)
+        patch.setattr(Encoder, "hidden_states", hidden_states)
         yield counts
 
 
 @pytest.fixture
 def members(probed: Probed) -> list[Predictor]:
     """Probes of two trials, read by this installation, with the stored encoder."""
-    (encoder,) = probed.logged("encoder")
-    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{encoder.model_id}"))
-    found = [read_predictor(f"models:/{one.model_id}") for one in probed.logged("model")]
-    for one in found:
-        one.find_encoder = lambda digest: folder
-    return found
+    return [read_predictor(f"models:/{one.model_id}") for one in probed.logged("model")]
 
 
 def test_probes_of_one_encoder_run_it_once(members: list[Predictor], probed: Probed) -> None:
@@ -282,3 +321,54 @@ def test_a_combination_is_scored_from_cached_features(
     (model_id,) = [one.source.removeprefix("models:/") for one in combined]
     folder = Path(probed_copy.client.get_logged_model(model_id).artifact_location)
     assert len(list((folder / "artifacts" / "predictor" / "encoders").iterdir())) == 1
+
+
+@pytest.mark.slow
+def test_what_needs_features_alone_does_not_look_for_the_checkpoint(probed_copy: Probed) -> None:
+    environment = {"SER_TUNE_CACHE": str(probed_copy.root / "cache")}
+    for command in (("promote", "probes", "--trial", "1"), ("combine", "probes:0", "probes:1")):
+        told = probed_copy.call(probed_copy.root, *command, environment=environment)
+        assert told.code == 0, told.err
+    told = probed_copy.call(
+        probed_copy.root, "confirm", "probes", "--top", "1", "--seeds", "2", environment=environment
+    )
+    assert told.code == 2
+    assert "is no folder; expected an existing folder" in told.err.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_rows_of_one_speaker_are_normalised_together(
+    probed_copy: Probed, checkpoint: Callable[[str], Path], corpus_csv: Path
+) -> None:
+    environment = {"SER_TUNE_CACHE": str(probed_copy.root / "cache")}
+    arguments = _arguments(corpus_csv, checkpoint("wav2vec2"), "pooled", "linear_probe", "normalisation.scope=speaker")
+    for command in ((*arguments, "--trials", "1"), ("promote", "pooled", "--as", "pooled")):
+        told = probed_copy.call(probed_copy.root, *command, environment=environment)
+        assert told.code == 0, told.err
+    mlflow.set_tracking_uri(probed_copy.project.tracking_uri)
+    model = mlflow.pyfunc.load_model("models:/pooled@champion")
+    paths = sorted(str(path) for path in probed_copy.corpus.glob("*.wav"))[:12]
+    speakers = [Path(path).name.partition("_")[0] for path in paths]
+    assert len(set(speakers)) > 1
+    rows = model.predict(pd.DataFrame({"path": paths, "speaker": speakers}))
+    for speaker in set(speakers):
+        own = [number for number, one in enumerate(speakers) if one == speaker]
+        alone = model.unwrap_python_model().predictor.predict([paths[number] for number in own])
+        assert [one.probabilities["joy"] for one in alone] == pytest.approx(rows["joy"].iloc[own].tolist(), abs=1e-6)
+    without = model.predict(pd.DataFrame({"path": paths}))
+    together = model.unwrap_python_model().predictor.predict(paths)
+    assert [one.probabilities["joy"] for one in together] == pytest.approx(without["joy"].tolist(), abs=1e-6)
+    assert without["joy"].tolist() != pytest.approx(rows["joy"].tolist(), abs=1e-6)
+
+
+@pytest.mark.slow
+def test_seeds_of_a_solved_model_are_said_to_be_alike(
+    probed_copy: Probed, checkpoint: Callable[[str], Path], corpus_csv: Path
+) -> None:
+    environment = {"SER_TUNE_CACHE": str(probed_copy.root / "cache")}
+    arguments = _arguments(corpus_csv, checkpoint("wav2vec2"), "alike")
+    for command in ((*arguments, "--trials", "1"), ("confirm", "alike", "--top", "1", "--seeds", "2")):
+        told = probed_copy.call(probed_copy.root, *command, environment=environment)
+        assert told.code == 0, told.err
+    assert "linear_probe is solved without random numbers: every seed gives the same score" in told.out + told.err
+    assert "+0.0000" in told.out

@@ -9,7 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import optuna
 import pytest
 import yaml
 from mlflow import MlflowClient
@@ -35,15 +34,13 @@ class Tracked:
 
 
 class Saboteur(StudyObserver):
-    """Prunes trial 1 and fails trial 2, both in their second fold; keeps the outcomes."""
+    """Fails trial 2 in its second fold; keeps the outcomes."""
 
     def __init__(self) -> None:
         self.outcomes: list[Any] = []
 
-    def epoch_finished(self, fold: int, report: Any) -> None:
-        if fold == 1 and len(self.outcomes) == 1:
-            raise optuna.TrialPruned("no hope")
-        if fold == 1 and len(self.outcomes) == 2:
+    def epoch_finished(self, trial: int, fold: int, report: Any) -> None:
+        if (trial, fold) == (2, 1):
             raise NonFiniteLossError("the loss is nan")
 
     def trial_finished(self, outcome: Any) -> None:
@@ -72,7 +69,13 @@ def tracked(
     project = _project(root, shared_cache)
     prepared = prepare(tiny(name="tracked", **{"study.trials": 4, "study.pruner": "none"}), project)
     client, saboteur = open_tracking(project), Saboteur()
-    summary = run_study(prepared, project, Fanout(TrackingObserver(client, project), saboteur))
+
+    def second_fold_of_trial_1(judge: Any, fold: int, report: Any) -> str:
+        return "no hope" if (fold, len(saboteur.outcomes)) == (1, 1) else ""
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ser_tune.study.objective.Pruning.after_epoch", second_fold_of_trial_1)
+        summary = run_study(prepared, project, Fanout(TrackingObserver(client, project), saboteur))
     return Tracked(project, client, prepared, saboteur.outcomes, summary, *_runs(project, client))
 
 
@@ -291,7 +294,7 @@ def test_runs_that_a_crash_left_running_are_closed_on_resuming(fresh: Resumed) -
 @pytest.mark.slow
 def test_an_interrupted_study_is_killed_and_its_trial_failed(fresh: Resumed) -> None:
     class Interrupting(StudyObserver):
-        def epoch_finished(self, fold: int, report: Any) -> None:
+        def epoch_finished(self, trial: int, fold: int, report: Any) -> None:
             raise KeyboardInterrupt
 
     fresh.run(1, Interrupting())
@@ -318,16 +321,16 @@ def test_only_the_best_models_are_kept_when_so_many_are_asked_for(with_models: R
 
 @pytest.mark.slow
 def test_a_registered_model_is_never_deleted(with_models: Resumed, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ser_tune.study import objective
+    from ser_tune.study import trial
 
     with_models.run(1, **{"study.keep_models": 1})
     _, trials = with_models.runs()
     model_id = trials[0].data.tags[MODEL_TAG]
     with_models.client.create_registered_model("mine")
     with_models.client.create_model_version("mine", source=f"models:/{model_id}", model_id=model_id)
-    original = objective.score
+    original = trial.score
     # Whatever comes is better
-    monkeypatch.setattr(objective, "score", lambda folds: replace(original(folds), uar=2.0))
+    monkeypatch.setattr(trial, "score", lambda folds: replace(original(folds), uar=2.0))
     with_models.run(3, **{"study.keep_models": 1})
     _, trials = with_models.runs()
     assert sorted(number for number, run in trials.items() if MODEL_TAG in run.data.tags) == [0, 1]

@@ -22,7 +22,7 @@ from ..audio import SAMPLE_RATE_HZ
 from ..device import pick_device
 from ..errors import ConfigError
 
-__all__ = ["FAMILIES", "Encoder", "EncoderShape", "digest_of", "locate", "open_encoder", "shape_of"]
+__all__ = ["FAMILIES", "Encoder", "EncoderShape", "digest_of", "locate", "open_encoder", "shape_of", "states_of"]
 
 FAMILIES = (
     *("data2vec-audio", "hubert", "unispeech", "unispeech-sat", "wav2vec2", "wav2vec2-bert", "wavlm", "whisper"),
@@ -67,13 +67,13 @@ def locate(checkpoint: str, revision: str | None) -> Path:
         return folder.absolute()
     if not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", checkpoint):
         raise ConfigError(
-            f"features.checkpoint is '{checkpoint}', which is no folder; expected an existing folder, or a name on the "
-            "Hugging Face hub such as openai/whisper-base"
+            f"checkpoint '{checkpoint}' is no folder; expected an existing folder, or a name on the Hugging Face hub "
+            "such as openai/whisper-base"
         )
     try:
         import huggingface_hub
     except ModuleNotFoundError:
-        raise ConfigError(f"features.checkpoint '{checkpoint}' needs the package huggingface_hub; {EXTRA}") from None
+        raise ConfigError(f"checkpoint '{checkpoint}' needs the package huggingface_hub; {EXTRA}") from None
     files = ["*.json", "*.safetensors"]
     fetch = partial(huggingface_hub.snapshot_download, checkpoint, revision=revision, allow_patterns=files)
     with suppress(Exception):  # it was not downloaded before; the hub's client raises many kinds
@@ -83,9 +83,9 @@ def locate(checkpoint: str, revision: str | None) -> Path:
     except Exception as error:  # the hub's client raises those of several network libraries
         reason = re.split(r"\n|\. ", str(error).strip())[0] or type(error).__name__
         raise ConfigError(
-            f"features.checkpoint '{checkpoint}' is no folder here and cannot be downloaded ({reason}); where there is "
-            f"no network, download {CONFIG}, {PREPROCESSOR} and model.safetensors of "
-            f"https://huggingface.co/{checkpoint} elsewhere, and pass their folder: --set features.checkpoint=DIR"
+            f"checkpoint '{checkpoint}' is no folder here and cannot be downloaded ({reason}); where there is no "
+            f"network, download {CONFIG}, {PREPROCESSOR} and model.safetensors of https://huggingface.co/{checkpoint} "
+            "elsewhere, and set checkpoint to their folder"
         ) from None
 
 
@@ -140,24 +140,25 @@ class Encoder:
     Weights are rounded to float16, as registered models store them, so that both compute the same.
     """
 
-    def __init__(self, module: Any, extractor: Any, shape: EncoderShape) -> None:  # noqa: ANN401 - an extra's types
+    def __init__(self, module: Any, extractor: Any, shape: EncoderShape, device: torch.device) -> None:  # noqa: ANN401
         """Take what transformers opened.
 
         Args:
             module: The encoder alone.
             extractor: Makes its input of speech.
             shape: Of its config.json.
+            device: Where it computes.
         """
-        self.device = pick_device("auto")
-        self.module = module.half().float().eval().requires_grad_(False).to(self.device)
+        self.device = device
+        self.module = module.half().float().eval().requires_grad_(False).to(device)
         self.shape = shape
-        self._extractor = extractor
+        self.extractor = extractor
 
     def save(self, folder: Path) -> None:
         """Write encoder and preprocessing, weights as float16, in a form that `open_encoder` reads."""
         with _quiet():
             copy.deepcopy(self.module).cpu().half().save_pretrained(folder)
-            self._extractor.save_pretrained(folder)
+            self.extractor.save_pretrained(folder)
 
     def hidden_states(
         self, speech: Sequence[np.ndarray], *, padded: bool, precision: str
@@ -197,11 +198,11 @@ class Encoder:
             length = WINDOW_S if padded else STEP_S * math.ceil((len(piece) / SAMPLE_RATE_HZ + SILENCE_S) / STEP_S)
             samples = round(min(length, WINDOW_S) * SAMPLE_RATE_HZ)
             filled = np.pad(piece, (0, samples - len(piece)))
-            features = self._extractor(
+            features = self.extractor(
                 filled, sampling_rate=SAMPLE_RATE_HZ, padding="longest", return_tensors="pt"
             ).input_features
             return features[0]  # type: ignore[no-any-return]
-        made = self._extractor(piece, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt")
+        made = self.extractor(piece, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt")
         values: Tensor = made["input_values" if "input_values" in made else "input_features"][0]
         step = round(STEP_S * SAMPLE_RATE_HZ) if values.ndim == 1 else round(STEP_S / self.shape.hop_s)
         missing = -len(values) % step
@@ -215,10 +216,20 @@ class Encoder:
         return torch.stack([one.float() for one in states], dim=1).cpu()
 
 
-def states_of(module: Any, inputs: Tensor) -> Sequence[Tensor]:  # noqa: ANN401 - an encoder of transformers
-    """The hidden states of an encoder, each (B, T, D), of inputs as its preprocessing makes them."""
+def states_of(module: Any, inputs: Tensor, real: Tensor | None = None) -> Sequence[Tensor]:  # noqa: ANN401 - transformers
+    """The hidden states of an encoder.
+
+    Args:
+        module: The encoder.
+        inputs: As its preprocessing makes them.
+        real: What layers may attend to; None is everything. Of Whisper the frames, (B, T) bool; of others the samples.
+
+    Returns:
+        Of each layer, (B, T, D).
+    """
     if module.config.model_type != "whisper":
-        states: Sequence[Tensor] = module(inputs, output_hidden_states=True).hidden_states
+        mask = None if real is None else real.long()
+        states: Sequence[Tensor] = module(inputs, attention_mask=mask, output_hidden_states=True).hidden_states
         return states
     # Whisper's own forward refuses inputs that are not 30 s long; its layers take any length (arXiv 2212.04356)
     convolved = inputs
@@ -226,30 +237,35 @@ def states_of(module: Any, inputs: Tensor) -> Sequence[Tensor]:  # noqa: ANN401 
         convolved = nn.functional.gelu(convolution(convolved))
     state = convolved.permute(0, 2, 1) + module.embed_positions.weight[: convolved.shape[2]]
     states = [state]
+    mask = None if real is None else real[:, None, None].expand(-1, 1, real.shape[1], -1)
     for layer in module.layers:
-        state = layer(state, None)
+        state = layer(state, mask)
         states.append(state)
     return [*states[:-1], module.layer_norm(state)]
 
 
-def open_encoder(folder: Path) -> Encoder:
+def open_encoder(folder: Path, device: torch.device | None = None) -> Encoder:
     """Open the encoder in a folder, without the decoder or head that it may have; the last two stay open.
+
+    Args:
+        folder: As transformers saved it.
+        device: Where it computes; None picks the fastest one.
 
     Raises:
         ConfigError: The package transformers is missing, or it cannot open the folder.
     """
     with _OPENING:  # extraction's threads ask for it at the same time
-        return _open(folder)
+        return _open(folder, device or pick_device("auto"))
 
 
 @lru_cache(maxsize=2)
-def _open(folder: Path) -> Encoder:
+def _open(folder: Path, device: torch.device) -> Encoder:
     shape = shape_of(folder)
     digest_of(folder)  # refuses what lacks files
     try:
         import transformers
     except ModuleNotFoundError as error:
-        raise ConfigError(f"features.name encoder needs the package {error.name}; {EXTRA}") from None
+        raise ConfigError(f"a pretrained encoder needs the package {error.name}; {EXTRA}") from None
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     alone = config.get("architectures") == ["WhisperEncoder"]
     try:
@@ -274,7 +290,7 @@ def _open(folder: Path) -> Encoder:
         raise ConfigError(
             f"checkpoint '{folder}' takes speech at {extractor.sampling_rate} Hz; expected {SAMPLE_RATE_HZ} Hz"
         )
-    return Encoder(module, extractor, shape)
+    return Encoder(module, extractor, shape, device)
 
 
 @contextmanager

@@ -1,0 +1,67 @@
+"""Settings that name a pretrained encoder, and where its files are."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias, TypeVar
+
+from pydantic import Field
+
+from ..config import Settings
+from ..errors import ConfigError
+from .checkpoint import EncoderShape, digest_of, locate, shape_of
+
+__all__ = ["CheckpointSettings", "FindEncoder", "encoders_among", "relocated"]
+
+FindEncoder: TypeAlias = Callable[[str], Path | None]
+"""From an encoder's digest to its folder; None where only the settings have its place."""
+
+T = TypeVar("T")
+
+
+class CheckpointSettings(Settings):
+    """Which pretrained encoder: the part that feature sets and architectures with an encoder have in common."""
+
+    checkpoint: str = "openai/whisper-base"
+    """Its name on the Hugging Face hub, or its folder; weights as safetensors. Code of the hub is never run."""
+    revision: str | None = None
+    """Branch, tag or commit on the hub; none means its default branch."""
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    """SHA-256 of the checkpoint's files, which a study fills in and then insists on; none takes the files there are."""
+
+    @property
+    def folder(self) -> Path:
+        """The checkpoint's folder, downloaded where it is not here.
+
+        Raises:
+            ConfigError: There is none, or it holds other files than those that the study began with.
+        """
+        folder = locate(self.checkpoint, self.revision)
+        if self.digest is not None and self.digest != digest_of(folder):
+            raise ConfigError(
+                f"checkpoint '{folder}' has the digest {digest_of(folder)}; expected {self.digest}, that of the study"
+            )
+        return folder
+
+    @property
+    def shape(self) -> EncoderShape:
+        """Layers, width and frame rate of the encoder.
+
+        Raises:
+            ConfigError: There is no such encoder.
+        """
+        return shape_of(locate(self.checkpoint, self.revision))
+
+
+def encoders_among(*settings: object) -> Iterator[CheckpointSettings]:
+    """The settings that name a pretrained encoder, such as those of `config.features` and `config.model`."""
+    return (one for one in settings if isinstance(one, CheckpointSettings))
+
+
+def relocated(settings: T, find: FindEncoder | None) -> T:
+    """Settings that read their encoder from where its digest is found; any others as they are."""
+    if not isinstance(settings, CheckpointSettings) or settings.digest is None or find is None:
+        return settings
+    folder = find(settings.digest)
+    # Saved as float16, its files have another digest
+    update: dict[str, Any] = {"checkpoint": str(folder), "revision": None, "digest": None}
+    return settings if folder is None else settings.model_copy(update=update)

@@ -1,0 +1,126 @@
+"""Places: which trial of a study is which, however often it is run, and which of them are left to run."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from ..config import Value
+from ..errors import StudyError
+
+__all__ = [
+    "Rerun",
+    "count_failure",
+    "enqueue_rerun",
+    "enqueue_unfinished",
+    "is_counted",
+    "left_to_run",
+    "place_of",
+    "retry",
+    "take_place",
+]
+
+PLACE, FAILURE = "place", "failure"
+"""User attributes of a trial: its place; and why it failed, where its own values made it fail."""
+DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+RETRIES = 2
+"""How often a trial may be the end of a process before it waits for the study's next session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """Configurations to be trained, each on a seed of its own, where nothing is to be searched for.
+
+    The place in the queue gives the seed: what was interrupted or failed is trained on the same by the next call.
+    """
+
+    queue: Sequence[Mapping[str, Value]]
+    """The sampled values of every trial, in order."""
+    study_id: str = ""
+    """The earlier study's that found them; empty where none did."""
+
+
+def place_of(trial: optuna.Trial | FrozenTrial) -> int:
+    """Which trial this is, counted from 0: one that is run again has another number, but the same place."""
+    return int(trial.user_attrs.get(PLACE, trial.number))
+
+
+def take_place(trial: optuna.Trial) -> None:
+    """Give a trial that starts the next place, unless it is run in the place of another.
+
+    Places decide seeds, and trials that are run again leave none out: with or without interruptions, they are 0, 1, 2.
+    """
+    if PLACE not in trial.user_attrs:
+        earlier = [one for one in trial.study.get_trials(deepcopy=False) if one.number < trial.number]
+        # Of two that start at once, neither knows the other's place; its number is an upper bound
+        trial.set_user_attr(PLACE, 1 + max(map(place_of, earlier), default=-1))
+
+
+def count_failure(trial: optuna.Trial, error: Exception) -> None:
+    """Note that a trial's own values made it fail: it counts, and is not tried again."""
+    trial.set_user_attr(FAILURE, f"{type(error).__name__}: {error}")
+
+
+def is_counted(trial: FrozenTrial) -> bool:
+    """Whether a trial counts towards the total: all that ended, unless an interruption or a crash ended them."""
+    if trial.state == TrialState.FAIL:
+        return FAILURE in trial.user_attrs
+    return trial.state in DONE
+
+
+def left_to_run(known: Sequence[FrozenTrial], trials: int, rerun: Rerun | None) -> int:
+    """How many of so many trials are left to run; of a rerun, those places that nothing came of."""
+    if rerun is None:
+        return max(0, trials - sum(map(is_counted, known)))
+    return len(set(range(trials)) - {place_of(one) for one in known if one.state in DONE})
+
+
+def enqueue_rerun(study: optuna.Study, rerun: Rerun) -> None:
+    """Put all trials of a rerun in line that are not there yet, or failed.
+
+    Raises:
+        StudyError: The study was made for other configurations.
+    """
+    queue = [dict(one) for one in rerun.queue]
+    before = json.loads(study.user_attrs.get("queue", "[]"))
+    shared = min(len(before), len(queue))
+    if before[:shared] != queue[:shared]:
+        raise StudyError(
+            f"study '{study.study_name}' trains other configurations than those asked for: the earlier study's best "
+            "have changed, or there are more or fewer of them"
+        )
+    there = {place_of(one) for one in study.get_trials(deepcopy=False) if one.state != TrialState.FAIL}
+    for place, values in enumerate(queue):
+        if place not in there:
+            study.enqueue_trial(values, user_attrs={PLACE: place})
+    if rerun.study_id:
+        study.set_user_attr("queue", json.dumps(max(before, queue, key=len)))
+
+
+def enqueue_unfinished(study: optuna.Study) -> None:
+    """Put every trial in line again that an interruption or a crash ended: no proposal is lost, trial 0 least.
+
+    Those still waiting in line, as all of a rerun's are, come before it.
+    """
+    of_place = defaultdict(list)
+    for trial in study.get_trials(deepcopy=False):
+        of_place[place_of(trial)].append(trial)
+    for _, trials in sorted(of_place.items()):
+        if all(trial.state == TrialState.FAIL and not is_counted(trial) for trial in trials):
+            _enqueue_again(study, trials[-1])
+
+
+def retry(study: optuna.Study, dead: FrozenTrial) -> None:
+    """Put the trial of a process that died elsewhere in line again, unless it was the end of several processes."""
+    same = [one for one in study.get_trials(deepcopy=False) if place_of(one) == place_of(dead)]
+    if len(same) <= RETRIES:
+        _enqueue_again(study, dead)
+
+
+def _enqueue_again(study: optuna.Study, trial: FrozenTrial) -> None:
+    # The values that were to be drawn, and those that were drawn before it was ended
+    values = trial.system_attrs.get("fixed_params", {}) | trial.params
+    study.enqueue_trial(values, user_attrs={PLACE: place_of(trial)})

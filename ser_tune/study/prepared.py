@@ -1,0 +1,97 @@
+"""A study that is ready to run: its corpus read, its folds drawn."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import optuna
+
+from ..config import Project
+from ..corpora import CORPORA, Corpus
+from ..errors import StudyError
+from ..features import FEATURE_SETS
+from ..folds import Fold, speaker_folds, text_independent_folds
+from .definition import StudyDefinition
+from .differences import worded
+from .pretraining import Pretraining, pretraining_of
+from .protocol import Protocol
+from .texts import text_baseline
+
+__all__ = ["Prepared", "load_corpus", "prepare", "stored_protocol"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A study whose corpus is read and whose folds are drawn."""
+
+    definition: StudyDefinition
+    corpus: Corpus
+    folds: Sequence[Fold]
+    """Those to train: all of the protocol's, or the first of them where `protocol.fold_limit` says so."""
+    folds_of_protocol: int
+    protocol: Protocol
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences for readers of the scores: text-only baseline, pretraining, the protocol's warnings, licences."""
+        baseline, pretraining = text_baseline(self.corpus, self.folds), self.pretraining
+        licence = FEATURE_SETS.get(self.definition.config.features.name).licence
+        return [
+            *([] if baseline is None else [f"text-only baseline: {baseline}"]),
+            *([] if pretraining is None else [pretraining.sentence]),
+            *self.protocol.warnings,
+            *([licence] if licence else []),
+        ]
+
+    @property
+    def pretraining(self) -> Pretraining | None:
+        """What is known of the encoder's pretraining; None without an encoder."""
+        return pretraining_of(self.corpus.name, self.definition.config.features, self.definition.config.model)
+
+    def refuse_other_protocol(self, study: optuna.Study) -> None:
+        """Raise where the corpus or the folds are no longer those that the study ran on.
+
+        Raises:
+            StudyError: Its scores mean something else.
+        """
+        if differences := self.protocol.differences(stored_protocol(study)):
+            raise StudyError(f"study '{study.study_name}' ran under another protocol: {worded(differences)}")
+
+
+def stored_protocol(study: optuna.Study) -> Protocol:
+    """The protocol that a study ran under."""
+    return Protocol(facts=json.loads(study.user_attrs["protocol"]))
+
+
+def load_corpus(definition: StudyDefinition, project: Project) -> Corpus:
+    """Read the corpus that a study names.
+
+    Raises:
+        CorpusError: The corpus is missing or mislabelled.
+    """
+    settings, protocol = definition.config.corpus, definition.config.protocol
+    return Corpus.load(
+        CORPORA.get(settings.name),
+        settings.data,
+        project.cache,
+        task=settings.task,
+        emotions=protocol.emotions,
+        styles=protocol.styles,
+        merge=None if protocol.merge is None else dict(one.split("=") for one in protocol.merge),
+    )
+
+
+def prepare(definition: StudyDefinition, project: Project) -> Prepared:
+    """Read the corpus, draw the folds, and find a pretrained encoder.
+
+    Raises:
+        CorpusError: The corpus is missing, mislabelled, or too small for its folds.
+        ConfigError: There is no such encoder.
+    """
+    definition = definition.resolved(project.cache)
+    config, corpus = definition.config, load_corpus(definition, project)
+    folds = speaker_folds(corpus, config.protocol.folds, holdout=config.protocol.holdout)
+    if config.protocol.text_independent:
+        folds = text_independent_folds(corpus, folds)
+    trained = folds[: config.protocol.fold_limit]
+    return Prepared(definition, corpus, trained, len(folds), Protocol.of(config, corpus, trained))

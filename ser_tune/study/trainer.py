@@ -1,0 +1,143 @@
+"""The `Trainer` of a study: what must hold, and be decided, before any of its folds is trained."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ..architectures import ARCHITECTURES
+from ..config import Value
+from ..device import pick_device, pick_precision
+from ..features import FEATURE_SETS, FeatureStore, Progress, copy_key, extract_features
+from ..folds import Fold
+from ..prediction import scaling_of_utterances
+from ..training import (
+    AnyTrial,
+    CachedData,
+    DataReader,
+    EpochReport,
+    FittedNetwork,
+    FoldJob,
+    TrainingData,
+    fold_seed,
+    recipe_of,
+    train_fold,
+)
+from .leaks import refuse_fitted_leaks, refuse_leaks, refuse_misplaced_copies
+from .prepared import Prepared
+
+__all__ = ["Trainer"]
+
+
+class Trainer:
+    """Makes and runs the jobs of a prepared study, on this machine's device and in one arithmetic."""
+
+    def __init__(
+        self, prepared: Prepared, cache: Path, *, precision: str | None = None, progress: Progress | None = None
+    ) -> None:
+        """Extract the features of the published configuration, look for leaks, and pick device and precision.
+
+        Args:
+            prepared: Whose configurations are trained.
+            cache: The project's cache folder.
+            precision: The arithmetic that an earlier session of the study picked; None picks it here.
+            progress: Told of the extraction of features.
+
+        Raises:
+            AudioError: A recording cannot be used.
+            ConfigError: The device is not there.
+            LeakError: Something of held-out speakers would reach training.
+        """
+        definition, corpus, folds = prepared.definition, prepared.corpus, prepared.folds
+        self.prepared, self.device = prepared, pick_device(definition.config.training.device)
+        self._cache, self._progress = cache, progress
+        self._read = DataReader(cache / "features")
+        self._entries: dict[tuple[str, str], str] = {}
+        self._sounds: tuple[str, ...] = ()
+        base = definition.trial({"training.device": self.device.type})
+        data = self.data(base)
+        refuse_leaks(corpus, folds, self._sounds, text_independent=definition.config.protocol.text_independent)
+        refuse_fitted_leaks(base, data, folds)
+        self.precision = precision or self._measured_precision(base, data)
+
+    def concrete(self, sampled: Mapping[str, Value], *, seed: int | None = None) -> AnyTrial:
+        """A configuration with nothing left to decide: no `auto`.
+
+        Args:
+            sampled: Dotted path to value, for what varies.
+            seed: The trial's own; None keeps the study's.
+
+        Raises:
+            ConfigError: The values do not go together.
+        """
+        decided: dict[str, Value] = {"training.device": self.device.type, "training.precision": self.precision}
+        return self.prepared.definition.trial({**sampled, **decided}, seed=seed)
+
+    def job(self, config: AnyTrial, fold: Fold) -> FoldJob:
+        """What it takes to train one fold of a concrete configuration.
+
+        Raises:
+            AudioError: A recording or its copy cannot be used.
+        """
+        return self.job_of(config, fold.train, fold.validation, seed=fold_seed(config.seed, fold.number))
+
+    def job_of(self, config: AnyTrial, train: np.ndarray, validation: np.ndarray, *, seed: int) -> FoldJob:
+        """The same for other sides than a fold's; arguments are those of `FoldJob`."""
+        return FoldJob(
+            config=config,
+            data=self._cached(config),
+            train=train,
+            validation=validation,
+            seed=seed,
+            aggregation=self.prepared.definition.config.protocol.aggregation,
+        )
+
+    def train(self, job: FoldJob, on_epoch: Callable[[EpochReport], None] = lambda _: None) -> FittedNetwork:
+        """Run a job in this process; `train_fold` says what it raises."""
+        return train_fold(job, self._read, on_epoch)
+
+    def data(self, config: AnyTrial) -> TrainingData:
+        """The corpus with a configuration's features, extracted where the cache does not have them."""
+        return self._read(self._cached(config), config)
+
+    def _cached(self, config: AnyTrial) -> CachedData:
+        corpus = self.prepared.corpus
+        return CachedData(
+            features=tuple(self._entry(config, copy) for copy in range(config.perturbation.copies + 1)),
+            labels=corpus.labels,
+            speakers=corpus.speaker_numbers,
+            emotions=corpus.emotions,
+        )
+
+    def _entry(self, config: AnyTrial, copy: int) -> str:
+        """The name of the cached features of all utterances, or of one of their copies."""
+        key = (config.features.model_dump_json(), copy_key(config.perturbation, copy))
+        if key not in self._entries:
+            corpus, folder = self.prepared.corpus, self._cache / "features"
+            entry = extract_features(
+                corpus,
+                FEATURE_SETS.get(config.features.name),
+                config.features,
+                folder,
+                perturbation=config.perturbation,
+                copy=copy,
+                progress=self._progress,
+            )
+            sounds = FeatureStore.open(folder / entry).sounds
+            self._sounds = self._sounds or sounds
+            refuse_misplaced_copies(corpus, self._sounds, sounds)
+            self._entries[key] = entry
+        return self._entries[key]
+
+    def _measured_precision(self, base: AnyTrial, data: TrainingData) -> str:
+        """The arithmetic for the published configuration: where it is `auto`, the faster one."""
+        if ARCHITECTURES.get(base.model.name).solve is not None:
+            return "float32"
+        recipe = recipe_of(base, data.emotions, self.prepared.definition.config.protocol.aggregation)
+        moments, train = data.features.moments, self.prepared.folds[0].train
+        scaling = moments.scaling(train, base.normalisation)
+        scalings = scaling_of_utterances(moments, base.normalisation, train=scaling, speakers=data.speakers)
+        reader = recipe.reader(data.features, train, *scalings, overlap=True)
+        inputs = reader.gather(np.arange(min(base.training.batch_size, len(reader))))
+        network = recipe.build_network().to(self.device)
+        return pick_precision(base.training.precision, self.device, network, inputs, self._cache / "precision")

@@ -1,0 +1,108 @@
+"""Training a fold as a function of plain data, which can be sent to another process or another machine."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..features import FEATURE_SETS, open_features
+from ..prediction import UtteranceFeatures
+from .epochs import EpochReport
+from .fit import FittedNetwork, fit
+from .statistics import AnyTrial, TrainingData
+
+__all__ = ["CachedData", "DataReader", "FoldJob", "train_fold"]
+
+
+@dataclass(frozen=True, slots=True)
+class CachedData:
+    """A corpus as training sees it, with the names of its cached features in their place."""
+
+    features: tuple[str, ...]
+    """Names of cache entries: of the clean speech, then of its perturbed copies."""
+    labels: np.ndarray
+    """Class of each utterance, shape (U,), int64."""
+    speakers: np.ndarray
+    """A number for each utterance's speaker, shape (U,), int64."""
+    emotions: tuple[str, ...]
+    """The name of each class."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoldJob:
+    """All that training one fold takes; it can be pickled."""
+
+    config: AnyTrial
+    """Concrete: device and precision are not `auto`."""
+    data: CachedData
+    train: np.ndarray
+    """Numbers of the utterances to learn from, shape (R,)."""
+    validation: np.ndarray
+    """Numbers of the utterances that choose the epoch, shape (V,); none keeps the last epoch."""
+    seed: int
+    """Where every random number comes from."""
+    aggregation: str
+    """How segments are combined."""
+
+
+class DataReader:
+    """Reads the features that jobs name."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start without features.
+
+        Args:
+            folder: Of the feature cache.
+        """
+        self._folder = folder
+        self._read: dict[tuple[str, ...], UtteranceFeatures] = {}
+
+    def __call__(self, data: CachedData, config: AnyTrial) -> TrainingData:
+        """The features on the configuration's device, and the labels.
+
+        Raises:
+            StorageError: A cache entry cannot be read.
+        """
+        channels, device = config.features.model_dump_json(), config.training.device
+        keys = [(entry, channels, device) for entry in data.features]
+        # What this job reads, and no more: a search over feature settings must not pile them up
+        self._read = {key: self._read[key] for key in keys if key in self._read}
+        for key in keys:
+            if key not in self._read:
+                store = open_features(self._folder, key[0], FEATURE_SETS.get(config.features.name), config.features)
+                self._read[key] = UtteranceFeatures.of(store, torch.device(device))
+        clean, *copies = (self._read[key] for key in keys)
+        return TrainingData(
+            features=clean,
+            labels=data.labels,
+            speakers=data.speakers,
+            emotions=data.emotions,
+            copies=tuple(copies),
+        )
+
+
+def train_fold(
+    job: FoldJob, read: DataReader, on_epoch: Callable[[EpochReport], None] = lambda _: None
+) -> FittedNetwork:
+    """Train one fold, in whichever process this is.
+
+    Args:
+        job: What to train.
+        read: Reads the features that the job names.
+        on_epoch: Told of every epoch; what it raises ends the training.
+
+    Raises:
+        NonFiniteLossError: The loss of an epoch is not finite.
+        StorageError: The features cannot be read.
+    """
+    return fit(
+        job.config,
+        read(job.data, job.config),
+        job.train,
+        job.validation,
+        seed=job.seed,
+        aggregation=job.aggregation,
+        on_epoch=on_epoch,
+    )
