@@ -1,9 +1,11 @@
 """ser-tune: an experiment manager for speech emotion recognition."""
 
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from . import api
     from .registry import load_model
 
 try:
@@ -11,13 +13,15 @@ try:
 except PackageNotFoundError:  # a copy inside a registered model, where ser-tune itself need not be installed
     __version__ = "bundled"
 
-__all__ = ["__version__", "load_model"]
+__all__ = ["__version__", "api", "load_model"]
 
 
 def __getattr__(name: str) -> object:
-    """Import `load_model` when it is asked for: it brings torch and MLflow, which take seconds."""
+    """Import the rest when it is asked for: it brings torch and MLflow, which take seconds."""
     if name == "load_model":
         from .registry import load_model
 
         return load_model
+    if name == "api":
+        return import_module(".api", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

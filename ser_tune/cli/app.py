@@ -1,7 +1,7 @@
 """The commands: what they are called, what they take, and which room does the work."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -35,6 +35,9 @@ from .parameters import (
     refuse_other_form,
     shared_flags,
 )
+
+if TYPE_CHECKING:
+    from ..api import ConfigurationFlags, StudyFlags
 
 __all__ = ["app"]
 
@@ -89,24 +92,25 @@ def study(
     Every trial trains one network for each speaker fold; its score is the pooled validation UAR. The best trial's
     networks are scored once on the test speakers and registered as ser-CORPUS-MODEL.
     """
-    from .running import run_and_promote
+    from .running import show_nested, show_study
 
-    if nested and (refit or rule):
-        raise typer.BadParameter("--nested registers nothing, so --refit and --rule mean nothing with it")
-    flags = shared_flags(model, corpus=corpus, data=data, task=task, features=features, holdout=holdout)
-    flags |= {
+    flags: StudyFlags = {
+        **shared_flags(model, corpus=corpus, data=data, task=task, features=features, holdout=holdout),
         "name": name,
-        "protocol.text_independent": text_independent or None,
-        "study.promotion": rule,
-        "study.trials": trials,
-        "study.timeout_s": timeout,
-        "study.sampler": sampler,
-        "study.pruner": pruner,
-        "study.keep_models": keep_models,
+        "text_independent": text_independent,
+        "rule": rule,
+        "trials": trials,
+        "timeout": timeout,
+        "sampler": sampler,
+        "pruner": pruner,
+        "keep_models": keep_models,
     }
-    run_and_promote(
-        file, flags, assignments or [], refit=refit, tracking_uri=tracking_uri, storage=storage, nested=nested
-    )
+    if nested:
+        if refit or rule:
+            raise typer.BadParameter("--nested registers nothing, so --refit and --rule mean nothing with it")
+        show_nested(file, flags, assignments or [], tracking_uri=tracking_uri, storage=storage)
+    else:
+        show_study(file, flags, assignments or [], refit=refit, tracking_uri=tracking_uri, storage=storage)
 
 
 @app.command()
@@ -127,13 +131,15 @@ def train(
     storage: Storage = None,
 ) -> None:
     """Train one configuration over all folds, without a search, and promote it."""
-    from .running import run_and_promote
+    from .running import show_training
 
-    flags = shared_flags(model, corpus=corpus, data=data, task=task, features=features, holdout=holdout)
-    flags |= {"name": name, "protocol.text_independent": text_independent or None, "study.promotion": rule}
-    run_and_promote(
-        file, flags, assignments or [], refit=refit, tracking_uri=tracking_uri, storage=storage, single=True
-    )
+    flags: ConfigurationFlags = {
+        **shared_flags(model, corpus=corpus, data=data, task=task, features=features, holdout=holdout),
+        "name": name,
+        "text_independent": text_independent,
+        "rule": rule,
+    }
+    show_training(file, flags, assignments or [], refit=refit, tracking_uri=tracking_uri, storage=storage)
 
 
 @app.command()
@@ -197,7 +203,7 @@ def ablate(
         raise typer.BadParameter("nothing to change; pass --change PATH=VALUE, such as augmentation.mixup=true")
     refuse_other_form(form, TABLE_FORMS)
     flags = shared_flags(model, corpus=corpus, data=data, task=task, features=features)
-    flags |= {"name": name}
+    flags["name"] = name
     run_ablation(
         file,
         flags,
@@ -228,8 +234,15 @@ def reproduce(
     """
     from .evidence import reproduce_published
 
-    flags: dict[str, object] = {"corpus.data": data, "study.trials": seeds, "name": study_name}
-    reproduce_published(name, flags, assignments or [], tracking_uri=tracking_uri, storage=storage)
+    reproduce_published(
+        name,
+        assignments or [],
+        data=data,
+        seeds=seeds,
+        study_name=study_name,
+        tracking_uri=tracking_uri,
+        storage=storage,
+    )
 
 
 @app.command()

@@ -4,14 +4,13 @@ import json as json_format
 import shlex
 import sys
 from collections import defaultdict
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from ..corpora.check import CorpusCheck, Problem
+    from ..corpora.check import CorpusCheck
     from ..study import TextBaseline
 
 __all__ = ["app"]
@@ -94,49 +93,25 @@ def check(
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from ..config import Project
-    from ..corpora import CORPORA
-    from ..corpora.check import check_corpus
+    from .. import api
     from .console import notes
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=notes, disable=not notes.is_terminal, transient=True) as bars:
         bar = bars.add_task("recordings", total=None)
-        found = check_corpus(
-            CORPORA.get(name),
-            data,
-            Project.locate().cache,
+        checked = api.check(
+            name,
+            data=data,
             task=task,
             progressed=lambda done, total: bars.update(bar, completed=done, total=total),
         )
-    baseline, problems = _text_baseline(found, data)
-    found = replace(found, problems=found.problems + problems)
+    found, baseline = checked.check, checked.text_baseline
     if json:
         sys.stdout.write(json_format.dumps(_record(found, baseline), indent=2) + "\n")
     else:
         _print_check(found, baseline)
     if not found.ok:
         raise typer.Exit(1)
-
-
-def _text_baseline(found: "CorpusCheck", data: Path | None) -> "tuple[TextBaseline | None, tuple[Problem, ...]]":
-    """The text-only baseline under the corpus's own folds, and why it is missing or above chance."""
-    if not found.texts:
-        return None, ()
-    from ..config import Project
-    from ..corpora import CORPORA, Corpus
-    from ..corpora.check import Problem
-    from ..errors import CorpusError
-    from ..folds import speaker_folds
-    from ..study import Protocol, text_baseline
-
-    try:
-        corpus = Corpus.load(CORPORA.get(found.corpus), data, Project.locate().cache, task=found.task)
-        baseline = text_baseline(corpus, speaker_folds(corpus))
-    except CorpusError as error:
-        return None, (Problem("text", False, f"no text-only baseline: {error}"),)
-    warnings = Protocol(facts={} if baseline is None else baseline.facts).warnings
-    return baseline, tuple(Problem("text", False, warning) for warning in warnings)
 
 
 def _record(found: "CorpusCheck", baseline: "TextBaseline | None") -> dict[str, object]:

@@ -16,42 +16,24 @@ __all__ = ["export", "list_models", "predict_files", "serve"]
 
 def export(out: Path, *, corpus: str, data: Path | None, features: str, assignments: Sequence[str]) -> None:
     """Extract a corpus's features and write its segments."""
-    from ..features import (
-        FEATURE_SETS,
-        corpus_features,
-        refuse_other_format,
-        refuse_whole_utterances,
-        segments_by_speaker,
-        write_export,
-    )
-    from ..study import define_study, load_corpus
+    from .. import api
+    from ..features import refuse_other_format, write_export
+    from ..study import read_assignments
     from .progress import ProgressObserver
 
     refuse_other_format(out)  # before minutes of extraction
-    # The settings of features and segments are those of any study; the architecture plays no part
-    flags = {"model.name": "fcn_attention", "corpus.name": corpus, "corpus.data": data, "features.name": features}
-    definition = define_study(flags=flags, assignments=assignments)
-    feature_set = FEATURE_SETS.get(definition.config.features.name)
-    if copies := definition.config.perturbation.copies:
-        raise ConfigError(f"perturbation.copies is {copies}, but an export holds clean speech only; expected 0")
-    project = Project.locate()
-    definition = definition.resolved(project.cache)
-    single_frames = feature_set.hop_s(definition.config.features) is None
-    refuse_whole_utterances(definition.config.segments, single_frames=single_frames)
-    read = load_corpus(definition, project)
-    settings = definition.config.features
-    if licence := FEATURE_SETS.get(settings.name).licence:
-        notes.print(f"note: {licence}", markup=False)
     with ProgressObserver() as progress:
-        store = corpus_features(
-            read,
-            feature_set,
-            settings,
-            project.cache / "features",
-            progress=progress.extraction_progressed,
+        found = api.extract(
+            corpus,
+            data=data,
+            features=features,
+            settings=read_assignments(assignments),
+            progressed=progress.extraction_progressed,
         )
-    exported = segments_by_speaker(read, store, definition.config.segments)
-    write_export(out, exported, read.emotions)
+    if found.licence:
+        notes.print(f"note: {found.licence}", markup=False)
+    exported = found.segments
+    write_export(out, exported, found.emotions)
     shape = next(iter(exported.values()))[0].shape[1:]
     total = sum(len(arrays[0]) for arrays in exported.values())
     size = out.stat().st_size / 1e6
@@ -60,12 +42,10 @@ def export(out: Path, *, corpus: str, data: Path | None, features: str, assignme
 
 def list_models(*, as_json: bool, tracking_uri: str | None) -> None:
     """Print every registered version."""
+    from .. import api
     from ..metrics import describe_score
-    from ..registry import list_versions
-    from ..tracking import open_tracking
 
-    client = open_tracking(Project.locate(tracking_uri=tracking_uri))
-    versions = list_versions(client)
+    versions = api.models(project=Project.locate(tracking_uri=tracking_uri))
     if as_json:
         print_json(
             [

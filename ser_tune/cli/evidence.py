@@ -2,31 +2,20 @@
 
 import csv
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from .. import api
 from ..architectures import ARCHITECTURES
 from ..config import Project
-from ..corpora import CORPORA
 from ..metrics import PERMUTATION_TEST, Interval, describe_score, uar, with_interval
 from ..registry import markdown_table
-from ..results import (
-    PUBLISHED,
-    Comparison,
-    combine,
-    compare,
-    confirm,
-    find_run,
-    leaderboard,
-    published_study,
-    replay,
-    reproduce,
-)
-from ..study import define_study, load_study, prepare, worded
-from ..tracking import open_tracking, tracking_errors
+from ..results import Comparison
+from ..study import read_assignments
 from ..training import EpochReport
 from .console import notes, print_json, print_table, print_warnings, results
-from .running import tell, watching
+from .progress import ProgressObserver
+from .running import tell
 
 __all__ = [
     "combine_trials",
@@ -52,8 +41,7 @@ def combine_trials(
 ) -> None:
     """Register the mean of what several trials say, and print it beside what each says alone."""
     project = Project.locate(tracking_uri=tracking_uri)
-    client = open_tracking(project)
-    found = combine(client, project, references, top=top, data=data, name=as_name, rule=rule)
+    found = api.combine(references, top=top, as_name=as_name, rule=rule, data=data, project=project)
     rows = [
         [
             one.info.run_name,
@@ -64,15 +52,14 @@ def combine_trials(
         for one in found.members
     ]
     print_table(["member", "model", "features", "validation UAR"], rows)
-    tell(found.promotion, found.prepared, tracking_uri)
+    tell(found.promotion, tracking_uri)
 
 
 def compare_results(
     first: str, second: str, *, side: str, as_json: bool, list_all: bool, tracking_uri: str | None
 ) -> None:
     """Print how two results compare: scores, paired test, confusion matrices, utterances that differ."""
-    client = open_tracking(Project.locate(tracking_uri=tracking_uri))
-    found = compare(client, first, second, side)
+    found = api.compare(first, second, side=side, project=Project.locate(tracking_uri=tracking_uri))
     if as_json:
         print_json([_comparison_as_json(found, first, second)])
         return
@@ -178,12 +165,8 @@ def confirm_study(
 ) -> None:
     """Train a study's best trials again on fresh seeds, and promote by the lower confidence bound."""
     project = Project.locate(tracking_uri=tracking_uri, storage_url=storage)
-    study, definition = load_study(name, project)
-    prepared = prepare(definition.with_data(data), project)
-    prepared.refuse_other_protocol(study)
-    client = open_tracking(project)
-    with watching(client, project) as observer:
-        candidates, promotion = confirm(study, prepared, client, project, observer, top=top, seeds=seeds, name=as_name)
+    with ProgressObserver() as progress:
+        found = api.confirm(name, top=top, seeds=seeds, as_name=as_name, data=data, project=project, observer=progress)
     print_table(
         ["trial", "search saw [95 %]", f"mean of {seeds} fresh seeds [95 %]", "optimism"],
         [
@@ -193,35 +176,43 @@ def confirm_study(
                 with_interval(one.mean, one.interval),
                 f"{one.searched - one.mean:+.4f}",
             ]
-            for one in candidates
+            for one in found.candidates
         ],
     )
     notes.print(
-        f"trial {candidates[0].trial} has the highest lower bound; registered is the median of its seeds, trial "
-        f"{promotion.trial} of {name}-confirm",
+        f"trial {found.candidates[0].trial} has the highest lower bound; registered is the median of its seeds, trial "
+        f"{found.promotion.trial} of {found.study}",
         markup=False,
     )
-    if ARCHITECTURES.get(definition.config.model.name).solve is not None:
-        notes.print(
-            f"{definition.config.model.name} is solved without random numbers: every seed gives the same score",
-            markup=False,
-        )
-    tell(promotion, prepared, tracking_uri)
+    model = found.promotion.prepared.definition.config.model.name
+    if ARCHITECTURES.get(model).solve is not None:
+        notes.print(f"{model} is solved without random numbers: every seed gives the same score", markup=False)
+    tell(found.promotion, tracking_uri)
 
 
 def reproduce_published(
-    name: str, flags: Mapping[str, object], assignments: Sequence[str], *, tracking_uri: str | None, storage: str | None
+    label: str,
+    assignments: Sequence[str],
+    *,
+    data: Path | None,
+    seeds: int,
+    study_name: str | None,
+    tracking_uri: str | None,
+    storage: str | None,
 ) -> None:
     """Train a published configuration, and print its number beside ours."""
     project = Project.locate(tracking_uri=tracking_uri, storage_url=storage)
-    published, file = published_study(name, project)
-    definition = define_study(file, flags=flags, assignments=assignments)
-    changed = definition.differences(define_study(file, flags=flags))
-    prepared = prepare(definition, project)
-    client = open_tracking(project)
-    with watching(client, project) as observer:
-        outcome = reproduce(prepared, published, client, project, observer)
-    seeds = len(outcome.seeds)
+    with ProgressObserver() as progress:
+        outcome = api.reproduce(
+            label,
+            data=data,
+            seeds=seeds,
+            settings=read_assignments(assignments),
+            name=study_name,
+            project=project,
+            observer=progress,
+        )
+    published = outcome.published
     rows = [
         [
             f"published: {published.who}",
@@ -249,11 +240,9 @@ def reproduce_published(
     print_table(["test speakers", "UAR", "WA"], rows)
     differs = f"; differs: {published.differs}" if published.differs else ""
     results.print(f"published protocol: {published.protocol} ({published.source}){differs}", markup=False)
-    results.print(f"protocol here: {prepared.protocol.fingerprint}, {len(prepared.folds)} folds", markup=False)
-    other = [one for one in changed if not one.is_in(INNOCENT)]
-    verdict = f"no verdict: {worded(other)} in the study file" if other else outcome.verdict
-    results.print(verdict, markup=False)
-    print_warnings(prepared.protocol.warnings)
+    results.print(f"protocol here: {outcome.protocol.fingerprint}, {outcome.folds} folds", markup=False)
+    results.print(outcome.verdict, markup=False)
+    print_warnings(outcome.protocol.warnings)
 
 
 def _value(value: float | None, deviation: float | None) -> str:
@@ -261,8 +250,6 @@ def _value(value: float | None, deviation: float | None) -> str:
     return "" if value is None else f"{value:.4f}" + (f" ± {deviation:.4f}" if deviation is not None else "")
 
 
-INNOCENT = ("protocol.fold_limit", "training.device", "training.precision", "study")
-"""What may be set without changing what is reproduced; a limit of folds has a verdict of its own."""
 BOARD = (
     *("corpus", "task", "protocol", "rank", "who", "validation UAR", "test UAR", "test WA"),
     *("trials", "normalisation", "pretraining", "folds", "source"),
@@ -273,10 +260,9 @@ WARNINGS = "warnings"
 
 def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None) -> None:
     """Print the best results, and the published numbers of the same corpora."""
-    client = open_tracking(Project.locate(tracking_uri=tracking_uri))
+    board = api.leaderboard(corpus, project=Project.locate(tracking_uri=tracking_uri))
     rows = []
-    entries = leaderboard(client, corpus)
-    for one in entries:
+    for one in board.entries:
         metrics, scope = one.run.data.metrics, one.protocol.facts["normalisation_scope"]
         cells = (
             *(one.corpus, one.task, one.protocol.fingerprint, str(one.rank), f"{one.model}, {one.features}"),
@@ -286,18 +272,14 @@ def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None
         )
         warnings = "; ".join(one.protocol.warnings)
         rows.append(dict(zip(BOARD, cells, strict=True)) | {WARNINGS: warnings})
-    here = {one.corpus for one in entries} | ({corpus} if corpus else set())
-    for known in PUBLISHED:
-        if known.corpus in here:
-            cells = (
-                *(known.corpus, known.task, f"published: {known.protocol}", "", known.who, ""),
-                *(_value(known.uar, known.uar_std), _value(known.wa, known.wa_std), "", "", "", ""),
-                known.source + (f"; differs: {known.differs}" if known.differs else ""),
-            )
-            rows.append(dict(zip(BOARD, cells, strict=True)) | {WARNINGS: ""})
+    for known in board.published:
+        cells = (
+            *(known.corpus, known.task, f"published: {known.protocol}", "", known.who, ""),
+            *(_value(known.uar, known.uar_std), _value(known.wa, known.wa_std), "", "", "", ""),
+            known.source + (f"; differs: {known.differs}" if known.differs else ""),
+        )
+        rows.append(dict(zip(BOARD, cells, strict=True)) | {WARNINGS: ""})
     if not rows:
-        if corpus:
-            CORPORA.get(corpus)  # a name that is none is a mistake
         notes.print("no complete trials yet; run `ser-tune study --model 3d_acrnn`")
         if form not in ("json", "csv"):
             return
@@ -318,19 +300,16 @@ def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None
 
 def replay_run(reference: str, *, data: Path | None, tracking_uri: str | None) -> None:
     """Train a run again and print what is not the same; exit code 1 where something is not."""
+
+    def on_epoch(fold: int, report: EpochReport) -> None:
+        if report.epoch == 1:
+            notes.print(f"fold {fold + 1}")
+
     project = Project.locate(tracking_uri=tracking_uri)
-    client = open_tracking(project)
-    with tracking_errors(project.tracking_uri):
-        run = find_run(client, reference)
-
-        def on_epoch(fold: int, report: EpochReport) -> None:
-            if report.epoch == 1:
-                notes.print(f"fold {fold + 1}")
-
-        outcome = replay(client, run, project, data=data, on_epoch=on_epoch)
+    outcome = api.replay(reference, data=data, project=project, on_epoch=on_epoch)
     for one in outcome.circumstances:
         results.print(one, markup=False)
-    name = f"run {run.info.run_id} ({run.info.run_name})"
+    name = f"run {outcome.run.info.run_id} ({outcome.run.info.run_name})"
     if outcome.identical:
         results.print(f"{name}: identical, {outcome.compared} numbers", markup=False)
         return

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from ..api import ConfigurationFlags
 
 __all__ = [
     "ROW_FORMS",
@@ -111,13 +114,13 @@ def shared_flags(
     task: str | None,
     features: str | None,
     holdout: str | None = None,
-) -> dict[str, object]:
-    """What every command that trains is told: the setting's path to its value, or to None where it was not given."""
+) -> "ConfigurationFlags":
+    """What every command that trains is told; None where it was not given."""
     return {
-        "model.name": model,
-        "corpus.name": corpus,
-        "corpus.data": data,
-        "corpus.task": task,
-        "features.name": features,
-        "protocol.holdout": None if holdout is None else [one.strip() for one in holdout.split(",") if one.strip()],
+        "model": model,
+        "corpus": corpus,
+        "data": data,
+        "task": task,
+        "features": features,
+        "holdout": None if holdout is None else [one.strip() for one in holdout.split(",") if one.strip()],
     }

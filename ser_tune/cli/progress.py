@@ -11,52 +11,16 @@ from ..study import StudyObserver, StudyStart, StudySummary, TrialOutcome
 from ..training import AnyTrial, EpochReport
 from .console import notes
 
-__all__ = ["Fanout", "ProgressObserver"]
+__all__ = ["ProgressObserver"]
 
 QUIET_S = 60.0
 """Where nobody watches a bar, a training trial says where it is after so many seconds of silence."""
 
-
-class Fanout(StudyObserver):
-    """Tells several observers, in order."""
-
-    def __init__(self, *observers: StudyObserver) -> None:
-        """Put observers in line; the first to raise ends the study."""
-        self._observers = observers
-
-    def study_started(self, start: StudyStart) -> None:
-        """Pass it on."""
-        for one in self._observers:
-            one.study_started(start)
-
-    def extraction_progressed(self, done: int, total: int) -> None:
-        """Pass it on."""
-        for one in self._observers:
-            one.extraction_progressed(done, total)
-
-    def trial_started(self, number: int, config: AnyTrial, sampled: Mapping[str, Value]) -> None:
-        """Pass it on."""
-        for one in self._observers:
-            one.trial_started(number, config, sampled)
-
-    def epoch_finished(self, trial: int, fold: int, report: EpochReport) -> None:
-        """Pass it on."""
-        for one in self._observers:
-            one.epoch_finished(trial, fold, report)
-
-    def trial_finished(self, outcome: TrialOutcome) -> None:
-        """Pass it on."""
-        for one in self._observers:
-            one.trial_finished(outcome)
-
-    def study_finished(self, summary: StudySummary) -> None:
-        """Pass it on."""
-        for one in self._observers:
-            one.study_finished(summary)
+DEMO = "corpus demo: synthetic speech, small networks and short training; pass --corpus for real speech"
 
 
 class ProgressObserver(StudyObserver):
-    """What a person sees while a study runs; use it as a context, which restores the terminal."""
+    """What a person sees while studies run, one after another; use it as a context, which restores the terminal."""
 
     def __init__(self) -> None:
         """Prepare the bars; they appear with the first event."""
@@ -91,6 +55,8 @@ class ProgressObserver(StudyObserver):
         before = start.before
         self._counts = {"COMPLETE": before.complete, "PRUNED": before.pruned, "FAIL": before.failed}
         corpus, name = start.corpus, start.definition.name
+        if corpus.name == "demo":
+            notes.print(DEMO)
         notes.print(
             f"study {name}: {len(corpus.utterances)} utterances, {len(corpus.speakers)} speakers, "
             f"{len(corpus.emotions)} emotions, {len(start.folds)} folds; protocol {start.protocol.fingerprint}",
@@ -165,5 +131,6 @@ class ProgressObserver(StudyObserver):
         for task in (self._trials, self._folds):
             if task is not None:
                 self._bars.remove_task(task)
+        self._trials = self._folds = None
         if summary.interrupted:
             notes.print("interrupted; the same command goes on from here", markup=False)

@@ -1,11 +1,12 @@
 """`find-lr`: the learning-rate range test, as a line and a picture."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from ..config import Project
+from .. import api
+from ..api import ConfigurationFlags
 from ..errors import ConfigError
-from ..study import define_study, find_learning_rate, prepare
+from ..study import read_assignments
 from ..training import RangeTest
 from .console import notes, results
 from .progress import ProgressObserver
@@ -15,7 +16,7 @@ __all__ = ["draw_rates", "find_rate"]
 FORMATS = (".png", ".pdf", ".svg")
 
 
-def find_rate(file: Path | None, flags: Mapping[str, object], assignments: Sequence[str], *, picture: Path) -> None:
+def find_rate(file: Path | None, flags: ConfigurationFlags, assignments: Sequence[str], *, picture: Path) -> None:
     """Suggest a learning rate, and draw why.
 
     Raises:
@@ -25,11 +26,9 @@ def find_rate(file: Path | None, flags: Mapping[str, object], assignments: Seque
         raise ConfigError(
             f"--picture is '{picture}'; expected a name that ends in {', '.join(FORMATS)}, in an existing folder"
         )
-    definition = define_study(file, flags=flags, assignments=assignments)
-    project = Project.locate()
     with ProgressObserver() as progress:
-        found = find_learning_rate(prepare(definition, project), project, progress)
-    config = definition.config
+        result = api.find_lr(file, settings=read_assignments(assignments), observer=progress, **flags)
+    found, config = result.range_test, result.definition.config
     draw_rates(picture, found, f"{config.corpus.name}, {config.model.name}, {config.optimizer.name}")
     ended = "the loss diverged" if found.diverged else "the highest was reached"
     notes.print(

@@ -1,76 +1,72 @@
-"""`study`, `train` and `promote`: run, promote, and tell what came of it."""
+"""`study`, `train` and `promote`: what came of them."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 
-from mlflow import MlflowClient
-
+from .. import api
+from ..api import ConfigurationFlags, StudyFlags
 from ..config import Project
 from ..folds import SIDES
 from ..metrics import describe_score, with_interval
-from ..registry import Promotion
-from ..registry import promote as promote_in_registry
-from ..results import Nested, run_nested
-from ..study import Prepared, StudyObserver, define_study, load_study, prepare, run_study
-from ..tracking import TrackingObserver, open_tracking, score_metrics
+from ..registry import CHAMPION, Promotion
+from ..results import Nested
+from ..study import read_assignments
+from ..tracking import score_metrics
 from .console import notes, print_table, print_warnings, results
-from .progress import Fanout, ProgressObserver
+from .progress import ProgressObserver
 
-__all__ = ["promote_trial", "run_and_promote", "tell", "watching"]
+__all__ = ["promote_trial", "show_nested", "show_study", "show_training", "tell"]
 
 
-def run_and_promote(
+def show_study(
     file: Path | None,
-    flags: Mapping[str, object],
+    flags: StudyFlags,
     assignments: Sequence[str],
     *,
     refit: bool,
     tracking_uri: str | None,
     storage: str | None,
-    single: bool = False,
-    nested: bool = False,
 ) -> None:
-    """Run a study and promote its best trial; with `single` one configuration, with `nested` one search an outer fold.
-
-    Raises:
-        SerTuneError: As every room below does.
-    """
-    definition = define_study(file, flags=flags, assignments=assignments)
-    if single:
-        definition = definition.without_search()
+    """Run a study, and print what came of it; exit code 130 where it was interrupted, 1 without a complete trial."""
     project = Project.locate(tracking_uri=tracking_uri, storage_url=storage)
-    if definition.config.corpus.name == "demo":
-        notes.print("corpus demo: synthetic speech, small networks and short training; pass --corpus for real speech")
-    prepared = prepare(definition, project)
-    client = open_tracking(project)
-    if nested:
-        _tell_nested(run_nested(prepared, client, project, partial(watching, client, project)))
-        return
-    with watching(client, project) as observer:
-        summary = run_study(prepared, project, observer)
-    if summary.best is None:
-        notes.print(f"study {summary.name} has no complete trial: nothing to promote", markup=False)
-        raise SystemExit(130 if summary.interrupted else 1)
-    study, _ = load_study(definition.name, project)
-    promotion = promote_in_registry(client, project, prepared, study, with_refit=refit)
-    results.print(
-        f"study {summary.name}: {summary.complete} complete, {summary.pruned} pruned, {summary.failed} failed; "
-        f"best trial {summary.best[0]}",
-        markup=False,
-    )
-    tell(promotion, prepared, tracking_uri)
-    if summary.interrupted:
-        raise SystemExit(130)
-
-
-@contextmanager
-def watching(client: MlflowClient, project: Project) -> Iterator[StudyObserver]:
-    """What watches a study: MLflow, and the person at the terminal."""
     with ProgressObserver() as progress:
-        yield Fanout(TrackingObserver(client, project), progress)
+        settings = read_assignments(assignments)
+        result = api.study(file, settings=settings, refit=refit, project=project, observer=progress, **flags)
+    _tell_study(result, tracking_uri)
+
+
+def show_training(
+    file: Path | None,
+    flags: ConfigurationFlags,
+    assignments: Sequence[str],
+    *,
+    refit: bool,
+    tracking_uri: str | None,
+    storage: str | None,
+) -> None:
+    """Train one configuration, and print what came of it; exit codes as of `show_study`."""
+    project = Project.locate(tracking_uri=tracking_uri, storage_url=storage)
+    with ProgressObserver() as progress:
+        settings = read_assignments(assignments)
+        result = api.train(file, settings=settings, refit=refit, project=project, observer=progress, **flags)
+    _tell_study(result, tracking_uri)
+
+
+def show_nested(
+    file: Path | None,
+    flags: StudyFlags,
+    assignments: Sequence[str],
+    *,
+    tracking_uri: str | None,
+    storage: str | None,
+) -> None:
+    """Run one search for each outer fold, and print what the whole procedure is worth."""
+    project = Project.locate(tracking_uri=tracking_uri, storage_url=storage)
+    with ProgressObserver() as progress:
+        settings = read_assignments(assignments)
+        found = api.nested(file, settings=settings, project=project, observer=progress, **flags)
+    _tell_nested(found)
 
 
 def promote_trial(
@@ -84,25 +80,30 @@ def promote_trial(
     tracking_uri: str | None,
     storage: str | None,
 ) -> None:
-    """Promote a trial of a stored study.
-
-    Raises:
-        SerTuneError: As every room below does.
-    """
+    """Promote a trial of a stored study, and print its scores."""
     project = Project.locate(tracking_uri=tracking_uri, storage_url=storage)
-    study, definition = load_study(name, project)
-    prepared = prepare(definition.with_data(data), project)
-    prepared.refuse_other_protocol(study)
-    client = open_tracking(project)
-    promotion = promote_in_registry(
-        client, project, prepared, study, trial=trial, name=as_name, with_refit=refit, rule=rule
+    promotion = api.promote(name, trial=trial, as_name=as_name, refit=refit, rule=rule, data=data, project=project)
+    tell(promotion, tracking_uri)
+
+
+def _tell_study(result: api.StudyResult, tracking_uri: str | None) -> None:
+    summary = result.summary
+    if summary.best is None or result.promotion is None:
+        notes.print(f"study {summary.name} has no complete trial: nothing to promote", markup=False)
+        raise SystemExit(130 if summary.interrupted else 1)
+    results.print(
+        f"study {summary.name}: {summary.complete} complete, {summary.pruned} pruned, {summary.failed} failed; "
+        f"best trial {summary.best[0]}",
+        markup=False,
     )
-    tell(promotion, prepared, tracking_uri)
+    tell(result.promotion, tracking_uri)
+    if summary.interrupted:
+        raise SystemExit(130)
 
 
-def tell(promotion: Promotion, prepared: Prepared, tracking_uri: str | None) -> None:
+def tell(promotion: Promotion, tracking_uri: str | None) -> None:
     """Scores, the registered name, and what to run next."""
-    metrics = promotion.metrics
+    metrics, prepared = promotion.metrics, promotion.prepared
     rows = [
         [
             side,
@@ -135,7 +136,7 @@ def tell(promotion: Promotion, prepared: Prepared, tracking_uri: str | None) -> 
     verb = "registered" if promotion.created else "already registered"
     alias = f" as {promotion.alias}" if promotion.alias else ""
     results.print(f"{verb}: {promotion.name} version {promotion.version}{alias} ({promotion.reason})", markup=False)
-    reference = promotion.name if promotion.alias == "champion" else f"{promotion.name}/{promotion.version}"
+    reference = promotion.name if promotion.alias == CHAMPION else f"{promotion.name}/{promotion.version}"
     where = f" --tracking-uri {shlex.quote(tracking_uri)}" if tracking_uri else ""
     first = prepared.corpus.utterances[0]
     same = [one for one in prepared.corpus.utterances if one.speaker == first.speaker]

@@ -4,9 +4,10 @@ from .candidate import Promotion
 from .card import markdown_table
 from .promotion import promote, promote_combination, refuse_unusable
 from .verdict import Confirmed
-from .versions import RegisteredVersion, find_version, list_versions, load_model, registered_name
+from .versions import CHAMPION, RegisteredVersion, find_version, list_versions, load_model, registered_name
 
 __all__ = [
+    "CHAMPION",
     "Confirmed",
     "Promotion",
     "RegisteredVersion",

@@ -1,7 +1,7 @@
 """A run as a version of a registered model: its tags, its card, its alias."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 
 from mlflow import MlflowClient
@@ -42,6 +42,8 @@ class Promotion:
     """Its validation and test metrics."""
     created: bool
     """False where it already had a version."""
+    prepared: Prepared = field(repr=False)
+    """The corpus and folds that it was scored on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ class Candidate:
             trial=self.trial,
             metrics=self.metrics,
             created=created,
+            prepared=self.prepared,
         )
 
     def _card(self, networks: Networks, verdict: Verdict) -> str:

@@ -1,10 +1,10 @@
 """What came of studies, read back from MLflow: compared, confirmed, replayed, ranked, set beside the published."""
 
-from .ablate import Ablated, ablate
+from .ablate import Ablated, ablate, variant
 from .combine import Combination, combine
 from .compare import Comparison, compare
-from .confirm import Candidate, confirm
-from .leaderboard import Entry, leaderboard
+from .confirm import Candidate, Confirmation, confirm
+from .leaderboard import Entry, Leaderboard, leaderboard
 from .nested import Nested, OuterFold, run_nested
 from .published import PUBLISHED, Published, published_study
 from .references import find_run
@@ -17,7 +17,9 @@ __all__ = [
     "Candidate",
     "Combination",
     "Comparison",
+    "Confirmation",
     "Entry",
+    "Leaderboard",
     "Nested",
     "OuterFold",
     "Published",
@@ -33,4 +35,5 @@ __all__ = [
     "replay",
     "reproduce",
     "run_nested",
+    "variant",
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from mlflow import MlflowClient
@@ -10,11 +10,11 @@ from mlflow import MlflowClient
 from ..config import Project
 from ..errors import SerTuneError, StorageError
 from ..metrics import Interval, PairedComparison, compare_paired, seed_intervals
-from ..study import Prepared, Rerun, StudyObserver
+from ..study import Prepared, Protocol, Rerun, StudyDefinition, StudyObserver
 from ..tracking import Predictions
 from .seeds import predictions_of, train_seeds
 
-__all__ = ["Ablated", "ablate"]
+__all__ = ["Ablated", "ablate", "variant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,8 @@ class Ablated:
     """A configuration on several seeds."""
 
     study: str
-    fingerprint: str
-    """Of its protocol, which some changes change."""
+    protocol: Protocol
+    """Some changes change it."""
     scores: Sequence[float]
     """Pooled validation UAR of each seed."""
     interval: Interval
@@ -37,6 +37,15 @@ class Ablated:
     def mean(self) -> float:
         """Over the seeds."""
         return float(np.mean(self.scores))
+
+
+def variant(definition: StudyDefinition, name: str, seeds: int) -> StudyDefinition:
+    """A study without a search that trains the configuration on so many seeds; models are not what it is for."""
+    single = replace(definition, config=definition.config.model_copy(update={"name": name})).without_search()
+    settings = single.config.study.model_copy(
+        update={"trials": seeds, "pruner": "none", "keep_models": 1, "timeout_s": None}
+    )
+    return replace(single, config=single.config.model_copy(update={"study": settings}))
 
 
 def ablate(
@@ -77,7 +86,7 @@ def ablate(
             continue
         yield Ablated(
             study=prepared.definition.name,
-            fingerprint=prepared.protocol.fingerprint,
+            protocol=prepared.protocol,
             scores=[run.data.metrics["validation_uar"] for run in runs],
             interval=seed_intervals(np.stack([one.confusions for one in predictions]))[0],
             against=_paired(predictions, unchanged) if unchanged and _same(predictions, unchanged) else None,

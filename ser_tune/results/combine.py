@@ -41,8 +41,6 @@ class Combination:
 
     members: Sequence[Run]
     run: Run
-    prepared: Prepared
-    """The corpus and folds that all members share."""
     promotion: Promotion
 
 
@@ -98,7 +96,7 @@ def combine(
         name=name,
         rule=rule,
     )
-    return Combination(members=members, run=run, prepared=prepared, promotion=promotion)
+    return Combination(members=members, run=run, promotion=promotion)
 
 
 def _members(client: MlflowClient, references: Sequence[str], top: int) -> list[Run]:

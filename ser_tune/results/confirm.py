@@ -18,7 +18,7 @@ from ..study import Prepared, Rerun, StudyDefinition, StudyObserver, load_study,
 from ..tracking import TRIAL_TAG, experiment_of, find_runs, tracking_errors
 from .seeds import predictions_of, train_seeds
 
-__all__ = ["Candidate", "confirm"]
+__all__ = ["Candidate", "Confirmation", "confirm"]
 
 FRESH_SEEDS = 100_000
 """Added to a study's seed: no trial of any search has such a one."""
@@ -47,6 +47,18 @@ class Candidate:
         return float(np.mean(self.scores))
 
 
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """A study's best configurations on fresh seeds."""
+
+    study: str
+    """The one that the fresh trials are of."""
+    candidates: Sequence[Candidate]
+    """By lower confidence bound, best first."""
+    promotion: Promotion
+    """What became of the first, of which the median seed is registered."""
+
+
 def confirm(
     study: optuna.Study,
     prepared: Prepared,
@@ -57,7 +69,7 @@ def confirm(
     top: int,
     seeds: int,
     name: str | None = None,
-) -> tuple[Sequence[Candidate], Promotion]:
+) -> Confirmation:
     """Train a study's best trials again, and promote the one with the highest lower confidence bound.
 
     Of its seeds, the one with the median score is registered: the best seed would be optimistic again.
@@ -71,9 +83,6 @@ def confirm(
         top: How many of the best complete trials.
         seeds: How often each is trained.
         name: What to register; None is `ser-<corpus>-<model>`.
-
-    Returns:
-        The candidates, best first, and what became of the first.
 
     Raises:
         StudyError: There are fewer complete trials, or a training failed.
@@ -99,7 +108,8 @@ def confirm(
     chosen = candidates[0]
     middle = sorted(zip(chosen.scores, chosen.numbers, strict=True))[(len(chosen.scores) - 1) // 2][1]
     confirmed = Confirmed(chosen.mean, chosen.interval.low, chosen.interval.high, len(chosen.scores))
-    return candidates, promote(client, project, again, fresh, trial=middle, name=name, confirmed=confirmed)
+    promotion = promote(client, project, again, fresh, trial=middle, name=name, confirmed=confirmed)
+    return Confirmation(study=again.definition.name, candidates=candidates, promotion=promotion)
 
 
 def _again(definition: StudyDefinition, name: str, trials: int) -> StudyDefinition:

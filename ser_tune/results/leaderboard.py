@@ -3,10 +3,12 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from ..corpora import CORPORA
 from ..encoders import short_name
 from ..study import Protocol
 from ..tracking import (
@@ -18,8 +20,12 @@ from ..tracking import (
     search_runs,
     tracking_errors,
 )
+from .published import PUBLISHED, Published
 
-__all__ = ["Entry", "leaderboard"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Entry", "Leaderboard", "leaderboard"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +66,47 @@ class Entry:
         return f"study {tags[STUDY_NAME_TAG]}" if STUDY_NAME_TAG in tags else self.run.data.params["members"]
 
 
-def leaderboard(client: MlflowClient, corpus: str | None = None) -> Sequence[Entry]:
+@dataclass(frozen=True, slots=True)
+class Leaderboard:
+    """The best results here, and the published numbers of the same corpora."""
+
+    entries: Sequence[Entry]
+    """By corpus, then by protocol, then by validation UAR: test speakers rank nothing."""
+    published: Sequence[Published]
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """A row for each entry: what was trained, its rank within its protocol, and its scores."""
+        import pandas as pd
+
+        scores = ("validation_uar", "test_uar", "test_wa")
+        rows = [
+            {
+                "corpus": one.corpus,
+                "task": one.task,
+                "protocol": one.protocol.fingerprint,
+                "rank": one.rank,
+                "model": one.model,
+                "features": one.features,
+                **{name: one.run.data.metrics.get(name) for name in scores},
+                "trials": one.trials,
+                "run": one.run.info.run_id,
+            }
+            for one in self.entries
+        ]
+        columns = ("corpus", "task", "protocol", "rank", "model", "features", *scores, "trials", "run")
+        return pd.DataFrame(rows, columns=list(columns))
+
+
+def leaderboard(client: MlflowClient, corpus: str | None = None) -> Leaderboard:
     """Read all complete trials and keep the best of each kind.
 
     Args:
         client: MLflow.
         corpus: Only this one; None is all.
 
-    Returns:
-        By corpus, then by protocol, then by validation UAR: test speakers rank nothing.
+    Raises:
+        UnknownNameError: There are no results of the corpus, and no such corpus.
     """
     kinds: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
     protocols: dict[str, Protocol] = {}
@@ -97,7 +135,12 @@ def leaderboard(client: MlflowClient, corpus: str | None = None) -> Sequence[Ent
                 run=run,
             )
         )
-    return sorted(entries, key=lambda one: (one.corpus, one.task, one.protocol.fingerprint, one.rank))
+    entries.sort(key=lambda one: (one.corpus, one.task, one.protocol.fingerprint, one.rank))
+    here = {one.corpus for one in entries} | ({corpus} if corpus else set())
+    published = [one for one in PUBLISHED if one.corpus in here]
+    if corpus and not entries and not published:
+        CORPORA.get(corpus)
+    return Leaderboard(entries=entries, published=published)
 
 
 def _features(params: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..config import Project
 from ..errors import ConfigError, UnknownNameError
+from ..study import SHIPPED
 
 __all__ = ["PUBLISHED", "Published", "published_study"]
 
@@ -130,7 +131,7 @@ def published_study(label: str, project: Project) -> tuple[Published, Path]:
 
     Args:
         label: Such as `chen2018`.
-        project: Its `studies/published/` wins over the one beside the program.
+        project: Its `studies/published/` wins over the one that comes with the program.
 
     Raises:
         UnknownNameError: There is no such number.
@@ -139,7 +140,7 @@ def published_study(label: str, project: Project) -> tuple[Published, Path]:
     rows = {one.label: one for one in PUBLISHED if one.label}
     if label not in rows:
         raise UnknownNameError("published result", label, rows)
-    places = [root / "studies" / "published" / f"{label}.yaml" for root in (project.root, Path(__file__).parents[2])]
+    places = [folder / "published" / f"{label}.yaml" for folder in (project.root / "studies", SHIPPED)]
     for place in places:
         if place.is_file():
             return rows[label], place

@@ -10,12 +10,15 @@ from mlflow import MlflowClient
 from ..config import Project
 from ..errors import StudyError
 from ..metrics import Interval, seed_intervals
-from ..study import Prepared, Rerun, StudyObserver
+from ..study import Difference, Prepared, Protocol, Rerun, StudyObserver, worded
 from ..tracking import score_on_test, tracking_errors
 from .published import Published
 from .seeds import predictions_of, train_seeds
 
 __all__ = ["Reproduction", "reproduce"]
+
+INNOCENT = ("protocol.fold_limit", "training.device", "training.precision", "study")
+"""What may be set without changing what is reproduced; a limit of folds has a verdict of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,9 @@ class Reproduction:
     folds: int
     folds_of_protocol: int
     """Fewer folds were trained where `protocol.fold_limit` says so."""
+    protocol: Protocol
+    changed: Sequence[Difference] = ()
+    """What was set otherwise than in the study file."""
 
     def mean(self, metric: str) -> float:
         """A metric's mean over the seeds."""
@@ -39,6 +45,8 @@ class Reproduction:
     @property
     def verdict(self) -> str:
         """Whether the published UAR is within the 95 % interval of ours, in words."""
+        if other := [one for one in self.changed if not one.is_in(INNOCENT)]:
+            return f"no verdict: {worded(other)} in the study file"
         value = self.published.uar
         if value is None or not self.uar_interval.known:
             return "no verdict: there is no interval to compare with"
@@ -59,7 +67,13 @@ class Reproduction:
 
 
 def reproduce(
-    prepared: Prepared, published: Published, client: MlflowClient, project: Project, observer: StudyObserver
+    prepared: Prepared,
+    published: Published,
+    client: MlflowClient,
+    project: Project,
+    observer: StudyObserver,
+    *,
+    changed: Sequence[Difference] = (),
 ) -> Reproduction:
     """Train the configuration on as many seeds as the study has trials, and score each on its test speakers.
 
@@ -69,6 +83,7 @@ def reproduce(
         client: MLflow.
         project: Where things are.
         observer: Is told of everything, and writes the runs.
+        changed: What was set otherwise than in the study file.
 
     Raises:
         StudyError: It searches something, does not keep all models, or a seed failed.
@@ -95,4 +110,6 @@ def reproduce(
         wa_interval=wa,
         folds=len(prepared.folds),
         folds_of_protocol=prepared.folds_of_protocol,
+        protocol=prepared.protocol,
+        changed=changed,
     )

@@ -3,8 +3,8 @@
 from .definition import AnyStudy, StudyDefinition
 from .differences import Difference, worded
 from .evaluation import HeldOut, refit, score_holdout_speakers, score_test_speakers, score_validation_speakers
-from .layers import define_study, options
-from .observer import FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
+from .layers import SHIPPED, define_study, options, read_assignments
+from .observer import Fanout, FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
 from .places import Rerun, place_of
 from .prepared import Prepared, load_corpus, prepare
 from .pretraining import Pretraining, pretraining_of
@@ -17,8 +17,10 @@ from .trainer import Trainer
 from .trial import pooled_scores
 
 __all__ = [
+    "SHIPPED",
     "AnyStudy",
     "Difference",
+    "Fanout",
     "FoldOutcome",
     "HeldOut",
     "Prepared",
@@ -43,6 +45,7 @@ __all__ = [
     "pooled_scores",
     "prepare",
     "pretraining_of",
+    "read_assignments",
     "refit",
     "run_study",
     "score_holdout_speakers",

@@ -30,31 +30,38 @@ from ..features import FEATURE_SETS
 from .definition import AnyStudy, StudyDefinition, study_kind
 from .search import resolve_search
 
-__all__ = ["define_study", "options"]
+__all__ = ["SHIPPED", "define_study", "options", "read_assignments"]
+
+SHIPPED = next(
+    (folder for up in (1, 2) if (folder := Path(__file__).parents[up] / "studies").is_dir()),
+    Path(__file__).parents[1] / "studies",
+)
+"""The study files that come with the program: inside an installed package, beside that of a checkout."""
 
 
 def define_study(
     file: Path | None = None,
     *,
     flags: Mapping[str, object] | None = None,
-    assignments: Sequence[str] = (),
+    settings: Mapping[str, object] | None = None,
     option: str = "--set",
 ) -> StudyDefinition:
     """Resolve a study.
 
     Args:
-        file: A study file, YAML.
+        file: A study file, YAML; where it does not exist, the shipped one of that name below `studies/`.
         flags: Dotted path to value, from named options; None values are not given. They win over the file.
-        assignments: `path=value` texts. They win over both.
-        option: Where the assignments were written, as messages name it.
+        settings: Dotted path to value. They win over both.
+        option: Where the settings were written, as messages name it.
 
     Raises:
         ConfigError: A file cannot be read, a key is unknown, a value or range is invalid.
     """
-    written, search = _read(file) if file else ({}, None)
-    given = {path: value for path, value in (flags or {}).items() if value is not None}
-    for text in assignments:
-        given |= _assignment(text, option)
+    written, search = _read(shipped(file)) if file else ({}, None)
+    given = {path: value for path, value in (flags or {}).items() if value is not None} | flatten(settings or {})
+    for path in given:
+        if path.split(".")[0] == "search":
+            raise ConfigError(f"{option} '{path}' is a range; ranges stand in the search section of a study file")
     explicit = written | given
     if "model.name" not in explicit:
         valid = ", ".join(ARCHITECTURES.names())
@@ -129,6 +136,13 @@ def options(model: str, features: str | None = None, loss: str = "cross_entropy"
     return [leaf if leaf.path == "corpus.name" else replace(leaf, default=flat[leaf.path]) for leaf in described]
 
 
+def shipped(file: Path) -> Path:
+    """The file, or where it does not exist and its name is `studies/…`, the one that comes with the program."""
+    first, *rest = file.parts or ("",)
+    ours = SHIPPED.joinpath(*rest)
+    return ours if first == "studies" and not file.exists() and ours.is_file() else file
+
+
 def _read(file: Path) -> tuple[dict[str, Any], dict[str, Range] | None]:
     """A study file's settings by dotted path, and its search section."""
     try:
@@ -161,13 +175,26 @@ def _implied(architecture: Architecture, written: Mapping[str, object]) -> dict[
     return {f"model.{name}": value for name, value in architecture.settings.implied(own).items()}
 
 
+def read_assignments(texts: Sequence[str], option: str = "--set") -> dict[str, object]:
+    """Dotted path to value, of `path=value` texts; later ones win.
+
+    Raises:
+        ConfigError: A text is not an assignment.
+
+    >>> read_assignments(["training.epochs=20", "optimizer={name: sgd}"])
+    {'training.epochs': 20, 'optimizer.name': 'sgd'}
+    """
+    read: dict[str, object] = {}
+    for text in texts:
+        read |= _assignment(text, option)
+    return read
+
+
 def _assignment(text: str, option: str) -> dict[str, object]:
     path, equals, value = text.partition("=")
     path = path.strip()
     if not equals or not path:
         raise ConfigError(f"{option} '{text}' is not an assignment; expected path=value, such as training.epochs=20")
-    if path.split(".")[0] == "search":
-        raise ConfigError(f"{option} '{text}' is a range; ranges stand in the search section of a study file")
     try:
         return flatten({path: yaml.safe_load(value)})
     except yaml.YAMLError as error:

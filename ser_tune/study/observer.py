@@ -14,7 +14,7 @@ from ..training import AnyTrial, EpochReport, FittedNetwork
 from .definition import StudyDefinition
 from .protocol import Protocol
 
-__all__ = ["FoldOutcome", "StudyObserver", "StudyStart", "StudySummary", "TrialOutcome", "TrialState"]
+__all__ = ["Fanout", "FoldOutcome", "StudyObserver", "StudyStart", "StudySummary", "TrialOutcome", "TrialState"]
 
 TrialState: TypeAlias = Literal["COMPLETE", "PRUNED", "FAIL"]
 
@@ -121,3 +121,41 @@ class StudyObserver:
 
     def study_finished(self, summary: StudySummary) -> None:
         """Called once, also after an interruption."""
+
+
+class Fanout(StudyObserver):
+    """Tells several observers, in order."""
+
+    def __init__(self, *observers: StudyObserver) -> None:
+        """Put observers in line; the first to raise ends the study."""
+        self._observers = observers
+
+    def study_started(self, start: StudyStart) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.study_started(start)
+
+    def extraction_progressed(self, done: int, total: int) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.extraction_progressed(done, total)
+
+    def trial_started(self, number: int, config: AnyTrial, sampled: Mapping[str, Value]) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.trial_started(number, config, sampled)
+
+    def epoch_finished(self, trial: int, fold: int, report: EpochReport) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.epoch_finished(trial, fold, report)
+
+    def trial_finished(self, outcome: TrialOutcome) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.trial_finished(outcome)
+
+    def study_finished(self, summary: StudySummary) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.study_finished(summary)

@@ -10,10 +10,10 @@ import optuna
 import pytest
 from mlflow import MlflowClient
 
-from ser_tune.cli.ablation import _named
 from ser_tune.config import Project
 from ser_tune.errors import NonFiniteLossError
 from ser_tune.metrics import compare_paired
+from ser_tune.results import variant
 from ser_tune.study import StudyObserver, prepare
 from ser_tune.tracking import open_tracking
 
@@ -63,7 +63,7 @@ def test_the_difference_is_that_of_all_seeds_paired_by_utterance(
     studies = []
     for name, rate in (("base", 0.003), ("fast", 0.03)):
         definition = tiny(name=name, **{"training.epochs": 1, "optimizer.learning_rate": rate})
-        studies.append(prepare(_named(definition, name, 2), project))
+        studies.append(prepare(variant(definition, name, 2), project))
     base, fast = _ablated(studies, client, project, lambda: nullcontext(TrackingObserver(client, project)))
     assert base.against is None
     assert fast.against is not None

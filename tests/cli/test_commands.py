@@ -100,21 +100,6 @@ def test_one_configuration_can_be_trained_without_a_search(
     assert f"already registered: {NAME} version 1" in again.out
 
 
-def test_the_demo_corpus_says_what_it_is_in_one_line(call: Call, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ser_tune.cli import running
-    from ser_tune.errors import CorpusError
-
-    def stop(*_: object) -> None:
-        raise CorpusError("enough")
-
-    monkeypatch.setattr(running, "prepare", stop)
-    told = call(root, "study", "--model", "3d_acrnn")
-    assert told.err.splitlines() == [
-        "corpus demo: synthetic speech, small networks and short training; pass --corpus for real speech",
-        "error: enough",
-    ]
-
-
 @pytest.fixture
 def sounds(corpus_csv: Path) -> list[Path]:
     return [corpus_csv.parent / name for name in ("ada_anger_0.wav", "bob_joy_1.wav")]

@@ -232,21 +232,22 @@ def test_other_versions_alone_are_told_but_are_no_difference(call: Call, finishe
 def test_a_confirmation_is_a_table_and_what_was_registered(
     call: Call, finished: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ser_tune.cli import evidence
+    from ser_tune import results
     from ser_tune.metrics import Interval
     from ser_tune.registry import Promotion
-    from ser_tune.results import Candidate
+    from ser_tune.results import Candidate, Confirmation
 
     asked = {}
 
-    def confirm(*_: object, **how: object) -> Any:
+    def confirm(_: object, prepared: Any, *__: object, **how: object) -> Any:
         asked.update(how)
         candidates = [Candidate(2, 0.9, Interval(0.8, 0.95), (0.7, 0.8), Interval(0.6, 0.85), (0, 2))]
         scores = {"validation_uar": 0.7, "validation_wa": 0.7}
         scores |= {f"validation_{name}_fold_{what}": 0.7 for name in ("uar", "wa") for what in ("mean", "std")}
-        return candidates, Promotion(NAME, "2", "champion", "it is better", 0, scores, created=True)
+        promotion = Promotion(NAME, "2", "champion", "it is better", 0, scores, created=True, prepared=prepared)
+        return Confirmation("first-confirm", candidates, promotion)
 
-    monkeypatch.setattr(evidence, "confirm", confirm)
+    monkeypatch.setattr(results, "confirm", confirm)
     told = call(finished.root, "confirm", "first", "--top", "1", "--seeds", "2", "--as", "mine")
     assert asked == {"top": 1, "seeds": 2, "name": "mine"}
     lines = told.out.splitlines()

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from rich.console import Console
 
 from ser_tune.cli import progress
 from ser_tune.config import Project
-from ser_tune.study import prepare, run_study
+from ser_tune.study import Fanout, prepare, run_study
 
 
 def test_a_terminal_shows_bars_and_a_live_line(
@@ -21,13 +22,31 @@ def test_a_terminal_shows_bars_and_a_live_line(
     definition = tiny(name="[shown]", **{"training.epochs": 1, "study.trials": 2, "study.pruner": "none"})
     with progress.ProgressObserver() as observer:
         recorder.on_epoch = lambda fold, epoch: observer._bars.refresh()  # else it is drawn ten times a second
-        summary = run_study(prepare(definition, project), project, progress.Fanout(observer, recorder))
+        summary = run_study(prepare(definition, project), project, Fanout(observer, recorder))
     shown = screen.getvalue()
     assert "study [shown]: 16 utterances, 4 speakers, 2 emotions, 3 folds" in shown
     assert "trial 1" in shown
     assert "fold 3/3, epoch 1: UAR" in shown
     assert f"best {summary.first:.4f} (trial 0), 1 done, 0 pruned, 0 failed, about " in shown
     assert "━" in shown
+
+
+def test_studies_after_one_another_have_bars_of_their_own_and_the_demo_corpus_says_what_it_is(
+    tiny: Callable[..., Any], project: Project, recorder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(progress, "notes", Console(file=screen, force_terminal=True, width=150, highlight=False))
+    definition = tiny(name="shown", **{"training.epochs": 1, "study.trials": 1})
+    run_study(prepare(definition, project), project, recorder)
+    (start,) = recorder.started
+    with progress.ProgressObserver() as observer:
+        for corpus in (start.corpus, replace(start.corpus, name="demo")):
+            observer.study_started(replace(start, corpus=corpus))
+            observer.trial_started(*recorder.trials[0])
+            assert len(observer._bars.tasks) == 2
+            observer.study_finished(recorder.summaries[0])
+            assert not observer._bars.tasks
+    assert screen.getvalue().count(progress.DEMO) == 1
 
 
 @pytest.mark.slow
@@ -49,7 +68,7 @@ def test_several_observers_are_told_in_order(recorder: Any) -> None:
         pass
 
     second = Second()
-    both = progress.Fanout(recorder, second)
+    both = Fanout(recorder, second)
     both.study_started("start")  # type: ignore[arg-type]
     both.trial_started(3, "config", {})  # type: ignore[arg-type]
     both.epoch_finished(3, 0, type("Report", (), {"epoch": 1})())

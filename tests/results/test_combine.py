@@ -106,7 +106,7 @@ def test_a_trial_whose_storing_failed_is_not_among_the_best(copied: Any) -> None
 @pytest.mark.slow
 def test_a_combination_stands_on_the_leaderboard_below_its_members(copied: Any) -> None:
     combine(copied.client, copied.project, ["first:0", "first:1"])
-    kinds = {(one.source, one.model, one.trials) for one in leaderboard(copied.client)}
+    kinds = {(one.source, one.model, one.trials) for one in leaderboard(copied.client).entries}
     assert kinds <= {("study first", "alex_net", 4), ("first:0 + first:1", "alex_net", 4)}
     assert len(kinds) == 1  # of one kind, the best
 

@@ -12,13 +12,12 @@ import pytest
 from mlflow import MlflowClient
 from optuna.trial import TrialState
 
-from ser_tune.cli.progress import Fanout
 from ser_tune.config import Project
 from ser_tune.errors import NonFiniteLossError, RegistryError, StudyError
 from ser_tune.metrics import Interval, interval_of, seed_intervals
 from ser_tune.registry import Promotion, promote
 from ser_tune.results import Candidate, confirm
-from ser_tune.study import StudyObserver, load_study, prepare, run_study
+from ser_tune.study import Fanout, StudyObserver, load_study, prepare, run_study
 from ser_tune.tracking import CONFIRMS_TAG, TrackingObserver, open_tracking, read_predictions
 
 pytestmark = pytest.mark.slow
@@ -45,8 +44,8 @@ def _open(root: Path, cache: Path) -> Searched:
     def _confirm(*others: StudyObserver, top: int = 2, seeds: int = 2, **how: Any) -> tuple[list[Candidate], Promotion]:
         observer = Fanout(TrackingObserver(client, project), *others)
         prepared = prepare(definition, project)
-        candidates, promotion = confirm(study, prepared, client, project, observer, top=top, seeds=seeds, **how)
-        return list(candidates), promotion
+        found = confirm(study, prepared, client, project, observer, top=top, seeds=seeds, **how)
+        return list(found.candidates), found.promotion
 
     return Searched(project, client, (ranked[0].number, ranked[1].number), _confirm)
 

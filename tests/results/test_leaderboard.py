@@ -42,7 +42,7 @@ def test_the_best_of_a_kind_is_so_by_validation_and_not_by_test(client: MlflowCl
     _plant(client, 0.6, 0.9)
     best = _plant(client, 0.7, 0.5)
     _plant(client, 0.65, 0.95)
-    (entry,) = leaderboard(client)
+    (entry,) = leaderboard(client).entries
     assert entry.run.info.run_id == best
     assert (entry.trials, entry.rank, entry.source) == (3, 1, "study one")
 
@@ -51,7 +51,7 @@ def test_kinds_are_ranked_by_validation_and_not_by_test(client: MlflowClient) ->
     _plant(client, 0.7, 0.9, model="alex_net")
     _plant(client, 0.8, 0.5, model="fcn_attention")
     _plant(client, 0.75, 0.99, model="alex_net", features="logmelspec")
-    found = [(one.rank, one.model, one.features) for one in leaderboard(client)]
+    found = [(one.rank, one.model, one.features) for one in leaderboard(client).entries]
     assert found == [
         (1, "fcn_attention", "logspec"),
         (2, "alex_net", "logmelspec"),
@@ -62,14 +62,14 @@ def test_kinds_are_ranked_by_validation_and_not_by_test(client: MlflowClient) ->
 def test_of_equals_the_oldest_stands_there(client: MlflowClient) -> None:
     oldest = _plant(client, 0.7)
     _plant(client, 0.7)
-    assert leaderboard(client)[0].run.info.run_id == oldest
+    assert leaderboard(client).entries[0].run.info.run_id == oldest
 
 
 def test_each_protocol_has_ranks_of_its_own(client: MlflowClient) -> None:
     for scope, better in (("train", 0.7), ("speaker (transductive)", 0.9)):
         for worse, model in enumerate(("alex_net", "fcn_gap")):
             _plant(client, better - worse / 100, model=model, normalisation_scope=scope)
-    entries = leaderboard(client)
+    entries = leaderboard(client).entries
     assert sorted((one.protocol.facts["normalisation_scope"], one.rank, one.model) for one in entries) == [
         ("speaker (transductive)", 1, "alex_net"),
         ("speaker (transductive)", 2, "fcn_gap"),
@@ -84,15 +84,17 @@ def test_each_protocol_has_ranks_of_its_own(client: MlflowClient) -> None:
 def test_one_corpus_can_be_asked_for(client: MlflowClient) -> None:
     _plant(client, 0.7)
     _plant(client, 0.8, corpus="iemocap")
-    assert [one.corpus for one in leaderboard(client)] == ["emodb", "iemocap"]
-    assert [one.corpus for one in leaderboard(client, "iemocap")] == ["iemocap"]
-    assert leaderboard(client, "tess") == []
+    assert [one.corpus for one in leaderboard(client).entries] == ["emodb", "iemocap"]
+    assert [one.corpus for one in leaderboard(client, "iemocap").entries] == ["iemocap"]
+    assert leaderboard(client, "tess").entries == []
+    assert {one.corpus for one in leaderboard(client, "iemocap").published} == {"iemocap"}
+    assert leaderboard(client).table["corpus"].tolist() == ["emodb", "iemocap"]
 
 
 def test_a_task_says_styles_emotions_and_merges(client: MlflowClient) -> None:
     _plant(client, 0.7)
     _plant(client, 0.7, corpus="iemocap", styles="improvised", merged="excitement=happiness")
-    tasks = [one.task for one in leaderboard(client)]
+    tasks = [one.task for one in leaderboard(client).entries]
     assert tasks == ["3 emotions", "improvised: 3 emotions, excitement=happiness"]
 
 
@@ -100,7 +102,7 @@ def test_runs_of_before_tasks_were_told_apart_are_still_listed(client: MlflowCli
     run_id = _plant(client, 0.7)
     for name in ("merged", "styles"):
         client.delete_tag(run_id, f"protocol.{name}")
-    assert leaderboard(client)[0].task == "3 emotions"
+    assert leaderboard(client).entries[0].task == "3 emotions"
 
 
 def test_what_is_no_trial_is_not_ranked(client: MlflowClient) -> None:
@@ -108,11 +110,11 @@ def test_what_is_no_trial_is_not_ranked(client: MlflowClient) -> None:
     pruned = client.create_run("0", tags={TRIAL_TAG: "1"}).info.run_id
     client.log_metric(pruned, "partial_validation_uar", 0.9)
     client.delete_run(_plant(client, 0.95))
-    assert leaderboard(client) == []
+    assert leaderboard(client).entries == []
 
 
 def test_a_real_study_is_an_entry(first: Any) -> None:
-    (entry,) = leaderboard(first.client)
+    (entry,) = leaderboard(first.client).entries
     assert (entry.corpus, entry.task, entry.source, entry.trials) == ("manifest", "2 emotions", "study first", 3)
     assert entry.protocol.fingerprint == first.prepared.protocol.fingerprint
     assert entry.run.info.run_id == first.runs[first.study.best_trial.number].info.run_id

@@ -12,12 +12,11 @@ import numpy as np
 import pytest
 from mlflow.entities import Run
 
-from ser_tune.cli.progress import Fanout
 from ser_tune.config import Project
 from ser_tune.errors import CorpusError, StudyError
 from ser_tune.metrics import Interval, score
 from ser_tune.results import Nested, OuterFold, run_nested
-from ser_tune.study import StudyObserver, load_study, prepare
+from ser_tune.study import Fanout, StudyObserver, load_study, prepare
 from ser_tune.tracking import (
     STUDY_NAME_TAG,
     STUDY_TAG,

@@ -12,7 +12,7 @@ import pytest
 from ser_tune.errors import StudyError
 from ser_tune.metrics import Interval, seed_intervals
 from ser_tune.results import PUBLISHED, Published, Reproduction, reproduce
-from ser_tune.study import prepare
+from ser_tune.study import Difference, Protocol, prepare
 from ser_tune.tracking import open_tracking, read_predictions
 
 pytestmark = pytest.mark.slow
@@ -21,11 +21,18 @@ QUICK = ("--set", "training.epochs=1", "--set", "training.batch_size=8")
 CHEN = PUBLISHED[0]
 
 
-def _outcome(published: float | None, low: float, high: float, folds: int = 10) -> Reproduction:
+def _outcome(published: float | None, low: float, high: float, folds: int = 10, *changed: Difference) -> Reproduction:
     number = Published("A", "emodb", "all", "S", "P", uar=published)
     interval = Interval(low, high)
     return Reproduction(
-        number, [{"test_uar": 0.7}, {"test_uar": 0.8}], interval, interval, folds=folds, folds_of_protocol=10
+        number,
+        [{"test_uar": 0.7}, {"test_uar": 0.8}],
+        interval,
+        interval,
+        folds=folds,
+        folds_of_protocol=10,
+        protocol=Protocol({}),
+        changed=changed,
     )
 
 
@@ -36,6 +43,11 @@ def _outcome(published: float | None, low: float, high: float, folds: int = 10) 
         (_outcome(0.80, 0.7, 0.8), "reproduced: the published UAR lies within the interval"),
         (_outcome(0.81, 0.7, 0.8), "not reached: the published UAR lies above the interval"),
         (_outcome(0.69, 0.7, 0.8), "exceeded: the published UAR lies below the interval"),
+        (
+            _outcome(0.75, 0.7, 0.8, 10, Difference("study.trials", 1, 5), Difference("model.width", 0.5, 1.0)),
+            "no verdict: model.width is 0.5, not 1.0 in the study file",
+        ),
+        (_outcome(0.75, 0.7, 0.8, 10, Difference("study.trials", 1, 5)), "reproduced: the published UAR lies within"),
         (_outcome(None, 0.7, 0.8), "no verdict: there is no interval to compare with"),
         (_outcome(0.75, math.nan, math.nan), "no verdict: there is no interval to compare with"),
         (

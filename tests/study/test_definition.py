@@ -10,7 +10,7 @@ import pytest
 from ser_tune.architectures import ARCHITECTURES
 from ser_tune.config import Choice, FloatRange, IntRange
 from ser_tune.errors import ConfigError
-from ser_tune.study import Difference, StudyDefinition, define_study, options
+from ser_tune.study import Difference, StudyDefinition, define_study, options, read_assignments
 
 
 @pytest.fixture
@@ -24,7 +24,9 @@ def written(tmp_path: Path) -> Callable[[str], Path]:
 
 
 def _define(*assignments: str, file: Path | None = None, **flags: object) -> StudyDefinition:
-    return define_study(file, flags={"model.name": "3d_acrnn", "corpus.name": "emodb"} | flags, assignments=assignments)
+    return define_study(
+        file, flags={"model.name": "3d_acrnn", "corpus.name": "emodb"} | flags, settings=read_assignments(assignments)
+    )
 
 
 def test_a_corpus_that_moved_leaves_the_study_as_it_was(tmp_path: Path) -> None:

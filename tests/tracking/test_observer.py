@@ -14,10 +14,9 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from ser_tune.cli.progress import Fanout
 from ser_tune.config import Project, flatten
 from ser_tune.errors import NonFiniteLossError, StorageError
-from ser_tune.study import StudyObserver, StudySummary, prepare, run_study
+from ser_tune.study import Fanout, StudyObserver, StudySummary, prepare, run_study
 from ser_tune.tracking import MODEL_TAG, TrackingObserver, find_runs, open_tracking
 
 

@@ -1,0 +1,32 @@
+"""What the commands do, as functions: they take the flags as keyword arguments, and return what the commands print."""
+
+from .corpora import CheckedCorpus, ExtractedCorpus, check, extract
+from .evidence import ablate, combine, compare, confirm, leaderboard, replay, reproduce
+from .flags import ConfigurationFlags, StudyFlags
+from .promotion import models, promote
+from .studies import LearningRate, StudyResult, TrialRecord, find_lr, nested, study, train
+
+__all__ = [
+    "CheckedCorpus",
+    "ConfigurationFlags",
+    "ExtractedCorpus",
+    "LearningRate",
+    "StudyFlags",
+    "StudyResult",
+    "TrialRecord",
+    "ablate",
+    "check",
+    "combine",
+    "compare",
+    "confirm",
+    "extract",
+    "find_lr",
+    "leaderboard",
+    "models",
+    "nested",
+    "promote",
+    "replay",
+    "reproduce",
+    "study",
+    "train",
+]

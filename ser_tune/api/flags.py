@@ -1,0 +1,87 @@
+"""Keyword arguments that define a study: short names of settings, the same as the command line's options."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypedDict
+
+from ..study import StudyDefinition, define_study
+
+__all__ = ["ConfigurationFlags", "StudyFlags", "define"]
+
+
+class ConfigurationFlags(TypedDict, total=False):
+    """What a configuration is trained on, and how it is called; None is as if it were not given."""
+
+    model: str | None
+    """The architecture."""
+    corpus: str | None
+    data: str | Path | None
+    """The corpus's folder, or a manifest."""
+    task: str | None
+    features: str | None
+    """The feature set."""
+    holdout: Sequence[str] | None
+    """Speakers that the search never sees."""
+    text_independent: bool
+    """Whether folds share no spoken texts either."""
+    name: str | None
+    """The study's."""
+    rule: str | None
+    """When the best trial becomes champion: better, confident or always."""
+
+
+class StudyFlags(ConfigurationFlags, total=False):
+    """The same, and how long and in what way to search."""
+
+    trials: int | None
+    timeout: float | None
+    """Seconds after which no trial is started."""
+    sampler: str | None
+    pruner: str | None
+    keep_models: int | str | None
+    """Trials whose models are kept: the best so many, or `all`."""
+
+
+PATHS = {
+    "model": "model.name",
+    "corpus": "corpus.name",
+    "data": "corpus.data",
+    "task": "corpus.task",
+    "features": "features.name",
+    "holdout": "protocol.holdout",
+    "text_independent": "protocol.text_independent",
+    "name": "name",
+    "rule": "study.promotion",
+    "trials": "study.trials",
+    "timeout": "study.timeout_s",
+    "sampler": "study.sampler",
+    "pruner": "study.pruner",
+    "keep_models": "study.keep_models",
+}
+"""The setting of each flag."""
+
+
+def define(
+    file: str | Path | None,
+    flags: ConfigurationFlags,
+    settings: Mapping[str, object] | None,
+    *,
+    option: str = "--set",
+) -> StudyDefinition:
+    """Resolve a study.
+
+    Args:
+        file: A study file; flags win over it.
+        flags: By name.
+        settings: By dotted path; they win over both.
+        option: Where the settings were written, as messages name it.
+
+    Raises:
+        TypeError: There is no such flag.
+        ConfigError: A file cannot be read, a key is unknown, a value or range is invalid.
+    """
+    if unknown := flags.keys() - PATHS.keys():
+        raise TypeError(f"unknown argument '{min(unknown)}'; choose from: {', '.join(sorted(PATHS))}")
+    given = {PATHS[name]: value for name, value in flags.items()}
+    given["protocol.text_independent"] = flags.get("text_independent") or None
+    return define_study(None if file is None else Path(file), flags=given, settings=settings or {}, option=option)

@@ -1,0 +1,200 @@
+"""`study`, `train`, `nested`, `find_lr`: training configurations, and promoting the best."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+import optuna
+from mlflow import MlflowClient
+from optuna.trial import FrozenTrial
+
+from ..config import Project, Value
+from ..registry import Promotion
+from ..registry import promote as promote_in_registry
+from ..results import Nested, run_nested
+from ..study import (
+    Fanout,
+    StudyDefinition,
+    StudyObserver,
+    StudySummary,
+    find_learning_rate,
+    load_study,
+    prepare,
+    run_study,
+)
+from ..tracking import TrackingObserver, open_tracking
+from ..training import RangeTest
+from .flags import ConfigurationFlags, StudyFlags, define
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["LearningRate", "StudyResult", "TrialRecord", "find_lr", "nested", "study", "train", "watching"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """One trial of a study."""
+
+    number: int
+    state: str
+    """`COMPLETE`, `PRUNED`, `FAIL`, `RUNNING` or `WAITING`."""
+    validation_uar: float | None
+    """Pooled; None unless the trial is complete."""
+    seconds: float | None
+    """None until it has ended."""
+    values: Mapping[str, Value]
+    """Dotted path to value, of what the study varies."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyResult:
+    """What came of a study."""
+
+    summary: StudySummary
+    records: Sequence[TrialRecord]
+    """All trials, those of earlier calls included."""
+    promotion: Promotion | None
+    """What became of the best trial; None where no trial is complete."""
+
+    @property
+    def trials(self) -> "pd.DataFrame":
+        """A row for each trial, by number: state, validation UAR, seconds, and a column for each path that varies."""
+        import pandas as pd
+
+        columns = ["number", "state", "validation_uar", "seconds"]
+        rows = [
+            {"number": one.number, "state": one.state, "validation_uar": one.validation_uar, "seconds": one.seconds}
+            | dict(one.values)
+            for one in self.records
+        ]
+        paths = sorted({path for one in self.records for path in one.values})
+        return pd.DataFrame(rows, columns=[*columns, *paths]).set_index("number")
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The complete trial with the highest validation UAR."""
+        best = self.summary.best
+        return None if best is None else next(one for one in self.records if one.number == best[0])
+
+
+@dataclass(frozen=True, slots=True)
+class LearningRate:
+    """A suggested learning rate, and why."""
+
+    definition: StudyDefinition
+    range_test: RangeTest
+    """Rates, losses, and the suggestion."""
+
+
+def study(
+    file: str | Path | None = None,
+    *,
+    settings: Mapping[str, object] | None = None,
+    refit: bool = False,
+    project: Project | None = None,
+    observer: StudyObserver | None = None,
+    **flags: Unpack[StudyFlags],
+) -> StudyResult:
+    """Search for the best configuration of an architecture, and promote it. The same call resumes.
+
+    Args:
+        file: A study file.
+        settings: Dotted path to value; they win over file and flags.
+        refit: Whether to register one network trained on all speakers instead of the folds'.
+        project: Where things are; None is `Project.locate()`.
+        observer: Is told of everything, beside MLflow.
+        flags: As on the command line.
+
+    Returns:
+        The trials and the promotion of the best; `summary.interrupted` after Ctrl-C.
+
+    Raises:
+        SerTuneError: A setting, the corpus, a disk or a database fails.
+    """
+    return _run(define(file, flags, settings), refit, project, observer)
+
+
+def train(
+    file: str | Path | None = None,
+    *,
+    settings: Mapping[str, object] | None = None,
+    refit: bool = False,
+    project: Project | None = None,
+    observer: StudyObserver | None = None,
+    **flags: Unpack[ConfigurationFlags],
+) -> StudyResult:
+    """Train one configuration over all folds, without a search, and promote it; arguments as of `study`."""
+    return _run(define(file, flags, settings).without_search(), refit, project, observer)
+
+
+def nested(
+    file: str | Path | None = None,
+    *,
+    settings: Mapping[str, object] | None = None,
+    project: Project | None = None,
+    observer: StudyObserver | None = None,
+    **flags: Unpack[StudyFlags],
+) -> Nested:
+    """Search once for each outer fold, which the search never sees; arguments as of `study`. Registers nothing.
+
+    Raises:
+        KeyboardInterrupt: A search was interrupted; the same call goes on from there.
+    """
+    definition, project = define(file, flags, settings), project or Project.locate()
+    prepared = prepare(definition, project)
+    client = open_tracking(project)
+    return run_nested(prepared, client, project, partial(watching, client, project, observer))
+
+
+def find_lr(
+    file: str | Path | None = None,
+    *,
+    settings: Mapping[str, object] | None = None,
+    project: Project | None = None,
+    observer: StudyObserver | None = None,
+    **flags: Unpack[ConfigurationFlags],
+) -> LearningRate:
+    """Suggest a learning rate by a range test on the training speakers of the first fold; arguments as of `study`."""
+    definition, project = define(file, flags, settings), project or Project.locate()
+    found = find_learning_rate(prepare(definition, project), project, observer or StudyObserver())
+    return LearningRate(definition=definition, range_test=found)
+
+
+@contextmanager
+def watching(client: MlflowClient, project: Project, observer: StudyObserver | None) -> Iterator[StudyObserver]:
+    """What watches a study: MLflow, and the caller's observer."""
+    yield Fanout(TrackingObserver(client, project), *([] if observer is None else [observer]))
+
+
+def _run(
+    definition: StudyDefinition, refit: bool, project: Project | None, observer: StudyObserver | None
+) -> StudyResult:
+    project = project or Project.locate()
+    prepared = prepare(definition, project)
+    client = open_tracking(project)
+    with watching(client, project, observer) as watcher:
+        summary = run_study(prepared, project, watcher)
+    stored, _ = load_study(definition.name, project)
+    promotion = None
+    if summary.best is not None:
+        promotion = promote_in_registry(client, project, prepared, stored, with_refit=refit)
+    return StudyResult(summary=summary, records=_records(stored), promotion=promotion)
+
+
+def _records(stored: optuna.Study) -> list[TrialRecord]:
+    return [_record(one) for one in stored.get_trials(deepcopy=False)]
+
+
+def _record(trial: FrozenTrial) -> TrialRecord:
+    complete = trial.state.name == "COMPLETE"
+    return TrialRecord(
+        number=trial.number,
+        state=trial.state.name,
+        validation_uar=trial.value if complete else None,
+        seconds=None if trial.duration is None else trial.duration.total_seconds(),
+        values=dict(trial.params),
+    )
