@@ -12,7 +12,8 @@ from ..config import Value
 from ..corpora import Corpus
 from ..folds import Fold
 from ..metrics import Scores, score
-from ..training import AnyTrial, EpochReport
+from ..training import AnyTrial, EpochReport, FittedNetwork, FoldJob
+from .fold_store import FoldStore
 from .observer import FoldOutcome, StudyObserver, TrialOutcome, TrialState
 from .trainer import Trainer
 
@@ -44,12 +45,15 @@ class _GivenUp(Exception):  # noqa: N818 - no error
     """The judge's reason."""
 
 
-def run_trial(proposal: Proposal, trainer: Trainer, *, judge: Judge, observer: StudyObserver) -> TrialOutcome:
-    """Train all folds of a proposal, or as many as the judge allows.
+def run_trial(
+    proposal: Proposal, trainer: Trainer, *, store: FoldStore, judge: Judge, observer: StudyObserver
+) -> TrialOutcome:
+    """Train all folds of a proposal that the store does not have, or as many as the judge allows.
 
     Args:
         proposal: What to train.
         trainer: Trains it, on the folds of its study.
+        store: Gets every fold that is trained; the caller removes them.
         judge: Is asked after every epoch and every fold.
         observer: Is told of everything, also of a failure.
 
@@ -59,26 +63,46 @@ def run_trial(proposal: Proposal, trainer: Trainer, *, judge: Judge, observer: S
     Raises:
         Exception: Whatever a fold or the observer raised; the observer was told that the trial failed.
     """
-    started, done = time.perf_counter(), list[FoldOutcome]()
-    observer.trial_started(proposal.number, proposal.config, proposal.sampled)
+    corpus, number = trainer.prepared.corpus, proposal.number
+    started, earlier_s, done = time.perf_counter(), 0.0, list[FoldOutcome]()
+    observer.trial_started(number, proposal.config, proposal.sampled)
 
     def ended(state: TrialState, reason: str = "") -> TrialOutcome:
         outcome = TrialOutcome(
-            number=proposal.number,
+            number=number,
             state=state,
             config=proposal.config,
             sampled=proposal.sampled,
             folds=tuple(done),
-            scores=pooled_scores(trainer.prepared.corpus, done) if done else None,
-            seconds=time.perf_counter() - started,
+            scores=pooled_scores(corpus, done) if done else None,
+            seconds=earlier_s + time.perf_counter() - started,
             reason=reason,
         )
         observer.trial_finished(outcome)
         return outcome
 
+    def judged(fold: Fold, report: EpochReport) -> None:
+        if reason := judge.after_epoch(fold.number, report):
+            raise _GivenUp(reason)
+
+    def trained(fold: Fold, job: FoldJob) -> FittedNetwork:
+        def on_epoch(report: EpochReport) -> None:
+            observer.epoch_finished(number, fold.number, report)
+            judged(fold, report)
+
+        fitted = trainer.train(job, on_epoch)
+        store.put(job, fitted)
+        return fitted
+
     try:
         for fold in trainer.prepared.folds:
-            done.append(_judged_fold(proposal, fold, trainer, judge, observer))
+            job = trainer.job(proposal.config, fold)
+            if (stored := store.get(job)) is not None:
+                earlier_s += sum(report.seconds for report in stored.history)
+                for report in stored.history:
+                    judged(fold, report)
+            done.append(FoldOutcome.of(fold, stored or trained(fold, job), corpus))
+            observer.fold_finished(number, done[-1], stored=stored is not None)
             reason = judge.after_fold(fold.number, done[-1].kept.validation_uar)
             if reason and fold is not trainer.prepared.folds[-1]:
                 raise _GivenUp(reason)
@@ -91,18 +115,6 @@ def run_trial(proposal: Proposal, trainer: Trainer, *, judge: Judge, observer: S
         ended("FAIL", f"{type(error).__name__}: {error}")
         raise
     return ended("COMPLETE")
-
-
-def _judged_fold(
-    proposal: Proposal, fold: Fold, trainer: Trainer, judge: Judge, observer: StudyObserver
-) -> FoldOutcome:
-    def on_epoch(report: EpochReport) -> None:
-        observer.epoch_finished(proposal.number, fold.number, report)
-        if reason := judge.after_epoch(fold.number, report):
-            raise _GivenUp(reason)
-
-    job = trainer.job(proposal.config, fold)
-    return FoldOutcome.of(fold, trainer.train(job, on_epoch), trainer.prepared.corpus)
 
 
 def pooled_scores(corpus: Corpus, folds: Sequence[FoldOutcome]) -> Scores:
