@@ -22,7 +22,7 @@ from rich.table import Table
 
 from .rows import Options, Row, measured
 
-NAMES = ("training", "extraction", "starting", "overhead", "pruning", "memory", "selection", "encoder")
+NAMES = ("training", "extraction", "starting", "overhead", "pruning", "memory", "selection", "encoder", "killing")
 
 
 def main(
