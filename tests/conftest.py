@@ -285,6 +285,7 @@ class Recorder:
     started: list[Any] = field(default_factory=list)
     trials: list[tuple[int, Any, dict[str, Any]]] = field(default_factory=list)
     epochs: list[tuple[int, Any]] = field(default_factory=list)
+    stored: list[tuple[int, int]] = field(default_factory=list)
     outcomes: list[Any] = field(default_factory=list)
     summaries: list[Any] = field(default_factory=list)
 
@@ -308,6 +309,10 @@ def recorder() -> Iterator[Any]:
         def epoch_finished(self, trial: int, fold: int, report: Any) -> None:
             self.epochs.append((fold, report))
             self.on_epoch(fold, report.epoch)
+
+        def fold_finished(self, trial: int, fold: Any, *, stored: bool) -> None:
+            if stored:
+                self.stored.append((trial, fold.fold.number))
 
         def trial_finished(self, outcome: Any) -> None:
             self.outcomes.append(outcome)

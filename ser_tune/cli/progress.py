@@ -7,7 +7,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.progress import TaskID as Task
 
 from ..config import Value
-from ..study import StudyObserver, StudyStart, StudySummary, TrialOutcome
+from ..study import FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome
 from ..training import AnyTrial, EpochReport
 from .console import notes
 
@@ -100,6 +100,12 @@ class ProgressObserver(StudyObserver):
         if not notes.is_terminal and time.monotonic() - self._spoke >= QUIET_S:
             self._spoke = time.monotonic()
             notes.print(f"trial {trial}, {note}", markup=False)
+
+    def fold_finished(self, trial: int, fold: FoldOutcome, *, stored: bool) -> None:
+        """Name a fold that is not trained again."""
+        if stored:
+            which = f"fold {fold.fold.number + 1}/{len(self._start.folds)}"
+            notes.print(f"trial {trial}, {which} was trained before the interruption", markup=False)
 
     def trial_finished(self, outcome: TrialOutcome) -> None:
         """Print the trial's line, and move the study's bar."""

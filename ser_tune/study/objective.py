@@ -8,7 +8,8 @@ import torch
 
 from ..config import SearchSettings
 from ..errors import AudioError, ConfigError, NonFiniteLossError
-from ..training import EpochReport
+from ..training import AnyTrial, EpochReport
+from .fold_store import FoldStore
 from .observer import StudyObserver
 from .places import count_failure, place_of, take_place
 from .pruning import CURVE_DIGITS, CURVES, race_of
@@ -27,14 +28,16 @@ window that it proposes. Any other exception ends the study."""
 class Objective:
     """Asks Optuna for a trial's values, has it trained, and tells the pooled validation UAR."""
 
-    def __init__(self, trainer: Trainer, observer: StudyObserver) -> None:
+    def __init__(self, trainer: Trainer, store: FoldStore, observer: StudyObserver) -> None:
         """Make the objective of a study.
 
         Args:
             trainer: Of the study.
+            store: Of trained folds.
             observer: Is told of everything.
         """
-        self._trainer, self._observer = trainer, observer
+        self.trainer, self._store, self._observer = trainer, store, observer
+        self._told: AnyTrial | None = None
 
     def __call__(self, trial: optuna.Trial) -> float:
         """Run a trial and return its pooled validation UAR.
@@ -44,23 +47,33 @@ class Objective:
         """
         note_process(trial)
         take_place(trial)
-        definition = self._trainer.prepared.definition
+        definition = self.trainer.prepared.definition
         sampled = sample(trial, definition.search)
-        judge = Racing(trial, definition.config.study, len(self._trainer.prepared.folds))
+        judge = Racing(trial, definition.config.study, len(self.trainer.prepared.folds))
         try:
             # The ends of all ranges go together, but perhaps not all that lies between
-            config = self._trainer.concrete(sampled, seed=definition.config.seed + place_of(trial))
+            config = self.trainer.concrete(sampled, seed=definition.config.seed + place_of(trial))
             proposal = Proposal(trial.number, config, sampled)
-            outcome = run_trial(proposal, self._trainer, judge=judge, observer=self._observer)
+            outcome = run_trial(proposal, self.trainer, store=self._store, judge=judge, observer=self._observer)
         except FAILURES as error:
             count_failure(trial, error)
             raise
+        self._told = config
         if outcome.state == "PRUNED":
             raise optuna.TrialPruned(outcome.reason)
         curves = [[round(one.kept_uar, CURVE_DIGITS) for one in fold.fitted.history] for fold in outcome.folds]
         trial.set_user_attr(CURVES, curves)
         assert outcome.scores is not None
         return outcome.scores.uar
+
+    def forget_folds(self) -> None:
+        """Remove the folds of the last trial from the store: the observer and Optuna have all that came of them.
+
+        Those of a trial that failed are kept: a rerun trains it again.
+        """
+        if self._told is not None:
+            self._store.remove(self.trainer.job(self._told, fold) for fold in self.trainer.prepared.folds)
+        self._told = None
 
 
 class Racing:

@@ -116,6 +116,9 @@ class StudyObserver:
     def epoch_finished(self, trial: int, fold: int, report: EpochReport) -> None:
         """Called after every epoch, with the numbers of its trial and fold."""
 
+    def fold_finished(self, trial: int, fold: FoldOutcome, *, stored: bool) -> None:
+        """Called after every fold; `stored`: it was trained before an interruption, and its epochs were told then."""
+
     def trial_finished(self, outcome: TrialOutcome) -> None:
         """Called once a trial, however it ended."""
 
@@ -149,6 +152,11 @@ class Fanout(StudyObserver):
         """Pass it on."""
         for one in self._observers:
             one.epoch_finished(trial, fold, report)
+
+    def fold_finished(self, trial: int, fold: FoldOutcome, *, stored: bool) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.fold_finished(trial, fold, stored=stored)
 
     def trial_finished(self, outcome: TrialOutcome) -> None:
         """Pass it on."""

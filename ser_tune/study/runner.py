@@ -13,6 +13,7 @@ from ..device import describe_device
 from ..errors import StudyError
 from .definition import StudyDefinition
 from .differences import worded
+from .fold_store import FoldStore
 from .objective import FAILURES, Objective
 from .observer import StudyObserver, StudyStart, StudySummary
 from .observer import TrialState as State
@@ -84,7 +85,10 @@ def run_study(
         interrupted = False
         try:
             if trainer is not None:
-                interrupted = _search(study, trainer, observer, rerun)
+                objective = Objective(
+                    trainer, FoldStore(project.cache / "folds", study.user_attrs["study_id"]), observer
+                )
+                interrupted = _search(study, objective, rerun)
         except Exception:
             observer.study_finished(summarise(study, interrupted=True))
             raise
@@ -100,12 +104,12 @@ def _notes_on_trial_0(definition: StudyDefinition) -> list[str]:
     return [f"trial 0 takes the nearest values in the search ranges: {worded(differences)}"]
 
 
-def _search(study: optuna.Study, trainer: Trainer, observer: StudyObserver, rerun: Rerun | None) -> bool:
+def _search(study: optuna.Study, objective: Objective, rerun: Rerun | None) -> bool:
     """Run trials until there are enough; returns whether the user interrupted."""
-    definition, objective = trainer.prepared.definition, Objective(trainer, observer)
+    definition = objective.trainer.prepared.definition
     settings = definition.config.study
     deadline = time.monotonic() + settings.timeout_s if settings.timeout_s is not None else None
-    study.set_user_attr("precision", trainer.precision)
+    study.set_user_attr("precision", objective.trainer.precision)
     if not study.get_trials(deepcopy=False):
         study.enqueue_trial(definition.published())
 
@@ -119,6 +123,7 @@ def _search(study: optuna.Study, trainer: Trainer, observer: StudyObserver, reru
     try:
         while goes_on() and (deadline is None or time.monotonic() < deadline):
             study.optimize(objective, n_trials=1, catch=FAILURES)
+            objective.forget_folds()
     except KeyboardInterrupt:
         enqueue_unfinished(study)
         return True

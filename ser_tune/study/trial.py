@@ -11,7 +11,8 @@ from typing import Protocol
 from ..config import Value
 from ..corpora import Corpus
 from ..metrics import Scores, score
-from ..training import AnyTrial, EpochReport
+from ..training import AnyTrial, EpochReport, FittedNetwork, FoldJob
+from .fold_store import FoldStore
 from .observer import FoldOutcome, StudyObserver, TrialOutcome, TrialState
 from .trainer import Trainer
 
@@ -49,12 +50,15 @@ class _GivenUp(Exception):  # noqa: N818 - no error
     """The judge's reason."""
 
 
-def run_trial(proposal: Proposal, trainer: Trainer, *, judge: Judge, observer: StudyObserver) -> TrialOutcome:
-    """Train all folds of a proposal, or as many as the judge allows.
+def run_trial(
+    proposal: Proposal, trainer: Trainer, *, store: FoldStore, judge: Judge, observer: StudyObserver
+) -> TrialOutcome:
+    """Train all folds of a proposal that the store does not have, or as many as the judge allows.
 
     Args:
         proposal: What to train.
         trainer: Trains it, on the folds of its study.
+        store: Gets every fold that is trained; the caller removes them.
         judge: Is asked after every epoch and every fold.
         observer: Is told of everything, also of a failure.
 
@@ -64,26 +68,47 @@ def run_trial(proposal: Proposal, trainer: Trainer, *, judge: Judge, observer: S
     Raises:
         Exception: Whatever a fold or the observer raised; the observer was told that the trial failed.
     """
-    started, done = time.perf_counter(), list[FoldOutcome]()
-    observer.trial_started(proposal.number, proposal.config, proposal.sampled)
+    corpus, number = trainer.prepared.corpus, proposal.number
+    started, earlier_s, done = time.perf_counter(), 0.0, list[FoldOutcome]()
+    observer.trial_started(number, proposal.config, proposal.sampled)
 
     def ended(state: TrialState, reason: str = "") -> TrialOutcome:
         outcome = TrialOutcome(
-            number=proposal.number,
+            number=number,
             state=state,
             config=proposal.config,
             sampled=proposal.sampled,
             folds=tuple(sorted(done, key=lambda fold: fold.fold.number)),
-            scores=pooled_scores(trainer.prepared.corpus, done) if done else None,
-            seconds=time.perf_counter() - started,
+            scores=pooled_scores(corpus, done) if done else None,
+            seconds=earlier_s + time.perf_counter() - started,
             reason=reason,
         )
         observer.trial_finished(outcome)
         return outcome
 
+    def judged(position: int, report: EpochReport) -> None:
+        if reason := judge.after_epoch(position, report):
+            raise _GivenUp(reason)
+
+    def trained(position: int, job: FoldJob) -> FittedNetwork:
+        def on_epoch(report: EpochReport) -> None:
+            observer.epoch_finished(number, trainer.prepared.folds[position].number, report)
+            judged(position, report)
+
+        fitted = trainer.train(job, on_epoch)
+        store.put(job, fitted)
+        return fitted
+
     try:
         for position in judge.order:
-            done.append(_judged_fold(proposal, position, trainer, judge, observer))
+            fold = trainer.prepared.folds[position]
+            job = trainer.job(proposal.config, fold)
+            if (stored := store.get(job)) is not None:
+                earlier_s += sum(report.seconds for report in stored.history)
+                for report in stored.history:
+                    judged(position, report)
+            done.append(FoldOutcome.of(fold, stored or trained(position, job), corpus))
+            observer.fold_finished(number, done[-1], stored=stored is not None)
             reason = judge.after_fold(position, done[-1].kept.validation_uar)
             if reason and len(done) < len(trainer.prepared.folds):
                 raise _GivenUp(reason)
@@ -96,20 +121,6 @@ def run_trial(proposal: Proposal, trainer: Trainer, *, judge: Judge, observer: S
         ended("FAIL", f"{type(error).__name__}: {error}")
         raise
     return ended("COMPLETE")
-
-
-def _judged_fold(
-    proposal: Proposal, position: int, trainer: Trainer, judge: Judge, observer: StudyObserver
-) -> FoldOutcome:
-    fold = trainer.prepared.folds[position]
-
-    def on_epoch(report: EpochReport) -> None:
-        observer.epoch_finished(proposal.number, fold.number, report)
-        if reason := judge.after_epoch(position, report):
-            raise _GivenUp(reason)
-
-    job = trainer.job(proposal.config, fold)
-    return FoldOutcome.of(fold, trainer.train(job, on_epoch), trainer.prepared.corpus)
 
 
 def pooled_scores(corpus: Corpus, folds: Sequence[FoldOutcome]) -> Scores:

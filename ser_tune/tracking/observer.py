@@ -103,10 +103,12 @@ class TrackingObserver(StudyObserver):
         ]
 
     def _close_left_open(self, trials: Mapping[int, Run], finished: Mapping[int, TrialState]) -> None:
-        """Close the runs of trials that ended without telling: their process was killed."""
+        """Close the runs of trials whose process was killed, also between their last word here and Optuna's."""
         for number, run in trials.items():
-            if run.info.status == "RUNNING" and number in finished:
+            if number in finished and run.info.status != STATUS[finished[number]]:
                 self._client.set_terminated(run.info.run_id, STATUS[finished[number]])
+                if MODEL_TAG in run.data.tags:  # of a trial that is run again, and stores another
+                    self._forget_model(number, run.data.tags[MODEL_TAG])
 
     def _refuse_full_disk(self, start: StudyStart) -> None:
         settings = start.definition.config.study

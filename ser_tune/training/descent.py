@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -24,26 +24,29 @@ from .optimization import build_optimizer, build_schedule
 from .order import drawn_counts, epoch_order
 from .stability import apart, beside, divergence
 
-__all__ = ["MakeSchedule", "descend"]
+__all__ = ["Probe", "descend"]
 
 MakeSchedule: TypeAlias = Callable[[Optimizer, TrainingSettings, int], LRScheduler]
 """From the optimizer, the settings and the number of steps in all."""
 
 
-def descend(
-    fold: FoldTraining,
-    *,
-    on_epoch: Callable[[EpochReport], None],
-    on_step: Callable[[Tensor], None],
-    schedule: MakeSchedule | None,
-) -> Learned:
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What looks into a descent, step by step, as the learning-rate range test does."""
+
+    on_step: Callable[[Tensor], None] = lambda _: None
+    """Called with every batch's loss, a scalar; an exception ends the training."""
+    schedule: MakeSchedule = build_schedule
+    """Makes the learning rate's course; unless given, as the settings ask."""
+
+
+def descend(fold: FoldTraining, on_epoch: Callable[[EpochReport], None], probe: Probe) -> Learned:
     """Train a network, and leave it with the weights of the epoch that is kept.
 
     Args:
         fold: The network and what it learns from.
         on_epoch: Called after every epoch; an exception ends the training.
-        on_step: Called with every batch's loss, a scalar; an exception ends the training.
-        schedule: Makes the learning rate's course, from optimizer, settings and steps in all; None: as settings ask.
+        probe: Looks into it.
 
     Raises:
         NonFiniteLossError: The loss of an epoch is not finite.
@@ -62,7 +65,7 @@ def descend(
     per_epoch = len(reader) // (1 + len(fold.data.copies)) if stability else len(reader)
     batches = max(1, per_epoch // settings.batch_size)
     optimizer = build_optimizer(network, config.optimizer)
-    course = (schedule or build_schedule)(optimizer, settings, batches * settings.epochs)
+    course = probe.schedule(optimizer, settings, batches * settings.epochs)
     average = WeightAverage(network, settings)
     # Of the average's batch norms: mixed as training's batches are, and the same in every epoch
     mixed = np.array_split(np.random.default_rng(fold.seed).permutation(per_epoch), batches)
@@ -105,7 +108,7 @@ def descend(
             optimizer.step()
             course.step()
             average.after_step()
-            on_step(mean_loss)
+            probe.on_step(mean_loss)
             total += mean_loss * len(batch)
         train_loss = float(total) / per_epoch
         if not math.isfinite(train_loss):

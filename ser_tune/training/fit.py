@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..architectures import ARCHITECTURES, members_of
 from ..device import keep_freed_memory
 from ..features import FEATURE_SETS, Scaling
 from ..prediction import Recipe
-from .descent import MakeSchedule, descend
+from .descent import Probe, descend
 from .epochs import EpochReport
 from .fold import FoldTraining
 from .solution import solve
@@ -63,8 +63,7 @@ def fit(
     seed: int,
     aggregation: str,
     on_epoch: Callable[[EpochReport], None] = lambda _: None,
-    on_step: Callable[[Tensor], None] = lambda _: None,
-    schedule: MakeSchedule | None = None,
+    probe: Probe | None = None,
 ) -> FittedNetwork:
     """Train one network.
 
@@ -77,8 +76,7 @@ def fit(
         seed: Where every random number comes from.
         aggregation: How segments are combined.
         on_epoch: Told of every epoch; what it raises ends the training.
-        on_step: Told of every batch's loss, a scalar; what it raises ends the training.
-        schedule: Makes the learning rate's course, from optimizer, settings and steps in all; None: as settings ask.
+        probe: Looks into a descent, step by step.
 
     Raises:
         NonFiniteLossError: The loss of an epoch is not finite.
@@ -109,10 +107,7 @@ def fit(
         seed=seed,
         aggregation=aggregation,
     )
-    if architecture.solve is not None:
-        learned = solve(fold, on_epoch)
-    else:
-        learned = descend(fold, on_epoch=on_epoch, on_step=on_step, schedule=schedule)
+    learned = solve(fold, on_epoch) if architecture.solve is not None else descend(fold, on_epoch, probe or Probe())
     return FittedNetwork(
         network=network.cpu().eval(),
         scaling=statistics.train_scaling,

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from ..errors import ConfigError
+from .descent import Probe
 from .fit import fit
 from .statistics import AnyTrial, TrainingData, fold_statistics
 
@@ -85,7 +86,7 @@ def run_range_test(
     diverged = False
     try:
         nobody = np.arange(0)
-        fit(longer, data, train, nobody, seed=seed, aggregation=aggregation, on_step=on_step, schedule=schedule)
+        fit(longer, data, train, nobody, seed=seed, aggregation=aggregation, probe=Probe(on_step, schedule))
     except _Diverged:
         diverged = True
     seen, found = rates[: len(losses)], np.array(losses)

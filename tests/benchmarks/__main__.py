@@ -22,7 +22,10 @@ from rich.table import Table
 
 from .rows import Options, Row, measured
 
-NAMES = ("training", "extraction", "starting", "overhead", "pruning", "memory", "selection", "encoder", "search")
+NAMES = (
+    *("training", "extraction", "starting", "overhead", "pruning", "memory", "selection", "encoder", "search"),
+    "killing",
+)
 
 
 def main(

@@ -9,6 +9,7 @@ import torch
 
 from ser_tune.errors import ConfigError
 from ser_tune.training import AnyTrial, EpochReport, TrainingData, fit, run_range_test
+from ser_tune.training.descent import Probe
 from ser_tune.training.range_test import HIGHEST_RATE, LEAST_STEPS, LOWEST_RATE, rates_of, smooth, suggested_rate
 
 TRAIN = np.arange(12)
@@ -109,10 +110,10 @@ def test_it_ends_where_the_loss_diverges(
 ) -> None:
     told: list[float] = []
 
-    def fit_of_a_curve(*_: object, on_step: Callable[[torch.Tensor], None], **__: object) -> None:
+    def fit_of_a_curve(*_: object, probe: Probe, **__: object) -> None:
         for number, loss in enumerate(_curve(1e-2)):
             told.append(loss if number < 90 else end)
-            on_step(torch.tensor(told[-1]))
+            probe.on_step(torch.tensor(told[-1]))
 
     monkeypatch.setattr("ser_tune.training.range_test.fit", fit_of_a_curve)
     found = run_range_test(config(**QUICK), data, TRAIN, seed=1, aggregation="mean_log_softmax")
@@ -138,8 +139,8 @@ def test_only_the_training_speakers_are_read(
 def test_being_told_of_steps_changes_no_training(config: Callable[..., AnyTrial], data: TrainingData) -> None:
     losses: list[torch.Tensor] = []
     reports: list[list[EpochReport]] = []
-    for told in ({}, {"on_step": losses.append}):
-        fitted = fit(config(), data, TRAIN, np.arange(0), seed=1, aggregation="mean_log_softmax", **told)  # type: ignore[arg-type]
+    for probe in (None, Probe(on_step=losses.append)):
+        fitted = fit(config(), data, TRAIN, np.arange(0), seed=1, aggregation="mean_log_softmax", probe=probe)
         reports.append(
             [replace(one, seconds=0.0, validation_loss=0, validation_uar=0, validation_wa=0) for one in fitted.history]
         )

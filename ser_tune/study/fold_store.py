@@ -1,0 +1,171 @@
+"""Trained folds of trials that have not ended, so that an interrupted trial goes on with its next fold.
+
+An entry is one safetensors file, named by the SHA-256 of all that the fold's training depends on: the job (concrete
+configuration, sides, seed, names of cached features, labels), the device, the program's code, and the versions of what
+it computes with. It is written beside its place and renamed into it, and holds a checksum: what was only half-written
+is not read.
+"""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import astuple, fields
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from ..architectures import ARCHITECTURES
+from ..device import describe_device
+from ..errors import StorageError
+from ..features import FEATURE_SETS, Scaling
+from ..training import LOSSES, EpochReport, FittedNetwork, FoldJob, recipe_of
+
+__all__ = ["FoldStore"]
+
+KEPT_S, PARTIAL_S = 14 * 24 * 3600.0, 3600.0
+"""Seconds after which an entry is removed whose trial nobody finished, and a file that nobody finished writing."""
+COMPUTES = ("numpy", "torch", "torchvision")
+"""Packages whose versions round sums, draw random numbers, or build networks."""
+CHECKSUM = "sha256"
+
+
+class FoldStore:
+    """The trained folds of one study."""
+
+    def __init__(self, folder: Path, study_id: str) -> None:
+        """Open the store, and remove what is too old, of any study.
+
+        Args:
+            folder: Of all studies' folds; made with the first entry.
+            study_id: The study's.
+        """
+        self._folder = folder / study_id
+        for path in [*folder.glob("*/*.safetensors"), *folder.glob("*/*.partial")]:
+            oldest = time.time() - (PARTIAL_S if path.suffix == ".partial" else KEPT_S)
+            if _written(path) < oldest:
+                path.unlink(missing_ok=True)
+        for path in folder.glob("*"):
+            if _written(path) < time.time() - PARTIAL_S:
+                with suppress(OSError):  # most are not empty
+                    path.rmdir()
+
+    def get(self, job: FoldJob) -> FittedNetwork | None:
+        """What a job resulted in earlier; None where it is not known. A damaged entry is removed."""
+        path = self._path(job)
+        try:
+            return _fitted(load(path.read_bytes()), job)
+        except FileNotFoundError:
+            return None
+        except (OSError, SafetensorError, KeyError, ValueError, RuntimeError):
+            path.unlink(missing_ok=True)
+            return None
+
+    def put(self, job: FoldJob, fitted: FittedNetwork) -> None:
+        """Keep what a job resulted in.
+
+        Raises:
+            StorageError: The disk is full, or the folder cannot be written.
+        """
+        path = self._path(job)
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(save(_tensors(fitted)))
+            partial.replace(path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise StorageError(
+                f"a trained fold cannot be written to '{self._folder}': {error.strerror or error}; "
+                "make room, or set SER_TUNE_CACHE to a folder with room"
+            ) from None
+
+    def remove(self, jobs: Iterable[FoldJob]) -> None:
+        """Forget what jobs resulted in."""
+        for job in jobs:
+            self._path(job).unlink(missing_ok=True)
+
+    def _path(self, job: FoldJob) -> Path:
+        config, data = job.config, job.data
+        names = ((ARCHITECTURES, config.model.name), (FEATURE_SETS, config.features.name), (LOSSES, config.loss.name))
+        about = {
+            "code": [_code(), *(catalogue.requirement(name) for catalogue, name in names)],
+            "device": describe_device(torch.device(config.training.device)),
+            "config": config.model_dump(mode="json"),
+            "job": [job.seed, job.aggregation, data.features, data.emotions],
+        }
+        key = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+        for numbers in (job.train, job.validation, data.labels, data.speakers):
+            key.update(f" {len(numbers)} ".encode() + numbers.astype(np.int64).tobytes())
+        return self._folder / f"{key.hexdigest()[:40]}.safetensors"
+
+
+@cache
+def _code() -> str:
+    """A hash of this program's files, and of the versions of the packages that it computes with."""
+    root = Path(__file__).parents[1]
+    hashed = hashlib.sha256(" ".join(f"{package} {version(package)}" for package in COMPUTES).encode())
+    for path in sorted(root.rglob("*.py")):
+        hashed.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return hashed.hexdigest()
+
+
+def _written(path: Path) -> float:
+    """When a file was written, in seconds; now, where somebody removed it."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return time.time()
+
+
+def _tensors(fitted: FittedNetwork) -> dict[str, Tensor]:
+    """Everything of a fold, as tensors."""
+    tensors = {f"network.{name}": tensor.contiguous() for name, tensor in fitted.network.state_dict().items()}
+    if fitted.scaling is not None:
+        tensors["scaling.shift"] = torch.from_numpy(np.ascontiguousarray(fitted.scaling.shift))
+        tensors["scaling.spread"] = torch.from_numpy(np.ascontiguousarray(fitted.scaling.spread))
+    tensors["epoch"] = torch.tensor(fitted.epoch)
+    tensors["history"] = torch.tensor([astuple(report) for report in fitted.history], dtype=torch.float64)
+    tensors["validation"] = torch.from_numpy(np.ascontiguousarray(fitted.validation))
+    tensors[CHECKSUM] = _checksum(tensors)
+    return tensors
+
+
+def _fitted(tensors: dict[str, Tensor], job: FoldJob) -> FittedNetwork:
+    """Undo `_tensors`.
+
+    Raises:
+        ValueError: The file was damaged.
+    """
+    if not tensors.pop(CHECKSUM).equal(_checksum(tensors)):
+        raise ValueError("the checksum is not that of the tensors")
+    network = recipe_of(job.config, job.data.emotions, job.aggregation).build_network()
+    weights = {name.removeprefix("network."): one for name, one in tensors.items() if name.startswith("network.")}
+    network.load_state_dict(weights)
+    shift, spread = tensors.get("scaling.shift"), tensors.get("scaling.spread")
+    names = [field.name for field in fields(EpochReport)]
+    rows = [dict(zip(names, row, strict=True)) for row in tensors["history"].tolist()]
+    return FittedNetwork(
+        network=network.eval(),
+        scaling=None if shift is None or spread is None else Scaling(shift=shift.numpy(), spread=spread.numpy()),
+        epoch=int(tensors["epoch"]),
+        history=tuple(EpochReport(**{**row, "epoch": int(row["epoch"])}) for row in rows),
+        validation=tensors["validation"].numpy(),
+    )
+
+
+def _checksum(tensors: dict[str, Tensor]) -> Tensor:
+    """SHA-256 of tensors and their names, shape (32,), uint8."""
+    hashed = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        content = tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy()
+        hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode() + content.tobytes())
+    return torch.tensor(list(hashed.digest()), dtype=torch.uint8)

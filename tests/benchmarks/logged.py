@@ -1,0 +1,63 @@
+"""Run a command that notes what becomes of its folds, and ends as if by `kill -9` where it is told to.
+
+Every line of LOG is an event: `start KEY` before a fold is trained, `stored KEY` after it is stored, `epoch`, and
+`record STATE` after a trial's record is complete in MLflow, but before Optuna is told.
+
+Usage: python -m tests.benchmarks.logged LOG EVENT:NUMBER COMMAND...
+       EVENT:NUMBER says where to end, as `epoch:12`; `-` is nowhere.
+"""
+
+import os
+import signal
+import sys
+from collections import Counter
+from typing import Any
+
+
+def main() -> None:
+    """Watch the rooms below the command line, and run the command."""
+    log, end, *arguments = sys.argv[1:]
+    import ser_tune.study.trainer as trainer
+    from ser_tune.cli import main as command
+    from ser_tune.study.fold_store import FoldStore
+    from ser_tune.tracking.observer import TrackingObserver
+
+    counts: Counter[str] = Counter()
+
+    def note(event: str, about: str = "") -> None:
+        counts[event] += 1
+        with open(log, "a", encoding="utf-8") as file:  # noqa: PTH123 - appended in one write
+            file.write(f"{event} {about}".strip() + "\n")
+        if end == f"{event}:{counts[event]}":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def key(job: Any) -> str:
+        return f"{job.config.seed}-{job.seed}"
+
+    train, put, told = trainer.train_fold, FoldStore.put, TrackingObserver.trial_finished
+
+    def train_noted(job: Any, read: Any, on_epoch: Any) -> Any:
+        def epoch_noted(report: Any) -> None:
+            on_epoch(report)
+            note("epoch")
+
+        note("start", key(job))
+        return train(job, read, epoch_noted)
+
+    def put_noted(store: FoldStore, job: Any, fitted: Any) -> None:
+        put(store, job, fitted)
+        note("stored", key(job))
+
+    def told_noted(observer: TrackingObserver, outcome: Any) -> None:
+        told(observer, outcome)
+        note("record", outcome.state)
+
+    vars(trainer)["train_fold"] = train_noted
+    FoldStore.put = put_noted  # type: ignore[method-assign]
+    TrackingObserver.trial_finished = told_noted  # type: ignore[method-assign]
+    sys.argv = ["ser-tune", *arguments]
+    command()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""A study whose process is killed, and killed again: nothing is lost, nothing is done twice."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from mlflow import MlflowClient
+
+from ser_tune.study import place_of
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def study(study_file: Path, corpus_csv: Path, shared_cache: Path) -> Callable[..., int]:
+    """Run the tiny study in a process of its own, until an event: `study(root, "stored:4")`; returns its exit code."""
+
+    def _study(root: Path, end: str = "-") -> int:
+        corpus = ("--corpus", "manifest", "--data", str(corpus_csv))
+        arguments = ("study", str(study_file), *corpus, "--name", "killed", "--trials", "4")
+        environment = os.environ | {
+            "SER_TUNE_ROOT": str(root),
+            "SER_TUNE_CACHE": str(shared_cache),
+            "PYTHONPATH": str(REPOSITORY),
+        }
+        command = [sys.executable, "-m", "tests.benchmarks.logged", str(root / "log"), end, *arguments]
+        return subprocess.run(command, env=environment, cwd=REPOSITORY, check=False, capture_output=True).returncode
+
+    return _study
+
+
+def _trials(root: Path) -> list[optuna.trial.FrozenTrial]:
+    storage = optuna.storages.RDBStorage(f"sqlite:///{root}/studies/optuna.db", skip_compatibility_check=True)
+    return optuna.load_study(study_name="killed", storage=storage).get_trials(deepcopy=False)
+
+
+def _by_place(trials: list[optuna.trial.FrozenTrial]) -> dict[int, tuple[Any, ...]]:
+    return {place_of(one): (one.state, one.params, one.value) for one in trials if one.state.name != "FAIL"}
+
+
+@pytest.mark.slow
+def test_a_study_that_is_killed_ends_as_one_that_nobody_killed(
+    study: Callable[..., int], root: Path, databases: Path, tmp_path: Path
+) -> None:
+    kills = (
+        "epoch:2",  # in the first fold of all
+        "stored:4",  # in trial 1, between two folds
+        "epoch:7",  # in trial 1, in the last fold
+        "record:1",  # when trial 1 is in MLflow, but Optuna was not told
+        "epoch:1",  # in trial 2
+    )
+    for end in kills:
+        assert study(root, end) == -9, end
+    assert study(root) == 0
+    quiet = Path(shutil.copytree(databases, tmp_path / "quiet"))
+    assert study(quiet) == 0
+
+    trials, expected = _trials(root), _by_place(_trials(quiet))
+    assert sorted(expected) == [0, 1, 2, 3]
+    # To the last digit, and what the sampler proposed after them too
+    assert _by_place(trials) == expected
+    assert [one.state.name for one in trials].count("FAIL") == len(kills)
+    assert len(trials) == len(expected) + len(kills)
+
+    events = [line.split() for line in (root / "log").read_text(encoding="utf-8").splitlines()]
+    stored = set[str]()
+    for event, *about in events:
+        if event == "start":
+            assert about[0] not in stored, "trained again after it was stored"
+        if event == "stored":
+            stored.add(about[0])
+    assert len([event for event, *_ in events if event == "stored"]) == len(stored)
+
+    client = MlflowClient(f"sqlite:///{root}/mlruns/mlflow.db")
+    runs = client.search_runs([one.experiment_id for one in client.search_experiments()], max_results=1000)
+    statuses = [run.info.status for run in runs]
+    assert "RUNNING" not in statuses
+    ended = [run for run in runs if "ser_tune.trial" in run.data.tags and run.info.status == "FINISHED"]
+    complete = [one for one in trials if one.state.name == "COMPLETE"]
+    assert sorted(int(run.data.tags["ser_tune.trial"]) for run in ended) == sorted(one.number for one in complete)
+    (version,) = client.search_model_versions("name = 'ser-manifest-alex_net'")
+    best = max(complete, key=lambda one: (one.value, -one.number))
+    assert client.get_run(version.run_id).data.tags["ser_tune.trial"] == str(best.number)
