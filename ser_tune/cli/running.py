@@ -11,7 +11,7 @@ from ..folds import SIDES
 from ..metrics import describe_score, with_interval
 from ..registry import CHAMPION, Promotion
 from ..results import Nested
-from ..study import read_assignments
+from ..study import Confirmation, read_assignments
 from ..tracking import score_metrics
 from .console import notes, print_table, print_warnings, results
 from .progress import ProgressObserver
@@ -96,9 +96,21 @@ def _tell_study(result: api.StudyResult, tracking_uri: str | None) -> None:
         f"best trial {summary.best[0]}",
         markup=False,
     )
+    if summary.confirmation is not None:
+        results.print(_gains(summary.confirmation), markup=False)
     tell(result.promotion, tracking_uri)
     if summary.interrupted:
         raise SystemExit(130)
+
+
+def _gains(confirmation: Confirmation) -> str:
+    """What the search is worth, on fresh seeds."""
+    winner, seeds = confirmation.winner, len(confirmation.winner.scores)
+    on = f"{seeds} fresh seed{'s' * (seeds > 1)}"
+    compared = [("trial 0", confirmation.first), ("the median trial", confirmation.median)]
+    gains = [f"{winner.mean - one.mean:+.4f} over {name}" for name, one in compared if one is not None]
+    against = f", {' and '.join(gains)}" if gains else ""
+    return f"confirmed on {on}: trial {winner.trial} has the best mean validation UAR, {winner.mean:.4f}{against}"
 
 
 def tell(promotion: Promotion, tracking_uri: str | None) -> None:

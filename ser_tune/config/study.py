@@ -80,6 +80,9 @@ class SearchSettings(Settings):
     """Trials of the study in total; running it again resumes, or does nothing."""
     timeout_s: Annotated[float, Field(gt=0)] | None = None
     """Start no new trial after so many seconds."""
+    confirm: Annotated[float, Field(ge=0, le=0.5)] = 0.2
+    """Share of the trials that trains the best configurations again on fresh seeds; the best mean wins. 0 takes the
+    best trial of the search. Models that are solved without random numbers need none."""
     sampler: Literal["tpe", "random", "qmc", "gp"] = "tpe"
     """Optuna's sampler; tpe is multivariate."""
     pruner: Literal["racing", "none"] = "racing"

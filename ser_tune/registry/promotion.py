@@ -7,6 +7,7 @@ speakers have no say. They are scored here, once for each that is promoted.
 import re
 from collections.abc import Sequence
 
+import numpy as np
 import optuna
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -14,14 +15,16 @@ from optuna.trial import TrialState
 
 from ..config import RULES, Project
 from ..errors import RegistryError, UnknownNameError
+from ..metrics import seed_intervals
 from ..prediction import Committee, Predictor
-from ..study import Prepared, refit, summarise
+from ..study import FreshSeeds, Prepared, refit, summarise
 from ..tracking import (
     MODEL_TAG,
     TRIAL_TAG,
     experiment_of,
     find_runs,
     log_predictor,
+    read_predictions,
     score_on_test,
     tracking_errors,
 )
@@ -52,11 +55,11 @@ def promote(
         project: Where things are.
         prepared: The study's corpus and folds, as they were when it ran.
         study: Its record in Optuna.
-        trial: Which trial; None is the best.
+        trial: Which trial; None is the best: of a study that confirmed its best, the median seed of the winner.
         name: What to register it as; None is `ser-<corpus>-<model>`.
         with_refit: Register one network trained on all speakers instead of the folds' networks.
         rule: When it becomes champion: `better`, `confident` or `always`; None is the study's `study.promotion`.
-        confirmed: What fresh seeds came to; the rule is then to have the highest lower bound.
+        confirmed: What fresh seeds came to; None looks whether the study has a confirmation.
 
     Raises:
         RegistryError: There is no such complete trial, or its model was not kept.
@@ -77,6 +80,9 @@ def promote(
                 f"the model of trial {number} of study '{study.study_name}' was not kept; run the study with more "
                 "--keep-models"
             )
+        if trial is None and confirmed is None and (found := summarise(study).confirmation) is not None:
+            runs = find_runs(client, experiment, study.user_attrs["study_id"])[1]
+            confirmed = _confirmed(client, [runs[one] for one in found.winner.numbers if one in runs], found.winner)
         metrics = score_on_test(client, run, prepared, project)
 
         def refitted(epochs: int) -> str:
@@ -172,6 +178,16 @@ def refuse_unusable(rule: str | None, name: str | None) -> None:
             f"'{name}' cannot be a registered model's name; expected a letter or digit, then letters, digits, '_', '-' "
             "and '.'"
         )
+
+
+def _confirmed(client: MlflowClient, runs: Sequence[Run], fresh: FreshSeeds) -> Confirmed | None:
+    """The winner's score on fresh seeds; None where a run or its predictions were deleted."""
+    read = [read_predictions(client, run.info.run_id, "validation") for run in runs]
+    confusions = [one.confusions for one in read if one is not None]
+    if len(confusions) < len(fresh.numbers):
+        return None
+    interval = seed_intervals(np.stack(confusions))[0]
+    return Confirmed(fresh.mean, interval.low, interval.high, len(fresh.numbers))
 
 
 def _complete_trial(study: optuna.Study, wanted: int | None) -> int:

@@ -58,7 +58,7 @@ def decide(client: MlflowClient, name: str, run: Run, rule: str, confirmed: Conf
         rule: `better`, `confident` or `always`; a confirmed configuration is judged by its lower bound instead.
         confirmed: What fresh seeds came to, if there were any.
     """
-    tags = {"rule": "confirmed" if confirmed else rule}
+    tags = {"rule": "confirmed" if confirmed and rule != "always" else rule}
     if confirmed:
         tags |= {"confirmed_mean": f"{confirmed.mean:.4f}", "confirmed_low": f"{confirmed.low:.4f}"}
         tags |= {"confirmed_high": f"{confirmed.high:.4f}", "confirmed_seeds": str(confirmed.seeds)}
@@ -90,7 +90,7 @@ def decide(client: MlflowClient, name: str, run: Run, rule: str, confirmed: Conf
             "p_value": f"{paired.p_value:.4f}",
             "test": PERMUTATION_TEST,
         }
-    if confirmed:
+    if confirmed and rule != "always":
         return _by_lower_bound(run, other, present, confirmed, tags)
     return _by_rule(rule, float(f"{run.data.metrics['validation_uar']:.4f}"), present, paired, tags)
 

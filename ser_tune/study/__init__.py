@@ -1,5 +1,6 @@
 """Studies: what is searched, how a trial is scored, and who is told. Imports Optuna; knows nothing of MLflow."""
 
+from .confirmation import Confirmation, FreshSeeds, confirms
 from .definition import AnyStudy, StudyDefinition
 from .differences import Difference, worded
 from .evaluation import HeldOut, refit, score_holdout_speakers, score_test_speakers, score_validation_speakers
@@ -19,9 +20,11 @@ from .trial import pooled_scores
 __all__ = [
     "SHIPPED",
     "AnyStudy",
+    "Confirmation",
     "Difference",
     "Fanout",
     "FoldOutcome",
+    "FreshSeeds",
     "HeldOut",
     "Prepared",
     "Pretraining",
@@ -35,6 +38,7 @@ __all__ = [
     "Trainer",
     "TrialOutcome",
     "TrialState",
+    "confirms",
     "define_study",
     "find_learning_rate",
     "load_corpus",

@@ -9,9 +9,10 @@ import torch
 from ..config import SearchSettings
 from ..errors import AudioError, ConfigError, NonFiniteLossError
 from ..training import AnyTrial, EpochReport
+from .confirmation import confirms
 from .fold_store import FoldStore
 from .observer import StudyObserver
-from .places import count_failure, place_of, take_place
+from .places import SEED, count_failure, take_place
 from .pruning import CURVE_DIGITS, CURVES, race_of
 from .sampling import sample
 from .storage import note_process
@@ -52,8 +53,8 @@ class Objective:
         judge = Racing(trial, definition.config.study, len(self.trainer.prepared.folds))
         try:
             # The ends of all ranges go together, but perhaps not all that lies between
-            config = self.trainer.concrete(sampled, seed=definition.config.seed + place_of(trial))
-            proposal = Proposal(trial.number, config, sampled)
+            config = self.trainer.concrete(sampled, seed=definition.config.seed + trial.user_attrs.get(SEED, 0))
+            proposal = Proposal(trial.number, config, sampled, confirms(trial))
             outcome = run_trial(proposal, self.trainer, store=self._store, judge=judge, observer=self._observer)
         except FAILURES as error:
             count_failure(trial, error)
@@ -82,7 +83,8 @@ class Racing:
     def __init__(self, trial: optuna.Trial, settings: SearchSettings, folds: int) -> None:
         """Race against the complete trials that the study has now."""
         self._trial, self._uars = trial, list[float]()
-        self._race = race_of(settings, trial.study.get_trials(deepcopy=False), folds)
+        searched = [one for one in trial.study.get_trials(deepcopy=False) if confirms(one) is None]
+        self._race = None if confirms(trial) is not None else race_of(settings, searched, folds)
         self.order: Sequence[int] = range(folds) if self._race is None else self._race.order
 
     def after_epoch(self, position: int, report: EpochReport) -> str:

@@ -11,6 +11,7 @@ from ..corpora import Corpus
 from ..folds import Fold
 from ..metrics import Scores
 from ..training import AnyTrial, EpochReport, FittedNetwork
+from .confirmation import Confirmation
 from .definition import StudyDefinition
 from .protocol import Protocol
 
@@ -81,6 +82,8 @@ class TrialOutcome:
     seconds: float
     reason: str = ""
     """Why it was pruned or failed."""
+    confirms: int | None = None
+    """The searched trial whose configuration it trained again on a fresh seed; None of a searched one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +95,15 @@ class StudySummary:
     pruned: int
     failed: int
     best: tuple[int, float] | None
-    """Number and pooled validation UAR of the best trial."""
+    """Number and pooled validation UAR of the best trial; after a confirmation, of the winner's median seed."""
     first: float | None
     """Pooled validation UAR of the first complete trial."""
     finished: Mapping[int, TrialState]
     """Every trial that ended, of this session and of earlier ones."""
     interrupted: bool
     """By the user, or by an error."""
+    confirmation: Confirmation | None
+    """The best configurations on fresh seeds; None where the study has no such trials."""
 
 
 class StudyObserver:

@@ -12,19 +12,22 @@ from ..config import Value
 from ..errors import StudyError
 
 __all__ = [
+    "CONFIRMS",
+    "SEED",
     "Rerun",
     "count_failure",
     "enqueue_rerun",
     "enqueue_unfinished",
     "is_counted",
-    "left_to_run",
+    "left_of_rerun",
     "place_of",
     "retry",
     "take_place",
 ]
 
-PLACE, FAILURE = "place", "failure"
-"""User attributes of a trial: its place; and why it failed, where its own values made it fail."""
+PLACE, FAILURE, SEED, CONFIRMS = "place", "failure", "seed", "confirms"
+"""User attributes of a trial: its place; why it failed, where its own values made it fail; what is added to the study's
+seed, 0 in a search; and the number of the searched trial that it trains again."""
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 RETRIES = 2
 """How often a trial may be the end of a process before it waits for the study's next session."""
@@ -71,10 +74,8 @@ def is_counted(trial: FrozenTrial) -> bool:
     return trial.state in DONE
 
 
-def left_to_run(known: Sequence[FrozenTrial], trials: int, rerun: Rerun | None) -> int:
-    """How many of so many trials are left to run; of a rerun, those places that nothing came of."""
-    if rerun is None:
-        return max(0, trials - sum(map(is_counted, known)))
+def left_of_rerun(known: Sequence[FrozenTrial], trials: int) -> int:
+    """How many places of a rerun of so many trials nothing came of."""
     return len(set(range(trials)) - {place_of(one) for one in known if one.state in DONE})
 
 
@@ -95,7 +96,7 @@ def enqueue_rerun(study: optuna.Study, rerun: Rerun) -> None:
     there = {place_of(one) for one in study.get_trials(deepcopy=False) if one.state != TrialState.FAIL}
     for place, values in enumerate(queue):
         if place not in there:
-            study.enqueue_trial(values, user_attrs={PLACE: place})
+            study.enqueue_trial(values, user_attrs={PLACE: place, SEED: place})
     if rerun.study_id:
         study.set_user_attr("queue", json.dumps(max(before, queue, key=len)))
 
@@ -123,4 +124,5 @@ def retry(study: optuna.Study, dead: FrozenTrial) -> None:
 def _enqueue_again(study: optuna.Study, trial: FrozenTrial) -> None:
     # The values that were to be drawn, and those that were drawn before it was ended
     values = trial.system_attrs.get("fixed_params", {}) | trial.params
-    study.enqueue_trial(values, user_attrs={PLACE: place_of(trial)})
+    kept = {key: trial.user_attrs[key] for key in (SEED, CONFIRMS) if key in trial.user_attrs}
+    study.enqueue_trial(values, user_attrs={PLACE: place_of(trial), **kept})

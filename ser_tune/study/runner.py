@@ -11,13 +11,14 @@ from optuna.trial import TrialState
 from ..config import Project
 from ..device import describe_device
 from ..errors import StudyError
+from .confirmation import confirmation_of, confirms, enqueue_confirmation, left_of_plan, plan_of
 from .definition import StudyDefinition
 from .differences import worded
 from .fold_store import FoldStore
 from .objective import FAILURES, Objective
 from .observer import StudyObserver, StudyStart, StudySummary
 from .observer import TrialState as State
-from .places import Rerun, enqueue_rerun, enqueue_unfinished, is_counted, left_to_run, place_of
+from .places import Rerun, enqueue_rerun, enqueue_unfinished, is_counted, left_of_rerun, place_of
 from .prepared import Prepared, stored_protocol
 from .sampling import PlaceSampler
 from .storage import fail_dead_trials, open_storage, storage_errors
@@ -56,7 +57,8 @@ def run_study(
     with storage_errors(project.storage_url, "be written"):
         stored = _stored(prepared, storage)
         known = [] if stored is None else stored.get_trials(deepcopy=False)
-        to_run = left_to_run(known, definition.config.study.trials, rerun)
+        trials, plan = definition.config.study.trials, plan_of(definition.config)
+        to_run = left_of_plan(known, plan) if rerun is None else left_of_rerun(known, trials)
         trainer = None
         if to_run > 0:
             # Reads every recording: one that cannot be used ends the study here, before anything of it is stored
@@ -113,10 +115,14 @@ def _search(study: optuna.Study, objective: Objective, rerun: Rerun | None) -> b
     if not study.get_trials(deepcopy=False):
         study.enqueue_trial(definition.published())
 
+    plan = plan_of(definition.config)
+
     def goes_on() -> bool:
+        if rerun is None:
+            enqueue_confirmation(study, plan)
         known = study.get_trials(deepcopy=False)
         if rerun is None:
-            return left_to_run(known, settings.trials, rerun) > 0
+            return left_of_plan(known, plan) > 0
         # What fails now is not tried again before the next call
         return any(one.state == TrialState.WAITING and place_of(one) < settings.trials for one in known)
 
@@ -212,10 +218,13 @@ def _finished(study: optuna.Study) -> dict[int, State]:
 
 
 def summarise(study: optuna.Study, *, interrupted: bool = False) -> StudySummary:
-    """Count a study's trials and name its best."""
+    """Count a study's trials and name its best: by fresh seeds where there are any, else by the search's score."""
     trials = study.get_trials(deepcopy=False)
     complete = [one for one in trials if one.state == TrialState.COMPLETE and one.value is not None]
-    best = max(complete, key=lambda one: (one.value or 0.0, -one.number), default=None)
+    confirmation = confirmation_of(trials, plan_of(StudyDefinition.from_json(study.user_attrs["definition"]).config))
+    best = max(complete, key=lambda one: (confirms(one) is None, one.value or 0.0, -one.number), default=None)
+    if confirmation is not None:
+        best = next(one for one in complete if one.number == confirmation.winner.middle)
     return StudySummary(
         name=study.study_name,
         complete=len(complete),
@@ -225,4 +234,5 @@ def summarise(study: optuna.Study, *, interrupted: bool = False) -> StudySummary
         first=complete[0].value if complete else None,
         finished=_finished(study),
         interrupted=interrupted,
+        confirmation=confirmation,
     )

@@ -28,6 +28,8 @@ class Proposal:
     """Concrete."""
     sampled: Mapping[str, Value]
     """What varies in it: dotted path to value."""
+    confirms: int | None = None
+    """The searched trial whose configuration is trained again on a fresh seed; None in a search."""
 
 
 class Judge(Protocol):
@@ -78,6 +80,7 @@ def run_trial(
             state=state,
             config=proposal.config,
             sampled=proposal.sampled,
+            confirms=proposal.confirms,
             folds=tuple(sorted(done, key=lambda fold: fold.fold.number)),
             scores=pooled_scores(corpus, done) if done else None,
             seconds=earlier_s + time.perf_counter() - started,

@@ -25,6 +25,7 @@ from .predictions import write_predictions
 from .report import curves, draw_confusion, held_out_of, score_metrics
 from .runs import (
     BEST_TAG,
+    CONFIRMED_TAG,
     CONFIRMS_TAG,
     MODEL_TAG,
     NOTES_TAG,
@@ -99,7 +100,9 @@ class TrackingObserver(StudyObserver):
         self._models = [
             (trial.data.metrics["validation_uar"], number, trial.data.tags[MODEL_TAG])
             for number, trial in trials.items()
-            if MODEL_TAG in trial.data.tags and start.finished.get(number) == "COMPLETE"
+            if MODEL_TAG in trial.data.tags
+            and CONFIRMED_TAG not in trial.data.tags
+            and start.finished.get(number) == "COMPLETE"
         ]
 
     def _close_left_open(self, trials: Mapping[int, Run], finished: Mapping[int, TrialState]) -> None:
@@ -178,8 +181,10 @@ class TrackingObserver(StudyObserver):
         metrics += [Metric(name, value, now, 0) for name, value in scores.items()]
         for first in range(0, len(metrics), METRICS_PER_BATCH):
             self._client.log_batch(self._run_id, metrics=metrics[first : first + METRICS_PER_BATCH])
-        if outcome.reason:
-            self._client.log_batch(self._run_id, tags=[RunTag("ser_tune.reason", outcome.reason)])
+        tags = [RunTag("ser_tune.reason", outcome.reason)] if outcome.reason else []
+        if outcome.confirms is not None:
+            tags.append(RunTag(CONFIRMED_TAG, str(outcome.confirms)))
+        self._client.log_batch(self._run_id, tags=tags)
         try:
             self._write_artifacts(outcome)
             if outcome.state == "COMPLETE":
@@ -219,6 +224,8 @@ class TrackingObserver(StudyObserver):
             tags={STUDY_TAG: self._start.study_id, TRIAL_TAG: str(outcome.number)},
         )
         self._client.log_batch(self._run_id, tags=[RunTag(MODEL_TAG, model_id)])
+        if outcome.confirms is not None:  # nobody knows before the end which of them is promoted
+            return
         self._models.append((outcome.scores.uar, outcome.number, model_id))
         if self._keep == "all":
             return

@@ -15,6 +15,7 @@ from ..study import Protocol
 
 __all__ = [
     "BEST_TAG",
+    "CONFIRMED_TAG",
     "CONFIRMS_TAG",
     "MEMBERS_TAG",
     "MODEL_TAG",
@@ -37,9 +38,11 @@ CONFIRMS_TAG = "ser_tune.confirms"
 MEMBERS_TAG = "ser_tune.members"
 """On a run that combines others: their identifiers, sorted."""
 NOTES_TAG = "ser_tune.notes"
+"""On runs: the warnings of their protocol, and in a study the text-only baseline."""
 PRETRAINING_TAG = "ser_tune.pretraining"
 """On runs with a pretrained encoder: whether it learned from the corpus, as far as is known."""
-"""On runs: the warnings of their protocol, and in a study the text-only baseline."""
+CONFIRMED_TAG = "ser_tune.confirmed_trial"
+"""On trials of a study's own confirmation: the number of the searched trial that they train again."""
 TRIAL_TAG, MODEL_TAG, BEST_TAG = "ser_tune.trial", "ser_tune.model_id", "ser_tune.best_trial"
 PACKAGES = ("ser-tune", "torch", "torchvision", "librosa", "numpy", "scikit-learn", "optuna", "mlflow")
 OPTIONAL = ("opensmile", "peft", "transformers")

@@ -69,10 +69,10 @@ def test_a_configured_value_outside_its_range_is_told_and_not_replaced_by_a_rand
     assert config.optimizer.learning_rate == 0.01
 
 
-def test_a_trial_is_concrete_and_has_a_seed_of_its_own(run: Run, recorder: Any) -> None:
+def test_trials_are_concrete_and_share_a_seed(run: Run, recorder: Any) -> None:
     run(2, **{"training.precision": "auto", "training.device": "auto"})
     configs = [config for _, config, _ in recorder.trials]
-    assert [config.seed for config in configs] == [0, 1]
+    assert [config.seed for config in configs] == [0, 0]
     assert all(config.training.precision in ("float32", "bfloat16") for config in configs)
     assert all(config.training.device in ("cpu", "cuda", "mps") for config in configs)
 
@@ -286,8 +286,8 @@ def test_an_interruption_ends_cleanly_and_loses_no_proposal(run: Run, recorder: 
     assert states == [TrialState.COMPLETE, TrialState.FAIL, TrialState.COMPLETE, TrialState.COMPLETE]
     lost, again = _trials(project)[1:3]
     assert lost.params == again.params
-    # Every trial has the seed that it would have had without the interruption
-    assert [config.seed for _, config, _ in recorder.trials] == [0, 1, 1, 2]
+    # No trial of a search has a seed of its own, with or without an interruption
+    assert [config.seed for _, config, _ in recorder.trials] == [0, 0, 0, 0]
 
 
 @pytest.mark.slow
@@ -325,7 +325,7 @@ def _is_failed_and_run_again(run: Run, recorder: Any, project: Project, dead: op
     assert recorder.started[-1].finished == {0: "COMPLETE", 1: "FAIL"}
     assert (summary.complete, summary.failed) == (2, 0)
     assert _trials(project)[2].params["optimizer.learning_rate"] == dead.params["optimizer.learning_rate"]
-    assert [config.seed for _, config, _ in recorder.trials] == [0, 1]
+    assert [config.seed for _, config, _ in recorder.trials] == [0, 0]
 
 
 def _write(project: Project, statement: str) -> None:
@@ -350,7 +350,7 @@ def test_a_trial_that_was_failed_but_not_put_in_line_is_run_again(
     _is_failed_and_run_again(run, recorder, project, left_running)
     # and not once more
     assert run(3).complete == 3
-    assert [config.seed for _, config, _ in recorder.trials] == [0, 1, 2]
+    assert [config.seed for _, config, _ in recorder.trials] == [0, 0, 0]
 
 
 def test_the_trial_of_a_process_that_was_not_heard_of_is_failed_and_run_again(

@@ -1,0 +1,163 @@
+"""Confirmation: a study's last trials train its best configurations again, on fresh seeds.
+
+All searched trials have one seed, so their differences are not those of luck with seeds; but the best of many scores on
+one seed is optimistic. The winner by the mean of fresh seeds has a score that no choice was made on, but for the choice
+among the few that were confirmed.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from ..architectures import ARCHITECTURES
+from .definition import AnyStudy
+from .places import CONFIRMS, SEED, is_counted
+
+__all__ = [
+    "Confirmation",
+    "FreshSeeds",
+    "Plan",
+    "confirmation_of",
+    "confirms",
+    "enqueue_confirmation",
+    "left_of_plan",
+    "plan_of",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a study's trials are shared out."""
+
+    searched: int
+    """Trials that are proposed by the search."""
+    confirmed: int = 0
+    """Configurations that are trained again: the best ones, then trial 0, then the median one."""
+    seeds: int = 0
+    """How often each of them is."""
+
+
+@dataclass(frozen=True, slots=True)
+class FreshSeeds:
+    """A searched configuration on fresh seeds."""
+
+    trial: int
+    """The number of the searched trial."""
+    scores: Sequence[float]
+    """Pooled validation UAR of each seed."""
+    numbers: Sequence[int]
+    """The trials of the seeds, in their order."""
+
+    @property
+    def mean(self) -> float:
+        """Over the seeds."""
+        return float(np.mean(self.scores))
+
+    @property
+    def middle(self) -> int:
+        """The trial with the median score; of two, with the lower one."""
+        return sorted(zip(self.scores, self.numbers, strict=True))[(len(self.scores) - 1) // 2][1]
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What came of a study's best on fresh seeds."""
+
+    winner: FreshSeeds
+    """Of the best searched trials, the one with the highest mean."""
+    first: FreshSeeds | None
+    """Trial 0; None where it was not trained again."""
+    median: FreshSeeds | None
+    """The median of the complete searched trials."""
+
+
+def plan_of(config: AnyStudy) -> Plan:
+    """How many trials of a study are searched and confirmed."""
+    trials = config.study.trials
+    fresh = int(config.study.confirm * trials)
+    # A model that is solved gets no other score from another seed
+    if fresh == 0 or ARCHITECTURES.get(config.model.name).solve is not None:
+        return Plan(trials)
+    seeds = max(1, round(math.sqrt(fresh / 2)))
+    return Plan(trials - fresh // seeds * seeds, fresh // seeds, seeds)
+
+
+def confirms(trial: optuna.Trial | FrozenTrial) -> int | None:
+    """The number of the searched trial that this one trains again; None of a searched one."""
+    return trial.user_attrs.get(CONFIRMS)
+
+
+def left_of_plan(trials: Sequence[FrozenTrial], plan: Plan) -> int:
+    """How many trials of a plan are left to run."""
+    searched = [one for one in trials if confirms(one) is None]
+    if left := max(0, plan.searched - sum(map(is_counted, searched))):
+        return left + plan.confirmed * plan.seeds
+    ended = {(confirms(one), one.user_attrs.get(SEED)) for one in trials if is_counted(one)}
+    return sum(pair not in ended for pair in _pairs(trials, plan))
+
+
+def enqueue_confirmation(study: optuna.Study, plan: Plan) -> None:
+    """Put the next trial of the confirmation in line where the search is over, and no trial waits."""
+    trials = study.get_trials(deepcopy=False)
+    searched = [one for one in trials if confirms(one) is None]
+    if plan.searched > sum(map(is_counted, searched)) or any(one.state == TrialState.WAITING for one in trials):
+        return
+    begun = {(confirms(one), one.user_attrs.get(SEED)) for one in trials}
+    params = {one.number: one.params for one in trials}
+    for number, seed in _pairs(trials, plan):
+        if (number, seed) not in begun:
+            study.enqueue_trial(params[number], user_attrs={CONFIRMS: number, SEED: seed})
+            return
+
+
+def confirmation_of(trials: Sequence[FrozenTrial], plan: Plan) -> Confirmation | None:
+    """What came of the confirmation; None where no configuration has all of its fresh seeds yet."""
+    fresh: dict[int, FreshSeeds] = {}
+    for entrant in _entrants(trials, plan):
+        own = [one for one in trials if confirms(one) == entrant.number and one.state == TrialState.COMPLETE]
+        by_seed = {one.user_attrs[SEED]: one for one in own}
+        if len(by_seed) >= plan.seeds > 0:
+            ordered = [by_seed[seed] for seed in sorted(by_seed)]
+            scores = [one.value or 0.0 for one in ordered]
+            fresh[entrant.number] = FreshSeeds(entrant.number, scores, [one.number for one in ordered])
+    best = [fresh[one.number] for one in _best(trials, plan) if one.number in fresh]
+    if not best:
+        return None
+    first, median = (None if one is None else fresh.get(one.number) for one in (_first(trials), _median(trials)))
+    return Confirmation(max(best, key=lambda one: one.mean), first, median)
+
+
+def _pairs(trials: Sequence[FrozenTrial], plan: Plan) -> list[tuple[int, int]]:
+    """Searched trials and the seeds that they are trained on again, seed by seed."""
+    return [(one.number, seed) for seed in range(1, plan.seeds + 1) for one in _entrants(trials, plan)]
+
+
+def _searched(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Complete searched trials, best first."""
+    complete = [one for one in trials if one.state == TrialState.COMPLETE and confirms(one) is None]
+    return sorted(complete, key=lambda one: (-(one.value or 0.0), one.number))
+
+
+def _first(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    return min(_searched(trials), key=lambda one: one.number, default=None)
+
+
+def _median(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    best_first = _searched(trials)
+    return best_first[len(best_first) // 2] if best_first else None
+
+
+def _best(trials: Sequence[FrozenTrial], plan: Plan) -> list[FrozenTrial]:
+    """The best searched trials: all that are confirmed but two, which compare."""
+    return _searched(trials)[: max(min(plan.confirmed, 1), plan.confirmed - 2)]
+
+
+def _entrants(trials: Sequence[FrozenTrial], plan: Plan) -> list[FrozenTrial]:
+    """The searched trials to confirm: the best, then the first and the median one to compare them with."""
+    wanted = [*_best(trials, plan), _first(trials), _median(trials), *_searched(trials)]
+    unlike = {one.number: one for one in wanted if one is not None}
+    return list(unlike.values())[: plan.confirmed]

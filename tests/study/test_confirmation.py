@@ -1,0 +1,130 @@
+"""Confirmation: which configurations get fresh seeds, which of them wins, and that interruptions change neither."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from ser_tune.config import Project
+from ser_tune.study import load_study
+from ser_tune.study.confirmation import (
+    Plan,
+    confirmation_of,
+    confirms,
+    enqueue_confirmation,
+    left_of_plan,
+    plan_of,
+)
+
+PLAN = Plan(searched=6, confirmed=4, seeds=2)
+SEARCHED = (0.5, 0.6, 0.9, 0.7, 0.8, 0.4)
+
+
+def _trial(number: int, value: float | None, **attributes: int) -> FrozenTrial:
+    state = TrialState.COMPLETE if value is not None else TrialState.PRUNED
+    made = create_trial(state=state, value=value, user_attrs=attributes)
+    made.number = number
+    return made
+
+
+def _searched() -> list[FrozenTrial]:
+    return [_trial(number, value) for number, value in enumerate(SEARCHED)]
+
+
+def _confirmed(scores: dict[int, Sequence[float]], start: int = 6) -> list[FrozenTrial]:
+    pairs = [(number, seed, value) for number, own in scores.items() for seed, value in enumerate(own, start=1)]
+    return [_trial(start + n, value, confirms=number, seed=seed) for n, (number, seed, value) in enumerate(pairs)]
+
+
+@pytest.mark.parametrize(
+    ("trials", "share", "expected"),
+    [
+        (50, 0.2, Plan(40, 5, 2)),
+        (20, 0.2, Plan(16, 4, 1)),
+        (100, 0.2, Plan(82, 6, 3)),
+        (50, 0.0, Plan(50)),
+        (4, 0.2, Plan(4)),
+    ],
+)
+def test_a_fifth_of_the_trials_confirms(trials: int, share: float, expected: Plan, tiny: Callable[..., Any]) -> None:
+    config = tiny(**{"study.trials": trials, "study.confirm": share}).config
+    assert plan_of(config) == expected
+    assert expected.searched + expected.confirmed * expected.seeds == trials
+
+
+def test_a_model_that_is_solved_is_not_confirmed(tiny: Callable[..., Any]) -> None:
+    config = tiny(**{"study.trials": 50}).config
+    solved = config.model_copy(update={"model": config.model.model_copy(update={"name": "linear_probe"})})
+    assert plan_of(solved) == Plan(50)
+
+
+def test_the_best_the_first_and_the_median_trial_get_fresh_seeds() -> None:
+    study = optuna.create_study(direction="maximize")
+    for one in _searched():
+        study.add_trial(one)
+    assert left_of_plan(study.get_trials(), PLAN) == 8
+    begun = []
+    while True:
+        enqueue_confirmation(study, PLAN)
+        waiting = study.get_trials(states=(TrialState.WAITING,))
+        if not waiting:
+            break
+        trial = study.ask()
+        begun.append((confirms(trial), trial.user_attrs["seed"]))
+        study.tell(trial, 0.5)
+        assert left_of_plan(study.get_trials(), PLAN) == 8 - len(begun)
+    # Trials 2 and 4 are the best, 1 is the median; seed by seed, so that all of them have about as many
+    assert begun == [(2, 1), (4, 1), (0, 1), (1, 1), (2, 2), (4, 2), (0, 2), (1, 2)]
+
+
+def test_nothing_is_confirmed_before_the_search_is_over() -> None:
+    study = optuna.create_study(direction="maximize")
+    for one in _searched()[:-1]:
+        study.add_trial(one)
+    enqueue_confirmation(study, PLAN)
+    assert study.get_trials(states=(TrialState.WAITING,)) == []
+    assert left_of_plan(study.get_trials(), PLAN) == 1 + 8
+
+
+def test_the_winner_has_the_best_mean_and_gives_the_median_of_its_seeds() -> None:
+    fresh = _confirmed({2: (0.5, 0.7), 4: (0.66, 0.64), 0: (0.9, 0.9), 1: (0.3, 0.4)})
+    found = confirmation_of([*_searched(), *fresh], PLAN)
+    assert found is not None
+    # Trial 0 is only compared with: of what the search found, it is not among the best
+    assert (found.winner.trial, found.winner.mean, found.winner.middle) == (4, pytest.approx(0.65), 9)
+    assert found.first is not None
+    assert found.first.scores == [0.9, 0.9]
+    assert found.median is not None
+    assert found.median.trial == 1
+
+
+def test_there_is_no_winner_while_seeds_are_missing() -> None:
+    assert confirmation_of(_searched(), PLAN) is None
+    found = confirmation_of([*_searched(), *_confirmed({2: (0.5,), 4: (0.3, 0.4)})], PLAN)
+    assert found is not None
+    assert found.winner.trial == 4
+
+
+@pytest.mark.slow
+def test_a_study_ends_with_its_confirmation(run: Any, recorder: Any, project: Project) -> None:
+    summary = run(10)
+    assert (summary.complete + summary.pruned, recorder.started[0].trials_to_run) == (10, 10)
+    assert [outcome.confirms for outcome in recorder.outcomes[:8]] == [None] * 8
+    assert None not in [outcome.confirms for outcome in recorder.outcomes[8:]]
+    seeds = [config.seed for _, config, _ in recorder.trials]
+    assert (seeds[:8], set(seeds[8:])) == ([0] * 8, {1})
+    by_number = {outcome.number: outcome for outcome in recorder.outcomes}
+    for outcome in recorder.outcomes[8:]:
+        assert outcome.config.optimizer == by_number[outcome.confirms].config.optimizer
+        assert outcome.state == "COMPLETE"
+    assert summary.confirmation is not None
+    winner = summary.confirmation.winner
+    assert summary.best == (winner.middle, by_number[winner.middle].scores.uar)
+    study, _ = load_study("one", project)
+    assert len(study.trials) == 10
+    assert run(10).best == summary.best
+    assert recorder.started[-1].trials_to_run == 0
+    assert np.isfinite(winner.mean)
