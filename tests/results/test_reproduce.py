@@ -47,7 +47,10 @@ def _outcome(published: float | None, low: float, high: float, folds: int = 10, 
             _outcome(0.75, 0.7, 0.8, 10, Difference("study.trials", 1, 5), Difference("model.width", 0.5, 1.0)),
             "no verdict: model.width is 0.5, not 1.0 in the study file",
         ),
-        (_outcome(0.75, 0.7, 0.8, 10, Difference("study.trials", 1, 5)), "reproduced: the published UAR lies within"),
+        (
+            _outcome(0.75, 0.7, 0.8, 10, Difference("study.trials", 1, 5)),
+            "reproduced: the published UAR lies within the interval",
+        ),
         (_outcome(None, 0.7, 0.8), "no verdict: there is no interval to compare with"),
         (_outcome(0.75, math.nan, math.nan), "no verdict: there is no interval to compare with"),
         (
