@@ -83,6 +83,9 @@ class SearchSettings(Settings):
     confirm: Annotated[float, Field(ge=0, le=0.5)] = 0.2
     """Share of the trials that trains the best configurations again on fresh seeds; the best mean wins. 0 takes the
     best trial of the search. Models that are solved without random numbers need none."""
+    warm_start: tuple[str, ...] = ()
+    """Studies of the same protocol whose five best trials are trained first, after the published and the default
+    configuration. Values that this study does not search stay its own, those outside its ranges become the nearest."""
     sampler: Literal["tpe", "random", "qmc", "gp"] = "tpe"
     """Optuna's sampler; tpe is multivariate."""
     pruner: Literal["racing", "none"] = "racing"
@@ -107,7 +110,7 @@ class SearchSettings(Settings):
 
 
 class StudyConfig(TrialConfig[ModelT, FeatureT, LossT]):
-    """A study: the published configuration, what varies around it, and the protocol that scores it."""
+    """A study: the default configuration, what varies around it, and the protocol that scores it."""
 
     name: str | None = None
     """The study's name; none means `<corpus>-<model>-<features>`."""

@@ -17,7 +17,7 @@ from ..config import RULES, Project
 from ..errors import RegistryError, UnknownNameError
 from ..metrics import seed_intervals
 from ..prediction import Committee, Predictor
-from ..study import FreshSeeds, Prepared, refit, summarise
+from ..study import FreshSeeds, Prepared, refit, summarise, values_of
 from ..tracking import (
     MODEL_TAG,
     TRIAL_TAG,
@@ -214,6 +214,6 @@ def _refitted(
 ) -> Predictor:
     """One network of the trial's configuration, trained on all speakers."""
     decided = {key: run.data.params[key] for key in ("training.device", "training.precision")}
-    sampled = next(one.params for one in study.get_trials(deepcopy=False) if one.number == number)
-    config = prepared.definition.trial(sampled | decided, seed=int(run.data.params["seed"]))
+    values = next(values_of(one) for one in study.get_trials(deepcopy=False) if one.number == number)
+    config = prepared.definition.trial(values | decided, seed=int(run.data.params["seed"]))
     return refit(prepared, config, epochs, project)

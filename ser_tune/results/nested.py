@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -132,7 +132,7 @@ def _inner(definition: StudyDefinition, number: int, parts: Sequence[tuple[str, 
     folds = None if config.protocol.folds is None else min(config.protocol.folds, len(parts) - 1)
     protocol = config.protocol.model_copy(update={"holdout": speakers, "fold_limit": None, "folds": folds})
     update = {"name": f"{definition.name}-outer{number:02d}", "protocol": protocol}
-    return StudyDefinition(config=config.model_copy(update=update), search=definition.search)
+    return replace(definition, config=config.model_copy(update=update))
 
 
 def _outer_fold(

@@ -57,7 +57,7 @@ def main(
     with tempfile.TemporaryDirectory(prefix="ser-tune-curves-") as scratch:
         here = project(Path(scratch))
         study = definition({**SETTINGS, "corpus.name": "emodb", "corpus.data": data.resolve()})
-        study = StudyDefinition(config=study.config, search={**study.search, "segments.frames": FRAMES})
+        study = StudyDefinition(study.config, {**study.search, "segments.frames": FRAMES})
         prepared = prepare(study, here)
         trainer = Trainer(prepared, here.cache, precision="float32")
         drawn = _drawn(study, configurations)
