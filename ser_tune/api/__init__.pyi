@@ -3,6 +3,7 @@
 from .corpora import CheckedCorpus, ExtractedCorpus, check, extract
 from .evidence import ablate, combine, compare, confirm, leaderboard, replay, reproduce
 from .flags import ConfigurationFlags, StudyFlags
+from .outbox import Synced, sync
 from .promotion import models, promote
 from .studies import LearningRate, StudyResult, TrialRecord, find_lr, nested, study, train
 
@@ -13,6 +14,7 @@ __all__ = [
     "LearningRate",
     "StudyFlags",
     "StudyResult",
+    "Synced",
     "TrialRecord",
     "ablate",
     "check",
@@ -28,5 +30,6 @@ __all__ = [
     "replay",
     "reproduce",
     "study",
+    "sync",
     "train",
 ]

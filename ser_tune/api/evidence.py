@@ -10,7 +10,7 @@ from ..config import Project
 from ..errors import SerTuneError
 from ..results import Ablated, Combination, Comparison, Confirmation, Leaderboard, Replay, Reproduction
 from ..study import StudyObserver, define_study, load_study, prepare
-from ..tracking import open_tracking, tracking_errors
+from ..tracking import open_delivered, open_tracking, tracking_errors
 from ..training import EpochReport
 from .flags import ConfigurationFlags, define
 from .studies import watching
@@ -47,7 +47,7 @@ def confirm(
     study, definition = load_study(name, project)
     prepared = prepare(definition.with_data(_path(data)), project)
     prepared.refuse_other_protocol(study)
-    client = open_tracking(project)
+    client = open_delivered(project)
     with watching(client, project, observer) as watcher:
         return results.confirm(study, prepared, client, project, watcher, top=top, seeds=seeds, name=as_name)
 
@@ -64,7 +64,7 @@ def compare(first: str, second: str, *, side: str = "validation", project: Proje
     Raises:
         SerTuneError: Their protocols differ, or one does not exist or has no predictions of that side.
     """
-    return results.compare(open_tracking(project or Project.locate()), first, second, side)
+    return results.compare(open_delivered(project or Project.locate()), first, second, side)
 
 
 def combine(
@@ -90,7 +90,7 @@ def combine(
         SerTuneError: There are not two different trials, or their protocols differ.
     """
     project = project or Project.locate()
-    client = open_tracking(project)
+    client = open_delivered(project)
     return results.combine(client, project, references, top=top, data=_path(data), name=as_name, rule=rule)
 
 
@@ -101,7 +101,7 @@ def leaderboard(corpus: str | None = None, *, project: Project | None = None) ->
         corpus: Only this one; None is all that have results.
         project: Where things are; None is `Project.locate()`.
     """
-    return results.leaderboard(open_tracking(project or Project.locate()), corpus)
+    return results.leaderboard(open_delivered(project or Project.locate()), corpus)
 
 
 def reproduce(
@@ -159,7 +159,7 @@ def replay(
         SerTuneError: The run does not exist or does not hold what it takes.
     """
     project = project or Project.locate()
-    client = open_tracking(project)
+    client = open_delivered(project)
     with tracking_errors(project.tracking_uri):
         run = results.find_run(client, reference)
         return results.replay(client, run, project, data=_path(data), on_epoch=on_epoch)

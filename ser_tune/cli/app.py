@@ -417,6 +417,17 @@ def options(model: Model = None, json: Json = False) -> None:
 
 
 @app.command()
+def sync(tracking_uri: TrackingUri = None) -> None:
+    """Deliver to MLflow the trials that wait in the outbox, because its server was away when they ended.
+
+    A study does so while it runs, and so does every command that reads its trials.
+    """
+    from .data import deliver
+
+    deliver(tracking_uri=tracking_uri)
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option("--port", help="Port to listen on.", min=1, max=65535)] = 5000,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",

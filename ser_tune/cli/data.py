@@ -1,4 +1,4 @@
-"""`extract`, `models`, `predict` and `ui`."""
+"""`extract`, `models`, `predict`, `sync` and `ui`."""
 
 import csv
 import os
@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ..config import Project
 from ..errors import ConfigError, StorageError
-from .console import notes, print_json, print_table, print_warnings
+from .console import notes, print_json, print_table, print_warnings, results
 
-__all__ = ["export", "list_models", "predict_files", "serve"]
+__all__ = ["deliver", "export", "list_models", "predict_files", "serve"]
 
 
 def export(out: Path, *, corpus: str, data: Path | None, features: str, assignments: Sequence[str]) -> None:
@@ -115,15 +115,35 @@ def predict_files(model: str, audio: Sequence[Path], *, by_segment: bool, form: 
         )
 
 
+def deliver(*, tracking_uri: str | None) -> None:
+    """Deliver what waits in the outbox, and print how much; exit code 1 where some waits for another tracking store."""
+    from .. import api
+
+    project = Project.locate(tracking_uri=tracking_uri)
+    found = api.sync(project=project)
+    for study, trials in found.delivered.items():
+        results.print(f"study {study}: {trials} trials delivered to {project.tracking_uri}", markup=False)
+    for study, trials in found.waiting.items():
+        notes.print(
+            f"study {study}: {trials} trials wait for another tracking store; {project.tracking_uri} has no run of the "
+            "study",
+            markup=False,
+        )
+    if not found.delivered and not found.waiting:
+        results.print("nothing waits")
+    if found.waiting:
+        raise SystemExit(1)
+
+
 def serve(*, host: str, port: int, tracking_uri: str | None) -> None:
     """Run MLflow's server on the project's tracking data."""
-    from ..tracking import open_tracking
+    from ..tracking import open_delivered
 
     project = Project.locate(tracking_uri=tracking_uri)
     if project.tracking_uri.startswith("http"):
         notes.print(f"the tracking server is at {project.tracking_uri}; open it in a browser", markup=False)
         return
-    open_tracking(project)
+    open_delivered(project)
     address = f"http://{host}:{port}/#/experiments?workflowType=machine_learning"
     notes.print(f"MLflow on {project.tracking_uri}: open {address} (Ctrl-C ends)", markup=False)
     command = [

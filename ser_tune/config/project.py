@@ -46,6 +46,11 @@ class Project:
         return self.root / "mlruns" / "artifacts"
 
     @property
+    def outbox(self) -> Path:
+        """Where trials wait that MLflow does not have yet; not to be deleted."""
+        return self.root / "outbox"
+
+    @property
     def embedded_tracking(self) -> bool:
         """Whether tracking data lie in the project's own database."""
         return self.tracking_uri == f"sqlite:///{self.root}/mlruns/mlflow.db"

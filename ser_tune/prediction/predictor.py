@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from ..audio import SAMPLE_RATE_HZ, read_speech, to_speech
@@ -102,7 +102,7 @@ class Predictor:
             if scaling is not None:
                 tensors["scaling.shift"] = torch.from_numpy(scaling.shift)
                 tensors["scaling.spread"] = torch.from_numpy(scaling.spread)
-            save_file(tensors, folder / f"network-{number:02d}.safetensors")
+            (folder / f"network-{number:02d}.safetensors").write_bytes(save(tensors))
 
     @classmethod
     def load(cls, folder: Path, find_encoder: FindEncoder | None = None) -> "Predictor":

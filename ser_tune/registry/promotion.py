@@ -21,6 +21,7 @@ from ..study import FreshSeeds, Prepared, refit, summarise, values_of
 from ..tracking import (
     MODEL_TAG,
     TRIAL_TAG,
+    deliver_waiting,
     experiment_of,
     find_runs,
     log_predictor,
@@ -48,7 +49,7 @@ def promote(
     rule: str | None = None,
     confirmed: Confirmed | None = None,
 ) -> Promotion:
-    """Make a trial a version of a registered model.
+    """Make a trial a version of a registered model, after what waits of its study is delivered to MLflow.
 
     Args:
         client: MLflow.
@@ -71,6 +72,7 @@ def promote(
     refuse_unusable(rule, name)
     with tracking_errors(project.tracking_uri):
         number = _complete_trial(study, trial)
+        deliver_waiting(client, project, study.user_attrs["study_id"])
         experiment = experiment_of(client, project, prepared.corpus.name)
         run = find_runs(client, experiment, study.user_attrs["study_id"])[1].get(number)
         if run is None:

@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from ..config import Project
 from ..errors import StudyError
 from ..study import Prepared, Rerun, StudyObserver, load_study, place_of, run_study, values_of
-from ..tracking import Predictions, experiment_of, find_runs, read_predictions, tracking_errors
+from ..tracking import Predictions, deliver_waiting, experiment_of, find_runs, read_predictions, tracking_errors
 
 __all__ = ["predictions_of", "runs_of", "train_seeds"]
 
@@ -49,11 +49,13 @@ def train_seeds(
 def runs_of(
     study: optuna.Study, numbers: Sequence[int], client: MlflowClient, project: Project, corpus: str
 ) -> Sequence[Run]:
-    """The runs of some of a study's trials.
+    """The runs of some of a study's trials, after what waits of it is delivered.
 
     Raises:
         StudyError: MLflow has no such run: somebody deleted it.
+        StorageError: The tracking store fails.
     """
+    deliver_waiting(client, project, study.user_attrs["study_id"])
     with tracking_errors(project.tracking_uri):
         experiment = experiment_of(client, project, corpus)
         _, runs = find_runs(client, experiment, study.user_attrs["study_id"])

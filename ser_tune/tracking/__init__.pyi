@@ -2,6 +2,7 @@
 
 from .encoders import log_self_contained
 from .observer import CONFIG_FILE, STUDY_FILE, TrackingObserver
+from .outbox import read_record, waiting
 from .package import LoadedModel, log_predictor, open_predictor, read_predictor
 from .predictions import Predictions, read_predictions
 from .report import curves, score_metrics
@@ -21,7 +22,7 @@ from .runs import (
     protocol_tags,
     search_runs,
 )
-from .store import experiment_of, open_tracking, tracking_errors
+from .store import deliver_waiting, experiment_of, open_delivered, open_tracking, tracking_errors
 from .testing import score_on_holdout, score_on_test, score_on_validation
 
 __all__ = [
@@ -40,10 +41,12 @@ __all__ = [
     "Predictions",
     "TrackingObserver",
     "curves",
+    "deliver_waiting",
     "experiment_of",
     "find_runs",
     "log_predictor",
     "log_self_contained",
+    "open_delivered",
     "open_predictor",
     "open_tracking",
     "origin_tags",
@@ -51,10 +54,12 @@ __all__ = [
     "protocol_tags",
     "read_predictions",
     "read_predictor",
+    "read_record",
     "score_metrics",
     "score_on_holdout",
     "score_on_test",
     "score_on_validation",
     "search_runs",
     "tracking_errors",
+    "waiting",
 ]

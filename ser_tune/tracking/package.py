@@ -25,7 +25,7 @@ from ..features import FEATURE_SETS
 from ..prediction import Committee, Prediction, Predictor, Recipe
 from .encoders import ENCODERS_FILE, store_encoders, stored_encoders
 
-__all__ = ["LoadedModel", "log_predictor", "open_predictor", "read_predictor"]
+__all__ = ["LoadedModel", "log_predictor", "log_saved", "open_predictor", "read_predictor", "save_predictor"]
 
 REQUIREMENTS = (
     "filelock",
@@ -78,34 +78,58 @@ def log_predictor(
     Returns:
         The logged model's identifier.
     """
-    outputs = Schema([ColSpec(DataType.string, "label"), *(ColSpec(DataType.double, one) for one in predictor.labels)])
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
-        folder = Path(temporary) / "predictor"
-        folder.mkdir()
-        (folder / "ser_tune.zip").write_bytes(_code())
-        predictor.save(folder)
+        folder = Path(temporary) / "model"
+        save_predictor(predictor, folder)
+        return log_saved(client, folder, experiment_id=experiment_id, run_id=run_id, name=name, tags=tags)
+
+
+def save_predictor(predictor: Predictor | Committee, folder: Path) -> None:
+    """Write a predictor as an MLflow model, complete but for pretrained encoders.
+
+    Args:
+        predictor: Trained.
+        folder: Is made.
+
+    Raises:
+        OSError: The disk is full or cannot be written.
+    """
+    outputs = Schema([ColSpec(DataType.string, "label"), *(ColSpec(DataType.double, one) for one in predictor.labels)])
+    with tempfile.TemporaryDirectory(prefix="ser-tune-", dir=folder.parent) as temporary:
+        content = Path(temporary) / "predictor"
+        content.mkdir()
+        (content / "ser_tune.zip").write_bytes(_code())
+        predictor.save(content)
         members = predictor.members if isinstance(predictor, Committee) else [predictor]
         plugins = {part: package for member in members for part, package in _plugins(member.recipe).items()}
-        (folder / "plugins.json").write_text(json.dumps(plugins, indent=2), encoding="utf-8")
-        encoders = store_encoders(client, [member.recipe for member in members], experiment_id, run_id)
-        (folder / ENCODERS_FILE).write_text(json.dumps(encoders, indent=2), encoding="utf-8")
+        (content / "plugins.json").write_text(json.dumps(plugins, indent=2), encoding="utf-8")
+        (content / ENCODERS_FILE).write_text("{}", encoding="utf-8")
         extras = {one for member in members for one in member.recipe.requirements}
-        target = Path(temporary) / "model"
         with warnings.catch_warnings():
             # MLflow would like an example to try the model on; a path that exists on no other machine is none
             warnings.filterwarnings("ignore", message=".*An input example was not provided", category=UserWarning)
             mlflow.pyfunc.save_model(
-                target,
+                folder,
                 python_model=str(Path(__file__).with_name("mlflow_model.py")),
-                artifacts={"predictor": str(folder)},
+                artifacts={"predictor": str(content)},
                 pip_requirements=[
                     *(f"{one}=={version(one).partition('+')[0]}" for one in sorted({*REQUIREMENTS, *extras})),
                     *sorted(set(plugins.values())),
                 ],
                 signature=ModelSignature(inputs=INPUTS, outputs=outputs),
             )
-        logged = client.create_logged_model(experiment_id, name=name, source_run_id=run_id, tags=tags)
-        client.log_model_artifacts(logged.model_id, str(target))
+
+
+def log_saved(
+    client: MlflowClient, folder: Path, *, experiment_id: str, run_id: str, name: str, tags: dict[str, str]
+) -> str:
+    """Store what `save_predictor` wrote, and the encoders that it needs; arguments and result as of `log_predictor`."""
+    predictor = folder / "artifacts" / "predictor"
+    recipes = [Recipe.from_json(path.read_text(encoding="utf-8")) for path in sorted(predictor.rglob("recipe.json"))]
+    encoders = store_encoders(client, recipes, experiment_id, run_id)
+    (predictor / ENCODERS_FILE).write_text(json.dumps(encoders, indent=2), encoding="utf-8")
+    logged = client.create_logged_model(experiment_id, name=name, source_run_id=run_id, tags=tags)
+    client.log_model_artifacts(logged.model_id, str(folder))
     client.finalize_logged_model(logged.model_id, "READY")
     return str(logged.model_id)
 

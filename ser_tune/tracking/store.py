@@ -3,19 +3,22 @@
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 
 from filelock import FileLock
 
 from ..config import Project
 from ..errors import StorageError
+from .outbox import waiting
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-for _noisy in ("alembic", "mlflow.store", "mlflow.utils.environment"):
-    # Each first use would tell of forty database migrations
+# Seven times are four minutes, in which a study that is to start says nothing; one that runs has its outbox
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+for _noisy in ("alembic", "mlflow.store", "mlflow.utils.environment", "urllib3.connectionpool"):
+    # Each first use would tell of forty database migrations, each call to a server that is away of four tries
     logging.getLogger(_noisy).setLevel(logging.ERROR)
 
 # Shows the traceback of every error, which it also raises
@@ -26,7 +29,7 @@ from mlflow import MlflowClient  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
 from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 
-__all__ = ["experiment_of", "open_tracking", "tracking_errors"]
+__all__ = ["deliver_waiting", "experiment_of", "open_delivered", "open_tracking", "tracking_errors"]
 
 EXPERIMENT_KIND = {"mlflow.experimentKind": "custom_model_development"}
 """Says that the runs are training runs. Which of its two sides MLflow's pages open on, their address decides."""
@@ -62,6 +65,42 @@ def open_tracking(project: Project) -> MlflowClient:
     except (OSError, sqlite3.Error, SQLAlchemyError, MlflowException) as error:
         raise StorageError(f"the tracking store '{project.tracking_uri}' cannot be opened: {_reason(error)}") from None
     return client
+
+
+def open_delivered(project: Project) -> MlflowClient:
+    """The same, after what waits in the project's outbox is delivered: for whatever reads runs.
+
+    Raises:
+        StorageError: The store cannot be opened, or fails.
+    """
+    client = open_tracking(project)
+    deliver_waiting(client, project)
+    return client
+
+
+def deliver_waiting(client: MlflowClient, project: Project, study_id: str | None = None) -> Mapping[str, int]:
+    """Deliver what waits in the outbox.
+
+    Args:
+        client: MLflow.
+        project: Whose outbox.
+        study_id: Of one study; None is all that the tracking store has.
+
+    Returns:
+        How many trials were delivered, by study's name.
+
+    Raises:
+        StorageError: The store fails; what it did not take waits on.
+    """
+    if not waiting(project.outbox, study_id):
+        return {}
+    from .delivery import Delivery  # torch: most often, there is nothing to do
+
+    try:
+        return Delivery(client, project).deliver(study_id)
+    except StorageError as error:
+        left = len(waiting(project.outbox, study_id))
+        raise StorageError(f"{error}; {left} records wait in '{project.outbox}' for `ser-tune sync`") from None
 
 
 @contextmanager

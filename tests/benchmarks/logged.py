@@ -1,15 +1,17 @@
 """Run a command that notes what becomes of its folds, and ends as if by `kill -9` where it is told to.
 
 Every line of LOG is an event: `start KEY` before a fold is trained, `stored KEY` after it is stored, `epoch`, and
-`record STATE` after a trial's record is complete in MLflow, but before Optuna is told.
+`record STATE` after a trial's record is complete on disk, but before Optuna is told.
 
 Usage: python -m tests.benchmarks.logged LOG EVENT:NUMBER COMMAND...
        EVENT:NUMBER says where to end, as `epoch:12`; `-` is nowhere.
 """
 
+import json
 import os
 import signal
 import sys
+import zlib
 from collections import Counter
 from typing import Any
 
@@ -32,7 +34,8 @@ def main() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def key(job: Any) -> str:
-        return f"{job.config.seed}-{job.seed}"
+        config = json.dumps(job.config.model_dump(mode="json"), sort_keys=True)
+        return f"{zlib.crc32(config.encode()):08x}-{job.seed}"  # all trials of a search have the same seed
 
     train, put, told = trainer.train_fold, FoldStore.put, TrackingObserver.trial_finished
 

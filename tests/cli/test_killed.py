@@ -52,7 +52,7 @@ def test_a_study_that_is_killed_ends_as_one_that_nobody_killed(
         "epoch:2",  # in the first fold of all
         "stored:4",  # in trial 1, between two folds
         "epoch:7",  # in trial 1, in the last fold
-        "record:1",  # when trial 1 is in MLflow, but Optuna was not told
+        "record:1",  # when trial 1's record is on disk, but Optuna was not told
         "epoch:1",  # in trial 2
     )
     for end in kills:

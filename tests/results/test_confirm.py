@@ -164,7 +164,7 @@ def promoted(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What was to be promoted; nothing is, for models and their test take time."""
     told: list[dict[str, Any]] = []
     monkeypatch.setattr("ser_tune.tracking.observer.draw_confusion", lambda *_: None)
-    monkeypatch.setattr("ser_tune.tracking.observer.TrackingObserver._keep_model", lambda *_: None)
+    monkeypatch.setattr("ser_tune.tracking.observer.TrackingObserver._write_model", lambda *_: None)
     monkeypatch.setattr(sys.modules[confirm.__module__], "promote", lambda *_, **how: told.append(how))
     return told
 

@@ -239,7 +239,7 @@ class Resumed(NamedTuple):
 def fresh(root: Path, shared_cache: Path, tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Resumed:
     """A project of its own, in which tracked studies of one epoch can run; pictures and models take time: none."""
     monkeypatch.setattr("ser_tune.tracking.observer.draw_confusion", lambda *_: None)
-    monkeypatch.setattr("ser_tune.tracking.observer.TrackingObserver._keep_model", lambda *_: None)
+    monkeypatch.setattr("ser_tune.tracking.observer.TrackingObserver._write_model", lambda *_: None)
     return _resumed(root, shared_cache, tiny)
 
 
@@ -370,21 +370,27 @@ def test_the_estimate_is_an_upper_bound_of_what_a_trial_takes(tracked: Tracked) 
 
 
 @pytest.mark.slow
-def test_a_disk_that_fills_up_fails_the_trial_with_one_sentence(
-    fresh: Resumed, monkeypatch: pytest.MonkeyPatch
+def test_a_disk_that_fills_up_ends_the_study_with_one_sentence_and_loses_nothing(
+    fresh: Resumed, monkeypatch: pytest.MonkeyPatch, recorder: Any
 ) -> None:
     from ser_tune.tracking import observer
 
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
+    fresh.run(1)
     monkeypatch.setattr(observer, "write_predictions", full)
-    with pytest.raises(StorageError, match=r"trial 0 could not be stored: .*No space left on device"):
-        fresh.run(1)
+    with pytest.raises(StorageError, match=r"^trial 1 could not be stored in '.*outbox': No space left on device; make"):
+        fresh.run(2)
     parent, trials = fresh.runs()
-    assert (parent.info.status, trials[0].info.status) == ("KILLED", "FAILED")
+    assert (parent.info.status, sorted(trials)) == ("KILLED", [0])
+    assert not list(fresh.project.outbox.glob("*"))  # but for the lock: no half of a record
     monkeypatch.undo()
-    assert fresh.run(1).complete == 1
+    assert fresh.run(2, recorder).complete == 2
+    assert not recorder.epochs  # what was trained before the disk was full was not trained again
+    parent, trials = fresh.runs()
+    assert {number: run.info.status for number, run in trials.items()} == {0: "FINISHED", 2: "FINISHED"}
+    assert parent.info.status == "FINISHED"
 
 
 def test_emotions_with_any_characters_can_be_tracked(

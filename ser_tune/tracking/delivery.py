@@ -1,0 +1,194 @@
+"""Delivery of the outbox's records to MLflow: in order, each once, however often it is tried."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+from ..config import Project
+from ..errors import StorageError
+from .outbox import (
+    ARTIFACTS,
+    MODEL,
+    MetricRow,
+    StudyRecord,
+    TrialRecord,
+    read_record,
+    remove_record,
+    waiting,
+    waiting_trials,
+)
+from .package import log_saved
+from .runs import MODEL_TAG, STUDY_TAG, TRIAL_TAG, find_runs, search_runs
+from .store import tracking_errors
+
+__all__ = ["Delivery", "log_metrics", "log_params"]
+
+METRICS_PER_BATCH, PARAMS_PER_BATCH = 1000, 100
+"""MLflow's limits."""
+
+
+class Delivery:
+    """Delivers records to one tracking store. Several processes may do so at once: they take turns."""
+
+    def __init__(self, client: MlflowClient, project: Project) -> None:
+        """Deliver to an open store.
+
+        Args:
+            client: MLflow.
+            project: Whose outbox.
+        """
+        self._client, self._project = client, project
+        self._parents: dict[str, tuple[str, str]] = {}
+
+    def deliver(self, study_id: str | None = None) -> Counter[str]:
+        """Deliver what waits, of one study or of all, except for studies that this store does not have.
+
+        Returns:
+            How many trials were delivered, by study's name; 0 where only totals waited.
+
+        Raises:
+            StorageError: The store fails; what it did not take waits on.
+        """
+        delivered = Counter[str]()
+        for folder in waiting(self._project.outbox, study_id):
+            with self.turn():
+                record = read_record(folder)
+                if record is None or (parent := self._parent(record.study_id, record.corpus)) is None:
+                    continue
+                if isinstance(record, TrialRecord):
+                    self._deliver_trial(folder, record, *parent)
+                else:
+                    self._deliver_totals(record, *parent)
+                remove_record(folder)
+                delivered[record.study] += record.is_trial
+        return delivered
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Keep other processes from delivering, and turn what fails into a `StorageError`."""
+        uri = self._project.tracking_uri
+        try:
+            with tracking_errors(uri), FileLock(self._project.outbox / ".lock"):
+                yield
+        except OSError as error:  # of the artifacts' folder or server
+            raise StorageError(f"the tracking store '{uri}' failed: {error}") from None
+
+    def close_runs(self, trials: Mapping[int, Run], statuses: Mapping[int, str]) -> None:
+        """Correct the runs of trials whose process was killed before Optuna was told how they ended.
+
+        Args:
+            trials: A study's runs, by trial.
+            statuses: What theirs should be.
+        """
+        for number, run in trials.items():
+            if run.info.status != (status := statuses.get(number, run.info.status)):
+                self._client.set_terminated(run.info.run_id, status)
+                if status != "FINISHED":  # it is run again, and stores another model
+                    self._forget_model(run)
+
+    def _parent(self, study_id: str, corpus: str) -> tuple[str, str] | None:
+        """The experiment and the run of a study; None where this store has neither."""
+        if study_id not in self._parents:
+            experiment = self._client.get_experiment_by_name(corpus)
+            if experiment is None or experiment.lifecycle_stage == "deleted":
+                return None
+            parent, _ = find_runs(self._client, experiment.experiment_id, study_id)
+            if parent is None:
+                return None
+            self._parents[study_id] = (experiment.experiment_id, parent.info.run_id)
+        return self._parents[study_id]
+
+    def _deliver_trial(self, folder: Path, record: TrialRecord, experiment: str, parent: str) -> None:
+        """Make a trial's run, or complete the one that was begun."""
+        client = self._client
+        this = f"tags.`{STUDY_TAG}` = '{record.study_id}' and tags.`{TRIAL_TAG}` = '{record.number}'"
+        begun = next(search_runs(client, this, [experiment]), None)
+        run = begun or client.create_run(
+            experiment,
+            start_time=record.began_ms,
+            run_name=f"trial {record.number} of {record.study}",
+            tags={**record.tags, MLFLOW_PARENT_RUN_ID: parent},
+        )
+        run_id = run.info.run_id
+        log_params(client, run_id, record.params)
+        client.log_inputs(run_id, [DatasetInput(Dataset(**record.dataset))])
+        log_metrics(client, run_id, record.metrics)
+        client.log_artifacts(run_id, str(folder / ARTIFACTS))
+        if (folder / MODEL).is_dir() and MODEL_TAG not in run.data.tags:
+            if begun is not None:
+                for model in client.search_logged_models([experiment], this):
+                    self._delete_model(model.model_id)
+            model_id = log_saved(
+                client,
+                folder / MODEL,
+                experiment_id=experiment,
+                run_id=run_id,
+                name="model",
+                tags={STUDY_TAG: record.study_id, TRIAL_TAG: str(record.number)},
+            )
+            client.log_batch(run_id, tags=[RunTag(MODEL_TAG, model_id)])
+        client.set_terminated(run_id, record.status, end_time=record.ended_ms)
+        if record.keep_models != "all":
+            self._forget_worse(record.study_id, experiment, record.keep_models)
+
+    def _deliver_totals(self, record: StudyRecord, experiment: str, parent: str) -> None:
+        """Write a study's totals, and close its run."""
+        _, trials = find_runs(self._client, experiment, record.study_id)
+        later = waiting_trials(self._project.outbox, record.study_id)  # another process is at them
+        self.close_runs({number: trials[number] for number in trials.keys() - later}, dict(record.statuses))
+        log_metrics(self._client, parent, record.metrics)
+        self._client.log_batch(parent, tags=[RunTag(key, value) for key, value in record.tags.items()])
+        self._client.set_terminated(parent, record.status, end_time=record.ended_ms)
+
+    def _forget_worse(self, study_id: str, experiment: str, keep: int) -> None:
+        """Delete the models that are no longer among a study's best."""
+        kept = (
+            f"tags.`{STUDY_TAG}` = '{study_id}' and tags.`{MODEL_TAG}` LIKE '%' and attributes.status = 'FINISHED' "
+            "and metrics.validation_uar >= 0"
+        )
+        runs = list(search_runs(self._client, kept, [experiment]))
+        runs.sort(key=lambda run: (-run.data.metrics["validation_uar"], int(run.data.tags[TRIAL_TAG])))
+        for run in runs[keep:]:
+            self._forget_model(run)
+
+    def _forget_model(self, run: Run) -> None:
+        """Delete a run's model, unless a registered version needs it."""
+        if (model_id := run.data.tags.get(MODEL_TAG)) is None:
+            return
+        versions = self._client.search_model_versions(max_results=10_000)
+        if any(one.source == f"models:/{model_id}" for one in versions):  # also where the user registered it by hand
+            return
+        self._delete_model(model_id)
+        self._client.delete_tag(run.info.run_id, MODEL_TAG)
+
+    def _delete_model(self, model_id: str) -> None:
+        try:
+            location = self._client.get_logged_model(model_id).artifact_location
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":  # an interrupted delivery got as far
+                return
+            raise
+        get_artifact_repository(location).delete_artifacts()  # type: ignore[no-untyped-call]
+        self._client.delete_logged_model(model_id)
+
+
+def log_metrics(client: MlflowClient, run_id: str, rows: Sequence[MetricRow]) -> None:
+    """Log metrics in batches; the same row twice is one."""
+    for first in range(0, len(rows), METRICS_PER_BATCH):
+        batch = [Metric(*row) for row in rows[first : first + METRICS_PER_BATCH]]
+        client.log_batch(run_id, metrics=batch)
+
+
+def log_params(client: MlflowClient, run_id: str, values: Mapping[str, str]) -> None:
+    """Log parameters in batches."""
+    params = [Param(path, value) for path, value in values.items()]
+    for first in range(0, len(params), PARAMS_PER_BATCH):
+        client.log_batch(run_id, params=params[first : first + PARAMS_PER_BATCH])

@@ -1,0 +1,187 @@
+"""The outbox: what MLflow is to be told of trials and studies, complete on disk until MLflow has it.
+
+A record is a folder with `record.json`, the run's `artifacts/`, and `model/` where a model is kept. Its name begins
+with the study's identifier; in the order of names, a study's trials come by number and its totals last.
+"""
+
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+__all__ = [
+    "ARTIFACTS",
+    "MODEL",
+    "MetricRow",
+    "Record",
+    "StudyRecord",
+    "TrialRecord",
+    "read_record",
+    "remove_record",
+    "sweep",
+    "waiting",
+    "waiting_trials",
+    "write_record",
+]
+
+ARTIFACTS, MODEL, RECORD = "artifacts", "model", "record.json"
+PARTIAL_S = 3600.0
+"""Seconds after which a record is removed that nobody finished writing."""
+NAMES = re.compile(r"[0-9a-f]{32}-(\d{6,}|totals)")
+
+MetricRow: TypeAlias = tuple[str, float, int, int]
+"""Name, value, time in milliseconds, step."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """A trial that ended; its run is made of it."""
+
+    study_id: str
+    study: str
+    """The study's name."""
+    corpus: str
+    """The experiment's name."""
+    number: int
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    metrics: Sequence[MetricRow]
+    dataset: Mapping[str, str]
+    """Fields of MLflow's `Dataset`."""
+    status: str
+    """The run's: `FINISHED`, `KILLED` or `FAILED`."""
+    began_ms: int
+    ended_ms: int
+    keep_models: int | Literal["all"]
+    """Of the study's best so many trials, once this one is there."""
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return f"{self.study_id}-{self.number:06d}"
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether a trial is told of."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRecord:
+    """How a study's session ended; the study's run exists."""
+
+    study_id: str
+    study: str
+    corpus: str
+    tags: Mapping[str, str]
+    metrics: Sequence[MetricRow]
+    status: str
+    ended_ms: int
+    statuses: Sequence[tuple[int, str]]
+    """What the status of each trial's run should be, by the trial's number."""
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return f"{self.study_id}-totals"
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether a trial is told of."""
+        return False
+
+
+Record: TypeAlias = TrialRecord | StudyRecord
+
+
+@contextmanager
+def write_record(outbox: Path, record: Record) -> Iterator[Path]:
+    """Put a record into the outbox: after the context, all of it is on disk; after an error, nothing is.
+
+    Args:
+        outbox: Made where it is missing.
+        record: Goes into `record.json`.
+
+    Yields:
+        The folder, for the files that belong to it.
+
+    Raises:
+        OSError: The disk is full or cannot be written.
+    """
+    partial, target = outbox / f"{record.name}.{os.getpid()}.partial", outbox / record.name
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        (partial / RECORD).write_text(json.dumps(asdict(record)), encoding="utf-8")
+        _flush(partial)
+        if target.exists():  # the totals of a session whose totals nobody has delivered
+            remove_record(target)
+        partial.rename(target)
+        _flush_entry(outbox)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def read_record(folder: Path) -> Record | None:
+    """Read what `write_record` wrote; None where another process has delivered it meanwhile."""
+    try:
+        content = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    content["metrics"] = [tuple(row) for row in content["metrics"]]
+    if "number" in content:
+        return TrialRecord(**content)
+    return StudyRecord(**content | {"statuses": [tuple(row) for row in content["statuses"]]})
+
+
+def remove_record(folder: Path) -> None:
+    """Remove a record; without its `record.json` the rest is none."""
+    (folder / RECORD).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def waiting(outbox: Path, study_id: str | None = None) -> Sequence[Path]:
+    """The folders of all complete records of one study, or of all, in the order of delivery."""
+    found = [path for path in outbox.glob("*") if NAMES.fullmatch(path.name) and (path / RECORD).exists()]
+    return sorted(path for path in found if study_id is None or path.name.startswith(study_id))
+
+
+def waiting_trials(outbox: Path, study_id: str) -> set[int]:
+    """The numbers of a study's trials that wait."""
+    numbers = [path.name.rpartition("-")[2] for path in waiting(outbox, study_id)]
+    return {int(number) for number in numbers if number.isdigit()}
+
+
+def sweep(outbox: Path) -> None:
+    """Remove what processes left that were killed while they wrote or removed a record."""
+    for path in outbox.glob("*-*"):
+        try:
+            abandoned = not (path / RECORD).exists() or path.suffix == ".partial"
+            if abandoned and path.stat().st_mtime < time.time() - PARTIAL_S:
+                shutil.rmtree(path, ignore_errors=True)
+        except FileNotFoundError:  # delivered meanwhile
+            continue
+
+
+def _flush(folder: Path) -> None:
+    """Have the system write all files below a folder, and the folders themselves, to the disk."""
+    for path in (folder, *folder.rglob("*")):
+        _flush_entry(path)
+
+
+def _flush_entry(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():  # cannot be opened there
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
