@@ -107,8 +107,8 @@ def confirm(
     candidates.sort(key=lambda one: (-one.interval.low if one.interval.known else math.inf, one.trial))
     chosen = candidates[0]
     middle = sorted(zip(chosen.scores, chosen.numbers, strict=True))[(len(chosen.scores) - 1) // 2][1]
-    confirmed = Confirmed(chosen.mean, chosen.interval.low, chosen.interval.high, len(chosen.scores))
-    promotion = promote(client, project, again, fresh, trial=middle, name=name, confirmed=confirmed)
+    confirmed = Confirmed(chosen.mean, chosen.interval.low, chosen.interval.high, len(chosen.scores), middle)
+    promotion = promote(client, project, again, fresh, trial=confirmed, name=name)
     return Confirmation(study=again.definition.name, candidates=candidates, promotion=promotion)
 
 

@@ -8,8 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
-import torch
-
 from ..architectures import ARCHITECTURES
 from ..config import (
     FeatureSettings,
@@ -26,7 +24,7 @@ from ..config import (
 )
 from ..encoders import CheckpointSettings, digest_of
 from ..features import FEATURE_SETS
-from ..training import LOSSES, AnyTrial, recipe_of
+from ..training import LOSSES, AnyTrial
 from .differences import Difference, differences_of
 
 __all__ = ["AnyStudy", "StudyDefinition", "study_kind"]
@@ -62,11 +60,7 @@ class StudyDefinition:
     def from_json(cls, text: str) -> "StudyDefinition":
         """Read what `as_json` wrote."""
         written = json.loads(text)
-        settings = written["config"]["study"]
-        if settings["pruner"] in REPLACED_PRUNERS:
-            settings["pruner"] = "racing"
-        for name in REPLACED_SETTINGS & set(settings):
-            del settings[name]
+        _migrate(written["config"]["study"])
         config = validated(study_kind(written["config"]), written["config"], lambda _: "the stored study")
         search = {path: parse_range(path, span) for path, span in written["search"].items()}
         # Version 0.1 had nothing published
@@ -166,31 +160,13 @@ class StudyDefinition:
         values, flat = self.default(), flatten(self.config.model_dump())
         return differences_of(values, {path: flat[path] for path in values})
 
-    def network_bytes(self, config: AnyTrial, n_classes: int) -> int:
-        """Bytes of one network's weights, without allocating them.
 
-        Raises:
-            ConfigError: The architecture cannot be built for such segments.
-        """
-        labels = tuple(map(str, range(n_classes)))
-        with torch.device("meta"):
-            network = recipe_of(config, labels, self.config.protocol.aggregation).build_network()
-        return sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
-
-    def largest_network_bytes(self, n_classes: int) -> int:
-        """Bytes of the largest network: of what is published, every corner of what varies, and the corners' maxima.
-
-        Raises:
-            ConfigError: A corner of the search cannot be built.
-        """
-        corners = [{path: corner} for path, span in self.search.items() for corner in span.corners()]
-        sizes = [self.network_bytes(self.trial(one), n_classes) for one in [{}, self.published, *corners]]
-        numeric = {
-            path: max(corner for corner in span.corners() if isinstance(corner, int | float))
-            for path, span in self.search.items()
-            if all(isinstance(corner, int | float) for corner in span.corners())
-        }
-        return max([*sizes, self.network_bytes(self.trial(numeric), n_classes)])
+def _migrate(settings: dict[str, Any]) -> None:
+    """Replace what version 0.1 stored of pruning."""
+    if settings["pruner"] in REPLACED_PRUNERS:
+        settings["pruner"] = "racing"
+    for name in REPLACED_SETTINGS & set(settings):
+        del settings[name]
 
 
 def study_kind(sections: Mapping[str, Any]) -> "type[AnyStudy]":

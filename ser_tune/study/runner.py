@@ -22,6 +22,7 @@ from .opening import Opening, opening_of
 from .places import Rerun, enqueue, enqueue_rerun, enqueue_unfinished, is_counted, left_of_rerun, place_of, values_of
 from .prepared import Prepared, stored_protocol
 from .sampling import PlaceSampler
+from .sizes import largest_network_bytes
 from .storage import fail_dead_trials, open_storage, storage_errors
 from .trainer import Trainer
 
@@ -53,7 +54,7 @@ def run_study(
         SerTuneError: Input, disk or database fail.
     """
     definition = prepared.definition
-    largest = definition.largest_network_bytes(len(prepared.corpus.emotions)) * len(prepared.folds)
+    largest = largest_network_bytes(definition, len(prepared.corpus.emotions)) * len(prepared.folds)
     storage = open_storage(project)
     with storage_errors(project.storage_url, "be written"):
         stored = _stored(prepared, storage)

@@ -13,6 +13,7 @@ from ser_tune.config import Choice, FloatRange, IntRange, TrialConfig, flatten
 from ser_tune.errors import ConfigError
 from ser_tune.study import SHIPPED, Difference, StudyDefinition, define_study, options, read_assignments
 from ser_tune.study.search import PROTOCOL_PATHS
+from ser_tune.study.sizes import largest_network_bytes, network_bytes
 
 
 @pytest.fixture
@@ -360,11 +361,11 @@ def test_a_trial_takes_sampled_values_and_its_own_seed() -> None:
 
 def test_the_largest_network_is_at_least_that_of_any_corner(tiny: Callable[..., Any]) -> None:
     definition = _define()
-    largest = definition.largest_network_bytes(7)
+    largest = largest_network_bytes(definition, 7)
     for path, span in definition.search.items():
         for corner in span.corners():
-            assert definition.network_bytes(definition.trial({path: corner}), 7) <= largest
-    assert tiny().largest_network_bytes(2) < largest
+            assert network_bytes(definition, definition.trial({path: corner}), 7) <= largest
+    assert largest_network_bytes(tiny(), 2) < largest
 
 
 def test_a_corner_that_no_network_can_be_built_for_is_refused(written: Callable[[str], Path]) -> None:
@@ -372,7 +373,7 @@ def test_a_corner_that_no_network_can_be_built_for_is_refused(written: Callable[
         file=written("search:\n  features.n_mels: [16, 64]"), **{"model.name": "alex_net", "features.n_mels": None}
     )
     with pytest.raises(ConfigError, match="too small"):
-        definition.largest_network_bytes(7)
+        largest_network_bytes(definition, 7)
 
 
 def test_options_tell_the_defaults_that_a_study_would_have() -> None:
