@@ -1,10 +1,11 @@
 """MLflow's side of a study: the store, the observer that fills it, and self-contained models."""
 
 from .encoders import log_self_contained
-from .observer import CONFIG_FILE, STUDY_FILE, TrackingObserver
+from .observer import TrackingObserver
 from .outbox import read_record, waiting
 from .package import LoadedModel, log_predictor, open_predictor, read_predictor
 from .predictions import Predictions, read_predictions
+from .records import CONFIG_FILE, STUDY_FILE
 from .report import curves, score_metrics
 from .runs import (
     BEST_TAG,

@@ -26,7 +26,7 @@ from .outbox import (
     waiting_trials,
 )
 from .package import log_saved
-from .runs import MODEL_TAG, STUDY_TAG, TRIAL_TAG, find_runs, search_runs
+from .runs import CONFIRMED_TAG, MODEL_TAG, STUDY_TAG, TRIAL_TAG, find_runs, search_runs
 from .store import tracking_errors
 
 __all__ = ["Delivery", "log_metrics", "log_params"]
@@ -154,7 +154,7 @@ class Delivery:
             f"tags.`{STUDY_TAG}` = '{study_id}' and tags.`{MODEL_TAG}` LIKE '%' and attributes.status = 'FINISHED' "
             "and metrics.validation_uar >= 0"
         )
-        runs = list(search_runs(self._client, kept, [experiment]))
+        runs = [one for one in search_runs(self._client, kept, [experiment]) if CONFIRMED_TAG not in one.data.tags]
         runs.sort(key=lambda run: (-run.data.metrics["validation_uar"], int(run.data.tags[TRIAL_TAG])))
         for run in runs[keep:]:
             self._forget_model(run)

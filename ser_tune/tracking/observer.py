@@ -1,50 +1,35 @@
 """The MLflow observer of a study: one parent run a study, one child run a trial."""
 
-import json
 import logging
 import shutil
-import time
 from collections.abc import Mapping
-from pathlib import Path
 
-import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Run
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
-from ..architectures import ARCHITECTURES
 from ..config import Project, Value, flatten
 from ..errors import StorageError
-from ..prediction import Predictor
 from ..study import StudyObserver, StudyStart, StudySummary, TrialOutcome
-from ..training import AnyTrial, recipe_of
+from ..training import AnyTrial
 from .courier import Courier
 from .delivery import Delivery, log_params
-from .outbox import ARTIFACTS, MODEL, MetricRow, StudyRecord, TrialRecord, sweep, waiting_trials, write_record
-from .package import save_predictor
-from .predictions import write_predictions
-from .report import curves, draw_confusion, held_out_of, score_metrics
-from .runs import (
-    BEST_TAG,
-    CONFIRMS_TAG,
-    MODEL_TAG,
-    NOTES_TAG,
-    PRETRAINING_TAG,
-    STUDY_NAME_TAG,
-    STUDY_TAG,
-    TRIAL_TAG,
-    find_runs,
-    origin_tags,
+from .outbox import ARTIFACTS, MODEL, sweep, waiting_trials, write_record
+from .records import (
+    STATUS,
+    dataset_of,
+    now_ms,
+    study_record,
+    tags_of,
+    trial_record,
+    write_artifacts,
+    write_model,
 )
+from .runs import CONFIRMED_TAG, MODEL_TAG, find_runs
 from .store import experiment_of
 
-__all__ = ["CONFIG_FILE", "STUDY_FILE", "TrackingObserver"]
+__all__ = ["TrackingObserver"]
 
-CONFIG_FILE, STUDY_FILE = "config.yaml", "study.json"
-"""A trial's concrete configuration, and the study that it belongs to: what it takes to train it again."""
-STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
-DATASET_DIGEST = 36
-"""MLflow's limit."""
 HEADROOM = 1.05
 """Disk is estimated with a margin for pictures, tables and the file system's blocks."""
 PATIENCE_S = 30.0
@@ -73,8 +58,7 @@ class TrackingObserver(StudyObserver):
         """
         self._start = start
         self._refuse_full_disk(start)
-        self._tags = _tags_of(start)
-        self._dataset = _dataset_of(start)
+        self._tags = tags_of(start)
         sweep(self._project.outbox)
         delivery = Delivery(self._client, self._project)
         with delivery.turn():
@@ -92,7 +76,9 @@ class TrackingObserver(StudyObserver):
         self._stored = [
             (trial.data.metrics["validation_uar"], number)
             for number, trial in trials.items()
-            if MODEL_TAG in trial.data.tags and start.finished.get(number) == "COMPLETE"
+            if MODEL_TAG in trial.data.tags
+            and CONFIRMED_TAG not in trial.data.tags
+            and start.finished.get(number) == "COMPLETE"
         ]
         self._courier = Courier(delivery, self._project, start.study_id)
 
@@ -129,12 +115,12 @@ class TrackingObserver(StudyObserver):
             f"search.{path}": str(span) for path, span in start.definition.search.items()
         }
         log_params(self._client, run.info.run_id, {path: str(value) for path, value in params.items()})
-        self._client.log_inputs(run.info.run_id, [DatasetInput(Dataset(**self._dataset))])
+        self._client.log_inputs(run.info.run_id, [DatasetInput(Dataset(**dataset_of(start)))])
         return run
 
     def trial_started(self, number: int, config: AnyTrial, sampled: Mapping[str, Value]) -> None:
         """Note the time."""
-        self._began_ms = _now_ms()
+        self._began_ms = now_ms()
 
     def trial_finished(self, outcome: TrialOutcome) -> None:
         """Put metrics, tables and model into the outbox; after it, all of them are on disk.
@@ -142,11 +128,12 @@ class TrackingObserver(StudyObserver):
         Raises:
             StorageError: The disk is full.
         """
+        record = trial_record(self._start, self._tags, outcome, self._began_ms)
         try:
-            with write_record(self._project.outbox, self._record_of(outcome)) as folder:
-                self._write_artifacts(folder / ARTIFACTS, outcome)
+            with write_record(self._project.outbox, record) as folder:
+                write_artifacts(folder / ARTIFACTS, self._start, outcome)
                 if outcome.state == "COMPLETE" and self._is_kept(outcome):
-                    self._write_model(folder / MODEL, outcome)
+                    write_model(folder / MODEL, self._start, outcome)
         except OSError as error:
             raise StorageError(
                 f"trial {outcome.number} could not be stored in '{self._project.outbox}': {error.strerror or error}; "
@@ -154,51 +141,11 @@ class TrackingObserver(StudyObserver):
             ) from None
         self._courier.notify()
 
-    def _record_of(self, outcome: TrialOutcome) -> TrialRecord:
-        config = outcome.config
-        takes = ARCHITECTURES.get(config.model.name).takes
-        params = flatten(config.model_dump(mode="json"))
-        tags = {**self._tags, TRIAL_TAG: str(outcome.number)}
-        if outcome.reason:
-            tags["ser_tune.reason"] = outcome.reason
-        return TrialRecord(
-            study_id=self._start.study_id,
-            study=self._start.definition.name,
-            corpus=self._start.corpus.name,
-            number=outcome.number,
-            tags=tags,
-            params={path: str(value) for path, value in params.items() if takes(path)},
-            metrics=self._metrics_of(outcome),
-            dataset=self._dataset,
-            status=STATUS[outcome.state],
-            began_ms=self._began_ms,
-            ended_ms=_now_ms(),
-            keep_models=self._start.definition.config.study.keep_models,
-        )
-
-    def _metrics_of(self, outcome: TrialOutcome) -> list[MetricRow]:
-        scores = {"folds_finished": float(len(outcome.folds)), "trial_seconds": outcome.seconds}
-        if outcome.scores is not None:
-            side = "validation" if outcome.state == "COMPLETE" else "partial_validation"
-            scores |= score_metrics(outcome.scores, self._start.corpus.emotions, side)
-        rows = [(one.key, float(one.value), one.timestamp, one.step) for one in curves(outcome.folds)]
-        return rows + _rows(scores)
-
-    def _write_artifacts(self, folder: Path, outcome: TrialOutcome) -> None:
-        corpus = self._start.corpus
-        folder.mkdir()
-        config = outcome.config.model_dump(mode="json")
-        (folder / CONFIG_FILE).write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-        (folder / STUDY_FILE).write_text(self._start.definition.as_json(), encoding="utf-8")
-        if outcome.state == "COMPLETE" and outcome.scores is not None:
-            held_out = held_out_of(outcome.folds, corpus, outcome.scores)
-            write_predictions(folder / "validation_predictions.csv", held_out, corpus)
-            title = f"validation, UAR {outcome.scores.uar:.3f}"
-            draw_confusion(folder / "validation_confusion.png", held_out, corpus.emotions, title)
-
     def _is_kept(self, outcome: TrialOutcome) -> bool:
         """Whether the trial is among the study's best, whose models are kept."""
         assert outcome.scores is not None
+        if outcome.confirms is not None:  # nobody knows before the end which of them is promoted
+            return True
         keep = self._start.definition.config.study.keep_models
         self._stored.append((outcome.scores.uar, outcome.number))
         if keep == "all":
@@ -207,36 +154,14 @@ class TrackingObserver(StudyObserver):
         del self._stored[keep:]
         return (outcome.scores.uar, outcome.number) in self._stored
 
-    def _write_model(self, folder: Path, outcome: TrialOutcome) -> None:
-        aggregation = self._start.definition.config.protocol.aggregation
-        recipe = recipe_of(outcome.config, self._start.corpus.emotions, aggregation)
-        fitted = [one.fitted for one in outcome.folds]
-        save_predictor(Predictor(recipe, [one.network for one in fitted], [one.scaling for one in fitted]), folder)
-
     def study_finished(self, summary: StudySummary) -> None:
         """Put the study's totals into the outbox, and deliver all that waits, unless the tracking store fails.
 
         Raises:
             StorageError: The disk is full.
         """
-        values = {"trials_complete": summary.complete, "trials_pruned": summary.pruned, "trials_failed": summary.failed}
-        scores = {name: float(value) for name, value in values.items()}
-        tags = {}
-        if summary.best is not None:
-            scores["best_validation_uar"] = summary.best[1]
-            tags[BEST_TAG] = str(summary.best[0])
-        record = StudyRecord(
-            study_id=self._start.study_id,
-            study=self._start.definition.name,
-            corpus=self._start.corpus.name,
-            tags=tags,
-            metrics=_rows(scores),
-            status="KILLED" if summary.interrupted else "FINISHED",
-            ended_ms=_now_ms(),
-            statuses=[(number, STATUS[state]) for number, state in summary.finished.items()],
-        )
         try:
-            with write_record(self._project.outbox, record):
+            with write_record(self._project.outbox, study_record(self._start, summary)):
                 pass
         except OSError as error:
             raise StorageError(
@@ -252,42 +177,3 @@ class TrackingObserver(StudyObserver):
                 summary.name,
                 self._project.outbox,
             )
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)
-
-
-def _rows(metrics: Mapping[str, float]) -> list[MetricRow]:
-    """Metrics of now, at step 0."""
-    return [(name, float(value), _now_ms(), 0) for name, value in metrics.items()]
-
-
-def _tags_of(start: StudyStart) -> dict[str, str]:
-    """What every run of the study is tagged with: the study, its protocol, and the programs that run it."""
-    tags = {
-        STUDY_TAG: start.study_id,
-        STUDY_NAME_TAG: start.definition.name,
-        "ser_tune.device": start.device,
-        **origin_tags(start.corpus, start.protocol),
-    }
-    if start.confirms:
-        tags[CONFIRMS_TAG] = start.confirms
-    if start.notes:
-        tags[NOTES_TAG] = "; ".join(start.notes)
-    if start.pretraining:
-        tags[PRETRAINING_TAG] = start.pretraining
-    return tags
-
-
-def _dataset_of(start: StudyStart) -> dict[str, str]:
-    """The corpus as MLflow shows it: name, digest, where it was read, how much it holds."""
-    corpus = start.corpus
-    counts = {"utterances": len(corpus.utterances), "speakers": len(corpus.speakers), "emotions": len(corpus.emotions)}
-    return {
-        "name": corpus.name,
-        "digest": corpus.digest[:DATASET_DIGEST],
-        "source_type": "local",
-        "source": str(start.definition.config.corpus.data or corpus.name),
-        "profile": json.dumps(counts),
-    }

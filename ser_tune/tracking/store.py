@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -122,7 +123,8 @@ def tracking_errors(uri: str) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+    first = str(error).strip().splitlines()[0]
+    return re.sub(r"^API request to (\S+) failed with exception .*", r"no answer from \1", first)
 
 
 def _client(project: Project) -> MlflowClient:

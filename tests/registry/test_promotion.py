@@ -37,7 +37,7 @@ class Promoting(NamedTuple):
 def promoting(root: Path, shared_cache: Path, tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Promoting:
     project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache)
     monkeypatch.setenv("SER_TUNE_ROOT", str(root))
-    for room in ("tracking.observer", "tracking.testing"):  # pictures take time
+    for room in ("tracking.records", "tracking.testing"):  # pictures take time
         monkeypatch.setattr(f"ser_tune.{room}.draw_confusion", lambda *_: None)
     client = open_tracking(project)
 

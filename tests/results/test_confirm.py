@@ -163,8 +163,8 @@ def test_the_fresh_runs_say_what_they_confirm_and_rank_under_the_same_protocol(c
 def promoted(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What was to be promoted; nothing is, for models and their test take time."""
     told: list[dict[str, Any]] = []
-    monkeypatch.setattr("ser_tune.tracking.observer.draw_confusion", lambda *_: None)
-    monkeypatch.setattr("ser_tune.tracking.observer.TrackingObserver._write_model", lambda *_: None)
+    monkeypatch.setattr("ser_tune.tracking.records.draw_confusion", lambda *_: None)
+    monkeypatch.setattr("ser_tune.tracking.observer.write_model", lambda *_: None)
     monkeypatch.setattr(sys.modules[confirm.__module__], "promote", lambda *_, **how: told.append(how))
     return told
 

@@ -239,15 +239,15 @@ class Resumed(NamedTuple):
 @pytest.fixture
 def fresh(root: Path, shared_cache: Path, tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Resumed:
     """A project of its own, in which tracked studies of one epoch can run; pictures and models take time: none."""
-    monkeypatch.setattr("ser_tune.tracking.observer.draw_confusion", lambda *_: None)
-    monkeypatch.setattr("ser_tune.tracking.observer.TrackingObserver._write_model", lambda *_: None)
+    monkeypatch.setattr("ser_tune.tracking.records.draw_confusion", lambda *_: None)
+    monkeypatch.setattr("ser_tune.tracking.observer.write_model", lambda *_: None)
     return _resumed(root, shared_cache, tiny)
 
 
 @pytest.fixture
 def with_models(root: Path, shared_cache: Path, tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Resumed:
     """The same, with models."""
-    monkeypatch.setattr("ser_tune.tracking.observer.draw_confusion", lambda *_: None)
+    monkeypatch.setattr("ser_tune.tracking.records.draw_confusion", lambda *_: None)
     return _resumed(root, shared_cache, tiny)
 
 
@@ -374,20 +374,18 @@ def test_the_estimate_is_an_upper_bound_of_what_a_trial_takes(tracked: Tracked) 
 def test_a_disk_that_fills_up_ends_the_study_with_one_sentence_and_loses_nothing(
     fresh: Resumed, monkeypatch: pytest.MonkeyPatch, recorder: Any
 ) -> None:
-    from ser_tune.tracking import observer
+    from ser_tune.tracking import records
 
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
     fresh.run(1)
-    monkeypatch.setattr(observer, "write_predictions", full)
-    with pytest.raises(
-        StorageError, match=r"^trial 1 could not be stored in '.*outbox': No space left on device; make"
-    ):
+    monkeypatch.setattr(records, "write_predictions", full)
+    with pytest.raises(StorageError, match=r"^trial 1 could not be stored in '.*outbox': No space left on device"):
         fresh.run(2)
     parent, trials = fresh.runs()
     assert (parent.info.status, sorted(trials)) == ("KILLED", [0])
-    assert not list(fresh.project.outbox.glob("*"))  # but for the lock: no half of a record
+    assert not list(fresh.project.outbox.glob("*-*"))  # not even half of a record
     monkeypatch.undo()
     assert fresh.run(2, recorder).complete == 2
     assert not recorder.epochs  # what was trained before the disk was full was not trained again

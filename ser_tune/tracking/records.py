@@ -1,0 +1,171 @@
+"""What the outbox's records hold: metrics, tables, pictures and models of a trial, and a study's totals."""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from ..architectures import ARCHITECTURES
+from ..config import flatten
+from ..prediction import Predictor
+from ..study import StudyStart, StudySummary, TrialOutcome
+from ..training import recipe_of
+from .outbox import MetricRow, StudyRecord, TrialRecord
+from .package import save_predictor
+from .predictions import write_predictions
+from .report import curves, draw_confusion, held_out_of, score_metrics
+from .runs import (
+    BEST_TAG,
+    CONFIRMED_TAG,
+    CONFIRMS_TAG,
+    NOTES_TAG,
+    PRETRAINING_TAG,
+    STUDY_NAME_TAG,
+    STUDY_TAG,
+    TRIAL_TAG,
+    origin_tags,
+)
+
+__all__ = [
+    "CONFIG_FILE",
+    "STATUS",
+    "STUDY_FILE",
+    "dataset_of",
+    "now_ms",
+    "study_record",
+    "tags_of",
+    "trial_record",
+    "write_artifacts",
+    "write_model",
+]
+
+CONFIG_FILE, STUDY_FILE = "config.yaml", "study.json"
+"""A trial's concrete configuration, and the study that it belongs to: what it takes to train it again."""
+STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
+"""A run's status, by its trial's state."""
+DATASET_DIGEST = 36
+"""MLflow's limit."""
+
+
+def now_ms() -> int:
+    """The time, in MLflow's milliseconds."""
+    return int(time.time() * 1000)
+
+
+def trial_record(start: StudyStart, tags: Mapping[str, str], outcome: TrialOutcome, began_ms: int) -> TrialRecord:
+    """The record of a trial that ended now.
+
+    Args:
+        start: Of its study.
+        tags: Of all the study's runs.
+        outcome: How it ended.
+        began_ms: When it started.
+    """
+    config = outcome.config
+    takes = ARCHITECTURES.get(config.model.name).takes
+    params = flatten(config.model_dump(mode="json"))
+    own = {TRIAL_TAG: str(outcome.number)}
+    if outcome.reason:
+        own["ser_tune.reason"] = outcome.reason
+    if outcome.confirms is not None:
+        own[CONFIRMED_TAG] = str(outcome.confirms)
+    return TrialRecord(
+        study_id=start.study_id,
+        study=start.definition.name,
+        corpus=start.corpus.name,
+        number=outcome.number,
+        tags={**tags, **own},
+        params={path: str(value) for path, value in params.items() if takes(path)},
+        metrics=_metrics_of(outcome, start),
+        dataset=dataset_of(start),
+        status=STATUS[outcome.state],
+        began_ms=began_ms,
+        ended_ms=now_ms(),
+        keep_models=start.definition.config.study.keep_models,
+    )
+
+
+def study_record(start: StudyStart, summary: StudySummary) -> StudyRecord:
+    """The record of a study whose session ended now."""
+    values = {"trials_complete": summary.complete, "trials_pruned": summary.pruned, "trials_failed": summary.failed}
+    scores = {name: float(value) for name, value in values.items()}
+    tags = {}
+    if summary.best is not None:
+        scores["best_validation_uar"] = summary.best[1]
+        tags[BEST_TAG] = str(summary.best[0])
+    return StudyRecord(
+        study_id=start.study_id,
+        study=start.definition.name,
+        corpus=start.corpus.name,
+        tags=tags,
+        metrics=_rows(scores),
+        status="KILLED" if summary.interrupted else "FINISHED",
+        ended_ms=now_ms(),
+        statuses=[(number, STATUS[state]) for number, state in summary.finished.items()],
+    )
+
+
+def write_artifacts(folder: Path, start: StudyStart, outcome: TrialOutcome) -> None:
+    """Write a trial's configuration, and of a complete one predictions and confusion matrix, into a new folder."""
+    corpus = start.corpus
+    folder.mkdir()
+    config = outcome.config.model_dump(mode="json")
+    (folder / CONFIG_FILE).write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    (folder / STUDY_FILE).write_text(start.definition.as_json(), encoding="utf-8")
+    if outcome.state == "COMPLETE" and outcome.scores is not None:
+        held_out = held_out_of(outcome.folds, corpus, outcome.scores)
+        write_predictions(folder / "validation_predictions.csv", held_out, corpus)
+        title = f"validation, UAR {outcome.scores.uar:.3f}"
+        draw_confusion(folder / "validation_confusion.png", held_out, corpus.emotions, title)
+
+
+def write_model(folder: Path, start: StudyStart, outcome: TrialOutcome) -> None:
+    """Write the networks of a complete trial as an MLflow model, into a new folder."""
+    recipe = recipe_of(outcome.config, start.corpus.emotions, start.definition.config.protocol.aggregation)
+    fitted = [one.fitted for one in outcome.folds]
+    save_predictor(Predictor(recipe, [one.network for one in fitted], [one.scaling for one in fitted]), folder)
+
+
+def _metrics_of(outcome: TrialOutcome, start: StudyStart) -> list[MetricRow]:
+    scores = {"folds_finished": float(len(outcome.folds)), "trial_seconds": outcome.seconds}
+    if outcome.scores is not None:
+        side = "validation" if outcome.state == "COMPLETE" else "partial_validation"
+        scores |= score_metrics(outcome.scores, start.corpus.emotions, side)
+    return [(one.key, float(one.value), one.timestamp, one.step) for one in curves(outcome.folds)] + _rows(scores)
+
+
+def _rows(metrics: Mapping[str, float]) -> list[MetricRow]:
+    """Metrics of now, at step 0."""
+    return [(name, float(value), now_ms(), 0) for name, value in metrics.items()]
+
+
+def tags_of(start: StudyStart) -> dict[str, str]:
+    """What every run of the study is tagged with: the study, its protocol, and the programs that run it."""
+    tags = {
+        STUDY_TAG: start.study_id,
+        STUDY_NAME_TAG: start.definition.name,
+        "ser_tune.device": start.device,
+        **origin_tags(start.corpus, start.protocol),
+    }
+    if start.confirms:
+        tags[CONFIRMS_TAG] = start.confirms
+    if start.notes:
+        tags[NOTES_TAG] = "; ".join(start.notes)
+    if start.pretraining:
+        tags[PRETRAINING_TAG] = start.pretraining
+    return tags
+
+
+def dataset_of(start: StudyStart) -> dict[str, str]:
+    """The corpus as MLflow shows it: name, digest, where it was read, how much it holds."""
+    corpus = start.corpus
+    counts = {"utterances": len(corpus.utterances), "speakers": len(corpus.speakers), "emotions": len(corpus.emotions)}
+    return {
+        "name": corpus.name,
+        "digest": corpus.digest[:DATASET_DIGEST],
+        "source_type": "local",
+        "source": str(start.definition.config.corpus.data or corpus.name),
+        "profile": json.dumps(counts),
+    }

@@ -1,0 +1,177 @@
+"""A tracking server that is away while a study runs: the search goes on, and everything arrives, once."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+class Server:
+    """MLflow's server on a free port, to be stopped and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        self.uri = f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        command = [
+            *(sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(self._port)),
+            *("--backend-store-uri", f"sqlite:///{self._folder}/server.db"),
+            *("--artifacts-destination", str(self._folder / "stored")),
+        ]
+        environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        with (self._folder / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+        for _ in range(600):
+            try:
+                with urllib.request.urlopen(f"{self.uri}/health", timeout=1):
+                    return
+            except OSError:
+                time.sleep(0.2)
+        raise TimeoutError((self._folder / "server.log").read_text(encoding="utf-8"))
+
+    def stop(self) -> None:
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def start(
+    root: Path, study_file: Path, corpus_csv: Path, shared_cache: Path, server: Server
+) -> Callable[..., "subprocess.Popen[str]"]:
+    """Start a command that tracks to the server: `start("sync")`; `start("study", trials=3)`."""
+
+    def _start(command: str, trials: int = 0) -> "subprocess.Popen[str]":
+        arguments = [command, "--tracking-uri", server.uri]
+        if trials:
+            corpus = ("--corpus", "manifest", "--data", str(corpus_csv), "--name", "away", "--trials", str(trials))
+            arguments += [
+                str(study_file),
+                *corpus,
+                "--pruner",
+                "none",
+                "--keep-models",
+                "2",
+                "--set",
+                "study.confirm=0",
+            ]
+        environment = os.environ | {
+            "SER_TUNE_ROOT": str(root),
+            "SER_TUNE_CACHE": str(shared_cache),
+            "PYTHONPATH": str(REPOSITORY),
+        }
+        return subprocess.Popen(
+            [sys.executable, "-c", "from ser_tune.cli import main; main()", *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return _start
+
+
+def _records(root: Path) -> list[str]:
+    return sorted(path.name for path in (root / "outbox").glob("*-*") if path.suffix != ".partial")
+
+
+def _wait_until(true: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
+    for _ in range(1200):
+        if true():
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    raise TimeoutError
+
+
+@pytest.mark.slow
+def test_a_server_that_is_away_for_a_while_misses_nothing(
+    start: Callable[..., "subprocess.Popen[str]"], server: Server, root: Path
+) -> None:
+    trials = 25
+    process = start("study", trials=trials)
+    client = MlflowClient(server.uri)
+
+    def runs() -> list[object]:
+        return list(client.search_runs(["0", "1"], "tags.`ser_tune.trial` != ''"))
+
+    _wait_until(lambda: len(runs()) >= 2, process)
+    server.stop()
+    _wait_until(lambda: len(_records(root)) >= 6, process)  # the search goes on
+    server.start()
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert "the study goes on, its trials wait in" in err
+    assert "registered: ser-manifest-alex_net version 1 as champion" in out
+    assert not _records(root)
+    _everything_is_there(client, trials)
+
+
+@pytest.mark.slow
+def test_what_a_server_missed_at_the_end_is_delivered_by_sync(
+    start: Callable[..., "subprocess.Popen[str]"], server: Server, root: Path
+) -> None:
+    trials = 12
+    process = start("study", trials=trials)
+    _wait_until(lambda: bool(_records(root)), process)
+    server.stop()
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 2  # nothing can be promoted
+    assert "`ser-tune sync` delivers them" in err
+    assert "Traceback" not in err
+    assert _records(root)
+    server.start()
+    process = start("sync")
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, err) == (0, "")
+    assert "trials delivered to" in out
+    assert not _records(root)
+    _everything_is_there(MlflowClient(server.uri), trials)
+    process = start("sync")
+    assert process.communicate(timeout=120)[0] == "nothing waits\n"
+    process = start("study", trials=trials)  # the same command has only to promote
+    out, err = process.communicate(timeout=120)
+    assert "registered: ser-manifest-alex_net version 1 as champion" in out
+
+
+def _everything_is_there(client: MlflowClient, trials: int) -> None:
+    runs = client.search_runs([one.experiment_id for one in client.search_experiments()], max_results=1000)
+    assert Counter(run.info.status for run in runs) == {"FINISHED": trials + 1}
+    of_trials = [run for run in runs if "ser_tune.trial" in run.data.tags]
+    assert sorted(int(run.data.tags["ser_tune.trial"]) for run in of_trials) == list(range(trials))
+    (parent,) = [run for run in runs if "ser_tune.trial" not in run.data.tags]
+    assert parent.data.metrics["trials_complete"] == trials
+    ranked = sorted(
+        of_trials, key=lambda run: (-run.data.metrics["validation_uar"], int(run.data.tags["ser_tune.trial"]))
+    )
+    assert parent.data.tags["ser_tune.best_trial"] == ranked[0].data.tags["ser_tune.trial"]
+    assert {run.info.run_id for run in of_trials if "ser_tune.model_id" in run.data.tags} == {
+        run.info.run_id for run in ranked[:2]
+    }
+    for run in of_trials:
+        assert run.inputs is not None
+        assert len(run.inputs.dataset_inputs) == 1
+        assert "validation_predictions.csv" in [one.path for one in client.list_artifacts(run.info.run_id)]
+        assert len(client.get_metric_history(run.info.run_id, "validation_uar")) == 1
