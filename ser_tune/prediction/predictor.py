@@ -202,10 +202,10 @@ class Predictor:
         Returns:
             Segments' log probabilities, shape (S, K), and the reader that says which segments they are.
         """
-        scalings, numbers = scaling_of_utterances(
+        scaling = scaling_of_utterances(
             utterances.moments, self.recipe.normalisation, train=self.scalings[number], speakers=speakers
         )
-        reader = self.recipe.reader(utterances, which, scalings, numbers, overlap=False)
+        reader = self.recipe.reader(utterances, which, scaling, overlap=False)
         return segment_log_probabilities(self.networks[number], reader), reader
 
     def _describe(self, heard: Sequence["Heard"], utterances: UtteranceFeatures) -> list[Prediction]:

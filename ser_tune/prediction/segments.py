@@ -60,8 +60,9 @@ def scaling_of_utterances(
             raise ValueError("scope train needs the training speakers' scaling")
         return [train], np.zeros(len(moments.count), dtype=np.int64)
     groups = speakers if settings.scope == "speaker" else np.arange(len(moments.count))
-    labels, numbers = np.unique(groups, return_inverse=True)
-    return [moments.scaling(np.flatnonzero(groups == label), settings) for label in labels], numbers
+    numbers, counts = np.unique(groups, return_inverse=True, return_counts=True)[1:]
+    members = np.split(np.argsort(numbers, kind="stable"), np.cumsum(counts)[:-1])
+    return [moments.scaling(own, settings) for own in members], numbers
 
 
 class SegmentReader:
@@ -72,8 +73,7 @@ class SegmentReader:
         features: UtteranceFeatures,
         utterances: np.ndarray,
         settings: SegmentSettings,
-        scalings: Sequence[Scaling],
-        scaling_number: np.ndarray,
+        scaling: tuple[Sequence[Scaling], np.ndarray],
         *,
         overlap: bool,
         shortest_frames: int = 1,
@@ -86,8 +86,7 @@ class SegmentReader:
             features: Of all utterances.
             utterances: Numbers of those to read, shape (R,).
             settings: T, hop, padding; T None leaves utterances whole.
-            scalings: Every scaling in use.
-            scaling_number: Which of them each utterance of `features` gets, shape (U,).
+            scaling: What `scaling_of_utterances` returned for all utterances.
             overlap: Whether to step by the training hop; otherwise by that of evaluation.
             shortest_frames: Length up to which an utterance is padded where utterances are whole.
             copies: Perturbed copies of all utterances. Those of the same numbers are read after the clean ones, copy by
@@ -96,6 +95,7 @@ class SegmentReader:
                 scaling.
         """
         parts = (features, *copies)
+        scalings, scaling_number = scaling
         lengths = np.concatenate([np.diff(part.offsets)[utterances] for part in parts])
         self.plan = plan_segments(lengths, settings, overlap=overlap)
         self.settings = settings

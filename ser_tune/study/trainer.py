@@ -137,7 +137,7 @@ class Trainer:
         moments, train = data.features.moments, self.prepared.folds[0].train
         scaling = moments.scaling(train, base.normalisation)
         scalings = scaling_of_utterances(moments, base.normalisation, train=scaling, speakers=data.speakers)
-        reader = recipe.reader(data.features, train, *scalings, overlap=True)
+        reader = recipe.reader(data.features, train, scalings, overlap=True)
         inputs = reader.gather(np.arange(min(base.training.batch_size, len(reader))))
         network = recipe.build_network().to(self.device)
         return pick_precision(base.training.precision, self.device, network, inputs, self._cache / "precision")

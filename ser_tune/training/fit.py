@@ -94,14 +94,14 @@ def fit(
         keep_freed_memory()
 
     statistics = fold_statistics(config, data, train)
-    scalings = (statistics.scalings, statistics.scaling_number)
+    scaling = (statistics.scalings, statistics.scaling_number)
     fold = FoldTraining(
         config=config,
         data=data,
         train=train,
         network=network,
-        reader=recipe.reader(data.features, train, *scalings, overlap=True, copies=data.copies),
-        held_out=recipe.reader(data.features, validation, *scalings, overlap=False) if len(validation) else None,
+        reader=recipe.reader(data.features, train, scaling, overlap=True, copies=data.copies),
+        held_out=recipe.reader(data.features, validation, scaling, overlap=False) if len(validation) else None,
         truth=data.labels[validation],
         statistics=statistics,
         seed=seed,

@@ -61,8 +61,8 @@ def _reader(recipe: Recipe, which: list[int], *, seed: int = 0) -> SegmentReader
     frames = rng.normal(size=(offsets[-1], 1, BANDS)).astype(np.float32)
     frames[:, 0] += np.repeat(rng.normal(size=(12, BANDS)), lengths, axis=0) ** 3
     features = UtteranceFeatures.of(FeatureStore.of(frames, offsets), torch.device("cpu"))
-    scalings, numbers = scaling_of_utterances(features.moments, recipe.normalisation, train=None, speakers=speakers)
-    return recipe.reader(features, np.array(which), scalings, numbers, overlap=False)
+    scaling = scaling_of_utterances(features.moments, recipe.normalisation, train=None, speakers=speakers)
+    return recipe.reader(features, np.array(which), scaling, overlap=False)
 
 
 def test_statistics_are_the_speakers_weighed_against_the_trainings() -> None:

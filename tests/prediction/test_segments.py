@@ -116,13 +116,13 @@ def test_segments_are_those_of_a_plain_loop(
     train = sorted(data.draw(st.sets(numbers, min_size=1)))
     speakers = data.draw(st.lists(st.integers(0, 2), min_size=len(lengths), max_size=len(lengths)))
     features = _features(lengths)
-    scalings, scaling_number = scaling_of_utterances(
+    scaling = scaling_of_utterances(
         features.moments,
         normalisation,
         train=features.moments.scaling(np.array(train), normalisation),
         speakers=np.array(speakers),
     )
-    reader = SegmentReader(features, np.array(which), wanted, scalings, scaling_number, overlap=overlap)
+    reader = SegmentReader(features, np.array(which), wanted, scaling, overlap=overlap)
     expected = _plain_segments(features, which, wanted, normalisation, train, speakers, overlap=overlap)
     assert len(reader) == len(expected)
     order = np.random.default_rng(0).permutation(len(reader))
@@ -143,15 +143,13 @@ def test_scope_train_needs_the_training_speakers_scaling() -> None:
 def test_copies_are_read_after_the_clean_utterances_each_as_if_alone(frames: int | None, padding: str) -> None:
     parts = [_features([20, 33, 7, 50], seed=0), _features([18, 35, 7, 44], seed=1), _features([20, 33, 8, 50], seed=2)]
     settings, which = SegmentSettings.model_validate({"frames": frames, "padding": padding}), np.array([3, 0, 2])
-    scalings, number = scaling_of_utterances(
+    scaling = scaling_of_utterances(
         parts[0].moments, NormalisationSettings(scope="utterance"), train=None, speakers=np.zeros(4)
     )
-    together = SegmentReader(
-        parts[0], which, settings, scalings, number, overlap=True, shortest_frames=16, copies=parts[1:]
-    )
+    together = SegmentReader(parts[0], which, settings, scaling, overlap=True, shortest_frames=16, copies=parts[1:])
     first = 0
     for copy, part in enumerate(parts):
-        alone = SegmentReader(part, which, settings, scalings, number, overlap=True, shortest_frames=16)
+        alone = SegmentReader(part, which, settings, scaling, overlap=True, shortest_frames=16)
         plan = together.plan.utterance[first : first + len(alone)]
         np.testing.assert_array_equal(plan, alone.plan.utterance + copy * len(which))
         found = together.gather(np.arange(first, first + len(alone)))
@@ -178,8 +176,7 @@ def _whole(lengths: list[int], which: list[int] | None = None, **written: object
         features,
         np.arange(len(lengths)) if which is None else np.array(which),
         SegmentSettings.model_validate({"frames": None, **written}),
-        [unscaled],
-        np.zeros(len(lengths), dtype=np.int64),
+        ([unscaled], np.zeros(len(lengths), dtype=np.int64)),
         overlap=True,
         shortest_frames=16,
     )

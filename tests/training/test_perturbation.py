@@ -101,7 +101,7 @@ def _instability(fitted: FittedNetwork, config: AnyTrial, data: TrainingData) ->
     assert fitted.scaling is not None
     number = np.zeros(len(data.labels), dtype=np.int64)
     for features in (data.features, data.copies[0]):
-        reader = recipe.reader(features, VALIDATION, [fitted.scaling], number, overlap=False)
+        reader = recipe.reader(features, VALIDATION, ([fitted.scaling], number), overlap=False)
         with torch.inference_mode():
             said.append(fitted.network(*reader.gather(np.arange(len(reader)))).softmax(dim=1))
     return float((said[0] - said[1]).abs().sum(dim=1).mean())
