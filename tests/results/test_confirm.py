@@ -58,7 +58,7 @@ def confirmed(
     root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("confirmed") / "project"))
     project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache)
     with pytest.MonkeyPatch.context() as patch:
-        for room in ("observer", "testing"):  # pictures take time
+        for room in ("records", "testing"):  # pictures take time
             patch.setattr(f"ser_tune.tracking.{room}.draw_confusion", lambda *_: None)
         search = prepare(tiny(name="searched", **QUICK, **{"study.trials": 3, "study.sampler_seed": 2}), project)
         run_study(search, project, TrackingObserver(open_tracking(project), project))

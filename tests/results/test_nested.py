@@ -76,7 +76,7 @@ def outer(
     project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache)
     interrupted, resumed = Watch(interrupt=True), Watch()
     with pytest.MonkeyPatch.context() as patch:
-        for room in ("observer", "testing"):  # pictures take time
+        for room in ("records", "testing"):  # pictures take time
             patch.setattr(f"ser_tune.tracking.{room}.draw_confusion", lambda *_: None)
         with pytest.raises(KeyboardInterrupt):
             _nested(project, tiny, interrupted)
