@@ -105,7 +105,7 @@ def run_nested(prepared: Prepared, client: MlflowClient, project: Project, watch
     facts["score"] = "pooled UAR of speakers that their search never saw, utterance level"
     inner = sorted(f"never saw {one.protocol.facts['holdout']}, {one.protocol.facts['folds']}" for one in searches)
     facts["folds"] = f"{len(folds)} nested searches, SHA-256 {hashlib.sha256(' '.join(inner).encode()).hexdigest()}"
-    speakers = prepared.corpus.speakers
+    number_of = {speaker: number for number, speaker in enumerate(prepared.corpus.speakers)}
     nested = Nested(
         folds=folds,
         outer=score(
@@ -113,7 +113,7 @@ def run_nested(prepared: Prepared, client: MlflowClient, project: Project, watch
                 (
                     one.predictions.truth,
                     one.predictions.predicted,
-                    np.array([speakers.index(speaker) for speaker in one.predictions.speakers]),
+                    np.array([number_of[speaker] for speaker in one.predictions.speakers]),
                 )
                 for one in folds
             ]
