@@ -91,7 +91,6 @@ def test_its_search_is_small_and_about_itself() -> None:
         "model.hidden",
         "model.dropout",
         "augmentation.mixup",
-        "loss.label_smoothing",
         "optimizer.learning_rate",
         "optimizer.weight_decay",
     }
