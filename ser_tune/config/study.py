@@ -96,7 +96,7 @@ class SearchSettings(Settings):
     race_after: Annotated[int, Field(ge=2)] = 5
     """Complete trials that racing waits for."""
     race_error: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """Racing: probability that a trial that would end 0.02 below the mean of the five best is given up before, over all
+    """Racing: probability that a trial that would end 0.03 below the mean of the five best is given up before, over all
     folds; of better trials it is less."""
     complete_share: Annotated[float, Field(ge=0, le=1)] = 0.2
     """Racing: share of the trials that runs to the end at least, so that not only survivors are compared with."""

@@ -30,7 +30,7 @@ CURVE_DIGITS = 4
 RIVALS = 5
 """Best complete trials whose mean a trial has to reach; the single best one owes more of its score to luck."""
 
-MARGIN = 0.02
+MARGIN = 0.03
 """How far below its rivals a trial may end."""
 
 
