@@ -254,7 +254,7 @@ def finished(
 ) -> Finished:
     """A study of three trials, whose seed makes them unlike, that has promoted its best; do not change its project."""
     corpus = ("--corpus", "manifest", "--data", str(corpus_csv))
-    args = (str(study_file), *corpus, "--name", "first", "--trials", "3", "--pruner", "none", "--set", "seed=3")
+    args = (str(study_file), *corpus, "--name", "first", "--set", "seed=3", "--trials", "3", "--pruner", "none")
 
     def _run(folder: Path) -> None:
         shutil.copytree(databases, folder / "project")

@@ -11,7 +11,9 @@ from optuna.trial import TrialState, create_trial
 from ser_tune.config import SearchSettings
 from ser_tune.study.pruning import CURVES, race_of
 
-from .benchmarks.rules import Racing, Today, running_scores
+from .benchmarks.rules import Racing, Today, Unpruned, running_scores
+from .benchmarks.search import at_random, nearest_to_tpe, saved, selected, simulate
+from .benchmarks.table import RECORDED, Table
 
 FOLDS, EPOCHS = 10, 4
 STEPS = 1002
@@ -75,3 +77,52 @@ def test_a_simulated_race_waits_as_long_as_a_real_one(curves: np.ndarray) -> Non
         ] + [create_trial(state=TrialState.PRUNED)] * pruned
         judge = Racing(settings).judge(curves[:5], curves[:5, :, -1].mean(axis=1), 5 + pruned)
         assert (judge is None) == (race_of(settings, trials, FOLDS) is None)
+
+
+@pytest.fixture(scope="module")
+def table() -> Table:
+    return Table.read()
+
+
+def test_the_recorded_file_is_small_and_holds_two_seeds_of_ten_folds(table: Table) -> None:
+    assert RECORDED.stat().st_size < 2_000_000
+    configurations, seeds, folds, epochs = table.curves.shape
+    assert configurations == len(table.configurations) >= 120
+    assert (seeds, folds, epochs) == (2, 10, table.about["study"]["config"]["training"]["epochs"])
+    assert {*table.about} >= {"command", "commits", "versions"}
+    assert all(table.search[path].contains(value) for one in table.configurations for path, value in one.items())
+    # Each utterance of EmoDB is validated once, and no more of them are right than there are
+    assert table.counts.sum() == 535
+    assert (table.correct <= table.counts[:, None]).all()
+
+
+def test_chance_decides_which_seed_a_study_sees(table: Table) -> None:
+    seen = table.seen(np.random.default_rng(0))
+    assert sorted([*seen.values, *seen.other_values]) == sorted(table.values.ravel())
+    first = seen.values == table.values[:, 0]
+    assert 0.2 < first.mean() < 0.8
+    np.testing.assert_array_equal(seen.other_curves[first], table.curves[first, 1])
+
+
+def test_an_unpruned_study_trains_as_many_trials_as_its_budget_has(table: Table) -> None:
+    seen = table.seen(np.random.default_rng(0))
+    study = simulate(seen, Unpruned(), at_random(seen, np.random.default_rng(0)), budget=7)
+    assert study.complete == [True] * 7
+    assert saved(seen, study) == 0
+    assert selected(seen, study, 3 * seen.full) == max(study.tried[:3], key=lambda one: seen.values[one])
+    assert selected(seen, study, seen.full - 1) is None
+
+
+def test_a_pruned_study_spends_no_more_than_its_budget_and_a_trial(table: Table) -> None:
+    seen = table.seen(np.random.default_rng(1))
+    study = simulate(seen, Racing(), at_random(seen, np.random.default_rng(1)), budget=20)
+    assert 20 * seen.full <= study.spent[-1] < 21 * seen.full
+    assert len(study.tried) > 20
+    assert not all(study.complete)
+    assert 0 < saved(seen, study) < 1
+
+
+def test_tpe_tries_no_configuration_twice(table: Table) -> None:
+    seen = table.seen(np.random.default_rng(2))
+    study = simulate(seen, Unpruned(), nearest_to_tpe(table, seen, np.random.default_rng(2)), budget=15)
+    assert len({*study.tried}) == 15

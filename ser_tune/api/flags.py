@@ -38,6 +38,8 @@ class StudyFlags(ConfigurationFlags, total=False):
     """Seconds after which no trial is started."""
     sampler: str | None
     pruner: str | None
+    warm_start: Sequence[str] | None
+    """Studies of the same protocol whose five best trials are trained first."""
     keep_models: int | str | None
     """Trials whose models are kept: the best so many, or `all`."""
 
@@ -56,6 +58,7 @@ PATHS = {
     "timeout": "study.timeout_s",
     "sampler": "study.sampler",
     "pruner": "study.pruner",
+    "warm_start": "study.warm_start",
     "keep_models": "study.keep_models",
 }
 """The setting of each flag."""

@@ -24,6 +24,7 @@ from ..study import (
     load_study,
     prepare,
     run_study,
+    values_of,
 )
 from ..tracking import TrackingObserver, open_tracking
 from ..training import RangeTest
@@ -47,7 +48,7 @@ class TrialRecord:
     seconds: float | None
     """None until it has ended."""
     values: Mapping[str, Value]
-    """Dotted path to value, of what the study varies."""
+    """Dotted path to value, of what the study varies, and of what trial 0 has otherwise than the other trials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,5 +197,5 @@ def _record(trial: FrozenTrial) -> TrialRecord:
         state=trial.state.name,
         validation_uar=trial.value if complete else None,
         seconds=None if trial.duration is None else trial.duration.total_seconds(),
-        values=dict(trial.params),
+        values=values_of(trial),
     )

@@ -80,7 +80,10 @@ class Architecture:
     requirements: tuple[str, ...] = ()
     """Packages that the network imports and the base installation lacks."""
     defaults: Mapping[str, Value] = field(default_factory=dict)
-    """Settings of other sections that belong to the published configuration: dotted path to value."""
+    """Defaults of other sections' settings that differ for this architecture: dotted path to value."""
+    published: Mapping[str, Value] = field(default_factory=dict)
+    """The published configuration, settings of all sections but those of the protocol: dotted path to value. A study's
+    trial 0 has it. Empty where nothing is published, or as the defaults have it."""
     search: Mapping[str, Range | None] = field(default_factory=dict)
     """Default search ranges of other sections that differ for this architecture: dotted path to range, or to None where
     it is not searched."""

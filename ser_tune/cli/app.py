@@ -72,6 +72,15 @@ def study(
     pruner: Annotated[
         str | None, typer.Option("--pruner", help="racing (default) or none.", show_default=False)
     ] = None,
+    warm_start: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--warm-start",
+            metavar="STUDY",
+            help="Train the five best trials of this study of the same protocol first; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     keep_models: Annotated[
         str | None,
         typer.Option("--keep-models", help="Keep the models of the best N trials; default: all.", show_default=False),
@@ -103,6 +112,7 @@ def study(
         "timeout": timeout,
         "sampler": sampler,
         "pruner": pruner,
+        "warm_start": warm_start,
         "keep_models": keep_models,
     }
     if nested:

@@ -83,6 +83,9 @@ class SearchSettings(Settings):
     confirm: Annotated[float, Field(ge=0, le=0.5)] = 0.2
     """Share of the trials that trains the best configurations again on fresh seeds; the best mean wins. 0 takes the
     best trial of the search. Models that are solved without random numbers need none."""
+    warm_start: tuple[str, ...] = ()
+    """Studies of the same protocol whose five best trials are trained first, after the published and the default
+    configuration. Values that this study does not search stay its own, those outside its ranges become the nearest."""
     sampler: Literal["tpe", "random", "qmc", "gp"] = "tpe"
     """Optuna's sampler; tpe is multivariate."""
     pruner: Literal["racing", "none"] = "racing"
@@ -93,7 +96,7 @@ class SearchSettings(Settings):
     race_after: Annotated[int, Field(ge=2)] = 5
     """Complete trials that racing waits for."""
     race_error: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """Racing: probability that a trial that would end 0.02 below the mean of the five best is given up before, over all
+    """Racing: probability that a trial that would end 0.03 below the mean of the five best is given up before, over all
     folds; of better trials it is less."""
     complete_share: Annotated[float, Field(ge=0, le=1)] = 0.2
     """Racing: share of the trials that runs to the end at least, so that not only survivors are compared with."""
@@ -107,7 +110,7 @@ class SearchSettings(Settings):
 
 
 class StudyConfig(TrialConfig[ModelT, FeatureT, LossT]):
-    """A study: the published configuration, what varies around it, and the protocol that scores it."""
+    """A study: the default configuration, what varies around it, and the protocol that scores it."""
 
     name: str | None = None
     """The study's name; none means `<corpus>-<model>-<features>`."""

@@ -17,7 +17,7 @@ from ..config import RULES, Project
 from ..errors import RegistryError, UnknownNameError
 from ..metrics import seed_intervals
 from ..prediction import Committee, Predictor
-from ..study import FreshSeeds, Prepared, refit, summarise
+from ..study import FreshSeeds, Prepared, refit, summarise, values_of
 from ..tracking import (
     MODEL_TAG,
     TRIAL_TAG,
@@ -43,11 +43,10 @@ def promote(
     prepared: Prepared,
     study: optuna.Study,
     *,
-    trial: int | None = None,
+    trial: int | Confirmed | None = None,
     name: str | None = None,
     with_refit: bool = False,
     rule: str | None = None,
-    confirmed: Confirmed | None = None,
 ) -> Promotion:
     """Make a trial a version of a registered model, after what waits of its study is delivered to MLflow.
 
@@ -56,11 +55,10 @@ def promote(
         project: Where things are.
         prepared: The study's corpus and folds, as they were when it ran.
         study: Its record in Optuna.
-        trial: Which trial; None is the best: of a study that confirmed its best, the median seed of the winner.
+        trial: Which trial, or what fresh seeds came to. None is the best: of a study with a confirmation its winner.
         name: What to register it as; None is `ser-<corpus>-<model>`.
         with_refit: Register one network trained on all speakers instead of the folds' networks.
         rule: When it becomes champion: `better`, `confident` or `always`; None is the study's `study.promotion`.
-        confirmed: What fresh seeds came to; None looks whether the study has a confirmation.
 
     Raises:
         RegistryError: There is no such complete trial, or its model was not kept.
@@ -71,7 +69,8 @@ def promote(
     rule, name = rule or config.study.promotion, name or registered_name(config.corpus.name, config.model.name)
     refuse_unusable(rule, name)
     with tracking_errors(project.tracking_uri):
-        number = _complete_trial(study, trial)
+        confirmed = trial if isinstance(trial, Confirmed) else None
+        number = _complete_trial(study, trial.trial if isinstance(trial, Confirmed) else trial)
         deliver_waiting(client, project, study.user_attrs["study_id"])
         experiment = experiment_of(client, project, prepared.corpus.name)
         run = find_runs(client, experiment, study.user_attrs["study_id"])[1].get(number)
@@ -82,7 +81,7 @@ def promote(
                 f"the model of trial {number} of study '{study.study_name}' was not kept; run the study with more "
                 "--keep-models"
             )
-        if trial is None and confirmed is None and (found := summarise(study).confirmation) is not None:
+        if trial is None and (found := summarise(study).confirmation) is not None:
             runs = find_runs(client, experiment, study.user_attrs["study_id"])[1]
             confirmed = _confirmed(client, [runs[one] for one in found.winner.numbers if one in runs], found.winner)
         metrics = score_on_test(client, run, prepared, project)
@@ -189,7 +188,7 @@ def _confirmed(client: MlflowClient, runs: Sequence[Run], fresh: FreshSeeds) -> 
     if len(confusions) < len(fresh.numbers):
         return None
     interval = seed_intervals(np.stack(confusions))[0]
-    return Confirmed(fresh.mean, interval.low, interval.high, len(fresh.numbers))
+    return Confirmed(fresh.mean, interval.low, interval.high, len(fresh.numbers), fresh.middle)
 
 
 def _complete_trial(study: optuna.Study, wanted: int | None) -> int:
@@ -216,6 +215,6 @@ def _refitted(
 ) -> Predictor:
     """One network of the trial's configuration, trained on all speakers."""
     decided = {key: run.data.params[key] for key in ("training.device", "training.precision")}
-    sampled = next(one.params for one in study.get_trials(deepcopy=False) if one.number == number)
-    config = prepared.definition.trial(sampled | decided, seed=int(run.data.params["seed"]))
+    values = next(values_of(one) for one in study.get_trials(deepcopy=False) if one.number == number)
+    config = prepared.definition.trial(values | decided, seed=int(run.data.params["seed"]))
     return refit(prepared, config, epochs, project)

@@ -35,6 +35,8 @@ class Confirmed:
     """Lower end of the mean's 95 % interval."""
     high: float
     seeds: int
+    trial: int
+    """The trial that stands for them: the one with the median score."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import optuna
@@ -14,7 +14,7 @@ from ..config import Project, Value
 from ..errors import StudyError
 from ..metrics import Interval, interval_of, seed_intervals
 from ..registry import Confirmed, Promotion, promote
-from ..study import Prepared, Rerun, StudyDefinition, StudyObserver, load_study, prepare
+from ..study import Prepared, Rerun, StudyDefinition, StudyObserver, load_study, prepare, values_of
 from ..tracking import TRIAL_TAG, experiment_of, find_runs, tracking_errors
 from .seeds import predictions_of, train_seeds
 
@@ -92,7 +92,7 @@ def confirm(
     best = sorted(complete, key=lambda one: (-(one.value or 0.0), one.number))[:top]
     if len(best) < top:
         raise StudyError(f"study '{study.study_name}' has {len(best)} complete trials; expected at least {top}")
-    configurations: list[Mapping[str, Value]] = [one.params for one in best]
+    configurations: list[Mapping[str, Value]] = [values_of(one) for one in best]
     again = prepare(_again(prepared.definition, study.study_name, top * seeds), project)
     # Seed by seed, so that an interruption leaves all candidates with about as many
     rerun = Rerun(queue=configurations * seeds, study_id=study.user_attrs["study_id"])
@@ -107,8 +107,8 @@ def confirm(
     candidates.sort(key=lambda one: (-one.interval.low if one.interval.known else math.inf, one.trial))
     chosen = candidates[0]
     middle = sorted(zip(chosen.scores, chosen.numbers, strict=True))[(len(chosen.scores) - 1) // 2][1]
-    confirmed = Confirmed(chosen.mean, chosen.interval.low, chosen.interval.high, len(chosen.scores))
-    promotion = promote(client, project, again, fresh, trial=middle, name=name, confirmed=confirmed)
+    confirmed = Confirmed(chosen.mean, chosen.interval.low, chosen.interval.high, len(chosen.scores), middle)
+    promotion = promote(client, project, again, fresh, trial=confirmed, name=name)
     return Confirmation(study=again.definition.name, candidates=candidates, promotion=promotion)
 
 
@@ -119,7 +119,7 @@ def _again(definition: StudyDefinition, name: str, trials: int) -> StudyDefiniti
         update={"trials": trials, "pruner": "none", "timeout_s": None, "keep_models": "all"}
     )
     update = {"name": f"{name}-confirm", "seed": config.seed + FRESH_SEEDS, "study": settings}
-    return StudyDefinition(config=config.model_copy(update=update), search=definition.search)
+    return replace(definition, config=config.model_copy(update=update))
 
 
 def _searched(

@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -105,7 +105,7 @@ def run_nested(prepared: Prepared, client: MlflowClient, project: Project, watch
     facts["score"] = "pooled UAR of speakers that their search never saw, utterance level"
     inner = sorted(f"never saw {one.protocol.facts['holdout']}, {one.protocol.facts['folds']}" for one in searches)
     facts["folds"] = f"{len(folds)} nested searches, SHA-256 {hashlib.sha256(' '.join(inner).encode()).hexdigest()}"
-    speakers = prepared.corpus.speakers
+    number_of = {speaker: number for number, speaker in enumerate(prepared.corpus.speakers)}
     nested = Nested(
         folds=folds,
         outer=score(
@@ -113,7 +113,7 @@ def run_nested(prepared: Prepared, client: MlflowClient, project: Project, watch
                 (
                     one.predictions.truth,
                     one.predictions.predicted,
-                    np.array([speakers.index(speaker) for speaker in one.predictions.speakers]),
+                    np.array([number_of[speaker] for speaker in one.predictions.speakers]),
                 )
                 for one in folds
             ]
@@ -132,7 +132,7 @@ def _inner(definition: StudyDefinition, number: int, parts: Sequence[tuple[str, 
     folds = None if config.protocol.folds is None else min(config.protocol.folds, len(parts) - 1)
     protocol = config.protocol.model_copy(update={"holdout": speakers, "fold_limit": None, "folds": folds})
     update = {"name": f"{definition.name}-outer{number:02d}", "protocol": protocol}
-    return StudyDefinition(config=config.model_copy(update=update), search=definition.search)
+    return replace(definition, config=config.model_copy(update=update))
 
 
 def _outer_fold(

@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 
 from ..config import Project
 from ..errors import StudyError
-from ..study import Prepared, Rerun, StudyObserver, load_study, place_of, run_study
+from ..study import Prepared, Rerun, StudyObserver, load_study, place_of, run_study, values_of
 from ..tracking import Predictions, deliver_waiting, experiment_of, find_runs, read_predictions, tracking_errors
 
 __all__ = ["predictions_of", "runs_of", "train_seeds"]
@@ -41,7 +41,7 @@ def train_seeds(
             f"study '{summary.name}': {len(trained)} of {len(rerun.queue)} trainings are complete; {reason}"
             "the same command goes on from here"
         )
-    if [one.params for one in trained] != list(rerun.queue):
+    if [values_of(one) for one in trained] != list(rerun.queue):
         raise StudyError(f"study '{summary.name}' has trials of other values than it was to train; delete it")
     return runs_of(study, [one.number for one in trained], client, project, prepared.corpus.name)
 

@@ -6,13 +6,13 @@ from .differences import Difference, worded
 from .evaluation import HeldOut, refit, score_holdout_speakers, score_test_speakers, score_validation_speakers
 from .layers import SHIPPED, define_study, options, read_assignments
 from .observer import Fanout, FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
-from .places import Rerun, place_of
+from .places import Rerun, place_of, values_of
 from .prepared import Prepared, load_corpus, prepare
 from .pretraining import Pretraining, pretraining_of
 from .protocol import Protocol
 from .rates import find_learning_rate
-from .runner import load_study, run_study, summarise
-from .storage import open_storage
+from .runner import run_study, summarise
+from .storage import load_study, open_storage
 from .texts import TextBaseline, text_baseline
 from .trainer import Trainer
 from .trial import pooled_scores
@@ -57,5 +57,6 @@ __all__ = [
     "score_validation_speakers",
     "summarise",
     "text_baseline",
+    "values_of",
     "worded",
 ]

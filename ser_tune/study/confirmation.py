@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..architectures import ARCHITECTURES
 from .definition import AnyStudy
-from .places import CONFIRMS, SEED, is_counted
+from .places import CONFIRMS, OVERRIDES, SEED, is_counted
 
 __all__ = [
     "Confirmation",
@@ -107,10 +107,11 @@ def enqueue_confirmation(study: optuna.Study, plan: Plan) -> None:
     if plan.searched > sum(map(is_counted, searched)) or any(one.state == TrialState.WAITING for one in trials):
         return
     begun = {(confirms(one), one.user_attrs.get(SEED)) for one in trials}
-    params = {one.number: one.params for one in trials}
+    again = {one.number: one for one in searched}
     for number, seed in _pairs(trials, plan):
         if (number, seed) not in begun:
-            study.enqueue_trial(params[number], user_attrs={CONFIRMS: number, SEED: seed})
+            same = {key: again[number].user_attrs[key] for key in (OVERRIDES,) if key in again[number].user_attrs}
+            study.enqueue_trial(again[number].params, user_attrs={CONFIRMS: number, SEED: seed, **same})
             return
 
 

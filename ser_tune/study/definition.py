@@ -3,12 +3,10 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias, cast
-
-import torch
 
 from ..architectures import ARCHITECTURES
 from ..config import (
@@ -26,7 +24,7 @@ from ..config import (
 )
 from ..encoders import CheckpointSettings, digest_of
 from ..features import FEATURE_SETS
-from ..training import LOSSES, AnyTrial, recipe_of
+from ..training import LOSSES, AnyTrial
 from .differences import Difference, differences_of
 
 __all__ = ["AnyStudy", "StudyDefinition", "study_kind"]
@@ -45,6 +43,9 @@ class StudyDefinition:
     config: AnyStudy
     search: Mapping[str, Range]
     """What varies: dotted path to range; everything else stays as `config` has it."""
+    published: Mapping[str, Value] = field(default_factory=dict)
+    """Where the architecture's published configuration, as far as the user's settings allow it, is another than
+    `config`: dotted path to value."""
 
     def as_json(self) -> str:
         """Everything, as text that `from_json` reads."""
@@ -52,19 +53,18 @@ class StudyDefinition:
             path: {key: value for key, value in asdict(span).items() if (key, value) != ("step", 1)}
             for path, span in self.search.items()
         }
-        return json.dumps({"config": self.config.model_dump(mode="json", exclude={"search"}), "search": search})
+        config = self.config.model_dump(mode="json", exclude={"search"})
+        return json.dumps({"config": config, "search": search, "published": dict(self.published)})
 
     @classmethod
     def from_json(cls, text: str) -> "StudyDefinition":
         """Read what `as_json` wrote."""
         written = json.loads(text)
-        settings = written["config"]["study"]
-        if settings["pruner"] in REPLACED_PRUNERS:
-            settings["pruner"] = "racing"
-        for name in REPLACED_SETTINGS & set(settings):
-            del settings[name]
+        _migrate(written["config"]["study"])
         config = validated(study_kind(written["config"]), written["config"], lambda _: "the stored study")
-        return cls(config=config, search={path: parse_range(path, span) for path, span in written["search"].items()})
+        search = {path: parse_range(path, span) for path, span in written["search"].items()}
+        # Version 0.1 had nothing published
+        return cls(config=config, search=search, published=written.get("published", {}))
 
     def differences(self, other: "StudyDefinition") -> list[Difference]:
         """The settings and search ranges that another definition has not, or has otherwise."""
@@ -72,7 +72,7 @@ class StudyDefinition:
 
     def _flat(self) -> dict[str, object]:
         """Settings by dotted path, and ranges by `search.` and theirs."""
-        written = json.loads(self.as_json())
+        written = json.loads(self.as_json())  # what is published follows from the rest
         return {**flatten(written["config"]), **flatten(written["search"], "search.")}
 
     @property
@@ -86,7 +86,7 @@ class StudyDefinition:
         if data is None:
             return self
         corpus = self.config.corpus.model_copy(update={"data": data})
-        return StudyDefinition(config=self.config.model_copy(update={"corpus": corpus}), search=self.search)
+        return replace(self, config=self.config.model_copy(update={"corpus": corpus}))
 
     def resolved(self, cache: Path) -> "StudyDefinition":
         """The same study with nothing left open that trials depend on: a pretrained encoder's digest and arithmetic.
@@ -101,12 +101,12 @@ class StudyDefinition:
         if isinstance(model, CheckpointSettings) and model.digest is None:
             model = model.model_copy(update={"digest": digest_of(model.folder)})
         update = {"model": model, "features": FEATURE_SETS.get(features.name).resolve(features, cache)}
-        return StudyDefinition(config=self.config.model_copy(update=update), search=self.search)
+        return replace(self, config=self.config.model_copy(update=update))
 
     def without_search(self) -> "StudyDefinition":
         """The one configuration, as a study of a single trial; unless named, it is named by its content."""
         digest = hashlib.sha256(self.config.model_dump_json(exclude={"study", "search"}).encode()).hexdigest()[:8]
-        settings = self.config.study.model_copy(update={"trials": 1})
+        settings = self.config.study.model_copy(update={"trials": 1, "warm_start": ()})
         update = {"name": self.config.name or f"{self.name}-{digest}", "study": settings, "search": {}}
         return StudyDefinition(config=self.config.model_copy(update=update), search={})
 
@@ -127,44 +127,46 @@ class StudyDefinition:
         _, kind = _kinds(self.config.model.name, self.config.features.name, self.config.loss.name)
         return validated(kind, nest(flat), lambda path: f"trial with {path}")
 
-    def published(self) -> dict[str, Value]:
-        """The values of trial 0 for what varies: the published configuration, as near as the search can propose it."""
-        flat = flatten(self.config.model_dump())
-        return {
+    def default(self) -> dict[str, Value]:
+        """The values of `config` for what varies, or the nearest in the search ranges."""
+        return self.within({})[0]
+
+    def first_trials(self) -> list[dict[str, Value]]:
+        """The values of the trials that the search starts with: of the published configuration, then of the default.
+
+        Where nothing is published, there is only the second.
+        """
+        default = self.default()
+        return [default | dict(self.published), default] if self.published else [default]
+
+    def within(self, values: Mapping[str, Value]) -> tuple[dict[str, Value], dict[str, Value]]:
+        """Tell values that the search can propose from those that it cannot.
+
+        Args:
+            values: Dotted path to value.
+
+        Returns:
+            A value for everything that varies, the nearest in its range; and the values that are not among them.
+        """
+        flat = flatten(self.config.model_dump()) | dict(values)
+        proposed = {
             path: flat[path] if span.contains(flat[path]) else span.nearest(flat[path])
             for path, span in self.search.items()
         }
+        return proposed, {path: one for path, one in values.items() if path not in proposed or proposed[path] != one}
 
-    def unpublished(self) -> list[Difference]:
-        """Where trial 0 is not the published configuration, because a search range excludes its value."""
-        values, flat = self.published(), flatten(self.config.model_dump())
+    def out_of_range(self) -> list[Difference]:
+        """Where the default trial is not the configuration, because a search range excludes its value."""
+        values, flat = self.default(), flatten(self.config.model_dump())
         return differences_of(values, {path: flat[path] for path in values})
 
-    def network_bytes(self, config: AnyTrial, n_classes: int) -> int:
-        """Bytes of one network's weights, without allocating them.
 
-        Raises:
-            ConfigError: The architecture cannot be built for such segments.
-        """
-        labels = tuple(map(str, range(n_classes)))
-        with torch.device("meta"):
-            network = recipe_of(config, labels, self.config.protocol.aggregation).build_network()
-        return sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
-
-    def largest_network_bytes(self, n_classes: int) -> int:
-        """Bytes of the largest network in the search: every corner of what varies, and the corners' maxima together.
-
-        Raises:
-            ConfigError: A corner of the search cannot be built.
-        """
-        corners = [{path: corner} for path, span in self.search.items() for corner in span.corners()]
-        sizes = [self.network_bytes(self.trial(corner), n_classes) for corner in [{}, *corners]]
-        numeric = {
-            path: max(corner for corner in span.corners() if isinstance(corner, int | float))
-            for path, span in self.search.items()
-            if all(isinstance(corner, int | float) for corner in span.corners())
-        }
-        return max([*sizes, self.network_bytes(self.trial(numeric), n_classes)])
+def _migrate(settings: dict[str, Any]) -> None:
+    """Replace what version 0.1 stored of pruning."""
+    if settings["pruner"] in REPLACED_PRUNERS:
+        settings["pruner"] = "racing"
+    for name in REPLACED_SETTINGS & set(settings):
+        del settings[name]
 
 
 def study_kind(sections: Mapping[str, Any]) -> "type[AnyStudy]":

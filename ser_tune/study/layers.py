@@ -4,7 +4,8 @@ Later layers win. What a study file, a flag or a corpus's own defaults set is fi
 default search range are searched, unless the study file says what to search.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from ..corpora import CORPORA
 from ..errors import ConfigError
 from ..features import FEATURE_SETS
 from .definition import AnyStudy, StudyDefinition, study_kind
-from .search import resolve_search
+from .search import PROTOCOL_PATHS, resolve_search
 
 __all__ = ["SHIPPED", "define_study", "options", "read_assignments"]
 
@@ -100,15 +101,41 @@ def define_study(
     config = validated(kind, sections, source)
     # A corpus's own settings hold against a study file that is about no corpus in particular
     own = set() if "corpus.name" in written else set(corpus.defaults) - set(written)
+    settled = set(explicit) | set(feature_set.defaults) | set(corpus.defaults) | set(implied)
     ranges = resolve_search(
         search,
         known,
         fixed=set(given) | own | set(_implied(architecture, given)),
-        explicit=set(explicit) | set(feature_set.defaults) | set(corpus.defaults) | set(implied),
+        explicit=settled,
         build=StudyDefinition(config=config, search={}).trial,
         source=str(file or "the settings"),
     )
-    return StudyDefinition(config=config, search=ranges)
+    definition = StudyDefinition(config=config, search=ranges)
+    return replace(definition, published=_published(architecture, definition, known.keys() - settled, set(explicit)))
+
+
+def _published(
+    architecture: Architecture, definition: StudyDefinition, unset: Set[str], explicit: Set[str]
+) -> dict[str, Value]:
+    """Where the published configuration, as far as the user's settings allow it, is another than the default.
+
+    Args:
+        architecture: Whose it is.
+        definition: The study, without it.
+        unset: Settings that neither the user nor the corpus nor the features have a say in.
+        explicit: What the user set.
+    """
+    flat, default = flatten(definition.config.model_dump()), definition.default()
+    # Another optimizer has other rates, another front end other windows
+    changed = {path for path, value in architecture.published.items() if path in explicit and flat.get(path) != value}
+    replaced = {path.split(".")[0] for path in changed if path.startswith("features.") or path.endswith(".name")}
+    taken: dict[str, Value] = {}
+    for path, value in architecture.published.items():
+        if path in unset - set(PROTOCOL_PATHS) and path.split(".")[0] not in replaced and flat[path] != value:
+            with suppress(ConfigError):  # it does not go with what the user set
+                definition.trial(default | taken | {path: value})
+                taken[path] = value
+    return taken
 
 
 def _leaves(kind: type[AnyStudy], architecture: Architecture, optimizer: str) -> list[Leaf]:

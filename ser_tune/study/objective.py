@@ -12,7 +12,7 @@ from ..training import AnyTrial, EpochReport
 from .confirmation import confirms
 from .fold_store import FoldStore
 from .observer import StudyObserver
-from .places import SEED, count_failure, take_place
+from .places import OVERRIDES, SEED, count_failure, take_place
 from .pruning import CURVE_DIGITS, CURVES, race_of
 from .sampling import sample
 from .storage import note_process
@@ -49,7 +49,8 @@ class Objective:
         note_process(trial)
         take_place(trial)
         definition = self.trainer.prepared.definition
-        sampled = sample(trial, definition.search)
+        # All that varies is drawn, so that the sampler can learn from the trial; some of it may be replaced
+        sampled = sample(trial, definition.search) | trial.user_attrs.get(OVERRIDES, {})
         judge = Racing(trial, definition.config.study, len(self.trainer.prepared.folds))
         try:
             # The ends of all ranges go together, but perhaps not all that lies between

@@ -10,12 +10,15 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..config import Value
 from ..errors import StudyError
+from .definition import StudyDefinition
 
 __all__ = [
     "CONFIRMS",
+    "OVERRIDES",
     "SEED",
     "Rerun",
     "count_failure",
+    "enqueue",
     "enqueue_rerun",
     "enqueue_unfinished",
     "is_counted",
@@ -23,11 +26,13 @@ __all__ = [
     "place_of",
     "retry",
     "take_place",
+    "values_of",
 ]
 
-PLACE, FAILURE, SEED, CONFIRMS = "place", "failure", "seed", "confirms"
+PLACE, FAILURE, SEED, CONFIRMS, OVERRIDES = "place", "failure", "seed", "confirms", "overrides"
 """User attributes of a trial: its place; why it failed, where its own values made it fail; what is added to the study's
-seed, 0 in a search; and the number of the searched trial that it trains again."""
+seed, 0 in a search; the number of the searched trial that it trains again; and values that the search cannot propose,
+which replace proposed ones."""
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 RETRIES = 2
 """How often a trial may be the end of a process before it waits for the study's next session."""
@@ -49,6 +54,14 @@ class Rerun:
 def place_of(trial: optuna.Trial | FrozenTrial) -> int:
     """Which trial this is, counted from 0: one that is run again has another number, but the same place."""
     return int(trial.user_attrs.get(PLACE, trial.number))
+
+
+def values_of(trial: FrozenTrial) -> dict[str, Value]:
+    """What a trial has otherwise than its study's configuration, or will have: dotted path to value.
+
+    The only way from a stored trial to its configuration: `trial.params` lacks what the search could not propose.
+    """
+    return {**trial.system_attrs.get("fixed_params", {}), **trial.params, **trial.user_attrs.get(OVERRIDES, {})}
 
 
 def take_place(trial: optuna.Trial) -> None:
@@ -79,8 +92,26 @@ def left_of_rerun(known: Sequence[FrozenTrial], trials: int) -> int:
     return len(set(range(trials)) - {place_of(one) for one in known if one.state in DONE})
 
 
-def enqueue_rerun(study: optuna.Study, rerun: Rerun) -> None:
+def enqueue(study: optuna.Study, definition: StudyDefinition, values: Mapping[str, Value], **attributes: int) -> None:
+    """Put a trial in line.
+
+    Args:
+        study: That trains it.
+        definition: Of the study.
+        values: What it has otherwise than the study's configuration, inside the search or not: dotted path to value.
+        attributes: User attributes of the trial.
+    """
+    proposed, overrides = definition.within(values)
+    study.enqueue_trial(proposed, user_attrs=attributes | ({OVERRIDES: overrides} if overrides else {}))
+
+
+def enqueue_rerun(study: optuna.Study, rerun: Rerun, definition: StudyDefinition) -> None:
     """Put all trials of a rerun in line that are not there yet, or failed.
+
+    Args:
+        study: That trains them.
+        rerun: What to train.
+        definition: Of the study.
 
     Raises:
         StudyError: The study was made for other configurations.
@@ -96,7 +127,7 @@ def enqueue_rerun(study: optuna.Study, rerun: Rerun) -> None:
     there = {place_of(one) for one in study.get_trials(deepcopy=False) if one.state != TrialState.FAIL}
     for place, values in enumerate(queue):
         if place not in there:
-            study.enqueue_trial(values, user_attrs={PLACE: place, SEED: place})
+            enqueue(study, definition, values, **{PLACE: place, SEED: place})
     if rerun.study_id:
         study.set_user_attr("queue", json.dumps(max(before, queue, key=len)))
 
@@ -124,5 +155,5 @@ def retry(study: optuna.Study, dead: FrozenTrial) -> None:
 def _enqueue_again(study: optuna.Study, trial: FrozenTrial) -> None:
     # The values that were to be drawn, and those that were drawn before it was ended
     values = trial.system_attrs.get("fixed_params", {}) | trial.params
-    kept = {key: trial.user_attrs[key] for key in (SEED, CONFIRMS) if key in trial.user_attrs}
+    kept = {key: trial.user_attrs[key] for key in (SEED, CONFIRMS, OVERRIDES) if key in trial.user_attrs}
     study.enqueue_trial(values, user_attrs={PLACE: place_of(trial), **kept})

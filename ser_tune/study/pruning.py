@@ -17,6 +17,7 @@ import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from ..config import SearchSettings
+from .places import OVERRIDES
 
 __all__ = ["CURVES", "CURVE_DIGITS", "Race", "race_of"]
 
@@ -29,7 +30,7 @@ CURVE_DIGITS = 4
 RIVALS = 5
 """Best complete trials whose mean a trial has to reach; the single best one owes more of its score to luck."""
 
-MARGIN = 0.02
+MARGIN = 0.03
 """How far below its rivals a trial may end."""
 
 
@@ -121,7 +122,13 @@ def race_of(settings: SearchSettings, trials: Sequence[FrozenTrial], folds: int)
     if settings.pruner == "none" or folds < 2 or len(complete) < needed:
         return None
     best_first = sorted(complete, key=lambda one: one.value or 0.0, reverse=True)
-    return Race(_padded([one.user_attrs[CURVES] for one in best_first]), error=settings.race_error)
+    return Race(_padded(list(map(_curves, best_first))), error=settings.race_error)
+
+
+def _curves(trial: FrozenTrial) -> Sequence[Sequence[float]]:
+    """A trial's curves; of one with values outside the search, as of other schedules or epochs, only their ends."""
+    curves: Sequence[Sequence[float]] = trial.user_attrs[CURVES]
+    return [fold[-1:] for fold in curves] if OVERRIDES in trial.user_attrs else curves
 
 
 def _padded(curves: Sequence[Sequence[Sequence[float]]]) -> np.ndarray:

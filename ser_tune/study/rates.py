@@ -12,7 +12,7 @@ __all__ = ["find_learning_rate"]
 
 
 def find_learning_rate(prepared: Prepared, project: Project, observer: StudyObserver) -> RangeTest:
-    """Run the range test of a study's published configuration in its first fold, with trial 0's random numbers.
+    """Run the range test of a study's default configuration in its first fold, with trial 0's random numbers.
 
     Args:
         prepared: The study; its validation and test speakers have no say.

@@ -18,13 +18,15 @@ from .fold_store import FoldStore
 from .objective import FAILURES, Objective
 from .observer import StudyObserver, StudyStart, StudySummary
 from .observer import TrialState as State
-from .places import Rerun, enqueue_rerun, enqueue_unfinished, is_counted, left_of_rerun, place_of
+from .opening import Opening, opening_of
+from .places import Rerun, enqueue, enqueue_rerun, enqueue_unfinished, is_counted, left_of_rerun, place_of, values_of
 from .prepared import Prepared, stored_protocol
 from .sampling import PlaceSampler
+from .sizes import largest_network_bytes
 from .storage import fail_dead_trials, open_storage, storage_errors
 from .trainer import Trainer
 
-__all__ = ["load_study", "run_study", "summarise"]
+__all__ = ["run_study", "summarise"]
 
 RESUMABLE = (
     *("name", "corpus.data", "study", "features.checkpoint", "features.revision", "model.checkpoint"),
@@ -52,13 +54,14 @@ def run_study(
         SerTuneError: Input, disk or database fail.
     """
     definition = prepared.definition
-    largest = definition.largest_network_bytes(len(prepared.corpus.emotions)) * len(prepared.folds)
+    largest = largest_network_bytes(definition, len(prepared.corpus.emotions)) * len(prepared.folds)
     storage = open_storage(project)
     with storage_errors(project.storage_url, "be written"):
         stored = _stored(prepared, storage)
         known = [] if stored is None else stored.get_trials(deepcopy=False)
         trials, plan = definition.config.study.trials, plan_of(definition.config)
         to_run = left_of_plan(known, plan) if rerun is None else left_of_rerun(known, trials)
+        opening = Opening() if rerun is not None else opening_of(prepared, stored, project)
         trainer = None
         if to_run > 0:
             # Reads every recording: one that cannot be used ends the study here, before anything of it is stored
@@ -66,7 +69,7 @@ def run_study(
             trainer = Trainer(prepared, project.cache, precision=precision, progress=observer.extraction_progressed)
         study = _open(prepared, storage)
         if rerun is not None:
-            enqueue_rerun(study, rerun)
+            enqueue_rerun(study, rerun, definition)
         observer.study_started(
             StudyStart(
                 definition=definition,
@@ -79,7 +82,7 @@ def run_study(
                 confirms="" if rerun is None else rerun.study_id,
                 finished=_finished(study),
                 device="" if trainer is None else describe_device(trainer.device),
-                notes=[*prepared.notes, *([] if rerun else _notes_on_trial_0(definition))],
+                notes=[*prepared.notes, *opening.notes],
                 pretraining="" if prepared.pretraining is None else prepared.pretraining.state,
                 before=summarise(study),
             )
@@ -90,7 +93,7 @@ def run_study(
                 objective = Objective(
                     trainer, FoldStore(project.cache / "folds", study.user_attrs["study_id"]), observer
                 )
-                interrupted = _search(study, objective, rerun)
+                interrupted = _search(study, objective, rerun, opening)
         except Exception:
             observer.study_finished(summarise(study, interrupted=True))
             raise
@@ -99,21 +102,16 @@ def run_study(
     return summary
 
 
-def _notes_on_trial_0(definition: StudyDefinition) -> list[str]:
-    """A sentence where the first trial is not the configuration that the user or the architecture names."""
-    if not (differences := definition.unpublished()):
-        return []
-    return [f"trial 0 takes the nearest values in the search ranges: {worded(differences)}"]
-
-
-def _search(study: optuna.Study, objective: Objective, rerun: Rerun | None) -> bool:
+def _search(study: optuna.Study, objective: Objective, rerun: Rerun | None, opening: Opening) -> bool:
     """Run trials until there are enough; returns whether the user interrupted."""
     definition = objective.trainer.prepared.definition
     settings = definition.config.study
     deadline = time.monotonic() + settings.timeout_s if settings.timeout_s is not None else None
     study.set_user_attr("precision", objective.trainer.precision)
-    if not study.get_trials(deepcopy=False):
-        study.enqueue_trial(definition.published())
+    there = [values_of(one) for one in study.get_trials(deepcopy=False)]  # perhaps by another process, meanwhile
+    for values in opening.trials:
+        if values not in there:
+            enqueue(study, definition, values)
 
     plan = plan_of(definition.config)
 
@@ -190,22 +188,6 @@ def _refuse_differences(study: optuna.Study, prepared: Prepared) -> None:
         raise StudyError(
             f"study '{study.study_name}' exists and differs: {worded(differences)}; give the new study another --name"
         )
-
-
-def load_study(name: str, project: Project) -> tuple[optuna.Study, StudyDefinition]:
-    """A stored study and its definition.
-
-    Raises:
-        StudyError: There is no such study; the message lists those there are.
-    """
-    storage = open_storage(project)
-    names = optuna.get_all_study_names(storage)
-    if name not in names:
-        raise StudyError(f"no study '{name}' in {project.storage_url}; it has: {', '.join(sorted(names)) or 'none'}")
-    study = optuna.load_study(study_name=name, storage=storage)
-    if "definition" not in study.user_attrs:
-        raise StudyError(f"study '{name}' in {project.storage_url} was not made by ser-tune")
-    return study, StudyDefinition.from_json(study.user_attrs["definition"])
 
 
 def _finished(study: optuna.Study) -> dict[int, State]:

@@ -9,7 +9,7 @@ from ..encoders import CheckpointSettings
 from ..errors import ConfigError
 from ..training import AnyTrial
 
-__all__ = ["resolve_search"]
+__all__ = ["PROTOCOL_PATHS", "resolve_search"]
 
 PROTOCOL_PATHS = ("normalisation.scope", "training.selection")
 """Settings of a trial that change what its score means; searching them would rank unlike numbers together."""

@@ -16,10 +16,11 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..config import Project
-from ..errors import StorageError
+from ..errors import StorageError, StudyError
+from .definition import StudyDefinition
 from .places import enqueue_unfinished, retry
 
-__all__ = ["fail_dead_trials", "note_process", "open_storage", "storage_errors"]
+__all__ = ["fail_dead_trials", "load_study", "note_process", "open_storage", "storage_errors"]
 
 HEARTBEAT_S, GRACE_S = 10, 60
 """A process that has not been heard of for a minute is dead, and its trial is run again."""
@@ -53,6 +54,22 @@ def open_storage(project: Project) -> RDBStorage:
                 grace_period=GRACE_S,
                 heartbeat_stale_trial_callback=retry,
             )
+
+
+def load_study(name: str, project: Project) -> tuple[optuna.Study, StudyDefinition]:
+    """A stored study and its definition.
+
+    Raises:
+        StudyError: There is no such study; the message lists those there are.
+    """
+    storage = open_storage(project)
+    names = optuna.get_all_study_names(storage)
+    if name not in names:
+        raise StudyError(f"no study '{name}' in {project.storage_url}; it has: {', '.join(sorted(names)) or 'none'}")
+    study = optuna.load_study(study_name=name, storage=storage)
+    if "definition" not in study.user_attrs:
+        raise StudyError(f"study '{name}' in {project.storage_url} was not made by ser-tune")
+    return study, StudyDefinition.from_json(study.user_attrs["definition"])
 
 
 @contextmanager

@@ -35,7 +35,7 @@ class Trainer:
     def __init__(
         self, prepared: Prepared, cache: Path, *, precision: str | None = None, progress: Progress | None = None
     ) -> None:
-        """Extract the features of the published configuration, look for leaks, and pick device and precision.
+        """Extract the features of the default configuration, look for leaks, and pick device and precision.
 
         Args:
             prepared: Whose configurations are trained.
@@ -130,7 +130,7 @@ class Trainer:
         return self._entries[key]
 
     def _measured_precision(self, base: AnyTrial, data: TrainingData) -> str:
-        """The arithmetic for the published configuration: where it is `auto`, the faster one."""
+        """The arithmetic for the default configuration: where it is `auto`, the faster one."""
         if ARCHITECTURES.get(base.model.name).solve is not None:
             return "float32"
         recipe = recipe_of(base, data.emotions, self.prepared.definition.config.protocol.aggregation)

@@ -57,7 +57,7 @@ def measure(options: Options) -> list[Row]:
     interval = without.best.scores.uar_interval
     share = 100 * pruned.epochs / without.epochs
     return [
-        Row("epochs trained, of those without pruning", share, "%", plain=100.0, below=50.0),
+        Row("epochs trained, of those without pruning", share, "%", plain=100.0, below=70.0),
         Row(
             f"best validation UAR (95 % of that without pruning: {interval.low:.3f} to {interval.high:.3f})",
             _uar(pruned.best),

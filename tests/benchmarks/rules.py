@@ -11,9 +11,7 @@ from scipy.stats import wilcoxon
 from ser_tune.config import SearchSettings
 from ser_tune.study.pruning import Race
 
-from .table import Table
-
-__all__ = ["RULES", "Halving", "Judge", "Racing", "Rule", "Today", "Unpruned", "epochs_of"]
+__all__ = ["RULES", "Halving", "Judge", "Racing", "Rule", "Today", "Unpruned", "running_scores"]
 
 Judge = Callable[[np.ndarray], int | None]
 """From a trial's curves, shape (F, E), to the epochs after which it is given up, over all folds; None: never."""
@@ -151,11 +149,6 @@ def running_scores(curves: np.ndarray) -> np.ndarray:
     folds = np.arange(1, curves.shape[1] + 1)
     scores: np.ndarray = (before[:, :, None] + curves) / folds[:, None]
     return scores
-
-
-def epochs_of(table: Table) -> int:
-    """Epochs of a trial that runs to its end."""
-    return int(table.curves.shape[2] * table.curves.shape[3])
 
 
 RULES: Sequence[tuple[str, Rule]] = (

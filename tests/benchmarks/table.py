@@ -10,9 +10,28 @@ import numpy as np
 
 from ser_tune.config import Range, Value, parse_range
 
-__all__ = ["RECORDED", "Table"]
+__all__ = ["RECORDED", "Seen", "Table"]
 
 RECORDED = Path(__file__).with_name("curves.npz")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a study sees of each configuration, and what judges its choice: chance decides which seed is which."""
+
+    curves: np.ndarray
+    """Validation UAR of each fold after each epoch, shape (N, F, E)."""
+    values: np.ndarray
+    """Pooled validation UAR, shape (N,)."""
+    other_curves: np.ndarray
+    """Of the other seed."""
+    other_values: np.ndarray
+    """Of the other seed."""
+
+    @property
+    def full(self) -> int:
+        """Epochs of a trial that runs to its end."""
+        return int(self.curves.shape[1] * self.curves.shape[2])
 
 
 @dataclass(frozen=True)
@@ -59,3 +78,12 @@ class Table:
         recalls = self.correct[:, :, :, -1].sum(axis=2) / self.counts.sum(axis=0)
         pooled: np.ndarray = recalls.mean(axis=-1)
         return pooled
+
+    def seen(self, rng: np.random.Generator, configurations: slice = slice(None)) -> Seen:
+        """Draw which of its two seeds each configuration shows."""
+        seeds = rng.integers(0, 2, size=len(self.values))
+        numbers = np.arange(len(seeds))
+        parts = (
+            what[numbers, which][configurations] for which in (seeds, 1 - seeds) for what in (self.curves, self.values)
+        )
+        return Seen(*parts)

@@ -94,7 +94,7 @@ def test_what_was_compared_is_written_down_whatever_the_rule(
 
 
 @pytest.mark.parametrize("rule", ["better", "confident", "always"])
-@pytest.mark.parametrize("confirmed", [None, Confirmed(1.0, 1.0, 1.0, 5)], ids=["searched", "confirmed"])
+@pytest.mark.parametrize("confirmed", [None, Confirmed(1.0, 1.0, 1.0, 5, 0)], ids=["searched", "confirmed"])
 def test_under_another_protocol_no_rule_makes_a_champion_and_the_reason_names_what_differs(
     planting: Any, decided: Callable[..., Verdict], rule: str, confirmed: Confirmed | None
 ) -> None:
@@ -133,7 +133,7 @@ def test_without_predictions_there_is_no_test_to_be_confident_by(
     assert confident.tags == {"rule": "confident", "compared_with": "version 1"}
 
 
-CONFIRMED = Confirmed(mean=0.7, low=0.6, high=0.8, seeds=5)
+CONFIRMED = Confirmed(mean=0.7, low=0.6, high=0.8, seeds=5, trial=0)
 
 
 @pytest.mark.parametrize(("low", "alias"), [(0.99, "champion"), (0.4, "challenger")])
@@ -144,7 +144,7 @@ def test_a_confirmed_configuration_is_compared_with_a_combination_by_bounds(
     planting.client.delete_tag(combination.info.run_id, STUDY_TAG)
     planting.client.log_metric(combination.info.run_id, "validation_uar_low", 0.9)
     planting.champion(combination)
-    verdict = decided(GOOD, confirmed=Confirmed(1.0, low, 1.0, 5))
+    verdict = decided(GOOD, confirmed=Confirmed(1.0, low, 1.0, 5, 0))
     assert verdict.alias == alias
     assert "the 0.9000 of" in verdict.reason
 

@@ -10,6 +10,7 @@ from ser_tune.corpora import CORPORA
 from ser_tune.errors import ConfigError, UnknownNameError
 from ser_tune.results import PUBLISHED, published_study
 from ser_tune.study import define_study
+from ser_tune.study.sizes import largest_network_bytes
 
 LABELS = ("chen2018", "fcn-gap", "ntu-ser", "zhang2019")
 
@@ -76,7 +77,7 @@ def test_every_label_has_a_study_of_its_corpus_and_task_that_searches_nothing(la
     assert config.training.device == "auto"
     assert f"ser-tune reproduce {label} --data" in file.read_text(encoding="utf-8")
     # And it can be built
-    assert definition.largest_network_bytes(7 if published.corpus == "emodb" else 4) > 0
+    assert largest_network_bytes(definition, 7 if published.corpus == "emodb" else 4) > 0
 
 
 def test_a_projects_own_study_file_wins(project: Any) -> None:

@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ser_tune.architectures import ARCHITECTURES
-from ser_tune.config import Choice, FloatRange, IntRange
+from ser_tune.config import Choice, FloatRange, IntRange, TrialConfig, flatten
 from ser_tune.errors import ConfigError
-from ser_tune.study import Difference, StudyDefinition, define_study, options, read_assignments
+from ser_tune.study import SHIPPED, Difference, StudyDefinition, define_study, options, read_assignments
+from ser_tune.study.search import PROTOCOL_PATHS
+from ser_tune.study.sizes import largest_network_bytes, network_bytes
 
 
 @pytest.fixture
@@ -100,7 +103,7 @@ def test_a_set_value_is_taken_out_of_the_search_section(written: Callable[[str],
 
 def test_a_value_in_the_file_beside_its_range_is_that_of_trial_0(written: Callable[[str], Path]) -> None:
     definition = _define(file=written("training: {epochs: 6}\nsearch:\n  training.epochs: {low: 5, high: 20}"))
-    assert definition.published() == {"training.epochs": 6}
+    assert [values["training.epochs"] for values in definition.first_trials()] == [6, 6]
 
 
 def test_an_empty_search_section_searches_nothing(written: Callable[[str], Path]) -> None:
@@ -128,7 +131,7 @@ def test_rates_and_penalties_are_searched_where_an_optimizer_has_them(model: str
     assert isinstance(penalty, FloatRange)
     assert (rate.high == 0.3) == (optimizer == "sgd")
     assert (penalty.high == 0.1) == (optimizer == "adamw")
-    assert set(definition.published()) == set(definition.search)
+    assert set(definition.default()) == set(definition.search)
     assert _define("optimizer.learning_rate=0.5", **{"optimizer.name": "sgd"}).config.optimizer.learning_rate == 0.5
 
 
@@ -257,10 +260,70 @@ def test_the_name_is_given_or_tells_what_is_studied() -> None:
     assert _define(name="mine").name == "mine"
 
 
-def test_trial_0_is_as_near_to_the_published_configuration_as_the_ranges_allow(written: Callable[[str], Path]) -> None:
+def test_the_default_trial_is_as_near_to_the_configuration_as_the_ranges_allow(written: Callable[[str], Path]) -> None:
     definition = _define(file=written("search:\n  training.epochs: {low: 50, high: 90}\n  model.dropout: [0.3, 0.5]"))
-    assert definition.published() == {"model.dropout": 0.3, "training.epochs": 50}
-    assert definition.unpublished() == [Difference("training.epochs", 50, definition.config.training.epochs)]
+    assert definition.default() == {"model.dropout": 0.3, "training.epochs": 50}
+    assert definition.out_of_range() == [Difference("training.epochs", 50, definition.config.training.epochs)]
+
+
+@pytest.mark.parametrize(
+    ("model", "name"), [("3d_acrnn", "chen2018"), ("fcn_attention", "zhang2019"), ("fcn_gap", "fcn-gap")]
+)
+def test_what_is_published_is_what_is_reproduced(model: str, name: str) -> None:
+    file = flatten(yaml.safe_load((SHIPPED / "published" / f"{name}.yaml").read_text(encoding="utf-8")))
+    own = {path: value for path, value in file.items() if path.split(".")[0] in TrialConfig.model_fields}
+    left_out = {"model.name", *PROTOCOL_PATHS}
+    expected = {path: None if value == "none" else value for path, value in own.items() if path not in left_out}
+    # "none" is a value of class weights, and the lack of one of frames
+    expected["loss.class_weighting"] = "none"
+    assert ARCHITECTURES.get(model).published == expected
+
+
+def test_trial_0_is_the_published_configuration_and_trial_1_the_default() -> None:
+    definition = _define()
+    first, second = (definition.trial(values) for values in definition.first_trials())
+    assert (first.optimizer.name, first.optimizer.learning_rate, first.optimizer.weight_decay) == ("adam", 1e-4, 0.0)
+    assert (first.features.window_s, first.training.schedule, first.loss.class_weighting) == (0.025, "constant", "none")
+    assert first.training.selection == second.training.selection == "last"  # which is the protocol's
+    assert second == definition.trial({})
+
+
+def test_what_is_set_wins_over_what_is_published() -> None:
+    published = _define("training.epochs=5", **{"model.dropout": 0.4}).published
+    assert not {"training.epochs", "model.dropout"} & set(published)
+    assert published["training.schedule"] == "constant"
+    small = _define(**{"corpus.name": "demo"}).published
+    assert "training.batch_size" not in small
+    assert small["training.schedule"] == "constant"
+
+
+@pytest.mark.parametrize("line", ["optimizer.name=sgd", "features.n_mels=80", "loss.name=focal"])
+def test_another_component_than_the_published_one_keeps_its_own_settings(line: str) -> None:
+    section = line.partition(".")[0]
+    assert not [path for path in _define(line).published if path.startswith(f"{section}.")]
+
+
+def test_published_values_that_do_not_go_with_what_is_set_are_left_out() -> None:
+    definition = _define("segments.crop=random", **{"model.name": "fcn_attention"})
+    assert "segments.frames" not in definition.published
+    assert definition.published["training.schedule"] == "constant"
+
+
+def test_a_published_value_outside_its_range_is_kept_beside_the_nearest_one() -> None:
+    definition = _define(**{"model.name": "fcn_attention"})
+    proposed, rest = definition.within(definition.first_trials()[0])
+    assert set(proposed) == set(definition.search)
+    assert proposed["segments.frames"] == 150
+    assert rest["segments.frames"] is None
+    assert rest["training.schedule"] == "constant"
+
+
+def test_a_stored_study_without_anything_published_is_read() -> None:
+    written = json.loads(_define().as_json())
+    del written["published"]
+    before = StudyDefinition.from_json(json.dumps(written))
+    assert before.first_trials() == [before.default()]
+    assert not _define().differences(before)
 
 
 def test_a_definition_survives_json(written: Callable[[str], Path]) -> None:
@@ -275,7 +338,7 @@ search:
 """
     definition = _define(file=written(ranges), **{"corpus.data": Path("somewhere"), "study.keep_models": 2})
     again = StudyDefinition.from_json(definition.as_json())
-    assert again.search == definition.search
+    assert (again.search, again.published) == (definition.search, definition.published)
     assert again.config.model_copy(update={"search": None}) == definition.config.model_copy(update={"search": None})
     assert again.as_json() == definition.as_json()
 
@@ -298,11 +361,11 @@ def test_a_trial_takes_sampled_values_and_its_own_seed() -> None:
 
 def test_the_largest_network_is_at_least_that_of_any_corner(tiny: Callable[..., Any]) -> None:
     definition = _define()
-    largest = definition.largest_network_bytes(7)
+    largest = largest_network_bytes(definition, 7)
     for path, span in definition.search.items():
         for corner in span.corners():
-            assert definition.network_bytes(definition.trial({path: corner}), 7) <= largest
-    assert tiny().largest_network_bytes(2) < largest
+            assert network_bytes(definition, definition.trial({path: corner}), 7) <= largest
+    assert largest_network_bytes(tiny(), 2) < largest
 
 
 def test_a_corner_that_no_network_can_be_built_for_is_refused(written: Callable[[str], Path]) -> None:
@@ -310,7 +373,7 @@ def test_a_corner_that_no_network_can_be_built_for_is_refused(written: Callable[
         file=written("search:\n  features.n_mels: [16, 64]"), **{"model.name": "alex_net", "features.n_mels": None}
     )
     with pytest.raises(ConfigError, match="too small"):
-        definition.largest_network_bytes(7)
+        largest_network_bytes(definition, 7)
 
 
 def test_options_tell_the_defaults_that_a_study_would_have() -> None:

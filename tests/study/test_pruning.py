@@ -6,6 +6,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ser_tune.config import SearchSettings
+from ser_tune.study.places import OVERRIDES
 from ser_tune.study.pruning import CURVES, RIVALS, Race, race_of
 
 FOLDS, EPOCHS = 10, 4
@@ -135,6 +136,24 @@ def test_trials_of_other_numbers_of_epochs_race_against_each_other() -> None:
     assert race is not None
     assert not race.epoch_ended(0, EPOCHS + 3, 0.7)
     assert not race.fold_ended(0, 0.7)
+
+
+def test_a_rival_of_another_schedule_says_nothing_of_what_epochs_gain() -> None:
+    trials = [_trial(0.6, seed=seed) for seed in range(5)]
+    late = np.zeros((FOLDS, EPOCHS))
+    late[:, -1] = 0.7
+
+    def _race(**attributes: object) -> Race | None:
+        attributes |= {CURVES: late.tolist()}
+        other = create_trial(state=TrialState.COMPLETE, value=0.7, user_attrs=attributes)
+        return race_of(_settings(), [*trials, other], FOLDS)
+
+    same, published = _race(), _race(**{OVERRIDES: {"training.schedule": "constant"}})
+    assert same is not None
+    assert published is not None
+    first = published.order[0]
+    assert not same.epoch_ended(first, 1, 0.1)
+    assert published.epoch_ended(first, 1, 0.1)
 
 
 def test_the_best_trials_are_the_rivals_whenever_they_came() -> None:

@@ -49,7 +49,7 @@ def test_the_score_is_the_pooled_validation_uar_and_the_best_is_the_highest(run:
     assert summary.first == scores[0]
 
 
-def test_trial_0_is_the_published_configuration(run: Run, recorder: Any) -> None:
+def test_trial_0_is_the_default_configuration_where_nothing_is_published(run: Run, recorder: Any) -> None:
     run(2)
     first, second = (config for _, config, _ in recorder.trials)
     assert (first.optimizer.learning_rate, first.optimizer.weight_decay) == (0.003, 1e-4)

@@ -17,6 +17,7 @@ from mlflow.entities import Run
 from ser_tune.config import Project, flatten
 from ser_tune.errors import NonFiniteLossError, StorageError
 from ser_tune.study import Fanout, StudyObserver, StudySummary, prepare, run_study
+from ser_tune.study.sizes import largest_network_bytes
 from ser_tune.tracking import MODEL_TAG, TrackingObserver, find_runs, open_tracking
 
 
@@ -366,7 +367,7 @@ def test_a_disk_for_not_even_one_model_gets_no_advice_that_would_not_help(
 def test_the_estimate_is_an_upper_bound_of_what_a_trial_takes(tracked: Tracked) -> None:
     networks = sum(file.stat().st_size for file in tracked.project.artifacts.rglob("*.safetensors"))
     definition = tracked.prepared.definition
-    assert networks <= 2 * 3 * definition.largest_network_bytes(2) * 1.05
+    assert networks <= 2 * 3 * largest_network_bytes(definition, 2) * 1.05
 
 
 @pytest.mark.slow
