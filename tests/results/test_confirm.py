@@ -180,9 +180,9 @@ def test_more_seeds_extend_what_was_done_and_of_an_odd_number_the_median_is_prom
     assert {one.trial: list(one.numbers[:2]) for one in candidates} == {one.trial: list(one.numbers) for one in before}
     assert sorted(number for one in candidates for number in one.numbers) == [0, 1, 2, 3, 4, 5]
     (told,) = promoted
-    assert told["trial"] == candidates[0].numbers[2]
-    assert told["confirmed"].mean == pytest.approx(0.7)
-    assert (told["confirmed"].low, told["confirmed"].seeds) == (candidates[0].interval.low, 3)
+    assert told["trial"].trial == candidates[0].numbers[2]
+    assert told["trial"].mean == pytest.approx(0.7)
+    assert (told["trial"].low, told["trial"].seeds) == (candidates[0].interval.low, 3)
 
 
 def test_the_highest_lower_bound_wins_and_not_the_highest_mean(
@@ -201,7 +201,7 @@ def test_the_highest_lower_bound_wins_and_not_the_highest_mean(
     monkeypatch.setattr(module, "_candidate", plant)
     candidates, _ = searched.confirm()
     assert [one.trial for one in candidates] == [searched.best[1], searched.best[0]]
-    assert promoted[0]["trial"] == candidates[0].numbers[0]  # 0.7, of two the one that is not optimistic
+    assert promoted[0]["trial"].trial == candidates[0].numbers[0]  # 0.7, of two the one that is not optimistic
 
 
 def test_after_an_interruption_every_candidate_still_has_its_seeds(
