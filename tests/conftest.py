@@ -46,6 +46,15 @@ class Told:
     out: str
     err: str
 
+    def refused(self, message: str) -> None:
+        """Fail unless it ended with one line that says what is wrong, and no traceback."""
+        *before, last = self.err.splitlines()
+        assert self.code == 2, self.err
+        assert self.out == ""
+        assert last.startswith("error: ")
+        assert message in last
+        assert not [line for line in before if "Traceback" in line or "Error" in line or "Warning" in line]
+
 
 @dataclass(frozen=True)
 class Finished:

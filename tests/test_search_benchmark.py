@@ -15,6 +15,8 @@ from .benchmarks.rules import Racing, Today, Unpruned, running_scores
 from .benchmarks.search import at_random, nearest_to_tpe, saved, selected, simulate
 from .benchmarks.table import RECORDED, Table
 
+pytestmark = pytest.mark.slow
+
 FOLDS, EPOCHS = 10, 4
 STEPS = 1002
 

@@ -5,7 +5,7 @@ from .evidence import ablate, combine, compare, confirm, leaderboard, replay, re
 from .flags import ConfigurationFlags, StudyFlags
 from .outbox import Synced, sync
 from .promotion import models, promote
-from .studies import LearningRate, StudyResult, TrialRecord, find_lr, nested, study, train
+from .studies import LearningRate, StudyResult, StudyTrial, find_lr, nested, study, train
 
 __all__ = [
     "CheckedCorpus",
@@ -14,8 +14,8 @@ __all__ = [
     "LearningRate",
     "StudyFlags",
     "StudyResult",
+    "StudyTrial",
     "Synced",
-    "TrialRecord",
     "ablate",
     "check",
     "combine",

@@ -37,7 +37,7 @@ def confirm(
         as_name: What to register; None is `ser-<corpus>-<model>`.
         data: Where the corpus is now; None is where it was.
         project: Where things are; None is `Project.locate()`.
-        observer: Is told of the trainings, beside MLflow.
+        observer: Receives every event of the trainings, in addition to MLflow.
 
     Raises:
         SerTuneError: There are fewer complete trials, or a training failed.
@@ -123,7 +123,7 @@ def reproduce(
         settings: Dotted path to value; they win over the study file.
         name: The study's; None is the file's.
         project: Where things are; None is `Project.locate()`.
-        observer: Is told of the trainings, beside MLflow.
+        observer: Receives every event of the trainings, in addition to MLflow.
 
     Raises:
         SerTuneError: There is no such published result, or a training failed.
@@ -183,7 +183,7 @@ def ablate(
         seeds: Trainings of each that differ by their seed alone.
         settings: Dotted path to value, of all.
         project: Where things are; None is `Project.locate()`.
-        observer: Is told of everything, beside MLflow.
+        observer: Receives every event, in addition to MLflow.
         flags: As on the command line.
 
     Returns:

@@ -26,7 +26,7 @@ def sync(*, project: Project | None = None) -> Synced:
         project: Where things are; None is `Project.locate()`.
 
     Raises:
-        StorageError: The tracking store fails; what it did not take waits on.
+        StorageError: The tracking store fails; undelivered records stay in the outbox.
     """
     project = project or Project.locate()
     delivered = deliver_waiting(open_tracking(project), project)

@@ -33,11 +33,11 @@ from .flags import ConfigurationFlags, StudyFlags, define
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LearningRate", "StudyResult", "TrialRecord", "find_lr", "nested", "study", "train", "watching"]
+__all__ = ["LearningRate", "StudyResult", "StudyTrial", "find_lr", "nested", "study", "train", "watching"]
 
 
 @dataclass(frozen=True, slots=True)
-class TrialRecord:
+class StudyTrial:
     """One trial of a study."""
 
     number: int
@@ -56,7 +56,7 @@ class StudyResult:
     """What came of a study."""
 
     summary: StudySummary
-    records: Sequence[TrialRecord]
+    records: Sequence[StudyTrial]
     """All trials, those of earlier calls included."""
     promotion: Promotion | None
     """What became of the best trial; None where no trial is complete."""
@@ -76,8 +76,8 @@ class StudyResult:
         return pd.DataFrame(rows, columns=[*columns, *paths]).set_index("number")
 
     @property
-    def best(self) -> TrialRecord | None:
-        """The complete trial with the highest validation UAR."""
+    def best(self) -> StudyTrial | None:
+        """The complete trial with the highest validation UAR; after a confirmation, the winner's median seed."""
         best = self.summary.best
         return None if best is None else next(one for one in self.records if one.number == best[0])
 
@@ -107,7 +107,7 @@ def study(
         settings: Dotted path to value; they win over file and flags.
         refit: Whether to register one network trained on all speakers instead of the folds'.
         project: Where things are; None is `Project.locate()`.
-        observer: Is told of everything, beside MLflow.
+        observer: Receives every event, in addition to MLflow.
         flags: As on the command line.
 
     Returns:
@@ -186,13 +186,13 @@ def _run(
     return StudyResult(summary=summary, records=_records(stored), promotion=promotion)
 
 
-def _records(stored: optuna.Study) -> list[TrialRecord]:
+def _records(stored: optuna.Study) -> list[StudyTrial]:
     return [_record(one) for one in stored.get_trials(deepcopy=False)]
 
 
-def _record(trial: FrozenTrial) -> TrialRecord:
+def _record(trial: FrozenTrial) -> StudyTrial:
     complete = trial.state.name == "COMPLETE"
-    return TrialRecord(
+    return StudyTrial(
         number=trial.number,
         state=trial.state.name,
         validation_uar=trial.value if complete else None,

@@ -87,7 +87,7 @@ class ProgressObserver(StudyObserver):
             self._trials = self._bars.add_task("trials", total=self._start.trials_to_run, note="")
             self._folds = self._bars.add_task("folds", total=len(self._start.folds) * config.training.epochs, note="")
         assert self._folds is not None
-        self._epochs, self._spoke = config.training.epochs, time.monotonic()
+        self._epochs, self._folds_ended, self._spoke = config.training.epochs, 0, time.monotonic()
         total = len(self._start.folds) * self._epochs
         self._bars.reset(self._folds, total=total, description=f"trial {number}", note="")
         self._bars.update(self._trials, note=self._line())
@@ -95,16 +95,19 @@ class ProgressObserver(StudyObserver):
     def epoch_finished(self, trial: int, fold: int, report: EpochReport) -> None:
         """Move the trial's bar, which counts epochs."""
         assert self._folds is not None
-        note = f"fold {fold + 1}/{len(self._start.folds)}, epoch {report.epoch}: UAR {report.validation_uar:.3f}"
-        self._bars.update(self._folds, completed=fold * self._epochs + report.epoch, note=note)
+        # Counted as they are trained: the most telling folds come first
+        place = f"fold {self._folds_ended + 1}/{len(self._start.folds)}, epoch {report.epoch}"
+        note = f"{place}: UAR {report.validation_uar:.3f}"
+        self._bars.update(self._folds, completed=self._folds_ended * self._epochs + report.epoch, note=note)
         if not notes.is_terminal and time.monotonic() - self._spoke >= QUIET_S:
             self._spoke = time.monotonic()
             notes.print(f"trial {trial}, {note}", markup=False)
 
     def fold_finished(self, trial: int, fold: FoldOutcome, *, stored: bool) -> None:
-        """Name a fold that is not trained again."""
+        """Count a fold, and name one that is not trained again."""
+        self._folds_ended += 1
         if stored:
-            which = f"fold {fold.fold.number + 1}/{len(self._start.folds)}"
+            which = f"fold {self._folds_ended}/{len(self._start.folds)}"
             notes.print(f"trial {trial}, {which} was trained before the interruption", markup=False)
 
     def trial_finished(self, outcome: TrialOutcome) -> None:
@@ -113,9 +116,9 @@ class ProgressObserver(StudyObserver):
         self._run += 1
         score = f"UAR {outcome.scores.uar:.4f}" if outcome.scores else "no score"
         if outcome.state == "COMPLETE" and outcome.scores is not None:
-            if self._best is None or outcome.scores.uar > self._best[1]:
+            if outcome.confirms is None and (self._best is None or outcome.scores.uar > self._best[1]):
                 self._best = (outcome.number, outcome.scores.uar)
-            text = score
+            text = score if outcome.confirms is None else f"trial {outcome.confirms} on a fresh seed, {score}"
         else:
             text = f"{outcome.state} after {len(outcome.folds)} folds: {outcome.reason}"
         line = f"trial {outcome.number}: {text} ({outcome.seconds:.1f} s); {self._line()}"

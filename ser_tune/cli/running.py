@@ -1,7 +1,8 @@
 """`study`, `train` and `promote`: what came of them."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from .. import api
@@ -11,7 +12,7 @@ from ..folds import SIDES
 from ..metrics import describe_score, with_interval
 from ..registry import CHAMPION, Promotion
 from ..results import Nested
-from ..study import Confirmation, read_assignments
+from ..study import SearchGain, read_assignments
 from ..tracking import score_metrics
 from .console import notes, print_table, print_warnings, results
 from .progress import ProgressObserver
@@ -29,11 +30,8 @@ def show_study(
     storage: str | None,
 ) -> None:
     """Run a study, and print what came of it; exit code 130 where it was interrupted, 1 without a complete trial."""
-    project = Project.locate(tracking_uri=tracking_uri, storage_url=storage)
-    with ProgressObserver() as progress:
-        settings = read_assignments(assignments)
-        result = api.study(file, settings=settings, refit=refit, project=project, observer=progress, **flags)
-    _tell_study(result, tracking_uri)
+    run = partial(api.study, file, refit=refit, **flags)
+    _show(run, assignments, tracking_uri, storage)
 
 
 def show_training(
@@ -46,11 +44,8 @@ def show_training(
     storage: str | None,
 ) -> None:
     """Train one configuration, and print what came of it; exit codes as of `show_study`."""
-    project = Project.locate(tracking_uri=tracking_uri, storage_url=storage)
-    with ProgressObserver() as progress:
-        settings = read_assignments(assignments)
-        result = api.train(file, settings=settings, refit=refit, project=project, observer=progress, **flags)
-    _tell_study(result, tracking_uri)
+    run = partial(api.train, file, refit=refit, **flags)
+    _show(run, assignments, tracking_uri, storage)
 
 
 def show_nested(
@@ -86,7 +81,12 @@ def promote_trial(
     tell(promotion, tracking_uri)
 
 
-def _tell_study(result: api.StudyResult, tracking_uri: str | None) -> None:
+def _show(
+    run: Callable[..., api.StudyResult], assignments: Sequence[str], tracking_uri: str | None, storage: str | None
+) -> None:
+    project = Project.locate(tracking_uri=tracking_uri, storage_url=storage)
+    with ProgressObserver() as progress:
+        result = run(settings=read_assignments(assignments), project=project, observer=progress)
     summary = result.summary
     if summary.best is None or result.promotion is None:
         notes.print(f"study {summary.name} has no complete trial: nothing to promote", markup=False)
@@ -96,19 +96,19 @@ def _tell_study(result: api.StudyResult, tracking_uri: str | None) -> None:
         f"best trial {summary.best[0]}",
         markup=False,
     )
-    if summary.confirmation is not None:
-        results.print(_gains(summary.confirmation), markup=False)
+    if summary.gain is not None:
+        results.print(_gains(summary.gain), markup=False)
     tell(result.promotion, tracking_uri)
     if summary.interrupted:
         raise SystemExit(130)
 
 
-def _gains(confirmation: Confirmation) -> str:
+def _gains(gain: SearchGain) -> str:
     """What the search is worth, on fresh seeds."""
-    winner, seeds = confirmation.winner, len(confirmation.winner.scores)
+    winner, seeds = gain.winner, len(gain.winner.scores)
     on = f"{seeds} fresh seed{'s' * (seeds > 1)}"
-    compared = [("trial 0", confirmation.first), ("the median trial", confirmation.median)]
-    gains = [f"{winner.mean - one.mean:+.4f} over {name}" for name, one in compared if one is not None]
+    compared = [("", gain.first), ("the median, ", gain.median)]
+    gains = [f"{winner.mean - one.mean:+.4f} over {name}trial {one.trial}" for name, one in compared if one is not None]
     against = f", {' and '.join(gains)}" if gains else ""
     return f"confirmed on {on}: trial {winner.trial} has the best mean validation UAR, {winner.mean:.4f}{against}"
 

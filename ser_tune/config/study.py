@@ -13,7 +13,7 @@ __all__ = ["RULES", "CorpusSettings", "ProtocolSettings", "SearchSettings", "Stu
 
 PromotionRule: TypeAlias = Literal["better", "confident", "always"]
 RULES: tuple[str, ...] = get_args(PromotionRule)
-"""When a new version becomes champion; `study.promotion` says what each asks for."""
+"""Rules by which a new version becomes champion; the help of `study.promotion` describes each."""
 
 
 class CorpusSettings(Settings):

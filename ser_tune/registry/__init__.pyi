@@ -1,8 +1,8 @@
 """Champions: promoting a study's trial to a registered model, and finding registered models by name."""
 
-from .candidate import Promotion
 from .card import markdown_table
 from .promotion import promote, promote_combination, refuse_unusable
+from .registration import Promotion
 from .verdict import Confirmed
 from .versions import CHAMPION, RegisteredVersion, find_version, list_versions, load_model, registered_name
 

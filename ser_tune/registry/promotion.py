@@ -29,8 +29,8 @@ from ..tracking import (
     score_on_test,
     tracking_errors,
 )
-from .candidate import Candidate, Promotion
 from .networks import Networks
+from .registration import Promotion, Registration
 from .verdict import Confirmed
 from .versions import registered_name
 
@@ -81,7 +81,7 @@ def promote(
                 f"the model of trial {number} of study '{study.study_name}' was not kept; run the study with more "
                 "--keep-models"
             )
-        if trial is None and (found := summarise(study).confirmation) is not None:
+        if trial is None and (found := summarise(study).gain) is not None:
             runs = find_runs(client, experiment, study.user_attrs["study_id"])[1]
             confirmed = _confirmed(client, [runs[one] for one in found.winner.numbers if one in runs], found.winner)
         metrics = score_on_test(client, run, prepared, project)
@@ -97,7 +97,7 @@ def promote(
             )
 
         networks = Networks(len(prepared.folds), ensemble=int(run.data.params.get("model.networks", "1")))
-        candidate = Candidate(
+        registration = Registration(
             client=client,
             prepared=prepared,
             run=run,
@@ -108,7 +108,7 @@ def promote(
             networks=networks,
             parts=((config.model, config.features),),
         )
-        return candidate.register(rule, confirmed, refitted if with_refit else None)
+        return registration.register(rule, confirmed, refitted if with_refit else None)
 
 
 def promote_combination(
@@ -151,7 +151,7 @@ def promote_combination(
             ensemble=sum(one.recipe.model.ensemble_size for one in committee.members),
             configurations=len(members),
         )
-        candidate = Candidate(
+        registration = Registration(
             client=client,
             prepared=prepared,
             run=run,
@@ -162,7 +162,7 @@ def promote_combination(
             networks=networks,
             parts=parts,
         )
-        return candidate.register(rule, None, None)
+        return registration.register(rule, None, None)
 
 
 def refuse_unusable(rule: str | None, name: str | None) -> None:

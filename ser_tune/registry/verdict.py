@@ -36,7 +36,7 @@ class Confirmed:
     high: float
     seeds: int
     trial: int
-    """The trial that stands for them: the one with the median score."""
+    """The trial with the median score, which represents the seeds."""
 
 
 @dataclass(frozen=True, slots=True)

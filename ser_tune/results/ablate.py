@@ -40,7 +40,7 @@ class Ablated:
 
 
 def variant(definition: StudyDefinition, name: str, seeds: int) -> StudyDefinition:
-    """A study without a search that trains the configuration on so many seeds; models are not what it is for."""
+    """A study without a search, which trains the configuration on so many seeds and keeps one model."""
     single = replace(definition, config=definition.config.model_copy(update={"name": name})).without_search()
     settings = single.config.study.model_copy(
         update={"trials": seeds, "pruner": "none", "keep_models": 1, "timeout_s": None}

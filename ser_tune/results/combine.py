@@ -14,6 +14,7 @@ from ..prediction import Committee
 from ..registry import Promotion, promote_combination, refuse_unusable
 from ..study import Prepared, prepare
 from ..tracking import (
+    CONFIRMED_TAG,
     MEMBERS_TAG,
     MODEL_TAG,
     PRETRAINING_TAG,
@@ -107,7 +108,8 @@ def _members(client: MlflowClient, references: Sequence[str], top: int) -> list[
         best = [run]
         if top > 1 and run.data.tags.get(STUDY_NAME_TAG) == reference:
             _, trials = find_runs(client, run.info.experiment_id, run.data.tags[STUDY_TAG])
-            able = filter(is_complete, trials.values())
+            # What a study confirmed is there once already
+            able = [one for one in trials.values() if is_complete(one) and CONFIRMED_TAG not in one.data.tags]
             best = sorted(able, key=lambda one: -one.data.metrics["validation_uar"])[:top]
         found |= {one.info.run_id: one for one in best}
     for one in found.values():

@@ -14,7 +14,17 @@ from ..config import Project, Value
 from ..errors import StudyError
 from ..metrics import Interval, interval_of, seed_intervals
 from ..registry import Confirmed, Promotion, promote
-from ..study import Prepared, Rerun, StudyDefinition, StudyObserver, load_study, prepare, values_of
+from ..study import (
+    FreshSeeds,
+    Prepared,
+    Rerun,
+    StudyDefinition,
+    StudyObserver,
+    confirms,
+    load_study,
+    prepare,
+    values_of,
+)
 from ..tracking import TRIAL_TAG, experiment_of, find_runs, tracking_errors
 from .seeds import predictions_of, train_seeds
 
@@ -25,26 +35,15 @@ FRESH_SEEDS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(FreshSeeds):
     """One of a study's best configurations, trained again."""
 
-    trial: int
-    """Of the search."""
     searched: float
     """The pooled validation UAR that the search saw."""
     searched_interval: Interval
     """Of that, by bootstrap over speakers."""
-    scores: Sequence[float]
-    """Pooled validation UAR of each fresh seed."""
     interval: Interval
     """Of the mean over seeds, by bootstrap over speakers and seeds."""
-    numbers: Sequence[int]
-    """The fresh trials, in the order of the scores."""
-
-    @property
-    def mean(self) -> float:
-        """Over the fresh seeds."""
-        return float(np.mean(self.scores))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +78,8 @@ def confirm(
         prepared: Its corpus and folds.
         client: MLflow.
         project: Where things are.
-        observer: Is told of the fresh trials, and writes their runs.
-        top: How many of the best complete trials.
+        observer: Receives every event of the fresh trials, and writes their runs.
+        top: How many of the best complete trials of the search.
         seeds: How often each is trained.
         name: What to register; None is `ser-<corpus>-<model>`.
 
@@ -88,7 +87,8 @@ def confirm(
         StudyError: There are fewer complete trials, or a training failed.
         KeyboardInterrupt: The training was interrupted; the same call goes on from there.
     """
-    complete = [one for one in study.get_trials(deepcopy=False) if one.state == TrialState.COMPLETE]
+    trials = [one for one in study.get_trials(deepcopy=False) if confirms(one) is None]
+    complete = [one for one in trials if one.state == TrialState.COMPLETE]
     best = sorted(complete, key=lambda one: (-(one.value or 0.0), one.number))[:top]
     if len(best) < top:
         raise StudyError(f"study '{study.study_name}' has {len(best)} complete trials; expected at least {top}")
@@ -106,8 +106,7 @@ def confirm(
     # A candidate that names one class throughout has no interval, and no bound to be chosen by
     candidates.sort(key=lambda one: (-one.interval.low if one.interval.known else math.inf, one.trial))
     chosen = candidates[0]
-    middle = sorted(zip(chosen.scores, chosen.numbers, strict=True))[(len(chosen.scores) - 1) // 2][1]
-    confirmed = Confirmed(chosen.mean, chosen.interval.low, chosen.interval.high, len(chosen.scores), middle)
+    confirmed = Confirmed(chosen.mean, chosen.interval.low, chosen.interval.high, len(chosen.scores), chosen.middle)
     promotion = promote(client, project, again, fresh, trial=confirmed, name=name)
     return Confirmation(study=again.definition.name, candidates=candidates, promotion=promotion)
 

@@ -12,9 +12,12 @@ from ..corpora import CORPORA
 from ..encoders import short_name
 from ..study import Protocol
 from ..tracking import (
+    BEST_TAG,
+    CONFIRMED_TAG,
     MEMBERS_TAG,
     PRETRAINING_TAG,
     STUDY_NAME_TAG,
+    STUDY_TAG,
     TRIAL_TAG,
     protocol_of,
     search_runs,
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Entry", "Leaderboard", "leaderboard"]
+
+HAS_BEST = f"tags.`{BEST_TAG}` LIKE '%'"
+"""Finds the runs of studies that have a best trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +124,19 @@ def leaderboard(client: MlflowClient, corpus: str | None = None) -> Leaderboard:
             protocols[protocol.fingerprint] = protocol
             params = run.data.params
             kinds[protocol.fingerprint, params["model.name"], _features(params)].append(run)
+        promoted = {one.data.tags[STUDY_TAG]: one.data.tags[BEST_TAG] for one in search_runs(client, HAS_BEST)}
     ranked: dict[str, int] = defaultdict(int)
     entries = []
+    confirmed = {run.data.tags[STUDY_TAG] for runs in kinds.values() for run in runs if CONFIRMED_TAG in run.data.tags}
+
+    def stands(run: Run) -> bool:
+        """Whether a run may stand for its study: of one that confirmed its best, the seed that was chosen, alone."""
+        study = run.data.tags.get(STUDY_TAG)
+        return study not in confirmed or promoted.get(study) == run.data.tags[TRIAL_TAG]
+
     # Of equals the oldest, as where a study's best is promoted
-    best = {kind: max(reversed(runs), key=_validation) for kind, runs in kinds.items()}
+    able = {kind: [run for run in reversed(runs) if stands(run)] for kind, runs in kinds.items()}
+    best = {kind: max(runs, key=_validation) for kind, runs in able.items() if runs}
     for kind, run in sorted(best.items(), key=lambda one: -_validation(one[1])):
         fingerprint, model, features = kind
         ranked[fingerprint] += 1

@@ -82,7 +82,7 @@ def reproduce(
         published: What to compare with.
         client: MLflow.
         project: Where things are.
-        observer: Is told of everything, and writes the runs.
+        observer: Receives every event, and writes the runs.
         changed: What was set otherwise than in the study file.
 
     Raises:

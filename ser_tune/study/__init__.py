@@ -1,6 +1,6 @@
 """Studies: what is searched, how a trial is scored, and who is told. Imports Optuna; knows nothing of MLflow."""
 
-from .confirmation import Confirmation, FreshSeeds, confirms
+from .confirmation import FreshSeeds, SearchGain, confirms
 from .definition import AnyStudy, StudyDefinition
 from .differences import Difference, worded
 from .evaluation import HeldOut, refit, score_holdout_speakers, score_test_speakers, score_validation_speakers
@@ -20,7 +20,6 @@ from .trial import pooled_scores
 __all__ = [
     "SHIPPED",
     "AnyStudy",
-    "Confirmation",
     "Difference",
     "Fanout",
     "FoldOutcome",
@@ -30,6 +29,7 @@ __all__ = [
     "Pretraining",
     "Protocol",
     "Rerun",
+    "SearchGain",
     "StudyDefinition",
     "StudyObserver",
     "StudyStart",

@@ -1,8 +1,8 @@
 """Confirmation: a study's last trials train its best configurations again, on fresh seeds.
 
-All searched trials have one seed, so their differences are not those of luck with seeds; but the best of many scores on
-one seed is optimistic. The winner by the mean of fresh seeds has a score that no choice was made on, but for the choice
-among the few that were confirmed.
+Searched trials share a seed, so that they differ by their configuration alone. The best of many scores on one seed is
+optimistic. Scores on fresh seeds are free of that choice; the highest mean of the few that are confirmed is still the
+highest of so many.
 """
 
 import math
@@ -18,12 +18,12 @@ from .definition import AnyStudy
 from .places import CONFIRMS, OVERRIDES, SEED, is_counted
 
 __all__ = [
-    "Confirmation",
     "FreshSeeds",
     "Plan",
-    "confirmation_of",
+    "SearchGain",
     "confirms",
     "enqueue_confirmation",
+    "gain_of",
     "left_of_plan",
     "plan_of",
 ]
@@ -64,13 +64,13 @@ class FreshSeeds:
 
 
 @dataclass(frozen=True, slots=True)
-class Confirmation:
+class SearchGain:
     """What came of a study's best on fresh seeds."""
 
     winner: FreshSeeds
     """Of the best searched trials, the one with the highest mean."""
     first: FreshSeeds | None
-    """Trial 0; None where it was not trained again."""
+    """The first complete trial, which is trial 0 unless it failed; None where it was not trained again."""
     median: FreshSeeds | None
     """The median of the complete searched trials."""
 
@@ -115,7 +115,7 @@ def enqueue_confirmation(study: optuna.Study, plan: Plan) -> None:
             return
 
 
-def confirmation_of(trials: Sequence[FrozenTrial], plan: Plan) -> Confirmation | None:
+def gain_of(trials: Sequence[FrozenTrial], plan: Plan) -> SearchGain | None:
     """What came of the confirmation; None where no configuration has all of its fresh seeds yet."""
     fresh: dict[int, FreshSeeds] = {}
     for entrant in _entrants(trials, plan):
@@ -129,7 +129,7 @@ def confirmation_of(trials: Sequence[FrozenTrial], plan: Plan) -> Confirmation |
     if not best:
         return None
     first, median = (None if one is None else fresh.get(one.number) for one in (_first(trials), _median(trials)))
-    return Confirmation(max(best, key=lambda one: one.mean), first, median)
+    return SearchGain(max(best, key=lambda one: one.mean), first, median)
 
 
 def _pairs(trials: Sequence[FrozenTrial], plan: Plan) -> list[tuple[int, int]]:

@@ -62,7 +62,10 @@ def define_study(
     given = {path: value for path, value in (flags or {}).items() if value is not None} | flatten(settings or {})
     for path in given:
         if path.split(".")[0] == "search":
-            raise ConfigError(f"{option} '{path}' is a range; ranges stand in the search section of a study file")
+            raise ConfigError(
+                f"{option} '{path}' is a range; expected one value "
+                "(ranges belong in the search section of a study file)"
+            )
     explicit = written | given
     if "model.name" not in explicit:
         valid = ", ".join(ARCHITECTURES.names())
@@ -197,7 +200,7 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[str, Range] | None]:
 
 
 def _implied(architecture: Architecture, written: Mapping[str, object]) -> dict[str, Value]:
-    """Dotted path to value of what settings of the model say of its others."""
+    """Dotted path to value: defaults of model settings that depend on other model settings."""
     own = {path.removeprefix("model."): value for path, value in written.items() if path.startswith("model.")}
     return {f"model.{name}": value for name, value in architecture.settings.implied(own).items()}
 

@@ -35,7 +35,7 @@ class Objective:
         Args:
             trainer: Of the study.
             store: Of trained folds.
-            observer: Is told of everything.
+            observer: Receives every event.
         """
         self.trainer, self._store, self._observer = trainer, store, observer
         self._told: AnyTrial | None = None

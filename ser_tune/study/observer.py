@@ -11,7 +11,7 @@ from ..corpora import Corpus
 from ..folds import Fold
 from ..metrics import Scores
 from ..training import AnyTrial, EpochReport, FittedNetwork
-from .confirmation import Confirmation
+from .confirmation import SearchGain
 from .definition import StudyDefinition
 from .protocol import Protocol
 
@@ -102,7 +102,7 @@ class StudySummary:
     """Every trial that ended, of this session and of earlier ones."""
     interrupted: bool
     """By the user, or by an error."""
-    confirmation: Confirmation | None
+    gain: SearchGain | None
     """The best configurations on fresh seeds; None where the study has no such trials."""
 
 

@@ -67,7 +67,8 @@ def values_of(trial: FrozenTrial) -> dict[str, Value]:
 def take_place(trial: optuna.Trial) -> None:
     """Give a trial that starts the next place, unless it is run in the place of another.
 
-    Places decide seeds, and trials that are run again leave none out: with or without interruptions, they are 0, 1, 2.
+    Places decide what the sampler draws, and trials that are run again leave none out: with or without interruptions,
+    they are 0, 1, 2.
     """
     if PLACE not in trial.user_attrs:
         earlier = [one for one in trial.study.get_trials(deepcopy=False) if one.number < trial.number]

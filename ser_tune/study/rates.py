@@ -17,7 +17,7 @@ def find_learning_rate(prepared: Prepared, project: Project, observer: StudyObse
     Args:
         prepared: The study; its validation and test speakers have no say.
         project: Where the feature cache is.
-        observer: Is told of the extraction of features.
+        observer: Receives the progress of feature extraction.
 
     Raises:
         SerTuneError: Input fails, or there is no rate to suggest.

@@ -3,6 +3,7 @@
 import json
 import time
 import uuid
+from dataclasses import replace
 
 import optuna
 from optuna.storages import RDBStorage
@@ -11,7 +12,7 @@ from optuna.trial import TrialState
 from ..config import Project
 from ..device import describe_device
 from ..errors import StudyError
-from .confirmation import confirmation_of, confirms, enqueue_confirmation, left_of_plan, plan_of
+from .confirmation import confirms, enqueue_confirmation, gain_of, left_of_plan, plan_of
 from .definition import StudyDefinition
 from .differences import worded
 from .fold_store import FoldStore
@@ -43,7 +44,7 @@ def run_study(
     Args:
         prepared: What to run.
         project: Where things are.
-        observer: Is told of everything.
+        observer: Receives every event.
         rerun: What its trials are, where they are not to be searched for.
 
     Returns:
@@ -166,6 +167,9 @@ def _open(prepared: Prepared, storage: RDBStorage) -> optuna.Study:
     study.sampler = PlaceSampler(settings)
     if trials:
         _refuse_differences(study, prepared)
+        # As it is asked for now: its total decides which trials are confirmed, also when it is read later
+        before = StudyDefinition.from_json(study.user_attrs["definition"])
+        study.set_user_attr("definition", replace(before, config=prepared.definition.config).as_json())
         fail_dead_trials(study)
     else:
         study.set_user_attr("definition", prepared.definition.as_json())
@@ -203,10 +207,10 @@ def summarise(study: optuna.Study, *, interrupted: bool = False) -> StudySummary
     """Count a study's trials and name its best: by fresh seeds where there are any, else by the search's score."""
     trials = study.get_trials(deepcopy=False)
     complete = [one for one in trials if one.state == TrialState.COMPLETE and one.value is not None]
-    confirmation = confirmation_of(trials, plan_of(StudyDefinition.from_json(study.user_attrs["definition"]).config))
+    gain = gain_of(trials, plan_of(StudyDefinition.from_json(study.user_attrs["definition"]).config))
     best = max(complete, key=lambda one: (confirms(one) is None, one.value or 0.0, -one.number), default=None)
-    if confirmation is not None:
-        best = next(one for one in complete if one.number == confirmation.winner.middle)
+    if gain is not None:
+        best = next(one for one in complete if one.number == gain.winner.middle)
     return StudySummary(
         name=study.study_name,
         complete=len(complete),
@@ -216,5 +220,5 @@ def summarise(study: optuna.Study, *, interrupted: bool = False) -> StudySummary
         first=complete[0].value if complete else None,
         finished=_finished(study),
         interrupted=interrupted,
-        confirmation=confirmation,
+        gain=gain,
     )

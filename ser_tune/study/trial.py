@@ -62,7 +62,7 @@ def run_trial(
         trainer: Trains it, on the folds of its study.
         store: Gets every fold that is trained; the caller removes them.
         judge: Is asked after every epoch and every fold.
-        observer: Is told of everything, also of a failure.
+        observer: Receives every event, including a failure.
 
     Returns:
         How it ended: `COMPLETE` or `PRUNED`.

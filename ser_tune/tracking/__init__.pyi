@@ -9,6 +9,7 @@ from .records import CONFIG_FILE, STUDY_FILE
 from .report import curves, score_metrics
 from .runs import (
     BEST_TAG,
+    CONFIRMED_TAG,
     CONFIRMS_TAG,
     MEMBERS_TAG,
     MODEL_TAG,
@@ -29,6 +30,7 @@ from .testing import score_on_holdout, score_on_test, score_on_validation
 __all__ = [
     "BEST_TAG",
     "CONFIG_FILE",
+    "CONFIRMED_TAG",
     "CONFIRMS_TAG",
     "MEMBERS_TAG",
     "MODEL_TAG",

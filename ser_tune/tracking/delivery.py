@@ -55,7 +55,7 @@ class Delivery:
             How many trials were delivered, by study's name; 0 where only totals waited.
 
         Raises:
-            StorageError: The store fails; what it did not take waits on.
+            StorageError: The store fails; undelivered records stay in the outbox.
         """
         delivered = Counter[str]()
         for folder in waiting(self._project.outbox, study_id):

@@ -91,7 +91,7 @@ def deliver_waiting(client: MlflowClient, project: Project, study_id: str | None
         How many trials were delivered, by study's name.
 
     Raises:
-        StorageError: The store fails; what it did not take waits on.
+        StorageError: The store fails; undelivered records stay in the outbox.
     """
     if not waiting(project.outbox, study_id):
         return {}

@@ -178,7 +178,7 @@ def test_an_unknown_argument_is_answered_with_those_there_are() -> None:
 
 
 def test_a_range_among_settings_is_refused() -> None:
-    with pytest.raises(ConfigError, match="ranges stand in the search section of a study file"):
+    with pytest.raises(ConfigError, match="ranges belong in the search section of a study file"):
         api.study(settings={"search.model.width": [0.5]}, model="alex_net")
 
 

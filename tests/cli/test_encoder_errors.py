@@ -32,19 +32,8 @@ def probe(call: Call, root: Path, corpus_csv: Path, tmp_path: Path) -> Study:
     return _probe
 
 
-def _refused(told: Any, message: str) -> None:
-    """One line that says what is wrong, and no traceback."""
-    assert told.code == 2, told.err
-    assert told.out == ""
-    *before, last = told.err.splitlines()
-    assert last.startswith("error: ")
-    assert message in last
-    assert not [line for line in before if "Traceback" in line or "Error" in line or "Warning" in line]
-
-
 def test_a_folder_that_does_not_exist(probe: Study) -> None:
-    _refused(
-        probe("/no/such/folder"),
+    probe("/no/such/folder").refused(
         "checkpoint '/no/such/folder' is no folder; expected an existing folder, or a name on the Hugging Face "
         "hub such as openai/whisper-base",
     )
@@ -56,16 +45,16 @@ def test_a_name_on_the_hub_where_there_is_no_network(probe: Study, monkeypatch: 
 
     monkeypatch.setitem(sys.modules, "huggingface_hub", SimpleNamespace(snapshot_download=download))
     told = probe("nobody/wav2vec2-tiny")
-    _refused(told, "'nobody/wav2vec2-tiny' is no folder here and cannot be downloaded (Network is unreachable)")
+    told.refused("'nobody/wav2vec2-tiny' is no folder here and cannot be downloaded (Network is unreachable)")
     # What to download, from where, and how to pass it
-    _refused(told, "download config.json, preprocessor_config.json and model.safetensors of ")
-    _refused(told, "https://huggingface.co/nobody/wav2vec2-tiny")
-    _refused(told, "set checkpoint to their folder")
+    told.refused("download config.json, preprocessor_config.json and model.safetensors of ")
+    told.refused("https://huggingface.co/nobody/wav2vec2-tiny")
+    told.refused("set checkpoint to their folder")
 
 
 def test_a_name_on_the_hub_without_the_extra(probe: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    _refused(probe("nobody/tiny"), "needs the package huggingface_hub; install it with pip install 'ser-tune[pretrai")
+    probe("nobody/tiny").refused("needs the package huggingface_hub; install it with pip install 'ser-tune[pretrai")
 
 
 def test_an_encoder_without_the_extra(
@@ -73,7 +62,7 @@ def test_an_encoder_without_the_extra(
 ) -> None:
     copied = shutil.copytree(checkpoint("wav2vec2"), tmp_path / "copy")  # the other may be open already
     monkeypatch.setitem(sys.modules, "transformers", None)
-    _refused(probe(copied), "needs the package transformers; install it with pip install 'ser-tune[pretrained]'")
+    probe(copied).refused("needs the package transformers; install it with pip install 'ser-tune[pretrained]'")
 
 
 def _config(folder: Path, **values: object) -> None:
@@ -83,7 +72,7 @@ def _config(folder: Path, **values: object) -> None:
 
 def test_a_checkpoint_that_is_no_speech_encoder(probe: Study, tmp_path: Path) -> None:
     _config(tmp_path / "bert", model_type="bert", hidden_size=16, num_hidden_layers=2)
-    _refused(probe(tmp_path / "bert"), "is a 'bert' model; expected a speech encoder of: data2vec-audio, hubert, ")
+    probe(tmp_path / "bert").refused("is a 'bert' model; expected a speech encoder of: data2vec-audio, hubert, ")
 
 
 @pytest.mark.parametrize("written", [None, "{", "[]", '{"model_type": "wav2vec2"}'])
@@ -92,7 +81,7 @@ def test_a_checkpoint_whose_config_cannot_be_read(probe: Study, tmp_path: Path, 
     folder.mkdir()
     if written is not None:
         (folder / "config.json").write_text(written, encoding="utf-8")
-    _refused(probe(folder), "has no readable config.json")
+    probe(folder).refused("has no readable config.json")
 
 
 @pytest.mark.parametrize(
@@ -109,7 +98,7 @@ def test_a_checkpoint_without_safe_weights_or_preprocessing(
     _config(tmp_path / "copy", model_type="wav2vec2", hidden_size=16, num_hidden_layers=2, conv_stride=[10, 8, 4])
     for name in files:
         (tmp_path / "copy" / name).write_bytes(b"weights")
-    _refused(probe(tmp_path / "copy"), message)
+    probe(tmp_path / "copy").refused(message)
 
 
 @pytest.mark.parametrize("harm", ["weights", "names", "rate"])
@@ -119,15 +108,15 @@ def test_a_checkpoint_that_cannot_be_opened(
     copied = Path(shutil.copytree(checkpoint("wav2vec2"), tmp_path / "copy"))
     if harm == "weights":
         (copied / "model.safetensors").write_bytes(b"not weights")
-        _refused(probe(copied), f"checkpoint '{copied}' cannot be opened: ")
+        probe(copied).refused(f"checkpoint '{copied}' cannot be opened: ")
     elif harm == "names":
         weights = load_file(copied / "model.safetensors")
         save_file({f"other.{name}": tensor for name, tensor in weights.items()}, copied / "model.safetensors")
-        _refused(probe(copied), f"checkpoint '{copied}' lacks ")
+        probe(copied).refused(f"checkpoint '{copied}' lacks ")
     else:
         file = copied / "preprocessor_config.json"
         file.write_text(file.read_text(encoding="utf-8").replace("16000", "8000"), encoding="utf-8")
-        _refused(probe(copied), f"checkpoint '{copied}' takes speech at 8000 Hz; expected 16000 Hz")
+        probe(copied).refused(f"checkpoint '{copied}' takes speech at 8000 Hz; expected 16000 Hz")
 
 
 def test_features_that_do_not_fit_on_the_disk(
@@ -136,8 +125,8 @@ def test_features_that_do_not_fit_on_the_disk(
     usage = type(shutil.disk_usage("/"))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9 - 1000, 1000))
     told = probe(checkpoint("wav2vec2"))
-    _refused(told, "the features of 16 utterances, 0.0 h of speech, take about 0.0 GB; ")
-    _refused(told, "0.0 GB free; set SER_TUNE_CACHE to a folder with room, or choose smaller features")
+    told.refused("the features of 16 utterances, 0.0 h of speech, take about 0.0 GB; ")
+    told.refused("0.0 GB free; set SER_TUNE_CACHE to a folder with room, or choose smaller features")
 
 
 @pytest.mark.parametrize(
@@ -146,12 +135,12 @@ def test_features_that_do_not_fit_on_the_disk(
 def test_a_setting_of_descent_for_a_solved_model(probe: Study, assignment: str) -> None:
     path = assignment.partition("=")[0]
     message = f"{path} is a setting of gradient descent; linear_probe is solved, and does without it"
-    _refused(probe("/not/looked/at", assignment), message)
+    probe("/not/looked/at", assignment).refused(message)
 
 
 def test_a_learning_rate_for_a_solved_model(probe: Study, checkpoint: Callable[[str], Path]) -> None:
     told = probe(checkpoint("wav2vec2"), command="find-lr")
-    _refused(told, "linear_probe is solved, not trained by gradient descent: it has no learning rate to look for")
+    told.refused("linear_probe is solved, not trained by gradient descent: it has no learning rate to look for")
 
 
 @pytest.mark.parametrize(
@@ -170,4 +159,4 @@ def test_a_learning_rate_for_a_solved_model(probe: Study, checkpoint: Callable[[
 def test_settings_that_do_not_fit_the_encoder(
     probe: Study, checkpoint: Callable[[str], Path], assignment: str, message: str
 ) -> None:
-    _refused(probe(checkpoint("wav2vec2"), assignment), message)
+    probe(checkpoint("wav2vec2"), assignment).refused(message)

@@ -14,16 +14,6 @@ from ser_tune.cli import main
 Call = Callable[..., Any]
 
 
-def _refused(told: Any, message: str) -> None:
-    """One line that says what is wrong, and no traceback."""
-    *before, last = told.err.splitlines()
-    assert told.code == 2, told.err
-    assert told.out == ""
-    assert last.startswith("error: ")
-    assert message in last
-    assert not [line for line in before if "Traceback" in line or "Error" in line or "Warning" in line]
-
-
 def _nothing_stored(root: Path) -> None:
     assert optuna.get_all_study_names(f"sqlite:///{root}/studies/optuna.db") == []
     assert not (root / "mlruns" / "artifacts").exists()
@@ -46,23 +36,23 @@ def emodb(tmp_path: Path) -> Path:
     [("missing", "'missing' is not a folder; expected the folder that holds wav/"), (".", "no .wav files in '.'")],
 )
 def test_a_missing_or_empty_corpus_folder(call: Call, root: Path, data: str, message: str) -> None:
-    _refused(call(root, "study", "--model", "alex_net", "--corpus", "emodb", "--data", data), message)
+    call(root, "study", "--model", "alex_net", "--corpus", "emodb", "--data", data).refused(message)
     _nothing_stored(root)
 
 
 def test_a_corpus_without_its_folder(call: Call, root: Path) -> None:
-    _refused(call(root, "study", "--model", "alex_net", "--corpus", "emodb"), "pass --data DIR")
+    call(root, "study", "--model", "alex_net", "--corpus", "emodb").refused("pass --data DIR")
 
 
 def test_an_unknown_emotion_letter(call: Call, root: Path, emodb: Path) -> None:
     (emodb / "wav" / "03a01Wa.wav").rename(emodb / "wav" / "03a01Xa.wav")
     told = call(root, "study", "--model", "alex_net", "--corpus", "emodb", "--data", emodb)
-    _refused(told, "03a01Xa.wav: unknown emotion letter 'X'; expected one of A, E, F, L, N, T, W")
+    told.refused("03a01Xa.wav: unknown emotion letter 'X'; expected one of A, E, F, L, N, T, W")
 
 
 def test_fewer_speakers_than_folds(call: Call, root: Path, emodb: Path) -> None:
     told = call(root, "study", "--model", "alex_net", "--corpus", "emodb", "--data", emodb)
-    _refused(told, "has 6 speaker(s) to fold (03, 08, 09, 10, 11, 12); 10 speaker-independent folds need at least 10")
+    told.refused("has 6 speaker(s) to fold (03, 08, 09, 10, 11, 12); 10 speaker-independent folds need at least 10")
     _nothing_stored(root)
 
 
@@ -71,7 +61,7 @@ def test_a_single_speaker(
 ) -> None:
     table = make_corpus(tmp_path / "one", ["ada"])
     told = call(root, "study", study_file, "--corpus", "manifest", "--data", table)
-    _refused(told, "has 1 speaker(s) to fold (ada); 3 speaker-independent folds need at least 3")
+    told.refused("has 1 speaker(s) to fold (ada); 3 speaker-independent folds need at least 3")
 
 
 def _text(path: Path) -> None:
@@ -126,12 +116,12 @@ def test_a_recording_that_cannot_be_used(
     path = table.parent / "bob_joy_1.wav"
     break_file(path)
     told = call(root, "study", study_file, "--corpus", "manifest", "--data", table)
-    _refused(told, message)
-    _refused(told, "bob_joy_1.wav")
+    told.refused(message)
+    told.refused("bob_joy_1.wav")
     _nothing_stored(root)
     told = call(finished.root, "predict", "ser-manifest-alex_net", path)
-    _refused(told, message)
-    _refused(told, "bob_joy_1.wav")
+    told.refused(message)
+    told.refused("bob_joy_1.wav")
 
 
 @pytest.mark.parametrize(
@@ -149,8 +139,8 @@ def test_a_bad_study_file(call: Call, root: Path, tmp_path: Path, text: str | No
     if text is not None:
         file.write_text(text)
     told = call(root, "study", file, "--model", "alex_net")
-    _refused(told, message)
-    _refused(told, str(file))
+    told.refused(message)
+    told.refused(str(file))
 
 
 @pytest.mark.parametrize(
@@ -186,7 +176,7 @@ def test_a_bad_study_file(call: Call, root: Path, tmp_path: Path, text: str | No
     ],
 )
 def test_a_bad_argument(call: Call, root: Path, arguments: tuple[str, ...], message: str) -> None:
-    _refused(call(root, *arguments), message)
+    call(root, *arguments).refused(message)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +197,7 @@ def test_a_bad_argument(call: Call, root: Path, arguments: tuple[str, ...], mess
 def test_a_name_that_does_not_exist_is_answered_with_what_does(
     call: Call, finished: Any, arguments: tuple[str, ...], message: str
 ) -> None:
-    _refused(call(finished.root, *arguments), message)
+    call(finished.root, *arguments).refused(message)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +214,7 @@ def test_a_study_resumed_as_another_one(call: Call, finished: Any, arguments: tu
     data = () if "demo" in arguments else ("--corpus", "manifest", "--data", str(finished.csv))
     folds = ("--set", "features.hop_s=0.005", "--set", "protocol.folds=3")
     told = call(finished.root, "study", *kept, *data, *arguments, *folds, "--trials", "5")
-    _refused(told, f"study 'first' exists and differs: {message}")
+    told.refused(f"study 'first' exists and differs: {message}")
 
 
 @pytest.mark.parametrize("variable", ["SER_TUNE_ROOT", "SER_TUNE_CACHE"])
@@ -234,17 +224,17 @@ def test_a_disk_that_cannot_be_written(
     told = call(
         root, "study", study_file, "--corpus", "manifest", "--data", corpus_csv, environment={variable: "/proc"}
     )
-    _refused(told, "cannot be")
+    told.refused("cannot be")
 
 
 def test_a_root_that_is_no_folder(call: Call, root: Path) -> None:
     told = call(root, "models", environment={"SER_TUNE_ROOT": "/nowhere"})
-    _refused(told, "SER_TUNE_ROOT is '/nowhere'; expected an existing folder")
+    told.refused("SER_TUNE_ROOT is '/nowhere'; expected an existing folder")
 
 
 def test_an_export_to_a_disk_that_cannot_be_written(call: Call, root: Path, corpus_csv: Path) -> None:
     told = call(root, "extract", "--corpus", "manifest", "--data", corpus_csv, "--out", "/proc/features.npz")
-    _refused(told, "'/proc/features.npz' cannot be written")
+    told.refused("'/proc/features.npz' cannot be written")
 
 
 def test_a_disk_that_fills_up_anywhere(call: Call, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,7 +244,7 @@ def test_a_disk_that_fills_up_anywhere(call: Call, root: Path, monkeypatch: pyte
         raise OSError(28, "No space left on device", "/somewhere/file")
 
     monkeypatch.setattr(data, "list_models", full)
-    _refused(call(root, "models"), "'/somewhere/file' cannot be written: No space left on device")
+    call(root, "models").refused("'/somewhere/file' cannot be written: No space left on device")
 
 
 def test_a_disk_that_the_models_do_not_fit_on(
@@ -265,7 +255,7 @@ def test_a_disk_that_the_models_do_not_fit_on(
     usage = type(shutil.disk_usage("/"))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9 - 5 * 10**6, 5 * 10**6))
     told = call(root, "study", study_file, "--corpus", "manifest", "--data", corpus_csv, "--trials", "99")
-    _refused(told, "the models of 99 trials can take")
+    told.refused("the models of 99 trials can take")
 
 
 def test_a_bug_shows_its_traceback(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

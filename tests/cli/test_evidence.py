@@ -241,7 +241,8 @@ def test_a_confirmation_is_a_table_and_what_was_registered(
 
     def confirm(_: object, prepared: Any, *__: object, **how: object) -> Any:
         asked.update(how)
-        candidates = [Candidate(2, 0.9, Interval(0.8, 0.95), (0.7, 0.8), Interval(0.6, 0.85), (0, 2))]
+        seen = {"searched": 0.9, "searched_interval": Interval(0.8, 0.95), "interval": Interval(0.6, 0.85)}
+        candidates = [Candidate(trial=2, scores=(0.7, 0.8), numbers=(0, 2), **seen)]
         scores = {"validation_uar": 0.7, "validation_wa": 0.7}
         scores |= {f"validation_{name}_fold_{what}": 0.7 for name in ("uar", "wa") for what in ("mean", "std")}
         promotion = Promotion(NAME, "2", "champion", "it is better", 0, scores, created=True, prepared=prepared)

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
+pytestmark = pytest.mark.slow
+
 Call = Callable[..., Any]
 NAME = "ser-manifest-alex_net"
 WARNING = (

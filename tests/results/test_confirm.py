@@ -60,7 +60,7 @@ def confirmed(
     with pytest.MonkeyPatch.context() as patch:
         for room in ("records", "testing"):  # pictures take time
             patch.setattr(f"ser_tune.tracking.{room}.draw_confusion", lambda *_: None)
-        search = prepare(tiny(name="searched", **QUICK, **{"study.trials": 3, "study.sampler_seed": 2}), project)
+        search = prepare(tiny(name="searched", **QUICK, **{"study.trials": 3, "study.sampler_seed": 5}), project)
         run_study(search, project, TrackingObserver(open_tracking(project), project))
         for copy in ("interrupted", "failing"):
             shutil.copytree(root, root.with_name(copy))
@@ -98,6 +98,7 @@ def test_the_best_of_the_search_are_trained_with_the_values_that_it_gave_them(co
         assert one.searched_interval == interval_of(
             _run_of(searched, one.trial, "searched").data.metrics, "validation_uar"
         )
+    assert any(one.searched_interval.known for one in candidates)
     # Seed by seed
     assert [list(one.numbers) for one in sorted(candidates, key=lambda one: searched.best.index(one.trial))] == [
         [0, 2],

@@ -7,7 +7,15 @@ from mlflow import MlflowClient
 
 from ser_tune.results import leaderboard
 from ser_tune.study import Protocol
-from ser_tune.tracking import STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG, open_tracking, protocol_tags
+from ser_tune.tracking import (
+    BEST_TAG,
+    CONFIRMED_TAG,
+    STUDY_NAME_TAG,
+    STUDY_TAG,
+    TRIAL_TAG,
+    open_tracking,
+    protocol_tags,
+)
 
 FACTS = {
     "corpus": "emodb",
@@ -63,6 +71,19 @@ def test_of_equals_the_oldest_stands_there(client: MlflowClient) -> None:
     oldest = _plant(client, 0.7)
     _plant(client, 0.7)
     assert leaderboard(client).entries[0].run.info.run_id == oldest
+
+
+def test_a_study_that_confirmed_its_best_is_represented_by_the_seed_that_it_chose(client: MlflowClient) -> None:
+    scores = {"0": 0.9, "1": 0.8, "2": 0.95, "3": 0.7}  # two searched, and the second of them on two fresh seeds
+    runs = {number: _plant(client, score) for number, score in scores.items()}
+    for number, run_id in runs.items():
+        client.set_tag(run_id, TRIAL_TAG, number)
+    for number in ("2", "3"):
+        client.set_tag(runs[number], CONFIRMED_TAG, "1")
+    client.create_run("0", tags={STUDY_TAG: "s", BEST_TAG: "3"})
+    (entry,) = leaderboard(client).entries
+    assert entry.run.info.run_id == runs["3"]
+    assert entry.trials == 4
 
 
 def test_each_protocol_has_ranks_of_its_own(client: MlflowClient) -> None:

@@ -11,6 +11,8 @@ from ser_tune.errors import CorpusError, RegistryError
 from ser_tune.results import find_run, replay
 from ser_tune.tracking import TRIAL_TAG
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_trial_is_the_same_to_the_last_bit(first: Any) -> None:
     run = find_run(first.client, "first:0")

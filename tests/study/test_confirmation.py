@@ -12,9 +12,9 @@ from ser_tune.config import Project
 from ser_tune.study import load_study
 from ser_tune.study.confirmation import (
     Plan,
-    confirmation_of,
     confirms,
     enqueue_confirmation,
+    gain_of,
     left_of_plan,
     plan_of,
 )
@@ -91,7 +91,7 @@ def test_nothing_is_confirmed_before_the_search_is_over() -> None:
 
 def test_the_winner_has_the_best_mean_and_gives_the_median_of_its_seeds() -> None:
     fresh = _confirmed({2: (0.5, 0.7), 4: (0.66, 0.64), 0: (0.9, 0.9), 1: (0.3, 0.4)})
-    found = confirmation_of([*_searched(), *fresh], PLAN)
+    found = gain_of([*_searched(), *fresh], PLAN)
     assert found is not None
     # Trial 0 is only compared with: of what the search found, it is not among the best
     assert (found.winner.trial, found.winner.mean, found.winner.middle) == (4, pytest.approx(0.65), 9)
@@ -102,8 +102,8 @@ def test_the_winner_has_the_best_mean_and_gives_the_median_of_its_seeds() -> Non
 
 
 def test_there_is_no_winner_while_seeds_are_missing() -> None:
-    assert confirmation_of(_searched(), PLAN) is None
-    found = confirmation_of([*_searched(), *_confirmed({2: (0.5,), 4: (0.3, 0.4)})], PLAN)
+    assert gain_of(_searched(), PLAN) is None
+    found = gain_of([*_searched(), *_confirmed({2: (0.5,), 4: (0.3, 0.4)})], PLAN)
     assert found is not None
     assert found.winner.trial == 4
 
@@ -120,11 +120,20 @@ def test_a_study_ends_with_its_confirmation(run: Any, recorder: Any, project: Pr
     for outcome in recorder.outcomes[8:]:
         assert outcome.config.optimizer == by_number[outcome.confirms].config.optimizer
         assert outcome.state == "COMPLETE"
-    assert summary.confirmation is not None
-    winner = summary.confirmation.winner
+    assert summary.gain is not None
+    winner = summary.gain.winner
     assert summary.best == (winner.middle, by_number[winner.middle].scores.uar)
     study, _ = load_study("one", project)
     assert len(study.trials) == 10
     assert run(10).best == summary.best
     assert recorder.started[-1].trials_to_run == 0
     assert np.isfinite(winner.mean)
+
+    # With a larger total the search goes on, and what is then best is confirmed
+    more = run(15)
+    searched = [one for one in load_study("one", project)[0].trials if confirms(one) is None]
+    assert len(searched) == 12
+    assert more.gain is not None
+    assert load_study("one", project)[1].config.study.trials == 15
+    best = max((one for one in searched if one.value is not None), key=lambda one: (one.value, -one.number))
+    assert best.number in {confirms(one) for one in load_study("one", project)[0].trials}

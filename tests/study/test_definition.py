@@ -218,7 +218,7 @@ def test_an_unknown_name_is_answered_with_the_valid_ones(flags: dict[str, object
         ("protocol.merge=['=b']", "protocol.merge is '=b'; "),
         ("corpus.task=5", "corpus.task is 5; input should be a valid string"),
         ("study.promotion=best", "study.promotion is 'best'; input should be 'better', 'confident' or 'always'"),
-        ("search.model.width=[0.5]", "ranges stand in the search section of a study file"),
+        ("search.model.width=[0.5]", "ranges belong in the search section of a study file"),
     ],
 )
 def test_a_bad_assignment_is_refused(assignment: str, message: str) -> None:

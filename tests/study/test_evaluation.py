@@ -21,6 +21,8 @@ from ser_tune.study import (
 )
 from ser_tune.training import job, recipe_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def trained(tiny: Callable[..., Any], project: Project, recorder: Any) -> tuple[Any, Predictor, Any]:

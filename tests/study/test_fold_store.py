@@ -16,6 +16,8 @@ from ser_tune.study import Trainer, fold_store, prepare
 from ser_tune.study.fold_store import FoldStore
 from ser_tune.training import FittedNetwork, FoldJob
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def made(

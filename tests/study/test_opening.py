@@ -12,6 +12,8 @@ from ser_tune.config import Project
 from ser_tune.errors import StudyError
 from ser_tune.study import Rerun, StudySummary, load_study, prepare, run_study, values_of
 
+pytestmark = pytest.mark.slow
+
 Study = Callable[..., StudySummary]
 PUBLISHED = {"optimizer.name": "sgd", "optimizer.learning_rate": 0.5, "optimizer.weight_decay": 1e-3}
 """A setting that is not searched, one outside its range, and one inside."""

@@ -59,7 +59,7 @@ def test_the_same_seed_proposes_the_same_values(kind: str) -> None:
     assert _proposals(kind, seed=1) != _proposals(kind)
 
 
-@pytest.mark.parametrize("kind", ["tpe", "random", "gp"])
+@pytest.mark.parametrize("kind", ["tpe", "random", pytest.param("gp", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("place", [0, 1, 3])
 def test_an_interrupted_study_proposes_what_it_would_have_proposed(kind: str, place: int) -> None:
     assert _proposals(kind, interrupted=place) == _proposals(kind)

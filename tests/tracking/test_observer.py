@@ -4,10 +4,10 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import yaml
@@ -15,10 +15,12 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ser_tune.config import Project, flatten
-from ser_tune.errors import NonFiniteLossError, StorageError
+from ser_tune.errors import NonFiniteLossError
 from ser_tune.study import Fanout, StudyObserver, StudySummary, prepare, run_study
 from ser_tune.study.sizes import largest_network_bytes
-from ser_tune.tracking import MODEL_TAG, TrackingObserver, find_runs, open_tracking
+from ser_tune.tracking import MODEL_TAG, TrackingObserver, open_tracking
+
+StudyRuns = Callable[[Project, MlflowClient], tuple[Run, dict[int, Run]]]
 
 
 @dataclass(frozen=True)
@@ -48,26 +50,16 @@ class Saboteur(StudyObserver):
         self.outcomes.append(outcome)
 
 
-def _project(root: Path, cache: Path) -> Project:
-    return Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", cache)
-
-
-def _runs(project: Project, client: MlflowClient) -> tuple[Run, dict[int, Run]]:
-    experiment = client.get_experiment_by_name("manifest")
-    assert experiment is not None
-    studies = {run.data.tags["ser_tune.study_id"] for run in client.search_runs([experiment.experiment_id])}
-    parent, trials = find_runs(client, experiment.experiment_id, studies.pop())
-    assert parent is not None
-    assert not studies
-    return parent, trials
-
-
 @pytest.fixture(scope="module")
 def tracked(
-    databases: Path, shared_cache: Path, tiny: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+    databases: Path,
+    project_in: Callable[[Path], Project],
+    study_runs: StudyRuns,
+    tiny: Callable[..., Any],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Tracked:
     root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("tracked") / "project"))
-    project = _project(root, shared_cache)
+    project = project_in(root)
     prepared = prepare(tiny(name="tracked", **{"study.trials": 4, "study.pruner": "none"}), project)
     client, saboteur = open_tracking(project), Saboteur()
 
@@ -77,7 +69,7 @@ def tracked(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ser_tune.study.objective.Racing.after_epoch", second_fold_of_trial_1)
         summary = run_study(prepared, project, Fanout(TrackingObserver(client, project), saboteur))
-    return Tracked(project, client, prepared, saboteur.outcomes, summary, *_runs(project, client))
+    return Tracked(project, client, prepared, saboteur.outcomes, summary, *study_runs(project, client))
 
 
 def test_there_is_one_parent_run_and_a_child_for_each_trial(tracked: Tracked) -> None:
@@ -229,176 +221,7 @@ def test_every_complete_trial_has_a_model_and_no_other_has(tracked: Tracked) -> 
         assert len(list(Path(model.artifact_location).rglob("network-*.safetensors"))) == 3
 
 
-class Resumed(NamedTuple):
-    project: Project
-    client: MlflowClient
-    run: Callable[..., StudySummary]
-    runs: Callable[[], tuple[Run, dict[int, Run]]]
-
-
-@pytest.fixture
-def fresh(root: Path, shared_cache: Path, tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Resumed:
-    """A project of its own, in which tracked studies of one epoch can run; pictures and models take time: none."""
-    monkeypatch.setattr("ser_tune.tracking.records.draw_confusion", lambda *_: None)
-    monkeypatch.setattr("ser_tune.tracking.observer.write_model", lambda *_: None)
-    return _resumed(root, shared_cache, tiny)
-
-
-@pytest.fixture
-def with_models(root: Path, shared_cache: Path, tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Resumed:
-    """The same, with models."""
-    monkeypatch.setattr("ser_tune.tracking.records.draw_confusion", lambda *_: None)
-    return _resumed(root, shared_cache, tiny)
-
-
-def _resumed(root: Path, shared_cache: Path, tiny: Callable[..., Any]) -> Resumed:
-    project = _project(root, shared_cache)
-    client = open_tracking(project)
-
-    def _run(trials: int, *others: StudyObserver, **settings: object) -> StudySummary:
-        quick = {
-            "training.epochs": 1,
-            "training.batch_size": 4,
-            "study.trials": trials,
-            "study.pruner": "none",
-            "name": "one",
-        }
-        observer = Fanout(TrackingObserver(client, project), *others)
-        return run_study(prepare(tiny(**(quick | settings)), project), project, observer)
-
-    return Resumed(project, client, _run, lambda: _runs(project, client))
-
-
-@pytest.mark.slow
-def test_a_resumed_study_goes_on_in_the_same_parent_run(fresh: Resumed) -> None:
-    fresh.run(1)
-    before, _ = fresh.runs()
-    fresh.run(2)
-    parent, trials = fresh.runs()
-    assert parent.info.run_id == before.info.run_id
-    assert parent.info.status == "FINISHED"
-    assert parent.data.metrics["trials_complete"] == 2
-    assert [trials[number].info.status for number in (0, 1)] == ["FINISHED", "FINISHED"]
-
-
-@pytest.mark.slow
-def test_runs_that_a_crash_left_running_are_closed_on_resuming(fresh: Resumed) -> None:
-    fresh.run(1)
-    parent, trials = fresh.runs()
-    for run in (parent, trials[0]):
-        fresh.client.set_terminated(run.info.run_id, "RUNNING")
-    fresh.run(1)
-    parent, trials = fresh.runs()
-    assert (parent.info.status, trials[0].info.status) == ("FINISHED", "FINISHED")
-
-
-@pytest.mark.slow
-def test_an_interrupted_study_is_killed_and_its_trial_failed(fresh: Resumed) -> None:
-    class Interrupting(StudyObserver):
-        def epoch_finished(self, trial: int, fold: int, report: Any) -> None:
-            raise KeyboardInterrupt
-
-    fresh.run(1, Interrupting())
-    parent, trials = fresh.runs()
-    assert (parent.info.status, trials[0].info.status) == ("KILLED", "FAILED")
-    assert trials[0].data.tags["ser_tune.reason"] == "interrupted"
-    fresh.run(1)
-    parent, trials = fresh.runs()
-    assert (parent.info.status, trials[0].info.status, trials[1].info.status) == ("FINISHED", "FAILED", "FINISHED")
-
-
-@pytest.mark.slow
-def test_only_the_best_models_are_kept_when_so_many_are_asked_for(with_models: Resumed) -> None:
-    with_models.run(1, **{"study.keep_models": 1})
-    with_models.run(3, **{"study.keep_models": 1})
-    _, trials = with_models.runs()
-    kept = {number: run.data.tags[MODEL_TAG] for number, run in trials.items() if MODEL_TAG in run.data.tags}
-    scores = {number: run.data.metrics["validation_uar"] for number, run in trials.items()}
-    (best,) = kept
-    assert best == min(number for number, score in scores.items() if score == max(scores.values()))
-    folders = [path.parent for path in with_models.project.artifacts.rglob("MLmodel")]
-    assert [folder.parent.name for folder in folders] == [kept[best]]
-
-
-@pytest.mark.slow
-def test_a_registered_model_is_never_deleted(with_models: Resumed, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ser_tune.study import trial
-
-    with_models.run(1, **{"study.keep_models": 1})
-    _, trials = with_models.runs()
-    model_id = trials[0].data.tags[MODEL_TAG]
-    with_models.client.create_registered_model("mine")
-    with_models.client.create_model_version("mine", source=f"models:/{model_id}", model_id=model_id)
-    original = trial.score
-    # Whatever comes is better
-    monkeypatch.setattr(trial, "score", lambda folds: replace(original(folds), uar=2.0))
-    with_models.run(3, **{"study.keep_models": 1})
-    _, trials = with_models.runs()
-    assert sorted(number for number, run in trials.items() if MODEL_TAG in run.data.tags) == [0, 1]
-    assert Path(with_models.client.get_logged_model(model_id).artifact_location, "MLmodel").is_file()
-
-
-def _with_free(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
-    usage = type(shutil.disk_usage("/"))
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**12, 10**12 - free, free))
-
-
-def test_a_disk_that_the_models_cannot_fit_on_is_refused_with_the_numbers(
-    fresh: Resumed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _with_free(monkeypatch, 10_000_000)
-    with pytest.raises(
-        StorageError,
-        match=r"the models of 1000 trials can take \d\.\d GB \(3 networks of up to \d MB a trial\), but .* has 0\.0 GB "
-        r"free; pass --keep-models \d or fewer",
-    ):
-        fresh.run(1000)
-    assert fresh.client.get_experiment_by_name("manifest") is None
-
-
-def test_a_disk_for_not_even_one_model_gets_no_advice_that_would_not_help(
-    fresh: Resumed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _with_free(monkeypatch, 1000)
-    with pytest.raises(StorageError, match="free some space"):
-        fresh.run(1, **{"study.keep_models": 1})
-
-
 def test_the_estimate_is_an_upper_bound_of_what_a_trial_takes(tracked: Tracked) -> None:
     networks = sum(file.stat().st_size for file in tracked.project.artifacts.rglob("*.safetensors"))
     definition = tracked.prepared.definition
     assert networks <= 2 * 3 * largest_network_bytes(definition, 2) * 1.05
-
-
-@pytest.mark.slow
-def test_a_disk_that_fills_up_ends_the_study_with_one_sentence_and_loses_nothing(
-    fresh: Resumed, monkeypatch: pytest.MonkeyPatch, recorder: Any
-) -> None:
-    from ser_tune.tracking import records
-
-    def full(*arguments: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    fresh.run(1)
-    monkeypatch.setattr(records, "write_predictions", full)
-    with pytest.raises(StorageError, match=r"^trial 1 could not be stored in '.*outbox': No space left on device"):
-        fresh.run(2)
-    parent, trials = fresh.runs()
-    assert (parent.info.status, sorted(trials)) == ("KILLED", [0])
-    assert not list(fresh.project.outbox.glob("*-*"))  # not even half of a record
-    monkeypatch.undo()
-    assert fresh.run(2, recorder).complete == 2
-    assert not recorder.epochs  # what was trained before the disk was full was not trained again
-    parent, trials = fresh.runs()
-    assert {number: run.info.status for number, run in trials.items()} == {0: "FINISHED", 2: "FINISHED"}
-    assert parent.info.status == "FINISHED"
-
-
-def test_emotions_with_any_characters_can_be_tracked(
-    fresh: Resumed, make_corpus: Callable[..., Path], tmp_path: Path
-) -> None:
-    table = make_corpus(tmp_path / "odd")
-    table.write_text(table.read_text(encoding="utf-8").replace(",joy", ",Glück & Spaß = 50%!"), encoding="utf-8")
-    fresh.run(1, **{"corpus.data": table})
-    _, trials = fresh.runs()
-    assert "validation_recall/Glück _ Spaß _ 50__" in trials[0].data.metrics

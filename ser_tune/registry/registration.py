@@ -17,7 +17,7 @@ from .networks import Networks
 from .verdict import TAGS, Confirmed, Verdict, decide
 from .versions import CHAMPION, aliases_of
 
-__all__ = ["Candidate", "Promotion"]
+__all__ = ["Promotion", "Registration"]
 
 REFIT_TAG = "ser_tune.refit_of"
 """On a version with one network for all speakers: the model of the folds that it stems from."""
@@ -47,7 +47,7 @@ class Promotion:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class Registration:
     """A run that has a model and all its scores, and the name that it is to be registered as."""
 
     client: MlflowClient

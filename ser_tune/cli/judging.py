@@ -1,0 +1,195 @@
+"""The commands that judge results: `ablate`, `reproduce`, `confirm`, `combine`, `compare`, `leaderboard`, `replay`."""
+
+from typing import Annotated
+
+import typer
+
+from .parameters import (
+    ROW_FORMS,
+    TABLE_FORMS,
+    AsName,
+    CorpusName,
+    Data,
+    Features,
+    FirstResult,
+    Json,
+    Model,
+    Name,
+    Results,
+    RowForm,
+    Rule,
+    SecondResult,
+    Set,
+    Storage,
+    StudyFile,
+    StudyName,
+    TableForm,
+    Task,
+    TrackingUri,
+    refuse_other_form,
+    shared_flags,
+)
+
+__all__ = ["app"]
+
+app = typer.Typer()
+
+
+@app.command()
+def ablate(
+    file: StudyFile = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--change",
+            metavar="PATH=VALUE[,PATH=VALUE...]",
+            help="What to change; repeat for more changes, each by itself.",
+            show_default=False,
+        ),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", help="Trainings of each that differ by their seed alone.", min=1)
+    ] = 2,
+    model: Model = None,
+    corpus: CorpusName = None,
+    data: Data = None,
+    task: Task = None,
+    features: Features = None,
+    name: Name = None,
+    assignments: Set = None,
+    form: TableForm = "table",
+    tracking_uri: TrackingUri = None,
+    storage: Storage = None,
+) -> None:
+    """Train a configuration with and without each change: differences of validation UAR, paired by speaker.
+
+    Test speakers are not scored, and nothing is registered. The same command resumes.
+    """
+    from .ablation import run_ablation
+
+    if not changes:
+        raise typer.BadParameter("nothing to change; pass --change PATH=VALUE, such as augmentation.mixup=true")
+    refuse_other_form(form, TABLE_FORMS)
+    flags = shared_flags(model, corpus=corpus, data=data, task=task, features=features)
+    flags["name"] = name
+    run_ablation(
+        file,
+        flags,
+        assignments or [],
+        changes,
+        seeds=seeds,
+        markdown=form == "markdown",
+        tracking_uri=tracking_uri,
+        storage=storage,
+    )
+
+
+@app.command()
+def reproduce(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="chen2018, zhang2019, ntu-ser or fcn-gap.", show_default=False)
+    ],
+    data: Data = None,
+    seeds: Annotated[int, typer.Option("--seeds", help="Trainings that differ by their seed alone.", min=1)] = 5,
+    assignments: Set = None,
+    study_name: Name = None,
+    tracking_uri: TrackingUri = None,
+    storage: Storage = None,
+) -> None:
+    """Train a published configuration under its protocol, and compare with the published number.
+
+    The study files are studies/published/NAME.yaml. The same command resumes.
+    """
+    from .evidence import reproduce_published
+
+    reproduce_published(
+        name,
+        assignments or [],
+        data=data,
+        seeds=seeds,
+        study_name=study_name,
+        tracking_uri=tracking_uri,
+        storage=storage,
+    )
+
+
+@app.command()
+def confirm(
+    name: StudyName,
+    top: Annotated[int, typer.Option("--top", help="How many of its best trials.", min=1)] = 3,
+    seeds: Annotated[int, typer.Option("--seeds", help="How often each is trained again.", min=2)] = 5,
+    as_name: AsName = None,
+    data: Data = None,
+    tracking_uri: TrackingUri = None,
+    storage: Storage = None,
+) -> None:
+    """Train a study's best trials again on fresh seeds; champion by lower confidence bound.
+
+    The best of many trials is optimistic. The same command resumes.
+    """
+    from .evidence import confirm_study
+
+    confirm_study(name, top=top, seeds=seeds, as_name=as_name, data=data, tracking_uri=tracking_uri, storage=storage)
+
+
+@app.command()
+def combine(
+    members: Results,
+    top: Annotated[int, typer.Option("--top", help="Of a study, so many of its best trials.", min=1)] = 1,
+    as_name: AsName = None,
+    rule: Rule = None,
+    data: Data = None,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Average what trials of unlike configurations say, and register them as one model.
+
+    They share a protocol. Choose them by validation UAR: test speakers are scored for the combination alone.
+    """
+    from .evidence import combine_trials
+
+    combine_trials(members, top=top, as_name=as_name, rule=rule, data=data, tracking_uri=tracking_uri)
+
+
+@app.command()
+def compare(
+    first: FirstResult,
+    second: SecondResult,
+    side: Annotated[str, typer.Option("--on", help="validation, test or holdout speakers.")] = "validation",
+    list_all: Annotated[bool, typer.Option("--all", help="List every utterance that differs.")] = False,
+    json: Json = False,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Compare two results of one protocol, paired by speaker: differences, p-value, effect size, confusions."""
+    from .evidence import compare_results
+
+    compare_results(first, second, side=side, as_json=json, list_all=list_all, tracking_uri=tracking_uri)
+
+
+@app.command()
+def leaderboard(
+    corpus: Annotated[str | None, typer.Option("--corpus", help="Only this corpus.", show_default=False)] = None,
+    form: RowForm = "table",
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Best result for each corpus, task, model and features, beside the published ones.
+
+    Ranked by validation UAR, within one protocol only; test speakers rank nothing.
+    """
+    from .evidence import print_leaderboard
+
+    refuse_other_form(form, ROW_FORMS)
+    print_leaderboard(corpus=corpus, form=form, tracking_uri=tracking_uri)
+
+
+@app.command()
+def replay(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run, STUDY:TRIAL or a registered model.", show_default=False)
+    ],
+    data: Data = None,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Train a trial again from what MLflow holds, and compare every number; exit code 1 where one differs."""
+    from .evidence import replay_run
+
+    replay_run(run, data=data, tracking_uri=tracking_uri)
