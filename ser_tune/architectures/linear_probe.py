@@ -82,7 +82,9 @@ class LinearProbe(nn.Module):
 
     def features(self, segments: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Chosen channels (B, chosen, F) of segments (B, C, F, T), averaged over their real frames."""
-        chosen = segments[:, self.channels]
+        chosen = segments if len(self.channels) == segments.shape[1] else segments[:, self.channels]
+        if chosen.shape[3] == 1:
+            return chosen[..., 0]
         if lengths is None:
             return chosen.mean(dim=3)
         real = torch.arange(segments.shape[3], device=segments.device) < lengths[:, None]

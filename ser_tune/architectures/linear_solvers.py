@@ -20,8 +20,9 @@ JITTER = 1e-10
 """Added to the Gram matrix's diagonal, relative to its mean: equal examples make it singular."""
 ITERATIONS, LAYER_ITERATIONS = 300, 60
 """Of L-BFGS, at most; shares of layers need no digits beyond the second."""
-EXACT, ROUGH = 1e-6, 1e-3
-"""Relative progress of a step below which L-BFGS ends: for weights, and for what a single temperature is fitted to."""
+EXACT, MEDIUM, ROUGH = 1e-6, 1e-4, 1e-3
+"""Relative progress of a step below which L-BFGS ends: for weights, for shares of layers, and for what a single
+temperature is fitted to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +191,7 @@ def weighted_layers(
         return total, np.concatenate([of_logits, gradient.ravel()])
 
     start = np.zeros(layers + n_classes * (bands + 1))
-    result = minimize(value, start, jac=True, method="L-BFGS-B", options={"maxiter": LAYER_ITERATIONS})
+    options = {"maxiter": LAYER_ITERATIONS, "ftol": MEDIUM}
+    result = minimize(value, start, jac=True, method="L-BFGS-B", options=options)
     learned: np.ndarray = softmax(result.x[:layers])
     return learned

@@ -152,9 +152,9 @@ class SegmentReader:
             which: Their numbers, shape (B,).
 
         Returns:
-            What a network takes: segments (B, C, F, T), float32, channels-last in memory, which convolutions are
-            faster with; where utterances are whole, T is the longest's length, and there follow the lengths (B,),
-            int64, beyond which each is 0.
+            What a network takes: segments (B, C, F, T), float32, where T > 1 channels-last in memory, which
+            convolutions are faster with; where utterances are whole, T is the longest's length, and there follow the
+            lengths (B,), int64, beyond which each is 0.
         """
         utterance = self.plan.utterance[which]
         number, real = frame_numbers(self.plan, which, self.settings, shortest_frames=self._shortest_frames)
@@ -163,8 +163,11 @@ class SegmentReader:
         if self._floor is not None:
             floor = self._floor[self._sent(utterance)][:, None]
             segments = torch.where(mask, segments, floor)
-        scaling = self._sent(self._scaling[utterance])
-        segments.sub_(self._shift[scaling][:, None]).mul_(self._factor[scaling][:, None])
+        shift, factor = self._shift, self._factor
+        if len(shift) > 1:
+            scaling = self._sent(self._scaling[utterance])
+            shift, factor = shift[scaling], factor[scaling]
+        segments.sub_(shift[:, None]).mul_(factor[:, None])
         if self._floor is None and not real.all():
             segments *= mask
         inputs: tuple[Tensor, ...] = ()
@@ -174,7 +177,10 @@ class SegmentReader:
             if self._floor is not None or not np.array_equal(inside, real):  # else all padding is 0 already
                 segments *= self._sent(inside)[:, :, None, None]
             inputs = (self._sent(lengths),)
-        return segments.permute(0, 2, 3, 1).contiguous(memory_format=torch.channels_last), *inputs
+        segments = segments.permute(0, 2, 3, 1)
+        if segments.shape[3] > 1:  # of a single frame there is nothing to convolve
+            segments = segments.contiguous(memory_format=torch.channels_last)
+        return segments, *inputs
 
 
 @torch.inference_mode()
