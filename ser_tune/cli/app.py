@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .audit import app as audit_app
 from .corpus import app as corpus_app
 from .judging import app as judging_app
 from .parameters import (
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(judging_app)
+app.add_typer(audit_app)
 
 
 @app.command()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import optuna
 
+from ..audit import text_baseline
 from ..config import Project
 from ..corpora import CORPORA, Corpus
 from ..errors import StudyError
@@ -15,7 +16,6 @@ from .definition import StudyDefinition
 from .differences import worded
 from .pretraining import Pretraining, pretraining_of
 from .protocol import Protocol
-from .texts import text_baseline
 
 __all__ = ["Prepared", "load_corpus", "prepare", "stored_protocol"]
 
@@ -34,7 +34,7 @@ class Prepared:
     @property
     def notes(self) -> Sequence[str]:
         """Sentences for readers of the scores: text-only baseline, pretraining, the protocol's warnings, licences."""
-        baseline, pretraining = text_baseline(self.corpus, self.folds), self.pretraining
+        baseline, pretraining = text_baseline(self.corpus.utterances, self.folds), self.pretraining
         licence = FEATURE_SETS.get(self.definition.config.features.name).licence
         return [
             *([] if baseline is None else [f"text-only baseline: {baseline}"]),
