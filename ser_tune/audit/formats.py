@@ -32,12 +32,16 @@ _ROOT = re.compile(r"^\{\w+\}/")
 """SpeechBrain's paths start with a placeholder, such as `{data_root}/`."""
 _SIDE = re.compile(r"(?:^|_)(train|valid|val|dev|test)(?:_|$)", re.IGNORECASE)
 _FOLD = re.compile(r"(?:fold|session)_?(\d+)", re.IGNORECASE)
+_KEYS = (("wav", "path", "audio"), ("emo", "label"))
+"""Of an utterance's path and emotion; EmoBox's older files have `audio` and `label`."""
 _SCHEMES = (
     re.compile(r"(?P<speaker>\d\d)(?P<text>[ab]\d\d)[WLEAFTN][a-z]?"),  # EmoDB
     re.compile(r"Ses0(?P<session>[1-5])[FM]_(?:impro|script)\w*_(?P<speaker>[FM])\d+"),  # IEMOCAP
     re.compile(r"psno(?P<session>[1-5])_\w+_s\d+_orgn"),  # IEMOCAP as SpeechBrain names it, which drops the speaker
     re.compile(r"(?P<speaker>10\d\d)_(?P<text>[A-Z]{3})_[A-Z]{3}_(?:LO|MD|HI|XX?)"),  # CREMA-D
     re.compile(r"0\d-0\d-0\d-0\d-(?P<text>0\d)-0\d-(?P<speaker>\d\d)"),  # RAVDESS
+    re.compile(r"(?P<speaker>DC|JE|JK|KL)_(?:[a-z]+(?P<text>0[1-3])|(?P<own_text>[a-z]+\d\d))"),  # SAVEE
+    re.compile(r"(?P<speaker>OA|YA)F?_(?P<text>[A-Za-z]+)_[a-z]+"),  # TESS
 )
 
 
@@ -59,7 +63,8 @@ def read_split(paths: Sequence[Path], *, data: Path | None = None) -> Split:
         raise CorpusError(f"'{tables[0]}' is one of {len(paths)} files; expected one CSV, or JSON files alone")
     root = data or Path()
     rows = list(_table_rows(tables[0], root)) if tables else list(_native_rows(_files(paths), root))
-    return Split.of(", ".join(map(str, paths)), rows)
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return Split.of(f"{paths[0]}{more}", rows)
 
 
 def _table_rows(file: Path, root: Path) -> Iterator[Row]:
@@ -102,7 +107,7 @@ def _native_rows(files: Sequence[Path], root: Path) -> Iterator[Row]:
         fold = _FOLD.search(file.stem) or _FOLD.search(file.parent.name)
         place = (fold[1] if fold else "", side_named(side[1]) or "")
         if (other := place_of.setdefault(place, file)) is not file:
-            raise CorpusError(f"'{other}' and '{file}' are both {' '.join(place)}; expected one file for each side")
+            raise CorpusError(f"'{other}' and '{file}' are both {' '.join(place)}; name one file for each side")
         for path, emotion, speaker in _native_utterances(file):
             yield Row(_utterance(_ROOT.sub("", path), root, emotion, *_known(path, speaker)), *place)
 
@@ -126,7 +131,7 @@ def _native_utterances(file: Path) -> Iterator[tuple[str, str, str]]:
         raise CorpusError(f"{file} lists no utterances; expected the format of EmoBox, s3prl or SpeechBrain")
     for number, one in enumerate(listed, 1):
         values = one if isinstance(one, Mapping) else {}
-        path, emotion = values.get("wav", values.get("path")), values.get("emo", values.get("label"))
+        path, emotion = (next((values[key] for key in keys if key in values), None) for keys in _KEYS)
         if not (isinstance(path, str) and path and isinstance(emotion, str) and emotion):
             raise CorpusError(f"{file}, utterance {number}: expected 'wav' and 'emo', or 'path' and 'label', as text")
         yield path, emotion, str(values.get("speaker", values.get("spk", "")))
@@ -138,7 +143,7 @@ def _known(path: str, speaker: str) -> tuple[str, str]:
         if name := scheme.fullmatch(Path(path).stem):
             parts = name.groupdict()
             who = parts.get("session", "") + parts["speaker"] if "speaker" in parts else f"session {parts['session']}"
-            return who, parts.get("text", "")
+            return who, parts.get("text") or parts.get("own_text") or ""
     return speaker, ""
 
 

@@ -148,5 +148,27 @@ def test_a_wrong_file_is_refused(tmp_path: Path, name: str, text: str, message: 
 def test_two_files_of_one_side_are_refused(tmp_path: Path) -> None:
     _emobox(tmp_path / "one", EMODB)
     _emobox(tmp_path / "two", EMODB)
-    with pytest.raises(CorpusError, match="are both 1 test; expected one file for each side"):
+    with pytest.raises(CorpusError, match="are both 1 test; name one file for each side"):
         read_split([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("stem", "speaker", "text"),
+    [
+        ("16b10Wb", "16", "b10"),
+        ("Ses03F_script02_1_M004", "3M", ""),
+        ("psno4_ang_s084_orgn", "session 4", ""),
+        ("1040_ITH_SAD_X", "1040", "ith"),
+        ("03-01-05-01-02-01-12", "12", "02"),
+        ("JE_n23", "JE", "n23"),
+        ("DC_sa02", "DC", "02"),  # a sentence that is common to all emotions
+        ("OA_bite_neutral", "OA", "bite"),
+        ("YAF_back_ps", "YA", "back"),
+        ("a_file_of_mine", "", ""),
+    ],
+)
+def test_file_names_of_known_corpora_tell_the_speaker(tmp_path: Path, stem: str, speaker: str, text: str) -> None:
+    for side in ("train", "test"):
+        (tmp_path / f"{side}.json").write_text(json.dumps({stem: {"wav": f"{stem}.wav", "emo": "x"}}), encoding="utf-8")
+    utterance = read_split([tmp_path]).utterances[0]
+    assert (utterance.speaker, utterance.text) == (speaker, text)
