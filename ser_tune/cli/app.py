@@ -13,6 +13,7 @@ from .parameters import (
     CorpusName,
     Data,
     Features,
+    Folds,
     Holdout,
     Json,
     Model,
@@ -82,6 +83,7 @@ def study(
         typer.Option("--keep-models", help="Keep the models of the best N trials; default: all.", show_default=False),
     ] = None,
     holdout: Holdout = None,
+    folds: Folds = None,
     text_independent: TextIndependent = False,
     nested: Annotated[
         bool, typer.Option("--nested", help="Search once for each test fold, which the search never sees.")
@@ -102,6 +104,7 @@ def study(
     flags: StudyFlags = {
         **shared_flags(model, corpus=corpus, data=data, task=task, features=features, holdout=holdout),
         "name": name,
+        "folds": folds,
         "text_independent": text_independent,
         "rule": rule,
         "trials": trials,
@@ -129,6 +132,7 @@ def train(
     features: Features = None,
     name: Name = None,
     holdout: Holdout = None,
+    folds: Folds = None,
     text_independent: TextIndependent = False,
     rule: Rule = None,
     assignments: Set = None,
@@ -142,6 +146,7 @@ def train(
     flags: ConfigurationFlags = {
         **shared_flags(model, corpus=corpus, data=data, task=task, features=features, holdout=holdout),
         "name": name,
+        "folds": folds,
         "text_independent": text_independent,
         "rule": rule,
     }

@@ -14,6 +14,7 @@ from ..features import FEATURE_SETS
 from ..folds import Fold, speaker_folds, text_independent_folds
 from .definition import StudyDefinition
 from .differences import worded
+from .folds_file import read_folds
 from .pretraining import Pretraining, pretraining_of
 from .protocol import Protocol
 
@@ -85,12 +86,16 @@ def prepare(definition: StudyDefinition, project: Project) -> Prepared:
     """Read the corpus, draw the folds, and find a pretrained encoder.
 
     Raises:
-        CorpusError: The corpus is missing, mislabelled, or too small for its folds.
+        CorpusError: The corpus is missing, mislabelled, or too small for its folds, or a file of folds does not fit it.
+        LeakError: A file of folds has a speaker on two sides.
         ConfigError: There is no such encoder.
     """
     definition = definition.resolved(project.cache)
     config, corpus = definition.config, load_corpus(definition, project)
-    folds = speaker_folds(corpus, config.protocol.folds, holdout=config.protocol.holdout)
+    if config.protocol.folds_file:
+        folds = read_folds(corpus, config.protocol.folds_file)
+    else:
+        folds = speaker_folds(corpus, config.protocol.folds, holdout=config.protocol.holdout)
     if config.protocol.text_independent:
         folds = text_independent_folds(corpus, folds)
     trained = folds[: config.protocol.fold_limit]
