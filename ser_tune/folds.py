@@ -8,7 +8,7 @@ import numpy as np
 from .corpora import Corpus
 from .errors import CorpusError
 
-__all__ = ["DEFAULT_FOLDS", "SIDES", "Fold", "outer_parts", "speaker_folds", "text_independent_folds"]
+__all__ = ["DEFAULT_FOLDS", "SIDES", "Fold", "outer_parts", "refuse_missing", "speaker_folds", "text_independent_folds"]
 
 SIDES = ("validation", "test", "holdout")
 """Speakers that are scored: who chose the epoch and the trial; who is tested once, fold by fold; who is kept out of the
@@ -94,7 +94,7 @@ def text_independent_folds(corpus: Corpus, folds: Sequence[Fold]) -> tuple[Fold,
                 test=fold.test[part[fold.test] == test],
             )
         )
-        _refuse_missing(corpus, restricted[-1])
+        refuse_missing(corpus, restricted[-1])
     return tuple(restricted)
 
 
@@ -183,12 +183,20 @@ def _fold(corpus: Corpus, number: int, validation: Sequence[str], test: Sequence
         validation=np.flatnonzero(side == "validation"),
         test=np.flatnonzero(side == "test"),
     )
-    _refuse_missing(corpus, fold)
+    refuse_missing(corpus, fold)
     return fold
 
 
-def _refuse_missing(corpus: Corpus, fold: Fold) -> None:
-    """Raise where a side is empty or the training side lacks an emotion."""
+def refuse_missing(corpus: Corpus, fold: Fold) -> None:
+    """Raise where a side is empty or the training side lacks an emotion.
+
+    Args:
+        corpus: What was split.
+        fold: How.
+
+    Raises:
+        CorpusError: As said.
+    """
     for side, numbers in (("validation", fold.validation), ("test", fold.test)):
         if not len(numbers):
             raise CorpusError(

@@ -5,6 +5,7 @@ from .evidence import ablate, combine, compare, confirm, leaderboard, replay, re
 from .flags import ConfigurationFlags, StudyFlags
 from .outbox import Synced, sync
 from .promotion import models, promote
+from .splits import audit
 from .studies import LearningRate, StudyResult, StudyTrial, find_lr, nested, study, train
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "StudyTrial",
     "Synced",
     "ablate",
+    "audit",
     "check",
     "combine",
     "compare",

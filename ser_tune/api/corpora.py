@@ -11,8 +11,8 @@ from ..corpora.check import CorpusCheck, Problem, check_corpus
 from ..errors import ConfigError, CorpusError
 
 if TYPE_CHECKING:
+    from ..audit import TextBaseline
     from ..features import SpeakerSegments
-    from ..study import TextBaseline
 
 __all__ = ["CheckedCorpus", "ExtractedCorpus", "check", "extract"]
 
@@ -63,12 +63,13 @@ def check(
     found = check_corpus(CORPORA.get(name), folder, project.cache, task=task, progressed=progressed)
     if not found.texts:
         return CheckedCorpus(found, None)
+    from ..audit import text_baseline
     from ..folds import speaker_folds
-    from ..study import Protocol, text_baseline  # torch: a corpus without texts does without
+    from ..study import Protocol  # torch: a corpus without texts does without
 
     try:
         corpus = Corpus.load(CORPORA.get(name), folder, project.cache, task=found.task)
-        baseline = text_baseline(corpus, speaker_folds(corpus))
+        baseline = text_baseline(corpus.utterances, speaker_folds(corpus))
     except CorpusError as error:
         missing = Problem("text", False, f"no text-only baseline: {error}")
         return CheckedCorpus(replace(found, problems=(*found.problems, missing)), None)

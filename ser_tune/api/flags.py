@@ -22,6 +22,8 @@ class ConfigurationFlags(TypedDict, total=False):
     """The feature set."""
     holdout: Sequence[str] | None
     """Speakers that the search never sees."""
+    folds: str | Path | None
+    """A CSV path,fold,split of folds to use."""
     text_independent: bool
     """Whether folds share no spoken texts either."""
     name: str | None
@@ -51,6 +53,7 @@ PATHS = {
     "task": "corpus.task",
     "features": "features.name",
     "holdout": "protocol.holdout",
+    "folds": "protocol.folds_file",
     "text_independent": "protocol.text_independent",
     "name": "name",
     "rule": "study.promotion",

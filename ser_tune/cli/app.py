@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .audit import app as audit_app
 from .corpus import app as corpus_app
 from .judging import app as judging_app
 from .parameters import (
@@ -12,6 +13,7 @@ from .parameters import (
     CorpusName,
     Data,
     Features,
+    Folds,
     Holdout,
     Json,
     Model,
@@ -43,6 +45,7 @@ app = typer.Typer(
 )
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(judging_app)
+app.add_typer(audit_app)
 
 
 @app.command()
@@ -80,6 +83,7 @@ def study(
         typer.Option("--keep-models", help="Keep the models of the best N trials; default: all.", show_default=False),
     ] = None,
     holdout: Holdout = None,
+    folds: Folds = None,
     text_independent: TextIndependent = False,
     nested: Annotated[
         bool, typer.Option("--nested", help="Search once for each test fold, which the search never sees.")
@@ -100,6 +104,7 @@ def study(
     flags: StudyFlags = {
         **shared_flags(model, corpus=corpus, data=data, task=task, features=features, holdout=holdout),
         "name": name,
+        "folds": folds,
         "text_independent": text_independent,
         "rule": rule,
         "trials": trials,
@@ -127,6 +132,7 @@ def train(
     features: Features = None,
     name: Name = None,
     holdout: Holdout = None,
+    folds: Folds = None,
     text_independent: TextIndependent = False,
     rule: Rule = None,
     assignments: Set = None,
@@ -140,6 +146,7 @@ def train(
     flags: ConfigurationFlags = {
         **shared_flags(model, corpus=corpus, data=data, task=task, features=features, holdout=holdout),
         "name": name,
+        "folds": folds,
         "text_independent": text_independent,
         "rule": rule,
     }

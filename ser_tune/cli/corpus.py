@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from ..audit import TextBaseline
     from ..corpora.check import CorpusCheck
-    from ..study import TextBaseline
 
 __all__ = ["app"]
 

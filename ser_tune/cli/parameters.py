@@ -17,6 +17,7 @@ __all__ = [
     "Data",
     "Features",
     "FirstResult",
+    "Folds",
     "Holdout",
     "Json",
     "Model",
@@ -65,6 +66,10 @@ Task = Annotated[
 Holdout = Annotated[
     str | None,
     typer.Option("--holdout", metavar="A,B", help="Speakers that the search never sees.", show_default=False),
+]
+Folds = Annotated[
+    Path | None,
+    typer.Option("--folds", metavar="FILE", help="A CSV path,fold,split of folds to use.", show_default=False),
 ]
 TextIndependent = Annotated[
     bool, typer.Option("--text-independent", help="Folds share neither speakers nor spoken texts.")

@@ -32,6 +32,8 @@ class ProtocolSettings(Settings):
 
     folds: Annotated[int, Field(ge=3, le=1000)] | None = None
     """Number of speaker folds; none means the corpus's own protocol."""
+    folds_file: Path | None = None
+    """A CSV path,fold,split of folds to use instead; refused where a speaker is on two sides, an utterance on none."""
     fold_limit: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Train only the first so many of the folds, for a quick look; none means all."""
     holdout: tuple[str, ...] = ()
@@ -62,6 +64,15 @@ class ProtocolSettings(Settings):
         if double := sorted({one for one in merged if merged.count(one) > 1}):
             raise ValueError(f"protocol.merge counts '{double[0]}' as two emotions: {', '.join(merge or ())}")
         return merge
+
+    @model_validator(mode="after")
+    def _own_folds_alone(self) -> Self:
+        others = {"folds": self.folds, "holdout": self.holdout, "text_independent": self.text_independent}
+        if self.folds_file and (given := [name for name, value in others.items() if value]):
+            raise ValueError(
+                f"protocol.folds_file and protocol.{given[0]} exclude each other: the file has all sides of all folds"
+            )
+        return self
 
     @model_validator(mode="after")
     def _texts_without_holdout(self) -> Self:

@@ -1,13 +1,12 @@
 """Any corpus at all, from a CSV with the header `path,speaker,emotion[,session][,start,end][,text]`."""
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
 
 from ..errors import CorpusError
 from .base import CorpusSource, Utterance, normalised_text
+from .table import read_table
 
 __all__ = ["CORPUS", "OPTIONAL_COLUMNS", "REQUIRED_COLUMNS"]
 
@@ -36,57 +35,10 @@ def read(data: Path | None, cache: Path) -> Sequence[Utterance]:
         raise CorpusError(f"corpus manifest: '{data}' is a folder; expected the CSV file itself")
     if not data.is_file():
         raise CorpusError(f"corpus manifest: '{data}' does not exist; expected a CSV with the header {_HEADER}")
-    try:
-        # The -sig codec also reads files without the mark that spreadsheets put first.
-        with data.open(encoding="utf-8-sig", newline="") as file:
-            return _rows(file, data)
-    except UnicodeDecodeError as error:
-        raise CorpusError(f"{data} is not UTF-8 text: {error.reason} at byte {error.start}") from None
-    except OSError as error:
-        raise CorpusError(f"{data} cannot be read: {error.strerror}") from None
-
-
-def _rows(file: TextIO, data: Path) -> list[Utterance]:
-    """Check the header, then turn each line into an utterance."""
-    lines = csv.reader(file, strict=True)
-    columns: list[str] = []
-    utterances = []
-    try:
-        for cells in lines:
-            where = f"{data}, line {lines.line_num}"
-            if not any(cell.strip() for cell in cells):
-                continue  # an empty line
-            if not columns:
-                columns = _header(cells, where)
-                continue
-            if len(cells) != len(columns):
-                raise CorpusError(f"{where} has {len(cells)} cells; expected {len(columns)}: {','.join(columns)}")
-            row = {column: cell.strip() for column, cell in zip(columns, cells, strict=True)}
-            utterances.append(_utterance(row, data.parent, where))
-    except csv.Error as error:
-        raise CorpusError(f"{data}, line {lines.line_num} is not valid CSV: {error}") from None
-    if not columns:
-        raise CorpusError(f"{data} is empty; expected the header {_HEADER}")
-    if not utterances:
-        raise CorpusError(f"{data} has no rows below its header; expected one a recording")
-    return utterances
-
-
-def _header(cells: Sequence[str], where: str) -> list[str]:
-    columns = [cell.strip() for cell in cells]
-    problems = {
-        "lacks": [column for column in REQUIRED_COLUMNS if column not in columns],
-        "has unknown": [column for column in columns if column not in REQUIRED_COLUMNS + OPTIONAL_COLUMNS],
-        "repeats": sorted({column for column in columns if columns.count(column) > 1}),
-    }
-    for problem, names in problems.items():
-        if names:
-            listed = ", ".join(f"'{name}'" for name in names)
-            raise CorpusError(f"{where}: the header {problem} column(s) {listed}; expected {_HEADER}")
-    if ("start" in columns) != ("end" in columns):
-        there, lacking = ("start", "end") if "start" in columns else ("end", "start")
-        raise CorpusError(f"{where}: the header has '{there}' without '{lacking}'; expected both or neither")
-    return columns
+    rows = read_table(
+        data, required=REQUIRED_COLUMNS, optional=OPTIONAL_COLUMNS, header=_HEADER, together=("start", "end")
+    )
+    return [_utterance(row, data.parent, where) for where, row in rows]
 
 
 def _utterance(row: Mapping[str, str], folder: Path, where: str) -> Utterance:

@@ -86,7 +86,7 @@ def run_nested(prepared: Prepared, client: MlflowClient, project: Project, watch
 
     Raises:
         StudyError: A search has no complete trial, or the study holds speakers out already, or its folds are
-            text-independent.
+            text-independent or the user's own.
         KeyboardInterrupt: A search was interrupted; the same call goes on from there.
     """
     if prepared.definition.config.protocol.holdout:
@@ -96,6 +96,8 @@ def run_nested(prepared: Prepared, client: MlflowClient, project: Project, watch
             "a nested study holds speakers out, and these speak texts that were trained on; leave out "
             "protocol.text_independent (--text-independent)"
         )
+    if prepared.definition.config.protocol.folds_file:
+        raise StudyError("a nested study makes folds of its own; leave out protocol.folds_file (--folds)")
     parts = outer_parts(prepared.corpus, prepared.folds)
     # All of them first: one that has too few speakers left must not be found out after hours
     definitions = [_inner(prepared.definition, number, parts) for number in range(len(parts))]

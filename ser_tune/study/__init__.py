@@ -13,7 +13,6 @@ from .protocol import Protocol
 from .rates import find_learning_rate
 from .runner import run_study, summarise
 from .storage import load_study, open_storage
-from .texts import TextBaseline, text_baseline
 from .trainer import Trainer
 from .trial import pooled_scores
 
@@ -34,7 +33,6 @@ __all__ = [
     "StudyObserver",
     "StudyStart",
     "StudySummary",
-    "TextBaseline",
     "Trainer",
     "TrialOutcome",
     "TrialState",
@@ -56,7 +54,6 @@ __all__ = [
     "score_test_speakers",
     "score_validation_speakers",
     "summarise",
-    "text_baseline",
     "values_of",
     "worded",
 ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import optuna
 
+from ..audit import text_baseline
 from ..config import Project
 from ..corpora import CORPORA, Corpus
 from ..errors import StudyError
@@ -13,9 +14,9 @@ from ..features import FEATURE_SETS
 from ..folds import Fold, speaker_folds, text_independent_folds
 from .definition import StudyDefinition
 from .differences import worded
+from .folds_file import read_folds
 from .pretraining import Pretraining, pretraining_of
 from .protocol import Protocol
-from .texts import text_baseline
 
 __all__ = ["Prepared", "load_corpus", "prepare", "stored_protocol"]
 
@@ -34,7 +35,7 @@ class Prepared:
     @property
     def notes(self) -> Sequence[str]:
         """Sentences for readers of the scores: text-only baseline, pretraining, the protocol's warnings, licences."""
-        baseline, pretraining = text_baseline(self.corpus, self.folds), self.pretraining
+        baseline, pretraining = text_baseline(self.corpus.utterances, self.folds), self.pretraining
         licence = FEATURE_SETS.get(self.definition.config.features.name).licence
         return [
             *([] if baseline is None else [f"text-only baseline: {baseline}"]),
@@ -85,12 +86,16 @@ def prepare(definition: StudyDefinition, project: Project) -> Prepared:
     """Read the corpus, draw the folds, and find a pretrained encoder.
 
     Raises:
-        CorpusError: The corpus is missing, mislabelled, or too small for its folds.
+        CorpusError: The corpus is missing, mislabelled, or too small for its folds, or a file of folds does not fit it.
+        LeakError: A file of folds has a speaker on two sides.
         ConfigError: There is no such encoder.
     """
     definition = definition.resolved(project.cache)
     config, corpus = definition.config, load_corpus(definition, project)
-    folds = speaker_folds(corpus, config.protocol.folds, holdout=config.protocol.holdout)
+    if config.protocol.folds_file:
+        folds = read_folds(corpus, config.protocol.folds_file)
+    else:
+        folds = speaker_folds(corpus, config.protocol.folds, holdout=config.protocol.holdout)
     if config.protocol.text_independent:
         folds = text_independent_folds(corpus, folds)
     trained = folds[: config.protocol.fold_limit]

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..audit import text_baseline
 from ..config import NormalisationSettings
 from ..corpora import Corpus
 from ..errors import ProtocolError
@@ -15,7 +16,6 @@ from ..folds import Fold
 from .definition import AnyStudy
 from .differences import Difference, differences_of, worded
 from .pretraining import pretraining_of
-from .texts import text_baseline
 
 __all__ = ["Protocol"]
 
@@ -55,7 +55,7 @@ class Protocol:
         # Sorted, because the order in which folds are trained means nothing
         sides = sorted(f"{'+'.join(fold.validation_speakers)}/{'+'.join(fold.test_speakers)}" for fold in folds)
         # Facts that most studies do not have are left out there, so that their fingerprints stay those of before
-        baseline = text_baseline(corpus, folds)
+        baseline = text_baseline(corpus.utterances, folds)
         rare = {} if baseline is None else baseline.facts
         if (pretraining := pretraining_of(corpus.name, config.features, config.model)) is not None:
             rare |= pretraining.facts

@@ -43,7 +43,7 @@ REQUIREMENTS = (
 )
 """What a loaded model imports. ser-tune is not among them: the model carries its own copy."""
 
-UPSTAIRS = ("cli", "api", "results", "registry", "tracking", "study", "training")
+UPSTAIRS = ("cli", "api", "results", "registry", "tracking", "study", "training", "audit")
 """Rooms above `prediction`, which a model does not need: imports go one way."""
 
 INPUTS = Schema(

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ser_tune.audit import TextBaseline, text_baseline
 from ser_tune.config import Project
 from ser_tune.corpora import Corpus, Utterance
 from ser_tune.folds import Fold, speaker_folds, text_independent_folds
 from ser_tune.metrics import Interval
-from ser_tune.study import Prepared, Protocol, TextBaseline, run_study, text_baseline
+from ser_tune.study import Prepared, Protocol, run_study
 
 Rows = list[dict[str, str]]
 WARNING = (
@@ -54,7 +55,7 @@ def _by_hand(test: Sequence[tuple[str, str]]) -> TextBaseline:
     corpus = _corpus([("a", *one) for one in train] + [("b", *one) for one in test])
     ours, nobody = np.arange(len(train)), np.arange(0)
     fold = Fold(0, (), ("b",), train=ours, validation=nobody, test=len(train) + np.arange(len(test)))
-    found = text_baseline(corpus, [fold])
+    found = text_baseline(corpus.utterances, [fold])
     assert found is not None
     return found
 
@@ -77,14 +78,14 @@ def test_the_score_is_the_pooled_uar_and_chance_is_that_of_the_emotions_that_occ
 
 def test_texts_that_every_speaker_speaks_in_every_emotion_tell_nothing() -> None:
     corpus = _corpus([(speaker, emotion, text) for speaker in "abcd" for emotion in ("fear", "joy") for text in "xy"])
-    found = text_baseline(corpus, speaker_folds(corpus))
+    found = text_baseline(corpus.utterances, speaker_folds(corpus))
     assert found is not None
     assert (found.uar, found.above_chance, found.facts) == (0.5, False, {})
 
 
 def test_without_texts_there_is_no_baseline() -> None:
     corpus = _corpus([(speaker, emotion, "") for speaker in "abc" for emotion in ("fear", "joy")])
-    assert text_baseline(corpus, speaker_folds(corpus)) is None
+    assert text_baseline(corpus.utterances, speaker_folds(corpus)) is None
 
 
 @pytest.mark.parametrize(("low", "above"), [(0.26, True), (0.24, False)])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..corpora import Corpus
+from ..corpora import Utterance
 from ..folds import Fold
 from ..metrics import Interval, score
 
@@ -39,7 +39,7 @@ class TextBaseline:
         return f"UAR {self.uar:.3f}{interval}, chance {self.chance:.3f}"
 
 
-def text_baseline(corpus: Corpus, folds: Sequence[Fold]) -> TextBaseline | None:
+def text_baseline(utterances: Sequence[Utterance], folds: Sequence[Fold]) -> TextBaseline | None:
     """Predict every test utterance's emotion from its text.
 
     The prediction is the most frequent emotion of the text among the fold's training utterances; of equals, the one
@@ -47,17 +47,17 @@ def text_baseline(corpus: Corpus, folds: Sequence[Fold]) -> TextBaseline | None:
     frequent emotion of the training side.
 
     Args:
-        corpus: Utterances with texts.
+        utterances: What was split.
         folds: Who trains and who is tested.
 
     Returns:
         None where no utterance has a text.
     """
-    texts, text_of = np.unique([utterance.text for utterance in corpus.utterances], return_inverse=True)
+    texts, text_of = np.unique([utterance.text for utterance in utterances], return_inverse=True)
     if texts.tolist() == [""]:
         return None
-    emotions, labels = np.unique([utterance.emotion for utterance in corpus.utterances], return_inverse=True)
-    speakers = np.unique([utterance.speaker for utterance in corpus.utterances], return_inverse=True)[1]
+    emotions, labels = np.unique([utterance.emotion for utterance in utterances], return_inverse=True)
+    speakers = np.unique([utterance.speaker for utterance in utterances], return_inverse=True)[1]
     judged = []
     for fold in folds:
         counts = np.zeros((len(texts), len(emotions)), dtype=np.int64)

@@ -1,0 +1,32 @@
+"""`audit`: whether anybody's split leaks, and whether its numbers are what they are called."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ..audit import Audit, audit_split, read_claim, read_split
+
+__all__ = ["audit"]
+
+
+def audit(
+    *paths: str | Path,
+    data: str | Path | None = None,
+    claims: Sequence[str] = (),
+    progressed: Callable[[int, int], None] = lambda done, total: None,
+) -> Audit:
+    """Check a split: what is on two sides, its labels and classes, its words, and claimed numbers.
+
+    Args:
+        paths: A CSV `path,speaker,emotion,fold|split[,text][,prediction]`, or files or folders of EmoBox, s3prl or
+            SpeechBrain.
+        data: The folder that its paths start at; None leaves out the checks of sound.
+        claims: Published numbers, such as `UAR=0.723`, to recompute from its predictions.
+        progressed: Told how many recordings were decoded, of how many.
+
+    Raises:
+        SerTuneError: A file, a recording or a claim cannot be read.
+    """
+    wanted = [read_claim(one) for one in claims]
+    folder = None if data is None else Path(data)
+    split = read_split([Path(path) for path in paths], data=folder)
+    return audit_split(split, claims=wanted, with_sound=folder is not None, progressed=progressed)

@@ -1,0 +1,85 @@
+"""All checks of one split."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..errors import ConfigError
+from .checks import FILE_CHECKS
+from .claims import Claim, Metric, judge_claims, recomputed
+from .finding import Finding
+from .sound import hear, identical_sound, near_identical_sound
+from .split import Split
+
+__all__ = ["Audit", "audit_split"]
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What the checks of a split found."""
+
+    source: str
+    """The split's file, as the user named it."""
+    rows: int
+    recordings: int
+    folds: int
+    findings: tuple[Finding, ...]
+    metrics: Mapping[str, Metric] | None
+    """Of the predictions, by name; None where the file has none."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing leaks and nothing is wrong."""
+        return all(one.clean for one in self.findings)
+
+    @property
+    def summary(self) -> str:
+        """What was audited and what was found, in one line."""
+        found = ", ".join(dict.fromkeys(one.check for one in self.findings if not one.clean))
+        unchecked = ", ".join(one.check for one in self.findings if one.status == "unchecked")
+        plural = "" if self.folds == 1 else "s"
+        left = f"; not checked: {unchecked}" if unchecked else ""
+        return (
+            f"{self.source}: {self.recordings} recordings, {self.folds} fold{plural}: "
+            f"{f'found: {found}' if found else 'nothing found'}{left}"
+        )
+
+
+def audit_split(
+    split: Split,
+    *,
+    claims: Sequence[Claim] = (),
+    with_sound: bool = False,
+    progressed: Callable[[int, int], None] = lambda done, total: None,
+) -> Audit:
+    """Run every check.
+
+    Args:
+        split: What to check.
+        claims: Published numbers to recompute from its predictions.
+        with_sound: Whether to decode its recordings.
+        progressed: Told how many recordings were decoded, of how many.
+
+    Raises:
+        AudioError: A recording is missing or cannot be used.
+        ConfigError: There are claims, and no predictions to recompute them from.
+        CorpusError: Some test rows have a prediction, and some have none.
+    """
+    metrics = recomputed(split)
+    if claims and metrics is None:
+        raise ConfigError(f"{split.source} has no predictions, which --claim needs; expected a column 'prediction'")
+    findings = [check(split) for check in FILE_CHECKS]
+    if with_sound:
+        sounds = hear(split, progressed=progressed)
+        findings += [*identical_sound(split, sounds), near_identical_sound(split, sounds)]
+    else:
+        findings.append(Finding("sound", "unchecked", "recordings were not decoded; pass --data DIR"))
+    if metrics is not None:
+        findings += judge_claims(claims, metrics)
+    return Audit(
+        source=split.source,
+        rows=len(split.utterances),
+        recordings=len(split.first_rows()),
+        folds=len(split.folds),
+        findings=tuple(findings),
+        metrics=metrics,
+    )

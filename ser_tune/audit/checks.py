@@ -1,0 +1,167 @@
+"""Checks of a split's file, without its sound: each a function from a split to what it found."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+
+from ..folds import Fold
+from .finding import Finding, shortened
+from .split import SIDES, Split
+from .texts import text_baseline
+
+__all__ = ["FILE_CHECKS", "overlaps", "two_sides"]
+
+WORDS = {"train": "training", "validation": "validation", "test": "test"}
+LISTED_NAMES = 8
+
+
+def validation(split: Split) -> Finding:
+    """Find validation sides that are the test side, or lie within training."""
+    if not split.has_validation:
+        verdict = "the file names no validation side, so it does not show what chose the epoch and the model"
+        return Finding("validation", "unchecked", verdict)
+    found = []
+    for fold, where in _folds(split):
+        recordings = {side: set(split.recordings[getattr(fold, side)].tolist()) for side in SIDES}
+        validating = recordings["validation"]
+        if validating and validating == recordings["test"]:
+            found.append(f"{where}validation is the test side ({len(validating)} recordings)")
+        elif validating and validating <= recordings["train"]:
+            found.append(f"{where}validation lies within training ({len(validating)} recordings)")
+    if found:
+        return Finding("validation", "leak", _first(found, "fold"), shortened(found))
+    return Finding("validation", "ok", "validation is apart from training and from test")
+
+
+def recordings(split: Split) -> Finding:
+    """Find recordings, by path, on two sides of a fold."""
+    names = [split.utterances[row].id for row in split.first_rows()]
+    return two_sides("recordings", "recording", split, split.recordings, names)
+
+
+def speakers(split: Split) -> Finding:
+    """Find speakers on two sides of a fold."""
+    known, keys = np.unique([utterance.speaker for utterance in split.utterances], return_inverse=True)
+    if "" in known:
+        missing = sum(not utterance.speaker for utterance in split.utterances)
+        verdict = f"the speakers of {missing} of {len(split.utterances)} rows are not known; a CSV can name them"
+        return Finding("speakers", "unchecked", verdict)
+    return two_sides("speakers", "speaker", split, keys, known.tolist())
+
+
+def labels(split: Split) -> Finding:
+    """Find recordings with two emotions or two speakers, and rows that one side of a fold has twice."""
+    found = []
+    rows_of = defaultdict(list)
+    for row, number in enumerate(split.recordings):
+        rows_of[number].append(split.utterances[row])
+    for rows in rows_of.values():
+        for what in ("emotion", "speaker"):
+            values = sorted({getattr(row, what) for row in rows})
+            found += [f"{rows[0].id} has the {what}s {', '.join(values)}"] * (len(values) > 1)
+    for fold, where in _folds(split):
+        for side in SIDES:
+            counts = Counter(split.recordings[getattr(fold, side)].tolist())
+            doubled = [rows_of[number][0].id for number, count in counts.items() if count > 1]
+            found += [f"{where}{name} has two rows on the {WORDS[side]} side" for name in doubled]
+    if found:
+        return Finding("labels", "wrong", _first(found, "problem"), shortened(found))
+    return Finding("labels", "ok", f"{len(rows_of)} recordings have one emotion and one speaker each")
+
+
+def classes(split: Split) -> Finding:
+    """Count the classes of each side, over all folds, and find sides that lack a class of the file."""
+    found, counts = [], []
+    for side in SIDES:
+        rows = np.unique(np.concatenate([getattr(fold, side) for fold in split.folds]))
+        if not len(rows):
+            continue
+        rows = rows[np.unique(split.recordings[rows], return_index=True)[1]]  # a recording counts once
+        of_class = Counter(split.utterances[row].emotion for row in rows)
+        counts.append(f"{WORDS[side]}: " + ", ".join(f"{name} {of_class[name]}" for name in split.emotions))
+        if missing := [name for name in split.emotions if not of_class[name]]:
+            found.append(f"{WORDS[side]} has no {', no '.join(missing)}")
+    for fold, where in _folds(split):
+        present = {split.utterances[row].emotion for row in fold.train}
+        if where and (missing := [name for name in split.emotions if name not in present]):
+            found.append(f"{where}training has no {', no '.join(missing)}")
+    if found:
+        return Finding("classes", "wrong", _first(found, "problem"), shortened([*found, *counts]))
+    return Finding("classes", "ok", f"every side has all {len(split.emotions)} classes", tuple(counts))
+
+
+def texts(split: Split) -> Finding:
+    """Score the words alone, where texts are on two sides."""
+    # Without speakers, every recording is drawn by itself
+    spoken = [replace(utterance, speaker=utterance.speaker or utterance.id) for utterance in split.utterances]
+    baseline = text_baseline(spoken, split.folds)
+    if baseline is None:
+        return Finding("texts", "unchecked", "the file names no texts")
+    known, keys = np.unique([utterance.text for utterance in split.utterances], return_inverse=True)
+    shared = {key for _, _, keys_of in overlaps(split, keys) for key in keys_of if known[key]}
+    verdict = f"{len(shared)} of {len(set(known) - {''})} texts are on two sides; text-only baseline: {baseline}"
+    if shared and baseline.above_chance:
+        found = [f"on two sides: {known[key]}" for key in sorted(shared)]
+        return Finding("texts", "leak", f"{verdict}: the words tell the emotion", shortened(found))
+    return Finding("texts", "ok", verdict)
+
+
+FILE_CHECKS: Sequence[Callable[[Split], Finding]] = (validation, recordings, speakers, labels, classes, texts)
+
+
+def overlaps(split: Split, keys: np.ndarray) -> Iterator[tuple[str, tuple[str, str], list[int]]]:
+    """Find keys on two sides of a fold.
+
+    Args:
+        split: Whose folds.
+        keys: A number for each row, shape (rows,).
+
+    Yields:
+        For each fold and pair of sides that share keys: where ("fold 1: ", or empty), the sides, the keys.
+    """
+    for fold, where in _folds(split):
+        for pair in combinations(SIDES, 2):
+            one, other = (keys[getattr(fold, side)] for side in pair)
+            if len(shared := np.intersect1d(one, other)):
+                yield where, pair, shared.tolist()
+
+
+def two_sides(check: str, what: str, split: Split, keys: np.ndarray, names: Sequence[str]) -> Finding:
+    """Report keys on two sides of a fold as a leak.
+
+    Args:
+        check: The check's name.
+        what: One of the keys, in words.
+        split: Whose folds.
+        keys: A number for each row, shape (rows,).
+        names: The name of each key.
+    """
+    pairs, shared, details = Counter[str](), set(), []
+    for where, pair, numbers in overlaps(split, keys):
+        both = " and ".join(WORDS[side] for side in pair)
+        pairs[both] += 1
+        shared.update(numbers)
+        named = ", ".join(names[number] for number in numbers[:LISTED_NAMES])
+        more = f" and {len(numbers) - LISTED_NAMES} more" if len(numbers) > LISTED_NAMES else ""
+        details.append(f"{where}{both}: {named}{more}")
+    total = len(np.unique(keys))
+    if not shared:
+        return Finding(check, "ok", f"none of {total} {what}s is on two sides")
+    folds = f" in %d of {len(split.folds)} folds" if len(split.folds) > 1 else "%.0s"
+    where = "; ".join(both + folds % count for both, count in pairs.items())
+    return Finding(check, "leak", f"{len(shared)} of {total} {what}s are on two sides: {where}", shortened(details))
+
+
+def _folds(split: Split) -> Iterable[tuple[Fold, str]]:
+    """Every fold, and its name in front of a sentence; empty where the file has no folds."""
+    for fold, name in zip(split.folds, split.fold_names, strict=True):
+        yield fold, f"fold {name}: " if name else ""
+
+
+def _first(found: Sequence[str], what: str) -> str:
+    """The first detail, and how many more there are."""
+    more = f"; {len(found) - 1} more {what}{'s' if len(found) > 2 else ''}" if len(found) > 1 else ""
+    return f"{found[0]}{more}"

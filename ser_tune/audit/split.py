@@ -1,0 +1,135 @@
+"""A split as its file has it: who trains, validates and is tested, and what was predicted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..corpora import Utterance
+from ..errors import CorpusError
+from ..folds import Fold
+
+__all__ = ["SIDES", "Row", "Split", "side_named"]
+
+SIDES = ("train", "validation", "test")
+_OTHER_NAMES: Mapping[str, str] = {
+    "training": "train",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "devel": "validation",
+    "development": "validation",
+    "testing": "test",
+    "eval": "test",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a split's file."""
+
+    utterance: Utterance
+    """Its name is its path as written; speaker and text are empty where they are not known."""
+    fold: str = ""
+    side: str = ""
+    """One of `SIDES`; empty where the file has folds alone: the row is tested in its fold and trains in all others."""
+    prediction: str = ""
+    """An emotion; empty where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """All rows of a split, and the folds that they make."""
+
+    source: str
+    """The file, as the user named it."""
+    utterances: tuple[Utterance, ...]
+    """Of every row. A recording of several folds has several rows."""
+    predictions: tuple[str, ...]
+    """Of every row; empty where there is none."""
+    recordings: np.ndarray
+    """Number of each row's recording, shape (rows,), int64: rows of one path have one number."""
+    folds: tuple[Fold, ...]
+    """Numbers of the rows on each side."""
+    fold_names: tuple[str, ...]
+    """As the file has them; one empty name where it has no folds."""
+
+    @classmethod
+    def of(cls, source: str, rows: Sequence[Row]) -> "Split":
+        """Collect rows to folds.
+
+        Args:
+            source: The file's name, for error messages.
+            rows: All have a side, or none has one.
+
+        Raises:
+            CorpusError: A fold has no training or no test rows, or a prediction is not an emotion of the file.
+        """
+        names = tuple(sorted({row.fold for row in rows}, key=_by_number))
+        fold_of = np.array([names.index(row.fold) for row in rows])
+        sides = np.array([row.side for row in rows])
+        utterances = tuple(row.utterance for row in rows)
+        folds = []
+        for number, name in enumerate(names):
+            inside = fold_of == number
+            if (sides == "").any():
+                numbers = {"train": ~inside, "validation": np.zeros_like(inside), "test": inside}
+            else:
+                numbers = {side: inside & (sides == side) for side in SIDES}
+            rows_of = {side: np.flatnonzero(mask) for side, mask in numbers.items()}
+            for side in ("train", "test"):
+                if not len(rows_of[side]):
+                    where = f", fold '{name}'" if name else ""
+                    raise CorpusError(f"{source}{where} has no {side} rows; expected some of train and of test")
+            speakers = {side: {utterances[row].speaker for row in rows_of[side]} for side in SIDES}
+            folds.append(
+                Fold(
+                    number=number,
+                    validation_speakers=tuple(sorted(speakers["validation"])),
+                    test_speakers=tuple(sorted(speakers["test"])),
+                    **rows_of,
+                )
+            )
+        emotions = {utterance.emotion for utterance in utterances}
+        if foreign := sorted({row.prediction for row in rows} - emotions - {""}):
+            raise CorpusError(
+                f"{source}: the prediction '{foreign[0]}' is no emotion of it; it has {', '.join(sorted(emotions))}"
+            )
+        return cls(
+            source=source,
+            utterances=utterances,
+            predictions=tuple(row.prediction for row in rows),
+            recordings=np.unique([utterance.id for utterance in utterances], return_inverse=True)[1],
+            folds=tuple(folds),
+            fold_names=names,
+        )
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """Every emotion of the file, sorted."""
+        return tuple(sorted({utterance.emotion for utterance in self.utterances}))
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether any row validates."""
+        return any(len(fold.validation) for fold in self.folds)
+
+    def first_rows(self) -> np.ndarray:
+        """The first row of every recording, in the order of the recordings' numbers, shape (recordings,)."""
+        rows: np.ndarray = np.unique(self.recordings, return_index=True)[1]
+        return rows
+
+
+def side_named(name: str) -> str | None:
+    """The side that a name stands for, one of `SIDES`; None where it stands for none.
+
+    >>> side_named("Dev"), side_named("train"), side_named("holdout")
+    ('validation', 'train', None)
+    """
+    name = _OTHER_NAMES.get(name.lower(), name.lower())
+    return name if name in SIDES else None
+
+
+def _by_number(name: str) -> tuple[float, str]:
+    """Order 2 before 10, and numbers before words."""
+    return (float(name), name) if name.isdigit() else (float("inf"), name)

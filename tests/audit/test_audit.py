@@ -1,0 +1,265 @@
+"""`ser-tune audit`: each planted fault is found by its check and by no other, and clean splits are left alone."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+Call = Callable[..., Any]
+Plant = Callable[..., None]
+EMODB = Path(__file__).parents[3] / "shared" / "corpora" / "emodb"
+PREDICTED = {
+    "ada": ("anger", "anger", "joy", "joy"),
+    "bob": ("anger", "anger", "anger", "joy"),
+    "cyd": ("joy", "anger", "joy", "joy"),
+    "dan": ("anger", "joy", "anger", "joy"),
+    "eve": ("anger", "anger", "joy", "anger"),
+    "fay": ("anger", "anger", "joy", "anger"),
+}
+"""What a model said of two angry and two joyful recordings of each speaker."""
+
+
+def test_a_clean_split_is_left_alone(call: Call, plot: Any) -> None:
+    told = call(plot.folder, "audit", plot.write(), "--data", plot.folder)
+    assert (told.code, told.err) == (0, "")
+    assert told.out.splitlines()[-1] == f"{plot.folder / 'split.csv'}: 24 recordings, 1 fold: nothing found"
+
+
+def _speaker_overlap(plot: Any) -> None:
+    plot.of("eve")[0]["speaker"] = "ada"
+
+
+def _telling_texts(plot: Any) -> None:
+    for row in plot.rows:
+        row["text"] = f"{row['emotion']} {row['text']}"
+
+
+def _recording_on_two_sides(plot: Any) -> None:
+    plot.rows.append({**plot.of("eve")[0], "split": "train"})
+
+
+def _validation_is_test(plot: Any) -> None:
+    plot.rows = [row for row in plot.rows if row["speaker"] != "dan"]
+    plot.rows += [{**row, "split": "val"} for row in plot.of("eve") + plot.of("fay")]
+
+
+def _validation_within_training(plot: Any) -> None:
+    plot.rows = [row for row in plot.rows if row["speaker"] != "dan"]
+    plot.rows += [{**row, "split": "dev"} for row in plot.of("ada")]
+
+
+def _copy_in_another_container(plot: Any) -> None:
+    samples, rate_hz = soundfile.read(plot.folder / plot.of("eve")[0]["path"], dtype="int16")
+    plot.add("copy.flac", samples, rate_hz, speaker="bob", emotion="joy")
+
+
+def _near_copy(plot: Any, change: Callable[[np.ndarray], tuple[np.ndarray, int]]) -> None:
+    samples, _ = soundfile.read(plot.folder / plot.of("eve")[0]["path"])
+    plot.add("copy.wav", *change(samples), speaker="bob")
+
+
+def _quieter(plot: Any) -> None:
+    _near_copy(plot, lambda samples: (0.3 * samples, 16_000))
+
+
+def _trimmed(plot: Any) -> None:
+    _near_copy(plot, lambda samples: (samples[320:], 16_000))
+
+
+def _resampled(plot: Any) -> None:
+    _near_copy(plot, lambda samples: (soxr.resample(samples, 16_000, 8000), 8000))
+
+
+def _class_that_is_not_tested(plot: Any) -> None:
+    plot.rows = [row for row in plot.rows if (row["split"], row["emotion"]) != ("test", "joy")]
+
+
+def _class_that_does_not_train(plot: Any) -> None:
+    plot.rows = [row for row in plot.rows if (row["split"], row["emotion"]) != ("train", "joy")]
+
+
+def _two_emotions(plot: Any) -> None:
+    plot.rows.append({**plot.of("ada")[0], "emotion": "joy"})
+
+
+def _two_rows(plot: Any) -> None:
+    plot.rows.append(plot.of("fay")[0])
+
+
+@pytest.mark.parametrize(
+    ("plant", "found", "verdict"),
+    [
+        (_speaker_overlap, {"speakers"}, "1 of 6 speakers are on two sides: training and test"),
+        (_telling_texts, {"texts"}, "4 of 4 texts are on two sides; text-only baseline: UAR 1.000, chance 0.500"),
+        (_recording_on_two_sides, {"recordings", "speakers"}, "1 of 24 recordings are on two sides"),
+        (_validation_is_test, {"validation", "recordings", "speakers"}, "validation is the test side (8 recordings)"),
+        (
+            _validation_within_training,
+            {"validation", "recordings", "speakers"},
+            "validation lies within training (4 recordings)",
+        ),
+        (_copy_in_another_container, {"sound", "sound labels"}, "copy.flac (training) and eve_anger_go.wav (test)"),
+        (_quieter, {"near-identical sound"}, "copy.wav (training) and eve_anger_go.wav (test)"),
+        (_trimmed, {"near-identical sound"}, "copy.wav (training) and eve_anger_go.wav (test)"),
+        (_resampled, {"near-identical sound"}, "copy.wav (training) and eve_anger_go.wav (test)"),
+        (_class_that_is_not_tested, {"classes"}, "test has no joy"),
+        (_class_that_does_not_train, {"classes"}, "training has no joy"),
+        (_two_emotions, {"labels"}, "ada_anger_go.wav has the emotions anger, joy"),
+        (_two_rows, {"labels"}, "fay_anger_go.wav has two rows on the test side"),
+    ],
+)
+def test_a_planted_fault_is_found(call: Call, plot: Any, plant: Plant, found: set[str], verdict: str) -> None:
+    plant(plot)
+    told = call(plot.folder, "audit", plot.write(), "--data", plot.folder, "--format", "json")
+    assert told.code == 1, told.err
+    audit = json.loads(told.out)
+    faults = {one["check"]: one["verdict"] for one in audit["findings"] if one["status"] in ("leak", "wrong")}
+    assert set(faults) == found
+    assert any(verdict in one for one in faults.values())
+    assert audit["ok"] is False
+
+
+@pytest.fixture
+def predicted(plot: Any) -> Any:
+    """A split of six folds with predictions; more joy than anger, so that no two metrics are equal."""
+    plot.by_fold()
+    for speaker, labels in PREDICTED.items():
+        for row, label in zip(plot.of(speaker), labels, strict=True):
+            row["prediction"] = label
+    plot.rows = [row for row in plot.rows if row["path"] not in ("ada_anger_go.wav", "bob_anger_go.wav")]
+    return plot
+
+
+def _by_hand(rows: list[dict[str, str]]) -> dict[str, float]:
+    def _recalls(of: list[dict[str, str]]) -> dict[str, float]:
+        right = [row["emotion"] == row["prediction"] for row in of]
+        recalls = [
+            np.mean([row["prediction"] == emotion for row in of if row["emotion"] == emotion])
+            for emotion in ("anger", "joy")
+        ]
+        return {"WA": float(np.mean(right)), "UAR": float(np.mean(recalls))}
+
+    folds = [_recalls([row for row in rows if row["fold"] == fold]) for fold in PREDICTED]
+    means = {f"{name}-mean": float(np.mean([fold[name] for fold in folds])) for name in ("UAR", "WA")}
+    return _recalls(rows) | means
+
+
+def test_metrics_are_recomputed(call: Call, predicted: Any) -> None:
+    told = call(predicted.folder, "audit", predicted.write(), "--format", "json")
+    assert told.code == 0, told.out
+    metrics = json.loads(told.out)["metrics"]
+    wanted = _by_hand(predicted.rows)
+    assert len({round(value, 4) for value in wanted.values()}) == 4  # else the tests below prove nothing
+    assert {name: one["value"] for name, one in metrics.items()} == pytest.approx(wanted)
+    low, high = metrics["UAR"]["interval"]
+    assert low < wanted["UAR"] < high
+    assert metrics["UAR-mean"]["interval"] is None
+
+
+@pytest.mark.parametrize(
+    ("claims", "verdicts"),
+    [
+        ({"UAR": "UAR", "WA": "WA"}, None),
+        ({"UAR-mean": "UAR-mean"}, None),
+        ({"UAR": "WA", "WA": "UAR"}, ["WA and UAR are swapped; pooled UAR is", "WA and UAR are swapped; pooled WA is"]),
+        ({"UAR": "WA"}, ["is claimed as pooled UAR and equals pooled WA; pooled UAR is"]),
+        ({"UAR": "UAR-mean"}, ["is claimed as pooled UAR and equals fold mean UAR; pooled UAR is"]),
+        ({"WA-mean": "WA"}, ["is claimed as fold mean WA and equals pooled WA; fold mean WA is"]),
+    ],
+)
+def test_a_claim_is_called_what_it_is(
+    call: Call, predicted: Any, claims: dict[str, str], verdicts: list[str] | None
+) -> None:
+    values = _by_hand(predicted.rows)
+    options = [part for name, other in claims.items() for part in ("--claim", f"{name}={100 * values[other]:.2f}")]
+    told = call(predicted.folder, "audit", predicted.write(), *options, "--format", "json")
+    found = [one for one in json.loads(told.out)["findings"] if one["check"] == "claim"]
+    assert len(found) == len(claims)
+    if verdicts is None:
+        assert (told.code, {one["status"] for one in found}) == (0, {"ok"})
+        return
+    assert (told.code, {one["status"] for one in found}) == (1, {"wrong"})
+    for verdict, one in zip(verdicts, found, strict=True):
+        assert verdict in one["verdict"]
+
+
+def test_a_claim_that_is_no_metric_is_beside_its_interval(call: Call, predicted: Any) -> None:
+    told = call(predicted.folder, "audit", predicted.write(), "--claim", "ua=0.999")
+    assert told.code == 1
+    assert "0.999 is claimed as pooled UAR and equals no metric of the predictions; pooled UAR is " in told.out
+    assert ", and the claim lies outside the interval" in told.out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "data"), [("demo", None), ("emodb", EMODB)])
+def test_the_folds_of_studies_are_clean(
+    call: Call, tmp_path: Path, shared_cache: Path, name: str, data: Path | None
+) -> None:
+    from ser_tune.corpora import CORPORA, Corpus
+    from ser_tune.folds import speaker_folds
+
+    if data and not data.is_dir():
+        pytest.skip("EmoDB is not on this machine")
+    corpus = Corpus.load(CORPORA.get(name), data, shared_cache)
+    rows = [
+        (one.path.resolve(), one.speaker, one.emotion, fold.number, side, one.text)
+        for fold in speaker_folds(corpus)
+        for side in ("train", "validation", "test")
+        for one in (corpus.utterances[number] for number in getattr(fold, side))
+    ]
+    with (tmp_path / "split.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("path", "speaker", "emotion", "fold", "split", "text"), *rows])
+    told = call(tmp_path, "audit", tmp_path / "split.csv", "--data", tmp_path)
+    assert told.code == 0, told.out
+    recordings, folds = len(corpus.utterances), len(speaker_folds(corpus))
+    assert f": {recordings} recordings, {folds} folds: nothing found" in told.out.splitlines()[-1]
+
+
+def test_a_manifest_with_folds_is_clean(call: Call, plot: Any) -> None:
+    plot.by_fold()
+    told = call(plot.folder, "audit", plot.write(), "--data", plot.folder)
+    assert told.code == 0, told.out
+    assert told.out.splitlines()[-1].endswith("24 recordings, 6 folds: nothing found; not checked: validation")
+
+
+def test_a_page_escapes_what_the_file_says(call: Call, plot: Any) -> None:
+    plot.of("eve")[0]["speaker"] = plot.of("ada")[0]["speaker"] = "<script>alert(1)</script>"
+    told = call(plot.folder, "audit", plot.write(), "--format", "html")
+    assert told.code == 1
+    assert "<script>" not in told.out
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in told.out
+    assert 'class="leak"' in told.out
+    assert "http" not in told.out  # needs no other file
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("split", "holdout", "line 2: 'split' is 'holdout'; expected train, validation (val, dev) or test"),
+        ("speaker", "", "line 2: the cell 'speaker' is empty"),
+        ("prediction", "rage", "the prediction 'rage' is no emotion of it; it has anger, joy"),
+        ("mood", "good", "the header has unknown column(s) 'mood'"),
+    ],
+)
+def test_a_wrong_table_ends_with_2(call: Call, plot: Any, column: str, value: str, message: str) -> None:
+    for row in plot.rows:
+        row.setdefault(column, "")
+    plot.rows[0][column] = value
+    call(plot.folder, "audit", plot.write()).refused(message)
+
+
+def test_what_cannot_be_audited_ends_with_2(call: Call, plot: Any) -> None:
+    table = plot.write()
+    call(plot.folder, "audit", "none.csv").refused("'none.csv' does not exist; expected a CSV (path,speaker,emotion,")
+    call(plot.folder, "audit", table, "--claim", "UAR=0.7").refused("has no predictions, which --claim needs")
+    call(plot.folder, "audit", table, "--claim", "F1=0.7").refused("--claim is 'F1=0.7'; expected METRIC=NUMBER")
+    call(plot.folder, "audit", table, "--data", plot.folder / "none").refused("does not exist")
+    assert call(plot.folder, "audit", table, "--format", "pdf").code == 2
+    plot.rows = [row for row in plot.rows if row["split"] != "test"]
+    call(plot.folder, "audit", plot.write()).refused("has no test rows; expected some of train and of test")
