@@ -186,8 +186,9 @@ class PerturbationSettings(Settings):
     """
 
     copies: Annotated[int, Field(ge=0, le=10)] = 0
-    """Perturbed copies of every training utterance, extracted once and cached; an epoch passes over these and the clean
-    utterances. 0 trains on clean speech alone, whatever else this section says."""
+    """Perturbed copies of every training utterance, extracted once and cached. An epoch reads every utterance once, as
+    itself or as one of its copies, each as likely: the number of optimiser steps does not depend on copies. 0 trains on
+    clean speech alone, whatever else this section says."""
     time_stretch: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     """Largest relative change of speed at the same pitch, by a phase vocoder (Flanagan & Golden 1966, BSTJ 45(9)); 0
     switches it off."""
@@ -212,7 +213,8 @@ class PerturbationSettings(Settings):
     stability: Annotated[float, Field(ge=0, le=1000)] = 0.0
     """Weight of stability training (Zheng et al. 2016, arXiv 1604.04326): the divergence KL(clean || copy) between what
     the network says of a clean segment and of the same segment of one copy is added to the loss of the clean segment.
-    Copies then have no other part in training; what augments a segment augments its copy alike. 0 switches it off."""
+    Copies then have no other part in training; what augments a segment augments its copy alike. Batch norm takes the
+    statistics of clean segments and of copies apart, and judges by those of clean ones. 0 switches it off."""
 
     @model_validator(mode="after")
     def _goes_together(self) -> "PerturbationSettings":
