@@ -30,6 +30,11 @@ class Fold:
     validation: np.ndarray
     test: np.ndarray
 
+    @property
+    def key(self) -> str:
+        """Its validation and test speakers, such as `08/03`: what the network that is trained in it is known by."""
+        return f"{'+'.join(self.validation_speakers)}/{'+'.join(self.test_speakers)}"
+
 
 def speaker_folds(corpus: Corpus, folds: int | None = None, *, holdout: Sequence[str] = ()) -> tuple[Fold, ...]:
     """Split a corpus so that every speaker, but for those held out, is tested once and validates once.

@@ -111,7 +111,6 @@ ARCHITECTURE = Architecture(
         "optimizer.weight_decay": 0.0,
         "optimizer.momentum": 0.9,
         "training.epochs": 40,
-        "training.patience": 10,
         "training.batch_size": 40,
         "training.schedule": "constant",
         "training.gradient_clip_norm": 0.0,

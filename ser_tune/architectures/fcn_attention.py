@@ -81,7 +81,6 @@ ARCHITECTURE = Architecture(
         "optimizer.weight_decay": 0.01,
         "optimizer.momentum": 0.9,
         "training.epochs": 200,
-        "training.patience": 30,
         "training.batch_size": 32,
         "training.schedule": "constant",
         "training.gradient_clip_norm": 0.0,

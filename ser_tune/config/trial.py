@@ -291,7 +291,7 @@ class TrainingSettings(Settings):
     """Largest norm of the gradient; longer ones are scaled down. 0 switches it off."""
     patience: Annotated[int, Field(ge=0, le=1000)] = 0
     """Stop a fold after so many epochs without a better one by `selection`, which for last is as for
-    best_validation_uar; 0 never stops."""
+    best_validation_uar; 0 never stops. With last, validation chooses the last epoch, which is part of the protocol."""
     selection: Literal["last", "best_validation_uar", "best_validation_loss", "smoothed_validation_uar"] = "last"
     """Which epoch's network a fold keeps: the last, or that of the highest validation UAR (of equal ones, the least
     loss), of the least validation loss, or of the highest mean UAR over an epoch and the two before it (fewer at the
@@ -308,7 +308,7 @@ class TrainingSettings(Settings):
     """SWA: fraction of `epochs` after which weights are averaged. Earlier epochs are kept only if none later comes, and
     patience does not count them. A constant schedule suits it: where the rate falls to 0, weights hardly differ."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Arithmetic of training; auto measures on this device. Evaluation is always float32."""
+    """Arithmetic of training; auto measures on this device. Evaluation is always float32, on CUDA without TF32."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train; auto takes CUDA, then MPS, then the CPU."""
 

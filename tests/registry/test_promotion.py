@@ -125,6 +125,10 @@ def test_a_refit_is_one_network_and_is_made_once(promoting: Promoting) -> None:
     assert whole.metrics == folds.metrics  # of the folds: a network that knows all speakers cannot be tested
     tags = promoting.client.get_model_version(NAME, "2").tags
     assert tags["networks"] == "1, trained on all speakers for 1 epochs"
+    assert (tags["scores_of"], "scores_of" in promoting.client.get_model_version(NAME, "1").tags) == ("folds", False)
+    assert not [tag for tag in tags if tag.startswith(("test_", "holdout_", "optimism"))]
+    assert tags["validation_uar"] == f"{folds.metrics['validation_uar']:.4f}"
+    assert whole.reason.endswith("scores are those of the folds' networks")
     location = promoting.client.get_logged_model(tags["ser_tune.model_id"]).artifact_location
     assert len(list(Path(location).rglob("*.safetensors"))) == 1
     assert load_model(f"{NAME}/2").labels == ("anger", "joy")
