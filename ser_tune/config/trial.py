@@ -295,8 +295,9 @@ class TrainingSettings(Settings):
     selection: Literal["last", "best_validation_uar", "best_validation_loss", "smoothed_validation_uar"] = "last"
     """Which epoch's network a fold keeps: the last, or that of the highest validation UAR (of equal ones, the least
     loss), of the least validation loss, or of the highest mean UAR over an epoch and the two before it (fewer at the
-    start; of equal ones, the least mean loss). The score is the kept epoch's own UAR. Test speakers have no say in it.
-    One validation speaker is a poor judge of epochs: the last of a schedule that ends at 0 did better on others."""
+    start; of equal ones, the least mean loss). The score is the kept epoch's own UAR. The fold's test speakers have no
+    say in it. One validation speaker is a poor judge of epochs: the last of a schedule that ends at 0 did better on
+    others."""
     averaging: Literal["none", "ema", "swa"] = "none"
     """Judge and keep an average of the weights instead of the last step's: ema, an exponential moving average over
     the steps (Polyak, Juditsky 1992, SIAM J. Control Optim. 30(4)), or swa, the mean of epoch-end weights (Izmailov et

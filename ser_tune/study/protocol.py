@@ -101,7 +101,7 @@ class Protocol:
     @property
     def n_folds(self) -> int:
         """Folds that were trained."""
-        return int(self.facts["folds"].partition(":")[0])
+        return int(self.facts["folds"].split()[0].rstrip(":"))  # "10: …", or "10 nested searches, …"
 
     @property
     def fingerprint(self) -> str:
