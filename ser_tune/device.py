@@ -6,16 +6,17 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from .errors import ConfigError
 
-__all__ = ["describe_device", "faster_precision", "keep_freed_memory", "pick_device", "pick_precision"]
+__all__ = ["describe_device", "exact_float32", "faster_precision", "keep_freed_memory", "pick_device", "pick_precision"]
 
 WORTHWHILE = 1.15
 """bfloat16 must be this much faster than float32 to be chosen: a measurement can err by a tenth."""
@@ -56,6 +57,24 @@ def pick_device(setting: str) -> torch.device:
         there = ", ".join(name for name, is_there in present.items() if is_there)
         raise ConfigError(f"training.device is '{setting}', which this machine does not have; it has {there}")
     return torch.device(setting)
+
+
+@contextmanager
+def exact_float32() -> Iterator[None]:
+    """Within this context, CUDA computes float32 in float32; torch's default for convolutions and LSTMs is TF32.
+
+    TF32 rounds factors to 10 bits of mantissa: https://docs.pytorch.org/docs/stable/notes/cuda.html.
+    """
+    backends: Any = torch.backends  # whose types lack these
+    kinds = (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn)
+    before = [kind.fp32_precision for kind in kinds]
+    try:
+        for kind in kinds:
+            kind.fp32_precision = "ieee"
+        yield
+    finally:
+        for kind, precision in zip(kinds, before, strict=True):
+            kind.fp32_precision = precision
 
 
 def describe_device(device: torch.device) -> str:

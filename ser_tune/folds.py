@@ -8,7 +8,16 @@ import numpy as np
 from .corpora import Corpus
 from .errors import CorpusError
 
-__all__ = ["DEFAULT_FOLDS", "SIDES", "Fold", "outer_parts", "refuse_missing", "speaker_folds", "text_independent_folds"]
+__all__ = [
+    "DEFAULT_FOLDS",
+    "SIDES",
+    "Fold",
+    "outer_parts",
+    "refuse_missing",
+    "selection_note",
+    "speaker_folds",
+    "text_independent_folds",
+]
 
 SIDES = ("validation", "test", "holdout")
 """Speakers that are scored: who chose the epoch and the trial; who is tested once, fold by fold; who is kept out of the
@@ -29,6 +38,22 @@ class Fold:
     """Utterance numbers, int64; so are the next two."""
     validation: np.ndarray
     test: np.ndarray
+
+    @property
+    def key(self) -> str:
+        """Its validation and test speakers, such as `08/03`: what the network that is trained in it is known by."""
+        return f"{'+'.join(self.validation_speakers)}/{'+'.join(self.test_speakers)}"
+
+
+def selection_note(folds: Sequence[Fold]) -> str:
+    """Whether test scores are free of the selection of trials, as a sentence to be shown beside them."""
+    validation = {speaker for fold in folds for speaker in fold.validation_speakers}
+    if validation.isdisjoint(speaker for fold in folds for speaker in fold.test_speakers):
+        return "no test speaker validates in another fold, so test scores are free of the selection"
+    return (
+        "validation speakers of one fold are test speakers of another, so test scores are not free of the selection; "
+        "numbers for comparison come from --nested or --holdout"
+    )
 
 
 def speaker_folds(corpus: Corpus, folds: int | None = None, *, holdout: Sequence[str] = ()) -> tuple[Fold, ...]:

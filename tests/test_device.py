@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ser_tune import device as device_module
-from ser_tune.device import keep_freed_memory, pick_device, pick_precision
+from ser_tune.device import exact_float32, keep_freed_memory, pick_device, pick_precision
 from ser_tune.errors import ConfigError
 
 CPU = torch.device("cpu")
@@ -99,6 +99,14 @@ def test_one_kind_of_network_and_batch_is_measured_once(tmp_path: Path, monkeypa
 
 def test_a_device_without_bfloat16_computes_in_float32(tmp_path: Path) -> None:
     assert pick_precision("auto", torch.device("mps"), nn.Identity(), (torch.zeros(1),), tmp_path) == "float32"
+
+
+def test_cuda_is_told_to_multiply_in_float32_for_as_long_as_asked() -> None:
+    kinds = (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn)
+    before = [kind.fp32_precision for kind in kinds]
+    with exact_float32():
+        assert [kind.fp32_precision for kind in kinds] == ["ieee"] * 3
+    assert [kind.fp32_precision for kind in kinds] == before
 
 
 @pytest.mark.parametrize(("platform", "called"), [("linux", [(-4, 0), (-1, -1)]), ("darwin", [])])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ser_tune.corpora import Corpus, Utterance
 from ser_tune.corpora.emodb import CORPUS
 from ser_tune.errors import CorpusError
-from ser_tune.folds import DEFAULT_FOLDS, Fold, outer_parts, speaker_folds
+from ser_tune.folds import DEFAULT_FOLDS, Fold, outer_parts, selection_note, speaker_folds
 
 QUICK = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 EMOTIONS = ("fear", "joy", "neutral")
@@ -313,3 +313,11 @@ def test_a_training_side_without_an_emotion_is_refused() -> None:
 
 
 # Text-independent folds
+
+
+def test_test_scores_are_free_of_the_selection_only_where_no_test_speaker_validates() -> None:
+    folds = speaker_folds(_corpus(dict.fromkeys("abcdef", "")), 6)
+    claim = "validation speakers of one fold are test speakers of another, so test scores are not free of the selection"
+    assert selection_note(folds).startswith(claim)
+    assert selection_note(folds).endswith("numbers for comparison come from --nested or --holdout")
+    assert selection_note(folds[:1]).endswith("so test scores are free of the selection")

@@ -122,24 +122,33 @@ def members_of(network: nn.Module) -> Sequence[nn.Module]:
 
 
 class FrameAttention(nn.Module):
-    """Weighted mean over positions: tanh projection, a learned score, softmax with a scaled score."""
+    """Weighted mean over positions: a projection, a learned score, softmax with a scaled score."""
 
-    def __init__(self, features: int, hidden: int, *, score_scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        features: int,
+        hidden: int,
+        *,
+        score_scale: float = 1.0,
+        activation: Callable[[Tensor], Tensor] = torch.tanh,
+    ) -> None:
         """Create the projection and the score.
 
         Args:
             features: Size of the vectors that are averaged.
             hidden: Size of the projection.
             score_scale: Factor λ on the scores before the softmax; below 1 spreads the attention.
+            activation: Of the projection.
         """
         super().__init__()
         self.projection = nn.Linear(features, hidden)
         self.score = nn.Linear(hidden, 1, bias=False)
         self.score_scale = score_scale
+        self.activation = activation
 
     def weights(self, positions: Tensor, real: Tensor | None = None) -> Tensor:
         """What each of (B, positions, features) counts, among those that are `real`: (B, positions, 1), float32."""
-        scores = self.score_scale * self.score(torch.tanh(self.projection(positions))).float()
+        scores = self.score_scale * self.score(self.activation(self.projection(positions))).float()
         if real is not None:
             scores = scores.masked_fill(~real[:, :, None], -torch.inf)
         return torch.softmax(scores, dim=1)

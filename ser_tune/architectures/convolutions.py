@@ -103,7 +103,7 @@ def masked_batch_norm(norm: nn.BatchNorm2d, maps: Tensor, lengths: Tensor) -> Te
     """Batch norm whose statistics are of real positions only, so that padding has no say in them.
 
     Args:
-        norm: In training mode its running statistics are updated as its own `forward` would.
+        norm: In training mode its running statistics are updated as its own `forward` would, if it tracks them.
         maps: Shape (B, C, F, T).
         lengths: Real frames of each utterance, shape (B,), int64.
 
@@ -121,11 +121,12 @@ def masked_batch_norm(norm: nn.BatchNorm2d, maps: Tensor, lengths: Tensor) -> Te
     mean = (values * real).sum(dim=(0, 2, 3), keepdim=True) / count
     centred = values - mean
     variance = (centred * real).square().sum(dim=(0, 2, 3), keepdim=True) / count
-    with torch.no_grad():
-        norm.num_batches_tracked += 1
-        momentum = 1 / float(norm.num_batches_tracked) if norm.momentum is None else norm.momentum
-        norm.running_mean.lerp_(mean.flatten(), momentum)
-        norm.running_var.lerp_(variance.flatten() * count / (count - 1), momentum)
+    if norm.track_running_stats:
+        with torch.no_grad():
+            norm.num_batches_tracked += 1
+            momentum = 1 / float(norm.num_batches_tracked) if norm.momentum is None else norm.momentum
+            norm.running_mean.lerp_(mean.flatten(), momentum)
+            norm.running_var.lerp_(variance.flatten() * count / (count - 1), momentum)
     factor = norm.weight[:, None, None] * torch.rsqrt(variance + norm.eps)
     return (centred * factor + norm.bias[:, None, None]).to(maps.dtype)
 

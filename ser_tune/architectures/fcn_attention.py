@@ -64,7 +64,7 @@ ARCHITECTURE = Architecture(
     "Emotion Recognition, arXiv 1806.01506, 2019",
     shortest_frames=SMALLEST_INPUT,
     defaults={"features.name": "logspec"},
-    published={  # as in studies/published/zhang2019.yaml, which tells what of it is assumed
+    published={  # as in studies/published/zhang2019.yaml, but from random weights, which need no download
         "model.width": 1.0,
         "model.score_scale": 0.3,
         "model.dropout": 0.2,
@@ -81,7 +81,6 @@ ARCHITECTURE = Architecture(
         "optimizer.weight_decay": 0.01,
         "optimizer.momentum": 0.9,
         "training.epochs": 200,
-        "training.patience": 30,
         "training.batch_size": 32,
         "training.schedule": "constant",
         "training.gradient_clip_norm": 0.0,

@@ -77,7 +77,6 @@ ARCHITECTURE = Architecture(
         "optimizer.weight_decay": 0.01,
         "optimizer.momentum": 0.9,
         "training.epochs": 100,
-        "training.patience": 30,
         "training.batch_size": 64,
         "training.schedule": "constant",
         "training.gradient_clip_norm": 0.0,

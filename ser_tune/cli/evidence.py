@@ -10,7 +10,7 @@ from ..architectures import ARCHITECTURES
 from ..config import Project
 from ..metrics import PERMUTATION_TEST, Interval, describe_score, uar, with_interval
 from ..registry import markdown_table
-from ..results import Comparison
+from ..results import SCORES, Comparison
 from ..study import read_assignments
 from ..training import EpochReport
 from .console import notes, print_json, print_table, print_warnings, results
@@ -251,7 +251,8 @@ def _value(value: float | None, deviation: float | None) -> str:
 
 
 BOARD = (
-    *("corpus", "task", "protocol", "rank", "who", "validation UAR", "test UAR", "test WA"),
+    *("corpus", "task", "evaluation", "protocol", "rank", "who"),
+    *("validation UAR", "test UAR", "test WA", "outer UAR", "outer WA"),
     *("trials", "normalisation", "pretraining", "folds", "source"),
 )
 WARNINGS = "warnings"
@@ -265,8 +266,9 @@ def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None
     for one in board.entries:
         metrics, scope = one.run.data.metrics, one.protocol.facts["normalisation_scope"]
         cells = (
-            *(one.corpus, one.task, one.protocol.fingerprint, str(one.rank), f"{one.model}, {one.features}"),
-            *(describe_score(metrics, name) for name in ("validation_uar", "test_uar", "test_wa")),
+            *(one.corpus, one.task, one.evaluation, one.protocol.fingerprint, str(one.rank)),
+            f"{one.model}, {one.features}",
+            *(describe_score(metrics, one.scores.get(column, "")) for column in SCORES),
             *(str(one.trials), scope, one.pretraining, str(one.protocol.n_folds)),
             f"{one.source}, run {one.run.info.run_id}",
         )
@@ -274,8 +276,8 @@ def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None
         rows.append(dict(zip(BOARD, cells, strict=True)) | {WARNINGS: warnings})
     for known in board.published:
         cells = (
-            *(known.corpus, known.task, f"published: {known.protocol}", "", known.who, ""),
-            *(_value(known.uar, known.uar_std), _value(known.wa, known.wa_std), "", "", "", ""),
+            *(known.corpus, known.task, "published", known.protocol, "", known.who, ""),
+            *(_value(known.uar, known.uar_std), _value(known.wa, known.wa_std), "", "", "", "", "", ""),
             known.source + (f"; differs: {known.differs}" if known.differs else ""),
         )
         rows.append(dict(zip(BOARD, cells, strict=True)) | {WARNINGS: ""})

@@ -173,7 +173,8 @@ def leaderboard(
 ) -> None:
     """Best result for each corpus, task, model and features, beside the published ones.
 
-    Ranked by validation UAR, within one protocol only; test speakers rank nothing.
+    Nested, held-out and cross-validated results are listed apart. Ranked by validation UAR (nested: outer UAR), within
+    one protocol only; test scores rank nothing. Outer scores are of speakers that the search did not use.
     """
     from .evidence import print_leaderboard
 

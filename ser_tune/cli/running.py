@@ -8,7 +8,7 @@ from pathlib import Path
 from .. import api
 from ..api import ConfigurationFlags, StudyFlags
 from ..config import Project
-from ..folds import SIDES
+from ..folds import SIDES, selection_note
 from ..metrics import describe_score, with_interval
 from ..registry import CHAMPION, Promotion
 from ..results import Nested
@@ -134,9 +134,11 @@ def tell(promotion: Promotion, tracking_uri: str | None) -> None:
     some = "" if folds == prepared.folds_of_protocol else f"the first {folds} of {prepared.folds_of_protocol} folds, "
     results.print(
         f"protocol {prepared.protocol.fingerprint}: {prepared.corpus.name}, {some or f'{folds} speaker folds, '}"
-        f"normalisation by {facts['normalisation_scope']}; validation speakers chose, test speakers were scored once",
+        f"normalisation by {facts['normalisation_scope']}",
         markup=False,
     )
+    if "test_uar" in metrics:
+        results.print(selection_note(prepared.folds), markup=False)
     print_warnings(prepared.protocol.warnings)
     if "optimism" in metrics:
         results.print(

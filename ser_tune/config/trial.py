@@ -186,8 +186,9 @@ class PerturbationSettings(Settings):
     """
 
     copies: Annotated[int, Field(ge=0, le=10)] = 0
-    """Perturbed copies of every training utterance, extracted once and cached; an epoch passes over these and the clean
-    utterances. 0 trains on clean speech alone, whatever else this section says."""
+    """Perturbed copies of every training utterance, extracted once and cached. An epoch reads every utterance once, as
+    itself or as one of its copies, each as likely: the number of optimiser steps does not depend on copies. 0 trains on
+    clean speech alone, whatever else this section says."""
     time_stretch: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     """Largest relative change of speed at the same pitch, by a phase vocoder (Flanagan & Golden 1966, BSTJ 45(9)); 0
     switches it off."""
@@ -212,7 +213,8 @@ class PerturbationSettings(Settings):
     stability: Annotated[float, Field(ge=0, le=1000)] = 0.0
     """Weight of stability training (Zheng et al. 2016, arXiv 1604.04326): the divergence KL(clean || copy) between what
     the network says of a clean segment and of the same segment of one copy is added to the loss of the clean segment.
-    Copies then have no other part in training; what augments a segment augments its copy alike. 0 switches it off."""
+    Copies then have no other part in training; what augments a segment augments its copy alike. Batch norm takes the
+    statistics of clean segments and of copies apart, and judges by those of clean ones. 0 switches it off."""
 
     @model_validator(mode="after")
     def _goes_together(self) -> "PerturbationSettings":
@@ -289,12 +291,13 @@ class TrainingSettings(Settings):
     """Largest norm of the gradient; longer ones are scaled down. 0 switches it off."""
     patience: Annotated[int, Field(ge=0, le=1000)] = 0
     """Stop a fold after so many epochs without a better one by `selection`, which for last is as for
-    best_validation_uar; 0 never stops."""
+    best_validation_uar; 0 never stops. With last, validation chooses the last epoch, which is part of the protocol."""
     selection: Literal["last", "best_validation_uar", "best_validation_loss", "smoothed_validation_uar"] = "last"
     """Which epoch's network a fold keeps: the last, or that of the highest validation UAR (of equal ones, the least
     loss), of the least validation loss, or of the highest mean UAR over an epoch and the two before it (fewer at the
-    start; of equal ones, the least mean loss). The score is the kept epoch's own UAR. Test speakers have no say in it.
-    One validation speaker is a poor judge of epochs: the last of a schedule that ends at 0 did better on others."""
+    start; of equal ones, the least mean loss). The score is the kept epoch's own UAR. The fold's test speakers have no
+    say in it. One validation speaker is a poor judge of epochs: the last of a schedule that ends at 0 did better on
+    others."""
     averaging: Literal["none", "ema", "swa"] = "none"
     """Judge and keep an average of the weights instead of the last step's: ema, an exponential moving average over
     the steps (Polyak, Juditsky 1992, SIAM J. Control Optim. 30(4)), or swa, the mean of epoch-end weights (Izmailov et
@@ -306,7 +309,7 @@ class TrainingSettings(Settings):
     """SWA: fraction of `epochs` after which weights are averaged. Earlier epochs are kept only if none later comes, and
     patience does not count them. A constant schedule suits it: where the rate falls to 0, weights hardly differ."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Arithmetic of training; auto measures on this device. Evaluation is always float32."""
+    """Arithmetic of training; auto measures on this device. Evaluation is always float32, on CUDA without TF32."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train; auto takes CUDA, then MPS, then the CPU."""
 

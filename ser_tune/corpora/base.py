@@ -38,7 +38,9 @@ class Utterance:
     """The grouping key of every fold."""
     emotion: str
     group: str = ""
-    """Speakers of one group are never on two sides of a fold (IEMOCAP's session); empty means the speaker alone."""
+    """Speakers of one group are never on the training side and a held-out side of a fold. Where every group is of two
+    (IEMOCAP's sessions), one validates while the other is tested, unless `protocol.folds` keeps groups whole. Empty
+    means the speaker alone."""
     start_s: float = 0.0
     end_s: float | None = None
     """Seconds into the file; None is its end."""

@@ -3,6 +3,7 @@
 Training evaluates with the same functions, so what a study saw is what a loaded model does.
 """
 
+from .adaptation import batch_norms
 from .committee import ENCODERS, Committee, load_predictor
 from .predictor import Heard, Prediction, Predictor, SegmentPrediction, hear
 from .recipe import Recipe
@@ -19,6 +20,7 @@ __all__ = [
     "SegmentReader",
     "UtteranceFeatures",
     "aggregate",
+    "batch_norms",
     "hear",
     "load_predictor",
     "scaling_of_utterances",

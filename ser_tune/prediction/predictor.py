@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save
+from safetensors import safe_open
+from safetensors.torch import save
 from torch import nn
 
 from ..audio import SAMPLE_RATE_HZ, read_speech, to_speech
@@ -72,6 +73,7 @@ class Predictor:
         networks: Sequence[nn.Module],
         scalings: Sequence[Scaling | None],
         *,
+        folds: Sequence[str] = (),
         find_encoder: FindEncoder | None = None,
     ) -> None:
         """Put trained parts together.
@@ -80,11 +82,13 @@ class Predictor:
             recipe: Front end, segments, labels.
             networks: One a fold, or a single one.
             scalings: The training speakers' scaling of each network; None where the scope is not `train`.
+            folds: The key of the fold that each network was trained in; none where they were trained in no fold.
             find_encoder: Where a pretrained encoder of the front end is; None reads it from where the recipe has it.
         """
         self.recipe = recipe
         self.networks = [network.eval() for network in networks]
         self.scalings = list(scalings)
+        self.folds = tuple(folds)
         self._find_encoder = find_encoder
 
     @property
@@ -93,7 +97,7 @@ class Predictor:
         return self.recipe.labels
 
     def save(self, folder: Path) -> None:
-        """Write `recipe.json` and one safetensors file a network into an existing folder."""
+        """Write `recipe.json` and one safetensors file a network, with its fold's key, into an existing folder."""
         (folder / "recipe.json").write_text(self.recipe.as_json(), encoding="utf-8")
         for number, (network, scaling) in enumerate(zip(self.networks, self.scalings, strict=True)):
             tensors = {
@@ -102,7 +106,8 @@ class Predictor:
             if scaling is not None:
                 tensors["scaling.shift"] = torch.from_numpy(scaling.shift)
                 tensors["scaling.spread"] = torch.from_numpy(scaling.spread)
-            (folder / f"network-{number:02d}.safetensors").write_bytes(save(tensors))
+            known = {"fold": self.folds[number]} if self.folds else None
+            (folder / f"network-{number:02d}.safetensors").write_bytes(save(tensors, metadata=known))
 
     @classmethod
     def load(cls, folder: Path, find_encoder: FindEncoder | None = None) -> "Predictor":
@@ -114,9 +119,11 @@ class Predictor:
         """
         recipe = Recipe.from_json((folder / "recipe.json").read_text(encoding="utf-8"))
         here = replace(recipe, model=relocated(recipe.model, find_encoder))
-        networks, scalings = [], []
+        networks, scalings, folds = [], [], []
         for path in sorted(folder.glob("network-*.safetensors")):
-            tensors = load_file(path)
+            with safe_open(path, "pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dictionary
+                folds += [key for name, key in (file.metadata() or {}).items() if name == "fold"]
             shift, spread = tensors.pop("scaling.shift", None), tensors.pop("scaling.spread", None)
             network = here.build_network()
             network.load_state_dict({name.removeprefix("network."): tensor for name, tensor in tensors.items()})
@@ -124,7 +131,7 @@ class Predictor:
             scalings.append(
                 None if shift is None or spread is None else Scaling(shift=shift.numpy(), spread=spread.numpy())
             )
-        return cls(recipe, networks, scalings, find_encoder=find_encoder)
+        return cls(recipe, networks, scalings, folds=folds, find_encoder=find_encoder)
 
     def predict(
         self, audio: Sequence[str | Path | np.ndarray], *, sample_rate_hz: int | None = None

@@ -10,6 +10,7 @@ from scipy.special import entr
 from torch import Tensor, nn
 
 from ..config import NormalisationSettings, SegmentSettings
+from ..device import exact_float32
 from ..features import FeatureStore, Moments, Scaling, frame_numbers, plan_segments, random_crops
 from .adaptation import adapted
 
@@ -183,6 +184,7 @@ class SegmentReader:
         return segments, *inputs
 
 
+@exact_float32()
 @torch.inference_mode()
 def segment_log_probabilities(network: nn.Module, reader: SegmentReader) -> np.ndarray:
     """Run a network over all segments of a reader, in float32 and evaluation mode, speaker by speaker where need be.

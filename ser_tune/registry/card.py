@@ -10,7 +10,7 @@ from ..config import FeatureSettings, ModelSettings
 from ..corpora import CORPORA
 from ..encoders import encoders_among, find_checkpoint, short_name
 from ..features import FEATURE_SETS
-from ..folds import SIDES
+from ..folds import SIDES, selection_note
 from ..metrics import class_recalls, describe_score, uar
 from ..study import Prepared, pretraining_of
 from ..tracking import Predictions
@@ -116,9 +116,8 @@ def _limits(
     corpus = prepared.corpus
     limits = [
         f"It knows {len(corpus.speakers)} speakers of one corpus; other languages and microphones were not tried.",
-        "The validation score chose it among trials and is optimistic. Test speakers chose nothing in the fold that "
-        "tests them, but each validated in another fold and so had a say in which trial was chosen: only speakers kept "
-        "out of the whole search (holdout) are free of that.",
+        "The validation score chose it among trials and is optimistic.",
+        f"{_capitalised(selection_note(prepared.folds))}.",
         "Not for decisions about people.",
     ]
     if networks.refit_epochs is not None:

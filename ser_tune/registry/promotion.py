@@ -1,7 +1,7 @@
 """Promoting a study's trial, or a combination of trials, to a registered model, as champion or challenger.
 
-A version is compared with the present champion on the validation speakers, and only under the same protocol; test
-speakers have no say. They are scored here, once for each that is promoted.
+A version is compared with the present champion on the validation speakers, and only under the same protocol. Test
+speakers are scored here, once for each version; their scores are not compared.
 """
 
 import re

@@ -1,7 +1,7 @@
 """A run as a version of a registered model: its tags, its card, its alias."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 from mlflow import MlflowClient
@@ -24,6 +24,8 @@ REFIT_TAG = "ser_tune.refit_of"
 _NUMBERS = ("uar", "uar_low", "uar_high", "wa", "wa_low", "wa_high", "uar_fold_mean", "uar_fold_std")
 VERSION_METRICS = (*(f"{side}_{number}" for side in SIDES for number in _NUMBERS), "optimism")
 """Those that a version has as tags, where its run has them."""
+SCORES_TAG = "scores_of"
+"""On a version with one network for all speakers, `folds`: its scores are those of the folds' networks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +79,16 @@ class Registration:
         if existing:
             networks = self._refitted_networks() if refitted else self.networks
             return self._again(existing[0], networks, decide(client, name, self.run, rule, confirmed))
-        networks, origin = self.networks, {}
+        networks, origin, earned = self.networks, {}, VERSION_METRICS
         if refitted:
-            networks, origin = self._refitted_networks(), {REFIT_TAG: model_id}
+            networks, origin = self._refitted_networks(), {REFIT_TAG: model_id, SCORES_TAG: "folds"}
+            # Nobody tested this network; by the validation scores of its folds it is compared with other versions
+            earned = tuple(key for key in VERSION_METRICS if key.startswith("validation"))
             assert networks.refit_epochs is not None
             model_id = refitted(networks.refit_epochs)
         verdict = decide(client, name, self.run, rule, confirmed)
+        if refitted:
+            verdict = replace(verdict, reason=f"{verdict.reason}; scores are those of the folds' networks")
         tags = {
             MODEL_TAG: model_id,
             **origin,
@@ -95,7 +101,7 @@ class Registration:
             "normalisation_scope": self.prepared.protocol.facts["normalisation_scope"],
             **({"warnings": "; ".join(warnings)} if (warnings := self.prepared.protocol.warnings) else {}),
             **_verdict_tags(verdict),
-            **{key: f"{self.metrics[key]:.4f}" for key in VERSION_METRICS if key in self.metrics},
+            **{key: f"{self.metrics[key]:.4f}" for key in earned if key in self.metrics},
         }
         if not client.search_registered_models(f"name = '{name}'"):
             client.create_registered_model(name)

@@ -51,7 +51,7 @@ class Verdict:
 
 
 def decide(client: MlflowClient, name: str, run: Run, rule: str, confirmed: Confirmed | None) -> Verdict:
-    """Compare a run with the present champion of a name; test speakers have no say.
+    """Compare a run with the present champion of a name; test scores are not compared.
 
     Args:
         client: MLflow.

@@ -4,7 +4,7 @@ from .ablate import Ablated, ablate, variant
 from .combine import Combination, combine
 from .compare import Comparison, compare
 from .confirm import Candidate, Confirmation, confirm
-from .leaderboard import Entry, Leaderboard, leaderboard
+from .leaderboard import SCORES, Entry, Leaderboard, leaderboard
 from .nested import Nested, OuterFold, run_nested
 from .published import PUBLISHED, Published, published_study
 from .references import find_run
@@ -13,6 +13,7 @@ from .reproduce import Reproduction, reproduce
 
 __all__ = [
     "PUBLISHED",
+    "SCORES",
     "Ablated",
     "Candidate",
     "Combination",

@@ -1,8 +1,9 @@
-"""The best result of every corpus, task, model and features, ranked under one protocol each, beside the published."""
+"""The best result of every corpus, task, evaluation, model and features, ranked under one protocol each."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from mlflow import MlflowClient
@@ -28,15 +29,28 @@ from .published import PUBLISHED, Published
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Entry", "Leaderboard", "leaderboard"]
+__all__ = ["SCORES", "Entry", "Leaderboard", "leaderboard"]
 
+EVALUATIONS = ("nested", "held-out", "cross-validated")
+"""How a result was obtained; the scores of the first two are free of the selection."""
 HAS_BEST = f"tags.`{BEST_TAG}` LIKE '%'"
 """Finds the runs of studies that have a best trial."""
+FINISHED = "attributes.status = 'FINISHED'"
+SCORES = {
+    "validation_uar": "validation_uar",
+    "test_uar": "test_uar",
+    "test_wa": "test_wa",
+    "outer_uar": "holdout_uar",
+    "outer_wa": "holdout_wa",
+}
+"""Columns of scores, each with a trial's metric."""
+SCORES_OF_NESTED = {"validation_uar": "inner_uar", "outer_uar": "outer_uar", "outer_wa": "outer_wa"}
+"""The same for a nested study: the searches' validation, and speakers whom they never saw."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The best of the trials, or of the combinations, that share protocol, models and features, by validation UAR."""
+    """The best of the trials, combinations or nested studies that share protocol, model and features."""
 
     protocol: Protocol
     rank: int
@@ -44,8 +58,21 @@ class Entry:
     model: str
     features: str
     trials: int
-    """Complete trials, or combinations, that it is the best of."""
+    """Complete trials, combinations or nested studies that it is the best of, by validation UAR (nested: outer UAR)."""
     run: Run
+
+    @property
+    def evaluation(self) -> str:
+        """One of `EVALUATIONS`: nested, with speakers held out from the search, or by cross-validation alone."""
+        if _is_nested(self.run):
+            return "nested"
+        return "cross-validated" if self.protocol.facts.get("holdout", "none") == "none" else "held-out"
+
+    @property
+    def scores(self) -> Mapping[str, str]:
+        """The metric of each column: validation, test, and speakers whom no search used (outer)."""
+        names = SCORES_OF_NESTED if self.evaluation == "nested" else SCORES
+        return {column: name for column, name in names.items() if name in self.run.data.metrics}
 
     @property
     def corpus(self) -> str:
@@ -77,7 +104,8 @@ class Leaderboard:
     """The best results here, and the published numbers of the same corpora."""
 
     entries: Sequence[Entry]
-    """By corpus, then by protocol, then by validation UAR: test speakers rank nothing."""
+    """By corpus, task and evaluation, then by protocol, then by validation UAR (nested: outer UAR); test scores rank
+    nothing."""
     published: Sequence[Published]
 
     @property
@@ -85,22 +113,22 @@ class Leaderboard:
         """A row for each entry: what was trained, its rank within its protocol, and its scores."""
         import pandas as pd
 
-        scores = ("validation_uar", "test_uar", "test_wa")
         rows = [
             {
                 "corpus": one.corpus,
                 "task": one.task,
+                "evaluation": one.evaluation,
                 "protocol": one.protocol.fingerprint,
                 "rank": one.rank,
                 "model": one.model,
                 "features": one.features,
-                **{name: one.run.data.metrics.get(name) for name in scores},
+                **{column: one.run.data.metrics.get(one.scores.get(column, "")) for column in SCORES},
                 "trials": one.trials,
                 "run": one.run.info.run_id,
             }
             for one in self.entries
         ]
-        columns = ("corpus", "task", "protocol", "rank", "model", "features", *scores, "trials", "run")
+        columns = ("corpus", "task", "evaluation", "protocol", "rank", "model", "features", *SCORES, "trials", "run")
         return pd.DataFrame(rows, columns=list(columns))
 
 
@@ -117,9 +145,11 @@ def leaderboard(client: MlflowClient, corpus: str | None = None) -> Leaderboard:
     kinds: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
     protocols: dict[str, Protocol] = {}
     with tracking_errors(client.tracking_uri):
-        for run in search_runs(client, "metrics.validation_uar >= 0 and attributes.status = 'FINISHED'"):
+        found = [search_runs(client, f"metrics.{one} >= 0 and {FINISHED}") for one in ("validation_uar", "outer_uar")]
+        for run in chain.from_iterable(found):
             protocol = protocol_of(run)
-            if not {TRIAL_TAG, MEMBERS_TAG} & run.data.tags.keys() or (corpus and protocol.corpus != corpus):
+            ranked_here = {TRIAL_TAG, MEMBERS_TAG} & run.data.tags.keys() or _is_nested(run)
+            if not ranked_here or (corpus and protocol.corpus != corpus):
                 continue
             protocols[protocol.fingerprint] = protocol
             params = run.data.params
@@ -136,8 +166,8 @@ def leaderboard(client: MlflowClient, corpus: str | None = None) -> Leaderboard:
 
     # Of equals the oldest, as where a study's best is promoted
     able = {kind: [run for run in reversed(runs) if stands(run)] for kind, runs in kinds.items()}
-    best = {kind: max(runs, key=_validation) for kind, runs in able.items() if runs}
-    for kind, run in sorted(best.items(), key=lambda one: -_validation(one[1])):
+    best = {kind: max(runs, key=_ranked_by) for kind, runs in able.items() if runs}
+    for kind, run in sorted(best.items(), key=lambda one: -_ranked_by(one[1])):
         fingerprint, model, features = kind
         ranked[fingerprint] += 1
         entries.append(
@@ -150,7 +180,9 @@ def leaderboard(client: MlflowClient, corpus: str | None = None) -> Leaderboard:
                 run=run,
             )
         )
-    entries.sort(key=lambda one: (one.corpus, one.task, one.protocol.fingerprint, one.rank))
+    entries.sort(
+        key=lambda one: (one.corpus, one.task, EVALUATIONS.index(one.evaluation), one.protocol.fingerprint, one.rank)
+    )
     here = {one.corpus for one in entries} | ({corpus} if corpus else set())
     published = [one for one in PUBLISHED if one.corpus in here]
     if corpus and not entries and not published:
@@ -164,5 +196,10 @@ def _features(params: Mapping[str, str]) -> str:
     return params["features.name"] + (f" {short_name(detail)}" if detail else "")
 
 
-def _validation(run: Run) -> float:
-    return float(run.data.metrics["validation_uar"])
+def _is_nested(run: Run) -> bool:
+    """Whether it is the run of a nested study; runs of earlier versions lack the model's name, and are left out."""
+    return "outer_uar" in run.data.metrics and "model.name" in run.data.params
+
+
+def _ranked_by(run: Run) -> float:
+    return float(run.data.metrics["outer_uar" if _is_nested(run) else "validation_uar"])

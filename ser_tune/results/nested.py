@@ -9,9 +9,9 @@ from typing import TypeAlias
 
 import numpy as np
 from mlflow import MlflowClient
-from mlflow.entities import Metric
+from mlflow.entities import Metric, Param
 
-from ..config import Project
+from ..config import Project, flatten
 from ..errors import StudyError
 from ..folds import outer_parts
 from ..metrics import Interval, Scores, interval_of, score
@@ -31,6 +31,9 @@ from .seeds import predictions_of, runs_of
 Watch: TypeAlias = Callable[[], AbstractContextManager[StudyObserver]]
 
 __all__ = ["Nested", "OuterFold", "run_nested"]
+
+IDENTITY = ("model.name", "model.checkpoint", "features.name", "features.checkpoint", "features.set")
+"""Settings by which the leaderboard names what was searched; no search varies them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,5 +179,12 @@ def _log(client: MlflowClient, project: Project, prepared: Prepared, nested: Nes
     values = score_metrics(nested.outer, prepared.corpus.emotions, "outer")
     values |= {"inner_uar": nested.inner_uar, "outer_single_uar": nested.outer_single_uar, "optimism": nested.optimism}
     now = int(time.time() * 1000)
-    client.log_batch(run.info.run_id, metrics=[Metric(name, value, now, 0) for name, value in values.items()])
+    settings = flatten(prepared.definition.config.model_dump(mode="json"))
+    params = [
+        Param(path, str(settings[path]))
+        for path in IDENTITY
+        if settings.get(path) is not None and path not in run.data.params
+    ]
+    metrics = [Metric(name, value, now, 0) for name, value in values.items()]
+    client.log_batch(run.info.run_id, metrics=metrics, params=params)
     client.set_terminated(run.info.run_id)

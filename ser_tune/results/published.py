@@ -87,7 +87,7 @@ PUBLISHED = (
         uar=0.639,
         wa=0.704,
         label="zhang2019",
-        differs=f"{_IMAGENET}; how epochs were chosen is not stated",
+        differs="how epochs were chosen is not stated",
     ),
     Published(
         who="NTU-SER, ACRNN in PyTorch",

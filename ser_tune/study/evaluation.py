@@ -1,4 +1,4 @@
-"""What the networks that the folds trained say of the speakers whom they did not train on."""
+"""Score the networks of folds on speakers whom they were not trained on."""
 
 import math
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from ..config import Project
 from ..corpora import Corpus
 from ..errors import StudyError
 from ..features import FEATURE_SETS, corpus_features
+from ..folds import Fold
 from ..metrics import Scores, score, uar
 from ..prediction import Committee, Predictor, UtteranceFeatures, aggregate
 from ..training import AnyTrial, fold_seed, recipe_of
@@ -61,11 +62,11 @@ def score_test_speakers(prepared: Prepared, predictor: Predictor | Committee, ca
 
     Args:
         prepared: The study that the networks were trained in.
-        predictor: One network a fold, in the folds' order, or members of which each has that.
+        predictor: One network a fold, or members of which each has that; a network is found by its fold's key.
         cache: The project's cache folder.
 
     Raises:
-        StudyError: The predictor has another number of networks than the study has folds.
+        StudyError: The predictor has not one network of every fold.
     """
     return _by_folds(prepared, predictor, cache, [fold.test for fold in prepared.folds])
 
@@ -79,10 +80,8 @@ def _by_folds(
     prepared: Prepared, predictor: Predictor | Committee, cache: Path, numbers: Sequence[np.ndarray]
 ) -> HeldOut:
     judge = _Judge(prepared, predictor, cache)
-    for count in judge.networks:
-        if count != len(prepared.folds):
-            raise StudyError(f"the model holds {count} networks; the study has {len(prepared.folds)} folds")
-    return judge.held_out(numbers, [judge(number, one) for number, one in enumerate(numbers)])
+    judged = [judge(fold, one) for fold, one in zip(prepared.folds, numbers, strict=True)]
+    return judge.held_out(numbers, judged, [fold.number for fold in prepared.folds])
 
 
 def score_holdout_speakers(prepared: Prepared, predictor: Predictor | Committee, cache: Path) -> tuple[HeldOut, float]:
@@ -100,9 +99,9 @@ def score_holdout_speakers(prepared: Prepared, predictor: Predictor | Committee,
     judge = _Judge(prepared, predictor, cache)
     held_out = prepared.definition.config.protocol.holdout
     numbers = np.flatnonzero([one.speaker in held_out for one in prepared.corpus.utterances])
-    single = [judge(number, numbers) for number in range(min(judge.networks))]
+    single = [judge(fold, numbers) for fold in prepared.folds]
     mean = np.mean([np.exp(one) for one in single], axis=0)
-    together = judge.held_out([numbers], [np.log(np.maximum(mean, np.finfo(np.float32).tiny))])
+    together = judge.held_out([numbers], [np.log(np.maximum(mean, np.finfo(np.float32).tiny))], [0])
     return together, float(np.mean([uar(together.truth, one.argmax(axis=1)) for one in single]))
 
 
@@ -114,24 +113,31 @@ class _Judge:
         self._features = [_features(prepared.corpus, one, cache) for one in self._members]
         self._corpus = prepared.corpus
         self._speakers = prepared.corpus.speaker_numbers
-        self.networks = [len(one.networks) for one in self._members]
-        """How many each member has to judge."""
+        wanted = {fold.key for fold in prepared.folds}
+        for member in self._members:
+            folds = getattr(member, "folds", ())  # a model brings the code that wrote it
+            if len(folds) != len(member.networks) or set(folds) != wanted or len(folds) != len(wanted):
+                raise StudyError(
+                    f"the model holds {len(member.networks)} networks of the folds {' '.join(folds) or 'unknown'}; "
+                    f"the study has the folds {' '.join(sorted(wanted))} (validation/test)"
+                )
 
-    def __call__(self, network: int, utterances: np.ndarray) -> np.ndarray:
-        """What one network says of some utterances, or the members' networks of that number together.
+    def __call__(self, fold: Fold, utterances: np.ndarray) -> np.ndarray:
+        """What the network of one fold says of some utterances, or the members' networks of that fold together.
 
         Returns:
             Log probabilities, shape (N, K).
         """
         said = []
         for member, features in zip(self._members, self._features, strict=True):
+            network = member.folds.index(fold.key)
             scores, reader = member.log_probabilities(network, features, utterances, self._speakers)
             said.append(aggregate(scores, reader.plan.utterance, member.recipe.aggregation))
         together: np.ndarray = np.logaddexp.reduce(said) - math.log(len(said))
         return together
 
-    def held_out(self, numbers: Sequence[np.ndarray], judged: Sequence[np.ndarray]) -> HeldOut:
-        """Score what was said, fold by fold."""
+    def held_out(self, numbers: Sequence[np.ndarray], judged: Sequence[np.ndarray], folds: Sequence[int]) -> HeldOut:
+        """Score what was said, fold by fold; `folds` are their numbers."""
         corpus = self._corpus
         labels = corpus.labels
         tested = np.concatenate(numbers)
@@ -143,7 +149,7 @@ class _Judge:
                 ]
             ),
             utterances=tuple(corpus.utterances[one].id for one in tested),
-            fold=np.repeat(np.arange(len(numbers)), [len(one) for one in numbers]),
+            fold=np.repeat(folds, [len(one) for one in numbers]),
             truth=labels[tested],
             log_probabilities=np.concatenate(judged),
         )

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..audit import text_baseline
-from ..config import NormalisationSettings
+from ..config import NormalisationSettings, TrainingSettings
 from ..corpora import Corpus
 from ..errors import ProtocolError
 from ..folds import Fold
@@ -53,7 +53,7 @@ class Protocol:
             (one, other) for one, other in corpus.merge.items() if other in corpus.emotions and one != other
         )
         # Sorted, because the order in which folds are trained means nothing
-        sides = sorted(f"{'+'.join(fold.validation_speakers)}/{'+'.join(fold.test_speakers)}" for fold in folds)
+        sides = sorted(fold.key for fold in folds)
         # Facts that most studies do not have are left out there, so that their fingerprints stay those of before
         baseline = text_baseline(corpus.utterances, folds)
         rare = {} if baseline is None else baseline.facts
@@ -73,7 +73,7 @@ class Protocol:
                 "holdout": _short(" ".join(sorted(set(config.protocol.holdout)))) or "none",
                 "normalisation_scope": _scope(config.normalisation),
                 "aggregation": config.protocol.aggregation,
-                "epoch_selection": config.training.selection,
+                "epoch_selection": _epoch_selection(config.training),
                 **rare,
             }
         )
@@ -101,7 +101,7 @@ class Protocol:
     @property
     def n_folds(self) -> int:
         """Folds that were trained."""
-        return int(self.facts["folds"].partition(":")[0])
+        return int(self.facts["folds"].split()[0].rstrip(":"))  # "10: …", or "10 nested searches, …"
 
     @property
     def fingerprint(self) -> str:
@@ -139,6 +139,12 @@ def _scope(settings: NormalisationSettings) -> str:
     """In words, with batch norm's only where it is not that of the training."""
     transductive = " (transductive)" if settings.scope == "speaker" else ""
     return f"{settings.scope}{transductive}{', batch norm too' if settings.batch_norm == 'speaker' else ''}"
+
+
+def _epoch_selection(settings: TrainingSettings) -> str:
+    """In words. With patience the last epoch is one that validation chose; of other selections, patience saves time."""
+    chosen = settings.selection == "last" and settings.patience
+    return f"{settings.selection}{f', patience {settings.patience}' if chosen else ''}"
 
 
 def _texts_digest(corpus: Corpus) -> str:

@@ -11,7 +11,7 @@ from ..training import AnyTrial
 
 __all__ = ["PROTOCOL_PATHS", "resolve_search"]
 
-PROTOCOL_PATHS = ("normalisation.scope", "training.selection")
+PROTOCOL_PATHS = ("normalisation.scope", "training.patience", "training.selection")
 """Settings of a trial that change what its score means; searching them would rank unlike numbers together."""
 NOT_SEARCHED = (
     *("model.name", "features.name", "loss.name", "training.device", "training.precision", "seed"),

@@ -125,7 +125,8 @@ def write_model(folder: Path, start: StudyStart, outcome: TrialOutcome) -> None:
     """Write the networks of a complete trial as an MLflow model, into a new folder."""
     recipe = recipe_of(outcome.config, start.corpus.emotions, start.definition.config.protocol.aggregation)
     fitted = [one.fitted for one in outcome.folds]
-    save_predictor(Predictor(recipe, [one.network for one in fitted], [one.scaling for one in fitted]), folder)
+    networks, scalings = [one.network for one in fitted], [one.scaling for one in fitted]
+    save_predictor(Predictor(recipe, networks, scalings, folds=[one.fold.key for one in outcome.folds]), folder)
 
 
 def _metrics_of(outcome: TrialOutcome, start: StudyStart) -> list[MetricRow]:

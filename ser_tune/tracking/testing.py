@@ -1,4 +1,4 @@
-"""What a run's networks say of speakers that they were not trained on; of those that chose nothing, once."""
+"""Scores of a run's networks on speakers whom they were not trained on: test and holdout speakers, once."""
 
 import tempfile
 import time
@@ -63,7 +63,7 @@ def score_on_holdout(
     """Score a run's networks, together, on the speakers that the study never saw, if there are any; once.
 
     Args and returns as `score_on_test`. `optimism` is the validation UAR, which chose the trial, less
-    `holdout_single_uar`, the mean UAR of the single networks on the held-out speakers, who chose nothing.
+    `holdout_single_uar`, the mean UAR of the single networks on the held-out speakers.
     """
     if prepared.definition.config.protocol.holdout and "holdout_uar" not in run.data.metrics:
         predictor = predictor or open_predictor(f"models:/{run.data.tags[MODEL_TAG]}")

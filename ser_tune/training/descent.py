@@ -21,8 +21,8 @@ from .epochs import Contest, EpochReport, judged
 from .fold import FoldTraining, Learned
 from .losses import LOSSES
 from .optimization import build_optimizer, build_schedule
-from .order import drawn_counts, epoch_order
-from .stability import apart, beside, divergence
+from .order import drawn_counts, epoch_order, one_version_each
+from .stability import apart, beside, divergence, running_statistics_kept
 
 __all__ = ["Probe", "descend"]
 
@@ -54,21 +54,23 @@ def descend(fold: FoldTraining, on_epoch: Callable[[EpochReport], None], probe: 
     config, network, reader, held_out = fold.config, fold.network, fold.reader, fold.held_out
     settings, device, emotions = config.training, torch.device(config.training.device), fold.data.emotions
     members, shuffle = members_of(network), np.random.default_rng(fold.seed)
-    classes = fold.classes
+    classes, utterance = fold.classes, reader.plan.utterance
     labels = torch.from_numpy(classes).to(device)
     counts = torch.from_numpy(drawn_counts(fold.statistics.class_counts, settings.sampling)).to(device).float()
     loss_function = LOSSES.get(config.loss.name).build(config.loss, counts)
     mix = mixer(config.augmentation, len(emotions))
 
     stability = config.perturbation.stability
-    # Copies of unstretched speech have its segments: number n of the clean ones is n + segments of the first copy's
-    per_epoch = len(reader) // (1 + len(fold.data.copies)) if stability else len(reader)
-    batches = max(1, per_epoch // settings.batch_size)
+    # With stability, copies have the segments of clean speech: number n + clean of the first copy is that of number n
+    versions = 1 if stability else 1 + len(fold.data.copies)
+    clean = int(fold.statistics.class_counts.sum())
+    batches = max(1, clean // settings.batch_size)  # as many steps with copies as without
     optimizer = build_optimizer(network, config.optimizer)
     course = probe.schedule(optimizer, settings, batches * settings.epochs)
     average = WeightAverage(network, settings)
     # Of the average's batch norms: mixed as training's batches are, and the same in every epoch
-    mixed = np.array_split(np.random.default_rng(fold.seed).permutation(per_epoch), batches)
+    again = np.random.default_rng(fold.seed)
+    mixed = np.array_split(again.permutation(one_version_each(utterance, len(fold.train), versions, again)), batches)
     crops = shuffle.spawn(1)[0]  # of its own, so that random starts leave the order of segments as it is
     history: list[EpochReport] = []
     contest, kept, kept_scores = Contest(settings.selection), {}, np.empty((0, len(emotions)))
@@ -79,11 +81,13 @@ def descend(fold: FoldTraining, on_epoch: Callable[[EpochReport], None], probe: 
         reader.crop(crops)
         total = torch.zeros((), device=device)
         # Near-equal batches: a last batch of one segment would break batch norm
-        for batch in np.array_split(epoch_order(classes[:per_epoch], settings.sampling, shuffle), batches):
+        heard = one_version_each(utterance, len(fold.train), versions, shuffle)
+        order = heard[epoch_order(classes[heard], settings.sampling, shuffle)]
+        for batch in np.array_split(order, batches):
             inputs, target = reader.gather(batch), labels[torch.from_numpy(batch).to(device, non_blocking=True)]
             if stability:
                 copy = shuffle.integers(1, len(fold.data.copies), size=len(batch), endpoint=True)
-                inputs = beside(inputs, reader.gather(batch + copy * per_epoch))
+                inputs = beside(inputs, reader.gather(batch + copy * clean))
             if config.augmentation.specaugment:
                 segments, *lengths = inputs
                 inputs = (specaugment(segments, config.augmentation, *lengths), *lengths)
@@ -91,16 +95,20 @@ def descend(fold: FoldTraining, on_epoch: Callable[[EpochReport], None], probe: 
                 target = nn.functional.one_hot(target, len(emotions)).float()
             else:
                 inputs, target = mix(inputs, target)
+            copies: tuple[Tensor, ...] = ()
             if stability:
-                inputs = apart(inputs)
+                inputs, copies = apart(inputs)
             optimizer.zero_grad(set_to_none=True)
             mean_loss = torch.zeros((), device=device)
             for member in members:
                 with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
                     logits = member(*inputs).float()
-                loss = loss_function(logits[: len(batch)], target)
+                    if stability:
+                        with running_statistics_kept(member):
+                            logits_of_copies = member(*copies).float()
+                loss = loss_function(logits, target)
                 if stability:
-                    loss = loss + stability * divergence(*logits.chunk(2))
+                    loss = loss + stability * divergence(logits, logits_of_copies)
                 loss.backward()  # type: ignore[no-untyped-call]
                 if settings.gradient_clip_norm:
                     nn.utils.clip_grad_norm_(member.parameters(), settings.gradient_clip_norm)
@@ -110,7 +118,7 @@ def descend(fold: FoldTraining, on_epoch: Callable[[EpochReport], None], probe: 
             average.after_step()
             probe.on_step(mean_loss)
             total += mean_loss * len(batch)
-        train_loss = float(total) / per_epoch
+        train_loss = float(total) / len(order)
         if not math.isfinite(train_loss):
             raise NonFiniteLossError(
                 f"the training loss of epoch {epoch} is {train_loss}; "

@@ -4,9 +4,28 @@ from typing import Literal
 
 import numpy as np
 
-__all__ = ["drawn_counts", "epoch_order"]
+__all__ = ["drawn_counts", "epoch_order", "one_version_each"]
 
 Sampling = Literal["shuffle", "oversample"]
+
+
+def one_version_each(utterance: np.ndarray, utterances: int, versions: int, rng: np.random.Generator) -> np.ndarray:
+    """The segments of one version of every utterance: itself or one of its copies, each as likely.
+
+    Args:
+        utterance: Number of each segment's utterance, shape (S,), int64: below `utterances` of a clean one, then of its
+            first copy, and so on.
+        utterances: How many there are.
+        versions: Of each, the utterance itself included; with 1 nothing is drawn.
+        rng: Where the choice comes from.
+
+    Returns:
+        Numbers of segments, rising.
+    """
+    drawn = np.arange(utterances)
+    if versions > 1:
+        drawn = drawn + utterances * rng.integers(versions, size=utterances)
+    return np.flatnonzero(np.isin(utterance, drawn))
 
 
 def epoch_order(classes: np.ndarray, sampling: Sampling, rng: np.random.Generator) -> np.ndarray:

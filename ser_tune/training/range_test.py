@@ -66,9 +66,7 @@ def run_range_test(
     rates = rates_of(batches * epochs)
     losses: list[float] = []
 
-    def schedule(optimizer: torch.optim.Optimizer, _: object, steps: int) -> LRScheduler:
-        nonlocal rates
-        rates = rates_of(steps)  # more than were counted where copies are read beside clean speech
+    def schedule(optimizer: torch.optim.Optimizer, _: object, __: int) -> LRScheduler:
         factors = rates / config.optimizer.learning_rate
         return LambdaLR(optimizer, lambda step: float(factors[min(step, len(rates) - 1)]))
 

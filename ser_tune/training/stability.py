@@ -4,12 +4,15 @@ S. Zheng, Y. Song, T. Leung, I. Goodfellow: Improving the Robustness of Deep Neu
 CVPR 2016, arXiv 1604.04326.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["apart", "beside", "divergence"]
+from ..prediction import batch_norms
+
+__all__ = ["apart", "beside", "divergence", "running_statistics_kept"]
 
 
 def beside(clean: Sequence[Tensor], copies: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -26,11 +29,28 @@ def beside(clean: Sequence[Tensor], copies: Sequence[Tensor]) -> tuple[Tensor, .
     return torch.cat([segments, copies[0]], dim=1), *lengths
 
 
-def apart(inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Undo `beside`: first the clean segments, then their copies, (2B, C, F, T), and perhaps lengths (2B,)."""
+def apart(inputs: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Undo `beside`: the inputs of the clean segments, and those of their copies."""
     segments, *lengths = inputs
-    both = torch.cat(segments.chunk(2, dim=1)).contiguous(memory_format=torch.channels_last)
-    return both, *(one.repeat(2) for one in lengths)
+    clean, copies = (one.contiguous(memory_format=torch.channels_last) for one in segments.chunk(2, dim=1))
+    return (clean, *lengths), (copies, *lengths)
+
+
+@contextmanager
+def running_statistics_kept(network: nn.Module) -> Iterator[None]:
+    """Within this context, batch norms in training mode use their batch's statistics, but do not record them.
+
+    Copies are called within it, apart from the clean segments: clean segments are then normalised by clean statistics
+    alone, and the running statistics, by which the network judges, are those of clean speech.
+    """
+    norms = batch_norms(network)
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True
 
 
 def divergence(clean: Tensor, copies: Tensor) -> Tensor:

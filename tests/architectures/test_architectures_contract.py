@@ -236,6 +236,24 @@ def test_3d_acrnn_has_the_published_sizes() -> None:
     assert _size(network) == sum(sizes.values())
 
 
+def test_3d_acrnn_can_be_that_of_its_authors_code() -> None:
+    settings = {"batch_norm": "linear", "attention": "sigmoid", "convolution_dropout": 0.25}
+    network = _network(ARCHITECTURES.get("3d_acrnn"), InputShape(3, 40, 300), **settings)
+    assert list(_layers(network, nn.BatchNorm2d)) == []
+    assert len(list(_layers(network, nn.BatchNorm1d))) == 1
+    convolutions = list(_layers(network, nn.Conv2d))
+    assert all(layer.bias is not None for layer in convolutions)
+    kinds = [type(layer) for layer in network.get_submodule("convolutions").children()]
+    assert kinds[:4] == [nn.Conv2d, nn.MaxPool2d, nn.LeakyReLU, nn.Dropout]
+    assert kinds[4:] == 5 * [nn.Conv2d, nn.LeakyReLU, nn.Dropout]
+    (attention,) = _layers(network, FrameAttention)
+    positions = torch.randn(2, 5, attention.projection.in_features)
+    by_hand = torch.softmax(attention.score(torch.sigmoid(attention.projection(positions))), dim=1)
+    torch.testing.assert_close(attention.weights(positions), by_hand)
+    (plain,) = _layers(_network(ARCHITECTURES.get("3d_acrnn")), FrameAttention)
+    assert plain.activation is torch.tanh
+
+
 @pytest.mark.parametrize("name", ["fcn_attention", "fcn_gap"])
 def test_fully_convolutional_networks_are_alexnet_with_batch_norm(name: str) -> None:
     network = _published(name, InputShape(1, 200, 300), 4)

@@ -21,10 +21,14 @@ def test_a_study_ends_with_a_table_the_name_and_what_to_run_next(finished: Any) 
     assert lines[0].startswith("study first: 3 complete, 0 pruned, 0 failed; best trial ")
     assert [line.split()[0] for line in lines[1:4]] == ["trial", "validation", "test"]
     assert lines[4].startswith("protocol ")
-    assert lines[5] == f"registered: {NAME} version 1 as champion (there was no champion before)"
-    assert lines[6].startswith(f"next: ser-tune predict {NAME} ")
-    assert lines[7] == "next: ser-tune ui"
-    assert len(lines) == 8
+    assert lines[5] == (
+        "validation speakers of one fold are test speakers of another, so test scores are not free of the selection; "
+        "numbers for comparison come from --nested or --holdout"
+    )
+    assert lines[6] == f"registered: {NAME} version 1 as champion (there was no champion before)"
+    assert lines[7].startswith(f"next: ser-tune predict {NAME} ")
+    assert lines[8] == "next: ser-tune ui"
+    assert len(lines) == 9
 
 
 def test_progress_is_a_plain_line_for_each_trial_where_nobody_watches(finished: Any) -> None:

@@ -183,7 +183,7 @@ def test_only_corpora_that_are_here_or_asked_for_have_published_rows(call: Call,
 
     (own,) = json.loads(call(finished.root, "leaderboard", "--format", "json").out)
     assert (own["corpus"], own["rank"], own["who"], own["trials"]) == ("manifest", "1", "alex_net, logmelspec", "3")
-    assert own["folds"] == "3"
+    assert (own["folds"], own["evaluation"], own["outer UAR"]) == ("3", "cross-validated", "")
     emodb = json.loads(call(finished.root, "leaderboard", "--corpus", "emodb", "--format", "json").out)
     assert [row["who"] for row in emodb] == [one.who for one in PUBLISHED if one.corpus == "emodb"]
     assert {row["rank"] for row in emodb} == {""}  # what is published is ranked among nothing of ours
@@ -197,7 +197,7 @@ def test_an_empty_store_has_an_empty_leaderboard(call: Call, root: Path, form: s
     told = call(root, "leaderboard", "--format", form)
     assert (told.code, told.out) == (0, out)
     assert told.err == "no complete trials yet; run `ser-tune study --model 3d_acrnn`\n"
-    assert call(root, "leaderboard", "--format", "csv").out.startswith("corpus,task,protocol,rank,who,")
+    assert call(root, "leaderboard", "--format", "csv").out.startswith("corpus,task,evaluation,protocol,rank,who,")
 
 
 def test_a_replay_that_is_identical_ends_with_0(call: Call, finished: Any) -> None:

@@ -329,3 +329,21 @@ def test_an_undefined_segment_leaves_its_utterance_undefined(how: str) -> None:
     combined = aggregate(segments, np.array([0, 0, 1]), how)
     assert np.isnan(combined[0]).all()
     assert np.isfinite(combined[1]).all()
+
+
+def test_networks_judge_in_float32_where_torch_would_take_tf32() -> None:
+    kinds = (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn)
+
+    class Watched(nn.Module):
+        def forward(self, segments: Tensor) -> Tensor:
+            assert [kind.fp32_precision for kind in kinds] == ["ieee"] * 3
+            return segments.mean(dim=(2, 3))
+
+    features = UtteranceFeatures.of(FeatureStore.of(np.zeros((40, 3, 8), np.float32), np.array([0, 40])), CPU)
+    scaling = Scaling(shift=np.zeros((3, 8), np.float32), spread=np.ones((3, 8), np.float32))
+    reader = SegmentReader(
+        features, np.array([0]), SegmentSettings(frames=20), ([scaling], np.array([0])), overlap=False
+    )
+    before = [kind.fp32_precision for kind in kinds]
+    assert segment_log_probabilities(Watched(), reader).shape == (2, 3)
+    assert [kind.fp32_precision for kind in kinds] == before

@@ -125,6 +125,10 @@ def test_a_refit_is_one_network_and_is_made_once(promoting: Promoting) -> None:
     assert whole.metrics == folds.metrics  # of the folds: a network that knows all speakers cannot be tested
     tags = promoting.client.get_model_version(NAME, "2").tags
     assert tags["networks"] == "1, trained on all speakers for 1 epochs"
+    assert (tags["scores_of"], "scores_of" in promoting.client.get_model_version(NAME, "1").tags) == ("folds", False)
+    assert not [tag for tag in tags if tag.startswith(("test_", "holdout_", "optimism"))]
+    assert tags["validation_uar"] == f"{folds.metrics['validation_uar']:.4f}"
+    assert whole.reason.endswith("scores are those of the folds' networks")
     location = promoting.client.get_logged_model(tags["ser_tune.model_id"]).artifact_location
     assert len(list(Path(location).rglob("*.safetensors"))) == 1
     assert load_model(f"{NAME}/2").labels == ("anger", "joy")
@@ -267,14 +271,16 @@ PARTS = ((ModelSettings(name="alex_net"), LogMelSpecSettings()),)
             "- Transductive: features are normalised with all recordings of each speaker, and batch norm takes",
         ),
         ({"protocol.fold_limit": 1}, "- Only 1 of 3 folds were trained."),
+        ({"protocol.fold_limit": 1}, "- No test speaker validates in another fold, so test scores are free"),
+        ({}, "- Validation speakers of one fold are test speakers of another, so test scores are not free of"),
     ],
-    ids=["transductive", "batch norm", "folds"],
+    ids=["transductive", "batch norm", "folds", "free", "not free"],
 )
 def test_a_model_card_tells_of_what_limits_its_numbers(
     opened: Opened, promoting: Promoting, tiny: Callable[..., Any], settings: dict[str, object], limit: str
 ) -> None:
     metrics = dict(opened.runs[opened.best].data.metrics)
-    for named, tells in ((settings, True), ({}, False)):
+    for named, tells in ((settings, True), ({} if settings else {"protocol.fold_limit": 1}, False)):
         prepared = prepare(tiny(**named), promoting.project)
         card = model_card(prepared, metrics, {}, PARTS, Networks(3), Verdict("challenger", "of | a reason"))
         assert (limit in _section(card, "Limits")) == tells

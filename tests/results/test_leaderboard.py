@@ -67,6 +67,40 @@ def test_kinds_are_ranked_by_validation_and_not_by_test(client: MlflowClient) ->
     ]
 
 
+def _plant_nested(client: MlflowClient, outer: float, *, model: str | None = "alex_net") -> str:
+    """The run of a nested study; those of earlier versions do not name the model."""
+    facts = {**FACTS, "folds": "10 nested searches, SHA-256 0"}
+    run_id = str(client.create_run("0", tags={STUDY_NAME_TAG: "n", **protocol_tags(Protocol(facts=facts))}).info.run_id)
+    if model is not None:
+        client.log_param(run_id, "model.name", model)
+        client.log_param(run_id, "features.name", "logspec")
+    for name, value in {"inner_uar": 0.99, "outer_uar": outer, "outer_wa": outer}.items():
+        client.log_metric(run_id, name, value)
+    client.set_terminated(run_id)
+    return run_id
+
+
+def test_nested_held_out_and_cross_validated_results_are_listed_apart(client: MlflowClient) -> None:
+    crossed = _plant(client, 0.9, 0.9)
+    held_out = _plant(client, 0.8, 0.8, holdout="ada")
+    client.log_metric(held_out, "holdout_uar", 0.5)
+    better, worse = _plant_nested(client, 0.7, model="fcn_gap"), _plant_nested(client, 0.6)
+    _plant_nested(client, 0.65, model=None)
+    board = leaderboard(client)
+    assert [(one.evaluation, one.rank, one.run.info.run_id) for one in board.entries] == [
+        ("nested", 1, better),
+        ("nested", 2, worse),
+        ("held-out", 1, held_out),
+        ("cross-validated", 1, crossed),
+    ]
+    assert [one.protocol.n_folds for one in board.entries] == [10] * 4
+    # What no search used is in columns of its own; a cross-validated result has nothing of the kind
+    assert board.table["outer_uar"].tolist()[:3] == [0.7, 0.6, 0.5]
+    assert board.table["outer_uar"].isna().tolist() == [False, False, False, True]
+    assert board.table["test_uar"].isna().tolist() == [True, True, False, False]
+    assert board.table["validation_uar"].tolist() == [0.99, 0.99, 0.8, 0.9]
+
+
 def test_of_equals_the_oldest_stands_there(client: MlflowClient) -> None:
     oldest = _plant(client, 0.7)
     _plant(client, 0.7)

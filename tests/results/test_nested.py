@@ -15,7 +15,7 @@ from mlflow.entities import Run
 from ser_tune.config import Project
 from ser_tune.errors import CorpusError, StudyError
 from ser_tune.metrics import Interval, score
-from ser_tune.results import Nested, OuterFold, run_nested
+from ser_tune.results import Nested, OuterFold, leaderboard, run_nested
 from ser_tune.study import Fanout, StudyObserver, load_study, prepare
 from ser_tune.tracking import (
     STUDY_NAME_TAG,
@@ -147,6 +147,14 @@ def test_a_run_of_its_own_tells_of_them_under_a_protocol_of_its_own(outer: Outer
     assert protocol.fingerprint not in {start.protocol.fingerprint for start in outer.resumed.started}
     assert re.fullmatch("4 nested searches, SHA-256 [0-9a-f]{64}", protocol.facts["folds"])
     assert "never saw" in protocol.facts["score"]
+
+
+def test_the_leaderboard_lists_it_apart_from_its_searches(outer: Outer) -> None:
+    entries = leaderboard(open_tracking(outer.project)).entries
+    assert [one.evaluation for one in entries] == ["nested"] + ["held-out"] * 4
+    (run,) = _runs_of_its_own(outer)
+    assert (entries[0].run.info.run_id, entries[0].source) == (run.info.run_id, "study outer")
+    assert (entries[0].model, entries[0].features) == (entries[1].model, entries[1].features)
 
 
 def _plant_interval(outer: Outer, fold: OuterFold) -> None:

@@ -57,6 +57,14 @@ def test_the_labels_are_those_of_the_command() -> None:
     assert sorted(one.label for one in PUBLISHED if one.label) == sorted(LABELS)
 
 
+def test_published_studies_follow_the_papers_and_their_authors_code(project: Any) -> None:
+    chen, zhang = (define_study(published_study(label, project)[1]).config for label in ("chen2018", "zhang2019"))
+    written = chen.model.model_dump()
+    assert (written["batch_norm"], written["attention"], written["convolution_dropout"]) == ("linear", "sigmoid", 0.0)
+    assert chen.protocol.aggregation == "maximum"
+    assert zhang.model.model_dump()["weights"] == "imagenet"
+
+
 @pytest.mark.parametrize("label", LABELS)
 def test_every_label_has_a_study_of_its_corpus_and_task_that_searches_nothing(label: str, project: Any) -> None:
     published, file = published_study(label, project)

@@ -230,7 +230,7 @@ def test_a_bad_assignment_is_refused(assignment: str, message: str) -> None:
     ("text", "message"),
     [
         ("foo: 1", r"study\.yaml: unknown key 'foo'; expected one of: .*training"),
-        ("model: {nam: x}", r"study\.yaml: unknown key 'model.nam'; expected one of: dropout, name, networks, width"),
+        ("model: {nam: x}", r"study\.yaml: unknown key 'model.nam'; expected one of: attention, batch_norm, "),
         ("training: {epochs: many}", r"study\.yaml: training.epochs is 'many'"),
         ("protocol: {folds: 2}", r"study\.yaml: protocol.folds is 2; input should be greater than or equal to 3"),
         ("training: 5", r"study\.yaml: training is 5"),
@@ -272,10 +272,13 @@ def test_the_default_trial_is_as_near_to_the_configuration_as_the_ranges_allow(w
 def test_what_is_published_is_what_is_reproduced(model: str, name: str) -> None:
     file = flatten(yaml.safe_load((SHIPPED / "published" / f"{name}.yaml").read_text(encoding="utf-8")))
     own = {path: value for path, value in file.items() if path.split(".")[0] in TrialConfig.model_fields}
-    left_out = {"model.name", *PROTOCOL_PATHS}
+    left_out = {"model.name", "model.weights", *PROTOCOL_PATHS}  # a search must not need a download
     expected = {path: None if value == "none" else value for path, value in own.items() if path not in left_out}
     # "none" is a value of class weights, and the lack of one of frames
     expected["loss.class_weighting"] = "none"
+    if name == "chen2018":  # 5,000 steps take nine times as long
+        assert expected["training.epochs"] * 14 == pytest.approx(5000, abs=14)
+        expected["training.epochs"] = 40
     assert ARCHITECTURES.get(model).published == expected
 
 

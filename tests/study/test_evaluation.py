@@ -1,6 +1,7 @@
 """The one look at the test speakers, and the network for all speakers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,13 @@ from ser_tune.training import job, recipe_of
 pytestmark = pytest.mark.slow
 
 
+def _predictor(recipe: Any, outcomes: Sequence[Any]) -> Predictor:
+    """The networks of some folds."""
+    fitted = [one.fitted for one in outcomes]
+    networks, scalings = [one.network for one in fitted], [one.scaling for one in fitted]
+    return Predictor(recipe, networks, scalings, folds=[one.fold.key for one in outcomes])
+
+
 @pytest.fixture
 def trained(tiny: Callable[..., Any], project: Project, recorder: Any) -> tuple[Any, Predictor, Any]:
     """A study's corpus and folds, the networks of its one trial, and the trial's configuration."""
@@ -31,10 +39,9 @@ def trained(tiny: Callable[..., Any], project: Project, recorder: Any) -> tuple[
     run_study(prepared, project, recorder)
     (outcome,) = recorder.outcomes
     recipe = recipe_of(outcome.config, prepared.corpus.emotions, prepared.definition.config.protocol.aggregation)
-    fitted = [one.fitted for one in outcome.folds]
     return (
         prepared,
-        Predictor(recipe, [one.network for one in fitted], [one.scaling for one in fitted]),
+        _predictor(recipe, outcome.folds),
         outcome.config,
     )
 
@@ -69,7 +76,7 @@ def test_validation_speakers_are_judged_as_they_were_in_training(
     (outcome,) = recorder.outcomes
     recipe = recipe_of(outcome.config, prepared.corpus.emotions, prepared.definition.config.protocol.aggregation)
     fitted = [one.fitted for one in outcome.folds]
-    predictor = Predictor(recipe, [one.network for one in fitted], [one.scaling for one in fitted])
+    predictor = _predictor(recipe, outcome.folds)
     found = score_validation_speakers(prepared, predictor, project.cache)
     assert found.scores == outcome.scores
     np.testing.assert_allclose(found.log_probabilities, np.concatenate([one.validation for one in fitted]), atol=1e-5)
@@ -77,9 +84,32 @@ def test_validation_speakers_are_judged_as_they_were_in_training(
 
 def test_networks_of_another_number_of_folds_are_refused(trained: tuple[Any, Predictor, Any], project: Project) -> None:
     prepared, predictor, _ = trained
-    fewer = Predictor(predictor.recipe, predictor.networks[:2], predictor.scalings[:2])
-    with pytest.raises(StudyError, match="the model holds 2 networks; the study has 3 folds"):
+    fewer = Predictor(predictor.recipe, predictor.networks[:2], predictor.scalings[:2], folds=predictor.folds[:2])
+    with pytest.raises(StudyError, match=r"the model holds 2 networks of the folds \S+ \S+; the study has the folds"):
         score_test_speakers(prepared, fewer, project.cache)
+    nobody = Predictor(predictor.recipe, predictor.networks, predictor.scalings)
+    with pytest.raises(StudyError, match="the model holds 3 networks of the folds unknown"):
+        score_test_speakers(prepared, nobody, project.cache)
+
+
+def test_networks_are_paired_with_folds_by_what_the_folds_hold_out(
+    trained: tuple[Any, Predictor, Any], project: Project, tmp_path: Path
+) -> None:
+    prepared, predictor, _ = trained
+    expected = score_test_speakers(prepared, predictor, project.cache)
+    # Stored in another order, read again, and the study's folds in another order too
+    backwards = Predictor(
+        predictor.recipe, predictor.networks[::-1], predictor.scalings[::-1], folds=predictor.folds[::-1]
+    )
+    backwards.save(tmp_path)
+    again = Predictor.load(tmp_path)
+    assert again.folds == predictor.folds[::-1]
+    assert score_test_speakers(prepared, again, project.cache).scores == expected.scores
+    turned = replace(prepared, folds=prepared.folds[::-1])
+    found = score_test_speakers(turned, again, project.cache)
+    said = dict(zip(found.utterances, found.log_probabilities, strict=True))
+    for name, scores in zip(expected.utterances, expected.log_probabilities, strict=True):
+        np.testing.assert_allclose(said[name], scores, atol=1e-6)
 
 
 def test_held_out_speakers_are_judged_by_all_networks_together(
@@ -92,9 +122,8 @@ def test_held_out_speakers_are_judged_by_all_networks_together(
     run_study(prepared, project, recorder)
     (outcome,) = recorder.outcomes
     recipe = recipe_of(outcome.config, prepared.corpus.emotions, prepared.definition.config.protocol.aggregation)
-    fitted = [one.fitted for one in outcome.folds]
-    networks, scalings = [one.network for one in fitted], [one.scaling for one in fitted]
-    held_out, single_uar = score_holdout_speakers(prepared, Predictor(recipe, networks, scalings), project.cache)
+    predictor = _predictor(recipe, outcome.folds)
+    held_out, single_uar = score_holdout_speakers(prepared, predictor, project.cache)
     utterances = prepared.corpus.utterances
     assert list(held_out.utterances) == [one.id for one in utterances if one.speaker == "dan"]
     assert held_out.fold.tolist() == [0] * 4
@@ -102,15 +131,15 @@ def test_held_out_speakers_are_judged_by_all_networks_together(
         one.emotion for one in utterances if one.speaker == "dan"
     ]
     singly = [
-        score_holdout_speakers(prepared, Predictor(recipe, [network], [scaling]), project.cache)
-        for network, scaling in zip(networks, scalings, strict=True)
+        score_holdout_speakers(replace(prepared, folds=(one.fold,)), _predictor(recipe, [one]), project.cache)
+        for one in outcome.folds
     ]
     together = np.mean([np.exp(one.log_probabilities) for one, _ in singly], axis=0)
     np.testing.assert_allclose(np.exp(held_out.log_probabilities), together, atol=1e-6)
     # What compares with validation is how the networks fare one by one
     assert single_uar == pytest.approx(np.mean([one.scores.uar for one, _ in singly]))
     # None of them is among those that the folds test
-    tested = score_test_speakers(prepared, Predictor(recipe, networks, scalings), project.cache)
+    tested = score_test_speakers(prepared, predictor, project.cache)
     assert not set(tested.utterances) & set(held_out.utterances)
 
 

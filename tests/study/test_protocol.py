@@ -77,7 +77,7 @@ def table(rows: list[Row], tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "flags",
     [
-        {"training.epochs": 9, "training.batch_size": 64, "training.patience": 3, "training.schedule": "cosine"},
+        {"training.epochs": 9, "training.batch_size": 64, "training.schedule": "cosine"},
         {"optimizer.learning_rate": 0.1, "optimizer.name": "sgd"},
         {"model.width": 0.5, "model.dropout": 0.3},
         {"model.name": "fcn_attention"},
@@ -100,6 +100,11 @@ def test_what_decides_how_good_a_network_gets_or_says_the_same_leaves_the_finger
     here, other = of(table), of(table, **flags)
     assert other.fingerprint == here.fingerprint
     assert other.differences(here) == []
+
+
+def test_patience_only_saves_time_where_validation_chooses_the_epoch_anyway(of: Of, table: Path) -> None:
+    chosen = {"training.selection": "best_validation_uar"}
+    assert of(table, **chosen, **{"training.patience": 3}).fingerprint == of(table, **chosen).fingerprint
 
 
 def test_another_network_of_other_features_has_the_same_fingerprint(of: Of, table: Path, tmp_path: Path) -> None:
@@ -154,6 +159,7 @@ def test_folds_in_another_order_have_the_same_fingerprint(tiny: Callable[..., An
         ),
         ({"normalisation.scope": "utterance"}, "normalisation_scope is 'utterance', not 'train'$"),
         ({"training.selection": "best_validation_uar"}, "epoch_selection is 'best_validation_uar', not 'last'$"),
+        ({"training.patience": 3}, "epoch_selection is 'last, patience 3', not 'last'$"),
         (
             {"protocol.emotions": ("anger", "joy")},
             "corpus_digest is .*; emotions is 'anger joy', not 'anger fear joy'$",
@@ -189,6 +195,7 @@ def test_all_protocols_of_different_settings_differ_from_each_other(of: Of, tabl
         {"normalisation.scope": "speaker", "normalisation.batch_norm": "speaker"},
         {"protocol.aggregation": "mean_probability"},
         {"training.selection": "best_validation_uar"},
+        *({"training.patience": number} for number in (2, 3)),
     ]
     assert len({of(table, **flags).fingerprint for flags in different}) == len(different)
 

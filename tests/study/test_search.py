@@ -33,6 +33,7 @@ def resolve(tmp_path: Path) -> Resolve:
         ("nosuch.path: [1]", "search.nosuch.path cannot be searched; see `ser-tune options`"),
         ("normalisation.scope: [train, utterance]", "search.* would rank scores of different protocols together"),
         ("training.selection: [last]", "search.* would rank scores of different protocols together"),
+        ("training.patience: [0, 5]", "search.* would rank scores of different protocols together"),
         ("protocol.folds: [3, 5]", "search.protocol.folds cannot be searched"),
         ("protocol.aggregation: [mean_probability]", "search.protocol.aggregation cannot be searched"),
         ("protocol.holdout: [a, b]", "search.protocol.holdout cannot be searched"),

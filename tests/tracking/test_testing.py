@@ -1,4 +1,4 @@
-"""The one look at the speakers that chose nothing: it is taken once, and all of it is written down."""
+"""Test and holdout speakers are scored once, and all of it is written down."""
 
 from collections.abc import Callable
 from dataclasses import replace

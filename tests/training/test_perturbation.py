@@ -12,6 +12,7 @@ from ser_tune.config import NormalisationSettings
 from ser_tune.features import FeatureStore
 from ser_tune.prediction import SegmentReader, UtteranceFeatures
 from ser_tune.training import AnyTrial, FittedNetwork, TrainingData, fit, recipe_of
+from ser_tune.training.descent import Probe
 
 Config = Callable[..., AnyTrial]
 TRAIN, VALIDATION = np.arange(12), np.arange(12, 18)
@@ -85,7 +86,7 @@ def test_an_emotion_that_only_copies_show_is_learnt_from_them(config: Config, da
     patient = {
         "model__width": 0.1,
         "segments__last_block": "overlap",
-        "training__epochs": 8,
+        "training__epochs": 24,  # of which a version of the utterance is heard in every third
         "training__batch_size": 16,
         "optimizer__learning_rate": 0.03,
     }
@@ -122,20 +123,24 @@ def test_stability_training_makes_networks_say_the_same_of_copies(config: Config
     assert moved[1] < 0.6 * moved[0]
 
 
-def test_an_epoch_reads_every_segment_once_and_for_stability_a_copy_of_each_clean_one(
+def test_an_epoch_reads_every_utterance_once_and_for_stability_a_copy_of_each_clean_segment(
     config: Config, copied: TrainingData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[np.ndarray] = []
     original = SegmentReader.gather
     monkeypatch.setattr(SegmentReader, "gather", lambda self, which: read.append(which) or original(self, which))
 
-    def numbers(changes: dict[str, object]) -> np.ndarray:
+    def numbers(changes: dict[str, object], epochs: int = 1) -> np.ndarray:
         read.clear()
-        fit(config(training__epochs=1, **changes), copied, TRAIN, np.arange(0), seed=1, aggregation="mean_log_softmax")
+        wanted = config(training__epochs=epochs, **changes)
+        fit(wanted, copied, TRAIN, np.arange(0), seed=1, aggregation="mean_log_softmax")
         return np.concatenate(read)
 
     clean = int(-(-np.diff(copied.features.offsets)[TRAIN] // 16).sum())
-    assert sorted(numbers(COPIED)) == list(range(3 * clean))
+    heard = numbers(COPIED)
+    assert sorted(heard % clean) == list(range(clean))  # of each utterance one version's segments
+    assert set(heard // clean) == {0, 1, 2}
+    assert set(numbers(COPIED, epochs=30)) == set(range(3 * clean))  # and in time all
     stable = numbers(STABLE)
     assert sorted(stable[stable < clean]) == list(range(clean))
     partners = stable[stable >= clean]
@@ -150,3 +155,24 @@ def test_copies_go_with_mixup_and_specaugment(config: Config, copied: TrainingDa
     augmented = _fit(config(training__epochs=1, **changes, **both), copied)
     assert math.isfinite(augmented.history[0].train_loss)
     assert augmented.history[0].train_loss != plain.history[0].train_loss
+
+
+def _steps(config: AnyTrial, data: TrainingData) -> int:
+    losses: list[torch.Tensor] = []
+    fit(config, data, TRAIN, np.arange(0), seed=1, aggregation="mean_log_softmax", probe=Probe(on_step=losses.append))
+    return len(losses)
+
+
+@pytest.mark.parametrize("changes", [COPIED, STABLE], ids=["labelled", "stability"])
+@pytest.mark.parametrize("sampling", ["shuffle", "oversample"])
+def test_copies_do_not_change_the_number_of_optimiser_steps(
+    config: Config, data: TrainingData, copied: TrainingData, changes: dict[str, object], sampling: str
+) -> None:
+    expected = _steps(config(training__sampling=sampling), data)
+    assert _steps(config(training__sampling=sampling, **changes), copied) == expected
+
+
+def test_stretched_copies_take_as_many_steps_as_clean_speech(config: Config, data: TrainingData) -> None:
+    stretched = _features(np.repeat(data.features.frames.numpy(), 2, axis=0), 2 * data.features.offsets)
+    changes = {"perturbation__copies": 1, "perturbation__time_stretch": 0.5}
+    assert _steps(config(**changes), replace(data, copies=(stretched,))) == _steps(config(), data)

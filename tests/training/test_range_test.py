@@ -88,7 +88,7 @@ def test_what_is_set_of_rate_schedule_epochs_and_averaging_has_no_say(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stability", [0.0, 1.0], ids=["labelled", "stability"])
-def test_rates_reach_the_highest_where_copies_are_read_too(
+def test_rates_reach_the_highest_with_copies_in_as_many_steps_as_without(
     config: Callable[..., AnyTrial], data: TrainingData, monkeypatch: pytest.MonkeyPatch, stability: float
 ) -> None:
     monkeypatch.setattr("ser_tune.training.range_test.DIVERGED", np.inf)
@@ -98,10 +98,10 @@ def test_rates_reach_the_highest_where_copies_are_read_too(
     found = run_range_test(wanted, copied, TRAIN, seed=1, aggregation="mean_log_softmax")
     assert not found.diverged
     assert len(found.rates) == len(found.losses) >= LEAST_STEPS
-    # All of them are steps of one rise, as many of them as copies make
+    # All of them are steps of one rise
     np.testing.assert_allclose(found.rates, rates_of(len(found.rates)))
     clean = run_range_test(config(**QUICK, optimizer__name="sgd"), data, TRAIN, seed=1, aggregation="mean_log_softmax")
-    assert len(found.rates) / len(clean.rates) == pytest.approx(1 if stability else 3, rel=0.2)
+    assert len(found.rates) == len(clean.rates)
 
 
 @pytest.mark.parametrize("end", [50.0, np.nan, np.inf])

@@ -1,12 +1,20 @@
-"""Stability training: the divergence by hand, augmentation that falls on both alike, and what it does to networks."""
+"""Stability training: the divergence by hand, augmentation that falls on both alike, statistics of clean speech."""
+
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
+from ser_tune.architectures.convolutions import masked_batch_norm
 from ser_tune.config import AugmentationSettings
+from ser_tune.features import FeatureStore
+from ser_tune.prediction import UtteranceFeatures
+from ser_tune.training import AnyTrial, TrainingData, fit
 from ser_tune.training.augmentation import mixer, specaugment
-from ser_tune.training.stability import apart, beside, divergence
+from ser_tune.training.stability import apart, beside, divergence, running_statistics_kept
 
 
 def test_the_divergence_is_that_of_the_definition() -> None:
@@ -29,10 +37,11 @@ def test_the_divergence_teaches_both_sides() -> None:
 
 def test_what_was_put_beside_comes_apart() -> None:
     clean, copies, lengths = torch.randn(3, 2, 4, 5), torch.randn(3, 2, 4, 5), torch.tensor([5, 4, 3])
-    both, twice = apart(beside((clean, lengths), (copies, lengths)))
-    torch.testing.assert_close(both, torch.cat([clean, copies]))
-    assert both.is_contiguous(memory_format=torch.channels_last)
-    assert twice.tolist() == [5, 4, 3, 5, 4, 3]
+    sides = apart(beside((clean, lengths), (copies, lengths)))
+    for (segments, own), expected in zip(sides, (clean, copies), strict=True):
+        torch.testing.assert_close(segments, expected)
+        assert segments.is_contiguous(memory_format=torch.channels_last)
+        assert own.tolist() == [5, 4, 3]
 
 
 def test_masks_and_mixtures_fall_on_a_segment_and_its_copy_alike() -> None:
@@ -42,8 +51,43 @@ def test_masks_and_mixtures_fall_on_a_segment_and_its_copy_alike() -> None:
     masked = specaugment(beside((segments,), (2 * segments,))[0], settings)
     mix = mixer(settings, 3)
     assert mix is not None
-    (both,) = apart(mix((masked,), torch.tensor([0, 1, 2, 0]))[0])
-    clean, copies = both.chunk(2)
+    (clean,), (copies,) = apart(mix((masked,), torch.tensor([0, 1, 2, 0]))[0])
     torch.testing.assert_close(copies, 2 * clean)
     assert (clean == 0).any()
     assert not torch.equal(clean, masked[:, :1])
+
+
+@pytest.mark.parametrize("masked", [False, True], ids=["segments", "whole utterances"])
+def test_batches_of_copies_are_normalised_by_themselves_and_leave_the_running_statistics(masked: bool) -> None:
+    norm = nn.BatchNorm2d(2)
+
+    def normalised(maps: Tensor) -> Tensor:
+        return masked_batch_norm(norm, maps, torch.full((len(maps),), maps.shape[3])) if masked else norm(maps)
+
+    clean = torch.randn(8, 2, 4, 5, generator=torch.manual_seed(0))
+    normalised(clean)
+    expected = {name: buffer.clone() for name, buffer in norm.named_buffers()}
+    with running_statistics_kept(norm):
+        said = normalised(100 + 50 * clean)
+    torch.testing.assert_close(said, normalised(clean), atol=1e-4, rtol=0)
+    norm.load_state_dict(norm.state_dict() | expected)
+    with running_statistics_kept(norm):
+        normalised(100 + 50 * clean)
+    for name, buffer in norm.named_buffers():
+        torch.testing.assert_close(buffer, expected[name])
+    normalised(clean)  # and outside they are recorded again
+    assert not torch.equal(norm.state_dict()["running_mean"], expected["running_mean"])
+
+
+def test_networks_judge_by_the_statistics_of_clean_speech(config: Callable[..., AnyTrial], data: TrainingData) -> None:
+    louder = UtteranceFeatures.of(
+        FeatureStore.of(10 * data.features.frames.numpy() + 50, data.features.offsets), torch.device("cpu")
+    )
+    train, nobody = np.arange(18), np.arange(0)
+    still = {"training__epochs": 1, "optimizer__learning_rate": 1e-12, "optimizer__weight_decay": 0.0}
+    stable = {"perturbation__copies": 1, "perturbation__gain_db": 6.0, "perturbation__stability": 1.0}
+    plain = fit(config(**still), data, train, nobody, seed=1, aggregation="mean_log_softmax")
+    copied = replace(data, copies=(louder,))
+    taught = fit(config(**still, **stable), copied, train, nobody, seed=1, aggregation="mean_log_softmax")
+    for one, other in zip(plain.network.buffers(), taught.network.buffers(), strict=True):
+        torch.testing.assert_close(one, other)
