@@ -66,7 +66,8 @@ class Split:
             CorpusError: A fold has no training or no test rows, or a prediction is not an emotion of the file.
         """
         names = tuple(sorted({row.fold for row in rows}, key=_by_number))
-        fold_of = np.array([names.index(row.fold) for row in rows])
+        number_of = {name: number for number, name in enumerate(names)}
+        fold_of = np.array([number_of[row.fold] for row in rows])
         sides = np.array([row.side for row in rows])
         utterances = tuple(row.utterance for row in rows)
         folds = []
@@ -81,15 +82,10 @@ class Split:
                 if not len(rows_of[side]):
                     where = f", fold '{name}'" if name else ""
                     raise CorpusError(f"{source}{where} has no {side} rows; expected some of train and of test")
-            speakers = {side: {utterances[row].speaker for row in rows_of[side]} for side in SIDES}
-            folds.append(
-                Fold(
-                    number=number,
-                    validation_speakers=tuple(sorted(speakers["validation"])),
-                    test_speakers=tuple(sorted(speakers["test"])),
-                    **rows_of,
-                )
+            validating, tested = (
+                tuple(sorted({utterances[row].speaker for row in rows_of[side]})) for side in ("validation", "test")
             )
+            folds.append(Fold(number, validating, tested, **rows_of))
         emotions = {utterance.emotion for utterance in utterances}
         if foreign := sorted({row.prediction for row in rows} - emotions - {""}):
             raise CorpusError(
