@@ -24,9 +24,8 @@ import soxr
 
 from ..audio import SAMPLE_RATE_HZ, read_speech
 from ..errors import AudioError
-from .checks import WORDS
 from .finding import Finding, shortened
-from .split import SIDES, Split
+from .split import SPLIT_SIDES, WORDS, Split
 
 __all__ = ["NEAR", "Sound", "hear", "identical_sound", "near_identical_sound"]
 
@@ -210,13 +209,12 @@ def _apart(split: Split, check: str, what: str, pairs: Sequence[tuple[int, int]]
     """Report pairs of recordings that are on two sides of a fold."""
     names = [split.utterances[row].id for row in split.first_rows()]
     found: dict[tuple[int, int], str] = {}
-    for fold, name in zip(split.folds, split.fold_names, strict=True):
-        sides_of = {side: set(split.recordings[getattr(fold, side)].tolist()) for side in SIDES}
+    for fold, where in split.named_folds():
+        sides_of = {side: set(split.recordings[getattr(fold, side)].tolist()) for side in SPLIT_SIDES}
         for pair in pairs:
             for one, other in (pair, pair[::-1]):
-                for side, second in combinations(SIDES, 2):
+                for side, second in combinations(SPLIT_SIDES, 2):
                     if one in sides_of[side] and other in sides_of[second] and pair not in found:
-                        where = f"fold {name}: " if name else ""
                         found[pair] = f"{where}{names[one]} ({WORDS[side]}) and {names[other]} ({WORDS[second]})"
     if not found:
         return Finding(check, "ok", f"no {what} recordings are on two sides, of {total}")
