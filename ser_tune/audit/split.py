@@ -34,7 +34,7 @@ class Row:
     """Its name is its path as written; speaker and text are empty where they are not known."""
     fold: str = ""
     side: str = ""
-    """One of `SPLIT_SIDES`; empty where the file has folds alone: the row is tested in its fold and trains in others."""
+    """One of `SPLIT_SIDES`; empty where the file has folds alone: a row is tested in its fold and trains in others."""
     prediction: str = ""
     """An emotion; empty where there is none."""
 
