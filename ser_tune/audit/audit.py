@@ -60,7 +60,7 @@ def audit_split(
         progressed: Told how many recordings were decoded, of how many.
 
     Raises:
-        AudioError: A recording is missing or cannot be used.
+        AudioError: No recording can be used.
         ConfigError: There are claims, and no predictions to recompute them from.
         CorpusError: Some test rows have a prediction, and some have none.
     """
@@ -69,8 +69,8 @@ def audit_split(
         raise ConfigError(f"{split.source} has no predictions, which --claim needs; expected a column 'prediction'")
     findings = [check(split) for check in FILE_CHECKS]
     if with_sound:
-        sounds = hear(split, progressed=progressed)
-        findings += [*identical_sound(split, sounds), near_identical_sound(split, sounds)]
+        sounds, readable = hear(split, progressed=progressed)
+        findings += [readable, *identical_sound(split, sounds), near_identical_sound(split, sounds)]
     else:
         findings.append(Finding("sound", "unchecked", "recordings were not decoded; pass --data DIR"))
     if metrics is not None:

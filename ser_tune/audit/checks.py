@@ -1,20 +1,18 @@
 """Checks of a split's file, without its sound: each a function from a split to what it found."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 
-from ..folds import Fold
 from .finding import Finding, shortened
-from .split import SIDES, Split
+from .split import SPLIT_SIDES, WORDS, Split
 from .texts import text_baseline
 
 __all__ = ["FILE_CHECKS", "overlaps", "two_sides"]
 
-WORDS = {"train": "training", "validation": "validation", "test": "test"}
 LISTED_NAMES = 8
 
 
@@ -24,8 +22,8 @@ def validation(split: Split) -> Finding:
         verdict = "the file names no validation side, so it does not show what chose the epoch and the model"
         return Finding("validation", "unchecked", verdict)
     found = []
-    for fold, where in _folds(split):
-        recordings = {side: set(split.recordings[getattr(fold, side)].tolist()) for side in SIDES}
+    for fold, where in split.named_folds():
+        recordings = {side: set(split.recordings[getattr(fold, side)].tolist()) for side in SPLIT_SIDES}
         validating = recordings["validation"]
         if validating and validating == recordings["test"]:
             found.append(f"{where}validation is the test side ({len(validating)} recordings)")
@@ -62,8 +60,8 @@ def labels(split: Split) -> Finding:
         for what in ("emotion", "speaker"):
             values = sorted({getattr(row, what) for row in rows})
             found += [f"{rows[0].id} has the {what}s {', '.join(values)}"] * (len(values) > 1)
-    for fold, where in _folds(split):
-        for side in SIDES:
+    for fold, where in split.named_folds():
+        for side in SPLIT_SIDES:
             counts = Counter(split.recordings[getattr(fold, side)].tolist())
             doubled = [rows_of[number][0].id for number, count in counts.items() if count > 1]
             found += [f"{where}{name} has two rows on the {WORDS[side]} side" for name in doubled]
@@ -75,7 +73,7 @@ def labels(split: Split) -> Finding:
 def classes(split: Split) -> Finding:
     """Count the classes of each side, over all folds, and find sides that lack a class of the file."""
     found, counts = [], []
-    for side in SIDES:
+    for side in SPLIT_SIDES:
         rows = np.unique(np.concatenate([getattr(fold, side) for fold in split.folds]))
         if not len(rows):
             continue
@@ -84,7 +82,7 @@ def classes(split: Split) -> Finding:
         counts.append(f"{WORDS[side]}: " + ", ".join(f"{name} {of_class[name]}" for name in split.emotions))
         if missing := [name for name in split.emotions if not of_class[name]]:
             found.append(f"{WORDS[side]} has no {', no '.join(missing)}")
-    for fold, where in _folds(split):
+    for fold, where in split.named_folds():
         present = {split.utterances[row].emotion for row in fold.train}
         if where and (missing := [name for name in split.emotions if name not in present]):
             found.append(f"{where}training has no {', no '.join(missing)}")
@@ -122,8 +120,8 @@ def overlaps(split: Split, keys: np.ndarray) -> Iterator[tuple[str, tuple[str, s
     Yields:
         For each fold and pair of sides that share keys: where ("fold 1: ", or empty), the sides, the keys.
     """
-    for fold, where in _folds(split):
-        for pair in combinations(SIDES, 2):
+    for fold, where in split.named_folds():
+        for pair in combinations(SPLIT_SIDES, 2):
             one, other = (keys[getattr(fold, side)] for side in pair)
             if len(shared := np.intersect1d(one, other)):
                 yield where, pair, shared.tolist()
@@ -153,12 +151,6 @@ def two_sides(check: str, what: str, split: Split, keys: np.ndarray, names: Sequ
     folds = f" in %d of {len(split.folds)} folds" if len(split.folds) > 1 else "%.0s"
     where = "; ".join(both + folds % count for both, count in pairs.items())
     return Finding(check, "leak", f"{len(shared)} of {total} {what}s are on two sides: {where}", shortened(details))
-
-
-def _folds(split: Split) -> Iterable[tuple[Fold, str]]:
-    """Every fold, and its name in front of a sentence; empty where the file has no folds."""
-    for fold, name in zip(split.folds, split.fold_names, strict=True):
-        yield fold, f"fold {name}: " if name else ""
 
 
 def _first(found: Sequence[str], what: str) -> str:

@@ -13,7 +13,7 @@ In noise at 20 dB a third of EmoDB's copies was not.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
@@ -23,9 +23,9 @@ import numpy as np
 import soxr
 
 from ..audio import SAMPLE_RATE_HZ, read_speech
-from .checks import WORDS
+from ..errors import AudioError
 from .finding import Finding, shortened
-from .split import SIDES, Split
+from .split import SPLIT_SIDES, WORDS, Split
 
 __all__ = ["NEAR", "Sound", "hear", "identical_sound", "near_identical_sound"]
 
@@ -56,7 +56,9 @@ class Sound:
     """At 4 kHz, scaled to 1 at its peak, shape (N,), float16."""
 
 
-def hear(split: Split, *, progressed: Callable[[int, int], None] = lambda done, total: None) -> list[Sound]:
+def hear(
+    split: Split, *, progressed: Callable[[int, int], None] = lambda done, total: None
+) -> tuple[dict[int, Sound], Finding]:
     """Decode every recording of a split.
 
     Args:
@@ -64,25 +66,38 @@ def hear(split: Split, *, progressed: Callable[[int, int], None] = lambda done, 
         progressed: Told how many recordings were decoded, of how many.
 
     Returns:
-        In the order of the recordings' numbers.
+        By number, the recordings that can be used, and a finding on those that cannot.
 
     Raises:
-        AudioError: A recording is missing or cannot be used.
+        AudioError: None can be used; the message is about the first.
     """
     paths = [split.utterances[row].path for row in split.first_rows()]
-    sounds = []
+    sounds: dict[int, Sound] = {}
+    errors = []
     with ThreadPoolExecutor() as pool:  # libsndfile, hashing and NumPy release the interpreter lock
         try:
-            for done, sound in enumerate(pool.map(_hear_one, paths), 1):
-                sounds.append(sound)
-                progressed(done, len(paths))
+            for number, sound in enumerate(pool.map(_hear_one, paths)):
+                if isinstance(sound, Sound):
+                    sounds[number] = sound
+                else:
+                    errors.append(sound)
+                progressed(number + 1, len(paths))
         finally:
             pool.shutdown(cancel_futures=True)
-    return sounds
+    if not sounds:
+        raise errors[0]
+    if errors:
+        lines = [str(error) for error in errors]
+        verdict = f"{len(errors)} of {len(paths)} recordings cannot be used, and their sound is not checked: {lines[0]}"
+        return sounds, Finding("audio", "wrong", verdict, shortened(lines))
+    return sounds, Finding("audio", "ok", f"{len(paths)} recordings can be decoded")
 
 
-def _hear_one(path: Path) -> Sound:
-    samples = read_speech(path)
+def _hear_one(path: Path) -> Sound | AudioError:
+    try:
+        samples = read_speech(path)
+    except AudioError as error:
+        return error
     low = soxr.resample(samples, SAMPLE_RATE_HZ, LOW_RATE_HZ)
     peak = float(np.abs(low).max(initial=0.0)) or 1.0
     return Sound(
@@ -104,7 +119,7 @@ def _fingerprint(samples: np.ndarray) -> np.ndarray:
     return np.concatenate([logs.mean(axis=0), logs.std(axis=0)])
 
 
-def identical_sound(split: Split, sounds: Sequence[Sound]) -> list[Finding]:
+def identical_sound(split: Split, sounds: Mapping[int, Sound]) -> list[Finding]:
     """Find recordings of other paths with equal sound: on two sides, and with two emotions or speakers.
 
     Args:
@@ -115,7 +130,7 @@ def identical_sound(split: Split, sounds: Sequence[Sound]) -> list[Finding]:
         A finding on sides, and one on labels where they differ.
     """
     same = defaultdict(list)
-    for number, sound in enumerate(sounds):
+    for number, sound in sounds.items():
         same[sound.digest].append(number)
     pairs = [pair for numbers in same.values() for pair in combinations(numbers, 2)]
     findings = [_apart(split, "sound", "identical", pairs, len(sounds))]
@@ -132,16 +147,18 @@ def identical_sound(split: Split, sounds: Sequence[Sound]) -> list[Finding]:
     return findings
 
 
-def near_identical_sound(split: Split, sounds: Sequence[Sound]) -> Finding:
+def near_identical_sound(split: Split, sounds: Mapping[int, Sound]) -> Finding:
     """Find recordings on two sides that are equal but for gain, resampling, codec, noise or a trimmed end.
 
     Args:
         split: The split.
         sounds: Of `hear`.
     """
+    numbers = list(sounds)
     pairs = [
         (one, other)
-        for one, other in _candidates(np.stack([sound.fingerprint for sound in sounds]))
+        for first, second in _candidates(np.stack([sound.fingerprint for sound in sounds.values()]))
+        for one, other in [(numbers[first], numbers[second])]
         if sounds[one].digest != sounds[other].digest
         and correlation(sounds[one].waveform, sounds[other].waveform) >= NEAR
     ]
@@ -192,13 +209,12 @@ def _apart(split: Split, check: str, what: str, pairs: Sequence[tuple[int, int]]
     """Report pairs of recordings that are on two sides of a fold."""
     names = [split.utterances[row].id for row in split.first_rows()]
     found: dict[tuple[int, int], str] = {}
-    for fold, name in zip(split.folds, split.fold_names, strict=True):
-        sides_of = {side: set(split.recordings[getattr(fold, side)].tolist()) for side in SIDES}
+    for fold, where in split.named_folds():
+        sides_of = {side: set(split.recordings[getattr(fold, side)].tolist()) for side in SPLIT_SIDES}
         for pair in pairs:
             for one, other in (pair, pair[::-1]):
-                for side, second in combinations(SIDES, 2):
+                for side, second in combinations(SPLIT_SIDES, 2):
                     if one in sides_of[side] and other in sides_of[second] and pair not in found:
-                        where = f"fold {name}: " if name else ""
                         found[pair] = f"{where}{names[one]} ({WORDS[side]}) and {names[other]} ({WORDS[second]})"
     if not found:
         return Finding(check, "ok", f"no {what} recordings are on two sides, of {total}")

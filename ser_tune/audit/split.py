@@ -1,6 +1,6 @@
 """A split as its file has it: who trains, validates and is tested, and what was predicted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +9,11 @@ from ..corpora import Utterance
 from ..errors import CorpusError
 from ..folds import Fold
 
-__all__ = ["SIDES", "Row", "Split", "side_named"]
+__all__ = ["SPLIT_SIDES", "WORDS", "Row", "Split", "side_named"]
 
-SIDES = ("train", "validation", "test")
+SPLIT_SIDES = ("train", "validation", "test")
+WORDS: Mapping[str, str] = {"train": "training", "validation": "validation", "test": "test"}
+"""Each side in a sentence."""
 _OTHER_NAMES: Mapping[str, str] = {
     "training": "train",
     "valid": "validation",
@@ -32,7 +34,7 @@ class Row:
     """Its name is its path as written; speaker and text are empty where they are not known."""
     fold: str = ""
     side: str = ""
-    """One of `SIDES`; empty where the file has folds alone: the row is tested in its fold and trains in all others."""
+    """One of `SPLIT_SIDES`; empty where the file has folds alone: a row is tested in its fold and trains in others."""
     prediction: str = ""
     """An emotion; empty where there is none."""
 
@@ -66,7 +68,8 @@ class Split:
             CorpusError: A fold has no training or no test rows, or a prediction is not an emotion of the file.
         """
         names = tuple(sorted({row.fold for row in rows}, key=_by_number))
-        fold_of = np.array([names.index(row.fold) for row in rows])
+        number_of = {name: number for number, name in enumerate(names)}
+        fold_of = np.array([number_of[row.fold] for row in rows])
         sides = np.array([row.side for row in rows])
         utterances = tuple(row.utterance for row in rows)
         folds = []
@@ -75,21 +78,16 @@ class Split:
             if (sides == "").any():
                 numbers = {"train": ~inside, "validation": np.zeros_like(inside), "test": inside}
             else:
-                numbers = {side: inside & (sides == side) for side in SIDES}
+                numbers = {side: inside & (sides == side) for side in SPLIT_SIDES}
             rows_of = {side: np.flatnonzero(mask) for side, mask in numbers.items()}
             for side in ("train", "test"):
                 if not len(rows_of[side]):
                     where = f", fold '{name}'" if name else ""
                     raise CorpusError(f"{source}{where} has no {side} rows; expected some of train and of test")
-            speakers = {side: {utterances[row].speaker for row in rows_of[side]} for side in SIDES}
-            folds.append(
-                Fold(
-                    number=number,
-                    validation_speakers=tuple(sorted(speakers["validation"])),
-                    test_speakers=tuple(sorted(speakers["test"])),
-                    **rows_of,
-                )
+            validating, tested = (
+                tuple(sorted({utterances[row].speaker for row in rows_of[side]})) for side in ("validation", "test")
             )
+            folds.append(Fold(number, validating, tested, **rows_of))
         emotions = {utterance.emotion for utterance in utterances}
         if foreign := sorted({row.prediction for row in rows} - emotions - {""}):
             raise CorpusError(
@@ -114,6 +112,11 @@ class Split:
         """Whether any row validates."""
         return any(len(fold.validation) for fold in self.folds)
 
+    def named_folds(self) -> Iterator[tuple[Fold, str]]:
+        """Every fold, and its name to put before a sentence, such as "fold 1: "; empty where the file has no folds."""
+        for fold, name in zip(self.folds, self.fold_names, strict=True):
+            yield fold, f"fold {name}: " if name else ""
+
     def first_rows(self) -> np.ndarray:
         """The first row of every recording, in the order of the recordings' numbers, shape (recordings,)."""
         rows: np.ndarray = np.unique(self.recordings, return_index=True)[1]
@@ -121,13 +124,13 @@ class Split:
 
 
 def side_named(name: str) -> str | None:
-    """The side that a name stands for, one of `SIDES`; None where it stands for none.
+    """The side that a name stands for, one of `SPLIT_SIDES`; None where it stands for none.
 
     >>> side_named("Dev"), side_named("train"), side_named("holdout")
     ('validation', 'train', None)
     """
     name = _OTHER_NAMES.get(name.lower(), name.lower())
-    return name if name in SIDES else None
+    return name if name in SPLIT_SIDES else None
 
 
 def _by_number(name: str) -> tuple[float, str]:

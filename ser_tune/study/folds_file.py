@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
-from ..audit.split import SIDES, side_named
+from ..audit.split import SPLIT_SIDES, side_named
 from ..corpora import Corpus
 from ..corpora.table import read_table
 from ..errors import CorpusError, LeakError
@@ -79,11 +79,13 @@ def _fold(corpus: Corpus, file: Path, number: int, name: str, side_of: Mapping[i
             f"{where} covers {len(side_of)} of {len(corpus.utterances)} utterances of corpus {corpus.name}; "
             f"'{corpus.utterances[missing].id}' is on no side"
         )
-    rows = {side: np.array(sorted(one for one, on in side_of.items() if on == side), dtype=np.int64) for side in SIDES}
-    if empty := [side for side in SIDES if not len(rows[side])]:
+    rows = {
+        side: np.array(sorted(one for one, on in side_of.items() if on == side), dtype=np.int64) for side in SPLIT_SIDES
+    }
+    if empty := [side for side in SPLIT_SIDES if not len(rows[side])]:
         raise CorpusError(f"{where} has no {empty[0]} rows; expected train, validation and test")
-    speakers = {side: sorted({corpus.utterances[row].speaker for row in rows[side]}) for side in SIDES}
-    for one, other in combinations(SIDES, 2):
+    speakers = {side: sorted({corpus.utterances[row].speaker for row in rows[side]}) for side in SPLIT_SIDES}
+    for one, other in combinations(SPLIT_SIDES, 2):
         if shared := sorted(set(speakers[one]) & set(speakers[other])):
             raise LeakError(f"{where}: speaker '{shared[0]}' is on the {one} and the {other} side; expected one side")
     fold = Fold(number, tuple(speakers["validation"]), tuple(speakers["test"]), **rows)

@@ -1,7 +1,6 @@
 """Splits that are clean until a test plants a fault: six speakers, whose sounds are all different."""
 
 import csv
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,9 +63,3 @@ def plot(tmp_path: Path) -> Plot:
                 soundfile.write(tmp_path / name, babble(len(plot.rows)), 16_000)
                 plot.rows.append({"path": name, "speaker": speaker, "emotion": emotion, "split": side, "text": text})
     return plot
-
-
-@pytest.fixture
-def sound() -> Callable[[int], np.ndarray]:
-    """A sound by its number: that of a plot's row, or another one."""
-    return babble

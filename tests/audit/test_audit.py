@@ -92,6 +92,11 @@ def _two_rows(plot: Any) -> None:
     plot.rows.append(plot.of("fay")[0])
 
 
+def _truncated_file(plot: Any) -> None:
+    file = plot.folder / plot.of("bob")[0]["path"]
+    file.write_bytes(file.read_bytes()[:5000])
+
+
 @pytest.mark.parametrize(
     ("plant", "found", "verdict"),
     [
@@ -111,6 +116,7 @@ def _two_rows(plot: Any) -> None:
         (_class_that_is_not_tested, {"classes"}, "test has no joy"),
         (_class_that_does_not_train, {"classes"}, "training has no joy"),
         (_two_emotions, {"labels"}, "ada_anger_go.wav has the emotions anger, joy"),
+        (_truncated_file, {"audio"}, "1 of 24 recordings cannot be used, and their sound is not checked"),
         (_two_rows, {"labels"}, "fay_anger_go.wav has two rows on the test side"),
     ],
 )
@@ -263,3 +269,13 @@ def test_what_cannot_be_audited_ends_with_2(call: Call, plot: Any) -> None:
     assert call(plot.folder, "audit", table, "--format", "pdf").code == 2
     plot.rows = [row for row in plot.rows if row["split"] != "test"]
     call(plot.folder, "audit", plot.write()).refused("has no test rows; expected some of train and of test")
+
+
+def test_python_callers_have_the_same(plot: Any) -> None:
+    from ser_tune import api
+
+    _speaker_overlap(plot)
+    found = api.audit(plot.write(), data=plot.folder)
+    assert not found.ok
+    (leak,) = [one for one in found.findings if not one.clean]
+    assert (leak.check, leak.status, leak.details) == ("speakers", "leak", ("training and test: ada",))

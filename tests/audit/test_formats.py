@@ -67,7 +67,7 @@ def test_emobox_sound_lies_below_the_data_folder(tmp_path: Path) -> None:
     assert split.utterances[split.folds[0].test[0]].path == Path("/data/downloads/emodb/wav/03a04Wc.wav")
 
 
-def _iemocap(side: str, session: int, dialogue: str, letters: str) -> list[dict[str, str]]:
+def _iemocap(session: int, dialogue: str, letters: str) -> list[dict[str, str]]:
     return [
         {
             "path": f"Session{session}/sentences/wav/{dialogue}/{dialogue}_{letter}00{number}.wav",
@@ -89,7 +89,7 @@ def _s3prl(folder: Path, train: list[dict[str, str]], test: list[dict[str, str]]
 
 
 def test_s3prl_sessions_are_folds_and_the_last_letter_of_a_name_is_the_speaker(tmp_path: Path) -> None:
-    one, two = _iemocap("test", 1, "Ses01F_impro04", "FM"), _iemocap("train", 2, "Ses02M_impro01", "FM")
+    one, two = _iemocap(1, "Ses01F_impro04", "FM"), _iemocap(2, "Ses02M_impro01", "FM")
     _s3prl(tmp_path, two, one)
     _s3prl(tmp_path, one, two, session=2)
     split = read_split([tmp_path])
