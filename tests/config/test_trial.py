@@ -131,7 +131,7 @@ def test_settings_are_the_same_after_they_were_written_down(flat: dict[str, Any]
 
 
 def test_settings_of_one_component_are_unknown_to_another() -> None:
-    valid = "dropout, name, networks, width"
+    valid = "attention, batch_norm, convolution_dropout, dropout, name, networks, width"
     with pytest.raises(ConfigError, match=rf"unknown key 'model\.score_scale'; expected one of: {valid}"):
         _built(_kind(TrialConfig, "3d_acrnn", "logspec", "cross_entropy"), {"model.score_scale": 0.3})
     with pytest.raises(ConfigError, match=r"unknown key 'features\.n_mels'; expected one of: .*n_bins"):
