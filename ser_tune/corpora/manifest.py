@@ -1,4 +1,7 @@
-"""Any corpus at all, from a CSV with the header `path,speaker,emotion[,session][,start,end][,text]`."""
+"""Any corpus at all, from a CSV.
+
+Its header is `path,speaker,emotion[,session][,start,end][,text][,gender][,meta_NAME]`.
+"""
 
 import csv
 import math
@@ -12,8 +15,10 @@ from .base import CorpusSource, Utterance, normalised_text
 __all__ = ["CORPUS", "OPTIONAL_COLUMNS", "REQUIRED_COLUMNS"]
 
 REQUIRED_COLUMNS = ("path", "speaker", "emotion")
-OPTIONAL_COLUMNS = ("session", "start", "end", "text")
-_HEADER = "path,speaker,emotion[,session][,start,end][,text]"
+OPTIONAL_COLUMNS = ("session", "start", "end", "text", "gender")
+META = "meta_"
+"""Start of the names of any further columns, by which `ser-tune evaluate --by NAME` groups scores."""
+_HEADER = "path,speaker,emotion[,session][,start,end][,text][,gender][,meta_NAME]"
 
 
 def read(data: Path | None, cache: Path) -> Sequence[Utterance]:
@@ -76,7 +81,7 @@ def _header(cells: Sequence[str], where: str) -> list[str]:
     columns = [cell.strip() for cell in cells]
     problems = {
         "lacks": [column for column in REQUIRED_COLUMNS if column not in columns],
-        "has unknown": [column for column in columns if column not in REQUIRED_COLUMNS + OPTIONAL_COLUMNS],
+        "has unknown": [column for column in columns if not _is_known(column)],
         "repeats": sorted({column for column in columns if columns.count(column) > 1}),
     }
     for problem, names in problems.items():
@@ -87,6 +92,10 @@ def _header(cells: Sequence[str], where: str) -> list[str]:
         there, lacking = ("start", "end") if "start" in columns else ("end", "start")
         raise CorpusError(f"{where}: the header has '{there}' without '{lacking}'; expected both or neither")
     return columns
+
+
+def _is_known(column: str) -> bool:
+    return column in REQUIRED_COLUMNS + OPTIONAL_COLUMNS or (column.startswith(META) and column != META)
 
 
 def _utterance(row: Mapping[str, str], folder: Path, where: str) -> Utterance:
@@ -112,6 +121,11 @@ def _utterance(row: Mapping[str, str], folder: Path, where: str) -> Utterance:
         start_s=stretch[0],
         end_s=stretch[1],
         text=normalised_text(row.get("text", "")),
+        attributes=tuple(
+            (column.removeprefix(META), value)
+            for column, value in row.items()
+            if value and (column == "gender" or column.startswith(META))
+        ),
     )
 
 

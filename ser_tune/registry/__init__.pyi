@@ -3,11 +3,13 @@
 from .card import markdown_table
 from .promotion import promote, promote_combination, refuse_unusable
 from .registration import Promotion
+from .training_sounds import REFIT_TAG, read_training_sounds
 from .verdict import Confirmed
 from .versions import CHAMPION, RegisteredVersion, find_version, list_versions, load_model, registered_name
 
 __all__ = [
     "CHAMPION",
+    "REFIT_TAG",
     "Confirmed",
     "Promotion",
     "RegisteredVersion",
@@ -17,6 +19,7 @@ __all__ = [
     "markdown_table",
     "promote",
     "promote_combination",
+    "read_training_sounds",
     "refuse_unusable",
     "registered_name",
 ]

@@ -14,13 +14,12 @@ from ..study import Prepared
 from ..tracking import MODEL_TAG, log_self_contained, read_predictions
 from .card import model_card
 from .networks import Networks
+from .training_sounds import REFIT_TAG, log_training_sounds
 from .verdict import TAGS, Confirmed, Verdict, decide
 from .versions import CHAMPION, aliases_of
 
 __all__ = ["Promotion", "Registration"]
 
-REFIT_TAG = "ser_tune.refit_of"
-"""On a version with one network for all speakers: the model of the folds that it stems from."""
 _NUMBERS = ("uar", "uar_low", "uar_high", "wa", "wa_low", "wa_high", "uar_fold_mean", "uar_fold_std")
 VERSION_METRICS = (*(f"{side}_{number}" for side in SIDES for number in _NUMBERS), "optimism")
 """Those that a version has as tags, where its run has them."""
@@ -82,6 +81,7 @@ class Registration:
             networks, origin = self._refitted_networks(), {REFIT_TAG: model_id}
             assert networks.refit_epochs is not None
             model_id = refitted(networks.refit_epochs)
+        log_training_sounds(client, self.run.info.run_id, self.prepared, refit=refitted is not None)
         verdict = decide(client, name, self.run, rule, confirmed)
         tags = {
             MODEL_TAG: model_id,

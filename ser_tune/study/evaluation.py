@@ -11,9 +11,9 @@ import torch
 from ..config import Project
 from ..corpora import Corpus
 from ..errors import StudyError
-from ..features import FEATURE_SETS, corpus_features
+from ..features import FEATURE_SETS, FeatureStore, corpus_features
 from ..metrics import Scores, score, uar
-from ..prediction import Committee, Predictor, UtteranceFeatures, aggregate
+from ..prediction import Committee, Heard, Predictor, UtteranceFeatures, aggregate
 from ..training import AnyTrial, fold_seed, recipe_of
 from .prepared import Prepared
 from .trainer import Trainer
@@ -56,18 +56,25 @@ def refit(prepared: Prepared, config: AnyTrial, epochs: int, project: Project) -
     return Predictor(recipe_of(whole, prepared.corpus.emotions, aggregation), [fitted.network], [fitted.scaling])
 
 
-def score_test_speakers(prepared: Prepared, predictor: Predictor | Committee, cache: Path) -> HeldOut:
+def score_test_speakers(
+    prepared: Prepared,
+    predictor: Predictor | Committee,
+    cache: Path,
+    *,
+    speech: Sequence[np.ndarray] | None = None,
+) -> HeldOut:
     """Let every fold's network judge the fold's test speakers: the one look at them, for what is promoted.
 
     Args:
         prepared: The study that the networks were trained in.
         predictor: One network a fold, in the folds' order, or members of which each has that.
         cache: The project's cache folder.
+        speech: What to judge in place of the corpus's recordings, one for each utterance, shape (N,), 16 kHz.
 
     Raises:
         StudyError: The predictor has another number of networks than the study has folds.
     """
-    return _by_folds(prepared, predictor, cache, [fold.test for fold in prepared.folds])
+    return _by_folds(prepared, predictor, cache, [fold.test for fold in prepared.folds], speech)
 
 
 def score_validation_speakers(prepared: Prepared, predictor: Predictor | Committee, cache: Path) -> HeldOut:
@@ -76,9 +83,13 @@ def score_validation_speakers(prepared: Prepared, predictor: Predictor | Committ
 
 
 def _by_folds(
-    prepared: Prepared, predictor: Predictor | Committee, cache: Path, numbers: Sequence[np.ndarray]
+    prepared: Prepared,
+    predictor: Predictor | Committee,
+    cache: Path,
+    numbers: Sequence[np.ndarray],
+    speech: Sequence[np.ndarray] | None = None,
 ) -> HeldOut:
-    judge = _Judge(prepared, predictor, cache)
+    judge = _Judge(prepared, predictor, cache, speech)
     for count in judge.networks:
         if count != len(prepared.folds):
             raise StudyError(f"the model holds {count} networks; the study has {len(prepared.folds)} folds")
@@ -109,9 +120,19 @@ def score_holdout_speakers(prepared: Prepared, predictor: Predictor | Committee,
 class _Judge:
     """Networks and the corpus that they judge."""
 
-    def __init__(self, prepared: Prepared, predictor: Predictor | Committee, cache: Path) -> None:
-        self._members = predictor.members if isinstance(predictor, Committee) else [predictor]
-        self._features = [_features(prepared.corpus, one, cache) for one in self._members]
+    def __init__(
+        self,
+        prepared: Prepared,
+        predictor: Predictor | Committee,
+        cache: Path,
+        speech: Sequence[np.ndarray] | None = None,
+    ) -> None:
+        # Not by isinstance: a registered model runs its own copy of this package, with classes of its own
+        self._members: list[Predictor] = getattr(predictor, "members", [predictor])
+        self._features = [
+            _features(prepared.corpus, one, cache) if speech is None else _features_of_speech(one, speech)
+            for one in self._members
+        ]
         self._corpus = prepared.corpus
         self._speakers = prepared.corpus.speaker_numbers
         self.networks = [len(one.networks) for one in self._members]
@@ -153,3 +174,11 @@ def _features(corpus: Corpus, predictor: Predictor, cache: Path) -> UtteranceFea
     settings = predictor.recipe.features
     store = corpus_features(corpus, FEATURE_SETS.get(settings.name), settings, cache / "features")
     return UtteranceFeatures.of(store, torch.device("cpu"))
+
+
+def _features_of_speech(predictor: Predictor, speech: Sequence[np.ndarray]) -> UtteranceFeatures:
+    extracted = predictor.extract([Heard(f"utterance {number}", one) for number, one in enumerate(speech)])
+    settings = predictor.recipe.features
+    offsets = np.concatenate([[0], np.cumsum([len(one) for one in extracted])]).astype(np.int64)
+    store = FeatureStore.of(np.concatenate(extracted), offsets)
+    return UtteranceFeatures.of(store.channels(FEATURE_SETS.get(settings.name).channels(settings)), torch.device("cpu"))
