@@ -1,4 +1,4 @@
-"""The commands that judge results: `ablate`, `reproduce`, `confirm`, `combine`, `compare`, `leaderboard`, `replay`."""
+"""The commands that judge results, such as `compare`, `leaderboard` and `evaluate`."""
 
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from .parameters import (
     Json,
     Model,
     Name,
+    RegisteredModel,
     Results,
     RowForm,
     Rule,
@@ -179,6 +180,61 @@ def leaderboard(
 
     refuse_other_form(form, ROW_FORMS)
     print_leaderboard(corpus=corpus, form=form, tracking_uri=tracking_uri)
+
+
+@app.command()
+def evaluate(
+    model: RegisteredModel,
+    corpus: Annotated[
+        str, typer.Option("--corpus", help="Corpus, of `ser-tune corpus list`, or manifest.", show_default=False)
+    ],
+    data: Data = None,
+    task: Task = None,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="EMOTION=CLASS",
+            help="Count an emotion of the corpus as a class of the model; nothing after = leaves it out. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--by",
+            metavar="COLUMN",
+            help="Score groups by text, style, session, or a manifest's meta_COLUMN; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Fit a temperature on the model's validation predictions.")
+    ] = False,
+    skip_trained: Annotated[
+        bool, typer.Option("--skip-trained", help="Leave recordings out that the model was trained on.")
+    ] = False,
+    json: Json = False,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Score a registered model on any corpus: groups, calibration, coverage; logged as a run of the version.
+
+    On the model's own corpus each fold network judges its own test speakers.
+    """
+    from .evaluate import print_evaluation
+
+    print_evaluation(
+        model,
+        corpus=corpus,
+        data=data,
+        task=task,
+        mapping=mapping or [],
+        by=by or [],
+        calibrate=calibrate,
+        skip_trained=skip_trained,
+        as_json=json,
+        tracking_uri=tracking_uri,
+    )
 
 
 @app.command()

@@ -35,6 +35,8 @@ class LabelMapping:
     """Emotion of the corpus to class of the model."""
     left_out: tuple[str, ...]
     """Emotions of the corpus that the model has no class for, sorted."""
+    labels: tuple[str, ...]
+    """Classes of the model, in the order of its outputs."""
     shared: tuple[str, ...]
     """Classes of the model that occur in the corpus, in the model's order."""
     unused: tuple[str, ...]
@@ -87,6 +89,7 @@ def map_labels(emotions: Sequence[str], labels: Sequence[str], given: Mapping[st
     return LabelMapping(
         targets=targets,
         left_out=tuple(sorted(one for one, label in found.items() if not label)),
+        labels=tuple(labels),
         shared=shared,
         unused=tuple(label for label in labels if label not in shared),
     )

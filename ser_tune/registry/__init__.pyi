@@ -1,6 +1,7 @@
 """Champions: promoting a study's trial to a registered model, and finding registered models by name."""
 
 from .card import markdown_table
+from .evaluations import add_evaluations
 from .promotion import promote, promote_combination, refuse_unusable
 from .registration import Promotion
 from .training_sounds import REFIT_TAG, read_training_sounds
@@ -13,6 +14,7 @@ __all__ = [
     "Confirmed",
     "Promotion",
     "RegisteredVersion",
+    "add_evaluations",
     "find_version",
     "list_versions",
     "load_model",

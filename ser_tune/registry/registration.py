@@ -13,6 +13,7 @@ from ..folds import SIDES
 from ..study import Prepared
 from ..tracking import MODEL_TAG, log_self_contained, read_predictions
 from .card import model_card
+from .evaluations import add_evaluations
 from .networks import Networks
 from .training_sounds import REFIT_TAG, log_training_sounds
 from .verdict import TAGS, Confirmed, Verdict, decide
@@ -161,6 +162,7 @@ def _make_champion(client: MlflowClient, name: str, version: str, verdict: Verdi
     for key, value in tags.items():
         client.set_model_version_tag(name, version, key, value)
     client.update_model_version(name, version, description=card)
+    add_evaluations(client, name, version)
     for alias in _aliases(client, name, version):  # it is no challenger any more
         client.delete_registered_model_alias(name, alias)
     client.set_registered_model_alias(name, CHAMPION, version)

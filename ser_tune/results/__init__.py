@@ -4,6 +4,8 @@ from .ablate import Ablated, ablate, variant
 from .combine import Combination, combine
 from .compare import Comparison, compare
 from .confirm import Candidate, Confirmation, confirm
+from .evaluate import Evaluation, Examined, examine, score_judged
+from .evaluation_run import SCORE_COLUMNS, log_evaluation, score_rows
 from .leaderboard import Entry, Leaderboard, leaderboard
 from .nested import Nested, OuterFold, run_nested
 from .published import PUBLISHED, Published, published_study
@@ -13,12 +15,15 @@ from .reproduce import Reproduction, reproduce
 
 __all__ = [
     "PUBLISHED",
+    "SCORE_COLUMNS",
     "Ablated",
     "Candidate",
     "Combination",
     "Comparison",
     "Confirmation",
     "Entry",
+    "Evaluation",
+    "Examined",
     "Leaderboard",
     "Nested",
     "OuterFold",
@@ -29,11 +34,15 @@ __all__ = [
     "combine",
     "compare",
     "confirm",
+    "examine",
     "find_run",
     "leaderboard",
+    "log_evaluation",
     "published_study",
     "replay",
     "reproduce",
     "run_nested",
+    "score_judged",
+    "score_rows",
     "variant",
 ]

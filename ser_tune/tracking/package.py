@@ -26,7 +26,15 @@ from ..features import FEATURE_SETS
 from ..prediction import Committee, Heard, Prediction, Predictor, Recipe
 from .encoders import ENCODERS_FILE, store_encoders, stored_encoders
 
-__all__ = ["LoadedModel", "log_predictor", "log_saved", "open_predictor", "read_predictor", "save_predictor"]
+__all__ = [
+    "LoadedModel",
+    "log_predictor",
+    "log_saved",
+    "model_errors",
+    "open_predictor",
+    "read_predictor",
+    "save_predictor",
+]
 
 REQUIREMENTS = (
     "filelock",
@@ -234,17 +242,17 @@ class LoadedModel:
         Raises:
             AudioError: An utterance cannot be used; the message names it.
         """
-        with _our_errors():
+        with model_errors():
             return self._predictor.predict(audio, sample_rate_hz=sample_rate_hz)
 
     def predict_heard(self, heard: Sequence[Heard]) -> list[Prediction]:
         """Recognise the emotion of decoded utterances, as `predict` does."""
-        with _our_errors():
+        with model_errors():
             return self._predictor.predict_heard(heard)
 
 
 @contextmanager
-def _our_errors() -> Iterator[None]:
+def model_errors() -> Iterator[None]:
     """Raise errors of a model's own copy of ser_tune as those of this installation."""
     try:
         yield

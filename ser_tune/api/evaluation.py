@@ -1,0 +1,68 @@
+"""`evaluate`: a registered model on any corpus."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import results
+from ..config import Project
+from ..results import Evaluation
+from ..tracking import open_delivered
+
+__all__ = ["Evaluated", "evaluate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """An evaluation, and where it is stored."""
+
+    evaluation: Evaluation
+    run_id: str
+    """Of MLflow; nested under the version's run."""
+
+
+def evaluate(
+    model: str,
+    *,
+    corpus: str,
+    data: str | Path | None = None,
+    task: str | None = None,
+    mapping: Mapping[str, str] | None = None,
+    by: Sequence[str] = (),
+    calibrate: bool = False,
+    skip_trained: bool = False,
+    project: Project | None = None,
+) -> Evaluated:
+    """Evaluate a registered model on a corpus, log it as a run of the version, and add it to the version's card.
+
+    On the model's own corpus, each fold network judges the test speakers of its fold. Elsewhere all networks judge
+    together, and recordings that the model was trained on are refused.
+
+    Args:
+        model: `name` (its champion), `name@alias` or `name/version`.
+        corpus: Of `ser-tune corpus list`; `manifest` for a CSV.
+        data: The corpus's folder or CSV.
+        task: One of the corpus's; None is its first.
+        mapping: Emotion of the corpus to class of the model; an empty class leaves the emotion out.
+        by: Attributes of utterances to group by, in addition to speaker, gender and duration.
+        calibrate: Whether to fit a temperature on the model's validation predictions.
+        skip_trained: Leave recordings that the model was trained on out, instead of refusing the corpus.
+        project: Where things are; None is `Project.locate()`.
+
+    Raises:
+        SerTuneError: There is no such model or corpus, labels cannot be mapped, or the model was trained on recordings.
+    """
+    project = project or Project.locate()
+    client = open_delivered(project)
+    examined = results.examine(
+        client,
+        project,
+        model,
+        corpus=corpus,
+        data=None if data is None else Path(data),
+        task=task,
+        mapping=mapping,
+        skip_trained=skip_trained,
+    )
+    evaluation = results.score_judged(client, examined, examined.judge(), calibrate=calibrate, by=by)
+    return Evaluated(evaluation, results.log_evaluation(client, evaluation))
