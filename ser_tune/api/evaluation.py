@@ -64,5 +64,6 @@ def evaluate(
         mapping=mapping,
         skip_trained=skip_trained,
     )
-    evaluation = results.score_judged(client, examined, examined.judge(), calibrate=calibrate, by=by)
+    groups = results.groups_of(examined.utterances, by)  # a mistake shows before all is judged
+    evaluation = results.score_judged(client, examined, examined.judge(), groups=groups, calibrate=calibrate)
     return Evaluated(evaluation, results.log_evaluation(client, evaluation))

@@ -135,8 +135,7 @@ def _as_json(found: "api.Evaluated") -> dict[str, object]:
         "unused_classes": list(examined.mapping.unused),
         "left_out": dict(examined.left_out),
         "scores": [
-            {name: None if value != value else value for name, value in row.items()}
-            for row in score_rows(evaluation)
+            {name: None if value != value else value for name, value in row.items()} for row in score_rows(evaluation)
         ],
         "recalls": {one: {"recall": recall, **_ends(ends)} for one, (recall, ends) in evaluation.recalls.items()},
         "gaps": {

@@ -6,6 +6,7 @@ from .compare import Comparison, compare
 from .confirm import Candidate, Confirmation, confirm
 from .evaluate import Evaluation, Examined, examine, score_judged
 from .evaluation_run import SCORE_COLUMNS, log_evaluation, score_rows
+from .groups import groups_of
 from .leaderboard import Entry, Leaderboard, leaderboard
 from .nested import Nested, OuterFold, run_nested
 from .published import PUBLISHED, Published, published_study
@@ -36,6 +37,7 @@ __all__ = [
     "confirm",
     "examine",
     "find_run",
+    "groups_of",
     "leaderboard",
     "log_evaluation",
     "published_study",

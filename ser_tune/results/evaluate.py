@@ -30,7 +30,6 @@ from ..metrics import (
 from ..registry import REFIT_TAG, find_version, read_training_sounds
 from ..study import Protocol, load_corpus, prepare
 from ..tracking import MEMBERS_TAG, Predictions, open_predictor, read_predictions, tracking_errors
-from .groups import groups_of
 from .judges import AllNetworks, Judge, OwnFolds
 from .references import recorded
 
@@ -209,8 +208,8 @@ def score_judged(
     examined: Examined,
     log_probabilities: np.ndarray,
     *,
+    groups: Mapping[str, Sequence[str]],
     calibrate: bool = False,
-    by: Sequence[str] = (),
 ) -> Evaluation:
     """Score what the judge of an evaluation returned.
 
@@ -218,11 +217,11 @@ def score_judged(
         client: MLflow.
         examined: Version and corpus.
         log_probabilities: Of every class of the model, shape (N, K).
+        groups: What `groups_of` returned for its utterances.
         calibrate: Whether to fit a temperature on the version's validation predictions.
-        by: Attributes of utterances to group by, in addition to speaker, gender and duration.
 
     Raises:
-        ConfigError: No utterance has such an attribute, or the version has no validation predictions.
+        ConfigError: The version has no validation predictions of the shared classes.
     """
     mapping, utterances = examined.mapping, examined.utterances
     number_of = {label: number for number, label in enumerate(mapping.shared)}
@@ -235,7 +234,6 @@ def score_judged(
         facts["temperature"] = f"{temperature:.4f}"
     probabilities = with_temperature(shared, temperature or 1.0)
     predicted = shared.argmax(axis=1)
-    groups = groups_of(utterances, by)
     return Evaluation(
         examined=examined,
         truth=truth,
