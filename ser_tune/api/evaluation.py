@@ -1,12 +1,12 @@
 """`evaluate`: a registered model on any corpus."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from .. import results
 from ..config import Project
-from ..results import Evaluation
+from ..results import Evaluation, Stressed
 from ..tracking import open_delivered
 
 __all__ = ["Evaluated", "evaluate"]
@@ -17,6 +17,8 @@ class Evaluated:
     """An evaluation, and where it is stored."""
 
     evaluation: Evaluation
+    stressed: Sequence[Stressed]
+    """Its scores in worse conditions; empty where that was not asked for."""
     run_id: str
     """Of MLflow; nested under the version's run."""
 
@@ -30,7 +32,9 @@ def evaluate(
     mapping: Mapping[str, str] | None = None,
     by: Sequence[str] = (),
     calibrate: bool = False,
+    stress: bool = False,
     skip_trained: bool = False,
+    on_condition: Callable[[str], None] = lambda note: None,
     project: Project | None = None,
 ) -> Evaluated:
     """Evaluate a registered model on a corpus, log it as a run of the version, and add it to the version's card.
@@ -46,7 +50,9 @@ def evaluate(
         mapping: Emotion of the corpus to class of the model; an empty class leaves the emotion out.
         by: Attributes of utterances to group by, in addition to speaker, gender and duration.
         calibrate: Whether to fit a temperature on the model's validation predictions.
+        stress: Whether to judge all again in worse conditions: noise, rooms, telephone, codecs, clipping, level.
         skip_trained: Leave recordings that the model was trained on out, instead of refusing the corpus.
+        on_condition: Is told each of these conditions before it is judged.
         project: Where things are; None is `Project.locate()`.
 
     Raises:
@@ -66,4 +72,5 @@ def evaluate(
     )
     groups = results.groups_of(examined.utterances, by)  # a mistake shows before all is judged
     evaluation = results.score_judged(client, examined, examined.judge(), groups=groups, calibrate=calibrate)
-    return Evaluated(evaluation, results.log_evaluation(client, evaluation))
+    stressed = list(results.stress(evaluation, on_condition=on_condition)) if stress else []
+    return Evaluated(evaluation, stressed, results.log_evaluation(client, evaluation, stressed))

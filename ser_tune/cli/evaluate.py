@@ -7,7 +7,7 @@ from .. import api
 from ..config import Project
 from ..errors import ConfigError
 from ..metrics import GroupScore, Interval, with_interval
-from ..results import Evaluation, score_rows
+from ..results import Evaluation, Stressed, score_rows, stress_rows
 from .console import notes, print_json, print_table, results
 
 __all__ = ["print_evaluation", "read_mapping"]
@@ -25,6 +25,7 @@ def print_evaluation(
     mapping: Sequence[str],
     by: Sequence[str],
     calibrate: bool,
+    stress: bool,
     skip_trained: bool,
     as_json: bool,
     tracking_uri: str | None,
@@ -38,6 +39,8 @@ def print_evaluation(
         mapping=read_mapping(mapping),
         by=by,
         calibrate=calibrate,
+        stress=stress,
+        on_condition=lambda note: notes.print(f"stress: {note}", markup=False),
         skip_trained=skip_trained,
         project=Project.locate(tracking_uri=tracking_uri),
     )
@@ -47,6 +50,8 @@ def print_evaluation(
     evaluation = found.evaluation
     _print_scores(evaluation)
     _print_calibration(evaluation)
+    if found.stressed:
+        _print_stress(found.stressed, evaluation.overall)
     for note in evaluation.examined.notes:
         results.print(f"note: {note}", markup=False)
     notes.print(f"run {found.run_id}; predictions, tables and pictures are its artifacts", markup=False)
@@ -122,6 +127,24 @@ def _print_calibration(evaluation: Evaluation) -> None:
     )
 
 
+def _print_stress(stressed: Sequence[Stressed], clean: GroupScore) -> None:
+    print_table(
+        ["condition", "severity", "UAR [95 %]", "difference to clean [95 %]"],
+        [
+            ["clean", "", with_interval(clean.uar, clean.uar_interval), ""],
+            *(
+                [
+                    one.kind,
+                    one.severity,
+                    with_interval(one.uar, one.uar_interval),
+                    with_interval(one.difference, one.difference_interval, "+"),
+                ]
+                for one in stressed
+            ),
+        ],
+    )
+
+
 def _as_json(found: "api.Evaluated") -> dict[str, object]:
     evaluation, examined = found.evaluation, found.evaluation.examined
     return {
@@ -134,9 +157,7 @@ def _as_json(found: "api.Evaluated") -> dict[str, object]:
         "classes": list(examined.mapping.shared),
         "unused_classes": list(examined.mapping.unused),
         "left_out": dict(examined.left_out),
-        "scores": [
-            {name: None if value != value else value for name, value in row.items()} for row in score_rows(evaluation)
-        ],
+        "scores": _json_rows(score_rows(evaluation)),
         "recalls": {one: {"recall": recall, **_ends(ends)} for one, (recall, ends) in evaluation.recalls.items()},
         "gaps": {
             kind: {"best": one.best, "worst": one.worst, "difference": one.difference, **_ends(one.interval)}
@@ -144,8 +165,14 @@ def _as_json(found: "api.Evaluated") -> dict[str, object]:
         },
         "ece": evaluation.reliability.ece,
         "temperature": evaluation.temperature,
+        "stress": _json_rows(stress_rows(found.stressed)),
         "coverage": [{"coverage": one.coverage, "accuracy": one.accuracy} for one in evaluation.coverage],
     }
+
+
+def _json_rows(rows: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+    """Rows with null in place of NaN, which JSON lacks."""
+    return [{name: None if value != value else value for name, value in row.items()} for row in rows]
 
 
 def _ends(interval: Interval) -> dict[str, float | None]:

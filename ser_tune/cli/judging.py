@@ -211,6 +211,9 @@ def evaluate(
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="Fit a temperature on the model's validation predictions.")
     ] = False,
+    stress: Annotated[
+        bool, typer.Option("--stress", help="Judge again with noise, rooms, telephone, codecs, clipping, lower level.")
+    ] = False,
     skip_trained: Annotated[
         bool, typer.Option("--skip-trained", help="Leave recordings out that the model was trained on.")
     ] = False,
@@ -231,6 +234,7 @@ def evaluate(
         mapping=mapping or [],
         by=by or [],
         calibrate=calibrate,
+        stress=stress,
         skip_trained=skip_trained,
         as_json=json,
         tracking_uri=tracking_uri,

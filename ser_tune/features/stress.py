@@ -19,7 +19,7 @@ from scipy.signal import butter, fftconvolve, sosfiltfilt
 from ..audio import SAMPLE_RATE_HZ
 from .perturbation import coloured_noise, rms, room_response
 
-__all__ = ["CONDITIONS", "Condition"]
+__all__ = ["BABBLE_VOICES", "CONDITIONS", "Condition"]
 
 SNRS_DB = (20, 10, 0)
 REVERBERATIONS_S = (0.3, 0.6, 1.0)
@@ -29,7 +29,10 @@ CLIPPED = (0.99, 0.95, 0.8)
 GAINS_DB = (-20, -40, -60)
 SILENCE_DB = 30
 """Silence at both ends is quieter than the loudest frame by so much."""
+ROOMS = 20
+"""Of each reverberation time: each takes up to a second to compute."""
 BABBLE_VOICES = 4
+"""Other speakers of the corpus who speak at once."""
 
 Change = Callable[[np.ndarray, np.random.Generator, np.ndarray], np.ndarray]
 """From speech, random numbers and babble, both (N,), to what the microphone hears, (N,)."""
@@ -79,16 +82,14 @@ def _babble(speech: np.ndarray, _: np.random.Generator, babble: np.ndarray, *, s
 
 
 def _mixed(speech: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
-    return speech + noise * (rms(speech) / max(rms(noise), 1e-15) * 10 ** (-snr_db / 20))
+    mixed: np.ndarray = speech + noise * (rms(speech) / max(rms(noise), 1e-15) * 10 ** (-snr_db / 20))
+    return mixed
 
 
 def _room(speech: np.ndarray, rng: np.random.Generator, _: np.ndarray, *, reverberation_s: float) -> np.ndarray:
     heard = fftconvolve(speech, _response(reverberation_s, int(rng.integers(ROOMS))))[: len(speech)]
-    return heard * (rms(speech) / max(rms(heard), 1e-15))
-
-
-ROOMS = 20
-"""Of each reverberation time: each takes up to a second to compute."""
+    levelled: np.ndarray = heard * (rms(speech) / max(rms(heard), 1e-15))
+    return levelled
 
 
 @lru_cache(maxsize=len(REVERBERATIONS_S) * ROOMS)

@@ -5,7 +5,7 @@ from .combine import Combination, combine
 from .compare import Comparison, compare
 from .confirm import Candidate, Confirmation, confirm
 from .evaluate import Evaluation, Examined, examine, score_judged
-from .evaluation_run import SCORE_COLUMNS, log_evaluation, score_rows
+from .evaluation_run import SCORE_COLUMNS, log_evaluation, score_rows, stress_rows
 from .groups import groups_of
 from .leaderboard import Entry, Leaderboard, leaderboard
 from .nested import Nested, OuterFold, run_nested
@@ -13,6 +13,7 @@ from .published import PUBLISHED, Published, published_study
 from .references import find_run
 from .replay import Replay, replay
 from .reproduce import Reproduction, reproduce
+from .stress import Stressed, stress
 
 __all__ = [
     "PUBLISHED",
@@ -31,6 +32,7 @@ __all__ = [
     "Published",
     "Replay",
     "Reproduction",
+    "Stressed",
     "ablate",
     "combine",
     "compare",
@@ -46,5 +48,7 @@ __all__ = [
     "run_nested",
     "score_judged",
     "score_rows",
+    "stress",
+    "stress_rows",
     "variant",
 ]

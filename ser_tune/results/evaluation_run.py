@@ -16,21 +16,27 @@ from ..registry import add_evaluations
 from ..study import HeldOut
 from ..tracking import EVALUATES_TAG, FOREIGN, draw_confusion, origin_tags, tracking_errors
 from .evaluate import Evaluation
+from .stress import Stressed, draw_stress
 
-__all__ = ["SCORE_COLUMNS", "log_evaluation", "score_rows", "write_rows"]
+__all__ = ["SCORE_COLUMNS", "log_evaluation", "score_rows", "stress_rows", "write_rows"]
 
 SCORE_COLUMNS = (
     *("kind", "group", "utterances", "speakers", "classes"),
     *("uar", "uar_low", "uar_high", "wa", "wa_low", "wa_high"),
 )
+STRESS_COLUMNS = (
+    *("condition", "severity", "uar", "uar_low", "uar_high", "wa"),
+    *("difference", "difference_low", "difference_high"),
+)
 
 
-def log_evaluation(client: MlflowClient, evaluation: Evaluation) -> str:
+def log_evaluation(client: MlflowClient, evaluation: Evaluation, stressed: Sequence[Stressed] = ()) -> str:
     """Store an evaluation as a run nested under the version's, and add it to the version's card.
 
     Args:
         client: MLflow.
         evaluation: Complete.
+        stressed: Its scores in other conditions.
 
     Returns:
         The run's identifier.
@@ -52,9 +58,13 @@ def log_evaluation(client: MlflowClient, evaluation: Evaluation) -> str:
         try:
             with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
                 _write_files(Path(temporary), evaluation)
+                if stressed:
+                    _write_stress(Path(temporary), evaluation, stressed)
                 client.log_artifacts(run_id, temporary)
             now = int(time.time() * 1000)
-            client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in _metrics(evaluation)])
+            values = dict(_metrics(evaluation))
+            values |= {f"stress_uar/{FOREIGN.sub('_', _condition(one))}": one.uar for one in stressed}
+            client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in values.items()])
             status = "FINISHED"
         finally:
             client.set_terminated(run_id, status)
@@ -129,6 +139,26 @@ def _write_files(folder: Path, evaluation: Evaluation) -> None:
     title = f"{examined.model} on {examined.judge.corpus.name}, UAR {evaluation.overall.uar:.3f}"
     draw_confusion(folder / "evaluation_confusion.png", held_out, shared, title)
     _draw_calibration(folder / "evaluation_calibration.png", evaluation)
+
+
+def stress_rows(stressed: Sequence[Stressed]) -> list[dict[str, object]]:
+    """Scores of conditions as a table: columns as `STRESS_COLUMNS`."""
+    rows = []
+    for one in stressed:
+        uar, difference = one.uar_interval, one.difference_interval
+        scores = (one.uar, uar.low, uar.high, one.wa, one.difference, difference.low, difference.high)
+        rows.append(dict(zip(STRESS_COLUMNS, (one.kind, one.severity, *scores), strict=True)))
+    return rows
+
+
+def _write_stress(folder: Path, evaluation: Evaluation, stressed: Sequence[Stressed]) -> None:
+    write_rows(folder / "evaluation_stress.csv", STRESS_COLUMNS, stress_rows(stressed))
+    title = f"{evaluation.examined.model} on {evaluation.examined.judge.corpus.name}"
+    draw_stress(folder / "evaluation_stress.png", title, evaluation.overall.uar, stressed)
+
+
+def _condition(one: Stressed) -> str:
+    return f"{one.kind} {one.severity}".strip()
 
 
 def _draw_calibration(path: Path, evaluation: Evaluation) -> None:

@@ -123,8 +123,11 @@ class OwnFolds:
         if alter is not None:
             speech = [alter(number, speech_of(one)) for number, one in enumerate(self.corpus.utterances)]
         with model_errors():
-            said = score_test_speakers(self.prepared, self.predictor, self.cache, speech=speech).log_probabilities
-        return said[self.rows]
+            said: np.ndarray = score_test_speakers(
+                self.prepared, self.predictor, self.cache, speech=speech
+            ).log_probabilities
+        judged: np.ndarray = said[self.rows]
+        return judged
 
 
 def speech_of(utterance: Utterance) -> np.ndarray:
