@@ -1,7 +1,7 @@
 """What the commands do, as functions: they take the flags as keyword arguments, and return what the commands print."""
 
 from .corpora import CheckedCorpus, ExtractedCorpus, check, extract
-from .evaluation import Evaluated, evaluate
+from .evaluation import Evaluated, evaluate, matrix
 from .evidence import ablate, combine, compare, confirm, leaderboard, replay, reproduce
 from .flags import ConfigurationFlags, StudyFlags
 from .outbox import Synced, sync
@@ -27,6 +27,7 @@ __all__ = [
     "extract",
     "find_lr",
     "leaderboard",
+    "matrix",
     "models",
     "nested",
     "promote",

@@ -1,4 +1,4 @@
-"""`evaluate`: a registered model on any corpus."""
+"""`evaluate` and `matrix`: registered models on any corpus."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,10 +6,11 @@ from pathlib import Path
 
 from .. import results
 from ..config import Project
-from ..results import Evaluation, Stressed
+from ..errors import LeakError, MappingError
+from ..results import Cell, Evaluation, Stressed
 from ..tracking import open_delivered
 
-__all__ = ["Evaluated", "evaluate"]
+__all__ = ["Evaluated", "evaluate", "matrix"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +75,38 @@ def evaluate(
     evaluation = results.score_judged(client, examined, examined.judge(), groups=groups, calibrate=calibrate)
     stressed = list(results.stress(evaluation, on_condition=on_condition)) if stress else []
     return Evaluated(evaluation, stressed, results.log_evaluation(client, evaluation, stressed))
+
+
+def matrix(
+    models: Sequence[str],
+    corpora: Mapping[str, tuple[str, str | Path | None]],
+    *,
+    project: Project | None = None,
+    on_cell: Callable[[str, str], None] = lambda model, corpus: None,
+) -> Sequence[Cell]:
+    """Evaluate every model on every corpus; each evaluation is logged as by `evaluate`.
+
+    Args:
+        models: Registered models.
+        corpora: What a corpus is called in the table, to its name and its folder or CSV.
+        project: Where things are; None is `Project.locate()`.
+        on_cell: Is told model and corpus before each evaluation.
+
+    Returns:
+        A cell for each pair, model after model. One has no evaluation, but a reason, where labels cannot be mapped or
+        the model was trained on recordings.
+
+    Raises:
+        SerTuneError: A model or a corpus does not exist.
+    """
+    cells = []
+    for model in models:
+        for called, (corpus, data) in corpora.items():
+            on_cell(model, called)
+            try:
+                found = evaluate(model, corpus=corpus, data=data, project=project)
+            except (MappingError, LeakError) as error:
+                cells.append(Cell(model, called, None, "", str(error)))
+            else:
+                cells.append(Cell(model, called, found.evaluation, found.run_id))
+    return cells

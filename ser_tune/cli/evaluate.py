@@ -98,11 +98,9 @@ def _print_scores(evaluation: Evaluation) -> None:
             notes.print(f"{len(scores) - LISTED} more are in the run's evaluation_scores.csv")
         if kind in evaluation.gaps:
             gap = evaluation.gaps[kind]
-            results.print(
-                f"largest gap by {kind}: {with_interval(gap.difference, gap.interval, '+')}, {gap.best} above "
-                f"{gap.worst}; chosen as the largest, so it is optimistic with many groups",
-                markup=False,
-            )
+            chosen = f"; the largest among {len(scores)} groups, so it is partly chance" if len(scores) > 2 else ""
+            difference = with_interval(gap.difference, gap.interval, "+")
+            results.print(f"gap by {kind}: {difference}, {gap.best} above {gap.worst}{chosen}", markup=False)
 
 
 def _cells(one: GroupScore) -> list[str]:
@@ -111,7 +109,11 @@ def _cells(one: GroupScore) -> list[str]:
 
 
 def _print_calibration(evaluation: Evaluation) -> None:
-    fitted = "" if evaluation.temperature is None else f", temperature {evaluation.temperature:.3f}"
+    fitted = (
+        ""
+        if evaluation.temperature is None
+        else (f", with temperature {evaluation.temperature:.3f}, fitted on the fold networks' validation predictions")
+    )
     results.print(f"calibration: ECE {evaluation.reliability.ece:.4f}{fitted}", markup=False)
     bins = evaluation.reliability
     print_table(

@@ -1,5 +1,6 @@
 """The commands that judge results, such as `compare`, `leaderboard` and `evaluate`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -239,6 +240,29 @@ def evaluate(
         as_json=json,
         tracking_uri=tracking_uri,
     )
+
+
+@app.command()
+def matrix(
+    models: Annotated[
+        list[str],
+        typer.Option("--models", metavar="MODEL", help="A registered model; repeat for more.", show_default=False),
+    ],
+    corpora: Annotated[
+        list[str],
+        typer.Option(
+            "--corpora", metavar="NAME[=DATA]", help="A corpus and its folder or CSV; repeatable.", show_default=False
+        ),
+    ],
+    picture: Annotated[Path, typer.Option("--picture", help="Where to draw the matrix.")] = Path("matrix.png"),
+    form: RowForm = "table",
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Evaluate every model on every corpus: train on A, test on B. Each evaluation is logged as by `evaluate`."""
+    from .matrix import print_matrix
+
+    refuse_other_form(form, ROW_FORMS)
+    print_matrix(models, corpora, picture=picture, form=form, tracking_uri=tracking_uri)
 
 
 @app.command()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..errors import ConfigError
+from ..errors import MappingError
 
 __all__ = ["MERGES", "SYNONYMS", "LabelMapping", "map_labels"]
 
@@ -64,7 +64,7 @@ def map_labels(emotions: Sequence[str], labels: Sequence[str], given: Mapping[st
         given: Emotion of the corpus to class of the model; an empty class leaves the emotion out.
 
     Raises:
-        ConfigError: `given` names an emotion or a class that does not exist, or fewer than two classes are shared.
+        MappingError: `given` names an emotion or a class that does not exist, or fewer than two classes are shared.
 
     >>> found = map_labels(["excitement", "calm", "fear"], ["boredom", "happiness", "neutral"])
     >>> found.targets, found.left_out, found.unused
@@ -77,12 +77,12 @@ def map_labels(emotions: Sequence[str], labels: Sequence[str], given: Mapping[st
     ):
         for name in names:
             if name not in valid:
-                raise ConfigError(f"--map: '{name}' is no {option}; expected one of {', '.join(sorted(valid))}")
+                raise MappingError(f"--map: '{name}' is no {option}; expected one of {', '.join(sorted(valid))}")
     found = {one: given.get(one, _target(one, labels)) for one in emotions}
     targets = {one: label for one, label in found.items() if label}
     shared = tuple(label for label in labels if label in targets.values())
     if len(shared) < 2:
-        raise ConfigError(
+        raise MappingError(
             f"the model's classes ({', '.join(labels)}) and the corpus's emotions ({', '.join(emotions)}) share "
             f"{len(shared)}; expected at least two; pass --map EMOTION=CLASS"
         )

@@ -8,6 +8,7 @@ from .evaluate import Evaluation, Examined, examine, score_judged
 from .evaluation_run import SCORE_COLUMNS, log_evaluation, score_rows, stress_rows
 from .groups import groups_of
 from .leaderboard import Entry, Leaderboard, leaderboard
+from .matrix import CELL_COLUMNS, Cell, cell_rows, draw_matrix
 from .nested import Nested, OuterFold, run_nested
 from .published import PUBLISHED, Published, published_study
 from .references import find_run
@@ -16,10 +17,12 @@ from .reproduce import Reproduction, reproduce
 from .stress import Stressed, stress
 
 __all__ = [
+    "CELL_COLUMNS",
     "PUBLISHED",
     "SCORE_COLUMNS",
     "Ablated",
     "Candidate",
+    "Cell",
     "Combination",
     "Comparison",
     "Confirmation",
@@ -34,9 +37,11 @@ __all__ = [
     "Reproduction",
     "Stressed",
     "ablate",
+    "cell_rows",
     "combine",
     "compare",
     "confirm",
+    "draw_matrix",
     "examine",
     "find_run",
     "groups_of",

@@ -120,7 +120,7 @@ def examine(
     Raises:
         RegistryError: There is no such version.
         CorpusError: The corpus cannot be read.
-        ConfigError: The labels cannot be mapped.
+        MappingError: The labels cannot be mapped.
         LeakError: The version was trained on some of the recordings; the message names them.
     """
     with tracking_errors(client.tracking_uri):

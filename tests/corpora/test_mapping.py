@@ -4,7 +4,7 @@ import pytest
 
 from ser_tune.corpora import CORPORA, map_labels
 from ser_tune.corpora.mapping import MERGES, SYNONYMS
-from ser_tune.errors import ConfigError
+from ser_tune.errors import MappingError
 
 EMODB = ("anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness")
 
@@ -46,7 +46,7 @@ def test_an_emotion_that_could_be_two_classes_is_left_out() -> None:
     ],
 )
 def test_a_mapping_that_cannot_be_is_refused(given: dict[str, str], message: str) -> None:
-    with pytest.raises(ConfigError, match=message.replace("(", "[(]")):
+    with pytest.raises(MappingError, match=message.replace("(", "[(]")):
         map_labels(["anger", "joy"], EMODB, given)
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +116,39 @@ def test_what_cannot_be_is_refused_in_one_sentence(
     ):
         told = call(finished_copy.root, "evaluate", MODEL, "--corpus", "manifest", "--data", elsewhere, *arguments)
         told.refused(message)
+
+
+def test_stress_judges_every_condition_beside_the_clean_recordings(
+    finished_copy: Any, call: Callable[..., Any], elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ser_tune.features import CONDITIONS
+
+    few = [one for one in CONDITIONS if one.name in ("babble 0 dB", "clipping 20%", "telephone band")]
+    monkeypatch.setattr(import_module("ser_tune.results.stress"), "CONDITIONS", few)
+    for data in (finished_copy.csv, elsewhere):  # its own folds, and all networks together
+        renamed = ("--map", "happy=joy") if data == elsewhere else ()
+        found = _evaluate(call, finished_copy.root, "--data", data, "--stress", *renamed)
+        (clean,) = [one["uar"] for one in found["scores"] if one["kind"] == "all"]
+        assert [one["condition"] for one in found["stress"]] == ["babble", "telephone band", "clipping"]
+        for one in found["stress"]:
+            assert one["uar"] - clean == pytest.approx(one["difference"])
+    assert len(list(finished_copy.root.rglob("evaluation_stress.png"))) == 2
+
+
+def test_a_matrix_has_a_cell_for_each_pair_and_the_reason_where_there_is_none(
+    finished_copy: Any, call: Callable[..., Any], elsewhere: Path
+) -> None:
+    other = elsewhere.with_name("other.csv")
+    other.write_text(elsewhere.read_text(encoding="utf-8").replace("Angry", "boredom"), encoding="utf-8")
+    told = call(
+        finished_copy.root,
+        *("matrix", "--models", MODEL, "--corpora", f"manifest={finished_copy.csv}"),
+        *("--corpora", f"manifest={other}", "--format", "csv"),
+    )
+    assert told.code == 0, told.err
+    own, none = csv.DictReader(told.out.splitlines())
+    assert (own["corpus"], own["trained_on"], own["classes"]) == ("corpus", "manifest", "2")
+    assert float(own["uar"]) > float(own["chance"])
+    assert (none["corpus"], none["uar"]) == ("other", "")
+    assert "expected at least two; pass --map" in none["reason"]
+    assert (finished_copy.root / "matrix.png").stat().st_size > 1000
