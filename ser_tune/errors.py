@@ -11,6 +11,7 @@ __all__ = [
     "ConfigError",
     "CorpusError",
     "LeakError",
+    "MappingError",
     "NonFiniteLossError",
     "ProtocolError",
     "RegistryError",
@@ -39,6 +40,10 @@ class CorpusError(SerTuneError):
 
 class LeakError(SerTuneError):
     """Something of the speakers that are held out would reach training."""
+
+
+class MappingError(SerTuneError):
+    """Emotions of a corpus that cannot be mapped to the classes of a model."""
 
 
 class NonFiniteLossError(SerTuneError):

@@ -1,6 +1,7 @@
 """What the commands do, as functions: they take the flags as keyword arguments, and return what the commands print."""
 
 from .corpora import CheckedCorpus, ExtractedCorpus, check, extract
+from .evaluation import Evaluated, evaluate, matrix
 from .evidence import ablate, combine, compare, confirm, leaderboard, replay, reproduce
 from .flags import ConfigurationFlags, StudyFlags
 from .outbox import Synced, sync
@@ -11,6 +12,7 @@ from .studies import LearningRate, StudyResult, StudyTrial, find_lr, nested, stu
 __all__ = [
     "CheckedCorpus",
     "ConfigurationFlags",
+    "Evaluated",
     "ExtractedCorpus",
     "LearningRate",
     "StudyFlags",
@@ -23,9 +25,11 @@ __all__ = [
     "combine",
     "compare",
     "confirm",
+    "evaluate",
     "extract",
     "find_lr",
     "leaderboard",
+    "matrix",
     "models",
     "nested",
     "promote",

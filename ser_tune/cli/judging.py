@@ -1,5 +1,6 @@
-"""The commands that judge results: `ablate`, `reproduce`, `confirm`, `combine`, `compare`, `leaderboard`, `replay`."""
+"""The commands that judge results, such as `compare`, `leaderboard` and `evaluate`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ from .parameters import (
     Json,
     Model,
     Name,
+    RegisteredModel,
     Results,
     RowForm,
     Rule,
@@ -180,6 +182,88 @@ def leaderboard(
 
     refuse_other_form(form, ROW_FORMS)
     print_leaderboard(corpus=corpus, form=form, tracking_uri=tracking_uri)
+
+
+@app.command()
+def evaluate(
+    model: RegisteredModel,
+    corpus: Annotated[
+        str, typer.Option("--corpus", help="Corpus, of `ser-tune corpus list`, or manifest.", show_default=False)
+    ],
+    data: Data = None,
+    task: Task = None,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="EMOTION=CLASS",
+            help="Count an emotion of the corpus as a class of the model; nothing after = leaves it out. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--by",
+            metavar="COLUMN",
+            help="Score groups by text, style, session, or a manifest's meta_COLUMN; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Fit a temperature on the model's validation predictions.")
+    ] = False,
+    stress: Annotated[
+        bool, typer.Option("--stress", help="Judge again with noise, rooms, telephone, codecs, clipping, lower level.")
+    ] = False,
+    skip_trained: Annotated[
+        bool, typer.Option("--skip-trained", help="Leave recordings out that the model was trained on.")
+    ] = False,
+    json: Json = False,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Score a registered model on any corpus: groups, calibration, coverage; logged as a run of the version.
+
+    On the model's own corpus each fold network judges its own test speakers.
+    """
+    from .evaluate import print_evaluation
+
+    print_evaluation(
+        model,
+        corpus=corpus,
+        data=data,
+        task=task,
+        mapping=mapping or [],
+        by=by or [],
+        calibrate=calibrate,
+        stress=stress,
+        skip_trained=skip_trained,
+        as_json=json,
+        tracking_uri=tracking_uri,
+    )
+
+
+@app.command()
+def matrix(
+    models: Annotated[
+        list[str],
+        typer.Option("--models", metavar="MODEL", help="A registered model; repeat for more.", show_default=False),
+    ],
+    corpora: Annotated[
+        list[str],
+        typer.Option(
+            "--corpora", metavar="NAME[=DATA]", help="A corpus and its folder or CSV; repeatable.", show_default=False
+        ),
+    ],
+    picture: Annotated[Path, typer.Option("--picture", help="Where to draw the matrix.")] = Path("matrix.png"),
+    form: RowForm = "table",
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Evaluate every model on every corpus: train on A, test on B. Each evaluation is logged as by `evaluate`."""
+    from .matrix import print_matrix
+
+    refuse_other_form(form, ROW_FORMS)
+    print_matrix(models, corpora, picture=picture, form=form, tracking_uri=tracking_uri)
 
 
 @app.command()

@@ -2,8 +2,20 @@
 
 from ..components import Catalogue
 from .base import Archive, Corpus, CorpusSource, Task, Utterance
+from .mapping import LabelMapping, map_labels
+from .sounds import sound_digests
 
-__all__ = ["CORPORA", "Archive", "Corpus", "CorpusSource", "Task", "Utterance"]
+__all__ = [
+    "CORPORA",
+    "Archive",
+    "Corpus",
+    "CorpusSource",
+    "LabelMapping",
+    "Task",
+    "Utterance",
+    "map_labels",
+    "sound_digests",
+]
 
 CORPORA: Catalogue[CorpusSource] = Catalogue(
     kind="corpus",

@@ -48,6 +48,8 @@ class Utterance:
     """How it was spoken, where the corpus tells apart: IEMOCAP's `improvised` and `scripted`, RAVDESS's `speech`."""
     text: str = ""
     """A key of the spoken words, equal where the words are equal; empty where they are not known."""
+    attributes: tuple[tuple[str, str], ...] = ()
+    """Name and value of what else is known, such as the speaker's `gender`; scores can be grouped by them."""
 
 
 @dataclass(frozen=True, slots=True)

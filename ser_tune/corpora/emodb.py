@@ -40,6 +40,8 @@ SPEAKER_COUNTS = {
     "15": 56,
     "16": 71,
 }
+MALE = ("03", "10", "11", "12", "15")
+"""The other five speakers are women."""
 DIGEST = "271fc7289a43a790274066c89c4bcf9531bc2dfc0d19ebc8b6a3610f9bdb68a2"
 
 
@@ -64,7 +66,14 @@ def _utterance(path: Path) -> Utterance:
         raise CorpusError(f"{path}: '{stem}' does not follow SStttEv (speaker, text, emotion, version)")
     if stem[5] not in EMOTIONS:
         raise CorpusError(f"{path}: unknown emotion letter '{stem[5]}'; expected one of {', '.join(EMOTIONS)}")
-    return Utterance(id=stem, path=path, speaker=stem[:2], emotion=EMOTIONS[stem[5]], text=stem[2:5])
+    return Utterance(
+        id=stem,
+        path=path,
+        speaker=stem[:2],
+        emotion=EMOTIONS[stem[5]],
+        text=stem[2:5],
+        attributes=(("gender", "male" if stem[:2] in MALE else "female"),),
+    )
 
 
 CORPUS = CorpusSource(

@@ -128,6 +128,7 @@ def _dialog(labels: Path, folder: Path, session: str, words: Mapping[str, str]) 
             id=identifier,
             path=recordings[identifier],
             speaker=session + named[3],
+            attributes=(("gender", "female" if named[3] == "F" else "male"),),
             emotion=EMOTIONS[label],
             group=f"Session{session}",
             style=STYLES[named[2]],

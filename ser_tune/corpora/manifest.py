@@ -1,4 +1,7 @@
-"""Any corpus at all, from a CSV with the header `path,speaker,emotion[,session][,start,end][,text]`."""
+"""Any corpus at all, from a CSV.
+
+Its header is `path,speaker,emotion[,session][,start,end][,text][,gender][,meta_NAME]`.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,8 +14,10 @@ from .table import read_table
 __all__ = ["CORPUS", "OPTIONAL_COLUMNS", "REQUIRED_COLUMNS"]
 
 REQUIRED_COLUMNS = ("path", "speaker", "emotion")
-OPTIONAL_COLUMNS = ("session", "start", "end", "text")
-_HEADER = "path,speaker,emotion[,session][,start,end][,text]"
+OPTIONAL_COLUMNS = ("session", "start", "end", "text", "gender")
+META = "meta_"
+"""Start of the names of any further columns, by which `ser-tune evaluate --by NAME` groups scores."""
+_HEADER = "path,speaker,emotion[,session][,start,end][,text][,gender][,meta_NAME]"
 
 
 def read(data: Path | None, cache: Path) -> Sequence[Utterance]:
@@ -36,7 +41,11 @@ def read(data: Path | None, cache: Path) -> Sequence[Utterance]:
     if not data.is_file():
         raise CorpusError(f"corpus manifest: '{data}' does not exist; expected a CSV with the header {_HEADER}")
     rows = read_table(
-        data, required=REQUIRED_COLUMNS, optional=OPTIONAL_COLUMNS, header=_HEADER, together=("start", "end")
+        data,
+        required=REQUIRED_COLUMNS,
+        optional=(*OPTIONAL_COLUMNS, f"{META}?*"),
+        header=_HEADER,
+        together=("start", "end"),
     )
     return [_utterance(row, data.parent, where) for where, row in rows]
 
@@ -64,6 +73,11 @@ def _utterance(row: Mapping[str, str], folder: Path, where: str) -> Utterance:
         start_s=stretch[0],
         end_s=stretch[1],
         text=normalised_text(row.get("text", "")),
+        attributes=tuple(
+            (column.removeprefix(META), value)
+            for column, value in row.items()
+            if value and (column == "gender" or column.startswith(META))
+        ),
     )
 
 

@@ -64,6 +64,7 @@ def _utterance(path: Path) -> Utterance:
         emotion=EMOTIONS[emotion],
         style=STYLES[channel],
         text=statement,
+        attributes=(("gender", "male" if int(actor) % 2 else "female"),),
     )
 
 

@@ -59,6 +59,7 @@ def _utterance(path: Path) -> Utterance:
         speaker=speaker,
         emotion=EMOTIONS[emotion],
         text=name[3] if name[3] in COMMON_TEXTS else f"{emotion}{name[3]}",
+        attributes=(("gender", "male"),),
     )
 
 

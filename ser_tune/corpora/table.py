@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TextIO
 
@@ -18,7 +19,7 @@ def read_table(
     Args:
         file: The CSV.
         required: Columns that its header must have.
-        optional: Columns that it may have.
+        optional: Columns that it may have, or patterns of their names, such as `meta_?*`.
         header: The expected header, as error messages show it.
         together: Two columns of which a header has both or neither.
 
@@ -76,7 +77,9 @@ def _header(
     columns = [cell.strip() for cell in cells]
     problems = {
         "lacks": [column for column in required if column not in columns],
-        "has unknown": [column for column in columns if column not in (*required, *optional)],
+        "has unknown": [
+            column for column in columns if not any(fnmatchcase(column, known) for known in (*required, *optional))
+        ],
         "repeats": sorted({column for column in columns if columns.count(column) > 1}),
     }
     for problem, names in problems.items():

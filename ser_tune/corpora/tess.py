@@ -52,7 +52,14 @@ def _utterance(path: Path) -> Utterance:
     word, emotion = name[2].lower(), name[3].lower()
     if emotion not in EMOTIONS:
         raise CorpusError(f"{path}: unknown emotion '{emotion}'; expected one of {', '.join(EMOTIONS)}")
-    return Utterance(id=f"{speaker}_{word}_{emotion}", path=path, speaker=speaker, emotion=EMOTIONS[emotion], text=word)
+    return Utterance(
+        id=f"{speaker}_{word}_{emotion}",
+        path=path,
+        speaker=speaker,
+        emotion=EMOTIONS[emotion],
+        text=word,
+        attributes=(("gender", "female"),),
+    )
 
 
 CORPUS = CorpusSource(

@@ -10,9 +10,13 @@ from .normalisation import Moments, Scaling
 from .perturbation import copy_key
 from .segments import SegmentPlan, frame_numbers, plan_segments, random_crops
 from .store import FeatureStore, Progress, corpus_features, extract_features, open_features
+from .stress import BABBLE_VOICES, CONDITIONS, Condition
 
 __all__ = [
+    "BABBLE_VOICES",
+    "CONDITIONS",
     "FEATURE_SETS",
+    "Condition",
     "FeatureSet",
     "FeatureStore",
     "Moments",

@@ -15,7 +15,7 @@ from ..audio import SAMPLE_RATE_HZ
 from ..config import SHORTEST_REVERBERATION_S, PerturbationSettings
 from ..errors import AudioError
 
-__all__ = ["copy_key", "perturbed"]
+__all__ = ["coloured_noise", "copy_key", "perturbed", "rms", "room_response"]
 
 FORMAT = 1
 """Part of the name of every cached copy; raise it when the same settings make other copies."""
@@ -79,17 +79,18 @@ def perturbed(speech: np.ndarray, settings: PerturbationSettings, copy: int) -> 
     if settings.vocal_tract:
         result = _other_vocal_tract(result, 1 + tract * settings.vocal_tract)
     if settings.reverberation_s:
-        heard = fftconvolve(result, _room_response(settings.reverberation_s, room))[: len(result)]
-        result = heard * (_rms(result) / max(_rms(heard), 1e-15))
+        heard = fftconvolve(result, _drawn_room(settings.reverberation_s, room))[: len(result)]
+        result = heard * (rms(result) / max(rms(heard), 1e-15))
     if settings.noise_snr_db is not None:
         snr_db = settings.noise_snr_db + snr * (settings.noise_snr_highest_db - settings.noise_snr_db)
-        result = result + _rms(result) * 10 ** (-snr_db / 20) * _noise(rng, len(result), exponent=2 * colour)
+        result = result + rms(result) * 10 ** (-snr_db / 20) * coloured_noise(rng, len(result), exponent=2 * colour)
     if settings.gain_db:
         result = result * 10 ** (gain * settings.gain_db / 20)
     return np.ascontiguousarray(result, dtype=np.float32)
 
 
-def _rms(sound: np.ndarray) -> float:
+def rms(sound: np.ndarray) -> float:
+    """Root of the mean square of the samples, shape (N,)."""
     return float(np.sqrt(np.mean(np.square(sound, dtype=np.float64))))
 
 
@@ -117,17 +118,21 @@ def _other_vocal_tract(speech: np.ndarray, factor: float) -> np.ndarray:
 
 
 @lru_cache(maxsize=2 * ROOMS)
-def _room_response(longest_s: float, number: int) -> np.ndarray:
-    """Impulse response of one of the rooms, from the direct sound on, float64.
+def _drawn_room(longest_s: float, number: int) -> np.ndarray:
+    """Impulse response of one of the rooms, whose reverberation is drawn up to a longest one; else as below."""
+    rng = np.random.default_rng(number)
+    return room_response(rng.uniform(SHORTEST_REVERBERATION_S, longest_s), rng)
+
+
+def room_response(reverberation_s: float, rng: np.random.Generator) -> np.ndarray:
+    """Impulse response of a room, from the direct sound on, float64.
 
     Args:
-        longest_s: The room's reverberation is drawn up to it; Sabine's formula makes absorbing walls of it.
-        number: Which room: its size, the speaker's place and the microphone's are drawn from it.
+        reverberation_s: Time in which sound decays by 60 dB; Sabine's formula makes absorbing walls of it.
+        rng: The room's size, the speaker's place and the microphone's are drawn from it.
     """
     import pyroomacoustics  # takes 1.5 s, and most trials do without
 
-    rng = np.random.default_rng(number)
-    reverberation_s = rng.uniform(SHORTEST_REVERBERATION_S, longest_s)
     size_m = rng.uniform(SMALLEST_ROOM_M, LARGEST_ROOM_M)
     speaker_m, microphone_m = rng.uniform(TO_WALL_M, size_m - TO_WALL_M, size=(2, 3))
     absorption, order = pyroomacoustics.inverse_sabine(reverberation_s, size_m)
@@ -141,11 +146,11 @@ def _room_response(longest_s: float, number: int) -> np.ndarray:
     return response
 
 
-def _noise(rng: np.random.Generator, length: int, *, exponent: float) -> np.ndarray:
+def coloured_noise(rng: np.random.Generator, length: int, *, exponent: float) -> np.ndarray:
     """Noise of unit power whose density falls with frequency as 1/f^exponent, shape (length,)."""
     whole = next_fast_len(length, real=True)
     spectrum = np.fft.rfft(rng.standard_normal(whole))
     spectrum[1:] *= np.arange(1.0, len(spectrum)) ** (-exponent / 2)
     spectrum[0] = 0
     noise: np.ndarray = np.fft.irfft(spectrum, n=whole)[:length]
-    return noise / _rms(noise)
+    return noise / rms(noise)

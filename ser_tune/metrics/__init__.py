@@ -1,24 +1,37 @@
 """The numbers of the field, each defined once, how sure one can be of them, and how two systems compare."""
 
 from .bootstrap import Interval, seed_intervals, speaker_confusions, speaker_intervals
+from .calibration import Coverage, Reliability, accuracy_by_coverage, fit_temperature, reliability, with_temperature
+from .groups import Gap, GroupScore, largest_gap, recall_intervals, score_groups
 from .paired import PERMUTATION_TEST, PairedComparison, compare_paired
 from .scores import Scores, class_recalls, confusion, describe_score, interval_of, score, uar, wa, with_interval
 
 __all__ = [
     "PERMUTATION_TEST",
+    "Coverage",
+    "Gap",
+    "GroupScore",
     "Interval",
     "PairedComparison",
+    "Reliability",
     "Scores",
+    "accuracy_by_coverage",
     "class_recalls",
     "compare_paired",
     "confusion",
     "describe_score",
+    "fit_temperature",
     "interval_of",
+    "largest_gap",
+    "recall_intervals",
+    "reliability",
     "score",
+    "score_groups",
     "seed_intervals",
     "speaker_confusions",
     "speaker_intervals",
     "uar",
     "wa",
     "with_interval",
+    "with_temperature",
 ]

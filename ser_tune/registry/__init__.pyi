@@ -1,22 +1,27 @@
 """Champions: promoting a study's trial to a registered model, and finding registered models by name."""
 
 from .card import markdown_table
+from .evaluations import add_evaluations
 from .promotion import promote, promote_combination, refuse_unusable
 from .registration import Promotion
+from .training_sounds import REFIT_TAG, read_training_sounds
 from .verdict import Confirmed
 from .versions import CHAMPION, RegisteredVersion, find_version, list_versions, load_model, registered_name
 
 __all__ = [
     "CHAMPION",
+    "REFIT_TAG",
     "Confirmed",
     "Promotion",
     "RegisteredVersion",
+    "add_evaluations",
     "find_version",
     "list_versions",
     "load_model",
     "markdown_table",
     "promote",
     "promote_combination",
+    "read_training_sounds",
     "refuse_unusable",
     "registered_name",
 ]

@@ -13,14 +13,14 @@ from ..folds import SIDES
 from ..study import Prepared
 from ..tracking import MODEL_TAG, log_self_contained, read_predictions
 from .card import model_card
+from .evaluations import add_evaluations
 from .networks import Networks
+from .training_sounds import REFIT_TAG, log_training_sounds
 from .verdict import TAGS, Confirmed, Verdict, decide
 from .versions import CHAMPION, aliases_of
 
 __all__ = ["Promotion", "Registration"]
 
-REFIT_TAG = "ser_tune.refit_of"
-"""On a version with one network for all speakers: the model of the folds that it stems from."""
 _NUMBERS = ("uar", "uar_low", "uar_high", "wa", "wa_low", "wa_high", "uar_fold_mean", "uar_fold_std")
 VERSION_METRICS = (*(f"{side}_{number}" for side in SIDES for number in _NUMBERS), "optimism")
 """Those that a version has as tags, where its run has them."""
@@ -86,6 +86,7 @@ class Registration:
             earned = tuple(key for key in VERSION_METRICS if key.startswith("validation"))
             assert networks.refit_epochs is not None
             model_id = refitted(networks.refit_epochs)
+        log_training_sounds(client, self.run.info.run_id, self.prepared, refit=refitted is not None)
         verdict = decide(client, name, self.run, rule, confirmed)
         if refitted:
             verdict = replace(verdict, reason=f"{verdict.reason}; scores are those of the folds' networks")
@@ -167,6 +168,7 @@ def _make_champion(client: MlflowClient, name: str, version: str, verdict: Verdi
     for key, value in tags.items():
         client.set_model_version_tag(name, version, key, value)
     client.update_model_version(name, version, description=card)
+    add_evaluations(client, name, version)
     for alias in _aliases(client, name, version):  # it is no challenger any more
         client.delete_registered_model_alias(name, alias)
     client.set_registered_model_alias(name, CHAMPION, version)

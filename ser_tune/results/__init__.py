@@ -4,37 +4,57 @@ from .ablate import Ablated, ablate, variant
 from .combine import Combination, combine
 from .compare import Comparison, compare
 from .confirm import Candidate, Confirmation, confirm
+from .evaluate import Evaluation, Examined, examine, score_judged
+from .evaluation_run import SCORE_COLUMNS, log_evaluation, score_rows, stress_rows
+from .groups import groups_of
 from .leaderboard import SCORES, Entry, Leaderboard, leaderboard
+from .matrix import CELL_COLUMNS, Cell, cell_rows, draw_matrix
 from .nested import Nested, OuterFold, run_nested
 from .published import PUBLISHED, Published, published_study
 from .references import find_run
 from .replay import Replay, replay
 from .reproduce import Reproduction, reproduce
+from .stress import Stressed, stress
 
 __all__ = [
+    "CELL_COLUMNS",
     "PUBLISHED",
     "SCORES",
+    "SCORE_COLUMNS",
     "Ablated",
     "Candidate",
+    "Cell",
     "Combination",
     "Comparison",
     "Confirmation",
     "Entry",
+    "Evaluation",
+    "Examined",
     "Leaderboard",
     "Nested",
     "OuterFold",
     "Published",
     "Replay",
     "Reproduction",
+    "Stressed",
     "ablate",
+    "cell_rows",
     "combine",
     "compare",
     "confirm",
+    "draw_matrix",
+    "examine",
     "find_run",
+    "groups_of",
     "leaderboard",
+    "log_evaluation",
     "published_study",
     "replay",
     "reproduce",
     "run_nested",
+    "score_judged",
+    "score_rows",
+    "stress",
+    "stress_rows",
     "variant",
 ]

@@ -11,10 +11,10 @@ import torch
 from ..config import Project
 from ..corpora import Corpus
 from ..errors import StudyError
-from ..features import FEATURE_SETS, corpus_features
+from ..features import FEATURE_SETS, FeatureStore, corpus_features
 from ..folds import Fold
 from ..metrics import Scores, score, uar
-from ..prediction import Committee, Predictor, UtteranceFeatures, aggregate
+from ..prediction import Committee, Heard, Predictor, UtteranceFeatures, aggregate
 from ..training import AnyTrial, fold_seed, recipe_of
 from .prepared import Prepared
 from .trainer import Trainer
@@ -57,18 +57,25 @@ def refit(prepared: Prepared, config: AnyTrial, epochs: int, project: Project) -
     return Predictor(recipe_of(whole, prepared.corpus.emotions, aggregation), [fitted.network], [fitted.scaling])
 
 
-def score_test_speakers(prepared: Prepared, predictor: Predictor | Committee, cache: Path) -> HeldOut:
+def score_test_speakers(
+    prepared: Prepared,
+    predictor: Predictor | Committee,
+    cache: Path,
+    *,
+    speech: Sequence[np.ndarray] | None = None,
+) -> HeldOut:
     """Let every fold's network judge the fold's test speakers: the one look at them, for what is promoted.
 
     Args:
         prepared: The study that the networks were trained in.
         predictor: One network a fold, or members of which each has that; a network is found by its fold's key.
         cache: The project's cache folder.
+        speech: What to judge in place of the corpus's recordings, one for each utterance, shape (N,), 16 kHz.
 
     Raises:
         StudyError: The predictor has not one network of every fold.
     """
-    return _by_folds(prepared, predictor, cache, [fold.test for fold in prepared.folds])
+    return _by_folds(prepared, predictor, cache, [fold.test for fold in prepared.folds], speech)
 
 
 def score_validation_speakers(prepared: Prepared, predictor: Predictor | Committee, cache: Path) -> HeldOut:
@@ -77,9 +84,13 @@ def score_validation_speakers(prepared: Prepared, predictor: Predictor | Committ
 
 
 def _by_folds(
-    prepared: Prepared, predictor: Predictor | Committee, cache: Path, numbers: Sequence[np.ndarray]
+    prepared: Prepared,
+    predictor: Predictor | Committee,
+    cache: Path,
+    numbers: Sequence[np.ndarray],
+    speech: Sequence[np.ndarray] | None = None,
 ) -> HeldOut:
-    judge = _Judge(prepared, predictor, cache)
+    judge = _Judge(prepared, predictor, cache, speech)
     judged = [judge(fold, one) for fold, one in zip(prepared.folds, numbers, strict=True)]
     return judge.held_out(numbers, judged, [fold.number for fold in prepared.folds])
 
@@ -108,9 +119,19 @@ def score_holdout_speakers(prepared: Prepared, predictor: Predictor | Committee,
 class _Judge:
     """Networks and the corpus that they judge."""
 
-    def __init__(self, prepared: Prepared, predictor: Predictor | Committee, cache: Path) -> None:
-        self._members = predictor.members if isinstance(predictor, Committee) else [predictor]
-        self._features = [_features(prepared.corpus, one, cache) for one in self._members]
+    def __init__(
+        self,
+        prepared: Prepared,
+        predictor: Predictor | Committee,
+        cache: Path,
+        speech: Sequence[np.ndarray] | None = None,
+    ) -> None:
+        # Not by isinstance: a registered model runs its own copy of this package, with classes of its own
+        self._members: list[Predictor] = getattr(predictor, "members", [predictor])
+        self._features = [
+            _features(prepared.corpus, one, cache) if speech is None else _features_of_speech(one, speech)
+            for one in self._members
+        ]
         self._corpus = prepared.corpus
         self._speakers = prepared.corpus.speaker_numbers
         wanted = {fold.key for fold in prepared.folds}
@@ -159,3 +180,11 @@ def _features(corpus: Corpus, predictor: Predictor, cache: Path) -> UtteranceFea
     settings = predictor.recipe.features
     store = corpus_features(corpus, FEATURE_SETS.get(settings.name), settings, cache / "features")
     return UtteranceFeatures.of(store, torch.device("cpu"))
+
+
+def _features_of_speech(predictor: Predictor, speech: Sequence[np.ndarray]) -> UtteranceFeatures:
+    extracted = predictor.extract([Heard(f"utterance {number}", one) for number, one in enumerate(speech)])
+    settings = predictor.recipe.features
+    offsets = np.concatenate([[0], np.cumsum([len(one) for one in extracted])]).astype(np.int64)
+    store = FeatureStore.of(np.concatenate(extracted), offsets)
+    return UtteranceFeatures.of(store.channels(FEATURE_SETS.get(settings.name).channels(settings)), torch.device("cpu"))

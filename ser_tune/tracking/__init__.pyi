@@ -3,14 +3,15 @@
 from .encoders import log_self_contained
 from .observer import TrackingObserver
 from .outbox import read_record, waiting
-from .package import LoadedModel, log_predictor, open_predictor, read_predictor
+from .package import LoadedModel, log_predictor, model_errors, open_predictor, read_predictor
 from .predictions import Predictions, read_predictions
 from .records import CONFIG_FILE, STUDY_FILE
-from .report import curves, score_metrics
+from .report import FOREIGN, curves, draw_confusion, score_metrics
 from .runs import (
     BEST_TAG,
     CONFIRMED_TAG,
     CONFIRMS_TAG,
+    EVALUATES_TAG,
     MEMBERS_TAG,
     MODEL_TAG,
     PACKAGES,
@@ -32,6 +33,8 @@ __all__ = [
     "CONFIG_FILE",
     "CONFIRMED_TAG",
     "CONFIRMS_TAG",
+    "EVALUATES_TAG",
+    "FOREIGN",
     "MEMBERS_TAG",
     "MODEL_TAG",
     "PACKAGES",
@@ -45,10 +48,12 @@ __all__ = [
     "TrackingObserver",
     "curves",
     "deliver_waiting",
+    "draw_confusion",
     "experiment_of",
     "find_runs",
     "log_predictor",
     "log_self_contained",
+    "model_errors",
     "open_delivered",
     "open_predictor",
     "open_tracking",

@@ -6,7 +6,8 @@ import json
 import tempfile
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -22,10 +23,18 @@ from mlflow.types.schema import Array
 from .. import errors
 from ..architectures import ARCHITECTURES
 from ..features import FEATURE_SETS
-from ..prediction import Committee, Prediction, Predictor, Recipe
+from ..prediction import Committee, Heard, Prediction, Predictor, Recipe
 from .encoders import ENCODERS_FILE, store_encoders, stored_encoders
 
-__all__ = ["LoadedModel", "log_predictor", "log_saved", "open_predictor", "read_predictor", "save_predictor"]
+__all__ = [
+    "LoadedModel",
+    "log_predictor",
+    "log_saved",
+    "model_errors",
+    "open_predictor",
+    "read_predictor",
+    "save_predictor",
+]
 
 REQUIREMENTS = (
     "filelock",
@@ -233,10 +242,22 @@ class LoadedModel:
         Raises:
             AudioError: An utterance cannot be used; the message names it.
         """
-        try:
+        with model_errors():
             return self._predictor.predict(audio, sample_rate_hz=sample_rate_hz)
-        except Exception as error:
-            if not _is_ours(error):
-                raise
-            kind = errors.AudioError if type(error).__name__ == "AudioError" else errors.SerTuneError
-            raise kind(str(error)) from None
+
+    def predict_heard(self, heard: Sequence[Heard]) -> list[Prediction]:
+        """Recognise the emotion of decoded utterances, as `predict` does."""
+        with model_errors():
+            return self._predictor.predict_heard(heard)
+
+
+@contextmanager
+def model_errors() -> Iterator[None]:
+    """Raise errors of a model's own copy of ser_tune as those of this installation."""
+    try:
+        yield
+    except Exception as error:
+        if not _is_ours(error):
+            raise
+        kind = errors.AudioError if type(error).__name__ == "AudioError" else errors.SerTuneError
+        raise kind(str(error)) from None

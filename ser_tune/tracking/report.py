@@ -12,10 +12,10 @@ from ..corpora import Corpus
 from ..metrics import Scores, confusion
 from ..study import FoldOutcome, HeldOut
 
-__all__ = ["curves", "draw_confusion", "held_out_of", "score_metrics"]
+__all__ = ["FOREIGN", "curves", "draw_confusion", "held_out_of", "score_metrics"]
 
 CURVES = ("train_loss", "validation_loss", "validation_uar", "validation_wa", "learning_rate", "seconds")
-_FOREIGN = re.compile(r"[^\w .-]")
+FOREIGN = re.compile(r"[^\w .-]")
 """What MLflow does not take in the name of a metric, but an emotion of somebody's own corpus may have in its own."""
 
 
@@ -40,7 +40,7 @@ def score_metrics(scores: Scores, emotions: Sequence[str], side: str) -> dict[st
         f"{side}_uar_fold_std": scores.fold_uar_std,
         f"{side}_wa_fold_mean": scores.fold_wa_mean,
         f"{side}_wa_fold_std": scores.fold_wa_std,
-        **{f"{side}_recall/{_FOREIGN.sub('_', emotions[label])}": recall for label, recall in scores.recalls.items()},
+        **{f"{side}_recall/{FOREIGN.sub('_', emotions[label])}": recall for label, recall in scores.recalls.items()},
     }
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "BEST_TAG",
     "CONFIRMED_TAG",
     "CONFIRMS_TAG",
+    "EVALUATES_TAG",
     "MEMBERS_TAG",
     "MODEL_TAG",
     "NOTES_TAG",
@@ -37,6 +38,8 @@ CONFIRMS_TAG = "ser_tune.confirms"
 """On runs that train configurations of an earlier study again: that study's identifier."""
 MEMBERS_TAG = "ser_tune.members"
 """On a run that combines others: their identifiers, sorted."""
+EVALUATES_TAG = "ser_tune.evaluates"
+"""On runs of `evaluate`: the registered version, such as `ser-emodb-light_cnn/2`."""
 NOTES_TAG = "ser_tune.notes"
 """On runs: the warnings of their protocol, and in a study the text-only baseline."""
 PRETRAINING_TAG = "ser_tune.pretraining"

@@ -124,3 +124,15 @@ def test_a_table_in_another_encoding_is_refused(folder: Path) -> None:
     table.write_bytes("path,speaker,emotion\nsound/a.wav,Zoë,joy\n".encode("latin-1"))
     with pytest.raises(CorpusError, match="is not UTF-8 text"):
         read(table, folder)
+
+
+def test_gender_and_columns_of_ones_own_are_attributes(folder: Path) -> None:
+    table = _table(
+        folder,
+        "path,speaker,emotion,gender,meta_microphone",
+        "sound/a.wav,07,joy,female,near",
+        "sound/b.wav,08,joy,,far",
+    )
+    first, second = read(table, folder)
+    assert first.attributes == (("gender", "female"), ("microphone", "near"))
+    assert second.attributes == (("microphone", "far"),)

@@ -1,0 +1,79 @@
+"""`matrix`: prints every model on every corpus, and draws it."""
+
+import csv
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .. import api
+from ..config import Project
+from ..errors import ConfigError
+from ..metrics import with_interval
+from ..registry import markdown_table
+from ..results import CELL_COLUMNS, Cell, cell_rows, draw_matrix
+from .console import notes, print_json, print_table, results
+
+__all__ = ["print_matrix"]
+
+FORMATS = (".pdf", ".png", ".svg")
+
+
+def print_matrix(
+    models: Sequence[str], corpora: Sequence[str], *, picture: Path, form: str, tracking_uri: str | None
+) -> None:
+    """Evaluate every model on every corpus; models are rows, corpora are columns."""
+    if picture.suffix not in FORMATS or not picture.parent.is_dir():  # before minutes of evaluation
+        raise ConfigError(
+            f"--picture is '{picture}'; expected a name that ends in {', '.join(FORMATS)}, in an existing folder"
+        )
+    cells = api.matrix(
+        models,
+        _corpora(corpora),
+        project=Project.locate(tracking_uri=tracking_uri),
+        on_cell=lambda model, corpus: notes.print(f"{model} on {corpus}", markup=False),
+    )
+    draw_matrix(picture, cells)
+    if form == "json":
+        print_json(cell_rows(cells))
+    elif form == "csv":
+        table = csv.DictWriter(sys.stdout, CELL_COLUMNS, lineterminator="\n")
+        table.writeheader()
+        table.writerows(cell_rows(cells))
+    else:
+        _print_table(cells, markdown=form == "markdown")
+    notes.print(f"{picture}", markup=False)
+
+
+def _print_table(cells: Sequence[Cell], *, markdown: bool) -> None:
+    corpora = list(dict.fromkeys(one.corpus for one in cells))
+    texts = {(one.model, one.corpus): _text(one) for one in cells}
+    rows = [[model, *(texts[model, one] for one in corpora)] for model in dict.fromkeys(one.model for one in cells)]
+    columns = ["model", *corpora]
+    if markdown:
+        sys.stdout.write(markdown_table(columns, rows) + "\n")
+    else:
+        print_table(columns, rows)
+    results.print("UAR [95 %] (classes that model and corpus share); UAR of unlike classes is not comparable")
+    for one in cells:
+        if one.reason:
+            results.print(f"none: {one.model} on {one.corpus}: {one.reason}", markup=False)
+
+
+def _text(cell: Cell) -> str:
+    if cell.evaluation is None:
+        return "none"
+    overall = cell.evaluation.overall
+    return f"{with_interval(overall.uar, overall.uar_interval)} ({overall.classes})"
+
+
+def _corpora(written: Sequence[str]) -> dict[str, tuple[str, Path | None]]:
+    """Read `NAME` or `NAME=DATA`; a manifest is called by its file, a second corpus of one name as it is written."""
+    corpora: dict[str, tuple[str, Path | None]] = {}
+    for one in written:
+        name, _, data = one.partition("=")
+        called = Path(data).stem if name == "manifest" and data else name
+        called = one if called in corpora else called
+        if called in corpora:
+            raise ConfigError(f"--corpora has '{one}' twice; expected each once")
+        corpora[called] = (name, Path(data) if data else None)
+    return corpora

@@ -1,0 +1,25 @@
+"""Digests of decoded sound: one recording has one digest in every container."""
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from ..audio import read_speech
+from .base import Utterance
+
+__all__ = ["sound_digests"]
+
+
+def sound_digests(utterances: Sequence[Utterance]) -> tuple[str, ...]:
+    """SHA-256 of each utterance's decoded speech (mono, 16 kHz, float32), as the feature cache stores it.
+
+    Raises:
+        AudioError: A recording cannot be used; the message names its file.
+    """
+    with ThreadPoolExecutor() as pool:
+        return tuple(pool.map(_digest, utterances))
+
+
+def _digest(utterance: Utterance) -> str:
+    speech = read_speech(utterance.path, start_s=utterance.start_s, end_s=utterance.end_s)
+    return hashlib.sha256(speech.data).hexdigest()

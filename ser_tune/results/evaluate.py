@@ -1,0 +1,293 @@
+"""Evaluating a registered version on any corpus: scores by group, calibration, and what was left out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.entities.model_registry import ModelVersion
+
+from ..config import Project
+from ..corpora import CORPORA, Corpus, LabelMapping, Utterance, map_labels, sound_digests
+from ..errors import ConfigError, CorpusError, LeakError
+from ..metrics import (
+    Coverage,
+    Gap,
+    GroupScore,
+    Interval,
+    Reliability,
+    accuracy_by_coverage,
+    class_recalls,
+    fit_temperature,
+    largest_gap,
+    recall_intervals,
+    reliability,
+    score_groups,
+    with_temperature,
+)
+from ..registry import REFIT_TAG, find_version, read_training_sounds
+from ..study import Protocol, load_corpus, prepare
+from ..tracking import MEMBERS_TAG, Predictions, open_predictor, read_predictions, tracking_errors
+from .judges import AllNetworks, Judge, OwnFolds
+from .references import recorded
+
+__all__ = ["Evaluation", "Examined", "examine", "score_judged"]
+
+NAMED = 10
+"""Refused utterances that a message names."""
+OWN_NOTE = (
+    "the model's own corpus: no network judges speakers whom it trained or validated on, but each speaker validated in "
+    "another fold and so had a say in which trial was chosen"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A version and a corpus that may be evaluated together."""
+
+    version: ModelVersion
+    run: Run
+    """The version's."""
+    judge: Judge
+    """Of the utterances that are left."""
+    mapping: LabelMapping
+    left_out: Mapping[str, int]
+    """Reason to number of utterances."""
+    notes: Sequence[str]
+    """What limits the meaning of the scores."""
+
+    @property
+    def model(self) -> str:
+        """Such as `ser-emodb-light_cnn/2`."""
+        return f"{self.version.name}/{self.version.version}"
+
+    @property
+    def utterances(self) -> Sequence[Utterance]:
+        """Those that are judged."""
+        return [self.judge.corpus.utterances[one] for one in self.judge.numbers]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Scores of a version on a corpus. Classes are the mapping's shared ones; the most probable of these is named."""
+
+    examined: Examined
+    truth: np.ndarray
+    """Numbers of shared classes, shape (N,)."""
+    probabilities: np.ndarray
+    """Of the shared classes, rows sum to 1, shape (N, K); with the temperature where there is one."""
+    overall: GroupScore
+    recalls: Mapping[str, tuple[float, Interval]]
+    """Of every class that occurs."""
+    groups: Mapping[str, Sequence[GroupScore]]
+    """`speaker`, `gender` where it is known, `duration`, and what was asked for."""
+    gaps: Mapping[str, Gap]
+    """The largest, by the same names."""
+    reliability: Reliability
+    temperature: float | None
+    """Fitted on the version's validation predictions; None where that was not asked for."""
+    coverage: Sequence[Coverage]
+    protocol: Protocol
+
+
+def examine(
+    client: MlflowClient,
+    project: Project,
+    reference: str,
+    *,
+    corpus: str,
+    data: Path | None = None,
+    task: str | None = None,
+    mapping: Mapping[str, str] | None = None,
+    skip_trained: bool = False,
+) -> Examined:
+    """Find a version and read a corpus, map the labels, and refuse recordings that the version was trained on.
+
+    On the version's own corpus, each fold network judges the test speakers of its fold.
+
+    Args:
+        client: MLflow.
+        project: Where things are.
+        reference: `name` (its champion), `name@alias` or `name/version`.
+        corpus: Its name.
+        data: Its folder or manifest.
+        task: Of the corpus.
+        mapping: Emotion of the corpus to class of the model; wins over the usual names and merges.
+        skip_trained: Leave recordings that the version was trained on out, instead of refusing the corpus.
+
+    Raises:
+        RegistryError: There is no such version.
+        CorpusError: The corpus cannot be read.
+        MappingError: The labels cannot be mapped.
+        LeakError: The version was trained on some of the recordings; the message names them.
+    """
+    with tracking_errors(client.tracking_uri):
+        version = find_version(client, reference)
+        run = client.get_run(str(version.run_id))
+        predictor = open_predictor(f"models:/{version.name}/{version.version}")
+    own = None if REFIT_TAG in version.tags else _own_folds(client, project, run, predictor, corpus, data, task)
+    judge: Judge
+    if own is not None:
+        judge, left_out, notes = own, _untested(own), [OWN_NOTE]
+    else:
+        read = Corpus.load(CORPORA.get(corpus), data, project.cache, task=task)
+        kept, left_out, notes = _unknown_recordings(client, version, read, skip_trained=skip_trained)
+        judge = AllNetworks(predictor, read, kept)
+    emotions = [judge.corpus.utterances[one].emotion for one in judge.numbers]
+    found = map_labels(sorted(set(emotions)), tuple(predictor.labels), mapping)
+    left_out |= {f"emotion {one} is no class of the model": emotions.count(one) for one in found.left_out}
+    judge = judge.only(np.array([one in found.targets for one in emotions]))
+    if predictor.recipe.normalisation.scope == "speaker":
+        notes.append("transductive: features are normalised with all judged recordings of each speaker")
+    return Examined(version=version, run=run, judge=judge, mapping=found, left_out=left_out, notes=notes)
+
+
+def _own_folds(
+    client: MlflowClient,
+    project: Project,
+    run: Run,
+    predictor: object,
+    corpus: str,
+    data: Path | None,
+    task: str | None,
+) -> OwnFolds | None:
+    """The judge of a version's own corpus; None where the corpus is another one."""
+    member = run.data.tags.get(MEMBERS_TAG, run.info.run_id).split()[0]  # all members share corpus and folds
+    definition = recorded(client, client.get_run(member))[0].with_data(data)
+    settings = definition.config.corpus
+    if corpus != settings.name or task not in (None, settings.task):
+        return None
+    try:
+        read = load_corpus(definition, project)
+    except CorpusError:
+        return None  # such as another manifest, with other emotions
+    if read.digest != run.data.tags.get("ser_tune.corpus_digest"):
+        return None
+    return OwnFolds.of(predictor, prepare(definition, project), project.cache)
+
+
+def _untested(judge: OwnFolds) -> dict[str, int]:
+    missing = len(judge.corpus.utterances) - len(judge.numbers)
+    return {"no trained fold tests them": missing} if missing else {}
+
+
+def _unknown_recordings(
+    client: MlflowClient, version: ModelVersion, corpus: Corpus, *, skip_trained: bool
+) -> tuple[np.ndarray, dict[str, int], list[str]]:
+    """Numbers of the utterances that a version was not trained on, how many are left out, and notes."""
+    everything = np.arange(len(corpus.utterances))
+    trained = read_training_sounds(client, version)
+    if trained is None:
+        note = (
+            "not checked for recordings that the model was trained on: an earlier ser-tune registered this version "
+            "without digests of its training sounds"
+        )
+        return everything, {}, [note]
+    heard = [one in trained for one in sound_digests(corpus.utterances)]
+    if any(heard) and not skip_trained:
+        names = [one.id for one, known in zip(corpus.utterances, heard, strict=True) if known]
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        raise LeakError(
+            f"{version.name}/{version.version} was trained on {len(names)} of the {len(heard)} "
+            f"recordings: {', '.join(names[:NAMED])}{more}; pass --skip-trained to evaluate the rest"
+        )
+    kept = everything[~np.array(heard)]
+    if not len(kept):
+        raise LeakError(f"{version.name}/{version.version} was trained on all {len(heard)} recordings")
+    note = (
+        f"none of these recordings was trained on or chose anything (their decoded sound was compared with "
+        f"{len(trained)} training recordings); speakers of other recordings cannot be compared"
+    )
+    return kept, {"the model was trained on them": sum(heard)} if any(heard) else {}, [note]
+
+
+def score_judged(
+    client: MlflowClient,
+    examined: Examined,
+    log_probabilities: np.ndarray,
+    *,
+    groups: Mapping[str, Sequence[str]],
+    calibrate: bool = False,
+) -> Evaluation:
+    """Score what the judge of an evaluation returned.
+
+    Args:
+        client: MLflow.
+        examined: Version and corpus.
+        log_probabilities: Of every class of the model, shape (N, K).
+        groups: What `groups_of` returned for its utterances.
+        calibrate: Whether to fit a temperature on the version's validation predictions.
+
+    Raises:
+        ConfigError: The version has no validation predictions of the shared classes.
+    """
+    mapping, utterances = examined.mapping, examined.utterances
+    number_of = {label: number for number, label in enumerate(mapping.shared)}
+    truth = np.array([number_of[mapping.targets[one.emotion]] for one in utterances])
+    speakers = np.unique([one.speaker for one in utterances], return_inverse=True)[1]
+    shared = log_probabilities[:, [mapping.labels.index(one) for one in mapping.shared]]
+    temperature, facts = None, {}
+    if calibrate:
+        temperature = _temperature(client, examined, mapping.shared)
+        facts["temperature"] = f"{temperature:.4f}"
+    probabilities = with_temperature(shared, temperature or 1.0)
+    predicted = shared.argmax(axis=1)
+    return Evaluation(
+        examined=examined,
+        truth=truth,
+        probabilities=probabilities,
+        overall=score_groups(truth, predicted, speakers, ["all"] * len(truth))[0],
+        recalls={
+            mapping.shared[label]: (recall, interval)
+            for (label, recall), interval in zip(
+                class_recalls(truth, predicted).items(),
+                recall_intervals(truth, predicted, speakers).values(),
+                strict=True,
+            )
+        },
+        groups={name: score_groups(truth, predicted, speakers, values) for name, values in groups.items()},
+        gaps={
+            name: gap
+            for name, values in groups.items()
+            if (gap := largest_gap(truth, predicted, speakers, values)) is not None
+        },
+        reliability=reliability(probabilities, truth),
+        temperature=temperature,
+        coverage=accuracy_by_coverage(probabilities, truth),
+        protocol=_protocol(examined, facts),
+    )
+
+
+def _temperature(client: MlflowClient, examined: Examined, shared: Sequence[str]) -> float:
+    """Fitted on validation utterances of the shared classes, over these classes."""
+    found: Predictions | None = read_predictions(client, str(examined.version.run_id), "validation")
+    if found is None:
+        raise ConfigError(f"--calibrate: {examined.model} has no validation predictions")
+    numbers = [found.emotions.index(one) for one in shared]
+    own = np.isin(found.truth, numbers)
+    if not own.any():
+        raise ConfigError(f"--calibrate: {examined.model} has no validation predictions of {', '.join(shared)}")
+    said = np.log(np.maximum(found.probabilities[own][:, numbers], 1e-6))  # six decimals are stored
+    return fit_temperature(said, np.array([numbers.index(one) for one in found.truth[own]]))
+
+
+def _protocol(examined: Examined, facts: Mapping[str, str]) -> Protocol:
+    corpus, mapping = examined.judge.corpus, examined.mapping
+    return Protocol(
+        facts={
+            "score": "pooled UAR of a registered version, utterance level, argmax over the shared classes",
+            "corpus": corpus.name,
+            "corpus_digest": corpus.digest,
+            "emotions": " ".join(mapping.shared),
+            "mapping": str(mapping),
+            "left_out_emotions": " ".join(mapping.left_out) or "none",
+            "unused_classes": " ".join(mapping.unused) or "none",
+            "judged_by": examined.judge.description,
+            "normalisation_scope": examined.version.tags.get("normalisation_scope", "unknown"),
+            "trained_under": examined.version.tags.get("fingerprint", "unknown"),
+            "utterances": str(len(examined.judge.numbers)),
+            **facts,
+        }
+    )

@@ -1,0 +1,49 @@
+"""Groups of utterances that an evaluation scores by themselves."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..audio import length_s
+from ..corpora import Utterance
+from ..errors import ConfigError
+
+__all__ = ["groups_of"]
+
+
+def groups_of(utterances: Sequence[Utterance], by: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    """The group of each utterance: by speaker, by gender where it is known, by thirds of duration, and as asked for.
+
+    Args:
+        utterances: At least one.
+        by: Names of attributes, such as `style`, `text`, `session` or a manifest's column `meta_NAME`.
+
+    Returns:
+        The kind of group to the name of each utterance's group; empty where an utterance's is not known.
+
+    Raises:
+        ConfigError: No utterance has such an attribute.
+    """
+    attributes = [_attributes(one) for one in utterances]
+    known = {name for one in attributes for name in one}
+    for name in by:
+        if name not in known:
+            raise ConfigError(f"--by: no utterance has '{name}'; expected one of {', '.join(sorted(known)) or 'none'}")
+    named = dict.fromkeys([*(["gender"] if "gender" in known else []), *by])
+    return {
+        "speaker": [one.speaker for one in utterances],
+        **{name: [one.get(name, "") for one in attributes] for name in named},
+        "duration": _thirds([length_s(one.path, start_s=one.start_s, end_s=one.end_s) for one in utterances]),
+    }
+
+
+def _attributes(utterance: Utterance) -> dict[str, str]:
+    own = {"session": utterance.group, "style": utterance.style, "text": utterance.text, **dict(utterance.attributes)}
+    return {name: value for name, value in own.items() if value}
+
+
+def _thirds(lengths_s: Sequence[float]) -> list[str]:
+    """Names of the thirds of the durations, in seconds."""
+    lower, upper = np.quantile(lengths_s, [1 / 3, 2 / 3])
+    names = (f"short, to {lower:.2f} s", f"medium, to {upper:.2f} s", f"long, over {upper:.2f} s")
+    return [names[int(one > lower) + int(one > upper)] for one in lengths_s]

@@ -1,0 +1,135 @@
+"""Who judges a corpus: all networks of a version together, or each fold's network its own test speakers."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+
+from ..audio import read_speech
+from ..corpora import Corpus, Utterance
+from ..prediction import Heard
+from ..study import Prepared, score_test_speakers
+from ..tracking import LoadedModel, model_errors
+
+__all__ = ["AllNetworks", "Alter", "Judge", "OwnFolds", "speech_of"]
+
+Alter: TypeAlias = Callable[[int, np.ndarray], np.ndarray]
+"""From an utterance's number in the corpus and its speech to what is judged instead; (N,), float32, 16 kHz."""
+AT_ONCE = 32
+"""Utterances predicted at once, where no speaker's must stay together."""
+
+
+class Judge(Protocol):
+    """Recognises emotions of some utterances of a corpus."""
+
+    @property
+    def description(self) -> str:
+        """In words, as tables show it."""
+
+    @property
+    def corpus(self) -> Corpus:
+        """Whose utterances are judged."""
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """Of the utterances that are judged, shape (N,)."""
+
+    def only(self, rows: np.ndarray) -> "Judge":
+        """The same for some of the utterances; a mask of shape (N,)."""
+
+    def __call__(self, alter: Alter | None = None) -> np.ndarray:
+        """Log probabilities of every class of the model, shape (N, K).
+
+        Args:
+            alter: What happens to each recording before; None is nothing.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class AllNetworks:
+    """All networks of a version, their probabilities averaged, as `predict` does."""
+
+    predictor: Any
+    """The version's; its class is of the model's own copy of ser_tune."""
+    corpus: Corpus
+    numbers: np.ndarray
+    description: str = "all networks together"
+
+    def only(self, rows: np.ndarray) -> "AllNetworks":
+        """As `Judge`."""
+        return replace(self, numbers=self.numbers[rows])
+
+    def __call__(self, alter: Alter | None = None) -> np.ndarray:
+        """As `Judge`; recordings of one speaker are judged in one call where the model normalises by speaker."""
+        model = LoadedModel(self.predictor)
+        said = np.zeros((len(self.numbers), len(model.labels)))
+        for rows in self._batches():
+            heard = [self._heard(int(self.numbers[row]), alter) for row in rows]
+            for row, one in zip(rows, model.predict_heard(heard), strict=True):
+                said[row] = [one.probabilities[label] for label in model.labels]
+        return np.log(np.maximum(said, np.finfo(np.float32).tiny))
+
+    def _batches(self) -> list[np.ndarray]:
+        if self.predictor.recipe.normalisation.scope == "speaker":
+            speakers = self.corpus.speaker_numbers[self.numbers]
+            return [np.flatnonzero(speakers == one) for one in np.unique(speakers)]
+        return np.array_split(np.arange(len(self.numbers)), -(-len(self.numbers) // AT_ONCE))
+
+    def _heard(self, number: int, alter: Alter | None) -> Heard:
+        utterance = self.corpus.utterances[number]
+        speech = speech_of(utterance)
+        return Heard(str(utterance.path), speech if alter is None else alter(number, speech))
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFolds:
+    """The networks of a version's folds on the version's own corpus, each on the test speakers of its fold."""
+
+    predictor: Any
+    """As of `AllNetworks`."""
+    prepared: Prepared
+    """The version's study."""
+    cache: Path
+    """The project's cache folder."""
+    rows: np.ndarray
+    """Which of all test utterances, fold after fold, are judged, shape (N,)."""
+    description: str = "each speaker by the fold network that neither trained nor validated on them"
+
+    @classmethod
+    def of(cls, predictor: Any, prepared: Prepared, cache: Path) -> "OwnFolds":  # noqa: ANN401 - see AllNetworks
+        """Judge every test speaker."""
+        return cls(predictor, prepared, cache, np.arange(sum(len(fold.test) for fold in prepared.folds)))
+
+    @property
+    def corpus(self) -> Corpus:
+        """As `Judge`."""
+        return self.prepared.corpus
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """As `Judge`."""
+        tested: np.ndarray = np.concatenate([fold.test for fold in self.prepared.folds])[self.rows]
+        return tested
+
+    def only(self, rows: np.ndarray) -> "OwnFolds":
+        """As `Judge`."""
+        return replace(self, rows=self.rows[rows])
+
+    def __call__(self, alter: Alter | None = None) -> np.ndarray:
+        """As `Judge`; unaltered recordings are judged by the cached features, as the promotion does."""
+        speech: Sequence[np.ndarray] | None = None
+        if alter is not None:
+            speech = [alter(number, speech_of(one)) for number, one in enumerate(self.corpus.utterances)]
+        with model_errors():
+            said: np.ndarray = score_test_speakers(
+                self.prepared, self.predictor, self.cache, speech=speech
+            ).log_probabilities
+        judged: np.ndarray = said[self.rows]
+        return judged
+
+
+def speech_of(utterance: Utterance) -> np.ndarray:
+    """Decode an utterance; shape (N,), float32, 16 kHz."""
+    return read_speech(utterance.path, start_s=utterance.start_s, end_s=utterance.end_s)

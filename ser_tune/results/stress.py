@@ -1,0 +1,126 @@
+"""UAR of an evaluated version under worse microphones, in rising severity, paired with the clean recordings."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from ..corpora import Corpus
+from ..errors import AudioError
+from ..features import BABBLE_VOICES, CONDITIONS, Condition
+from ..metrics import Interval, compare_paired, score
+from .evaluate import Evaluation
+from .judges import Alter, speech_of
+
+__all__ = ["Stressed", "draw_stress", "stress"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stressed:
+    """What is left of a score in one condition."""
+
+    kind: str
+    severity: str
+    """Empty where the kind has only one."""
+    uar: float
+    wa: float
+    uar_interval: Interval
+    """95 %, by bootstrap over speakers."""
+    difference: float
+    """UAR less the clean recordings' UAR."""
+    difference_interval: Interval
+    """95 %, paired by speaker."""
+
+
+def stress(evaluation: Evaluation, *, on_condition: Callable[[str], None] = lambda note: None) -> Iterator[Stressed]:
+    """Judge the utterances of an evaluation again in every condition.
+
+    Args:
+        evaluation: Of the clean recordings.
+        on_condition: Is told each condition before it is judged, and why one is left out.
+
+    Returns:
+        The conditions' scores, when they are judged; a condition that leaves too little of an utterance is left out.
+    """
+    examined = evaluation.examined
+    corpus, columns = examined.judge.corpus, [examined.mapping.labels.index(one) for one in examined.mapping.shared]
+    speakers = np.unique([one.speaker for one in examined.utterances], return_inverse=True)[1]
+    clean = evaluation.probabilities.argmax(axis=1)
+    babble = _Babble(corpus)
+    for condition in CONDITIONS:
+        if condition.babble and len(corpus.speakers) < 2:
+            on_condition(f"{condition.name} is left out: the corpus has one speaker")
+            continue
+        on_condition(condition.name)
+        try:
+            predicted = examined.judge(_alter(condition, babble))[:, columns].argmax(axis=1)
+        except AudioError as error:
+            on_condition(f"{condition.name} is left out: {error}")
+            continue
+        scores = score([(evaluation.truth, predicted, speakers)])
+        paired = compare_paired(evaluation.truth, predicted, clean, speakers, len(columns))
+        yield Stressed(
+            kind=condition.kind,
+            severity=condition.severity,
+            uar=scores.uar,
+            wa=scores.wa,
+            uar_interval=scores.uar_interval,
+            difference=paired.uar_difference,
+            difference_interval=paired.uar_interval,
+        )
+
+
+def _alter(condition: Condition, babble: "_Babble") -> Alter:
+    def alter(number: int, speech: np.ndarray) -> np.ndarray:
+        return condition.apply(speech, babble(number, len(speech)) if condition.babble else None)
+
+    return alter
+
+
+class _Babble:
+    """Speech of some other speakers of a corpus at once, all equally loud."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self._corpus = corpus
+        self._speech = lru_cache(maxsize=256)(lambda number: speech_of(corpus.utterances[number]))
+
+    def __call__(self, number: int, length: int) -> np.ndarray:
+        """The background of one utterance, the same in every condition.
+
+        Returns:
+            Shape (length,).
+        """
+        rng = np.random.default_rng(number)
+        others = np.flatnonzero(self._corpus.speaker_numbers != self._corpus.speaker_numbers[number])
+        total = np.zeros(length)
+        for one in rng.choice(others, BABBLE_VOICES):
+            speech = self._speech(int(one))
+            voice = np.roll(np.resize(speech, max(length, len(speech))), int(rng.integers(len(speech))))[:length]
+            total += voice / max(float(np.sqrt(np.mean(np.square(voice, dtype=np.float64)))), 1e-9)
+        return total
+
+
+def draw_stress(path: Path, title: str, clean: float, conditions: Sequence[Stressed]) -> None:
+    """A picture of UAR against severity: a line for each kind, and a point where a kind has one severity."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    kinds = list(dict.fromkeys(one.kind for one in conditions))
+    figure = Figure(figsize=(max(8, 0.42 * len(conditions)), 4.5), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.axhline(clean, color="grey", linewidth=1)
+    for kind in kinds:
+        places = [number for number, one in enumerate(conditions) if one.kind == kind]
+        own = [conditions[one] for one in places]
+        ends = [
+            (one.uar - one.uar_interval.low, one.uar_interval.high - one.uar) if one.uar_interval.known else (0, 0)
+            for one in own
+        ]
+        axes.errorbar(places, [one.uar for one in own], yerr=np.transpose(ends), marker="o", capsize=2, label=kind)
+    names = [f"{one.kind} {one.severity}".strip() for one in conditions]
+    axes.set_xticks(range(len(names)), names, rotation=60, ha="right")
+    axes.set(ylabel="UAR", title=f"{title}; grey: clean {clean:.3f}", ylim=(0, 1))
+    figure.savefig(path)

@@ -1,0 +1,154 @@
+"""`evaluate` through the real command line: own folds, another corpus, recordings that the model was trained on."""
+
+import csv
+import json
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+
+from ser_tune.tracking import EVALUATES_TAG, search_runs
+
+pytestmark = pytest.mark.slow
+
+MODEL = "ser-manifest-alex_net"
+
+
+@pytest.fixture
+def elsewhere(make_corpus: Callable[..., Path], tmp_path: Path) -> Path:
+    """A corpus of other speakers, with other names of the emotions, one more emotion, and a column of its own."""
+    table = make_corpus(tmp_path / "elsewhere", ("eve", "fay", "gus"), seed=1)
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row["emotion"] = "Angry" if row["emotion"] == "anger" else "happy"
+        row["meta_room"] = "large" if row["speaker"] == "gus" else "small"
+    rows[0]["emotion"] = "fear"
+    with table.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return table
+
+
+def _evaluate(call: Callable[..., Any], root: Path, *arguments: str | Path) -> dict[str, Any]:
+    told = call(root, "evaluate", MODEL, "--corpus", "manifest", "--json", *arguments)
+    assert told.code == 0, told.err
+    (found,) = json.loads(told.out)
+    return dict(found)
+
+
+def test_fold_networks_on_their_own_test_speakers_score_as_at_their_promotion(
+    finished_copy: Any, call: Callable[..., Any], open_study: Callable[..., Any]
+) -> None:
+    found = _evaluate(call, finished_copy.root, "--data", finished_copy.csv)
+    opened = open_study(finished_copy.root)
+    version = opened.client.get_model_version(MODEL, "1")
+    promoted = opened.client.get_run(version.run_id).data.metrics
+    (overall,) = [one for one in found["scores"] if one["kind"] == "all"]
+    for name in ("uar", "uar_low", "uar_high", "wa", "wa_low", "wa_high"):
+        expected = promoted.get(f"test_{name}")
+        assert overall[name] == (None if expected is None else pytest.approx(expected, abs=1e-12)), name
+    for emotion, one in found["recalls"].items():
+        assert one["recall"] == pytest.approx(promoted[f"test_recall/{emotion}"], abs=1e-12)
+    assert found["notes"][0].startswith("the model's own corpus")
+    # The evaluation is a run of the version, and a line of its card
+    (run,) = search_runs(opened.client, f"tags.`{EVALUATES_TAG}` = '{MODEL}/1'")
+    assert run.data.tags["mlflow.parentRunId"] == version.run_id
+    assert run.data.metrics["evaluation_uar"] == pytest.approx(promoted["test_uar"])
+    assert {one.path for one in opened.client.list_artifacts(run.info.run_id)} == {
+        f"evaluation_{name}" for name in ("calibration.png", "confusion.png", "predictions.csv", "scores.csv")
+    }
+    card = opened.client.get_model_version(MODEL, "1").description
+    assert card.count("## Evaluations") == 1
+    assert f"{promoted['test_uar']:.4f}" in card.partition("## Evaluations")[2]
+
+
+def test_another_corpus_is_judged_by_the_shared_classes(
+    finished_copy: Any, call: Callable[..., Any], elsewhere: Path
+) -> None:
+    found = _evaluate(
+        call, finished_copy.root, "--data", elsewhere, "--map", "happy=joy", "--by", "room", "--calibrate"
+    )
+    assert found["mapping"] == {"Angry": "anger", "happy": "joy"}
+    assert found["left_out"] == {"emotion fear is no class of the model": 1}
+    sizes = {(one["kind"], one["group"]): one["utterances"] for one in found["scores"]}
+    assert sizes["all", "all"] == 11
+    assert (sizes["room", "large"], sizes["room", "small"]) == (4, 7)
+    assert 0.05 <= found["temperature"] <= 20
+    assert "none of these recordings was trained on" in found["notes"][0]
+    assert found["protocol"]["mapping"] == "Angry=anger happy=joy"
+
+
+def test_a_recording_that_the_model_was_trained_on_is_refused_in_any_container(
+    finished_copy: Any, call: Callable[..., Any], elsewhere: Path
+) -> None:
+    samples, rate = soundfile.read(finished_copy.csv.with_name("bob_joy_1.wav"), dtype="int16")
+    soundfile.write(elsewhere.with_name("copy.flac"), samples, rate)
+    with elsewhere.open("a", encoding="utf-8") as file:
+        file.write("copy.flac,someone,happy,small\n")
+    told = call(finished_copy.root, "evaluate", MODEL, "--corpus", "manifest", "--data", elsewhere)
+    told.refused("was trained on 1 of the 13 recordings: copy.flac; pass --skip-trained")
+    found = _evaluate(call, finished_copy.root, "--data", elsewhere, "--skip-trained")
+    assert found["left_out"]["the model was trained on them"] == 1
+    assert "someone" not in {one["group"] for one in found["scores"]}
+
+
+def test_a_version_without_digests_says_that_nothing_was_checked(
+    finished_copy: Any, call: Callable[..., Any], elsewhere: Path
+) -> None:
+    (stored,) = finished_copy.root.rglob("training_sounds.csv")
+    stored.unlink()
+    found = _evaluate(call, finished_copy.root, "--data", elsewhere)
+    assert found["notes"][0].startswith("not checked for recordings that the model was trained on")
+
+
+def test_what_cannot_be_is_refused_in_one_sentence(
+    finished_copy: Any, call: Callable[..., Any], elsewhere: Path
+) -> None:
+    for arguments, message in (
+        (("--map", "happy"), "--map is 'happy'; expected EMOTION=CLASS"),
+        (("--map", "happy=bliss"), "'bliss' is no class of the model; expected one of anger, joy"),
+        (("--by", "shoe_size"), "no utterance has 'shoe_size'; expected one of room"),
+    ):
+        told = call(finished_copy.root, "evaluate", MODEL, "--corpus", "manifest", "--data", elsewhere, *arguments)
+        told.refused(message)
+
+
+def test_stress_judges_every_condition_beside_the_clean_recordings(
+    finished_copy: Any, call: Callable[..., Any], elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ser_tune.features import CONDITIONS
+
+    few = [one for one in CONDITIONS if one.name in ("babble 0 dB", "clipping 20%", "telephone band")]
+    monkeypatch.setattr(import_module("ser_tune.results.stress"), "CONDITIONS", few)
+    for data in (finished_copy.csv, elsewhere):  # its own folds, and all networks together
+        renamed = ("--map", "happy=joy") if data == elsewhere else ()
+        found = _evaluate(call, finished_copy.root, "--data", data, "--stress", *renamed)
+        (clean,) = [one["uar"] for one in found["scores"] if one["kind"] == "all"]
+        assert [one["condition"] for one in found["stress"]] == ["babble", "telephone band", "clipping"]
+        for one in found["stress"]:
+            assert one["uar"] - clean == pytest.approx(one["difference"])
+    assert len(list(finished_copy.root.rglob("evaluation_stress.png"))) == 2
+
+
+def test_a_matrix_has_a_cell_for_each_pair_and_the_reason_where_there_is_none(
+    finished_copy: Any, call: Callable[..., Any], elsewhere: Path
+) -> None:
+    other = elsewhere.with_name("other.csv")
+    other.write_text(elsewhere.read_text(encoding="utf-8").replace("Angry", "boredom"), encoding="utf-8")
+    told = call(
+        finished_copy.root,
+        *("matrix", "--models", MODEL, "--corpora", f"manifest={finished_copy.csv}"),
+        *("--corpora", f"manifest={other}", "--format", "csv"),
+    )
+    assert told.code == 0, told.err
+    own, none = csv.DictReader(told.out.splitlines())
+    assert (own["corpus"], own["trained_on"], own["classes"]) == ("corpus", "manifest", "2")
+    assert float(own["uar"]) > float(own["chance"])
+    assert (none["corpus"], none["uar"]) == ("other", "")
+    assert "expected at least two; pass --map" in none["reason"]
+    assert (finished_copy.root / "matrix.png").stat().st_size > 1000
