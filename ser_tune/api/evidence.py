@@ -53,7 +53,7 @@ def confirm(
 
 
 def compare(first: str, second: str, *, side: str = "validation", project: Project | None = None) -> Comparison:
-    """Compare two results of one protocol, paired by speaker.
+    """Compare two results of one protocol, paired by speaker; of a configuration on several seeds the mean.
 
     Args:
         first: A registered model, a study (or `STUDY:TRIAL`), or a run; result A.
@@ -80,7 +80,7 @@ def combine(
 
     Args:
         references: Registered models, studies (or `STUDY:TRIAL`) or runs.
-        top: Of a study, its so many best trials.
+        top: Of a study, its so many best configurations, each with all its seeds.
         as_name: What to register it as.
         rule: When it becomes champion.
         data: Where the corpus is now; None is where it was.
@@ -96,6 +96,8 @@ def combine(
 
 def leaderboard(corpus: str | None = None, *, project: Project | None = None) -> Leaderboard:
     """The best result for each corpus, task, model and features, beside the published ones.
+
+    A configuration on several seeds is one result, its mean.
 
     Args:
         corpus: Only this one; None is all that have results.

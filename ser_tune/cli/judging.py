@@ -135,7 +135,7 @@ def confirm(
 @app.command()
 def combine(
     members: Results,
-    top: Annotated[int, typer.Option("--top", help="Of a study, so many of its best trials.", min=1)] = 1,
+    top: Annotated[int, typer.Option("--top", help="Of a study, so many of its best configurations.", min=1)] = 1,
     as_name: AsName = None,
     rule: Rule = None,
     data: Data = None,
@@ -143,7 +143,8 @@ def combine(
 ) -> None:
     """Average what trials of unlike configurations say, and register them as one model.
 
-    They share a protocol. Choose them by validation UAR: test speakers are scored for the combination alone.
+    They share a protocol. A study without a trial's number is its best configuration, with all seeds of it. Choose
+    members by validation UAR: test speakers are scored for the combination alone.
     """
     from .evidence import combine_trials
 
@@ -159,7 +160,10 @@ def compare(
     json: Json = False,
     tracking_uri: TrackingUri = None,
 ) -> None:
-    """Compare two results of one protocol, paired by speaker: differences, p-value, effect size, confusions."""
+    """Compare two results of one protocol, paired by speaker: differences, p-value, effect size, confusions.
+
+    A study whose trials differ by their seed alone is compared by its mean over the seeds.
+    """
     from .evidence import compare_results
 
     compare_results(first, second, side=side, as_json=json, list_all=list_all, tracking_uri=tracking_uri)
@@ -173,7 +177,7 @@ def leaderboard(
 ) -> None:
     """Best result for each corpus, task, model and features, beside the published ones.
 
-    Ranked by validation UAR, within one protocol only; test speakers rank nothing.
+    Ranked by validation UAR, of several seeds their mean, within one protocol only; test speakers rank nothing.
     """
     from .evidence import print_leaderboard
 

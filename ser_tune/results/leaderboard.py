@@ -1,9 +1,12 @@
-"""The best result of every corpus, task, model and features, ranked under one protocol each, beside the published."""
+"""The best result of every corpus, task, model and features, ranked under one protocol each, beside the published.
+
+A configuration on several seeds is one result, their mean: see `configurations`.
+"""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -14,6 +17,7 @@ from ..study import Protocol
 from ..tracking import (
     BEST_TAG,
     CONFIRMED_TAG,
+    CONFIRMS_TAG,
     MEMBERS_TAG,
     PRETRAINING_TAG,
     STUDY_NAME_TAG,
@@ -23,6 +27,7 @@ from ..tracking import (
     search_runs,
     tracking_errors,
 )
+from .configurations import Result, results_of
 from .published import PUBLISHED, Published
 
 if TYPE_CHECKING:
@@ -32,11 +37,16 @@ __all__ = ["Entry", "Leaderboard", "leaderboard"]
 
 HAS_BEST = f"tags.`{BEST_TAG}` LIKE '%'"
 """Finds the runs of studies that have a best trial."""
+Kind: TypeAlias = tuple[str, str, str]
+"""Protocol's fingerprint, model, features."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The best of the trials, or of the combinations, that share protocol, models and features, by validation UAR."""
+    """The best of the configurations, or of the combinations, that share protocol, models and features.
+
+    The best has the highest validation UAR, of several seeds their mean.
+    """
 
     protocol: Protocol
     rank: int
@@ -45,7 +55,19 @@ class Entry:
     features: str
     trials: int
     """Complete trials, or combinations, that it is the best of."""
-    run: Run
+    result: Result
+    scores: Mapping[str, float]
+    """UAR and WA of every side and the ends of their intervals, by MLflow's names; of several seeds their means."""
+
+    @property
+    def run(self) -> Run:
+        """The result's run; of several seeds the median one's."""
+        return self.result.run
+
+    @property
+    def seeds(self) -> int:
+        """How many trainings it is the mean of."""
+        return len(self.result.runs)
 
     @property
     def corpus(self) -> str:
@@ -94,18 +116,19 @@ class Leaderboard:
                 "rank": one.rank,
                 "model": one.model,
                 "features": one.features,
-                **{name: one.run.data.metrics.get(name) for name in scores},
+                **{name: one.scores.get(name) for name in scores},
                 "trials": one.trials,
+                "seeds": one.seeds,
                 "run": one.run.info.run_id,
             }
             for one in self.entries
         ]
-        columns = ("corpus", "task", "protocol", "rank", "model", "features", *scores, "trials", "run")
+        columns = ("corpus", "task", "protocol", "rank", "model", "features", *scores, "trials", "seeds", "run")
         return pd.DataFrame(rows, columns=list(columns))
 
 
 def leaderboard(client: MlflowClient, corpus: str | None = None) -> Leaderboard:
-    """Read all complete trials and keep the best of each kind.
+    """Read all complete trials and keep the best configuration of each kind.
 
     Args:
         client: MLflow.
@@ -114,7 +137,7 @@ def leaderboard(client: MlflowClient, corpus: str | None = None) -> Leaderboard:
     Raises:
         UnknownNameError: There are no results of the corpus, and no such corpus.
     """
-    kinds: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
+    kinds: dict[Kind, list[Run]] = defaultdict(list)
     protocols: dict[str, Protocol] = {}
     with tracking_errors(client.tracking_uri):
         for run in search_runs(client, "metrics.validation_uar >= 0 and attributes.status = 'FINISHED'"):
@@ -125,19 +148,12 @@ def leaderboard(client: MlflowClient, corpus: str | None = None) -> Leaderboard:
             params = run.data.params
             kinds[protocol.fingerprint, params["model.name"], _features(params)].append(run)
         promoted = {one.data.tags[STUDY_TAG]: one.data.tags[BEST_TAG] for one in search_runs(client, HAS_BEST)}
+        able = _able(kinds, promoted)
+        best = {kind: max(found, key=lambda one: one.mean) for kind, found in able.items() if found}
+        scores = {kind: one.scores(client) for kind, one in best.items()}
     ranked: dict[str, int] = defaultdict(int)
     entries = []
-    confirmed = {run.data.tags[STUDY_TAG] for runs in kinds.values() for run in runs if CONFIRMED_TAG in run.data.tags}
-
-    def stands(run: Run) -> bool:
-        """Whether a run may stand for its study: of one that confirmed its best, the seed that was chosen, alone."""
-        study = run.data.tags.get(STUDY_TAG)
-        return study not in confirmed or promoted.get(study) == run.data.tags[TRIAL_TAG]
-
-    # Of equals the oldest, as where a study's best is promoted
-    able = {kind: [run for run in reversed(runs) if stands(run)] for kind, runs in kinds.items()}
-    best = {kind: max(runs, key=_validation) for kind, runs in able.items() if runs}
-    for kind, run in sorted(best.items(), key=lambda one: -_validation(one[1])):
+    for kind, result in sorted(best.items(), key=lambda one: -one[1].mean):
         fingerprint, model, features = kind
         ranked[fingerprint] += 1
         entries.append(
@@ -147,7 +163,8 @@ def leaderboard(client: MlflowClient, corpus: str | None = None) -> Leaderboard:
                 model=model,
                 features=features,
                 trials=len(kinds[kind]),
-                run=run,
+                result=result,
+                scores=scores[kind],
             )
         )
     entries.sort(key=lambda one: (one.corpus, one.task, one.protocol.fingerprint, one.rank))
@@ -158,11 +175,30 @@ def leaderboard(client: MlflowClient, corpus: str | None = None) -> Leaderboard:
     return Leaderboard(entries=entries, published=published)
 
 
+def _able(kinds: Mapping[Kind, Sequence[Run]], promoted: Mapping[str, str]) -> dict[Kind, list[Result]]:
+    """The results of each kind that may stand for their study, oldest first.
+
+    What a study or a later `confirm` trained again on fresh seeds stands for the search that chose it. Of a study's own
+    confirmation, which trains other trials as well to compare, it is the configuration that is promoted.
+
+    Args:
+        kinds: Runs, newest first.
+        promoted: The number of the trial that a study calls its best, by the study's identifier.
+    """
+    tags_of_all = [run.data.tags for runs in kinds.values() for run in runs]
+    own = {tags[STUDY_TAG] for tags in tags_of_all if CONFIRMED_TAG in tags}
+    later = {tags[CONFIRMS_TAG] for tags in tags_of_all if CONFIRMS_TAG in tags}
+
+    def stands(result: Result) -> bool:
+        study = result.run.data.tags.get(STUDY_TAG)
+        if study in later and CONFIRMED_TAG not in result.run.data.tags:
+            return False
+        return study not in own or any(promoted.get(study) == run.data.tags[TRIAL_TAG] for run in result.runs)
+
+    return {kind: [one for one in results_of(runs) if stands(one)] for kind, runs in kinds.items()}
+
+
 def _features(params: Mapping[str, str]) -> str:
     """The feature set, with the encoder or the set of functionals that it takes."""
     detail = params.get("features.checkpoint") or params.get("model.checkpoint") or params.get("features.set")
     return params["features.name"] + (f" {short_name(detail)}" if detail else "")
-
-
-def _validation(run: Run) -> float:
-    return float(run.data.metrics["validation_uar"])
