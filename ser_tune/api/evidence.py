@@ -111,6 +111,7 @@ def reproduce(
     *,
     data: str | Path | None = None,
     seeds: int = 5,
+    margin: float = results.MARGIN,
     settings: Mapping[str, object] | None = None,
     name: str | None = None,
     project: Project | None = None,
@@ -122,6 +123,7 @@ def reproduce(
         label: Such as `chen2018`.
         data: The corpus.
         seeds: Trainings that differ by their seed alone.
+        margin: How far from the published UAR is the same for practical purposes, as a fraction.
         settings: Dotted path to value; they win over the study file.
         name: The study's; None is the file's.
         project: Where things are; None is `Project.locate()`.
@@ -139,7 +141,7 @@ def reproduce(
     prepared = prepare(definition, project)
     client = open_tracking(project)
     with watching(client, project, observer) as watcher:
-        return results.reproduce(prepared, published, client, project, watcher, changed=changed)
+        return results.reproduce(prepared, published, client, project, watcher, margin=margin, changed=changed)
 
 
 def replay(

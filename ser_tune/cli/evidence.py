@@ -26,6 +26,7 @@ __all__ = [
     "reproduce_published",
 ]
 
+PUBLISHED_FORMS = {"pooled": "pooled", "fold mean": "mean over folds", "unknown": "pooled or mean over folds"}
 SHOWN_DIFFERENCES = 20
 """Utterances that `compare` lists, unless told to list all."""
 
@@ -203,6 +204,7 @@ def reproduce_published(
     *,
     data: Path | None,
     seeds: int,
+    margin: float,
     study_name: str | None,
     tracking_uri: str | None,
     storage: str | None,
@@ -214,6 +216,7 @@ def reproduce_published(
             label,
             data=data,
             seeds=seeds,
+            margin=margin,
             settings=read_assignments(assignments),
             name=study_name,
             project=project,
@@ -222,13 +225,13 @@ def reproduce_published(
     published = outcome.published
     rows = [
         [
-            f"published: {published.who}",
+            f"published: {published.who}, {PUBLISHED_FORMS[published.form]}",
             _value(published.uar, published.uar_std),
             _value(published.wa, published.wa_std),
         ],
         [
             f"obtained: mean of {seeds} seed{'s' * (seeds > 1)}, pooled",
-            with_interval(outcome.mean("test_uar"), outcome.uar_interval),
+            with_interval(outcome.pooled.value, outcome.pooled.interval),
             with_interval(outcome.mean("test_wa"), outcome.wa_interval),
         ],
         [

@@ -91,6 +91,9 @@ def reproduce(
     ],
     data: Data = None,
     seeds: Annotated[int, typer.Option("--seeds", help="Trainings that differ by their seed alone.", min=1)] = 5,
+    margin: Annotated[
+        float, typer.Option("--margin", help="How far from the published UAR is the same for practical purposes.")
+    ] = 0.03,
     assignments: Set = None,
     study_name: Name = None,
     tracking_uri: TrackingUri = None,
@@ -98,7 +101,9 @@ def reproduce(
 ) -> None:
     """Train a published configuration under its protocol, and compare with the published number.
 
-    The study files are studies/published/NAME.yaml. The same command resumes.
+    Reproduced: the 90 % interval of our UAR lies within the margin of the published one (two one-sided tests). Not
+    reproduced: the 95 % interval lies wholly outside it. Else undecided. Pooled is compared with pooled, a fold mean
+    with a fold mean. The study files are studies/published/NAME.yaml. The same command resumes.
     """
     from .evidence import reproduce_published
 
@@ -107,6 +112,7 @@ def reproduce(
         assignments or [],
         data=data,
         seeds=seeds,
+        margin=margin,
         study_name=study_name,
         tracking_uri=tracking_uri,
         storage=storage,

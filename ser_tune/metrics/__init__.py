@@ -1,6 +1,6 @@
 """The numbers of the field, each defined once, how sure one can be of them, and how two systems compare."""
 
-from .bootstrap import Interval, seed_intervals, speaker_confusions, speaker_intervals
+from .bootstrap import Interval, fold_interval, seed_intervals, speaker_confusions, speaker_intervals
 from .paired import PERMUTATION_TEST, PairedComparison, compare_paired
 from .scores import Scores, class_recalls, confusion, describe_score, interval_of, score, uar, wa, with_interval
 
@@ -13,6 +13,7 @@ __all__ = [
     "compare_paired",
     "confusion",
     "describe_score",
+    "fold_interval",
     "interval_of",
     "score",
     "seed_intervals",

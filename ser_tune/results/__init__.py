@@ -10,9 +10,10 @@ from .nested import Nested, OuterFold, run_nested
 from .published import PUBLISHED, Published, published_study
 from .references import find_run
 from .replay import Replay, replay
-from .reproduce import Reproduction, reproduce
+from .reproduce import MARGIN, Obtained, Reproduction, reproduce
 
 __all__ = [
+    "MARGIN",
     "PUBLISHED",
     "Ablated",
     "Candidate",
@@ -22,6 +23,7 @@ __all__ = [
     "Entry",
     "Leaderboard",
     "Nested",
+    "Obtained",
     "OuterFold",
     "Published",
     "Replay",

@@ -89,8 +89,8 @@ def test_the_same_combination_is_made_once_in_whichever_order(copied: Any) -> No
 @pytest.mark.slow
 def test_a_study_can_give_its_best_trials(copied: Any) -> None:
     found = combine(copied.client, copied.project, ["first"], top=2)
-    best = sorted(reversed(copied.runs.values()), key=lambda run: -run.data.metrics["validation_uar"])[:2]
-    assert [one.info.run_id for one in found.members] == [one.info.run_id for one in best]
+    best = sorted(copied.runs, key=lambda number: (-copied.runs[number].data.metrics["validation_uar"], number))[:2]
+    assert [one.info.run_id for one in found.members] == [copied.runs[number].info.run_id for number in best]
 
 
 def test_a_trial_whose_storing_failed_is_not_among_the_best(copied: Any) -> None:
