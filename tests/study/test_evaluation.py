@@ -94,7 +94,7 @@ def test_held_out_speakers_are_judged_by_all_networks_together(
     recipe = recipe_of(outcome.config, prepared.corpus.emotions, prepared.definition.config.protocol.aggregation)
     fitted = [one.fitted for one in outcome.folds]
     networks, scalings = [one.network for one in fitted], [one.scaling for one in fitted]
-    held_out, single_uar = score_holdout_speakers(prepared, Predictor(recipe, networks, scalings), project.cache)
+    held_out, single_scores = score_holdout_speakers(prepared, Predictor(recipe, networks, scalings), project.cache)
     utterances = prepared.corpus.utterances
     assert list(held_out.utterances) == [one.id for one in utterances if one.speaker == "dan"]
     assert held_out.fold.tolist() == [0] * 4
@@ -108,7 +108,8 @@ def test_held_out_speakers_are_judged_by_all_networks_together(
     together = np.mean([np.exp(one.log_probabilities) for one, _ in singly], axis=0)
     np.testing.assert_allclose(np.exp(held_out.log_probabilities), together, atol=1e-6)
     # What compares with validation is how the networks fare one by one
-    assert single_uar == pytest.approx(np.mean([one.scores.uar for one, _ in singly]))
+    assert single_scores.uar == pytest.approx(np.mean([one.scores.uar for one, _ in singly]))
+    assert single_scores.by_speaker == {"dan": pytest.approx(single_scores.uar)}
     # None of them is among those that the folds test
     tested = score_test_speakers(prepared, Predictor(recipe, networks, scalings), project.cache)
     assert not set(tested.utterances) & set(held_out.utterances)
