@@ -53,7 +53,7 @@ def confirm(
 
 
 def compare(first: str, second: str, *, side: str = "validation", project: Project | None = None) -> Comparison:
-    """Compare two results of one protocol, paired by speaker.
+    """Compare two results of one protocol, paired by speaker; of a configuration on several seeds the mean.
 
     Args:
         first: A registered model, a study (or `STUDY:TRIAL`), or a run; result A.
@@ -80,7 +80,7 @@ def combine(
 
     Args:
         references: Registered models, studies (or `STUDY:TRIAL`) or runs.
-        top: Of a study, its so many best trials.
+        top: Of a study, its so many best configurations, each with all its seeds.
         as_name: What to register it as.
         rule: When it becomes champion.
         data: Where the corpus is now; None is where it was.
@@ -97,6 +97,8 @@ def combine(
 def leaderboard(corpus: str | None = None, *, project: Project | None = None) -> Leaderboard:
     """The best result for each corpus, task, model and features, beside the published ones.
 
+    A configuration on several seeds is one result, its mean.
+
     Args:
         corpus: Only this one; None is all that have results.
         project: Where things are; None is `Project.locate()`.
@@ -109,6 +111,7 @@ def reproduce(
     *,
     data: str | Path | None = None,
     seeds: int = 5,
+    margin: float = results.MARGIN,
     settings: Mapping[str, object] | None = None,
     name: str | None = None,
     project: Project | None = None,
@@ -120,6 +123,7 @@ def reproduce(
         label: Such as `chen2018`.
         data: The corpus.
         seeds: Trainings that differ by their seed alone.
+        margin: How far from the published UAR is the same for practical purposes, as a fraction.
         settings: Dotted path to value; they win over the study file.
         name: The study's; None is the file's.
         project: Where things are; None is `Project.locate()`.
@@ -137,7 +141,7 @@ def reproduce(
     prepared = prepare(definition, project)
     client = open_tracking(project)
     with watching(client, project, observer) as watcher:
-        return results.reproduce(prepared, published, client, project, watcher, changed=changed)
+        return results.reproduce(prepared, published, client, project, watcher, margin=margin, changed=changed)
 
 
 def replay(

@@ -8,9 +8,9 @@ from pathlib import Path
 from .. import api
 from ..architectures import ARCHITECTURES
 from ..config import Project
-from ..metrics import PERMUTATION_TEST, Interval, describe_score, uar, with_interval
+from ..metrics import PERMUTATION_TEST, Interval, describe_score, with_interval
 from ..registry import markdown_table
-from ..results import SCORES, Comparison
+from ..results import COLUMNS, Comparison
 from ..study import read_assignments
 from ..training import EpochReport
 from .console import notes, print_json, print_table, print_warnings, results
@@ -26,6 +26,7 @@ __all__ = [
     "reproduce_published",
 ]
 
+PUBLISHED_FORMS = {"pooled": "pooled", "fold mean": "mean over folds", "unknown": "pooled or mean over folds"}
 SHOWN_DIFFERENCES = 20
 """Utterances that `compare` lists, unless told to list all."""
 
@@ -63,14 +64,16 @@ def compare_results(
     if as_json:
         print_json([_comparison_as_json(found, first, second)])
         return
-    ours, theirs = found.predictions
-    paired = found.paired
-    metrics = [run.data.metrics for run in found.runs]
+    judged, paired = found.predictions[0][0], found.paired
     print_table(
         ["", side, "UAR", "WA"],
         [
-            [mark, name, describe_score(one, f"{side}_uar"), describe_score(one, f"{side}_wa")]
-            for mark, name, one in zip("AB", (first, second), metrics, strict=True)
+            [
+                mark,
+                _of_seeds(name, len(one.runs)),
+                *(describe_score(known, f"{side}_{score}") for score in ("uar", "wa")),
+            ]
+            for mark, name, one, known in zip("AB", (first, second), found.results, found.scores, strict=True)
         ]
         + [
             [
@@ -88,25 +91,24 @@ def compare_results(
         markup=False,
     )
     print_warnings(found.protocol.warnings)
-    for mark, one in zip("AB", found.predictions, strict=True):
-        results.print(f"\nconfusion of {mark} (rows: truth)")
-        counts = one.confusions.sum(axis=0)
-        print_table(
-            ["", *one.emotions], [[name, *map(str, row)] for name, row in zip(one.emotions, counts, strict=True)]
-        )
+    named = judged.emotions
+    for mark, counts, one in zip("AB", found.confusions, found.results, strict=True):
+        results.print(f"\n{_of_seeds(f'confusion of {mark}', len(one.runs), 'sum')} (rows: truth)")
+        print_table(["", *named], [[name, *map(str, row)] for name, row in zip(named, counts, strict=True)])
     differing = found.differing
-    results.print(f"\n{len(differing)} of {len(ours.utterances)} utterances differ")
+    by_most = " by what most seeds name" if max(len(one.runs) for one in found.results) > 1 else ""
+    results.print(f"\n{len(differing)} of {len(judged.utterances)} utterances differ{by_most}")
     shown = differing if list_all else differing[:SHOWN_DIFFERENCES]
-    named = ours.emotions
+    ours, theirs = found.predicted
     print_table(
         ["utterance", "speaker", "truth", "A", "B"],
         [
             [
-                ours.utterances[one],
-                ours.speakers[one],
-                named[ours.truth[one]],
-                named[ours.predicted[one]],
-                named[theirs.predicted[one]],
+                judged.utterances[one],
+                judged.speakers[one],
+                named[judged.truth[one]],
+                named[ours[one]],
+                named[theirs[one]],
             ]
             for one in shown
         ],
@@ -115,17 +117,23 @@ def compare_results(
         notes.print(f"{len(differing) - len(shown)} more; pass --all")
 
 
+def _of_seeds(name: str, seeds: int, what: str = "mean") -> str:
+    """A name; of a configuration on several seeds with a note."""
+    return f"{name}, {what} of {seeds} seeds" if seeds > 1 else name
+
+
 def _comparison_as_json(found: Comparison, first: str, second: str) -> dict[str, object]:
-    ours, theirs = found.predictions
-    paired = found.paired
+    judged, paired = found.predictions[0][0], found.paired
+    ours, theirs = found.predicted
+    emotions = judged.emotions
     return {
         "a": first,
         "b": second,
-        "runs": [run.info.run_id for run in found.runs],
+        "runs": [[run.info.run_id for run in one.runs] for one in found.results],
         "side": found.side,
         "fingerprint": found.protocol.fingerprint,
         "warnings": found.protocol.warnings,
-        "uar": [uar(one.truth, one.predicted) for one in found.predictions],
+        "uar": [one[f"{found.side}_uar"] for one in found.scores],
         "uar_difference": paired.uar_difference,
         "uar_difference_interval": _ends(paired.uar_interval),
         "wa_difference": paired.wa_difference,
@@ -134,15 +142,15 @@ def _comparison_as_json(found: Comparison, first: str, second: str) -> dict[str,
         "test": PERMUTATION_TEST,
         "effect_size": paired.effect_size,
         "speakers": paired.n_speakers,
-        "emotions": ours.emotions,
-        "confusions": [one.confusions.sum(axis=0).tolist() for one in found.predictions],
+        "emotions": emotions,
+        "confusions": [counts.tolist() for counts in found.confusions],
         "differing": [
             {
-                "utterance": ours.utterances[one],
-                "speaker": ours.speakers[one],
-                "truth": ours.emotions[ours.truth[one]],
-                "a": ours.emotions[ours.predicted[one]],
-                "b": ours.emotions[theirs.predicted[one]],
+                "utterance": judged.utterances[one],
+                "speaker": judged.speakers[one],
+                "truth": emotions[judged.truth[one]],
+                "a": emotions[ours[one]],
+                "b": emotions[theirs[one]],
             }
             for one in found.differing
         ],
@@ -196,6 +204,7 @@ def reproduce_published(
     *,
     data: Path | None,
     seeds: int,
+    margin: float,
     study_name: str | None,
     tracking_uri: str | None,
     storage: str | None,
@@ -207,6 +216,7 @@ def reproduce_published(
             label,
             data=data,
             seeds=seeds,
+            margin=margin,
             settings=read_assignments(assignments),
             name=study_name,
             project=project,
@@ -215,13 +225,13 @@ def reproduce_published(
     published = outcome.published
     rows = [
         [
-            f"published: {published.who}",
+            f"published: {published.who}, {PUBLISHED_FORMS[published.form]}",
             _value(published.uar, published.uar_std),
             _value(published.wa, published.wa_std),
         ],
         [
             f"obtained: mean of {seeds} seed{'s' * (seeds > 1)}, pooled",
-            with_interval(outcome.mean("test_uar"), outcome.uar_interval),
+            with_interval(outcome.pooled.value, outcome.pooled.interval),
             with_interval(outcome.mean("test_wa"), outcome.wa_interval),
         ],
         [
@@ -253,7 +263,7 @@ def _value(value: float | None, deviation: float | None) -> str:
 BOARD = (
     *("corpus", "task", "evaluation", "protocol", "rank", "who"),
     *("validation UAR", "test UAR", "test WA", "outer UAR", "outer WA"),
-    *("trials", "normalisation", "pretraining", "folds", "source"),
+    *("trials", "seeds", "normalisation", "pretraining", "folds", "source"),
 )
 WARNINGS = "warnings"
 """A further field of the forms for programs; people read the warnings below the table."""
@@ -264,12 +274,12 @@ def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None
     board = api.leaderboard(corpus, project=Project.locate(tracking_uri=tracking_uri))
     rows = []
     for one in board.entries:
-        metrics, scope = one.run.data.metrics, one.protocol.facts["normalisation_scope"]
+        scope = one.protocol.facts["normalisation_scope"]
         cells = (
             *(one.corpus, one.task, one.evaluation, one.protocol.fingerprint, str(one.rank)),
             f"{one.model}, {one.features}",
-            *(describe_score(metrics, one.scores.get(column, "")) for column in SCORES),
-            *(str(one.trials), scope, one.pretraining, str(one.protocol.n_folds)),
+            *(describe_score(one.scores, one.metrics.get(column, "")) for column in COLUMNS),
+            *(str(one.trials), str(one.seeds), scope, one.pretraining, str(one.protocol.n_folds)),
             f"{one.source}, run {one.run.info.run_id}",
         )
         warnings = "; ".join(one.protocol.warnings)
@@ -277,7 +287,7 @@ def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None
     for known in board.published:
         cells = (
             *(known.corpus, known.task, "published", known.protocol, "", known.who, ""),
-            *(_value(known.uar, known.uar_std), _value(known.wa, known.wa_std), "", "", "", "", "", ""),
+            *(_value(known.uar, known.uar_std), _value(known.wa, known.wa_std), "", "", "", "", "", "", ""),
             known.source + (f"; differs: {known.differs}" if known.differs else ""),
         )
         rows.append(dict(zip(BOARD, cells, strict=True)) | {WARNINGS: ""})

@@ -93,6 +93,9 @@ def reproduce(
     ],
     data: Data = None,
     seeds: Annotated[int, typer.Option("--seeds", help="Trainings that differ by their seed alone.", min=1)] = 5,
+    margin: Annotated[
+        float, typer.Option("--margin", help="How far from the published UAR is the same for practical purposes.")
+    ] = 0.03,
     assignments: Set = None,
     study_name: Name = None,
     tracking_uri: TrackingUri = None,
@@ -100,7 +103,9 @@ def reproduce(
 ) -> None:
     """Train a published configuration under its protocol, and compare with the published number.
 
-    The study files are studies/published/NAME.yaml. The same command resumes.
+    Reproduced: the 90 % interval of our UAR lies within the margin of the published one (two one-sided tests). Not
+    reproduced: the 95 % interval lies wholly outside it. Else undecided. Pooled is compared with pooled, a fold mean
+    with a fold mean. The study files are studies/published/NAME.yaml. The same command resumes.
     """
     from .evidence import reproduce_published
 
@@ -109,6 +114,7 @@ def reproduce(
         assignments or [],
         data=data,
         seeds=seeds,
+        margin=margin,
         study_name=study_name,
         tracking_uri=tracking_uri,
         storage=storage,
@@ -137,7 +143,7 @@ def confirm(
 @app.command()
 def combine(
     members: Results,
-    top: Annotated[int, typer.Option("--top", help="Of a study, so many of its best trials.", min=1)] = 1,
+    top: Annotated[int, typer.Option("--top", help="Of a study, so many of its best configurations.", min=1)] = 1,
     as_name: AsName = None,
     rule: Rule = None,
     data: Data = None,
@@ -145,7 +151,8 @@ def combine(
 ) -> None:
     """Average what trials of unlike configurations say, and register them as one model.
 
-    They share a protocol. Choose them by validation UAR: test speakers are scored for the combination alone.
+    They share a protocol. A study without a trial's number is its best configuration, with all seeds of it. Choose
+    members by validation UAR: test speakers are scored for the combination alone.
     """
     from .evidence import combine_trials
 
@@ -161,7 +168,10 @@ def compare(
     json: Json = False,
     tracking_uri: TrackingUri = None,
 ) -> None:
-    """Compare two results of one protocol, paired by speaker: differences, p-value, effect size, confusions."""
+    """Compare two results of one protocol, paired by speaker: differences, p-value, effect size, confusions.
+
+    A study whose trials differ by their seed alone is compared by its mean over the seeds.
+    """
     from .evidence import compare_results
 
     compare_results(first, second, side=side, as_json=json, list_all=list_all, tracking_uri=tracking_uri)
@@ -175,8 +185,9 @@ def leaderboard(
 ) -> None:
     """Best result for each corpus, task, model and features, beside the published ones.
 
-    Nested, held-out and cross-validated results are listed apart. Ranked by validation UAR (nested: outer UAR), within
-    one protocol only; test scores rank nothing. Outer scores are of speakers that the search did not use.
+    Nested, held-out and cross-validated results are listed apart. Ranked by validation UAR (nested: outer UAR), of
+    several seeds their mean, within one protocol only; test scores rank nothing. Outer scores are of speakers that the
+    search did not use.
     """
     from .evidence import print_leaderboard
 

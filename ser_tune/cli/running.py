@@ -181,8 +181,9 @@ def _tell_nested(nested: Nested) -> None:
         [["outer, pooled", describe_score(outer, "outer_uar"), describe_score(outer, "outer_wa")]],
     )
     results.print(
-        f"inner UAR {nested.inner_uar:.4f} (mean of what the searches saw), outer UAR {nested.outer_single_uar:.4f} "
-        f"(mean of single networks), optimism {nested.optimism:+.4f}; protocol {nested.protocol.fingerprint}",
+        f"single networks, mean over {len(nested.by_speaker)} speakers: inner UAR {nested.inner_uar:.4f} in the "
+        f"searches that saw the speaker, outer UAR {nested.outer_single_uar:.4f} in the one that did not, optimism "
+        f"{with_interval(nested.optimism, nested.optimism_interval, '+')}; protocol {nested.protocol.fingerprint}",
         markup=False,
     )
     print_warnings(nested.protocol.warnings)

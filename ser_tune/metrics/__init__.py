@@ -1,9 +1,9 @@
 """The numbers of the field, each defined once, how sure one can be of them, and how two systems compare."""
 
-from .bootstrap import Interval, seed_intervals, speaker_confusions, speaker_intervals
+from .bootstrap import Interval, fold_interval, seed_intervals, speaker_confusions, speaker_intervals
 from .calibration import Coverage, Reliability, accuracy_by_coverage, fit_temperature, reliability, with_temperature
 from .groups import Gap, GroupScore, largest_gap, recall_intervals, score_groups
-from .paired import PERMUTATION_TEST, PairedComparison, compare_paired
+from .paired import PERMUTATION_TEST, PairedComparison, compare_paired, mean_interval
 from .scores import Scores, class_recalls, confusion, describe_score, interval_of, score, uar, wa, with_interval
 
 __all__ = [
@@ -21,8 +21,10 @@ __all__ = [
     "confusion",
     "describe_score",
     "fit_temperature",
+    "fold_interval",
     "interval_of",
     "largest_gap",
+    "mean_interval",
     "recall_intervals",
     "reliability",
     "score",

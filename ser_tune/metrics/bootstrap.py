@@ -32,7 +32,7 @@ from functools import lru_cache
 
 import numpy as np
 
-__all__ = ["Interval", "seed_intervals", "speaker_confusions", "speaker_intervals"]
+__all__ = ["Interval", "fold_interval", "seed_intervals", "speaker_confusions", "speaker_intervals"]
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
@@ -42,7 +42,7 @@ SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A 95 % confidence interval; both ends are NaN where the speakers cannot tell."""
+    """A confidence interval, of 95 % unless told otherwise; both ends are NaN where the speakers cannot tell."""
 
     low: float
     high: float
@@ -103,16 +103,17 @@ def resamples(n: int, stream: int = 0) -> np.ndarray:
     return drawn
 
 
-def margin(resampled: np.ndarray, n_speakers: int) -> float:
+def margin(resampled: np.ndarray, n_speakers: int, confidence: float = CONFIDENCE) -> float:
     """Half the width of the t interval with the bootstrap's standard error.
 
     Args:
         resampled: The statistic of every resample, shape (R,).
         n_speakers: S, at least 2.
+        confidence: Of the interval, as a fraction.
     """
     from scipy.special import stdtrit  # half a second, and listing scores needs none of it
 
-    quantile = stdtrit(n_speakers - 1, (1 + CONFIDENCE) / 2)
+    quantile = stdtrit(n_speakers - 1, (1 + confidence) / 2)
     return float(quantile * math.sqrt(n_speakers / (n_speakers - 1)) * resampled.std())
 
 
@@ -135,7 +136,7 @@ def speaker_intervals(confusions: np.ndarray) -> tuple[Interval, Interval]:
     return seed_intervals(confusions[np.newaxis])
 
 
-def seed_intervals(confusions: np.ndarray) -> tuple[Interval, Interval]:
+def seed_intervals(confusions: np.ndarray, confidence: float = CONFIDENCE) -> tuple[Interval, Interval]:
     """The intervals of pooled UAR and of WA, each a mean over several seeds that judged the same utterances.
 
     Speakers, the same for all seeds, and seeds are drawn independently (A. Owen: The pigeonhole bootstrap, Annals of
@@ -143,6 +144,7 @@ def seed_intervals(confusions: np.ndarray) -> tuple[Interval, Interval]:
 
     Args:
         confusions: Of each seed and speaker, shape (seeds, S, K, K): rows are the truth.
+        confidence: As a fraction.
 
     Returns:
         As `speaker_intervals`, which it is with one seed.
@@ -151,18 +153,48 @@ def seed_intervals(confusions: np.ndarray) -> tuple[Interval, Interval]:
     >>> seed_intervals(np.stack([one, one])) == speaker_intervals(one)
     True
     """
-    n_seeds, n_speakers = confusions.shape[:2]
+    n_speakers = confusions.shape[1]
     if n_speakers < 2:
         return UNKNOWN, UNKNOWN
     hits, totals = confusions.diagonal(axis1=2, axis2=3), confusions.sum(axis=3)
-    drawn, seeds = resamples(n_speakers), resamples(n_seeds, stream=1).T / n_seeds
+    drawn = resamples(n_speakers)
     points = pooled_scores(hits.sum(axis=1), totals.sum(axis=1))
     resampled = pooled_scores(drawn @ hits, drawn @ totals)
-    uar, wa = (
-        _around(float(point.mean()), margin((seeds * one).sum(axis=0), n_speakers))
-        for point, one in zip(points, resampled, strict=True)
-    )
+    uar, wa = (_of_means(point, one, n_speakers, confidence) for point, one in zip(points, resampled, strict=True))
     return uar, wa
+
+
+def fold_interval(confusions: np.ndarray, confidence: float = CONFIDENCE) -> Interval:
+    """The interval of the mean over folds of the folds' UAR, averaged over seeds.
+
+    As `seed_intervals`, with folds drawn instead of speakers: a fold's UAR is over the classes that the fold has.
+
+    Args:
+        confusions: Of each seed and fold, shape (seeds, F, K, K): rows are the truth.
+        confidence: As a fraction.
+
+    >>> one = np.array([[[4, 1], [2, 3]], [[5, 0], [1, 4]], [[3, 2], [1, 4]]])
+    >>> str(fold_interval(one[np.newaxis]))
+    '[0.398, 0.942]'
+    """
+    n_folds = confusions.shape[1]
+    if n_folds < 2:
+        return UNKNOWN
+    of_folds, _ = pooled_scores(confusions.diagonal(axis1=2, axis2=3), confusions.sum(axis=3))
+    return _of_means(of_folds.mean(axis=1), of_folds @ resamples(n_folds).T / n_folds, n_folds, confidence)
+
+
+def _of_means(points: np.ndarray, resampled: np.ndarray, n_drawn: int, confidence: float) -> Interval:
+    """The interval of a mean over seeds, which are drawn as well.
+
+    Args:
+        points: The statistic of each seed, shape (seeds,).
+        resampled: The same of every resample of speakers or folds, shape (seeds, R).
+        n_drawn: How many speakers or folds there are.
+        confidence: As a fraction.
+    """
+    seeds = resamples(len(points), stream=1).T / len(points)
+    return _around(float(points.mean()), margin((seeds * resampled).sum(axis=0), n_drawn, confidence))
 
 
 def _around(point: float, half: float) -> Interval:

@@ -6,7 +6,7 @@ import numpy as np
 
 from .bootstrap import SEED, UNKNOWN, Interval, margin, pooled_scores, resamples, speaker_confusions
 
-__all__ = ["PERMUTATION_TEST", "PairedComparison", "compare_paired"]
+__all__ = ["PERMUTATION_TEST", "PairedComparison", "compare_paired", "mean_interval"]
 
 PERMUTATION_TEST = "two-sided paired permutation test over speakers, statistic: difference of pooled UAR"
 """What `PairedComparison.p_value` is of. P. Good: Permutation, Parametric, and Bootstrap Tests of Hypotheses, Springer,
@@ -77,6 +77,20 @@ def compare_paired(
         p_value=_p_value(hits_a - hits_b, totals),
         effect_size=_effect_size(_differences(hits_a, hits_b, totals)[0]),
         n_speakers=len(totals),
+    )
+
+
+def mean_interval(differences: np.ndarray) -> Interval:
+    """The 95 % interval of the mean of the speakers' differences, by bootstrap over speakers.
+
+    Args:
+        differences: One for each speaker, shape (S,), between -1 and 1.
+
+    >>> str(mean_interval(np.array([0.1, 0.0, 0.2])))
+    '[-0.148, 0.348]'
+    """
+    return _around(
+        float(differences.mean()), resamples(len(differences)) @ differences / len(differences), len(differences)
     )
 
 

@@ -99,6 +99,7 @@ def promote(
         networks = Networks(len(prepared.folds), ensemble=int(run.data.params.get("model.networks", "1")))
         registration = Registration(
             client=client,
+            project=project,
             prepared=prepared,
             run=run,
             metrics=metrics,
@@ -153,6 +154,7 @@ def promote_combination(
         )
         registration = Registration(
             client=client,
+            project=project,
             prepared=prepared,
             run=run,
             metrics=metrics,

@@ -8,11 +8,12 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 
-from ..config import FeatureSettings, ModelSettings
+from ..config import FeatureSettings, ModelSettings, Project
 from ..folds import SIDES
 from ..study import Prepared
 from ..tracking import MODEL_TAG, log_self_contained, read_predictions
 from .card import model_card
+from .champion import claim_alias, promotion_lock
 from .evaluations import add_evaluations
 from .networks import Networks
 from .training_sounds import REFIT_TAG, log_training_sounds
@@ -53,6 +54,7 @@ class Registration:
     """A run that has a model and all its scores, and the name that it is to be registered as."""
 
     client: MlflowClient
+    project: Project
     prepared: Prepared
     run: Run
     metrics: Mapping[str, float]
@@ -73,50 +75,67 @@ class Registration:
             refitted: To register another model of the run: trains one network on all speakers for so many epochs, and
                 returns its identifier.
         """
-        client, name, model_id = self.client, self.name, self.run.data.tags[MODEL_TAG]
-        kind = REFIT_TAG if refitted else MODEL_TAG
-        existing = client.search_model_versions(f"name = '{name}' and tags.`{kind}` = '{model_id}'")
-        if existing:
-            networks = self._refitted_networks() if refitted else self.networks
-            return self._again(existing[0], networks, decide(client, name, self.run, rule, confirmed))
-        networks, origin, earned = self.networks, {}, VERSION_METRICS
+        client, name, of_folds = self.client, self.name, self.run.data.tags[MODEL_TAG]
+        networks, kind, model_id = self.networks, MODEL_TAG, of_folds
         if refitted:
-            networks, origin = self._refitted_networks(), {REFIT_TAG: model_id, SCORES_TAG: "folds"}
-            # Nobody tested this network; by the validation scores of its folds it is compared with other versions
-            earned = tuple(key for key in VERSION_METRICS if key.startswith("validation"))
-            assert networks.refit_epochs is not None
-            model_id = refitted(networks.refit_epochs)
-        log_training_sounds(client, self.run.info.run_id, self.prepared, refit=refitted is not None)
-        verdict = decide(client, name, self.run, rule, confirmed)
-        if refitted:
-            verdict = replace(verdict, reason=f"{verdict.reason}; scores are those of the folds' networks")
-        tags = {
-            MODEL_TAG: model_id,
-            **origin,
-            "fingerprint": self.prepared.protocol.fingerprint,
+            networks, kind = self._refitted_networks(), REFIT_TAG
+        contained = ""
+        if self._existing(kind, of_folds) is None:  # what takes long, before others wait
+            if refitted:
+                assert networks.refit_epochs is not None
+                model_id = refitted(networks.refit_epochs)
+            log_training_sounds(client, self.run.info.run_id, self.prepared, refit=refitted is not None)
+            contained = log_self_contained(client, model_id, self.run.info.experiment_id, self.run.info.run_id)
+
+        def decided() -> Verdict:
+            verdict = decide(client, name, self.run, rule, confirmed)
+            if refitted:
+                verdict = replace(verdict, reason=f"{verdict.reason}; scores are those of the folds' networks")
+            return verdict
+
+        with promotion_lock(self.project):
+            if not client.search_registered_models(f"name = '{name}'"):
+                client.create_registered_model(name)
+            if (existing := self._existing(kind, of_folds)) is not None:
+                return self._again(str(existing.version), networks, decided)
+            verdict = decided()
+            made = client.create_model_version(
+                name,
+                source=f"models:/{contained}",
+                run_id=self.run.info.run_id,
+                model_id=contained,
+                tags={MODEL_TAG: model_id, kind: of_folds, **self._tags(networks), **_verdict_tags(verdict)},
+                description=self._card(networks, verdict),
+            )
+            version = str(made.version)
+            claimed = claim_alias(client, name, version, verdict, decided)
+            if claimed != verdict:
+                _write_verdict(client, name, version, claimed, self._card(networks, claimed))
+        return self._promotion(version, claimed.alias, claimed.reason, created=True)
+
+    def _existing(self, kind: str, model_id: str) -> ModelVersion | None:
+        """The version that the run is already, of the folds' networks or of one network for all speakers."""
+        found = self.client.search_model_versions(f"name = '{self.name}' and tags.`{kind}` = '{model_id}'")
+        return found[0] if found else None
+
+    def _tags(self, networks: Networks) -> dict[str, str]:
+        """A new version's tags, but for its models and its verdict."""
+        protocol = self.prepared.protocol
+        refit = networks.refit_epochs is not None
+        # Nobody tested a refit network; by the validation scores of its folds it is compared with other versions
+        earned = [name for name in VERSION_METRICS if name.startswith("validation") or not refit]
+        return {
+            **({SCORES_TAG: "folds"} if refit else {}),
+            "fingerprint": protocol.fingerprint,
             "corpus": self.prepared.corpus.name,
             "study": self.study,
             **({} if self.trial is None else {"trial": str(self.trial)}),
             "networks": str(networks),
             "emotions": " ".join(self.prepared.corpus.emotions),
-            "normalisation_scope": self.prepared.protocol.facts["normalisation_scope"],
-            **({"warnings": "; ".join(warnings)} if (warnings := self.prepared.protocol.warnings) else {}),
-            **_verdict_tags(verdict),
+            "normalisation_scope": protocol.facts["normalisation_scope"],
+            **({"warnings": "; ".join(protocol.warnings)} if protocol.warnings else {}),
             **{key: f"{self.metrics[key]:.4f}" for key in earned if key in self.metrics},
         }
-        if not client.search_registered_models(f"name = '{name}'"):
-            client.create_registered_model(name)
-        contained = log_self_contained(client, model_id, self.run.info.experiment_id, self.run.info.run_id)
-        made = client.create_model_version(
-            name,
-            source=f"models:/{contained}",
-            run_id=self.run.info.run_id,
-            model_id=contained,
-            tags=tags,
-            description=self._card(networks, verdict),
-        )
-        client.set_registered_model_alias(name, verdict.alias, str(made.version))
-        return self._promotion(str(made.version), verdict.alias, verdict.reason, created=True)
 
     def _refitted_networks(self) -> Networks:
         """One network for all speakers, of as many epochs as the folds' networks have in the median."""
@@ -124,19 +143,21 @@ class Registration:
         holdout = bool(self.prepared.definition.config.protocol.holdout)
         return self.networks.refitted(round(median(kept)), holdout=holdout)
 
-    def _again(self, existing: ModelVersion, networks: Networks, verdict: Verdict) -> Promotion:
-        """What becomes of the version that it is already."""
-        version = str(existing.version)
+    def _again(self, version: str, networks: Networks, decided: Callable[[], Verdict]) -> Promotion:
+        """What becomes of the version that it is already; as a challenger it keeps the aliases that it has."""
         aliases = _aliases(self.client, self.name, version)
         if CHAMPION in aliases:
-            alias, reason = CHAMPION, "it was registered before"
-        elif verdict.alias == CHAMPION:
-            card = self._card(networks, verdict)
-            _make_champion(self.client, self.name, version, verdict, card)
-            alias, reason = CHAMPION, verdict.reason
-        else:
-            alias, reason = " ".join(aliases), f"it was registered before, and {verdict.reason}"
-        return self._promotion(version, alias, reason, created=False)
+            return self._promotion(version, CHAMPION, "it was registered before", created=False)
+        verdict = decided()
+        if verdict.alias == CHAMPION:
+            verdict = claim_alias(self.client, self.name, version, verdict, decided)
+        if verdict.alias == CHAMPION:
+            _write_verdict(self.client, self.name, version, verdict, self._card(networks, verdict))
+            for alias in aliases:  # it is no challenger any more
+                self.client.delete_registered_model_alias(self.name, alias)
+            return self._promotion(version, CHAMPION, verdict.reason, created=False)
+        reason = f"it was registered before, and {verdict.reason}"
+        return self._promotion(version, " ".join(_aliases(self.client, self.name, version)), reason, created=False)
 
     def _promotion(self, version: str, alias: str, reason: str, *, created: bool) -> Promotion:
         return Promotion(
@@ -160,8 +181,8 @@ def _aliases(client: MlflowClient, name: str, version: str) -> list[str]:
     return [alias for alias, of in aliases_of(client, name).items() if of == version]
 
 
-def _make_champion(client: MlflowClient, name: str, version: str, verdict: Verdict, card: str) -> None:
-    """Give a version that was registered before the champion's alias, with the tags and the card of this verdict."""
+def _write_verdict(client: MlflowClient, name: str, version: str, verdict: Verdict, card: str) -> None:
+    """Replace the tags and the card that another verdict left on a version."""
     tags = _verdict_tags(verdict)
     for key in set(client.get_model_version(name, version).tags) & set(TAGS) - set(tags):
         client.delete_model_version_tag(name, version, key)
@@ -169,9 +190,6 @@ def _make_champion(client: MlflowClient, name: str, version: str, verdict: Verdi
         client.set_model_version_tag(name, version, key, value)
     client.update_model_version(name, version, description=card)
     add_evaluations(client, name, version)
-    for alias in _aliases(client, name, version):  # it is no challenger any more
-        client.delete_registered_model_alias(name, alias)
-    client.set_registered_model_alias(name, CHAMPION, version)
 
 
 def _verdict_tags(verdict: Verdict) -> dict[str, str]:

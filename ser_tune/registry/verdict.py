@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -48,10 +48,14 @@ class Verdict:
     """In words."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """What was compared: rule, version, difference, interval, p-value."""
+    champion: str | None = None
+    """The version that was champion; None where there was none."""
 
 
 def decide(client: MlflowClient, name: str, run: Run, rule: str, confirmed: Confirmed | None) -> Verdict:
     """Compare a run with the present champion of a name; test scores are not compared.
+
+    The champion may change afterwards: `claim_alias` of the verdict looks again.
 
     Args:
         client: MLflow.
@@ -68,6 +72,18 @@ def decide(client: MlflowClient, name: str, run: Run, rule: str, confirmed: Conf
     if CHAMPION not in aliases:
         return Verdict(CHAMPION, "there was no champion before", tags)
     present = client.get_model_version(name, aliases[CHAMPION])
+    return replace(_against(client, run, present, rule, confirmed, tags), champion=aliases[CHAMPION])
+
+
+def _against(
+    client: MlflowClient,
+    run: Run,
+    present: ModelVersion,
+    rule: str,
+    confirmed: Confirmed | None,
+    tags: dict[str, str],
+) -> Verdict:
+    """Compare a run with a champion."""
     before = f"version {present.version}"
     tags["compared_with"] = before
     try:

@@ -3,23 +3,25 @@
 from .ablate import Ablated, ablate, variant
 from .combine import Combination, combine
 from .compare import Comparison, compare
+from .configurations import Result
 from .confirm import Candidate, Confirmation, confirm
 from .evaluate import Evaluation, Examined, examine, score_judged
 from .evaluation_run import SCORE_COLUMNS, log_evaluation, score_rows, stress_rows
 from .groups import groups_of
-from .leaderboard import SCORES, Entry, Leaderboard, leaderboard
+from .leaderboard import COLUMNS, Entry, Leaderboard, leaderboard
 from .matrix import CELL_COLUMNS, Cell, cell_rows, draw_matrix
 from .nested import Nested, OuterFold, run_nested
 from .published import PUBLISHED, Published, published_study
 from .references import find_run
 from .replay import Replay, replay
-from .reproduce import Reproduction, reproduce
+from .reproduce import MARGIN, Obtained, Reproduction, reproduce
 from .stress import Stressed, stress
 
 __all__ = [
     "CELL_COLUMNS",
+    "COLUMNS",
+    "MARGIN",
     "PUBLISHED",
-    "SCORES",
     "SCORE_COLUMNS",
     "Ablated",
     "Candidate",
@@ -32,10 +34,12 @@ __all__ = [
     "Examined",
     "Leaderboard",
     "Nested",
+    "Obtained",
     "OuterFold",
     "Published",
     "Replay",
     "Reproduction",
+    "Result",
     "Stressed",
     "ablate",
     "cell_rows",

@@ -9,9 +9,10 @@ from mlflow import MlflowClient
 
 from ..config import Project
 from ..errors import SerTuneError, StorageError
-from ..metrics import Interval, PairedComparison, compare_paired, seed_intervals
+from ..metrics import Interval, PairedComparison, seed_intervals
 from ..study import Prepared, Protocol, Rerun, StudyDefinition, StudyObserver
 from ..tracking import Predictions
+from .configurations import compare_seeds
 from .seeds import predictions_of, train_seeds
 
 __all__ = ["Ablated", "ablate", "variant"]
@@ -89,7 +90,7 @@ def ablate(
             protocol=prepared.protocol,
             scores=[run.data.metrics["validation_uar"] for run in runs],
             interval=seed_intervals(np.stack([one.confusions for one in predictions]))[0],
-            against=_paired(predictions, unchanged) if unchanged and _same(predictions, unchanged) else None,
+            against=compare_seeds(predictions, unchanged) if unchanged and _same(predictions, unchanged) else None,
             seconds=sum(run.data.metrics["trial_seconds"] for run in runs),
         )
         unchanged = unchanged or predictions
@@ -98,15 +99,3 @@ def ablate(
 def _same(ours: Sequence[Predictions], theirs: Sequence[Predictions]) -> bool:
     """Whether a change left utterances and classes as they were; what differs in them cannot be paired."""
     return ours[0].utterances == theirs[0].utterances and ours[0].emotions == theirs[0].emotions
-
-
-def _paired(ours: Sequence[Predictions], theirs: Sequence[Predictions]) -> PairedComparison:
-    """All seeds of two configurations, seed by seed and utterance by utterance."""
-    pairs = list(zip(ours, theirs, strict=True))
-    return compare_paired(
-        np.concatenate([one.truth for one, _ in pairs]),
-        np.concatenate([one.predicted for one, _ in pairs]),
-        np.concatenate([one.predicted for _, one in pairs]),
-        np.concatenate([one.speaker_numbers for one, _ in pairs]),
-        len(ours[0].emotions),
-    )

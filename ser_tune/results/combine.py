@@ -14,15 +14,12 @@ from ..prediction import Committee
 from ..registry import Promotion, promote_combination, refuse_unusable
 from ..study import Prepared, prepare
 from ..tracking import (
-    CONFIRMED_TAG,
     MEMBERS_TAG,
     MODEL_TAG,
     PRETRAINING_TAG,
     STUDY_NAME_TAG,
-    STUDY_TAG,
     TRIAL_TAG,
     experiment_of,
-    find_runs,
     log_predictor,
     origin_tags,
     protocol_of,
@@ -31,7 +28,8 @@ from ..tracking import (
     search_runs,
     tracking_errors,
 )
-from .references import find_run, is_complete, recorded
+from .configurations import find_results
+from .references import recorded
 
 __all__ = ["Combination", "combine"]
 
@@ -65,7 +63,8 @@ def combine(
         client: MLflow.
         project: Where things are.
         references: Registered models, studies (`STUDY` or `STUDY:TRIAL`) or runs.
-        top: Of a study without a trial's number, its so many best trials.
+        top: Of a study without a trial's number, its so many best configurations. All seeds of a configuration are
+            members: an average over seeds chooses none of them.
         data: Where the corpus is now; None is where it was.
         name: What to register it as; None is `ser-<corpus>-<model>`, with `combined` for several architectures.
         rule: When it becomes champion.
@@ -104,19 +103,15 @@ def _members(client: MlflowClient, references: Sequence[str], top: int) -> list[
     """Every trial once, in the order in which it was named."""
     found: dict[str, Run] = {}
     for reference in references:
-        run = find_run(client, reference)
-        best = [run]
-        if top > 1 and run.data.tags.get(STUDY_NAME_TAG) == reference:
-            _, trials = find_runs(client, run.info.experiment_id, run.data.tags[STUDY_TAG])
-            # What a study confirmed is there once already
-            able = [one for one in trials.values() if is_complete(one) and CONFIRMED_TAG not in one.data.tags]
-            best = sorted(able, key=lambda one: -one.data.metrics["validation_uar"])[:top]
-        found |= {one.info.run_id: one for one in best}
+        found |= {run.info.run_id: run for one in find_results(client, reference, top) for run in one.runs}
     for one in found.values():
         if TRIAL_TAG not in one.data.tags:
             raise RegistryError(f"run {one.info.run_id} ({one.info.run_name}) is no trial; combine trials")
         if MODEL_TAG not in one.data.tags:
-            raise RegistryError(f"the model of {_called(one)} was not kept; run its study with more --keep-models")
+            raise RegistryError(
+                f"the model of {_called(one)} was not kept; run its study with more --keep-models, or name its trials "
+                "that are kept"
+            )
     if len(found) < 2:
         raise RegistryError(f"{', '.join(map(repr, references))}: {len(found)} trial; expected at least two to combine")
     return list(found.values())

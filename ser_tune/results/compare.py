@@ -1,5 +1,6 @@
 """Comparing two results on the same utterances, paired by speaker."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,10 +9,10 @@ from mlflow.entities import Run
 
 from ..errors import RegistryError, UnknownNameError
 from ..folds import SIDES
-from ..metrics import PairedComparison, compare_paired
+from ..metrics import PairedComparison
 from ..study import Protocol
 from ..tracking import Predictions, protocol_of, read_predictions, tracking_errors
-from .references import find_run
+from .configurations import Result, compare_seeds, find_results
 
 __all__ = ["Comparison", "compare"]
 
@@ -22,21 +23,36 @@ class Comparison:
 
     side: str
     """Whose predictions were compared: `validation`, `test` or `holdout`."""
-    runs: tuple[Run, Run]
-    predictions: tuple[Predictions, Predictions]
-    """Of the same utterances in the same order."""
+    results: tuple[Result, Result]
+    predictions: tuple[Sequence[Predictions], Sequence[Predictions]]
+    """Of every seed, of the same utterances in the same order."""
+    scores: tuple[Mapping[str, float], Mapping[str, float]]
+    """Of A and of B, by MLflow's names; of several seeds their means."""
     protocol: Protocol
     paired: PairedComparison
+    """Of the means over the seeds."""
+
+    @property
+    def predicted(self) -> tuple[np.ndarray, np.ndarray]:
+        """The class that most seeds name, of several the first: of A and of B, each of shape (N,)."""
+        ours, theirs = map(_most_named, self.predictions)
+        return ours, theirs
+
+    @property
+    def confusions(self) -> tuple[np.ndarray, np.ndarray]:
+        """The confusion matrix of A and of B, each of shape (K, K), summed over the seeds: rows are the truth."""
+        ours, theirs = (np.sum([one.confusions.sum(axis=0) for one in seeds], axis=0) for seeds in self.predictions)
+        return ours, theirs
 
     @property
     def differing(self) -> np.ndarray:
-        """Numbers of the utterances on which the two predictions differ."""
-        ours, theirs = self.predictions
-        return np.flatnonzero(ours.predicted != theirs.predicted)
+        """Numbers of the utterances of which A and B predict different classes."""
+        ours, theirs = self.predicted
+        return np.flatnonzero(ours != theirs)
 
 
 def compare(client: MlflowClient, first: str, second: str, side: str) -> Comparison:
-    """Compare two results.
+    """Compare two results; where one is a configuration on several seeds, by the mean over them.
 
     Args:
         client: MLflow.
@@ -52,18 +68,20 @@ def compare(client: MlflowClient, first: str, second: str, side: str) -> Compari
     if side not in SIDES:
         raise UnknownNameError("side", side, SIDES)
     with tracking_errors(client.tracking_uri):
-        one, other = (find_run(client, reference) for reference in (first, second))
-        protocol = protocol_of(one)
-        protocol.refuse_other(protocol_of(other), f"'{first}' and '{second}' cannot be compared")
-        ours, theirs = (_predictions(client, run, side) for run in (one, other))
-    if ours.utterances != theirs.utterances:
+        one, other = (find_results(client, reference)[0] for reference in (first, second))
+        protocol = protocol_of(one.run)
+        protocol.refuse_other(protocol_of(other.run), f"'{first}' and '{second}' cannot be compared")
+        ours, theirs = ([_predictions(client, run, side) for run in result.runs] for result in (one, other))
+        scores = (one.scores(client), other.scores(client))
+    if len({seed.utterances for seed in (*ours, *theirs)}) > 1:
         raise RegistryError(f"'{first}' and '{second}' have {side} predictions of different utterances")
     return Comparison(
         side=side,
-        runs=(one, other),
+        results=(one, other),
         predictions=(ours, theirs),
+        scores=scores,
         protocol=protocol,
-        paired=compare_paired(ours.truth, ours.predicted, theirs.predicted, ours.speaker_numbers, len(ours.emotions)),
+        paired=compare_seeds(ours, theirs),
     )
 
 
@@ -73,3 +91,9 @@ def _predictions(client: MlflowClient, run: Run, side: str) -> Predictions:
         hint = "" if side == "validation" else "; it is scored on them when it is promoted"
         raise RegistryError(f"run {run.info.run_id} ({run.info.run_name}) has no {side} predictions{hint}")
     return found
+
+
+def _most_named(seeds: Sequence[Predictions]) -> np.ndarray:
+    votes = sum(np.eye(len(one.emotions), dtype=np.int64)[one.predicted] for one in seeds)
+    named: np.ndarray = np.argmax(votes, axis=1)
+    return named

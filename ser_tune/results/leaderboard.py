@@ -1,10 +1,13 @@
-"""The best result of every corpus, task, evaluation, model and features, ranked under one protocol each."""
+"""The best result of every corpus, task, evaluation, model and features, ranked under one protocol each.
+
+A configuration on several seeds is one result, their mean: see `configurations`.
+"""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -15,6 +18,7 @@ from ..study import Protocol
 from ..tracking import (
     BEST_TAG,
     CONFIRMED_TAG,
+    CONFIRMS_TAG,
     MEMBERS_TAG,
     PRETRAINING_TAG,
     STUDY_NAME_TAG,
@@ -24,19 +28,20 @@ from ..tracking import (
     search_runs,
     tracking_errors,
 )
+from .configurations import Result, results_of
 from .published import PUBLISHED, Published
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SCORES", "Entry", "Leaderboard", "leaderboard"]
+__all__ = ["COLUMNS", "Entry", "Leaderboard", "leaderboard"]
 
 EVALUATIONS = ("nested", "held-out", "cross-validated")
 """How a result was obtained; the scores of the first two are free of the selection."""
 HAS_BEST = f"tags.`{BEST_TAG}` LIKE '%'"
 """Finds the runs of studies that have a best trial."""
 FINISHED = "attributes.status = 'FINISHED'"
-SCORES = {
+COLUMNS = {
     "validation_uar": "validation_uar",
     "test_uar": "test_uar",
     "test_wa": "test_wa",
@@ -44,13 +49,18 @@ SCORES = {
     "outer_wa": "holdout_wa",
 }
 """Columns of scores, each with a trial's metric."""
-SCORES_OF_NESTED = {"validation_uar": "inner_uar", "outer_uar": "outer_uar", "outer_wa": "outer_wa"}
+COLUMNS_OF_NESTED = {"validation_uar": "inner_uar", "outer_uar": "outer_uar", "outer_wa": "outer_wa"}
 """The same for a nested study: the searches' validation, and speakers whom they never saw."""
+Kind: TypeAlias = tuple[str, str, str]
+"""Protocol's fingerprint, model, features."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The best of the trials, combinations or nested studies that share protocol, model and features."""
+    """The best of the configurations, combinations or nested studies that share protocol, models and features.
+
+    The best has the highest validation UAR (nested: outer UAR), of several seeds their mean.
+    """
 
     protocol: Protocol
     rank: int
@@ -58,8 +68,20 @@ class Entry:
     model: str
     features: str
     trials: int
-    """Complete trials, combinations or nested studies that it is the best of, by validation UAR (nested: outer UAR)."""
-    run: Run
+    """Complete trials, combinations or nested studies that it is the best of."""
+    result: Result
+    scores: Mapping[str, float]
+    """UAR and WA of every side and the ends of their intervals, by MLflow's names; of several seeds their means."""
+
+    @property
+    def run(self) -> Run:
+        """The result's run; of several seeds the median one's."""
+        return self.result.run
+
+    @property
+    def seeds(self) -> int:
+        """How many trainings it is the mean of."""
+        return len(self.result.runs)
 
     @property
     def evaluation(self) -> str:
@@ -69,10 +91,9 @@ class Entry:
         return "cross-validated" if self.protocol.facts.get("holdout", "none") == "none" else "held-out"
 
     @property
-    def scores(self) -> Mapping[str, str]:
+    def metrics(self) -> Mapping[str, str]:
         """The metric of each column: validation, test, and speakers whom no search used (outer)."""
-        names = SCORES_OF_NESTED if self.evaluation == "nested" else SCORES
-        return {column: name for column, name in names.items() if name in self.run.data.metrics}
+        return COLUMNS_OF_NESTED if self.evaluation == "nested" else COLUMNS
 
     @property
     def corpus(self) -> str:
@@ -122,18 +143,20 @@ class Leaderboard:
                 "rank": one.rank,
                 "model": one.model,
                 "features": one.features,
-                **{column: one.run.data.metrics.get(one.scores.get(column, "")) for column in SCORES},
+                **{column: one.scores.get(one.metrics.get(column, "")) for column in COLUMNS},
                 "trials": one.trials,
+                "seeds": one.seeds,
                 "run": one.run.info.run_id,
             }
             for one in self.entries
         ]
-        columns = ("corpus", "task", "evaluation", "protocol", "rank", "model", "features", *SCORES, "trials", "run")
+        keys = ("corpus", "task", "evaluation", "protocol", "rank", "model", "features")
+        columns = (*keys, *COLUMNS, "trials", "seeds", "run")
         return pd.DataFrame(rows, columns=list(columns))
 
 
 def leaderboard(client: MlflowClient, corpus: str | None = None) -> Leaderboard:
-    """Read all complete trials and keep the best of each kind.
+    """Read all complete trials and keep the best configuration of each kind.
 
     Args:
         client: MLflow.
@@ -142,7 +165,7 @@ def leaderboard(client: MlflowClient, corpus: str | None = None) -> Leaderboard:
     Raises:
         UnknownNameError: There are no results of the corpus, and no such corpus.
     """
-    kinds: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
+    kinds: dict[Kind, list[Run]] = defaultdict(list)
     protocols: dict[str, Protocol] = {}
     with tracking_errors(client.tracking_uri):
         found = [search_runs(client, f"metrics.{one} >= 0 and {FINISHED}") for one in ("validation_uar", "outer_uar")]
@@ -155,19 +178,12 @@ def leaderboard(client: MlflowClient, corpus: str | None = None) -> Leaderboard:
             params = run.data.params
             kinds[protocol.fingerprint, params["model.name"], _features(params)].append(run)
         promoted = {one.data.tags[STUDY_TAG]: one.data.tags[BEST_TAG] for one in search_runs(client, HAS_BEST)}
+        able = _able(kinds, promoted)
+        best = {kind: max(found, key=lambda one: one.mean) for kind, found in able.items() if found}
+        scores = {kind: one.scores(client) for kind, one in best.items()}
     ranked: dict[str, int] = defaultdict(int)
     entries = []
-    confirmed = {run.data.tags[STUDY_TAG] for runs in kinds.values() for run in runs if CONFIRMED_TAG in run.data.tags}
-
-    def stands(run: Run) -> bool:
-        """Whether a run may stand for its study: of one that confirmed its best, the seed that was chosen, alone."""
-        study = run.data.tags.get(STUDY_TAG)
-        return study not in confirmed or promoted.get(study) == run.data.tags[TRIAL_TAG]
-
-    # Of equals the oldest, as where a study's best is promoted
-    able = {kind: [run for run in reversed(runs) if stands(run)] for kind, runs in kinds.items()}
-    best = {kind: max(runs, key=_ranked_by) for kind, runs in able.items() if runs}
-    for kind, run in sorted(best.items(), key=lambda one: -_ranked_by(one[1])):
+    for kind, result in sorted(best.items(), key=lambda one: -one[1].mean):
         fingerprint, model, features = kind
         ranked[fingerprint] += 1
         entries.append(
@@ -177,7 +193,8 @@ def leaderboard(client: MlflowClient, corpus: str | None = None) -> Leaderboard:
                 model=model,
                 features=features,
                 trials=len(kinds[kind]),
-                run=run,
+                result=result,
+                scores=scores[kind],
             )
         )
     entries.sort(
@@ -190,6 +207,29 @@ def leaderboard(client: MlflowClient, corpus: str | None = None) -> Leaderboard:
     return Leaderboard(entries=entries, published=published)
 
 
+def _able(kinds: Mapping[Kind, Sequence[Run]], promoted: Mapping[str, str]) -> dict[Kind, list[Result]]:
+    """The results of each kind that may stand for their study, oldest first.
+
+    What a study or a later `confirm` trained again on fresh seeds stands for the search that chose it. Of a study's own
+    confirmation, which trains other trials as well to compare, it is the configuration that is promoted.
+
+    Args:
+        kinds: Runs, newest first.
+        promoted: The number of the trial that a study calls its best, by the study's identifier.
+    """
+    tags_of_all = [run.data.tags for runs in kinds.values() for run in runs]
+    own = {tags[STUDY_TAG] for tags in tags_of_all if CONFIRMED_TAG in tags}
+    later = {tags[CONFIRMS_TAG] for tags in tags_of_all if CONFIRMS_TAG in tags}
+
+    def stands(result: Result) -> bool:
+        study = result.run.data.tags.get(STUDY_TAG)
+        if study in later and CONFIRMED_TAG not in result.run.data.tags:
+            return False
+        return study not in own or any(promoted.get(study) == run.data.tags[TRIAL_TAG] for run in result.runs)
+
+    return {kind: [one for one in results_of(runs) if stands(one)] for kind, runs in kinds.items()}
+
+
 def _features(params: Mapping[str, str]) -> str:
     """The feature set, with the encoder or the set of functionals that it takes."""
     detail = params.get("features.checkpoint") or params.get("model.checkpoint") or params.get("features.set")
@@ -199,7 +239,3 @@ def _features(params: Mapping[str, str]) -> str:
 def _is_nested(run: Run) -> bool:
     """Whether it is the run of a nested study; runs of earlier versions lack the model's name, and are left out."""
     return "outer_uar" in run.data.metrics and "model.name" in run.data.params
-
-
-def _ranked_by(run: Run) -> float:
-    return float(run.data.metrics["outer_uar" if _is_nested(run) else "validation_uar"])

@@ -2,7 +2,8 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -14,13 +15,14 @@ from mlflow.entities import Metric, Param
 from ..config import Project, flatten
 from ..errors import StudyError
 from ..folds import outer_parts
-from ..metrics import Interval, Scores, interval_of, score
+from ..metrics import Interval, Scores, interval_of, mean_interval, score, uar
 from ..study import Prepared, Protocol, StudyDefinition, StudyObserver, load_study, prepare, run_study
 from ..tracking import (
     STUDY_NAME_TAG,
     Predictions,
     experiment_of,
     protocol_tags,
+    read_single_scores,
     score_metrics,
     score_on_holdout,
     search_runs,
@@ -47,9 +49,17 @@ class OuterFold:
     """Pooled validation UAR of the best trial, which chose it."""
     inner_interval: Interval
     """Of that, by bootstrap over speakers."""
-    outer_single_uar: float
-    """Mean UAR of its single networks on the speakers that it never saw."""
+    outer_single: Mapping[str, float]
+    """Of each speaker that it never saw: UAR of its single networks, mean over them."""
+    validation: Predictions
+    """Of the best trial: each speaker by the single network that they validate."""
     predictions: Predictions
+    """Of all its networks together, on the speakers that it never saw."""
+
+    @property
+    def outer_single_uar(self) -> float:
+        """Mean over the speakers that it never saw."""
+        return float(np.mean(list(self.outer_single.values())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +72,40 @@ class Nested:
     protocol: Protocol
 
     @property
+    def by_speaker(self) -> Mapping[str, tuple[float, float]]:
+        """Of each speaker the inner and the outer UAR, over the classes that the speaker has.
+
+        Both are of single networks that did not train on the speaker. Inner: the mean over the searches that saw the
+        speaker, who had a say in what they chose. Outer: in the one search that did not.
+        """
+        inner = defaultdict(list)
+        for fold in self.folds:
+            said = fold.validation
+            for number, speaker in enumerate(sorted(set(said.speakers))):
+                own = said.speaker_numbers == number
+                inner[speaker].append(uar(said.truth[own], said.predicted[own]))
+        outer = {speaker: score for fold in self.folds for speaker, score in fold.outer_single.items()}
+        return {one: (float(np.mean(inner[one])), outer[one]) for one in sorted(outer) if one in inner}
+
+    @property
     def inner_uar(self) -> float:
-        """Mean over the outer folds of what the searches saw."""
-        return float(np.mean([one.inner_uar for one in self.folds]))
+        """Mean over the speakers."""
+        return float(np.mean([inner for inner, _ in self.by_speaker.values()]))
 
     @property
     def outer_single_uar(self) -> float:
-        """Mean over the outer folds of what single networks scored there; `outer` is of the networks together."""
-        return float(np.mean([one.outer_single_uar for one in self.folds]))
+        """Mean over the speakers; `outer` is of the networks together."""
+        return float(np.mean([outer for _, outer in self.by_speaker.values()]))
 
     @property
     def optimism(self) -> float:
-        """Inner less outer UAR."""
+        """Inner less outer UAR of a speaker, mean over the speakers."""
         return self.inner_uar - self.outer_single_uar
+
+    @property
+    def optimism_interval(self) -> Interval:
+        """Of the optimism, 95 %, by bootstrap over speakers."""
+        return mean_interval(np.array([inner - outer for inner, outer in self.by_speaker.values()]))
 
 
 def run_nested(prepared: Prepared, client: MlflowClient, project: Project, watch: Watch) -> Nested:
@@ -153,14 +184,18 @@ def _outer_fold(
     (run,) = runs_of(study, [summary.best[0]], client, project, prepared.corpus.name)
     with tracking_errors(project.tracking_uri):
         metrics = score_on_holdout(client, run, prepared, project)
-    (predictions,) = predictions_of(client, [run], "holdout")
+        outer_single = read_single_scores(client, run.info.run_id)
+    if outer_single is None:
+        raise StudyError(f"run {run.info.run_id} ({run.info.run_name}) has lost its scores of held-out speakers")
+    (predictions,), (validation,) = (predictions_of(client, [run], side) for side in ("holdout", "validation"))
     return OuterFold(
         study=summary.name,
         speakers=speakers,
         best_trial=summary.best[0],
         inner_uar=metrics["validation_uar"],
         inner_interval=interval_of(metrics, "validation_uar"),
-        outer_single_uar=metrics["holdout_single_uar"],
+        outer_single=outer_single,
+        validation=validation,
         predictions=predictions,
     )
 
@@ -178,6 +213,8 @@ def _log(client: MlflowClient, project: Project, prepared: Prepared, nested: Nes
     )
     values = score_metrics(nested.outer, prepared.corpus.emotions, "outer")
     values |= {"inner_uar": nested.inner_uar, "outer_single_uar": nested.outer_single_uar, "optimism": nested.optimism}
+    if (interval := nested.optimism_interval).known:
+        values |= {"optimism_low": interval.low, "optimism_high": interval.high}
     now = int(time.time() * 1000)
     settings = flatten(prepared.definition.config.model_dump(mode="json"))
     params = [

@@ -2,15 +2,19 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from ..config import Project
 from ..errors import ConfigError, UnknownNameError
 from ..study import SHIPPED
 
-__all__ = ["PUBLISHED", "Published", "published_study"]
+__all__ = ["PUBLISHED", "Form", "Published", "published_study"]
 
 
-@dataclass(frozen=True, slots=True)
+Form: TypeAlias = Literal["pooled", "fold mean", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
     """One number of the literature. Fractions, not percentages."""
 
@@ -25,6 +29,10 @@ class Published:
     uar_std: float | None = None
     wa: float | None = None
     wa_std: float | None = None
+    classes: int
+    """How many emotions are told apart."""
+    form: Form
+    """Whether the scores are pooled or means over the folds; unknown where the source does not say."""
     label: str = ""
     """What `ser-tune reproduce` calls it; empty where no study file reproduces it."""
     differs: str = ""
@@ -35,6 +43,7 @@ _CHEN = "M. Chen, X. He, J. Yang, H. Zhang, IEEE SPL 25(10), 1440-1444, 2018, Ta
 _SAMSUDIN = "github.com/samsudinng/speech_emo_recognition, README"
 _IMAGENET = "starts from ImageNet weights"
 _CHEN_PROTOCOL = "speaker-independent, 10 folds 8/1/1, 5 seeds, epoch by validation UAR"
+# Its deviations of 5 points and more can only be over folds, so the means beside them are, too; likewise NTU-SER's
 
 PUBLISHED = (
     Published(
@@ -45,12 +54,30 @@ PUBLISHED = (
         protocol=_CHEN_PROTOCOL,
         uar=0.8282,
         uar_std=0.0499,
+        classes=7,
+        form="fold mean",
         label="chen2018",
     ),
     Published(
-        who="Chen 2018, 2-D ACRNN", corpus="emodb", task="all", source=_CHEN, protocol=_CHEN_PROTOCOL, uar=0.7938
+        who="Chen 2018, 2-D ACRNN",
+        corpus="emodb",
+        task="all",
+        source=_CHEN,
+        protocol=_CHEN_PROTOCOL,
+        uar=0.7938,
+        classes=7,
+        form="fold mean",
     ),
-    Published(who="Chen 2018, DNN-ELM", corpus="emodb", task="all", source=_CHEN, protocol=_CHEN_PROTOCOL, uar=0.7156),
+    Published(
+        who="Chen 2018, DNN-ELM",
+        corpus="emodb",
+        task="all",
+        source=_CHEN,
+        protocol=_CHEN_PROTOCOL,
+        uar=0.7156,
+        classes=7,
+        form="fold mean",
+    ),
     Published(
         who="EmoBox, WavLM-L frozen",
         corpus="emodb",
@@ -58,6 +85,8 @@ PUBLISHED = (
         source="EmoBox, its tables",
         protocol="speaker-DEPENDENT folds",
         uar=0.9258,
+        classes=7,
+        form="unknown",
         differs="not comparable: test speakers are trained on",
     ),
     Published(
@@ -67,6 +96,8 @@ PUBLISHED = (
         source="EmoBox, its tables",
         protocol="speaker-DEPENDENT folds",
         uar=0.8981,
+        classes=7,
+        form="unknown",
         differs="not comparable: test speakers are trained on",
     ),
     Published(
@@ -77,6 +108,8 @@ PUBLISHED = (
         protocol=_CHEN_PROTOCOL,
         uar=0.6474,
         uar_std=0.0544,
+        classes=4,
+        form="fold mean",
     ),
     Published(
         who="Zhang 2019, FCN+Attention",
@@ -86,6 +119,8 @@ PUBLISHED = (
         protocol="improvised, 4 classes",
         uar=0.639,
         wa=0.704,
+        classes=4,
+        form="unknown",
         label="zhang2019",
         differs="how epochs were chosen is not stated",
     ),
@@ -99,6 +134,8 @@ PUBLISHED = (
         uar_std=0.0951,
         wa=0.6603,
         wa_std=0.0997,
+        classes=4,
+        form="fold mean",
         label="ntu-ser",
         differs="excitement counts as happiness",
     ),
@@ -110,6 +147,8 @@ PUBLISHED = (
         protocol="improvised, 4 classes, speaker-independent",
         uar=0.644,
         wa=0.740,
+        classes=4,
+        form="unknown",
         differs=f"{_IMAGENET}; stability training; the epoch by validation WA",
     ),
     Published(
@@ -120,6 +159,8 @@ PUBLISHED = (
         protocol="improvised, 4 classes, speaker-independent",
         uar=0.626,
         wa=0.732,
+        classes=4,
+        form="unknown",
         label="fcn-gap",
         differs=f"{_IMAGENET}; the epoch by validation WA",
     ),

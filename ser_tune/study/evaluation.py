@@ -1,7 +1,7 @@
 """Score the networks of folds on speakers whom they were not trained on."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,14 @@ from ..training import AnyTrial, fold_seed, recipe_of
 from .prepared import Prepared
 from .trainer import Trainer
 
-__all__ = ["HeldOut", "refit", "score_holdout_speakers", "score_test_speakers", "score_validation_speakers"]
+__all__ = [
+    "HeldOut",
+    "SingleScores",
+    "refit",
+    "score_holdout_speakers",
+    "score_test_speakers",
+    "score_validation_speakers",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +102,19 @@ def _by_folds(
     return judge.held_out(numbers, judged, [fold.number for fold in prepared.folds])
 
 
-def score_holdout_speakers(prepared: Prepared, predictor: Predictor | Committee, cache: Path) -> tuple[HeldOut, float]:
+@dataclass(frozen=True, slots=True)
+class SingleScores:
+    """UAR of single networks, mean over the networks."""
+
+    uar: float
+    """Of all held-out utterances."""
+    by_speaker: Mapping[str, float]
+    """Of each held-out speaker, over the classes that the speaker has."""
+
+
+def score_holdout_speakers(
+    prepared: Prepared, predictor: Predictor | Committee, cache: Path
+) -> tuple[HeldOut, SingleScores]:
     """Let all networks judge the speakers that the study never saw.
 
     Args:
@@ -104,7 +123,7 @@ def score_holdout_speakers(prepared: Prepared, predictor: Predictor | Committee,
         cache: The project's cache folder.
 
     Returns:
-        What all networks say together, their probabilities averaged; and the mean UAR of the single networks, which is
+        What all networks say together, their probabilities averaged; and the scores of the single networks, which are
         what compares with validation, where single networks judged too.
     """
     judge = _Judge(prepared, predictor, cache)
@@ -113,7 +132,17 @@ def score_holdout_speakers(prepared: Prepared, predictor: Predictor | Committee,
     single = [judge(fold, numbers) for fold in prepared.folds]
     mean = np.mean([np.exp(one) for one in single], axis=0)
     together = judge.held_out([numbers], [np.log(np.maximum(mean, np.finfo(np.float32).tiny))], [0])
-    return together, float(np.mean([uar(together.truth, one.argmax(axis=1)) for one in single]))
+    predicted = [one.argmax(axis=1) for one in single]
+    speakers = np.array([prepared.corpus.utterances[one].speaker for one in numbers])
+    by_speaker = {
+        str(speaker): _mean_uar(together.truth, predicted, speakers == speaker) for speaker in np.unique(speakers)
+    }
+    return together, SingleScores(_mean_uar(together.truth, predicted, np.full(len(speakers), True)), by_speaker)
+
+
+def _mean_uar(truth: np.ndarray, predicted: Sequence[np.ndarray], chosen: np.ndarray) -> float:
+    """Of some utterances, a mask of shape (N,): the mean over several predictions."""
+    return float(np.mean([uar(truth[chosen], one[chosen]) for one in predicted]))
 
 
 class _Judge:

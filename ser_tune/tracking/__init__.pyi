@@ -26,7 +26,7 @@ from .runs import (
     search_runs,
 )
 from .store import deliver_waiting, experiment_of, open_delivered, open_tracking, tracking_errors
-from .testing import score_on_holdout, score_on_test, score_on_validation
+from .testing import read_single_scores, score_on_holdout, score_on_test, score_on_validation
 
 __all__ = [
     "BEST_TAG",
@@ -63,6 +63,7 @@ __all__ = [
     "read_predictions",
     "read_predictor",
     "read_record",
+    "read_single_scores",
     "score_metrics",
     "score_on_holdout",
     "score_on_test",

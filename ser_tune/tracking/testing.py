@@ -1,11 +1,13 @@
 """Scores of a run's networks on speakers whom they were not trained on: test and holdout speakers, once."""
 
+import json
 import tempfile
 import time
 from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Run, RunTag
+from mlflow.exceptions import MlflowException
 
 from ..config import Project
 from ..folds import SIDES
@@ -16,7 +18,10 @@ from .predictions import write_predictions
 from .report import draw_confusion, score_metrics
 from .runs import MODEL_TAG
 
-__all__ = ["score_on_holdout", "score_on_test", "score_on_validation"]
+__all__ = ["read_single_scores", "score_on_holdout", "score_on_test", "score_on_validation"]
+
+SINGLE_FILE = "holdout_single_uar.json"
+"""A run's artifact: held-out speaker to the mean UAR of the run's single networks."""
 
 
 def score_on_validation(
@@ -65,14 +70,27 @@ def score_on_holdout(
     Args and returns as `score_on_test`. `optimism` is the validation UAR, which chose the trial, less
     `holdout_single_uar`, the mean UAR of the single networks on the held-out speakers.
     """
-    if prepared.definition.config.protocol.holdout and "holdout_uar" not in run.data.metrics:
+    scored = "holdout_uar" in run.data.metrics and read_single_scores(client, run.info.run_id) is not None
+    if prepared.definition.config.protocol.holdout and not scored:
         predictor = predictor or open_predictor(f"models:/{run.data.tags[MODEL_TAG]}")
-        together, single_uar = score_holdout_speakers(prepared, predictor, project.cache)
-        client.log_metric(run.info.run_id, "holdout_single_uar", single_uar)
-        client.log_metric(run.info.run_id, "optimism", run.data.metrics["validation_uar"] - single_uar)
+        together, single = score_holdout_speakers(prepared, predictor, project.cache)
+        client.log_dict(run.info.run_id, dict(single.by_speaker), SINGLE_FILE)
+        client.log_metric(run.info.run_id, "holdout_single_uar", single.uar)
+        client.log_metric(run.info.run_id, "optimism", run.data.metrics["validation_uar"] - single.uar)
         _write(client, run, "holdout", together, prepared)
     metrics = client.get_run(run.info.run_id).data.metrics
     return {key: value for key, value in metrics.items() if key.startswith((*SIDES, "optimism"))}
+
+
+def read_single_scores(client: MlflowClient, run_id: str) -> dict[str, float] | None:
+    """Read the mean UAR of a run's single networks on each held-out speaker; None where it was not scored."""
+    with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
+        try:
+            path = Path(client.download_artifacts(run_id, SINGLE_FILE, temporary))
+        except (MlflowException, OSError):
+            return None
+        read: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
+    return read
 
 
 def _write(client: MlflowClient, run: Run, side: str, held_out: HeldOut, prepared: Prepared) -> None:

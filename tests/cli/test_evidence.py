@@ -55,7 +55,7 @@ def test_a_comparison_is_scores_a_test_two_confusions_and_what_differs(call: Cal
 def test_a_comparison_in_json_names_its_runs(call: Call, finished: Any) -> None:
     (known,) = json.loads(call(finished.root, "compare", NAME, "first:0", "--json").out)
     assert (known["a"], known["b"], known["side"]) == (NAME, "first:0", "validation")
-    assert known["runs"][1] == _run_id(finished.root, 0)
+    assert known["runs"][1] == [_run_id(finished.root, 0)]
     assert known["uar_difference"] == pytest.approx(known["uar"][0] - known["uar"][1])
     assert sum(map(sum, known["confusions"][0])) == 16
     for one in known["differing"]:

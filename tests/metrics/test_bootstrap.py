@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ser_tune.metrics import seed_intervals, speaker_confusions, speaker_intervals
+from ser_tune.metrics import fold_interval, seed_intervals, speaker_confusions, speaker_intervals
 from ser_tune.metrics.bootstrap import pooled_scores, resamples
 
 QUICK = settings(max_examples=40, deadline=None)
@@ -168,3 +168,31 @@ def test_ninety_one_speakers_take_well_under_a_second() -> None:
 def test_intervals_hold_the_truth_as_often_as_they_say(n_speakers: int) -> None:
     # 400 corpora: a coverage of 0.95 is measured within 0.02
     assert 0.92 <= coverage(n_speakers, 400) <= 0.98
+
+
+def test_an_interval_of_less_confidence_lies_within() -> None:
+    confusions = np.random.default_rng(0).integers(1, 9, size=(2, 10, 3, 3))
+    for wide, narrow in zip(seed_intervals(confusions), seed_intervals(confusions, 0.9), strict=True):
+        assert wide.low < narrow.low < narrow.high < wide.high
+
+
+def test_a_fold_mean_has_the_interval_of_a_mean_of_fold_scores() -> None:
+    # Perfect folds and one of chance: pooled, the large fold weighs most; as a fold, it is one of four
+    small, large = np.array([[2, 0], [0, 2]]), np.array([[50, 50], [50, 50]])
+    confusions = np.stack([small, small, small, large])[np.newaxis]
+    of_folds, (pooled, _) = fold_interval(confusions), seed_intervals(confusions)
+    assert of_folds.low < (3 + 0.5) / 4 < of_folds.high
+    assert pooled.low < (6 + 50) / (6 + 100) < pooled.high
+    assert of_folds != pooled
+    assert not fold_interval(confusions[:, :1]).known
+
+
+def test_fold_means_are_covered_as_often_as_their_intervals_claim() -> None:
+    rng, inside, rounds = np.random.default_rng(1), 0, 200
+    for _ in range(rounds):
+        right = rng.binomial(20, np.clip(rng.normal(0.7, 0.1, size=10), 0, 1))
+        wrong = 20 - right
+        confusions = np.stack([np.stack([right, wrong], -1), np.stack([wrong, right], -1)], 1)
+        interval = fold_interval(confusions[np.newaxis])
+        inside += interval.low < 0.7 < interval.high
+    assert 0.91 < inside / rounds < 0.99

@@ -23,6 +23,7 @@ class Planting(NamedTuple):
     """A registry, and what fills it."""
 
     client: MlflowClient
+    project: Project
     name: str
     """A registered model of which there is no version yet."""
     run: Callable[..., Run]
@@ -34,17 +35,17 @@ class Planting(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def planted(databases: Path, tmp_path_factory: pytest.TempPathFactory) -> MlflowClient:
+def planted(databases: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[MlflowClient, Project]:
     """One tracking store for the tests of a file; each has an experiment and a registered model of its own."""
     root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("planted") / "project"))
     project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", root / ".c")
-    return open_tracking(project)
+    return open_tracking(project), project
 
 
 @pytest.fixture
-def planting(planted: MlflowClient, tmp_path: Path) -> Planting:
+def planting(planted: tuple[MlflowClient, Project], tmp_path: Path) -> Planting:
     """Plant runs, whose artifacts are below the test's `tmp_path`, and champions."""
-    client, name = planted, tmp_path.name
+    (client, project), name = planted, tmp_path.name
     experiment = client.create_experiment(name, artifact_location=str(tmp_path / "artifacts"))
     client.create_registered_model(name)
 
@@ -76,4 +77,4 @@ def planting(planted: MlflowClient, tmp_path: Path) -> Planting:
         version = client.create_model_version(name, source=str(tmp_path), run_id=run.info.run_id, tags=scored | tags)
         client.set_registered_model_alias(name, "champion", str(version.version))
 
-    return Planting(client, name, _run, _champion, FACTS)
+    return Planting(client, project, name, _run, _champion, FACTS)

@@ -38,7 +38,7 @@ def test_validation_scores_are_those_of_the_averaged_probabilities(copied: Any) 
     truth, said = _averaged([copied.predictions(number) for number in (0, 1)])
     metrics = copied.client.get_run(found.run.info.run_id).data.metrics
     assert metrics["validation_uar"] == pytest.approx(uar(truth, said))
-    paired = compare(copied.client, found.run.info.run_id, "first:0", "validation").predictions[0]
+    paired = compare(copied.client, found.run.info.run_id, "first:0", "validation").predictions[0][0]
     assert paired.predicted.tolist() == said.tolist()
     assert {"validation_uar_low", "validation_wa", "test_uar", "test_wa_high"} <= metrics.keys()
     of_trial, tags = copied.runs[0].data.tags, found.run.data.tags
@@ -89,8 +89,8 @@ def test_the_same_combination_is_made_once_in_whichever_order(copied: Any) -> No
 @pytest.mark.slow
 def test_a_study_can_give_its_best_trials(copied: Any) -> None:
     found = combine(copied.client, copied.project, ["first"], top=2)
-    best = sorted(copied.runs.values(), key=lambda run: -run.data.metrics["validation_uar"])[:2]
-    assert [one.info.run_id for one in found.members] == [one.info.run_id for one in best]
+    best = sorted(copied.runs, key=lambda number: (-copied.runs[number].data.metrics["validation_uar"], number))[:2]
+    assert [one.info.run_id for one in found.members] == [copied.runs[number].info.run_id for number in best]
 
 
 def test_a_trial_whose_storing_failed_is_not_among_the_best(copied: Any) -> None:

@@ -17,7 +17,7 @@ def test_two_trials_are_compared_as_their_tables_say(first: Any) -> None:
     found = compare(first.client, "first:0", "first:1", "validation")
     ours, theirs = first.predictions(0), first.predictions(1)
     assert [row["utterance"] for row in ours] == [row["utterance"] for row in theirs]
-    assert found.predictions[0].utterances == tuple(row["utterance"] for row in ours)
+    assert found.predictions[0][0].utterances == tuple(row["utterance"] for row in ours)
     emotions = ["anger", "joy"]
     speakers = sorted({row["speaker"] for row in ours})
     truth = np.array([emotions.index(row["emotion"]) for row in ours])
@@ -29,7 +29,7 @@ def test_two_trials_are_compared_as_their_tables_say(first: Any) -> None:
     assert found.differing.tolist() == [one for one in range(16) if said[0][one] != said[1][one]]
     assert len(found.differing) > 0
     # And these are the scores that the runs have
-    scores = [run.data.metrics["validation_uar"] for run in found.runs]
+    scores = [one.run.data.metrics["validation_uar"] for one in found.results]
     assert scores == pytest.approx([uar(truth, one) for one in said])
 
 
@@ -38,7 +38,9 @@ def test_a_result_can_be_called_by_its_model_its_run_or_its_study(first: Any) ->
     names = [NAME, f"{NAME}@champion", f"{NAME}/1", first.runs[best].info.run_id, f"first:{best}", "first"]
     for name in names:
         found = compare(first.client, name, "first:0", "validation")
-        assert [run.info.run_id for run in found.runs] == [first.runs[one].info.run_id for one in (best, 0)], name
+        assert [one.run.info.run_id for one in found.results] == [first.runs[one].info.run_id for one in (best, 0)], (
+            name
+        )
     assert found.protocol.fingerprint == first.prepared.protocol.fingerprint
 
 

@@ -1,5 +1,6 @@
 """The best of every kind, by what chose it, and never beside another protocol."""
 
+from itertools import count
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from ser_tune.study import Protocol
 from ser_tune.tracking import (
     BEST_TAG,
     CONFIRMED_TAG,
+    CONFIRMS_TAG,
     STUDY_NAME_TAG,
     STUDY_TAG,
     TRIAL_TAG,
@@ -25,6 +27,8 @@ FACTS = {
     "folds": "10: a/b",
     "normalisation_scope": "train",
 }
+WIDTHS = count(1)
+"""Planted trials are of unlike configurations, unless a test tells their width."""
 
 
 @pytest.fixture
@@ -34,12 +38,14 @@ def client(project: Any) -> MlflowClient:
 
 def _plant(client: MlflowClient, validation: float, test: float | None = None, **how: str) -> str:
     """A complete trial, in an otherwise empty store; returns its run."""
-    model, features = how.pop("model", "alex_net"), how.pop("features", "logspec")
+    params = {"model.name": how.pop("model", "alex_net"), "features.name": how.pop("features", "logspec")}
+    params |= {"seed": how.pop("seed", "0"), "model.width": how.pop("width", str(next(WIDTHS)))}
     tags = {STUDY_TAG: "s", STUDY_NAME_TAG: "one", TRIAL_TAG: "0", **protocol_tags(Protocol(facts={**FACTS, **how}))}
     run_id = str(client.create_run("0", tags=tags).info.run_id)
-    client.log_param(run_id, "model.name", model)
-    client.log_param(run_id, "features.name", features)
+    for name, value in params.items():
+        client.log_param(run_id, name, value)
     client.log_metric(run_id, "validation_uar", validation)
+    client.log_metric(run_id, "validation_wa", validation)
     if test is not None:
         client.log_metric(run_id, "test_uar", test)
     client.set_terminated(run_id)
@@ -109,7 +115,9 @@ def test_of_equals_the_oldest_stands_there(client: MlflowClient) -> None:
 
 def test_a_study_that_confirmed_its_best_is_represented_by_the_seed_that_it_chose(client: MlflowClient) -> None:
     scores = {"0": 0.9, "1": 0.8, "2": 0.95, "3": 0.7}  # two searched, and the second of them on two fresh seeds
-    runs = {number: _plant(client, score) for number, score in scores.items()}
+    runs = {
+        number: _plant(client, score, seed=number, width=str(int(number != "0"))) for number, score in scores.items()
+    }
     for number, run_id in runs.items():
         client.set_tag(run_id, TRIAL_TAG, number)
     for number in ("2", "3"):
@@ -117,7 +125,29 @@ def test_a_study_that_confirmed_its_best_is_represented_by_the_seed_that_it_chos
     client.create_run("0", tags={STUDY_TAG: "s", BEST_TAG: "3"})
     (entry,) = leaderboard(client).entries
     assert entry.run.info.run_id == runs["3"]
-    assert entry.trials == 4
+    assert (entry.trials, entry.seeds) == (4, 2)
+    assert entry.scores["validation_uar"] == pytest.approx((0.95 + 0.7) / 2)  # and not the best seed's
+
+
+def test_seeds_of_a_configuration_are_one_result_that_is_their_mean(client: MlflowClient) -> None:
+    seeds = [_plant(client, score, width="0.5", seed=str(place)) for place, score in enumerate((0.6, 0.95, 0.7))]
+    _plant(client, 0.74)  # one seed, worse than the best of three, but no worse than their mean
+    _plant(client, 0.8, width="0.5", seed="1", model="fcn_gap")
+    first, second = leaderboard(client).entries
+    assert (first.model, second.model, second.seeds) == ("fcn_gap", "alex_net", 3)
+    assert second.scores["validation_uar"] == pytest.approx(0.75)
+    assert second.run.info.run_id == seeds[2]  # the median one
+    assert leaderboard(client).table["validation_uar"].tolist() == pytest.approx([0.8, 0.75])
+
+
+def test_a_search_that_was_confirmed_later_is_represented_by_the_fresh_seeds(client: MlflowClient) -> None:
+    _plant(client, 0.9)
+    for seed, score in enumerate((0.7, 0.8)):
+        run_id = _plant(client, score, width="0.5", seed=str(seed))
+        client.set_tag(run_id, STUDY_TAG, "again")
+        client.set_tag(run_id, CONFIRMS_TAG, "s")
+    (entry,) = leaderboard(client).entries
+    assert (entry.seeds, entry.scores["validation_uar"]) == (2, pytest.approx(0.75))
 
 
 def test_each_protocol_has_ranks_of_its_own(client: MlflowClient) -> None:

@@ -14,9 +14,9 @@ from mlflow.entities import Run
 
 from ser_tune.config import Project
 from ser_tune.errors import CorpusError, StudyError
-from ser_tune.metrics import Interval, score
+from ser_tune.metrics import Interval, mean_interval, score, uar, with_interval
 from ser_tune.results import Nested, OuterFold, leaderboard, run_nested
-from ser_tune.study import Fanout, StudyObserver, load_study, prepare
+from ser_tune.study import Fanout, Protocol, StudyObserver, load_study, prepare
 from ser_tune.tracking import (
     STUDY_NAME_TAG,
     STUDY_TAG,
@@ -124,9 +124,49 @@ def test_the_outer_scores_are_those_of_all_predictions_together(outer: Outer) ->
     assert (scores.uar, scores.wa) == (pooled.uar, pooled.wa)
     assert (scores.uar_interval, scores.wa_interval) == (pooled.uar_interval, pooled.wa_interval)
     assert scores.fold_uar_mean == pytest.approx(np.mean([one.outer_single_uar for one in folds]))
-    assert outer.found.inner_uar == pytest.approx(np.mean([one.inner_uar for one in folds]))
-    singles = [one.outer_single_uar for one in outer.found.folds]
-    assert outer.found.optimism == pytest.approx(outer.found.inner_uar - sum(singles) / len(singles))
+
+
+def test_optimism_is_paired_by_speaker(outer: Outer) -> None:
+    differences = []
+    for outer_fold in outer.found.folds:
+        (speaker,) = outer_fold.speakers
+        inner = []
+        for one in outer.found.folds:
+            said = one.validation
+            own = np.array([name == speaker for name in said.speakers])
+            if one is not outer_fold:
+                inner.append(uar(said.truth[own], said.predicted[own]))
+            else:
+                assert not own.any()
+        assert len(inner) == 3
+        assert outer.found.by_speaker[speaker] == pytest.approx((np.mean(inner), outer_fold.outer_single_uar))
+        differences.append(np.mean(inner) - outer_fold.outer_single_uar)
+    assert outer.found.optimism == pytest.approx(np.mean(differences))
+    assert outer.found.optimism_interval == mean_interval(np.array(differences))
+
+
+def _said(speakers: str, right: str) -> Predictions:
+    """A joyful utterance of each speaker, right or not."""
+    n = len(speakers)
+    said = np.array([int(one == "+") for one in right])
+    return Predictions(("anger", "joy"), tuple(map(str, range(n))), tuple(speakers), np.ones(n, dtype=int), said)
+
+
+def test_speakers_that_are_judged_alike_inside_and_outside_make_no_optimism() -> None:
+    # c is hard for every network, a and b are easy; in their searches each scores what it scores outside
+    right = {"a": "+", "b": "+", "c": "-"}
+    folds = []
+    for own in "abc":
+        others = "".join(one for one in "abc" if one != own)
+        seen = _said(others, "".join(right[one] for one in others))
+        single = {own: float(right[own] == "+")}
+        inner = float(np.mean([right[one] == "+" for one in others]))
+        folds.append(OuterFold("", (own,), 0, inner, Interval(0, 1), single, seen, _said(own, right[own])))
+    nothing = np.zeros(1, dtype=int)
+    scores = score([(nothing, nothing, nothing)])
+    found = Nested(folds, scores, Protocol({}))
+    assert found.by_speaker == {"a": (1.0, 1.0), "b": (1.0, 1.0), "c": (0.0, 0.0)}
+    assert (found.optimism, found.optimism_interval) == (0.0, Interval(0.0, 0.0))
 
 
 def _runs_of_its_own(outer: Outer) -> list[Run]:
@@ -141,6 +181,8 @@ def test_a_run_of_its_own_tells_of_them_under_a_protocol_of_its_own(outer: Outer
     expected = {"outer_uar": outer.found.outer.uar, "outer_wa": outer.found.outer.wa}
     expected |= {"inner_uar": outer.found.inner_uar, "optimism": outer.found.optimism}
     expected |= {"outer_single_uar": outer.found.outer_single_uar}
+    interval = outer.found.optimism_interval
+    expected |= {"optimism_low": interval.low, "optimism_high": interval.high}
     assert {name: run.data.metrics[name] for name in expected} == pytest.approx(expected)
     protocol = outer.found.protocol
     assert protocol_of(run).facts == protocol.facts
@@ -185,10 +227,11 @@ def test_the_command_tells_of_every_search_and_registers_nothing(
         for one, inner in zip(outer.found.folds, inners, strict=True)
     ]
     assert summary.startswith(
-        f"inner UAR {outer.found.inner_uar:.4f} (mean of what the searches saw), "
-        f"outer UAR {outer.found.outer_single_uar:.4f}"
+        f"single networks, mean over 4 speakers: inner UAR {outer.found.inner_uar:.4f} in the searches that saw the "
+        f"speaker, outer UAR {outer.found.outer_single_uar:.4f}"
     )
-    assert f"optimism {outer.found.optimism:+.4f}; protocol {outer.found.protocol.fingerprint}" in summary
+    optimism = with_interval(outer.found.optimism, outer.found.optimism_interval, "+")
+    assert f"optimism {optimism}; protocol {outer.found.protocol.fingerprint}" in summary
     assert last == "nothing is registered: run the study without --nested for a champion"
     assert call(outer.project.root, "models").out == ""
     assert len(_runs_of_its_own(outer)) == 1  # the same command tells of the same run
@@ -212,7 +255,12 @@ def test_with_sessions_the_outer_parts_are_sessions(
         emotions = prepared.corpus.emotions
         truth = np.array([emotions.index(one.emotion) for one in told])
         names, said_by = tuple(one.id for one in told), tuple(one.speaker for one in told)
-        return OuterFold("", part, 0, 0.5, Interval(0.4, 0.6), 1.0, Predictions(emotions, names, said_by, truth, truth))
+        outer = Predictions(emotions, names, said_by, truth, truth)
+        others = [one for one in prepared.corpus.utterances if one.speaker not in part]
+        seen_truth = np.array([emotions.index(one.emotion) for one in others])
+        ids, seen_by = tuple(one.id for one in others), tuple(one.speaker for one in others)
+        seen = Predictions(emotions, ids, seen_by, seen_truth, np.zeros_like(seen_truth))
+        return OuterFold("", part, 0, 0.5, Interval(0.4, 0.6), dict.fromkeys(part, 1.0), seen, outer)
 
     monkeypatch.setattr("ser_tune.results.nested._outer_fold", search)
     found = _nested(project, tiny, Watch(), **{"corpus.data": table})

@@ -48,6 +48,12 @@ def test_every_published_number_says_where_it_stands_and_how_it_came_about() -> 
         assert one.task in source.tasks, one.who
 
 
+def test_numbers_with_a_deviation_over_folds_are_fold_means_of_the_classes_of_their_task() -> None:
+    for one in PUBLISHED:
+        assert one.classes == (7 if one.corpus == "emodb" else 4), one.who
+        assert (one.form == "fold mean") == (one.uar_std is not None or one.who.startswith("Chen 2018")), one.who
+
+
 def test_speaker_dependent_numbers_are_told_apart() -> None:
     for one in PUBLISHED:
         assert ("not comparable" in one.differs) == ("EmoBox" in one.who)

@@ -11,7 +11,7 @@ import pytest
 
 from ser_tune.errors import StudyError
 from ser_tune.metrics import Interval, seed_intervals
-from ser_tune.results import PUBLISHED, Published, Reproduction, reproduce
+from ser_tune.results import PUBLISHED, Obtained, Published, Reproduction, reproduce
 from ser_tune.study import Difference, Protocol, prepare
 from ser_tune.tracking import open_tracking, read_predictions
 
@@ -21,45 +21,97 @@ QUICK = ("--set", "training.epochs=1", "--set", "training.batch_size=8")
 CHEN = PUBLISHED[0]
 
 
-def _outcome(published: float | None, low: float, high: float, folds: int = 10, *changed: Difference) -> Reproduction:
-    number = Published("A", "emodb", "all", "S", "P", uar=published)
-    interval = Interval(low, high)
+KNOWN, UNKNOWN = Interval(0.7, 0.8), Interval(math.nan, math.nan)
+
+
+def _outcome(
+    published: float | None,
+    interval: Interval = KNOWN,
+    equivalence: Interval = KNOWN,
+    *changed: Difference,
+    form: Any = "pooled",
+    fold_mean: Interval = UNKNOWN,
+    folds: int = 10,
+    classes: int = 2,
+) -> Reproduction:
+    """A pooled UAR with two intervals and a fold mean with one, beside a published UAR; the margin is 0.03."""
+    number = Published(
+        who="A", corpus="emodb", task="all", source="S", protocol="P", uar=published, classes=classes, form=form
+    )
     return Reproduction(
         number,
         [{"test_uar": 0.7}, {"test_uar": 0.8}],
-        interval,
-        interval,
+        Obtained("pooled", 0.75, interval, equivalence),
+        Obtained("fold mean", 0.74, fold_mean, fold_mean),
+        wa_interval=interval,
+        margin=0.03,
         folds=folds,
         folds_of_protocol=10,
-        protocol=Protocol({}),
+        protocol=Protocol({"emotions": "anger joy"}),
         changed=changed,
     )
+
+
+NARROW, WIDE = Interval(0.74, 0.76), Interval(0.6, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [
+        (_outcome(0.75, NARROW, NARROW), "reproduced"),
+        (_outcome(0.765, NARROW, NARROW), "reproduced"),  # another number, but one that makes no practical difference
+        (_outcome(0.75, WIDE, NARROW), "reproduced"),  # the 90 % interval is what the tests are of
+        (_outcome(0.75, WIDE, WIDE), "undecided"),  # so wide that it contains everything
+        (_outcome(0.775, NARROW, NARROW), "undecided"),  # not wholly within the margin, nor wholly outside it
+        (_outcome(0.80, NARROW, NARROW), "not reproduced"),
+        (_outcome(0.70, NARROW, NARROW), "not reproduced"),
+        (_outcome(0.80, WIDE, NARROW), "undecided"),  # the 95 % interval is what excludes
+        (_outcome(0.75, NARROW, NARROW, form="fold mean", fold_mean=WIDE), "undecided"),
+        (_outcome(0.75, WIDE, WIDE, form="fold mean", fold_mean=NARROW), "reproduced"),
+        (_outcome(0.75, NARROW, NARROW, form="unknown", fold_mean=NARROW), "reproduced"),
+        (_outcome(0.75, NARROW, NARROW, form="unknown", fold_mean=WIDE), "undecided"),
+        (_outcome(0.75, NARROW, NARROW, folds=9), "no verdict"),
+        (_outcome(0.75, NARROW, NARROW, classes=4), "no verdict"),
+        (_outcome(None), "no verdict"),
+        (_outcome(0.75, UNKNOWN, UNKNOWN), "no verdict"),
+        (_outcome(0.75, NARROW, NARROW, form="fold mean"), "no verdict"),
+    ],
+)
+def test_a_published_number_is_reproduced_not_reproduced_or_undecided(outcome: Reproduction, state: str) -> None:
+    assert outcome.state == state
+    assert outcome.verdict.startswith(f"{state}: ")
 
 
 @pytest.mark.parametrize(
     ("outcome", "words"),
     [
-        (_outcome(0.75, 0.7, 0.8), "reproduced: the published UAR lies within the interval"),
-        (_outcome(0.80, 0.7, 0.8), "reproduced: the published UAR lies within the interval"),
-        (_outcome(0.81, 0.7, 0.8), "not reached: the published UAR lies above the interval"),
-        (_outcome(0.69, 0.7, 0.8), "exceeded: the published UAR lies below the interval"),
         (
-            _outcome(0.75, 0.7, 0.8, 10, Difference("study.trials", 1, 5), Difference("model.width", 0.5, 1.0)),
+            _outcome(0.75, NARROW, NARROW),
+            "reproduced: the pooled UAR 0.7500 has the 90 % interval [0.740, 0.760], which lies within 0.03 of the "
+            "published 0.7500",
+        ),
+        (
+            _outcome(0.80, NARROW, NARROW),
+            "not reproduced: the pooled UAR 0.7500 has the 95 % interval [0.740, 0.760], of which nothing lies within "
+            "0.03 of the published 0.8000",
+        ),
+        (
+            _outcome(0.75, NARROW, NARROW, form="unknown", fold_mean=WIDE),
+            "undecided: the pooled UAR 0.7500 has the 90 % interval [0.740, 0.760], which lies within 0.03 of the "
+            "published 0.7500; the fold mean UAR 0.7400 has the 95 % interval [0.600, 0.900], of which a part lies "
+            "within 0.03 of the published 0.7500; the source does not say which of the two it is",
+        ),
+        (
+            _outcome(0.75, KNOWN, KNOWN, Difference("study.trials", 1, 5), Difference("model.width", 0.5, 1.0)),
             "no verdict: model.width is 0.5, not 1.0 in the study file",
         ),
+        (_outcome(None), "no verdict: there is no interval to compare with"),
+        (_outcome(0.75, UNKNOWN, UNKNOWN), "no verdict: there is no interval to compare with"),
+        (_outcome(0.75, classes=4), "no verdict: 2 emotions are told apart, not the 4 of the published UAR"),
         (
-            _outcome(0.75, 0.7, 0.8, 10, Difference("study.trials", 1, 5)),
-            "reproduced: the published UAR lies within the interval",
-        ),
-        (_outcome(None, 0.7, 0.8), "no verdict: there is no interval to compare with"),
-        (_outcome(0.75, math.nan, math.nan), "no verdict: there is no interval to compare with"),
-        (
-            _outcome(0.75, 0.7, 0.8, folds=2),
-            "no verdict: 2 of 10 folds were trained; on these the published UAR lies within the interval",
-        ),
-        (
-            _outcome(0.81, 0.7, 0.8, folds=9),
-            "no verdict: 9 of 10 folds were trained; on these the published UAR lies above the interval",
+            _outcome(0.75, NARROW, NARROW, folds=2),
+            "no verdict: 2 of 10 folds were trained; on these the pooled UAR 0.7500 has the 90 % interval "
+            "[0.740, 0.760], which lies within 0.03 of the published 0.7500",
         ),
     ],
 )
@@ -67,8 +119,21 @@ def test_the_verdict_in_words(outcome: Reproduction, words: str) -> None:
     assert outcome.verdict == words
 
 
+def test_more_seeds_or_another_device_change_nothing_of_a_verdict() -> None:
+    outcome = _outcome(0.75, NARROW, NARROW, Difference("study.trials", 1, 5), Difference("training.device", "a", "b"))
+    assert outcome.state == "reproduced"
+
+
+def test_a_margin_that_is_no_difference_of_scores_is_refused(
+    tiny: Callable[..., Any], project: Any, recorder: Any
+) -> None:
+    for margin in (0, 3):
+        with pytest.raises(StudyError, match=f"the margin is {margin}; expected a difference of UAR between 0 and 1"):
+            reproduce(prepare(tiny(), project), CHEN, open_tracking(project), project, recorder, margin=margin)
+
+
 def test_a_mean_is_over_seeds() -> None:
-    assert _outcome(0.8, 0.7, 0.8).mean("test_uar") == pytest.approx(0.75)
+    assert _outcome(0.8).mean("test_uar") == pytest.approx(0.75)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +173,10 @@ def test_each_seed_is_tested_and_the_interval_is_over_speakers_and_seeds(opened:
     read = [read_predictions(opened.client, opened.runs[number].info.run_id, "test") for number in (0, 1)]
     uar, wa = seed_intervals(np.stack([one.confusions for one in read if one is not None]))
     cells = [[cell for cell in line.split("  ") if cell] for line in lines]
-    assert [cell.strip() for cell in cells[1]] == ["published: Chen 2018, 3-D ACRNN", "0.8282 ± 0.0499"]
+    assert [cell.strip() for cell in cells[1]] == [
+        "published: Chen 2018, 3-D ACRNN, mean over folds",
+        "0.8282 ± 0.0499",
+    ]
     means = {name: np.mean([one[f"test_{name}"] for one in metrics]) for name in ("uar", "wa")}
     assert [cell.strip() for cell in cells[2]] == [
         "obtained: mean of 2 seeds, pooled",

@@ -123,7 +123,7 @@ def test_held_out_speakers_are_judged_by_all_networks_together(
     (outcome,) = recorder.outcomes
     recipe = recipe_of(outcome.config, prepared.corpus.emotions, prepared.definition.config.protocol.aggregation)
     predictor = _predictor(recipe, outcome.folds)
-    held_out, single_uar = score_holdout_speakers(prepared, predictor, project.cache)
+    held_out, single_scores = score_holdout_speakers(prepared, predictor, project.cache)
     utterances = prepared.corpus.utterances
     assert list(held_out.utterances) == [one.id for one in utterances if one.speaker == "dan"]
     assert held_out.fold.tolist() == [0] * 4
@@ -137,7 +137,8 @@ def test_held_out_speakers_are_judged_by_all_networks_together(
     together = np.mean([np.exp(one.log_probabilities) for one, _ in singly], axis=0)
     np.testing.assert_allclose(np.exp(held_out.log_probabilities), together, atol=1e-6)
     # What compares with validation is how the networks fare one by one
-    assert single_uar == pytest.approx(np.mean([one.scores.uar for one, _ in singly]))
+    assert single_scores.uar == pytest.approx(np.mean([one.scores.uar for one, _ in singly]))
+    assert single_scores.by_speaker == {"dan": pytest.approx(single_scores.uar)}
     # None of them is among those that the folds test
     tested = score_test_speakers(prepared, predictor, project.cache)
     assert not set(tested.utterances) & set(held_out.utterances)

@@ -1,0 +1,135 @@
+"""Configurations as results: trainings of a study that differ by their seed alone are one result, their mean.
+
+`confirm`, `ablate`, `reproduce` and a study's own confirmation train a configuration on several seeds. The best seed
+would be as optimistic as the best trial of a search.
+"""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from ..folds import SIDES
+from ..metrics import PairedComparison, compare_paired, seed_intervals
+from ..tracking import (
+    CONFIRMED_TAG,
+    STUDY_NAME_TAG,
+    STUDY_TAG,
+    TRIAL_TAG,
+    Predictions,
+    find_runs,
+    read_predictions,
+)
+from .references import find_run, is_complete
+
+__all__ = ["Result", "compare_seeds", "find_results", "results_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A configuration: the one run of a searched trial or of a combination, or its runs on several seeds."""
+
+    runs: Sequence[Run]
+    """One for each seed, oldest first."""
+
+    @property
+    def mean(self) -> float:
+        """Pooled validation UAR (of a nested study: outer UAR), mean over the seeds."""
+        return statistics.fmean(map(_ranked_by, self.runs))
+
+    @property
+    def run(self) -> Run:
+        """The run with the median validation UAR; of two, with the lower one. `confirm` registers it."""
+        return sorted(self.runs, key=_ranked_by)[(len(self.runs) - 1) // 2]
+
+    def scores(self, client: MlflowClient) -> dict[str, float]:
+        """UAR and WA of every side by MLflow's names, with the ends of their intervals where those are known.
+
+        Each is the mean over the seeds that the side was scored for, its interval by bootstrap over speakers and seeds.
+        """
+        if len(self.runs) == 1:
+            return dict(self.runs[0].data.metrics)
+        found: dict[str, float] = {}
+        for side in SIDES:
+            scored = [run for run in self.runs if f"{side}_uar" in run.data.metrics]
+            if not scored:
+                continue
+            for name in ("uar", "wa"):
+                found[f"{side}_{name}"] = statistics.fmean(run.data.metrics[f"{side}_{name}"] for run in scored)
+            read = [read_predictions(client, run.info.run_id, side) for run in scored]
+            confusions = [one.confusions for one in read if one is not None]
+            if len(confusions) == len(scored):
+                for name, interval in zip(("uar", "wa"), seed_intervals(np.stack(confusions)), strict=True):
+                    ends = {f"{side}_{name}_low": interval.low, f"{side}_{name}_high": interval.high}
+                    found |= ends if interval.known else {}
+        return found
+
+
+def results_of(runs: Iterable[Run]) -> list[Result]:
+    """Group runs whose study and parameters are the same but for the seed, oldest first.
+
+    A study's own confirmation is kept apart from the searched trials, which chose what it trains again.
+
+    Args:
+        runs: Complete ones, newest first as MLflow lists them.
+    """
+    groups: dict[object, dict[str, Run]] = defaultdict(dict)
+    for run in reversed(list(runs)):
+        tags, params = run.data.tags, run.data.params
+        fixed = frozenset((name, value) for name, value in params.items() if name != "seed")
+        is_trial = TRIAL_TAG in tags and "seed" in params  # a combination is by itself
+        group = (tags.get(STUDY_TAG), tags.get(CONFIRMED_TAG), fixed) if is_trial else run.info.run_id
+        groups[group].setdefault(params.get("seed", ""), run)
+    return [Result(tuple(seeds.values())) for seeds in groups.values()]
+
+
+def find_results(client: MlflowClient, reference: str, top: int = 1) -> Sequence[Result]:
+    """What a person means by a reference.
+
+    Args:
+        client: MLflow.
+        reference: As for `find_run`. A study's name means its best configuration, by the mean over its seeds; of a
+            study with a confirmation, the confirmed one.
+        top: Of a study's name, so many of its best configurations. Several are all searched ones: what a confirmation
+            trained again is there once already.
+
+    Returns:
+        As many as asked for, or as there are; best first. One, where the reference is no study's name.
+
+    Raises:
+        RegistryError: There is no such result, or its trial did not complete.
+    """
+    run = find_run(client, reference)
+    if run.data.tags.get(STUDY_NAME_TAG) != reference:
+        return [Result((run,))]
+    _, trials = find_runs(client, run.info.experiment_id, run.data.tags[STUDY_TAG])
+    found = results_of(one for one in trials.values() if is_complete(one))
+    if top == 1 and CONFIRMED_TAG in run.data.tags:
+        return [one for one in found if run.info.run_id in {seed.info.run_id for seed in one.runs}]
+    searched = [one for one in found if CONFIRMED_TAG not in one.run.data.tags]
+    return sorted(searched, key=lambda one: -one.mean)[:top]
+
+
+def compare_seeds(ours: Sequence[Predictions], theirs: Sequence[Predictions]) -> PairedComparison:
+    """Compare the means of two configurations over their seeds, paired by speaker.
+
+    Every seed of one is paired with every seed of the other, utterance by utterance, so they need not be as many. The
+    interval is over speakers: seeds are those that were trained.
+    """
+    pairs = [(one, other) for one in ours for other in theirs]
+    return compare_paired(
+        np.concatenate([one.truth for one, _ in pairs]),
+        np.concatenate([one.predicted for one, _ in pairs]),
+        np.concatenate([other.predicted for _, other in pairs]),
+        np.concatenate([one.speaker_numbers for one, _ in pairs]),
+        len(ours[0].emotions),
+    )
+
+
+def _ranked_by(run: Run) -> float:
+    metrics = run.data.metrics
+    return float(metrics["validation_uar" if "validation_uar" in metrics else "outer_uar"])

@@ -1,0 +1,205 @@
+"""Promotions at the same time: whoever is last, the best of them is champion."""
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from ser_tune.config import Project
+from ser_tune.registry import Promotion, registration
+from ser_tune.registry.networks import Networks
+from ser_tune.registry.registration import Registration
+from ser_tune.registry.verdict import Verdict, decide
+from ser_tune.study import Protocol
+from ser_tune.tracking import MODEL_TAG
+
+SPEAKERS = 6
+POOR, GOOD, BEST = ([[True, True, True, one], *[[True, True, True, two]] * (SPEAKERS - 1)] for one, two in (
+    (False, False),
+    (True, False),
+    (True, True),
+))  # fmt: skip
+STEP_S = 0.5
+"""How long a promotion waits for the others in the middle of its own."""
+
+
+def register(client: MlflowClient, project: Project, name: str, run_id: str) -> Promotion:
+    """Promote a planted run by the rule `better`; it has a model in name only."""
+    with pytest.MonkeyPatch.context() as patch:
+        _without_models(patch)
+        return _registration(client, project, name, run_id).register("better", None, None)
+
+
+def _without_models(patch: pytest.MonkeyPatch) -> None:
+    def empty_model(client: MlflowClient, _: str, experiment: str, run_id: str) -> str:
+        return str(client.create_logged_model(experiment, source_run_id=run_id).model_id)
+
+    patch.setattr(registration, "log_self_contained", empty_model)
+    patch.setattr(Registration, "_card", lambda *_: "")
+
+
+def _registration(client: MlflowClient, project: Project, name: str, run_id: str) -> Registration:
+    client.set_tag(run_id, MODEL_TAG, f"m-{run_id}")
+    run = client.get_run(run_id)
+    prepared: Any = SimpleNamespace(
+        protocol=Protocol({"normalisation_scope": "train"}), corpus=SimpleNamespace(name="made-up", emotions=("joy",))
+    )
+    return Registration(
+        client=client,
+        project=project,
+        prepared=prepared,
+        run=run,
+        metrics=run.data.metrics,
+        name=name,
+        study="one",
+        trial=0,
+        networks=Networks(3),
+        parts=(),
+    )
+
+
+@pytest.fixture
+def named_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    _without_models(monkeypatch)
+
+
+def _champion_run(planting: Any) -> str:
+    return str(planting.client.get_model_version_by_alias(planting.name, "champion").run_id)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("named_only")
+def test_of_two_threads_that_decide_at_once_the_better_is_champion(
+    planting: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planting.champion(planting.run(POOR))
+    good, best = planting.run(GOOD).info.run_id, planting.run(BEST).info.run_id
+    both_decided = threading.Barrier(2)
+
+    def decide_together(client: MlflowClient, name: str, run: Any, *how: Any) -> Verdict:
+        verdict = decide(client, name, run, *how)
+        try:
+            both_decided.wait(STEP_S)
+        except threading.BrokenBarrierError:  # the other waits for this one
+            return verdict
+        if run.info.run_id == good:  # the worse is the last to write
+            time.sleep(STEP_S)
+        return verdict
+
+    monkeypatch.setattr(registration, "decide", decide_together)
+    promotions = [
+        threading.Thread(
+            target=_registration(planting.client, planting.project, planting.name, run_id).register,
+            args=("better", None, None),
+        )
+        for run_id in (good, best)
+    ]
+    for one in promotions:
+        one.start()
+    for one in promotions:
+        one.join()
+    assert _champion_run(planting) == best
+
+
+@pytest.mark.usefixtures("named_only")
+@pytest.mark.parametrize("moment", ["before the alias is set", "after the alias is set"])
+@pytest.mark.parametrize(("theirs", "alias"), [(BEST, "challenger"), (POOR, "champion")], ids=["better", "worse"])
+def test_a_champion_that_another_machine_makes_meanwhile_is_compared_with(
+    planting: Any, monkeypatch: pytest.MonkeyPatch, moment: str, theirs: Any, alias: str
+) -> None:
+    client, name = planting.client, planting.name
+    planting.champion(planting.run(POOR))
+    other = planting.run(theirs)
+    meanwhile = [other]
+
+    def decide_slowly(*how: Any) -> Verdict:
+        verdict = decide(*how)
+        if meanwhile and moment == "before the alias is set":
+            planting.champion(meanwhile.pop())
+        return verdict
+
+    class Shared(MlflowClient):
+        def set_registered_model_alias(self, *of: str) -> None:
+            super().set_registered_model_alias(*of)
+            if meanwhile and moment == "after the alias is set":
+                planting.champion(meanwhile.pop())
+
+    monkeypatch.setattr(registration, "decide", decide_slowly)
+    mine = planting.run(GOOD)
+    shared = Shared(client.tracking_uri, client._registry_uri)
+    found = _registration(shared, planting.project, name, mine.info.run_id).register("better", None, None)
+    assert found.alias == alias
+    assert _champion_run(planting) == (mine if alias == "champion" else other).info.run_id
+    theirs_version = client.search_model_versions(f"name = '{name}' and run_id = '{other.info.run_id}'")[0].version
+    tags = client.get_model_version(name, found.version).tags
+    assert tags["compared_with"] == f"version {theirs_version}"
+    assert tags["verdict"] == f"{alias}: {found.reason}"
+
+
+PROCESS = """
+import sys, time
+from pathlib import Path
+sys.path[:0] = [{here!r}]
+import test_champion
+from ser_tune.config import Project
+from ser_tune.registry import registration
+from ser_tune.tracking import open_tracking
+
+folder, place, all_places = Path({folder!r}), {place}, {places}
+
+def wait_for(what, seconds):
+    end = time.monotonic() + seconds
+    while len(list(folder.glob(f"{{what}}-*"))) < all_places and time.monotonic() < end:
+        time.sleep(0.01)
+
+def decide_together(*how):
+    verdict = original(*how)
+    (folder / f"decided-{{place}}").touch()
+    wait_for("decided", test_champion.STEP_S)
+    time.sleep(place * 0.1)  # the worst is the last to write
+    return verdict
+
+original, registration.decide = registration.decide, decide_together
+project = Project(Path({root!r}), {uri!r}, "", Path("."))
+client = open_tracking(project)
+(folder / f"ready-{{place}}").touch()
+wait_for("ready", 60)
+test_champion.register(client, project, {name!r}, {run!r})
+"""
+
+
+@pytest.mark.slow
+def test_of_many_processes_that_promote_at_once_the_best_is_champion(planting: Any, tmp_path: Path) -> None:
+    planting.champion(planting.run(POOR))
+    runs = [planting.run(right).info.run_id for right in (BEST, GOOD, POOR)]
+    processes = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                PROCESS.format(
+                    here=str(Path(__file__).parent),
+                    folder=str(tmp_path),
+                    place=place,
+                    places=len(runs),
+                    root=str(planting.project.root),
+                    uri=planting.project.tracking_uri,
+                    name=planting.name,
+                    run=run,
+                ),
+            ],
+        )
+        for place, run in enumerate(runs)
+    ]
+    assert [one.wait(120) for one in processes] == [0] * len(runs)
+    assert _champion_run(planting) == runs[0]
+    verdicts = [
+        one.tags.get("verdict", "") for one in planting.client.search_model_versions(f"name = '{planting.name}'")
+    ]
+    assert sum(one.startswith("champion") for one in verdicts) in (1, 2)  # the good one too, where it was the first

@@ -1,0 +1,121 @@
+"""A configuration on several seeds is one result: its mean, wherever a study is asked for by its name."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mlflow.tracking._tracking_service import utils
+
+from ser_tune.errors import RegistryError
+from ser_tune.metrics import compare_paired, seed_intervals, uar
+from ser_tune.results import combine, compare, leaderboard, variant
+from ser_tune.results.configurations import compare_seeds, find_results
+from ser_tune.study import Rerun, load_study, prepare, run_study
+from ser_tune.tracking import MODEL_TAG, Predictions, TrackingObserver, find_runs, read_predictions
+
+pytestmark = pytest.mark.slow
+
+
+class Seeds:
+    """A configuration on three seeds, of one protocol with the finished study, and that study."""
+
+    def __init__(self, opened: Any, definition: Any) -> None:
+        self.client, self.project = opened.client, opened.project
+        prepared = prepare(definition, self.project)
+        run_study(prepared, self.project, TrackingObserver(self.client, self.project), rerun=Rerun(queue=[{}] * 3))
+        study, _ = load_study(definition.name, self.project)
+        experiment = opened.runs[0].info.experiment_id
+        self.runs = find_runs(self.client, experiment, study.user_attrs["study_id"])[1]
+        self.predictions = [self.read(self.runs[seed]) for seed in range(3)]
+        self.mean = np.mean([run.data.metrics["validation_uar"] for run in self.runs.values()])
+        self.ids = {run.info.run_id for run in self.runs.values()}
+
+    def read(self, run: Any) -> Predictions:
+        found = read_predictions(self.client, run.info.run_id, "validation")
+        assert found is not None
+        return found
+
+
+@pytest.fixture(scope="module")
+def copied(finished: Any, open_study: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The finished study in a project that this file adds to."""
+    utils._artifact_repos_cache.clear()  # of the folder that is copied
+    with pytest.MonkeyPatch.context() as patch:
+        for room in ("records", "testing"):  # pictures take time
+            patch.setattr(f"ser_tune.tracking.{room}.draw_confusion", lambda *_: None)
+        yield open_study(Path(shutil.copytree(finished.root, tmp_path_factory.mktemp("seeds") / "project")))
+
+
+@pytest.fixture(scope="module")
+def seeds(copied: Any, tiny: Callable[..., Any]) -> Seeds:
+    definition = variant(tiny(name="three", seed=5, **{"training.epochs": 3}), "three", 3)
+    settings = definition.config.study.model_copy(update={"keep_models": "all"})
+    return Seeds(copied, replace(definition, config=definition.config.model_copy(update={"study": settings})))
+
+
+def test_each_is_a_seed_of_one_result(seeds: Seeds) -> None:
+    (found,) = find_results(seeds.client, "three")
+    assert {run.info.run_id for run in found.runs} == seeds.ids
+    assert found.mean == pytest.approx(seeds.mean)
+    scores = sorted(run.data.metrics["validation_uar"] for run in seeds.runs.values())
+    assert len(set(scores)) > 1
+    assert found.run.data.metrics["validation_uar"] == scores[1]
+    interval, _ = seed_intervals(np.stack([one.confusions for one in seeds.predictions]))
+    known = found.scores(seeds.client)
+    assert known["validation_uar"] == pytest.approx(seeds.mean)
+    assert (known["validation_uar_low"], known["validation_uar_high"]) == (interval.low, interval.high)
+    (single,) = find_results(seeds.client, "three:1")
+    assert [run.info.run_id for run in single.runs] == [seeds.runs[1].info.run_id]
+
+
+def test_compare_takes_the_mean_and_not_the_best_seed(seeds: Seeds, copied: Any) -> None:
+    found = compare(seeds.client, "three", "first:0", "validation")
+    other = copied.runs[0].data.metrics["validation_uar"]
+    assert found.paired.uar_difference == pytest.approx(seeds.mean - other)
+    assert found.scores[0]["validation_uar"] == pytest.approx(seeds.mean)
+    assert found.confusions[0].sum() == 3 * 16
+    assert len(found.predicted[0]) == 16
+
+
+def test_the_leaderboard_ranks_the_mean_and_not_the_best_seed(seeds: Seeds, copied: Any) -> None:
+    # A study of one trial that is between the mean and the best seed is ranked first
+    scores = [run.data.metrics["validation_uar"] for run in seeds.runs.values()]
+    between = (seeds.mean + max(scores)) / 2
+    for run in copied.runs.values():
+        seeds.client.log_metric(run.info.run_id, "validation_uar", between)
+    (entry,) = leaderboard(seeds.client).entries
+    assert (entry.source, entry.scores["validation_uar"]) == ("study first", between)
+    for run in copied.runs.values():
+        seeds.client.log_metric(run.info.run_id, "validation_uar", min(scores) - 0.1)
+    (entry,) = leaderboard(seeds.client).entries
+    assert (entry.source, entry.seeds, entry.trials) == ("study three", 3, 6)
+    assert entry.scores["validation_uar"] == pytest.approx(seeds.mean)
+
+
+def test_combine_takes_all_seeds(seeds: Seeds) -> None:
+    found = combine(seeds.client, seeds.project, ["three"], name="over-seeds")
+    assert {one.info.run_id for one in found.members} == seeds.ids
+    seeds.client.delete_tag(seeds.runs[2].info.run_id, MODEL_TAG)
+    with pytest.raises(RegistryError, match=r"the model of three:2 was not kept; .* or name its trials that are kept"):
+        combine(seeds.client, seeds.project, ["three"])
+
+
+def test_seeds_are_compared_each_with_each() -> None:
+    rng = np.random.default_rng(0)
+    truth, speakers = rng.integers(2, size=60), tuple(f"s{number // 10}" for number in range(60))
+
+    def said() -> Predictions:
+        names = tuple(map(str, range(60)))
+        return Predictions(("anger", "joy"), names, speakers, truth, np.where(rng.random(60) < 0.7, truth, 1 - truth))
+
+    ours, theirs = [said(), said(), said()], [said(), said()]
+    found = compare_seeds(ours, theirs)
+    means = [np.mean([uar(one.truth, one.predicted) for one in seeds]) for seeds in (ours, theirs)]
+    assert found.uar_difference == pytest.approx(means[0] - means[1])
+    alone = compare_seeds(ours[:1], theirs[:1])
+    assert alone == compare_paired(truth, ours[0].predicted, theirs[0].predicted, ours[0].speaker_numbers, 2)
+    assert compare_seeds(ours, ours).p_value == 1.0
