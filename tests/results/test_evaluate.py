@@ -152,3 +152,41 @@ def test_a_matrix_has_a_cell_for_each_pair_and_the_reason_where_there_is_none(
     assert (none["corpus"], none["uar"]) == ("other", "")
     assert "expected at least two; pass --map" in none["reason"]
     assert (finished_copy.root / "matrix.png").stat().st_size > 1000
+
+
+def test_a_combination_scores_as_at_its_promotion_and_a_refit_model_is_refused_on_its_own_corpus(
+    finished_copy: Any, call: Callable[..., Any], open_study: Callable[..., Any]
+) -> None:
+    for command in (
+        ("combine", "first:0", "first:1", "--as", "both"),
+        ("promote", "first", "--refit", "--as", "refit"),
+    ):
+        told = call(finished_copy.root, *command)
+        assert told.code == 0, told.err
+    client = open_study(finished_copy.root).client
+    promoted = client.get_run(client.get_model_version("both", "1").run_id).data.metrics
+    arguments = ("--corpus", "manifest", "--data", finished_copy.csv)
+    told = call(finished_copy.root, "evaluate", "both", *arguments, "--json")
+    assert told.code == 0, told.err
+    (overall,) = [one for one in json.loads(told.out)[0]["scores"] if one["kind"] == "all"]
+    assert overall["uar"] == pytest.approx(promoted["test_uar"], abs=1e-12)
+    assert overall["wa"] == pytest.approx(promoted["test_wa"], abs=1e-12)
+    told = call(finished_copy.root, "evaluate", "refit", *arguments)
+    told.refused("refit/1 was trained on 16 of the 16 recordings: ada_anger_0.wav, ")
+
+
+def test_recordings_of_one_speaker_are_normalised_together_where_the_model_does_so(
+    root: Path, call: Callable[..., Any], study_file: Path, corpus_csv: Path, elsewhere: Path
+) -> None:
+    corpus = ("--corpus", "manifest", "--data", corpus_csv)
+    told = call(root, "train", study_file, *corpus, "--set", "normalisation.scope=speaker", "--name", "scoped")
+    assert told.code == 0, told.err
+    found = _evaluate(call, root, "--data", elsewhere, "--map", "happy=joy")
+    assert found["notes"][-1] == "transductive: features are normalised with all judged recordings of each speaker"
+    with elsewhere.open(encoding="utf-8", newline="") as file:
+        fay = [elsewhere.with_name(row["path"]) for row in csv.DictReader(file) if row["speaker"] == "fay"]
+    told = call(root, "predict", MODEL, *fay, "--json")
+    named = [one["emotion"] for one in json.loads(told.out)]
+    right = [name == path.name.split("_")[1] for name, path in zip(named, fay, strict=True)]
+    (score,) = [one for one in found["scores"] if (one["kind"], one["group"]) == ("speaker", "fay")]
+    assert score["wa"] == pytest.approx(sum(right) / len(right))
