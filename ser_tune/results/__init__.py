@@ -3,7 +3,6 @@
 from .ablate import Ablated, ablate, variant
 from .combine import Combination, combine
 from .compare import Comparison, compare
-from .configurations import Result
 from .confirm import Candidate, Confirmation, confirm
 from .leaderboard import Entry, Leaderboard, leaderboard
 from .nested import Nested, OuterFold, run_nested
@@ -28,7 +27,6 @@ __all__ = [
     "Published",
     "Replay",
     "Reproduction",
-    "Result",
     "ablate",
     "combine",
     "compare",

@@ -1,5 +1,6 @@
 """MLflow's side of a study: the store, the observer that fills it, and self-contained models."""
 
+from .configurations import Result, compare_seeds, is_complete, results_of, with_its_seeds
 from .encoders import log_self_contained
 from .observer import TrackingObserver
 from .outbox import read_record, waiting
@@ -42,11 +43,14 @@ __all__ = [
     "TRIAL_TAG",
     "LoadedModel",
     "Predictions",
+    "Result",
     "TrackingObserver",
+    "compare_seeds",
     "curves",
     "deliver_waiting",
     "experiment_of",
     "find_runs",
+    "is_complete",
     "log_predictor",
     "log_self_contained",
     "open_delivered",
@@ -59,6 +63,7 @@ __all__ = [
     "read_predictor",
     "read_record",
     "read_single_scores",
+    "results_of",
     "score_metrics",
     "score_on_holdout",
     "score_on_test",
@@ -66,4 +71,5 @@ __all__ = [
     "search_runs",
     "tracking_errors",
     "waiting",
+    "with_its_seeds",
 ]
