@@ -131,7 +131,7 @@ def confirm(
     tracking_uri: TrackingUri = None,
     storage: Storage = None,
 ) -> None:
-    """Train a study's best trials again on fresh seeds; champion by lower confidence bound.
+    """Train a study's best trials again on fresh seeds, and promote by lower confidence bound.
 
     The best of many trials is optimistic. The same command resumes.
     """

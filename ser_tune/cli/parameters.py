@@ -76,7 +76,12 @@ TextIndependent = Annotated[
 ]
 Rule = Annotated[
     str | None,
-    typer.Option("--rule", help="When to make champion: better (default), confident or always.", show_default=False),
+    typer.Option(
+        "--rule",
+        help="When to make champion: better (default), confident (p < 0.05, corrected for the searched trials unless "
+        "both are confirmed) or always.",
+        show_default=False,
+    ),
 ]
 Refit = Annotated[bool, typer.Option("--refit", help="Register one network trained on all speakers, not the folds'.")]
 TrackingUri = Annotated[

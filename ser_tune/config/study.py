@@ -115,7 +115,9 @@ class SearchSettings(Settings):
     """Trials whose models are kept: all, or the best so many."""
     promotion: PromotionRule = "better"
     """When a new version becomes champion: better: its validation UAR is higher; confident: and the paired permutation
-    test over speakers gives p < 0.05; always. Under another protocol it never does."""
+    test over speakers gives p < 0.05; always. Where both versions are confirmed, their means over fresh seeds are
+    compared. Else a confirmed one must have a lower confidence bound above the champion's, and p is multiplied by the
+    complete trials of the larger search (Bonferroni). Under another protocol it never becomes champion."""
     sampler_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Where the sampler's random numbers come from."""
 

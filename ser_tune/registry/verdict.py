@@ -9,21 +9,35 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from ..metrics import PERMUTATION_TEST, PairedComparison, compare_paired
+from ..metrics import PERMUTATION_TEST
 from ..study import worded
-from ..tracking import CONFIRMS_TAG, STUDY_TAG, protocol_of, read_predictions
+from ..tracking import (
+    CONFIRMED_TAG,
+    CONFIRMS_TAG,
+    MEMBERS_TAG,
+    STUDY_TAG,
+    Result,
+    compare_seeds,
+    find_runs,
+    is_complete,
+    protocol_of,
+    read_predictions,
+    search_runs,
+    with_its_seeds,
+)
 from .versions import CHAMPION, aliases_of
 
 __all__ = ["CHALLENGER", "TAGS", "Confirmed", "Verdict", "decide"]
 
 TAGS = (
-    *("rule", "compared_with", "difference", "difference_interval", "p_value", "test", "verdict"),
+    *("rule", "compared_with", "difference", "difference_interval", "p_value", "p_value_corrected", "correction"),
+    *("test", "verdict"),
     *("confirmed_mean", "confirmed_low", "confirmed_high", "confirmed_seeds"),
 )
 """Every tag that a verdict can leave on a version."""
 CHALLENGER = "challenger"
 SIGNIFICANT = 0.05
-"""Rule `confident` asks for a p-value below this."""
+"""Rule `confident` asks for a p-value below this, corrected for the searched trials where one side is unconfirmed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +69,17 @@ class Verdict:
 def decide(client: MlflowClient, name: str, run: Run, rule: str, confirmed: Confirmed | None) -> Verdict:
     """Compare a run with the present champion of a name; test scores are not compared.
 
-    The champion may change afterwards: `claim_alias` of the verdict looks again.
+    Where both are confirmed, their means over fresh seeds are compared. Else `confident` corrects its p-value for the
+    searched trials, of which the best are compared. The champion may change afterwards: `claim_alias` looks again.
 
     Args:
         client: MLflow.
         name: Of the registered model.
         run: Of the trial that would be registered.
-        rule: `better`, `confident` or `always`; a confirmed configuration is judged by its lower bound instead.
+        rule: `better`, `confident` or `always`.
         confirmed: What fresh seeds came to, if there were any.
     """
-    tags = {"rule": "confirmed" if confirmed and rule != "always" else rule}
+    tags = {"rule": rule}
     if confirmed:
         tags |= {"confirmed_mean": f"{confirmed.mean:.4f}", "confirmed_low": f"{confirmed.low:.4f}"}
         tags |= {"confirmed_high": f"{confirmed.high:.4f}", "confirmed_seeds": str(confirmed.seeds)}
@@ -96,70 +111,124 @@ def _against(
             f"{worded(differences)}"
         )
         return Verdict(CHALLENGER, reason, tags)
-    paired = _paired(client, run, other)
-    if paired is not None:
-        tags |= {
-            "difference": f"{paired.uar_difference:.4f}",
-            "difference_interval": (
-                f"{paired.uar_interval.low:.4f} to {paired.uar_interval.high:.4f}"
-                if paired.uar_interval.known
-                else "unknown"
-            ),
-            "p_value": f"{paired.p_value:.4f}",
-            "test": PERMUTATION_TEST,
-        }
-    if confirmed and rule != "always":
-        return _by_lower_bound(run, other, present, confirmed, tags)
-    return _by_rule(rule, float(f"{run.data.metrics['validation_uar']:.4f}"), present, paired, tags)
-
-
-def _paired(client: MlflowClient, run: Run, other: Run) -> PairedComparison | None:
-    """Both runs' validation predictions, compared; None where one has none."""
-    ours, theirs = (read_predictions(client, one.info.run_id, "validation") for one in (run, other))
-    if ours is None or theirs is None or ours.utterances != theirs.utterances:
-        return None
-    return compare_paired(ours.truth, ours.predicted, theirs.predicted, ours.speaker_numbers, len(ours.emotions))
-
-
-def _by_rule(
-    rule: str, uar: float, present: ModelVersion, paired: PairedComparison | None, tags: Mapping[str, str]
-) -> Verdict:
-    # Both as tags have it, to four digits: a score must not beat itself by what rounding took
-    score = float(present.tags.get("validation_uar", "nan"))
-    before = f"version {present.version}"
+    both = confirmed is not None and "confirmed_mean" in present.tags
+    searched = 1 if both else max(_searched_trials(client, one) for one in (run, other))
+    p_value, tested = _tested(client, run, other, searched, both=both)
+    tags |= tested
     if rule == "always":
         return Verdict(CHAMPION, f"the rule is to replace {before}, whatever the scores", tags)
-    if "confirmed_low" in present.tags:
+    verdict = _by_score(run, other, present, confirmed, tags)
+    if verdict.alias == CHALLENGER or _of_same_search(run, other, present, confirmed):
+        return verdict
+    if rule == "confident":
+        return _if_significant(verdict, p_value, searched)
+    return verdict if confirmed else replace(verdict, reason=f"{verdict.reason}; the difference is unconfirmed")
+
+
+def _tested(
+    client: MlflowClient, run: Run, other: Run, searched: int, *, both: bool
+) -> tuple[float | None, dict[str, str]]:
+    """The corrected p-value, None where predictions are gone; and tags of what was tested.
+
+    Bonferroni's correction holds however much trials resemble each other: p times the complete trials of the larger
+    search.
+
+    Args:
+        client: MLflow.
+        run: That would be registered.
+        other: The champion's.
+        searched: How many trials to correct for.
+        both: Whether both are confirmed: all seeds are compared then.
+    """
+    results = [with_its_seeds(client, one) if both else Result((one,)) for one in (run, other)]
+    ours, theirs = ([read_predictions(client, seed.info.run_id, "validation") for seed in one.runs] for one in results)
+    known = [one for one in (*ours, *theirs) if one is not None]
+    if len(known) < len(ours) + len(theirs) or len({one.utterances for one in known}) > 1:
+        return None, {}
+    paired = compare_seeds(known[: len(ours)], known[len(ours) :])
+    interval = paired.uar_interval
+    tags = {
+        "difference": f"{paired.uar_difference:.4f}",
+        "difference_interval": f"{interval.low:.4f} to {interval.high:.4f}" if interval.known else "unknown",
+        "p_value": f"{paired.p_value:.4f}",
+        "test": PERMUTATION_TEST,
+    }
+    corrected = min(1.0, paired.p_value * searched)
+    if searched > 1:
+        tags |= {"p_value_corrected": f"{corrected:.4f}", "correction": f"Bonferroni, {searched} searched trials"}
+    return corrected, tags
+
+
+def _if_significant(verdict: Verdict, p_value: float | None, searched: int) -> Verdict:
+    """Rule `confident`: a higher score alone does not make a champion."""
+    if p_value is None:
+        reason = f"{verdict.reason}, but without predictions of both there is no paired test"
+        return replace(verdict, alias=CHALLENGER, reason=reason)
+    told = f"p = {p_value:.3f}" + (f", Bonferroni-corrected for {searched} searched trials" if searched > 1 else "")
+    if p_value >= SIGNIFICANT:
+        return replace(verdict, alias=CHALLENGER, reason=f"{verdict.reason}, but not with p < {SIGNIFICANT} ({told})")
+    return replace(verdict, reason=f"{verdict.reason}, with {told}")
+
+
+def _by_score(
+    run: Run, other: Run, present: ModelVersion, confirmed: Confirmed | None, tags: Mapping[str, str]
+) -> Verdict:
+    """Compare means where both are confirmed, lower bounds where the new version alone is, else what searches saw."""
+    if confirmed is None:
+        return _by_searched(run, present, tags)
+    before = f"version {present.version}"
+    mine = f"the mean of {confirmed.seeds} fresh seeds, {confirmed.mean:.4f}"
+    if "confirmed_mean" in present.tags:
+        mean, seeds = float(present.tags["confirmed_mean"]), present.tags.get("confirmed_seeds", "some")
+        if float(f"{confirmed.mean:.4f}") > mean:  # both as tags have it
+            return Verdict(CHAMPION, f"{mine}, beats the {mean:.4f} of {before} on {seeds} fresh seeds", tags)
+        return Verdict(CHALLENGER, f"{mine}, does not beat the {mean:.4f} of the champion, {before}", tags)
+    mine += f", has the lower bound {confirmed.low:.4f}"
+    if _of_same_search(run, other, present, confirmed):
+        return Verdict(CHAMPION, f"{mine}; {before} was the best of the same search, which is optimistic", tags)
+    bound = other.data.metrics.get("validation_uar_low", math.nan)
+    if confirmed.low > (-math.inf if math.isnan(bound) else bound):  # a champion without a bound has nothing to defend
+        return Verdict(CHAMPION, f"{mine}, above the {bound:.4f} of {before}, which is unconfirmed", tags)
+    return Verdict(CHALLENGER, f"{mine}, not above the {bound:.4f} of the champion, {before}", tags)
+
+
+def _by_searched(run: Run, present: ModelVersion, tags: Mapping[str, str]) -> Verdict:
+    """Compare what the search saw of a run with the champion's score."""
+    before = f"version {present.version}"
+    if "confirmed_mean" in present.tags:
         reason = f"the champion, {before}, was confirmed on fresh seeds; `ser-tune confirm` this study to compare"
         return Verdict(CHALLENGER, reason, tags)
+    # Both as tags have it, to four digits: a score must not beat itself by what rounding took
+    uar = float(f"{run.data.metrics['validation_uar']:.4f}")
+    score = float(present.tags.get("validation_uar", "nan"))
     if not uar > score:
         reason = f"its validation UAR {uar:.4f} does not beat the {score:.4f} of the champion, {before}"
         return Verdict(CHALLENGER, reason, tags)
     reason = f"its validation UAR {uar:.4f} beats the {score:.4f} of {before}"
-    if rule == "confident":
-        if paired is None:
-            return Verdict(CHALLENGER, f"{reason}, but without predictions of both there is no paired test", tags)
-        if paired.p_value >= SIGNIFICANT:
-            return Verdict(CHALLENGER, f"{reason}, but not with p < {SIGNIFICANT} (p = {paired.p_value:.3f})", tags)
-        reason += f" with p = {paired.p_value:.3f}"
     return Verdict(CHAMPION, reason, tags)
 
 
-def _by_lower_bound(
-    run: Run, other: Run, present: ModelVersion, confirmed: Confirmed, tags: Mapping[str, str]
-) -> Verdict:
-    """A confirmed configuration replaces what the same search found, and whatever has a lower bound below its own."""
-    before = f"version {present.version}"
-    mine = f"the mean of {confirmed.seeds} fresh seeds, {confirmed.mean:.4f}, has the lower bound {confirmed.low:.4f}"
-    if "confirmed_low" not in present.tags and _searched_by(other) == _searched_by(run):
-        return Verdict(CHAMPION, f"{mine}; {before} was the best of the same search, which is optimistic", tags)
-    bound = float(present.tags.get("confirmed_low", other.data.metrics.get("validation_uar_low", "nan")))
-    if confirmed.low > (-math.inf if math.isnan(bound) else bound):  # a champion without a bound has nothing to defend
-        return Verdict(CHAMPION, f"{mine}, above the {bound:.4f} of {before}", tags)
-    return Verdict(CHALLENGER, f"{mine}, not above the {bound:.4f} of the champion, {before}", tags)
+def _of_same_search(run: Run, other: Run, present: ModelVersion, confirmed: Confirmed | None) -> bool:
+    """Whether a champion is the best of the search whose configuration fresh seeds confirm."""
+    unconfirmed = "confirmed_mean" not in present.tags
+    return confirmed is not None and unconfirmed and _searched_by(other) == _searched_by(run)
 
 
 def _searched_by(run: Run) -> str | None:
     """The study that found a run's configuration; None where it combines several."""
     tags = run.data.tags
     return tags.get(CONFIRMS_TAG) or tags.get(STUDY_TAG)
+
+
+def _searched_trials(client: MlflowClient, run: Run) -> int:
+    """Complete trials that a run was the best of; of a combination those of all its members' searches."""
+    members = run.data.tags.get(MEMBERS_TAG, "").split()
+    found = search_runs(client, f"attributes.run_id IN ({', '.join(map(repr, members))})") if members else [run]
+    studies = {_searched_by(one) for one in found} - {None}
+    trials = [
+        one
+        for study in studies
+        for one in find_runs(client, run.info.experiment_id, str(study))[1].values()
+        if is_complete(one) and CONFIRMED_TAG not in one.data.tags
+    ]
+    return max(1, len(trials))

@@ -3,7 +3,6 @@
 from .ablate import Ablated, ablate, variant
 from .combine import Combination, combine
 from .compare import Comparison, compare
-from .configurations import Result
 from .confirm import Candidate, Confirmation, confirm
 from .evaluate import Evaluation, Examined, examine, score_judged
 from .evaluation_run import SCORE_COLUMNS, log_evaluation, score_rows, stress_rows
@@ -39,7 +38,6 @@ __all__ = [
     "Published",
     "Replay",
     "Reproduction",
-    "Result",
     "Stressed",
     "ablate",
     "cell_rows",

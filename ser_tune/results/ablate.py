@@ -11,8 +11,7 @@ from ..config import Project
 from ..errors import SerTuneError, StorageError
 from ..metrics import Interval, PairedComparison, seed_intervals
 from ..study import Prepared, Protocol, Rerun, StudyDefinition, StudyObserver
-from ..tracking import Predictions
-from .configurations import compare_seeds
+from ..tracking import Predictions, compare_seeds
 from .seeds import predictions_of, train_seeds
 
 __all__ = ["Ablated", "ablate", "variant"]

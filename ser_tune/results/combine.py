@@ -28,8 +28,7 @@ from ..tracking import (
     search_runs,
     tracking_errors,
 )
-from .configurations import find_results
-from .references import recorded
+from .references import find_results, recorded
 
 __all__ = ["Combination", "combine"]
 

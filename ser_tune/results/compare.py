@@ -11,8 +11,8 @@ from ..errors import RegistryError, UnknownNameError
 from ..folds import SIDES
 from ..metrics import PairedComparison
 from ..study import Protocol
-from ..tracking import Predictions, protocol_of, read_predictions, tracking_errors
-from .configurations import Result, compare_seeds, find_results
+from ..tracking import Predictions, Result, compare_seeds, protocol_of, read_predictions, tracking_errors
+from .references import find_results
 
 __all__ = ["Comparison", "compare"]
 

@@ -1,6 +1,6 @@
 """The best result of every corpus, task, evaluation, model and features, ranked under one protocol each.
 
-A configuration on several seeds is one result, their mean: see `configurations`.
+A configuration on several seeds is one result, their mean: see `tracking/configurations.py`.
 """
 
 from collections import defaultdict
@@ -24,11 +24,12 @@ from ..tracking import (
     STUDY_NAME_TAG,
     STUDY_TAG,
     TRIAL_TAG,
+    Result,
     protocol_of,
+    results_of,
     search_runs,
     tracking_errors,
 )
-from .configurations import Result, results_of
 from .published import PUBLISHED, Published
 
 if TYPE_CHECKING:

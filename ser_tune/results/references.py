@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -13,10 +14,24 @@ from ..config import flatten
 from ..errors import RegistryError
 from ..registry import find_version
 from ..study import StudyDefinition
-from ..tracking import BEST_TAG, CONFIG_FILE, STUDY_FILE, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG, search_runs
+from ..tracking import (
+    BEST_TAG,
+    CONFIG_FILE,
+    CONFIRMED_TAG,
+    STUDY_FILE,
+    STUDY_NAME_TAG,
+    STUDY_TAG,
+    TRIAL_TAG,
+    Result,
+    find_runs,
+    is_complete,
+    results_of,
+    search_runs,
+    with_its_seeds,
+)
 from ..training import AnyTrial
 
-__all__ = ["find_run", "is_complete", "recorded"]
+__all__ = ["find_results", "find_run", "recorded"]
 
 
 def find_run(client: MlflowClient, reference: str) -> Run:
@@ -36,9 +51,31 @@ def find_run(client: MlflowClient, reference: str) -> Run:
     return run
 
 
-def is_complete(run: Run) -> bool:
-    """Whether a run has all its scores, and was stored to its end."""
-    return "validation_uar" in run.data.metrics and run.info.status == "FINISHED"
+def find_results(client: MlflowClient, reference: str, top: int = 1) -> Sequence[Result]:
+    """What a person means by a reference.
+
+    Args:
+        client: MLflow.
+        reference: As for `find_run`. A study's name means its best configuration, by the mean over its seeds; of a
+            study with a confirmation, the confirmed one.
+        top: Of a study's name, so many of its best configurations. Several are all searched ones: what a confirmation
+            trained again is there once already.
+
+    Returns:
+        As many as asked for, or as there are; best first. One, where the reference is no study's name.
+
+    Raises:
+        RegistryError: There is no such result, or its trial did not complete.
+    """
+    run = find_run(client, reference)
+    if run.data.tags.get(STUDY_NAME_TAG) != reference:
+        return [Result((run,))]
+    _, trials = find_runs(client, run.info.experiment_id, run.data.tags[STUDY_TAG])
+    if top == 1 and CONFIRMED_TAG in run.data.tags:
+        return [with_its_seeds(client, run)]
+    found = results_of(filter(is_complete, trials.values()))
+    searched = [one for one in found if CONFIRMED_TAG not in one.run.data.tags]
+    return sorted(searched, key=lambda one: -one.mean)[:top]
 
 
 def recorded(client: MlflowClient, run: Run) -> tuple[StudyDefinition, AnyTrial]:

@@ -1,5 +1,6 @@
 """MLflow's side of a study: the store, the observer that fills it, and self-contained models."""
 
+from .configurations import Result, compare_seeds, is_complete, results_of, with_its_seeds
 from .encoders import log_self_contained
 from .observer import TrackingObserver
 from .outbox import read_record, waiting
@@ -45,12 +46,15 @@ __all__ = [
     "TRIAL_TAG",
     "LoadedModel",
     "Predictions",
+    "Result",
     "TrackingObserver",
+    "compare_seeds",
     "curves",
     "deliver_waiting",
     "draw_confusion",
     "experiment_of",
     "find_runs",
+    "is_complete",
     "log_predictor",
     "log_self_contained",
     "model_errors",
@@ -64,6 +68,7 @@ __all__ = [
     "read_predictor",
     "read_record",
     "read_single_scores",
+    "results_of",
     "score_metrics",
     "score_on_holdout",
     "score_on_test",
@@ -71,4 +76,5 @@ __all__ = [
     "search_runs",
     "tracking_errors",
     "waiting",
+    "with_its_seeds",
 ]

@@ -27,7 +27,7 @@ class Planting(NamedTuple):
     name: str
     """A registered model of which there is no version yet."""
     run: Callable[..., Run]
-    """`run(right)`: a run whose prediction of speaker S's utterance U is right where `right[S][U]` is."""
+    """`run(right)`: a complete run whose prediction of speaker S's utterance U is right where `right[S][U]` is."""
     champion: Callable[..., None]
     """`champion(run)`: register it."""
     facts: Mapping[str, str]
@@ -55,6 +55,7 @@ def planting(planted: tuple[MlflowClient, Project], tmp_path: Path) -> Planting:
         study: str = "one",
         facts: Mapping[str, str] = FACTS,
         tags: Mapping[str, str] | None = None,
+        seed: int | None = None,
     ) -> Run:
         told_of = {STUDY_TAG: study, **protocol_tags(Protocol(facts=facts)), **(tags or {})}
         run_id = client.create_run(experiment, tags=told_of).info.run_id
@@ -70,6 +71,9 @@ def planting(planted: tuple[MlflowClient, Project], tmp_path: Path) -> Planting:
         client.log_artifact(run_id, str(file))
         truth, predicted = (np.array([names.index(row[column]) for row in rows]) for column in (3, 4))
         client.log_metric(run_id, "validation_uar", uar(truth, predicted))
+        if seed is not None:
+            client.log_param(run_id, "seed", seed)
+        client.set_terminated(run_id)
         return client.get_run(run_id)
 
     def _champion(run: Run, **tags: str) -> None:

@@ -83,7 +83,7 @@ def test_the_champion_rule(promoting: Promoting) -> None:
 
     better = promoting.promote("one", trial=2)
     assert (better.version, better.alias) == ("3", "champion")
-    assert better.reason == "its validation UAR 0.7000 beats the 0.6000 of version 1"
+    assert better.reason == "its validation UAR 0.7000 beats the 0.6000 of version 1; the difference is unconfirmed"
     assert _aliases(promoting.client) == {"champion": "3", "challenger": "2"}
 
     # The best of the study, but more than the champion only by what rounding took from the champion's own score

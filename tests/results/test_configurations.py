@@ -13,9 +13,9 @@ from mlflow.tracking._tracking_service import utils
 from ser_tune.errors import RegistryError
 from ser_tune.metrics import compare_paired, seed_intervals, uar
 from ser_tune.results import combine, compare, leaderboard, variant
-from ser_tune.results.configurations import compare_seeds, find_results
+from ser_tune.results.references import find_results
 from ser_tune.study import Rerun, load_study, prepare, run_study
-from ser_tune.tracking import MODEL_TAG, Predictions, TrackingObserver, find_runs, read_predictions
+from ser_tune.tracking import MODEL_TAG, Predictions, TrackingObserver, compare_seeds, find_runs, read_predictions
 
 pytestmark = pytest.mark.slow
 

@@ -144,7 +144,7 @@ def test_the_first_candidate_is_registered_with_what_it_came_to(confirmed: Confi
     assert (promotion.name, promotion.alias, promotion.created) == (NAME, "champion", True)
     version = searched.client.get_model_version(NAME, promotion.version)
     assert version.run_id == _run_of(searched, promotion.trial).info.run_id
-    assert (version.tags["study"], version.tags["rule"]) == ("searched-confirm", "confirmed")
+    assert (version.tags["study"], version.tags["rule"]) == ("searched-confirm", "better")
     assert version.tags["confirmed_seeds"] == "2"
     assert version.tags["confirmed_mean"] == f"{winner.mean:.4f}"
     assert version.tags["confirmed_low"] == f"{winner.interval.low:.4f}"

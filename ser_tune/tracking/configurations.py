@@ -15,18 +15,10 @@ from mlflow.entities import Run
 
 from ..folds import SIDES
 from ..metrics import PairedComparison, compare_paired, seed_intervals
-from ..tracking import (
-    CONFIRMED_TAG,
-    STUDY_NAME_TAG,
-    STUDY_TAG,
-    TRIAL_TAG,
-    Predictions,
-    find_runs,
-    read_predictions,
-)
-from .references import find_run, is_complete
+from .predictions import Predictions, read_predictions
+from .runs import CONFIRMED_TAG, STUDY_TAG, TRIAL_TAG, find_runs
 
-__all__ = ["Result", "compare_seeds", "find_results", "results_of"]
+__all__ = ["Result", "compare_seeds", "is_complete", "results_of", "with_its_seeds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,31 +79,19 @@ def results_of(runs: Iterable[Run]) -> list[Result]:
     return [Result(tuple(seeds.values())) for seeds in groups.values()]
 
 
-def find_results(client: MlflowClient, reference: str, top: int = 1) -> Sequence[Result]:
-    """What a person means by a reference.
+def with_its_seeds(client: MlflowClient, run: Run) -> Result:
+    """The result that a run is of: with the runs of its study that differ from it by their seed alone."""
+    if STUDY_TAG in run.data.tags:
+        _, trials = find_runs(client, run.info.experiment_id, run.data.tags[STUDY_TAG])
+        for one in results_of(filter(is_complete, trials.values())):
+            if run.info.run_id in {seed.info.run_id for seed in one.runs}:
+                return one
+    return Result((run,))
 
-    Args:
-        client: MLflow.
-        reference: As for `find_run`. A study's name means its best configuration, by the mean over its seeds; of a
-            study with a confirmation, the confirmed one.
-        top: Of a study's name, so many of its best configurations. Several are all searched ones: what a confirmation
-            trained again is there once already.
 
-    Returns:
-        As many as asked for, or as there are; best first. One, where the reference is no study's name.
-
-    Raises:
-        RegistryError: There is no such result, or its trial did not complete.
-    """
-    run = find_run(client, reference)
-    if run.data.tags.get(STUDY_NAME_TAG) != reference:
-        return [Result((run,))]
-    _, trials = find_runs(client, run.info.experiment_id, run.data.tags[STUDY_TAG])
-    found = results_of(one for one in trials.values() if is_complete(one))
-    if top == 1 and CONFIRMED_TAG in run.data.tags:
-        return [one for one in found if run.info.run_id in {seed.info.run_id for seed in one.runs}]
-    searched = [one for one in found if CONFIRMED_TAG not in one.run.data.tags]
-    return sorted(searched, key=lambda one: -one.mean)[:top]
+def is_complete(run: Run) -> bool:
+    """Whether a run has all its scores, and was stored to its end."""
+    return "validation_uar" in run.data.metrics and run.info.status == "FINISHED"
 
 
 def compare_seeds(ours: Sequence[Predictions], theirs: Sequence[Predictions]) -> PairedComparison:
