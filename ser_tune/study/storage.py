@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import optuna
+from filelock import FileLock
 from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage, fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
@@ -39,21 +40,28 @@ def open_storage(project: Project) -> RDBStorage:
     url = project.storage_url
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # observers tell of studies and trials, once
     with storage_errors(url, "be opened"):
-        if url.startswith("sqlite:///"):
-            path = Path(url.removeprefix("sqlite:///"))
-            path.parent.mkdir(parents=True, exist_ok=True)
+        if not url.startswith("sqlite:///"):
+            return _open(url)
+        path = Path(url.removeprefix("sqlite:///"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Of processes that create the tables at once, all but one would fail
+        with FileLock(path.with_name(f".{path.name}.lock")):
             with closing(sqlite3.connect(path)) as connection:
                 # Write-ahead logging costs one disk flush a transaction instead of four
                 connection.execute("PRAGMA journal_mode=WAL")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats are marked so
-            return RDBStorage(
-                url,
-                engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None,
-                heartbeat_interval=HEARTBEAT_S,
-                grace_period=GRACE_S,
-                heartbeat_stale_trial_callback=retry,
-            )
+            return _open(url, connect_args={"timeout": 60})
+
+
+def _open(url: str, **engine: object) -> RDBStorage:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats are marked so
+        return RDBStorage(
+            url,
+            engine_kwargs=engine,
+            heartbeat_interval=HEARTBEAT_S,
+            grace_period=GRACE_S,
+            heartbeat_stale_trial_callback=retry,
+        )
 
 
 def load_study(name: str, project: Project) -> tuple[optuna.Study, StudyDefinition]:
