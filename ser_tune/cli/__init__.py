@@ -11,19 +11,23 @@ DISK_ERRORS = {errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EACCES, errno.EPER
 
 
 def main() -> None:
-    """Run `ser-tune`: 0 where all went well, 2 where the user can mend it, 130 after Ctrl-C."""
+    """Run `ser-tune`: 0 where all went well, 2 where the user can mend it, 130 after Ctrl-C, 143 after SIGTERM."""
     # Threads that spin while they wait made a small network's step five times slower beside another program; threads
     # that sleep at once made it twice as slow on an idle machine. OpenMP reads this when torch is imported.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     # Of what imports make, hardly anything is garbage, and looking for it so often took a tenth of MLflow's start
     gc.set_threshold(10_000, 10, 10)
-    from ..errors import SerTuneError
+    from ..errors import SerTuneError, Terminated
     from .app import app
+    from .signals import end_at_once, ending_on_signals
 
     try:
-        app(prog_name="ser-tune")
+        with ending_on_signals():
+            app(prog_name="ser-tune")
     except SerTuneError as error:
         _fail(str(error))
+    except Terminated as terminated:
+        end_at_once(terminated.number)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)

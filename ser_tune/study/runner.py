@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 from ..config import Project
 from ..device import describe_device
-from ..errors import StudyError
+from ..errors import StudyError, Terminated
 from .confirmation import confirms, enqueue_confirmation, gain_of, left_of_plan, plan_of
 from .definition import StudyDefinition
 from .differences import worded
@@ -53,6 +53,7 @@ def run_study(
     Raises:
         StudyError: A study of this name exists and differs.
         SerTuneError: Input, disk or database fail.
+        Terminated: The system ends the process; the trial is in line again, and goes on with its next fold.
     """
     definition = prepared.definition
     largest = largest_network_bytes(definition, len(prepared.corpus.emotions)) * len(prepared.folds)
@@ -95,7 +96,7 @@ def run_study(
                     trainer, FoldStore(project.cache / "folds", study.user_attrs["study_id"]), observer
                 )
                 interrupted = _search(study, objective, rerun, opening)
-        except Exception:
+        except (Exception, Terminated):
             observer.study_finished(summarise(study, interrupted=True))
             raise
         summary = summarise(study, interrupted=interrupted)
@@ -129,12 +130,11 @@ def _search(study: optuna.Study, objective: Objective, rerun: Rerun | None, open
         while goes_on() and (deadline is None or time.monotonic() < deadline):
             study.optimize(objective, n_trials=1, catch=FAILURES)
             objective.forget_folds()
-    except KeyboardInterrupt:
+    except (Exception, KeyboardInterrupt) as error:
         enqueue_unfinished(study)
+        if not isinstance(error, KeyboardInterrupt) or isinstance(error, Terminated):
+            raise
         return True
-    except Exception:
-        enqueue_unfinished(study)
-        raise
     return False
 
 

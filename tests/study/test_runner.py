@@ -11,7 +11,7 @@ import pytest
 from optuna.trial import TrialState
 
 from ser_tune.config import Project
-from ser_tune.errors import AudioError, ConfigError, NonFiniteLossError, StorageError, StudyError
+from ser_tune.errors import AudioError, ConfigError, NonFiniteLossError, StorageError, StudyError, Terminated
 from ser_tune.study import StudyObserver, StudySummary, Trainer, load_study, open_storage, prepare, run_study
 
 Run = Callable[..., StudySummary]
@@ -283,6 +283,20 @@ def test_an_interruption_ends_cleanly_and_loses_no_proposal(run: Run, recorder: 
     assert lost.params == again.params
     # No trial of a search has a seed of its own, with or without an interruption
     assert [config.seed for _, config, _ in recorder.trials] == [0, 0, 0, 0]
+
+
+def test_a_process_that_is_terminated_puts_its_trial_in_line_and_promotes_nothing(
+    run: Run, recorder: Any, project: Project
+) -> None:
+    def terminate(fold: int, epoch: int) -> None:
+        raise Terminated(15)
+
+    recorder.on_epoch = terminate
+    with pytest.raises(Terminated):
+        run(1)
+    (summary,) = recorder.summaries
+    assert (summary.interrupted, summary.complete, summary.failed) == (True, 0, 0)
+    assert [trial.state for trial in _trials(project)] == [TrialState.FAIL, TrialState.WAITING]
 
 
 @pytest.mark.slow
