@@ -62,7 +62,7 @@ class StudyError(SerTuneError):
     """A study that cannot be resumed as asked."""
 
 
-class Terminated(KeyboardInterrupt):  # noqa: N818 - no error
+class Terminated(KeyboardInterrupt):
     """The system ends the process (SIGTERM, SIGHUP): as Ctrl-C, but there is no time for anything except saving."""
 
     def __init__(self, number: int) -> None:

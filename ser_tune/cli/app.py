@@ -63,6 +63,12 @@ def study(
     timeout: Annotated[
         float | None, typer.Option("--timeout", help="Start no new trial after so many seconds.", show_default=False)
     ] = None,
+    max_failures: Annotated[
+        str | None,
+        typer.Option(
+            "--max-failures", metavar="N", help="End where N trials in a row failed (default: 5); none: never."
+        ),
+    ] = None,
     sampler: Annotated[
         str | None, typer.Option("--sampler", help="tpe (default), random, qmc or gp.", show_default=False)
     ] = None,
@@ -109,6 +115,7 @@ def study(
         "rule": rule,
         "trials": trials,
         "timeout": timeout,
+        "max_failures": max_failures,
         "sampler": sampler,
         "pruner": pruner,
         "warm_start": warm_start,

@@ -14,6 +14,7 @@ from .definition import StudyDefinition
 
 __all__ = [
     "CONFIRMS",
+    "FAILURE",
     "OVERRIDES",
     "SEED",
     "Rerun",

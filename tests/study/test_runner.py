@@ -203,6 +203,22 @@ def test_a_trial_that_fails_counts_and_is_not_tried_again(
     assert run(2) == summary
 
 
+def test_a_study_ends_where_so_many_trials_in_a_row_have_failed_and_the_same_call_tries_again(
+    run: Run, recorder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(number: int) -> None:
+        if number != 1:
+            raise NonFiniteLossError(f"nan in {number}")
+
+    recorder.on_trial = fail
+    summary = run(8, **{"study.max_failures": 2})
+    assert (summary.complete, summary.failed, summary.interrupted) == (1, 3, False)
+    assert summary.failures == [f"trial {number}: NonFiniteLossError: nan in {number}" for number in (2, 3)]
+    assert run(8, **{"study.max_failures": 2}).failed == 5
+    summary = run(8, **{"study.max_failures": "none"})
+    assert (summary.failed, summary.failures) == (7, ())
+
+
 def test_a_diverging_network_fails_its_trial(run: Run, recorder: Any) -> None:
     summary = run(1, **{"optimizer.learning_rate": 1.0, "optimizer.name": "sgd", "training.gradient_clip_norm": 0.0})
     (outcome,) = recorder.outcomes
