@@ -265,6 +265,26 @@ def options(model: Model = None, json: Json = False) -> None:
 
 
 @app.command()
+def status(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[STUDY]", help="One study, in detail; default: all.", show_default=False)
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Every two seconds, until all trials ended.")] = False,
+    json: Json = False,
+    storage: Storage = None,
+) -> None:
+    """Show how far studies are: trials by state, running trials, failures, estimated end, what waits for MLflow.
+
+    Reads Optuna's database and the outbox; MLflow is not asked.
+    """
+    from .status import show_status
+
+    if watch and json:
+        raise typer.BadParameter("pass --watch or --json, not both")
+    show_status(name, watch=watch, as_json=json, storage=storage)
+
+
+@app.command()
 def sync(tracking_uri: TrackingUri = None) -> None:
     """Deliver to MLflow the trials that wait in the outbox, because its server was away when they ended.
 

@@ -35,6 +35,7 @@ from .places import (
 from .prepared import Prepared, stored_protocol
 from .sampling import PlaceSampler
 from .sizes import largest_network_bytes
+from .status import FOLDS
 from .storage import fail_dead_trials, open_storage, storage_errors
 from .trainer import Trainer
 
@@ -127,6 +128,7 @@ def _search(
     settings = definition.config.study
     deadline = time.monotonic() + settings.timeout_s if settings.timeout_s is not None else None
     study.set_user_attr("precision", objective.trainer.precision)
+    study.set_user_attr(FOLDS, len(objective.trainer.prepared.folds))
     there = [values_of(one) for one in study.get_trials(deepcopy=False)]  # perhaps by another process, meanwhile
     for values in opening.trials:
         if values not in there:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import optuna
 from filelock import FileLock
@@ -18,10 +19,21 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..config import Project
 from ..errors import StorageError, StudyError
-from .definition import StudyDefinition
 from .places import enqueue_unfinished, retry
 
-__all__ = ["fail_dead_trials", "load_study", "note_process", "open_storage", "storage_errors"]
+if TYPE_CHECKING:
+    from .definition import StudyDefinition
+
+__all__ = [
+    "GRACE_S",
+    "PROCESS",
+    "fail_dead_trials",
+    "is_dead",
+    "load_study",
+    "note_process",
+    "open_storage",
+    "storage_errors",
+]
 
 HEARTBEAT_S, GRACE_S = 10, 60
 """A process that has not been heard of for a minute is dead, and its trial is run again."""
@@ -64,12 +76,14 @@ def _open(url: str, **engine: object) -> RDBStorage:
         )
 
 
-def load_study(name: str, project: Project) -> tuple[optuna.Study, StudyDefinition]:
+def load_study(name: str, project: Project) -> tuple[optuna.Study, "StudyDefinition"]:
     """A stored study and its definition.
 
     Raises:
         StudyError: There is no such study; the message lists those there are.
     """
+    from .definition import StudyDefinition  # torch: opening does without
+
     storage = open_storage(project)
     names = optuna.get_all_study_names(storage)
     if name not in names:
@@ -121,7 +135,7 @@ def fail_dead_trials(study: optuna.Study) -> None:
     A process of this machine is known to be dead at once; one of another machine after a minute's silence.
     """
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if _is_dead(trial):
+        if is_dead(trial):
             with suppress(UpdateFinishedTrialError):  # another process was faster
                 study.tell(trial.number, state=TrialState.FAIL)
     with warnings.catch_warnings():
@@ -130,7 +144,8 @@ def fail_dead_trials(study: optuna.Study) -> None:
     enqueue_unfinished(study)
 
 
-def _is_dead(trial: FrozenTrial) -> bool:
+def is_dead(trial: FrozenTrial) -> bool:
+    """Whether a running trial's process is known to be gone."""
     match trial.user_attrs.get(PROCESS):
         case None:  # it was killed while it started
             return trial.datetime_start is not None and datetime.now() - trial.datetime_start > NAMELESS

@@ -2,7 +2,7 @@
 
 from .encoders import log_self_contained
 from .observer import TrackingObserver
-from .outbox import read_record, waiting
+from .outbox import read_record, waiting, waiting_trials
 from .package import LoadedModel, log_predictor, open_predictor, read_predictor
 from .predictions import Predictions, read_predictions
 from .records import CONFIG_FILE, STUDY_FILE
@@ -65,4 +65,5 @@ __all__ = [
     "search_runs",
     "tracking_errors",
     "waiting",
+    "waiting_trials",
 ]
