@@ -17,17 +17,20 @@ def main() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     # Of what imports make, hardly anything is garbage, and looking for it so often took a tenth of MLflow's start
     gc.set_threshold(10_000, 10, 10)
-    from ..errors import SerTuneError, Terminated
+    from .signals import ending_on_signals
+
+    with ending_on_signals():
+        _run()
+
+
+def _run() -> None:
+    from ..errors import SerTuneError
     from .app import app
-    from .signals import end_at_once, ending_on_signals
 
     try:
-        with ending_on_signals():
-            app(prog_name="ser-tune")
+        app(prog_name="ser-tune")
     except SerTuneError as error:
         _fail(str(error))
-    except Terminated as terminated:
-        end_at_once(terminated.number)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)

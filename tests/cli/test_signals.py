@@ -18,22 +18,18 @@ WITHIN_S = 10.0
 START = """
 import hashlib, sys, time
 from ser_tune.cli import signals
-from ser_tune.errors import Terminated
 
-signals.CLEAN_S = 0.5
-try:
-    with signals.ending_on_signals():
-        print("ready", flush=True)
-        {body}
-except Terminated as interruption:
-    signals.end_at_once(interruption.number)
+signals.CLEAN_S = {clean_s}
+with signals.ending_on_signals():
+    print("ready", flush=True)
+    {body}
 """
 
 
-def _ends(body: str, *numbers: int, ignored: Sequence[int] = ()) -> int:
+def _ends(body: str, *numbers: int, clean_s: float = 0.5, ignored: Sequence[int] = ()) -> int:
     """Exit code of a process that does something, is sent signals, and inherits that it ignores some."""
     process = subprocess.Popen(
-        [sys.executable, "-c", START.format(body=body)],
+        [sys.executable, "-c", START.format(body=body, clean_s=clean_s)],
         env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -57,9 +53,16 @@ def test_a_process_that_computes_in_a_library_ends_as_well() -> None:
     assert _ends("hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)", signal.SIGTERM) == 143
 
 
-def test_a_second_signal_does_not_interrupt_what_is_being_saved() -> None:
-    body = "\n        ".join(["try:", "    time.sleep(60)", "finally:", "    time.sleep(0.3); sys.exit(7)"])
-    assert _ends(body, signal.SIGTERM, signal.SIGTERM) == 7
+def test_a_second_signal_does_not_interrupt_what_is_being_saved(tmp_path: Path) -> None:
+    saved = tmp_path / "saved"
+    body = "\n    ".join(["try:", "    time.sleep(60)", "finally:", f"    time.sleep(0.3); open({str(saved)!r}, 'w')"])
+    assert _ends(body, signal.SIGTERM, signal.SIGTERM, clean_s=30) == 143
+    assert saved.exists()
+
+
+def test_a_library_that_makes_another_exit_of_it_changes_nothing() -> None:
+    body = "\n    ".join(["try:", "    time.sleep(60)", "except KeyboardInterrupt:", "    sys.exit(130)"])
+    assert _ends(body, signal.SIGTERM) == 143
 
 
 def test_what_ignores_a_closed_terminal_goes_on() -> None:
@@ -107,7 +110,7 @@ def test_a_study_that_is_terminated_goes_on_with_the_next_fold(
     _, err = process.communicate(timeout=60)
     assert time.monotonic() - sent < WITHIN_S
     assert process.returncode == 143, err
-    assert err.endswith("interrupted; the same command goes on from here\n")
+    assert err.endswith("interrupted; the same command goes on from here\ninterrupted\n")
 
     storage = optuna.storages.RDBStorage(f"sqlite:///{root}/studies/optuna.db", skip_compatibility_check=True)
     *ended, again = optuna.load_study(study_name="ended", storage=storage).get_trials(deepcopy=False)
