@@ -20,8 +20,13 @@ import hashlib, sys, time
 from ser_tune.cli import signals
 
 signals.CLEAN_S = {clean_s}
-with signals.ending_on_signals():
+
+
+def ready():
     print("ready", flush=True)
+
+
+with signals.ending_on_signals():
     {body}
 """
 
@@ -46,27 +51,29 @@ def _ends(body: str, *numbers: int, clean_s: float = 0.5, ignored: Sequence[int]
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_a_process_with_128_and_its_number(number: int, code: int) -> None:
-    assert _ends("time.sleep(60)", number) == code
+    assert _ends("ready(); time.sleep(60)", number) == code
 
 
 def test_a_process_that_computes_in_a_library_ends_as_well() -> None:
-    assert _ends("hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)", signal.SIGTERM) == 143
+    assert _ends("ready(); hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)", signal.SIGTERM) == 143
 
 
 def test_a_second_signal_does_not_interrupt_what_is_being_saved(tmp_path: Path) -> None:
     saved = tmp_path / "saved"
-    body = "\n    ".join(["try:", "    time.sleep(60)", "finally:", f"    time.sleep(0.3); open({str(saved)!r}, 'w')"])
+    body = "\n    ".join(
+        ["try:", "    ready(); time.sleep(60)", "finally:", f"    time.sleep(0.3); open({str(saved)!r}, 'w')"]
+    )
     assert _ends(body, signal.SIGTERM, signal.SIGTERM, clean_s=30) == 143
     assert saved.exists()
 
 
 def test_a_library_that_makes_another_exit_of_it_changes_nothing() -> None:
-    body = "\n    ".join(["try:", "    time.sleep(60)", "except KeyboardInterrupt:", "    sys.exit(130)"])
+    body = "\n    ".join(["try:", "    ready(); time.sleep(60)", "except KeyboardInterrupt:", "    sys.exit(130)"])
     assert _ends(body, signal.SIGTERM) == 143
 
 
 def test_what_ignores_a_closed_terminal_goes_on() -> None:
-    assert _ends("time.sleep(0.5); sys.exit(5)", signal.SIGHUP, ignored=[signal.SIGHUP]) == 5
+    assert _ends("ready(); time.sleep(0.5); sys.exit(5)", signal.SIGHUP, ignored=[signal.SIGHUP]) == 5
 
 
 @pytest.fixture
