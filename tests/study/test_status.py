@@ -15,6 +15,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from ser_tune import api
 from ser_tune.config import Project
 from ser_tune.errors import StudyError
 from ser_tune.study import open_storage, read_statuses
@@ -112,6 +113,14 @@ def test_a_trial_whose_process_is_gone_or_silent_is_dead_and_delays_the_estimate
     (status,) = read_statuses(project)
     assert [one.alive for one in status.running] == [False, False]
     assert status.trials_per_hour is None
+
+
+def test_trials_that_wait_in_the_outbox_are_counted(study: optuna.Study, project: Project) -> None:
+    for name in (f"{'0' * 32}-000001", f"{'0' * 32}-totals", f"{'1' * 32}-000001"):
+        (project.outbox / name).mkdir(parents=True)
+        (project.outbox / name / "record.json").touch()
+    (status,) = api.status(project=project)
+    assert status.undelivered == 1
 
 
 def test_an_unknown_study_is_answered_with_those_there_are(study: optuna.Study, project: Project) -> None:
