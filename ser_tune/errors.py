@@ -18,6 +18,7 @@ __all__ = [
     "SerTuneError",
     "StorageError",
     "StudyError",
+    "Terminated",
     "UnknownNameError",
 ]
 
@@ -64,6 +65,19 @@ class StorageError(SerTuneError):
 
 class StudyError(SerTuneError):
     """A study that cannot be resumed as asked."""
+
+
+class Terminated(KeyboardInterrupt):
+    """The system ends the process (SIGTERM, SIGHUP): as Ctrl-C, but there is no time for anything except saving."""
+
+    def __init__(self, number: int) -> None:
+        """Remember the signal.
+
+        Args:
+            number: The signal's.
+        """
+        super().__init__(number)
+        self.number = number
 
 
 class UnknownNameError(ConfigError):

@@ -7,6 +7,7 @@ from .flags import ConfigurationFlags, StudyFlags
 from .outbox import Synced, sync
 from .promotion import models, promote
 from .splits import audit
+from .statuses import status
 from .studies import LearningRate, StudyResult, StudyTrial, find_lr, nested, study, train
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "promote",
     "replay",
     "reproduce",
+    "status",
     "study",
     "sync",
     "train",

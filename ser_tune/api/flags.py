@@ -36,6 +36,8 @@ class StudyFlags(ConfigurationFlags, total=False):
     """The same, and how long and in what way to search."""
 
     trials: int | None
+    max_failures: int | str | None
+    """Trials in a row that may fail before the study ends, or `none`."""
     timeout: float | None
     """Seconds after which no trial is started."""
     sampler: str | None
@@ -59,6 +61,7 @@ PATHS = {
     "rule": "study.promotion",
     "trials": "study.trials",
     "timeout": "study.timeout_s",
+    "max_failures": "study.max_failures",
     "sampler": "study.sampler",
     "pruner": "study.pruner",
     "warm_start": "study.warm_start",

@@ -11,12 +11,19 @@ DISK_ERRORS = {errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EACCES, errno.EPER
 
 
 def main() -> None:
-    """Run `ser-tune`: 0 where all went well, 2 where the user can mend it, 130 after Ctrl-C."""
+    """Run `ser-tune`: 0 where all went well, 2 where the user can mend it, 130 after Ctrl-C, 143 after SIGTERM."""
     # Threads that spin while they wait made a small network's step five times slower beside another program; threads
     # that sleep at once made it twice as slow on an idle machine. OpenMP reads this when torch is imported.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     # Of what imports make, hardly anything is garbage, and looking for it so often took a tenth of MLflow's start
     gc.set_threshold(10_000, 10, 10)
+    from .signals import ending_on_signals
+
+    with ending_on_signals():
+        _run()
+
+
+def _run() -> None:
     from ..errors import SerTuneError
     from .app import app
 

@@ -63,6 +63,12 @@ def study(
     timeout: Annotated[
         float | None, typer.Option("--timeout", help="Start no new trial after so many seconds.", show_default=False)
     ] = None,
+    max_failures: Annotated[
+        str | None,
+        typer.Option(
+            "--max-failures", metavar="N", help="End where N trials in a row failed (default: 5); none: never."
+        ),
+    ] = None,
     sampler: Annotated[
         str | None, typer.Option("--sampler", help="tpe (default), random, qmc or gp.", show_default=False)
     ] = None,
@@ -109,6 +115,7 @@ def study(
         "rule": rule,
         "trials": trials,
         "timeout": timeout,
+        "max_failures": max_failures,
         "sampler": sampler,
         "pruner": pruner,
         "warm_start": warm_start,
@@ -255,6 +262,26 @@ def options(model: Model = None, json: Json = False) -> None:
     from .settings import list_options
 
     list_options(model, as_json=json)
+
+
+@app.command()
+def status(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[STUDY]", help="One study, in detail; default: all.", show_default=False)
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Every two seconds, until all trials ended.")] = False,
+    json: Json = False,
+    storage: Storage = None,
+) -> None:
+    """Show how far studies are: trials by state, running trials, failures, estimated end, what waits for MLflow.
+
+    Reads Optuna's database and the outbox; MLflow is not asked.
+    """
+    from .status import show_status
+
+    if watch and json:
+        raise typer.BadParameter("pass --watch or --json, not both")
+    show_status(name, watch=watch, as_json=json, storage=storage)
 
 
 @app.command()

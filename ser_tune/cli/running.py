@@ -29,7 +29,7 @@ def show_study(
     tracking_uri: str | None,
     storage: str | None,
 ) -> None:
-    """Run a study, and print what came of it; exit code 130 where it was interrupted, 1 without a complete trial."""
+    """Run a study, and print what came of it; exit code 130 where it was interrupted, 1 where too much failed."""
     run = partial(api.study, file, refit=refit, **flags)
     _show(run, assignments, tracking_uri, storage)
 
@@ -88,6 +88,14 @@ def _show(
     with ProgressObserver() as progress:
         result = run(settings=read_assignments(assignments), project=project, observer=progress)
     summary = result.summary
+    if summary.failures:
+        notes.print(
+            f"study {summary.name} ended: {len(summary.failures)} trials in a row failed (--max-failures); the same "
+            "command goes on",
+            markup=False,
+        )
+        for reason in summary.failures:
+            notes.print(reason, markup=False)
     if summary.best is None or result.promotion is None:
         notes.print(f"study {summary.name} has no complete trial: nothing to promote", markup=False)
         raise SystemExit(130 if summary.interrupted else 1)
@@ -99,8 +107,8 @@ def _show(
     if summary.gain is not None:
         results.print(_gains(summary.gain), markup=False)
     tell(result.promotion, tracking_uri)
-    if summary.interrupted:
-        raise SystemExit(130)
+    if summary.interrupted or summary.failures:
+        raise SystemExit(130 if summary.interrupted else 1)
 
 
 def _gains(gain: SearchGain) -> str:

@@ -91,6 +91,9 @@ class SearchSettings(Settings):
     """Trials of the study in total; running it again resumes, or does nothing."""
     timeout_s: Annotated[float, Field(gt=0)] | None = None
     """Start no new trial after so many seconds."""
+    max_failures: Annotated[int, Field(ge=1)] | None = 5
+    """End the study where so many trials in a row have failed, as where no configuration fits the memory; none means
+    never. The same command goes on."""
     confirm: Annotated[float, Field(ge=0, le=0.5)] = 0.2
     """Share of the trials that trains the best configurations again on fresh seeds; the best mean wins. 0 takes the
     best trial of the search. Models that are solved without random numbers need none."""

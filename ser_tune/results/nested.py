@@ -178,6 +178,11 @@ def _outer_fold(
         summary = run_study(prepared, project, observer)
     if summary.interrupted:
         raise KeyboardInterrupt
+    if summary.failures:
+        raise StudyError(
+            f"study {summary.name} ended: {len(summary.failures)} trials in a row failed, the last as "
+            f"{summary.failures[-1]}; the same command goes on from here"
+        )
     if summary.best is None:
         raise StudyError(f"study {summary.name} has no complete trial; the same command goes on from here")
     study, _ = load_study(summary.name, project)

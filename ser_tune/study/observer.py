@@ -102,6 +102,8 @@ class StudySummary:
     """Every trial that ended, of this session and of earlier ones."""
     interrupted: bool
     """By the user, or by an error."""
+    failures: Sequence[str]
+    """Why its last trials failed, where so many in a row have failed that it was ended (`study.max_failures`)."""
     gain: SearchGain | None
     """The best configurations on fresh seeds; None where the study has no such trials."""
 

@@ -4,16 +4,20 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ..config import Value
 from ..errors import StudyError
-from .definition import StudyDefinition
+
+if TYPE_CHECKING:
+    from .definition import StudyDefinition
 
 __all__ = [
     "CONFIRMS",
+    "FAILURE",
     "OVERRIDES",
     "SEED",
     "Rerun",
@@ -93,7 +97,7 @@ def left_of_rerun(known: Sequence[FrozenTrial], trials: int) -> int:
     return len(set(range(trials)) - {place_of(one) for one in known if one.state in DONE})
 
 
-def enqueue(study: optuna.Study, definition: StudyDefinition, values: Mapping[str, Value], **attributes: int) -> None:
+def enqueue(study: optuna.Study, definition: "StudyDefinition", values: Mapping[str, Value], **attributes: int) -> None:
     """Put a trial in line.
 
     Args:
@@ -106,7 +110,7 @@ def enqueue(study: optuna.Study, definition: StudyDefinition, values: Mapping[st
     study.enqueue_trial(proposed, user_attrs=attributes | ({OVERRIDES: overrides} if overrides else {}))
 
 
-def enqueue_rerun(study: optuna.Study, rerun: Rerun, definition: StudyDefinition) -> None:
+def enqueue_rerun(study: optuna.Study, rerun: Rerun, definition: "StudyDefinition") -> None:
     """Put all trials of a rerun in line that are not there yet, or failed.
 
     Args:

@@ -3,15 +3,16 @@
 import json
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 
 import optuna
 from optuna.storages import RDBStorage
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from ..config import Project
 from ..device import describe_device
-from ..errors import StudyError
+from ..errors import StudyError, Terminated
 from .confirmation import confirms, enqueue_confirmation, gain_of, left_of_plan, plan_of
 from .definition import StudyDefinition
 from .differences import worded
@@ -20,10 +21,21 @@ from .objective import FAILURES, Objective
 from .observer import StudyObserver, StudyStart, StudySummary
 from .observer import TrialState as State
 from .opening import Opening, opening_of
-from .places import Rerun, enqueue, enqueue_rerun, enqueue_unfinished, is_counted, left_of_rerun, place_of, values_of
+from .places import (
+    FAILURE,
+    Rerun,
+    enqueue,
+    enqueue_rerun,
+    enqueue_unfinished,
+    is_counted,
+    left_of_rerun,
+    place_of,
+    values_of,
+)
 from .prepared import Prepared, stored_protocol
 from .sampling import PlaceSampler
 from .sizes import largest_network_bytes
+from .status import FOLDS
 from .storage import fail_dead_trials, open_storage, storage_errors
 from .trainer import Trainer
 
@@ -53,6 +65,7 @@ def run_study(
     Raises:
         StudyError: A study of this name exists and differs.
         SerTuneError: Input, disk or database fail.
+        Terminated: The system ends the process; the trial is in line again, and goes on with its next fold.
     """
     definition = prepared.definition
     largest = largest_network_bytes(definition, len(prepared.corpus.emotions)) * len(prepared.folds)
@@ -88,27 +101,34 @@ def run_study(
                 before=summarise(study),
             )
         )
-        interrupted = False
+        interrupted, failures = False, list[str]()
         try:
             if trainer is not None:
                 objective = Objective(
                     trainer, FoldStore(project.cache / "folds", study.user_attrs["study_id"]), observer
                 )
-                interrupted = _search(study, objective, rerun, opening)
-        except Exception:
+                interrupted = _search(study, objective, rerun, opening, failures)
+        except (Exception, Terminated):
             observer.study_finished(summarise(study, interrupted=True))
             raise
-        summary = summarise(study, interrupted=interrupted)
+        given_up = len(failures) == definition.config.study.max_failures
+        summary = summarise(study, interrupted=interrupted, failures=failures if given_up else ())
         observer.study_finished(summary)
     return summary
 
 
-def _search(study: optuna.Study, objective: Objective, rerun: Rerun | None, opening: Opening) -> bool:
-    """Run trials until there are enough; returns whether the user interrupted."""
+def _search(
+    study: optuna.Study, objective: Objective, rerun: Rerun | None, opening: Opening, failures: list[str]
+) -> bool:
+    """Run trials until there are enough, or too many in a row have failed; returns whether the user interrupted.
+
+    `failures` gets the reasons why the last trials failed, empty after one that did not.
+    """
     definition = objective.trainer.prepared.definition
     settings = definition.config.study
     deadline = time.monotonic() + settings.timeout_s if settings.timeout_s is not None else None
     study.set_user_attr("precision", objective.trainer.precision)
+    study.set_user_attr(FOLDS, len(objective.trainer.prepared.folds))
     there = [values_of(one) for one in study.get_trials(deepcopy=False)]  # perhaps by another process, meanwhile
     for values in opening.trials:
         if values not in there:
@@ -125,16 +145,23 @@ def _search(study: optuna.Study, objective: Objective, rerun: Rerun | None, open
         # What fails now is not tried again before the next call
         return any(one.state == TrialState.WAITING and place_of(one) < settings.trials for one in known)
 
+    def count(_: optuna.Study, trial: FrozenTrial) -> None:
+        if trial.state == TrialState.FAIL:
+            failures.append(f"trial {trial.number}: {trial.user_attrs.get(FAILURE, 'no reason')}")
+        else:
+            failures.clear()
+
     try:
-        while goes_on() and (deadline is None or time.monotonic() < deadline):
-            study.optimize(objective, n_trials=1, catch=FAILURES)
+        while (
+            len(failures) != settings.max_failures and goes_on() and (deadline is None or time.monotonic() < deadline)
+        ):
+            study.optimize(objective, n_trials=1, catch=FAILURES, callbacks=[count])
             objective.forget_folds()
-    except KeyboardInterrupt:
+    except (Exception, KeyboardInterrupt) as error:
         enqueue_unfinished(study)
+        if not isinstance(error, KeyboardInterrupt) or isinstance(error, Terminated):
+            raise
         return True
-    except Exception:
-        enqueue_unfinished(study)
-        raise
     return False
 
 
@@ -203,7 +230,7 @@ def _finished(study: optuna.Study) -> dict[int, State]:
     return {one.number: states[one.state] for one in study.get_trials(deepcopy=False) if one.state in states}
 
 
-def summarise(study: optuna.Study, *, interrupted: bool = False) -> StudySummary:
+def summarise(study: optuna.Study, *, interrupted: bool = False, failures: Sequence[str] = ()) -> StudySummary:
     """Count a study's trials and name its best: by fresh seeds where there are any, else by the search's score."""
     trials = study.get_trials(deepcopy=False)
     complete = [one for one in trials if one.state == TrialState.COMPLETE and one.value is not None]
@@ -220,5 +247,6 @@ def summarise(study: optuna.Study, *, interrupted: bool = False) -> StudySummary
         first=complete[0].value if complete else None,
         finished=_finished(study),
         interrupted=interrupted,
+        failures=failures,
         gain=gain,
     )

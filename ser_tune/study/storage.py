@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import optuna
+from filelock import FileLock
 from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage, fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
@@ -17,10 +19,21 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..config import Project
 from ..errors import StorageError, StudyError
-from .definition import StudyDefinition
 from .places import enqueue_unfinished, retry
 
-__all__ = ["fail_dead_trials", "load_study", "note_process", "open_storage", "storage_errors"]
+if TYPE_CHECKING:
+    from .definition import StudyDefinition
+
+__all__ = [
+    "GRACE_S",
+    "PROCESS",
+    "fail_dead_trials",
+    "is_dead",
+    "load_study",
+    "note_process",
+    "open_storage",
+    "storage_errors",
+]
 
 HEARTBEAT_S, GRACE_S = 10, 60
 """A process that has not been heard of for a minute is dead, and its trial is run again."""
@@ -39,29 +52,38 @@ def open_storage(project: Project) -> RDBStorage:
     url = project.storage_url
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # observers tell of studies and trials, once
     with storage_errors(url, "be opened"):
-        if url.startswith("sqlite:///"):
-            path = Path(url.removeprefix("sqlite:///"))
-            path.parent.mkdir(parents=True, exist_ok=True)
+        if not url.startswith("sqlite:///"):
+            return _open(url)
+        path = Path(url.removeprefix("sqlite:///"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Of processes that create the tables at once, all but one would fail
+        with FileLock(path.with_name(f".{path.name}.lock")):
             with closing(sqlite3.connect(path)) as connection:
                 # Write-ahead logging costs one disk flush a transaction instead of four
                 connection.execute("PRAGMA journal_mode=WAL")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats are marked so
-            return RDBStorage(
-                url,
-                engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None,
-                heartbeat_interval=HEARTBEAT_S,
-                grace_period=GRACE_S,
-                heartbeat_stale_trial_callback=retry,
-            )
+            return _open(url, connect_args={"timeout": 60})
 
 
-def load_study(name: str, project: Project) -> tuple[optuna.Study, StudyDefinition]:
+def _open(url: str, **engine: object) -> RDBStorage:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats are marked so
+        return RDBStorage(
+            url,
+            engine_kwargs=engine,
+            heartbeat_interval=HEARTBEAT_S,
+            grace_period=GRACE_S,
+            heartbeat_stale_trial_callback=retry,
+        )
+
+
+def load_study(name: str, project: Project) -> tuple[optuna.Study, "StudyDefinition"]:
     """A stored study and its definition.
 
     Raises:
         StudyError: There is no such study; the message lists those there are.
     """
+    from .definition import StudyDefinition  # torch: opening does without
+
     storage = open_storage(project)
     names = optuna.get_all_study_names(storage)
     if name not in names:
@@ -113,7 +135,7 @@ def fail_dead_trials(study: optuna.Study) -> None:
     A process of this machine is known to be dead at once; one of another machine after a minute's silence.
     """
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if _is_dead(trial):
+        if is_dead(trial):
             with suppress(UpdateFinishedTrialError):  # another process was faster
                 study.tell(trial.number, state=TrialState.FAIL)
     with warnings.catch_warnings():
@@ -122,7 +144,8 @@ def fail_dead_trials(study: optuna.Study) -> None:
     enqueue_unfinished(study)
 
 
-def _is_dead(trial: FrozenTrial) -> bool:
+def is_dead(trial: FrozenTrial) -> bool:
+    """Whether a running trial's process is known to be gone."""
     match trial.user_attrs.get(PROCESS):
         case None:  # it was killed while it started
             return trial.datetime_start is not None and datetime.now() - trial.datetime_start > NAMELESS

@@ -3,7 +3,7 @@
 from .configurations import Result, compare_seeds, is_complete, results_of, with_its_seeds
 from .encoders import log_self_contained
 from .observer import TrackingObserver
-from .outbox import read_record, waiting
+from .outbox import read_record, waiting, waiting_trials
 from .package import LoadedModel, log_predictor, model_errors, open_predictor, read_predictor
 from .predictions import Predictions, read_predictions
 from .records import CONFIG_FILE, STUDY_FILE
@@ -76,5 +76,6 @@ __all__ = [
     "search_runs",
     "tracking_errors",
     "waiting",
+    "waiting_trials",
     "with_its_seeds",
 ]

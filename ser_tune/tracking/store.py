@@ -6,6 +6,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 
 from filelock import FileLock
 
@@ -52,14 +53,17 @@ def open_tracking(project: Project) -> MlflowClient:
         StorageError: The database cannot be created or the server does not answer.
     """
     try:
-        if not project.embedded_tracking:
+        path = Path(project.tracking_uri.removeprefix("sqlite:///"))
+        if project.embedded_tracking:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        if not project.tracking_uri.startswith("sqlite:///") or not os.access(path.parent, os.W_OK):
             return _client(project)
-        folder = project.root / "mlruns"
-        folder.mkdir(parents=True, exist_ok=True)
         # Two processes that create the tables at once would leave an unusable database
-        with FileLock(folder / ".mlflow.db.lock"):
+        with FileLock(path.with_name(f".{path.name}.lock")):
             client = _client(project)
-            with closing(sqlite3.connect(folder / "mlflow.db")) as connection:
+            if not project.embedded_tracking:
+                return client
+            with closing(sqlite3.connect(path)) as connection:
                 # Write-ahead logging costs one disk flush a transaction instead of four
                 connection.execute("PRAGMA journal_mode=WAL")
                 _follow_moved_folder(connection, project)

@@ -90,6 +90,24 @@ def test_a_study_without_a_complete_trial_promotes_nothing(
     assert "has no complete trial: nothing to promote" in told.err
 
 
+def test_a_study_ends_with_the_reasons_where_too_many_trials_failed(
+    call: Call, root: Path, study_file: Path, corpus_csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ser_tune.errors import ConfigError
+    from ser_tune.study import Trainer
+
+    def refuse(self: object, sampled: object, seed: int) -> None:
+        raise ConfigError("these values do not go together")
+
+    monkeypatch.setattr(Trainer, "concrete", refuse)
+    told = call(root, "study", study_file, "--corpus", "manifest", "--data", corpus_csv, "--max-failures", "2")
+    assert told.code == 1
+    *_, ended, first, second, last = told.err.splitlines()
+    assert ended.endswith("ended: 2 trials in a row failed (--max-failures); the same command goes on")
+    assert (first, second) == tuple(f"trial {n}: ConfigError: these values do not go together" for n in (0, 1))
+    assert "has no complete trial: nothing to promote" in last
+
+
 @pytest.mark.slow
 def test_one_configuration_can_be_trained_without_a_search(
     call: Call, root: Path, study_file: Path, corpus_csv: Path

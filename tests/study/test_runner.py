@@ -11,7 +11,7 @@ import pytest
 from optuna.trial import TrialState
 
 from ser_tune.config import Project
-from ser_tune.errors import AudioError, ConfigError, NonFiniteLossError, StorageError, StudyError
+from ser_tune.errors import AudioError, ConfigError, NonFiniteLossError, StorageError, StudyError, Terminated
 from ser_tune.study import StudyObserver, StudySummary, Trainer, load_study, open_storage, prepare, run_study
 
 Run = Callable[..., StudySummary]
@@ -203,6 +203,22 @@ def test_a_trial_that_fails_counts_and_is_not_tried_again(
     assert run(2) == summary
 
 
+def test_a_study_ends_where_so_many_trials_in_a_row_have_failed_and_the_same_call_tries_again(
+    run: Run, recorder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(number: int) -> None:
+        if number != 1:
+            raise NonFiniteLossError(f"nan in {number}")
+
+    recorder.on_trial = fail
+    summary = run(8, **{"study.max_failures": 2})
+    assert (summary.complete, summary.failed, summary.interrupted) == (1, 3, False)
+    assert summary.failures == [f"trial {number}: NonFiniteLossError: nan in {number}" for number in (2, 3)]
+    assert run(8, **{"study.max_failures": 2}).failed == 5
+    summary = run(8, **{"study.max_failures": "none"})
+    assert (summary.failed, summary.failures) == (7, ())
+
+
 def test_a_diverging_network_fails_its_trial(run: Run, recorder: Any) -> None:
     summary = run(1, **{"optimizer.learning_rate": 1.0, "optimizer.name": "sgd", "training.gradient_clip_norm": 0.0})
     (outcome,) = recorder.outcomes
@@ -283,6 +299,20 @@ def test_an_interruption_ends_cleanly_and_loses_no_proposal(run: Run, recorder: 
     assert lost.params == again.params
     # No trial of a search has a seed of its own, with or without an interruption
     assert [config.seed for _, config, _ in recorder.trials] == [0, 0, 0, 0]
+
+
+def test_a_process_that_is_terminated_puts_its_trial_in_line_and_promotes_nothing(
+    run: Run, recorder: Any, project: Project
+) -> None:
+    def terminate(fold: int, epoch: int) -> None:
+        raise Terminated(15)
+
+    recorder.on_epoch = terminate
+    with pytest.raises(Terminated):
+        run(1)
+    (summary,) = recorder.summaries
+    assert (summary.interrupted, summary.complete, summary.failed) == (True, 0, 0)
+    assert [trial.state for trial in _trials(project)] == [TrialState.FAIL, TrialState.WAITING]
 
 
 @pytest.mark.slow

@@ -1,0 +1,96 @@
+"""`status`: how far studies are, once or until they end."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from .. import api
+from ..config import Project
+from .console import notes, print_json, print_table, results
+
+if TYPE_CHECKING:
+    from ..study import RunningTrial, StudyStatus
+
+__all__ = ["show_status"]
+
+PERIOD_S = 2.0
+"""Between two looks of `--watch`."""
+
+
+def show_status(name: str | None, *, watch: bool, as_json: bool, storage: str | None) -> None:
+    """Print the state of all studies, or of one; with `watch` again and again, until no trial is left or Ctrl-C."""
+    project = Project.locate(storage_url=storage)
+    try:
+        while True:
+            found = api.status(name, project=project)
+            if watch and results.is_terminal:
+                results.clear()
+            if as_json:
+                print_json([asdict(one) | {"left": one.left} for one in found])
+            else:
+                _print(name, found)
+            if not watch or not any(one.left for one in found):
+                return
+            time.sleep(PERIOD_S)
+    except KeyboardInterrupt:
+        if not watch:
+            raise
+
+
+def _print(name: str | None, found: Sequence["StudyStatus"]) -> None:
+    if name is not None:
+        _print_one(found[0])
+    elif not found:
+        notes.print("no studies yet; run `ser-tune study --model 3d_acrnn`")
+    else:
+        columns = ("study", "trials", "pruned", "failed", "running", "best UAR", "estimated end", "to deliver")
+        print_table(columns, [_row(one) for one in found])
+
+
+def _row(one: "StudyStatus") -> list[str]:
+    """Of the table of all studies."""
+    dead = sum(not trial.alive for trial in one.running)
+    return [
+        one.name,
+        f"{one.total - one.left}/{one.total}",
+        str(one.pruned),
+        str(len(one.failed)),
+        f"{len(one.running) - dead}{f', {dead} dead' if dead else ''}",
+        "" if one.best is None else f"{one.best[1]:.4f}",
+        _end(one),
+        str(one.undelivered),
+    ]
+
+
+def _print_one(one: "StudyStatus") -> None:
+    best = "no score yet" if one.best is None else f"best of the search {one.best[1]:.4f} (trial {one.best[0]})"
+    lines = [
+        f"study {one.name}: {one.total - one.left} of {one.total} trials ended: {one.complete} complete, "
+        f"{one.pruned} pruned, {len(one.failed)} failed; {one.interrupted} interruptions",
+        f"{best}; {len(one.running)} running, {one.queued} queued",
+    ]
+    if one.trials_per_hour is not None:
+        lines.append(f"{one.trials_per_hour:.1f} trials an hour; estimated end {_end(one)}")
+    if one.last_change is not None:
+        lines.append(f"last change {one.last_change:%Y-%m-%d %H:%M:%S}")
+    lines += [f"trial {number} failed: {reason}" for number, reason in one.failed.items()]
+    if one.undelivered:
+        lines.append(f"{one.undelivered} trials wait in the outbox for MLflow; `ser-tune sync` delivers them")
+    for line in lines:
+        results.print(line, markup=False)
+    if one.running:
+        print_table(("trial", "fold", "process", "heartbeat", "state"), [_running(trial) for trial in one.running])
+
+
+def _running(trial: "RunningTrial") -> list[str]:
+    """Of the table of running trials."""
+    age = "none yet" if trial.heartbeat_age_s is None else f"{trial.heartbeat_age_s:.0f} s ago"
+    fold = f"{trial.fold}/{trial.folds}" if trial.folds else str(trial.fold)
+    return [str(trial.number), fold, trial.process, age, "runs" if trial.alive else "dead; the same command goes on"]
+
+
+def _end(one: "StudyStatus") -> str:
+    if one.estimated_end is None:
+        return "" if one.left else "ended"
+    return f"{one.estimated_end:%Y-%m-%d %H:%M}"

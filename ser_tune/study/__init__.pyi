@@ -1,0 +1,63 @@
+"""Studies: what is searched, how a trial is scored, and who is told. Imports Optuna; knows nothing of MLflow."""
+
+from .confirmation import FreshSeeds, SearchGain, confirms
+from .definition import AnyStudy, StudyDefinition
+from .differences import Difference, worded
+from .evaluation import HeldOut, refit, score_holdout_speakers, score_test_speakers, score_validation_speakers
+from .layers import SHIPPED, define_study, options, read_assignments
+from .observer import Fanout, FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
+from .places import Rerun, place_of, values_of
+from .prepared import Prepared, load_corpus, prepare
+from .pretraining import Pretraining, pretraining_of
+from .protocol import Protocol
+from .rates import find_learning_rate
+from .runner import run_study, summarise
+from .status import RunningTrial, StudyStatus, read_statuses
+from .storage import load_study, open_storage
+from .trainer import Trainer
+from .trial import pooled_scores
+
+__all__ = [
+    "SHIPPED",
+    "AnyStudy",
+    "Difference",
+    "Fanout",
+    "FoldOutcome",
+    "FreshSeeds",
+    "HeldOut",
+    "Prepared",
+    "Pretraining",
+    "Protocol",
+    "Rerun",
+    "RunningTrial",
+    "SearchGain",
+    "StudyDefinition",
+    "StudyObserver",
+    "StudyStart",
+    "StudyStatus",
+    "StudySummary",
+    "Trainer",
+    "TrialOutcome",
+    "TrialState",
+    "confirms",
+    "define_study",
+    "find_learning_rate",
+    "load_corpus",
+    "load_study",
+    "open_storage",
+    "options",
+    "place_of",
+    "pooled_scores",
+    "prepare",
+    "pretraining_of",
+    "read_assignments",
+    "read_statuses",
+    "refit",
+    "run_study",
+    "score_holdout_speakers",
+    "score_test_speakers",
+    "score_validation_speakers",
+    "summarise",
+    "values_of",
+    "worded",
+]

@@ -1,0 +1,156 @@
+"""The state of stored studies, read from Optuna's database alone. Imports no torch."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from statistics import fmean
+
+import optuna
+import sqlalchemy as sa
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from ..config import Project
+from ..errors import StudyError
+from .places import CONFIRMS, FAILURE, is_counted
+from .storage import GRACE_S, PROCESS, is_dead, storage_errors
+
+__all__ = ["FOLDS", "RunningTrial", "StudyStatus", "read_statuses"]
+
+FOLDS = "folds"
+"""The study's user attribute with the number of its folds."""
+RECENT = 20
+"""Trials that ended last, whose mean time is taken for that of the next ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningTrial:
+    """A trial that a process has begun and not ended."""
+
+    number: int
+    fold: int
+    """Which of its folds is trained, counted from 1 in the order of training."""
+    folds: int | None
+    """Of how many; None for studies of earlier versions."""
+    process: str
+    """Host and process id; empty for a moment after its start."""
+    heartbeat_age_s: float | None
+    """Seconds since the process last reported to the database; None before its first report."""
+    alive: bool
+    """False where the process is gone or has been silent for a minute: the next session runs the trial again."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyStatus:
+    """How far a study is."""
+
+    name: str
+    study_id: str
+    total: int
+    """Trials that were asked for."""
+    complete: int
+    pruned: int
+    failed: Mapping[int, str]
+    """Number and reason of each trial that its own values made fail."""
+    interrupted: int
+    """Times that a trial was interrupted or its process died; it is run again."""
+    queued: int
+    """Trials with known values that no process has begun."""
+    running: Sequence[RunningTrial]
+    best: tuple[int, float] | None
+    """Number and pooled validation UAR of the best trial of the search; fresh seeds of a confirmation do not count."""
+    trials_per_hour: float | None
+    """By the mean time of the last trials and the number of running ones; None where none runs, or none has ended."""
+    estimated_end: datetime | None
+    """Local time."""
+    last_change: datetime | None
+    """When a trial last began or ended, local time."""
+    undelivered: int = 0
+    """Trials that wait in the outbox for MLflow."""
+
+    @property
+    def left(self) -> int:
+        """Trials that have not ended, running ones included."""
+        return max(0, self.total - self.complete - self.pruned - len(self.failed))
+
+
+def read_statuses(project: Project, name: str | None = None) -> Sequence[StudyStatus]:
+    """The state of the project's studies, or of one, by name; changes nothing.
+
+    Raises:
+        StudyError: There is no such study.
+        StorageError: The database cannot be read.
+    """
+    url = project.storage_url
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    statuses = []
+    names: list[str] = []
+    # A database is created by the first study, not by looking for one
+    if not url.startswith("sqlite:///") or Path(url.removeprefix("sqlite:///")).exists():
+        with storage_errors(url, "be opened"):
+            storage = RDBStorage(url, skip_compatibility_check=True, skip_table_creation=True)
+            heartbeats = _heartbeat_ages(storage)
+            names = sorted(optuna.get_all_study_names(storage))
+            for one in names if name is None else {name}.intersection(names):
+                study = optuna.load_study(study_name=one, storage=storage)
+                if "definition" in study.user_attrs:  # others are not ours
+                    statuses.append(_status(study, heartbeats))
+    if name is not None and not statuses:
+        raise StudyError(f"no study '{name}' in {url}; it has: {', '.join(names) or 'none'}")
+    return statuses
+
+
+def _status(study: optuna.Study, heartbeats: Mapping[int, float]) -> StudyStatus:
+    trials, about = study.get_trials(deepcopy=False), study.user_attrs
+    counted = [one for one in trials if is_counted(one)]
+    complete = [one for one in counted if one.state == TrialState.COMPLETE]
+    searched = [one for one in complete if CONFIRMS not in one.user_attrs]
+    best = max(searched, key=lambda one: (one.value or 0.0, -one.number), default=None)
+    failed = {one.number: str(one.user_attrs[FAILURE]) for one in counted if one.state == TrialState.FAIL}
+    begun = [one for one in trials if one.state == TrialState.RUNNING]
+    running = [_running(one, about.get(FOLDS), heartbeats.get(one._trial_id)) for one in begun]
+    total = int(json.loads(about["definition"])["config"]["study"]["trials"])
+    recent = sorted((one.datetime_complete, one.duration) for one in counted if one.duration and one.datetime_complete)
+    seconds = [duration.total_seconds() for _, duration in recent[-RECENT:]]
+    at_once = sum(one.alive for one in running)
+    pace = 3600 * at_once / fmean(seconds) if seconds and at_once else None
+    changes = [time for one in trials for time in (one.datetime_start, one.datetime_complete) if time is not None]
+    left = max(0, total - len(counted))
+    return StudyStatus(
+        name=study.study_name,
+        study_id=about.get("study_id", ""),
+        total=total,
+        complete=len(complete),
+        pruned=len(counted) - len(complete) - len(failed),
+        failed=failed,
+        interrupted=sum(one.state == TrialState.FAIL for one in trials) - len(failed),
+        queued=sum(one.state == TrialState.WAITING for one in trials),
+        running=running,
+        best=None if best is None or best.value is None else (best.number, best.value),
+        trials_per_hour=pace,
+        estimated_end=None if pace is None else datetime.now() + timedelta(hours=left / pace),
+        last_change=max(changes, default=None),
+    )
+
+
+def _running(trial: FrozenTrial, folds: int | None, age_s: float | None) -> RunningTrial:
+    process = trial.user_attrs.get(PROCESS)
+    return RunningTrial(
+        number=trial.number,
+        fold=min(len(trial.intermediate_values) + 1, folds or 1_000_000),
+        folds=folds,
+        process="" if process is None else f"{process[0]}:{process[1]}",
+        heartbeat_age_s=age_s,
+        alive=not is_dead(trial) and (age_s is None or age_s <= GRACE_S),
+    )
+
+
+def _heartbeat_ages(storage: RDBStorage) -> dict[int, float]:
+    """Seconds since each trial's last heartbeat, by the database's clock, by Optuna's trial id."""
+    table = sa.table("trial_heartbeats", sa.column("trial_id", sa.Integer), sa.column("heartbeat", sa.DateTime))
+    with storage.engine.connect() as connection:
+        now: datetime = connection.execute(sa.select(sa.func.now())).scalar_one().replace(tzinfo=None)
+        rows = connection.execute(sa.select(table.c.trial_id, table.c.heartbeat)).all()
+    return {trial: max(0.0, (now - heartbeat).total_seconds()) for trial, heartbeat in rows}
