@@ -1,7 +1,7 @@
 """What the commands do, as functions: they take the flags as keyword arguments, and return what the commands print."""
 
 from .corpora import CheckedCorpus, ExtractedCorpus, check, extract
-from .evidence import ablate, combine, compare, confirm, leaderboard, replay, reproduce
+from .evidence import ablate, combine, compare, confirm, leaderboard, replay, report, reproduce
 from .flags import ConfigurationFlags, StudyFlags
 from .outbox import Synced, sync
 from .promotion import models, promote
@@ -30,6 +30,7 @@ __all__ = [
     "nested",
     "promote",
     "replay",
+    "report",
     "reproduce",
     "study",
     "sync",

@@ -9,7 +9,9 @@ from .nested import Nested, OuterFold, run_nested
 from .published import PUBLISHED, Published, published_study
 from .references import find_run
 from .replay import Replay, replay
+from .report import Report, report
 from .reproduce import Reproduction, reproduce
+from .trials import StudyTrial, trials_of, trials_table
 
 __all__ = [
     "PUBLISHED",
@@ -24,7 +26,9 @@ __all__ = [
     "OuterFold",
     "Published",
     "Replay",
+    "Report",
     "Reproduction",
+    "StudyTrial",
     "ablate",
     "combine",
     "compare",
@@ -33,7 +37,10 @@ __all__ = [
     "leaderboard",
     "published_study",
     "replay",
+    "report",
     "reproduce",
     "run_nested",
+    "trials_of",
+    "trials_table",
     "variant",
 ]

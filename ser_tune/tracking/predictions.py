@@ -2,7 +2,7 @@
 
 import csv
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,8 @@ class Predictions:
     """Class numbers, shape (N,)."""
     predicted: np.ndarray
     """Class numbers, shape (N,)."""
+    probabilities: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)), compare=False, repr=False)
+    """Of every class, six decimals, shape (N, K)."""
 
     @property
     def speaker_numbers(self) -> np.ndarray:
@@ -81,4 +83,5 @@ def read_predictions(client: MlflowClient, run_id: str, side: str) -> Prediction
         speakers=tuple(row[1] for row in rows),
         truth=np.array([emotions.index(row[3]) for row in rows], dtype=np.int64),
         predicted=np.array([emotions.index(row[4]) for row in rows], dtype=np.int64),
+        probabilities=np.array([[float(cell) for cell in row[5:]] for row in rows]),
     )
