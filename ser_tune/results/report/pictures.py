@@ -10,7 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from ...config import FloatRange, IntRange, Value
 from ...tracking import Predictions
@@ -91,12 +91,20 @@ def _history(search: Search) -> Picture:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         figure.legend(loc="outside upper left", ncols=4, frameon=False)
 
-    return _draw("history", "Optimisation history. Grey marks: trials that were pruned.", (7.5, 3.2), fill)
+    return _draw("history", "Optimisation history. Marks on the axis: trials that were pruned.", (7.5, 3.2), fill)
 
 
 def _rug(axes: Axes, places: Sequence[float]) -> None:
     """Marks along the lower edge, for trials without a score."""
-    axes.plot(places, np.zeros(len(places)), "|", color=GREY, transform=axes.get_xaxis_transform(), clip_on=False)
+    axes.plot(
+        places,
+        np.zeros(len(places)),
+        "|",
+        color="black",
+        markersize=8,
+        transform=axes.get_xaxis_transform(),
+        clip_on=False,
+    )
 
 
 def _importances(shares: Mapping[str, float]) -> Picture:
@@ -137,6 +145,9 @@ def _slices(search: Search, chosen: int | None) -> Picture:
                     axes.plot(*zip(*points, strict=True), "o", color=colour, markersize=size, alpha=0.8)
             if isinstance(span, FloatRange | IntRange) and span.log:
                 axes.set_xscale("log")
+                axes.xaxis.set_major_locator(LogLocator(numticks=4))
+                axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+                axes.xaxis.set_minor_formatter(NullFormatter())
             if not numeric:
                 axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
                 axes.margins(x=0.2)
