@@ -125,6 +125,7 @@ def _slices(search: Search, chosen: int | None) -> Picture:
     columns = min(4, len(paths))
     rows = math.ceil(len(paths) / columns)
     complete = [one for one in search.trials if one.validation_uar is not None and one.confirms is None]
+    scores = [one.validation_uar for one in complete]
     best = [one for one in search.trials if one.number == chosen and one.validation_uar is not None]
 
     def fill(figure: Figure) -> None:
@@ -143,6 +144,9 @@ def _slices(search: Search, chosen: int | None) -> Picture:
                 ]
                 if points:
                     axes.plot(*zip(*points, strict=True), "o", color=colour, markersize=size, alpha=0.8)
+            if isinstance(span, FloatRange | IntRange):  # the whole range, so that what was not tried shows
+                axes.update_datalim([(span.low, scores[0]), (span.high, scores[0])])
+                axes.autoscale_view()
             if isinstance(span, FloatRange | IntRange) and span.log:
                 axes.set_xscale("log")
                 axes.xaxis.set_major_locator(LogLocator(numticks=4))
