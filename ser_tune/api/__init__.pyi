@@ -2,7 +2,7 @@
 
 from .corpora import CheckedCorpus, ExtractedCorpus, check, extract
 from .evaluation import Evaluated, evaluate, matrix
-from .evidence import ablate, combine, compare, confirm, leaderboard, replay, reproduce
+from .evidence import ablate, combine, compare, confirm, leaderboard, replay, report, reproduce
 from .flags import ConfigurationFlags, StudyFlags
 from .outbox import Synced, sync
 from .promotion import models, promote
@@ -35,6 +35,7 @@ __all__ = [
     "nested",
     "promote",
     "replay",
+    "report",
     "reproduce",
     "status",
     "study",

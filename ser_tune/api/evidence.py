@@ -1,4 +1,4 @@
-"""`confirm`, `compare`, `combine`, `leaderboard`, `reproduce`, `replay`, `ablate`: what results are worth."""
+"""`confirm`, `compare`, `combine`, `leaderboard`, `report`, `reproduce`, `replay`, `ablate`: what results are worth."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -8,14 +8,14 @@ from typing import Unpack
 from .. import results
 from ..config import Project
 from ..errors import SerTuneError
-from ..results import Ablated, Combination, Comparison, Confirmation, Leaderboard, Replay, Reproduction
+from ..results import Ablated, Combination, Comparison, Confirmation, Leaderboard, Replay, Report, Reproduction
 from ..study import StudyObserver, define_study, load_study, prepare
 from ..tracking import open_delivered, open_tracking, tracking_errors
 from ..training import EpochReport
 from .flags import ConfigurationFlags, define
 from .studies import watching
 
-__all__ = ["ablate", "combine", "compare", "confirm", "leaderboard", "replay", "reproduce"]
+__all__ = ["ablate", "combine", "compare", "confirm", "leaderboard", "replay", "report", "reproduce"]
 
 
 def confirm(
@@ -104,6 +104,20 @@ def leaderboard(corpus: str | None = None, *, project: Project | None = None) ->
         project: Where things are; None is `Project.locate()`.
     """
     return results.leaderboard(open_delivered(project or Project.locate()), corpus)
+
+
+def report(reference: str, *, project: Project | None = None) -> Report:
+    """Collect the evidence of a result: `html` is its page, `trials` a DataFrame, `latex` and `bibtex` are for a paper.
+
+    Args:
+        reference: A study (its best trial, or `STUDY:TRIAL`), a registered model or a run.
+        project: Where things are; None is `Project.locate()`.
+
+    Raises:
+        SerTuneError: There is no such result, or its trial did not complete.
+    """
+    project = project or Project.locate()
+    return results.report(open_delivered(project), project, reference)
 
 
 def reproduce(

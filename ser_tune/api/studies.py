@@ -7,14 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-import optuna
 from mlflow import MlflowClient
-from optuna.trial import FrozenTrial
 
-from ..config import Project, Value
+from ..config import Project
 from ..registry import Promotion
 from ..registry import promote as promote_in_registry
-from ..results import Nested, run_nested
+from ..results import Nested, StudyTrial, run_nested, trials_of, trials_table
 from ..study import (
     Fanout,
     StudyDefinition,
@@ -24,7 +22,6 @@ from ..study import (
     load_study,
     prepare,
     run_study,
-    values_of,
 )
 from ..tracking import TrackingObserver, open_tracking
 from ..training import RangeTest
@@ -34,21 +31,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["LearningRate", "StudyResult", "StudyTrial", "find_lr", "nested", "study", "train", "watching"]
-
-
-@dataclass(frozen=True, slots=True)
-class StudyTrial:
-    """One trial of a study."""
-
-    number: int
-    state: str
-    """`COMPLETE`, `PRUNED`, `FAIL`, `RUNNING` or `WAITING`."""
-    validation_uar: float | None
-    """Pooled; None unless the trial is complete."""
-    seconds: float | None
-    """None until it has ended."""
-    values: Mapping[str, Value]
-    """Dotted path to value, of what the study varies, and of what trial 0 has otherwise than the other trials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +46,7 @@ class StudyResult:
     @property
     def trials(self) -> "pd.DataFrame":
         """A row for each trial, by number: state, validation UAR, seconds, and a column for each path that varies."""
-        import pandas as pd
-
-        columns = ["number", "state", "validation_uar", "seconds"]
-        rows = [
-            {"number": one.number, "state": one.state, "validation_uar": one.validation_uar, "seconds": one.seconds}
-            | dict(one.values)
-            for one in self.records
-        ]
-        paths = sorted({path for one in self.records for path in one.values})
-        return pd.DataFrame(rows, columns=[*columns, *paths]).set_index("number")
+        return trials_table(self.records)
 
     @property
     def best(self) -> StudyTrial | None:
@@ -183,19 +156,4 @@ def _run(
     promotion = None
     if summary.best is not None:
         promotion = promote_in_registry(client, project, prepared, stored, with_refit=refit)
-    return StudyResult(summary=summary, records=_records(stored), promotion=promotion)
-
-
-def _records(stored: optuna.Study) -> list[StudyTrial]:
-    return [_record(one) for one in stored.get_trials(deepcopy=False)]
-
-
-def _record(trial: FrozenTrial) -> StudyTrial:
-    complete = trial.state.name == "COMPLETE"
-    return StudyTrial(
-        number=trial.number,
-        state=trial.state.name,
-        validation_uar=trial.value if complete else None,
-        seconds=None if trial.duration is None else trial.duration.total_seconds(),
-        values=values_of(trial),
-    )
+    return StudyResult(summary=summary, records=trials_of(stored), promotion=promotion)

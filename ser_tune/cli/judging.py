@@ -17,6 +17,7 @@ from .parameters import (
     Model,
     Name,
     RegisteredModel,
+    Result,
     Results,
     RowForm,
     Rule,
@@ -289,3 +290,26 @@ def replay(
     from .evidence import replay_run
 
     replay_run(run, data=data, tracking_uri=tracking_uri)
+
+
+@app.command()
+def report(
+    result: Result,
+    out: Annotated[Path, typer.Option("--out", help="The page.")] = Path("report.html"),
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Also write the trials as CSV.", show_default=False)
+    ] = None,
+    latex: Annotated[
+        Path | None,
+        typer.Option("--latex", metavar="FILE", help="Also write tables of scores in LaTeX.", show_default=False),
+    ] = None,
+    tracking_uri: TrackingUri = None,
+    storage: Storage = None,
+) -> None:
+    """Write one page of HTML about a result: scores, baselines, confusions, speakers, the search, how to reproduce it.
+
+    The page needs no network and no other file.
+    """
+    from .report import write_report
+
+    write_report(result, out=out, csv=csv, latex=latex, tracking_uri=tracking_uri, storage=storage)

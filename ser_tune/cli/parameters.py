@@ -24,6 +24,7 @@ __all__ = [
     "Name",
     "Refit",
     "RegisteredModel",
+    "Result",
     "Results",
     "RowForm",
     "Rule",
@@ -96,6 +97,7 @@ AsName = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _RESULT = "A registered model, a study (or STUDY:TRIAL), a run"
+Result = Annotated[str, typer.Argument(metavar="STUDY|MODEL", help=f"{_RESULT}.", show_default=False)]
 FirstResult = Annotated[str, typer.Argument(metavar="A", help=f"{_RESULT}.", show_default=False)]
 SecondResult = Annotated[str, typer.Argument(metavar="B", help="What to compare it with.", show_default=False)]
 Results = Annotated[list[str], typer.Argument(metavar="RESULT", help=f"{_RESULT}; two or more.", show_default=False)]

@@ -13,8 +13,10 @@ from .nested import Nested, OuterFold, run_nested
 from .published import PUBLISHED, Published, published_study
 from .references import find_run
 from .replay import Replay, replay
+from .report import Report, report
 from .reproduce import MARGIN, Obtained, Reproduction, reproduce
 from .stress import Stressed, stress
+from .trials import StudyTrial, trials_of, trials_table
 
 __all__ = [
     "CELL_COLUMNS",
@@ -37,8 +39,10 @@ __all__ = [
     "OuterFold",
     "Published",
     "Replay",
+    "Report",
     "Reproduction",
     "Stressed",
+    "StudyTrial",
     "ablate",
     "cell_rows",
     "combine",
@@ -52,11 +56,14 @@ __all__ = [
     "log_evaluation",
     "published_study",
     "replay",
+    "report",
     "reproduce",
     "run_nested",
     "score_judged",
     "score_rows",
     "stress",
     "stress_rows",
+    "trials_of",
+    "trials_table",
     "variant",
 ]

@@ -10,6 +10,7 @@ from .places import Rerun, place_of, values_of
 from .prepared import Prepared, load_corpus, prepare
 from .pretraining import Pretraining, pretraining_of
 from .protocol import Protocol
+from .pruning import fold_uars
 from .rates import find_learning_rate
 from .runner import run_study, summarise
 from .status import RunningTrial, StudyStatus, read_statuses
@@ -42,6 +43,7 @@ __all__ = [
     "confirms",
     "define_study",
     "find_learning_rate",
+    "fold_uars",
     "load_corpus",
     "load_study",
     "open_storage",

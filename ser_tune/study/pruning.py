@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ..config import SearchSettings
 from .places import OVERRIDES
 
-__all__ = ["CURVES", "CURVE_DIGITS", "Race", "race_of"]
+__all__ = ["CURVES", "CURVE_DIGITS", "Race", "fold_uars", "race_of"]
 
 CURVES = "curves"
 """The user attribute of a complete trial: for each fold, by number, the UAR that it would keep after each epoch."""
@@ -123,6 +123,11 @@ def race_of(settings: SearchSettings, trials: Sequence[FrozenTrial], folds: int)
         return None
     best_first = sorted(complete, key=lambda one: one.value or 0.0, reverse=True)
     return Race(_padded(list(map(_curves, best_first))), error=settings.race_error)
+
+
+def fold_uars(trial: FrozenTrial) -> Sequence[float]:
+    """The validation UAR that each fold of a complete trial kept, by fold number; empty where none is stored."""
+    return [fold[-1] for fold in trial.user_attrs.get(CURVES, ())]
 
 
 def _curves(trial: FrozenTrial) -> Sequence[Sequence[float]]:

@@ -10,7 +10,7 @@ from ser_tune.folds import SIDES
 
 COMMANDS = (
     *("study", "train", "reproduce", "confirm", "replay", "compare", "leaderboard", "promote", "models", "predict"),
-    *("extract", "corpus", "options", "ui", "find-lr", "sync", "status", "audit", "evaluate", "matrix"),
+    *("extract", "corpus", "options", "ui", "find-lr", "sync", "status", "audit", "evaluate", "matrix", "report"),
 )
 WIDTH = 160
 SCRIPT = """

@@ -1,0 +1,32 @@
+"""`report`: a page about a result, and its tables."""
+
+from pathlib import Path
+
+from .. import api
+from ..config import Project
+from ..errors import ConfigError
+from .console import results
+
+__all__ = ["write_report"]
+
+
+def write_report(
+    reference: str, *, out: Path, csv: Path | None, latex: Path | None, tracking_uri: str | None, storage: str | None
+) -> None:
+    """Write the page, and tables where they are asked for; print where they are.
+
+    Raises:
+        ConfigError: A file's folder does not exist.
+    """
+    for option, path in (("--out", out), ("--csv", csv), ("--latex", latex)):
+        if path is not None and (path.is_dir() or not path.parent.is_dir()):
+            raise ConfigError(f"{option} is '{path}'; expected a file's name in an existing folder")
+    found = api.report(reference, project=Project.locate(tracking_uri=tracking_uri, storage_url=storage))
+    out.write_text(found.html, encoding="utf-8")
+    results.print(f"report: {out}", markup=False)
+    if csv is not None:
+        found.trials.to_csv(csv)
+        results.print(f"trials: {csv}", markup=False)
+    if latex is not None:
+        latex.write_text(found.latex, encoding="utf-8")
+        results.print(f"tables: {latex}", markup=False)

@@ -1,0 +1,5 @@
+"""The report of a study or a model: what was asked, how it was scored, what came of it, on one page."""
+
+from .evidence import Report, report
+
+__all__ = ["Report", "report"]

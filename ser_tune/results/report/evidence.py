@@ -1,0 +1,172 @@
+"""What a report holds: a run's scores and predictions, and the study that found its configuration."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import optuna
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from ...config import Project
+from ...errors import StudyError
+from ...folds import SIDES
+from ...study import Protocol, StudyDefinition, StudySummary, fold_uars, load_study, summarise
+from ...tracking import (
+    NOTES_TAG,
+    STUDY_NAME_TAG,
+    STUDY_TAG,
+    TRIAL_TAG,
+    Predictions,
+    protocol_of,
+    read_predictions,
+    tracking_errors,
+)
+from ..references import find_run
+from ..trials import StudyTrial, trials_of, trials_table
+from .importance import importances
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Report", "Search", "report"]
+
+CURVES = ("train_loss", "validation_loss", "validation_uar")
+"""Metrics of every fold whose histories are drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The study that found a configuration."""
+
+    definition: StudyDefinition
+    summary: StudySummary
+    trials: Sequence[StudyTrial]
+    importances: Mapping[str, float]
+    """Dotted path to share of the importance, highest first; empty where the complete trials do not suffice."""
+    folds: Mapping[int, Sequence[float]]
+    """Number of a complete searched trial to the UAR that each of its folds kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The evidence of one result."""
+
+    reference: str
+    """As the user named it."""
+    run_id: str
+    trial: int | None
+    """None of a combination."""
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    notes: str
+    """What limits the meaning of the scores, and the text-only baseline; empty where there is nothing to say."""
+    versions: Mapping[str, str]
+    """Packages that trained it."""
+    protocol: Protocol
+    predictions: Mapping[str, Predictions]
+    """Of each scored side that has them."""
+    curves: Mapping[str, Sequence[Sequence[float]]]
+    """Metric to its values after every epoch of each fold; empty of a combination."""
+    search: Search | None
+    """None of a combination, and where Optuna's storage does not have the study."""
+
+    @property
+    def sides(self) -> list[str]:
+        """Scored sides, in the order of `SIDES`."""
+        return [side for side in SIDES if f"{side}_uar" in self.metrics]
+
+    @property
+    def trials(self) -> "pd.DataFrame":
+        """A row for each trial of the study, as `StudyResult.trials`."""
+        return trials_table(self.search.trials if self.search else [])
+
+    @property
+    def html(self) -> str:
+        """The page: self-contained, without any address outside of it."""
+        from .page import page_of  # draws
+
+        return page_of(self)
+
+    @property
+    def latex(self) -> str:
+        """Tables for a paper."""
+        from .paper import latex_of
+
+        return latex_of(self)
+
+    @property
+    def bibtex(self) -> str:
+        """An entry for everything that was used."""
+        from .paper import bibtex_of
+
+        return bibtex_of(self)
+
+
+def report(client: MlflowClient, project: Project, reference: str) -> Report:
+    """Collect the evidence of a result.
+
+    Args:
+        client: MLflow.
+        project: Where Optuna's storage is.
+        reference: A study (its best trial, or `STUDY:TRIAL`), a registered model or a run.
+
+    Raises:
+        RegistryError: There is no such result, or its trial did not complete.
+        StorageError: The tracking store fails.
+    """
+    with tracking_errors(client.tracking_uri):
+        run = find_run(client, reference)
+        tags = run.data.tags
+        read = {side: read_predictions(client, run.info.run_id, side) for side in SIDES}
+        curves = _curves(client, run)
+    return Report(
+        reference=reference,
+        run_id=run.info.run_id,
+        trial=int(tags[TRIAL_TAG]) if TRIAL_TAG in tags else None,
+        params=run.data.params,
+        metrics=run.data.metrics,
+        notes=tags.get(NOTES_TAG, ""),
+        versions={name.removeprefix("version."): tags[name] for name in sorted(tags) if name.startswith("version.")},
+        protocol=protocol_of(run),
+        predictions={side: one for side, one in read.items() if one is not None},
+        curves=curves,
+        search=_search(project, tags),
+    )
+
+
+def _curves(client: MlflowClient, run: Run) -> dict[str, list[list[float]]]:
+    found: dict[str, list[list[float]]] = {}
+    for name in CURVES:
+        keys = sorted(key for key in run.data.metrics if key.startswith("fold_") and key.endswith(f"/{name}"))
+        histories = [client.get_metric_history(run.info.run_id, key) for key in keys]
+        if histories:
+            found[name] = [[one.value for one in sorted(points, key=lambda one: one.step)] for points in histories]
+    return found
+
+
+def _search(project: Project, tags: Mapping[str, str]) -> Search | None:
+    """The run's study, where Optuna's storage has it: a study of the same name may be another."""
+    with suppress(StudyError):
+        if STUDY_NAME_TAG in tags:
+            study, definition = load_study(tags[STUDY_NAME_TAG], project)
+            if study.user_attrs.get("study_id") == tags[STUDY_TAG]:
+                return _search_of(study, definition)
+    return None
+
+
+def _search_of(study: optuna.Study, definition: StudyDefinition) -> Search:
+    trials = trials_of(study)
+    uars = {one.number: fold_uars(one) for one in study.get_trials(deepcopy=False)}
+    return Search(
+        definition=definition,
+        summary=summarise(study),
+        trials=trials,
+        importances=importances(study),
+        folds={
+            one.number: uars[one.number]
+            for one in trials
+            if one.state == "COMPLETE" and one.confirms is None and uars[one.number]
+        },
+    )

@@ -1,0 +1,70 @@
+"""A study's trials as records and as a table."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from ..config import Value
+from ..study import confirms, values_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["StudyTrial", "trials_of", "trials_table"]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyTrial:
+    """One trial of a study."""
+
+    number: int
+    state: str
+    """`COMPLETE`, `PRUNED`, `FAIL`, `RUNNING` or `WAITING`."""
+    validation_uar: float | None
+    """Pooled; None unless the trial is complete."""
+    seconds: float | None
+    """None until it has ended."""
+    values: Mapping[str, Value]
+    """Dotted path to value, of what the study varies, and of what trial 0 has otherwise than the other trials."""
+    confirms: int | None = None
+    """The searched trial whose configuration it trains again on a fresh seed; None of a searched trial."""
+
+
+def trials_of(study: optuna.Study) -> list[StudyTrial]:
+    """All trials of a study, by number."""
+    return [_record(one) for one in study.get_trials(deepcopy=False)]
+
+
+def trials_table(trials: Sequence[StudyTrial]) -> "pd.DataFrame":
+    """A row for each trial, by number: state, validation UAR, seconds, and a column for each path that varies.
+
+    Where trials confirm others, the column `confirms` has the numbers of those.
+    """
+    import pandas as pd
+
+    columns = ["number", "state", "validation_uar", "seconds"]
+    rows = [
+        {"number": one.number, "state": one.state, "validation_uar": one.validation_uar, "seconds": one.seconds}
+        | {"confirms": one.confirms}
+        | dict(one.values)
+        for one in trials
+    ]
+    confirmed = ["confirms"] if any(one.confirms is not None for one in trials) else []
+    paths = sorted({path for one in trials for path in one.values})
+    table = pd.DataFrame(rows, columns=[*columns, *confirmed, *paths]).set_index("number")
+    return table.astype({"confirms": "Int64"}) if confirmed else table
+
+
+def _record(trial: FrozenTrial) -> StudyTrial:
+    complete = trial.state.name == "COMPLETE"
+    return StudyTrial(
+        number=trial.number,
+        state=trial.state.name,
+        validation_uar=trial.value if complete else None,
+        seconds=None if trial.duration is None else trial.duration.total_seconds(),
+        values=values_of(trial),
+        confirms=confirms(trial),
+    )

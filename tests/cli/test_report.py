@@ -1,0 +1,165 @@
+"""`report`: one page with everything about a result, without any address outside of it, and tables for a paper."""
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ser_tune import api
+from ser_tune.config import Project
+from ser_tune.metrics import describe_score
+
+NAME = "ser-manifest-alex_net"
+HOSTILE = "<script>alert(\"$x$ & 'y'\")</script>"
+Call = Callable[..., Any]
+
+
+class Page(HTMLParser):
+    """The tags, addresses, table rows and pictures of a page."""
+
+    VOID = frozenset({"meta", "img"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.rows: list[list[str]] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(text)
+        assert self._open == []  # every tag is closed
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "action", "data")]
+        if tag not in self.VOID:
+            self._open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "script" in self._open or "style" in self._open:
+            return
+        self.text += data
+        if "td" in self._open or "th" in self._open:
+            self.rows[-1][-1] += data
+
+
+def _project(root: Path) -> Project:
+    return Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", root / ".cache")
+
+
+@pytest.fixture(scope="module")
+def page(call: Call, finished: Any, tmp_path_factory: pytest.TempPathFactory) -> Page:
+    tmp_path = tmp_path_factory.mktemp("page")
+    told = call(finished.root, "report", "first", "--out", tmp_path / "page.html")
+    assert (told.code, told.out, told.err) == (0, f"report: {tmp_path / 'page.html'}\n", "")
+    return Page((tmp_path / "page.html").read_text(encoding="utf-8"))
+
+
+def test_the_page_has_the_scores_of_the_promotion_and_its_fingerprint(page: Page, finished: Any) -> None:
+    found = api.report(NAME, project=_project(finished.root))
+    for side in ("validation", "test"):
+        (row,) = (row for row in page.rows if row[0] == side and len(row) == 5)
+        assert row[1:3] == [describe_score(found.metrics, f"{side}_{one}") for one in ("uar", "wa")]
+        assert row[1] in finished.told.out  # as the study told it
+    assert found.protocol.fingerprint in page.text
+    assert f"ser-tune replay {found.run_id}" in page.text
+    assert ["chance, 1 of 2 emotions", "0.5000"] in [row[:2] for row in page.rows]
+
+
+def test_the_page_needs_no_network(page: Page) -> None:
+    assert page.tags.count("img") >= 5
+    assert all(address.startswith("data:image/svg+xml;base64,") for address in page.addresses)
+    assert not {"link", "iframe", "object", "embed", "base"} & set(page.tags)
+
+
+def test_every_trial_class_and_speaker_has_a_row(page: Page, finished: Any) -> None:
+    found = api.report("first", project=_project(finished.root))
+    for number, trial in found.trials.iterrows():
+        assert [str(number), "complete", "", f"{trial['validation_uar']:.4f}"] in [row[:4] for row in page.rows]
+    for side in ("validation", "test"):
+        predictions = found.predictions[side]
+        for speaker in set(predictions.speakers):
+            assert sum(row[0] == speaker and len(row) == 4 for row in page.rows) == 2  # once a side
+        for emotion, counts in zip(predictions.emotions, predictions.confusions.sum(axis=0), strict=True):
+            assert [emotion, *map(str, counts)] in page.rows
+
+
+@pytest.mark.slow
+def test_a_name_of_the_data_is_text_and_never_a_tag(
+    call: Call, finished: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from ser_tune.results.report import evidence
+
+    read = evidence.read_predictions
+
+    def hostile(*arguments: Any) -> Any:
+        found = read(*arguments)
+        return found and replace(
+            found,
+            emotions=(HOSTILE, *found.emotions[1:]),
+            speakers=tuple(HOSTILE if one == "ada" else one for one in found.speakers),
+        )
+
+    monkeypatch.setattr(evidence, "read_predictions", hostile)
+    for option in ("--out", "--latex"):
+        assert call(finished.root, "report", "first", "--out", "a.html", option, tmp_path / option).code == 0
+    page = Page((tmp_path / "--out").read_text(encoding="utf-8"))
+    assert page.tags.count("script") == 1  # ours, which sorts
+    assert sum(row[0] == HOSTILE for row in page.rows) >= 4  # emotion and speaker, of both sides
+    assert r"\$x\$ \& 'y'" in (tmp_path / "--latex").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_csv_is_the_table_of_the_api(call: Call, finished: Any, tmp_path: Path) -> None:
+    told = call(finished.root, "report", "first", "--out", tmp_path / "a.html", "--csv", tmp_path / "trials.csv")
+    assert told.code == 0, told.err
+    text = (tmp_path / "trials.csv").read_text(encoding="utf-8")
+    assert text == api.report("first", project=_project(finished.root)).trials.to_csv()
+    assert [row["state"] for row in csv.DictReader(io.StringIO(text))] == ["COMPLETE"] * 3
+
+
+def test_a_citation_has_an_entry_whose_braces_close(page: Page, finished: Any) -> None:
+    bibtex = api.report("first", project=_project(finished.root)).bibtex
+    assert bibtex.count("@misc{") == len(re.findall(r"(?m)^}$", bibtex))
+    for key in ("corpus-manifest", "model-alex-net", "features-logmelspec", "loss-cross-entropy", "optuna"):
+        assert f"@misc{{{key},\n  note = {{" in bibtex
+    assert bibtex in page.text
+
+
+@pytest.mark.slow
+def test_without_optunas_storage_the_page_has_no_search(call: Call, finished: Any, tmp_path: Path) -> None:
+    empty = f"sqlite:///{tmp_path}/optuna.db"
+    told = call(finished.root, "report", NAME, "--out", tmp_path / "a.html", "--storage", empty)
+    assert (told.code, told.err) == (0, "")
+    page = Page((tmp_path / "a.html").read_text(encoding="utf-8"))
+    assert not [row for row in page.rows if row[:2] == ["trial", "state"]]
+    assert [row[0] for row in page.rows].count("validation") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nobody",), f"'nobody' is no registered model, study or run; models: {NAME}; studies: first"),
+        (("first:9",), "study 'first' has no trial 9"),
+        (("first", "--out", "no/page.html"), "--out is 'no/page.html'; expected a file's name in an existing folder"),
+        (("first", "--csv", "."), "--csv is '.'; expected a file's name in an existing folder"),
+    ],
+)
+def test_a_mistake_ends_with_2_and_one_sentence(
+    call: Call, finished: Any, arguments: tuple[str, ...], message: str
+) -> None:
+    call(finished.root, "report", *arguments).refused(message)

@@ -1,0 +1,106 @@
+"""The numbers of a report's tables and the shares of importance."""
+
+import sys
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+
+from ser_tune.metrics import speaker_intervals
+from ser_tune.results import report
+from ser_tune.results.report.importance import importances
+from ser_tune.results.report.paper import latex_of
+from ser_tune.results.report.tables import recalls_of, speakers_of
+from ser_tune.tracking import Predictions
+
+LEARNING_RATE = optuna.distributions.FloatDistribution(1e-4, 1e-1, log=True)
+DECAY = optuna.distributions.FloatDistribution(0.0, 1.0)
+
+
+@pytest.fixture
+def predictions() -> Predictions:
+    """Ada is right throughout, Bob takes one of two joys for anger, Cyd has anger only and is wrong once in three."""
+    rows = [
+        *[("ada", 0, 0), ("ada", 1, 1)],
+        *[("bob", 0, 0), ("bob", 1, 0), ("bob", 1, 1)],
+        *[("cyd", 0, 0), ("cyd", 0, 1), ("cyd", 0, 0)],
+    ]
+    speakers, truth, predicted = zip(*rows, strict=True)
+    return Predictions(
+        emotions=("anger", "joy", "fear"),
+        utterances=tuple(str(number) for number in range(len(rows))),
+        speakers=speakers,
+        truth=np.array(truth),
+        predicted=np.array(predicted),
+    )
+
+
+def test_the_hardest_speaker_comes_first_with_the_most_frequent_error(predictions: Predictions) -> None:
+    assert [(one.speaker, one.utterances, round(one.uar, 3), one.confused) for one in speakers_of(predictions)] == [
+        ("cyd", 3, 0.667, "anger → joy (1)"),
+        ("bob", 3, 0.75, "joy → anger (1)"),
+        ("ada", 2, 1.0, ""),
+    ]
+
+
+def test_a_recall_has_the_interval_of_the_speakers_who_have_the_emotion(predictions: Predictions) -> None:
+    anger, joy = recalls_of(predictions)  # nobody is afraid
+    assert (anger.emotion, anger.utterances, anger.recall) == ("anger", 5, 0.8)
+    assert (joy.emotion, joy.utterances, round(joy.recall, 3)) == ("joy", 3, 0.667)
+    # Cyd has no joy: of joy, two speakers are drawn
+    two = np.zeros((2, 3, 3), dtype=int)
+    two[0, 1, 1], two[1, 1] = 1, (1, 1, 0)
+    assert joy.interval == speaker_intervals(two)[0]
+    assert joy.interval.low < joy.recall < joy.interval.high
+
+
+def _study(scores: list[float], *, confirming: int = 0) -> optuna.Study:
+    """A study whose scores depend on the learning rate, and trials of another seed that do not."""
+    study = optuna.create_study(direction="maximize")
+    for number, score in enumerate(scores):
+        study.add_trial(
+            optuna.trial.create_trial(
+                params={"lr": 10 ** (-1 - 3 * number / len(scores)), "decay": number * 7 % 10 / 10},
+                distributions={"lr": LEARNING_RATE, "decay": DECAY},
+                user_attrs={"confirms": 0} if number >= len(scores) - confirming else {},
+                value=score,
+            )
+        )
+    return study
+
+
+def test_what_decides_the_score_is_the_most_important() -> None:
+    found = importances(_study([number / 20 for number in range(20)]))
+    assert list(found) == ["lr", "decay"]
+    assert sum(found.values()) == pytest.approx(1.0)
+    assert found["lr"] > 0.5
+
+
+def test_confirmations_do_not_count_for_importance() -> None:
+    scores = [number / 20 for number in range(20)]
+    assert importances(_study([*scores, 0.0, 1.0], confirming=2)) == importances(
+        _study([*scores, 1.0, 0.0], confirming=2)
+    )
+
+
+@pytest.mark.parametrize("scores", [[], [0.5], [0.5] * 8], ids=["none", "one", "equal"])
+def test_too_little_tells_nothing_of_importance(scores: list[float]) -> None:
+    assert importances(_study(scores)) == {}
+
+
+def test_a_study_is_read_with_the_folds_of_its_trials(first: Any) -> None:
+    found = report(first.client, first.project, "first")
+    assert found.search is not None
+    assert {number: len(folds) for number, folds in found.search.folds.items()} == {0: 3, 1: 3, 2: 3}
+    assert [len(fold) for fold in found.curves["validation_uar"]] == [3, 3, 3]  # epochs of each fold
+    assert found.search.summary.best is not None
+    assert found.trial == found.search.summary.best[0]
+    assert found.curves["validation_uar"][0][-1] == pytest.approx(found.search.folds[found.trial or 0][0], abs=1e-4)
+
+
+def test_tables_of_a_paper_are_read_without_drawing(first: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "ser_tune.results.report.pictures", raising=False)
+    latex = latex_of(report(first.client, first.project, "first"))
+    assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 3
+    assert "ser_tune.results.report.pictures" not in sys.modules
