@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 import optuna
 from optuna.storages import RDBStorage
@@ -222,12 +223,8 @@ def _refuse_differences(study: optuna.Study, prepared: Prepared) -> None:
 
 
 def _finished(study: optuna.Study) -> dict[int, State]:
-    states: dict[TrialState, State] = {
-        TrialState.COMPLETE: "COMPLETE",
-        TrialState.PRUNED: "PRUNED",
-        TrialState.FAIL: "FAIL",
-    }
-    return {one.number: states[one.state] for one in study.get_trials(deepcopy=False) if one.state in states}
+    trials = study.get_trials(deepcopy=False)
+    return {one.number: cast(State, one.state.name) for one in trials if one.state.is_finished()}
 
 
 def summarise(study: optuna.Study, *, interrupted: bool = False, failures: Sequence[str] = ()) -> StudySummary:

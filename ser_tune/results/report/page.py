@@ -18,6 +18,9 @@ _SIDES = {
     "test": "scored once, each speaker by the network that neither trained nor validated on them",
     "holdout": "kept out of the whole search, scored once by all networks together",
 }
+_NOT_FREE = (
+    "they validate in other folds, so this is not free of the selection; numbers for comparison come from --nested"
+)
 _STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running", "WAITING": "waiting"}
 
 
@@ -34,7 +37,7 @@ def page_of(report: Report) -> str:
             (side, describe_score(report.metrics, f"{side}_uar"), describe_score(report.metrics, f"{side}_wa"))
             for side in report.sides
         ],
-        meanings=_SIDES,
+        meanings=_meanings(report),
         baselines=baselines(report),
         judged={
             side: {
@@ -52,6 +55,15 @@ def page_of(report: Report) -> str:
         bibtex=bibtex_of(report),
         replay=replay_command(report),
     )
+
+
+def _meanings(report: Report) -> dict[str, str]:
+    """What each side's score is worth."""
+    validating, tested = (
+        set(report.predictions[side].speakers) if side in report.predictions else set()
+        for side in ("validation", "test")
+    )
+    return _SIDES | ({} if validating.isdisjoint(tested) else {"test": f"{_SIDES['test']}; {_NOT_FREE}"})
 
 
 def _address(picture: Picture) -> str:
