@@ -41,6 +41,7 @@ def _without_models(patch: pytest.MonkeyPatch) -> None:
         return str(client.create_logged_model(experiment, source_run_id=run_id).model_id)
 
     patch.setattr(registration, "log_self_contained", empty_model)
+    patch.setattr(registration, "log_training_sounds", lambda *_, **__: None)
     patch.setattr(Registration, "_card", lambda *_: "")
 
 
