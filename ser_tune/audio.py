@@ -1,5 +1,6 @@
 """Reading speech: one function from a file to mono float32 samples at 16 kHz, with every doubt an error."""
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import soxr
 
 from .errors import AudioError
 
-__all__ = ["SAMPLE_RATE_HZ", "length_s", "read_samples", "read_speech", "to_speech"]
+__all__ = ["SAMPLE_RATE_HZ", "digest_of", "length_s", "read_samples", "read_speech", "to_speech"]
 
 SAMPLE_RATE_HZ = 16_000
 """The rate that all features are computed at."""
@@ -58,6 +59,11 @@ def length_s(path: Path, *, start_s: float = 0.0, end_s: float | None = None) ->
         except (OSError, soundfile.SoundFileError):  # told when it is read
             return 0.0
     return max(0.0, end_s - start_s)
+
+
+def digest_of(speech: np.ndarray) -> str:
+    """SHA-256 of decoded speech, shape (N,), float32: equal for equal sound, whatever its container."""
+    return hashlib.sha256(np.ascontiguousarray(speech).data).hexdigest()
 
 
 def read_samples(path: Path, *, start_s: float = 0.0, end_s: float | None = None) -> tuple[np.ndarray, int]:

@@ -10,6 +10,7 @@ from .errors import CorpusError
 
 __all__ = [
     "DEFAULT_FOLDS",
+    "NOT_FREE",
     "SIDES",
     "Fold",
     "outer_parts",
@@ -25,6 +26,13 @@ whole search."""
 DEFAULT_FOLDS = 5
 TEXT_PARTS = 5
 """Parts that the texts of a corpus are dealt to, where it has as many texts."""
+
+
+NOT_FREE = (
+    "validation speakers of one fold are test speakers of another, so test scores are not free of the selection; "
+    "numbers for comparison come from --nested or --holdout"
+)
+"""What `selection_note` says of most protocols."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +58,7 @@ def selection_note(folds: Sequence[Fold]) -> str:
     validation = {speaker for fold in folds for speaker in fold.validation_speakers}
     if validation.isdisjoint(speaker for fold in folds for speaker in fold.test_speakers):
         return "no test speaker validates in another fold, so test scores are free of the selection"
-    return (
-        "validation speakers of one fold are test speakers of another, so test scores are not free of the selection; "
-        "numbers for comparison come from --nested or --holdout"
-    )
+    return NOT_FREE
 
 
 def speaker_folds(corpus: Corpus, folds: int | None = None, *, holdout: Sequence[str] = ()) -> tuple[Fold, ...]:

@@ -1,4 +1,4 @@
-"""`audit`: whether anybody's split leaks, and whether its numbers are what they are called."""
+"""`audit`: leaks in a split, and a check of the numbers that were published with it."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -1,17 +1,10 @@
 """An audit as data for JSON, and as a page of HTML."""
 
-from html import escape
+from pathlib import Path
 
 from .audit import Audit
 
 __all__ = ["as_html", "as_record"]
-
-_STYLE = """body { font: 16px/1.4 sans-serif; margin: 2em auto; max-width: 60em; padding: 0 1em; }
-table { border-collapse: collapse; width: 100%; }
-td, th { border-bottom: 1px solid #ccc; padding: 0.4em 0.8em 0.4em 0; text-align: left; vertical-align: top; }
-.leak, .wrong { color: #b00020; font-weight: bold; }
-.unchecked { color: #777; }
-ul { margin: 0.3em 0 0; padding-left: 1.2em; }"""
 
 
 def as_record(audit: Audit) -> dict[str, object]:
@@ -38,29 +31,9 @@ def as_record(audit: Audit) -> dict[str, object]:
 
 
 def as_html(audit: Audit) -> str:
-    """The audit as a page that needs no other file; what the split's file says is escaped."""
-    rows = []
-    for one in audit.findings:
-        details = "".join(f"<li>{escape(detail)}</li>" for detail in one.details)
-        listed = f"<ul>{details}</ul>" if details else ""
-        rows.append(
-            f'<tr><td>{escape(one.check)}</td><td class="{one.status}">{one.status}</td>'
-            f"<td>{escape(one.verdict)}{listed}</td></tr>"
-        )
-    title = escape(f"Audit of {audit.source}")
-    table = "\n".join(rows)
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><title>{title}</title><style>
-{_STYLE}
-</style></head>
-<body>
-<h1>{title}</h1>
-<p>{escape(audit.summary)}</p>
-<table>
-<tr><th>check</th><th>result</th><th>verdict</th></tr>
-{table}
-</table>
-</body>
-</html>
-"""
+    """The audit as a page that needs no other file; the template escapes what the split's file contains."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    loader = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    return environment.get_template("page.html").render(audit=audit)

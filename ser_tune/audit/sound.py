@@ -11,7 +11,6 @@ at 8 or 44.1 kHz, as µ-law, or in noise at 30 dB, and by 0.994 as MP3 or Vorbis
 In noise at 20 dB a third of EmoDB's copies was not.
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from ..audio import SAMPLE_RATE_HZ, read_speech
+from ..audio import SAMPLE_RATE_HZ, digest_of, read_speech
 from ..errors import AudioError
 from .finding import Finding, shortened
 from .split import SPLIT_SIDES, WORDS, Split
@@ -101,7 +100,7 @@ def _hear_one(path: Path) -> Sound | AudioError:
     low = soxr.resample(samples, SAMPLE_RATE_HZ, LOW_RATE_HZ)
     peak = float(np.abs(low).max(initial=0.0)) or 1.0
     return Sound(
-        digest=hashlib.sha256(samples.tobytes()).hexdigest(),
+        digest=digest_of(samples),
         fingerprint=_fingerprint(samples),
         waveform=(low / peak).astype(np.float16),
     )

@@ -124,7 +124,7 @@ class Split:
 
 
 def side_named(name: str) -> str | None:
-    """The side that a name stands for, one of `SPLIT_SIDES`; None where it stands for none.
+    """The side of `SPLIT_SIDES` with this name or another usual name; None of an unknown name.
 
     >>> side_named("Dev"), side_named("train"), side_named("holdout")
     ('validation', 'train', None)

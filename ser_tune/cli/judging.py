@@ -186,9 +186,9 @@ def leaderboard(
 ) -> None:
     """Best result for each corpus, task, model and features, beside the published ones.
 
-    Nested, held-out and cross-validated results are listed apart. Ranked by validation UAR (nested: outer UAR), of
-    several seeds their mean, within one protocol only; test scores rank nothing. Outer scores are of speakers that the
-    search did not use.
+    Nested, held-out and cross-validated results are listed apart, each ranked within one protocol by validation UAR
+    (nested: outer UAR), of several seeds by their mean. Validation UAR (nested: inner UAR) chooses the best of one
+    model and features; test scores do not. Outer scores are of speakers that the search did not use.
     """
     from .evidence import print_leaderboard
 

@@ -1,10 +1,9 @@
 """Digests of decoded sound: one recording has one digest in every container."""
 
-import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from ..audio import read_speech
+from ..audio import digest_of, read_speech
 from .base import Utterance
 
 __all__ = ["sound_digests"]
@@ -22,4 +21,4 @@ def sound_digests(utterances: Sequence[Utterance]) -> tuple[str, ...]:
 
 def _digest(utterance: Utterance) -> str:
     speech = read_speech(utterance.path, start_s=utterance.start_s, end_s=utterance.end_s)
-    return hashlib.sha256(speech.data).hexdigest()
+    return digest_of(speech)

@@ -24,8 +24,7 @@ def read_table(
         together: Two columns of which a header has both or neither.
 
     Returns:
-        For each row where it stands (file and line), for error messages, and its cells by column, without the spaces
-        around them.
+        For each row its file and line, for error messages, and its cells by column, without the spaces around them.
 
     Raises:
         CorpusError: The file, its header, or the number of cells of a line is not as described.

@@ -26,7 +26,7 @@ import torch
 from filelock import FileLock
 from threadpoolctl import threadpool_limits
 
-from ..audio import length_s, read_speech
+from ..audio import digest_of, length_s, read_speech
 from ..config import FeatureSettings, PerturbationSettings
 from ..corpora import Corpus, Utterance
 from ..errors import AudioError, StorageError
@@ -203,7 +203,7 @@ class _Extracted(NamedTuple):
     def of(cls, features: np.ndarray, speech: np.ndarray) -> "_Extracted":
         """From features (C, F, frames) and the speech that they are of."""
         frames = np.ascontiguousarray(features.transpose(2, 0, 1))
-        return cls(frames, Moments.of(frames, np.array([0, len(frames)])), hashlib.sha256(speech.data).hexdigest())
+        return cls(frames, Moments.of(frames, np.array([0, len(frames)])), digest_of(speech))
 
 
 def _heard(utterance: Utterance, speech: np.ndarray, perturbation: PerturbationSettings, copy: int) -> np.ndarray:

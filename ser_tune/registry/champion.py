@@ -36,7 +36,7 @@ def promotion_lock(project: Project) -> Iterator[None]:
 def claim_alias(
     client: MlflowClient, name: str, version: str, verdict: Verdict, decide_again: Callable[[], Verdict]
 ) -> Verdict:
-    """Give a version the alias of its verdict, unless that compared it with a champion that is none any more.
+    """Give a version the alias of its verdict, unless the champion has changed since the comparison.
 
     Other machines that share the tracking server do not see `promotion_lock`, and MLflow cannot set an alias on a
     condition. So the champion is read before and after the alias is set, and where another machine has replaced it, the

@@ -1,7 +1,7 @@
 """Evaluating a registered version on any corpus: scores by group, calibration, and what was left out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from mlflow.entities.model_registry import ModelVersion
 from ..config import Project
 from ..corpora import CORPORA, Corpus, LabelMapping, Utterance, map_labels, sound_digests
 from ..errors import ConfigError, CorpusError, LeakError
+from ..folds import selection_note
 from ..metrics import (
     Coverage,
     Gap,
@@ -37,10 +38,8 @@ __all__ = ["Evaluation", "Examined", "examine", "score_judged"]
 
 NAMED = 10
 """Refused utterances that a message names."""
-OWN_NOTE = (
-    "the model's own corpus: no network judges speakers whom it trained or validated on, but each speaker validated in "
-    "another fold and so had a say in which trial was chosen"
-)
+OWN_NOTE = "the model's own corpus: no network judges speakers whom it trained or validated on"
+CALIBRATION_NOTE = "the temperature was fitted on validation predictions of single fold networks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +129,7 @@ def examine(
     own = None if REFIT_TAG in version.tags else _own_folds(client, project, run, predictor, corpus, data, task)
     judge: Judge
     if own is not None:
-        judge, left_out, notes = own, _untested(own), [OWN_NOTE]
+        judge, left_out, notes = own, _untested(own), [f"{OWN_NOTE}; {selection_note(own.prepared.folds)}"]
     else:
         read = Corpus.load(CORPORA.get(corpus), data, project.cache, task=task)
         kept, left_out, notes = _unknown_recordings(client, version, read, skip_trained=skip_trained)
@@ -232,6 +231,9 @@ def score_judged(
     if calibrate:
         temperature = _temperature(client, examined, mapping.shared)
         facts["temperature"] = f"{temperature:.4f}"
+        same = " of the same speakers, so the calibration error is optimistic"
+        note = CALIBRATION_NOTE + (same if isinstance(examined.judge, OwnFolds) else "")
+        examined = replace(examined, notes=[*examined.notes, note])
     probabilities = with_temperature(shared, temperature or 1.0)
     predicted = shared.argmax(axis=1)
     return Evaluation(

@@ -134,7 +134,7 @@ def _write_files(folder: Path, evaluation: Evaluation) -> None:
         utterances=tuple(one.id for one in examined.utterances),
         fold=np.zeros(len(predicted)),
         truth=evaluation.truth,
-        log_probabilities=evaluation.probabilities,
+        log_probabilities=np.log(np.maximum(evaluation.probabilities, np.finfo(np.float64).tiny)),
     )
     title = f"{examined.model} on {examined.judge.corpus.name}, UAR {evaluation.overall.uar:.3f}"
     draw_confusion(folder / "evaluation_confusion.png", held_out, shared, title)
@@ -163,11 +163,9 @@ def _condition(one: Stressed) -> str:
 
 def _draw_calibration(path: Path, evaluation: Evaluation) -> None:
     """Two pictures beside each other: accuracy by confidence, and accuracy by coverage."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     bins = evaluation.reliability
     left.plot([0, 1], [0, 1], color="grey", linewidth=1)

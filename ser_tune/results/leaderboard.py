@@ -60,7 +60,7 @@ Kind: TypeAlias = tuple[str, str, str]
 class Entry:
     """The best of the configurations, combinations or nested studies that share protocol, models and features.
 
-    The best has the highest validation UAR (nested: outer UAR), of several seeds their mean.
+    The best has the highest validation UAR (nested: inner UAR), of several seeds their mean.
     """
 
     protocol: Protocol
@@ -126,8 +126,8 @@ class Leaderboard:
     """The best results here, and the published numbers of the same corpora."""
 
     entries: Sequence[Entry]
-    """By corpus, task and evaluation, then by protocol, then by validation UAR (nested: outer UAR); test scores rank
-    nothing."""
+    """By corpus, task and evaluation, then by protocol, then by validation UAR (nested: outer UAR). Test scores neither
+    choose nor rank; outer scores rank nested results, but do not choose among those of one model and features."""
     published: Sequence[Published]
 
     @property
@@ -184,7 +184,7 @@ def leaderboard(client: MlflowClient, corpus: str | None = None) -> Leaderboard:
         scores = {kind: one.scores(client) for kind, one in best.items()}
     ranked: dict[str, int] = defaultdict(int)
     entries = []
-    for kind, result in sorted(best.items(), key=lambda one: -one[1].mean):
+    for kind, result in sorted(best.items(), key=lambda one: -_ranked_by(one[1])):
         fingerprint, model, features = kind
         ranked[fingerprint] += 1
         entries.append(
@@ -209,10 +209,10 @@ def leaderboard(client: MlflowClient, corpus: str | None = None) -> Leaderboard:
 
 
 def _able(kinds: Mapping[Kind, Sequence[Run]], promoted: Mapping[str, str]) -> dict[Kind, list[Result]]:
-    """The results of each kind that may stand for their study, oldest first.
+    """The results of each kind that represent their study, oldest first.
 
-    What a study or a later `confirm` trained again on fresh seeds stands for the search that chose it. Of a study's own
-    confirmation, which trains other trials as well to compare, it is the configuration that is promoted.
+    Trainings on fresh seeds, by the study or by a later `confirm`, represent the search that chose them. A study's own
+    confirmation also trains trials for comparison; only the promoted configuration represents it.
 
     Args:
         kinds: Runs, newest first.
@@ -222,13 +222,13 @@ def _able(kinds: Mapping[Kind, Sequence[Run]], promoted: Mapping[str, str]) -> d
     own = {tags[STUDY_TAG] for tags in tags_of_all if CONFIRMED_TAG in tags}
     later = {tags[CONFIRMS_TAG] for tags in tags_of_all if CONFIRMS_TAG in tags}
 
-    def stands(result: Result) -> bool:
+    def represents(result: Result) -> bool:
         study = result.run.data.tags.get(STUDY_TAG)
         if study in later and CONFIRMED_TAG not in result.run.data.tags:
             return False
         return study not in own or any(promoted.get(study) == run.data.tags[TRIAL_TAG] for run in result.runs)
 
-    return {kind: [one for one in results_of(runs) if stands(one)] for kind, runs in kinds.items()}
+    return {kind: [one for one in results_of(runs) if represents(one)] for kind, runs in kinds.items()}
 
 
 def _features(params: Mapping[str, str]) -> str:
@@ -240,3 +240,7 @@ def _features(params: Mapping[str, str]) -> str:
 def _is_nested(run: Run) -> bool:
     """Whether it is the run of a nested study; runs of earlier versions lack the model's name, and are left out."""
     return "outer_uar" in run.data.metrics and "model.name" in run.data.params
+
+
+def _ranked_by(result: Result) -> float:
+    return float(result.run.data.metrics["outer_uar"]) if _is_nested(result.run) else result.mean

@@ -61,13 +61,11 @@ def cell_rows(cells: Sequence[Cell]) -> list[dict[str, object]]:
 
 def draw_matrix(path: Path, cells: Sequence[Cell]) -> None:
     """A picture: models are rows, corpora are columns, UAR and the number of shared classes in every cell."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     models, corpora = (list(dict.fromkeys(names)) for names in zip(*((c.model, c.corpus) for c in cells), strict=True))
     values = np.full((len(models), len(corpora)), np.nan)
     figure = Figure(figsize=(3 + 1.4 * len(corpora), 1.6 + 0.7 * len(models)), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     for cell in cells:
         row, column = models.index(cell.model), corpora.index(cell.corpus)

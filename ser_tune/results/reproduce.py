@@ -83,12 +83,14 @@ class Reproduction:
 
     @property
     def verdict(self) -> str:
-        """The state and what it follows from, in words."""
+        """The state and the reason for it, in words."""
         if self._incomparable:
             return f"no verdict: {self._incomparable}"
         told = "; ".join(map(self._sentence, self._comparable))
         if self.published.form == "unknown":
             told += "; the source does not say which of the two it is"
+        if len(self.seeds) == 1:
+            told += "; of a single seed, so the interval has no variation between seeds"
         if self.folds < self.folds_of_protocol:
             return f"no verdict: {self.folds} of {self.folds_of_protocol} folds were trained; on these {told}"
         return f"{self.state}: {told}"

@@ -104,12 +104,10 @@ class _Babble:
 
 def draw_stress(path: Path, title: str, clean: float, conditions: Sequence[Stressed]) -> None:
     """A picture of UAR against severity: a line for each kind, and a point where a kind has one severity."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     kinds = list(dict.fromkeys(one.kind for one in conditions))
     figure = Figure(figsize=(max(8, 0.42 * len(conditions)), 4.5), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.axhline(clean, color="grey", linewidth=1)
     for kind in kinds:

@@ -75,7 +75,7 @@ def score_test_speakers(
 
     Args:
         prepared: The study that the networks were trained in.
-        predictor: One network a fold, or members of which each has that; a network is found by its fold's key.
+        predictor: One network for each fold, or members with one for each fold; networks are found by the fold's key.
         cache: The project's cache folder.
         speech: What to judge in place of the corpus's recordings, one for each utterance, shape (N,), 16 kHz.
 
@@ -173,7 +173,7 @@ class _Judge:
                 )
 
     def __call__(self, fold: Fold, utterances: np.ndarray) -> np.ndarray:
-        """What the network of one fold says of some utterances, or the members' networks of that fold together.
+        """Judge utterances by the network of one fold, or by the members' networks of that fold together.
 
         Returns:
             Log probabilities, shape (N, K).

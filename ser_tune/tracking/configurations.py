@@ -30,13 +30,13 @@ class Result:
 
     @property
     def mean(self) -> float:
-        """Pooled validation UAR (of a nested study: outer UAR), mean over the seeds."""
-        return statistics.fmean(map(_ranked_by, self.runs))
+        """Pooled validation UAR (of a nested study: inner UAR), mean over the seeds: what may choose among results."""
+        return statistics.fmean(map(_validation, self.runs))
 
     @property
     def run(self) -> Run:
         """The run with the median validation UAR; of two, with the lower one. `confirm` registers it."""
-        return sorted(self.runs, key=_ranked_by)[(len(self.runs) - 1) // 2]
+        return sorted(self.runs, key=_validation)[(len(self.runs) - 1) // 2]
 
     def scores(self, client: MlflowClient) -> dict[str, float]:
         """UAR and WA of every side by MLflow's names, with the ends of their intervals where those are known.
@@ -110,6 +110,6 @@ def compare_seeds(ours: Sequence[Predictions], theirs: Sequence[Predictions]) ->
     )
 
 
-def _ranked_by(run: Run) -> float:
+def _validation(run: Run) -> float:
     metrics = run.data.metrics
-    return float(metrics["validation_uar" if "validation_uar" in metrics else "outer_uar"])
+    return float(metrics["validation_uar" if "validation_uar" in metrics else "inner_uar"])

@@ -73,14 +73,14 @@ def test_kinds_are_ranked_by_validation_and_not_by_test(client: MlflowClient) ->
     ]
 
 
-def _plant_nested(client: MlflowClient, outer: float, *, model: str | None = "alex_net") -> str:
+def _plant_nested(client: MlflowClient, outer: float, *, inner: float = 0.99, model: str | None = "alex_net") -> str:
     """The run of a nested study; those of earlier versions do not name the model."""
     facts = {**FACTS, "folds": "10 nested searches, SHA-256 0"}
     run_id = str(client.create_run("0", tags={STUDY_NAME_TAG: "n", **protocol_tags(Protocol(facts=facts))}).info.run_id)
     if model is not None:
         client.log_param(run_id, "model.name", model)
         client.log_param(run_id, "features.name", "logspec")
-    for name, value in {"inner_uar": 0.99, "outer_uar": outer, "outer_wa": outer}.items():
+    for name, value in {"inner_uar": inner, "outer_uar": outer, "outer_wa": outer}.items():
         client.log_metric(run_id, name, value)
     client.set_terminated(run_id)
     return run_id
@@ -105,6 +105,13 @@ def test_nested_held_out_and_cross_validated_results_are_listed_apart(client: Ml
     assert board.table["outer_uar"].isna().tolist() == [False, False, False, True]
     assert board.table["test_uar"].isna().tolist() == [True, True, False, False]
     assert board.table["validation_uar"].tolist() == [0.99, 0.99, 0.8, 0.9]
+
+
+def test_outer_scores_do_not_choose_among_nested_studies_of_one_kind(client: MlflowClient) -> None:
+    chosen = _plant_nested(client, 0.6, inner=0.9)
+    _plant_nested(client, 0.7, inner=0.8)
+    (entry,) = leaderboard(client).entries
+    assert (entry.run.info.run_id, entry.trials) == (chosen, 2)
 
 
 def test_of_equals_the_oldest_stands_there(client: MlflowClient) -> None:

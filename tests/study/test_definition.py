@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -13,7 +12,7 @@ from ser_tune.config import Choice, FloatRange, IntRange, TrialConfig, flatten
 from ser_tune.errors import ConfigError
 from ser_tune.study import SHIPPED, Difference, StudyDefinition, define_study, options, read_assignments
 from ser_tune.study.search import PROTOCOL_PATHS
-from ser_tune.study.sizes import largest_network_bytes, network_bytes
+from ser_tune.study.sizes import largest_network_bytes
 
 
 @pytest.fixture
@@ -360,15 +359,6 @@ def test_a_trial_takes_sampled_values_and_its_own_seed() -> None:
     trial = definition.trial({"optimizer.learning_rate": 0.005, "segments.frames": 200}, seed=7)
     assert (trial.optimizer.learning_rate, trial.segments.frames, trial.seed) == (0.005, 200, 7)
     assert definition.trial({}).seed == definition.config.seed
-
-
-def test_the_largest_network_is_at_least_that_of_any_corner(tiny: Callable[..., Any]) -> None:
-    definition = _define()
-    largest = largest_network_bytes(definition, 7)
-    for path, span in definition.search.items():
-        for corner in span.corners():
-            assert network_bytes(definition, definition.trial({path: corner}), 7) <= largest
-    assert largest_network_bytes(tiny(), 2) < largest
 
 
 def test_a_corner_that_no_network_can_be_built_for_is_refused(written: Callable[[str], Path]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from ...folds import NOT_FREE
 from ...metrics import confusion, describe_score
 from .evidence import Report
 from .paper import bibtex_of, citations_of, replay_command
@@ -18,9 +19,6 @@ _SIDES = {
     "test": "scored once, each speaker by the network that neither trained nor validated on them",
     "holdout": "kept out of the whole search, scored once by all networks together",
 }
-_NOT_FREE = (
-    "they validate in other folds, so this is not free of the selection; numbers for comparison come from --nested"
-)
 _STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running", "WAITING": "waiting"}
 
 
@@ -63,7 +61,7 @@ def _meanings(report: Report) -> dict[str, str]:
         set(report.predictions[side].speakers) if side in report.predictions else set()
         for side in ("validation", "test")
     )
-    return _SIDES | ({} if validating.isdisjoint(tested) else {"test": f"{_SIDES['test']}; {_NOT_FREE}"})
+    return _SIDES | ({} if validating.isdisjoint(tested) else {"test": f"{_SIDES['test']}; {NOT_FREE}"})
 
 
 def _address(picture: Picture) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...metrics import Interval, class_recalls, speaker_intervals, uar
+from ...metrics import Interval, class_recalls, recall_intervals, uar
 from ...tracking import Predictions
 from .evidence import Report
 
@@ -20,7 +20,7 @@ class Baseline:
     reached: float
     """Validation UAR of the result, on the same seeds."""
     uar: float
-    """Of what it is compared with."""
+    """Of the configuration that the result is compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +71,16 @@ def baselines(report: Report) -> list[Baseline]:
 def recalls_of(predictions: Predictions) -> list[ClassRecall]:
     """The recall of every emotion that occurs, with its interval."""
     recalls = class_recalls(predictions.truth, predictions.predicted)
+    intervals = recall_intervals(predictions.truth, predictions.predicted, predictions.speaker_numbers)
     return [
         ClassRecall(
             emotion=predictions.emotions[label],
             utterances=int((predictions.truth == label).sum()),
             recall=recall,
-            interval=_recall_interval(predictions.confusions, label),
+            interval=intervals[label],
         )
         for label, recall in recalls.items()
     ]
-
-
-def _recall_interval(confusions: np.ndarray, label: int) -> Interval:
-    """Of one class: the UAR of confusions that have no other class is its recall."""
-    alone = np.zeros_like(confusions)
-    alone[:, label] = confusions[:, label]
-    return speaker_intervals(alone[alone.sum(axis=(1, 2)) > 0])[0]
 
 
 def speakers_of(predictions: Predictions) -> list[SpeakerScore]:

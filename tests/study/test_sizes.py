@@ -1,0 +1,16 @@
+"""The largest network of a search."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ser_tune.study import define_study
+from ser_tune.study.sizes import largest_network_bytes, network_bytes
+
+
+def test_the_largest_network_is_at_least_that_of_any_corner(tiny: Callable[..., Any]) -> None:
+    definition = define_study(None, flags={"model.name": "3d_acrnn", "corpus.name": "emodb"})
+    largest = largest_network_bytes(definition, 7)
+    for path, span in definition.search.items():
+        for corner in span.corners():
+            assert network_bytes(definition, definition.trial({path: corner}), 7) <= largest
+    assert largest_network_bytes(tiny(), 2) < largest
