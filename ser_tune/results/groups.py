@@ -28,7 +28,8 @@ def groups_of(utterances: Sequence[Utterance], by: Sequence[str]) -> Mapping[str
     known = {name for one in attributes for name in one}
     for name in by:
         if name not in known:
-            raise ConfigError(f"--by: no utterance has '{name}'; expected one of {', '.join(sorted(known)) or 'none'}")
+            expected = f"expected one of {', '.join(sorted(known))}" if known else "this corpus has no such attributes"
+            raise ConfigError(f"--by: no utterance has '{name}'; {expected}")
     named = dict.fromkeys([*(["gender"] if "gender" in known else []), *by])
     return {
         "speaker": [one.speaker for one in utterances],

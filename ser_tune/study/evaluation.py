@@ -167,8 +167,9 @@ class _Judge:
         for member in self._members:
             folds = getattr(member, "folds", ())  # a model brings the code that wrote it
             if len(folds) != len(member.networks) or set(folds) != wanted or len(folds) != len(wanted):
+                held = " ".join(folds) or "unknown (an earlier ser-tune trained it: train it again)"
                 raise StudyError(
-                    f"the model holds {len(member.networks)} networks of the folds {' '.join(folds) or 'unknown'}; "
+                    f"the model holds {len(member.networks)} networks of the folds {held}; "
                     f"the study has the folds {' '.join(sorted(wanted))} (validation/test)"
                 )
 

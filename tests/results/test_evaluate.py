@@ -81,6 +81,15 @@ def test_another_corpus_is_judged_by_the_shared_classes(
     assert 0.05 <= found["temperature"] <= 20
     assert "none of these recordings was trained on" in found["notes"][0]
     assert found["protocol"]["mapping"] == "Angry=anger happy=joy"
+    assert found["notes"][-1] == "the temperature was fitted on validation predictions of single fold networks"
+
+
+def test_a_calibration_on_the_models_own_speakers_is_called_optimistic(
+    finished_copy: Any, call: Callable[..., Any]
+) -> None:
+    found = _evaluate(call, finished_copy.root, "--data", finished_copy.csv, "--calibrate")
+    assert "test scores are not free of the selection" in found["notes"][0]
+    assert found["notes"][-1].endswith("of the same speakers, so the calibration error is optimistic")
 
 
 def test_a_recording_that_the_model_was_trained_on_is_refused_in_any_container(

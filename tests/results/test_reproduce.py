@@ -3,6 +3,7 @@
 import math
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,11 @@ def test_a_published_number_is_reproduced_not_reproduced_or_undecided(outcome: R
 )
 def test_the_verdict_in_words(outcome: Reproduction, words: str) -> None:
     assert outcome.verdict == words
+
+
+def test_a_verdict_from_a_single_seed_says_what_its_interval_lacks() -> None:
+    outcome = replace(_outcome(0.75, NARROW, NARROW), seeds=[{"test_uar": 0.75}])
+    assert outcome.verdict.endswith("of a single seed, so the interval has no variation between seeds")
 
 
 def test_more_seeds_or_another_device_change_nothing_of_a_verdict() -> None:
