@@ -122,7 +122,7 @@ def save_predictor(predictor: Predictor | Committee, folder: Path) -> None:
                 python_model=str(Path(__file__).with_name("mlflow_model.py")),
                 artifacts={"predictor": str(content)},
                 pip_requirements=[
-                    *(f"{one}=={version(one).partition('+')[0]}" for one in sorted({*REQUIREMENTS, *extras})),
+                    *(f"{one}=={_version(one)}" for one in sorted({*REQUIREMENTS, *extras})),
                     *sorted(set(plugins.values())),
                 ],
                 signature=ModelSignature(inputs=INPUTS, outputs=outputs),
@@ -141,6 +141,12 @@ def log_saved(
     client.log_model_artifacts(logged.model_id, str(folder))
     client.finalize_logged_model(logged.model_id, "READY")
     return str(logged.model_id)
+
+
+@cache
+def _version(package: str) -> str:
+    """The installed version of a package, without its local part (torch 2.9+cpu is 2.9): read once, of every trial."""
+    return version(package).partition("+")[0]
 
 
 @cache
