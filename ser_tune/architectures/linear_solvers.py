@@ -42,6 +42,8 @@ class Problem:
     objective: str
     penalty: float
     """The squared weights count half of it."""
+    weights: np.ndarray
+    """What each example counts, shape (N,)."""
 
     @classmethod
     def of(cls, features: np.ndarray, labels: np.ndarray, n_classes: int, objective: str, penalty: float) -> "Problem":
@@ -55,21 +57,18 @@ class Problem:
             penalty: The squared weights count half of it.
         """
         features = np.column_stack([features, np.ones(len(features))])
+        weights = balanced(labels, n_classes)
         if len(features) >= features.shape[1]:
-            return cls(features, None, labels, n_classes, objective, penalty)
+            return cls(features, None, labels, n_classes, objective, penalty, weights)
         gram = features @ features.T
         gram[np.diag_indices_from(gram)] += JITTER * gram.trace() / len(gram)
         lower = cholesky(gram, lower=True, check_finite=False)
-        return cls(lower, features, labels, n_classes, objective, penalty)
+        return cls(lower, features, labels, n_classes, objective, penalty, weights)
 
     def part(self, which: np.ndarray) -> "Problem":
-        """The same of some examples, shape (N,), bool."""
-        return replace(self, coordinates=self.coordinates[which], features=None, labels=self.labels[which])
-
-    @property
-    def weights(self) -> np.ndarray:
-        """What each example counts, shape (N,): all classes that occur count alike, the mean is 1."""
-        return balanced(self.labels, self.n_classes)
+        """The same of some examples, shape (N,), bool, which keep their weights."""
+        rows, labels, weights = self.coordinates[which], self.labels[which], self.weights[which]
+        return replace(self, coordinates=rows, features=None, labels=labels, weights=weights)
 
 
 def balanced(labels: np.ndarray, n_classes: int) -> np.ndarray:
@@ -141,6 +140,28 @@ Loss = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[float, np.ndarray]]
 _LOSSES: dict[str, Loss] = {"ridge": _squares, "squared_hinge": _squared_hinge, "logistic": _logistic}
 
 
+def _left_out(problem: Problem, group: np.ndarray) -> np.ndarray:
+    """Scores (N, K) of each example by the weights that are solved without its group (N,); all keep their weights."""
+    rows, scores = problem.coordinates, np.zeros((len(group), problem.n_classes))
+    groups = [group == one for one in np.unique(group)]
+    if problem.objective != "ridge":
+        for out in groups:
+            scores[out] = rows[out] @ _solved(problem.part(~out), ROUGH).T
+        return scores
+    # Residuals without a group follow from those with it (cross-validation of ridge in closed form; M. Stone,
+    # Journal of the Royal Statistical Society B 36(2), 1974): (I - H) e' = e, H the group's block of the hat matrix
+    roots = np.sqrt(problem.weights)[:, None]
+    weighted, targets = roots * rows, roots * _signs(problem.labels, problem.n_classes)
+    matrix = weighted.T @ weighted
+    matrix[np.diag_indices_from(matrix)] += problem.penalty
+    inverse = solve(matrix, weighted.T, assume_a="pos")  # (R, N)
+    residuals = targets - weighted @ (inverse @ targets)
+    for out in groups:
+        hat = weighted[out] @ inverse[:, out]
+        scores[out] = (targets[out] - np.linalg.solve(np.eye(len(hat)) - hat, residuals[out])) / roots[out]
+    return scores
+
+
 def calibrated(problem: Problem, speakers: np.ndarray) -> float:
     """The temperature by which scores are divided so that their softmax fits speakers who were left out.
 
@@ -151,11 +172,7 @@ def calibrated(problem: Problem, speakers: np.ndarray) -> float:
     present, group = np.unique(speakers, return_inverse=True)
     if len(present) == 1:  # nobody to leave out: parts of the one speaker
         group = np.arange(len(speakers))
-    group %= PARTS
-    scores = np.zeros((len(speakers), problem.n_classes))
-    for one in np.unique(group):
-        out = group == one
-        scores[out] = problem.coordinates[out] @ _solved(problem.part(~out), ROUGH).T
+    scores = _left_out(problem, group % PARTS)
 
     def surprise(log_temperature: float) -> float:
         chances = log_softmax(scores / np.exp(log_temperature), axis=1)

@@ -86,4 +86,4 @@ def draw_confusion(path: Path, held_out: HeldOut, emotions: Sequence[str], title
         count = axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=shade)
         count.set_in_layout(False)  # lies inside the axes: measuring all of them takes longer than drawing
     # Not `savefig`, which draws a figure with a layout twice
-    canvas.print_png(path)
+    canvas.print_png(path)  # type: ignore[no-untyped-call]

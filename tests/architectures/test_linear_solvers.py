@@ -122,7 +122,7 @@ def test_calibration_finds_a_planted_temperature(planted: float, monkeypatch: py
     chances = softmax(_with_ones(inputs) @ weights.T / planted, axis=1)
     labels = (chances.cumsum(axis=1) < rng.uniform(size=(4000, 1))).sum(axis=1)
     monkeypatch.setattr(linear_solvers, "_solved", lambda problem, tolerance: weights)
-    problem = Problem.of(inputs, labels, N_CLASSES, "ridge", PENALTY)
+    problem = Problem.of(inputs, labels, N_CLASSES, "logistic", PENALTY)
     assert calibrated(problem, np.arange(4000) % 9) == pytest.approx(planted, rel=0.15)
 
 
@@ -132,7 +132,7 @@ def test_calibration_scores_speakers_that_were_left_out(
 ) -> None:
     inputs, labels = _data(60, 70)
     numbers = 10 * (np.arange(60) % speakers)  # numbers of a corpus, of which a fold has some
-    problem, left = Problem.of(inputs, labels, N_CLASSES, "ridge", PENALTY), []
+    problem, left = Problem.of(inputs, labels, N_CLASSES, "logistic", PENALTY), []
 
     def solved_part(part: Problem, tolerance: float) -> np.ndarray:
         present = {tuple(row) for row in part.coordinates}
@@ -145,6 +145,17 @@ def test_calibration_scores_speakers_that_were_left_out(
     calibrated(problem, numbers)
     assert len(left) == parts
     assert sorted(one for group in left for one in group) == sorted(set(numbers))
+
+
+@pytest.mark.parametrize("features", [10, 70])  # fewer than examples, and more
+def test_ridge_without_a_group_of_speakers_is_the_same_in_closed_form(features: int) -> None:
+    inputs, labels = _data(60, features)
+    problem, group = Problem.of(inputs, labels, N_CLASSES, "ridge", PENALTY), np.arange(60) % 5
+    scores = linear_solvers._left_out(problem, group)
+    for one in range(5):
+        out = group == one
+        weights = linear_solvers._solved(problem.part(~out), linear_solvers.EXACT)
+        np.testing.assert_allclose(scores[out], problem.coordinates[out] @ weights.T, atol=1e-9)
 
 
 def test_calibration_of_a_single_speaker_leaves_out_examples() -> None:
