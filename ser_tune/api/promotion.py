@@ -30,7 +30,7 @@ def promote(
         name: The study's.
         trial: Which trial; None is the best.
         as_name: What to register it as; None is `ser-<corpus>-<model>`.
-        rule: When it becomes champion: better, confident or always; None is the study's.
+        rule: When it becomes champion: better, confident, robust or always; None is the study's.
         refit: Whether to register one network trained on all speakers instead of the folds'.
         data: Where the corpus is now; None is where it was.
         project: Where things are; None is `Project.locate()`.

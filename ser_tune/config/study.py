@@ -11,7 +11,7 @@ from .trial import FeatureT, LossT, ModelT, TrialConfig
 
 __all__ = ["RULES", "CorpusSettings", "ProtocolSettings", "SearchSettings", "StudyConfig"]
 
-PromotionRule: TypeAlias = Literal["better", "confident", "always"]
+PromotionRule: TypeAlias = Literal["better", "confident", "robust", "always"]
 RULES: tuple[str, ...] = get_args(PromotionRule)
 """Rules by which a new version becomes champion; the help of `study.promotion` describes each."""
 
@@ -118,9 +118,11 @@ class SearchSettings(Settings):
     """Trials whose models are kept: all, or the best so many."""
     promotion: PromotionRule = "better"
     """When a new version becomes champion: better: its validation UAR is higher; confident: and the paired permutation
-    test over speakers gives p < 0.05; always. Where both versions are confirmed, their means over fresh seeds are
-    compared. Else a confirmed one must have a lower confidence bound above the champion's, and p is multiplied by the
-    complete trials of the larger search (Bonferroni). Under another protocol it never becomes champion."""
+    test over speakers gives p < 0.05; robust: and it loses no more UAR than the champion in worse recordings of the
+    validation speakers (noise, babble, room, telephone, codecs, clipping, low level, trimmed silence); always. Where
+    both versions are confirmed, their means over fresh seeds are compared. Else a confirmed one must have a lower
+    confidence bound above the champion's, and p is multiplied by the complete trials of the larger search (Bonferroni).
+    Under another protocol it never becomes champion."""
     sampler_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Where the sampler's random numbers come from."""
 

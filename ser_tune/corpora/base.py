@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..audio import read_speech
 from ..config import Value
 from ..errors import CorpusError, UnknownNameError
 
@@ -50,6 +51,14 @@ class Utterance:
     """A key of the spoken words, equal where the words are equal; empty where they are not known."""
     attributes: tuple[tuple[str, str], ...] = ()
     """Name and value of what else is known, such as the speaker's `gender`; scores can be grouped by them."""
+
+    def speech(self) -> np.ndarray:
+        """Decode the recording; shape (N,), float32, mono, 16 kHz.
+
+        Raises:
+            AudioError: It cannot be used; the message names the file.
+        """
+        return read_speech(self.path, start_s=self.start_s, end_s=self.end_s)
 
 
 @dataclass(frozen=True, slots=True)

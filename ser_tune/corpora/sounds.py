@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from ..audio import digest_of, read_speech
+from ..audio import digest_of
 from .base import Utterance
 
 __all__ = ["sound_digests"]
@@ -20,5 +20,4 @@ def sound_digests(utterances: Sequence[Utterance]) -> tuple[str, ...]:
 
 
 def _digest(utterance: Utterance) -> str:
-    speech = read_speech(utterance.path, start_s=utterance.start_s, end_s=utterance.end_s)
-    return digest_of(speech)
+    return digest_of(utterance.speech())

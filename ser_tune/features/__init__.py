@@ -5,18 +5,21 @@ To add a set: a module with a `FEATURE_SET`, and its line here.
 
 from ..components import Catalogue
 from .base import FeatureSet
+from .disturbed import Alter, Disturbance
 from .export import SpeakerSegments, refuse_other_format, refuse_whole_utterances, segments_by_speaker, write_export
 from .normalisation import Moments, Scaling
 from .perturbation import copy_key
 from .segments import SegmentPlan, frame_numbers, plan_segments, random_crops
 from .store import FeatureStore, Progress, corpus_features, extract_features, open_features
-from .stress import BABBLE_VOICES, CONDITIONS, Condition
+from .stress import CONDITIONS, TYPICAL_CONDITIONS, Condition
 
 __all__ = [
-    "BABBLE_VOICES",
     "CONDITIONS",
     "FEATURE_SETS",
+    "TYPICAL_CONDITIONS",
+    "Alter",
     "Condition",
+    "Disturbance",
     "FeatureSet",
     "FeatureStore",
     "Moments",

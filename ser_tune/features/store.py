@@ -26,7 +26,7 @@ import torch
 from filelock import FileLock
 from threadpoolctl import threadpool_limits
 
-from ..audio import digest_of, length_s, read_speech
+from ..audio import digest_of, length_s
 from ..config import FeatureSettings, PerturbationSettings
 from ..corpora import Corpus, Utterance
 from ..errors import AudioError, StorageError
@@ -240,7 +240,7 @@ def _extract(
 
     def several(start: int) -> list[_Extracted]:
         chosen = corpus.utterances[start : start + at_once]
-        speech = [read_speech(one.path, start_s=one.start_s, end_s=one.end_s) for one in chosen]
+        speech = [one.speech() for one in chosen]
         heard = [_heard(*one, perturbation, copy) for one in zip(chosen, speech, strict=True)]
         if feature_set.extract_batch is not None:
             features = feature_set.extract_batch(heard, settings)

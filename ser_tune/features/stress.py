@@ -19,7 +19,7 @@ from scipy.signal import butter, fftconvolve, sosfiltfilt
 from ..audio import SAMPLE_RATE_HZ
 from .perturbation import coloured_noise, rms, room_response
 
-__all__ = ["BABBLE_VOICES", "CONDITIONS", "Condition"]
+__all__ = ["BABBLE_VOICES", "CONDITIONS", "TYPICAL_CONDITIONS", "Condition"]
 
 SNRS_DB = (20, 10, 0)
 REVERBERATIONS_S = (0.3, 0.6, 1.0)
@@ -169,3 +169,7 @@ CONDITIONS = (
     Condition("trimmed silence", "", _trimmed),
 )
 """All that `ser-tune evaluate --stress` applies."""
+
+_KINDS = [[one for one in CONDITIONS if one.kind == kind] for kind in dict.fromkeys(one.kind for one in CONDITIONS)]
+TYPICAL_CONDITIONS = tuple(own[len(own) // 2] for own in _KINDS)
+"""One of each kind, of middle severity: all that promotion rule `robust` applies."""

@@ -58,7 +58,8 @@ def promote(
         trial: Which trial, or what fresh seeds came to. None is the best: of a study with a confirmation its winner.
         name: What to register it as; None is `ser-<corpus>-<model>`.
         with_refit: Register one network trained on all speakers instead of the folds' networks.
-        rule: When it becomes champion: `better`, `confident` or `always`; None is the study's `study.promotion`.
+        rule: When it becomes champion: `better`, `confident`, `robust` or `always`; None is the study's own
+            rule.
 
     Raises:
         RegistryError: There is no such complete trial, or its model was not kept.

@@ -7,11 +7,13 @@ from statistics import median
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 
 from ..config import FeatureSettings, ModelSettings, Project
+from ..errors import RegistryError, StudyError
 from ..folds import SIDES
 from ..study import Prepared
-from ..tracking import MODEL_TAG, log_self_contained, read_predictions
+from ..tracking import MODEL_TAG, log_self_contained, read_predictions, score_stressed
 from .card import model_card
 from .champion import claim_alias, promotion_lock
 from .evaluations import add_evaluations
@@ -87,12 +89,22 @@ class Registration:
             log_training_sounds(client, self.run.info.run_id, self.prepared, refit=refitted is not None)
             contained = log_self_contained(client, model_id, self.run.info.experiment_id, self.run.info.run_id)
 
+        def stressed(run: Run) -> Mapping[str, float]:
+            if MODEL_TAG not in run.data.tags:
+                return {}
+            try:
+                return score_stressed(client, run, self.prepared, self.project)
+            except (MlflowException, RegistryError, StudyError):  # its model was deleted, or is of an earlier ser-tune
+                return {}
+
         def decided() -> Verdict:
-            verdict = decide(client, name, self.run, rule, confirmed)
+            verdict = decide(client, name, self.run, rule, confirmed, stressed)
             if refitted:
                 verdict = replace(verdict, reason=f"{verdict.reason}; scores are those of the folds' networks")
             return verdict
 
+        if rule == "robust" and client.search_registered_models(f"name = '{name}'"):
+            decided()  # scores what it compares before others wait
         with promotion_lock(self.project):
             if not client.search_registered_models(f"name = '{name}'"):
                 client.create_registered_model(name)

@@ -1,8 +1,9 @@
 """The promotion rule: whether a new version becomes champion, and what was compared to decide it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from statistics import fmean
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -31,7 +32,7 @@ __all__ = ["CHALLENGER", "TAGS", "Confirmed", "Verdict", "decide"]
 
 TAGS = (
     *("rule", "compared_with", "difference", "difference_interval", "p_value", "p_value_corrected", "correction"),
-    *("test", "verdict"),
+    *("test", "verdict", "stress_loss", "stress_loss_before"),
     *("confirmed_mean", "confirmed_low", "confirmed_high", "confirmed_seeds"),
 )
 """Every tag that a verdict can leave on a version."""
@@ -66,7 +67,14 @@ class Verdict:
     """The version that was champion; None where there was none."""
 
 
-def decide(client: MlflowClient, name: str, run: Run, rule: str, confirmed: Confirmed | None) -> Verdict:
+def decide(
+    client: MlflowClient,
+    name: str,
+    run: Run,
+    rule: str,
+    confirmed: Confirmed | None,
+    stressed: Callable[[Run], Mapping[str, float]] = lambda run: {},
+) -> Verdict:
     """Compare a run with the present champion of a name; test scores are not compared.
 
     Where both are confirmed, their means over fresh seeds are compared. Else `confident` corrects its p-value for the
@@ -76,8 +84,9 @@ def decide(client: MlflowClient, name: str, run: Run, rule: str, confirmed: Conf
         client: MLflow.
         name: Of the registered model.
         run: Of the trial that would be registered.
-        rule: `better`, `confident` or `always`.
+        rule: `better`, `confident`, `robust` or `always`.
         confirmed: What fresh seeds came to, if there were any.
+        stressed: From a run to its validation UAR in worse recordings, by condition; rule `robust` calls it.
     """
     tags = {"rule": rule}
     if confirmed:
@@ -87,7 +96,10 @@ def decide(client: MlflowClient, name: str, run: Run, rule: str, confirmed: Conf
     if CHAMPION not in aliases:
         return Verdict(CHAMPION, "there was no champion before", tags)
     present = client.get_model_version(name, aliases[CHAMPION])
-    return replace(_against(client, run, present, rule, confirmed, tags), champion=aliases[CHAMPION])
+    verdict = _against(client, run, present, rule, confirmed, tags)
+    if rule == "robust" and verdict.alias == CHAMPION:
+        verdict = _if_robust(verdict, run, client.get_run(str(present.run_id)), stressed)
+    return replace(verdict, champion=aliases[CHAMPION])
 
 
 def _against(
@@ -168,6 +180,24 @@ def _if_significant(verdict: Verdict, p_value: float | None, searched: int) -> V
     if p_value >= SIGNIFICANT:
         return replace(verdict, alias=CHALLENGER, reason=f"{verdict.reason}, but not with p < {SIGNIFICANT} ({told})")
     return replace(verdict, reason=f"{verdict.reason}, with {told}")
+
+
+def _if_robust(verdict: Verdict, run: Run, other: Run, stressed: Callable[[Run], Mapping[str, float]]) -> Verdict:
+    """Rule `robust`: what is better in clean recordings may not lose more in worse ones."""
+    ours, theirs = stressed(run), stressed(other)
+    if not (shared := sorted(set(ours) & set(theirs))):
+        reason = f"{verdict.reason}, but without scores of both in worse recordings the two cannot be compared there"
+        return replace(verdict, alias=CHALLENGER, reason=reason)
+    loss, before = (
+        one.data.metrics["validation_uar"] - fmean(scores[condition] for condition in shared)
+        for one, scores in ((run, ours), (other, theirs))
+    )
+    tags = {**verdict.tags, "stress_loss": f"{loss:.4f}", "stress_loss_before": f"{before:.4f}"}
+    kinds = f"{len(shared)} kind{'s' * (len(shared) > 1)}"
+    told = f"in {kinds} of worse recordings it loses {loss:.4f} UAR, the champion {before:.4f}"
+    if loss > before:
+        return replace(verdict, alias=CHALLENGER, reason=f"{verdict.reason}, but {told}", tags=tags)
+    return replace(verdict, reason=f"{verdict.reason}; {told}", tags=tags)
 
 
 def _by_score(

@@ -1,22 +1,20 @@
 """Who judges a corpus: all networks of a version together, or each fold's network its own test speakers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import numpy as np
 
-from ..audio import read_speech
-from ..corpora import Corpus, Utterance
+from ..corpora import Corpus
+from ..features import Alter
 from ..prediction import Heard
 from ..study import Prepared, score_test_speakers
 from ..tracking import LoadedModel, model_errors
 
-__all__ = ["AllNetworks", "Alter", "Judge", "OwnFolds", "speech_of"]
+__all__ = ["AllNetworks", "Judge", "OwnFolds"]
 
-Alter: TypeAlias = Callable[[int, np.ndarray], np.ndarray]
-"""From an utterance's number in the corpus and its speech to what is judged instead; (N,), float32, 16 kHz."""
 AT_ONCE = 32
 """Utterances predicted at once, where no speaker's must stay together."""
 
@@ -79,7 +77,7 @@ class AllNetworks:
 
     def _heard(self, number: int, alter: Alter | None) -> Heard:
         utterance = self.corpus.utterances[number]
-        speech = speech_of(utterance)
+        speech = utterance.speech()
         return Heard(str(utterance.path), speech if alter is None else alter(number, speech))
 
 
@@ -121,15 +119,10 @@ class OwnFolds:
         """As `Judge`; unaltered recordings are judged by the cached features, as the promotion does."""
         speech: Sequence[np.ndarray] | None = None
         if alter is not None:
-            speech = [alter(number, speech_of(one)) for number, one in enumerate(self.corpus.utterances)]
+            speech = [alter(number, one.speech()) for number, one in enumerate(self.corpus.utterances)]
         with model_errors():
             said: np.ndarray = score_test_speakers(
                 self.prepared, self.predictor, self.cache, speech=speech
             ).log_probabilities
         judged: np.ndarray = said[self.rows]
         return judged
-
-
-def speech_of(utterance: Utterance) -> np.ndarray:
-    """Decode an utterance; shape (N,), float32, 16 kHz."""
-    return read_speech(utterance.path, start_s=utterance.start_s, end_s=utterance.end_s)

@@ -2,17 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from ..corpora import Corpus
 from ..errors import AudioError
-from ..features import BABBLE_VOICES, CONDITIONS, Condition
+from ..features import CONDITIONS, Disturbance
 from ..metrics import Interval, compare_paired, score
 from .evaluate import Evaluation
-from .judges import Alter, speech_of
 
 __all__ = ["Stressed", "draw_stress", "stress"]
 
@@ -48,14 +45,14 @@ def stress(evaluation: Evaluation, *, on_condition: Callable[[str], None] = lamb
     corpus, columns = examined.judge.corpus, [examined.mapping.labels.index(one) for one in examined.mapping.shared]
     speakers = np.unique([one.speaker for one in examined.utterances], return_inverse=True)[1]
     clean = evaluation.probabilities.argmax(axis=1)
-    babble = _Babble(corpus)
+    disturbance = Disturbance(corpus)
     for condition in CONDITIONS:
-        if condition.babble and len(corpus.speakers) < 2:
+        if not disturbance.possible(condition):
             on_condition(f"{condition.name} is left out: the corpus has one speaker")
             continue
         on_condition(condition.name)
         try:
-            predicted = examined.judge(_alter(condition, babble))[:, columns].argmax(axis=1)
+            predicted = examined.judge(disturbance.of(condition))[:, columns].argmax(axis=1)
         except AudioError as error:
             on_condition(f"{condition.name} is left out: {error}")
             continue
@@ -70,36 +67,6 @@ def stress(evaluation: Evaluation, *, on_condition: Callable[[str], None] = lamb
             difference=paired.uar_difference,
             difference_interval=paired.uar_interval,
         )
-
-
-def _alter(condition: Condition, babble: "_Babble") -> Alter:
-    def alter(number: int, speech: np.ndarray) -> np.ndarray:
-        return condition.apply(speech, babble(number, len(speech)) if condition.babble else None)
-
-    return alter
-
-
-class _Babble:
-    """Speech of some other speakers of a corpus at once, all equally loud."""
-
-    def __init__(self, corpus: Corpus) -> None:
-        self._corpus = corpus
-        self._speech = lru_cache(maxsize=256)(lambda number: speech_of(corpus.utterances[number]))
-
-    def __call__(self, number: int, length: int) -> np.ndarray:
-        """The background of one utterance, the same in every condition.
-
-        Returns:
-            Shape (length,).
-        """
-        rng = np.random.default_rng(number)
-        others = np.flatnonzero(self._corpus.speaker_numbers != self._corpus.speaker_numbers[number])
-        total = np.zeros(length)
-        for one in rng.choice(others, BABBLE_VOICES):
-            speech = self._speech(int(one))
-            voice = np.roll(np.resize(speech, max(length, len(speech))), int(rng.integers(len(speech))))[:length]
-            total += voice / max(float(np.sqrt(np.mean(np.square(voice, dtype=np.float64)))), 1e-9)
-        return total
 
 
 def draw_stress(path: Path, title: str, clean: float, conditions: Sequence[Stressed]) -> None:

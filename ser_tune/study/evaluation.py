@@ -85,9 +85,15 @@ def score_test_speakers(
     return _by_folds(prepared, predictor, cache, [fold.test for fold in prepared.folds], speech)
 
 
-def score_validation_speakers(prepared: Prepared, predictor: Predictor | Committee, cache: Path) -> HeldOut:
+def score_validation_speakers(
+    prepared: Prepared,
+    predictor: Predictor | Committee,
+    cache: Path,
+    *,
+    speech: Sequence[np.ndarray] | None = None,
+) -> HeldOut:
     """Let every fold's network judge the fold's validation speakers; else as `score_test_speakers`."""
-    return _by_folds(prepared, predictor, cache, [fold.validation for fold in prepared.folds])
+    return _by_folds(prepared, predictor, cache, [fold.validation for fold in prepared.folds], speech)
 
 
 def _by_folds(

@@ -28,7 +28,7 @@ from .runs import (
     search_runs,
 )
 from .store import deliver_waiting, experiment_of, open_delivered, open_tracking, tracking_errors
-from .testing import read_single_scores, score_on_holdout, score_on_test, score_on_validation
+from .testing import read_single_scores, score_on_holdout, score_on_test, score_on_validation, score_stressed
 
 __all__ = [
     "BEST_TAG",
@@ -75,6 +75,7 @@ __all__ = [
     "score_on_holdout",
     "score_on_test",
     "score_on_validation",
+    "score_stressed",
     "search_runs",
     "tracking_errors",
     "waiting",

@@ -3,6 +3,7 @@
 import json
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -10,18 +11,22 @@ from mlflow.entities import Metric, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from ..config import Project
+from ..errors import AudioError
+from ..features import TYPICAL_CONDITIONS, Disturbance
 from ..folds import SIDES
 from ..prediction import Committee, Predictor
 from ..study import HeldOut, Prepared, score_holdout_speakers, score_test_speakers, score_validation_speakers
-from .package import open_predictor
+from .package import model_errors, open_predictor
 from .predictions import write_predictions
-from .report import draw_confusion, score_metrics
+from .report import FOREIGN, draw_confusion, score_metrics
 from .runs import MODEL_TAG
 
-__all__ = ["read_single_scores", "score_on_holdout", "score_on_test", "score_on_validation"]
+__all__ = ["read_single_scores", "score_on_holdout", "score_on_test", "score_on_validation", "score_stressed"]
 
 SINGLE_FILE = "holdout_single_uar.json"
 """A run's artifact: held-out speaker to the mean UAR of the run's single networks."""
+STRESSED = "stressed_validation_uar/"
+"""Prefix of metrics: pooled validation UAR in a condition of recording."""
 
 
 def score_on_validation(
@@ -91,6 +96,48 @@ def read_single_scores(client: MlflowClient, run_id: str) -> dict[str, float] | 
             return None
         read: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
     return read
+
+
+def score_stressed(
+    client: MlflowClient,
+    run: Run,
+    prepared: Prepared,
+    project: Project,
+    *,
+    on_condition: Callable[[str], None] = lambda note: None,
+) -> dict[str, float]:
+    """Score a run's networks on the validation speakers in worse recordings; once.
+
+    Args:
+        client: MLflow.
+        run: A complete trial's or a combination's; its model must have been kept.
+        prepared: A study with the run's corpus and folds.
+        project: Where the feature cache is.
+        on_condition: Is told each condition before it is scored, and why one is left out.
+
+    Returns:
+        Condition, such as `white noise 10 dB`, to pooled validation UAR; those that leave too little of an utterance
+        are left out.
+    """
+    metrics = client.get_run(run.info.run_id).data.metrics
+    names = {STRESSED + FOREIGN.sub("_", one.name): one for one in TYPICAL_CONDITIONS}
+    if not set(names) & set(metrics):
+        predictor, disturbance = open_predictor(f"models:/{run.data.tags[MODEL_TAG]}"), Disturbance(prepared.corpus)
+        metrics = {}
+        for name, condition in names.items():
+            if not disturbance.possible(condition):
+                continue
+            on_condition(condition.name)
+            try:
+                speech = disturbance.recordings(condition)
+                with model_errors():
+                    found = score_validation_speakers(prepared, predictor, project.cache, speech=speech)
+                metrics[name] = found.scores.uar
+            except AudioError as error:
+                on_condition(f"{condition.name} is left out: {error}")
+        now = int(time.time() * 1000)
+        client.log_batch(run.info.run_id, [Metric(name, value, now, 0) for name, value in metrics.items()])
+    return {condition.name: metrics[name] for name, condition in names.items() if name in metrics}
 
 
 def _write(client: MlflowClient, run: Run, side: str, held_out: HeldOut, prepared: Prepared) -> None:

@@ -27,7 +27,7 @@ def decided(planting: Any) -> Callable[..., Verdict]:
     return _decided
 
 
-@pytest.mark.parametrize("rule", ["better", "confident", "always"])
+@pytest.mark.parametrize("rule", ["better", "confident", "robust", "always"])
 def test_the_first_version_is_champion_and_compared_with_nothing(decided: Callable[..., Verdict], rule: str) -> None:
     assert decided(POOR, rule) == Verdict("champion", "there was no champion before", {"rule": rule})
 
@@ -273,3 +273,61 @@ def test_a_confirmed_champion_is_not_beaten_by_what_one_search_saw(
         assert verdict.alias == "challenger"
         assert "the champion, version 1, was confirmed on fresh seeds" in verdict.reason
     assert decided(GOOD, "always").alias == "champion"
+
+
+NOISE, ROOM = "white noise 10 dB", "room 0.6 s"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "alias", "told"),
+    [
+        # GOOD has 1.0 in clean recordings, POOR 0.75
+        (
+            {NOISE: 0.8, ROOM: 0.9},
+            {NOISE: 0.6, ROOM: 0.5},
+            "champion",
+            "; in 2 kinds of worse recordings it loses 0.1500 UAR, the champion 0.2000",
+        ),
+        (
+            {NOISE: 0.8, ROOM: 0.7},
+            {NOISE: 0.6, ROOM: 0.7},
+            "challenger",
+            ", but in 2 kinds of worse recordings it loses 0.2500 UAR, the champion 0.1000",
+        ),
+        # What one of them has no score of is not compared
+        (
+            {NOISE: 0.9},
+            {NOISE: 0.65, ROOM: 0.0},
+            "champion",
+            "; in 1 kind of worse recordings it loses 0.1000 UAR, the champion 0.1000",
+        ),
+        (
+            {NOISE: 0.9},
+            {},
+            "challenger",
+            ", but without scores of both in worse recordings the two cannot be compared there",
+        ),
+    ],
+)
+def test_a_robust_champion_loses_no_more_than_the_one_before(
+    planting: Any, ours: Any, theirs: Any, alias: str, told: str
+) -> None:
+    before, run = planting.run(POOR), planting.run(GOOD)
+    planting.champion(before)
+    scores = {before.info.run_id: theirs, run.info.run_id: ours}
+    verdict = decide(planting.client, planting.name, run, "robust", None, lambda one: scores[one.info.run_id])
+    assert verdict.alias == alias
+    assert verdict.reason == (
+        "its validation UAR 1.0000 beats the 0.7500 of version 1; the difference is unconfirmed" + told
+    )
+    assert ("stress_loss" in verdict.tags) == bool(theirs)
+
+
+def test_what_is_worse_in_clean_recordings_is_not_tried_in_worse_ones(planting: Any) -> None:
+    planting.champion(planting.run(GOOD))
+
+    def never(run: Any) -> Any:
+        raise AssertionError
+
+    verdict = decide(planting.client, planting.name, planting.run(POOR), "robust", None, never)
+    assert verdict.alias == "challenger"

@@ -10,8 +10,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ser_tune.config import Project
+from ser_tune.features import TYPICAL_CONDITIONS
 from ser_tune.study import load_study, prepare
-from ser_tune.tracking import find_runs, open_tracking, score_on_holdout, score_on_test
+from ser_tune.tracking import find_runs, open_tracking, score_on_holdout, score_on_test, score_stressed
 
 
 class Opened(NamedTuple):
@@ -114,3 +115,25 @@ def test_without_its_table_a_run_is_not_scored(
     again = opened.client.get_run(run.info.run_id)
     assert not [name for name in again.data.metrics if name.startswith("test_")]
     assert "ser_tune.test" not in again.data.tags
+
+
+def test_validation_speakers_are_scored_in_worse_recordings_once(
+    opened: Opened, looks: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ser_tune.tracking import testing
+
+    chosen = {one.name: one for one in TYPICAL_CONDITIONS if one.kind in ("white noise", "babble", "clipping")}
+    monkeypatch.setattr(testing, "TYPICAL_CONDITIONS", tuple(chosen.values()))
+    run, told = opened.runs[0], list[str]()
+    scored = score_stressed(opened.client, run, opened.prepared, opened.project, on_condition=told.append)
+    assert told == list(scored) == list(chosen)
+    assert all(0 <= uar <= 1 for uar in scored.values())
+    metrics = opened.client.get_run(run.info.run_id).data.metrics
+    assert {key: value for key, value in metrics.items() if key.startswith("stressed")} == {
+        "stressed_validation_uar/white noise 10 dB": scored["white noise 10 dB"],
+        "stressed_validation_uar/babble 10 dB": scored["babble 10 dB"],
+        "stressed_validation_uar/clipping 5_": scored["clipping 5%"],
+    }
+    assert score_stressed(opened.client, run, opened.prepared, opened.project, on_condition=told.append) == scored
+    assert len(told) == len(chosen)
+    assert looks == []  # test speakers choose nothing
