@@ -1,5 +1,6 @@
 """A run as a version of a registered model: its tags, its card, its alias."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
@@ -11,6 +12,7 @@ from mlflow.exceptions import MlflowException
 
 from ..config import FeatureSettings, ModelSettings, Project
 from ..errors import RegistryError, StudyError
+from ..features import TYPICAL_CONDITIONS
 from ..folds import SIDES
 from ..study import Prepared
 from ..tracking import MODEL_TAG, log_self_contained, read_predictions, score_stressed
@@ -24,6 +26,7 @@ from .versions import CHAMPION, aliases_of
 
 __all__ = ["Promotion", "Registration"]
 
+_log = logging.getLogger(__name__)
 _NUMBERS = ("uar", "uar_low", "uar_high", "wa", "wa_low", "wa_high", "uar_fold_mean", "uar_fold_std")
 VERSION_METRICS = (*(f"{side}_{number}" for side in SIDES for number in _NUMBERS), "optimism")
 """Those that a version has as tags, where its run has them."""
@@ -104,7 +107,9 @@ class Registration:
             return verdict
 
         if rule == "robust" and client.search_registered_models(f"name = '{name}'"):
-            decided()  # scores what it compares before others wait
+            count = len(TYPICAL_CONDITIONS)
+            _log.warning("note: rule robust scores the validation speakers in %d kinds of worse recordings", count)
+            decided()  # before others wait
         with promotion_lock(self.project):
             if not client.search_registered_models(f"name = '{name}'"):
                 client.create_registered_model(name)
