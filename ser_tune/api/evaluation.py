@@ -44,7 +44,7 @@ def evaluate(
     together, and recordings that the model was trained on are refused.
 
     Args:
-        model: `name` (its champion), `name@alias` or `name/version`.
+        model: `name` (its champion), `name@alias` or `name/version`; or a nested study's name.
         corpus: Of `ser-tune corpus list`; `manifest` for a CSV.
         data: The corpus's folder or CSV.
         task: One of the corpus's; None is its first.

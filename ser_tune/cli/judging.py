@@ -236,7 +236,8 @@ def evaluate(
 ) -> None:
     """Score a registered model on any corpus: groups, calibration, coverage; logged as a run of the version.
 
-    On the model's own corpus each fold network judges its own test speakers.
+    On the model's own corpus each fold network judges its own test speakers. MODEL may also be a nested study, which is
+    evaluated on its own corpus: each search judges the speakers that it never saw.
     """
     from .evaluate import print_evaluation
 

@@ -61,7 +61,7 @@ def show_nested(
     with ProgressObserver() as progress:
         settings = read_assignments(assignments)
         found = api.nested(file, settings=settings, project=project, observer=progress, **flags)
-    _tell_nested(found)
+    _tell_nested(found, tracking_uri)
 
 
 def promote_trial(
@@ -168,7 +168,7 @@ def tell(promotion: Promotion, tracking_uri: str | None) -> None:
     results.print(f"next: ser-tune ui{where}", markup=False)
 
 
-def _tell_nested(nested: Nested) -> None:
+def _tell_nested(nested: Nested, tracking_uri: str | None) -> None:
     """What every search and the whole procedure came to."""
     print_table(
         ["study", "never saw", "best trial", "inner UAR [95 %]", "outer UAR of one network"],
@@ -196,6 +196,8 @@ def _tell_nested(nested: Nested) -> None:
     )
     print_warnings(nested.protocol.warnings)
     results.print("nothing is registered: run the study without --nested for a champion", markup=False)
+    where = f" --tracking-uri {shlex.quote(tracking_uri)}" if tracking_uri else ""
+    results.print(f"next: ser-tune evaluate {nested.study} --corpus {nested.protocol.corpus}{where}", markup=False)
 
 
 def _shortest(path: Path) -> str:

@@ -35,14 +35,14 @@ class Disturbance:
 
         return alter
 
-    def recordings(self, condition: Condition) -> list[np.ndarray]:
-        """All recordings in a condition, each of shape (N,), float32, 16 kHz.
+    def recordings(self, condition: Condition) -> dict[int, np.ndarray]:
+        """All recordings in a condition, by their utterance's number; each of shape (N,), float32, 16 kHz.
 
         Raises:
             AudioError: A recording cannot be read.
         """
         alter = self.of(condition)
-        return [alter(number, one.speech()) for number, one in enumerate(self._corpus.utterances)]
+        return {number: alter(number, one.speech()) for number, one in enumerate(self._corpus.utterances)}
 
     def _babble(self, number: int, length: int) -> np.ndarray:
         """Some other speakers at once, all equally loud; the same in every condition of an utterance.

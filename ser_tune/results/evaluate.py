@@ -30,8 +30,9 @@ from ..metrics import (
 )
 from ..registry import REFIT_TAG, find_version, read_training_sounds
 from ..study import Protocol, load_corpus, prepare
-from ..tracking import MEMBERS_TAG, Predictions, open_predictor, read_predictions, tracking_errors
+from ..tracking import MEMBERS_TAG, Predictions, open_predictor, protocol_of, read_predictions, tracking_errors
 from .judges import AllNetworks, Judge, OwnFolds
+from .nested import find_nested, outer_searches
 from .references import recorded
 
 __all__ = ["Evaluation", "Examined", "examine", "score_judged"]
@@ -39,16 +40,21 @@ __all__ = ["Evaluation", "Examined", "examine", "score_judged"]
 NAMED = 10
 """Refused utterances that a message names."""
 OWN_NOTE = "the model's own corpus: no network judges speakers whom it trained or validated on"
+NESTED_NOTE = "nested: no network was trained or chosen by the speakers that it judges"
+TRANSDUCTIVE = "transductive: features are normalised with all judged recordings of each speaker"
 CALIBRATION_NOTE = "the temperature was fitted on validation predictions of single fold networks"
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A version and a corpus that may be evaluated together."""
+    """A version, or a nested study, and a corpus that may be evaluated together."""
 
-    version: ModelVersion
+    model: str
+    """Such as `ser-emodb-light_cnn/2`; the name of a nested study."""
     run: Run
-    """The version's."""
+    """The version's, or the nested study's."""
+    facts: Mapping[str, str]
+    """How it was trained: `corpus`, `normalisation_scope` and `fingerprint`."""
     judge: Judge
     """Of the utterances that are left."""
     mapping: LabelMapping
@@ -56,11 +62,8 @@ class Examined:
     """Reason to number of utterances."""
     notes: Sequence[str]
     """What limits the meaning of the scores."""
-
-    @property
-    def model(self) -> str:
-        """Such as `ser-emodb-light_cnn/2`."""
-        return f"{self.version.name}/{self.version.version}"
+    version: ModelVersion | None = None
+    """None for a nested study."""
 
     @property
     def utterances(self) -> Sequence[Utterance]:
@@ -104,12 +107,13 @@ def examine(
 ) -> Examined:
     """Find a version and read a corpus, map the labels, and refuse recordings that the version was trained on.
 
-    On the version's own corpus, each fold network judges the test speakers of its fold.
+    On the version's own corpus, each fold network judges the test speakers of its fold. A nested study is evaluated on
+    its own corpus alone: each search judges the speakers that it never saw.
 
     Args:
         client: MLflow.
         project: Where things are.
-        reference: `name` (its champion), `name@alias` or `name/version`.
+        reference: `name` (its champion), `name@alias` or `name/version`; or a nested study's name.
         corpus: Its name.
         data: Its folder or manifest.
         task: Of the corpus.
@@ -123,6 +127,9 @@ def examine(
         LeakError: The version was trained on some of the recordings; the message names them.
     """
     with tracking_errors(client.tracking_uri):
+        nested = find_nested(client, reference)
+        if nested is not None:
+            return _examine_nested(client, project, nested, reference, corpus, data)
         version = find_version(client, reference)
         run = client.get_run(str(version.run_id))
         predictor = open_predictor(f"models:/{version.name}/{version.version}")
@@ -139,8 +146,35 @@ def examine(
     left_out |= {f"emotion {one} is no class of the model": emotions.count(one) for one in found.left_out}
     judge = judge.only(np.array([one in found.targets for one in emotions]))
     if predictor.recipe.normalisation.scope == "speaker":
-        notes.append("transductive: features are normalised with all judged recordings of each speaker")
-    return Examined(version=version, run=run, judge=judge, mapping=found, left_out=left_out, notes=notes)
+        notes.append(TRANSDUCTIVE)
+    facts = {name: version.tags.get(name, "unknown") for name in ("corpus", "fingerprint", "normalisation_scope")}
+    model = f"{version.name}/{version.version}"
+    return Examined(model, run, facts, judge, found, left_out, notes, version)
+
+
+def _examine_nested(
+    client: MlflowClient, project: Project, run: Run, study: str, corpus: str, data: Path | None
+) -> Examined:
+    """The searches of a nested study, all of whose speakers are judged."""
+    judge = outer_searches(client, project, study, data)
+    protocol = protocol_of(run)
+    if corpus != judge.corpus.name or judge.corpus.digest != protocol.facts["corpus_digest"]:
+        raise ConfigError(
+            f"'{study}' is a nested study of {judge.corpus.name}, whose searches judge the speakers that they never "
+            f"saw; expected --corpus {judge.corpus.name} and the recordings that it was run on. Another corpus needs a "
+            "registered model"
+        )
+    labels = tuple(judge.corpus.emotions)
+    scope = protocol.facts["normalisation_scope"]
+    return Examined(
+        model=study,
+        run=run,
+        facts={"corpus": corpus, "fingerprint": protocol.fingerprint, "normalisation_scope": scope},
+        judge=judge,
+        mapping=map_labels(labels, labels, None),
+        left_out={},
+        notes=[NESTED_NOTE, *([TRANSDUCTIVE] if scope == "speaker" else [])],
+    )
 
 
 def _own_folds(
@@ -264,7 +298,7 @@ def score_judged(
 
 def _temperature(client: MlflowClient, examined: Examined, shared: Sequence[str]) -> float:
     """Fitted on validation utterances of the shared classes, over these classes."""
-    found: Predictions | None = read_predictions(client, str(examined.version.run_id), "validation")
+    found: Predictions | None = read_predictions(client, str(examined.run.info.run_id), "validation")
     if found is None:
         raise ConfigError(f"--calibrate: {examined.model} has no validation predictions")
     numbers = [found.emotions.index(one) for one in shared]
@@ -287,8 +321,8 @@ def _protocol(examined: Examined, facts: Mapping[str, str]) -> Protocol:
             "left_out_emotions": " ".join(mapping.left_out) or "none",
             "unused_classes": " ".join(mapping.unused) or "none",
             "judged_by": examined.judge.description,
-            "normalisation_scope": examined.version.tags.get("normalisation_scope", "unknown"),
-            "trained_under": examined.version.tags.get("fingerprint", "unknown"),
+            "normalisation_scope": examined.facts["normalisation_scope"],
+            "trained_under": examined.facts["fingerprint"],
             "utterances": str(len(examined.judge.numbers)),
             **facts,
         }

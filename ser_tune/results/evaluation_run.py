@@ -31,7 +31,7 @@ STRESS_COLUMNS = (
 
 
 def log_evaluation(client: MlflowClient, evaluation: Evaluation, stressed: Sequence[Stressed] = ()) -> str:
-    """Store an evaluation as a run nested under the version's, and add it to the version's card.
+    """Store an evaluation as a run nested under the version's or the nested study's, and add it to a version's card.
 
     Args:
         client: MLflow.
@@ -68,7 +68,8 @@ def log_evaluation(client: MlflowClient, evaluation: Evaluation, stressed: Seque
             status = "FINISHED"
         finally:
             client.set_terminated(run_id, status)
-        add_evaluations(client, examined.version.name, str(examined.version.version))
+        if examined.version is not None:
+            add_evaluations(client, examined.version.name, str(examined.version.version))
     return run_id
 
 

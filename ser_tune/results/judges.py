@@ -10,10 +10,10 @@ import numpy as np
 from ..corpora import Corpus
 from ..features import Alter
 from ..prediction import Heard
-from ..study import Prepared, score_test_speakers
+from ..study import Prepared, score_holdout_speakers, score_test_speakers
 from ..tracking import LoadedModel, model_errors
 
-__all__ = ["AllNetworks", "Judge", "OwnFolds"]
+__all__ = ["AllNetworks", "Judge", "OuterSearches", "OwnFolds"]
 
 AT_ONCE = 32
 """Utterances predicted at once, where no speaker's must stay together."""
@@ -117,12 +117,64 @@ class OwnFolds:
 
     def __call__(self, alter: Alter | None = None) -> np.ndarray:
         """As `Judge`; unaltered recordings are judged by the cached features, as the promotion does."""
-        speech: Sequence[np.ndarray] | None = None
+        speech = None
         if alter is not None:
-            speech = [alter(number, one.speech()) for number, one in enumerate(self.corpus.utterances)]
+            speech = {number: alter(number, one.speech()) for number, one in enumerate(self.corpus.utterances)}
         with model_errors():
             said: np.ndarray = score_test_speakers(
                 self.prepared, self.predictor, self.cache, speech=speech
             ).log_probabilities
         judged: np.ndarray = said[self.rows]
         return judged
+
+
+@dataclass(frozen=True, slots=True)
+class OuterSearches:
+    """The searches of a nested study, each on the speakers that it never saw."""
+
+    searches: Sequence[tuple[Prepared, Any]]
+    """Each search, and the predictor of its best trial."""
+    cache: Path
+    """The project's cache folder."""
+    rows: np.ndarray
+    """Which of all utterances, search after search, are judged, shape (N,)."""
+    description: str = "each speaker by all networks of the search that never saw them"
+
+    @classmethod
+    def of(cls, searches: Sequence[tuple[Prepared, Any]], cache: Path) -> "OuterSearches":
+        """Judge every speaker."""
+        return cls(searches, cache, np.arange(len(searches[0][0].corpus.utterances)))
+
+    @property
+    def corpus(self) -> Corpus:
+        """As `Judge`."""
+        return self.searches[0][0].corpus
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """As `Judge`."""
+        judged: np.ndarray = np.concatenate([_unseen(prepared) for prepared, _ in self.searches])[self.rows]
+        return judged
+
+    def only(self, rows: np.ndarray) -> "OuterSearches":
+        """As `Judge`."""
+        return replace(self, rows=self.rows[rows])
+
+    def __call__(self, alter: Alter | None = None) -> np.ndarray:
+        """As `Judge`; unaltered recordings are judged by the cached features, as the nested study does."""
+        said, utterances = [], self.corpus.utterances
+        for prepared, predictor in self.searches:
+            speech = None
+            if alter is not None:
+                speech = {int(one): alter(int(one), utterances[one].speech()) for one in _unseen(prepared)}
+            with model_errors():
+                together, _ = score_holdout_speakers(prepared, predictor, self.cache, speech=speech)
+            said.append(together.log_probabilities)
+        judged: np.ndarray = np.concatenate(said)[self.rows]
+        return judged
+
+
+def _unseen(prepared: Prepared) -> np.ndarray:
+    """Numbers of the utterances of speakers whom a search never saw."""
+    held_out = prepared.definition.config.protocol.holdout
+    return np.flatnonzero([one.speaker in held_out for one in prepared.corpus.utterances])

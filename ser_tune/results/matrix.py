@@ -42,7 +42,7 @@ def cell_rows(cells: Sequence[Cell]) -> list[dict[str, object]]:
             uar, wa, examined = found.overall.uar_interval, found.overall.wa_interval, found.examined
             row |= {
                 "model": examined.model,
-                "trained_on": examined.version.tags.get("corpus", ""),
+                "trained_on": examined.facts["corpus"],
                 "uar": found.overall.uar,
                 "uar_low": uar.low,
                 "uar_high": uar.high,

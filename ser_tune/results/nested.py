@@ -1,26 +1,41 @@
 """Nested evaluation: the search is run once for each outer fold, whose speakers it never sees."""
 
 import hashlib
+import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param
+from mlflow.entities import Metric, Param, Run
 
 from ..config import Project, flatten
 from ..errors import StudyError
 from ..folds import outer_parts
 from ..metrics import Interval, Scores, interval_of, mean_interval, score, uar
-from ..study import Prepared, Protocol, StudyDefinition, StudyObserver, load_study, prepare, run_study
+from ..study import (
+    Prepared,
+    Protocol,
+    StudyDefinition,
+    StudyObserver,
+    load_study,
+    prepare,
+    run_study,
+    study_names,
+    summarise,
+)
 from ..tracking import (
+    MODEL_TAG,
     STUDY_NAME_TAG,
     Predictions,
     experiment_of,
+    open_predictor,
     protocol_tags,
     read_single_scores,
     score_metrics,
@@ -28,11 +43,12 @@ from ..tracking import (
     search_runs,
     tracking_errors,
 )
+from .judges import OuterSearches
 from .seeds import predictions_of, runs_of
 
 Watch: TypeAlias = Callable[[], AbstractContextManager[StudyObserver]]
 
-__all__ = ["Nested", "OuterFold", "run_nested"]
+__all__ = ["Nested", "OuterFold", "find_nested", "outer_searches", "run_nested"]
 
 IDENTITY = ("model.name", "model.checkpoint", "features.name", "features.checkpoint", "features.set")
 """Settings by which the leaderboard names what was searched; no search varies them."""
@@ -66,6 +82,8 @@ class OuterFold:
 class Nested:
     """What the whole procedure, search included, is worth on speakers that it never saw."""
 
+    study: str
+    """Its name."""
     folds: Sequence[OuterFold]
     outer: Scores
     """Pooled over the outer folds."""
@@ -143,6 +161,7 @@ def run_nested(prepared: Prepared, client: MlflowClient, project: Project, watch
     facts["folds"] = f"{len(folds)} nested searches, SHA-256 {hashlib.sha256(' '.join(inner).encode()).hexdigest()}"
     number_of = {speaker: number for number, speaker in enumerate(prepared.corpus.speakers)}
     nested = Nested(
+        study=prepared.definition.name,
         folds=folds,
         outer=score(
             [
@@ -167,8 +186,47 @@ def _inner(definition: StudyDefinition, number: int, parts: Sequence[tuple[str, 
     # As many as asked for, but no more than are left
     folds = None if config.protocol.folds is None else min(config.protocol.folds, len(parts) - 1)
     protocol = config.protocol.model_copy(update={"holdout": speakers, "fold_limit": None, "folds": folds})
-    update = {"name": f"{definition.name}-outer{number:02d}", "protocol": protocol}
+    update = {"name": _inner_name(definition.name, number), "protocol": protocol}
     return replace(definition, config=config.model_copy(update=update))
+
+
+def _inner_name(study: str, number: int) -> str:
+    return f"{study}-outer{number:02d}"
+
+
+def find_nested(client: MlflowClient, study: str) -> Run | None:
+    """The run of a nested study's scores; None where there is none of this name."""
+    if not re.fullmatch(r"[\w.-]+", study):
+        return None
+    return next(iter(search_runs(client, f"metrics.outer_uar >= 0 and tags.`{STUDY_NAME_TAG}` = '{study}'")), None)
+
+
+def outer_searches(client: MlflowClient, project: Project, study: str, data: Path | None) -> OuterSearches:
+    """Each search of a nested study, with the networks of its best trial.
+
+    Args:
+        client: MLflow.
+        project: Where things are.
+        study: The nested study's name.
+        data: Where its corpus is now; None is where it was.
+
+    Raises:
+        StudyError: A search or its run is gone.
+    """
+    names, searches = study_names(project), []
+    for number in count():
+        if _inner_name(study, number) not in names:
+            break
+        stored, definition = load_study(_inner_name(study, number), project)
+        prepared = prepare(definition.with_data(data), project)
+        best = summarise(stored).best
+        if best is None:
+            raise StudyError(f"study '{stored.study_name}' has no complete trial; run '{study}' again")
+        (run,) = runs_of(stored, [best[0]], client, project, prepared.corpus.name)
+        searches.append((prepared, open_predictor(f"models:/{run.data.tags[MODEL_TAG]}")))
+    if not searches:
+        raise StudyError(f"the searches of the nested study '{study}' are gone from {project.storage_url}")
+    return OuterSearches.of(searches, project.cache)
 
 
 def _outer_fold(

@@ -14,7 +14,7 @@ from .pruning import fold_uars
 from .rates import find_learning_rate
 from .runner import run_study, summarise
 from .status import RunningTrial, StudyStatus, read_statuses
-from .storage import load_study, open_storage
+from .storage import load_study, open_storage, study_names
 from .trainer import Trainer
 from .trial import pooled_scores
 
@@ -59,6 +59,7 @@ __all__ = [
     "score_holdout_speakers",
     "score_test_speakers",
     "score_validation_speakers",
+    "study_names",
     "summarise",
     "values_of",
     "worded",

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -22,11 +23,16 @@ from .trainer import Trainer
 __all__ = [
     "HeldOut",
     "SingleScores",
+    "Speech",
     "refit",
     "score_holdout_speakers",
     "score_test_speakers",
     "score_validation_speakers",
 ]
+
+Speech: TypeAlias = Mapping[int, np.ndarray]
+"""From an utterance's number to what is judged in place of its recording, shape (N,), float32, 16 kHz; of all
+utterances of every speaker that is judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,7 @@ def score_test_speakers(
     predictor: Predictor | Committee,
     cache: Path,
     *,
-    speech: Sequence[np.ndarray] | None = None,
+    speech: Speech | None = None,
 ) -> HeldOut:
     """Let every fold's network judge the fold's test speakers: the one look at them, for what is promoted.
 
@@ -77,7 +83,7 @@ def score_test_speakers(
         prepared: The study that the networks were trained in.
         predictor: One network for each fold, or members with one for each fold; networks are found by the fold's key.
         cache: The project's cache folder.
-        speech: What to judge in place of the corpus's recordings, one for each utterance, shape (N,), 16 kHz.
+        speech: What to judge in place of the corpus's recordings.
 
     Raises:
         StudyError: The predictor has not one network of every fold.
@@ -90,7 +96,7 @@ def score_validation_speakers(
     predictor: Predictor | Committee,
     cache: Path,
     *,
-    speech: Sequence[np.ndarray] | None = None,
+    speech: Speech | None = None,
 ) -> HeldOut:
     """Let every fold's network judge the fold's validation speakers; else as `score_test_speakers`."""
     return _by_folds(prepared, predictor, cache, [fold.validation for fold in prepared.folds], speech)
@@ -101,7 +107,7 @@ def _by_folds(
     predictor: Predictor | Committee,
     cache: Path,
     numbers: Sequence[np.ndarray],
-    speech: Sequence[np.ndarray] | None = None,
+    speech: Speech | None = None,
 ) -> HeldOut:
     judge = _Judge(prepared, predictor, cache, speech)
     judged = [judge(fold, one) for fold, one in zip(prepared.folds, numbers, strict=True)]
@@ -119,7 +125,7 @@ class SingleScores:
 
 
 def score_holdout_speakers(
-    prepared: Prepared, predictor: Predictor | Committee, cache: Path
+    prepared: Prepared, predictor: Predictor | Committee, cache: Path, *, speech: Speech | None = None
 ) -> tuple[HeldOut, SingleScores]:
     """Let all networks judge the speakers that the study never saw.
 
@@ -127,12 +133,13 @@ def score_holdout_speakers(
         prepared: A study with `protocol.holdout`.
         predictor: Trained in it.
         cache: The project's cache folder.
+        speech: What to judge in place of the corpus's recordings.
 
     Returns:
         What all networks say together, their probabilities averaged; and the scores of the single networks, which are
         what compares with validation, where single networks judged too.
     """
-    judge = _Judge(prepared, predictor, cache)
+    judge = _Judge(prepared, predictor, cache, speech)
     held_out = prepared.definition.config.protocol.holdout
     numbers = np.flatnonzero([one.speaker in held_out for one in prepared.corpus.utterances])
     single = [judge(fold, numbers) for fold in prepared.folds]
@@ -159,7 +166,7 @@ class _Judge:
         prepared: Prepared,
         predictor: Predictor | Committee,
         cache: Path,
-        speech: Sequence[np.ndarray] | None = None,
+        speech: Speech | None = None,
     ) -> None:
         # Not by isinstance: a registered model runs its own copy of this package, with classes of its own
         self._members: list[Predictor] = getattr(predictor, "members", [predictor])
@@ -169,6 +176,7 @@ class _Judge:
         ]
         self._corpus = prepared.corpus
         self._speakers = prepared.corpus.speaker_numbers
+        self._known = np.arange(len(self._speakers)) if speech is None else np.array(sorted(speech))
         wanted = {fold.key for fold in prepared.folds}
         for member in self._members:
             folds = getattr(member, "folds", ())  # a model brings the code that wrote it
@@ -185,10 +193,10 @@ class _Judge:
         Returns:
             Log probabilities, shape (N, K).
         """
-        said = []
+        said, rows = [], np.searchsorted(self._known, utterances)
         for member, features in zip(self._members, self._features, strict=True):
             network = member.folds.index(fold.key)
-            scores, reader = member.log_probabilities(network, features, utterances, self._speakers)
+            scores, reader = member.log_probabilities(network, features, rows, self._speakers[self._known])
             said.append(aggregate(scores, reader.plan.utterance, member.recipe.aggregation))
         together: np.ndarray = np.logaddexp.reduce(said) - math.log(len(said))
         return together
@@ -218,8 +226,9 @@ def _features(corpus: Corpus, predictor: Predictor, cache: Path) -> UtteranceFea
     return UtteranceFeatures.of(store, torch.device("cpu"))
 
 
-def _features_of_speech(predictor: Predictor, speech: Sequence[np.ndarray]) -> UtteranceFeatures:
-    extracted = predictor.extract([Heard(f"utterance {number}", one) for number, one in enumerate(speech)])
+def _features_of_speech(predictor: Predictor, speech: Speech) -> UtteranceFeatures:
+    """Of these utterances alone, in the order of their numbers."""
+    extracted = predictor.extract([Heard(f"utterance {number}", one) for number, one in sorted(speech.items())])
     settings = predictor.recipe.features
     offsets = np.concatenate([[0], np.cumsum([len(one) for one in extracted])]).astype(np.int64)
     store = FeatureStore.of(np.concatenate(extracted), offsets)

@@ -33,6 +33,7 @@ __all__ = [
     "note_process",
     "open_storage",
     "storage_errors",
+    "study_names",
 ]
 
 HEARTBEAT_S, GRACE_S = 10, 60
@@ -74,6 +75,11 @@ def _open(url: str, **engine: object) -> RDBStorage:
             grace_period=GRACE_S,
             heartbeat_stale_trial_callback=retry,
         )
+
+
+def study_names(project: Project) -> list[str]:
+    """Names of all stored studies."""
+    return list(optuna.get_all_study_names(open_storage(project)))
 
 
 def load_study(name: str, project: Project) -> tuple[optuna.Study, "StudyDefinition"]:

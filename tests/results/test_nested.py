@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from mlflow.entities import Run
 
+from ser_tune.api import evaluate
 from ser_tune.config import Project
-from ser_tune.errors import CorpusError, StudyError
+from ser_tune.errors import ConfigError, CorpusError, StudyError
 from ser_tune.metrics import Interval, mean_interval, score, uar, with_interval
 from ser_tune.results import Nested, OuterFold, leaderboard, run_nested
 from ser_tune.study import Fanout, Protocol, StudyObserver, load_study, prepare
@@ -164,7 +165,7 @@ def test_speakers_that_are_judged_alike_inside_and_outside_make_no_optimism() ->
         folds.append(OuterFold("", (own,), 0, inner, Interval(0, 1), single, seen, _said(own, right[own])))
     nothing = np.zeros(1, dtype=int)
     scores = score([(nothing, nothing, nothing)])
-    found = Nested(folds, scores, Protocol({}))
+    found = Nested("outer", folds, scores, Protocol({}))
     assert found.by_speaker == {"a": (1.0, 1.0), "b": (1.0, 1.0), "c": (0.0, 0.0)}
     assert (found.optimism, found.optimism_interval) == (0.0, Interval(0.0, 0.0))
 
@@ -219,7 +220,7 @@ def test_the_command_tells_of_every_search_and_registers_nothing(
         _plant_interval(outer, one)
     told = call(outer.project.root, "study", study_file, *corpus, "--name", "outer", "--nested", *settings)
     assert told.code == 0, told.err
-    header, *rows, _, pooled, summary, last = told.out.splitlines()
+    header, *rows, _, pooled, summary, last, following = told.out.splitlines()
     assert pooled.split()[:3] == ["outer,", "pooled", f"{outer.found.outer.uar:.4f}"]
     assert header.split("  ")[0] == "study"
     assert [row.split() for row in rows] == [
@@ -233,8 +234,31 @@ def test_the_command_tells_of_every_search_and_registers_nothing(
     optimism = with_interval(outer.found.optimism, outer.found.optimism_interval, "+")
     assert f"optimism {optimism}; protocol {outer.found.protocol.fingerprint}" in summary
     assert last == "nothing is registered: run the study without --nested for a champion"
+    assert following == "next: ser-tune evaluate outer --corpus manifest"
     assert call(outer.project.root, "models").out == ""
     assert len(_runs_of_its_own(outer)) == 1  # the same command tells of the same run
+
+
+def test_its_speakers_are_evaluated_by_the_searches_that_never_saw_them(outer: Outer) -> None:
+    found = evaluate("outer", corpus="manifest", project=outer.project)
+    assert found.evaluation.overall.uar == outer.found.outer.uar
+    examined = found.evaluation.examined
+    collected = [name for one in outer.found.folds for name in one.predictions.utterances]
+    assert [one.id for one in examined.utterances] == collected
+    assert "nested: no network was trained or chosen by the speakers that it judges" in examined.notes
+    (run,) = _runs_of_its_own(outer)
+    logged = open_tracking(outer.project).get_run(found.run_id)
+    assert logged.data.tags["mlflow.parentRunId"] == run.info.run_id
+    assert logged.data.metrics["evaluation_uar"] == outer.found.outer.uar
+    # Recordings that are put in place of the corpus's are judged by the same networks
+    np.testing.assert_allclose(examined.judge(lambda number, speech: speech), examined.judge(), atol=1e-5)
+    silenced = examined.judge(lambda number, speech: np.zeros_like(speech))
+    assert np.abs(silenced - examined.judge()).max() > 1e-3
+
+
+def test_a_nested_study_is_evaluated_on_its_own_corpus_alone(outer: Outer) -> None:
+    with pytest.raises(ConfigError, match=r"'outer' is a nested study of manifest, .* expected --corpus manifest"):
+        evaluate("outer", corpus="demo", project=outer.project)
 
 
 def test_with_sessions_the_outer_parts_are_sessions(
