@@ -9,7 +9,7 @@ from ..study import options
 from ..training import LOSSES
 from .console import print_json, print_table
 
-__all__ = ["list_options"]
+__all__ = ["list_options", "option_rows"]
 
 
 def list_options(model: str | None, *, as_json: bool) -> None:
@@ -18,6 +18,19 @@ def list_options(model: str | None, *, as_json: bool) -> None:
     Args:
         model: An architecture; None lists every component's settings.
         as_json: Print JSON instead of a table.
+    """
+    rows = option_rows(model)
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(list(rows[0]), [list(row.values()) for row in rows])
+
+
+def option_rows(model: str | None) -> list[dict[str, str]]:
+    """Describe settings in words: path, component, type, bounds, default, search range and help.
+
+    Args:
+        model: An architecture; None lists every component's settings.
     """
     listed: dict[str, tuple[str, Leaf]] = {}
     variants: list[tuple[str, str | None, str]] = list(
@@ -37,7 +50,7 @@ def list_options(model: str | None, *, as_json: bool) -> None:
             if section == "features":
                 owner = "" if model else features or ""
             listed.setdefault(f"{owner} {leaf.path}", (owner, leaf))
-    rows = [
+    return [
         {
             "path": leaf.path,
             "for": owner,
@@ -49,7 +62,3 @@ def list_options(model: str | None, *, as_json: bool) -> None:
         }
         for owner, leaf in listed.values()
     ]
-    if as_json:
-        print_json(rows)
-    else:
-        print_table(list(rows[0]), [list(row.values()) for row in rows])
