@@ -77,6 +77,12 @@ def blocks(page: Path) -> Iterator[Block]:
     assert not start, f"{name}:{start}: the block has no end"
 
 
+def inline_commands(page: Path) -> list[tuple[str, ...]]:
+    """The arguments of every `ser-tune …` within the prose of a page."""
+    prose = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return [tuple(shlex.split(one)) for one in re.findall(r"`ser-tune\s([^`]+)`", prose)]
+
+
 def commands(block: Block) -> Iterator[Command]:
     """The commands of a shell block; of a `console` block, those of its lines that begin with `$`."""
     text = block.text.replace("\\\n", " ")

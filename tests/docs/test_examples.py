@@ -21,7 +21,7 @@ from ser_tune.cli.parameters import shared_flags
 from ser_tune.cli.settings import option_rows
 from ser_tune.errors import SerTuneError
 from ser_tune.study import read_assignments
-from tests.docs.blocks import ROOT, SHELL, SHOWN, Block, Command, blocks, commands, pages
+from tests.docs.blocks import ROOT, SHELL, SHOWN, Block, Command, blocks, commands, inline_commands, pages
 from tests.reference import FOLDER, PAGES
 
 BLOCKS = list(chain.from_iterable(map(blocks, pages())))
@@ -40,6 +40,8 @@ NOT_RUN = {
 """Examples with a reason why they are not run, of each page."""
 DEFINING = ("study", "train", "find-lr", "ablate")
 """Commands whose arguments define a study."""
+PLACEHOLDER = re.compile(r"\b[A-Z]{3,}(\.yaml)?$")
+"""What a reader replaces, such as DIR, or FILE.yaml."""
 
 
 def _parsed(words: Sequence[str]) -> tuple[str, dict[str, Any]]:
@@ -83,9 +85,16 @@ def test_only_counted_examples_are_not_run_and_each_has_a_reason() -> None:
     assert counted == NOT_RUN, "\n".join(chain.from_iterable(found.values()))
 
 
-@pytest.mark.parametrize("page", sorted({block.page for block in BLOCKS}))
+@pytest.mark.parametrize("page", [page.relative_to(ROOT).as_posix() for page in pages()])
 def test_every_command_has_only_commands_options_settings_and_files_that_exist(page: str, files: Path) -> None:
     paths = {row["path"] for row in option_rows(None)}
+    for words in inline_commands(ROOT / page):
+        command: Any = typer.main.get_command(app)
+        rest = list(words)
+        while rest and rest[0] in getattr(command, "commands", {}):
+            command = command.commands[rest.pop(0)]
+        if rest:  # else it only names a command
+            _check_arguments(page, words, paths)
     for block in BLOCKS:
         if block.page != page or block.language not in SHELL:
             continue
@@ -94,25 +103,25 @@ def test_every_command_has_only_commands_options_settings_and_files_that_exist(p
                 assert block.reason, f"{block.place}: '{command.words[0]}' is not run; give the reason in a comment"
                 _check_other_program(block, command)
             elif "tiny_net" not in command.words:  # of the page's own plug-in, which is installed where it is run
-                _check_arguments(block, command.ser_tune, paths)
+                _check_arguments(block.place, command.ser_tune, paths)
 
 
-def _check_arguments(block: Block, words: Sequence[str], paths: set[str]) -> None:
+def _check_arguments(place: str, words: Sequence[str], paths: set[str]) -> None:
     try:
         name, given = _parsed(words)
     except typer.TyperException as error:
-        pytest.fail(f"{block.place}: ser-tune {' '.join(words)}: {error}")
-    changes = [change for one in given.get("changes") or () for change in one.split(",")]
-    for assignment in (*(given.get("assignments") or ()), *changes):
+        pytest.fail(f"{place}: ser-tune {' '.join(words)}: {error}")
+    assigned = given.get("assignments") or []
+    for assignment in (*assigned, *(change for one in given.get("changes") or () for change in one.split(","))):
         path = assignment.partition("=")[0]
-        assert path in paths, f"{block.place}: there is no setting '{path}'"
-    if name in DEFINING:
+        assert path in {*paths, "..."}, f"{place}: there is no setting '{path}'"
+    if name in DEFINING and not PLACEHOLDER.search(str(given["file"])):
         shared = {key: given.get(key) for key in ("model", "corpus", "data", "task", "features", "holdout")}
         flags: Any = {key: given[key] for key in PATHS if given.get(key)} | shared_flags(shared.pop("model"), **shared)
         try:
-            define(given["file"], flags, read_assignments(given.get("assignments") or []))
+            define(given["file"], flags, read_assignments([one for one in assigned if not PLACEHOLDER.search(one)]))
         except SerTuneError as error:
-            pytest.fail(f"{block.place}: ser-tune {' '.join(words)}: {error}")
+            pytest.fail(f"{place}: ser-tune {' '.join(words)}: {error}")
 
 
 def _check_other_program(block: Block, command: Command) -> None:
