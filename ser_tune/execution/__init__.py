@@ -6,5 +6,6 @@ from .code import code_digest
 from .in_process import InProcess
 from .order import InOrder
 from .processes import Processes
+from .ray_cluster import Ray
 
-__all__ = ["Executor", "InOrder", "InProcess", "Keep", "OnEpoch", "Processes", "code_digest", "executor_of"]
+__all__ = ["Executor", "InOrder", "InProcess", "Keep", "OnEpoch", "Processes", "Ray", "code_digest", "executor_of"]

@@ -8,6 +8,7 @@ from ..training import EpochReport, FittedNetwork, FoldJob
 from .base import Executor
 from .in_process import InProcess
 from .processes import Processes
+from .ray_cluster import Ray
 
 __all__ = ["executor_of"]
 
@@ -24,6 +25,8 @@ def executor_of(
         features: The folder of the feature cache.
         train: Trains a fold in this process.
     """
+    if settings.executor == "ray":
+        return Ray(settings.ray_address, features, gpus_per_fold=settings.gpus_per_fold)
     if settings.parallel == "folds" and settings.workers > 1:
         return Processes(settings.workers, features)
     return InProcess(train)

@@ -121,10 +121,10 @@ class _Pool:
             return True
         if isinstance(what, EpochReport):
             order.epoch_ended(number, what)
-        elif isinstance(what.exception(), BrokenProcessPool):
+        elif isinstance(error := what.exception(), BrokenProcessPool):
             return False
         else:
-            order.job_ended(number, opened(what.result()))
+            order.job_ended(number, error if isinstance(error, Exception) else opened(what.result()))
         return True
 
     def give_up(self, order: InOrder) -> None:

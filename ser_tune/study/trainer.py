@@ -1,6 +1,7 @@
 """The `Trainer` of a study: what must hold, and be decided, before any of its folds is trained."""
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -64,14 +65,19 @@ class Trainer:
         self.executor = executor_of(definition.config.study, cache / "features", self.train)
         self._entries: dict[tuple[str, str], str] = {}
         self._sounds: tuple[str, ...] = ()
-        set_threads = definition.config.training.threads
-        self.threads = (threads or self.executor.threads(len(folds))) if set_threads == "auto" else set_threads
+        self._threads = threads
         base = definition.trial({"training.device": self.device.type})
         data = self.data(base)
         refuse_leaks(corpus, folds, self._sounds, text_independent=definition.config.protocol.text_independent)
         refuse_fitted_leaks(base, data, folds)
-        with using_threads(self.threads):
-            self.precision = precision or self._measured_precision(base, data)
+        self.precision = precision or self._measured_precision(base, data)
+
+    @cached_property
+    def threads(self) -> int:
+        """CPU threads of a fold."""
+        definition, folds = self.prepared.definition, self.prepared.folds
+        setting = definition.config.training.threads
+        return (self._threads or self.executor.threads(len(folds))) if setting == "auto" else setting
 
     def concrete(self, sampled: Mapping[str, Value], *, seed: int | None = None) -> AnyTrial:
         """A configuration with nothing left to decide: no `auto`.
@@ -161,4 +167,5 @@ class Trainer:
         reader = recipe.reader(data.features, train, scalings, overlap=True)
         inputs = reader.gather(np.arange(min(base.training.batch_size, len(reader))))
         network = recipe.build_network().to(self.device)
-        return pick_precision(base.training.precision, self.device, network, inputs, self._cache / "precision")
+        with using_threads(self.threads):
+            return pick_precision(base.training.precision, self.device, network, inputs, self._cache / "precision")
