@@ -15,8 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
-from multiprocessing.connection import Connection
-from multiprocessing.queues import SimpleQueue
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -97,11 +96,13 @@ class _Pool:
 
     def __init__(self, workers: int, features: Path) -> None:
         context = get_context("spawn")
-        self._reports: SimpleQueue[Any] = context.SimpleQueue()
+        # A pipe for each process: a queue has a lock, which a process that is killed may hold
+        pipes = [context.Pipe(duplex=False) for _ in range(workers)]
+        self._reports, self._written = [one for one, _ in pipes], [other for _, other in pipes]
         self._run = context.RawValue("Q", 0)
         self._arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
         ends, self._lifeline = context.Pipe(duplex=False)
-        line = _Line(features, self._reports, self._run, context.Value("i", 0), ends)
+        line = _Line(features, self._written, self._run, context.Value("i", 0), ends)
         self._executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(line,))
         threading.Thread(target=self._forward, name="epochs", daemon=True).start()
 
@@ -139,12 +140,19 @@ class _Pool:
     def close(self) -> None:
         self._lifeline.close()
         self._executor.shutdown(wait=True, cancel_futures=True)
-        self._reports.put(None)
+        for one in self._written:
+            one.close()
 
     def _forward(self) -> None:
         """Pass epochs on to where ends of jobs arrive: one can wait in one place alone."""
-        while (report := self._reports.get()) is not None:
-            self._arrivals.put(report)
+        while self._reports:
+            for one in wait(self._reports):
+                assert isinstance(one, Connection)
+                try:
+                    self._arrivals.put(one.recv())
+                except (EOFError, OSError):  # the pool was closed, perhaps in the middle of a report
+                    self._reports.remove(one)
+                    one.close()
 
 
 @contextmanager
@@ -165,7 +173,8 @@ class _Line:
     """What a process is given when it starts."""
 
     features: Path
-    reports: "SimpleQueue[Any]"
+    reports: Sequence[Connection]
+    """Where each process writes of its epochs."""
     run: Any
     """The number of the run that is waited for."""
     started: Any
@@ -175,18 +184,20 @@ class _Line:
 
 
 _line: _Line
+_reports: Connection
 _read: DataReader
 
 
 def _start(line: _Line) -> None:
     """Make a process ready for jobs."""
-    global _line, _read
+    global _line, _read, _reports
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(line.ends,), name="parent", daemon=True).start()
     _line, _read = line, DataReader(line.features)
     with line.started.get_lock():
         place, line.started.value = line.started.value, line.started.value + 1
+    _reports = line.reports[place]
     if torch.cuda.is_available():
         torch.cuda.set_device(place % torch.cuda.device_count())
 
@@ -203,7 +214,7 @@ def _train(run: int, number: int, pickled: bytes) -> bytes:
     def on_epoch(report: EpochReport) -> None:
         if _line.run.value != run:
             raise GivenUp
-        _line.reports.put((run, number, report))
+        _reports.send((run, number, report))
 
     if _line.run.value != run:
         return pickle.dumps(GivenUp())

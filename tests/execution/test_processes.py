@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,16 @@ def processes(shared_cache: Path) -> Iterator[Processes]:
 
 def _children() -> list[psutil.Process]:
     """Processes of the pool, but for multiprocessing's own tracker."""
-    return [one for one in psutil.Process().children() if "resource_tracker" not in " ".join(one.cmdline())]
+    family = [one for one in psutil.Process().children() if one.status() != psutil.STATUS_ZOMBIE]
+    return [one for one in family if "resource_tracker" not in " ".join(one.cmdline())]
+
+
+@pytest.fixture
+def nothing_left() -> Iterator[None]:
+    """No process of this test outlives it."""
+    before = {one.pid for one in _children()}
+    yield
+    assert {one.pid for one in _children()} <= before
 
 
 def _run(executor: Executor, jobs: list[FoldJob]) -> tuple[list[FittedNetwork], list[tuple[int, int]], list[int]]:
@@ -123,26 +133,27 @@ def test_a_process_that_is_killed_again_and_again_is_told_in_one_sentence(
     from ser_tune.execution import processes as module
 
     monkeypatch.setattr(module, "RETRIES", 1)
-    executor, killed = Processes(1, shared_cache / "features"), 0
+    executor, killed = Processes(1, shared_cache / "features"), set[int]()
 
     def kill(job: int, report: EpochReport) -> None:
-        # Of the second process only the epochs after those of the first are told
-        nonlocal killed
-        for one in set(_children()) - others:
-            one.kill()
-            killed += 1
+        for one in _children():
+            if one.pid not in others:
+                killed.add(one.pid)
+                with suppress(psutil.NoSuchProcess):
+                    one.kill()
 
-    others = set(_children())
+    others = {one.pid for one in _children()}
     endless = replace(jobs[0], config=_longer(jobs[0], epochs=1000))
     with pytest.raises(ExecutionError, match="was ended from outside 2 times; where memory is short, pass fewer"):
         list(executor.run([endless], on_epoch=kill, keep=lambda *_: None))
-    assert killed == 2
+    assert len(killed) == 2
 
 
 def _longer(job: FoldJob, epochs: int = 30) -> Any:
     return job.config.model_copy(update={"training": job.config.training.model_copy(update={"epochs": epochs})})
 
 
+@pytest.mark.usefixtures("nothing_left")
 def test_a_study_ends_the_same_however_its_folds_are_trained(
     tiny: Callable[..., Any], project: Project, recorder: Any
 ) -> None:
@@ -169,13 +180,13 @@ def test_a_study_ends_the_same_however_its_folds_are_trained(
         recorder.epochs.clear()
     assert told[0] == told[1]
     assert {"PRUNED", "COMPLETE"} == {one[1] for one in told[0][:-1]}
-    assert not _children()
 
 
 def _loss(report: EpochReport) -> float:
     return report.validation_loss
 
 
+@pytest.mark.usefixtures("nothing_left")
 def test_an_interrupted_trial_keeps_the_folds_that_have_ended(
     tiny: Callable[..., Any], project: Project, recorder: Any
 ) -> None:
@@ -188,7 +199,6 @@ def test_an_interrupted_trial_keeps_the_folds_that_have_ended(
     recorder.on_epoch = interrupt
     prepared = prepare(tiny(**quick), project)
     assert run_study(prepared, project, recorder).interrupted
-    assert not _children()
     recorder.on_epoch = lambda fold, epoch: None
     # Whoever goes on finds them, however it trains
     here = {**quick, "study.parallel": "trials", "study.workers": 1}
@@ -234,10 +244,10 @@ def test_processes_end_with_a_parent_that_was_killed(
     assert not alive
 
 
+@pytest.mark.usefixtures("nothing_left")
 def test_an_executor_of_a_study_that_trains_nothing_starts_nothing(tiny: Callable[..., Any], project: Project) -> None:
     trainer = Trainer(prepare(tiny(**FOLDS), project), project.cache)
     assert isinstance(trainer.executor, Processes)
-    assert not _children()
 
 
 def test_a_study_goes_on_with_the_threads_that_it_started_with(
