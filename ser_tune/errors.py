@@ -10,6 +10,7 @@ __all__ = [
     "AudioError",
     "ConfigError",
     "CorpusError",
+    "ExecutionError",
     "LeakError",
     "MappingError",
     "NonFiniteLossError",
@@ -37,6 +38,10 @@ class ConfigError(SerTuneError):
 
 class CorpusError(SerTuneError):
     """A corpus folder or manifest that is missing, empty, mislabelled, or too small for the protocol."""
+
+
+class ExecutionError(SerTuneError):
+    """What trains a fold was lost again and again, or cannot be reached: a process, a node, a cluster."""
 
 
 class LeakError(SerTuneError):

@@ -30,6 +30,13 @@ class ConfigurationFlags(TypedDict, total=False):
     """The study's."""
     rule: str | None
     """When the best trial becomes champion: better, confident or always."""
+    workers: int | None
+    """Processes on this machine that train."""
+    parallel: str | None
+    """What the workers train at once: trials or folds."""
+    executor: str | None
+    """Where folds are trained: local or ray."""
+    ray_address: str | None
 
 
 class StudyFlags(ConfigurationFlags, total=False):
@@ -59,6 +66,10 @@ PATHS = {
     "text_independent": "protocol.text_independent",
     "name": "name",
     "rule": "study.promotion",
+    "workers": "study.workers",
+    "parallel": "study.parallel",
+    "executor": "study.executor",
+    "ray_address": "study.ray_address",
     "trials": "study.trials",
     "timeout": "study.timeout_s",
     "max_failures": "study.max_failures",

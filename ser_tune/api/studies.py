@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Unpack
 from mlflow import MlflowClient
 
 from ..config import Project
+from ..errors import ConfigError
 from ..registry import Promotion
 from ..registry import promote as promote_in_registry
 from ..results import Nested, StudyTrial, run_nested, trials_of, trials_table
@@ -147,6 +148,9 @@ def watching(client: MlflowClient, project: Project, observer: StudyObserver | N
 def _run(
     definition: StudyDefinition, refit: bool, project: Project | None, observer: StudyObserver | None
 ) -> StudyResult:
+    settings = definition.config.study
+    if settings.workers > 1 and (settings.parallel, settings.executor) == ("trials", "local"):
+        raise ConfigError(f"--workers is {settings.workers}; expected --parallel folds with it")
     project = project or Project.locate()
     prepared = prepare(definition, project)
     client = open_tracking(project)

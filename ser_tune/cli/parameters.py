@@ -15,6 +15,7 @@ __all__ = [
     "AsName",
     "CorpusName",
     "Data",
+    "ExecutorName",
     "Features",
     "FirstResult",
     "Folds",
@@ -22,6 +23,8 @@ __all__ = [
     "Json",
     "Model",
     "Name",
+    "Parallel",
+    "RayAddress",
     "Refit",
     "RegisteredModel",
     "Result",
@@ -37,6 +40,7 @@ __all__ = [
     "Task",
     "TextIndependent",
     "TrackingUri",
+    "Workers",
     "refuse_other_form",
     "shared_flags",
 ]
@@ -83,6 +87,20 @@ Rule = Annotated[
         "both are confirmed), robust (loses no more than the champion in noise and other worse recordings) or always.",
         show_default=False,
     ),
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", metavar="N", help="Processes on this machine that train.", show_default=False)
+]
+Parallel = Annotated[
+    str | None,
+    typer.Option("--parallel", help="What the workers train at once: trials (default), or folds of one trial."),
+]
+ExecutorName = Annotated[
+    str | None, typer.Option("--executor", help="Where folds are trained: local (default) or ray.")
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option("--ray-address", help="The Ray cluster's; default: a running one, or else a new one on this machine."),
 ]
 Refit = Annotated[bool, typer.Option("--refit", help="Register one network trained on all speakers, not the folds'.")]
 TrackingUri = Annotated[

@@ -3,7 +3,7 @@
 from .base import Leaf, Settings, flatten, leaves, nest, validated
 from .project import Project
 from .ranges import Choice, FloatRange, IntRange, Range, Value, parse_range
-from .study import RULES, CorpusSettings, ProtocolSettings, SearchSettings, StudyConfig
+from .study import EXECUTION, RULES, CorpusSettings, ProtocolSettings, SearchSettings, StudyConfig
 from .trial import (
     OPTIMIZER_DEFAULTS,
     OPTIMIZER_RANGES,
@@ -23,6 +23,7 @@ from .trial import (
 )
 
 __all__ = [
+    "EXECUTION",
     "OPTIMIZER_DEFAULTS",
     "OPTIMIZER_RANGES",
     "RULES",

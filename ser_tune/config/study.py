@@ -9,7 +9,7 @@ from .base import Settings
 from .ranges import Range, parse_range
 from .trial import FeatureT, LossT, ModelT, TrialConfig
 
-__all__ = ["RULES", "CorpusSettings", "ProtocolSettings", "SearchSettings", "StudyConfig"]
+__all__ = ["EXECUTION", "RULES", "CorpusSettings", "ProtocolSettings", "SearchSettings", "StudyConfig"]
 
 PromotionRule: TypeAlias = Literal["better", "confident", "robust", "always"]
 RULES: tuple[str, ...] = get_args(PromotionRule)
@@ -123,8 +123,22 @@ class SearchSettings(Settings):
     both versions are confirmed, their means over fresh seeds are compared. Else a confirmed one must have a lower
     confidence bound above the champion's, and p is multiplied by the complete trials of the larger search (Bonferroni).
     Under another protocol it never becomes champion."""
+    workers: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Processes on this machine that train."""
+    parallel: Literal["trials", "folds"] = "trials"
+    """What the workers train at once: trials, or folds of one trial, which shortens a single trial."""
+    executor: Literal["local", "ray"] = "local"
+    """Where folds are trained: local, on this machine; ray, on a Ray cluster (extra ray)."""
+    ray_address: str | None = None
+    """The Ray cluster's address; none means a running one, as of RAY_ADDRESS, or else a new one on this machine."""
+    gpus_per_fold: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Ray: the share of a GPU that a fold asks for, where folds are trained on CUDA."""
     sampler_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Where the sampler's random numbers come from."""
+
+
+EXECUTION = ("workers", "parallel", "executor", "ray_address", "gpus_per_fold")
+"""Search settings that only one call is told: no stored study has them."""
 
 
 class StudyConfig(TrialConfig[ModelT, FeatureT, LossT]):

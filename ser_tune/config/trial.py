@@ -312,6 +312,9 @@ class TrainingSettings(Settings):
     """Arithmetic of training; auto measures on this device. Evaluation is always float32, on CUDA without TF32."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train; auto takes CUDA, then MPS, then the CPU."""
+    threads: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
+    """CPU threads that train a fold. Another number rounds sums otherwise. auto shares out the cores; a study keeps the
+    number that it started with."""
 
     @model_validator(mode="after")
     def _one_warmup(self) -> "TrainingSettings":

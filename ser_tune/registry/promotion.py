@@ -218,6 +218,7 @@ def _refitted(
 ) -> Predictor:
     """One network of the trial's configuration, trained on all speakers."""
     decided = {key: run.data.params[key] for key in ("training.device", "training.precision")}
+    decided["training.threads"] = run.data.params.get("training.threads", "auto")  # older runs have none
     values = next(values_of(one) for one in study.get_trials(deepcopy=False) if one.number == number)
     config = prepared.definition.trial(values | decided, seed=int(run.data.params["seed"]))
     return refit(prepared, config, epochs, project)

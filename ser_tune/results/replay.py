@@ -82,7 +82,7 @@ def replay(
             for name in sorted(before.keys() | now.keys())
             if not _same(before.get(name), now.get(name))
         ],
-        circumstances=_circumstances(run, prepared, describe_device(trainer.device)),
+        circumstances=_circumstances(run, prepared, describe_device(trainer.device, config.training.threads)),
     )
 
 

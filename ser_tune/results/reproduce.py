@@ -18,7 +18,7 @@ from .seeds import predictions_of, train_seeds
 
 __all__ = ["MARGIN", "Obtained", "Reproduction", "reproduce"]
 
-INNOCENT = ("protocol.fold_limit", "training.device", "training.precision", "study")
+INNOCENT = ("protocol.fold_limit", "training.device", "training.precision", "training.threads", "study")
 """What may be set without changing what is reproduced; a limit of folds has a verdict of its own."""
 MARGIN = 0.03
 EQUIVALENCE_CONFIDENCE = 0.9

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, cast
 
 from ..architectures import ARCHITECTURES
 from ..config import (
+    EXECUTION,
     FeatureSettings,
     LossSettings,
     ModelSettings,
@@ -48,12 +49,12 @@ class StudyDefinition:
     `config`: dotted path to value."""
 
     def as_json(self) -> str:
-        """Everything, as text that `from_json` reads."""
+        """Everything but where folds are trained, as text that `from_json` reads."""
         search = {
             path: {key: value for key, value in asdict(span).items() if (key, value) != ("step", 1)}
             for path, span in self.search.items()
         }
-        config = self.config.model_dump(mode="json", exclude={"search"})
+        config = self.config.model_dump(mode="json", exclude={"search": True, "study": set(EXECUTION)})
         return json.dumps({"config": config, "search": search, "published": dict(self.published)})
 
     @classmethod

@@ -13,8 +13,6 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import astuple, fields
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +24,7 @@ from torch import Tensor
 from ..architectures import ARCHITECTURES
 from ..device import describe_device
 from ..errors import StorageError
+from ..execution import code_digest
 from ..features import FEATURE_SETS, Scaling
 from ..training import LOSSES, EpochReport, FittedNetwork, FoldJob, recipe_of
 
@@ -33,8 +32,6 @@ __all__ = ["FoldStore"]
 
 KEPT_S, PARTIAL_S = 14 * 24 * 3600.0, 3600.0
 """Seconds after which an entry is removed whose trial nobody finished, and a file that nobody finished writing."""
-COMPUTES = ("numpy", "torch", "torchvision")
-"""Packages whose versions round sums, draw random numbers, or build networks."""
 CHECKSUM = "sha256"
 
 
@@ -97,8 +94,8 @@ class FoldStore:
         config, data = job.config, job.data
         names = ((ARCHITECTURES, config.model.name), (FEATURE_SETS, config.features.name), (LOSSES, config.loss.name))
         about = {
-            "code": [_code(), *(catalogue.requirement(name) for catalogue, name in names)],
-            "device": describe_device(torch.device(config.training.device)),
+            "code": [code_digest(), *(catalogue.requirement(name) for catalogue, name in names)],
+            "device": describe_device(torch.device(config.training.device), config.training.threads),
             "config": config.model_dump(mode="json"),
             "job": [job.seed, job.aggregation, data.features, data.emotions],
         }
@@ -106,16 +103,6 @@ class FoldStore:
         for numbers in (job.train, job.validation, data.labels, data.speakers):
             key.update(f" {len(numbers)} ".encode() + numbers.astype(np.int64).tobytes())
         return self._folder / f"{key.hexdigest()[:40]}.safetensors"
-
-
-@cache
-def _code() -> str:
-    """A hash of this program's files, and of the versions of the packages that it computes with."""
-    root = Path(__file__).parents[1]
-    hashed = hashlib.sha256(" ".join(f"{package} {version(package)}" for package in COMPUTES).encode())
-    for path in sorted(root.rglob("*.py")):
-        hashed.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
-    return hashed.hexdigest()
 
 
 def _written(path: Path) -> float:

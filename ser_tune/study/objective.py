@@ -7,7 +7,7 @@ import optuna
 import torch
 
 from ..config import SearchSettings
-from ..errors import AudioError, ConfigError, NonFiniteLossError
+from ..errors import AudioError, ConfigError, ExecutionError, NonFiniteLossError
 from ..training import AnyTrial, EpochReport
 from .confirmation import confirms
 from .fold_store import FoldStore
@@ -21,7 +21,7 @@ from .trial import Proposal, run_trial
 
 __all__ = ["FAILURES", "Objective"]
 
-FAILURES = (NonFiniteLossError, ConfigError, AudioError, torch.OutOfMemoryError, MemoryError)
+FAILURES = (NonFiniteLossError, ConfigError, AudioError, ExecutionError, torch.OutOfMemoryError, MemoryError)
 """What fails a trial and lets the study go on: its own values are to blame, as when a recording is too short for the
 window that it proposes. Any other exception ends the study."""
 

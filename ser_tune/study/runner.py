@@ -12,7 +12,6 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from ..config import Project
-from ..device import describe_device
 from ..errors import StudyError, Terminated
 from .confirmation import confirms, enqueue_confirmation, gain_of, left_of_plan, plan_of
 from .definition import StudyDefinition
@@ -80,8 +79,8 @@ def run_study(
         trainer = None
         if to_run > 0:
             # Reads every recording: one that cannot be used ends the study here, before anything of it is stored
-            precision = None if stored is None else stored.user_attrs.get("precision")
-            trainer = Trainer(prepared, project.cache, precision=precision, progress=observer.extraction_progressed)
+            picked = {} if stored is None else {key: stored.user_attrs.get(key) for key in ("precision", "threads")}
+            trainer = Trainer(prepared, project.cache, **picked, progress=observer.extraction_progressed)
         study = _open(prepared, storage)
         if rerun is not None:
             enqueue_rerun(study, rerun, definition)
@@ -96,7 +95,7 @@ def run_study(
                 largest_trial_bytes=largest,
                 confirms="" if rerun is None else rerun.study_id,
                 finished=_finished(study),
-                device="" if trainer is None else describe_device(trainer.device),
+                device="" if trainer is None else trainer.describe_device(),
                 notes=[*prepared.notes, *opening.notes],
                 pretraining="" if prepared.pretraining is None else prepared.pretraining.state,
                 before=summarise(study),
@@ -129,6 +128,7 @@ def _search(
     settings = definition.config.study
     deadline = time.monotonic() + settings.timeout_s if settings.timeout_s is not None else None
     study.set_user_attr("precision", objective.trainer.precision)
+    study.set_user_attr("threads", objective.trainer.threads)
     study.set_user_attr(FOLDS, len(objective.trainer.prepared.folds))
     there = [values_of(one) for one in study.get_trials(deepcopy=False)]  # perhaps by another process, meanwhile
     for values in opening.trials:
@@ -163,6 +163,8 @@ def _search(
         if not isinstance(error, KeyboardInterrupt) or isinstance(error, Terminated):
             raise
         return True
+    finally:
+        objective.trainer.executor.close()
     return False
 
 

@@ -14,7 +14,8 @@ __all__ = ["PROTOCOL_PATHS", "resolve_search"]
 PROTOCOL_PATHS = ("normalisation.scope", "training.patience", "training.selection")
 """Settings of a trial that change what its score means; searching them would rank unlike numbers together."""
 NOT_SEARCHED = (
-    *("model.name", "features.name", "loss.name", "training.device", "training.precision", "seed"),
+    *("model.name", "features.name", "loss.name", "training.device", "training.precision", "training.threads"),
+    "seed",
     *(f"{section}.{name}" for section in ("features", "model") for name in CheckpointSettings.model_fields),
     "features.precision",
 )

@@ -1,13 +1,15 @@
 """The `Trainer` of a study: what must hold, and be decided, before any of its folds is trained."""
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from ..architectures import ARCHITECTURES
 from ..config import Value
-from ..device import pick_device, pick_precision
+from ..device import describe_device, pick_device, pick_precision, using_threads
+from ..execution import executor_of
 from ..features import FEATURE_SETS, FeatureStore, Progress, copy_key, extract_features
 from ..folds import Fold
 from ..prediction import scaling_of_utterances
@@ -33,14 +35,22 @@ class Trainer:
     """Makes and runs the jobs of a prepared study, on this machine's device and in one arithmetic."""
 
     def __init__(
-        self, prepared: Prepared, cache: Path, *, precision: str | None = None, progress: Progress | None = None
+        self,
+        prepared: Prepared,
+        cache: Path,
+        *,
+        precision: str | None = None,
+        threads: int | None = None,
+        progress: Progress | None = None,
     ) -> None:
-        """Extract the features of the default configuration, look for leaks, and pick device and precision.
+        """Extract the features of the default configuration, look for leaks, and pick device, threads and precision.
 
         Args:
             prepared: Whose configurations are trained.
             cache: The project's cache folder.
             precision: The arithmetic that an earlier session of the study picked; None picks it here.
+            threads: CPU threads of a fold that an earlier session picked; None picks them here. `training.threads`
+                wins.
             progress: Told of the extraction of features.
 
         Raises:
@@ -52,13 +62,22 @@ class Trainer:
         self.prepared, self.device = prepared, pick_device(definition.config.training.device)
         self._cache, self._progress = cache, progress
         self._read = DataReader(cache / "features")
+        self.executor = executor_of(definition.config.study, cache / "features", self.train)
         self._entries: dict[tuple[str, str], str] = {}
         self._sounds: tuple[str, ...] = ()
+        self._threads = threads
         base = definition.trial({"training.device": self.device.type})
         data = self.data(base)
         refuse_leaks(corpus, folds, self._sounds, text_independent=definition.config.protocol.text_independent)
         refuse_fitted_leaks(base, data, folds)
         self.precision = precision or self._measured_precision(base, data)
+
+    @cached_property
+    def threads(self) -> int:
+        """CPU threads of a fold."""
+        definition, folds = self.prepared.definition, self.prepared.folds
+        setting = definition.config.training.threads
+        return (self._threads or self.executor.threads(len(folds))) if setting == "auto" else setting
 
     def concrete(self, sampled: Mapping[str, Value], *, seed: int | None = None) -> AnyTrial:
         """A configuration with nothing left to decide: no `auto`.
@@ -70,8 +89,16 @@ class Trainer:
         Raises:
             ConfigError: The values do not go together.
         """
-        decided: dict[str, Value] = {"training.device": self.device.type, "training.precision": self.precision}
+        decided: dict[str, Value] = {
+            "training.device": self.device.type,
+            "training.precision": self.precision,
+            "training.threads": self.threads,
+        }
         return self.prepared.definition.trial({**sampled, **decided}, seed=seed)
+
+    def describe_device(self) -> str:
+        """Where it trains, in words."""
+        return describe_device(self.device, self.threads)
 
     def job(self, config: AnyTrial, fold: Fold) -> FoldJob:
         """What it takes to train one fold of a concrete configuration.
@@ -140,4 +167,5 @@ class Trainer:
         reader = recipe.reader(data.features, train, scalings, overlap=True)
         inputs = reader.gather(np.arange(min(base.training.batch_size, len(reader))))
         network = recipe.build_network().to(self.device)
-        return pick_precision(base.training.precision, self.device, network, inputs, self._cache / "precision")
+        with using_threads(self.threads):
+            return pick_precision(base.training.precision, self.device, network, inputs, self._cache / "precision")

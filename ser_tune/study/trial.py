@@ -4,8 +4,10 @@ Nothing here reads a test utterance: folds hand over their training and validati
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from ..config import Value
@@ -57,6 +59,9 @@ def run_trial(
 ) -> TrialOutcome:
     """Train all folds of a proposal that the store does not have, or as many as the judge allows.
 
+    Folds may be trained at once; they are judged and told of in the judge's order, so that how they are trained makes
+    no difference to how the trial ends.
+
     Args:
         proposal: What to train.
         trainer: Trains it, on the folds of its study.
@@ -93,28 +98,29 @@ def run_trial(
         if reason := judge.after_epoch(position, report):
             raise _GivenUp(reason)
 
-    def trained(position: int, job: FoldJob) -> FittedNetwork:
-        def on_epoch(report: EpochReport) -> None:
-            observer.epoch_finished(number, trainer.prepared.folds[position].number, report)
-            judged(position, report)
+    def trained(jobs: Mapping[int, FoldJob]) -> Generator[FittedNetwork, None, None]:
+        positions, to_train = list(jobs), list(jobs.values())
 
-        fitted = trainer.train(job, on_epoch)
-        store.put(job, fitted)
-        return fitted
+        def on_epoch(one: int, report: EpochReport) -> None:
+            observer.epoch_finished(number, trainer.prepared.folds[positions[one]].number, report)
+            judged(positions[one], report)
+
+        keep = partial(_keep, store, to_train)
+        return trainer.executor.run(to_train, on_epoch=on_epoch, keep=keep)
 
     try:
-        for position in judge.order:
-            fold = trainer.prepared.folds[position]
-            job = trainer.job(proposal.config, fold)
-            if (stored := store.get(job)) is not None:
-                earlier_s += sum(report.seconds for report in stored.history)
-                for report in stored.history:
+        jobs = {position: trainer.job(proposal.config, trainer.prepared.folds[position]) for position in judge.order}
+        known = {position: store.get(job) for position, job in jobs.items()}
+        with closing(trained({position: job for position, job in jobs.items() if known[position] is None})) as results:
+            for position, stored in known.items():
+                for report in () if stored is None else stored.history:
+                    earlier_s += report.seconds
                     judged(position, report)
-            done.append(FoldOutcome.of(fold, stored or trained(position, job), corpus))
-            observer.fold_finished(number, done[-1], stored=stored is not None)
-            reason = judge.after_fold(position, done[-1].kept.validation_uar)
-            if reason and len(done) < len(trainer.prepared.folds):
-                raise _GivenUp(reason)
+                done.append(FoldOutcome.of(trainer.prepared.folds[position], stored or next(results), corpus))
+                observer.fold_finished(number, done[-1], stored=stored is not None)
+                reason = judge.after_fold(position, done[-1].kept.validation_uar)
+                if reason and len(done) < len(trainer.prepared.folds):
+                    raise _GivenUp(reason)
     except _GivenUp as given_up:
         return ended("PRUNED", str(given_up))
     except KeyboardInterrupt:
@@ -124,6 +130,10 @@ def run_trial(
         ended("FAIL", f"{type(error).__name__}: {error}")
         raise
     return ended("COMPLETE")
+
+
+def _keep(store: FoldStore, jobs: Sequence[FoldJob], number: int, fitted: FittedNetwork) -> None:
+    store.put(jobs[number], fitted)
 
 
 def pooled_scores(corpus: Corpus, folds: Sequence[FoldOutcome]) -> Scores:

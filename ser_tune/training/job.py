@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..device import using_threads
 from ..features import FEATURE_SETS, open_features
 from ..prediction import UtteranceFeatures
 from .epochs import EpochReport
@@ -97,12 +98,13 @@ def train_fold(
         NonFiniteLossError: The loss of an epoch is not finite.
         StorageError: The features cannot be read.
     """
-    return fit(
-        job.config,
-        read(job.data, job.config),
-        job.train,
-        job.validation,
-        seed=job.seed,
-        aggregation=job.aggregation,
-        on_epoch=on_epoch,
-    )
+    with using_threads(job.config.training.threads):
+        return fit(
+            job.config,
+            read(job.data, job.config),
+            job.train,
+            job.validation,
+            seed=job.seed,
+            aggregation=job.aggregation,
+            on_epoch=on_epoch,
+        )

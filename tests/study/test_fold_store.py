@@ -93,7 +93,7 @@ def test_another_version_of_the_program_finds_nothing(
 ) -> None:
     _, job, fitted = made
     store.put(job, fitted)
-    monkeypatch.setattr(fold_store, "_code", lambda: "other")
+    monkeypatch.setattr(fold_store, "code_digest", lambda: "other")
     assert store.get(job) is None
 
 

@@ -1,0 +1,42 @@
+"""`Executor`: what trains the folds of a trial."""
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Protocol, TypeAlias
+
+from ..training import EpochReport, FittedNetwork, FoldJob
+
+__all__ = ["Executor", "Keep", "OnEpoch"]
+
+OnEpoch: TypeAlias = Callable[[int, EpochReport], None]
+"""Told of an epoch, with the number of its job; what it raises ends the trial."""
+Keep: TypeAlias = Callable[[int, FittedNetwork], None]
+"""Given what a job resulted in, with the job's number."""
+
+
+class Executor(Protocol):
+    """Trains folds, here or elsewhere, one at a time or several.
+
+    Every executor results in the same networks, reports the same epochs in the same order, and fails with the same
+    exception: pruning and scores do not depend on it.
+    """
+
+    def threads(self, folds: int) -> int:
+        """CPU threads for each fold of a trial of so many, where `training.threads` is `auto`."""
+
+    def run(self, jobs: Sequence[FoldJob], *, on_epoch: OnEpoch, keep: Keep) -> Generator[FittedNetwork, None, None]:
+        """Train jobs, and yield what they result in, in the order of the jobs.
+
+        Args:
+            jobs: Folds of one trial; a job's number is its position here.
+            on_epoch: Called in the order of the jobs: after the last epoch of a job comes the first of the next.
+            keep: Called as soon as a job has ended, in any order.
+
+        Closing the generator gives up the jobs that have not ended; those that have are kept.
+
+        Raises:
+            ExecutionError: What trains a job was lost again and again.
+            Exception: What a job raised, when its turn comes.
+        """
+
+    def close(self) -> None:
+        """Stop what was started; the next `run` starts it again."""

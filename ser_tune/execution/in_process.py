@@ -1,0 +1,33 @@
+"""`InProcess`: folds one after another in this process."""
+
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
+
+import torch
+
+from ..training import EpochReport, FittedNetwork, FoldJob
+from .base import Keep, OnEpoch
+
+__all__ = ["InProcess"]
+
+
+class InProcess:
+    """Trains a fold when its result is asked for."""
+
+    def __init__(self, train: Callable[[FoldJob, Callable[[EpochReport], None]], FittedNetwork]) -> None:
+        """Train by a function: of a job, and of what is told of its epochs."""
+        self._train = train
+
+    def threads(self, folds: int) -> int:
+        """As many as torch uses here."""
+        return torch.get_num_threads()
+
+    def run(self, jobs: Sequence[FoldJob], *, on_epoch: OnEpoch, keep: Keep) -> Generator[FittedNetwork, None, None]:
+        """As `Executor.run`."""
+        for number, job in enumerate(jobs):
+            fitted = self._train(job, partial(on_epoch, number))
+            keep(number, fitted)
+            yield fitted
+
+    def close(self) -> None:
+        """Nothing was started."""

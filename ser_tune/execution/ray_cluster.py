@@ -1,0 +1,206 @@
+"""`Ray`: folds of one trial at once, placed and retried on a Ray cluster (extra `ray`).
+
+Moritz et al., Ray: A Distributed Framework for Emerging AI Applications, OSDI 2018. Ray's tasks alone are used: what is
+proposed, raced and recorded stays with the study, in the process that runs it.
+"""
+
+import os
+import pickle
+import re
+import signal
+import socket
+import threading
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError, ExecutionError, SerTuneError
+from ..training import DataReader, FittedNetwork, FoldJob
+from .attempt import attempt
+from .base import Keep, OnEpoch
+from .code import code_digest
+from .order import InOrder
+from .shipping import packed, unpack
+
+__all__ = ["Ray"]
+
+RETRIES = 3
+"""How often Ray places a fold again whose process or node was lost."""
+REACHED_S = 5.0
+"""How long a cluster may take to answer."""
+LOOK_S = 1.0
+"""How long to wait for a fold before signals are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Absent:
+    """A node does not have the features of a job."""
+
+    entries: tuple[str, ...]
+
+
+class Ray:
+    """Trains every fold as a Ray task, which asks for its CPU threads and its share of a GPU.
+
+    A node reads features from the cache where it shares the folder (`SER_TUNE_CACHE` of the node, else the folder of
+    this process); otherwise they are sent through Ray's object store, once a node. Epochs are reported at a fold's end.
+    """
+
+    def __init__(self, address: str | None, features: Path, *, gpus_per_fold: float = 1.0) -> None:
+        """Remember where the cluster is.
+
+        Args:
+            address: The cluster's; None is a running one, or else a new one on this machine.
+            features: The folder of the feature cache.
+            gpus_per_fold: The share of a GPU that a fold asks for, where it is trained on CUDA.
+        """
+        self._address, self._features, self._gpus = address, features.absolute(), gpus_per_fold
+        self._task: Any = None
+        self._sent: dict[str, Any] = {}
+        self._is_ours = False
+
+    def threads(self, folds: int) -> int:
+        """The cluster's CPUs, divided by the folds of a trial; no more than a node has."""
+        cpus = self._resources("CPU")
+        return max(1, min(max(cpus), sum(cpus) // folds))
+
+    def run(self, jobs: Sequence[FoldJob], *, on_epoch: OnEpoch, keep: Keep) -> Generator[FittedNetwork, None, None]:
+        """As `Executor.run`."""
+        ray = self._connected()
+        order = InOrder(on_epoch=on_epoch, keep=keep)
+        waiting = {self._submit(job): number for number, job in enumerate(jobs)}
+        try:
+            for _ in jobs:
+                while (fitted := order.take()) is None:
+                    for done in ray.wait(list(waiting), timeout=LOOK_S)[0]:
+                        number, result = waiting.pop(done), _result(done)
+                        if isinstance(result, _Absent):
+                            self._send(result.entries)
+                            waiting[self._submit(jobs[number])] = number
+                        else:
+                            order.job_ended(number, result)
+                yield fitted
+        finally:
+            ended = ray.wait(list(waiting), num_returns=len(waiting), timeout=0)[0] if waiting else []
+            for task, number in waiting.items():
+                if task not in ended:
+                    ray.cancel(task)
+                elif not isinstance(result := _result(task), _Absent):
+                    order.keep(number, result)
+
+    def close(self) -> None:
+        """Leave the cluster; one that was started for this process ends."""
+        if self._is_ours:
+            _ray().shutdown()
+        self._task, self._sent, self._is_ours = None, {}, False
+
+    def _connected(self) -> Any:  # noqa: ANN401 - the package, which may be missing
+        ray = _ray()
+        if self._task is None:
+            if not ray.is_initialized():
+                with _kept_signal():
+                    _connect(ray, self._address)
+                self._is_ours = True
+            self._task = ray.remote(_train)
+        return ray
+
+    def _resources(self, name: str) -> list[int]:
+        """How much each node has of something."""
+        nodes = [node for node in self._connected().nodes() if node["Alive"]]
+        return [int(node["Resources"].get(name, 0)) for node in nodes]
+
+    def _submit(self, job: FoldJob) -> Any:  # noqa: ANN401 - Ray's reference
+        threads, on_gpu = job.config.training.threads, job.config.training.device == "cuda"
+        needed = {"CPU": 1 if threads == "auto" else threads, "GPU": self._gpus if on_gpu else 0}
+        for name, number in needed.items():
+            if number > (most := max(self._resources(name), default=0)):
+                setting = "training.threads" if name == "CPU" else "study.gpus_per_fold"
+                raise ConfigError(f"{setting} is {number}; expected at most {most}, the {name}s of the largest node")
+        task = self._task.options(
+            num_cpus=needed["CPU"], num_gpus=needed["GPU"], max_retries=RETRIES, scheduling_strategy="SPREAD"
+        )
+        sent = {entry: self._sent[entry] for entry in job.data.features if entry in self._sent}
+        return task.remote(pickle.dumps(job), str(self._features), code_digest(), sent)
+
+    def _send(self, entries: Iterable[str]) -> None:
+        """Put features into Ray's object store."""
+        for entry in entries:
+            if entry not in self._sent:
+                self._sent[entry] = _ray().put(packed(self._features / entry))
+
+
+def _ray() -> Any:  # noqa: ANN401 - the package, which may be missing
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as it will be; the other way is warned about
+    try:
+        import ray
+    except ImportError:
+        raise ConfigError("study.executor is 'ray', and the package ray is missing; install ser-tune[ray]") from None
+    return ray
+
+
+def _connect(ray: Any, address: str | None) -> None:  # noqa: ANN401 - the package
+    try:
+        if address is not None and (place := re.fullmatch(r"(?:ray://)?(.+):(\d+)", address)):
+            # Ray itself tries for five minutes
+            socket.create_connection((place[1], int(place[2])), REACHED_S).close()
+        ray.init(address=address, logging_level="ERROR", log_to_driver=False)
+    except Exception as error:  # ConnectionError, RuntimeError and others: whatever is wrong with it
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ExecutionError(f"the Ray cluster at '{address or 'this machine'}' cannot be reached: {reason}") from None
+
+
+@contextmanager
+def _kept_signal() -> Iterator[None]:
+    """What handles SIGTERM stays in place; Ray would replace it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _result(task: Any) -> FittedNetwork | Exception | _Absent:  # noqa: ANN401 - Ray's reference
+    """What came of a task that has ended."""
+    ray = _ray()
+    try:
+        result: FittedNetwork | Exception | _Absent = pickle.loads(ray.get(task))
+    except ray.exceptions.RayError as error:
+        last = (str(error).strip() or type(error).__name__).splitlines()[-1]
+        return ExecutionError(
+            f"Ray did not train a fold, after up to {RETRIES} retries: {type(error).__name__}: {last}"
+        )
+    return result
+
+
+def _train(pickled: bytes, features: str, code: str, sent: dict[str, Any]) -> bytes:
+    """Train a fold on a node."""
+    import ray
+
+    own = os.environ.get("SER_TUNE_CACHE")
+    folder = Path(own) / "features" if own else Path(features)
+    try:
+        if code != code_digest():
+            raise ExecutionError(
+                f"node {socket.gethostname()} has another ser-tune, numpy or torch than the process that runs the study"
+            )
+        job: FoldJob = pickle.loads(pickled)
+        missing = [entry for entry in job.data.features if not (folder / entry).exists()]
+        if absent := tuple(entry for entry in missing if entry not in sent):
+            return pickle.dumps(_Absent(absent))
+        for entry in missing:
+            unpack(ray.get(sent[entry]), folder / entry)
+    except SerTuneError as error:
+        return pickle.dumps(error)
+    return attempt(job, _reader(folder))
+
+
+@cache
+def _reader(folder: Path) -> DataReader:
+    return DataReader(folder)

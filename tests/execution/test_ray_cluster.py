@@ -1,0 +1,102 @@
+"""Folds on a Ray cluster of two nodes on this machine: the same numbers, without a shared folder, past a dead node."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ser_tune.config import Project
+from ser_tune.errors import ConfigError, ExecutionError
+from ser_tune.execution import Ray
+from ser_tune.study import StudyObserver, prepare, run_study
+
+pytest.importorskip("ray", reason="needs the extra ray")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A head that trains nothing, and two nodes of one CPU that share no folder with anybody."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    with pytest.MonkeyPatch.context() as patch:
+        cluster.caches = [tmp_path_factory.mktemp("node"), tmp_path_factory.mktemp("node")]
+        for cache in cluster.caches:
+            patch.setenv("SER_TUNE_CACHE", str(cache))
+            cluster.add_node(num_cpus=1)
+    yield cluster
+    cluster.shutdown()
+
+
+def test_a_study_on_ray_outlives_a_node_and_trains_no_fold_twice_that_had_ended(
+    cluster: Any, tiny: Callable[..., Any], project: Project, recorder: Any
+) -> None:
+    quick: dict[str, object] = {"study.trials": 3, "training.epochs": 3, "study.pruner": "none", "study.confirm": 0.0}
+    here = prepare(tiny(name="here", **quick, **{"training.threads": 1}), project)
+    assert run_study(here, project, recorder).complete == 3
+    scores = [_numbers(one) for one in recorder.outcomes]
+    recorder.outcomes.clear()
+
+    class Killer(StudyObserver):
+        folds: list[tuple[int, int]] = []  # noqa: RUF012 - one object
+
+        def fold_finished(self, trial: int, fold: Any, *, stored: bool) -> None:
+            self.folds.append((trial, fold.fold.number))
+            if self.folds[-1] == (1, 0):  # its other folds are on their way
+                cluster.remove_node(list(cluster.worker_nodes)[-1], allow_graceful=False)
+
+    from ser_tune.study import Fanout
+
+    settings = {"study.executor": "ray", "study.ray_address": cluster.address}
+    there = prepare(tiny(name="there", **quick, **settings), project)
+    killer = Killer()
+    summary = run_study(there, project, Fanout(recorder, killer))
+    assert (summary.complete, summary.failed, len(summary.finished)) == (3, 0, 3)
+    assert killer.folds == [(trial, fold) for trial in range(3) for fold in range(3)]
+    assert [_numbers(one) for one in recorder.outcomes] == scores
+    # Features were sent to both nodes
+    assert all(list((cache / "features").glob("*/frames.bin")) for cache in cluster.caches)
+
+
+def _numbers(outcome: Any) -> Any:
+    return [
+        (fold.fitted.validation.tolist(), [report.validation_loss for report in fold.fitted.history])
+        for fold in outcome.folds
+    ]
+
+
+def test_more_than_a_node_has_is_refused(cluster: Any, tiny: Callable[..., Any], project: Project) -> None:
+    settings = {"study.executor": "ray", "study.ray_address": cluster.address, "training.threads": 2}
+    prepared = prepare(tiny(name="wide", **settings, **{"study.max_failures": 1}), project)
+    (reason,) = run_study(prepared, project, StudyObserver()).failures
+    assert "training.threads is 2; expected at most 1, the CPUs of the largest node" in reason
+
+
+def test_a_cluster_that_is_not_there_is_told_in_one_sentence(project: Project) -> None:
+    executor = Ray("127.0.0.1:9", project.cache / "features")
+    with pytest.raises(ExecutionError, match=r"the Ray cluster at '127.0.0.1:9' cannot be reached: "):
+        executor.threads(3)
+
+
+def test_ray_that_is_not_installed_is_told_by_its_extra(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    with pytest.raises(ConfigError, match=r"the package ray is missing; install ser-tune\[ray\]"):
+        Ray(None, project.cache).threads(3)
+
+
+def test_features_arrive_as_they_were_sent(tmp_path: Path) -> None:
+    from ser_tune.execution.shipping import packed, unpack
+
+    entry = tmp_path / "here" / "entry"
+    entry.mkdir(parents=True)
+    (entry / "frames.bin").write_bytes(np.arange(5).tobytes())
+    for _ in range(2):  # the second finds the first's
+        unpack(packed(entry), tmp_path / "there" / "entry")
+    assert (tmp_path / "there" / "entry" / "frames.bin").read_bytes() == (entry / "frames.bin").read_bytes()
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["entry"]
