@@ -256,6 +256,47 @@ def predict(
     predict_files(model, audio, by_segment=segments, form=form, tracking_uri=tracking_uri)
 
 
+@app.command("export")
+def export_model(
+    model: RegisteredModel,
+    form: Annotated[str, typer.Option("--format", help="onnx, torchscript, safetensors or hub.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to make; default: NAME-VERSION-FORMAT.", show_default=False)
+    ] = None,
+    recordings: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--recording",
+            metavar="AUDIO",
+            help="Check on this file; repeatable. Default: eight recordings of the model's corpus.",
+            show_default=False,
+        ),
+    ] = None,
+    json: Json = False,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Write a registered model as a folder that runs without MLflow and ser-tune, with a script and a Dockerfile.
+
+    onnx and torchscript contain everything from 16 kHz samples to probabilities; safetensors and hub are weights, and
+    the code that runs them. The folder appears only if all its probabilities are within 1e-4 of predict's. Nothing is
+    uploaded.
+    """
+    from .export import export_model as run
+
+    run(model, form=form, out=out, recordings=recordings or [], as_json=json, tracking_uri=tracking_uri)
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Look at versions, device and precision, disk, stores, extras, plug-ins, checkpoints, and train for two seconds.
+
+    Prints what is wrong and what to do about it; ends with 1 where something is wrong.
+    """
+    from .doctor import show_findings
+
+    show_findings(as_json=json)
+
+
 @app.command()
 def options(model: Model = None, json: Json = False) -> None:
     """List every setting: path, type, bounds, default, search range, help."""
