@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .audit import app as audit_app
+from .completion import complete_study
 from .corpus import app as corpus_app
+from .exit_codes import EXIT_CODES
 from .judging import app as judging_app
 from .parameters import (
     AsName,
@@ -38,8 +40,8 @@ __all__ = ["app"]
 
 app = typer.Typer(
     help="Experiment manager for speech emotion recognition: Optuna studies, tracked in MLflow, champions by name.",
+    epilog=f"Exit codes: {'; '.join(f'{code} {meaning}' for code, meaning in EXIT_CODES.items())}.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -308,7 +310,13 @@ def options(model: Model = None, json: Json = False) -> None:
 @app.command()
 def status(
     name: Annotated[
-        str | None, typer.Argument(metavar="[STUDY]", help="One study, in detail; default: all.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="[STUDY]",
+            help="One study, in detail; default: all.",
+            autocompletion=complete_study,
+            show_default=False,
+        ),
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Every two seconds, until all trials ended.")] = False,
     json: Json = False,

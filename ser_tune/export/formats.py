@@ -4,7 +4,8 @@ import json
 import shutil
 import warnings
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import torch
 
 from ..audio import SAMPLE_RATE_HZ
-from ..errors import ConfigError, SerTuneError
+from ..errors import ConfigError, SerTuneError, valid_names
 from ..features.encoder import EncoderSettings
 from ..prediction import ENCODERS, Committee, Predictor, load_predictor
 from .graph import Graph
@@ -83,7 +84,7 @@ def write_onnx(source: Path, folder: Path) -> Written:
         except PackageNotFoundError:
             raise ConfigError(f"--format onnx needs the package {package}; {_EXTRA}") from None
     graph, in_float32 = _graph(source, folder)
-    with _quiet(), torch.inference_mode():
+    with _quiet(), _refusals("onnx"), torch.inference_mode():
         torch.onnx.export(
             graph,
             (_example(),),
@@ -101,7 +102,7 @@ def write_onnx(source: Path, folder: Path) -> Written:
 def write_torchscript(source: Path, folder: Path) -> Written:
     """Write model.pt, a traced module: waveform (samples), float32, 16 kHz, to probabilities (emotions)."""
     graph, in_float32 = _graph(source, folder)
-    with _quiet(), torch.inference_mode():
+    with _quiet(), _refusals("torchscript"), torch.inference_mode():
         traced = torch.jit.trace(graph, (_example(),), check_trace=False)  # type: ignore[no-untyped-call]
         torch.jit.save(traced, folder / "model.pt")
     packages = ("numpy", "soundfile", "soxr", "torch")
@@ -149,7 +150,7 @@ def refuse_other_format(name: str) -> None:
         ConfigError: It is none; the message lists them.
     """
     if name not in FORMATS:
-        raise ConfigError(f"--format is '{name}'; choose from: {', '.join(FORMATS)}")
+        raise ConfigError(f"--format is '{name}'; choose from: {valid_names(name, FORMATS)}")
 
 
 def _write_config(folder: Path, predictor: Predictor | Committee, rest: Mapping[str, object]) -> None:
@@ -179,6 +180,18 @@ def _pinned(packages: tuple[str, ...]) -> tuple[str, ...]:
 
 def _seconds(samples: int | None) -> float | None:
     return None if samples is None else samples / SAMPLE_RATE_HZ
+
+
+@contextmanager
+def _refusals(form: str) -> Iterator[None]:
+    """Say in a sentence that an operation of a network, such as a plug-in's, cannot be written."""
+    try:
+        yield
+    except RuntimeError as error:  # the exporter's own errors are of this kind too
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ConfigError(
+            f"the network cannot be written as {form}: {reason}; --format safetensors and hub take any network"
+        ) from None
 
 
 class _quiet(warnings.catch_warnings):  # noqa: N801 - used as a function

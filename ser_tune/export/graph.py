@@ -1,6 +1,7 @@
 """A predictor as one torch module: a waveform in, the probabilities of the emotions out."""
 
 import copy
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -170,10 +171,34 @@ def _aggregated(scores: Tensor, how: str) -> Tensor:
     return torch.softmax(combined, dim=0)
 
 
+class _AveragePool(nn.Module):
+    """Adaptive average pooling as products: ONNX has it only where the input's size is a multiple of the output's."""
+
+    def __init__(self, size: Sequence[int]) -> None:
+        super().__init__()
+        self.size = tuple(size)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        rows, columns = (_shares(int(here), after) for here, after in zip(maps.shape[2:], self.size, strict=True))
+        return rows @ maps @ columns.transpose(0, 1)
+
+
+def _shares(before: int, after: int) -> Tensor:
+    """How much each of so many positions counts in each average, shape (after, before)."""
+    shares = torch.zeros(after, before)
+    for number in range(after):
+        start, stop = number * before // after, -(-(number + 1) * before // after)
+        shares[number, start:stop] = 1 / (stop - start)
+    return shares
+
+
 def _plain(network: nn.Module) -> nn.Module:
-    """A copy whose convolutions are plain ones of the same weights; others would fix the example's size."""
+    """A copy whose convolutions and poolings are those that any length of speech can be traced with."""
     copied = copy.deepcopy(network).cpu().eval().requires_grad_(False)
     for layer in copied.modules():
         if isinstance(layer, UnshuffledConv2d):
             layer.__class__ = nn.Conv2d  # type: ignore[assignment]
+        for name, part in list(layer.named_children()):
+            if isinstance(part, nn.AdaptiveAvgPool2d) and isinstance(part.output_size, tuple):
+                setattr(layer, name, _AveragePool([int(one or 1) for one in part.output_size]))
     return copied

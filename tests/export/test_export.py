@@ -39,16 +39,9 @@ def test_an_exported_folder_says_what_the_registered_model_says(
     assert left(root) == ["made"]
     moved = root / "elsewhere"
     (root / "made").rename(moved)
-    audio = sorted(corpus_csv.parent.glob("*.wav"))[:3]
-    command = [sys.executable, "-I", str(moved / "predict.py"), *map(str, audio)]
-    rows = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    expected = [json.loads(call(root, "predict", name, str(one), "--json").out)[0] for one in audio]
-    for row, wanted in zip(rows, expected, strict=True):
-        assert row["emotion"] == wanted["emotion"]
-        labels = set(wanted) - {"file", "emotion"}
-        np.testing.assert_allclose([row[one] for one in labels], [wanted[one] for one in labels], atol=1e-4)
     config = json.loads((moved / "config.json").read_text(encoding="utf-8"))
-    assert sorted(config["label2id"]) == sorted(labels)
+    labels = list(config["label2id"])
+    assert len(labels) == 2
     required = {line.partition("==")[0] for line in (moved / "requirements.txt").read_text().split()}
     assert "mlflow" not in required
     for line in (moved / "Dockerfile").read_text(encoding="utf-8").splitlines():
@@ -60,12 +53,22 @@ def test_an_exported_folder_says_what_the_registered_model_says(
         header = yaml.safe_load(readme.split("---\n")[1])
         assert header["pipeline_tag"] == "audio-classification"
         assert header["model-index"][0]["results"][0]["metrics"][0]["type"] == "recall"
-    refused = subprocess.run([*command[:3], str(moved / "config.json")], capture_output=True, text=True, check=False)
-    assert refused.returncode == 2
-    assert refused.stderr.count("\n") == 1
-    assert refused.stderr.startswith("error: ")
+    audio = sorted(corpus_csv.parent.glob("*.wav"))[:3]
+    command = [sys.executable, "-I", str(moved / "predict.py")]
+    if form == "onnx":  # the others were run before the folder appeared
+        done = subprocess.run([*command, *map(str, audio)], capture_output=True, text=True, check=True)
+        expected = json.loads(call(root, "predict", name, *map(str, audio), "--json").out)
+        for row, wanted in zip(json.loads(done.stdout), expected, strict=True):
+            assert row["emotion"] == wanted["emotion"]
+            np.testing.assert_allclose([row[one] for one in labels], [wanted[one] for one in labels], atol=1e-4)
+        bad = [*command, str(moved / "config.json")]
+        refused = subprocess.run(bad, capture_output=True, text=True, check=False)
+        assert refused.returncode == 2
+        assert refused.stderr.startswith("error: ")
+        assert refused.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_an_export_whose_probabilities_differ_leaves_no_folder(
     trained: tuple[Path, str], call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

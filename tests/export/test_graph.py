@@ -86,6 +86,13 @@ MEL = {"name": "logmelspec", "n_mels": 16, "hop_s": 0.02, "dft_points": 800}
             "mean_log_softmax",
         ),
         (
+            {"name": "alex_net", "width": 0.04},
+            {"name": "logmelspec", "n_mels": 64},
+            {"frames": 64},
+            {},
+            "mean_probability",
+        ),
+        (
             {"name": "3d_acrnn", "width": 0.1},
             {"name": "logmeldeltaspec", "n_mels": 16},
             {"frames": 32, "padding": "wrap"},
