@@ -42,6 +42,10 @@ class Catalogue(Generic[T]):
         """Every label a user can type, sorted."""
         return tuple(sorted({*self.modules, *_plugins(self.group)}))
 
+    def plugins(self) -> tuple[str, ...]:
+        """The labels that installed packages add, sorted."""
+        return tuple(sorted(_plugins(self.group)))
+
     def get(self, name: str) -> T:
         """Import and return one component.
 

@@ -5,6 +5,7 @@ is a bug of ours and shows its traceback.
 """
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 __all__ = [
     "AudioError",
@@ -21,6 +22,7 @@ __all__ = [
     "StudyError",
     "Terminated",
     "UnknownNameError",
+    "valid_names",
 ]
 
 
@@ -96,4 +98,20 @@ class UnknownNameError(ConfigError):
             name: What the user wrote.
             valid: Every name that would have been accepted.
         """
-        super().__init__(f"unknown {kind} '{name}'; choose from: {', '.join(sorted(valid))}")
+        super().__init__(f"unknown {kind} '{name}'; choose from: {valid_names(name, sorted(valid))}")
+
+
+def valid_names(name: str, valid: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the valid ones, and the nearest of them where one is near.
+
+    >>> valid_names("light_cn", ["alex_net", "light_cnn"]), valid_names("first", [])
+    ("alex_net, light_cnn; did you mean 'light_cnn'?", 'none')
+
+    Args:
+        name: What the user wrote.
+        valid: Every name that would have been accepted, in the order of the message.
+    """
+    names = list(valid)
+    folded = {one.casefold(): one for one in names}
+    near = get_close_matches(name.casefold(), folded, n=1, cutoff=0.7)
+    return (", ".join(names) or "none") + (f"; did you mean '{folded[near[0]]}'?" if near else "")

@@ -1,8 +1,10 @@
 """What the commands do, as functions: they take the flags as keyword arguments, and return what the commands print."""
 
 from .corpora import CheckedCorpus, ExtractedCorpus, check, extract
+from .doctor import Finding, doctor
 from .evaluation import Evaluated, evaluate, matrix
 from .evidence import ablate, combine, compare, confirm, leaderboard, replay, report, reproduce
+from .exporting import export
 from .flags import ConfigurationFlags, StudyFlags
 from .outbox import Synced, sync
 from .promotion import models, promote
@@ -15,6 +17,7 @@ __all__ = [
     "ConfigurationFlags",
     "Evaluated",
     "ExtractedCorpus",
+    "Finding",
     "LearningRate",
     "StudyFlags",
     "StudyResult",
@@ -26,7 +29,9 @@ __all__ = [
     "combine",
     "compare",
     "confirm",
+    "doctor",
     "evaluate",
+    "export",
     "extract",
     "find_lr",
     "leaderboard",

@@ -9,7 +9,15 @@ from torch.nn.functional import conv2d, pad, pixel_unshuffle
 from ..errors import ConfigError
 from .base import InputShape, scaled
 
-__all__ = ["SMALLEST_INPUT", "alexnet_convolutions", "check_input", "convolve", "masked_batch_norm", "real_positions"]
+__all__ = [
+    "SMALLEST_INPUT",
+    "UnshuffledConv2d",
+    "alexnet_convolutions",
+    "check_input",
+    "convolve",
+    "masked_batch_norm",
+    "real_positions",
+]
 
 SMALLEST_INPUT = 63
 """Bands, and frames, below which AlexNet's poolings leave nothing."""

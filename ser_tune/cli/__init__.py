@@ -11,7 +11,7 @@ DISK_ERRORS = {errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EACCES, errno.EPER
 
 
 def main() -> None:
-    """Run `ser-tune`: 0 where all went well, 2 where the user can mend it, 130 after Ctrl-C, 143 after SIGTERM."""
+    """Run `ser-tune`; its exit codes are those of `exit_codes`."""
     # Threads that spin while they wait made a small network's step five times slower beside another program; threads
     # that sleep at once made it twice as slow on an idle machine. OpenMP reads this when torch is imported.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")

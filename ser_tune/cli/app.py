@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .audit import app as audit_app
+from .completion import complete_study
 from .corpus import app as corpus_app
+from .exit_codes import EXIT_CODES
 from .judging import app as judging_app
 from .parameters import (
     AsName,
@@ -42,8 +44,8 @@ __all__ = ["app"]
 
 app = typer.Typer(
     help="Experiment manager for speech emotion recognition: Optuna studies, tracked in MLflow, champions by name.",
+    epilog=f"Exit codes: {'; '.join(f'{code} {meaning}' for code, meaning in EXIT_CODES.items())}.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -276,6 +278,47 @@ def predict(
     predict_files(model, audio, by_segment=segments, form=form, tracking_uri=tracking_uri)
 
 
+@app.command("export")
+def export_model(
+    model: RegisteredModel,
+    form: Annotated[str, typer.Option("--format", help="onnx, torchscript, safetensors or hub.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to make; default: NAME-VERSION-FORMAT.", show_default=False)
+    ] = None,
+    recordings: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--recording",
+            metavar="AUDIO",
+            help="Check on this file; repeatable. Default: eight recordings of the model's corpus.",
+            show_default=False,
+        ),
+    ] = None,
+    json: Json = False,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Write a registered model as a folder that runs without MLflow and ser-tune, with a script and a Dockerfile.
+
+    onnx and torchscript contain everything from 16 kHz samples to probabilities; safetensors and hub are weights, and
+    the code that runs them. The folder appears only if all its probabilities are within 1e-4 of predict's. Nothing is
+    uploaded.
+    """
+    from .export import export_model as run
+
+    run(model, form=form, out=out, recordings=recordings or [], as_json=json, tracking_uri=tracking_uri)
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Look at versions, device and precision, disk, stores, extras, plug-ins, checkpoints, and train for two seconds.
+
+    Prints what is wrong and what to do about it; ends with 1 where something is wrong.
+    """
+    from .doctor import show_findings
+
+    show_findings(as_json=json)
+
+
 @app.command()
 def options(model: Model = None, json: Json = False) -> None:
     """List every setting: path, type, bounds, default, search range, help."""
@@ -287,7 +330,13 @@ def options(model: Model = None, json: Json = False) -> None:
 @app.command()
 def status(
     name: Annotated[
-        str | None, typer.Argument(metavar="[STUDY]", help="One study, in detail; default: all.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="[STUDY]",
+            help="One study, in detail; default: all.",
+            autocompletion=complete_study,
+            show_default=False,
+        ),
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Every two seconds, until all trials ended.")] = False,
     json: Json = False,

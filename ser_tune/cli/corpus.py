@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ..audit import TextBaseline
     from ..corpora.check import CorpusCheck
 
+from .completion import complete_component
+
 __all__ = ["app"]
 
 LISTED = 10
@@ -24,7 +26,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Name = Annotated[str, typer.Argument(metavar="CORPUS", help="One of `ser-tune corpus list`.", show_default=False)]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="CORPUS",
+        help="One of `ser-tune corpus list`.",
+        autocompletion=complete_component("corpora"),
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

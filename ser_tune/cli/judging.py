@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from .completion import complete_component, complete_model, complete_result
 from .parameters import (
     ROW_FORMS,
     TABLE_FORMS,
@@ -200,7 +201,13 @@ def leaderboard(
 def evaluate(
     model: RegisteredModel,
     corpus: Annotated[
-        str, typer.Option("--corpus", help="Corpus, of `ser-tune corpus list`, or manifest.", show_default=False)
+        str,
+        typer.Option(
+            "--corpus",
+            help="Corpus, of `ser-tune corpus list`, or manifest.",
+            autocompletion=complete_component("corpora"),
+            show_default=False,
+        ),
     ],
     data: Data = None,
     task: Task = None,
@@ -260,7 +267,13 @@ def evaluate(
 def matrix(
     models: Annotated[
         list[str],
-        typer.Option("--models", metavar="MODEL", help="A registered model; repeat for more.", show_default=False),
+        typer.Option(
+            "--models",
+            metavar="MODEL",
+            help="A registered model; repeat for more.",
+            autocompletion=complete_model,
+            show_default=False,
+        ),
     ],
     corpora: Annotated[
         list[str],
@@ -282,7 +295,13 @@ def matrix(
 @app.command()
 def replay(
     run: Annotated[
-        str, typer.Argument(metavar="RUN", help="A run, STUDY:TRIAL or a registered model.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="RUN",
+            help="A run, STUDY:TRIAL or a registered model.",
+            autocompletion=complete_result,
+            show_default=False,
+        ),
     ],
     data: Data = None,
     tracking_uri: TrackingUri = None,

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import valid_names
+from .completion import complete_component, complete_model, complete_result, complete_study
+
 if TYPE_CHECKING:
     from ..api import ConfigurationFlags
 
@@ -48,13 +51,34 @@ __all__ = [
 StudyFile = Annotated[
     Path | None, typer.Argument(metavar="[FILE]", help="A study file, YAML; options win over it.", show_default=False)
 ]
-Model = Annotated[str | None, typer.Option("--model", help="Architecture, such as 3d_acrnn.", show_default=False)]
-CorpusName = Annotated[str | None, typer.Option("--corpus", help="Corpus, of `ser-tune corpus list`; default: demo.")]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="Architecture, such as 3d_acrnn.",
+        autocompletion=complete_component("architectures"),
+        show_default=False,
+    ),
+]
+CorpusName = Annotated[
+    str | None,
+    typer.Option(
+        "--corpus",
+        help="Corpus, of `ser-tune corpus list`; default: demo.",
+        autocompletion=complete_component("corpora"),
+    ),
+]
 Data = Annotated[
     Path | None, typer.Option("--data", help="The corpus's folder; for manifest, its CSV file.", show_default=False)
 ]
 Features = Annotated[
-    str | None, typer.Option("--features", help="Feature set; default: the architecture's own.", show_default=False)
+    str | None,
+    typer.Option(
+        "--features",
+        help="Feature set; default: the architecture's own.",
+        autocompletion=complete_component("features"),
+        show_default=False,
+    ),
 ]
 Name = Annotated[
     str | None, typer.Option("--name", help="The study's name; default: CORPUS-MODEL-FEATURES.", show_default=False)
@@ -115,14 +139,34 @@ AsName = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _RESULT = "A registered model, a study (or STUDY:TRIAL), a run"
-Result = Annotated[str, typer.Argument(metavar="STUDY|MODEL", help=f"{_RESULT}.", show_default=False)]
-FirstResult = Annotated[str, typer.Argument(metavar="A", help=f"{_RESULT}.", show_default=False)]
-SecondResult = Annotated[str, typer.Argument(metavar="B", help="What to compare it with.", show_default=False)]
-Results = Annotated[list[str], typer.Argument(metavar="RESULT", help=f"{_RESULT}; two or more.", show_default=False)]
-RegisteredModel = Annotated[
-    str, typer.Argument(metavar="MODEL", help="NAME (its champion), NAME@ALIAS, NAME/VERSION.", show_default=False)
+Result = Annotated[
+    str, typer.Argument(metavar="STUDY|MODEL", help=f"{_RESULT}.", autocompletion=complete_result, show_default=False)
 ]
-StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.", show_default=False)]
+FirstResult = Annotated[
+    str, typer.Argument(metavar="A", help=f"{_RESULT}.", autocompletion=complete_result, show_default=False)
+]
+SecondResult = Annotated[
+    str,
+    typer.Argument(metavar="B", help="What to compare it with.", autocompletion=complete_result, show_default=False),
+]
+Results = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RESULT", help=f"{_RESULT}; two or more.", autocompletion=complete_result, show_default=False
+    ),
+]
+RegisteredModel = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="NAME (its champion), NAME@ALIAS, NAME/VERSION.",
+        autocompletion=complete_model,
+        show_default=False,
+    ),
+]
+StudyName = Annotated[
+    str, typer.Argument(metavar="STUDY", help="The study's name.", autocompletion=complete_study, show_default=False)
+]
 
 TABLE_FORMS = ("table", "markdown")
 ROW_FORMS = (*TABLE_FORMS, "csv", "json")
@@ -133,7 +177,7 @@ RowForm = Annotated[str, typer.Option("--format", help=f"{', '.join(ROW_FORMS[:-
 def refuse_other_form(form: str, forms: Sequence[str]) -> None:
     """Raise `BadParameter` where a command cannot print such a form."""
     if form not in forms:
-        raise typer.BadParameter(f"--format is '{form}'; choose from: {', '.join(forms)}")
+        raise typer.BadParameter(f"--format is '{form}'; choose from: {valid_names(form, forms)}")
 
 
 def shared_flags(

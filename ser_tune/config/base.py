@@ -14,7 +14,7 @@ from annotated_types import BaseMetadata
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
-from ..errors import ConfigError
+from ..errors import ConfigError, valid_names
 from .ranges import Choice, FloatRange, IntRange, Range, Value
 
 __all__ = ["Leaf", "Settings", "flatten", "leaves", "nest", "validated"]
@@ -176,7 +176,7 @@ def validated(settings: type[SettingsT], values: Mapping[str, object], source: C
         first, location = errors[0], _declared(settings, errors[0]["loc"])
         path = ".".join(location)
         if first["type"] == "extra_forbidden":
-            known = ", ".join(_siblings(settings, location))
+            known = valid_names(location[-1], _siblings(settings, location))
             raise ConfigError(f"{source(path)}: unknown key '{path}'; expected one of: {known}") from None
         if first["type"] == "missing":
             raise ConfigError(f"{source(path)}: {path} is missing") from None

@@ -11,13 +11,13 @@ from ..audio import SAMPLE_RATE_HZ
 from ..config import SpectralSettings
 from ..errors import AudioError, ConfigError
 
-__all__ = ["DYNAMIC_RANGE_DB", "hop_s", "log_mel", "magnitudes", "relative_db"]
+__all__ = ["DYNAMIC_RANGE_DB", "SMALLEST_AMPLITUDE", "hop_s", "log_mel", "magnitudes", "mel_bands", "relative_db"]
 
 DYNAMIC_RANGE_DB = 80.0
 """Levels further below the utterance's maximum are raised to this floor, so that digital silence is no outlier."""
 
 
-_SMALLEST = 1e-15
+SMALLEST_AMPLITUDE = 1e-15
 """Amplitude below which a level is not computed: librosa's own, 1e-5, would raise the floor of quiet recordings."""
 
 
@@ -78,7 +78,7 @@ def relative_db(magnitude: np.ndarray) -> np.ndarray:
     >>> relative_db(np.array([1.0, 0.1])).tolist()
     [0.0, -20.0]
     """
-    level: np.ndarray = librosa.amplitude_to_db(magnitude, ref=np.max, amin=_SMALLEST, top_db=DYNAMIC_RANGE_DB)
+    level: np.ndarray = librosa.amplitude_to_db(magnitude, ref=np.max, amin=SMALLEST_AMPLITUDE, top_db=DYNAMIC_RANGE_DB)
     return level
 
 
@@ -99,13 +99,13 @@ def log_mel(speech: np.ndarray, settings: SpectralSettings, n_mels: int) -> np.n
     """
     power = torch.from_numpy(np.square(magnitudes(speech, settings)))
     # Not numpy's product: after it OpenBLAS's threads spin for a while, and a network's convolutions take longer
-    bands = (_mel_bands(n_mels, settings.dft_points) @ power).numpy()
-    level: np.ndarray = librosa.power_to_db(bands, ref=np.max, amin=_SMALLEST**2, top_db=DYNAMIC_RANGE_DB)
+    bands = (mel_bands(n_mels, settings.dft_points) @ power).numpy()
+    level: np.ndarray = librosa.power_to_db(bands, ref=np.max, amin=SMALLEST_AMPLITUDE**2, top_db=DYNAMIC_RANGE_DB)
     return level
 
 
 @lru_cache(maxsize=8)
-def _mel_bands(n_mels: int, dft_points: int) -> torch.Tensor:
+def mel_bands(n_mels: int, dft_points: int) -> torch.Tensor:
     """Weights of the bins in every band, shape (n_mels, 1 + dft_points // 2); the same for all utterances."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Empty filters detected", category=UserWarning)  # an error, below

@@ -89,7 +89,7 @@ class Predictor:
         self.networks = [network.eval() for network in networks]
         self.scalings = list(scalings)
         self.folds = tuple(folds)
-        self._find_encoder = find_encoder
+        self.find_encoder = find_encoder
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -165,7 +165,7 @@ class Predictor:
             AudioError: An utterance is too short; the message names it.
         """
         feature_set = FEATURE_SETS.get(self.recipe.features.name)
-        settings = relocated(self.recipe.features, self._find_encoder)
+        settings = relocated(self.recipe.features, self.find_encoder)
         if feature_set.extract_batch is not None:
             features = feature_set.extract_batch([one.speech for one in heard], settings)
         else:

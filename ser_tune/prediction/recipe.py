@@ -82,7 +82,7 @@ class Recipe:
                         f"utterance; expected {expected}"
                     )
         channels, bands = self.shape
-        shape = InputShape(channels=channels, bands=bands, frames=self._shortest_frames())
+        shape = InputShape(channels=channels, bands=bands, frames=self.shortest_frames)
         build = ARCHITECTURES.get(self.model.name).build
         members = [build(self.model, shape, len(self.labels)) for _ in range(self.model.ensemble_size)]
         network = Ensemble(members) if len(members) > 1 else members[0]
@@ -108,12 +108,13 @@ class Recipe:
             self.segments,
             scaling,
             overlap=overlap,
-            shortest_frames=self._shortest_frames(),
+            shortest_frames=self.shortest_frames,
             copies=copies,
             batch_norm=self.normalisation.batch_norm,
         )
 
-    def _shortest_frames(self) -> int:
+    @property
+    def shortest_frames(self) -> int:
         """Frames of a segment, or of the shortest utterance that the architecture takes whole."""
         shortest = self.segments.frames or ARCHITECTURES.get(self.model.name).shortest_frames
         if shortest is None:

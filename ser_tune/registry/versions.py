@@ -9,7 +9,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from ..config import Project
-from ..errors import RegistryError
+from ..errors import RegistryError, valid_names
 from ..tracking import open_tracking, tracking_errors
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def find_version(client: MlflowClient, reference: str) -> ModelVersion:
     name, slash, number = name.partition("/")
     models = {model.name for model in client.search_registered_models(max_results=1000)}
     if name not in models:
-        raise RegistryError(f"no registered model '{name}'; there are: {', '.join(sorted(models)) or 'none'}")
+        raise RegistryError(f"no registered model '{name}'; there are: {valid_names(name, sorted(models))}")
     aliases = aliases_of(client, name)
     if slash:
         found = sorted(int(one.version) for one in client.search_model_versions(f"name = '{name}'", max_results=10_000))
@@ -97,7 +97,7 @@ def find_version(client: MlflowClient, reference: str) -> ModelVersion:
         return client.get_model_version(name, number)
     wanted = alias if at else CHAMPION
     if wanted not in aliases:
-        raise RegistryError(f"'{name}' has no alias '{wanted}'; it has: {', '.join(sorted(aliases)) or 'none'}")
+        raise RegistryError(f"'{name}' has no alias '{wanted}'; it has: {valid_names(wanted, sorted(aliases))}")
     return client.get_model_version(name, aliases[wanted])
 
 

@@ -11,7 +11,7 @@ from .leaderboard import COLUMNS, Entry, Leaderboard, leaderboard
 from .matrix import CELL_COLUMNS, Cell, cell_rows, draw_matrix
 from .nested import Nested, OuterFold, run_nested
 from .published import PUBLISHED, Published, published_study
-from .references import find_run
+from .references import find_run, recorded
 from .replay import Replay, replay
 from .report import Report, report
 from .reproduce import MARGIN, Obtained, Reproduction, reproduce
@@ -55,6 +55,7 @@ __all__ = [
     "leaderboard",
     "log_evaluation",
     "published_study",
+    "recorded",
     "replay",
     "report",
     "reproduce",

@@ -11,7 +11,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from ..config import flatten
-from ..errors import RegistryError
+from ..errors import RegistryError, valid_names
 from ..registry import find_version
 from ..study import StudyDefinition
 from ..tracking import (
@@ -113,8 +113,8 @@ def _run(client: MlflowClient, reference: str) -> Run:
     if not runs:
         studies = {run.data.tags[STUDY_NAME_TAG] for run in search_runs(client, f"tags.`{STUDY_NAME_TAG}` != ''")}
         raise RegistryError(
-            f"'{reference}' is no registered model, study or run; models: {', '.join(sorted(models)) or 'none'}; "
-            f"studies: {', '.join(sorted(studies)) or 'none'}"
+            f"'{reference}' is no registered model, study or run; models: {valid_names(name, sorted(models))}; "
+            f"studies: {valid_names(study, sorted(studies))}"
         )
     ours = [run for run in runs if STUDY_TAG in run.data.tags]
     # The newest study of that name, where there are several

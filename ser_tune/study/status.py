@@ -13,7 +13,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from ..config import Project
-from ..errors import StudyError
+from ..errors import StudyError, valid_names
 from .places import CONFIRMS, FAILURE, is_counted
 from .storage import GRACE_S, PROCESS, is_dead, storage_errors
 
@@ -98,7 +98,7 @@ def read_statuses(project: Project, name: str | None = None) -> Sequence[StudySt
                 if "definition" in study.user_attrs:  # others are not ours
                     statuses.append(_status(study, heartbeats))
     if name is not None and not statuses:
-        raise StudyError(f"no study '{name}' in {url}; it has: {', '.join(names) or 'none'}")
+        raise StudyError(f"no study '{name}' in {url}; it has: {valid_names(name, names)}")
     return statuses
 
 

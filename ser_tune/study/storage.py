@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..config import Project
-from ..errors import StorageError, StudyError
+from ..errors import StorageError, StudyError, valid_names
 from .places import enqueue_unfinished, retry
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def load_study(name: str, project: Project) -> tuple[optuna.Study, "StudyDefinit
     storage = open_storage(project)
     names = optuna.get_all_study_names(storage)
     if name not in names:
-        raise StudyError(f"no study '{name}' in {project.storage_url}; it has: {', '.join(sorted(names)) or 'none'}")
+        raise StudyError(f"no study '{name}' in {project.storage_url}; it has: {valid_names(name, sorted(names))}")
     study = optuna.load_study(study_name=name, storage=storage)
     if "definition" not in study.user_attrs:
         raise StudyError(f"study '{name}' in {project.storage_url} was not made by ser-tune")

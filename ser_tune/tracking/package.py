@@ -52,7 +52,7 @@ REQUIREMENTS = (
 )
 """What a loaded model imports. ser-tune is not among them: the model carries its own copy."""
 
-UPSTAIRS = ("cli", "api", "results", "registry", "tracking", "study", "training", "audit")
+UPSTAIRS = ("cli", "api", "export", "results", "registry", "tracking", "study", "training", "audit")
 """Rooms above `prediction`, which a model does not need: imports go one way."""
 
 INPUTS = Schema(

@@ -1,0 +1,184 @@
+"""What `doctor` looks at on the machine: disk, stores, device, checkpoints, and whether a network trains."""
+
+import math
+import shutil
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ..config import Project
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Finding", "checkpoints", "device", "disk", "stores", "training"]
+
+State = Literal["ok", "note", "wrong"]
+FREE_GB = 2.0
+"""Less free space is wrong: a study's models and cached features would soon fill it."""
+TRAINING_S = 2.0
+ANSWER_S = 5.0
+"""Time that a server has to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    subject: str
+    state: State
+    """`note` is no mistake, but limits what can be done."""
+    found: str
+    advice: str = ""
+    """What to do; empty where nothing need be done."""
+
+
+def disk(project: Project) -> Iterator[Finding]:
+    """Free space."""
+    free_gb = shutil.disk_usage(project.root).free / 1e9
+    found = f"{free_gb:.1f} GB free at {project.root}"
+    if free_gb < FREE_GB:
+        yield Finding("disk", "wrong", found, f"free at least {FREE_GB:g} GB, or set SER_TUNE_ROOT to another disk")
+    else:
+        yield Finding("disk", "ok", found)
+
+
+def stores(project: Project) -> Iterator[Finding]:
+    """Whether databases, cache and outbox can be written."""
+    yield _database("tracking store", project.tracking_uri, "--tracking-uri or MLFLOW_TRACKING_URI")
+    yield _database("studies", project.storage_url, "--storage")
+    for subject, folder, elsewhere in (
+        ("cache", project.cache, "set SER_TUNE_CACHE to a folder that can be written"),
+        ("outbox", project.outbox, "make the project's folder writable, or set SER_TUNE_ROOT to another"),
+    ):
+        yield _folder(subject, folder, elsewhere)
+
+
+def _database(subject: str, url: str, option: str) -> Finding:
+    """Whether a database or server can be opened for writing."""
+    advice = f"start it or make it writable, or name another with {option}"
+    if url.startswith("sqlite:///"):
+        path = Path(url.removeprefix("sqlite:///"))
+        if not path.exists():
+            return _folder(subject, path.parent, advice, missing=f"{path} is made at first use")
+        try:
+            with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=ANSWER_S)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.rollback()
+        except sqlite3.Error as error:
+            return Finding(subject, "wrong", f"{path} cannot be written: {error}", advice)
+        return Finding(subject, "ok", f"{path} can be written")
+    try:
+        if url.startswith("http"):
+            import requests
+
+            requests.get(f"{url.rstrip('/')}/health", timeout=ANSWER_S).raise_for_status()
+        else:
+            from sqlalchemy import create_engine
+
+            with create_engine(url).connect():
+                pass
+    except Exception as error:  # drivers and network libraries raise many kinds
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return Finding(subject, "wrong", f"no answer: {reason}", advice)
+    return Finding(subject, "ok", "answers")
+
+
+def _folder(subject: str, folder: Path, advice: str, missing: str = "") -> Finding:
+    """Whether files can be made in a folder, or in the nearest one above that exists."""
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        return Finding(subject, "wrong", f"{there} cannot be written: {error.strerror}", advice)
+    return Finding(subject, "ok", missing or f"{folder} can be written")
+
+
+BATCH, SIZE = 16, (1, 64, 128)
+
+
+def device(project: Project) -> Iterator[Finding]:
+    """The device that `training.device=auto` picks, and its faster arithmetic; measured as a study does."""
+    import torch
+
+    from ..device import describe_device, pick_device, pick_precision
+
+    picked = pick_device("auto")
+    network = _network().to(picked)
+    precision = pick_precision(
+        "auto", picked, network, [torch.randn(BATCH, *SIZE, device=picked)], project.cache / "precision"
+    )
+    several = f", {torch.cuda.device_count()} of them" if picked.type == "cuda" else ""
+    yield Finding("device", "ok", f"{describe_device(picked)}{several}; training.precision=auto is {precision}")
+
+
+def _network() -> "torch.nn.Module":
+    from ..architectures import ARCHITECTURES, InputShape
+
+    architecture = ARCHITECTURES.get("light_cnn")
+    return architecture.build(architecture.settings.model_validate({}), InputShape(*SIZE), 2)
+
+
+def training() -> Iterator[Finding]:
+    """Train `light_cnn` for two seconds to tell noise from noise with a tone, and look at the loss."""
+    import torch
+
+    from ..device import pick_device
+
+    picked = pick_device("auto")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = _network().to(picked)
+        labels = torch.arange(BATCH, device=picked) % 2
+        segments = torch.randn(BATCH, *SIZE, device=picked)
+        segments[labels == 1, :, 20:24] += 2
+        optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
+        losses: list[float] = []
+        start = time.perf_counter()
+        while len(losses) < 2 or time.perf_counter() - start < TRAINING_S:
+            loss = torch.nn.functional.cross_entropy(network(segments), labels)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            losses.append(loss.item())
+    seconds = time.perf_counter() - start
+    found = f"{len(losses)} steps of light_cnn in {seconds:.1f} s, loss {losses[0]:.2f} to {losses[-1]:.2f}"
+    if math.isfinite(losses[-1]) and losses[-1] < losses[0]:
+        yield Finding("training", "ok", found)
+    else:
+        yield Finding("training", "wrong", f"{found}; expected a falling loss", "try --set training.device=cpu")
+
+
+def checkpoints() -> Iterator[Finding]:
+    """Encoders of the catalogue that are downloaded, and whether the hub answers."""
+    if find_spec("huggingface_hub") is None:
+        return
+    import huggingface_hub
+    import requests
+
+    from ..encoders import CHECKPOINTS
+
+    here = [
+        name for name in CHECKPOINTS if isinstance(huggingface_hub.try_to_load_from_cache(name, "config.json"), str)
+    ]
+    found = f"downloaded: {', '.join(here) or 'none of the catalogue'}"
+    reason = ""
+    if huggingface_hub.constants.HF_HUB_OFFLINE:
+        reason = "HF_HUB_OFFLINE is set"
+    else:
+        try:
+            requests.head(huggingface_hub.constants.ENDPOINT, timeout=ANSWER_S)
+        except requests.RequestException as error:
+            reason = type(error).__name__
+    if not reason:
+        yield Finding("checkpoints", "ok", f"{found}; the Hugging Face hub answers")
+        return
+    advice = "" if here else "set features.checkpoint to a folder with config.json and model.safetensors"
+    yield Finding("checkpoints", "note", f"{found}; the Hugging Face hub is not reached: {reason}", advice)

@@ -1,0 +1,204 @@
+"""A predictor as one torch module: a waveform in, the probabilities of the emotions out."""
+
+import copy
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..architectures.convolutions import UnshuffledConv2d
+from ..encoders import open_encoder, relocated
+from ..errors import ConfigError
+from ..features import FEATURE_SETS, Scaling
+from ..features.encoder import EncoderSettings
+from ..features.logmeldeltaspec import LogMelDeltaSpecSettings
+from ..features.logmelspec import LogMelSpecSettings
+from ..features.logspec import LogSpecSettings
+from ..features.normalisation import SMALLEST_VARIATION
+from ..prediction import Committee, Predictor
+from .encoder import LONGEST_SAMPLES, EncoderStates
+from .front_end import LogMel, at_least
+
+__all__ = ["Graph"]
+
+
+class Graph(nn.Module):
+    """Waveform (N,), float32, 16 kHz mono, to probabilities (K,): front end, segments, networks, averages."""
+
+    def __init__(self, predictor: Predictor | Committee) -> None:
+        """Copy a predictor.
+
+        Args:
+            predictor: On the CPU.
+
+        Raises:
+            ConfigError: A part of it cannot be a graph.
+        """
+        super().__init__()
+        members = predictor.members if isinstance(predictor, Committee) else [predictor]
+        names = list(dict.fromkeys(one.front_end for one in members))
+        fronts = {one.front_end: one for one in reversed(members)}
+        self.fronts = nn.ModuleList(_front_end(fronts[name]) for name in names)
+        self.members = nn.ModuleList(_Member(one) for one in members)
+        self.member_fronts = [names.index(one.front_end) for one in members]
+        encoders = any(isinstance(front, EncoderStates) for front in self.fronts)
+        self.shortest_samples = max(int(front.shortest_samples) for front in self.fronts)  # type: ignore[arg-type]
+        self.longest_samples = LONGEST_SAMPLES if encoders else None
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Recognise the emotion of one utterance."""
+        features = [front(waveform) for front in self.fronts]
+        judged = [member(features[front]) for member, front in zip(self.members, self.member_fronts, strict=True)]
+        return torch.stack(judged).mean(dim=0).float()
+
+
+def _front_end(predictor: Predictor) -> nn.Module:
+    settings = predictor.recipe.features
+    if isinstance(settings, LogMelDeltaSpecSettings):
+        return LogMel(settings, bins=None, mels=settings.n_mels, delta=settings.delta_width)
+    if isinstance(settings, LogMelSpecSettings):
+        return LogMel(settings, bins=None, mels=settings.n_mels, delta=None)
+    if isinstance(settings, LogSpecSettings):
+        return LogMel(settings, bins=settings.n_bins, mels=None, delta=None)
+    if isinstance(settings, EncoderSettings):
+        here = relocated(settings, predictor.find_encoder)
+        return EncoderStates(open_encoder(here.folder, torch.device("cpu")), here)
+    raise ConfigError(
+        f"the feature set {settings.name} cannot be part of a graph; expected logspec, logmelspec, logmeldeltaspec or "
+        "encoder, or --format safetensors or hub, which contain the code of every feature set"
+    )
+
+
+class _Member(nn.Module):
+    """Features (C, F, frames) of one utterance to probabilities (K,)."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        super().__init__()
+        recipe = predictor.recipe
+        if recipe.normalisation.batch_norm == "speaker":
+            raise ConfigError(
+                "normalisation.batch_norm is speaker, which computes new statistics for every call and cannot be part "
+                "of a graph; expected train, or --format safetensors or hub"
+            )
+        self.segments, self.normalisation, self.aggregation = recipe.segments, recipe.normalisation, recipe.aggregation
+        self.shortest_frames = recipe.shortest_frames
+        self.channels = FEATURE_SETS.get(recipe.features.name).channels(recipe.features)
+        self.networks = nn.ModuleList(_plain(network) for network in predictor.networks)
+        self.scalings = nn.ModuleList(_Scaling(one) for one in predictor.scalings)
+
+    def forward(self, features: Tensor) -> Tensor:
+        if self.channels is not None:
+            features = features[list(self.channels)]
+        frames = features.permute(2, 0, 1)  # (frames, C, F)
+        number, real = self._segments(frames.shape[0])
+        segments = frames[number]  # (S, T, C, F)
+        mask = real[:, :, None, None]
+        if self.segments.padding == "floor":
+            segments = torch.where(mask, segments, frames.amin(dim=0))
+        judged = []
+        for network, scaling in zip(self.networks, self.scalings, strict=True):
+            scaled = scaling(segments, frames, self.normalisation.kind)
+            if self.segments.padding == "zero":
+                scaled = scaled * mask
+            logits = network(scaled.permute(0, 2, 3, 1))
+            judged.append(_aggregated(torch.log_softmax(logits.float(), dim=1), self.aggregation))
+        return torch.stack(judged).mean(dim=0)
+
+    def _segments(self, total: int) -> tuple[Tensor, Tensor]:
+        """Frame numbers (S, T), and where they are real frames; as `plan_segments` and `frame_numbers`."""
+        length = self.segments.frames
+        last = torch.arange(total)[-1:]
+        if length is None:
+            start = torch.zeros(1, dtype=torch.int64)
+            number = torch.arange(at_least(total, self.shortest_frames))[None]
+        else:
+            hop = min(self.segments.evaluation_hop_frames or length, length)
+            start = torch.arange(1 + (at_least(total - length, 0) + hop - 1) // hop) * hop
+            if self.segments.last_block == "overlap":
+                start = torch.minimum(start, (last + 1 - length).clamp(min=0))
+            number = start[:, None] + torch.arange(length)
+        if self.segments.padding == "wrap":
+            number = number % (last + 1)
+        return torch.minimum(number, last), number <= last
+
+
+class _Scaling(nn.Module):
+    """Scaling of segments (S, T, C, F): a training's, or the utterance's own."""
+
+    shift: Tensor | None
+    factor: Tensor | None
+
+    def __init__(self, trained: Scaling | None) -> None:
+        super().__init__()
+        self.register_buffer("shift", None if trained is None else torch.from_numpy(trained.shift))
+        self.register_buffer("factor", None if trained is None else torch.from_numpy(1 / trained.spread))
+
+    def forward(self, segments: Tensor, frames: Tensor, kind: str) -> Tensor:
+        if self.shift is not None and self.factor is not None:
+            return (segments - self.shift) * self.factor
+        if kind == "none":
+            return segments
+        shift, spread = _own_statistics(frames, kind)
+        return (segments - shift) / spread
+
+
+def _own_statistics(frames: Tensor, kind: str) -> tuple[Tensor, Tensor]:
+    """Shift and spread of one utterance's frames (N, C, F); as `Moments.scaling`."""
+    if kind == "minmax":
+        shift = frames.amin(dim=0)
+        spread = frames.amax(dim=0) - shift
+    else:
+        wide = frames.double()
+        shift = wide.mean(dim=0)
+        spread = (wide.square().mean(dim=0) - shift.square()).clamp(min=0).sqrt()
+    varies = spread > SMALLEST_VARIATION * shift.abs()
+    return shift.float(), torch.where(varies, spread, torch.ones_like(spread)).float()
+
+
+def _aggregated(scores: Tensor, how: str) -> Tensor:
+    """Log probabilities (S, K) of segments to probabilities (K,) of the utterance; as `prediction.aggregate`."""
+    wide = scores.double()
+    if how == "mean_log_softmax":
+        combined = wide.mean(dim=0)
+    elif how == "maximum":
+        combined = wide.amax(dim=0)
+    else:
+        weight = torch.ones_like(wide[:, :1])
+        if how == "confidence":
+            weight = (wide.exp() * wide).sum(dim=1, keepdim=True).exp()
+        combined = ((weight * wide.exp()).sum(dim=0) / weight.sum()).clamp(min=np.finfo(np.float64).tiny).log()
+    return torch.softmax(combined, dim=0)
+
+
+class _AveragePool(nn.Module):
+    """Adaptive average pooling as products: ONNX has it only where the input's size is a multiple of the output's."""
+
+    def __init__(self, size: Sequence[int]) -> None:
+        super().__init__()
+        self.size = tuple(size)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        rows, columns = (_shares(int(here), after) for here, after in zip(maps.shape[2:], self.size, strict=True))
+        return rows @ maps @ columns.transpose(0, 1)
+
+
+def _shares(before: int, after: int) -> Tensor:
+    """How much each of so many positions counts in each average, shape (after, before)."""
+    shares = torch.zeros(after, before)
+    for number in range(after):
+        start, stop = number * before // after, -(-(number + 1) * before // after)
+        shares[number, start:stop] = 1 / (stop - start)
+    return shares
+
+
+def _plain(network: nn.Module) -> nn.Module:
+    """A copy whose convolutions and poolings are those that any length of speech can be traced with."""
+    copied = copy.deepcopy(network).cpu().eval().requires_grad_(False)
+    for layer in copied.modules():
+        if isinstance(layer, UnshuffledConv2d):
+            layer.__class__ = nn.Conv2d  # type: ignore[assignment]
+        for name, part in list(layer.named_children()):
+            if isinstance(part, nn.AdaptiveAvgPool2d) and isinstance(part.output_size, tuple):
+                setattr(layer, name, _AveragePool([int(one or 1) for one in part.output_size]))
+    return copied

@@ -1,0 +1,79 @@
+"""Recognise the emotion in sound files: `python predict.py AUDIO...` prints JSON. Each file is judged by itself.
+
+The model takes 16 kHz mono samples and contains all the rest: features, normalisation, segments, networks, averages.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import soxr
+
+HERE = Path(__file__).resolve().parent
+
+
+def read_speech(path: str, config: dict[str, Any]) -> np.ndarray:
+    """Decode a file to samples (N,), float32, 16 kHz mono; raises `ValueError` where it cannot be judged."""
+    try:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, soundfile.SoundFileError) as error:
+        raise ValueError(f"{path} cannot be decoded as audio: {error}") from None
+    speech = np.ascontiguousarray(samples.mean(axis=1))
+    if not speech.size or not np.isfinite(speech).all() or not speech.any():
+        raise ValueError(f"{path} has no samples, only zeros, or samples that are not finite")
+    wanted = config["sampling_rate"]
+    if rate != wanted:
+        speech = soxr.resample(speech, rate, wanted)
+    shortest, longest = config["shortest_samples"] or 1, config["longest_samples"]
+    if len(speech) < shortest or (longest is not None and len(speech) > longest):
+        most = "" if longest is None else f" and at most {longest / wanted:g} s"
+        raise ValueError(f"{path} lasts {len(speech) / wanted:.3f} s; expected at least {shortest / wanted:g} s{most}")
+    return speech
+
+
+def open_model() -> Callable[[np.ndarray], np.ndarray]:
+    """The network beside this script, from samples (N,) to probabilities (K,)."""
+    if (HERE / "model.onnx").exists():
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(HERE / "model.onnx", providers=["CPUExecutionProvider"])
+        return lambda speech: session.run(["probabilities"], {"waveform": speech})[0]
+    import torch
+
+    module = torch.jit.load(HERE / "model.pt", map_location="cpu")  # type: ignore[no-untyped-call]
+
+    def run(speech: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            probabilities: np.ndarray = module(torch.from_numpy(speech)).numpy()
+        return probabilities
+
+    return run
+
+
+def main(paths: list[str]) -> int:
+    """Print a list of objects: file, emotion, and the probability of every emotion."""
+    if not paths:
+        sys.stderr.write("usage: python predict.py AUDIO...\n")
+        return 2
+    config = json.loads((HERE / "config.json").read_text(encoding="utf-8"))
+    labels = [config["id2label"][str(number)] for number in range(len(config["id2label"]))]
+    try:
+        utterances = [read_speech(path, config) for path in paths]
+    except ValueError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    model, rows = open_model(), []
+    for path, speech in zip(paths, utterances, strict=True):
+        probabilities = [float(one) for one in model(speech)]
+        best = labels[int(np.argmax(probabilities))]
+        rows.append({"file": path, "emotion": best, **dict(zip(labels, probabilities, strict=True))})
+    sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,160 @@
+"""A predictor as one graph says what the predictor says, for every feature set, padding and aggregation it takes."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ser_tune.architectures import ARCHITECTURES
+from ser_tune.config import NormalisationSettings, SegmentSettings
+from ser_tune.errors import ConfigError
+from ser_tune.export.front_end import at_least
+from ser_tune.export.graph import Graph
+from ser_tune.features import FEATURE_SETS, Scaling
+from ser_tune.prediction import Committee, Predictor, Recipe
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning"
+)
+
+LENGTHS = (2_400, 5_000, 16_000, 33_333)
+"""Samples: less than a segment, about one, and several."""
+
+
+def make(
+    tmp_path: Path,
+    model: dict[str, Any],
+    features: dict[str, Any],
+    segments: dict[str, Any],
+    normalisation: dict[str, Any] | None = None,
+    aggregation: str = "mean_log_softmax",
+) -> Predictor:
+    """A predictor of two networks of random weights."""
+    feature_set = FEATURE_SETS.get(features["name"])
+    settings = feature_set.resolve(feature_set.settings.model_validate(features), tmp_path)
+    recipe = Recipe(
+        labels=("anger", "joy", "neutral"),
+        model=ARCHITECTURES.get(model["name"]).settings.model_validate(model),
+        features=settings,
+        shape=feature_set.shape(settings),
+        hop_s=feature_set.hop_s(settings),
+        segments=SegmentSettings(**segments),
+        normalisation=NormalisationSettings(**(normalisation or {})),
+        aggregation=aggregation,
+    )
+    torch.manual_seed(0)
+    trained = recipe.normalisation.scope == "train"
+    shape = recipe.shape
+    scaling = Scaling(np.full(shape, -30, np.float32), np.full(shape, 10, np.float32)) if trained else None
+    return Predictor(recipe, [recipe.build_network() for _ in range(2)], [scaling] * 2)
+
+
+def difference(predictor: Predictor | Committee, lengths: tuple[int, ...] = LENGTHS) -> float:
+    """The largest between the probabilities of the predictor and of its graph, traced on another length."""
+    rng = np.random.default_rng(1)
+    graph = Graph(predictor).eval()
+    with torch.inference_mode():
+        traced = torch.jit.trace(graph, (torch.randn(48_001) * 0.1,), check_trace=False)
+        found = []
+        for length in lengths:
+            speech = (rng.normal(0, 0.1, length) * np.sin(np.arange(length) / 500)).astype(np.float32)
+            said = predictor.predict([speech], sample_rate_hz=16_000)[0].probabilities
+            found.append(np.abs(traced(torch.from_numpy(speech)).numpy() - list(said.values())).max())
+    return float(max(found))
+
+
+LIGHT = {"name": "light_cnn", "width": 0.25}
+MEL = {"name": "logmelspec", "n_mels": 16, "hop_s": 0.02, "dft_points": 800}
+
+
+@pytest.mark.parametrize(
+    ("model", "features", "segments", "normalisation", "aggregation"),
+    [
+        (LIGHT, MEL, {"frames": 32}, {}, "mean_log_softmax"),
+        (LIGHT, MEL, {"frames": 32, "padding": "floor"}, {"scope": "speaker"}, "mean_probability"),
+        (LIGHT, MEL, {"frames": 32, "padding": "edge", "last_block": "overlap"}, {"kind": "minmax"}, "confidence"),
+        (LIGHT, MEL, {"frames": None}, {"scope": "utterance", "kind": "minmax"}, "maximum"),
+        (LIGHT, MEL | {"pre_emphasis": 0.0, "window": "hann"}, {"frames": None}, {"kind": "none"}, "maximum"),
+        (
+            {"name": "fcn_attention", "width": 0.1},
+            {"name": "logspec", "n_bins": 80},
+            {"frames": 64, "evaluation_hop_frames": 20},
+            {"scope": "utterance"},
+            "mean_log_softmax",
+        ),
+        (
+            {"name": "alex_net", "width": 0.04},
+            {"name": "logmelspec", "n_mels": 64},
+            {"frames": 64},
+            {},
+            "mean_probability",
+        ),
+        (
+            {"name": "3d_acrnn", "width": 0.1},
+            {"name": "logmeldeltaspec", "n_mels": 16},
+            {"frames": 32, "padding": "wrap"},
+            {},
+            "confidence",
+        ),
+    ],
+)
+def test_a_traced_graph_agrees_with_its_predictor_on_utterances_of_other_lengths(
+    tmp_path: Path,
+    model: dict[str, Any],
+    features: dict[str, Any],
+    segments: dict[str, Any],
+    normalisation: dict[str, Any],
+    aggregation: str,
+) -> None:
+    assert difference(make(tmp_path, model, features, segments, normalisation, aggregation)) < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["whisper", "wav2vec2", "hubert"])
+@pytest.mark.parametrize(("model", "pooling"), [("linear_probe", "statistics"), ("attentive_probe", "frames")])
+def test_a_graph_contains_the_encoder(
+    tmp_path: Path, checkpoint: Callable[[str], Path], family: str, model: str, pooling: str
+) -> None:
+    features = {
+        "name": "encoder",
+        "checkpoint": str(checkpoint(family)),
+        "pooling": pooling,
+        "precision": "float32",
+        "layers": (0, 2),
+    }
+    made = make(tmp_path, {"name": model}, features, {"frames": None}, {"kind": "none"})
+    # 14,720: filled up by a step more, by rounding in seconds; 8,480: half a hop more than whole ones
+    assert difference(made, (2_400, 8_480, 14_720, 33_333)) < 1e-5
+
+
+def test_a_committee_of_unlike_front_ends_is_one_graph(tmp_path: Path) -> None:
+    members = [
+        make(tmp_path, LIGHT, MEL, {"frames": 32}),
+        make(tmp_path, LIGHT, {"name": "logspec", "n_bins": 40}, {"frames": None}),
+    ]
+    assert difference(Committee(members)) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("features", "normalisation", "named"),
+    [
+        ({"name": "opensmile"}, {}, "the feature set opensmile"),
+        ({"name": "lognrevspec", "n_bins": 80}, {}, "the feature set lognrevspec"),
+        (MEL, {"scope": "speaker", "batch_norm": "speaker"}, "normalisation.batch_norm is speaker"),
+    ],
+)
+def test_what_cannot_be_a_graph_is_named_in_a_sentence(
+    tmp_path: Path, features: dict[str, Any], normalisation: dict[str, Any], named: str
+) -> None:
+    model = {"name": "linear_probe"} if features["name"] == "opensmile" else LIGHT
+    predictor = make(tmp_path, model, features, {"frames": None}, normalisation)
+    with pytest.raises(ConfigError, match=f"{named}.*cannot be part of a graph.*safetensors or hub"):
+        Graph(predictor)
+
+
+def test_the_larger_of_two_sizes_stays_an_expression_of_a_traced_one() -> None:
+    traced = torch.jit.trace(lambda one: torch.zeros(at_least(one.shape[0], 3)), (torch.zeros(5),))
+    assert [traced(torch.zeros(size)).shape[0] for size in (1, 3, 7)] == [3, 3, 7]
