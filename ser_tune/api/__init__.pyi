@@ -5,6 +5,7 @@ from .evaluation import Evaluated, evaluate, matrix
 from .evidence import ablate, combine, compare, confirm, leaderboard, replay, report, reproduce
 from .flags import ConfigurationFlags, StudyFlags
 from .outbox import Synced, sync
+from .pages import pages
 from .promotion import models, promote
 from .splits import audit
 from .statuses import status
@@ -33,6 +34,7 @@ __all__ = [
     "matrix",
     "models",
     "nested",
+    "pages",
     "promote",
     "replay",
     "report",
