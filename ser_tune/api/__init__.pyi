@@ -7,6 +7,7 @@ from .evidence import ablate, combine, compare, confirm, leaderboard, replay, re
 from .exporting import export
 from .flags import ConfigurationFlags, StudyFlags
 from .outbox import Synced, sync
+from .pages import pages
 from .promotion import models, promote
 from .splits import audit
 from .statuses import status
@@ -38,6 +39,7 @@ __all__ = [
     "matrix",
     "models",
     "nested",
+    "pages",
     "promote",
     "replay",
     "report",

@@ -106,18 +106,32 @@ def leaderboard(corpus: str | None = None, *, project: Project | None = None) ->
     return results.leaderboard(open_delivered(project or Project.locate()), corpus)
 
 
-def report(reference: str, *, project: Project | None = None) -> Report:
+def report(
+    reference: str,
+    *,
+    data: str | Path | None = None,
+    with_audio: bool = True,
+    log_pictures: bool = False,
+    project: Project | None = None,
+) -> Report:
     """Collect the evidence of a result: `html` is its page, `trials` a DataFrame, `latex` and `bibtex` are for a paper.
 
     Args:
         reference: A study (its best trial, or `STUDY:TRIAL`), a registered model or a run.
+        data: Where the corpus is now; None is where it was.
+        with_audio: Whether the page contains the sound of the utterances that are wrong most often.
+        log_pictures: Also store the page's pictures in MLflow, as artifacts of the run in the folder `report`.
         project: Where things are; None is `Project.locate()`.
 
     Raises:
         SerTuneError: There is no such result, or its trial did not complete.
     """
     project = project or Project.locate()
-    return results.report(open_delivered(project), project, reference)
+    client = open_delivered(project)
+    found = results.report(client, project, reference, data=_path(data), with_audio=with_audio)
+    if log_pictures:
+        results.log_pictures(client, found)
+    return found
 
 
 def reproduce(

@@ -370,7 +370,22 @@ def ui(
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     tracking_uri: TrackingUri = None,
 ) -> None:
-    """Serve MLflow's pages on this project's tracking data, until Ctrl-C."""
+    """Serve MLflow's pages on this project's tracking data, until Ctrl-C.
+
+    Prints addresses of the newest studies: their trials by score, and the comparison of their best trials.
+    """
     from .data import serve
 
     serve(host=host, port=port, tracking_uri=tracking_uri)
+
+
+@app.command()
+def dashboard(
+    port: Annotated[int, typer.Option("--port", help="Port to listen on.", min=1, max=65535)] = 8080,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    storage: Storage = None,
+) -> None:
+    """Serve Optuna's dashboard on this project's studies, until Ctrl-C. Needs the extra dashboard."""
+    from .pages import serve_dashboard
+
+    serve_dashboard(host=host, port=port, storage=storage)

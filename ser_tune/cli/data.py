@@ -10,6 +10,7 @@ from pathlib import Path
 from ..config import Project
 from ..errors import ConfigError, StorageError
 from .console import notes, print_json, print_table, print_warnings, results
+from .pages import print_pages
 
 __all__ = ["deliver", "export", "list_models", "predict_files", "serve"]
 
@@ -142,10 +143,12 @@ def serve(*, host: str, port: int, tracking_uri: str | None) -> None:
     project = Project.locate(tracking_uri=tracking_uri)
     if project.tracking_uri.startswith("http"):
         notes.print(f"the tracking server is at {project.tracking_uri}; open it in a browser", markup=False)
+        print_pages(project, project.tracking_uri.rstrip("/"))
         return
     open_delivered(project)
     address = f"http://{host}:{port}/#/experiments?workflowType=machine_learning"
     notes.print(f"MLflow on {project.tracking_uri}: open {address} (Ctrl-C ends)", markup=False)
+    print_pages(project, f"http://{host}:{port}")
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", host, "--port", str(port)),
         *("--backend-store-uri", project.tracking_uri, "--default-artifact-root", str(project.artifacts)),

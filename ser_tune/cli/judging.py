@@ -323,13 +323,19 @@ def report(
         Path | None,
         typer.Option("--latex", metavar="FILE", help="Also write tables of scores in LaTeX.", show_default=False),
     ] = None,
+    audio: Annotated[
+        bool, typer.Option("--audio/--no-audio", help="Recordings of the utterances that are wrong most often.")
+    ] = True,
+    data: Data = None,
     tracking_uri: TrackingUri = None,
     storage: Storage = None,
 ) -> None:
     """Write one page of HTML about a result: scores, baselines, confusions, speakers, the search, how to reproduce it.
 
-    The page needs no network and no other file.
+    The page needs no network and no other file. Its pictures are also stored in MLflow, as artifacts of the run.
     """
     from .report import write_report
 
-    write_report(result, out=out, csv=csv, latex=latex, tracking_uri=tracking_uri, storage=storage)
+    write_report(
+        result, out=out, csv=csv, latex=latex, data=data, audio=audio, tracking_uri=tracking_uri, storage=storage
+    )

@@ -5,13 +5,21 @@ from pathlib import Path
 from .. import api
 from ..config import Project
 from ..errors import ConfigError
-from .console import results
+from .console import notes, results
 
 __all__ = ["write_report"]
 
 
 def write_report(
-    reference: str, *, out: Path, csv: Path | None, latex: Path | None, tracking_uri: str | None, storage: str | None
+    reference: str,
+    *,
+    out: Path,
+    csv: Path | None,
+    latex: Path | None,
+    data: Path | None,
+    audio: bool,
+    tracking_uri: str | None,
+    storage: str | None,
 ) -> None:
     """Write the page, and tables where they are asked for; print where they are.
 
@@ -21,8 +29,16 @@ def write_report(
     for option, path in (("--out", out), ("--csv", csv), ("--latex", latex)):
         if path is not None and (path.is_dir() or not path.parent.is_dir()):
             raise ConfigError(f"{option} is '{path}'; expected a file's name in an existing folder")
-    found = api.report(reference, project=Project.locate(tracking_uri=tracking_uri, storage_url=storage))
+    project = Project.locate(tracking_uri=tracking_uri, storage_url=storage)
+    found = api.report(reference, data=data, with_audio=audio, log_pictures=True, project=project)
     out.write_text(found.html, encoding="utf-8")
+    if found.missing:
+        notes.print(f"note: without recordings and the audit of the folds: {found.missing}", markup=False)
+    elif audio and found.mistakes:
+        licence = found.recordings.licence if found.recordings else ""
+        notes.print(
+            f"note: the page contains recordings (licence: {licence}); --no-audio leaves them out", markup=False
+        )
     results.print(f"report: {out}", markup=False)
     if csv is not None:
         found.trials.to_csv(csv)

@@ -35,6 +35,8 @@ def model_card(
     parts: Sequence[tuple[ModelSettings, FeatureSettings]],
     networks: Networks,
     verdict: Verdict,
+    *,
+    origin: str = "",
 ) -> str:
     """Describe a version.
 
@@ -45,6 +47,7 @@ def model_card(
         parts: Its architectures, each with its features.
         networks: What it is made of.
         verdict: Why it has its alias.
+        origin: A sentence on where it comes from, in Markdown.
     """
     corpus = prepared.corpus
     source = CORPORA.get(corpus.name)
@@ -52,7 +55,7 @@ def model_card(
     named = [f"{model.name} with {features.name}" for model, features in parts]
     sections = [
         f"# {', '.join(dict.fromkeys(named))} on {corpus.name}",
-        f"Networks: {networks}.",
+        f"Networks: {networks}. {origin}".rstrip(),
         "## Verdict",
         f"{verdict.alias}: {verdict.reason}.",
         "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in verdict.tags.items()),

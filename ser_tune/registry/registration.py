@@ -15,7 +15,15 @@ from ..errors import RegistryError, StudyError
 from ..features import TYPICAL_CONDITIONS
 from ..folds import SIDES
 from ..study import Prepared
-from ..tracking import MODEL_TAG, log_self_contained, read_predictions, score_stressed
+from ..tracking import (
+    MODEL_TAG,
+    STUDY_TAG,
+    link_study,
+    log_self_contained,
+    read_predictions,
+    run_link,
+    score_stressed,
+)
 from .card import model_card
 from .champion import claim_alias, promotion_lock
 from .evaluations import add_evaluations
@@ -128,6 +136,8 @@ class Registration:
             claimed = claim_alias(client, name, version, verdict, decided)
             if claimed != verdict:
                 _write_verdict(client, name, version, claimed, self._card(networks, claimed))
+            if STUDY_TAG in self.run.data.tags:
+                link_study(client, self.run.info.experiment_id, self.run.data.tags[STUDY_TAG])
         return self._promotion(version, claimed.alias, claimed.reason, created=True)
 
     def _existing(self, kind: str, model_id: str) -> ModelVersion | None:
@@ -191,7 +201,9 @@ class Registration:
     def _card(self, networks: Networks, verdict: Verdict) -> str:
         found = {side: read_predictions(self.client, self.run.info.run_id, side) for side in SIDES}
         read = {side: one for side, one in found.items() if one is not None}
-        return model_card(self.prepared, self.metrics, read, self.parts, networks, verdict)
+        what = self.study if self.trial is None else f"trial {self.trial} of {self.study}"
+        origin = f"From {run_link(self.run.info.experiment_id, self.run.info.run_id, what)}."
+        return model_card(self.prepared, self.metrics, read, self.parts, networks, verdict, origin=origin)
 
 
 def _aliases(client: MlflowClient, name: str, version: str) -> list[str]:

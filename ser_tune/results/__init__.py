@@ -13,7 +13,7 @@ from .nested import Nested, OuterFold, run_nested
 from .published import PUBLISHED, Published, published_study
 from .references import find_run, recorded
 from .replay import Replay, replay
-from .report import Report, report
+from .report import Report, log_pictures, report
 from .reproduce import MARGIN, Obtained, Reproduction, reproduce
 from .stress import Stressed, stress
 from .trials import StudyTrial, trials_of, trials_table
@@ -54,6 +54,7 @@ __all__ = [
     "groups_of",
     "leaderboard",
     "log_evaluation",
+    "log_pictures",
     "published_study",
     "recorded",
     "replay",

@@ -7,7 +7,7 @@ from .evaluation import HeldOut, refit, score_holdout_speakers, score_test_speak
 from .layers import SHIPPED, define_study, options, read_assignments
 from .observer import Fanout, FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
 from .places import Rerun, place_of, values_of
-from .prepared import Prepared, load_corpus, prepare
+from .prepared import Prepared, draw_folds, load_corpus, prepare
 from .pretraining import Pretraining, pretraining_of
 from .protocol import Protocol
 from .pruning import fold_uars
@@ -42,6 +42,7 @@ __all__ = [
     "TrialState",
     "confirms",
     "define_study",
+    "draw_folds",
     "find_learning_rate",
     "fold_uars",
     "load_corpus",

@@ -18,7 +18,7 @@ from .folds_file import read_folds
 from .pretraining import Pretraining, pretraining_of
 from .protocol import Protocol
 
-__all__ = ["Prepared", "load_corpus", "prepare", "stored_protocol"]
+__all__ = ["Prepared", "draw_folds", "load_corpus", "prepare", "stored_protocol"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,21 @@ def load_corpus(definition: StudyDefinition, project: Project) -> Corpus:
     )
 
 
+def draw_folds(definition: StudyDefinition, corpus: Corpus) -> Sequence[Fold]:
+    """Draw all folds of a study's protocol.
+
+    Raises:
+        CorpusError: The corpus is too small for its folds, or a file of folds does not fit it.
+        LeakError: A file of folds has a speaker on two sides.
+    """
+    protocol = definition.config.protocol
+    if protocol.folds_file:
+        folds = read_folds(corpus, protocol.folds_file)
+    else:
+        folds = speaker_folds(corpus, protocol.folds, holdout=protocol.holdout)
+    return text_independent_folds(corpus, folds) if protocol.text_independent else folds
+
+
 def prepare(definition: StudyDefinition, project: Project) -> Prepared:
     """Read the corpus, draw the folds, and find a pretrained encoder.
 
@@ -92,11 +107,6 @@ def prepare(definition: StudyDefinition, project: Project) -> Prepared:
     """
     definition = definition.resolved(project.cache)
     config, corpus = definition.config, load_corpus(definition, project)
-    if config.protocol.folds_file:
-        folds = read_folds(corpus, config.protocol.folds_file)
-    else:
-        folds = speaker_folds(corpus, config.protocol.folds, holdout=config.protocol.holdout)
-    if config.protocol.text_independent:
-        folds = text_independent_folds(corpus, folds)
+    folds = draw_folds(definition, corpus)
     trained = folds[: config.protocol.fold_limit]
     return Prepared(definition, corpus, trained, len(folds), Protocol.of(config, corpus, trained))

@@ -5,6 +5,7 @@ from .encoders import log_self_contained
 from .observer import TrackingObserver
 from .outbox import read_record, waiting, waiting_trials
 from .package import LoadedModel, log_predictor, model_errors, open_predictor, read_predictor
+from .pages import StudyPages, link_study, run_link, study_pages
 from .predictions import Predictions, read_predictions
 from .records import CONFIG_FILE, STUDY_FILE
 from .report import FOREIGN, curves, draw_confusion, score_metrics
@@ -49,6 +50,7 @@ __all__ = [
     "LoadedModel",
     "Predictions",
     "Result",
+    "StudyPages",
     "TrackingObserver",
     "compare_seeds",
     "curves",
@@ -57,6 +59,7 @@ __all__ = [
     "experiment_of",
     "find_runs",
     "is_complete",
+    "link_study",
     "log_predictor",
     "log_self_contained",
     "model_errors",
@@ -71,12 +74,14 @@ __all__ = [
     "read_record",
     "read_single_scores",
     "results_of",
+    "run_link",
     "score_metrics",
     "score_on_holdout",
     "score_on_test",
     "score_on_validation",
     "score_stressed",
     "search_runs",
+    "study_pages",
     "tracking_errors",
     "waiting",
     "waiting_trials",

@@ -26,6 +26,7 @@ from .outbox import (
     waiting_trials,
 )
 from .package import log_saved
+from .pages import link_study
 from .runs import CONFIRMED_TAG, MODEL_TAG, STUDY_TAG, TRIAL_TAG, find_runs, search_runs
 from .store import tracking_errors
 
@@ -114,7 +115,7 @@ class Delivery:
         run = begun or client.create_run(
             experiment,
             start_time=record.began_ms,
-            run_name=f"trial {record.number} of {record.study}",
+            run_name=record.title or f"trial {record.number} of {record.study}",
             tags={**record.tags, MLFLOW_PARENT_RUN_ID: parent},
         )
         run_id = run.info.run_id
@@ -146,6 +147,7 @@ class Delivery:
         self.close_runs({number: trials[number] for number in trials.keys() - later}, dict(record.statuses))
         log_metrics(self._client, parent, record.metrics)
         self._client.log_batch(parent, tags=[RunTag(key, value) for key, value in record.tags.items()])
+        link_study(self._client, experiment, record.study_id)
         self._client.set_terminated(parent, record.status, end_time=record.ended_ms)
 
     def _forget_worse(self, study_id: str, experiment: str, keep: int) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Run
@@ -14,7 +14,8 @@ from ..study import StudyObserver, StudyStart, StudySummary, TrialOutcome
 from ..training import AnyTrial
 from .courier import Courier
 from .delivery import Delivery, log_params
-from .outbox import ARTIFACTS, MODEL, sweep, waiting_trials, write_record
+from .outbox import ARTIFACTS, MODEL, MetricRow, sweep, waiting_trials, write_record
+from .pages import save_view
 from .records import (
     STATUS,
     dataset_of,
@@ -27,6 +28,7 @@ from .records import (
 )
 from .runs import CONFIRMED_TAG, MODEL_TAG, find_runs
 from .store import experiment_of
+from .system import SystemSampler
 
 __all__ = ["TrackingObserver"]
 
@@ -49,6 +51,7 @@ class TrackingObserver(StudyObserver):
             project: Where outbox and artifacts are.
         """
         self._client, self._project = client, project
+        self._system: SystemSampler | None = None
 
     def study_started(self, start: StudyStart) -> None:
         """Open the parent run, or open it again; deliver what waits, and correct the runs of trials that were killed.
@@ -64,7 +67,9 @@ class TrackingObserver(StudyObserver):
         with delivery.turn():
             experiment = experiment_of(self._client, self._project, start.corpus.name)
             parent, _ = find_runs(self._client, experiment, start.study_id)
-            self.parent_run_id: str = (parent or self._open_parent(start, experiment)).info.run_id
+            run = parent or self._open_parent(start, experiment)
+            self.parent_run_id: str = run.info.run_id
+            save_view(self._client, self._client.get_run(run.info.run_id))
         delivery.deliver(start.study_id)
         with delivery.turn():
             _, trials = find_runs(self._client, experiment, start.study_id)
@@ -119,8 +124,16 @@ class TrackingObserver(StudyObserver):
         return run
 
     def trial_started(self, number: int, config: AnyTrial, sampled: Mapping[str, Value]) -> None:
-        """Note the time."""
+        """Note the time, and begin to measure how busy the machine is."""
         self._began_ms = now_ms()
+        self._measured()  # of a trial that an error ended
+        self._system = SystemSampler()
+
+    def _measured(self) -> Sequence[MetricRow]:
+        """How busy the machine was since the trial's start."""
+        rows = self._system.stop() if self._system else ()
+        self._system = None
+        return rows
 
     def trial_finished(self, outcome: TrialOutcome) -> None:
         """Put metrics, tables and model into the outbox; after it, all of them are on disk.
@@ -128,7 +141,7 @@ class TrackingObserver(StudyObserver):
         Raises:
             StorageError: The disk is full.
         """
-        record = trial_record(self._start, self._tags, outcome, self._began_ms)
+        record = trial_record(self._start, self._tags, outcome, self._began_ms, self._measured())
         try:
             with write_record(self._project.outbox, record) as folder:
                 write_artifacts(folder / ARTIFACTS, self._start, outcome)
@@ -160,6 +173,7 @@ class TrackingObserver(StudyObserver):
         Raises:
             StorageError: The disk is full.
         """
+        self._measured()
         try:
             with write_record(self._project.outbox, study_record(self._start, summary)):
                 pass

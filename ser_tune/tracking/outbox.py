@@ -60,6 +60,8 @@ class TrialRecord:
     ended_ms: int
     keep_models: int | Literal["all"]
     """Of the study's best so many trials, once this one is there."""
+    title: str = ""
+    """The run's name; empty in records of an earlier version."""
 
     @property
     def name(self) -> str:

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -14,6 +15,7 @@ from ..study import StudyStart, StudySummary, TrialOutcome
 from ..training import recipe_of
 from .outbox import MetricRow, StudyRecord, TrialRecord
 from .package import save_predictor
+from .pages import SCORE
 from .predictions import write_predictions
 from .report import curves, draw_confusion, held_out_of, score_metrics
 from .runs import (
@@ -45,6 +47,8 @@ CONFIG_FILE, STUDY_FILE = "config.yaml", "study.json"
 """A trial's concrete configuration, and the study that it belongs to: what it takes to train it again."""
 STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
 """A run's status, by its trial's state."""
+LONGEST_TITLE = 200
+"""Characters of a run's name, of which MLflow keeps 250."""
 DATASET_DIGEST = 36
 """MLflow's limit."""
 
@@ -54,7 +58,13 @@ def now_ms() -> int:
     return int(time.time() * 1000)
 
 
-def trial_record(start: StudyStart, tags: Mapping[str, str], outcome: TrialOutcome, began_ms: int) -> TrialRecord:
+def trial_record(
+    start: StudyStart,
+    tags: Mapping[str, str],
+    outcome: TrialOutcome,
+    began_ms: int,
+    system: Sequence[MetricRow] = (),
+) -> TrialRecord:
     """The record of a trial that ended now.
 
     Args:
@@ -62,6 +72,7 @@ def trial_record(start: StudyStart, tags: Mapping[str, str], outcome: TrialOutco
         tags: Of all the study's runs.
         outcome: How it ended.
         began_ms: When it started.
+        system: How busy the machine was.
     """
     config = outcome.config
     takes = ARCHITECTURES.get(config.model.name).takes
@@ -78,13 +89,30 @@ def trial_record(start: StudyStart, tags: Mapping[str, str], outcome: TrialOutco
         number=outcome.number,
         tags={**tags, **own},
         params={path: str(value) for path, value in params.items() if takes(path)},
-        metrics=_metrics_of(outcome, start),
+        metrics=[*_metrics_of(outcome, start), *system],
         dataset=dataset_of(start),
         status=STATUS[outcome.state],
         began_ms=began_ms,
         ended_ms=now_ms(),
         keep_models=start.definition.config.study.keep_models,
+        title=_title(start, outcome, params),
     )
+
+
+def _title(start: StudyStart, outcome: TrialOutcome, params: Mapping[str, object]) -> str:
+    """The run's name: the trial, and in what it differs from others of its study."""
+    title = f"trial {outcome.number} of {start.definition.name}"
+    if outcome.confirms is not None:
+        return f"{title}: trial {outcome.confirms} on seed {outcome.config.seed}"
+    searched = {path: params[path] for path in start.definition.search if path in params}
+    names = Counter(path.rpartition(".")[2] for path in searched)
+    parts = [
+        f"{name if names[name := path.rpartition('.')[2]] == 1 else path} "
+        f"{f'{value:.3g}' if isinstance(value, float) else value}"
+        for path, value in searched.items()
+    ]
+    full = f"{title}: {', '.join(parts)}" if parts else title
+    return full if len(full) <= LONGEST_TITLE else f"{full[: LONGEST_TITLE - 1]}…"
 
 
 def study_record(start: StudyStart, summary: StudySummary) -> StudyRecord:
@@ -134,6 +162,8 @@ def _metrics_of(outcome: TrialOutcome, start: StudyStart) -> list[MetricRow]:
     if outcome.scores is not None:
         side = "validation" if outcome.state == "COMPLETE" else "partial_validation"
         scores |= score_metrics(outcome.scores, start.corpus.emotions, side)
+        if outcome.state == "COMPLETE":
+            scores[SCORE] = outcome.scores.uar
     return [(one.key, float(one.value), one.timestamp, one.step) for one in curves(outcome.folds)] + _rows(scores)
 
 

@@ -10,7 +10,20 @@ from ser_tune.folds import SIDES
 
 COMMANDS = (
     *("study", "train", "reproduce", "confirm", "replay", "compare", "leaderboard", "promote", "models", "predict"),
-    *("extract", "corpus", "options", "ui", "find-lr", "sync", "status", "audit", "evaluate", "matrix", "report"),
+    *(
+        "extract",
+        "corpus",
+        "options",
+        "ui",
+        "dashboard",
+        "find-lr",
+        "sync",
+        "status",
+        "audit",
+        "evaluate",
+        "matrix",
+        "report",
+    ),
 )
 WIDTH = 160
 SCRIPT = """

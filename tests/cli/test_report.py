@@ -22,7 +22,7 @@ Call = Callable[..., Any]
 class Page(HTMLParser):
     """The tags, addresses, table rows and pictures of a page."""
 
-    VOID = frozenset({"meta", "img"})
+    VOID = frozenset({"meta", "img", "br"})
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -63,7 +63,8 @@ def _project(root: Path) -> Project:
 def page(call: Call, finished: Any, tmp_path_factory: pytest.TempPathFactory) -> Page:
     tmp_path = tmp_path_factory.mktemp("page")
     told = call(finished.root, "report", "first", "--out", tmp_path / "page.html")
-    assert (told.code, told.out, told.err) == (0, f"report: {tmp_path / 'page.html'}\n", "")
+    assert (told.code, told.out) == (0, f"report: {tmp_path / 'page.html'}\n")
+    assert told.err == "note: the page contains recordings (licence: as its owner says); --no-audio leaves them out\n"
     return Page((tmp_path / "page.html").read_text(encoding="utf-8"))
 
 
@@ -79,15 +80,16 @@ def test_the_page_has_the_scores_of_the_promotion_and_its_fingerprint(page: Page
 
 
 def test_the_page_needs_no_network(page: Page) -> None:
-    assert page.tags.count("img") >= 5
-    assert all(address.startswith("data:image/svg+xml;base64,") for address in page.addresses)
+    assert page.tags.count("img") >= 9
+    inside = tuple(f"data:{kind};base64," for kind in ("image/svg+xml", "image/png", "audio/mpeg"))
+    assert all(address.startswith((*inside, "#")) for address in page.addresses)
     assert not {"link", "iframe", "object", "embed", "base"} & set(page.tags)
 
 
 def test_every_trial_class_and_speaker_has_a_row(page: Page, finished: Any) -> None:
     found = api.report("first", project=_project(finished.root))
     for number, trial in found.trials.iterrows():
-        assert [str(number), "complete", "", f"{trial['validation_uar']:.4f}"] in [row[:4] for row in page.rows]
+        assert [str(number), "complete", f"{trial['validation_uar']:.4f}"] in [row[:3] for row in page.rows]
     for side in ("validation", "test"):
         predictions = found.predictions[side]
         for speaker in set(predictions.speakers):
@@ -116,7 +118,8 @@ def test_a_name_of_the_data_is_text_and_never_a_tag(
 
     monkeypatch.setattr(evidence, "read_predictions", hostile)
     for option in ("--out", "--latex"):
-        assert call(finished.root, "report", "first", "--out", "a.html", option, tmp_path / option).code == 0
+        told = call(finished.root, "report", "first", "--out", tmp_path / "a.html", option, tmp_path / option)
+        assert told.code == 0, told.err
     page = Page((tmp_path / "--out").read_text(encoding="utf-8"))
     assert page.tags.count("script") == 1  # ours, which sorts
     assert sum(row[0] == HOSTILE for row in page.rows) >= 4  # emotion and speaker, of both sides
@@ -141,10 +144,51 @@ def test_a_citation_has_an_entry_whose_braces_close(page: Page, finished: Any) -
 
 
 @pytest.mark.slow
+def test_a_page_without_sound_names_the_same_utterances(page: Page, call: Call, finished: Any, tmp_path: Path) -> None:
+    told = call(finished.root, "report", "first", "--out", tmp_path / "a.html", "--no-audio")
+    assert (told.code, told.err) == (0, "")
+    quiet = Page((tmp_path / "a.html").read_text(encoding="utf-8"))
+    assert "audio" in page.tags
+    assert "audio" not in quiet.tags
+    for one in api.report("first", project=_project(finished.root)).mistakes:
+        assert one.utterance in quiet.text
+
+
+@pytest.mark.slow
+def test_another_corpus_in_its_place_is_neither_played_nor_audited(
+    call: Call, finished: Any, make_corpus: Callable[..., Path], tmp_path: Path
+) -> None:
+    other = make_corpus(tmp_path / "other", seed=1)
+    told = call(finished.root, "report", "first", "--out", tmp_path / "a.html", "--data", other)
+    assert told.code == 0
+    assert "note: without recordings and the audit of the folds: corpus manifest has the digest" in told.err
+    page = Page((tmp_path / "a.html").read_text(encoding="utf-8"))
+    assert "audio" not in page.tags
+    assert not [row for row in page.rows if row[0] == "recordings"]
+    assert str(other) not in page.text
+
+
+def test_the_pictures_are_artifacts_of_the_run(page: Page, finished: Any) -> None:
+    from mlflow import MlflowClient
+
+    project = _project(finished.root)
+    found = api.report("first", project=project)
+    stored = MlflowClient(project.tracking_uri).list_artifacts(found.run_id, "report")
+    assert {one.path for one in stored} == {f"report/{name}.svg" for name in found.pictures}
+
+
+def test_the_page_has_the_audit_of_the_folds_and_the_words_of_the_protocol(page: Page) -> None:
+    assert ["speakers", "ok", "none of 4 speakers is on two sides"] in page.rows
+    assert ["texts", "unchecked", "the file names no texts"] in page.rows
+    assert "Features are normalised by statistics of the training speakers." in page.text
+
+
+@pytest.mark.slow
 def test_without_optunas_storage_the_page_has_no_search(call: Call, finished: Any, tmp_path: Path) -> None:
     empty = f"sqlite:///{tmp_path}/optuna.db"
     told = call(finished.root, "report", NAME, "--out", tmp_path / "a.html", "--storage", empty)
-    assert (told.code, told.err) == (0, "")
+    assert told.code == 0
+    assert told.err.startswith("note: without recordings and the audit of the folds: Optuna's storage does not have")
     page = Page((tmp_path / "a.html").read_text(encoding="utf-8"))
     assert not [row for row in page.rows if row[:2] == ["trial", "state"]]
     assert [row[0] for row in page.rows].count("validation") == 1

@@ -1,17 +1,25 @@
 """The numbers of a report's tables and the shares of importance."""
 
+import io
+import re
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 import pytest
+import soundfile
 
+from ser_tune.corpora import Utterance
 from ser_tune.metrics import speaker_intervals
 from ser_tune.results import report
 from ser_tune.results.report.importance import importances
-from ser_tune.results.report.paper import latex_of
+from ser_tune.results.report.mistakes import LONGEST_S, clip_of, mistakes_of
+from ser_tune.results.report.paper import _table, _tex, latex_of
 from ser_tune.results.report.tables import recalls_of, speakers_of
+from ser_tune.results.report.words import displayed
 from ser_tune.tracking import Predictions
 
 LEARNING_RATE = optuna.distributions.FloatDistribution(1e-4, 1e-1, log=True)
@@ -104,3 +112,57 @@ def test_tables_of_a_paper_are_read_without_drawing(first: Any, monkeypatch: pyt
     latex = latex_of(report(first.client, first.project, "first"))
     assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 3
     assert "ser_tune.results.report.pictures" not in sys.modules
+
+
+def test_the_utterances_that_most_trials_get_wrong_come_first(predictions: Predictions) -> None:
+    other = replace(predictions, predicted=np.array([0, 1, 0, 1, 1, 0, 2, 0]))  # row 6 is wrong as well, and no other
+    unlike = replace(other, utterances=tuple("abcdefgh"))
+    found = mistakes_of(predictions, [other, unlike])
+    assert [(one.utterance, one.speaker, one.wrong, one.trials) for one in found] == [
+        ("6", "cyd", 2, 2),
+        ("3", "bob", 1, 2),
+    ]
+    assert (found[0].truth, found[0].predicted, found[0].usual) == ("anger", "joy", "joy")
+    assert np.isnan(found[0].probability)
+
+
+def test_a_clip_is_short_and_can_be_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "long.wav"
+    soundfile.write(path, 0.1 * np.random.default_rng(0).normal(size=20 * 16_000), 16_000)
+    clip = clip_of(Utterance(id="long", path=path, speaker="ada", emotion="joy"))
+    assert (clip.seconds, clip.is_whole) == (LONGEST_S, False)
+    samples, rate = soundfile.read(io.BytesIO(clip.sound))
+    assert rate == 16_000
+    assert len(samples) / rate == pytest.approx(LONGEST_S, abs=0.2)
+    assert len(clip.sound) < 60_000
+    assert clip.spectrogram.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", ["[0.5cm] joy", "*joy", "[*]"])
+def test_no_name_is_an_argument_of_the_row_before_it(name: str) -> None:
+    rows = _table(["emotion", "recall"], [["joy", "1"], [name, "0"]]).splitlines()
+    assert not [row for row in rows if row.startswith(("[", "*"))]
+    assert f"{{{name[0]}}}{name[1:]} & 0" in rows[-3]
+
+
+@pytest.mark.parametrize("text", ["}{", "a\\b{", "50% & $x$ #1_2^3~"])
+def test_braces_of_tex_stay_in_pairs_whatever_a_name_holds(text: str) -> None:
+    escaped = _tex(text)
+    depth = 0
+    for one in escaped:
+        depth += (one == "{") - (one == "}")
+        assert depth >= 0
+    assert depth == 0
+    assert not re.search(r"(?<!\\)[%&#_]|\\[{}]", escaped)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("/home/me/models/whisper-base", "whisper-base"),
+        ("openai/whisper-base", "openai/whisper-base"),
+        ("./own/", "own"),
+    ],
+)
+def test_a_checkpoints_folder_is_named_without_its_place(value: str, shown: str) -> None:
+    assert displayed("features.checkpoint", value) == shown

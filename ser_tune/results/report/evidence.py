@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
@@ -10,15 +12,18 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ...config import Project
-from ...errors import StudyError
+from ...errors import SerTuneError, StudyError
 from ...folds import SIDES
 from ...study import Protocol, StudyDefinition, StudySummary, fold_uars, load_study, summarise
 from ...tracking import (
+    CONFIRMED_TAG,
     NOTES_TAG,
     STUDY_NAME_TAG,
     STUDY_TAG,
     TRIAL_TAG,
     Predictions,
+    find_runs,
+    is_complete,
     protocol_of,
     read_predictions,
     tracking_errors,
@@ -26,12 +31,18 @@ from ...tracking import (
 from ..references import find_run
 from ..trials import StudyTrial, trials_of, trials_table
 from .importance import importances
+from .mistakes import Mistake, mistakes_of
+from .recordings import Recordings, find_recordings
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .drawing import Picture
+
 __all__ = ["Report", "Search", "report"]
 
+MOST_TRIALS = 50
+"""Trials, the best ones, whose predictions are read to find the utterances that are wrong most often."""
 CURVES = ("train_loss", "validation_loss", "validation_uar")
 """Metrics of every fold whose histories are drawn."""
 
@@ -49,7 +60,7 @@ class Search:
     """Number of a complete searched trial to the UAR that each of its folds kept."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Report:
     """The evidence of one result."""
 
@@ -71,6 +82,14 @@ class Report:
     """Metric to its values after every epoch of each fold; empty of a combination."""
     search: Search | None
     """None of a combination, and where Optuna's storage does not have the study."""
+    mistakes: Sequence[Mistake]
+    """The utterances that are wrong most often."""
+    recordings: Recordings | None
+    """None where the corpus is not where it was."""
+    missing: str
+    """Why there are no recordings; empty where there are."""
+    with_audio: bool
+    """Whether the page contains sound."""
 
     @property
     def sides(self) -> list[str]:
@@ -89,6 +108,13 @@ class Report:
 
         return page_of(self)
 
+    @cached_property
+    def pictures(self) -> "Mapping[str, Picture]":
+        """The page's pictures, by name."""
+        from .pictures import pictures_of  # draws
+
+        return pictures_of(self)
+
     @property
     def latex(self) -> str:
         """Tables for a paper."""
@@ -104,13 +130,17 @@ class Report:
         return bibtex_of(self)
 
 
-def report(client: MlflowClient, project: Project, reference: str) -> Report:
+def report(
+    client: MlflowClient, project: Project, reference: str, *, data: Path | None = None, with_audio: bool = True
+) -> Report:
     """Collect the evidence of a result.
 
     Args:
         client: MLflow.
         project: Where Optuna's storage is.
         reference: A study (its best trial, or `STUDY:TRIAL`), a registered model or a run.
+        data: Where the corpus is now; None is where it was.
+        with_audio: Whether the page contains the sound of the utterances that are wrong most often.
 
     Raises:
         RegistryError: There is no such result, or its trial did not complete.
@@ -121,6 +151,10 @@ def report(client: MlflowClient, project: Project, reference: str) -> Report:
         tags = run.data.tags
         read = {side: read_predictions(client, run.info.run_id, side) for side in SIDES}
         curves = _curves(client, run)
+        others = _other_predictions(client, run) if read["validation"] is not None else []
+    protocol, search = protocol_of(run), _search(project, tags)
+    predictions = {side: one for side, one in read.items() if one is not None}
+    recordings, missing = _recordings(search, protocol, project, data)
     return Report(
         reference=reference,
         run_id=run.info.run_id,
@@ -129,11 +163,42 @@ def report(client: MlflowClient, project: Project, reference: str) -> Report:
         metrics=run.data.metrics,
         notes=tags.get(NOTES_TAG, ""),
         versions={name.removeprefix("version."): tags[name] for name in sorted(tags) if name.startswith("version.")},
-        protocol=protocol_of(run),
-        predictions={side: one for side, one in read.items() if one is not None},
+        protocol=protocol,
+        predictions=predictions,
         curves=curves,
-        search=_search(project, tags),
+        search=search,
+        mistakes=mistakes_of(predictions["validation"], others) if "validation" in predictions else [],
+        recordings=recordings,
+        missing=missing,
+        with_audio=with_audio,
     )
+
+
+def _recordings(
+    search: Search | None, protocol: Protocol, project: Project, data: Path | None
+) -> tuple[Recordings | None, str]:
+    """The corpus as it is now, or why there is none."""
+    if search is None:
+        return None, "Optuna's storage does not have the study, which names the corpus's place"
+    try:
+        return find_recordings(search.definition.with_data(data), protocol, project), ""
+    except (SerTuneError, OSError) as error:
+        return None, str(error)
+
+
+def _other_predictions(client: MlflowClient, run: Run) -> list[Predictions]:
+    """Validation predictions of the other complete searched trials of a run's study, the best ones."""
+    if STUDY_TAG not in run.data.tags or TRIAL_TAG not in run.data.tags:
+        return []
+    _, trials = find_runs(client, run.info.experiment_id, run.data.tags[STUDY_TAG])
+    complete = [
+        one
+        for one in trials.values()
+        if is_complete(one) and CONFIRMED_TAG not in one.data.tags and one.info.run_id != run.info.run_id
+    ]
+    complete.sort(key=lambda one: -one.data.metrics["validation_uar"])
+    read = (read_predictions(client, one.info.run_id, "validation") for one in complete[:MOST_TRIALS])
+    return [one for one in read if one is not None]
 
 
 def _curves(client: MlflowClient, run: Run) -> dict[str, list[list[float]]]:

@@ -1,16 +1,19 @@
 """The report as one page of HTML that needs no other file and no network."""
 
 import base64
+from contextlib import suppress
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from ...errors import AudioError
 from ...folds import NOT_FREE
 from ...metrics import confusion, describe_score
 from .evidence import Report
+from .mistakes import Clip, clip_of
 from .paper import bibtex_of, citations_of, replay_command
-from .pictures import Picture, pictures_of
 from .tables import baselines, recalls_of, speakers_of
+from .words import displayed, protocol_in_words
 
 __all__ = ["page_of"]
 
@@ -24,18 +27,21 @@ _STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNIN
 
 def page_of(report: Report) -> str:
     """Draw and write the page; every name that comes from data is escaped by the template."""
+    trials = report.search.trials if report.search else ()
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters["address"] = _address
+    environment.globals["displayed"] = displayed
     return environment.get_template("page.html").render(
         report=report,
-        title=f"{report.reference}: {report.params['model.name']} on {report.protocol.corpus}",
+        subject=f"{report.params['model.name']} on {report.protocol.corpus}",
         scores=[
             (side, describe_score(report.metrics, f"{side}_uar"), describe_score(report.metrics, f"{side}_wa"))
             for side in report.sides
         ],
         meanings=_meanings(report),
+        sentences=protocol_in_words(report.protocol, report.predictions, with_epochs="learning" in report.pictures),
         baselines=baselines(report),
         judged={
             side: {
@@ -47,12 +53,25 @@ def page_of(report: Report) -> str:
             for side, one in report.predictions.items()
         },
         states=_STATES,
-        pictures=pictures_of(report),
-        paths=sorted({path for one in report.search.trials for path in one.values}) if report.search else [],
+        chosen=next((one.values for one in trials if one.number == report.trial), {}),
+        confirms=any(one.confirms is not None for one in trials),
+        pictures=report.pictures,
+        clips=_clips(report),
+        paths=sorted({path for one in trials for path in one.values}),
         citations=citations_of(report),
         bibtex=bibtex_of(report),
         replay=replay_command(report),
     )
+
+
+def _clips(report: Report) -> dict[str, Clip]:
+    """Spectrogram and sound of the utterances that are wrong most often; of those that can be decoded."""
+    found = {}
+    if report.recordings is not None:
+        for one in report.mistakes:
+            with suppress(AudioError):
+                found[one.utterance] = clip_of(report.recordings.utterances[one.utterance])
+    return found
 
 
 def _meanings(report: Report) -> dict[str, str]:
@@ -64,6 +83,6 @@ def _meanings(report: Report) -> dict[str, str]:
     return _SIDES | ({} if validating.isdisjoint(tested) else {"test": f"{_SIDES['test']}; {NOT_FREE}"})
 
 
-def _address(picture: Picture) -> str:
-    """The picture itself, as an address."""
-    return f"data:image/svg+xml;base64,{base64.b64encode(picture.svg).decode()}"
+def _address(content: bytes, kind: str) -> str:
+    """A picture or sound itself, as an address."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

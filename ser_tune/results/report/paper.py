@@ -28,7 +28,9 @@ _TOOLS = {
     "cluster-bootstrap": "C. Field, A. Welsh: Bootstrapping clustered data, JRSS B 69(3), 2007 (the intervals)",
 }
 _SPECIAL = {
-    **{one: f"\\{one}" for one in "&%$#_{}"},
+    **{one: f"\\{one}" for one in "&%$#_"},
+    "{": r"\textbraceleft{}",  # an escaped brace would still count for BibTeX, which wants them in pairs
+    "}": r"\textbraceright{}",
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
@@ -79,7 +81,7 @@ def latex_of(report: Report) -> str:
     metrics = report.metrics
     scores = [[side, *(describe_score(metrics, f"{side}_{one}") for one in ("uar", "wa"))] for side in report.sides]
     parts = [
-        f"% {report.reference}: run {report.run_id}, protocol {report.protocol.fingerprint}",
+        f"% {' '.join(report.reference.split())}: run {report.run_id}, protocol {report.protocol.fingerprint}",
         *([f"% {command}"] if (command := replay_command(report)) else []),
         r"% needs \usepackage{booktabs}; in brackets 95 % intervals by bootstrap over speakers",
         _table(["speakers", "UAR", "WA"], scores),
@@ -94,9 +96,14 @@ def latex_of(report: Report) -> str:
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [" & ".join(map(_tex, row)) + r" \\" for row in (columns, *rows)]
+    lines = [_guarded(" & ".join(map(_tex, row))) + r" \\" for row in (columns, *rows)]
     begin = f"\\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}"
     return "\n".join([begin, r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule", r"\end{tabular}"])
+
+
+def _guarded(row: str) -> str:
+    """A row whose first character is not taken for an argument of the row or rule before: `[` and `*` would be."""
+    return f"{{{row[0]}}}{row[1:]}" if row.startswith(("[", "*")) else row
 
 
 def _tex(text: str) -> str:

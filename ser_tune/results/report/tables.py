@@ -52,6 +52,8 @@ def baselines(report: Report) -> list[Baseline]:
     if (predictions := report.predictions.get("validation")) is not None:
         classes = len(np.unique(predictions.truth))
         found.append(Baseline(f"chance, 1 of {classes} emotions", reached, 1 / classes))
+    if report.recordings is not None and (words := report.recordings.baseline) is not None:
+        found.append(Baseline("the words alone: the most frequent emotion of each text", reached, words.uar))
     if report.search is None:
         return found
     searched = [one for one in report.search.trials if one.confirms is None and one.validation_uar is not None]

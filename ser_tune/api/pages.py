@@ -1,0 +1,23 @@
+"""Addresses of studies on MLflow's pages."""
+
+from collections.abc import Sequence
+
+from ..config import Project
+from ..tracking import StudyPages, open_delivered, study_pages, tracking_errors
+
+__all__ = ["pages"]
+
+
+def pages(*, project: Project | None = None) -> Sequence[StudyPages]:
+    """Addresses of every study's run table and comparison, the newest study first, after MLflow's own address.
+
+    Args:
+        project: Where things are; None is `Project.locate()`.
+
+    Raises:
+        StorageError: The tracking store fails.
+    """
+    project = project or Project.locate()
+    client = open_delivered(project)
+    with tracking_errors(project.tracking_uri):
+        return study_pages(client)

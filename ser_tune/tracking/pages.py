@@ -1,0 +1,194 @@
+"""A study on MLflow's pages: a saved view of its trials, the comparison of its best, notes that link them.
+
+A saved view of the run table is a tag of the experiment (`mlflow.sharedViewState.<id>`), with the state of the table as
+compressed JSON, as MLflow 3.17 writes it.
+"""
+
+import base64
+import json
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from mlflow import MlflowClient
+from mlflow.entities import Run, RunTag
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+
+from .runs import BEST_TAG, CONFIRMED_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG, find_runs, search_runs
+
+__all__ = ["SCORE", "StudyPages", "link_study", "run_link", "save_view", "study_pages", "version_link"]
+
+SCORE = "Score"
+"""The metric with a trial's score, the pooled validation UAR. MLflow's comparison opens on the first name that all runs
+share, and capital letters come first: on the score, where `fold_00/train_loss` would be."""
+VIEW = "mlflow.sharedViewState."
+COMPARED = 10
+_SIDE = "workflowType=machine_learning"
+_METRICS = ("validation_uar", "validation_uar_low", "validation_uar_high", "test_uar", "trial_seconds")
+_RANGE = "search."
+"""Start of the study's parameters that say what is searched."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyPages:
+    """Addresses of a study's pages, from the first `#` on."""
+
+    study: str
+    trials: str
+    """The run table with the study's complete trials, the highest score first."""
+    comparison: str
+    """Of its ten best searched trials; empty where fewer than two are complete."""
+
+
+def study_pages(client: MlflowClient) -> list[StudyPages]:
+    """Addresses of every study, the newest first; a study without a saved view is given one."""
+    parents = [
+        run for run in search_runs(client, f"tags.`{STUDY_NAME_TAG}` != ''") if _is_study(run) and run.info.run_id
+    ]
+    found = []
+    for parent in parents:
+        experiment, study_id = parent.info.experiment_id, parent.data.tags[STUDY_TAG]
+        save_view(client, parent)
+        best = _best(find_runs(client, experiment, study_id)[1])
+        found.append(
+            StudyPages(
+                study=parent.data.tags[STUDY_NAME_TAG],
+                trials=_view_address(experiment, study_id),
+                comparison=_comparison_address(experiment, best) if len(best) > 1 else "",
+            )
+        )
+    return found
+
+
+def save_view(client: MlflowClient, parent: Run) -> None:
+    """Save the view of a study's trials, unless it is saved.
+
+    Args:
+        client: MLflow.
+        parent: The study's run.
+    """
+    key = f"{VIEW}{parent.data.tags[STUDY_TAG]}"
+    if key in client.get_experiment(parent.info.experiment_id).tags:
+        return
+    packed = base64.b64encode(zlib.compress(json.dumps(_state(parent)).encode())).decode()
+    now = int(time.time() * 1000)
+    name = f"{parent.data.tags[STUDY_NAME_TAG]}: trials by score"
+    view = {"name": name, "createdAt": now, "updatedAt": now, "state": f"deflate;{packed}"}
+    client.set_experiment_tag(parent.info.experiment_id, key, json.dumps(view))
+
+
+def link_study(client: MlflowClient, experiment: str, study_id: str) -> None:
+    """Write links into the notes of a study's run and of its best and its registered trials.
+
+    Args:
+        client: MLflow.
+        experiment: The corpus's.
+        study_id: The study's.
+    """
+    parent, trials = find_runs(client, experiment, study_id)
+    if parent is None:
+        return
+    best = parent.data.tags.get(BEST_TAG)
+    versions = {number: list(_versions(client, run)) for number, run in trials.items() if _may_be_registered(run, best)}
+    study = run_link(experiment, parent.info.run_id, parent.data.tags[STUDY_NAME_TAG])
+    view = f"[trials by score]({_view_address(experiment, study_id)})"
+    compared = _best(trials)
+    lines = [(parent.data.tags.get(MLFLOW_RUN_NOTE) or "").partition("\n\n")[0]]
+    lines.append(
+        f"{view} · [comparison of the best]({_comparison_address(experiment, compared)})" if compared else view
+    )
+    for number, found in sorted(versions.items()):
+        run = trials[number]
+        is_best = str(number) == best
+        if not is_best and not found:
+            continue
+        registered = f"; registered as {', '.join(found)}" if found else ""
+        lines.append(
+            f"{'Best: ' if is_best else ''}{run_link(experiment, run.info.run_id, f'trial {number}')}{registered}"
+        )
+        note = f"Trial {number} of the study {study}{', its best' if is_best else ''}{registered}."
+        client.log_batch(run.info.run_id, tags=[RunTag(MLFLOW_RUN_NOTE, note)])
+    client.log_batch(parent.info.run_id, tags=[RunTag(MLFLOW_RUN_NOTE, "\n\n".join(lines))])
+
+
+def run_link(experiment: str, run_id: str, text: str) -> str:
+    """A link to a run's page, in Markdown."""
+    return f"[{_plain(text)}](#/experiments/{experiment}/runs/{run_id}?{_SIDE})"
+
+
+def version_link(name: str, version: str) -> str:
+    """A link to the page of a registered version, in Markdown."""
+    return f"[{_plain(name)} version {version}](#/models/{quote(name)}/versions/{version}?{_SIDE})"
+
+
+def _plain(text: str) -> str:
+    """Text that has no meaning in Markdown or HTML."""
+    return "".join(f"\\{one}" if one in "\\`*_[]()<>#|!" else one for one in text)
+
+
+def _is_study(run: Run) -> bool:
+    return TRIAL_TAG not in run.data.tags and STUDY_TAG in run.data.tags
+
+
+def _may_be_registered(run: Run, best: str | None) -> bool:
+    """Whether a trial is the best, or was scored on test speakers, as every registered one is."""
+    return run.data.tags.get(TRIAL_TAG) == best or "test_uar" in run.data.metrics
+
+
+def _versions(client: MlflowClient, run: Run) -> Iterator[str]:
+    for one in client.search_model_versions(f"run_id = '{run.info.run_id}'"):
+        yield version_link(one.name, str(one.version))
+
+
+def _best(trials: Mapping[int, Run]) -> list[str]:
+    """Runs of the best complete searched trials."""
+    complete = [
+        run
+        for run in trials.values()
+        if run.info.status == "FINISHED" and "validation_uar" in run.data.metrics and CONFIRMED_TAG not in run.data.tags
+    ]
+    complete.sort(key=lambda run: (-run.data.metrics["validation_uar"], int(run.data.tags[TRIAL_TAG])))
+    return [run.info.run_id for run in complete[:COMPARED]]
+
+
+def _view_address(experiment: str, study_id: str) -> str:
+    return f"#/experiments/{experiment}/runs?{_SIDE}&viewStateShareKey={study_id}"
+
+
+def _comparison_address(experiment: str, runs: list[str]) -> str:
+    listed = quote(json.dumps(runs, separators=(",", ":")))
+    return f"#/compare-runs?runs={listed}&experiments={quote(json.dumps([experiment]))}&{_SIDE}"
+
+
+def _state(parent: Run) -> dict[str, object]:
+    """The run table of a study: complete trials by score, what was scored and what was searched as columns."""
+    searched = sorted(name.removeprefix(_RANGE) for name in parent.data.params if name.startswith(_RANGE))
+    columns = [f"metrics.`{one}`" for one in _METRICS] + [f"params.`{one}`" for one in searched]
+    study_id = parent.data.tags[STUDY_TAG]
+    return {
+        "searchFilter": f"tags.`{STUDY_TAG}` = '{study_id}' and metrics.validation_uar >= 0",
+        "orderByKey": "metrics.`validation_uar`",
+        "orderByAsc": False,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "selectedColumns": ["attributes.`Run Name`", *columns],
+        "columnOrder": [],
+        "columnWidths": {},
+        "runsExpanded": {},
+        "runsPinned": [],
+        "runsHidden": [],
+        "runsHiddenMode": "FIRST_10_RUNS",
+        "runsVisibilityMap": {},
+        "viewMaximized": False,
+        "runListHidden": False,
+        "isAccordionReordered": False,
+        "useGroupedValuesInCharts": True,
+        "hideEmptyCharts": True,
+        "groupBy": None,
+        "groupsExpanded": {},
+        "globalLineChartConfig": None,
+    }

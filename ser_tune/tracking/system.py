@@ -1,0 +1,64 @@
+"""How busy the machine was while a trial ran, as MLflow's system metrics."""
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from threading import Event, Thread
+
+from mlflow.system_metrics.metrics.base_metrics_monitor import BaseMetricsMonitor
+from mlflow.system_metrics.metrics.cpu_monitor import CPUMonitor
+from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor
+
+from .outbox import MetricRow
+
+__all__ = ["SystemSampler"]
+
+INTERVAL_S = 5.0
+MOST_SAMPLES = 500
+"""Of a trial; a longer one is sampled half as often, again and again."""
+PREFIX = "system/"
+"""Of the metrics that MLflow's pages show as system metrics."""
+
+
+class SystemSampler:
+    """Samples processor, memory, and where `nvidia-ml-py` is installed GPUs, in a thread of its own."""
+
+    def __init__(self) -> None:
+        """Take the first sample, and start."""
+        self._monitors: list[BaseMetricsMonitor] = [CPUMonitor()]  # type: ignore[no-untyped-call]
+        with suppress(ImportError, RuntimeError):  # no NVIDIA GPU, or nothing to ask it with
+            self._monitors.append(GPUMonitor())  # type: ignore[no-untyped-call]
+        self._rows: list[list[MetricRow]] = []
+        self._interval_s = INTERVAL_S
+        self._stop = Event()
+        self._sample()  # what psutil measures is since the sample before: this one is dropped
+        self._rows.clear()
+        self._thread = Thread(target=self._run, name="system-metrics", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> Sequence[MetricRow]:
+        """Take the last sample and end the thread.
+
+        Returns:
+            Every sample, oldest first; the step is the sample's number.
+        """
+        self._stop.set()
+        self._thread.join()
+        self._sample()
+        return [row for sample in self._rows for row in sample]
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._interval_s):
+            self._sample()
+            if len(self._rows) >= MOST_SAMPLES:
+                self._rows = self._rows[1::2]
+                self._interval_s *= 2
+
+    def _sample(self) -> None:
+        now, sample = int(time.time() * 1000), []
+        for monitor in self._monitors:
+            monitor.collect_metrics()  # type: ignore[no-untyped-call]
+            values = monitor.aggregate_metrics()  # type: ignore[no-untyped-call]
+            monitor.clear_metrics()  # type: ignore[no-untyped-call]
+            sample += [(f"{PREFIX}{name}", float(value), now, len(self._rows)) for name, value in values.items()]
+        self._rows.append(sample)

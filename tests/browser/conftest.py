@@ -1,0 +1,80 @@
+"""A headless Chromium, one study that is complete in every store, and MLflow's server on it: once for all tests here.
+
+Debian's Chromium is used (`apt-get install chromium`). Where there is none, tests are skipped; in CI they fail.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+"""Chromium's sandbox does not work for root, which containers run as."""
+
+
+@dataclass
+class Watched:
+    """A page, and what went wrong on it."""
+
+    page: Any
+    errors: list[str] = field(default_factory=list)
+    """Messages of the console at level error, and exceptions of scripts."""
+    requests: list[str] = field(default_factory=list)
+    """Addresses asked for, without those inside of the page."""
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Any]:
+    """Chromium; a skip where there is none, and in CI a failure."""
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        reason = f"no browser: none of {', '.join(NAMES)} is on the path"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Callable[[str], Watched]]:
+    """Open a page: `visit(address)`."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+
+    def _visit(address: str) -> Watched:
+        watched = Watched(context.new_page())
+        watched.page.on("console", lambda one: watched.errors.append(one.text) if one.type == "error" else None)
+        watched.page.on("pageerror", lambda error: watched.errors.append(str(error)))
+        watched.page.on(
+            "request",
+            lambda one: None if one.url.startswith(("data:", "blob:")) else watched.requests.append(one.url),
+        )
+        watched.page.goto(address)
+        return watched
+
+    yield _visit
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def searched(
+    databases: Path, once: Callable[..., Path], call: Callable[..., Any], study_file: Path, corpus_csv: Path
+) -> Path:
+    """The root of a project with a study of twelve trials, which has promoted its best; do not change it."""
+    corpus = ("--corpus", "manifest", "--data", str(corpus_csv))
+
+    def _run(folder: Path) -> None:
+        shutil.copytree(databases, folder / "project")
+        told = call(folder / "project", "study", study_file, *corpus, "--name", "searched", "--trials", "12")
+        assert told.code == 0, told.err
+
+    return once("searched", _run) / "project"
