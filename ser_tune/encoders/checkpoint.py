@@ -85,7 +85,7 @@ def locate(checkpoint: str, revision: str | None) -> Path:
         raise ConfigError(
             f"checkpoint '{checkpoint}' is no folder here and cannot be downloaded ({reason}); where there is no "
             f"network, download {CONFIG}, {PREPROCESSOR} and model.safetensors of https://huggingface.co/{checkpoint} "
-            "elsewhere, and set checkpoint to their folder"
+            "elsewhere, and pass their folder: --set features.checkpoint=FOLDER (finetuned_encoder: model.checkpoint)"
         ) from None
 
 

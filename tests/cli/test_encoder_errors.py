@@ -49,7 +49,7 @@ def test_a_name_on_the_hub_where_there_is_no_network(probe: Study, monkeypatch: 
     # What to download, from where, and how to pass it
     told.refused("download config.json, preprocessor_config.json and model.safetensors of ")
     told.refused("https://huggingface.co/nobody/wav2vec2-tiny")
-    told.refused("set checkpoint to their folder")
+    told.refused("pass their folder: --set features.checkpoint=FOLDER")
 
 
 def test_a_name_on_the_hub_without_the_extra(probe: Study, monkeypatch: pytest.MonkeyPatch) -> None:
