@@ -58,6 +58,8 @@ class Processes:
     def run(self, jobs: Sequence[FoldJob], *, on_epoch: OnEpoch, keep: Keep) -> Generator[FittedNetwork, None, None]:
         """As `Executor.run`."""
         order, losses = InOrder(on_epoch=on_epoch, keep=keep), 0
+        if not jobs:
+            return
         self._submit(jobs, order)
         try:
             for _ in jobs:

@@ -69,6 +69,8 @@ class Ray:
 
     def run(self, jobs: Sequence[FoldJob], *, on_epoch: OnEpoch, keep: Keep) -> Generator[FittedNetwork, None, None]:
         """As `Executor.run`."""
+        if not jobs:
+            return
         ray = self._connected()
         order = InOrder(on_epoch=on_epoch, keep=keep)
         waiting = {self._submit(job): number for number, job in enumerate(jobs)}

@@ -9,7 +9,7 @@ from .export import SpeakerSegments, refuse_other_format, refuse_whole_utterance
 from .normalisation import Moments, Scaling
 from .perturbation import copy_key
 from .segments import SegmentPlan, frame_numbers, plan_segments, random_crops
-from .store import FeatureStore, Progress, corpus_features, extract_features, open_features
+from .store import Extracted, FeatureStore, Progress, Shards, corpus_features, extract_features, open_features
 from .stress import BABBLE_VOICES, CONDITIONS, Condition
 
 __all__ = [
