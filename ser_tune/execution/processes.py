@@ -22,6 +22,7 @@ from typing import Any, TypeAlias
 import torch
 
 from ..errors import ExecutionError
+from ..features import Shards
 from ..training import DataReader, EpochReport, FittedNetwork, FoldJob
 from .attempt import GivenUp, attempt, opened
 from .base import Keep, OnEpoch
@@ -40,6 +41,8 @@ Arrival: TypeAlias = "tuple[int, int, EpochReport | Future[bytes]]"
 
 class Processes:
     """Trains folds in a pool of processes, which starts with the first trial."""
+
+    shards: Shards | None = None
 
     def __init__(self, workers: int, features: Path) -> None:
         """Remember how to start.
