@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Sequence
 from typing import Protocol, TypeAlias
 
+from ..features import Shards
 from ..training import EpochReport, FittedNetwork, FoldJob
 
 __all__ = ["Executor", "Keep", "OnEpoch"]
@@ -19,6 +20,10 @@ class Executor(Protocol):
     Every executor results in the same networks, reports the same epochs in the same order, and fails with the same
     exception: pruning and scores do not depend on it.
     """
+
+    @property
+    def shards(self) -> Shards | None:
+        """Extracts features where folds are trained; None is in this process."""
 
     def threads(self, folds: int) -> int:
         """CPU threads for each fold of a trial of so many, where `training.threads` is `auto`."""

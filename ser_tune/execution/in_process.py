@@ -5,6 +5,7 @@ from functools import partial
 
 import torch
 
+from ..features import Shards
 from ..training import EpochReport, FittedNetwork, FoldJob
 from .base import Keep, OnEpoch
 
@@ -13,6 +14,8 @@ __all__ = ["InProcess"]
 
 class InProcess:
     """Trains a fold when its result is asked for."""
+
+    shards: Shards | None = None
 
     def __init__(self, train: Callable[[FoldJob, Callable[[EpochReport], None]], FittedNetwork]) -> None:
         """Train by a function: of a job, and of what is told of its epochs."""

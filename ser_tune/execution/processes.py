@@ -22,6 +22,7 @@ from typing import Any, TypeAlias
 import torch
 
 from ..errors import ExecutionError
+from ..features import Shards
 from ..training import DataReader, EpochReport, FittedNetwork, FoldJob
 from .attempt import GivenUp, attempt, opened
 from .base import Keep, OnEpoch
@@ -41,6 +42,8 @@ Arrival: TypeAlias = "tuple[int, int, EpochReport | Future[bytes]]"
 class Processes:
     """Trains folds in a pool of processes, which starts with the first trial."""
 
+    shards: Shards | None = None
+
     def __init__(self, workers: int, features: Path) -> None:
         """Remember how to start.
 
@@ -58,6 +61,8 @@ class Processes:
     def run(self, jobs: Sequence[FoldJob], *, on_epoch: OnEpoch, keep: Keep) -> Generator[FittedNetwork, None, None]:
         """As `Executor.run`."""
         order, losses = InOrder(on_epoch=on_epoch, keep=keep), 0
+        if not jobs:
+            return
         self._submit(jobs, order)
         try:
             for _ in jobs:

@@ -10,7 +10,8 @@ import re
 import signal
 import socket
 import threading
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, ExecutionError, SerTuneError
+from ..features import Extracted
 from ..training import DataReader, FittedNetwork, FoldJob
 from .attempt import attempt
 from .base import Keep, OnEpoch
@@ -67,8 +69,28 @@ class Ray:
         cpus = self._resources("CPU")
         return max(1, min(max(cpus), sum(cpus) // folds))
 
+    def shards(
+        self, extract: Callable[[int], list[Extracted]], starts: Sequence[int]
+    ) -> Generator[list[Extracted], None, None]:
+        """Extract a few utterances in every task, of one CPU; nodes read the recordings by their paths here."""
+        ray = self._connected()
+        task = ray.remote(extract).options(num_cpus=1, max_retries=RETRIES, scheduling_strategy="SPREAD")
+        at_once, waiting = 2 * max(1, sum(self._resources("CPU"))), deque[Any]()
+        try:
+            for start in starts:
+                waiting.append(task.remote(start))
+                if len(waiting) == at_once:  # more would fill the object store
+                    yield _extracted(waiting.popleft())
+            while waiting:
+                yield _extracted(waiting.popleft())
+        finally:
+            for rest in waiting:
+                ray.cancel(rest)
+
     def run(self, jobs: Sequence[FoldJob], *, on_epoch: OnEpoch, keep: Keep) -> Generator[FittedNetwork, None, None]:
         """As `Executor.run`."""
+        if not jobs:
+            return
         ray = self._connected()
         order = InOrder(on_epoch=on_epoch, keep=keep)
         waiting = {self._submit(job): number for number, job in enumerate(jobs)}
@@ -177,6 +199,17 @@ def _result(task: Any) -> FittedNetwork | Exception | _Absent:  # noqa: ANN401 -
             f"Ray did not train a fold, after up to {RETRIES} retries: {type(error).__name__}: {last}"
         )
     return result
+
+
+def _extracted(task: Any) -> list[Extracted]:  # noqa: ANN401 - Ray's reference
+    ray = _ray()
+    try:
+        features: list[Extracted] = ray.get(task)
+    except ray.exceptions.RayTaskError as error:  # what the function raised
+        raise error.cause from None
+    except ray.exceptions.RayError as error:
+        raise ExecutionError(f"Ray did not extract features, in up to {RETRIES + 1} tries: {error}") from None
+    return features
 
 
 def _train(pickled: bytes, features: str, code: str, sent: dict[str, Any]) -> bytes:

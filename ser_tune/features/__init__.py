@@ -10,7 +10,7 @@ from .export import SpeakerSegments, refuse_other_format, refuse_whole_utterance
 from .normalisation import Moments, Scaling
 from .perturbation import copy_key
 from .segments import SegmentPlan, frame_numbers, plan_segments, random_crops
-from .store import FeatureStore, Progress, corpus_features, extract_features, open_features
+from .store import Extracted, FeatureStore, Progress, Shards, corpus_features, extract_features, open_features
 from .stress import CONDITIONS, TYPICAL_CONDITIONS, Condition
 
 __all__ = [
@@ -20,12 +20,14 @@ __all__ = [
     "Alter",
     "Condition",
     "Disturbance",
+    "Extracted",
     "FeatureSet",
     "FeatureStore",
     "Moments",
     "Progress",
     "Scaling",
     "SegmentPlan",
+    "Shards",
     "SpeakerSegments",
     "copy_key",
     "corpus_features",

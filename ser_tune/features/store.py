@@ -29,12 +29,13 @@ from threadpoolctl import threadpool_limits
 from ..audio import digest_of, length_s
 from ..config import FeatureSettings, PerturbationSettings
 from ..corpora import Corpus, Utterance
+from ..device import using_threads
 from ..errors import AudioError, StorageError
 from .base import FeatureSet
 from .normalisation import Moments
 from .perturbation import copy_key, perturbed
 
-__all__ = ["FeatureStore", "Progress", "corpus_features", "extract_features", "open_features"]
+__all__ = ["Extracted", "FeatureStore", "Progress", "Shards", "corpus_features", "extract_features", "open_features"]
 
 FORMAT = 6
 """Part of every entry's name; raise it when what is stored for the same settings changes."""
@@ -45,6 +46,10 @@ threads are handed work, and hand over results, less often."""
 
 Progress = Callable[[int, int], None]
 """Told how many utterances are done, of how many."""
+
+
+Shards = Callable[[Callable[[int], list["Extracted"]], Sequence[int]], Iterator[list["Extracted"]]]
+"""Calls a function with each of some numbers, elsewhere, and yields what it returns, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +148,7 @@ def extract_features(
     perturbation: PerturbationSettings | None = None,
     copy: int = 0,
     progress: Progress | None = None,
+    shards: Shards | None = None,
 ) -> str:
     """Extract a corpus's features on all cores, unless they are in the cache.
 
@@ -154,6 +160,7 @@ def extract_features(
         perturbation: What happens to copies.
         copy: Which perturbed copy to extract, counted from 1; 0 is the clean speech.
         progress: Called after every utterance that is extracted.
+        shards: Extracts a few utterances at a time elsewhere; None is on all cores here.
 
     Returns:
         The name of the cache's entry.
@@ -170,7 +177,7 @@ def extract_features(
             cache.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{entry}.lock"):
                 if not entry.exists():
-                    extracted = _extract(corpus, feature_set, settings, perturbation, copy, progress)
+                    extracted = _extract(corpus, feature_set, settings, perturbation, copy, progress, shards)
                     _write(entry, _while_they_fit(extracted, corpus, cache))
         except OSError as error:
             raise StorageError(
@@ -191,7 +198,7 @@ def _key(
     return " ".join(part for part in parts if part)
 
 
-class _Extracted(NamedTuple):
+class Extracted(NamedTuple):
     """What is stored of an utterance."""
 
     frames: np.ndarray
@@ -200,7 +207,7 @@ class _Extracted(NamedTuple):
     sound: str
 
     @classmethod
-    def of(cls, features: np.ndarray, speech: np.ndarray) -> "_Extracted":
+    def of(cls, features: np.ndarray, speech: np.ndarray) -> "Extracted":
         """From features (C, F, frames) and the speech that they are of."""
         frames = np.ascontiguousarray(features.transpose(2, 0, 1))
         return cls(frames, Moments.of(frames, np.array([0, len(frames)])), digest_of(speech))
@@ -235,10 +242,11 @@ def _extract(
     perturbation: PerturbationSettings,
     copy: int,
     progress: Progress | None,
-) -> Iterator[_Extracted]:
+    shards: Shards | None,
+) -> Iterator[Extracted]:
     """One utterance after another."""
 
-    def several(start: int) -> list[_Extracted]:
+    def several(start: int) -> list[Extracted]:
         chosen = corpus.utterances[start : start + at_once]
         speech = [one.speech() for one in chosen]
         heard = [_heard(*one, perturbation, copy) for one in zip(chosen, speech, strict=True)]
@@ -246,9 +254,17 @@ def _extract(
             features = feature_set.extract_batch(heard, settings)
         else:
             features = [_of_one(*one, feature_set, settings, copy) for one in zip(chosen, heard, strict=True)]
-        return [_Extracted.of(*one) for one in zip(features, speech, strict=True)]
+        return [Extracted.of(*one) for one in zip(features, speech, strict=True)]
+
+    def alone(start: int) -> list[Extracted]:
+        with threadpool_limits(1, user_api="blas"), using_threads(1):
+            return several(start)
 
     total, cores = len(corpus.utterances), os.cpu_count() or 1
+    if shards is not None:
+        at_once = AT_ONCE
+        yield from _counted(chain.from_iterable(shards(alone, range(0, total, at_once))), total, progress)
+        return
     at_once = max(1, min(AT_ONCE, total // (4 * cores)))  # few enough that all cores end at about the same time
     # Threads, not processes: decoding, Fourier transforms and matrix products release the interpreter lock. One a core,
     # so that products and transforms with threads of their own, which wait for one another, would take up to five times
@@ -258,16 +274,20 @@ def _extract(
     with threadpool_limits(1, user_api="blas"):
         try:
             extracted = chain.from_iterable(pool.map(several, range(0, total, at_once)))
-            for done, features in enumerate(extracted, start=1):
-                yield features
-                if progress is not None:
-                    progress(done, total)
+            yield from _counted(extracted, total, progress)
         finally:
             pool.shutdown(cancel_futures=True)
             torch.set_num_threads(threads)  # or threads that start later would take over the workers' number
 
 
-def _while_they_fit(features: Iterable[_Extracted], corpus: Corpus, cache: Path) -> Iterator[_Extracted]:
+def _counted(extracted: Iterable[Extracted], total: int, progress: Progress | None) -> Iterator[Extracted]:
+    for done, features in enumerate(extracted, start=1):
+        yield features
+        if progress is not None:
+            progress(done, total)
+
+
+def _while_they_fit(features: Iterable[Extracted], corpus: Corpus, cache: Path) -> Iterator[Extracted]:
     """Pass features on, but refuse after the first where those of the whole corpus would not fit on the disk.
 
     Raises:
@@ -287,7 +307,7 @@ def _while_they_fit(features: Iterable[_Extracted], corpus: Corpus, cache: Path)
         yield one
 
 
-def _write(entry: Path, features: Iterable[_Extracted]) -> None:
+def _write(entry: Path, features: Iterable[Extracted]) -> None:
     """Stream features to disk, then move them to their place in one step."""
     with tempfile.TemporaryDirectory(prefix=f"{entry.name}.", dir=entry.parent) as scratch:
         partial = Path(scratch) / entry.name  # others may read it, unlike the folder that tempfile makes

@@ -149,6 +149,7 @@ class Trainer:
                 perturbation=config.perturbation,
                 copy=copy,
                 progress=self._progress,
+                shards=self.executor.shards,
             )
             sounds = FeatureStore.open(folder / entry).sounds
             self._sounds = self._sounds or sounds

@@ -1,6 +1,7 @@
 """Folds on a Ray cluster of two nodes on this machine: the same numbers, without a shared folder, past a dead node."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import numpy as np
 import pytest
 
 from ser_tune.config import Project
-from ser_tune.errors import ConfigError, ExecutionError
+from ser_tune.errors import AudioError, ConfigError, ExecutionError
 from ser_tune.execution import Ray
+from ser_tune.features import FEATURE_SETS, extract_features
 from ser_tune.study import StudyObserver, prepare, run_study
 
 pytest.importorskip("ray", reason="needs the extra ray")
@@ -69,6 +71,38 @@ def _numbers(outcome: Any) -> Any:
         (fold.fitted.validation.tolist(), [report.validation_loss for report in fold.fitted.history])
         for fold in outcome.folds
     ]
+
+
+def test_features_are_those_that_this_process_extracts(
+    cluster: Any, tiny: Callable[..., Any], project: Project, tmp_path: Path
+) -> None:
+    prepared = prepare(tiny(), project)
+    settings = prepared.definition.config.features
+    feature_set = FEATURE_SETS.get(settings.name)
+    executor, told = Ray(cluster.address, tmp_path), list[int]()
+    try:
+        entries = [
+            tmp_path
+            / folder
+            / extract_features(prepared.corpus, feature_set, settings, tmp_path / folder, shards=shards)
+            for folder, shards in (("here", None), ("there", executor.shards))
+        ]
+        gone = replace(prepared.corpus.utterances[1], path=tmp_path / "gone.wav")
+        utterances = [prepared.corpus.utterances[0], gone]
+        with pytest.raises(AudioError, match=r"gone\.wav"):
+            extract_features(
+                replace(prepared.corpus, utterances=utterances, audio_digest="other"),
+                feature_set,
+                settings,
+                tmp_path / "there",
+                progress=lambda done, _: told.append(done),
+                shards=executor.shards,
+            )
+    finally:
+        executor.close()
+    here, there = ({path.name: path.read_bytes() for path in entry.iterdir()} for entry in entries)
+    assert here == there
+    assert not told
 
 
 def test_more_than_a_node_has_is_refused(cluster: Any, tiny: Callable[..., Any], project: Project) -> None:
