@@ -99,6 +99,7 @@ def study(
     rule: Rule = None,
     assignments: Set = None,
     refit: Refit = False,
+    json: Json = False,
     tracking_uri: TrackingUri = None,
     storage: Storage = None,
 ) -> None:
@@ -126,9 +127,11 @@ def study(
     if nested:
         if refit or rule:
             raise typer.BadParameter("--nested registers nothing, so --refit and --rule mean nothing with it")
-        show_nested(file, flags, assignments or [], tracking_uri=tracking_uri, storage=storage)
+        show_nested(file, flags, assignments or [], as_json=json, tracking_uri=tracking_uri, storage=storage)
     else:
-        show_study(file, flags, assignments or [], refit=refit, tracking_uri=tracking_uri, storage=storage)
+        show_study(
+            file, flags, assignments or [], refit=refit, as_json=json, tracking_uri=tracking_uri, storage=storage
+        )
 
 
 @app.command()
@@ -146,6 +149,7 @@ def train(
     rule: Rule = None,
     assignments: Set = None,
     refit: Refit = False,
+    json: Json = False,
     tracking_uri: TrackingUri = None,
     storage: Storage = None,
 ) -> None:
@@ -159,7 +163,7 @@ def train(
         "text_independent": text_independent,
         "rule": rule,
     }
-    show_training(file, flags, assignments or [], refit=refit, tracking_uri=tracking_uri, storage=storage)
+    show_training(file, flags, assignments or [], refit=refit, as_json=json, tracking_uri=tracking_uri, storage=storage)
 
 
 @app.command()
@@ -214,6 +218,7 @@ def promote(
     rule: Rule = None,
     refit: Refit = False,
     data: Data = None,
+    json: Json = False,
     tracking_uri: TrackingUri = None,
     storage: Storage = None,
 ) -> None:
@@ -227,6 +232,7 @@ def promote(
         refit=refit,
         rule=rule,
         data=data,
+        as_json=json,
         tracking_uri=tracking_uri,
         storage=storage,
     )
