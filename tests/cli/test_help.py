@@ -11,6 +11,7 @@ from ser_tune.folds import SIDES
 COMMANDS = (
     *("study", "train", "reproduce", "confirm", "replay", "compare", "leaderboard", "promote", "models", "predict"),
     *("extract", "corpus", "options", "ui", "find-lr", "sync", "status", "audit", "evaluate", "matrix", "report"),
+    *("export", "doctor"),
 )
 WIDTH = 160
 SCRIPT = """
