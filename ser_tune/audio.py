@@ -22,6 +22,10 @@ line too if it is cut short.
 """
 _UNKNOWN_LENGTH = 0x7FFF_F000
 """A promise from here up is what programs write that send sound down a pipe, not knowing its length."""
+LARGEST_SAMPLE = 2.0**32
+"""Beyond full scale of any integers; powers of larger samples overflow float32."""
+BLOCK = 2**24
+"""Values read at once: 17 minutes of mono speech at 16 kHz."""
 _LFS_POINTER = b"version https://git-lfs"
 """What CREMA-D's files start with in a copy that was made without Git LFS."""
 
@@ -90,20 +94,32 @@ def read_samples(path: Path, *, start_s: float = 0.0, end_s: float | None = None
                 length_s = file.frames / file.samplerate
                 raise AudioError(f"{path}: the stretch {start_s} s to {end_s} s is not within its {length_s:.3f} s")
             file.seek(start)
-            samples = file.read(stop - start, dtype="float32", always_2d=True)
+            samples = _read(file, stop - start)
             if len(samples) < stop - start:  # MP3 has no size of bytes to compare
                 raise AudioError(f"{path} is truncated: it promises {stop - start} samples and holds {len(samples)}")
             return samples, int(file.samplerate)
     except FileNotFoundError:
         raise AudioError(f"{path} does not exist") from None
     except (soundfile.LibsndfileError, OSError) as error:
-        if not path.exists():
-            raise AudioError(f"{path} does not exist") from None
+        try:
+            if not path.exists():
+                raise AudioError(f"{path} does not exist") from None
+        except OSError as unusable:
+            raise AudioError(f"{str(path)[:100]}… cannot be a file: {unusable.strerror}") from None
         if path.is_file() and path.stat().st_size == 0:
             raise AudioError(f"{path} is empty; expected a sound file") from None
         if path.is_file() and path.read_bytes()[: len(_LFS_POINTER)] == _LFS_POINTER:
             raise AudioError(f"{path} is a pointer of Git LFS, not the recording; run `git lfs pull` there") from None
         raise AudioError(f"{path} cannot be decoded as audio: {_reason(error)}") from None
+
+
+def _read(file: soundfile.SoundFile, count: int) -> np.ndarray:
+    """Samples (count, channels), or as many as there are: memory is taken for what is there, not promised."""
+    block = max(1, BLOCK // file.channels)
+    blocks = [file.read(min(count, block), dtype="float32", always_2d=True)]
+    while len(blocks[-1]) == block and (left := count - len(blocks) * block) > 0:
+        blocks.append(file.read(min(left, block), dtype="float32", always_2d=True))
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
 def _is_truncated(extra_info: str) -> bool:
@@ -128,7 +144,7 @@ def to_speech(samples: np.ndarray, sample_rate_hz: int, *, source: str = "the wa
         Samples, shape (M,), float32, 16 kHz mono.
 
     Raises:
-        AudioError: There are none, they are not numbers, not finite, or all zero.
+        AudioError: There are none, they are not numbers, not finite, too large, or all zero.
     """
     samples = np.asarray(samples)
     if samples.ndim not in (1, 2) or samples.size == 0:
@@ -141,9 +157,12 @@ def to_speech(samples: np.ndarray, sample_rate_hz: int, *, source: str = "the wa
         raise AudioError(f"{source} holds values of type {samples.dtype}; expected floats or integers")
     samples = np.ascontiguousarray(samples, dtype=np.float32)
     if samples.ndim == 2:
-        samples = samples.mean(axis=1)
+        with np.errstate(over="ignore", invalid="ignore"):  # refused below
+            samples = samples.mean(axis=1)
     if not np.isfinite(samples).all():
         raise AudioError(f"{source} holds samples that are not finite numbers")
+    if (largest := float(np.abs(samples).max())) > LARGEST_SAMPLE:
+        raise AudioError(f"{source} holds samples of up to {largest:.0e}; expected full scale at ±1")
     if not samples.any():
         raise AudioError(f"{source} is silent: all of its {len(samples)} samples are zero")
     if sample_rate_hz <= 0:

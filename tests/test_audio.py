@@ -180,3 +180,22 @@ def test_a_waveform_is_scaled_by_its_type(samples: np.ndarray, expected: list[fl
 def test_a_waveform_that_is_not_speech_is_refused(samples: np.ndarray, sample_rate_hz: int, message: str) -> None:
     with pytest.raises(AudioError, match=message):
         to_speech(samples, sample_rate_hz)
+
+
+def test_a_file_that_promises_more_than_memory_holds_is_truncated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ser_tune.audio.BLOCK", 100)
+    path = tmp_path / "promise.flac"
+    soundfile.write(path, np.full(1_000, 0.1), 16_000)
+    assert len(read_speech(path)) == 1_000  # several blocks
+    content = bytearray(path.read_bytes())
+    content[21] |= 0x0F  # the upper bits of the number of samples, of 36
+    path.write_bytes(content)
+    with pytest.raises(AudioError, match=r"truncated|cannot be decoded"):
+        read_speech(path)
+
+
+def test_samples_whose_power_overflows_are_refused() -> None:
+    with pytest.raises(AudioError, match=r"holds samples of up to 1e\+30; expected full scale at ±1"):
+        to_speech(np.array([0.1, 1e30], dtype=np.float32), 16_000)

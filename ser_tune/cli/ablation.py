@@ -12,8 +12,9 @@ from ..metrics import with_interval
 from ..registry import markdown_table
 from ..results import Ablated
 from ..study import read_assignments
-from .console import notes, print_table, print_warnings, results
+from .console import notes, print_json, print_table, print_warnings, results
 from .progress import ProgressObserver
+from .records import ablation_records
 
 __all__ = ["run_ablation"]
 
@@ -29,7 +30,7 @@ def run_ablation(
     changes: Sequence[str],
     *,
     seeds: int,
-    markdown: bool,
+    form: str,
     tracking_uri: str | None,
     storage: str | None,
 ) -> None:
@@ -41,7 +42,7 @@ def run_ablation(
         assignments: Of `--set`, for all.
         changes: Each one or several assignments, separated by commas.
         seeds: Trainings of each.
-        markdown: Whether the table is Markdown.
+        form: `table`, `markdown` or `json`.
         tracking_uri: MLflow's.
         storage: Optuna's.
     """
@@ -65,8 +66,13 @@ def run_ablation(
             raise
     trained = [one for one in ablated if isinstance(one, Ablated)]
     fingerprint = trained[0].protocol.fingerprint
+    if form == "json":
+        print_json(ablation_records(names, ablated))
+        if len(trained) < len(ablated):
+            raise SystemExit(1)
+        return
     rows = [_row(name, one, fingerprint) for name, one in zip(names, ablated, strict=True)]
-    if markdown:
+    if form == "markdown":
         results.print(markdown_table(COLUMNS, rows), markup=False, soft_wrap=True)
     else:
         print_table(COLUMNS, rows)

@@ -107,6 +107,7 @@ def study(
     ray_address: RayAddress = None,
     assignments: Set = None,
     refit: Refit = False,
+    json: Json = False,
     tracking_uri: TrackingUri = None,
     storage: Storage = None,
 ) -> None:
@@ -138,9 +139,11 @@ def study(
     if nested:
         if refit or rule:
             raise typer.BadParameter("--nested registers nothing, so --refit and --rule mean nothing with it")
-        show_nested(file, flags, assignments or [], tracking_uri=tracking_uri, storage=storage)
+        show_nested(file, flags, assignments or [], as_json=json, tracking_uri=tracking_uri, storage=storage)
     else:
-        show_study(file, flags, assignments or [], refit=refit, tracking_uri=tracking_uri, storage=storage)
+        show_study(
+            file, flags, assignments or [], refit=refit, as_json=json, tracking_uri=tracking_uri, storage=storage
+        )
 
 
 @app.command()
@@ -162,6 +165,7 @@ def train(
     ray_address: RayAddress = None,
     assignments: Set = None,
     refit: Refit = False,
+    json: Json = False,
     tracking_uri: TrackingUri = None,
     storage: Storage = None,
 ) -> None:
@@ -179,7 +183,7 @@ def train(
         "executor": executor,
         "ray_address": ray_address,
     }
-    show_training(file, flags, assignments or [], refit=refit, tracking_uri=tracking_uri, storage=storage)
+    show_training(file, flags, assignments or [], refit=refit, as_json=json, tracking_uri=tracking_uri, storage=storage)
 
 
 @app.command()
@@ -234,6 +238,7 @@ def promote(
     rule: Rule = None,
     refit: Refit = False,
     data: Data = None,
+    json: Json = False,
     tracking_uri: TrackingUri = None,
     storage: Storage = None,
 ) -> None:
@@ -247,6 +252,7 @@ def promote(
         refit=refit,
         rule=rule,
         data=data,
+        as_json=json,
         tracking_uri=tracking_uri,
         storage=storage,
     )

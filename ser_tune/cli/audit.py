@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .parameters import refuse_other_form
+from .parameters import Json, form_of
 
 __all__ = ["app"]
 
@@ -39,6 +39,7 @@ def audit(
         ),
     ] = None,
     form: Annotated[str, typer.Option("--format", help=f"{', '.join(FORMS[:-1])} or {FORMS[-1]}.")] = "table",
+    as_json: Json = False,
 ) -> None:
     """Check anybody's split or predictions: leaks, labels, classes, words, claimed numbers.
 
@@ -53,7 +54,7 @@ def audit(
     from ..audit import as_html, as_record
     from .console import notes, print_table, results
 
-    refuse_other_form(form, FORMS)
+    form = form_of(form, FORMS, as_json=as_json)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=notes, disable=not notes.is_terminal, transient=True) as bars:
         bar = bars.add_task("recordings", total=None)

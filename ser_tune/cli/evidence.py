@@ -8,13 +8,14 @@ from pathlib import Path
 from .. import api
 from ..architectures import ARCHITECTURES
 from ..config import Project
-from ..metrics import PERMUTATION_TEST, Interval, describe_score, with_interval
+from ..metrics import PERMUTATION_TEST, describe_score, with_interval
 from ..registry import markdown_table
 from ..results import COLUMNS, Comparison
 from ..study import read_assignments
 from ..training import EpochReport
 from .console import notes, print_json, print_table, print_warnings, results
 from .progress import ProgressObserver
+from .records import combination_record, confirmation_record, ends, replay_record, reproduction_record
 from .running import tell
 
 __all__ = [
@@ -38,11 +39,15 @@ def combine_trials(
     as_name: str | None,
     rule: str | None,
     data: Path | None,
+    as_json: bool,
     tracking_uri: str | None,
 ) -> None:
     """Register the mean of what several trials say, and print it beside what each says alone."""
     project = Project.locate(tracking_uri=tracking_uri)
     found = api.combine(references, top=top, as_name=as_name, rule=rule, data=data, project=project)
+    if as_json:
+        print_json([combination_record(found)])
+        return
     rows = [
         [
             one.info.run_name,
@@ -135,9 +140,9 @@ def _comparison_as_json(found: Comparison, first: str, second: str) -> dict[str,
         "warnings": found.protocol.warnings,
         "uar": [one[f"{found.side}_uar"] for one in found.scores],
         "uar_difference": paired.uar_difference,
-        "uar_difference_interval": _ends(paired.uar_interval),
+        "uar_difference_interval": ends(paired.uar_interval),
         "wa_difference": paired.wa_difference,
-        "wa_difference_interval": _ends(paired.wa_interval),
+        "wa_difference_interval": ends(paired.wa_interval),
         "p_value": paired.p_value,
         "test": PERMUTATION_TEST,
         "effect_size": paired.effect_size,
@@ -157,10 +162,6 @@ def _comparison_as_json(found: Comparison, first: str, second: str) -> dict[str,
     }
 
 
-def _ends(interval: Interval) -> list[float] | None:
-    return [interval.low, interval.high] if interval.known else None
-
-
 def confirm_study(
     name: str,
     *,
@@ -168,6 +169,7 @@ def confirm_study(
     seeds: int,
     as_name: str | None,
     data: Path | None,
+    as_json: bool,
     tracking_uri: str | None,
     storage: str | None,
 ) -> None:
@@ -175,6 +177,9 @@ def confirm_study(
     project = Project.locate(tracking_uri=tracking_uri, storage_url=storage)
     with ProgressObserver() as progress:
         found = api.confirm(name, top=top, seeds=seeds, as_name=as_name, data=data, project=project, observer=progress)
+    if as_json:
+        print_json([confirmation_record(found)])
+        return
     print_table(
         ["trial", "search saw [95 %]", f"mean of {seeds} fresh seeds [95 %]", "optimism"],
         [
@@ -206,6 +211,7 @@ def reproduce_published(
     seeds: int,
     margin: float,
     study_name: str | None,
+    as_json: bool,
     tracking_uri: str | None,
     storage: str | None,
 ) -> None:
@@ -222,6 +228,9 @@ def reproduce_published(
             project=project,
             observer=progress,
         )
+    if as_json:
+        print_json([reproduction_record(outcome)])
+        return
     published = outcome.published
     rows = [
         [
@@ -310,7 +319,7 @@ def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None
         print_warnings(f"protocol {row['protocol']}: {row[WARNINGS]}" for row in rows if row[WARNINGS])
 
 
-def replay_run(reference: str, *, data: Path | None, tracking_uri: str | None) -> None:
+def replay_run(reference: str, *, data: Path | None, as_json: bool, tracking_uri: str | None) -> None:
     """Train a run again and print what is not the same; exit code 1 where something is not."""
 
     def on_epoch(fold: int, report: EpochReport) -> None:
@@ -319,6 +328,11 @@ def replay_run(reference: str, *, data: Path | None, tracking_uri: str | None) -
 
     project = Project.locate(tracking_uri=tracking_uri)
     outcome = api.replay(reference, data=data, project=project, on_epoch=on_epoch)
+    if as_json:
+        print_json([replay_record(outcome)])
+        if not outcome.identical:
+            raise SystemExit(1)
+        return
     for one in outcome.circumstances:
         results.print(one, markup=False)
     name = f"run {outcome.run.info.run_id} ({outcome.run.info.run_name})"

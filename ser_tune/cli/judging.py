@@ -30,7 +30,7 @@ from .parameters import (
     TableForm,
     Task,
     TrackingUri,
-    refuse_other_form,
+    form_of,
     shared_flags,
 )
 
@@ -62,6 +62,7 @@ def ablate(
     name: Name = None,
     assignments: Set = None,
     form: TableForm = "table",
+    json: Json = False,
     tracking_uri: TrackingUri = None,
     storage: Storage = None,
 ) -> None:
@@ -73,7 +74,7 @@ def ablate(
 
     if not changes:
         raise typer.BadParameter("nothing to change; pass --change PATH=VALUE, such as augmentation.mixup=true")
-    refuse_other_form(form, TABLE_FORMS)
+    form = form_of(form, TABLE_FORMS, as_json=json)
     flags = shared_flags(model, corpus=corpus, data=data, task=task, features=features)
     flags["name"] = name
     run_ablation(
@@ -82,7 +83,7 @@ def ablate(
         assignments or [],
         changes,
         seeds=seeds,
-        markdown=form == "markdown",
+        form=form,
         tracking_uri=tracking_uri,
         storage=storage,
     )
@@ -100,6 +101,7 @@ def reproduce(
     ] = 0.03,
     assignments: Set = None,
     study_name: Name = None,
+    json: Json = False,
     tracking_uri: TrackingUri = None,
     storage: Storage = None,
 ) -> None:
@@ -118,6 +120,7 @@ def reproduce(
         seeds=seeds,
         margin=margin,
         study_name=study_name,
+        as_json=json,
         tracking_uri=tracking_uri,
         storage=storage,
     )
@@ -130,6 +133,7 @@ def confirm(
     seeds: Annotated[int, typer.Option("--seeds", help="How often each is trained again.", min=2)] = 5,
     as_name: AsName = None,
     data: Data = None,
+    json: Json = False,
     tracking_uri: TrackingUri = None,
     storage: Storage = None,
 ) -> None:
@@ -139,7 +143,9 @@ def confirm(
     """
     from .evidence import confirm_study
 
-    confirm_study(name, top=top, seeds=seeds, as_name=as_name, data=data, tracking_uri=tracking_uri, storage=storage)
+    confirm_study(
+        name, top=top, seeds=seeds, as_name=as_name, data=data, as_json=json, tracking_uri=tracking_uri, storage=storage
+    )
 
 
 @app.command()
@@ -149,6 +155,7 @@ def combine(
     as_name: AsName = None,
     rule: Rule = None,
     data: Data = None,
+    json: Json = False,
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Average what trials of unlike configurations say, and register them as one model.
@@ -158,7 +165,7 @@ def combine(
     """
     from .evidence import combine_trials
 
-    combine_trials(members, top=top, as_name=as_name, rule=rule, data=data, tracking_uri=tracking_uri)
+    combine_trials(members, top=top, as_name=as_name, rule=rule, data=data, as_json=json, tracking_uri=tracking_uri)
 
 
 @app.command()
@@ -183,6 +190,7 @@ def compare(
 def leaderboard(
     corpus: Annotated[str | None, typer.Option("--corpus", help="Only this corpus.", show_default=False)] = None,
     form: RowForm = "table",
+    json: Json = False,
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Best result for each corpus, task, model and features, beside the published ones.
@@ -193,7 +201,7 @@ def leaderboard(
     """
     from .evidence import print_leaderboard
 
-    refuse_other_form(form, ROW_FORMS)
+    form = form_of(form, ROW_FORMS, as_json=json)
     print_leaderboard(corpus=corpus, form=form, tracking_uri=tracking_uri)
 
 
@@ -283,12 +291,13 @@ def matrix(
     ],
     picture: Annotated[Path, typer.Option("--picture", help="Where to draw the matrix.")] = Path("matrix.png"),
     form: RowForm = "table",
+    json: Json = False,
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Evaluate every model on every corpus: train on A, test on B. Each evaluation is logged as by `evaluate`."""
     from .matrix import print_matrix
 
-    refuse_other_form(form, ROW_FORMS)
+    form = form_of(form, ROW_FORMS, as_json=json)
     print_matrix(models, corpora, picture=picture, form=form, tracking_uri=tracking_uri)
 
 
@@ -304,12 +313,13 @@ def replay(
         ),
     ],
     data: Data = None,
+    json: Json = False,
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Train a trial again from what MLflow holds, and compare every number; exit code 1 where one differs."""
     from .evidence import replay_run
 
-    replay_run(run, data=data, tracking_uri=tracking_uri)
+    replay_run(run, data=data, as_json=json, tracking_uri=tracking_uri)
 
 
 @app.command()

@@ -44,6 +44,7 @@ __all__ = [
     "TextIndependent",
     "TrackingUri",
     "Workers",
+    "form_of",
     "refuse_other_form",
     "shared_flags",
 ]
@@ -172,6 +173,14 @@ TABLE_FORMS = ("table", "markdown")
 ROW_FORMS = (*TABLE_FORMS, "csv", "json")
 TableForm = Annotated[str, typer.Option("--format", help=f"{' or '.join(TABLE_FORMS)}.")]
 RowForm = Annotated[str, typer.Option("--format", help=f"{', '.join(ROW_FORMS[:-1])} or {ROW_FORMS[-1]}.")]
+
+
+def form_of(form: str, forms: Sequence[str], *, as_json: bool) -> str:
+    """The form to print: --format's, or JSON with --json; raises `BadParameter` where it is none, or both are given."""
+    refuse_other_form(form, forms)
+    if as_json and form not in ("table", "json"):
+        raise typer.BadParameter(f"pass --json or --format {form}, not both")
+    return "json" if as_json else form
 
 
 def refuse_other_form(form: str, forms: Sequence[str]) -> None:

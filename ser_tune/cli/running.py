@@ -14,8 +14,9 @@ from ..registry import CHAMPION, Promotion
 from ..results import Nested
 from ..study import SearchGain, read_assignments
 from ..tracking import score_metrics
-from .console import notes, print_table, print_warnings, results
+from .console import notes, print_json, print_table, print_warnings, results
 from .progress import ProgressObserver
+from .records import nested_record, promotion_record, study_record
 
 __all__ = ["promote_trial", "show_nested", "show_study", "show_training", "tell"]
 
@@ -26,12 +27,13 @@ def show_study(
     assignments: Sequence[str],
     *,
     refit: bool,
+    as_json: bool,
     tracking_uri: str | None,
     storage: str | None,
 ) -> None:
     """Run a study, and print what came of it; exit code 130 where it was interrupted, 1 where too much failed."""
     run = partial(api.study, file, refit=refit, **flags)
-    _show(run, assignments, tracking_uri, storage)
+    _show(run, assignments, tracking_uri, storage, as_json=as_json)
 
 
 def show_training(
@@ -40,12 +42,13 @@ def show_training(
     assignments: Sequence[str],
     *,
     refit: bool,
+    as_json: bool,
     tracking_uri: str | None,
     storage: str | None,
 ) -> None:
     """Train one configuration, and print what came of it; exit codes as of `show_study`."""
     run = partial(api.train, file, refit=refit, **flags)
-    _show(run, assignments, tracking_uri, storage)
+    _show(run, assignments, tracking_uri, storage, as_json=as_json)
 
 
 def show_nested(
@@ -53,6 +56,7 @@ def show_nested(
     flags: StudyFlags,
     assignments: Sequence[str],
     *,
+    as_json: bool,
     tracking_uri: str | None,
     storage: str | None,
 ) -> None:
@@ -61,7 +65,10 @@ def show_nested(
     with ProgressObserver() as progress:
         settings = read_assignments(assignments)
         found = api.nested(file, settings=settings, project=project, observer=progress, **flags)
-    _tell_nested(found, tracking_uri)
+    if as_json:
+        print_json([nested_record(found)])
+    else:
+        _tell_nested(found, tracking_uri)
 
 
 def promote_trial(
@@ -72,22 +79,33 @@ def promote_trial(
     refit: bool,
     rule: str | None,
     data: Path | None,
+    as_json: bool,
     tracking_uri: str | None,
     storage: str | None,
 ) -> None:
     """Promote a trial of a stored study, and print its scores."""
     project = Project.locate(tracking_uri=tracking_uri, storage_url=storage)
     promotion = api.promote(name, trial=trial, as_name=as_name, refit=refit, rule=rule, data=data, project=project)
-    tell(promotion, tracking_uri)
+    if as_json:
+        print_json([promotion_record(promotion)])
+    else:
+        tell(promotion, tracking_uri)
 
 
 def _show(
-    run: Callable[..., api.StudyResult], assignments: Sequence[str], tracking_uri: str | None, storage: str | None
+    run: Callable[..., api.StudyResult],
+    assignments: Sequence[str],
+    tracking_uri: str | None,
+    storage: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     project = Project.locate(tracking_uri=tracking_uri, storage_url=storage)
     with ProgressObserver() as progress:
         result = run(settings=read_assignments(assignments), project=project, observer=progress)
     summary = result.summary
+    if as_json:
+        print_json([study_record(result)])
     if summary.failures:
         notes.print(
             f"study {summary.name} ended: {len(summary.failures)} trials in a row failed (--max-failures); the same "
@@ -99,6 +117,17 @@ def _show(
     if summary.best is None or result.promotion is None:
         notes.print(f"study {summary.name} has no complete trial: nothing to promote", markup=False)
         raise SystemExit(130 if summary.interrupted else 1)
+    if not as_json:
+        _tell_study(result, tracking_uri)
+    if summary.interrupted or summary.failures:
+        raise SystemExit(130 if summary.interrupted else 1)
+
+
+def _tell_study(result: api.StudyResult, tracking_uri: str | None) -> None:
+    """Counts of trials, what the search is worth, and what became of the best."""
+    summary = result.summary
+    assert summary.best is not None
+    assert result.promotion is not None
     results.print(
         f"study {summary.name}: {summary.complete} complete, {summary.pruned} pruned, {summary.failed} failed; "
         f"best trial {summary.best[0]}",
@@ -107,8 +136,6 @@ def _show(
     if summary.gain is not None:
         results.print(_gains(summary.gain), markup=False)
     tell(result.promotion, tracking_uri)
-    if summary.interrupted or summary.failures:
-        raise SystemExit(130 if summary.interrupted else 1)
 
 
 def _gains(gain: SearchGain) -> str:

@@ -55,7 +55,11 @@ def _utterance(row: Mapping[str, str], folder: Path, where: str) -> Utterance:
         if not row[column]:
             raise CorpusError(f"{where}: the cell '{column}' is empty; expected a value in every row")
     path = folder / row["path"]  # an absolute path stays as it is
-    if not path.is_file():
+    try:
+        found = path.is_file()
+    except OSError as error:  # a name that no file can have
+        raise CorpusError(f"{where}: '{row['path'][:100]}…' is not a file: {error.strerror}") from None
+    if not found:
         raise CorpusError(f"{where}: '{row['path']}' is not a file; expected a path relative to '{folder}'")
     start, end = row.get("start", ""), row.get("end", "")
     if bool(start) != bool(end):

@@ -10,20 +10,8 @@ from ser_tune.folds import SIDES
 
 COMMANDS = (
     *("study", "train", "reproduce", "confirm", "replay", "compare", "leaderboard", "promote", "models", "predict"),
-    *(
-        "extract",
-        "corpus",
-        "options",
-        "ui",
-        "dashboard",
-        "find-lr",
-        "sync",
-        "status",
-        "audit",
-        "evaluate",
-        "matrix",
-        "report",
-    ),
+    *("extract", "corpus", "options", "ui", "dashboard", "find-lr", "sync", "status", "audit", "evaluate", "matrix"),
+    *("report", "export", "doctor"),
 )
 WIDTH = 160
 SCRIPT = """

@@ -1,0 +1,174 @@
+"""What commands print with --json, of what the interface returns."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..api import StudyResult
+from ..errors import SerTuneError
+from ..metrics import Interval
+from ..registry import Promotion
+from ..results import Ablated, Combination, Confirmation, Nested, Replay, Reproduction
+from ..tracking import score_metrics
+
+__all__ = [
+    "ablation_records",
+    "combination_record",
+    "confirmation_record",
+    "ends",
+    "nested_record",
+    "promotion_record",
+    "replay_record",
+    "reproduction_record",
+    "study_record",
+]
+
+Record = dict[str, Any]
+
+
+def ends(interval: Interval) -> list[float] | None:
+    """Both ends of an interval; None where the speakers cannot tell."""
+    return [interval.low, interval.high] if interval.known else None
+
+
+def promotion_record(promotion: Promotion) -> Record:
+    """A registered version, its scores and its protocol."""
+    prepared = promotion.prepared
+    return {
+        "name": promotion.name,
+        "version": promotion.version,
+        "alias": promotion.alias,
+        "reason": promotion.reason,
+        "created": promotion.created,
+        "trial": promotion.trial,
+        "corpus": prepared.corpus.name,
+        "fingerprint": prepared.protocol.fingerprint,
+        "warnings": list(prepared.protocol.warnings),
+        "metrics": dict(promotion.metrics),
+    }
+
+
+def study_record(result: StudyResult) -> Record:
+    """A study: counts of trials, all trials, and what became of the best."""
+    summary = result.summary
+    return {
+        "study": summary.name,
+        "complete": summary.complete,
+        "pruned": summary.pruned,
+        "failed": summary.failed,
+        "interrupted": summary.interrupted,
+        "failures": list(summary.failures),
+        "best_trial": None if summary.best is None else summary.best[0],
+        "trials": json.loads(result.trials.reset_index().to_json(orient="records")),
+        "promotion": None if result.promotion is None else promotion_record(result.promotion),
+    }
+
+
+def nested_record(nested: Nested) -> Record:
+    """Every search and the whole procedure."""
+    return {
+        "searches": [
+            {
+                "study": one.study,
+                "never_saw": list(one.speakers),
+                "best_trial": one.best_trial,
+                "inner_uar": one.inner_uar,
+                "inner_interval": ends(one.inner_interval),
+                "outer_single_uar": one.outer_single_uar,
+            }
+            for one in nested.folds
+        ],
+        "metrics": score_metrics(nested.outer, nested.folds[0].predictions.emotions, "outer"),
+        "inner_uar": nested.inner_uar,
+        "outer_single_uar": nested.outer_single_uar,
+        "optimism": nested.optimism,
+        "optimism_interval": ends(nested.optimism_interval),
+        "fingerprint": nested.protocol.fingerprint,
+        "warnings": list(nested.protocol.warnings),
+    }
+
+
+def confirmation_record(found: Confirmation) -> Record:
+    """Candidates on fresh seeds, best first, and the promotion."""
+    return {
+        "study": found.study,
+        "candidates": [
+            {
+                "trial": one.trial,
+                "searched": one.searched,
+                "searched_interval": ends(one.searched_interval),
+                "mean": one.mean,
+                "interval": ends(one.interval),
+                "seeds": list(one.scores),
+            }
+            for one in found.candidates
+        ],
+        "promotion": promotion_record(found.promotion),
+    }
+
+
+def combination_record(found: Combination) -> Record:
+    """Members and the promotion."""
+    members = [
+        {
+            "run": one.info.run_id,
+            "run_name": one.info.run_name,
+            "model": one.data.params["model.name"],
+            "features": one.data.params["features.name"],
+            "validation_uar": one.data.metrics["validation_uar"],
+        }
+        for one in found.members
+    ]
+    return {"run": found.run.info.run_id, "members": members, "promotion": promotion_record(found.promotion)}
+
+
+def reproduction_record(outcome: Reproduction) -> Record:
+    """The published number, ours, and the verdict."""
+    published = outcome.published
+    return {
+        "published": {"who": published.who, "form": published.form, "uar": published.uar, "wa": published.wa},
+        "pooled": {"uar": outcome.pooled.value, "interval": ends(outcome.pooled.interval)},
+        "fold_mean": {"uar": outcome.fold_mean.value, "interval": ends(outcome.fold_mean.interval)},
+        "seeds": [dict(one) for one in outcome.seeds],
+        "state": outcome.state,
+        "verdict": outcome.verdict,
+        "fingerprint": outcome.protocol.fingerprint,
+        "warnings": list(outcome.protocol.warnings),
+    }
+
+
+def ablation_records(names: Sequence[str], ablated: Sequence[Ablated | SerTuneError]) -> list[Mapping[str, object]]:
+    """The unchanged configuration and each change."""
+    records: list[Mapping[str, object]] = []
+    for name, one in zip(names, ablated, strict=True):
+        if isinstance(one, SerTuneError):
+            records.append({"change": name, "error": str(one)})
+            continue
+        against = one.against
+        records.append(
+            {
+                "change": name,
+                "study": one.study,
+                "validation_uar": one.mean,
+                "interval": ends(one.interval),
+                "seeds": list(one.scores),
+                "difference": None if against is None else against.uar_difference,
+                "difference_interval": None if against is None else ends(against.uar_interval),
+                "p_value": None if against is None else against.p_value,
+                "seconds": one.seconds,
+                "fingerprint": one.protocol.fingerprint,
+                "warnings": list(one.protocol.warnings),
+            }
+        )
+    return records
+
+
+def replay_record(outcome: Replay) -> Record:
+    """Whether a trial came out the same."""
+    return {
+        "run": outcome.run.info.run_id,
+        "identical": outcome.identical,
+        "compared": outcome.compared,
+        "unequal": list(outcome.unequal),
+        "circumstances": list(outcome.circumstances),
+    }
