@@ -11,7 +11,7 @@ from mlflow.entities import Run
 from ..audio import SAMPLE_RATE_HZ, length_s, read_speech
 from ..config import Project
 from ..corpora import CORPORA, Corpus, Utterance
-from ..errors import SerTuneError
+from ..errors import CorpusError, SerTuneError
 from ..results import recorded
 from ..study import load_corpus
 from ..tracking import MEMBERS_TAG
@@ -53,6 +53,8 @@ def _files(utterances: Sequence[Utterance], scratch: Path, longest_s: float | No
         key=lambda pair: (pair[0], pair[1].id),
     )
     usable = [one for seconds, one in timed if seconds and (longest_s is None or seconds <= longest_s)]
+    if not usable:
+        raise CorpusError(f"no recording lasts {longest_s:g} s or less; name others with --recording")
     chosen = [usable[place] for place in np.unique(np.linspace(0, len(usable) - 1, COUNT).round().astype(int))]
     files = []
     for number, one in enumerate(chosen):
