@@ -32,6 +32,8 @@ __all__ = ["Processes"]
 
 RETRIES = 2
 """How often the folds of a trial are trained again whose processes were lost."""
+PLACE = 2
+"""Bytes of a process's number."""
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name))
 """What a terminal sends to the parent too, which answers for its processes."""
 
@@ -107,7 +109,11 @@ class _Pool:
         self._run = context.RawValue("Q", 0)
         self._arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
         ends, self._lifeline = context.Pipe(duplex=False)
-        line = _Line(features, self._written, self._run, context.Value("i", 0), ends)
+        self._places, numbered = context.Pipe(duplex=False)
+        # Numbers to be taken from a pipe: a shared counter has a lock, which is left over where this process is ended
+        os.write(numbered.fileno(), b"".join(place.to_bytes(PLACE, "big") for place in range(workers)))
+        numbered.close()
+        line = _Line(features, self._written, self._run, self._places, ends)
         self._executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(line,))
         threading.Thread(target=self._forward, name="epochs", daemon=True).start()
 
@@ -145,7 +151,7 @@ class _Pool:
     def close(self) -> None:
         self._lifeline.close()
         self._executor.shutdown(wait=True, cancel_futures=True)
-        for one in self._written:
+        for one in (*self._written, self._places):
             one.close()
 
     def _forward(self) -> None:
@@ -182,8 +188,8 @@ class _Line:
     """Where each process writes of its epochs."""
     run: Any
     """The number of the run that is waited for."""
-    started: Any
-    """How many processes have started."""
+    places: Connection
+    """Holds a number for each process."""
     ends: Connection
     """Closed at its other end when the process is to end, or its parent has."""
 
@@ -200,8 +206,7 @@ def _start(line: _Line) -> None:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(line.ends,), name="parent", daemon=True).start()
     _line, _read = line, DataReader(line.features)
-    with line.started.get_lock():
-        place, line.started.value = line.started.value, line.started.value + 1
+    place = int.from_bytes(os.read(line.places.fileno(), PLACE), "big")
     _reports = line.reports[place]
     if torch.cuda.is_available():
         torch.cuda.set_device(place % torch.cuda.device_count())
