@@ -134,7 +134,6 @@ def _search(
     for values in opening.trials:
         if values not in there:
             enqueue(study, definition, values)
-
     plan = plan_of(definition.config)
 
     def goes_on() -> bool:
