@@ -28,6 +28,7 @@ BLOCKS = list(chain.from_iterable(map(blocks, pages())))
 NOT_RUN = {
     "README.md": 4,
     "docs/cluster.md": 3,
+    "docs/exporting.md": 1,
     "docs/new_architecture.md": 1,
     "docs/own_corpus.md": 2,
     "docs/pretrained_encoder.md": 2,
@@ -53,6 +54,8 @@ def _parsed(words: Sequence[str]) -> tuple[str, dict[str, Any]]:
     rest = list(words)
     while hasattr(command, "commands"):
         assert rest, f"ser-tune {' '.join(words)}: the command is missing"
+        if rest[0] in [option for one in command.params for option in one.opts]:  # such as --install-completion
+            return " ".join(names), {}
         assert rest[0] in command.commands, f"there is no command 'ser-tune {' '.join([*names, rest[0]])}'"
         command = command.commands[rest[0]]
         names.append(rest.pop(0))
