@@ -3,7 +3,7 @@
 from .corpora import CheckedCorpus, ExtractedCorpus, check, extract
 from .doctor import Finding, doctor
 from .evaluation import Evaluated, evaluate, matrix
-from .evidence import ablate, combine, compare, confirm, leaderboard, replay, report, reproduce
+from .evidence import ablate, combine, compare, confirm, leaderboard, log_pictures, replay, report, reproduce
 from .exporting import export
 from .flags import ConfigurationFlags, StudyFlags
 from .outbox import Synced, sync
@@ -36,6 +36,7 @@ __all__ = [
     "extract",
     "find_lr",
     "leaderboard",
+    "log_pictures",
     "matrix",
     "models",
     "nested",

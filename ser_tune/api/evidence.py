@@ -15,7 +15,7 @@ from ..training import EpochReport
 from .flags import ConfigurationFlags, define
 from .studies import watching
 
-__all__ = ["ablate", "combine", "compare", "confirm", "leaderboard", "replay", "report", "reproduce"]
+__all__ = ["ablate", "combine", "compare", "confirm", "leaderboard", "log_pictures", "replay", "report", "reproduce"]
 
 
 def confirm(
@@ -111,7 +111,6 @@ def report(
     *,
     data: str | Path | None = None,
     with_audio: bool = True,
-    log_pictures: bool = False,
     project: Project | None = None,
 ) -> Report:
     """Collect the evidence of a result: `html` is its page, `trials` a DataFrame, `latex` and `bibtex` are for a paper.
@@ -120,18 +119,26 @@ def report(
         reference: A study (its best trial, or `STUDY:TRIAL`), a registered model or a run.
         data: Where the corpus is now; None is where it was.
         with_audio: Whether the page contains the sound of the utterances that are wrong most often.
-        log_pictures: Also store the page's pictures in MLflow, as artifacts of the run in the folder `report`.
         project: Where things are; None is `Project.locate()`.
 
     Raises:
         SerTuneError: There is no such result, or its trial did not complete.
     """
     project = project or Project.locate()
-    client = open_delivered(project)
-    found = results.report(client, project, reference, data=_path(data), with_audio=with_audio)
-    if log_pictures:
-        results.log_pictures(client, found)
-    return found
+    return results.report(open_delivered(project), project, reference, data=_path(data), with_audio=with_audio)
+
+
+def log_pictures(report: Report, *, project: Project | None = None) -> None:
+    """Store a report's pictures in MLflow, as artifacts of its run in the folder `report`.
+
+    Args:
+        report: What `report` returned.
+        project: Where things are; None is `Project.locate()`.
+
+    Raises:
+        StorageError: The tracking store fails.
+    """
+    results.log_pictures(open_delivered(project or Project.locate()), report)
 
 
 def reproduce(

@@ -8,10 +8,11 @@ from ..tracking import StudyPages, open_delivered, study_pages, tracking_errors
 __all__ = ["pages"]
 
 
-def pages(*, project: Project | None = None) -> Sequence[StudyPages]:
-    """Addresses of every study's run table and comparison, the newest study first, after MLflow's own address.
+def pages(*, newest: int | None = None, project: Project | None = None) -> Sequence[StudyPages]:
+    """Addresses of studies' run tables and comparisons, the newest study first, after MLflow's own address.
 
     Args:
+        newest: Of so many studies; None is all. Studies without a saved view are given one in any case.
         project: Where things are; None is `Project.locate()`.
 
     Raises:
@@ -20,4 +21,4 @@ def pages(*, project: Project | None = None) -> Sequence[StudyPages]:
     project = project or Project.locate()
     client = open_delivered(project)
     with tracking_errors(project.tracking_uri):
-        return study_pages(client)
+        return study_pages(client, newest)

@@ -22,22 +22,24 @@ def print_pages(project: Project, server: str) -> None:
     """
     from .. import api
 
-    found = api.pages(project=project)
-    for one in found[:SHOWN]:
+    try:
+        found = api.pages(newest=SHOWN, project=project)
+    except StorageError as error:  # MLflow's own address is printed, and may work in a browser
+        notes.print(f"note: without addresses of studies: {error}", markup=False)
+        return
+    for one in found:
         notes.print(f"study {one.study}", markup=False)
         notes.print(f"  trials by score: {server}/{one.trials}", markup=False, soft_wrap=True)
         if one.comparison:
             notes.print(f"  its best trials compared: {server}/{one.comparison}", markup=False, soft_wrap=True)
-    if len(found) > SHOWN:
-        notes.print(f"and {len(found) - SHOWN} older studies, each under Views of its experiment", markup=False)
 
 
 def serve_dashboard(*, host: str, port: int, storage: str | None) -> None:
     """Run Optuna's dashboard on the project's studies.
 
     Raises:
-        ConfigError: The package is missing, or the port is taken.
-        StorageError: Optuna's storage cannot be opened.
+        ConfigError: The package is missing.
+        StorageError: Optuna's storage cannot be opened, or the port is taken.
     """
     if find_spec("optuna_dashboard") is None:
         raise ConfigError("dashboard needs the package optuna-dashboard; pip install 'ser-tune[dashboard]'")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from .. import api
 from ..config import Project
-from ..errors import ConfigError
+from ..errors import ConfigError, StorageError
 from .console import notes, results
 
 __all__ = ["write_report"]
@@ -30,7 +30,7 @@ def write_report(
         if path is not None and (path.is_dir() or not path.parent.is_dir()):
             raise ConfigError(f"{option} is '{path}'; expected a file's name in an existing folder")
     project = Project.locate(tracking_uri=tracking_uri, storage_url=storage)
-    found = api.report(reference, data=data, with_audio=audio, log_pictures=True, project=project)
+    found = api.report(reference, data=data, with_audio=audio, project=project)
     out.write_text(found.html, encoding="utf-8")
     if found.missing:
         notes.print(f"note: without recordings and the audit of the folds: {found.missing}", markup=False)
@@ -46,3 +46,7 @@ def write_report(
     if latex is not None:
         latex.write_text(found.latex, encoding="utf-8")
         results.print(f"tables: {latex}", markup=False)
+    try:
+        api.log_pictures(found, project=project)
+    except StorageError as error:  # of somebody else's server, perhaps: the page is written
+        notes.print(f"note: the pictures are not in MLflow: {error}", markup=False)

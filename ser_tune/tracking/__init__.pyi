@@ -8,7 +8,7 @@ from .package import LoadedModel, log_predictor, model_errors, open_predictor, r
 from .pages import StudyPages, link_study, run_link, study_pages
 from .predictions import Predictions, read_predictions
 from .records import CONFIG_FILE, STUDY_FILE
-from .report import FOREIGN, curves, draw_confusion, score_metrics
+from .report import FOREIGN, curves, draw_confusion, score_metrics, shortened
 from .runs import (
     BEST_TAG,
     CONFIRMED_TAG,
@@ -81,6 +81,7 @@ __all__ = [
     "score_on_validation",
     "score_stressed",
     "search_runs",
+    "shortened",
     "study_pages",
     "tracking_errors",
     "waiting",

@@ -18,11 +18,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from .runs import BEST_TAG, CONFIRMED_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG, find_runs, search_runs
 
-__all__ = ["SCORE", "StudyPages", "link_study", "run_link", "save_view", "study_pages", "version_link"]
+__all__ = ["StudyPages", "link_study", "run_link", "save_view", "study_pages", "version_link"]
 
-SCORE = "Score"
-"""The metric with a trial's score, the pooled validation UAR. MLflow's comparison opens on the first name that all runs
-share, and capital letters come first: on the score, where `fold_00/train_loss` would be."""
 VIEW = "mlflow.sharedViewState."
 COMPARED = 10
 _SIDE = "workflowType=machine_learning"
@@ -42,15 +39,19 @@ class StudyPages:
     """Of its ten best searched trials; empty where fewer than two are complete."""
 
 
-def study_pages(client: MlflowClient) -> list[StudyPages]:
-    """Addresses of every study, the newest first; a study without a saved view is given one."""
-    parents = [
-        run for run in search_runs(client, f"tags.`{STUDY_NAME_TAG}` != ''") if _is_study(run) and run.info.run_id
-    ]
-    found = []
-    for parent in parents:
+def study_pages(client: MlflowClient, newest: int | None = None) -> list[StudyPages]:
+    """Addresses of studies, the newest first. Every study without a saved view is given one.
+
+    Args:
+        client: MLflow.
+        newest: Of so many studies; None is all.
+    """
+    found: list[StudyPages] = []
+    for parent in filter(_is_study, search_runs(client, f"tags.`{STUDY_NAME_TAG}` != ''")):
         experiment, study_id = parent.info.experiment_id, parent.data.tags[STUDY_TAG]
         save_view(client, parent)
+        if newest is not None and len(found) >= newest:
+            continue
         best = _best(find_runs(client, experiment, study_id)[1])
         found.append(
             StudyPages(
@@ -74,7 +75,7 @@ def save_view(client: MlflowClient, parent: Run) -> None:
         return
     packed = base64.b64encode(zlib.compress(json.dumps(_state(parent)).encode())).decode()
     now = int(time.time() * 1000)
-    name = f"{parent.data.tags[STUDY_NAME_TAG]}: trials by score"
+    name = f"{parent.data.tags.get(STUDY_NAME_TAG, parent.info.run_name)}: trials by score"
     view = {"name": name, "createdAt": now, "updatedAt": now, "state": f"deflate;{packed}"}
     client.set_experiment_tag(parent.info.experiment_id, key, json.dumps(view))
 
@@ -92,7 +93,7 @@ def link_study(client: MlflowClient, experiment: str, study_id: str) -> None:
         return
     best = parent.data.tags.get(BEST_TAG)
     versions = {number: list(_versions(client, run)) for number, run in trials.items() if _may_be_registered(run, best)}
-    study = run_link(experiment, parent.info.run_id, parent.data.tags[STUDY_NAME_TAG])
+    study = run_link(experiment, parent.info.run_id, parent.data.tags.get(STUDY_NAME_TAG, study_id))
     view = f"[trials by score]({_view_address(experiment, study_id)})"
     compared = _best(trials)
     lines = [(parent.data.tags.get(MLFLOW_RUN_NOTE) or "").partition("\n\n")[0]]

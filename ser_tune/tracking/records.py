@@ -15,7 +15,6 @@ from ..study import StudyStart, StudySummary, TrialOutcome
 from ..training import recipe_of
 from .outbox import MetricRow, StudyRecord, TrialRecord
 from .package import save_predictor
-from .pages import SCORE
 from .predictions import write_predictions
 from .report import curves, draw_confusion, held_out_of, score_metrics
 from .runs import (
@@ -101,7 +100,7 @@ def trial_record(
 
 def _title(start: StudyStart, outcome: TrialOutcome, params: Mapping[str, object]) -> str:
     """The run's name: the trial, and in what it differs from others of its study."""
-    title = f"trial {outcome.number} of {start.definition.name}"
+    title = f"trial {outcome.number}"
     if outcome.confirms is not None:
         return f"{title}: trial {outcome.confirms} on seed {outcome.config.seed}"
     searched = {path: params[path] for path in start.definition.search if path in params}
@@ -111,7 +110,9 @@ def _title(start: StudyStart, outcome: TrialOutcome, params: Mapping[str, object
         f"{f'{value:.3g}' if isinstance(value, float) else value}"
         for path, value in searched.items()
     ]
-    full = f"{title}: {', '.join(parts)}" if parts else title
+    full = (
+        f"{title}: {', '.join(parts)}" if parts else f"{title} of {start.definition.name}, seed {outcome.config.seed}"
+    )
     return full if len(full) <= LONGEST_TITLE else f"{full[: LONGEST_TITLE - 1]}…"
 
 
@@ -158,13 +159,13 @@ def write_model(folder: Path, start: StudyStart, outcome: TrialOutcome) -> None:
 
 
 def _metrics_of(outcome: TrialOutcome, start: StudyStart) -> list[MetricRow]:
-    scores = {"folds_finished": float(len(outcome.folds)), "trial_seconds": outcome.seconds}
+    scores: dict[str, float] = {}
     if outcome.scores is not None:
         side = "validation" if outcome.state == "COMPLETE" else "partial_validation"
         scores |= score_metrics(outcome.scores, start.corpus.emotions, side)
-        if outcome.state == "COMPLETE":
-            scores[SCORE] = outcome.scores.uar
-    return [(one.key, float(one.value), one.timestamp, one.step) for one in curves(outcome.folds)] + _rows(scores)
+    scores |= {"folds_finished": float(len(outcome.folds)), "trial_seconds": outcome.seconds}
+    # MLflow's comparison opens on the metric that was logged first: the score, not a fold's training loss
+    return _rows(scores) + [(one.key, float(one.value), one.timestamp, one.step) for one in curves(outcome.folds)]
 
 
 def _rows(metrics: Mapping[str, float]) -> list[MetricRow]:

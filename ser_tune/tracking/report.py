@@ -12,9 +12,11 @@ from ..corpora import Corpus
 from ..metrics import Scores, confusion
 from ..study import FoldOutcome, HeldOut
 
-__all__ = ["FOREIGN", "curves", "draw_confusion", "held_out_of", "score_metrics"]
+__all__ = ["FOREIGN", "curves", "draw_confusion", "held_out_of", "score_metrics", "shortened"]
 
 CURVES = ("train_loss", "validation_loss", "validation_uar", "validation_wa", "learning_rate", "seconds")
+LONGEST_NAME = 14
+"""Characters of an emotion that a picture has room for."""
 FOREIGN = re.compile(r"[^\w .-]")
 """What MLflow does not take in the name of a metric, but an emotion of somebody's own corpus may have in its own."""
 
@@ -79,11 +81,21 @@ def draw_confusion(path: Path, held_out: HeldOut, emotions: Sequence[str], title
     axes = figure.subplots()
     axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
     axes.set(xlabel="predicted", ylabel="truth", title=title)
-    axes.set_xticks(range(len(emotions)), emotions, rotation=45, ha="right")
-    axes.set_yticks(range(len(emotions)), emotions)
+    names = [shortened(name, LONGEST_NAME) for name in emotions]
+    axes.set_xticks(range(len(emotions)), names, rotation=45, ha="right")
+    axes.set_yticks(range(len(emotions)), names)
     for row, column in np.ndindex(counts.shape):
         shade = "white" if fractions[row, column] > 0.5 else "black"
         count = axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=shade)
         count.set_in_layout(False)  # lies inside the axes: measuring all of them takes longer than drawing
     # Not `savefig`, which draws a figure with a layout twice
     canvas.print_png(path)  # type: ignore[no-untyped-call]
+
+
+def shortened(name: str, length: int) -> str:
+    """A name of at most so many characters, as pictures have room for.
+
+    >>> shortened("happiness", 5), shortened("joy", 5)
+    ('happ…', 'joy')
+    """
+    return name if len(name) <= length else f"{name[: length - 1]}…"

@@ -5,6 +5,12 @@ Debian's Chromium is used (`apt-get install chromium`). Where there is none, tes
 
 import os
 import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +18,8 @@ from typing import Any
 
 import pytest
 
+REPOSITORY = Path(__file__).parents[2]
+START_S = 120
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 """Chromium's sandbox does not work for root, which containers run as."""
@@ -52,7 +60,10 @@ def visit(browser: Any) -> Iterator[Callable[[str], Watched]]:
 
     def _visit(address: str) -> Watched:
         watched = Watched(context.new_page())
-        watched.page.on("console", lambda one: watched.errors.append(one.text) if one.type == "error" else None)
+        watched.page.on(
+            "console",
+            lambda one: watched.errors.append(f"{one.text} {one.location['url']}") if one.type == "error" else None,
+        )
         watched.page.on("pageerror", lambda error: watched.errors.append(str(error)))
         watched.page.on(
             "request",
@@ -78,3 +89,46 @@ def searched(
         assert told.code == 0, told.err
 
     return once("searched", _run) / "project"
+
+
+@pytest.fixture(scope="package")
+def ui(searched: Path, shared_cache: Path) -> Iterator[dict[str, str]]:
+    """`ser-tune ui`, serving: the addresses that it prints, by what they show."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from ser_tune.cli import main; main()", "ui", "--port", str(port)],
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "SER_TUNE_ROOT": str(searched)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # MLflow's server too is to be ended
+    )
+    assert process.stderr is not None
+    end = threading.Timer(START_S, os.killpg, (process.pid, signal.SIGKILL))
+    end.start()
+    found, drain = {"": f"http://127.0.0.1:{port}"}, None
+    try:
+        for line in process.stderr:
+            what, _, address = line.strip().partition(": http")
+            found[what] = f"http{address}"
+            if "Application startup complete" in line or "its best trials compared" in line:
+                break
+        drain = threading.Thread(target=process.stderr.read, daemon=True)  # a full pipe would stop the server
+        drain.start()
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                assert process.poll() is None, "the server ended"
+                time.sleep(0.2)
+        end.cancel()
+        yield found
+    finally:
+        end.cancel()
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if drain is not None:
+            drain.join()
+        process.stderr.close()

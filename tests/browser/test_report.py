@@ -1,5 +1,6 @@
 """The report in Chromium, opened as a file: every picture drawn, tables sorted, no network, no error."""
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,3 +59,38 @@ def test_a_recording_plays(report: str, visit: Callable[..., Any]) -> None:
     assert 0.3 < seconds[1] < 7.0
     assert seconds[2] is None
     assert watched.errors == []
+
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def test_hostile_names_of_a_corpus_are_text_wherever_they_are_shown(
+    root: Path, call: Callable[..., Any], make_corpus: Callable[..., Path], study_file: Path, visit: Callable[..., Any]
+) -> None:
+    """The speaker, the emotion and the recording's name would each run a script, or break a table in LaTeX."""
+    table = make_corpus(root / "corpus")
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for number, row in enumerate(rows):
+        name = f"{number}\"'><svg onload=alert(2)>.wav"
+        (table.parent / row["path"]).rename(table.parent / name)
+        row["path"] = name
+        row["speaker"] = row["speaker"].replace("ada", HOSTILE)
+        row["emotion"] = row["emotion"].replace("joy", "[9cm]</script><script>alert(3)</script>")
+    with table.open("w", encoding="utf-8", newline="") as file:
+        written = csv.DictWriter(file, fieldnames=list(rows[0]))
+        written.writeheader()
+        written.writerows(rows)
+    told = call(root, "train", study_file, "--corpus", "manifest", "--data", table, "--name", "hostile")
+    assert told.code == 0, told.err
+    told = call(root, "report", "hostile", "--out", root / "a.html", "--latex", root / "a.tex")
+    assert told.code == 0, told.err
+    watched = visit((root / "a.html").as_uri())
+    watched.page.on("dialog", lambda dialog: watched.errors.append(f"dialog {dialog.message}"))
+    watched.page.reload()
+    assert watched.page.get_by_text(HOSTILE).count() >= 2
+    assert watched.page.locator("script").count() == 1
+    assert watched.page.locator("img[onerror], svg[onload]").count() == 0
+    assert set(watched.requests) == {(root / "a.html").as_uri()}
+    assert watched.errors == []
+    assert not [line for line in (root / "a.tex").read_text(encoding="utf-8").splitlines() if line.startswith("[")]

@@ -1,8 +1,10 @@
 """What a study leaves in a real MLflow database: runs, their states, parameters, curves, artifacts, models."""
 
+import base64
 import csv
 import json
 import shutil
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -78,7 +80,45 @@ def test_there_is_one_parent_run_and_a_child_for_each_trial(tracked: Tracked) ->
     for run in tracked.trials.values():
         assert run.data.tags["mlflow.parentRunId"] == tracked.parent.info.run_id
     assert tracked.parent.info.run_name == "tracked"
-    assert tracked.trials[2].info.run_name == "trial 2 of tracked"
+
+
+def test_a_runs_name_is_what_it_differs_in(tracked: Tracked) -> None:
+    for number, run in tracked.trials.items():
+        rate, decay = (float(run.data.params[f"optimizer.{name}"]) for name in ("learning_rate", "weight_decay"))
+        assert run.info.run_name == f"trial {number}: learning_rate {rate:.3g}, weight_decay {decay:.3g}"
+
+
+def test_the_score_is_the_metric_that_comparisons_open_on(tracked: Tracked) -> None:
+    """MLflow keeps the order in which metrics were logged first, and its page takes the first."""
+    for number in (0, 3):
+        assert next(iter(tracked.client.get_run(tracked.trials[number].info.run_id).data.metrics)) == "validation_uar"
+
+
+def test_a_trial_has_system_metrics_from_its_start_to_its_end(tracked: Tracked) -> None:
+    for run in tracked.trials.values():
+        points = tracked.client.get_metric_history(run.info.run_id, "system/cpu_utilization_percentage")
+        assert points
+        assert all(run.info.start_time <= one.timestamp <= run.info.end_time + 1 for one in points)
+        assert run.data.metrics["system/system_memory_usage_megabytes"] > 100
+
+
+def test_a_study_has_a_saved_view_with_scores_and_searched_settings(tracked: Tracked) -> None:
+    tags = tracked.client.get_experiment(tracked.parent.info.experiment_id).tags
+    view = json.loads(tags[f"mlflow.sharedViewState.{tracked.parent.data.tags['ser_tune.study_id']}"])
+    kind, packed = view["state"].split(";")
+    state = json.loads(zlib.decompress(base64.b64decode(packed)))
+    assert (view["name"], kind) == ("tracked: trials by score", "deflate")
+    assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`validation_uar`", False)
+    assert {"metrics.`test_uar`", "params.`optimizer.learning_rate`"} <= set(state["selectedColumns"])
+    found = tracked.client.search_runs([tracked.parent.info.experiment_id], state["searchFilter"])
+    assert {int(run.data.tags["ser_tune.trial"]) for run in found} == {0, 3}  # the complete ones
+
+
+def test_the_study_and_its_best_trial_link_each_other(tracked: Tracked) -> None:
+    best = tracked.trials[tracked.summary.best[0]].info.run_id
+    assert f"/runs/{best}?" in tracked.parent.data.tags["mlflow.note.content"]
+    note = tracked.client.get_run(best).data.tags["mlflow.note.content"]
+    assert f"/runs/{tracked.parent.info.run_id}?" in note
 
 
 def test_a_runs_status_is_its_trials_state(tracked: Tracked) -> None:

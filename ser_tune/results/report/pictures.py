@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ...metrics import reliability
-from ...tracking import Predictions
+from ...tracking import Predictions, shortened
 from .drawing import BLUE, GREY, RED, Picture, draw
 from .evidence import Report
 from .search_pictures import search_pictures
@@ -73,7 +73,7 @@ def _recalls(predictions: Mapping[str, Predictions]) -> Picture:
                     axes.plot([row.interval.low, row.interval.high], [place, place], color=colour, linewidth=2)
                 axes.plot([row.recall], [place], "o", color=colour, markersize=6)
             axes.plot([], [], "o-", color=COLOURS[side], label=f"{side} speakers")
-        axes.set_yticks(range(len(emotions)), emotions)
+        axes.set_yticks(range(len(emotions)), [shortened(name, 24) for name in emotions])
         axes.set(xlabel="recall", xlim=(-0.02, 1.02), ylim=(len(emotions) - 0.5, -0.5))
         axes.axvline(1 / len(emotions), color="#718096", linewidth=0.8, linestyle=":")
         axes.grid(axis="x", color="#e2e8f0")
@@ -89,7 +89,7 @@ def _speakers(side: str, predictions: Predictions) -> Picture:
     order = {str(name): number for number, name in enumerate(np.unique(predictions.speakers))}
     columns = min(5, len(hardest))
     rows = -(-len(hardest) // columns)
-    short = [name if len(name) <= 9 else f"{name[:8]}…" for name in predictions.emotions]
+    short = [shortened(name, 9) for name in predictions.emotions]
 
     def fill(figure: Figure) -> None:
         grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
@@ -109,8 +109,7 @@ def _speakers(side: str, predictions: Predictions) -> Picture:
                     fontsize=6.5,
                     color="white" if dark else "#1a202c",
                 )
-            name = one.speaker if len(one.speaker) <= 16 else f"{one.speaker[:15]}…"
-            axes.set_title(f"{name}: UAR {one.uar:.2f}", fontsize=9)
+            axes.set_title(f"{shortened(one.speaker, 10)}: UAR {one.uar:.2f}", fontsize=9)
             axes.set_xticks(range(len(short)), short, fontsize=6.5, rotation=90)
             axes.set_yticks(range(len(short)), short, fontsize=6.5)
             axes.spines[["left", "bottom"]].set_visible(False)

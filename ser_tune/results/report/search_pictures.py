@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from ...config import FloatRange, IntRange, Value
+from ...tracking import shortened
 from ..trials import StudyTrial
 from .drawing import BLUE, RED, Picture, draw
 from .evidence import Search
@@ -132,7 +133,7 @@ def _slices(search: Search, chosen: int | None) -> Picture:
                 axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
                 axes.xaxis.set_minor_formatter(NullFormatter())
             if not numeric:
-                axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
+                axes.set_xticks(range(len(names)), [shortened(name, 24) for name in names], rotation=30, ha="right")
                 axes.margins(x=0.2)
             axes.set_xlabel(path)
         figure.supylabel("validation UAR")
@@ -244,7 +245,7 @@ def _axis(search: Search, path: str, trials: Sequence[StudyTrial]) -> tuple[list
         steps = max(len(names) - 1, 1)
         place = {name: number / steps for number, name in enumerate(names)}
         return [place.get(displayed(path, value), math.nan) for value in values], [
-            (at, name) for name, at in place.items()
+            (at, shortened(name, 24)) for name, at in place.items()
         ]
     scale = math.log if span.log else float
     low, high = scale(span.low), scale(span.high)
