@@ -1,6 +1,7 @@
 """Reading speech: one function from a file to mono float32 samples at 16 kHz, with every doubt an error."""
 
 import hashlib
+import io
 import re
 from pathlib import Path
 
@@ -10,7 +11,16 @@ import soxr
 
 from .errors import AudioError
 
-__all__ = ["SAMPLE_RATE_HZ", "digest_of", "length_s", "read_samples", "read_speech", "to_speech"]
+__all__ = [
+    "SAMPLE_RATE_HZ",
+    "decode_speech",
+    "digest_of",
+    "length_s",
+    "read_samples",
+    "read_speech",
+    "refuse_longer",
+    "to_speech",
+]
 
 SAMPLE_RATE_HZ = 16_000
 """The rate that all features are computed at."""
@@ -26,6 +36,8 @@ LARGEST_SAMPLE = 2.0**32
 """Beyond full scale of any integers; powers of larger samples overflow float32."""
 BLOCK = 2**24
 """Values read at once: 17 minutes of mono speech at 16 kHz."""
+_DENSEST_HZ = 96_000
+"""Samples a second, of all channels together, that a limited length may have: stereo at 48 kHz."""
 _LFS_POINTER = b"version https://git-lfs"
 """What CREMA-D's files start with in a copy that was made without Git LFS."""
 
@@ -47,6 +59,60 @@ def read_speech(path: Path, *, start_s: float = 0.0, end_s: float | None = None)
     """
     samples, rate = read_samples(path, start_s=start_s, end_s=end_s)
     return to_speech(samples, rate, source=str(path))
+
+
+def decode_speech(content: Path | bytes, *, source: str, at_most_s: float | None = None) -> np.ndarray:
+    """Decode a whole recording of somebody who is not trusted: its length is known before it is decoded.
+
+    Args:
+        content: A file, or its bytes.
+        source: What to call the recording in an error message.
+        at_most_s: Longest recording in seconds; None is any.
+
+    Returns:
+        Samples, shape (N,), float32, 16 kHz mono.
+
+    Raises:
+        AudioError: As `read_speech`, or it is too long.
+    """
+    if isinstance(content, Path):
+        if content.exists() and not content.is_file():  # a pipe would be waited for
+            raise AudioError(f"{source} is not a file")
+        return to_speech(*_open(content, source=source, at_most_s=at_most_s), source=source)
+    try:
+        with soundfile.SoundFile(io.BytesIO(content)) as file:
+            samples, rate = _read(file, source=source, at_most_s=at_most_s)
+    except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
+        if isinstance(error, AudioError):
+            raise
+        if not content:
+            raise AudioError(f"{source} is empty; expected the bytes of a sound file") from None
+        raise AudioError(f"{source} cannot be decoded as audio: {_reason(error)}") from None
+    return to_speech(samples, rate, source=source)
+
+
+def refuse_longer(frames: int, channels: int, sample_rate_hz: int, at_most_s: float | None, source: str) -> None:
+    """Refuse sound that is too long, or too many samples for its length.
+
+    Args:
+        frames: Samples of one channel.
+        channels: How many.
+        sample_rate_hz: Their rate.
+        at_most_s: Longest sound in seconds; None is any.
+        source: What to call it in an error message.
+
+    Raises:
+        AudioError: It is too long.
+    """
+    if at_most_s is None or sample_rate_hz <= 0:
+        return
+    seconds = frames / sample_rate_hz
+    if seconds > at_most_s:
+        raise AudioError(f"{source} has {seconds:.1f} s of sound; the limit leaves {at_most_s:.1f} s")
+    if frames * channels > at_most_s * _DENSEST_HZ:
+        raise AudioError(
+            f"{source} has {channels} channels at {sample_rate_hz} Hz; the limit is {_DENSEST_HZ} samples a second"
+        )
 
 
 def length_s(path: Path, *, start_s: float = 0.0, end_s: float | None = None) -> float:
@@ -84,36 +150,56 @@ def read_samples(path: Path, *, start_s: float = 0.0, end_s: float | None = None
     Raises:
         AudioError: The file is missing, not audio, truncated or empty; or the stretch lies outside it.
     """
+    return _open(path, source=str(path), start_s=start_s, end_s=end_s)
+
+
+def _open(
+    path: Path, *, source: str, start_s: float = 0.0, end_s: float | None = None, at_most_s: float | None = None
+) -> tuple[np.ndarray, int]:
+    """Read a file, and find out why it cannot be read."""
     try:
         with soundfile.SoundFile(path) as file:
-            if _is_truncated(file.extra_info):
-                raise AudioError(f"{path} is truncated: its header promises more samples than the file holds")
-            start = round(start_s * file.samplerate)
-            stop = file.frames if end_s is None else round(end_s * file.samplerate)
-            if not 0 <= start <= stop <= file.frames:
-                length_s = file.frames / file.samplerate
-                raise AudioError(f"{path}: the stretch {start_s} s to {end_s} s is not within its {length_s:.3f} s")
-            file.seek(start)
-            samples = _read(file, stop - start)
-            if len(samples) < stop - start:  # MP3 has no size of bytes to compare
-                raise AudioError(f"{path} is truncated: it promises {stop - start} samples and holds {len(samples)}")
-            return samples, int(file.samplerate)
+            return _read(file, source=source, start_s=start_s, end_s=end_s, at_most_s=at_most_s)
     except FileNotFoundError:
-        raise AudioError(f"{path} does not exist") from None
+        raise AudioError(f"{source} does not exist") from None
     except (soundfile.LibsndfileError, OSError) as error:
         try:
             if not path.exists():
-                raise AudioError(f"{path} does not exist") from None
+                raise AudioError(f"{source} does not exist") from None
         except OSError as unusable:
-            raise AudioError(f"{str(path)[:100]}… cannot be a file: {unusable.strerror}") from None
+            raise AudioError(f"{source[:100]}… cannot be a file: {unusable.strerror}") from None
         if path.is_file() and path.stat().st_size == 0:
-            raise AudioError(f"{path} is empty; expected a sound file") from None
+            raise AudioError(f"{source} is empty; expected a sound file") from None
         if path.is_file() and path.read_bytes()[: len(_LFS_POINTER)] == _LFS_POINTER:
-            raise AudioError(f"{path} is a pointer of Git LFS, not the recording; run `git lfs pull` there") from None
-        raise AudioError(f"{path} cannot be decoded as audio: {_reason(error)}") from None
+            raise AudioError(f"{source} is a pointer of Git LFS, not the recording; run `git lfs pull` there") from None
+        raise AudioError(f"{source} cannot be decoded as audio: {_reason(error)}") from None
 
 
-def _read(file: soundfile.SoundFile, count: int) -> np.ndarray:
+def _read(
+    file: soundfile.SoundFile,
+    *,
+    source: str,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    at_most_s: float | None = None,
+) -> tuple[np.ndarray, int]:
+    """Decode an open file, or a stretch of it."""
+    if _is_truncated(file.extra_info):
+        raise AudioError(f"{source} is truncated: its header promises more samples than the file holds")
+    refuse_longer(file.frames, file.channels, file.samplerate, at_most_s, source)
+    start = round(start_s * file.samplerate)
+    stop = file.frames if end_s is None else round(end_s * file.samplerate)
+    if not 0 <= start <= stop <= file.frames:
+        length_s = file.frames / file.samplerate
+        raise AudioError(f"{source}: the stretch {start_s} s to {end_s} s is not within its {length_s:.3f} s")
+    file.seek(start)
+    samples = _blocks(file, stop - start)
+    if len(samples) < stop - start:  # MP3 has no size of bytes to compare
+        raise AudioError(f"{source} is truncated: it promises {stop - start} samples and holds {len(samples)}")
+    return samples, int(file.samplerate)
+
+
+def _blocks(file: soundfile.SoundFile, count: int) -> np.ndarray:
     """Samples (count, channels), or as many as there are: memory is taken for what is there, not promised."""
     block = max(1, BLOCK // file.channels)
     blocks = [file.read(min(count, block), dtype="float32", always_2d=True)]

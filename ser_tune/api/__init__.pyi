@@ -9,6 +9,7 @@ from .flags import ConfigurationFlags, StudyFlags
 from .outbox import Synced, sync
 from .pages import pages
 from .promotion import models, promote
+from .serving import serve
 from .splits import audit
 from .statuses import status
 from .studies import LearningRate, StudyResult, StudyTrial, find_lr, nested, study, train
@@ -45,6 +46,7 @@ __all__ = [
     "replay",
     "report",
     "reproduce",
+    "serve",
     "status",
     "study",
     "sync",

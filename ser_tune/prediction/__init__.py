@@ -7,10 +7,13 @@ from .adaptation import batch_norms
 from .committee import ENCODERS, Committee, load_predictor
 from .predictor import Heard, Prediction, Predictor, SegmentPrediction, hear
 from .recipe import Recipe
+from .requests import ALLOW_PATHS, MAX_SECONDS, hear_rows
 from .segments import SegmentReader, UtteranceFeatures, aggregate, scaling_of_utterances, segment_log_probabilities
 
 __all__ = [
+    "ALLOW_PATHS",
     "ENCODERS",
+    "MAX_SECONDS",
     "Committee",
     "Heard",
     "Prediction",
@@ -22,6 +25,7 @@ __all__ = [
     "aggregate",
     "batch_norms",
     "hear",
+    "hear_rows",
     "load_predictor",
     "scaling_of_utterances",
     "segment_log_probabilities",

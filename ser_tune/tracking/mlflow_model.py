@@ -9,6 +9,7 @@ import importlib.metadata
 import importlib.util
 import json
 import sys
+import threading
 import zipfile
 from functools import cache
 from importlib.machinery import PathFinder
@@ -17,9 +18,10 @@ from types import ModuleType
 from typing import Any
 
 import mlflow
-import numpy as np
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
 
 
@@ -28,6 +30,8 @@ class SpeechEmotionModel(PythonModel):
 
     package: Any
     predictor: Any
+    lock: threading.Lock
+    """A network whose batch norm adapts to a speaker changes while it predicts."""
 
     def load_context(self, context: Any) -> None:  # noqa: ANN401 - MLflow's own type is private
         """Read the networks from the model's folder.
@@ -50,6 +54,7 @@ class SpeechEmotionModel(PythonModel):
         def find_encoder(digest: str) -> Path:
             return Path(mlflow.artifacts.download_artifacts(encoders[digest]))
 
+        self.lock = threading.Lock()
         self.package = _own_package(folder / "ser_tune.zip")
         self.predictor = self.package.load_predictor(folder, find_encoder)
 
@@ -58,33 +63,34 @@ class SpeechEmotionModel(PythonModel):
 
         Args:
             context: Not used.
-            model_input: Column `path` with sound files, or columns `waveform` (samples) and `sample_rate_hz`. Where the
-                model normalises by speaker, rows of one `speaker` are normalised together; without that column all are.
+            model_input: Column `path` with sound files, column `audio` with the content of sound files in base64, or
+                columns `waveform` (samples) and `sample_rate_hz`. Where the model normalises by speaker, rows of one
+                `speaker` are normalised together; without that column all are.
             params: Not used.
 
         Returns:
             A row each: `label`, and the probability of every emotion in a column of its name.
+
+        Raises:
+            MlflowException: There are no rows, or one cannot be used; of the kind that a server answers with 400.
         """
         rows = model_input.to_dict("records")
-        if not rows:
-            raise ValueError("no audio given; pass a table with a column 'path', or 'waveform' and 'sample_rate_hz'")
-        heard = [self._heard(row) for row in rows]
-        speakers = [str(row.get("speaker")) for row in rows]
-        predicted: dict[int, Any] = {}
-        for speaker in dict.fromkeys(speakers):
-            numbers = [number for number, one in enumerate(speakers) if one == speaker]
-            found = self.predictor.predict_heard([heard[number] for number in numbers])
-            predicted |= dict(zip(numbers, found, strict=True))
+        try:
+            heard = self.package.hear_rows(rows)
+            speakers = [str(row.get("speaker")) for row in rows]
+            predicted: dict[int, Any] = {}
+            for speaker in dict.fromkeys(speakers):
+                numbers = [number for number, one in enumerate(speakers) if one == speaker]
+                with self.lock:
+                    found = self.predictor.predict_heard([heard[number] for number in numbers])
+                predicted |= dict(zip(numbers, found, strict=True))
+        except Exception as error:
+            if "SerTuneError" not in [kind.__name__ for kind in type(error).__mro__]:
+                raise
+            # MLflow's scoring server answers 400, without a stack trace
+            raise MlflowException(str(error), error_code=INVALID_PARAMETER_VALUE) from error
         ordered = [predicted[number] for number in range(len(rows))]
         return pd.DataFrame([{"label": one.label, **one.probabilities} for one in ordered])
-
-    def _heard(self, row: dict[str, Any]) -> Any:  # noqa: ANN401 - of the model's own copy of the package
-        path, waveform, rate = row.get("path"), row.get("waveform"), row.get("sample_rate_hz")
-        if isinstance(path, str):
-            return self.package.hear([path], None)[0]
-        if waveform is None or np.ndim(waveform) == 0 or rate is None or not rate > 0:
-            raise ValueError("a row has neither 'path' nor both 'waveform' and 'sample_rate_hz'")
-        return self.package.hear([np.asarray(waveform)], int(rate))[0]
 
 
 def _own_package(file: Path) -> ModuleType:

@@ -52,12 +52,16 @@ REQUIREMENTS = (
 )
 """What a loaded model imports. ser-tune is not among them: the model carries its own copy."""
 
-UPSTAIRS = ("cli", "api", "export", "results", "registry", "tracking", "study", "training", "audit")
+UPSTAIRS = (
+    *("cli", "api", "serving", "export", "results", "registry", "tracking", "study", "execution"),
+    *("training", "audit"),
+)
 """Rooms above `prediction`, which a model does not need: imports go one way."""
 
 INPUTS = Schema(
     [
         ColSpec(DataType.string, "path", required=False),
+        ColSpec(DataType.string, "audio", required=False),
         ColSpec(Array(DataType.double), "waveform", required=False),
         ColSpec(DataType.long, "sample_rate_hz", required=False),
         ColSpec(DataType.string, "speaker", required=False),
