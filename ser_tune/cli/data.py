@@ -2,15 +2,15 @@
 
 import csv
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..config import Project
-from ..errors import ConfigError, StorageError
+from ..errors import ConfigError
 from .console import notes, print_json, print_table, print_warnings, results
 from .pages import print_pages
+from .servers import run_server
 
 __all__ = ["deliver", "export", "list_models", "predict_files", "serve"]
 
@@ -155,9 +155,4 @@ def serve(*, host: str, port: int, tracking_uri: str | None) -> None:
     ]
     # Its job runners are for language models: without them it starts in a third of the time and memory
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    try:
-        code = subprocess.run(command, env=environment, check=False).returncode
-    except KeyboardInterrupt:
-        return
-    if code not in (0, -2, 130):
-        raise StorageError(f"MLflow's server ended with code {code}; is port {port} on {host} free?")
+    run_server(command, environment, name=f"MLflow's server on {host}, port {port},")

@@ -112,8 +112,9 @@ def _wrong_content(scope: Message, body: bytes) -> tuple[int, str] | None:
 def _sentence(told: bytes, status: int) -> str:
     """The sentence in an answer of MLflow's server, which has the request before it and a stack trace behind."""
     try:
-        message = str(json.loads(told)["message"])
-    except (ValueError, KeyError, TypeError):
+        content = json.loads(told)
+        message = str(content.get("message") or content.get("detail") or "")
+    except (ValueError, AttributeError):
         message = "" if status == 500 else told.decode("utf-8", "replace")
     message = message.rpartition("\nError: ")[2].strip()
     first = message.splitlines()[0] if message else "the request cannot be answered"

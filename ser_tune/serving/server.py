@@ -1,5 +1,6 @@
 """Serving a registered version over HTTP in this process, with MLflow's scoring server."""
 
+import logging
 import os
 import socket
 import warnings
@@ -77,6 +78,8 @@ class Server:
         except BaseException:
             self._socket.close()
             raise
+        # It would note unknown columns of every request
+        logging.getLogger("mlflow.models.utils").setLevel(logging.ERROR)
         config = uvicorn.Config(
             Guard(application, max_bytes=int(limits.max_mb * 1e6)),
             log_config=None,
