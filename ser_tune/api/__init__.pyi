@@ -13,6 +13,7 @@ from .serving import serve
 from .splits import audit
 from .statuses import status
 from .studies import LearningRate, StudyResult, StudyTrial, find_lr, nested, study, train
+from .workers import worker
 
 __all__ = [
     "CheckedCorpus",
@@ -51,4 +52,5 @@ __all__ = [
     "study",
     "sync",
     "train",
+    "worker",
 ]

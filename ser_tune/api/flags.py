@@ -43,6 +43,10 @@ class StudyFlags(ConfigurationFlags, total=False):
     """The same, and how long and in what way to search."""
 
     trials: int | None
+    workers: int | None
+    """Processes on this machine that train trials at once."""
+    per_gpu: int | None
+    """Workers that share a GPU."""
     max_failures: int | str | None
     """Trials in a row that may fail before the study ends, or `none`."""
     timeout: float | None
@@ -71,6 +75,8 @@ PATHS = {
     "executor": "study.executor",
     "ray_address": "study.ray_address",
     "trials": "study.trials",
+    "workers": "study.workers",
+    "per_gpu": "study.per_gpu",
     "timeout": "study.timeout_s",
     "max_failures": "study.max_failures",
     "sampler": "study.sampler",

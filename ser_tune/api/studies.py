@@ -27,6 +27,7 @@ from ..study import (
 from ..tracking import TrackingObserver, open_tracking
 from ..training import RangeTest
 from .flags import ConfigurationFlags, StudyFlags, define
+from .workers import devices_of, run_workers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,14 +149,14 @@ def watching(client: MlflowClient, project: Project, observer: StudyObserver | N
 def _run(
     definition: StudyDefinition, refit: bool, project: Project | None, observer: StudyObserver | None
 ) -> StudyResult:
-    settings = definition.config.study
-    if settings.workers > 1 and (settings.parallel, settings.executor) == ("trials", "local"):
-        raise ConfigError(f"--workers is {settings.workers}; expected --parallel folds with it")
+    devices_of(definition.config.study)
     project = project or Project.locate()
     prepared = prepare(definition, project)
     client = open_tracking(project)
     with watching(client, project, observer) as watcher:
-        summary = run_study(prepared, project, watcher)
+        several = prepared.definition.config.study.workers > 1
+        lead = partial(run_workers, prepared.definition, project, observer or StudyObserver()) if several else None
+        summary = run_study(prepared, project, watcher, workers=lead)
     stored, _ = load_study(definition.name, project)
     promotion = None
     if summary.best is not None:

@@ -66,6 +66,13 @@ def study(
         int | None, typer.Option("--trials", help="Trials of the study in total; again resumes. Default 50.")
     ] = None,
     name: Name = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", metavar="N", help="Processes on this machine; default 1.", show_default=False),
+    ] = None,
+    per_gpu: Annotated[
+        int | None, typer.Option("--per-gpu", metavar="K", help="Workers that share a GPU; default 1.")
+    ] = None,
     timeout: Annotated[
         float | None, typer.Option("--timeout", help="Start no new trial after so many seconds.", show_default=False)
     ] = None,
@@ -129,6 +136,8 @@ def study(
         "executor": executor,
         "ray_address": ray_address,
         "trials": trials,
+        "workers": workers,
+        "per_gpu": per_gpu,
         "timeout": timeout,
         "max_failures": max_failures,
         "sampler": sampler,
@@ -144,6 +153,17 @@ def study(
         show_study(
             file, flags, assignments or [], refit=refit, as_json=json, tracking_uri=tracking_uri, storage=storage
         )
+
+
+@app.command()
+def worker(name: StudyName, data: Data = None, tracking_uri: TrackingUri = None, storage: Storage = None) -> None:
+    """Work on a study that was started elsewhere, until it has all of its trials; promotes nothing.
+
+    Everything but the corpus's folder is taken from the study. Another corpus or version of ser-tune is refused.
+    """
+    from .running import join_study
+
+    join_study(name, data=data, tracking_uri=tracking_uri, storage=storage)
 
 
 @app.command()

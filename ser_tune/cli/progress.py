@@ -34,7 +34,8 @@ class ProgressObserver(StudyObserver):
         )
         self._extraction: Task | None = None
         self._trials: Task | None = None
-        self._folds: Task | None = None
+        self._folds: dict[int, Task] = {}
+        """The bar of each running trial, by its number: workers run several."""
         self._counts = {"COMPLETE": 0, "PRUNED": 0, "FAIL": 0}
         self._best: tuple[int, float] | None = None
 
@@ -51,7 +52,8 @@ class ProgressObserver(StudyObserver):
         """Say what will run."""
         self._start, self._began = start, time.monotonic()
         self._best = start.before.best
-        self._run = 0
+        self._run, self._spoke = 0, time.monotonic()
+        self._epochs, self._folds_ended = dict[int, int](), dict[int, int]()
         before = start.before
         self._counts = {"COMPLETE": before.complete, "PRUNED": before.pruned, "FAIL": before.failed}
         corpus, name = start.corpus, start.definition.name
@@ -85,29 +87,29 @@ class ProgressObserver(StudyObserver):
         """Start the trial's bar."""
         if self._trials is None:
             self._trials = self._bars.add_task("trials", total=self._start.trials_to_run, note="")
-            self._folds = self._bars.add_task("folds", total=len(self._start.folds) * config.training.epochs, note="")
-        assert self._folds is not None
-        self._epochs, self._folds_ended, self._spoke = config.training.epochs, 0, time.monotonic()
-        total = len(self._start.folds) * self._epochs
-        self._bars.reset(self._folds, total=total, description=f"trial {number}", note="")
+        self._epochs[number], self._folds_ended[number] = config.training.epochs, 0
+        total = len(self._start.folds) * config.training.epochs
+        self._folds[number] = self._bars.add_task(f"trial {number}", total=total, note="")
         self._bars.update(self._trials, note=self._line())
 
     def epoch_finished(self, trial: int, fold: int, report: EpochReport) -> None:
         """Move the trial's bar, which counts epochs."""
-        assert self._folds is not None
+        if trial not in self._folds:
+            return
         # Counted as they are trained: the most telling folds come first
-        place = f"fold {self._folds_ended + 1}/{len(self._start.folds)}, epoch {report.epoch}"
+        place = f"fold {self._folds_ended[trial] + 1}/{len(self._start.folds)}, epoch {report.epoch}"
         note = f"{place}: UAR {report.validation_uar:.3f}"
-        self._bars.update(self._folds, completed=self._folds_ended * self._epochs + report.epoch, note=note)
+        done = self._folds_ended[trial] * self._epochs[trial] + report.epoch
+        self._bars.update(self._folds[trial], completed=done, note=note)
         if not notes.is_terminal and time.monotonic() - self._spoke >= QUIET_S:
             self._spoke = time.monotonic()
             notes.print(f"trial {trial}, {note}", markup=False)
 
     def fold_finished(self, trial: int, fold: FoldOutcome, *, stored: bool) -> None:
         """Count a fold, and name one that is not trained again."""
-        self._folds_ended += 1
+        self._folds_ended[trial] = self._folds_ended.get(trial, 0) + 1
         if stored:
-            which = f"fold {self._folds_ended}/{len(self._start.folds)}"
+            which = f"fold {self._folds_ended[trial]}/{len(self._start.folds)}"
             notes.print(f"trial {trial}, {which} was trained before the interruption", markup=False)
 
     def trial_finished(self, outcome: TrialOutcome) -> None:
@@ -123,6 +125,8 @@ class ProgressObserver(StudyObserver):
             text = f"{outcome.state} after {len(outcome.folds)} folds: {outcome.reason}"
         line = f"trial {outcome.number}: {text} ({outcome.seconds:.1f} s); {self._line()}"
         notes.print(line if not notes.is_terminal else f"trial {outcome.number}: {text}", markup=False)
+        if (task := self._folds.pop(outcome.number, None)) is not None:
+            self._bars.remove_task(task)
         if self._trials is not None:
             self._bars.update(self._trials, completed=self._run, note=self._line())
 
@@ -137,9 +141,9 @@ class ProgressObserver(StudyObserver):
 
     def study_finished(self, summary: StudySummary) -> None:
         """Take the bars away."""
-        for task in (self._trials, self._folds):
+        for task in (self._trials, *self._folds.values()):
             if task is not None:
                 self._bars.remove_task(task)
-        self._trials = self._folds = None
+        self._trials, self._folds = None, {}
         if summary.interrupted:
             notes.print("interrupted; the same command goes on from here", markup=False)

@@ -18,7 +18,7 @@ from .console import notes, print_json, print_table, print_warnings, results
 from .progress import ProgressObserver
 from .records import nested_record, promotion_record, study_record
 
-__all__ = ["promote_trial", "show_nested", "show_study", "show_training", "tell"]
+__all__ = ["join_study", "promote_trial", "show_nested", "show_study", "show_training", "tell"]
 
 
 def show_study(
@@ -49,6 +49,20 @@ def show_training(
     """Train one configuration, and print what came of it; exit codes as of `show_study`."""
     run = partial(api.train, file, refit=refit, **flags)
     _show(run, assignments, tracking_uri, storage, as_json=as_json)
+
+
+def join_study(name: str, *, data: Path | None, tracking_uri: str | None, storage: str | None) -> None:
+    """Work on a stored study, and print how far it is; exit codes as of `show_study`."""
+    project = Project.locate(tracking_uri=tracking_uri, storage_url=storage)
+    with ProgressObserver() as progress:
+        summary = api.worker(name, data=data, project=project, observer=progress)
+    results.print(
+        f"study {summary.name}: {summary.complete} complete, {summary.pruned} pruned, {summary.failed} failed; "
+        f"{summary.running} running elsewhere",
+        markup=False,
+    )
+    if summary.interrupted or summary.failures:
+        raise SystemExit(130 if summary.interrupted else 1)
 
 
 def show_nested(

@@ -91,6 +91,13 @@ class SearchSettings(Settings):
     """Trials of the study in total; running it again resumes, or does nothing."""
     timeout_s: Annotated[float, Field(gt=0)] | None = None
     """Start no new trial after so many seconds."""
+    workers: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Processes on this machine that train trials at once, each on one GPU where there are GPUs."""
+    per_gpu: Annotated[int, Field(ge=1, le=64)] = 1
+    """Workers that share a GPU."""
+    grace_s: Annotated[float, Field(gt=0)] = 60.0
+    """Seconds of silence after which a process of another machine or container is taken for dead, and its trial is run
+    again. A process of this machine that has ended is known at once."""
     max_failures: Annotated[int, Field(ge=1)] | None = 5
     """End the study where so many trials in a row have failed, as where no configuration fits the memory; none means
     never. The same command goes on."""

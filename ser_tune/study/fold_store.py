@@ -9,6 +9,7 @@ is not read.
 import hashlib
 import json
 import os
+import socket
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -73,7 +74,7 @@ class FoldStore:
             StorageError: The disk is full, or the folder cannot be written.
         """
         path = self._path(job)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
+        partial = path.with_suffix(f".{socket.gethostname()}.{os.getpid()}.partial")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             partial.write_bytes(save(_tensors(fitted)))

@@ -12,10 +12,9 @@ from ..training import AnyTrial, EpochReport
 from .confirmation import confirms
 from .fold_store import FoldStore
 from .observer import StudyObserver
-from .places import OVERRIDES, SEED, count_failure, take_place
+from .places import OVERRIDES, SEED, count_failure
 from .pruning import CURVE_DIGITS, CURVES, race_of
 from .sampling import sample
-from .storage import note_process
 from .trainer import Trainer
 from .trial import Proposal, run_trial
 
@@ -41,13 +40,11 @@ class Objective:
         self._told: AnyTrial | None = None
 
     def __call__(self, trial: optuna.Trial) -> float:
-        """Run a trial and return its pooled validation UAR.
+        """Run a claimed trial and return its pooled validation UAR.
 
         Raises:
             optuna.TrialPruned: It was given up.
         """
-        note_process(trial)
-        take_place(trial)
         definition = self.trainer.prepared.definition
         # All that varies is drawn, so that the sampler can learn from the trial; some of it may be replaced
         sampled = sample(trial, definition.search) | trial.user_attrs.get(OVERRIDES, {})

@@ -106,6 +106,8 @@ class StudySummary:
     """Why its last trials failed, where so many in a row have failed that it was ended (`study.max_failures`)."""
     gain: SearchGain | None
     """The best configurations on fresh seeds; None where the study has no such trials."""
+    running: int = 0
+    """Trials that other processes are running: the last of them ends the study."""
 
 
 class StudyObserver:

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONFIRMS",
+    "DIED",
     "FAILURE",
     "OVERRIDES",
+    "PLACE",
+    "RETRIES",
     "SEED",
     "Rerun",
     "count_failure",
@@ -27,8 +30,8 @@ __all__ = [
     "enqueue_unfinished",
     "is_counted",
     "left_of_rerun",
+    "next_place",
     "place_of",
-    "retry",
     "take_place",
     "values_of",
 ]
@@ -37,6 +40,8 @@ PLACE, FAILURE, SEED, CONFIRMS, OVERRIDES = "place", "failure", "seed", "confirm
 """User attributes of a trial: its place; why it failed, where its own values made it fail; what is added to the study's
 seed, 0 in a search; the number of the searched trial that it trains again; and values that the search cannot propose,
 which replace proposed ones."""
+DIED = "died"
+"""The user attribute of a trial whose process died."""
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 RETRIES = 2
 """How often a trial may be the end of a process before it waits for the study's next session."""
@@ -68,16 +73,20 @@ def values_of(trial: FrozenTrial) -> dict[str, Value]:
     return {**trial.system_attrs.get("fixed_params", {}), **trial.params, **trial.user_attrs.get(OVERRIDES, {})}
 
 
+def next_place(trials: Sequence[FrozenTrial]) -> int:
+    """The first place after those of all trials, waiting ones included."""
+    return 1 + max(map(place_of, trials), default=-1)
+
+
 def take_place(trial: optuna.Trial) -> None:
-    """Give a trial that starts the next place, unless it is run in the place of another.
+    """Give a trial that starts the next place, unless it has one; for trials that earlier versions put in line.
 
     Places decide what the sampler draws, and trials that are run again leave none out: with or without interruptions,
     they are 0, 1, 2.
     """
     if PLACE not in trial.user_attrs:
         earlier = [one for one in trial.study.get_trials(deepcopy=False) if one.number < trial.number]
-        # Of two that start at once, neither knows the other's place; its number is an upper bound
-        trial.set_user_attr(PLACE, 1 + max(map(place_of, earlier), default=-1))
+        trial.set_user_attr(PLACE, next_place(earlier))
 
 
 def count_failure(trial: optuna.Trial, error: Exception) -> None:
@@ -137,24 +146,24 @@ def enqueue_rerun(study: optuna.Study, rerun: Rerun, definition: "StudyDefinitio
         study.set_user_attr("queue", json.dumps(max(before, queue, key=len)))
 
 
-def enqueue_unfinished(study: optuna.Study) -> None:
+def enqueue_unfinished(study: optuna.Study, *, limit: int | None = None) -> None:
     """Put every trial in line again that an interruption or a crash ended: no proposal is lost, trial 0 least.
 
-    Those still waiting in line, as all of a rerun's are, come before it.
+    Those still waiting in line, as all of a rerun's are, come before it. This is the only way to run a trial again;
+    the caller holds the study's lock.
+
+    Args:
+        study: Whose trials.
+        limit: How often a trial may be the end of a process, and is in line again; None is any number of times.
     """
     of_place = defaultdict(list)
     for trial in study.get_trials(deepcopy=False):
         of_place[place_of(trial)].append(trial)
     for _, trials in sorted(of_place.items()):
         if all(trial.state == TrialState.FAIL and not is_counted(trial) for trial in trials):
-            _enqueue_again(study, trials[-1])
-
-
-def retry(study: optuna.Study, dead: FrozenTrial) -> None:
-    """Put the trial of a process that died elsewhere in line again, unless it was the end of several processes."""
-    same = [one for one in study.get_trials(deepcopy=False) if place_of(one) == place_of(dead)]
-    if len(same) <= RETRIES:
-        _enqueue_again(study, dead)
+            deaths = sum(DIED in trial.user_attrs for trial in trials)
+            if limit is None or deaths <= limit:
+                _enqueue_again(study, trials[-1])
 
 
 def _enqueue_again(study: optuna.Study, trial: FrozenTrial) -> None:

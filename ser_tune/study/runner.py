@@ -1,46 +1,41 @@
 """Running a study: open or resume it, search, end cleanly."""
 
 import json
-import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import cast
+from typing import Literal, TypeAlias, cast
 
 import optuna
-from optuna.storages import RDBStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.storages import BaseStorage
+from optuna.trial import TrialState
 
 from ..config import Project
 from ..errors import StudyError, Terminated
-from .confirmation import confirms, enqueue_confirmation, gain_of, left_of_plan, plan_of
+from ..execution import code_digest
+from .confirmation import confirms, gain_of, left_of_plan, plan_of
 from .definition import StudyDefinition
 from .differences import worded
 from .fold_store import FoldStore
-from .objective import FAILURES, Objective
+from .liveness import Watch, is_gone, requeue_dead
+from .locking import StorageLock
+from .objective import Objective
 from .observer import StudyObserver, StudyStart, StudySummary
 from .observer import TrialState as State
-from .opening import Opening, opening_of
-from .places import (
-    FAILURE,
-    Rerun,
-    enqueue,
-    enqueue_rerun,
-    enqueue_unfinished,
-    is_counted,
-    left_of_rerun,
-    place_of,
-    values_of,
-)
+from .opening import opening_of
+from .places import PLACE, RETRIES, Rerun, enqueue, enqueue_rerun, is_counted, left_of_rerun, next_place
 from .prepared import Prepared, stored_protocol
 from .sampling import PlaceSampler
 from .sizes import largest_network_bytes
 from .status import FOLDS
-from .storage import fail_dead_trials, open_storage, storage_errors
+from .storage import open_storage, storage_errors
 from .trainer import Trainer
+from .worker import OpenStudy, work_on
 
 __all__ = ["run_study", "summarise"]
 
+Role: TypeAlias = Literal["starts", "joins", "led"]
+"""A process starts a study or goes on with it, joins one that others have started, or is led by one that does."""
 RESUMABLE = (
     *("name", "corpus.data", "study", "features.checkpoint", "features.revision", "model.checkpoint"),
     "model.revision",
@@ -49,7 +44,13 @@ RESUMABLE = (
 
 
 def run_study(
-    prepared: Prepared, project: Project, observer: StudyObserver, *, rerun: Rerun | None = None
+    prepared: Prepared,
+    project: Project,
+    observer: StudyObserver,
+    *,
+    rerun: Rerun | None = None,
+    role: Role = "starts",
+    workers: Callable[[], bool] | None = None,
 ) -> StudySummary:
     """Run a study until it has as many trials as asked for.
 
@@ -58,6 +59,9 @@ def run_study(
         project: Where things are.
         observer: Receives every event.
         rerun: What its trials are, where they are not to be searched for.
+        role: This process's.
+        workers: Have other processes work on the study once it is open, instead of this one, and return whether the
+            user interrupted.
 
     Returns:
         How it ended; `interrupted` after Ctrl-C, which leaves every finished trial as it is.
@@ -69,105 +73,63 @@ def run_study(
     """
     definition = prepared.definition
     largest = largest_network_bytes(definition, len(prepared.corpus.emotions)) * len(prepared.folds)
-    storage = open_storage(project)
+    storage, lock = open_storage(project), StorageLock(project.storage_url, f"study {definition.name}")
     with storage_errors(project.storage_url, "be written"):
         stored = _stored(prepared, storage)
         known = [] if stored is None else stored.get_trials(deepcopy=False)
-        trials, plan = definition.config.study.trials, plan_of(definition.config)
+        plan, trials = plan_of(definition.config), definition.config.study.trials
         to_run = left_of_plan(known, plan) if rerun is None else left_of_rerun(known, trials)
-        opening = Opening() if rerun is not None else opening_of(prepared, stored, project)
+        notes = () if rerun is not None else opening_of(prepared, stored, project).notes
         trainer = None
         if to_run > 0:
             # Reads every recording: one that cannot be used ends the study here, before anything of it is stored
             picked = {} if stored is None else {key: stored.user_attrs.get(key) for key in ("precision", "threads")}
             trainer = Trainer(prepared, project.cache, **picked, progress=observer.extraction_progressed)
-        study = _open(prepared, storage)
-        if rerun is not None:
-            enqueue_rerun(study, rerun, definition)
-        observer.study_started(
-            StudyStart(
-                definition=definition,
-                study_id=study.user_attrs["study_id"],
-                corpus=prepared.corpus,
-                folds=prepared.folds,
-                protocol=prepared.protocol,
-                trials_to_run=to_run,
-                largest_trial_bytes=largest,
-                confirms="" if rerun is None else rerun.study_id,
-                finished=_finished(study),
-                device="" if trainer is None else trainer.describe_device(),
-                notes=[*prepared.notes, *opening.notes],
-                pretraining="" if prepared.pretraining is None else prepared.pretraining.state,
-                before=summarise(study),
-            )
-        )
-        interrupted, failures = False, list[str]()
-        try:
-            if trainer is not None:
-                objective = Objective(
-                    trainer, FoldStore(project.cache / "folds", study.user_attrs["study_id"]), observer
+        study = lock.run(lambda: _open(prepared, project, storage, rerun, trainer, role))
+        opened = OpenStudy(study, lock, rerun)
+        with lock.held():  # of processes that start at once, the first opens the parent run
+            observer.study_started(
+                StudyStart(
+                    definition=definition,
+                    study_id=study.user_attrs["study_id"],
+                    corpus=prepared.corpus,
+                    folds=prepared.folds,
+                    protocol=prepared.protocol,
+                    trials_to_run=to_run,
+                    largest_trial_bytes=largest,
+                    confirms="" if rerun is None else rerun.study_id,
+                    finished=_finished(study),
+                    device="" if trainer is None else trainer.describe_device(),
+                    notes=[*prepared.notes, *notes],
+                    pretraining="" if prepared.pretraining is None else prepared.pretraining.state,
+                    before=summarise(study),
                 )
-                interrupted = _search(study, objective, rerun, opening, failures)
+            )
+        interrupted = False
+        try:
+            if trainer is not None and workers is not None:
+                interrupted = workers()
+                lock.run(lambda: requeue_dead(study, Watch(definition.config.study.grace_s), limit=None))
+            elif trainer is not None:
+                store = FoldStore(project.cache / "folds", study.user_attrs["study_id"])
+                interrupted = work_on(opened, Objective(trainer, store, observer))
         except (Exception, Terminated):
-            observer.study_finished(summarise(study, interrupted=True))
+            observer.study_finished(_ended(summarise(study, interrupted=True), role))
             raise
-        given_up = len(failures) == definition.config.study.max_failures
-        summary = summarise(study, interrupted=interrupted, failures=failures if given_up else ())
-        observer.study_finished(summary)
+        given_up = len(opened.failures) == definition.config.study.max_failures
+        summary = lock.run(
+            lambda: summarise(study, interrupted=interrupted, failures=opened.failures if given_up else ())
+        )
+        observer.study_finished(_ended(summary, role))
     return summary
 
 
-def _search(
-    study: optuna.Study, objective: Objective, rerun: Rerun | None, opening: Opening, failures: list[str]
-) -> bool:
-    """Run trials until there are enough, or too many in a row have failed; returns whether the user interrupted.
-
-    `failures` gets the reasons why the last trials failed, empty after one that did not.
-    """
-    definition = objective.trainer.prepared.definition
-    settings = definition.config.study
-    deadline = time.monotonic() + settings.timeout_s if settings.timeout_s is not None else None
-    study.set_user_attr("precision", objective.trainer.precision)
-    study.set_user_attr("threads", objective.trainer.threads)
-    study.set_user_attr(FOLDS, len(objective.trainer.prepared.folds))
-    there = [values_of(one) for one in study.get_trials(deepcopy=False)]  # perhaps by another process, meanwhile
-    for values in opening.trials:
-        if values not in there:
-            enqueue(study, definition, values)
-    plan = plan_of(definition.config)
-
-    def goes_on() -> bool:
-        if rerun is None:
-            enqueue_confirmation(study, plan)
-        known = study.get_trials(deepcopy=False)
-        if rerun is None:
-            return left_of_plan(known, plan) > 0
-        # What fails now is not tried again before the next call
-        return any(one.state == TrialState.WAITING and place_of(one) < settings.trials for one in known)
-
-    def count(_: optuna.Study, trial: FrozenTrial) -> None:
-        if trial.state == TrialState.FAIL:
-            failures.append(f"trial {trial.number}: {trial.user_attrs.get(FAILURE, 'no reason')}")
-        else:
-            failures.clear()
-
-    try:
-        while (
-            len(failures) != settings.max_failures and goes_on() and (deadline is None or time.monotonic() < deadline)
-        ):
-            study.optimize(objective, n_trials=1, catch=FAILURES, callbacks=[count])
-            objective.forget_folds()
-    except (Exception, KeyboardInterrupt) as error:
-        enqueue_unfinished(study)
-        if not isinstance(error, KeyboardInterrupt) or isinstance(error, Terminated):
-            raise
-        return True
-    finally:
-        objective.trainer.executor.close()
-    return False
+def _ended(summary: StudySummary, role: Role) -> StudySummary:
+    """What is told of a process's end: that of a led one does not end the study."""
+    return replace(summary, running=max(1, summary.running)) if role == "led" else summary
 
 
-def _stored(prepared: Prepared, storage: RDBStorage) -> optuna.Study | None:
+def _stored(prepared: Prepared, storage: BaseStorage) -> optuna.Study | None:
     """The study as an earlier session left it.
 
     Raises:
@@ -177,34 +139,55 @@ def _stored(prepared: Prepared, storage: RDBStorage) -> optuna.Study | None:
     if name not in optuna.get_all_study_names(storage):
         return None
     study = optuna.load_study(study_name=name, storage=storage)
-    if study.get_trials(deepcopy=False):
+    if study.get_trials(deepcopy=False) or "definition" in study.user_attrs:
         _refuse_differences(study, prepared)
     return study
 
 
-def _open(prepared: Prepared, storage: RDBStorage) -> optuna.Study:
-    """Create the study, or load it where it exists and is the same."""
-    settings = prepared.definition.config.study
+def _open(
+    prepared: Prepared, project: Project, storage: BaseStorage, rerun: Rerun | None, trainer: Trainer | None, role: Role
+) -> optuna.Study:
+    """Create the study, or load it where it exists and is the same; the caller holds its lock.
+
+    After it, the study has an identifier, one arithmetic, and its first trials in line. `trainer` takes over the
+    arithmetic that another process has measured.
+    """
+    definition = prepared.definition
     study = optuna.create_study(
-        study_name=prepared.definition.name,
+        study_name=definition.name,
         storage=storage,
         direction="maximize",
         load_if_exists=True,
         pruner=optuna.pruners.NopPruner(),  # `Race` judges trials
+        sampler=PlaceSampler(definition.config.study),
     )
-    trials = study.get_trials(deepcopy=False)
-    study.sampler = PlaceSampler(settings)
-    if trials:
+    if "definition" in study.user_attrs or study.get_trials(deepcopy=False):
         _refuse_differences(study, prepared)
         # As it is asked for now: its total decides which trials are confirmed, also when it is read later
-        before = StudyDefinition.from_json(study.user_attrs["definition"])
-        study.set_user_attr("definition", replace(before, config=prepared.definition.config).as_json())
-        fail_dead_trials(study)
-    else:
-        study.set_user_attr("definition", prepared.definition.as_json())
-        study.set_user_attr("protocol", json.dumps(dict(prepared.protocol.facts)))
-        if "study_id" not in study.user_attrs:
-            study.set_user_attr("study_id", uuid.uuid4().hex)
+        definition = replace(StudyDefinition.from_json(study.user_attrs["definition"]), config=definition.config)
+    if role == "starts":
+        study.set_user_attr("code", code_digest())
+    elif study.user_attrs.get("code") != code_digest():
+        raise StudyError(
+            f"study '{study.study_name}' runs with another version of ser-tune, numpy, torch or torchvision than this "
+            "process; install the same versions here"
+        )
+    study.set_user_attr("protocol", json.dumps(dict(prepared.protocol.facts)))
+    study.set_user_attr("definition", definition.as_json())
+    if "study_id" not in study.user_attrs:
+        study.set_user_attr("study_id", uuid.uuid4().hex)
+    requeue_dead(study, Watch(definition.config.study.grace_s), limit=None if role == "starts" else RETRIES)
+    if rerun is not None:
+        enqueue_rerun(study, rerun, definition)
+    if trainer is None:
+        return study
+    trainer.agree(study.user_attrs.get("precision"), study.user_attrs.get("threads"))
+    study.set_user_attr("precision", trainer.precision)
+    study.set_user_attr("threads", trainer.threads)
+    study.set_user_attr(FOLDS, len(prepared.folds))
+    if rerun is None and role == "starts":
+        for values in opening_of(prepared, study, project).trials:
+            enqueue(study, definition, values, **{PLACE: next_place(study.get_trials(deepcopy=False))})
     return study
 
 
@@ -247,4 +230,5 @@ def summarise(study: optuna.Study, *, interrupted: bool = False, failures: Seque
         interrupted=interrupted,
         failures=failures,
         gain=gain,
+        running=sum(one.state == TrialState.RUNNING and not is_gone(one) for one in trials),
     )

@@ -4,23 +4,23 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from statistics import fmean
 
 import optuna
-import sqlalchemy as sa
-from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from ..config import Project
+from ..config import Project, SearchSettings
 from ..errors import StudyError, valid_names
+from .liveness import PROCESS, heartbeat_age_s, is_gone
 from .places import CONFIRMS, FAILURE, is_counted
-from .storage import GRACE_S, PROCESS, is_dead, storage_errors
+from .storage import storage_errors, storage_to_read
 
 __all__ = ["FOLDS", "RunningTrial", "StudyStatus", "read_statuses"]
 
 FOLDS = "folds"
 """The study's user attribute with the number of its folds."""
+GRACE_S = float(SearchSettings.model_fields["grace_s"].default)
+"""Of studies that earlier versions stored."""
 RECENT = 20
 """Trials that ended last, whose mean time is taken for that of the next ones."""
 
@@ -39,7 +39,7 @@ class RunningTrial:
     heartbeat_age_s: float | None
     """Seconds since the process last reported to the database; None before its first report."""
     alive: bool
-    """False where the process is gone or has been silent for a minute: the next session runs the trial again."""
+    """False where the process is gone, or silent for longer than `study.grace_s`: the trial is run again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,26 +83,21 @@ def read_statuses(project: Project, name: str | None = None) -> Sequence[StudySt
         StudyError: There is no such study.
         StorageError: The database cannot be read.
     """
-    url = project.storage_url
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    statuses = []
-    names: list[str] = []
+    url, statuses, names = project.storage_url, list[StudyStatus](), list[str]()
     # A database is created by the first study, not by looking for one
-    if not url.startswith("sqlite:///") or Path(url.removeprefix("sqlite:///")).exists():
-        with storage_errors(url, "be opened"):
-            storage = RDBStorage(url, skip_compatibility_check=True, skip_table_creation=True)
-            heartbeats = _heartbeat_ages(storage)
+    if (storage := storage_to_read(project)) is not None:
+        with storage_errors(url, "be read"):
             names = sorted(optuna.get_all_study_names(storage))
             for one in names if name is None else {name}.intersection(names):
                 study = optuna.load_study(study_name=one, storage=storage)
                 if "definition" in study.user_attrs:  # others are not ours
-                    statuses.append(_status(study, heartbeats))
+                    statuses.append(_status(study))
     if name is not None and not statuses:
         raise StudyError(f"no study '{name}' in {url}; it has: {valid_names(name, names)}")
     return statuses
 
 
-def _status(study: optuna.Study, heartbeats: Mapping[int, float]) -> StudyStatus:
+def _status(study: optuna.Study) -> StudyStatus:
     trials, about = study.get_trials(deepcopy=False), study.user_attrs
     counted = [one for one in trials if is_counted(one)]
     complete = [one for one in counted if one.state == TrialState.COMPLETE]
@@ -110,8 +105,9 @@ def _status(study: optuna.Study, heartbeats: Mapping[int, float]) -> StudyStatus
     best = max(searched, key=lambda one: (one.value or 0.0, -one.number), default=None)
     failed = {one.number: str(one.user_attrs[FAILURE]) for one in counted if one.state == TrialState.FAIL}
     begun = [one for one in trials if one.state == TrialState.RUNNING]
-    running = [_running(one, about.get(FOLDS), heartbeats.get(one._trial_id)) for one in begun]
-    total = int(json.loads(about["definition"])["config"]["study"]["trials"])
+    settings = json.loads(about["definition"])["config"]["study"]
+    running = [_running(one, about.get(FOLDS), float(settings.get("grace_s", GRACE_S))) for one in begun]
+    total = int(settings["trials"])
     recent = sorted((one.datetime_complete, one.duration) for one in counted if one.duration and one.datetime_complete)
     seconds = [duration.total_seconds() for _, duration in recent[-RECENT:]]
     at_once = sum(one.alive for one in running)
@@ -135,22 +131,13 @@ def _status(study: optuna.Study, heartbeats: Mapping[int, float]) -> StudyStatus
     )
 
 
-def _running(trial: FrozenTrial, folds: int | None, age_s: float | None) -> RunningTrial:
-    process = trial.user_attrs.get(PROCESS)
+def _running(trial: FrozenTrial, folds: int | None, grace_s: float) -> RunningTrial:
+    process, age_s = trial.user_attrs.get(PROCESS), heartbeat_age_s(trial)
     return RunningTrial(
         number=trial.number,
         fold=min(len(trial.intermediate_values) + 1, folds or 1_000_000),
         folds=folds,
         process="" if process is None else f"{process[0]}:{process[1]}",
         heartbeat_age_s=age_s,
-        alive=not is_dead(trial) and (age_s is None or age_s <= GRACE_S),
+        alive=not is_gone(trial) and (age_s is None or age_s <= grace_s),
     )
-
-
-def _heartbeat_ages(storage: RDBStorage) -> dict[int, float]:
-    """Seconds since each trial's last heartbeat, by the database's clock, by Optuna's trial id."""
-    table = sa.table("trial_heartbeats", sa.column("trial_id", sa.Integer), sa.column("heartbeat", sa.DateTime))
-    with storage.engine.connect() as connection:
-        now: datetime = connection.execute(sa.select(sa.func.now())).scalar_one().replace(tzinfo=None)
-        rows = connection.execute(sa.select(table.c.trial_id, table.c.heartbeat)).all()
-    return {trial: max(0.0, (now - heartbeat).total_seconds()) for trial, heartbeat in rows}

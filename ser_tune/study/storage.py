@@ -1,51 +1,47 @@
-"""Optuna's database: opened, created where it is missing, and its failures in one sentence."""
+"""Optuna's storage: opened, created where it is missing, and its failures in one sentence."""
 
-import os
-import socket
+import functools
 import sqlite3
 import warnings
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import optuna
-from filelock import FileLock
-from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
-from optuna.storages import RDBStorage, fail_stale_trials
-from optuna.trial import FrozenTrial, TrialState
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..config import Project
 from ..errors import StorageError, StudyError, valid_names
-from .places import enqueue_unfinished, retry
+from .locking import StorageLock, file_of, patiently
 
 if TYPE_CHECKING:
     from .definition import StudyDefinition
 
-__all__ = [
-    "GRACE_S",
-    "PROCESS",
-    "fail_dead_trials",
-    "is_dead",
-    "load_study",
-    "note_process",
-    "open_storage",
-    "storage_errors",
-    "study_names",
-]
-
-HEARTBEAT_S, GRACE_S = 10, 60
-"""A process that has not been heard of for a minute is dead, and its trial is run again."""
-NAMELESS = timedelta(seconds=10)
-"""A trial that started, and did not name its process for so long, has none: naming takes milliseconds."""
-PROCESS = "process"
-"""The user attribute that names a trial's process: host and number."""
+__all__ = ["load_study", "open_storage", "storage_errors", "storage_to_read", "study_names"]
 
 
-def open_storage(project: Project) -> RDBStorage:
-    """Open Optuna's database, and create it where it is missing.
+class _PatientStorage(RDBStorage):
+    """A database server's storage: calls wait for a server that is away, as while it is started again."""
+
+
+def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def call(*arguments: Any, **keywords: Any) -> Any:  # noqa: ANN401 - those of the method
+        return patiently(lambda: method(*arguments, **keywords))
+
+    return call
+
+
+for _name in BaseStorage.__abstractmethods__:
+    setattr(_PatientStorage, _name, _patient(getattr(RDBStorage, _name)))
+
+
+def open_storage(project: Project) -> BaseStorage:
+    """Open Optuna's storage, and create it where it is missing.
 
     Raises:
         StorageError: It cannot be opened.
@@ -53,28 +49,41 @@ def open_storage(project: Project) -> RDBStorage:
     url = project.storage_url
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # observers tell of studies and trials, once
     with storage_errors(url, "be opened"):
-        if not url.startswith("sqlite:///"):
-            return _open(url)
-        path = Path(url.removeprefix("sqlite:///"))
-        path.parent.mkdir(parents=True, exist_ok=True)
         # Of processes that create the tables at once, all but one would fail
-        with FileLock(path.with_name(f".{path.name}.lock")):
-            with closing(sqlite3.connect(path)) as connection:
+        lock, path = StorageLock(url, "tables"), file_of(url)
+        if path is None:
+            return lock.run(lambda: _PatientStorage(url, engine_kwargs={"pool_pre_ping": True}))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with lock.held():
+            if url.startswith("journal:///"):
+                return _journal(path)
+            with closing(sqlite3.connect(path, timeout=60)) as connection:
                 # Write-ahead logging costs one disk flush a transaction instead of four
                 connection.execute("PRAGMA journal_mode=WAL")
-            return _open(url, connect_args={"timeout": 60})
+            return RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
 
 
-def _open(url: str, **engine: object) -> RDBStorage:
+def storage_to_read(project: Project) -> BaseStorage | None:
+    """Open Optuna's storage without creating anything; None where there is no file yet.
+
+    Raises:
+        StorageError: It cannot be opened.
+    """
+    url = project.storage_url
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    path = file_of(url)
+    if path is not None and not path.exists():
+        return None
+    with storage_errors(url, "be opened"):
+        if path is not None and url.startswith("journal:///"):
+            return _journal(path)
+        return RDBStorage(url, skip_compatibility_check=True, skip_table_creation=True)
+
+
+def _journal(path: Path) -> JournalStorage:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats are marked so
-        return RDBStorage(
-            url,
-            engine_kwargs=engine,
-            heartbeat_interval=HEARTBEAT_S,
-            grace_period=GRACE_S,
-            heartbeat_stale_trial_callback=retry,
-        )
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return JournalStorage(JournalFileBackend(str(path)))
 
 
 def study_names(project: Project) -> list[str]:
@@ -128,41 +137,3 @@ def _reason(error: BaseException) -> str:
     """What the database itself said."""
     cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
     return str(getattr(cause, "orig", None) or cause).splitlines()[0]
-
-
-def note_process(trial: optuna.Trial) -> None:
-    """Have the trial say which process runs it."""
-    trial.set_user_attr(PROCESS, [socket.gethostname(), os.getpid()])
-
-
-def fail_dead_trials(study: optuna.Study) -> None:
-    """Mark the trials of processes that died as failed, and put them in line to be run again.
-
-    A process of this machine is known to be dead at once; one of another machine after a minute's silence.
-    """
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if is_dead(trial):
-            with suppress(UpdateFinishedTrialError):  # another process was faster
-                study.tell(trial.number, state=TrialState.FAIL)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        fail_stale_trials(study)
-    enqueue_unfinished(study)
-
-
-def is_dead(trial: FrozenTrial) -> bool:
-    """Whether a running trial's process is known to be gone."""
-    match trial.user_attrs.get(PROCESS):
-        case None:  # it was killed while it started
-            return trial.datetime_start is not None and datetime.now() - trial.datetime_start > NAMELESS
-        case [host, int(number)] if host == socket.gethostname() and os.name != "nt":  # where asking would end it
-            pass
-        case _:
-            return False
-    try:
-        os.kill(number, 0)  # sends nothing, but asks whether it could
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False

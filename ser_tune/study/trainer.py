@@ -79,6 +79,13 @@ class Trainer:
         setting = definition.config.training.threads
         return (self._threads or self.executor.threads(len(folds))) if setting == "auto" else setting
 
+    def agree(self, precision: str | None, threads: int | None) -> None:
+        """Take over what another process of the study has picked; None is not picked."""
+        self.precision = precision or self.precision
+        if threads is not None and threads != self._threads:
+            self._threads = threads
+            self.__dict__.pop("threads", None)
+
     def concrete(self, sampled: Mapping[str, Value], *, seed: int | None = None) -> AnyTrial:
         """A configuration with nothing left to decide: no `auto`.
 

@@ -175,8 +175,9 @@ class TrackingObserver(StudyObserver):
         """
         self._measured()
         try:
-            with write_record(self._project.outbox, study_record(self._start, summary)):
-                pass
+            if not summary.running:  # else the last process ends the study
+                with write_record(self._project.outbox, study_record(self._start, summary)):
+                    pass
         except OSError as error:
             raise StorageError(
                 f"the end of study '{summary.name}' could not be stored in '{self._project.outbox}': "

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -116,7 +117,7 @@ def write_record(outbox: Path, record: Record) -> Iterator[Path]:
     Raises:
         OSError: The disk is full or cannot be written.
     """
-    partial, target = outbox / f"{record.name}.{os.getpid()}.partial", outbox / record.name
+    partial, target = outbox / f"{record.name}.{socket.gethostname()}.{os.getpid()}.partial", outbox / record.name
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)

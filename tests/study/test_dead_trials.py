@@ -1,11 +1,11 @@
 """Trials of processes that died: failed, and run again in their place."""
 
-import os
-import socket
 import sqlite3
 import subprocess
+import time
 from collections.abc import Callable
 from contextlib import closing
+from threading import Thread
 from typing import Any
 
 import optuna
@@ -14,10 +14,12 @@ from optuna.trial import TrialState
 
 from ser_tune.config import Project
 from ser_tune.study import StudySummary, open_storage
+from ser_tune.study.liveness import Heartbeat, Watch, is_gone, note_process
 
 pytestmark = pytest.mark.slow
 
 Run = Callable[..., StudySummary]
+ELSEWHERE = ["elsewhere", 1, "another boot", "1"]
 
 
 def _trials(project: Project) -> list[optuna.trial.FrozenTrial]:
@@ -29,18 +31,16 @@ def _trials(project: Project) -> list[optuna.trial.FrozenTrial]:
 def left_running(run: Run, project: Project) -> optuna.Trial:
     """The second trial of a study, which somebody is still running, as far as the database knows."""
     run(1)
-    storage = open_storage(project)
-    study = optuna.load_study(study_name="one", storage=storage)
-    with pytest.warns(UserWarning, match="Heartbeat"):
-        trial = study.ask()
+    study = optuna.load_study(study_name="one", storage=open_storage(project))
+    trial = study.ask()
+    note_process(trial)
     trial.suggest_float("optimizer.learning_rate", 1e-3, 3e-2, log=True)
-    storage.record_heartbeat(trial._trial_id)
     return trial
 
 
 def _is_failed_and_run_again(run: Run, recorder: Any, project: Project, dead: optuna.Trial) -> None:
-    summary = run(2)
-    assert recorder.started[-1].finished == {0: "COMPLETE", 1: "FAIL"}
+    summary = run(2, **{"study.grace_s": 1})
+    assert summary.finished == {0: "COMPLETE", 1: "FAIL", 2: "COMPLETE"}
     assert (summary.complete, summary.failed) == (2, 0)
     assert _trials(project)[2].params["optimizer.learning_rate"] == dead.params["optimizer.learning_rate"]
     assert [config.seed for _, config, _ in recorder.trials] == [0, 0]
@@ -55,8 +55,7 @@ def _write(project: Project, statement: str) -> None:
 def test_a_trial_whose_process_died_before_it_named_itself_is_failed_and_run_again(
     run: Run, recorder: Any, project: Project, left_running: optuna.Trial
 ) -> None:
-    _write(project, "DELETE FROM trial_heartbeats")
-    _write(project, "UPDATE trials SET datetime_start = '2020-01-01 00:00:00'")
+    _write(project, "DELETE FROM trial_user_attributes WHERE key IN ('process', 'heartbeat')")
     _is_failed_and_run_again(run, recorder, project, left_running)
 
 
@@ -74,7 +73,7 @@ def test_a_trial_that_was_failed_but_not_put_in_line_is_run_again(
 def test_the_trial_of_a_process_that_was_not_heard_of_is_failed_and_run_again(
     run: Run, recorder: Any, project: Project, left_running: optuna.Trial
 ) -> None:
-    _write(project, "UPDATE trial_heartbeats SET heartbeat = '2020-01-01 00:00:00'")
+    left_running.set_user_attr("process", ELSEWHERE)
     _is_failed_and_run_again(run, recorder, project, left_running)
 
 
@@ -83,16 +82,48 @@ def test_the_trial_of_a_process_of_this_machine_that_died_is_failed_and_run_agai
 ) -> None:
     dead = subprocess.Popen(["true"])
     dead.wait()
-    left_running.set_user_attr("process", [socket.gethostname(), dead.pid])
+    name, _, *rest = left_running.user_attrs["process"]
+    left_running.set_user_attr("process", [name, dead.pid, *rest])
     _is_failed_and_run_again(run, recorder, project, left_running)
 
 
-@pytest.mark.parametrize(
-    "process", [["elsewhere", 1], [socket.gethostname(), os.getpid()]], ids=["of another machine", "of this one"]
-)
-def test_the_trial_of_a_process_that_lives_is_left_alone(
-    run: Run, recorder: Any, left_running: optuna.Trial, process: str
+def test_a_process_number_is_compared_within_one_boot_and_namespace_only(left_running: optuna.Trial) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    name, number, namespace, started = left_running.user_attrs["process"]
+    for process, gone in [
+        ([name, number, namespace, started], False),
+        ([name, dead.pid, namespace, started], True),
+        ([name, dead.pid, "another boot", started], False),
+        ([name, dead.pid], False),  # as earlier versions wrote it
+        ([name, number, namespace, "1"], True),  # another process has the number now
+    ]:
+        left_running.set_user_attr("process", process)
+        assert is_gone(left_running.study.get_trials()[-1]) == gone
+
+
+def test_the_trial_of_a_process_that_lives_is_left_alone_and_waited_for(
+    run: Run, recorder: Any, left_running: optuna.Trial
 ) -> None:
-    left_running.set_user_attr("process", process)
-    assert run(2).complete == 2
-    assert recorder.started[-1].finished == {0: "COMPLETE"}
+    def end() -> None:
+        time.sleep(2.5)
+        left_running.study.tell(left_running, 0.5)
+
+    with Heartbeat(left_running, 1):
+        thread = Thread(target=end)
+        thread.start()
+        summary = run(2, **{"study.grace_s": 1})
+        thread.join()
+    assert (summary.complete, summary.finished) == (2, {0: "COMPLETE", 1: "COMPLETE"})
+    assert [number for number, *_ in recorder.trials] == [0]
+
+
+def test_a_watch_that_was_itself_suspended_takes_nobody_for_dead(
+    left_running: optuna.Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_running.set_user_attr("process", ELSEWHERE)
+    trials, watch, now = left_running.study.get_trials()[-1:], Watch(60), 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    for seconds, dead in [(0, False), (25, False), (25, False), (600, False), (25, False), (25, False), (25, True)]:
+        now += seconds
+        assert bool(watch.dead(trials)) == dead

@@ -3,7 +3,7 @@
 import optuna
 from optuna.trial import TrialState
 
-from ser_tune.study.places import count_failure, enqueue_unfinished, place_of, retry, take_place
+from ser_tune.study.places import DIED, RETRIES, count_failure, enqueue_unfinished, place_of, take_place
 
 
 def _started(study: optuna.Study) -> optuna.Trial:
@@ -29,14 +29,6 @@ def test_trials_that_are_run_again_leave_no_place_out() -> None:
     assert places == [0, 0, 1, 1, 2, 2]
 
 
-def test_two_trials_that_start_at_once_have_different_places() -> None:
-    study = optuna.create_study()
-    one, other = study.ask(), study.ask()
-    take_place(other)
-    take_place(one)
-    assert {place_of(one), place_of(other)} == {0, 1}
-
-
 def test_what_failed_by_its_own_values_is_not_run_again() -> None:
     study = optuna.create_study()
     failed, interrupted, complete = (_started(study) for _ in range(3))
@@ -54,8 +46,9 @@ def test_a_trial_that_ends_one_process_after_another_waits_for_the_next_session(
     for retried in (True, True, False):
         trial = _started(study)
         assert place_of(trial) == 0
+        trial.set_user_attr(DIED, True)
         study.tell(trial, state=TrialState.FAIL)
-        retry(study, study.get_trials()[-1])
+        enqueue_unfinished(study, limit=RETRIES)
         assert _waiting(study) == [0] * retried
     enqueue_unfinished(study)
     assert _waiting(study) == [0]

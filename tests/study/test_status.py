@@ -3,11 +3,10 @@
 import json
 import os
 import socket
-import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
-from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from ser_tune import api
 from ser_tune.config import Project
 from ser_tune.errors import StudyError
 from ser_tune.study import open_storage, read_statuses
+from ser_tune.study.liveness import note_process
 
 REPOSITORY = Path(__file__).parents[2]
 NOW = datetime(2026, 1, 1, 12)
@@ -54,17 +54,12 @@ def begin(study: optuna.Study, project: Project) -> Callable[..., None]:
     """Begin a trial in a process, with some folds trained, whose last heartbeat was so many seconds ago."""
 
     def _begin(process: list[object], *, folds: int = 0, heartbeat_age_s: int = 0) -> None:
-        with pytest.warns(UserWarning, match="Heartbeat"):
-            trial = study.ask()
-        trial.set_user_attr("process", process)
+        trial = study.ask()
+        note_process(trial)
+        trial.set_user_attr("process", [*process, *trial.user_attrs["process"][len(process) :]])
         for fold in range(folds):
             trial.report(0.5, fold + 1)
-        with closing(sqlite3.connect(project.storage_url.removeprefix("sqlite:///"))) as connection:
-            connection.execute(
-                "INSERT INTO trial_heartbeats (trial_id, heartbeat) VALUES (?, datetime('now', ?))",
-                (trial._trial_id, f"-{heartbeat_age_s} seconds"),
-            )
-            connection.commit()
+        trial.set_user_attr("heartbeat", time.time() - heartbeat_age_s)
 
     return _begin
 
@@ -95,7 +90,7 @@ def test_the_estimated_end_follows_from_the_last_trials_and_those_that_run(
     begin: Callable[..., None], study: optuna.Study, project: Project
 ) -> None:
     begin(HERE)
-    begin(["elsewhere", 1])
+    begin(["elsewhere", 1, "another boot", "1"])
     (status,) = read_statuses(project)
     assert status.trials_per_hour == pytest.approx(12)  # two at once, of ten minutes each
     assert status.estimated_end is not None
@@ -109,7 +104,7 @@ def test_a_trial_whose_process_is_gone_or_silent_is_dead_and_delays_the_estimate
     gone = subprocess.Popen(["true"])
     gone.wait()
     begin([HERE[0], gone.pid])
-    begin(["elsewhere", 1], heartbeat_age_s=600)
+    begin(["elsewhere", 1, "another boot", "1"], heartbeat_age_s=600)
     (status,) = read_statuses(project)
     assert [one.alive for one in status.running] == [False, False]
     assert status.trials_per_hour is None

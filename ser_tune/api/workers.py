@@ -1,0 +1,222 @@
+"""Several processes of this machine that work on one study, and a process that joins a study from any machine."""
+
+import os
+import signal
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from multiprocessing.queues import Queue
+from pathlib import Path
+from queue import Empty
+from threading import Thread
+from types import FrameType
+from typing import Any
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from ..config import Project, SearchSettings, Value
+from ..errors import ConfigError, SerTuneError, StudyError, Terminated
+from ..study import (
+    Fanout,
+    FoldOutcome,
+    StudyDefinition,
+    StudyObserver,
+    StudySummary,
+    TrialOutcome,
+    load_study,
+    prepare,
+    run_study,
+)
+from ..tracking import TrackingObserver, open_tracking
+from ..training import AnyTrial, EpochReport
+
+__all__ = ["devices_of", "run_workers", "worker"]
+
+CLEAN_S = 4.0
+"""Seconds from a signal until workers that have not ended are killed: the next session goes on as after `kill -9`."""
+PERIOD_S = 0.2
+CRASHES = 3
+"""How often a worker may be ended by a signal before it is not started again, for each worker."""
+
+Event = tuple[str, tuple[Any, ...], dict[str, Any]]
+
+
+def worker(
+    name: str, *, data: str | Path | None = None, project: Project | None = None, observer: StudyObserver | None = None
+) -> StudySummary:
+    """Work on a stored study until it has all of its trials; any number of processes on any machines may.
+
+    Everything but the corpus's folder is taken from the study. Nothing is promoted.
+
+    Args:
+        name: The study's.
+        data: Where the corpus is on this machine; None is where the study has it.
+        project: Storage and tracking store of the study; None is `Project.locate()`.
+        observer: Receives this process's events, in addition to MLflow.
+
+    Raises:
+        StudyError: There is no such study, or the corpus or the version of ser-tune is another one.
+        SerTuneError: The corpus, a disk or a database fails.
+    """
+    project = project or Project.locate()
+    study, definition = load_study(name, project)
+    if "study_id" not in study.user_attrs:
+        raise StudyError(f"study '{name}' has not been started; start it with `ser-tune study`")
+    prepared = prepare(definition.with_data(None if data is None else Path(data)), project)
+    watcher = Fanout(TrackingObserver(open_tracking(project), project), *([] if observer is None else [observer]))
+    return run_study(prepared, project, watcher, role="joins")
+
+
+def devices_of(settings: SearchSettings) -> Sequence[str | None]:
+    """The GPU of each worker, as `CUDA_VISIBLE_DEVICES` names it; None where there are no GPUs.
+
+    Raises:
+        ConfigError: There are fewer GPUs than workers need.
+    """
+    count = torch.cuda.device_count()
+    if not count:
+        return [None] * settings.workers
+    if settings.workers > count * settings.per_gpu:
+        raise ConfigError(
+            f"study.workers is {settings.workers}, but this machine has {count} GPUs; expected at most "
+            f"{count * settings.per_gpu} with study.per_gpu {settings.per_gpu}"
+        )
+    names = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    names = names if len(names) == count and all(names) else [str(one) for one in range(count)]
+    return [names[number % count] for number in range(settings.workers)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What a worker process is told."""
+
+    definition: str
+    project: Project
+    threads: int
+    gpu: str | None
+
+
+def run_workers(definition: StudyDefinition, project: Project, observer: StudyObserver) -> bool:
+    """Have processes work on a study that is open, and pass their events on; returns whether the user interrupted.
+
+    Raises:
+        SerTuneError: What ended a worker.
+        Terminated: The system ends this process; the workers have ended.
+    """
+    settings = definition.config.study
+    context = get_context("spawn")
+    events: Queue[Event] = context.Queue()
+    threads = max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // settings.workers))
+    tasks = [_Task(definition.as_json(), project, threads, gpu) for gpu in devices_of(settings)]
+    crashes = CRASHES * settings.workers
+
+    def start(task: _Task) -> BaseProcess:
+        process = context.Process(target=_work, args=(task, events), name="ser-tune worker")
+        process.start()
+        return process
+
+    running = [(task, start(task)) for task in tasks]
+    try:
+        while running:
+            wait([process.sentinel for _, process in running], timeout=PERIOD_S)
+            _pass_on(events, observer)
+            for task, process in [one for one in running if not one[1].is_alive()]:
+                running.remove((task, process))
+                process.join()
+                if (process.exitcode or 0) < 0 and crashes:
+                    crashes -= 1
+                    running.append((task, start(task)))
+        _pass_on(events, observer)
+    except KeyboardInterrupt as error:
+        if isinstance(error, Terminated):
+            raise
+        return True
+    finally:
+        _end(process for _, process in running)
+        with suppress(SerTuneError):
+            _pass_on(events, StudyObserver())
+    return False
+
+
+def _end(processes: Iterable[BaseProcess]) -> None:
+    """End processes: by SIGTERM, and those that compute in a library by SIGKILL."""
+    left = [one for one in processes if one.is_alive()]
+    for one in left:
+        one.terminate()
+    until = time.monotonic() + CLEAN_S
+    for one in left:
+        one.join(max(0.0, until - time.monotonic()))
+        if one.is_alive():
+            one.kill()
+            one.join()
+
+
+def _pass_on(events: "Queue[Event]", observer: StudyObserver) -> None:
+    with suppress(Empty):
+        while True:
+            name, arguments, keywords = events.get(timeout=0.05)
+            if name == "error":
+                raise arguments[0]
+            getattr(observer, name)(*arguments, **keywords)
+
+
+def _work(task: _Task, events: "Queue[Event]") -> None:
+    """A worker process, from start to end."""
+
+    def terminate(number: int, _: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is being saved is not to be interrupted again
+        raise Terminated(number)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process is interrupted, and terminates the others
+    signal.signal(signal.SIGTERM, terminate)
+    Thread(target=_end_with_parent, daemon=True).start()
+    if task.gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = task.gpu
+    torch.set_num_threads(task.threads)
+    try:
+        with threadpool_limits(task.threads):
+            prepared = prepare(StudyDefinition.from_json(task.definition), task.project)
+            tracking = TrackingObserver(open_tracking(task.project), task.project)
+            run_study(prepared, task.project, Fanout(tracking, _Relay(events)), role="led")
+    except Terminated:
+        events.cancel_join_thread()
+    except SerTuneError as error:
+        events.put(("error", (type(error)(str(error)) if type(error).__init__ is Exception.__init__ else error,), {}))
+
+
+def _end_with_parent() -> None:
+    """End this process as SIGTERM does where the first process was killed."""
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+class _Relay(StudyObserver):
+    """Hands a worker's events to the first process; networks stay out, since tracking has them."""
+
+    def __init__(self, events: "Queue[Event]") -> None:
+        self._events = events
+
+    def _put(self, name: str, *arguments: object, **keywords: object) -> None:
+        self._events.put((name, arguments, keywords))
+
+    def trial_started(self, number: int, config: AnyTrial, sampled: Mapping[str, Value]) -> None:
+        self._put("trial_started", number, config, dict(sampled))
+
+    def epoch_finished(self, trial: int, fold: int, report: EpochReport) -> None:
+        self._put("epoch_finished", trial, fold, report)
+
+    def fold_finished(self, trial: int, fold: FoldOutcome, *, stored: bool) -> None:
+        self._put("fold_finished", trial, _without_network(fold), stored=stored)
+
+    def trial_finished(self, outcome: TrialOutcome) -> None:
+        self._put("trial_finished", replace(outcome, folds=tuple(map(_without_network, outcome.folds))))
+
+
+def _without_network(fold: FoldOutcome) -> FoldOutcome:
+    return replace(fold, fitted=replace(fold.fitted, network=torch.nn.Identity()))

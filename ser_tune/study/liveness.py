@@ -1,0 +1,160 @@
+"""Liveness: which process runs a trial, whether it still does, and the one way to run a dead trial again."""
+
+import os
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from threading import Event, Thread
+from types import TracebackType
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState
+
+from .places import DIED, enqueue_unfinished
+
+__all__ = ["HEARTBEAT", "PROCESS", "Heartbeat", "Watch", "heartbeat_age_s", "is_gone", "note_process", "requeue_dead"]
+
+PROCESS, HEARTBEAT = "process", "heartbeat"
+"""User attributes of a trial: host, number, boot and namespace, and start of its process; when it last reported, in
+seconds since 1970. Optuna's own heartbeats exist for databases only."""
+PERIOD_S = 10.0
+"""Between two heartbeats, at most."""
+NAMELESS = timedelta(seconds=10)
+"""A running trial that has not named its process for so long has none: naming takes milliseconds."""
+
+
+@cache
+def _namespace() -> str:
+    """Where process numbers mean the same: one boot of one machine, one PID namespace; empty where unknown."""
+    with suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    return "" if os.name == "nt" else socket.gethostname()
+
+
+def _started(number: int) -> str:
+    """When a process started, in the system's ticks; empty for one that has ended, or where that is unknown."""
+    with suppress(OSError):
+        state, *rest = Path(f"/proc/{number}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return "" if state in "ZX" else rest[18]
+    return ""
+
+
+def note_process(trial: optuna.Trial) -> None:
+    """Have the trial say which process runs it, and that it is alive."""
+    number = os.getpid()
+    trial.set_user_attr(HEARTBEAT, time.time())
+    trial.set_user_attr(PROCESS, [socket.gethostname(), number, _namespace(), _started(number)])
+
+
+def is_gone(trial: FrozenTrial) -> bool:
+    """Whether a running trial's process is known to be gone; of another machine or container, nothing is known."""
+    match trial.user_attrs.get(PROCESS):
+        case None:  # it was killed while it started
+            return trial.datetime_start is not None and datetime.now() - trial.datetime_start > NAMELESS
+        case [_, int(number), str(namespace), str(started)] if namespace and namespace == _namespace():
+            pass
+        case _:
+            return False
+    try:
+        os.kill(number, 0)  # sends nothing, but asks whether it could
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return bool(started) and _started(number) != started  # a zombie, or another process of that number
+
+
+def heartbeat_age_s(trial: FrozenTrial) -> float | None:
+    """Seconds since a trial's last heartbeat by this machine's clock; None before the first."""
+    beat = trial.user_attrs.get(HEARTBEAT)
+    return None if beat is None else max(0.0, time.time() - beat)
+
+
+class Heartbeat:
+    """Says every few seconds that a trial's process is alive; use it as a context."""
+
+    def __init__(self, trial: optuna.Trial, grace_s: float) -> None:
+        """Prepare the thread.
+
+        Args:
+            trial: That this process runs.
+            grace_s: Seconds of silence after which other processes take it for dead.
+        """
+        self._storage, self._trial_id = trial.study._storage, trial._trial_id
+        self._period_s, self._ended = min(PERIOD_S, grace_s / 6), Event()
+        self._thread = Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> None:
+        """Start."""
+        self._thread.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        """End, without waiting for a database that is away."""
+        self._ended.set()
+
+    def _beat(self) -> None:
+        while not self._ended.wait(self._period_s):
+            try:
+                self._storage.set_trial_user_attr(self._trial_id, HEARTBEAT, time.time())
+            except UpdateFinishedTrialError:
+                return
+            except Exception:
+                continue
+
+
+class Watch:
+    """Finds running trials whose process is gone, or silent for longer than the grace period.
+
+    Silence is measured by this process's own clock, from look to look: clocks of machines may differ. Where this
+    process was itself suspended, it starts anew: the others may have been suspended with it.
+    """
+
+    def __init__(self, grace_s: float) -> None:
+        """Start with nothing seen."""
+        self._grace_s, self._looked = grace_s, 0.0
+        self._seen: dict[int, tuple[object, float]] = {}
+
+    def dead(self, trials: Sequence[FrozenTrial], *, nameless: bool = False) -> list[FrozenTrial]:
+        """Those that are dead.
+
+        Args:
+            trials: The study's running ones.
+            nameless: Whether a trial without a process is dead: where trials begin under a lock that the caller holds.
+        """
+        now = time.monotonic()
+        if now - self._looked > self._grace_s / 2:
+            self._seen.clear()
+        self._looked = now
+        dead = []
+        for trial in trials:
+            beat = (trial.user_attrs.get(HEARTBEAT), len(trial.intermediate_values))
+            before, since = self._seen.get(trial.number, (None, now))
+            if before != beat:
+                self._seen[trial.number] = (beat, now)
+            elif now - since > self._grace_s:
+                dead.append(trial)
+                continue
+            if is_gone(trial) or (nameless and PROCESS not in trial.user_attrs):
+                dead.append(trial)
+        return dead
+
+
+def requeue_dead(study: optuna.Study, watch: Watch, *, limit: int | None) -> None:
+    """Mark the trials of dead processes as failed, and put every unfinished place in line; the caller holds the lock.
+
+    Args:
+        study: Whose trials.
+        watch: Finds the dead ones.
+        limit: How often a trial may be the end of a process before it waits for a new session; None is for ever.
+    """
+    for trial in watch.dead(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)), nameless=True):
+        with suppress(UpdateFinishedTrialError):  # it ended after all
+            study._storage.set_trial_user_attr(trial._trial_id, DIED, True)
+            study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+    enqueue_unfinished(study, limit=limit)

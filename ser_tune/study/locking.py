@@ -1,0 +1,133 @@
+"""Locks that all processes of a study share, and patience with a database server that is away."""
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import sqlalchemy as sa
+from filelock import FileLock
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.pool import NullPool
+
+from ..errors import StorageError
+
+__all__ = ["StorageLock", "file_of", "patiently"]
+
+PATIENCE_S, PAUSE_S = 300.0, 1.0
+"""For how long a database server that is away is tried again, and how often."""
+PREFIXES = ("sqlite:///", "journal:///")
+"""Storages that are one file."""
+_inside = threading.local()
+
+T = TypeVar("T")
+
+
+def file_of(url: str) -> Path | None:
+    """The file of a storage; None for a server's."""
+    found = [Path(url.removeprefix(prefix)) for prefix in PREFIXES if url.startswith(prefix)]
+    return found[0] if found else None
+
+
+class StorageLock:
+    """A lock with a name, shared by all processes that use one storage.
+
+    A storage of one file has a file lock beside it, PostgreSQL and MySQL have an advisory lock, which the server
+    releases where its holder dies.
+    """
+
+    def __init__(self, url: str, name: str) -> None:
+        """Name the lock.
+
+        Args:
+            url: Of the storage.
+            name: What is locked, such as a study's name.
+
+        Raises:
+            StorageError: There are no locks for databases of this kind.
+        """
+        digest = hashlib.sha256(name.encode()).digest()
+        file = file_of(url)
+        self._file = None if file is None else file.with_name(f".{file.name}.{digest.hex()[:12]}.lock")
+        if file is not None:
+            return
+        backend = url.partition(":")[0].partition("+")[0]
+        if backend == "postgresql":
+            self._statement = sa.text("SELECT pg_advisory_lock(:key)").bindparams(
+                key=int.from_bytes(digest[:8], "big", signed=True)
+            )
+        elif backend in ("mysql", "mariadb"):
+            self._statement = sa.text("SELECT GET_LOCK(:key, -1)").bindparams(key=f"ser-tune-{digest.hex()[:32]}")
+        else:
+            raise StorageError(
+                f"the study database is '{url}'; expected sqlite:///FILE, journal:///FILE, "
+                "postgresql+psycopg://… or mysql+…://…"
+            )
+        self._engine = sa.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the lock; a process that holds it already must not ask for it again."""
+        if self._file is not None:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(self._file), _marked():
+                yield
+            return
+        connection = patiently(self._acquired)
+        try:
+            with _marked():
+                yield
+        finally:
+            connection.invalidate()  # closes it, and with it the lock, also where the server is away
+            connection.close()
+
+    def run(self, change: Callable[[], T]) -> T:
+        """Make a change while the lock is held; where the server fails, from its beginning when the server is back.
+
+        Args:
+            change: Finds what is left to do where it was ended in the middle.
+        """
+
+        def locked() -> T:
+            with self.held():
+                return change()
+
+        return patiently(locked)
+
+    def _acquired(self) -> sa.Connection:
+        connection = self._engine.connect()
+        connection.execute(self._statement)
+        return connection
+
+
+@contextmanager
+def _marked() -> Iterator[None]:
+    """Mark that this thread holds a lock: with the server, the lock is gone, and the whole change is made again."""
+    _inside.depth = getattr(_inside, "depth", 0) + 1
+    try:
+        yield
+    finally:
+        _inside.depth -= 1
+
+
+def patiently(action: Callable[[], T]) -> T:
+    """Do something that asks a database; where its server is away, again until it is back, for five minutes."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return action()
+        except (StorageInternalError, OperationalError, InterfaceError) as error:
+            if getattr(_inside, "depth", 0) or not _is_outage(error) or time.monotonic() > until:
+                raise
+            time.sleep(PAUSE_S)
+
+
+def _is_outage(error: Exception) -> bool:
+    cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+    if not isinstance(cause, OperationalError | InterfaceError):
+        return False
+    return "sqlite3" not in type(cause.orig).__module__  # whose file does not come back

@@ -1,0 +1,133 @@
+"""Working on a study that is open: claim a trial, run it, tell how it ended, until there are enough.
+
+Any number of processes do so at once. What decides which trials a study has is done under the study's lock: to claim
+one, to run a dead one again, and to start the confirmation.
+"""
+
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import Literal
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import TrialState
+
+from ..errors import Terminated
+from .confirmation import Plan, confirms, enqueue_confirmation, left_of_plan, plan_of
+from .liveness import Heartbeat, Watch, note_process, requeue_dead
+from .locking import StorageLock
+from .objective import FAILURES, Objective
+from .places import (
+    FAILURE,
+    PLACE,
+    RETRIES,
+    Rerun,
+    enqueue_unfinished,
+    is_counted,
+    next_place,
+    place_of,
+    take_place,
+)
+
+__all__ = ["OpenStudy", "work_on"]
+
+POLL_S = 0.5
+"""How often a process without a trial looks whether there is one: others' trials may have died, or decide what is
+confirmed."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStudy:
+    """A stored study, its lock, and how long this process works on it."""
+
+    study: optuna.Study
+    lock: StorageLock
+    rerun: Rerun | None
+    """What its trials are, where they are not searched for."""
+    failures: list[str] = field(default_factory=list)
+    """Why the last trials of this process failed; empty after a trial that did not."""
+
+
+def work_on(opened: OpenStudy, objective: Objective) -> bool:
+    """Run trials until there are enough, time is up, or too many in a row have failed.
+
+    Returns:
+        Whether the user interrupted.
+
+    Raises:
+        Exception: What ended a trial and is no fault of its values; the trial is in line again.
+        Terminated: The system ends the process; likewise.
+    """
+    definition = objective.trainer.prepared.definition
+    settings, plan = definition.config.study, plan_of(definition.config)
+    deadline = time.monotonic() + settings.timeout_s if settings.timeout_s is not None else None
+    watch = Watch(settings.grace_s)
+    try:
+        while len(opened.failures) != settings.max_failures and (deadline is None or time.monotonic() < deadline):
+            trial = opened.lock.run(lambda: _claim(opened, plan, settings.trials, watch))
+            if trial == "none":
+                return False
+            if trial == "later":
+                time.sleep(min(POLL_S, settings.grace_s / 8))
+                continue
+            with Heartbeat(trial, settings.grace_s):
+                _run(opened, trial, objective)
+            objective.forget_folds()
+    except (Exception, KeyboardInterrupt) as error:
+        opened.lock.run(lambda: enqueue_unfinished(opened.study, limit=RETRIES))
+        if not isinstance(error, KeyboardInterrupt) or isinstance(error, Terminated):
+            raise
+        return True
+    finally:
+        objective.trainer.executor.close()
+    return False
+
+
+def _claim(opened: OpenStudy, plan: Plan, total: int, watch: Watch) -> "optuna.Trial | Literal['later', 'none']":
+    """Begin the next trial; `later` where others' trials decide whether there is one."""
+    study = opened.study
+    requeue_dead(study, watch, limit=RETRIES)
+    trials = study.get_trials(deepcopy=False)
+    others = any(one.state == TrialState.RUNNING for one in trials)
+    if opened.rerun is not None:
+        # What fails now is not tried again before the next call
+        left = any(one.state == TrialState.WAITING and place_of(one) < total for one in trials)
+    else:
+        searched = [one for one in trials if confirms(one) is None]
+        left = plan.searched > sum(is_counted(one) or one.state == TrialState.RUNNING for one in searched)
+        if left and not any(one.state == TrialState.WAITING for one in trials):
+            study.enqueue_trial({}, user_attrs={PLACE: next_place(trials)})  # nothing is given, all is proposed
+        elif not left and plan.searched <= sum(map(is_counted, searched)):
+            enqueue_confirmation(study, plan)
+            known = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+            left = bool(known) and left_of_plan(trials, plan) > 0
+    if not left:
+        return "later" if others else "none"
+    trial = study.ask()
+    note_process(trial)
+    take_place(trial)
+    return trial
+
+
+def _run(opened: OpenStudy, trial: optuna.Trial, objective: Objective) -> None:
+    """Run a trial, and tell Optuna how it ended; a trial that others took for dead is theirs."""
+    study, failures = opened.study, opened.failures
+    try:
+        value = objective(trial)
+    except optuna.TrialPruned:
+        study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
+    except FAILURES:
+        ended = study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+        failures.append(f"trial {trial.number}: {ended.user_attrs.get(FAILURE, 'no reason')}")
+        return
+    except UpdateFinishedTrialError:
+        _log.warning("note: another process took trial %d for dead, and runs it again", trial.number)
+    except (Exception, KeyboardInterrupt):
+        study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+        raise
+    else:
+        study.tell(trial, value, skip_if_finished=True)
+    failures.clear()
