@@ -128,6 +128,8 @@ def run_workers(definition: StudyDefinition, project: Project, observer: StudyOb
             for task, process in [one for one in running if not one[1].is_alive()]:
                 running.remove((task, process))
                 process.join()
+                if (process.exitcode or 0) > 0:
+                    raise StudyError("a worker ended with the error above; the same command goes on")
                 if (process.exitcode or 0) < 0 and crashes:
                     crashes -= 1
                     running.append((task, start(task)))
@@ -186,7 +188,7 @@ def _work(task: _Task, events: "Queue[Event]") -> None:
     except Terminated:
         events.cancel_join_thread()
     except SerTuneError as error:
-        events.put(("error", (type(error)(str(error)) if type(error).__init__ is Exception.__init__ else error,), {}))
+        events.put(("error", (SerTuneError(str(error)),), {}))  # not every class can be pickled
 
 
 def _end_with_parent() -> None:

@@ -167,13 +167,13 @@ def _open(
         definition = replace(StudyDefinition.from_json(study.user_attrs["definition"]), config=definition.config)
     if role == "starts":
         study.set_user_attr("code", code_digest())
+        study.set_user_attr("protocol", json.dumps(dict(prepared.protocol.facts)))
+        study.set_user_attr("definition", definition.as_json())
     elif study.user_attrs.get("code") != code_digest():
         raise StudyError(
             f"study '{study.study_name}' runs with another version of ser-tune, numpy, torch or torchvision than this "
             "process; install the same versions here"
         )
-    study.set_user_attr("protocol", json.dumps(dict(prepared.protocol.facts)))
-    study.set_user_attr("definition", definition.as_json())
     if "study_id" not in study.user_attrs:
         study.set_user_attr("study_id", uuid.uuid4().hex)
     requeue_dead(study, Watch(definition.config.study.grace_s), limit=None if role == "starts" else RETRIES)

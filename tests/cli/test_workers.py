@@ -1,0 +1,65 @@
+"""`study --workers` and `worker`: real processes that train, and what they leave in the databases."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from mlflow import MlflowClient
+
+from ser_tune.config import Project
+from ser_tune.study import place_of
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def args(study_file: Path, corpus_csv: Path) -> list[str]:
+    corpus = ["--corpus", "manifest", "--data", str(corpus_csv)]
+    return ["study", str(study_file), *corpus, "--trials", "4", "--pruner", "none", "--sampler", "random"]
+
+
+def _scores(root: Path, name: str) -> dict[int, tuple[Any, ...]]:
+    storage = optuna.storages.RDBStorage(f"sqlite:///{root}/studies/optuna.db", skip_compatibility_check=True)
+    trials = optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
+    return {place_of(one): (one.state, one.params, one.value) for one in trials}
+
+
+def test_workers_give_the_scores_of_one_process_under_one_parent_run(
+    call: Callable[..., Any], root: Path, args: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SER_TUNE_ROOT", str(root))
+    assert call(root, *args, "--name", "alone").code == 0
+    told = call(root, *args, "--name", "together", "--workers", "2")
+    assert told.code == 0, told.err
+    assert told.err.count("trial 3: ") == 1
+    assert "best trial" in told.out
+    assert _scores(root, "together") == _scores(root, "alone")
+
+    client = MlflowClient(Project.locate().tracking_uri)
+    experiments = [one.experiment_id for one in client.search_experiments()]
+    runs = client.search_runs(experiments, "tags.`ser_tune.study` = 'together'")
+    assert sorted(run.data.tags.get("ser_tune.trial", "parent") for run in runs) == ["0", "1", "2", "3", "parent"]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+
+
+def test_a_worker_joins_a_study_and_is_refused_with_another_corpus_or_version(
+    call: Callable[..., Any],
+    root: Path,
+    args: list[str],
+    make_corpus: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from ser_tune.study import runner
+
+    assert call(root, *args, "--name", "joined", "--timeout", "0.000001").code == 1  # it starts, and trains nothing
+    other = make_corpus(tmp_path / "other", seed=1)
+    call(root, "worker", "joined", "--data", str(other)).refused("corpus_digest")
+    call(root, "worker", "unknown").refused("no study 'unknown'")
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "code_digest", lambda: "other")
+        call(root, "worker", "joined").refused("runs with another version of ser-tune")
+    told = call(root, "worker", "joined", "--data", str(make_corpus(tmp_path / "moved")))
+    assert told.code == 1  # the study's own --timeout holds for this process, too
