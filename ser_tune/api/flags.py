@@ -29,7 +29,7 @@ class ConfigurationFlags(TypedDict, total=False):
     name: str | None
     """The study's."""
     rule: str | None
-    """When the best trial becomes champion: better, confident or always."""
+    """When the best trial becomes champion: better, confident, robust or always."""
     workers: int | None
     """Processes on this machine that train."""
     parallel: str | None
@@ -43,8 +43,6 @@ class StudyFlags(ConfigurationFlags, total=False):
     """The same, and how long and in what way to search."""
 
     trials: int | None
-    workers: int | None
-    """Processes on this machine that train trials at once."""
     per_gpu: int | None
     """Workers that share a GPU."""
     max_failures: int | str | None
@@ -75,7 +73,6 @@ PATHS = {
     "executor": "study.executor",
     "ray_address": "study.ray_address",
     "trials": "study.trials",
-    "workers": "study.workers",
     "per_gpu": "study.per_gpu",
     "timeout": "study.timeout_s",
     "max_failures": "study.max_failures",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from mlflow import MlflowClient
 
-from ..config import Project
+from ..config import Project, SearchSettings
 from ..errors import ConfigError
 from ..registry import Promotion
 from ..registry import promote as promote_in_registry
@@ -121,6 +121,9 @@ def nested(
         KeyboardInterrupt: A search was interrupted; the same call goes on from there.
     """
     definition, project = define(file, flags, settings), project or Project.locate()
+    how = definition.config.study
+    if how.workers > 1 and how.parallel == "trials":
+        raise ConfigError(f"--workers is {how.workers}; a nested study expects --parallel folds with it")
     prepared = prepare(definition, project)
     client = open_tracking(project)
     return run_nested(prepared, client, project, partial(watching, client, project, observer))
@@ -146,15 +149,30 @@ def watching(client: MlflowClient, project: Project, observer: StudyObserver | N
     yield Fanout(TrackingObserver(client, project), *([] if observer is None else [observer]))
 
 
+def _several_trials_at_once(settings: SearchSettings) -> bool:
+    """Whether a study starts worker processes.
+
+    Raises:
+        ConfigError: The settings do not go together, or there are fewer GPUs than workers need.
+    """
+    if settings.workers > 1 and settings.executor == "ray":
+        raise ConfigError(f"--workers is {settings.workers}; with --executor ray the cluster decides, leave it out")
+    if settings.workers == 1 or settings.parallel == "folds":
+        return False
+    if settings.trials == 1:
+        raise ConfigError(f"--workers is {settings.workers} for a single trial; expected --parallel folds with it")
+    devices_of(settings)
+    return True
+
+
 def _run(
     definition: StudyDefinition, refit: bool, project: Project | None, observer: StudyObserver | None
 ) -> StudyResult:
-    devices_of(definition.config.study)
+    several = _several_trials_at_once(definition.config.study)
     project = project or Project.locate()
     prepared = prepare(definition, project)
     client = open_tracking(project)
     with watching(client, project, observer) as watcher:
-        several = prepared.definition.config.study.workers > 1
         lead = partial(run_workers, prepared.definition, project, observer or StudyObserver()) if several else None
         summary = run_study(prepared, project, watcher, workers=lead)
     stored, _ = load_study(definition.name, project)

@@ -66,10 +66,7 @@ def study(
         int | None, typer.Option("--trials", help="Trials of the study in total; again resumes. Default 50.")
     ] = None,
     name: Name = None,
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", metavar="N", help="Processes on this machine; default 1.", show_default=False),
-    ] = None,
+    workers: Workers = None,
     per_gpu: Annotated[
         int | None, typer.Option("--per-gpu", metavar="K", help="Workers that share a GPU; default 1.")
     ] = None,
@@ -108,7 +105,6 @@ def study(
         bool, typer.Option("--nested", help="Search once for each test fold, which the search never sees.")
     ] = False,
     rule: Rule = None,
-    workers: Workers = None,
     parallel: Parallel = None,
     executor: ExecutorName = None,
     ray_address: RayAddress = None,
@@ -136,7 +132,6 @@ def study(
         "executor": executor,
         "ray_address": ray_address,
         "trials": trials,
-        "workers": workers,
         "per_gpu": per_gpu,
         "timeout": timeout,
         "max_failures": max_failures,

@@ -91,10 +91,6 @@ class SearchSettings(Settings):
     """Trials of the study in total; running it again resumes, or does nothing."""
     timeout_s: Annotated[float, Field(gt=0)] | None = None
     """Start no new trial after so many seconds."""
-    workers: Annotated[int, Field(ge=1, le=1024)] = 1
-    """Processes on this machine that train trials at once, each on one GPU where there are GPUs."""
-    per_gpu: Annotated[int, Field(ge=1, le=64)] = 1
-    """Workers that share a GPU."""
     grace_s: Annotated[float, Field(gt=0)] = 60.0
     """Seconds of silence after which a process of another machine or container is taken for dead, and its trial is run
     again. A process of this machine that has ended is known at once."""
@@ -131,9 +127,11 @@ class SearchSettings(Settings):
     confidence bound above the champion's, and p is multiplied by the complete trials of the larger search (Bonferroni).
     Under another protocol it never becomes champion."""
     workers: Annotated[int, Field(ge=1, le=1024)] = 1
-    """Processes on this machine that train."""
+    """Processes on this machine that train, each on one GPU where there are GPUs."""
     parallel: Literal["trials", "folds"] = "trials"
     """What the workers train at once: trials, or folds of one trial, which shortens a single trial."""
+    per_gpu: Annotated[int, Field(ge=1, le=64)] = 1
+    """Workers that share a GPU."""
     executor: Literal["local", "ray"] = "local"
     """Where folds are trained: local, on this machine; ray, on a Ray cluster (extra ray)."""
     ray_address: str | None = None
@@ -144,7 +142,7 @@ class SearchSettings(Settings):
     """Where the sampler's random numbers come from."""
 
 
-EXECUTION = ("workers", "parallel", "executor", "ray_address", "gpus_per_fold")
+EXECUTION = ("workers", "parallel", "per_gpu", "executor", "ray_address", "gpus_per_fold")
 """Search settings that only one call is told: no stored study has them."""
 
 

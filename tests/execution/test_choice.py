@@ -36,13 +36,28 @@ def test_no_stored_study_names_processes_or_a_cluster(tiny: Callable[..., Any]) 
     assert there.differences(tiny()) == []
 
 
-def test_workers_of_trials_are_refused(
-    call: Callable[..., Any], root: Path, study_file: Path, corpus_csv: Path
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("train",), "--workers is 4 for a single trial; expected --parallel folds with it"),
+        (("study", "--nested"), "--workers is 4; a nested study expects --parallel folds with it"),
+        (
+            ("study", "--executor", "ray"),
+            "--workers is 4; with --executor ray the cluster decides, leave it out",
+        ),
+    ],
+)
+def test_workers_that_have_nothing_to_do_are_refused(
+    call: Callable[..., Any],
+    root: Path,
+    study_file: Path,
+    corpus_csv: Path,
+    arguments: tuple[str, ...],
+    sentence: str,
 ) -> None:
+    command, *options = arguments
     corpus = ("--corpus", "manifest", "--data", corpus_csv)
-    call(root, "study", study_file, *corpus, "--workers", "4").refused(
-        "--workers is 4; expected --parallel folds with it"
-    )
+    call(root, command, study_file, *corpus, *options, "--workers", "4").refused(sentence)
 
 
 def test_jobs_that_are_none_start_nothing(tmp_path: Path) -> None:
