@@ -64,7 +64,7 @@ class StorageLock:
             self._statement = sa.text("SELECT GET_LOCK(:key, -1)").bindparams(key=f"ser-tune-{digest.hex()[:32]}")
         else:
             raise StorageError(
-                f"the study database is '{url}'; expected sqlite:///FILE, journal:///FILE, "
+                f"the study database '{url}' cannot be opened: expected sqlite:///FILE, journal:///FILE, "
                 "postgresql+psycopg://… or mysql+…://…"
             )
         self._engine = sa.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
