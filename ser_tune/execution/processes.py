@@ -123,8 +123,13 @@ class _Pool:
         def ended(done: "Future[bytes]") -> None:
             self._arrivals.put((run, number, done))
 
-        with suppress(BrokenProcessPool), _ignored_signals():  # which arrives by the jobs that were submitted before
-            self._executor.submit(_train, run, number, pickle.dumps(job)).add_done_callback(ended)
+        try:
+            with _ignored_signals():
+                future = self._executor.submit(_train, run, number, pickle.dumps(job))
+        except BrokenProcessPool as error:  # a process was lost while it waited for work
+            future = Future()
+            future.set_exception(error)
+        future.add_done_callback(ended)
 
     def pass_on(self, order: InOrder) -> bool:
         """Wait for what comes next, and hand it to its order; returns False where the processes are lost."""

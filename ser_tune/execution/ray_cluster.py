@@ -13,19 +13,17 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, ExecutionError, SerTuneError
+from ..errors import ConfigError, ExecutionError
 from ..features import Extracted
-from ..training import DataReader, FittedNetwork, FoldJob
-from .attempt import attempt
+from ..training import FittedNetwork, FoldJob
 from .base import Keep, OnEpoch
 from .code import code_digest
 from .order import InOrder
-from .shipping import packed, unpack
+from .ray_node import Absent, Origin, train_on_node
+from .shipping import packed
 
 __all__ = ["Ray"]
 
@@ -37,18 +35,11 @@ LOOK_S = 1.0
 """How long to wait for a fold before signals are looked at."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Absent:
-    """A node does not have the features of a job."""
-
-    entries: tuple[str, ...]
-
-
 class Ray:
     """Trains every fold as a Ray task, which asks for its CPU threads and its share of a GPU.
 
     A node reads features from the cache where it shares the folder (`SER_TUNE_CACHE` of the node, else the folder of
-    this process); otherwise they are sent through Ray's object store, once a node. Epochs are reported at a fold's end.
+    this process); otherwise they are sent through Ray's object store, once a node.
     """
 
     def __init__(self, address: str | None, features: Path, *, gpus_per_fold: float = 1.0) -> None:
@@ -61,6 +52,8 @@ class Ray:
         """
         self._address, self._features, self._gpus = address, features.absolute(), gpus_per_fold
         self._task: Any = None
+        self._epochs: Any = None
+        self._run = 0
         self._sent: dict[str, Any] = {}
         self._is_ours = False
 
@@ -93,15 +86,18 @@ class Ray:
             return
         ray = self._connected()
         order = InOrder(on_epoch=on_epoch, keep=keep)
-        waiting = {self._submit(job): number for number, job in enumerate(jobs)}
+        self._run += 1
+        waiting = {self._submit(number, job): number for number, job in enumerate(jobs)}
         try:
             for _ in jobs:
                 while (fitted := order.take()) is None:
-                    for done in ray.wait(list(waiting), timeout=LOOK_S)[0]:
+                    ended, _ = ray.wait(list(waiting), timeout=LOOK_S)
+                    self._pass_on_epochs(order)
+                    for done in ended:
                         number, result = waiting.pop(done), _result(done)
-                        if isinstance(result, _Absent):
+                        if isinstance(result, Absent):
                             self._send(result.entries)
-                            waiting[self._submit(jobs[number])] = number
+                            waiting[self._submit(number, jobs[number])] = number
                         else:
                             order.job_ended(number, result)
                 yield fitted
@@ -110,14 +106,14 @@ class Ray:
             for task, number in waiting.items():
                 if task not in ended:
                     ray.cancel(task)
-                elif not isinstance(result := _result(task), _Absent):
+                elif not isinstance(result := _result(task), Absent):
                     order.keep(number, result)
 
     def close(self) -> None:
         """Leave the cluster; one that was started for this process ends."""
         if self._is_ours:
             _ray().shutdown()
-        self._task, self._sent, self._is_ours = None, {}, False
+        self._task, self._epochs, self._sent, self._is_ours = None, None, {}, False
 
     def _connected(self) -> Any:  # noqa: ANN401 - the package, which may be missing
         ray = _ray()
@@ -126,26 +122,41 @@ class Ray:
                 with _kept_signal():
                     _connect(ray, self._address)
                 self._is_ours = True
-            self._task = ray.remote(_train)
+            self._task = ray.remote(train_on_node)
+            from ray.util.queue import Queue
+
+            self._epochs = Queue(actor_options={"num_cpus": 0})
         return ray
+
+    def _pass_on_epochs(self, order: InOrder) -> None:
+        """Hand over the epochs that were reported; those that get lost arrive with their fold's end."""
+        try:
+            reports = self._epochs.get_nowait_batch(self._epochs.qsize())
+        except _ray().exceptions.RayError:  # the node of the queue was lost
+            return
+        for run, number, report in map(pickle.loads, reports):
+            if run == self._run:
+                order.epoch_ended(number, report)
 
     def _resources(self, name: str) -> list[int]:
         """How much each node has of something."""
         nodes = [node for node in self._connected().nodes() if node["Alive"]]
         return [int(node["Resources"].get(name, 0)) for node in nodes]
 
-    def _submit(self, job: FoldJob) -> Any:  # noqa: ANN401 - Ray's reference
+    def _submit(self, number: int, job: FoldJob) -> Any:  # noqa: ANN401 - Ray's reference
         threads, on_gpu = job.config.training.threads, job.config.training.device == "cuda"
         needed = {"CPU": 1 if threads == "auto" else threads, "GPU": self._gpus if on_gpu else 0}
-        for name, number in needed.items():
-            if number > (most := max(self._resources(name), default=0)):
+        for name, count in needed.items():
+            most = max(self._resources(name), default=0)
+            if count > most and (most or name == "GPU"):  # a cluster without CPUs may be about to get some
                 setting = "training.threads" if name == "CPU" else "study.gpus_per_fold"
-                raise ConfigError(f"{setting} is {number}; expected at most {most}, the {name}s of the largest node")
+                raise ConfigError(f"{setting} is {count}; expected at most {most}, the {name}s of the largest node")
         task = self._task.options(
             num_cpus=needed["CPU"], num_gpus=needed["GPU"], max_retries=RETRIES, scheduling_strategy="SPREAD"
         )
         sent = {entry: self._sent[entry] for entry in job.data.features if entry in self._sent}
-        return task.remote(pickle.dumps(job), str(self._features), code_digest(), sent)
+        here = Origin(str(self._features), code_digest(), self._epochs, self._run, number)
+        return task.remote(pickle.dumps(job), sent, here)
 
     def _send(self, entries: Iterable[str]) -> None:
         """Put features into Ray's object store."""
@@ -188,11 +199,11 @@ def _kept_signal() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _result(task: Any) -> FittedNetwork | Exception | _Absent:  # noqa: ANN401 - Ray's reference
+def _result(task: Any) -> FittedNetwork | Exception | Absent:  # noqa: ANN401 - Ray's reference
     """What came of a task that has ended."""
     ray = _ray()
     try:
-        result: FittedNetwork | Exception | _Absent = pickle.loads(ray.get(task))
+        result: FittedNetwork | Exception | Absent = pickle.loads(ray.get(task))
     except ray.exceptions.RayError as error:
         last = (str(error).strip() or type(error).__name__).splitlines()[-1]
         return ExecutionError(
@@ -210,30 +221,3 @@ def _extracted(task: Any) -> list[Extracted]:  # noqa: ANN401 - Ray's reference
     except ray.exceptions.RayError as error:
         raise ExecutionError(f"Ray did not extract features, in up to {RETRIES + 1} tries: {error}") from None
     return features
-
-
-def _train(pickled: bytes, features: str, code: str, sent: dict[str, Any]) -> bytes:
-    """Train a fold on a node."""
-    import ray
-
-    own = os.environ.get("SER_TUNE_CACHE")
-    folder = Path(own) / "features" if own else Path(features)
-    try:
-        if code != code_digest():
-            raise ExecutionError(
-                f"node {socket.gethostname()} has another ser-tune, numpy or torch than the process that runs the study"
-            )
-        job: FoldJob = pickle.loads(pickled)
-        missing = [entry for entry in job.data.features if not (folder / entry).exists()]
-        if absent := tuple(entry for entry in missing if entry not in sent):
-            return pickle.dumps(_Absent(absent))
-        for entry in missing:
-            unpack(ray.get(sent[entry]), folder / entry)
-    except SerTuneError as error:
-        return pickle.dumps(error)
-    return attempt(job, _reader(folder))
-
-
-@cache
-def _reader(folder: Path) -> DataReader:
-    return DataReader(folder)

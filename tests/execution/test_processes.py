@@ -127,6 +127,15 @@ def test_folds_of_a_killed_process_are_trained_again_and_finished_ones_are_not(
     assert sorted(kept) == [0, 1, 2]
 
 
+def test_a_process_that_is_killed_between_trials_is_replaced(processes: Processes, jobs: list[FoldJob]) -> None:
+    _run(processes, jobs[:1])
+    (idle, *_) = _children()
+    idle.kill()
+    idle.wait(10)
+    results, _, kept = _run(processes, jobs[:1])
+    assert len(results) == len(kept) == 1
+
+
 def test_a_process_that_is_killed_again_and_again_is_told_in_one_sentence(
     shared_cache: Path, jobs: list[FoldJob], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,7 +213,7 @@ def test_an_interrupted_trial_keeps_the_folds_that_have_ended(
     here = {**quick, "study.parallel": "trials", "study.workers": 1}
     assert run_study(prepare(tiny(**here), project), project, recorder).complete == 1
     stored = [fold for _, fold in recorder.stored]
-    assert stored[:2] == [0, 1]  # and perhaps the last, which was in flight
+    assert stored[0] == 0  # and perhaps others, which were in flight
 
 
 HELPLESS = """

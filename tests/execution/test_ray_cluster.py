@@ -12,7 +12,8 @@ from ser_tune.config import Project
 from ser_tune.errors import AudioError, ConfigError, ExecutionError
 from ser_tune.execution import Ray
 from ser_tune.features import FEATURE_SETS, extract_features
-from ser_tune.study import StudyObserver, prepare, run_study
+from ser_tune.study import StudyObserver, Trainer, prepare, run_study
+from ser_tune.training import EpochReport
 
 pytest.importorskip("ray", reason="needs the extra ray")
 pytestmark = [
@@ -71,6 +72,34 @@ def _numbers(outcome: Any) -> Any:
         (fold.fitted.validation.tolist(), [report.validation_loss for report in fold.fitted.history])
         for fold in outcome.folds
     ]
+
+
+def test_a_trial_is_given_up_while_its_folds_are_trained(
+    cluster: Any, tiny: Callable[..., Any], project: Project
+) -> None:
+    trainer = Trainer(prepare(tiny(**{"training.threads": 1}), project), project.cache)
+    config = trainer.concrete({})
+    quick = [trainer.job(config, fold) for fold in trainer.prepared.folds]
+    endless = config.model_copy(update={"training": config.training.model_copy(update={"epochs": 1000})})
+    executor, kept = Ray(cluster.address, project.cache / "features"), list[int]()
+
+    def give_up(job: int, report: EpochReport) -> None:
+        raise KeyError(report.epoch)
+
+    try:
+        jobs = [trainer.job(endless, fold) for fold in trainer.prepared.folds]
+        with pytest.raises(KeyError, match="1"):
+            list(executor.run(jobs, on_epoch=give_up, keep=lambda job, _: kept.append(job)))
+        assert not kept
+        # Nodes are free for the next trial, which is told nothing of the last
+        told: list[tuple[int, int]] = []
+        results = executor.run(
+            quick, on_epoch=lambda job, report: told.append((job, report.epoch)), keep=lambda job, _: kept.append(job)
+        )
+        assert len(list(results)) == 3
+        assert told == [(job, epoch) for job in range(3) for epoch in (1, 2, 3)]
+    finally:
+        executor.close()
 
 
 def test_features_are_those_that_this_process_extracts(
