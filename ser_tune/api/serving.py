@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..config import Project
 from ..errors import RegistryError
-from ..registry import find_version
+from ..registry import find_version, version_folder
 from ..tracking import model_errors, open_tracking, tracking_errors
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def serve(
         found = find_version(client, model)
     try:
         with model_errors():
-            uri = f"models:/{found.name}/{found.version}"
-            server = Server(uri, host=host, port=port, allowed=[Path(one) for one in allow_paths], limits=limits)
+            folder = str(version_folder(found))
+            server = Server(folder, host=host, port=port, allowed=[Path(one) for one in allow_paths], limits=limits)
     except ModuleNotFoundError as error:
         raise RegistryError(str(error)) from None
     started(server.address)

@@ -3,7 +3,7 @@
 import csv
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..config import Project
@@ -50,7 +50,7 @@ def list_models(*, as_json: bool, tracking_uri: str | None) -> None:
     if as_json:
         print_json(
             [
-                {"name": one.name, "version": one.version, "aliases": list(one.aliases), **dict(one.tags)}
+                {"name": one.name, "version": one.version, "aliases": list(one.aliases), **_told(one.tags)}
                 for one in versions
             ]
         )
@@ -82,6 +82,13 @@ def list_models(*, as_json: bool, tracking_uri: str | None) -> None:
     print_warnings(
         f"protocol {one.tags['fingerprint']}: {one.tags['warnings']}" for one in versions if "warnings" in one.tags
     )
+
+
+def _told(tags: Mapping[str, str]) -> dict[str, str]:
+    """A version's tags for people."""
+    from ..tracking import FILES_TAG
+
+    return {key: value for key, value in tags.items() if key != FILES_TAG}
 
 
 def predict_files(model: str, audio: Sequence[Path], *, by_segment: bool, form: str, tracking_uri: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from .card import markdown_table
 from .evaluations import add_evaluations
+from .files import refuse_changed_model, version_folder
 from .promotion import promote, promote_combination, refuse_unusable
 from .registration import Promotion
 from .training_sounds import REFIT_TAG, read_training_sounds
@@ -22,6 +23,8 @@ __all__ = [
     "promote",
     "promote_combination",
     "read_training_sounds",
+    "refuse_changed_model",
     "refuse_unusable",
     "registered_name",
+    "version_folder",
 ]

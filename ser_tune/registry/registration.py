@@ -1,5 +1,6 @@
 """A run as a version of a registered model: its tags, its card, its alias."""
 
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from ..features import TYPICAL_CONDITIONS
 from ..folds import SIDES
 from ..study import Prepared
 from ..tracking import (
+    FILES_TAG,
     MODEL_TAG,
     STUDY_TAG,
     link_study,
@@ -92,13 +94,14 @@ class Registration:
         networks, kind, model_id = self.networks, MODEL_TAG, of_folds
         if refitted:
             networks, kind = self._refitted_networks(), REFIT_TAG
-        contained = ""
+        contained, digests = "", ""
         if self._existing(kind, of_folds) is None:  # what takes long, before others wait
             if refitted:
                 assert networks.refit_epochs is not None
                 model_id = refitted(networks.refit_epochs)
             log_training_sounds(client, self.run.info.run_id, self.prepared, refit=refitted is not None)
-            contained = log_self_contained(client, model_id, self.run.info.experiment_id, self.run.info.run_id)
+            made = log_self_contained(client, model_id, self.run.info.experiment_id, self.run.info.run_id)
+            contained, digests = made.model_id, json.dumps(made.digests)
 
         def stressed(run: Run) -> Mapping[str, float]:
             if MODEL_TAG not in run.data.tags:
@@ -124,15 +127,21 @@ class Registration:
             if (existing := self._existing(kind, of_folds)) is not None:
                 return self._again(str(existing.version), networks, decided)
             verdict = decided()
-            made = client.create_model_version(
+            created = client.create_model_version(
                 name,
                 source=f"models:/{contained}",
                 run_id=self.run.info.run_id,
                 model_id=contained,
-                tags={MODEL_TAG: model_id, kind: of_folds, **self._tags(networks), **_verdict_tags(verdict)},
+                tags={
+                    MODEL_TAG: model_id,
+                    kind: of_folds,
+                    FILES_TAG: digests,
+                    **self._tags(networks),
+                    **_verdict_tags(verdict),
+                },
                 description=self._card(networks, verdict),
             )
-            version = str(made.version)
+            version = str(created.version)
             claimed = claim_alias(client, name, version, verdict, decided)
             if claimed != verdict:
                 _write_verdict(client, name, version, claimed, self._card(networks, claimed))

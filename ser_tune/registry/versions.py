@@ -109,16 +109,18 @@ def load_model(reference: str, *, tracking_uri: str | None = None) -> "LoadedMod
         tracking_uri: MLflow's; None is `MLFLOW_TRACKING_URI`, or the project in `SER_TUNE_ROOT` or the current folder.
 
     Raises:
-        RegistryError: There is no such model, alias or version, or its files are gone.
+        RegistryError: There is no such model, alias or version, its files are gone, or differ from
+            those that were promoted.
         StorageError: The tracking store cannot be opened.
     """
     from ..tracking import LoadedModel, open_predictor  # torch: listing versions does without
+    from .files import version_folder
 
     client = open_tracking(Project.locate(tracking_uri=tracking_uri))
     with tracking_errors(client.tracking_uri):
         found = find_version(client, reference)
     try:
-        return LoadedModel(open_predictor(f"models:/{found.name}/{found.version}"))
+        return LoadedModel(open_predictor(str(version_folder(found))))
     except (MlflowException, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise RegistryError(f"the files of registered model '{reference}' cannot be read: {reason}") from None

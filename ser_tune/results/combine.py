@@ -11,7 +11,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from ..config import Project
 from ..errors import RegistryError, StorageError
 from ..prediction import Committee
-from ..registry import Promotion, promote_combination, refuse_unusable
+from ..registry import Promotion, promote_combination, refuse_changed_model, refuse_unusable
 from ..study import Prepared, prepare
 from ..tracking import (
     MEMBERS_TAG,
@@ -83,6 +83,8 @@ def combine(
         definition, _ = recorded(client, first)
         prepared = prepare(definition.with_data(data), project)
         protocol_of(first).refuse_other(prepared.protocol, f"{_called(first)} cannot be scored on this corpus")
+        for one in members:
+            refuse_changed_model(client, one.data.tags[MODEL_TAG])
         committee = Committee([read_predictor(f"models:/{one.data.tags[MODEL_TAG]}") for one in members])
         run = _run(client, project, prepared, members, committee)
     promotion = promote_combination(

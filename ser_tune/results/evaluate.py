@@ -28,7 +28,7 @@ from ..metrics import (
     score_groups,
     with_temperature,
 )
-from ..registry import REFIT_TAG, find_version, read_training_sounds
+from ..registry import REFIT_TAG, find_version, read_training_sounds, version_folder
 from ..study import Protocol, load_corpus, prepare
 from ..tracking import MEMBERS_TAG, Predictions, open_predictor, protocol_of, read_predictions, tracking_errors
 from .judges import AllNetworks, Judge, OwnFolds
@@ -132,7 +132,7 @@ def examine(
             return _examine_nested(client, project, nested, reference, corpus, data)
         version = find_version(client, reference)
         run = client.get_run(str(version.run_id))
-        predictor = open_predictor(f"models:/{version.name}/{version.version}")
+        predictor = open_predictor(str(version_folder(version)))
     own = None if REFIT_TAG in version.tags else _own_folds(client, project, run, predictor, corpus, data, task)
     judge: Judge
     if own is not None:

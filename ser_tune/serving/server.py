@@ -41,12 +41,12 @@ class Server:
     """A version of a registered model that answers at an address."""
 
     def __init__(
-        self, uri: str, *, host: str, port: int, allowed: Sequence[Path] = (), limits: Limits | None = None
+        self, folder: str, *, host: str, port: int, allowed: Sequence[Path] = (), limits: Limits | None = None
     ) -> None:
         """Load the model and claim the port; `run` answers.
 
         Args:
-            uri: Of the version, or its folder.
+            folder: The version's files.
             host: Address to listen on.
             port: 0 is a free one.
             allowed: Folders whose files requests may name.
@@ -57,22 +57,22 @@ class Server:
             RegistryError: An earlier ser-tune registered the version, and its code does not know the limits.
         """
         limits = limits or Limits()
-        for folder in allowed:
-            if not folder.is_dir():
-                raise StorageError(f"'{folder}' is not a folder; expected one whose files requests may name")
+        for place in allowed:
+            if not place.is_dir():
+                raise StorageError(f"'{place}' is not a folder; expected one whose files requests may name")
         self._socket = _claim(host, port)
         self.address = f"http://{f'[{host}]' if ':' in host else host}:{self._socket.getsockname()[1]}"
         try:
-            os.environ[ALLOW_PATHS] = os.pathsep.join(str(folder.resolve()) for folder in allowed)
+            os.environ[ALLOW_PATHS] = os.pathsep.join(str(place.resolve()) for place in allowed)
             os.environ[MAX_SECONDS] = str(limits.max_seconds)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of FastAPI's and MLflow's own making
-                model = mlflow.pyfunc.load_model(uri)
+                model = mlflow.pyfunc.load_model(folder)
                 schema = model.metadata.get_input_schema()
                 if schema is None or "audio" not in schema.input_names():
                     raise RegistryError(
-                        f"{uri} was registered by an earlier ser-tune, whose code knows no limits for requests; "
-                        "register it again to serve it"
+                        f"the version in '{folder}' was registered by an earlier ser-tune, whose code knows no limits "
+                        "for requests; train it again to serve it, or use `mlflow models serve`"
                     )
                 application = scoring_server.init(model)
         except BaseException:

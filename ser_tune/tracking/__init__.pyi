@@ -1,6 +1,7 @@
 """MLflow's side of a study: the store, the observer that fills it, and self-contained models."""
 
 from .configurations import Result, compare_seeds, is_complete, results_of, with_its_seeds
+from .digests import FILES_TAG, refuse_changed
 from .encoders import log_self_contained
 from .observer import TrackingObserver
 from .outbox import read_record, waiting, waiting_trials
@@ -37,6 +38,7 @@ __all__ = [
     "CONFIRMED_TAG",
     "CONFIRMS_TAG",
     "EVALUATES_TAG",
+    "FILES_TAG",
     "FOREIGN",
     "MEMBERS_TAG",
     "MODEL_TAG",
@@ -73,6 +75,7 @@ __all__ = [
     "read_predictor",
     "read_record",
     "read_single_scores",
+    "refuse_changed",
     "results_of",
     "run_link",
     "score_metrics",

@@ -6,14 +6,16 @@ import tempfile
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import mlflow
 from mlflow import MlflowClient
 
 from ..encoders import FindEncoder, encoders_among, open_encoder
 from ..prediction import ENCODERS, Recipe
+from .digests import digests_of
 
-__all__ = ["ENCODERS_FILE", "log_self_contained", "store_encoders", "stored_encoders"]
+__all__ = ["ENCODERS_FILE", "SelfContained", "log_self_contained", "store_encoders", "stored_encoders"]
 
 ENCODERS_FILE = "encoders.json"
 """In a predictor's folder: digest of each pretrained encoder, and the MLflow model that holds its files."""
@@ -63,7 +65,15 @@ def stored_encoders(folder: Path) -> FindEncoder:
     return find
 
 
-def log_self_contained(client: MlflowClient, model_id: str, experiment_id: str, run_id: str) -> str:
+class SelfContained(NamedTuple):
+    """A logged model that refers to no other one."""
+
+    model_id: str
+    digests: dict[str, str]
+    """SHA-256 of each of its files, by path."""
+
+
+def log_self_contained(client: MlflowClient, model_id: str, experiment_id: str, run_id: str) -> SelfContained:
     """Copy a model together with the encoders that it refers to.
 
     Args:
@@ -73,19 +83,20 @@ def log_self_contained(client: MlflowClient, model_id: str, experiment_id: str, 
         run_id: Its run.
 
     Returns:
-        The copy's identifier, or that of the model itself where it needs no encoder.
+        The copy, or the model itself where it needs no encoder.
     """
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
         source = Path(mlflow.artifacts.download_artifacts(f"models:/{model_id}", dst_path=temporary))
         predictor = source / "artifacts" / "predictor"
         encoders: dict[str, str] = json.loads((predictor / ENCODERS_FILE).read_text(encoding="utf-8"))
         if not encoders:
-            return model_id
+            return SelfContained(model_id, digests_of(source))
         for digest, uri in encoders.items():
             with tempfile.TemporaryDirectory(prefix="ser-tune-") as scratch:
                 files = Path(mlflow.artifacts.download_artifacts(uri, dst_path=scratch))
                 shutil.copytree(files, predictor / ENCODERS / digest)
         made = client.create_logged_model(experiment_id, name="self-contained", source_run_id=run_id)
         client.log_model_artifacts(made.model_id, str(source))
+        digests = digests_of(source)
     client.finalize_logged_model(made.model_id, "READY")
-    return str(made.model_id)
+    return SelfContained(str(made.model_id), digests)

@@ -1,0 +1,91 @@
+"""A version is loaded only with the files that were promoted."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from ser_tune.config import Project
+from ser_tune.errors import RegistryError
+from ser_tune.registry import load_model, refuse_changed_model
+from ser_tune.tracking import FILES_TAG, MODEL_TAG, open_tracking
+
+NAME = "ser-manifest-alex_net"
+
+
+@pytest.fixture
+def client(finished_copy: Any, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+    monkeypatch.setenv("SER_TUNE_ROOT", str(finished_copy.root))
+    return open_tracking(Project.locate())
+
+
+@pytest.fixture
+def folder(client: MlflowClient) -> Path:
+    """Files of the champion."""
+    version = client.get_model_version(NAME, "1")
+    return Path(client.get_logged_model(version.tags[MODEL_TAG]).artifact_location)
+
+
+def test_a_version_names_the_digest_of_each_of_its_files(client: MlflowClient, folder: Path) -> None:
+    told = json.loads(client.get_model_version(NAME, "1").tags[FILES_TAG])
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert told.keys() == files - {"registered_model_meta"}
+    assert {"MLmodel", "artifacts/predictor/ser_tune.zip", "mlflow_model.py"} <= told.keys()
+    assert {len(digest) for digest in told.values()} == {64}
+
+
+@pytest.mark.parametrize("name", ["mlflow_model.py", "artifacts/predictor/ser_tune.zip", "MLmodel"])
+def test_changed_code_does_not_run(client: MlflowClient, folder: Path, name: str, tmp_path: Path) -> None:
+    (folder / "mlflow_model.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')", encoding="utf-8")
+    if name != "mlflow_model.py":  # found first, or the only one that was changed
+        (folder / name).write_bytes(b"#" + (folder / name).read_bytes())
+    with pytest.raises(RegistryError, match=r"ser-manifest-alex_net/1 is not loaded: its file '.+' was changed after"):
+        load_model(NAME)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_changed_weights_are_named(client: MlflowClient, folder: Path) -> None:
+    weights = folder / "artifacts" / "predictor" / "network-01.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(RegistryError, match=r"its file 'artifacts/predictor/network-01\.safetensors' was changed"):
+        load_model(NAME)
+    model_id = client.get_model_version(NAME, "1").tags[MODEL_TAG]
+    with pytest.raises(RegistryError, match=r"network-01\.safetensors' was changed"):  # as combine reads it
+        refuse_changed_model(client, model_id)
+
+
+def test_files_that_were_added_or_removed_are_named(client: MlflowClient, folder: Path) -> None:
+    predictor = folder / "artifacts" / "predictor"
+    (predictor / "network-09.safetensors").write_bytes((predictor / "network-00.safetensors").read_bytes())
+    with pytest.raises(RegistryError, match=r"network-09\.safetensors' was added"):
+        load_model(NAME)
+    (predictor / "network-09.safetensors").unlink()
+    (predictor / "network-00.safetensors").unlink()
+    with pytest.raises(RegistryError, match=r"network-00\.safetensors' is gone"):
+        load_model(NAME)
+
+
+def test_a_version_can_be_loaded_again_and_again(client: MlflowClient) -> None:
+    for _ in range(2):
+        assert load_model(NAME).labels == ("anger", "joy")
+    assert any(name.startswith("ser_tune_") for name in sys.modules)
+
+
+def test_a_version_of_an_earlier_ser_tune_loads_with_a_note(
+    client: MlflowClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.delete_model_version_tag(NAME, "1", FILES_TAG)
+    load_model(NAME)
+    assert "was registered by an earlier ser-tune, without digests" in caplog.text
+
+
+def test_a_list_of_models_does_not_show_the_digests(finished: Any, call: Callable[..., Any]) -> None:
+    (version,) = json.loads(call(finished.root, "models", "--json").out)
+    assert version["corpus"] == "manifest"
+    assert FILES_TAG not in version
