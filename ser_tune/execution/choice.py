@@ -29,4 +29,4 @@ def executor_of(
         return Ray(settings.ray_address, features, gpus_per_fold=settings.gpus_per_fold)
     if settings.parallel == "folds" and settings.workers > 1:
         return Processes(settings.workers, features)
-    return InProcess(train)
+    return InProcess(train, processes=settings.workers)

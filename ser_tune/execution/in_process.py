@@ -17,13 +17,20 @@ class InProcess:
 
     shards: Shards | None = None
 
-    def __init__(self, train: Callable[[FoldJob, Callable[[EpochReport], None]], FittedNetwork]) -> None:
-        """Train by a function: of a job, and of what is told of its epochs."""
-        self._train = train
+    def __init__(
+        self, train: Callable[[FoldJob, Callable[[EpochReport], None]], FittedNetwork], *, processes: int = 1
+    ) -> None:
+        """Train by a function: of a job, and of what is told of its epochs.
+
+        Args:
+            train: The function.
+            processes: How many such processes share the machine.
+        """
+        self._train, self._processes = train, processes
 
     def threads(self, folds: int) -> int:
-        """As many as torch uses here."""
-        return torch.get_num_threads()
+        """The threads that torch uses here, divided by the processes."""
+        return max(1, torch.get_num_threads() // self._processes)
 
     def run(self, jobs: Sequence[FoldJob], *, on_epoch: OnEpoch, keep: Keep) -> Generator[FittedNetwork, None, None]:
         """As `Executor.run`."""

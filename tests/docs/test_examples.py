@@ -38,6 +38,7 @@ NOT_RUN = {
     "docs/reading_numbers.md": 3,
     "docs/searching.md": 3,
     "docs/speed.md": 1,
+    "docs/workers.md": 2,
     "docs/writing_the_paper.md": 1,
     "studies/README.md": 2,
 }
