@@ -5,7 +5,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pooch
 import requests
@@ -146,13 +146,26 @@ def _append(url: str, partial: Path, progressed: Progress) -> bool:
     return True
 
 
+def _refuse_outside(zipped: zipfile.ZipFile) -> None:
+    """Refuse an archive with a member whose place is outside the folder, which extraction would write inside.
+
+    Raises:
+        BadZipFile: There is such a member; the message names it.
+    """
+    for name in zipped.namelist():
+        path = PurePosixPath(name.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or ":" in name.partition("/")[0]:
+            raise zipfile.BadZipFile(f"its member '{name}' is outside the folder")
+
+
 def _unpack(source: CorpusSource, archive: Archive, file: Path, folder: Path, cache: Path) -> None:
     """Unpack beside the folder, check, and rename."""
     with tempfile.TemporaryDirectory(prefix=f"{folder.name}-", dir=folder.parent) as scratch:
         unpacked = Path(scratch) / "unpacked"
         try:
             with zipfile.ZipFile(file) as zipped:
-                zipped.extractall(unpacked)  # which never writes outside
+                _refuse_outside(zipped)
+                zipped.extractall(unpacked)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
             reason = f"it cannot be unpacked ({error})"
         else:

@@ -244,6 +244,19 @@ def test_what_is_not_the_corpus_is_deleted(
     assert download()
 
 
+@pytest.mark.parametrize("name", ["../outside.txt", "wav/../../outside.txt", "/tmp/outside.txt", "..\\outside.txt"])
+def test_an_archive_with_a_member_outside_its_folder_is_refused(
+    download: Callable[..., bool], served: Served, tmp_path: Path, name: str
+) -> None:
+    file = io.BytesIO(served.content)
+    with zipfile.ZipFile(file, "a") as zipped:  # beside all of the corpus
+        zipped.writestr(name, "not here")
+    served.content = file.getvalue()
+    with pytest.raises(CorpusError, match=r"its member '.*outside\.txt' is outside the folder\); it was deleted"):
+        download()
+    assert _kept(tmp_path) == {}
+
+
 def test_a_folder_with_something_else_is_left_alone(download: Callable[..., bool], tmp_path: Path) -> None:
     folder = tmp_path / "data" / "emodb"
     assert download()
