@@ -4,6 +4,7 @@ import base64
 import http.client
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -93,6 +94,23 @@ def test_a_bad_request_answers_400_with_one_sentence(
         assert told.keys() == {"error_code", "message"}
         assert told["message"].startswith(sentence)
     assert _ask(server[1], b"x" * 1_000_001)[0] == 413
+
+
+def test_two_hundred_malformed_requests_are_answered_in_one_sentence(
+    server: tuple[subprocess.Popen[str], int], corpus_csv: Path
+) -> None:
+    rng = random.Random(0)
+    content = base64.b64encode((corpus_csv.parent / "ada_joy_0.wav").read_bytes()).decode()
+    right = json.dumps({"dataframe_records": [{"audio": content}]}).encode()
+    for number in range(200):
+        body = bytearray(right)
+        for _ in range(rng.randint(1, 20)):  # the first bytes are JSON and the sound's header
+            at = rng.randrange(min(len(body), 120) if rng.random() < 0.7 else len(body))
+            body[at : at + rng.randint(0, 2)] = rng.randbytes(rng.randint(0, 2))
+        status, told = _ask(server[1], bytes(body[: rng.randint(0, len(body))] if number % 4 == 0 else body))
+        assert status in (200, 400), told
+        assert status == 200 or (told.keys() == {"error_code", "message"} and "\n" not in told["message"])
+    assert _ask(server[1], right)[0] == 200
 
 
 def test_a_server_ends_when_it_is_told_to(server: tuple[subprocess.Popen[str], int]) -> None:
