@@ -123,9 +123,7 @@ class Ray:
                     _connect(ray, self._address)
                 self._is_ours = True
             self._task = ray.remote(train_on_node)
-            from ray.util.queue import Queue
-
-            self._epochs = Queue(actor_options={"num_cpus": 0})
+            self._epochs = _queue(ray)
         return ray
 
     def _pass_on_epochs(self, order: InOrder) -> None:
@@ -184,6 +182,17 @@ def _connect(ray: Any, address: str | None) -> None:  # noqa: ANN401 - the packa
     except Exception as error:  # ConnectionError, RuntimeError and others: whatever is wrong with it
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ExecutionError(f"the Ray cluster at '{address or 'this machine'}' cannot be reached: {reason}") from None
+
+
+def _queue(ray: Any) -> Any:  # noqa: ANN401 - of the package
+    """A queue on this node, ready: what is reported before it has started would arrive late."""
+    from ray.util.queue import Queue
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
+    queue.qsize()
+    return queue
 
 
 @contextmanager
