@@ -12,6 +12,7 @@ from ..metrics import PERMUTATION_TEST, describe_score, with_interval
 from ..registry import markdown_table
 from ..results import COLUMNS, Comparison
 from ..study import read_assignments
+from ..tracking import name_of
 from ..training import EpochReport
 from .console import notes, print_json, print_table, print_warnings, results
 from .progress import ProgressObserver
@@ -50,7 +51,7 @@ def combine_trials(
         return
     rows = [
         [
-            one.info.run_name,
+            name_of(one),
             one.data.params["model.name"],
             one.data.params["features.name"],
             describe_score(one.data.metrics, "validation_uar"),
@@ -335,7 +336,7 @@ def replay_run(reference: str, *, data: Path | None, as_json: bool, tracking_uri
         return
     for one in outcome.circumstances:
         results.print(one, markup=False)
-    name = f"run {outcome.run.info.run_id} ({outcome.run.info.run_name})"
+    name = f"run {outcome.run.info.run_id} ({name_of(outcome.run)})"
     if outcome.identical:
         results.print(f"{name}: identical, {outcome.compared} numbers", markup=False)
         return

@@ -21,6 +21,7 @@ from ..tracking import (
     TRIAL_TAG,
     experiment_of,
     log_predictor,
+    name_of,
     origin_tags,
     protocol_of,
     read_predictor,
@@ -107,7 +108,7 @@ def _members(client: MlflowClient, references: Sequence[str], top: int) -> list[
         found |= {run.info.run_id: run for one in find_results(client, reference, top) for run in one.runs}
     for one in found.values():
         if TRIAL_TAG not in one.data.tags:
-            raise RegistryError(f"run {one.info.run_id} ({one.info.run_name}) is no trial; combine trials")
+            raise RegistryError(f"run {one.info.run_id} ({name_of(one)}) is no trial; combine trials")
         if MODEL_TAG not in one.data.tags:
             raise RegistryError(
                 f"the model of {_called(one)} was not kept; run its study with more --keep-models, or name its trials "

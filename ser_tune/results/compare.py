@@ -11,7 +11,7 @@ from ..errors import RegistryError, UnknownNameError
 from ..folds import SIDES
 from ..metrics import PairedComparison
 from ..study import Protocol
-from ..tracking import Predictions, Result, compare_seeds, protocol_of, read_predictions, tracking_errors
+from ..tracking import Predictions, Result, compare_seeds, name_of, protocol_of, read_predictions, tracking_errors
 from .references import find_results
 
 __all__ = ["Comparison", "compare"]
@@ -89,7 +89,7 @@ def _predictions(client: MlflowClient, run: Run, side: str) -> Predictions:
     found = read_predictions(client, run.info.run_id, side)
     if found is None:
         hint = "" if side == "validation" else "; it is scored on them when it is promoted"
-        raise RegistryError(f"run {run.info.run_id} ({run.info.run_name}) has no {side} predictions{hint}")
+        raise RegistryError(f"run {run.info.run_id} ({name_of(run)}) has no {side} predictions{hint}")
     return found
 
 

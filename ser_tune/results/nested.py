@@ -35,6 +35,7 @@ from ..tracking import (
     STUDY_NAME_TAG,
     Predictions,
     experiment_of,
+    name_of,
     open_predictor,
     protocol_tags,
     read_single_scores,
@@ -249,7 +250,7 @@ def _outer_fold(
         metrics = score_on_holdout(client, run, prepared, project)
         outer_single = read_single_scores(client, run.info.run_id)
     if outer_single is None:
-        raise StudyError(f"run {run.info.run_id} ({run.info.run_name}) has lost its scores of held-out speakers")
+        raise StudyError(f"run {run.info.run_id} ({name_of(run)}) has lost its scores of held-out speakers")
     (predictions,), (validation,) = (predictions_of(client, [run], side) for side in ("holdout", "validation"))
     return OuterFold(
         study=summary.name,

@@ -10,7 +10,15 @@ from optuna.trial import TrialState
 from ..config import Project
 from ..errors import StudyError
 from ..study import Prepared, Rerun, StudyObserver, load_study, place_of, run_study, values_of
-from ..tracking import Predictions, deliver_waiting, experiment_of, find_runs, read_predictions, tracking_errors
+from ..tracking import (
+    Predictions,
+    deliver_waiting,
+    experiment_of,
+    find_runs,
+    name_of,
+    read_predictions,
+    tracking_errors,
+)
 
 __all__ = ["predictions_of", "runs_of", "train_seeds"]
 
@@ -80,7 +88,6 @@ def predictions_of(client: MlflowClient, runs: Sequence[Run], side: str) -> Sequ
     for run, one in zip(runs, read, strict=True):
         if one is None:
             raise StudyError(
-                f"run {run.info.run_id} ({run.info.run_name}): its {side} predictions are gone from "
-                f"{client.tracking_uri}"
+                f"run {run.info.run_id} ({name_of(run)}): its {side} predictions are gone from {client.tracking_uri}"
             )
     return [one for one in read if one is not None]

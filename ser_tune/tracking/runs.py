@@ -27,6 +27,7 @@ __all__ = [
     "STUDY_TAG",
     "TRIAL_TAG",
     "find_runs",
+    "name_of",
     "origin_tags",
     "protocol_of",
     "protocol_tags",
@@ -63,6 +64,14 @@ def search_runs(client: MlflowClient, condition: str, experiments: list[str] | N
         token = page.token
         if not token:
             return
+
+
+def name_of(run: Run) -> str:
+    """What messages call a run: `trial 3 of STUDY`, or its name in MLflow where it is no trial."""
+    tags = run.data.tags
+    if TRIAL_TAG in tags and STUDY_NAME_TAG in tags:
+        return f"trial {tags[TRIAL_TAG]} of {tags[STUDY_NAME_TAG]}"
+    return str(run.info.run_name)
 
 
 def find_runs(client: MlflowClient, experiment_id: str, study_id: str) -> tuple[Run | None, dict[int, Run]]:

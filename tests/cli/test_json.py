@@ -9,7 +9,7 @@ import typer
 
 from ser_tune.cli.app import app
 
-WITHOUT_TABLE = {"extract", "ui", "sync", "find-lr", "report", "corpus download", "serve", "dashboard", "listen"}
+WITHOUT_TABLE = {"extract", "ui", "sync", "find-lr", "report", "corpus download", "serve", "dashboard", "worker"}
 
 
 def commands() -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ser_tune.registry.registration import Registration
 from ser_tune.registry.verdict import Verdict, decide
 from ser_tune.study import Protocol
 from ser_tune.tracking import MODEL_TAG
+from ser_tune.tracking.encoders import SelfContained
 
 SPEAKERS = 6
 POOR, GOOD, BEST = ([[True, True, True, one], *[[True, True, True, two]] * (SPEAKERS - 1)] for one, two in (
@@ -37,8 +38,8 @@ def register(client: MlflowClient, project: Project, name: str, run_id: str) -> 
 
 
 def _without_models(patch: pytest.MonkeyPatch) -> None:
-    def empty_model(client: MlflowClient, _: str, experiment: str, run_id: str) -> str:
-        return str(client.create_logged_model(experiment, source_run_id=run_id).model_id)
+    def empty_model(client: MlflowClient, _: str, experiment: str, run_id: str) -> SelfContained:
+        return SelfContained(str(client.create_logged_model(experiment, source_run_id=run_id).model_id), {})
 
     patch.setattr(registration, "log_self_contained", empty_model)
     patch.setattr(registration, "log_training_sounds", lambda *_, **__: None)
