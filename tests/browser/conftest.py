@@ -127,7 +127,7 @@ def ui(searched: Path, shared_cache: Path) -> Iterator[dict[str, str]]:
         yield found
     finally:
         end.cancel()
-        os.killpg(process.pid, signal.SIGKILL)
+        process.terminate()  # it ends MLflow's server
         process.wait()
         if drain is not None:
             drain.join()

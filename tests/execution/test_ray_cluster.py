@@ -60,6 +60,7 @@ def test_a_study_on_ray_outlives_a_node_and_trains_no_fold_twice_that_had_ended(
     there = prepare(tiny(name="there", **quick, **settings), project)
     killer = Killer()
     summary = run_study(there, project, Fanout(recorder, killer))
+    cluster.wait_for_nodes(timeout=60)  # the next test must not be put on the node that is gone
     assert (summary.complete, summary.failed, len(summary.finished)) == (2, 0, 2)
     assert killer.folds == [(trial, fold) for trial in range(2) for fold in range(3)]
     assert [_numbers(one) for one in recorder.outcomes] == scores

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from multiprocessing.context import ForkProcess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import optuna
@@ -60,7 +61,11 @@ def prepared(empty: Project, tiny: Callable[..., Any]) -> Prepared:
 
 class _Trainer:
     def __init__(self, prepared: Prepared, precision: str) -> None:
-        self.prepared, self.precision = prepared, precision
+        self.prepared, self.precision, self.threads = prepared, precision, 1
+        self.executor = SimpleNamespace(close=lambda: None)
+
+    def agree(self, precision: str | None, threads: int | None) -> None:
+        self.precision, self.threads = precision or self.precision, threads or self.threads
 
 
 class _Objective:
