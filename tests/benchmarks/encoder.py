@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from ser_tune.audio import read_speech
 from ser_tune.features import FEATURE_SETS, corpus_features
@@ -57,7 +58,6 @@ def _extraction(options: Options) -> Row:
 
 def _plain_seconds(paths: list[Path], checkpoint: Path) -> float:
     """What a tutorial does: one file after another, Whisper's window of 30 s, float32, mean and deviation."""
-    import torch
     from transformers import AutoFeatureExtractor, AutoModel
 
     encoder = AutoModel.from_pretrained(checkpoint).get_encoder().float().eval()
@@ -83,6 +83,7 @@ def _study(options: Options) -> list[Row]:
     trials = "2" if options.quick else "50"
     command = [sys.executable, "-c", COMMAND, "study", "--model", "linear_probe", *corpus, "--trials", trials]
     command += ["--set", f"features.checkpoint={options.checkpoint}"]
+    command += ["--workers", str(torch.cuda.device_count() or os.cpu_count() or 1)]
     environment = os.environ | {"SER_TUNE_ROOT": str(root), "SER_TUNE_CACHE": str(root / ".cache")}
     rows = []
     for name, goal in (("cold", 360.0), ("without extraction", 90.0)):
