@@ -7,11 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from multiprocessing.queues import Queue
 from pathlib import Path
-from queue import Empty
 from threading import Thread
 from types import FrameType
 from typing import Any
@@ -39,7 +37,6 @@ __all__ = ["devices_of", "run_workers", "worker"]
 
 CLEAN_S = 4.0
 """Seconds from a signal until workers that have not ended are killed: the next session goes on as after `kill -9`."""
-PERIOD_S = 0.2
 CRASHES = 3
 """How often a worker may be ended by a signal before it is not started again, for each worker."""
 
@@ -101,6 +98,15 @@ class _Task:
     gpu: str | None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Worker:
+    """A worker process, and what it tells."""
+
+    task: _Task
+    process: BaseProcess
+    events: "Connection[None, Event]"
+
+
 def run_workers(definition: StudyDefinition, project: Project, observer: StudyObserver) -> bool:
     """Have processes work on a study that is open, and pass their events on; returns whether the user interrupted.
 
@@ -110,38 +116,39 @@ def run_workers(definition: StudyDefinition, project: Project, observer: StudyOb
     """
     settings = definition.config.study
     context = get_context("spawn")
-    events: Queue[Event] = context.Queue()
     threads = max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // settings.workers))
     tasks = [_Task(definition.as_json(), project, threads, gpu) for gpu in devices_of(settings)]
     crashes = CRASHES * settings.workers
 
-    def start(task: _Task) -> BaseProcess:
-        process = context.Process(target=_work, args=(task, events), name="ser-tune worker")
+    def start(task: _Task) -> _Worker:
+        # A pipe for each: a queue's semaphores are left over by a process that ends by a signal
+        events, sending = context.Pipe(duplex=False)
+        process = context.Process(target=_work, args=(task, sending), name="ser-tune worker")
         process.start()
-        return process
+        sending.close()
+        return _Worker(task, process, events)
 
-    running = [(task, start(task)) for task in tasks]
+    running = [start(task) for task in tasks]
     try:
         while running:
-            wait([process.sentinel for _, process in running], timeout=PERIOD_S)
-            _pass_on(events, observer)
-            for task, process in [one for one in running if not one[1].is_alive()]:
-                running.remove((task, process))
-                process.join()
-                if (process.exitcode or 0) > 0:
+            wait([*(one.process.sentinel for one in running), *(one.events for one in running)])
+            ended = [one for one in running if not one.process.is_alive()]  # first, so that all their events are there
+            for one in running:
+                _pass_on(one.events, observer)
+            for one in ended:
+                running.remove(one)
+                one.process.join()
+                if (one.process.exitcode or 0) > 0:
                     raise StudyError("a worker ended with the error above; the same command goes on")
-                if (process.exitcode or 0) < 0 and crashes:
+                if (one.process.exitcode or 0) < 0 and crashes:
                     crashes -= 1
-                    running.append((task, start(task)))
-        _pass_on(events, observer)
+                    running.append(start(one.task))
     except KeyboardInterrupt as error:
         if isinstance(error, Terminated):
             raise
         return True
     finally:
-        _end(process for _, process in running)
-        with suppress(SerTuneError):
-            _pass_on(events, StudyObserver())
+        _end([one.process for one in running])
     return False
 
 
@@ -158,16 +165,16 @@ def _end(processes: Iterable[BaseProcess]) -> None:
             one.join()
 
 
-def _pass_on(events: "Queue[Event]", observer: StudyObserver) -> None:
-    with suppress(Empty):
-        while True:
-            name, arguments, keywords = events.get(timeout=0.05)
+def _pass_on(events: "Connection[None, Event]", observer: StudyObserver) -> None:
+    with suppress(EOFError):
+        while events.poll():
+            name, arguments, keywords = events.recv()
             if name == "error":
                 raise arguments[0]
             getattr(observer, name)(*arguments, **keywords)
 
 
-def _work(task: _Task, events: "Queue[Event]") -> None:
+def _work(task: _Task, events: "Connection[Event, None]") -> None:
     """A worker process, from start to end."""
 
     def terminate(number: int, _: FrameType | None) -> None:
@@ -186,9 +193,9 @@ def _work(task: _Task, events: "Queue[Event]") -> None:
             tracking = TrackingObserver(open_tracking(task.project), task.project)
             run_study(prepared, task.project, Fanout(tracking, _Relay(events)), role="led")
     except Terminated:
-        events.cancel_join_thread()
+        return
     except SerTuneError as error:
-        events.put(("error", (SerTuneError(str(error)),), {}))  # not every class can be pickled
+        events.send(("error", (SerTuneError(str(error)),), {}))  # not every class can be pickled
 
 
 def _end_with_parent() -> None:
@@ -201,11 +208,12 @@ def _end_with_parent() -> None:
 class _Relay(StudyObserver):
     """Hands a worker's events to the first process; networks stay out, since tracking has them."""
 
-    def __init__(self, events: "Queue[Event]") -> None:
+    def __init__(self, events: "Connection[Event, None]") -> None:
         self._events = events
 
     def _put(self, name: str, *arguments: object, **keywords: object) -> None:
-        self._events.put((name, arguments, keywords))
+        with suppress(OSError):  # the first process has ended, and ends this one
+            self._events.send((name, arguments, keywords))
 
     def trial_started(self, number: int, config: AnyTrial, sampled: Mapping[str, Value]) -> None:
         self._put("trial_started", number, config, dict(sampled))
