@@ -107,8 +107,11 @@ class _Worker:
     events: "Connection[None, Event]"
 
 
-def run_workers(definition: StudyDefinition, project: Project, observer: StudyObserver) -> bool:
-    """Have processes work on a study that is open, and pass their events on; returns whether the user interrupted.
+def run_workers(definition: StudyDefinition, project: Project, observer: StudyObserver) -> tuple[bool, Sequence[str]]:
+    """Have processes work on a study that is open, and pass their events on.
+
+    Returns:
+        Whether the user interrupted; and why the last trials failed of a worker that gave up, if one did.
 
     Raises:
         SerTuneError: What ended a worker.
@@ -118,7 +121,7 @@ def run_workers(definition: StudyDefinition, project: Project, observer: StudyOb
     context = get_context("spawn")
     threads = max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // settings.workers))
     tasks = [_Task(definition.as_json(), project, threads, gpu) for gpu in devices_of(settings)]
-    crashes = CRASHES * settings.workers
+    crashes, failures = CRASHES * settings.workers, list[str]()
 
     def start(task: _Task) -> _Worker:
         # A pipe for each: a queue's semaphores are left over by a process that ends by a signal
@@ -134,7 +137,7 @@ def run_workers(definition: StudyDefinition, project: Project, observer: StudyOb
             wait([*(one.process.sentinel for one in running), *(one.events for one in running)])
             ended = [one for one in running if not one.process.is_alive()]  # first, so that all their events are there
             for one in running:
-                _pass_on(one.events, observer)
+                failures = _pass_on(one.events, observer) or failures
             for one in ended:
                 running.remove(one)
                 one.process.join()
@@ -146,10 +149,10 @@ def run_workers(definition: StudyDefinition, project: Project, observer: StudyOb
     except KeyboardInterrupt as error:
         if isinstance(error, Terminated):
             raise
-        return True
+        return True, ()
     finally:
         _end([one.process for one in running])
-    return False
+    return False, failures
 
 
 def _end(processes: Iterable[BaseProcess]) -> None:
@@ -165,13 +168,19 @@ def _end(processes: Iterable[BaseProcess]) -> None:
             one.join()
 
 
-def _pass_on(events: "Connection[None, Event]", observer: StudyObserver) -> None:
+def _pass_on(events: "Connection[None, Event]", observer: StudyObserver) -> list[str]:
+    """Pass a worker's events on; returns why its last trials failed, where it gave up."""
+    failures = list[str]()
     with suppress(EOFError):
         while events.poll():
             name, arguments, keywords = events.recv()
             if name == "error":
                 raise arguments[0]
-            getattr(observer, name)(*arguments, **keywords)
+            if name == "gave_up":
+                failures = list(arguments)
+            else:
+                getattr(observer, name)(*arguments, **keywords)
+    return failures
 
 
 def _work(task: _Task, events: "Connection[Event, None]") -> None:
@@ -191,7 +200,9 @@ def _work(task: _Task, events: "Connection[Event, None]") -> None:
         with threadpool_limits(task.threads):
             prepared = prepare(StudyDefinition.from_json(task.definition), task.project)
             tracking = TrackingObserver(open_tracking(task.project), task.project)
-            run_study(prepared, task.project, Fanout(tracking, _Relay(events)), role="led")
+            summary = run_study(prepared, task.project, Fanout(tracking, _Relay(events)), role="led")
+        if summary.failures:
+            events.send(("gave_up", tuple(summary.failures), {}))
     except Terminated:
         return
     except SerTuneError as error:

@@ -50,7 +50,7 @@ def run_study(
     *,
     rerun: Rerun | None = None,
     role: Role = "starts",
-    workers: Callable[[], bool] | None = None,
+    workers: Callable[[], tuple[bool, Sequence[str]]] | None = None,
 ) -> StudySummary:
     """Run a study until it has as many trials as asked for.
 
@@ -61,7 +61,7 @@ def run_study(
         rerun: What its trials are, where they are not to be searched for.
         role: This process's.
         workers: Have other processes work on the study once it is open, instead of this one, and return whether the
-            user interrupted.
+            user interrupted, and why the last trials failed where a process gave up.
 
     Returns:
         How it ended; `interrupted` after Ctrl-C, which leaves every finished trial as it is.
@@ -108,7 +108,7 @@ def run_study(
         interrupted = False
         try:
             if trainer is not None and workers is not None:
-                interrupted = workers()
+                interrupted, opened.failures[:] = workers()
                 lock.run(lambda: requeue_dead(study, Watch(definition.config.study.grace_s), limit=None))
             elif trainer is not None:
                 store = FoldStore(project.cache / "folds", study.user_attrs["study_id"])
