@@ -352,3 +352,10 @@ def test_a_promoted_study_must_still_have_its_protocol(
     changed = prepare(tiny(name="one", **{"corpus.data": make_corpus(tmp_path / "other", seed=2)}), project)
     with pytest.raises(StudyError, match="ran under another protocol: corpus_digest"):
         changed.refuse_other_protocol(study)
+
+
+def test_a_study_whose_workers_gave_up_says_why(project: Project, tiny: Any, recorder: Any) -> None:
+    reasons = ("trial 1: ConfigError: these values do not go together",)
+    prepared = prepare(tiny(**{"study.max_failures": 1}), project)
+    assert run_study(prepared, project, recorder, workers=lambda: (False, reasons)).failures == list(reasons)
+    assert not run_study(prepared, project, recorder, workers=lambda: (False, ())).failures
