@@ -126,8 +126,10 @@ def patiently(action: Callable[[], T]) -> T:
             time.sleep(PAUSE_S)
 
 
-def _is_outage(error: Exception) -> bool:
-    cause = error.__cause__ if isinstance(error, StorageInternalError) else error
-    if not isinstance(cause, OperationalError | InterfaceError):
-        return False
-    return "sqlite3" not in type(cause.orig).__module__  # whose file does not come back
+def _is_outage(error: BaseException | None) -> bool:
+    """Whether a connection to a server was lost; Optuna's second attempt on it fails in another way."""
+    while error is not None:
+        if isinstance(error, OperationalError | InterfaceError):
+            return "sqlite3" not in type(error.orig).__module__  # whose file does not come back
+        error = error.__cause__ or error.__context__
+    return False

@@ -36,7 +36,8 @@ def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-for _name in BaseStorage.__abstractmethods__:
+# Optuna puts a cache in front, which calls some of the storage's inner methods
+for _name in [*BaseStorage.__abstractmethods__, "_create_new_trial", "_get_trials", "_set_trial_param"]:
     setattr(_PatientStorage, _name, _patient(getattr(RDBStorage, _name)))
 
 

@@ -1,16 +1,22 @@
 """Optuna's database fails in one sentence."""
 
+import random
 import sqlite3
+from collections import Counter
 from pathlib import Path
 
+import optuna
 import pytest
 from optuna.exceptions import StorageInternalError
+from optuna.trial import TrialState
+from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import OperationalError
 
 from ser_tune.config import Project
 from ser_tune.errors import StorageError
 from ser_tune.study import open_storage
-from ser_tune.study.storage import storage_errors
+from ser_tune.study.storage import _PatientStorage, storage_errors
 
 
 def _at(url: str, root: Path) -> Project:
@@ -57,3 +63,37 @@ def test_a_full_disk_is_told_where_optuna_cannot_even_write_the_failure() -> Non
 def test_errors_of_other_files_pass() -> None:
     with pytest.raises(FileNotFoundError), storage_errors("x", "be written"):
         raise FileNotFoundError("a recording")
+
+
+class _Away(sqlite3.OperationalError):
+    """What a database server's driver raises when the connection is lost."""
+
+
+def test_a_server_that_is_away_at_any_moment_costs_no_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ser_tune.study.locking.PAUSE_S", 0.0)
+    storage, moments, lost = _PatientStorage(f"sqlite:///{tmp_path}/optuna.db"), random.Random(0), Counter[str]()
+
+    @event.listens_for(storage.engine, "do_execute")
+    def fail_at_random(cursor: object, statement: str, *_: object) -> None:
+        if moments.random() < 0.08:
+            lost[statement.split()[0]] += 1
+            raise _Away("server closed the connection unexpectedly")
+
+    @event.listens_for(storage.engine, "handle_error")
+    def invalidate_connection(context: ExceptionContext) -> None:
+        context.is_disconnect = isinstance(context.original_exception, _Away)
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(study_name="one", storage=storage, direction="maximize")
+    other = optuna.load_study(study_name="one", storage=storage)
+    for number in range(10):
+        trial = study.ask()
+        values = {name: trial.suggest_float(name, 0, 1) for name in ("a", "b")}
+        trial.report(values["a"], 1)
+        trial.set_user_attr("place", number)
+        study.tell(trial, values["a"])
+    ended = other.get_trials(states=(TrialState.COMPLETE,))
+    assert [one.user_attrs["place"] for one in ended] == list(range(10))
+    assert all(set(one.params) == {"a", "b"} and one.intermediate_values == {1: one.value} for one in ended)
+    assert study.best_value == max(one.params["a"] for one in ended)
+    assert lost.keys() >= {"SELECT", "INSERT", "UPDATE"}
