@@ -102,7 +102,8 @@ class SearchSettings(Settings):
     best trial of the search. Models that are solved without random numbers need none."""
     warm_start: tuple[str, ...] = ()
     """Studies of the same protocol whose five best trials are trained first, after the published and the default
-    configuration. Values that this study does not search stay its own, those outside its ranges become the nearest."""
+    configuration. Values that this study does not search stay its own, those outside its ranges become the nearest.
+    Each search of a nested study starts from the search of another nested study that held out the same speakers."""
     sampler: Literal["tpe", "random", "qmc", "gp"] = "tpe"
     """Optuna's sampler; tpe is multivariate."""
     pruner: Literal["racing", "none"] = "racing"

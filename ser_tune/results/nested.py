@@ -139,7 +139,7 @@ def run_nested(prepared: Prepared, client: MlflowClient, project: Project, watch
 
     Raises:
         StudyError: A search has no complete trial, or the study holds speakers out already, or its folds are
-            text-independent or the user's own.
+            text-independent or the user's own, or it starts from a study that is not nested.
         KeyboardInterrupt: A search was interrupted; the same call goes on from there.
     """
     if prepared.definition.config.protocol.holdout:
@@ -152,6 +152,7 @@ def run_nested(prepared: Prepared, client: MlflowClient, project: Project, watch
     if prepared.definition.config.protocol.folds_file:
         raise StudyError("a nested study makes folds of its own; leave out protocol.folds_file (--folds)")
     parts = outer_parts(prepared.corpus, prepared.folds)
+    _refuse_seen_trials(prepared.definition, len(parts), project)
     # All of them first: one that has too few speakers left must not be found out after hours
     definitions = [_inner(prepared.definition, number, parts) for number in range(len(parts))]
     searches = [prepare(one, project) for one in definitions]
@@ -187,8 +188,23 @@ def _inner(definition: StudyDefinition, number: int, parts: Sequence[tuple[str, 
     # As many as asked for, but no more than are left
     folds = None if config.protocol.folds is None else min(config.protocol.folds, len(parts) - 1)
     protocol = config.protocol.model_copy(update={"holdout": speakers, "fold_limit": None, "folds": folds})
-    update = {"name": _inner_name(definition.name, number), "protocol": protocol}
+    warm_start = tuple(_inner_name(one, number) for one in config.study.warm_start)
+    study = config.study.model_copy(update={"warm_start": warm_start})
+    update = {"name": _inner_name(definition.name, number), "protocol": protocol, "study": study}
     return replace(definition, config=config.model_copy(update=update))
+
+
+def _refuse_seen_trials(definition: StudyDefinition, searches: int, project: Project) -> None:
+    """Refuse to start from trials that were chosen by the speakers of an outer fold."""
+    if not (wanted := definition.config.study.warm_start):
+        return
+    known = set(study_names(project))
+    for name in wanted:
+        if not known.issuperset(_inner_name(name, number) for number in range(searches)):
+            raise StudyError(
+                f"study '{name}' is not a nested study of {searches} searches, so a nested study cannot start from its "
+                "trials: its own outer speakers may have chosen them; name a nested study (--nested) in --warm-start"
+            )
 
 
 def _inner_name(study: str, number: int) -> str:

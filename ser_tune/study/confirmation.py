@@ -82,7 +82,7 @@ def plan_of(config: AnyStudy) -> Plan:
     # A model that is solved gets no other score from another seed
     if fresh == 0 or ARCHITECTURES.get(config.model.name).solve is not None:
         return Plan(trials)
-    seeds = max(1, round(math.sqrt(fresh / 2)))
+    seeds = max(1, math.isqrt(fresh // 2))  # a second seed is worth less than a choice among more configurations
     return Plan(trials - fresh // seeds * seeds, fresh // seeds, seeds)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ser_tune.config import Range, Value, parse_range
 
-__all__ = ["RECORDED", "Seen", "Table"]
+__all__ = ["RECORDED", "Seen", "Table", "Truth"]
 
 RECORDED = Path(__file__).with_name("curves.npz")
 
@@ -32,6 +32,16 @@ class Seen:
     def full(self) -> int:
         """Epochs of a trial that runs to its end."""
         return int(self.curves.shape[1] * self.curves.shape[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What seeds of each configuration scatter around."""
+
+    expected: np.ndarray
+    """Pooled validation UAR, mean over all seeds, shape (N,)."""
+    deviation: float
+    """Of one seed from it."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,16 @@ class Table:
         recalls = self.correct[:, :, :, -1].sum(axis=2) / self.counts.sum(axis=0)
         pooled: np.ndarray = recalls.mean(axis=-1)
         return pooled
+
+    def truth(self, rng: np.random.Generator) -> Truth:
+        """Draw what is expected of each configuration, given its two seeds: normal, as are configurations and seeds."""
+        of_seed = float(self.values.var(axis=1, ddof=1).mean())
+        means = self.values.mean(axis=1)
+        of_configuration = float(means.var(ddof=1)) - of_seed / 2
+        weight = of_configuration / (of_configuration + of_seed / 2)
+        left = np.sqrt(weight * of_seed / 2)
+        expected = means.mean() + weight * (means - means.mean()) + rng.normal(0, left, size=len(means))
+        return Truth(expected, float(np.sqrt(of_seed)))
 
     def seen(self, rng: np.random.Generator, configurations: slice = slice(None)) -> Seen:
         """Draw which of its two seeds each configuration shows."""

@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from ser_tune.errors import ConfigError, CorpusError, StudyError
 from ser_tune.metrics import Interval, mean_interval, score, uar, with_interval
 from ser_tune.results import Nested, OuterFold, leaderboard, run_nested
 from ser_tune.study import Fanout, Protocol, StudyObserver, load_study, prepare
+from ser_tune.study.opening import opening_of
 from ser_tune.tracking import (
     STUDY_NAME_TAG,
     STUDY_TAG,
@@ -30,6 +32,7 @@ from ser_tune.tracking import (
 
 pytestmark = pytest.mark.slow
 
+RATE = "optimizer.learning_rate"
 QUICK = {"training.epochs": 1, "training.batch_size": 8, "study.trials": 1, "study.keep_models": 1}
 
 
@@ -301,6 +304,36 @@ def test_with_sessions_the_outer_parts_are_sessions(
 def test_a_study_that_holds_speakers_out_is_not_nested(project: Project, tiny: Callable[..., Any]) -> None:
     with pytest.raises(StudyError, match=r"holds every speaker out in turn; leave out protocol\.holdout"):
         _nested(project, tiny, Watch(), **{"protocol.holdout": ["dan"]})
+
+
+def test_each_search_starts_from_the_search_that_held_out_the_same_speakers(
+    outer: Outer, tiny: Callable[..., Any], study_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other.yaml"  # whose default is not that of the earlier searches
+    other.write_text(study_file.read_text(encoding="utf-8").replace("0.003", "0.01"), encoding="utf-8")
+    searches: list[Any] = []
+
+    def search(prepared: Any, *_: object) -> OuterFold:
+        """Kept, and not run."""
+        searches.append(prepared)
+        return outer.found.folds[len(searches) - 1]
+
+    monkeypatch.setattr("ser_tune.results.nested._outer_fold", search)
+    warm = {"name": "warm", "study.warm_start": ["outer"], "study.trials": 4}
+    _nested(outer.project, partial(tiny, other), Watch(), **warm)
+    assert [one.definition.config.study.warm_start for one in searches] == [(f"outer-outer0{n}",) for n in range(4)]
+    for prepared in searches:  # of the same protocol, which a study with the outer speakers is not
+        default, taken = opening_of(prepared, None, outer.project).trials
+        assert (default[RATE], taken[RATE]) == (0.01, 0.003)
+
+
+def test_a_nested_study_does_not_start_from_trials_that_its_outer_speakers_chose(
+    outer: Outer, tiny: Callable[..., Any]
+) -> None:
+    watch = Watch()
+    with pytest.raises(StudyError, match=r"study 'outer-outer00' is not a nested study of 4 searches, .* have chosen"):
+        _nested(outer.project, tiny, watch, name="warm", **{"study.warm_start": ["outer-outer00"]})
+    assert not watch.started
 
 
 def test_a_search_with_too_few_speakers_left_is_refused_before_the_first_runs(

@@ -44,6 +44,7 @@ def _confirmed(scores: dict[int, Sequence[float]], start: int = 6) -> list[Froze
     [
         (50, 0.2, Plan(40, 5, 2)),
         (20, 0.2, Plan(16, 4, 1)),
+        (30, 0.2, Plan(24, 6, 1)),
         (100, 0.2, Plan(82, 6, 3)),
         (50, 0.0, Plan(50)),
         (4, 0.2, Plan(4)),
