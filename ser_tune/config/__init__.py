@@ -1,7 +1,7 @@
 """Every setting a user can write, each declared once. Imports no torch."""
 
 from .base import Leaf, Settings, flatten, leaves, nest, validated
-from .project import Project
+from .project import Project, full_disk
 from .ranges import Choice, FloatRange, IntRange, Range, Value, parse_range
 from .study import EXECUTION, RULES, CorpusSettings, ProtocolSettings, SearchSettings, StudyConfig
 from .trial import (
@@ -53,6 +53,7 @@ __all__ = [
     "TrialConfig",
     "Value",
     "flatten",
+    "full_disk",
     "leaves",
     "nest",
     "parse_range",

@@ -1,12 +1,16 @@
 """Where a project keeps its things: tracking data, studies, cached features."""
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import StorageError
 
-__all__ = ["Project"]
+__all__ = ["Project", "full_disk"]
+
+FULL_BYTES = 1_000_000
+"""A disk with less room than this is called full: a database needs some for its journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +58,15 @@ class Project:
     def embedded_tracking(self) -> bool:
         """Whether tracking data lie in the project's own database."""
         return self.tracking_uri == f"sqlite:///{self.root}/mlruns/mlflow.db"
+
+
+def full_disk(url: str) -> str:
+    """What to do where a database's disk is full, to end a sentence with; empty where it is not, or a server's."""
+    scheme, _, path = url.partition(":///")
+    folder = next((one for one in Path(path).absolute().parents if one.is_dir()), None)
+    if scheme not in ("sqlite", "journal") or folder is None:
+        return ""
+    disk = shutil.disk_usage(folder)
+    if disk.total == 0 or disk.free >= FULL_BYTES:  # the system's own folders have no size
+        return ""
+    return f"; the disk of '{folder}' is full: make room, and the same command goes on from here"

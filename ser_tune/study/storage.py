@@ -14,7 +14,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..config import Project
+from ..config import Project, full_disk
 from ..errors import StorageError, StudyError, valid_names
 from .locking import StorageLock, file_of, patiently
 
@@ -127,11 +127,13 @@ def storage_errors(url: str, what: str) -> Iterator[None]:
         # Optuna asserts that it can at least write that a trial failed
         if not isinstance(error.__context__, StorageInternalError):
             raise
-        raise StorageError(f"the study database '{url}' cannot {what}: {_reason(error.__context__)}") from None
+        raise StorageError(
+            f"the study database '{url}' cannot {what}: {_reason(error.__context__)}{full_disk(url)}"
+        ) from None
     except (SQLAlchemyError, StorageInternalError, sqlite3.Error, OSError, ImportError) as error:
         if isinstance(error, OSError | ImportError) and what != "be opened":
             raise  # of some other file, some other package than the database's driver
-        raise StorageError(f"the study database '{url}' cannot {what}: {_reason(error)}") from None
+        raise StorageError(f"the study database '{url}' cannot {what}: {_reason(error)}{full_disk(url)}") from None
 
 
 def _reason(error: BaseException) -> str:

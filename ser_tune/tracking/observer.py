@@ -187,8 +187,8 @@ class TrackingObserver(StudyObserver):
             self._courier.close(0.0 if summary.interrupted else PATIENCE_S)
         if left := len(waiting_trials(self._project.outbox, self._start.study_id)):
             _log.warning(
-                "note: %d trials of study '%s' wait in '%s'; `ser-tune sync` delivers them, or the same command",
-                left,
+                "note: trials of study '%s' wait in '%s' (%d); `ser-tune sync` delivers them, or the same command",
                 summary.name,
                 self._project.outbox,
+                left,
             )

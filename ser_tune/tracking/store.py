@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from ..config import Project
+from ..config import Project, full_disk
 from ..errors import StorageError
 from .outbox import waiting
 
@@ -68,7 +68,8 @@ def open_tracking(project: Project) -> MlflowClient:
                 connection.execute("PRAGMA journal_mode=WAL")
                 _follow_moved_folder(connection, project)
     except (OSError, sqlite3.Error, SQLAlchemyError, MlflowException) as error:
-        raise StorageError(f"the tracking store '{project.tracking_uri}' cannot be opened: {_reason(error)}") from None
+        uri = project.tracking_uri
+        raise StorageError(f"the tracking store '{uri}' cannot be opened: {_reason(error)}{full_disk(uri)}") from None
     return client
 
 
@@ -123,11 +124,11 @@ def tracking_errors(uri: str) -> Iterator[None]:
     except (MlflowException, SQLAlchemyError) as error:
         if isinstance(error, MlflowException) and error.error_code == "INVALID_PARAMETER_VALUE":
             raise
-        raise StorageError(f"the tracking store '{uri}' failed: {_reason(error)}") from None
+        raise StorageError(f"the tracking store '{uri}' failed: {_reason(error)}{full_disk(uri)}") from None
 
 
 def _reason(error: Exception) -> str:
-    first = str(error).strip().splitlines()[0]
+    first = re.sub(r"^\(\w+\.\w+\) ", "", str(error).strip().splitlines()[0])  # SQLAlchemy names the driver's class
     return re.sub(r"^API request to (\S+) failed with exception .*", r"no answer from \1", first)
 
 

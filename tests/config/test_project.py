@@ -1,10 +1,11 @@
 """Where a project keeps its things."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from ser_tune.config import Project
+from ser_tune.config import Project, full_disk
 from ser_tune.errors import StorageError
 
 
@@ -48,3 +49,15 @@ def test_a_root_that_is_no_folder_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("SER_TUNE_ROOT", "nowhere")
     with pytest.raises(StorageError, match=r"SER_TUNE_ROOT is '.*nowhere'; expected an existing folder"):
         Project.locate()
+
+
+def test_a_full_disk_is_named_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{tmp_path}/studies/optuna.db"  # whose folder is not there yet
+    assert full_disk(url) == ""
+    monkeypatch.setattr("ser_tune.config.project.shutil.disk_usage", lambda _: SimpleNamespace(total=10**9, free=10**5))
+    assert full_disk(url) == f"; the disk of '{tmp_path}' is full: make room, and the same command goes on from here"
+    assert full_disk("http://localhost:5000") == full_disk("postgresql://localhost/studies") == ""
+
+
+def test_a_folder_of_the_system_is_not_called_a_full_disk() -> None:
+    assert full_disk("sqlite:////proc/mlruns/mlflow.db") == ""
