@@ -9,11 +9,12 @@ from optuna.pruners import MedianPruner, WilcoxonPruner
 from optuna.trial import TrialState, create_trial
 
 from ser_tune.config import SearchSettings
+from ser_tune.study.confirmation import Plan
 from ser_tune.study.pruning import CURVES, race_of
 
 from .benchmarks.rules import Racing, Today, Unpruned, running_scores
-from .benchmarks.search import at_random, nearest_to_tpe, saved, selected, simulate
-from .benchmarks.table import RECORDED, Table
+from .benchmarks.search import at_random, confirmed, nearest_to_tpe, saved, selected, simulate
+from .benchmarks.table import RECORDED, Table, Truth
 
 pytestmark = pytest.mark.slow
 
@@ -128,3 +129,22 @@ def test_tpe_tries_no_configuration_twice(table: Table) -> None:
     seen = table.seen(np.random.default_rng(2))
     study = simulate(seen, Unpruned(), nearest_to_tpe(table, seen, np.random.default_rng(2)), budget=15)
     assert len({*study.tried}) == 15
+
+
+def test_a_confirmed_study_takes_the_best_on_fresh_seeds_of_its_best_trials(table: Table) -> None:
+    seen = table.seen(np.random.default_rng(3))
+    study = simulate(seen, Unpruned(), at_random(seen, np.random.default_rng(3)), budget=20)
+    best_first = sorted(study.tried[:16], key=lambda one: -seen.values[one])
+    expected = np.zeros(len(table.values))
+    expected[best_first[1]], expected[best_first[2]] = 0.5, 1.0  # the third is no candidate: two configurations compare
+    plan, rng = Plan(searched=16, confirmed=4, seeds=1), np.random.default_rng(0)
+    assert confirmed(seen, study, plan, Truth(expected, 0.0), rng) == best_first[1]
+    assert confirmed(seen, study, Plan(searched=0), Truth(expected, 0.0), rng) is None
+
+
+def test_what_is_expected_of_a_configuration_is_drawn_around_its_two_seeds(table: Table) -> None:
+    drawn = [table.truth(np.random.default_rng(draw)) for draw in range(200)]
+    assert drawn[0].deviation == pytest.approx(np.sqrt(table.values.var(axis=1, ddof=1).mean()))
+    expected = np.array([one.expected for one in drawn])
+    assert np.abs(expected.mean(axis=0) - table.values.mean(axis=1)).max() < 0.02
+    assert expected.std(axis=0).mean() == pytest.approx(drawn[0].deviation / np.sqrt(2), rel=0.1)
