@@ -1,19 +1,29 @@
 """Run a command that notes what becomes of its folds, and ends as if by `kill -9` where it is told to.
 
-Every line of LOG is an event: `start KEY` before a fold is trained, `stored KEY` after it is stored, `epoch`, and
-`record STATE` after a trial's record is complete on disk, but before Optuna is told.
+Every line of LOG is an event: `extract` before features are, `start KEY` before a fold is trained, `stored KEY` after
+it is stored, `epoch`, and `record STATE` after a trial's record is complete on disk, but before Optuna is told.
 
 Usage: python -m tests.benchmarks.logged LOG EVENT:NUMBER COMMAND...
-       EVENT:NUMBER says where to end, as `epoch:12`; `-` is nowhere.
+       EVENT:NUMBER says where to end, as `epoch:12`; `-` is nowhere. With `epoch:12=FILE` the command does not end:
+       FILE takes all the room that its disk has left.
 """
 
 import json
 import os
+import shutil
 import signal
 import sys
 import zlib
 from collections import Counter
+from pathlib import Path
 from typing import Any
+
+
+def fill(file: Path) -> None:
+    """Have a file take all the room that its disk has left."""
+    with file.open("wb") as filler:
+        if room := shutil.disk_usage(file.parent).free:
+            os.posix_fallocate(filler.fileno(), 0, room)
 
 
 def main() -> None:
@@ -30,14 +40,22 @@ def main() -> None:
         counts[event] += 1
         with open(log, "a", encoding="utf-8") as file:  # noqa: PTH123 - appended in one write
             file.write(f"{event} {about}".strip() + "\n")
-        if end == f"{event}:{counts[event]}":
-            os.kill(os.getpid(), signal.SIGKILL)
+        where, _, filler = end.partition("=")
+        if where == f"{event}:{counts[event]}":
+            if not filler:
+                os.kill(os.getpid(), signal.SIGKILL)
+            fill(Path(filler))
 
     def key(job: Any) -> str:
         config = json.dumps(job.config.model_dump(mode="json"), sort_keys=True)
         return f"{zlib.crc32(config.encode()):08x}-{job.seed}"  # all trials of a search have the same seed
 
-    train, put, told = trainer.train_fold, FoldStore.put, TrackingObserver.trial_finished
+    train, extract = trainer.train_fold, trainer.extract_features
+    put, told = FoldStore.put, TrackingObserver.trial_finished
+
+    def extract_noted(*arguments: Any, **keywords: Any) -> Any:
+        note("extract")
+        return extract(*arguments, **keywords)
 
     def train_noted(job: Any, read: Any, on_epoch: Any) -> Any:
         def epoch_noted(report: Any) -> None:
@@ -55,7 +73,7 @@ def main() -> None:
         told(observer, outcome)
         note("record", outcome.state)
 
-    vars(trainer)["train_fold"] = train_noted
+    vars(trainer)["train_fold"], vars(trainer)["extract_features"] = train_noted, extract_noted
     FoldStore.put = put_noted  # type: ignore[method-assign]
     TrackingObserver.trial_finished = told_noted  # type: ignore[method-assign]
     sys.argv = ["ser-tune", *arguments]
