@@ -13,11 +13,12 @@ import pytest
 from mlflow import MlflowClient
 
 REPOSITORY = Path(__file__).parents[2]
+DATABASE = "the study database 'sqlite:///{disk}/project/studies/optuna.db' cannot be written: "
 MOMENTS = {
     "extract:1": "the features of 16 utterances, ",
-    "start:1": "a trained fold cannot be written to '{disk}/cache/folds/",
-    "stored:1": "the study database 'sqlite:///{disk}/project/studies/optuna.db' cannot be written: ",
-    "record:1": "the study database 'sqlite:///{disk}/project/studies/optuna.db' cannot be written: ",
+    "start:1": DATABASE,  # after the trained fold, it cannot be told that the trial failed
+    "stored:1": DATABASE,
+    "record:1": DATABASE,
 }
 """When the disk is full, and how the study then ends."""
 
