@@ -34,7 +34,7 @@ STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
 
 def measure(options: Options) -> list[Row]:
     """All numbers but the first two should be 0."""
-    away_s, rest_s = (5.0, 30.0) if options.quick else (AWAY_S, REST_S)
+    away_s, rest_s = (5.0, 60.0) if options.quick else (AWAY_S, REST_S)
     root = options.scratch
     server = Server(root)
     server.start()
