@@ -41,7 +41,7 @@ def measure(options: Options) -> list[Row]:
     try:
         client = MlflowClient(server.uri)
         process = _study(server, root, "away", 1000, f"study.timeout_s={away_s + rest_s}")
-        _wait_until(lambda: len(_runs(client, "away")) > 1, process)
+        _wait_until(lambda: len(_runs(client, "away")) > 1, process)  # the study's own, and a trial's
         server.stop()
         before = len(_ended(root, "away"))
         time.sleep(away_s)
@@ -54,7 +54,7 @@ def measure(options: Options) -> list[Row]:
             *_compared(client, root, "away"),
         ]
         process = _study(server, root, "late", LATE_TRIALS)
-        _wait_until(lambda: bool(_runs(client, "late")), process)
+        _wait_until(lambda: len(_runs(client, "late")) > 1, process)
         server.stop()
         assert process.wait() == 2  # there is no server to register a model
         server.start()

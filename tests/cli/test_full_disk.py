@@ -16,7 +16,6 @@ REPOSITORY = Path(__file__).parents[2]
 DATABASE = "the study database 'sqlite:///{disk}/project/studies/optuna.db' cannot be written: "
 MOMENTS = {
     "extract:1": "the features of 16 utterances, ",
-    "start:1": DATABASE,  # after the trained fold, it cannot be told that the trial failed
     "stored:1": DATABASE,
     "record:1": DATABASE,
 }
