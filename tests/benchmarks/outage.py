@@ -25,7 +25,7 @@ from .rows import Options, Row, project
 
 __all__ = ["measure"]
 
-AWAY_S, REST_S = 600.0, 120.0
+AWAY_S, REST_S = 600.0, 300.0
 """How long the server is away, and how much longer the study may search."""
 LATE_TRIALS = 6
 """Of the study that ends without a server."""
@@ -34,7 +34,7 @@ STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
 
 def measure(options: Options) -> list[Row]:
     """All numbers but the first two should be 0."""
-    away_s, rest_s = (5.0, 60.0) if options.quick else (AWAY_S, REST_S)
+    away_s, rest_s = (5.0, 120.0) if options.quick else (AWAY_S, REST_S)
     root = options.scratch
     server = Server(root)
     server.start()
