@@ -8,6 +8,7 @@ from .exporting import export
 from .flags import ConfigurationFlags, StudyFlags
 from .outbox import Synced, sync
 from .pages import pages
+from .predictions import predict
 from .promotion import models, promote
 from .serving import serve
 from .splits import audit
@@ -43,6 +44,7 @@ __all__ = [
     "models",
     "nested",
     "pages",
+    "predict",
     "promote",
     "replay",
     "report",

@@ -37,6 +37,7 @@ from .parameters import (
     Workers,
     shared_flags,
 )
+from .predicting import app as predicting_app
 
 if TYPE_CHECKING:
     from ..api import ConfigurationFlags, StudyFlags
@@ -52,6 +53,7 @@ app = typer.Typer(
 )
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(judging_app)
+app.add_typer(predicting_app)
 app.add_typer(hosting_app)
 app.add_typer(audit_app)
 
@@ -281,24 +283,6 @@ def models(json: Json = False, tracking_uri: TrackingUri = None) -> None:
     from .data import list_models
 
     list_models(as_json=json, tracking_uri=tracking_uri)
-
-
-@app.command()
-def predict(
-    model: RegisteredModel,
-    audio: Annotated[list[Path], typer.Argument(metavar="AUDIO", help="Sound files.", show_default=False)],
-    segments: Annotated[bool, typer.Option("--segments", help="A row for every segment.")] = False,
-    json: Json = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
-    tracking_uri: TrackingUri = None,
-) -> None:
-    """Recognise the emotion in sound files with a registered model."""
-    from .data import predict_files
-
-    if json and csv:
-        raise typer.BadParameter("pass --json or --csv, not both")
-    form = "json" if json else "csv" if csv else "table"
-    predict_files(model, audio, by_segment=segments, form=form, tracking_uri=tracking_uri)
 
 
 @app.command("export")

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -16,19 +17,20 @@ results = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=
 notes = Console(stderr=True, width=None if sys.stderr.isatty() else PLAIN_WIDTH, highlight=False)
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, file: TextIO | None = None) -> None:
     """A table without lines around it, so that it reads the same in a file."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    if results.is_terminal:
+    if results.is_terminal and file in (None, sys.stdout):
         results.print(table, markup=False)
         return
-    with results.capture() as capture:
-        results.print(table, markup=False)
-    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
+    console = results if file in (None, sys.stdout) else Console(file=file, width=PLAIN_WIDTH)
+    with console.capture() as capture:
+        console.print(table, markup=False)
+    (file or sys.stdout).write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
 
 
 def print_warnings(warnings: Iterable[str]) -> None:

@@ -1,18 +1,16 @@
-"""`extract`, `models`, `predict`, `sync` and `ui`."""
+"""`extract`, `models`, `sync` and `ui`."""
 
-import csv
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..config import Project
-from ..errors import ConfigError
 from .console import notes, print_json, print_table, print_warnings, results
 from .pages import print_pages
 from .servers import run_server
 
-__all__ = ["deliver", "export", "list_models", "predict_files", "serve"]
+__all__ = ["deliver", "export", "list_models", "serve"]
 
 
 def export(out: Path, *, corpus: str, data: Path | None, features: str, assignments: Sequence[str]) -> None:
@@ -89,38 +87,6 @@ def _told(tags: Mapping[str, str]) -> dict[str, str]:
     from ..tracking import FILES_TAG
 
     return {key: value for key, value in tags.items() if key != FILES_TAG}
-
-
-def predict_files(model: str, audio: Sequence[Path], *, by_segment: bool, form: str, tracking_uri: str | None) -> None:
-    """Print a prediction for each file, or with `by_segment` for each segment."""
-    from ..registry import load_model
-
-    predictor = load_model(model, tracking_uri=tracking_uri)
-    labels = predictor.labels
-    if predictor.recipe.normalisation.scope == "speaker":
-        notes.print("normalisation by speaker (transductive): these files are taken for recordings of one speaker")
-    rows: list[dict[str, object]] = []
-    for one in predictor.predict(list(audio)):
-        if by_segment and not one.segments:
-            raise ConfigError(f"'{model}' combines trials that cut utterances into unlike segments; drop --segments")
-        if not by_segment:
-            rows.append({"file": one.source, "emotion": one.label, **one.probabilities})
-            continue
-        for segment in one.segments:
-            best = max(segment.probabilities, key=lambda label: segment.probabilities[label])
-            times = {"start_s": round(segment.start_s, 3), "end_s": round(segment.end_s, 3)}
-            rows.append({"file": one.source, **times, "emotion": best, **segment.probabilities})
-    if form == "json":
-        print_json(rows)
-    elif form == "csv":
-        table = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]), lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-    else:
-        print_table(
-            list(rows[0]),
-            [[f"{value:.3f}" if key in labels else str(value) for key, value in row.items()] for row in rows],
-        )
 
 
 def deliver(*, tracking_uri: str | None) -> None:

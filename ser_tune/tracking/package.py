@@ -53,7 +53,7 @@ REQUIREMENTS = (
 """What a loaded model imports. ser-tune is not among them: the model carries its own copy."""
 
 UPSTAIRS = (
-    *("cli", "api", "serving", "export", "results", "registry", "tracking", "study", "execution"),
+    *("cli", "api", "serving", "export", "recordings", "results", "registry", "tracking", "study", "execution"),
     *("training", "audit"),
 )
 """Rooms above `prediction`, which a model does not need: imports go one way."""

@@ -1,0 +1,121 @@
+"""Predictions of many files, of which only a few are in memory at once."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..audio import SAMPLE_RATE_HZ, read_speech
+from ..errors import AudioError
+from ..prediction import Heard
+
+if TYPE_CHECKING:
+    from ..prediction import Prediction
+    from ..tracking import LoadedModel
+
+__all__ = ["BATCH_S", "UNCERTAIN", "Unusable", "is_by_speaker", "label_of", "predict_files"]
+
+BATCH_S = 300.0
+"""Seconds of sound that are decoded at once: 19 MB, and a hundred utterances, more than a network takes at once."""
+UNCERTAIN = "uncertain"
+"""The answer where no emotion has the asked probability."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A file that cannot be used."""
+
+    source: str
+    """Its path."""
+    reason: str
+    """A sentence that names it."""
+
+
+def label_of(probabilities: Mapping[str, float], min_confidence: float = 0.0) -> str:
+    """The most probable emotion, or `uncertain` where its probability is lower than asked.
+
+    >>> label_of({"anger": 0.4, "joy": 0.6}), label_of({"anger": 0.4, "joy": 0.6}, 0.7)
+    ('joy', 'uncertain')
+    """
+    best = max(probabilities, key=lambda label: probabilities[label])
+    return best if probabilities[best] >= min_confidence else UNCERTAIN
+
+
+def is_by_speaker(model: "LoadedModel") -> bool:
+    """Whether a model normalises by speaker, so that all of a speaker's recordings must be predicted together."""
+    return model.recipe.normalisation.scope == "speaker"
+
+
+def predict_files(
+    model: "LoadedModel", files: Sequence[str], *, progressed: Callable[[int, int], None] = lambda done, total: None
+) -> Iterator["Prediction | Unusable"]:
+    """Recognise the emotion in files, about five minutes of sound at a time.
+
+    A model with normalisation by speaker takes all files for recordings of one speaker, and needs all at once.
+
+    Args:
+        model: Loaded.
+        files: Their paths.
+        progressed: Told how many files are done, and how many there are.
+
+    Yields:
+        Of each file, in order, its prediction or why there is none.
+    """
+    done, total = 0, len(files)
+    progressed(done, total)
+    for batch in _batches(files, None if is_by_speaker(model) else BATCH_S):
+        predicted = iter(_predict(model, [one for one in batch if isinstance(one, Heard)]))
+        for one in batch:
+            done += 1
+            yield next(predicted) if isinstance(one, Heard) else one
+        progressed(done, total)
+
+
+def _batches(files: Sequence[str], seconds: float | None) -> Iterator[list[Heard | Unusable]]:
+    """Decoded files, so many seconds at a time; None is all at once."""
+    batch: list[Heard | Unusable] = []
+    held = 0.0
+    for file in files:
+        try:
+            speech = read_speech(Path(file))
+        except AudioError as error:
+            batch.append(Unusable(file, str(error)))
+            continue
+        batch.append(Heard(file, speech))
+        held += len(speech) / SAMPLE_RATE_HZ
+        if seconds is not None and held >= seconds:
+            yield batch
+            batch, held = [], 0.0
+    if batch:
+        yield batch
+
+
+def _predict(model: "LoadedModel", heard: Sequence[Heard]) -> "list[Prediction | Unusable]":
+    """Predictions of decoded files; those that the model cannot use are found by trying."""
+    if not heard:
+        return []
+    try:
+        return list(model.predict_heard(heard))
+    except AudioError as error:
+        if len(heard) == 1:
+            return [Unusable(heard[0].source, str(error))]
+        if not is_by_speaker(model):
+            half = len(heard) // 2
+            return _predict(model, heard[:half]) + _predict(model, heard[half:])
+        reasons = [_reason(model, one) for one in heard]
+        if not any(reasons):
+            raise
+    predicted = iter(_predict(model, [one for one, reason in zip(heard, reasons, strict=True) if reason is None]))
+    return [
+        next(predicted) if reason is None else Unusable(one.source, reason)
+        for one, reason in zip(heard, reasons, strict=True)
+    ]
+
+
+def _reason(model: "LoadedModel", one: Heard) -> str | None:
+    """Why a model that needs two recordings cannot use this one, taken twice; None where it can."""
+    try:
+        model.predict_heard([one, one])
+    except AudioError as error:
+        return str(error)
+    return None
