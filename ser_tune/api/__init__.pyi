@@ -8,7 +8,7 @@ from .exporting import export
 from .flags import ConfigurationFlags, StudyFlags
 from .outbox import Synced, sync
 from .pages import pages
-from .predictions import predict
+from .predictions import draw, predict, timeline
 from .promotion import models, promote
 from .serving import serve
 from .splits import audit
@@ -34,6 +34,7 @@ __all__ = [
     "compare",
     "confirm",
     "doctor",
+    "draw",
     "evaluate",
     "export",
     "extract",
@@ -53,6 +54,7 @@ __all__ = [
     "status",
     "study",
     "sync",
+    "timeline",
     "train",
     "worker",
 ]

@@ -1,4 +1,4 @@
-"""`predict`: what a registered model recognises in recordings."""
+"""`predict` and its pictures and timelines: what a registered model recognises in recordings."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import Project
-from ..errors import ConfigError
+from ..errors import AudioError, ConfigError
 from ..registry import load_model
 
 if TYPE_CHECKING:
     from ..prediction import Prediction
-    from ..recordings import Unusable
+    from ..recordings import Timeline, Unusable
     from ..tracking import LoadedModel
 
-__all__ = ["predict"]
+__all__ = ["draw", "predict", "timeline"]
 
 
 def predict(
@@ -44,8 +44,7 @@ def predict(
     """
     from ..recordings import Unusable, find_files, label_of, predict_files
 
-    if not 0 <= min_confidence <= 1:
-        raise ConfigError(f"min_confidence is {min_confidence}; expected a probability from 0 to 1")
+    _refuse_other_confidence(min_confidence)
     files = find_files([str(one) for one in audio], listed)
     loaded = _loaded(model, project)
 
@@ -57,6 +56,94 @@ def predict(
                 yield replace(one, label=label_of(one.probabilities, min_confidence))
 
     return answered()
+
+
+def timeline(
+    model: "str | LoadedModel",
+    audio: Sequence[str | Path],
+    *,
+    listed: Iterable[str] = (),
+    window_s: float | None = None,
+    min_confidence: float = 0.0,
+    progressed: Callable[[float, int], None] = lambda done, total: None,
+    project: Project | None = None,
+) -> "Iterator[Timeline | Unusable]":
+    """Find the speech in long recordings, and recognise its emotions over time.
+
+    Needs the extra `timeline`.
+
+    Args:
+        model: As `predict` takes it.
+        audio: As `predict` takes it.
+        listed: As `predict` takes it.
+        window_s: Seconds of speech that are judged together; None is 3.
+        min_confidence: Where no emotion has this probability, the label is `uncertain`.
+        progressed: Told how many files, and shares of a file, are done, and how many there are.
+        project: Where things are; None is `Project.locate()`.
+
+    Returns:
+        Of each file, in order, its timeline; or `Unusable`, the reason why there is none.
+
+    Raises:
+        SerTuneError: There is no such model, a folder or pattern has no files, or a package is missing.
+    """
+    from ..recordings import SpeechDetector, Unusable, find_files, timeline_of
+
+    _refuse_other_confidence(min_confidence)
+    if window_s is not None and not 0.5 <= window_s <= 60:
+        raise ConfigError(f"window_s is {window_s:g}; expected 0.5 to 60 seconds")
+    files = find_files([str(one) for one in audio], listed)
+    detector = SpeechDetector()
+    loaded = _loaded(model, project)
+
+    def found() -> "Iterator[Timeline | Unusable]":
+        progressed(0, len(files))
+        for number, file in enumerate(files):
+
+            def share_done(share: float, before: int = number) -> None:
+                progressed(before + share, len(files))
+
+            try:
+                yield timeline_of(
+                    loaded,
+                    file,
+                    detector,
+                    window_s=window_s,
+                    min_confidence=min_confidence,
+                    progressed=share_done,
+                )
+            except AudioError as error:
+                yield Unusable(file, str(error))
+
+    return found()
+
+
+def draw(
+    model: "str | LoadedModel", audio: str | Path, out: str | Path, *, project: Project | None = None
+) -> "Prediction":
+    """Draw waveform, spectrogram, emotions over time and attention of one utterance.
+
+    Args:
+        model: As `predict` takes it.
+        audio: A sound file of at most a minute.
+        out: The picture: PNG, SVG or PDF, by its suffix.
+        project: Where things are; None is `Project.locate()`.
+
+    Returns:
+        The utterance's prediction.
+
+    Raises:
+        SerTuneError: There is no such model, the file cannot be used, or the picture cannot be written there.
+    """
+    from ..recordings import draw_utterance, refuse_other_picture
+
+    refuse_other_picture(Path(out))  # before the model is loaded
+    return draw_utterance(_loaded(model, project), Path(audio), Path(out))
+
+
+def _refuse_other_confidence(min_confidence: float) -> None:
+    if not 0 <= min_confidence <= 1:
+        raise ConfigError(f"min_confidence is {min_confidence:g}; expected a probability from 0 to 1")
 
 
 def _loaded(model: "str | LoadedModel", project: Project | None) -> "LoadedModel":

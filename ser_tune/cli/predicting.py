@@ -1,4 +1,4 @@
-"""`predict`: the command of a registered model on recordings."""
+"""`predict`: a registered model on recordings."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +12,23 @@ __all__ = ["app"]
 app = typer.Typer()
 
 FORMS = ("table", "csv", "json")
+TIMELINE_FORMS = (*FORMS, "rttm", "audacity")
+MinConfidence = Annotated[
+    float,
+    typer.Option(
+        "--min-confidence",
+        metavar="P",
+        min=0,
+        max=1,
+        help="Print uncertain as emotion where the highest probability is below P; probabilities are printed as they "
+        "are.",
+        show_default=False,
+    ),
+]
+Window = Annotated[
+    float,
+    typer.Option("--window", metavar="S", min=0.5, max=60, help="Seconds of speech that are judged together."),
+]
 
 
 @app.command()
@@ -26,19 +43,30 @@ def predict(
             show_default=False,
         ),
     ],
-    segments: Annotated[bool, typer.Option("--segments", help="A row for every segment.")] = False,
-    min_confidence: Annotated[
-        float,
+    segments: Annotated[
+        bool, typer.Option("--segments", help="A row for every segment; with --timeline, for every window.")
+    ] = False,
+    min_confidence: MinConfidence = 0.0,
+    plot: Annotated[
+        Path | None,
         typer.Option(
-            "--min-confidence",
-            metavar="P",
-            min=0,
-            max=1,
-            help="Print uncertain as emotion where the highest probability is below P; probabilities stay.",
+            "--plot",
+            metavar="FILE",
+            help="Also draw waveform, spectrogram, emotions over time and the model's attention in one utterance, as "
+            "PNG, SVG or PDF.",
             show_default=False,
         ),
-    ] = 0.0,
-    form: Annotated[str, typer.Option("--format", help=f"{', '.join(FORMS[:-1])} or {FORMS[-1]}.")] = "table",
+    ] = None,
+    timeline: Annotated[
+        bool,
+        typer.Option(
+            "--timeline", help="Find speech in long recordings, and print emotions over time. Needs the extra timeline."
+        ),
+    ] = False,
+    window: Window = 3.0,
+    form: Annotated[
+        str, typer.Option("--format", help=f"{', '.join(FORMS)}; with --timeline also rttm or audacity (labels).")
+    ] = "table",
     json: Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     out: Annotated[
@@ -51,17 +79,33 @@ def predict(
     A file that cannot be used is named, the others are predicted, and the exit code is 1. CSV and JSON are written as
     files are predicted, a table at the end.
     """
-    from .predictions import print_predictions
+    from .predictions import LABEL_FORMS, Output, print_predictions, print_timelines
 
-    if json and csv:
-        raise typer.BadParameter("pass --json or --csv, not both")
-    form = form_of("csv" if csv and form == "table" else form, FORMS, as_json=json)
-    print_predictions(
+    if csv and (json or form not in ("table", "csv")):
+        raise typer.BadParameter(f"pass --csv or --{'json' if json else f'format {form}'}, not both")
+    form = form_of("csv" if csv else form, TIMELINE_FORMS if timeline else FORMS, as_json=json)
+    output = Output(form, out)
+    if not timeline:
+        print_predictions(
+            model,
+            paths,
+            output,
+            by_segment=segments,
+            min_confidence=min_confidence,
+            picture=plot,
+            tracking_uri=tracking_uri,
+        )
+        return
+    if plot is not None:
+        raise typer.BadParameter("--plot draws one utterance; pass it without --timeline")
+    if segments and form in LABEL_FORMS:
+        raise typer.BadParameter(f"--format {form} has a label for every passage; drop --segments")
+    print_timelines(
         model,
         paths,
-        by_segment=segments,
+        output,
+        by_window=segments,
+        window_s=window,
         min_confidence=min_confidence,
-        form=form,
-        out=out,
         tracking_uri=tracking_uri,
     )

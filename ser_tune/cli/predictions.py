@@ -1,10 +1,10 @@
 """Printing what a registered model recognises in recordings."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..config import Project
 from ..errors import AudioError, ConfigError
@@ -13,94 +13,194 @@ from .rows import Rows, written
 
 if TYPE_CHECKING:
     from ..prediction import Prediction
+    from ..recordings import Timeline
+    from ..tracking import LoadedModel
 
-__all__ = ["print_predictions"]
+__all__ = ["LABEL_FORMS", "Output", "load", "print_predictions", "print_timelines"]
 
-BY_SPEAKER = "normalisation by speaker (transductive): these files are taken for recordings of one speaker"
+LABEL_FORMS = ("rttm", "audacity")
+"""Forms of timelines alone."""
+Row = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How and where to print."""
+
+    form: str
+    """`table`, `csv`, `json` or one of `LABEL_FORMS`."""
+    file: Path | None
+    """None is standard output."""
 
 
 def print_predictions(
     model: str,
     paths: Sequence[str],
+    output: Output,
     *,
     by_segment: bool,
     min_confidence: float,
-    form: str,
-    out: Path | None,
+    picture: Path | None,
     tracking_uri: str | None,
 ) -> None:
     """Print a prediction for each file, or with `by_segment` for each segment; exit code 1 where a file is unusable."""
     from .. import api
-    from ..recordings import Unusable
+    from ..recordings import find_files, label_of, refuse_other_picture
+
+    if picture is not None:
+        refuse_other_picture(picture)
+        paths = find_files(paths, sys.stdin)
+        if len(paths) != 1:
+            raise ConfigError(f"--plot draws one utterance; got {len(paths)} files")
+    loaded = load(model, tracking_uri, "these files are")
+
+    def rows_of(one: "Prediction") -> Iterator[Row]:
+        if by_segment and not one.segments:
+            raise ConfigError(f"'{model}' combines trials that cut utterances into unlike segments; drop --segments")
+        label = label_of(one.probabilities, min_confidence)
+        if not by_segment:
+            yield {"file": one.source, "emotion": label, **one.probabilities}
+            return
+        for segment in one.segments:
+            label = label_of(segment.probabilities, min_confidence)
+            yield _timed(one.source, segment.start_s, segment.end_s, label, segment.probabilities)
+
+    with _Progress(output) as progress:
+        if picture is None:
+            found = api.predict(loaded, paths, listed=sys.stdin, progressed=progress.moved)
+        else:
+            found = iter([api.draw(loaded, paths[0], picture)])
+        _print(found, rows_of, output, progress, _columns(loaded, has_times=by_segment))
+    if picture is not None:
+        notes.print(f"drawn: {picture}", markup=False)
+
+
+def print_timelines(
+    model: str,
+    paths: Sequence[str],
+    output: Output,
+    *,
+    by_window: bool,
+    window_s: float,
+    min_confidence: float,
+    tracking_uri: str | None,
+) -> None:
+    """Print emotions over time in long recordings; exit code 1 where a file is unusable."""
+    from .. import api
+    from ..recordings import audacity_labels, find_files, rttm
+
+    files = find_files(paths, sys.stdin)
+    if output.form == "audacity" and len(files) > 1:
+        raise ConfigError(f"--format audacity is of one recording; got {len(files)} files")
+    loaded = load(model, tracking_uri, "each recording is")
+
+    def rows_of(one: "Timeline") -> Iterator[Row]:
+        if not one.passages:
+            notes.print(f"no speech: {one.source}", markup=False)
+        for passage in one.windows if by_window else one.passages:
+            yield _timed(one.source, passage.start_s, passage.end_s, passage.label, passage.probabilities)
+
+    text_of = {"rttm": rttm, "audacity": audacity_labels}.get(output.form)
+    with _Progress(output) as progress:
+        found = api.timeline(loaded, files, window_s=window_s, min_confidence=min_confidence, progressed=progress.moved)
+        _print(found, rows_of, output, progress, _columns(loaded, has_times=True), text_of)
+
+
+def load(model: str, tracking_uri: str | None, what_is: str) -> "LoadedModel":
+    """Load a model, and note where it takes recordings for one speaker's."""
     from ..registry import load_model
 
-    project = Project.locate(tracking_uri=tracking_uri)
-    loaded = load_model(model, tracking_uri=project.tracking_uri)
+    loaded = load_model(model, tracking_uri=Project.locate(tracking_uri=tracking_uri).tracking_uri)
     if loaded.recipe.normalisation.scope == "speaker":
-        notes.print(BY_SPEAKER)
-    times = ("start_s", "end_s") if by_segment else ()
-    count, predicted, failed = 0, 0, 0
-    with written(out) as file, _bar(is_quiet=file.isatty() and form != "table") as moved:
+        notes.print(f"normalisation by speaker (transductive): {what_is} taken for recordings of one speaker")
+    return loaded
 
-        def progressed(done: int, total: int) -> None:
-            nonlocal count
-            count = total
-            moved(done, total)
 
-        rows = Rows(form, ("file", *times, "emotion", *loaded.labels), file)
-        for one in api.predict(loaded, paths, listed=sys.stdin, min_confidence=min_confidence, progressed=progressed):
+def _columns(loaded: "LoadedModel", *, has_times: bool) -> tuple[str, ...]:
+    return ("file", *(("start_s", "end_s") if has_times else ()), "emotion", *loaded.labels)
+
+
+def _timed(source: str, start_s: float, end_s: float, label: str, probabilities: Mapping[str, float]) -> Row:
+    return {"file": source, "start_s": round(start_s, 3), "end_s": round(end_s, 3), "emotion": label, **probabilities}
+
+
+def _print(
+    found: Iterator[Any],
+    rows_of: Callable[[Any], Iterator[Row]],
+    output: Output,
+    progress: "_Progress",
+    columns: Sequence[str],
+    text_of: Callable[[Any], str] | None = None,
+) -> None:
+    """Print what was found in each file, and name the files that cannot be used.
+
+    Raises:
+        AudioError: None can be used.
+        SystemExit: Some cannot.
+    """
+    from ..recordings import Unusable
+
+    done = failed = 0
+    with written(output.file) as file:
+        rows = Rows(output.form, columns, file)
+        for one in found:
             if isinstance(one, Unusable):
-                if count == 1:
+                if progress.total == 1:
                     raise AudioError(one.reason)
                 notes.print(f"not predicted: {one.reason}", markup=False)
                 failed += 1
                 continue
-            predicted += 1
-            for row in _rows(one, by_segment=by_segment, min_confidence=min_confidence, model=model):
-                rows.add(row, [f"{value:.3f}" if key in loaded.labels else str(value) for key, value in row.items()])
-        if not predicted:
+            done += 1
+            for row in rows_of(one):
+                if text_of is None:
+                    rows.add(row, [_cell(row[column], column) for column in columns])
+            if text_of is not None:
+                file.write(text_of(one))
+        if not done:
             raise AudioError(f"none of the {failed} files can be used")
-        rows.end()
+        if text_of is None:
+            rows.end()
     if failed:
-        notes.print(f"{failed} of {count} files were not predicted")
+        notes.print(f"{failed} of {done + failed} files were not predicted")
         raise SystemExit(1)
 
 
-def _rows(one: "Prediction", *, by_segment: bool, min_confidence: float, model: str) -> Iterator[dict[str, object]]:
-    """What is printed of one file."""
-    from ..recordings import label_of
-
-    if not by_segment:
-        yield {"file": one.source, "emotion": one.label, **one.probabilities}
-        return
-    if not one.segments:
-        raise ConfigError(f"'{model}' combines trials that cut utterances into unlike segments; drop --segments")
-    for segment in one.segments:
-        times = {"start_s": round(segment.start_s, 3), "end_s": round(segment.end_s, 3)}
-        label = label_of(segment.probabilities, min_confidence)
-        yield {"file": one.source, **times, "emotion": label, **segment.probabilities}
+def _cell(value: object, column: str) -> str:
+    """A table's cell: probabilities with three digits."""
+    return f"{value:.3f}" if isinstance(value, float) and column not in ("start_s", "end_s") else str(value)
 
 
-@contextmanager
-def _bar(*, is_quiet: bool) -> "Iterator[Callable[[float, float], None]]":
-    """A bar on a terminal's standard error, told how much is done of how much; none for a single piece."""
-    if is_quiet or not notes.is_terminal:
-        yield lambda done, total: None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+class _Progress:
+    """A bar on a terminal's standard error; none for a single utterance, or where rows are shown as they come."""
 
-    # Rich would print on standard error what is meant for standard output
-    bar = Progress(
-        BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=notes, transient=True, redirect_stdout=False
-    )
-    task = bar.add_task("")
+    def __init__(self, output: Output) -> None:
+        self.total = 1
+        is_quiet = output.file is None and output.form != "table" and sys.stdout.isatty()
+        self._bar = self._task = None
+        if is_quiet or not notes.is_terminal:
+            return
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
 
-    def moved(done: float, total: float) -> None:
-        if total > 1:
-            bar.start()
-            bar.update(task, completed=done, total=total)
+        self._bar = Progress(
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            console=notes,
+            transient=True,
+            redirect_stdout=False,  # else Rich prints on standard error what is meant for standard output
+        )
+        self._task = self._bar.add_task("")
 
-    try:
-        yield moved
-    finally:
-        bar.stop()
+    def __enter__(self) -> "_Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def moved(self, done: float, total: int) -> None:
+        """Show how much is done."""
+        self.total = total
+        if self._bar is not None and self._task is not None and (total > 1 or 0 < done < total):
+            self._bar.start()
+            self._bar.update(self._task, completed=done, total=total)

@@ -2,5 +2,23 @@
 
 from .batches import UNCERTAIN, Unusable, label_of, predict_files
 from .files import find_files
+from .labels import audacity_labels, rttm
+from .picture import draw_utterance, refuse_other_picture
+from .speech import SpeechDetector
+from .timeline import Passage, Timeline, timeline_of
 
-__all__ = ["UNCERTAIN", "Unusable", "find_files", "label_of", "predict_files"]
+__all__ = [
+    "UNCERTAIN",
+    "Passage",
+    "SpeechDetector",
+    "Timeline",
+    "Unusable",
+    "audacity_labels",
+    "draw_utterance",
+    "find_files",
+    "label_of",
+    "predict_files",
+    "refuse_other_picture",
+    "rttm",
+    "timeline_of",
+]

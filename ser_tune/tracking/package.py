@@ -240,6 +240,12 @@ class LoadedModel:
         """Its front end, segments, normalisation and labels."""
         return self._predictor.recipe
 
+    @property
+    def predictors(self) -> Sequence[Predictor]:
+        """What it consists of: one predictor, or the members of a combination."""
+        members: Sequence[Predictor] = getattr(self._predictor, "members", [self._predictor])
+        return members
+
     def predict(
         self, audio: Sequence[str | Path | np.ndarray], *, sample_rate_hz: int | None = None
     ) -> list[Prediction]:

@@ -1,14 +1,15 @@
-"""One picture of a report: a figure as SVG, the same file for the same numbers."""
+"""Pictures in one style: of a report as SVG, the same file for the same numbers; or as a file."""
 
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-__all__ = ["BLUE", "GREY", "RED", "WIDTH", "Picture", "draw"]
+__all__ = ["BLUE", "GREY", "RED", "WIDTH", "Picture", "draw", "draw_to"]
 
 BLUE, RED, GREY = "#2b6cb0", "#c53030", "#a0aec0"
 WIDTH = 9.4
@@ -44,3 +45,11 @@ def draw(name: str, caption: str, height: float, fill: Callable[[Figure], None],
         file = io.BytesIO()
         figure.savefig(file, format="svg", metadata={"Date": None})
     return Picture(name, caption, file.getvalue())
+
+
+def draw_to(path: Path, height: float, fill: Callable[[Figure], None], *, width: float = WIDTH) -> None:
+    """Have a figure filled, and write it in the format of the path's suffix, such as PNG."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        fill(figure)
+        figure.savefig(path, dpi=150)

@@ -1,0 +1,143 @@
+"""A picture of one utterance: waveform, spectrogram, emotions over time, attention."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..audio import SAMPLE_RATE_HZ, read_speech
+from ..errors import AudioError, ConfigError
+from ..prediction import Heard
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ..prediction import Prediction
+    from ..tracking import LoadedModel
+
+__all__ = ["draw_utterance", "refuse_other_picture"]
+
+FORMATS = (".png", ".svg", ".pdf")
+WINDOW_S, STEP_S = 1.0, 0.1
+MOST_WINDOWS = 120
+LONGEST_S = 60.0
+"""Longest utterance of a picture; a timeline shows longer recordings."""
+GRID_S = 0.01
+TICKS_HZ = (500, 1000, 2000, 4000, 8000)
+
+
+def refuse_other_picture(path: Path) -> None:
+    """Raise `ConfigError` where a picture cannot be written to a path."""
+    if path.suffix.lower() not in FORMATS or not path.parent.is_dir():
+        raise ConfigError(
+            f"the picture '{path}' cannot be written; expected a name that ends in {', '.join(FORMATS)} in an existing "
+            "folder"
+        )
+
+
+def draw_utterance(model: "LoadedModel", file: Path, out: Path) -> "Prediction":
+    """Draw what a model hears in one utterance.
+
+    Args:
+        model: Loaded.
+        file: A sound file of at most a minute.
+        out: The picture, PNG, SVG or PDF.
+
+    Returns:
+        The utterance's prediction.
+
+    Raises:
+        AudioError: The file cannot be used, or is too long.
+        ConfigError: The picture has another suffix, or its folder does not exist.
+    """
+    from ..results.report.drawing import draw_to
+    from .attention import over_time, recorded
+
+    refuse_other_picture(out)
+    heard = Heard(str(file), read_speech(file))
+    length_s = len(heard.speech) / SAMPLE_RATE_HZ
+    if length_s > LONGEST_S:
+        raise AudioError(
+            f"{file} has {length_s:.0f} s; a picture is of one utterance of at most {LONGEST_S:.0f} s; "
+            "--timeline shows long recordings"
+        )
+    grid_s = np.arange(0.0, length_s, GRID_S)
+    with recorded([network for one in model.predictors for network in one.networks]) as weights:
+        (prediction,) = model.predict_heard([heard])
+    recipe = model.recipe
+    frames, hop_s = recipe.segments.frames, recipe.hop_s
+    segment_s = None if frames is None or hop_s is None else frames * hop_s
+    attention = over_time(weights, prediction, segment_s, grid_s) if prediction.segments else None
+    windows = _windows(model, heard, prediction)
+
+    def fill(figure: "Figure") -> None:
+        heights = [1.0, 1.5, 2.0] + ([0.8] if attention is not None else [])
+        axes = figure.subplots(len(heights), sharex=True, gridspec_kw={"height_ratios": heights})
+        _fill(list(axes), heard, prediction, windows)
+        if attention is not None:
+            axes[-1].fill_between(grid_s, attention, color="#2b6cb0", alpha=0.5, linewidth=0)
+            axes[-1].axhline(1.0, color="#a0aec0", linewidth=0.8)
+            axes[-1].set(ylabel="attention\n(even: 1)", ylim=(0, None))
+        axes[-1].set_xlabel("time in s")
+
+    draw_to(out, 5.6 if attention is None else 6.6, fill)
+    return prediction
+
+
+@dataclass(frozen=True, slots=True)
+class _Windows:
+    """Emotions over time."""
+
+    length_s: float
+    """Of each window."""
+    times_s: np.ndarray
+    """Centres of windows, and both ends of the utterance, which have the nearest window's probabilities: (W + 2,)."""
+    probabilities: np.ndarray
+    """Shape (W + 2, K)."""
+
+
+def _windows(model: "LoadedModel", heard: Heard, whole: "Prediction") -> _Windows:
+    length_s = len(heard.speech) / SAMPLE_RATE_HZ
+    window_s = min(WINDOW_S, length_s / 2)
+    count = min(MOST_WINDOWS, int((length_s - window_s) / STEP_S) + 1)
+    starts_s = np.linspace(0.0, length_s - window_s, max(2, count))
+    size = int(window_s * SAMPLE_RATE_HZ)
+    firsts = (starts_s * SAMPLE_RATE_HZ).astype(int)
+    try:
+        told = model.predict_heard([Heard(heard.source, heard.speech[one : one + size]) for one in firsts])
+    except AudioError:  # too short for the model: one window, the utterance
+        starts_s, window_s, told = np.zeros(1), length_s, [whole]
+    found = np.array([[one.probabilities[label] for label in model.labels] for one in told])
+    return _Windows(
+        length_s=window_s,
+        times_s=np.concatenate([[0.0], starts_s + window_s / 2, [length_s]]),
+        probabilities=np.concatenate([found[:1], found, found[-1:]]),
+    )
+
+
+def _fill(axes: "Sequence[Axes]", heard: Heard, prediction: "Prediction", windows: _Windows) -> None:
+    import librosa
+    from matplotlib import colormaps
+
+    from ..results.report.mistakes import BANDS, mel_decibels
+
+    speech, length_s = heard.speech, len(heard.speech) / SAMPLE_RATE_HZ
+    largest = float(np.abs(speech).max())
+    axes[0].plot(np.arange(len(speech)) / SAMPLE_RATE_HZ, speech, color="#4a5568", linewidth=0.4)
+    axes[0].set(ylabel="waveform", xlim=(0, length_s), ylim=(-1.05 * largest, 1.05 * largest))
+    probability = prediction.probabilities[prediction.label]
+    axes[0].set_title(f"{Path(heard.source).name}: {prediction.label}, probability {probability:.2f}")
+    axes[1].imshow(
+        mel_decibels(speech), origin="lower", aspect="auto", cmap="magma", extent=(0.0, length_s, 0.0, BANDS)
+    )
+    places = librosa.hz_to_mel(np.array(TICKS_HZ)) / librosa.hz_to_mel(SAMPLE_RATE_HZ / 2) * BANDS
+    axes[1].set_yticks(places, [f"{one / 1000:g}" for one in TICKS_HZ])
+    axes[1].set(ylabel="frequency\nin kHz")
+    for number, label in enumerate(prediction.probabilities):
+        colour, style = colormaps["tab10"](number % 10), "-" if number < 10 else "--"
+        axes[2].plot(windows.times_s, windows.probabilities[:, number], style, color=colour, label=label)
+    axes[2].set(ylabel=f"probability\n(windows of {windows.length_s:.2g} s)", ylim=(-0.02, 1.02))
+    axes[2].legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))

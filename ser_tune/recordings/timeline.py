@@ -1,0 +1,174 @@
+"""Emotions over time in a long recording: where somebody speaks, then windows of the speech."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..audio import SAMPLE_RATE_HZ, length_s, read_speech
+from ..prediction import Heard
+from .batches import BATCH_S, is_by_speaker, label_of
+from .speech import SpeechDetector, Stretch, read_pieces, speech_of
+
+if TYPE_CHECKING:
+    from ..prediction import Prediction
+    from ..tracking import LoadedModel
+
+__all__ = ["Passage", "Timeline", "merged", "plan_windows", "timeline_of"]
+
+WINDOW_S = 3.0
+"""Seconds of speech that are judged together: about as long as the utterances that models are trained on."""
+STEP_S = 1.0
+"""Seconds from one window to the next."""
+LEAST_S = 1.0
+"""A shorter stretch of speech is judged with what is around it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A part of a recording with one emotion."""
+
+    start_s: float
+    end_s: float
+    label: str
+    """An emotion, or `uncertain`."""
+    probabilities: Mapping[str, float]
+    """The mean over the passage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Emotions over time in one recording."""
+
+    source: str
+    """Its path."""
+    length_s: float
+    passages: tuple[Passage, ...]
+    """In order, without overlap; between them nobody speaks."""
+    windows: tuple[Passage, ...]
+    """What was judged; windows of one stretch of speech overlap."""
+
+
+def plan_windows(stretch: Stretch, *, window_s: float = WINDOW_S, step_s: float = STEP_S) -> list[Stretch]:
+    """Windows that cover a stretch of speech, evenly spread.
+
+    >>> [(one.start_s, one.end_s) for one in plan_windows(Stretch(1.0, 6.0))]
+    [(1.0, 4.0), (2.0, 5.0), (3.0, 6.0)]
+    >>> plan_windows(Stretch(1.0, 2.5)) == [Stretch(1.0, 2.5)]
+    True
+    """
+    spare_s = stretch.end_s - stretch.start_s - window_s
+    if spare_s <= 0:
+        return [stretch]
+    starts = np.linspace(stretch.start_s, stretch.end_s - window_s, 1 + int(np.ceil(spare_s / step_s - 1e-9)))
+    return [Stretch(float(one), float(one) + window_s) for one in starts]
+
+
+def timeline_of(
+    model: "LoadedModel",
+    file: str,
+    detector: SpeechDetector,
+    *,
+    window_s: float | None = None,
+    min_confidence: float = 0.0,
+    progressed: Callable[[float], None] = lambda done: None,
+) -> Timeline:
+    """Find speech in a recording of any length, and recognise its emotions over time.
+
+    A few minutes are in memory at once; of a model with normalisation by speaker, all speech of the recording, which is
+    taken for one speaker's.
+
+    Args:
+        model: Loaded.
+        file: A sound file.
+        detector: Finds speech; what it heard before is forgotten.
+        window_s: Seconds of speech that are judged together; None is 3.
+        min_confidence: Where no emotion has this probability, the label is `uncertain`.
+        progressed: Told which share is done, from 0 to 1.
+
+    Raises:
+        AudioError: The file cannot be used.
+    """
+    path, window_s = Path(file), window_s or WINDOW_S
+    detector.forget()
+    probabilities: list[float] = []
+    length = 0
+    for piece in read_pieces(path):
+        probabilities += detector.probabilities(piece)
+        length += len(piece)
+    speech = speech_of(probabilities, length)
+    planned = [plan_windows(one, window_s=window_s, step_s=min(STEP_S, window_s)) for one in speech]
+    windows = [window for of_stretch in planned for window in of_stretch]
+    told: list[Prediction] = []
+    waiting: list[Heard] = []
+    for group in _groups(windows):
+        waiting += _hear(path, group)
+        if not is_by_speaker(model):
+            told += model.predict_heard(waiting)
+            waiting = []
+            progressed(len(told) / len(windows))
+    told += model.predict_heard(waiting)
+    judged = [
+        Passage(window.start_s, window.end_s, label_of(one.probabilities, min_confidence), one.probabilities)
+        for window, one in zip(windows, told, strict=True)
+    ]
+    ends = np.cumsum([len(of_stretch) for of_stretch in planned])
+    passages = [
+        passage
+        for stretch, end, of_stretch in zip(speech, ends, planned, strict=True)
+        for passage in merged(stretch, judged[end - len(of_stretch) : end])
+    ]
+    return Timeline(file, length / SAMPLE_RATE_HZ, tuple(passages), tuple(judged))
+
+
+def merged(stretch: Stretch, windows: Sequence[Passage]) -> Iterator[Passage]:
+    """Passages of one stretch of speech: neighbouring windows of one label together, cut halfway between centres.
+
+    Args:
+        stretch: From its start to its end there are passages.
+        windows: Of it, in order.
+    """
+    centres = [(one.start_s + one.end_s) / 2 for one in windows]
+    cuts = [stretch.start_s, *((one + other) / 2 for one, other in pairwise(centres)), stretch.end_s]
+    parts = list(zip(windows, pairwise(cuts), strict=True))
+    for label, group in groupby(parts, key=lambda part: part[0].label):
+        own = list(group)
+        seconds = [end_s - start_s for _, (start_s, end_s) in own]
+        mean = {
+            name: float(np.average([one.probabilities[name] for one, _ in own], weights=seconds))
+            for name in windows[0].probabilities
+        }
+        yield Passage(own[0][1][0], own[-1][1][1], label, mean)
+
+
+def _groups(windows: Sequence[Stretch]) -> Iterator[list[Stretch]]:
+    """Windows that lie within a few minutes."""
+    group: list[Stretch] = []
+    for window in windows:
+        if group and window.end_s - group[0].start_s > BATCH_S:
+            yield group
+            group = []
+        group.append(window)
+    if group:
+        yield group
+
+
+def _hear(path: Path, windows: Sequence[Stretch]) -> list[Heard]:
+    """Decode windows that lie within a few minutes; a short one with what is around it."""
+    end_of_file_s = length_s(path)
+    wide = []
+    for one in windows:
+        more_s = max(0.0, LEAST_S - (one.end_s - one.start_s)) / 2
+        wide.append(Stretch(max(0.0, one.start_s - more_s), min(end_of_file_s, one.end_s + more_s)))
+    first_s = min(one.start_s for one in wide)
+    speech = read_speech(path, start_s=first_s, end_s=max(one.end_s for one in wide))
+    return [
+        Heard(str(path), speech[round((one.start_s - first_s) * SAMPLE_RATE_HZ) :][: _samples(one)]) for one in wide
+    ]
+
+
+def _samples(window: Stretch) -> int:
+    return round((window.end_s - window.start_s) * SAMPLE_RATE_HZ)
