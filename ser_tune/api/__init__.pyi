@@ -8,7 +8,7 @@ from .exporting import export
 from .flags import ConfigurationFlags, StudyFlags
 from .outbox import Synced, sync
 from .pages import pages
-from .predictions import draw, predict, timeline
+from .predictions import draw, listen, predict, timeline
 from .promotion import models, promote
 from .serving import serve
 from .splits import audit
@@ -40,6 +40,7 @@ __all__ = [
     "extract",
     "find_lr",
     "leaderboard",
+    "listen",
     "log_pictures",
     "matrix",
     "models",

@@ -1,4 +1,4 @@
-"""`predict` and its pictures and timelines: what a registered model recognises in recordings."""
+"""`predict`, its pictures and timelines, `listen`: what a registered model recognises in recordings."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -11,10 +11,10 @@ from ..registry import load_model
 
 if TYPE_CHECKING:
     from ..prediction import Prediction
-    from ..recordings import Timeline, Unusable
+    from ..recordings import Change, Timeline, Unusable
     from ..tracking import LoadedModel
 
-__all__ = ["draw", "predict", "timeline"]
+__all__ = ["draw", "listen", "predict", "timeline"]
 
 
 def predict(
@@ -90,8 +90,7 @@ def timeline(
     from ..recordings import SpeechDetector, Unusable, find_files, timeline_of
 
     _refuse_other_confidence(min_confidence)
-    if window_s is not None and not 0.5 <= window_s <= 60:
-        raise ConfigError(f"window_s is {window_s:g}; expected 0.5 to 60 seconds")
+    _refuse_other_window(window_s)
     files = find_files([str(one) for one in audio], listed)
     detector = SpeechDetector()
     loaded = _loaded(model, project)
@@ -139,6 +138,55 @@ def draw(
 
     refuse_other_picture(Path(out))  # before the model is loaded
     return draw_utterance(_loaded(model, project), Path(audio), Path(out))
+
+
+def listen(
+    model: "str | LoadedModel",
+    *,
+    device: str | None = None,
+    window_s: float | None = None,
+    min_confidence: float = 0.0,
+    started: Callable[[str], None] = lambda microphone: None,
+    project: Project | None = None,
+) -> "Iterator[Change]":
+    """Recognise emotions in what a microphone hears, until it is interrupted.
+
+    Needs the extra `listen`.
+
+    Args:
+        model: As `predict` takes it.
+        device: The microphone's number, or a part of its name; None is the system's default.
+        window_s: Newest seconds of speech that are judged together; None is 3.
+        min_confidence: Where no emotion has this probability, the label is `uncertain`.
+        started: Told the microphone's name when it is on.
+        project: Where things are; None is `Project.locate()`.
+
+    Yields:
+        Every emotion that differs from the one before.
+
+    Raises:
+        SerTuneError: There is no such model or microphone, a package is missing, or the model normalises by speaker.
+        KeyboardInterrupt: It was interrupted.
+    """
+    from ..recordings import Microphone, SpeechDetector, follow
+
+    _refuse_other_confidence(min_confidence)
+    _refuse_other_window(window_s)
+    microphone, detector = Microphone(device), SpeechDetector()
+    loaded = _loaded(model, project)
+    if loaded.recipe.normalisation.scope == "speaker":
+        raise ConfigError(
+            "the model normalises features by speaker, which needs all recordings of a speaker at once; listen takes "
+            "models with normalisation by training speakers or utterance"
+        )
+    with microphone:
+        started(microphone.name)
+        yield from follow(loaded, microphone, detector, window_s=window_s, min_confidence=min_confidence)
+
+
+def _refuse_other_window(window_s: float | None) -> None:
+    if window_s is not None and not 0.5 <= window_s <= 60:
+        raise ConfigError(f"window_s is {window_s:g}; expected 0.5 to 60 seconds")
 
 
 def _refuse_other_confidence(min_confidence: float) -> None:

@@ -1,4 +1,4 @@
-"""`predict`: a registered model on recordings."""
+"""`predict` and `listen`: a registered model on recordings and a microphone."""
 
 from pathlib import Path
 from typing import Annotated
@@ -108,4 +108,29 @@ def predict(
         window_s=window,
         min_confidence=min_confidence,
         tracking_uri=tracking_uri,
+    )
+
+
+@app.command()
+def listen(
+    model: RegisteredModel,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device", help="The microphone's number or a part of its name; default: the system's.", show_default=False
+        ),
+    ] = None,
+    window: Window = 3.0,
+    min_confidence: MinConfidence = 0.0,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line.")] = False,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Recognise emotions in what a microphone hears, until Ctrl-C. Needs the extra listen.
+
+    Prints the first emotion and every change, with seconds since the start and the probability. Pauses are left out.
+    """
+    from .predictions import print_changes
+
+    print_changes(
+        model, device=device, window_s=window, min_confidence=min_confidence, as_json=json, tracking_uri=tracking_uri
     )

@@ -1,5 +1,6 @@
 """Printing what a registered model recognises in recordings."""
 
+import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import Project
 from ..errors import AudioError, ConfigError
-from .console import notes
+from .console import notes, results
 from .rows import Rows, written
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ..recordings import Timeline
     from ..tracking import LoadedModel
 
-__all__ = ["LABEL_FORMS", "Output", "load", "print_predictions", "print_timelines"]
+__all__ = ["LABEL_FORMS", "Output", "print_changes", "print_predictions", "print_timelines"]
 
 LABEL_FORMS = ("rttm", "audacity")
 """Forms of timelines alone."""
@@ -52,7 +53,7 @@ def print_predictions(
         paths = find_files(paths, sys.stdin)
         if len(paths) != 1:
             raise ConfigError(f"--plot draws one utterance; got {len(paths)} files")
-    loaded = load(model, tracking_uri, "these files are")
+    loaded = _load(model, tracking_uri, "these files are")
 
     def rows_of(one: "Prediction") -> Iterator[Row]:
         if by_segment and not one.segments:
@@ -92,7 +93,7 @@ def print_timelines(
     files = find_files(paths, sys.stdin)
     if output.form == "audacity" and len(files) > 1:
         raise ConfigError(f"--format audacity is of one recording; got {len(files)} files")
-    loaded = load(model, tracking_uri, "each recording is")
+    loaded = _load(model, tracking_uri, "each recording is")
 
     def rows_of(one: "Timeline") -> Iterator[Row]:
         if not one.passages:
@@ -106,7 +107,40 @@ def print_timelines(
         _print(found, rows_of, output, progress, _columns(loaded, has_times=True), text_of)
 
 
-def load(model: str, tracking_uri: str | None, what_is: str) -> "LoadedModel":
+def print_changes(
+    model: str,
+    *,
+    device: str | None,
+    window_s: float,
+    min_confidence: float,
+    as_json: bool,
+    tracking_uri: str | None,
+) -> None:
+    """Print every change of emotion that a microphone hears, until a signal; with `as_json` as an object a line."""
+    from .. import api
+
+    def started(microphone: str) -> None:
+        notes.print(f"listening to {microphone} (Ctrl-C ends)", markup=False)
+
+    changes = api.listen(
+        model,
+        device=device,
+        window_s=window_s,
+        min_confidence=min_confidence,
+        started=started,
+        project=Project.locate(tracking_uri=tracking_uri),
+    )
+    for change in changes:
+        if as_json:
+            record = {"at_s": round(change.at_s, 3), "emotion": change.label, **change.probabilities}
+            sys.stdout.write(json.dumps(record) + "\n")
+        else:
+            probability = max(change.probabilities.values())
+            results.print(f"{change.at_s:8.1f} s  {change.label}  {probability:.3f}", markup=False)
+        sys.stdout.flush()
+
+
+def _load(model: str, tracking_uri: str | None, what_is: str) -> "LoadedModel":
     """Load a model, and note where it takes recordings for one speaker's."""
     from ..registry import load_model
 
@@ -153,9 +187,10 @@ def _print(
             done += 1
             for row in rows_of(one):
                 if text_of is None:
-                    rows.add(row, [_cell(row[column], column) for column in columns])
+                    rows.add(row, [_cell(row[column]) for column in columns])
             if text_of is not None:
                 file.write(text_of(one))
+            file.flush()  # who reads a pipe has every file's rows at once
         if not done:
             raise AudioError(f"none of the {failed} files can be used")
         if text_of is None:
@@ -165,9 +200,9 @@ def _print(
         raise SystemExit(1)
 
 
-def _cell(value: object, column: str) -> str:
-    """A table's cell: probabilities with three digits."""
-    return f"{value:.3f}" if isinstance(value, float) and column not in ("start_s", "end_s") else str(value)
+def _cell(value: object) -> str:
+    """A table's cell: seconds and probabilities with three digits."""
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 class _Progress:

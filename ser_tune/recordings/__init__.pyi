@@ -3,12 +3,16 @@
 from .batches import UNCERTAIN, Unusable, label_of, predict_files
 from .files import find_files
 from .labels import audacity_labels, rttm
+from .live import Change, follow
+from .microphone import Microphone
 from .picture import draw_utterance, refuse_other_picture
 from .speech import SpeechDetector
 from .timeline import Passage, Timeline, timeline_of
 
 __all__ = [
     "UNCERTAIN",
+    "Change",
+    "Microphone",
     "Passage",
     "SpeechDetector",
     "Timeline",
@@ -16,6 +20,7 @@ __all__ = [
     "audacity_labels",
     "draw_utterance",
     "find_files",
+    "follow",
     "label_of",
     "predict_files",
     "refuse_other_picture",

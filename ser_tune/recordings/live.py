@@ -1,0 +1,79 @@
+"""Emotions in sound that is still coming."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..audio import SAMPLE_RATE_HZ
+from ..prediction import Heard
+from .batches import label_of
+from .speech import PAUSE_S, SpeechDetector
+from .timeline import LEAST_S, STEP_S, WINDOW_S
+
+if TYPE_CHECKING:
+    from ..tracking import LoadedModel
+
+__all__ = ["Change", "follow"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Another emotion than before."""
+
+    at_s: float
+    """Seconds from the first sample to the end of the speech that was judged."""
+    label: str
+    """An emotion, or `uncertain`."""
+    probabilities: Mapping[str, float]
+
+
+def follow(
+    model: "LoadedModel",
+    pieces: Iterable[np.ndarray],
+    detector: SpeechDetector,
+    *,
+    window_s: float | None = None,
+    min_confidence: float = 0.0,
+) -> Iterator[Change]:
+    """Recognise emotions while somebody speaks: once a second, and at the end of every stretch of speech.
+
+    Args:
+        model: Loaded; it does not normalise by speaker.
+        pieces: Sound as it comes, each (N,), float32, 16 kHz mono. Of a long piece only its end is judged.
+        detector: Finds speech; what it heard before is forgotten.
+        window_s: Newest seconds of speech that are judged together; None is 3.
+        min_confidence: Where no emotion has this probability, the label is `uncertain`.
+
+    Yields:
+        The first emotion, and every other one.
+    """
+    detector.forget()
+    window, step, least = (round(s * SAMPLE_RATE_HZ) for s in (window_s or WINDOW_S, STEP_S, LEAST_S))
+    kept = max(window, least) + 2 * round(PAUSE_S * SAMPLE_RATE_HZ)
+    recent = np.zeros(0, dtype=np.float32)
+    now = judged = 0
+    since: int | None = None
+    last = None
+    for piece in pieces:
+        now += len(piece)
+        recent = np.concatenate([recent, piece])[-max(kept, len(piece)) :]
+        spoken: list[tuple[int, int]] = []
+        for kind, sample in detector.follow(piece):
+            if kind == "start":
+                since = sample
+            elif since is not None:
+                spoken, since = [(since, sample)], None
+        if since is not None and now - since >= least:
+            spoken.append((since, now))
+        for start, end in spoken[-1:]:
+            first = min(max(start, end - window), end - least) - (now - len(recent))
+            if end - judged < (step if since is not None else step // 2) or first < 0:
+                continue
+            judged = end
+            (told,) = model.predict_heard([Heard("microphone", recent[first : len(recent) - (now - end)])])
+            label = label_of(told.probabilities, min_confidence)
+            if label != last:
+                last = label
+                yield Change(end / SAMPLE_RATE_HZ, label, told.probabilities)
