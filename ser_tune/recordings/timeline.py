@@ -110,7 +110,8 @@ def timeline_of(
             told += model.predict_heard(waiting)
             waiting = []
             progressed(len(told) / len(windows))
-    told += model.predict_heard(waiting)
+    if waiting:
+        told += model.predict_heard(waiting)
     judged = [
         Passage(window.start_s, window.end_s, label_of(one.probabilities, min_confidence), one.probabilities)
         for window, one in zip(windows, told, strict=True)

@@ -16,7 +16,7 @@ __all__ = ["Clip", "Mistake", "clip_of", "mel_decibels", "mistakes_of"]
 LISTED = 10
 LONGEST_S = 6.0
 """Seconds of a recording that a page contains, from its start: ten of them are less than a megabyte."""
-BANDS, HOP, WINDOW = 64, 160, 640
+BANDS, HOP, WINDOW, DFT = 64, 160, 640, 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,9 @@ def mel_decibels(speech: np.ndarray) -> np.ndarray:
     """Log Mel spectrogram (bands, frames) of speech (N,) at 16 kHz, 70 dB deep, a frame every 10 ms."""
     import librosa  # a second
 
+    speech = np.pad(speech, (0, max(0, DFT - len(speech))))  # librosa warns of less
     power = librosa.feature.melspectrogram(
-        y=speech, sr=SAMPLE_RATE_HZ, n_fft=1024, win_length=WINDOW, hop_length=HOP, n_mels=BANDS
+        y=speech, sr=SAMPLE_RATE_HZ, n_fft=DFT, win_length=WINDOW, hop_length=HOP, n_mels=BANDS
     )
     decibels: np.ndarray = librosa.power_to_db(power, ref=np.max, top_db=70.0)
     return decibels

@@ -1,0 +1,95 @@
+"""A model that needs no training: loud speech is anger, soft speech is sadness."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from ser_tune.corpora import CORPORA, Corpus
+from ser_tune.errors import AudioError
+from ser_tune.prediction import Heard, Prediction, SegmentPrediction
+
+LABELS = ("anger", "sadness")
+SHORTEST = 800
+"""Samples, of which the model needs so many."""
+
+
+class LoudnessModel:
+    """Keeps what it was asked, by the samples of each utterance."""
+
+    labels = LABELS
+
+    def __init__(self, scope: str = "train") -> None:
+        normalisation = SimpleNamespace(scope=scope)
+        self.recipe: Any = SimpleNamespace(
+            normalisation=normalisation, hop_s=0.01, segments=SimpleNamespace(frames=None)
+        )
+        self.predictors: Sequence[Any] = ()
+        self.asked: list[list[int]] = []
+
+    def predict_heard(self, heard: Sequence[Heard]) -> list[Prediction]:
+        self.asked.append([len(one.speech) for one in heard])
+        if self.recipe.normalisation.scope == "speaker" and len(heard) == 1:
+            raise AudioError(f"{heard[0].source}: needs at least 2 recordings")
+        told = []
+        for one in heard:
+            if len(one.speech) < SHORTEST:
+                raise AudioError(f"{one.source}: {len(one.speech)} samples are too short")
+            loud = float(np.clip(np.abs(one.speech).max(), 0.05, 0.95))
+            probabilities = {"anger": loud, "sadness": 1 - loud}
+            segment = SegmentPrediction(0.0, len(one.speech) / 16_000, probabilities)
+            told.append(
+                Prediction(one.source, max(probabilities, key=lambda k: probabilities[k]), probabilities, (segment,))
+            )
+        return told
+
+
+@pytest.fixture
+def model() -> LoudnessModel:
+    return LoudnessModel()
+
+
+@pytest.fixture
+def speaker_model() -> LoudnessModel:
+    return LoudnessModel("speaker")
+
+
+def write(path: Path, seconds: float, *, level: float = 0.8, seed: int = 0) -> str:
+    """Noise whose largest sample is the level."""
+    noise = np.random.default_rng(seed).uniform(-1, 1, round(seconds * 16_000))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, noise / np.abs(noise).max() * level, 16_000)
+    return str(path)
+
+
+@pytest.fixture
+def sound() -> Callable[..., str]:
+    return write
+
+
+@pytest.fixture(scope="session")
+def demo_speech(shared_cache: Path) -> list[np.ndarray]:
+    """Calm utterances of the demo corpus, one of each speaker, with a largest sample of 0.8."""
+    utterances = Corpus.load(CORPORA.get("demo"), None, shared_cache).utterances
+    calm = {one.speaker: one.speech() for one in utterances if one.emotion == "neutral"}
+    return [0.8 * speech / np.abs(speech).max() for speech in calm.values()]
+
+
+def in_silence(parts: Sequence[np.ndarray], seed: int = 0) -> tuple[np.ndarray, list[tuple[float, float]]]:
+    """A recording with silences of 1 to 3 seconds before, between and after utterances, and where they are."""
+    rng = np.random.default_rng(seed)
+    pieces: list[np.ndarray] = []
+    places = []
+    at = 0
+    for part in (*parts, np.zeros(0, dtype=np.float32)):
+        silence = rng.normal(0, 1e-4, round(16_000 * rng.uniform(1, 3))).astype(np.float32)
+        at += len(silence)
+        if len(part):
+            places.append((at / 16_000, (at + len(part)) / 16_000))
+        at += len(part)
+        pieces += [silence, part.astype(np.float32)]
+    return np.concatenate(pieces), places
