@@ -17,8 +17,10 @@ __all__ = ["Finding", "doctor"]
 
 BRINGS = {
     "export": "ser-tune export --format onnx",
+    "listen": "ser-tune listen",
     "opensmile": "the feature set opensmile",
     "pretrained": "pretrained encoders (features.name=encoder, finetuned_encoder)",
+    "timeline": "ser-tune predict --timeline",
     "test": "the program's own tests",
 }
 """What each extra is for."""

@@ -37,7 +37,7 @@ def predict(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="PATH...",
+            metavar="PATH",
             help="Sound files; folders, of which all sound files below are taken; patterns in quotes, such as "
             "'sounds/**/*.wav'; - reads paths from standard input, one a line.",
             show_default=False,

@@ -11,7 +11,7 @@ from ser_tune.folds import SIDES
 COMMANDS = (
     *("study", "train", "reproduce", "confirm", "replay", "compare", "leaderboard", "promote", "models", "predict"),
     *("extract", "corpus", "options", "ui", "dashboard", "find-lr", "sync", "status", "audit", "evaluate", "matrix"),
-    *("report", "export", "doctor", "serve"),
+    *("report", "export", "doctor", "serve", "listen"),
 )
 WIDTH = 160
 SCRIPT = """

@@ -137,7 +137,7 @@ def test_a_recording_without_speech_is_named(call: Call, finished: Any, tmp_path
         (("a.wav", "--csv", "--format", "json"), "pass --csv or --format json, not both"),
         (("a.wav", "--timeline", "--plot", "a.png"), "--plot draws one utterance; pass it without --timeline"),
         (("a.wav", "--timeline", "--segments", "--format", "rttm"), "drop --segments"),
-        (("a.wav", "--min-confidence", "2"), "2.0 is not in the range 0<=x<=1"),
+        (("a.wav", "--min-confidence", "2"), "Input should be less than or equal to 1"),
         (("a.wav", "--out", "none/out.csv"), "--out is 'none/out.csv'; expected a file in an existing folder"),
         (("a.wav", "b.wav", "--plot", "a.png"), "--plot draws one utterance; got 2 files"),
         (("a.wav", "--plot", "a.gif"), "the picture 'a.gif' cannot be written"),
