@@ -25,10 +25,6 @@ MinConfidence = Annotated[
         show_default=False,
     ),
 ]
-Window = Annotated[
-    float,
-    typer.Option("--window", metavar="S", min=0.5, max=60, help="Seconds of speech that are judged together."),
-]
 
 
 @app.command()
@@ -63,7 +59,16 @@ def predict(
             "--timeline", help="Find speech in long recordings, and print emotions over time. Needs the extra timeline."
         ),
     ] = False,
-    window: Window = 3.0,
+    window: Annotated[
+        float,
+        typer.Option(
+            "--window",
+            metavar="S",
+            min=0.5,
+            max=60,
+            help="With --timeline: seconds of speech that are judged together.",
+        ),
+    ] = 3.0,
     form: Annotated[
         str, typer.Option("--format", help=f"{', '.join(FORMS)}; with --timeline also rttm or audacity (labels).")
     ] = "table",
@@ -120,7 +125,12 @@ def listen(
             "--device", help="The microphone's number or a part of its name; default: the system's.", show_default=False
         ),
     ] = None,
-    window: Window = 3.0,
+    window: Annotated[
+        float,
+        typer.Option(
+            "--window", metavar="S", min=0.5, max=60, help="Newest seconds of speech that are judged together."
+        ),
+    ] = 3.0,
     min_confidence: MinConfidence = 0.0,
     json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line.")] = False,
     tracking_uri: TrackingUri = None,

@@ -28,18 +28,26 @@ def find_files(paths: Sequence[str], listed: Iterable[str]) -> list[str]:
         Paths as they were written. Files need not exist: reading them tells which cannot be used.
 
     Raises:
-        ConfigError: A folder, pattern or list has no file; the message names it.
+        ConfigError: A folder, pattern or list has no file, or the list is no text; the message names it.
     """
     found: list[str] = []
     for path in paths:
         if path == "-":
-            lines = [line.rstrip("\r\n") for line in listed]
-            of_path = [file for line in lines if line.strip() for file in _of_file_or_folder(line)]
-            if not of_path:
-                raise ConfigError("standard input names no file; expected paths, one a line")
+            of_path = _of_list(listed)
         else:
             of_path = _of_pattern(path) if _is_pattern(path) else list(_of_file_or_folder(path))
         found += of_path
+    return found
+
+
+def _of_list(listed: Iterable[str]) -> list[str]:
+    try:
+        lines = [line.rstrip("\r\n") for line in listed]
+    except UnicodeDecodeError:
+        raise ConfigError("standard input is no text; expected paths, one a line") from None
+    found = [file for line in lines if line.strip() for file in _of_file_or_folder(line)]
+    if not found:
+        raise ConfigError("standard input names no file; expected paths, one a line")
     return found
 
 

@@ -1,6 +1,7 @@
 """`predict` on many files, with a picture, as a timeline; `listen` on a fake microphone."""
 
 import csv
+import io
 import json
 import os
 import shutil
@@ -14,8 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from rich.console import Console
 
+from ser_tune.cli import predictions
 from ser_tune.corpora import CORPORA, Corpus
+from ser_tune.recordings import batches
 
 NAME = "ser-manifest-alex_net"
 REPOSITORY = Path(__file__).parents[2]
@@ -56,11 +60,25 @@ def test_one_damaged_file_in_a_folder_is_named_and_the_exit_code_says_so(
     assert last == "1 of 4 files were not predicted"
 
 
+def test_a_terminal_shows_a_bar_and_standard_output_has_the_rows_alone(
+    call: Call, finished: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(predictions, "notes", Console(file=screen, force_terminal=True, width=150, highlight=False))
+    monkeypatch.setattr(batches, "BATCH_S", 0.1)
+    told = call(finished.root, "predict", NAME, folder, "--csv")
+    assert (told.code, told.err) == (1, "")
+    assert [line.partition(",")[0] for line in told.out.splitlines()] == [
+        "file",
+        *(str(folder / name) for name in ("a.wav", "b.wav", "deep/c.wav")),
+    ]
+    assert "%" in screen.getvalue()
+    assert "1 of 4 files were not predicted" in screen.getvalue()
+
+
 def test_a_pattern_and_standard_input_give_the_rows_of_the_folder(
     call: Call, finished: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import io
-
     of_folder = call(finished.root, "predict", NAME, folder, "--csv").out
     assert call(finished.root, "predict", NAME, f"{folder}/**/*.wav", "--csv").out == of_folder
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{folder}/a.wav\n{folder}/b.wav\n\n{folder}/deep\n"))

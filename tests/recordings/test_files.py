@@ -1,5 +1,6 @@
 """Arguments become sound files."""
 
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,12 @@ def test_a_file_may_have_any_name_and_need_not_exist(folder: Path) -> None:
 def test_standard_input_has_files_and_folders_one_a_line(folder: Path) -> None:
     listed = ["sounds/b.wav\n", "\n", "*.wav\r\n", "sounds/deep/er"]
     assert find_files(["first.wav", "-"], listed) == ["first.wav", "sounds/b.wav", "*.wav", "sounds/deep/er/d.mp3"]
+
+
+def test_a_sound_on_standard_input_is_refused(folder: Path) -> None:
+    listed = io.TextIOWrapper(io.BytesIO(b"RIFF\xff\xfe\x00"), encoding="utf-8")
+    with pytest.raises(ConfigError, match="standard input is no text; expected paths, one a line"):
+        find_files(["-"], listed)
 
 
 def test_standard_input_is_not_read_unless_it_is_asked_for(folder: Path) -> None:
