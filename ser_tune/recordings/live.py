@@ -9,7 +9,7 @@ import numpy as np
 from ..audio import SAMPLE_RATE_HZ
 from ..prediction import Heard
 from .batches import label_of
-from .speech import PAUSE_S, SpeechDetector
+from .speech import PAUSE_S, SHORTEST_S, SpeechDetector
 from .timeline import LEAST_S, STEP_S, WINDOW_S
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def follow(
             if kind == "start":
                 since = sample
             elif since is not None:
-                spoken, since = [(since, sample)], None
+                spoken = [(since, sample)] if sample - since >= SHORTEST_S * SAMPLE_RATE_HZ else []
+                since = None
         if since is not None and now - since >= least:
             spoken.append((since, now))
         for start, end in spoken[-1:]:
