@@ -2,20 +2,18 @@
 
 import functools
 import sqlite3
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning, StorageInternalError
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..config import Project, full_disk
 from ..errors import StorageError, StudyError, valid_names
+from .journal import open_journal
 from .locking import StorageLock, file_of, patiently
 
 if TYPE_CHECKING:
@@ -57,7 +55,7 @@ def open_storage(project: Project) -> BaseStorage:
         path.parent.mkdir(parents=True, exist_ok=True)
         with lock.held():
             if url.startswith("journal:///"):
-                return _journal(path)
+                return open_journal(path)
             with closing(sqlite3.connect(path, timeout=60)) as connection:
                 # Write-ahead logging costs one disk flush a transaction instead of four
                 connection.execute("PRAGMA journal_mode=WAL")
@@ -77,14 +75,8 @@ def storage_to_read(project: Project) -> BaseStorage | None:
         return None
     with storage_errors(url, "be opened"):
         if path is not None and url.startswith("journal:///"):
-            return _journal(path)
+            return open_journal(path)
         return RDBStorage(url, skip_compatibility_check=True, skip_table_creation=True)
-
-
-def _journal(path: Path) -> JournalStorage:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        return JournalStorage(JournalFileBackend(str(path)))
 
 
 def study_names(project: Project) -> list[str]:

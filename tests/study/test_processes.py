@@ -136,8 +136,6 @@ def test_24_starts_at_once_on_an_empty_storage_run_every_place_once(prepared: Pr
     _is_exact(empty, 30)
 
 
-# Not journal: Optuna's lock of the file outlives its holder by 30 seconds
-@pytest.mark.parametrize("empty", ["sqlite", "postgresql"], indirect=True)
 def test_workers_that_are_killed_leave_the_total_exact(prepared: Prepared, empty: Project) -> None:
     moments, kills = random.Random(0), 8
     running = [_start(prepared, empty, number, 0.1) for number in range(4)]
