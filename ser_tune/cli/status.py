@@ -10,7 +10,7 @@ from ..config import Project
 from .console import notes, print_json, print_table, results
 
 if TYPE_CHECKING:
-    from ..study import RunningTrial, StudyStatus
+    from ..study import StudyStatus, Worker
 
 __all__ = ["show_status"]
 
@@ -50,13 +50,12 @@ def _print(name: str | None, found: Sequence["StudyStatus"]) -> None:
 
 def _row(one: "StudyStatus") -> list[str]:
     """Of the table of all studies."""
-    dead = sum(not trial.alive for trial in one.running)
     return [
         one.name,
         f"{one.total - one.left}/{one.total}",
         str(one.pruned),
         str(len(one.failed)),
-        f"{len(one.running) - dead}{f', {dead} dead' if dead else ''}",
+        _running(one),
         "" if one.best is None else f"{one.best[1]:.4f}",
         _end(one),
         str(one.undelivered),
@@ -68,26 +67,36 @@ def _print_one(one: "StudyStatus") -> None:
     lines = [
         f"study {one.name}: {one.total - one.left} of {one.total} trials ended: {one.complete} complete, "
         f"{one.pruned} pruned, {len(one.failed)} failed; {one.interrupted} interruptions",
-        f"{best}; {len(one.running)} running, {one.queued} queued",
+        f"{best}; {_running(one, ' running')}, {one.queued} queued",
     ]
     if one.trials_per_hour is not None:
         lines.append(f"{one.trials_per_hour:.1f} trials an hour; estimated end {_end(one)}")
     if one.last_change is not None:
         lines.append(f"last change {one.last_change:%Y-%m-%d %H:%M:%S}")
     lines += [f"trial {number} failed: {reason}" for number, reason in one.failed.items()]
+    lines += [
+        f"trial {trial.number} is dead: its process {trial.process} has ended or is silent; another worker runs it "
+        "again, or the same command"
+        for trial in one.running
+        if not trial.alive
+    ]
     if one.undelivered:
         lines.append(f"{one.undelivered} trials wait in the outbox for MLflow; `ser-tune sync` delivers them")
     for line in lines:
         results.print(line, markup=False)
-    if one.running:
-        print_table(("trial", "fold", "process", "heartbeat", "state"), [_running(trial) for trial in one.running])
+    if one.workers:
+        print_table(("host", "process", "trial", "fold", "heartbeat"), [_worker(worker) for worker in one.workers])
 
 
-def _running(trial: "RunningTrial") -> list[str]:
-    """Of the table of running trials."""
-    age = "none yet" if trial.heartbeat_age_s is None else f"{trial.heartbeat_age_s:.0f} s ago"
-    fold = f"{trial.fold}/{trial.folds}" if trial.folds else str(trial.fold)
-    return [str(trial.number), fold, trial.process, age, "runs" if trial.alive else "dead; the same command goes on"]
+def _running(one: "StudyStatus", word: str = "") -> str:
+    dead = sum(not trial.alive for trial in one.running)
+    return f"{len(one.running) - dead}{word}{f', {dead} dead' if dead else ''}"
+
+
+def _worker(one: "Worker") -> list[str]:
+    """Of the table of workers."""
+    fold = f"{one.fold}/{one.folds}" if one.folds else str(one.fold)
+    return [one.host, str(one.process), str(one.trial), fold, f"{one.heartbeat_age_s:.0f} s ago"]
 
 
 def _end(one: "StudyStatus") -> str:

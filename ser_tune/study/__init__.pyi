@@ -13,7 +13,7 @@ from .protocol import Protocol
 from .pruning import fold_uars
 from .rates import find_learning_rate
 from .runner import run_study, summarise
-from .status import RunningTrial, StudyStatus, read_statuses
+from .status import RunningTrial, StudyStatus, Worker, read_statuses
 from .storage import load_study, open_storage, study_names
 from .trainer import Trainer
 from .trial import pooled_scores
@@ -40,6 +40,7 @@ __all__ = [
     "Trainer",
     "TrialOutcome",
     "TrialState",
+    "Worker",
     "confirms",
     "define_study",
     "draw_folds",

@@ -15,7 +15,7 @@ from .liveness import PROCESS, heartbeat_age_s, is_gone
 from .places import CONFIRMS, FAILURE, is_counted
 from .storage import storage_errors, storage_to_read
 
-__all__ = ["FOLDS", "RunningTrial", "StudyStatus", "read_statuses"]
+__all__ = ["FOLDS", "RunningTrial", "StudyStatus", "Worker", "read_statuses"]
 
 FOLDS = "folds"
 """The study's user attribute with the number of its folds."""
@@ -43,6 +43,22 @@ class RunningTrial:
 
 
 @dataclass(frozen=True, slots=True)
+class Worker:
+    """A live process, and the trial that it runs."""
+
+    host: str
+    process: int
+    """The number that its host has given it."""
+    trial: int
+    fold: int
+    """Which of the trial's folds is trained, counted from 1 in the order of training."""
+    folds: int | None
+    """Of how many; None for studies of earlier versions."""
+    heartbeat_age_s: float | None
+    """Seconds since it last reported to the database; None for studies of earlier versions."""
+
+
+@dataclass(frozen=True, slots=True)
 class StudyStatus:
     """How far a study is."""
 
@@ -59,6 +75,8 @@ class StudyStatus:
     queued: int
     """Trials with known values that no process has begun."""
     running: Sequence[RunningTrial]
+    workers: Sequence[Worker]
+    """Of the running trials that are alive; a process that waits for a trial is not among them."""
     best: tuple[int, float] | None
     """Number and pooled validation UAR of the best trial of the search; fresh seeds of a confirmation do not count."""
     trials_per_hour: float | None
@@ -124,6 +142,9 @@ def _status(study: optuna.Study) -> StudyStatus:
         interrupted=sum(one.state == TrialState.FAIL for one in trials) - len(failed),
         queued=sum(one.state == TrialState.WAITING for one in trials),
         running=running,
+        workers=[
+            _worker(*one) for one in zip(begun, running, strict=True) if one[1].alive and PROCESS in one[0].user_attrs
+        ],
         best=None if best is None or best.value is None else (best.number, best.value),
         trials_per_hour=pace,
         estimated_end=None if pace is None else datetime.now() + timedelta(hours=left / pace),
@@ -140,4 +161,16 @@ def _running(trial: FrozenTrial, folds: int | None, grace_s: float) -> RunningTr
         process="" if process is None else f"{process[0]}:{process[1]}",
         heartbeat_age_s=age_s,
         alive=not is_gone(trial) and (age_s is None or age_s <= grace_s),
+    )
+
+
+def _worker(trial: FrozenTrial, running: RunningTrial) -> Worker:
+    host, number, *_ = trial.user_attrs[PROCESS]
+    return Worker(
+        host=host,
+        process=number,
+        trial=running.number,
+        fold=running.fold,
+        folds=running.folds,
+        heartbeat_age_s=running.heartbeat_age_s,
     )

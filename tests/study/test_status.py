@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -84,6 +85,9 @@ def test_a_running_trial_has_a_fold_a_process_and_a_heartbeat(
     assert running.process == f"{HERE[0]}:{HERE[1]}"
     assert running.heartbeat_age_s == pytest.approx(7, abs=5)
     assert status.queued == 0
+    (worker,) = status.workers
+    assert (worker.host, worker.process, worker.trial, worker.fold, worker.folds) == (*HERE, 6, 3, 5)
+    assert worker.heartbeat_age_s == running.heartbeat_age_s
 
 
 def test_the_estimated_end_follows_from_the_last_trials_and_those_that_run(
@@ -93,6 +97,7 @@ def test_the_estimated_end_follows_from_the_last_trials_and_those_that_run(
     begin(["elsewhere", 1, "another boot", "1"])
     (status,) = read_statuses(project)
     assert status.trials_per_hour == pytest.approx(12)  # two at once, of ten minutes each
+    assert [(one.host, one.trial) for one in status.workers] == [(HERE[0], 6), ("elsewhere", 7)]
     assert status.estimated_end is not None
     left_s = (status.estimated_end - datetime.now()).total_seconds()
     assert left_s == pytest.approx(5 / 12 * 3600, abs=60)
@@ -107,7 +112,22 @@ def test_a_trial_whose_process_is_gone_or_silent_is_dead_and_delays_the_estimate
     begin(["elsewhere", 1, "another boot", "1"], heartbeat_age_s=600)
     (status,) = read_statuses(project)
     assert [one.alive for one in status.running] == [False, False]
+    assert status.workers == []
     assert status.trials_per_hour is None
+
+
+def test_the_command_lists_workers_and_dead_trials(
+    begin: Callable[..., None], study: optuna.Study, project: Project, call: Callable[..., Any]
+) -> None:
+    begin(HERE, folds=2, heartbeat_age_s=7)
+    begin(["elsewhere", 1, "another boot", "1"], heartbeat_age_s=600)
+    told = call(project.root, "status", "one", "--storage", project.storage_url)
+    assert "(trial 1); 1 running, 1 dead, 0 queued" in told.out
+    assert "trial 7 is dead: its process elsewhere:1 has ended or is silent; another worker runs it again" in told.out
+    assert told.out.splitlines()[-1].split()[:4] == [HERE[0], str(HERE[1]), "6", "3/5"]
+    (found,) = json.loads(call(project.root, "status", "--json", "--storage", project.storage_url).out)
+    assert [list(one)[:5] for one in found["workers"]] == [["host", "process", "trial", "fold", "folds"]]
+    assert [one["alive"] for one in found["running"]] == [True, False]
 
 
 def test_trials_that_wait_in_the_outbox_are_counted(study: optuna.Study, project: Project) -> None:
