@@ -18,6 +18,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+LOG = "SER_TUNE_TEST_LOG"
+"""The variable that names the log to the processes that the command starts."""
+
 
 def fill(file: Path) -> None:
     """Have a file take all the room that its disk has left."""
@@ -29,8 +32,17 @@ def fill(file: Path) -> None:
 def main() -> None:
     """Watch the rooms below the command line, and run the command."""
     log, end, *arguments = sys.argv[1:]
-    import ser_tune.study.trainer as trainer
+    os.environ[LOG] = log
+    watch(log, end)
     from ser_tune.cli import main as command
+
+    sys.argv = ["ser-tune", *arguments]
+    command()
+
+
+def watch(log: str, end: str = "-") -> None:
+    """Note what becomes of this process's folds."""
+    import ser_tune.study.trainer as trainer
     from ser_tune.study.fold_store import FoldStore
     from ser_tune.tracking.observer import TrackingObserver
 
@@ -76,9 +88,9 @@ def main() -> None:
     vars(trainer)["train_fold"], vars(trainer)["extract_features"] = train_noted, extract_noted
     FoldStore.put = put_noted  # type: ignore[method-assign]
     TrackingObserver.trial_finished = told_noted  # type: ignore[method-assign]
-    sys.argv = ["ser-tune", *arguments]
-    command()
 
 
 if __name__ == "__main__":
     main()
+if __name__ == "__mp_main__":  # a worker that the command starts
+    watch(os.environ[LOG])
