@@ -37,7 +37,7 @@ __all__ = ["devices_of", "run_workers", "worker"]
 
 CLEAN_S = 4.0
 """Seconds from a signal until workers that have not ended are killed: the next session goes on as after `kill -9`."""
-CRASHES = 3
+CRASHES = 5
 """How often a worker may be ended by a signal before it is not started again, for each worker."""
 
 Event = tuple[str, tuple[Any, ...], dict[str, Any]]
@@ -114,14 +114,14 @@ def run_workers(definition: StudyDefinition, project: Project, observer: StudyOb
         Whether the user interrupted; and why the last trials failed of a worker that gave up, if one did.
 
     Raises:
-        SerTuneError: What ended a worker.
+        SerTuneError: What ended a worker, or that all were killed.
         Terminated: The system ends this process; the workers have ended.
     """
     settings = definition.config.study
     context = get_context("spawn")
     threads = max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // settings.workers))
     tasks = [_Task(definition.as_json(), project, threads, gpu) for gpu in devices_of(settings)]
-    crashes, failures = CRASHES * settings.workers, list[str]()
+    failures, killed, done = list[str](), 0, False
 
     def start(task: _Task) -> _Worker:
         # A pipe for each: a queue's semaphores are left over by a process that ends by a signal
@@ -141,11 +141,14 @@ def run_workers(definition: StudyDefinition, project: Project, observer: StudyOb
             for one in ended:
                 running.remove(one)
                 one.process.join()
-                if (one.process.exitcode or 0) > 0:
+                code = one.process.exitcode or 0
+                if code > 0:
                     raise StudyError("a worker ended with the error above; the same command goes on")
-                if (one.process.exitcode or 0) < 0 and crashes:
-                    crashes -= 1
+                done, killed = done or code == 0, killed + (code < 0)
+                if code < 0 and killed <= CRASHES * settings.workers:
                     running.append(start(one.task))
+        if not done:
+            raise StudyError(f"all workers were killed, {killed} processes altogether; the same command goes on")
     except KeyboardInterrupt as error:
         if isinstance(error, Terminated):
             raise

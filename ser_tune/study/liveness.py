@@ -15,7 +15,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from .places import DIED, enqueue_unfinished
+from .places import DIED, FAILURE, deaths_without_progress, enqueue_unfinished, place_of
 
 __all__ = ["HEARTBEAT", "PROCESS", "Heartbeat", "Watch", "heartbeat_age_s", "is_gone", "note_process", "requeue_dead"]
 
@@ -151,10 +151,15 @@ def requeue_dead(study: optuna.Study, watch: Watch, *, limit: int | None) -> Non
     Args:
         study: Whose trials.
         watch: Finds the dead ones.
-        limit: How often a trial may be the end of a process before it waits for a new session; None is for ever.
+        limit: How often a trial is run again that is the end of a process in the same fold; then it has failed. None is
+            for ever.
     """
     for trial in watch.dead(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)), nameless=True):
         with suppress(UpdateFinishedTrialError):  # it ended after all
             study._storage.set_trial_user_attr(trial._trial_id, DIED, True)
+            attempts = [one for one in study.get_trials(deepcopy=False) if place_of(one) == place_of(trial)]
+            if limit is not None and (deaths := deaths_without_progress(attempts)) > limit:
+                reason = f"{deaths} processes were killed, or died, in the same fold of it"
+                study._storage.set_trial_user_attr(trial._trial_id, FAILURE, reason)
             study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-    enqueue_unfinished(study, limit=limit)
+    enqueue_unfinished(study)

@@ -25,6 +25,7 @@ __all__ = [
     "SEED",
     "Rerun",
     "count_failure",
+    "deaths_without_progress",
     "enqueue",
     "enqueue_rerun",
     "enqueue_unfinished",
@@ -43,8 +44,9 @@ which replace proposed ones."""
 DIED = "died"
 """The user attribute of a trial whose process died."""
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
-RETRIES = 2
-"""How often a trial may be the end of a process before it waits for the study's next session."""
+RETRIES = 4
+"""How often a trial is run again that was the end of a process, without a new fold in between, before it fails: its
+values may be to blame, as where they need more memory than there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,17 @@ def enqueue_rerun(study: optuna.Study, rerun: Rerun, definition: "StudyDefinitio
         study.set_user_attr("queue", json.dumps(max(before, queue, key=len)))
 
 
-def enqueue_unfinished(study: optuna.Study, *, limit: int | None = None) -> None:
+def deaths_without_progress(attempts: Sequence[FrozenTrial]) -> int:
+    """How many processes a trial was the end of since it was the first time as far as it is.
+
+    Args:
+        attempts: All of one place, in order.
+    """
+    folds = [len(one.intermediate_values) for one in attempts]
+    return sum(DIED in one.user_attrs for one in attempts[folds.index(max(folds)) :])
+
+
+def enqueue_unfinished(study: optuna.Study) -> None:
     """Put every trial in line again that an interruption or a crash ended: no proposal is lost, trial 0 least.
 
     Those still waiting in line, as all of a rerun's are, come before it. This is the only way to run a trial again;
@@ -154,16 +166,13 @@ def enqueue_unfinished(study: optuna.Study, *, limit: int | None = None) -> None
 
     Args:
         study: Whose trials.
-        limit: How often a trial may be the end of a process, and is in line again; None is any number of times.
     """
     of_place = defaultdict(list)
     for trial in study.get_trials(deepcopy=False):
         of_place[place_of(trial)].append(trial)
     for _, trials in sorted(of_place.items()):
         if all(trial.state == TrialState.FAIL and not is_counted(trial) for trial in trials):
-            deaths = sum(DIED in trial.user_attrs for trial in trials)
-            if limit is None or deaths <= limit:
-                _enqueue_again(study, trials[-1])
+            _enqueue_again(study, trials[-1])
 
 
 def _enqueue_again(study: optuna.Study, trial: FrozenTrial) -> None:

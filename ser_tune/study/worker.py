@@ -77,7 +77,7 @@ def work_on(opened: OpenStudy, objective: Objective) -> bool:
                 _run(opened, trial, objective)
             objective.forget_folds()
     except (Exception, KeyboardInterrupt) as error:
-        opened.lock.run(lambda: enqueue_unfinished(opened.study, limit=RETRIES))
+        opened.lock.run(lambda: enqueue_unfinished(opened.study))
         if not isinstance(error, KeyboardInterrupt) or isinstance(error, Terminated):
             raise
         return True

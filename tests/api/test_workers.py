@@ -1,8 +1,17 @@
 """What a worker process tells the first one."""
 
+import os
+import signal
+from collections.abc import Callable
 from multiprocessing import Pipe
+from typing import Any
 
-from ser_tune.api.workers import _pass_on
+import pytest
+
+from ser_tune.api import workers
+from ser_tune.api.workers import _pass_on, run_workers
+from ser_tune.config import Project
+from ser_tune.errors import StudyError
 from ser_tune.study import StudyObserver
 
 
@@ -12,3 +21,20 @@ def test_a_worker_that_gave_up_tells_why_and_one_that_ended_nothing() -> None:
     assert _pass_on(told, StudyObserver()) == ["trial 3: no", "trial 4: no"]
     telling.close()
     assert _pass_on(told, StudyObserver()) == []
+
+
+def _die(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_where_all_workers_are_killed_again_and_again_the_command_fails(
+    tiny: Callable[..., Any], project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "CRASHES", 1)
+    monkeypatch.setattr(workers, "_work", _die)
+    definition = tiny(**{"study.trials": 4, "study.workers": 2})
+    with pytest.raises(
+        StudyError, match=r"^all workers were killed, 4 processes altogether; the same command goes on$"
+    ):
+        run_workers(definition, project, StudyObserver())

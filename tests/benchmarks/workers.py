@@ -43,6 +43,8 @@ SETTINGS = (
 )
 PROGRAM = (sys.executable, "-m", "tests.benchmarks.logged")
 PATIENCE_S = 1800.0
+QUIET_S = 30.0
+"""A worker is killed where nothing happened for so long, too: others are starting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +93,13 @@ def measure(options: Options) -> list[Row]:
     kills, trials = (3, 6) if options.quick else (KILLS, TRIALS)
     quiet = _embedded(options.scratch / "quiet")
     assert _wait(_embedded(options.scratch / "first").start("study", "--trials", "1")) == 0  # extracts features
-    began = time.monotonic()
-    process = quiet.start("study", "--trials", str(trials))
-    while not quiet.log.exists() and process.poll() is None:
-        time.sleep(0.05)
-    start_s = time.monotonic() - began
-    assert _wait(process) == 0
-    trial_s = (time.monotonic() - began - start_s) / trials
+    assert _wait(quiet.start("study", "--trials", str(trials))) == 0
     four = _embedded(options.scratch / "four")
     code = _wait(four.start("study", "--trials", str(trials), "--workers", "4"))
     rows = _rows("4 workers", four, trials, quiet, code)
     with _servers(options.scratch) as (database, server):
         killed = Place(options.scratch / "killed", database.database("killed"), server.uri)
-        rows += _killed(killed, trials, kills, (start_s + trial_s) / 2, quiet)
+        rows += _killed(killed, trials, kills, quiet)
         away = Place(options.scratch / "away", database.database("away"), server.uri)
         rows += _away(away, trials, database, server, quiet)
     return rows
@@ -162,11 +158,13 @@ class _Crowd:
         return sum(_wait(process) != 0 for process in self._processes)
 
 
-def _killed(place: Place, trials: int, kills: int, pause_s: float, quiet: Place) -> list[Row]:
+def _killed(place: Place, trials: int, kills: int, quiet: Place) -> list[Row]:
     moments, done, wrong = random.Random(0), 0, 0
     crowd = _Crowd(place, trials)
     while done < kills and not crowd.ended():
-        time.sleep(moments.uniform(0, pause_s))
+        until, events = time.monotonic() + QUIET_S, _events(place) + moments.randint(0, 2 * EPOCHS * FOLDS)
+        while _events(place) < events and time.monotonic() < until:
+            time.sleep(moments.uniform(0, 0.2))
         if workers := crowd.workers():
             victim = moments.choice(workers)
             victim.kill()
@@ -198,6 +196,11 @@ def _away(place: Place, trials: int, database: PostgreSQL, server: MlflowServer,
         Row("stops of PostgreSQL and MLflow's server", stops, "", at_least=4),
         *_rows("servers away", place, trials, quiet, code),
     ]
+
+
+def _events(place: Place) -> int:
+    """How many lines the log has: begun and stored folds, epochs, ended trials."""
+    return place.log.read_bytes().count(b"\n")
 
 
 def _wait(process: "subprocess.Popen[bytes]") -> int:

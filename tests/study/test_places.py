@@ -3,7 +3,16 @@
 import optuna
 from optuna.trial import TrialState
 
-from ser_tune.study.places import DIED, RETRIES, count_failure, enqueue_unfinished, place_of, take_place
+from ser_tune.study.liveness import PROCESS, Watch, note_process, requeue_dead
+from ser_tune.study.places import (
+    FAILURE,
+    RETRIES,
+    count_failure,
+    enqueue_unfinished,
+    is_counted,
+    place_of,
+    take_place,
+)
 
 
 def _started(study: optuna.Study) -> optuna.Trial:
@@ -41,17 +50,34 @@ def test_what_failed_by_its_own_values_is_not_run_again() -> None:
         assert _waiting(study) == [1]
 
 
-def test_a_trial_that_ends_one_process_after_another_waits_for_the_next_session() -> None:
+def _died(study: optuna.Study, *, folds: int) -> None:
+    """Begin the next trial, and leave it with so many folds to a process that is gone."""
+    trial = _started(study)
+    assert place_of(trial) == 0
+    note_process(trial)
+    host, _, *rest = study.get_trials()[-1].user_attrs[PROCESS]
+    trial.set_user_attr(PROCESS, [host, 2**22 + 1, *rest])  # no process has this number
+    for fold in range(folds):
+        trial.report(0.5, fold + 1)
+    requeue_dead(study, Watch(60), limit=RETRIES)
+
+
+def test_a_trial_that_ends_one_process_after_another_in_the_same_fold_has_failed() -> None:
     study = optuna.create_study()
-    for retried in (True, True, False):
-        trial = _started(study)
-        assert place_of(trial) == 0
-        trial.set_user_attr(DIED, True)
-        study.tell(trial, state=TrialState.FAIL)
-        enqueue_unfinished(study, limit=RETRIES)
-        assert _waiting(study) == [0] * retried
-    enqueue_unfinished(study)
-    assert _waiting(study) == [0]
+    for _ in range(RETRIES):
+        _died(study, folds=1)
+        assert _waiting(study) == [0]
+    _died(study, folds=0)  # while it read its stored fold
+    assert _waiting(study) == []
+    assert [is_counted(one) for one in study.get_trials()] == [False] * RETRIES + [True]
+    assert study.get_trials()[-1].user_attrs[FAILURE] == "5 processes were killed, or died, in the same fold of it"
+
+
+def test_a_trial_that_comes_further_is_run_again_however_often_its_process_died() -> None:
+    study = optuna.create_study()
+    for number in range(3 * RETRIES):
+        _died(study, folds=number // RETRIES)
+        assert _waiting(study) == [0]
 
 
 def test_values_that_were_not_drawn_yet_are_not_lost() -> None:
