@@ -24,7 +24,7 @@ from .rows import Options, Row, measured
 
 NAMES = (
     *("training", "extraction", "starting", "overhead", "pruning", "memory", "selection", "encoder", "search"),
-    *("killing", "outage"),
+    *("killing", "outage", "workers"),
 )
 
 

@@ -18,10 +18,10 @@ from optuna.trial import FrozenTrial, TrialState
 from ser_tune.study import load_study
 from ser_tune.study.pruning import CURVES
 from ser_tune.tracking import MODEL_TAG, STUDY_NAME_TAG, TRIAL_TAG
-from tests.mlflow_server import Server
 
 from .killing import MODEL, SETTINGS
 from .rows import Options, Row, project
+from .servers import MlflowServer
 
 __all__ = ["measure"]
 
@@ -36,7 +36,7 @@ def measure(options: Options) -> list[Row]:
     """All numbers but the first two should be 0."""
     away_s, rest_s = (5.0, 120.0) if options.quick else (AWAY_S, REST_S)
     root = options.scratch
-    server = Server(root)
+    server = MlflowServer(root)
     server.start()
     try:
         client = MlflowClient(server.uri)
@@ -73,13 +73,13 @@ def measure(options: Options) -> list[Row]:
     ]
 
 
-def _study(server: Server, root: Path, name: str, trials: int, *settings: str) -> "subprocess.Popen[bytes]":
+def _study(server: MlflowServer, root: Path, name: str, trials: int, *settings: str) -> "subprocess.Popen[bytes]":
     assignments = [part for setting in (*SETTINGS, *settings) for part in ("--set", setting)]
     options = ("--model", MODEL, "--features", "logmelspec", "--trials", str(trials), "--name", name)
     return _command(server, root, "study", *options, *assignments)
 
 
-def _command(server: Server, root: Path, *arguments: str) -> "subprocess.Popen[bytes]":
+def _command(server: MlflowServer, root: Path, *arguments: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         [sys.executable, "-c", "from ser_tune.cli import main; main()", *arguments, "--tracking-uri", server.uri],
         env=os.environ | {"SER_TUNE_ROOT": str(root), "SER_TUNE_CACHE": str(root / ".cache")},

@@ -1,4 +1,4 @@
-"""PostgreSQL and MLflow's server, to be stopped and started again; killing.py and tests use them."""
+"""PostgreSQL and MLflow's server, to be stopped and started again."""
 
 import os
 import signal

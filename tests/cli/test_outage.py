@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from tests.mlflow_server import Server
+from tests.benchmarks.servers import MlflowServer
 
 REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path)
+def server(tmp_path: Path) -> Iterator[MlflowServer]:
+    server = MlflowServer(tmp_path)
     server.start()
     yield server
     server.stop()
@@ -26,7 +26,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def start(
-    root: Path, study_file: Path, corpus_csv: Path, shared_cache: Path, server: Server
+    root: Path, study_file: Path, corpus_csv: Path, shared_cache: Path, server: MlflowServer
 ) -> Callable[..., "subprocess.Popen[str]"]:
     """Start a command that tracks to the server: `start("sync")`; `start("study", trials=3)`."""
 
@@ -83,7 +83,7 @@ def _wait_until(true: Callable[[], bool], process: "subprocess.Popen[str]") -> N
 
 @pytest.mark.slow
 def test_a_server_that_is_away_for_a_while_misses_nothing(
-    start: Callable[..., "subprocess.Popen[str]"], server: Server, root: Path
+    start: Callable[..., "subprocess.Popen[str]"], server: MlflowServer, root: Path
 ) -> None:
     trials = 40
     process = start("study", trials=trials)
@@ -111,7 +111,7 @@ def test_a_server_that_is_away_for_a_while_misses_nothing(
 
 @pytest.mark.slow
 def test_what_a_server_missed_at_the_end_is_delivered_by_sync(
-    start: Callable[..., "subprocess.Popen[str]"], server: Server, root: Path
+    start: Callable[..., "subprocess.Popen[str]"], server: MlflowServer, root: Path
 ) -> None:
     trials = 12
     process = start("study", trials=trials)
