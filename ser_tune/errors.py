@@ -21,6 +21,7 @@ __all__ = [
     "StorageError",
     "StudyError",
     "Terminated",
+    "TrackingError",
     "UnknownNameError",
     "valid_names",
 ]
@@ -68,6 +69,10 @@ class RegistryError(SerTuneError):
 
 class StorageError(SerTuneError):
     """A disk that is full or read-only, or a database that cannot be opened."""
+
+
+class TrackingError(StorageError):
+    """A tracking store that does not answer, or fails."""
 
 
 class StudyError(SerTuneError):

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import get_context, parent_process
@@ -18,12 +18,13 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from ..config import Project, SearchSettings, Value
-from ..errors import ConfigError, SerTuneError, StudyError, Terminated
+from ..errors import ConfigError, SerTuneError, StudyError, Terminated, TrackingError
 from ..study import (
     Fanout,
     FoldOutcome,
     StudyDefinition,
     StudyObserver,
+    StudyStart,
     StudySummary,
     TrialOutcome,
     load_study,
@@ -39,6 +40,9 @@ CLEAN_S = 4.0
 """Seconds from a signal until workers that have not ended are killed: the next session goes on as after `kill -9`."""
 CRASHES = 5
 """How often a worker may be ended by a signal before it is not started again, for each worker."""
+
+PATIENCE_S, PAUSE_S = 300.0, 5.0
+"""For how long a worker that starts waits for a tracking store that is away, and how often it tries."""
 
 Event = tuple[str, tuple[Any, ...], dict[str, Any]]
 
@@ -202,14 +206,31 @@ def _work(task: _Task, events: "Connection[Event, None]") -> None:
     try:
         with threadpool_limits(task.threads):
             prepared = prepare(StudyDefinition.from_json(task.definition), task.project)
-            tracking = TrackingObserver(open_tracking(task.project), task.project)
-            summary = run_study(prepared, task.project, Fanout(tracking, _Relay(events)), role="led")
+            relay = _Relay(events)
+
+            def run() -> StudySummary:
+                tracking = TrackingObserver(open_tracking(task.project), task.project)
+                return run_study(prepared, task.project, Fanout(tracking, relay), role="led")
+
+            summary = _once_tracked(run, relay)
         if summary.failures:
             events.send(("gave_up", tuple(summary.failures), {}))
     except Terminated:
         return
     except SerTuneError as error:
         events.send(("error", (SerTuneError(str(error)),), {}))  # not every class can be pickled
+
+
+def _once_tracked(run: Callable[[], StudySummary], relay: "_Relay") -> StudySummary:
+    """Run a study; where the tracking store is away at its start, again until it is back, for five minutes."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return run()
+        except TrackingError:
+            if relay.started or time.monotonic() > until:
+                raise
+            time.sleep(PAUSE_S)
 
 
 def _end_with_parent() -> None:
@@ -223,7 +244,10 @@ class _Relay(StudyObserver):
     """Hands a worker's events to the first process; networks stay out, since tracking has them."""
 
     def __init__(self, events: "Connection[Event, None]") -> None:
-        self._events = events
+        self._events, self.started = events, False
+
+    def study_started(self, start: StudyStart) -> None:
+        self.started = True
 
     def _put(self, name: str, *arguments: object, **keywords: object) -> None:
         with suppress(OSError):  # the first process has ended, and ends this one

@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Literal, TypeAlias, cast
 
@@ -87,7 +88,8 @@ def run_study(
             trainer = Trainer(prepared, project.cache, **picked, progress=observer.extraction_progressed)
         study = lock.run(lambda: _open(prepared, project, storage, rerun, trainer, role))
         opened = OpenStudy(study, lock, rerun)
-        with lock.held():  # of processes that start at once, the first opens the parent run
+        # Of processes that start at once, the first opens the parent run; one that is led finds it
+        with nullcontext() if role == "led" else lock.held():
             observer.study_started(
                 StudyStart(
                     definition=definition,

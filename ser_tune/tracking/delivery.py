@@ -13,7 +13,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from ..config import Project
-from ..errors import StorageError
+from ..errors import TrackingError
 from .outbox import (
     ARTIFACTS,
     MODEL,
@@ -56,7 +56,7 @@ class Delivery:
             How many trials were delivered, by study's name; 0 where only totals waited.
 
         Raises:
-            StorageError: The store fails; undelivered records stay in the outbox.
+            TrackingError: The store fails; undelivered records stay in the outbox.
         """
         delivered = Counter[str]()
         for folder in waiting(self._project.outbox, study_id):
@@ -74,13 +74,13 @@ class Delivery:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Keep other processes from delivering, and turn what fails into a `StorageError`."""
+        """Keep other processes from delivering, and turn what fails into a `TrackingError`."""
         uri = self._project.tracking_uri
         try:
             with tracking_errors(uri), FileLock(self._project.outbox / ".lock"):
                 yield
         except OSError as error:  # of the artifacts' folder or server
-            raise StorageError(f"the tracking store '{uri}' failed: {error}") from None
+            raise TrackingError(f"the tracking store '{uri}' failed: {error}") from None
 
     def close_runs(self, trials: Mapping[int, Run], statuses: Mapping[int, str]) -> None:
         """Correct the runs of trials whose process was killed before Optuna was told how they ended.

@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from ..config import Project, full_disk
-from ..errors import StorageError
+from ..errors import StorageError, TrackingError
 from .outbox import waiting
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -50,7 +50,7 @@ def open_tracking(project: Project) -> MlflowClient:
     """A client of the project's tracking server or database, which is created where it is missing.
 
     Raises:
-        StorageError: The database cannot be created or the server does not answer.
+        TrackingError: The database cannot be created or the server does not answer.
     """
     try:
         path = Path(project.tracking_uri.removeprefix("sqlite:///"))
@@ -69,7 +69,7 @@ def open_tracking(project: Project) -> MlflowClient:
                 _follow_moved_folder(connection, project)
     except (OSError, sqlite3.Error, SQLAlchemyError, MlflowException) as error:
         uri = project.tracking_uri
-        raise StorageError(f"the tracking store '{uri}' cannot be opened: {_reason(error)}{full_disk(uri)}") from None
+        raise TrackingError(f"the tracking store '{uri}' cannot be opened: {_reason(error)}{full_disk(uri)}") from None
     return client
 
 
@@ -117,14 +117,14 @@ def tracking_errors(uri: str) -> Iterator[None]:
         uri: The store's.
 
     Raises:
-        StorageError: In place of what MLflow raised; its complaints about what we passed are ours, and stay.
+        TrackingError: In place of what MLflow raised; its complaints about what we passed are ours, and stay.
     """
     try:
         yield
     except (MlflowException, SQLAlchemyError) as error:
         if isinstance(error, MlflowException) and error.error_code == "INVALID_PARAMETER_VALUE":
             raise
-        raise StorageError(f"the tracking store '{uri}' failed: {_reason(error)}{full_disk(uri)}") from None
+        raise TrackingError(f"the tracking store '{uri}' failed: {_reason(error)}{full_disk(uri)}") from None
 
 
 def _reason(error: Exception) -> str:

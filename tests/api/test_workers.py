@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from ser_tune.api import workers
-from ser_tune.api.workers import _pass_on, run_workers
+from ser_tune.api.workers import _once_tracked, _pass_on, _Relay, run_workers
 from ser_tune.config import Project
-from ser_tune.errors import StudyError
+from ser_tune.errors import StudyError, TrackingError
 from ser_tune.study import StudyObserver
 
 
@@ -38,3 +38,23 @@ def test_where_all_workers_are_killed_again_and_again_the_command_fails(
         StudyError, match=r"^all workers were killed, 4 processes altogether; the same command goes on$"
     ):
         run_workers(definition, project, StudyObserver())
+
+
+def test_a_worker_that_starts_waits_for_a_tracking_store_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "PAUSE_S", 0.0)
+    _, telling = Pipe(duplex=False)
+    relay, calls, ended = _Relay(telling), list[int](), object()
+
+    def run() -> Any:
+        calls.append(1)
+        if len(calls) < 3:
+            raise TrackingError("no answer")
+        relay.study_started(None)  # type: ignore[arg-type]
+        if len(calls) == 4:
+            raise TrackingError("no answer")
+        return ended
+
+    assert _once_tracked(run, relay) is ended
+    with pytest.raises(TrackingError):  # what fails later is no start
+        _once_tracked(run, relay)
+    assert len(calls) == 4

@@ -111,6 +111,15 @@ class Crowd:
             found += [one for one in children if any("spawn_main" in word for word in one.cmdline())]
         return found
 
+    def kill(self, victim: psutil.Process) -> None:
+        """End one of them by SIGKILL, and wait until it has."""
+        victim.kill()
+        for process in self._processes:
+            if process.pid == victim.pid:
+                process.wait()  # psutil would take its exit code
+                return
+        victim.wait(60)
+
     def mend(self) -> None:
         """Start what has ended, as long as the study has not."""
         for number, process in enumerate(self._processes):

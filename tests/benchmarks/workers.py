@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-
 from ser_tune import api
 
 from .crowd import EPOCHS, FOLDS, Crowd, Site, embedded, rows_of, wait
@@ -20,7 +18,7 @@ from .servers import MlflowServer, PostgreSQL
 __all__ = ["measure"]
 
 KILLS, TRIALS, STARTS = 20, 30, 24
-QUIET_S = 30.0
+QUIET_S = 60.0
 """A worker is killed where nothing happened for so long, too: others are starting."""
 
 
@@ -71,8 +69,7 @@ def _killed(site: Site, trials: int, kills: int, quiet: Site) -> list[Row]:
             time.sleep(moments.uniform(0, 0.2))
         if workers := crowd.workers():
             victim = moments.choice(workers)
-            victim.kill()
-            psutil.wait_procs([victim], timeout=60)
+            crowd.kill(victim)
             done += 1
             (status,) = api.status(site.name, project=site.project)
             wrong += victim.pid in [one.process for one in status.workers] or status.total != trials
