@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from ..config import Choice, FloatRange, ModelSettings
 from ..errors import ConfigError
 from .base import Architecture, Examples, InputShape
-from .linear_solvers import Problem, calibrated, solved, weighted_layers
 
 __all__ = ["ARCHITECTURE", "LinearProbe", "LinearProbeSettings"]
 
@@ -107,6 +106,9 @@ def solve(network: LinearProbe, settings: LinearProbeSettings, examples: Example
         settings: Objective and penalty.
         examples: Of the training speakers.
     """
+    # SciPy's solvers take half a second to import, and a loaded model does without
+    from .linear_solvers import Problem, calibrated, solved, weighted_layers
+
     features = network.features(*examples.inputs).double().cpu().numpy()  # (N, chosen, F)
     labels, speakers = examples.labels.cpu().numpy(), examples.speakers.cpu().numpy()
     n_classes = network.classifier.out_features

@@ -24,7 +24,12 @@ class Settings(BaseModel):
     """Base of every settings section: frozen, and an unknown key is an error."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True, allow_inf_nan=False
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        defer_build=True,  # a process uses few of the sections, and a registered model brings its own copy of them all
     )
 
 

@@ -4,6 +4,7 @@ Its header is `path,speaker,emotion[,session][,start,end][,text][,gender][,meta_
 """
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from ..errors import CorpusError
 from .base import CorpusSource, Utterance, normalised_text
 from .table import read_table
 
-__all__ = ["CORPUS", "OPTIONAL_COLUMNS", "REQUIRED_COLUMNS"]
+__all__ = ["ALLOWED_FOLDERS", "CORPUS", "OPTIONAL_COLUMNS", "REQUIRED_COLUMNS"]
 
+ALLOWED_FOLDERS = "SER_TUNE_MANIFEST_PATHS"
+"""Environment variable: folders, separated as in PATH, whose recordings a manifest may name beside its own folder's."""
 REQUIRED_COLUMNS = ("path", "speaker", "emotion")
 OPTIONAL_COLUMNS = ("session", "start", "end", "text", "gender")
 META = "meta_"
@@ -24,7 +27,9 @@ def read(data: Path | None, cache: Path) -> Sequence[Utterance]:
     """Read one utterance a line, in the order of the file.
 
     Args:
-        data: The CSV, in UTF-8; its relative paths start at its own folder.
+        data: The CSV, in UTF-8; its relative paths start at its own folder. After symbolic links are followed, its
+            recordings lie below that folder, or below one of `SER_TUNE_MANIFEST_PATHS`: a manifest of somebody else
+            reads nothing else of this machine.
         cache: Not used; every reader is handed it.
 
     Returns:
@@ -47,18 +52,28 @@ def read(data: Path | None, cache: Path) -> Sequence[Utterance]:
         header=_HEADER,
         together=("start", "end"),
     )
-    return [_utterance(row, data.parent, where) for where, row in rows]
+    told = [Path(one) for one in os.environ.get(ALLOWED_FOLDERS, "").split(os.pathsep) if one]
+    allowed = [one.resolve() for one in (data.parent, *told)]
+    return [_utterance(row, data.parent, allowed, where) for where, row in rows]
 
 
-def _utterance(row: Mapping[str, str], folder: Path, where: str) -> Utterance:
+def _utterance(row: Mapping[str, str], folder: Path, allowed: Sequence[Path], where: str) -> Utterance:
     for column in (*REQUIRED_COLUMNS, *(["session"] if "session" in row else [])):
         if not row[column]:
             raise CorpusError(f"{where}: the cell '{column}' is empty; expected a value in every row")
     path = folder / row["path"]  # an absolute path stays as it is
     try:
-        found = path.is_file()
+        real = path.resolve()
+        found = real.is_file()
     except OSError as error:  # a name that no file can have
         raise CorpusError(f"{where}: '{row['path'][:100]}…' is not a file: {error.strerror}") from None
+    except (RuntimeError, ValueError):  # a loop of links, a null byte
+        raise CorpusError(f"{where}: '{row['path']}' is not a file; expected a path relative to '{folder}'") from None
+    if not any(real.is_relative_to(one) for one in allowed):
+        raise CorpusError(
+            f"{where}: '{row['path']}' is outside the manifest's folder '{folder}'; write the manifest there, or allow "
+            f"the recordings' folder with the environment variable {ALLOWED_FOLDERS}={real.parent}"
+        )
     if not found:
         raise CorpusError(f"{where}: '{row['path']}' is not a file; expected a path relative to '{folder}'")
     start, end = row.get("start", ""), row.get("end", "")

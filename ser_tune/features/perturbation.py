@@ -6,10 +6,7 @@ Everything happens to the waveform, before any feature set sees it.
 import hashlib
 from functools import lru_cache
 
-import librosa
 import numpy as np
-from scipy.fft import next_fast_len
-from scipy.signal import fftconvolve
 
 from ..audio import SAMPLE_RATE_HZ
 from ..config import SHORTEST_REVERBERATION_S, PerturbationSettings
@@ -57,6 +54,9 @@ def perturbed(speech: np.ndarray, settings: PerturbationSettings, copy: int) -> 
     Raises:
         AudioError: The speech is shorter than 64 ms.
     """
+    import librosa  # here and below: a prediction takes less time than these imports, and does without
+    from scipy.signal import fftconvolve
+
     if len(speech) < POINTS:
         raise AudioError(
             f"speech of {len(speech) / SAMPLE_RATE_HZ:.3f} s is too short to be perturbed; "
@@ -101,6 +101,8 @@ def _other_vocal_tract(speech: np.ndarray, factor: float) -> np.ndarray:
     from pre-emphasised speech, and multiplied by the envelope along a warped frequency axis: phases stay, so
     overlapping frames still fit together.
     """
+    import librosa
+
     spectrum = librosa.stft(speech, n_fft=POINTS, hop_length=HOP)
     frequency_hz, nyquist_hz = librosa.fft_frequencies(sr=SAMPLE_RATE_HZ, n_fft=POINTS), SAMPLE_RATE_HZ / 2
     bend_hz = WARPED_HZ * min(factor, 1)
@@ -148,6 +150,8 @@ def room_response(reverberation_s: float, rng: np.random.Generator) -> np.ndarra
 
 def coloured_noise(rng: np.random.Generator, length: int, *, exponent: float) -> np.ndarray:
     """Noise of unit power whose density falls with frequency as 1/f^exponent, shape (length,)."""
+    from scipy.fft import next_fast_len
+
     whole = next_fast_len(length, real=True)
     spectrum = np.fft.rfft(rng.standard_normal(whole))
     spectrum[1:] *= np.arange(1.0, len(spectrum)) ** (-exponent / 2)

@@ -1,9 +1,11 @@
-"""The spectrograms that several feature sets start from."""
+"""The spectrograms that several feature sets start from.
 
-import warnings
+Equal to librosa's to the bit, which is not imported: that takes longer than a prediction, and compiles code.
+"""
+
+import math
 from functools import lru_cache
 
-import librosa
 import numpy as np
 import torch
 
@@ -19,6 +21,10 @@ DYNAMIC_RANGE_DB = 80.0
 
 SMALLEST_AMPLITUDE = 1e-15
 """Amplitude below which a level is not computed: librosa's own, 1e-5, would raise the floor of quiet recordings."""
+WINDOWS = {"hamming": np.hamming, "hann": np.hanning}
+LINEAR_HZ, HZ_PER_MEL, MELS_PER_OCTAVE_STEP = 1000.0, 200 / 3, 27
+"""The Mel scale of M. Slaney's Auditory Toolbox, 1998: linear up to 1 kHz, then 27 Mel for each factor of 6.4."""
+LOG_STEP = math.log(6.4) / MELS_PER_OCTAVE_STEP
 
 
 def hop_s(settings: SpectralSettings) -> float:
@@ -52,7 +58,7 @@ def magnitudes(speech: np.ndarray, settings: SpectralSettings) -> np.ndarray:
             f"{settings.dft_points / SAMPLE_RATE_HZ:.3f} s"
         )
     if settings.pre_emphasis:
-        speech = librosa.effects.preemphasis(speech, coef=settings.pre_emphasis)
+        speech = _pre_emphasised(speech, settings.pre_emphasis)
     # Not librosa.stft: it takes two to four times as long, one small block after another, and threads hardly help it
     spectrum = torch.stft(
         torch.tensor(speech),
@@ -69,7 +75,15 @@ def magnitudes(speech: np.ndarray, settings: SpectralSettings) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _window(name: str, length: int) -> torch.Tensor:
-    return torch.from_numpy(librosa.filters.get_window(name, length)).float()
+    """A periodic window: a symmetric one of one sample more, without its last."""
+    return torch.from_numpy(WINDOWS[name](length + 1)[:-1]).float()
+
+
+def _pre_emphasised(speech: np.ndarray, coefficient: float) -> np.ndarray:
+    """Each sample less a share of the one before; that before the first is extrapolated from the first two."""
+    emphasised: np.ndarray = np.convolve(np.array([1, -coefficient], dtype=speech.dtype), speech)[: len(speech)]
+    emphasised[0] += 2 * speech[0] - speech[1]
+    return emphasised
 
 
 def relative_db(magnitude: np.ndarray) -> np.ndarray:
@@ -78,8 +92,13 @@ def relative_db(magnitude: np.ndarray) -> np.ndarray:
     >>> relative_db(np.array([1.0, 0.1])).tolist()
     [0.0, -20.0]
     """
-    level: np.ndarray = librosa.amplitude_to_db(magnitude, ref=np.max, amin=SMALLEST_AMPLITUDE, top_db=DYNAMIC_RANGE_DB)
-    return level
+    return _relative_db_of_power(np.square(magnitude), magnitude.max() ** 2)
+
+
+def _relative_db_of_power(power: np.ndarray, largest: np.floating) -> np.ndarray:
+    level: np.ndarray = 10 * np.log10(np.maximum(SMALLEST_AMPLITUDE**2, power))
+    level -= 10 * np.log10(np.maximum(SMALLEST_AMPLITUDE**2, largest))
+    return np.maximum(level, level.max() - DYNAMIC_RANGE_DB)  # type: ignore[no-any-return]
 
 
 def log_mel(speech: np.ndarray, settings: SpectralSettings, n_mels: int) -> np.ndarray:
@@ -100,19 +119,31 @@ def log_mel(speech: np.ndarray, settings: SpectralSettings, n_mels: int) -> np.n
     power = torch.from_numpy(np.square(magnitudes(speech, settings)))
     # Not numpy's product: after it OpenBLAS's threads spin for a while, and a network's convolutions take longer
     bands = (mel_bands(n_mels, settings.dft_points) @ power).numpy()
-    level: np.ndarray = librosa.power_to_db(bands, ref=np.max, amin=SMALLEST_AMPLITUDE**2, top_db=DYNAMIC_RANGE_DB)
-    return level
+    return _relative_db_of_power(bands, bands.max())
 
 
 @lru_cache(maxsize=8)
 def mel_bands(n_mels: int, dft_points: int) -> torch.Tensor:
     """Weights of the bins in every band, shape (n_mels, 1 + dft_points // 2); the same for all utterances."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Empty filters detected", category=UserWarning)  # an error, below
-        bands: np.ndarray = librosa.filters.mel(sr=SAMPLE_RATE_HZ, n_fft=dft_points, n_mels=n_mels)
+    corners_hz = _mel_to_hz(np.linspace(0, _highest_mel(), n_mels + 2))
+    distance_hz = np.subtract.outer(np.fft.rfftfreq(dft_points, 1 / SAMPLE_RATE_HZ), corners_hz).T
+    rise, fall = np.diff(corners_hz)[:-1, None], np.diff(corners_hz)[1:, None]
+    triangles = np.maximum(0, np.minimum(distance_hz[:-2] / rise, -distance_hz[2:] / fall)).astype(np.float32)
+    # Of equal area: the wider a band, the lower
+    bands = (triangles * (2 / (corners_hz[2:] - corners_hz[:-2]))[:, None]).astype(np.float32)
     if empty := int((bands.max(axis=1) == 0).sum()):
         raise ConfigError(
             f"features.n_mels is {n_mels}, and {empty} of them hold no bin of features.dft_points, {dft_points}; "
             "expected fewer bands, or more points"
         )
     return torch.from_numpy(bands)
+
+
+def _highest_mel() -> float:
+    """Mel of half the sample rate."""
+    return LINEAR_HZ / HZ_PER_MEL + math.log(SAMPLE_RATE_HZ / 2 / LINEAR_HZ) / LOG_STEP
+
+
+def _mel_to_hz(mel: np.ndarray) -> np.ndarray:
+    bend = LINEAR_HZ / HZ_PER_MEL
+    return np.where(mel < bend, HZ_PER_MEL * mel, LINEAR_HZ * np.exp(LOG_STEP * (mel - bend)))

@@ -10,11 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
-import librosa
 import numpy as np
 import soundfile
 import soxr
-from scipy.signal import butter, fftconvolve, sosfiltfilt
 
 from ..audio import SAMPLE_RATE_HZ
 from .perturbation import coloured_noise, rms, room_response
@@ -87,6 +85,8 @@ def _mixed(speech: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
 
 
 def _room(speech: np.ndarray, rng: np.random.Generator, _: np.ndarray, *, reverberation_s: float) -> np.ndarray:
+    from scipy.signal import fftconvolve  # here and below: imports of half a second, which prediction does without
+
     heard = fftconvolve(speech, _response(reverberation_s, int(rng.integers(ROOMS))))[: len(speech)]
     levelled: np.ndarray = heard * (rms(speech) / max(rms(heard), 1e-15))
     return levelled
@@ -98,6 +98,8 @@ def _response(reverberation_s: float, number: int) -> np.ndarray:
 
 
 def _telephone(speech: np.ndarray, _: np.random.Generator, __: np.ndarray) -> np.ndarray:
+    from scipy.signal import butter, sosfiltfilt
+
     low = soxr.resample(speech, SAMPLE_RATE_HZ, TELEPHONE_RATE_HZ)
     band = sosfiltfilt(butter(4, TELEPHONE_BAND_HZ, "bandpass", fs=TELEPHONE_RATE_HZ, output="sos"), low)
     return _fitted(soxr.resample(band, TELEPHONE_RATE_HZ, SAMPLE_RATE_HZ), len(speech))
@@ -143,6 +145,8 @@ def _quiet(speech: np.ndarray, _: np.random.Generator, __: np.ndarray, *, gain_d
 
 
 def _trimmed(speech: np.ndarray, _: np.random.Generator, __: np.ndarray) -> np.ndarray:
+    import librosa
+
     trimmed: np.ndarray = librosa.effects.trim(speech, top_db=SILENCE_DB)[0]
     return trimmed
 

@@ -6,7 +6,6 @@ from typing import Literal, Self
 
 import numpy as np
 import torch
-from scipy.special import entr
 from torch import Tensor, nn
 
 from ..config import NormalisationSettings, SegmentSettings
@@ -247,7 +246,7 @@ def aggregate(log_probabilities: np.ndarray, utterance: np.ndarray, how: str) ->
     elif how in ("mean_probability", "confidence"):
         probabilities = np.exp(log_probabilities)
         # exp of negative entropies, from 1/K to 1, is their softmax but for its sum
-        weight = np.exp(-entr(probabilities).sum(axis=1)) if how == "confidence" else np.ones(len(utterance))
+        weight = np.exp(-_entropy(log_probabilities)) if how == "confidence" else np.ones(len(utterance))
         mean = _weighted_mean(probabilities, weight, utterance, shape)
         combined = np.log(np.maximum(mean, np.finfo(np.float64).tiny))
     else:
@@ -255,6 +254,13 @@ def aggregate(log_probabilities: np.ndarray, utterance: np.ndarray, how: str) ->
     with np.errstate(invalid="ignore"):  # NaN stays NaN, and training refuses it
         normalised: np.ndarray = combined - np.logaddexp.reduce(combined, axis=1, keepdims=True)
     return normalised.astype(np.float32)
+
+
+def _entropy(log_probabilities: np.ndarray) -> np.ndarray:
+    """Of each row, in nats, shape (S,); a class of probability 0 adds nothing."""
+    certain = np.isneginf(log_probabilities)
+    surprise = np.where(certain, 0, -log_probabilities)
+    return (np.exp(log_probabilities) * surprise).sum(axis=1)  # type: ignore[no-any-return]
 
 
 def _weighted_mean(values: np.ndarray, weight: np.ndarray, utterance: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -3,14 +3,17 @@
 from .configurations import Result, compare_seeds, is_complete, results_of, with_its_seeds
 from .digests import FILES_TAG, refuse_changed
 from .encoders import log_self_contained
+from .loading import LoadedModel, model_errors, open_predictor
 from .observer import TrackingObserver
 from .outbox import read_record, waiting, waiting_trials
-from .package import LoadedModel, log_predictor, model_errors, open_predictor, read_predictor
+from .package import log_predictor, read_predictor
 from .pages import StudyPages, link_study, run_link, study_pages
 from .predictions import Predictions, read_predictions
 from .records import CONFIG_FILE, STUDY_FILE
 from .report import FOREIGN, curves, draw_confusion, score_metrics, shortened
-from .runs import (
+from .runs import PACKAGES, find_runs, name_of, origin_tags, protocol_of, protocol_tags, search_runs
+from .store import deliver_waiting, experiment_of, open_delivered, open_tracking, tracking_errors
+from .tags import (
     BEST_TAG,
     CONFIRMED_TAG,
     CONFIRMS_TAG,
@@ -18,19 +21,11 @@ from .runs import (
     MEMBERS_TAG,
     MODEL_TAG,
     NOTES_TAG,
-    PACKAGES,
     PRETRAINING_TAG,
     STUDY_NAME_TAG,
     STUDY_TAG,
     TRIAL_TAG,
-    find_runs,
-    name_of,
-    origin_tags,
-    protocol_of,
-    protocol_tags,
-    search_runs,
 )
-from .store import deliver_waiting, experiment_of, open_delivered, open_tracking, tracking_errors
 from .testing import read_single_scores, score_on_holdout, score_on_test, score_on_validation, score_stressed
 
 __all__ = [

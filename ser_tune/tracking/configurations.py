@@ -16,7 +16,8 @@ from mlflow.entities import Run
 from ..folds import SIDES
 from ..metrics import PairedComparison, compare_paired, seed_intervals
 from .predictions import Predictions, read_predictions
-from .runs import CONFIRMED_TAG, STUDY_TAG, TRIAL_TAG, find_runs
+from .runs import find_runs
+from .tags import CONFIRMED_TAG, STUDY_TAG, TRIAL_TAG
 
 __all__ = ["Result", "compare_seeds", "is_complete", "results_of", "with_its_seeds"]
 

@@ -27,8 +27,9 @@ from .outbox import (
 )
 from .package import log_saved
 from .pages import link_study
-from .runs import CONFIRMED_TAG, MODEL_TAG, STUDY_TAG, TRIAL_TAG, find_runs, search_runs
+from .runs import find_runs, search_runs
 from .store import tracking_errors
+from .tags import CONFIRMED_TAG, MODEL_TAG, STUDY_TAG, TRIAL_TAG
 
 __all__ = ["Delivery", "log_metrics", "log_params"]
 

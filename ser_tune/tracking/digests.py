@@ -26,22 +26,23 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def refuse_changed(folder: Path, tags: Mapping[str, str], what: str) -> bool:
-    """Refuse files that differ from those that were promoted.
+def refuse_changed(folder: Path, tags: Mapping[str, str], what: str) -> None:
+    """Refuse files that differ from those that were promoted, before any code among them runs.
 
     Args:
         folder: A model's.
         tags: Of its version.
         what: The version, for the error message.
 
-    Returns:
-        Whether the version has digests; those of earlier ser-tunes do not.
-
     Raises:
-        RegistryError: A file was changed, added or removed; the message names it.
+        RegistryError: A file was changed, added or removed; the message names it. Or the version has no digests.
     """
     if FILES_TAG not in tags:
-        return False
+        raise RegistryError(
+            f"{what} is not loaded: an earlier ser-tune registered it without digests of its files, so nobody can tell "
+            "whether its code was changed; register its trial again with `ser-tune promote "
+            f"{tags.get('study', 'STUDY')} --trial {tags.get('trial', 'N')} --as {what.partition('/')[0]}`"
+        )
     promoted: dict[str, str] = json.loads(tags[FILES_TAG])
     found = digests_of(folder)
     for path in sorted(promoted.keys() | found.keys()):
@@ -51,4 +52,3 @@ def refuse_changed(folder: Path, tags: Mapping[str, str], what: str) -> bool:
                 f"{what} is not loaded: its file '{path}' {problem} after its promotion; restore the files in "
                 f"'{folder}', or train again"
             )
-    return True

@@ -26,9 +26,10 @@ from .records import (
     write_artifacts,
     write_model,
 )
-from .runs import CONFIRMED_TAG, MODEL_TAG, find_runs
+from .runs import find_runs
 from .store import experiment_of
 from .system import SystemSampler
+from .tags import CONFIRMED_TAG, MODEL_TAG
 
 __all__ = ["TrackingObserver"]
 

@@ -6,14 +6,11 @@ import json
 import tempfile
 import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 import mlflow
-import numpy as np
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
@@ -23,15 +20,12 @@ from mlflow.types.schema import Array
 from .. import errors
 from ..architectures import ARCHITECTURES
 from ..features import FEATURE_SETS
-from ..prediction import Committee, Heard, Prediction, Predictor, Recipe
+from ..prediction import Committee, Predictor, Recipe
 from .encoders import ENCODERS_FILE, store_encoders, stored_encoders
 
 __all__ = [
-    "LoadedModel",
     "log_predictor",
     "log_saved",
-    "model_errors",
-    "open_predictor",
     "read_predictor",
     "save_predictor",
 ]
@@ -196,84 +190,3 @@ def read_predictor(uri: str) -> Predictor:
         except (KeyError, ValueError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[0]
             raise errors.RegistryError(f"{uri} was made by another version of ser-tune: {reason}") from None
-
-
-def open_predictor(uri: str) -> Predictor:
-    """Load a predictor from any MLflow model URI, with the code that it carries.
-
-    Args:
-        uri: Such as `models:/ser-emodb-3d_acrnn@champion` or `models:/m-0123…`.
-
-    Raises:
-        RegistryError: A package that the model needs is missing or broken.
-    """
-    try:
-        predictor: Predictor = mlflow.pyfunc.load_model(uri).unwrap_python_model().predictor
-    except ModuleNotFoundError as error:
-        raise errors.RegistryError(str(error)) from None
-    except Exception as error:
-        if not _is_ours(error):
-            raise
-        raise errors.RegistryError(str(error)) from None
-    return predictor
-
-
-def _is_ours(error: Exception) -> bool:
-    """Whether it is a `SerTuneError`, of any copy of ser_tune: each has classes of its own."""
-    return "SerTuneError" in [kind.__name__ for kind in type(error).__mro__]
-
-
-class LoadedModel:
-    """A registered model: audio in, emotions out. It runs its own copy of ser_tune, and raises our errors."""
-
-    def __init__(self, predictor: Predictor) -> None:
-        """Wrap what `open_predictor` returned."""
-        self._predictor = predictor
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The emotions it tells apart."""
-        return self._predictor.labels
-
-    @property
-    def recipe(self) -> Recipe:
-        """Its front end, segments, normalisation and labels."""
-        return self._predictor.recipe
-
-    @property
-    def predictors(self) -> Sequence[Predictor]:
-        """What it consists of: one predictor, or the members of a combination."""
-        members: Sequence[Predictor] = getattr(self._predictor, "members", [self._predictor])
-        return members
-
-    def predict(
-        self, audio: Sequence[str | Path | np.ndarray], *, sample_rate_hz: int | None = None
-    ) -> list[Prediction]:
-        """Recognise the emotion of each utterance.
-
-        Args:
-            audio: Paths of sound files, or waveforms of shape (N,) or (N, channels).
-            sample_rate_hz: The waveforms' rate; required with waveforms.
-
-        Raises:
-            AudioError: An utterance cannot be used; the message names it.
-        """
-        with model_errors():
-            return self._predictor.predict(audio, sample_rate_hz=sample_rate_hz)
-
-    def predict_heard(self, heard: Sequence[Heard]) -> list[Prediction]:
-        """Recognise the emotion of decoded utterances, as `predict` does."""
-        with model_errors():
-            return self._predictor.predict_heard(heard)
-
-
-@contextmanager
-def model_errors() -> Iterator[None]:
-    """Raise errors of a model's own copy of ser_tune as those of this installation."""
-    try:
-        yield
-    except Exception as error:
-        if not _is_ours(error):
-            raise
-        kind = errors.AudioError if type(error).__name__ == "AudioError" else errors.SerTuneError
-        raise kind(str(error)) from None

@@ -16,7 +16,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
-from .runs import BEST_TAG, CONFIRMED_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG, find_runs, search_runs
+from .runs import find_runs, search_runs
+from .tags import BEST_TAG, CONFIRMED_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG
 
 __all__ = ["StudyPages", "link_study", "run_link", "save_view", "study_pages", "version_link"]
 

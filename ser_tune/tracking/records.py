@@ -17,7 +17,8 @@ from .outbox import MetricRow, StudyRecord, TrialRecord
 from .package import save_predictor
 from .predictions import write_predictions
 from .report import curves, draw_confusion, held_out_of, score_metrics
-from .runs import (
+from .runs import origin_tags
+from .tags import (
     BEST_TAG,
     CONFIRMED_TAG,
     CONFIRMS_TAG,
@@ -26,7 +27,6 @@ from .runs import (
     STUDY_NAME_TAG,
     STUDY_TAG,
     TRIAL_TAG,
-    origin_tags,
 )
 
 __all__ = [

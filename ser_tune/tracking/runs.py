@@ -12,20 +12,10 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME
 
 from ..corpora import Corpus
 from ..study import Protocol
+from .tags import NOTES_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG
 
 __all__ = [
-    "BEST_TAG",
-    "CONFIRMED_TAG",
-    "CONFIRMS_TAG",
-    "EVALUATES_TAG",
-    "MEMBERS_TAG",
-    "MODEL_TAG",
-    "NOTES_TAG",
     "PACKAGES",
-    "PRETRAINING_TAG",
-    "STUDY_NAME_TAG",
-    "STUDY_TAG",
-    "TRIAL_TAG",
     "find_runs",
     "name_of",
     "origin_tags",
@@ -34,20 +24,6 @@ __all__ = [
     "search_runs",
 ]
 
-STUDY_TAG, STUDY_NAME_TAG = "ser_tune.study_id", "ser_tune.study"
-CONFIRMS_TAG = "ser_tune.confirms"
-"""On runs that train configurations of an earlier study again: that study's identifier."""
-MEMBERS_TAG = "ser_tune.members"
-"""On a run that combines others: their identifiers, sorted."""
-EVALUATES_TAG = "ser_tune.evaluates"
-"""On runs of `evaluate`: the registered version, such as `ser-emodb-light_cnn/2`."""
-NOTES_TAG = "ser_tune.notes"
-"""On runs: the warnings of their protocol, and in a study the text-only baseline."""
-PRETRAINING_TAG = "ser_tune.pretraining"
-"""On runs with a pretrained encoder: whether it learned from the corpus, as far as is known."""
-CONFIRMED_TAG = "ser_tune.confirmed_trial"
-"""On trials of a study's own confirmation: the number of the searched trial that they train again."""
-TRIAL_TAG, MODEL_TAG, BEST_TAG = "ser_tune.trial", "ser_tune.model_id", "ser_tune.best_trial"
 PACKAGES = ("ser-tune", "torch", "torchvision", "librosa", "numpy", "scikit-learn", "optuna", "mlflow")
 OPTIONAL = ("opensmile", "peft", "transformers")
 """Packages of extras, whose versions are recorded where they are installed."""

@@ -16,10 +16,10 @@ from ..features import TYPICAL_CONDITIONS, Disturbance
 from ..folds import SIDES
 from ..prediction import Committee, Predictor
 from ..study import HeldOut, Prepared, score_holdout_speakers, score_test_speakers, score_validation_speakers
-from .package import model_errors, open_predictor
+from .loading import model_errors, open_predictor
 from .predictions import write_predictions
 from .report import FOREIGN, draw_confusion, score_metrics
-from .runs import MODEL_TAG
+from .tags import MODEL_TAG
 
 __all__ = ["read_single_scores", "score_on_holdout", "score_on_test", "score_on_validation", "score_stressed"]
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
@@ -106,6 +105,8 @@ def smooth(losses: np.ndarray, steps: int) -> np.ndarray:
     if not len(losses):
         return losses
     steps_of_a_decade = (steps - 1) / math.log10(HIGHEST_RATE / LOWEST_RATE)
+    from scipy.ndimage import gaussian_filter1d
+
     smoothed: np.ndarray = gaussian_filter1d(losses, SMOOTHING_DECADES * steps_of_a_decade, mode="nearest")
     return smoothed
 

@@ -1,10 +1,11 @@
 """A corpus from a CSV: what it says is what is read, and what it says wrongly is named by its line."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from ser_tune.corpora.manifest import CORPUS, read
+from ser_tune.corpora.manifest import ALLOWED_FOLDERS, CORPUS, read
 from ser_tune.errors import CorpusError
 
 
@@ -64,12 +65,43 @@ def test_texts_are_compared_without_case_and_punctuation(folder: Path) -> None:
     assert [one.text for one in read(table, folder)] == ["dont go please", "dont go please", ""]
 
 
-def test_an_absolute_path_stays_as_it_is(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    elsewhere = tmp_path_factory.mktemp("elsewhere") / "e.wav"
-    elsewhere.touch()
-    (utterance,) = read(_table(folder, "path,speaker,emotion", f"{elsewhere},s,joy"), folder)
-    assert utterance.path == elsewhere
-    assert utterance.id == str(elsewhere)
+@pytest.fixture
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording outside the manifest's folder."""
+    recording = tmp_path_factory.mktemp("elsewhere") / "e.wav"
+    recording.touch()
+    return recording
+
+
+def test_an_absolute_path_stays_as_it_is(folder: Path) -> None:
+    recording = folder / "sound" / "a.wav"
+    (utterance,) = read(_table(folder, "path,speaker,emotion", f"{recording},s,joy"), folder)
+    assert utterance.path == recording
+    assert utterance.id == str(recording)
+
+
+@pytest.mark.parametrize("written", ["{elsewhere}", "../{folder}/e.wav", "sound/link.wav", "linked/e.wav"])
+def test_a_recording_outside_the_folder_is_refused_unless_its_folder_is_allowed(
+    folder: Path, elsewhere: Path, written: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "sound" / "link.wav").symlink_to(elsewhere)
+    (folder / "linked").symlink_to(elsewhere.parent)
+    cell = written.format(elsewhere=elsewhere, folder=Path(os.path.relpath(elsewhere.parent, folder.parent)))
+    table = _table(folder, "path,speaker,emotion", f"{cell},s,joy")
+    with pytest.raises(CorpusError, match=f"line 2: '{cell}' is outside the manifest's folder.*with the envi") as told:
+        read(table, folder)
+    name, _, allowed = str(told.value).rpartition(" ")[2].partition("=")
+    assert name == ALLOWED_FOLDERS
+    monkeypatch.setenv(name, os.pathsep.join([str(folder / "none"), allowed]))
+    (utterance,) = read(table, folder)
+    assert utterance.path.samefile(elsewhere)
+
+
+def test_a_manifest_behind_a_link_may_name_the_files_beside_the_link(folder: Path, tmp_path: Path) -> None:
+    (folder / "also").symlink_to(folder)
+    _table(folder, "path,speaker,emotion", "sound/a.wav,s,joy")
+    (utterance,) = read(folder / "also" / "corpus.csv", tmp_path)
+    assert utterance.path.samefile(folder / "sound" / "a.wav")
 
 
 HEADER = "path,speaker,emotion"

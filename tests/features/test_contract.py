@@ -13,7 +13,7 @@ from ser_tune.config import FeatureSettings, SpectralSettings
 from ser_tune.encoders import CheckpointSettings
 from ser_tune.errors import AudioError, ConfigError
 from ser_tune.features import FEATURE_SETS, FeatureSet
-from ser_tune.features.spectral import DYNAMIC_RANGE_DB, magnitudes, relative_db
+from ser_tune.features.spectral import DYNAMIC_RANGE_DB, magnitudes, mel_bands, relative_db
 
 DB_CHANNELS = {"logspec": [0], "logmelspec": [0], "logmeldeltaspec": [0], "lognrevspec": [0, 1, 2]}
 """Which channels are levels; the others are differences."""
@@ -256,9 +256,18 @@ def test_magnitudes_are_librosas(variant: str) -> None:
     np.testing.assert_allclose(magnitudes(speech, settings), expected, atol=1e-6 * expected.max())
 
 
+@pytest.mark.parametrize(("n_mels", "dft_points"), [(40, 512), (64, 1024), (128, 2048)])
+def test_mel_bands_and_levels_are_librosas(n_mels: int, dft_points: int) -> None:
+    bands = mel_bands(n_mels, dft_points).numpy()
+    np.testing.assert_array_equal(bands, librosa.filters.mel(sr=16_000, n_fft=dft_points, n_mels=n_mels))
+    amplitude = np.abs(np.random.default_rng(0).standard_normal((n_mels, 50))).astype(np.float32) ** 9
+    expected = librosa.amplitude_to_db(amplitude, ref=np.max, amin=1e-15, top_db=DYNAMIC_RANGE_DB)
+    np.testing.assert_array_equal(relative_db(amplitude), expected)
+
+
 @pytest.mark.parametrize("width", [3, 5, 7, 9])
 def test_differences_are_librosas(width: int) -> None:
     features, settings = _set("logmeldeltaspec", n_mels=40, delta_width=width)
     level, delta, delta_delta = features.extract(_sine(100.0), settings)
     for found, of in ((delta, level), (delta_delta, delta)):
-        np.testing.assert_array_equal(found, librosa.feature.delta(of, width=width, mode="nearest"))
+        np.testing.assert_allclose(found, librosa.feature.delta(of, width=width, mode="nearest"), rtol=1e-6, atol=1e-14)

@@ -22,6 +22,7 @@ import soundfile
 
 from ser_tune.audio import read_speech
 from ser_tune.corpora import CORPORA
+from ser_tune.corpora.manifest import ALLOWED_FOLDERS
 from ser_tune.errors import SerTuneError
 from ser_tune.features import FEATURE_SETS
 
@@ -153,7 +154,10 @@ def test_damaged_sound_files_are_read_or_refused_in_a_sentence(tmp_path: Path) -
     assert 0.2 * COUNT < refused < COUNT
 
 
-def test_damaged_manifests_are_read_or_refused_in_a_sentence_with_their_name(corpus_csv: Path, tmp_path: Path) -> None:
+def test_damaged_manifests_are_read_or_refused_in_a_sentence_with_their_name(
+    corpus_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ALLOWED_FOLDERS, str(corpus_csv.parent))
     rows = list(csv.reader(io.StringIO(corpus_csv.read_text(encoding="utf-8"))))
     absolute = [rows[0], *([str(corpus_csv.parent / row[0]), *row[1:]] for row in rows[1:])]
     text, path, refused = "\n".join(",".join(row) for row in absolute), tmp_path / "damaged.csv", 0

@@ -77,12 +77,25 @@ def test_a_version_can_be_loaded_again_and_again(client: MlflowClient) -> None:
     assert any(name.startswith("ser_tune_") for name in sys.modules)
 
 
-def test_a_version_of_an_earlier_ser_tune_loads_with_a_note(
-    client: MlflowClient, caplog: pytest.LogCaptureFixture
+def test_a_version_without_digests_is_refused_and_its_code_does_not_run(
+    client: MlflowClient, folder: Path, tmp_path: Path
 ) -> None:
     client.delete_model_version_tag(NAME, "1", FILES_TAG)
-    load_model(NAME)
-    assert "was registered by an earlier ser-tune, without digests" in caplog.text
+    (folder / "mlflow_model.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')", encoding="utf-8")
+    with pytest.raises(RegistryError, match=r"without digests of its files.*register its trial again with"):
+        load_model(NAME)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_trial_of_a_version_without_digests_can_be_registered_again(
+    client: MlflowClient, finished_copy: Any, call: Callable[..., Any]
+) -> None:
+    client.delete_model_version_tag(NAME, "1", FILES_TAG)
+    with pytest.raises(RegistryError) as refused:
+        load_model(NAME)
+    remedy = str(refused.value).partition("`ser-tune ")[2].rstrip("`")
+    assert call(finished_copy.root, *remedy.split(), "--rule", "always").code == 0
+    assert load_model(NAME).labels == ("anger", "joy")
 
 
 def test_a_list_of_models_does_not_show_the_digests(finished: Any, call: Callable[..., Any]) -> None:

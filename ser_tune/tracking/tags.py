@@ -1,0 +1,30 @@
+"""Tags that runs and versions are found by. Apart, because reading them needs no torch."""
+
+__all__ = [
+    "BEST_TAG",
+    "CONFIRMED_TAG",
+    "CONFIRMS_TAG",
+    "EVALUATES_TAG",
+    "MEMBERS_TAG",
+    "MODEL_TAG",
+    "NOTES_TAG",
+    "PRETRAINING_TAG",
+    "STUDY_NAME_TAG",
+    "STUDY_TAG",
+    "TRIAL_TAG",
+]
+
+STUDY_TAG, STUDY_NAME_TAG = "ser_tune.study_id", "ser_tune.study"
+CONFIRMS_TAG = "ser_tune.confirms"
+"""On runs that train configurations of an earlier study again: that study's identifier."""
+MEMBERS_TAG = "ser_tune.members"
+"""On a run that combines others: their identifiers, sorted."""
+EVALUATES_TAG = "ser_tune.evaluates"
+"""On runs of `evaluate`: the registered version, such as `ser-emodb-light_cnn/2`."""
+NOTES_TAG = "ser_tune.notes"
+"""On runs: the warnings of their protocol, and in a study the text-only baseline."""
+PRETRAINING_TAG = "ser_tune.pretraining"
+"""On runs with a pretrained encoder: whether it learned from the corpus, as far as is known."""
+CONFIRMED_TAG = "ser_tune.confirmed_trial"
+"""On trials of a study's own confirmation: the number of the searched trial that they train again."""
+TRIAL_TAG, MODEL_TAG, BEST_TAG = "ser_tune.trial", "ser_tune.model_id", "ser_tune.best_trial"
