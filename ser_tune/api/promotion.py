@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import Project
-from ..registry import RegisteredVersion, list_versions
-from ..tracking import open_tracking
+from ..registry import RegisteredVersion, listed_versions
 
 if TYPE_CHECKING:
     from ..registry import Promotion
@@ -40,6 +39,7 @@ def promote(
     """
     from ..registry import promote as promote_in_registry  # torch: listing versions does without
     from ..study import load_study, prepare
+    from ..tracking import open_tracking
 
     project = project or Project.locate()
     study, definition = load_study(name, project)
@@ -51,4 +51,4 @@ def promote(
 
 def models(*, project: Project | None = None) -> Sequence[RegisteredVersion]:
     """Every version of every registered model, by name and then newest first."""
-    return list_versions(open_tracking(project or Project.locate()))
+    return listed_versions(project or Project.locate())

@@ -3,11 +3,12 @@
 from .card import markdown_table
 from .evaluations import add_evaluations
 from .files import refuse_changed_model, version_folder
+from .listing import RegisteredVersion, listed_versions
 from .promotion import promote, promote_combination, refuse_unusable
 from .registration import Promotion
 from .training_sounds import REFIT_TAG, read_training_sounds
 from .verdict import Confirmed
-from .versions import CHAMPION, RegisteredVersion, find_version, list_versions, load_model, registered_name
+from .versions import CHAMPION, find_version, list_versions, load_model, registered_name
 
 __all__ = [
     "CHAMPION",
@@ -18,6 +19,7 @@ __all__ = [
     "add_evaluations",
     "find_version",
     "list_versions",
+    "listed_versions",
     "load_model",
     "markdown_table",
     "promote",

@@ -1,5 +1,7 @@
 """Files of registered versions, which are loaded only as they were promoted."""
 
+import logging
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import mlflow
@@ -13,20 +15,39 @@ from ..tracking import FILES_TAG, MODEL_TAG, refuse_changed
 __all__ = ["refuse_changed_model", "version_folder"]
 
 
-def version_folder(version: ModelVersion) -> Path:
+_log = logging.getLogger(__name__)
+
+
+def version_folder(registered: ModelVersion) -> Path:
     """The folder of a version's files, downloaded where they are elsewhere; nothing in it has run.
 
     Raises:
         RegistryError: A file differs from the promoted one, the files are gone, or their digests are unknown.
     """
-    reference = f"{version.name}/{version.version}"
+    reference = f"{registered.name}/{registered.version}"
     try:
         folder = Path(mlflow.artifacts.download_artifacts(f"models:/{reference}"))
-        refuse_changed(folder, version.tags, reference)
+        refuse_changed(folder, registered.tags, reference)
     except (MlflowException, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise RegistryError(f"the files of registered model '{reference}' cannot be read: {reason}") from None
+    _note_other_versions(folder, reference)
     return folder
+
+
+def _note_other_versions(folder: Path, reference: str) -> None:
+    """Tell which packages have another version than those that the model was made with."""
+    file, others = folder / "requirements.txt", []
+    for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else ():
+        package, _, wanted = line.partition("==")
+        try:
+            here = version(package).partition("+")[0]
+        except PackageNotFoundError:
+            here = "none"
+        if wanted and here != wanted:
+            others.append(f"{package} {wanted} (here {here})")
+    if others:
+        _log.warning("note: %s was made with %s", reference, ", ".join(others))
 
 
 def refuse_changed_model(client: MlflowClient, model_id: str) -> None:
@@ -37,6 +58,6 @@ def refuse_changed_model(client: MlflowClient, model_id: str) -> None:
     Raises:
         RegistryError: A file differs; the message names it.
     """
-    for version in client.search_model_versions(f"tags.`{MODEL_TAG}` = '{model_id}'"):
-        if version.source == f"models:/{model_id}" and FILES_TAG in version.tags:
-            version_folder(version)
+    for one in client.search_model_versions(f"tags.`{MODEL_TAG}` = '{model_id}'"):
+        if one.source == f"models:/{model_id}" and FILES_TAG in one.tags:
+            version_folder(one)

@@ -1,7 +1,5 @@
 """Finding registered models: by name, alias or version."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlflow import MlflowClient
@@ -11,13 +9,13 @@ from mlflow.exceptions import MlflowException
 from ..config import Project
 from ..errors import RegistryError, valid_names
 from ..tracking import open_tracking, tracking_errors
+from .listing import RegisteredVersion
 
 if TYPE_CHECKING:
     from ..tracking import LoadedModel
 
 __all__ = [
     "CHAMPION",
-    "RegisteredVersion",
     "aliases_of",
     "find_version",
     "list_versions",
@@ -26,16 +24,6 @@ __all__ = [
 ]
 
 CHAMPION = "champion"
-
-
-@dataclass(frozen=True, slots=True)
-class RegisteredVersion:
-    """One version of a registered model."""
-
-    name: str
-    version: str
-    aliases: tuple[str, ...]
-    tags: Mapping[str, str]
 
 
 def registered_name(corpus: str, model: str) -> str:
@@ -56,7 +44,7 @@ def aliases_of(client: MlflowClient, name: str) -> dict[str, str]:
 
 
 def list_versions(client: MlflowClient) -> list[RegisteredVersion]:
-    """Every version of every registered model, by name and then newest first."""
+    """Every version of every registered model that a store or server has, by name and then newest first."""
     versions = []
     with tracking_errors(client.tracking_uri):
         for model in client.search_registered_models(max_results=1000):

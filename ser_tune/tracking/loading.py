@@ -26,7 +26,9 @@ def open_predictor(uri: str) -> "Predictor":
         RegistryError: A package that the model needs is missing or broken.
     """
     try:
-        predictor: Predictor = mlflow.pyfunc.load_model(uri).unwrap_python_model().predictor
+        # MLflow's comparison of versions reads the file lists of all installed packages, which takes longer than the
+        # rest; the registry compares the model's own
+        predictor: Predictor = mlflow.pyfunc.load_model(uri, suppress_warnings=True).unwrap_python_model().predictor
     except ModuleNotFoundError as error:
         raise errors.RegistryError(str(error)) from None
     except Exception as error:

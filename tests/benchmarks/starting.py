@@ -1,12 +1,14 @@
 """How long a person waits: for a study's first step, for the command line, for a model and its answer."""
 
 import os
+import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
 from ser_tune.features import FEATURE_SETS, Scaling
 from ser_tune.prediction import Predictor
@@ -50,8 +52,13 @@ def _second_study(options: Options) -> Row:
 
 
 def _commands(options: Options) -> list[Row]:
-    """From a process's start to its end; `models` lists those of `_models`."""
-    rows = []
+    """From a process's start to its end; `models` lists those of `_models`, and `predict` asks one of them."""
+    recording = options.scratch / "speech.wav"
+    soundfile.write(recording, 0.1 * np.random.default_rng(0).standard_normal(48_000), 16_000)
+    rows = [
+        _beside_imports(["predict", f"{MODELS[-1]}-10", str(recording)], "torch, mlflow", 1.5, options),
+        _beside_imports(["models"], "mlflow", 1.3, options),
+    ]
     for arguments, goal in ((["--help"], 0.5), (["models"], 3.0)):
         taken = []
         for _ in range(1 if options.quick else 5):
@@ -60,6 +67,20 @@ def _commands(options: Options) -> list[Row]:
             taken.append(time.perf_counter() - started)
         rows.append(Row(f"ser-tune {arguments[0]}", min(taken), "s", below=goal))
     return rows
+
+
+def _beside_imports(arguments: list[str], modules: str, goal: float, options: Options) -> Row:
+    """A cold command beside what its imports take alone, in turn; the ratio is how many times as long."""
+    commands = {"product": [COMMAND, *arguments], "plain": [f"import {modules}"]}
+    taken: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(1 if options.quick else 7):
+        for name, command in commands.items():
+            started = time.perf_counter()
+            _run([sys.executable, "-c", *command], options.scratch)
+            taken[name].append(time.perf_counter() - started)
+    product, plain = (statistics.median(taken[name]) for name in ("product", "plain"))
+    what = f"ser-tune {arguments[0]}, cold, beside import {modules}"
+    return Row(what, product, "s", plain=plain, ratio=product / plain, below=goal)
 
 
 def _run(command: list[str], root: Path) -> str:

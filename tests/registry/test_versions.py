@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from ser_tune.config import Project
 from ser_tune.errors import AudioError, RegistryError
 from ser_tune.prediction import Predictor
-from ser_tune.registry import find_version, list_versions, load_model
+from ser_tune.registry import find_version, list_versions, listed_versions, load_model
 from ser_tune.tracking import open_tracking
 
 NAME = "ser-manifest-alex_net"
@@ -53,6 +53,20 @@ def test_versions_are_listed_with_aliases_and_tags(client: MlflowClient) -> None
     (version,) = list_versions(client)
     assert (version.name, version.version, version.aliases) == (NAME, "1", ("champion",))
     assert version.tags["corpus"] == "manifest"
+
+
+def test_the_projects_database_lists_what_mlflow_lists(client: MlflowClient) -> None:
+    source = client.get_model_version(NAME, "1").source
+    for name, version in ((NAME, "2"), (NAME, "3"), ("other", "1")):
+        if name == "other":
+            client.create_registered_model(name)
+        client.create_model_version(name, source=source, tags={"study": version})
+    client.set_registered_model_alias(NAME, "best", "3")
+    client.delete_model_version(NAME, "2")
+    client.create_registered_model("a-prompt", tags={"mlflow.prompt.is_prompt": "true"})
+    listed = listed_versions(Project.locate())
+    assert [(one.name, one.version) for one in listed] == [("other", "1"), (NAME, "3"), (NAME, "1")]
+    assert listed == list_versions(client)
 
 
 def test_a_loaded_model_raises_errors_that_can_be_caught(client: MlflowClient, tmp_path: Path) -> None:
