@@ -5,10 +5,12 @@ from collections.abc import Mapping
 __all__ = ["EXIT_CODES"]
 
 EXIT_CODES: Mapping[int, str] = {
-    0: "all went well",
-    1: "the command ran and found a fault: of a check, an audit or a replay; or trials failed, or files cannot be used",
-    2: "it did not run, or not to its end, for a reason that you can correct: one sentence says which",
-    130: "interrupted by Ctrl-C; the same command goes on",
-    143: "ended by SIGTERM; the same command goes on",
+    0: "the command did what it was asked",
+    1: "the command ran, and its result is negative: a check, an audit or a replay found something, too many trials failed, "
+    "or not everything could be delivered",
+    2: "the command did not run, for a reason that you can correct, which one sentence names",
+    129: "ended by SIGHUP; the same command continues",
+    130: "ended by Ctrl-C; the same command continues",
+    143: "ended by SIGTERM; the same command continues",
 }
-"""Code to its meaning. A traceback, also with 1, is a mistake in ser-tune."""
+"""Code to its meaning. A traceback, also with 1, is a bug of ser-tune."""
