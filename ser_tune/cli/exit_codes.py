@@ -6,8 +6,7 @@ __all__ = ["EXIT_CODES"]
 
 EXIT_CODES: Mapping[int, str] = {
     0: "the command did what it was asked",
-    1: "the command ran, and its result is negative: a check, an audit or a replay found something, too many trials failed, "
-    "or not everything could be delivered",
+    1: "the command ran, and its result is negative: a fault was found, trials failed, or not all could be delivered",
     2: "the command did not run, for a reason that you can correct, which one sentence names",
     129: "ended by SIGHUP; the same command continues",
     130: "ended by Ctrl-C; the same command continues",

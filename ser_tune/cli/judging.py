@@ -111,7 +111,7 @@ def reproduce(
     reproduced: the 95 % interval lies wholly outside it. Else undecided. Pooled is compared with pooled, a fold mean
     with a fold mean. The study files are studies/published/NAME.yaml. The same command resumes.
     """
-    from .evidence import reproduce_published
+    from .published import reproduce_published
 
     reproduce_published(
         name,
@@ -181,7 +181,7 @@ def compare(
 
     A study whose trials differ by their seed alone is compared by its mean over the seeds.
     """
-    from .evidence import compare_results
+    from .comparing import compare_results
 
     compare_results(first, second, side=side, as_json=json, list_all=list_all, tracking_uri=tracking_uri)
 
@@ -199,7 +199,7 @@ def leaderboard(
     (nested: outer UAR), of several seeds by their mean. Validation UAR (nested: inner UAR) chooses the best of one
     model and features; test scores do not. Outer scores are of speakers that the search did not use.
     """
-    from .evidence import print_leaderboard
+    from .published import print_leaderboard
 
     form = form_of(form, ROW_FORMS, as_json=json)
     print_leaderboard(corpus=corpus, form=form, tracking_uri=tracking_uri)

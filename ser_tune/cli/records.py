@@ -6,14 +6,15 @@ from typing import Any
 
 from ..api import StudyResult
 from ..errors import SerTuneError
-from ..metrics import Interval
+from ..metrics import PERMUTATION_TEST, Interval
 from ..registry import Promotion
-from ..results import Ablated, Combination, Confirmation, Nested, Replay, Reproduction
+from ..results import Ablated, Combination, Comparison, Confirmation, Nested, Replay, Reproduction
 from ..tracking import score_metrics
 
 __all__ = [
     "ablation_records",
     "combination_record",
+    "comparison_record",
     "confirmation_record",
     "ends",
     "nested_record",
@@ -120,6 +121,42 @@ def combination_record(found: Combination) -> Record:
         for one in found.members
     ]
     return {"run": found.run.info.run_id, "members": members, "promotion": promotion_record(found.promotion)}
+
+
+def comparison_record(found: Comparison, first: str, second: str) -> Record:
+    """Two results by name, the paired test, and the utterances that differ."""
+    judged, paired = found.predictions[0][0], found.paired
+    ours, theirs = found.predicted
+    emotions = judged.emotions
+    return {
+        "a": first,
+        "b": second,
+        "runs": [[run.info.run_id for run in one.runs] for one in found.results],
+        "side": found.side,
+        "fingerprint": found.protocol.fingerprint,
+        "warnings": found.protocol.warnings,
+        "uar": [one[f"{found.side}_uar"] for one in found.scores],
+        "uar_difference": paired.uar_difference,
+        "uar_difference_interval": ends(paired.uar_interval),
+        "wa_difference": paired.wa_difference,
+        "wa_difference_interval": ends(paired.wa_interval),
+        "p_value": paired.p_value,
+        "test": PERMUTATION_TEST,
+        "effect_size": paired.effect_size,
+        "speakers": paired.n_speakers,
+        "emotions": emotions,
+        "confusions": [counts.tolist() for counts in found.confusions],
+        "differing": [
+            {
+                "utterance": judged.utterances[one],
+                "speaker": judged.speakers[one],
+                "truth": emotions[judged.truth[one]],
+                "a": emotions[ours[one]],
+                "b": emotions[theirs[one]],
+            }
+            for one in found.differing
+        ],
+    }
 
 
 def reproduction_record(outcome: Reproduction) -> Record:

@@ -1,0 +1,78 @@
+"""`compare`: two results beside each other."""
+
+from .. import api
+from ..config import Project
+from ..metrics import PERMUTATION_TEST, describe_score, with_interval
+from .console import notes, print_json, print_table, print_warnings, results
+from .records import comparison_record
+
+__all__ = ["compare_results"]
+
+SHOWN_DIFFERENCES = 20
+"""Utterances that `compare` lists, unless told to list all."""
+
+
+def compare_results(
+    first: str, second: str, *, side: str, as_json: bool, list_all: bool, tracking_uri: str | None
+) -> None:
+    """Print how two results compare: scores, paired test, confusion matrices, utterances that differ."""
+    found = api.compare(first, second, side=side, project=Project.locate(tracking_uri=tracking_uri))
+    if as_json:
+        print_json([comparison_record(found, first, second)])
+        return
+    judged, paired = found.predictions[0][0], found.paired
+    print_table(
+        ["", side, "UAR", "WA"],
+        [
+            [
+                mark,
+                _of_seeds(name, len(one.runs)),
+                *(describe_score(known, f"{side}_{score}") for score in ("uar", "wa")),
+            ]
+            for mark, name, one, known in zip("AB", (first, second), found.results, found.scores, strict=True)
+        ]
+        + [
+            [
+                "A - B",
+                "",
+                with_interval(paired.uar_difference, paired.uar_interval, "+"),
+                with_interval(paired.wa_difference, paired.wa_interval, "+"),
+            ]
+        ],
+    )
+    effect = "undefined" if paired.effect_size is None else f"{paired.effect_size:.2f}"
+    results.print(f"p = {paired.p_value:.4f} ({PERMUTATION_TEST})", markup=False)
+    results.print(
+        f"effect size: Cohen's d_z {effect} over {paired.n_speakers} speakers; protocol {found.protocol.fingerprint}",
+        markup=False,
+    )
+    print_warnings(found.protocol.warnings)
+    named = judged.emotions
+    for mark, counts, one in zip("AB", found.confusions, found.results, strict=True):
+        results.print(f"\n{_of_seeds(f'confusion of {mark}', len(one.runs), 'sum')} (rows: truth)")
+        print_table(["", *named], [[name, *map(str, row)] for name, row in zip(named, counts, strict=True)])
+    differing = found.differing
+    by_most = " by what most seeds name" if max(len(one.runs) for one in found.results) > 1 else ""
+    results.print(f"\n{len(differing)} of {len(judged.utterances)} utterances differ{by_most}")
+    shown = differing if list_all else differing[:SHOWN_DIFFERENCES]
+    ours, theirs = found.predicted
+    print_table(
+        ["utterance", "speaker", "truth", "A", "B"],
+        [
+            [
+                judged.utterances[one],
+                judged.speakers[one],
+                named[judged.truth[one]],
+                named[ours[one]],
+                named[theirs[one]],
+            ]
+            for one in shown
+        ],
+    )
+    if len(shown) < len(differing):
+        notes.print(f"{len(differing) - len(shown)} more; pass --all")
+
+
+def _of_seeds(name: str, seeds: int, what: str = "mean") -> str:
+    """A name; of a configuration on several seeds with a note."""
+    return f"{name}, {what} of {seeds} seeds" if seeds > 1 else name

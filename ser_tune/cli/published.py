@@ -1,0 +1,136 @@
+"""`reproduce` and `leaderboard`: results beside published numbers."""
+
+import csv
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .. import api
+from ..config import Project
+from ..metrics import describe_score, with_interval
+from ..registry import markdown_table
+from ..results import COLUMNS
+from ..study import read_assignments
+from .console import notes, print_json, print_table, print_warnings, results
+from .progress import ProgressObserver
+from .records import reproduction_record
+
+__all__ = ["print_leaderboard", "reproduce_published"]
+
+PUBLISHED_FORMS = {"pooled": "pooled", "fold mean": "mean over folds", "unknown": "pooled or mean over folds"}
+
+
+def reproduce_published(
+    label: str,
+    assignments: Sequence[str],
+    *,
+    data: Path | None,
+    seeds: int,
+    margin: float,
+    study_name: str | None,
+    as_json: bool,
+    tracking_uri: str | None,
+    storage: str | None,
+) -> None:
+    """Train a published configuration, and print its number beside ours."""
+    project = Project.locate(tracking_uri=tracking_uri, storage_url=storage)
+    with ProgressObserver() as progress:
+        outcome = api.reproduce(
+            label,
+            data=data,
+            seeds=seeds,
+            margin=margin,
+            settings=read_assignments(assignments),
+            name=study_name,
+            project=project,
+            observer=progress,
+        )
+    if as_json:
+        print_json([reproduction_record(outcome)])
+        return
+    published = outcome.published
+    rows = [
+        [
+            f"published: {published.who}, {PUBLISHED_FORMS[published.form]}",
+            _value(published.uar, published.uar_std),
+            _value(published.wa, published.wa_std),
+        ],
+        [
+            f"obtained: mean of {seeds} seed{'s' * (seeds > 1)}, pooled",
+            with_interval(outcome.pooled.value, outcome.pooled.interval),
+            with_interval(outcome.mean("test_wa"), outcome.wa_interval),
+        ],
+        [
+            "obtained: mean ± deviation over folds",
+            *(
+                _value(outcome.mean(f"test_{one}_fold_mean"), outcome.mean(f"test_{one}_fold_std"))
+                for one in ("uar", "wa")
+            ),
+        ],
+        *(
+            [f"seed {number}, pooled", describe_score(one, "test_uar"), describe_score(one, "test_wa")]
+            for number, one in enumerate(outcome.seeds)
+            if seeds > 1
+        ),
+    ]
+    print_table(["test speakers", "UAR", "WA"], rows)
+    differs = f"; differs: {published.differs}" if published.differs else ""
+    results.print(f"published protocol: {published.protocol} ({published.source}){differs}", markup=False)
+    results.print(f"protocol here: {outcome.protocol.fingerprint}, {outcome.folds} folds", markup=False)
+    results.print(outcome.verdict, markup=False)
+    print_warnings(outcome.protocol.warnings)
+
+
+def _value(value: float | None, deviation: float | None) -> str:
+    """As its authors give it."""
+    return "" if value is None else f"{value:.4f}" + (f" ± {deviation:.4f}" if deviation is not None else "")
+
+
+BOARD = (
+    *("corpus", "task", "evaluation", "protocol", "rank", "who"),
+    *("validation UAR", "test UAR", "test WA", "outer UAR", "outer WA"),
+    *("trials", "seeds", "normalisation", "pretraining", "folds", "source"),
+)
+WARNINGS = "warnings"
+"""A further field of the forms for programs; people read the warnings below the table."""
+
+
+def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None) -> None:
+    """Print the best results, and the published numbers of the same corpora."""
+    board = api.leaderboard(corpus, project=Project.locate(tracking_uri=tracking_uri))
+    rows = []
+    for one in board.entries:
+        scope = one.protocol.facts["normalisation_scope"]
+        cells = (
+            *(one.corpus, one.task, one.evaluation, one.protocol.fingerprint, str(one.rank)),
+            f"{one.model}, {one.features}",
+            *(describe_score(one.scores, one.metrics.get(column, "")) for column in COLUMNS),
+            *(str(one.trials), str(one.seeds), scope, one.pretraining, str(one.protocol.n_folds)),
+            f"{one.source}, run {one.run.info.run_id}",
+        )
+        warnings = "; ".join(one.protocol.warnings)
+        rows.append(dict(zip(BOARD, cells, strict=True)) | {WARNINGS: warnings})
+    for known in board.published:
+        cells = (
+            *(known.corpus, known.task, "published", known.protocol, "", known.who, ""),
+            *(_value(known.uar, known.uar_std), _value(known.wa, known.wa_std), "", "", "", "", "", "", ""),
+            known.source + (f"; differs: {known.differs}" if known.differs else ""),
+        )
+        rows.append(dict(zip(BOARD, cells, strict=True)) | {WARNINGS: ""})
+    if not rows:
+        notes.print("no complete trials yet; run `ser-tune study --model 3d_acrnn`")
+        if form not in ("json", "csv"):
+            return
+    if form == "json":
+        print_json(rows)
+    elif form == "csv":
+        table = csv.DictWriter(sys.stdout, fieldnames=(*BOARD, WARNINGS), lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+    else:
+        cells_of_rows = [[row[name] for name in BOARD] for row in rows]
+        if form == "markdown":
+            sys.stdout.write(markdown_table(BOARD, cells_of_rows) + "\n")
+        else:
+            print_table(BOARD, cells_of_rows)
+        print_warnings(f"protocol {row['protocol']}: {row[WARNINGS]}" for row in rows if row[WARNINGS])
