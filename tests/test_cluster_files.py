@@ -77,6 +77,13 @@ def test_the_launcher_names_its_options_without_submitit() -> None:
     assert "--tracking-uri" in done.stdout
 
 
+def test_the_compose_file_is_what_compose_specifies() -> None:
+    program = Path(sys.executable).with_name("check-jsonschema")
+    command = [program, "--builtin-schema", "vendor.compose-spec", FOLDER / "compose.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
 def test_services_name_what_the_compose_file_has() -> None:
     compose = yaml.safe_load((FOLDER / "compose.yaml").read_text(encoding="utf-8"))
     assert {"postgres", "objects", "mlflow", "study", "worker"} == set(compose["services"])

@@ -47,6 +47,8 @@ class StudyFlags(ConfigurationFlags, total=False):
     """Workers that share a GPU."""
     max_failures: int | str | None
     """Trials in a row that may fail before the study ends, or `none`."""
+    stop_when_converged: bool
+    """Whether the search ends where little is left to gain."""
     timeout: float | None
     """Seconds after which no trial is started."""
     sampler: str | None
@@ -76,6 +78,7 @@ PATHS = {
     "per_gpu": "study.per_gpu",
     "timeout": "study.timeout_s",
     "max_failures": "study.max_failures",
+    "stop_when_converged": "study.stop_when_converged",
     "sampler": "study.sampler",
     "pruner": "study.pruner",
     "warm_start": "study.warm_start",
@@ -106,5 +109,6 @@ def define(
     if unknown := flags.keys() - PATHS.keys():
         raise TypeError(f"unknown argument '{min(unknown)}'; choose from: {', '.join(sorted(PATHS))}")
     given = {PATHS[name]: value for name, value in flags.items()}
-    given["protocol.text_independent"] = flags.get("text_independent") or None
+    for switch in ("text_independent", "stop_when_converged"):  # one that is off leaves the study file's value
+        given[PATHS[switch]] = flags.get(switch) or None
     return define_study(None if file is None else Path(file), flags=given, settings=settings or {}, option=option)

@@ -1,6 +1,6 @@
 """`study`, `train`, `nested`, `find_lr`: training configurations, and promoting the best."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,9 +16,11 @@ from ..registry import promote as promote_in_registry
 from ..results import Nested, StudyTrial, run_nested, trials_of, trials_table
 from ..study import (
     Fanout,
+    Prepared,
     StudyDefinition,
     StudyObserver,
     StudySummary,
+    Workers,
     find_learning_rate,
     load_study,
     prepare,
@@ -121,12 +123,10 @@ def nested(
         KeyboardInterrupt: A search was interrupted; the same call goes on from there.
     """
     definition, project = define(file, flags, settings), project or Project.locate()
-    how = definition.config.study
-    if how.workers > 1 and how.parallel == "trials":
-        raise ConfigError(f"--workers is {how.workers}; a nested study expects --parallel folds with it")
+    lead = _lead(definition.config.study, project, observer)
     prepared = prepare(definition, project)
     client = open_tracking(project)
-    return run_nested(prepared, client, project, partial(watching, client, project, observer))
+    return run_nested(prepared, client, project, partial(watching, client, project, observer), lead)
 
 
 def find_lr(
@@ -149,8 +149,10 @@ def watching(client: MlflowClient, project: Project, observer: StudyObserver | N
     yield Fanout(TrackingObserver(client, project), *([] if observer is None else [observer]))
 
 
-def _several_trials_at_once(settings: SearchSettings) -> bool:
-    """Whether a study starts worker processes.
+def _lead(
+    settings: SearchSettings, project: Project, observer: StudyObserver | None
+) -> Callable[[Prepared], Workers] | None:
+    """What has worker processes work on a study; None where its trials are trained in this process.
 
     Raises:
         ConfigError: The settings do not go together, or there are fewer GPUs than workers need.
@@ -158,23 +160,22 @@ def _several_trials_at_once(settings: SearchSettings) -> bool:
     if settings.workers > 1 and settings.executor == "ray":
         raise ConfigError(f"--workers is {settings.workers}; with --executor ray the cluster decides, leave it out")
     if settings.workers == 1 or settings.parallel == "folds":
-        return False
+        return None
     if settings.trials == 1:
         raise ConfigError(f"--workers is {settings.workers} for a single trial; expected --parallel folds with it")
     devices_of(settings)
-    return True
+    return lambda prepared: partial(run_workers, prepared.definition, project, observer or StudyObserver())
 
 
 def _run(
     definition: StudyDefinition, refit: bool, project: Project | None, observer: StudyObserver | None
 ) -> StudyResult:
-    several = _several_trials_at_once(definition.config.study)
     project = project or Project.locate()
+    lead = _lead(definition.config.study, project, observer)
     prepared = prepare(definition, project)
     client = open_tracking(project)
     with watching(client, project, observer) as watcher:
-        lead = partial(run_workers, prepared.definition, project, observer or StudyObserver()) if several else None
-        summary = run_study(prepared, project, watcher, workers=lead)
+        summary = run_study(prepared, project, watcher, workers=None if lead is None else lead(prepared))
     stored, _ = load_study(definition.name, project)
     promotion = None
     if summary.best is not None:

@@ -100,6 +100,7 @@ class _Task:
     project: Project
     threads: int
     gpu: str | None
+    deadline: float | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,8 +112,10 @@ class _Worker:
     events: "Connection[None, Event]"
 
 
-def run_workers(definition: StudyDefinition, project: Project, observer: StudyObserver) -> tuple[bool, Sequence[str]]:
-    """Have processes work on a study that is open, and pass their events on.
+def run_workers(
+    definition: StudyDefinition, project: Project, observer: StudyObserver, deadline: float | None
+) -> tuple[bool, Sequence[str]]:
+    """Have processes work on a study that is open, until a deadline as of `run_study`, and pass their events on.
 
     Returns:
         Whether the user interrupted; and why the last trials failed of a worker that gave up, if one did.
@@ -124,7 +127,7 @@ def run_workers(definition: StudyDefinition, project: Project, observer: StudyOb
     settings = definition.config.study
     context = get_context("spawn")
     threads = max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // settings.workers))
-    tasks = [_Task(definition.as_json(), project, threads, gpu) for gpu in devices_of(settings)]
+    tasks = [_Task(definition.as_json(), project, threads, gpu, deadline) for gpu in devices_of(settings)]
     failures, killed, done = list[str](), 0, False
 
     def start(task: _Task) -> _Worker:
@@ -210,7 +213,7 @@ def _work(task: _Task, events: "Connection[Event, None]") -> None:
 
             def run() -> StudySummary:
                 tracking = TrackingObserver(open_tracking(task.project), task.project)
-                return run_study(prepared, task.project, Fanout(tracking, relay), role="led")
+                return run_study(prepared, task.project, Fanout(tracking, relay), role="led", deadline=task.deadline)
 
             summary = _once_tracked(run, relay)
         if summary.failures:

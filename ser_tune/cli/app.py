@@ -83,6 +83,9 @@ def study(
             "--max-failures", metavar="N", help="End where N trials in a row failed (default: 5); none: never."
         ),
     ] = None,
+    stop_when_converged: Annotated[
+        bool, typer.Option("--stop-when-converged", help="End the search where little is left to gain.")
+    ] = False,
     sampler: Annotated[
         str | None, typer.Option("--sampler", help="tpe (default), random, qmc or gp.", show_default=False)
     ] = None,
@@ -139,6 +142,7 @@ def study(
         "per_gpu": per_gpu,
         "timeout": timeout,
         "max_failures": max_failures,
+        "stop_when_converged": stop_when_converged,
         "sampler": sampler,
         "pruner": pruner,
         "warm_start": warm_start,

@@ -37,6 +37,7 @@ class ProgressObserver(StudyObserver):
         self._folds: dict[int, Task] = {}
         """The bar of each running trial, by its number: workers run several."""
         self._counts = {"COMPLETE": 0, "PRUNED": 0, "FAIL": 0}
+        self._states = dict[int, str]()
         self._best: tuple[int, float] | None = None
 
     def __enter__(self) -> "ProgressObserver":
@@ -52,7 +53,7 @@ class ProgressObserver(StudyObserver):
         """Say what will run."""
         self._start, self._began = start, time.monotonic()
         self._best = start.before.best
-        self._run, self._spoke = 0, time.monotonic()
+        self._run, self._spoke, self._states = 0, time.monotonic(), {}
         self._epochs, self._folds_ended = dict[int, int](), dict[int, int]()
         before = start.before
         self._counts = {"COMPLETE": before.complete, "PRUNED": before.pruned, "FAIL": before.failed}
@@ -66,7 +67,9 @@ class ProgressObserver(StudyObserver):
         )
         for note in start.notes:
             notes.print(f"note: {note}", markup=False)
-        if not start.trials_to_run:
+        if not start.trials_to_run and before.converged is not None:
+            notes.print(f"study {name} has converged, and has all of its trials", markup=False)
+        elif not start.trials_to_run:
             notes.print(f"study {name} has all of its {start.definition.config.study.trials} trials", markup=False)
         elif start.finished:
             done = sum(self._counts.values())
@@ -114,6 +117,10 @@ class ProgressObserver(StudyObserver):
 
     def trial_finished(self, outcome: TrialOutcome) -> None:
         """Print the trial's line, and move the study's bar."""
+        if (before := self._states.get(outcome.number)) is not None:  # another process has run it again
+            self._counts[before] -= 1
+            self._run -= 1
+        self._states[outcome.number] = outcome.state
         self._counts[outcome.state] += 1
         self._run += 1
         score = f"UAR {outcome.scores.uar:.4f}" if outcome.scores else "no score"

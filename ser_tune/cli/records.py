@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from ..api import StudyResult
@@ -59,6 +60,7 @@ def study_record(result: StudyResult) -> Record:
         "failed": summary.failed,
         "interrupted": summary.interrupted,
         "failures": list(summary.failures),
+        "converged": None if summary.converged is None else asdict(summary.converged),
         "best_trial": None if summary.best is None else summary.best[0],
         "trials": json.loads(result.trials.reset_index().to_json(orient="records")),
         "promotion": None if result.promotion is None else promotion_record(result.promotion),

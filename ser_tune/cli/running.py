@@ -12,7 +12,7 @@ from ..folds import SIDES, selection_note
 from ..metrics import describe_score, with_interval
 from ..registry import CHAMPION, Promotion
 from ..results import Nested
-from ..study import SearchGain, read_assignments
+from ..study import Convergence, SearchGain, read_assignments
 from ..tracking import score_metrics
 from .console import notes, print_json, print_table, print_warnings, results
 from .progress import ProgressObserver
@@ -147,9 +147,19 @@ def _tell_study(result: api.StudyResult, tracking_uri: str | None) -> None:
         f"best trial {summary.best[0]}",
         markup=False,
     )
+    if summary.converged is not None:
+        results.print(_converged(summary.converged), markup=False)
     if summary.gain is not None:
         results.print(_gains(summary.gain), markup=False)
     tell(result.promotion, tracking_uri)
+
+
+def _converged(found: Convergence) -> str:
+    """Why the search ended early."""
+    return (
+        f"the search converged after {found.searched} trials: no configuration in its ranges is likely to be better by "
+        f"more than {found.gain:.4f}, the standard error of the best is {found.error:.4f}"
+    )
 
 
 def _gains(gain: SearchGain) -> str:

@@ -97,6 +97,10 @@ class SearchSettings(Settings):
     max_failures: Annotated[int, Field(ge=1)] | None = 5
     """End the study where so many trials in a row have failed, as where no configuration fits the memory; none means
     never. The same command goes on."""
+    stop_when_converged: bool = False
+    """End the search early, after 20 complete trials or more, where an upper bound of what is left to gain in the
+    ranges is below the standard error of the best UAR over its folds (Makarova et al. 2022). The best configurations
+    are confirmed as otherwise."""
     confirm: Annotated[float, Field(ge=0, le=0.5)] = 0.2
     """Share of the trials that trains the best configurations again on fresh seeds; the best mean wins. 0 takes the
     best trial of the search. Models that are solved without random numbers need none."""

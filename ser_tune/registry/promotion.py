@@ -5,6 +5,7 @@ speakers are scored here, once for each version; their scores are not compared.
 """
 
 import re
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,7 +18,7 @@ from ..config import RULES, Project
 from ..errors import RegistryError, UnknownNameError
 from ..metrics import seed_intervals
 from ..prediction import Committee, Predictor
-from ..study import FreshSeeds, Prepared, refit, summarise, values_of
+from ..study import FreshSeeds, Prepared, is_elsewhere, refit, summarise, values_of
 from ..tracking import (
     MODEL_TAG,
     TRIAL_TAG,
@@ -35,6 +36,9 @@ from .verdict import Confirmed
 from .versions import registered_name
 
 __all__ = ["promote", "promote_combination", "refuse_unusable"]
+
+DELIVERY_S = 60.0
+"""For how long the run of a trial is waited for that another machine trained: it delivers while the study goes on."""
 
 
 def promote(
@@ -74,7 +78,8 @@ def promote(
         number = _complete_trial(study, trial.trial if isinstance(trial, Confirmed) else trial)
         deliver_waiting(client, project, study.user_attrs["study_id"])
         experiment = experiment_of(client, project, prepared.corpus.name)
-        run = find_runs(client, experiment, study.user_attrs["study_id"])[1].get(number)
+        runs = _runs(client, experiment, study, [number])
+        run = runs.get(number)
         if run is None:
             raise RegistryError(f"trial {number} of study '{study.study_name}' has no run in {project.tracking_uri}")
         if MODEL_TAG not in run.data.tags:
@@ -83,7 +88,7 @@ def promote(
                 "--keep-models"
             )
         if trial is None and (found := summarise(study).gain) is not None:
-            runs = find_runs(client, experiment, study.user_attrs["study_id"])[1]
+            runs = _runs(client, experiment, study, found.winner.numbers)
             confirmed = _confirmed(client, [runs[one] for one in found.winner.numbers if one in runs], found.winner)
         metrics = score_on_test(client, run, prepared, project)
 
@@ -182,6 +187,18 @@ def refuse_unusable(rule: str | None, name: str | None) -> None:
             f"'{name}' cannot be a registered model's name; expected a letter or digit, then letters, digits, '_', '-' "
             "and '.'"
         )
+
+
+def _runs(client: MlflowClient, experiment: str, study: optuna.Study, needed: Sequence[int]) -> dict[int, Run]:
+    """The runs of a study's trials, after other machines have had the time to deliver those that are needed."""
+    others = {one.number for one in study.get_trials(deepcopy=False) if is_elsewhere(one)}
+    until = time.monotonic() + DELIVERY_S
+    while True:
+        runs = find_runs(client, experiment, study.user_attrs["study_id"])[1]
+        late = [one for one in others.intersection(needed) if one not in runs or runs[one].info.status == "RUNNING"]
+        if not late or time.monotonic() > until:
+            return runs
+        time.sleep(1.0)
 
 
 def _confirmed(client: MlflowClient, runs: Sequence[Run], fresh: FreshSeeds) -> Confirmed | None:

@@ -24,6 +24,8 @@ from ..study import (
     Protocol,
     StudyDefinition,
     StudyObserver,
+    StudySummary,
+    Workers,
     load_study,
     prepare,
     run_study,
@@ -48,6 +50,7 @@ from .judges import OuterSearches
 from .seeds import predictions_of, runs_of
 
 Watch: TypeAlias = Callable[[], AbstractContextManager[StudyObserver]]
+Lead: TypeAlias = Callable[[Prepared], Workers]
 
 __all__ = ["Nested", "OuterFold", "find_nested", "outer_searches", "run_nested"]
 
@@ -127,7 +130,9 @@ class Nested:
         return mean_interval(np.array([inner - outer for inner, outer in self.by_speaker.values()]))
 
 
-def run_nested(prepared: Prepared, client: MlflowClient, project: Project, watch: Watch) -> Nested:
+def run_nested(
+    prepared: Prepared, client: MlflowClient, project: Project, watch: Watch, lead: Lead | None = None
+) -> Nested:
     """Run one study for each outer fold, each a resumable study of its own, and score their best trials.
 
     Args:
@@ -136,6 +141,7 @@ def run_nested(prepared: Prepared, client: MlflowClient, project: Project, watch
         client: MLflow.
         project: Where things are.
         watch: Makes what watches one of the studies.
+        lead: Has other processes work on one of the studies; None is this process.
 
     Raises:
         StudyError: A search has no complete trial, or the study holds speakers out already, or its folds are
@@ -156,7 +162,11 @@ def run_nested(prepared: Prepared, client: MlflowClient, project: Project, watch
     # All of them first: one that has too few speakers left must not be found out after hours
     definitions = [_inner(prepared.definition, number, parts) for number in range(len(parts))]
     searches = [prepare(one, project) for one in definitions]
-    folds = [_outer_fold(search, part, client, project, watch) for search, part in zip(searches, parts, strict=True)]
+    folds = []
+    for search, part in zip(searches, parts, strict=True):
+        with watch() as observer:
+            summary = run_study(search, project, observer, workers=None if lead is None else lead(search))
+        folds.append(_outer_fold(search, summary, part, client, project))
     facts = dict(prepared.protocol.facts)
     facts["score"] = "pooled UAR of speakers that their search never saw, utterance level"
     inner = sorted(f"never saw {one.protocol.facts['holdout']}, {one.protocol.facts['folds']}" for one in searches)
@@ -247,10 +257,8 @@ def outer_searches(client: MlflowClient, project: Project, study: str, data: Pat
 
 
 def _outer_fold(
-    prepared: Prepared, speakers: tuple[str, ...], client: MlflowClient, project: Project, watch: Watch
+    prepared: Prepared, summary: StudySummary, speakers: tuple[str, ...], client: MlflowClient, project: Project
 ) -> OuterFold:
-    with watch() as observer:
-        summary = run_study(prepared, project, observer)
     if summary.interrupted:
         raise KeyboardInterrupt
     if summary.failures:

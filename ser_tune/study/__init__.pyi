@@ -1,10 +1,12 @@
 """Studies: what is searched, how a trial is scored, and who is told. Imports Optuna; knows nothing of MLflow."""
 
 from .confirmation import FreshSeeds, SearchGain, confirms
+from .convergence import Convergence
 from .definition import AnyStudy, StudyDefinition
 from .differences import Difference, worded
 from .evaluation import HeldOut, refit, score_holdout_speakers, score_test_speakers, score_validation_speakers
 from .layers import SHIPPED, define_study, options, read_assignments
+from .liveness import is_elsewhere
 from .observer import Fanout, FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
 from .places import Rerun, place_of, values_of
 from .prepared import Prepared, draw_folds, load_corpus, prepare
@@ -12,7 +14,7 @@ from .pretraining import Pretraining, pretraining_of
 from .protocol import Protocol
 from .pruning import fold_uars
 from .rates import find_learning_rate
-from .runner import run_study, summarise
+from .runner import Workers, run_study, summarise
 from .status import RunningTrial, StudyStatus, Worker, read_statuses
 from .storage import load_study, open_storage, study_names
 from .trainer import Trainer
@@ -21,6 +23,7 @@ from .trial import pooled_scores
 __all__ = [
     "SHIPPED",
     "AnyStudy",
+    "Convergence",
     "Difference",
     "Fanout",
     "FoldOutcome",
@@ -41,11 +44,13 @@ __all__ = [
     "TrialOutcome",
     "TrialState",
     "Worker",
+    "Workers",
     "confirms",
     "define_study",
     "draw_folds",
     "find_learning_rate",
     "fold_uars",
+    "is_elsewhere",
     "load_corpus",
     "load_study",
     "open_storage",

@@ -17,7 +17,17 @@ from optuna.trial import FrozenTrial, TrialState
 
 from .places import DIED, FAILURE, deaths_without_progress, enqueue_unfinished, place_of
 
-__all__ = ["HEARTBEAT", "PROCESS", "Heartbeat", "Watch", "heartbeat_age_s", "is_gone", "note_process", "requeue_dead"]
+__all__ = [
+    "HEARTBEAT",
+    "PROCESS",
+    "Heartbeat",
+    "Watch",
+    "heartbeat_age_s",
+    "is_elsewhere",
+    "is_gone",
+    "note_process",
+    "requeue_dead",
+]
 
 PROCESS, HEARTBEAT = "process", "heartbeat"
 """User attributes of a trial: host, number, boot and namespace, and start of its process; when it last reported, in
@@ -70,6 +80,14 @@ def is_gone(trial: FrozenTrial) -> bool:
     return bool(started) and _started(number) != started  # a zombie, or another process of that number
 
 
+def is_elsewhere(trial: FrozenTrial) -> bool:
+    """Whether a trial ran, or runs, on another machine or in another container."""
+    match trial.user_attrs.get(PROCESS):
+        case [_, _, str(namespace), _]:
+            return namespace != _namespace()
+    return False
+
+
 def heartbeat_age_s(trial: FrozenTrial) -> float | None:
     """Seconds since a trial's last heartbeat by this machine's clock; None before the first."""
     beat = trial.user_attrs.get(HEARTBEAT)
@@ -79,13 +97,15 @@ def heartbeat_age_s(trial: FrozenTrial) -> float | None:
 class Heartbeat:
     """Says every few seconds that a trial's process is alive; use it as a context."""
 
-    def __init__(self, trial: optuna.Trial, grace_s: float) -> None:
+    def __init__(self, trial: optuna.Trial, grace_s: float, watch: "Watch | None" = None) -> None:
         """Prepare the thread.
 
         Args:
             trial: That this process runs.
             grace_s: Seconds of silence after which other processes take it for dead.
+            watch: This process's, which looks between trials only.
         """
+        self._watch = watch
         self._storage, self._trial_id = trial.study._storage, trial._trial_id
         self._period_s, self._ended = min(PERIOD_S, grace_s / 6), Event()
         self._thread = Thread(target=self._beat, name="heartbeat", daemon=True)
@@ -100,6 +120,8 @@ class Heartbeat:
 
     def _beat(self) -> None:
         while not self._ended.wait(self._period_s):
+            if self._watch is not None:
+                self._watch.stay_awake()
             try:
                 self._storage.set_trial_user_attr(self._trial_id, HEARTBEAT, time.time())
             except UpdateFinishedTrialError:
@@ -117,8 +139,15 @@ class Watch:
 
     def __init__(self, grace_s: float) -> None:
         """Start with nothing seen."""
-        self._grace_s, self._looked = grace_s, 0.0
+        self._grace_s, self._awake = grace_s, 0.0
         self._seen: dict[int, tuple[object, float]] = {}
+
+    def stay_awake(self) -> None:
+        """Note that this process is not suspended; to be called more often than the grace period is long."""
+        now = time.monotonic()
+        if now - self._awake > self._grace_s / 2:
+            self._seen.clear()
+        self._awake = now
 
     def dead(self, trials: Sequence[FrozenTrial], *, nameless: bool = False) -> list[FrozenTrial]:
         """Those that are dead.
@@ -127,11 +156,8 @@ class Watch:
             trials: The study's running ones.
             nameless: Whether a trial without a process is dead: where trials begin under a lock that the caller holds.
         """
-        now = time.monotonic()
-        if now - self._looked > self._grace_s / 2:
-            self._seen.clear()
-        self._looked = now
-        dead = []
+        self.stay_awake()
+        now, dead = self._awake, []
         for trial in trials:
             beat = (trial.user_attrs.get(HEARTBEAT), len(trial.intermediate_values))
             before, since = self._seen.get(trial.number, (None, now))
@@ -145,7 +171,7 @@ class Watch:
         return dead
 
 
-def requeue_dead(study: optuna.Study, watch: Watch, *, limit: int | None) -> None:
+def requeue_dead(study: optuna.Study, watch: Watch, *, limit: int | None) -> Sequence[FrozenTrial]:
     """Mark the trials of dead processes as failed, and put every unfinished place in line; the caller holds the lock.
 
     Args:
@@ -153,8 +179,13 @@ def requeue_dead(study: optuna.Study, watch: Watch, *, limit: int | None) -> Non
         watch: Finds the dead ones.
         limit: How often a trial is run again that is the end of a process in the same fold; then it has failed. None is
             for ever.
+
+    Returns:
+        All trials of the study, which are read once where nothing had to be done: others wait for the lock meanwhile.
     """
-    for trial in watch.dead(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)), nameless=True):
+    trials = study.get_trials(deepcopy=False)
+    dead = watch.dead([one for one in trials if one.state == TrialState.RUNNING], nameless=True)
+    for trial in dead:
         with suppress(UpdateFinishedTrialError):  # it ended after all
             study._storage.set_trial_user_attr(trial._trial_id, DIED, True)
             attempts = [one for one in study.get_trials(deepcopy=False) if place_of(one) == place_of(trial)]
@@ -162,4 +193,6 @@ def requeue_dead(study: optuna.Study, watch: Watch, *, limit: int | None) -> Non
                 reason = f"{deaths} processes were killed, or died, in the same fold of it"
                 study._storage.set_trial_user_attr(trial._trial_id, FAILURE, reason)
             study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-    enqueue_unfinished(study)
+    if dead:
+        trials = study.get_trials(deepcopy=False)
+    return study.get_trials(deepcopy=False) if enqueue_unfinished(study, known=trials) else trials

@@ -16,8 +16,12 @@ from sqlalchemy.pool import NullPool
 
 from ..errors import StorageError
 
-__all__ = ["StorageLock", "file_of", "patiently"]
+__all__ = ["StorageLock", "connection_arguments", "file_of", "patiently"]
 
+CONNECT_S, SILENT_S, LOST_S = 10, 20, 60
+"""Seconds until a server that does not answer is taken for away: for a new connection, and for one that was open; and
+until the server takes a process for gone, with whose connection it drops the lock. Later than the process itself, which
+so does not go on with a lock that it has lost."""
 PATIENCE_S, PAUSE_S = 300.0, 1.0
 """For how long a database server that is away is tried again, and how often."""
 PREFIXES = ("sqlite:///", "journal:///")
@@ -31,6 +35,27 @@ def file_of(url: str) -> Path | None:
     """The file of a storage; None for a server's."""
     found = [Path(url.removeprefix(prefix)) for prefix in PREFIXES if url.startswith(prefix)]
     return found[0] if found else None
+
+
+def connection_arguments(url: str) -> dict[str, object]:
+    """What connections to a database server are opened with, unless its URL has it; empty for other databases.
+
+    Without them, a process waits for a quarter of an hour where its network is lost, and the server keeps the lock of
+    a machine that is gone for two hours.
+    """
+    parts = sa.make_url(url)
+    if parts.drivername.partition("+")[0] != "postgresql" or parts.get_driver_name() not in ("psycopg", "psycopg2"):
+        return {}
+    probes = {"keepalives_idle": SILENT_S // 2, "keepalives_interval": SILENT_S // 4, "keepalives_count": 2}
+    of_server = {"keepalives_idle": LOST_S // 2, "keepalives_interval": LOST_S // 6, "keepalives_count": 3}
+    options = {f"tcp_{name}": number for name, number in of_server.items()} | {"tcp_user_timeout": 1000 * LOST_S}
+    wanted = {
+        "connect_timeout": CONNECT_S,
+        **probes,
+        "tcp_user_timeout": 1000 * SILENT_S,
+        "options": " ".join(f"-c {name}={number}" for name, number in options.items()),
+    }
+    return {name: value for name, value in wanted.items() if name not in parts.query}
 
 
 class StorageLock:
@@ -67,7 +92,9 @@ class StorageLock:
                 f"the study database '{url}' cannot be opened: expected sqlite:///FILE, journal:///FILE, "
                 "postgresql+psycopg://… or mysql+…://…"
             )
-        self._engine = sa.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        self._engine = sa.create_engine(
+            url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=connection_arguments(url)
+        )
 
     @contextmanager
     def held(self) -> Iterator[None]:

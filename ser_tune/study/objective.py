@@ -1,22 +1,24 @@
 """The objective: what Optuna proposes is trained as a trial, and what came of it is told to Optuna."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import optuna
 import torch
+from optuna.exceptions import UpdateFinishedTrialError
 
 from ..config import SearchSettings
 from ..errors import AudioError, ConfigError, ExecutionError, NonFiniteLossError
 from ..training import AnyTrial, EpochReport
 from .confirmation import confirms
 from .fold_store import FoldStore
-from .observer import StudyObserver
+from .observer import StudyObserver, TrialOutcome
 from .places import OVERRIDES, SEED, count_failure
 from .pruning import CURVE_DIGITS, CURVES, race_of
 from .sampling import sample
 from .trainer import Trainer
-from .trial import Proposal, run_trial
+from .trial import TAKEN, Proposal, TakenError, run_trial
 
 __all__ = ["FAILURES", "Objective"]
 
@@ -38,6 +40,7 @@ class Objective:
         """
         self.trainer, self._store, self._observer = trainer, store, observer
         self._told: AnyTrial | None = None
+        self._outcome: TrialOutcome | None = None
 
     def __call__(self, trial: optuna.Trial) -> float:
         """Run a claimed trial and return its pooled validation UAR.
@@ -48,6 +51,7 @@ class Objective:
         definition = self.trainer.prepared.definition
         # All that varies is drawn, so that the sampler can learn from the trial; some of it may be replaced
         sampled = sample(trial, definition.search) | trial.user_attrs.get(OVERRIDES, {})
+        self._outcome = None
         judge = Racing(trial, definition.config.study, len(self.trainer.prepared.folds))
         try:
             # The ends of all ranges go together, but perhaps not all that lies between
@@ -57,13 +61,18 @@ class Objective:
         except FAILURES as error:
             count_failure(trial, error)
             raise
-        self._told = config
+        self._told, self._outcome = config, outcome
         if outcome.state == "PRUNED":
             raise optuna.TrialPruned(outcome.reason)
         curves = [[round(one.kept_uar, CURVE_DIGITS) for one in fold.fitted.history] for fold in outcome.folds]
         trial.set_user_attr(CURVES, curves)
         assert outcome.scores is not None
         return outcome.scores.uar
+
+    def take_back(self) -> None:
+        """Tell that the last trial failed after all, where another process has run it again."""
+        if self._outcome is not None:
+            self._observer.trial_finished(replace(self._outcome, state="FAIL", reason=TAKEN))
 
     def forget_folds(self) -> None:
         """Remove the folds of the last trial from the store: the observer and Optuna have all that came of them.
@@ -94,7 +103,10 @@ class Racing:
     def after_fold(self, position: int, uar: float) -> str:
         """Report the mean of the folds' UAR, and compare all of them with the best trials'."""
         self._uars.append(uar)
-        self._trial.report(float(np.mean(self._uars)), len(self._uars))
+        try:
+            self._trial.report(float(np.mean(self._uars)), len(self._uars))
+        except UpdateFinishedTrialError:
+            raise TakenError from None
         if self._race is None or not self._race.fold_ended(position, uar):
             return ""
         return f"racing: behind the best trials in {len(self._uars)} paired folds"

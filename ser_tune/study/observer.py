@@ -12,6 +12,7 @@ from ..folds import Fold
 from ..metrics import Scores
 from ..training import AnyTrial, EpochReport, FittedNetwork
 from .confirmation import SearchGain
+from .convergence import Convergence
 from .definition import StudyDefinition
 from .protocol import Protocol
 
@@ -106,6 +107,8 @@ class StudySummary:
     """Why its last trials failed, where so many in a row have failed that it was ended (`study.max_failures`)."""
     gain: SearchGain | None
     """The best configurations on fresh seeds; None where the study has no such trials."""
+    converged: Convergence | None = None
+    """What ended the search early; None where nothing did."""
     running: int = 0
     """Trials that other processes are running: the last of them ends the study."""
 
@@ -129,7 +132,7 @@ class StudyObserver:
         """Called after every fold; `stored`: it was trained before an interruption, and its epochs were told then."""
 
     def trial_finished(self, outcome: TrialOutcome) -> None:
-        """Called once a trial, however it ended."""
+        """Called once a trial, however it ended; again, as failed, where another process had taken it for dead."""
 
     def study_finished(self, summary: StudySummary) -> None:
         """Called once, also after an interruption."""

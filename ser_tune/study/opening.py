@@ -9,6 +9,7 @@ from optuna.trial import TrialState
 from ..config import Project, Value, flatten
 from ..errors import StudyError
 from .confirmation import confirms, plan_of
+from .convergence import convergence_of, shortened
 from .definition import StudyDefinition
 from .differences import Difference, differences_of, worded
 from .places import place_of, values_of
@@ -48,7 +49,9 @@ def opening_of(prepared: Prepared, stored: optuna.Study | None, project: Project
     if stored is not None and searched:  # of a study of version 0.1, trial 0 is the default
         definition = StudyDefinition.from_json(stored.user_attrs["definition"])
     there = [values_of(trial) for trial in searched]
-    room = plan_of(prepared.definition.config).searched - len(set(map(place_of, searched)))
+    config = prepared.definition.config
+    converged = convergence_of(stored) if stored is not None and config.study.stop_when_converged else None
+    room = shortened(plan_of(config), converged).searched - len(set(map(place_of, searched)))
     taken: list[dict[str, Value]] = []
     notes: list[str] = []
     for values, note in [*_own(definition), *_of_others(prepared, project)]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONFIRMS",
+    "CONVERGED",
     "DIED",
     "FAILURE",
     "OVERRIDES",
@@ -43,6 +44,8 @@ seed, 0 in a search; the number of the searched trial that it trains again; and 
 which replace proposed ones."""
 DIED = "died"
 """The user attribute of a trial whose process died."""
+CONVERGED = "converged"
+"""The user attribute of a study whose search has converged."""
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 RETRIES = 4
 """How often a trial is run again that was the end of a process, without a new fold in between, before it fails: its
@@ -158,7 +161,7 @@ def deaths_without_progress(attempts: Sequence[FrozenTrial]) -> int:
     return sum(DIED in one.user_attrs for one in attempts[folds.index(max(folds)) :])
 
 
-def enqueue_unfinished(study: optuna.Study) -> None:
+def enqueue_unfinished(study: optuna.Study, *, known: Sequence[FrozenTrial] | None = None) -> int:
     """Put every trial in line again that an interruption or a crash ended: no proposal is lost, trial 0 least.
 
     Those still waiting in line, as all of a rerun's are, come before it. This is the only way to run a trial again;
@@ -166,13 +169,19 @@ def enqueue_unfinished(study: optuna.Study) -> None:
 
     Args:
         study: Whose trials.
+        known: All trials; None reads them.
+
+    Returns:
+        How many were put in line.
     """
-    of_place = defaultdict(list)
-    for trial in study.get_trials(deepcopy=False):
+    of_place, enqueued = defaultdict(list), 0
+    for trial in study.get_trials(deepcopy=False) if known is None else known:
         of_place[place_of(trial)].append(trial)
     for _, trials in sorted(of_place.items()):
         if all(trial.state == TrialState.FAIL and not is_counted(trial) for trial in trials):
             _enqueue_again(study, trials[-1])
+            enqueued += 1
+    return enqueued
 
 
 def _enqueue_again(study: optuna.Study, trial: FrozenTrial) -> None:

@@ -1,6 +1,7 @@
 """Running a study: open or resume it, search, end cleanly."""
 
 import json
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -15,6 +16,7 @@ from ..config import Project
 from ..errors import StudyError, Terminated
 from ..execution import code_digest
 from .confirmation import confirms, gain_of, left_of_plan, plan_of
+from .convergence import convergence_of, forget_convergence, shortened
 from .definition import StudyDefinition
 from .differences import worded
 from .fold_store import FoldStore
@@ -33,10 +35,13 @@ from .storage import open_storage, storage_errors
 from .trainer import Trainer
 from .worker import OpenStudy, work_on
 
-__all__ = ["run_study", "summarise"]
+__all__ = ["Workers", "run_study", "summarise"]
 
 Role: TypeAlias = Literal["starts", "joins", "led"]
 """A process starts a study or goes on with it, joins one that others have started, or is led by one that does."""
+Workers: TypeAlias = Callable[[float | None], tuple[bool, Sequence[str]]]
+"""Has processes work on an open study until a deadline; returns whether the user interrupted, and why the last trials
+failed of a process that gave up."""
 RESUMABLE = (
     *("name", "corpus.data", "study", "features.checkpoint", "features.revision", "model.checkpoint"),
     "model.revision",
@@ -51,7 +56,8 @@ def run_study(
     *,
     rerun: Rerun | None = None,
     role: Role = "starts",
-    workers: Callable[[], tuple[bool, Sequence[str]]] | None = None,
+    deadline: float | None = None,
+    workers: Workers | None = None,
 ) -> StudySummary:
     """Run a study until it has as many trials as asked for.
 
@@ -61,8 +67,9 @@ def run_study(
         observer: Receives every event.
         rerun: What its trials are, where they are not to be searched for.
         role: This process's.
-        workers: Have other processes work on the study once it is open, instead of this one, and return whether the
-            user interrupted, and why the last trials failed where a process gave up.
+        deadline: When no trial is started any more, by `time.monotonic()`; None is `study.timeout_s` after the study
+            has been opened.
+        workers: Other processes work on the study once it is open, instead of this one.
 
     Returns:
         How it ended; `interrupted` after Ctrl-C, which leaves every finished trial as it is.
@@ -78,8 +85,10 @@ def run_study(
     with storage_errors(project.storage_url, "be written"):
         stored = _stored(prepared, storage)
         known = [] if stored is None else stored.get_trials(deepcopy=False)
-        plan, trials = plan_of(definition.config), definition.config.study.trials
-        to_run = left_of_plan(known, plan) if rerun is None else left_of_rerun(known, trials)
+        settings, plan = definition.config.study, plan_of(definition.config)
+        if stored is not None and settings.stop_when_converged:
+            plan = shortened(plan, convergence_of(stored))
+        to_run = left_of_plan(known, plan) if rerun is None else left_of_rerun(known, settings.trials)
         notes = () if rerun is not None else opening_of(prepared, stored, project).notes
         trainer = None
         if to_run > 0:
@@ -87,7 +96,9 @@ def run_study(
             picked = {} if stored is None else {key: stored.user_attrs.get(key) for key in ("precision", "threads")}
             trainer = Trainer(prepared, project.cache, **picked, progress=observer.extraction_progressed)
         study = lock.run(lambda: _open(prepared, project, storage, rerun, trainer, role))
-        opened = OpenStudy(study, lock, rerun)
+        if deadline is None and settings.timeout_s is not None:
+            deadline = time.monotonic() + settings.timeout_s
+        opened = OpenStudy(study, lock, rerun, deadline)
         # Of processes that start at once, the first opens the parent run; one that is led finds it
         with nullcontext() if role == "led" else lock.held():
             observer.study_started(
@@ -110,15 +121,15 @@ def run_study(
         interrupted = False
         try:
             if trainer is not None and workers is not None:
-                interrupted, opened.failures[:] = workers()
-                lock.run(lambda: requeue_dead(study, Watch(definition.config.study.grace_s), limit=None))
+                interrupted, opened.failures[:] = workers(deadline)
+                lock.run(lambda: requeue_dead(study, Watch(settings.grace_s), limit=None))
             elif trainer is not None:
                 store = FoldStore(project.cache / "folds", study.user_attrs["study_id"])
                 interrupted = work_on(opened, Objective(trainer, store, observer))
         except (Exception, Terminated):
             observer.study_finished(_ended(summarise(study, interrupted=True), role))
             raise
-        given_up = len(opened.failures) == definition.config.study.max_failures
+        given_up = len(opened.failures) == settings.max_failures
         summary = lock.run(
             lambda: summarise(study, interrupted=interrupted, failures=opened.failures if given_up else ())
         )
@@ -171,6 +182,8 @@ def _open(
         study.set_user_attr("code", code_digest())
         study.set_user_attr("protocol", json.dumps(dict(prepared.protocol.facts)))
         study.set_user_attr("definition", definition.as_json())
+        if not definition.config.study.stop_when_converged:
+            forget_convergence(study)
     elif study.user_attrs.get("code") != code_digest():
         raise StudyError(
             f"study '{study.study_name}' runs with another version of ser-tune, numpy, torch or torchvision than this "
@@ -217,7 +230,8 @@ def summarise(study: optuna.Study, *, interrupted: bool = False, failures: Seque
     """Count a study's trials and name its best: by fresh seeds where there are any, else by the search's score."""
     trials = study.get_trials(deepcopy=False)
     complete = [one for one in trials if one.state == TrialState.COMPLETE and one.value is not None]
-    gain = gain_of(trials, plan_of(StudyDefinition.from_json(study.user_attrs["definition"]).config))
+    config = StudyDefinition.from_json(study.user_attrs["definition"]).config
+    gain = gain_of(trials, plan_of(config))
     best = max(complete, key=lambda one: (confirms(one) is None, one.value or 0.0, -one.number), default=None)
     if gain is not None:
         best = next(one for one in complete if one.number == gain.winner.middle)
@@ -232,5 +246,6 @@ def summarise(study: optuna.Study, *, interrupted: bool = False, failures: Seque
         interrupted=interrupted,
         failures=failures,
         gain=gain,
+        converged=convergence_of(study) if config.study.stop_when_converged else None,
         running=sum(one.state == TrialState.RUNNING and not is_gone(one) for one in trials),
     )

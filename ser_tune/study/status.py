@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ..config import Project, SearchSettings
 from ..errors import StudyError, valid_names
 from .liveness import PROCESS, heartbeat_age_s, is_gone
-from .places import CONFIRMS, FAILURE, is_counted
+from .places import CONFIRMS, CONVERGED, FAILURE, is_counted
 from .storage import storage_errors, storage_to_read
 
 __all__ = ["FOLDS", "RunningTrial", "StudyStatus", "Worker", "read_statuses"]
@@ -126,6 +126,8 @@ def _status(study: optuna.Study) -> StudyStatus:
     settings = json.loads(about["definition"])["config"]["study"]
     running = [_running(one, about.get(FOLDS), float(settings.get("grace_s", GRACE_S))) for one in begun]
     total = int(settings["trials"])
+    if settings.get("stop_when_converged") and (converged := about.get(CONVERGED)):
+        total = min(total, int(converged["trials"]))
     recent = sorted((one.datetime_complete, one.duration) for one in counted if one.duration and one.datetime_complete)
     seconds = [duration.total_seconds() for _, duration in recent[-RECENT:]]
     at_once = sum(one.alive for one in running)

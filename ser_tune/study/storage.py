@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..config import Project, full_disk
 from ..errors import StorageError, StudyError, valid_names
 from .journal import open_journal
-from .locking import StorageLock, file_of, patiently
+from .locking import StorageLock, connection_arguments, file_of, patiently
 
 if TYPE_CHECKING:
     from .definition import StudyDefinition
@@ -51,7 +51,8 @@ def open_storage(project: Project) -> BaseStorage:
         # Of processes that create the tables at once, all but one would fail
         lock, path = StorageLock(url, "tables"), file_of(url)
         if path is None:
-            return lock.run(lambda: _PatientStorage(url, engine_kwargs={"pool_pre_ping": True}))
+            how = {"pool_pre_ping": True, "connect_args": connection_arguments(url)}
+            return lock.run(lambda: _PatientStorage(url, engine_kwargs=how))
         path.parent.mkdir(parents=True, exist_ok=True)
         with lock.held():
             if url.startswith("journal:///"):
@@ -76,7 +77,8 @@ def storage_to_read(project: Project) -> BaseStorage | None:
     with storage_errors(url, "be opened"):
         if path is not None and url.startswith("journal:///"):
             return open_journal(path)
-        return RDBStorage(url, skip_compatibility_check=True, skip_table_creation=True)
+        how = {"connect_args": connection_arguments(url)}
+        return RDBStorage(url, engine_kwargs=how, skip_compatibility_check=True, skip_table_creation=True)
 
 
 def study_names(project: Project) -> list[str]:

@@ -18,7 +18,10 @@ from .fold_store import FoldStore
 from .observer import FoldOutcome, StudyObserver, TrialOutcome, TrialState
 from .trainer import Trainer
 
-__all__ = ["Judge", "Proposal", "pooled_scores", "run_trial"]
+__all__ = ["TAKEN", "Judge", "Proposal", "TakenError", "pooled_scores", "run_trial"]
+
+
+TAKEN = "another process took it for dead, and runs it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,15 @@ class Judge(Protocol):
         """Called after every epoch, with the fold's position."""
 
     def after_fold(self, position: int, uar: float) -> str:
-        """Called after every fold, with its position and the validation UAR of the network that it kept."""
+        """Called after every fold, with its position and the validation UAR of the network that it kept.
+
+        Raises:
+            TakenError: The trial is no longer this process's.
+        """
+
+
+class TakenError(Exception):
+    """Another process took the trial for dead, and runs it again."""
 
 
 class _GivenUp(Exception):  # noqa: N818 - no error
@@ -125,6 +136,9 @@ def run_trial(
         return ended("PRUNED", str(given_up))
     except KeyboardInterrupt:
         ended("FAIL", "interrupted")
+        raise
+    except TakenError:
+        ended("FAIL", TAKEN)
         raise
     except Exception as error:
         ended("FAIL", f"{type(error).__name__}: {error}")

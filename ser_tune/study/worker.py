@@ -4,8 +4,9 @@ Any number of processes do so at once. What decides which trials a study has is 
 one, to run a dead one again, and to start the confirmation.
 """
 
-import logging
+import math
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,8 +14,10 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
+from ..config import SearchSettings
 from ..errors import Terminated
 from .confirmation import Plan, confirms, enqueue_confirmation, left_of_plan, plan_of
+from .convergence import convergence_of, note_convergence, shortened
 from .liveness import Heartbeat, Watch, note_process, requeue_dead
 from .locking import StorageLock
 from .objective import FAILURES, Objective
@@ -29,14 +32,13 @@ from .places import (
     place_of,
     take_place,
 )
+from .trial import TakenError
 
 __all__ = ["OpenStudy", "work_on"]
 
 POLL_S = 0.5
 """How often a process without a trial looks whether there is one: others' trials may have died, or decide what is
 confirmed."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class OpenStudy:
     lock: StorageLock
     rerun: Rerun | None
     """What its trials are, where they are not searched for."""
+    deadline: float | None = None
+    """When no trial is started any more, by `time.monotonic()`, which all processes of a machine share."""
     failures: list[str] = field(default_factory=list)
     """Why the last trials of this process failed; empty after a trial that did not."""
 
@@ -63,19 +67,21 @@ def work_on(opened: OpenStudy, objective: Objective) -> bool:
     """
     definition = objective.trainer.prepared.definition
     settings, plan = definition.config.study, plan_of(definition.config)
-    deadline = time.monotonic() + settings.timeout_s if settings.timeout_s is not None else None
-    watch = Watch(settings.grace_s)
+    converges = settings.stop_when_converged and opened.rerun is None
+    watch, until = Watch(settings.grace_s), math.inf if opened.deadline is None else opened.deadline
     try:
-        while len(opened.failures) != settings.max_failures and (deadline is None or time.monotonic() < deadline):
-            trial = opened.lock.run(lambda: _claim(opened, plan, settings.trials, watch))
+        while len(opened.failures) != settings.max_failures and time.monotonic() < until:
+            trial = opened.lock.run(lambda: _claim(opened, plan, settings, watch))
             if trial == "none":
                 return False
             if trial == "later":
                 time.sleep(min(POLL_S, settings.grace_s / 8))
                 continue
-            with Heartbeat(trial, settings.grace_s):
+            with Heartbeat(trial, settings.grace_s, watch):
                 _run(opened, trial, objective)
             objective.forget_folds()
+            if converges and confirms(trial) is None:
+                note_convergence(opened.study, opened.lock, plan, seed=settings.sampler_seed)
     except (Exception, KeyboardInterrupt) as error:
         opened.lock.run(lambda: enqueue_unfinished(opened.study))
         if not isinstance(error, KeyboardInterrupt) or isinstance(error, Terminated):
@@ -86,16 +92,18 @@ def work_on(opened: OpenStudy, objective: Objective) -> bool:
     return False
 
 
-def _claim(opened: OpenStudy, plan: Plan, total: int, watch: Watch) -> "optuna.Trial | Literal['later', 'none']":
+def _claim(
+    opened: OpenStudy, plan: Plan, settings: SearchSettings, watch: Watch
+) -> "optuna.Trial | Literal['later', 'none']":
     """Begin the next trial; `later` where others' trials decide whether there is one."""
     study = opened.study
-    requeue_dead(study, watch, limit=RETRIES)
-    trials = study.get_trials(deepcopy=False)
+    trials = requeue_dead(study, watch, limit=RETRIES)
     others = any(one.state == TrialState.RUNNING for one in trials)
     if opened.rerun is not None:
         # What fails now is not tried again before the next call
-        left = any(one.state == TrialState.WAITING and place_of(one) < total for one in trials)
+        left = any(one.state == TrialState.WAITING and place_of(one) < settings.trials for one in trials)
     else:
+        plan = shortened(plan, convergence_of(study) if settings.stop_when_converged else None)
         searched = [one for one in trials if confirms(one) is None]
         left = plan.searched > sum(is_counted(one) or one.state == TrialState.RUNNING for one in searched)
         if left and not any(one.state == TrialState.WAITING for one in trials):
@@ -118,16 +126,26 @@ def _run(opened: OpenStudy, trial: optuna.Trial, objective: Objective) -> None:
     try:
         value = objective(trial)
     except optuna.TrialPruned:
-        study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
+        ours = _tell(study, trial, TrialState.PRUNED)
     except FAILURES:
-        ended = study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
-        failures.append(f"trial {trial.number}: {ended.user_attrs.get(FAILURE, 'no reason')}")
+        _tell(study, trial, TrialState.FAIL)
+        reason = study._storage.get_trial(trial._trial_id).user_attrs.get(FAILURE, "no reason")
+        failures.append(f"trial {trial.number}: {reason}")
         return
-    except UpdateFinishedTrialError:
-        _log.warning("note: another process took trial %d for dead, and runs it again", trial.number)
+    except (TakenError, UpdateFinishedTrialError):
+        ours = False
     except (Exception, KeyboardInterrupt):
-        study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+        _tell(study, trial, TrialState.FAIL)
         raise
     else:
-        study.tell(trial, value, skip_if_finished=True)
+        ours = _tell(study, trial, TrialState.COMPLETE, value)
+    if not ours:
+        objective.take_back()
     failures.clear()
+
+
+def _tell(study: optuna.Study, trial: optuna.Trial, state: TrialState, value: float | None = None) -> bool:
+    """End a trial; returns whether it ended so, which it did not where others had taken it for dead."""
+    with suppress(UpdateFinishedTrialError):  # a moment ago, or by a first try whose answer was lost
+        study.tell(trial, value, state=state, skip_if_finished=True)
+    return study._storage.get_trial(trial._trial_id).state == state

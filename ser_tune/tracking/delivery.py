@@ -138,6 +138,8 @@ class Delivery:
             )
             client.log_batch(run_id, tags=[RunTag(MODEL_TAG, model_id)])
         client.set_terminated(run_id, record.status, end_time=record.ended_ms)
+        if record.status != "FINISHED":  # another process has run it again, after its model was delivered
+            self._forget_model(run)
         if record.keep_models != "all":
             self._forget_worse(record.study_id, experiment, record.keep_models)
 

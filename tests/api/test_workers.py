@@ -1,4 +1,4 @@
-"""What a worker process tells the first one."""
+"""What worker processes are told, and what they tell the first one."""
 
 import os
 import signal
@@ -7,11 +7,12 @@ from multiprocessing import Pipe
 from typing import Any
 
 import pytest
+import torch
 
 from ser_tune.api import workers
-from ser_tune.api.workers import _once_tracked, _pass_on, _Relay, run_workers
-from ser_tune.config import Project
-from ser_tune.errors import StudyError, TrackingError
+from ser_tune.api.workers import _once_tracked, _pass_on, _Relay, devices_of, run_workers
+from ser_tune.config import Project, SearchSettings
+from ser_tune.errors import ConfigError, StudyError, TrackingError
 from ser_tune.study import StudyObserver
 
 
@@ -37,7 +38,7 @@ def test_where_all_workers_are_killed_again_and_again_the_command_fails(
     with pytest.raises(
         StudyError, match=r"^all workers were killed, 4 processes altogether; the same command goes on$"
     ):
-        run_workers(definition, project, StudyObserver())
+        run_workers(definition, project, StudyObserver(), None)
 
 
 def test_a_worker_that_starts_waits_for_a_tracking_store_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,3 +59,32 @@ def test_a_worker_that_starts_waits_for_a_tracking_store_that_is_away(monkeypatc
     with pytest.raises(TrackingError):  # what fails later is no start
         _once_tracked(run, relay)
     assert len(calls) == 4
+
+
+@pytest.mark.parametrize(
+    ("gpus", "visible", "settings", "expected"),
+    [
+        (0, "", {"workers": 3}, [None, None, None]),
+        (2, "", {"workers": 2}, ["0", "1"]),
+        (2, "", {"workers": 4, "per_gpu": 2}, ["0", "1", "0", "1"]),
+        (2, "", {"workers": 3, "per_gpu": 2}, ["0", "1", "0"]),
+        (2, "3,5", {"workers": 2}, ["3", "5"]),
+        (2, "GPU-8f,GPU-2c", {"workers": 3, "per_gpu": 2}, ["GPU-8f", "GPU-2c", "GPU-8f"]),
+    ],
+)
+def test_workers_share_the_gpus_that_are_visible(
+    gpus: int,
+    visible: str,
+    settings: dict[str, int],
+    expected: list[str | None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert devices_of(SearchSettings.model_validate(settings)) == expected
+
+
+def test_more_workers_than_gpus_have_room_for_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(ConfigError, match="workers is 5, but this machine has 2 GPUs; expected at most 4 with"):
+        devices_of(SearchSettings(workers=5, per_gpu=2))

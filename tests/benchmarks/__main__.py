@@ -26,18 +26,23 @@ NAMES = (
     *("training", "extraction", "starting", "overhead", "pruning", "memory", "selection", "encoder", "search"),
     *("killing", "outage", "workers"),
 )
+NAMED = ("network", "waiting")
+"""Run only where named: they take twenty and ten minutes, the first needs root."""
 
 
 def main(
-    names: Annotated[list[str] | None, typer.Argument(help=f"Which: {', '.join(NAMES)}. All unless said.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help=f"Which: {', '.join(NAMES)} (all of these unless said), {', '.join(NAMED)}."),
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="EmoDB's folder; the demo corpus unless said.")] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Whisper base's folder, for `encoder`.")] = None,
     out: Annotated[Path, typer.Option("--json", help="Where to write the numbers.")] = Path("benchmarks.json"),
     quick: Annotated[bool, typer.Option(help="Only show that benchmarks run; the numbers mean nothing.")] = False,
 ) -> None:
     """Compare ser-tune with a straightforward implementation of the same work, in one run. Leave the machine idle."""
-    if unknown := sorted(set(names or []) - set(NAMES)):
-        raise typer.BadParameter(f"no benchmark '{unknown[0]}'; there are: {', '.join(NAMES)}")
+    if unknown := sorted(set(names or []) - {*NAMES, *NAMED}):
+        raise typer.BadParameter(f"no benchmark '{unknown[0]}'; there are: {', '.join((*NAMES, *NAMED))}")
     found: dict[str, list[Row]] = {}
     for name in names or NAMES:
         with tempfile.TemporaryDirectory(prefix="ser-tune-benchmark-") as scratch:

@@ -66,3 +66,12 @@ def test_a_worker_joins_a_study_and_is_refused_with_another_corpus_or_version(
     assert (told.code, told.out) == (0, "study joined: 0 complete, 0 pruned, 0 failed; 0 running elsewhere\n")
     _, definition = load_study("joined", Project.locate())
     assert definition.config.corpus.data != tmp_path / "moved" / "corpus.csv"  # of that machine alone
+
+
+def test_every_search_of_a_nested_study_has_the_workers(call: Callable[..., Any], root: Path, args: list[str]) -> None:
+    settings = ("protocol.folds=none", "training.epochs=1", "study.confirm=0")  # folds of one speaker each
+    nested = [*args, "--nested", "--name", "nested", "--trials", "2", "--workers", "2"]
+    told = call(root, *nested, *(word for one in settings for word in ("--set", one)))
+    assert told.code == 0, told.err
+    assert "outer, pooled" in told.out
+    assert [len(_scores(root, f"nested-outer{number:02d}")) for number in range(4)] == [2, 2, 2, 2]

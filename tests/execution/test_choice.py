@@ -40,7 +40,6 @@ def test_no_stored_study_names_processes_or_a_cluster(tiny: Callable[..., Any]) 
     ("arguments", "sentence"),
     [
         (("train",), "--workers is 4 for a single trial; expected --parallel folds with it"),
-        (("study", "--nested"), "--workers is 4; a nested study expects --parallel folds with it"),
         (
             ("study", "--executor", "ray"),
             "--workers is 4; with --executor ray the cluster decides, leave it out",

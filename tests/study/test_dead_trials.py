@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from threading import Thread
 from typing import Any
 
@@ -13,8 +14,12 @@ import pytest
 from optuna.trial import TrialState
 
 from ser_tune.config import Project
-from ser_tune.study import StudySummary, open_storage
+from ser_tune.study import StudySummary, TrialOutcome, open_storage
 from ser_tune.study.liveness import Heartbeat, Watch, is_gone, note_process
+from ser_tune.study.locking import StorageLock
+from ser_tune.study.places import DIED
+from ser_tune.study.worker import OpenStudy, _run
+from ser_tune.tracking import MODEL_TAG, TrackingObserver, open_tracking
 
 pytestmark = pytest.mark.slow
 
@@ -127,3 +132,65 @@ def test_a_watch_that_was_itself_suspended_takes_nobody_for_dead(
     for seconds, dead in [(0, False), (25, False), (25, False), (600, False), (25, False), (25, False), (25, True)]:
         now += seconds
         assert bool(watch.dead(trials)) == dead
+
+
+def test_a_watch_that_looks_between_long_trials_finds_the_dead(
+    left_running: optuna.Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_running.set_user_attr("process", ELSEWHERE)
+    trials, watch, now = left_running.study.get_trials()[-1:], Watch(60), 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    assert not watch.dead(trials)
+    for _ in range(12):  # as the heartbeat of the trial that this process runs
+        now += 10
+        watch.stay_awake()
+    assert watch.dead(trials)
+
+
+def test_a_trial_that_was_taken_after_its_end_was_told_is_told_as_failed(run: Run, project: Project) -> None:
+    """As of a process whose network was lost between its last fold and its end."""
+
+    class Taken(TrackingObserver):
+        taken = False
+
+        def trial_finished(self, outcome: TrialOutcome) -> None:
+            super().trial_finished(outcome)
+            if not self.taken:
+                self.taken = True
+                waiting = (one for one in iter(lambda: list(project.outbox.glob("*-000000")), []))
+                assert all(waiting)  # until MLflow has the trial, and its model
+                study = optuna.load_study(study_name="one", storage=open_storage(project))
+                study._storage.set_trial_user_attr(study.trials[0]._trial_id, DIED, True)
+                study.tell(0, state=TrialState.FAIL)
+
+    client = open_tracking(project)
+    summary = run(1, observer=Taken(client, project))
+    experiment = client.get_experiment_by_name("manifest").experiment_id
+    assert summary.finished == {0: "FAIL", 1: "COMPLETE"}
+    (first,) = client.search_runs([experiment], "tags.`ser_tune.trial` = '0'")
+    (second,) = client.search_runs([experiment], "tags.`ser_tune.trial` = '1'")
+    assert (first.info.status, second.info.status) == ("FAILED", "FINISHED")
+    assert MODEL_TAG not in first.data.tags
+    assert MODEL_TAG in second.data.tags
+
+
+def test_an_end_that_is_told_twice_counts(left_running: optuna.Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the answer to the first time was lost."""
+    storage = left_running.study._storage
+    tell = storage.set_trial_state_values
+
+    def twice(*arguments: Any, **keywords: Any) -> bool:
+        tell(*arguments, **keywords)
+        return tell(*arguments, **keywords)
+
+    monkeypatch.setattr(storage, "set_trial_state_values", twice)
+    taken_back = list[bool]()
+    objective: Any = partial(lambda value, trial: value, 0.75)
+    objective.take_back = lambda: taken_back.append(True)
+    failures = ["trial 0: no"]
+    _run(
+        OpenStudy(left_running.study, StorageLock("sqlite:///none", ""), None, None, failures), left_running, objective
+    )
+    assert left_running.study.get_trials()[-1].value == 0.75
+    assert taken_back == []
+    assert failures == []

@@ -1,9 +1,15 @@
 """Places: which trial is run again, and how often."""
 
+from typing import Any
+
 import optuna
+import pytest
 from optuna.trial import TrialState
 
+from ser_tune.config import SearchSettings
+from ser_tune.study.confirmation import Plan
 from ser_tune.study.liveness import PROCESS, Watch, note_process, requeue_dead
+from ser_tune.study.locking import StorageLock
 from ser_tune.study.places import (
     FAILURE,
     RETRIES,
@@ -13,6 +19,7 @@ from ser_tune.study.places import (
     place_of,
     take_place,
 )
+from ser_tune.study.worker import OpenStudy, _claim
 
 
 def _started(study: optuna.Study) -> optuna.Trial:
@@ -89,3 +96,19 @@ def test_values_that_were_not_drawn_yet_are_not_lost() -> None:
     enqueue_unfinished(study)
     again = _started(study)
     assert (again.suggest_float("a", 0, 1), again.suggest_float("b", 0, 1)) == (0.25, 0.75)
+
+
+def test_a_claim_reads_the_trials_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a thousand workers a read takes a second, and all others wait for the lock."""
+    study = optuna.create_study(direction="maximize")
+    opened, reads = OpenStudy(study, StorageLock("sqlite:///none", ""), None), list[None]()
+    read = study._storage.get_all_trials
+
+    def counted(*arguments: Any, **keywords: Any) -> list[optuna.trial.FrozenTrial]:
+        reads.append(None)
+        return read(*arguments, **keywords)
+
+    monkeypatch.setattr(study._storage, "get_all_trials", counted)
+    first, second = (_claim(opened, Plan(5), SearchSettings(trials=5), Watch(60)) for _ in range(2))
+    assert len(reads) == 4
+    assert [place_of(one) for one in (first, second) if not isinstance(one, str)] == [0, 1]

@@ -94,6 +94,9 @@ class _Objective:
     def forget_folds(self) -> None:
         pass
 
+    def take_back(self) -> None:
+        pass
+
 
 def _work(prepared: Prepared, project: Project, number: int, seconds: float) -> None:
     lock = StorageLock(project.storage_url, "study one")

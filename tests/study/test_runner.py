@@ -1,7 +1,8 @@
 """Running studies on a real Optuna database: totals, resuming, refusals, failures, interruptions."""
 
 import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -357,5 +358,20 @@ def test_a_promoted_study_must_still_have_its_protocol(
 def test_a_study_whose_workers_gave_up_says_why(project: Project, tiny: Any, recorder: Any) -> None:
     reasons = ("trial 1: ConfigError: these values do not go together",)
     prepared = prepare(tiny(**{"study.max_failures": 1}), project)
-    assert run_study(prepared, project, recorder, workers=lambda: (False, reasons)).failures == list(reasons)
-    assert not run_study(prepared, project, recorder, workers=lambda: (False, ())).failures
+    assert run_study(prepared, project, recorder, workers=lambda _: (False, reasons)).failures == list(reasons)
+    assert not run_study(prepared, project, recorder, workers=lambda _: (False, ())).failures
+
+
+def test_all_workers_have_one_deadline(project: Project, tiny: Any, recorder: Any) -> None:
+    deadlines = list[float | None]()
+
+    def work(deadline: float | None) -> tuple[bool, Sequence[str]]:
+        deadlines.append(deadline)
+        return False, ()
+
+    timed = prepare(tiny(**{"study.timeout_s": 1000}), project)
+    run_study(timed, project, recorder, workers=work)
+    (deadline,) = deadlines
+    assert deadline is not None
+    assert 900 < deadline - time.monotonic() <= 1000
+    assert run_study(timed, project, recorder, deadline=time.monotonic()).complete == 0

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from ser_tune.config import Project
 from ser_tune.errors import StorageError
 from ser_tune.study import open_storage
+from ser_tune.study.locking import connection_arguments
 from ser_tune.study.storage import _PatientStorage, storage_errors
 
 
@@ -63,6 +64,25 @@ def test_a_full_disk_is_told_where_optuna_cannot_even_write_the_failure() -> Non
 def test_errors_of_other_files_pass() -> None:
     with pytest.raises(FileNotFoundError), storage_errors("x", "be written"):
         raise FileNotFoundError("a recording")
+
+
+def test_connections_to_postgresql_end_with_the_network_and_the_server_waits_longer() -> None:
+    told = connection_arguments("postgresql+psycopg://ser@host/optuna")
+    server = dict(option.removeprefix("-c ").split("=") for option in str(told["options"]).split(" -c "))
+    limits = []
+    for settings, prefix in ((told, ""), (server, "tcp_")):
+        idle, pause, count = (int(str(settings[f"{prefix}keepalives_{one}"])) for one in ("idle", "interval", "count"))
+        limits.append(idle + pause * count)
+        assert int(str(settings["tcp_user_timeout"])) == 1000 * limits[-1]
+    assert limits == [20, 60]
+
+
+def test_the_url_of_a_storage_decides_how_connections_are_opened() -> None:
+    told = connection_arguments("postgresql+psycopg://ser@host/optuna?connect_timeout=3")
+    assert "connect_timeout" not in told
+    assert "tcp_user_timeout" in told
+    for other in ("sqlite:////tmp/optuna.db", "mysql+pymysql://host/optuna", "postgresql+pg8000://host/optuna"):
+        assert connection_arguments(other) == {}
 
 
 class _Away(sqlite3.OperationalError):
