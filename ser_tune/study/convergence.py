@@ -90,7 +90,7 @@ def _possible_gain(complete: Sequence[FrozenTrial], seed: int) -> float:
     """Upper bound of the UAR left to gain; infinite where no value varies in all trials."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        warnings.simplefilter("ignore", FutureWarning)  # all of its terminators move to another package in Optuna 6
+        warnings.simplefilter("ignore", FutureWarning)  # Optuna 6 is to remove its terminators; 5 is pinned
         try:
             return float(RegretBoundEvaluator(seed=seed).evaluate(list(complete), StudyDirection.MAXIMIZE))
         except ValueError:

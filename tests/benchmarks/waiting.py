@@ -94,6 +94,9 @@ class _Waiting:
     def forget_folds(self) -> None:
         pass
 
+    def take_back(self) -> None:
+        pass
+
 
 def _study(prepared: Prepared, project: Project) -> OpenStudy:
     lock = StorageLock(project.storage_url, f"study {prepared.definition.name}")
