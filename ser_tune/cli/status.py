@@ -96,7 +96,8 @@ def _running(one: "StudyStatus", word: str = "") -> str:
 def _worker(one: "Worker") -> list[str]:
     """Of the table of workers."""
     fold = f"{one.fold}/{one.folds}" if one.folds else str(one.fold)
-    return [one.host, str(one.process), str(one.trial), fold, f"{one.heartbeat_age_s:.0f} s ago"]
+    age = "none yet" if one.heartbeat_age_s is None else f"{one.heartbeat_age_s:.0f} s ago"
+    return [one.host, str(one.process), str(one.trial), fold, age]
 
 
 def _end(one: "StudyStatus") -> str:

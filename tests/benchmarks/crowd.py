@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,14 +107,16 @@ class Crowd:
         """The four processes that train, as far as they live."""
         first, *others = self._processes
         found = [psutil.Process(one.pid) for one in others if one.poll() is None]
-        if first.poll() is None:
-            children = psutil.Process(first.pid).children()
-            found += [one for one in children if any("spawn_main" in word for word in one.cmdline())]
+        with suppress(psutil.NoSuchProcess):  # the first has just ended
+            for child in psutil.Process(first.pid).children() if first.poll() is None else ():
+                with suppress(psutil.NoSuchProcess):
+                    found += [child] if any("spawn_main" in word for word in child.cmdline()) else []
         return found
 
     def kill(self, victim: psutil.Process) -> None:
         """End one of them by SIGKILL, and wait until it has."""
-        victim.kill()
+        with suppress(psutil.NoSuchProcess):
+            victim.kill()
         for process in self._processes:
             if process.pid == victim.pid:
                 process.wait()  # psutil would take its exit code

@@ -92,6 +92,7 @@ def _away(site: Site, trials: int, database: PostgreSQL, server: MlflowServer, q
         one.stop()
         time.sleep(10.0)
         one.start()
+        crowd.mend()  # a worker that was about to start has ended
     code = crowd.end()
     return [
         Row("stops of PostgreSQL and MLflow's server", stops, "", at_least=4),
