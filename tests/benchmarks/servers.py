@@ -81,9 +81,10 @@ class PostgreSQL:
         while True:
             try:
                 return self._server.ensure_postgres_running()
-            except subprocess.TimeoutExpired:  # of ten seconds
+            except (subprocess.TimeoutExpired, AssertionError):  # ten seconds are over, and it still starts
                 if time.monotonic() > until:
                     raise
+                time.sleep(1.0)
 
     def stop(self) -> None:
         """End it and all connections at once, as a crash does, but for its shared memory."""

@@ -33,9 +33,10 @@ FORK = multiprocessing.get_context("fork")  # a new interpreter would import tor
 
 def _started(start: Callable[[], Any]) -> Any:
     """Start the database server; a busy machine may need more than the ten seconds that the package gives it."""
-    for _ in range(5):
-        with contextlib.suppress(subprocess.TimeoutExpired):
+    for _ in range(12):
+        with contextlib.suppress(subprocess.TimeoutExpired, AssertionError):  # in the second try, that it still starts
             return start()
+        time.sleep(5.0)
     return start()
 
 
