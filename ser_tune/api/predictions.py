@@ -1,6 +1,6 @@
 """`predict`, its pictures and timelines, `listen`: what a registered model recognises in recordings."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -148,7 +148,7 @@ def listen(
     min_confidence: float = 0.0,
     started: Callable[[str], None] = lambda microphone: None,
     project: Project | None = None,
-) -> "Iterator[Change]":
+) -> "Generator[Change, None, None]":
     """Recognise emotions in what a microphone hears, until it is interrupted.
 
     Needs the extra `listen`.

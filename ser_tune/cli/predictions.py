@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,14 +131,15 @@ def print_changes(
         started=started,
         project=Project.locate(tracking_uri=tracking_uri),
     )
-    for change in changes:
-        if as_json:
-            record = {"at_s": round(change.at_s, 3), "emotion": change.label, **change.probabilities}
-            sys.stdout.write(json.dumps(record) + "\n")
-        else:
-            probability = max(change.probabilities.values())
-            results.print(f"{change.at_s:8.1f} s  {change.label}  {probability:.3f}", markup=False)
-        sys.stdout.flush()
+    with closing(changes):  # a signal may come while a change is printed
+        for change in changes:
+            if as_json:
+                record = {"at_s": round(change.at_s, 3), "emotion": change.label, **change.probabilities}
+                sys.stdout.write(json.dumps(record) + "\n")
+            else:
+                probability = max(change.probabilities.values())
+                results.print(f"{change.at_s:8.1f} s  {change.label}  {probability:.3f}", markup=False)
+            sys.stdout.flush()
 
 
 def _load(model: str, tracking_uri: str | None, what_is: str) -> "LoadedModel":
