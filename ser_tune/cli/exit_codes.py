@@ -6,7 +6,7 @@ __all__ = ["EXIT_CODES"]
 
 EXIT_CODES: Mapping[int, str] = {
     0: "the command did what it was asked",
-    1: "the command ran, and its result is negative: a fault was found, trials failed or still wait, or files cannot be used",
+    1: "the command ran, and its result is negative: a fault was found, trials failed or wait, or files are unusable",
     2: "the command did not run, or not to its end, for a reason that you can correct: one sentence says which",
     129: "ended by SIGHUP; the same command continues",
     130: "ended by Ctrl-C; the same command continues",
