@@ -150,9 +150,12 @@ class Registration:
         return self._promotion(version, claimed.alias, claimed.reason, created=True)
 
     def _existing(self, kind: str, model_id: str) -> ModelVersion | None:
-        """The version that the run is already, of the folds' networks or of one network for all speakers."""
+        """The version that the run is already, of the folds' networks or of one network for all speakers.
+
+        One that an earlier ser-tune registered without digests does not count: it is never loaded.
+        """
         found = self.client.search_model_versions(f"name = '{self.name}' and tags.`{kind}` = '{model_id}'")
-        return found[0] if found else None
+        return next((one for one in found if FILES_TAG in one.tags), None)
 
     def _tags(self, networks: Networks) -> dict[str, str]:
         """A new version's tags, but for its models and its verdict."""
