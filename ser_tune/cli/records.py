@@ -70,6 +70,7 @@ def study_record(result: StudyResult) -> Record:
 def nested_record(nested: Nested) -> Record:
     """Every search and the whole procedure."""
     return {
+        "study": nested.study,
         "searches": [
             {
                 "study": one.study,

@@ -41,7 +41,8 @@ def refuse_changed(folder: Path, tags: Mapping[str, str], what: str) -> None:
         raise RegistryError(
             f"{what} is not loaded: an earlier ser-tune registered it without digests of its files, so nobody can tell "
             "whether its code was changed; register its trial again with `ser-tune promote "
-            f"{tags.get('study', 'STUDY')} --trial {tags.get('trial', 'N')} --as {what.partition('/')[0]}`; with `--rule always` it becomes champion"
+            f"{tags.get('study', 'STUDY')} --trial {tags.get('trial', 'N')} --as {what.partition('/')[0]}`; "
+            "with `--rule always` it becomes champion"
         )
     promoted: dict[str, str] = json.loads(tags[FILES_TAG])
     found = digests_of(folder)
