@@ -55,7 +55,9 @@ def test_versions_are_listed_with_aliases_and_tags(client: MlflowClient) -> None
     assert version.tags["corpus"] == "manifest"
 
 
-def test_the_projects_database_lists_what_mlflow_lists(client: MlflowClient) -> None:
+def test_the_projects_database_lists_what_mlflow_lists(finished_copy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SER_TUNE_ROOT", str(finished_copy.root))
+    client = open_tracking(Project.locate())
     source = client.get_model_version(NAME, "1").source
     for name, version in ((NAME, "2"), (NAME, "3"), ("other", "1")):
         if name == "other":
@@ -63,7 +65,6 @@ def test_the_projects_database_lists_what_mlflow_lists(client: MlflowClient) -> 
         client.create_model_version(name, source=source, tags={"study": version})
     client.set_registered_model_alias(NAME, "best", "3")
     client.delete_model_version(NAME, "2")
-    client.create_registered_model("a-prompt", tags={"mlflow.prompt.is_prompt": "true"})
     listed = listed_versions(Project.locate())
     assert [(one.name, one.version) for one in listed] == [("other", "1"), (NAME, "3"), (NAME, "1")]
     assert listed == list_versions(client)
