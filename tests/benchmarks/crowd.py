@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ser_tune.config import Project
 from ser_tune.study import place_of
+from ser_tune.tracking.outbox import waiting
 
 from .rows import Row
 
@@ -167,7 +168,7 @@ def rows_of(title: str, site: Site, trials: int, *, quiet: Site, code: int) -> l
         "folds trained again after they were stored": _trained_again(site.log),
         "folds stored too many or too few": abs(events["stored"] - trials * FOLDS),
         **_tracked(site, known, trials),
-        "records in the outbox": len(list((site.root / "outbox").glob("*-*"))),
+        "records in the outbox": len(waiting(site.root / "outbox")),
         "exit code of `predict` with the champion": _predict(site),
     }
     return [Row(f"{title}: {what}", number, "", below=1) for what, number in numbers.items()]
