@@ -67,8 +67,7 @@ def run_study(
         observer: Receives every event.
         rerun: What its trials are, where they are not to be searched for.
         role: This process's.
-        deadline: When no trial is started any more, by `time.monotonic()`; None is `study.timeout_s` after the study
-            has been opened.
+        deadline: When no trial is started any more, by `time.monotonic()`; None is `study.timeout_s` from the opening.
         workers: Other processes work on the study once it is open, instead of this one.
 
     Returns:
