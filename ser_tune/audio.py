@@ -3,6 +3,7 @@
 import hashlib
 import io
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from .errors import AudioError
 
 __all__ = [
     "SAMPLE_RATE_HZ",
+    "Heard",
     "decode_speech",
     "digest_of",
     "length_s",
@@ -38,6 +40,18 @@ BLOCK = 2**24
 """Values read at once: 17 minutes of mono speech at 16 kHz."""
 _DENSEST_HZ = 96_000
 """Samples a second, of all channels together, that a limited length may have: stereo at 48 kHz."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One utterance, decoded."""
+
+    source: str
+    """The path, or `waveform 0` and so on."""
+    speech: np.ndarray
+    """Shape (N,), float32, 16 kHz."""
+
+
 _LFS_POINTER = b"version https://git-lfs"
 """What CREMA-D's files start with in a copy that was made without Git LFS."""
 

@@ -3,9 +3,10 @@
 Training evaluates with the same functions, so what a study saw is what a loaded model does.
 """
 
+from ..audio import Heard
 from .adaptation import batch_norms
 from .committee import ENCODERS, Committee, load_predictor
-from .predictor import Heard, Prediction, Predictor, SegmentPrediction, hear
+from .predictor import Prediction, Predictor, SegmentPrediction, hear
 from .recipe import Recipe
 from .requests import ALLOW_PATHS, MAX_SECONDS, hear_rows
 from .segments import SegmentReader, UtteranceFeatures, aggregate, scaling_of_utterances, segment_log_probabilities

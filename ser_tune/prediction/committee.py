@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..audio import Heard
 from ..encoders import FindEncoder
-from .predictor import Heard, Prediction, Predictor, SegmentPrediction, hear
+from .predictor import Prediction, Predictor, SegmentPrediction, hear
 from .recipe import Recipe
 
 __all__ = ["ENCODERS", "Committee", "load_predictor"]

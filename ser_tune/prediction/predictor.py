@@ -10,14 +10,14 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import nn
 
-from ..audio import SAMPLE_RATE_HZ, read_speech, to_speech
+from ..audio import SAMPLE_RATE_HZ, Heard, read_speech, to_speech
 from ..encoders import FindEncoder, relocated
 from ..errors import AudioError
 from ..features import FEATURE_SETS, FeatureStore, Scaling
 from .recipe import Recipe
 from .segments import SegmentReader, UtteranceFeatures, aggregate, scaling_of_utterances, segment_log_probabilities
 
-__all__ = ["Heard", "Prediction", "Predictor", "SegmentPrediction", "hear"]
+__all__ = ["Prediction", "Predictor", "SegmentPrediction", "hear"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +38,6 @@ class Prediction:
     label: str
     probabilities: Mapping[str, float]
     segments: tuple[SegmentPrediction, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """One utterance, decoded."""
-
-    source: str
-    """The path, or `waveform 0` and so on."""
-    speech: np.ndarray
-    """Shape (N,), float32, 16 kHz."""
 
 
 def hear(audio: Sequence[str | Path | np.ndarray], sample_rate_hz: int | None) -> list[Heard]:

@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..audio import SAMPLE_RATE_HZ, decode_speech, refuse_longer, to_speech
+from ..audio import SAMPLE_RATE_HZ, Heard, decode_speech, refuse_longer, to_speech
 from ..errors import AudioError
-from .predictor import Heard
 
 __all__ = ["ALLOW_PATHS", "MAX_SECONDS", "hear_rows"]
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..audio import SAMPLE_RATE_HZ, read_speech
+from ..audio import SAMPLE_RATE_HZ, Heard, read_speech
 from ..errors import AudioError
-from ..prediction import Heard
 
 if TYPE_CHECKING:
     from ..prediction import Prediction

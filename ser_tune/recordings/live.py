@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..audio import SAMPLE_RATE_HZ
-from ..prediction import Heard
+from ..audio import SAMPLE_RATE_HZ, Heard
 from .batches import label_of
 from .speech import PAUSE_S, SHORTEST_S, SpeechDetector
 from .timeline import LEAST_S, STEP_S, WINDOW_S

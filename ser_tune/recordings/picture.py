@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..audio import SAMPLE_RATE_HZ, read_speech
+from ..audio import SAMPLE_RATE_HZ, Heard, read_speech
 from ..errors import AudioError, ConfigError
-from ..prediction import Heard
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..audio import SAMPLE_RATE_HZ, length_s, read_speech
-from ..prediction import Heard
+from ..audio import SAMPLE_RATE_HZ, Heard, length_s, read_speech
 from .batches import BATCH_S, is_by_speaker, label_of
 from .speech import SpeechDetector, Stretch, read_pieces, speech_of
 

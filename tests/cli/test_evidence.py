@@ -89,8 +89,8 @@ def test_a_combination_of_unlike_segments_has_none_to_print(
     from ser_tune.tracking import LoadedModel
 
     said = [Prediction(source="a.wav", label="joy", probabilities={"joy": 1.0}, segments=())]
-    monkeypatch.setattr(LoadedModel, "predict", lambda *_, **__: said)
-    told = call(finished.root, "predict", NAME, "a.wav", "--segments")
+    monkeypatch.setattr(LoadedModel, "predict_heard", lambda *_: said)
+    told = call(finished.root, "predict", NAME, finished.csv.parent / "ada_joy_0.wav", "--segments")
     assert (told.code, told.out) == (2, "")
     assert told.err == f"error: '{NAME}' combines trials that cut utterances into unlike segments; drop --segments\n"
 

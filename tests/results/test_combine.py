@@ -14,7 +14,7 @@ from ser_tune.registry import load_model
 from ser_tune.results import combine, compare, leaderboard
 from ser_tune.results.references import find_run
 from ser_tune.study import prepare, run_study
-from ser_tune.tracking import TrackingObserver, find_runs
+from ser_tune.tracking import TrackingObserver, find_runs, open_predictor
 
 pytestmark = pytest.mark.usefixtures("_no_pictures")
 
@@ -68,10 +68,8 @@ def test_a_combination_is_a_version_that_predicts_the_mean(copied: Any, finished
     uri = copied.project.tracking_uri
     paths = [finished.csv.parent / name for name in ("ada_joy_0.wav", "bob_anger_1.wav")]
     together = load_model("both", tracking_uri=uri).predict(paths)
-    for number in (0, 1):
-        model_id = copied.runs[number].data.tags["ser_tune.model_id"]
-        copied.client.create_model_version("both", source=f"models:/{model_id}")
-    alone = [load_model(f"both/{number}", tracking_uri=uri).predict(paths) for number in (2, 3)]
+    models = [copied.runs[number].data.tags["ser_tune.model_id"] for number in (0, 1)]
+    alone = [open_predictor(f"models:/{one}").predict(paths) for one in models]
     for place, one in enumerate(together):
         expected = np.mean([said[place].probabilities["joy"] for said in alone])
         assert one.probabilities["joy"] == pytest.approx(expected)

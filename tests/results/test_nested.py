@@ -275,7 +275,7 @@ def test_with_sessions_the_outer_parts_are_sessions(
     table = _rewritten(make_corpus(tmp_path / "sessions", speakers), **{one: one[0] for one in speakers})
     searches = []
 
-    def search(prepared: Any, part: tuple[str, ...], *_: object) -> OuterFold:
+    def search(prepared: Any, _: None, part: tuple[str, ...], *__: object) -> OuterFold:
         """In no time, and right throughout."""
         searches.append(prepared)
         told = [one for one in prepared.corpus.utterances if one.speaker in part]
@@ -289,6 +289,7 @@ def test_with_sessions_the_outer_parts_are_sessions(
         seen = Predictions(emotions, ids, seen_by, seen_truth, np.zeros_like(seen_truth))
         return OuterFold("", part, 0, 0.5, Interval(0.4, 0.6), dict.fromkeys(part, 1.0), seen, outer)
 
+    monkeypatch.setattr("ser_tune.results.nested.run_study", lambda *_, **__: None)
     monkeypatch.setattr("ser_tune.results.nested._outer_fold", search)
     found = _nested(project, tiny, Watch(), **{"corpus.data": table})
     assert [one.speakers for one in found.folds] == [("1F", "1M"), ("2F", "2M"), ("3F", "3M")]
@@ -318,6 +319,7 @@ def test_each_search_starts_from_the_search_that_held_out_the_same_speakers(
         searches.append(prepared)
         return outer.found.folds[len(searches) - 1]
 
+    monkeypatch.setattr("ser_tune.results.nested.run_study", lambda *_, **__: None)
     monkeypatch.setattr("ser_tune.results.nested._outer_fold", search)
     warm = {"name": "warm", "study.warm_start": ["outer"], "study.trials": 4}
     _nested(outer.project, partial(tiny, other), Watch(), **warm)

@@ -2,7 +2,7 @@
 
 import csv
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,14 @@ model: {name: 3d_acrnn, width: 0.5}
 features: {name: logspec, n_bins: 80}
 protocol: {folds: 3}
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _recordings_lie_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Several tables name the same recordings, which are not below the tables' folders."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SER_TUNE_MANIFEST_PATHS", str(tmp_path_factory.getbasetemp()))
+        yield
 
 
 @pytest.fixture
