@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from ..errors import StorageError
 
-__all__ = ["StorageLock", "connection_arguments", "file_of", "patiently"]
+__all__ = ["StorageLock", "connection_arguments", "end_with_lock", "file_of", "patiently"]
 
 CONNECT_S, SILENT_S, LOST_S = 10, 20, 60
 """Seconds until a server that does not answer is taken for away: for a new connection, and for one that was open; and
@@ -29,6 +29,10 @@ PREFIXES = ("sqlite:///", "journal:///")
 _inside = threading.local()
 
 T = TypeVar("T")
+
+
+class _LockLostError(Exception):
+    """The server that held the lock was away: whoever has the lock now may have made the same change."""
 
 
 def file_of(url: str) -> Path | None:
@@ -134,11 +138,27 @@ class StorageLock:
 @contextmanager
 def _marked() -> Iterator[None]:
     """Mark that this thread holds a lock: with the server, the lock is gone, and the whole change is made again."""
-    _inside.depth = getattr(_inside, "depth", 0) + 1
+    _inside.depth, _inside.lost = getattr(_inside, "depth", 0) + 1, False
     try:
         yield
     finally:
         _inside.depth -= 1
+        _inside.lost = False
+
+
+def end_with_lock(engine: sa.Engine) -> None:
+    """Refuse every further statement of a change whose lock went with the server: Optuna itself tries some again."""
+
+    def note(context: sa.engine.ExceptionContext) -> None:
+        if getattr(_inside, "depth", 0) and _is_outage(context.sqlalchemy_exception):
+            _inside.lost = True
+
+    def refuse(_: sa.Connection) -> None:
+        if getattr(_inside, "lost", False):
+            raise _LockLostError
+
+    sa.event.listen(engine, "handle_error", note)
+    sa.event.listen(engine, "engine_connect", refuse)
 
 
 def patiently(action: Callable[[], T]) -> T:
@@ -147,7 +167,7 @@ def patiently(action: Callable[[], T]) -> T:
     while True:
         try:
             return action()
-        except (StorageInternalError, OperationalError, InterfaceError) as error:
+        except (StorageInternalError, OperationalError, InterfaceError, _LockLostError) as error:
             if getattr(_inside, "depth", 0) or not _is_outage(error) or time.monotonic() > until:
                 raise
             time.sleep(PAUSE_S)
@@ -156,6 +176,8 @@ def patiently(action: Callable[[], T]) -> T:
 def _is_outage(error: BaseException | None) -> bool:
     """Whether a connection to a server was lost; Optuna's second attempt on it fails in another way."""
     while error is not None:
+        if isinstance(error, _LockLostError):
+            return True
         if isinstance(error, OperationalError | InterfaceError):
             return "sqlite3" not in type(error.orig).__module__  # whose file does not come back
         error = error.__cause__ or error.__context__

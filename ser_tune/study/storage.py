@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..config import Project, full_disk
 from ..errors import StorageError, StudyError, valid_names
 from .journal import open_journal
-from .locking import StorageLock, connection_arguments, file_of, patiently
+from .locking import StorageLock, connection_arguments, end_with_lock, file_of, patiently
 
 if TYPE_CHECKING:
     from .definition import StudyDefinition
@@ -24,6 +24,11 @@ __all__ = ["load_study", "open_storage", "storage_errors", "storage_to_read", "s
 
 class _PatientStorage(RDBStorage):
     """A database server's storage: calls wait for a server that is away, as while it is started again."""
+
+    def __init__(self, url: str, **keywords: Any) -> None:  # noqa: ANN401 - Optuna's
+        """As Optuna's."""
+        super().__init__(url, **keywords)
+        end_with_lock(self.engine)
 
 
 def _patient(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -156,7 +156,6 @@ def test_workers_that_are_killed_leave_the_total_exact(prepared: Prepared, empty
     _is_exact(empty, 30)
 
 
-@pytest.mark.xfail(reason="known defect: in about one of ten runs one place is run twice", strict=False)
 @pytest.mark.parametrize("empty", ["postgresql"], indirect=True)
 def test_workers_wait_for_a_database_server_that_is_started_again(
     prepared: Prepared, empty: Project, server: Any

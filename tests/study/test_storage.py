@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from ser_tune.config import Project
 from ser_tune.errors import StorageError
 from ser_tune.study import open_storage
-from ser_tune.study.locking import connection_arguments
+from ser_tune.study.locking import StorageLock, connection_arguments
 from ser_tune.study.storage import _PatientStorage, storage_errors
 
 
@@ -117,3 +117,29 @@ def test_a_server_that_is_away_at_any_moment_costs_no_trial(tmp_path: Path, monk
     assert all(set(one.params) == {"a", "b"} and one.intermediate_values == {1: one.value} for one in ended)
     assert study.best_value == max(one.params["a"] for one in ended)
     assert lost.keys() >= {"SELECT", "INSERT", "UPDATE"}
+
+
+@pytest.mark.parametrize("statement", ["SELECT", "INSERT"])
+def test_a_change_whose_lock_went_with_the_server_is_made_again_as_a_whole(
+    statement: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Optuna tries to add a trial again by itself: another process may have the lock by then, and have added it."""
+    monkeypatch.setattr("ser_tune.study.locking.PAUSE_S", 0.0)
+    url = f"sqlite:///{tmp_path}/optuna.db"
+    storage, lock = _PatientStorage(url), StorageLock(url, "study one")
+    study = optuna.create_study(study_name="one", storage=storage)
+    started, failed = list[int](), list[str]()
+
+    def fail_once(cursor: object, text: str, *_: object) -> None:
+        if started and not failed and text.startswith(statement):
+            failed.append(text)
+            raise _Away("server closed the connection unexpectedly")
+
+    def change() -> int:
+        started.append(len(study.trials))
+        study.enqueue_trial({})
+        return len(started)
+
+    event.listen(storage.engine, "do_execute", fail_once)
+    assert lock.run(change) == 2
+    assert (started, len(failed), len(study.trials)) == ([0, 0], 1, 1)
