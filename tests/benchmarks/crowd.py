@@ -19,6 +19,8 @@ from ser_tune.config import Project
 from ser_tune.study import place_of
 from ser_tune.tracking.outbox import waiting
 
+from .killing import predict
+from .logged import trained_again
 from .rows import Row
 
 __all__ = ["EPOCHS", "FOLDS", "Crowd", "Site", "embedded", "rows_of", "wait"]
@@ -165,11 +167,13 @@ def rows_of(title: str, site: Site, trials: int, *, quiet: Site, code: int) -> l
         "places not trained, or twice": abs(len(ended) - trials),
         "scores unlike those of one process": len(unlike),
         "trials left running or waiting": sum(not one.state.is_finished() for one in known),
-        "folds trained again after they were stored": _trained_again(site.log),
+        "folds trained again after they were stored": trained_again(site.log),
         "folds stored too many or too few": abs(events["stored"] - trials * FOLDS),
         **_tracked(site, known, trials),
         "records in the outbox": len(waiting(site.root / "outbox")),
-        "exit code of `predict` with the champion": _predict(site),
+        "exit code of `predict` with the champion": predict(
+            site.root, site.root.parent / ".cache", "--tracking-uri", site.tracking
+        ),
     }
     return [Row(f"{title}: {what}", number, "", below=1) for what, number in numbers.items()]
 
@@ -180,16 +184,6 @@ def _is_ended(trial: FrozenTrial) -> bool:
 
 def _facts(trial: FrozenTrial) -> object:
     return (trial.state, trial.params, trial.value, trial.intermediate_values)
-
-
-def _trained_again(log: Path) -> int:
-    stored, again = set[str](), 0
-    for line in log.read_text(encoding="utf-8").splitlines():
-        event, _, key = line.partition(" ")
-        again += event == "start" and key in stored
-        if event == "stored":
-            stored.add(key)
-    return again
 
 
 def _tracked(site: Site, known: Sequence[FrozenTrial], trials: int) -> dict[str, int]:
@@ -213,19 +207,3 @@ def _tracked(site: Site, known: Sequence[FrozenTrial], trials: int) -> dict[str,
         "runs that MLflow has as running": sum(run.info.status == "RUNNING" for run in runs),
         "lost metrics": lost,
     }
-
-
-def _predict(site: Site) -> int:
-    sound = next((site.root.parent / ".cache").rglob("*.wav"))
-    command = [
-        sys.executable,
-        "-c",
-        "from ser_tune.cli import main; main()",
-        "predict",
-        f"ser-demo-{MODEL}",
-        str(sound),
-    ]
-    environment = os.environ | {"SER_TUNE_ROOT": str(site.root)}
-    return subprocess.run(
-        [*command, "--tracking-uri", site.tracking], env=environment, check=False, capture_output=True
-    ).returncode

