@@ -2,7 +2,7 @@
 
 from .corpora import CheckedCorpus, ExtractedCorpus, check, extract
 from .doctor import Finding, doctor
-from .evaluation import Evaluated, evaluate, matrix
+from .evaluation import Evaluated, JudgedCorpus, evaluate, matrix
 from .evidence import ablate, combine, compare, confirm, leaderboard, log_pictures, replay, report, reproduce
 from .exporting import export
 from .flags import ConfigurationFlags, StudyFlags
@@ -22,6 +22,7 @@ __all__ = [
     "Evaluated",
     "ExtractedCorpus",
     "Finding",
+    "JudgedCorpus",
     "LearningRate",
     "StudyFlags",
     "StudyResult",

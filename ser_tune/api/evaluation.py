@@ -1,7 +1,7 @@
 """`evaluate` and `matrix`: registered models on any corpus."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import results
@@ -10,7 +10,7 @@ from ..errors import LeakError, MappingError
 from ..results import Cell, Evaluation, Stressed
 from ..tracking import open_delivered
 
-__all__ = ["Evaluated", "evaluate", "matrix"]
+__all__ = ["Evaluated", "JudgedCorpus", "evaluate", "matrix"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,16 @@ class Evaluated:
     """Its scores in worse conditions; empty where that was not asked for."""
     run_id: str
     """Of MLflow; nested under the version's run."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedCorpus:
+    """A corpus that `matrix` evaluates models on; fields as the arguments of `evaluate`."""
+
+    corpus: str
+    data: str | Path | None = None
+    task: str | None = None
+    mapping: Mapping[str, str] = field(default_factory=dict)
 
 
 def evaluate(
@@ -79,8 +89,9 @@ def evaluate(
 
 def matrix(
     models: Sequence[str],
-    corpora: Mapping[str, tuple[str, str | Path | None]],
+    corpora: Mapping[str, JudgedCorpus],
     *,
+    skip_trained: bool = False,
     project: Project | None = None,
     on_cell: Callable[[str, str], None] = lambda model, corpus: None,
 ) -> Sequence[Cell]:
@@ -88,7 +99,8 @@ def matrix(
 
     Args:
         models: Registered models.
-        corpora: What a corpus is called in the table, to its name and its folder or CSV.
+        corpora: What a corpus is called in the table, to the corpus.
+        skip_trained: Leave recordings that a model was trained on out, instead of an empty cell.
         project: Where things are; None is `Project.locate()`.
         on_cell: Is told model and corpus before each evaluation.
 
@@ -101,10 +113,18 @@ def matrix(
     """
     cells = []
     for model in models:
-        for called, (corpus, data) in corpora.items():
+        for called, judged in corpora.items():
             on_cell(model, called)
             try:
-                found = evaluate(model, corpus=corpus, data=data, project=project)
+                found = evaluate(
+                    model,
+                    corpus=judged.corpus,
+                    data=judged.data,
+                    task=judged.task,
+                    mapping=judged.mapping,
+                    skip_trained=skip_trained,
+                    project=project,
+                )
             except (MappingError, LeakError) as error:
                 cells.append(Cell(model, called, None, "", str(error)))
             else:

@@ -24,6 +24,7 @@ from .parameters import (
     Rule,
     SecondResult,
     Set,
+    SkipTrained,
     Storage,
     StudyFile,
     StudyName,
@@ -243,9 +244,7 @@ def evaluate(
     stress: Annotated[
         bool, typer.Option("--stress", help="Judge again with noise, rooms, telephone, codecs, clipping, lower level.")
     ] = False,
-    skip_trained: Annotated[
-        bool, typer.Option("--skip-trained", help="Leave recordings out that the model was trained on.")
-    ] = False,
+    skip_trained: SkipTrained = False,
     json: Json = False,
     tracking_uri: TrackingUri = None,
 ) -> None:
@@ -286,9 +285,22 @@ def matrix(
     corpora: Annotated[
         list[str],
         typer.Option(
-            "--corpora", metavar="NAME[=DATA]", help="A corpus and its folder or CSV; repeatable.", show_default=False
+            "--corpora",
+            metavar="NAME[:TASK][=DATA]",
+            help="A corpus, its task, and its folder or CSV; repeatable.",
+            show_default=False,
         ),
     ],
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="CORPUS:EMOTION=CLASS",
+            help="As --map of `evaluate`, for the corpus that the table calls CORPUS. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    skip_trained: SkipTrained = False,
     picture: Annotated[Path, typer.Option("--picture", help="Where to draw the matrix.")] = Path("matrix.png"),
     form: RowForm = "table",
     json: Json = False,
@@ -298,7 +310,15 @@ def matrix(
     from .matrix import print_matrix
 
     form = form_of(form, ROW_FORMS, as_json=json)
-    print_matrix(models, corpora, picture=picture, form=form, tracking_uri=tracking_uri)
+    print_matrix(
+        models,
+        corpora,
+        mapping=mapping or [],
+        skip_trained=skip_trained,
+        picture=picture,
+        form=form,
+        tracking_uri=tracking_uri,
+    )
 
 
 @app.command()

@@ -3,6 +3,7 @@
 import csv
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from .. import api
@@ -12,6 +13,7 @@ from ..metrics import with_interval
 from ..registry import markdown_table
 from ..results import CELL_COLUMNS, Cell, cell_rows, draw_matrix
 from .console import notes, print_json, print_table, results
+from .evaluate import read_mapping
 
 __all__ = ["print_matrix"]
 
@@ -19,7 +21,14 @@ FORMATS = (".pdf", ".png", ".svg")
 
 
 def print_matrix(
-    models: Sequence[str], corpora: Sequence[str], *, picture: Path, form: str, tracking_uri: str | None
+    models: Sequence[str],
+    corpora: Sequence[str],
+    *,
+    mapping: Sequence[str],
+    skip_trained: bool,
+    picture: Path,
+    form: str,
+    tracking_uri: str | None,
 ) -> None:
     """Evaluate every model on every corpus; models are rows, corpora are columns."""
     if picture.suffix not in FORMATS or not picture.parent.is_dir():  # before minutes of evaluation
@@ -28,7 +37,8 @@ def print_matrix(
         )
     cells = api.matrix(
         models,
-        _corpora(corpora),
+        _mapped(_corpora(corpora), mapping),
+        skip_trained=skip_trained,
         project=Project.locate(tracking_uri=tracking_uri),
         on_cell=lambda model, corpus: notes.print(f"{model} on {corpus}", markup=False),
     )
@@ -66,14 +76,27 @@ def _text(cell: Cell) -> str:
     return f"{with_interval(overall.uar, overall.uar_interval)} ({overall.classes})"
 
 
-def _corpora(written: Sequence[str]) -> dict[str, tuple[str, Path | None]]:
-    """Read `NAME` or `NAME=DATA`; a manifest is called by its file, a second corpus of one name as it is written."""
-    corpora: dict[str, tuple[str, Path | None]] = {}
+def _corpora(written: Sequence[str]) -> dict[str, api.JudgedCorpus]:
+    """Read `NAME[:TASK][=DATA]`; a manifest is called by its file, a second corpus of one name as it is written."""
+    corpora: dict[str, api.JudgedCorpus] = {}
     for one in written:
-        name, _, data = one.partition("=")
-        called = Path(data).stem if name == "manifest" and data else name
+        named, _, data = one.partition("=")
+        name, _, task = named.partition(":")
+        called = Path(data).stem if name == "manifest" and data else named
         called = one if called in corpora else called
         if called in corpora:
             raise ConfigError(f"--corpora has '{one}' twice; expected each once")
-        corpora[called] = (name, Path(data) if data else None)
+        corpora[called] = api.JudgedCorpus(name, Path(data) if data else None, task or None)
     return corpora
+
+
+def _mapped(corpora: dict[str, api.JudgedCorpus], written: Sequence[str]) -> dict[str, api.JudgedCorpus]:
+    """Read `CORPUS:EMOTION=CLASS`, where CORPUS is what a corpus is called in the table."""
+    mapped = dict(corpora)
+    for one in written:
+        called = max((name for name in mapped if one.startswith(f"{name}:")), key=len, default=None)
+        if called is None:
+            raise ConfigError(f"--map is '{one}'; expected CORPUS:EMOTION=CLASS, CORPUS one of {', '.join(mapped)}")
+        given = read_mapping([one.removeprefix(f"{called}:")])
+        mapped[called] = replace(mapped[called], mapping={**mapped[called].mapping, **given})
+    return mapped

@@ -36,6 +36,7 @@ __all__ = [
     "Rule",
     "SecondResult",
     "Set",
+    "SkipTrained",
     "Storage",
     "StudyFile",
     "StudyName",
@@ -89,6 +90,9 @@ Set = Annotated[
     typer.Option(
         "--set", metavar="PATH=VALUE", help="Fix any setting of `ser-tune options`; repeatable.", show_default=False
     ),
+]
+SkipTrained = Annotated[
+    bool, typer.Option("--skip-trained", help="Leave recordings out that the model was trained on.")
 ]
 Task = Annotated[
     str | None, typer.Option("--task", help="One of the corpus's tasks, of `ser-tune corpus list`.", show_default=False)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -161,6 +162,29 @@ def test_a_matrix_has_a_cell_for_each_pair_and_the_reason_where_there_is_none(
     assert (none["corpus"], none["uar"]) == ("other", "")
     assert "expected at least two; pass --map" in none["reason"]
     assert (finished_copy.root / "matrix.png").stat().st_size > 1000
+
+
+def test_a_matrix_maps_the_emotions_of_the_corpus_that_is_named_and_leaves_known_recordings_out(
+    finished_copy: Any, call: Callable[..., Any], elsewhere: Path
+) -> None:
+    shutil.copy(finished_copy.csv.with_name("bob_joy_1.wav"), elsewhere.with_name("copy.wav"))
+    with elsewhere.open("a", encoding="utf-8") as file:
+        file.write("copy.wav,someone,happy,small\n")
+    arguments = ("matrix", "--models", MODEL, "--corpora", f"manifest={elsewhere}", "--format", "json")
+    for more, classes, reason in (
+        ((), "", "was trained on 1 of the 13 recordings: copy.wav; pass --skip-trained"),
+        (("--skip-trained",), 2, ""),
+        (("--skip-trained", "--map", f"{elsewhere.stem}:Angry="), "", "share 1; expected at least two; pass --map"),
+    ):
+        told = call(finished_copy.root, *arguments, *more)
+        assert told.code == 0, told.err
+        (cell,) = json.loads(told.out)
+        assert cell["classes"] == classes, cell["reason"]
+        assert reason in cell["reason"]
+    told = call(finished_copy.root, *arguments, "--map", "emodb:Angry=anger")
+    told.refused(f"--map is 'emodb:Angry=anger'; expected CORPUS:EMOTION=CLASS, CORPUS one of {elsewhere.stem}")
+    told = call(finished_copy.root, *arguments, "--corpora", "demo:merged")
+    told.refused("unknown task of corpus demo 'merged'; choose from: all")
 
 
 def test_a_combination_scores_as_at_its_promotion_and_a_refit_model_is_refused_on_its_own_corpus(
