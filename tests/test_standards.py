@@ -1,5 +1,6 @@
 """What the repository promises of itself: style, types, layers, study files, documents."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,24 @@ def test_a_file_of_one_configuration_searches_nothing_and_is_named_as_it_trains(
     assert study.config.model.name == file.stem.partition("-")[0]
     assert study.name == f"{file.parent.name}-{file.stem}"
     assert study.trial({}).training.selection == "last"  # the table in studies/README.md is one of last epochs
+
+
+TEXTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "studies").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("file", TEXTS, ids=lambda file: str(file.relative_to(ROOT)))
+def test_a_page_with_test_scores_says_that_they_are_not_free_of_the_selection(file: Path) -> None:
+    text = " ".join(file.read_text(encoding="utf-8").split())
+    assert "test UAR" not in text or "not free of the selection" in text
+    assert not re.search(r"\*\*[01]\.\d", text)  # no score stands out as the one to quote
+
+
+def test_nothing_claims_that_test_speakers_chose_nothing() -> None:
+    """Where every speaker validates in another fold, they did (`folds.NOT_FREE`)."""
+    claim = re.compile(r"test speakers?\W[^.]{0,80}\bcho(o?se|oses|sen?) (nothing|anything)")
+    for file in (*TEXTS, *sorted((ROOT / "ser_tune").rglob("*.py"))):
+        text = re.sub(r"[\s#*`\"]+", " ", file.read_text(encoding="utf-8").lower())
+        assert not [one.group() for one in claim.finditer(text)], file
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:

@@ -56,8 +56,8 @@ def combine(
     """Average the probabilities of trials of one protocol, fold by fold, and register them as one model.
 
     A heterogeneous ensemble, as Caruana et al. 2004 (ICML) build of a library of models; here the caller chooses its
-    members, and every member has one vote. Validation and test speakers are scored as for a trial: each by those
-    networks that neither trained on them nor, for test speakers, chose anything by them.
+    members, and every member has one vote. Validation and test speakers are scored as for a trial: each by the networks
+    that did not train on them, test speakers by those that did not validate on them either.
 
     Args:
         client: MLflow.

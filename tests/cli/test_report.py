@@ -74,6 +74,7 @@ def test_the_page_has_the_scores_of_the_promotion_and_its_fingerprint(page: Page
         (row,) = (row for row in page.rows if row[0] == side and len(row) == 5)
         assert row[1:3] == [describe_score(found.metrics, f"{side}_{one}") for one in ("uar", "wa")]
         assert row[1] in finished.told.out  # as the study told it
+        assert ("test scores are not free of the selection" in row[-1]) == (side == "test")
     assert found.protocol.fingerprint in page.text
     assert f"ser-tune replay {found.run_id}" in page.text
     assert ["chance, 1 of 2 emotions", "0.5000"] in [row[:2] for row in page.rows]

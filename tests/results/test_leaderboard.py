@@ -73,9 +73,11 @@ def test_kinds_are_ranked_by_validation_and_not_by_test(client: MlflowClient) ->
     ]
 
 
-def _plant_nested(client: MlflowClient, outer: float, *, inner: float = 0.99, model: str | None = "alex_net") -> str:
+def _plant_nested(
+    client: MlflowClient, outer: float, *, inner: float = 0.99, model: str | None = "alex_net", scope: str = "train"
+) -> str:
     """The run of a nested study; those of earlier versions do not name the model."""
-    facts = {**FACTS, "folds": "10 nested searches, SHA-256 0"}
+    facts = {**FACTS, "folds": "10 nested searches, SHA-256 0", "normalisation_scope": scope}
     run_id = str(client.create_run("0", tags={STUDY_NAME_TAG: "n", **protocol_tags(Protocol(facts=facts))}).info.run_id)
     if model is not None:
         client.log_param(run_id, "model.name", model)
@@ -105,6 +107,16 @@ def test_nested_held_out_and_cross_validated_results_are_listed_apart(client: Ml
     assert board.table["outer_uar"].isna().tolist() == [False, False, False, True]
     assert board.table["test_uar"].isna().tolist() == [True, True, False, False]
     assert board.table["validation_uar"].tolist() == [0.99, 0.99, 0.8, 0.9]
+
+
+def test_evaluations_are_in_one_order_whatever_their_fingerprints_and_scores(client: MlflowClient) -> None:
+    scopes = ("train", "utterance", "speaker (transductive)")
+    for scope in scopes:
+        _plant(client, 0.99, 0.99, normalisation_scope=scope)
+        _plant(client, 0.98, 0.98, normalisation_scope=scope, holdout="ada")
+        _plant_nested(client, 0.5, inner=0.5, scope=scope)
+    evaluations = [one.evaluation for one in leaderboard(client).entries]
+    assert evaluations == [one for one in ("nested", "held-out", "cross-validated") for _ in scopes]
 
 
 def test_outer_scores_do_not_choose_among_nested_studies_of_one_kind(client: MlflowClient) -> None:

@@ -136,4 +136,4 @@ def test_validation_speakers_are_scored_in_worse_recordings_once(
     }
     assert score_stressed(opened.client, run, opened.prepared, opened.project, on_condition=told.append) == scored
     assert len(told) == len(chosen)
-    assert looks == []  # test speakers choose nothing
+    assert looks == []  # they are scored once
