@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import torch
 from mlflow.exceptions import MlflowException
 
-from ser_tune.config import Project
-from ser_tune.prediction import predictor
+from ser_tune import prediction
+from ser_tune.architectures import ARCHITECTURES
+from ser_tune.config import NormalisationSettings, Project, SegmentSettings
+from ser_tune.features import FEATURE_SETS
+from ser_tune.prediction import Recipe, predictor
 from ser_tune.registry import load_model
 from ser_tune.tracking import open_tracking
+from ser_tune.tracking.mlflow_model import SpeechEmotionModel
 
 NAME = "ser-manifest-alex_net"
 BLOCKED = """
@@ -150,6 +156,38 @@ def test_a_table_without_audio_is_refused(model: Any, frame: pd.DataFrame) -> No
 def test_a_plain_list_is_not_taken_for_an_empty_table(model: Any, corpus_csv: Path) -> None:
     with pytest.raises((ValueError, MlflowException), match=r"no audio given|Failed to enforce schema"):
         model.predict([str(corpus_csv.parent / "cyd_joy_1.wav")])
+
+
+@pytest.mark.parametrize("batch_norm", ["train", "speaker"])
+def test_rows_of_one_speaker_are_pooled_and_without_speakers_a_call_is_one(batch_norm: str) -> None:
+    recipe = Recipe(
+        labels=("anger", "joy"),
+        model=ARCHITECTURES.get("light_cnn").settings.model_validate({"width": 0.25}),
+        features=FEATURE_SETS.get("logmelspec").settings.model_validate({"n_mels": 32}),
+        shape=(1, 32),
+        hop_s=0.01,
+        segments=SegmentSettings(frames=30),
+        normalisation=NormalisationSettings.model_validate({"scope": "speaker", "batch_norm": batch_norm}),
+        aggregation="mean_log_softmax",
+    )
+    torch.manual_seed(0)
+    loaded = SpeechEmotionModel()
+    loaded.package, loaded.lock = prediction, threading.Lock()
+    loaded.predictor = prediction.Predictor(recipe, [recipe.build_network()], [None])
+    rng = np.random.default_rng(0)
+    waveforms = [rng.normal(size=8000).cumsum() * loudness for loudness in (0.001, 0.01, 0.0001, 0.02)]
+    table = pd.DataFrame({"waveform": waveforms, "sample_rate_hz": 16_000, "speaker": ["ada", "bob", "ada", "bob"]})
+
+    def together(*numbers: int) -> list[float]:
+        said = loaded.predictor.predict([waveforms[one] for one in numbers], sample_rate_hz=16_000)
+        return [one.probabilities["joy"] for one in said]
+
+    (ada, ada_again), (bob, bob_again) = together(0, 2), together(1, 3)
+    by_speaker = loaded.predict(None, table)["joy"].tolist()
+    assert by_speaker == pytest.approx([ada, bob, ada_again, bob_again], abs=1e-6)
+    without = loaded.predict(None, table.drop(columns="speaker"))["joy"].tolist()
+    assert without == pytest.approx(together(0, 1, 2, 3), abs=1e-6)
+    assert np.abs(np.subtract(without, by_speaker)).max() > 1e-4
 
 
 def test_models_of_one_code_share_it(model: Any) -> None:
