@@ -68,6 +68,8 @@ def test_published_studies_follow_the_papers_and_their_authors_code(project: Any
     written = chen.model.model_dump()
     assert (written["batch_norm"], written["attention"], written["convolution_dropout"]) == ("linear", "sigmoid", 0.0)
     assert chen.protocol.aggregation == "maximum"
+    # 5,000 steps without early stopping: 14 steps of 40 segments in an epoch of eight speakers
+    assert (chen.training.epochs * 14, chen.training.patience, chen.training.batch_size) == (4998, 0, 40)
     assert zhang.model.model_dump()["weights"] == "imagenet"
 
 

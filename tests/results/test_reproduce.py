@@ -2,6 +2,7 @@
 
 import math
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,10 @@ import numpy as np
 import pytest
 
 from ser_tune.errors import StudyError
-from ser_tune.metrics import Interval, seed_intervals
+from ser_tune.metrics import Interval, confusion, fold_interval, seed_intervals
 from ser_tune.results import PUBLISHED, Obtained, Published, Reproduction, reproduce
 from ser_tune.study import Difference, Protocol, prepare
-from ser_tune.tracking import open_tracking, read_predictions
+from ser_tune.tracking import Predictions, open_tracking, read_predictions
 
 pytestmark = pytest.mark.slow
 
@@ -136,6 +137,38 @@ def test_a_margin_that_is_no_difference_of_scores_is_refused(
     for margin in (0, 3):
         with pytest.raises(StudyError, match=f"the margin is {margin}; expected a difference of UAR between 0 and 1"):
             reproduce(prepare(tiny(), project), CHEN, open_tracking(project), project, recorder, margin=margin)
+
+
+def test_a_fold_mean_has_an_interval_over_folds_and_the_verdict_one_of_90_percent(
+    tiny: Callable[..., Any], project: Any, recorder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fixed = {"optimizer.learning_rate": 0.01, "optimizer.weight_decay": 0.0, "study.trials": 2, "study.pruner": "none"}
+    prepared = prepare(tiny(**fixed, **{"study.keep_models": "all"}), project)
+    utterances, truth = prepared.corpus.utterances, prepared.corpus.labels
+    rng = np.random.default_rng(0)
+    told = [
+        Predictions(
+            prepared.corpus.emotions,
+            tuple(one.id for one in utterances),
+            tuple(one.speaker for one in utterances),
+            truth,
+            np.where(rng.random(len(truth)) < 0.6, truth, 1 - truth),
+        )
+        for _ in range(2)
+    ]
+    tested = {"test_uar": 0.6, "test_uar_fold_mean": 0.5}
+    module = sys.modules[reproduce.__module__]
+    monkeypatch.setattr(module, "train_seeds", lambda *_: [0, 1])
+    monkeypatch.setattr(module, "score_on_test", lambda *_: tested)
+    monkeypatch.setattr(module, "predictions_of", lambda *_: told)
+    found = reproduce(prepared, CHEN, open_tracking(project), project, recorder)
+    speakers = np.stack([one.confusions for one in told])
+    by_fold = np.array(
+        [[confusion(truth[fold.test], one.predicted[fold.test], 2) for fold in prepared.folds] for one in told]
+    )
+    assert found.pooled == Obtained("pooled", 0.6, seed_intervals(speakers)[0], seed_intervals(speakers, 0.9)[0])
+    assert found.fold_mean == Obtained("fold mean", 0.5, fold_interval(by_fold), fold_interval(by_fold, 0.9))
+    assert found.fold_mean.interval != found.pooled.interval
 
 
 def test_a_mean_is_over_seeds() -> None:
