@@ -203,7 +203,7 @@ def tell(promotion: Promotion, tracking_uri: str | None) -> None:
         results.print(
             f"speakers {facts['holdout']} were kept out of the search: inner UAR {metrics['validation_uar']:.4f}, "
             f"outer UAR {metrics['holdout_single_uar']:.4f} (mean of single networks), "
-            f"optimism {metrics['optimism']:+.4f}",
+            f"optimism {metrics['optimism']:+.4f} (of different speakers; --nested pairs it by speaker)",
             markup=False,
         )
     verb = "registered" if promotion.created else "already registered"

@@ -73,7 +73,8 @@ def score_on_holdout(
     """Score a run's networks, together, on the speakers that the study never saw, if there are any; once.
 
     Args and returns as `score_on_test`. `optimism` is the validation UAR, which chose the trial, less
-    `holdout_single_uar`, the mean UAR of the single networks on the held-out speakers.
+    `holdout_single_uar`, the mean UAR of the single networks on the held-out speakers: of different speakers, so not
+    paired.
     """
     scored = "holdout_uar" in run.data.metrics and read_single_scores(client, run.info.run_id) is not None
     if prepared.definition.config.protocol.holdout and not scored:

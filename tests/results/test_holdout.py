@@ -85,8 +85,8 @@ def test_the_version_its_card_and_the_table_tell_of_it(opened: Any, held_out: Pa
     assert [line.split()[0] for line in lines[2:5]] == ["validation", "test", "holdout"]
     assert (
         f"speakers dan were kept out of the search: inner UAR {metrics['validation_uar']:.4f}, "
-        f"outer UAR {metrics['holdout_single_uar']:.4f} (mean of single networks), optimism {metrics['optimism']:+.4f}"
-        in lines
+        f"outer UAR {metrics['holdout_single_uar']:.4f} (mean of single networks), optimism {metrics['optimism']:+.4f} "
+        "(of different speakers; --nested pairs it by speaker)" in lines
     )
 
 
