@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 
 from ser_tune.config import Project
 from ser_tune.registry import Promotion, registration
+from ser_tune.registry.champion import promotion_lock
 from ser_tune.registry.networks import Networks
 from ser_tune.registry.registration import Registration
 from ser_tune.registry.verdict import Verdict, decide
@@ -142,6 +143,23 @@ def test_a_champion_that_another_machine_makes_meanwhile_is_compared_with(
     tags = client.get_model_version(name, found.version).tags
     assert tags["compared_with"] == f"version {theirs_version}"
     assert tags["verdict"] == f"{alias}: {found.reason}"
+
+
+@pytest.mark.usefixtures("named_only")
+def test_a_promotion_waits_for_that_of_another_process(planting: Any) -> None:
+    planting.champion(planting.run(POOR))
+    good = planting.run(GOOD).info.run_id
+    promotion = threading.Thread(
+        target=_registration(planting.client, planting.project, planting.name, good).register,
+        args=("better", None, None),
+    )
+    with promotion_lock(planting.project):
+        promotion.start()
+        promotion.join(STEP_S)
+        assert promotion.is_alive()
+        assert len(planting.client.search_model_versions(f"name = '{planting.name}'")) == 1
+    promotion.join()
+    assert _champion_run(planting) == good
 
 
 PROCESS = """
