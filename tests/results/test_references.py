@@ -6,7 +6,8 @@ import pytest
 
 from ser_tune.errors import RegistryError
 from ser_tune.results import find_run
-from ser_tune.tracking import BEST_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG, open_tracking
+from ser_tune.results.references import find_results
+from ser_tune.tracking import BEST_TAG, CONFIRMED_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG, open_tracking
 
 NAME = "ser-manifest-alex_net"
 
@@ -65,3 +66,23 @@ def test_of_two_studies_of_one_name_the_newer_is_meant(project: Any) -> None:
     assert find_run(client, "twice:0").info.run_id == runs["new", 0]
     with pytest.raises(RegistryError, match="study 'twice' has no trial 1"):
         find_run(client, "twice:1")
+
+
+def test_a_study_with_a_confirmation_means_all_fresh_seeds_of_its_winner(project: Any) -> None:
+    client = open_tracking(project)
+    study = {STUDY_TAG: "s", STUDY_NAME_TAG: "confirmed"}
+    # Two searched trials, then trial 1 on three fresh seeds, of which the study calls the median one its best
+    trials = [("0.5", 0, 0.6), ("1.0", 1, 0.9), ("1.0", 7, 0.5), ("1.0", 8, 0.9), ("1.0", 9, 0.7)]
+    for number, (width, seed, score) in enumerate(trials):
+        confirms = {CONFIRMED_TAG: "1"} if number > 1 else {}
+        run_id = client.create_run("0", tags={**study, TRIAL_TAG: str(number), **confirms}).info.run_id
+        client.log_param(run_id, "model.width", width)
+        client.log_param(run_id, "seed", seed)
+        client.log_metric(run_id, "validation_uar", score)
+        client.set_terminated(run_id)
+    client.create_run("0", tags={**study, BEST_TAG: "4"})
+    (found,) = find_results(client, "confirmed")
+    assert {run.data.tags[TRIAL_TAG] for run in found.runs} == {"2", "3", "4"}
+    assert found.mean == pytest.approx(0.7)
+    # Of several, all are searched ones
+    assert [one.mean for one in find_results(client, "confirmed", 2)] == [0.9, 0.6]
