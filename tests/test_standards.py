@@ -62,7 +62,7 @@ TEXTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((RO
 def test_a_page_with_test_scores_says_that_they_are_not_free_of_the_selection(file: Path) -> None:
     text = " ".join(file.read_text(encoding="utf-8").split())
     assert "test UAR" not in text or "not free of the selection" in text
-    assert not re.search(r"\*\*[01]\.\d", text)  # no score stands out as the one to quote
+    assert not re.search(r"\*\*[01]\.\d", text)  # no score is in bold
 
 
 def test_nothing_claims_that_test_speakers_chose_nothing() -> None:

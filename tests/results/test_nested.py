@@ -157,8 +157,8 @@ def _said(speakers: str, right: str) -> Predictions:
 
 
 def test_speakers_that_are_judged_alike_inside_and_outside_make_no_optimism() -> None:
-    # c is hard for every network, a and b are easy; in their searches each scores what it scores outside. Pooled, the
-    # many utterances of b would count more inside than in the mean of the outer folds
+    # Every network is right on a and b and wrong on c, in all searches. If utterances were pooled inside, those of b
+    # would count four times, but once in the mean over the outer folds
     right = {"a": "+", "b": "++++", "c": "-"}
 
     def said_by(*speakers: str) -> Predictions:
