@@ -190,7 +190,7 @@ def _own_folds(
     member = run.data.tags.get(MEMBERS_TAG, run.info.run_id).split()[0]  # all members share corpus and folds
     definition = recorded(client, client.get_run(member))[0].with_data(data)
     settings = definition.config.corpus
-    if corpus != settings.name or task not in (None, settings.task):
+    if corpus != settings.name or task not in (None, settings.task or next(iter(CORPORA.get(corpus).tasks))):
         return None
     try:
         read = load_corpus(definition, project)

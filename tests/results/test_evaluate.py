@@ -68,6 +68,16 @@ def test_fold_networks_on_their_own_test_speakers_score_as_at_their_promotion(
     assert f"{promoted['test_uar']:.4f}" in card.partition("## Evaluations")[2]
 
 
+def test_the_default_task_by_its_name_is_the_models_own_corpus_too(
+    finished_copy: Any, call: Callable[..., Any]
+) -> None:
+    scores = [
+        _evaluate(call, finished_copy.root, "--data", finished_copy.csv, *task)["scores"]
+        for task in ((), ("--task", "all"))
+    ]
+    assert scores[0] == scores[1]
+
+
 def test_another_corpus_is_judged_by_the_shared_classes(
     finished_copy: Any, call: Callable[..., Any], elsewhere: Path
 ) -> None:
