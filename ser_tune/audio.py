@@ -13,6 +13,8 @@ import soxr
 from .errors import AudioError
 
 __all__ = [
+    "HIGHEST_RATE_HZ",
+    "LOWEST_RATE_HZ",
     "SAMPLE_RATE_HZ",
     "Heard",
     "decode_speech",
@@ -26,6 +28,10 @@ __all__ = [
 
 SAMPLE_RATE_HZ = 16_000
 """The rate that all features are computed at."""
+LOWEST_RATE_HZ = 4_000
+"""Lowest sample rate of a file or waveform; below it half of the speech band is missing, or the rate is wrong."""
+HIGHEST_RATE_HZ = 384_000
+"""Highest sample rate of a file or waveform, that of the fastest audio converters."""
 _PROMISE = re.compile(r"^\s*(?!RIFF|FORM)\S.*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 """How libsndfile notes that a header promises one number of bytes and the file holds another.
 
@@ -237,14 +243,15 @@ def to_speech(samples: np.ndarray, sample_rate_hz: int, *, source: str = "the wa
 
     Args:
         samples: Shape (N,) or (N, channels), finite, any float or integer type; channels are averaged.
-        sample_rate_hz: Their rate; another than 16 kHz is resampled by soxr.
+        sample_rate_hz: Their rate, 4 to 384 kHz; another than 16 kHz is resampled by soxr.
         source: What to call the samples in an error message.
 
     Returns:
         Samples, shape (M,), float32, 16 kHz mono.
 
     Raises:
-        AudioError: There are none, they are not numbers, not finite, too large, or all zero.
+        AudioError: There are none, they are not numbers, not finite, too large, or all zero; or the rate is
+            outside its bounds.
     """
     samples = np.asarray(samples)
     if samples.ndim not in (1, 2) or samples.size == 0:
@@ -265,8 +272,10 @@ def to_speech(samples: np.ndarray, sample_rate_hz: int, *, source: str = "the wa
         raise AudioError(f"{source} holds samples of up to {largest:.0e}; expected full scale at ±1")
     if not samples.any():
         raise AudioError(f"{source} is silent: all of its {len(samples)} samples are zero")
-    if sample_rate_hz <= 0:
-        raise AudioError(f"{source} has sample rate {sample_rate_hz}; expected a positive number of Hz")
+    if not LOWEST_RATE_HZ <= sample_rate_hz <= HIGHEST_RATE_HZ:
+        raise AudioError(
+            f"{source} has sample rate {sample_rate_hz} Hz; expected {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz"
+        )
     if sample_rate_hz != SAMPLE_RATE_HZ:
         count = len(samples)
         samples = soxr.resample(samples, sample_rate_hz, SAMPLE_RATE_HZ)

@@ -172,7 +172,7 @@ def test_a_waveform_is_scaled_by_its_type(samples: np.ndarray, expected: list[fl
     [
         (np.zeros(0), 16_000, "the waveform holds no samples"),
         (np.zeros((2, 2, 2)), 16_000, "the waveform holds no samples"),
-        (np.ones(10), 0, "sample rate 0; expected a positive number"),
+        (np.ones(10), 0, "sample rate 0 Hz; expected 4000 to 384000 Hz"),
         (np.ones(10, dtype=np.complex64), 16_000, "values of type complex64; expected floats or integers"),
         (np.ones(1), 48_000, "too short: 1 samples at 48000 Hz"),
     ],
