@@ -32,7 +32,8 @@ class ProgressObserver(StudyObserver):
             console=notes,
             disable=not notes.is_terminal,
         )
-        self._extraction: Task | None = None
+        self._preparation: Task | None = None
+        """The bar of recordings, and then of features; each is complete before the next starts."""
         self._trials: Task | None = None
         self._folds: dict[int, Task] = {}
         """The bar of each running trial, by its number: workers run several."""
@@ -75,16 +76,23 @@ class ProgressObserver(StudyObserver):
             done = sum(self._counts.values())
             notes.print(f"resuming after {done} trials; {start.trials_to_run} to run", markup=False)
 
+    def listening_progressed(self, done: int, total: int) -> None:
+        """Move the bar of the recordings that are compared."""
+        self._move("recordings", done, total)
+
     def extraction_progressed(self, done: int, total: int) -> None:
         """Move the extraction's bar."""
-        if self._extraction is None:
-            self._extraction = self._bars.add_task("features", total=total, note="")
-        self._bars.update(self._extraction, completed=done, total=total)
+        self._move("features", done, total)
+        if done == total and not notes.is_terminal:
+            notes.print(f"features of {total} utterances extracted")
+
+    def _move(self, what: str, done: int, total: int) -> None:
+        if self._preparation is None:
+            self._preparation = self._bars.add_task(what, total=total, note="")
+        self._bars.update(self._preparation, completed=done, total=total)
         if done == total:
-            self._bars.remove_task(self._extraction)
-            self._extraction = None
-            if not notes.is_terminal:
-                notes.print(f"features of {total} utterances extracted")
+            self._bars.remove_task(self._preparation)
+            self._preparation = None
 
     def trial_started(self, number: int, config: AnyTrial, sampled: Mapping[str, Value]) -> None:
         """Start the trial's bar."""

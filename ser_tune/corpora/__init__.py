@@ -3,7 +3,7 @@
 from ..components import Catalogue
 from .base import Archive, Corpus, CorpusSource, Task, Utterance
 from .mapping import LabelMapping, map_labels
-from .sounds import sound_digests
+from .sounds import corpus_sounds, sound_digests
 
 __all__ = [
     "CORPORA",
@@ -13,6 +13,7 @@ __all__ = [
     "LabelMapping",
     "Task",
     "Utterance",
+    "corpus_sounds",
     "map_labels",
     "sound_digests",
 ]

@@ -1,6 +1,5 @@
 """Checking a corpus on disk: is every recording sound, and are they those that its authors counted?"""
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..audio import read_samples, to_speech
+from ..audio import digest_of, read_samples, to_speech
 from ..errors import AudioError
 from .base import CorpusSource, Task, Utterance, select_utterances
 
@@ -89,7 +88,7 @@ class _Heard:
     rate_hz: int = 0
     channels: int = 0
     sound: str = ""
-    """SHA-256 of the decoded samples."""
+    """SHA-256 of the decoded speech, as a study compares it; empty where it cannot be used."""
     silent: bool = False
     clipped: int = 0
     """Samples in clipped stretches."""
@@ -157,9 +156,9 @@ def _hear_one(utterance: Utterance) -> _Heard:
         samples, rate_hz = read_samples(utterance.path, start_s=utterance.start_s, end_s=utterance.end_s)
     except AudioError as error:
         return _Heard(error=str(error))
-    error_text = ""
+    error_text = sound = ""
     try:
-        to_speech(samples, rate_hz, source=str(utterance.path))
+        sound = digest_of(to_speech(samples, rate_hz, source=str(utterance.path)))
     except AudioError as error:
         error_text = str(error)
     return _Heard(
@@ -167,7 +166,7 @@ def _hear_one(utterance: Utterance) -> _Heard:
         length_s=len(samples) / rate_hz,
         rate_hz=rate_hz,
         channels=samples.shape[1],
-        sound=hashlib.sha256(f"{rate_hz} {samples.shape}".encode() + samples.tobytes()).hexdigest(),
+        sound=sound,
         silent=samples.size > 0 and not samples.any(),
         clipped=_clipped_samples(samples),
     )

@@ -2,12 +2,12 @@
 
 What is looked for is what published evaluations got wrong: a speaker on two sides of a fold, one recording on two
 sides, whole or in parts, and statistics (scalings, class weights) that were fitted on more than the training speakers.
+Speakers and recordings are compared before features are extracted.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import replace
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,68 +17,170 @@ from ..folds import Fold
 from ..prediction import UtteranceFeatures
 from ..training import AnyTrial, TrainingData, fold_statistics
 
-__all__ = ["refuse_fitted_leaks", "refuse_leaks", "refuse_misplaced_copies"]
+__all__ = [
+    "LISTED",
+    "Bond",
+    "Leak",
+    "bonds_of",
+    "find_leaks",
+    "refuse_fitted_leaks",
+    "refuse_leaks",
+    "refuse_misplaced_copies",
+]
 
+LISTED = 20
+"""Pairs that a message names; of further ones it has the number."""
 UNUSED = "unused"
 """The side of utterances that a text-independent fold leaves out."""
 
 
+@dataclass(frozen=True, slots=True)
+class Bond:
+    """Why utterances belong together, and which ones do: all of a group must be on one side of every fold."""
+
+    what: str
+    """In words that follow two utterances, such as `hold the same sound`."""
+    groups: Sequence[Sequence[int]]
+    """Numbers of utterances, two or more in each."""
+
+    @classmethod
+    def of(cls, what: str, keys: Sequence[str]) -> "Bond":
+        """Bind utterances of equal keys.
+
+        Args:
+            what: As above.
+            keys: Of each utterance, shape (U,).
+        """
+        numbers_of = defaultdict(list)
+        for number, key in enumerate(keys):
+            numbers_of[key].append(number)
+        return cls(what, [numbers for numbers in numbers_of.values() if len(numbers) > 1])
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """Two utterances that belong together, and are on two sides of a fold."""
+
+    fold: int
+    what: str
+    """Of the bond."""
+    pair: tuple[int, int]
+    """Numbers of the utterances."""
+    sides: tuple[str, str]
+
+
+def bonds_of(corpus: Corpus, sounds: Sequence[str], *, text_independent: bool = False) -> list[Bond]:
+    """Bind the utterances of one speaker, of one sound, and of one recording.
+
+    Args:
+        corpus: Whose utterances.
+        sounds: A hash of each utterance's decoded sound, shape (U,).
+        text_independent: Bind those of one text as well.
+    """
+    if len(sounds) != len(corpus.utterances):
+        raise ValueError(f"{len(sounds)} sounds of {len(corpus.utterances)} utterances")
+    bonds = [
+        Bond.of("are of one speaker", [one.speaker for one in corpus.utterances]),
+        Bond.of("hold the same sound", sounds),
+        Bond.of("are cut from one recording", corpus.contents),
+    ]
+    if text_independent:
+        bonds.append(Bond.of("have the same text", [one.text for one in corpus.utterances]))
+    return bonds
+
+
+def find_leaks(
+    corpus: Corpus, folds: Sequence[Fold], bonds: Iterable[Bond], *, text_independent: bool = False
+) -> list[Leak]:
+    """Find utterances that belong together and are on two sides of a fold; held-out speakers are a side of their own.
+
+    Args:
+        corpus: What was split.
+        folds: How.
+        bonds: What belongs together.
+        text_independent: Utterances on no side are unused, and no leak.
+
+    Returns:
+        Each pair once, in its first fold, by folds and then by bonds.
+
+    Raises:
+        LeakError: A fold has an utterance on two sides.
+    """
+    no_side = UNUSED if text_independent else "held out"
+    members = [(bond.what, *_members(bond)) for bond in bonds]
+    found: dict[tuple[int, int], Leak] = {}
+    for fold in folds:
+        side = np.full(len(corpus.utterances), no_side, dtype=object)
+        for name, numbers in (("training", fold.train), ("validation", fold.validation), ("test", fold.test)):
+            if len(taken := numbers[side[numbers] != no_side]):
+                where = f"leak in corpus {corpus.name}, fold {fold.number}"
+                raise LeakError(f"{where}: '{corpus.utterances[taken[0]].id}' is on two sides")
+            side[numbers] = name
+        for what, numbers, groups in members:
+            used = side[numbers] != UNUSED
+            ones, group, sides = numbers[used], groups[used], side[numbers[used]]
+            # In each group, neighbours: where a group is on two sides, one pair at least differs
+            for place in np.flatnonzero((group[1:] == group[:-1]) & (sides[1:] != sides[:-1])):
+                pair = (int(ones[place]), int(ones[place + 1]))
+                found.setdefault(pair, Leak(fold.number, what, pair, (sides[place], sides[place + 1])))
+    return list(found.values())
+
+
 def refuse_leaks(
-    corpus: Corpus, folds: Sequence[Fold], sounds: Sequence[str], *, text_independent: bool = False
+    corpus: Corpus,
+    folds: Sequence[Fold],
+    sounds: Sequence[str],
+    *,
+    text_independent: bool = False,
+    further: Sequence[Bond] = (),
 ) -> None:
-    """Look for speakers and recordings on two sides of a fold; held-out speakers are a side of their own.
+    """Look for speakers and recordings on two sides of a fold.
 
     Args:
         corpus: What was split.
         folds: How.
         sounds: A hash of each utterance's decoded sound, shape (U,).
         text_independent: Look for texts on two sides as well. Utterances on no side are then unused, and no leak.
+        further: What else belongs together.
 
     Raises:
-        LeakError: There is one; the message names the utterances.
+        LeakError: There are leaks; the message names the utterances.
     """
-    keys = {
-        "are of one speaker": [one.speaker for one in corpus.utterances],
-        "hold the same sound": list(sounds),
-        "are cut from one recording": list(corpus.contents),
-    }
-    if text_independent:
-        keys["have the same text"] = [utterance.text for utterance in corpus.utterances]
-    no_side = UNUSED if text_independent else "held out"
-    for fold in folds:
-        side = np.full(len(corpus.utterances), no_side, dtype=object)
-        for name, numbers in (("training", fold.train), ("validation", fold.validation), ("test", fold.test)):
-            if len(taken := numbers[side[numbers] != no_side]):
-                raise LeakError(f"{_where(corpus, fold)}: '{corpus.utterances[taken[0]].id}' is on two sides")
-            side[numbers] = name
-        for what, values in keys.items():
-            _refuse_two_sides(corpus, fold, side, what, values)
+    bonds = [*bonds_of(corpus, sounds, text_independent=text_independent), *further]
+    if leaks := find_leaks(corpus, folds, bonds, text_independent=text_independent):
+        raise LeakError(_sentence(corpus, leaks))
 
 
-def _refuse_two_sides(corpus: Corpus, fold: Fold, side: np.ndarray, what: str, values: Sequence[str]) -> None:
-    """Raise where utterances of one value are on two sides."""
-    numbers_of = defaultdict(list)
-    for number, value in zip(range(len(side)), values, strict=True):
-        if side[number] != UNUSED:
-            numbers_of[value].append(number)
-    for numbers in numbers_of.values():
-        for one, other in pairwise(numbers):
-            if side[one] != side[other]:
-                pair = [corpus.utterances[number] for number in (one, other)]
-                named = [
-                    f"'{utterance.id}' (speaker {utterance.speaker}, {side[number]})"
-                    for utterance, number in zip(pair, (one, other), strict=True)
-                ]
-                # A session's speakers take turns as validation and test unless folds are made of whole sessions
-                together = pair[0].group != "" and pair[0].group == pair[1].group
-                way_out = "keep sessions whole with protocol.folds" if together else "give both one speaker"
-                raise LeakError(
-                    f"{_where(corpus, fold)}: {named[0]} and {named[1]} {what}; leave one out, or {way_out}"
-                )
+def _members(bond: Bond) -> tuple[np.ndarray, np.ndarray]:
+    """The utterances of all groups in a row, and the number of the group of each, both of shape (M,), int64."""
+    members = [number for group in bond.groups for number in sorted(group)]
+    sizes = [len(group) for group in bond.groups]
+    return np.array(members, dtype=np.int64), np.repeat(np.arange(len(sizes)), sizes)
 
 
-def _where(corpus: Corpus, fold: Fold) -> str:
-    return f"leak in corpus {corpus.name}, fold {fold.number}"
+def _sentence(corpus: Corpus, leaks: Sequence[Leak]) -> str:
+    """All leaks in words, up to `LISTED`."""
+    where, first = f"leak in corpus {corpus.name}", leaks[0]
+    # A session's speakers take turns as validation and test unless folds are made of whole sessions
+    groups = [{corpus.utterances[number].group for number in leak.pair} for leak in leaks]
+    turns = {"keep sessions whole with protocol.folds" if len(one) == 1 and one != {""} else "" for one in groups}
+    way_out = " or ".join(sorted(turns - {""} or {"give both one speaker"}))
+    if len(leaks) == 1:
+        return f"{where}, fold {first.fold}: {_worded(corpus, first)}; leave one out, or {way_out}"
+    listed = "; ".join(f"{_worded(corpus, leak)} (fold {leak.fold})" for leak in leaks[:LISTED])
+    more = f"; and {len(leaks) - LISTED} more" if len(leaks) > LISTED else ""
+    return (
+        f"{where}: {len(leaks)} pairs of utterances are on two sides of a fold: {listed}{more}; leave one of each pair "
+        f"out, or {way_out}"
+    )
+
+
+def _worded(corpus: Corpus, leak: Leak) -> str:
+    one, other = (
+        f"'{corpus.utterances[number].id}' (speaker {corpus.utterances[number].speaker}, {side})"
+        for number, side in zip(leak.pair, leak.sides, strict=True)
+    )
+    return f"{one} and {other} {leak.what}"
 
 
 def refuse_misplaced_copies(corpus: Corpus, sounds: Sequence[str], copied: Sequence[str]) -> None:

@@ -119,6 +119,9 @@ class StudyObserver:
     def study_started(self, start: StudyStart) -> None:
         """Called once, before the first trial; raising ends the study."""
 
+    def listening_progressed(self, done: int, total: int) -> None:
+        """Called while recordings are decoded, to be compared."""
+
     def extraction_progressed(self, done: int, total: int) -> None:
         """Called while features are extracted."""
 
@@ -149,6 +152,11 @@ class Fanout(StudyObserver):
         """Pass it on."""
         for one in self._observers:
             one.study_started(start)
+
+    def listening_progressed(self, done: int, total: int) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.listening_progressed(done, total)
 
     def extraction_progressed(self, done: int, total: int) -> None:
         """Pass it on."""

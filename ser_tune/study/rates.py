@@ -25,7 +25,9 @@ def find_learning_rate(prepared: Prepared, project: Project, observer: StudyObse
     definition, fold = prepared.definition, prepared.folds[0]
     if ARCHITECTURES.get(name := definition.config.model.name).solve is not None:
         raise ConfigError(f"{name} is solved, not trained by gradient descent: it has no learning rate to look for")
-    trainer = Trainer(prepared, project.cache, progress=observer.extraction_progressed)
+    trainer = Trainer(
+        prepared, project.cache, progress=observer.extraction_progressed, listened=observer.listening_progressed
+    )
     config = trainer.concrete({})
     return run_range_test(
         config,

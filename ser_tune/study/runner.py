@@ -93,7 +93,13 @@ def run_study(
         if to_run > 0:
             # Reads every recording: one that cannot be used ends the study here, before anything of it is stored
             picked = {} if stored is None else {key: stored.user_attrs.get(key) for key in ("precision", "threads")}
-            trainer = Trainer(prepared, project.cache, **picked, progress=observer.extraction_progressed)
+            trainer = Trainer(
+                prepared,
+                project.cache,
+                **picked,
+                progress=observer.extraction_progressed,
+                listened=observer.listening_progressed,
+            )
         study = lock.run(lambda: _open(prepared, project, storage, rerun, trainer, role))
         if deadline is None and settings.timeout_s is not None:
             deadline = time.monotonic() + settings.timeout_s

@@ -8,7 +8,9 @@ import numpy as np
 
 from ..architectures import ARCHITECTURES
 from ..config import Value
+from ..corpora import corpus_sounds
 from ..device import describe_device, pick_device, pick_precision, using_threads
+from ..errors import StorageError
 from ..execution import executor_of
 from ..features import FEATURE_SETS, FeatureStore, Progress, copy_key, extract_features
 from ..folds import Fold
@@ -42,8 +44,9 @@ class Trainer:
         precision: str | None = None,
         threads: int | None = None,
         progress: Progress | None = None,
+        listened: Progress = lambda done, total: None,
     ) -> None:
-        """Extract the features of the default configuration, look for leaks, and pick device, threads and precision.
+        """Look for leaks, extract the features of the default configuration, and pick device, threads and precision.
 
         Args:
             prepared: Whose configurations are trained.
@@ -52,23 +55,25 @@ class Trainer:
             threads: CPU threads of a fold that an earlier session picked; None picks them here. `training.threads`
                 wins.
             progress: Told of the extraction of features.
+            listened: Told of the decoding of recordings, whose sound is compared before features are extracted.
 
         Raises:
             AudioError: A recording cannot be used.
             ConfigError: The device is not there.
             LeakError: Something of held-out speakers would reach training.
+            StorageError: The cache cannot be written, or is damaged.
         """
         definition, corpus, folds = prepared.definition, prepared.corpus, prepared.folds
         self.prepared, self.device = prepared, pick_device(definition.config.training.device)
         self._cache, self._progress = cache, progress
+        self._sounds = corpus_sounds(corpus, cache, progressed=listened)
+        refuse_leaks(corpus, folds, self._sounds, text_independent=definition.config.protocol.text_independent)
         self._read = DataReader(cache / "features")
         self.executor = executor_of(definition.config.study, cache / "features", self.train)
         self._entries: dict[tuple[str, str], str] = {}
-        self._sounds: tuple[str, ...] = ()
         self._threads = threads
         base = definition.trial({"training.device": self.device.type})
         data = self.data(base)
-        refuse_leaks(corpus, folds, self._sounds, text_independent=definition.config.protocol.text_independent)
         refuse_fitted_leaks(base, data, folds)
         self.precision = precision or self._measured_precision(base, data)
 
@@ -159,7 +164,11 @@ class Trainer:
                 shards=self.executor.shards,
             )
             sounds = FeatureStore.open(folder / entry).sounds
-            self._sounds = self._sounds or sounds
+            if copy == 0 and sounds != self._sounds:
+                raise StorageError(
+                    f"the cached features in '{folder / entry}' are of another sound than the recordings; delete that "
+                    "folder to extract them again"
+                )
             refuse_misplaced_copies(corpus, self._sounds, sounds)
             self._entries[key] = entry
         return self._entries[key]

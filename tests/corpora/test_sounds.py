@@ -4,7 +4,7 @@ from pathlib import Path
 
 import soundfile
 
-from ser_tune.corpora import Utterance, sound_digests
+from ser_tune.corpora import CORPORA, Corpus, Utterance, corpus_sounds, sound_digests
 
 
 def test_a_digest_is_of_the_sound_not_of_the_file(tmp_path: Path, corpus_csv: Path) -> None:
@@ -15,3 +15,26 @@ def test_a_digest_is_of_the_sound_not_of_the_file(tmp_path: Path, corpus_csv: Pa
     first, copy, other = sound_digests([Utterance(one.name, one, "ada", "anger") for one in files])
     assert first == copy
     assert first != other
+
+
+def test_the_sounds_of_a_corpus_are_decoded_once_and_again_where_the_cache_is_damaged(
+    tmp_path: Path, corpus_csv: Path
+) -> None:
+    corpus = Corpus.load(CORPORA.get("manifest"), corpus_csv, tmp_path)
+    decoded: list[int] = []
+
+    def sounds() -> tuple[str, ...]:
+        decoded.clear()
+        return corpus_sounds(corpus, tmp_path, progressed=lambda done, total: decoded.append(done))
+
+    first = sounds()
+    assert first == sound_digests(corpus.utterances)
+    assert decoded == list(range(1, len(corpus.utterances) + 1))
+    assert sounds() == first
+    assert decoded == []
+    (file,) = (tmp_path / "sounds").glob("*.json")
+    for damaged in ("", "[]", "{}", '["a"'):
+        file.write_text(damaged, encoding="utf-8")
+        assert sounds() == first
+        assert decoded
+    assert not list((tmp_path / "sounds").glob("*.partial"))

@@ -17,7 +17,7 @@ from ser_tune.corpora import Corpus, Utterance
 from ser_tune.errors import LeakError
 from ser_tune.features import FeatureStore
 from ser_tune.folds import Fold, speaker_folds
-from ser_tune.study import Prepared, leaks
+from ser_tune.study import Prepared, leaks, trainer
 
 QUICK = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 RATE_HZ = 16_000
@@ -329,9 +329,38 @@ def test_in_any_corpus_one_sound_stops_the_study_where_its_speakers_are_two(
         leaks.refuse_leaks(planted, folds, sounds)
 
 
+@pytest.mark.parametrize(("pairs", "named", "more"), [(3, 3, ""), (25, 20, "; and 5 more; ")])
+def test_all_pairs_are_named_up_to_twenty_and_each_once(pairs: int, named: int, more: str) -> None:
+    corpus = _made([number for number in range(3) for _ in range(20)])
+    folds = speaker_folds(corpus)
+    sounds = [f"sound {one.id}" for one in corpus.utterances]
+    of = [
+        [number for number, one in enumerate(corpus.utterances) if one.speaker == speaker] for speaker in ("s0", "s1")
+    ]
+    for one, other in zip(*(numbers[:pairs] for numbers in of), strict=True):
+        sounds[one] = sounds[other]
+    with pytest.raises(LeakError) as caught:
+        leaks.refuse_leaks(corpus, folds, sounds)
+    told = str(caught.value)
+    assert told.startswith(f"leak in corpus made: {pairs} pairs of utterances are on two sides of a fold: ")
+    assert told.count("hold the same sound (fold 0)") == named
+    assert more in told
+    assert told.endswith("leave one of each pair out, or give both one speaker")
+
+
+def test_leaks_are_found_before_any_feature_is_extracted(
+    study: Study, refusal: Callable[[Prepared], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def extracted(*arguments: object, **settings: object) -> str:
+        raise AssertionError("features were extracted")
+
+    monkeypatch.setattr(trainer, "extract_features", extracted)
+    assert "hold the same sound" in refusal(study(_again(_as_flac, "dan")))
+
+
 def test_a_sound_is_asked_of_every_utterance() -> None:
     corpus = _made([])
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="1 sounds of 6 utterances"):
         leaks.refuse_leaks(corpus, speaker_folds(corpus), ["sound"])
 
 
