@@ -77,23 +77,31 @@ def test_scalings_and_class_weights_know_clean_speech_only(config: Config, copie
         np.testing.assert_array_equal(one.spread, expected.spread)
 
 
-def test_an_emotion_that_only_copies_show_is_learnt_from_them(config: Config, data: TrainingData) -> None:
-    # The clean training speakers are noise without a loud channel: nothing to learn but by heart
-    noise = np.random.default_rng(5).normal(1.0, 1.5, size=data.features.frames.shape).astype(np.float32)
+def test_emotions_are_learnt_from_copies_that_contradict_the_clean_speech(config: Config, data: TrainingData) -> None:
+    """On clean speech of the training speakers another channel is loud than on everybody else's.
+
+    Whether one fit succeeds depends on the rounding of a processor's kernels, so the mean over seeds is compared.
+    """
     frames, start = data.features.frames.numpy().copy(), data.features.offsets[len(TRAIN)]
-    frames[:start] = noise[:start]
-    silent = replace(data, features=_features(frames, data.features.offsets))
-    patient = {
+    frames[:start] = np.roll(frames[:start], 1, axis=1)
+    misleading = replace(data, features=_features(frames, data.features.offsets))
+    copied = replace(misleading, copies=(_noisy(data.features, 1), data.features))
+    settings = {
         "model__width": 0.1,
         "segments__last_block": "overlap",
-        "training__epochs": 24,  # of which a version of the utterance is heard in every third
+        "training__epochs": 40,  # each utterance is read clean in every third
         "training__batch_size": 16,
-        "optimizer__learning_rate": 0.03,
+        "optimizer__learning_rate": 0.01,
     }
-    deaf = _fit(config(**patient), silent)
-    taught = _fit(config(**patient | COPIED), replace(silent, copies=(_noisy(data.features, 1), data.features)))
-    assert max(one.validation_uar for one in taught.history) > 0.9
-    assert max(one.validation_uar for one in deaf.history) < 0.7
+
+    def last_uar(changes: dict[str, object], corpus: TrainingData) -> float:
+        fitted = [
+            fit(config(**settings | changes), corpus, TRAIN, VALIDATION, seed=seed, aggregation="mean_log_softmax")
+            for seed in range(4)
+        ]
+        return float(np.mean([network.history[-1].validation_uar for network in fitted]))
+
+    assert last_uar(COPIED, copied) > last_uar({}, misleading) + 0.4  # sixteen seeds on three kernels: 0.75 to 0.92
 
 
 def _instability(fitted: FittedNetwork, config: AnyTrial, data: TrainingData) -> float:
