@@ -1,11 +1,11 @@
 """Speaker folds: who trains, who validates, who is tested."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .corpora import Corpus
+from .corpora import Corpus, is_placeholder, nearest_name
 from .errors import CorpusError
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "NOT_FREE",
     "SIDES",
     "Fold",
+    "may_train",
     "outer_parts",
     "refuse_missing",
     "selection_note",
@@ -64,6 +65,8 @@ def selection_note(folds: Sequence[Fold]) -> str:
 def speaker_folds(corpus: Corpus, folds: int | None = None, *, holdout: Sequence[str] = ()) -> tuple[Fold, ...]:
     """Split a corpus so that every speaker, but for those held out, is tested once and validates once.
 
+    Utterances of nobody (`Corpus.nobody`) train in every fold, but for folds that hold their session out.
+
     With sessions (IEMOCAP), a fold holds out one session, and its speakers take turns: one validates, the other is
     tested. Otherwise speakers, sorted, are dealt to `folds` parts of about equal size; fold i tests part i and
     validates on part i + 1.
@@ -79,9 +82,7 @@ def speaker_folds(corpus: Corpus, folds: int | None = None, *, holdout: Sequence
             training side lacks an emotion.
     """
     if missing := sorted(set(holdout) - set(corpus.speakers)):
-        raise CorpusError(
-            f"corpus {corpus.name} has no speaker '{missing[0]}' to hold out; it has {', '.join(corpus.speakers)}"
-        )
+        _refuse_unknown(corpus, missing[0])
     sessions = _sessions(corpus, holdout)
     if sessions and folds is None and all(len(pair) == 2 for pair in sessions) and len(sessions) > 1:
         sides: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
@@ -94,6 +95,38 @@ def speaker_folds(corpus: Corpus, folds: int | None = None, *, holdout: Sequence
         parts = _parts(corpus, count, units, holdout)
         sides = [(parts[(number + 1) % count], parts[number]) for number in range(count)]
     return tuple(_fold(corpus, number, *side, holdout) for number, side in enumerate(sides))
+
+
+def _refuse_unknown(corpus: Corpus, speaker: str) -> None:
+    if is_placeholder(speaker) and speaker in {one.speaker for one in corpus.utterances}:
+        raise CorpusError(
+            f"corpus {corpus.name}: '{speaker}' is a placeholder, not a speaker, so it cannot be held out; a speaker "
+            "of that name belongs in corpus.names_as_written"
+        )
+    near = nearest_name(speaker, corpus.speakers)
+    meant = f"; did you mean '{near}'?" if near else ""
+    raise CorpusError(
+        f"corpus {corpus.name} has no speaker '{speaker}' to hold out; it has {', '.join(corpus.speakers)}{meant}"
+    )
+
+
+def may_train(corpus: Corpus, held_out: Collection[str]) -> np.ndarray:
+    """Whether each utterance may train while speakers are held out, shape (U,), bool.
+
+    An utterance of nobody may, unless it is of a session of theirs: they may be who speaks in it.
+
+    Args:
+        corpus: Whose utterances.
+        held_out: Speakers.
+    """
+    sessions = {one.group for one in corpus.utterances if one.speaker in held_out} - {""}
+    return np.array(
+        [
+            one.group not in sessions if nobody else one.speaker not in held_out
+            for one, nobody in zip(corpus.utterances, corpus.nobody.tolist(), strict=True)
+        ],
+        dtype=bool,
+    )
 
 
 def text_independent_folds(corpus: Corpus, folds: Sequence[Fold]) -> tuple[Fold, ...]:
@@ -164,7 +197,8 @@ def outer_parts(corpus: Corpus, folds: Sequence[Fold]) -> list[tuple[str, ...]]:
 def _sessions(corpus: Corpus, holdout: Sequence[str]) -> list[list[str]]:
     """The speakers of every session; a speaker without one has one alone. Empty where no speaker has a session."""
     groups: dict[str, str] = {}
-    for speaker, group in sorted({(one.speaker, one.group) for one in corpus.utterances}):
+    known = zip(corpus.utterances, corpus.nobody.tolist(), strict=True)
+    for speaker, group in sorted({(one.speaker, one.group) for one, nobody in known if not nobody}):
         if groups.setdefault(speaker, group) != group:
             raise CorpusError(
                 f"corpus {corpus.name}: speaker '{speaker}' is in the sessions '{groups[speaker]}' and '{group}'; "
@@ -191,7 +225,7 @@ def _parts(corpus: Corpus, count: int, units: list[list[str]], holdout: Sequence
         kind = "speaker" if all(len(unit) == 1 for unit in units) else "session"
         raise CorpusError(
             f"corpus {corpus.name} has {len(units)} {kind}(s) to fold{after} "
-            f"({', '.join([speaker for unit in units for speaker in unit][:12])}); "
+            f"({', '.join([speaker for unit in units for speaker in unit][:12])}){_and_nobody(corpus)}; "
             f"{count} speaker-independent folds need at least {count}"
         )
     return [
@@ -200,11 +234,17 @@ def _parts(corpus: Corpus, count: int, units: list[list[str]], holdout: Sequence
     ]
 
 
+def _and_nobody(corpus: Corpus) -> str:
+    count = int(corpus.nobody.sum())
+    return f" and {count} utterances whose speaker is not known" if count else ""
+
+
 def _fold(corpus: Corpus, number: int, validation: Sequence[str], test: Sequence[str], holdout: Sequence[str]) -> Fold:
-    side_of = dict.fromkeys(corpus.speakers, "train")
-    for name, speakers in (("validation", validation), ("test", test), ("held out", holdout)):
+    side_of: dict[str, str] = {}
+    for name, speakers in (("validation", validation), ("test", test)):
         side_of |= dict.fromkeys(speakers, name)
-    side = np.array([side_of[one.speaker] for one in corpus.utterances])
+    side = np.array([side_of.get(one.speaker, "none") for one in corpus.utterances], dtype="<U10")
+    side[may_train(corpus, {*validation, *test, *holdout})] = "train"
     fold = Fold(
         number=number,
         validation_speakers=tuple(validation),

@@ -25,6 +25,14 @@ class CorpusSettings(Settings):
     """Its folder (for `manifest`, the CSV file); the demo corpus needs none."""
     task: str | None = None
     """Which of its usual tasks, such as iemocap's improvised or merged; none means its first."""
+    names_as_written: tuple[str, ...] = ()
+    """Names of speakers, emotions and sessions that are taken as they are: of spellings such as anna and Anna that are
+    two speakers after all, all but one at least; and a speaker whose name is that of a placeholder, such as Nan."""
+
+    @field_validator("names_as_written")
+    @classmethod
+    def _in_any_order(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted(set(names)))
 
 
 class ProtocolSettings(Settings):

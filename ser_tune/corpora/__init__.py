@@ -2,7 +2,9 @@
 
 from ..components import Catalogue
 from .base import Archive, Corpus, CorpusSource, Task, Utterance
+from .check_names import nobody_in_words
 from .mapping import LabelMapping, map_labels
+from .names import is_placeholder, name_key, nearest_name, spellings
 from .sounds import corpus_sounds, sound_digests
 
 __all__ = [
@@ -14,8 +16,13 @@ __all__ = [
     "Task",
     "Utterance",
     "corpus_sounds",
+    "is_placeholder",
     "map_labels",
+    "name_key",
+    "nearest_name",
+    "nobody_in_words",
     "sound_digests",
+    "spellings",
 ]
 
 CORPORA: Catalogue[CorpusSource] = Catalogue(

@@ -1,7 +1,6 @@
 """What a corpus is: a labelled collection of recordings, and the object every corpus file defines."""
 
 import hashlib
-import os
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,9 @@ import numpy as np
 from ..audio import read_speech
 from ..config import Value
 from ..errors import CorpusError, UnknownNameError
+from .check_names import in_effect, name_problems
+from .folder import content_digest
+from .names import is_placeholder
 
 __all__ = [
     "Archive",
@@ -21,9 +23,7 @@ __all__ = [
     "CorpusSource",
     "Task",
     "Utterance",
-    "corpus_folder",
     "normalised_text",
-    "read_recordings",
     "select_utterances",
 ]
 
@@ -130,24 +130,43 @@ class Corpus:
     with one digest are the same corpus."""
     audio_digest: str
     """SHA-256 over the recordings alone, in order: what features depend on."""
+    names_as_written: tuple[str, ...] = ()
+    """Names that would otherwise be taken for another's spelling or for a placeholder, sorted."""
     emotions: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """The class labels, sorted; a network's outputs are in this order."""
     speakers: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    """Every speaker, sorted."""
+    """Every speaker, sorted; placeholders such as `unknown` are none."""
     labels: np.ndarray = field(init=False, repr=False, compare=False)
     """Class number of each utterance, shape (U,), int64."""
     speaker_numbers: np.ndarray = field(init=False, repr=False, compare=False)
-    """Number of each utterance's speaker, shape (U,), int64."""
+    """Number of each utterance's speaker, shape (U,), int64. Utterances of nobody have numbers behind those of all
+    speakers, one for each session: who speaks in them is not known, so their statistics are common."""
+    nobody: np.ndarray = field(init=False, repr=False, compare=False)
+    """Whether the speaker's name is a placeholder, shape (U,), bool: such an utterance may train, and is held out by
+    no fold."""
 
     def __post_init__(self) -> None:
         """Number emotions and speakers, once: training asks for them in every fold."""
-        for names, numbers, values in (
-            ("emotions", "labels", [utterance.emotion for utterance in self.utterances]),
-            ("speakers", "speaker_numbers", [utterance.speaker for utterance in self.utterances]),
+        unknown = {
+            name
+            for name in {one.speaker for one in self.utterances}
+            if name not in self.names_as_written and is_placeholder(name)
+        }
+        emotions, speakers = ({getattr(one, what) for one in self.utterances} for what in ("emotion", "speaker"))
+        # Behind the speakers: a tuple sorts apart from every name
+        owners = [("", one.group) if one.speaker in unknown else one.speaker for one in self.utterances]
+        number_of = {name: number for number, name in enumerate(sorted(speakers - unknown))}
+        behind = sorted({one for one in owners if isinstance(one, tuple)})
+        all_numbers = number_of | {one: number for number, one in enumerate(behind, len(number_of))}
+        class_of = {name: number for number, name in enumerate(sorted(emotions))}
+        for name, value in (
+            ("emotions", tuple(class_of)),
+            ("speakers", tuple(number_of)),
+            ("labels", np.array([class_of[one.emotion] for one in self.utterances], dtype=np.int64)),
+            ("speaker_numbers", np.array([all_numbers[one] for one in owners], dtype=np.int64)),
+            ("nobody", np.array([isinstance(one, tuple) for one in owners], dtype=bool)),
         ):
-            number_of = {name: number for number, name in enumerate(sorted(set(values)))}
-            object.__setattr__(self, names, tuple(number_of))
-            object.__setattr__(self, numbers, np.array([number_of[one] for one in values], dtype=np.int64))
+            object.__setattr__(self, name, value)
 
     @classmethod
     def load(
@@ -160,6 +179,7 @@ class Corpus:
         emotions: Sequence[str] | None = None,
         styles: Sequence[str] | None = None,
         merge: Mapping[str, str] | None = None,
+        names_as_written: Sequence[str] = (),
     ) -> "Corpus":
         """Read a corpus and check that it can be used.
 
@@ -171,13 +191,20 @@ class Corpus:
             emotions: Keep only these, after merging; None is the task's choice, as below.
             styles: Keep only these speaking styles.
             merge: Emotion to the one that it counts as.
+            names_as_written: Names that are taken as they are, though they look like a placeholder or a spelling of
+                another name.
 
         Raises:
-            CorpusError: The folder is missing or empty, a label is unknown, or fewer than two emotions are left.
+            CorpusError: The folder is missing or empty, a label is unknown, a name is spelt in two ways, an emotion is
+                a placeholder, or fewer than two emotions are left.
             UnknownNameError: There is no such task.
         """
         where = _where(source, data)
-        kept, merge = select_utterances(source, data, cache, task=task, emotions=emotions, styles=styles, merge=merge)
+        chosen = _task(source, task)
+        merged, merge = _merged(source, data, cache, chosen, styles, merge)
+        kept = _keep(merged, "emotion", chosen.emotions if emotions is None else emotions, where)
+        if problems := name_problems(kept, emotions=[one.emotion for one in merged], as_written=names_as_written):
+            raise CorpusError(f"{where}: {'; '.join(problems)}")
         if (present := len({one.emotion for one in kept})) < 2:
             raise CorpusError(f"{where} has {present} emotion(s); expected at least two to tell apart")
         ids = [one.id for one in kept]
@@ -196,6 +223,7 @@ class Corpus:
             styles=tuple(sorted({one.style for one in kept} - {""})),
             digest=_hash(sorted(f"{stretch} {label}" for stretch, label in zip(stretches, labels, strict=True))),
             audio_digest=_hash(map(str, stretches)),
+            names_as_written=in_effect(kept, names_as_written),
         )
 
 
@@ -227,34 +255,32 @@ def select_utterances(
         CorpusError: The folder is missing or empty, or a label is unknown.
         UnknownNameError: There is no such task.
     """
-    if task is not None and task not in source.tasks:
-        raise UnknownNameError(f"task of corpus {source.name}", task, source.tasks)
-    chosen = source.tasks[task or next(iter(source.tasks))]
-    merge = chosen.merge if merge is None else merge
+    chosen = _task(source, task)
+    merged, merge = _merged(source, data, cache, chosen, styles, merge)
+    return _keep(merged, "emotion", chosen.emotions if emotions is None else emotions, _where(source, data)), merge
+
+
+def _task(source: CorpusSource, label: str | None) -> Task:
+    if label is not None and label not in source.tasks:
+        raise UnknownNameError(f"task of corpus {source.name}", label, source.tasks)
+    return source.tasks[label or next(iter(source.tasks))]
+
+
+def _merged(
+    source: CorpusSource,
+    data: Path | None,
+    cache: Path,
+    task: Task,
+    styles: Sequence[str] | None,
+    merge: Mapping[str, str] | None,
+) -> tuple[list[Utterance], Mapping[str, str]]:
+    """The utterances of some styles in the order of their names, with merged emotions, and what was merged."""
+    merge = task.merge if merge is None else merge
     where = _where(source, data)
     utterances = sorted(source.read(data, cache), key=lambda utterance: utterance.id)
-    styled = _keep(utterances, "style", chosen.styles if styles is None else styles, where)
+    styled = _keep(utterances, "style", task.styles if styles is None else styles, where)
     _refuse_unknown("emotion", merge, {one.emotion for one in styled}, where)
-    merged = [replace(one, emotion=merge.get(one.emotion, one.emotion)) for one in styled]
-    return _keep(merged, "emotion", chosen.emotions if emotions is None else emotions, where), merge
-
-
-def corpus_folder(corpus: str, data: Path | None, holds: str) -> Path:
-    """The folder the user named.
-
-    Args:
-        corpus: Whose folder it should be.
-        data: What the user named, if anything.
-        holds: What lies in the right folder, in words.
-
-    Raises:
-        CorpusError: No folder was named, or there is none.
-    """
-    if data is None:
-        raise CorpusError(f"corpus {corpus} needs its folder; pass --data DIR, the folder that holds {holds}")
-    if not data.is_dir():
-        raise CorpusError(f"corpus {corpus}: '{data}' is not a folder; expected the folder that holds {holds}")
-    return data
+    return [replace(one, emotion=merge.get(one.emotion, one.emotion)) for one in styled], merge
 
 
 def normalised_text(words: str) -> str:
@@ -265,45 +291,6 @@ def normalised_text(words: str) -> str:
     """
     letters = unicodedata.normalize("NFKC", words.casefold())
     return " ".join("".join(letter for letter in letters if unicodedata.category(letter)[0] != "P").split())
-
-
-def read_recordings(
-    corpus: str, folder: Path, utterance: Callable[[Path], Utterance], *, example: str
-) -> list[Utterance]:
-    """Read a corpus whose file names are its labels, however deep its files lie.
-
-    Hidden files and folders are left out. Archives that hold a recording twice are common: it is counted once.
-
-    Args:
-        corpus: The corpus's name.
-        folder: Where its recordings lie.
-        utterance: From a .wav file to what its name says.
-        example: Of a file name, for the error message.
-
-    Raises:
-        CorpusError: There are no recordings, or two differ that have one name.
-    """
-    paths = sorted(_recordings(folder))
-    if not paths:
-        raise CorpusError(f"corpus {corpus}: no .wav files in '{folder}'; expected names such as {example}")
-    kept: dict[str, Utterance] = {}
-    for one in map(utterance, paths):
-        first = kept.setdefault(one.id, one)
-        if first is not one and _content(first.path) != _content(one.path):
-            raise CorpusError(
-                f"corpus {corpus}: '{first.path}' and '{one.path}' are both '{one.id}' and differ; "
-                "expected one recording, or exact copies"
-            )
-    return list(kept.values())
-
-
-def _recordings(folder: Path) -> Iterable[Path]:
-    def _refuse(error: OSError) -> None:
-        raise CorpusError(f"'{error.filename}' cannot be read: {error.strerror}")
-
-    for place, folders, files in os.walk(folder, onerror=_refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(place, name) for name in files if name[0] != "." and name.lower().endswith(".wav"))
 
 
 def _where(source: CorpusSource, data: Path | None) -> str:
@@ -327,16 +314,8 @@ def _refuse_unknown(label: str, wanted: Iterable[str], present: set[str], where:
 def _contents(utterances: Sequence[Utterance]) -> tuple[str, ...]:
     paths = sorted({utterance.path for utterance in utterances})
     with ThreadPoolExecutor() as pool:  # hashing releases the interpreter lock
-        hashes = dict(zip(paths, pool.map(_content, paths), strict=True))
+        hashes = dict(zip(paths, pool.map(content_digest, paths), strict=True))
     return tuple(hashes[one.path] for one in utterances)
-
-
-def _content(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise CorpusError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _hash(lines: Iterable[str]) -> str:

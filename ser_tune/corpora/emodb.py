@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import CorpusError
-from .base import Archive, CorpusSource, Task, Utterance, corpus_folder, read_recordings
+from .base import Archive, CorpusSource, Task, Utterance
+from .folder import corpus_folder, read_recordings
 
 __all__ = ["CORPUS", "EMOTIONS", "EMOTION_COUNTS", "SPEAKER_COUNTS"]
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import CorpusError
-from .base import CorpusSource, Task, Utterance, corpus_folder, normalised_text
+from .base import CorpusSource, Task, Utterance, normalised_text
+from .folder import corpus_folder
 
 __all__ = ["CORPUS", "EMOTIONS", "EMOTION_COUNTS", "IMPROVISED_COUNTS", "MERGED_COUNTS", "SPEAKERS"]
 

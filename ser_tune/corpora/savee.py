@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import CorpusError
-from .base import CorpusSource, Task, Utterance, corpus_folder, read_recordings
+from .base import CorpusSource, Task, Utterance
+from .folder import corpus_folder, read_recordings
 
 __all__ = ["COMMON_TEXTS", "CORPUS", "EMOTIONS", "EMOTION_COUNTS", "SPEAKERS"]
 

@@ -37,8 +37,9 @@ def segments_by_speaker(corpus: Corpus, store: FeatureStore, settings: SegmentSe
     refuse_whole_utterances(settings, single_frames=len(store.frames) == len(store.lengths))
     labels = corpus.labels
     exported: SpeakerSegments = {}
-    for number, speaker in enumerate(corpus.speakers):
-        utterances = np.flatnonzero(corpus.speaker_numbers == number)
+    names = np.array([one.speaker for one in corpus.utterances])  # placeholders too: an export has no folds
+    for speaker in sorted(set(names.tolist())):
+        utterances = np.flatnonzero(names == speaker)
         plan = plan_segments(store.lengths[utterances], settings, overlap=True)
         frames, real = frame_numbers(plan, np.arange(len(plan)), settings)
         segments = np.asarray(store.frames[store.offsets[utterances][plan.utterance, None] + frames])

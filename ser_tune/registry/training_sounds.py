@@ -11,6 +11,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from ..corpora import sound_digests
+from ..folds import may_train
 from ..study import Prepared
 
 __all__ = ["REFIT_TAG", "log_training_sounds", "read_training_sounds"]
@@ -32,7 +33,7 @@ def log_training_sounds(client: MlflowClient, run_id: str, prepared: Prepared, *
     corpus = prepared.corpus
     if refit:
         held_out = prepared.definition.config.protocol.holdout
-        used = np.flatnonzero([one.speaker not in held_out for one in corpus.utterances])
+        used = np.flatnonzero(may_train(corpus, held_out))
     else:
         used = np.unique(np.concatenate([[*fold.train, *fold.validation] for fold in prepared.folds])).astype(int)
     utterances = [corpus.utterances[one] for one in used]

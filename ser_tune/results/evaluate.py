@@ -140,6 +140,7 @@ def examine(
     else:
         read = Corpus.load(CORPORA.get(corpus), data, project.cache, task=task)
         kept, left_out, notes = _unknown_recordings(client, version, read, skip_trained=skip_trained)
+        kept, left_out = _of_somebody(read, kept, left_out)
         judge = AllNetworks(predictor, read, kept)
     emotions = [judge.corpus.utterances[one].emotion for one in judge.numbers]
     found = map_labels(sorted(set(emotions)), tuple(predictor.labels), mapping)
@@ -234,6 +235,19 @@ def _unknown_recordings(
         f"{len(trained)} training recordings); speakers of other recordings cannot be compared"
     )
     return kept, {"the model was trained on them": sum(heard)} if any(heard) else {}, [note]
+
+
+def _of_somebody(corpus: Corpus, numbers: np.ndarray, left_out: Mapping[str, int]) -> tuple[np.ndarray, dict[str, int]]:
+    """Leave out utterances whose speaker is a placeholder: scores are of speakers."""
+    unknown = corpus.nobody[numbers]
+    if unknown.all():
+        raise ConfigError(
+            f"no speaker of corpus {corpus.name} is known, and scores are of speakers; name the speakers, or list a "
+            "speaker who is called like a placeholder in corpus.names_as_written"
+        )
+    if not unknown.any():
+        return numbers, dict(left_out)
+    return numbers[~unknown], {**left_out, "their speaker is not known": int(unknown.sum())}
 
 
 def score_judged(

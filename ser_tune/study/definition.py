@@ -106,7 +106,10 @@ class StudyDefinition:
 
     def without_search(self) -> "StudyDefinition":
         """The one configuration, as a study of a single trial; unless named, it is named by its content."""
-        digest = hashlib.sha256(self.config.model_dump_json(exclude={"study", "search"}).encode()).hexdigest()[:8]
+        # A setting that is not used is left out, so that a configuration keeps the name that it had before
+        unused: dict[str, Any] = {} if self.config.corpus.names_as_written else {"corpus": {"names_as_written"}}
+        written = self.config.model_dump_json(exclude={"study": True, "search": True, **unused})
+        digest = hashlib.sha256(written.encode()).hexdigest()[:8]
         settings = self.config.study.model_copy(update={"trials": 1, "warm_start": ()})
         update = {"name": self.config.name or f"{self.name}-{digest}", "study": settings, "search": {}}
         return StudyDefinition(config=self.config.model_copy(update=update), search={})

@@ -13,7 +13,7 @@ from ..config import Project
 from ..corpora import Corpus
 from ..errors import StudyError
 from ..features import FEATURE_SETS, FeatureStore, corpus_features
-from ..folds import Fold
+from ..folds import Fold, may_train
 from ..metrics import Scores, score, uar
 from ..prediction import Committee, Heard, Predictor, UtteranceFeatures, aggregate
 from ..training import AnyTrial, fold_seed, recipe_of
@@ -64,7 +64,7 @@ def refit(prepared: Prepared, config: AnyTrial, epochs: int, project: Project) -
     whole = config.model_copy(update={"training": training})
     aggregation = prepared.definition.config.protocol.aggregation
     held_out = prepared.definition.config.protocol.holdout
-    trained = np.flatnonzero([one.speaker not in held_out for one in prepared.corpus.utterances])
+    trained = np.flatnonzero(may_train(prepared.corpus, held_out))
     seed = fold_seed(config.seed, len(prepared.folds))
     fitted = trainer.train(trainer.job_of(whole, trained, np.arange(0), seed=seed))
     return Predictor(recipe_of(whole, prepared.corpus.emotions, aggregation), [fitted.network], [fitted.scaling])

@@ -84,7 +84,15 @@ def _fold(corpus: Corpus, file: Path, number: int, name: str, side_of: Mapping[i
     }
     if empty := [side for side in SPLIT_SIDES if not len(rows[side])]:
         raise CorpusError(f"{where} has no {empty[0]} rows; expected train, validation and test")
-    speakers = {side: sorted({corpus.utterances[row].speaker for row in rows[side]}) for side in SPLIT_SIDES}
+    for side in ("validation", "test"):
+        if len(unknown := rows[side][corpus.nobody[rows[side]]]):
+            one = corpus.utterances[unknown[0]]
+            raise CorpusError(
+                f"{where}: '{one.id}' is on the {side} side, and its speaker '{one.speaker}' is a placeholder: who "
+                "speaks in it may be trained on; expected it on the train side"
+            )
+    known = {side: rows[side][~corpus.nobody[rows[side]]] for side in SPLIT_SIDES}
+    speakers = {side: sorted({corpus.utterances[row].speaker for row in known[side]}) for side in SPLIT_SIDES}
     for one, other in combinations(SPLIT_SIDES, 2):
         if shared := sorted(set(speakers[one]) & set(speakers[other])):
             raise LeakError(f"{where}: speaker '{shared[0]}' is on the {one} and the {other} side; expected one side")

@@ -44,16 +44,17 @@ class Bond:
     """Numbers of utterances, two or more in each."""
 
     @classmethod
-    def of(cls, what: str, keys: Sequence[str]) -> "Bond":
+    def of(cls, what: str, keys: Sequence[str | None]) -> "Bond":
         """Bind utterances of equal keys.
 
         Args:
             what: As above.
-            keys: Of each utterance, shape (U,).
+            keys: Of each utterance, shape (U,); None binds it to no other.
         """
         numbers_of = defaultdict(list)
         for number, key in enumerate(keys):
-            numbers_of[key].append(number)
+            if key is not None:
+                numbers_of[key].append(number)
         return cls(what, [numbers for numbers in numbers_of.values() if len(numbers) > 1])
 
 
@@ -70,7 +71,7 @@ class Leak:
 
 
 def bonds_of(corpus: Corpus, sounds: Sequence[str], *, text_independent: bool = False) -> list[Bond]:
-    """Bind the utterances of one speaker, of one sound, and of one recording.
+    """Bind the utterances of a speaker, of a sound, and of a recording.
 
     Args:
         corpus: Whose utterances.
@@ -79,8 +80,10 @@ def bonds_of(corpus: Corpus, sounds: Sequence[str], *, text_independent: bool = 
     """
     if len(sounds) != len(corpus.utterances):
         raise ValueError(f"{len(sounds)} sounds of {len(corpus.utterances)} utterances")
+    # Utterances of nobody are of as many speakers as may be
+    known = zip(corpus.utterances, corpus.nobody.tolist(), strict=True)
     bonds = [
-        Bond.of("are of one speaker", [one.speaker for one in corpus.utterances]),
+        Bond.of("are of one speaker", [None if nobody else one.speaker for one, nobody in known]),
         Bond.of("hold the same sound", sounds),
         Bond.of("are cut from one recording", corpus.contents),
     ]

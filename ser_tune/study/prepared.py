@@ -79,6 +79,7 @@ def load_corpus(definition: StudyDefinition, project: Project) -> Corpus:
         emotions=protocol.emotions,
         styles=protocol.styles,
         merge=None if protocol.merge is None else dict(one.split("=") for one in protocol.merge),
+        names_as_written=settings.names_as_written,
     )
 
 

@@ -1,0 +1,84 @@
+"""Recordings in a folder: finding it, listing it, and the digest of a file."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import CorpusError
+
+if TYPE_CHECKING:
+    from .base import Utterance
+
+__all__ = ["content_digest", "corpus_folder", "read_recordings"]
+
+
+def corpus_folder(corpus: str, data: Path | None, holds: str) -> Path:
+    """The folder the user named.
+
+    Args:
+        corpus: Whose folder it should be.
+        data: What the user named, if anything.
+        holds: What lies in the right folder, in words.
+
+    Raises:
+        CorpusError: No folder was named, or there is none.
+    """
+    if data is None:
+        raise CorpusError(f"corpus {corpus} needs its folder; pass --data DIR, the folder that holds {holds}")
+    if not data.is_dir():
+        raise CorpusError(f"corpus {corpus}: '{data}' is not a folder; expected the folder that holds {holds}")
+    return data
+
+
+def read_recordings(
+    corpus: str, folder: Path, utterance: Callable[[Path], "Utterance"], *, example: str
+) -> "list[Utterance]":
+    """Read a corpus whose file names are its labels, however deep its files lie.
+
+    Hidden files and folders are left out. Archives that hold a recording twice are common: it is counted once.
+
+    Args:
+        corpus: The corpus's name.
+        folder: Where its recordings lie.
+        utterance: From a .wav file to what its name says.
+        example: Of a file name, for the error message.
+
+    Raises:
+        CorpusError: There are no recordings, or two differ that have one name.
+    """
+    paths = sorted(_recordings(folder))
+    if not paths:
+        raise CorpusError(f"corpus {corpus}: no .wav files in '{folder}'; expected names such as {example}")
+    kept: dict[str, Utterance] = {}
+    for one in map(utterance, paths):
+        first = kept.setdefault(one.id, one)
+        if first is not one and content_digest(first.path) != content_digest(one.path):
+            raise CorpusError(
+                f"corpus {corpus}: '{first.path}' and '{one.path}' are both '{one.id}' and differ; "
+                "expected one recording, or exact copies"
+            )
+    return list(kept.values())
+
+
+def _recordings(folder: Path) -> Iterable[Path]:
+    def _refuse(error: OSError) -> None:
+        raise CorpusError(f"'{error.filename}' cannot be read: {error.strerror}")
+
+    for place, folders, files in os.walk(folder, onerror=_refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(place, name) for name in files if name[0] != "." and name.lower().endswith(".wav"))
+
+
+def content_digest(path: Path) -> str:
+    """SHA-256 of a file.
+
+    Raises:
+        CorpusError: It cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CorpusError(f"{path} cannot be read: {error.strerror}") from None
