@@ -23,6 +23,7 @@ __all__ = [
     "Terminated",
     "TrackingError",
     "UnknownNameError",
+    "brief",
     "valid_names",
 ]
 
@@ -103,7 +104,7 @@ class UnknownNameError(ConfigError):
             name: What the user wrote.
             valid: Every name that would have been accepted.
         """
-        super().__init__(f"unknown {kind} '{name}'; choose from: {valid_names(name, sorted(valid))}")
+        super().__init__(f"unknown {kind} {brief(name)}; choose from: {valid_names(name, sorted(valid))}")
 
 
 def valid_names(name: str, valid: Iterable[str]) -> str:
@@ -120,3 +121,21 @@ def valid_names(name: str, valid: Iterable[str]) -> str:
     folded = {one.casefold(): one for one in names}
     near = get_close_matches(name.casefold(), folded, n=1, cutoff=0.7)
     return (", ".join(names) or "none") + (f"; did you mean '{folded[near[0]]}'?" if near else "")
+
+
+LONGEST_VALUE = 200
+"""Characters of a value in a message."""
+
+
+def brief(value: object) -> str:
+    """A value as a message names it: as Python writes it, in the middle of a very long one an ellipsis.
+
+    >>> brief("3d"), len(brief("x" * 10_000)), brief(10**5000)
+    ("'3d'", 200, 'a number of more than 4000 digits')
+    """
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no such number in decimal digits
+        return "a number of more than 4000 digits"
+    half = LONGEST_VALUE // 2
+    return text if len(text) <= LONGEST_VALUE else f"{text[: half - 1]}…{text[-half:]}"

@@ -26,7 +26,9 @@ def main() -> None:
 def _run() -> None:
     from ..errors import SerTuneError
     from .app import app
+    from .console import prepare_streams
 
+    prepare_streams()
     try:
         app(prog_name="ser-tune")
     except SerTuneError as error:
@@ -44,5 +46,7 @@ def _run() -> None:
 
 
 def _fail(message: str) -> None:
-    sys.stderr.write(f"error: {' '.join(message.splitlines())}\n")
+    from .console import escaped
+
+    sys.stderr.write(f"error: {escaped(' '.join(message.splitlines()))}\n")
     sys.exit(2)

@@ -52,7 +52,7 @@ def audit(
 
     from .. import api
     from ..audit import as_html, as_record
-    from .console import notes, print_table, results
+    from .console import notes, print_table, results, shown
 
     form = form_of(form, FORMS, as_json=as_json)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -67,7 +67,7 @@ def audit(
     if form == "json":
         sys.stdout.write(json.dumps(as_record(found), indent=2) + "\n")
     elif form == "html":
-        sys.stdout.write(as_html(found))
+        shown(sys.stdout).write(as_html(found))
     else:
         print_table(["check", "result", "verdict"], [[one.check, one.status, one.verdict] for one in found.findings])
         for one in found.findings:

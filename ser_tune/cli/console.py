@@ -1,29 +1,101 @@
 """Printing: results to standard output, the rest to standard error; plain lines where nobody watches."""
 
 import json
+import logging
 import sys
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-__all__ = ["notes", "print_json", "print_table", "print_warnings", "results"]
+__all__ = ["escaped", "notes", "prepare_streams", "print_json", "print_table", "print_warnings", "results", "shown"]
 
 PLAIN_WIDTH = 10_000
 """Columns where the output is not a terminal: nothing is wrapped or cut."""
+COMMANDS = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode categories of what a terminal obeys instead of showing it: controls, directions, line ends."""
+JOINERS = frozenset("\u200c\u200d")
+"""Of these categories, but part of words (Persian) and of emoji."""
 
-results = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
-notes = Console(stderr=True, width=None if sys.stderr.isatty() else PLAIN_WIDTH, highlight=False)
+
+def escaped(text: str, keep: str = "") -> str:
+    r"""Text with control characters as escape sequences, so that no name can move a terminal's cursor.
+
+    >>> escaped("anna\x1b[2J"), escaped("a\nb"), escaped("schön 😀")
+    ('anna\\x1b[2J', 'a\\nb', 'schön 😀')
+
+    Args:
+        text: Perhaps with names from data.
+        keep: Characters that are left as they are, such as line ends between rows.
+    """
+    if text.isprintable():
+        return text
+    return "".join(repr(one)[1:-1] if _is_command(one) and one not in keep else one for one in text)
+
+
+def _is_command(character: str) -> bool:
+    return unicodedata.category(character) in COMMANDS and character not in JOINERS
+
+
+class _SafeConsole(Console):
+    """Rich's console, which shows control characters of strings escaped, except for line ends at the edges."""
+
+    def render_str(self, text: str, **how: Any) -> Text:  # noqa: ANN401 - Rich's
+        """Every printed string and every cell of a table passes here."""
+        start = len(text) - len(text.lstrip("\n"))
+        return super().render_str(text[:start] + escaped(text[start:]), **how)
+
+
+results = _SafeConsole(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+notes = _SafeConsole(stderr=True, width=None if sys.stderr.isatty() else PLAIN_WIDTH, highlight=False)
+
+
+class _SafeLines(logging.Formatter):
+    """Log records as they are, with control characters escaped."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record's text; a traceback keeps its lines."""
+        return escaped(super().format(record), keep="\n" if record.exc_info else "")
+
+
+def prepare_streams() -> None:
+    """Have standard streams replace what they cannot encode, and log records show control characters escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # not so where a test or a notebook put something else there
+            stream.reconfigure(errors="backslashreplace")
+    if logging.lastResort is not None:  # what prints warnings where no program has configured logging
+        logging.lastResort.setFormatter(_SafeLines())
+
+
+class _SafeStream:
+    """A terminal that shows control characters escaped, except for line ends."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        """As a file's."""
+        return self._file.write(escaped(text, keep="\n"))
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the terminal has
+        return getattr(self._file, name)
+
+
+def shown(file: TextIO) -> TextIO:
+    """The same file; of a terminal, a view that escapes control characters. For text that programs read exactly."""
+    return _SafeStream(file) if file.isatty() else file  # type: ignore[return-value]
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, file: TextIO | None = None) -> None:
     """A table without lines around it, so that it reads the same in a file."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(escaped(column), overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escaped, row))
     if results.is_terminal and file in (None, sys.stdout):
         results.print(table, markup=False)
         return

@@ -1,6 +1,5 @@
 """`matrix`: prints every model on every corpus, and draws it."""
 
-import csv
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,8 +11,9 @@ from ..errors import ConfigError
 from ..metrics import with_interval
 from ..registry import markdown_table
 from ..results import CELL_COLUMNS, Cell, cell_rows, draw_matrix
-from .console import notes, print_json, print_table, results
+from .console import notes, print_json, print_table, results, shown
 from .evaluate import read_mapping
+from .rows import print_csv
 
 __all__ = ["print_matrix"]
 
@@ -46,9 +46,7 @@ def print_matrix(
     if form == "json":
         print_json(cell_rows(cells))
     elif form == "csv":
-        table = csv.DictWriter(sys.stdout, CELL_COLUMNS, lineterminator="\n")
-        table.writeheader()
-        table.writerows(cell_rows(cells))
+        print_csv(CELL_COLUMNS, cell_rows(cells))
     else:
         _print_table(cells, markdown=form == "markdown")
     notes.print(f"{picture}", markup=False)
@@ -60,7 +58,7 @@ def _print_table(cells: Sequence[Cell], *, markdown: bool) -> None:
     rows = [[model, *(texts[model, one] for one in corpora)] for model in dict.fromkeys(one.model for one in cells)]
     columns = ["model", *corpora]
     if markdown:
-        sys.stdout.write(markdown_table(columns, rows) + "\n")
+        shown(sys.stdout).write(markdown_table(columns, rows) + "\n")
     else:
         print_table(columns, rows)
     results.print("UAR [95 %] (classes that model and corpus share); UAR of unlike classes is not comparable")

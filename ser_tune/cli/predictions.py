@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import Project
 from ..errors import AudioError, ConfigError
-from .console import notes, results
+from .console import notes, results, shown
 from .rows import Rows, written
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def _print(
                 if text_of is None:
                     rows.add(row, [_cell(row[column]) for column in columns])
             if text_of is not None:
-                file.write(text_of(one))
+                shown(file).write(text_of(one))
             file.flush()  # who reads a pipe has every file's rows at once
         if not done:
             raise AudioError(f"none of the {failed} files can be used")

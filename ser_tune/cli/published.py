@@ -1,6 +1,5 @@
 """`reproduce` and `leaderboard`: results beside published numbers."""
 
-import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +10,10 @@ from ..metrics import describe_score, with_interval
 from ..registry import markdown_table
 from ..results import COLUMNS
 from ..study import read_assignments
-from .console import notes, print_json, print_table, print_warnings, results
+from .console import notes, print_json, print_table, print_warnings, results, shown
 from .progress import ProgressObserver
 from .records import reproduction_record
+from .rows import print_csv
 
 __all__ = ["print_leaderboard", "reproduce_published"]
 
@@ -124,13 +124,11 @@ def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None
     if form == "json":
         print_json(rows)
     elif form == "csv":
-        table = csv.DictWriter(sys.stdout, fieldnames=(*BOARD, WARNINGS), lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
+        print_csv((*BOARD, WARNINGS), rows)
     else:
         cells_of_rows = [[row[name] for name in BOARD] for row in rows]
         if form == "markdown":
-            sys.stdout.write(markdown_table(BOARD, cells_of_rows) + "\n")
+            shown(sys.stdout).write(markdown_table(BOARD, cells_of_rows) + "\n")
         else:
             print_table(BOARD, cells_of_rows)
         print_warnings(f"protocol {row['protocol']}: {row[WARNINGS]}" for row in rows if row[WARNINGS])

@@ -5,7 +5,9 @@ from pathlib import Path
 from .. import api
 from ..config import Project
 from ..errors import ConfigError, StorageError
+from ..spreadsheets import safe_cell
 from .console import notes, results
+from .rows import written
 
 __all__ = ["write_report"]
 
@@ -31,7 +33,8 @@ def write_report(
             raise ConfigError(f"{option} is '{path}'; expected a file's name in an existing folder")
     project = Project.locate(tracking_uri=tracking_uri, storage_url=storage)
     found = api.report(reference, data=data, with_audio=audio, project=project)
-    out.write_text(found.html, encoding="utf-8")
+    with written(out) as file:
+        file.write(found.html)
     if found.missing:
         notes.print(f"note: without recordings and the audit of the folds: {found.missing}", markup=False)
     elif audio and found.mistakes:
@@ -41,10 +44,12 @@ def write_report(
         )
     results.print(f"report: {out}", markup=False)
     if csv is not None:
-        found.trials.to_csv(csv)
+        with written(csv, "--csv") as file:
+            found.trials.rename(columns=safe_cell).map(safe_cell).to_csv(file)
         results.print(f"trials: {csv}", markup=False)
     if latex is not None:
-        latex.write_text(found.latex, encoding="utf-8")
+        with written(latex, "--latex") as file:
+            file.write(found.latex)
         results.print(f"tables: {latex}", markup=False)
     try:
         api.log_pictures(found, project=project)

@@ -1,19 +1,30 @@
-"""Rows of a table that are printed as they come, to standard output or a file."""
+"""Rows of a table that are printed as they come, to standard output or a file, which appears when it is complete."""
 
 import csv
+import glob
 import json
 import os
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from ..errors import ConfigError
-from .console import print_table
+import psutil  # type: ignore[import-untyped]
 
-__all__ = ["Rows", "written"]
+from ..errors import ConfigError
+from ..spreadsheets import safe_cell
+from .console import print_table, shown
+
+__all__ = ["Rows", "print_csv", "written"]
+
+
+def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]], file: TextIO | None = None) -> None:
+    """Write a whole table as CSV, to standard output unless told; spreadsheets take no cell for a formula."""
+    table = csv.writer(shown(file or sys.stdout), lineterminator="\n")
+    table.writerow(map(safe_cell, columns))
+    table.writerows([safe_cell(row[column]) for column in columns] for row in rows)
 
 
 class Rows:
@@ -41,10 +52,10 @@ class Rows:
         if self._form == "table":
             self._cells.append(list(cells))
         elif self._form == "csv":
-            table = csv.DictWriter(self._file, fieldnames=self._columns, lineterminator="\n")
+            table = csv.writer(shown(self._file), lineterminator="\n")
             if not self._count:
-                table.writeheader()
-            table.writerow(row)
+                table.writerow(map(safe_cell, self._columns))
+            table.writerow([safe_cell(row[column]) for column in self._columns])
         else:
             self._file.write(",\n" if self._count else "[\n")
             self._file.write(textwrap.indent(json.dumps(row, indent=2), "  "))
@@ -57,25 +68,42 @@ class Rows:
         elif self._form == "json":
             self._file.write("\n]\n" if self._count else "[]\n")
         elif not self._count:
-            csv.DictWriter(self._file, fieldnames=self._columns, lineterminator="\n").writeheader()
+            print_csv(self._columns, [], self._file)
 
 
 @contextmanager
-def written(out: Path | None) -> Iterator[TextIO]:
+def written(out: Path | None, option: str = "--out") -> Iterator[TextIO]:
     """Standard output, or a file that appears when the context ends without an error.
 
+    Args:
+        out: The file; None is standard output.
+        option: Which option names it, for the error message.
+
     Raises:
-        ConfigError: The file's folder does not exist.
+        ConfigError: The file's folder does not exist, or cannot be written.
     """
     if out is None:
         yield sys.stdout
         return
     if not out.parent.is_dir() or out.is_dir():
-        raise ConfigError(f"--out is '{out}'; expected a file in an existing folder")
+        raise ConfigError(f"{option} is '{out}'; expected a file in an existing folder")
+    _sweep(out)
     part = out.with_name(f".{out.name}.{os.getpid()}")
     try:
-        with part.open("w", encoding="utf-8", newline="") as file:
+        try:
+            file = part.open("w", encoding="utf-8", newline="")
+        except OSError as error:
+            raise ConfigError(f"{option} is '{out}', which cannot be written: {error.strerror}") from None
+        with file:
             yield file
         part.replace(out)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _sweep(out: Path) -> None:
+    """Remove what processes left that were killed while they wrote this file."""
+    for part in out.parent.glob(f".{glob.escape(out.name)}.*"):
+        number = part.name.rpartition(".")[2]
+        if number.isdigit() and not psutil.pid_exists(int(number)):
+            part.unlink(missing_ok=True)

@@ -21,6 +21,7 @@ from .trial import (
     TrainingSettings,
     TrialConfig,
 )
+from .written import read_yaml
 
 __all__ = [
     "EXECUTION",
@@ -57,5 +58,6 @@ __all__ = [
     "leaves",
     "nest",
     "parse_range",
+    "read_yaml",
     "validated",
 ]

@@ -14,7 +14,7 @@ from annotated_types import BaseMetadata
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
-from ..errors import ConfigError, valid_names
+from ..errors import ConfigError, brief, valid_names
 from .ranges import Choice, FloatRange, IntRange, Range, Value
 
 __all__ = ["Leaf", "Settings", "flatten", "leaves", "nest", "validated"]
@@ -143,7 +143,7 @@ def nest(flat: Mapping[str, object]) -> dict[str, Any]:
             inner = inner.setdefault(section, {})
             if not isinstance(inner, dict):
                 above = ".".join(sections[:depth])
-                raise ConfigError(f"{above} is {inner!r}; expected a section, because {path} is set too")
+                raise ConfigError(f"{above} is {brief(inner)}; expected a section, because {path} is set too")
         inner[leaf] = value
     return nested
 
@@ -188,13 +188,15 @@ def validated(settings: type[SettingsT], values: Mapping[str, object], source: C
         if first["type"] == "value_error":  # a section's own check, which names values itself
             raise ConfigError(f"{source(path)}: {first['ctx']['error']}") from None
         if first["type"] == "model_type":
-            raise ConfigError(f"{source(path)}: {path} is {first['input']!r}; expected settings below it") from None
+            raise ConfigError(
+                f"{source(path)}: {path} is {brief(first['input'])}; expected settings below it"
+            ) from None
         # Every member of a union says why it does not fit
         problems = dict.fromkeys(one["msg"] for one in errors if _declared(settings, one["loc"]) == location)
         problem = ", or ".join(text[0].lower() + text[1:] for text in problems)
         if first["type"] == "string_type" and isinstance(first["input"], int | float):
             problem += ', which a number in quotes is, such as "03"'
-        raise ConfigError(f"{source(path)}: {path} is {first['input']!r}; {problem}") from None
+        raise ConfigError(f"{source(path)}: {path} is {brief(first['input'])}; {problem}") from None
 
 
 def _declared(settings: type[BaseModel], location: tuple[int | str, ...]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TypeAlias, TypeGuard
 
-from ..errors import ConfigError
+from ..errors import ConfigError, brief
 
 __all__ = ["Choice", "FloatRange", "IntRange", "Range", "Value", "parse_range"]
 
@@ -143,27 +143,34 @@ def parse_range(path: str, written: object) -> Range:
     if isinstance(written, FloatRange | IntRange | Choice):
         return written
     if isinstance(written, list | tuple) and written:
+        if compound := [one for one in written if isinstance(one, list | tuple | Mapping)]:
+            raise ConfigError(f"search.{path} has the choice {brief(compound[0])}; expected single values")
         return Choice(tuple(written))
     if not isinstance(written, Mapping):
         raise ConfigError(
-            f"search.{path} is {written!r}; expected a list of choices, or {{low: …, high: …, log: true}}"
+            f"search.{path} is {brief(written)}; expected a list of choices, or {{low: …, high: …, log: true}}"
         )
     if set(written) == {"choices"}:
         return parse_range(path, written["choices"])
     known = {field.name for field in fields(IntRange)}
     if unknown := set(written) - known:
-        raise ConfigError(f"search.{path} has unknown key '{min(unknown)}'; expected {', '.join(sorted(known))}")
+        raise ConfigError(
+            f"search.{path} has unknown key {brief(min(unknown, key=str))}; expected {', '.join(sorted(known))}"
+        )
     low, high = _number(path, "low", written.get("low")), _number(path, "high", written.get("high"))
     step, log = written.get("step"), written.get("log", False)
     if high < low:
-        raise ConfigError(f"search.{path} has high {high!r}; expected at least low, {low!r}")
+        raise ConfigError(f"search.{path} has high {brief(high)}; expected at least low, {brief(low)}")
     if not isinstance(log, bool) or (log and low <= 0):
         raise ConfigError(
-            f"search.{path} has log {log!r} with low {low!r}; log is true or false, and true only with low above 0"
+            f"search.{path} has log {brief(log)} with low {brief(low)}; log is true or false, and true only with low "
+            "above 0"
         )
     if isinstance(low, int) and isinstance(high, int):
         if step is not None and (not isinstance(step, int) or step < 1 or (log and step > 1)):
-            raise ConfigError(f"search.{path} has step {step!r}; expected a whole number of at least 1, without log")
+            raise ConfigError(
+                f"search.{path} has step {brief(step)}; expected a whole number of at least 1, without log"
+            )
         return IntRange(low=low, high=high, step=step or 1, log=log)
     if step is not None:
         raise ConfigError(f"search.{path} has a step; only a range of whole numbers can have one")
@@ -177,4 +184,4 @@ def _number(path: str, key: str, written: object) -> int | float:
     try:
         return float(str(written))
     except ValueError:
-        raise ConfigError(f"search.{path} has {key} {written!r}; expected a number") from None
+        raise ConfigError(f"search.{path} has {key} {brief(written)}; expected a number") from None

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 from pydantic import Field, field_validator, model_validator
 
 from .base import Settings
+from .names import refuse_unwritable
 from .ranges import Range, parse_range
 from .trial import FeatureT, LossT, ModelT, TrialConfig
 
@@ -170,6 +171,13 @@ class StudyConfig(TrialConfig[ModelT, FeatureT, LossT]):
     search: Annotated[dict[str, Range] | None, Field(json_schema_extra={"leaf": False})] = None
     """What varies: dotted path to range. None means every setting's default search range, but for those fixed in the
     study file or on the command line; an empty mapping searches nothing."""
+
+    @field_validator("name")
+    @classmethod
+    def _can_be_written(cls, name: str | None) -> str | None:
+        if name is not None:
+            refuse_unwritable("a study's name", name)
+        return name
 
     @field_validator("search", mode="before")
     @classmethod

@@ -13,6 +13,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from ..metrics import GroupScore, Interval, score
 from ..registry import add_evaluations
+from ..spreadsheets import safe_cell
 from ..study import HeldOut
 from ..tracking import EVALUATES_TAG, FOREIGN, draw_confusion, origin_tags, tracking_errors
 from .evaluate import Evaluation
@@ -105,11 +106,11 @@ def _score_row(kind: str, one: GroupScore) -> dict[str, object]:
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Sequence[dict[str, object]]) -> None:
-    """Write a table as CSV."""
+    """Write a table as CSV, for people and their spreadsheets."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, columns)
-        table.writeheader()
-        table.writerows(rows)
+        table = csv.writer(file)
+        table.writerow(map(safe_cell, columns))
+        table.writerows([safe_cell(row[column]) for column in columns] for row in rows)
 
 
 def _write_files(folder: Path, evaluation: Evaluation) -> None:

@@ -10,8 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..architectures import ARCHITECTURES, Architecture
 from ..config import (
     OPTIMIZER_DEFAULTS,
@@ -23,10 +21,11 @@ from ..config import (
     leaves,
     nest,
     parse_range,
+    read_yaml,
     validated,
 )
 from ..corpora import CORPORA
-from ..errors import ConfigError
+from ..errors import ConfigError, brief
 from ..features import FEATURE_SETS
 from .definition import AnyStudy, StudyDefinition, study_kind
 from .search import PROTOCOL_PATHS, resolve_search
@@ -176,22 +175,18 @@ def shipped(file: Path) -> Path:
 def _read(file: Path) -> tuple[dict[str, Any], dict[str, Range] | None]:
     """A study file's settings by dotted path, and its search section."""
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = read_yaml(file.read_text(encoding="utf-8"), f"study file '{file}' is not YAML")
     except FileNotFoundError:
         raise ConfigError(f"study file '{file}' does not exist") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"study file '{file}' cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        line = f", line {where.line + 1}" if where else ""
-        raise ConfigError(f"study file '{file}'{line} is not YAML: {getattr(error, 'problem', error)}") from None
     if not isinstance(content, Mapping):
         held = "is empty" if content is None else f"holds {type(content).__name__}"
         raise ConfigError(f"study file '{file}' {held}; expected settings such as 'model:'")
     content = dict(content)
     search = content.pop("search", None)
     if search is not None and not isinstance(search, Mapping):
-        raise ConfigError(f"{file}: search is {search!r}; expected dotted paths with ranges")
+        raise ConfigError(f"{file}: search is {brief(search)}; expected dotted paths with ranges")
     try:
         ranges = None if search is None else {str(path): parse_range(str(path), span) for path, span in search.items()}
     except ConfigError as error:
@@ -224,11 +219,10 @@ def _assignment(text: str, option: str) -> dict[str, object]:
     path, equals, value = text.partition("=")
     path = path.strip()
     if not equals or not path:
-        raise ConfigError(f"{option} '{text}' is not an assignment; expected path=value, such as training.epochs=20")
-    try:
-        return flatten({path: yaml.safe_load(value)})
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{option} '{text}' has no YAML value: {getattr(error, 'problem', error)}") from None
+        raise ConfigError(
+            f"{option} {brief(text)} is not an assignment; expected path=value, such as training.epochs=20"
+        )
+    return flatten({path: read_yaml(value, f"{option} {brief(text)} has no YAML value")})
 
 
 def _none(value: object, leaf: Leaf | None) -> object:

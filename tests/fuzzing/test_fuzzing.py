@@ -1,7 +1,7 @@
 """Damaged files and requests are used or refused in one sentence: no traceback, no hang, nothing half-written.
 
-`SER_TUNE_FUZZ=1000 python -m pytest -n 0 tests/fuzzing` tries as many audio files and manifests, and a fifth as many
-requests. A seed always gives the same mutation.
+`SER_TUNE_FUZZ=1000 python -m pytest -n 0 tests/fuzzing` tries as many audio files and manifests, four times as many
+settings, and a fifth as many requests. A seed always gives the same mutation.
 """
 
 import csv
@@ -25,6 +25,8 @@ from ser_tune.corpora import CORPORA
 from ser_tune.corpora.manifest import ALLOWED_FOLDERS
 from ser_tune.errors import SerTuneError
 from ser_tune.features import FEATURE_SETS
+from ser_tune.study import define_study, read_assignments
+from ser_tune.study.layers import SHIPPED
 
 pytestmark = pytest.mark.slow
 
@@ -47,6 +49,42 @@ VALUES: tuple[Any, ...] = (
     *({"a": 1}, [{"a": 1}], [float("inf")] * 3000, [0.1], [[[0.1]]], 16_000, 44_100, 10**30),
 )
 """Cells of a request, most of which make no sense anywhere."""
+
+
+PATHS = (
+    *("training.epochs", "training", "optimizer.learning_rate", "optimizer", "optimizer.name", "model.name", "model"),
+    *("features.name", "features.n_mels", "loss.name", "corpus.name", "corpus.data", "protocol.holdout", "protocol"),
+    *(
+        "protocol.merge",
+        "study.trials",
+        "study.keep_models",
+        "study.warm_start",
+        "name",
+        "seed",
+        "search",
+        "x",
+        "",
+        ".",
+    ),
+    *("search.training.epochs", "a.b.c", "training.epochs.x", "\x1b", "augmentation.mixup", "__class__"),
+)
+SETTINGS = (
+    *("!!timestamp x", "!!timestamp 2026-01-01", "9" * 5000, "[" * 3000, "{a: " * 3000, "[" * 999 + "]" * 999),
+    *("&a [*a]", "&a {x: *a}", "!!int x", "!!int ''", "!!float x", "!!bool x", "!!binary x", "!!set {a}", "0x"),
+    *("!!python/object:os.system x", f"0x{'f' * 5000}", f"0o{'7' * 5000}", "1:" * 2000, "1e400", ".nan", "-.inf"),
+    *("2026-01-01", "2026-13-45", "\x00", "\x1b[2J", "null", "[]", "{}", "[[]]", "{1: 2}", "{[a]: b}", "? [x]", "'"),
+    *('"\\x00"', "*a", "&a", "<<: {a: 1}", "{<<: 1}", "%", "@", "|", "--- a\n--- b", "yes", "1_000", "08", "💥"),
+    *(
+        "a" * 10_000,
+        "1" * 200,
+        "{low: 1, high: 2}",
+        "{low: !!int x}",
+        "{choices: [[], {}]}",
+        "[1, a, null]",
+        "{low: .nan}",
+    ),
+)
+"""Values that YAML can hold, and that it cannot."""
 
 
 def damaged(content: bytes, rng: np.random.Generator) -> bytes:
@@ -132,6 +170,38 @@ def refusal_of(seed: int, action: Callable[[], Any], refusals: tuple[type[Except
         assert not {"Traceback", "Error("} & set(refusal.split()), f"seed {seed}: {refusal}"
     assert time.perf_counter() - start < LONGEST_S, f"seed {seed} took too long"
     return refusal
+
+
+def damaged_setting(seed: int) -> tuple[str, str]:
+    """The path of a setting, or of a section, or of nothing, and YAML that seldom is what it should be."""
+    rng = np.random.default_rng(seed)
+    path = PATHS[int(rng.integers(0, len(PATHS)))]
+    value = SETTINGS[int(rng.integers(0, len(SETTINGS)))]
+    if rng.random() < 0.3:
+        value = damaged(value.encode(), rng).decode("utf-8", "replace")
+    return path, value
+
+
+def test_damaged_settings_and_study_files_are_used_or_refused_in_a_sentence(tmp_path: Path) -> None:
+    file, refused = tmp_path / "study.yaml", 0
+    shipped = [path.read_bytes() for path in sorted(SHIPPED.glob("*.yaml"))]
+    for seed in range(4 * COUNT):
+        rng, (path, value) = np.random.default_rng(seed), damaged_setting(seed)
+        flags = {"model.name": str(rng.choice(["light_cnn", "linear_probe"]))}
+        if seed % 4 == 0:
+            file.write_bytes(damaged(shipped[seed // 4 % len(shipped)], rng))
+        else:
+            file.write_text(f"model: {{name: light_cnn}}\n{path}: {value}\n", encoding="utf-8")
+        as_file = seed % 2 == 0
+
+        def define(path: str = path, value: str = value, flags: Any = flags, as_file: bool = as_file) -> None:
+            if as_file:
+                define_study(file)
+            else:
+                define_study(flags=flags, settings=read_assignments([f"{path}={value}"]))
+
+        refused += bool(refusal_of(seed, define))
+    assert 2 * COUNT < refused < 4 * COUNT
 
 
 def test_damaged_sound_files_are_read_or_refused_in_a_sentence(tmp_path: Path) -> None:
