@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from ..errors import ConfigError
 from .checks import FILE_CHECKS
@@ -10,7 +11,9 @@ from .finding import Finding
 from .sound import hear, identical_sound, near_identical_sound
 from .split import Split
 
-__all__ = ["Audit", "audit_split"]
+__all__ = ["Audit", "Outcome", "audit_split"]
+
+Outcome: TypeAlias = Literal["ok", "leaks", "wrong", "unchecked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,24 @@ class Audit:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing leaks and nothing is wrong."""
-        return all(one.clean for one in self.findings)
+        """Whether nothing leaks, nothing is wrong, and the speakers were checked."""
+        return self.outcome == "ok"
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the audit comes to; `unchecked` where nothing was found, but speakers are not known."""
+        statuses = {one.status for one in self.findings}
+        if "leak" in statuses:
+            return "leaks"
+        if "wrong" in statuses:
+            return "wrong"
+        return "unchecked" if self.speakers == "unchecked" else "ok"
+
+    @property
+    def speakers(self) -> Outcome:
+        """What the check of the speakers comes to: `ok`, `leaks` or `unchecked`."""
+        (status,) = (one.status for one in self.findings if one.check == "speakers")
+        return "leaks" if status == "leak" else "ok" if status == "ok" else "unchecked"
 
     @property
     def summary(self) -> str:
@@ -67,7 +86,7 @@ def audit_split(
     metrics = recomputed(split)
     if claims and metrics is None:
         raise ConfigError(f"{split.source} has no predictions, which --claim needs; expected a column 'prediction'")
-    findings = [check(split) for check in FILE_CHECKS]
+    findings = [found for check in FILE_CHECKS if (found := check(split)) is not None]
     if with_sound:
         sounds, readable = hear(split, progressed=progressed)
         findings += [readable, *identical_sound(split, sounds), near_identical_sound(split, sounds)]

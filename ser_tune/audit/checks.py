@@ -7,8 +7,11 @@ from itertools import combinations
 
 import numpy as np
 
+from ..corpora import Utterance
 from .finding import Finding, shortened
+from .speakers import proposals
 from .split import SPLIT_SIDES, WORDS, Split
+from .stretches import stretches
 from .texts import text_baseline
 
 __all__ = ["FILE_CHECKS", "overlaps", "two_sides"]
@@ -36,18 +39,39 @@ def validation(split: Split) -> Finding:
 
 def recordings(split: Split) -> Finding:
     """Find recordings, by path, on two sides of a fold."""
+    if split.has_stretches:
+        files = split.files
+        names = [str(split.utterances[row].path.name) for row in np.unique(files, return_index=True)[1]]
+        return two_sides("recordings", "recording", split, files, names, having="have stretches")
     names = [split.utterances[row].id for row in split.first_rows()]
     return two_sides("recordings", "recording", split, split.recordings, names)
 
 
 def speakers(split: Split) -> Finding:
     """Find speakers on two sides of a fold."""
-    known, keys = np.unique([utterance.speaker for utterance in split.utterances], return_inverse=True)
-    if "" in known:
-        missing = sum(not utterance.speaker for utterance in split.utterances)
-        verdict = f"the speakers of {missing} of {len(split.utterances)} rows are not known; a CSV can name them"
-        return Finding("speakers", "unchecked", verdict)
-    return two_sides("speakers", "speaker", split, keys, known.tolist())
+    names = np.array([utterance.speaker for utterance in split.utterances])
+    known, keys = np.unique(names, return_inverse=True)
+    missing = int((names == "").sum())
+    if missing == len(names):
+        first = [split.utterances[row] for row in split.first_rows()]
+        proposed = proposals([_path_in(one) for one in first], [one.emotion for one in first])
+        hint = "; the paths may name them" if proposed else "; name them in a column 'speaker', or with --speaker-from"
+        verdict = f"the file names no speakers, so that they may be on two sides{hint}"
+        return Finding("speakers", "unchecked", verdict, tuple(map(str, proposed)))
+    alone = np.where(names == "", -1 - np.arange(len(names)), keys)  # a row without a speaker shares none
+    found = two_sides("speakers", "speaker", split, alone, known.tolist(), total=len(set(known) - {""}))
+    if not missing:
+        return found
+    unknown = f"the speakers of {missing} of {len(names)} rows are not known"
+    return replace(
+        found, status="leak" if found.status == "leak" else "unchecked", verdict=f"{found.verdict}; {unknown}"
+    )
+
+
+def _path_in(utterance: Utterance) -> str:
+    """The path of a recording as written, without its stretch."""
+    whole = utterance.start_s == 0 and utterance.end_s is None
+    return utterance.id if whole else utterance.id.rpartition("[")[0]
 
 
 def labels(split: Split) -> Finding:
@@ -107,7 +131,14 @@ def texts(split: Split) -> Finding:
     return Finding("texts", "ok", verdict)
 
 
-FILE_CHECKS: Sequence[Callable[[Split], Finding]] = (validation, recordings, speakers, labels, classes, texts)
+def columns(split: Split) -> Finding | None:
+    """List columns that are not read; None where all are."""
+    return Finding("columns", "ok", f"not used: {', '.join(split.ignored)}") if split.ignored else None
+
+
+FILE_CHECKS: Sequence[Callable[[Split], Finding | None]] = (
+    *(validation, recordings, stretches, speakers, labels, classes, texts, columns),
+)
 
 
 def overlaps(split: Split, keys: np.ndarray) -> Iterator[tuple[str, tuple[str, str], list[int]]]:
@@ -127,7 +158,16 @@ def overlaps(split: Split, keys: np.ndarray) -> Iterator[tuple[str, tuple[str, s
                 yield where, pair, shared.tolist()
 
 
-def two_sides(check: str, what: str, split: Split, keys: np.ndarray, names: Sequence[str]) -> Finding:
+def two_sides(
+    check: str,
+    what: str,
+    split: Split,
+    keys: np.ndarray,
+    names: Sequence[str],
+    *,
+    having: str = "are",
+    total: int | None = None,
+) -> Finding:
     """Report keys on two sides of a fold as a leak.
 
     Args:
@@ -136,6 +176,8 @@ def two_sides(check: str, what: str, split: Split, keys: np.ndarray, names: Sequ
         split: Whose folds.
         keys: A number for each row, shape (rows,).
         names: The name of each key.
+        having: The verb, such as `are` or `have stretches`.
+        total: Number of keys; None counts them.
     """
     pairs, shared, details = Counter[str](), set(), []
     for where, pair, numbers in overlaps(split, keys):
@@ -145,12 +187,14 @@ def two_sides(check: str, what: str, split: Split, keys: np.ndarray, names: Sequ
         named = ", ".join(names[number] for number in numbers[:LISTED_NAMES])
         more = f" and {len(numbers) - LISTED_NAMES} more" if len(numbers) > LISTED_NAMES else ""
         details.append(f"{where}{both}: {named}{more}")
-    total = len(np.unique(keys))
+    total = len(np.unique(keys)) if total is None else total
     if not shared:
         return Finding(check, "ok", f"none of {total} {what}s is on two sides")
     folds = f" in %d of {len(split.folds)} folds" if len(split.folds) > 1 else "%.0s"
     where = "; ".join(both + folds % count for both, count in pairs.items())
-    return Finding(check, "leak", f"{len(shared)} of {total} {what}s are on two sides: {where}", shortened(details))
+    return Finding(
+        check, "leak", f"{len(shared)} of {total} {what}s {having} on two sides: {where}", shortened(details)
+    )
 
 
 def _first(found: Sequence[str], what: str) -> str:

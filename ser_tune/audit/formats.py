@@ -1,152 +1,153 @@
-"""Reading splits: a CSV, or the files of EmoBox, s3prl and SpeechBrain.
+"""Reading splits: tables, the JSON of EmoBox, s3prl and SpeechBrain, and folders of recordings.
 
-| format | files | one utterance |
+| format | files | a row |
 |---|---|---|
-| CSV | one | `path,speaker,emotion`, `fold` or `split` or both, perhaps `text` and `prediction` |
+| manifest | one | `path,emotion`, `fold` or `split` or both, perhaps `speaker`, `start`, `end`, `text`, `prediction` |
+| autrainer | `train.csv`, `dev.csv`, `test.csv` | `filename` or `path`, and the label |
+| audformat | `db.emotion.train.csv`, … | `file,start,end,emotion`, times such as `0 days 00:00:01.5` |
+| Hugging Face | `train/metadata.csv`, or `metadata.csv` | `file_name,emotion`; or recordings in `train/anger/` |
 | EmoBox | `fold_1/emodb_train_fold_1.jsonl`, … | `{"key", "dataset", "wav", "emo", "length", …}`, one a line |
 | SpeechBrain, and EmoBox's .json | `train.json`, `valid.json`, `test.json` | `{name: {"wav", "length", "emo"}, …}` |
 | s3prl | `Session1/train_meta_data.json`, … | `{"labels": …, "meta_data": [{"path", "label", "speaker"}, …]}` |
 
-A native file's side and fold come from its name and its folder's. EmoBox and SpeechBrain name no speakers, and s3prl
-names a dialogue's instead: where a file's name follows the scheme of a known corpus, its speaker and its text count.
+Where a row has no side, the name of its file has it, or of the file's folder, or a folder in the recording's path.
+Columns may have the other usual names of `corpora.columns`. Where no speaker is named, and where s3prl names a
+dialogue's instead, a file's name that follows the scheme of a known corpus has the speaker and the text.
 """
 
-import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 from ..corpora import Utterance
 from ..corpora.base import normalised_text
-from ..corpora.table import read_table
-from ..errors import CorpusError
-from .split import Row, Split, side_named
+from ..corpora.paths import FileFinder, posix_path
+from ..errors import ConfigError, CorpusError
+from .files import JSON, SplitFile, base_of, files_of, place_in_path, recordings_in, refuse_two
+from .native import native_entries
+from .row import Entry
+from .speakers import SpeakerPattern, by_scheme
+from .split import Row, Split
+from .tables import table_entries
 
 __all__ = ["read_split"]
 
-HEADER = "path,speaker,emotion,fold|split[,text][,prediction]"
-REQUIRED_COLUMNS = ("path", "speaker", "emotion")
-OPTIONAL_COLUMNS = ("fold", "split", "text", "prediction")
-_ROOT = re.compile(r"^\{\w+\}/")
-"""SpeechBrain's paths start with a placeholder, such as `{data_root}/`."""
-_SIDE = re.compile(r"(?:^|_)(train|valid|val|dev|test)(?:_|$)", re.IGNORECASE)
-_FOLD = re.compile(r"(?:fold|session)_?(\d+)", re.IGNORECASE)
-_KEYS = (("wav", "path", "audio"), ("emo", "label"))
-"""Of an utterance's path and emotion; EmoBox's older files have `audio` and `label`."""
-_SCHEMES = (
-    re.compile(r"(?P<speaker>\d\d)(?P<text>[ab]\d\d)[WLEAFTN][a-z]?"),  # EmoDB
-    re.compile(r"Ses0(?P<session>[1-5])[FM]_(?:impro|script)\w*_(?P<speaker>[FM])\d+"),  # IEMOCAP
-    re.compile(r"psno(?P<session>[1-5])_\w+_s\d+_orgn"),  # IEMOCAP as SpeechBrain names it, which drops the speaker
-    re.compile(r"(?P<speaker>10\d\d)_(?P<text>[A-Z]{3})_[A-Z]{3}_(?:LO|MD|HI|XX?)"),  # CREMA-D
-    re.compile(r"0\d-0\d-0\d-0\d-(?P<text>0\d)-0\d-(?P<speaker>\d\d)"),  # RAVDESS
-    re.compile(r"(?P<speaker>DC|JE|JK|KL)_(?:[a-z]+(?P<text>0[1-3])|(?P<own_text>[a-z]+\d\d))"),  # SAVEE
-    re.compile(r"(?P<speaker>OA|YA)F?_(?P<text>[A-Za-z]+)_[a-z]+"),  # TESS
-)
 
-
-def read_split(paths: Sequence[Path], *, data: Path | None = None) -> Split:
+def read_split(paths: Sequence[Path], *, data: Path | None = None, speaker_from: str | None = None) -> Split:
     """Read a split.
 
     Args:
-        paths: One CSV, or native files, or folders that hold them.
-        data: The folder that relative paths of recordings start at; None is the current one.
+        paths: Files, folders that hold them, or patterns of their names.
+        data: The folder that relative paths of recordings start at; None is the folder that all files are in.
+        speaker_from: A regular expression whose group takes the speaker from a recording's path; it wins over the
+            files' speakers.
 
     Raises:
         CorpusError: A file is missing or not in a known format, a fold lacks a side, or a row is not complete.
+        ConfigError: The expression is not valid, or matches no path.
     """
-    for path in paths:
-        if not path.exists():
-            raise CorpusError(f"'{path}' does not exist; expected a CSV ({HEADER}), or a native file or folder")
-    tables = [path for path in paths if path.is_file() and path.suffix.lower() not in (".json", ".jsonl")]
-    if tables and len(paths) > 1:
-        raise CorpusError(f"'{tables[0]}' is one of {len(paths)} files; expected one CSV, or JSON files alone")
-    root = data or Path()
-    rows = list(_table_rows(tables[0], root)) if tables else list(_native_rows(_files(paths), root))
+    pattern = None if speaker_from is None else SpeakerPattern.of(speaker_from)
+    files = files_of(paths)
+    base = data or base_of(paths, files)
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-    return Split.of(f"{paths[0]}{more}", rows)
+    source = f"{paths[0]}{more}"
+    entries, ignored = _of_files(files, base) if files else (list(_of_folders(paths)), ())
+    if pattern is not None:
+        entries = [replace(entry, speaker=pattern.speaker(entry.path)) for entry in entries]
+        if not any(entry.speaker for entry in entries):
+            raise ConfigError(
+                f"--speaker-from '{speaker_from}' finds a speaker in none of {len(entries)} paths, such as "
+                f"'{entries[0].path}'"
+            )
+    locate = _Locator(with_files=data is not None)
+    return Split.of(source, [_row(entry, locate) for entry in entries], ignored=ignored)
 
 
-def _table_rows(file: Path, root: Path) -> Iterator[Row]:
-    table = read_table(file, required=REQUIRED_COLUMNS, optional=OPTIONAL_COLUMNS, header=HEADER)
-    columns = table[0][1]
-    if "fold" not in columns and "split" not in columns:
-        raise CorpusError(f"{file}: the header lacks 'fold' and 'split'; expected {HEADER}")
-    for where, row in table:
-        for column in (*REQUIRED_COLUMNS, *(one for one in ("fold", "split") if one in columns)):
-            if not row[column]:
-                raise CorpusError(f"{where}: the cell '{column}' is empty; expected a value in every row")
-        side = side_named(row["split"]) if "split" in columns else ""
-        if side is None:
-            raise CorpusError(f"{where}: 'split' is '{row['split']}'; expected train, validation (val, dev) or test")
-        utterance = _utterance(row["path"], root, row["emotion"], row["speaker"], row.get("text", ""))
-        yield Row(utterance, row.get("fold", ""), side, row.get("prediction", ""))
-
-
-def _files(paths: Sequence[Path]) -> list[Path]:
-    """The native files among paths and in folders; of a folder that has both, those that end in .jsonl."""
-    files = []
-    for path in paths:
-        if path.is_dir():
-            found = [one for one in sorted(path.rglob("*.json*")) if _SIDE.search(one.stem)]
-            lines = [one for one in found if one.suffix == ".jsonl"]
-            if not found:
-                raise CorpusError(f"'{path}' has no .json or .jsonl files named train, valid or test; name the files")
-            files += lines or found
-        else:
-            files.append(path)
-    return files
-
-
-def _native_rows(files: Sequence[Path], root: Path) -> Iterator[Row]:
-    place_of: dict[tuple[str, str], Path] = {}
+def _of_files(files: Sequence[SplitFile], base: Path) -> tuple[list[Entry], tuple[str, ...]]:
+    """The rows of all files, each with a side or a fold, and the columns that are not read."""
+    first_of: dict[tuple[str, str], Path] = {}
+    entries: list[Entry] = []
+    ignored: dict[str, None] = {}
     for file in files:
-        side = _SIDE.search(file.stem)
-        if side is None:
-            raise CorpusError(f"the name of '{file}' tells no side; expected train, valid, dev or test in it")
-        fold = _FOLD.search(file.stem) or _FOLD.search(file.parent.name)
-        place = (fold[1] if fold else "", side_named(side[1]) or "")
-        if (other := place_of.setdefault(place, file)) is not file:
-            raise CorpusError(f"'{other}' and '{file}' are both {' '.join(place)}; name one file for each side")
-        for path, emotion, speaker in _native_utterances(file):
-            yield Row(_utterance(_ROOT.sub("", path), root, emotion, *_known(path, speaker)), *place)
-
-
-def _native_utterances(file: Path) -> Iterator[tuple[str, str, str]]:
-    """Path, emotion and speaker of every utterance; the speaker may be empty."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (UnicodeDecodeError, OSError) as error:
-        raise CorpusError(f"{file} cannot be read: {error}") from None
-    try:
-        if file.suffix == ".jsonl":
-            listed: Any = [json.loads(line) for line in text.splitlines() if line.strip()]
+        start = file.path.parent if file.own_base else base
+        if file.path.suffix.lower() in JSON:
+            rows = list(native_entries(file, start))
         else:
-            listed = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise CorpusError(f"{file} is not valid JSON: {error}") from None
-    if isinstance(listed, dict):
-        listed = listed["meta_data"] if "meta_data" in listed else list(listed.values())
-    if not isinstance(listed, list) or not listed:
-        raise CorpusError(f"{file} lists no utterances; expected the format of EmoBox, s3prl or SpeechBrain")
-    for number, one in enumerate(listed, 1):
-        values = one if isinstance(one, Mapping) else {}
-        path, emotion = (next((values[key] for key in keys if key in values), None) for keys in _KEYS)
-        if not (isinstance(path, str) and path and isinstance(emotion, str) and emotion):
-            raise CorpusError(f"{file}, utterance {number}: expected 'wav' and 'emo', or 'path' and 'label', as text")
-        yield path, emotion, str(values.get("speaker", values.get("spk", "")))
+            rows, unread = table_entries(file, start)
+            ignored |= dict.fromkeys(unread)
+        if not rows[0].side and (not rows[0].fold or len(files) > 1):
+            own_fold, rows = bool(rows[0].fold), _placed(file, rows)
+            other = file.path if own_fold or not file.side else first_of.setdefault((file.fold, file.side), file.path)
+            if other is not file.path and not refuse_two(other, file.path, f"{file.fold} {file.side}".strip()):
+                continue
+        entries += rows
+    if len({bool(entry.side) for entry in entries}) > 1:
+        raise CorpusError(f"{files[0].path}: some of the files name sides and others do not; name those of one kind")
+    return entries, tuple(ignored)
 
 
-def _known(path: str, speaker: str) -> tuple[str, str]:
-    """Speaker and text by a known corpus's scheme of names; else the speaker as the file has it, and no text."""
-    for scheme in _SCHEMES:
-        if name := scheme.fullmatch(Path(path).stem):
-            parts = name.groupdict()
-            who = parts.get("session", "") + parts["speaker"] if "speaker" in parts else f"session {parts['session']}"
-            return who, parts.get("text") or parts.get("own_text") or ""
-    return speaker, ""
+def _placed(file: SplitFile, rows: Sequence[Entry]) -> list[Entry]:
+    """The rows of a file that names no side in a column, with the side of its name or of their paths.
+
+    Raises:
+        CorpusError: There is none.
+    """
+    if file.side:
+        return [replace(row, side=file.side, fold=row.fold or file.fold) for row in rows]
+    placed = [replace(row, side=place_in_path(posix_path(row.path)), fold=row.fold or file.fold) for row in rows]
+    if not all(row.side for row in placed):
+        raise CorpusError(
+            f"{file.path} tells no side; expected train, valid, dev or test in its name or in the paths, or a CSV "
+            "column 'split' or 'fold'"
+        )
+    return placed
 
 
-def _utterance(path: str, root: Path, emotion: str, speaker: str, text: str) -> Utterance:
-    name = Path(path).as_posix()
-    return Utterance(id=name, path=root / name, speaker=speaker, emotion=emotion, text=normalised_text(text))
+def _of_folders(folders: Sequence[Path]) -> Iterator[Entry]:
+    """The recordings of folders such as `train/anger`."""
+    for folder in folders:
+        for file in recordings_in(folder):
+            path = file.relative_to(folder).as_posix()
+            side, emotion = place_in_path(path), file.parent.name
+            if not side or place_in_path(f"{emotion}/"):
+                raise CorpusError(
+                    f"'{file}' is in no folder of a side and an emotion; expected folders such as "
+                    f"'{folder}/train/anger'"
+                )
+            yield Entry(path=path, base=folder, emotion=emotion, side=side)
+
+
+class _Locator:
+    """Finds the file of a row: paths that differ in writing alone are of one file."""
+
+    def __init__(self, *, with_files: bool) -> None:
+        self.with_files = with_files
+        self._finder, self._real = cache(FileFinder), cache(os.path.realpath)
+
+    def __call__(self, base: Path, written: str) -> Path:
+        path = base / posix_path(written)
+        if self.with_files:
+            with suppress(OSError, ValueError):  # the check of the sound reports it
+                path = self._finder(base).find(written)
+        folder, name = os.path.split(path)
+        return Path(self._real(folder), name)
+
+
+def _row(entry: Entry, locate: _Locator) -> Row:
+    name = posix_path(entry.path)
+    speaker, text = by_scheme(name)
+    if entry.speaker and not entry.dialogue:
+        speaker = entry.speaker
+    utterance = Utterance(
+        id=f"{name}{entry.stretch.name}",
+        path=locate(entry.base, entry.path),
+        speaker=speaker or entry.speaker,
+        emotion=entry.emotion,
+        start_s=entry.stretch.start_s,
+        end_s=entry.stretch.end_s,
+        text=normalised_text(entry.text or text),
+    )
+    return Row(utterance, entry.fold, entry.side, entry.prediction)

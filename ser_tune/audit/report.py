@@ -12,6 +12,8 @@ def as_record(audit: Audit) -> dict[str, object]:
     return {
         "source": audit.source,
         "ok": audit.ok,
+        "outcome": audit.outcome,
+        "speakers": audit.speakers,
         "rows": audit.rows,
         "recordings": audit.recordings,
         "folds": audit.folds,

@@ -1,6 +1,7 @@
 """A split as its file has it: who trains, validates and is tested, and what was predicted."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,7 @@ _OTHER_NAMES: Mapping[str, str] = {
     "development": "validation",
     "testing": "test",
     "eval": "test",
+    "evaluation": "test",
 }
 
 
@@ -50,19 +52,22 @@ class Split:
     predictions: tuple[str, ...]
     """Of every row; empty where there is none."""
     recordings: np.ndarray
-    """Number of each row's recording, shape (rows,), int64: rows of one path have one number."""
+    """Number of each row's recording, shape (rows,), int64: rows of one stretch of one file have one number."""
     folds: tuple[Fold, ...]
     """Numbers of the rows on each side."""
     fold_names: tuple[str, ...]
     """As the file has them; one empty name where it has no folds."""
+    ignored: tuple[str, ...] = ()
+    """Columns that are not read, as sentences name them."""
 
     @classmethod
-    def of(cls, source: str, rows: Sequence[Row]) -> "Split":
+    def of(cls, source: str, rows: Sequence[Row], *, ignored: tuple[str, ...] = ()) -> "Split":
         """Collect rows to folds.
 
         Args:
             source: The file's name, for error messages.
             rows: All have a side, or none has one.
+            ignored: Columns that were not read.
 
         Raises:
             CorpusError: A fold has no training or no test rows, or a prediction is not an emotion of the file.
@@ -97,15 +102,26 @@ class Split:
             source=source,
             utterances=utterances,
             predictions=tuple(row.prediction for row in rows),
-            recordings=np.unique([utterance.id for utterance in utterances], return_inverse=True)[1],
+            recordings=_numbered([(str(one.path), one.start_s, one.end_s or math.inf) for one in utterances]),
             folds=tuple(folds),
             fold_names=names,
+            ignored=ignored,
         )
 
     @property
     def emotions(self) -> tuple[str, ...]:
         """Every emotion of the file, sorted."""
         return tuple(sorted({utterance.emotion for utterance in self.utterances}))
+
+    @property
+    def files(self) -> np.ndarray:
+        """Number of each row's file, shape (rows,), int64: stretches of one file have one number."""
+        return _numbered([str(utterance.path) for utterance in self.utterances])
+
+    @property
+    def has_stretches(self) -> bool:
+        """Whether any row is a part of its file."""
+        return any(one.start_s or one.end_s is not None for one in self.utterances)
 
     @property
     def has_validation(self) -> bool:
@@ -129,8 +145,15 @@ def side_named(name: str) -> str | None:
     >>> side_named("Dev"), side_named("train"), side_named("holdout")
     ('validation', 'train', None)
     """
-    name = _OTHER_NAMES.get(name.lower(), name.lower())
+    name = name.strip().lower().rstrip("0123456789")  # MSP-Podcast has Test1, Test2, Test3
+    name = _OTHER_NAMES.get(name, name)
     return name if name in SPLIT_SIDES else None
+
+
+def _numbered(keys: Sequence[Hashable]) -> np.ndarray:
+    """Number equal keys alike, in the order in which they first occur, shape (keys,), int64."""
+    number_of: dict[Hashable, int] = {}
+    return np.array([number_of.setdefault(key, len(number_of)) for key in keys], dtype=np.int64)
 
 
 def _by_number(name: str) -> tuple[float, str]:

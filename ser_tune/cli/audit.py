@@ -10,6 +10,8 @@ from .parameters import Json, form_of
 __all__ = ["app"]
 
 FORMS = ("table", "json", "html")
+CODES = {"ok": 0, "leaks": 1, "wrong": 1, "unchecked": 3}
+"""Exit code of each outcome."""
 
 app = typer.Typer()
 
@@ -20,8 +22,8 @@ def audit(
         list[Path],
         typer.Argument(
             metavar="FILE",
-            help="A CSV path,speaker,emotion,fold|split[,text][,prediction]; or JSON of EmoBox, s3prl or SpeechBrain, "
-            "files or their folder.",
+            help="A CSV path,emotion,fold|split[,speaker][,start,end][,text][,prediction]; a CSV for each side "
+            "(autrainer, audformat, Hugging Face); JSON of EmoBox, s3prl or SpeechBrain; a folder or pattern of these.",
             show_default=False,
         ),
     ],
@@ -38,12 +40,21 @@ def audit(
             show_default=False,
         ),
     ] = None,
+    speaker_from: Annotated[
+        str | None,
+        typer.Option(
+            "--speaker-from",
+            metavar="REGEX",
+            help="Takes the speaker from each path: the group 'speaker', or the first group.",
+            show_default=False,
+        ),
+    ] = None,
     form: Annotated[str, typer.Option("--format", help=f"{', '.join(FORMS[:-1])} or {FORMS[-1]}.")] = "table",
     as_json: Json = False,
 ) -> None:
     """Check anybody's split or predictions: leaks, labels, classes, words, claimed numbers.
 
-    Ends with 1 where something leaks or is wrong.
+    Ends with 1 where something leaks or is wrong, and with 3 where nothing was found but the speakers are not known.
     """
     import json
     import sys
@@ -62,6 +73,7 @@ def audit(
             *files,
             data=data,
             claims=claims or [],
+            speaker_from=speaker_from,
             progressed=lambda done, total: bars.update(bar, completed=done, total=total),
         )
     if form == "json":
@@ -71,9 +83,9 @@ def audit(
     else:
         print_table(["check", "result", "verdict"], [[one.check, one.status, one.verdict] for one in found.findings])
         for one in found.findings:
-            if not one.clean:
+            if not one.clean or one.status == "unchecked":
                 for detail in one.details:
                     results.print(f"{one.check}: {detail}", markup=False)
         results.print(found.summary, markup=False)
-    if not found.ok:
-        raise typer.Exit(1)
+    if code := CODES[found.outcome]:
+        raise typer.Exit(code)

@@ -110,6 +110,16 @@ class CorpusSource:
     """Label to task; the first is the default."""
     defaults: Mapping[str, Value] = field(default_factory=dict)
     """Settings that differ from the general ones on this corpus: dotted path to value."""
+    read_allowing: Callable[[Path | None, Path, Sequence[Path]], Sequence[Utterance]] | None = None
+    """As `read`, with further folders that recordings may lie in; None where a corpus's recordings lie in its own."""
+    remarks: Callable[[Path | None], Sequence[str]] = lambda data: ()
+    """From the folder or table the user named to sentences on what is not read of it, without opening a recording."""
+
+    def allowing(self, folders: Sequence[Path]) -> "CorpusSource":
+        """The same source, whose recordings may also lie in these folders."""
+        if not folders or (read := self.read_allowing) is None:
+            return self
+        return replace(self, read=lambda data, cache: read(data, cache, folders))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ class Problem:
     """Something about a corpus that its user should know."""
 
     kind: str
-    """`unreadable`, `silent`, `clipped`, `duplicate`, `count` or `text`."""
+    """`unreadable`, `silent`, `clipped`, `duplicate`, `count`, `table` or `text`."""
     wrong: bool
     """Whether it must be mended; otherwise it is a warning."""
     message: str
@@ -130,6 +130,7 @@ def check_corpus(
         channels=dict(sorted(Counter(one.channels for one in usable).items())),
         texts=len({utterance.text for utterance in utterances} - {""}),
         problems=(
+            *(Problem("table", False, remark) for remark in source.remarks(data)),
             *_miscounted("emotion", Counter(one.emotion for one in utterances), source.tasks[task].emotion_counts),
             *_miscounted("speaker", Counter(one.speaker for one in utterances), _speakers(source, task)),
             *_unusable(utterances, heard),

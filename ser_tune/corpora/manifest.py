@@ -1,118 +1,178 @@
-"""Any corpus at all, from a CSV.
+"""Any corpus at all, from a table.
 
 Its header is `path,speaker,emotion[,session][,start,end][,text][,gender][,meta_NAME]`.
 """
 
-import math
 import os
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import CorpusError
 from .base import CorpusSource, Utterance, normalised_text
-from .table import read_table
+from .paths import FileFinder, foreign_path, posix_path
+from .problems import Problems
+from .stretches import Stretches
+from .table import Line, Table, read_table
 
-__all__ = ["ALLOWED_FOLDERS", "CORPUS", "OPTIONAL_COLUMNS", "REQUIRED_COLUMNS"]
+__all__ = ["ALLOWED_FOLDERS", "CORPUS", "OPTIONAL_COLUMNS", "REQUIRED_COLUMNS", "allowed_folders"]
 
 ALLOWED_FOLDERS = "SER_TUNE_MANIFEST_PATHS"
 """Environment variable: folders, separated as in PATH, whose recordings a manifest may name beside its own folder's."""
 REQUIRED_COLUMNS = ("path", "speaker", "emotion")
-OPTIONAL_COLUMNS = ("session", "start", "end", "text", "gender")
+OPTIONAL_COLUMNS = ("session", "start", "end", "duration", "text", "gender")
 META = "meta_"
 """Start of the names of any further columns, by which `ser-tune evaluate --by NAME` groups scores."""
 _HEADER = "path,speaker,emotion[,session][,start,end][,text][,gender][,meta_NAME]"
 
 
-def read(data: Path | None, cache: Path) -> Sequence[Utterance]:
+def allowed_folders() -> tuple[Path, ...]:
+    """The folders of `SER_TUNE_MANIFEST_PATHS`, absolute."""
+    return tuple(Path(one).absolute() for one in os.environ.get(ALLOWED_FOLDERS, "").split(os.pathsep) if one)
+
+
+def read(data: Path | None, cache: Path, folders: Sequence[Path] = ()) -> Sequence[Utterance]:
     """Read one utterance a line, in the order of the file.
 
     Args:
-        data: The CSV, in UTF-8; its relative paths start at its own folder. After symbolic links are followed, its
-            recordings lie below that folder, or below one of `SER_TUNE_MANIFEST_PATHS`: a manifest of somebody else
-            reads nothing else of this machine.
+        data: The table; its relative paths start at its own folder. After symbolic links are followed, its recordings
+            lie below that folder, or below one of `folders`, or of `SER_TUNE_MANIFEST_PATHS`: a manifest of somebody
+            else reads nothing else of this machine.
         cache: Not used; every reader is handed it.
+        folders: As above.
 
     Returns:
         Utterances called by their path as written, and `[start-end]` where a stretch in seconds is given. Their texts
         are compared without case and punctuation; an empty cell is a text that is not known.
 
     Raises:
-        CorpusError: The file, its header, or a line of it is not as described.
+        CorpusError: The file, its header, or lines of it are not as described; the message has all problems.
     """
+    table = _read(data)
+    reader = _Reader(table, (table.file.parent, *folders, *allowed_folders()))
+    utterances = [utterance for line in table.lines if (utterance := reader.utterance(line)) is not None]
+    reader.refuse()
+    return utterances
+
+
+def remarks(data: Path | None) -> Sequence[str]:
+    """Sentences on how the table was read that its owner should check."""
+    return [] if data is None else [f"{data}: {remark}" for remark in _read(data).remarks]
+
+
+def _read(data: Path | None) -> Table:
     if data is None:
         raise CorpusError(f"corpus manifest needs its table; pass --data FILE, a CSV with the header {_HEADER}")
     if data.is_dir():
         raise CorpusError(f"corpus manifest: '{data}' is a folder; expected the CSV file itself")
     if not data.is_file():
         raise CorpusError(f"corpus manifest: '{data}' does not exist; expected a CSV with the header {_HEADER}")
-    rows = read_table(
-        data,
-        required=REQUIRED_COLUMNS,
-        optional=(*OPTIONAL_COLUMNS, f"{META}?*"),
-        header=_HEADER,
-        together=("start", "end"),
-    )
-    told = [Path(one) for one in os.environ.get(ALLOWED_FOLDERS, "").split(os.pathsep) if one]
-    allowed = [one.resolve() for one in (data.parent, *told)]
-    return [_utterance(row, data.parent, allowed, where) for where, row in rows]
+    return read_table(data, required=REQUIRED_COLUMNS, optional=(*OPTIONAL_COLUMNS, f"{META}?*"), header=_HEADER)
 
 
-def _utterance(row: Mapping[str, str], folder: Path, allowed: Sequence[Path], where: str) -> Utterance:
-    for column in (*REQUIRED_COLUMNS, *(["session"] if "session" in row else [])):
-        if not row[column]:
-            raise CorpusError(f"{where}: the cell '{column}' is empty; expected a value in every row")
-    path = folder / row["path"]  # an absolute path stays as it is
-    try:
-        real = path.resolve()
-        found = real.is_file()
-    except OSError as error:  # a name that no file can have
-        raise CorpusError(f"{where}: '{row['path'][:100]}…' is not a file: {error.strerror}") from None
-    except (RuntimeError, ValueError):  # a loop of links, a null byte
-        raise CorpusError(f"{where}: '{row['path']}' is not a file; expected a path relative to '{folder}'") from None
-    if not any(real.is_relative_to(one) for one in allowed):
-        raise CorpusError(
-            f"{where}: '{row['path']}' is outside the manifest's folder '{folder}'; write the manifest there, or allow "
-            f"the recordings' folder with the environment variable {ALLOWED_FOLDERS}={real.parent}"
+class _Reader:
+    """Makes utterances of lines, and collects what is wrong with them."""
+
+    def __init__(self, table: Table, allowed: Sequence[Path]) -> None:
+        self.table = table
+        self.problems: Problems = table.problems
+        self.files = FileFinder(table.file.parent)
+        self.allowed = [folder.resolve() for folder in allowed]
+        self.stretches = Stretches(table)
+        self.outside: list[tuple[int, str, Path]] = []
+        """Line, path as written, and file of the recordings that are in no allowed folder."""
+
+    def utterance(self, line: Line) -> Utterance | None:
+        """The utterance of a line; None where something is wrong with it."""
+        cells, before = line.cells, len(self.problems) + len(self.outside)
+        for column in (*REQUIRED_COLUMNS, "session"):
+            if cells.get(column) == "":
+                sentence = f"the cell '{column}' is empty; expected a value in every row"
+                self.problems.add(f"empty {column}", line.number, sentence)
+        path = self._file(line) if cells.get("path") else None
+        stretch = self.stretches.of(line)
+        if path is None or stretch is None or len(self.problems) + len(self.outside) > before:
+            return None
+        if not set(REQUIRED_COLUMNS) <= set(cells):
+            return None
+        as_written = path == self.table.file.parent / cells["path"]
+        name = cells["path"] if as_written else posix_path(cells["path"])
+        return Utterance(
+            id=f"{name}{stretch.name}",
+            path=path,
+            speaker=cells["speaker"],
+            emotion=cells["emotion"],
+            group=cells.get("session", ""),
+            start_s=stretch.start_s,
+            end_s=stretch.end_s,
+            text=normalised_text(cells.get("text", "")),
+            attributes=tuple(
+                (column.removeprefix(META), value)
+                for column, value in cells.items()
+                if value and (column == "gender" or column.startswith(META))
+            ),
         )
-    if not found:
-        raise CorpusError(f"{where}: '{row['path']}' is not a file; expected a path relative to '{folder}'")
-    start, end = row.get("start", ""), row.get("end", "")
-    if bool(start) != bool(end):
-        given, lacking = ("start", "end") if start else ("end", "start")
-        raise CorpusError(f"{where}: '{given}' is {start or end} but '{lacking}' is empty; expected both or neither")
-    stretch = (_seconds(start, "start", where), _seconds(end, "end", where)) if start else (0.0, None)
-    if stretch[1] is not None and stretch[1] <= stretch[0]:
-        raise CorpusError(f"{where}: 'end' is {end}; expected more than 'start', which is {start}")
-    return Utterance(
-        id=f"{row['path']}[{start}-{end}]" if start else row["path"],
-        path=path,
-        speaker=row["speaker"],
-        emotion=row["emotion"],
-        group=row.get("session", ""),
-        start_s=stretch[0],
-        end_s=stretch[1],
-        text=normalised_text(row.get("text", "")),
-        attributes=tuple(
-            (column.removeprefix(META), value)
-            for column, value in row.items()
-            if value and (column == "gender" or column.startswith(META))
-        ),
-    )
+
+    def _file(self, line: Line) -> Path | None:
+        """The file of a line, where it is one and is in an allowed folder."""
+        written = line.cells["path"]
+        expected = f"expected a path relative to '{self.files.folder}'"
+        if why := foreign_path(written):
+            self.problems.add(why, line.number, f"'{written}' {why}")
+            return None
+        try:
+            path = self.files.find(written)
+            real = path.resolve()
+            found = real.is_file()
+        except OSError as error:  # a name that no file can have
+            self.problems.add("path", line.number, f"'{written[:100]}…' is not a file: {error.strerror}")
+            return None
+        except (RuntimeError, ValueError):  # a loop of links, a null byte
+            self.problems.add("path", line.number, f"'{written}' is not a file; {expected}")
+            return None
+        if not any(real.is_relative_to(folder) for folder in self.allowed):
+            self.outside.append((line.number, written, real))
+            return None
+        if not found:
+            self.problems.add("path", line.number, f"'{written}' is not a file; {expected}")
+            return None
+        return path
+
+    def refuse(self) -> None:
+        """Raise where anything is wrong.
+
+        Raises:
+            CorpusError: Names all problems.
+        """
+        if self.outside:
+            folder = _common_folder([real.parent for _, _, real in self.outside])
+            hint = (
+                f"write the manifest there, or allow the recordings' folder with the environment variable "
+                f"{ALLOWED_FOLDERS}={folder}"
+            )
+            for number, written, _ in self.outside:
+                sentence = f"'{written}' is outside the manifest's folder '{self.files.folder}'; {hint}"
+                self.problems.add("outside", number, sentence)
+        self.problems.refuse()
 
 
-def _seconds(text: str, column: str, where: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value >= 0):
-        raise CorpusError(f"{where}: '{column}' is '{text}'; expected a number of seconds, 0 or more")
-    return value
+def _common_folder(folders: Sequence[Path]) -> str:
+    """The folders' common root; where that is the root of the disk, the folders below it, separated as in PATH."""
+    unique = sorted(set(folders))
+    root = Path(os.path.commonpath(unique))
+    if root != Path(root.anchor):
+        return str(root)
+    tops = defaultdict[str, list[Path]](list)
+    for folder in unique:
+        tops[folder.parts[1] if len(folder.parts) > 1 else ""].append(folder)
+    return os.pathsep.join(os.path.commonpath(below) for below in tops.values())
 
 
 CORPUS = CorpusSource(
     name="manifest",
     read=read,
+    read_allowing=read,
+    remarks=remarks,
     citation="the user's own data",
     licence="as its owner says",
 )

@@ -47,6 +47,8 @@ class StudyDefinition:
     published: Mapping[str, Value] = field(default_factory=dict)
     """Where the architecture's published configuration, as far as the user's settings allow it, is another than
     `config`: dotted path to value."""
+    folders: tuple[Path, ...] = ()
+    """Beside its own folder, where the recordings of the corpus's table may lie; the user allowed them."""
 
     def as_json(self) -> str:
         """Everything but where folds are trained, as text that `from_json` reads."""
@@ -55,7 +57,8 @@ class StudyDefinition:
             for path, span in self.search.items()
         }
         config = self.config.model_dump(mode="json", exclude={"search": True, "study": set(EXECUTION)})
-        return json.dumps({"config": config, "search": search, "published": dict(self.published)})
+        folders = {"folders": [str(folder) for folder in self.folders]} if self.folders else {}
+        return json.dumps({"config": config, "search": search, "published": dict(self.published), **folders})
 
     @classmethod
     def from_json(cls, text: str) -> "StudyDefinition":
@@ -65,7 +68,8 @@ class StudyDefinition:
         config = validated(study_kind(written["config"]), written["config"], lambda _: "the stored study")
         search = {path: parse_range(path, span) for path, span in written["search"].items()}
         # Version 0.1 had nothing published
-        return cls(config=config, search=search, published=written.get("published", {}))
+        folders = tuple(map(Path, written.get("folders", ())))
+        return cls(config=config, search=search, published=written.get("published", {}), folders=folders)
 
     def differences(self, other: "StudyDefinition") -> list[Difference]:
         """The settings and search ranges that another definition has not, or has otherwise."""

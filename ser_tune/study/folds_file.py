@@ -3,12 +3,13 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from itertools import combinations
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import numpy as np
 
 from ..audit.split import SPLIT_SIDES, side_named
 from ..corpora import Corpus
+from ..corpora.paths import posix_path
 from ..corpora.table import read_table
 from ..errors import CorpusError, LeakError
 from ..folds import Fold, refuse_missing
@@ -36,17 +37,19 @@ def read_folds(corpus: Corpus, file: Path) -> tuple[Fold, ...]:
             two folds, or a training side lacks an emotion.
         LeakError: A speaker is on two sides of a fold.
     """
-    table = read_table(file, required=("fold", "split"), optional=OPTIONAL_COLUMNS, header=HEADER)
-    named = next((column for column in ("utterance", "path") if column in table[0][1]), None)
-    if named is None:
-        raise CorpusError(f"{file}: the header lacks 'path' and 'utterance'; expected {HEADER}")
+    table = read_table(
+        file, required=("fold", "split"), optional=OPTIONAL_COLUMNS, header=HEADER, either=("path", "utterance")
+    )
+    table.problems.refuse()
+    named = "utterance" if "utterance" in table.columns else "path"
     numbers = _numbers(corpus)
     side_of: dict[str, dict[int, str]] = defaultdict(dict)
-    for where, row in table:
+    for line in table.lines:
+        where, row = f"{file}, line {line.number}", line.cells
         side = side_named(row["split"])
         if side is None:
             raise CorpusError(f"{where}: 'split' is '{row['split']}'; expected train, validation (val, dev) or test")
-        found = numbers.get(PurePath(row[named]).as_posix(), [])
+        found = numbers.get(row[named], numbers.get(posix_path(row[named]), []))
         if len(found) != 1:
             what = "names no utterance" if not found else f"names {len(found)} utterances"
             raise CorpusError(f"{where}: '{row[named]}' {what} of corpus {corpus.name}, such as {_example(corpus)}")

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import optuna
 
 from ..audit import text_baseline
 from ..config import Project
 from ..corpora import CORPORA, Corpus
+from ..corpora.manifest import allowed_folders
 from ..errors import StudyError
 from ..features import FEATURE_SETS
 from ..folds import Fold, speaker_folds, text_independent_folds
@@ -17,6 +19,7 @@ from .differences import worded
 from .folds_file import read_folds
 from .pretraining import Pretraining, pretraining_of
 from .protocol import Protocol
+from .storage import storage_to_read
 
 __all__ = ["Prepared", "draw_folds", "load_corpus", "prepare", "stored_protocol"]
 
@@ -43,6 +46,11 @@ class Prepared:
             *self.protocol.warnings,
             *([licence] if licence else []),
         ]
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """Sentences on what is not read of the corpus's table."""
+        return CORPORA.get(self.corpus.name).remarks(self.definition.config.corpus.data)
 
     @property
     def pretraining(self) -> Pretraining | None:
@@ -72,7 +80,7 @@ def load_corpus(definition: StudyDefinition, project: Project) -> Corpus:
     """
     settings, protocol = definition.config.corpus, definition.config.protocol
     return Corpus.load(
-        CORPORA.get(settings.name),
+        CORPORA.get(settings.name).allowing(definition.folders),
         settings.data,
         project.cache,
         task=settings.task,
@@ -81,6 +89,29 @@ def load_corpus(definition: StudyDefinition, project: Project) -> Corpus:
         merge=None if protocol.merge is None else dict(one.split("=") for one in protocol.merge),
         names_as_written=settings.names_as_written,
     )
+
+
+def allowing_folders(definition: StudyDefinition, project: Project) -> StudyDefinition:
+    """The same study with the folders that its table may name: those that the user allows, or else allowed earlier.
+
+    Args:
+        definition: The study.
+        project: Where it may be stored.
+    """
+    settings = definition.config.corpus
+    if CORPORA.get(settings.name).read_allowing is None:
+        return definition
+    folders = (*definition.folders, *allowed_folders()) or _folders_of_stored(definition.name, project)
+    return replace(definition, folders=tuple(dict.fromkeys(folders)))
+
+
+def _folders_of_stored(name: str, project: Project) -> tuple[Path, ...]:
+    """The folders of a stored study of this name; none where there is no such study."""
+    storage = storage_to_read(project)
+    if storage is None or name not in optuna.get_all_study_names(storage):
+        return ()
+    stored = optuna.load_study(study_name=name, storage=storage).user_attrs.get("definition")
+    return () if stored is None else StudyDefinition.from_json(stored).folders
 
 
 def draw_folds(definition: StudyDefinition, corpus: Corpus) -> Sequence[Fold]:
@@ -106,7 +137,7 @@ def prepare(definition: StudyDefinition, project: Project) -> Prepared:
         LeakError: A file of folds has a speaker on two sides.
         ConfigError: There is no such encoder.
     """
-    definition = definition.resolved(project.cache)
+    definition = allowing_folders(definition.resolved(project.cache), project)
     config, corpus = definition.config, load_corpus(definition, project)
     folds = draw_folds(definition, corpus)
     trained = folds[: config.protocol.fold_limit]

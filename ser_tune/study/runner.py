@@ -118,7 +118,7 @@ def run_study(
                     confirms="" if rerun is None else rerun.study_id,
                     finished=_finished(study),
                     device="" if trainer is None else trainer.describe_device(),
-                    notes=[*prepared.notes, *notes],
+                    notes=[*prepared.notes, *prepared.remarks, *notes],
                     pretraining="" if prepared.pretraining is None else prepared.pretraining.state,
                     before=summarise(study),
                 )
@@ -182,7 +182,8 @@ def _open(
     if "definition" in study.user_attrs or study.get_trials(deepcopy=False):
         _refuse_differences(study, prepared)
         # As it is asked for now: its total decides which trials are confirmed, also when it is read later
-        definition = replace(StudyDefinition.from_json(study.user_attrs["definition"]), config=definition.config)
+        stored = StudyDefinition.from_json(study.user_attrs["definition"])
+        definition = replace(stored, config=definition.config, folders=definition.folders)
     if role == "starts":
         study.set_user_attr("code", code_digest())
         study.set_user_attr("protocol", json.dumps(dict(prepared.protocol.facts)))

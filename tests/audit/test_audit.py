@@ -248,9 +248,8 @@ def test_a_page_escapes_what_the_file_says(call: Call, plot: Any) -> None:
     ("column", "value", "message"),
     [
         ("split", "holdout", "line 2: 'split' is 'holdout'; expected train, validation (val, dev) or test"),
-        ("speaker", "", "line 2: the cell 'speaker' is empty"),
+        ("emotion", "", "line 2: the cell 'emotion' is empty"),
         ("prediction", "rage", "the prediction 'rage' is no emotion of it; it has anger, joy"),
-        ("mood", "good", "the header has unknown column(s) 'mood'"),
     ],
 )
 def test_a_wrong_table_ends_with_2(call: Call, plot: Any, column: str, value: str, message: str) -> None:
@@ -262,7 +261,7 @@ def test_a_wrong_table_ends_with_2(call: Call, plot: Any, column: str, value: st
 
 def test_what_cannot_be_audited_ends_with_2(call: Call, plot: Any) -> None:
     table = plot.write()
-    call(plot.folder, "audit", "none.csv").refused("'none.csv' does not exist; expected a CSV (path,speaker,emotion,")
+    call(plot.folder, "audit", "none.csv").refused("'none.csv' does not exist; expected a CSV, a file of JSON,")
     call(plot.folder, "audit", table, "--claim", "UAR=0.7").refused("has no predictions, which --claim needs")
     call(plot.folder, "audit", table, "--claim", "F1=0.7").refused("--claim is 'F1=0.7'; expected METRIC=NUMBER")
     call(plot.folder, "audit", table, "--data", plot.folder / "none").refused("does not exist")

@@ -136,7 +136,7 @@ def test_unknown_speakers_are_not_checked(tmp_path: Path) -> None:
         ("test.json", "{", "is not valid JSON"),
         ("test.json", "[]", "lists no utterances; expected the format of EmoBox, s3prl or SpeechBrain"),
         ("test.jsonl", '{"wav": 1, "emo": "ang"}', "utterance 1: expected 'wav' and 'emo', or 'path' and 'label'"),
-        ("all.json", "{}", "tells no side; expected train, valid, dev or test in it"),
+        ("all.json", '[{"wav": "a.wav", "emo": "ang"}]', "tells no side; expected train, valid, dev or test"),
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path: Path, name: str, text: str, message: str) -> None:
@@ -147,7 +147,7 @@ def test_a_wrong_file_is_refused(tmp_path: Path, name: str, text: str, message: 
 
 def test_two_files_of_one_side_are_refused(tmp_path: Path) -> None:
     _emobox(tmp_path / "one", EMODB)
-    _emobox(tmp_path / "two", EMODB)
+    _emobox(tmp_path / "two", {**EMODB, "test": ("09a04Wc", "09a04Ff")})
     with pytest.raises(CorpusError, match="are both 1 test; name one file for each side"):
         read_split([tmp_path])
 

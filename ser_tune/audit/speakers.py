@@ -1,0 +1,148 @@
+"""Speakers of recordings whose table names none: from the scheme of a known corpus, or by an expression."""
+
+import re
+import shlex
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from ..errors import ConfigError
+from .split import side_named
+
+__all__ = ["Proposal", "SpeakerPattern", "by_scheme", "proposals"]
+
+MOST_PROPOSALS = 3
+_SCHEMES = (
+    re.compile(r"(?P<speaker>\d\d)(?P<text>[ab]\d\d)[WLEAFTN][a-z]?"),  # EmoDB
+    re.compile(r"Ses0(?P<session>[1-5])[FM]_(?:impro|script)\w*_(?P<speaker>[FM])\d+"),  # IEMOCAP
+    re.compile(r"psno(?P<session>[1-5])_\w+_s\d+_orgn"),  # IEMOCAP as SpeechBrain names it, which drops the speaker
+    re.compile(r"(?P<speaker>10\d\d)_(?P<text>[A-Z]{3})_[A-Z]{3}_(?:LO|MD|HI|XX?)"),  # CREMA-D
+    re.compile(r"0\d-0\d-0\d-0\d-(?P<text>0\d)-0\d-(?P<speaker>\d\d)"),  # RAVDESS
+    re.compile(r"(?P<speaker>DC|JE|JK|KL)_(?:[a-z]+(?P<text>0[1-3])|(?P<own_text>[a-z]+\d\d))"),  # SAVEE
+    re.compile(r"(?P<speaker>OA|YA)F?_(?P<text>[A-Za-z]+)_[a-z]+"),  # TESS
+)
+_WORDS = "actor|speaker|spkr|spk|subject|subj|participant|talker|singer"
+_LIKELY = (
+    rf"(?i)(?:^|[/_.-])((?:{_WORDS})[ _-]?\d+)(?=[/_.-])",
+    rf"(?i)(?:^|[/_.-])(?:{_WORDS})[ _-]?([^/_.-]+)(?=[/_.-])",
+    r"(?:^|/)\d\d(?:-\d\d){5}-(\d\d)\.\w+$",  # RAVDESS
+    r"(?:^|/)(\d\d)[ab]\d\d[A-Z][a-z]?\.\w+$",  # EmoDB
+    r"(?:^|/)(1\d\d\d)_[^/]*$",  # CREMA-D
+    r"(?:^|/)([A-Za-z]{1,3}\d{1,4})[_.-][^/]*$",
+    r"([^/]+)/[^/]+$",
+    r"([^/]+)/[^/]+/[^/]+$",
+    r"(?:^|/)(\d{2,5})\D[^/]*$",
+    r"(?:^|/)([A-Za-z]+)\d[^/]*$",
+)
+"""Expressions of a speaker in a path, the likeliest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerPattern:
+    """A regular expression that takes the speaker from a path."""
+
+    expression: re.Pattern[str]
+
+    @classmethod
+    def of(cls, text: str) -> "SpeakerPattern":
+        """Read an expression.
+
+        Raises:
+            ConfigError: It is not valid, or has no group.
+        """
+        try:
+            expression = re.compile(text)
+        except re.error as error:
+            raise ConfigError(f"--speaker-from is '{text}'; expected a regular expression: {error}") from None
+        if not expression.groups:
+            raise ConfigError(
+                f"--speaker-from is '{text}'; expected a group around the speaker, such as '(?P<speaker>\\d+)_'"
+            )
+        return cls(expression)
+
+    def speaker(self, path: str) -> str:
+        """The group `speaker`, or else the first group, where the expression is found in a path; else empty."""
+        found = self.expression.search(path)
+        if found is None:
+            return ""
+        return found["speaker" if "speaker" in self.expression.groupindex else 1] or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An expression that may find the speakers."""
+
+    expression: str
+    speakers: tuple[str, ...]
+    """What it finds for each path."""
+
+    def __str__(self) -> str:
+        """The option, and what it finds."""
+        names = sorted(set(self.speakers))
+        examples = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+        return f"--speaker-from {shlex.quote(self.expression)} finds {len(names)} speakers ({examples})"
+
+
+def by_scheme(path: str) -> tuple[str, str]:
+    """Speaker and text by the naming scheme of a known corpus; empty where there is none.
+
+    >>> by_scheme("wav/16b10Wb.wav"), by_scheme("wav/mine.wav")
+    (('16', 'b10'), ('', ''))
+    """
+    for scheme in _SCHEMES:
+        if name := scheme.fullmatch(PurePosixPath(path).stem):
+            parts = name.groupdict()
+            who = parts.get("session", "") + parts["speaker"] if "speaker" in parts else f"session {parts['session']}"
+            return who, parts.get("text") or parts.get("own_text") or ""
+    return "", ""
+
+
+def proposals(paths: Sequence[str], emotions: Sequence[str]) -> list[Proposal]:
+    """Find expressions whose group looks like a speaker.
+
+    It is found in every path, has two values or more, each of which occurs in several recordings and with several
+    emotions, and is no side of the split.
+
+    Args:
+        paths: Of the recordings, each once.
+        emotions: Of each.
+
+    Returns:
+        The likeliest first, each with other groups of recordings.
+    """
+    found: list[Proposal] = []
+    seen = set()
+    for expression in (*_LIKELY, *_tokens(paths)):
+        pattern = SpeakerPattern.of(expression)
+        speakers = tuple(map(pattern.speaker, paths))
+        number_of = {name: number for number, name in enumerate(dict.fromkeys(speakers))}
+        groups = tuple(number_of[name] for name in speakers)
+        if groups not in seen and _plausible(speakers, emotions):
+            seen.add(groups)
+            found.append(Proposal(expression, speakers))
+            if len(found) == MOST_PROPOSALS:
+                break
+    return found
+
+
+def _tokens(paths: Sequence[str]) -> Iterator[str]:
+    """Expressions of each part of a file's name, between `_`, `-` or `.`."""
+    for sign in "_-.":
+        parts = {PurePosixPath(path).stem.count(sign) + 1 for path in paths}
+        token = f"[^/{sign}]+" if sign != "-" else "[^/-]+"
+        for number in range(min(parts) if min(parts) > 1 else 0):
+            before = f"(?:{token}{re.escape(sign)}){{{number}}}" if number else ""
+            yield rf"(?:^|/){before}({token})[^/]*$"
+
+
+def _plausible(speakers: Sequence[str], emotions: Sequence[str]) -> bool:
+    """Whether values are spread over recordings as speakers are."""
+    counts = Counter(speakers)
+    if "" in counts or not 2 <= len(counts) <= len(speakers) / 3 or any(map(side_named, counts)):
+        return False
+    emotions_of = defaultdict(set)
+    for speaker, emotion in zip(speakers, emotions, strict=True):
+        emotions_of[speaker].add(emotion)
+    several = sum(len(found) > 1 for found in emotions_of.values())
+    return several >= 0.5 * len(counts) and sum(count > 1 for count in counts.values()) >= 0.8 * len(counts)
