@@ -8,8 +8,9 @@ from itertools import combinations
 import numpy as np
 
 from ..corpora import Utterance
+from ..corpora.names import is_placeholder, name_key
 from .finding import Finding, shortened
-from .speakers import proposals
+from .speakers import Proposal, proposals
 from .split import SPLIT_SIDES, WORDS, Split
 from .stretches import stretches
 from .texts import text_baseline
@@ -49,7 +50,8 @@ def recordings(split: Split) -> Finding:
 
 def speakers(split: Split) -> Finding:
     """Find speakers on two sides of a fold."""
-    names = np.array([utterance.speaker for utterance in split.utterances])
+    spoken = [utterance.speaker for utterance in split.utterances]
+    names = np.array(["" if is_placeholder(speaker) else name_key(speaker) for speaker in spoken])
     known, keys = np.unique(names, return_inverse=True)
     missing = int((names == "").sum())
     if missing == len(names):
@@ -57,15 +59,24 @@ def speakers(split: Split) -> Finding:
         proposed = proposals([_path_in(one) for one in first], [one.emotion for one in first])
         hint = "; the paths may name them" if proposed else "; name them in a column 'speaker', or with --speaker-from"
         verdict = f"the file names no speakers, so that they may be on two sides{hint}"
-        return Finding("speakers", "unchecked", verdict, tuple(map(str, proposed)))
+        return Finding("speakers", "unchecked", verdict, tuple(_with_overlap(split, one) for one in proposed))
     alone = np.where(names == "", -1 - np.arange(len(names)), keys)  # a row without a speaker shares none
-    found = two_sides("speakers", "speaker", split, alone, known.tolist(), total=len(set(known) - {""}))
+    written = dict(zip(names.tolist(), spoken, strict=True))
+    called = [written[key] for key in known.tolist()]
+    found = two_sides("speakers", "speaker", split, alone, called, total=len(set(known) - {""}))
     if not missing:
         return found
     unknown = f"the speakers of {missing} of {len(names)} rows are not known"
     return replace(
         found, status="leak" if found.status == "leak" else "unchecked", verdict=f"{found.verdict}; {unknown}"
     )
+
+
+def _with_overlap(split: Split, proposal: Proposal) -> str:
+    """An expression that may find the speakers, and how many of these are on two sides."""
+    keys = np.unique(proposal.speakers, return_inverse=True)[1][split.recordings]
+    shared = {key for _, _, keys_of in overlaps(split, keys) for key in keys_of}
+    return f"{proposal}, {len(shared)} of them on two sides"
 
 
 def _path_in(utterance: Utterance) -> str:

@@ -112,14 +112,23 @@ def refuse_two(first: Path, second: Path, place: str) -> bool:
         return True
     if first.read_bytes() == second.read_bytes():
         return False
-    sign = "a-z" if first.name[0].islower() else "A-Z"
-    patterns = (f"*{first.suffix}", f"[{sign}]*{first.suffix}", f"{first.stem}*{first.suffix}")
-    apart = (one for one in patterns if fnmatchcase(first.name, one) and not fnmatchcase(second.name, one))
-    pattern = first.parent / next(apart, first.name)
+    pattern = first.parent / _pattern(first, second)
     raise CorpusError(
         f"'{first}' and '{second}' are both {place}; name one file for each side, or a pattern that matches one of "
         f"them, such as '{pattern}'"
     )
+
+
+def _pattern(first: Path, second: Path) -> str:
+    """The pattern that matches one of two names, and the most files beside them."""
+    beside = [file.name for file in first.parent.iterdir()]
+    found = []
+    for one, other in ((first, second), (second, first)):
+        sign = "a-z" if one.name[0].islower() else "A-Z"
+        patterns = (f"*{one.suffix}", f"[{sign}]*{one.suffix}", one.name)
+        apart = [pattern for pattern in patterns if fnmatchcase(one.name, pattern) > fnmatchcase(other.name, pattern)]
+        found += [(sum(fnmatchcase(name, pattern) for name in beside), pattern) for pattern in apart]
+    return max(found)[1] if found else first.name
 
 
 def base_of(paths: Sequence[Path], files: Sequence[SplitFile]) -> Path:

@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import soxr
 
-from ..audio import SAMPLE_RATE_HZ, digest_of, read_speech
+from ..audio import SAMPLE_RATE_HZ, digest_of
+from ..corpora import Utterance
 from ..errors import AudioError
 from .finding import Finding, shortened
 from .split import SPLIT_SIDES, WORDS, Split
@@ -70,31 +70,31 @@ def hear(
     Raises:
         AudioError: None can be used; the message is about the first.
     """
-    paths = [split.utterances[row].path for row in split.first_rows()]
+    heard = [split.utterances[row] for row in split.first_rows()]
     sounds: dict[int, Sound] = {}
     errors = []
     with ThreadPoolExecutor() as pool:  # libsndfile, hashing and NumPy release the interpreter lock
         try:
-            for number, sound in enumerate(pool.map(_hear_one, paths)):
+            for number, sound in enumerate(pool.map(_hear_one, heard)):
                 if isinstance(sound, Sound):
                     sounds[number] = sound
                 else:
                     errors.append(sound)
-                progressed(number + 1, len(paths))
+                progressed(number + 1, len(heard))
         finally:
             pool.shutdown(cancel_futures=True)
     if not sounds:
         raise errors[0]
     if errors:
         lines = [str(error) for error in errors]
-        verdict = f"{len(errors)} of {len(paths)} recordings cannot be used, and their sound is not checked: {lines[0]}"
+        verdict = f"{len(errors)} of {len(heard)} recordings cannot be used, and their sound is not checked: {lines[0]}"
         return sounds, Finding("audio", "wrong", verdict, shortened(lines))
-    return sounds, Finding("audio", "ok", f"{len(paths)} recordings can be decoded")
+    return sounds, Finding("audio", "ok", f"{len(heard)} recordings can be decoded")
 
 
-def _hear_one(path: Path) -> Sound | AudioError:
+def _hear_one(utterance: Utterance) -> Sound | AudioError:
     try:
-        samples = read_speech(path)
+        samples = utterance.speech()
     except AudioError as error:
         return error
     low = soxr.resample(samples, SAMPLE_RATE_HZ, LOW_RATE_HZ)

@@ -22,10 +22,10 @@ _SCHEMES = (
     re.compile(r"(?P<speaker>DC|JE|JK|KL)_(?:[a-z]+(?P<text>0[1-3])|(?P<own_text>[a-z]+\d\d))"),  # SAVEE
     re.compile(r"(?P<speaker>OA|YA)F?_(?P<text>[A-Za-z]+)_[a-z]+"),  # TESS
 )
-_WORDS = "actor|speaker|spkr|spk|subject|subj|participant|talker|singer"
+_WORDS = ("actor", "speaker", "spkr", "spk", "subject", "subj", "participant", "talker")
 _LIKELY = (
-    rf"(?i)(?:^|[/_.-])((?:{_WORDS})[ _-]?\d+)(?=[/_.-])",
-    rf"(?i)(?:^|[/_.-])(?:{_WORDS})[ _-]?([^/_.-]+)(?=[/_.-])",
+    *(rf"(?i)({word}[ _-]?\d+)" for word in _WORDS),
+    *(rf"(?i){word}[ _-]([^/_.-]+)" for word in _WORDS),
     r"(?:^|/)\d\d(?:-\d\d){5}-(\d\d)\.\w+$",  # RAVDESS
     r"(?:^|/)(\d\d)[ab]\d\d[A-Z][a-z]?\.\w+$",  # EmoDB
     r"(?:^|/)(1\d\d\d)_[^/]*$",  # CREMA-D
@@ -127,12 +127,12 @@ def proposals(paths: Sequence[str], emotions: Sequence[str]) -> list[Proposal]:
 
 
 def _tokens(paths: Sequence[str]) -> Iterator[str]:
-    """Expressions of each part of a file's name, between `_`, `-` or `.`."""
-    for sign in "_-.":
-        parts = {PurePosixPath(path).stem.count(sign) + 1 for path in paths}
-        token = f"[^/{sign}]+" if sign != "-" else "[^/-]+"
-        for number in range(min(parts) if min(parts) > 1 else 0):
-            before = f"(?:{token}{re.escape(sign)}){{{number}}}" if number else ""
+    """Expressions of each part of a file's name, between `_` or `-`."""
+    for sign in "_-":
+        parts = min(PurePosixPath(path).stem.count(sign) + 1 for path in paths)
+        token = f"[^/.{sign}]+"
+        for number in range(parts if parts > 1 else 0):
+            before = f"(?:{token}{sign}){{{number}}}" if number > 1 else f"{token}{sign}" * number
             yield rf"(?:^|/){before}({token})[^/]*$"
 
 
