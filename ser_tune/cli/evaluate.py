@@ -152,7 +152,7 @@ def _as_json(found: "api.Evaluated") -> dict[str, object]:
     return {
         "model": examined.model,
         "run": found.run_id,
-        "protocol": dict(evaluation.protocol.facts),
+        "protocol": evaluation.protocol.stored,
         "fingerprint": evaluation.protocol.fingerprint,
         "notes": list(examined.notes),
         "mapping": dict(examined.mapping.targets),

@@ -100,7 +100,7 @@ def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None
     board = api.leaderboard(corpus, project=Project.locate(tracking_uri=tracking_uri))
     rows = []
     for one in board.entries:
-        scope = one.protocol.facts["normalisation_scope"]
+        scope = one.protocol.in_words["normalisation_scope"]
         cells = (
             *(one.corpus, one.task, one.evaluation, one.protocol.fingerprint, str(one.rank)),
             f"{one.model}, {one.features}",

@@ -189,7 +189,7 @@ def tell(promotion: Promotion, tracking_uri: str | None) -> None:
     what = "combination" if promotion.trial is None else f"trial {promotion.trial}"
     columns = [what, "UAR [95 %]", "WA [95 %]", "UAR over folds", "WA over folds"]
     print_table(columns, rows)
-    facts, folds = prepared.protocol.facts, len(prepared.folds)
+    facts, folds = prepared.protocol.in_words, len(prepared.folds)
     some = "" if folds == prepared.folds_of_protocol else f"the first {folds} of {prepared.folds_of_protocol} folds, "
     results.print(
         f"protocol {prepared.protocol.fingerprint}: {prepared.corpus.name}, {some or f'{folds} speaker folds, '}"
@@ -226,7 +226,7 @@ def _tell_nested(nested: Nested, tracking_uri: str | None) -> None:
         [
             [
                 one.study,
-                " ".join(one.speakers),
+                ", ".join(one.speakers),
                 str(one.best_trial),
                 with_interval(one.inner_uar, one.inner_interval),
                 f"{one.outer_single_uar:.4f}",

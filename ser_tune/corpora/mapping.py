@@ -48,8 +48,12 @@ class LabelMapping:
         >>> str(map_labels(["happy", "anger"], ["anger", "happiness"]))
         'happy=happiness'
         """
-        renamed = [f"{one}={other}" for one, other in sorted(self.targets.items()) if one != other]
-        return " ".join(renamed) or "by name"
+        return ", ".join(self.renamed) or "by name"
+
+    @property
+    def renamed(self) -> tuple[str, ...]:
+        """The same as a list."""
+        return tuple(f"{one}={other}" for one, other in sorted(self.targets.items()) if one != other)
 
 
 def map_labels(emotions: Sequence[str], labels: Sequence[str], given: Mapping[str, str] | None = None) -> LabelMapping:

@@ -85,7 +85,7 @@ def model_card(
         _by_speaker(predictions),
         "## Protocol",
         f"Fingerprint {prepared.protocol.fingerprint}.",
-        "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in prepared.protocol.facts.items()),
+        "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in prepared.protocol.in_words.items()),
         "## Intended use",
         "Research on speech emotion recognition. It takes single utterances of one speaker each, in any sound format, "
         f"and tells apart {len(corpus.emotions)} emotions, one of which it always names.",

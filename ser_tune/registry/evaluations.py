@@ -34,7 +34,14 @@ def add_evaluations(client: MlflowClient, name: str, version: str) -> None:
         ece = f"{run.data.metrics['evaluation_ece']:.3f}"
         rows.setdefault(
             protocol.fingerprint,
-            [protocol.corpus, str(len(protocol.emotions)), *scores, ece, protocol.facts["judged_by"], run.info.run_id],
+            [
+                protocol.corpus,
+                str(len(protocol.emotions)),
+                *scores,
+                ece,
+                protocol.in_words["judged_by"],
+                run.info.run_id,
+            ],
         )
     kept = list(rows.values())
     card = (found.description or "").partition(HEADING)[0].rstrip()

@@ -170,8 +170,8 @@ class Registration:
             "study": self.study,
             **({} if self.trial is None else {"trial": str(self.trial)}),
             "networks": str(networks),
-            "emotions": " ".join(self.prepared.corpus.emotions),
-            "normalisation_scope": protocol.facts["normalisation_scope"],
+            "emotions": json.dumps(self.prepared.corpus.emotions, ensure_ascii=False),
+            "normalisation_scope": protocol.in_words["normalisation_scope"],
             **({"warnings": "; ".join(protocol.warnings)} if protocol.warnings else {}),
             **{key: f"{self.metrics[key]:.4f}" for key in earned if key in self.metrics},
         }

@@ -159,14 +159,14 @@ def _examine_nested(
     """The searches of a nested study, all of whose speakers are judged."""
     judge = outer_searches(client, project, study, data)
     protocol = protocol_of(run)
-    if corpus != judge.corpus.name or judge.corpus.digest != protocol.facts["corpus_digest"]:
+    if corpus != judge.corpus.name or judge.corpus.digest != protocol.in_words["corpus_digest"]:
         raise ConfigError(
             f"'{study}' is a nested study of {judge.corpus.name}, whose searches judge the speakers that they never "
             f"saw; expected --corpus {judge.corpus.name} and the recordings that it was run on. Another corpus needs a "
             "registered model"
         )
     labels = tuple(judge.corpus.emotions)
-    scope = protocol.facts["normalisation_scope"]
+    scope = protocol.in_words["normalisation_scope"]
     return Examined(
         model=study,
         run=run,
@@ -330,10 +330,10 @@ def _protocol(examined: Examined, facts: Mapping[str, str]) -> Protocol:
             "score": "pooled UAR of a registered version, utterance level, argmax over the shared classes",
             "corpus": corpus.name,
             "corpus_digest": corpus.digest,
-            "emotions": " ".join(mapping.shared),
-            "mapping": str(mapping),
-            "left_out_emotions": " ".join(mapping.left_out) or "none",
-            "unused_classes": " ".join(mapping.unused) or "none",
+            "emotions": mapping.shared,
+            "mapping": mapping.renamed,
+            "left_out_emotions": mapping.left_out,
+            "unused_classes": mapping.unused,
             "judged_by": examined.judge.description,
             "normalisation_scope": examined.facts["normalisation_scope"],
             "trained_under": examined.facts["fingerprint"],

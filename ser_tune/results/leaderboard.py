@@ -89,7 +89,7 @@ class Entry:
         """One of `EVALUATIONS`: nested, with speakers held out from the search, or by cross-validation alone."""
         if _is_nested(self.run):
             return "nested"
-        return "cross-validated" if self.protocol.facts.get("holdout", "none") == "none" else "held-out"
+        return "held-out" if self.protocol.holdout else "cross-validated"
 
     @property
     def metrics(self) -> Mapping[str, str]:
@@ -105,8 +105,8 @@ class Entry:
     def task(self) -> str:
         """Styles, merges and emotions, in words."""
         protocol = self.protocol
-        styles = f"{' '.join(protocol.styles)}: " if protocol.styles else ""
-        merged = f", {' '.join(protocol.merged)}" if protocol.merged else ""
+        styles = f"{', '.join(protocol.styles)}: " if protocol.styles else ""
+        merged = f", {', '.join(protocol.merged)}" if protocol.merged else ""
         return f"{styles}{len(protocol.emotions)} emotions{merged}"
 
     @property

@@ -39,6 +39,7 @@ from ..tracking import (
     experiment_of,
     name_of,
     open_predictor,
+    protocol_of,
     protocol_tags,
     read_single_scores,
     score_metrics,
@@ -169,7 +170,7 @@ def run_nested(
         folds.append(_outer_fold(search, summary, part, client, project))
     facts = dict(prepared.protocol.facts)
     facts["score"] = "pooled UAR of speakers that their search never saw, utterance level"
-    inner = sorted(f"never saw {one.protocol.facts['holdout']}, {one.protocol.facts['folds']}" for one in searches)
+    inner = sorted(one.protocol.never_saw for one in searches)
     facts["folds"] = f"{len(folds)} nested searches, SHA-256 {hashlib.sha256(' '.join(inner).encode()).hexdigest()}"
     number_of = {speaker: number for number, speaker in enumerate(prepared.corpus.speakers)}
     nested = Nested(
@@ -293,7 +294,11 @@ def _log(client: MlflowClient, project: Project, prepared: Prepared, nested: Nes
     name, tags = f"{prepared.definition.name}, nested", protocol_tags(nested.protocol)
     experiment = experiment_of(client, project, prepared.corpus.name)
     before = search_runs(client, "metrics.outer_uar >= 0", [experiment])
-    same = [run for run in before if run.info.run_name == name and tags.items() <= run.data.tags.items()]
+    same = [
+        run
+        for run in before
+        if run.info.run_name == name and protocol_of(run).fingerprint == nested.protocol.fingerprint
+    ]
     run = (
         same[0]
         if same

@@ -69,7 +69,7 @@ class Prepared:
 
 def stored_protocol(study: optuna.Study) -> Protocol:
     """The protocol that a study ran under."""
-    return Protocol(facts=json.loads(study.user_attrs["protocol"]))
+    return Protocol.read(json.loads(study.user_attrs["protocol"]))
 
 
 def load_corpus(definition: StudyDefinition, project: Project) -> Corpus:

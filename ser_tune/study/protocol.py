@@ -6,11 +6,13 @@ Scores with different fingerprints are never ranked together.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from ..audit import text_baseline
 from ..config import NormalisationSettings, TrainingSettings
-from ..corpora import Corpus
+from ..corpora import Corpus, nobody_in_words
 from ..errors import ProtocolError
 from ..folds import Fold
 from .definition import AnyStudy
@@ -21,23 +23,39 @@ __all__ = ["Protocol"]
 
 LONGEST_FACT = 4000
 """Characters; MLflow's tags take 8,000 at most, and cut what is longer."""
-NOTHING_MERGED, ONE_STYLE = "none", "not told apart"
+LONGEST_TAG = 8000
+EMPTY = {
+    "emotions": "",
+    "holdout": "none",
+    "left_out_emotions": "none",
+    "mapping": "by name",
+    "merged": "none",
+    "names_as_written": "none",
+    "styles": "not told apart",
+    "unused_classes": "none",
+}
+"""Facts that are lists, each with the text of an empty one; the folds are one more."""
+FOLDS = "folds"
 WARNINGS = {
     "text_baseline": (
         "text leakage: the most frequent training emotion of each text, without any sound, scores {}; a score of this "
         "corpus may come from the words"
     ),
     "pretraining": "pretraining contamination: the encoder {} learned from this corpus, test speakers included",
+    "nobody": "{}; whether held-out speakers speak in them is not known",
 }
 """Facts that limit the meaning of a score, and the sentence that accompanies the score; {} is the fact's value."""
+
+Fact: TypeAlias = str | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
     """What a study's scores mean."""
 
-    facts: Mapping[str, str]
-    """Name to value, as text: the form that is hashed, stored as tags of runs and shown. Only this module reads it."""
+    facts: Mapping[str, Fact]
+    """Name to value: a text, or a list of names. Of a list that is too long for a tag, and of any list that version 0.1
+    stored, the text is left. Only this module reads it."""
 
     @classmethod
     def of(cls, config: AnyStudy, corpus: Corpus, folds: Sequence[Fold]) -> "Protocol":
@@ -53,24 +71,28 @@ class Protocol:
             (one, other) for one, other in corpus.merge.items() if other in corpus.emotions and one != other
         )
         # Sorted, because the order in which folds are trained means nothing
-        sides = sorted(fold.key for fold in folds)
+        sides = tuple(sorted(fold.key for fold in folds))
         # Facts that most studies do not have are left out there, so that their fingerprints stay those of before
         baseline = text_baseline(corpus.utterances, folds)
-        rare = {} if baseline is None else baseline.facts
+        rare: dict[str, Fact] = {} if baseline is None else dict(baseline.facts)
         if (pretraining := pretraining_of(corpus.name, config.features, config.model)) is not None:
             rare |= pretraining.facts
         if config.protocol.text_independent:
             rare["texts"] = f"no text on two sides, SHA-256 {_texts_digest(corpus)}"
+        if corpus.names_as_written:
+            rare["names_as_written"] = _fitting("names_as_written", corpus.names_as_written)
+        if corpus.nobody.any():
+            rare["nobody"] = _nobody(corpus)
         return cls(
             facts={
                 "score": "pooled validation UAR, utterance level",
                 "corpus": corpus.name,
                 "corpus_digest": corpus.digest,
-                "emotions": " ".join(corpus.emotions),
-                "merged": " ".join(f"{one}={other}" for one, other in merged) or NOTHING_MERGED,
-                "styles": " ".join(corpus.styles) or ONE_STYLE,
-                "folds": f"{len(folds)}: validation/test {_short(' '.join(sides))}",
-                "holdout": _short(" ".join(sorted(set(config.protocol.holdout)))) or "none",
+                "emotions": corpus.emotions,
+                "merged": tuple(f"{one}={other}" for one, other in merged),
+                "styles": corpus.styles,
+                FOLDS: _fitting(FOLDS, sides),
+                "holdout": _fitting("holdout", tuple(sorted(set(config.protocol.holdout)))),
                 "normalisation_scope": _scope(config.normalisation),
                 "aggregation": config.protocol.aggregation,
                 "epoch_selection": _epoch_selection(config.training),
@@ -78,40 +100,92 @@ class Protocol:
             }
         )
 
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> "Protocol":
+        """Read what `stored` or `tags` returned, or what version 0.1 stored, which was text alone."""
+        return cls(facts={name: _read(name, value) for name, value in stored.items()})
+
+    @property
+    def stored(self) -> dict[str, str | list[str]]:
+        """The facts as JSON has them."""
+        return {name: list(fact) if isinstance(fact, tuple) else fact for name, fact in self.facts.items()}
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The facts as MLflow's tags have them: lists as JSON."""
+        return {
+            name: json.dumps(fact, ensure_ascii=False) if isinstance(fact, tuple) else fact
+            for name, fact in self.facts.items()
+        }
+
+    @property
+    def in_words(self) -> dict[str, str]:
+        """The facts as a person reads them."""
+        return {name: _shown(name, fact) for name, fact in self.facts.items()}
+
     @property
     def corpus(self) -> str:
         """The corpus's name; empty where a run has no protocol."""
-        return self.facts.get("corpus", "")
+        return str(self.facts.get("corpus", ""))
 
     @property
     def emotions(self) -> tuple[str, ...]:
         """The classes."""
-        return tuple(self.facts["emotions"].split())
+        return self._listed("emotions")
+
+    @property
+    def holdout(self) -> tuple[str, ...]:
+        """Speakers that the search never saw, sorted."""
+        return self._listed("holdout")
 
     @property
     def merged(self) -> tuple[str, ...]:
         """Emotions that count as another, such as `excitement=happiness`."""
-        return _listed(self.facts.get("merged", NOTHING_MERGED), NOTHING_MERGED)  # runs of an earlier version lack it
+        return self._listed("merged")
 
     @property
     def styles(self) -> tuple[str, ...]:
         """Speaking styles that were kept; empty where the corpus does not tell them apart."""
-        return _listed(self.facts.get("styles", ONE_STYLE), ONE_STYLE)
+        return self._listed("styles")
 
     @property
     def n_folds(self) -> int:
         """Folds that were trained."""
-        return int(self.facts["folds"].split()[0].rstrip(":"))  # "10: …", or "10 nested searches, …"
+        fact = self.facts[FOLDS]
+        # "10: …" of a list that is not stored, or "10 nested searches, …"
+        return len(fact) if isinstance(fact, tuple) else int(fact.split()[0].rstrip(":"))
+
+    @property
+    def never_saw(self) -> str:
+        """Whom the search never saw and what its folds were, as text that identifies a search of a nested study."""
+        texts = self._texts
+        return f"never saw {texts['holdout']}, {texts[FOLDS]}"
 
     @property
     def fingerprint(self) -> str:
-        """Twelve hexadecimal digits."""
-        return hashlib.sha256(json.dumps(dict(self.facts), sort_keys=True).encode()).hexdigest()[:12]
+        """Twelve hexadecimal digits: a hash of the facts as texts, which is that of version 0.1."""
+        return hashlib.sha256(json.dumps(self._texts, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """Sentences on what limits the meaning of the scores, to be shown beside every score."""
-        return tuple(words.format(self.facts[name]) for name, words in WARNINGS.items() if name in self.facts)
+        shown = self.in_words
+        return tuple(words.format(shown[name]) for name, words in WARNINGS.items() if name in shown)
+
+    @property
+    def _texts(self) -> dict[str, str]:
+        """The facts as they are hashed: the names of a list with blanks between them.
+
+        Names with blanks are ambiguous here alone; the corpus's digest, which hashes every label, tells them apart.
+        """
+        return {name: _text(name, fact) for name, fact in self.facts.items()}
+
+    def _listed(self, name: str) -> tuple[str, ...]:
+        """A list; of one that version 0.1 stored as text, the words. Runs of an earlier version lack some facts."""
+        fact = self.facts.get(name, ())
+        if isinstance(fact, tuple):
+            return fact
+        return () if fact == EMPTY[name] else tuple(fact.split())
 
     def refuse_other(self, other: "Protocol", what: str) -> None:
         """Raise where scores of another protocol would be set beside ours.
@@ -128,11 +202,49 @@ class Protocol:
 
     def differences(self, other: "Protocol") -> list[Difference]:
         """The facts that another protocol has not, or has otherwise."""
-        return differences_of(self.facts, other.facts)
+        ours, theirs = self.in_words, other.in_words
+        unlike = [one.path for one in differences_of(self._texts, other._texts)]
+        return [Difference(path, ours.get(path), theirs.get(path)) for path in unlike]
 
 
-def _listed(fact: str, none: str) -> tuple[str, ...]:
-    return () if fact == none else tuple(fact.split())
+def _read(name: str, value: str | Sequence[str]) -> Fact:
+    if not isinstance(value, str):
+        return tuple(value)
+    if (name == FOLDS or name in EMPTY) and value.startswith("["):
+        with suppress(ValueError):
+            listed = json.loads(value)
+            if isinstance(listed, list) and all(isinstance(one, str) for one in listed):
+                return tuple(listed)
+    return value
+
+
+def _text(name: str, fact: Fact, separator: str = " ") -> str:
+    if isinstance(fact, str):
+        return fact
+    listed = separator.join(fact)
+    return f"{len(fact)}: validation/test {listed}" if name == FOLDS else listed or EMPTY[name]
+
+
+def _shown(name: str, fact: Fact) -> str:
+    return _text(name, fact, ", ")
+
+
+def _fitting(name: str, names: tuple[str, ...]) -> Fact:
+    """The list, or where MLflow would cut it, a text with a hash that stands for it."""
+    listed = " ".join(names)
+    if len(listed) <= LONGEST_FACT and len(json.dumps(names, ensure_ascii=False)) <= LONGEST_TAG:
+        return names
+    digest = f"SHA-256 {hashlib.sha256(listed.encode()).hexdigest()}"
+    return f"{len(names)}: validation/test {digest}" if name == FOLDS else digest
+
+
+def _nobody(corpus: Corpus) -> str:
+    """What becomes of utterances whose speaker's name is a placeholder."""
+    unknown = [one for one, nobody in zip(corpus.utterances, corpus.nobody.tolist(), strict=True) if nobody]
+    return (
+        f"{len(unknown)} of {len(corpus.utterances)} utterances name no speaker ({nobody_in_words(unknown)}): they "
+        "train and are never held out"
+    )
 
 
 def _scope(settings: NormalisationSettings) -> str:
@@ -154,8 +266,3 @@ def _texts_digest(corpus: Corpus) -> str:
         for content, utterance in zip(corpus.contents, corpus.utterances, strict=True)
     ]
     return hashlib.sha256("\n".join(sorted(spoken)).encode()).hexdigest()
-
-
-def _short(text: str) -> str:
-    """The text, or where MLflow would cut it, a hash that stands for it."""
-    return text if len(text) <= LONGEST_FACT else f"SHA-256 {hashlib.sha256(text.encode()).hexdigest()}"

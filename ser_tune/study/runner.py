@@ -186,7 +186,7 @@ def _open(
         definition = replace(stored, config=definition.config, folders=definition.folders)
     if role == "starts":
         study.set_user_attr("code", code_digest())
-        study.set_user_attr("protocol", json.dumps(dict(prepared.protocol.facts)))
+        study.set_user_attr("protocol", json.dumps(prepared.protocol.stored))
         study.set_user_attr("definition", definition.as_json())
         if not definition.config.study.stop_when_converged:
             forget_convergence(study)

@@ -65,7 +65,7 @@ def protocol_tags(protocol: Protocol) -> dict[str, str]:
     """The tags of a run's protocol: the fingerprint, every fact behind it, and the warnings."""
     return {
         "ser_tune.fingerprint": protocol.fingerprint,
-        **{f"{_FACT}{name}": value for name, value in protocol.facts.items()},
+        **{f"{_FACT}{name}": value for name, value in protocol.tags.items()},
         **({NOTES_TAG: "; ".join(protocol.warnings)} if protocol.warnings else {}),
     }
 
@@ -91,4 +91,4 @@ def _is_installed(package: str) -> bool:
 def protocol_of(run: Run) -> Protocol:
     """The protocol of a run's scores."""
     tags = run.data.tags
-    return Protocol(facts={key.removeprefix(_FACT): tags[key] for key in tags if key.startswith(_FACT)})
+    return Protocol.read({key.removeprefix(_FACT): tags[key] for key in tags if key.startswith(_FACT)})

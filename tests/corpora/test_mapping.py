@@ -29,7 +29,7 @@ def test_what_the_user_gives_wins_and_an_empty_class_leaves_an_emotion_out() -> 
     assert found.targets == {"anger": "anger", "surprise": "fear", "happy": "fear"}
     assert found.left_out == ("calm",)
     assert found.shared == ("anger", "fear")
-    assert str(found) == "happy=fear surprise=fear"
+    assert str(found) == "happy=fear, surprise=fear"
 
 
 def test_an_emotion_that_could_be_two_classes_is_left_out() -> None:

@@ -1,6 +1,7 @@
 """The champion rule, and what a version says of itself, in a real registry."""
 
 import csv
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -195,7 +196,7 @@ def test_a_version_says_what_it_is(opened: Opened) -> None:
     assert version.tags["study"] == "first"
     assert version.tags["trial"] == str(opened.best)
     assert version.tags["networks"] == "3"
-    assert version.tags["emotions"] == "anger joy"
+    assert json.loads(version.tags["emotions"]) == ["anger", "joy"]
     assert version.tags["fingerprint"] == opened.prepared.protocol.fingerprint
     for metric in ("validation_uar", "test_uar", "test_wa"):
         assert float(version.tags[metric]) == pytest.approx(run.data.metrics[metric], abs=1e-4)
@@ -235,7 +236,7 @@ def test_a_model_card_says_what_a_reader_must_know(opened: Opened) -> None:
     for emotion in ("anger", "joy"):
         assert recalls[emotion] == [f"{metrics[f'{side}_recall/{emotion}']:.3f}" for side in ("validation", "test")]
     assert f"Fingerprint {opened.prepared.protocol.fingerprint}." in _section(card, "Protocol")
-    for name, value in opened.prepared.protocol.facts.items():
+    for name, value in opened.prepared.protocol.in_words.items():
         assert f"- {name.replace('_', ' ')}: {value}" in _section(card, "Protocol").splitlines()
     assert _section(card, "Intended use")
     assert "- Not for decisions about people." in _section(card, "Limits").splitlines()

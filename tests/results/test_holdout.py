@@ -50,7 +50,7 @@ def test_a_held_out_speaker_is_on_no_side_of_any_fold(opened: Any) -> None:
             assert "dan" not in {utterances[one].speaker for one in side}
     for side in ("validation", "test"):
         assert {row["speaker"] for row in opened.predictions(0, side)} == {"ada", "bob", "cyd"}
-    assert opened.prepared.protocol.facts["holdout"] == "dan"
+    assert opened.prepared.protocol.holdout == ("dan",)
 
 
 def test_their_predictions_are_those_of_the_registered_model(

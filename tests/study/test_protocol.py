@@ -1,6 +1,7 @@
 """The fingerprint changes when the meaning of a score changes, and only then."""
 
 import csv
+import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -170,13 +171,13 @@ def test_folds_in_another_order_have_the_same_fingerprint(tiny: Callable[..., An
         ({"training.patience": 3}, "epoch_selection is 'last, patience 3', not 'last'$"),
         (
             {"protocol.emotions": ("anger", "joy")},
-            "corpus_digest is .*; emotions is 'anger joy', not 'anger fear joy'$",
+            "corpus_digest is .*; emotions is 'anger, joy', not 'anger, fear, joy'$",
         ),
         (
             {"protocol.merge": ("fear=anger",)},
-            "corpus_digest is .*; emotions is 'anger joy', .*; merged is 'fear=anger', not 'none'$",
+            "corpus_digest is .*; emotions is 'anger, joy', .*; merged is 'fear=anger', not 'none'$",
         ),
-        ({"protocol.merge": ("fear=worry",)}, ".*; emotions is 'anger joy worry', .*; merged is 'fear=worry'"),
+        ({"protocol.merge": ("fear=worry",)}, ".*; emotions is 'anger, joy, worry', .*; merged is 'fear=worry'"),
     ],
     ids=str,
 )
@@ -340,13 +341,13 @@ def test_the_same_utterances_and_classes_have_one_fingerprint_however_they_are_c
 @pytest.mark.parametrize(
     ("flags", "fact"),
     [
-        ({"corpus.task": "merged"}, "corpus_digest .*; merged is 'excitement=happiness', .*; styles is 'improvised sc"),
-        ({"corpus.task": "all"}, "corpus_digest .*; emotions is 'anger excitement frustration .*; styles is "),
+        ({"corpus.task": "merged"}, "corpus_digest .*; merged is 'excitement=happiness', .*; styles is 'improvised, s"),
+        ({"corpus.task": "all"}, "corpus_digest .*; emotions is 'anger, excitement, frustration.*; styles is "),
         ({"protocol.styles": ("scripted",)}, "corpus_digest .*; styles is 'scripted', not 'improvised'$"),
-        ({"protocol.styles": ("scripted", "improvised")}, "corpus_digest .*; styles is 'improvised scripted', "),
+        ({"protocol.styles": ("scripted", "improvised")}, "corpus_digest .*; styles is 'improvised, scripted', "),
         ({"protocol.merge": ("excitement=happiness",)}, "corpus_digest .*; merged is 'excitement=happiness', not 'no"),
         ({"protocol.merge": ("frustration=anger",)}, "corpus_digest .*; merged is 'frustration=anger', not 'none'$"),
-        ({"protocol.folds": "none"}, "folds is '6: validation/test 1F/1M 1M/1F 2F/2M 2M/2F 3F/3M 3M/3F', not '3: "),
+        ({"protocol.folds": "none"}, "folds is '6: validation/test 1F/1M, 1M/1F, 2F/2M, 2M/2F, 3F/3M, 3M/3F', not '3"),
     ],
     ids=str,
 )
@@ -383,3 +384,73 @@ def test_what_mlflow_would_cut_is_stood_for_by_a_hash(tiny: Callable[..., Any], 
     assert one.facts["folds"].startswith("201: validation/test SHA-256 ")
     assert all(len(fact) < 5000 for fact in one.facts.values())
     assert one.fingerprint != other.fingerprint
+
+
+# Lists
+
+
+OLD = {
+    "score": "pooled validation UAR, utterance level",
+    "corpus": "emodb",
+    "corpus_digest": "d3f1",
+    "emotions": "anger boredom disgust",
+    "merged": "none",
+    "styles": "not told apart",
+    "folds": "3: validation/test 03/16 08/03 16/08",
+    "holdout": "none",
+    "normalisation_scope": "train",
+    "aggregation": "mean_log_softmax",
+    "epoch_selection": "last",
+}
+"""As version 0.1 stored them; so are tags of its runs."""
+
+
+def test_facts_that_are_lists_have_the_fingerprint_of_the_texts_that_version_0_1_stored() -> None:
+    lists = {"emotions": ("anger", "boredom", "disgust"), "merged": (), "styles": (), "holdout": ()}
+    ours = Protocol({**OLD, **lists, "folds": ("03/16", "08/03", "16/08")})
+    stored = Protocol.read(OLD)
+    assert stored.fingerprint == ours.fingerprint == "a63915acccc3"
+    assert ours.differences(stored) == stored.differences(ours) == []
+    for read in (stored, ours, Protocol.read(ours.stored), Protocol.read(ours.tags)):
+        assert read.emotions == ("anger", "boredom", "disgust")
+        assert (read.merged, read.styles, read.holdout, read.n_folds) == ((), (), (), 3)
+        assert read.fingerprint == "a63915acccc3"
+    assert json.loads(json.dumps(ours.stored))["emotions"] == ["anger", "boredom", "disgust"]
+
+
+NAMES = st.lists(st.text(min_size=1, max_size=6), unique=True, max_size=4).map(tuple)
+
+
+@QUICK
+@given(emotions=NAMES, holdout=NAMES, merged=NAMES, folds=NAMES)
+def test_names_of_any_letters_are_read_as_they_were_stored(
+    emotions: tuple[str, ...], holdout: tuple[str, ...], merged: tuple[str, ...], folds: tuple[str, ...]
+) -> None:
+    ours = Protocol({**OLD, "emotions": emotions, "holdout": holdout, "merged": merged, "folds": folds})
+    for read in (Protocol.read(json.loads(json.dumps(ours.stored))), Protocol.read(ours.tags)):
+        assert read == ours
+        assert (read.emotions, read.holdout, read.merged, read.n_folds) == (emotions, holdout, merged, len(folds))
+
+
+def test_a_name_with_a_blank_is_one_name(of: Of, rows: list[Row], tmp_path: Path) -> None:
+    renamed = {"joy": "pleasant surprise", "ada": "Anna Smith"}
+    table = _table(tmp_path, [{key: renamed.get(value, value) for key, value in row.items()} for row in rows])
+    protocol = of(table, **{"protocol.holdout": ("Anna Smith",)})
+    assert protocol.emotions == ("anger", "fear", "pleasant surprise")
+    assert protocol.holdout == ("Anna Smith",)
+    assert Protocol.read(protocol.tags) == protocol
+
+
+def test_what_few_protocols_have_is_part_of_theirs_alone(of: Of, rows: list[Row], tmp_path: Path) -> None:
+    """Names that are taken as written, where they would otherwise be others, and utterances of nobody."""
+    usual = of(_table(tmp_path, rows, "usual.csv"))
+    assert of(_table(tmp_path, rows, "usual.csv"), **{"corpus.names_as_written": ("ada", "x")}) == usual
+    unknown = [row | ({"speaker": "nan"} if row["speaker"] == "ada" else {}) for row in rows]
+    protocol = of(_table(tmp_path, unknown, "unknown.csv"))
+    told = "3 of 18 utterances name no speaker ('nan' (3)): they train and are never held out"
+    assert protocol.facts["nobody"] == told
+    assert protocol.warnings == (f"{told}; whether held-out speakers speak in them is not known",)
+    named = of(_table(tmp_path, unknown, "unknown.csv"), **{"corpus.names_as_written": ("nan",)})
+    assert named.facts["names_as_written"] == ("nan",)
+    assert named.warnings == ()
+    assert len({usual.fingerprint, protocol.fingerprint, named.fingerprint}) == 3

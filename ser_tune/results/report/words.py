@@ -53,7 +53,7 @@ def protocol_in_words(protocol: Protocol, predictions: Mapping[str, Predictions]
 
 
 def _sentences(protocol: Protocol, predictions: Mapping[str, Predictions], with_epochs: bool) -> Iterator[str]:
-    facts = protocol.facts
+    facts = protocol.in_words
     if (some := predictions.get("test", predictions.get("validation"))) is not None:
         speakers = len(set(some.speakers))
         yield f"Corpus {protocol.corpus}: {len(some.utterances)} scored utterances of {speakers} speakers"
@@ -61,8 +61,10 @@ def _sentences(protocol: Protocol, predictions: Mapping[str, Predictions], with_
         f"{protocol.n_folds} fold{'s' * (protocol.n_folds != 1)}. In each fold, some speakers train a network, others "
         "validate, others are kept for the test; no speaker is on two sides of a fold"
     )
-    if (holdout := facts.get("holdout", "none")) != "none":
-        yield f"Speakers that no part of the search has seen: {', '.join(holdout.split())}"
+    if protocol.holdout:
+        yield f"Speakers that no part of the search has seen: {facts['holdout']}"
+    if "nobody" in facts:
+        yield f"{facts['nobody']}"
     if "texts" in facts:
         yield "No text is on two sides of a fold"
     if protocol.merged:
