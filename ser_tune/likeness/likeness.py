@@ -1,0 +1,132 @@
+"""Near-identical recordings: equal but for level, resampling, a codec, noise, what was cut off or added, and small
+changes of speed.
+
+Candidates of the index are laid on one another at the place that agrees best, at speeds from 0.976 to 1.024, and their
+bits are counted: an agreement of 1 is all of them, 0 is chance.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .fingerprint import BANDS, FRAMES_PER_S
+from .index import LEAST_FRAMES, candidates, pack
+
+__all__ = ["COMPARED", "Likeness", "near_identical", "nearest"]
+
+COMPARED = (
+    "near-identical: equal but for level, polarity, sample rate, codec, noise (20 dB), cut or added ends, 2 % of speed "
+    "or tempo, and light reverberation (0.3 s)"
+)
+"""What `near_identical` recognises, for readers of its answers; reading_numbers.md has the rates."""
+AGREEMENT = 0.45
+"""Mean agreement from which two recordings are near-identical, where they overlap by half of the shorter one."""
+OVERLAP = 0.5
+STRETCH_AGREEMENT, STRETCH_SCORE = 0.7, 12.0
+"""Of a stretch that two otherwise different recordings share: its mean agreement, and its score."""
+SCORE = 6.5
+"""Of a stretch: its agreement beyond CHANCE, summed over its frames, so that short ones must agree more."""
+CHANCE = 0.35
+"""Agreement that different speech reaches for a moment."""
+SPEEDS = 1 + np.arange(-4, 5) * 0.006
+SHIFTS = np.arange(-2, 3)
+"""Frames around the place that agreed best."""
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """Two recordings that are near-identical, or share a stretch that is."""
+
+    first: int
+    second: int
+    """Numbers of the recordings."""
+    agreement: float
+    """Of the stretch's bits: 1 is all, 0 is chance."""
+    shared_s: float
+    """Length of the stretch in the first recording, in seconds."""
+
+
+def near_identical(fingerprints: Sequence[np.ndarray]) -> list[Likeness]:
+    """Find near-identical recordings by their fingerprints.
+
+    Args:
+        fingerprints: Of `audio_fingerprint`, each of shape (T,).
+
+    Returns:
+        Each pair once, by numbers. Where many recordings are near-identical, pairs connect all of them, but not every
+        two of them are a pair.
+    """
+    first_of: dict[bytes, int] = {}
+    kept, found = [], []
+    for number, one in enumerate(fingerprints):
+        if (frames := np.count_nonzero(one)) < LEAST_FRAMES:
+            continue
+        first = first_of.setdefault(one.tobytes(), number)
+        if first == number:
+            kept.append(number)
+        else:
+            found.append(Likeness(first, number, 1.0, float(frames) / FRAMES_PER_S))
+    for one in _pairs([fingerprints[number] for number in kept]):
+        found.append(replace(one, first=kept[one.first], second=kept[one.second]))
+    return sorted(found, key=lambda one: (one.first, one.second))
+
+
+def nearest(fingerprints: Sequence[np.ndarray], known: Sequence[np.ndarray]) -> list[Likeness | None]:
+    """For each recording, find the known recording that it is near-identical to.
+
+    Args:
+        fingerprints: Of `audio_fingerprint`, each of shape (T,).
+        known: Those of other recordings.
+
+    Returns:
+        Shape (N,); `second` is the number of the known recording whose bits agree most; None where there is none.
+    """
+    numbers: dict[bytes, int] = {}
+    twins = [numbers.setdefault(one.tobytes(), len(numbers)) for one in fingerprints]
+    kept = [fingerprints[twins.index(number)] for number in range(len(numbers))]
+    best: dict[int, Likeness] = {}
+    for one in _pairs([*kept, *known], apart=len(kept)):
+        if one.first not in best or one.agreement > best[one.first].agreement:
+            best[one.first] = replace(one, second=one.second - len(kept))
+    found = (best.get(twin) for twin in twins)
+    return [None if one is None else replace(one, first=number) for number, one in enumerate(found)]
+
+
+def _pairs(fingerprints: Sequence[np.ndarray], *, apart: int | None = None) -> list[Likeness]:
+    """The candidates that are near-identical."""
+    if len(fingerprints) < 2:
+        return []
+    met = candidates(pack(fingerprints), apart=apart)
+    places = zip(met.first.tolist(), met.second.tolist(), met.at_first.tolist(), met.at_second.tolist(), strict=True)
+    likenesses = (
+        _likeness(first, second, fingerprints[first], fingerprints[second], at_first, at_second)
+        for first, second, at_first, at_second in places
+    )
+    return [one for one in likenesses if one is not None]
+
+
+def _likeness(
+    first: int, second: int, one: np.ndarray, other: np.ndarray, at_one: int, at_other: int
+) -> Likeness | None:
+    """Lay two fingerprints on one another, at the speed and shift with the best stretch; None where they differ."""
+    places = np.rint(at_other + (np.arange(len(one)) - at_one) * SPEEDS[:, np.newaxis]).astype(np.int64)
+    places = (places[:, np.newaxis] + SHIFTS[:, np.newaxis]).reshape(-1, len(one))
+    laid = other[np.clip(places, 0, len(other) - 1)]
+    both = (places >= 0) & (places < len(other)) & (laid != 0) & (one != 0)
+    agreement = 1 - np.bitwise_count(one ^ laid) * (2 / BANDS)
+    gains = np.cumsum(np.where(both, agreement - CHANCE, 0.0), axis=1)
+    gains = np.pad(gains, ((0, 0), (1, 0)))
+    scores = gains - np.minimum.accumulate(gains, axis=1)  # of the best stretch that ends at each frame
+    way, end = np.unravel_index(int(scores.argmax()), scores.shape)
+    start = int(gains[way, : end + 1].argmin())
+    shared = both[way, start:end]
+    if scores[way, end] < SCORE or not shared.any():
+        return None
+    stretch = float(agreement[way, start:end][shared].mean())
+    whole = float(agreement[way][both[way]].mean())
+    overlap = both[way].sum() / min(np.count_nonzero(one), np.count_nonzero(other))
+    same_take = whole >= AGREEMENT and overlap >= OVERLAP
+    if not same_take and (stretch < STRETCH_AGREEMENT or scores[way, end] < STRETCH_SCORE):
+        return None
+    return Likeness(first, second, stretch, float(end - start) / FRAMES_PER_S)
