@@ -50,6 +50,9 @@ class ProtocolSettings(Settings):
     text_independent: bool = False
     """No text is on two sides of a fold either. Utterances whose text belongs to another side are not used in that
     fold."""
+    near_identical: Literal["refuse", "allow"] = "refuse"
+    """What happens to recordings on two sides of a fold that are equal but for level, sample rate, codec, noise, cut
+    or added ends, speed or reverberation. Allow them only where they are different recordings after all."""
     emotions: tuple[str, ...] | None = None
     """Keep only these emotions, after merging; none means those of the corpus's task."""
     styles: tuple[str, ...] | None = None

@@ -5,7 +5,7 @@ from .base import Archive, Corpus, CorpusSource, Task, Utterance
 from .check_names import nobody_in_words
 from .mapping import LabelMapping, map_labels
 from .names import is_placeholder, name_key, nearest_name, spellings
-from .sounds import corpus_sounds, sound_digests
+from .sounds import Sounds, corpus_sounds, read_sounds
 
 __all__ = [
     "CORPORA",
@@ -13,6 +13,7 @@ __all__ = [
     "Corpus",
     "CorpusSource",
     "LabelMapping",
+    "Sounds",
     "Task",
     "Utterance",
     "corpus_sounds",
@@ -21,7 +22,7 @@ __all__ = [
     "name_key",
     "nearest_name",
     "nobody_in_words",
-    "sound_digests",
+    "read_sounds",
     "spellings",
 ]
 

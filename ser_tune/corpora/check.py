@@ -3,17 +3,20 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from ..audio import digest_of, read_samples, to_speech
 from ..errors import AudioError
+from ..likeness import audio_fingerprint, near_groups
 from .base import CorpusSource, Task, Utterance, select_utterances
 
 __all__ = ["CLIPPED_LEVEL", "CLIPPED_RUN", "CorpusCheck", "Problem", "check_corpus"]
 
+LISTED = 20
+"""Utterances of nearly the same sound that a message names."""
 CLIPPED_LEVEL = 0.99
 """Of full scale, below which nothing is called clipped; the largest sample of 8 bits is 127/128."""
 CLIPPED_RUN = 3
@@ -29,7 +32,7 @@ class Problem:
     """Something about a corpus that its user should know."""
 
     kind: str
-    """`unreadable`, `silent`, `clipped`, `duplicate`, `count`, `table` or `text`."""
+    """`unreadable`, `silent`, `clipped`, `duplicate`, `near-identical`, `count`, `table` or `text`."""
     wrong: bool
     """Whether it must be mended; otherwise it is a warning."""
     message: str
@@ -89,6 +92,8 @@ class _Heard:
     channels: int = 0
     sound: str = ""
     """SHA-256 of the decoded speech, as a study compares it; empty where it cannot be used."""
+    fingerprint: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint32))
+    """Of the decoded speech, shape (T,)."""
     silent: bool = False
     clipped: int = 0
     """Samples in clipped stretches."""
@@ -135,6 +140,7 @@ def check_corpus(
             *_miscounted("speaker", Counter(one.speaker for one in utterances), _speakers(source, task)),
             *_unusable(utterances, heard),
             *_duplicates(utterances, heard),
+            *_near_duplicates(utterances, heard),
             *_clipped(utterances, heard),
         ),
     )
@@ -158,8 +164,10 @@ def _hear_one(utterance: Utterance) -> _Heard:
     except AudioError as error:
         return _Heard(error=str(error))
     error_text = sound = ""
+    fingerprint = np.empty(0, np.uint32)
     try:
-        sound = digest_of(to_speech(samples, rate_hz, source=str(utterance.path)))
+        speech = to_speech(samples, rate_hz, source=str(utterance.path))
+        sound, fingerprint = digest_of(speech), audio_fingerprint(speech)
     except AudioError as error:
         error_text = str(error)
     return _Heard(
@@ -168,6 +176,7 @@ def _hear_one(utterance: Utterance) -> _Heard:
         rate_hz=rate_hz,
         channels=samples.shape[1],
         sound=sound,
+        fingerprint=fingerprint,
         silent=samples.size > 0 and not samples.any(),
         clipped=_clipped_samples(samples),
     )
@@ -221,6 +230,23 @@ def _duplicates(utterances: Sequence[Utterance], heard: Sequence[_Heard]) -> Ite
                 f"the same sound {len(twins)} times: {listed}",
                 tuple(one.id for one in twins),
             )
+
+
+def _near_duplicates(utterances: Sequence[Utterance], heard: Sequence[_Heard]) -> Iterable[Problem]:
+    first_of = {one.sound: number for number, one in reversed(list(enumerate(heard))) if not one.error}
+    kept = sorted(first_of.values())
+    for group in near_groups([heard[number].fingerprint for number in kept]):
+        alike = [utterances[kept[number]] for number in group]
+        named = ", ".join(f"{one.id} (speaker {one.speaker}, {one.emotion})" for one in alike[:LISTED])
+        more = f" and {len(alike) - LISTED} more" if len(alike) > LISTED else ""
+        # Turns of a session may overlap in time
+        turns = alike[0].group != "" and len({one.group for one in alike}) == 1
+        yield Problem(
+            "near-identical",
+            not turns and len({(one.speaker, one.emotion) for one in alike}) > 1,
+            f"nearly the same sound {len(alike)} times: {named}{more}",
+            tuple(one.id for one in alike),
+        )
 
 
 def _clipped(utterances: Sequence[Utterance], heard: Sequence[_Heard]) -> Iterable[Problem]:

@@ -1,27 +1,73 @@
-"""Digests of decoded sound: one recording has one digest in every container."""
+"""What recordings are compared by: digests of decoded sound, equal in every container, and audio fingerprints."""
 
-import json
+import hashlib
+import io
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from filelock import FileLock
 
+from .. import likeness
 from ..audio import digest_of
 from ..errors import StorageError
 from .base import Corpus, Utterance
 
-__all__ = ["corpus_sounds", "sound_digests"]
+__all__ = ["Sounds", "corpus_sounds", "read_sounds"]
 
-FORMAT = 1
-"""Part of every cached file's name; raise it when a recording is decoded to other samples."""
+FORMAT = 2
+"""Raise it when a recording is decoded to other samples."""
 
 
-def sound_digests(
+@dataclass(frozen=True, slots=True)
+class Sounds:
+    """What some utterances are compared by, in their order."""
+
+    digests: tuple[str, ...]
+    """SHA-256 of each utterance's decoded speech (mono, 16 kHz, float32), as the feature cache stores it."""
+    fingerprints: tuple[np.ndarray, ...]
+    """Of `likeness.audio_fingerprint`, each of shape (T,), uint32."""
+
+    def only(self, numbers: Sequence[int] | np.ndarray) -> "Sounds":
+        """Those of some utterances."""
+        return Sounds(tuple(self.digests[one] for one in numbers), tuple(self.fingerprints[one] for one in numbers))
+
+    def to_bytes(self) -> bytes:
+        """As `from_bytes` reads them, about 250 bytes for a second: an SHA-256, and the NumPy archive that it is of."""
+        saved = io.BytesIO()
+        np.savez_compressed(
+            saved,
+            format=np.array([FORMAT, likeness.FORMAT]),
+            digests=np.array([bytes.fromhex(one) for one in self.digests], dtype="S32").view(np.uint8),
+            lengths=np.array([len(one) for one in self.fingerprints], dtype=np.int64),
+            frames=np.concatenate([np.empty(0, np.uint32), *self.fingerprints]).astype("<u4"),
+        )
+        return hashlib.sha256(saved.getvalue()).digest() + saved.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "Sounds | None":
+        """Read what `to_bytes` returned; None where it is damaged, or of another version of ser-tune."""
+        digest, archive = content[:32], content[32:]
+        if hashlib.sha256(archive).digest() != digest:
+            return None
+        with np.load(io.BytesIO(archive)) as stored:
+            if stored["format"].tolist() != [FORMAT, likeness.FORMAT]:
+                return None
+            digests, lengths, frames = (stored[name] for name in ("digests", "lengths", "frames"))
+        ends = np.cumsum(lengths)
+        return cls(
+            digests=tuple(one.tobytes().hex() for one in digests.reshape(-1, 32)),
+            fingerprints=tuple(np.split(frames.astype(np.uint32), ends[:-1])) if len(ends) else (),
+        )
+
+
+def read_sounds(
     utterances: Sequence[Utterance], *, progressed: Callable[[int, int], None] = lambda done, total: None
-) -> tuple[str, ...]:
-    """SHA-256 of each utterance's decoded speech (mono, 16 kHz, float32), as the feature cache stores it.
+) -> Sounds:
+    """Decode utterances, and keep what they are compared by.
 
     Args:
         utterances: What to decode.
@@ -30,69 +76,63 @@ def sound_digests(
     Raises:
         AudioError: A recording cannot be used; the message names its file.
     """
-    digests = []
-    with ThreadPoolExecutor() as pool:
-        try:
-            for digest in pool.map(_digest, utterances):
-                digests.append(digest)
-                progressed(len(digests), len(utterances))
-        finally:
-            pool.shutdown(cancel_futures=True)
-    return tuple(digests)
+    found = list(_compared(utterances, progressed))
+    return Sounds(tuple(digest for digest, _ in found), tuple(fingerprint for _, fingerprint in found))
 
 
 def corpus_sounds(
     corpus: Corpus, cache: Path, *, progressed: Callable[[int, int], None] = lambda done, total: None
-) -> tuple[str, ...]:
-    """The digests of all utterances of a corpus, from the cache or by decoding every recording.
+) -> Sounds:
+    """What all utterances of a corpus are compared by, from the cache or by decoding every recording.
 
     Args:
         corpus: What is decoded.
-        cache: The project's cache folder; the digests of the same recordings are computed once.
+        cache: The project's cache folder; the same recordings are decoded once.
         progressed: Told how many were decoded, of how many; not called where the cache has them.
-
-    Returns:
-        In the corpus's order, shape (U,).
 
     Raises:
         AudioError: A recording cannot be used; the message names its file.
         StorageError: The cache cannot be written.
     """
-    file = cache / "sounds" / f"{corpus.audio_digest}.{FORMAT}.json"
+    file = cache / "sounds" / f"{corpus.audio_digest}.{FORMAT}.{likeness.FORMAT}.sounds"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{file}.lock"):
-            if (stored := _stored(file, len(corpus.utterances))) is not None:
+            stored = Sounds.from_bytes(file.read_bytes()) if file.exists() else None
+            if stored is not None and len(stored.digests) == len(corpus.utterances):
                 return stored
-            digests = sound_digests(corpus.utterances, progressed=progressed)
-            _write(file, digests)
+            sounds = read_sounds(corpus.utterances, progressed=progressed)
+            _write(file, sounds.to_bytes())
     except OSError as error:
         raise StorageError(
             f"the cache in '{cache}' cannot be written: {error.strerror or error}; set SER_TUNE_CACHE to a folder with "
             "room"
         ) from None
-    return digests
+    return sounds
 
 
-def _digest(utterance: Utterance) -> str:
-    return digest_of(utterance.speech())
-
-
-def _stored(file: Path, count: int) -> tuple[str, ...] | None:
-    """Digests that an earlier study computed; None where there are none, or the file is damaged."""
-    try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    whole = isinstance(stored, list) and len(stored) == count and all(isinstance(one, str) for one in stored)
-    return tuple(stored) if whole else None
-
-
-def _write(file: Path, digests: Sequence[str]) -> None:
-    """Write beside the place, then move there."""
-    with tempfile.NamedTemporaryFile("w", dir=file.parent, suffix=".partial", delete=False, encoding="utf-8") as part:
+def _compared(
+    utterances: Sequence[Utterance], progressed: Callable[[int, int], None]
+) -> Iterator[tuple[str, np.ndarray]]:
+    with ThreadPoolExecutor() as pool:  # libsndfile, hashing and NumPy release the interpreter lock
         try:
-            json.dump(digests, part)
+            for done, one in enumerate(pool.map(_compared_by, utterances), 1):
+                yield one
+                progressed(done, len(utterances))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _compared_by(utterance: Utterance) -> tuple[str, np.ndarray]:
+    speech = utterance.speech()
+    return digest_of(speech), likeness.audio_fingerprint(speech)
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Write beside the place, then move there."""
+    with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".partial", delete=False) as part:
+        try:
+            part.write(content)
             part.close()
             Path(part.name).replace(file)
         except BaseException:

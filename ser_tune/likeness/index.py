@@ -131,7 +131,8 @@ def _patches(frames: np.ndarray, places: np.ndarray) -> np.ndarray:
     signs = (2 * bits.astype(np.int32) - 1) * (stretch != 0)[:, np.newaxis]
     sums = np.concatenate([np.zeros((1, BANDS), np.int32), np.cumsum(signs, axis=0, dtype=np.int32)])
     at = (places - PATCH // 2 - low)[:, np.newaxis] + np.arange(0, PATCH, POOL)
-    return (sums[at + POOL] - sums[at]).reshape(len(places), -1).astype(np.float32)
+    patches: np.ndarray = (sums[at + POOL] - sums[at]).reshape(len(places), -1).astype(np.float32)
+    return patches
 
 
 def _encounters(keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

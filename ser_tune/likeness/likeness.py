@@ -1,5 +1,4 @@
-"""Near-identical recordings: equal but for level, resampling, a codec, noise, what was cut off or added, and small
-changes of speed.
+"""Near-identical recordings: equal but for level, codec, noise, cut or added ends, and small changes of speed.
 
 Candidates of the index are laid on one another at the place that agrees best, at speeds from 0.976 to 1.024, and their
 bits are counted: an agreement of 1 is all of them, 0 is chance.
@@ -13,7 +12,7 @@ import numpy as np
 from .fingerprint import BANDS, FRAMES_PER_S
 from .index import LEAST_FRAMES, candidates, pack
 
-__all__ = ["COMPARED", "Likeness", "near_identical", "nearest"]
+__all__ = ["COMPARED", "Likeness", "near_groups", "near_identical", "nearest"]
 
 COMPARED = (
     "near-identical: equal but for level, polarity, sample rate, codec, noise (20 dB), cut or added ends, 2 % of speed "
@@ -67,9 +66,22 @@ def near_identical(fingerprints: Sequence[np.ndarray]) -> list[Likeness]:
             kept.append(number)
         else:
             found.append(Likeness(first, number, 1.0, float(frames) / FRAMES_PER_S))
-    for one in _pairs([fingerprints[number] for number in kept]):
-        found.append(replace(one, first=kept[one.first], second=kept[one.second]))
+    pairs = _pairs([fingerprints[number] for number in kept])
+    found += [replace(pair, first=kept[pair.first], second=kept[pair.second]) for pair in pairs]
     return sorted(found, key=lambda one: (one.first, one.second))
+
+
+def near_groups(fingerprints: Sequence[np.ndarray]) -> list[list[int]]:
+    """Groups of recordings that `near_identical` connects, by its pairs; each sorted, and all by their first number."""
+    group_of: dict[int, list[int]] = {}
+    for pair in near_identical(fingerprints):
+        one = group_of.setdefault(pair.first, [pair.first])
+        other = group_of.setdefault(pair.second, [pair.second])
+        if one is not other:
+            one += other
+            group_of.update(dict.fromkeys(other, one))
+    groups = {id(group): sorted(group) for group in group_of.values()}
+    return sorted(groups.values())
 
 
 def nearest(fingerprints: Sequence[np.ndarray], known: Sequence[np.ndarray]) -> list[Likeness | None]:

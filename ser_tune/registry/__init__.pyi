@@ -6,7 +6,7 @@ from .files import refuse_changed_model, version_folder
 from .listing import RegisteredVersion, listed_versions
 from .promotion import promote, promote_combination, refuse_unusable
 from .registration import Promotion
-from .training_sounds import REFIT_TAG, read_training_sounds
+from .training_sounds import REFIT_TAG, TrainingSounds, read_training_sounds
 from .verdict import Confirmed
 from .versions import CHAMPION, find_version, list_versions, load_model, registered_name
 
@@ -16,6 +16,7 @@ __all__ = [
     "Confirmed",
     "Promotion",
     "RegisteredVersion",
+    "TrainingSounds",
     "add_evaluations",
     "find_version",
     "list_versions",

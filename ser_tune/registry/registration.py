@@ -99,7 +99,9 @@ class Registration:
             if refitted:
                 assert networks.refit_epochs is not None
                 model_id = refitted(networks.refit_epochs)
-            log_training_sounds(client, self.run.info.run_id, self.prepared, refit=refitted is not None)
+            log_training_sounds(
+                client, self.run.info.run_id, self.prepared, self.project.cache, refit=refitted is not None
+            )
             made = log_self_contained(client, model_id, self.run.info.experiment_id, self.run.info.run_id)
             contained, digests = made.model_id, json.dumps(made.digests)
 

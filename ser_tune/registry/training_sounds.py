@@ -1,8 +1,9 @@
-"""What a version was trained on, as digests of decoded sound: `evaluate` refuses these recordings."""
+"""What a version was trained on, as digests and audio fingerprints: `evaluate` refuses these recordings."""
 
 import csv
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,24 +11,39 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from ..corpora import sound_digests
+from ..corpora import Sounds, corpus_sounds
 from ..folds import may_train
 from ..study import Prepared
 
-__all__ = ["REFIT_TAG", "log_training_sounds", "read_training_sounds"]
+__all__ = ["REFIT_TAG", "TrainingSounds", "log_training_sounds", "read_training_sounds"]
 
 REFIT_TAG = "ser_tune.refit_of"
 """On a version with one network for all speakers: the model of the folds that it stems from."""
 FOLDS_FILE, REFIT_FILE = "training_sounds.csv", "refit_training_sounds.csv"
+FINGERPRINTS = ".fingerprints"
+"""Ending of the file beside it, with the audio fingerprints in the same order."""
 
 
-def log_training_sounds(client: MlflowClient, run_id: str, prepared: Prepared, *, refit: bool) -> None:
-    """Store the utterances that a version's networks were trained or validated on, with the digests of their sound.
+@dataclass(frozen=True, slots=True)
+class TrainingSounds:
+    """The recordings that a version's networks were trained or validated on."""
+
+    digests: Mapping[str, str]
+    """Of decoded sound, to the name of the utterance."""
+    names: tuple[str, ...]
+    """Of all utterances."""
+    sounds: Sounds | None
+    """In the order of the names; None for a version that an earlier ser-tune registered without audio fingerprints."""
+
+
+def log_training_sounds(client: MlflowClient, run_id: str, prepared: Prepared, cache: Path, *, refit: bool) -> None:
+    """Store the utterances that a version's networks were trained or validated on, and what they are compared by.
 
     Args:
         client: MLflow.
         run_id: The version's run.
         prepared: Its study.
+        cache: The project's cache folder.
         refit: Whether one network was trained on all speakers but those held out, instead of one for each fold.
     """
     corpus = prepared.corpus
@@ -37,23 +53,39 @@ def log_training_sounds(client: MlflowClient, run_id: str, prepared: Prepared, *
     else:
         used = np.unique(np.concatenate([[*fold.train, *fold.validation] for fold in prepared.folds])).astype(int)
     utterances = [corpus.utterances[one] for one in used]
+    sounds = corpus_sounds(corpus, cache).only(used)
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
         path = Path(temporary) / (REFIT_FILE if refit else FOLDS_FILE)
         with path.open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file)
             table.writerow(["utterance", "speaker", "sound"])
-            digests = sound_digests(utterances)
-            table.writerows((one.id, one.speaker, sound) for one, sound in zip(utterances, digests, strict=True))
+            rows = zip(utterances, sounds.digests, strict=True)
+            table.writerows((one.id, one.speaker, digest) for one, digest in rows)
+        fingerprints = path.with_suffix(FINGERPRINTS)
+        fingerprints.write_bytes(sounds.to_bytes())
+        client.log_artifact(run_id, str(fingerprints))
         client.log_artifact(run_id, str(path))
 
 
-def read_training_sounds(client: MlflowClient, version: ModelVersion) -> Mapping[str, str] | None:
-    """Digest of sound to name of the utterance; None for a version that an earlier ser-tune registered."""
+def read_training_sounds(client: MlflowClient, version: ModelVersion) -> TrainingSounds | None:
+    """What a version was trained on; None for a version that an earlier ser-tune registered without it."""
     name = REFIT_FILE if REFIT_TAG in version.tags else FOLDS_FILE
+    table = _artifact(client, version, name)
+    if table is None:
+        return None
+    rows = list(csv.DictReader(table.decode("utf-8").splitlines()))
+    digests = tuple(row["sound"] for row in rows)
+    stored = _artifact(client, version, str(Path(name).with_suffix(FINGERPRINTS)))
+    sounds = None if stored is None else Sounds.from_bytes(stored)
+    if sounds is not None and sounds.digests != digests:
+        sounds = None
+    names = tuple(row["utterance"] for row in rows)
+    return TrainingSounds(dict(zip(digests, names, strict=True)), names, sounds)
+
+
+def _artifact(client: MlflowClient, version: ModelVersion, name: str) -> bytes | None:
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
         try:
-            path = Path(client.download_artifacts(str(version.run_id), name, temporary))
+            return Path(client.download_artifacts(str(version.run_id), name, temporary)).read_bytes()
         except (MlflowException, OSError):
             return None
-        with path.open(encoding="utf-8", newline="") as file:
-            return {row["sound"]: row["utterance"] for row in csv.DictReader(file)}

@@ -10,8 +10,8 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 
 from ..config import Project
-from ..corpora import CORPORA, Corpus, LabelMapping, Utterance, map_labels, sound_digests
-from ..errors import ConfigError, CorpusError, LeakError
+from ..corpora import CORPORA, Corpus, LabelMapping, Utterance, map_labels
+from ..errors import ConfigError, CorpusError
 from ..folds import selection_note
 from ..metrics import (
     Coverage,
@@ -28,17 +28,16 @@ from ..metrics import (
     score_groups,
     with_temperature,
 )
-from ..registry import REFIT_TAG, find_version, read_training_sounds, version_folder
+from ..registry import REFIT_TAG, find_version, version_folder
 from ..study import Protocol, load_corpus, prepare
 from ..tracking import MEMBERS_TAG, Predictions, open_predictor, protocol_of, read_predictions, tracking_errors
 from .judges import AllNetworks, Judge, OwnFolds
 from .nested import find_nested, outer_searches
 from .references import recorded
+from .trained_on import unknown_recordings
 
 __all__ = ["Evaluation", "Examined", "examine", "score_judged"]
 
-NAMED = 10
-"""Refused utterances that a message names."""
 OWN_NOTE = "the model's own corpus: no network judges speakers whom it trained or validated on"
 NESTED_NOTE = "nested: no network was trained or chosen by the speakers that it judges"
 TRANSDUCTIVE = "transductive: features are normalised with all judged recordings of each speaker"
@@ -139,7 +138,7 @@ def examine(
         judge, left_out, notes = own, _untested(own), [f"{OWN_NOTE}; {selection_note(own.prepared.folds)}"]
     else:
         read = Corpus.load(CORPORA.get(corpus), data, project.cache, task=task)
-        kept, left_out, notes = _unknown_recordings(client, version, read, skip_trained=skip_trained)
+        kept, left_out, notes = unknown_recordings(client, version, read, project.cache, skip_trained=skip_trained)
         kept, left_out = _of_somebody(read, kept, left_out)
         judge = AllNetworks(predictor, read, kept)
     emotions = [judge.corpus.utterances[one].emotion for one in judge.numbers]
@@ -205,36 +204,6 @@ def _own_folds(
 def _untested(judge: OwnFolds) -> dict[str, int]:
     missing = len(judge.corpus.utterances) - len(judge.numbers)
     return {"no trained fold tests them": missing} if missing else {}
-
-
-def _unknown_recordings(
-    client: MlflowClient, version: ModelVersion, corpus: Corpus, *, skip_trained: bool
-) -> tuple[np.ndarray, dict[str, int], list[str]]:
-    """Numbers of the utterances that a version was not trained on, how many are left out, and notes."""
-    everything = np.arange(len(corpus.utterances))
-    trained = read_training_sounds(client, version)
-    if trained is None:
-        note = (
-            "not checked for recordings that the model was trained on: an earlier ser-tune registered this version "
-            "without digests of its training sounds"
-        )
-        return everything, {}, [note]
-    heard = [one in trained for one in sound_digests(corpus.utterances)]
-    if any(heard) and not skip_trained:
-        names = [one.id for one, known in zip(corpus.utterances, heard, strict=True) if known]
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        raise LeakError(
-            f"{version.name}/{version.version} was trained on {len(names)} of the {len(heard)} "
-            f"recordings: {', '.join(names[:NAMED])}{more}; pass --skip-trained to evaluate the rest"
-        )
-    kept = everything[~np.array(heard)]
-    if not len(kept):
-        raise LeakError(f"{version.name}/{version.version} was trained on all {len(heard)} recordings")
-    note = (
-        f"none of these recordings was trained on or chose anything (their decoded sound was compared with "
-        f"{len(trained)} training recordings); speakers of other recordings cannot be compared"
-    )
-    return kept, {"the model was trained on them": sum(heard)} if any(heard) else {}, [note]
 
 
 def _of_somebody(corpus: Corpus, numbers: np.ndarray, left_out: Mapping[str, int]) -> tuple[np.ndarray, dict[str, int]]:

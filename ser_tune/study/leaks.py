@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..corpora import Corpus
+from ..corpora import Corpus, Sounds
 from ..errors import LeakError
 from ..folds import Fold
+from ..likeness import near_identical
 from ..prediction import UtteranceFeatures
 from ..training import AnyTrial, TrainingData, fold_statistics
 
@@ -21,6 +22,7 @@ __all__ = [
     "LISTED",
     "Bond",
     "Leak",
+    "bond_of_likeness",
     "bonds_of",
     "find_leaks",
     "refuse_fitted_leaks",
@@ -30,6 +32,7 @@ __all__ = [
 
 LISTED = 20
 """Pairs that a message names; of further ones it has the number."""
+NEARLY = "hold nearly the same sound"
 UNUSED = "unused"
 """The side of utterances that a text-independent fold leaves out."""
 
@@ -90,6 +93,21 @@ def bonds_of(corpus: Corpus, sounds: Sequence[str], *, text_independent: bool = 
     if text_independent:
         bonds.append(Bond.of("have the same text", [one.text for one in corpus.utterances]))
     return bonds
+
+
+def bond_of_likeness(corpus: Corpus, sounds: Sounds) -> Bond:
+    """Bind utterances of near-identical sound.
+
+    Turns of one session may overlap in time, and its speakers may validate and be tested: they are not bound.
+
+    Args:
+        corpus: Whose utterances.
+        sounds: What they are compared by.
+    """
+    pairs = [(one.first, one.second) for one in near_identical(sounds.fingerprints)]
+    group = [one.group for one in corpus.utterances]
+    apart = [(one, other) for one, other in pairs if not group[one] or group[one] != group[other]]
+    return Bond(NEARLY, [pair for pair in apart if sounds.digests[pair[0]] != sounds.digests[pair[1]]])
 
 
 def find_leaks(
@@ -168,6 +186,8 @@ def _sentence(corpus: Corpus, leaks: Sequence[Leak]) -> str:
     groups = [{corpus.utterances[number].group for number in leak.pair} for leak in leaks]
     turns = {"keep sessions whole with protocol.folds" if len(one) == 1 and one != {""} else "" for one in groups}
     way_out = " or ".join(sorted(turns - {""} or {"give both one speaker"}))
+    if any(leak.what == NEARLY for leak in leaks):
+        way_out += "; recordings that are different after all are allowed by protocol.near_identical=allow"
     if len(leaks) == 1:
         return f"{where}, fold {first.fold}: {_worded(corpus, first)}; leave one out, or {way_out}"
     listed = "; ".join(f"{_worded(corpus, leak)} (fold {leak.fold})" for leak in leaks[:LISTED])

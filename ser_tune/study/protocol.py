@@ -77,6 +77,8 @@ class Protocol:
         rare: dict[str, Fact] = {} if baseline is None else dict(baseline.facts)
         if (pretraining := pretraining_of(corpus.name, config.features, config.model)) is not None:
             rare |= pretraining.facts
+        if config.protocol.near_identical == "allow":
+            rare["near_identical"] = "recordings on two sides are allowed"
         if config.protocol.text_independent:
             rare["texts"] = f"no text on two sides, SHA-256 {_texts_digest(corpus)}"
         if corpus.names_as_written:

@@ -27,7 +27,7 @@ from ..training import (
     recipe_of,
     train_fold,
 )
-from .leaks import refuse_fitted_leaks, refuse_leaks, refuse_misplaced_copies
+from .leaks import bond_of_likeness, refuse_fitted_leaks, refuse_leaks, refuse_misplaced_copies
 from .prepared import Prepared
 
 __all__ = ["Trainer"]
@@ -66,8 +66,10 @@ class Trainer:
         definition, corpus, folds = prepared.definition, prepared.corpus, prepared.folds
         self.prepared, self.device = prepared, pick_device(definition.config.training.device)
         self._cache, self._progress = cache, progress
-        self._sounds = corpus_sounds(corpus, cache, progressed=listened)
-        refuse_leaks(corpus, folds, self._sounds, text_independent=definition.config.protocol.text_independent)
+        sounds, protocol = corpus_sounds(corpus, cache, progressed=listened), definition.config.protocol
+        self._sounds = sounds.digests
+        alike = [bond_of_likeness(corpus, sounds)] if protocol.near_identical == "refuse" else []
+        refuse_leaks(corpus, folds, self._sounds, text_independent=protocol.text_independent, further=alike)
         self._read = DataReader(cache / "features")
         self.executor = executor_of(definition.config.study, cache / "features", self.train)
         self._entries: dict[tuple[str, str], str] = {}

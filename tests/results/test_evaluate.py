@@ -8,8 +8,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from ser_tune.tracking import EVALUATES_TAG, search_runs
 
@@ -90,7 +92,9 @@ def test_another_corpus_is_judged_by_the_shared_classes(
     assert sizes["all", "all"] == 11
     assert (sizes["room", "large"], sizes["room", "small"]) == (4, 7)
     assert 0.05 <= found["temperature"] <= 20
-    assert "none of these recordings was trained on" in found["notes"][0]
+    assert (
+        "no recording equals, or is near-identical to, one of the 16 that the model was trained on" in found["notes"][0]
+    )
     assert found["protocol"]["mapping"] == "Angry=anger happy=joy"
     assert found["notes"][-1] == "the temperature was fitted on validation predictions of single fold networks"
 
@@ -115,6 +119,36 @@ def test_a_recording_that_the_model_was_trained_on_is_refused_in_any_container(
     found = _evaluate(call, finished_copy.root, "--data", elsewhere, "--skip-trained")
     assert found["left_out"]["the model was trained on them"] == 1
     assert "someone" not in {one["group"] for one in found["scores"]}
+
+
+@pytest.mark.parametrize("change", ["gain", "44.1 kHz", "MP3", "cut and padded"])
+def test_a_recording_that_the_model_was_trained_on_is_refused_after_a_change(
+    finished_copy: Any, call: Callable[..., Any], elsewhere: Path, change: str
+) -> None:
+    samples, rate = soundfile.read(finished_copy.csv.with_name("bob_joy_1.wav"), dtype="float32")
+    if change == "44.1 kHz":
+        samples, rate = soxr.resample(samples, rate, 44_100), 44_100
+    elif change == "gain":
+        samples = -0.3 * samples
+    elif change == "cut and padded":
+        samples = np.pad(samples[500:], 3000)
+    copy = elsewhere.with_name("copy.mp3" if change == "MP3" else "copy.flac")
+    soundfile.write(copy, samples, rate)
+    with elsewhere.open("a", encoding="utf-8") as file:
+        file.write(f"{copy.name},someone,happy,small\n")
+    told = call(finished_copy.root, "evaluate", MODEL, "--corpus", "manifest", "--data", elsewhere)
+    told.refused(f"was trained on 1 of the 13 recordings: {copy.name} (near-identical to bob_joy_1.wav); pass")
+
+
+def test_of_a_version_without_audio_fingerprints_exact_sound_alone_is_compared(
+    finished_copy: Any, call: Callable[..., Any], elsewhere: Path
+) -> None:
+    (stored,) = finished_copy.root.rglob("training_sounds.fingerprints")
+    for left in (b"damaged", None):
+        stored.unlink() if left is None else stored.write_bytes(left)
+        note = _evaluate(call, finished_copy.root, "--data", elsewhere)["notes"][0]
+        assert note.startswith("the decoded sound of no recording equals that of one of the 16 that the model was")
+        assert "near-identical sound was not compared: an earlier ser-tune registered this version without" in note
 
 
 def test_a_version_without_digests_says_that_nothing_was_checked(

@@ -1,0 +1,85 @@
+"""Recordings that a version was trained on: those of equal sound, and those that are near-identical."""
+
+from pathlib import Path
+
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+
+from ..corpora import Corpus, Sounds, corpus_sounds
+from ..errors import LeakError
+from ..likeness import COMPARED, nearest
+from ..registry import TrainingSounds, read_training_sounds
+
+__all__ = ["unknown_recordings"]
+
+NAMED = 10
+"""Refused utterances that a message names."""
+
+
+def unknown_recordings(
+    client: MlflowClient, version: ModelVersion, corpus: Corpus, cache: Path, *, skip_trained: bool
+) -> tuple[np.ndarray, dict[str, int], list[str]]:
+    """Compare the recordings of a corpus with those that a version was trained on.
+
+    Args:
+        client: MLflow.
+        version: Whose networks judge.
+        corpus: What they judge.
+        cache: The project's cache folder.
+        skip_trained: Leave recordings that the version was trained on out, instead of refusing the corpus.
+
+    Returns:
+        Numbers of the utterances that the version was not trained on, reason to number of utterances left out, and
+        notes on what was compared.
+
+    Raises:
+        AudioError: A recording cannot be used.
+        LeakError: The version was trained on some of the recordings, or on all of them; the message names them.
+    """
+    everything = np.arange(len(corpus.utterances))
+    trained = read_training_sounds(client, version)
+    if trained is None:
+        note = (
+            "not checked for recordings that the model was trained on: an earlier ser-tune registered this version "
+            "without digests of its training sounds"
+        )
+        return everything, {}, [note]
+    known = _known(trained, corpus_sounds(corpus, cache))
+    model = f"{version.name}/{version.version}"
+    if known and not skip_trained:
+        names = [f"{corpus.utterances[one].id}{like}" for one, like in known.items()]
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        raise LeakError(
+            f"{model} was trained on {len(names)} of the {len(everything)} recordings: "
+            f"{', '.join(names[:NAMED])}{more}; pass --skip-trained to evaluate the rest"
+        )
+    kept = np.delete(everything, list(known))
+    if not len(kept):
+        raise LeakError(f"{model} was trained on all {len(everything)} recordings")
+    return kept, {"the model was trained on them": len(known)} if known else {}, [_note(trained)]
+
+
+def _known(trained: TrainingSounds, sounds: Sounds) -> dict[int, str]:
+    """Numbers of the recordings that were trained on; of near-identical ones, with what they are like."""
+    known = {number: "" for number, digest in enumerate(sounds.digests) if digest in trained.digests}
+    if trained.sounds is not None:
+        for number, likeness in enumerate(nearest(sounds.fingerprints, trained.sounds.fingerprints)):
+            if likeness is not None:
+                known.setdefault(number, f" (near-identical to {trained.names[likeness.second]})")
+    return dict(sorted(known.items()))
+
+
+def _note(trained: TrainingSounds) -> str:
+    total = len(trained.names)
+    others = "; speakers of other recordings cannot be compared"
+    if trained.sounds is None:
+        return (
+            f"the decoded sound of no recording equals that of one of the {total} that the model was trained on or "
+            "chosen by; near-identical sound was not compared: an earlier ser-tune registered this version without "
+            f"audio fingerprints{others}"
+        )
+    return (
+        f"no recording equals, or is near-identical to, one of the {total} that the model was trained on or chosen by "
+        f"({COMPARED}){others}"
+    )
