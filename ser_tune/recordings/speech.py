@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..audio import SAMPLE_RATE_HZ, length_s, read_samples, read_speech, to_speech
+from ..audio import SAMPLE_RATE_HZ, decode_pieces, read_speech, to_speech
 from ..errors import ConfigError
 
 __all__ = ["CHUNK", "SpeechDetector", "Stretch", "read_pieces", "speech_of"]
@@ -105,15 +105,12 @@ def read_pieces(path: Path) -> Iterator[np.ndarray]:
     Raises:
         AudioError: As `read_speech`, but that silence is none.
     """
-    seconds = length_s(path)
-    if not seconds:
-        read_speech(path)  # tells what is wrong
-    start_s = 0.0
-    while start_s < seconds:
-        end_s = start_s + PIECE_S if seconds - start_s > 2 * PIECE_S else seconds
-        samples, rate = read_samples(path, start_s=start_s, end_s=end_s)
+    empty = True
+    for samples, rate in decode_pieces(path, piece_s=PIECE_S):
+        empty = False
         if samples.any():
             yield to_speech(samples, rate, source=str(path))
         else:
             yield np.zeros(len(samples) * SAMPLE_RATE_HZ // rate, dtype=np.float32)
-        start_s = end_s
+    if empty:
+        read_speech(path)  # tells that there are no samples

@@ -103,7 +103,7 @@ def test_a_model_carries_the_source_that_it_needs_and_no_more(project: Project) 
     assert {name.suffix for name in names} == {".py"}
     assert len({name.parts[0] for name in names}) == 1
     rooms = {name.parts[1] for name in names}
-    assert {"architectures", "audio.py", "config", "features", "prediction"} <= rooms
+    assert {"architectures", "audio", "config", "features", "prediction"} <= rooms
     assert not {"cli", "results", "registry", "tracking", "study", "training"} & rooms
     assert source == Path(predictor.__file__).read_text(encoding="utf-8")
 

@@ -185,7 +185,7 @@ def test_a_waveform_that_is_not_speech_is_refused(samples: np.ndarray, sample_ra
 def test_a_file_that_promises_more_than_memory_holds_is_truncated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ser_tune.audio.BLOCK", 100)
+    monkeypatch.setattr("ser_tune.audio.reading.BLOCK", 100)
     path = tmp_path / "promise.flac"
     soundfile.write(path, np.full(1_000, 0.1), 16_000)
     assert len(read_speech(path)) == 1_000  # several blocks

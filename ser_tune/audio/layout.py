@@ -1,0 +1,48 @@
+"""Which layout a sound file has, by its first bytes."""
+
+from typing import BinaryIO
+
+from .chunks import aiff, au, caf, wave, wave64
+from .foreign import foreign_format
+from .mpeg import id3_length, mpeg
+from .ogg import ogg
+from .parts import Layout, Part, bytes_at
+from .rare import RARE
+
+__all__ = ["layout_of"]
+
+_DECODED = (b"fLaC", b" paf", b"fap ", b"PVF1", b"\xf0\x7e", b"\x64\xa3", b"\xa3\x64")
+"""First bytes of formats that promise nothing, or whose decoder checks the promise."""
+
+
+def layout_of(file: BinaryIO, size: int) -> Layout:
+    """Layout of a sound file, known or not.
+
+    Args:
+        file: The file, open and seekable.
+        size: Its bytes.
+    """
+    start = 0
+    while length := id3_length(bytes_at(file, start, 10)):  # some programs write several
+        start = min(start + length, size)
+    head = bytes_at(file, start, 512)
+    if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and head[8:12] == b"WAVE":
+        return wave(file, size, start)
+    whole = Layout((Part(start, size),))
+    if start == 0:
+        if head[:16] == b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00":
+            return wave64(file, size)
+        if head[:4] == b"FORM":
+            return aiff(file, size)
+        if head[:4] in (b".snd", b"dns."):
+            return au(file, size)
+        if head[:4] == b"caff":
+            return caf(file, size)
+        if head[:4] == b"OggS":
+            return ogg(file, size)
+        for magic, promise in RARE.items():
+            if head.startswith(magic):
+                return Layout(whole.parts, promise(file, size))
+    if head.startswith(_DECODED) or foreign_format(head):
+        return whole
+    return mpeg(file, start, size) or whole
