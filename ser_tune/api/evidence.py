@@ -40,7 +40,8 @@ def confirm(
         observer: Receives every event of the trainings, in addition to MLflow.
 
     Raises:
-        SerTuneError: There are fewer complete trials, or a training failed.
+        SerTuneError: There are fewer complete trials, the model is solved and has no random numbers, or a training
+            failed.
         KeyboardInterrupt: The training was interrupted; the same call goes on from there.
     """
     project = project or Project.locate()

@@ -77,6 +77,9 @@ class Architecture:
     solve: Callable[[Any, Any, Examples], None] | None = None
     """Fits a network at once, without gradients, from the network, the settings and the training examples; None leaves
     it to gradient descent. Where there is one, the settings in `DESCENT` mean nothing."""
+    solver: str = ""
+    """How `solve` finds the weights, in words; another wording tells `replay` that the same settings give other numbers
+    now. Runs record it."""
     requirements: tuple[str, ...] = ()
     """Packages that the network imports and the base installation lacks."""
     defaults: Mapping[str, Value] = field(default_factory=dict)
@@ -87,6 +90,11 @@ class Architecture:
     search: Mapping[str, Range | None] = field(default_factory=dict)
     """Default search ranges of other sections that differ for this architecture: dotted path to range, or to None where
     it is not searched."""
+
+    @property
+    def is_random(self) -> bool:
+        """Whether another seed trains another network; a solver draws no random numbers."""
+        return self.solve is None
 
     def takes(self, path: str) -> bool:
         """Whether a setting, by its dotted path, means anything to this architecture."""

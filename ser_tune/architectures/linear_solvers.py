@@ -1,10 +1,9 @@
-"""Linear classifiers with an L2 penalty, solved: ridge in closed form, squared hinge and logistic by L-BFGS.
+"""Linear classifiers with an L2 penalty, solved: ridge in closed form, squared hinge and logistic by Newton's method.
 
 Biases are weights of a feature that is always 1, penalised as all are, as in LIBLINEAR (Fan et al. 2008, JMLR 9): with
 free biases the validation speakers of EmoDB were recognised slightly worse.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,17 +11,22 @@ from scipy.linalg import cholesky, solve, solve_triangular
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, softmax
 
+from . import newton
+from .linear_losses import LOSSES, signs_of
+
 __all__ = ["Problem", "calibrated", "solved", "weighted_layers"]
 
 PARTS = 5
 """Groups of training speakers of which one after another is left out to calibrate probabilities."""
 JITTER = 1e-10
-"""Added to the Gram matrix's diagonal, relative to its mean: equal examples make it singular."""
-ITERATIONS, LAYER_ITERATIONS = 300, 60
-"""Of L-BFGS, at most; shares of layers need no digits beyond the second."""
-EXACT, MEDIUM, ROUGH = 1e-6, 1e-4, 1e-3
-"""Relative progress of a step below which L-BFGS ends: for weights, for shares of layers, and for what a single
-temperature is fitted to."""
+"""Added to the Gram matrix's diagonal, relative to its mean, and the least penalty, likewise: equal examples and
+features that are sums of others make matrices singular."""
+EXACT, ROUGH = 1e-3, 1e-2
+"""How far scores may be from those of the best weights, which separate classes at scores around 1 and -1: of the
+classifier, and of those that a single temperature is fitted to."""
+LAYER_ITERATIONS, LAYER_PROGRESS = 60, 1e-4
+"""L-BFGS for shares of layers: iterations at most, and the relative progress of a step below which it ends. Shares need
+no digits beyond the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Problem:
             penalty: The squared weights count half of it.
         """
         features = np.column_stack([features, np.ones(len(features))])
+        penalty = max(penalty, JITTER * float(np.square(features).sum()) / min(features.shape))
         weights = balanced(labels, n_classes)
         if len(features) >= features.shape[1]:
             return cls(features, None, labels, n_classes, objective, penalty, weights)
@@ -88,56 +93,17 @@ def solved(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _solved(problem: Problem, tolerance: float) -> np.ndarray:
-    """The best weights of coordinates (K, R); L-BFGS ends at a relative progress of `tolerance`."""
+    """The best weights of coordinates (K, R), whose scores are at most `tolerance` from the optimum's."""
     rows, weights, classes = problem.coordinates, problem.weights, problem.n_classes
     if problem.objective == "ridge":
         roots = np.sqrt(weights)[:, None]
         weighted = roots * rows
         matrix = weighted.T @ weighted
         matrix[np.diag_indices_from(matrix)] += problem.penalty
-        found: np.ndarray = solve(matrix, weighted.T @ (roots * _signs(problem.labels, classes)), assume_a="pos").T
+        found: np.ndarray = solve(matrix, weighted.T @ (roots * signs_of(problem.labels, classes)), assume_a="pos").T
         return found
-    loss = _LOSSES[problem.objective]
-
-    def value(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        now = flat.reshape(classes, -1)
-        total, slope = loss(rows @ now.T, problem.labels, weights)
-        gradient = slope.T @ rows + problem.penalty * now
-        return total + problem.penalty / 2 * float(np.square(now).sum()), gradient.ravel()
-
-    options = {"maxiter": ITERATIONS, "ftol": tolerance}
-    result = minimize(value, np.zeros(classes * rows.shape[1]), jac=True, method="L-BFGS-B", options=options)
-    return result.x.reshape(classes, -1)  # type: ignore[no-any-return]
-
-
-def _signs(labels: np.ndarray, n_classes: int) -> np.ndarray:
-    """1 for the own class and -1 for the others, shape (N, K)."""
-    return np.where(labels[:, None] == np.arange(n_classes), 1.0, -1.0)
-
-
-def _squares(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
-    """Half the squared distance of scores (N, K) to 1 and -1, weighted; and its slope."""
-    missed = scores - _signs(labels, scores.shape[1])
-    return float((weights @ np.square(missed)).sum()) / 2, weights[:, None] * missed
-
-
-def _squared_hinge(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
-    """Squared hinge loss of one class against the rest, weighted; and its slope."""
-    signs = _signs(labels, scores.shape[1])
-    short = np.maximum(1 - signs * scores, 0)
-    return float((weights @ np.square(short)).sum()), -2 * weights[:, None] * signs * short
-
-
-def _logistic(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
-    """Multinomial logistic loss, weighted; and its slope."""
-    each = np.arange(len(labels))
-    slope = softmax(scores, axis=1)
-    slope[each, labels] -= 1
-    return -float(weights @ log_softmax(scores, axis=1)[each, labels]), weights[:, None] * slope
-
-
-Loss = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[float, np.ndarray]]
-_LOSSES: dict[str, Loss] = {"ridge": _squares, "squared_hinge": _squared_hinge, "logistic": _logistic}
+    solver = newton.squared_hinge if problem.objective == "squared_hinge" else newton.logistic
+    return solver(rows, problem.labels, classes, weights, problem.penalty, tolerance)
 
 
 def _left_out(problem: Problem, group: np.ndarray) -> np.ndarray:
@@ -151,7 +117,7 @@ def _left_out(problem: Problem, group: np.ndarray) -> np.ndarray:
     # Residuals without a group follow from those with it (cross-validation of ridge in closed form; M. Stone,
     # Journal of the Royal Statistical Society B 36(2), 1974): (I - H) e' = e, H the group's block of the hat matrix
     roots = np.sqrt(problem.weights)[:, None]
-    weighted, targets = roots * rows, roots * _signs(problem.labels, problem.n_classes)
+    weighted, targets = roots * rows, roots * signs_of(problem.labels, problem.n_classes)
     matrix = weighted.T @ weighted
     matrix[np.diag_indices_from(matrix)] += problem.penalty
     inverse = solve(matrix, weighted.T, assume_a="pos")  # (R, N)
@@ -195,7 +161,7 @@ def weighted_layers(
     """
     layers, bands = features.shape[1:]
     examples = np.ascontiguousarray(features.transpose(1, 0, 2), dtype=np.float32).reshape(layers, -1)
-    weights, loss = balanced(labels, n_classes), _LOSSES[objective]
+    weights, loss = balanced(labels, n_classes), LOSSES[objective]
 
     def value(flat: np.ndarray) -> tuple[float, np.ndarray]:
         shares, now = softmax(flat[:layers]), flat[layers:].reshape(n_classes, bands + 1)
@@ -208,7 +174,7 @@ def weighted_layers(
         return total, np.concatenate([of_logits, gradient.ravel()])
 
     start = np.zeros(layers + n_classes * (bands + 1))
-    options = {"maxiter": LAYER_ITERATIONS, "ftol": MEDIUM}
+    options = {"maxiter": LAYER_ITERATIONS, "ftol": LAYER_PROGRESS}
     result = minimize(value, start, jac=True, method="L-BFGS-B", options=options)
     learned: np.ndarray = softmax(result.x[:layers])
     return learned

@@ -77,8 +77,9 @@ def run_ablation(
     else:
         print_table(COLUMNS, rows)
     print_warnings(warning for one in trained for warning in one.protocol.warnings)
+    trainings = " and ".join(sorted({f"{n} seed{'s' * (n > 1)}" for n in (len(one.scores) for one in trained)}))
     notes.print(
-        f"{seeds} seeds, paired by speaker; protocol {fingerprint}; test speakers were not scored; "
+        f"{trainings}, paired by speaker; protocol {fingerprint}; test speakers were not scored; "
         "p of one change among many is worth less than it says",
         markup=False,
     )

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import api
-from ..architectures import ARCHITECTURES
 from ..config import Project
 from ..metrics import describe_score, with_interval
 from ..tracking import name_of
@@ -85,9 +84,6 @@ def confirm_study(
         f"{found.promotion.trial} of {found.study}",
         markup=False,
     )
-    model = found.promotion.prepared.definition.config.model.name
-    if ARCHITECTURES.get(model).solve is not None:
-        notes.print(f"{model} is solved without random numbers: every seed gives the same score", markup=False)
     tell(found.promotion, tracking_uri)
 
 

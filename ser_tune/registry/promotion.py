@@ -6,7 +6,7 @@ speakers are scored here, once for each version; their scores are not compared.
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import optuna
@@ -26,6 +26,7 @@ from ..tracking import (
     experiment_of,
     find_runs,
     log_predictor,
+    no_randomness,
     read_predictions,
     score_on_test,
     tracking_errors,
@@ -89,7 +90,7 @@ def promote(
             )
         if trial is None and (found := summarise(study).gain) is not None:
             runs = _runs(client, experiment, study, found.winner.numbers)
-            confirmed = _confirmed(client, [runs[one] for one in found.winner.numbers if one in runs], found.winner)
+            confirmed = _confirmed(client, runs, found.winner)
         metrics = score_on_test(client, run, prepared, project)
 
         def refitted(epochs: int) -> str:
@@ -201,13 +202,21 @@ def _runs(client: MlflowClient, experiment: str, study: optuna.Study, needed: Se
         time.sleep(1.0)
 
 
-def _confirmed(client: MlflowClient, runs: Sequence[Run], fresh: FreshSeeds) -> Confirmed | None:
-    """The winner's score on fresh seeds; None where a run or its predictions were deleted."""
-    read = [read_predictions(client, run.info.run_id, "validation") for run in runs]
-    confusions = [one.confusions for one in read if one is not None]
-    if len(confusions) < len(fresh.numbers):
+def _confirmed(client: MlflowClient, runs: Mapping[int, Run], fresh: FreshSeeds) -> Confirmed | None:
+    """The winner's score on fresh seeds.
+
+    None where a run or its predictions were deleted, and where every seed, the search's included, predicts the same:
+    without randomness seeds confirm nothing.
+    """
+    read = {
+        number: read_predictions(client, runs[number].info.run_id, "validation")
+        for number in (*fresh.numbers, fresh.trial)
+        if number in runs
+    }
+    known = {number: one for number, one in read.items() if one is not None}
+    if not known.keys() >= set(fresh.numbers) or no_randomness(list(known.values())):
         return None
-    interval = seed_intervals(np.stack(confusions))[0]
+    interval = seed_intervals(np.stack([known[number].confusions for number in fresh.numbers]))[0]
     return Confirmed(fresh.mean, interval.low, interval.high, len(fresh.numbers), fresh.middle)
 
 

@@ -1,7 +1,7 @@
 """The promotion rule: whether a new version becomes champion, and what was compared to decide it."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 
@@ -11,7 +11,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from ..metrics import PERMUTATION_TEST
-from ..study import worded
+from ..study import Difference, worded
 from ..tracking import (
     CONFIRMED_TAG,
     CONFIRMS_TAG,
@@ -21,6 +21,8 @@ from ..tracking import (
     compare_seeds,
     find_runs,
     is_complete,
+    is_solved,
+    no_randomness,
     protocol_of,
     read_predictions,
     search_runs,
@@ -37,6 +39,8 @@ TAGS = (
 )
 """Every tag that a verdict can leave on a version."""
 CHALLENGER = "challenger"
+CORPUS_FACTS = {"corpus", "corpus_digest"}
+"""Facts of a protocol that tell which recordings were scored."""
 SIGNIFICANT = 0.05
 """Rule `confident` asks for a p-value below this, corrected for the searched trials where one side is unconfirmed."""
 
@@ -52,6 +56,30 @@ class Confirmed:
     seeds: int
     trial: int
     """The trial with the median score, which represents the seeds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Champion:
+    """The present champion."""
+
+    version: str
+    """Such as `version 3`."""
+    run: Run
+    tags: Mapping[str, str]
+    """Of the version; without those of a confirmation where every seed is the same network."""
+
+    @classmethod
+    def of(cls, client: MlflowClient, present: ModelVersion, run: Run) -> "_Champion":
+        """Read a champion, whose run is `run`."""
+        tags = dict(present.tags)
+        if "confirmed_mean" in tags and not _seeds_differ(client, run):
+            tags = {key: value for key, value in tags.items() if not key.startswith("confirmed_")}
+        return cls(f"version {present.version}", run, tags)
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether fresh seeds confirmed it."""
+        return "confirmed_mean" in self.tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +106,9 @@ def decide(
     """Compare a run with the present champion of a name; test scores are not compared.
 
     Where both are confirmed, their means over fresh seeds are compared. Else `confident` corrects its p-value for the
-    searched trials, of which the best are compared. The champion may change afterwards: `claim_alias` looks again.
+    searched trials, of which the best are compared. A champion whose seeds all predict the same is unconfirmed, though
+    earlier versions of ser-tune registered it as confirmed. The champion may change afterwards: `claim_alias` looks
+    again.
 
     Args:
         client: MLflow.
@@ -118,23 +148,45 @@ def _against(
     except MlflowException:
         return Verdict(CHALLENGER, f"the run of the champion, {before}, is gone; the two cannot be compared", tags)
     if differences := protocol_of(run).differences(protocol_of(other)):
-        reason = (
-            f"the champion, {before}, was scored under another protocol, the two are not comparable: "
-            f"{worded(differences)}"
-        )
-        return Verdict(CHALLENGER, reason, tags)
-    both = confirmed is not None and "confirmed_mean" in present.tags
+        return Verdict(CHALLENGER, _incomparable(before, differences, protocol_of(run).corpus), tags)
+    champion = _Champion.of(client, present, other)
+    both = confirmed is not None and champion.confirmed
     searched = 1 if both else max(_searched_trials(client, one) for one in (run, other))
     p_value, tested = _tested(client, run, other, searched, both=both)
     tags |= tested
     if rule == "always":
         return Verdict(CHAMPION, f"the rule is to replace {before}, whatever the scores", tags)
-    verdict = _by_score(run, other, present, confirmed, tags)
-    if verdict.alias == CHALLENGER or _of_same_search(run, other, present, confirmed):
+    verdict = _by_score(run, champion, confirmed, tags)
+    if verdict.alias == CHALLENGER or _of_same_search(run, champion, confirmed):
         return verdict
     if rule == "confident":
         return _if_significant(verdict, p_value, searched)
     return verdict if confirmed else replace(verdict, reason=f"{verdict.reason}; the difference is unconfirmed")
+
+
+def _incomparable(before: str, differences: Sequence[Difference], corpus: str) -> str:
+    """Why a version cannot be compared with the champion, and the remedy, in words."""
+    advice = (
+        "this version and later ones of its protocol stay challengers under this name; register them with --as NAME"
+    )
+    if CORPUS_FACTS.intersection(one.path for one in differences):
+        advice = f"the champion is of another corpus, or of another state of it, under the label '{corpus}': {advice}"
+    return (
+        f"the champion, {before}, was scored under another protocol, the two are not comparable: "
+        f"{worded(differences)}; {advice}"
+    )
+
+
+def _seeds_differ(client: MlflowClient, run: Run) -> bool:
+    """Whether a run's seeds trained unlike networks: without randomness seeds confirm nothing."""
+    if is_solved(run):
+        return False
+    seeds = with_its_seeds(client, run).runs
+    read = [read_predictions(client, one.info.run_id, "validation") for one in seeds]
+    known = [one for one in read if one is not None]
+    if len(known) == len(seeds):
+        return not no_randomness(known)
+    return len(seeds) == 1 or len({one.data.metrics["validation_uar"] for one in seeds}) > 1
 
 
 def _tested(
@@ -200,37 +252,35 @@ def _if_robust(verdict: Verdict, run: Run, other: Run, stressed: Callable[[Run],
     return replace(verdict, reason=f"{verdict.reason}; {told}", tags=tags)
 
 
-def _by_score(
-    run: Run, other: Run, present: ModelVersion, confirmed: Confirmed | None, tags: Mapping[str, str]
-) -> Verdict:
+def _by_score(run: Run, champion: _Champion, confirmed: Confirmed | None, tags: Mapping[str, str]) -> Verdict:
     """Compare means where both are confirmed, lower bounds where the new version alone is, else what searches saw."""
     if confirmed is None:
-        return _by_searched(run, present, tags)
-    before = f"version {present.version}"
+        return _by_searched(run, champion, tags)
+    before = champion.version
     mine = f"the mean of {confirmed.seeds} fresh seeds, {confirmed.mean:.4f}"
-    if "confirmed_mean" in present.tags:
-        mean, seeds = float(present.tags["confirmed_mean"]), present.tags.get("confirmed_seeds", "some")
+    if champion.confirmed:
+        mean, seeds = float(champion.tags["confirmed_mean"]), champion.tags.get("confirmed_seeds", "some")
         if float(f"{confirmed.mean:.4f}") > mean:  # both as tags have it
             return Verdict(CHAMPION, f"{mine}, beats the {mean:.4f} of {before} on {seeds} fresh seeds", tags)
         return Verdict(CHALLENGER, f"{mine}, does not beat the {mean:.4f} of the champion, {before}", tags)
     mine += f", has the lower bound {confirmed.low:.4f}"
-    if _of_same_search(run, other, present, confirmed):
+    if _of_same_search(run, champion, confirmed):
         return Verdict(CHAMPION, f"{mine}; {before} was the best of the same search, which is optimistic", tags)
-    bound = other.data.metrics.get("validation_uar_low", math.nan)
+    bound = champion.run.data.metrics.get("validation_uar_low", math.nan)
     if confirmed.low > (-math.inf if math.isnan(bound) else bound):  # a champion without a bound has nothing to defend
         return Verdict(CHAMPION, f"{mine}, above the {bound:.4f} of {before}, which is unconfirmed", tags)
     return Verdict(CHALLENGER, f"{mine}, not above the {bound:.4f} of the champion, {before}", tags)
 
 
-def _by_searched(run: Run, present: ModelVersion, tags: Mapping[str, str]) -> Verdict:
+def _by_searched(run: Run, champion: _Champion, tags: Mapping[str, str]) -> Verdict:
     """Compare what the search saw of a run with the champion's score."""
-    before = f"version {present.version}"
-    if "confirmed_mean" in present.tags:
+    before = champion.version
+    if champion.confirmed:
         reason = f"the champion, {before}, was confirmed on fresh seeds; `ser-tune confirm` this study to compare"
         return Verdict(CHALLENGER, reason, tags)
     # Both as tags have it, to four digits: a score must not beat itself by what rounding took
     uar = float(f"{run.data.metrics['validation_uar']:.4f}")
-    score = float(present.tags.get("validation_uar", "nan"))
+    score = float(champion.tags.get("validation_uar", "nan"))
     if not uar > score:
         reason = f"its validation UAR {uar:.4f} does not beat the {score:.4f} of the champion, {before}"
         return Verdict(CHALLENGER, reason, tags)
@@ -238,10 +288,9 @@ def _by_searched(run: Run, present: ModelVersion, tags: Mapping[str, str]) -> Ve
     return Verdict(CHAMPION, reason, tags)
 
 
-def _of_same_search(run: Run, other: Run, present: ModelVersion, confirmed: Confirmed | None) -> bool:
+def _of_same_search(run: Run, champion: _Champion, confirmed: Confirmed | None) -> bool:
     """Whether a champion is the best of the search whose configuration fresh seeds confirm."""
-    unconfirmed = "confirmed_mean" not in present.tags
-    return confirmed is not None and unconfirmed and _searched_by(other) == _searched_by(run)
+    return confirmed is not None and not champion.confirmed and _searched_by(champion.run) == _searched_by(run)
 
 
 def _searched_by(run: Run) -> str | None:

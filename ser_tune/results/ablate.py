@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from mlflow import MlflowClient
 
+from ..architectures import ARCHITECTURES
 from ..config import Project
 from ..errors import SerTuneError, StorageError
 from ..metrics import Interval, PairedComparison, seed_intervals
@@ -40,7 +41,11 @@ class Ablated:
 
 
 def variant(definition: StudyDefinition, name: str, seeds: int) -> StudyDefinition:
-    """A study without a search, which trains the configuration on so many seeds and keeps one model."""
+    """A study without a search, which trains the configuration on so many seeds and keeps one model.
+
+    A model that is solved is trained once: every seed gives the same network.
+    """
+    seeds = seeds if ARCHITECTURES.get(definition.config.model.name).is_random else 1
     single = replace(definition, config=definition.config.model_copy(update={"name": name})).without_search()
     settings = single.config.study.model_copy(
         update={"trials": seeds, "pruner": "none", "keep_models": 1, "timeout_s": None}

@@ -23,9 +23,10 @@ from ..study import (
     confirms,
     load_study,
     prepare,
+    refuse_without_randomness,
     values_of,
 )
-from ..tracking import TRIAL_TAG, experiment_of, find_runs, tracking_errors
+from ..tracking import TRIAL_TAG, experiment_of, find_runs, no_randomness, tracking_errors
 from .seeds import predictions_of, train_seeds
 
 __all__ = ["Candidate", "Confirmation", "confirm"]
@@ -84,9 +85,12 @@ def confirm(
         name: What to register; None is `ser-<corpus>-<model>`.
 
     Raises:
-        StudyError: There are fewer complete trials, or a training failed.
+        StudyError: There are fewer complete trials, the model has no random numbers, or a training failed.
         KeyboardInterrupt: The training was interrupted; the same call goes on from there.
     """
+    refuse_without_randomness(
+        prepared.definition.config.model.name, f"study '{study.study_name}' cannot be confirmed on fresh seeds"
+    )
     trials = [one for one in study.get_trials(deepcopy=False) if confirms(one) is None]
     complete = [one for one in trials if one.state == TrialState.COMPLETE]
     best = sorted(complete, key=lambda one: (-(one.value or 0.0), one.number))[:top]
@@ -134,6 +138,11 @@ def _searched(
 
 def _candidate(client: MlflowClient, searched: FrozenTrial, interval: Interval, runs: Sequence[Run]) -> Candidate:
     predictions = predictions_of(client, runs, "validation")
+    if no_randomness(predictions):
+        raise StudyError(
+            f"trial {searched.number} predicts the same on each of {len(runs)} fresh seeds, to the last digit: nothing "
+            "of its training is random, so the seeds confirm nothing, and nothing is registered"
+        )
     return Candidate(
         trial=searched.number,
         searched=searched.value or 0.0,

@@ -12,10 +12,11 @@ from mlflow.entities import Run
 from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 
+from ..architectures import ARCHITECTURES
 from ..config import Project
 from ..device import describe_device
 from ..study import FoldOutcome, Prepared, Trainer, pooled_scores, prepare, worded
-from ..tracking import PACKAGES, curves, protocol_of, score_metrics
+from ..tracking import PACKAGES, SOLVER_TAG, curves, protocol_of, score_metrics
 from ..training import EpochReport
 from .references import recorded
 
@@ -23,6 +24,10 @@ __all__ = ["Replay", "replay"]
 
 _TIMES = ("seconds", "trial_seconds")
 """Metrics that tell how long something took, not what came of it."""
+UNRECORDED_SOLVER = (
+    "not recorded (earlier versions of ser-tune ended squared hinge and logistic early; ridge is as now)"
+)
+"""Of runs before 30 November 2026."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class Replay:
     unequal: Sequence[str]
     """Those that are not the same to the last bit, with both values."""
     circumstances: Sequence[str]
-    """Versions, commit, data and device that are not those of the first time."""
+    """Versions, commit, solver, data and device that are not those of the first time."""
 
     @property
     def identical(self) -> bool:
@@ -121,6 +126,9 @@ def _circumstances(run: Run, prepared: Prepared, device: str) -> list[str]:
         found.append(f"commit was {before or 'unknown'}, is {commit or 'unknown'}")
     if (before := tags.get("ser_tune.device")) != device:
         found.append(f"device was {before}, is {device}")
+    solver = ARCHITECTURES.get(prepared.definition.config.model.name).solver
+    if (before := tags.get(SOLVER_TAG, "")) != solver:
+        found.append(f"solver was {before or UNRECORDED_SOLVER}, is {solver or 'unknown'}")
     if differences := prepared.protocol.differences(protocol_of(run)):
         found.append(f"protocol: {worded(differences)}")
     return found

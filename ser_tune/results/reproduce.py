@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from ..config import Project
 from ..errors import StudyError
 from ..metrics import Interval, fold_interval, seed_intervals, speaker_confusions
-from ..study import Difference, Prepared, Protocol, Rerun, StudyObserver, worded
+from ..study import Difference, Prepared, Protocol, Rerun, StudyObserver, refuse_without_randomness, worded
 from ..tracking import Predictions, score_on_test, tracking_errors
 from .published import Form, Published
 from .seeds import predictions_of, train_seeds
@@ -150,8 +150,8 @@ def reproduce(
         changed: What was set otherwise than in the study file.
 
     Raises:
-        StudyError: The margin is not between 0 and 1; the study searches something, does not keep all models, or a
-            seed failed.
+        StudyError: The margin is not between 0 and 1; the study searches something, does not keep all models, has
+            several seeds of a model without random numbers, or a seed failed.
         KeyboardInterrupt: It was interrupted; the same call goes on from there.
     """
     if not 0 < margin < 1:
@@ -162,6 +162,9 @@ def reproduce(
             f"study {definition.name} searches {', '.join(sorted(definition.search))}; a published configuration "
             "searches nothing: write 'search: {}'"
         )
+    if definition.config.study.trials > 1:
+        model = definition.config.model.name
+        refuse_without_randomness(model, f"study {definition.name} trains {definition.config.study.trials} seeds")
     if definition.config.study.keep_models != "all":
         raise StudyError(f"study {definition.name} keeps some models only; every seed's is tested: keep all")
     rerun = Rerun(queue=[{}] * definition.config.study.trials)

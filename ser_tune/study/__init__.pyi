@@ -1,6 +1,6 @@
 """Studies: what is searched, how a trial is scored, and who is told. Imports Optuna; knows nothing of MLflow."""
 
-from .confirmation import FreshSeeds, SearchGain, confirms
+from .confirmation import FreshSeeds, SearchGain, confirms, refuse_without_randomness
 from .convergence import Convergence
 from .definition import AnyStudy, StudyDefinition
 from .differences import Difference, worded
@@ -62,6 +62,7 @@ __all__ = [
     "read_assignments",
     "read_statuses",
     "refit",
+    "refuse_without_randomness",
     "run_study",
     "score_holdout_speakers",
     "score_test_speakers",

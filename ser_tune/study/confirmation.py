@@ -14,6 +14,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ..architectures import ARCHITECTURES
+from ..errors import StudyError
 from .definition import AnyStudy
 from .places import CONFIRMS, OVERRIDES, SEED, is_counted
 
@@ -26,6 +27,7 @@ __all__ = [
     "gain_of",
     "left_of_plan",
     "plan_of",
+    "refuse_without_randomness",
 ]
 
 
@@ -80,10 +82,27 @@ def plan_of(config: AnyStudy) -> Plan:
     trials = config.study.trials
     fresh = int(config.study.confirm * trials)
     # A model that is solved gets no other score from another seed
-    if fresh == 0 or ARCHITECTURES.get(config.model.name).solve is not None:
+    if fresh == 0 or not ARCHITECTURES.get(config.model.name).is_random:
         return Plan(trials)
     seeds = max(1, math.isqrt(fresh // 2))  # 6 configurations on one seed are worth more than 3 on two
     return Plan(trials - fresh // seeds * seeds, fresh // seeds, seeds)
+
+
+def refuse_without_randomness(model: str, what: str) -> None:
+    """Raise where seeds are to tell how much a score varies, and every seed trains the same network.
+
+    Args:
+        model: The architecture's name.
+        what: What was to be done, to open the message with.
+
+    Raises:
+        StudyError: The architecture is solved.
+    """
+    if not ARCHITECTURES.get(model).is_random:
+        raise StudyError(
+            f"{what}: {model} is solved without random numbers, so every seed gives the same network and the same "
+            "score; other seeds confirm nothing"
+        )
 
 
 def confirms(trial: optuna.Trial | FrozenTrial) -> int | None:

@@ -1,6 +1,14 @@
 """MLflow's side of a study: the store, the observer that fills it, and self-contained models."""
 
-from .configurations import Result, compare_seeds, is_complete, results_of, with_its_seeds
+from .configurations import (
+    Result,
+    compare_seeds,
+    is_complete,
+    is_solved,
+    no_randomness,
+    results_of,
+    with_its_seeds,
+)
 from .digests import FILES_TAG, refuse_changed
 from .encoders import log_self_contained
 from .loading import LoadedModel, model_errors, open_predictor
@@ -22,6 +30,7 @@ from .tags import (
     MODEL_TAG,
     NOTES_TAG,
     PRETRAINING_TAG,
+    SOLVER_TAG,
     STUDY_NAME_TAG,
     STUDY_TAG,
     TRIAL_TAG,
@@ -41,6 +50,7 @@ __all__ = [
     "NOTES_TAG",
     "PACKAGES",
     "PRETRAINING_TAG",
+    "SOLVER_TAG",
     "STUDY_FILE",
     "STUDY_NAME_TAG",
     "STUDY_TAG",
@@ -57,11 +67,13 @@ __all__ = [
     "experiment_of",
     "find_runs",
     "is_complete",
+    "is_solved",
     "link_study",
     "log_predictor",
     "log_self_contained",
     "model_errors",
     "name_of",
+    "no_randomness",
     "open_delivered",
     "open_predictor",
     "open_tracking",

@@ -13,13 +13,14 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from ..architectures import ARCHITECTURES
 from ..folds import SIDES
 from ..metrics import PairedComparison, compare_paired, seed_intervals
 from .predictions import Predictions, read_predictions
 from .runs import find_runs
 from .tags import CONFIRMED_TAG, STUDY_TAG, TRIAL_TAG
 
-__all__ = ["Result", "compare_seeds", "is_complete", "results_of", "with_its_seeds"]
+__all__ = ["Result", "compare_seeds", "is_complete", "is_solved", "no_randomness", "results_of", "with_its_seeds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ class Result:
 def results_of(runs: Iterable[Run]) -> list[Result]:
     """Group runs whose study and parameters are the same but for the seed, oldest first.
 
-    A study's own confirmation is kept apart from the searched trials, which chose what it trains again.
+    A study's own confirmation is kept apart from the searched trials, which chose what it trains again. Of a model that
+    is solved the oldest run is the result: its other seeds are the same network again.
 
     Args:
         runs: Complete ones, newest first as MLflow lists them.
@@ -76,7 +78,7 @@ def results_of(runs: Iterable[Run]) -> list[Result]:
         fixed = frozenset((name, value) for name, value in params.items() if name != "seed")
         is_trial = TRIAL_TAG in tags and "seed" in params  # a combination is by itself
         group = (tags.get(STUDY_TAG), tags.get(CONFIRMED_TAG), fixed) if is_trial else run.info.run_id
-        groups[group].setdefault(params.get("seed", ""), run)
+        groups[group].setdefault("" if is_solved(run) else params.get("seed", ""), run)
     return [Result(tuple(seeds.values())) for seeds in groups.values()]
 
 
@@ -88,6 +90,23 @@ def with_its_seeds(client: MlflowClient, run: Run) -> Result:
             if run.info.run_id in {seed.info.run_id for seed in one.runs}:
                 return one
     return Result((run,))
+
+
+def is_solved(run: Run) -> bool:
+    """Whether a run's model is solved without random numbers, so that its seed means nothing."""
+    name = run.data.params.get("model.name")
+    return name in ARCHITECTURES.names() and not ARCHITECTURES.get(name).is_random
+
+
+def no_randomness(trainings: Sequence[Predictions]) -> bool:
+    """Whether trainings on several seeds predict the same, to the last digit that is stored.
+
+    Their agreement is no evidence: nothing in the training is random.
+    """
+    first, *others = trainings
+    return bool(others) and all(
+        one.utterances == first.utterances and np.array_equal(one.probabilities, first.probabilities) for one in others
+    )
 
 
 def is_complete(run: Run) -> bool:

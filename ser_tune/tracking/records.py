@@ -24,6 +24,7 @@ from .tags import (
     CONFIRMS_TAG,
     NOTES_TAG,
     PRETRAINING_TAG,
+    SOLVER_TAG,
     STUDY_NAME_TAG,
     STUDY_TAG,
     TRIAL_TAG,
@@ -185,6 +186,8 @@ def tags_of(start: StudyStart) -> dict[str, str]:
         tags[CONFIRMS_TAG] = start.confirms
     if start.notes:
         tags[NOTES_TAG] = "; ".join(start.notes)
+    if solver := ARCHITECTURES.get(start.definition.config.model.name).solver:
+        tags[SOLVER_TAG] = solver
     if start.pretraining:
         tags[PRETRAINING_TAG] = start.pretraining
     return tags

@@ -9,6 +9,7 @@ __all__ = [
     "MODEL_TAG",
     "NOTES_TAG",
     "PRETRAINING_TAG",
+    "SOLVER_TAG",
     "STUDY_NAME_TAG",
     "STUDY_TAG",
     "TRIAL_TAG",
@@ -25,6 +26,8 @@ NOTES_TAG = "ser_tune.notes"
 """On runs: the warnings of their protocol, and in a study the text-only baseline."""
 PRETRAINING_TAG = "ser_tune.pretraining"
 """On runs with a pretrained encoder: whether it learned from the corpus, as far as is known."""
+SOLVER_TAG = "ser_tune.solver"
+"""On runs of a model that is solved: how its weights were found."""
 CONFIRMED_TAG = "ser_tune.confirmed_trial"
 """On trials of a study's own confirmation: the number of the searched trial that they train again."""
 TRIAL_TAG, MODEL_TAG, BEST_TAG = "ser_tune.trial", "ser_tune.model_id", "ser_tune.best_trial"

@@ -18,11 +18,11 @@ def _client(root: Path) -> MlflowClient:
     return MlflowClient(f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/mlruns/mlflow.db")
 
 
-def _run_id(root: Path, trial: int) -> str:
+def _run_id(root: Path, trial: int, study: str = "first") -> str:
     client = _client(root)
     (run,) = client.search_runs(
         [one.experiment_id for one in client.search_experiments()],
-        f"tags.`ser_tune.study` = 'first' and tags.`ser_tune.trial` = '{trial}'",
+        f"tags.`ser_tune.study` = '{study}' and tags.`ser_tune.trial` = '{trial}'",
     )
     return str(run.info.run_id)
 
@@ -93,6 +93,36 @@ def test_a_combination_of_unlike_segments_has_none_to_print(
     told = call(finished.root, "predict", NAME, finished.csv.parent / "ada_joy_0.wav", "--segments")
     assert (told.code, told.out) == (2, "")
     assert told.err == f"error: '{NAME}' combines trials that cut utterances into unlike segments; drop --segments\n"
+
+
+def test_without_randomness_there_is_no_confirmation(
+    call: Call, root: Path, corpus_csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ser_tune import api
+    from ser_tune.errors import StudyError
+
+    corpus = ("--corpus", "manifest", "--data", str(corpus_csv), "--model", "linear_probe", "--features", "logmelspec")
+    assert call(root, "study", *corpus, "--trials", "1", "--name", "solved").code == 0
+    told = call(root, "confirm", "solved", "--top", "1")
+    assert (told.code, told.out) == (2, "")
+    assert told.err == (
+        "error: study 'solved' cannot be confirmed on fresh seeds: linear_probe is solved without random numbers, so "
+        "every seed gives the same network and the same score; other seeds confirm nothing\n"
+    )
+    monkeypatch.setenv("SER_TUNE_ROOT", str(root))
+    with pytest.raises(StudyError, match="linear_probe is solved without random numbers"):
+        api.confirm("solved", top=1)
+    (version,) = json.loads(call(root, "models", "--json").out)
+    assert (version["version"], version["study"]) == ("1", "solved")
+    # A run of before solvers were recorded has numbers of another solver, and replaying it names the reason
+    assert call(root, "replay", "solved:0").out.endswith("numbers\n")
+    _client(root).delete_tag(_run_id(root, 0, "solved"), "ser_tune.solver")
+    told = call(root, "replay", "solved:0").out
+    assert "solver was not recorded (earlier versions of ser-tune ended squared hinge and logistic early; " in told
+    assert "), is ridge in closed form; squared hinge and logistic by Newton's method, scores exact to 0.001\n" in told
+    # Seeds of an ablation are the same network again: one is trained
+    told = call(root, "ablate", *corpus, "--change", "model.objective=logistic", "--seeds", "3", "--json")
+    assert [len(one["seeds"]) for one in json.loads(told.out)] == [1, 1]
 
 
 def test_one_trial_alone_cannot_be_combined(call: Call, finished: Any) -> None:

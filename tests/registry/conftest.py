@@ -56,23 +56,28 @@ def planting(planted: tuple[MlflowClient, Project], tmp_path: Path) -> Planting:
         facts: Mapping[str, str] = FACTS,
         tags: Mapping[str, str] | None = None,
         seed: int | None = None,
+        sure: float | None = None,
+        model: str | None = None,
     ) -> Run:
         told_of = {STUDY_TAG: study, **protocol_tags(Protocol(facts=facts)), **(tags or {})}
         run_id = client.create_run(experiment, tags=told_of).info.run_id
         names, rows = ("anger", "joy"), []
+        # Another seed trains another network, unless told otherwise
+        sure = 0.5 + 0.001 * (seed or 0) if sure is None else sure
         for speaker, told in enumerate(right):
             for number, is_right in enumerate(told):
                 emotion, other = names[number % 2], names[1 - number % 2]
                 said = emotion if is_right else other
-                rows.append([f"{speaker:02d}/{number}", f"s{speaker:02d}", 0, emotion, said, 0.5, 0.5])
+                rows.append([f"{speaker:02d}/{number}", f"s{speaker:02d}", 0, emotion, said, sure, 1 - sure])
         file = tmp_path / "validation_predictions.csv"
         with file.open("w", encoding="utf-8", newline="") as table:
             csv.writer(table).writerows([["utterance", "speaker", "fold", "emotion", "predicted", *names], *rows])
         client.log_artifact(run_id, str(file))
         truth, predicted = (np.array([names.index(row[column]) for row in rows]) for column in (3, 4))
         client.log_metric(run_id, "validation_uar", uar(truth, predicted))
-        if seed is not None:
-            client.log_param(run_id, "seed", seed)
+        for name, value in {"seed": seed, "model.name": model}.items():
+            if value is not None:
+                client.log_param(run_id, name, value)
         client.set_terminated(run_id)
         return client.get_run(run_id)
 

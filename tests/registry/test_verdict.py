@@ -103,10 +103,22 @@ def test_under_another_protocol_no_rule_makes_a_champion_and_the_reason_names_wh
     assert verdict.alias == "challenger"
     assert verdict.reason == (
         "the champion, version 1, was scored under another protocol, the two are not comparable: "
-        "aggregation is 'mean_probability', not None"
+        "aggregation is 'mean_probability', not None; this version and later ones of its protocol stay challengers "
+        "under this name; register them with --as NAME"
     )
     assert verdict.tags["compared_with"] == "version 1"
     assert not {"difference", "p_value", "test"} & set(verdict.tags)
+
+
+@pytest.mark.parametrize("fact", [{"corpus_digest": "other"}, {"corpus": "emodb"}], ids=["another table", "label"])
+def test_a_champion_of_another_corpus_under_the_same_name_is_named_as_such(
+    planting: Any, decided: Callable[..., Verdict], fact: Any
+) -> None:
+    planting.champion(planting.run(POOR))
+    facts = {**planting.facts, **fact}
+    told = decided(GOOD, "always", facts=facts).reason
+    assert f"the champion is of another corpus, or of another state of it, under the label '{facts['corpus']}'" in told
+    assert told.endswith("stay challengers under this name; register them with --as NAME")
 
 
 def test_a_champion_whose_run_is_gone_cannot_be_beaten(planting: Any, decided: Callable[..., Verdict]) -> None:
@@ -273,6 +285,38 @@ def test_a_confirmed_champion_is_not_beaten_by_what_one_search_saw(
         assert verdict.alias == "challenger"
         assert "the champion, version 1, was confirmed on fresh seeds" in verdict.reason
     assert decided(GOOD, "always").alias == "champion"
+
+
+@pytest.mark.parametrize("alike", ["the same network on every seed", "a model that is solved", "scores alone"])
+def test_a_champion_that_seeds_without_randomness_confirmed_is_unconfirmed(
+    planting: Any, decided: Callable[..., Verdict], alike: str, tmp_path: Any
+) -> None:
+    """Earlier versions registered such."""
+    how = {"model": "linear_probe"} if alike == "a model that is solved" else {}
+    sure = 0.7 if alike == "the same network on every seed" else None
+    seeds = [
+        planting.run(POOR, study="again", tags={CONFIRMS_TAG: "x", TRIAL_TAG: str(n)}, seed=n, sure=sure, **how)
+        for n in range(3)
+    ]
+    planting.champion(seeds[1], confirmed_mean="0.7500", confirmed_low="0.7000", confirmed_seeds="3")
+    if alike == "scores alone":
+        for table in (tmp_path / "artifacts").rglob("validation_predictions.csv"):
+            table.unlink()
+    verdict = decided(GOOD)
+    assert verdict.alias == "champion"
+    assert verdict.reason == "its validation UAR 1.0000 beats the 0.7500 of version 1; the difference is unconfirmed"
+    # By its mean alone it would be beaten; unconfirmed, it has the bound of its search
+    planting.client.log_metric(seeds[1].info.run_id, "validation_uar_low", 0.9)
+    assert decided(GOOD, confirmed=Confirmed(0.95, 0.85, 1.0, 5, 0), study="other").alias == "challenger"
+
+
+def test_a_champion_whose_seeds_score_alike_but_predict_otherwise_is_confirmed(
+    planting: Any, decided: Callable[..., Verdict]
+) -> None:
+    tags = {CONFIRMS_TAG: "x", TRIAL_TAG: "0"}
+    seeds = [planting.run(POOR, study="again", tags=tags, seed=number) for number in range(2)]
+    planting.champion(seeds[0], confirmed_mean="0.7500", confirmed_seeds="2")
+    assert "was confirmed on fresh seeds" in decided(GOOD).reason
 
 
 NOISE, ROOM = "white noise 10 dB", "room 0.6 s"

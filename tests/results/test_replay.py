@@ -40,6 +40,7 @@ def test_every_planted_difference_is_told(copied: Any) -> None:
     client.set_tag(run_id, "version.torch", "0.4.1")
     client.set_tag(run_id, "mlflow.source.git.commit", "0123abc")
     client.set_tag(run_id, "ser_tune.device", "an abacus")
+    client.set_tag(run_id, "ser_tune.solver", "an oracle")
     again = replay(client, client.get_run(run_id), copied.project)
     assert again.unequal == [
         "validation_recall/fear: 0.5 before, None now",
@@ -50,6 +51,7 @@ def test_every_planted_difference_is_told(copied: Any) -> None:
         "torch was 0.4.1",
         "commit was 0123abc",
         "device was an abacus",
+        "solver was an oracle",
     ]
 
 

@@ -14,7 +14,7 @@ import pytest
 from ser_tune.errors import StudyError
 from ser_tune.metrics import Interval, confusion, fold_interval, seed_intervals
 from ser_tune.results import PUBLISHED, Obtained, Published, Reproduction, reproduce
-from ser_tune.study import Difference, Protocol, prepare
+from ser_tune.study import Difference, Protocol, define_study, prepare
 from ser_tune.tracking import Predictions, open_tracking, read_predictions
 
 pytestmark = pytest.mark.slow
@@ -262,6 +262,17 @@ def test_what_is_no_reproduction_is_refused_before_it_runs(
 ) -> None:
     with pytest.raises(StudyError, match=message):
         reproduce(prepare(tiny(**settings), project), CHEN, open_tracking(project), project, recorder)
+    assert not recorder.started
+
+
+def test_seeds_of_a_model_without_random_numbers_are_refused(corpus_csv: Path, project: Any, recorder: Any) -> None:
+    flags: dict[str, object] = {"model.name": "linear_probe", "features.name": "logmelspec", "study.trials": 2}
+    definition = define_study(None, flags=flags | {"corpus.name": "manifest", "corpus.data": corpus_csv})
+    alone = definition.without_search()
+    twice = alone.config.study.model_copy(update={"trials": 2, "keep_models": "all"})
+    solved = prepare(replace(alone, config=alone.config.model_copy(update={"study": twice})), project)
+    with pytest.raises(StudyError, match="trains 2 seeds: linear_probe is solved without random numbers"):
+        reproduce(solved, CHEN, open_tracking(project), project, recorder)
     assert not recorder.started
 
 

@@ -9,6 +9,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ser_tune.config import Project
+from ser_tune.errors import StudyError
 from ser_tune.study import load_study
 from ser_tune.study.confirmation import (
     Plan,
@@ -17,6 +18,7 @@ from ser_tune.study.confirmation import (
     gain_of,
     left_of_plan,
     plan_of,
+    refuse_without_randomness,
 )
 
 PLAN = Plan(searched=6, confirmed=4, seeds=2)
@@ -60,6 +62,9 @@ def test_a_model_that_is_solved_is_not_confirmed(tiny: Callable[..., Any]) -> No
     config = tiny(**{"study.trials": 50}).config
     solved = config.model_copy(update={"model": config.model.model_copy(update={"name": "linear_probe"})})
     assert plan_of(solved) == Plan(50)
+    with pytest.raises(StudyError, match="'x' cannot be confirmed: linear_probe is solved without random numbers"):
+        refuse_without_randomness("linear_probe", "study 'x' cannot be confirmed")
+    refuse_without_randomness(config.model.name, "study 'x' cannot be confirmed")
 
 
 def test_the_best_the_first_and_the_median_trial_get_fresh_seeds() -> None:

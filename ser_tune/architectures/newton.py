@@ -1,0 +1,195 @@
+"""Newton's method for linear classifiers with an L2 penalty: squared hinge and multinomial logistic loss.
+
+A step that changes no score by more than the tolerance ends the search. Squared hinge is piecewise quadratic, and each
+class is a problem of its own: the step to the optimum of the present piece is solved for exactly (S. Keerthi,
+D. DeCoste: A modified finite Newton method, JMLR 6, 2005), in the smaller of both shapes. Logistic, and what is too
+large to be factorised, takes conjugate gradients (C. Lin, R. Weng, S. Keerthi: Trust region Newton method, JMLR 9,
+2008), of which the last step is more exact: a rough step may be short far from the optimum.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+from scipy.special import softmax
+
+from . import linear_losses
+from .linear_losses import Loss
+
+__all__ = ["logistic", "squared_hinge"]
+
+STEPS = 200
+"""Of Newton's method, at most; the hardest problem that was tried took 60."""
+CONJUGATE_STEPS = 1_000
+"""Of conjugate gradients for a step, at most."""
+SMOOTH, PIECEWISE = (0.1, 0.01), (1e-6,)
+"""How much of the gradient's length conjugate gradients leave, as a fraction, on the way and in the last step: of
+logistic loss; and of squared hinge, where a rough step ends in another piece."""
+FACTORISED = 2_000
+"""Rows of the largest matrix that is factorised for a step."""
+SHORTEST = 2.0**-30
+"""Of a step, as a fraction of Newton's; below it rounding decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """Where the search is."""
+
+    weights: np.ndarray
+    """Shape (K, R)."""
+    scores: np.ndarray
+    """Of the examples, shape (N, K)."""
+    value: float
+    """Of loss and penalty."""
+    slope: np.ndarray
+    """Of the loss by the scores, shape (N, K)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Posed:
+    """What is minimised; the fields are the arguments of `squared_hinge`."""
+
+    rows: np.ndarray
+    labels: np.ndarray
+    counts: np.ndarray
+    penalty: float
+    loss: Loss
+
+    def at(self, weights: np.ndarray, scores: np.ndarray) -> _Point:
+        """The point of some weights, and their scores."""
+        loss, slope = self.loss(scores, self.labels, self.counts)
+        return _Point(weights, scores, loss + self.penalty / 2 * float(np.square(weights).sum()), slope)
+
+
+Bend: TypeAlias = Callable[[np.ndarray], np.ndarray]
+"""From a change of the scores (N, K) to the change of the slope (N, K)."""
+Step: TypeAlias = Callable[[_Point, np.ndarray, float], tuple[np.ndarray, np.ndarray]]
+"""From a point, its gradient (K, R), and what conjugate gradients leave of it, to Newton's step of the weights (K, R)
+and of the scores (N, K)."""
+
+
+def squared_hinge(
+    rows: np.ndarray, labels: np.ndarray, n_classes: int, counts: np.ndarray, penalty: float, tolerance: float
+) -> np.ndarray:
+    """The best weights (K, R) of the squared hinge loss, one class against the rest.
+
+    Args:
+        rows: Examples, shape (N, R).
+        labels: Classes, shape (N,), int64.
+        n_classes: K.
+        counts: What each example counts, shape (N,).
+        penalty: The squared weights count half of it.
+        tolerance: How far scores may be from the optimum's; of scores below 1, as a fraction of the largest.
+    """
+    gram = rows @ rows.T if len(rows) <= min(rows.shape[1], FACTORISED) else None
+    posed = [
+        _Posed(rows, (labels != one).astype(np.int64), counts, penalty, linear_losses.squared_hinge)
+        for one in range(n_classes)
+    ]
+    return np.concatenate([_one_class(one, gram, tolerance) for one in posed])
+
+
+def _one_class(posed: _Posed, gram: np.ndarray | None, tolerance: float) -> np.ndarray:
+    """The weights (1, R) of a class, whose examples have the label 0."""
+    rows, counts, penalty = posed.rows, posed.counts, posed.penalty
+    signs = linear_losses.signs_of(posed.labels, 1)[:, 0]
+
+    def step(at: _Point, gradient: np.ndarray, left: float) -> tuple[np.ndarray, np.ndarray]:
+        active = signs * at.scores[:, 0] < 1
+        inside, twice = rows[active], 2 * counts[active]
+        if min(inside.shape) > FACTORISED:
+            return _conjugate(rows, gradient, penalty, lambda change: 2 * (counts * active)[:, None] * change, left)
+        if len(inside) < rows.shape[1]:
+            matrix = inside @ inside.T if gram is None else gram[np.ix_(active, active)]
+            matrix[np.diag_indices_from(matrix)] += penalty / twice
+            weights = _solve(matrix, signs[active]) @ inside
+        else:
+            matrix = (twice[:, None] * inside).T @ inside
+            matrix[np.diag_indices_from(matrix)] += penalty
+            weights = _solve(matrix, (twice * signs[active]) @ inside)
+        change = weights - at.weights[0]
+        return change[None], (rows @ change)[:, None]
+
+    return _minimum(posed, 1, step, tolerance, PIECEWISE)
+
+
+def logistic(
+    rows: np.ndarray, labels: np.ndarray, n_classes: int, counts: np.ndarray, penalty: float, tolerance: float
+) -> np.ndarray:
+    """The best weights (K, R) of the multinomial logistic loss.
+
+    Args are those of `squared_hinge`.
+    """
+
+    def step(at: _Point, gradient: np.ndarray, left: float) -> tuple[np.ndarray, np.ndarray]:
+        chances = softmax(at.scores, axis=1)
+
+        def bend(change: np.ndarray) -> np.ndarray:
+            weighted = chances * change
+            bent: np.ndarray = counts[:, None] * (weighted - chances * weighted.sum(axis=1, keepdims=True))
+            return bent
+
+        return _conjugate(rows, gradient, penalty, bend, left)
+
+    return _minimum(_Posed(rows, labels, counts, penalty, linear_losses.logistic), n_classes, step, tolerance, SMOOTH)
+
+
+def _minimum(posed: _Posed, n_classes: int, step: Step, tolerance: float, lefts: tuple[float, ...]) -> np.ndarray:
+    """The weights (K, R) of the least loss and penalty; each of Newton's steps is halved until it descends enough.
+
+    Args:
+        posed: What is minimised.
+        n_classes: K.
+        step: Newton's.
+        tolerance: As of `squared_hinge`.
+        lefts: What conjugate gradients leave of the gradient: of each, until a step is short.
+    """
+    rows, penalty = posed.rows, posed.penalty
+    now = posed.at(np.zeros((n_classes, rows.shape[1])), np.zeros((len(rows), n_classes)))
+    left, *more_exact = lefts
+    for _ in range(STEPS):
+        gradient = now.slope.T @ rows + penalty * now.weights
+        change, moved = step(now, gradient, left)
+        descent, share = float((gradient * change).sum()), 1.0
+        then = posed.at(now.weights + change, now.scores + moved)
+        while then.value > now.value + 1e-4 * share * descent and share > SHORTEST:
+            share /= 2
+            then = posed.at(now.weights + share * change, now.scores + share * moved)
+        if then.value >= now.value:  # as far down as rounding lets it
+            return now.weights
+        now = then
+        if share == 1 and np.abs(moved).max() < tolerance * min(1.0, np.abs(now.scores).max()):
+            if not more_exact:
+                break
+            left = more_exact.pop(0)
+    return now.weights
+
+
+def _conjugate(
+    rows: np.ndarray, gradient: np.ndarray, penalty: float, bend: Bend, left: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Newton's step by conjugate gradients, which end where only a fraction `left` of the gradient's length is left."""
+    length = float(np.square(gradient).sum())
+    enough = left**2 * length
+    change, moved = np.zeros_like(gradient), np.zeros((len(rows), len(gradient)))
+    rest, direction, size = -gradient, -gradient, length
+    for _ in range(CONJUGATE_STEPS):
+        if size <= enough:
+            break
+        of_scores = rows @ direction.T
+        curved = bend(of_scores).T @ rows + penalty * direction
+        reach = size / float((direction * curved).sum())
+        change, moved, rest = change + reach * direction, moved + reach * of_scores, rest - reach * curved
+        before, size = size, float(np.square(rest).sum())
+        direction = rest + size / before * direction
+    return change, moved
+
+
+def _solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solve a symmetric positive definite system."""
+    solution: np.ndarray = cho_solve(
+        cho_factor(matrix, overwrite_a=True, check_finite=False), right, check_finite=False
+    )
+    return solution
