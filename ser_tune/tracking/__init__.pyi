@@ -11,7 +11,7 @@ from .configurations import (
 )
 from .digests import FILES_TAG, refuse_changed
 from .encoders import log_self_contained
-from .loading import LoadedModel, model_errors, open_predictor
+from .loading import LoadedModel, load_files, model_errors, open_predictor
 from .observer import TrackingObserver
 from .outbox import read_record, waiting, waiting_trials
 from .package import log_predictor, read_predictor
@@ -69,6 +69,7 @@ __all__ = [
     "is_complete",
     "is_solved",
     "link_study",
+    "load_files",
     "log_predictor",
     "log_self_contained",
     "model_errors",

@@ -2,23 +2,81 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from pathlib import Path
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
 
 from ..errors import RegistryError
 
-__all__ = ["FILES_TAG", "digests_of", "refuse_changed"]
+__all__ = ["FILES_TAG", "digests_of", "refuse_changed", "remove_byte_code"]
 
 FILES_TAG = "ser_tune.files"
 """On a version: the SHA-256 of each of its files, by path, as JSON."""
 UNCOUNTED = "registered_model_meta"
-"""Written by MLflow whenever it loads a version."""
+"""Written by MLflow into a version's folder whenever it loads the version."""
+BYTE_CODE = "__pycache__"
+"""Folder that Python reads before the source beside it. It is never a part of a model, and removed before loading."""
 
 
 def digests_of(folder: Path) -> dict[str, str]:
-    """SHA-256 of each file below a folder, by its path there."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != UNCOUNTED)
-    return {path.relative_to(folder).as_posix(): _digest(path) for path in files}
+    """SHA-256 of each file below a folder, by its path there; byte code is left out.
+
+    Raises:
+        RegistryError: There is a link, or anything else that is neither a file nor a folder.
+        OSError: Something cannot be read.
+    """
+    return {name: _digest(folder / name) for name in sorted(_files(folder)) if _counts(name)}
+
+
+def remove_byte_code(folder: Path) -> None:
+    """Remove what Python would run in place of a model's sources; a Python that loads a model writes it there.
+
+    Raises:
+        RegistryError: There is a link, or anything else that is neither a file nor a folder; or it cannot be removed.
+    """
+    for cache in sorted({(folder / name).parent for name in _files(folder) if _cached(name)}):
+        try:
+            shutil.rmtree(cache)
+        except OSError as error:
+            raise RegistryError(
+                f"the byte code in '{cache}' is not of the model and cannot be removed: {error.strerror}; remove it"
+            ) from None
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """Path of each file below a folder.
+
+    Raises:
+        RegistryError: A link, which Python would follow, or anything else that is neither a file nor a folder.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for place, folders, files in os.walk(folder, onerror=refuse):
+        for name in (*folders, *files):
+            path = Path(place, name)
+            mode = path.lstat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                kind = "a link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
+                raise RegistryError(
+                    f"the model in '{folder}' is not loaded: its '{path.relative_to(folder).as_posix()}' is {kind}; "
+                    "restore the files, or train again"
+                )
+            if stat.S_ISREG(mode):
+                yield path.relative_to(folder).as_posix()
+
+
+def _cached(name: str) -> bool:
+    """Whether a path is that of byte code which Python wrote."""
+    path = PurePosixPath(name)
+    return path.parent.name == BYTE_CODE and path.suffix == ".pyc"
+
+
+def _counts(name: str) -> bool:
+    return name != UNCOUNTED and not _cached(name)
 
 
 def _digest(path: Path) -> str:
@@ -35,7 +93,8 @@ def refuse_changed(folder: Path, tags: Mapping[str, str], what: str) -> None:
         what: The version, for the error message.
 
     Raises:
-        RegistryError: A file was changed, added or removed; the message names it. Or the version has no digests.
+        RegistryError: A file was changed, added or removed, or is a link; the message names it. Or the version has no
+            digests.
     """
     if FILES_TAG not in tags:
         raise RegistryError(
@@ -44,7 +103,7 @@ def refuse_changed(folder: Path, tags: Mapping[str, str], what: str) -> None:
             f"{tags.get('study', 'STUDY')} --trial {tags.get('trial', 'N')} --as {what.partition('/')[0]}`; "
             "with `--rule always` it becomes champion"
         )
-    promoted: dict[str, str] = json.loads(tags[FILES_TAG])
+    promoted = {name: digest for name, digest in _promoted(tags[FILES_TAG], what).items() if _counts(name)}
     found = digests_of(folder)
     for path in sorted(promoted.keys() | found.keys()):
         if promoted.get(path) != found.get(path):
@@ -53,3 +112,21 @@ def refuse_changed(folder: Path, tags: Mapping[str, str], what: str) -> None:
                 f"{what} is not loaded: its file '{path}' {problem} after its promotion; restore the files in "
                 f"'{folder}', or train again"
             )
+
+
+def _promoted(tag: str, what: str) -> dict[str, str]:
+    """Digests by path, as they were stored with a version.
+
+    Raises:
+        RegistryError: Somebody damaged the tag.
+    """
+    try:
+        digests = json.loads(tag)
+    except ValueError:
+        digests = None
+    if not isinstance(digests, dict):
+        raise RegistryError(
+            f"{what} is not loaded: its tag {FILES_TAG} is not the list of its files that a promotion stores; train "
+            "again, or restore the tag"
+        )
+    return digests

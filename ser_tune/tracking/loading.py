@@ -1,5 +1,6 @@
 """Loading an MLflow model with the code that it carries; this installation's networks and features are not imported."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import mlflow
 import numpy as np
+from mlflow.pyfunc import PyFuncModel
 
 from .. import errors
+from .digests import remove_byte_code
 
 if TYPE_CHECKING:
     from ..prediction import Heard, Prediction, Predictor, Recipe
 
-__all__ = ["LoadedModel", "model_errors", "open_predictor"]
+__all__ = ["LoadedModel", "load_files", "model_errors", "open_predictor"]
 
 
 def open_predictor(uri: str) -> "Predictor":
@@ -26,9 +29,7 @@ def open_predictor(uri: str) -> "Predictor":
         RegistryError: A package that the model needs is missing or broken.
     """
     try:
-        # MLflow's comparison of versions reads the file lists of all installed packages, which takes longer than the
-        # rest; the registry compares the model's own
-        predictor: Predictor = mlflow.pyfunc.load_model(uri, suppress_warnings=True).unwrap_python_model().predictor
+        predictor: Predictor = load_files(uri).unwrap_python_model().predictor
     except ModuleNotFoundError as error:
         raise errors.RegistryError(str(error)) from None
     except Exception as error:
@@ -36,6 +37,28 @@ def open_predictor(uri: str) -> "Predictor":
             raise
         raise errors.RegistryError(str(error)) from None
     return predictor
+
+
+def load_files(uri: str) -> PyFuncModel:
+    """Load an MLflow model by its source code alone: byte code in its folder is neither run nor written.
+
+    Args:
+        uri: Of a model, or its folder.
+
+    Raises:
+        RegistryError: There is a link among its files, or byte code that cannot be removed.
+    """
+    folder = Path(uri)
+    if not folder.is_dir():
+        folder = Path(mlflow.artifacts.download_artifacts(uri))
+    remove_byte_code(folder)
+    written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        # MLflow's comparison of versions reads the file lists of all installed packages, which takes longer than the
+        # rest; the registry compares the model's own
+        return mlflow.pyfunc.load_model(str(folder), suppress_warnings=True)
+    finally:
+        sys.dont_write_bytecode = written
 
 
 def _is_ours(error: Exception) -> bool:

@@ -1,6 +1,9 @@
 """A version is loaded only with the files that were promoted."""
 
+import importlib.util
 import json
+import marshal
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -102,3 +105,84 @@ def test_a_list_of_models_does_not_show_the_digests(finished: Any, call: Callabl
     (version,) = json.loads(call(finished.root, "models", "--json").out)
     assert version["corpus"] == "manifest"
     assert FILES_TAG not in version
+
+
+def _evil(marker: Path) -> str:
+    return f"open({str(marker)!r}, 'w').close()\n"
+
+
+def _compiled(source: str, path: Path) -> Path:
+    """Byte code that Python runs without a look at the source."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unchecked = (1).to_bytes(4, "little") + bytes(8)
+    path.write_bytes(importlib.util.MAGIC_NUMBER + unchecked + marshal.dumps(compile(source, str(path), "exec")))
+    return path
+
+
+CACHED = Path(importlib.util.cache_from_source("mlflow_model.py"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("json.py", "json/__init__.py", "mlflow_model/__init__.py", "code/json.py", "artifacts/predictor/torch.py"),
+        *("json.pyc", "json.abi3.so", "x.pth", "artifacts/predictor/registered_model_meta", "__pycache__/x/y.pyc"),
+        *("__pycache__/x.py", "MLMODEL", "sitecustomize.py", "artifacts/predictor/other.zip"),
+    ],
+)
+def test_whatever_python_could_import_is_seen(folder: Path, name: str, tmp_path: Path) -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(_evil(tmp_path / "ran"), encoding="utf-8")
+    with pytest.raises(RegistryError, match=rf"its file '{name}' was added"):
+        load_model(NAME)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("name", ["__pycache__", "artifacts/predictor/torch", "registered", "MLmodel", "x.json"])
+def test_links_are_refused_wherever_they_lead(folder: Path, name: str, tmp_path: Path) -> None:
+    _compiled(_evil(tmp_path / "ran"), tmp_path / "elsewhere" / CACHED.name)
+    if (folder / name).exists():
+        (folder / name).rename(tmp_path / "same")
+        (folder / name).symlink_to(tmp_path / "same")
+    else:
+        (folder / name).symlink_to(tmp_path / "elsewhere" if "." not in name else tmp_path / "nowhere")
+    with pytest.raises(RegistryError, match=rf"its '{name}' is a link"):
+        load_model(NAME)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_what_is_neither_a_file_nor_a_folder_is_refused(folder: Path) -> None:
+    os.mkfifo(folder / "network-09.safetensors")
+    with pytest.raises(RegistryError, match="is neither a file nor a folder"):
+        load_model(NAME)
+
+
+@pytest.mark.parametrize("where", [".", "artifacts/predictor"])
+def test_byte_code_of_other_origin_does_not_run(folder: Path, where: str, tmp_path: Path) -> None:
+    planted = _compiled(_evil(tmp_path / "ran"), folder / where / CACHED)
+    assert load_model(NAME).labels == ("anger", "joy")
+    assert not (tmp_path / "ran").exists()
+    assert not planted.exists()
+
+
+def test_loading_leaves_no_byte_code_that_the_next_loading_would_refuse(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)  # as it is where no variable is set
+    for _ in range(2):
+        assert load_model(NAME).labels == ("anger", "joy")
+        assert not list(folder.rglob("*.pyc"))
+    assert not sys.dont_write_bytecode
+
+
+def test_a_version_that_was_promoted_with_byte_code_loads(client: MlflowClient, folder: Path) -> None:
+    promoted = json.loads(client.get_model_version(NAME, "1").tags[FILES_TAG])
+    client.set_model_version_tag(NAME, "1", FILES_TAG, json.dumps({**promoted, str(CACHED): "0" * 64}))
+    assert load_model(NAME).labels == ("anger", "joy")
+
+
+@pytest.mark.parametrize("tag", ["", "{", "[]", "3"])
+def test_a_damaged_tag_of_files_is_named(client: MlflowClient, tag: str) -> None:
+    client.set_model_version_tag(NAME, "1", FILES_TAG, tag)
+    with pytest.raises(RegistryError, match=r"alex_net/1 is not loaded: its tag ser_tune\.files is not the list"):
+        load_model(NAME)
