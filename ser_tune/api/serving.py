@@ -21,6 +21,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 5001,
     allow_paths: Sequence[str | Path] = (),
+    allow_hosts: Sequence[str] = (),
     limits: "Limits | None" = None,
     started: Callable[[str], None] = lambda address: None,
     project: Project | None = None,
@@ -32,6 +33,8 @@ def serve(
         host: Address to listen on.
         port: 0 is a free one.
         allow_paths: Folders of this machine whose files requests may name; none unless told.
+        allow_hosts: Names that requests may use for this server beside `localhost`, `host` and the address they were
+            sent to; `*` is any.
         limits: What one request may hold; None is the default.
         started: Told the server's address once the model is loaded.
         project: Where things are; None is `Project.locate()`.
@@ -49,7 +52,8 @@ def serve(
     try:
         with model_errors():
             folder = str(version_folder(found))
-            server = Server(folder, host=host, port=port, allowed=[Path(one) for one in allow_paths], limits=limits)
+            allowed = [Path(one) for one in allow_paths]
+            server = Server(folder, host=host, port=port, allowed=allowed, allow_hosts=allow_hosts, limits=limits)
     except ModuleNotFoundError as error:
         raise RegistryError(str(error)) from None
     started(server.address)

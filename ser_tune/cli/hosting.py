@@ -26,13 +26,22 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            metavar="NAME",
+            help="Requests may use NAME for this server, beside localhost and its address; repeatable; '*': any name.",
+            show_default=False,
+        ),
+    ] = None,
     max_seconds: Annotated[float, typer.Option("--max-seconds", help="Seconds of sound in one request.")] = 300.0,
     max_mb: Annotated[float, typer.Option("--max-mb", help="Megabytes of one request.")] = 32.0,
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Answer HTTP requests for predictions with a registered model, until Ctrl-C.
 
-    MLflow's scoring server, with audio as base64 text of a sound file or as a waveform.
+    In the form of MLflow's scoring server, with audio as base64 text of a sound file or as a waveform.
     """
     from .serving import serve_model
 
@@ -41,6 +50,7 @@ def serve(
         host=host,
         port=port,
         allow_paths=allow_paths or [],
+        allow_hosts=allow_host or [],
         max_seconds=max_seconds,
         max_mb=max_mb,
         tracking_uri=tracking_uri,

@@ -8,13 +8,14 @@ from .adaptation import batch_norms
 from .committee import ENCODERS, Committee, load_predictor
 from .predictor import Prediction, Predictor, SegmentPrediction, hear
 from .recipe import Recipe
-from .requests import ALLOW_PATHS, MAX_SECONDS, hear_rows
+from .requests import ALLOW_PATHS, MAX_SECONDS, SERVING, hear_rows
 from .segments import SegmentReader, UtteranceFeatures, aggregate, scaling_of_utterances, segment_log_probabilities
 
 __all__ = [
     "ALLOW_PATHS",
     "ENCODERS",
     "MAX_SECONDS",
+    "SERVING",
     "Committee",
     "Heard",
     "Prediction",

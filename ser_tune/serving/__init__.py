@@ -1,4 +1,4 @@
-"""A registered model behind HTTP, on MLflow's scoring server."""
+"""A registered model behind HTTP, in the form of MLflow's scoring server."""
 
 from .guard import Guard
 from .server import Limits, Server

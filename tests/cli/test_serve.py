@@ -85,9 +85,13 @@ def test_a_bad_request_answers_400_with_one_sentence(
             "row 0: 'waveform' is silent: all of its 16000 samples",
         ),
         (
-            {"waveform": [0.1] * 21, "sample_rate_hz": 1},
+            {"waveform": [0.1] * 84_001, "sample_rate_hz": 4000},
             "row 0: 'waveform' has 21.0 s of sound; the limit leaves 20.0 s",
         ),
+        ({"waveform": [0.1] * 9000, "sample_rate_hz": 3999}, "row 0: 'waveform' has sample rate 3999; expected 4000"),
+        ({"waveform": [0.1] * 9000, "sample_rate_hz": 384_001}, "row 0: 'waveform' has sample rate 384001; expected"),
+        ({"waveform": [0.1, True], "sample_rate_hz": 16_000}, "the request has the value true; expected numbers"),
+        ({"waveform": [0.1] * 9000, "sample_rate_hz": True}, "the request has the value true; expected numbers"),
     ):
         status, told = _ask(server[1], {"dataframe_records": [row]})
         assert status == 400
