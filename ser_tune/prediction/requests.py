@@ -12,7 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from ..audio import SAMPLE_RATE_HZ, Heard, decode_speech, refuse_longer, to_speech
+from ..audio import (
+    HIGHEST_RATE_HZ,
+    LOWEST_RATE_HZ,
+    SAMPLE_RATE_HZ,
+    Heard,
+    decode_speech,
+    refuse_longer,
+    to_speech,
+)
 from ..errors import AudioError
 
 __all__ = ["ALLOW_PATHS", "MAX_SECONDS", "hear_rows"]
@@ -23,8 +31,6 @@ MAX_SECONDS = "SER_TUNE_MAX_SECONDS"
 """Environment variable of a server: seconds of sound that one request may hold."""
 SERVING = "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"
 """Environment variable that MLflow's scoring server sets."""
-HIGHEST_RATE_HZ = 768_000
-"""Highest sample rate of a waveform."""
 
 
 def hear_rows(rows: Sequence[Mapping[str, Any]]) -> list[Heard]:
@@ -63,11 +69,11 @@ def _hear(row: Mapping[str, Any], where: str, left_s: float | None) -> Heard:
         except (binascii.Error, ValueError):
             raise AudioError(f"{source} is not base64; expected the content of a sound file") from None
         return Heard(source, decode_speech(content, source=source, at_most_s=left_s))
-    if waveform is None or np.ndim(waveform) == 0 or rate is None or not rate > 0:
+    if waveform is None or np.ndim(waveform) == 0 or rate is None or np.isnan(rate):  # pandas fills gaps with NaN
         raise AudioError(f"{where} has neither 'path' nor 'audio' nor both 'waveform' and 'sample_rate_hz'")
     source, samples = f"{where}: 'waveform'", np.asarray(waveform)
-    if rate > HIGHEST_RATE_HZ:
-        raise AudioError(f"{source} has sample rate {rate:g}; expected at most {HIGHEST_RATE_HZ} Hz")
+    if isinstance(rate, (bool, np.bool_)) or not LOWEST_RATE_HZ <= rate <= HIGHEST_RATE_HZ:
+        raise AudioError(f"{source} has sample rate {rate}; expected {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz")
     refuse_longer(len(samples), samples.size // max(len(samples), 1), int(rate), left_s, source)
     return Heard(source, to_speech(samples, int(rate), source=source))
 

@@ -53,7 +53,18 @@ def test_a_path_its_content_and_its_samples_are_the_same_speech(sound: Path) -> 
         ({"audio": "ä"}, "row 0: 'audio' is not base64"),
         ({"audio": ""}, "row 0: 'audio' is empty"),
         ({"audio": "AAAA"}, "row 0: 'audio' cannot be decoded as audio"),
-        ({"waveform": [0.1], "sample_rate_hz": 10**12}, "row 0: 'waveform' has sample rate 1e\\+12; expected at most"),
+        (
+            {"waveform": [0.1], "sample_rate_hz": 10**12},
+            "row 0: 'waveform' has sample rate 1000000000000; expected 4000 to",
+        ),
+        (
+            {"waveform": [0.1], "sample_rate_hz": 3999},
+            "row 0: 'waveform' has sample rate 3999; expected 4000 to 384000 Hz",
+        ),
+        ({"waveform": [0.1], "sample_rate_hz": 384_001}, "row 0: 'waveform' has sample rate 384001; expected 4000 to"),
+        ({"waveform": [0.1], "sample_rate_hz": True}, "row 0: 'waveform' has sample rate True; expected 4000 to"),
+        ({"waveform": [True, False], "sample_rate_hz": 8000}, "row 0: 'waveform' holds values of type bool"),
+        ({"waveform": [0.1], "sample_rate_hz": float("nan")}, "row 0 has neither"),
         ({"waveform": [], "sample_rate_hz": 16_000}, "row 0: 'waveform' holds no samples"),
         ({"waveform": [0.1]}, "row 0 has neither"),
         ({}, "row 0 has neither"),
@@ -103,7 +114,7 @@ def test_all_rows_of_a_request_share_its_seconds(sound: Path, monkeypatch: pytes
     with pytest.raises(AudioError, match=r"row 2: 'audio' has 1\.0 s of sound; the limit leaves 0\.5 s"):
         hear_rows([row, row, row])
     with pytest.raises(AudioError, match=r"'waveform' has 3\.0 s"):
-        hear_rows([{"waveform": [0.1, 0.2, 0.1], "sample_rate_hz": 1}])
+        hear_rows([{"waveform": [0.1] * 12_000, "sample_rate_hz": 4000}])
 
 
 def test_many_channels_do_not_pass_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,13 @@ class _Running:
         self.proceed.set()
         application = Guard(self._answer, max_bytes=2_000_000, hosts=Hosts([]), version="3")
         config = uvicorn.Config(
-            application, http=connections.Connection, ws="none", lifespan="off", log_level="error", access_log=False
+            application,
+            http=connections.Connection,
+            ws="none",
+            lifespan="off",
+            log_level="error",
+            access_log=False,
+            timeout_keep_alive=1,
         )
         self.server = uvicorn.Server(config)
         listening = claim("127.0.0.1", 0)
