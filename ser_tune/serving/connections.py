@@ -105,7 +105,7 @@ class Connection(H11Protocol):
 
     def _make_room(self) -> None:
         """Close those that have waited longest for their client, this connection last."""
-        others: Any = [one for one in self.connections if one.waiting is not None and not one.transport.is_closing()]
-        oldest = heapq.nsmallest(1 + MOST_CONNECTIONS // ROOM, others, key=lambda one: (one.waiting, one.since))
-        for one in oldest:
-            one.transport.abort()
+        connections: Any = self.connections  # of any protocol, by its type
+        idle = [each for each in connections if each.waiting is not None and not each.transport.is_closing()]
+        for each in heapq.nsmallest(1 + MOST_CONNECTIONS // ROOM, idle, key=lambda each: (each.waiting, each.since)):
+            each.transport.abort()

@@ -4,8 +4,7 @@ import logging
 from typing import Any
 
 from mlflow.exceptions import MlflowException
-from mlflow.pyfunc import PyFuncModel
-from mlflow.pyfunc.scoring_server import invocations
+from mlflow.pyfunc import PyFuncModel, scoring_server
 
 from .content import RequestError, parse_request
 
@@ -22,7 +21,8 @@ class Scorer:
     def __init__(self, model: PyFuncModel) -> None:
         """Take a loaded model."""
         self._model = model
-        self._schema: Any = model.metadata.get_input_schema()
+        metadata: Any = model.metadata
+        self._schema = metadata.get_input_schema()
 
     def __call__(self, body: bytes) -> bytes:
         """Answer a request.
@@ -37,10 +37,14 @@ class Scorer:
             RequestError: The request cannot be answered.
         """
         content = parse_request(body)
+        server: Any = scoring_server
         try:
-            return invocations(content, "application/json", self._model, self._schema).response.encode()
-        except MlflowException as error:
+            answer = server.invocations(content, "application/json", self._model, self._schema)
+        except MlflowException as exception:
+            error: Any = exception
             raise RequestError(_sentence(error.message), status=error.get_http_status_code()) from None
+        text: str = answer.response
+        return text.encode()
 
 
 def _sentence(message: str) -> str:

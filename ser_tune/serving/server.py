@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import mlflow
 import uvicorn
@@ -81,7 +81,8 @@ class Server:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of FastAPI's and MLflow's own making
                 model = load_files(folder)
-                schema = model.metadata.get_input_schema()
+                metadata: Any = model.metadata
+                schema = metadata.get_input_schema()
                 if schema is None or "audio" not in schema.input_names():
                     raise RegistryError(
                         f"the version in '{folder}' was registered by an earlier ser-tune, whose code knows no limits "

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 import numpy as np
@@ -29,7 +29,8 @@ def open_predictor(uri: str) -> "Predictor":
         RegistryError: A package that the model needs is missing or broken.
     """
     try:
-        predictor: Predictor = load_files(uri).unwrap_python_model().predictor
+        loaded: Any = load_files(uri)
+        predictor: Predictor = loaded.unwrap_python_model().predictor
     except ModuleNotFoundError as error:
         raise errors.RegistryError(str(error)) from None
     except Exception as error:
@@ -56,7 +57,8 @@ def load_files(uri: str) -> PyFuncModel:
     try:
         # MLflow's comparison of versions reads the file lists of all installed packages, which takes longer than the
         # rest; the registry compares the model's own
-        return mlflow.pyfunc.load_model(str(folder), suppress_warnings=True)
+        model: PyFuncModel = mlflow.pyfunc.load_model(str(folder), suppress_warnings=True)
+        return model
     finally:
         sys.dont_write_bytecode = written
 
