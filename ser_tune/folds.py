@@ -1,5 +1,6 @@
 """Speaker folds: who trains, who validates, who is tested."""
 
+import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -105,6 +106,8 @@ def _refuse_unknown(corpus: Corpus, speaker: str) -> None:
         )
     near = nearest_name(speaker, corpus.speakers)
     meant = f"; did you mean '{near}'?" if near else ""
+    if set(several := [one.strip() for one in speaker.split(",")]) <= set(corpus.speakers):
+        meant = f"; hold out several one by one: {' '.join(f'--holdout {shlex.quote(one)}' for one in several)}"
     raise CorpusError(
         f"corpus {corpus.name} has no speaker '{speaker}' to hold out; it has {', '.join(corpus.speakers)}{meant}"
     )

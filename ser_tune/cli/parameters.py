@@ -98,8 +98,10 @@ Task = Annotated[
     str | None, typer.Option("--task", help="One of the corpus's tasks, of `ser-tune corpus list`.", show_default=False)
 ]
 Holdout = Annotated[
-    str | None,
-    typer.Option("--holdout", metavar="A,B", help="Speakers that the search never sees.", show_default=False),
+    list[str] | None,
+    typer.Option(
+        "--holdout", metavar="SPEAKER", help="A speaker that the search never sees; repeatable.", show_default=False
+    ),
 ]
 Folds = Annotated[
     Path | None,
@@ -200,7 +202,7 @@ def shared_flags(
     data: Path | None,
     task: str | None,
     features: str | None,
-    holdout: str | None = None,
+    holdout: list[str] | None = None,
 ) -> "ConfigurationFlags":
     """What every command that trains is told; None where it was not given."""
     return {
@@ -209,5 +211,5 @@ def shared_flags(
         "data": data,
         "task": task,
         "features": features,
-        "holdout": None if holdout is None else [one.strip() for one in holdout.split(",") if one.strip()],
+        "holdout": holdout or None,
     }

@@ -15,7 +15,7 @@ from ..metrics import GroupScore, Interval, score
 from ..registry import add_evaluations
 from ..spreadsheets import safe_cell
 from ..study import HeldOut
-from ..tracking import EVALUATES_TAG, FOREIGN, draw_confusion, origin_tags, tracking_errors
+from ..tracking import EVALUATES_TAG, FOREIGN, draw_confusion, metric_names, origin_tags, tracking_errors
 from .evaluate import Evaluation
 from .stress import Stressed, draw_stress
 
@@ -80,10 +80,12 @@ def _metrics(evaluation: Evaluation) -> Iterator[tuple[str, float]]:
     yield "evaluation_ece", evaluation.reliability.ece
     if evaluation.temperature is not None:
         yield "evaluation_temperature", evaluation.temperature
+    names = metric_names(evaluation.examined.mapping.shared)
     for emotion, (recall, _) in evaluation.recalls.items():
-        yield f"evaluation_recall/{FOREIGN.sub('_', emotion)}", recall
+        yield f"evaluation_recall/{names[emotion]}", recall
+    names = metric_names(list(evaluation.gaps))
     for kind, gap in evaluation.gaps.items():
-        yield f"evaluation_gap/{FOREIGN.sub('_', kind)}", gap.difference
+        yield f"evaluation_gap/{names[kind]}", gap.difference
 
 
 def _with_ends(name: str, value: float, interval: Interval) -> Iterator[tuple[str, float]]:

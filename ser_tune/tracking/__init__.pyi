@@ -18,7 +18,7 @@ from .package import log_predictor, read_predictor
 from .pages import StudyPages, link_study, run_link, study_pages
 from .predictions import Predictions, read_predictions
 from .records import CONFIG_FILE, STUDY_FILE
-from .report import FOREIGN, curves, draw_confusion, score_metrics, shortened
+from .report import FOREIGN, curves, draw_confusion, metric_names, score_metrics, shortened
 from .runs import PACKAGES, find_runs, name_of, origin_tags, protocol_of, protocol_tags, search_runs
 from .store import deliver_waiting, experiment_of, open_delivered, open_tracking, tracking_errors
 from .tags import (
@@ -72,6 +72,7 @@ __all__ = [
     "load_files",
     "log_predictor",
     "log_self_contained",
+    "metric_names",
     "model_errors",
     "name_of",
     "no_randomness",

@@ -1,7 +1,9 @@
 """What a trial leaves in MLflow: metrics, curves, the confusion matrix."""
 
+import hashlib
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,12 +14,14 @@ from ..corpora import Corpus
 from ..metrics import Scores, confusion
 from ..study import FoldOutcome, HeldOut
 
-__all__ = ["FOREIGN", "curves", "draw_confusion", "held_out_of", "score_metrics", "shortened"]
+__all__ = ["FOREIGN", "curves", "draw_confusion", "held_out_of", "metric_names", "score_metrics", "shortened"]
 
 CURVES = ("train_loss", "validation_loss", "validation_uar", "validation_wa", "learning_rate", "seconds")
 LONGEST_NAME = 14
 """Characters of an emotion that a picture has room for."""
 FOREIGN = re.compile(r"[^\w .-]")
+LONGEST_LABEL = 150
+"""Characters of a label in a metric's name, of which MLflow takes 250."""
 """What MLflow does not take in the name of a metric, but an emotion of somebody's own corpus may have in its own."""
 
 
@@ -32,7 +36,7 @@ def score_metrics(scores: Scores, emotions: Sequence[str], side: str) -> dict[st
     Returns:
         Without the ends of intervals that are not known.
     """
-    intervals = {"uar": scores.uar_interval, "wa": scores.wa_interval}
+    intervals, names = {"uar": scores.uar_interval, "wa": scores.wa_interval}, metric_names(emotions)
     return {
         f"{side}_uar": scores.uar,
         f"{side}_wa": scores.wa,
@@ -42,8 +46,30 @@ def score_metrics(scores: Scores, emotions: Sequence[str], side: str) -> dict[st
         f"{side}_uar_fold_std": scores.fold_uar_std,
         f"{side}_wa_fold_mean": scores.fold_wa_mean,
         f"{side}_wa_fold_std": scores.fold_wa_std,
-        **{f"{side}_recall/{FOREIGN.sub('_', emotions[label])}": recall for label, recall in scores.recalls.items()},
+        **{f"{side}_recall/{names[emotions[label]]}": recall for label, recall in scores.recalls.items()},
     }
+
+
+def metric_names(labels: Sequence[str]) -> dict[str, str]:
+    """The end of a metric's name for each of some labels: one for each, with MLflow's characters alone.
+
+    >>> metric_names(["joy", "fear/anxiety"])
+    {'joy': 'joy', 'fear/anxiety': 'fear_anxiety'}
+    >>> len(set(metric_names([chr(0x1F600), chr(0x1F620)]).values()))
+    2
+
+    Args:
+        labels: All labels that are told apart. Of those that would have one name, each has a hash of its own behind it.
+    """
+    plain = {label: FOREIGN.sub("_", label) for label in labels}
+    shared = Counter(name.casefold() for name in plain.values())
+
+    def named(label: str, name: str) -> str:
+        if shared[name.casefold()] == 1 and len(name) <= LONGEST_LABEL:
+            return name
+        return f"{name[:LONGEST_LABEL]}-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
+
+    return {label: named(label, name) for label, name in plain.items()}
 
 
 def curves(folds: Sequence[FoldOutcome]) -> Iterator[Metric]:

@@ -96,3 +96,18 @@ def test_a_speaker_that_does_not_exist_cannot_be_held_out(
     told = call(root, "study", study_file, "--corpus", "manifest", "--data", corpus_csv, "--holdout", "eve")
     assert told.code == 2
     assert "has no speaker 'eve' to hold out; it has ada, bob, cyd, dan" in told.err
+    told = call(root, "study", study_file, "--corpus", "manifest", "--data", corpus_csv, "--holdout", "ada, dan")
+    assert told.code == 2
+    assert "no speaker 'ada, dan' to hold out; it has ada, bob, cyd, dan; hold out several one by one: " in told.err
+    assert told.err.rstrip().endswith("--holdout ada --holdout dan")
+
+
+def test_speakers_are_held_out_whatever_they_are_called(
+    call: Callable[..., Any], make_corpus: Callable[..., Path], root: Path, study_file: Path, tmp_path: Path
+) -> None:
+    speakers = ("A, B", "Anna Smith")
+    table = make_corpus(tmp_path / "named", ("A, B", "Anna Smith", "bob", "cyd", "dan"))
+    options = [part for one in speakers for part in ("--holdout", one)]
+    told = call(root, "study", study_file, "--corpus", "manifest", "--data", table, "--trials", "1", *options)
+    assert told.code == 0, told.err
+    assert f"speakers {', '.join(speakers)} were kept out of the search" in told.out

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mlflow.utils.validation import _validate_metric_name
 
 from ser_tune.metrics import Interval, Scores
 from ser_tune.study import HeldOut
-from ser_tune.tracking.report import draw_confusion, score_metrics
+from ser_tune.tracking.report import draw_confusion, metric_names, score_metrics
 
 
 @pytest.fixture
@@ -28,6 +29,38 @@ def test_metrics_are_named_by_their_side_and_an_emotion_that_does_not_occur_has_
         "test_wa_fold_std": 0.2,
         "test_recall/anger": 1.0,
         "test_recall/joy": 0.5,
+    }
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ("😀", "😡", "😢"),
+        ("a/b", "a_b", "a:b"),
+        ("Joy", "joy"),
+        ("怒り", "喜び", "悲しみ"),
+        ("غضب", "فرح"),
+        ("x" * 300, "x" * 299, "y"),
+        ("+", "-", "="),
+    ],
+    ids=ascii,
+)
+def test_every_label_has_a_metric_of_its_own_that_mlflow_takes(labels: tuple[str, ...]) -> None:
+    recalls = {number: number / 10 for number in range(len(labels))}
+    unknown = Interval(math.nan, math.nan)
+    metrics = score_metrics(Scores(0.5, 0.5, unknown, unknown, 0.5, 0.0, 0.5, 0.0, recalls), labels, "validation")
+    stored = {name: value for name, value in metrics.items() if "_recall/" in name}
+    assert sorted(stored.values()) == sorted(recalls.values())
+    assert len({name.casefold() for name in stored}) == len(labels)
+    for name in stored:
+        _validate_metric_name(name)
+
+
+def test_a_label_keeps_its_metric_where_it_is_alone_with_it() -> None:
+    assert metric_names(("fear/anxiety", "pleasant surprise", "joy")) == {
+        "fear/anxiety": "fear_anxiety",
+        "pleasant surprise": "pleasant surprise",
+        "joy": "joy",
     }
 
 
