@@ -15,6 +15,7 @@ __all__ = [
     "LOWEST_RATE_HZ",
     "SAMPLE_RATE_HZ",
     "Heard",
+    "channels_cancel",
     "digest_of",
     "refuse_longer",
     "to_speech",
@@ -102,7 +103,7 @@ def to_speech(samples: np.ndarray, sample_rate_hz: int, *, source: str = "the wa
         channels = samples
         with np.errstate(over="ignore", invalid="ignore"):  # refused below
             samples = samples.mean(axis=1)
-            if _power(samples) < CANCELLED * _power(channels):
+            if channels_cancel(channels):
                 raise AudioError(
                     f"{source} has {channels.shape[1]} channels that cancel each other out: their mean is silent; "
                     "turn the sign of some, or keep one"
@@ -126,6 +127,12 @@ def to_speech(samples: np.ndarray, sample_rate_hz: int, *, source: str = "the wa
         if not len(samples):
             raise AudioError(f"{source} is too short: {count} samples at {sample_rate_hz} Hz leave none at 16 kHz")
     return samples
+
+
+def channels_cancel(samples: np.ndarray) -> bool:
+    """Tell whether the mean of channels, shape (N, channels), is silent though they are not."""
+    mean = samples.mean(axis=1)
+    return _power(mean) < CANCELLED * _power(samples)
 
 
 def _power(samples: np.ndarray) -> float:

@@ -17,7 +17,7 @@ from .completion import complete_component
 
 __all__ = ["app"]
 
-LISTED = 10
+LISTED = 5
 """Problems of one kind that are printed; --json has all."""
 
 app = typer.Typer(
@@ -97,9 +97,10 @@ def check(
 ) -> None:
     """Decode every recording of a corpus, and compare its counts with the published ones.
 
-    Ends with 1 where something is wrong: a recording that is unreadable or silent, one sound under two labels or
-    speakers, other counts than published. Clipped recordings, other duplicates, and texts that tell the emotion are
-    warnings.
+    Ends with 1 where something is wrong: a recording that is unreadable, silent, constant, a single click, or at a rate
+    outside 4 to 384 kHz; channels that cancel out; one sound under two labels or speakers; other counts than published.
+    Recordings that are quiet, clipped, off centre, beyond full scale or shorter than 0.1 s, other duplicates, and texts
+    that tell the emotion are warnings.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -154,11 +155,23 @@ def _record(found: "CorpusCheck", baseline: "TextBaseline | None") -> dict[str, 
             "chance": baseline.chance,
             "above_chance": baseline.above_chance,
         },
+        "kinds": {
+            kind: {"wrong": wrong, "warnings": warnings} for kind, (wrong, warnings) in sorted(_counts(found).items())
+        },
         "problems": [
             {"kind": one.kind, "wrong": one.wrong, "message": one.message, "utterances": list(one.utterances)}
             for one in found.problems
         ],
     }
+
+
+def _counts(found: "CorpusCheck") -> dict[str, tuple[int, int]]:
+    """How many things of each kind are wrong, and how many are warnings."""
+    counts: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
+    for one in found.problems:
+        wrong, warnings = counts[one.kind]
+        counts[one.kind] = wrong + one.wrong, warnings + (not one.wrong)
+    return counts
 
 
 def _print_check(found: "CorpusCheck", baseline: "TextBaseline | None") -> None:
@@ -193,6 +206,9 @@ def _print_check(found: "CorpusCheck", baseline: "TextBaseline | None") -> None:
         results.print(f"sample rates: {rates}; channels: {channels}")
     if baseline is not None:
         results.print(f"{found.texts} texts; text-only baseline: {baseline}", markup=False)
+    for part, name in enumerate(("wrong", "warnings")):
+        if counted := [f"{counts[part]} {kind}" for kind, counts in sorted(_counts(found).items()) if counts[part]]:
+            results.print(f"{name}: {', '.join(counted)}", markup=False)
     kinds: dict[tuple[bool, str], list[str]] = defaultdict(list)
     for problem in found.problems:
         kinds[not problem.wrong, problem.kind].append(problem.message)

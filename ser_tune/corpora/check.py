@@ -12,19 +12,12 @@ from ..audio import digest_of, read_samples, to_speech
 from ..errors import AudioError
 from ..likeness import audio_fingerprint, near_groups
 from .base import CorpusSource, Task, Utterance, select_utterances
+from .signal import Fault, signal_faults, unusable_kind
 
-__all__ = ["CLIPPED_LEVEL", "CLIPPED_RUN", "CorpusCheck", "Problem", "check_corpus"]
+__all__ = ["CorpusCheck", "Problem", "check_corpus"]
 
 LISTED = 20
 """Utterances of nearly the same sound that a message names."""
-CLIPPED_LEVEL = 0.99
-"""Of full scale, below which nothing is called clipped; the largest sample of 8 bits is 127/128."""
-CLIPPED_RUN = 3
-"""Consecutive samples of one value in one channel, at that level or above, which are called clipped.
-
-A recording that is merely scaled to full scale reaches it for a sample or two, as half of EmoDB's do; no recording of
-EmoDB stays there for three.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +25,8 @@ class Problem:
     """Something about a corpus that its user should know."""
 
     kind: str
-    """`unreadable`, `silent`, `clipped`, `duplicate`, `near-identical`, `count`, `table` or `text`."""
+    """`unreadable`, `silent`, `cancelled`, `rate` or `scale` of a recording that a study refuses; that of a `Fault`;
+    `duplicate`, `near-identical`, `count`, `table` or `text`."""
     wrong: bool
     """Whether it must be mended; otherwise it is a warning."""
     message: str
@@ -94,9 +88,10 @@ class _Heard:
     """SHA-256 of the decoded speech, as a study compares it; empty where it cannot be used."""
     fingerprint: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint32))
     """Of the decoded speech, shape (T,)."""
-    silent: bool = False
-    clipped: int = 0
-    """Samples in clipped stretches."""
+    unusable: str = "unreadable"
+    """Kind of the error."""
+    faults: tuple[Fault, ...] = ()
+    """Of the signal."""
 
 
 def check_corpus(
@@ -141,7 +136,7 @@ def check_corpus(
             *_unusable(utterances, heard),
             *_duplicates(utterances, heard),
             *_near_duplicates(utterances, heard),
-            *_clipped(utterances, heard),
+            *_faulty(utterances, heard),
         ),
     )
 
@@ -177,21 +172,9 @@ def _hear_one(utterance: Utterance) -> _Heard:
         channels=samples.shape[1],
         sound=sound,
         fingerprint=fingerprint,
-        silent=samples.size > 0 and not samples.any(),
-        clipped=_clipped_samples(samples),
+        unusable=unusable_kind(samples, rate_hz) if error_text else "",
+        faults=() if error_text else tuple(signal_faults(samples, rate_hz)),
     )
-
-
-def _clipped_samples(samples: np.ndarray) -> int:
-    """Count the samples, shape (N, channels), that lie in clipped stretches."""
-    # True where a sample repeats the one before it at full scale: a run of n samples shows as n - 1 in a row
-    again = (samples[1:] == samples[:-1]) & (np.abs(samples[1:]) >= CLIPPED_LEVEL)
-    count = 0
-    for channel in again.T:
-        edges = np.flatnonzero(np.diff(channel.astype(np.int8), prepend=0, append=0))
-        runs = edges[1::2] - edges[::2] + 1
-        count += int(runs[runs >= CLIPPED_RUN].sum())
-    return count
 
 
 def _speakers(source: CorpusSource, task: str) -> Mapping[str, int | None]:
@@ -213,7 +196,7 @@ def _miscounted(what: str, found: Mapping[str, int], expected: Mapping[str, int 
 def _unusable(utterances: Sequence[Utterance], heard: Sequence[_Heard]) -> Iterable[Problem]:
     for utterance, one in zip(utterances, heard, strict=True):
         if one.error:
-            yield Problem("silent" if one.silent else "unreadable", True, one.error, (utterance.id,))
+            yield Problem(one.unusable, True, one.error, (utterance.id,))
 
 
 def _duplicates(utterances: Sequence[Utterance], heard: Sequence[_Heard]) -> Iterable[Problem]:
@@ -249,8 +232,7 @@ def _near_duplicates(utterances: Sequence[Utterance], heard: Sequence[_Heard]) -
         )
 
 
-def _clipped(utterances: Sequence[Utterance], heard: Sequence[_Heard]) -> Iterable[Problem]:
+def _faulty(utterances: Sequence[Utterance], heard: Sequence[_Heard]) -> Iterable[Problem]:
     for utterance, one in zip(utterances, heard, strict=True):
-        if one.clipped:
-            message = f"{utterance.path}: {one.clipped} samples stay at full scale, {CLIPPED_RUN} or more in a row"
-            yield Problem("clipped", False, message, (utterance.id,))
+        for fault in one.faults:
+            yield Problem(fault.kind, fault.wrong, f"{utterance.path}: {fault.message}", (utterance.id,))
