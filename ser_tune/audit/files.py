@@ -72,7 +72,7 @@ def files_of(paths: Sequence[Path]) -> list[SplitFile]:
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    """The files of a folder that are of sides; without any, its one table."""
+    """The files of a folder that are of sides; without any, those of folds, or its one table."""
     there = [
         one for one in sorted(folder.rglob("*")) if not any(part[0] == "." for part in one.relative_to(folder).parts)
     ]
@@ -84,7 +84,7 @@ def _in_folder(folder: Path) -> list[Path]:
     if sided:
         return sided
     tables = [one for one in known if one.suffix.lower() in TABLES]
-    if len(tables) == 1:
+    if len(tables) == 1 or (tables and all(SplitFile.of(one).fold for one in tables)):
         return tables
     if any(place_in_path(one.relative_to(folder).as_posix()) for one in there if one.suffix.lower() in SOUND):
         return []

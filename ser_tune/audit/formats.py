@@ -55,15 +55,14 @@ def read_split(paths: Sequence[Path], *, data: Path | None = None, speaker_from:
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
     source = f"{paths[0]}{more}"
     entries, ignored = _of_files(files, base) if files else (list(_of_folders(paths)), ())
-    if pattern is not None:
-        entries = [replace(entry, speaker=pattern.speaker(entry.path)) for entry in entries]
-        if not any(entry.speaker for entry in entries):
-            raise ConfigError(
-                f"--speaker-from '{speaker_from}' finds a speaker in none of {len(entries)} paths, such as "
-                f"'{entries[0].path}'"
-            )
     locate = _Locator(with_files=data is not None)
-    return Split.of(source, [_row(entry, locate) for entry in entries], ignored=ignored)
+    rows = [_row(entry, locate, pattern) for entry in entries]
+    if pattern is not None and not any(row.utterance.speaker for row in rows):
+        raise ConfigError(
+            f"--speaker-from '{speaker_from}' finds a speaker in none of {len(rows)} paths, such as "
+            f"'{posix_path(entries[0].path)}'"
+        )
+    return Split.of(source, rows, ignored=ignored)
 
 
 def _of_files(files: Sequence[SplitFile], base: Path) -> tuple[list[Entry], tuple[str, ...]]:
@@ -72,14 +71,17 @@ def _of_files(files: Sequence[SplitFile], base: Path) -> tuple[list[Entry], tupl
     entries: list[Entry] = []
     ignored: dict[str, None] = {}
     for file in files:
-        start = file.path.parent if file.own_base else base
+        start = file.path.parent if file.own_base and file.path.absolute().is_relative_to(base.absolute()) else base
         if file.path.suffix.lower() in JSON:
             rows = list(native_entries(file, start))
         else:
             rows, unread = table_entries(file, start)
             ignored |= dict.fromkeys(unread)
-        if not rows[0].side and (not rows[0].fold or len(files) > 1):
-            own_fold, rows = bool(rows[0].fold), _placed(file, rows)
+        own_fold = bool(rows[0].fold)
+        if not own_fold and len(files) > 1:
+            rows = [replace(row, fold=file.fold) for row in rows]
+        if not rows[0].side and (not own_fold or len(files) > 1):
+            rows = _placed(file, rows)
             other = file.path if own_fold or not file.side else first_of.setdefault((file.fold, file.side), file.path)
             if other is not file.path and not refuse_two(other, file.path, f"{file.fold} {file.side}".strip()):
                 continue
@@ -96,8 +98,8 @@ def _placed(file: SplitFile, rows: Sequence[Entry]) -> list[Entry]:
         CorpusError: There is none.
     """
     if file.side:
-        return [replace(row, side=file.side, fold=row.fold or file.fold) for row in rows]
-    placed = [replace(row, side=place_in_path(posix_path(row.path)), fold=row.fold or file.fold) for row in rows]
+        return [replace(row, side=file.side) for row in rows]
+    placed = [replace(row, side=place_in_path(posix_path(row.path))) for row in rows]
     if not all(row.side for row in placed):
         raise CorpusError(
             f"{file.path} tells no side; expected train, valid, dev or test in its name or in the paths, or a CSV "
@@ -136,15 +138,17 @@ class _Locator:
         return Path(self._real(folder), name)
 
 
-def _row(entry: Entry, locate: _Locator) -> Row:
+def _row(entry: Entry, locate: _Locator, pattern: SpeakerPattern | None) -> Row:
     name = posix_path(entry.path)
     speaker, text = by_scheme(name)
-    if entry.speaker and not entry.dialogue:
+    if pattern is not None:
+        speaker = pattern.speaker(name)
+    elif not speaker or (entry.speaker and not entry.dialogue):
         speaker = entry.speaker
     utterance = Utterance(
         id=f"{name}{entry.stretch.name}",
         path=locate(entry.base, entry.path),
-        speaker=speaker or entry.speaker,
+        speaker=speaker,
         emotion=entry.emotion,
         start_s=entry.stretch.start_s,
         end_s=entry.stretch.end_s,

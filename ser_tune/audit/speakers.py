@@ -62,7 +62,7 @@ class SpeakerPattern:
         return cls(expression)
 
     def speaker(self, path: str) -> str:
-        """The group `speaker`, or else the first group, where the expression is found in a path; else empty."""
+        """The group `speaker`, or else the first group, of the expression in a path with slashes; else empty."""
         found = self.expression.search(path)
         if found is None:
             return ""

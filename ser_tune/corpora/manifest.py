@@ -4,6 +4,7 @@ Its header is `path,speaker,emotion[,session][,start,end][,text][,gender][,meta_
 """
 
 import os
+import shlex
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -146,9 +147,10 @@ class _Reader:
         """
         if self.outside:
             folder = _common_folder([real.parent for _, _, real in self.outside])
+            value = os.pathsep.join([*map(str, allowed_folders()), folder])
             hint = (
-                f"write the manifest there, or allow the recordings' folder with the environment variable "
-                f"{ALLOWED_FOLDERS}={folder}"
+                "write the manifest there, or allow the recordings' folder with the environment variable "
+                f"{ALLOWED_FOLDERS}={shlex.quote(value)}"
             )
             for number, written, _ in self.outside:
                 sentence = f"'{written}' is outside the manifest's folder '{self.files.folder}'; {hint}"

@@ -53,11 +53,10 @@ class Problems:
 
 
 def _of_kind(places: list[tuple[int, str]]) -> str:
-    """The first problem of a kind, and the lines of the others."""
+    """The first problem of a kind, after its line and those of the others."""
     (line, sentence), *others = places
-    first = f"line {line}: {sentence}" if line else sentence
-    if not others:
-        return first
-    lines = ", ".join(str(one) for one, _ in others[:LISTED_LINES])
+    if not line:
+        return sentence
+    lines = ", ".join(str(number) for number, _ in others[:LISTED_LINES])
     more = ", …" if len(others) > LISTED_LINES else ""
-    return f"{first} (and {len(others)} more like it: line{'s' if len(others) > 1 else ''} {lines}{more})"
+    return f"line {line}{f' (and {len(others)} more: {lines}{more})' if others else ''}: {sentence}"

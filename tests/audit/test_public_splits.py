@@ -366,3 +366,26 @@ def test_speakers_that_some_rows_lack_are_not_called_checked(tmp_path: Path) -> 
     )
     table.write_text(table.read_text(encoding="utf-8").replace("bob", "Ada "), encoding="utf-8")
     assert _audit(table).outcome == "leaks"
+
+
+def test_an_expression_wins_over_what_files_and_schemes_have(tmp_path: Path) -> None:
+    # EmoDB's speaker is 03; the expression takes the text instead
+    rows = {"train": ["03a01Wa", "03a02Fc"], "test": ["03b01Wa", "03b02Fc"]}
+    for side, stems in rows.items():
+        _write(
+            tmp_path,
+            {f"{side}.jsonl": [json.dumps({"wav": f"{stem}.wav", "emo": stem[5], "speaker": "03"}) for stem in stems]},
+        )
+    assert _audit(tmp_path).speakers == "leaks"
+    assert _audit(tmp_path, speaker_from=r"^\d\d([ab]\d\d)").speakers == "ok"
+
+
+def test_files_of_folds_with_a_column_of_sides_are_folds(tmp_path: Path) -> None:
+    for fold, (one, other) in enumerate([("ada", "bob"), ("bob", "ada")], 1):
+        rows = [f"{row},train" for row in _rows([one], "{speaker}{emotion}{number}.wav,{emotion},{speaker}")]
+        rows += [f"{row},test" for row in _rows([other], "{speaker}{emotion}{number}.wav,{emotion},{speaker}")]
+        _write(tmp_path, {f"fold_{fold}.csv": ["file,label,speaker,set", *rows]})
+    for path in (tmp_path / "fold_*.csv", tmp_path):
+        split = read_split([path])
+        assert split.fold_names == ("1", "2")
+        assert audit_split(split).outcome == "ok"

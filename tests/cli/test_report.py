@@ -167,6 +167,12 @@ def test_another_corpus_in_its_place_is_neither_played_nor_audited(
     assert "audio" not in page.tags
     assert not [row for row in page.rows if row[0] == "recordings"]
     assert str(other) not in page.text
+    assert "neither the audit of the folds nor recordings: corpus manifest has the digest" in page.text
+    (tmp_path / "empty").mkdir()
+    told = call(finished.root, "report", "first", "--out", tmp_path / "b.html", "--data", tmp_path / "empty" / "no.csv")
+    assert f"folds: corpus manifest: '{tmp_path / 'empty' / 'no.csv'}' does not exist" in told.err
+    page = Page((tmp_path / "b.html").read_text(encoding="utf-8"))
+    assert "nor recordings: corpus manifest: '…/no.csv' does not exist" in page.text  # pages are passed on
 
 
 def test_the_pictures_are_artifacts_of_the_run(page: Page, finished: Any) -> None:

@@ -226,7 +226,7 @@ def test_all_problems_are_told_at_once(folder: Path) -> None:
     assert message.startswith(f"{table} has 9 problems: ")
     assert "\n" not in message
     for part in (
-        f"line 2: 'wav/none.wav' is not a file; expected a path relative to '{folder}' (and 1 more like it: line 4)",
+        f"line 2 (and 1 more: 4): 'wav/none.wav' is not a file; expected a path relative to '{folder}'",
         "line 3: the cell 'speaker' is empty",
         r"line 5: 'C:\wav\b.wav' is a path of Windows; expected a path relative to the table",
         "line 6: 'https://example.org/b.wav' is an address; expected a file",

@@ -1,5 +1,6 @@
 """What a report holds: a run's scores and predictions, and the study that found its configuration."""
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -60,6 +61,10 @@ class Search:
     """Number of a complete searched trial to the UAR that each of its folds kept."""
 
 
+_FOLDERS = re.compile(r"(?<![\w.…])/(?:[^/'\";:,\n]*[^/'\";:,\s]/)+")
+"""Absolute folders in a sentence."""
+
+
 @dataclass(frozen=True)
 class Report:
     """The evidence of one result."""
@@ -90,6 +95,11 @@ class Report:
     """Why there are no recordings; empty where there are."""
     with_audio: bool
     """Whether the page contains sound."""
+
+    @property
+    def missing_for_readers(self) -> str:
+        """Why there are no recordings, without the folders of this machine: pages are passed on."""
+        return _FOLDERS.sub("…/", self.missing)
 
     @property
     def sides(self) -> list[str]:
