@@ -61,16 +61,23 @@ def _overlapping(
         starts: Of every row, in seconds.
         ends: Likewise.
     """
-    shared = np.intersect1d(files[first], files[second])
-    for file in shared:
-        there = first[files[first] == file]
+    rows_of = [_by_file(rows, files) for rows in (first, second)]
+    for file in sorted(rows_of[0].keys() & rows_of[1].keys()):
+        there = rows_of[0][file]
         there = there[np.argsort(starts[there], kind="stable")]
         latest = _latest(ends[there])
-        for row in second[files[second] == file].tolist():
+        for row in rows_of[1][file].tolist():
             # Of those that start before this one ends, the one that ends last
             before = int(np.searchsorted(starts[there], ends[row] - SHORTEST_S)) - 1
             if before >= 0 and ends[there[latest[before]]] > starts[row] + SHORTEST_S:
                 yield row, int(there[latest[before]])
+
+
+def _by_file(rows: np.ndarray, files: np.ndarray) -> dict[int, np.ndarray]:
+    """The rows of each file."""
+    rows = rows[np.argsort(files[rows], kind="stable")]
+    found, starts = np.unique(files[rows], return_index=True)
+    return dict(zip(found.tolist(), np.split(rows, starts[1:]), strict=False))
 
 
 def _latest(ends: np.ndarray) -> Sequence[int]:

@@ -141,8 +141,8 @@ def _aliases(name: str) -> frozenset[str]:
 
 def _key(cell: str) -> str:
     """A name without case, and with `_` for whatever stands between its words."""
-    words = re.sub(r"[\s._-]+", "_", unicodedata.normalize("NFKC", cell).strip()).strip("_")
-    return words.casefold()
+    seen = "".join(one for one in unicodedata.normalize("NFKC", cell) if unicodedata.category(one) != "Cf")
+    return re.sub(r"[\s._()\[\]#-]+", "_", seen).strip("_").casefold()
 
 
 def _ambiguous(name: str, problems: Sequence[str]) -> bool:

@@ -7,11 +7,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 __all__ = ["FileFinder", "foreign_path", "posix_path"]
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\")
+_SOUND = re.compile(r"\.(?:wav|wave|flac|mp3|ogg|oga|opus|aiff?|au|sph|m4a|mp4|webm|wma)", re.IGNORECASE)
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -22,11 +23,11 @@ def posix_path(written: str) -> str:
     ('wav/a.wav', '/data/a b.wav', 'a/b.wav')
     """
     if written.casefold().startswith("file:"):
-        parts = urlsplit(written)
-        path = unquote(parts.path)
-        if re.match(r"/[A-Za-z]:", path):  # file:///C:/data
-            path = path[1:]
-        written = f"//{parts.netloc}{path}" if parts.netloc not in ("", "localhost") else path
+        path = unquote(written[5:])
+        if path.startswith("//"):
+            host, _, rest = path[2:].partition("/")
+            path = f"/{rest}" if host.casefold() in ("", "localhost") else f"{host}/{rest}"
+        written = path[1:] if re.match(r"/[A-Za-z]:", path) else path  # file:///C:/data
     elif _ADDRESS.match(written):
         return written
     return PurePosixPath(written.replace("\\", "/")).as_posix()
@@ -46,7 +47,10 @@ def foreign_path(written: str) -> str:
 
 
 class FileFinder:
-    """Finds the files that paths mean: as written, with slashes, or in another case where only one file has it."""
+    """Finds the files that paths mean: as written, with slashes, or in another case or without an ending.
+
+    Where several files differ by these alone, none is taken.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Start relative paths at a folder."""
@@ -70,11 +74,13 @@ class FileFinder:
         return path if path.is_file() else self._in_another_case(path) or path
 
     def _in_another_case(self, path: Path) -> Path | None:
-        """The one file that differs by case, or by the form of its accents; None where there is none, or several."""
-        found = Path(path.anchor)
-        for part in path.parts[1 if path.anchor else 0 :]:
+        """The one file that differs by case, form of accents, or ending; None where there is none, or several."""
+        found, parts = Path(path.anchor), path.parts[1 if path.anchor else 0 :]
+        for number, part in enumerate(parts, 1):
             if part != ".." and not (found / part).exists():
-                names = self._names(found).get(_folded(part), ())
+                there, key = self._names(found), _folded(part)
+                without_ending = number == len(parts) and not _SOUND.fullmatch(Path(part).suffix)
+                names = there.get(key) or (there.get(f"{key}.*", ()) if without_ending else ())
                 if len(names) != 1:
                     return None
                 (part,) = names
@@ -83,11 +89,14 @@ class FileFinder:
 
 
 def _names(folder: Path) -> Mapping[str, tuple[str, ...]]:
-    """The names in a folder by their folded form; none where it cannot be listed."""
+    """The names in a folder by their folded form, recordings also by `stem.*`; none where it cannot be listed."""
     names = defaultdict[str, tuple[str, ...]](tuple)
     try:
         for name in os.listdir(folder):  # noqa: PTH208 - names alone: a folder may have many
             names[_folded(name)] += (name,)
+            stem, ending = os.path.splitext(name)  # noqa: PTH122
+            if _SOUND.fullmatch(ending):
+                names[f"{_folded(stem)}.*"] += (name,)
     except OSError:
         pass
     return names

@@ -1,20 +1,18 @@
 """Reading a table that a user wrote: its encoding, separator and columns are found out where they are unambiguous."""
 
-import csv
-import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import CorpusError
 from .columns import Header, described, read_header
 from .decoding import decoded
+from .grid import read_grid
 from .problems import Problems
 
 __all__ = ["Line", "Table", "read_table"]
 
-SEPARATORS = (",", ";", "\t", "|")
 _RECORDING = re.compile(r"\.(?:wav|flac|mp3|ogg|opus|m4a|aiff?|wma|webm|mp4|sph|raw)$", re.IGNORECASE)
 
 
@@ -67,7 +65,8 @@ def read_table(
     """Read the rows of a table, in the order of the file.
 
     Args:
-        file: UTF-8, UTF-16 or Windows-1252, separated by comma, semicolon, tab or `|`, perhaps with a line `sep=`.
+        file: UTF-8, UTF-16 or Windows-1252, separated by comma, semicolon, tab, `|` or space; above the header may be a
+            line `sep=;`, titles and comments.
         required: Columns that its header must have, as `read_header` takes them.
         optional: Columns that it may have.
         header: The expected header, as error messages show it.
@@ -83,32 +82,31 @@ def read_table(
         text, encoding = decoded(file.read_bytes(), file)
     except OSError as error:
         raise CorpusError(f"{file} cannot be read: {error.strerror}") from None
-    text, skipped, separators = _without_declaration(text)
     wanted = {"required": required, "optional": optional, "either": either}
-    separator = _separator(text, separators, wanted)
+
+    def _score(cells: Sequence[str]) -> tuple[bool, int]:
+        columns = read_header(cells, **wanted).columns
+        return set(required) <= set(columns), sum(map(bool, columns))
+
     problems = Problems(file)
-    rows = [(number + skipped, cells) for number, cells in _rows(text, separator, file, skipped)]
-    if not rows:
-        problems.refuse()
+    grid = read_grid(text, score=_score, file=file, problems=problems)
+    if grid is None:
         raise CorpusError(f"{file} is empty; expected the header {header}")
-    (line, names), *rows = rows
-    rows = [(number, cells) for number, cells in rows if any(cells)]
-    names, rows = _same_width(names, rows, separator, problems)
-    found = read_header(names, **wanted)
-    if any(_RECORDING.search(cell) for cell in names):
+    found = read_header(grid.names, **wanted)
+    if any(_RECORDING.search(cell) for cell in grid.names):
         found = replace(found, problems=(f"is missing: this line is a row already; expected {header}",))
     for problem in found.problems:
-        there = f"; expected {header}, but it has {', '.join(names)}"
-        problems.add(problem, line, f"the header {problem}{'' if 'expected' in problem else there}")
-    if not rows:
+        there = f"; expected {header}, but it has {', '.join(grid.names)}"
+        problems.add(problem, grid.header_line, f"the header {problem}{'' if 'expected' in problem else there}")
+    if not grid.rows:
         problems.refuse()
         raise CorpusError(f"{file} has no rows below its header; expected one a recording")
     return Table(
         file=file,
         columns=tuple(name for name in found.columns if name),
-        lines=tuple(_line(number, found, cells) for number, cells in rows),
-        ignored=tuple(described(names[number], found.columns) for number in found.unread),
-        separator=separator,
+        lines=tuple(_line(number, found, cells) for number, cells in grid.rows),
+        ignored=tuple(described(grid.names[number], found.columns) for number in found.unread),
+        separator=grid.separator,
         encoding=encoding,
         problems=problems,
     )
@@ -117,60 +115,3 @@ def read_table(
 def _line(number: int, header: Header, cells: Sequence[str]) -> Line:
     named = zip(header.columns, header.milliseconds, cells, strict=True)
     return Line(number, {column: f"{cell}ms" if ms and cell else cell for column, ms, cell in named if column})
-
-
-def _without_declaration(text: str) -> tuple[str, int, Sequence[str]]:
-    """The text without a spreadsheet's line `sep=;`, that line's number, and separators to try, the likeliest first."""
-    declared = re.match(r"\"?sep=(.)\"?[^\S\r\n]*(\r\n|\r|\n|$)", text, re.IGNORECASE)
-    if declared is None:
-        return text, 0, SEPARATORS
-    return text[declared.end() :], 1, tuple(dict.fromkeys((declared[1], *SEPARATORS)))
-
-
-def _separator(text: str, separators: Sequence[str], wanted: dict[str, Sequence[str]]) -> str:
-    """The separator under which the header has the most columns that are read."""
-    first = next((line for line in text.splitlines() if line.strip(' ,;|\t"')), "")
-
-    def _score(separator: str) -> tuple[int, int]:
-        cells = next(csv.reader([first], delimiter=separator), [])
-        found = read_header(cells, **wanted)
-        return sum(map(bool, found.columns)), len(cells)
-
-    return max(separators, key=_score)
-
-
-def _rows(text: str, separator: str, file: Path, skipped: int) -> Iterator[tuple[int, list[str]]]:
-    """The header and the rows, by line, without empty lines before the header."""
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    try:
-        for cells in lines:
-            stripped = [cell.strip() for cell in cells]
-            if any(stripped):
-                yield lines.line_num, stripped
-    except csv.Error as error:
-        raise CorpusError(f"{file}, line {lines.line_num + skipped} is not valid CSV: {error}") from None
-
-
-def _same_width(
-    names: list[str], rows: list[tuple[int, list[str]]], separator: str, problems: Problems
-) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Header and rows with as many cells, without those that a trailing separator makes.
-
-    Rows with more or fewer cells are left out, and added to the problems.
-    """
-    while names and not names[-1] and all(len(cells) < len(names) or not cells[len(names) - 1] for _, cells in rows):
-        names = names[:-1]
-    width = len(names)
-    trimmed = [(number, cells[:width] if not any(cells[width:]) else cells) for number, cells in rows]
-    if trimmed and all(len(cells) == width + 1 and cells[0].isdigit() for _, cells in trimmed):
-        return ["", *names], trimmed  # R writes row numbers without a name
-    kept = []
-    for number, cells in trimmed:
-        if len(cells) == width:
-            kept.append((number, cells))
-            continue
-        comma = len(cells) > width and separator == "," and any(cell.isdigit() for cell in cells)
-        cause = "; quote a cell that has a comma in it, such as a decimal comma" if comma else ""
-        expected = f"{width}: {','.join(names)}"
-        problems.add("cells", number, f"the row has {len(cells)} cells; expected {expected}{cause}")
-    return names, kept

@@ -114,7 +114,7 @@ STRETCH = "path,speaker,emotion,start,end"
         ((), "corpus.csv is empty; expected the header path,speaker,emotion"),
         ((HEADER,), "corpus.csv has no rows below its header"),
         (("path,emotion",), "line 1: the header lacks column.* 'speaker'; expected path,speaker,emotion"),
-        (("a;b;c",), "line 1: the header lacks column.* 'path', 'speaker', 'emotion'; expected .*, but it has a, b, c"),
+        (("a;b;c",), "line 1: the header lacks column.* 'path', 'speaker', 'emotion'; expected .*, but it has a;b;c"),
         (("file,wav,speaker,emotion",), "line 1: the header has 2 columns that may be 'path': 'file', 'wav'; call one"),
         (("sound/a.wav,s,joy",), "line 1: the header is missing: this line is a row already; expected path,speaker"),
         ((f"{HEADER},path",), "line 1: the header repeats column.* 'path'"),

@@ -34,6 +34,7 @@ SHAPES: dict[str, Callable[[Sequence[Sequence[str]]], list[list[str]]]] = {
     "index": lambda rows: [[("" if not number else str(number - 1)), *row] for number, row in enumerate(rows)],
     "pandas": lambda rows: [[("Unnamed: 0" if not number else str(number)), *row] for number, row in enumerate(rows)],
     "R": lambda rows: [[*([str(number)] if number else []), *row] for number, row in enumerate(rows)],
+    "titles": lambda rows: [["# Made by hand"], ["My corpus", "", ""], *map(list, rows)],
     "trailing": lambda rows: [[*row, ""] for row in rows],
     "trailing rows": lambda rows: [[*row, *([""] if number else [])] for number, row in enumerate(rows)],
     "trailing header": lambda rows: [[*row, *([] if number else [""])] for number, row in enumerate(rows)],
@@ -46,6 +47,8 @@ PATHS: dict[str, Callable[[Path, str], str]] = {
     "absolute": lambda folder, path: str(folder / path),
     "address": lambda folder, path: (folder / path).as_uri(),
     "ending": lambda folder, path: path[:-4] + path[-4:].swapcase(),
+    "without ending": lambda folder, path: path[:-4],
+    "two slashes": lambda folder, path: f"file://{path}",
     "case": lambda folder, path: path.upper(),
 }
 
@@ -93,6 +96,17 @@ def test_any_form_of_a_path_is_read_alike(folder: Path, form: str, separator: st
 def test_any_line_end_is_read_alike(folder: Path, lines: str) -> None:
     text = _written([HEADERS[0], *ROWS]).replace("\r\n", lines)
     assert _read(folder, text.encode()) == list(ROWS)
+
+
+def test_rows_of_one_quoted_cell_are_read_alike(folder: Path) -> None:
+    for separator in SEPARATORS:
+        lines = _written([HEADERS[0], *ROWS], separator).splitlines()
+        assert _read(folder, _written([[line] for line in lines], ",").encode()) == list(ROWS), separator
+
+
+def test_spaces_separate_where_nothing_else_does(folder: Path) -> None:
+    rows = [("wav/b.WAV", "Jürgen", "anger")]
+    assert _read(folder, _written([HEADERS[0], *rows], " ").encode()) == rows
 
 
 @settings(max_examples=50)
@@ -147,6 +161,8 @@ def test_times_are_read_as_they_are_written(
         ("offset,duration", "1.5,0.5", (1.5, 2.0)),
         ("onset,offset", "1.5,2", (1.5, 2.0)),
         ("start_ms,end_ms", "1500,2000", (1.5, 2.0)),
+        ("Start (s),End [s]", "1.5,2", (1.5, 2.0)),
+        ("start (ms),end (ms)", "1500,2000", (1.5, 2.0)),
         ("duration,gender", "1.5,f", (0.0, None)),  # the length of the whole file
     ],
 )
@@ -189,6 +205,9 @@ def _xlsx(name: str) -> bytes:
         (_xlsx("a.wav"), "is a zip archive"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", r"is an Excel workbook \(\.xls\)"),
         (b"RIFF....WAVE", "is a recording"),
+        (b"<!DOCTYPE html><html>", "is HTML or XML; expected a table as text"),
+        (b'[{"path": "a.wav"}]', "is JSON; expected a table as text"),
+        (b"version https://git-lfs.github.com/spec/v1", "is a pointer of Git LFS"),
         (b"path,speaker,emotion\na\0b,s,joy\n", "is not text: it has null bytes"),
         ("path,speaker,emotion\na.wav,Анна,joy\n".encode("koi8-r"), "is not UTF-8 text: the byte 0xE1 in line 2"),
         ("path,speaker,emotion\na.wav,Paweł B,joy\n".encode("cp1250"), "is not UTF-8 text: the byte 0xB3 in line 2"),
