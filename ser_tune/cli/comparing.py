@@ -2,7 +2,8 @@
 
 from .. import api
 from ..config import Project
-from ..metrics import PERMUTATION_TEST, describe_score, with_interval
+from ..metrics import MAX_STATISTIC, PERMUTATION_TEST, describe_score, with_interval
+from ..results import Choice
 from .console import notes, print_json, print_table, print_warnings, results
 from .records import comparison_record
 
@@ -42,6 +43,8 @@ def compare_results(
     )
     effect = "undefined" if paired.effect_size is None else f"{paired.effect_size:.2f}"
     results.print(f"p = {paired.p_value:.4f} ({PERMUTATION_TEST})", markup=False)
+    if found.choice is not None:
+        results.print(_chosen(found.choice), markup=False)
     results.print(
         f"effect size: Cohen's d_z {effect} over {paired.n_speakers} speakers; protocol {found.protocol.fingerprint}",
         markup=False,
@@ -71,6 +74,13 @@ def compare_results(
     )
     if len(shown) < len(differing):
         notes.print(f"{len(differing) - len(shown)} more; pass --all")
+
+
+def _chosen(choice: Choice) -> str:
+    """The p-value of results that were chosen for their scores."""
+    how = MAX_STATISTIC if choice.exact else f"Bonferroni, times {max(choice.searched)}"
+    ours, theirs = choice.searched
+    return f"p = {choice.p_value:.4f} if A was chosen as the best of {ours} configurations, and B of {theirs} ({how})"
 
 
 def _of_seeds(name: str, seeds: int, what: str = "mean") -> str:

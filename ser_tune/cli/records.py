@@ -145,6 +145,8 @@ def comparison_record(found: Comparison, first: str, second: str) -> Record:
         "wa_difference_interval": ends(paired.wa_interval),
         "p_value": paired.p_value,
         "test": PERMUTATION_TEST,
+        "searched": None if found.choice is None else list(found.choice.searched),
+        "p_value_of_the_best": None if found.choice is None else found.choice.p_value,
         "effect_size": paired.effect_size,
         "speakers": paired.n_speakers,
         "emotions": emotions,

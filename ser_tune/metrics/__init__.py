@@ -3,10 +3,18 @@
 from .bootstrap import Interval, fold_interval, seed_intervals, speaker_confusions, speaker_intervals
 from .calibration import Coverage, Reliability, accuracy_by_coverage, fit_temperature, reliability, with_temperature
 from .groups import Gap, GroupScore, largest_gap, recall_intervals, score_groups
-from .paired import PERMUTATION_TEST, PairedComparison, compare_paired, mean_interval
+from .paired import (
+    MAX_STATISTIC,
+    PERMUTATION_TEST,
+    PairedComparison,
+    choice_p_value,
+    compare_paired,
+    mean_interval,
+)
 from .scores import Scores, class_recalls, confusion, describe_score, interval_of, score, uar, wa, with_interval
 
 __all__ = [
+    "MAX_STATISTIC",
     "PERMUTATION_TEST",
     "Coverage",
     "Gap",
@@ -16,6 +24,7 @@ __all__ = [
     "Reliability",
     "Scores",
     "accuracy_by_coverage",
+    "choice_p_value",
     "class_recalls",
     "compare_paired",
     "confusion",

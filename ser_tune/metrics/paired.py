@@ -6,12 +6,22 @@ import numpy as np
 
 from .bootstrap import SEED, UNKNOWN, Interval, margin, pooled_scores, resamples, speaker_confusions
 
-__all__ = ["PERMUTATION_TEST", "PairedComparison", "compare_paired", "mean_interval"]
+__all__ = [
+    "MAX_STATISTIC",
+    "PERMUTATION_TEST",
+    "PairedComparison",
+    "choice_p_value",
+    "compare_paired",
+    "mean_interval",
+]
 
 PERMUTATION_TEST = "two-sided paired permutation test over speakers, statistic: difference of pooled UAR"
 """What `PairedComparison.p_value` is of. P. Good: Permutation, Parametric, and Bootstrap Tests of Hypotheses, Springer,
 2005; where swaps are drawn, approximate randomisation: E. Noreen: Computer-Intensive Methods for Testing Hypotheses,
 Wiley, 1989."""
+MAX_STATISTIC = "the same test with the largest difference of any configuration that was searched"
+"""What `choice_p_value` is of. P. Westfall, S. Young: Resampling-Based Multiple Testing, Wiley, 1993 (single-step
+maxT)."""
 ENUMERATED_SPEAKERS = 14
 """With so many or fewer, all swaps are looked at."""
 DRAWN_SWAPS = 10_000
@@ -80,6 +90,34 @@ def compare_paired(
     )
 
 
+def choice_p_value(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """The p-value of two results that were chosen for their scores on the speakers that are compared.
+
+    The best of many configurations is better than another result by its luck. Where A and B are swapped speaker by
+    speaker, all configurations are: the p-value is the fraction of swaps in which any of A's configurations differs
+    from B as much as the chosen ones do, or any of B's from A.
+
+    Args:
+        ours: Confusion matrices by speaker, shape (A, S, K, K): of the chosen result, then of those that it was chosen
+            among. Of several seeds their mean.
+        theirs: The same of the other result, shape (B, S, K, K).
+
+    A is better for two of three speakers: half of the swaps are as far apart. A configuration that A was chosen among
+    is better for one of these and worse for the third, and as far apart in half of the other swaps:
+
+    >>> r, w = np.diag([1, 1]), np.array([[1, 0], [1, 0]])  # all right, and half of it wrong
+    >>> best, other, theirs = np.array([[r, r, r], [w, r, w], [w, w, r]])
+    >>> choice_p_value(best[None], theirs[None]), choice_p_value(np.stack([best, other]), theirs[None])
+    (0.5, 0.75)
+    """
+    totals = ours[0].sum(axis=2)
+    in_a, in_b = (one.diagonal(axis1=2, axis2=3) for one in (ours, theirs))
+    shares = np.stack([_shares(one, totals) for one in (*(in_a - in_b[0]), *(in_a[0] - in_b[1:]))])
+    swapped, every = _swaps(shares.shape[1])
+    largest = np.abs((1 - 2 * swapped) @ shares.T).max(axis=1)
+    return _fraction(largest, abs(float(shares[0].sum())), every=every)
+
+
 def mean_interval(differences: np.ndarray) -> Interval:
     """The 95 % interval of the mean of the speakers' differences, by bootstrap over speakers.
 
@@ -115,16 +153,29 @@ def _p_value(gained: np.ndarray, totals: np.ndarray) -> float:
         gained: Utterances that A has right more than B, shape (S, K).
         totals: Utterances, shape (S, K).
     """
+    shares = _shares(gained, totals)
+    swapped, every = _swaps(len(shares))
+    return _fraction(np.abs((1 - 2 * swapped) @ shares), abs(float(shares.sum())), every=every)
+
+
+def _shares(gained: np.ndarray, totals: np.ndarray) -> np.ndarray:
+    """What each speaker adds to the difference of pooled UAR, shape (S,); to swap A and B is to turn a sign."""
     occurring = totals.sum(axis=0)
-    # The difference of pooled UAR is a sum over speakers; to swap A and B is to turn a speaker's sign
-    shares = (gained / np.maximum(occurring, 1)).sum(axis=1) / (occurring > 0).sum()
-    n_speakers = len(shares)
-    if every := n_speakers <= ENUMERATED_SPEAKERS:
-        swapped = (np.arange(2**n_speakers)[:, np.newaxis] >> np.arange(n_speakers)) & 1
-    else:
-        swapped = np.random.default_rng(SEED).integers(2, size=(DRAWN_SWAPS, n_speakers))
-    as_far = int((np.abs((1 - 2 * swapped) @ shares) >= abs(shares.sum()) - _SAME).sum())
-    return as_far / len(swapped) if every else (as_far + 1) / (len(swapped) + 1)
+    shares: np.ndarray = (gained / np.maximum(occurring, 1)).sum(axis=1) / (occurring > 0).sum()
+    return shares
+
+
+def _swaps(n_speakers: int) -> tuple[np.ndarray, bool]:
+    """Whose A and B are swapped, 0 or 1, shape (swaps, S); and whether these are all swaps."""
+    if n_speakers <= ENUMERATED_SPEAKERS:
+        return (np.arange(2**n_speakers)[:, np.newaxis] >> np.arange(n_speakers)) & 1, True
+    return np.random.default_rng(SEED).integers(2, size=(DRAWN_SWAPS, n_speakers)), False
+
+
+def _fraction(of_swaps: np.ndarray, seen: float, *, every: bool) -> float:
+    """Of the swaps, those that differ as much as what was seen."""
+    as_far = int((of_swaps >= seen - _SAME).sum())
+    return as_far / len(of_swaps) if every else (as_far + 1) / (len(of_swaps) + 1)
 
 
 def _effect_size(differences: np.ndarray) -> float | None:

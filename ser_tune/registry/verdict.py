@@ -13,19 +13,14 @@ from mlflow.exceptions import MlflowException
 from ..metrics import PERMUTATION_TEST
 from ..study import Difference, worded
 from ..tracking import (
-    CONFIRMED_TAG,
-    CONFIRMS_TAG,
-    MEMBERS_TAG,
-    STUDY_TAG,
     Result,
     compare_seeds,
-    find_runs,
-    is_complete,
     is_solved,
     no_randomness,
     protocol_of,
     read_predictions,
-    search_runs,
+    searched_by,
+    searched_trials,
     with_its_seeds,
 )
 from .versions import CHAMPION, aliases_of
@@ -151,7 +146,7 @@ def _against(
         return Verdict(CHALLENGER, _incomparable(before, differences, protocol_of(run).corpus), tags)
     champion = _Champion.of(client, present, other)
     both = confirmed is not None and champion.confirmed
-    searched = 1 if both else max(_searched_trials(client, one) for one in (run, other))
+    searched = 1 if both else max(1, *(len(searched_trials(client, one)) for one in (run, other)))
     p_value, tested = _tested(client, run, other, searched, both=both)
     tags |= tested
     if rule == "always":
@@ -290,24 +285,4 @@ def _by_searched(run: Run, champion: _Champion, tags: Mapping[str, str]) -> Verd
 
 def _of_same_search(run: Run, champion: _Champion, confirmed: Confirmed | None) -> bool:
     """Whether a champion is the best of the search whose configuration fresh seeds confirm."""
-    return confirmed is not None and not champion.confirmed and _searched_by(champion.run) == _searched_by(run)
-
-
-def _searched_by(run: Run) -> str | None:
-    """The study that found a run's configuration; None where it combines several."""
-    tags = run.data.tags
-    return tags.get(CONFIRMS_TAG) or tags.get(STUDY_TAG)
-
-
-def _searched_trials(client: MlflowClient, run: Run) -> int:
-    """Complete trials that a run was the best of; of a combination those of all its members' searches."""
-    members = run.data.tags.get(MEMBERS_TAG, "").split()
-    found = search_runs(client, f"attributes.run_id IN ({', '.join(map(repr, members))})") if members else [run]
-    studies = {_searched_by(one) for one in found} - {None}
-    trials = [
-        one
-        for study in studies
-        for one in find_runs(client, run.info.experiment_id, str(study))[1].values()
-        if is_complete(one) and CONFIRMED_TAG not in one.data.tags
-    ]
-    return max(1, len(trials))
+    return confirmed is not None and not champion.confirmed and searched_by(champion.run) == searched_by(run)

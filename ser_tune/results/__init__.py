@@ -2,7 +2,7 @@
 
 from .ablate import Ablated, ablate, variant
 from .combine import Combination, combine
-from .compare import Comparison, compare
+from .compare import Choice, Comparison, compare
 from .confirm import Candidate, Confirmation, confirm
 from .evaluate import Evaluation, Examined, examine, score_judged
 from .evaluation_run import SCORE_COLUMNS, log_evaluation, score_rows, stress_rows
@@ -27,6 +27,7 @@ __all__ = [
     "Ablated",
     "Candidate",
     "Cell",
+    "Choice",
     "Combination",
     "Comparison",
     "Confirmation",

@@ -9,12 +9,34 @@ from mlflow.entities import Run
 
 from ..errors import RegistryError, UnknownNameError
 from ..folds import SIDES
-from ..metrics import PairedComparison
+from ..metrics import PairedComparison, choice_p_value
 from ..study import Protocol
-from ..tracking import Predictions, Result, compare_seeds, name_of, protocol_of, read_predictions, tracking_errors
+from ..tracking import (
+    Predictions,
+    Result,
+    compare_seeds,
+    name_of,
+    protocol_of,
+    read_predictions,
+    results_of,
+    searched_trials,
+    tracking_errors,
+)
 from .references import find_results
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Choice", "Comparison", "compare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the choice of two results for their scores makes of their p-value."""
+
+    searched: tuple[int, int]
+    """Configurations that A and B may have been chosen among, each at least 1."""
+    p_value: float
+    """With the choice taken into account."""
+    exact: bool
+    """By the predictions of all of them (`choice_p_value`); else Bonferroni's, with the larger search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +53,8 @@ class Comparison:
     protocol: Protocol
     paired: PairedComparison
     """Of the means over the seeds."""
+    choice: Choice | None
+    """None where no search saw the speakers who are compared, or each side's study had one configuration."""
 
     @property
     def predicted(self) -> tuple[np.ndarray, np.ndarray]:
@@ -75,14 +99,56 @@ def compare(client: MlflowClient, first: str, second: str, side: str) -> Compari
         scores = (one.scores(client), other.scores(client))
     if len({seed.utterances for seed in (*ours, *theirs)}) > 1:
         raise RegistryError(f"'{first}' and '{second}' have {side} predictions of different utterances")
+    paired = compare_seeds(ours, theirs)
+    with tracking_errors(client.tracking_uri):
+        choice = None if side == "holdout" else _choice(client, (one, other), (ours, theirs), side, paired.p_value)
     return Comparison(
         side=side,
         results=(one, other),
         predictions=(ours, theirs),
         scores=scores,
         protocol=protocol,
-        paired=compare_seeds(ours, theirs),
+        paired=paired,
+        choice=choice,
     )
+
+
+def _choice(
+    client: MlflowClient,
+    results: tuple[Result, Result],
+    chosen: tuple[Sequence[Predictions], Sequence[Predictions]],
+    side: str,
+    p_value: float,
+) -> Choice | None:
+    """What the searches of two results make of their p-value.
+
+    Test speakers of a fold are validation speakers of another, so a search chose by them too. Their predictions are
+    those of promoted trials alone, so that Bonferroni's correction is left.
+    """
+    searches = [results_of(searched_trials(client, one.run)) for one in results]
+    counts = [max(1, len(one)) for one in searches]
+    if max(counts) == 1:
+        return None
+    runs = [[one.run for one in configurations] for configurations in searches]
+    if side == "validation":
+        families = [
+            _confusions(client, one, own[0].utterances) if count > 1 else []
+            for one, own, count in zip(runs, chosen, counts, strict=True)
+        ]
+        if None not in families:
+            ours, theirs = (
+                np.stack([np.mean([seed.confusions for seed in own], axis=0), *(family or [])])
+                for own, family in zip(chosen, families, strict=True)
+            )
+            return Choice((counts[0], counts[1]), choice_p_value(ours, theirs), exact=True)
+    return Choice((counts[0], counts[1]), min(1.0, max(counts) * p_value), exact=False)
+
+
+def _confusions(client: MlflowClient, runs: Sequence[Run], utterances: tuple[str, ...]) -> list[np.ndarray] | None:
+    """Confusion matrices by speaker of runs' validation predictions; None where those of a run are gone."""
+    read = [read_predictions(client, run.info.run_id, "validation") for run in runs]
+    found = [one.confusions for one in read if one is not None and one.utterances == utterances]
+    return found if len(found) == len(runs) else None
 
 
 def _predictions(client: MlflowClient, run: Run, side: str) -> Predictions:

@@ -7,6 +7,8 @@ from .configurations import (
     is_solved,
     no_randomness,
     results_of,
+    searched_by,
+    searched_trials,
     with_its_seeds,
 )
 from .digests import FILES_TAG, refuse_changed
@@ -95,6 +97,8 @@ __all__ = [
     "score_on_validation",
     "score_stressed",
     "search_runs",
+    "searched_by",
+    "searched_trials",
     "shortened",
     "study_pages",
     "tracking_errors",

@@ -17,10 +17,20 @@ from ..architectures import ARCHITECTURES
 from ..folds import SIDES
 from ..metrics import PairedComparison, compare_paired, seed_intervals
 from .predictions import Predictions, read_predictions
-from .runs import find_runs
-from .tags import CONFIRMED_TAG, STUDY_TAG, TRIAL_TAG
+from .runs import find_runs, search_runs
+from .tags import CONFIRMED_TAG, CONFIRMS_TAG, MEMBERS_TAG, STUDY_TAG, TRIAL_TAG
 
-__all__ = ["Result", "compare_seeds", "is_complete", "is_solved", "no_randomness", "results_of", "with_its_seeds"]
+__all__ = [
+    "Result",
+    "compare_seeds",
+    "is_complete",
+    "is_solved",
+    "no_randomness",
+    "results_of",
+    "searched_by",
+    "searched_trials",
+    "with_its_seeds",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +117,25 @@ def no_randomness(trainings: Sequence[Predictions]) -> bool:
     return bool(others) and all(
         one.utterances == first.utterances and np.array_equal(one.probabilities, first.probabilities) for one in others
     )
+
+
+def searched_by(run: Run) -> str | None:
+    """The study that found a run's configuration; None where it combines several."""
+    tags = run.data.tags
+    return tags.get(CONFIRMS_TAG) or tags.get(STUDY_TAG)
+
+
+def searched_trials(client: MlflowClient, run: Run) -> list[Run]:
+    """Complete trials that a run was the best of; of a combination those of all its members' searches."""
+    members = run.data.tags.get(MEMBERS_TAG, "").split()
+    found = search_runs(client, f"attributes.run_id IN ({', '.join(map(repr, members))})") if members else [run]
+    studies = sorted({str(searched_by(one)) for one in found if searched_by(one) is not None})
+    return [
+        one
+        for study in studies
+        for one in find_runs(client, run.info.experiment_id, study)[1].values()
+        if is_complete(one) and CONFIRMED_TAG not in one.data.tags
+    ]
 
 
 def is_complete(run: Run) -> bool:

@@ -43,7 +43,12 @@ def test_a_comparison_is_scores_a_test_two_confusions_and_what_differs(call: Cal
     low, high = known["uar_difference_interval"]
     assert _cells(lines[3])[1] == f"{known['uar_difference']:+.4f} [{low:+.3f}, {high:+.3f}]"
     assert lines[4] == f"p = {known['p_value']:.4f} ({known['test']})"
-    assert f"Cohen's d_z {known['effect_size']:.2f} over 4 speakers; protocol {known['fingerprint']}" in lines[5]
+    assert lines[5] == (
+        f"p = {known['p_value_of_the_best']:.4f} if A was chosen as the best of 3 configurations, and B of 3 (the same "
+        "test with the largest difference of any configuration that was searched)"
+    )
+    assert known["searched"] == [3, 3]
+    assert f"Cohen's d_z {known['effect_size']:.2f} over 4 speakers; protocol {known['fingerprint']}" in lines[6]
     for mark, counts in zip("AB", known["confusions"], strict=True):
         at = lines.index(f"confusion of {mark} (rows: truth)")
         assert lines[at + 1].split() == ["anger", "joy"]

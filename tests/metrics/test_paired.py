@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 
-from ser_tune.metrics import compare_paired, uar, wa
+from ser_tune.metrics import choice_p_value, compare_paired, speaker_confusions, uar, wa
 from ser_tune.metrics.paired import DRAWN_SWAPS, ENUMERATED_SPEAKERS
 
 QUICK = settings(max_examples=40, deadline=None)
@@ -151,3 +152,56 @@ def test_a_real_difference_is_found() -> None:
     compared = [compare_paired(*_systems(rng, 10, gain=0.18), N_CLASSES) for _ in range(60)]
     assert np.mean([one.p_value < 0.05 for one in compared]) > 0.7
     assert np.mean([one.effect_size or 0 for one in compared]) > 0.8
+
+
+def test_without_a_choice_the_p_value_is_that_of_the_comparison_and_each_rival_may_raise_it() -> None:
+    rng = np.random.default_rng(4)
+    truth, a, b, speakers = _systems(rng, 7, gain=0.1)
+    ours, theirs = (speaker_confusions(truth, one, speakers, N_CLASSES)[None] for one in (a, b))
+    before = choice_p_value(ours, theirs)
+    assert before == compare_paired(truth, a, b, speakers, N_CLASSES).p_value
+    for _ in range(5):
+        rival = np.where(rng.random(len(truth)) < 0.2, (truth + 1) % N_CLASSES, a)
+        ours = np.concatenate([ours, speaker_confusions(truth, rival, speakers, N_CLASSES)[None]])
+        after = choice_p_value(ours, theirs)
+        assert after >= before
+        assert after == choice_p_value(theirs, ours)  # whichever is called A
+        before = after
+
+
+def _searched(rng: np.random.Generator, n_speakers: int, configurations: int) -> np.ndarray:
+    """Confusions (T, S, K, K) of configurations that are equally good, and mostly right about the same utterances."""
+    each = 5
+    skill = rng.beta(6, 4, size=(n_speakers, 1, 1, 1))
+    luck = np.sqrt(0.9) * rng.normal(size=(n_speakers, 1, N_CLASSES, each))
+    luck = luck + np.sqrt(0.1) * rng.normal(size=(n_speakers, configurations, N_CLASSES, each))
+    luck = luck + rng.normal(0, 0.25, size=(n_speakers, configurations, 1, 1))  # some suit a speaker better
+    hits = (norm.cdf(luck) < skill).sum(axis=3).swapaxes(0, 1)
+    classes = np.arange(N_CLASSES)
+    found = np.zeros((configurations, n_speakers, N_CLASSES, N_CLASSES))
+    found[:, :, classes, classes] = hits
+    found[:, :, classes, (classes + 1) % N_CLASSES] = each - hits
+    return found
+
+
+@pytest.mark.parametrize(("ours", "theirs", "naive"), [(40, 1, True), (40, 40, False), (5, 40, False)])
+def test_the_best_of_equals_is_rarely_found_better(ours: int, theirs: int, naive: bool) -> None:
+    """Under the null hypothesis p falls below 0.05 in 5 % of searches at most; without the correction in 15 %."""
+    rng, n_speakers, found, uncorrected = np.random.default_rng(1), 10, [], []
+    for _ in range(200):
+        every = _searched(rng, n_speakers, ours + theirs)
+        uars = every.diagonal(axis1=2, axis2=3).sum(axis=(1, 2))
+        a, b = np.argsort(-uars[:ours]), ours + np.argsort(-uars[ours:])
+        found.append(choice_p_value(every[a], every[b]))
+        uncorrected.append(choice_p_value(every[a[:1]], every[b[:1]]))
+    assert np.mean(np.array(found) < 0.05) <= 0.06
+    if naive:
+        assert np.mean(np.array(uncorrected) < 0.05) > 0.1
+
+
+def test_a_configuration_that_is_much_better_is_found_so_among_many() -> None:
+    rng = np.random.default_rng(5)
+    every = _searched(rng, 10, 40)
+    best = np.zeros_like(every[:1])
+    best[:, :, np.arange(N_CLASSES), np.arange(N_CLASSES)] = 5
+    assert choice_p_value(np.concatenate([best, every[:20]]), every[20:21]) < 0.05

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from ser_tune.errors import ProtocolError, RegistryError
-from ser_tune.metrics import compare_paired, uar
-from ser_tune.results import compare
+from ser_tune.metrics import choice_p_value, compare_paired, uar
+from ser_tune.results import Choice, compare
+from ser_tune.tracking import read_predictions
 
 NAME = "ser-manifest-alex_net"
 
@@ -49,6 +50,29 @@ def test_a_result_is_as_good_as_itself(first: Any) -> None:
     assert found.side == "test"
     assert len(found.differing) == 0
     assert (found.paired.uar_difference, found.paired.p_value, found.paired.effect_size) == (0.0, 1.0, 0.0)
+
+
+def test_the_best_of_a_search_is_compared_as_such(copied: Any) -> None:
+    found = compare(copied.client, "first", "first:1", "validation")
+    assert found.choice is not None
+    assert found.choice.searched == (3, 3)
+    read = [
+        read_predictions(copied.client, copied.runs[one].info.run_id, "validation").confusions  # type: ignore[union-attr]
+        for one in range(3)
+    ]
+    best = copied.study.best_trial.number
+    expected = choice_p_value(np.stack([read[best], *read]), np.stack([read[1], *read]))
+    assert (found.choice.p_value, found.choice.exact) == (expected, True)
+    assert found.choice.p_value >= found.paired.p_value
+    # Predictions of what was not promoted may be deleted, and test speakers were not judged by it
+    assert copied.runs[2].info.run_id not in {one.run.info.run_id for one in found.results}
+    run_id = copied.runs[2].info.run_id
+    (table,) = Path(copied.project.root).rglob(f"{run_id}/artifacts/validation_predictions.csv")
+    table.unlink()
+    without = compare(copied.client, "first:0", "first:1", "validation")
+    assert without.choice == Choice((3, 3), min(1.0, 3 * without.paired.p_value), exact=False)
+    tested = compare(copied.client, "first", NAME, "test")
+    assert tested.choice == Choice((3, 3), 1.0, exact=False)
 
 
 def test_results_of_other_protocols_are_refused_with_what_differs(copied: Any) -> None:
