@@ -17,6 +17,7 @@ from ..results import Nested, StudyTrial, run_nested, trials_of, trials_table
 from ..study import (
     Fanout,
     Prepared,
+    Selection,
     StudyDefinition,
     StudyObserver,
     StudySummary,
@@ -51,6 +52,11 @@ class StudyResult:
     def trials(self) -> "pd.DataFrame":
         """A row for each trial, by number: state, validation UAR, seconds, and a column for each path that varies."""
         return trials_table(self.records)
+
+    @property
+    def selection(self) -> Selection | None:
+        """The winner without the choice among trials, with its gains over the first and the median trial."""
+        return None if self.promotion is None else self.promotion.selection
 
     @property
     def best(self) -> StudyTrial | None:

@@ -61,6 +61,7 @@ def list_models(*, as_json: bool, tracking_uri: str | None) -> None:
         "version",
         "alias",
         "validation UAR",
+        "corrected",
         "test UAR",
         "test WA",
         "corpus",
@@ -68,7 +69,8 @@ def list_models(*, as_json: bool, tracking_uri: str | None) -> None:
         "study",
         "trial",
     ]
-    scores, tags = ("validation_uar", "test_uar", "test_wa"), ("corpus", "fingerprint", "study", "trial")
+    scores = ("validation_uar", "corrected_uar", "test_uar", "test_wa")
+    tags = ("corpus", "fingerprint", "study", "trial")
     rows = []
     for one in versions:
         numbers = {key: float(value) for key, value in one.tags.items() if key.startswith(scores)}

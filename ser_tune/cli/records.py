@@ -10,6 +10,7 @@ from ..errors import SerTuneError
 from ..metrics import PERMUTATION_TEST, Interval
 from ..registry import Promotion
 from ..results import Ablated, Combination, Comparison, Confirmation, Nested, Replay, Reproduction
+from ..study import Selection
 from ..tracking import score_metrics
 
 __all__ = [
@@ -47,6 +48,7 @@ def promotion_record(promotion: Promotion) -> Record:
         "fingerprint": prepared.protocol.fingerprint,
         "warnings": list(prepared.protocol.warnings),
         "metrics": dict(promotion.metrics),
+        "selection": _selection_record(promotion.selection),
     }
 
 
@@ -67,6 +69,26 @@ def study_record(result: StudyResult) -> Record:
     }
 
 
+def _selection_record(selection: Selection | None) -> Record | None:
+    """The winner without the choice among trials."""
+    if selection is None:
+        return None
+    found = selection.corrected
+    gains = {"gain_over_first": found.over_first, "gain_over_median": found.over_median}
+    return {
+        "trial": selection.winner,
+        "first_trial": selection.first,
+        "trials": selection.trials,
+        "corrected_uar": found.score.value,
+        "corrected_uar_interval": ends(found.score.interval),
+    } | {
+        name: value
+        for gain, one in gains.items()
+        if selection.trials > 1
+        for name, value in ((gain, one.value), (f"{gain}_interval", ends(one.interval)))
+    }
+
+
 def nested_record(nested: Nested) -> Record:
     """Every search and the whole procedure."""
     return {
@@ -78,6 +100,7 @@ def nested_record(nested: Nested) -> Record:
                 "best_trial": one.best_trial,
                 "inner_uar": one.inner_uar,
                 "inner_interval": ends(one.inner_interval),
+                "inner_selection": _selection_record(one.selection),
                 "outer_single_uar": one.outer_single_uar,
             }
             for one in nested.folds

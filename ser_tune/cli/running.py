@@ -12,7 +12,7 @@ from ..folds import SIDES, selection_note
 from ..metrics import describe_score, with_interval
 from ..registry import CHAMPION, Promotion
 from ..results import Nested
-from ..study import Convergence, SearchGain, read_assignments
+from ..study import Convergence, SearchGain, Selection, read_assignments
 from ..tracking import score_metrics
 from .console import notes, print_json, print_table, print_warnings, results
 from .progress import ProgressObserver
@@ -166,10 +166,13 @@ def _gains(gain: SearchGain) -> str:
     """What the search is worth, on fresh seeds."""
     winner, seeds = gain.winner, len(gain.winner.scores)
     on = f"{seeds} fresh seed{'s' * (seeds > 1)}"
-    compared = [("", gain.first), ("the median, ", gain.median)]
-    gains = [f"{winner.mean - one.mean:+.4f} over {name}trial {one.trial}" for name, one in compared if one is not None]
-    against = f", {' and '.join(gains)}" if gains else ""
-    return f"confirmed on {on}: trial {winner.trial} has the best mean validation UAR, {winner.mean:.4f}{against}"
+    return f"confirmed on {on}: trial {winner.trial} has the best mean validation UAR, {winner.mean:.4f}"
+
+
+def _without_choice(selection: Selection, epochs: str) -> str:
+    """What the choice among trials was worth, and what is not corrected."""
+    left = "" if epochs == "last" else "; not corrected: each validation speaker also chose the epoch"
+    return f"corrected: {selection.sentence}{left}"
 
 
 def tell(promotion: Promotion, tracking_uri: str | None) -> None:
@@ -186,10 +189,16 @@ def tell(promotion: Promotion, tracking_uri: str | None) -> None:
         for side in SIDES
         if f"{side}_uar" in metrics
     ]
+    selection = promotion.selection
+    chosen = selection is not None and selection.trials > 1
+    if selection is not None and chosen:
+        rows.insert(1, ["corrected", describe_score(selection.metrics, "corrected_uar"), "", "", ""])
     what = "combination" if promotion.trial is None else f"trial {promotion.trial}"
     columns = [what, "UAR [95 %]", "WA [95 %]", "UAR over folds", "WA over folds"]
     print_table(columns, rows)
     facts, folds = prepared.protocol.in_words, len(prepared.folds)
+    if selection is not None and chosen:
+        results.print(_without_choice(selection, facts["epoch_selection"]), markup=False)
     some = "" if folds == prepared.folds_of_protocol else f"the first {folds} of {prepared.folds_of_protocol} folds, "
     results.print(
         f"protocol {prepared.protocol.fingerprint}: {prepared.corpus.name}, {some or f'{folds} speaker folds, '}"
@@ -222,13 +231,14 @@ def tell(promotion: Promotion, tracking_uri: str | None) -> None:
 def _tell_nested(nested: Nested, tracking_uri: str | None) -> None:
     """What every search and the whole procedure came to."""
     print_table(
-        ["study", "never saw", "best trial", "inner UAR [95 %]", "outer UAR of one network"],
+        ["study", "never saw", "best trial", "inner UAR [95 %]", "corrected [95 %]", "outer UAR of one network"],
         [
             [
                 one.study,
                 ", ".join(one.speakers),
                 str(one.best_trial),
                 with_interval(one.inner_uar, one.inner_interval),
+                "" if one.selection is None else describe_score(one.selection.metrics, "corrected_uar"),
                 f"{one.outer_single_uar:.4f}",
             ]
             for one in nested.folds

@@ -12,11 +12,14 @@ from .paired import (
     mean_interval,
 )
 from .scores import Scores, class_recalls, confusion, describe_score, interval_of, score, uar, wa, with_interval
+from .selection import Corrected, Estimate, correct_selection, pooled_uar
 
 __all__ = [
     "MAX_STATISTIC",
     "PERMUTATION_TEST",
+    "Corrected",
     "Coverage",
+    "Estimate",
     "Gap",
     "GroupScore",
     "Interval",
@@ -28,12 +31,14 @@ __all__ = [
     "class_recalls",
     "compare_paired",
     "confusion",
+    "correct_selection",
     "describe_score",
     "fit_temperature",
     "fold_interval",
     "interval_of",
     "largest_gap",
     "mean_interval",
+    "pooled_uar",
     "recall_intervals",
     "reliability",
     "score",

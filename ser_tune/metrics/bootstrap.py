@@ -111,10 +111,14 @@ def margin(resampled: np.ndarray, n_speakers: int, confidence: float = CONFIDENC
         n_speakers: S, at least 2.
         confidence: Of the interval, as a fraction.
     """
+    return reach_of(n_speakers, confidence) * float(resampled.std())
+
+
+def reach_of(n_speakers: int, confidence: float = CONFIDENCE) -> float:
+    """Half the width of the t interval, in standard errors of the bootstrap over S speakers, at least 2."""
     from scipy.special import stdtrit  # half a second, and listing scores needs none of it
 
-    quantile = stdtrit(n_speakers - 1, (1 + confidence) / 2)
-    return float(quantile * math.sqrt(n_speakers / (n_speakers - 1)) * resampled.std())
+    return float(stdtrit(n_speakers - 1, (1 + confidence) / 2)) * math.sqrt(n_speakers / (n_speakers - 1))
 
 
 def speaker_intervals(confusions: np.ndarray) -> tuple[Interval, Interval]:
@@ -194,14 +198,14 @@ def _of_means(points: np.ndarray, resampled: np.ndarray, n_drawn: int, confidenc
         confidence: As a fraction.
     """
     seeds = resamples(len(points), stream=1).T / len(points)
-    return _around(float(points.mean()), margin((seeds * resampled).sum(axis=0), n_drawn, confidence))
+    return fraction_interval(float(points.mean()), margin((seeds * resampled).sum(axis=0), n_drawn, confidence))
 
 
-def _around(point: float, half: float) -> Interval:
-    """The interval of a fraction, symmetric on the logit scale."""
+def fraction_interval(point: float, half: float) -> Interval:
+    """The interval of a fraction, symmetric on the logit scale, from half its width as a fraction."""
     from scipy.special import expit, logit
 
-    if half < 1e-12:  # where no resample differs, they say nothing of how much others would
+    if half < 1e-12 or not 0 < point < 1:  # where no resample differs, they say nothing of how much others would
         return UNKNOWN
     centre, reach = logit(point), half / (point * (1 - point))
     return Interval(float(expit(centre - reach)), float(expit(centre + reach)))

@@ -12,7 +12,7 @@ from ..encoders import encoders_among, find_checkpoint, short_name
 from ..features import FEATURE_SETS
 from ..folds import SIDES, selection_note
 from ..metrics import class_recalls, describe_score, uar
-from ..study import Prepared, pretraining_of
+from ..study import Prepared, Selection, pretraining_of
 from ..tracking import Predictions
 from .networks import Networks
 from .verdict import Verdict
@@ -37,6 +37,7 @@ def model_card(
     verdict: Verdict,
     *,
     origin: str = "",
+    selection: Selection | None = None,
 ) -> str:
     """Describe a version.
 
@@ -48,6 +49,7 @@ def model_card(
         networks: What it is made of.
         verdict: Why it has its alias.
         origin: A sentence on where it comes from, in Markdown.
+        selection: What it is worth without the choice among its study's trials.
     """
     corpus = prepared.corpus
     source = CORPORA.get(corpus.name)
@@ -77,6 +79,7 @@ def model_card(
                 for side in sides
             ],
         ),
+        *([] if selection is None or selection.trials == 1 else [f"Selection-corrected: {selection.sentence}."]),
         "UAR is the mean recall of the classes that occur, over one confusion matrix of all held-out utterances; WA is "
         "plain accuracy. In brackets: 95 % confidence intervals by bootstrap over speakers.",
         "## Recall by class",
@@ -119,7 +122,7 @@ def _limits(
     corpus = prepared.corpus
     limits = [
         f"It knows {len(corpus.speakers)} speakers of one corpus; other languages and microphones were not tried.",
-        "The validation score chose it among trials and is optimistic.",
+        "The validation score chose it among trials and is optimistic, also where fresh seeds confirmed it.",
         f"{_capitalised(selection_note(prepared.folds))}.",
         "Not for decisions about people.",
     ]

@@ -18,7 +18,7 @@ from ..config import RULES, Project
 from ..errors import RegistryError, UnknownNameError
 from ..metrics import seed_intervals
 from ..prediction import Committee, Predictor
-from ..study import FreshSeeds, Prepared, is_elsewhere, refit, summarise, values_of
+from ..study import FreshSeeds, Prepared, Selection, is_elsewhere, refit, summarise, values_of
 from ..tracking import (
     MODEL_TAG,
     TRIAL_TAG,
@@ -26,8 +26,10 @@ from ..tracking import (
     experiment_of,
     find_runs,
     log_predictor,
+    log_selection,
     no_randomness,
     read_predictions,
+    read_selection,
     score_on_test,
     tracking_errors,
 )
@@ -52,6 +54,7 @@ def promote(
     name: str | None = None,
     with_refit: bool = False,
     rule: str | None = None,
+    selection: Selection | None = None,
 ) -> Promotion:
     """Make a trial a version of a registered model, after what waits of its study is delivered to MLflow.
 
@@ -65,6 +68,7 @@ def promote(
         with_refit: Register one network trained on all speakers instead of the folds' networks.
         rule: When it becomes champion: `better`, `confident`, `robust` or `always`; None is the study's own
             rule.
+        selection: What a choice on fresh seeds is worth without the choice; of a study's own winner it is computed.
 
     Raises:
         RegistryError: There is no such complete trial, or its model was not kept.
@@ -92,6 +96,10 @@ def promote(
             runs = _runs(client, experiment, study, found.winner.numbers)
             confirmed = _confirmed(client, runs, found.winner)
         metrics = score_on_test(client, run, prepared, project)
+        if confirmed is None or trial is None:
+            selection = _selection(client, experiment, study, number)
+        if selection is not None:
+            log_selection(client, [run.info.run_id], selection)
 
         def refitted(epochs: int) -> str:
             return log_predictor(
@@ -115,6 +123,7 @@ def promote(
             trial=number,
             networks=networks,
             parts=((config.model, config.features),),
+            selection=selection,
         )
         return registration.register(rule, confirmed, refitted if with_refit else None)
 
@@ -200,6 +209,18 @@ def _runs(client: MlflowClient, experiment: str, study: optuna.Study, needed: Se
         if not late or time.monotonic() > until:
             return runs
         time.sleep(1.0)
+
+
+def _selection(client: MlflowClient, experiment: str, study: optuna.Study, number: int) -> Selection | None:
+    """A study's winner without the choice, which its run gets too; None of another trial."""
+    best = summarise(study).best
+    if best is None or best[0] != number:
+        return None
+    found = read_selection(client, experiment, study)
+    parent, _ = find_runs(client, experiment, study.user_attrs["study_id"])
+    if found is not None and parent is not None:
+        log_selection(client, [parent.info.run_id], found)
+    return found
 
 
 def _confirmed(client: MlflowClient, runs: Mapping[int, Run], fresh: FreshSeeds) -> Confirmed | None:

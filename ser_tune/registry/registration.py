@@ -15,7 +15,7 @@ from ..config import FeatureSettings, ModelSettings, Project
 from ..errors import RegistryError, StudyError
 from ..features import TYPICAL_CONDITIONS
 from ..folds import SIDES
-from ..study import Prepared
+from ..study import Prepared, Selection
 from ..tracking import (
     FILES_TAG,
     MODEL_TAG,
@@ -62,6 +62,9 @@ class Promotion:
     """False where it already had a version."""
     prepared: Prepared = field(repr=False)
     """The corpus and folds that it was scored on."""
+    selection: Selection | None = None
+    """What it is worth without the choice among its study's trials; None where nothing chose it, or predictions of
+    trials are gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,8 @@ class Registration:
     """What its model is made of."""
     parts: Sequence[tuple[ModelSettings, FeatureSettings]]
     """Architectures, each with its features."""
+    selection: Selection | None = None
+    """As of `Promotion`."""
 
     def register(self, rule: str, confirmed: Confirmed | None, refitted: Callable[[int], str] | None) -> Promotion:
         """Make it a version, or a champion of the version that it is already.
@@ -176,7 +181,12 @@ class Registration:
             "normalisation_scope": protocol.in_words["normalisation_scope"],
             **({"warnings": "; ".join(protocol.warnings)} if protocol.warnings else {}),
             **{key: f"{self.metrics[key]:.4f}" for key in earned if key in self.metrics},
+            **self._selection_tags(),
         }
+
+    def _selection_tags(self) -> dict[str, str]:
+        """What the version is worth without the choice; more trials change it."""
+        return {} if self.selection is None else {key: f"{one:.4f}" for key, one in self.selection.metrics.items()}
 
     def _refitted_networks(self) -> Networks:
         """One network for all speakers, of as many epochs as the folds' networks have in the median."""
@@ -187,6 +197,8 @@ class Registration:
     def _again(self, version: str, networks: Networks, decided: Callable[[], Verdict]) -> Promotion:
         """What becomes of the version that it is already; as a challenger it keeps the aliases that it has."""
         aliases = _aliases(self.client, self.name, version)
+        for key, value in self._selection_tags().items():
+            self.client.set_model_version_tag(self.name, version, key, value)
         if CHAMPION in aliases:
             return self._promotion(version, CHAMPION, "it was registered before", created=False)
         verdict = decided()
@@ -210,6 +222,7 @@ class Registration:
             metrics=self.metrics,
             created=created,
             prepared=self.prepared,
+            selection=self.selection,
         )
 
     def _card(self, networks: Networks, verdict: Verdict) -> str:
@@ -217,7 +230,9 @@ class Registration:
         read = {side: one for side, one in found.items() if one is not None}
         what = self.study if self.trial is None else f"trial {self.trial} of {self.study}"
         origin = f"From {run_link(self.run.info.experiment_id, self.run.info.run_id, what)}."
-        return model_card(self.prepared, self.metrics, read, self.parts, networks, verdict, origin=origin)
+        return model_card(
+            self.prepared, self.metrics, read, self.parts, networks, verdict, origin=origin, selection=self.selection
+        )
 
 
 def _aliases(client: MlflowClient, name: str, version: str) -> list[str]:

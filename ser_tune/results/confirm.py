@@ -18,15 +18,18 @@ from ..study import (
     FreshSeeds,
     Prepared,
     Rerun,
+    Selection,
     StudyDefinition,
     StudyObserver,
+    candidates_of,
     confirms,
+    corrected_choice,
     load_study,
     prepare,
     refuse_without_randomness,
     values_of,
 )
-from ..tracking import TRIAL_TAG, experiment_of, find_runs, no_randomness, tracking_errors
+from ..tracking import TRIAL_TAG, experiment_of, find_runs, no_randomness, read_confusions, tracking_errors
 from .seeds import predictions_of, train_seeds
 
 __all__ = ["Candidate", "Confirmation", "confirm"]
@@ -111,8 +114,33 @@ def confirm(
     candidates.sort(key=lambda one: (-one.interval.low if one.interval.known else math.inf, one.trial))
     chosen = candidates[0]
     confirmed = Confirmed(chosen.mean, chosen.interval.low, chosen.interval.high, len(chosen.scores), chosen.middle)
-    promotion = promote(client, project, again, fresh, trial=confirmed, name=name)
+    selection = _corrected(client, project, study, candidates, again=runs, chosen=chosen, corpus=prepared.corpus.name)
+    promotion = promote(client, project, again, fresh, trial=confirmed, name=name, selection=selection)
     return Confirmation(study=again.definition.name, candidates=candidates, promotion=promotion)
+
+
+def _corrected(
+    client: MlflowClient,
+    project: Project,
+    study: optuna.Study,
+    candidates: Sequence[Candidate],
+    *,
+    again: Sequence[Run],
+    chosen: Candidate,
+    corpus: str,
+) -> Selection | None:
+    """The chosen candidate without the choice, made by search score and then by the mean over fresh seeds."""
+    with tracking_errors(project.tracking_uri):
+        experiment = experiment_of(client, project, corpus)
+        known = read_confusions(client, experiment, study)
+    numbers = [one.number for one in candidates_of(study) if confirms(one) is None]
+    if chosen.trial not in numbers or not known.keys() >= set(numbers):
+        return None
+    predicted = predictions_of(client, again, "validation")
+    of_trial = {int(run.data.tags[TRIAL_TAG]): one.confusions for run, one in zip(again, predicted, strict=True)}
+    fresh = {one.trial: np.mean([of_trial[number] for number in one.numbers], axis=0) for one in candidates}
+    searched = {number: known[number] for number in numbers}
+    return corrected_choice(searched, winner=chosen.trial, fresh=fresh, entrants=len(candidates))
 
 
 def _again(definition: StudyDefinition, name: str, trials: int) -> StudyDefinition:

@@ -22,6 +22,7 @@ from ..metrics import Interval, Scores, interval_of, mean_interval, score, uar
 from ..study import (
     Prepared,
     Protocol,
+    Selection,
     StudyDefinition,
     StudyObserver,
     StudySummary,
@@ -37,10 +38,12 @@ from ..tracking import (
     STUDY_NAME_TAG,
     Predictions,
     experiment_of,
+    log_selection,
     name_of,
     open_predictor,
     protocol_of,
     protocol_tags,
+    read_selection,
     read_single_scores,
     score_metrics,
     score_on_holdout,
@@ -76,6 +79,8 @@ class OuterFold:
     """Of the best trial: each speaker by the single network that they validate."""
     predictions: Predictions
     """Of all its networks together, on the speakers that it never saw."""
+    selection: Selection | None = None
+    """Its best trial without the choice, on the speakers that chose it; None where predictions of trials are gone."""
 
     @property
     def outer_single_uar(self) -> float:
@@ -273,6 +278,9 @@ def _outer_fold(
     (run,) = runs_of(study, [summary.best[0]], client, project, prepared.corpus.name)
     with tracking_errors(project.tracking_uri):
         metrics = score_on_holdout(client, run, prepared, project)
+        selection = read_selection(client, run.info.experiment_id, study)
+        if selection is not None:
+            log_selection(client, [run.info.run_id], selection)
         outer_single = read_single_scores(client, run.info.run_id)
     if outer_single is None:
         raise StudyError(f"run {run.info.run_id} ({name_of(run)}) has lost its scores of held-out speakers")
@@ -286,6 +294,7 @@ def _outer_fold(
         outer_single=outer_single,
         validation=validation,
         predictions=predictions,
+        selection=selection,
     )
 
 

@@ -15,6 +15,7 @@ from .protocol import Protocol
 from .pruning import fold_uars
 from .rates import find_learning_rate
 from .runner import Workers, run_study, summarise
+from .selection import Selection, candidates_of, corrected_choice, selection_of, stored_confusions
 from .status import RunningTrial, StudyStatus, Worker, read_statuses
 from .storage import load_study, open_storage, study_names
 from .trainer import Trainer
@@ -35,6 +36,7 @@ __all__ = [
     "Rerun",
     "RunningTrial",
     "SearchGain",
+    "Selection",
     "StudyDefinition",
     "StudyObserver",
     "StudyStart",
@@ -45,7 +47,9 @@ __all__ = [
     "TrialState",
     "Worker",
     "Workers",
+    "candidates_of",
     "confirms",
+    "corrected_choice",
     "define_study",
     "draw_folds",
     "find_learning_rate",
@@ -67,6 +71,8 @@ __all__ = [
     "score_holdout_speakers",
     "score_test_speakers",
     "score_validation_speakers",
+    "selection_of",
+    "stored_confusions",
     "study_names",
     "summarise",
     "values_of",

@@ -1,8 +1,8 @@
 """Confirmation: a study's last trials train its best configurations again, on fresh seeds.
 
 Searched trials share a seed, so that they differ by their configuration alone. The best of many scores on one seed is
-optimistic. Scores on fresh seeds are free of that choice; the highest mean of the few that are confirmed is still the
-highest of so many.
+optimistic. Fresh seeds remove the luck of the seed, not the choice among configurations on the same speakers: that is
+corrected by `selection_of`.
 """
 
 import math
@@ -24,6 +24,7 @@ __all__ = [
     "SearchGain",
     "confirms",
     "enqueue_confirmation",
+    "entrants_of",
     "gain_of",
     "left_of_plan",
     "plan_of",
@@ -171,9 +172,13 @@ def _median(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
     return best_first[len(best_first) // 2] if best_first else None
 
 
+def entrants_of(plan: Plan) -> int:
+    """How many of the best searched trials fresh seeds choose among: all that are confirmed but two, which compare."""
+    return max(min(plan.confirmed, 1), plan.confirmed - 2)
+
+
 def _best(trials: Sequence[FrozenTrial], plan: Plan) -> list[FrozenTrial]:
-    """The best searched trials: all that are confirmed but two, which compare."""
-    return _searched(trials)[: max(min(plan.confirmed, 1), plan.confirmed - 2)]
+    return _searched(trials)[: entrants_of(plan)]
 
 
 def _entrants(trials: Sequence[FrozenTrial], plan: Plan) -> list[FrozenTrial]:

@@ -17,6 +17,7 @@ from .observer import StudyObserver, TrialOutcome
 from .places import OVERRIDES, SEED, count_failure
 from .pruning import CURVE_DIGITS, CURVES, race_of
 from .sampling import sample
+from .selection import note_confusions
 from .trainer import Trainer
 from .trial import TAKEN, Proposal, TakenError, run_trial
 
@@ -66,6 +67,7 @@ class Objective:
             raise optuna.TrialPruned(outcome.reason)
         curves = [[round(one.kept_uar, CURVE_DIGITS) for one in fold.fitted.history] for fold in outcome.folds]
         trial.set_user_attr(CURVES, curves)
+        note_confusions(trial, self.trainer.prepared.corpus, outcome.folds)
         assert outcome.scores is not None
         return outcome.scores.uar
 

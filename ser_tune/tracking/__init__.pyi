@@ -22,6 +22,7 @@ from .predictions import Predictions, read_predictions
 from .records import CONFIG_FILE, STUDY_FILE
 from .report import FOREIGN, curves, draw_confusion, metric_names, score_metrics, shortened
 from .runs import PACKAGES, find_runs, name_of, origin_tags, protocol_of, protocol_tags, search_runs
+from .selection import log_selection, read_confusions, read_selection
 from .store import deliver_waiting, experiment_of, open_delivered, open_tracking, tracking_errors
 from .tags import (
     BEST_TAG,
@@ -73,6 +74,7 @@ __all__ = [
     "link_study",
     "load_files",
     "log_predictor",
+    "log_selection",
     "log_self_contained",
     "metric_names",
     "model_errors",
@@ -84,9 +86,11 @@ __all__ = [
     "origin_tags",
     "protocol_of",
     "protocol_tags",
+    "read_confusions",
     "read_predictions",
     "read_predictor",
     "read_record",
+    "read_selection",
     "read_single_scores",
     "refuse_changed",
     "results_of",

@@ -10,7 +10,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ser_tune.config import Project
 from ser_tune.errors import StudyError
-from ser_tune.study import load_study
+from ser_tune.metrics import pooled_uar
+from ser_tune.study import load_study, selection_of, stored_confusions
 from ser_tune.study.confirmation import (
     Plan,
     confirms,
@@ -131,6 +132,14 @@ def test_a_study_ends_with_its_confirmation(run: Any, recorder: Any, project: Pr
     assert summary.best == (winner.middle, by_number[winner.middle].scores.uar)
     study, _ = load_study("one", project)
     assert len(study.trials) == 10
+    for outcome in recorder.outcomes:  # what the correction of the choice needs is stored with each complete trial
+        counts = stored_confusions(study.trials[outcome.number])
+        if outcome.state == "COMPLETE":
+            assert counts is not None
+            assert pooled_uar(counts.sum(axis=0)) == pytest.approx(outcome.scores.uar)
+    corrected = selection_of(study)
+    assert corrected is not None
+    assert (corrected.winner, corrected.trials) == (winner.trial, summary.complete - 2)
     assert run(10).best == summary.best
     assert recorder.started[-1].trials_to_run == 0
     assert np.isfinite(winner.mean)

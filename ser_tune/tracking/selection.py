@@ -1,0 +1,47 @@
+"""A study without the choice among its trials: read from Optuna's storage or MLflow, and logged to its runs."""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import optuna
+from mlflow import MlflowClient
+from mlflow.entities import Metric
+
+from ..study import Selection, candidates_of, selection_of, stored_confusions
+from .predictions import read_predictions
+from .runs import find_runs
+
+__all__ = ["log_selection", "read_confusions", "read_selection"]
+
+
+def read_confusions(client: MlflowClient, experiment: str, study: optuna.Study) -> dict[int, np.ndarray]:
+    """The confusion matrices of a study's complete trials, by number, shape (S, K, K).
+
+    Trials that do not hold them, as those of earlier versions, have them read from their runs' predictions. Those of
+    which neither has them are left out, and all if trials were scored on different utterances.
+    """
+    stored = {one.number: stored_confusions(one) for one in candidates_of(study)}
+    found = {number: counts for number, counts in stored.items() if counts is not None}
+    if missing := [number for number in stored if number not in found]:
+        runs = find_runs(client, experiment, study.user_attrs["study_id"])[1]
+        for number in missing:
+            read = read_predictions(client, runs[number].info.run_id, "validation") if number in runs else None
+            if read is not None:
+                found[number] = read.confusions
+    totals = [counts.sum(axis=2) for counts in found.values()]
+    same = all(np.array_equal(one, totals[0]) for one in totals)
+    return found if same else {}
+
+
+def read_selection(client: MlflowClient, experiment: str, study: optuna.Study) -> Selection | None:
+    """Correct a study's choice; None where there is none, or a trial's predictions are gone."""
+    return selection_of(study, read_confusions(client, experiment, study))
+
+
+def log_selection(client: MlflowClient, run_ids: Sequence[str], selection: Selection) -> None:
+    """Write the corrected score and gains as metrics of some runs: the study's, and the winner's."""
+    now = int(time.time() * 1000)
+    metrics = [Metric(name, value, now, 0) for name, value in selection.metrics.items()]
+    for run_id in run_ids:
+        client.log_batch(run_id, metrics=metrics)
