@@ -16,7 +16,7 @@ from mlflow.entities import Run
 from ser_tune.api import evaluate
 from ser_tune.config import Project
 from ser_tune.errors import ConfigError, CorpusError, StudyError
-from ser_tune.metrics import Interval, mean_interval, score, uar, with_interval
+from ser_tune.metrics import Interval, describe_score, mean_interval, score, uar, with_interval
 from ser_tune.results import Nested, OuterFold, leaderboard, run_nested
 from ser_tune.study import Fanout, Protocol, StudyObserver, load_study, prepare
 from ser_tune.study.opening import opening_of
@@ -231,7 +231,11 @@ def test_the_command_tells_of_every_search_and_registers_nothing(
     assert pooled.split()[:3] == ["outer,", "pooled", f"{outer.found.outer.uar:.4f}"]
     assert header.split("  ")[0] == "study"
     assert [row.split() for row in rows] == [
-        [one.study, *one.speakers, str(one.best_trial), *inner.split(), f"{one.outer_single_uar:.4f}"]
+        [
+            *(one.study, *one.speakers, str(one.best_trial), *inner.split()),
+            *describe_score(one.selection.metrics, "corrected_uar").split(),
+            f"{one.outer_single_uar:.4f}",
+        ]
         for one, inner in zip(outer.found.folds, inners, strict=True)
     ]
     assert summary.startswith(
