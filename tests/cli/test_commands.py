@@ -4,13 +4,16 @@ import csv
 import io
 import json
 import pickle
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+from mlflow import MlflowClient
 
 NAME = "ser-manifest-alex_net"
 Call = Callable[..., Any]
@@ -19,16 +22,49 @@ Call = Callable[..., Any]
 def test_a_study_ends_with_a_table_the_name_and_what_to_run_next(finished: Any) -> None:
     lines = finished.told.out.splitlines()
     assert lines[0].startswith("study first: 3 complete, 0 pruned, 0 failed; best trial ")
-    assert [line.split()[0] for line in lines[1:4]] == ["trial", "validation", "test"]
-    assert lines[4].startswith("protocol ")
-    assert lines[5] == (
+    assert [line.split()[0] for line in lines[1:5]] == ["trial", "validation", "corrected", "test"]
+    assert lines[5].startswith(
+        f"corrected: without the choice among 3 trials the winner's UAR is {lines[3].split()[1]} "
+    )
+    assert " over trial 0 and " in lines[5]
+    assert lines[5].split(";")[0].endswith(" over the median trial")
+    assert lines[6].startswith("protocol ")
+    assert lines[7] == (
         "validation speakers of one fold are test speakers of another, so test scores are not free of the selection; "
         "numbers for comparison come from --nested or --holdout"
     )
-    assert lines[6] == f"registered: {NAME} version 1 as champion (there was no champion before)"
-    assert lines[7].startswith(f"next: ser-tune predict {NAME} ")
-    assert lines[8] == "next: ser-tune ui"
-    assert len(lines) == 9
+    assert lines[8] == f"registered: {NAME} version 1 as champion (there was no champion before)"
+    assert lines[9].startswith(f"next: ser-tune predict {NAME} ")
+    assert lines[10] == "next: ser-tune ui"
+    assert len(lines) == 11
+
+
+def test_the_corrected_score_is_in_json_in_the_list_of_models_and_in_mlflow(
+    call: Call, finished: Any, finished_copy: Any
+) -> None:
+    (version,) = json.loads(call(finished.root, "models", "--json").out)
+    (found,) = json.loads(call(finished_copy.root, "study", *finished_copy.args, "--json").out)
+    selection = found["promotion"]["selection"]
+    assert (selection["trials"], selection["first_trial"]) == (3, 0)
+    assert f"{selection['corrected_uar']:.4f}" == version["corrected_uar"]
+    assert f"{selection['gain_over_median']:.4f}" == version["gain_over_median"]
+    header, row = call(finished.root, "models").out.splitlines()
+    assert "corrected" in header
+    assert f"  {version['corrected_uar']}" in row
+    client = MlflowClient(tracking_uri=f"sqlite:///{finished.root}/mlruns/mlflow.db")
+    experiments = [one.experiment_id for one in client.search_experiments()]
+    runs = client.search_runs(experiments, "metrics.corrected_uar >= 0")
+    assert len(runs) == 2  # the study's and the winner's
+    assert {f"{one.data.metrics['corrected_uar']:.4f}" for one in runs} == {version["corrected_uar"]}
+
+
+def test_the_predictions_of_an_earlier_version_are_read_from_mlflow(call: Call, finished_copy: Any) -> None:
+    (before,) = json.loads(call(finished_copy.root, "study", *finished_copy.args, "--json").out)
+    with closing(sqlite3.connect(finished_copy.root / "studies" / "optuna.db")) as database, database:
+        kept = database.execute("DELETE FROM trial_user_attributes WHERE key = 'speaker_confusions'")
+        assert kept.rowcount == 3
+    (after,) = json.loads(call(finished_copy.root, "study", *finished_copy.args, "--json").out)
+    assert after["promotion"]["selection"] == before["promotion"]["selection"] is not None
 
 
 def test_progress_is_a_plain_line_for_each_trial_where_nobody_watches(finished: Any) -> None:
