@@ -62,7 +62,7 @@ def test_copies_of_held_out_speakers_never_reach_training(
     leaking = replace(copied, copies=tuple(_changed(one, others) for one in copied.copies))
     assert _same(_fit(wanted, leaking), expected)
     # Whereas those of the training speakers do
-    heard = replace(copied, copies=(copied.copies[0], _changed(copied.copies[1], TRAIN[:3], 9.0)))
+    heard = replace(copied, copies=(copied.copies[0], _changed(copied.copies[1], TRAIN, 9.0)))
     assert not _same(_fit(wanted, heard), expected)
 
 
@@ -116,19 +116,23 @@ def _instability(fitted: FittedNetwork, config: AnyTrial, data: TrainingData) ->
     return float((said[0] - said[1]).abs().sum(dim=1).mean())
 
 
-def test_stability_training_makes_networks_say_the_same_of_copies(config: Config, data: TrainingData) -> None:
+def test_stability_training_brings_the_probabilities_of_copies_to_those_of_clean_speech(
+    config: Config, data: TrainingData
+) -> None:
     noisy = replace(data, copies=(_noisy(data.features, 1, 4.0),))
     settings = {
-        "training__epochs": 8,
-        "optimizer__learning_rate": 0.01,
+        "training__epochs": 24,
+        "optimizer__learning_rate": 0.005,
         "perturbation__copies": 1,
         "perturbation__pitch_semitones": 1,
     }
-    moved = []
-    for weight in (1e-9, 3.0):
+
+    def distance(weight: float) -> float:
         wanted = config(**settings, perturbation__stability=weight)
-        moved.append(_instability(_fit(wanted, noisy), wanted, noisy))
-    assert moved[1] < 0.6 * moved[0]
+        fits = (fit(wanted, noisy, TRAIN, VALIDATION, seed=seed, aggregation="mean_log_softmax") for seed in range(4))
+        return float(np.mean([_instability(fitted, wanted, noisy) for fitted in fits]))
+
+    assert distance(20.0) < 0.7 * distance(1e-9)  # single seeds range from 0.02 to 1.5 times
 
 
 def test_an_epoch_reads_every_utterance_once_and_for_stability_a_copy_of_each_clean_segment(
