@@ -1,0 +1,124 @@
+"""A canary: other recordings and labels of the speakers who are tested change nothing that was chosen or trained."""
+
+import csv
+import hashlib
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+import soundfile
+
+pytestmark = pytest.mark.slow
+
+SPEAKERS = ("ada", "bob", "cyd", "dan")
+TESTED = "dan"
+SMALL = """
+model: {name: light_cnn, width: 0.1}
+features: {name: logmelspec, n_mels: 32, hop_s: 0.01}
+segments: {frames: 32}
+training: {epochs: 2, batch_size: 4, precision: float32, device: cpu}
+protocol: {folds: none}
+"""
+SOLVED = """
+model: {name: linear_probe}
+features: {name: opensmile, set: eGeMAPSv02}
+protocol: {folds: none}
+"""
+ADAPTED = ("--set", "normalisation.scope=speaker", "--set", "normalisation.batch_norm=speaker")
+STUDIES: dict[str, tuple[str, Sequence[str]]] = {
+    "a solved model": (SOLVED, ("--trials", "4", "--holdout", TESTED)),
+    "a network": (SMALL, ("--trials", "2", "--holdout", TESTED, "--set", "study.confirm=0")),
+    "statistics by speaker": (SMALL, ("--trials", "2", "--holdout", TESTED, *ADAPTED, "--set", "study.confirm=0")),
+    "a confirmation": (SMALL, ("--trials", "4", "--holdout", TESTED, "--set", "study.confirm=0.5")),
+}
+
+
+@pytest.fixture(scope="module")
+def tables(make_corpus: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A corpus, and the same corpus but for dan's recordings, which are others, longer ones, with swapped labels."""
+    folders = [tmp_path_factory.mktemp("corpus") / name for name in ("original", "replaced")]
+    original, replaced = (make_corpus(folder, SPEAKERS) for folder in folders)
+    with replaced.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    rng = np.random.default_rng(7)
+    for row in rows:
+        if row["speaker"] == TESTED:
+            row["emotion"] = {"anger": "joy", "joy": "anger"}[row["emotion"]]
+            soundfile.write(replaced.parent / row["path"], 0.3 * rng.uniform(-1, 1, 9000), 16_000)
+    with replaced.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return original, replaced
+
+
+@pytest.fixture
+def run(
+    call: Callable[..., Any], databases: Path, tables: tuple[Path, Path], tmp_path: Path
+) -> Callable[..., list[Path]]:
+    """Run one study on the corpus, and on the other one; returns the two projects."""
+
+    def _run(content: str, *options: str) -> list[Path]:
+        file = tmp_path / "canary.yaml"
+        file.write_text(content, encoding="utf-8")
+        roots = []
+        for table in tables:
+            root = Path(shutil.copytree(databases, tmp_path / table.parent.name))
+            told = call(root, "study", file, "--corpus", "manifest", "--data", table, "--name", "canary", *options)
+            assert told.code == 0, told.err
+            roots.append(root)
+        return roots
+
+    return _run
+
+
+def _trials(root: Path, name: str) -> list[str]:
+    """Every trial of a study: its parameters, state, value and the values reported on the way."""
+    storage = optuna.storages.RDBStorage(f"sqlite:///{root}/studies/optuna.db")
+    trials = optuna.load_study(study_name=name, storage=storage).trials
+    return [json.dumps([one.number, one.params, one.state.name, one.value, one.intermediate_values]) for one in trials]
+
+
+def _weights(root: Path) -> Counter[str]:
+    """Digests of all stored weights, of which there are some."""
+    files = list((root / "mlruns").rglob("*.safetensors"))
+    assert files
+    return Counter(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
+
+
+@pytest.mark.parametrize(("content", "options"), STUDIES.values(), ids=STUDIES.keys())
+def test_speakers_who_are_held_out_choose_neither_trials_nor_weights(
+    run: Callable[..., list[Path]], content: str, options: Sequence[str]
+) -> None:
+    original, replaced = run(content, *options)
+    assert _trials(original, "canary") == _trials(replaced, "canary")
+    assert _weights(original) == _weights(replaced)
+    # The replaced speaker was scored: the canary was there
+    scores = [(root / "mlruns").rglob("holdout_predictions.csv") for root in (original, replaced)]
+    texts = [sorted(file.read_text(encoding="utf-8") for file in files) for files in scores]
+    assert texts[0] != texts[1]
+    assert texts[0]
+
+
+def test_the_test_speaker_of_a_users_fold_chooses_nothing(run: Callable[..., list[Path]], tmp_path: Path) -> None:
+    sides = {"ada": "train", "bob": "train", "cyd": "validation", TESTED: "test"}
+    names = [f"{speaker}_{emotion}_{n}.wav" for speaker in SPEAKERS for emotion in ("anger", "joy") for n in (0, 1)]
+    table = tmp_path / "folds.csv"
+    rows = [f"{name},1,{sides[name.partition('_')[0]]}" for name in names]
+    table.write_text("\n".join(["path,fold,split", *rows]), encoding="utf-8")
+    original, replaced = run(SMALL, "--trials", "2", "--folds", str(table), *ADAPTED, "--set", "study.confirm=0")
+    assert _trials(original, "canary") == _trials(replaced, "canary")
+    assert _weights(original) == _weights(replaced)
+
+
+def test_the_outer_speakers_of_a_nested_study_choose_nothing_in_their_search(run: Callable[..., list[Path]]) -> None:
+    original, replaced = run(SOLVED, "--trials", "3", "--nested")
+    own = f"canary-outer{SPEAKERS.index(TESTED):02d}"
+    assert _trials(original, own) == _trials(replaced, own)
+    assert _trials(original, "canary-outer00") != _trials(replaced, "canary-outer00")  # dan trains and validates there
