@@ -130,10 +130,10 @@ class _Locator:
         self._finder, self._real = cache(FileFinder), cache(os.path.realpath)
 
     def __call__(self, base: Path, written: str) -> Path:
-        path = base / posix_path(written)
+        path = os.path.join(base, posix_path(written))  # noqa: PTH118 - a hundred thousand times
         if self.with_files:
             with suppress(OSError, ValueError):  # the check of the sound reports it
-                path = self._finder(base).find(written)
+                path = str(self._finder(base).find(written))
         folder, name = os.path.split(path)
         return Path(self._real(folder), name)
 

@@ -5,7 +5,7 @@ import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from itertools import takewhile
 
 from ..errors import ConfigError
 from .split import side_named
@@ -90,8 +90,9 @@ def by_scheme(path: str) -> tuple[str, str]:
     >>> by_scheme("wav/16b10Wb.wav"), by_scheme("wav/mine.wav")
     (('16', 'b10'), ('', ''))
     """
+    stem = _stem(path)
     for scheme in _SCHEMES:
-        if name := scheme.fullmatch(PurePosixPath(path).stem):
+        if name := scheme.fullmatch(stem):
             parts = name.groupdict()
             who = parts.get("session", "") + parts["speaker"] if "speaker" in parts else f"session {parts['session']}"
             return who, parts.get("text") or parts.get("own_text") or ""
@@ -115,7 +116,9 @@ def proposals(paths: Sequence[str], emotions: Sequence[str]) -> list[Proposal]:
     seen = set()
     for expression in (*_LIKELY, *_tokens(paths)):
         pattern = SpeakerPattern.of(expression)
-        speakers = tuple(map(pattern.speaker, paths))
+        speakers = tuple(takewhile(bool, map(pattern.speaker, paths)))
+        if len(speakers) < len(paths):  # no speaker in one of them
+            continue
         number_of = {name: number for number, name in enumerate(dict.fromkeys(speakers))}
         groups = tuple(number_of[name] for name in speakers)
         if groups not in seen and _plausible(speakers, emotions):
@@ -126,10 +129,16 @@ def proposals(paths: Sequence[str], emotions: Sequence[str]) -> list[Proposal]:
     return found
 
 
+def _stem(path: str) -> str:
+    """The name of a file without its ending."""
+    name = path.rpartition("/")[2]
+    return name.rpartition(".")[0] or name
+
+
 def _tokens(paths: Sequence[str]) -> Iterator[str]:
     """Expressions of each part of a file's name, between `_` or `-`."""
     for sign in "_-":
-        parts = min(PurePosixPath(path).stem.count(sign) + 1 for path in paths)
+        parts = min(_stem(path).count(sign) + 1 for path in paths)
         token = f"[^/.{sign}]+"
         for number in range(parts if parts > 1 else 0):
             before = f"(?:{token}{sign}){{{number}}}" if number > 1 else f"{token}{sign}" * number
@@ -139,7 +148,7 @@ def _tokens(paths: Sequence[str]) -> Iterator[str]:
 def _plausible(speakers: Sequence[str], emotions: Sequence[str]) -> bool:
     """Whether values are spread over recordings as speakers are."""
     counts = Counter(speakers)
-    if "" in counts or not 2 <= len(counts) <= len(speakers) / 3 or any(map(side_named, counts)):
+    if not 2 <= len(counts) <= len(speakers) / 3 or any(map(side_named, counts)):
         return False
     emotions_of = defaultdict(set)
     for speaker, emotion in zip(speakers, emotions, strict=True):

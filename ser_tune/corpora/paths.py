@@ -13,6 +13,7 @@ __all__ = ["FileFinder", "foreign_path", "posix_path"]
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _SOUND = re.compile(r"\.(?:wav|wave|flac|mp3|ogg|oga|opus|aiff?|au|sph|m4a|mp4|webm|wma)", re.IGNORECASE)
+_NOT_PLAIN = re.compile(r"//|(?:^|/)\.(?:/|$)|./$")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -30,7 +31,8 @@ def posix_path(written: str) -> str:
         written = path[1:] if re.match(r"/[A-Za-z]:", path) else path  # file:///C:/data
     elif _ADDRESS.match(written):
         return written
-    return PurePosixPath(written.replace("\\", "/")).as_posix()
+    path = written.replace("\\", "/")
+    return PurePosixPath(path).as_posix() if _NOT_PLAIN.search(path) else path
 
 
 def foreign_path(written: str) -> str:

@@ -28,7 +28,7 @@ class Problems:
             line: Of the file, from 1; 0 is the whole table.
             sentence: What is wrong with the line.
         """
-        self._found[kind].append((line, sentence))
+        self._found[kind].append((line, "\\n".join(sentence.splitlines())))
 
     def __len__(self) -> int:
         """The number of problems."""

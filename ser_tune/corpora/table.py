@@ -13,6 +13,8 @@ from .problems import Problems
 
 __all__ = ["Line", "Table", "read_table"]
 
+ONE_LINE = {"path", "speaker", "emotion", "session", "fold", "split", "start", "end", "utterance"}
+"""Columns whose cells have no line breaks."""
 _RECORDING = re.compile(r"\.(?:wav|flac|mp3|ogg|opus|m4a|aiff?|wma|webm|mp4|sph|raw)$", re.IGNORECASE)
 
 
@@ -101,10 +103,17 @@ def read_table(
     if not grid.rows:
         problems.refuse()
         raise CorpusError(f"{file} has no rows below its header; expected one a recording")
+    lines = [_line(number, found, cells) for number, cells in grid.rows]
+    for read in lines:
+        for column in sorted(ONE_LINE & read.cells.keys()):
+            if len(read.cells[column].splitlines()) > 1:
+                problems.add(
+                    f"break {column}", read.number, f"the cell '{column}' has a line break; is a quote missing?"
+                )
     return Table(
         file=file,
         columns=tuple(name for name in found.columns if name),
-        lines=tuple(_line(number, found, cells) for number, cells in grid.rows),
+        lines=tuple(lines),
         ignored=tuple(described(grid.names[number], found.columns) for number in found.unread),
         separator=grid.separator,
         encoding=encoding,

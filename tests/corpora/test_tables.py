@@ -257,6 +257,14 @@ def test_all_problems_are_told_at_once(folder: Path) -> None:
         assert part in message
 
 
+def test_a_quote_that_takes_further_lines_is_told_in_one_line(folder: Path) -> None:
+    with pytest.raises(CorpusError) as told:
+        _read(folder, b'path,speaker,emotion,start,end\nwav/b.WAV,"s,joy,1,2\nwav/c.wav",joy,"1\n2",3\n')
+    assert "line 4: the cell 'speaker' has a line break; is a quote missing?" in str(told.value)
+    assert "'start' is '1\\n2'; expected a number of seconds" in str(told.value)
+    assert "\n" not in str(told.value)
+
+
 def test_a_header_with_problems_does_not_hide_the_rows(folder: Path) -> None:
     table = folder / "wrong.csv"
     table.write_text("file,filename,emotion\nwav/none.wav,x,joy\nwav/b.WAV,x,\n", encoding="utf-8")
