@@ -77,9 +77,10 @@ def mpeg(file: BinaryIO, start: int, stop: int) -> Layout | None:
         stop: Where it ends.
     """
     file.seek(start)
-    data = file.read(stop - start)
+    data = file.read(min(stop - start, HEAD + 2**14))
     if (first := _first(data)) is None:
-        return None
+        return _cut(data)
+    data += file.read(stop - start - len(data))
     found = _split(data, first)
     whole = b"".join(data[begin:end] for begin, end in found.runs)
     told = _told(whole)
@@ -90,9 +91,10 @@ def mpeg(file: BinaryIO, start: int, stop: int) -> Layout | None:
         return Layout((), trouble=f"it ends within a frame of MPEG audio, after {count} whole ones")
     if found.gap:
         return Layout((), trouble=f"{found.gap[1]} bytes at {start + found.gap[0]} are no frames of MPEG audio")
-    if told and told.frames == count and told.size_at:
-        corrected = whole[: told.size_at] + struct.pack(">I", len(whole)) + whole[told.size_at + 4 :]
-        return Layout((Part(stop, stop, header=corrected, seeks=False),))
+    if told and told.frames == count and told.decoded:
+        if told.size:
+            whole = whole[: told.size_at] + struct.pack(">I", len(whole)) + whole[told.size_at + 4 :]
+        return Layout((Part(stop, stop, header=whole, seeks=False),))
     head = _frame(whole, 0)
     assert head is not None
     if told:
@@ -107,6 +109,14 @@ def mpeg(file: BinaryIO, start: int, stop: int) -> Layout | None:
         seeks=False,
     )
     return Layout((part,))
+
+
+def _cut(data: bytes) -> Layout | None:
+    """Layout of a stream that ends before there are frames enough to tell it; None where it is no stream."""
+    at, kind = 0, _kind(data, 0)
+    while (frame := _frame(data, at)) and frame.kind == kind:
+        at += frame.size
+    return Layout((), trouble="it ends within its first frames of MPEG audio") if at > len(data) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +195,9 @@ class _Told:
     size: int
     """Bytes of the stream; 0 where they are not told."""
     size_at: int
-    """Where the decoder reads them; 0 where it does not."""
+    """Where they stand."""
+    decoded: bool
+    """Whether the decoder reads this frame too, and cuts off what the encoder added."""
 
 
 def _told(data: bytes) -> _Told | None:
@@ -193,13 +205,14 @@ def _told(data: bytes) -> _Told | None:
     if frame is None or frame.kind[1] != 3:
         return None
     version, _, _, mono = frame.kind
-    at = 4 + ((17 if mono else 32) if version == 3 else (9 if mono else 17))
-    if data[at : at + 4] in (b"Xing", b"Info") and len(data) >= at + 16:
-        flags, frames, size = struct.unpack(">III", data[at + 4 : at + 16])
-        if flags & 1:
-            return _Told(frames, size if flags & 2 else 0, at + 12 if flags & 2 else 0)
-        return _Told(0, 0, 0)
+    protected = not data[1] & 1
+    for at in (4, 6) if protected else (4,):
+        at += (17 if mono else 32) if version == 3 else (9 if mono else 17)
+        if data[at : at + 4] in (b"Xing", b"Info") and len(data) >= at + 16:
+            flags, frames, size = struct.unpack(">III", data[at + 4 : at + 16])
+            size = size if flags & 3 == 3 else 0
+            return _Told(frames if flags & 1 else 0, size, at + 12, not protected)
     if data[36:40] == b"VBRI" and len(data) >= 54:
         size, frames = struct.unpack(">II", data[46:54])
-        return _Told(frames, size, 0)
+        return _Told(frames, size, 46, False)
     return None

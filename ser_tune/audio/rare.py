@@ -9,6 +9,8 @@ __all__ = ["RARE"]
 
 _MAT4_SIZES = {0: 8, 1: 4, 2: 4, 3: 2, 4: 2, 5: 1}
 """Bytes of a value, by the third digit of a matrix's type."""
+_VOC_LENGTHS = {3: 3, 4: 2, 6: 2, 7: 0, 8: 4}
+"""Lengths of blocks that hold no samples, by type."""
 
 
 def _at(file: BinaryIO, position: int, count: int) -> bytes:
@@ -61,8 +63,12 @@ def _mat5(file: BinaryIO, size: int) -> int:
 
 def _voc(file: BinaryIO, size: int) -> int:
     position = int(struct.unpack("<H", _at(file, 20, 2))[0])
-    while position + 4 <= size and (head := _at(file, position, 4))[0]:
-        position += 4 + int.from_bytes(head[1:], "little")
+    while position + 4 <= size:
+        head = _at(file, position, 4)
+        length = int.from_bytes(head[1:], "little")
+        if head[0] not in (1, 2, 5, 9) and _VOC_LENGTHS.get(head[0]) != length:
+            break  # the end, or none: some programs count the head of a block wrongly
+        position += 4 + length
     return position
 
 

@@ -174,7 +174,9 @@ def _reason(text: str, head: bytes) -> str:
         return f"cannot be decoded as audio: it has a codec that libsndfile does not read; {_REMEDY}"
     if "not recognised" in text:
         return f"cannot be decoded as audio: {text}; expected a file with a header, such as WAV, FLAC, MP3 or Ogg"
-    return f"cannot be decoded as audio: {text or 'its header is damaged or cut short'}"
+    if not text or "nternal error" in text:
+        return "cannot be decoded as audio: its header is damaged or cut short"
+    return f"cannot be decoded as audio: {text}"
 
 
 class _Sound:

@@ -227,6 +227,15 @@ def test_what_lies_behind_the_frames_of_an_mp3_is_no_sound(behind: bytes, tmp_pa
     np.testing.assert_array_equal(_check_whole(tmp_path / "b.mp3", content + behind), whole)
 
 
+def test_a_stream_of_less_than_a_few_frames_is_cut(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    content = WRITTEN["MP3-MPEG_LAYER_III"]
+    for size in (50, 100, 300, 500):
+        (tmp_path / "cut").write_bytes(content[:size])
+        with pytest.raises(AudioError, match=r"truncated or damaged: it(s header promises| ends within)"):
+            read_samples(tmp_path / "cut")
+    assert not capfd.readouterr().err
+
+
 def test_damage_within_frames_or_pages_is_told(tmp_path: Path) -> None:
     for kind in ("MP3-MPEG_LAYER_III", "OGG-VORBIS", "OGG-OPUS", "FLAC-PCM_16"):
         content, middle = WRITTEN[kind], len(WRITTEN[kind]) // 2

@@ -42,7 +42,7 @@ def make_member() -> MakeMember:
 def _waveforms() -> list[np.ndarray]:
     """Noise of 2 s and 1 s; the second is dull."""
     rng = np.random.default_rng(5)
-    return [rng.normal(size=32_000).astype(np.float32), np.cumsum(rng.normal(size=16_000)).astype(np.float32)]
+    return [rng.normal(size=32_000).astype(np.float32), np.cumsum(rng.normal(0.0, 0.01, 16_000)).astype(np.float32)]
 
 
 def _is_mean(found: Prediction, said: list[Prediction]) -> None:
