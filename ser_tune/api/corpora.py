@@ -1,20 +1,25 @@
 """`check` and `extract`: what a corpus holds."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import Project
-from ..corpora import CORPORA, Corpus
+from ..corpora import CORPORA, Corpus, is_placeholder
 from ..corpora.check import CorpusCheck, Problem, check_corpus
+from ..corpora.check_names import few_recordings
 from ..errors import ConfigError, CorpusError
+from ..folds import Fold, speaker_folds
 
 if TYPE_CHECKING:
     from ..audit import TextBaseline
     from ..features import SpeakerSegments
 
 __all__ = ["CheckedCorpus", "ExtractedCorpus", "check", "extract"]
+
+FEWEST_OF_EMOTION, FEWEST_OF_SPEAKER = 10, 5
+"""Recordings below which a check warns: a recall or a score of fewer means little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +49,18 @@ def check(
     *,
     data: str | Path | None = None,
     task: str | None = None,
+    names_as_written: Sequence[str] = (),
     project: Project | None = None,
     progressed: Callable[[int, int], None] = lambda done, total: None,
 ) -> CheckedCorpus:
-    """Decode every recording of a corpus, and compare its counts with the published ones.
+    """Decode every recording of a corpus, compare its counts with the published ones, and try to draw a study's folds.
 
     Args:
         name: The corpus's.
         data: Its folder; for `manifest`, its CSV file.
         task: Which task; None is the corpus's first.
+        names_as_written: Names that are taken as they are, though they look like a placeholder or a spelling of
+            another name: the setting `corpus.names_as_written`.
         project: Where things are; None is `Project.locate()`.
         progressed: Is told how many recordings are done, of how many.
 
@@ -60,22 +68,50 @@ def check(
         SerTuneError: There is no such corpus, or it cannot be read at all.
     """
     project, folder = project or Project.locate(), None if data is None else Path(data)
-    found = check_corpus(CORPORA.get(name), folder, project.cache, task=task, progressed=progressed)
-    if not found.texts:
-        return CheckedCorpus(found, None)
+    source, taken = CORPORA.get(name), tuple(names_as_written)
+    found = check_corpus(source, folder, project.cache, task=task, names_as_written=taken, progressed=progressed)
+    counts = found.speaker_counts
+    speakers = {one: count for one, count in counts.items() if one in taken or not is_placeholder(one)}
+    few = [
+        *few_recordings("emotion", found.emotion_counts, FEWEST_OF_EMOTION),
+        *few_recordings("speaker", speakers, FEWEST_OF_SPEAKER),
+    ]
+    problems = [Problem("few", False, one) for one in few]
+    baseline = None
+    if not any(one.kind == "name" and one.wrong for one in found.problems):
+        try:
+            corpus = Corpus.load(source, folder, project.cache, task=found.task, names_as_written=taken)
+            folds = speaker_folds(corpus)
+        except CorpusError as error:
+            problems.append(Problem("study", False, f"no study is possible: {error}"))
+        else:
+            problems += _leaks(corpus, folds)
+            if found.texts:
+                baseline, warnings = _baseline(corpus, folds)
+                problems += warnings
+    return CheckedCorpus(replace(found, problems=(*found.problems, *problems)), baseline)
+
+
+def _leaks(corpus: Corpus, folds: Sequence[Fold]) -> list[Problem]:
+    """Recordings that a study refuses, because speakers of two sides are cut from them.
+
+    Whole recordings of equal sound are found before.
+    """
+    if len(set(corpus.contents)) == len(corpus.contents):
+        return []
+    from ..study.leaks import Bond, find_leaks, leaks_in_words  # torch
+
+    leaks = find_leaks(corpus, folds, [Bond.of("are cut from one recording", corpus.contents)])
+    return [Problem("leak", True, leaks_in_words(corpus, leaks))] if leaks else []
+
+
+def _baseline(corpus: Corpus, folds: Sequence[Fold]) -> "tuple[TextBaseline | None, list[Problem]]":
     from ..audit import text_baseline
-    from ..folds import speaker_folds
     from ..study import Protocol  # torch: a corpus without texts does without
 
-    try:
-        corpus = Corpus.load(CORPORA.get(name), folder, project.cache, task=found.task)
-        baseline = text_baseline(corpus.utterances, speaker_folds(corpus))
-    except CorpusError as error:
-        missing = Problem("text", False, f"no text-only baseline: {error}")
-        return CheckedCorpus(replace(found, problems=(*found.problems, missing)), None)
+    baseline = text_baseline(corpus.utterances, folds)
     warnings = Protocol(facts={} if baseline is None else baseline.facts).warnings
-    problems = tuple(Problem("text", False, one) for one in warnings)
-    return CheckedCorpus(replace(found, problems=found.problems + problems), baseline)
+    return baseline, [Problem("text", False, one) for one in warnings]
 
 
 def extract(

@@ -93,14 +93,25 @@ def check(
     task: Annotated[
         str | None, typer.Option("--task", help="Which task; default: the corpus's first.", show_default=False)
     ] = None,
+    as_written: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--as-written",
+            metavar="NAME",
+            help="A name that is a speaker's or an emotion's own, though it looks like a placeholder or another "
+            "name's spelling; repeatable. Studies have the setting corpus.names_as_written.",
+            show_default=False,
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Decode every recording of a corpus, and compare its counts with the published ones.
+    """Decode every recording of a corpus, compare its counts with the published ones, and try to draw a study's folds.
 
     Ends with 1 where something is wrong: a recording that is unreadable, silent, constant, a single click, or at a rate
-    outside 4 to 384 kHz; channels that cancel out; one sound under two labels or speakers; other counts than published.
-    Recordings that are quiet, clipped, off centre, beyond full scale or shorter than 0.1 s, other duplicates, and texts
-    that tell the emotion are warnings.
+    outside 4 to 384 kHz; channels that cancel out; one sound under two labels or speakers; a name in two spellings; an
+    emotion called unknown; other counts than published. Recordings that are quiet, clipped, off centre, beyond full
+    scale or shorter than 0.1 s, other duplicates, texts that tell the emotion, few recordings of an emotion or a
+    speaker, and a corpus on which no study is possible are warnings.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -114,6 +125,7 @@ def check(
             name,
             data=data,
             task=task,
+            names_as_written=as_written or (),
             progressed=lambda done, total: bars.update(bar, completed=done, total=total),
         )
     found, baseline = checked.check, checked.text_baseline

@@ -12,6 +12,7 @@ from ..audio import digest_of, read_samples, to_speech
 from ..errors import AudioError
 from ..likeness import audio_fingerprint, near_groups
 from .base import CorpusSource, Task, Utterance, select_utterances
+from .check_names import name_problems, name_warnings
 from .signal import Fault, signal_faults, unusable_kind
 
 __all__ = ["CorpusCheck", "Problem", "check_corpus"]
@@ -26,7 +27,7 @@ class Problem:
 
     kind: str
     """`unreadable`, `silent`, `cancelled`, `rate` or `scale` of a recording that a study refuses; that of a `Fault`;
-    `duplicate`, `near-identical`, `count`, `table` or `text`."""
+    `duplicate`, `near-identical`, `count`, `few`, `leak`, `name`, `study`, `table` or `text`."""
     wrong: bool
     """Whether it must be mended; otherwise it is a warning."""
     message: str
@@ -100,6 +101,7 @@ def check_corpus(
     cache: Path,
     *,
     task: str | None = None,
+    names_as_written: Sequence[str] = (),
     progressed: Callable[[int, int], None] = lambda done, total: None,
 ) -> CorpusCheck:
     """Decode every recording of a task, and compare what is there with what is published.
@@ -109,6 +111,7 @@ def check_corpus(
         data: The folder or manifest the user named.
         cache: Where a corpus that makes its own files keeps them.
         task: One of the source's tasks; None is its first.
+        names_as_written: As `Corpus.load` takes them.
         progressed: Told how many recordings were decoded, of how many.
 
     Raises:
@@ -131,6 +134,8 @@ def check_corpus(
         texts=len({utterance.text for utterance in utterances} - {""}),
         problems=(
             *(Problem("table", False, remark) for remark in source.remarks(data)),
+            *(Problem("name", True, one) for one in name_problems(utterances, as_written=names_as_written)),
+            *(Problem("name", False, one) for one in name_warnings(utterances, as_written=names_as_written)),
             *_miscounted("emotion", Counter(one.emotion for one in utterances), source.tasks[task].emotion_counts),
             *_miscounted("speaker", Counter(one.speaker for one in utterances), _speakers(source, task)),
             *_unusable(utterances, heard),

@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .names import is_placeholder, listed_spellings, spellings
@@ -11,10 +11,20 @@ from .names import is_placeholder, listed_spellings, spellings
 if TYPE_CHECKING:
     from .base import Utterance
 
-__all__ = ["LISTED", "in_effect", "name_problems", "nobody_in_words", "spelling_problem"]
+__all__ = [
+    "LISTED",
+    "few_recordings",
+    "in_effect",
+    "name_problems",
+    "name_warnings",
+    "nobody_in_words",
+    "spelling_problem",
+]
 
 LISTED = 50
 """Names, or groups of spellings, that a sentence lists; of further ones it has the number."""
+SHOWN = 12
+"""Names in a setting that a sentence proposes."""
 
 
 def name_problems(
@@ -45,9 +55,44 @@ def name_problems(
         listed = _listed([f"{name!r} ({count})" for name, count in sorted(nothing.items())])
         problems.append(
             f"the emotion of some recordings is a placeholder: {listed}; leave these recordings out, or keep other "
-            f"emotions with protocol.emotions, or {_way_out(min(nothing))}"
+            "emotions with protocol.emotions, or pass "
+            f"{_setting('corpus.names_as_written', sorted(nothing))} where that is truly an emotion"
         )
     return problems
+
+
+def name_warnings(utterances: Sequence["Utterance"], *, as_written: Collection[str] = ()) -> list[str]:
+    """What a user should know of names, though a study can be run: utterances of nobody, and attributes' spellings.
+
+    Args:
+        utterances: Those that are used.
+        as_written: Names that are taken as they are.
+    """
+    nobody = [one for one in utterances if one.speaker not in as_written and is_placeholder(one.speaker)]
+    warnings = [nobody_in_words(nobody, len(utterances))] if nobody else []
+    values: dict[str, list[str]] = {}
+    for name, value in (pair for one in utterances for pair in one.attributes):
+        values.setdefault(name, []).append(value)
+    for name, written in values.items():
+        if groups := spellings(written, as_written=as_written):
+            listed = _listed([listed_spellings(group) for group in groups])
+            warnings.append(f"values are spelt in several ways ({name}), and scored as several groups: {listed}")
+    return warnings
+
+
+def few_recordings(what: str, counts: Mapping[str, int], fewest: int) -> list[str]:
+    """A sentence on names with few recordings, where there are any.
+
+    >>> few_recordings("emotion", {"joy": 30, "fear": 3}, 10)
+    ['fewer than 10 recordings (emotion): fear (3)']
+
+    Args:
+        what: A `speaker` or an `emotion`.
+        counts: Recordings of each.
+        fewest: From which number on they are enough.
+    """
+    few = [f"{name} ({count})" for name, count in sorted(counts.items()) if count < fewest]
+    return [f"fewer than {fewest} recordings ({what}): {_listed(few)}"] if few else []
 
 
 def spelling_problem(what: str, groups: Sequence[dict[str, int]]) -> str:
@@ -59,18 +104,27 @@ def spelling_problem(what: str, groups: Sequence[dict[str, int]]) -> str:
     """
     listed = _listed([listed_spellings(group) for group in groups])
     number = "1 name is" if len(groups) == 1 else f"{len(groups)} names are"
-    rare, *_, usual = sorted(groups[0], key=lambda name: (groups[0][name], name))
-    merge = ""
-    if what == "emotion" and "=" not in rare + usual:
-        merge = f"merge them ({_setting('protocol.merge', [f'{rare}={usual}'])}), "
-    return f"{number} spelt in several ways ({what}): {listed}; write each in one way, {merge}or {_way_out(rare)}"
-
-
-def nobody_in_words(utterances: Sequence["Utterance"]) -> str:
-    """Their speakers' placeholders, such as `'nan' (3); 'unknown' (1)`."""
-    return _listed(
-        [f"{name!r} ({count})" for name, count in sorted(Counter(one.speaker for one in utterances).items())]
+    usual = [max(group, key=lambda name: (group[name], name)) for group in groups]
+    others = [(name, best) for group, best in zip(groups, usual, strict=True) for name in group if name != best]
+    merges = [f"{name}={best}" for name, best in others if "=" not in name + best]
+    merge = f"merge them ({_setting('protocol.merge', merges)}), " if what == "emotion" and merges else ""
+    different = _setting("corpus.names_as_written", [name for name, _ in others])
+    return (
+        f"{number} spelt in several ways ({what}): {listed}; write each in one way, {merge}or pass {different} where "
+        "they are truly different"
     )
+
+
+def nobody_in_words(nobody: Sequence["Utterance"], total: int) -> str:
+    """What becomes of utterances whose speaker is a placeholder.
+
+    Args:
+        nobody: Those, at least one.
+        total: Number of all utterances.
+    """
+    counts = Counter(one.speaker for one in nobody)
+    listed = _listed([f"{name!r} ({count})" for name, count in sorted(counts.items())])
+    return f"{len(nobody)} of {total} utterances name no speaker ({listed}): they train and are never held out"
 
 
 def in_effect(utterances: Sequence["Utterance"], as_written: Collection[str]) -> tuple[str, ...]:
@@ -88,12 +142,10 @@ def in_effect(utterances: Sequence["Utterance"], as_written: Collection[str]) ->
     return tuple(sorted(found.intersection(as_written)))
 
 
-def _way_out(name: str) -> str:
-    return f"list what is truly a name of its own ({_setting('corpus.names_as_written', [name])})"
-
-
 def _setting(path: str, values: Sequence[str]) -> str:
-    return f"--set {shlex.quote(f'{path}={json.dumps(values, ensure_ascii=False)}')}"
+    """An option with a setting; of many values the first."""
+    some = json.dumps(values[:SHOWN], ensure_ascii=not "".join(values[:SHOWN]).isprintable())
+    return f"--set {shlex.quote(f'{path}={some}')}"
 
 
 def _listed(parts: Sequence[str]) -> str:

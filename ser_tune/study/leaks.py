@@ -25,6 +25,7 @@ __all__ = [
     "bond_of_likeness",
     "bonds_of",
     "find_leaks",
+    "leaks_in_words",
     "refuse_fitted_leaks",
     "refuse_leaks",
     "refuse_misplaced_copies",
@@ -169,7 +170,7 @@ def refuse_leaks(
     """
     bonds = [*bonds_of(corpus, sounds, text_independent=text_independent), *further]
     if leaks := find_leaks(corpus, folds, bonds, text_independent=text_independent):
-        raise LeakError(_sentence(corpus, leaks))
+        raise LeakError(leaks_in_words(corpus, leaks))
 
 
 def _members(bond: Bond) -> tuple[np.ndarray, np.ndarray]:
@@ -179,8 +180,8 @@ def _members(bond: Bond) -> tuple[np.ndarray, np.ndarray]:
     return np.array(members, dtype=np.int64), np.repeat(np.arange(len(sizes)), sizes)
 
 
-def _sentence(corpus: Corpus, leaks: Sequence[Leak]) -> str:
-    """All leaks in words, up to `LISTED`."""
+def leaks_in_words(corpus: Corpus, leaks: Sequence[Leak]) -> str:
+    """All leaks in a sentence, up to `LISTED`; at least one."""
     where, first = f"leak in corpus {corpus.name}", leaks[0]
     # A session's speakers take turns as validation and test unless folds are made of whole sessions
     groups = [{corpus.utterances[number].group for number in leak.pair} for leak in leaks]

@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from ..audit import text_baseline
 from ..config import NormalisationSettings, TrainingSettings
 from ..corpora import Corpus, nobody_in_words
@@ -84,7 +86,8 @@ class Protocol:
         if corpus.names_as_written:
             rare["names_as_written"] = _fitting("names_as_written", corpus.names_as_written)
         if corpus.nobody.any():
-            rare["nobody"] = _nobody(corpus)
+            nobody = [corpus.utterances[one] for one in np.flatnonzero(corpus.nobody)]
+            rare["nobody"] = nobody_in_words(nobody, len(corpus.utterances))
         return cls(
             facts={
                 "score": "pooled validation UAR, utterance level",
@@ -238,15 +241,6 @@ def _fitting(name: str, names: tuple[str, ...]) -> Fact:
         return names
     digest = f"SHA-256 {hashlib.sha256(listed.encode()).hexdigest()}"
     return f"{len(names)}: validation/test {digest}" if name == FOLDS else digest
-
-
-def _nobody(corpus: Corpus) -> str:
-    """What becomes of utterances whose speaker's name is a placeholder."""
-    unknown = [one for one, nobody in zip(corpus.utterances, corpus.nobody.tolist(), strict=True) if nobody]
-    return (
-        f"{len(unknown)} of {len(corpus.utterances)} utterances name no speaker ({nobody_in_words(unknown)}): they "
-        "train and are never held out"
-    )
 
 
 def _scope(settings: NormalisationSettings) -> str:

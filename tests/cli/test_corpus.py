@@ -74,7 +74,7 @@ def test_a_corpus_with_something_wrong_ends_with_1(call: Call, tmp_path: Path) -
     assert "[emodb]/wav/03a01Wa.wav cannot be decoded as audio" in told.out
     assert "wrong: count: emotion anger has 3 utterances; 127 are published" in told.out
     assert "wrong: count: there is no utterance of speaker 10, 11, 12" in told.out
-    assert told.out.splitlines()[-1] == "emodb, task all: 8 wrong, 1 warning"
+    assert told.out.splitlines()[-1] == "emodb, task all: 8 wrong, 3 warnings"
 
 
 def test_a_check_is_json_for_programs(call: Call, tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_check_is_json_for_programs(call: Call, tmp_path: Path) -> None:
     assert found["speakers"]["03"] == {"anger": 1, "sadness": 1}
     assert found["expected"]["emotions"]["anger"] == 127
     assert found["shortest_s"] == found["longest_s"] == pytest.approx(0.1)
-    assert {one["kind"] for one in found["problems"]} == {"count", "text"}
+    assert {one["kind"] for one in found["problems"]} == {"count", "few", "study"}
 
 
 def test_only_warnings_end_with_0_and_many_are_cut_short(call: Call, tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_only_warnings_end_with_0_and_many_are_cut_short(call: Call, tmp_path: P
     assert told.code == 0
     assert told.out.count("warning: clipped: ") == 5
     assert "... and 7 more of this kind; --json has all" in told.out
-    assert told.out.splitlines()[-1] == "manifest, task all: nothing is wrong, 12 warnings"
+    assert told.out.splitlines()[-1] == "manifest, task all: nothing is wrong, 14 warnings"
     assert "known" not in told.out
 
 
@@ -109,10 +109,92 @@ def test_nothing_that_can_be_read_is_no_accident(call: Call, tmp_path: Path) -> 
     (tmp_path / "corpus.csv").write_text("path,speaker,emotion\na.wav,s,joy")
     told = call(tmp_path, "corpus", "check", "manifest", "--data", "corpus.csv")
     assert told.code == 1
-    assert told.out.splitlines()[-2:] == [
+    assert told.out.splitlines()[-5:] == [
         "wrong: unreadable: a.wav is empty; expected a sound file",
-        "manifest, task all: 1 wrong, 0 warnings",
+        "warning: few: fewer than 10 recordings (emotion): joy (1)",
+        "warning: few: fewer than 5 recordings (speaker): s (1)",
+        "warning: study: no study is possible: corpus manifest in corpus.csv has 1 emotion(s); expected at least two "
+        "to tell apart",
+        "manifest, task all: 1 wrong, 3 warnings",
     ]
+
+
+Rows = list[tuple[str, str]]
+FIVE = [(speaker, emotion) for speaker in ("ada", "bob", "cyd") for emotion in ("anger", "joy") for _ in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "told_of"),
+    [
+        (lambda rows: rows, 0, ["nothing is wrong, 0 warnings"]),
+        (
+            lambda rows: [("ADA", "anger"), *rows[1:]],
+            1,
+            [
+                "wrong: name: 1 name is spelt in several ways (speaker): 'ADA' (1), 'ada' (9); write each in one way",
+                "warning: few: fewer than 5 recordings (speaker): ADA (1)",
+            ],
+        ),
+        (
+            lambda rows: [*rows, ("cyd", "?")],
+            1,
+            ["wrong: name: the emotion of some recordings is a placeholder: '?' (1)"],
+        ),
+        (
+            lambda rows: [*rows, ("nan", "joy"), ("????", "joy")],
+            0,
+            ["warning: name: 2 of 32 utterances name no speaker ('????' (1); 'nan' (1)): they train and are never"],
+        ),
+        (
+            lambda rows: rows[:20],
+            0,
+            [
+                "warning: study: no study is possible: corpus manifest has 2 speaker(s) to fold (ada, bob); 3 "
+                "speaker-independent folds need at least 3"
+            ],
+        ),
+        (
+            lambda rows: rows[:10],
+            0,
+            ["warning: study: no study is possible: corpus manifest has 1 speaker(s) to fold (ada)"],
+        ),
+        (
+            lambda rows: [row for row in rows if row[1] == "joy"],
+            0,
+            ["warning: study: no study is possible: corpus manifest in corpus.csv has 1 emotion(s)"],
+        ),
+    ],
+    ids=["good", "spellings", "no emotion", "nobody", "two speakers", "one speaker", "one emotion"],
+)
+def test_a_check_tells_what_a_study_would_refuse(
+    call: Call, tmp_path: Path, change: Callable[[Rows], Rows], code: int, told_of: list[str]
+) -> None:
+    rows = ["path,speaker,emotion"]
+    for number, (speaker, emotion) in enumerate(change(FIVE)):
+        soundfile.write(tmp_path / f"{number}.wav", np.random.default_rng(number).normal(0, 0.1, 1600), 16_000)
+        rows.append(f"{number}.wav,{speaker},{emotion}")
+    (tmp_path / "corpus.csv").write_text("\n".join(rows))
+    told = call(tmp_path, "corpus", "check", "manifest", "--data", "corpus.csv")
+    assert told.code == code, told.out
+    for sentence in told_of:
+        assert sentence in told.out
+    if told_of[0].startswith("wrong: name: 1"):
+        taken = call(tmp_path, "corpus", "check", "manifest", "--data", "corpus.csv", "--as-written", "ADA")
+        assert "wrong: " not in taken.out
+
+
+def test_a_recording_of_two_speakers_is_a_leak_that_a_check_tells_as_a_study_does(call: Call, tmp_path: Path) -> None:
+    rows = ["path,speaker,emotion,start,end"]
+    for number, (speaker, emotion) in enumerate(FIVE):
+        soundfile.write(tmp_path / f"{number}.wav", np.random.default_rng(number).normal(0, 0.1, 3200), 16_000)
+        rows.append(f"{number}.wav,{speaker},{emotion},0,0.1")
+    rows.append("0.wav,cyd,joy,0.1,0.2")
+    (tmp_path / "corpus.csv").write_text("\n".join(rows))
+    told = call(tmp_path, "corpus", "check", "manifest", "--data", "corpus.csv")
+    assert told.code == 1
+    (line,) = [one for one in told.out.splitlines() if one.startswith("wrong: leak: ")]
+    assert "'0.wav[0-0.1]' (speaker ada, " in line
+    assert "are cut from one recording" in line
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,7 @@ def test_a_corpus_that_cannot_be_folded_is_checked_without_a_baseline(call: Call
         soundfile.write(tmp_path / f"{name}.wav", np.random.default_rng(number).normal(0, 0.1, 1600), 16_000)
     told = call(tmp_path, "corpus", "check", "tess", "--data", tmp_path)
     assert (
-        "warning: text: no text-only baseline: corpus tess has 2 speaker(s) to fold (OAF, YAF); 3 speaker-independent "
+        "warning: study: no study is possible: corpus tess has 2 speaker(s) to fold (OAF, YAF); 3 speaker-independent "
         "folds need at least 3"
     ) in told.out.splitlines()
     found = json.loads(call(tmp_path, "corpus", "check", "tess", "--data", tmp_path, "--json").out)
