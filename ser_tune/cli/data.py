@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..config import Project
+from ..errors import brief
 from .console import notes, print_json, print_table, print_warnings, results
 from .pages import print_pages
 from .servers import run_server
@@ -71,17 +72,33 @@ def list_models(*, as_json: bool, tracking_uri: str | None) -> None:
     ]
     scores = ("validation_uar", "corrected_uar", "test_uar", "test_wa")
     tags = ("corpus", "fingerprint", "study", "trial")
-    rows = []
+    rows, problems = [], list[str]()
     for one in versions:
-        numbers = {key: float(value) for key, value in one.tags.items() if key.startswith(scores)}
+        numbers, damaged = _numbers(one.tags, scores)
         described = [describe_score(numbers, name) for name in scores]
+        problems += [f"{one.name} version {one.version}: {tag} is {brief(one.tags[tag])}, no number" for tag in damaged]
         rows.append(
             [one.name, one.version, ", ".join(one.aliases), *described, *(one.tags.get(tag, "") for tag in tags)]
         )
     print_table(columns, rows)
     print_warnings(
-        f"protocol {one.tags['fingerprint']}: {one.tags['warnings']}" for one in versions if "warnings" in one.tags
+        f"protocol {one.tags.get('fingerprint', 'unknown')}: {one.tags['warnings']}"
+        for one in versions
+        if "warnings" in one.tags
     )
+    print_warnings(problems)
+
+
+def _numbers(tags: Mapping[str, str], scores: tuple[str, ...]) -> tuple[dict[str, float], list[str]]:
+    """Those tags that are scores; and which of them somebody has made something else of."""
+    numbers, damaged = dict[str, float](), list[str]()
+    for key, value in tags.items():
+        if key.startswith(scores):
+            try:
+                numbers[key] = float(value)
+            except ValueError:
+                damaged.append(key)
+    return numbers, damaged
 
 
 def _told(tags: Mapping[str, str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from .promotion import promote, promote_combination, refuse_unusable
 from .registration import Promotion
 from .training_sounds import REFIT_TAG, TrainingSounds, read_training_sounds
 from .verdict import Confirmed
-from .versions import CHAMPION, find_version, list_versions, load_model, registered_name
+from .versions import CHAMPION, find_version, is_registered, list_versions, load_model, registered_name
 
 __all__ = [
     "CHAMPION",
@@ -19,6 +19,7 @@ __all__ = [
     "TrainingSounds",
     "add_evaluations",
     "find_version",
+    "is_registered",
     "list_versions",
     "listed_versions",
     "load_model",

@@ -26,7 +26,7 @@ def add_evaluations(client: MlflowClient, name: str, version: str) -> None:
     """
     found = client.get_model_version(name, version)
     rows: dict[str, list[str]] = {}
-    for run in search_runs(client, f"tags.`{EVALUATES_TAG}` = '{name}/{version}'"):
+    for run in search_runs(client, tags={EVALUATES_TAG: f"{name}/{version}"}):
         if run.data.tags.get(MLFLOW_PARENT_RUN_ID) != found.run_id or "evaluation_uar" not in run.data.metrics:
             continue  # of a deleted model of the same name, or interrupted
         protocol = protocol_of(run)

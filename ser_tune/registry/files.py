@@ -4,13 +4,12 @@ import logging
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import mlflow
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from ..errors import RegistryError
-from ..tracking import FILES_TAG, MODEL_TAG, refuse_changed
+from ..tracking import FILES_TAG, MODEL_TAG, download, model_versions, reason_of, refuse_changed
 
 __all__ = ["refuse_changed_model", "version_folder"]
 
@@ -26,11 +25,10 @@ def version_folder(registered: ModelVersion) -> Path:
     """
     reference = f"{registered.name}/{registered.version}"
     try:
-        folder = Path(mlflow.artifacts.download_artifacts(f"models:/{reference}"))
+        folder = download(f"models:/{reference}")
         refuse_changed(folder, registered.tags, reference)
     except (MlflowException, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise RegistryError(f"the files of registered model '{reference}' cannot be read: {reason}") from None
+        raise RegistryError(f"the files of registered model '{reference}' cannot be read: {reason_of(error)}") from None
     _note_other_versions(folder, reference)
     return folder
 
@@ -58,6 +56,6 @@ def refuse_changed_model(client: MlflowClient, model_id: str) -> None:
     Raises:
         RegistryError: A file differs; the message names it.
     """
-    for one in client.search_model_versions(f"tags.`{MODEL_TAG}` = '{model_id}'"):
+    for one in model_versions(client, tags={MODEL_TAG: model_id}):
         if one.source == f"models:/{model_id}" and FILES_TAG in one.tags:
             version_folder(one)

@@ -17,6 +17,8 @@ AND name NOT IN (SELECT name FROM registered_model_tags WHERE key = 'mlflow.prom
 ORDER BY name, version DESC
 """
 """Deleted versions stay in MLflow's table, and prompts for language models share it."""
+LOCKED_S = 60.0
+"""For how long a database is waited for that another program holds locked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def listed_versions(project: Project) -> list[RegisteredVersion]:
 
 
 def _versions_in(database: Path) -> list[RegisteredVersion]:
-    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=LOCKED_S)) as connection:
         versions = [(name, str(version)) for name, version in connection.execute(VERSIONS)]
         aliases: dict[tuple[str, str], list[str]] = {}
         for name, version, alias in connection.execute("SELECT name, version, alias FROM registered_model_aliases"):

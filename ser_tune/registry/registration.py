@@ -22,6 +22,7 @@ from ..tracking import (
     STUDY_TAG,
     link_study,
     log_self_contained,
+    model_versions,
     read_predictions,
     run_link,
     score_stressed,
@@ -32,7 +33,7 @@ from .evaluations import add_evaluations
 from .networks import Networks
 from .training_sounds import REFIT_TAG, log_training_sounds
 from .verdict import TAGS, Confirmed, Verdict, decide
-from .versions import CHAMPION, aliases_of
+from .versions import CHAMPION, aliases_of, is_registered
 
 __all__ = ["Promotion", "Registration"]
 
@@ -124,12 +125,12 @@ class Registration:
                 verdict = replace(verdict, reason=f"{verdict.reason}; scores are those of the folds' networks")
             return verdict
 
-        if rule == "robust" and client.search_registered_models(f"name = '{name}'"):
+        if rule == "robust" and is_registered(client, name):
             count = len(TYPICAL_CONDITIONS)
             _log.warning("note: rule robust scores the validation speakers in %d kinds of worse recordings", count)
             decided()  # before others wait
         with promotion_lock(self.project):
-            if not client.search_registered_models(f"name = '{name}'"):
+            if not is_registered(client, name):
                 client.create_registered_model(name)
             if (existing := self._existing(kind, of_folds)) is not None:
                 return self._again(str(existing.version), networks, decided)
@@ -161,7 +162,7 @@ class Registration:
 
         One that an earlier ser-tune registered without digests does not count: it is never loaded.
         """
-        found = self.client.search_model_versions(f"name = '{self.name}' and tags.`{kind}` = '{model_id}'")
+        found = model_versions(self.client, name=self.name, tags={kind: model_id})
         return next((one for one in found if FILES_TAG in one.tags), None)
 
     def _tags(self, networks: Networks) -> dict[str, str]:

@@ -23,7 +23,7 @@ from ..tracking import (
     searched_trials,
     with_its_seeds,
 )
-from .versions import CHAMPION, aliases_of
+from .versions import CHAMPION, aliases_of, number_of
 
 __all__ = ["CHALLENGER", "TAGS", "Confirmed", "Verdict", "decide"]
 
@@ -254,7 +254,7 @@ def _by_score(run: Run, champion: _Champion, confirmed: Confirmed | None, tags: 
     before = champion.version
     mine = f"the mean of {confirmed.seeds} fresh seeds, {confirmed.mean:.4f}"
     if champion.confirmed:
-        mean, seeds = float(champion.tags["confirmed_mean"]), champion.tags.get("confirmed_seeds", "some")
+        mean, seeds = number_of(champion.tags, "confirmed_mean", before), champion.tags.get("confirmed_seeds", "some")
         if float(f"{confirmed.mean:.4f}") > mean:  # both as tags have it
             return Verdict(CHAMPION, f"{mine}, beats the {mean:.4f} of {before} on {seeds} fresh seeds", tags)
         return Verdict(CHALLENGER, f"{mine}, does not beat the {mean:.4f} of the champion, {before}", tags)
@@ -275,7 +275,7 @@ def _by_searched(run: Run, champion: _Champion, tags: Mapping[str, str]) -> Verd
         return Verdict(CHALLENGER, reason, tags)
     # Both as tags have it, to four digits: a score must not beat itself by what rounding took
     uar = float(f"{run.data.metrics['validation_uar']:.4f}")
-    score = float(champion.tags.get("validation_uar", "nan"))
+    score = number_of(champion.tags, "validation_uar", before) if "validation_uar" in champion.tags else math.nan
     if not uar > score:
         reason = f"its validation UAR {uar:.4f} does not beat the {score:.4f} of the champion, {before}"
         return Verdict(CHALLENGER, reason, tags)

@@ -1,5 +1,7 @@
 """Finding registered models: by name, alias or version."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mlflow import MlflowClient
@@ -7,8 +9,8 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from ..config import Project
-from ..errors import RegistryError, valid_names
-from ..tracking import open_tracking, tracking_errors
+from ..errors import RegistryError, brief, valid_names
+from ..tracking import model_versions, open_tracking, reason_of, registered_models, tracking_errors
 from .listing import RegisteredVersion
 
 if TYPE_CHECKING:
@@ -18,8 +20,10 @@ __all__ = [
     "CHAMPION",
     "aliases_of",
     "find_version",
+    "is_registered",
     "list_versions",
     "load_model",
+    "number_of",
     "registered_name",
 ]
 
@@ -36,30 +40,62 @@ def registered_name(corpus: str, model: str) -> str:
 
 
 def aliases_of(client: MlflowClient, name: str) -> dict[str, str]:
-    """Alias to version; the search for versions does not tell them."""
+    """Alias to version; the search for versions does not tell them. Empty where there is no such model."""
     try:
         return {alias: str(version) for alias, version in client.get_registered_model(name).aliases.items()}
     except MlflowException:
         return {}
 
 
+def number_of(tags: Mapping[str, str], tag: str, version: str) -> float:
+    """The number that a version has as a tag.
+
+    Args:
+        tags: The version's.
+        tag: A key that is there.
+        version: What messages call it.
+
+    Raises:
+        RegistryError: It is no number: somebody has edited it.
+    """
+    try:
+        return float(tags[tag])
+    except ValueError:
+        raise RegistryError(
+            f"{version} has the tag {tag} = {brief(tags[tag])}; expected a number: correct it in MLflow's pages"
+        ) from None
+
+
+def is_registered(client: MlflowClient, name: str) -> bool:
+    """Whether there is a registered model of this name."""
+    try:
+        client.get_registered_model(name)
+    except MlflowException:  # also where no model can have such a name
+        return False
+    return True
+
+
 def list_versions(client: MlflowClient) -> list[RegisteredVersion]:
     """Every version of every registered model that a store or server has, by name and then newest first."""
-    versions = []
     with tracking_errors(client.tracking_uri):
-        for model in client.search_registered_models(max_results=1000):
-            aliases = aliases_of(client, model.name)
-            found = client.search_model_versions(f"name = '{model.name}'", max_results=10_000)
-            versions += [
-                RegisteredVersion(
-                    name=model.name,
-                    version=str(one.version),
-                    aliases=tuple(sorted(alias for alias, version in aliases.items() if version == str(one.version))),
-                    tags=dict(one.tags),
-                )
-                for one in sorted(found, key=lambda one: -int(one.version))
-            ]
-    return sorted(versions, key=lambda one: one.name)
+        aliases = {
+            (model.name, str(version), alias)
+            for model in registered_models(client)
+            for alias, version in model.aliases.items()
+        }
+        found = sorted(model_versions(client), key=lambda one: (one.name, -int(one.version)))
+    named: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for name, version, alias in sorted(aliases):
+        named[name, version].append(alias)
+    return [
+        RegisteredVersion(
+            name=one.name,
+            version=str(one.version),
+            aliases=tuple(named[one.name, str(one.version)]),
+            tags=dict(one.tags),
+        )
+        for one in found
+    ]
 
 
 def find_version(client: MlflowClient, reference: str) -> ModelVersion:
@@ -74,12 +110,12 @@ def find_version(client: MlflowClient, reference: str) -> ModelVersion:
     """
     name, at, alias = reference.partition("@")
     name, slash, number = name.partition("/")
-    models = {model.name for model in client.search_registered_models(max_results=1000)}
-    if name not in models:
-        raise RegistryError(f"no registered model '{name}'; there are: {valid_names(name, sorted(models))}")
+    if not is_registered(client, name):
+        models = sorted(model.name for model in registered_models(client))
+        raise RegistryError(f"no registered model '{name}'; there are: {valid_names(name, models)}")
     aliases = aliases_of(client, name)
     if slash:
-        found = sorted(int(one.version) for one in client.search_model_versions(f"name = '{name}'", max_results=10_000))
+        found = sorted(int(one.version) for one in model_versions(client, name=name))
         if number not in map(str, found):
             raise RegistryError(f"'{name}' has no version '{number}'; it has: {', '.join(map(str, found))}")
         return client.get_model_version(name, number)
@@ -110,5 +146,4 @@ def load_model(reference: str, *, tracking_uri: str | None = None) -> "LoadedMod
     try:
         return LoadedModel(open_predictor(str(version_folder(found))))
     except (MlflowException, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise RegistryError(f"the files of registered model '{reference}' cannot be read: {reason}") from None
+        raise RegistryError(f"the files of registered model '{reference}' cannot be read: {reason_of(error)}") from None

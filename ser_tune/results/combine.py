@@ -136,8 +136,8 @@ def _run(
     """The combination's run, with validation scores and model: that of an earlier call, or a new one."""
     experiment = experiment_of(client, project, prepared.corpus.name)
     identity = " ".join(sorted(one.info.run_id for one in members))
-    condition = f"tags.`{MEMBERS_TAG}` = '{identity}' and attributes.status = 'FINISHED'"
-    if (earlier := next(search_runs(client, condition, [experiment]), None)) is not None:
+    ended = search_runs(client, "attributes.status = 'FINISHED'", [experiment], tags={MEMBERS_TAG: identity})
+    if (earlier := next(ended, None)) is not None:
         return earlier
     names = [_called(one) for one in members]
     parts = [one.recipe for one in committee.members]

@@ -231,7 +231,7 @@ def find_nested(client: MlflowClient, study: str) -> Run | None:
     """The run of a nested study's scores; None where there is none of this name."""
     if not re.fullmatch(r"[\w.-]+", study):
         return None
-    return next(iter(search_runs(client, f"metrics.outer_uar >= 0 and tags.`{STUDY_NAME_TAG}` = '{study}'")), None)
+    return next(search_runs(client, "metrics.outer_uar >= 0", tags={STUDY_NAME_TAG: study}), None)
 
 
 def outer_searches(client: MlflowClient, project: Project, study: str, data: Path | None) -> OuterSearches:

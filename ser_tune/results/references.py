@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 
 from ..config import flatten
 from ..errors import RegistryError, valid_names
-from ..registry import find_version
+from ..registry import find_version, is_registered
 from ..study import StudyDefinition
 from ..tracking import (
     BEST_TAG,
@@ -25,6 +25,8 @@ from ..tracking import (
     Result,
     find_runs,
     is_complete,
+    named,
+    registered_models,
     results_of,
     search_runs,
     with_its_seeds,
@@ -99,22 +101,24 @@ def recorded(client: MlflowClient, run: Run) -> tuple[StudyDefinition, AnyTrial]
 
 
 def _run(client: MlflowClient, reference: str) -> Run:
-    name = re.split("[@/]", reference)[0]
-    models = {model.name for model in client.search_registered_models(max_results=1000)}
-    if name in models:
+    if re.fullmatch(r"[^@/]+(@.+|/\d+)?", reference) and is_registered(client, re.split("[@/]", reference)[0]):
         return client.get_run(str(find_version(client, reference).run_id))
-    study, _, number = reference.partition(":")
     if re.fullmatch("[0-9a-f]{32}", reference):
         try:
             return client.get_run(reference)
         except MlflowException:
-            raise RegistryError(f"no run '{reference}' in {client.tracking_uri}") from None
-    runs = list(search_runs(client, f"tags.`{STUDY_NAME_TAG}` = '{study}'")) if "'" not in study else []
+            raise RegistryError(f"no run '{reference}' in {named(client.tracking_uri)}") from None
+    study, runs = reference, list(search_runs(client, tags={STUDY_NAME_TAG: reference}))
+    number = ""
     if not runs:
+        study, _, number = reference.rpartition(":")
+        runs = list(search_runs(client, tags={STUDY_NAME_TAG: study})) if number.isdecimal() else []
+    if not runs:
+        models = sorted(model.name for model in registered_models(client))
         studies = {run.data.tags[STUDY_NAME_TAG] for run in search_runs(client, f"tags.`{STUDY_NAME_TAG}` != ''")}
         raise RegistryError(
-            f"'{reference}' is no registered model, study or run; models: {valid_names(name, sorted(models))}; "
-            f"studies: {valid_names(study, sorted(studies))}"
+            f"'{reference}' is no registered model, study or run; models: {valid_names(reference, models)}; "
+            f"studies: {valid_names(reference, sorted(studies))}"
         )
     ours = [run for run in runs if STUDY_TAG in run.data.tags]
     # The newest study of that name, where there are several

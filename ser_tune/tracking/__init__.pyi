@@ -13,17 +13,19 @@ from .configurations import (
 )
 from .digests import FILES_TAG, refuse_changed
 from .encoders import log_self_contained
+from .failures import TrackingClient, download, named, reason_of, tracking_errors
 from .loading import LoadedModel, load_files, model_errors, open_predictor
 from .observer import TrackingObserver
 from .outbox import read_record, waiting, waiting_trials
 from .package import log_predictor, read_predictor
 from .pages import StudyPages, link_study, run_link, study_pages
 from .predictions import Predictions, read_predictions
+from .queries import experiments_of, logged_models, model_versions, registered_models, search_runs
 from .records import CONFIG_FILE, STUDY_FILE
 from .report import FOREIGN, curves, draw_confusion, metric_names, score_metrics, shortened
-from .runs import PACKAGES, find_runs, name_of, origin_tags, protocol_of, protocol_tags, search_runs
+from .runs import PACKAGES, find_runs, name_of, origin_tags, protocol_of, protocol_tags
 from .selection import log_selection, read_confusions, read_selection
-from .store import deliver_waiting, experiment_of, open_delivered, open_tracking, tracking_errors
+from .store import deliver_waiting, experiment_of, open_delivered, open_tracking
 from .tags import (
     BEST_TAG,
     CONFIRMED_TAG,
@@ -62,12 +64,15 @@ __all__ = [
     "Predictions",
     "Result",
     "StudyPages",
+    "TrackingClient",
     "TrackingObserver",
     "compare_seeds",
     "curves",
     "deliver_waiting",
+    "download",
     "draw_confusion",
     "experiment_of",
+    "experiments_of",
     "find_runs",
     "is_complete",
     "is_solved",
@@ -76,9 +81,12 @@ __all__ = [
     "log_predictor",
     "log_selection",
     "log_self_contained",
+    "logged_models",
     "metric_names",
     "model_errors",
+    "model_versions",
     "name_of",
+    "named",
     "no_randomness",
     "open_delivered",
     "open_predictor",
@@ -92,7 +100,9 @@ __all__ = [
     "read_record",
     "read_selection",
     "read_single_scores",
+    "reason_of",
     "refuse_changed",
+    "registered_models",
     "results_of",
     "run_link",
     "score_metrics",

@@ -17,7 +17,8 @@ from ..architectures import ARCHITECTURES
 from ..folds import SIDES
 from ..metrics import PairedComparison, compare_paired, seed_intervals
 from .predictions import Predictions, read_predictions
-from .runs import find_runs, search_runs
+from .queries import search_runs
+from .runs import find_runs
 from .tags import CONFIRMED_TAG, CONFIRMS_TAG, MEMBERS_TAG, STUDY_TAG, TRIAL_TAG
 
 __all__ = [

@@ -14,6 +14,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from ..config import Project
 from ..errors import TrackingError
+from .failures import tracking_errors
 from .outbox import (
     ARTIFACTS,
     MODEL,
@@ -27,8 +28,8 @@ from .outbox import (
 )
 from .package import log_saved
 from .pages import link_study
-from .runs import find_runs, search_runs
-from .store import tracking_errors
+from .queries import logged_models, model_versions, search_runs
+from .runs import find_runs
 from .tags import CONFIRMED_TAG, MODEL_TAG, STUDY_TAG, TRIAL_TAG
 
 __all__ = ["Delivery", "log_metrics", "log_params"]
@@ -111,8 +112,8 @@ class Delivery:
     def _deliver_trial(self, folder: Path, record: TrialRecord, experiment: str, parent: str) -> None:
         """Make a trial's run, or complete the one that was begun."""
         client = self._client
-        this = f"tags.`{STUDY_TAG}` = '{record.study_id}' and tags.`{TRIAL_TAG}` = '{record.number}'"
-        begun = next(search_runs(client, this, [experiment]), None)
+        this = {STUDY_TAG: record.study_id, TRIAL_TAG: str(record.number)}
+        begun = next(search_runs(client, experiments=[experiment], tags=this), None)
         run = begun or client.create_run(
             experiment,
             start_time=record.began_ms,
@@ -126,7 +127,7 @@ class Delivery:
         client.log_artifacts(run_id, str(folder / ARTIFACTS))
         if (folder / MODEL).is_dir() and MODEL_TAG not in run.data.tags:
             if begun is not None:
-                for model in client.search_logged_models([experiment], this):
+                for model in list(logged_models(client, [experiment], tags=this)):
                     self._delete_model(model.model_id)
             model_id = log_saved(
                 client,
@@ -155,11 +156,9 @@ class Delivery:
 
     def _forget_worse(self, study_id: str, experiment: str, keep: int) -> None:
         """Delete the models that are no longer among a study's best."""
-        kept = (
-            f"tags.`{STUDY_TAG}` = '{study_id}' and tags.`{MODEL_TAG}` LIKE '%' and attributes.status = 'FINISHED' "
-            "and metrics.validation_uar >= 0"
-        )
-        runs = [one for one in search_runs(self._client, kept, [experiment]) if CONFIRMED_TAG not in one.data.tags]
+        kept = f"tags.`{MODEL_TAG}` LIKE '%' and attributes.status = 'FINISHED' and metrics.validation_uar >= 0"
+        found = search_runs(self._client, kept, [experiment], tags={STUDY_TAG: study_id})
+        runs = [one for one in found if CONFIRMED_TAG not in one.data.tags]
         runs.sort(key=lambda run: (-run.data.metrics["validation_uar"], int(run.data.tags[TRIAL_TAG])))
         for run in runs[keep:]:
             self._forget_model(run)
@@ -168,8 +167,7 @@ class Delivery:
         """Delete a run's model, unless a registered version needs it."""
         if (model_id := run.data.tags.get(MODEL_TAG)) is None:
             return
-        versions = self._client.search_model_versions(max_results=10_000)
-        if any(one.source == f"models:/{model_id}" for one in versions):  # also where the user registered it by hand
+        if any(model_versions(self._client, source=f"models:/{model_id}")):  # also where the user registered it by hand
             return
         self._delete_model(model_id)
         self._client.delete_tag(run.info.run_id, MODEL_TAG)

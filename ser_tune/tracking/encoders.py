@@ -8,12 +8,13 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import mlflow
 from mlflow import MlflowClient
 
 from ..encoders import FindEncoder, encoders_among, open_encoder
 from ..prediction import ENCODERS, Recipe
 from .digests import digests_of
+from .failures import download
+from .queries import logged_models
 
 __all__ = ["ENCODERS_FILE", "SelfContained", "log_self_contained", "store_encoders", "stored_encoders"]
 
@@ -40,9 +41,7 @@ def store_encoders(client: MlflowClient, recipes: Iterable[Recipe], experiment_i
         digest = encoder.digest
         if digest is None or digest in found:
             continue
-        experiments = [one.experiment_id for one in client.search_experiments()]
-        condition = f"tags.`{ENCODER_TAG}` = '{digest}'"
-        known = [one for one in client.search_logged_models(experiments, condition) if one.status == "READY"]
+        known = [one for one in logged_models(client, tags={ENCODER_TAG: digest}) if one.status == "READY"]
         if not known:
             with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
                 open_encoder(encoder.folder).save(Path(temporary))
@@ -60,7 +59,7 @@ def stored_encoders(folder: Path) -> FindEncoder:
 
     @cache
     def find(digest: str) -> Path:
-        return Path(mlflow.artifacts.download_artifacts(encoders[digest]))
+        return download(encoders[digest])
 
     return find
 
@@ -86,14 +85,14 @@ def log_self_contained(client: MlflowClient, model_id: str, experiment_id: str, 
         The copy, or the model itself where it needs no encoder.
     """
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
-        source = Path(mlflow.artifacts.download_artifacts(f"models:/{model_id}", dst_path=temporary))
+        source = download(f"models:/{model_id}", temporary)
         predictor = source / "artifacts" / "predictor"
         encoders: dict[str, str] = json.loads((predictor / ENCODERS_FILE).read_text(encoding="utf-8"))
         if not encoders:
             return SelfContained(model_id, digests_of(source))
         for digest, uri in encoders.items():
             with tempfile.TemporaryDirectory(prefix="ser-tune-") as scratch:
-                files = Path(mlflow.artifacts.download_artifacts(uri, dst_path=scratch))
+                files = download(uri, scratch)
                 shutil.copytree(files, predictor / ENCODERS / digest)
         made = client.create_logged_model(experiment_id, name="self-contained", source_run_id=run_id)
         client.log_model_artifacts(made.model_id, str(source))

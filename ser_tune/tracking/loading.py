@@ -12,6 +12,7 @@ from mlflow.pyfunc import PyFuncModel
 
 from .. import errors
 from .digests import remove_byte_code
+from .failures import download
 
 if TYPE_CHECKING:
     from ..prediction import Heard, Prediction, Predictor, Recipe
@@ -51,7 +52,7 @@ def load_files(uri: str) -> PyFuncModel:
     """
     folder = Path(uri)
     if not folder.is_dir():
-        folder = Path(mlflow.artifacts.download_artifacts(uri))
+        folder = download(uri)
     remove_byte_code(folder)
     written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:

@@ -22,6 +22,7 @@ from ..architectures import ARCHITECTURES
 from ..features import FEATURE_SETS
 from ..prediction import Committee, Predictor, Recipe
 from .encoders import ENCODERS_FILE, store_encoders, stored_encoders
+from .failures import download
 
 __all__ = [
     "log_predictor",
@@ -182,7 +183,7 @@ def read_predictor(uri: str) -> Predictor:
     """
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
         try:
-            folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=temporary))
+            folder = download(uri, temporary)
             predictor = folder / "artifacts" / "predictor"
             return Predictor.load(predictor, stored_encoders(predictor))
         except (MlflowException, OSError) as error:

@@ -16,7 +16,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
-from .runs import find_runs, search_runs
+from .queries import model_versions, search_runs
+from .runs import find_runs
 from .tags import BEST_TAG, CONFIRMED_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG
 
 __all__ = ["StudyPages", "link_study", "run_link", "save_view", "study_pages", "version_link"]
@@ -140,7 +141,7 @@ def _may_be_registered(run: Run, best: str | None) -> bool:
 
 
 def _versions(client: MlflowClient, run: Run) -> Iterator[str]:
-    for one in client.search_model_versions(f"run_id = '{run.info.run_id}'"):
+    for one in model_versions(client, run_id=run.info.run_id):
         yield version_link(one.name, str(one.version))
 
 

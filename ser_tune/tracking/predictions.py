@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from ..corpora import Corpus
+from ..errors import RegistryError
 from ..metrics import speaker_confusions
 from ..study import HeldOut
 
@@ -66,6 +67,9 @@ def read_predictions(client: MlflowClient, run_id: str, side: str) -> Prediction
 
     Returns:
         None where the run has no such table.
+
+    Raises:
+        RegistryError: The table is damaged.
     """
     name = f"{side}_predictions.csv"
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
@@ -73,8 +77,17 @@ def read_predictions(client: MlflowClient, run_id: str, side: str) -> Prediction
             path = Path(client.download_artifacts(run_id, name, temporary))
         except (MlflowException, OSError):
             return None
-        with path.open(encoding="utf-8", newline="") as file:
-            header, *rows = csv.reader(file)
+        try:
+            return _read(path)
+        except (csv.Error, IndexError, ValueError):
+            raise RegistryError(
+                f"the table {name} of run {run_id} is damaged; put it back from a copy, or train the run's study again"
+            ) from None
+
+
+def _read(path: Path) -> Predictions:
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
     emotions = header[5:]
     rows.sort()
     return Predictions(

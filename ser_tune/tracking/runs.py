@@ -1,6 +1,5 @@
 """Finding runs in MLflow, and the tags that they are found by."""
 
-from collections.abc import Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +11,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME
 
 from ..corpora import Corpus
 from ..study import Protocol
+from .queries import search_runs
 from .tags import NOTES_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG
 
 __all__ = [
@@ -21,25 +21,12 @@ __all__ = [
     "origin_tags",
     "protocol_of",
     "protocol_tags",
-    "search_runs",
 ]
 
 PACKAGES = ("ser-tune", "torch", "torchvision", "librosa", "numpy", "scikit-learn", "optuna", "mlflow")
 OPTIONAL = ("opensmile", "peft", "transformers")
 """Packages of extras, whose versions are recorded where they are installed."""
 _FACT = "protocol."
-
-
-def search_runs(client: MlflowClient, condition: str, experiments: list[str] | None = None) -> Iterator[Run]:
-    """Runs that meet a condition in MLflow's language, newest first, page by page; all experiments unless told."""
-    where = experiments if experiments is not None else [one.experiment_id for one in client.search_experiments()]
-    token = None
-    while True:
-        page = client.search_runs(where, condition, max_results=1000, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
 
 
 def name_of(run: Run) -> str:
@@ -53,11 +40,12 @@ def name_of(run: Run) -> str:
 def find_runs(client: MlflowClient, experiment_id: str, study_id: str) -> tuple[Run | None, dict[int, Run]]:
     """A study's parent run, and its trials' runs by number."""
     parent, trials = None, {}
-    for run in search_runs(client, f"tags.`{STUDY_TAG}` = '{study_id}'", [experiment_id]):
-        if TRIAL_TAG in run.data.tags:
-            trials[int(run.data.tags[TRIAL_TAG])] = run
-        else:
+    for run in search_runs(client, experiments=[experiment_id], tags={STUDY_TAG: study_id}):
+        number = run.data.tags.get(TRIAL_TAG)
+        if number is None:
             parent = run
+        elif number.isdecimal():  # else somebody has edited the tag
+            trials[int(number)] = run
     return parent, trials
 
 

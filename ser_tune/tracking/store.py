@@ -2,11 +2,11 @@
 
 import logging
 import os
-import re
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -19,7 +19,13 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 # Seven times are four minutes, in which a study that is to start says nothing; one that runs has its outbox
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
-for _noisy in ("alembic", "mlflow.store", "mlflow.utils.environment", "urllib3.connectionpool"):
+for _noisy in (
+    "alembic",
+    "mlflow.store",
+    "mlflow.utils.databricks_utils",
+    "mlflow.utils.environment",
+    "urllib3.connectionpool",
+):
     # Each first use would tell of forty database migrations, each call to a server that is away of four tries
     logging.getLogger(_noisy).setLevel(logging.ERROR)
 
@@ -29,9 +35,16 @@ logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 import mlflow  # noqa: E402 - telemetry is decided on import
 from mlflow import MlflowClient  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
-from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
+from sqlalchemy import Engine, event  # noqa: E402
 
-__all__ = ["deliver_waiting", "experiment_of", "open_delivered", "open_tracking", "tracking_errors"]
+from .failures import FAILURES, TrackingClient, named, reason_of  # noqa: E402
+
+__all__ = ["deliver_waiting", "experiment_of", "open_delivered", "open_tracking"]
+
+LOCKED_S = 60.0
+"""For how long a SQLite database is waited for that another program holds locked, to be read or written."""
+_ours = set[str]()
+"""Files of the databases that this process opened as tracking stores."""
 
 EXPERIMENT_KIND = {"mlflow.experimentKind": "custom_model_development"}
 """Says that the runs are training runs. Which of its two sides MLflow's pages open on, their address decides."""
@@ -63,13 +76,15 @@ def open_tracking(project: Project) -> MlflowClient:
             client = _client(project)
             if not project.embedded_tracking:
                 return client
-            with closing(sqlite3.connect(path)) as connection:
+            with closing(sqlite3.connect(path, timeout=LOCKED_S)) as connection:
                 # Write-ahead logging costs one disk flush a transaction instead of four
                 connection.execute("PRAGMA journal_mode=WAL")
                 _follow_moved_folder(connection, project)
-    except (OSError, sqlite3.Error, SQLAlchemyError, MlflowException) as error:
+    except (OSError, ImportError, sqlite3.Error, *FAILURES) as error:
         uri = project.tracking_uri
-        raise TrackingError(f"the tracking store '{uri}' cannot be opened: {_reason(error)}{full_disk(uri)}") from None
+        raise TrackingError(
+            f"the tracking store '{named(uri)}' cannot be opened: {reason_of(error)}{full_disk(uri)}"
+        ) from None
     return client
 
 
@@ -109,29 +124,6 @@ def deliver_waiting(client: MlflowClient, project: Project, study_id: str | None
         raise StorageError(f"{error}; {left} records wait in '{project.outbox}' for `ser-tune sync`") from None
 
 
-@contextmanager
-def tracking_errors(uri: str) -> Iterator[None]:
-    """Say that the tracking store failed, and why, instead of showing MLflow's traceback.
-
-    Args:
-        uri: The store's.
-
-    Raises:
-        TrackingError: In place of what MLflow raised; its complaints about what we passed are ours, and stay.
-    """
-    try:
-        yield
-    except (MlflowException, SQLAlchemyError) as error:
-        if isinstance(error, MlflowException) and error.error_code == "INVALID_PARAMETER_VALUE":
-            raise
-        raise TrackingError(f"the tracking store '{uri}' failed: {_reason(error)}{full_disk(uri)}") from None
-
-
-def _reason(error: Exception) -> str:
-    first = re.sub(r"^\(\w+\.\w+\) ", "", str(error).strip().splitlines()[0])  # SQLAlchemy names the driver's class
-    return re.sub(r"^API request to (\S+) failed with exception .*", r"no answer from \1", first)
-
-
 def _client(project: Project) -> MlflowClient:
     told = os.environ.get("MLFLOW_TRACKING_URI")
     mlflow.set_tracking_uri(project.tracking_uri)
@@ -140,9 +132,18 @@ def _client(project: Project) -> MlflowClient:
         os.environ.pop("MLFLOW_TRACKING_URI", None)
     else:
         os.environ["MLFLOW_TRACKING_URI"] = told
-    client = MlflowClient(tracking_uri=project.tracking_uri, registry_uri=project.tracking_uri)
-    client.search_experiments(max_results=1)  # creates the tables, or fails here rather than in a trial
+    if project.tracking_uri.startswith("sqlite:///"):
+        _ours.add(project.tracking_uri.removeprefix("sqlite:///"))
+    client = TrackingClient(tracking_uri=project.tracking_uri, registry_uri=project.tracking_uri)
+    MlflowClient.search_experiments(client, max_results=1)  # creates the tables, or fails here rather than in a trial
     return client
+
+
+@event.listens_for(Engine, "do_connect")
+def _wait_for_lock(_: object, __: object, arguments: list[str], options: dict[str, Any]) -> None:
+    """Have MLflow's connections to our stores wait; it leaves the five seconds of Python's driver."""
+    if arguments and str(arguments[0]) in _ours:
+        options.setdefault("timeout", LOCKED_S)
 
 
 def _follow_moved_folder(connection: sqlite3.Connection, project: Project) -> None:

@@ -1,10 +1,7 @@
 """Finding runs: by study, page by page, and with the protocol that their tags tell of."""
 
-from typing import Any
-
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Run
 
 from ser_tune.config import Project
 from ser_tune.errors import ProtocolError
@@ -59,25 +56,3 @@ def test_runs_are_searched_for_in_every_experiment_unless_told(client: MlflowCli
     found = [run.info.run_id for run in search_runs(client, "tags.a = 'b'")]
     assert sorted(found) == sorted([here.info.run_id, there.info.run_id])
     assert [run.info.run_id for run in search_runs(client, "tags.a = 'b'", [elsewhere])] == [there.info.run_id]
-
-
-def test_every_page_of_a_search_is_read() -> None:
-    class Pages:
-        """Three pages, as a server hands them out."""
-
-        def __init__(self) -> None:
-            self.tokens: list[Any] = []
-
-        def search_runs(self, experiments: list[str], condition: str, max_results: int, page_token: Any) -> Any:
-            self.tokens.append(page_token)
-            page = 0 if page_token is None else int(page_token)
-
-            class Page(list[str]):
-                token = str(page + 1) if page < 2 else None
-
-            return Page([f"run {page}a", f"run {page}b"])
-
-    pages: Any = Pages()
-    found: list[Run] = list(search_runs(pages, "x", ["0"]))
-    assert found == ["run 0a", "run 0b", "run 1a", "run 1b", "run 2a", "run 2b"]
-    assert pages.tokens == [None, "1", "2"]

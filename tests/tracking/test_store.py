@@ -99,7 +99,7 @@ def test_opening_a_project_does_not_decide_for_the_next(root: Path, monkeypatch:
 
 @pytest.mark.parametrize(
     ("uri", "reason"),
-    [("./mlruns", "maintenance mode"), ("nosuch://x", "unsupported URI"), ("sqlite:////proc/x/y.db", "")],
+    [("./mlruns", "given up folder stores"), ("nosuch://x", "it is no store"), ("sqlite:////proc/x/y.db", "")],
 )
 def test_a_store_that_cannot_be_opened_is_named(tmp_path: Path, uri: str, reason: str) -> None:
     with pytest.raises(StorageError, match=rf"the tracking store '{uri}' cannot be opened: .*{reason}"):
@@ -117,7 +117,7 @@ def test_a_database_that_cannot_be_created_on_a_full_disk_is_named(
     def full(*_: object, **__: object) -> None:
         raise OperationalError("CREATE TABLE experiments", {}, sqlite3.OperationalError("database or disk is full"))
 
-    monkeypatch.setattr("ser_tune.tracking.store.MlflowClient", full)
+    monkeypatch.setattr("ser_tune.tracking.store.TrackingClient", full)
     with pytest.raises(StorageError, match=r"cannot be opened: .*database or disk is full$"):
         open_tracking(_at(tmp_path))
 

@@ -1,0 +1,114 @@
+"""Questions to MLflow: names quoted as its filters can, answers read page by page to the end.
+
+MLflow 3.17 strips the quotes around a value and has no way to escape one inside. A value with quotes or backslashes is
+asked for by a pattern, `LIKE` with a wildcard in their place, and what else meets the pattern is left out here.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModel, Run
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+from mlflow.store.entities.paged_list import PagedList
+
+__all__ = ["experiments_of", "logged_models", "model_versions", "registered_models", "search_runs"]
+
+PAGE = 1000
+"""Entries of an answer; the most that MLflow gives."""
+UNQUOTABLE = frozenset("'\"\\`")
+"""Characters that MLflow's grammar, or the one of its parser, has another use for."""
+
+T = TypeVar("T")
+
+
+def _every(search: Callable[..., PagedList[T]], *arguments: Any, **keywords: Any) -> Iterator[T]:  # noqa: ANN401
+    """All that a search finds, page by page."""
+    token = None
+    while True:
+        page = search(*arguments, **keywords, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _equals(field: str, value: str) -> str:
+    """The condition that a field has a value, or meets a pattern that fits it: what is found must be compared."""
+    if not UNQUOTABLE.intersection(value):
+        return f"{field} = '{value}'"
+    pattern = "".join("_" if one in UNQUOTABLE else one for one in value)
+    return f"{field} LIKE '{pattern}'"
+
+
+def _conditions(condition: str, tags: Mapping[str, str], **fields: str | None) -> str:
+    given = {name: value for name, value in fields.items() if value is not None}
+    parts = [_equals(name, value) for name, value in given.items()]
+    parts += [_equals(f"tags.`{key}`", value) for key, value in tags.items()]
+    return " and ".join([condition, *parts] if condition else parts)
+
+
+def search_runs(
+    client: MlflowClient,
+    condition: str = "",
+    experiments: Sequence[str] | None = None,
+    *,
+    tags: Mapping[str, str] | None = None,
+) -> Iterator[Run]:
+    """Runs that meet a condition in MLflow's language and have some tags, newest first.
+
+    Args:
+        client: MLflow.
+        condition: Without anything that a user or a file named.
+        experiments: Identifiers; None is all experiments.
+        tags: Key to value, which can be any text.
+    """
+    where = list(experiments) if experiments is not None else experiments_of(client)
+    tags = tags or {}
+    for run in _every(client.search_runs, where, _conditions(condition, tags), max_results=PAGE):
+        if not tags or tags.items() <= run.data.tags.items():
+            yield run
+
+
+def experiments_of(client: MlflowClient) -> list[str]:
+    """The identifiers of all experiments."""
+    return [str(one.experiment_id) for one in _every(client.search_experiments, max_results=PAGE)]
+
+
+def registered_models(client: MlflowClient) -> Iterator[RegisteredModel]:
+    """All registered models, by name."""
+    return _every(client.search_registered_models, max_results=PAGE)
+
+
+def model_versions(
+    client: MlflowClient,
+    *,
+    name: str | None = None,
+    run_id: str | None = None,
+    source: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Iterator[ModelVersion]:
+    """Versions of registered models; without conditions, all.
+
+    Args:
+        client: MLflow.
+        name: Of the model; any text.
+        run_id: Of the version's run.
+        source: The URI of the version's files.
+        tags: Key to value, which can be any text.
+    """
+    tags = tags or {}
+    condition = _conditions("", tags, name=name, run_id=run_id, source_path=source)
+    for one in _every(client.search_model_versions, condition, max_results=PAGE):
+        if name in (None, one.name) and source in (None, one.source) and tags.items() <= one.tags.items():
+            yield one
+
+
+def logged_models(
+    client: MlflowClient, experiments: Sequence[str] | None = None, *, tags: Mapping[str, str]
+) -> Iterator[LoggedModel]:
+    """Logged models of some experiments, or of all, that have some tags."""
+    where = list(experiments) if experiments is not None else experiments_of(client)
+    for one in _every(client.search_logged_models, where, _conditions("", tags)):
+        if tags.items() <= one.tags.items():
+            yield one

@@ -1,0 +1,103 @@
+"""Questions to a real store: any name is found and no other, on every page."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mlflow import MlflowClient
+
+from ser_tune.config import Project
+from ser_tune.registry import list_versions
+from ser_tune.tracking import model_versions, open_tracking, queries, registered_models, search_runs
+
+KEY = "ser_tune.study"
+NAMES = (
+    *("plain", "it's", 'say "a"', 'it\'s "a/b" 😀', "back\\", "back\\' x", "100%_a", "100%xa", "PLAIN", "`tick`", "'"),
+    *(
+        "x -- y",
+        "a; b",
+        "a, b (c)",
+        "AND tags.`a` = 'b'",
+        "''",
+        '"',
+        '""',
+        "日本語",
+        "عربى",
+        "its",
+        "itXs",
+        "it_s",
+        " ",
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory, databases: Path) -> tuple[MlflowClient, str]:
+    """A store with a run for each name."""
+    root = tmp_path_factory.mktemp("names")
+    client = open_tracking(Project(root, f"sqlite:///{root}/mlflow.db", "sqlite://", root / ".cache"))
+    experiment = client.create_experiment("names")
+    for name in NAMES:
+        client.create_run(experiment, tags={KEY: name})
+    return client, experiment
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_is_found_by_any_name_and_no_other_run(store: tuple[MlflowClient, str], name: str) -> None:
+    client, experiment = store
+    (found,) = search_runs(client, experiments=[experiment], tags={KEY: name})
+    assert found.data.tags[KEY] == name
+    assert list(search_runs(client, "metrics.none >= 0", tags={KEY: name})) == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20))
+def test_a_name_that_nobody_has_finds_nothing_and_fails_nowhere(store: tuple[MlflowClient, str], name: str) -> None:
+    client, _ = store
+    found = [run.data.tags[KEY] for run in search_runs(client, tags={KEY: name})]
+    assert found == [one for one in NAMES if one == name]
+
+
+def test_models_and_versions_are_read_page_by_page(
+    root: Path, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "PAGE", 3)
+    client = open_tracking(project)
+    names = [f"model {number:02d}" for number in range(7)] + ['it\'s "mine"']
+    for name in names:
+        client.create_registered_model(name)
+        for _ in range(4 if name == names[-1] else 1):
+            client.create_model_version(name, source=str(root), tags={"kind": name})
+        client.set_registered_model_alias(name, "champion", "1")
+    assert {one.name for one in registered_models(client)} == set(names)
+    assert [(one.name, one.version) for one in list_versions(client)] == [
+        *((names[-1], version) for version in ("4", "3", "2", "1")),
+        *((name, "1") for name in names[:-1]),
+    ]
+    assert {one.name for one in list_versions(client) if one.aliases == ("champion",)} == set(names)
+    assert len(list(model_versions(client, name=names[-1], tags={"kind": names[-1]}))) == 4
+
+
+def test_every_experiment_is_asked(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "PAGE", 2)
+    client = open_tracking(project)
+    for number in range(5):
+        client.create_run(client.create_experiment(f"corpus {number}"), tags={KEY: "name"})
+    assert len(list(search_runs(client, tags={KEY: "name"}))) == 5
+
+
+def test_a_version_with_damaged_tags_hides_no_other(call: Callable[..., Any], root: Path, project: Project) -> None:
+    client = open_tracking(project)
+    client.create_registered_model("ser-a-b")
+    for tags in ({"test_uar": "abc", "warnings": "w"}, {"test_uar": "0.5", "validation_uar_low": "[]"}, {}):
+        client.create_model_version("ser-a-b", source=str(root), tags={"ser_tune.files": "{not JSON", **tags})
+    told = call(root, "models")
+    assert told.code == 0
+    assert len(told.out.splitlines()) == 4 + 3
+    assert "warning: ser-a-b version 1: test_uar is 'abc', no number" in told.out
+    assert "warning: ser-a-b version 2: validation_uar_low is '[]', no number" in told.out
+    assert call(root, "models", "--json").code == 0
+    call(root, "predict", "ser-a-b/1", "a.wav").refused("its tag ser_tune.files is not the list of its files")
