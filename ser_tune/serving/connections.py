@@ -12,7 +12,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-__all__ = ["MOST_CONNECTIONS", "Connection"]
+__all__ = ["MOST_CONNECTIONS", "Connection", "Waiting"]
 
 HEAD_S = 10.0
 """Seconds that a client has for the line and headers of a request, from the connection or the last answer on."""

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from typing import Any
 
 import pytest
@@ -57,8 +57,9 @@ class _Running:
         connection.sendall(content)
         return connection
 
-    def open(self) -> int:
-        return len(self.server.server_state.connections)
+    def waiting(self) -> list[Any]:
+        """What each connection waits for."""
+        return [getattr(each, "waiting", None) for each in list(self.server.server_state.connections)]
 
 
 @pytest.fixture
@@ -126,9 +127,9 @@ def test_an_answer_that_nobody_reads_is_given_up(running: _Running) -> None:
     with closing(running.connect(JSON)):
         assert running.started.wait(10)
         end = time.monotonic() + 10
-        while running.open() and time.monotonic() < end:
+        while running.waiting() and time.monotonic() < end:
             time.sleep(0.05)
-        assert running.open() == 0
+        assert running.waiting() == []
 
 
 def test_a_request_under_way_has_no_deadline_and_outlives_the_server(running: _Running) -> None:
@@ -148,19 +149,22 @@ def test_where_connections_are_too_many_the_oldest_idle_ones_are_closed(
 ) -> None:
     monkeypatch.setattr(connections, "MOST_CONNECTIONS", 20)
     monkeypatch.setattr(connections, "HEAD_S", 20.0)
+    monkeypatch.setattr(guard, "BODY_S", 20.0)
     running.proceed.clear()
-    under_way = running.connect(JSON)
-    assert running.started.wait(10)
-    body = running.connect(HEAD + b"\r\n{")
-    idle = [running.connect(HEAD) for _ in range(30)]
-    sequence(running.port, 20)
-    assert running.open() <= 21
-    running.proceed.set()
-    assert _closed_after(idle[0])[1] == b""
-    assert _closed_after(body)[1].startswith(b"HTTP/1.1 408 ")  # by its own deadline
-    assert _closed_after(under_way)[1].endswith(b"predictions")
-    for connection in idle[1:]:
-        connection.close()
+    with ExitStack() as opened:
+        under_way = opened.enter_context(closing(running.connect(JSON)))
+        assert running.started.wait(10)
+        body = opened.enter_context(closing(running.connect(HEAD.replace(b"1000000", b"2") + b"\r\n{")))
+        while connections.Waiting.BODY not in running.waiting():
+            time.sleep(0.01)
+        idle = [opened.enter_context(closing(running.connect(HEAD))) for _ in range(30)]
+        sequence(running.port, 20)
+        assert len(running.waiting()) <= 20
+        assert _closed_after(idle[0])[1] == b""
+        body.sendall(b"}")
+        running.proceed.set()
+        for connection in (body, under_way):
+            assert _closed_after(connection)[1].endswith(b"predictions")
 
 
 def test_ping_answers_whatever_clients_do(running: _Running) -> None:
