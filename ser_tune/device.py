@@ -167,7 +167,8 @@ def faster_precision(
     kind = [describe_device(device), torch.__version__, *kind]
     entry = memory / f"{hashlib.sha256(json.dumps(kind).encode()).hexdigest()[:32]}.json"
     try:
-        seconds = json.loads(entry.read_text(encoding="utf-8"))["seconds"]
+        told = json.loads(entry.read_text(encoding="utf-8"))["seconds"]
+        seconds = {name: float(told[name]) for name in ("float32", "bfloat16")}
     except (OSError, ValueError, KeyError, TypeError):
         seconds = {name: _seconds(step, name, device) for name in ("float32", "bfloat16")}
         with suppress(OSError):  # it is measured again next time

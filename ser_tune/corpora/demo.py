@@ -6,6 +6,8 @@ Scherer names (Vocal communication of emotion, Speech Communication 40, 2003). I
 out and says nothing about people. A linear model on log-Mel statistics reaches a UAR of about 0.7.
 """
 
+import hashlib
+import logging
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -28,7 +30,8 @@ VERSION = 1
 EMOTIONS = ("anger", "happiness", "neutral", "sadness")
 UTTERANCES_PER_EMOTION = 5
 _COMPLETE = "complete"
-"""A file of this name is written last; a folder without it is not used."""
+"""A file of this name is written last; a folder without it is not used. It holds the SHA-256 of all recordings; of an
+earlier ser-tune it is empty, and they are used as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class _Voice:
     noise_db: float
     """Background noise, relative to the loudest speech of a neutral utterance."""
 
+
+_log = logging.getLogger(__name__)
 
 _VOICES = {
     "s1": _Voice(95.0, 0.98, 4.6, 0.0, -26.0, -58.0),
@@ -92,7 +97,9 @@ def read(data: Path | None, cache: Path) -> Sequence[Utterance]:
     if data is not None:
         raise CorpusError(f"corpus demo makes its own recordings; expected no --data, not '{data}'")
     folder = cache / f"demo-{VERSION}"
-    if not (folder / _COMPLETE).is_file():
+    if not _is_whole(folder):
+        if (folder / _COMPLETE).exists():
+            _log.warning("note: recordings of corpus demo in '%s' are damaged; they are made again", folder)
         try:
             _write(folder)
         except (OSError, soundfile.LibsndfileError) as error:
@@ -101,6 +108,24 @@ def read(data: Path | None, cache: Path) -> Sequence[Utterance]:
         Utterance(id=name, path=folder / f"{name}.wav", speaker=speaker, emotion=emotion)
         for name, speaker, emotion, _ in _plan()
     ]
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether every recording is there as it was written."""
+    try:
+        told = (folder / _COMPLETE).read_text(encoding="ascii")
+        return not told or told == _digest(folder)
+    except (OSError, ValueError):
+        return False
+
+
+def _digest(folder: Path) -> str:
+    """SHA-256 of all recordings in a folder."""
+    total = hashlib.sha256()
+    for name, *_ in _plan():
+        with (folder / f"{name}.wav").open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()
 
 
 def _plan() -> list[tuple[str, str, str, int]]:
@@ -122,9 +147,9 @@ def _write(folder: Path) -> None:
         for name, speaker, emotion, number in _plan():
             samples = synthesise(speaker, emotion, number)
             soundfile.write(half / f"{name}.wav", samples, SAMPLE_RATE_HZ, subtype="PCM_16")
-        (half / _COMPLETE).touch()
-        if folder.exists() and not (folder / _COMPLETE).is_file():
-            shutil.rmtree(folder)  # somebody removed files from it; a rename needs an empty place
+        (half / _COMPLETE).write_text(_digest(half), encoding="ascii")
+        if folder.exists() and not _is_whole(folder):
+            shutil.rmtree(folder)  # a rename needs an empty place
         try:
             half.replace(folder)
         except OSError:

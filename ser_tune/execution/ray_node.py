@@ -1,20 +1,26 @@
 """A fold on a node of a Ray cluster."""
 
+import logging
 import os
 import pickle
+import shutil
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ..errors import ExecutionError, SerTuneError
+from ..features import damage_of
 from ..training import DataReader, EpochReport, FoldJob
 from .attempt import attempt
 from .code import code_digest
 from .shipping import unpack
 
 __all__ = ["Absent", "Origin", "train_on_node"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,8 @@ def train_on_node(pickled: bytes, sent: dict[str, Any], origin: Origin) -> bytes
                 f"node {socket.gethostname()} has another ser-tune, numpy or torch than the process that runs the study"
             )
         job: FoldJob = pickle.loads(pickled)
+        if own:
+            _remove_damaged([folder / entry for entry in job.data.features])
         missing = [entry for entry in job.data.features if not (folder / entry).exists()]
         if absent := tuple(entry for entry in missing if entry not in sent):
             return pickle.dumps(Absent(absent))
@@ -73,6 +81,14 @@ def train_on_node(pickled: bytes, sent: dict[str, Any], origin: Origin) -> bytes
         origin.epochs.actor.put_nowait.remote(pickle.dumps((origin.run, origin.number, report)))
 
     return attempt(job, _reader(folder), on_epoch)
+
+
+def _remove_damaged(entries: Iterable[Path]) -> None:
+    """Remove entries of this node's own cache that cannot be used; they are sent again."""
+    for entry in entries:
+        if entry.exists() and (damage := damage_of(entry)) is not None:
+            _log.warning("note: the cached features in '%s' %s; they are sent again", entry, damage)
+            shutil.rmtree(entry, ignore_errors=True)
 
 
 @cache

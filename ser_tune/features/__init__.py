@@ -5,6 +5,7 @@ To add a set: a module with a `FEATURE_SET`, and its line here.
 
 from ..components import Catalogue
 from .base import FeatureSet
+from .checksums import damage_of
 from .disturbed import Alter, Disturbance
 from .export import SpeakerSegments, refuse_other_format, refuse_whole_utterances, segments_by_speaker, write_export
 from .normalisation import Moments, Scaling
@@ -31,6 +32,7 @@ __all__ = [
     "SpeakerSegments",
     "copy_key",
     "corpus_features",
+    "damage_of",
     "extract_features",
     "frame_numbers",
     "open_features",

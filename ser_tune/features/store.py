@@ -4,12 +4,13 @@ An entry is a folder named by the SHA-256 of the corpus's recordings, the featur
 version of the package that a plug-in's feature set is from, so a changed corpus, setting or package is another entry
 and nothing is ever stale. Every perturbed copy of a corpus is an entry of its own. An entry is written beside its place
 and renamed into it: a reader sees all of it or none of it. A lock lets one of several processes extract while the
-others wait.
+others wait. A process compares checksums when it first opens an entry; a damaged entry is extracted again.
 """
 
 import hashlib
 import io
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -32,11 +33,13 @@ from ..corpora import Corpus, Utterance
 from ..device import using_threads
 from ..errors import AudioError, StorageError
 from .base import FeatureSet
+from .checksums import damage_of, write_checksums
 from .normalisation import Moments
 from .perturbation import copy_key, perturbed
 
 __all__ = ["Extracted", "FeatureStore", "Progress", "Shards", "corpus_features", "extract_features", "open_features"]
 
+_log = logging.getLogger(__name__)
 FORMAT = 6
 """Part of every entry's name; raise it when what is stored for the same settings changes."""
 
@@ -86,8 +89,10 @@ class FeatureStore:
         """Map an entry into memory.
 
         Raises:
-            StorageError: Somebody removed or cut files of it.
+            StorageError: It was damaged after `extract_features` returned its name.
         """
+        if (damage := damage_of(folder)) is not None:
+            raise StorageError(f"the cached features in '{folder}' {damage}; repeat the command to extract them again")
         try:
             meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
             frames = np.memmap(folder / "frames.bin", dtype=meta["dtype"], mode="c", shape=tuple(meta["shape"]))
@@ -172,11 +177,15 @@ def extract_features(
     perturbation = perturbation or PerturbationSettings()
     key = _key(corpus, feature_set, settings, perturbation, copy)
     entry = cache / hashlib.sha256(key.encode()).hexdigest()[:32]
-    if not entry.exists():
+    if not entry.exists() or damage_of(entry) is not None:
         try:
             cache.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{entry}.lock"):
-                if not entry.exists():
+                known = entry.exists()
+                damage = damage_of(entry) if known else None
+                if damage is not None:
+                    _log.warning("note: the cached features in '%s' %s; they are extracted again", entry, damage)
+                if damage is not None or not known:
                     extracted = _extract(corpus, feature_set, settings, perturbation, copy, progress, shards)
                     _write(entry, _while_they_fit(extracted, corpus, cache))
         except OSError as error:
@@ -308,7 +317,7 @@ def _while_they_fit(features: Iterable[Extracted], corpus: Corpus, cache: Path) 
 
 
 def _write(entry: Path, features: Iterable[Extracted]) -> None:
-    """Stream features to disk, then move them to their place in one step."""
+    """Stream features to disk, then move them to their place in one step; a damaged entry there is removed."""
     with tempfile.TemporaryDirectory(prefix=f"{entry.name}.", dir=entry.parent) as scratch:
         partial = Path(scratch) / entry.name  # others may read it, unlike the folder that tempfile makes
         partial.mkdir()
@@ -329,4 +338,7 @@ def _write(entry: Path, features: Iterable[Extracted]) -> None:
             (partial / "moments.npz").write_bytes(saved.getvalue())
         meta = {"shape": [offsets[-1], *one.frames.shape[1:]], "dtype": str(one.frames.dtype), "sounds": sounds}
         (partial / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        write_checksums(partial)
+        if entry.exists():
+            entry.rename(Path(scratch) / "damaged")
         partial.rename(entry)

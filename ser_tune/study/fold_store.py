@@ -8,6 +8,7 @@ is not read.
 
 import hashlib
 import json
+import logging
 import os
 import socket
 import time
@@ -31,6 +32,7 @@ from ..training import LOSSES, EpochReport, FittedNetwork, FoldJob, recipe_of
 
 __all__ = ["FoldStore"]
 
+_log = logging.getLogger(__name__)
 KEPT_S, PARTIAL_S = 14 * 24 * 3600.0, 3600.0
 """Seconds after which an entry is removed whose trial nobody finished, and a file that nobody finished writing."""
 CHECKSUM = "sha256"
@@ -57,13 +59,14 @@ class FoldStore:
                     path.rmdir()
 
     def get(self, job: FoldJob) -> FittedNetwork | None:
-        """What a job resulted in earlier; None where it is not known. A damaged entry is removed."""
+        """What a job resulted in earlier; None where it is not known. A damaged entry is named and removed."""
         path = self._path(job)
         try:
             return _fitted(load(path.read_bytes()), job)
         except FileNotFoundError:
             return None
-        except (OSError, SafetensorError, KeyError, ValueError, RuntimeError):
+        except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
+            _log.warning("note: the trained fold in '%s' is damaged (%s); it is trained again", path, error)
             path.unlink(missing_ok=True)
             return None
 

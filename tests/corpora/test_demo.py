@@ -1,5 +1,6 @@
 """The synthesised corpus: the same every time, whole or not there, and neither trivial nor impossible."""
 
+import shutil
 from collections import Counter
 from multiprocessing import get_context
 from pathlib import Path
@@ -51,6 +52,34 @@ def test_a_second_reading_writes_nothing(cache: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in cache.rglob("*")}
     demo.read(None, cache)
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("*")} == before
+
+
+@pytest.mark.parametrize("harm", ["a bit", "the end", "gone", "complete"])
+def test_damaged_recordings_are_made_again_and_named(
+    harm: str, cache: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = shutil.copytree(cache / f"demo-{demo.VERSION}", tmp_path / f"demo-{demo.VERSION}")
+    file = folder / ("complete" if harm == "complete" else "s3_anger_2.wav")
+    content = file.read_bytes()
+    if harm == "gone":
+        file.unlink()
+    else:
+        file.write_bytes({"a bit": content[:-9] + bytes([content[-9] ^ 4]) + content[-8:]}.get(harm, content[:-1]))
+    demo.read(None, tmp_path)
+    assert file.read_bytes() == content
+    assert [record.message for record in caplog.records] == [
+        f"note: recordings of corpus demo in '{folder}' are damaged; they are made again"
+    ]
+
+
+def test_recordings_of_an_earlier_version_are_used_as_they_are(
+    cache: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = shutil.copytree(cache / f"demo-{demo.VERSION}", tmp_path / f"demo-{demo.VERSION}")
+    (folder / "complete").write_bytes(b"")
+    demo.read(None, tmp_path)
+    assert (folder / "complete").read_bytes() == b""
+    assert not caplog.records
 
 
 def test_a_half_written_folder_is_made_anew(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -15,13 +16,15 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ser_tune.audio import read_speech
 from ser_tune.components import Catalogue
 from ser_tune.config import FeatureSettings
 from ser_tune.corpora import Corpus
 from ser_tune.errors import AudioError, StorageError
-from ser_tune.features import FEATURE_SETS, FeatureSet, FeatureStore, Moments, corpus_features, store
+from ser_tune.features import FEATURE_SETS, FeatureSet, FeatureStore, Moments, checksums, corpus_features, store
 
 MakeCorpus = Callable[..., Corpus]
 LOGSPEC = FEATURE_SETS.get("logspec")
@@ -243,22 +246,91 @@ def test_another_user_may_read_an_entry(make_corpus: MakeCorpus, tmp_path: Path)
     assert entry.stat().st_mode == (tmp_path / "ordinary").stat().st_mode
 
 
-@pytest.mark.parametrize("harm", ["a file is gone", "frames are cut", "moments are cut", "the sounds are gone"])
-def test_an_entry_that_somebody_harmed_is_named(harm: str, make_corpus: MakeCorpus, tmp_path: Path) -> None:
-    corpus, cache = make_corpus(0.1, 0.1), tmp_path / "cache"
+def _flipped(path: Path, bit: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[bit // 8 % len(content)] ^= 1 << bit % 8
+    path.write_bytes(content)
+
+
+NAMES = ("frames.bin", "offsets.npy", "moments.npz", "meta.json", "checksums.json")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("harm", ["a bit", "the end", "everything", "gone", "more", "a folder"])
+def test_a_damaged_entry_is_extracted_again_and_named(
+    harm: str, name: str, make_corpus: MakeCorpus, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    corpus, counting, cache = make_corpus(0.1, 0.1), _Counting(), tmp_path / "cache"
+    before = corpus_features(corpus, counting.feature_set(), SETTINGS, cache).frames.copy()  # not of the damaged file
+    (entry,) = _folders(cache)
+    file = entry / name
+    if harm == "a bit":
+        _flipped(file, bit=1000 + len(name))
+    elif harm in ("gone", "a folder"):
+        file.unlink()
+        if harm == "a folder":
+            file.mkdir()
+    else:
+        content = file.read_bytes()
+        file.write_bytes({"the end": content[:-1], "everything": b"", "more": content + b"0"}[harm])
+    with pytest.raises(StorageError, match=rf"the cached features in '{entry}' .*; repeat the command"):
+        FeatureStore.open(entry)  # as a worker, which has no recordings
+    again = corpus_features(corpus, counting.feature_set(), SETTINGS, cache)
+    np.testing.assert_array_equal(before, again.frames)
+    assert counting.count == 4
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert re.search(
+        rf"the cached features in '{entry}' (are damaged|lack|have|cannot be read).*; they are extracted again",
+        caplog.text,
+    )
+    assert _folders(cache) == [entry]
+    corpus_features(corpus, counting.feature_set(), SETTINGS, cache)
+    assert counting.count == 4
+
+
+@given(st.integers(0), st.sampled_from(NAMES[:4]))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_flipped_bit_is_seen(made: Path, bit: int, name: str) -> None:
+    content = (made / name).read_bytes()
+    _flipped(made / name, bit)
+    assert checksums.damage_of(made) == f"are damaged: {name} differ from their checksums"
+    (made / name).write_bytes(content)
+    assert checksums.damage_of(made) is None
+
+
+@pytest.fixture
+def made(make_corpus: MakeCorpus, tmp_path: Path) -> Path:
+    """An entry."""
+    corpus_features(make_corpus(0.1, 0.2), LOGSPEC, SETTINGS, tmp_path / "cache")
+    return _folders(tmp_path / "cache")[0]
+
+
+def test_an_entry_is_read_once_in_a_process(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checksums.damage_of(made)
+    monkeypatch.setattr(checksums, "_checksum", lambda *told: pytest.fail("it is read again"))
+    assert checksums.damage_of(made) is None
+
+
+def test_blocks_are_summed_each(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checksums, "BLOCK", 100)
+    checksums.write_checksums(made)
+    told = json.loads((made / "checksums.json").read_text(encoding="utf-8"))
+    size = (made / "frames.bin").stat().st_size
+    assert told["frames.bin"][0] == size
+    assert len(told["frames.bin"]) == 1 + -(-size // 100)
+    assert checksums.damage_of(made) is None
+
+
+def test_an_entry_without_checksums_is_extracted_again(
+    make_corpus: MakeCorpus, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    corpus, cache = make_corpus(0.1, 0.2), tmp_path / "cache"
     corpus_features(corpus, LOGSPEC, SETTINGS, cache)
     (entry,) = _folders(cache)
-    if harm == "a file is gone":
-        (entry / "offsets.npy").unlink()
-    elif harm == "the sounds are gone":
-        meta = json.loads((entry / "meta.json").read_text(encoding="utf-8"))
-        (entry / "meta.json").write_text(json.dumps({"shape": meta["shape"]}), encoding="utf-8")
-    elif harm == "moments are cut":
-        (entry / "moments.npz").write_bytes((entry / "moments.npz").read_bytes()[:100])
-    else:
-        (entry / "frames.bin").write_bytes(b"1234")
-    with pytest.raises(StorageError, match=rf"the cached features in '{entry}' cannot be read .*delete that folder"):
-        corpus_features(corpus, LOGSPEC, SETTINGS, cache)
+    (entry / "checksums.json").unlink()  # as earlier versions wrote entries
+    corpus_features(corpus, LOGSPEC, SETTINGS, cache)
+    assert "have no checksums, as of an earlier ser-tune; they are extracted again" in caplog.text
+    assert checksums.damage_of(entry) is None
 
 
 def test_two_threads_at_once_extract_once(make_corpus: MakeCorpus, tmp_path: Path) -> None:

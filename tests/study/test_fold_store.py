@@ -1,6 +1,7 @@
 """Trained folds of trials that have not ended: what is read is what was written, or nothing."""
 
 import os
+import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -117,6 +118,29 @@ def test_a_damaged_entry_is_ignored_and_removed(
     assert not path.exists()
     store.put(job, fitted)
     assert store.get(job) is not None
+
+
+def test_every_flipped_bit_of_an_entry_is_seen(
+    made: Any, store: FoldStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, job, fitted = made
+    store.put(job, fitted)
+    path = _entry(tmp_path)
+    content = path.read_bytes()
+    rng = random.Random(0)
+    header = 8 + int.from_bytes(content[:8], "little")
+    for at in [rng.randrange(header) for _ in range(150)] + [rng.randrange(len(content)) for _ in range(50)]:
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1 << rng.randrange(8)]) + content[at + 1 :])
+        found = store.get(job)
+        assert found is None or _same(found, fitted)  # as a space in the header does
+    assert f"note: the trained fold in '{path}' is damaged" in caplog.text
+
+
+def _same(found: FittedNetwork, fitted: FittedNetwork) -> bool:
+    pairs = zip(found.network.state_dict().items(), fitted.network.state_dict().items(), strict=True)
+    return found.history == fitted.history and all(
+        name == same and one.equal(two) for (name, one), (same, two) in pairs
+    )
 
 
 def test_what_is_half_written_is_no_entry(made: Any, store: FoldStore, tmp_path: Path) -> None:
