@@ -13,7 +13,7 @@ from ..config import Project, SearchSettings
 from ..errors import ConfigError
 from ..registry import Promotion
 from ..registry import promote as promote_in_registry
-from ..results import Nested, StudyTrial, run_nested, trials_of, trials_table
+from ..results import Edge, Nested, StudyTrial, edges_of, run_nested, trials_of, trials_table
 from ..study import (
     Fanout,
     Prepared,
@@ -47,6 +47,8 @@ class StudyResult:
     """All trials, those of earlier calls included."""
     promotion: Promotion | None
     """What became of the best trial; None where no trial is complete."""
+    edges: Sequence[Edge] = ()
+    """Settings whose best values lie at an end of their search range: what is better may be beyond it."""
 
     @property
     def trials(self) -> "pd.DataFrame":
@@ -182,8 +184,9 @@ def _run(
     client = open_tracking(project)
     with watching(client, project, observer) as watcher:
         summary = run_study(prepared, project, watcher, workers=None if lead is None else lead(prepared))
-    stored, _ = load_study(definition.name, project)
+    stored, searched = load_study(definition.name, project)
     promotion = None
     if summary.best is not None:
         promotion = promote_in_registry(client, project, prepared, stored, with_refit=refit)
-    return StudyResult(summary=summary, records=trials_of(stored), promotion=promotion)
+    records = trials_of(stored)
+    return StudyResult(summary=summary, records=records, promotion=promotion, edges=edges_of(searched, records))

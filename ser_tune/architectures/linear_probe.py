@@ -33,7 +33,7 @@ class LinearProbeSettings(ModelSettings):
     """ridge: squared distance to 1 for the own emotion and -1 for others; squared_hinge: a linear support vector
     machine, one emotion against the rest; logistic: multinomial. Scores of the training recordings are those of the
     best weights to 0.001."""
-    penalty: Annotated[float, Field(gt=0, le=1e6), FloatRange(low=0.01, high=1.0, log=True)] = 0.1
+    penalty: Annotated[float, Field(gt=0, le=1e6), FloatRange(low=1e-3, high=10.0, log=True)] = 0.1
     """L2 penalty: this times the number of features is scikit-learn's alpha, or 1 / C."""
 
 

@@ -64,6 +64,7 @@ def study_record(result: StudyResult) -> Record:
         "failures": list(summary.failures),
         "converged": None if summary.converged is None else asdict(summary.converged),
         "best_trial": None if summary.best is None else summary.best[0],
+        "edges": [{"path": one.path, "end": one.end, "value": one.value} for one in result.edges],
         "trials": json.loads(result.trials.reset_index().to_json(orient="records")),
         "promotion": None if result.promotion is None else promotion_record(result.promotion),
     }

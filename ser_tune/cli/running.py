@@ -151,6 +151,8 @@ def _tell_study(result: api.StudyResult, tracking_uri: str | None) -> None:
         results.print(_converged(summary.converged), markup=False)
     if summary.gain is not None:
         results.print(_gains(summary.gain), markup=False)
+    for edge in result.edges:
+        results.print(str(edge), markup=False)
     tell(result.promotion, tracking_uri)
 
 

@@ -4,6 +4,7 @@ from .ablate import Ablated, ablate, variant
 from .combine import Combination, combine
 from .compare import Choice, Comparison, compare
 from .confirm import Candidate, Confirmation, confirm
+from .edges import Edge, edges_of
 from .evaluate import Evaluation, Examined, examine, score_judged
 from .evaluation_run import SCORE_COLUMNS, log_evaluation, score_rows, stress_rows
 from .groups import groups_of
@@ -31,6 +32,7 @@ __all__ = [
     "Combination",
     "Comparison",
     "Confirmation",
+    "Edge",
     "Entry",
     "Evaluation",
     "Examined",
@@ -50,6 +52,7 @@ __all__ = [
     "compare",
     "confirm",
     "draw_matrix",
+    "edges_of",
     "examine",
     "find_run",
     "groups_of",

@@ -78,9 +78,11 @@ def run_study(
         SerTuneError: Input, disk or database fail.
         Terminated: The system ends the process; the trial is in line again, and goes on with its next fold.
     """
+    storage, lock = open_storage(project), StorageLock(project.storage_url, f"study {prepared.definition.name}")
+    with storage_errors(project.storage_url, "be read"):
+        prepared = _with_stored_ranges(prepared, storage)
     definition = prepared.definition
     largest = largest_network_bytes(definition, len(prepared.corpus.emotions)) * len(prepared.folds)
-    storage, lock = open_storage(project), StorageLock(project.storage_url, f"study {definition.name}")
     with storage_errors(project.storage_url, "be written"):
         stored = _stored(prepared, storage)
         known = [] if stored is None else stored.get_trials(deepcopy=False)
@@ -160,6 +162,20 @@ def _stored(prepared: Prepared, storage: BaseStorage) -> optuna.Study | None:
     if study.get_trials(deepcopy=False) or "definition" in study.user_attrs:
         _refuse_differences(study, prepared)
     return study
+
+
+def _with_stored_ranges(prepared: Prepared, storage: BaseStorage) -> Prepared:
+    """The study with the ranges that it was stored with, but for those that the user writes: defaults may change."""
+    definition = prepared.definition
+    if definition.name not in optuna.get_all_study_names(storage):
+        return prepared
+    text = optuna.load_study(study_name=definition.name, storage=storage).user_attrs.get("definition")
+    before = {} if text is None else StudyDefinition.from_json(text).search
+    search = {
+        path: span if path in (definition.config.search or ()) else before.get(path, span)
+        for path, span in definition.search.items()
+    }
+    return replace(prepared, definition=replace(definition, search=search))
 
 
 def _open(

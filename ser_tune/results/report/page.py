@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ...errors import AudioError
 from ...folds import NOT_FREE
 from ...metrics import confusion, describe_score
+from ..edges import edges_of
 from .evidence import Report
 from .mistakes import Clip, clip_of
 from .paper import bibtex_of, citations_of, replay_command
@@ -52,6 +53,7 @@ def page_of(report: Report) -> str:
             }
             for side, one in report.predictions.items()
         },
+        edges=edges_of(report.search.definition, trials) if report.search else (),
         states=_STATES,
         chosen=next((one.values for one in trials if one.number == report.trial), {}),
         confirms=any(one.confirms is not None for one in trials),
