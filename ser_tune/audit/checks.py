@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from ..corpora import Utterance
-from ..corpora.names import is_placeholder, name_key
+from ..corpora.names import is_placeholder, listed_spellings, name_key, spellings
 from .finding import Finding, shortened
 from .speakers import Proposal, proposals
 from .split import SPLIT_SIDES, WORDS, Split
@@ -85,6 +85,26 @@ def _path_in(utterance: Utterance) -> str:
     return utterance.id if whole else utterance.id.rpartition("[")[0]
 
 
+def names(split: Split) -> Finding | None:
+    """Find names of speakers and emotions in several spellings, and emotions that are placeholders; None without any.
+
+    Speakers are compared by the keys of their names, so that spellings on two sides are a leak of `speakers`.
+    """
+    first = [split.utterances[row] for row in split.first_rows()]
+    spoken = {
+        "speaker": [one.speaker for one in first if not is_placeholder(one.speaker)],
+        "emotion": [one.emotion for one in first],
+    }
+    found = [
+        f"{what} in several spellings: {listed_spellings(group)}"
+        for what, written in spoken.items()
+        for group in spellings(written)
+    ]
+    nothing = sorted(Counter(one.emotion for one in first if is_placeholder(one.emotion)).items())
+    found += [f"emotion that is a placeholder: {name!r} ({count})" for name, count in nothing]
+    return Finding("names", "wrong", _first(found, "problem"), shortened(found)) if found else None
+
+
 def labels(split: Split) -> Finding:
     """Find recordings with two emotions or two speakers, and rows that one side of a fold has twice."""
     found = []
@@ -129,7 +149,7 @@ def classes(split: Split) -> Finding:
 def texts(split: Split) -> Finding:
     """Score the words alone, where texts are on two sides."""
     # Without speakers, every recording is drawn by itself
-    spoken = [replace(utterance, speaker=utterance.speaker or utterance.id) for utterance in split.utterances]
+    spoken = [replace(one, speaker=one.id if is_placeholder(one.speaker) else one.speaker) for one in split.utterances]
     baseline = text_baseline(spoken, split.folds)
     if baseline is None:
         return Finding("texts", "unchecked", "the file names no texts")
@@ -148,7 +168,7 @@ def columns(split: Split) -> Finding | None:
 
 
 FILE_CHECKS: Sequence[Callable[[Split], Finding | None]] = (
-    *(validation, recordings, stretches, speakers, labels, classes, texts, columns),
+    *(validation, recordings, stretches, speakers, names, labels, classes, texts, columns),
 )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..corpora import is_placeholder, name_key
 from ..errors import ConfigError, CorpusError
 from ..metrics import Interval, score, with_interval
 from .finding import Finding
@@ -23,7 +24,7 @@ class Metric:
 
     value: float
     interval: Interval
-    """95 %, where it is known: of pooled scores, where the speakers are known and there are two or more."""
+    """95 %, where it is known: of pooled scores, where all speakers are known and there are two or more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +89,14 @@ def recomputed(split: Split) -> Mapping[str, Metric] | None:
     number_of = {name: number for number, name in enumerate(split.emotions)}
     truth = np.array([number_of[utterance.emotion] for utterance in split.utterances])
     predicted = np.array([number_of.get(name, -1) for name in split.predictions])
-    speakers = np.unique([utterance.speaker for utterance in split.utterances], return_inverse=True)[1]
+    keys = [name_key(utterance.speaker) for utterance in split.utterances]
+    speakers = np.unique(keys, return_inverse=True)[1]
     scores = score([(truth[fold.test], predicted[fold.test], speakers[fold.test]) for fold in split.folds])
     unknown = Interval(float("nan"), float("nan"))
+    known = not any(is_placeholder(keys[row]) for row in rows)
     return {
-        "UAR": Metric(scores.uar, scores.uar_interval),
-        "WA": Metric(scores.wa, scores.wa_interval),
+        "UAR": Metric(scores.uar, scores.uar_interval if known else unknown),
+        "WA": Metric(scores.wa, scores.wa_interval if known else unknown),
         "UAR-mean": Metric(scores.fold_uar_mean, unknown),
         "WA-mean": Metric(scores.fold_wa_mean, unknown),
     }

@@ -92,6 +92,24 @@ def _two_rows(plot: Any) -> None:
     plot.rows.append(plot.of("fay")[0])
 
 
+def _another_spelling_on_the_other_side(plot: Any) -> None:
+    plot.of("eve")[0]["speaker"] = "\uff21DA"
+
+
+def _another_spelling_of_a_tested_speaker(plot: Any) -> None:
+    plot.of("eve")[0]["speaker"] = " Eve\u200b"
+
+
+def _another_spelling_of_an_emotion(plot: Any) -> None:
+    for row in [row for row in plot.rows if row["emotion"] == "joy"][::2]:
+        row["emotion"] = "JOY"
+
+
+def _an_emotion_that_is_a_placeholder(plot: Any) -> None:
+    for row in [row for row in plot.rows if row["emotion"] == "joy"][::2]:
+        row["emotion"] = "nan"
+
+
 def _truncated_file(plot: Any) -> None:
     file = plot.folder / plot.of("bob")[0]["path"]
     file.write_bytes(file.read_bytes()[:5000])
@@ -117,6 +135,10 @@ def _truncated_file(plot: Any) -> None:
         (_class_that_does_not_train, {"classes"}, "training has no joy"),
         (_two_emotions, {"labels"}, "ada_anger_go.wav has the emotions anger, joy"),
         (_truncated_file, {"audio"}, "1 of 24 recordings cannot be used, and their sound is not checked"),
+        (_another_spelling_on_the_other_side, {"speakers", "names"}, "1 of 6 speakers are on two sides: training and"),
+        (_another_spelling_of_a_tested_speaker, {"names"}, "speaker in several spellings: 'Eve\\u200b' (1), 'eve' (3)"),
+        (_another_spelling_of_an_emotion, {"names"}, "emotion in several spellings: 'JOY' (6), 'joy' (6)"),
+        (_an_emotion_that_is_a_placeholder, {"names"}, "emotion that is a placeholder: 'nan' (6)"),
         (_two_rows, {"labels"}, "fay_anger_go.wav has two rows on the test side"),
     ],
 )
