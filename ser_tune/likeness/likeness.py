@@ -22,7 +22,7 @@ COMPARED = (
 AGREEMENT = 0.45
 """Mean agreement from which two recordings are near-identical, where they overlap by half of the shorter one."""
 OVERLAP = 0.5
-STRETCH_AGREEMENT, STRETCH_SCORE = 0.7, 12.0
+STRETCH_AGREEMENT, STRETCH_SCORE = 0.75, 16.0
 """Of a stretch that two otherwise different recordings share: its mean agreement, and its score."""
 SCORE = 6.5
 """Of a stretch: its agreement beyond CHANCE, summed over its frames, so that short ones must agree more."""
@@ -131,7 +131,7 @@ def _likeness(
     gains = np.pad(gains, ((0, 0), (1, 0)))
     scores = gains - np.minimum.accumulate(gains, axis=1)  # of the best stretch that ends at each frame
     way, end = np.unravel_index(int(scores.argmax()), scores.shape)
-    start = int(gains[way, : end + 1].argmin())
+    start = int(end) - int(gains[way, end::-1].argmin())  # the last minimum: frames before it gain nothing
     shared = both[way, start:end]
     if scores[way, end] < SCORE or not shared.any():
         return None

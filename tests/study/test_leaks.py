@@ -154,6 +154,33 @@ def test_one_file_under_two_names_stops_the_study(study: Study, refusal: Callabl
     assert "hold the same sound" in message
 
 
+def _changed(sound: np.ndarray, path: Path) -> Path:
+    soundfile.write(path.with_suffix(".wav"), np.pad(-0.4 * sound[300:], 2000), RATE_HZ)
+    return path.with_suffix(".wav")
+
+
+def test_nearly_the_same_sound_stops_the_study(study: Study, refusal: Callable[[Prepared], str]) -> None:
+    message = refusal(study(_again(_changed, "dan")))
+    assert "'ada_anger_0.wav' (speaker ada, " in message
+    assert message.endswith(
+        "(speaker dan, training) hold nearly the same sound; leave one out, or give both one speaker; recordings that "
+        "are different after all are allowed by protocol.near_identical=allow"
+    )
+
+
+def test_nearly_the_same_sound_may_be_allowed_and_is_then_a_fact_of_the_protocol(
+    study: Study, passes: Callable[[Prepared], None]
+) -> None:
+    allowed = study(_again(_changed, "dan"), **{"protocol.near_identical": "allow"})
+    passes(allowed)
+    assert allowed.protocol.facts["near_identical"] == "recordings on two sides are allowed"
+    assert "near_identical" not in study().protocol.facts
+
+
+def test_nearly_the_same_sound_within_a_speaker_is_no_leak(study: Study, passes: Callable[[Prepared], None]) -> None:
+    passes(study(_again(_changed, "ada")))
+
+
 def test_a_sound_that_only_the_held_out_speaker_shares_stops_the_study(
     study: Study, refusal: Callable[[Prepared], str]
 ) -> None:
