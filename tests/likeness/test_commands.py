@@ -18,7 +18,7 @@ def test_every_command_names_the_same_pair(
     soundfile.write(table.with_name("copy.flac"), np.pad(0.4 * sound[200:], 1000), rate_hz)
     with table.open("a", encoding="utf-8") as file:
         file.write("copy.flac,dan,anger\n")
-    told = call(root, "corpus", "check", "manifest", "--data", table, "--format", "json")
+    told = call(root, "corpus", "check", "manifest", "--data", table, "--json")
     assert told.code == 1, told.err
     assert (
         "nearly the same sound 2 times: ada_anger_0.wav (speaker ada, anger), copy.flac (speaker dan, anger)"
