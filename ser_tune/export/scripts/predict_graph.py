@@ -3,6 +3,7 @@
 The model takes 16 kHz mono samples and contains all the rest: features, normalisation, segments, networks, averages.
 """
 
+import io
 import json
 import sys
 from collections.abc import Callable
@@ -18,10 +19,15 @@ HERE = Path(__file__).resolve().parent
 
 def read_speech(path: str, config: dict[str, Any]) -> np.ndarray:
     """Decode a file to samples (N,), float32, 16 kHz mono; raises `ValueError` where it cannot be judged."""
-    try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, soundfile.SoundFileError) as error:
-        raise ValueError(f"{path} cannot be decoded as audio: {error}") from None
+    try:  # bytes have no name: one that ends in .raw is taken for samples without a header
+        with soundfile.SoundFile(io.BytesIO(Path(path).read_bytes())) as file:
+            samples, rate = file.read(file.frames, dtype="float32", always_2d=True), file.samplerate
+            promised = file.frames
+    except (OSError, RuntimeError, ValueError) as error:  # those of soundfile are RuntimeErrors
+        reason = getattr(error, "error_string", None) or error
+        raise ValueError(f"{path} cannot be decoded as audio: {reason}") from None
+    if len(samples) < promised:
+        raise ValueError(f"{path} is truncated: it promises {promised} samples and holds {len(samples)}")
     speech = np.ascontiguousarray(samples.mean(axis=1))
     if not speech.size or not np.isfinite(speech).all() or not speech.any():
         raise ValueError(f"{path} has no samples, only zeros, or samples that are not finite")
