@@ -112,23 +112,26 @@ def refuse_two(first: Path, second: Path, place: str) -> bool:
         return True
     if first.read_bytes() == second.read_bytes():
         return False
-    pattern = first.parent / _pattern(first, second)
     raise CorpusError(
         f"'{first}' and '{second}' are both {place}; name one file for each side, or a pattern that matches one of "
-        f"them, such as '{pattern}'"
+        f"them, such as '{_pattern(first, second)}'"
     )
 
 
-def _pattern(first: Path, second: Path) -> str:
-    """The pattern that matches one of two names, and the most files beside them."""
-    beside = [file.name for file in first.parent.iterdir()]
+def _pattern(first: Path, second: Path) -> Path:
+    """The pattern that matches one of two files, and the most files of other sides and folds."""
     found = []
     for one, other in ((first, second), (second, first)):
         sign = "a-z" if one.name[0].islower() else "A-Z"
-        patterns = (f"*{one.suffix}", f"[{sign}]*{one.suffix}", one.name)
+        # EmoBox has `emodb_test_fold_1.jsonl` and `emodb_test_fold1.jsonl`
+        general = re.sub(r"\d+", "*", re.sub(rf"(?<![A-Za-z])(?:{_SIDES})(?![A-Za-z])", "*", one.stem)) + one.suffix
+        patterns = (f"*{one.suffix}", f"[{sign}]*{one.suffix}", general, one.name)
         apart = [pattern for pattern in patterns if fnmatchcase(one.name, pattern) > fnmatchcase(other.name, pattern)]
-        found += [(sum(fnmatchcase(name, pattern) for name in beside), pattern) for pattern in apart]
-    return max(found)[1] if found else first.name
+        folder = (
+            one.parent.parent / re.sub(r"\d+", "*", one.parent.name) if _FOLD.search(one.parent.name) else one.parent
+        )
+        found += [folder / pattern for pattern in apart]
+    return max(found, key=lambda pattern: len(glob.glob(str(pattern))), default=first)  # noqa: PTH207
 
 
 def base_of(paths: Sequence[Path], files: Sequence[SplitFile]) -> Path:

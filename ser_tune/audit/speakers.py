@@ -30,12 +30,14 @@ _LIKELY = (
     r"(?:^|/)(\d\d)[ab]\d\d[A-Z][a-z]?\.\w+$",  # EmoDB
     r"(?:^|/)(1\d\d\d)_[^/]*$",  # CREMA-D
     r"(?:^|/)([A-Za-z]{1,3}\d{1,4})[_.-][^/]*$",
+    r"(?:^|/)(\d{2,5})[^\d/.][^/]*$",
     r"([^/]+)/[^/]+$",
     r"([^/]+)/[^/]+/[^/]+$",
-    r"(?:^|/)(\d{2,5})\D[^/]*$",
+    r"(?:^|/)([^/_]+)_[^/]*/[^/]+$",
+    r"\((\d+)\)[^/]*$",
     r"(?:^|/)([A-Za-z]+)\d[^/]*$",
 )
-"""Expressions of a speaker in a path, the likeliest first."""
+"""Expressions of a speaker in a path, the likeliest first: words for speakers are first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +126,15 @@ def proposals(paths: Sequence[str], emotions: Sequence[str]) -> list[Proposal]:
         if groups not in seen and _plausible(speakers, emotions):
             seen.add(groups)
             found.append(Proposal(expression, speakers))
-            if len(found) == MOST_PROPOSALS:
-                break
-    return found
+    return sorted(found, key=_rank)[:MOST_PROPOSALS]
+
+
+def _rank(proposal: Proposal) -> int:
+    """0 of words for speakers, 1 of names such as `f2` or `0005`, 2 of others, such as names or takes."""
+    if any(word in proposal.expression for word in _WORDS):
+        return 0
+    coded = all(len(name) > 1 and any(letter.isdigit() for letter in name) for name in proposal.speakers)
+    return 1 if coded else 2
 
 
 def _stem(path: str) -> str:

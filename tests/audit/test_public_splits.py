@@ -188,6 +188,20 @@ def test_two_spellings_of_one_file_are_read_by_a_pattern(tmp_path: Path) -> None
         read_split([tmp_path / "*.txt"])
 
 
+def test_two_spellings_in_folders_of_folds_are_read_by_a_pattern(tmp_path: Path) -> None:
+    for fold in (1, 2):
+        for side, stems in {"train": ["03a01Wa", "03a02Fc"], "test": ["08a01Wb", "08a02Fa"]}.items():
+            for name, start in ((f"emodb_{side}_fold_{fold}", "downloads"), (f"emodb_{side}_fold{fold}", "data")):
+                lines = [json.dumps({"wav": f"{start}/{stem}.wav", "emo": stem[5]}) for stem in stems]
+                _write(tmp_path, {f"fold_{fold}/{name}.jsonl": lines})
+    with pytest.raises(CorpusError, match="are both 1 test; name one file for each side") as told:
+        read_split([tmp_path])
+    pattern = Path(str(told.value).rpartition("such as ")[2].strip("'"))
+    assert pattern == tmp_path / "fold_*" / "emodb_*_fold_*.jsonl"
+    split = read_split([pattern])
+    assert (split.fold_names, len(split.utterances)) == (("1", "2"), 8)
+
+
 def test_shards_of_one_side_are_read_together(tmp_path: Path) -> None:
     header, *rows = FORMS["autrainer"](tmp_path, SIDES).joinpath("train.csv").read_text(encoding="utf-8").splitlines()
     (tmp_path / "train.csv").unlink()
@@ -284,6 +298,13 @@ PATHS = {
     "wav/spk{0}-{1}-{2}.wav": r"(?i)(spk[ _-]?\d+)",
     "{1}/m{0:02d}_{2}.wav": r"(?:^|/)([A-Za-z]{1,3}\d{1,4})[_.-][^/]*$",
     "{0:03d}/{1}{2}.wav": r"([^/]+)/[^/]+$",
+    "downloads/aesdd/{1}/a{2:02d} ({0}).wav": r"\((\d+)\)[^/]*$",
+    "downloads/casia/wang{0}zhe/{1}/20{2}.wav": r"([^/]+)/[^/]+/[^/]+$",
+    "JL(wav+txt)/male{0}_{1}_{2}b_1.wav": r"(?:^|/)([^/._]+)[^/]*$",
+    "emovdb/sam{0}_{1}/{1}_367-392_{2:04d}.wav": r"(?:^|/)([^/_]+)_[^/]*/[^/]+$",
+    "enterface/subject {0}/{1}/sentence {2}/s{0}_{1}_{2}.avi": r"(?i)(subject[ _-]?\d+)",
+    "emovo/f{0}/{1}-f{0}-b{2}.wav": r"([^/]+)/[^/]+$",
+    "CaFE_48k/{1}/Fort/{0:02d}-{1}-2-{2}.wav": r"(?:^|/)(\d{2,5})[^\d/.][^/]*$",
     "{1}_p{0}q_{2}.wav": r"(?:^|/)[^/._]+_([^/._]+)[^/]*$",
 }
 
