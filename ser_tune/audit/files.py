@@ -83,7 +83,7 @@ def _in_folder(folder: Path) -> list[Path]:
         return lines + tables
     if sided:
         return sided
-    tables = [one for one in known if one.suffix.lower() in TABLES]
+    tables = [one for one in known if one.suffix.lower() in TABLES or one.stem.casefold() == _HUB]
     if len(tables) == 1 or (tables and all(SplitFile.of(one).fold for one in tables)):
         return tables
     if any(place_in_path(one.relative_to(folder).as_posix()) for one in there if one.suffix.lower() in SOUND):

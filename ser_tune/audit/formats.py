@@ -135,7 +135,9 @@ class _Locator:
             with suppress(OSError, ValueError):  # the check of the sound reports it
                 path = str(self._finder(base).find(written))
         folder, name = os.path.split(path)
-        return Path(self._real(folder), name)
+        with suppress(OSError, ValueError):  # a name that no folder can have
+            folder = self._real(folder)
+        return Path(folder, name)
 
 
 def _row(entry: Entry, locate: _Locator, pattern: SpeakerPattern | None) -> Row:

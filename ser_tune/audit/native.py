@@ -11,6 +11,7 @@ from ..corpora.times import seconds
 from ..errors import CorpusError
 from .files import SplitFile
 from .row import Entry
+from .split import side_named
 
 __all__ = ["native_entries"]
 
@@ -40,6 +41,8 @@ def native_entries(file: SplitFile, base: Path) -> Iterator[Entry]:
             dialogue=True,
             stretch=_stretch(values),
             text=_text(values, "text"),
+            fold=_text(values, "fold", int),
+            side=side_named(_text(values, "split")) or "",
             prediction=_text(values, "prediction"),
         )
 
@@ -55,7 +58,7 @@ def _listed(file: Path) -> list[Mapping[str, Any]]:
             listed: Any = [json.loads(line) for line in text.splitlines() if line.strip()]
         else:
             listed = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also a number of 5,000 digits
         raise CorpusError(f"{file} is not valid JSON: {error}") from None
     if isinstance(listed, dict):
         listed = listed["meta_data"] if "meta_data" in listed else list(listed.values())

@@ -134,6 +134,8 @@ def test_unknown_speakers_are_not_checked(tmp_path: Path) -> None:
     ("name", "text", "message"),
     [
         ("test.json", "{", "is not valid JSON"),
+        ("test.json", f'[{{"wav": {"1" * 5000}}}]', "is not valid JSON: Exceeds the limit"),
+        ("test.json", "[" * 100_000, "is not valid JSON"),
         ("test.json", "[]", "lists no utterances; expected the format of EmoBox, s3prl or SpeechBrain"),
         ("test.jsonl", '{"wav": 1, "emo": "ang"}', "utterance 1: expected 'wav' and 'emo', or 'path' and 'label'"),
         ("all.json", '[{"wav": "a.wav", "emo": "ang"}]', "tells no side; expected train, valid, dev or test"),

@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -250,6 +252,41 @@ def test_stretches_of_one_recording_that_do_not_overlap(tmp_path: Path) -> None:
     assert _verdict(found, "recordings") == "2 of 4 recordings have stretches on two sides: training and test"
     assert _verdict(found, "stretches") == "none of 12 stretches overlaps another on another side"
     assert _statuses(found)["labels"] == "ok"  # other stretches may have other emotions
+
+
+def test_stretches_are_heard_by_themselves(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, 16_000 * 6)
+    soundfile.write(tmp_path / "dialogue.wav", noise, 16_000)
+    rows = [f"dialogue.wav,{start},{start + 1},{EMOTIONS[start % 2]},x,train" for start in (0, 2)]
+    rows += [f"dialogue.wav,{start},{start + 1},{EMOTIONS[start % 2]},y,test" for start in (1, 3)]
+    table = _write(tmp_path, {"split.csv": ["file,start,end,emotion,speaker,split", *rows]}) / "split.csv"
+    found = audit_split(read_split([table], data=tmp_path), with_sound=True)
+    statuses = _statuses(found)
+    assert (statuses["recordings"], statuses["stretches"]) == ("leak", "ok")
+    assert (statuses["audio"], statuses["sound"], statuses["near-identical sound"]) == ("ok", "ok", "ok")
+
+
+def test_json_may_name_side_and_fold_of_each_row(tmp_path: Path) -> None:
+    rows = [
+        json.dumps({"file_name": f"{speaker}{emotion}.wav", "speaker_id": speaker, "label": number, "split": side})
+        for side, speakers in SIDES.items()
+        for speaker in speakers
+        for number, emotion in enumerate(EMOTIONS)
+    ]
+    for path in (_write(tmp_path, {"metadata.jsonl": rows}), tmp_path / "metadata.jsonl"):
+        found = _audit(path)
+        assert (found.outcome, found.recordings) == ("ok", 18)
+
+
+def test_names_that_no_file_can_have_are_audited_all_the_same(tmp_path: Path) -> None:
+    odd = ["a\0/b.wav", "\ud800/c.wav", f"{'x' * 300}/d.wav"]
+    rows = [
+        json.dumps({"wav": path, "emo": emotion, "speaker": side, "split": side})
+        for side in ("train", "test")
+        for path in odd
+        for emotion in ("joy",)
+    ]
+    assert _verdict(_audit(_write(tmp_path, {"all.jsonl": rows}) / "all.jsonl"), "recordings").startswith("3 of 3")
 
 
 def test_stretches_that_overlap_are_counted(tmp_path: Path) -> None:
