@@ -10,6 +10,7 @@ from ..metrics import describe_score, with_interval
 from ..registry import markdown_table
 from ..results import COLUMNS
 from ..study import read_assignments
+from ..tracking import UNKNOWN_NETWORKS
 from .console import notes, print_json, print_table, print_warnings, results, shown
 from .progress import ProgressObserver
 from .records import reproduction_record
@@ -88,7 +89,7 @@ def _value(value: float | None, deviation: float | None) -> str:
 
 BOARD = (
     *("corpus", "task", "evaluation", "protocol", "rank", "who"),
-    *("validation UAR", "test UAR", "test WA", "outer UAR", "outer WA"),
+    *("validation UAR", "test UAR", "test WA", "outer UAR", "outer WA", "outer UAR of one network", "networks"),
     *("trials", "seeds", "normalisation", "pretraining", "folds", "source"),
 )
 WARNINGS = "warnings"
@@ -105,6 +106,7 @@ def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None
             *(one.corpus, one.task, one.evaluation, one.protocol.fingerprint, str(one.rank)),
             f"{one.model}, {one.features}",
             *(describe_score(one.scores, one.metrics.get(column, "")) for column in COLUMNS),
+            one.networks,
             *(str(one.trials), str(one.seeds), scope, one.pretraining, str(one.protocol.n_folds)),
             f"{one.source}, run {one.run.info.run_id}",
         )
@@ -113,7 +115,8 @@ def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None
     for known in board.published:
         cells = (
             *(known.corpus, known.task, "published", known.protocol, "", known.who, ""),
-            *(_value(known.uar, known.uar_std), _value(known.wa, known.wa_std), "", "", "", "", "", "", ""),
+            *(_value(known.uar, known.uar_std), _value(known.wa, known.wa_std), "", "", ""),
+            *(UNKNOWN_NETWORKS, "", "", "", "", ""),
             known.source + (f"; differs: {known.differs}" if known.differs else ""),
         )
         rows.append(dict(zip(BOARD, cells, strict=True)) | {WARNINGS: ""})

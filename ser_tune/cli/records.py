@@ -109,6 +109,7 @@ def nested_record(nested: Nested) -> Record:
         "metrics": score_metrics(nested.outer, nested.folds[0].predictions.emotions, "outer"),
         "inner_uar": nested.inner_uar,
         "outer_single_uar": nested.outer_single_uar,
+        "networks": nested.networks,
         "optimism": nested.optimism,
         "optimism_interval": ends(nested.optimism_interval),
         "fingerprint": nested.protocol.fingerprint,

@@ -248,7 +248,7 @@ def _tell_nested(nested: Nested, tracking_uri: str | None) -> None:
     )
     outer = score_metrics(nested.outer, nested.folds[0].predictions.emotions, "outer")
     print_table(
-        ["all networks of a search together", "UAR [95 %]", "WA [95 %]"],
+        [f"all networks of a search together ({nested.networks})", "UAR [95 %]", "WA [95 %]"],
         [["outer, pooled", describe_score(outer, "outer_uar"), describe_score(outer, "outer_wa")]],
     )
     results.print(

@@ -22,6 +22,7 @@ from ..tracking import (
     experiment_of,
     log_predictor,
     name_of,
+    networks_tags,
     origin_tags,
     protocol_of,
     read_predictor,
@@ -146,6 +147,7 @@ def _run(
         run_name=f"combination of {len(members)}",
         tags={
             MEMBERS_TAG: identity,
+            **networks_tags(committee),
             **_pretraining(members),
             MLFLOW_RUN_NOTE: f"The mean of what these trials' networks say, fold by fold: {', '.join(names)}.",
             **origin_tags(prepared.corpus, prepared.protocol),

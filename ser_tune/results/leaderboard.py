@@ -25,6 +25,7 @@ from ..tracking import (
     STUDY_TAG,
     TRIAL_TAG,
     Result,
+    networks_of,
     protocol_of,
     results_of,
     search_runs,
@@ -48,9 +49,15 @@ COLUMNS = {
     "test_wa": "test_wa",
     "outer_uar": "holdout_uar",
     "outer_wa": "holdout_wa",
+    "outer_single_uar": "holdout_single_uar",
 }
 """Columns of scores, each with a trial's metric."""
-COLUMNS_OF_NESTED = {"validation_uar": "inner_uar", "outer_uar": "outer_uar", "outer_wa": "outer_wa"}
+COLUMNS_OF_NESTED = {
+    "validation_uar": "inner_uar",
+    "outer_uar": "outer_uar",
+    "outer_wa": "outer_wa",
+    "outer_single_uar": "outer_single_uar",
+}
 """The same for a nested study: the searches' validation, and speakers whom they never saw."""
 Kind: TypeAlias = tuple[str, str, str]
 """Protocol's fingerprint, model, features."""
@@ -83,6 +90,14 @@ class Entry:
     def seeds(self) -> int:
         """How many trainings it is the mean of."""
         return len(self.result.runs)
+
+    @property
+    def networks(self) -> str:
+        """How many networks judge an utterance together, for validation and test; and for outer scores, if any."""
+        if self.evaluation == "nested":
+            return f"outer {networks_of(self.run, 'outer')}"
+        outer = f", outer {networks_of(self.run, 'holdout')}" if self.evaluation == "held-out" else ""
+        return f"{networks_of(self.run, 'test')}{outer}"
 
     @property
     def evaluation(self) -> str:
@@ -145,6 +160,7 @@ class Leaderboard:
                 "model": one.model,
                 "features": one.features,
                 **{column: one.scores.get(one.metrics.get(column, "")) for column in COLUMNS},
+                "networks": one.networks,
                 "trials": one.trials,
                 "seeds": one.seeds,
                 "run": one.run.info.run_id,
@@ -152,7 +168,7 @@ class Leaderboard:
             for one in self.entries
         ]
         keys = ("corpus", "task", "evaluation", "protocol", "rank", "model", "features")
-        columns = (*keys, *COLUMNS, "trials", "seeds", "run")
+        columns = (*keys, *COLUMNS, "networks", "trials", "seeds", "run")
         return pd.DataFrame(rows, columns=list(columns))
 
 

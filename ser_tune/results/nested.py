@@ -35,11 +35,14 @@ from ..study import (
 )
 from ..tracking import (
     MODEL_TAG,
+    NETWORKS_TAG,
     STUDY_NAME_TAG,
+    UNKNOWN_NETWORKS,
     Predictions,
     experiment_of,
     log_selection,
     name_of,
+    networks_of,
     open_predictor,
     protocol_of,
     protocol_tags,
@@ -79,6 +82,8 @@ class OuterFold:
     """Of the best trial: each speaker by the single network that they validate."""
     predictions: Predictions
     """Of all its networks together, on the speakers that it never saw."""
+    networks: str = UNKNOWN_NETWORKS
+    """How many these are."""
     selection: Selection | None = None
     """Its best trial without the choice, on the speakers that chose it; None where predictions of trials are gone."""
 
@@ -98,6 +103,11 @@ class Nested:
     outer: Scores
     """Pooled over the outer folds."""
     protocol: Protocol
+
+    @property
+    def networks(self) -> str:
+        """How many networks judge together for the outer scores; several numbers where searches differ."""
+        return ", ".join(sorted({one.networks for one in self.folds}, key=lambda one: (len(one), one)))
 
     @property
     def by_speaker(self) -> Mapping[str, tuple[float, float]]:
@@ -294,6 +304,7 @@ def _outer_fold(
         outer_single=outer_single,
         validation=validation,
         predictions=predictions,
+        networks=networks_of(run, "holdout"),
         selection=selection,
     )
 
@@ -317,6 +328,7 @@ def _log(client: MlflowClient, project: Project, prepared: Prepared, nested: Nes
     values |= {"inner_uar": nested.inner_uar, "outer_single_uar": nested.outer_single_uar, "optimism": nested.optimism}
     if (interval := nested.optimism_interval).known:
         values |= {"optimism_low": interval.low, "optimism_high": interval.high}
+    client.set_tag(run.info.run_id, NETWORKS_TAG, nested.networks)
     now = int(time.time() * 1000)
     settings = flatten(prepared.definition.config.model_dump(mode="json"))
     params = [

@@ -15,6 +15,7 @@ from .digests import FILES_TAG, refuse_changed
 from .encoders import log_self_contained
 from .failures import TrackingClient, download, named, reason_of, tracking_errors
 from .loading import LoadedModel, load_files, model_errors, open_predictor
+from .networks import UNKNOWN_NETWORKS, networks_of, networks_tags
 from .observer import TrackingObserver
 from .outbox import read_record, waiting, waiting_trials
 from .package import log_predictor, read_predictor
@@ -33,6 +34,7 @@ from .tags import (
     EVALUATES_TAG,
     MEMBERS_TAG,
     MODEL_TAG,
+    NETWORKS_TAG,
     NOTES_TAG,
     PRETRAINING_TAG,
     SOLVER_TAG,
@@ -52,6 +54,7 @@ __all__ = [
     "FOREIGN",
     "MEMBERS_TAG",
     "MODEL_TAG",
+    "NETWORKS_TAG",
     "NOTES_TAG",
     "PACKAGES",
     "PRETRAINING_TAG",
@@ -60,6 +63,7 @@ __all__ = [
     "STUDY_NAME_TAG",
     "STUDY_TAG",
     "TRIAL_TAG",
+    "UNKNOWN_NETWORKS",
     "LoadedModel",
     "Predictions",
     "Result",
@@ -87,6 +91,8 @@ __all__ = [
     "model_versions",
     "name_of",
     "named",
+    "networks_of",
+    "networks_tags",
     "no_randomness",
     "open_delivered",
     "open_predictor",

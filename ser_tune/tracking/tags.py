@@ -7,6 +7,7 @@ __all__ = [
     "EVALUATES_TAG",
     "MEMBERS_TAG",
     "MODEL_TAG",
+    "NETWORKS_TAG",
     "NOTES_TAG",
     "PRETRAINING_TAG",
     "SOLVER_TAG",
@@ -26,6 +27,9 @@ NOTES_TAG = "ser_tune.notes"
 """On runs: the warnings of their protocol, and in a study the text-only baseline."""
 PRETRAINING_TAG = "ser_tune.pretraining"
 """On runs with a pretrained encoder: whether it learned from the corpus, as far as is known."""
+NETWORKS_TAG = "ser_tune.networks"
+"""How many networks' probabilities are averaged: on a combination's run those of each fold, on a nested study's those
+of its outer scores. A trial's follow from its parameters."""
 SOLVER_TAG = "ser_tune.solver"
 """On runs of a model that is solved: how its weights were found."""
 CONFIRMED_TAG = "ser_tune.confirmed_trial"

@@ -71,9 +71,10 @@ def page(call: Call, finished: Any, tmp_path_factory: pytest.TempPathFactory) ->
 def test_the_page_has_the_scores_of_the_promotion_and_its_fingerprint(page: Page, finished: Any) -> None:
     found = api.report(NAME, project=_project(finished.root))
     for side in ("validation", "test"):
-        (row,) = (row for row in page.rows if row[0] == side and len(row) == 5)
-        assert row[1:3] == [describe_score(found.metrics, f"{side}_{one}") for one in ("uar", "wa")]
-        assert row[1] in finished.told.out  # as the study told it
+        (row,) = (row for row in page.rows if row[0] == side and len(row) == 6)
+        assert row[1] == "1"  # network of a fold
+        assert row[2:4] == [describe_score(found.metrics, f"{side}_{one}") for one in ("uar", "wa")]
+        assert row[2] in finished.told.out  # as the study told it
         assert ("test scores are not free of the selection" in row[-1]) == (side == "test")
     assert found.protocol.fingerprint in page.text
     assert f"ser-tune replay {found.run_id}" in page.text

@@ -12,6 +12,7 @@ from ser_tune.tracking import (
     BEST_TAG,
     CONFIRMED_TAG,
     CONFIRMS_TAG,
+    NETWORKS_TAG,
     STUDY_NAME_TAG,
     STUDY_TAG,
     TRIAL_TAG,
@@ -107,6 +108,28 @@ def test_nested_held_out_and_cross_validated_results_are_listed_apart(client: Ml
     assert board.table["outer_uar"].isna().tolist() == [False, False, False, True]
     assert board.table["test_uar"].isna().tolist() == [True, True, False, False]
     assert board.table["validation_uar"].tolist() == [0.99, 0.99, 0.8, 0.9]
+
+
+def test_every_entry_tells_how_many_networks_judged_together(client: MlflowClient) -> None:
+    _plant(client, 0.9, 0.9, model="alex_net")
+    ensemble = _plant(client, 0.8, 0.8, model="fcn_gap")
+    client.log_param(ensemble, "model.networks", "3")
+    held_out = _plant(client, 0.7, 0.8, holdout="ada")
+    client.log_metric(held_out, "holdout_uar", 0.6)
+    client.log_metric(held_out, "holdout_single_uar", 0.5)
+    told, untold = _plant_nested(client, 0.7, model="fcn_gap"), _plant_nested(client, 0.6)
+    client.set_tag(told, NETWORKS_TAG, "9")
+    board = leaderboard(client)
+    assert {one.run.info.run_id: one.networks for one in board.entries if one.evaluation == "nested"} == {
+        told: "outer 9",
+        untold: "outer unknown",  # of an earlier version
+    }
+    found = {(one.evaluation, one.model): one.networks for one in board.entries}
+    assert found["cross-validated", "alex_net"] == "1"
+    assert found["cross-validated", "fcn_gap"] == "3"
+    assert found["held-out", "alex_net"] == "1, outer 10"
+    assert board.table["networks"].tolist() == [one.networks for one in board.entries]
+    assert board.table["outer_single_uar"].dropna().tolist() == [0.5]
 
 
 def test_evaluations_are_in_one_order_whatever_their_fingerprints_and_scores(client: MlflowClient) -> None:

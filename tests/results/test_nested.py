@@ -21,6 +21,7 @@ from ser_tune.results import Nested, OuterFold, leaderboard, run_nested
 from ser_tune.study import Fanout, Protocol, StudyObserver, load_study, prepare
 from ser_tune.study.opening import opening_of
 from ser_tune.tracking import (
+    NETWORKS_TAG,
     STUDY_NAME_TAG,
     STUDY_TAG,
     TRIAL_TAG,
@@ -194,6 +195,8 @@ def test_a_run_of_its_own_tells_of_them_under_a_protocol_of_its_own(outer: Outer
     assert {name: run.data.metrics[name] for name in expected} == pytest.approx(expected)
     protocol = outer.found.protocol
     assert protocol_of(run).facts == protocol.facts
+    # Each search leaves one of four speakers out, and judges this speaker by the networks of its three folds together
+    assert outer.found.networks == run.data.tags[NETWORKS_TAG] == "3"
     assert protocol.fingerprint not in {start.protocol.fingerprint for start in outer.resumed.started}
     assert re.fullmatch("4 nested searches, SHA-256 [0-9a-f]{64}", protocol.facts["folds"])
     assert "never saw" in protocol.facts["score"]

@@ -111,6 +111,9 @@ def test_tables_of_a_paper_are_read_without_drawing(first: Any, monkeypatch: pyt
     monkeypatch.delitem(sys.modules, "ser_tune.results.report.pictures", raising=False)
     latex = latex_of(report(first.client, first.project, "first"))
     assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 3
+    assert r"speakers & networks & UAR & WA \\" in latex
+    assert "validation & 1 & 0." in latex
+    assert "test & 1 & 0." in latex
     assert "ser_tune.results.report.pictures" not in sys.modules
 
 

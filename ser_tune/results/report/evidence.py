@@ -25,6 +25,7 @@ from ...tracking import (
     Predictions,
     find_runs,
     is_complete,
+    networks_of,
     protocol_of,
     read_predictions,
     tracking_errors,
@@ -95,6 +96,8 @@ class Report:
     """Why there are no recordings; empty where there are."""
     with_audio: bool
     """Whether the page contains sound."""
+    networks: Mapping[str, str]
+    """Of each side how many networks judge an utterance together."""
 
     @property
     def missing_for_readers(self) -> str:
@@ -109,7 +112,10 @@ class Report:
     @property
     def trials(self) -> "pd.DataFrame":
         """A row for each trial of the study, as `StudyResult.trials`."""
-        return trials_table(self.search.trials if self.search else [])
+        table = trials_table(self.search.trials if self.search else [])
+        # Of validation, where an utterance is judged by the networks of its fold
+        table["networks"] = table["model.networks"] if "model.networks" in table else self.networks["validation"]
+        return table
 
     @property
     def html(self) -> str:
@@ -181,6 +187,7 @@ def report(
         recordings=recordings,
         missing=missing,
         with_audio=with_audio,
+        networks={side: networks_of(run, side) for side in SIDES},
     )
 
 

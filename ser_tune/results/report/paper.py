@@ -79,12 +79,16 @@ def bibtex_of(report: Report) -> str:
 def latex_of(report: Report) -> str:
     """Scores of every side and recalls of every emotion, as tables of the package booktabs."""
     metrics = report.metrics
-    scores = [[side, *(describe_score(metrics, f"{side}_{one}") for one in ("uar", "wa"))] for side in report.sides]
+    scores = [
+        [side, report.networks[side], *(describe_score(metrics, f"{side}_{one}") for one in ("uar", "wa"))]
+        for side in report.sides
+    ]
     parts = [
         f"% {' '.join(report.reference.split())}: run {report.run_id}, protocol {report.protocol.fingerprint}",
         *([f"% {command}"] if (command := replay_command(report)) else []),
         r"% needs \usepackage{booktabs}; in brackets 95 % intervals by bootstrap over speakers",
-        _table(["speakers", "UAR", "WA"], scores),
+        "% networks: how many judge an utterance together; the score of several is that of an ensemble",
+        _table(["speakers", "networks", "UAR", "WA"], scores),
     ]
     for side, predictions in report.predictions.items():
         rows = [
