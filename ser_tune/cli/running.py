@@ -222,7 +222,7 @@ def tell(promotion: Promotion, tracking_uri: str | None) -> None:
     results.print(f"{verb}: {promotion.name} version {promotion.version}{alias} ({promotion.reason})", markup=False)
     reference = promotion.name if promotion.alias == CHAMPION else f"{promotion.name}/{promotion.version}"
     where = f" --tracking-uri {shlex.quote(tracking_uri)}" if tracking_uri else ""
-    first = prepared.corpus.utterances[0]
+    first = prepared.corpus.utterances[int((~prepared.corpus.nobody).argmax())]  # of a speaker who is known
     same = [one for one in prepared.corpus.utterances if one.speaker == first.speaker]
     several = prepared.definition.config.normalisation.scope == "speaker"  # which takes all files for one speaker's
     audio = " ".join(shlex.quote(_shortest(one.path)) for one in same[: 3 if several else 1])

@@ -76,7 +76,7 @@ def name_warnings(utterances: Sequence["Utterance"], *, as_written: Collection[s
     for name, written in values.items():
         if groups := spellings(written, as_written=as_written):
             listed = _listed([listed_spellings(group) for group in groups])
-            warnings.append(f"values are spelt in several ways ({name}), and scored as several groups: {listed}")
+            warnings.append(f"values are spelt in several ways ({name}), each of which is one group: {listed}")
     return warnings
 
 

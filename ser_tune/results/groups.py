@@ -1,11 +1,12 @@
 """Groups of utterances that an evaluation scores by themselves."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ..audio import length_s
-from ..corpora import Utterance
+from ..corpora import Utterance, is_placeholder, name_key
 from ..errors import ConfigError
 
 __all__ = ["groups_of"]
@@ -19,7 +20,8 @@ def groups_of(utterances: Sequence[Utterance], by: Sequence[str]) -> Mapping[str
         by: Names of attributes, such as `style`, `text`, `session` or a manifest's column `meta_NAME`.
 
     Returns:
-        The kind of group to the name of each utterance's group; empty where an utterance's is not known.
+        The kind of group to the name of each utterance's group, of several spellings the usual one; empty where an
+        utterance's is not known.
 
     Raises:
         ConfigError: No utterance has such an attribute.
@@ -33,9 +35,17 @@ def groups_of(utterances: Sequence[Utterance], by: Sequence[str]) -> Mapping[str
     named = dict.fromkeys([*(["gender"] if "gender" in known else []), *by])
     return {
         "speaker": [one.speaker for one in utterances],
-        **{name: [one.get(name, "") for one in attributes] for name in named},
+        **{name: _in_one_spelling([one.get(name, "") for one in attributes]) for name in named},
         "duration": _thirds([length_s(one.path, start_s=one.start_s, end_s=one.end_s) for one in utterances]),
     }
+
+
+def _in_one_spelling(values: Sequence[str]) -> list[str]:
+    """Values with the usual spelling of each, and empty ones in place of placeholders."""
+    usual: dict[str, str] = {}
+    for value, _ in Counter(sorted(values)).most_common():
+        usual.setdefault(name_key(value), value)
+    return ["" if is_placeholder(value) else usual[name_key(value)] for value in values]
 
 
 def _attributes(utterance: Utterance) -> dict[str, str]:

@@ -195,6 +195,43 @@ def test_one_sound_twice_within_a_speaker_is_no_leak(
     passes(study(_again(write, "ada")))
 
 
+# Nobody: utterances whose speaker's name is a placeholder
+
+
+def _unknown(folder: Path, rows: Rows) -> None:
+    """The first recording of each emotion of ada is of nobody."""
+    for row in rows[:4:2]:
+        assert row["speaker"] == "ada"
+        row["speaker"] = "????"
+
+
+@pytest.mark.parametrize("scope", ["train", "speaker"])
+def test_nobody_trains_in_every_fold_and_is_no_leak(
+    study: Study, passes: Callable[[Prepared], None], scope: str
+) -> None:
+    prepared = study(_unknown, **{"normalisation.scope": scope})
+    assert prepared.corpus.speakers == ("ada", "bob", "cyd", "dan")
+    assert all({0, 2} <= {*fold.train} for fold in prepared.folds)
+    assert any("2 of 16 utterances name no speaker ('????' (2))" in note for note in prepared.notes)
+    passes(prepared)
+
+
+def test_a_sound_of_nobody_that_a_held_out_speaker_shares_stops_the_study(
+    study: Study, refusal: Callable[[Prepared], str]
+) -> None:
+    message = refusal(study(_again(_as_flac, "nan")))
+    assert message.startswith("leak in corpus manifest, fold 0: 'ada_anger_0.wav' (speaker ada, ")
+    assert "(speaker nan, training) hold the same sound" in message
+
+
+def test_a_sound_twice_of_nobody_is_no_leak(study: Study, passes: Callable[[Prepared], None]) -> None:
+    def edit(folder: Path, rows: Rows) -> None:
+        _again(_as_flac, "nan")(folder, rows)
+        rows[0]["speaker"] = "unknown"
+
+    passes(study(edit))
+
+
 # One recording that utterances are cut from
 
 
