@@ -191,7 +191,7 @@ def leaderboard(client: MlflowClient, corpus: str | None = None) -> Leaderboard:
             ranked_here = {TRIAL_TAG, MEMBERS_TAG} & run.data.tags.keys() or _is_nested(run)
             if not ranked_here or (corpus and protocol.corpus != corpus):
                 continue
-            protocols[protocol.fingerprint] = protocol
+            protocols.setdefault(protocol.fingerprint, protocol)  # of the newest run: earlier ones stored no lists
             params = run.data.params
             kinds[protocol.fingerprint, params["model.name"], _features(params)].append(run)
         promoted = {one.data.tags[STUDY_TAG]: one.data.tags[BEST_TAG] for one in search_runs(client, HAS_BEST)}
