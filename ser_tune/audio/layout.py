@@ -1,5 +1,6 @@
 """Which layout a sound file has, by its first bytes."""
 
+import re
 from typing import BinaryIO
 
 from .chunks import aiff, au, caf, wave, wave64
@@ -11,7 +12,9 @@ from .rare import RARE
 
 __all__ = ["layout_of"]
 
-_DECODED = (b"fLaC", b" paf", b"fap ", b"PVF1", b"\xf0\x7e", b"\x64\xa3", b"\xa3\x64")
+_FLAC = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
+"""First bytes of a FLAC stream."""
+_DECODED = (b" paf", b"fap ", b"PVF1", b"\xf0\x7e", b"\x64\xa3", b"\xa3\x64")
 """First bytes of formats that promise nothing, or whose decoder checks the promise."""
 
 
@@ -43,6 +46,19 @@ def layout_of(file: BinaryIO, size: int) -> Layout:
         for magic, promise in RARE.items():
             if head.startswith(magic):
                 return Layout(whole.parts, promise(file, size))
+    if head[:4] == b"fLaC":
+        return _flac(file, start, size)
     if head.startswith(_DECODED) or foreign_format(head):
         return whole
     return mpeg(file, start, size) or whole
+
+
+def _flac(file: BinaryIO, start: int, size: int) -> Layout:
+    """Layout of FLAC: a decoder reads one stream, so each of those that follow one another is a part of its own."""
+    starts, at, step = [start], start + 1, 2**20
+    while at < size:
+        found = _FLAC.search(bytes_at(file, at, step + 7))
+        if found:
+            starts.append(at + found.start())
+        at += found.start() + 1 if found else step
+    return Layout(tuple(Part(begin, end) for begin, end in zip(starts, [*starts[1:], size], strict=True)))

@@ -207,7 +207,7 @@ def test_a_wave_file_with_an_odd_header_around_whole_samples_is_read(kind: str, 
 
 
 def test_streams_that_follow_one_another_are_all_read(tmp_path: Path) -> None:
-    for kind in ("OGG-VORBIS", "OGG-OPUS"):
+    for kind in ("OGG-VORBIS", "OGG-OPUS", "FLAC-PCM_16"):
         single = _check_whole(tmp_path / "single", WRITTEN[kind])
         np.testing.assert_array_equal(
             _check_whole(tmp_path / "joined", 2 * WRITTEN[kind]), np.concatenate([single] * 2)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ser_tune.audio import read_samples
@@ -59,6 +59,7 @@ def test_a_planted_fault_is_found_and_no_other(kind: str, number: int) -> None:
     assert _kinds(-sound) == [kind]
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     level=st.floats(-50, -12),
     offset=st.floats(0, 0.05),
