@@ -118,7 +118,7 @@ def digest_of(folder: Path) -> str:
     """SHA-256 of a checkpoint's weights and of the files that say how to run them.
 
     Raises:
-        ConfigError: There are no weights as safetensors.
+        ConfigError: There are no weights as safetensors, or they differ from those that were downloaded.
     """
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
@@ -130,8 +130,21 @@ def digest_of(folder: Path) -> str:
         if not path.is_file():
             raise ConfigError(f"checkpoint '{folder}' has no {path.name}; expected a folder that transformers saved")
         with path.open("rb") as file:
-            total.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        _refuse_damaged(path, digest)
+        total.update(f"{path.name} {digest}\n".encode())
     return total.hexdigest()
+
+
+def _refuse_damaged(path: Path, digest: str) -> None:
+    """Refuse a large file that the hub's client downloaded and somebody changed: its cache names it by its SHA-256.
+
+    Raises:
+        ConfigError: The name is another digest.
+    """
+    blob = path.resolve()
+    if blob.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", blob.name) and blob.name != digest:
+        raise ConfigError(f"checkpoint file '{path}' is damaged; remove '{blob}' to have it downloaded again")
 
 
 class Encoder:
@@ -277,7 +290,7 @@ def _open(folder: Path, device: torch.device) -> Encoder:
             if shape.family == "whisper" and not alone:
                 module = module.get_encoder()
             extractor = transformers.AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ConfigError(f"checkpoint '{folder}' cannot be opened: {reason}") from None
     needed = {name.removeprefix("encoder.") if shape.family == "whisper" else name for name in loading["missing_keys"]}

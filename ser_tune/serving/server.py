@@ -1,5 +1,6 @@
 """Serving a registered version over HTTP in this process, in the form of MLflow's scoring server."""
 
+import gc
 import logging
 import os
 import resource
@@ -117,6 +118,8 @@ class Server:
     def run(self) -> None:
         """Answer until a signal ends the server; requests under way are answered, and it is then raised here."""
         _allow_files(MOST_CONNECTIONS + OTHER_FILES)
+        gc.collect()
+        gc.freeze()  # or each collection would search the objects of torch and MLflow, for a third of a second
         with closing(self._socket):
             self._server.run([self._socket])
 

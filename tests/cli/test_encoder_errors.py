@@ -1,5 +1,6 @@
 """What a user can mend of encoders and probes: one sentence, code 2."""
 
+import hashlib
 import json
 import shutil
 import sys
@@ -101,13 +102,27 @@ def test_a_checkpoint_without_safe_weights_or_preprocessing(
     probe(tmp_path / "copy").refused(message)
 
 
-@pytest.mark.parametrize("harm", ["weights", "names", "rate"])
+def test_a_download_that_was_damaged_is_named(probe: Study, checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+    copied = Path(shutil.copytree(checkpoint("wav2vec2"), tmp_path / "copy"))
+    weights = copied / "model.safetensors"
+    blob = tmp_path / "blobs" / hashlib.sha256(weights.read_bytes()).hexdigest()
+    blob.parent.mkdir()
+    blob.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    weights.unlink()
+    weights.symlink_to(blob)  # as the hub's client keeps what it downloaded
+    probe(copied).refused(f"checkpoint file '{weights}' is damaged; remove '{blob}' to have it downloaded again")
+
+
+@pytest.mark.parametrize("harm", ["weights", "preprocessing", "names", "rate"])
 def test_a_checkpoint_that_cannot_be_opened(
     probe: Study, checkpoint: Callable[[str], Path], tmp_path: Path, harm: str
 ) -> None:
     copied = Path(shutil.copytree(checkpoint("wav2vec2"), tmp_path / "copy"))
     if harm == "weights":
         (copied / "model.safetensors").write_bytes(b"not weights")
+        probe(copied).refused(f"checkpoint '{copied}' cannot be opened: ")
+    elif harm == "preprocessing":
+        (copied / "preprocessor_config.json").write_text("[]", encoding="utf-8")
         probe(copied).refused(f"checkpoint '{copied}' cannot be opened: ")
     elif harm == "names":
         weights = load_file(copied / "model.safetensors")
