@@ -68,7 +68,7 @@ def confirm_study(
         print_json([confirmation_record(found)])
         return
     print_table(
-        ["trial", "search saw [95 %]", f"mean of {seeds} fresh seeds [95 %]", "optimism"],
+        ["trial", "search saw [95 %]", f"mean of {seeds} fresh seeds [95 %]", "luck of the seed"],
         [
             [
                 str(one.trial),

@@ -140,7 +140,8 @@ def confirm(
 ) -> None:
     """Train a study's best trials again on fresh seeds, and promote by lower confidence bound.
 
-    The best of many trials is optimistic. The same command resumes.
+    The best of many trials is optimistic. Fresh seeds remove the luck of the seed, not the choice among configurations
+    on the same speakers; the corrected UAR is without both. The same command resumes.
     """
     from .evidence import confirm_study
 

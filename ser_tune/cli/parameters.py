@@ -114,8 +114,8 @@ Rule = Annotated[
     str | None,
     typer.Option(
         "--rule",
-        help="When to make champion: better (default), confident (p < 0.05, corrected for the searched trials unless "
-        "both are confirmed), robust (loses no more than the champion in noise and other worse recordings) or always.",
+        help="When to make champion: better (default), confident (p < 0.05, corrected for the searched trials), "
+        "robust (loses no more than the champion in noise and other worse recordings) or always.",
         show_default=False,
     ),
 ]

@@ -139,10 +139,10 @@ class SearchSettings(Settings):
     promotion: PromotionRule = "better"
     """When a new version becomes champion: better: its validation UAR is higher; confident: and the paired permutation
     test over speakers gives p < 0.05; robust: and it loses no more UAR than the champion in worse recordings of the
-    validation speakers (noise, babble, room, telephone, codecs, clipping, low level, trimmed silence); always. Where
-    both versions are confirmed, their means over fresh seeds are compared. Else a confirmed one must have a lower
-    confidence bound above the champion's, and p is multiplied by the complete trials of the larger search (Bonferroni).
-    Under another protocol it never becomes champion."""
+    validation speakers (noise, babble, room, telephone, codecs, clipping, low level, trimmed silence); always. p is
+    multiplied by the complete trials of the larger search (Bonferroni), which chose on the same speakers. Where both
+    versions are confirmed, their means over fresh seeds are compared. Else a confirmed one must have a lower confidence
+    bound above the champion's. Under another protocol it never becomes champion."""
     workers: Annotated[int, Field(ge=1, le=1024)] = 1
     """Processes on this machine that train, each on one GPU where there are GPUs."""
     parallel: Literal["trials", "folds"] = "trials"

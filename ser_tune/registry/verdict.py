@@ -37,7 +37,7 @@ CHALLENGER = "challenger"
 CORPUS_FACTS = {"corpus", "corpus_digest"}
 """Facts of a protocol that tell which recordings were scored."""
 SIGNIFICANT = 0.05
-"""Rule `confident` asks for a p-value below this, corrected for the searched trials where one side is unconfirmed."""
+"""Rule `confident` asks for a p-value below this, corrected for the searched trials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +100,9 @@ def decide(
 ) -> Verdict:
     """Compare a run with the present champion of a name; test scores are not compared.
 
-    Where both are confirmed, their means over fresh seeds are compared. Else `confident` corrects its p-value for the
-    searched trials, of which the best are compared. A champion whose seeds all predict the same is unconfirmed, though
+    Where both are confirmed, their means over fresh seeds are compared. `confident` corrects its p-value for the
+    searched trials, of which the best are compared: fresh seeds do not remove that choice, because it was made on the
+    speakers who are compared. A champion whose seeds all predict the same is unconfirmed, though
     earlier versions of ser-tune registered it as confirmed. The champion may change afterwards: `claim_alias` looks
     again.
 
@@ -146,7 +147,7 @@ def _against(
         return Verdict(CHALLENGER, _incomparable(before, differences, protocol_of(run).corpus), tags)
     champion = _Champion.of(client, present, other)
     both = confirmed is not None and champion.confirmed
-    searched = 1 if both else max(1, *(len(searched_trials(client, one)) for one in (run, other)))
+    searched = max(1, *(len(searched_trials(client, one)) for one in (run, other)))
     p_value, tested = _tested(client, run, other, searched, both=both)
     tags |= tested
     if rule == "always":

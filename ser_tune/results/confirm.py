@@ -1,4 +1,4 @@
-"""Training a study's best configurations again on fresh seeds: the best of many trials is optimistic."""
+"""Training a study's best configurations again on fresh seeds, which removes the luck of the seed, not the choice."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -287,6 +287,6 @@ def test_a_confirmation_is_a_table_and_what_was_registered(
     told = call(finished.root, "confirm", "first", "--top", "1", "--seeds", "2", "--as", "mine")
     assert asked == {"top": 1, "seeds": 2, "name": "mine"}
     lines = told.out.splitlines()
-    assert _cells(lines[0]) == ["trial", "search saw [95 %]", "mean of 2 fresh seeds [95 %]", "optimism"]
+    assert _cells(lines[0]) == ["trial", "search saw [95 %]", "mean of 2 fresh seeds [95 %]", "luck of the seed"]
     assert _cells(lines[1]) == ["2", "0.9000 [0.800, 0.950]", "0.7500 [0.600, 0.850]", "+0.1500"]
     assert f"registered: {NAME} version 2 as champion (it is better)" in lines

@@ -12,7 +12,7 @@ import pytest
 
 from ser_tune import api
 from ser_tune.config import Project
-from ser_tune.metrics import describe_score
+from ser_tune.metrics import describe_score, interval_of, with_interval
 
 NAME = "ser-manifest-alex_net"
 HOSTILE = "<script>alert(\"$x$ & 'y'\")</script>"
@@ -79,6 +79,15 @@ def test_the_page_has_the_scores_of_the_promotion_and_its_fingerprint(page: Page
     assert found.protocol.fingerprint in page.text
     assert f"ser-tune replay {found.run_id}" in page.text
     assert ["chance, 1 of 2 emotions", "0.5000"] in [row[:2] for row in page.rows]
+    corrected = describe_score(found.corrected, "corrected_uar")
+    assert ["validation, corrected", corrected] in [row[:2] for row in page.rows]
+    assert f"corrected   {corrected}" in finished.told.out
+    assert f"validation, corrected & {corrected}" in found.latex
+    gain = with_interval(found.corrected["gain_over_first"], interval_of(found.corrected, "gain_over_first"), "+")
+    assert ["the first trial, corrected", gain] in [[row[0], row[-1]] for row in page.rows]
+    assert found.trial is not None
+    other = api.report(f"first:{(found.trial + 1) % 3}", project=_project(finished.root))
+    assert other.corrected == {}
 
 
 def test_the_page_needs_no_network(page: Page) -> None:

@@ -15,7 +15,7 @@ from mlflow.entities import Run
 from ...config import Project
 from ...errors import SerTuneError, StudyError
 from ...folds import SIDES
-from ...study import Protocol, StudyDefinition, StudySummary, fold_uars, load_study, summarise
+from ...study import Protocol, Selection, StudyDefinition, StudySummary, fold_uars, load_study, summarise
 from ...tracking import (
     CONFIRMED_TAG,
     NOTES_TAG,
@@ -28,6 +28,7 @@ from ...tracking import (
     networks_of,
     protocol_of,
     read_predictions,
+    read_selection,
     tracking_errors,
 )
 from ..references import find_run
@@ -45,6 +46,8 @@ __all__ = ["Report", "Search", "report"]
 
 MOST_TRIALS = 50
 """Trials, the best ones, whose predictions are read to find the utterances that are wrong most often."""
+CORRECTED, GAIN = ("corrected_uar", "gain_over_"), "gain_over_first"
+"""Names of metrics of the correction, and one that a choice among several trials has."""
 CURVES = ("train_loss", "validation_loss", "validation_uar")
 """Metrics of every fold whose histories are drawn."""
 
@@ -60,6 +63,8 @@ class Search:
     """Dotted path to share of the importance, highest first; empty where the complete trials do not suffice."""
     folds: Mapping[int, Sequence[float]]
     """Number of a complete searched trial to the UAR that each of its folds kept."""
+    selection: Selection | None
+    """The winner without the choice; None where nothing was searched, or predictions of trials are gone."""
 
 
 _FOLDERS = re.compile(r"(?<![\w.…])/(?:[^/'\";:,\n]*[^/'\";:,\s]/)+")
@@ -108,6 +113,15 @@ class Report:
     def sides(self) -> list[str]:
         """Scored sides, in the order of `SIDES`."""
         return [side for side in SIDES if f"{side}_uar" in self.metrics]
+
+    @property
+    def corrected(self) -> Mapping[str, float]:
+        """Corrected UAR and gains, by MLflow's names; empty unless the result was chosen among several trials."""
+        found = self.metrics
+        if self.search is not None and (selection := self.search.selection) is not None:
+            best = self.search.summary.best
+            found = selection.metrics if best is not None and best[0] == self.trial else {}
+        return {name: value for name, value in found.items() if name.startswith(CORRECTED)} if GAIN in found else {}
 
     @property
     def trials(self) -> "pd.DataFrame":
@@ -168,7 +182,7 @@ def report(
         read = {side: read_predictions(client, run.info.run_id, side) for side in SIDES}
         curves = _curves(client, run)
         others = _other_predictions(client, run) if read["validation"] is not None else []
-    protocol, search = protocol_of(run), _search(project, tags)
+        protocol, search = protocol_of(run), _search(client, project, run)
     predictions = {side: one for side, one in read.items() if one is not None}
     recordings, missing = _recordings(search, protocol, project, data)
     return Report(
@@ -228,17 +242,18 @@ def _curves(client: MlflowClient, run: Run) -> dict[str, list[list[float]]]:
     return found
 
 
-def _search(project: Project, tags: Mapping[str, str]) -> Search | None:
+def _search(client: MlflowClient, project: Project, run: Run) -> Search | None:
     """The run's study, where Optuna's storage has it: a study of the same name may be another."""
+    tags = run.data.tags
     with suppress(StudyError):
         if STUDY_NAME_TAG in tags:
             study, definition = load_study(tags[STUDY_NAME_TAG], project)
             if study.user_attrs.get("study_id") == tags[STUDY_TAG]:
-                return _search_of(study, definition)
+                return _search_of(study, definition, read_selection(client, run.info.experiment_id, study))
     return None
 
 
-def _search_of(study: optuna.Study, definition: StudyDefinition) -> Search:
+def _search_of(study: optuna.Study, definition: StudyDefinition, selection: Selection | None) -> Search:
     trials = trials_of(study)
     uars = {one.number: fold_uars(one) for one in study.get_trials(deepcopy=False)}
     return Search(
@@ -251,4 +266,5 @@ def _search_of(study: optuna.Study, definition: StudyDefinition) -> Search:
             for one in trials
             if one.state == "COMPLETE" and one.confirms is None and uars[one.number]
         },
+        selection=selection,
     )

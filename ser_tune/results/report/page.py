@@ -41,6 +41,7 @@ def page_of(report: Report) -> str:
             (side, describe_score(report.metrics, f"{side}_uar"), describe_score(report.metrics, f"{side}_wa"))
             for side in report.sides
         ],
+        corrected=describe_score(report.corrected, "corrected_uar"),
         meanings=_meanings(report),
         sentences=protocol_in_words(report.protocol, report.predictions, with_epochs="learning" in report.pictures),
         baselines=baselines(report),

@@ -83,6 +83,9 @@ def latex_of(report: Report) -> str:
         [side, report.networks[side], *(describe_score(metrics, f"{side}_{one}") for one in ("uar", "wa"))]
         for side in report.sides
     ]
+    if report.corrected:
+        corrected = describe_score(report.corrected, "corrected_uar")
+        scores.insert(1, ["validation, corrected", report.networks["validation"], corrected, ""])
     parts = [
         f"% {' '.join(report.reference.split())}: run {report.run_id}, protocol {report.protocol.fingerprint}",
         *([f"% {command}"] if (command := replay_command(report)) else []),

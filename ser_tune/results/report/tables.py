@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...metrics import Interval, class_recalls, recall_intervals, uar
+from ...metrics import Interval, class_recalls, interval_of, recall_intervals, uar, with_interval
+from ...metrics.bootstrap import UNKNOWN
 from ...tracking import Predictions
 from .evidence import Report
 
@@ -21,6 +22,13 @@ class Baseline:
     """Validation UAR of the result, on the same seeds."""
     uar: float
     """Of the configuration that the result is compared with."""
+    interval: Interval = UNKNOWN
+    """Of the difference, 95 %, by bootstrap over speakers."""
+
+    @property
+    def difference(self) -> str:
+        """The gain, with its interval where that is known."""
+        return with_interval(self.reached - self.uar, self.interval, "+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,7 @@ class SpeakerScore:
 
 
 def baselines(report: Report) -> list[Baseline]:
-    """What the validation UAR is compared with: chance, trial 0, and on fresh seeds trial 0 and the median trial."""
+    """What the validation UAR is compared with: chance, the first and the median trial, corrected where it is known."""
     reached = report.metrics["validation_uar"]
     found = []
     if (predictions := report.predictions.get("validation")) is not None:
@@ -54,6 +62,12 @@ def baselines(report: Report) -> list[Baseline]:
         found.append(Baseline(f"chance, 1 of {classes} emotions", reached, 1 / classes))
     if report.recordings is not None and (words := report.recordings.baseline) is not None:
         found.append(Baseline("the words alone: the most frequent emotion of each text", reached, words.uar))
+    if corrected := report.corrected:
+        reached = corrected["corrected_uar"]
+        for name, what in (("first", "the first trial"), ("median", "the median trial")):
+            beaten, interval = reached - corrected[f"gain_over_{name}"], interval_of(corrected, f"gain_over_{name}")
+            found.append(Baseline(f"{what}, corrected", reached, beaten, interval))
+        return found
     if report.search is None:
         return found
     searched = [one for one in report.search.trials if one.confirms is None and one.validation_uar is not None]
