@@ -80,9 +80,9 @@ def test_the_page_has_the_scores_of_the_promotion_and_its_fingerprint(page: Page
     assert f"ser-tune replay {found.run_id}" in page.text
     assert ["chance, 1 of 2 emotions", "0.5000"] in [row[:2] for row in page.rows]
     corrected = describe_score(found.corrected, "corrected_uar")
-    assert ["validation, corrected", corrected] in [row[:2] for row in page.rows]
+    assert ["validation, corrected", "1", corrected] in [row[:3] for row in page.rows]
     assert f"corrected   {corrected}" in finished.told.out
-    assert f"validation, corrected & {corrected}" in found.latex
+    assert f"validation, corrected & 1 & {corrected}" in found.latex
     gain = with_interval(found.corrected["gain_over_first"], interval_of(found.corrected, "gain_over_first"), "+")
     assert ["the first trial, corrected", gain] in [[row[0], row[-1]] for row in page.rows]
     assert found.trial is not None
