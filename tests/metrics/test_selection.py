@@ -109,6 +109,20 @@ def test_fresh_seeds_choose_among_the_best_of_the_search_and_score_them() -> Non
     assert found.score.value == pytest.approx(0.9)
 
 
+def test_the_best_of_many_that_guess_is_at_chance() -> None:
+    rng = np.random.default_rng(2)
+    errors, held, printed = [], [], []
+    for _ in range(30):
+        counts = rng.multinomial(12, [1 / 3] * 3, size=(20, 8, 3))  # each class twelve times, guessed
+        found = correct_selection(counts)
+        assert found is not None
+        errors.append(found.score.value - 1 / 3)
+        held.append(found.score.interval.low <= 1 / 3 <= found.score.interval.high)
+        printed.append(_plain(counts).max() - 1 / 3)
+    assert abs(np.mean(errors)) < 0.01 < np.mean(printed)
+    assert np.mean(held) >= 0.93
+
+
 def test_one_speaker_cannot_be_left_out() -> None:
     assert correct_selection(np.ones((3, 1, 2, 2))) is None
 
