@@ -21,6 +21,8 @@ FRAMES_PER_S = 62.5
 LOW_RATE_HZ = 4000
 WINDOW, HOP = 512, 64
 """In samples at 4 kHz: 128 ms and 16 ms."""
+HALF = WINDOW // HOP // 2
+"""Frames at each end whose window is not full."""
 EDGES = np.geomspace(250.0, 2000.0, BANDS + 1) * WINDOW / LOW_RATE_HZ
 """Bins of the spectrum between bands, fractions included."""
 FRAMES_AROUND, BANDS_AROUND = 31, 7
@@ -56,9 +58,15 @@ def audio_fingerprint(speech: np.ndarray) -> np.ndarray:
 
     logs = np.log(power / loudest + FLOOR / BANDS)
     loud = loudness > QUIET * loudest
-    # Surroundings are those that are loud: silence that was added or cut off leaves the others' bits as they are
-    weights = uniform_filter1d(loud.astype(np.float32), FRAMES_AROUND, mode="constant")
-    sums = uniform_filter1d(logs * loud[:, np.newaxis], FRAMES_AROUND, axis=0, mode="constant")
+    # Surroundings are loud and not cut by an end: silence that was added or cut off leaves the others' bits as they are
+    around = loud.copy()
+    first, last = np.flatnonzero(loud)[[0, -1]]
+    # Before a sound that starts within the recording, windows hear it from three frames earlier
+    around[: first + (2 * HALF - 1 if first else HALF)] = False
+    around[last + 1 - (2 * HALF - 1 if last + 1 < len(loud) else HALF) :] = False
+    around = around if around.any() else loud
+    weights = uniform_filter1d(around.astype(np.float32), FRAMES_AROUND, mode="constant")
+    sums = uniform_filter1d(logs * around[:, np.newaxis], FRAMES_AROUND, axis=0, mode="constant")
     logs -= sums / np.maximum(weights, 1 / FRAMES_AROUND)[:, np.newaxis]
     logs -= uniform_filter1d(logs, BANDS_AROUND, axis=1)
     told = loud & (np.abs(logs).mean(axis=1) > FAINTEST)

@@ -94,14 +94,16 @@ def nearest(fingerprints: Sequence[np.ndarray], known: Sequence[np.ndarray]) -> 
     Returns:
         Shape (N,); `second` is the number of the known recording whose bits agree most; None where there is none.
     """
-    numbers: dict[bytes, int] = {}
-    twins = [numbers.setdefault(one.tobytes(), len(numbers)) for one in fingerprints]
-    kept = [fingerprints[twins.index(number)] for number in range(len(numbers))]
-    best: dict[int, Likeness] = {}
-    for one in _pairs([*kept, *known], apart=len(kept)):
-        if one.first not in best or one.agreement > best[one.first].agreement:
-            best[one.first] = replace(one, second=one.second - len(kept))
-    found = (best.get(twin) for twin in twins)
+    asked = {one.tobytes(): one for one in fingerprints}  # equal fingerprints are compared once
+    first_known = {one.tobytes(): number for number, one in reversed(list(enumerate(known)))}
+    numbers = list(first_known.values())
+    best: dict[bytes, Likeness] = {}
+    keys = list(asked)
+    for one in _pairs([*asked.values(), *(known[number] for number in numbers)], apart=len(keys)):
+        key = keys[one.first]
+        if key not in best or one.agreement > best[key].agreement:
+            best[key] = replace(one, second=numbers[one.second - len(keys)])
+    found = (best.get(one.tobytes()) for one in fingerprints)
     return [None if one is None else replace(one, first=number) for number, one in enumerate(found)]
 
 

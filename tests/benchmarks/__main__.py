@@ -24,7 +24,7 @@ from .rows import Options, Row, measured
 
 NAMES = (
     *("training", "extraction", "starting", "overhead", "pruning", "memory", "selection", "encoder", "search"),
-    *("killing", "outage", "workers", "corrected"),
+    *("killing", "outage", "workers", "corrected", "likeness"),
 )
 NAMED = ("network", "waiting")
 """Run only where named: they take twenty and ten minutes, the first needs root."""
