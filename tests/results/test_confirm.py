@@ -203,6 +203,11 @@ def test_the_highest_lower_bound_wins_and_not_the_highest_mean(
     candidates, _ = searched.confirm()
     assert [one.trial for one in candidates] == [searched.best[1], searched.best[0]]
     assert promoted[0]["trial"].trial == candidates[0].numbers[0]  # 0.7, of two the one that is not optimistic
+    # Fresh seeds do not remove the choice: what the winner is worth without it goes to the promotion
+    complete = [one for one in load_study("searched", searched.project)[0].get_trials() if one.value is not None]
+    selection = promoted[0]["selection"]
+    assert (selection.winner, selection.trials) == (candidates[0].trial, len(complete))
+    assert 0 < selection.corrected.score.value < 1
 
 
 def test_after_an_interruption_every_candidate_still_has_its_seeds(
