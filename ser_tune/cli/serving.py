@@ -8,8 +8,9 @@ from pydantic import ValidationError
 from .. import api
 from ..config import Project
 from ..errors import ConfigError
-from ..serving import Limits
+from ..serving import GRACE_S, Limits
 from .console import notes, results
+from .signals import ending_within
 
 __all__ = ["serve_model"]
 
@@ -38,6 +39,7 @@ def serve_model(
         wrong = error.errors()[0]
         name = str(wrong["loc"][0]).replace("_", "-")
         raise ConfigError(f"--{name} is {wrong['input']}; expected more than 0") from None
+    ending_within(GRACE_S + 5)  # requests under way are answered first
     api.serve(
         model,
         host=host,

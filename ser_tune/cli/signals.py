@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from ..errors import Terminated
 
-__all__ = ["ending_on_signals"]
+__all__ = ["ending_on_signals", "ending_within"]
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 CLEAN_S = 5.0
@@ -54,6 +54,12 @@ def ending_on_signals() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(wakeup)
         written.close()
+
+
+def ending_within(seconds: float) -> None:
+    """Give this command another time to end after a signal than the usual one."""
+    global CLEAN_S
+    CLEAN_S = seconds
 
 
 def _end_late(watched: socket.socket) -> None:

@@ -1,6 +1,6 @@
 """A registered model behind HTTP, in the form of MLflow's scoring server."""
 
 from .guard import Guard
-from .server import Limits, Server
+from .server import GRACE_S, Limits, Server
 
-__all__ = ["Guard", "Limits", "Server"]
+__all__ = ["GRACE_S", "Guard", "Limits", "Server"]

@@ -23,7 +23,7 @@ from .guard import Guard
 from .hosts import Hosts
 from .scoring import Scorer
 
-__all__ = ["Limits", "Server", "claim"]
+__all__ = ["GRACE_S", "Limits", "Server", "claim"]
 
 GRACE_S = 60
 """Seconds that requests under way have when the server ends."""

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -117,10 +118,21 @@ def test_two_hundred_malformed_requests_are_answered_in_one_sentence(
     assert _ask(server[1], right)[0] == 200
 
 
-def test_a_server_ends_when_it_is_told_to(server: tuple[subprocess.Popen[str], int]) -> None:
+def test_a_server_ends_when_it_is_told_to_and_answers_first(server: tuple[subprocess.Popen[str], int]) -> None:
     process, port = server  # the last test of this server
-    process.send_signal(signal.SIGTERM)
-    _, told = process.communicate(timeout=10)
+    answered: list[int] = []
+    content = {"dataframe_records": [{"waveform": [0.1, -0.1] * 60_000, "sample_rate_hz": 8000}]}
+    asking = [threading.Thread(target=lambda: answered.append(_ask(port, content)[0])) for _ in range(2)]
+    with closing(socket.create_connection(("127.0.0.1", port))) as idle:
+        idle.sendall(b"POST /invocations")
+        for thread in asking:
+            thread.start()
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=60)
+    for thread in asking:
+        thread.join()
+    assert answered == [200, 200]
     assert process.returncode == 143
     assert "Traceback" not in told
     assert "Warning" not in told
