@@ -96,7 +96,8 @@ def test_the_champion_rule(promoting: Promoting) -> None:
     assert other.alias == "challenger"
     assert other.reason == (
         "the champion, version 3, was scored under another protocol, the two are not comparable: "
-        "normalisation_scope is 'utterance', not 'train'"
+        "normalisation_scope is 'utterance', not 'train'; this version and later ones of its protocol stay challengers "
+        "under this name; register them with --as NAME"
     )
     assert _aliases(promoting.client) == {"champion": "3", "challenger": "5"}
 
