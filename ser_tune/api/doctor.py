@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from ..components import Catalogue
 from ..config import Project
 from ..errors import ConfigError
-from .machine import Finding, checkpoints, device, disk, stores, training
+from .machine import Finding, checkpoints, device, disk, runs, stores, training
 
 __all__ = ["Finding", "doctor"]
 
@@ -29,7 +29,8 @@ BRINGS = {
 def doctor(*, project: Project | None = None, on_check: Callable[[str], None] = lambda subject: None) -> list[Finding]:
     """Look at versions, devices, precision, disk, stores, extras, plug-ins, checkpoints, and train for two seconds.
 
-    Nothing is changed but the cache's record of the faster precision.
+    Nothing is changed but the cache's record of the faster precision; and runs that killed commands left open in MLflow
+    are closed.
 
     Args:
         project: Where things are; None is `Project.locate()`.
@@ -40,6 +41,7 @@ def doctor(*, project: Project | None = None, on_check: Callable[[str], None] = 
         "packages": _packages,
         "disk": partial(disk, project),
         "stores": partial(stores, project),
+        "runs": partial(runs, project),
         "extras": _extras,
         "plug-ins": _plugins,
         "device": partial(device, project),

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..config import Project
+from ..errors import StorageError
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Finding", "checkpoints", "device", "disk", "stores", "training"]
+__all__ = ["Finding", "checkpoints", "device", "disk", "runs", "stores", "training"]
 
 State = Literal["ok", "note", "wrong"]
 FREE_GB = 2.0
@@ -58,6 +59,24 @@ def stores(project: Project) -> Iterator[Finding]:
         ("outbox", project.outbox, "make the project's folder writable, or set SER_TUNE_ROOT to another"),
     ):
         yield _folder(subject, folder, elsewhere)
+
+
+def runs(project: Project) -> Iterator[Finding]:
+    """Runs that killed commands left open in MLflow; they are closed."""
+    path = Path(project.tracking_uri.removeprefix("sqlite:///"))
+    missing = project.tracking_uri.startswith("sqlite:///") and not path.exists()
+    if missing or _database("runs", project.tracking_uri, "").state != "ok":
+        return
+    from ..tracking import close_abandoned, name_of, open_tracking, tracking_errors
+
+    try:
+        with tracking_errors(project.tracking_uri):
+            closed = close_abandoned(open_tracking(project))
+    except StorageError as error:
+        yield Finding("runs", "wrong", str(error))
+        return
+    names = ", ".join(name_of(run) for run in closed)
+    yield Finding("runs", "ok", f"closed, because their processes were killed: {names}" if closed else "none left open")
 
 
 def _database(subject: str, url: str, option: str) -> Finding:

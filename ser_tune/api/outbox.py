@@ -1,11 +1,22 @@
 """`sync`: deliver what waits in the outbox."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ..config import Project
-from ..tracking import deliver_waiting, open_tracking, read_record, waiting
+from ..errors import RegistryError
+from ..tracking import (
+    close_abandoned,
+    deliver_waiting,
+    name_of,
+    open_tracking,
+    read_record,
+    restore_study,
+    tracking_errors,
+    waiting,
+    what_was_deleted,
+)
 
 __all__ = ["Synced", "sync"]
 
@@ -17,21 +28,43 @@ class Synced:
     delivered: Mapping[str, int]
     waiting: Mapping[str, int]
     """For another tracking store: this one has no run of the study."""
+    closed: Sequence[str] = ()
+    """Names of runs that killed processes had left open in MLflow."""
+    restored: Sequence[str] = ()
+    """Names of runs that had been deleted."""
+    deleted: Mapping[str, str] = field(default_factory=dict)
+    """Of studies that wait because somebody deleted their runs: what was deleted, and how to restore it."""
 
 
-def sync(*, project: Project | None = None) -> Synced:
-    """Deliver to MLflow the trials that wait in the outbox, because its server was away when they ended.
+def sync(*, restore: str | None = None, project: Project | None = None) -> Synced:
+    """Deliver to MLflow the trials that wait in the outbox, and close the runs that killed processes left open.
 
     Args:
+        restore: A study whose runs somebody deleted in MLflow, to restore them first.
         project: Where things are; None is `Project.locate()`.
 
     Raises:
         StorageError: The tracking store fails; undelivered records stay in the outbox.
     """
     project = project or Project.locate()
-    delivered = deliver_waiting(open_tracking(project), project)
+    client = open_tracking(project)
+    with tracking_errors(project.tracking_uri):
+        restored = restore_study(client, restore) if restore is not None else ()
+    if restore is not None and not restored:
+        raise RegistryError(f"there is nothing to restore: MLflow has no deleted run of a study '{restore}'")
+    delivered = deliver_waiting(client, project)
+    with tracking_errors(project.tracking_uri):
+        closed = close_abandoned(client)
     left = Counter[str]()
     for folder in waiting(project.outbox):
         if (record := read_record(folder)) is not None:
             left[record.study] += record.is_trial
-    return Synced(delivered=delivered, waiting=left)
+    with tracking_errors(project.tracking_uri):
+        told = {study: what_was_deleted(client, study) for study in left}
+    return Synced(
+        delivered=delivered,
+        waiting=left,
+        closed=[name_of(run) for run in closed],
+        restored=[name_of(run) for run in restored],
+        deleted={study: text for study, text in told.items() if text},
+    )

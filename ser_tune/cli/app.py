@@ -365,11 +365,23 @@ def status(
 
 
 @app.command()
-def sync(tracking_uri: TrackingUri = None) -> None:
+def sync(
+    restore: Annotated[
+        str | None,
+        typer.Option(
+            "--restore",
+            metavar="STUDY",
+            help="First restore the runs of this study that were deleted in MLflow's pages.",
+            show_default=False,
+        ),
+    ] = None,
+    tracking_uri: TrackingUri = None,
+) -> None:
     """Deliver to MLflow the trials that wait in the outbox, because its server was away when they ended.
 
-    A study does so while it runs, and so does every command that reads its trials.
+    A study does so while it runs, and so does every command that reads its trials. Runs that killed commands left
+    RUNNING in MLflow are closed.
     """
     from .data import deliver
 
-    deliver(tracking_uri=tracking_uri)
+    deliver(restore=restore, tracking_uri=tracking_uri)

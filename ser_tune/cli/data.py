@@ -108,21 +108,22 @@ def _told(tags: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in tags.items() if key != FILES_TAG}
 
 
-def deliver(*, tracking_uri: str | None) -> None:
-    """Deliver what waits in the outbox, and print how much; exit code 1 where some waits for another tracking store."""
+def deliver(*, restore: str | None, tracking_uri: str | None) -> None:
+    """Deliver what waits in the outbox, close and what killed processes left open; exit code 1 where trials wait on."""
     from .. import api
 
     project = Project.locate(tracking_uri=tracking_uri)
-    found = api.sync(project=project)
+    found = api.sync(restore=restore, project=project)
+    for run in found.restored:
+        results.print(f"restored: {run}", markup=False)
+    for run in found.closed:
+        results.print(f"closed, because its process was killed: {run}", markup=False)
     for study, trials in found.delivered.items():
         results.print(f"study {study}: {trials} trials delivered to {project.tracking_uri}", markup=False)
     for study, trials in found.waiting.items():
-        notes.print(
-            f"study {study}: {trials} trials wait for another tracking store; {project.tracking_uri} has no run of the "
-            "study",
-            markup=False,
-        )
-    if not found.delivered and not found.waiting:
+        why = f"for another tracking store; {project.tracking_uri} has no run of the study"
+        notes.print(f"study {study}: {trials} trials wait: {found.deleted.get(study, why)}", markup=False)
+    if not (found.delivered or found.waiting or found.closed or found.restored):
         results.print("nothing waits")
     if found.waiting:
         raise SystemExit(1)

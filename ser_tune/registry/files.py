@@ -1,6 +1,7 @@
 """Files of registered versions, which are loaded only as they were promoted."""
 
 import logging
+import shlex
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -9,9 +10,9 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from ..errors import RegistryError
-from ..tracking import FILES_TAG, MODEL_TAG, download, model_versions, reason_of, refuse_changed
+from ..tracking import FILES_TAG, MODEL_TAG, download, is_missing, model_versions, reason_of, refuse_changed
 
-__all__ = ["refuse_changed_model", "version_folder"]
+__all__ = ["has_files", "refuse_changed_model", "version_folder"]
 
 
 _log = logging.getLogger(__name__)
@@ -28,9 +29,33 @@ def version_folder(registered: ModelVersion) -> Path:
         folder = download(f"models:/{reference}")
         refuse_changed(folder, registered.tags, reference)
     except (MlflowException, OSError) as error:
+        if is_missing(error):
+            raise RegistryError(_gone(registered, reference)) from None
         raise RegistryError(f"the files of registered model '{reference}' cannot be read: {reason_of(error)}") from None
     _note_other_versions(folder, reference)
     return folder
+
+
+def _gone(registered: ModelVersion, reference: str) -> str:
+    """What to do about a version whose files somebody deleted."""
+    tags = registered.tags
+    again = f"ser-tune promote {shlex.quote(tags.get('study', 'STUDY'))} --as {registered.name}"
+    again += f" --trial {tags['trial']}" if "trial" in tags else ""
+    return (
+        f"the files of registered model '{reference}' were deleted; put them back from a copy, or register the trial's "
+        f"own model again: `{again}`"
+    )
+
+
+def has_files(client: MlflowClient, registered: ModelVersion) -> bool:
+    """Whether the files of a version are still there, as far as its logged model is concerned."""
+    source = str(registered.source)
+    if not source.startswith("models:/m-"):
+        return True
+    try:
+        return bool(client.list_logged_model_artifacts(source.removeprefix("models:/")))
+    except (MlflowException, OSError):
+        return False
 
 
 def _note_other_versions(folder: Path, reference: str) -> None:

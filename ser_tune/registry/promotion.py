@@ -5,6 +5,7 @@ speakers are scored here, once for each version; their scores are not compared.
 """
 
 import re
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 
@@ -27,11 +28,13 @@ from ..tracking import (
     find_runs,
     log_predictor,
     log_selection,
+    named,
     no_randomness,
     read_predictions,
     read_selection,
     score_on_test,
     tracking_errors,
+    what_was_deleted,
 )
 from .networks import Networks
 from .registration import Promotion, Registration
@@ -86,7 +89,7 @@ def promote(
         runs = _runs(client, experiment, study, [number])
         run = runs.get(number)
         if run is None:
-            raise RegistryError(f"trial {number} of study '{study.study_name}' has no run in {project.tracking_uri}")
+            raise RegistryError(_without_run(client, study, number))
         if MODEL_TAG not in run.data.tags:
             raise RegistryError(
                 f"the model of trial {number} of study '{study.study_name}' was not kept; run the study with more "
@@ -221,6 +224,18 @@ def _selection(client: MlflowClient, experiment: str, study: optuna.Study, numbe
     if found is not None and parent is not None:
         log_selection(client, [parent.info.run_id], found)
     return found
+
+
+def _without_run(client: MlflowClient, study: optuna.Study, number: int) -> str:
+    """Why a trial cannot be promoted whose run is not in MLflow, and what to do."""
+    name = study.study_name
+    missing = f"trial {number} of study '{name}' has no run in {named(client.tracking_uri)}"
+    if deleted := what_was_deleted(client, name, study.user_attrs["study_id"]):
+        return f"{missing}: {deleted}"
+    return (
+        f"{missing}: it was removed for good, or is in another tracking store; pass its --tracking-uri, or train the "
+        f"best configurations again in a new study with --warm-start {shlex.quote(name)}"
+    )
 
 
 def _confirmed(client: MlflowClient, runs: Mapping[int, Run], fresh: FreshSeeds) -> Confirmed | None:

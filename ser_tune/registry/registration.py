@@ -24,12 +24,14 @@ from ..tracking import (
     log_self_contained,
     model_versions,
     read_predictions,
+    reason_of,
     run_link,
     score_stressed,
 )
 from .card import model_card
 from .champion import claim_alias, promotion_lock
 from .evaluations import add_evaluations
+from .files import has_files
 from .networks import Networks
 from .training_sounds import REFIT_TAG, log_training_sounds
 from .verdict import TAGS, Confirmed, Verdict, decide
@@ -108,7 +110,10 @@ class Registration:
             log_training_sounds(
                 client, self.run.info.run_id, self.prepared, self.project.cache, refit=refitted is not None
             )
-            made = log_self_contained(client, model_id, self.run.info.experiment_id, self.run.info.run_id)
+            try:
+                made = log_self_contained(client, model_id, self.run.info.experiment_id, self.run.info.run_id)
+            except (MlflowException, FileNotFoundError) as error:
+                raise RegistryError(f"the model of {self._called} cannot be read: {reason_of(error)}") from None
             contained, digests = made.model_id, json.dumps(made.digests)
 
         def stressed(run: Run) -> Mapping[str, float]:
@@ -157,13 +162,18 @@ class Registration:
                 link_study(client, self.run.info.experiment_id, self.run.data.tags[STUDY_TAG])
         return self._promotion(version, claimed.alias, claimed.reason, created=True)
 
+    @property
+    def _called(self) -> str:
+        return self.study if self.trial is None else f"trial {self.trial} of study '{self.study}'"
+
     def _existing(self, kind: str, model_id: str) -> ModelVersion | None:
         """The version that the run is already, of the folds' networks or of one network for all speakers.
 
-        One that an earlier ser-tune registered without digests does not count: it is never loaded.
+        One that an earlier ser-tune registered without digests, or whose files somebody deleted, does not count: it
+        is never loaded.
         """
         found = model_versions(self.client, name=self.name, tags={kind: model_id})
-        return next((one for one in found if FILES_TAG in one.tags), None)
+        return next((one for one in found if FILES_TAG in one.tags and has_files(self.client, one)), None)
 
     def _tags(self, networks: Networks) -> dict[str, str]:
         """A new version's tags, but for its models and its verdict."""

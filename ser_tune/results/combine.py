@@ -23,6 +23,7 @@ from ..tracking import (
     log_predictor,
     name_of,
     networks_tags,
+    open_run,
     origin_tags,
     protocol_of,
     read_predictor,
@@ -142,31 +143,23 @@ def _run(
         return earlier
     names = [_called(one) for one in members]
     parts = [one.recipe for one in committee.members]
-    opened = client.create_run(
-        experiment,
-        run_name=f"combination of {len(members)}",
-        tags={
-            MEMBERS_TAG: identity,
-            **networks_tags(committee),
-            **_pretraining(members),
-            MLFLOW_RUN_NOTE: f"The mean of what these trials' networks say, fold by fold: {', '.join(names)}.",
-            **origin_tags(prepared.corpus, prepared.protocol),
-        },
-    )
-    run_id = opened.info.run_id
-    status = "FAILED"
+    tags = {
+        MEMBERS_TAG: identity,
+        **networks_tags(committee),
+        **_pretraining(members),
+        MLFLOW_RUN_NOTE: f"The mean of what these trials' networks say, fold by fold: {', '.join(names)}.",
+        **origin_tags(prepared.corpus, prepared.protocol),
+    }
     try:
-        client.log_param(run_id, "members", " + ".join(names))
-        client.log_param(run_id, "model.name", " + ".join(dict.fromkeys(one.model.name for one in parts)))
-        client.log_param(run_id, "features.name", " + ".join(dict.fromkeys(one.features.name for one in parts)))
-        score_on_validation(client, opened, prepared, project, committee)
-        model_id = log_predictor(
-            client, committee, experiment_id=experiment, run_id=run_id, name="model", tags={MEMBERS_TAG: identity}
-        )
-        client.set_tag(run_id, MODEL_TAG, model_id)
-        status = "FINISHED"
+        with open_run(client, experiment, name=f"combination of {len(members)}", tags=tags) as run_id:
+            client.log_param(run_id, "members", " + ".join(names))
+            client.log_param(run_id, "model.name", " + ".join(dict.fromkeys(one.model.name for one in parts)))
+            client.log_param(run_id, "features.name", " + ".join(dict.fromkeys(one.features.name for one in parts)))
+            score_on_validation(client, client.get_run(run_id), prepared, project, committee)
+            model_id = log_predictor(
+                client, committee, experiment_id=experiment, run_id=run_id, name="model", tags={MEMBERS_TAG: identity}
+            )
+            client.set_tag(run_id, MODEL_TAG, model_id)
     except OSError as error:
         raise StorageError(f"the combination could not be stored: {error}") from None
-    finally:
-        client.set_terminated(run_id, status)
     return client.get_run(run_id)

@@ -15,7 +15,7 @@ from ..metrics import GroupScore, Interval, score
 from ..registry import add_evaluations
 from ..spreadsheets import safe_cell
 from ..study import HeldOut
-from ..tracking import EVALUATES_TAG, FOREIGN, draw_confusion, metric_names, origin_tags, tracking_errors
+from ..tracking import EVALUATES_TAG, FOREIGN, draw_confusion, metric_names, open_run, origin_tags, tracking_errors
 from .evaluate import Evaluation
 from .stress import Stressed, draw_stress
 
@@ -44,19 +44,17 @@ def log_evaluation(client: MlflowClient, evaluation: Evaluation, stressed: Seque
     """
     examined = evaluation.examined
     with tracking_errors(client.tracking_uri):
-        run = client.create_run(
+        with open_run(
+            client,
             examined.run.info.experiment_id,
-            run_name=f"{examined.model} on {examined.judge.corpus.name}",
+            name=f"{examined.model} on {examined.judge.corpus.name}",
             tags={
                 EVALUATES_TAG: examined.model,
                 MLFLOW_PARENT_RUN_ID: examined.run.info.run_id,
                 MLFLOW_RUN_NOTE: "; ".join(examined.notes),
                 **origin_tags(examined.judge.corpus, evaluation.protocol),
             },
-        )
-        run_id = str(run.info.run_id)
-        status = "FAILED"
-        try:
+        ) as run_id:
             with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
                 _write_files(Path(temporary), evaluation)
                 if stressed:
@@ -66,9 +64,6 @@ def log_evaluation(client: MlflowClient, evaluation: Evaluation, stressed: Seque
             values = dict(_metrics(evaluation))
             values |= {f"stress_uar/{FOREIGN.sub('_', _condition(one))}": one.uar for one in stressed}
             client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in values.items()])
-            status = "FINISHED"
-        finally:
-            client.set_terminated(run_id, status)
         if examined.version is not None:
             add_evaluations(client, examined.version.name, str(examined.version.version))
     return run_id

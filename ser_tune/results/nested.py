@@ -44,6 +44,7 @@ from ..tracking import (
     name_of,
     networks_of,
     open_predictor,
+    process_tag,
     protocol_of,
     protocol_tags,
     read_selection,
@@ -322,7 +323,9 @@ def _log(client: MlflowClient, project: Project, prepared: Prepared, nested: Nes
     run = (
         same[0]
         if same
-        else client.create_run(experiment, run_name=name, tags={**tags, STUDY_NAME_TAG: prepared.definition.name})
+        else client.create_run(
+            experiment, run_name=name, tags={**tags, **process_tag(), STUDY_NAME_TAG: prepared.definition.name}
+        )
     )
     values = score_metrics(nested.outer, prepared.corpus.emotions, "outer")
     values |= {"inner_uar": nested.inner_uar, "outer_single_uar": nested.outer_single_uar, "optimism": nested.optimism}

@@ -29,6 +29,7 @@ from ..tracking import (
     registered_models,
     results_of,
     search_runs,
+    what_was_deleted,
     with_its_seeds,
 )
 from ..training import AnyTrial
@@ -114,6 +115,9 @@ def _run(client: MlflowClient, reference: str) -> Run:
         study, _, number = reference.rpartition(":")
         runs = list(search_runs(client, tags={STUDY_NAME_TAG: study})) if number.isdecimal() else []
     if not runs:
+        for name in filter(None, (reference, study if number.isdecimal() else "")):
+            if deleted := what_was_deleted(client, name):
+                raise RegistryError(deleted)
         models = sorted(model.name for model in registered_models(client))
         studies = {run.data.tags[STUDY_NAME_TAG] for run in search_runs(client, f"tags.`{STUDY_NAME_TAG}` != ''")}
         raise RegistryError(
@@ -128,4 +132,6 @@ def _run(client: MlflowClient, reference: str) -> Run:
     for run in runs:
         if wanted is not None and run.data.tags.get(TRIAL_TAG) == wanted:
             return run
-    raise RegistryError(f"study '{study}' has no {f'trial {number}' if number else 'complete trial'}")
+    missing = f"study '{study}' has no {f'trial {number}' if number else 'complete trial'}"
+    deleted = what_was_deleted(client, study, ours[0].data.tags[STUDY_TAG])
+    raise RegistryError(f"{missing}: {deleted}" if deleted else missing)

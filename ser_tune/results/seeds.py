@@ -1,5 +1,6 @@
 """Configurations trained on several seeds, and the runs of stored trials."""
 
+import shlex
 from collections.abc import Sequence
 
 import optuna
@@ -16,8 +17,10 @@ from ..tracking import (
     experiment_of,
     find_runs,
     name_of,
+    named,
     read_predictions,
     tracking_errors,
+    what_was_deleted,
 )
 
 __all__ = ["predictions_of", "runs_of", "train_seeds"]
@@ -69,10 +72,12 @@ def runs_of(
         _, runs = find_runs(client, experiment, study.user_attrs["study_id"])
     for number in numbers:
         if number not in runs:
+            gone = f"study '{study.study_name}': the run of trial {number} is gone from {named(project.tracking_uri)}"
+            if deleted := what_was_deleted(client, study.study_name, study.user_attrs["study_id"]):
+                raise StudyError(f"{gone}: {deleted}")
             raise StudyError(
-                f"study '{study.study_name}': the run of trial {number} is gone from {project.tracking_uri}; restore "
-                f"it there, or start the study anew after `optuna delete-study --study-name '{study.study_name}' "
-                f"--storage {project.storage_url}`"
+                f"{gone}; restore it there, or start the study anew after `optuna delete-study --study-name "
+                f"{shlex.quote(study.study_name)} --storage {project.storage_url}`"
             )
     return [runs[number] for number in numbers]
 

@@ -6,7 +6,7 @@ from .definition import AnyStudy, StudyDefinition
 from .differences import Difference, worded
 from .evaluation import HeldOut, refit, score_holdout_speakers, score_test_speakers, score_validation_speakers
 from .layers import SHIPPED, define_study, options, read_assignments
-from .liveness import is_elsewhere
+from .liveness import has_ended, is_elsewhere, this_process
 from .observer import Fanout, FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
 from .places import Rerun, place_of, values_of
 from .prepared import Prepared, draw_folds, load_corpus, prepare
@@ -54,6 +54,7 @@ __all__ = [
     "draw_folds",
     "find_learning_rate",
     "fold_uars",
+    "has_ended",
     "is_elsewhere",
     "load_corpus",
     "load_study",
@@ -75,6 +76,7 @@ __all__ = [
     "stored_confusions",
     "study_names",
     "summarise",
+    "this_process",
     "values_of",
     "worded",
 ]

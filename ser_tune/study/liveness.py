@@ -22,11 +22,13 @@ __all__ = [
     "PROCESS",
     "Heartbeat",
     "Watch",
+    "has_ended",
     "heartbeat_age_s",
     "is_elsewhere",
     "is_gone",
     "note_process",
     "requeue_dead",
+    "this_process",
 ]
 
 PROCESS, HEARTBEAT = "process", "heartbeat"
@@ -57,16 +59,31 @@ def _started(number: int) -> str:
 
 def note_process(trial: optuna.Trial) -> None:
     """Have the trial say which process runs it, and that it is alive."""
-    number = os.getpid()
     trial.set_user_attr(HEARTBEAT, time.time())
-    trial.set_user_attr(PROCESS, [socket.gethostname(), number, _namespace(), _started(number)])
+    trial.set_user_attr(PROCESS, this_process())
+
+
+def this_process() -> list[str | int]:
+    """This process, as `has_ended` knows it again: host, number, boot and namespace, start."""
+    number = os.getpid()
+    return [socket.gethostname(), number, _namespace(), _started(number)]
 
 
 def is_gone(trial: FrozenTrial) -> bool:
     """Whether a running trial's process is known to be gone; of another machine or container, nothing is known."""
-    match trial.user_attrs.get(PROCESS):
-        case None:  # it was killed while it started
-            return trial.datetime_start is not None and datetime.now() - trial.datetime_start > NAMELESS
+    process = trial.user_attrs.get(PROCESS)
+    if process is None:  # it was killed while it started
+        return trial.datetime_start is not None and datetime.now() - trial.datetime_start > NAMELESS
+    return has_ended(process)
+
+
+def has_ended(process: object) -> bool:
+    """Whether a process is known to have ended; of another machine or container, nothing is known.
+
+    Args:
+        process: As `this_process` described it.
+    """
+    match process:
         case [_, int(number), str(namespace), str(started)] if namespace and namespace == _namespace():
             pass
         case _:

@@ -11,12 +11,14 @@ from .configurations import (
     searched_trials,
     with_its_seeds,
 )
+from .deletions import deleted_of, restore_study, restoring, what_was_deleted
 from .digests import FILES_TAG, refuse_changed
 from .encoders import log_self_contained
-from .failures import TrackingClient, download, named, reason_of, tracking_errors
+from .failures import TrackingClient, download, is_missing, named, reason_of, tracking_errors
 from .loading import LoadedModel, load_files, model_errors, open_predictor
 from .networks import UNKNOWN_NETWORKS, networks_of, networks_tags
 from .observer import TrackingObserver
+from .open_runs import close_abandoned, open_run, process_tag
 from .outbox import read_record, waiting, waiting_trials
 from .package import log_predictor, read_predictor
 from .pages import StudyPages, link_study, run_link, study_pages
@@ -70,8 +72,10 @@ __all__ = [
     "StudyPages",
     "TrackingClient",
     "TrackingObserver",
+    "close_abandoned",
     "compare_seeds",
     "curves",
+    "deleted_of",
     "deliver_waiting",
     "download",
     "draw_confusion",
@@ -79,6 +83,7 @@ __all__ = [
     "experiments_of",
     "find_runs",
     "is_complete",
+    "is_missing",
     "is_solved",
     "link_study",
     "load_files",
@@ -96,8 +101,10 @@ __all__ = [
     "no_randomness",
     "open_delivered",
     "open_predictor",
+    "open_run",
     "open_tracking",
     "origin_tags",
+    "process_tag",
     "protocol_of",
     "protocol_tags",
     "read_confusions",
@@ -109,6 +116,8 @@ __all__ = [
     "reason_of",
     "refuse_changed",
     "registered_models",
+    "restore_study",
+    "restoring",
     "results_of",
     "run_link",
     "score_metrics",
@@ -124,5 +133,6 @@ __all__ = [
     "tracking_errors",
     "waiting",
     "waiting_trials",
+    "what_was_deleted",
     "with_its_seeds",
 ]

@@ -24,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..config import full_disk
 from ..errors import TrackingError
 
-__all__ = ["TrackingClient", "download", "named", "reason_of", "tracking_errors"]
+__all__ = ["TrackingClient", "download", "is_missing", "named", "reason_of", "tracking_errors"]
 
 ANSWERS = frozenset(
     {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS", "INVALID_PARAMETER_VALUE"}
@@ -116,6 +116,13 @@ def _is_answer(error: BaseException) -> bool:
     if isinstance(error, requests.RequestException):
         return _status_of(error) == 404
     return isinstance(error, MlflowException) and error.error_code in ANSWERS
+
+
+def is_missing(error: BaseException) -> bool:
+    """Whether it is the answer that something does not exist, or not any more."""
+    if isinstance(error, MlflowException):
+        return error.error_code in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
+    return isinstance(error, FileNotFoundError | NotADirectoryError) or _status_of(error) == 404
 
 
 @contextmanager

@@ -2,18 +2,20 @@
 
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Run
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from ..config import Project, Value, flatten
-from ..errors import StorageError
+from ..errors import StorageError, StudyError
 from ..study import StudyObserver, StudyStart, StudySummary, TrialOutcome
 from ..training import AnyTrial
 from .courier import Courier
+from .deletions import what_was_deleted
 from .delivery import Delivery, log_params
+from .open_runs import close_abandoned, process_tag
 from .outbox import ARTIFACTS, MODEL, MetricRow, sweep, waiting_trials, write_record
 from .pages import save_view
 from .records import (
@@ -67,7 +69,10 @@ class TrackingObserver(StudyObserver):
         delivery = Delivery(self._client, self._project)
         with delivery.turn():
             experiment = experiment_of(self._client, self._project, start.corpus.name)
+            close_abandoned(self._client)
             parent, _ = find_runs(self._client, experiment, start.study_id)
+            if parent is None and start.finished:
+                self._refuse_deleted(start)
             run = parent or self._open_parent(start, experiment)
             self.parent_run_id: str = run.info.run_id
             save_view(self._client, self._client.get_run(run.info.run_id))
@@ -77,8 +82,13 @@ class TrackingObserver(StudyObserver):
             later = waiting_trials(self._project.outbox, start.study_id)  # another process has just put them there
             statuses = {number: STATUS[state] for number, state in start.finished.items() if number not in later}
             delivery.close_runs(trials, statuses)
+            gone = {number for number, state in start.finished.items() if state == "COMPLETE"} - set(trials) - later
+            if gone:
+                self._refuse_deleted(start, gone)
             if parent is not None and start.trials_to_run:
                 self._client.set_terminated(self.parent_run_id, "RUNNING")
+                for key, value in process_tag().items():
+                    self._client.set_tag(self.parent_run_id, key, value)
         self._stored = [
             (trial.data.metrics["validation_uar"], number)
             for number, trial in trials.items()
@@ -87,6 +97,23 @@ class TrackingObserver(StudyObserver):
             and start.finished.get(number) == "COMPLETE"
         ]
         self._courier = Courier(delivery, self._project, start.study_id)
+
+    def _refuse_deleted(self, start: StudyStart, trials: Set[int] = frozenset()) -> None:
+        """Tell what somebody deleted of the study in MLflow; before training, where the best trial cannot be promoted.
+
+        Args:
+            start: Of the study.
+            trials: Complete ones without a run; none where the study's own run is gone.
+
+        Raises:
+            StudyError: The study's own run was deleted, or that of its best trial.
+        """
+        deleted = what_was_deleted(self._client, start.definition.name, start.study_id)
+        best = start.before.best
+        if deleted and (not trials or best is None or best[0] in trials):
+            raise StudyError(deleted)
+        if deleted:
+            _log.warning("note: %s", deleted)
 
     def _refuse_full_disk(self, start: StudyStart) -> None:
         settings = start.definition.config.study
@@ -115,7 +142,7 @@ class TrackingObserver(StudyObserver):
         run = self._client.create_run(
             experiment,
             run_name=start.definition.name,
-            tags={**self._tags, MLFLOW_RUN_NOTE: note},
+            tags={**self._tags, **process_tag(), MLFLOW_RUN_NOTE: note},
         )
         params = flatten(config.model_dump(mode="json", exclude={"search"})) | {
             f"search.{path}": str(span) for path, span in start.definition.search.items()

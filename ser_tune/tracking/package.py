@@ -22,7 +22,7 @@ from ..architectures import ARCHITECTURES
 from ..features import FEATURE_SETS
 from ..prediction import Committee, Predictor, Recipe
 from .encoders import ENCODERS_FILE, store_encoders, stored_encoders
-from .failures import download
+from .failures import download, is_missing, reason_of
 
 __all__ = [
     "log_predictor",
@@ -187,7 +187,12 @@ def read_predictor(uri: str) -> Predictor:
             predictor = folder / "artifacts" / "predictor"
             return Predictor.load(predictor, stored_encoders(predictor))
         except (MlflowException, OSError) as error:
-            raise errors.RegistryError(f"the files of {uri} cannot be read: {error}") from None
+            if is_missing(error):
+                raise errors.RegistryError(
+                    f"the files of the model {uri} were deleted; put them back from a copy, or train the best "
+                    "configurations again in a new study with --warm-start and this one's name"
+                ) from None
+            raise errors.RegistryError(f"the files of {uri} cannot be read: {reason_of(error)}") from None
         except (KeyError, ValueError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[0]
             raise errors.RegistryError(f"{uri} was made by another version of ser-tune: {reason}") from None

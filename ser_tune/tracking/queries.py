@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModel, Run
+from mlflow.entities import LoggedModel, Run, ViewType
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.store.entities.paged_list import PagedList
 
@@ -54,6 +54,7 @@ def search_runs(
     experiments: Sequence[str] | None = None,
     *,
     tags: Mapping[str, str] | None = None,
+    deleted: bool = False,
 ) -> Iterator[Run]:
     """Runs that meet a condition in MLflow's language and have some tags, newest first.
 
@@ -62,17 +63,20 @@ def search_runs(
         condition: Without anything that a user or a file named.
         experiments: Identifiers; None is all experiments.
         tags: Key to value, which can be any text.
+        deleted: Find those that were deleted and that MLflow still has, instead of the others.
     """
     where = list(experiments) if experiments is not None else experiments_of(client)
     tags = tags or {}
-    for run in _every(client.search_runs, where, _conditions(condition, tags), max_results=PAGE):
+    view = {"run_view_type": ViewType.DELETED_ONLY} if deleted else {}
+    for run in _every(client.search_runs, where, _conditions(condition, tags), max_results=PAGE, **view):
         if not tags or tags.items() <= run.data.tags.items():
             yield run
 
 
-def experiments_of(client: MlflowClient) -> list[str]:
-    """The identifiers of all experiments."""
-    return [str(one.experiment_id) for one in _every(client.search_experiments, max_results=PAGE)]
+def experiments_of(client: MlflowClient, *, deleted: bool = False) -> list[str]:
+    """The identifiers of all experiments, with `deleted` of deleted ones too."""
+    view = {"view_type": ViewType.ALL} if deleted else {}
+    return [str(one.experiment_id) for one in _every(client.search_experiments, max_results=PAGE, **view)]
 
 
 def registered_models(client: MlflowClient) -> Iterator[RegisteredModel]:

@@ -173,5 +173,8 @@ def experiment_of(client: MlflowClient, project: Project, corpus: str) -> str:
             return str(client.create_experiment(corpus, artifact_location=location, tags=EXPERIMENT_KIND))
         found = client.get_experiment_by_name(corpus)
     if found is None or found.lifecycle_stage == "deleted":
-        raise StorageError(f"the MLflow experiment '{corpus}' was deleted; restore it, or use another tracking store")
+        raise StorageError(
+            f"the MLflow experiment '{corpus}' was deleted; restore it with `ser-tune sync --restore STUDY`, or use "
+            "another tracking store"
+        )
     return str(found.experiment_id)

@@ -10,6 +10,7 @@ __all__ = [
     "NETWORKS_TAG",
     "NOTES_TAG",
     "PRETRAINING_TAG",
+    "PROCESS_TAG",
     "SOLVER_TAG",
     "STUDY_NAME_TAG",
     "STUDY_TAG",
@@ -34,4 +35,6 @@ SOLVER_TAG = "ser_tune.solver"
 """On runs of a model that is solved: how its weights were found."""
 CONFIRMED_TAG = "ser_tune.confirmed_trial"
 """On trials of a study's own confirmation: the number of the searched trial that they train again."""
+PROCESS_TAG = "ser_tune.process"
+"""On runs that a process has open, or had: which one, as JSON."""
 TRIAL_TAG, MODEL_TAG, BEST_TAG = "ser_tune.trial", "ser_tune.model_id", "ser_tune.best_trial"

@@ -1,0 +1,63 @@
+"""What somebody deleted in MLflow's pages: found, told with the command that restores it, restored.
+
+MLflow marks deleted runs and keeps them, until `mlflow gc` removes them for good.
+"""
+
+import shlex
+from collections.abc import Sequence
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from .queries import experiments_of, search_runs
+from .tags import STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG
+
+__all__ = ["deleted_of", "restore_study", "restoring", "what_was_deleted"]
+
+
+def deleted_of(client: MlflowClient, study: str, study_id: str | None = None) -> list[Run]:
+    """The deleted runs of a study that MLflow still has, newest first.
+
+    Args:
+        client: MLflow.
+        study: The study's name.
+        study_id: Of one study of that name; None is the newest that has a deleted run.
+    """
+    everywhere = experiments_of(client, deleted=True)
+    found = list(search_runs(client, "", everywhere, tags={STUDY_NAME_TAG: study}, deleted=True))
+    ours = [run for run in found if STUDY_TAG in run.data.tags]
+    wanted = study_id or (ours[0].data.tags[STUDY_TAG] if ours else "")
+    return [run for run in ours if run.data.tags[STUDY_TAG] == wanted]
+
+
+def what_was_deleted(client: MlflowClient, study: str, study_id: str | None = None) -> str:
+    """A sentence on what somebody deleted of a study, and how to restore it; empty where nothing is to be restored."""
+    if not (runs := deleted_of(client, study, study_id)):
+        return ""
+    numbers = sorted({int(text) for run in runs if (text := run.data.tags.get(TRIAL_TAG, "")).isdecimal()})
+    shown = ", ".join(map(str, numbers[:10])) + (f" and {len(numbers) - 10} more" if len(numbers) > 10 else "")
+    trials = f"of {'trial' if len(numbers) == 1 else 'trials'} {shown}" if numbers else ""
+    own = "of the study itself" if len(runs) > len(numbers) else ""
+    what = " and ".join(filter(None, (own, trials)))
+    return f"somebody deleted the runs {what} of '{study}' in MLflow; {restoring(study)} restores them"
+
+
+def restoring(study: str) -> str:
+    """The command that restores what was deleted of a study, as messages quote it."""
+    return f"`ser-tune sync --restore {shlex.quote(study)}`"
+
+
+def restore_study(client: MlflowClient, study: str) -> Sequence[Run]:
+    """Restore a study's deleted runs, and the experiment that they are in.
+
+    Returns:
+        The runs.
+    """
+    runs = deleted_of(client, study)
+    for experiment in {run.info.experiment_id for run in runs}:
+        if client.get_experiment(experiment).lifecycle_stage == "deleted":
+            client.restore_experiment(experiment)
+    for run in runs:
+        if client.get_run(run.info.run_id).info.lifecycle_stage == "deleted":
+            client.restore_run(run.info.run_id)
+    return runs
