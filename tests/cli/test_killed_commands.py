@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 
 pytestmark = pytest.mark.slow
 
@@ -46,11 +47,11 @@ def _running(client: Any) -> list[str]:
 
 @pytest.mark.parametrize("repair", ["again", "sync"])
 def test_a_killed_evaluation_leaves_nothing_running(
-    finished_copy: Any, call: Callable[..., Any], open_study: Callable[..., Any], shared_cache: Path, repair: str
+    finished_copy: Any, call: Callable[..., Any], shared_cache: Path, repair: str
 ) -> None:
     root = finished_copy.root
     command = ("evaluate", MODEL, "--corpus", "manifest", "--data", finished_copy.csv, "--json")
-    client = open_study(root).client
+    client = MlflowClient(f"sqlite:///{root}/mlruns/mlflow.db")
     _killed(root, shared_cache, "mlflow:MlflowClient.log_artifacts", *command)
     assert len(_running(client)) == 1
     told = call(root, *command) if repair == "again" else call(root, "sync")
@@ -59,10 +60,10 @@ def test_a_killed_evaluation_leaves_nothing_running(
 
 
 def test_a_killed_combination_and_a_killed_report_leave_nothing_running_and_nothing_half_written(
-    finished_copy: Any, call: Callable[..., Any], open_study: Callable[..., Any], shared_cache: Path, tmp_path: Path
+    finished_copy: Any, call: Callable[..., Any], shared_cache: Path, tmp_path: Path
 ) -> None:
     root, page = finished_copy.root, tmp_path / "page.html"
-    client = open_study(root).client
+    client = MlflowClient(f"sqlite:///{root}/mlruns/mlflow.db")
     _killed(root, shared_cache, "mlflow:MlflowClient.log_param", "combine", "first:0", "first:1")
     assert len(_running(client)) == 1
     told = call(root, "combine", "first:0", "first:1")

@@ -76,10 +76,11 @@ def test_a_deleted_experiment_is_restored_with_its_runs(call: Call, root: Path, 
 
 @pytest.mark.slow
 def test_a_study_whose_best_run_or_files_were_deleted_says_so_before_it_trains(
-    finished_copy: Any, call: Call, open_study: Callable[..., Any], tmp_path: Path
+    finished_copy: Any, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root, page = finished_copy.root, tmp_path / "page.html"
-    client = open_study(root).client
+    monkeypatch.setenv("SER_TUNE_ROOT", str(root))
+    client = open_tracking(Project.locate())
     version = client.get_model_version("ser-manifest-alex_net", "1")
     client.delete_run(version.run_id)
     best = version.tags["trial"]
