@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
@@ -20,6 +21,7 @@ from ..tracking import (
     FILES_TAG,
     MODEL_TAG,
     STUDY_TAG,
+    is_missing,
     link_study,
     log_self_contained,
     model_versions,
@@ -113,7 +115,12 @@ class Registration:
             try:
                 made = log_self_contained(client, model_id, self.run.info.experiment_id, self.run.info.run_id)
             except (MlflowException, FileNotFoundError) as error:
-                raise RegistryError(f"the model of {self._called} cannot be read: {reason_of(error)}") from None
+                if not is_missing(error):
+                    raise RegistryError(f"the model of {self._called} cannot be read: {reason_of(error)}") from None
+                raise RegistryError(
+                    f"the files of the model of {self._called} were deleted; put them back from a copy, or train the best "
+                    f"configurations again in a new study with --warm-start {shlex.quote(self.study)}"
+                ) from None
             contained, digests = made.model_id, json.dumps(made.digests)
 
         def stressed(run: Run) -> Mapping[str, float]:
