@@ -118,8 +118,8 @@ class Registration:
                 if not is_missing(error):
                     raise RegistryError(f"the model of {self._called} cannot be read: {reason_of(error)}") from None
                 raise RegistryError(
-                    f"the files of the model of {self._called} were deleted; put them back from a copy, or train the best "
-                    f"configurations again in a new study with --warm-start {shlex.quote(self.study)}"
+                    f"the files of the model of {self._called} were deleted; put them back from a copy, or train the "
+                    f"best configurations again in a new study with --warm-start {shlex.quote(self.study)}"
                 ) from None
             contained, digests = made.model_id, json.dumps(made.digests)
 
