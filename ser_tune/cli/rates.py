@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import api
 from ..api import ConfigurationFlags
+from ..drawing import draw_to, lettering_for
 from ..errors import ConfigError
 from ..study import read_assignments
 from ..training import RangeTest
 from .console import notes, results
 from .progress import ProgressObserver
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["draw_rates", "find_rate"]
 
@@ -42,24 +47,23 @@ def find_rate(file: Path | None, flags: ConfigurationFlags, assignments: Sequenc
 
 def draw_rates(path: Path, found: RangeTest, title: str) -> None:
     """A picture of the loss over the rate, with the suggestion marked."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    axes.semilogx(found.rates, found.losses, color="lightsteelblue", label="training loss of a batch")
-    axes.semilogx(found.rates, found.smoothed, color="tab:blue", label="smoothed")
+    letters = lettering_for([title])
     least = found.smoothed.argmin()
-    axes.plot(
-        found.rates[least], found.smoothed[least], "o", color="tab:blue", label=f"least: {found.rates[least]:.1e}"
-    )
-    axes.axvline(
-        found.suggestion, color="tab:red", linestyle="--", label=f"suggested, a tenth of it: {found.suggestion:.1e}"
-    )
     # What a diverging end leaves of the rest is a flat line
     low, high = found.smoothed.min(), found.smoothed[: least + 1].max()
-    axes.set_ylim(low - 0.3 * (high - low), high + 0.6 * (high - low))
-    axes.set(xlabel="learning rate", ylabel="loss", title=title)
-    figure.legend(loc="outside lower center", ncols=2)
-    figure.savefig(path, dpi=100)
+
+    def fill(figure: "Figure") -> None:
+        axes = figure.subplots()
+        axes.semilogx(found.rates, found.losses, color="lightsteelblue", label="training loss of a batch")
+        axes.semilogx(found.rates, found.smoothed, color="tab:blue", label="smoothed")
+        axes.plot(
+            found.rates[least], found.smoothed[least], "o", color="tab:blue", label=f"least: {found.rates[least]:.1e}"
+        )
+        axes.axvline(
+            found.suggestion, color="tab:red", linestyle="--", label=f"suggested, a tenth of it: {found.suggestion:.1e}"
+        )
+        axes.set_ylim(low - 0.3 * (high - low), high + 0.6 * (high - low))
+        axes.set(xlabel="learning rate", ylabel="loss", title=letters(title))
+        figure.legend(loc="outside lower center", ncols=2)
+
+    draw_to(path, 4.5, fill, width=7, dpi=100, letters=letters)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..audio import SAMPLE_RATE_HZ, Heard, read_speech
+from ..drawing import Lettering, draw_to, legend_beside, lettering_for
 from ..errors import AudioError, ConfigError
 
 if TYPE_CHECKING:
@@ -52,7 +53,6 @@ def draw_utterance(model: "LoadedModel", file: Path, out: Path) -> "Prediction":
         AudioError: The file cannot be used, or is too long.
         ConfigError: The picture has another suffix, or its folder does not exist.
     """
-    from ..results.report.drawing import draw_to
     from .attention import over_time, recorded
 
     refuse_other_picture(out)
@@ -71,18 +71,19 @@ def draw_utterance(model: "LoadedModel", file: Path, out: Path) -> "Prediction":
     segment_s = None if frames is None or hop_s is None else frames * hop_s
     attention = over_time(weights, prediction, segment_s, grid_s) if prediction.segments else None
     windows = _windows(model, heard, prediction)
+    letters = lettering_for([*prediction.probabilities, file.name])
 
     def fill(figure: "Figure") -> None:
         heights = [1.0, 1.5, 2.0] + ([0.8] if attention is not None else [])
         axes = figure.subplots(len(heights), sharex=True, gridspec_kw={"height_ratios": heights})
-        _fill(list(axes), heard, prediction, windows)
+        _fill(list(axes), heard, prediction, windows, letters)
         if attention is not None:
             axes[-1].fill_between(grid_s, attention, color="#2b6cb0", alpha=0.5, linewidth=0)
             axes[-1].axhline(1.0, color="#a0aec0", linewidth=0.8)
             axes[-1].set(ylabel="attention\n(even: 1)", ylim=(0, None))
         axes[-1].set_xlabel("time in s")
 
-    draw_to(out, 5.6 if attention is None else 6.6, fill)
+    draw_to(out, 5.6 if attention is None else 6.6, fill, letters=letters)
     return prediction
 
 
@@ -117,7 +118,9 @@ def _windows(model: "LoadedModel", heard: Heard, whole: "Prediction") -> _Window
     )
 
 
-def _fill(axes: "Sequence[Axes]", heard: Heard, prediction: "Prediction", windows: _Windows) -> None:
+def _fill(
+    axes: "Sequence[Axes]", heard: Heard, prediction: "Prediction", windows: _Windows, letters: Lettering
+) -> None:
     import librosa
     from matplotlib import colormaps
 
@@ -128,15 +131,15 @@ def _fill(axes: "Sequence[Axes]", heard: Heard, prediction: "Prediction", window
     axes[0].plot(np.arange(len(speech)) / SAMPLE_RATE_HZ, speech, color="#4a5568", linewidth=0.4)
     axes[0].set(ylabel="waveform", xlim=(0, length_s), ylim=(-1.05 * largest, 1.05 * largest))
     probability = prediction.probabilities[prediction.label]
-    axes[0].set_title(f"{Path(heard.source).name}: {prediction.label}, probability {probability:.2f}")
+    axes[0].set_title(f"{letters(Path(heard.source).name)}: {letters(prediction.label)}, probability {probability:.2f}")
     axes[1].imshow(
         mel_decibels(speech), origin="lower", aspect="auto", cmap="magma", extent=(0.0, length_s, 0.0, BANDS)
     )
     places = librosa.hz_to_mel(np.array(TICKS_HZ)) / librosa.hz_to_mel(SAMPLE_RATE_HZ / 2) * BANDS
     axes[1].set_yticks(places, [f"{one / 1000:g}" for one in TICKS_HZ])
     axes[1].set(ylabel="frequency\nin kHz")
-    for number, label in enumerate(prediction.probabilities):
+    for number in range(len(prediction.probabilities)):
         colour, style = colormaps["tab10"](number % 10), "-" if number < 10 else "--"
-        axes[2].plot(windows.times_s, windows.probabilities[:, number], style, color=colour, label=label)
+        axes[2].plot(windows.times_s, windows.probabilities[:, number], style, color=colour)
     axes[2].set(ylabel=f"probability\n(windows of {windows.length_s:.2g} s)", ylim=(-0.02, 1.02))
-    axes[2].legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    legend_beside(axes[2], axes[2].get_lines(), [letters(name) for name in prediction.probabilities])

@@ -5,12 +5,14 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
+from ..drawing import draw_to
 from ..metrics import GroupScore, Interval, score
 from ..registry import add_evaluations
 from ..spreadsheets import safe_cell
@@ -18,6 +20,9 @@ from ..study import HeldOut
 from ..tracking import EVALUATES_TAG, FOREIGN, draw_confusion, metric_names, open_run, origin_tags, tracking_errors
 from .evaluate import Evaluation
 from .stress import Stressed, draw_stress
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["SCORE_COLUMNS", "log_evaluation", "score_rows", "stress_rows", "write_rows"]
 
@@ -162,14 +167,14 @@ def _condition(one: Stressed) -> str:
 
 def _draw_calibration(path: Path, evaluation: Evaluation) -> None:
     """Two pictures beside each other: accuracy by confidence, and accuracy by coverage."""
-    from matplotlib.figure import Figure
+    bins, coverage = evaluation.reliability, evaluation.coverage
 
-    figure = Figure(figsize=(8, 4), dpi=100, layout="constrained")
-    left, right = figure.subplots(1, 2)
-    bins = evaluation.reliability
-    left.plot([0, 1], [0, 1], color="grey", linewidth=1)
-    left.plot(bins.confidence, bins.accuracy, marker="o")
-    left.set(xlabel="confidence", ylabel="accuracy", title=f"ECE {bins.ece:.3f}", xlim=(0, 1), ylim=(0, 1))
-    right.plot([one.coverage for one in evaluation.coverage], [one.accuracy for one in evaluation.coverage], marker="o")
-    right.set(xlabel="coverage", ylabel="accuracy", title="most confident first", xlim=(0, 1.02), ylim=(0, 1.02))
-    figure.savefig(path)
+    def fill(figure: "Figure") -> None:
+        left, right = figure.subplots(1, 2)
+        left.plot([0, 1], [0, 1], color="grey", linewidth=1)
+        left.plot(bins.confidence, bins.accuracy, marker="o")
+        left.set(xlabel="confidence", ylabel="accuracy", title=f"ECE {bins.ece:.3f}", xlim=(0, 1), ylim=(0, 1))
+        right.plot([one.coverage for one in coverage], [one.accuracy for one in coverage], marker="o")
+        right.set(xlabel="coverage", ylabel="accuracy", title="most confident first", xlim=(0, 1.02), ylim=(0, 1.02))
+
+    draw_to(path, 4, fill, width=8, dpi=100)

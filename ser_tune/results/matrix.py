@@ -3,10 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..drawing import draw_to, lettering_for
 from .evaluate import Evaluation
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["CELL_COLUMNS", "Cell", "cell_rows", "draw_matrix"]
 
@@ -61,22 +66,24 @@ def cell_rows(cells: Sequence[Cell]) -> list[dict[str, object]]:
 
 def draw_matrix(path: Path, cells: Sequence[Cell]) -> None:
     """A picture: models are rows, corpora are columns, UAR and the number of shared classes in every cell."""
-    from matplotlib.figure import Figure
-
     models, corpora = (list(dict.fromkeys(names)) for names in zip(*((c.model, c.corpus) for c in cells), strict=True))
     values = np.full((len(models), len(corpora)), np.nan)
-    figure = Figure(figsize=(3 + 1.4 * len(corpora), 1.6 + 0.7 * len(models)), dpi=100, layout="constrained")
-    axes = figure.subplots()
-    for cell in cells:
-        row, column = models.index(cell.model), corpora.index(cell.corpus)
-        text, shade = "none", "black"
-        if (found := cell.evaluation) is not None:
-            values[row, column] = found.overall.uar
-            text = f"{found.overall.uar:.3f}\n{found.overall.classes} classes"
-            shade = "white" if found.overall.uar > 0.5 else "black"
-        axes.text(column, row, text, ha="center", va="center", color=shade)
-    axes.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    axes.set_xticks(range(len(corpora)), corpora)
-    axes.set_yticks(range(len(models)), models)
-    axes.set(xlabel="tested on", title="UAR over the shared classes")
-    figure.savefig(path)
+    letters = lettering_for([*models, *corpora])
+
+    def fill(figure: "Figure") -> None:
+        axes = figure.subplots()
+        for cell in cells:
+            row, column = models.index(cell.model), corpora.index(cell.corpus)
+            text, shade = "none", "black"
+            if (found := cell.evaluation) is not None:
+                values[row, column] = found.overall.uar
+                text = f"{found.overall.uar:.3f}\n{found.overall.classes} classes"
+                shade = "white" if found.overall.uar > 0.5 else "black"
+            axes.text(column, row, text, ha="center", va="center", color=shade)
+        axes.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        axes.set_xticks(range(len(corpora)), [letters(name) for name in corpora])
+        axes.set_yticks(range(len(models)), [letters(name) for name in models])
+        axes.set(xlabel="tested on", title="UAR over the shared classes")
+
+    width, height = 3 + 1.4 * len(corpora), 1.6 + 0.7 * len(models)
+    draw_to(path, height, fill, width=width, dpi=100, letters=letters)

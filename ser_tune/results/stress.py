@@ -3,13 +3,18 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..drawing import draw_to, lettering_for
 from ..errors import AudioError
 from ..features import CONDITIONS, Disturbance
 from ..metrics import Interval, compare_paired, score
 from .evaluate import Evaluation
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Stressed", "draw_stress", "stress"]
 
@@ -71,21 +76,22 @@ def stress(evaluation: Evaluation, *, on_condition: Callable[[str], None] = lamb
 
 def draw_stress(path: Path, title: str, clean: float, conditions: Sequence[Stressed]) -> None:
     """A picture of UAR against severity: a line for each kind, and a point where a kind has one severity."""
-    from matplotlib.figure import Figure
-
     kinds = list(dict.fromkeys(one.kind for one in conditions))
-    figure = Figure(figsize=(max(8, 0.42 * len(conditions)), 4.5), dpi=100, layout="constrained")
-    axes = figure.subplots()
-    axes.axhline(clean, color="grey", linewidth=1)
-    for kind in kinds:
-        places = [number for number, one in enumerate(conditions) if one.kind == kind]
-        own = [conditions[one] for one in places]
-        ends = [
-            (one.uar - one.uar_interval.low, one.uar_interval.high - one.uar) if one.uar_interval.known else (0, 0)
-            for one in own
-        ]
-        axes.errorbar(places, [one.uar for one in own], yerr=np.transpose(ends), marker="o", capsize=2, label=kind)
-    names = [f"{one.kind} {one.severity}".strip() for one in conditions]
-    axes.set_xticks(range(len(names)), names, rotation=60, ha="right")
-    axes.set(ylabel="UAR", title=f"{title}; grey: clean {clean:.3f}", ylim=(0, 1))
-    figure.savefig(path)
+    letters = lettering_for([title])
+
+    def fill(figure: "Figure") -> None:
+        axes = figure.subplots()
+        axes.axhline(clean, color="grey", linewidth=1)
+        for kind in kinds:
+            places = [number for number, one in enumerate(conditions) if one.kind == kind]
+            own = [conditions[one] for one in places]
+            ends = [
+                (one.uar - one.uar_interval.low, one.uar_interval.high - one.uar) if one.uar_interval.known else (0, 0)
+                for one in own
+            ]
+            axes.errorbar(places, [one.uar for one in own], yerr=np.transpose(ends), marker="o", capsize=2, label=kind)
+        names = [f"{one.kind} {one.severity}".strip() for one in conditions]
+        axes.set_xticks(range(len(names)), names, rotation=60, ha="right")
+        axes.set(ylabel="UAR", title=f"{letters(title)}; grey: clean {clean:.3f}", ylim=(0, 1))
+
+    draw_to(path, 4.5, fill, width=max(8, 0.42 * len(conditions)), dpi=100, letters=letters)

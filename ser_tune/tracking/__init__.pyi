@@ -25,7 +25,7 @@ from .pages import StudyPages, link_study, run_link, study_pages
 from .predictions import Predictions, read_predictions
 from .queries import experiments_of, logged_models, model_versions, registered_models, search_runs
 from .records import CONFIG_FILE, STUDY_FILE
-from .report import FOREIGN, curves, draw_confusion, metric_names, score_metrics, shortened
+from .report import FOREIGN, curves, draw_confusion, metric_names, score_metrics
 from .runs import PACKAGES, find_runs, name_of, origin_tags, protocol_of, protocol_tags
 from .selection import log_selection, read_confusions, read_selection
 from .store import deliver_waiting, experiment_of, open_delivered, open_tracking
@@ -128,7 +128,6 @@ __all__ = [
     "search_runs",
     "searched_by",
     "searched_trials",
-    "shortened",
     "study_pages",
     "tracking_errors",
     "waiting",

@@ -6,15 +6,20 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from mlflow.entities import Metric
 
 from ..corpora import Corpus
+from ..drawing import draw_to, lettering_for
 from ..metrics import Scores, confusion
 from ..study import FoldOutcome, HeldOut
 
-__all__ = ["FOREIGN", "curves", "draw_confusion", "held_out_of", "metric_names", "score_metrics", "shortened"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["FOREIGN", "curves", "draw_confusion", "held_out_of", "metric_names", "score_metrics"]
 
 CURVES = ("train_loss", "validation_loss", "validation_uar", "validation_wa", "learning_rate", "seconds")
 LONGEST_NAME = 14
@@ -96,32 +101,21 @@ def held_out_of(folds: Sequence[FoldOutcome], corpus: Corpus, scores: Scores) ->
 
 def draw_confusion(path: Path, held_out: HeldOut, emotions: Sequence[str], title: str) -> None:
     """A picture of the pooled confusion matrix: counts, shaded by the row's fraction."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     counts = confusion(held_out.truth, held_out.log_probabilities.argmax(axis=1), len(emotions))
     fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    size = (1.6 + 0.75 * len(emotions), 1.2 + 0.7 * len(emotions))
-    figure = Figure(figsize=size, dpi=100, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
-    axes.set(xlabel="predicted", ylabel="truth", title=title)
-    names = [shortened(name, LONGEST_NAME) for name in emotions]
-    axes.set_xticks(range(len(emotions)), names, rotation=45, ha="right")
-    axes.set_yticks(range(len(emotions)), names)
-    for row, column in np.ndindex(counts.shape):
-        shade = "white" if fractions[row, column] > 0.5 else "black"
-        count = axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=shade)
-        count.set_in_layout(False)  # lies inside the axes: measuring all of them takes longer than drawing
-    # Not `savefig`, which draws a figure with a layout twice
-    canvas.print_png(path)  # type: ignore[no-untyped-call]
+    letters = lettering_for([*emotions, title])
+    names = [letters(name, LONGEST_NAME) for name in emotions]
 
+    def fill(figure: "Figure") -> None:
+        axes = figure.subplots()
+        axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
+        axes.set(xlabel="predicted", ylabel="truth", title=letters(title))
+        axes.set_xticks(range(len(emotions)), names, rotation=45, ha="right")
+        axes.set_yticks(range(len(emotions)), names)
+        for row, column in np.ndindex(counts.shape):
+            shade = "white" if fractions[row, column] > 0.5 else "black"
+            count = axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=shade)
+            count.set_in_layout(False)  # lies inside the axes: measuring all of them takes longer than drawing
 
-def shortened(name: str, length: int) -> str:
-    """A name of at most so many characters, as pictures have room for.
-
-    >>> shortened("happiness", 5), shortened("joy", 5)
-    ('happ…', 'joy')
-    """
-    return name if len(name) <= length else f"{name[: length - 1]}…"
+    width, height = 1.6 + 0.75 * len(emotions), 1.2 + 0.7 * len(emotions)
+    draw_to(path, height, fill, width=width, dpi=100, letters=letters)

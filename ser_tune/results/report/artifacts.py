@@ -24,6 +24,8 @@ def log_pictures(client: MlflowClient, report: Report) -> None:
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary, tracking_errors(client.tracking_uri):
         for name, picture in report.pictures.items():
             Path(temporary, f"{name}.svg").write_bytes(picture.svg)
+            if picture.names:
+                Path(temporary, f"{name}.labels.txt").write_text(picture.names, encoding="utf-8")
         try:
             client.log_artifacts(report.run_id, temporary, FOLDER)
         except OSError as error:

@@ -40,7 +40,7 @@ from .recordings import Recordings, find_recordings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .drawing import Picture
+    from ...drawing import Picture
 
 __all__ = ["Report", "Search", "report"]
 

@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ...drawing import BLUE, GREY, RED, Picture, draw, lettering_for
 from ...metrics import reliability
-from ...tracking import Predictions, shortened
-from .drawing import BLUE, GREY, RED, Picture, draw
+from ...tracking import Predictions
 from .evidence import Report
 from .search_pictures import search_pictures
 from .tables import recalls_of, speakers_of
@@ -62,6 +62,7 @@ def _learning(curves: Mapping[str, Sequence[Sequence[float]]]) -> Picture:
 def _recalls(predictions: Mapping[str, Predictions]) -> Picture:
     """Recall of every emotion with its interval, side by side."""
     emotions = next(iter(predictions.values())).emotions
+    letters = lettering_for(emotions)
 
     def fill(figure: Figure) -> None:
         axes = figure.subplots()
@@ -73,14 +74,14 @@ def _recalls(predictions: Mapping[str, Predictions]) -> Picture:
                     axes.plot([row.interval.low, row.interval.high], [place, place], color=colour, linewidth=2)
                 axes.plot([row.recall], [place], "o", color=colour, markersize=6)
             axes.plot([], [], "o-", color=COLOURS[side], label=f"{side} speakers")
-        axes.set_yticks(range(len(emotions)), [shortened(name, 24) for name in emotions])
+        axes.set_yticks(range(len(emotions)), [letters(name, 24) for name in emotions])
         axes.set(xlabel="recall", xlim=(-0.02, 1.02), ylim=(len(emotions) - 0.5, -0.5))
         axes.axvline(1 / len(emotions), color="#718096", linewidth=0.8, linestyle=":")
         axes.grid(axis="x", color="#e2e8f0")
         figure.legend(loc="outside upper left", ncols=3, frameon=False)
 
     caption = "Recall of every emotion, with 95 % intervals by bootstrap over speakers. Dotted: chance."
-    return draw("recalls", caption, 0.9 + 0.36 * len(emotions), fill)
+    return draw("recalls", caption, 0.9 + 0.36 * len(emotions), fill, letters=letters)
 
 
 def _speakers(side: str, predictions: Predictions) -> Picture:
@@ -89,7 +90,8 @@ def _speakers(side: str, predictions: Predictions) -> Picture:
     order = {str(name): number for number, name in enumerate(np.unique(predictions.speakers))}
     columns = min(5, len(hardest))
     rows = -(-len(hardest) // columns)
-    short = [shortened(name, 9) for name in predictions.emotions]
+    letters = lettering_for([*predictions.emotions, *(one.speaker for one in hardest)])
+    short = [letters(name, 9) for name in predictions.emotions]
 
     def fill(figure: Figure) -> None:
         grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
@@ -109,7 +111,7 @@ def _speakers(side: str, predictions: Predictions) -> Picture:
                     fontsize=6.5,
                     color="white" if dark else "#1a202c",
                 )
-            axes.set_title(f"{shortened(one.speaker, 10)}: UAR {one.uar:.2f}", fontsize=9)
+            axes.set_title(f"{letters(one.speaker, 10)}: UAR {one.uar:.2f}", fontsize=9)
             axes.set_xticks(range(len(short)), short, fontsize=6.5, rotation=90)
             axes.set_yticks(range(len(short)), short, fontsize=6.5)
             axes.spines[["left", "bottom"]].set_visible(False)
@@ -119,7 +121,7 @@ def _speakers(side: str, predictions: Predictions) -> Picture:
 
     shown = "" if len(hardest) == len(order) else f", the {MOST_SPEAKERS} hardest of {len(order)}"
     caption = f"Confusion of every {side} speaker, the lowest UAR first{shown}; shade: share of the row."
-    return draw("speakers", caption, 0.8 + 1.85 * rows, fill)
+    return draw("speakers", caption, 0.8 + 1.85 * rows, fill, letters=letters)
 
 
 def _calibration(side: str, predictions: Predictions) -> Picture:

@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from ...config import FloatRange, IntRange, Value
-from ...tracking import shortened
+from ...drawing import BLUE, RED, Lettering, Picture, draw, lettering_for
 from ..trials import StudyTrial
-from .drawing import BLUE, RED, Picture, draw
 from .evidence import Search
 from .words import displayed
 
@@ -107,6 +106,7 @@ def _slices(search: Search, chosen: int | None) -> Picture:
     complete = _complete(search)
     scores = [one.validation_uar for one in complete]
     best = [one for one in search.trials if one.number == chosen and one.validation_uar is not None]
+    letters = _letters(search, paths)
 
     def fill(figure: Figure) -> None:
         grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
@@ -133,13 +133,13 @@ def _slices(search: Search, chosen: int | None) -> Picture:
                 axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
                 axes.xaxis.set_minor_formatter(NullFormatter())
             if not numeric:
-                axes.set_xticks(range(len(names)), [shortened(name, 24) for name in names], rotation=30, ha="right")
+                axes.set_xticks(range(len(names)), [letters(name, 24) for name in names], rotation=30, ha="right")
                 axes.margins(x=0.2)
             axes.set_xlabel(path)
         figure.supylabel("validation UAR")
 
     caption = "Validation UAR over each searched setting, the most important first. Red: the reported trial."
-    return draw("slices", caption, 2.3 * rows + 0.2, fill)
+    return draw("slices", caption, 2.3 * rows + 0.2, fill, letters=letters)
 
 
 def _drawable(trial: StudyTrial, path: str, numeric: bool) -> bool:
@@ -211,7 +211,8 @@ def _parallel(search: Search, chosen: int | None) -> Picture:
     trials = sorted(_complete(search), key=lambda one: (one.number == chosen, one.validation_uar or 0.0))
     scores = np.array([one.validation_uar or 0.0 for one in trials])
     low, high = float(scores.min()), float(scores.max())
-    columns = [_axis(search, path, trials) for path in paths]
+    letters = _letters(search, paths)
+    columns = [_axis(search, path, trials, letters) for path in paths]
     heights = np.array([column for column, _ in columns] + [(scores - low) / max(high - low, 1e-9)]).T
 
     def fill(figure: Figure) -> None:
@@ -233,10 +234,17 @@ def _parallel(search: Search, chosen: int | None) -> Picture:
         "Parallel coordinates: every complete searched trial is a line, from dark (lowest UAR) to yellow (highest); "
         "the most important settings first. Red: the reported trial."
     )
-    return draw("parallel", caption, 3.8, fill)
+    return draw("parallel", caption, 3.8, fill, letters=letters)
 
 
-def _axis(search: Search, path: str, trials: Sequence[StudyTrial]) -> tuple[list[float], list[tuple[float, str]]]:
+def _letters(search: Search, paths: Sequence[str]) -> Lettering:
+    """Fonts for the values of settings, such as names of folders."""
+    return lettering_for(displayed(path, one.values.get(path)) for path in paths for one in search.trials)
+
+
+def _axis(
+    search: Search, path: str, trials: Sequence[StudyTrial], letters: Lettering
+) -> tuple[list[float], list[tuple[float, str]]]:
     """Where each trial crosses the axis of a setting, 0 to 1 (NaN where it has no place), and the axis's ticks."""
     span = search.definition.search[path]
     values = [one.values.get(path) for one in trials]
@@ -245,7 +253,7 @@ def _axis(search: Search, path: str, trials: Sequence[StudyTrial]) -> tuple[list
         steps = max(len(names) - 1, 1)
         place = {name: number / steps for number, name in enumerate(names)}
         return [place.get(displayed(path, value), math.nan) for value in values], [
-            (at, shortened(name, 24)) for name, at in place.items()
+            (at, letters(name, 24)) for name, at in place.items()
         ]
     scale = math.log if span.log else float
     low, high = scale(span.low), scale(span.high)

@@ -1,0 +1,18 @@
+"""Pictures in one style, and fonts that have the letters of every name in them."""
+
+from .figures import BLUE, GREY, RED, WIDTH, Picture, draw, draw_to, legend_beside
+from .lettering import Lettering, lettering_for, shortened
+
+__all__ = [
+    "BLUE",
+    "GREY",
+    "RED",
+    "WIDTH",
+    "Lettering",
+    "Picture",
+    "draw",
+    "draw_to",
+    "legend_beside",
+    "lettering_for",
+    "shortened",
+]
