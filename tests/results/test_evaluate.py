@@ -95,7 +95,7 @@ def test_another_corpus_is_judged_by_the_shared_classes(
     assert (
         "no recording equals, or is near-identical to, one of the 16 that the model was trained on" in found["notes"][0]
     )
-    assert found["protocol"]["mapping"] == "Angry=anger happy=joy"
+    assert found["protocol"]["mapping"] == ["Angry=anger", "happy=joy"]
     assert found["notes"][-1] == "the temperature was fitted on validation predictions of single fold networks"
 
 
