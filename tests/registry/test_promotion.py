@@ -383,5 +383,5 @@ def test_a_moved_project_still_opens_its_models(
 def test_a_version_whose_files_are_gone_is_named(finished_copy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SER_TUNE_ROOT", str(finished_copy.root))
     shutil.rmtree(finished_copy.root / "mlruns" / "artifacts")
-    with pytest.raises(RegistryError, match=f"the files of registered model '{NAME}/1' cannot be read: "):
+    with pytest.raises(RegistryError, match=f"the files of registered model '{NAME}/1' were deleted; "):
         load_model(NAME)
