@@ -106,6 +106,14 @@ def test_an_utterance_whose_windows_are_too_short_for_the_model_is_drawn_as_one(
     assert out.exists()
 
 
+def test_a_name_that_no_font_has_is_a_number_and_a_line_beside_the_picture(
+    tmp_path: Path, sound: Sound, model: LoudnessModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ser_tune.drawing.lettering._fonts_for", lambda missing: ((), frozenset()))
+    draw_utterance(model, Path(sound(tmp_path / "怒り.wav", 0.5)), tmp_path / "a.png")  # type: ignore[arg-type]
+    assert (tmp_path / "a.labels.txt").read_text(encoding="utf-8") == "[1] = 怒り.wav\n"
+
+
 def test_what_cannot_be_drawn_is_refused(tmp_path: Path, sound: Sound, model: LoudnessModel) -> None:
     file = Path(sound(tmp_path / "long.wav", 61))
     with pytest.raises(AudioError, match=r"has 61 s; .* at most 60 s; --timeline"):

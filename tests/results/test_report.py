@@ -63,6 +63,21 @@ def test_a_recall_has_the_interval_of_the_speakers_who_have_the_emotion(predicti
     assert joy.interval.low < joy.recall < joy.interval.high
 
 
+def test_pictures_of_names_in_any_script_name_them_in_the_caption(
+    predictions: Predictions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ser_tune.drawing.lettering._fonts_for", lambda missing: ((), frozenset()))
+    from ser_tune.results.report.pictures import _recalls, _speakers  # a test below wants it not imported
+
+    renamed = {"ada": "_ada", "bob": "$b$", "cyd": "さくら"}
+    read = replace(
+        predictions, emotions=("怒り", "غضب", "_x"), speakers=tuple(renamed[one] for one in predictions.speakers)
+    )
+    assert _recalls({"test": read}).caption.endswith(" [1] = 怒り.")
+    assert _speakers("test", read).caption.endswith(" [1] = 怒り, [2] = さくら.")
+    assert _recalls({"test": predictions}).names == ""
+
+
 def _study(scores: list[float], *, confirming: int = 0) -> optuna.Study:
     """A study whose scores depend on the learning rate, and trials of another seed that do not."""
     study = optuna.create_study(direction="maximize")

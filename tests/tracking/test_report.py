@@ -64,7 +64,10 @@ def test_a_label_keeps_its_metric_where_it_is_alone_with_it() -> None:
     }
 
 
-def test_a_confusion_matrix_can_be_drawn_where_a_class_does_not_occur(scores: Scores, tmp_path: Path) -> None:
+@pytest.mark.parametrize("emotions", [("anger", "fear", "joy"), ("_怒り", "$غضب$", "\U0001fae0")], ids=ascii)
+def test_a_confusion_matrix_can_be_drawn_where_a_class_does_not_occur(
+    scores: Scores, tmp_path: Path, emotions: tuple[str, ...]
+) -> None:
     held_out = HeldOut(
         scores=scores,
         utterances=("a", "b"),
@@ -72,5 +75,5 @@ def test_a_confusion_matrix_can_be_drawn_where_a_class_does_not_occur(scores: Sc
         truth=np.array([0, 2]),
         log_probabilities=np.log([[0.8, 0.1, 0.1], [0.2, 0.2, 0.6]]),
     )
-    draw_confusion(tmp_path / "picture.png", held_out, ("anger", "fear", "joy"), "a $title% with signs")
+    draw_confusion(tmp_path / "picture.png", held_out, emotions, "a $title% with signs")
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
