@@ -1,7 +1,6 @@
 """Downloading a corpus: whole and right, or not there; what was fetched before an interruption is kept."""
 
-import logging
-import tempfile
+import shutil
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -82,21 +81,17 @@ def _mismatch(source: CorpusSource, archive: Archive, folder: Path, cache: Path)
 
 def _fetch(source: CorpusSource, archive: Archive, place: Path, progressed: Progress) -> Path:
     """The archive's file, downloaded now or before an interruption."""
-    name = f"{source.name}.zip"
-
-    def _download(url: str, output_file: str, pooch: object, *, check_only: bool | None = None) -> None:
-        partial = place / f"{name}.partial"
-        _resume(url, partial, progressed)
-        partial.replace(output_file)
-
-    pooch.get_logger().setLevel(logging.WARNING)  # it would advise users to write down a checksum
-    try:
-        return Path(pooch.retrieve(archive.url, archive.sha256, fname=name, path=place, downloader=_download))
-    except ValueError:  # pooch's: the checksum differs, and it deleted the file
+    file, partial = place / f"{source.name}.zip", place / f"{source.name}.zip.partial"
+    if not file.exists():
+        _resume(archive.url, partial, progressed)
+        partial.replace(file)
+    if archive.sha256 is not None and pooch.file_hash(str(file)) != archive.sha256:
+        file.unlink()
         raise CorpusError(
             f"{archive.url} is not the published archive: its SHA-256 is not {archive.sha256}; it was deleted, so that "
             "the same command starts anew"
-        ) from None
+        )
+    return file
 
 
 def _resume(url: str, partial: Path, progressed: Progress) -> None:
@@ -159,22 +154,25 @@ def _refuse_outside(zipped: zipfile.ZipFile) -> None:
 
 
 def _unpack(source: CorpusSource, archive: Archive, file: Path, folder: Path, cache: Path) -> None:
-    """Unpack beside the folder, check, and rename."""
-    with tempfile.TemporaryDirectory(prefix=f"{folder.name}-", dir=folder.parent) as scratch:
-        unpacked = Path(scratch) / "unpacked"
+    """Unpack beside the folder, check, and rename; what a killed download left there goes first."""
+    scratch = folder.with_name(f"{folder.name}.unpacking")
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
         try:
             with zipfile.ZipFile(file) as zipped:
                 _refuse_outside(zipped)
-                zipped.extractall(unpacked)
+                zipped.extractall(scratch)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
             reason = f"it cannot be unpacked ({error})"
         else:
-            reason = _mismatch(source, archive, unpacked, cache)
+            reason = _mismatch(source, archive, scratch, cache)
         if reason:
             file.unlink()
             raise CorpusError(
                 f"{archive.url} is not the published corpus {source.name}: {reason}; it was deleted, so that the same "
                 "command starts anew"
             )
-        unpacked.replace(folder)
+        scratch.replace(folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
     file.unlink()

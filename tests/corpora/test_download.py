@@ -2,7 +2,9 @@
 
 import hashlib
 import io
+import os
 import shutil
+import signal
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -171,6 +173,32 @@ def test_ctrl_c_keeps_what_is_here(download: Callable[..., bool], served: Served
     assert list((tmp_path / "data").iterdir()) == []
     assert download()
     assert served.asked[1] == "bytes=65536-"
+
+
+@pytest.mark.parametrize("moment", ["fetching", "unpacking", "checking"])
+def test_a_killed_download_is_continued_and_leaves_nothing_over(
+    download: Callable[..., bool], tmp_path: Path, moment: str
+) -> None:
+    def die(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def extract_two_and_die(zipped: zipfile.ZipFile, folder: Path) -> None:
+        for name in zipped.namelist()[:2]:
+            zipped.extract(name, folder)
+        die()
+
+    if (child := os.fork()) == 0:
+        if moment == "unpacking":
+            zipfile.ZipFile.extractall = extract_two_and_die  # type: ignore[method-assign, assignment]
+        elif moment == "checking":
+            Corpus.load = die  # type: ignore[method-assign, assignment]
+        download(progressed=lambda done, total: die() if moment == "fetching" and done else None)
+        os._exit(0)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert not (tmp_path / "data" / "emodb").exists()
+    assert download()
+    assert sorted(_kept(tmp_path)) == sorted([*NAMES, "erklaerung.txt"])
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["emodb"]
 
 
 @pytest.mark.parametrize("trouble", ["no ranges", "another start", "too much here", "all of it here"])
