@@ -1,0 +1,60 @@
+"""Differences between two collections of values, but for what legitimately differs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+__all__ = ["LEFT_OUT", "Compared", "compare"]
+
+NOTHING = "(nothing)"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Values that two runs of the same code do not share, or that name the code."""
+
+    paths: str
+    """Pattern of their paths, as of fnmatch."""
+    reason: str
+
+
+LEFT_OUT = (
+    LeftOut("*/metric/*seconds/step *", "times"),
+    LeftOut("run/*/metric/system/*", "load of the machine"),
+    LeftOut("*/user attribute/heartbeat", "a time"),
+    LeftOut("*/user attribute/process/*", "numbers of the process"),
+    LeftOut("*/tag/ser_tune.process/*", "numbers of the process"),
+    LeftOut("*/user attribute/code", "digest of the code"),
+    LeftOut("*/tag/mlflow.source.git.commit", "the commit"),
+    LeftOut("*/ser_tune.zip", "the code, which a model brings along, or its digest"),
+    LeftOut("*/file/MLmodel/utc_time_created", "a time"),
+    LeftOut("*/file/MLmodel/model_uuid", "drawn at random, and nothing refers to it"),
+    LeftOut("*/file/MLmodel/model_size_bytes", "size of the code"),
+    LeftOut("*/file/MLmodel/flavors/python_function/model_code_path", "folder of the code"),
+    LeftOut("*/file/MLmodel/flavors/python_function/artifacts/predictor/uri", "a temporary folder"),
+    LeftOut("printed/*/seconds", "times"),
+    LeftOut("*/tag/ser_tune.files/artifacts/predictor/encoders.json", "digest of a file with the project's folder"),
+    LeftOut("*/tag/ser_tune.files/MLmodel", "digest of a file with times and random identifiers"),
+)
+"""All that is not compared. Random identifiers of runs, models and studies are replaced by names, and are compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Two collections beside each other."""
+
+    values: int
+    """How many values at least one side has."""
+    differences: Mapping[str, tuple[str, str]]
+    """Path to the value before and after, in the order of the paths."""
+
+
+def compare(before: Mapping[str, str], after: Mapping[str, str]) -> Compared:
+    """Compare all values but those of `LEFT_OUT`; a value that a side lacks is a difference."""
+    paths = [path for path in sorted(before.keys() | after.keys()) if not _left_out(path)]
+    pairs = {path: (before.get(path, NOTHING), after.get(path, NOTHING)) for path in paths}
+    return Compared(len(paths), {path: pair for path, pair in pairs.items() if pair[0] != pair[1]})
+
+
+def _left_out(path: str) -> bool:
+    return any(fnmatchcase(path, one.paths) for one in LEFT_OUT)
