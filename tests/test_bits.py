@@ -2,7 +2,6 @@
 
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -12,9 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import typer
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
+from typer.testing import CliRunner
 
+from .bits.__main__ import main
 from .bits.collecting import Values, collected
 from .bits.comparing import LEFT_OUT, compare
 from .bits.configurations import Configuration, of_tiny_corpus
@@ -162,11 +164,12 @@ def test_commands_run_with_the_code_of_their_tree(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["no-such-commit"], "this repository has no commit 'no-such-commit'"),
-        (["--only", "nothing"], "no configuration 'nothing'; there are: opensmile, encoder,"),
+        (["HEAD", "--only", "nothing"], "no configuration 'nothing'; there are: opensmile, encoder,"),
     ],
 )
 def test_unknown_names_are_refused(arguments: Sequence[str], message: str) -> None:
-    command = [sys.executable, "-m", "tests.bits", *arguments]
-    told = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
-    assert told.returncode == 2
+    program = typer.Typer()
+    program.command()(main)
+    told = CliRunner().invoke(program, arguments)
+    assert told.exit_code == 2
     assert message in " ".join(told.stderr.replace("│", " ").split())

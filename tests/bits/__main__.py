@@ -34,17 +34,17 @@ def main(
 ) -> None:
     """Compare all numbers before and after a change; exit code 1 where one differs."""
     console, started = Console(width=140), time.monotonic()
+    try:
+        first = commit_of(before or ("HEAD" if has_changes() else "HEAD~1"))
+        last = None if after is None else commit_of(after)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ser-tune-bits-"))).resolve()
         configurations = [*of_tiny_corpus(scratch), *(() if data is None else of_corpora(data.resolve()))]
         names = [one.name for one in configurations]
         if unknown := sorted(set(only or ()) - set(names)):
             raise typer.BadParameter(f"no configuration '{unknown[0]}'; there are: {', '.join(names)}")
-        try:
-            first = commit_of(before or ("HEAD" if has_changes() else "HEAD~1"))
-            last = None if after is None else commit_of(after)
-        except ValueError as error:
-            raise typer.BadParameter(str(error)) from None
         old = Tree(first[:12], stack.enter_context(checked_out(first, scratch / "before")), scratch / "cache-before")
         code = ROOT if last is None else stack.enter_context(checked_out(last, scratch / "after"))
         new = Tree("the work tree" if last is None else last[:12], code, scratch / "cache-after")
