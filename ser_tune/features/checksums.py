@@ -40,6 +40,8 @@ def damage_of(folder: Path) -> str | None:
         told = json.loads((folder / NAME).read_text(encoding="utf-8"))
         found = _checksums(folder)
     except FileNotFoundError as error:
+        if not folder.exists():
+            return "are gone"
         missing = Path(str(error.filename)).name
         return "have no checksums, as of an earlier ser-tune" if missing == NAME else f"lack {missing}"
     except (OSError, ValueError) as error:

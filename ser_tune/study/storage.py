@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import optuna
+import sqlalchemy as sa
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
@@ -69,7 +70,7 @@ def open_storage(project: Project) -> BaseStorage:
 
 
 def storage_to_read(project: Project) -> BaseStorage | None:
-    """Open Optuna's storage without creating anything; None where there is no file yet.
+    """Open Optuna's storage without creating anything; None where there is no file, or no table yet.
 
     Raises:
         StorageError: It cannot be opened.
@@ -82,8 +83,19 @@ def storage_to_read(project: Project) -> BaseStorage | None:
     with storage_errors(url, "be opened"):
         if path is not None and url.startswith("journal:///"):
             return open_journal(path)
+        if not patiently(lambda: _has_tables(url)):
+            return None
         how = {"connect_args": connection_arguments(url)}
-        return RDBStorage(url, engine_kwargs=how, skip_compatibility_check=True, skip_table_creation=True)
+        opened = functools.partial(
+            RDBStorage, url, engine_kwargs=how, skip_compatibility_check=True, skip_table_creation=True
+        )
+        # Of a server's tables, the creator may still have to note the version
+        return opened() if path is not None else StorageLock(url, "tables").run(opened)
+
+
+def _has_tables(url: str) -> bool:
+    engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=connection_arguments(url))
+    return bool(sa.inspect(engine).has_table("studies"))
 
 
 def study_names(project: Project) -> list[str]:

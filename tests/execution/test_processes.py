@@ -103,7 +103,7 @@ def test_a_failure_is_raised_in_its_turn_and_says_where(processes: Processes, jo
     kept: list[int] = []
     results = processes.run([jobs[0], gone], on_epoch=lambda *_: None, keep=lambda job, _: kept.append(job))
     next(results)
-    with pytest.raises(StorageError, match=r"the cached features in '.*gone' cannot be read") as raised:
+    with pytest.raises(StorageError, match=r"the cached features in '.*gone' are gone") as raised:
         next(results)
     assert "in train_fold" in "".join(raised.value.__notes__)
     assert kept == [0]

@@ -107,7 +107,7 @@ def test_held_out_speakers_never_reach_the_search(run: Run, recorder: Any, monke
     assert len(seen) == 3
     speakers = {start.corpus.utterances[one].speaker for fold in seen for one in fold}
     assert speakers == {"ada", "bob", "cyd"}
-    assert start.protocol.facts["holdout"] == "dan"
+    assert start.protocol.facts["holdout"] == ("dan",)
 
 
 def test_an_unknown_speaker_to_hold_out_is_refused(run: Run, recorder: Any) -> None:
