@@ -1,6 +1,7 @@
 """`ablate`: what single changes of a configuration are worth."""
 
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from ..metrics import with_interval
 from ..registry import markdown_table
 from ..results import Ablated
 from ..study import read_assignments
-from .console import notes, print_json, print_table, print_warnings, results
+from .console import notes, print_json, print_table, print_warnings, shown
 from .progress import ProgressObserver
 from .records import ablation_records
 
@@ -73,7 +74,7 @@ def run_ablation(
         return
     rows = [_row(name, one, fingerprint) for name, one in zip(names, ablated, strict=True)]
     if form == "markdown":
-        results.print(markdown_table(COLUMNS, rows), markup=False, soft_wrap=True)
+        shown(sys.stdout).write(markdown_table(COLUMNS, rows) + "\n")
     else:
         print_table(COLUMNS, rows)
     print_warnings(warning for one in trained for warning in one.protocol.warnings)
