@@ -162,18 +162,25 @@ def test_a_check_tells_the_baseline_and_warns(call: Call, tmp_path: Path, tellin
         "manifest, task all: nothing is wrong, 0 warnings",
     ]
     told = call(tmp_path, "corpus", "check", "manifest", "--data", telling)
-    assert (told.code, told.out.splitlines()[-3:]) == (
+    assert (told.code, told.out.splitlines()[-6:]) == (
         0,
         [
             "4 texts; text-only baseline: UAR 1.000, chance 0.500",
+            "warnings: 2 few, 1 text",
+            "warning: few: fewer than 10 recordings (emotion): anger (6); joy (6)",
+            "warning: few: fewer than 5 recordings (speaker): ada (4); bob (4); cyd (4)",
             f"warning: text: {WARNING}",
-            "manifest, task all: nothing is wrong, 1 warning",
+            "manifest, task all: nothing is wrong, 3 warnings",
         ],
     )
     found = json.loads(call(tmp_path, "corpus", "check", "manifest", "--data", telling, "--json").out)
     assert found["texts"] == 4
     assert found["text_baseline"] == {"uar": 1.0, "interval": None, "chance": 0.5, "above_chance": True}
-    assert [(one["kind"], one["wrong"]) for one in found["problems"]] == [("text", False)]
+    assert [(one["kind"], one["wrong"]) for one in found["problems"]] == [
+        ("few", False),
+        ("few", False),
+        ("text", False),
+    ]
 
 
 def test_a_corpus_that_cannot_be_folded_is_checked_without_a_baseline(call: Call, tmp_path: Path) -> None:
