@@ -277,14 +277,16 @@ def finished(
 
 
 @pytest.fixture
-def finished_copy(finished: Finished, tmp_path: Path) -> Finished:
+def finished_copy(finished: Finished, tmp_path: Path) -> Iterator[Finished]:
     """The finished study's project, in another folder, to be changed at will."""
     from mlflow.tracking._tracking_service import utils
 
-    # MLflow remembers where a run's artifacts are for as long as a process lives: in the folder that was copied
+    # MLflow remembers where a run's artifacts are for as long as a process lives: in the folder that was copied,
+    # and afterwards in the copy, where the next test would write the artifacts of the project that was copied
     utils._artifact_repos_cache.clear()
     root = Path(shutil.copytree(finished.root, tmp_path / "moved"))
-    return Finished(root=root, args=finished.args, told=finished.told, csv=finished.csv)
+    yield Finished(root=root, args=finished.args, told=finished.told, csv=finished.csv)
+    utils._artifact_repos_cache.clear()
 
 
 @dataclass

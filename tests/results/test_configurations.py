@@ -48,6 +48,7 @@ def copied(finished: Any, open_study: Callable[..., Any], tmp_path_factory: pyte
         for room in ("records", "testing"):  # pictures take time
             patch.setattr(f"ser_tune.tracking.{room}.draw_confusion", lambda *_: None)
         yield open_study(Path(shutil.copytree(finished.root, tmp_path_factory.mktemp("seeds") / "project")))
+    utils._artifact_repos_cache.clear()  # of this folder
 
 
 @pytest.fixture(scope="module")
