@@ -56,7 +56,7 @@ def name_problems(
         problems.append(
             f"the emotion of some recordings is a placeholder: {listed}; leave these recordings out, or keep other "
             "emotions with protocol.emotions, or pass "
-            f"{_setting('corpus.names_as_written', sorted(nothing))} where that is truly an emotion"
+            f"{_setting('corpus.names_as_written', sorted(nothing))} to the study where that is truly an emotion"
         )
     return problems
 
@@ -110,8 +110,8 @@ def spelling_problem(what: str, groups: Sequence[dict[str, int]]) -> str:
     merge = f"merge them ({_setting('protocol.merge', merges)}), " if what == "emotion" and merges else ""
     different = _setting("corpus.names_as_written", [name for name, _ in others])
     return (
-        f"{number} spelt in several ways ({what}): {listed}; write each in one way, {merge}or pass {different} where "
-        "they are truly different"
+        f"{number} spelt in several ways ({what}): {listed}; write each in one way, {merge}or pass {different} to "
+        "the study where they are truly different"
     )
 
 

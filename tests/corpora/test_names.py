@@ -204,9 +204,9 @@ def test_all_spellings_are_listed_with_their_counts_and_a_way_out(tmp_path: Path
     assert str(caught.value) == (
         f"corpus manifest in {tmp_path}/corpus.csv: 2 names are spelt in several ways (speaker): 'Anna' (1), 'anna' "
         "(2); 'BEN' (1), 'ben' (2); write each in one way, or pass --set 'corpus.names_as_written=[\"Anna\", \"BEN\"]' "
-        "where they are truly different; 1 name is spelt in several ways (emotion): 'JOY' (1), 'joy' (5); write each "
-        "in one way, merge them (--set 'protocol.merge=[\"JOY=joy\"]'), or pass --set "
-        "'corpus.names_as_written=[\"JOY\"]' where they are truly different"
+        "to the study where they are truly different; 1 name is spelt in several ways (emotion): 'JOY' (1), 'joy' (5); "
+        "write each in one way, merge them (--set 'protocol.merge=[\"JOY=joy\"]'), or pass --set "
+        "'corpus.names_as_written=[\"JOY\"]' to the study where they are truly different"
     )
     fixed = _load(tmp_path, *rows, names_as_written=["Anna", "BEN", "never met"], merge={"JOY": "joy"})
     assert fixed.speakers == ("Anna", "BEN", "anna", "ben", "cleo", "dora")
