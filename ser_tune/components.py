@@ -1,4 +1,4 @@
-"""Catalogues of the things a study can be composed of: corpora, feature sets, architectures, losses.
+"""Catalogues of the things a study can be composed of: corpora, architectures, samplers, promotion rules and more.
 
 A component is one module with one object in it. A catalogue knows the names without importing the modules, so that
 error messages and help can list them while torch and librosa stay unloaded.
@@ -7,7 +7,7 @@ Installed packages add components by entry points: the group is the catalogue's,
 is the object, such as `tiny_net = "my_package.tiny_net:ARCHITECTURE"`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib import import_module
@@ -16,9 +16,20 @@ from typing import Any, Generic, TypeVar
 
 from .errors import ConfigError, UnknownNameError
 
-__all__ = ["Catalogue"]
+__all__ = ["Catalogue", "Library"]
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Library(Generic[T]):
+    """Components that an installed library brings, by the names of its classes, such as Optuna's samplers."""
+
+    names: Callable[[], Iterable[str]]
+    """Every name that `get` has a component for; imports the library."""
+    get: Callable[[str], T | None]
+    """The component of a name; None where the library has no such class. Raises `ConfigError` where its objects need
+    what no setting gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +48,11 @@ class Catalogue(Generic[T]):
     """The object that every module defines."""
     group: str
     """Of the entry points by which installed packages add components."""
+    library: Library[T] | None = None
+    """Asked for names that are neither built in nor a package's."""
 
     def names(self) -> tuple[str, ...]:
-        """Every label a user can type, sorted."""
+        """The labels of what is built in and of what installed packages add, sorted."""
         return tuple(sorted({*self.modules, *_plugins(self.group)}))
 
     def plugins(self) -> tuple[str, ...]:
@@ -60,9 +73,22 @@ class Catalogue(Generic[T]):
         if plugin is not None:
             return self._load(plugin)
         if name not in self.modules:
-            raise UnknownNameError(self.kind, name, self.names())
+            return self._of_library(name)
         component: T = getattr(import_module(f"{self.package}.{self.modules[name]}"), self.attribute)
         return component
+
+    def check(self, name: str) -> None:
+        """Raise what `get` would raise, without importing what is built in.
+
+        Args:
+            name: The label, as users type it.
+
+        Raises:
+            UnknownNameError: There is no such component.
+            ConfigError: It cannot be used; `get` tells why.
+        """
+        if name not in self.modules or self._plugin(name) is not None:
+            self.get(name)
 
     def requirement(self, name: str) -> str | None:
         """What pip must install for a component, such as `my-package==1.0`; None where it is built in.
@@ -75,6 +101,14 @@ class Catalogue(Generic[T]):
         """
         plugin = self._plugin(name)
         return None if plugin is None or plugin.dist is None else f"{plugin.dist.name}=={plugin.dist.version}"
+
+    def _of_library(self, name: str) -> T:
+        """The component that the library brings under a name."""
+        found = None if self.library is None else self.library.get(name)
+        if found is None:
+            brought = () if self.library is None else self.library.names()
+            raise UnknownNameError(self.kind, name, {*self.names(), *brought})
+        return found
 
     def _plugin(self, name: str) -> EntryPoint | None:
         """The one entry point of this name; None where there is none."""

@@ -10,7 +10,8 @@ from optuna.trial import TrialState, create_trial
 
 from ser_tune.config import SearchSettings
 from ser_tune.study.confirmation import Plan
-from ser_tune.study.pruning import CURVES, race_of
+from ser_tune.study.curves import CURVES
+from ser_tune.study.pruners.racing import race_of
 
 from .benchmarks.rules import Racing, Today, Unpruned, running_scores
 from .benchmarks.search import at_random, confirmed, nearest_to_tpe, saved, selected, simulate

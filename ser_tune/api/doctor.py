@@ -116,10 +116,11 @@ def _plugins() -> Iterator[Finding]:
     from ..architectures import ARCHITECTURES
     from ..corpora import CORPORA
     from ..features import FEATURE_SETS
+    from ..study import PARTS
     from ..training import LOSSES
 
     names: list[str] = []
-    catalogues: tuple[Catalogue[Any], ...] = (ARCHITECTURES, CORPORA, FEATURE_SETS, LOSSES)
+    catalogues: tuple[Catalogue[Any], ...] = (ARCHITECTURES, CORPORA, FEATURE_SETS, LOSSES, *PARTS.values())
     for catalogue in catalogues:
         for name in catalogue.plugins():
             try:

@@ -23,10 +23,12 @@ from .parameters import (
     Model,
     Name,
     Parallel,
+    PrunerName,
     RayAddress,
     Refit,
     RegisteredModel,
     Rule,
+    SamplerName,
     Set,
     Storage,
     StudyFile,
@@ -86,12 +88,8 @@ def study(
     stop_when_converged: Annotated[
         bool, typer.Option("--stop-when-converged", help="End the search where little is left to gain.")
     ] = False,
-    sampler: Annotated[
-        str | None, typer.Option("--sampler", help="tpe (default), random, qmc or gp.", show_default=False)
-    ] = None,
-    pruner: Annotated[
-        str | None, typer.Option("--pruner", help="racing (default) or none.", show_default=False)
-    ] = None,
+    sampler: SamplerName = None,
+    pruner: PrunerName = None,
     warm_start: Annotated[
         list[str] | None,
         typer.Option(

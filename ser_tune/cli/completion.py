@@ -15,11 +15,16 @@ ANSWER_S = 0.5
 """Time that a database that is being written has to answer."""
 
 
-def complete_component(room: str) -> Callable[[str], list[str]]:
-    """Completion of the components of a room, built in or of an installed package: architectures, corpora, features."""
+def complete_component(room: str, *, inside: str = "") -> Callable[[str], list[str]]:
+    """Completion of the components of a room, built in or of an installed package.
+
+    Args:
+        room: The folder of the components, such as `architectures`, and the name of their entry points.
+        inside: The room that the folder is in.
+    """
 
     def complete(incomplete: str) -> list[str]:
-        source = (Path(__file__).parents[1] / room / "__init__.py").read_text(encoding="utf-8")
+        source = (Path(__file__).parents[1] / inside / room / "__init__.py").read_text(encoding="utf-8")
         tables = [
             one.value for one in ast.walk(ast.parse(source)) if isinstance(one, ast.keyword) and one.arg == "modules"
         ]

@@ -27,6 +27,7 @@ __all__ = [
     "Model",
     "Name",
     "Parallel",
+    "PrunerName",
     "RayAddress",
     "Refit",
     "RegisteredModel",
@@ -34,6 +35,7 @@ __all__ = [
     "Results",
     "RowForm",
     "Rule",
+    "SamplerName",
     "SecondResult",
     "Set",
     "SkipTrained",
@@ -116,6 +118,24 @@ Rule = Annotated[
         "--rule",
         help="When to make champion: better (default), confident (p < 0.05, corrected for the searched trials), "
         "robust (loses no more than the champion in noise and other worse recordings) or always.",
+        show_default=False,
+    ),
+]
+SamplerName = Annotated[
+    str | None,
+    typer.Option(
+        "--sampler",
+        help="tpe (default), random, qmc, gp, or a class of optuna.samplers, such as NSGAIISampler.",
+        autocompletion=complete_component("samplers", inside="study"),
+        show_default=False,
+    ),
+]
+PrunerName = Annotated[
+    str | None,
+    typer.Option(
+        "--pruner",
+        help="racing (default), none, or a class of optuna.pruners, such as MedianPruner.",
+        autocompletion=complete_component("pruners", inside="study"),
         show_default=False,
     ),
 ]

@@ -120,11 +120,13 @@ class SearchSettings(Settings):
     """Studies of the same protocol whose five best trials are trained first, after the published and the default
     configuration. Values that this study does not search stay its own, those outside its ranges become the nearest.
     Each search of a nested study starts from the search of another nested study that held out the same speakers."""
-    sampler: Literal["tpe", "random", "qmc", "gp"] = "tpe"
-    """Optuna's sampler; tpe is multivariate."""
-    pruner: Literal["racing", "none"] = "racing"
+    sampler: str = "tpe"
+    """How values are proposed: by Optuna's tpe (multivariate), random, qmc or gp, or by any class of optuna.samplers,
+    such as NSGAIISampler."""
+    pruner: str = "racing"
     """When to give a trial up. racing: after a fold, where its paired fold scores make it improbable that it ends as
-    good as the best trials; after an epoch, where no gain that a complete trial has made could change that."""
+    good as the best trials; after an epoch, where no gain that a complete trial has made could change that. A class of
+    optuna.pruners, such as MedianPruner, decides after each fold, by the mean of the folds so far."""
     startup_trials: Annotated[int, Field(ge=1)] = 8
     """Trials that are sampled at random, before the search learns from them."""
     race_after: Annotated[int, Field(ge=2)] = 5

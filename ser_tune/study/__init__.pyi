@@ -2,17 +2,18 @@
 
 from .confirmation import FreshSeeds, SearchGain, confirms, refuse_without_randomness
 from .convergence import Convergence
+from .curves import fold_uars
 from .definition import AnyStudy, StudyDefinition
 from .differences import Difference, worded
 from .evaluation import HeldOut, refit, score_holdout_speakers, score_test_speakers, score_validation_speakers
 from .layers import SHIPPED, define_study, options, read_assignments
 from .liveness import has_ended, is_elsewhere, this_process
 from .observer import Fanout, FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
+from .parts import PARTS
 from .places import Rerun, place_of, values_of
 from .prepared import Prepared, draw_folds, load_corpus, prepare
 from .pretraining import Pretraining, pretraining_of
 from .protocol import Protocol
-from .pruning import fold_uars
 from .rates import find_learning_rate
 from .runner import Workers, run_study, summarise
 from .selection import Selection, candidates_of, corrected_choice, selection_of, stored_confusions
@@ -22,6 +23,7 @@ from .trainer import Trainer
 from .trial import pooled_scores
 
 __all__ = [
+    "PARTS",
     "SHIPPED",
     "AnyStudy",
     "Convergence",

@@ -17,9 +17,9 @@ from optuna.terminator import RegretBoundEvaluator
 from optuna.trial import FrozenTrial, TrialState
 
 from .confirmation import Plan, confirms
+from .curves import fold_uars
 from .locking import StorageLock
 from .places import CONVERGED, is_counted
-from .pruning import fold_uars
 
 __all__ = ["Convergence", "convergence_of", "forget_convergence", "note_convergence", "shortened"]
 

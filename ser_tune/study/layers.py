@@ -28,6 +28,7 @@ from ..corpora import CORPORA
 from ..errors import ConfigError, brief
 from ..features import FEATURE_SETS
 from .definition import AnyStudy, StudyDefinition, study_kind
+from .parts import refuse_unknown_parts, with_names
 from .search import PROTOCOL_PATHS, resolve_search
 
 __all__ = ["SHIPPED", "define_study", "options", "read_assignments"]
@@ -101,6 +102,7 @@ def define_study(
     sections = nest(labels | presets | implied | explicit)
     sections["search"] = search
     config = validated(kind, sections, source)
+    refuse_unknown_parts(config.study)
     # A corpus's own settings hold against a study file that is about no corpus in particular
     own = set() if "corpus.name" in written else set(corpus.defaults) - set(written)
     settled = set(explicit) | set(feature_set.defaults) | set(corpus.defaults) | set(implied)
@@ -144,7 +146,7 @@ def _leaves(kind: type[AnyStudy], architecture: Architecture, optimizer: str) ->
     """Every setting, with the search range that it has for this architecture and optimizer."""
     ranges = {**architecture.search, **OPTIMIZER_RANGES.get(optimizer, {})}
     return [
-        replace(leaf, search=ranges.get(leaf.path, leaf.search))
+        replace(with_names(leaf), search=ranges.get(leaf.path, leaf.search))
         for leaf in leaves(kind)
         if architecture.takes(leaf.path)
     ]

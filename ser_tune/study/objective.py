@@ -1,6 +1,5 @@
 """The objective: what Optuna proposes is trained as a trial, and what came of it is told to Optuna."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,14 +11,15 @@ from ..config import SearchSettings
 from ..errors import AudioError, ConfigError, ExecutionError, NonFiniteLossError
 from ..training import AnyTrial, EpochReport
 from .confirmation import confirms
+from .curves import CURVE_DIGITS, CURVES
 from .fold_store import FoldStore
 from .observer import StudyObserver, TrialOutcome
 from .places import OVERRIDES, SEED, count_failure
-from .pruning import CURVE_DIGITS, CURVES, race_of
+from .pruners import PRUNERS, Unpruned
 from .sampling import sample
 from .selection import note_confusions
 from .trainer import Trainer
-from .trial import TAKEN, Proposal, TakenError, run_trial
+from .trial import TAKEN, Judge, Proposal, TakenError, run_trial
 
 __all__ = ["FAILURES", "Objective"]
 
@@ -53,7 +53,7 @@ class Objective:
         # All that varies is drawn, so that the sampler can learn from the trial; some of it may be replaced
         sampled = sample(trial, definition.search) | trial.user_attrs.get(OVERRIDES, {})
         self._outcome = None
-        judge = Racing(trial, definition.config.study, len(self.trainer.prepared.folds))
+        judge = Reporting(trial, judge_of(trial, definition.config.study, len(self.trainer.prepared.folds)))
         try:
             # The ends of all ranges go together, but perhaps not all that lies between
             config = self.trainer.concrete(sampled, seed=definition.config.seed + trial.user_attrs.get(SEED, 0))
@@ -86,29 +86,45 @@ class Objective:
         self._told = None
 
 
-class Racing:
-    """A trial's judge: its race, where it has one."""
+def judge_of(trial: optuna.Trial, settings: SearchSettings, folds: int) -> Judge:
+    """What the study's pruner judges a trial by; a trial that confirms another one runs to the end.
 
-    def __init__(self, trial: optuna.Trial, settings: SearchSettings, folds: int) -> None:
-        """Race against the complete trials that the study has now."""
-        self._trial, self._uars = trial, list[float]()
-        searched = [one for one in trial.study.get_trials(deepcopy=False) if confirms(one) is None]
-        self._race = None if confirms(trial) is not None else race_of(settings, searched, folds)
-        self.order: Sequence[int] = range(folds) if self._race is None else self._race.order
+    Args:
+        trial: That starts.
+        settings: The study's; they name the pruner.
+        folds: Number of folds.
+
+    Raises:
+        UnknownNameError: There is no such pruner.
+    """
+    if confirms(trial) is not None:
+        return Unpruned(folds)
+    searched = [one for one in trial.study.get_trials(deepcopy=False) if confirms(one) is None]
+    return PRUNERS.get(settings.pruner).judge(settings, searched, folds, trial)
+
+
+class Reporting:
+    """A trial's judge that tells Optuna the mean of the trial's folds before another judge decides."""
+
+    def __init__(self, trial: optuna.Trial, judge: Judge) -> None:
+        """Report a trial.
+
+        Args:
+            trial: The trial.
+            judge: Decides.
+        """
+        self._trial, self._judge, self._scores = trial, judge, list[float]()
+        self.order = judge.order
 
     def after_epoch(self, position: int, report: EpochReport) -> str:
-        """Compare the UAR that the fold would keep with that of the best trials."""
-        if self._race is None or not self._race.epoch_ended(position, report.epoch, report.kept_uar):
-            return ""
-        return f"racing: UAR {report.kept_uar:.3f} in fold {position}, epoch {report.epoch} is hopelessly low"
+        """As the other judge decides."""
+        return self._judge.after_epoch(position, report)
 
-    def after_fold(self, position: int, uar: float) -> str:
-        """Report the mean of the folds' UAR, and compare all of them with the best trials'."""
-        self._uars.append(uar)
+    def after_fold(self, position: int, score: float) -> str:
+        """Report the mean of the folds' scores, then as the other judge decides."""
+        self._scores.append(score)
         try:
-            self._trial.report(float(np.mean(self._uars)), len(self._uars))
+            self._trial.report(float(np.mean(self._scores)), len(self._scores))
         except UpdateFinishedTrialError:
             raise TakenError from None
-        if self._race is None or not self._race.fold_ended(position, uar):
-            return ""
-        return f"racing: behind the best trials in {len(self._uars)} paired folds"
+        return self._judge.after_fold(position, score)

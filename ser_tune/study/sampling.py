@@ -2,17 +2,20 @@
 
 import warnings
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler, GPSampler, QMCSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from ..config import Choice, FloatRange, Range, SearchSettings, Value
+from ..errors import StudyError
 from .places import place_of
+from .samplers import SAMPLERS
 
 __all__ = ["PlaceSampler", "sample"]
 
@@ -27,34 +30,44 @@ class PlaceSampler(BaseSampler):
         """Make the sampler.
 
         Args:
-            settings: Kind, seed, and trials that are sampled at random first.
+            settings: The sampler's name and seed, and trials that are sampled at random first.
+
+        Raises:
+            UnknownNameError: There is no such sampler.
         """
-        self._settings = settings
+        self._settings, self._sampler = settings, SAMPLERS.get(settings.sampler)
         self._made: dict[int, BaseSampler] = {}
 
     def _of(self, trial: FrozenTrial) -> BaseSampler:
         place = place_of(trial)
         if place not in self._made:
-            self._made = {place: _build(self._settings, place)}
+            self._made = {place: self._build(place)}
         return self._made[place]
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """As Optuna's sampler does."""
+        self._of(trial).before_trial(study, trial)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """As Optuna's sampler does."""
-        return self._of(trial).infer_relative_search_space(study, trial)
+        with self._named_in_errors():
+            return self._of(trial).infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """As Optuna's sampler does."""
-        return self._of(trial).sample_relative(study, trial, search_space)
+        with self._named_in_errors():
+            return self._of(trial).sample_relative(study, trial, search_space)
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:  # noqa: ANN401 - so typed by Optuna
         """As Optuna's sampler does, with random numbers that depend on the parameter as well."""
         # The other values of a trial that was ended while they were drawn are not drawn again
-        sampler = _build(self._settings, place_of(trial), zlib.crc32(param_name.encode()))
-        return sampler.sample_independent(study, trial, param_name, param_distribution)
+        sampler = self._build(place_of(trial), zlib.crc32(param_name.encode()))
+        with self._named_in_errors():
+            return sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(
         self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
@@ -62,19 +75,23 @@ class PlaceSampler(BaseSampler):
         """As Optuna's sampler does."""
         self._of(trial).after_trial(study, trial, state, values)
 
+    @contextmanager
+    def _named_in_errors(self) -> Iterator[None]:
+        """Raise `StudyError`, which names the sampler, where one that is not built in refuses these ranges."""
+        try:
+            yield
+        except (ImportError, NotImplementedError, ValueError) as error:
+            if self._sampler.name in SAMPLERS.modules:
+                raise
+            raise StudyError(f"sampler '{self._sampler.name}' cannot propose values: {error}") from error
 
-def _build(settings: SearchSettings, *numbers: int) -> BaseSampler:
-    seed = int(np.random.SeedSequence([settings.sampler_seed, *numbers]).generate_state(1)[0])
-    with warnings.catch_warnings():
-        # QMC and GP are marked experimental in Optuna; the user chose them by name
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        if settings.sampler == "tpe":
-            return TPESampler(n_startup_trials=settings.startup_trials, multivariate=True, seed=seed)
-        if settings.sampler == "gp":
-            return GPSampler(n_startup_trials=settings.startup_trials, seed=seed)
-        if settings.sampler == "qmc":  # a sequence, whose points Optuna counts in its database
-            return QMCSampler(seed=settings.sampler_seed, scramble=True, independent_sampler=RandomSampler(seed=seed))
-        return RandomSampler(seed=seed)
+    def _build(self, *numbers: int) -> BaseSampler:
+        """Optuna's sampler with random numbers that depend on these numbers."""
+        seed = int(np.random.SeedSequence([self._settings.sampler_seed, *numbers]).generate_state(1)[0])
+        with warnings.catch_warnings():
+            # Optuna marks some as experimental, such as QMC and GP; the user chose them by name
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return self._sampler.build(self._settings, seed)
 
 
 def sample(trial: optuna.Trial, search: Mapping[str, Range]) -> dict[str, Value]:

@@ -49,8 +49,8 @@ class Judge(Protocol):
     def after_epoch(self, position: int, report: EpochReport) -> str:
         """Called after every epoch, with the fold's position."""
 
-    def after_fold(self, position: int, uar: float) -> str:
-        """Called after every fold, with its position and the validation UAR of the network that it kept.
+    def after_fold(self, position: int, score: float) -> str:
+        """Called after every fold, with its position and the validation score of the network that it kept.
 
         Raises:
             TakenError: The trial is no longer this process's.

@@ -16,7 +16,7 @@ from mlflow.entities import Run
 from optuna.trial import FrozenTrial, TrialState
 
 from ser_tune.study import load_study
-from ser_tune.study.pruning import CURVES
+from ser_tune.study.curves import CURVES
 from ser_tune.tracking import MODEL_TAG, STUDY_NAME_TAG, TRIAL_TAG
 
 from .killing import MODEL, SETTINGS

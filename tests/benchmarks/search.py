@@ -8,8 +8,8 @@ Confirmation spends a share of the budget on fresh seeds of the best trials, as 
 seed, so what a configuration is expected to score is drawn from what its two seeds tell of it, and fresh seeds around
 that. Regret in expected UAR is the distance to the configuration of which most is expected.
 
-The constants of `study/pruning.py` were chosen by survival and saving on the even configurations; survival and saving
-are measured on the odd ones, scores on all.
+The constants of `study/pruners/racing.py` were chosen by survival and saving on the even configurations; survival and
+saving are measured on the odd ones, scores on all.
 """
 
 import math

@@ -45,6 +45,7 @@ def completed(root: Path, words: str) -> tuple[list[str], list[str]]:
         ("ser-tune promote fi", ["first"]),
         ("ser-tune report ", ["first", MODEL, f"{MODEL}@champion"]),
         ("ser-tune study --model li", ["light_cnn", "linear_probe"]),
+        ("ser-tune study --sampler ", ["gp", "qmc", "random", "tpe"]),
         ("ser-tune evaluate --corpus em", ["emodb"]),
         ("ser-tune predict --tracking-uri sqlite:////none/such.db ser-", []),
     ],
@@ -57,9 +58,12 @@ def test_completion_knows_every_component_of_its_catalogue() -> None:
     from ser_tune.architectures import ARCHITECTURES
     from ser_tune.corpora import CORPORA
     from ser_tune.features import FEATURE_SETS
+    from ser_tune.study import PARTS
 
     for room, catalogue in (("architectures", ARCHITECTURES), ("corpora", CORPORA), ("features", FEATURE_SETS)):
         assert tuple(complete_component(room)("")) == catalogue.names()
+    for name in ("sampler", "pruner"):
+        assert tuple(complete_component(f"{name}s", inside="study")("")) == PARTS[name].names()
 
 
 @pytest.mark.parametrize(
@@ -69,6 +73,7 @@ def test_completion_knows_every_component_of_its_catalogue() -> None:
         (("study", "--model", "light_cnn", "--corpus", "emo-db"), "emodb"),
         (("study", "--model", "light_cnn", "--features", "logmellspec"), "logmelspec"),
         (("study", "--model", "light_cnn", "--set", "optimizer.learning_rat=1"), "learning_rate"),
+        (("study", "--model", "light_cnn", "--sampler", "nsga2sampler"), "NSGAIISampler"),
         (("predict", "ser-manifest-alexnet", "a.wav"), MODEL),
         (("predict", f"{MODEL}@champon", "a.wav"), "champion"),
         (("report", "frist"), "first"),

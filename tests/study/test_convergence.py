@@ -11,7 +11,7 @@ from ser_tune.config import Project
 from ser_tune.study import StudySummary, read_statuses
 from ser_tune.study.confirmation import Plan
 from ser_tune.study.convergence import convergence_of, note_convergence
-from ser_tune.study.pruning import CURVES
+from ser_tune.study.curves import CURVES
 
 Run = Callable[..., StudySummary]
 

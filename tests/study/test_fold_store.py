@@ -273,7 +273,7 @@ def test_a_fold_from_the_store_is_judged_as_if_it_had_been_trained(
 
     recorder.on_epoch = interrupt
     assert run(1, seed=5).interrupted
-    monkeypatch.setattr(objective.Racing, "after_epoch", lambda *_: "no hope")
+    monkeypatch.setattr(objective.Reporting, "after_epoch", lambda *_: "no hope")
     assert run(1, seed=5).pruned == 1
     assert (recorder.outcomes[1].state, recorder.outcomes[1].reason) == ("PRUNED", "no hope")
     assert len(recorder.epochs) == 2

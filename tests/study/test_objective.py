@@ -12,7 +12,7 @@ import torch
 from ser_tune.config import Project
 from ser_tune.errors import CorpusError
 from ser_tune.study import StudySummary, prepare
-from ser_tune.study.pruning import CURVES
+from ser_tune.study.curves import CURVES
 
 Run = Callable[..., StudySummary]
 
@@ -64,9 +64,9 @@ def test_a_complete_trial_keeps_what_later_trials_race_against(run: Run, recorde
 def test_folds_are_reported_by_number_in_whatever_order_a_race_trains_them(
     run: Run, recorder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ser_tune.study import pruning
+    from ser_tune.study.pruners import racing
 
-    monkeypatch.setattr(pruning, "_order", lambda _: [2, 0, 1])
+    monkeypatch.setattr(racing, "_order", lambda _: [2, 0, 1])
     assert run(3, **{"study.pruner": "racing", "study.race_error": 1e-9}).complete == 3
     assert [fold for fold, _ in recorder.epochs[-3:]] == [2, 0, 1]
     assert [[one.fold.number for one in outcome.folds] for outcome in recorder.outcomes] == [[0, 1, 2]] * 3

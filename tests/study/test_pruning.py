@@ -1,13 +1,19 @@
 """A trial races against the best complete trials: it is given up where it cannot win, and nowhere else."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ser_tune.config import SearchSettings
-from ser_tune.study.places import OVERRIDES
-from ser_tune.study.pruning import CURVES, RIVALS, Race, race_of
+from ser_tune.errors import ConfigError
+from ser_tune.study.curves import CURVES
+from ser_tune.study.objective import Reporting, judge_of
+from ser_tune.study.places import CONFIRMS, OVERRIDES
+from ser_tune.study.pruners import PRUNERS, Unpruned
+from ser_tune.study.pruners.racing import RIVALS, Race, race_of
 
 FOLDS, EPOCHS = 10, 4
 RISE = np.array([-0.3, -0.1, 0.05, 0.0])
@@ -117,8 +123,92 @@ def test_a_single_fold_is_no_race(number: int) -> None:
     assert (race_of(_settings(), trials, number) is None) == (number == 1)
 
 
-def test_without_a_pruner_nobody_races() -> None:
-    assert race_of(_settings(pruner="none"), [_trial(0.6, seed=seed) for seed in range(9)], FOLDS) is None
+GOOD = [0.6, 0.7, 0.65, 0.62, 0.68]
+POOR = [0.2] * 5
+
+
+def _ended(pruner: str, trials: Sequence[Sequence[float]], by: str = "judge") -> list[tuple[str, int]]:
+    """For each trial of a study, why it was given up, and how many folds it had then.
+
+    Args:
+        pruner: Its name.
+        trials: Scores of each trial's folds.
+        by: Who decides: the `judge` that the name stands for, or `optuna`, by its own `should_prune`.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    theirs = getattr(optuna.pruners, pruner)() if by == "optuna" else optuna.pruners.NopPruner()
+    study, ended = optuna.create_study(study_name="one", direction="maximize", pruner=theirs), []
+    for scores in trials:
+        trial, so_far, reason = study.ask(), list[float](), ""
+        judge = Reporting(trial, judge_of(trial, _settings(pruner="none" if by == "optuna" else pruner), len(scores)))
+        for position in judge.order:
+            so_far.append(scores[position])
+            reason = judge.after_fold(position, so_far[-1])
+            if by == "optuna":
+                reason = "pruned" if trial.should_prune() else ""
+            if reason and len(so_far) < len(scores):
+                break
+        ended.append((reason, len(so_far)))
+        trial.set_user_attr(CURVES, [[score] for score in scores])
+        study.tell(trial, state=TrialState.PRUNED) if reason else study.tell(trial, float(np.mean(scores)))
+    return ended
+
+
+def test_none_lets_every_trial_run_to_the_end() -> None:
+    assert _ended("none", [*[GOOD] * 6, POOR]) == [("", 5)] * 7
+
+
+def test_racing_gives_a_poor_trial_up() -> None:
+    *good, (reason, folds) = _ended("racing", [*[GOOD] * 6, POOR])
+    assert good == [("", 5)] * 6
+    assert folds < 5
+    assert reason == f"racing: behind the best trials in {folds} paired folds"
+
+
+@pytest.mark.parametrize("name", ["MedianPruner", "SuccessiveHalvingPruner", "HyperbandPruner", "NopPruner"])
+def test_a_pruner_of_optuna_decides_after_each_fold_by_the_mean_of_the_folds_so_far(name: str) -> None:
+    means = np.random.default_rng(4).uniform(0.3, 0.7, 24)
+    trials = [_curves(mean, seed=number)[:, -1].tolist() for number, mean in enumerate(means)]
+    ours, theirs = _ended(name, trials), _ended(name, trials, by="optuna")
+    assert [(bool(reason), folds) for reason, folds in ours] == [(bool(reason), folds) for reason, folds in theirs]
+    assert any(reason for reason, _ in ours) == (name != "NopPruner")
+    for reason, folds in ours:
+        assert reason in ("", f"{name}: hopeless by the mean of {folds} fold{'s' * (folds > 1)}")
+
+
+def test_a_confirming_trial_is_never_given_up() -> None:
+    study = optuna.create_study(direction="maximize")
+    for mean in (0.9, 0.9, 0.9, 0.9, 0.9, 0.9):
+        study.add_trial(_trial(mean))
+    study.enqueue_trial({}, user_attrs={CONFIRMS: 0})
+    assert isinstance(judge_of(study.ask(), _settings(), FOLDS), Unpruned)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "halving",
+            "unknown pruner 'halving'; choose from: HyperbandPruner, MedianPruner, NopPruner, Successive.*, none",
+        ),
+        ("MedianPruned", "did you mean 'MedianPruner'"),
+        ("BasePruner", "unknown pruner 'BasePruner'"),
+        ("PercentilePruner", "pruner 'PercentilePruner' of Optuna needs percentile, which no setting gives; choose an"),
+        ("PatientPruner", "pruner 'PatientPruner' of Optuna needs wrapped_pruner and patience, which no setting gives"),
+        ("ThresholdPruner", "cannot be made with its defaults: Either lower or upper must be specified; choose anot"),
+        ("WilcoxonPruner", "tests the scores of single folds, .* choose racing, which compares fold by fold"),
+    ],
+)
+def test_a_pruner_that_cannot_be_used_is_refused(name: str, message: str) -> None:
+    for ask in (PRUNERS.check, PRUNERS.get):
+        with pytest.raises(ConfigError, match=message):
+            ask(name)
+
+
+def test_every_pruner_that_is_offered_can_be_had() -> None:
+    assert PRUNERS.library is not None
+    offered = [*PRUNERS.names(), *PRUNERS.library.names()]
+    assert [PRUNERS.get(name).name for name in offered] == offered
 
 
 def test_trials_without_curves_are_no_rivals() -> None:

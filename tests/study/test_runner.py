@@ -250,7 +250,7 @@ def test_a_pruned_trial_is_pruned_and_counts(
     def in_the_second_fold_of_the_second_trial(judge: Any, position: int, report: Any) -> str:
         return "no hope" if (len(recorder.trials), position) == (2, 1) else ""
 
-    monkeypatch.setattr(objective.Racing, "after_epoch", in_the_second_fold_of_the_second_trial)
+    monkeypatch.setattr(objective.Reporting, "after_epoch", in_the_second_fold_of_the_second_trial)
     summary = run(2)
     assert (summary.complete, summary.pruned, summary.failed) == (1, 1, 0)
     pruned = recorder.outcomes[1]

@@ -69,7 +69,7 @@ def tracked(
         return "no hope" if (fold, len(saboteur.outcomes)) == (1, 1) else ""
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ser_tune.study.objective.Racing.after_epoch", second_fold_of_trial_1)
+        patch.setattr("ser_tune.study.objective.Reporting.after_epoch", second_fold_of_trial_1)
         summary = run_study(prepared, project, Fanout(TrackingObserver(client, project), saboteur))
     return Tracked(project, client, prepared, saboteur.outcomes, summary, *study_runs(project, client))
 

@@ -1,4 +1,4 @@
-"""When to give a trial up: a race on paired folds against the best complete trials.
+"""`racing`: a race on paired folds against the best complete trials.
 
 After every fold a trial's UARs are compared, fold by fold, with the mean of the best complete trials. It is given up
 where it is improbable that all folds would bring it up to them. Between epochs it is given up only where not even the
@@ -14,18 +14,16 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
+from optuna import Trial
 from optuna.trial import FrozenTrial, TrialState
 
-from ..config import SearchSettings
-from .places import OVERRIDES
+from ...config import SearchSettings
+from ...training import EpochReport
+from ..curves import CURVES
+from ..places import OVERRIDES
+from .base import Pruner, Unpruned
 
-__all__ = ["CURVES", "CURVE_DIGITS", "Race", "fold_uars", "race_of"]
-
-CURVES = "curves"
-"""The user attribute of a complete trial: for each fold, by number, the UAR that it would keep after each epoch."""
-
-CURVE_DIGITS = 4
-"""Of a stored UAR: Optuna's text column in MySQL holds 65 535 bytes, enough for 8000 epochs of all folds."""
+__all__ = ["PRUNER", "Race", "race_of"]
 
 RIVALS = 5
 """Best complete trials whose mean a trial has to reach; the single best one owes more of its score to luck."""
@@ -60,15 +58,15 @@ class Race:
         self._folds = folds
         self._leads: list[float] = []
 
-    def fold_ended(self, fold: int, uar: float) -> bool:
-        """Whether to give the trial up after a fold, by the fold's position and UAR."""
-        self._leads.append(uar - self._bar[fold])
+    def fold_ended(self, fold: int, score: float) -> bool:
+        """Whether to give the trial up after a fold, by the fold's position and score."""
+        self._leads.append(score - self._bar[fold])
         return self._is_lost(self._leads)
 
-    def epoch_ended(self, fold: int, epoch: int, uar: float) -> bool:
-        """Whether to give the trial up after an epoch, counted from 1, by the UAR that the fold would keep."""
+    def epoch_ended(self, fold: int, epoch: int, score: float) -> bool:
+        """Whether to give the trial up after an epoch, counted from 1, by the score that the fold would keep."""
         gains = self._gain[fold]
-        hoped = min(1.0, uar + gains[min(epoch, len(gains)) - 1])
+        hoped = min(1.0, score + gains[min(epoch, len(gains)) - 1])
         return self._is_lost([*self._leads, hoped - self._bar[fold]])
 
     def _is_lost(self, leads: Sequence[float]) -> bool:
@@ -110,7 +108,7 @@ def race_of(settings: SearchSettings, trials: Sequence[FrozenTrial], folds: int)
     """The race of the next trial; None where it runs to the end whatever happens.
 
     Args:
-        settings: Whether trials race, from how many complete ones on, and what share of them always runs to the end.
+        settings: From how many complete trials on trials race, and what share of them always runs to the end.
         trials: The study's so far.
         folds: Of a trial.
     """
@@ -119,15 +117,10 @@ def race_of(settings: SearchSettings, trials: Sequence[FrozenTrial], folds: int)
         one for one in trials if one.state == TrialState.COMPLETE and len(one.user_attrs.get(CURVES, ())) == folds
     ]
     needed = max(2, settings.race_after, settings.complete_share * (finished + 1))
-    if settings.pruner == "none" or folds < 2 or len(complete) < needed:
+    if folds < 2 or len(complete) < needed:
         return None
     best_first = sorted(complete, key=lambda one: one.value or 0.0, reverse=True)
     return Race(_padded(list(map(_curves, best_first))), error=settings.race_error)
-
-
-def fold_uars(trial: FrozenTrial) -> Sequence[float]:
-    """The validation UAR that each fold of a complete trial kept, by fold number; empty where none is stored."""
-    return [fold[-1] for fold in trial.user_attrs.get(CURVES, ())]
 
 
 def _curves(trial: FrozenTrial) -> Sequence[Sequence[float]]:
@@ -140,3 +133,38 @@ def _padded(curves: Sequence[Sequence[Sequence[float]]]) -> np.ndarray:
     """Curves of unlike length as one array (M, F, E): a shorter one keeps its last UAR."""
     longest = max(len(fold) for trial in curves for fold in trial)
     return np.array([[[*fold, *[fold[-1]] * (longest - len(fold))] for fold in trial] for trial in curves])
+
+
+class _Racing:
+    """A trial's judge: its race."""
+
+    def __init__(self, race: Race) -> None:
+        """Judge by a race."""
+        self._race, self._ended = race, 0
+        self.order: Sequence[int] = race.order
+
+    def after_epoch(self, position: int, report: EpochReport) -> str:
+        """Compare the score that the fold would keep with that of the best trials."""
+        if not self._race.epoch_ended(position, report.epoch, report.kept_uar):
+            return ""
+        return f"racing: UAR {report.kept_uar:.3f} in fold {position}, epoch {report.epoch} is hopelessly low"
+
+    def after_fold(self, position: int, score: float) -> str:
+        """Compare all folds so far with the best trials'."""
+        self._ended += 1
+        if not self._race.fold_ended(position, score):
+            return ""
+        return f"racing: behind the best trials in {self._ended} paired folds"
+
+
+def judge(settings: SearchSettings, trials: Sequence[FrozenTrial], folds: int, trial: Trial) -> _Racing | Unpruned:
+    """Make the judge of a trial: it races where there are enough complete trials to race against."""
+    race = race_of(settings, trials, folds)
+    return Unpruned(folds) if race is None else _Racing(race)
+
+
+PRUNER = Pruner(
+    name="racing",
+    judge=judge,
+    citation="M. Birattari et al.: A Racing Algorithm for Configuring Metaheuristics, GECCO 2002",
+)

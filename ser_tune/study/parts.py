@@ -1,0 +1,34 @@
+"""The parts of a search that are chosen by name: its sampler and its pruner."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..components import Catalogue
+from ..config import Leaf, SearchSettings
+from .pruners import PRUNERS
+from .samplers import SAMPLERS
+
+__all__ = ["PARTS", "refuse_unknown_parts", "with_names"]
+
+PARTS: Mapping[str, Catalogue[Any]] = {"sampler": SAMPLERS, "pruner": PRUNERS}
+"""The catalogue of every search setting that names a component."""
+
+
+def refuse_unknown_parts(settings: SearchSettings) -> None:
+    """Refuse a name that its catalogue has not, before anything else is done.
+
+    Raises:
+        UnknownNameError: There is no such component.
+        ConfigError: It cannot be used.
+    """
+    for name, catalogue in PARTS.items():
+        catalogue.check(getattr(settings, name))
+
+
+def with_names(leaf: Leaf) -> Leaf:
+    """The description of a setting; of one that names a component of a search, with the names that there are."""
+    section, _, name = leaf.path.partition(".")
+    if section != "study" or name not in PARTS:
+        return leaf
+    return replace(leaf, type_name=" | ".join(PARTS[name].names()))

@@ -1,0 +1,85 @@
+"""Any pruner class of Optuna, by its name."""
+
+from collections.abc import Iterable, Sequence
+
+from optuna import Trial, pruners
+from optuna.pruners import BasePruner
+from optuna.trial import FrozenTrial
+
+from ...config import SearchSettings
+from ...errors import ConfigError
+from ...training import EpochReport
+from ..optuna_classes import class_named, names_of, object_of
+from .base import Pruner
+
+__all__ = ["names", "pruner_of"]
+
+SINGLE_SCORES = {"WilcoxonPruner"}
+"""They test the scores of single folds, which the intermediate values of a trial are not."""
+
+
+def names() -> Iterable[str]:
+    """Names of Optuna's pruner classes whose objects need no arguments."""
+    able = []
+    for name in names_of(pruners, BasePruner):
+        try:
+            pruner_of(name)
+        except ConfigError:
+            continue
+        able.append(name)
+    return able
+
+
+def pruner_of(name: str) -> Pruner | None:
+    """The component that asks an object of one of Optuna's classes; None where there is no such class.
+
+    Args:
+        name: Of the class, such as `MedianPruner`.
+
+    Raises:
+        ConfigError: Its objects need arguments, or scores of single folds.
+    """
+    if (cls := class_named(name, pruners, BasePruner)) is None:
+        return None
+    if name in SINGLE_SCORES:
+        raise ConfigError(
+            f"pruner '{name}' of Optuna tests the scores of single folds, and Optuna is told the mean of the folds so "
+            "far; choose racing, which compares fold by fold"
+        )
+    pruner: BasePruner = object_of("pruner", cls, {})
+
+    def judge(settings: SearchSettings, trials: Sequence[FrozenTrial], folds: int, trial: Trial) -> _Judge:
+        return _Judge(pruner, trial, folds)
+
+    return Pruner(name=name, judge=judge, citation="T. Akiba et al.: Optuna, KDD 2019, arXiv 1907.10902")
+
+
+class _Judge:
+    """Asks Optuna's pruner after each fold, by the mean of the folds so far; folds come in the order of their numbers.
+
+    Optuna's pruners compare a trial with all others of the study that are as far as it is.
+    """
+
+    def __init__(self, pruner: BasePruner, trial: Trial, folds: int) -> None:
+        """Judge a trial.
+
+        Args:
+            pruner: Decides.
+            trial: Of the study whose other trials it is compared with.
+            folds: Number of folds.
+        """
+        self._pruner, self._trial = pruner, trial
+        self.order: Sequence[int] = range(folds)
+
+    def after_epoch(self, position: int, report: EpochReport) -> str:
+        """Go on: Optuna has a value for each fold."""
+        return ""
+
+    def after_fold(self, position: int, score: float) -> str:
+        """Ask the pruner."""
+        study = self._trial.study
+        so_far = study._storage.get_trial(self._trial._trial_id)
+        if not self._pruner.prune(study, so_far):
+            return ""
+        folds = len(so_far.intermediate_values)
+        return f"{type(self._pruner).__name__}: hopeless by the mean of {folds} fold{'s' * (folds > 1)}"
