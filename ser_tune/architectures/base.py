@@ -77,6 +77,8 @@ class Architecture:
     solve: Callable[[Any, Any, Examples], None] | None = None
     """Fits a network at once, without gradients, from the network, the settings and the training examples; None leaves
     it to gradient descent. Where there is one, the settings in `DESCENT` mean nothing."""
+    solves: tuple[str, ...] = ("classes",)
+    """The kinds of predictions that `solve` can learn, of which tasks make one each."""
     solver: str = ""
     """How `solve` finds the weights, in words; another wording tells `replay` that the same settings give other numbers
     now. Runs record it."""

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..corpora import is_placeholder, name_key
 from ..errors import ConfigError, CorpusError
-from ..metrics import Interval, score, with_interval
+from ..resampling import Interval, with_interval
+from ..resampling.old import score
 from .finding import Finding
 from .split import Split
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from ..corpora import Utterance
 from ..folds import Fold
-from ..metrics import Interval, score
+from ..resampling import Interval
+from ..resampling.old import score
 
 __all__ = ["TextBaseline", "text_baseline"]
 

@@ -9,8 +9,8 @@ from .. import api
 from ..api import ConfigurationFlags
 from ..config import Project
 from ..errors import SerTuneError
-from ..metrics import with_interval
 from ..registry import markdown_table
+from ..resampling import with_interval
 from ..results import Ablated
 from ..study import read_assignments
 from .console import notes, print_json, print_table, print_warnings, shown

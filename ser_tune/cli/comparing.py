@@ -2,7 +2,8 @@
 
 from .. import api
 from ..config import Project
-from ..metrics import MAX_STATISTIC, PERMUTATION_TEST, describe_score, with_interval
+from ..resampling import MAX_STATISTIC, describe_score, with_interval
+from ..resampling.old import PERMUTATION_TEST
 from ..results import Choice
 from .console import notes, print_json, print_table, print_warnings, results
 from .records import comparison_record

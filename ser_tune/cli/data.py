@@ -43,7 +43,7 @@ def export(out: Path, *, corpus: str, data: Path | None, features: str, assignme
 def list_models(*, as_json: bool, tracking_uri: str | None) -> None:
     """Print every registered version."""
     from .. import api
-    from ..metrics import describe_score
+    from ..resampling import describe_score
 
     versions = api.models(project=Project.locate(tracking_uri=tracking_uri))
     if as_json:

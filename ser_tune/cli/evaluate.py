@@ -6,7 +6,8 @@ from pathlib import Path
 from .. import api
 from ..config import Project
 from ..errors import ConfigError
-from ..metrics import GroupScore, Interval, with_interval
+from ..resampling import Interval, with_interval
+from ..resampling.old import GroupScore
 from ..results import Evaluation, Stressed, score_rows, stress_rows
 from .console import notes, print_json, print_table, results
 

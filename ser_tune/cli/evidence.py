@@ -5,7 +5,7 @@ from pathlib import Path
 
 from .. import api
 from ..config import Project
-from ..metrics import describe_score, with_interval
+from ..resampling import describe_score, with_interval
 from ..tracking import name_of
 from ..training import EpochReport
 from .console import notes, print_json, print_table, results

@@ -8,8 +8,8 @@ from pathlib import Path
 from .. import api
 from ..config import Project
 from ..errors import ConfigError
-from ..metrics import with_interval
 from ..registry import markdown_table
+from ..resampling import with_interval
 from ..results import CELL_COLUMNS, Cell, cell_rows, draw_matrix
 from .console import notes, print_json, print_table, results, shown
 from .evaluate import read_mapping

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from .. import api
 from ..config import Project
-from ..metrics import describe_score, with_interval
 from ..registry import markdown_table
+from ..resampling import describe_score, with_interval
 from ..results import COLUMNS
 from ..study import read_assignments
 from ..tracking import UNKNOWN_NETWORKS

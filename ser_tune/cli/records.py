@@ -7,8 +7,9 @@ from typing import Any
 
 from ..api import StudyResult
 from ..errors import SerTuneError
-from ..metrics import PERMUTATION_TEST, Interval
 from ..registry import Promotion
+from ..resampling import Interval
+from ..resampling.old import PERMUTATION_TEST
 from ..results import Ablated, Combination, Comparison, Confirmation, Nested, Replay, Reproduction
 from ..study import Selection
 from ..tracking import score_metrics

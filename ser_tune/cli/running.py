@@ -9,8 +9,8 @@ from .. import api
 from ..api import ConfigurationFlags, StudyFlags
 from ..config import Project
 from ..folds import SIDES, selection_note
-from ..metrics import describe_score, with_interval
 from ..registry import CHAMPION, Promotion
+from ..resampling import describe_score, with_interval
 from ..results import Nested
 from ..study import Convergence, SearchGain, Selection, read_assignments
 from ..tracking import score_metrics

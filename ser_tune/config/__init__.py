@@ -18,6 +18,7 @@ from .trial import (
     PerturbationSettings,
     SegmentSettings,
     SpectralSettings,
+    TaskSettings,
     TrainingSettings,
     TrialConfig,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "Settings",
     "SpectralSettings",
     "StudyConfig",
+    "TaskSettings",
     "TrainingSettings",
     "TrialConfig",
     "Value",

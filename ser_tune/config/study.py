@@ -1,14 +1,14 @@
 """`StudyConfig`: a trial's configuration plus what the search needs to know."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
+from typing import Annotated, Any, Generic, Literal, Self, TypeAlias, get_args
 
 from pydantic import Field, field_validator, model_validator
 
 from .base import Settings
 from .names import refuse_unwritable
 from .ranges import Range, parse_range
-from .trial import FeatureT, LossT, ModelT, TrialConfig
+from .trial import FeatureT, LossT, ModelT, TaskT, TrialConfig
 
 __all__ = ["EXECUTION", "RULES", "CorpusSettings", "ProtocolSettings", "SearchSettings", "StudyConfig"]
 
@@ -99,6 +99,9 @@ class ProtocolSettings(Settings):
 class SearchSettings(Settings):
     """How the search goes about it."""
 
+    objectives: Annotated[tuple[str, ...], Field(max_length=1)] = ()
+    """The metric that ranks trials, selects epochs and promotes; none means the task's own, such as uar. It is part of
+    the protocol."""
     trials: Annotated[int, Field(ge=1, le=1_000_000)] = 50
     """Trials of the study in total; running it again resumes, or does nothing."""
     timeout_s: Annotated[float, Field(gt=0)] | None = None
@@ -165,12 +168,13 @@ EXECUTION = ("workers", "parallel", "per_gpu", "executor", "ray_address", "gpus_
 """Search settings that only one call is told: no stored study has them."""
 
 
-class StudyConfig(TrialConfig[ModelT, FeatureT, LossT]):
+class StudyConfig(TrialConfig[ModelT, FeatureT, LossT], Generic[ModelT, FeatureT, LossT, TaskT]):
     """A study: the default configuration, what varies around it, and the protocol that scores it."""
 
     name: str | None = None
     """The study's name; none means `<corpus>-<model>-<features>`."""
     corpus: CorpusSettings = CorpusSettings()
+    task: TaskT
     protocol: ProtocolSettings = ProtocolSettings()
     study: SearchSettings = SearchSettings()
     search: Annotated[dict[str, Range] | None, Field(json_schema_extra={"leaf": False})] = None

@@ -7,7 +7,7 @@ and `training/losses/`), so `TrialConfig` is generic in them. This module import
 from collections.abc import Mapping
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from .base import Settings
 from .ranges import Choice, FloatRange, IntRange, Range, Value
@@ -26,6 +26,8 @@ __all__ = [
     "PerturbationSettings",
     "SegmentSettings",
     "SpectralSettings",
+    "TaskSettings",
+    "TaskT",
     "TrainingSettings",
     "TrialConfig",
 ]
@@ -94,6 +96,13 @@ class LossSettings(Settings):
 
     name: str
     """The loss."""
+
+
+class TaskSettings(Settings):
+    """What every task has."""
+
+    name: str
+    """What is recognised."""
 
 
 class SegmentSettings(Settings):
@@ -272,6 +281,13 @@ OPTIMIZER_RANGES: Mapping[str, Mapping[str, Range]] = {
 """Default search ranges that go with an optimizer, likewise: rates and penalties are of another size than AdamW's."""
 
 
+SELECTIONS_OF_BEFORE = {
+    "best_validation_uar": "best_validation_score",
+    "smoothed_validation_uar": "smoothed_validation_score",
+}
+"""What version 0.1 called ways to select an epoch, to what they are called."""
+
+
 class TrainingSettings(Settings):
     """The training of one fold's network."""
 
@@ -291,13 +307,13 @@ class TrainingSettings(Settings):
     """Largest norm of the gradient; longer ones are scaled down. 0 switches it off."""
     patience: Annotated[int, Field(ge=0, le=1000)] = 0
     """Stop a fold after so many epochs without a better one by `selection`, which for last is as for
-    best_validation_uar; 0 never stops. With last, validation chooses the last epoch, which is part of the protocol."""
-    selection: Literal["last", "best_validation_uar", "best_validation_loss", "smoothed_validation_uar"] = "last"
-    """Which epoch's network a fold keeps: the last, or that of the highest validation UAR (of equal ones, the least
-    loss), of the least validation loss, or of the highest mean UAR over an epoch and the two before it (fewer at the
-    start; of equal ones, the least mean loss). The score is the kept epoch's own UAR. The fold's test speakers have no
-    say in it. One validation speaker is a poor judge of epochs: the last of a schedule that ends at 0 did better on
-    others."""
+    best_validation_score; 0 never stops. With last, validation then chooses the last epoch, as the protocol says."""
+    selection: Literal["last", "best_validation_score", "best_validation_loss", "smoothed_validation_score"] = "last"
+    """Which epoch's network a fold keeps: the last, or that of the best validation score by the first of
+    study.objectives (of equal ones, the least loss), of the least validation loss, or of the best mean score over an
+    epoch and the two before it (fewer at the start; of equal ones, the least mean loss). The score is the kept epoch's
+    own. The fold's test speakers have no say in it. One validation speaker is a poor judge of epochs: the last of a
+    schedule that ends at 0 did better on others. What ends on _uar, as version 0.1 called it, is read as _score."""
     averaging: Literal["none", "ema", "swa"] = "none"
     """Judge and keep an average of the weights instead of the last step's: ema, an exponential moving average over
     the steps (Polyak, Juditsky 1992, SIAM J. Control Optim. 30(4)), or swa, the mean of epoch-end weights (Izmailov et
@@ -316,6 +332,11 @@ class TrainingSettings(Settings):
     """CPU threads that train a fold. Another number rounds sums otherwise. auto shares out the cores; a study keeps the
     number that it started with."""
 
+    @field_validator("selection", mode="before")
+    @classmethod
+    def _score_of_any_metric(cls, written: Any) -> Any:  # noqa: ANN401 - anything a YAML file can hold
+        return SELECTIONS_OF_BEFORE.get(written, written) if isinstance(written, str) else written
+
     @model_validator(mode="after")
     def _one_warmup(self) -> "TrainingSettings":
         if self.warmup and self.schedule == "one_cycle":
@@ -329,6 +350,7 @@ class TrainingSettings(Settings):
 ModelT = TypeVar("ModelT", bound=ModelSettings, covariant=True)
 FeatureT = TypeVar("FeatureT", bound=FeatureSettings, covariant=True)
 LossT = TypeVar("LossT", bound=LossSettings, covariant=True)
+TaskT = TypeVar("TaskT", bound=TaskSettings, covariant=True)
 
 
 class TrialConfig(Settings, Generic[ModelT, FeatureT, LossT]):

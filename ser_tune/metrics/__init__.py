@@ -1,53 +1,34 @@
-"""The numbers of the field, each defined once, how sure one can be of them, and how two systems compare."""
+"""Metrics, one a file: what a score is, computed from sums over utterances. Nothing here draws samples.
 
-from .bootstrap import Interval, fold_interval, seed_intervals, speaker_confusions, speaker_intervals
+To add one: a module with a `METRIC`, and its line here; an installed package adds one by an entry point.
+"""
+
+from ..components import Catalogue
+from .base import Metric
 from .calibration import Coverage, Reliability, accuracy_by_coverage, fit_temperature, reliability, with_temperature
-from .groups import Gap, GroupScore, largest_gap, recall_intervals, score_groups
-from .paired import (
-    MAX_STATISTIC,
-    PERMUTATION_TEST,
-    PairedComparison,
-    choice_p_value,
-    compare_paired,
-    mean_interval,
-)
-from .scores import Scores, class_recalls, confusion, describe_score, interval_of, score, uar, wa, with_interval
-from .selection import Corrected, Estimate, correct_selection, pooled_uar
+from .confusions import confusions, hits_and_totals
+from .ranking import Ranking, score_in
 
 __all__ = [
-    "MAX_STATISTIC",
-    "PERMUTATION_TEST",
-    "Corrected",
+    "METRICS",
     "Coverage",
-    "Estimate",
-    "Gap",
-    "GroupScore",
-    "Interval",
-    "PairedComparison",
+    "Metric",
+    "Ranking",
     "Reliability",
-    "Scores",
     "accuracy_by_coverage",
-    "choice_p_value",
-    "class_recalls",
-    "compare_paired",
-    "confusion",
-    "correct_selection",
-    "describe_score",
+    "confusions",
     "fit_temperature",
-    "fold_interval",
-    "interval_of",
-    "largest_gap",
-    "mean_interval",
-    "pooled_uar",
-    "recall_intervals",
+    "hits_and_totals",
     "reliability",
-    "score",
-    "score_groups",
-    "seed_intervals",
-    "speaker_confusions",
-    "speaker_intervals",
-    "uar",
-    "wa",
-    "with_interval",
+    "score_in",
     "with_temperature",
 ]
+
+METRICS: Catalogue[Metric] = Catalogue(
+    kind="metric",
+    component=Metric,
+    package=__name__,
+    modules={"uar": "uar", "wa": "wa"},
+    attribute="METRIC",
+    group="ser_tune.metrics",
+)

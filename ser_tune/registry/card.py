@@ -11,7 +11,8 @@ from ..corpora import CORPORA
 from ..encoders import encoders_among, find_checkpoint, short_name
 from ..features import FEATURE_SETS
 from ..folds import SIDES, selection_note
-from ..metrics import class_recalls, describe_score, uar
+from ..resampling import describe_score
+from ..resampling.old import class_recalls, uar
 from ..study import Prepared, Selection, pretraining_of
 from ..tracking import Predictions
 from .networks import Networks

@@ -3,7 +3,7 @@
 from mlflow import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from ..metrics import describe_score
+from ..resampling import describe_score
 from ..tracking import EVALUATES_TAG, protocol_of, search_runs
 from .card import markdown_table
 

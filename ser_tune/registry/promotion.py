@@ -17,8 +17,8 @@ from optuna.trial import TrialState
 
 from ..config import RULES, Project
 from ..errors import RegistryError, UnknownNameError
-from ..metrics import seed_intervals
 from ..prediction import Committee, Predictor
+from ..resampling.old import seed_intervals
 from ..study import FreshSeeds, Prepared, Selection, is_elsewhere, refit, summarise, values_of
 from ..tracking import (
     MODEL_TAG,

@@ -10,7 +10,7 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from ..metrics import PERMUTATION_TEST
+from ..resampling.old import PERMUTATION_TEST
 from ..study import Difference, worded
 from ..tracking import (
     Result,

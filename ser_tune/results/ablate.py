@@ -10,7 +10,8 @@ from mlflow import MlflowClient
 from ..architectures import ARCHITECTURES
 from ..config import Project
 from ..errors import SerTuneError, StorageError
-from ..metrics import Interval, PairedComparison, seed_intervals
+from ..resampling import Interval
+from ..resampling.old import PairedComparison, seed_intervals
 from ..study import Prepared, Protocol, Rerun, StudyDefinition, StudyObserver
 from ..tracking import Predictions, compare_seeds
 from .seeds import predictions_of, train_seeds

@@ -9,7 +9,7 @@ from mlflow.entities import Run
 
 from ..errors import RegistryError, UnknownNameError
 from ..folds import SIDES
-from ..metrics import PairedComparison, choice_p_value
+from ..resampling.old import PairedComparison, choice_p_value
 from ..study import Protocol
 from ..tracking import (
     Predictions,

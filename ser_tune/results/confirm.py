@@ -12,8 +12,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..config import Project, Value
 from ..errors import StudyError
-from ..metrics import Interval, interval_of, seed_intervals
 from ..registry import Confirmed, Promotion, promote
+from ..resampling import Interval, interval_of
+from ..resampling.old import seed_intervals
 from ..study import (
     FreshSeeds,
     Prepared,

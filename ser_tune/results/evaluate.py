@@ -13,22 +13,10 @@ from ..config import Project
 from ..corpora import CORPORA, Corpus, LabelMapping, Utterance, map_labels
 from ..errors import ConfigError, CorpusError
 from ..folds import selection_note
-from ..metrics import (
-    Coverage,
-    Gap,
-    GroupScore,
-    Interval,
-    Reliability,
-    accuracy_by_coverage,
-    class_recalls,
-    fit_temperature,
-    largest_gap,
-    recall_intervals,
-    reliability,
-    score_groups,
-    with_temperature,
-)
+from ..metrics import Coverage, Reliability, accuracy_by_coverage, fit_temperature, reliability, with_temperature
 from ..registry import REFIT_TAG, find_version, version_folder
+from ..resampling import Gap, Interval
+from ..resampling.old import GroupScore, class_recalls, largest_gap, recall_intervals, score_groups
 from ..study import Protocol, load_corpus, prepare
 from ..tracking import MEMBERS_TAG, Predictions, open_predictor, protocol_of, read_predictions, tracking_errors
 from .judges import AllNetworks, Judge, OwnFolds

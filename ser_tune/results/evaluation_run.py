@@ -13,8 +13,9 @@ from mlflow.entities import Metric
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from ..drawing import draw_to
-from ..metrics import GroupScore, Interval, score
 from ..registry import add_evaluations
+from ..resampling import Interval
+from ..resampling.old import GroupScore, score
 from ..spreadsheets import safe_cell
 from ..study import HeldOut
 from ..tracking import EVALUATES_TAG, FOREIGN, draw_confusion, metric_names, open_run, origin_tags, tracking_errors

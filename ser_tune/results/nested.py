@@ -18,7 +18,8 @@ from mlflow.entities import Metric, Param, Run
 from ..config import Project, flatten
 from ..errors import StudyError
 from ..folds import outer_parts
-from ..metrics import Interval, Scores, interval_of, mean_interval, score, uar
+from ..resampling import Interval, interval_of
+from ..resampling.old import Scores, mean_interval, score, uar
 from ..study import (
     Prepared,
     Protocol,

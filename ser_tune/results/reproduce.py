@@ -10,7 +10,8 @@ from mlflow import MlflowClient
 
 from ..config import Project
 from ..errors import StudyError
-from ..metrics import Interval, fold_interval, seed_intervals, speaker_confusions
+from ..resampling import Interval
+from ..resampling.old import fold_interval, seed_intervals, speaker_confusions
 from ..study import Difference, Prepared, Protocol, Rerun, StudyObserver, refuse_without_randomness, worded
 from ..tracking import Predictions, score_on_test, tracking_errors
 from .published import Form, Published

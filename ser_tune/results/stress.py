@@ -10,7 +10,8 @@ import numpy as np
 from ..drawing import draw_to, lettering_for
 from ..errors import AudioError
 from ..features import CONDITIONS, Disturbance
-from ..metrics import Interval, compare_paired, score
+from ..resampling import Interval
+from ..resampling.old import compare_paired, score
 from .evaluate import Evaluation
 
 if TYPE_CHECKING:

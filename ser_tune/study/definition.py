@@ -16,6 +16,7 @@ from ..config import (
     ModelSettings,
     Range,
     StudyConfig,
+    TaskSettings,
     TrialConfig,
     Value,
     flatten,
@@ -24,17 +25,20 @@ from ..config import (
     validated,
 )
 from ..encoders import CheckpointSettings, digest_of
+from ..errors import ConfigError
 from ..features import FEATURE_SETS
+from ..metrics import METRICS, Metric
+from ..tasks import DEFAULT_TASK, TASKS, Goal, Task
 from ..training import LOSSES, AnyTrial
 from .differences import Difference, differences_of
 
-__all__ = ["AnyStudy", "StudyDefinition", "study_kind"]
+__all__ = ["AnyStudy", "StudyDefinition", "refuse_unfitting", "study_kind"]
 
 REPLACED_PRUNERS, REPLACED_SETTINGS = {"wilcoxon", "median"}, {"median_trials", "warmup_folds"}
 """Of studies that version 0.1 stored: they go on with racing, against the trials that they complete from then on."""
 
 # Text, because pydantic takes 0.3 s to make a class that nobody is an object of
-AnyStudy: TypeAlias = "StudyConfig[ModelSettings, FeatureSettings, LossSettings]"
+AnyStudy: TypeAlias = "StudyConfig[ModelSettings, FeatureSettings, LossSettings, TaskSettings]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class StudyDefinition:
     def from_json(cls, text: str) -> "StudyDefinition":
         """Read what `as_json` wrote."""
         written = json.loads(text)
-        _migrate(written["config"]["study"])
+        _migrate(written["config"])
         config = validated(study_kind(written["config"]), written["config"], lambda _: "the stored study")
         search = {path: parse_range(path, span) for path, span in written["search"].items()}
         # Version 0.1 had nothing published
@@ -85,6 +89,28 @@ class StudyDefinition:
         """The study's name: given, or made of what it studies."""
         config = self.config
         return config.name or f"{config.corpus.name}-{config.model.name}-{config.features.name}"
+
+    @property
+    def task(self) -> Task:
+        """What is recognised."""
+        return TASKS.get(self.config.task.name)
+
+    @property
+    def goal(self) -> Goal:
+        """What the study's networks are trained for: the task, and the metrics, of which the first is the objective."""
+        task = self.task
+        metrics = dict.fromkeys((*(self.config.study.objectives or task.metrics[:1]), *task.metrics))
+        return Goal(task.name, self.config.protocol.aggregation, tuple(metrics))
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What is computed of predictions; the first is the objective."""
+        return tuple(map(METRICS.get, self.goal.metrics))
+
+    @property
+    def objective(self) -> Metric:
+        """What ranks trials, selects epochs and promotes."""
+        return self.metrics[0]
 
     def with_data(self, data: Path | None) -> "StudyDefinition":
         """The same study of a corpus that lies elsewhere now; None is where it was."""
@@ -112,6 +138,8 @@ class StudyDefinition:
         """The one configuration, as a study of a single trial; unless named, it is named by its content."""
         # A setting that is not used is left out, so that a configuration keeps the name that it had before
         unused: dict[str, Any] = {} if self.config.corpus.names_as_written else {"corpus": {"names_as_written"}}
+        if self.config.task.model_dump() == {"name": DEFAULT_TASK}:
+            unused["task"] = True
         written = self.config.model_dump_json(exclude={"study": True, "search": True, **unused})
         digest = hashlib.sha256(written.encode()).hexdigest()[:8]
         settings = self.config.study.model_copy(update={"trials": 1, "warm_start": ()})
@@ -132,7 +160,8 @@ class StudyDefinition:
         flat = flatten(sections) | dict(sampled)
         if seed is not None:
             flat["seed"] = seed
-        _, kind = _kinds(self.config.model.name, self.config.features.name, self.config.loss.name)
+        config = self.config
+        _, kind = _kinds(config.model.name, config.features.name, config.loss.name, config.task.name)
         return validated(kind, nest(flat), lambda path: f"trial with {path}")
 
     def default(self) -> dict[str, Value]:
@@ -169,8 +198,43 @@ class StudyDefinition:
         return differences_of(values, {path: flat[path] for path in values})
 
 
-def _migrate(settings: dict[str, Any]) -> None:
-    """Replace what version 0.1 stored of pruning."""
+def refuse_unfitting(config: AnyStudy) -> None:
+    """Raise where a study's parts do not go together: its task with its architecture, loss, metric or aggregation.
+
+    Raises:
+        ConfigError: As said.
+        UnknownNameError: There is no such metric.
+    """
+    task, architecture = TASKS.get(config.task.name), ARCHITECTURES.get(config.model.name)
+    if architecture.solve is not None and task.predictions not in architecture.solves:
+        raise ConfigError(
+            f"{architecture.name} is solved, and its solver learns {' or '.join(architecture.solves)}; task "
+            f"{task.name} has {task.predictions}"
+        )
+    if (loss := LOSSES.get(config.loss.name)).targets != task.encoding:
+        fitting = [one for one in LOSSES.names() if LOSSES.get(one).targets == task.encoding]
+        raise ConfigError(
+            f"loss.name is {loss.name}, which compares {loss.targets}; task {task.name} has {task.encoding}: choose "
+            f"from {', '.join(fitting)}"
+        )
+    for metric in map(METRICS.get, config.study.objectives):
+        if metric.predictions != task.predictions:
+            fitting = [one for one in METRICS.names() if METRICS.get(one).predictions == task.predictions]
+            raise ConfigError(
+                f"study.objectives has {metric.name}, which is of {metric.predictions}; task {task.name} predicts "
+                f"{task.predictions}: choose from {', '.join(fitting)}"
+            )
+    if config.protocol.aggregation not in task.aggregations:
+        raise ConfigError(
+            f"protocol.aggregation is {config.protocol.aggregation}; task {task.name} has "
+            f"{', '.join(task.aggregations)}"
+        )
+
+
+def _migrate(written: dict[str, Any]) -> None:
+    """Replace what version 0.1 stored of pruning, and add the task, of which it had one."""
+    written.setdefault("task", {"name": DEFAULT_TASK})
+    settings = written["study"]
     if settings["pruner"] in REPLACED_PRUNERS:
         settings["pruner"] = "racing"
     for name in REPLACED_SETTINGS & set(settings):
@@ -179,14 +243,15 @@ def _migrate(settings: dict[str, Any]) -> None:
 
 def study_kind(sections: Mapping[str, Any]) -> "type[AnyStudy]":
     """The settings class of a study with the components that these sections name."""
-    return _kinds(str(sections["model"]["name"]), str(sections["features"]["name"]), str(sections["loss"]["name"]))[0]
+    model, features, loss, task = (str(sections[one]["name"]) for one in ("model", "features", "loss", "task"))
+    return _kinds(model, features, loss, task)[0]
 
 
 @cache  # pydantic forgets a class that nobody holds, and takes tens of milliseconds to make it again
-def _kinds(model: str, features: str, loss: str) -> "tuple[type[AnyStudy], type[AnyTrial]]":
+def _kinds(model: str, features: str, loss: str, task: str) -> "tuple[type[AnyStudy], type[AnyTrial]]":
     """The settings classes of a study and of a trial with these components."""
     parts = (ARCHITECTURES.get(model).settings, FEATURE_SETS.get(features).settings, LOSSES.get(loss).settings)
     return (
-        cast("type[AnyStudy]", StudyConfig.__class_getitem__(parts)),
+        cast("type[AnyStudy]", StudyConfig.__class_getitem__((*parts, TASKS.get(task).settings))),
         cast("type[AnyTrial]", TrialConfig.__class_getitem__(parts)),
     )

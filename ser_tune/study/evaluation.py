@@ -14,8 +14,8 @@ from ..corpora import Corpus
 from ..errors import StudyError
 from ..features import FEATURE_SETS, FeatureStore, corpus_features
 from ..folds import Fold, may_train
-from ..metrics import Scores, score, uar
 from ..prediction import Committee, Heard, Predictor, UtteranceFeatures, aggregate
+from ..resampling.old import Scores, score, uar
 from ..training import AnyTrial, fold_seed, recipe_of
 from .prepared import Prepared
 from .trainer import Trainer

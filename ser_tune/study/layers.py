@@ -27,7 +27,8 @@ from ..config import (
 from ..corpora import CORPORA
 from ..errors import ConfigError, brief
 from ..features import FEATURE_SETS
-from .definition import AnyStudy, StudyDefinition, study_kind
+from ..tasks import DEFAULT_TASK, TASKS
+from .definition import AnyStudy, StudyDefinition, refuse_unfitting, study_kind
 from .parts import refuse_unknown_parts, with_names
 from .search import PROTOCOL_PATHS, resolve_search
 
@@ -72,12 +73,14 @@ def define_study(
         raise ConfigError(f"no architecture given; pass --model NAME or a study file; choose from: {valid}")
 
     architecture = ARCHITECTURES.get(str(explicit["model.name"]))
+    task = TASKS.get(str(explicit.get("task.name", DEFAULT_TASK)))
     corpus = CORPORA.get(str(explicit.get("corpus.name", "demo")))
     feature_name = explicit.get("features.name", architecture.defaults.get("features.name", "logmelspec"))
     labels = {
         "model.name": architecture.name,
         "features.name": feature_name,
-        "loss.name": explicit.get("loss.name", "cross_entropy"),
+        "loss.name": explicit.get("loss.name", task.loss),
+        "task.name": task.name,
     }
     kind = study_kind(nest(labels))
     optimizer = str(explicit.get("optimizer.name", architecture.defaults.get("optimizer.name", "adamw")))
@@ -103,6 +106,7 @@ def define_study(
     sections["search"] = search
     config = validated(kind, sections, source)
     refuse_unknown_parts(config.study)
+    refuse_unfitting(config)
     # A corpus's own settings hold against a study file that is about no corpus in particular
     own = set() if "corpus.name" in written else set(corpus.defaults) - set(written)
     settled = set(explicit) | set(feature_set.defaults) | set(corpus.defaults) | set(implied)

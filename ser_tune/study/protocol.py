@@ -252,7 +252,8 @@ def _scope(settings: NormalisationSettings) -> str:
 def _epoch_selection(settings: TrainingSettings) -> str:
     """In words. With patience the last epoch is one that validation chose; of other selections, patience saves time."""
     chosen = settings.selection == "last" and settings.patience
-    return f"{settings.selection}{f', patience {settings.patience}' if chosen else ''}"
+    selection = settings.selection.replace("_score", "_uar")  # as the objective is called
+    return f"{selection}{f', patience {settings.patience}' if chosen else ''}"
 
 
 def _texts_digest(corpus: Corpus) -> str:

@@ -15,7 +15,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ..corpora import Corpus
-from ..metrics import Corrected, correct_selection, speaker_confusions, with_interval
+from ..resampling import Corrected, with_interval
+from ..resampling.old import correct_selection, speaker_confusions
 from .confirmation import Plan, confirms, entrants_of, gain_of, plan_of
 from .definition import StudyDefinition
 from .observer import FoldOutcome

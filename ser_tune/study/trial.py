@@ -12,7 +12,7 @@ from typing import Protocol
 
 from ..config import Value
 from ..corpora import Corpus
-from ..metrics import Scores, score
+from ..resampling.old import Scores, score
 from ..training import AnyTrial, EpochReport, FittedNetwork, FoldJob
 from .fold_store import FoldStore
 from .observer import FoldOutcome, StudyObserver, TrialOutcome, TrialState

@@ -15,7 +15,7 @@ from mlflow.entities import Run
 
 from ..architectures import ARCHITECTURES
 from ..folds import SIDES
-from ..metrics import PairedComparison, compare_paired, seed_intervals
+from ..resampling.old import PairedComparison, compare_paired, seed_intervals
 from .predictions import Predictions, read_predictions
 from .queries import search_runs
 from .runs import find_runs

@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from ..corpora import Corpus
 from ..errors import RegistryError
-from ..metrics import speaker_confusions
+from ..resampling.old import speaker_confusions
 from ..study import HeldOut
 
 __all__ = ["Predictions", "read_predictions", "write_predictions"]

@@ -13,7 +13,7 @@ from mlflow.entities import Metric
 
 from ..corpora import Corpus
 from ..drawing import draw_to, lettering_for
-from ..metrics import Scores, confusion
+from ..resampling.old import Scores, confusion
 from ..study import FoldOutcome, HeldOut
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import NonFiniteLossError
-from ..metrics import uar, wa
+from ..resampling.old import uar, wa
 
 __all__ = ["Contest", "EpochReport", "judged"]
 
@@ -100,7 +100,7 @@ def _rank(reports: Sequence[EpochReport], selection: str) -> tuple[float, float]
         return (0.0, float(last.epoch))
     if selection == "best_validation_loss":
         return (-last.validation_loss, last.validation_uar)
-    window = reports[-SMOOTHED_EPOCHS:] if selection == "smoothed_validation_uar" else [last]
+    window = reports[-SMOOTHED_EPOCHS:] if selection == "smoothed_validation_score" else [last]
     mean_uar = sum(one.validation_uar for one in window) / len(window)
     mean_loss = sum(one.validation_loss for one in window) / len(window)
     return (mean_uar, -mean_loss)

@@ -16,7 +16,7 @@ import ser_tune
 from ser_tune import api
 from ser_tune.config import Project
 from ser_tune.errors import ConfigError, SerTuneError
-from ser_tune.metrics import describe_score, with_interval
+from ser_tune.resampling import describe_score, with_interval
 
 Call = Callable[..., Any]
 NAME = "ser-manifest-alex_net"

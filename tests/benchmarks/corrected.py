@@ -14,8 +14,7 @@ from itertools import product
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from ser_tune.metrics import Corrected, correct_selection
-from ser_tune.metrics.bootstrap import pooled_scores
+from ser_tune.resampling.old import Corrected, correct_selection, pooled_scores
 
 from .rows import Options, Row
 

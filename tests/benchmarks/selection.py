@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ser_tune.metrics import seed_intervals, speaker_confusions, uar
+from ser_tune.resampling.old import seed_intervals, speaker_confusions, uar
 from ser_tune.study import Trainer, prepare
 from ser_tune.training import fit, fold_seed
 

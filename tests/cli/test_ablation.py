@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 
 from ser_tune.config import Project
 from ser_tune.errors import NonFiniteLossError
-from ser_tune.metrics import compare_paired
+from ser_tune.resampling.old import compare_paired
 from ser_tune.results import variant
 from ser_tune.study import StudyObserver, prepare
 from ser_tune.tracking import open_tracking

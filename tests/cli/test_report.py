@@ -12,7 +12,7 @@ import pytest
 
 from ser_tune import api
 from ser_tune.config import Project
-from ser_tune.metrics import describe_score, interval_of, with_interval
+from ser_tune.resampling import describe_score, interval_of, with_interval
 
 NAME = "ser-manifest-alex_net"
 HOSTILE = "<script>alert(\"$x$ & 'y'\")</script>"

@@ -13,6 +13,7 @@ from ser_tune.config import Leaf, StudyConfig, TrialConfig, flatten, leaves, nes
 from ser_tune.corpora import CORPORA
 from ser_tune.errors import ConfigError
 from ser_tune.features import FEATURE_SETS
+from ser_tune.tasks import DEFAULT_TASK, TASKS
 from ser_tune.training import LOSSES
 
 QUICK = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -23,11 +24,14 @@ COMBINATIONS = [one for one in _ALL if sum(map(str.__ne__, one, _ALL[0])) <= 1]
 
 def _kind(base: type[Any], model: str, features: str, loss: str) -> type[Any]:
     parts = (ARCHITECTURES.get(model).settings, FEATURE_SETS.get(features).settings, LOSSES.get(loss).settings)
-    return cast("type[Any]", base.__class_getitem__(parts))
+    tasks = (TASKS.get(DEFAULT_TASK).settings,) if base is StudyConfig else ()
+    return cast("type[Any]", base.__class_getitem__((*parts, *tasks)))
 
 
 def _built(kind: type[Any], flat: dict[str, Any]) -> Any:
     sections = {"model": {}, "features": {}, "loss": {}} | nest(flat)
+    if issubclass(kind, StudyConfig):
+        sections.setdefault("task", {})
     return validated(kind, sections, lambda path: f"<{path}>")
 
 

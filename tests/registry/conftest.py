@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ser_tune.config import Project
-from ser_tune.metrics import uar
+from ser_tune.resampling.old import uar
 from ser_tune.study import Protocol
 from ser_tune.tracking import STUDY_TAG, open_tracking, protocol_tags
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ser_tune.metrics import PERMUTATION_TEST, compare_paired
 from ser_tune.registry import Confirmed
 from ser_tune.registry.verdict import Verdict, decide
+from ser_tune.resampling.old import PERMUTATION_TEST, compare_paired
 from ser_tune.tracking import CONFIRMED_TAG, CONFIRMS_TAG, MEMBERS_TAG, STUDY_TAG, TRIAL_TAG
 
 SPEAKERS = 6

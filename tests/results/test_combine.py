@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ser_tune.errors import ProtocolError, RegistryError, StorageError, UnknownNameError
-from ser_tune.metrics import uar
 from ser_tune.registry import load_model
+from ser_tune.resampling.old import uar
 from ser_tune.results import combine, compare, leaderboard
 from ser_tune.results.references import find_run
 from ser_tune.study import prepare, run_study

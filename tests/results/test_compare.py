@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ser_tune.errors import ProtocolError, RegistryError
-from ser_tune.metrics import choice_p_value, compare_paired, uar
+from ser_tune.resampling.old import choice_p_value, compare_paired, uar
 from ser_tune.results import Choice, compare
 from ser_tune.tracking import read_predictions
 

@@ -11,7 +11,7 @@ import pytest
 from mlflow.tracking._tracking_service import utils
 
 from ser_tune.errors import RegistryError
-from ser_tune.metrics import compare_paired, seed_intervals, uar
+from ser_tune.resampling.old import compare_paired, seed_intervals, uar
 from ser_tune.results import combine, compare, leaderboard, variant
 from ser_tune.results.references import find_results
 from ser_tune.study import Rerun, load_study, prepare, run_study

@@ -14,8 +14,9 @@ from optuna.trial import TrialState
 
 from ser_tune.config import Project
 from ser_tune.errors import NonFiniteLossError, RegistryError, StudyError
-from ser_tune.metrics import Interval, interval_of, seed_intervals
 from ser_tune.registry import Promotion, promote
+from ser_tune.resampling import Interval, interval_of
+from ser_tune.resampling.old import seed_intervals
 from ser_tune.results import Candidate, confirm
 from ser_tune.study import Fanout, StudyObserver, load_study, prepare, run_study
 from ser_tune.tracking import CONFIRMS_TAG, TrackingObserver, open_tracking, read_predictions

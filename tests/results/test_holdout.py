@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from ser_tune.metrics import uar
 from ser_tune.registry import load_model
+from ser_tune.resampling.old import uar
 from ser_tune.tracking import read_predictions
 
 pytestmark = pytest.mark.slow

@@ -16,7 +16,8 @@ from mlflow.entities import Run
 from ser_tune.api import evaluate
 from ser_tune.config import Project
 from ser_tune.errors import ConfigError, CorpusError, StudyError
-from ser_tune.metrics import Interval, describe_score, mean_interval, score, uar, with_interval
+from ser_tune.resampling import Interval, describe_score, with_interval
+from ser_tune.resampling.old import mean_interval, score, uar
 from ser_tune.results import Nested, OuterFold, leaderboard, run_nested
 from ser_tune.study import Fanout, Protocol, StudyObserver, load_study, prepare
 from ser_tune.study.opening import opening_of

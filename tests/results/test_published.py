@@ -89,7 +89,7 @@ def test_every_label_has_a_study_of_its_corpus_and_task_that_searches_nothing(la
     # As DOMAIN.md has it: the corpus's own folds, nobody held out, nothing that has seen the test speakers
     assert (config.protocol.folds, config.protocol.fold_limit, config.protocol.holdout) == (None, None, ())
     assert config.normalisation.scope != "speaker"
-    assert config.training.selection == "best_validation_uar"
+    assert config.training.selection == "best_validation_score"
     assert config.training.device == "auto"
     assert f"ser-tune reproduce {label} --data" in file.read_text(encoding="utf-8")
     # And it can be built

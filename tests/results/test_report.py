@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from ser_tune.corpora import Utterance
-from ser_tune.metrics import speaker_intervals
+from ser_tune.resampling.old import speaker_intervals
 from ser_tune.results import report
 from ser_tune.results.report.importance import importances
 from ser_tune.results.report.mistakes import LONGEST_S, clip_of, mistakes_of

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from ser_tune.errors import StudyError
-from ser_tune.metrics import Interval, confusion, fold_interval, seed_intervals
+from ser_tune.resampling import Interval
+from ser_tune.resampling.old import confusion, fold_interval, seed_intervals
 from ser_tune.results import PUBLISHED, Obtained, Published, Reproduction, reproduce
 from ser_tune.study import Difference, Protocol, define_study, prepare
 from ser_tune.tracking import Predictions, open_tracking, read_predictions

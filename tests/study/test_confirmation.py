@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ser_tune.config import Project
 from ser_tune.errors import StudyError
-from ser_tune.metrics import pooled_uar
+from ser_tune.resampling.old import pooled_uar
 from ser_tune.study import load_study, selection_of, stored_confusions
 from ser_tune.study.confirmation import (
     Plan,

@@ -10,8 +10,8 @@ import pytest
 
 from ser_tune.config import PerturbationSettings, Project
 from ser_tune.errors import CorpusError, StudyError
-from ser_tune.metrics import score
 from ser_tune.prediction import Predictor
+from ser_tune.resampling.old import score
 from ser_tune.study import (
     prepare,
     refit,

@@ -18,8 +18,8 @@ import torch
 from ser_tune.config import Project
 from ser_tune.features import Moments
 from ser_tune.folds import Fold, text_independent_folds
-from ser_tune.metrics import score
 from ser_tune.prediction import SegmentReader, UtteranceFeatures
+from ser_tune.resampling.old import score
 from ser_tune.study import HeldOut, prepare
 from ser_tune.study.leaks import refuse_fitted_leaks, refuse_leaks, refuse_misplaced_copies
 from ser_tune.tracking.predictions import write_predictions

@@ -9,7 +9,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from ser_tune.metrics import correct_selection, pooled_uar
+from ser_tune.resampling.old import correct_selection, pooled_uar
 from ser_tune.study import selection_of, stored_confusions
 from ser_tune.study.confirmation import plan_of
 from ser_tune.study.selection import CONFUSIONS, LONGEST, note_confusions

@@ -11,7 +11,7 @@ from ser_tune.audit import TextBaseline, text_baseline
 from ser_tune.config import Project
 from ser_tune.corpora import Corpus, Utterance
 from ser_tune.folds import Fold, speaker_folds, text_independent_folds
-from ser_tune.metrics import Interval
+from ser_tune.resampling import Interval
 from ser_tune.study import Prepared, Protocol, run_study
 
 Rows = list[dict[str, str]]

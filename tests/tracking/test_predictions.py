@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ser_tune.config import Project
-from ser_tune.metrics import score
+from ser_tune.resampling.old import score
 from ser_tune.study import HeldOut, prepare
 from ser_tune.tracking import Predictions, open_tracking, read_predictions
 from ser_tune.tracking.predictions import write_predictions

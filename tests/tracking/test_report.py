@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from mlflow.utils.validation import _validate_metric_name
 
-from ser_tune.metrics import Interval, Scores
+from ser_tune.resampling import Interval
+from ser_tune.resampling.old import Scores
 from ser_tune.study import HeldOut
 from ser_tune.tracking.report import draw_confusion, metric_names, score_metrics
 

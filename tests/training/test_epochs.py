@@ -30,10 +30,10 @@ def _kept(selection: str, uars: list[float], losses: list[float]) -> list[int]:
 @pytest.mark.parametrize(
     ("selection", "expected"),
     [
-        ("best_validation_uar", [1, 2, 2, 2, 2, 2, 2]),
+        ("best_validation_score", [1, 2, 2, 2, 2, 2, 2]),
         ("best_validation_loss", [1, 2, 2, 4, 4, 6, 6]),
         # Means of three: 0.5, 0.7, 0.533, 0.567, 0.5, 0.65, 0.65: one lucky epoch is not enough later on
-        ("smoothed_validation_uar", [1, 2, 2, 2, 2, 2, 2]),
+        ("smoothed_validation_score", [1, 2, 2, 2, 2, 2, 2]),
         ("last", [1, 2, 3, 4, 5, 6, 7]),
     ],
 )
@@ -43,16 +43,16 @@ def test_the_epoch_to_keep_by_hand(selection: str, expected: list[int]) -> None:
 
 def test_a_lucky_epoch_is_smoothed_away() -> None:
     uars = [0.1, 0.1, 0.9, 0.1, 0.5, 0.6, 0.7]
-    assert _kept("best_validation_uar", uars, LOSSES)[-1] == 3
+    assert _kept("best_validation_score", uars, LOSSES)[-1] == 3
     # Means: 0.1, 0.1, 0.367, 0.367, 0.5, 0.4, 0.6
-    assert _kept("smoothed_validation_uar", uars, [1.0] * 7) == [1, 1, 3, 3, 5, 5, 7]
+    assert _kept("smoothed_validation_score", uars, [1.0] * 7) == [1, 1, 3, 3, 5, 5, 7]
 
 
 @pytest.mark.parametrize(
     ("selection", "uars", "losses"),
     [
-        ("best_validation_uar", [0.5, 0.5, 0.5], [0.9, 0.7, 0.8]),
-        ("smoothed_validation_uar", [0.5, 0.5, 0.5], [0.9, 0.7, 0.9]),
+        ("best_validation_score", [0.5, 0.5, 0.5], [0.9, 0.7, 0.8]),
+        ("smoothed_validation_score", [0.5, 0.5, 0.5], [0.9, 0.7, 0.9]),
         ("best_validation_loss", [0.5, 0.6, 0.6], [0.7, 0.7, 0.7]),
     ],
 )
@@ -61,7 +61,7 @@ def test_of_equal_epochs_the_other_figure_decides(selection: str, uars: list[flo
 
 
 def test_who_does_not_compete_is_kept_until_somebody_does() -> None:
-    contest = Contest("smoothed_validation_uar")
+    contest = Contest("smoothed_validation_score")
     for epoch, (uar, competes) in enumerate([(0.9, False), (0.3, False), (0.2, True), (0.1, True)], start=1):
         contest.enter(_report(epoch, uar, 1.0), competes=competes)
         assert contest.kept is not None
@@ -70,7 +70,7 @@ def test_who_does_not_compete_is_kept_until_somebody_does() -> None:
 
 
 def test_where_nobody_validates_the_last_epoch_is_kept() -> None:
-    for selection in ("best_validation_uar", "best_validation_loss", "smoothed_validation_uar"):
+    for selection in ("best_validation_score", "best_validation_loss", "smoothed_validation_score"):
         assert _kept(selection, [float("nan")] * 3, [float("nan")] * 3) == [1, 2, 3]
 
 

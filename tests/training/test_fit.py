@@ -53,7 +53,7 @@ def _changed(data: TrainingData, make_data: MakeData, utterances: np.ndarray) ->
 
 def test_a_separable_problem_is_learnt(config: Config, data: TrainingData) -> None:
     wanted = config(
-        training__selection="best_validation_uar",
+        training__selection="best_validation_score",
         model__width=0.1,
         training__epochs=40,
         optimizer__learning_rate=0.01,
@@ -148,7 +148,7 @@ EVERYTHING: dict[str, object] = {
     "training__sampling": "oversample",
     "training__schedule": "cosine",
     "training__warmup": 0.3,
-    "training__selection": "smoothed_validation_uar",
+    "training__selection": "smoothed_validation_score",
     "training__epochs": 2,
 }
 
@@ -178,7 +178,7 @@ def test_the_scaling_is_of_the_training_speakers_frames(config: Config, data: Tr
 
 def test_the_best_validation_epoch_is_kept(config: Config, data: TrainingData) -> None:
     restless = {"training__epochs": 6, "training__schedule": "constant", "optimizer__learning_rate": 0.03}
-    fitted = _fit(config(training__selection="best_validation_uar", **restless), data)
+    fitted = _fit(config(training__selection="best_validation_score", **restless), data)
     ranks = [(report.validation_uar, -report.validation_loss) for report in fitted.history]
     assert fitted.epoch == 1 + ranks.index(max(ranks))
     kept = fitted.history[fitted.epoch - 1]
@@ -204,7 +204,7 @@ def _misjudged(data: TrainingData) -> TrainingData:
 def test_selection_last_keeps_the_last_epoch(config: Config, data: TrainingData) -> None:
     wrong = _misjudged(data)
     last = _fit(config(training__selection="last", **PATIENT), wrong)
-    best = _fit(config(training__selection="best_validation_uar", **PATIENT), wrong)
+    best = _fit(config(training__selection="best_validation_score", **PATIENT), wrong)
     one, other = ([replace(report, kept_uar=0.0) for report in _timeless(fitted)] for fitted in (last, best))
     assert one == other
     assert last.epoch == 30
@@ -223,7 +223,7 @@ def test_where_nobody_validates_the_last_epoch_is_kept(config: Config, data: Tra
 
 
 @pytest.mark.parametrize(
-    "selection", ["best_validation_uar", "best_validation_loss", "smoothed_validation_uar", "last"]
+    "selection", ["best_validation_score", "best_validation_loss", "smoothed_validation_score", "last"]
 )
 def test_the_score_so_far_is_that_of_the_epoch_to_keep(config: Config, data: TrainingData, selection: str) -> None:
     fitted = _fit(config(training__epochs=5, training__selection=selection, optimizer__learning_rate=0.03), data)
@@ -231,7 +231,7 @@ def test_the_score_so_far_is_that_of_the_epoch_to_keep(config: Config, data: Tra
     assert fitted.history[-1].kept_uar == uars[fitted.epoch - 1]
     loss = -fitted.validation[np.arange(6), data.labels[VALIDATION]].mean()
     assert loss == pytest.approx(fitted.history[fitted.epoch - 1].validation_loss)
-    if selection == "best_validation_uar":
+    if selection == "best_validation_score":
         assert [report.kept_uar for report in fitted.history] == [max(uars[: n + 1]) for n in range(5)]
     if selection == "last":
         assert [report.kept_uar for report in fitted.history] == uars
@@ -240,14 +240,14 @@ def test_the_score_so_far_is_that_of_the_epoch_to_keep(config: Config, data: Tra
         assert fitted.epoch == 1 + losses.index(min(losses))
 
 
-@pytest.mark.parametrize("selection", ["best_validation_uar", "last"])
+@pytest.mark.parametrize("selection", ["best_validation_score", "last"])
 def test_patience_stops_after_epochs_without_improvement(config: Config, data: TrainingData, selection: str) -> None:
     wanted = config(training__patience=2, training__selection=selection, **PATIENT)
     fitted = _fit(wanted, _misjudged(data))
     ranks = [(report.validation_uar, -report.validation_loss) for report in fitted.history]
     best = 1 + ranks.index(max(ranks))
     assert len(fitted.history) == best + 2 < 30
-    assert fitted.epoch == (best if selection == "best_validation_uar" else best + 2)
+    assert fitted.epoch == (best if selection == "best_validation_score" else best + 2)
 
 
 def test_a_loss_that_is_not_finite_fails_the_training(config: Config, data: TrainingData, make_data: MakeData) -> None:

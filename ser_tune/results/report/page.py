@@ -8,7 +8,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ...errors import AudioError
 from ...folds import NOT_FREE
-from ...metrics import confusion, describe_score
+from ...resampling import describe_score
+from ...resampling.old import confusion
 from ..edges import edges_of
 from .evidence import Report
 from .mistakes import Clip, clip_of

@@ -7,7 +7,7 @@ from ...architectures import ARCHITECTURES
 from ...corpora import CORPORA
 from ...encoders import find_checkpoint, short_name
 from ...features import FEATURE_SETS
-from ...metrics import describe_score
+from ...resampling import describe_score
 from ...training import LOSSES
 from .evidence import Report
 from .tables import recalls_of

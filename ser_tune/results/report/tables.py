@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...metrics import Interval, class_recalls, interval_of, recall_intervals, uar, with_interval
-from ...metrics.bootstrap import UNKNOWN
+from ...resampling import UNKNOWN, Interval, interval_of, with_interval
+from ...resampling.old import class_recalls, recall_intervals, uar
 from ...tracking import Predictions
 from .evidence import Report
 

@@ -25,9 +25,9 @@ _AGGREGATIONS = {
 }
 _SELECTIONS = {
     "last": "Each fold keeps the network of the last epoch",
-    "best_validation_uar": "Each fold keeps the network of the epoch with the highest validation UAR",
+    "best_validation_score": "Each fold keeps the network of the epoch with the highest validation UAR",
     "best_validation_loss": "Each fold keeps the network of the epoch with the lowest validation loss",
-    "smoothed_validation_uar": "Each fold keeps the network of the epoch with the highest validation UAR, smoothed "
+    "smoothed_validation_score": "Each fold keeps the network of the epoch with the highest validation UAR, smoothed "
     "over three epochs",
 }
 

@@ -21,3 +21,5 @@ class Loss:
     """From the settings and the training segments of each class, shape (K,), to a function of logits (B, K) and target
     probabilities (B, K) that returns a scalar."""
     citation: str
+    targets: str = "probabilities"
+    """What it compares logits with, one of the kinds of targets that tasks encode."""

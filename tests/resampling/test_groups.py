@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ser_tune.metrics import largest_gap, recall_intervals, score_groups, speaker_confusions, speaker_intervals
+from ser_tune.resampling.old import largest_gap, recall_intervals, score_groups, speaker_confusions, speaker_intervals
 
 
 def test_a_group_is_scored_by_its_own_utterances() -> None:

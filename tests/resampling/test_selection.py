@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ser_tune.metrics import correct_selection, pooled_uar, speaker_intervals
+from ser_tune.resampling.old import correct_selection, pooled_uar, speaker_intervals
 
 from ..benchmarks.corrected import KINDS, simulate, uar_of
 

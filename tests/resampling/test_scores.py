@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ser_tune.metrics import class_recalls, confusion, score, speaker_intervals, uar, wa
+from ser_tune.resampling.old import class_recalls, confusion, score, speaker_intervals, uar, wa
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 N_CLASSES = 5

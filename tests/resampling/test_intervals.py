@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ser_tune.metrics import fold_interval, seed_intervals, speaker_confusions, speaker_intervals
-from ser_tune.metrics.bootstrap import pooled_scores, resamples
+from ser_tune.resampling.intervals import resamples
+from ser_tune.resampling.old import fold_interval, pooled_scores, seed_intervals, speaker_confusions, speaker_intervals
 
 QUICK = settings(max_examples=40, deadline=None)
 N_CLASSES = 4

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from ser_tune.metrics import choice_p_value, compare_paired, speaker_confusions, uar, wa
-from ser_tune.metrics.paired import DRAWN_SWAPS, ENUMERATED_SPEAKERS
+from ser_tune.resampling.old import choice_p_value, compare_paired, speaker_confusions, uar, wa
+from ser_tune.resampling.paired import DRAWN_SWAPS, ENUMERATED_SPEAKERS
 
 QUICK = settings(max_examples=40, deadline=None)
 N_CLASSES = 4
@@ -126,7 +126,7 @@ def test_one_speaker_cannot_tell_two_systems_apart() -> None:
 def test_drawn_swaps_agree_with_all_swaps(monkeypatch: pytest.MonkeyPatch) -> None:
     sides = _systems(np.random.default_rng(1), ENUMERATED_SPEAKERS, gain=0.04)
     every = compare_paired(*sides, N_CLASSES).p_value
-    monkeypatch.setattr("ser_tune.metrics.paired.ENUMERATED_SPEAKERS", 0)
+    monkeypatch.setattr("ser_tune.resampling.paired.ENUMERATED_SPEAKERS", 0)
     drawn = compare_paired(*sides, N_CLASSES).p_value
     assert 0.01 < every < 0.9
     assert drawn == pytest.approx(every, abs=0.02)

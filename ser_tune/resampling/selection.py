@@ -3,7 +3,7 @@
 The best of many scores on the same speakers is optimistic. Here the choice is repeated on resampled speakers, and the
 configuration that it finds is scored on the speakers that the resample left out (BBC-CV: I. Tsamardinos, E. Greasidou,
 G. Borboudakis: Bootstrapping the out-of-sample predictions for efficient and accurate cross-validation, Machine
-Learning 107, 2018). A speaker's statistics are averaged over all resamples without the speaker, and pooled over
+Learning 107, 2018). A speaker's sums are averaged over all resamples without the speaker, and pooled over
 speakers. Nothing is trained again.
 
 Another way is to choose without each speaker in turn. Its bias is as small, but a single choice for each speaker makes
@@ -27,60 +27,37 @@ chosen, the speaker's own score chose them.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 
-from .bootstrap import Interval, fraction_interval, margin, pooled_scores, reach_of, resamples
+from ..metrics import Metric, Ranking
+from .groups import Pooled
+from .intervals import difference_interval, margin, reach_of, resampled_sums, resamples, score_interval
 
-__all__ = ["Corrected", "Estimate", "correct_selection", "pooled_uar"]
+__all__ = ["Corrected", "correct_selection"]
 
 CHOICES = 2_000
 """Resamples in which the choice is repeated."""
 BLOCK = 4_000_000
 """Numbers that are held at once."""
 
-Score: TypeAlias = Callable[[np.ndarray], np.ndarray]
-"""From summed statistics, shape (N, ...), to scores between 0 and 1, higher is better, shape (N,)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A number and its 95 % interval."""
-
-    value: float
-    interval: Interval
-
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
     """A search without the choice among its configurations."""
 
-    score: Estimate
+    score: Pooled
     """Of the winner; of a single candidate its plain score."""
-    over_first: Estimate
+    over_first: Pooled
     """The winner's gain over the first candidate, on the same speakers."""
-    over_median: Estimate
+    over_median: Pooled
     """The winner's gain over the median candidate, of an even number the lower one, which is found anew as well."""
 
 
-def pooled_uar(confusions: np.ndarray) -> np.ndarray:
-    """UAR of confusion matrices, shape (N, K, K), rows are the truth; shape (N,).
-
-    >>> float(pooled_uar(np.array([[[1, 1], [0, 3]]]))[0])
-    0.75
-    """
-    return pooled_scores(confusions.diagonal(axis1=-2, axis2=-1), confusions.sum(axis=-1))[0]
-
-
 def correct_selection(
-    searched: np.ndarray,
-    *,
-    fresh: Mapping[int, np.ndarray] | None = None,
-    entrants: int = 0,
-    score: Score = pooled_uar,
+    metric: Metric, searched: np.ndarray, *, fresh: Mapping[int, np.ndarray] | None = None, entrants: int = 0
 ) -> Corrected | None:
     """Score the winner of a search without the choice.
 
@@ -88,13 +65,13 @@ def correct_selection(
     or that of the corrected score itself where it is larger: of gains likewise, of differences.
 
     Args:
-        searched: Statistics of each candidate and speaker that add up over speakers, such as confusion matrices, shape
-            (T, S, ...). The highest score wins, the first of equal ones.
-        fresh: A candidate's number to its statistics on fresh seeds, mean over the seeds, shape (S, ...).
+        metric: By which candidates are chosen.
+        searched: The metric's sums of each candidate and speaker, shape (T, S, ...). The best score wins, the first of
+            equal ones.
+        fresh: A candidate's number to its sums on fresh seeds, mean over the seeds, shape (S, ...).
         entrants: How many of the best candidates the fresh seeds chose among; 0 where the search alone chose. A
             resample may find best ones that have no fresh seeds: they are left out, or, where none has any, the best
             one is scored as the search did.
-        score: Of summed statistics.
 
     Returns:
         None with fewer than two speakers, of whom none can be left out.
@@ -103,31 +80,32 @@ def correct_selection(
 
     >>> right, wrong = [[2, 0], [0, 2]], [[0, 2], [2, 0]]
     >>> searched = np.array([[right] * 3 + [wrong] * 3, [wrong] * 3 + [right] * 3])
-    >>> found = correct_selection(searched)
-    >>> float(pooled_uar(searched[0].sum(axis=0))), found.score.value < 0.35
+    >>> from ser_tune.metrics import METRICS
+    >>> uar = METRICS.get("uar")
+    >>> found = correct_selection(uar, searched)
+    >>> float(uar.value(searched[0].sum(axis=0))), found.score.value < 0.35
     (0.5, True)
     """
     n_candidates, n_speakers = searched.shape[:2]
     if n_speakers < 2:
         return None
     drawn = resamples(n_speakers)[: CHOICES if n_candidates > 1 else None]
-    known = searched.astype(np.float64)
-    seen = _of_resamples(drawn, known, score)
-    ranked = np.argsort(-seen, axis=1, kind="stable")
+    ranking, known = Ranking(metric), searched.astype(np.float64)
+    seen = _of_resamples(metric, drawn, known)
+    ranked = np.argsort(-ranking.keys(seen), axis=1, kind="stable")
     chosen, median = ranked[:, 0], ranked[:, n_candidates // 2]
     if fresh:
         again = sorted(fresh)
         for candidate in again:
             known[candidate] = fresh[candidate]
-        seen[:, again] = _of_resamples(drawn, known[again], score)
+        seen[:, again] = _of_resamples(metric, drawn, known[again])
         if entrants:
             best = ranked[:, :entrants]
-            scores = np.where(np.isin(best, again), np.take_along_axis(seen, best, axis=1), -np.inf)
-            chosen = best[np.arange(len(best)), scores.argmax(axis=1)]
+            keys = ranking.keys(np.take_along_axis(seen, best, axis=1))
+            chosen = best[np.arange(len(best)), np.where(np.isin(best, again), keys, -np.inf).argmax(axis=1)]
     ours, middle = (_left_out(one, drawn == 0, known) for one in (chosen, median))
-    scores_of = (_of_resamples(drawn, one[np.newaxis], score)[:, 0] for one in (ours, middle))
-    of_ours, of_middle = scores_of
-    point, first, other = score(np.stack([ours, known[0], middle]).sum(axis=1)).tolist()
+    of_ours, of_middle = (_of_resamples(metric, drawn, one[np.newaxis])[:, 0] for one in (ours, middle))
+    point, first, other = metric.value(np.stack([ours, known[0], middle]).sum(axis=1)).tolist()
     covariance = np.cov(seen, rowvar=False, bias=True).reshape(n_candidates, n_candidates)
     own = covariance.diagonal()
     over_first = own[chosen] + own[0] - 2 * covariance[chosen, 0]
@@ -137,41 +115,44 @@ def correct_selection(
         error = math.sqrt(max(float(variances.mean()), 0.0))
         return max(error * reach_of(n_speakers), margin(resampled, n_speakers))
 
+    def gain(over: float, variances: np.ndarray, resampled: np.ndarray) -> Pooled:
+        value = ranking.gain(point, over)
+        return Pooled(value, difference_interval(metric, value, half(variances, resampled)))
+
     return Corrected(
-        score=Estimate(point, fraction_interval(point, half(own[chosen], of_ours))),
-        over_first=_gain(point - first, half(over_first, of_ours - seen[:, 0])),
-        over_median=_gain(point - other, half(over_median, of_ours - of_middle)),
+        score=Pooled(point, score_interval(metric, point, half(own[chosen], of_ours))),
+        over_first=gain(first, over_first, of_ours - seen[:, 0]),
+        over_median=gain(other, over_median, of_ours - of_middle),
     )
 
 
-def _of_resamples(drawn: np.ndarray, statistics: np.ndarray, score: Score) -> np.ndarray:
+def _of_resamples(metric: Metric, drawn: np.ndarray, sums: np.ndarray) -> np.ndarray:
     """The score of each candidate on each resample.
 
     Args:
+        metric: Whose score.
         drawn: How often each speaker is drawn, shape (R, S).
-        statistics: Shape (T, S, ...).
-        score: Of summed statistics.
+        sums: Shape (T, S, ...).
 
     Returns:
         Shape (R, T).
     """
-    by_speaker, shape = np.moveaxis(statistics, 1, 0), statistics.shape[2:]
+    by_speaker, shape = np.moveaxis(sums, 1, 0), sums.shape[2:]
     at_once = max(1, BLOCK // (len(drawn) * math.prod(shape)))
-    scores = np.empty((len(drawn), len(statistics)))
-    for begin in range(0, len(statistics), at_once):
-        some = by_speaker[:, begin : begin + at_once]
-        summed = (drawn @ some.reshape(len(some), -1)).reshape(-1, *shape)
-        scores[:, begin : begin + at_once] = score(summed).reshape(len(drawn), -1)
+    scores = np.empty((len(drawn), len(sums)))
+    for begin in range(0, len(sums), at_once):
+        summed = resampled_sums(drawn, by_speaker[:, begin : begin + at_once])
+        scores[:, begin : begin + at_once] = metric.value(summed)
     return scores
 
 
-def _left_out(chosen: np.ndarray, left_out: np.ndarray, statistics: np.ndarray) -> np.ndarray:
-    """Each speaker's statistics, mean over the candidates that were chosen without the speaker.
+def _left_out(chosen: np.ndarray, left_out: np.ndarray, sums: np.ndarray) -> np.ndarray:
+    """Each speaker's sums, mean over the candidates that were chosen without the speaker.
 
     Args:
         chosen: Of each resample, shape (R,).
         left_out: Whether a resample lacks a speaker, shape (R, S).
-        statistics: Shape (T, S, ...).
+        sums: Shape (T, S, ...).
 
     Returns:
         Shape (S, ...).
@@ -179,9 +160,5 @@ def _left_out(chosen: np.ndarray, left_out: np.ndarray, statistics: np.ndarray) 
     candidates = np.unique(chosen)
     counts = np.stack([left_out[chosen == one].sum(axis=0) for one in candidates], axis=1)
     shares = counts / counts.sum(axis=1, keepdims=True)
-    mean: np.ndarray = np.einsum("st,ts...->s...", shares, statistics[candidates])
+    mean: np.ndarray = np.einsum("st,ts...->s...", shares, sums[candidates])
     return mean
-
-
-def _gain(value: float, half: float) -> Estimate:
-    return Estimate(value, Interval(max(-1.0, value - half), min(1.0, value + half)))

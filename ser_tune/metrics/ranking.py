@@ -1,0 +1,74 @@
+"""Which of several scores is better: the one place that knows a metric's direction, and what a missing score is."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from .base import Metric
+
+__all__ = ["Ranking", "score_in"]
+
+T = TypeVar("T")
+
+
+def score_in(values: Mapping[str, float], name: str) -> float | None:
+    """The score of this name; None where it is missing, or not a number.
+
+    >>> score_in({"validation_ccc": -0.02}, "validation_ccc"), score_in({}, "validation_ccc")
+    (-0.02, None)
+    """
+    value = values.get(name)
+    return None if value is None or math.isnan(value) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Compares the scores of one metric; a missing score, None or NaN, is worse than any other."""
+
+    metric: Metric
+
+    def key(self, value: float | None) -> float:
+        """A number that is higher where the score is better: minus infinity where it is missing.
+
+        >>> Ranking(Metric("error", "error", "", None, None, higher_is_better=False)).key(0.3)
+        -0.3
+        """
+        return -math.inf if value is None else float(self.keys(np.array(value)))
+
+    def keys(self, values: np.ndarray) -> np.ndarray:
+        """The same of many scores, of any shape; NaN is a missing one."""
+        return np.where(np.isnan(values), -np.inf, values if self.metric.higher_is_better else -values)
+
+    def gain(self, value: float, other: float) -> float:
+        """By how much the first score is better than the second; negative where it is worse."""
+        return value - other if self.metric.higher_is_better else other - value
+
+    def is_better(self, value: float | None, other: float | None) -> bool:
+        """Whether the first score is better than the second."""
+        return self.key(value) > self.key(other)
+
+    def best_first(
+        self, items: Iterable[T], score: Callable[[T], float | None], then: Callable[[T], Any] = lambda _: 0
+    ) -> list[T]:
+        """Sort items, the best score first.
+
+        Args:
+            items: In any order; equal ones keep theirs.
+            score: Of an item.
+            then: Sorts items of equal scores, the least first.
+        """
+        return sorted(items, key=lambda item: (-self.key(score(item)), then(item)))
+
+    def best(
+        self, items: Iterable[T], score: Callable[[T], float | None], then: Callable[[T], Any] = lambda _: 0
+    ) -> T | None:
+        """The item with the best score, the first of `best_first`; None where there are no items."""
+        return next(iter(self.best_first(items, score, then)), None)
+
+    @property
+    def direction(self) -> str:
+        """As Optuna has it: `maximize` or `minimize`."""
+        return "maximize" if self.metric.higher_is_better else "minimize"

@@ -1,0 +1,49 @@
+"""How sure scores can be: intervals, paired tests, groups and corrected choices, by drawing speakers again.
+
+Everything here works on a metric's sums by speaker, whatever the metric is.
+"""
+
+from .groups import Gap, GroupScore, Pooled, largest_gap, part_intervals, score_groups
+from .intervals import UNKNOWN, Interval, fold_interval, seed_interval, speaker_interval
+from .paired import (
+    MAX_STATISTIC,
+    Difference,
+    PairedComparison,
+    choice_p_value,
+    compare_paired,
+    mean_interval,
+    permutation_test,
+)
+from .scores import HeldOutFold, Score, Scores, describe_score, interval_of, score, sums_of, with_interval
+from .selection import Corrected, correct_selection
+
+__all__ = [
+    "MAX_STATISTIC",
+    "UNKNOWN",
+    "Corrected",
+    "Difference",
+    "Gap",
+    "GroupScore",
+    "HeldOutFold",
+    "Interval",
+    "PairedComparison",
+    "Pooled",
+    "Score",
+    "Scores",
+    "choice_p_value",
+    "compare_paired",
+    "correct_selection",
+    "describe_score",
+    "fold_interval",
+    "interval_of",
+    "largest_gap",
+    "mean_interval",
+    "part_intervals",
+    "permutation_test",
+    "score",
+    "score_groups",
+    "seed_interval",
+    "speaker_interval",
+    "sums_of",
+    "with_interval",
+]

@@ -1,0 +1,190 @@
+"""Whether one system is better than another on the same utterances: everything is paired by speaker."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..metrics import Metric
+from .intervals import SEED, UNKNOWN, Interval, difference_interval, margin, resampled_sums, resamples
+from .scores import sums_of
+
+__all__ = [
+    "MAX_STATISTIC",
+    "Difference",
+    "PairedComparison",
+    "choice_p_value",
+    "compare_paired",
+    "mean_interval",
+    "permutation_test",
+]
+
+MAX_STATISTIC = "the same test with the largest difference of any configuration that was searched"
+"""What `choice_p_value` is of. P. Westfall, S. Young: Resampling-Based Multiple Testing, Wiley, 1993 (single-step
+maxT)."""
+ENUMERATED_SPEAKERS = 14
+"""With so many or fewer, all swaps are looked at."""
+DRAWN_SWAPS = 10_000
+_SAME = 1e-12
+"""Differences that only rounding makes are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """By how much system A's score differs from system B's."""
+
+    value: float
+    """Pooled score of A minus that of B, whichever is better."""
+    interval: Interval
+    """95 %, by bootstrap over speakers; unknown with one speaker."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairedComparison:
+    """System A against system B."""
+
+    differences: Mapping[str, Difference]
+    """By the metric's name; the test is of the first."""
+    p_value: float
+    """Of `permutation_test`. With S speakers it cannot be below 2 / 2**S: five never fall below 0.05."""
+    effect_size: float | None
+    """Cohen's d_z: mean over standard deviation (S - 1) of the speakers' differences, each over the targets that the
+    speaker has. 0 where no speaker differs; None where it has no value: one speaker, or all differ alike."""
+    n_speakers: int
+
+    @property
+    def primary(self) -> Difference:
+        """Of the metric that is tested."""
+        return next(iter(self.differences.values()))
+
+
+def permutation_test(metric: Metric) -> str:
+    """What `PairedComparison.p_value` is of.
+
+    P. Good: Permutation, Parametric, and Bootstrap Tests of Hypotheses, Springer, 2005; where swaps are drawn,
+    approximate randomisation: E. Noreen: Computer-Intensive Methods for Testing Hypotheses, Wiley, 1989.
+    """
+    return f"two-sided paired permutation test over speakers, statistic: difference of pooled {metric.title}"
+
+
+def compare_paired(
+    truth: np.ndarray,
+    predicted_a: np.ndarray,
+    predicted_b: np.ndarray,
+    speakers: np.ndarray,
+    metrics: Sequence[Metric],
+    outputs: int,
+) -> PairedComparison:
+    """Compare what two systems say of the same utterances.
+
+    Args:
+        truth: Targets, shape (N, ...), N ≥ 1.
+        predicted_a: Predictions by system A, shape (N, ...).
+        predicted_b: Predictions by system B, shape (N, ...).
+        speakers: A number for each utterance's speaker, shape (N,).
+        metrics: What to compare; the first is tested.
+        outputs: K, the number of the task's outputs.
+
+    A is right about both utterances of three speakers, B about the first only. All three differences are 0.5, which is
+    one of two extreme swaps of eight:
+
+    >>> from ser_tune.metrics import METRICS
+    >>> truth, speakers = np.array([0, 1] * 3), np.array([0, 0, 1, 1, 2, 2])
+    >>> compared = compare_paired(truth, truth, np.zeros(6, dtype=int), speakers, [METRICS.get("uar")], 2)
+    >>> compared.primary.value, compared.p_value, compared.effect_size
+    (0.5, 0.25, None)
+    """
+    differences = {}
+    for metric in metrics:
+        in_a, in_b = (sums_of(metric, truth, one, speakers, outputs) for one in (predicted_a, predicted_b))
+        drawn = resamples(len(in_a))
+        point = float(metric.value(in_a.sum(axis=0)) - metric.value(in_b.sum(axis=0)))
+        resampled = metric.value(resampled_sums(drawn, in_a)) - metric.value(resampled_sums(drawn, in_b))
+        differences[metric.name] = Difference(point, _around(metric, point, resampled, len(in_a)))
+    tested = metrics[0]
+    in_a, in_b = (sums_of(tested, truth, one, speakers, outputs) for one in (predicted_a, predicted_b))
+    return PairedComparison(
+        differences=differences,
+        p_value=choice_p_value(tested, in_a[np.newaxis], in_b[np.newaxis]),
+        effect_size=_effect_size(tested.value(in_a) - tested.value(in_b)),
+        n_speakers=len(in_a),
+    )
+
+
+def choice_p_value(metric: Metric, ours: np.ndarray, theirs: np.ndarray) -> float:
+    """The p-value of two results that were chosen for their scores on the speakers that are compared.
+
+    The best of many configurations is better than another result by its luck. Where A and B are swapped speaker by
+    speaker, all configurations are: the p-value is the fraction of swaps in which any of A's configurations differs
+    from B as much as the chosen ones do, or any of B's from A.
+
+    Args:
+        metric: What is compared.
+        ours: Sums by speaker, shape (A, S, ...): of the chosen result, then of those that it was chosen among. Of
+            several seeds their mean.
+        theirs: The same of the other result, shape (B, S, ...).
+
+    A is better for two of three speakers: half of the swaps are as far apart. A configuration that A was chosen among
+    is better for one of these and worse for the third, and as far apart in half of the other swaps:
+
+    >>> from ser_tune.metrics import METRICS
+    >>> r, w = np.diag([1, 1]), np.array([[1, 0], [1, 0]])  # all right, and half of it wrong
+    >>> best, other, theirs = np.array([[r, r, r], [w, r, w], [w, w, r]])
+    >>> uar = METRICS.get("uar")
+    >>> choice_p_value(uar, best[None], theirs[None]), choice_p_value(uar, np.stack([best, other]), theirs[None])
+    (0.5, 0.75)
+    """
+    swapped, every = _swaps(ours.shape[1])
+    pairs = [*((one, theirs[0]) for one in ours), *((ours[0], one) for one in theirs[1:])]
+    seen = abs(float(metric.value(ours[0].sum(axis=0)) - metric.value(theirs[0].sum(axis=0))))
+    largest = np.zeros(len(swapped))
+    for one, other in pairs:
+        # Swapped, A has B's sums of a speaker and B has A's
+        moved = resampled_sums(swapped, other - one)
+        apart = metric.value(one.sum(axis=0) + moved) - metric.value(other.sum(axis=0) - moved)
+        largest = np.fmax(largest, np.abs(apart))
+    return _fraction(largest, seen, every=every)
+
+
+def mean_interval(metric: Metric, differences: np.ndarray) -> Interval:
+    """The 95 % interval of the mean of the speakers' differences, by bootstrap over speakers.
+
+    Args:
+        metric: Whose scores differ.
+        differences: One for each speaker, shape (S,).
+
+    >>> from ser_tune.metrics import METRICS
+    >>> str(mean_interval(METRICS.get("uar"), np.array([0.1, 0.0, 0.2])))
+    '[-0.148, 0.348]'
+    """
+    resampled = resamples(len(differences)) @ differences / len(differences)
+    return _around(metric, float(differences.mean()), resampled, len(differences))
+
+
+def _around(metric: Metric, point: float, resampled: np.ndarray, n_speakers: int) -> Interval:
+    """The t interval of a difference."""
+    if n_speakers < 2:
+        return UNKNOWN
+    return difference_interval(metric, point, margin(resampled[np.isfinite(resampled)], n_speakers))
+
+
+def _swaps(n_speakers: int) -> tuple[np.ndarray, bool]:
+    """Whose A and B are swapped, 0 or 1, shape (swaps, S); and whether these are all swaps."""
+    if n_speakers <= ENUMERATED_SPEAKERS:
+        return (np.arange(2**n_speakers)[:, np.newaxis] >> np.arange(n_speakers)) & 1, True
+    return np.random.default_rng(SEED).integers(2, size=(DRAWN_SWAPS, n_speakers)), False
+
+
+def _fraction(of_swaps: np.ndarray, seen: float, *, every: bool) -> float:
+    """Of the swaps, those that differ as much as what was seen."""
+    as_far = int((of_swaps >= seen - _SAME).sum())
+    return as_far / len(of_swaps) if every else (as_far + 1) / (len(of_swaps) + 1)
+
+
+def _effect_size(differences: np.ndarray) -> float | None:
+    """Cohen's d_z of the speakers' differences, shape (S,)."""
+    if np.abs(differences).max() < _SAME:
+        return 0.0
+    if np.ptp(differences) < _SAME:
+        return None
+    return float(differences.mean() / differences.std(ddof=1))

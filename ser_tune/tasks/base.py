@@ -1,0 +1,95 @@
+"""The object every task defines, and what it makes of utterances."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ..config import TaskSettings
+from ..corpora import Utterance
+
+__all__ = ["Goal", "Targets", "Task"]
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What a task wants of each utterance of a corpus."""
+
+    names: tuple[str, ...]
+    """The name of each of a network's K outputs, such as a class."""
+    values: np.ndarray
+    """Shape (U, ...): class numbers (U,), int64, or whatever the task's metrics take for the truth."""
+    strata: np.ndarray
+    """The stratum of each utterance, such as its class, shape (U,), int64. Oversampling and balanced weights let strata
+    count alike, and no training side may lack one."""
+    stratum_names: tuple[str, ...]
+    """The name of each stratum."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a network is trained for, and how its scores are computed: all that training takes from the protocol."""
+
+    task: str
+    """The task's name."""
+    aggregation: str
+    """How segments are combined, one of the task's ways."""
+    metrics: tuple[str, ...]
+    """The names of the metrics; the first is the primary objective, which ranks, races and selects epochs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is recognised; every module of this room defines one as `TASK`.
+
+    A network's raw outputs (B, K) become *outputs* by `activate`: log probabilities, for example. Everything after it,
+    segments or utterances, of one network or several, is in this form until it is shown or decided.
+    """
+
+    name: str
+    settings: type[TaskSettings]
+    title: str
+    """What is recognised, in words, such as `one emotion of several`."""
+    answer: str
+    """What one answer is called, in tables and JSON, such as `emotion`."""
+    targets: Callable[[Any, Sequence[Utterance]], Targets]
+    """From the settings and a corpus's utterances to its targets; raises `CorpusError` where they have none."""
+    predictions: str
+    """What is predicted, such as `classes`, by their numbers: metrics of the same kind fit."""
+    encoding: str
+    """What `encode` makes, such as `probabilities`: losses of the same kind fit."""
+    loss: str
+    """The default loss."""
+    metrics: tuple[str, ...]
+    """What is computed of predictions; the first is the default objective."""
+    aggregations: tuple[str, ...]
+    """Ways to combine the segments of an utterance; the first is the default."""
+    encode: Callable[[Tensor, int], Tensor]
+    """From values (B, ...) and K to what a loss compares raw outputs with, shape (B, K), float32."""
+    activate: Callable[[Tensor], Tensor]
+    """From raw outputs (B, K), float32, to outputs (B, K)."""
+    members: Callable[[Tensor], Tensor]
+    """From the raw outputs of several networks (M, B, K), float32, to those of their mean (B, K), of which `activate`
+    makes the mean's outputs."""
+    divergence: Callable[[Tensor, Tensor], Tensor]
+    """From raw outputs of clean segments and of their copies, each (B, K), to a scalar: how much they differ."""
+    error: Callable[[np.ndarray, np.ndarray], float]
+    """From outputs (N, K) and values (N, ...) to a validation loss."""
+    aggregate: Callable[[np.ndarray, np.ndarray, str], np.ndarray]
+    """From outputs of segments (S, K), the number of each segment's utterance (S,), counted from 0 without gaps, and
+    the way to outputs of utterances (U, K), float32."""
+    average: Callable[[Sequence[np.ndarray]], np.ndarray]
+    """From the outputs (N, K) of several networks to those of their mean."""
+    decide: Callable[[np.ndarray], np.ndarray]
+    """From outputs (N, K) to predictions (N, ...), which metrics compare with values."""
+    show: Callable[[np.ndarray], np.ndarray]
+    """From outputs to the numbers that a person reads, of the same shape: probabilities, for example."""
+    unshow: Callable[[np.ndarray], np.ndarray]
+    """Undoes `show`."""
+    write: Callable[[Any, tuple[str, ...]], str]
+    """From a value or prediction and the outputs' names to the text that stands in tables and JSON."""
+    read: Callable[[Sequence[str], tuple[str, ...]], np.ndarray]
+    """Undoes `write`: from texts to values (N, ...)."""
+    citation: str = ""

@@ -1,0 +1,141 @@
+"""`classification`: one emotion of several. Outputs are log probabilities."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..config import TaskSettings
+from ..corpora import Utterance
+from .aggregation import AGGREGATIONS, aggregate
+from .base import Targets, Task
+
+__all__ = [
+    "TASK",
+    "average",
+    "decide",
+    "divergence",
+    "encode",
+    "error",
+    "members",
+    "read",
+    "targets_of_labels",
+    "write",
+]
+
+
+class ClassificationSettings(TaskSettings):
+    """One emotion of several."""
+
+    name: Literal["classification"] = "classification"
+    """What is recognised."""
+
+
+def targets(_: TaskSettings, utterances: Sequence[Utterance]) -> Targets:
+    """The emotion of each utterance."""
+    return targets_of_labels([one.emotion for one in utterances])
+
+
+def targets_of_labels(labels: Sequence[str]) -> Targets:
+    """Classes of these names, sorted; each is a stratum.
+
+    >>> found = targets_of_labels(["joy", "anger", "joy"])
+    >>> found.names, found.values.tolist()
+    (('anger', 'joy'), [1, 0, 1])
+    """
+    number_of = {name: number for number, name in enumerate(sorted(set(labels)))}
+    values = np.array([number_of[label] for label in labels], dtype=np.int64)
+    return Targets(names=tuple(number_of), values=values, strata=values, stratum_names=tuple(number_of))
+
+
+def encode(values: Tensor, outputs: int) -> Tensor:
+    """Probability 1 for the own class: from class numbers (B,) to (B, K)."""
+    return nn.functional.one_hot(values, outputs).float()
+
+
+def members(raw: Tensor) -> Tensor:
+    """Log of the mean probabilities of several networks, from logits (M, B, K)."""
+    return torch.log_softmax(raw, dim=2).logsumexp(dim=0) - math.log(len(raw))
+
+
+def divergence(clean: Tensor, copies: Tensor) -> Tensor:
+    """Mean of KL(clean || copy) = sum p log(p / q) over a batch, in nats; gradients flow into both.
+
+    Args:
+        clean: Logits of clean segments, shape (B, K).
+        copies: Logits of their copies, shape (B, K).
+    """
+    said, said_of_copies = torch.log_softmax(clean, dim=1), torch.log_softmax(copies, dim=1)
+    return nn.functional.kl_div(said_of_copies, said, reduction="batchmean", log_target=True)
+
+
+def error(outputs: np.ndarray, values: np.ndarray) -> float:
+    """Mean negative log probability of the true class."""
+    return -float(outputs[np.arange(len(values)), values].mean())
+
+
+def average(outputs: Sequence[np.ndarray]) -> np.ndarray:
+    """Log of the mean probabilities of several networks, each (N, K)."""
+    together: np.ndarray = np.logaddexp.reduce(outputs) - math.log(len(outputs))
+    return together
+
+
+def decide(outputs: np.ndarray) -> np.ndarray:
+    """The most probable class, shape (N,)."""
+    decided: np.ndarray = outputs.argmax(axis=1)
+    return decided
+
+
+def log(probabilities: np.ndarray) -> np.ndarray:
+    """Logarithms; that of 0 is minus infinity."""
+    with np.errstate(divide="ignore"):
+        logarithms: np.ndarray = np.log(probabilities, dtype=np.float64)
+    return logarithms
+
+
+def write(value: int, names: tuple[str, ...]) -> str:
+    """The name of a class."""
+    return names[int(value)]
+
+
+def read(texts: Sequence[str], names: tuple[str, ...]) -> np.ndarray:
+    """The numbers of classes, shape (N,), int64.
+
+    Raises:
+        ValueError: There is no such class.
+    """
+    return np.array([names.index(text) for text in texts], dtype=np.int64)
+
+
+def activate(raw: Tensor) -> Tensor:
+    """Log probabilities of logits (B, K)."""
+    return torch.log_softmax(raw, dim=1)
+
+
+TASK = Task(
+    name="classification",
+    settings=ClassificationSettings,
+    title="one emotion of several",
+    answer="emotion",
+    targets=targets,
+    predictions="classes",
+    encoding="probabilities",
+    loss="cross_entropy",
+    metrics=("uar", "wa"),
+    aggregations=AGGREGATIONS,
+    encode=encode,
+    activate=activate,
+    members=members,
+    divergence=divergence,
+    error=error,
+    aggregate=aggregate,
+    average=average,
+    decide=decide,
+    show=np.exp,
+    unshow=log,
+    write=write,
+    read=read,
+)
