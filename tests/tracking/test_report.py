@@ -1,13 +1,12 @@
 """Metrics, tables and pictures."""
 
-import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 from mlflow.utils.validation import _validate_metric_name
 
-from ser_tune.resampling import Interval
+from ser_tune.resampling import UNKNOWN, Interval, Score
 from ser_tune.resampling.old import Scores
 from ser_tune.study import HeldOut
 from ser_tune.tracking.report import draw_confusion, metric_names, score_metrics
@@ -15,7 +14,7 @@ from ser_tune.tracking.report import draw_confusion, metric_names, score_metrics
 
 @pytest.fixture
 def scores() -> Scores:
-    return Scores(0.75, 0.8, Interval(0.6, 0.9), Interval(math.nan, math.nan), 0.7, 0.1, 0.6, 0.2, {0: 1.0, 2: 0.5})
+    return Scores(uar=Score(0.75, Interval(0.6, 0.9), 0.7, 0.1, {0: 1.0, 2: 0.5}), wa=Score(0.8, UNKNOWN, 0.6, 0.2, {}))
 
 
 def test_metrics_are_named_by_their_side_and_an_emotion_that_does_not_occur_has_none(scores: Scores) -> None:
@@ -48,8 +47,8 @@ def test_metrics_are_named_by_their_side_and_an_emotion_that_does_not_occur_has_
 )
 def test_every_label_has_a_metric_of_its_own_that_mlflow_takes(labels: tuple[str, ...]) -> None:
     recalls = {number: number / 10 for number in range(len(labels))}
-    unknown = Interval(math.nan, math.nan)
-    metrics = score_metrics(Scores(0.5, 0.5, unknown, unknown, 0.5, 0.0, 0.5, 0.0, recalls), labels, "validation")
+    scores = Scores(uar=Score(0.5, UNKNOWN, 0.5, 0.0, recalls), wa=Score(0.5, UNKNOWN, 0.5, 0.0, {}))
+    metrics = score_metrics(scores, labels, "validation")
     stored = {name: value for name, value in metrics.items() if "_recall/" in name}
     assert sorted(stored.values()) == sorted(recalls.values())
     assert len({name.casefold() for name in stored}) == len(labels)
