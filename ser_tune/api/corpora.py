@@ -69,7 +69,7 @@ def check(
     """
     project, folder = project or Project.locate(), None if data is None else Path(data)
     source, taken = CORPORA.get(name), tuple(names_as_written)
-    found = check_corpus(source, folder, project.cache, task=task, names_as_written=taken, progressed=progressed)
+    found = check_corpus(source, folder, project.cache, subset=task, names_as_written=taken, progressed=progressed)
     counts = found.speaker_counts
     speakers = {one: count for one, count in counts.items() if one in taken or not is_placeholder(one)}
     few = [
@@ -80,7 +80,7 @@ def check(
     baseline = None
     if not any(one.kind == "name" and one.wrong for one in found.problems):
         try:
-            corpus = Corpus.load(source, folder, project.cache, task=found.task, names_as_written=taken)
+            corpus = Corpus.load(source, folder, project.cache, subset=found.subset, names_as_written=taken)
             folds = speaker_folds(corpus)
         except CorpusError as error:
             problems.append(Problem("study", False, f"no study is possible: {error}"))

@@ -52,11 +52,11 @@ def list_corpora(json: Json = False) -> None:
                     "name": source.name,
                     "tasks": {
                         label: {
-                            "description": task.description,
-                            "utterances": sum(task.emotion_counts.values()) or None,
-                            "emotions": dict(task.emotion_counts),
+                            "description": subset.description,
+                            "utterances": sum(subset.emotion_counts.values()) or None,
+                            "emotions": dict(subset.emotion_counts),
                         }
-                        for label, task in source.tasks.items()
+                        for label, subset in source.subsets.items()
                     },
                     "speakers": list(source.speakers),
                     "licence": source.licence,
@@ -71,13 +71,13 @@ def list_corpora(json: Json = False) -> None:
     rows = []
     for source in sources:
         once = [source.name, str(len(source.speakers) or "any"), source.licence]
-        for label, task in source.tasks.items():
-            counts = task.emotion_counts
+        for label, subset in source.subsets.items():
+            counts = subset.emotion_counts
             name, speakers, licence = once
             rows.append(
                 [name, label, str(sum(counts.values()) or "any"), speakers, ", ".join(sorted(counts)) or "any", licence]
             )
-            once = ["", "", ""]  # a corpus's further tasks differ in the other columns alone
+            once = ["", "", ""]  # a corpus's further subsets differ in the other columns alone
     print_table(["name", "task", "utterances", "speakers", "emotions", "licence"], rows)
     results.print()
     for source in sources:
@@ -144,7 +144,7 @@ def _record(found: "CorpusCheck", baseline: "TextBaseline | None") -> dict[str, 
     lengths_s = found.lengths_s
     return {
         "corpus": found.corpus,
-        "task": found.task,
+        "task": found.subset,
         "ok": found.ok,
         "utterances": sum(found.counts.values()),
         "emotions": dict(found.emotion_counts),
@@ -233,7 +233,7 @@ def _print_check(found: "CorpusCheck", baseline: "TextBaseline | None") -> None:
     warnings = len(found.problems) - wrong
     verdict = f"{wrong} wrong" if wrong else "nothing is wrong"
     plural = "" if warnings == 1 else "s"
-    results.print(f"{found.corpus}, task {found.task}: {verdict}, {warnings} warning{plural}", markup=False)
+    results.print(f"{found.corpus}, task {found.subset}: {verdict}, {warnings} warning{plural}", markup=False)
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """Corpora, one a file. To add one: a module with a `CORPUS`, and its line here."""
 
 from ..components import Catalogue
-from .base import Archive, Corpus, CorpusSource, Task, Utterance
+from .base import Archive, Corpus, CorpusSource, Subset, Utterance
 from .check_names import nobody_in_words
 from .mapping import LabelMapping, map_labels
 from .names import is_placeholder, name_key, nearest_name, spellings
@@ -14,7 +14,7 @@ __all__ = [
     "CorpusSource",
     "LabelMapping",
     "Sounds",
-    "Task",
+    "Subset",
     "Utterance",
     "corpus_sounds",
     "is_placeholder",

@@ -21,7 +21,7 @@ __all__ = [
     "Archive",
     "Corpus",
     "CorpusSource",
-    "Task",
+    "Subset",
     "Utterance",
     "normalised_text",
     "select_utterances",
@@ -62,7 +62,7 @@ class Utterance:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class Subset:
     """A usual choice of a corpus's utterances and classes, and what it is known to hold."""
 
     description: str
@@ -86,7 +86,7 @@ class Archive:
     sha256: str | None
     """Of the zip file; None where its owners do not publish one, so that the digest alone decides."""
     digest: str
-    """`Corpus.digest` of the unpacked corpus, in its default task."""
+    """`Corpus.digest` of the unpacked corpus, in its default subset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,8 @@ class CorpusSource:
     """Every speaker that the corpus is known to have, sorted; empty where that is not known."""
     folds: int | None = None
     """Number of folds of the corpus's usual protocol; None means five, or one a speaker where there are fewer."""
-    tasks: Mapping[str, Task] = field(default_factory=lambda: {"all": Task("every utterance")})
-    """Label to task; the first is the default."""
+    subsets: Mapping[str, Subset] = field(default_factory=lambda: {"all": Subset("every utterance")})
+    """Label to subset; the first is the default. Users choose by `--task` or `corpus.task`."""
     defaults: Mapping[str, Value] = field(default_factory=dict)
     """Settings that differ from the general ones on this corpus: dotted path to value."""
     read_allowing: Callable[[Path | None, Path, Sequence[Path]], Sequence[Utterance]] | None = None
@@ -185,7 +185,7 @@ class Corpus:
         data: Path | None,
         cache: Path,
         *,
-        task: str | None = None,
+        subset: str | None = None,
         emotions: Sequence[str] | None = None,
         styles: Sequence[str] | None = None,
         merge: Mapping[str, str] | None = None,
@@ -197,8 +197,8 @@ class Corpus:
             source: The corpus's reader.
             data: The folder or manifest the user named.
             cache: Where a corpus that makes its own files keeps them.
-            task: One of the source's tasks; None is its first.
-            emotions: Keep only these, after merging; None is the task's choice, as below.
+            subset: One of the source's; None is its first.
+            emotions: Keep only these, after merging; None is the subset's choice, as below.
             styles: Keep only these speaking styles.
             merge: Emotion to the one that it counts as.
             names_as_written: Names that are taken as they are, though they look like a placeholder or a spelling of
@@ -207,10 +207,10 @@ class Corpus:
         Raises:
             CorpusError: The folder is missing or empty, a label is unknown, a name is spelt in two ways, an emotion is
                 a placeholder, or fewer than two emotions are left.
-            UnknownNameError: There is no such task.
+            UnknownNameError: There is no such subset.
         """
         where = _where(source, data)
-        chosen = _task(source, task)
+        chosen = _subset(source, subset)
         merged, merge = _merged(source, data, cache, chosen, styles, merge)
         kept = _keep(merged, "emotion", chosen.emotions if emotions is None else emotions, where)
         if problems := name_problems(kept, emotions=[one.emotion for one in merged], as_written=names_as_written):
@@ -242,18 +242,18 @@ def select_utterances(
     data: Path | None,
     cache: Path,
     *,
-    task: str | None = None,
+    subset: str | None = None,
     emotions: Sequence[str] | None = None,
     styles: Sequence[str] | None = None,
     merge: Mapping[str, str] | None = None,
 ) -> tuple[list[Utterance], Mapping[str, str]]:
-    """List a task's utterances without opening a recording.
+    """List a subset's utterances without opening a recording.
 
     Args:
         source: The corpus's reader.
         data: The folder or manifest the user named.
         cache: Where a corpus that makes its own files keeps them.
-        task: As `Corpus.load` takes it, as are the others.
+        subset: As `Corpus.load` takes it, as are the others.
         emotions: Keep only these, after merging.
         styles: Keep only these.
         merge: Emotion to the one that it counts as.
@@ -263,32 +263,32 @@ def select_utterances(
 
     Raises:
         CorpusError: The folder is missing or empty, or a label is unknown.
-        UnknownNameError: There is no such task.
+        UnknownNameError: There is no such subset.
     """
-    chosen = _task(source, task)
+    chosen = _subset(source, subset)
     merged, merge = _merged(source, data, cache, chosen, styles, merge)
     return _keep(merged, "emotion", chosen.emotions if emotions is None else emotions, _where(source, data)), merge
 
 
-def _task(source: CorpusSource, label: str | None) -> Task:
-    if label is not None and label not in source.tasks:
-        raise UnknownNameError(f"task of corpus {source.name}", label, source.tasks)
-    return source.tasks[label or next(iter(source.tasks))]
+def _subset(source: CorpusSource, label: str | None) -> Subset:
+    if label is not None and label not in source.subsets:
+        raise UnknownNameError(f"task of corpus {source.name}", label, source.subsets)
+    return source.subsets[label or next(iter(source.subsets))]
 
 
 def _merged(
     source: CorpusSource,
     data: Path | None,
     cache: Path,
-    task: Task,
+    subset: Subset,
     styles: Sequence[str] | None,
     merge: Mapping[str, str] | None,
 ) -> tuple[list[Utterance], Mapping[str, str]]:
     """The utterances of some styles in the order of their names, with merged emotions, and what was merged."""
-    merge = task.merge if merge is None else merge
+    merge = subset.merge if merge is None else merge
     where = _where(source, data)
     utterances = sorted(source.read(data, cache), key=lambda utterance: utterance.id)
-    styled = _keep(utterances, "style", task.styles if styles is None else styles, where)
+    styled = _keep(utterances, "style", subset.styles if styles is None else styles, where)
     _refuse_unknown("emotion", merge, {one.emotion for one in styled}, where)
     return [replace(one, emotion=merge.get(one.emotion, one.emotion)) for one in styled], merge
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..audio import digest_of, read_samples, to_speech
 from ..errors import AudioError
 from ..likeness import audio_fingerprint, near_groups
-from .base import CorpusSource, Task, Utterance, select_utterances
+from .base import CorpusSource, Subset, Utterance, select_utterances
 from .check_names import name_problems, name_warnings
 from .signal import Fault, signal_faults, unusable_kind
 
@@ -40,8 +40,8 @@ class CorpusCheck:
     """What was found out about a corpus."""
 
     corpus: str
-    task: str
-    expected: Task
+    subset: str
+    expected: Subset
     counts: Mapping[tuple[str, str], int]
     """Utterances of each speaker and emotion, those that cannot be read included."""
     lengths_s: tuple[float, ...]
@@ -100,33 +100,33 @@ def check_corpus(
     data: Path | None,
     cache: Path,
     *,
-    task: str | None = None,
+    subset: str | None = None,
     names_as_written: Sequence[str] = (),
     progressed: Callable[[int, int], None] = lambda done, total: None,
 ) -> CorpusCheck:
-    """Decode every recording of a task, and compare what is there with what is published.
+    """Decode every recording of a subset, and compare what is there with what is published.
 
     Args:
         source: The corpus's reader.
         data: The folder or manifest the user named.
         cache: Where a corpus that makes its own files keeps them.
-        task: One of the source's tasks; None is its first.
+        subset: One of the source's; None is its first.
         names_as_written: As `Corpus.load` takes them.
         progressed: Told how many recordings were decoded, of how many.
 
     Raises:
         CorpusError: The corpus cannot be listed: a missing folder, a name off the scheme, an unknown label.
-        UnknownNameError: There is no such task.
+        UnknownNameError: There is no such subset.
     """
-    utterances, _ = select_utterances(source, data, cache, task=task)
-    task = task or next(iter(source.tasks))
+    utterances, _ = select_utterances(source, data, cache, subset=subset)
+    subset = subset or next(iter(source.subsets))
     heard = _hear(utterances, progressed)
     usable = [one for one in heard if not one.error]
     counts = Counter((one.speaker, one.emotion) for one in utterances)
     return CorpusCheck(
         corpus=source.name,
-        task=task,
-        expected=source.tasks[task],
+        subset=subset,
+        expected=source.subsets[subset],
         counts=counts,
         lengths_s=tuple(one.length_s for one in usable),
         sample_rates_hz=dict(sorted(Counter(one.rate_hz for one in usable).items())),
@@ -136,8 +136,8 @@ def check_corpus(
             *(Problem("table", False, remark) for remark in source.remarks(data)),
             *(Problem("name", True, one) for one in name_problems(utterances, as_written=names_as_written)),
             *(Problem("name", False, one) for one in name_warnings(utterances, as_written=names_as_written)),
-            *_miscounted("emotion", Counter(one.emotion for one in utterances), source.tasks[task].emotion_counts),
-            *_miscounted("speaker", Counter(one.speaker for one in utterances), _speakers(source, task)),
+            *_miscounted("emotion", Counter(one.emotion for one in utterances), source.subsets[subset].emotion_counts),
+            *_miscounted("speaker", Counter(one.speaker for one in utterances), _speakers(source, subset)),
             *_unusable(utterances, heard),
             *_duplicates(utterances, heard),
             *_near_duplicates(utterances, heard),
@@ -182,8 +182,8 @@ def _hear_one(utterance: Utterance) -> _Heard:
     )
 
 
-def _speakers(source: CorpusSource, task: str) -> Mapping[str, int | None]:
-    return source.tasks[task].speaker_counts or dict.fromkeys(source.speakers)
+def _speakers(source: CorpusSource, subset: str) -> Mapping[str, int | None]:
+    return source.subsets[subset].speaker_counts or dict.fromkeys(source.speakers)
 
 
 def _miscounted(what: str, found: Mapping[str, int], expected: Mapping[str, int | None]) -> Iterable[Problem]:

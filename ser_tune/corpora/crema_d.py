@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import CorpusError
-from .base import CorpusSource, Task, Utterance
+from .base import CorpusSource, Subset, Utterance
 from .folder import corpus_folder, read_recordings
 
 __all__ = ["CORPUS", "EMOTIONS", "EMOTION_COUNTS", "SPEAKERS"]
@@ -72,5 +72,5 @@ CORPUS = CorpusSource(
     licence="Open Database License 1.0",
     home="https://github.com/CheyneyComputerScience/CREMA-D",
     speakers=SPEAKERS,
-    tasks={"all": Task("every utterance, six emotions as intended", emotion_counts=EMOTION_COUNTS)},
+    subsets={"all": Subset("every utterance, six emotions as intended", emotion_counts=EMOTION_COUNTS)},
 )

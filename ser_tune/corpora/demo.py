@@ -21,7 +21,7 @@ from scipy import signal
 
 from ..audio import SAMPLE_RATE_HZ
 from ..errors import CorpusError, StorageError
-from .base import CorpusSource, Task, Utterance
+from .base import CorpusSource, Subset, Utterance
 
 __all__ = ["CORPUS", "EMOTIONS", "VERSION", "synthesise"]
 
@@ -272,8 +272,8 @@ CORPUS = CorpusSource(
     licence="MIT, like the program that makes it",
     speakers=tuple(_VOICES),
     folds=6,
-    tasks={
-        "all": Task(
+    subsets={
+        "all": Subset(
             "every utterance, four emotions",
             emotion_counts=dict.fromkeys(EMOTIONS, len(_VOICES) * UTTERANCES_PER_EMOTION),
             speaker_counts=dict.fromkeys(_VOICES, len(EMOTIONS) * UTTERANCES_PER_EMOTION),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import CorpusError
-from .base import Archive, CorpusSource, Task, Utterance
+from .base import Archive, CorpusSource, Subset, Utterance
 from .folder import corpus_folder, read_recordings
 
 __all__ = ["CORPUS", "EMOTIONS", "EMOTION_COUNTS", "SPEAKER_COUNTS"]
@@ -89,7 +89,7 @@ CORPUS = CorpusSource(
     archive=Archive("http://emodb.bilderbar.info/download/download.zip", sha256=None, digest=DIGEST),
     speakers=tuple(SPEAKER_COUNTS),
     folds=10,
-    tasks={
-        "all": Task("every utterance, seven emotions", emotion_counts=EMOTION_COUNTS, speaker_counts=SPEAKER_COUNTS)
+    subsets={
+        "all": Subset("every utterance, seven emotions", emotion_counts=EMOTION_COUNTS, speaker_counts=SPEAKER_COUNTS)
     },
 )

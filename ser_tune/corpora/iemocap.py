@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import CorpusError
-from .base import CorpusSource, Task, Utterance, normalised_text
+from .base import CorpusSource, Subset, Utterance, normalised_text
 from .folder import corpus_folder
 
 __all__ = ["CORPUS", "EMOTIONS", "EMOTION_COUNTS", "IMPROVISED_COUNTS", "MERGED_COUNTS", "SPEAKERS"]
@@ -148,19 +148,19 @@ CORPUS = CorpusSource(
     home="https://sail.usc.edu/iemocap",
     speakers=SPEAKERS,
     folds=10,
-    tasks={
-        "improvised": Task(
+    subsets={
+        "improvised": Subset(
             "improvised turns, four emotions, excitement left out",
             emotions=tuple(IMPROVISED_COUNTS),
             styles=("improvised",),
             emotion_counts=IMPROVISED_COUNTS,
         ),
-        "merged": Task(
+        "merged": Subset(
             "improvised and scripted turns, four emotions, excitement counted as happiness",
             emotions=tuple(MERGED_COUNTS),
             merge={"excitement": "happiness"},
             emotion_counts=MERGED_COUNTS,
         ),
-        "all": Task("every turn that has a label, ten emotions", emotion_counts=EMOTION_COUNTS),
+        "all": Subset("every turn that has a label, ten emotions", emotion_counts=EMOTION_COUNTS),
     },
 )

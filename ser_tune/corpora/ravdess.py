@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import CorpusError
-from .base import CorpusSource, Task, Utterance
+from .base import CorpusSource, Subset, Utterance
 from .folder import corpus_folder, read_recordings
 
 __all__ = ["CORPUS", "EMOTIONS", "EMOTION_COUNTS", "SPEAKERS", "SPEECH_COUNTS"]
@@ -79,14 +79,14 @@ CORPUS = CorpusSource(
     licence="CC BY-NC-SA 4.0",
     home="https://doi.org/10.5281/zenodo.1188976",
     speakers=SPEAKERS,
-    tasks={
-        "speech": Task(
+    subsets={
+        "speech": Subset(
             "speech alone, eight emotions",
             styles=("speech",),
             emotion_counts=SPEECH_COUNTS,
             speaker_counts=dict.fromkeys(SPEAKERS, 60),
         ),
-        "all": Task(
+        "all": Subset(
             "speech and song, eight emotions",
             emotion_counts=EMOTION_COUNTS,
             speaker_counts={speaker: 60 if speaker == "18" else 104 for speaker in SPEAKERS},

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import CorpusError
-from .base import CorpusSource, Task, Utterance
+from .base import CorpusSource, Subset, Utterance
 from .folder import corpus_folder, read_recordings
 
 __all__ = ["COMMON_TEXTS", "CORPUS", "EMOTIONS", "EMOTION_COUNTS", "SPEAKERS"]
@@ -71,8 +71,8 @@ CORPUS = CorpusSource(
     licence="research use, after registering with the University of Surrey",
     home="http://kahlan.eps.surrey.ac.uk/savee",
     speakers=SPEAKERS,
-    tasks={
-        "all": Task(
+    subsets={
+        "all": Subset(
             "every utterance, seven emotions",
             emotion_counts=EMOTION_COUNTS,
             speaker_counts=dict.fromkeys(SPEAKERS, 120),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import CorpusError
-from .base import CorpusSource, Task, Utterance
+from .base import CorpusSource, Subset, Utterance
 from .folder import corpus_folder, read_recordings
 
 __all__ = ["CORPUS", "EMOTIONS", "EMOTION_COUNTS", "SPEAKERS"]
@@ -72,8 +72,8 @@ CORPUS = CorpusSource(
     licence="CC BY-NC-ND 4.0",
     home="https://doi.org/10.5683/SP2/E8H2MF",
     speakers=SPEAKERS,
-    tasks={
-        "all": Task(
+    subsets={
+        "all": Subset(
             "every utterance, seven emotions",
             emotion_counts=EMOTION_COUNTS,
             speaker_counts=dict.fromkeys(SPEAKERS, 1400),

@@ -125,7 +125,7 @@ def examine(
     if own is not None:
         judge, left_out, notes = own, _untested(own), [f"{OWN_NOTE}; {selection_note(own.prepared.folds)}"]
     else:
-        read = Corpus.load(CORPORA.get(corpus), data, project.cache, task=task)
+        read = Corpus.load(CORPORA.get(corpus), data, project.cache, subset=task)
         kept, left_out, notes = unknown_recordings(client, version, read, project.cache, skip_trained=skip_trained)
         kept, left_out = _of_somebody(read, kept, left_out)
         judge = AllNetworks(predictor, read, kept)
@@ -178,7 +178,7 @@ def _own_folds(
     member = run.data.tags.get(MEMBERS_TAG, run.info.run_id).split()[0]  # all members share corpus and folds
     definition = recorded(client, client.get_run(member))[0].with_data(data)
     settings = definition.config.corpus
-    if corpus != settings.name or task not in (None, settings.task or next(iter(CORPORA.get(corpus).tasks))):
+    if corpus != settings.name or task not in (None, settings.task or next(iter(CORPORA.get(corpus).subsets))):
         return None
     try:
         read = load_corpus(definition, project)

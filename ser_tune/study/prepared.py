@@ -83,7 +83,7 @@ def load_corpus(definition: StudyDefinition, project: Project) -> Corpus:
         CORPORA.get(settings.name).allowing(definition.folders),
         settings.data,
         project.cache,
-        task=settings.task,
+        subset=settings.task,
         emotions=protocol.emotions,
         styles=protocol.styles,
         merge=None if protocol.merge is None else dict(one.split("=") for one in protocol.merge),

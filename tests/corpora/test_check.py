@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser_tune.corpora import CORPORA, CorpusSource, Task
+from ser_tune.corpora import CORPORA, CorpusSource, Subset
 from ser_tune.corpora.check import CorpusCheck, Problem, check_corpus
 from ser_tune.errors import CorpusError
 
@@ -43,15 +43,15 @@ def check(tmp_path: Path) -> Check:
 
 
 def _known(emotions: dict[str, int], speakers: dict[str, int], names: Sequence[str] = ()) -> CorpusSource:
-    task = Task("every utterance", emotion_counts=emotions, speaker_counts=speakers)
-    return replace(CORPORA.get("manifest"), tasks={"all": task}, speakers=tuple(names))
+    subset = Subset("every utterance", emotion_counts=emotions, speaker_counts=speakers)
+    return replace(CORPORA.get("manifest"), subsets={"all": subset}, speakers=tuple(names))
 
 
 def test_a_good_corpus_is_counted_and_measured(check: Check) -> None:
     found = check()
     assert found.ok
     assert found.problems == ()
-    assert (found.corpus, found.task) == ("manifest", "all")
+    assert (found.corpus, found.subset) == ("manifest", "all")
     assert found.counts == {(speaker, emotion): 1 for speaker in ("ada", "bob") for emotion in ("anger", "joy")}
     assert found.speaker_counts == {"ada": 2, "bob": 2}
     assert found.emotion_counts == {"anger": 2, "joy": 2}

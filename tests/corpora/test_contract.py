@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser_tune.corpora import CORPORA, Corpus, CorpusSource, Task, Utterance
+from ser_tune.corpora import CORPORA, Corpus, CorpusSource, Subset, Utterance
 from ser_tune.errors import CorpusError, UnknownNameError
 
 
@@ -134,14 +134,14 @@ def test_a_corpus_bears_its_name_citation_and_licence(name: str) -> None:
 def test_known_counts_agree_with_each_other(name: str) -> None:
     source = CORPORA.get(name)
     assert list(source.speakers) == sorted(source.speakers)
-    for task in source.tasks.values():
-        assert task.description
-        assert sum(task.emotion_counts.values()) > 0
-        assert task.emotions is None or set(task.emotions) == set(task.emotion_counts)
-        assert not set(task.merge) & set(task.emotion_counts)
-        if task.speaker_counts:
-            assert tuple(task.speaker_counts) == source.speakers
-            assert sum(task.speaker_counts.values()) == sum(task.emotion_counts.values())
+    for subset in source.subsets.values():
+        assert subset.description
+        assert sum(subset.emotion_counts.values()) > 0
+        assert subset.emotions is None or set(subset.emotions) == set(subset.emotion_counts)
+        assert not set(subset.merge) & set(subset.emotion_counts)
+        if subset.speaker_counts:
+            assert tuple(subset.speaker_counts) == source.speakers
+            assert sum(subset.speaker_counts.values()) == sum(subset.emotion_counts.values())
 
 
 @pytest.mark.parametrize("name", sorted(set(LAYOUTS) - {"demo", "manifest"}))
@@ -159,15 +159,15 @@ def test_a_folder_that_is_missing_or_empty_is_named(name: str, tmp_path: Path) -
 def test_what_a_reader_finds_is_known_of_its_corpus(load: Callable[..., Corpus]) -> None:
     corpus = load()
     source = CORPORA.get(corpus.name)
-    known = next(iter(source.tasks.values())).emotion_counts
+    known = next(iter(source.subsets.values())).emotion_counts
     assert set(corpus.speakers) <= set(source.speakers or corpus.speakers)
     assert set(corpus.emotions) <= set(known or corpus.emotions)
 
 
-def test_a_task_that_does_not_exist_is_answered_with_those_that_do(load: Callable[..., Corpus], tmp_path: Path) -> None:
+def test_an_unknown_subset_is_answered_with_those_that_exist(load: Callable[..., Corpus], tmp_path: Path) -> None:
     source = CORPORA.get(load().name)
     with pytest.raises(UnknownNameError, match=f"unknown task of corpus {source.name} 'some'; choose from: all"):
-        Corpus.load(replace(source, tasks={"all": Task("every utterance")}), None, tmp_path, task="some")
+        Corpus.load(replace(source, subsets={"all": Subset("every utterance")}), None, tmp_path, subset="some")
 
 
 def test_utterances_are_sorted_unique_and_exist(load: Callable[..., Corpus]) -> None:

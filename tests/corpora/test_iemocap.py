@@ -48,7 +48,7 @@ def _write(folder: Path, dialog: str, turns: Sequence[tuple[str, str]], sound: P
 
 
 def _small(folder: Path, sound: Path) -> Path:
-    """Two turns of each task's emotions, one without a majority."""
+    """Two turns of each subset's emotions, one without a majority."""
     turns = [(f"Ses01F_impro01_{gender}{number:03}", label) for gender, number, label in _parts()]
     return _write(folder, "Ses01F_impro01", [*turns, ("Ses01F_impro01_F099", "xxx")], sound)
 
@@ -77,13 +77,13 @@ def _counts(corpus: Corpus) -> Mapping[str, int]:
     return Counter(one.emotion for one in corpus.utterances)
 
 
-def test_both_usual_tasks_have_their_known_counts(tmp_path: Path, sound: Path) -> None:
+def test_both_usual_subsets_have_their_known_counts(tmp_path: Path, sound: Path) -> None:
     _whole(tmp_path, sound)
     assert len(list(tmp_path.rglob("*.wav"))) == 10_039
     improvised = Corpus.load(CORPUS, tmp_path, tmp_path)
     assert _counts(improvised) == IMPROVISED_COUNTS == {"anger": 289, "happiness": 284, "sadness": 608, "neutral": 1099}
     assert (len(improvised.utterances), improvised.styles) == (2280, ("improvised",))
-    merged = Corpus.load(CORPUS, tmp_path, tmp_path, task="merged")
+    merged = Corpus.load(CORPUS, tmp_path, tmp_path, subset="merged")
     assert _counts(merged) == MERGED_COUNTS == {"anger": 1103, "happiness": 1636, "sadness": 1084, "neutral": 1708}
     assert (len(merged.utterances), merged.styles) == (5531, ("improvised", "scripted"))
     assert merged.merge == {"excitement": "happiness"}

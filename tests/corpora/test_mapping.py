@@ -58,5 +58,5 @@ def test_no_name_means_two_emotions() -> None:
 
 def test_the_table_knows_every_emotion_of_the_shipped_corpora() -> None:
     for name in CORPORA.names():
-        for task in CORPORA.get(name).tasks.values():
-            assert set(task.emotion_counts) <= {*SYNONYMS, "other"}, name
+        for subset in CORPORA.get(name).subsets.values():
+            assert set(subset.emotion_counts) <= {*SYNONYMS, "other"}, name

@@ -122,11 +122,11 @@ def test_speech_is_the_default_of_ravdess_and_song_one_option_away(make: Make, t
     folder = make("03-01-05-01-02-01-01.wav", "03-01-03-01-02-01-02.wav", "03-02-03-01-02-01-02.wav")
     source = CORPORA.get("ravdess")
     assert Corpus.load(source, folder, tmp_path).styles == ("speech",)
-    assert len(Corpus.load(source, folder, tmp_path, task="all").utterances) == 3
+    assert len(Corpus.load(source, folder, tmp_path, subset="all").utterances) == 3
 
 
 @pytest.mark.parametrize(
-    ("corpus", "task", "total"),
+    ("corpus", "subset", "total"),
     [
         ("ravdess", "speech", 1440),
         ("ravdess", "all", 2452),
@@ -137,8 +137,8 @@ def test_speech_is_the_default_of_ravdess_and_song_one_option_away(make: Make, t
         ("iemocap", "all", 7532),
     ],
 )
-def test_known_counts_add_up_to_the_published_total(corpus: str, task: str, total: int) -> None:
-    assert sum(CORPORA.get(corpus).tasks[task].emotion_counts.values()) == total
+def test_known_counts_add_up_to_the_published_total(corpus: str, subset: str, total: int) -> None:
+    assert sum(CORPORA.get(corpus).subsets[subset].emotion_counts.values()) == total
 
 
 def test_two_speakers_are_read_and_refused_by_the_folds(make: Make, tmp_path: Path) -> None:

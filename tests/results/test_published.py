@@ -45,7 +45,7 @@ def test_every_published_number_says_where_it_stands_and_how_it_came_about() -> 
         assert one.source, one.who
         assert one.protocol, one.who
         source = CORPORA.get(one.corpus)
-        assert one.task in source.tasks, one.who
+        assert one.task in source.subsets, one.who
 
 
 def test_numbers_with_a_deviation_over_folds_are_fold_means_of_the_classes_of_their_task() -> None:
@@ -81,7 +81,7 @@ def test_every_label_has_a_study_of_its_corpus_and_task_that_searches_nothing(la
     assert definition.search == {}
     assert config.name == label
     assert config.corpus.name == published.corpus
-    assert (config.corpus.task or next(iter(CORPORA.get(published.corpus).tasks))) == published.task
+    assert (config.corpus.task or next(iter(CORPORA.get(published.corpus).subsets))) == published.task
     # Excitement counts as happiness where, and only where, the number is of that
     assert bool(config.protocol.merge) == ("excitement" in published.differs)
     assert config.model.name in ARCHITECTURES.names()
