@@ -2,17 +2,22 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ser_tune import components
 from ser_tune.architectures import ARCHITECTURES
-from ser_tune.components import Catalogue
+from ser_tune.components import Catalogue, Library
 from ser_tune.corpora import CORPORA
 from ser_tune.errors import ConfigError, UnknownNameError
+from ser_tune.execution import EXECUTORS
 from ser_tune.features import FEATURE_SETS
+from ser_tune.promotion_rules import PROMOTION_RULES
+from ser_tune.study.pruners import PRUNERS
+from ser_tune.study.samplers import SAMPLERS
 from ser_tune.training import LOSSES
 
 GROUP = "ser_tune.tests"
@@ -84,6 +89,27 @@ def test_an_unknown_name_is_answered_with_all_that_there_are(
         spices.get("dill")
 
 
+def test_a_name_that_is_neither_built_in_nor_a_packages_is_looked_for_in_the_library(
+    spices: Catalogue[Spice], installed: Callable[..., None]
+) -> None:
+    asked: list[str] = []
+
+    def _get(name: str) -> Spice | None:
+        asked.append(name)
+        return Spice(name, 5) if name == "Curry" else None
+
+    shelf = replace(spices, library=Library(lambda: ["Curry"], _get))
+    installed("hot-shop", "chili = shop:THING")
+    assert shelf.names() == ("chili", "salt")
+    for name in ("salt", "chili"):
+        shelf.check(name)
+    assert "builtin_spices.salt" not in sys.modules  # to check is not to import
+    assert [shelf.get(name).heat for name in ("salt", "chili", "Curry")] == [3, 3, 5]
+    assert asked == ["Curry"]
+    with pytest.raises(UnknownNameError, match=r"unknown spice 'curri'; choose from: Curry, chili, salt; .* 'Curry'"):
+        shelf.check("curri")
+
+
 def test_a_plug_in_cannot_take_the_name_of_a_built_in_component(
     spices: Catalogue[Spice], installed: Callable[..., None]
 ) -> None:
@@ -144,10 +170,16 @@ def test_a_component_made_by_another_copy_of_the_program_will_do(
         (CORPORA, "ser_tune.corpora"),
         (FEATURE_SETS, "ser_tune.features"),
         (LOSSES, "ser_tune.losses"),
+        (EXECUTORS, "ser_tune.executors"),
+        (PROMOTION_RULES, "ser_tune.promotion_rules"),
+        (PRUNERS, "ser_tune.pruners"),
+        (SAMPLERS, "ser_tune.samplers"),
     ],
     ids=lambda one: one if isinstance(one, str) else "",
 )
-def test_the_four_catalogues_take_plug_ins_and_hold_what_they_say(catalogue: Catalogue[object], group: str) -> None:
+def test_the_catalogues_take_plug_ins_and_hold_what_they_say(catalogue: Catalogue[object], group: str) -> None:
     assert catalogue.group == group
     for name in catalogue.modules:
-        assert isinstance(catalogue.get(name), catalogue.component)
+        component: Any = catalogue.get(name)
+        assert isinstance(component, catalogue.component)
+        assert component.name == name

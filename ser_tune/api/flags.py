@@ -29,13 +29,13 @@ class ConfigurationFlags(TypedDict, total=False):
     name: str | None
     """The study's."""
     rule: str | None
-    """When the best trial becomes champion: better, confident, robust or always."""
+    """When the best trial becomes champion: better, confident, robust, always, or a package's rule."""
     workers: int | None
     """Processes on this machine that train."""
     parallel: str | None
     """What the workers train at once: trials or folds."""
     executor: str | None
-    """Where folds are trained: local or ray."""
+    """Where folds are trained: local, ray, or a package's executor."""
     ray_address: str | None
 
 
@@ -52,7 +52,9 @@ class StudyFlags(ConfigurationFlags, total=False):
     timeout: float | None
     """Seconds after which no trial is started."""
     sampler: str | None
+    """How values are proposed: tpe, random, qmc, gp, a package's, or a class of optuna.samplers."""
     pruner: str | None
+    """When trials are given up: racing, none, a package's, or a class of optuna.pruners."""
     warm_start: Sequence[str] | None
     """Studies of the same protocol whose five best trials are trained first."""
     keep_models: int | str | None

@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 
 from ..config import Project, SearchSettings
 from ..errors import ConfigError
+from ..execution import EXECUTORS
 from ..registry import Promotion
 from ..registry import promote as promote_in_registry
 from ..results import Edge, Nested, StudyTrial, edges_of, run_nested, trials_of, trials_table
@@ -165,8 +166,9 @@ def _lead(
     Raises:
         ConfigError: The settings do not go together, or there are fewer GPUs than workers need.
     """
-    if settings.workers > 1 and settings.executor == "ray":
-        raise ConfigError(f"--workers is {settings.workers}; with --executor ray the cluster decides, leave it out")
+    name = settings.executor
+    if settings.workers > 1 and (decides := EXECUTORS.get(name).decides):
+        raise ConfigError(f"--workers is {settings.workers}; with --executor {name} {decides} decides, leave it out")
     if settings.workers == 1 or settings.parallel == "folds":
         return None
     if settings.trials == 1:

@@ -15,21 +15,21 @@ ANSWER_S = 0.5
 """Time that a database that is being written has to answer."""
 
 
-def complete_component(room: str, *, inside: str = "") -> Callable[[str], list[str]]:
-    """Completion of the components of a room, built in or of an installed package.
+def complete_component(kind: str, folder: str = "") -> Callable[[str], list[str]]:
+    """Completion of the components of a kind, built in or of an installed package.
 
     Args:
-        room: The folder of the components, such as `architectures`, and the name of their entry points.
-        inside: The room that the folder is in.
+        kind: As entry points name it, such as `architectures`.
+        folder: Where the catalogue is, in this package; empty where it is the kind's name.
     """
 
     def complete(incomplete: str) -> list[str]:
-        source = (Path(__file__).parents[1] / inside / room / "__init__.py").read_text(encoding="utf-8")
+        source = (Path(__file__).parents[1] / (folder or kind) / "__init__.py").read_text(encoding="utf-8")
         tables = [
             one.value for one in ast.walk(ast.parse(source)) if isinstance(one, ast.keyword) and one.arg == "modules"
         ]
         built_in = [name for table in tables for name in ast.literal_eval(table)]
-        return _starting(incomplete, [*built_in, *(one.name for one in entry_points(group=f"ser_tune.{room}"))])
+        return _starting(incomplete, [*built_in, *(one.name for one in entry_points(group=f"ser_tune.{kind}"))])
 
     return complete
 

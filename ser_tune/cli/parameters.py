@@ -118,6 +118,7 @@ Rule = Annotated[
         "--rule",
         help="When to make champion: better (default), confident (p < 0.05, corrected for the searched trials), "
         "robust (loses no more than the champion in noise and other worse recordings) or always.",
+        autocompletion=complete_component("promotion_rules"),
         show_default=False,
     ),
 ]
@@ -126,7 +127,7 @@ SamplerName = Annotated[
     typer.Option(
         "--sampler",
         help="tpe (default), random, qmc, gp, or a class of optuna.samplers, such as NSGAIISampler.",
-        autocompletion=complete_component("samplers", inside="study"),
+        autocompletion=complete_component("samplers", "study/samplers"),
         show_default=False,
     ),
 ]
@@ -135,7 +136,7 @@ PrunerName = Annotated[
     typer.Option(
         "--pruner",
         help="racing (default), none, or a class of optuna.pruners, such as MedianPruner.",
-        autocompletion=complete_component("pruners", inside="study"),
+        autocompletion=complete_component("pruners", "study/pruners"),
         show_default=False,
     ),
 ]
@@ -147,7 +148,12 @@ Parallel = Annotated[
     typer.Option("--parallel", help="What the workers train at once: trials (default), or folds of one trial."),
 ]
 ExecutorName = Annotated[
-    str | None, typer.Option("--executor", help="Where folds are trained: local (default) or ray.")
+    str | None,
+    typer.Option(
+        "--executor",
+        help="Where folds are trained: local (default) or ray.",
+        autocompletion=complete_component("executors", "execution"),
+    ),
 ]
 RayAddress = Annotated[
     str | None,

@@ -3,7 +3,7 @@
 from .base import Leaf, Settings, flatten, leaves, nest, validated
 from .project import Project, full_disk
 from .ranges import Choice, FloatRange, IntRange, Range, Value, parse_range
-from .study import EXECUTION, RULES, CorpusSettings, ProtocolSettings, SearchSettings, StudyConfig
+from .study import EXECUTION, CorpusSettings, ProtocolSettings, SearchSettings, StudyConfig
 from .trial import (
     OPTIMIZER_DEFAULTS,
     OPTIMIZER_RANGES,
@@ -28,7 +28,6 @@ __all__ = [
     "EXECUTION",
     "OPTIMIZER_DEFAULTS",
     "OPTIMIZER_RANGES",
-    "RULES",
     "SHORTEST_REVERBERATION_S",
     "AugmentationSettings",
     "Choice",

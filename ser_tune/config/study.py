@@ -1,7 +1,7 @@
 """`StudyConfig`: a trial's configuration plus what the search needs to know."""
 
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, Self, TypeAlias, get_args
+from typing import Annotated, Any, Generic, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -10,11 +10,7 @@ from .names import refuse_unwritable
 from .ranges import Range, parse_range
 from .trial import FeatureT, LossT, ModelT, TaskT, TrialConfig
 
-__all__ = ["EXECUTION", "RULES", "CorpusSettings", "ProtocolSettings", "SearchSettings", "StudyConfig"]
-
-PromotionRule: TypeAlias = Literal["better", "confident", "robust", "always"]
-RULES: tuple[str, ...] = get_args(PromotionRule)
-"""Rules by which a new version becomes champion; the help of `study.promotion` describes each."""
+__all__ = ["EXECUTION", "CorpusSettings", "ProtocolSettings", "SearchSettings", "StudyConfig"]
 
 
 class CorpusSettings(Settings):
@@ -141,7 +137,7 @@ class SearchSettings(Settings):
     """Racing: share of the trials that runs to the end at least, so that not only survivors are compared with."""
     keep_models: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
     """Trials whose models are kept: all, or the best so many."""
-    promotion: PromotionRule = "better"
+    promotion: str = "better"
     """When a new version becomes champion: better: its validation UAR is higher; confident: and the paired permutation
     test over speakers gives p < 0.05; robust: and it loses no more UAR than the champion in worse recordings of the
     validation speakers (noise, babble, room, telephone, codecs, clipping, low level, trimmed silence); always. p is
@@ -154,7 +150,7 @@ class SearchSettings(Settings):
     """What the workers train at once: trials, or folds of one trial, which shortens a single trial."""
     per_gpu: Annotated[int, Field(ge=1, le=64)] = 1
     """Workers that share a GPU."""
-    executor: Literal["local", "ray"] = "local"
+    executor: str = "local"
     """Where folds are trained: local, on this machine; ray, on a Ray cluster (extra ray)."""
     ray_address: str | None = None
     """The Ray cluster's address; none means a running one, as of RAY_ADDRESS, or else a new one on this machine."""

@@ -1,17 +1,22 @@
-"""`Executor`: what trains the folds of a trial."""
+"""`Executor`: what trains the folds of a trial; and the object that every executor's module defines."""
 
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, TypeAlias
 
+from ..config import SearchSettings
 from ..features import Shards
 from ..training import EpochReport, FittedNetwork, FoldJob
 
-__all__ = ["Executor", "Keep", "OnEpoch"]
+__all__ = ["Executor", "ExecutorSource", "Keep", "OnEpoch", "TrainHere"]
 
 OnEpoch: TypeAlias = Callable[[int, EpochReport], None]
 """Told of an epoch, with the number of its job; what it raises ends the trial."""
 Keep: TypeAlias = Callable[[int, FittedNetwork], None]
 """Given what a job resulted in, with the job's number."""
+TrainHere: TypeAlias = Callable[[FoldJob, Callable[[EpochReport], None]], FittedNetwork]
+"""Trains a fold in this process, and tells of its epochs."""
 
 
 class Executor(Protocol):
@@ -45,3 +50,15 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """Stop what was started; the next `run` starts it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorSource:
+    """Where folds are trained; a module of this room defines one as `EXECUTOR`."""
+
+    name: str
+    build: Callable[[SearchSettings, Path, TrainHere], Executor]
+    """From the study's search settings, the folder of the feature cache and what trains a fold in this process to the
+    executor of a study's folds, which starts with its first trial."""
+    decides: str
+    """Who decides how many folds are trained at once, such as `the cluster`; empty where `study.workers` does."""

@@ -16,16 +16,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..config import SearchSettings
 from ..errors import ConfigError, ExecutionError
 from ..features import Extracted
 from ..training import FittedNetwork, FoldJob
-from .base import Keep, OnEpoch
+from .base import ExecutorSource, Keep, OnEpoch, TrainHere
 from .code import code_digest
 from .order import InOrder
 from .ray_node import Absent, Origin, train_on_node
 from .shipping import packed
 
-__all__ = ["Ray"]
+__all__ = ["EXECUTOR", "Ray"]
 
 RETRIES = 3
 """How often Ray places a fold again whose process or node was lost."""
@@ -230,3 +231,11 @@ def _extracted(task: Any) -> list[Extracted]:  # noqa: ANN401 - Ray's reference
     except ray.exceptions.RayError as error:
         raise ExecutionError(f"Ray did not extract features, in up to {RETRIES + 1} tries: {error}") from None
     return features
+
+
+def build(settings: SearchSettings, features: Path, train: TrainHere) -> Ray:
+    """Make the executor of a study's folds."""
+    return Ray(settings.ray_address, features, gpus_per_fold=settings.gpus_per_fold)
+
+
+EXECUTOR = ExecutorSource(name="ray", build=build, decides="the cluster")

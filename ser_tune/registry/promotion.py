@@ -15,9 +15,10 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from optuna.trial import TrialState
 
-from ..config import RULES, Project
-from ..errors import RegistryError, UnknownNameError
+from ..config import Project
+from ..errors import RegistryError
 from ..prediction import Committee, Predictor
+from ..promotion_rules import PROMOTION_RULES
 from ..resampling.old import seed_intervals
 from ..study import FreshSeeds, Prepared, Selection, is_elsewhere, refit, summarise, values_of
 from ..tracking import (
@@ -69,8 +70,7 @@ def promote(
         trial: Which trial, or what fresh seeds came to. None is the best: of a study with a confirmation its winner.
         name: What to register it as; None is `ser-<corpus>-<model>`.
         with_refit: Register one network trained on all speakers instead of the folds' networks.
-        rule: When it becomes champion: `better`, `confident`, `robust` or `always`; None is the study's own
-            rule.
+        rule: When it becomes champion, of `PROMOTION_RULES`; None is the study's own rule.
         selection: What a choice on fresh seeds is worth without the choice; of a study's own winner it is computed.
 
     Raises:
@@ -193,8 +193,8 @@ def refuse_unusable(rule: str | None, name: str | None) -> None:
         UnknownNameError: There is no such rule.
         RegistryError: No registered model can have such a name.
     """
-    if rule is not None and rule not in RULES:
-        raise UnknownNameError("promotion rule", rule, RULES)
+    if rule is not None:
+        PROMOTION_RULES.check(rule)
     if name is not None and not re.fullmatch(r"\w[\w.-]*", name):
         raise RegistryError(
             f"'{name}' cannot be a registered model's name; expected a letter or digit, then letters, digits, '_', '-' "

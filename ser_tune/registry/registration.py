@@ -16,6 +16,7 @@ from ..config import FeatureSettings, ModelSettings, Project
 from ..errors import RegistryError, StudyError
 from ..features import TYPICAL_CONDITIONS
 from ..folds import SIDES
+from ..promotion_rules import PROMOTION_RULES
 from ..study import Prepared, Selection
 from ..tracking import (
     FILES_TAG,
@@ -137,9 +138,9 @@ class Registration:
                 verdict = replace(verdict, reason=f"{verdict.reason}; scores are those of the folds' networks")
             return verdict
 
-        if rule == "robust" and is_registered(client, name):
+        if PROMOTION_RULES.get(rule).worse_recordings and is_registered(client, name):
             count = len(TYPICAL_CONDITIONS)
-            _log.warning("note: rule robust scores the validation speakers in %d kinds of worse recordings", count)
+            _log.warning("note: rule %s scores the validation speakers in %d kinds of worse recordings", rule, count)
             decided()  # before others wait
         with promotion_lock(self.project):
             if not is_registered(client, name):

@@ -1,15 +1,15 @@
-"""The promotion rule: whether a new version becomes champion, and what was compared to decide it."""
+"""The verdict on a new version: whether it becomes champion, and what was compared to decide it."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import fmean
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from ..promotion_rules import PROMOTION_RULES, Comparison, Ruling, WorseScores
 from ..resampling.old import PERMUTATION_TEST
 from ..study import Difference, worded
 from ..tracking import (
@@ -36,8 +36,6 @@ TAGS = (
 CHALLENGER = "challenger"
 CORPUS_FACTS = {"corpus", "corpus_digest"}
 """Facts of a protocol that tell which recordings were scored."""
-SIGNIFICANT = 0.05
-"""Rule `confident` asks for a p-value below this, corrected for the searched trials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +98,8 @@ def decide(
 ) -> Verdict:
     """Compare a run with the present champion of a name; test scores are not compared.
 
-    Where both are confirmed, their means over fresh seeds are compared. `confident` corrects its p-value for the
-    searched trials, of which the best are compared: fresh seeds do not remove that choice, because it was made on the
+    Where both are confirmed, their means over fresh seeds are compared. p-values are corrected for the searched
+    trials, of which the best are compared: fresh seeds do not remove that choice, because it was made on the
     speakers who are compared. A champion whose seeds all predict the same is unconfirmed, though
     earlier versions of ser-tune registered it as confirmed. The champion may change afterwards: `claim_alias` looks
     again.
@@ -110,11 +108,14 @@ def decide(
         client: MLflow.
         name: Of the registered model.
         run: Of the trial that would be registered.
-        rule: `better`, `confident`, `robust` or `always`.
+        rule: Of `PROMOTION_RULES`.
         confirmed: What fresh seeds came to, if there were any.
-        stressed: From a run to its validation UAR in worse recordings, by condition; rule `robust` calls it.
+        stressed: From a run to its validation UAR in worse recordings, by condition, for rules that ask for it.
+
+    Raises:
+        UnknownNameError: There is no such rule.
     """
-    tags = {"rule": rule}
+    decides, tags = PROMOTION_RULES.get(rule).decide, {"rule": rule}
     if confirmed:
         tags |= {"confirmed_mean": f"{confirmed.mean:.4f}", "confirmed_low": f"{confirmed.low:.4f}"}
         tags |= {"confirmed_high": f"{confirmed.high:.4f}", "confirmed_seeds": str(confirmed.seeds)}
@@ -122,9 +123,7 @@ def decide(
     if CHAMPION not in aliases:
         return Verdict(CHAMPION, "there was no champion before", tags)
     present = client.get_model_version(name, aliases[CHAMPION])
-    verdict = _against(client, run, present, rule, confirmed, tags)
-    if rule == "robust" and verdict.alias == CHAMPION:
-        verdict = _if_robust(verdict, run, client.get_run(str(present.run_id)), stressed)
+    verdict = _against(client, run, present, decides, confirmed, tags, stressed)
     return replace(verdict, champion=aliases[CHAMPION])
 
 
@@ -132,11 +131,12 @@ def _against(
     client: MlflowClient,
     run: Run,
     present: ModelVersion,
-    rule: str,
+    decides: Callable[[Comparison], Ruling],
     confirmed: Confirmed | None,
     tags: dict[str, str],
+    stressed: Callable[[Run], Mapping[str, float]],
 ) -> Verdict:
-    """Compare a run with a champion."""
+    """Compare a run with a champion; under another protocol no rule is asked."""
     before = f"version {present.version}"
     tags["compared_with"] = before
     try:
@@ -149,15 +149,23 @@ def _against(
     both = confirmed is not None and champion.confirmed
     searched = max(1, *(len(searched_trials(client, one)) for one in (run, other)))
     p_value, tested = _tested(client, run, other, searched, both=both)
-    tags |= tested
-    if rule == "always":
-        return Verdict(CHAMPION, f"the rule is to replace {before}, whatever the scores", tags)
-    verdict = _by_score(run, champion, confirmed, tags)
-    if verdict.alias == CHALLENGER or _of_same_search(run, champion, confirmed):
-        return verdict
-    if rule == "confident":
-        return _if_significant(verdict, p_value, searched)
-    return verdict if confirmed else replace(verdict, reason=f"{verdict.reason}; the difference is unconfirmed")
+
+    def worse(one: Run) -> WorseScores:
+        return WorseScores(one.data.metrics["validation_uar"], stressed(one))
+
+    ruling = decides(
+        Comparison(
+            champion=before,
+            metric="UAR",
+            by_score=lambda: _by_score(run, champion, confirmed),
+            confirmed=confirmed is not None,
+            same_search=_of_same_search(run, champion, confirmed),
+            p_value=p_value,
+            searched=searched,
+            in_worse_recordings=lambda: (worse(run), worse(other)),
+        )
+    )
+    return Verdict(CHAMPION if ruling.replaces else CHALLENGER, ruling.reason, {**tags, **tested, **ruling.tags})
 
 
 def _incomparable(before: str, differences: Sequence[Difference], corpus: str) -> str:
@@ -219,69 +227,40 @@ def _tested(
     return corrected, tags
 
 
-def _if_significant(verdict: Verdict, p_value: float | None, searched: int) -> Verdict:
-    """Rule `confident`: a higher score alone does not make a champion."""
-    if p_value is None:
-        reason = f"{verdict.reason}, but without predictions of both there is no paired test"
-        return replace(verdict, alias=CHALLENGER, reason=reason)
-    told = f"p = {p_value:.3f}" + (f", Bonferroni-corrected for {searched} searched trials" if searched > 1 else "")
-    if p_value >= SIGNIFICANT:
-        return replace(verdict, alias=CHALLENGER, reason=f"{verdict.reason}, but not with p < {SIGNIFICANT} ({told})")
-    return replace(verdict, reason=f"{verdict.reason}, with {told}")
-
-
-def _if_robust(verdict: Verdict, run: Run, other: Run, stressed: Callable[[Run], Mapping[str, float]]) -> Verdict:
-    """Rule `robust`: what is better in clean recordings may not lose more in worse ones."""
-    ours, theirs = stressed(run), stressed(other)
-    if not (shared := sorted(set(ours) & set(theirs))):
-        reason = f"{verdict.reason}, but without scores of both in worse recordings the two cannot be compared there"
-        return replace(verdict, alias=CHALLENGER, reason=reason)
-    loss, before = (
-        one.data.metrics["validation_uar"] - fmean(scores[condition] for condition in shared)
-        for one, scores in ((run, ours), (other, theirs))
-    )
-    tags = {**verdict.tags, "stress_loss": f"{loss:.4f}", "stress_loss_before": f"{before:.4f}"}
-    kinds = f"{len(shared)} kind{'s' * (len(shared) > 1)}"
-    told = f"in {kinds} of worse recordings it loses {loss:.4f} UAR, the champion {before:.4f}"
-    if loss > before:
-        return replace(verdict, alias=CHALLENGER, reason=f"{verdict.reason}, but {told}", tags=tags)
-    return replace(verdict, reason=f"{verdict.reason}; {told}", tags=tags)
-
-
-def _by_score(run: Run, champion: _Champion, confirmed: Confirmed | None, tags: Mapping[str, str]) -> Verdict:
+def _by_score(run: Run, champion: _Champion, confirmed: Confirmed | None) -> Ruling:
     """Compare means where both are confirmed, lower bounds where the new version alone is, else what searches saw."""
     if confirmed is None:
-        return _by_searched(run, champion, tags)
+        return _by_searched(run, champion)
     before = champion.version
     mine = f"the mean of {confirmed.seeds} fresh seeds, {confirmed.mean:.4f}"
     if champion.confirmed:
         mean, seeds = number_of(champion.tags, "confirmed_mean", before), champion.tags.get("confirmed_seeds", "some")
         if float(f"{confirmed.mean:.4f}") > mean:  # both as tags have it
-            return Verdict(CHAMPION, f"{mine}, beats the {mean:.4f} of {before} on {seeds} fresh seeds", tags)
-        return Verdict(CHALLENGER, f"{mine}, does not beat the {mean:.4f} of the champion, {before}", tags)
+            return Ruling(True, f"{mine}, beats the {mean:.4f} of {before} on {seeds} fresh seeds")
+        return Ruling(False, f"{mine}, does not beat the {mean:.4f} of the champion, {before}")
     mine += f", has the lower bound {confirmed.low:.4f}"
     if _of_same_search(run, champion, confirmed):
-        return Verdict(CHAMPION, f"{mine}; {before} was the best of the same search, which is optimistic", tags)
+        return Ruling(True, f"{mine}; {before} was the best of the same search, which is optimistic")
     bound = champion.run.data.metrics.get("validation_uar_low", math.nan)
     if confirmed.low > (-math.inf if math.isnan(bound) else bound):  # a champion without a bound has nothing to defend
-        return Verdict(CHAMPION, f"{mine}, above the {bound:.4f} of {before}, which is unconfirmed", tags)
-    return Verdict(CHALLENGER, f"{mine}, not above the {bound:.4f} of the champion, {before}", tags)
+        return Ruling(True, f"{mine}, above the {bound:.4f} of {before}, which is unconfirmed")
+    return Ruling(False, f"{mine}, not above the {bound:.4f} of the champion, {before}")
 
 
-def _by_searched(run: Run, champion: _Champion, tags: Mapping[str, str]) -> Verdict:
+def _by_searched(run: Run, champion: _Champion) -> Ruling:
     """Compare what the search saw of a run with the champion's score."""
     before = champion.version
     if champion.confirmed:
         reason = f"the champion, {before}, was confirmed on fresh seeds; `ser-tune confirm` this study to compare"
-        return Verdict(CHALLENGER, reason, tags)
+        return Ruling(False, reason)
     # Both as tags have it, to four digits: a score must not beat itself by what rounding took
     uar = float(f"{run.data.metrics['validation_uar']:.4f}")
     score = number_of(champion.tags, "validation_uar", before) if "validation_uar" in champion.tags else math.nan
     if not uar > score:
         reason = f"its validation UAR {uar:.4f} does not beat the {score:.4f} of the champion, {before}"
-        return Verdict(CHALLENGER, reason, tags)
+        return Ruling(False, reason)
     reason = f"its validation UAR {uar:.4f} beats the {score:.4f} of {before}"
-    return Verdict(CHAMPION, reason, tags)
+    return Ruling(True, reason)
 
 
 def _of_same_search(run: Run, champion: _Champion, confirmed: Confirmed | None) -> bool:

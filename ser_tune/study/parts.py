@@ -1,4 +1,4 @@
-"""The parts of a search that are chosen by name: its sampler and its pruner."""
+"""The parts of a search that are chosen by name: sampler, pruner, executor and promotion rule."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,12 +6,19 @@ from typing import Any
 
 from ..components import Catalogue
 from ..config import Leaf, SearchSettings
+from ..execution import EXECUTORS
+from ..promotion_rules import PROMOTION_RULES
 from .pruners import PRUNERS
 from .samplers import SAMPLERS
 
 __all__ = ["PARTS", "refuse_unknown_parts", "with_names"]
 
-PARTS: Mapping[str, Catalogue[Any]] = {"sampler": SAMPLERS, "pruner": PRUNERS}
+PARTS: Mapping[str, Catalogue[Any]] = {
+    "sampler": SAMPLERS,
+    "pruner": PRUNERS,
+    "promotion": PROMOTION_RULES,
+    "executor": EXECUTORS,
+}
 """The catalogue of every search setting that names a component."""
 
 

@@ -11,7 +11,7 @@ from ..config import Value
 from ..corpora import corpus_sounds
 from ..device import describe_device, pick_device, pick_precision, using_threads
 from ..errors import StorageError
-from ..execution import executor_of
+from ..execution import EXECUTORS
 from ..features import FEATURE_SETS, FeatureStore, Progress, copy_key, extract_features
 from ..folds import Fold
 from ..prediction import scaling_of_utterances
@@ -71,7 +71,8 @@ class Trainer:
         alike = [bond_of_likeness(corpus, sounds)] if protocol.near_identical == "refuse" else []
         refuse_leaks(corpus, folds, self._sounds, text_independent=protocol.text_independent, further=alike)
         self._read = DataReader(cache / "features")
-        self.executor = executor_of(definition.config.study, cache / "features", self.train)
+        settings = definition.config.study
+        self.executor = EXECUTORS.get(settings.executor).build(settings, cache / "features", self.train)
         self._entries: dict[tuple[str, str], str] = {}
         self._threads = threads
         base = definition.trial({"training.device": self.device.type})

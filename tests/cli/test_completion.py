@@ -46,6 +46,7 @@ def completed(root: Path, words: str) -> tuple[list[str], list[str]]:
         ("ser-tune report ", ["first", MODEL, f"{MODEL}@champion"]),
         ("ser-tune study --model li", ["light_cnn", "linear_probe"]),
         ("ser-tune study --sampler ", ["gp", "qmc", "random", "tpe"]),
+        ("ser-tune promote --rule ", ["always", "better", "confident", "robust"]),
         ("ser-tune evaluate --corpus em", ["emodb"]),
         ("ser-tune predict --tracking-uri sqlite:////none/such.db ser-", []),
     ],
@@ -62,8 +63,13 @@ def test_completion_knows_every_component_of_its_catalogue() -> None:
 
     for room, catalogue in (("architectures", ARCHITECTURES), ("corpora", CORPORA), ("features", FEATURE_SETS)):
         assert tuple(complete_component(room)("")) == catalogue.names()
-    for name in ("sampler", "pruner"):
-        assert tuple(complete_component(f"{name}s", inside="study")("")) == PARTS[name].names()
+    for kind, folder, name in (
+        ("samplers", "study/samplers", "sampler"),
+        ("pruners", "study/pruners", "pruner"),
+        ("executors", "execution", "executor"),
+        ("promotion_rules", "", "promotion"),
+    ):
+        assert tuple(complete_component(kind, folder)("")) == PARTS[name].names()
 
 
 @pytest.mark.parametrize(

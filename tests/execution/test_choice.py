@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ser_tune.config import EXECUTION, SearchSettings
-from ser_tune.execution import InProcess, Processes, Ray, executor_of
+from ser_tune.execution import EXECUTORS, InProcess, Processes, Ray
 
 
 def _train(*_: Any) -> Any:
@@ -26,7 +26,8 @@ def _train(*_: Any) -> Any:
     ],
 )
 def test_settings_choose_the_executor(settings: dict[str, Any], kind: type, tmp_path: Path) -> None:
-    assert type(executor_of(SearchSettings(**settings), tmp_path, _train)) is kind
+    search = SearchSettings(**settings)
+    assert type(EXECUTORS.get(search.executor).build(search, tmp_path, _train)) is kind
 
 
 def test_no_stored_study_names_processes_or_a_cluster(tiny: Callable[..., Any]) -> None:

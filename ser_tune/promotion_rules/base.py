@@ -1,0 +1,68 @@
+"""The object every promotion rule defines, and what it decides by."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from statistics import fmean
+
+__all__ = ["Comparison", "PromotionRule", "Ruling", "WorseScores"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What a rule decides."""
+
+    replaces: bool
+    """Whether the new version becomes champion."""
+    reason: str
+    """In words, which continue `… as champion (`."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """What the rule alone compared; the new version gets them as tags."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorseScores:
+    """A model's scores of the validation speakers, as recorded and in worse recordings."""
+
+    as_recorded: float
+    worse: Mapping[str, float]
+    """By condition, such as `babble`; empty where the model cannot be loaded."""
+
+    def loss(self, conditions: Iterable[str]) -> float:
+        """How much the score is worse in the mean of some conditions than as recorded."""
+        return self.as_recorded - fmean(self.worse[condition] for condition in conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A new version beside the present champion, both scored under one protocol; test scores are not among it."""
+
+    champion: str
+    """Such as `version 3`."""
+    metric: str
+    """What the scores are, in words, such as `UAR`."""
+    by_score: Callable[[], Ruling]
+    """What the scores alone decide: means over fresh seeds where both are confirmed, the lower bound of the new version
+    where it alone is, else the scores of the searches."""
+    confirmed: bool
+    """Whether fresh seeds confirmed the new version."""
+    same_search: bool
+    """Whether the champion is the unconfirmed best of the search whose configuration fresh seeds confirm."""
+    p_value: float | None
+    """Of the paired permutation test over speakers, corrected for the searched trials; None where predictions are
+    gone."""
+    searched: int
+    """Complete trials of the larger search, by which `p_value` is corrected."""
+    in_worse_recordings: Callable[[], tuple[WorseScores, WorseScores]]
+    """Scores the new version and the champion in worse recordings, which takes minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionRule:
+    """When a new version becomes champion; every module of this room defines one as `PROMOTION_RULE`."""
+
+    name: str
+    decide: Callable[[Comparison], Ruling]
+    """Asked where there is a champion, under the same protocol: under another one no rule replaces it."""
+    worse_recordings: bool
+    """Whether it asks for scores in worse recordings."""
+    citation: str

@@ -1,0 +1,27 @@
+"""`robust`: what is better as recorded may not lose more than the champion in worse recordings."""
+
+from .base import Comparison, PromotionRule, Ruling
+from .better import decide as decide_by_score
+
+__all__ = ["PROMOTION_RULE"]
+
+
+def decide(comparison: Comparison) -> Ruling:
+    """Go by the scores, and where they would replace the champion, by what both lose in worse recordings."""
+    ruling = decide_by_score(comparison)
+    if not ruling.replaces:
+        return ruling
+    ours, theirs = comparison.in_worse_recordings()
+    if not (shared := sorted(set(ours.worse) & set(theirs.worse))):
+        reason = f"{ruling.reason}, but without scores of both in worse recordings the two cannot be compared there"
+        return Ruling(False, reason)
+    loss, before = ours.loss(shared), theirs.loss(shared)
+    tags = {"stress_loss": f"{loss:.4f}", "stress_loss_before": f"{before:.4f}"}
+    kinds = f"{len(shared)} kind{'s' * (len(shared) > 1)}"
+    told = f"in {kinds} of worse recordings it loses {loss:.4f} {comparison.metric}, the champion {before:.4f}"
+    if loss > before:
+        return Ruling(False, f"{ruling.reason}, but {told}", tags)
+    return Ruling(True, f"{ruling.reason}; {told}", tags)
+
+
+PROMOTION_RULE = PromotionRule(name="robust", decide=decide, worse_recordings=True, citation="none")
