@@ -1,10 +1,12 @@
 """Differences between two collections of values, but for what legitimately differs."""
 
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-__all__ = ["LEFT_OUT", "Compared", "compare"]
+__all__ = ["ADDED", "LEFT_OUT", "Compared", "compare"]
 
 NOTHING = "(nothing)"
 
@@ -40,6 +42,24 @@ LEFT_OUT = (
 
 
 @dataclass(frozen=True, slots=True)
+class Added:
+    """A value that the code of before did not store: it had no other."""
+
+    paths: str
+    """Pattern of its paths, as of fnmatch."""
+    value: str
+
+
+ADDED = (
+    Added("*config/task/name", "classification"),
+    Added("*config/study/objectives", "[]"),
+    Added("run/*/parameter/task.name", "classification"),
+    Added("run/*/parameter/study.objectives", "[]"),
+)
+"""All that a later version may store besides."""
+
+
+@dataclass(frozen=True, slots=True)
 class Compared:
     """Two collections beside each other."""
 
@@ -50,10 +70,32 @@ class Compared:
 
 
 def compare(before: Mapping[str, str], after: Mapping[str, str]) -> Compared:
-    """Compare all values but those of `LEFT_OUT`; a value that a side lacks is a difference."""
+    """Compare all values but those of `LEFT_OUT`; a value that a side lacks is a difference, unless in `ADDED`."""
+    before, after = _flat(before), _flat(after)
     paths = [path for path in sorted(before.keys() | after.keys()) if not _left_out(path)]
     pairs = {path: (before.get(path, NOTHING), after.get(path, NOTHING)) for path in paths}
-    return Compared(len(paths), {path: pair for path, pair in pairs.items() if pair[0] != pair[1]})
+    unlike = {path: pair for path, pair in pairs.items() if pair[0] != pair[1] and not _added(path, *pair)}
+    return Compared(len(paths), unlike)
+
+
+def _flat(values: Mapping[str, str]) -> dict[str, str]:
+    """Values of which each that is a JSON object is taken apart, to the value of every key."""
+    flat: dict[str, str] = {}
+    for path, value in values.items():
+        content = None
+        if value.startswith("{"):
+            with suppress(ValueError):
+                content = json.loads(value)
+        if isinstance(content, dict) and content:
+            inner = {f"{path}/{key}": one if isinstance(one, str) else json.dumps(one) for key, one in content.items()}
+            flat |= _flat(inner)
+        else:
+            flat[path] = value
+    return flat
+
+
+def _added(path: str, before: str, after: str) -> bool:
+    return before == NOTHING and any(fnmatchcase(path, one.paths) and after == one.value for one in ADDED)
 
 
 def _left_out(path: str) -> bool:
