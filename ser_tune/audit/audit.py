@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from ..errors import ConfigError
 from .checks import FILE_CHECKS
-from .claims import Claim, Metric, judge_claims, recomputed
+from .claims import Claim, Recomputed, judge_claims, recomputed
 from .finding import Finding
 from .sound import hear, identical_sound, near_identical_sound
 from .split import Split
@@ -26,7 +26,7 @@ class Audit:
     recordings: int
     folds: int
     findings: tuple[Finding, ...]
-    metrics: Mapping[str, Metric] | None
+    metrics: Mapping[str, Recomputed] | None
     """Of the predictions, by name; None where the file has none."""
 
     @property

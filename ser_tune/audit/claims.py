@@ -8,19 +8,19 @@ import numpy as np
 
 from ..corpora import is_placeholder, name_key
 from ..errors import ConfigError, CorpusError
-from ..resampling import Interval, with_interval
-from ..resampling.old import score
+from ..metrics import METRICS
+from ..resampling import UNKNOWN, Interval, score, with_interval
 from .finding import Finding
 from .split import Split
 
-__all__ = ["Claim", "Metric", "judge_claims", "read_claim", "recomputed"]
+__all__ = ["Claim", "Recomputed", "judge_claims", "read_claim", "recomputed"]
 
 _CLAIM = re.compile(r"(UAR|UA|WA)(-mean)?=(\d*\.?\d+)\s*(%?)", re.IGNORECASE)
 OTHER_METRIC = {"UAR": "WA", "WA": "UAR"}
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
+class Recomputed:
     """A score of the file's predictions."""
 
     value: float
@@ -66,7 +66,7 @@ def read_claim(text: str) -> Claim:
     return Claim(metric, round(number / 100 if per_cent else number, digits), 0.5 * 10**-digits)
 
 
-def recomputed(split: Split) -> Mapping[str, Metric] | None:
+def recomputed(split: Split) -> Mapping[str, Recomputed] | None:
     """Score the predictions of the test rows.
 
     Args:
@@ -89,21 +89,25 @@ def recomputed(split: Split) -> Mapping[str, Metric] | None:
         )
     number_of = {name: number for number, name in enumerate(split.emotions)}
     truth = np.array([number_of[utterance.emotion] for utterance in split.utterances])
-    predicted = np.array([number_of.get(name, -1) for name in split.predictions])
+    predicted = np.array([number_of.get(name, -1) for name in split.predictions])  # -1: none, of a row that trains
     keys = [name_key(utterance.speaker) for utterance in split.utterances]
     speakers = np.unique(keys, return_inverse=True)[1]
-    scores = score([(truth[fold.test], predicted[fold.test], speakers[fold.test]) for fold in split.folds])
-    unknown = Interval(float("nan"), float("nan"))
+    metrics = {name: METRICS.get(name.lower()) for name in OTHER_METRIC}
+    scores = score(
+        [(truth[fold.test], predicted[fold.test], speakers[fold.test]) for fold in split.folds],
+        list(metrics.values()),
+        len(number_of),
+    )
     known = not any(is_placeholder(keys[row]) for row in rows)
-    return {
-        "UAR": Metric(scores.uar, scores.uar_interval if known else unknown),
-        "WA": Metric(scores.wa, scores.wa_interval if known else unknown),
-        "UAR-mean": Metric(scores.fold_uar_mean, unknown),
-        "WA-mean": Metric(scores.fold_wa_mean, unknown),
-    }
+    pooled, of_folds = {}, {}
+    for name, metric in metrics.items():
+        found = scores[metric.name]
+        pooled[name] = Recomputed(found.value, found.interval if known else UNKNOWN)
+        of_folds[f"{name}-mean"] = Recomputed(found.fold_mean, UNKNOWN)
+    return pooled | of_folds
 
 
-def judge_claims(claims: Sequence[Claim], metrics: Mapping[str, Metric]) -> list[Finding]:
+def judge_claims(claims: Sequence[Claim], metrics: Mapping[str, Recomputed]) -> list[Finding]:
     """Compare claims with what the predictions score.
 
     Args:
@@ -119,7 +123,9 @@ def judge_claims(claims: Sequence[Claim], metrics: Mapping[str, Metric]) -> list
     return [_judge(claim, claims, metrics, listed) for claim in claims]
 
 
-def _judge(claim: Claim, claims: Sequence[Claim], metrics: Mapping[str, Metric], listed: tuple[str, ...]) -> Finding:
+def _judge(
+    claim: Claim, claims: Sequence[Claim], metrics: Mapping[str, Recomputed], listed: tuple[str, ...]
+) -> Finding:
     own = metrics[claim.metric]
     said = f"{claim.value:g} is claimed as {described(claim.metric)}"
     right = f"{described(claim.metric)} is {with_interval(own.value, own.interval)}"

@@ -7,8 +7,8 @@ import numpy as np
 
 from ..corpora import Utterance
 from ..folds import Fold
-from ..resampling import Interval
-from ..resampling.old import score
+from ..metrics import METRICS
+from ..resampling import Interval, score
 
 __all__ = ["TextBaseline", "text_baseline"]
 
@@ -68,5 +68,6 @@ def text_baseline(utterances: Sequence[Utterance], folds: Sequence[Fold]) -> Tex
         # The first of equals wins: the more frequent one, and where training lacks a text, the most frequent of all
         predicted = by_frequency[counts[:, by_frequency].argmax(axis=1)]
         judged.append((labels[fold.test], predicted[text_of[fold.test]], speakers[fold.test]))
-    scores = score(judged)
-    return TextBaseline(uar=scores.uar, interval=scores.uar_interval, chance=1 / len(scores.recalls))
+    uar = METRICS.get("uar")
+    found = score(judged, [uar], len(emotions))[uar.name]
+    return TextBaseline(uar=found.value, interval=found.interval, chance=1 / len(found.parts))
