@@ -9,6 +9,7 @@ from optuna.pruners import MedianPruner, WilcoxonPruner
 from optuna.trial import TrialState, create_trial
 
 from ser_tune.config import SearchSettings
+from ser_tune.metrics import METRICS
 from ser_tune.study.confirmation import Plan
 from ser_tune.study.curves import CURVES
 from ser_tune.study.pruners.racing import race_of
@@ -80,7 +81,7 @@ def test_a_simulated_race_waits_as_long_as_a_real_one(curves: np.ndarray) -> Non
             create_trial(value=float(one[:, -1].mean()), user_attrs={CURVES: one.tolist()}) for one in curves[:5]
         ] + [create_trial(state=TrialState.PRUNED)] * pruned
         judge = Racing(settings).judge(curves[:5], curves[:5, :, -1].mean(axis=1), 5 + pruned)
-        assert (judge is None) == (race_of(settings, trials, FOLDS) is None)
+        assert (judge is None) == (race_of(settings, trials, FOLDS, METRICS.get("uar")) is None)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,9 @@
 """The object every promotion rule defines, and what it decides by."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from statistics import fmean
+
+from ..metrics import Metric
 
 __all__ = ["Comparison", "PromotionRule", "Ruling", "WorseScores"]
 
@@ -27,10 +28,6 @@ class WorseScores:
     worse: Mapping[str, float]
     """By condition, such as `babble`; empty where the model cannot be loaded."""
 
-    def loss(self, conditions: Iterable[str]) -> float:
-        """How much the score is worse in the mean of some conditions than as recorded."""
-        return self.as_recorded - fmean(self.worse[condition] for condition in conditions)
-
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -38,8 +35,8 @@ class Comparison:
 
     champion: str
     """Such as `version 3`."""
-    metric: str
-    """What the scores are, in words, such as `UAR`."""
+    metric: Metric
+    """What the scores are."""
     by_score: Callable[[], Ruling]
     """What the scores alone decide: means over fresh seeds where both are confirmed, the lower bound of the new version
     where it alone is, else the scores of the searches."""

@@ -1,5 +1,8 @@
 """`robust`: what is better as recorded may not lose more than the champion in worse recordings."""
 
+from statistics import fmean
+
+from ..metrics import Ranking
 from .base import Comparison, PromotionRule, Ruling
 from .better import decide as decide_by_score
 
@@ -15,10 +18,13 @@ def decide(comparison: Comparison) -> Ruling:
     if not (shared := sorted(set(ours.worse) & set(theirs.worse))):
         reason = f"{ruling.reason}, but without scores of both in worse recordings the two cannot be compared there"
         return Ruling(False, reason)
-    loss, before = ours.loss(shared), theirs.loss(shared)
+    ranking = Ranking(comparison.metric)
+    loss, before = (
+        ranking.gain(one.as_recorded, fmean(one.worse[condition] for condition in shared)) for one in (ours, theirs)
+    )
     tags = {"stress_loss": f"{loss:.4f}", "stress_loss_before": f"{before:.4f}"}
     kinds = f"{len(shared)} kind{'s' * (len(shared) > 1)}"
-    told = f"in {kinds} of worse recordings it loses {loss:.4f} {comparison.metric}, the champion {before:.4f}"
+    told = f"in {kinds} of worse recordings it loses {loss:.4f} {comparison.metric.title}, the champion {before:.4f}"
     if loss > before:
         return Ruling(False, f"{ruling.reason}, but {told}", tags)
     return Ruling(True, f"{ruling.reason}; {told}", tags)

@@ -9,6 +9,7 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from ..metrics import METRICS
 from ..promotion_rules import PROMOTION_RULES, Comparison, Ruling, WorseScores
 from ..resampling.old import PERMUTATION_TEST
 from ..study import Difference, worded
@@ -156,7 +157,7 @@ def _against(
     ruling = decides(
         Comparison(
             champion=before,
-            metric="UAR",
+            metric=METRICS.get("uar"),
             by_score=lambda: _by_score(run, champion, confirmed),
             confirmed=confirmed is not None,
             same_search=_of_same_search(run, champion, confirmed),

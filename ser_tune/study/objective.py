@@ -9,13 +9,14 @@ from optuna.exceptions import UpdateFinishedTrialError
 
 from ..config import SearchSettings
 from ..errors import AudioError, ConfigError, ExecutionError, NonFiniteLossError
+from ..metrics import Metric
 from ..training import AnyTrial, EpochReport
 from .confirmation import confirms
 from .curves import CURVE_DIGITS, CURVES
 from .fold_store import FoldStore
 from .observer import StudyObserver, TrialOutcome
 from .places import OVERRIDES, SEED, count_failure
-from .pruners import PRUNERS, Unpruned
+from .pruners import PRUNERS, JudgedTrial, Unpruned
 from .sampling import sample
 from .selection import note_confusions
 from .trainer import Trainer
@@ -53,7 +54,8 @@ class Objective:
         # All that varies is drawn, so that the sampler can learn from the trial; some of it may be replaced
         sampled = sample(trial, definition.search) | trial.user_attrs.get(OVERRIDES, {})
         self._outcome = None
-        judge = Reporting(trial, judge_of(trial, definition.config.study, len(self.trainer.prepared.folds)))
+        settings, folds = definition.config.study, len(self.trainer.prepared.folds)
+        judge = Reporting(trial, judge_of(trial, settings, folds=folds, metric=definition.objective))
         try:
             # The ends of all ranges go together, but perhaps not all that lies between
             config = self.trainer.concrete(sampled, seed=definition.config.seed + trial.user_attrs.get(SEED, 0))
@@ -86,13 +88,14 @@ class Objective:
         self._told = None
 
 
-def judge_of(trial: optuna.Trial, settings: SearchSettings, folds: int) -> Judge:
+def judge_of(trial: optuna.Trial, settings: SearchSettings, *, folds: int, metric: Metric) -> Judge:
     """What the study's pruner judges a trial by; a trial that confirms another one runs to the end.
 
     Args:
         trial: That starts.
-        settings: The study's; they name the pruner.
+        settings: Of its study; they name the pruner.
         folds: Number of folds.
+        metric: What its scores are.
 
     Raises:
         UnknownNameError: There is no such pruner.
@@ -100,7 +103,8 @@ def judge_of(trial: optuna.Trial, settings: SearchSettings, folds: int) -> Judge
     if confirms(trial) is not None:
         return Unpruned(folds)
     searched = [one for one in trial.study.get_trials(deepcopy=False) if confirms(one) is None]
-    return PRUNERS.get(settings.pruner).judge(settings, searched, folds, trial)
+    judged = JudgedTrial(trial, searched, folds, metric=metric, settings=settings)
+    return PRUNERS.get(settings.pruner).judge(judged)
 
 
 class Reporting:

@@ -1,6 +1,7 @@
 """A trial races against the best complete trials: it is given up where it cannot win, and nowhere else."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import optuna
@@ -9,12 +10,14 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ser_tune.config import SearchSettings
 from ser_tune.errors import ConfigError
+from ser_tune.metrics import METRICS, Metric, Ranking
 from ser_tune.study.curves import CURVES
 from ser_tune.study.objective import Reporting, judge_of
 from ser_tune.study.places import CONFIRMS, OVERRIDES
 from ser_tune.study.pruners import PRUNERS, Unpruned
 from ser_tune.study.pruners.racing import RIVALS, Race, race_of
 
+UAR = METRICS.get("uar")
 FOLDS, EPOCHS = 10, 4
 RISE = np.array([-0.3, -0.1, 0.05, 0.0])
 """What each epoch's UAR is above the last one's."""
@@ -106,41 +109,45 @@ def _settings(**settings: object) -> SearchSettings:
 
 def test_the_first_trials_run_to_the_end() -> None:
     trials = [_trial(0.6, seed=seed) for seed in range(4)]
-    assert race_of(_settings(race_after=5), trials, FOLDS) is None
-    assert race_of(_settings(race_after=4), trials, FOLDS) is not None
+    assert race_of(_settings(race_after=5), trials, FOLDS, UAR) is None
+    assert race_of(_settings(race_after=4), trials, FOLDS, UAR) is not None
 
 
 def test_a_share_of_the_trials_runs_to_the_end() -> None:
     trials = [_trial(0.6, seed=seed) for seed in range(5)] + [_trial(0.1, TrialState.PRUNED)] * 20
-    assert race_of(_settings(complete_share=0.2), trials, FOLDS) is None
-    assert race_of(_settings(complete_share=0.19), trials, FOLDS) is not None
+    assert race_of(_settings(complete_share=0.2), trials, FOLDS, UAR) is None
+    assert race_of(_settings(complete_share=0.19), trials, FOLDS, UAR) is not None
 
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_single_fold_is_no_race(number: int) -> None:
     attributes = {CURVES: [[0.5]] * number}
     trials = [create_trial(state=TrialState.COMPLETE, value=0.5, user_attrs=attributes) for _ in range(6)]
-    assert (race_of(_settings(), trials, number) is None) == (number == 1)
+    assert (race_of(_settings(), trials, number, UAR) is None) == (number == 1)
 
 
 GOOD = [0.6, 0.7, 0.65, 0.62, 0.68]
 POOR = [0.2] * 5
 
 
-def _ended(pruner: str, trials: Sequence[Sequence[float]], by: str = "judge") -> list[tuple[str, int]]:
+def _ended(
+    pruner: str, trials: Sequence[Sequence[float]], by: str = "judge", metric: Metric = UAR
+) -> list[tuple[str, int]]:
     """For each trial of a study, why it was given up, and how many folds it had then.
 
     Args:
         pruner: Its name.
         trials: Scores of each trial's folds.
         by: Who decides: the `judge` that the name stands for, or `optuna`, by its own `should_prune`.
+        metric: What the scores are.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     theirs = getattr(optuna.pruners, pruner)() if by == "optuna" else optuna.pruners.NopPruner()
-    study, ended = optuna.create_study(study_name="one", direction="maximize", pruner=theirs), []
+    study = optuna.create_study(study_name="one", direction=Ranking(metric).direction, pruner=theirs)
+    settings, ended = _settings(pruner="none" if by == "optuna" else pruner), []
     for scores in trials:
         trial, so_far, reason = study.ask(), list[float](), ""
-        judge = Reporting(trial, judge_of(trial, _settings(pruner="none" if by == "optuna" else pruner), len(scores)))
+        judge = Reporting(trial, judge_of(trial, settings, folds=len(scores), metric=metric))
         for position in judge.order:
             so_far.append(scores[position])
             reason = judge.after_fold(position, so_far[-1])
@@ -176,12 +183,22 @@ def test_a_pruner_of_optuna_decides_after_each_fold_by_the_mean_of_the_folds_so_
         assert reason in ("", f"{name}: hopeless by the mean of {folds} fold{'s' * (folds > 1)}")
 
 
+@pytest.mark.parametrize("name", ["racing", "MedianPruner", "SuccessiveHalvingPruner"])
+def test_trials_are_judged_alike_where_less_is_better(name: str) -> None:
+    error = replace(UAR, name="error", title="error", low=-1.0, high=0.0, higher_is_better=False)
+    means = np.random.default_rng(4).uniform(0.3, 0.7, 24)
+    trials = [_curves(mean, seed=number)[:, -1] for number, mean in enumerate(means)]
+    gained = _ended(name, [one.tolist() for one in trials])
+    assert gained == _ended(name, [(-one).tolist() for one in trials], metric=error)
+    assert any(reason for reason, _ in gained)
+
+
 def test_a_confirming_trial_is_never_given_up() -> None:
     study = optuna.create_study(direction="maximize")
     for mean in (0.9, 0.9, 0.9, 0.9, 0.9, 0.9):
         study.add_trial(_trial(mean))
     study.enqueue_trial({}, user_attrs={CONFIRMS: 0})
-    assert isinstance(judge_of(study.ask(), _settings(), FOLDS), Unpruned)
+    assert isinstance(judge_of(study.ask(), _settings(), folds=FOLDS, metric=UAR), Unpruned)
 
 
 @pytest.mark.parametrize(
@@ -214,15 +231,14 @@ def test_every_pruner_that_is_offered_can_be_had() -> None:
 def test_trials_without_curves_are_no_rivals() -> None:
     # Those that version 0.1 stored
     trials = [create_trial(state=TrialState.COMPLETE, value=0.9) for _ in range(9)]
-    assert race_of(_settings(), trials, FOLDS) is None
+    assert race_of(_settings(), trials, FOLDS, UAR) is None
 
 
 def test_trials_of_other_numbers_of_epochs_race_against_each_other() -> None:
     trials = [_trial(0.6, seed=seed) for seed in range(5)]
     short = [fold[-2:] for fold in _curves(0.7, seed=5).tolist()]
-    race = race_of(
-        _settings(), [*trials, create_trial(state=TrialState.COMPLETE, value=0.7, user_attrs={CURVES: short})], FOLDS
-    )
+    other = create_trial(state=TrialState.COMPLETE, value=0.7, user_attrs={CURVES: short})
+    race = race_of(_settings(), [*trials, other], FOLDS, UAR)
     assert race is not None
     assert not race.epoch_ended(0, EPOCHS + 3, 0.7)
     assert not race.fold_ended(0, 0.7)
@@ -236,7 +252,7 @@ def test_a_rival_of_another_schedule_says_nothing_of_what_epochs_gain() -> None:
     def _race(**attributes: object) -> Race | None:
         attributes |= {CURVES: late.tolist()}
         other = create_trial(state=TrialState.COMPLETE, value=0.7, user_attrs=attributes)
-        return race_of(_settings(), [*trials, other], FOLDS)
+        return race_of(_settings(), [*trials, other], FOLDS, UAR)
 
     same, published = _race(), _race(**{OVERRIDES: {"training.schedule": "constant"}})
     assert same is not None
@@ -250,6 +266,6 @@ def test_the_best_trials_are_the_rivals_whenever_they_came() -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     trials = [_trial(mean, seed=seed) for seed, mean in enumerate((0.3, 0.6, 0.31, 0.6, 0.32, 0.6))]
     for order in (trials, trials[::-1]):
-        race = race_of(_settings(), order, FOLDS)
+        race = race_of(_settings(), order, FOLDS, UAR)
         assert race is not None
         assert any(race.fold_ended(fold, _curves(0.32, seed=8)[fold, -1]) for fold in race.order[:3])

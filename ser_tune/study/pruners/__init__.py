@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from ...components import Catalogue, Library
-from .base import Pruner, Unpruned
+from .base import JudgedTrial, Pruner, Unpruned
 
-__all__ = ["PRUNERS", "Pruner", "Unpruned"]
+__all__ = ["PRUNERS", "JudgedTrial", "Pruner", "Unpruned"]
 
 
 def _optuna_names() -> Iterable[str]:

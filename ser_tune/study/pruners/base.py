@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...config import SearchSettings
+from ...metrics import Metric
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -13,7 +14,22 @@ if TYPE_CHECKING:
     from ...training import EpochReport
     from ..trial import Judge
 
-__all__ = ["Pruner", "Unpruned"]
+__all__ = ["JudgedTrial", "Pruner", "Unpruned"]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedTrial:
+    """A trial that starts, and what its judge can go by."""
+
+    trial: "Trial"
+    earlier: "Sequence[FrozenTrial]"
+    """The searched trials of the study, itself among them."""
+    folds: int
+    """How many it trains, unless it is given up."""
+    metric: Metric
+    """What its scores are."""
+    settings: SearchSettings
+    """The study's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +37,8 @@ class Pruner:
     """When a trial is given up; every module of this room defines one as `PRUNER`."""
 
     name: str
-    judge: "Callable[[SearchSettings, Sequence[FrozenTrial], int, Trial], Judge]"
-    """From the study's search settings, the searched trials so far, the number of folds and the trial that starts to
-    the trial's judge. Optuna has the mean of the trial's folds so far, as its intermediate values, before the judge is
-    asked after a fold."""
+    judge: "Callable[[JudgedTrial], Judge]"
+    """Makes the judge of a trial. Before it is asked after a fold, Optuna is told the mean of the folds so far."""
     citation: str
 
 

@@ -1,19 +1,13 @@
 """`none`: every trial runs to the end."""
 
-from collections.abc import Sequence
-
-from optuna import Trial
-from optuna.trial import FrozenTrial
-
-from ...config import SearchSettings
-from .base import Pruner, Unpruned
+from .base import JudgedTrial, Pruner, Unpruned
 
 __all__ = ["PRUNER"]
 
 
-def judge(settings: SearchSettings, trials: Sequence[FrozenTrial], folds: int, trial: Trial) -> Unpruned:
+def judge(judged: JudgedTrial) -> Unpruned:
     """Make the judge of a trial."""
-    return Unpruned(folds)
+    return Unpruned(judged.folds)
 
 
 PRUNER = Pruner(name="none", judge=judge, citation="none")

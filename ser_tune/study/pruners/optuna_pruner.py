@@ -4,13 +4,11 @@ from collections.abc import Iterable, Sequence
 
 from optuna import Trial, pruners
 from optuna.pruners import BasePruner
-from optuna.trial import FrozenTrial
 
-from ...config import SearchSettings
 from ...errors import ConfigError
 from ...training import EpochReport
 from ..optuna_classes import class_named, names_of, object_of
-from .base import Pruner
+from .base import JudgedTrial, Pruner
 
 __all__ = ["names", "pruner_of"]
 
@@ -48,8 +46,8 @@ def pruner_of(name: str) -> Pruner | None:
         )
     pruner: BasePruner = object_of("pruner", cls, {})
 
-    def judge(settings: SearchSettings, trials: Sequence[FrozenTrial], folds: int, trial: Trial) -> _Judge:
-        return _Judge(pruner, trial, folds)
+    def judge(judged: JudgedTrial) -> _Judge:
+        return _Judge(pruner, judged.trial, judged.folds)
 
     return Pruner(name=name, judge=judge, citation="T. Akiba et al.: Optuna, KDD 2019, arXiv 1907.10902")
 

@@ -1,6 +1,6 @@
 """`racing`: a race on paired folds against the best complete trials.
 
-After every fold a trial's UARs are compared, fold by fold, with the mean of the best complete trials. It is given up
+After every fold a trial's scores are compared, fold by fold, with the mean of the best complete trials. It is given up
 where it is improbable that all folds would bring it up to them. Between epochs it is given up only where not even the
 largest gain that a complete trial made from that epoch to the end of the fold would save it. Some trials always run to
 the end: the first ones, and more where few others do.
@@ -14,14 +14,14 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
-from optuna import Trial
 from optuna.trial import FrozenTrial, TrialState
 
 from ...config import SearchSettings
+from ...metrics import Metric, Ranking
 from ...training import EpochReport
 from ..curves import CURVES
 from ..places import OVERRIDES
-from .base import Pruner, Unpruned
+from .base import JudgedTrial, Pruner, Unpruned
 
 __all__ = ["PRUNER", "Race", "race_of"]
 
@@ -35,13 +35,14 @@ MARGIN = 0.03
 class Race:
     """One trial's race."""
 
-    def __init__(self, complete: np.ndarray, *, error: float) -> None:
+    def __init__(self, complete: np.ndarray, *, error: float, highest: float = 1.0) -> None:
         """Find the rivals, the noise, and the order of folds.
 
         Args:
-            complete: UARs of the complete trials, best first, after each epoch of each fold, shape (M, F, E) with M and
-                F of at least 2.
+            complete: Scores of the complete trials, best first, after each epoch of each fold, shape (M, F, E) with M
+                and F of at least 2. These and all others are higher where they are better, as `Ranking.key` makes them.
             error: Probability that a trial that would end at the margin is given up before, over all folds.
+            highest: The best score there can be.
         """
         final = complete[:, :, -1]
         folds = final.shape[1]
@@ -55,7 +56,7 @@ class Race:
         self._gain = (final[:, :, None] - complete).max(axis=0).tolist()
         self._deviation = math.sqrt(noise * (1 + 1 / len(rivals)))
         self._level = _level(folds, error)
-        self._folds = folds
+        self._folds, self._highest = folds, highest
         self._leads: list[float] = []
 
     def fold_ended(self, fold: int, score: float) -> bool:
@@ -66,7 +67,7 @@ class Race:
     def epoch_ended(self, fold: int, epoch: int, score: float) -> bool:
         """Whether to give the trial up after an epoch, counted from 1, by the score that the fold would keep."""
         gains = self._gain[fold]
-        hoped = min(1.0, score + gains[min(epoch, len(gains)) - 1])
+        hoped = min(self._highest, score + gains[min(epoch, len(gains)) - 1])
         return self._is_lost([*self._leads, hoped - self._bar[fold]])
 
     def _is_lost(self, leads: Sequence[float]) -> bool:
@@ -92,7 +93,7 @@ def _order(centred: np.ndarray) -> list[int]:
     """Folds in an order in which the mean of the first of them is always near the mean of all.
 
     Args:
-        centred: UAR of each trial and fold, less the fold's mean, shape (M, F).
+        centred: Score of each trial and fold, less the fold's mean, shape (M, F).
     """
     order: list[int] = []
     total, rest = centred.mean(axis=1), list(range(centred.shape[1]))
@@ -104,13 +105,14 @@ def _order(centred: np.ndarray) -> list[int]:
     return order
 
 
-def race_of(settings: SearchSettings, trials: Sequence[FrozenTrial], folds: int) -> Race | None:
+def race_of(settings: SearchSettings, trials: Sequence[FrozenTrial], folds: int, metric: Metric) -> Race | None:
     """The race of the next trial; None where it runs to the end whatever happens.
 
     Args:
         settings: From how many complete trials on trials race, and what share of them always runs to the end.
         trials: The study's so far.
         folds: Of a trial.
+        metric: What the scores are.
     """
     finished = sum(one.state in (TrialState.COMPLETE, TrialState.PRUNED) for one in trials)
     complete = [
@@ -119,8 +121,11 @@ def race_of(settings: SearchSettings, trials: Sequence[FrozenTrial], folds: int)
     needed = max(2, settings.race_after, settings.complete_share * (finished + 1))
     if folds < 2 or len(complete) < needed:
         return None
-    best_first = sorted(complete, key=lambda one: one.value or 0.0, reverse=True)
-    return Race(_padded(list(map(_curves, best_first))), error=settings.race_error)
+    ranking = Ranking(metric)
+    best_first = ranking.best_first(complete, lambda one: one.value)
+    curves = ranking.keys(_padded(list(map(_curves, best_first))))
+    highest = max(ranking.key(metric.low), ranking.key(metric.high))
+    return Race(curves, error=settings.race_error, highest=highest)
 
 
 def _curves(trial: FrozenTrial) -> Sequence[Sequence[float]]:
@@ -130,7 +135,7 @@ def _curves(trial: FrozenTrial) -> Sequence[Sequence[float]]:
 
 
 def _padded(curves: Sequence[Sequence[Sequence[float]]]) -> np.ndarray:
-    """Curves of unlike length as one array (M, F, E): a shorter one keeps its last UAR."""
+    """Curves of unlike length as one array (M, F, E): a shorter one keeps its last score."""
     longest = max(len(fold) for trial in curves for fold in trial)
     return np.array([[[*fold, *[fold[-1]] * (longest - len(fold))] for fold in trial] for trial in curves])
 
@@ -138,29 +143,30 @@ def _padded(curves: Sequence[Sequence[Sequence[float]]]) -> np.ndarray:
 class _Racing:
     """A trial's judge: its race."""
 
-    def __init__(self, race: Race) -> None:
-        """Judge by a race."""
-        self._race, self._ended = race, 0
+    def __init__(self, race: Race, metric: Metric) -> None:
+        """Judge by a race, whose scores are of a metric."""
+        self._race, self._metric, self._key, self._ended = race, metric, Ranking(metric).key, 0
         self.order: Sequence[int] = race.order
 
     def after_epoch(self, position: int, report: EpochReport) -> str:
         """Compare the score that the fold would keep with that of the best trials."""
-        if not self._race.epoch_ended(position, report.epoch, report.kept_uar):
+        if not self._race.epoch_ended(position, report.epoch, self._key(report.kept_uar)):
             return ""
-        return f"racing: UAR {report.kept_uar:.3f} in fold {position}, epoch {report.epoch} is hopelessly low"
+        score = f"{self._metric.title} {report.kept_uar:.3f} in fold {position}, epoch {report.epoch}"
+        return f"racing: {score} is hopelessly {'low' if self._metric.higher_is_better else 'high'}"
 
     def after_fold(self, position: int, score: float) -> str:
         """Compare all folds so far with the best trials'."""
         self._ended += 1
-        if not self._race.fold_ended(position, score):
+        if not self._race.fold_ended(position, self._key(score)):
             return ""
         return f"racing: behind the best trials in {self._ended} paired folds"
 
 
-def judge(settings: SearchSettings, trials: Sequence[FrozenTrial], folds: int, trial: Trial) -> _Racing | Unpruned:
+def judge(judged: JudgedTrial) -> _Racing | Unpruned:
     """Make the judge of a trial: it races where there are enough complete trials to race against."""
-    race = race_of(settings, trials, folds)
-    return Unpruned(folds) if race is None else _Racing(race)
+    race = race_of(judged.settings, judged.earlier, judged.folds, judged.metric)
+    return Unpruned(judged.folds) if race is None else _Racing(race, judged.metric)
 
 
 PRUNER = Pruner(
