@@ -36,12 +36,19 @@ class CheckedCorpus:
 class ExtractedCorpus:
     """A corpus's segments, for use elsewhere."""
 
-    emotions: tuple[str, ...]
+    answer: str
+    """What a label is called, such as `emotion`."""
+    names: tuple[str, ...]
     """The name of each label."""
     segments: "SpeakerSegments"
     """Speaker to (segments (N, C, F, T), utterance labels, segment labels, segments of each utterance)."""
     licence: str
     """Of the feature set's program, where users should know it."""
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """The same as `names`."""
+        return self.names
 
 
 def check(
@@ -151,5 +158,11 @@ def extract(
     refuse_whole_utterances(config.segments, single_frames=single_frames)
     read = load_corpus(definition, project)
     store = corpus_features(read, feature_set, config.features, project.cache / "features", progress=progressed)
-    segments = segments_by_speaker(read, store, config.segments)
-    return ExtractedCorpus(emotions=read.emotions, segments=segments, licence=feature_set.licence)
+    task = definition.task
+    targets = task.targets(definition.config.task, read.utterances)
+    return ExtractedCorpus(
+        answer=task.answer,
+        names=targets.names,
+        segments=segments_by_speaker(read, targets.values, store, config.segments),
+        licence=feature_set.licence,
+    )

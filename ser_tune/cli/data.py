@@ -33,7 +33,7 @@ def export(out: Path, *, corpus: str, data: Path | None, features: str, assignme
     if found.licence:
         notes.print(f"note: {found.licence}", markup=False)
     exported = found.segments
-    write_export(out, exported, found.emotions)
+    write_export(out, exported, {f"{found.answer}s": found.names})
     shape = next(iter(exported.values()))[0].shape[1:]
     total = sum(len(arrays[0]) for arrays in exported.values())
     size = out.stat().st_size / 1e6

@@ -3,6 +3,7 @@
 import os
 import pickle
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -18,16 +19,19 @@ __all__ = ["SpeakerSegments", "refuse_other_format", "refuse_whole_utterances", 
 
 SpeakerSegments: TypeAlias = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
 """Speaker to (segments (N, C, F, T) float32, utterance labels (U,), segment labels (N,), segments of each utterance
-(U,)); labels are numbers of the corpus's sorted emotions."""
+(U,)); labels are a task's values, such as numbers of classes."""
 
 FORMATS = (".npz", ".pkl")
 
 
-def segments_by_speaker(corpus: Corpus, store: FeatureStore, settings: SegmentSettings) -> SpeakerSegments:
+def segments_by_speaker(
+    corpus: Corpus, labels: np.ndarray, store: FeatureStore, settings: SegmentSettings
+) -> SpeakerSegments:
     """Cut every utterance into segments; features are not scaled.
 
     Args:
         corpus: What was extracted.
+        labels: The task's value of each utterance, shape (U, ...).
         store: Its features.
         settings: T, training hop, padding, last block.
 
@@ -35,7 +39,6 @@ def segments_by_speaker(corpus: Corpus, store: FeatureStore, settings: SegmentSe
         ConfigError: T is None and utterances have more than one frame: unequal lengths do not fit into one array.
     """
     refuse_whole_utterances(settings, single_frames=len(store.frames) == len(store.lengths))
-    labels = corpus.labels
     exported: SpeakerSegments = {}
     names = np.array([one.speaker for one in corpus.utterances])  # placeholders too: an export has no folds
     for speaker in sorted(set(names.tolist())):
@@ -71,14 +74,14 @@ def refuse_other_format(path: Path) -> None:
         )
 
 
-def write_export(path: Path, exported: SpeakerSegments, emotions: tuple[str, ...]) -> None:
+def write_export(path: Path, exported: SpeakerSegments, names: Mapping[str, tuple[str, ...]]) -> None:
     """Write the dictionary in one step.
 
     Args:
         path: `.pkl` holds the dictionary itself; `.npz` holds `<speaker>/segments`, `<speaker>/utterance_labels`,
-            `<speaker>/segment_labels`, `<speaker>/segments_per_utterance` and `emotions`.
+            `<speaker>/segment_labels`, `<speaker>/segments_per_utterance` and the names.
         exported: From `segments_by_speaker`.
-        emotions: The name of each label.
+        names: The name of each label, below what labels are called, such as `emotions`.
 
     Raises:
         ConfigError: The file's ending is neither, or its folder is not there.
@@ -98,7 +101,8 @@ def write_export(path: Path, exported: SpeakerSegments, emotions: tuple[str, ...
                     for speaker, all_arrays in exported.items()
                     for part, array in zip(parts, all_arrays, strict=True)
                 }
-                np.savez(file, allow_pickle=False, emotions=np.array(emotions), **arrays)
+                tables = {called: np.array(some) for called, some in names.items()}
+                np.savez(file, allow_pickle=False, **tables, **arrays)
         partial.chmod(0o666 & ~_umask())
         partial.replace(path)
     except OSError as error:
