@@ -8,13 +8,14 @@ the best configurations a speaker's UAR varies by 0.06, and little of this is fo
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from ser_tune.resampling.old import Corrected, correct_selection, pooled_scores
+from ser_tune.metrics import METRICS
+from ser_tune.resampling import Corrected, correct_selection
 
 from .rows import Options, Row
 
@@ -49,12 +50,9 @@ class Search:
     @property
     def corrected(self) -> Corrected:
         """The search without the choice."""
-        found = correct_selection(
-            self.searched,
-            fresh=self.fresh,
-            entrants=ENTRANTS if self.fresh else 0,
-            score=uar_of,
-        )
+        entrants = ENTRANTS if self.fresh else 0
+        metric = replace(METRICS.get("uar"), value=uar_of)
+        found = correct_selection(metric, self.searched, fresh=self.fresh, entrants=entrants)
         assert found is not None
         return found
 
@@ -71,7 +69,9 @@ class Search:
 
 def uar_of(statistics: np.ndarray) -> np.ndarray:
     """Pooled UAR, shape (...), of statistics of shape (..., 2, K)."""
-    return pooled_scores(statistics[..., 0, :], statistics[..., 1, :])[0]
+    hits, totals = statistics[..., 0, :], statistics[..., 1, :]
+    uar: np.ndarray = (hits / np.maximum(totals, 1)).sum(axis=-1) / (totals > 0).sum(axis=-1)
+    return uar
 
 
 def simulate(rng: np.random.Generator, *, speakers: int, trials: int, spread: float, confirmed: bool = False) -> Search:

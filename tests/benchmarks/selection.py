@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ser_tune.resampling.old import seed_intervals, speaker_confusions, uar
+from ser_tune.metrics import METRICS
+from ser_tune.resampling import seed_interval, sums_of
 from ser_tune.study import Trainer, prepare
 from ser_tune.training import fit, fold_seed
 
@@ -35,6 +36,7 @@ AVERAGES: dict[str, dict[str, object]] = {
     "SWA, ": {"training.averaging": "swa"},
 }
 SMOOTHED_OVER = 3
+METRIC = METRICS.get("uar")
 
 Rule = Callable[[np.ndarray, np.ndarray], int]
 """From the chooser's UAR and loss of every epoch, each of shape (E,), to an epoch."""
@@ -73,13 +75,13 @@ def measure(options: Options) -> list[Row]:
                 speakers = prepared.corpus.speaker_numbers
                 truth = prepared.corpus.labels[numbers]
                 confusions[rule].append(
-                    speaker_confusions(truth, predicted, speakers[numbers], len(prepared.corpus.emotions))
+                    sums_of(METRIC, truth, predicted, speakers[numbers], len(prepared.corpus.emotions))
                 )
         for rule, of_seeds in confusions.items():
             if average and rule != "last epoch":
                 continue  # an average is the answer to noisy epochs by itself
             stacked = np.stack(of_seeds)
-            interval, _ = seed_intervals(stacked)
+            interval = seed_interval(METRIC, stacked)
             total = stacked.sum(axis=(0, 1))
             pooled = float((total.diagonal() / total.sum(axis=1)).mean())
             rows.append(Row(f"{average}{rule} {interval}", pooled, "UAR"))
@@ -100,6 +102,6 @@ def _fold(trainer: Trainer, fold: Any, seed: int) -> dict[str, tuple[np.ndarray,
         aggregation = trainer.prepared.definition.config.protocol.aggregation
         fit(config, data, training, both, seed=fold_seed(seed, fold.number), aggregation=aggregation)
     choosing, truth = len(fold.validation), data.labels[fold.validation]
-    uars = np.array([uar(truth, scores[:choosing].argmax(axis=1)) for scores in epochs])
+    uars = np.array([METRIC.score(truth, scores[:choosing].argmax(axis=1), scores.shape[1]) for scores in epochs])
     losses = np.array([-scores[np.arange(choosing), truth].mean() for scores in epochs])
     return {name: (judging, epochs[rule(uars, losses)][choosing:].argmax(axis=1)) for name, rule in RULES.items()}

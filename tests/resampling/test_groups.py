@@ -1,19 +1,25 @@
 """Scores of groups and their gap, by hand-computed cases."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from ser_tune.resampling.old import largest_gap, recall_intervals, score_groups, speaker_confusions, speaker_intervals
+from ser_tune.metrics import METRICS
+from ser_tune.resampling import largest_gap, part_intervals, score_groups, speaker_interval, sums_of
+
+UAR, WA = METRICS.get("uar"), METRICS.get("wa")
 
 
 def test_a_group_is_scored_by_its_own_utterances() -> None:
     truth, predicted = np.array([0, 0, 1, 0, 1, 1]), np.array([0, 1, 1, 0, 0, 1])
     groups = ["f", "f", "f", "m", "m", ""]
-    female, male = score_groups(truth, predicted, np.array([1, 1, 2, 3, 4, 4]), groups)
-    assert (female.name, female.utterances, female.speakers, female.classes) == ("f", 3, 2, 2)
-    assert female.uar == 0.75  # one of two, and one of one
-    assert female.wa == pytest.approx(2 / 3)
-    assert (male.uar, male.wa, male.utterances) == (0.5, 0.5, 2)
+    female, male = score_groups(truth, predicted, np.array([1, 1, 2, 3, 4, 4]), groups, (UAR, WA), 2)
+    assert (female.name, female.utterances, female.speakers, female.strata) == ("f", 3, 2, 2)
+    assert female.scores["uar"].value == 0.75  # one of two, and one of one
+    assert female.scores["wa"].value == pytest.approx(2 / 3)
+    assert [one.value for one in male.scores.values()] == [0.5, 0.5]
+    assert male.utterances == 2
 
 
 def test_the_gap_is_between_the_best_and_the_worst_group() -> None:
@@ -22,18 +28,19 @@ def test_the_gap_is_between_the_best_and_the_worst_group() -> None:
     groups = np.where(speakers < 4, "a", "b")
     wrong = rng.uniform(size=400) < np.where(groups == "a", 0.1, 0.4)
     predicted = np.where(wrong, 1 - truth, truth)
-    gap = largest_gap(truth, predicted, speakers, list(groups))
+    gap = largest_gap(truth, predicted, speakers, list(groups), UAR, 2)
     assert gap is not None
     assert (gap.best, gap.worst) == ("a", "b")
-    scores = {one.name: one.uar for one in score_groups(truth, predicted, speakers, list(groups))}
+    scored = score_groups(truth, predicted, speakers, list(groups), [UAR], 2)
+    scores = {one.name: one.scores["uar"].value for one in scored}
     assert gap.difference == pytest.approx(scores["a"] - scores["b"])
     assert 0 < gap.interval.low < gap.difference < gap.interval.high < 0.6
 
 
 def test_one_group_has_no_gap_and_single_speakers_no_interval() -> None:
     truth, predicted = np.array([0, 1, 0, 1]), np.array([0, 1, 0, 0])
-    assert largest_gap(truth, predicted, np.array([0, 0, 1, 1]), ["a"] * 4) is None
-    gap = largest_gap(truth, predicted, np.array([0, 0, 1, 1]), ["a", "a", "b", "b"])
+    assert largest_gap(truth, predicted, np.array([0, 0, 1, 1]), ["a"] * 4, UAR, 2) is None
+    gap = largest_gap(truth, predicted, np.array([0, 0, 1, 1]), ["a", "a", "b", "b"], UAR, 2)
     assert gap is not None
     assert gap.difference == 0.5
     assert not gap.interval.known
@@ -44,5 +51,13 @@ def test_a_recall_has_the_interval_of_its_class_alone() -> None:
     predicted = np.array([0, 1, 1, 0, 0, 0, 1, 0, 1])
     speakers = np.repeat([0, 1, 2], 3)
     own = truth == 0
-    expected, _ = speaker_intervals(speaker_confusions(truth[own], predicted[own], speakers[own], 2))
-    assert recall_intervals(truth, predicted, speakers)[0] == expected
+    expected = speaker_interval(UAR, sums_of(UAR, truth[own], predicted[own], speakers[own], 2))
+    assert part_intervals(truth, predicted, speakers, UAR, 2)[0] == expected
+
+
+def test_the_best_group_of_an_error_is_the_one_with_the_least() -> None:
+    error = replace(WA, name="error", value=lambda counts: 1 - WA.value(counts), higher_is_better=False)
+    truth, predicted = np.array([0, 1, 0, 1]), np.array([0, 1, 0, 0])
+    gap = largest_gap(truth, predicted, np.array([0, 0, 1, 1]), ["a", "a", "b", "b"], error, 2)
+    assert gap is not None
+    assert (gap.best, gap.worst, gap.difference) == ("a", "b", 0.5)

@@ -10,14 +10,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from ser_tune.resampling.old import choice_p_value, compare_paired, speaker_confusions, uar, wa
+from ser_tune.metrics import METRICS
+from ser_tune.resampling import PairedComparison, choice_p_value, compare_paired, sums_of
 from ser_tune.resampling.paired import DRAWN_SWAPS, ENUMERATED_SPEAKERS
 
 QUICK = settings(max_examples=40, deadline=None)
 N_CLASSES = 4
+UAR, WA = METRICS.get("uar"), METRICS.get("wa")
 JUDGEMENTS = st.lists(
     st.tuples(st.integers(0, 5), *(st.integers(0, N_CLASSES - 1) for _ in range(3))), min_size=1, max_size=40
 )
+
+
+def _compared(
+    truth: np.ndarray, a: np.ndarray, b: np.ndarray, speakers: np.ndarray, classes: int = N_CLASSES
+) -> PairedComparison:
+    return compare_paired(truth, a, b, speakers, (UAR, WA), classes)
+
+
+def _uar_of(compared: PairedComparison) -> tuple[float, float, float]:
+    """The difference and the ends of its interval."""
+    found = compared.differences["uar"]
+    return found.value, found.interval.low, found.interval.high
+
+
+def _uar(truth: np.ndarray, predicted: np.ndarray) -> float:
+    return UAR.score(truth, predicted, N_CLASSES)
 
 
 def _systems(
@@ -39,9 +57,9 @@ def test_a_comparison_computed_by_hand() -> None:
     truth = np.array([0, 0, 1, 0, 0, 1, 1])
     a = np.array([0, 0, 1, 0, 1, 1, 0])
     b = np.array([0, 1, 1, 1, 0, 0, 1])
-    compared = compare_paired(truth, a, b, speakers, 3)
-    assert compared.uar_difference == pytest.approx((3 / 4 - 2 / 4) / 2)
-    assert compared.wa_difference == pytest.approx(1 / 7)
+    compared = _compared(truth, a, b, speakers, 3)
+    assert compared.differences["uar"].value == pytest.approx((3 / 4 - 2 / 4) / 2)
+    assert compared.differences["wa"].value == pytest.approx(1 / 7)
     # Only speaker 0 gains, whatever is swapped: all swaps are as extreme as what was seen
     assert compared.p_value == 1.0
     differences = np.array([0.25, 0.0, 0.0])
@@ -51,12 +69,12 @@ def test_a_comparison_computed_by_hand() -> None:
 
 def test_the_p_value_is_the_fraction_of_swaps_that_differ_as_much() -> None:
     truth, a, b, speakers = _systems(np.random.default_rng(2), 6, gain=0.1)
-    compared = compare_paired(truth, a, b, speakers, N_CLASSES)
+    compared = _compared(truth, a, b, speakers)
     seen = [
-        uar(truth, np.where(swap[speakers], b, a)) - uar(truth, np.where(swap[speakers], a, b))
+        _uar(truth, np.where(swap[speakers], b, a)) - _uar(truth, np.where(swap[speakers], a, b))
         for swap in map(np.array, itertools.product([False, True], repeat=6))
     ]
-    assert compared.p_value == pytest.approx(np.mean(np.abs(seen) >= abs(compared.uar_difference) - 1e-9))
+    assert compared.p_value == pytest.approx(np.mean(np.abs(seen) >= abs(compared.differences["uar"].value) - 1e-9))
     assert 0 < compared.p_value < 1
 
 
@@ -66,22 +84,22 @@ def test_differences_are_of_the_pooled_scores_and_change_sign_with_the_systems(
     judgements: list[tuple[int, int, int, int]],
 ) -> None:
     speakers, truth, a, b = np.array(judgements).T
-    one, other = compare_paired(truth, a, b, speakers, N_CLASSES), compare_paired(truth, b, a, speakers, N_CLASSES)
-    assert one.uar_difference == pytest.approx(uar(truth, a) - uar(truth, b))
-    assert one.wa_difference == pytest.approx(wa(truth, a) - wa(truth, b))
-    assert other.uar_difference == pytest.approx(-one.uar_difference)
+    one, other = _compared(truth, a, b, speakers), _compared(truth, b, a, speakers)
+    assert one.differences["uar"].value == pytest.approx(_uar(truth, a) - _uar(truth, b))
+    assert one.differences["wa"].value == pytest.approx(WA.score(truth, a, N_CLASSES) - WA.score(truth, b, N_CLASSES))
+    assert other.differences["uar"].value == pytest.approx(-one.differences["uar"].value)
     assert other.p_value == pytest.approx(one.p_value)
-    assert (other.uar_interval.low, other.wa_interval.low) == pytest.approx(
-        (-one.uar_interval.high, -one.wa_interval.high), nan_ok=True
+    assert (other.differences["uar"].interval.low, other.differences["wa"].interval.low) == pytest.approx(
+        (-one.differences["uar"].interval.high, -one.differences["wa"].interval.high), nan_ok=True
     )
     if one.effect_size is None:
         assert other.effect_size is None
     else:
         assert other.effect_size == pytest.approx(-one.effect_size)
     assert 2 / 2**one.n_speakers <= one.p_value <= 1
-    if one.uar_interval.known:
-        assert -1 <= one.uar_interval.low <= one.uar_difference + 1e-9
-        assert one.uar_difference - 1e-9 <= one.uar_interval.high <= 1
+    if one.differences["uar"].interval.known:
+        assert -1 <= one.differences["uar"].interval.low <= one.differences["uar"].value + 1e-9
+        assert one.differences["uar"].value - 1e-9 <= one.differences["uar"].interval.high <= 1
 
 
 @QUICK
@@ -91,65 +109,74 @@ def test_a_comparison_does_not_depend_on_the_classes_numbers(
 ) -> None:
     speakers, truth, a, b = np.array(judgements).T
     other = np.array(renamed)
-    one = compare_paired(truth, a, b, speakers, N_CLASSES)
-    same = compare_paired(other[truth], other[a], other[b], speakers, N_CLASSES)
+    one = _compared(truth, a, b, speakers)
+    same = _compared(other[truth], other[a], other[b], speakers)
     assert same.p_value == one.p_value
-    assert (same.uar_difference, same.wa_difference) == pytest.approx((one.uar_difference, one.wa_difference))
-    assert (same.uar_interval.low, same.uar_interval.high) == pytest.approx(
-        (one.uar_interval.low, one.uar_interval.high), abs=1e-9, nan_ok=True
-    )
+    assert _uar_of(same) == pytest.approx(_uar_of(one), abs=1e-9, nan_ok=True)
+    assert same.differences["wa"].value == pytest.approx(one.differences["wa"].value)
 
 
 def test_equal_systems_do_not_differ() -> None:
     truth, a, _, speakers = _systems(np.random.default_rng(0), 5)
-    compared = compare_paired(truth, a, a, speakers, N_CLASSES)
-    assert (compared.uar_difference, compared.wa_difference, compared.p_value, compared.effect_size) == (0, 0, 1, 0)
-    assert (compared.uar_interval.low, compared.uar_interval.high) == (0, 0)
+    compared = _compared(truth, a, a, speakers)
+    assert (
+        compared.differences["uar"].value,
+        compared.differences["wa"].value,
+        compared.p_value,
+        compared.effect_size,
+    ) == (0, 0, 1, 0)
+    assert (compared.differences["uar"].interval.low, compared.differences["uar"].interval.high) == (0, 0)
 
 
 def test_an_effect_size_without_a_value_is_none_which_json_can_hold() -> None:
     truth, speakers = np.array([0, 1] * 6), np.repeat(np.arange(6), 2)
-    compared = compare_paired(truth, truth, np.zeros_like(truth), speakers, 2)
+    compared = _compared(truth, truth, np.zeros_like(truth), speakers, 2)
     assert compared.effect_size is None
     assert compared.p_value == 2 / 2**6
     assert json.loads(json.dumps(asdict(compared), allow_nan=False))["effect_size"] is None
 
 
 def test_one_speaker_cannot_tell_two_systems_apart() -> None:
-    compared = compare_paired(np.array([0, 1]), np.array([0, 1]), np.array([0, 0]), np.array([3, 3]), 2)
+    compared = _compared(np.array([0, 1]), np.array([0, 1]), np.array([0, 0]), np.array([3, 3]), 2)
     assert compared.p_value == 1.0
     assert compared.effect_size is None
-    assert not compared.uar_interval.known
-    assert not compared.wa_interval.known
+    assert not compared.differences["uar"].interval.known
+    assert not compared.differences["wa"].interval.known
 
 
 def test_drawn_swaps_agree_with_all_swaps(monkeypatch: pytest.MonkeyPatch) -> None:
     sides = _systems(np.random.default_rng(1), ENUMERATED_SPEAKERS, gain=0.04)
-    every = compare_paired(*sides, N_CLASSES).p_value
+    every = _compared(*sides).p_value
     monkeypatch.setattr("ser_tune.resampling.paired.ENUMERATED_SPEAKERS", 0)
-    drawn = compare_paired(*sides, N_CLASSES).p_value
+    drawn = _compared(*sides).p_value
     assert 0.01 < every < 0.9
     assert drawn == pytest.approx(every, abs=0.02)
-    assert compare_paired(*sides, N_CLASSES).p_value == drawn
+    assert _compared(*sides).p_value == drawn
 
 
 def test_a_drawn_p_value_is_never_0() -> None:
     sides = _systems(np.random.default_rng(0), 30, gain=0.4)
-    assert compare_paired(*sides, N_CLASSES).p_value == pytest.approx(1 / (DRAWN_SWAPS + 1))
+    assert _compared(*sides).p_value == pytest.approx(1 / (DRAWN_SWAPS + 1))
 
 
 def test_p_values_are_small_as_often_as_they_say_where_nothing_differs() -> None:
     rng = np.random.default_rng(4)
-    compared = [compare_paired(*_systems(rng, 10), N_CLASSES) for _ in range(400)]
+    compared = [_compared(*_systems(rng, 10)) for _ in range(400)]
     p_values = np.array([one.p_value for one in compared])
     assert 0.02 <= (p_values < 0.05).mean() <= 0.08
     assert 0.42 <= (p_values < 0.5).mean() <= 0.58
-    assert 0.92 <= np.mean([one.uar_interval.low <= 0 <= one.uar_interval.high for one in compared]) <= 0.98
+    assert (
+        0.92
+        <= np.mean(
+            [one.differences["uar"].interval.low <= 0 <= one.differences["uar"].interval.high for one in compared]
+        )
+        <= 0.98
+    )
 
 
 def test_a_real_difference_is_found() -> None:
     rng = np.random.default_rng(5)
-    compared = [compare_paired(*_systems(rng, 10, gain=0.18), N_CLASSES) for _ in range(60)]
+    compared = [_compared(*_systems(rng, 10, gain=0.18)) for _ in range(60)]
     assert np.mean([one.p_value < 0.05 for one in compared]) > 0.7
     assert np.mean([one.effect_size or 0 for one in compared]) > 0.8
 
@@ -157,15 +184,15 @@ def test_a_real_difference_is_found() -> None:
 def test_without_a_choice_the_p_value_is_that_of_the_comparison_and_each_rival_may_raise_it() -> None:
     rng = np.random.default_rng(4)
     truth, a, b, speakers = _systems(rng, 7, gain=0.1)
-    ours, theirs = (speaker_confusions(truth, one, speakers, N_CLASSES)[None] for one in (a, b))
-    before = choice_p_value(ours, theirs)
-    assert before == compare_paired(truth, a, b, speakers, N_CLASSES).p_value
+    ours, theirs = (sums_of(UAR, truth, one, speakers, N_CLASSES)[None] for one in (a, b))
+    before = choice_p_value(UAR, ours, theirs)
+    assert before == _compared(truth, a, b, speakers).p_value
     for _ in range(5):
         rival = np.where(rng.random(len(truth)) < 0.2, (truth + 1) % N_CLASSES, a)
-        ours = np.concatenate([ours, speaker_confusions(truth, rival, speakers, N_CLASSES)[None]])
-        after = choice_p_value(ours, theirs)
+        ours = np.concatenate([ours, sums_of(UAR, truth, rival, speakers, N_CLASSES)[None]])
+        after = choice_p_value(UAR, ours, theirs)
         assert after >= before
-        assert after == choice_p_value(theirs, ours)  # whichever is called A
+        assert after == choice_p_value(UAR, theirs, ours)  # whichever is called A
         before = after
 
 
@@ -192,8 +219,8 @@ def test_the_best_of_equals_is_rarely_found_better(ours: int, theirs: int, naive
         every = _searched(rng, n_speakers, ours + theirs)
         uars = every.diagonal(axis1=2, axis2=3).sum(axis=(1, 2))
         a, b = np.argsort(-uars[:ours]), ours + np.argsort(-uars[ours:])
-        found.append(choice_p_value(every[a], every[b]))
-        uncorrected.append(choice_p_value(every[a[:1]], every[b[:1]]))
+        found.append(choice_p_value(UAR, every[a], every[b]))
+        uncorrected.append(choice_p_value(UAR, every[a[:1]], every[b[:1]]))
     assert np.mean(np.array(found) < 0.05) <= 0.06
     if naive:
         assert np.mean(np.array(uncorrected) < 0.05) > 0.1
@@ -204,4 +231,4 @@ def test_a_configuration_that_is_much_better_is_found_so_among_many() -> None:
     every = _searched(rng, 10, 40)
     best = np.zeros_like(every[:1])
     best[:, :, np.arange(N_CLASSES), np.arange(N_CLASSES)] = 5
-    assert choice_p_value(np.concatenate([best, every[:20]]), every[20:21]) < 0.05
+    assert choice_p_value(UAR, np.concatenate([best, every[:20]]), every[20:21]) < 0.05

@@ -1,5 +1,6 @@
 """Searches without their choice: what must hold of any, and bias and coverage where the truth is known."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -7,11 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ser_tune.resampling.old import correct_selection, pooled_uar, speaker_intervals
+from ser_tune.metrics import METRICS
+from ser_tune.resampling import correct_selection, speaker_interval
 
 from ..benchmarks.corrected import KINDS, simulate, uar_of
 
 QUICK = settings(max_examples=25, deadline=None)
+UAR = METRICS.get("uar")
+PAIRS = replace(UAR, value=uar_of)
+"""Of right utterances and all utterances of each class."""
 SEARCHES = 8
 """Of each kind and number of trials; `tests.benchmarks corrected` simulates more."""
 
@@ -31,16 +36,16 @@ def _searched(draw: st.DrawFn, *, most: int = 5) -> np.ndarray:
 
 def _plain(counts: np.ndarray) -> np.ndarray:
     """Pooled UAR of each trial."""
-    return pooled_uar(counts.sum(axis=1))
+    return UAR.value(counts.sum(axis=1))
 
 
 @QUICK
 @given(_searched(most=1))
 def test_a_single_configuration_has_its_plain_score_and_interval_and_no_gain(counts: np.ndarray) -> None:
-    found = correct_selection(counts)
+    found = correct_selection(UAR, counts)
     assert found is not None
     assert found.score.value == float(_plain(counts)[0])
-    plain, _ = speaker_intervals(counts[0])
+    plain = speaker_interval(UAR, counts[0])
     if plain.known:
         assert (found.score.interval.low, found.score.interval.high) == pytest.approx((plain.low, plain.high))
     assert found.over_first.value == found.over_median.value == 0.0
@@ -51,7 +56,7 @@ def test_a_single_configuration_has_its_plain_score_and_interval_and_no_gain(cou
 def test_the_corrected_score_is_one_that_candidates_reach_and_not_above_what_each_speaker_gets_at_best(
     counts: np.ndarray,
 ) -> None:
-    found = correct_selection(counts)
+    found = correct_selection(UAR, counts)
     assert found is not None
     hits, totals = counts.diagonal(axis1=2, axis2=3), counts.sum(axis=(1, 3))[0]
     ends = [
@@ -67,8 +72,8 @@ def test_the_corrected_score_is_one_that_candidates_reach_and_not_above_what_eac
 @QUICK
 @given(_searched(), st.integers(2, 4))
 def test_copies_of_all_configurations_change_nothing(counts: np.ndarray, copies: int) -> None:
-    once = correct_selection(counts)
-    often = correct_selection(np.concatenate([counts] * copies))
+    once = correct_selection(UAR, counts)
+    often = correct_selection(UAR, np.concatenate([counts] * copies))
     assert once is not None
     assert often is not None
     for copied, one in ((often.score, once.score), (often.over_first, once.over_first)):
@@ -79,7 +84,7 @@ def test_a_configuration_that_is_better_for_every_speaker_loses_nothing() -> Non
     rng = np.random.default_rng(0)
     totals = rng.integers(6, 12, (8, 3))
     hits = np.stack([totals - 1, totals - 3, totals - 4])
-    found = correct_selection(np.stack([hits, np.broadcast_to(totals, hits.shape)], axis=2), score=uar_of)
+    found = correct_selection(PAIRS, np.stack([hits, np.broadcast_to(totals, hits.shape)], axis=2))
     assert found is not None
     assert found.score.value == pytest.approx(float(uar_of(np.stack([hits[0].sum(axis=0), totals.sum(axis=0)]))))
     assert found.over_first.value == 0.0
@@ -95,16 +100,16 @@ def test_fresh_seeds_choose_among_the_best_of_the_search_and_score_them() -> Non
 
     searched, (better, worse, lucky) = search(0.8, 0.9, 0.5), search(0.7, 0.6, 0.99)
     fresh = {0: better, 1: worse, 2: lucky}
-    found = correct_selection(searched, fresh=fresh, entrants=2, score=uar_of)
+    found = correct_selection(PAIRS, searched, fresh=fresh, entrants=2)
     assert found is not None
     assert found.score.value == pytest.approx(0.7)  # trial 2 is not among the two best of the search
     assert found.over_median.value == pytest.approx(0.0)
     # Where the best of the search has no fresh seeds, another of the best that has some is taken
-    found = correct_selection(searched, fresh={0: better}, entrants=2, score=uar_of)
+    found = correct_selection(PAIRS, searched, fresh={0: better}, entrants=2)
     assert found is not None
     assert found.score.value == pytest.approx(0.7)
     # Where none of the best has any, the best is scored as the search did
-    found = correct_selection(searched, fresh={2: lucky}, entrants=1, score=uar_of)
+    found = correct_selection(PAIRS, searched, fresh={2: lucky}, entrants=1)
     assert found is not None
     assert found.score.value == pytest.approx(0.9)
 
@@ -114,7 +119,7 @@ def test_the_best_of_many_that_guess_is_at_chance() -> None:
     errors, held, printed = [], [], []
     for _ in range(30):
         counts = rng.multinomial(12, [1 / 3] * 3, size=(20, 8, 3))  # each class twelve times, guessed
-        found = correct_selection(counts)
+        found = correct_selection(UAR, counts)
         assert found is not None
         errors.append(found.score.value - 1 / 3)
         held.append(found.score.interval.low <= 1 / 3 <= found.score.interval.high)
@@ -124,7 +129,7 @@ def test_the_best_of_many_that_guess_is_at_chance() -> None:
 
 
 def test_one_speaker_cannot_be_left_out() -> None:
-    assert correct_selection(np.ones((3, 1, 2, 2))) is None
+    assert correct_selection(UAR, np.ones((3, 1, 2, 2))) is None
 
 
 @pytest.mark.parametrize("confirmed", [False, True])
@@ -143,3 +148,15 @@ def test_bias_is_below_a_hundredth_and_intervals_hold_the_truth(speakers: int, c
     assert abs(np.mean(biases)) < 0.01
     assert np.mean(printed) > 0.01  # what is corrected
     assert np.mean(held) >= 0.93
+
+
+@QUICK
+@given(_searched())
+def test_a_choice_of_the_least_error_is_the_choice_of_the_highest_score(counts: np.ndarray) -> None:
+    error = replace(UAR, value=lambda sums: 1 - UAR.value(sums), higher_is_better=False)
+    found, mirrored = correct_selection(UAR, counts), correct_selection(error, counts)
+    assert found is not None
+    assert mirrored is not None
+    assert mirrored.score.value == pytest.approx(1 - found.score.value)
+    assert mirrored.over_first.value == pytest.approx(found.over_first.value)
+    assert mirrored.over_median.value == pytest.approx(found.over_median.value)
