@@ -245,7 +245,7 @@ def _confirmed(client: MlflowClient, runs: Mapping[int, Run], fresh: FreshSeeds)
     without randomness seeds confirm nothing.
     """
     read = {
-        number: read_predictions(client, runs[number].info.run_id, "validation")
+        number: read_predictions(client, runs[number], "validation")
         for number in (*fresh.numbers, fresh.trial)
         if number in runs
     }

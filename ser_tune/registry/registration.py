@@ -245,7 +245,7 @@ class Registration:
         )
 
     def _card(self, networks: Networks, verdict: Verdict) -> str:
-        found = {side: read_predictions(self.client, self.run.info.run_id, side) for side in SIDES}
+        found = {side: read_predictions(self.client, self.run, side) for side in SIDES}
         read = {side: one for side, one in found.items() if one is not None}
         what = self.study if self.trial is None else f"trial {self.trial} of {self.study}"
         origin = f"From {run_link(self.run.info.experiment_id, self.run.info.run_id, what)}."

@@ -17,6 +17,7 @@ from ..tracking import (
     Result,
     compare_seeds,
     is_solved,
+    metrics_of,
     no_randomness,
     protocol_of,
     read_predictions,
@@ -187,7 +188,7 @@ def _seeds_differ(client: MlflowClient, run: Run) -> bool:
     if is_solved(run):
         return False
     seeds = with_its_seeds(client, run).runs
-    read = [read_predictions(client, one.info.run_id, "validation") for one in seeds]
+    read = [read_predictions(client, one, "validation") for one in seeds]
     known = [one for one in read if one is not None]
     if len(known) == len(seeds):
         return not no_randomness(known)
@@ -210,11 +211,11 @@ def _tested(
         both: Whether both are confirmed: all seeds are compared then.
     """
     results = [with_its_seeds(client, one) if both else Result((one,)) for one in (run, other)]
-    ours, theirs = ([read_predictions(client, seed.info.run_id, "validation") for seed in one.runs] for one in results)
+    ours, theirs = ([read_predictions(client, seed, "validation") for seed in one.runs] for one in results)
     known = [one for one in (*ours, *theirs) if one is not None]
     if len(known) < len(ours) + len(theirs) or len({one.utterances for one in known}) > 1:
         return None, {}
-    paired = compare_seeds(known[: len(ours)], known[len(ours) :])
+    paired = compare_seeds(known[: len(ours)], known[len(ours) :], metrics_of(run))
     interval = paired.uar_interval
     tags = {
         "difference": f"{paired.uar_difference:.4f}",

@@ -95,7 +95,9 @@ def ablate(
             protocol=prepared.protocol,
             scores=[run.data.metrics["validation_uar"] for run in runs],
             interval=seed_intervals(np.stack([one.confusions for one in predictions]))[0],
-            against=compare_seeds(predictions, unchanged) if unchanged and _same(predictions, unchanged) else None,
+            against=compare_seeds(predictions, unchanged, prepared.definition.metrics)
+            if unchanged and _same(predictions, unchanged)
+            else None,
             seconds=sum(run.data.metrics["trial_seconds"] for run in runs),
         )
         unchanged = unchanged or predictions

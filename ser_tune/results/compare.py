@@ -99,7 +99,7 @@ def compare(client: MlflowClient, first: str, second: str, side: str) -> Compari
         scores = (one.scores(client), other.scores(client))
     if len({seed.utterances for seed in (*ours, *theirs)}) > 1:
         raise RegistryError(f"'{first}' and '{second}' have {side} predictions of different utterances")
-    paired = compare_seeds(ours, theirs)
+    paired = compare_seeds(ours, theirs, one.metrics)
     with tracking_errors(client.tracking_uri):
         choice = None if side == "holdout" else _choice(client, (one, other), (ours, theirs), side, paired.p_value)
     return Comparison(
@@ -146,13 +146,13 @@ def _choice(
 
 def _confusions(client: MlflowClient, runs: Sequence[Run], utterances: tuple[str, ...]) -> list[np.ndarray] | None:
     """Confusion matrices by speaker of runs' validation predictions; None where those of a run are gone."""
-    read = [read_predictions(client, run.info.run_id, "validation") for run in runs]
+    read = [read_predictions(client, run, "validation") for run in runs]
     found = [one.confusions for one in read if one is not None and one.utterances == utterances]
     return found if len(found) == len(runs) else None
 
 
 def _predictions(client: MlflowClient, run: Run, side: str) -> Predictions:
-    found = read_predictions(client, run.info.run_id, side)
+    found = read_predictions(client, run, side)
     if found is None:
         hint = "" if side == "validation" else "; it is scored on them when it is promoted"
         raise RegistryError(f"run {run.info.run_id} ({name_of(run)}) has no {side} predictions{hint}")

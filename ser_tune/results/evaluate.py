@@ -269,7 +269,7 @@ def score_judged(
 
 def _temperature(client: MlflowClient, examined: Examined, shared: Sequence[str]) -> float:
     """Fitted on validation utterances of the shared classes, over these classes."""
-    found: Predictions | None = read_predictions(client, str(examined.run.info.run_id), "validation")
+    found: Predictions | None = read_predictions(client, examined.run, "validation")
     if found is None:
         raise ConfigError(f"--calibrate: {examined.model} has no validation predictions")
     numbers = [found.emotions.index(one) for one in shared]

@@ -293,7 +293,7 @@ def _outer_fold(
         selection = read_selection(client, run.info.experiment_id, study)
         if selection is not None:
             log_selection(client, [run.info.run_id], selection)
-        outer_single = read_single_scores(client, run.info.run_id)
+        outer_single = read_single_scores(client, run)
     if outer_single is None:
         raise StudyError(f"run {run.info.run_id} ({name_of(run)}) has lost its scores of held-out speakers")
     (predictions,), (validation,) = (predictions_of(client, [run], side) for side in ("holdout", "validation"))

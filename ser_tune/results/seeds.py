@@ -89,7 +89,7 @@ def predictions_of(client: MlflowClient, runs: Sequence[Run], side: str) -> Sequ
         StudyError: A run has lost it.
     """
     with tracking_errors(client.tracking_uri):
-        read = [read_predictions(client, run.info.run_id, side) for run in runs]
+        read = [read_predictions(client, run, side) for run in runs]
     for run, one in zip(runs, read, strict=True):
         if one is None:
             raise StudyError(

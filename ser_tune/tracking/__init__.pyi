@@ -3,7 +3,6 @@
 from .configurations import (
     Result,
     compare_seeds,
-    is_complete,
     is_solved,
     no_randomness,
     results_of,
@@ -23,10 +22,23 @@ from .outbox import read_record, waiting, waiting_trials
 from .package import log_predictor, read_predictor
 from .pages import StudyPages, link_study, run_link, study_pages
 from .predictions import Predictions, read_predictions
-from .queries import experiments_of, logged_models, model_versions, registered_models, search_runs
+from .queries import experiments_of, has_metric, logged_models, model_versions, registered_models, search_runs
 from .records import CONFIG_FILE, STUDY_FILE
 from .report import FOREIGN, curves, draw_confusion, metric_names, score_metrics
-from .runs import PACKAGES, find_runs, name_of, origin_tags, protocol_of, protocol_tags
+from .runs import (
+    PACKAGES,
+    best_first,
+    find_runs,
+    is_complete,
+    metrics_of,
+    name_of,
+    objective_of,
+    origin_tags,
+    protocol_of,
+    protocol_tags,
+    score_of,
+    task_of,
+)
 from .selection import log_selection, read_confusions, read_selection
 from .store import deliver_waiting, experiment_of, open_delivered, open_tracking
 from .tags import (
@@ -72,6 +84,7 @@ __all__ = [
     "StudyPages",
     "TrackingClient",
     "TrackingObserver",
+    "best_first",
     "close_abandoned",
     "compare_seeds",
     "curves",
@@ -82,6 +95,7 @@ __all__ = [
     "experiment_of",
     "experiments_of",
     "find_runs",
+    "has_metric",
     "is_complete",
     "is_missing",
     "is_solved",
@@ -92,6 +106,7 @@ __all__ = [
     "log_self_contained",
     "logged_models",
     "metric_names",
+    "metrics_of",
     "model_errors",
     "model_versions",
     "name_of",
@@ -99,6 +114,7 @@ __all__ = [
     "networks_of",
     "networks_tags",
     "no_randomness",
+    "objective_of",
     "open_delivered",
     "open_predictor",
     "open_run",
@@ -121,6 +137,7 @@ __all__ = [
     "results_of",
     "run_link",
     "score_metrics",
+    "score_of",
     "score_on_holdout",
     "score_on_test",
     "score_on_validation",
@@ -129,6 +146,7 @@ __all__ = [
     "searched_by",
     "searched_trials",
     "study_pages",
+    "task_of",
     "tracking_errors",
     "waiting",
     "waiting_trials",

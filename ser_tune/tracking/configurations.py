@@ -15,16 +15,17 @@ from mlflow.entities import Run
 
 from ..architectures import ARCHITECTURES
 from ..folds import SIDES
-from ..resampling.old import PairedComparison, compare_paired, seed_intervals
+from ..metrics import Metric, Ranking, score_in
+from ..resampling import compare_paired, seed_interval
+from ..resampling.old import PairedComparison
 from .predictions import Predictions, read_predictions
 from .queries import search_runs
-from .runs import find_runs
+from .runs import find_runs, is_complete, metrics_of, objective_of, score_of
 from .tags import CONFIRMED_TAG, CONFIRMS_TAG, MEMBERS_TAG, STUDY_TAG, TRIAL_TAG
 
 __all__ = [
     "Result",
     "compare_seeds",
-    "is_complete",
     "is_solved",
     "no_randomness",
     "results_of",
@@ -42,17 +43,31 @@ class Result:
     """One for each seed, oldest first."""
 
     @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Of its scores; the first is its objective."""
+        return metrics_of(self.runs[0])
+
+    @property
+    def objective(self) -> Metric:
+        """The metric that ranks it."""
+        return self.metrics[0]
+
+    @property
     def mean(self) -> float:
-        """Pooled validation UAR (of a nested study: inner UAR), mean over the seeds: what may choose among results."""
+        """Pooled validation score (of a nested study: inner score), mean over the seeds: what may choose among results.
+
+        It is of the objective.
+        """
         return statistics.fmean(map(_validation, self.runs))
 
     @property
     def run(self) -> Run:
-        """The run with the median validation UAR; of two, with the lower one. `confirm` registers it."""
-        return sorted(self.runs, key=_validation)[(len(self.runs) - 1) // 2]
+        """The run with the median validation score; of two, with the worse one. `confirm` registers it."""
+        key = Ranking(self.objective).key
+        return sorted(self.runs, key=lambda run: key(_validation(run)))[(len(self.runs) - 1) // 2]
 
     def scores(self, client: MlflowClient) -> dict[str, float]:
-        """UAR and WA of every side by MLflow's names, with the ends of their intervals where those are known.
+        """The metrics of every side by MLflow's names, with the ends of their intervals where those are known.
 
         Each is the mean over the seeds that the side was scored for, its interval by bootstrap over speakers and seeds.
         """
@@ -60,17 +75,20 @@ class Result:
             return dict(self.runs[0].data.metrics)
         found: dict[str, float] = {}
         for side in SIDES:
-            scored = [run for run in self.runs if f"{side}_uar" in run.data.metrics]
+            scored = [run for run in self.runs if score_of(run, side) is not None]
             if not scored:
                 continue
-            for name in ("uar", "wa"):
-                found[f"{side}_{name}"] = statistics.fmean(run.data.metrics[f"{side}_{name}"] for run in scored)
-            read = [read_predictions(client, run.info.run_id, side) for run in scored]
-            confusions = [one.confusions for one in read if one is not None]
-            if len(confusions) == len(scored):
-                for name, interval in zip(("uar", "wa"), seed_intervals(np.stack(confusions)), strict=True):
-                    ends = {f"{side}_{name}_low": interval.low, f"{side}_{name}_high": interval.high}
-                    found |= ends if interval.known else {}
+            metrics = {f"{side}_{metric.name}": metric for metric in self.metrics}
+            for name in metrics:
+                known = [score for run in scored if (score := score_in(run.data.metrics, name)) is not None]
+                found |= {name: statistics.fmean(known)} if len(known) == len(scored) else {}
+            read = [read_predictions(client, run, side) for run in scored]
+            predictions = [one for one in read if one is not None]
+            if len(predictions) < len(scored):
+                continue
+            for name, metric in metrics.items():
+                interval = seed_interval(metric, np.stack([one.sums(metric) for one in predictions]))
+                found |= {f"{name}_low": interval.low, f"{name}_high": interval.high} if interval.known else {}
         return found
 
 
@@ -116,7 +134,7 @@ def no_randomness(trainings: Sequence[Predictions]) -> bool:
     """
     first, *others = trainings
     return bool(others) and all(
-        one.utterances == first.utterances and np.array_equal(one.probabilities, first.probabilities) for one in others
+        one.utterances == first.utterances and np.array_equal(one.shown, first.shown) for one in others
     )
 
 
@@ -139,27 +157,31 @@ def searched_trials(client: MlflowClient, run: Run) -> list[Run]:
     ]
 
 
-def is_complete(run: Run) -> bool:
-    """Whether a run has all its scores, and was stored to its end."""
-    return "validation_uar" in run.data.metrics and run.info.status == "FINISHED"
-
-
-def compare_seeds(ours: Sequence[Predictions], theirs: Sequence[Predictions]) -> PairedComparison:
+def compare_seeds(
+    ours: Sequence[Predictions], theirs: Sequence[Predictions], metrics: Sequence[Metric]
+) -> PairedComparison:
     """Compare the means of two configurations over their seeds, paired by speaker.
 
     Every seed of one is paired with every seed of the other, utterance by utterance, so they need not be as many. The
     interval is over speakers: seeds are those that were trained.
+
+    Args:
+        ours: Of each seed of the first.
+        theirs: Of each seed of the second, of the same utterances.
+        metrics: What to compare; the first is tested.
     """
     pairs = [(one, other) for one in ours for other in theirs]
-    return compare_paired(
+    found = compare_paired(
         np.concatenate([one.truth for one, _ in pairs]),
         np.concatenate([one.predicted for one, _ in pairs]),
         np.concatenate([other.predicted for _, other in pairs]),
         np.concatenate([one.speaker_numbers for one, _ in pairs]),
-        len(ours[0].emotions),
+        metrics,
+        len(ours[0].names),
     )
+    return PairedComparison(found.differences, found.p_value, found.effect_size, found.n_speakers)
 
 
 def _validation(run: Run) -> float:
-    metrics = run.data.metrics
-    return float(metrics["validation_uar" if "validation_uar" in metrics else "inner_uar"])
+    score = score_of(run, "validation")
+    return float(run.data.metrics[f"inner_{objective_of(run).name}"]) if score is None else score

@@ -29,7 +29,7 @@ from .outbox import (
 from .package import log_saved
 from .pages import link_study
 from .queries import logged_models, model_versions, search_runs
-from .runs import find_runs
+from .runs import best_first, find_runs
 from .tags import CONFIRMED_TAG, MODEL_TAG, STUDY_TAG, TRIAL_TAG
 
 __all__ = ["Delivery", "log_metrics", "log_params"]
@@ -156,11 +156,9 @@ class Delivery:
 
     def _forget_worse(self, study_id: str, experiment: str, keep: int) -> None:
         """Delete the models that are no longer among a study's best."""
-        kept = f"tags.`{MODEL_TAG}` LIKE '%' and attributes.status = 'FINISHED' and metrics.validation_uar >= 0"
+        kept = f"tags.`{MODEL_TAG}` LIKE '%' and attributes.status = 'FINISHED'"
         found = search_runs(self._client, kept, [experiment], tags={STUDY_TAG: study_id})
-        runs = [one for one in found if CONFIRMED_TAG not in one.data.tags]
-        runs.sort(key=lambda run: (-run.data.metrics["validation_uar"], int(run.data.tags[TRIAL_TAG])))
-        for run in runs[keep:]:
+        for run in best_first(one for one in found if CONFIRMED_TAG not in one.data.tags)[keep:]:
             self._forget_model(run)
 
     def _forget_model(self, run: Run) -> None:

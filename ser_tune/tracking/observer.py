@@ -10,6 +10,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from ..config import Project, Value, flatten
 from ..errors import StorageError, StudyError
+from ..metrics import Ranking
 from ..study import StudyObserver, StudyStart, StudySummary, TrialOutcome
 from ..training import AnyTrial
 from .courier import Courier
@@ -28,7 +29,7 @@ from .records import (
     write_artifacts,
     write_model,
 )
-from .runs import find_runs
+from .runs import find_runs, score_of
 from .store import experiment_of
 from .system import SystemSampler
 from .tags import CONFIRMED_TAG, MODEL_TAG
@@ -90,7 +91,7 @@ class TrackingObserver(StudyObserver):
                 for key, value in process_tag().items():
                     self._client.set_tag(self.parent_run_id, key, value)
         self._stored = [
-            (trial.data.metrics["validation_uar"], number)
+            (score_of(trial, "validation"), number)
             for number, trial in trials.items()
             if MODEL_TAG in trial.data.tags
             and CONFIRMED_TAG not in trial.data.tags
@@ -187,13 +188,14 @@ class TrackingObserver(StudyObserver):
         assert outcome.scores is not None
         if outcome.confirms is not None:  # nobody knows before the end which of them is promoted
             return True
-        keep = self._start.definition.config.study.keep_models
-        self._stored.append((outcome.scores.uar, outcome.number))
+        keep, objective = self._start.definition.config.study.keep_models, self._start.definition.objective
+        new = (outcome.scores[objective.name].value, outcome.number)
+        self._stored.append(new)
         if keep == "all":
             return True
-        self._stored.sort(key=lambda one: (-one[0], one[1]))
-        del self._stored[keep:]
-        return (outcome.scores.uar, outcome.number) in self._stored
+        ranked = Ranking(objective).best_first(self._stored, lambda one: one[0], lambda one: one[1])
+        self._stored = ranked[:keep]
+        return new in self._stored
 
     def study_finished(self, summary: StudySummary) -> None:
         """Put the study's totals into the outbox, and deliver all that waits, unless the tracking store fails.

@@ -16,8 +16,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
-from .queries import model_versions, search_runs
-from .runs import find_runs
+from .queries import has_metric, model_versions, search_runs
+from .runs import best_first, find_runs, is_complete, objective_of, score_of
 from .tags import BEST_TAG, CONFIRMED_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG
 
 __all__ = ["StudyPages", "link_study", "run_link", "save_view", "study_pages", "version_link"]
@@ -25,7 +25,6 @@ __all__ = ["StudyPages", "link_study", "run_link", "save_view", "study_pages", "
 VIEW = "mlflow.sharedViewState."
 COMPARED = 10
 _SIDE = "workflowType=machine_learning"
-_METRICS = ("validation_uar", "validation_uar_low", "validation_uar_high", "test_uar", "trial_seconds")
 _RANGE = "search."
 """Start of the study's parameters that say what is searched."""
 
@@ -36,7 +35,7 @@ class StudyPages:
 
     study: str
     trials: str
-    """The run table with the study's complete trials, the highest score first."""
+    """The run table with the study's complete trials, the best score first."""
     comparison: str
     """Of its ten best searched trials; empty where fewer than two are complete."""
 
@@ -137,7 +136,7 @@ def _is_study(run: Run) -> bool:
 
 def _may_be_registered(run: Run, best: str | None) -> bool:
     """Whether a trial is the best, or was scored on test speakers, as every registered one is."""
-    return run.data.tags.get(TRIAL_TAG) == best or "test_uar" in run.data.metrics
+    return run.data.tags.get(TRIAL_TAG) == best or score_of(run, "test") is not None
 
 
 def _versions(client: MlflowClient, run: Run) -> Iterator[str]:
@@ -147,13 +146,8 @@ def _versions(client: MlflowClient, run: Run) -> Iterator[str]:
 
 def _best(trials: Mapping[int, Run]) -> list[str]:
     """Runs of the best complete searched trials."""
-    complete = [
-        run
-        for run in trials.values()
-        if run.info.status == "FINISHED" and "validation_uar" in run.data.metrics and CONFIRMED_TAG not in run.data.tags
-    ]
-    complete.sort(key=lambda run: (-run.data.metrics["validation_uar"], int(run.data.tags[TRIAL_TAG])))
-    return [run.info.run_id for run in complete[:COMPARED]]
+    complete = [run for run in trials.values() if is_complete(run) and CONFIRMED_TAG not in run.data.tags]
+    return [run.info.run_id for run in best_first(complete)[:COMPARED]]
 
 
 def _view_address(experiment: str, study_id: str) -> str:
@@ -168,12 +162,14 @@ def _comparison_address(experiment: str, runs: list[str]) -> str:
 def _state(parent: Run) -> dict[str, object]:
     """The run table of a study: complete trials by score, what was scored and what was searched as columns."""
     searched = sorted(name.removeprefix(_RANGE) for name in parent.data.params if name.startswith(_RANGE))
-    columns = [f"metrics.`{one}`" for one in _METRICS] + [f"params.`{one}`" for one in searched]
-    study_id = parent.data.tags[STUDY_TAG]
+    study_id, objective = parent.data.tags[STUDY_TAG], objective_of(parent)
+    score = f"validation_{objective.name}"
+    shown = (score, f"{score}_low", f"{score}_high", f"test_{objective.name}", "trial_seconds")
+    columns = [f"metrics.`{one}`" for one in shown] + [f"params.`{one}`" for one in searched]
     return {
-        "searchFilter": f"tags.`{STUDY_TAG}` = '{study_id}' and metrics.validation_uar >= 0",
-        "orderByKey": "metrics.`validation_uar`",
-        "orderByAsc": False,
+        "searchFilter": f"tags.`{STUDY_TAG}` = '{study_id}' and {has_metric(score)}",
+        "orderByKey": f"metrics.`{score}`",
+        "orderByAsc": not objective.higher_is_better,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "datasetsFilter": [],

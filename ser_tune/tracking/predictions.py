@@ -7,12 +7,16 @@ from pathlib import Path
 
 import numpy as np
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from ..corpora import Corpus
 from ..errors import RegistryError
-from ..resampling.old import speaker_confusions
+from ..metrics import METRICS, Metric
+from ..resampling import sums_of
 from ..study import HeldOut
+from ..tasks import Task
+from .runs import task_of
 
 __all__ = ["Predictions", "read_predictions", "write_predictions"]
 
@@ -21,17 +25,19 @@ __all__ = ["Predictions", "read_predictions", "write_predictions"]
 class Predictions:
     """What a run said of the utterances of one side, sorted by their names."""
 
-    emotions: tuple[str, ...]
-    """The classes, in the order of their numbers."""
+    task: Task
+    """What was recognised."""
+    names: tuple[str, ...]
+    """Of the task's outputs, such as its classes, in the order of their numbers."""
     utterances: tuple[str, ...]
     speakers: tuple[str, ...]
     """Of each utterance."""
     truth: np.ndarray
-    """Class numbers, shape (N,)."""
+    """Targets, such as class numbers, shape (N, ...)."""
     predicted: np.ndarray
-    """Class numbers, shape (N,)."""
-    probabilities: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)), compare=False, repr=False)
-    """Of every class, six decimals, shape (N, K)."""
+    """Predictions, shape (N, ...)."""
+    shown: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)), compare=False, repr=False)
+    """What the task shows of every output, such as a probability, six decimals, shape (N, K)."""
 
     @property
     def speaker_numbers(self) -> np.ndarray:
@@ -39,30 +45,43 @@ class Predictions:
         numbers: np.ndarray = np.unique(self.speakers, return_inverse=True)[1]
         return numbers
 
-    @property
-    def confusions(self) -> np.ndarray:
-        """A confusion matrix for each speaker, sorted, shape (S, K, K)."""
-        return speaker_confusions(self.truth, self.predicted, self.speaker_numbers, len(self.emotions))
+    def sums(self, metric: Metric) -> np.ndarray:
+        """A metric's sums of each speaker's utterances, speakers sorted, shape (S, ...)."""
+        return sums_of(metric, self.truth, self.predicted, self.speaker_numbers, len(self.names))
+
+    # Of before, for callers that are still to be converted
+    emotions = property(lambda self: self.names)
+    probabilities = property(lambda self: self.shown)
+    confusions = property(lambda self: self.sums(METRICS.get("uar")))
 
 
-def write_predictions(path: Path, held_out: HeldOut, corpus: Corpus) -> None:
-    """A table with a row for each held-out utterance: who, what, which fold, and every probability."""
-    by_id = {one.id: one for one in corpus.utterances}
+def write_predictions(path: Path, held_out: HeldOut, corpus: Corpus, task: Task, names: tuple[str, ...]) -> None:
+    """Write a table with a row for each held-out utterance: who, what, which fold, and what every output shows.
+
+    Args:
+        path: Of the file.
+        held_out: What was predicted.
+        corpus: Whose utterances.
+        task: What was recognised.
+        names: Of the task's outputs.
+    """
+    speaker_of = {one.id: one.speaker for one in corpus.utterances}
+    outputs = held_out.log_probabilities
+    predicted, shown = task.decide(outputs), task.show(outputs)
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
-        table.writerow(["utterance", "speaker", "fold", "emotion", "predicted", *corpus.emotions])
-        for name, fold, row in zip(held_out.utterances, held_out.fold, held_out.log_probabilities, strict=True):
-            predicted = corpus.emotions[int(row.argmax())]
-            one = by_id[name]
-            table.writerow([name, one.speaker, fold, one.emotion, predicted, *(f"{p:.6f}" for p in np.exp(row))])
+        table.writerow(["utterance", "speaker", "fold", task.answer, "predicted", *names])
+        for row, (name, fold) in enumerate(zip(held_out.utterances, held_out.fold, strict=True)):
+            answers = (task.write(one[row], names) for one in (held_out.truth, predicted))
+            table.writerow([name, speaker_of[name], fold, *answers, *(f"{number:.6f}" for number in shown[row])])
 
 
-def read_predictions(client: MlflowClient, run_id: str, side: str) -> Predictions | None:
-    """Read what a run said.
+def read_predictions(client: MlflowClient, run: Run, side: str) -> Predictions | None:
+    """Read what a run predicted.
 
     Args:
         client: MLflow.
-        run_id: The run of a complete trial.
+        run: Of a complete trial, or of a combination.
         side: `validation`, `test` or `holdout`.
 
     Returns:
@@ -74,27 +93,29 @@ def read_predictions(client: MlflowClient, run_id: str, side: str) -> Prediction
     name = f"{side}_predictions.csv"
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
         try:
-            path = Path(client.download_artifacts(run_id, name, temporary))
+            path = Path(client.download_artifacts(run.info.run_id, name, temporary))
         except (MlflowException, OSError):
             return None
         try:
-            return _read(path)
-        except (csv.Error, IndexError, ValueError):
+            return _read(path, task_of(run))
+        except (csv.Error, LookupError, ValueError):
             raise RegistryError(
-                f"the table {name} of run {run_id} is damaged; put it back from a copy, or train the run's study again"
+                f"the table {name} of run {run.info.run_id} is damaged; put it back from a copy, or train the run's "
+                "study again"
             ) from None
 
 
-def _read(path: Path) -> Predictions:
+def _read(path: Path, task: Task) -> Predictions:
     with path.open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
-    emotions = header[5:]
+    names = tuple(header[5:])
     rows.sort()
     return Predictions(
-        emotions=tuple(emotions),
+        task=task,
+        names=names,
         utterances=tuple(row[0] for row in rows),
         speakers=tuple(row[1] for row in rows),
-        truth=np.array([emotions.index(row[3]) for row in rows], dtype=np.int64),
-        predicted=np.array([emotions.index(row[4]) for row in rows], dtype=np.int64),
-        probabilities=np.array([[float(cell) for cell in row[5:]] for row in rows]),
+        truth=task.read([row[3] for row in rows], names),
+        predicted=task.read([row[4] for row in rows], names),
+        shown=np.array([[float(cell) for cell in row[5:]] for row in rows]),
     )

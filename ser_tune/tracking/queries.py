@@ -12,7 +12,7 @@ from mlflow.entities import LoggedModel, Run, ViewType
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.store.entities.paged_list import PagedList
 
-__all__ = ["experiments_of", "logged_models", "model_versions", "registered_models", "search_runs"]
+__all__ = ["experiments_of", "has_metric", "logged_models", "model_versions", "registered_models", "search_runs"]
 
 PAGE = 1000
 """Entries of an answer; the most that MLflow gives."""
@@ -46,6 +46,17 @@ def _conditions(condition: str, tags: Mapping[str, str], **fields: str | None) -
     parts = [_equals(name, value) for name, value in given.items()]
     parts += [_equals(f"tags.`{key}`", value) for key, value in tags.items()]
     return " and ".join([condition, *parts] if condition else parts)
+
+
+def has_metric(name: str) -> str:
+    """The condition that a run has a metric, whatever its number.
+
+    MLflow cannot ask whether a run has a metric, but compares numbers down to -1e308; NaN is none.
+
+    >>> has_metric("validation_ccc")
+    'metrics.`validation_ccc` > -1e308'
+    """
+    return f"metrics.`{name}` > -1e308"
 
 
 def search_runs(

@@ -15,8 +15,7 @@ from ..study import StudyStart, StudySummary, TrialOutcome
 from ..training import recipe_of
 from .outbox import MetricRow, StudyRecord, TrialRecord
 from .package import save_predictor
-from .predictions import write_predictions
-from .report import curves, draw_confusion, held_out_of, score_metrics
+from .report import curves, held_out_of, score_metrics, write_held_out
 from .runs import origin_tags
 from .tags import (
     BEST_TAG,
@@ -123,7 +122,7 @@ def study_record(start: StudyStart, summary: StudySummary) -> StudyRecord:
     scores = {name: float(value) for name, value in values.items()}
     tags = {}
     if summary.best is not None:
-        scores["best_validation_uar"] = summary.best[1]
+        scores[f"best_validation_{start.definition.objective.name}"] = summary.best[1]
         tags[BEST_TAG] = str(summary.best[0])
     return StudyRecord(
         study_id=start.study_id,
@@ -138,17 +137,14 @@ def study_record(start: StudyStart, summary: StudySummary) -> StudyRecord:
 
 
 def write_artifacts(folder: Path, start: StudyStart, outcome: TrialOutcome) -> None:
-    """Write a trial's configuration, and of a complete one predictions and confusion matrix, into a new folder."""
-    corpus = start.corpus
+    """Write a trial's configuration, and of a complete one its predictions, into a new folder."""
     folder.mkdir()
     config = outcome.config.model_dump(mode="json")
     (folder / CONFIG_FILE).write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     (folder / STUDY_FILE).write_text(start.definition.as_json(), encoding="utf-8")
     if outcome.state == "COMPLETE" and outcome.scores is not None:
-        held_out = held_out_of(outcome.folds, corpus, outcome.scores)
-        write_predictions(folder / "validation_predictions.csv", held_out, corpus)
-        title = f"validation, UAR {outcome.scores.uar:.3f}"
-        draw_confusion(folder / "validation_confusion.png", held_out, corpus.emotions, title)
+        held_out = held_out_of(outcome.folds, start.corpus, outcome.scores)
+        write_held_out(folder, "validation", held_out, start.corpus, start.definition.task, start.corpus.emotions)
 
 
 def write_model(folder: Path, start: StudyStart, outcome: TrialOutcome) -> None:
@@ -196,7 +192,11 @@ def tags_of(start: StudyStart) -> dict[str, str]:
 def dataset_of(start: StudyStart) -> dict[str, str]:
     """The corpus as MLflow shows it: name, digest, where it was read, how much it holds."""
     corpus = start.corpus
-    counts = {"utterances": len(corpus.utterances), "speakers": len(corpus.speakers), "emotions": len(corpus.emotions)}
+    counts = {
+        "utterances": len(corpus.utterances),
+        "speakers": len(corpus.speakers),
+        f"{start.definition.task.answer}s": len(corpus.emotions),
+    }
     return {
         "name": corpus.name,
         "digest": corpus.digest[:DATASET_DIGEST],

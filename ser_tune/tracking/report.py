@@ -1,6 +1,7 @@
-"""What a trial leaves in MLflow: metrics, curves, the confusion matrix."""
+"""What a trial leaves in MLflow: metrics, curves, predictions, the confusion matrix."""
 
 import hashlib
+import math
 import re
 import time
 from collections import Counter
@@ -13,46 +14,70 @@ from mlflow.entities import Metric
 
 from ..corpora import Corpus
 from ..drawing import draw_to, lettering_for
-from ..resampling.old import Scores, confusion
+from ..metrics import METRICS, confusions
+from ..resampling import Scores
+from ..resampling.old import Scores as OldScores
 from ..study import FoldOutcome, HeldOut
+from ..tasks import Task
+from .predictions import write_predictions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FOREIGN", "curves", "draw_confusion", "held_out_of", "metric_names", "score_metrics"]
+__all__ = [
+    "FOREIGN",
+    "curves",
+    "draw_confusion",
+    "held_out_of",
+    "metric_names",
+    "score_metrics",
+    "write_held_out",
+]
 
 CURVES = ("train_loss", "validation_loss", "validation_uar", "validation_wa", "learning_rate", "seconds")
 LONGEST_NAME = 14
-"""Characters of an emotion that a picture has room for."""
+"""Characters of a class that a picture has room for."""
 FOREIGN = re.compile(r"[^\w .-]")
 LONGEST_LABEL = 150
 """Characters of a label in a metric's name, of which MLflow takes 250."""
-"""What MLflow does not take in the name of a metric, but an emotion of somebody's own corpus may have in its own."""
+"""What MLflow does not take in the name of a metric, but a class of somebody's own corpus may have in its own."""
 
 
-def score_metrics(scores: Scores, emotions: Sequence[str], side: str) -> dict[str, float]:
+def score_metrics(scores: Scores, names: Sequence[str], side: str) -> dict[str, float]:
     """Aggregate metrics by name.
 
     Args:
         scores: Of one side.
-        emotions: Names of the classes.
+        names: Of the task's outputs, such as its classes.
         side: Prefix: `validation`, `test`, or `partial_validation` where not all folds are in.
 
     Returns:
-        Without the ends of intervals that are not known.
+        Without numbers that are not known: scores, ends of intervals, parts.
     """
-    intervals, names = {"uar": scores.uar_interval, "wa": scores.wa_interval}, metric_names(emotions)
-    return {
-        f"{side}_uar": scores.uar,
-        f"{side}_wa": scores.wa,
-        **{f"{side}_{name}_low": one.low for name, one in intervals.items() if one.known},
-        **{f"{side}_{name}_high": one.high for name, one in intervals.items() if one.known},
-        f"{side}_uar_fold_mean": scores.fold_uar_mean,
-        f"{side}_uar_fold_std": scores.fold_uar_std,
-        f"{side}_wa_fold_mean": scores.fold_wa_mean,
-        f"{side}_wa_fold_std": scores.fold_wa_std,
-        **{f"{side}_recall/{names[emotions[label]]}": recall for label, recall in scores.recalls.items()},
-    }
+    numbers = {f"{side}_{name}": one.value for name, one in scores.items()}
+    numbers |= {f"{side}_{name}_low": one.interval.low for name, one in scores.items()}
+    numbers |= {f"{side}_{name}_high": one.interval.high for name, one in scores.items()}
+    for name, one in scores.items():
+        numbers |= {f"{side}_{name}_fold_mean": one.fold_mean, f"{side}_{name}_fold_std": one.fold_std}
+    return {name: number for name, number in numbers.items() if not math.isnan(number)} | _parts(scores, names, side)
+
+
+def _parts(scores: Scores, names: Sequence[str], side: str) -> dict[str, float]:
+    """The values of single outputs, such as recalls.
+
+    Metrics may call their parts alike. Where both compute the same, it is written once; else the later metric's parts
+    have its name too.
+    """
+    labels, computed = metric_names(names), dict[str, object]()
+    found: dict[str, float] = {}
+    for name, one in scores.items():
+        metric = METRICS.get(name)
+        if computed.setdefault(metric.part, metric.parts) is metric.parts:
+            prefix = f"{side}_{metric.part}"
+        else:
+            prefix = f"{side}_{name}_{metric.part}"
+        found |= {f"{prefix}/{labels[names[number]]}": part for number, part in one.parts.items()}
+    return found
 
 
 def metric_names(labels: Sequence[str]) -> dict[str, str]:
@@ -87,7 +112,7 @@ def curves(folds: Sequence[FoldOutcome]) -> Iterator[Metric]:
         yield Metric(f"fold_{one.fold.number:02d}/kept_epoch", one.fitted.epoch, now, 0)
 
 
-def held_out_of(folds: Sequence[FoldOutcome], corpus: Corpus, scores: Scores) -> HeldOut:
+def held_out_of(folds: Sequence[FoldOutcome], corpus: Corpus, scores: OldScores) -> HeldOut:
     """The validation predictions of a trial's folds."""
     held_out = np.concatenate([one.fold.validation for one in folds])
     return HeldOut(
@@ -99,23 +124,44 @@ def held_out_of(folds: Sequence[FoldOutcome], corpus: Corpus, scores: Scores) ->
     )
 
 
-def draw_confusion(path: Path, held_out: HeldOut, emotions: Sequence[str], title: str) -> None:
+def write_held_out(
+    folder: Path, side: str, held_out: HeldOut, corpus: Corpus, task: Task, names: tuple[str, ...]
+) -> None:
+    """Write the predictions of a side, and where they are classes the picture of their confusion matrix.
+
+    Args:
+        folder: Where.
+        side: Such as `validation`.
+        held_out: What was predicted.
+        corpus: Whose utterances.
+        task: What was recognised.
+        names: Of the task's outputs.
+    """
+    write_predictions(folder / f"{side}_predictions.csv", held_out, corpus, task, names)
+    if task.predictions == "classes":
+        objective, score = next(iter(held_out.scores.items()))
+        title = f"{side}, {METRICS.get(objective).title} {score.value:.3f}"
+        draw_confusion(folder / f"{side}_confusion.png", held_out, names, title)
+
+
+def draw_confusion(path: Path, held_out: HeldOut, names: Sequence[str], title: str) -> None:
     """A picture of the pooled confusion matrix: counts, shaded by the row's fraction."""
-    counts = confusion(held_out.truth, held_out.log_probabilities.argmax(axis=1), len(emotions))
+    n_classes, together = len(names), np.zeros(len(held_out.truth), dtype=np.int64)
+    counts = confusions(held_out.truth, held_out.log_probabilities.argmax(axis=1), together, 1, n_classes)[0]
     fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    letters = lettering_for([*emotions, title])
-    names = [letters(name, LONGEST_NAME) for name in emotions]
+    letters = lettering_for([*names, title])
+    short = [letters(name, LONGEST_NAME) for name in names]
 
     def fill(figure: "Figure") -> None:
         axes = figure.subplots()
         axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
         axes.set(xlabel="predicted", ylabel="truth", title=letters(title))
-        axes.set_xticks(range(len(emotions)), names, rotation=45, ha="right")
-        axes.set_yticks(range(len(emotions)), names)
+        axes.set_xticks(range(n_classes), short, rotation=45, ha="right")
+        axes.set_yticks(range(n_classes), short)
         for row, column in np.ndindex(counts.shape):
             shade = "white" if fractions[row, column] > 0.5 else "black"
             count = axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=shade)
             count.set_in_layout(False)  # lies inside the axes: measuring all of them takes longer than drawing
 
-    width, height = 1.6 + 0.75 * len(emotions), 1.2 + 0.7 * len(emotions)
+    width, height = 1.6 + 0.75 * n_classes, 1.2 + 0.7 * n_classes
     draw_to(path, height, fill, width=width, dpi=100, letters=letters)

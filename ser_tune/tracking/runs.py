@@ -1,5 +1,6 @@
-"""Finding runs in MLflow, and the tags that they are found by."""
+"""Finding runs in MLflow, the tags that they are found by, and their scores by the metrics of their protocol."""
 
+from collections.abc import Iterable
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,17 +11,25 @@ from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME
 
 from ..corpora import Corpus
+from ..metrics import METRICS, Metric, Ranking, score_in
 from ..study import Protocol
+from ..tasks import DEFAULT_TASK, TASKS, Task
 from .queries import search_runs
 from .tags import NOTES_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG
 
 __all__ = [
     "PACKAGES",
+    "best_first",
     "find_runs",
+    "is_complete",
+    "metrics_of",
     "name_of",
+    "objective_of",
     "origin_tags",
     "protocol_of",
     "protocol_tags",
+    "score_of",
+    "task_of",
 ]
 
 PACKAGES = ("ser-tune", "torch", "torchvision", "librosa", "numpy", "scikit-learn", "optuna", "mlflow")
@@ -80,3 +89,44 @@ def protocol_of(run: Run) -> Protocol:
     """The protocol of a run's scores."""
     tags = run.data.tags
     return Protocol.read({key.removeprefix(_FACT): tags[key] for key in tags if key.startswith(_FACT)})
+
+
+def task_of(run: Run) -> Task:
+    """What the networks of a run recognise."""
+    return TASKS.get(DEFAULT_TASK)
+
+
+def metrics_of(run: Run) -> tuple[Metric, ...]:
+    """The metrics of a run's scores; the first is its objective."""
+    return tuple(map(METRICS.get, task_of(run).metrics))
+
+
+def objective_of(run: Run) -> Metric:
+    """The metric that ranks a run."""
+    return metrics_of(run)[0]
+
+
+def score_of(run: Run, side: str) -> float | None:
+    """A run's score of a side by its objective; None where it has none.
+
+    Args:
+        run: Of MLflow.
+        side: Such as `validation` or `test`; of a nested study also `inner` or `outer`.
+    """
+    return score_in(run.data.metrics, f"{side}_{objective_of(run).name}")
+
+
+def is_complete(run: Run) -> bool:
+    """Whether a run has all its scores, and was stored to its end."""
+    return score_of(run, "validation") is not None and run.info.status == "FINISHED"
+
+
+def best_first(trials: Iterable[Run]) -> list[Run]:
+    """Sort trials of a study by their validation scores, the best first; of equal ones the earlier trial."""
+    trials = list(trials)
+    if not trials:
+        return []
+    ranking = Ranking(objective_of(trials[0]))
+    return ranking.best_first(
+        trials, lambda run: score_of(run, "validation"), lambda run: int(run.data.tags[TRIAL_TAG])
+    )

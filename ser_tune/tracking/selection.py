@@ -26,7 +26,7 @@ def read_confusions(client: MlflowClient, experiment: str, study: optuna.Study) 
     if missing := [number for number in stored if number not in found]:
         runs = find_runs(client, experiment, study.user_attrs["study_id"])[1]
         for number in missing:
-            read = read_predictions(client, runs[number].info.run_id, "validation") if number in runs else None
+            read = read_predictions(client, runs[number], "validation") if number in runs else None
             if read is not None:
                 found[number] = read.confusions
     totals = [counts.sum(axis=2) for counts in found.values()]

@@ -14,19 +14,15 @@ from ..config import Project
 from ..errors import AudioError
 from ..features import TYPICAL_CONDITIONS, Disturbance
 from ..folds import SIDES
+from ..metrics import Ranking
 from ..prediction import Committee, Predictor
 from ..study import HeldOut, Prepared, score_holdout_speakers, score_test_speakers, score_validation_speakers
 from .loading import model_errors, open_predictor
-from .predictions import write_predictions
-from .report import FOREIGN, draw_confusion, score_metrics
+from .report import FOREIGN, score_metrics, write_held_out
+from .runs import objective_of, score_of
 from .tags import MODEL_TAG
 
 __all__ = ["read_single_scores", "score_on_holdout", "score_on_test", "score_on_validation", "score_stressed"]
-
-SINGLE_FILE = "holdout_single_uar.json"
-"""A run's artifact: held-out speaker to the mean UAR of the run's single networks."""
-STRESSED = "stressed_validation_uar/"
-"""Prefix of metrics: pooled validation UAR in a condition of recording."""
 
 
 def score_on_validation(
@@ -56,7 +52,7 @@ def score_on_test(
     Returns:
         Every validation, test and holdout metric of the run.
     """
-    if "test_uar" not in run.data.metrics:
+    if score_of(run, "test") is None:
         predictor = predictor or open_predictor(f"models:/{run.data.tags[MODEL_TAG]}")
         _write(client, run, "test", score_test_speakers(prepared, predictor, project.cache), prepared)
     return score_on_holdout(client, run, prepared, project, predictor=predictor)
@@ -72,27 +68,35 @@ def score_on_holdout(
 ) -> dict[str, float]:
     """Score a run's networks, together, on the speakers that the study never saw, if there are any; once.
 
-    Args and returns as `score_on_test`. `optimism` is the validation UAR, which chose the trial, less
-    `holdout_single_uar`, the mean UAR of the single networks on the held-out speakers: of different speakers, so not
-    paired.
+    Args and returns as `score_on_test`. `optimism` is by how much the validation score, which chose the trial, is
+    better than the mean score of the single networks on the held-out speakers, such as `holdout_single_uar`: of
+    different speakers, so not paired.
     """
-    scored = "holdout_uar" in run.data.metrics and read_single_scores(client, run.info.run_id) is not None
+    scored = score_of(run, "holdout") is not None and read_single_scores(client, run) is not None
     if prepared.definition.config.protocol.holdout and not scored:
         predictor = predictor or open_predictor(f"models:/{run.data.tags[MODEL_TAG]}")
         together, single = score_holdout_speakers(prepared, predictor, project.cache)
-        client.log_dict(run.info.run_id, dict(single.by_speaker), SINGLE_FILE)
-        client.log_metric(run.info.run_id, "holdout_single_uar", single.uar)
-        client.log_metric(run.info.run_id, "optimism", run.data.metrics["validation_uar"] - single.uar)
+        objective = prepared.definition.objective
+        chosen_by = run.data.metrics[f"validation_{objective.name}"]
+        client.log_dict(run.info.run_id, dict(single.by_speaker), f"{_single(objective.name)}.json")
+        client.log_metric(run.info.run_id, _single(objective.name), single.uar)
+        client.log_metric(run.info.run_id, "optimism", Ranking(objective).gain(chosen_by, single.uar))
         _write(client, run, "holdout", together, prepared)
     metrics = client.get_run(run.info.run_id).data.metrics
     return {key: value for key, value in metrics.items() if key.startswith((*SIDES, "optimism"))}
 
 
-def read_single_scores(client: MlflowClient, run_id: str) -> dict[str, float] | None:
-    """Read the mean UAR of a run's single networks on each held-out speaker; None where it was not scored."""
+def _single(objective: str) -> str:
+    """What the mean score of a run's single networks on held-out speakers is called; its file has each speaker's."""
+    return f"holdout_single_{objective}"
+
+
+def read_single_scores(client: MlflowClient, run: Run) -> dict[str, float] | None:
+    """Read the mean score of a run's single networks on each held-out speaker; None where it was not scored."""
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
         try:
-            path = Path(client.download_artifacts(run_id, SINGLE_FILE, temporary))
+            name = f"{_single(objective_of(run).name)}.json"
+            path = Path(client.download_artifacts(run.info.run_id, name, temporary))
         except (MlflowException, OSError):
             return None
         read: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
@@ -117,11 +121,12 @@ def score_stressed(
         on_condition: Is told each condition before it is scored, and why one is left out.
 
     Returns:
-        Condition, such as `white noise 10 dB`, to pooled validation UAR; those that leave too little of an utterance
+        Condition, such as `white noise 10 dB`, to pooled validation score; those that leave too little of an utterance
         are left out.
     """
-    metrics = client.get_run(run.info.run_id).data.metrics
-    names = {STRESSED + FOREIGN.sub("_", one.name): one for one in TYPICAL_CONDITIONS}
+    metrics, objective = client.get_run(run.info.run_id).data.metrics, prepared.definition.objective
+    prefix = f"stressed_validation_{objective.name}/"
+    names = {prefix + FOREIGN.sub("_", one.name): one for one in TYPICAL_CONDITIONS}
     if not set(names) & set(metrics):
         predictor, disturbance = open_predictor(f"models:/{run.data.tags[MODEL_TAG]}"), Disturbance(prepared.corpus)
         metrics = {}
@@ -133,7 +138,7 @@ def score_stressed(
                 speech = disturbance.recordings(condition)
                 with model_errors():
                     found = score_validation_speakers(prepared, predictor, project.cache, speech=speech)
-                metrics[name] = found.scores.uar
+                metrics[name] = found.scores[objective.name].value
             except AudioError as error:
                 on_condition(f"{condition.name} is left out: {error}")
         now = int(time.time() * 1000)
@@ -143,15 +148,10 @@ def score_stressed(
 
 def _write(client: MlflowClient, run: Run, side: str, held_out: HeldOut, prepared: Prepared) -> None:
     """Predictions and picture first: metrics say that all is there."""
-    corpus = prepared.corpus
+    corpus, names = prepared.corpus, prepared.corpus.emotions
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
-        folder = Path(temporary)
-        write_predictions(folder / f"{side}_predictions.csv", held_out, corpus)
-        title = f"{side}, UAR {held_out.scores.uar:.3f}"
-        draw_confusion(folder / f"{side}_confusion.png", held_out, corpus.emotions, title)
-        client.log_artifacts(run.info.run_id, str(folder))
+        write_held_out(Path(temporary), side, held_out, corpus, prepared.definition.task, names)
+        client.log_artifacts(run.info.run_id, temporary)
     now = int(time.time() * 1000)
-    metrics = [
-        Metric(key, value, now, 0) for key, value in score_metrics(held_out.scores, corpus.emotions, side).items()
-    ]
+    metrics = [Metric(key, value, now, 0) for key, value in score_metrics(held_out.scores, names, side).items()]
     client.log_batch(run.info.run_id, metrics=metrics, tags=[RunTag(f"ser_tune.{side}", "scored")])

@@ -72,7 +72,7 @@ def test_the_difference_is_that_of_all_seeds_paired_by_utterance(
     for one in (base, fast):
         study_id = optuna.load_study(study_name=one.study, storage=project.storage_url).user_attrs["study_id"]
         _, runs = find_runs(client, experiment.experiment_id, study_id)
-        read[one.study] = [read_predictions(client, runs[number].info.run_id, "validation") for number in (0, 1)]
+        read[one.study] = [read_predictions(client, runs[number], "validation") for number in (0, 1)]
         assert one.seconds == pytest.approx(sum(run.data.metrics["trial_seconds"] for run in runs.values()))
     truth, ours, theirs, speakers = (
         np.concatenate([getattr(one, what) for one in read[name]])

@@ -12,6 +12,7 @@ import pytest
 
 from ser_tune import api
 from ser_tune.config import Project
+from ser_tune.metrics import METRICS
 from ser_tune.resampling import describe_score, interval_of, with_interval
 
 NAME = "ser-manifest-alex_net"
@@ -105,7 +106,7 @@ def test_every_trial_class_and_speaker_has_a_row(page: Page, finished: Any) -> N
         predictions = found.predictions[side]
         for speaker in set(predictions.speakers):
             assert sum(row[0] == speaker and len(row) == 4 for row in page.rows) == 2  # once a side
-        for emotion, counts in zip(predictions.emotions, predictions.confusions.sum(axis=0), strict=True):
+        for emotion, counts in zip(predictions.names, predictions.sums(METRICS.get("uar")).sum(axis=0), strict=True):
             assert [emotion, *map(str, counts)] in page.rows
 
 
@@ -123,7 +124,7 @@ def test_a_name_of_the_data_is_text_and_never_a_tag(
         found = read(*arguments)
         return found and replace(
             found,
-            emotions=(HOSTILE, *found.emotions[1:]),
+            names=(HOSTILE, *found.names[1:]),
             speakers=tuple(HOSTILE if one == "ada" else one for one in found.speakers),
         )
 

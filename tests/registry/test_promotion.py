@@ -38,8 +38,7 @@ class Promoting(NamedTuple):
 def promoting(root: Path, shared_cache: Path, tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Promoting:
     project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache)
     monkeypatch.setenv("SER_TUNE_ROOT", str(root))
-    for room in ("tracking.records", "tracking.testing"):  # pictures take time
-        monkeypatch.setattr(f"ser_tune.{room}.draw_confusion", lambda *_: None)
+    monkeypatch.setattr("ser_tune.tracking.report.draw_confusion", lambda *_: None)  # pictures take time
     client = open_tracking(project)
 
     def _study(name: str, *uars: float, **settings: object) -> None:

@@ -64,5 +64,4 @@ def copied(finished_copy: Any, open_study: Callable[..., Opened]) -> Opened:
 @pytest.fixture
 def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures take time."""
-    for room in ("records", "testing"):
-        monkeypatch.setattr(f"ser_tune.tracking.{room}.draw_confusion", lambda *_: None)
+    monkeypatch.setattr("ser_tune.tracking.report.draw_confusion", lambda *_: None)

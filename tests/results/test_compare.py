@@ -57,7 +57,7 @@ def test_the_best_of_a_search_is_compared_as_such(copied: Any) -> None:
     assert found.choice is not None
     assert found.choice.searched == (3, 3)
     read = [
-        read_predictions(copied.client, copied.runs[one].info.run_id, "validation").confusions  # type: ignore[union-attr]
+        read_predictions(copied.client, copied.runs[one], "validation").confusions  # type: ignore[union-attr]
         for one in range(3)
     ]
     best = copied.study.best_trial.number

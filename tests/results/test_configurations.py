@@ -11,10 +11,12 @@ import pytest
 from mlflow.tracking._tracking_service import utils
 
 from ser_tune.errors import RegistryError
+from ser_tune.metrics import METRICS
 from ser_tune.resampling.old import compare_paired, seed_intervals, uar
 from ser_tune.results import combine, compare, leaderboard, variant
 from ser_tune.results.references import find_results
 from ser_tune.study import Rerun, load_study, prepare, run_study
+from ser_tune.tasks import TASKS
 from ser_tune.tracking import MODEL_TAG, Predictions, TrackingObserver, compare_seeds, find_runs, read_predictions
 
 pytestmark = pytest.mark.slow
@@ -35,7 +37,7 @@ class Seeds:
         self.ids = {run.info.run_id for run in self.runs.values()}
 
     def read(self, run: Any) -> Predictions:
-        found = read_predictions(self.client, run.info.run_id, "validation")
+        found = read_predictions(self.client, run, "validation")
         assert found is not None
         return found
 
@@ -45,8 +47,7 @@ def copied(finished: Any, open_study: Callable[..., Any], tmp_path_factory: pyte
     """The finished study in a project that this file adds to."""
     utils._artifact_repos_cache.clear()  # of the folder that is copied
     with pytest.MonkeyPatch.context() as patch:
-        for room in ("records", "testing"):  # pictures take time
-            patch.setattr(f"ser_tune.tracking.{room}.draw_confusion", lambda *_: None)
+        patch.setattr("ser_tune.tracking.report.draw_confusion", lambda *_: None)  # pictures take time
         yield open_study(Path(shutil.copytree(finished.root, tmp_path_factory.mktemp("seeds") / "project")))
     utils._artifact_repos_cache.clear()  # of this folder
 
@@ -111,12 +112,14 @@ def test_seeds_are_compared_each_with_each() -> None:
 
     def said() -> Predictions:
         names = tuple(map(str, range(60)))
-        return Predictions(("anger", "joy"), names, speakers, truth, np.where(rng.random(60) < 0.7, truth, 1 - truth))
+        predicted = np.where(rng.random(60) < 0.7, truth, 1 - truth)
+        return Predictions(TASKS.get("classification"), ("anger", "joy"), names, speakers, truth, predicted)
 
     ours, theirs = [said(), said(), said()], [said(), said()]
-    found = compare_seeds(ours, theirs)
+    metrics = [METRICS.get("uar"), METRICS.get("wa")]
+    found = compare_seeds(ours, theirs, metrics)
     means = [np.mean([uar(one.truth, one.predicted) for one in seeds]) for seeds in (ours, theirs)]
     assert found.uar_difference == pytest.approx(means[0] - means[1])
-    alone = compare_seeds(ours[:1], theirs[:1])
+    alone = compare_seeds(ours[:1], theirs[:1], metrics)
     assert alone == compare_paired(truth, ours[0].predicted, theirs[0].predicted, ours[0].speaker_numbers, 2)
-    assert compare_seeds(ours, ours).p_value == 1.0
+    assert compare_seeds(ours, ours, metrics).p_value == 1.0

@@ -59,8 +59,7 @@ def confirmed(
     root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("confirmed") / "project"))
     project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache)
     with pytest.MonkeyPatch.context() as patch:
-        for room in ("records", "testing"):  # pictures take time
-            patch.setattr(f"ser_tune.tracking.{room}.draw_confusion", lambda *_: None)
+        patch.setattr("ser_tune.tracking.report.draw_confusion", lambda *_: None)  # pictures take time
         search = prepare(tiny(name="searched", **QUICK, **{"study.trials": 3, "study.sampler_seed": 5}), project)
         run_study(search, project, TrackingObserver(open_tracking(project), project))
         for copy in ("interrupted", "failing"):
@@ -118,10 +117,7 @@ def test_no_seed_is_one_of_the_searchs_or_is_used_twice(confirmed: Confirmed) ->
 def test_a_candidates_interval_is_over_speakers_and_seeds(confirmed: Confirmed) -> None:
     searched, candidates, _ = confirmed
     for one in candidates:
-        read = [
-            read_predictions(searched.client, _run_of(searched, number).info.run_id, "validation")
-            for number in one.numbers
-        ]
+        read = [read_predictions(searched.client, _run_of(searched, number), "validation") for number in one.numbers]
         assert one.interval == seed_intervals(np.stack([each.confusions for each in read if each]))[0]
         assert one.mean == pytest.approx(sum(one.scores) / 2)
 
@@ -164,7 +160,7 @@ def test_the_fresh_runs_say_what_they_confirm_and_rank_under_the_same_protocol(c
 def promoted(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What was to be promoted; nothing is, for models and their test take time."""
     told: list[dict[str, Any]] = []
-    monkeypatch.setattr("ser_tune.tracking.records.draw_confusion", lambda *_: None)
+    monkeypatch.setattr("ser_tune.tracking.report.draw_confusion", lambda *_: None)
     monkeypatch.setattr("ser_tune.tracking.observer.write_model", lambda *_: None)
     monkeypatch.setattr(sys.modules[confirm.__module__], "promote", lambda *_, **how: told.append(how))
     return told

@@ -69,7 +69,7 @@ def test_their_predictions_are_those_of_the_registered_model(
 def test_optimism_is_what_the_search_saw_less_what_is_left_of_it(opened: Any) -> None:
     metrics = _metrics(opened)
     client: MlflowClient = opened.client
-    read = read_predictions(client, opened.runs[0].info.run_id, "holdout")
+    read = read_predictions(client, opened.runs[0], "holdout")
     assert read is not None
     assert metrics["holdout_uar"] == pytest.approx(uar(read.truth, read.predicted))
     assert metrics["optimism"] == pytest.approx(metrics["validation_uar"] - metrics["holdout_single_uar"])

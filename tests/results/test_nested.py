@@ -82,8 +82,7 @@ def outer(
     project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache)
     interrupted, resumed = Watch(interrupt=True), Watch()
     with pytest.MonkeyPatch.context() as patch:
-        for room in ("records", "testing"):  # pictures take time
-            patch.setattr(f"ser_tune.tracking.{room}.draw_confusion", lambda *_: None)
+        patch.setattr("ser_tune.tracking.report.draw_confusion", lambda *_: None)  # pictures take time
         with pytest.raises(KeyboardInterrupt):
             _nested(project, tiny, interrupted)
         return Outer(project, _nested(project, tiny, resumed), interrupted, resumed)

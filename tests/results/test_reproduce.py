@@ -210,7 +210,7 @@ def test_trainings_differ_by_their_seed_alone(opened: Any) -> None:
 def test_each_seed_is_tested_and_the_interval_is_over_speakers_and_seeds(opened: Any, reproduced: Path) -> None:
     lines = (reproduced / "told").read_text(encoding="utf-8").splitlines()
     metrics = [opened.runs[number].data.metrics for number in (0, 1)]
-    read = [read_predictions(opened.client, opened.runs[number].info.run_id, "test") for number in (0, 1)]
+    read = [read_predictions(opened.client, opened.runs[number], "test") for number in (0, 1)]
     uar, wa = seed_intervals(np.stack([one.confusions for one in read if one is not None]))
     cells = [[cell for cell in line.split("  ") if cell] for line in lines]
     assert [cell.strip() for cell in cells[1]] == [

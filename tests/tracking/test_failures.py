@@ -10,6 +10,7 @@ import pytest
 import requests
 from google.protobuf.json_format import ParseError
 from google.protobuf.message import DecodeError
+from mlflow.entities import Run, RunData, RunInfo
 from mlflow.exceptions import MlflowException, RestException
 from sqlalchemy.exc import OperationalError
 
@@ -114,12 +115,13 @@ def test_a_refusal_is_no_deletion(
     monkeypatch.setattr(Server, "status", status)
     monkeypatch.setattr(Server, "text", text)
     client = TrackingClient(tracking_uri=server, registry_uri=server)
+    run = Run(RunInfo("0" * 32, "0", "", "FINISHED", 0, 0, "active"), RunData())
     for ask in (
         lambda: find_version(client, "ser-a-b"),
         lambda: list_versions(client),
         lambda: list(search_runs(client, tags={"a": "b"})),
         lambda: find_run(client, "0" * 32),
-        lambda: read_predictions(client, "0" * 32, "test"),
+        lambda: read_predictions(client, run, "test"),
     ):
         with pytest.raises(TrackingError, match=r"^the tracking store 'http://") as refused:
             ask()
@@ -135,7 +137,7 @@ def test_what_does_not_exist_is_no_failure(project: Project) -> None:
     with pytest.raises(RegistryError, match=r"^no run '0{32}' in sqlite"):
         find_run(client, "0" * 32)
     run = client.create_run(client.create_experiment("a"))
-    assert read_predictions(client, run.info.run_id, "test") is None
+    assert read_predictions(client, run, "test") is None
 
 
 def test_a_damaged_table_of_predictions_is_named(project: Project, tmp_path: Path) -> None:
@@ -146,4 +148,4 @@ def test_a_damaged_table_of_predictions_is_named(project: Project, tmp_path: Pat
         client.log_artifact(run.info.run_id, str(tmp_path / "test_predictions.csv"))
         if "\n" in text or not text:
             with pytest.raises(RegistryError, match=r"^the table test_predictions.csv of run \w+ is damaged"):
-                read_predictions(client, run.info.run_id, "test")
+                read_predictions(client, run, "test")

@@ -6,12 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mlflow.entities import Run, RunData, RunInfo
 
 from ser_tune.config import Project
+from ser_tune.metrics import METRICS
 from ser_tune.resampling.old import score
 from ser_tune.study import HeldOut, prepare
+from ser_tune.tasks import TASKS
 from ser_tune.tracking import Predictions, open_tracking, read_predictions
 from ser_tune.tracking.predictions import write_predictions
+
+CLASSIFICATION = TASKS.get("classification")
 
 
 @pytest.fixture
@@ -42,10 +47,11 @@ def read(prepared: Any, project: Project, tmp_path: Path) -> Callable[[HeldOut],
     def _read(held_out: HeldOut) -> Predictions:
         client = open_tracking(project)
         run = client.create_run(client.create_experiment("x", artifact_location=str(tmp_path / "artifacts")))
-        write_predictions(tmp_path / "test_predictions.csv", held_out, prepared.corpus)
+        corpus = prepared.corpus
+        write_predictions(tmp_path / "test_predictions.csv", held_out, corpus, CLASSIFICATION, corpus.emotions)
         client.log_artifact(run.info.run_id, str(tmp_path / "test_predictions.csv"))
-        assert read_predictions(client, run.info.run_id, "validation") is None
-        found = read_predictions(client, run.info.run_id, "test")
+        assert read_predictions(client, run, "validation") is None
+        found = read_predictions(client, run, "test")
         assert found is not None
         return found
 
@@ -57,29 +63,31 @@ def test_predictions_are_read_back_sorted_by_utterance(
 ) -> None:
     found = read(held_out)
     corpus = prepared.corpus
-    assert found.emotions == corpus.emotions
+    assert found.names == corpus.emotions
     assert found.utterances == tuple(sorted(one.id for one in corpus.utterances))
     by_id = {one.id: one for one in corpus.utterances}
     said = dict(zip(held_out.utterances, held_out.log_probabilities.argmax(axis=1), strict=True))
     for number, name in enumerate(found.utterances):
         assert found.speakers[number] == by_id[name].speaker
-        assert found.emotions[found.truth[number]] == by_id[name].emotion
+        assert found.names[found.truth[number]] == by_id[name].emotion
         assert found.predicted[number] == said[name]
 
 
-def test_there_is_a_confusion_matrix_for_each_speaker_in_sorted_order() -> None:
+def test_sums_are_of_each_speaker_in_sorted_order() -> None:
     found = Predictions(
-        emotions=("anger", "fear", "joy"),
+        task=CLASSIFICATION,
+        names=("anger", "fear", "joy"),
         utterances=("1", "2", "3", "4"),
         speakers=("bob", "ada", "bob", "ada"),
         truth=np.array([0, 2, 0, 0]),
         predicted=np.array([0, 2, 2, 0]),
     )
     assert found.speaker_numbers.tolist() == [1, 0, 1, 0]
-    ada, bob = found.confusions.tolist()
+    ada, bob = found.sums(METRICS.get("uar")).tolist()
     assert ada == [[1, 0, 0], [0, 0, 0], [0, 0, 1]]
     assert bob == [[1, 0, 1], [0, 0, 0], [0, 0, 0]]
 
 
 def test_a_run_that_does_not_exist_has_no_predictions(project: Project) -> None:
-    assert read_predictions(open_tracking(project), "0" * 32, "validation") is None
+    run = Run(RunInfo("0" * 32, "0", "", "FINISHED", 0, 0, "active"), RunData())
+    assert read_predictions(open_tracking(project), run, "validation") is None

@@ -50,7 +50,7 @@ def begun(
 @pytest.fixture
 def fresh(begun: Resumed, monkeypatch: pytest.MonkeyPatch) -> Resumed:
     """A project of its own, in which tracked studies of one epoch can run; pictures and models take time: none."""
-    monkeypatch.setattr("ser_tune.tracking.records.draw_confusion", lambda *_: None)
+    monkeypatch.setattr("ser_tune.tracking.report.draw_confusion", lambda *_: None)
     monkeypatch.setattr("ser_tune.tracking.observer.write_model", lambda *_: None)
     return begun
 
@@ -58,7 +58,7 @@ def fresh(begun: Resumed, monkeypatch: pytest.MonkeyPatch) -> Resumed:
 @pytest.fixture
 def with_models(begun: Resumed, monkeypatch: pytest.MonkeyPatch) -> Resumed:
     """The same, with models."""
-    monkeypatch.setattr("ser_tune.tracking.records.draw_confusion", lambda *_: None)
+    monkeypatch.setattr("ser_tune.tracking.report.draw_confusion", lambda *_: None)
     return begun
 
 

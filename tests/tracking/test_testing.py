@@ -103,13 +103,13 @@ def test_without_its_table_a_run_is_not_scored(
     opened: Opened, looks: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Metrics say that all is there, so they come last."""
-    from ser_tune.tracking import testing
+    from ser_tune.tracking import report
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     run = next(run for run in opened.runs.values() if "test_uar" not in run.data.metrics)
-    monkeypatch.setattr(testing, "write_predictions", full)
+    monkeypatch.setattr(report, "write_predictions", full)
     with pytest.raises(OSError, match="No space left"):
         score_on_test(opened.client, run, opened.prepared, opened.project)
     again = opened.client.get_run(run.info.run_id)

@@ -179,7 +179,7 @@ def report(
     with tracking_errors(client.tracking_uri):
         run = find_run(client, reference)
         tags = run.data.tags
-        read = {side: read_predictions(client, run.info.run_id, side) for side in SIDES}
+        read = {side: read_predictions(client, run, side) for side in SIDES}
         curves = _curves(client, run)
         others = _other_predictions(client, run) if read["validation"] is not None else []
         protocol, search = protocol_of(run), _search(client, project, run)
@@ -228,7 +228,7 @@ def _other_predictions(client: MlflowClient, run: Run) -> list[Predictions]:
         if is_complete(one) and CONFIRMED_TAG not in one.data.tags and one.info.run_id != run.info.run_id
     ]
     complete.sort(key=lambda one: -one.data.metrics["validation_uar"])
-    read = (read_predictions(client, one.info.run_id, "validation") for one in complete[:MOST_TRIALS])
+    read = (read_predictions(client, one, "validation") for one in complete[:MOST_TRIALS])
     return [one for one in read if one is not None]
 
 
