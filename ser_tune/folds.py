@@ -14,6 +14,7 @@ __all__ = [
     "NOT_FREE",
     "SIDES",
     "Fold",
+    "Strata",
     "may_train",
     "outer_parts",
     "refuse_missing",
@@ -55,6 +56,16 @@ class Fold:
         return f"{'+'.join(self.validation_speakers)}/{'+'.join(self.test_speakers)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Strata:
+    """What training has to cover: no training side may lack a stratum."""
+
+    of_utterance: Sequence[str]
+    """The stratum of each utterance, such as the name of its class, shape (U,)."""
+    noun: str
+    """What a stratum is called, such as `emotion`."""
+
+
 def selection_note(folds: Sequence[Fold]) -> str:
     """Whether test scores are free of the selection of trials, as a sentence to be shown beside them."""
     validation = {speaker for fold in folds for speaker in fold.validation_speakers}
@@ -63,7 +74,9 @@ def selection_note(folds: Sequence[Fold]) -> str:
     return NOT_FREE
 
 
-def speaker_folds(corpus: Corpus, folds: int | None = None, *, holdout: Sequence[str] = ()) -> tuple[Fold, ...]:
+def speaker_folds(
+    corpus: Corpus, folds: int | None = None, *, strata: Strata, holdout: Sequence[str] = ()
+) -> tuple[Fold, ...]:
     """Split a corpus so that every speaker, but for those held out, is tested once and validates once.
 
     Utterances of nobody (`Corpus.nobody`) train in every fold, but for folds that hold their session out.
@@ -76,11 +89,12 @@ def speaker_folds(corpus: Corpus, folds: int | None = None, *, holdout: Sequence
         corpus: What to split.
         folds: Number of folds; None means the corpus's own, else five, or one a speaker (or session) where there are
             fewer.
+        strata: What every training side covers.
         holdout: Speakers that are on no side of any fold.
 
     Raises:
         CorpusError: There are fewer speakers than folds need, a speaker is in two sessions or does not exist, or a
-            training side lacks an emotion.
+            training side lacks a stratum.
     """
     if missing := sorted(set(holdout) - set(corpus.speakers)):
         _refuse_unknown(corpus, missing[0])
@@ -95,7 +109,7 @@ def speaker_folds(corpus: Corpus, folds: int | None = None, *, holdout: Sequence
         count = folds or max(3, usual or min(DEFAULT_FOLDS, len(units)))
         parts = _parts(corpus, count, units, holdout)
         sides = [(parts[(number + 1) % count], parts[number]) for number in range(count)]
-    return tuple(_fold(corpus, number, *side, holdout) for number, side in enumerate(sides))
+    return tuple(_fold(corpus, strata, number, *side, holdout) for number, side in enumerate(sides))
 
 
 def _refuse_unknown(corpus: Corpus, speaker: str) -> None:
@@ -132,10 +146,10 @@ def may_train(corpus: Corpus, held_out: Collection[str]) -> np.ndarray:
     )
 
 
-def text_independent_folds(corpus: Corpus, folds: Sequence[Fold]) -> tuple[Fold, ...]:
+def text_independent_folds(corpus: Corpus, folds: Sequence[Fold], *, strata: Strata) -> tuple[Fold, ...]:
     """Restrict speaker folds so that no text is on two sides either.
 
-    The corpus's texts, sorted by their most frequent emotion and then by name, are dealt in turn to T parts: five, or
+    The corpus's texts, sorted by their most frequent stratum and then by name, are dealt in turn to T parts: five, or
     as many as there are texts. Fold i tests its test speakers' utterances of part i mod T, validates on its
     validation speakers' utterances of part i + 1 mod T, and trains on its training speakers' utterances of all other
     parts. Its other utterances are on no side.
@@ -143,12 +157,13 @@ def text_independent_folds(corpus: Corpus, folds: Sequence[Fold]) -> tuple[Fold,
     Args:
         corpus: What is split; every utterance has a text.
         folds: By speakers.
+        strata: What every training side covers.
 
     Raises:
-        CorpusError: A text is not known, there are fewer than three texts, a side is empty, or a training side lacks an
-            emotion.
+        CorpusError: A text is not known, there are fewer than three texts, a side is empty, or a training side lacks a
+            stratum.
     """
-    part, count = _text_parts(corpus)
+    part, count = _text_parts(corpus, strata)
     restricted = []
     for fold in folds:
         test, validation = fold.number % count, (fold.number + 1) % count
@@ -160,11 +175,11 @@ def text_independent_folds(corpus: Corpus, folds: Sequence[Fold]) -> tuple[Fold,
                 test=fold.test[part[fold.test] == test],
             )
         )
-        refuse_missing(corpus, restricted[-1])
+        refuse_missing(corpus, restricted[-1], strata)
     return tuple(restricted)
 
 
-def _text_parts(corpus: Corpus) -> tuple[np.ndarray, int]:
+def _text_parts(corpus: Corpus, strata: Strata) -> tuple[np.ndarray, int]:
     """The part of each utterance's text, shape (U,), and the number of parts."""
     if unknown := [utterance.id for utterance in corpus.utterances if not utterance.text]:
         raise CorpusError(
@@ -172,13 +187,13 @@ def _text_parts(corpus: Corpus) -> tuple[np.ndarray, int]:
             "text; provide it (in a manifest, the column 'text'), or leave out protocol.text_independent"
         )
     texts, text_of = np.unique([utterance.text for utterance in corpus.utterances], return_inverse=True)
-    emotions, labels = np.unique([utterance.emotion for utterance in corpus.utterances], return_inverse=True)
+    names, numbers = np.unique(strata.of_utterance, return_inverse=True)
     if len(texts) < 3:
         raise CorpusError(
             f"corpus {corpus.name} has {len(texts)} text(s); text-independent folds need at least 3, one for each side"
         )
-    counts = np.zeros((len(texts), len(emotions)), dtype=np.int64)
-    np.add.at(counts, (text_of, labels), 1)
+    counts = np.zeros((len(texts), len(names)), dtype=np.int64)
+    np.add.at(counts, (text_of, numbers), 1)
     count = min(TEXT_PARTS, len(texts))
     part_of_text = np.empty(len(texts), dtype=np.int64)
     part_of_text[np.argsort(counts.argmax(axis=1), kind="stable")] = np.arange(len(texts)) % count
@@ -242,7 +257,14 @@ def _and_nobody(corpus: Corpus) -> str:
     return f" and {count} utterances whose speaker is not known" if count else ""
 
 
-def _fold(corpus: Corpus, number: int, validation: Sequence[str], test: Sequence[str], holdout: Sequence[str]) -> Fold:
+def _fold(
+    corpus: Corpus,
+    strata: Strata,
+    number: int,
+    validation: Sequence[str],
+    test: Sequence[str],
+    holdout: Sequence[str],
+) -> Fold:
     side_of: dict[str, str] = {}
     for name, speakers in (("validation", validation), ("test", test)):
         side_of |= dict.fromkeys(speakers, name)
@@ -256,16 +278,17 @@ def _fold(corpus: Corpus, number: int, validation: Sequence[str], test: Sequence
         validation=np.flatnonzero(side == "validation"),
         test=np.flatnonzero(side == "test"),
     )
-    refuse_missing(corpus, fold)
+    refuse_missing(corpus, fold, strata)
     return fold
 
 
-def refuse_missing(corpus: Corpus, fold: Fold) -> None:
-    """Raise where a side is empty or the training side lacks an emotion.
+def refuse_missing(corpus: Corpus, fold: Fold, strata: Strata) -> None:
+    """Raise where a side is empty or the training side lacks a stratum.
 
     Args:
         corpus: What was split.
         fold: How.
+        strata: Of the corpus.
 
     Raises:
         CorpusError: As said.
@@ -276,9 +299,9 @@ def refuse_missing(corpus: Corpus, fold: Fold) -> None:
                 f"corpus {corpus.name}, fold {fold.number}: the {side} speakers speak no text of the {side} side; use "
                 "other folds, or leave out protocol.text_independent"
             )
-    trained = {corpus.utterances[one].emotion for one in fold.train}
-    if missing := sorted(set(corpus.emotions) - trained):
+    trained = {strata.of_utterance[one] for one in fold.train}
+    if missing := sorted(set(strata.of_utterance) - trained):
         raise CorpusError(
-            f"corpus {corpus.name}, fold {fold.number}: no training utterance has emotion '{missing[0]}'; "
+            f"corpus {corpus.name}, fold {fold.number}: no training utterance has {strata.noun} '{missing[0]}'; "
             "keep other emotions with protocol.emotions, or use other folds"
         )

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from ser_tune.corpora import Corpus, Utterance
 from ser_tune.corpora.emodb import CORPUS
 from ser_tune.errors import CorpusError
-from ser_tune.folds import DEFAULT_FOLDS, Fold, outer_parts, selection_note, speaker_folds
+from ser_tune.folds import DEFAULT_FOLDS, Fold, outer_parts, selection_note
+from tests.folding import speaker_folds
 
 QUICK = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 EMOTIONS = ("fear", "joy", "neutral")

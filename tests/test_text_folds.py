@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ser_tune.corpora import Corpus, Utterance
 from ser_tune.errors import CorpusError
-from ser_tune.folds import TEXT_PARTS, speaker_folds, text_independent_folds
+from ser_tune.folds import TEXT_PARTS
+from tests.folding import speaker_folds, text_independent_folds
 
 QUICK = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 EMOTIONS = ("fear", "joy", "neutral")

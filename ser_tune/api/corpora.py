@@ -10,7 +10,7 @@ from ..corpora import CORPORA, Corpus, is_placeholder
 from ..corpora.check import CorpusCheck, Problem, check_corpus
 from ..corpora.check_names import few_recordings
 from ..errors import ConfigError, CorpusError
-from ..folds import Fold, speaker_folds
+from ..folds import Fold, Strata, speaker_folds
 
 if TYPE_CHECKING:
     from ..audit import TextBaseline
@@ -88,7 +88,7 @@ def check(
     if not any(one.kind == "name" and one.wrong for one in found.problems):
         try:
             corpus = Corpus.load(source, folder, project.cache, subset=found.subset, names_as_written=taken)
-            folds = speaker_folds(corpus)
+            folds = speaker_folds(corpus, strata=Strata([one.emotion for one in corpus.utterances], "emotion"))
         except CorpusError as error:
             problems.append(Problem("study", False, f"no study is possible: {error}"))
         else:

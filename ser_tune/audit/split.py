@@ -10,9 +10,11 @@ from ..corpora import Utterance
 from ..errors import CorpusError
 from ..folds import Fold
 
-__all__ = ["SPLIT_SIDES", "WORDS", "Row", "Split", "side_named"]
+__all__ = ["SPLIT_COLUMNS", "SPLIT_SIDES", "WORDS", "Row", "Split", "side_named"]
 
 SPLIT_SIDES = ("train", "validation", "test")
+SPLIT_COLUMNS = ("path", "utterance", "speaker", "emotion", "text", "prediction")
+"""Columns of a split's CSV beside fold and side; the first two name the utterance."""
 WORDS: Mapping[str, str] = {"train": "training", "validation": "validation", "test": "test"}
 """Each side in a sentence."""
 _OTHER_NAMES: Mapping[str, str] = {

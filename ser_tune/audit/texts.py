@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..corpora import Utterance
-from ..folds import Fold
+from ..folds import Fold, Strata
 from ..metrics import METRICS
 from ..resampling import Interval, score
 
@@ -40,7 +40,9 @@ class TextBaseline:
         return f"UAR {self.uar:.3f}{interval}, chance {self.chance:.3f}"
 
 
-def text_baseline(utterances: Sequence[Utterance], folds: Sequence[Fold]) -> TextBaseline | None:
+def text_baseline(
+    utterances: Sequence[Utterance], folds: Sequence[Fold], *, strata: Strata | None = None
+) -> TextBaseline | None:
     """Predict every test utterance's emotion from its text.
 
     The prediction is the most frequent emotion of the text among the fold's training utterances; of equals, the one
@@ -50,14 +52,18 @@ def text_baseline(utterances: Sequence[Utterance], folds: Sequence[Fold]) -> Tex
     Args:
         utterances: What was split.
         folds: Who trains and who is tested.
+        strata: What the task of a study tells apart; None are the emotions.
 
     Returns:
-        None where no utterance has a text.
+        None where no utterance has a text, or the task tells something else apart than emotions.
     """
     texts, text_of = np.unique([utterance.text for utterance in utterances], return_inverse=True)
     if texts.tolist() == [""]:
         return None
-    emotions, labels = np.unique([utterance.emotion for utterance in utterances], return_inverse=True)
+    heard = [utterance.emotion for utterance in utterances]
+    if strata is not None and list(strata.of_utterance) != heard:
+        return None
+    emotions, labels = np.unique(heard, return_inverse=True)
     speakers = np.unique([utterance.speaker for utterance in utterances], return_inverse=True)[1]
     judged = []
     for fold in folds:

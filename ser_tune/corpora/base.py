@@ -155,6 +155,13 @@ class Corpus:
     """Whether the speaker's name is a placeholder, shape (U,), bool: such an utterance may train, and is held out by
     no fold."""
 
+    @property
+    def merged(self) -> tuple[str, ...]:
+        """Emotions that count as another that was kept, such as `excitement=happiness`, sorted."""
+        # What was merged into an emotion that is not kept, or into itself, is as if it was never written
+        kept = sorted((one, other) for one, other in self.merge.items() if other in self.emotions and one != other)
+        return tuple(f"{one}={other}" for one, other in kept)
+
     def __post_init__(self) -> None:
         """Number emotions and speakers, once: training asks for them in every fold."""
         unknown = {

@@ -139,7 +139,8 @@ def _write_files(folder: Path, evaluation: Evaluation) -> None:
         utterances=tuple(one.id for one in examined.utterances),
         fold=np.zeros(len(predicted)),
         truth=evaluation.truth,
-        log_probabilities=np.log(np.maximum(evaluation.probabilities, np.finfo(np.float64).tiny)),
+        predicted=predicted,
+        outputs=np.log(np.maximum(evaluation.probabilities, np.finfo(np.float64).tiny)),
     )
     title = f"{examined.model} on {examined.judge.corpus.name}, UAR {evaluation.overall.uar:.3f}"
     draw_confusion(folder / "evaluation_confusion.png", held_out, shared, title)

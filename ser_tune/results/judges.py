@@ -123,7 +123,7 @@ class OwnFolds:
         with model_errors():
             said: np.ndarray = score_test_speakers(
                 self.prepared, self.predictor, self.cache, speech=speech
-            ).log_probabilities
+            ).outputs
         judged: np.ndarray = said[self.rows]
         return judged
 
@@ -169,7 +169,7 @@ class OuterSearches:
                 speech = {int(one): alter(int(one), utterances[one].speech()) for one in _unseen(prepared)}
             with model_errors():
                 together, _ = score_holdout_speakers(prepared, predictor, self.cache, speech=speech)
-            said.append(together.log_probabilities)
+            said.append(together.outputs)
         judged: np.ndarray = np.concatenate(said)[self.rows]
         return judged
 

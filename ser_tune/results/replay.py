@@ -75,7 +75,7 @@ def replay(
     training = config.training.model_copy(update={"device": trainer.device.type})
     here = config.model_copy(update={"training": training})
     folds = [
-        FoldOutcome.of(fold, trainer.train(trainer.job(here, fold), partial(on_epoch, fold.number)), prepared.corpus)
+        FoldOutcome.of(fold, trainer.train(trainer.job(here, fold), partial(on_epoch, fold.number)), prepared)
         for fold in prepared.folds
     ]
     before, now = _recorded_numbers(client, run), _numbers(folds, prepared)
@@ -108,7 +108,7 @@ def _numbers(folds: Sequence[FoldOutcome], prepared: Prepared) -> dict[str, floa
     curved = {
         f"{one.key}, epoch {one.step}": one.value for one in curves(folds) if one.key.rpartition("/")[2] not in _TIMES
     }
-    return curved | score_metrics(pooled_scores(prepared.corpus, folds), prepared.corpus.emotions, "validation")
+    return curved | score_metrics(pooled_scores(prepared, folds), prepared.corpus.emotions, "validation")
 
 
 def _same(one: float | None, other: float | None) -> bool:

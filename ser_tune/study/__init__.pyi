@@ -11,7 +11,7 @@ from .liveness import has_ended, is_elsewhere, this_process
 from .observer import Fanout, FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
 from .parts import PARTS
 from .places import Rerun, place_of, values_of
-from .prepared import Prepared, draw_folds, load_corpus, prepare
+from .prepared import Prepared, draw_folds, load_corpus, prepare, strata_of, targets_of
 from .pretraining import Pretraining, pretraining_of
 from .protocol import Protocol
 from .rates import find_learning_rate
@@ -76,8 +76,10 @@ __all__ = [
     "score_validation_speakers",
     "selection_of",
     "stored_confusions",
+    "strata_of",
     "study_names",
     "summarise",
+    "targets_of",
     "this_process",
     "values_of",
     "worded",

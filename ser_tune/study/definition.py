@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -32,7 +32,7 @@ from ..tasks import DEFAULT_TASK, TASKS, Goal, Task
 from ..training import LOSSES, AnyTrial
 from .differences import Difference, differences_of
 
-__all__ = ["AnyStudy", "StudyDefinition", "refuse_unfitting", "study_kind"]
+__all__ = ["AnyStudy", "StudyDefinition", "metrics_of", "refuse_unfitting", "study_kind"]
 
 REPLACED_PRUNERS, REPLACED_SETTINGS = {"wilcoxon", "median"}, {"median_trials", "warmup_folds"}
 """Of studies that version 0.1 stored: they go on with racing, against the trials that they complete from then on."""
@@ -98,9 +98,12 @@ class StudyDefinition:
     @property
     def goal(self) -> Goal:
         """What the study's networks are trained for: the task, and the metrics, of which the first is the objective."""
-        task = self.task
-        metrics = dict.fromkeys((*(self.config.study.objectives or task.metrics[:1]), *task.metrics))
-        return Goal(task.name, self.config.protocol.aggregation, tuple(metrics))
+        return Goal(self.task.name, self.config.protocol.aggregation, metrics_of(self.task, self.objectives))
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """The names of the metrics that decide; the first is the primary one."""
+        return self.config.study.objectives or self.task.metrics[:1]
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -196,6 +199,11 @@ class StudyDefinition:
         """Where the default trial is not the configuration, because a search range excludes its value."""
         values, flat = self.default(), flatten(self.config.model_dump())
         return differences_of(values, {path: flat[path] for path in values})
+
+
+def metrics_of(task: Task, objectives: Sequence[str]) -> tuple[str, ...]:
+    """The names of all that is computed of predictions: the objectives, then the task's other metrics."""
+    return tuple(dict.fromkeys((*objectives, *task.metrics)))
 
 
 def refuse_unfitting(config: AnyStudy) -> None:

@@ -1,6 +1,5 @@
 """Score the networks of folds on speakers whom they were not trained on."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,9 @@ from ..corpora import Corpus
 from ..errors import StudyError
 from ..features import FEATURE_SETS, FeatureStore, corpus_features
 from ..folds import Fold, may_train
-from ..prediction import Committee, Heard, Predictor, UtteranceFeatures, aggregate
-from ..resampling.old import Scores, score, uar
+from ..prediction import Committee, Heard, Predictor, UtteranceFeatures
+from ..resampling import score
+from ..resampling.old import Scores
 from ..training import AnyTrial, fold_seed, recipe_of
 from .prepared import Prepared
 from .trainer import Trainer
@@ -44,9 +44,11 @@ class HeldOut:
     fold: np.ndarray
     """Which fold held each utterance out, shape (N,)."""
     truth: np.ndarray
-    """Class numbers, shape (N,)."""
-    log_probabilities: np.ndarray
-    """Shape (N, K)."""
+    """Targets, shape (N, ...)."""
+    predicted: np.ndarray
+    """Predictions, shape (N, ...)."""
+    outputs: np.ndarray
+    """Of the task's form, shape (N, K)."""
 
 
 def refit(prepared: Prepared, config: AnyTrial, epochs: int, project: Project) -> Predictor:
@@ -67,7 +69,7 @@ def refit(prepared: Prepared, config: AnyTrial, epochs: int, project: Project) -
     trained = np.flatnonzero(may_train(prepared.corpus, held_out))
     seed = fold_seed(config.seed, len(prepared.folds))
     fitted = trainer.train(trainer.job_of(whole, trained, np.arange(0), seed=seed))
-    return Predictor(recipe_of(whole, prepared.corpus.emotions, aggregation), [fitted.network], [fitted.scaling])
+    return Predictor(recipe_of(whole, prepared.targets.names, aggregation), [fitted.network], [fitted.scaling])
 
 
 def score_test_speakers(
@@ -116,12 +118,12 @@ def _by_folds(
 
 @dataclass(frozen=True, slots=True)
 class SingleScores:
-    """UAR of single networks, mean over the networks."""
+    """Scores of single networks by the study's objective, mean over the networks."""
 
-    uar: float
+    value: float
     """Of all held-out utterances."""
     by_speaker: Mapping[str, float]
-    """Of each held-out speaker, over the classes that the speaker has."""
+    """Of each held-out speaker, over the targets that the speaker has."""
 
 
 def score_holdout_speakers(
@@ -136,26 +138,26 @@ def score_holdout_speakers(
         speech: What to judge in place of the corpus's recordings.
 
     Returns:
-        What all networks say together, their probabilities averaged; and the scores of the single networks, which are
-        what compares with validation, where single networks judged too.
+        What all networks say together, averaged as it is shown, such as by probabilities; and the scores of the single
+        networks, which are what compares with validation, where single networks judged too.
     """
-    judge = _Judge(prepared, predictor, cache, speech)
+    task, judge = prepared.definition.task, _Judge(prepared, predictor, cache, speech)
     held_out = prepared.definition.config.protocol.holdout
     numbers = np.flatnonzero([one.speaker in held_out for one in prepared.corpus.utterances])
     single = [judge(fold, numbers) for fold in prepared.folds]
-    mean = np.mean([np.exp(one) for one in single], axis=0)
-    together = judge.held_out([numbers], [np.log(np.maximum(mean, np.finfo(np.float32).tiny))], [0])
-    predicted = [one.argmax(axis=1) for one in single]
+    # As `task.average` to all that is shown, not to the bit
+    mean = np.mean([task.show(one) for one in single], axis=0)
+    together = judge.held_out([numbers], [task.unshow(mean)], [0])
     speakers = np.array([prepared.corpus.utterances[one].speaker for one in numbers])
-    by_speaker = {
-        str(speaker): _mean_uar(together.truth, predicted, speakers == speaker) for speaker in np.unique(speakers)
-    }
-    return together, SingleScores(_mean_uar(together.truth, predicted, np.full(len(speakers), True)), by_speaker)
+    predicted = [task.decide(one) for one in single]
 
+    def mean_score(chosen: np.ndarray) -> float:
+        """Of the utterances of a mask, shape (N,)."""
+        objective, outputs = prepared.definition.objective, len(prepared.targets.names)
+        return float(np.mean([objective.score(together.truth[chosen], one[chosen], outputs) for one in predicted]))
 
-def _mean_uar(truth: np.ndarray, predicted: Sequence[np.ndarray], chosen: np.ndarray) -> float:
-    """Of some utterances, a mask of shape (N,): the mean over several predictions."""
-    return float(np.mean([uar(truth[chosen], one[chosen]) for one in predicted]))
+    by_speaker = {str(speaker): mean_score(speakers == speaker) for speaker in np.unique(speakers)}
+    return together, SingleScores(mean_score(np.full(len(speakers), True)), by_speaker)
 
 
 class _Judge:
@@ -174,7 +176,7 @@ class _Judge:
             _features(prepared.corpus, one, cache) if speech is None else _features_of_speech(one, speech)
             for one in self._members
         ]
-        self._corpus = prepared.corpus
+        self._prepared, self._task = prepared, prepared.definition.task
         self._speakers = prepared.corpus.speaker_numbers
         self._known = np.arange(len(self._speakers)) if speech is None else np.array(sorted(speech))
         wanted = {fold.key for fold in prepared.folds}
@@ -191,32 +193,30 @@ class _Judge:
         """Judge utterances by the network of one fold, or by the members' networks of that fold together.
 
         Returns:
-            Log probabilities, shape (N, K).
+            Outputs, shape (N, K).
         """
         said, rows = [], np.searchsorted(self._known, utterances)
         for member, features in zip(self._members, self._features, strict=True):
             network = member.folds.index(fold.key)
             scores, reader = member.log_probabilities(network, features, rows, self._speakers[self._known])
-            said.append(aggregate(scores, reader.plan.utterance, member.recipe.aggregation))
-        together: np.ndarray = np.logaddexp.reduce(said) - math.log(len(said))
-        return together
+            said.append(self._task.aggregate(scores, reader.plan.utterance, member.recipe.aggregation))
+        return self._task.average(said)
 
     def held_out(self, numbers: Sequence[np.ndarray], judged: Sequence[np.ndarray], folds: Sequence[int]) -> HeldOut:
         """Score what was said, fold by fold; `folds` are their numbers."""
-        corpus = self._corpus
-        labels = corpus.labels
-        tested = np.concatenate(numbers)
+        targets, utterances = self._prepared.targets, self._prepared.corpus.utterances
+        tested, outputs = np.concatenate(numbers), np.concatenate(judged)
+        folded = [
+            (targets.values[one], self._task.decide(said), self._speakers[one])
+            for one, said in zip(numbers, judged, strict=True)
+        ]
         return HeldOut(
-            scores=score(
-                [
-                    (labels[one], said.argmax(axis=1), self._speakers[one])
-                    for one, said in zip(numbers, judged, strict=True)
-                ]
-            ),
-            utterances=tuple(corpus.utterances[one].id for one in tested),
+            scores=Scores(score(folded, self._prepared.definition.metrics, len(targets.names))),
+            utterances=tuple(utterances[one].id for one in tested),
             fold=np.repeat(folds, [len(one) for one in numbers]),
-            truth=labels[tested],
-            log_probabilities=np.concatenate(judged),
+            truth=targets.values[tested],
+            predicted=np.concatenate([predicted for _, predicted, _ in folded]),
+            outputs=outputs,
         )
 
 

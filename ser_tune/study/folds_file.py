@@ -7,38 +7,37 @@ from pathlib import Path
 
 import numpy as np
 
-from ..audit.split import SPLIT_SIDES, side_named
+from ..audit.split import SPLIT_COLUMNS, SPLIT_SIDES, side_named
 from ..corpora import Corpus
 from ..corpora.paths import posix_path
 from ..corpora.table import read_table
 from ..errors import CorpusError, LeakError
-from ..folds import Fold, refuse_missing
+from ..folds import Fold, Strata, refuse_missing
 
 __all__ = ["read_folds"]
 
 HEADER = "path,fold,split"
-OPTIONAL_COLUMNS = ("path", "utterance", "speaker", "emotion", "text", "prediction")
-"""Columns of a split's CSV, as `ser-tune audit` reads it; of them, one names the utterance."""
 
 
-def read_folds(corpus: Corpus, file: Path) -> tuple[Fold, ...]:
+def read_folds(corpus: Corpus, file: Path, *, strata: Strata) -> tuple[Fold, ...]:
     """Read the folds of a corpus.
 
     Args:
         corpus: What is split.
         file: A CSV with `fold`, `split` (train, validation or test) and `path` or `utterance`. A path is an
             utterance's name, or the end of its recording's path.
+        strata: What every training side covers.
 
     Returns:
         In the order of the file. Every utterance is on one side of every fold.
 
     Raises:
         CorpusError: The file does not cover the corpus, names something else, or a speaker is tested or validates in
-            two folds, or a training side lacks an emotion.
+            two folds, or a training side lacks a stratum.
         LeakError: A speaker is on two sides of a fold.
     """
     table = read_table(
-        file, required=("fold", "split"), optional=OPTIONAL_COLUMNS, header=HEADER, either=("path", "utterance")
+        file, required=("fold", "split"), optional=SPLIT_COLUMNS, header=HEADER, either=("path", "utterance")
     )
     table.problems.refuse()
     named = "utterance" if "utterance" in table.columns else "path"
@@ -55,7 +54,7 @@ def read_folds(corpus: Corpus, file: Path) -> tuple[Fold, ...]:
             raise CorpusError(f"{where}: '{row[named]}' {what} of corpus {corpus.name}, such as {_example(corpus)}")
         if side_of[row["fold"]].setdefault(found[0], side) != side:
             raise LeakError(f"{where}: '{row[named]}' is on two sides of fold '{row['fold']}'")
-    folds = tuple(_fold(corpus, file, number, *one) for number, one in enumerate(side_of.items()))
+    folds = tuple(_fold(corpus, strata, file, number, *one) for number, one in enumerate(side_of.items()))
     for role in ("validation_speakers", "test_speakers"):
         spoken = [speaker for fold in folds for speaker in getattr(fold, role)]
         if double := sorted({speaker for speaker in spoken if spoken.count(speaker) > 1}):
@@ -74,7 +73,9 @@ def _numbers(corpus: Corpus) -> Mapping[str, list[int]]:
     return numbers | {utterance.id: [number] for number, utterance in enumerate(corpus.utterances)}
 
 
-def _fold(corpus: Corpus, file: Path, number: int, name: str, side_of: Mapping[int, str]) -> Fold:
+def _fold(
+    corpus: Corpus, strata: Strata, file: Path, number: int, name: str, side_of: Mapping[int, str]
+) -> Fold:
     where = f"{file}, fold '{name}'"
     if len(side_of) < len(corpus.utterances):
         missing = min(set(range(len(corpus.utterances))) - set(side_of))
@@ -100,7 +101,7 @@ def _fold(corpus: Corpus, file: Path, number: int, name: str, side_of: Mapping[i
         if shared := sorted(set(speakers[one]) & set(speakers[other])):
             raise LeakError(f"{where}: speaker '{shared[0]}' is on the {one} and the {other} side; expected one side")
     fold = Fold(number, tuple(speakers["validation"]), tuple(speakers["test"]), **rows)
-    refuse_missing(corpus, fold)
+    refuse_missing(corpus, fold, strata)
     return fold
 
 

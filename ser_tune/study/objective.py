@@ -71,7 +71,7 @@ class Objective:
         trial.set_user_attr(CURVES, curves)
         note_confusions(trial, self.trainer.prepared.corpus, outcome.folds)
         assert outcome.scores is not None
-        return outcome.scores.uar
+        return outcome.scores[definition.objective.name].value
 
     def take_back(self) -> None:
         """Tell that the last trial failed after all, where another process has run it again."""

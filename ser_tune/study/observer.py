@@ -10,10 +10,12 @@ from ..config import Value
 from ..corpora import Corpus
 from ..folds import Fold
 from ..resampling.old import Scores
+from ..tasks import Targets
 from ..training import AnyTrial, EpochReport, FittedNetwork
 from .confirmation import SearchGain
 from .convergence import Convergence
 from .definition import StudyDefinition
+from .prepared import Prepared
 from .protocol import Protocol
 
 __all__ = ["Fanout", "FoldOutcome", "StudyObserver", "StudyStart", "StudySummary", "TrialOutcome", "TrialState"]
@@ -29,6 +31,8 @@ class StudyStart:
     study_id: str
     """Unique, also among studies of one name."""
     corpus: Corpus
+    targets: Targets
+    """What the task wants of each utterance of the corpus."""
     folds: Sequence[Fold]
     protocol: Protocol
     trials_to_run: int
@@ -55,12 +59,19 @@ class FoldOutcome:
     fold: Fold
     fitted: FittedNetwork
     truth: np.ndarray
-    """Classes of the validation utterances, shape (V,)."""
+    """Targets of the validation utterances, shape (V, ...)."""
+    predicted: np.ndarray
+    """What the kept network predicts for them, shape (V, ...)."""
 
     @classmethod
-    def of(cls, fold: Fold, fitted: FittedNetwork, corpus: Corpus) -> "FoldOutcome":
-        """A fold of a corpus, with what training it resulted in."""
-        return cls(fold=fold, fitted=fitted, truth=corpus.labels[fold.validation])
+    def of(cls, fold: Fold, fitted: FittedNetwork, prepared: Prepared) -> "FoldOutcome":
+        """A fold of a study, with what training it resulted in."""
+        return cls(
+            fold=fold,
+            fitted=fitted,
+            truth=prepared.targets.values[fold.validation],
+            predicted=prepared.definition.task.decide(fitted.validation),
+        )
 
     @property
     def kept(self) -> EpochReport:

@@ -13,7 +13,8 @@ from ..corpora import CORPORA, Corpus
 from ..corpora.manifest import allowed_folders
 from ..errors import StudyError
 from ..features import FEATURE_SETS
-from ..folds import Fold, speaker_folds, text_independent_folds
+from ..folds import Fold, Strata, speaker_folds, text_independent_folds
+from ..tasks import Targets
 from .definition import StudyDefinition
 from .differences import worded
 from .folds_file import read_folds
@@ -21,7 +22,7 @@ from .pretraining import Pretraining, pretraining_of
 from .protocol import Protocol
 from .storage import storage_to_read
 
-__all__ = ["Prepared", "draw_folds", "load_corpus", "prepare", "stored_protocol"]
+__all__ = ["Prepared", "draw_folds", "load_corpus", "prepare", "stored_protocol", "strata_of", "targets_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Prepared:
 
     definition: StudyDefinition
     corpus: Corpus
+    targets: Targets
+    """What the task wants of each utterance of the corpus."""
     folds: Sequence[Fold]
     """Those to train: all of the protocol's, or the first of them where `protocol.fold_limit` says so."""
     folds_of_protocol: int
@@ -38,7 +41,8 @@ class Prepared:
     @property
     def notes(self) -> Sequence[str]:
         """Sentences for readers of the scores: text-only baseline, pretraining, the protocol's warnings, licences."""
-        baseline, pretraining = text_baseline(self.corpus.utterances, self.folds), self.pretraining
+        strata = strata_of(self.definition, self.targets)
+        baseline, pretraining = text_baseline(self.corpus.utterances, self.folds, strata=strata), self.pretraining
         licence = FEATURE_SETS.get(self.definition.config.features.name).licence
         return [
             *([] if baseline is None else [f"text-only baseline: {baseline}"]),
@@ -91,6 +95,20 @@ def load_corpus(definition: StudyDefinition, project: Project) -> Corpus:
     )
 
 
+def targets_of(definition: StudyDefinition, corpus: Corpus) -> Targets:
+    """What a study's task wants of each utterance of its corpus.
+
+    Raises:
+        CorpusError: The corpus lacks it.
+    """
+    return definition.task.targets(definition.config.task, corpus.utterances)
+
+
+def strata_of(definition: StudyDefinition, targets: Targets) -> Strata:
+    """What every training side of a study covers."""
+    return Strata([targets.stratum_names[one] for one in targets.strata], definition.task.answer)
+
+
 def allowing_folders(definition: StudyDefinition, project: Project) -> StudyDefinition:
     """The same study with the folders that its table may name: those that the user allows, or else allowed earlier.
 
@@ -114,8 +132,8 @@ def _folders_of_stored(name: str, project: Project) -> tuple[Path, ...]:
     return () if stored is None else StudyDefinition.from_json(stored).folders
 
 
-def draw_folds(definition: StudyDefinition, corpus: Corpus) -> Sequence[Fold]:
-    """Draw all folds of a study's protocol.
+def draw_folds(definition: StudyDefinition, corpus: Corpus, strata: Strata) -> Sequence[Fold]:
+    """Draw all folds of a study's protocol, each with all strata in training.
 
     Raises:
         CorpusError: The corpus is too small for its folds, or a file of folds does not fit it.
@@ -123,14 +141,14 @@ def draw_folds(definition: StudyDefinition, corpus: Corpus) -> Sequence[Fold]:
     """
     protocol = definition.config.protocol
     if protocol.folds_file:
-        folds = read_folds(corpus, protocol.folds_file)
+        folds = read_folds(corpus, protocol.folds_file, strata=strata)
     else:
-        folds = speaker_folds(corpus, protocol.folds, holdout=protocol.holdout)
-    return text_independent_folds(corpus, folds) if protocol.text_independent else folds
+        folds = speaker_folds(corpus, protocol.folds, strata=strata, holdout=protocol.holdout)
+    return text_independent_folds(corpus, folds, strata=strata) if protocol.text_independent else folds
 
 
 def prepare(definition: StudyDefinition, project: Project) -> Prepared:
-    """Read the corpus, draw the folds, and find a pretrained encoder.
+    """Read the corpus, make its targets, draw the folds, and find a pretrained encoder.
 
     Raises:
         CorpusError: The corpus is missing, mislabelled, or too small for its folds, or a file of folds does not fit it.
@@ -138,7 +156,10 @@ def prepare(definition: StudyDefinition, project: Project) -> Prepared:
         ConfigError: There is no such encoder.
     """
     definition = allowing_folders(definition.resolved(project.cache), project)
-    config, corpus = definition.config, load_corpus(definition, project)
-    folds = draw_folds(definition, corpus)
-    trained = folds[: config.protocol.fold_limit]
-    return Prepared(definition, corpus, trained, len(folds), Protocol.of(config, corpus, trained))
+    corpus = load_corpus(definition, project)
+    targets = targets_of(definition, corpus)
+    strata = strata_of(definition, targets)
+    folds = draw_folds(definition, corpus, strata)
+    trained = folds[: definition.config.protocol.fold_limit]
+    protocol = Protocol.of(definition, corpus, targets, strata, trained)
+    return Prepared(definition, corpus, targets, trained, len(folds), protocol)

@@ -16,8 +16,10 @@ from ..audit import text_baseline
 from ..config import NormalisationSettings, TrainingSettings
 from ..corpora import Corpus, nobody_in_words
 from ..errors import ProtocolError
-from ..folds import Fold
-from .definition import AnyStudy
+from ..folds import Fold, Strata
+from ..metrics import METRICS, Metric
+from ..tasks import DEFAULT_TASK, TASKS, Targets, Task
+from .definition import StudyDefinition, metrics_of
 from .differences import Difference, differences_of, worded
 from .pretraining import pretraining_of
 
@@ -26,17 +28,8 @@ __all__ = ["Protocol"]
 LONGEST_FACT = 4000
 """Characters; MLflow's tags take 8,000 at most, and cut what is longer."""
 LONGEST_TAG = 8000
-EMPTY = {
-    "emotions": "",
-    "holdout": "none",
-    "left_out_emotions": "none",
-    "mapping": "by name",
-    "merged": "none",
-    "names_as_written": "none",
-    "styles": "not told apart",
-    "unused_classes": "none",
-}
-"""Facts that are lists, each with the text of an empty one; the folds are one more."""
+EMPTY = {"mapping": "by name", "styles": "not told apart"}
+"""The text of an empty list; of others it is `none`."""
 FOLDS = "folds"
 WARNINGS = {
     "text_baseline": (
@@ -60,23 +53,26 @@ class Protocol:
     stored, the text is left. Only this module reads it."""
 
     @classmethod
-    def of(cls, config: AnyStudy, corpus: Corpus, folds: Sequence[Fold]) -> "Protocol":
+    def of(
+        cls, definition: StudyDefinition, corpus: Corpus, targets: Targets, strata: Strata, folds: Sequence[Fold]
+    ) -> "Protocol":
         """Collect the facts of a study.
 
         Args:
-            config: Normalisation scope, aggregation and epoch selection come from it, and the encoder's pretraining.
-            corpus: Its content and classes count.
-            folds: Who validates and who is tested count, and whether the words alone tell the tested emotions.
+            definition: Task, objectives, normalisation scope, aggregation and epoch selection come from it, and the
+                encoder's pretraining.
+            corpus: Its content counts.
+            targets: The names of the task's outputs count.
+            strata: What the task tells apart.
+            folds: Who validates and who is tested count, and whether the words alone tell the strata of test speakers.
         """
-        # What was merged into an emotion that is not kept, or into itself, is as if it was never written
-        merged = sorted(
-            (one, other) for one, other in corpus.merge.items() if other in corpus.emotions and one != other
-        )
+        config, task = definition.config, definition.task
         # Sorted, because the order in which folds are trained means nothing
         sides = tuple(sorted(fold.key for fold in folds))
         # Facts that most studies do not have are left out there, so that their fingerprints stay those of before
-        baseline = text_baseline(corpus.utterances, folds)
-        rare: dict[str, Fact] = {} if baseline is None else dict(baseline.facts)
+        rare = _facts_of_goal(definition)
+        if (baseline := text_baseline(corpus.utterances, folds, strata=strata)) is not None:
+            rare |= baseline.facts
         if (pretraining := pretraining_of(corpus.name, config.features, config.model)) is not None:
             rare |= pretraining.facts
         if config.protocol.near_identical == "allow":
@@ -90,17 +86,17 @@ class Protocol:
             rare["nobody"] = nobody_in_words(nobody, len(corpus.utterances))
         return cls(
             facts={
-                "score": "pooled validation UAR, utterance level",
+                "score": f"pooled validation {definition.objective.title}, utterance level",
                 "corpus": corpus.name,
                 "corpus_digest": corpus.digest,
-                "emotions": corpus.emotions,
-                "merged": tuple(f"{one}={other}" for one, other in merged),
+                _names_fact(task): targets.names,
+                "merged": corpus.merged,
                 "styles": corpus.styles,
                 FOLDS: _fitting(FOLDS, sides),
                 "holdout": _fitting("holdout", tuple(sorted(set(config.protocol.holdout)))),
                 "normalisation_scope": _scope(config.normalisation),
                 "aggregation": config.protocol.aggregation,
-                "epoch_selection": _epoch_selection(config.training),
+                "epoch_selection": _epoch_selection(config.training, definition.objective),
                 **rare,
             }
         )
@@ -108,7 +104,7 @@ class Protocol:
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> "Protocol":
         """Read what `stored` or `tags` returned, or what version 0.1 stored, which was text alone."""
-        return cls(facts={name: _read(name, value) for name, value in stored.items()})
+        return cls(facts={name: _read(value) for name, value in stored.items()})
 
     @property
     def stored(self) -> dict[str, str | list[str]]:
@@ -134,9 +130,35 @@ class Protocol:
         return str(self.facts.get("corpus", ""))
 
     @property
-    def emotions(self) -> tuple[str, ...]:
-        """The classes."""
-        return self._listed("emotions")
+    def task(self) -> Task:
+        """What is recognised; of a run without the fact, as version 0.1 recorded it, one emotion of several.
+
+        Raises:
+            UnknownNameError: It is a plug-in's that is not installed.
+        """
+        return TASKS.get(str(self.facts.get("task", DEFAULT_TASK)))
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What is computed of predictions; the first is the objective.
+
+        Raises:
+            UnknownNameError: One is a plug-in's that is not installed.
+        """
+        objectives = self._listed("objectives") or TASKS.get(DEFAULT_TASK).metrics[:1]
+        return tuple(map(METRICS.get, metrics_of(self.task, objectives)))
+
+    @property
+    def objective(self) -> Metric:
+        """What ranks the scores."""
+        return self.metrics[0]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name of each of the task's outputs, such as a class."""
+        return self._listed(_names_fact(self.task))
+
+    emotions = names  # of callers that are still to be converted
 
     @property
     def holdout(self) -> tuple[str, ...]:
@@ -190,7 +212,7 @@ class Protocol:
         fact = self.facts.get(name, ())
         if isinstance(fact, tuple):
             return fact
-        return () if fact == EMPTY[name] else tuple(fact.split())
+        return () if fact == _empty(name) else tuple(fact.split())
 
     def refuse_other(self, other: "Protocol", what: str) -> None:
         """Raise where scores of another protocol would be set beside ours.
@@ -212,10 +234,10 @@ class Protocol:
         return [Difference(path, ours.get(path), theirs.get(path)) for path in unlike]
 
 
-def _read(name: str, value: str | Sequence[str]) -> Fact:
+def _read(value: str | Sequence[str]) -> Fact:
     if not isinstance(value, str):
         return tuple(value)
-    if (name == FOLDS or name in EMPTY) and value.startswith("["):
+    if value.startswith("["):  # no fact that is a sentence does
         with suppress(ValueError):
             listed = json.loads(value)
             if isinstance(listed, list) and all(isinstance(one, str) for one in listed):
@@ -227,7 +249,11 @@ def _text(name: str, fact: Fact, separator: str = " ") -> str:
     if isinstance(fact, str):
         return fact
     listed = separator.join(fact)
-    return f"{len(fact)}: validation/test {listed}" if name == FOLDS else listed or EMPTY[name]
+    return f"{len(fact)}: validation/test {listed}" if name == FOLDS else listed or _empty(name)
+
+
+def _empty(name: str) -> str:
+    return EMPTY.get(name, "none")
 
 
 def _shown(name: str, fact: Fact) -> str:
@@ -249,10 +275,27 @@ def _scope(settings: NormalisationSettings) -> str:
     return f"{settings.scope}{transductive}{', batch norm too' if settings.batch_norm == 'speaker' else ''}"
 
 
-def _epoch_selection(settings: TrainingSettings) -> str:
+def _names_fact(task: Task) -> str:
+    """The fact that has the names of a task's outputs; that of classification is `emotions`, as in version 0.1."""
+    return f"{task.answer}s" if task.name == DEFAULT_TASK else "outputs"
+
+
+def _facts_of_goal(definition: StudyDefinition) -> dict[str, Fact]:
+    """Task and objectives, as far as they are not those that studies have by default."""
+    task, facts = definition.task, dict[str, Fact]()
+    if task.name != DEFAULT_TASK:
+        facts["task"] = task.name
+    if settings := definition.config.task.model_dump(mode="json", exclude={"name"}):
+        facts["task_settings"] = json.dumps(settings, sort_keys=True, ensure_ascii=False)
+    if definition.objectives != TASKS.get(DEFAULT_TASK).metrics[:1]:
+        facts["objectives"] = definition.objectives
+    return facts
+
+
+def _epoch_selection(settings: TrainingSettings, objective: Metric) -> str:
     """In words. With patience the last epoch is one that validation chose; of other selections, patience saves time."""
     chosen = settings.selection == "last" and settings.patience
-    selection = settings.selection.replace("_score", "_uar")  # as the objective is called
+    selection = settings.selection.replace("_score", f"_{objective.name}")
     return f"{selection}{f', patience {settings.patience}' if chosen else ''}"
 
 

@@ -82,7 +82,7 @@ def run_study(
     with storage_errors(project.storage_url, "be read"):
         prepared = _with_stored_ranges(prepared, storage)
     definition = prepared.definition
-    largest = largest_network_bytes(definition, len(prepared.corpus.emotions)) * len(prepared.folds)
+    largest = largest_network_bytes(definition, len(prepared.targets.names)) * len(prepared.folds)
     with storage_errors(project.storage_url, "be written"):
         stored = _stored(prepared, storage)
         known = [] if stored is None else stored.get_trials(deepcopy=False)
@@ -113,6 +113,7 @@ def run_study(
                     definition=definition,
                     study_id=study.user_attrs["study_id"],
                     corpus=prepared.corpus,
+                    targets=prepared.targets,
                     folds=prepared.folds,
                     protocol=prepared.protocol,
                     trials_to_run=to_run,

@@ -11,11 +11,12 @@ from functools import partial
 from typing import Protocol
 
 from ..config import Value
-from ..corpora import Corpus
-from ..resampling.old import Scores, score
+from ..resampling import score
+from ..resampling.old import Scores
 from ..training import AnyTrial, EpochReport, FittedNetwork, FoldJob
 from .fold_store import FoldStore
 from .observer import FoldOutcome, StudyObserver, TrialOutcome, TrialState
+from .prepared import Prepared
 from .trainer import Trainer
 
 __all__ = ["TAKEN", "Judge", "Proposal", "TakenError", "pooled_scores", "run_trial"]
@@ -86,7 +87,7 @@ def run_trial(
     Raises:
         Exception: Whatever a fold or the observer raised; the observer was told that the trial failed.
     """
-    corpus, number = trainer.prepared.corpus, proposal.number
+    prepared, number = trainer.prepared, proposal.number
     started, earlier_s, done = time.perf_counter(), 0.0, list[FoldOutcome]()
     observer.trial_started(number, proposal.config, proposal.sampled)
 
@@ -98,7 +99,7 @@ def run_trial(
             sampled=proposal.sampled,
             confirms=proposal.confirms,
             folds=tuple(sorted(done, key=lambda fold: fold.fold.number)),
-            scores=pooled_scores(corpus, done) if done else None,
+            scores=pooled_scores(prepared, done) if done else None,
             seconds=earlier_s + time.perf_counter() - started,
             reason=reason,
         )
@@ -113,24 +114,24 @@ def run_trial(
         positions, to_train = list(jobs), list(jobs.values())
 
         def on_epoch(one: int, report: EpochReport) -> None:
-            observer.epoch_finished(number, trainer.prepared.folds[positions[one]].number, report)
+            observer.epoch_finished(number, prepared.folds[positions[one]].number, report)
             judged(positions[one], report)
 
         keep = partial(_keep, store, to_train)
         return trainer.executor.run(to_train, on_epoch=on_epoch, keep=keep)
 
     try:
-        jobs = {position: trainer.job(proposal.config, trainer.prepared.folds[position]) for position in judge.order}
+        jobs = {position: trainer.job(proposal.config, prepared.folds[position]) for position in judge.order}
         known = {position: store.get(job) for position, job in jobs.items()}
         with closing(trained({position: job for position, job in jobs.items() if known[position] is None})) as results:
             for position, stored in known.items():
                 for report in () if stored is None else stored.history:
                     earlier_s += report.seconds
                     judged(position, report)
-                done.append(FoldOutcome.of(trainer.prepared.folds[position], stored or next(results), corpus))
+                done.append(FoldOutcome.of(prepared.folds[position], stored or next(results), prepared))
                 observer.fold_finished(number, done[-1], stored=stored is not None)
                 reason = judge.after_fold(position, done[-1].kept.validation_uar)
-                if reason and len(done) < len(trainer.prepared.folds):
+                if reason and len(done) < len(prepared.folds):
                     raise _GivenUp(reason)
     except _GivenUp as given_up:
         return ended("PRUNED", str(given_up))
@@ -150,11 +151,8 @@ def _keep(store: FoldStore, jobs: Sequence[FoldJob], number: int, fitted: Fitted
     store.put(jobs[number], fitted)
 
 
-def pooled_scores(corpus: Corpus, folds: Sequence[FoldOutcome]) -> Scores:
-    """Scores of the validation utterances of trained folds."""
-    return score(
-        [
-            (fold.truth, fold.fitted.validation.argmax(axis=1), corpus.speaker_numbers[fold.fold.validation])
-            for fold in folds
-        ]
-    )
+def pooled_scores(prepared: Prepared, folds: Sequence[FoldOutcome]) -> Scores:
+    """Scores of the validation utterances of a study's trained folds, by all of its metrics."""
+    speakers = prepared.corpus.speaker_numbers
+    judged = [(one.truth, one.predicted, speakers[one.fold.validation]) for one in folds]
+    return Scores(score(judged, prepared.definition.metrics, len(prepared.targets.names)))

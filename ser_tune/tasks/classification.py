@@ -90,9 +90,8 @@ def decide(outputs: np.ndarray) -> np.ndarray:
 
 
 def log(probabilities: np.ndarray) -> np.ndarray:
-    """Logarithms; that of 0 is minus infinity."""
-    with np.errstate(divide="ignore"):
-        logarithms: np.ndarray = np.log(probabilities, dtype=np.float64)
+    """Logarithms, of the same precision; that of 0 is the lowest finite one."""
+    logarithms: np.ndarray = np.log(np.maximum(probabilities, np.finfo(probabilities.dtype).tiny))
     return logarithms
 
 

@@ -66,13 +66,12 @@ def write_predictions(path: Path, held_out: HeldOut, corpus: Corpus, task: Task,
         names: Of the task's outputs.
     """
     speaker_of = {one.id: one.speaker for one in corpus.utterances}
-    outputs = held_out.log_probabilities
-    predicted, shown = task.decide(outputs), task.show(outputs)
+    shown = task.show(held_out.outputs)
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(["utterance", "speaker", "fold", task.answer, "predicted", *names])
         for row, (name, fold) in enumerate(zip(held_out.utterances, held_out.fold, strict=True)):
-            answers = (task.write(one[row], names) for one in (held_out.truth, predicted))
+            answers = (task.write(one[row], names) for one in (held_out.truth, held_out.predicted))
             table.writerow([name, speaker_of[name], fold, *answers, *(f"{number:.6f}" for number in shown[row])])
 
 

@@ -120,7 +120,8 @@ def held_out_of(folds: Sequence[FoldOutcome], corpus: Corpus, scores: OldScores)
         utterances=tuple(corpus.utterances[one].id for one in held_out),
         fold=np.concatenate([np.full(len(one.truth), one.fold.number) for one in folds]),
         truth=np.concatenate([one.truth for one in folds]),
-        log_probabilities=np.concatenate([one.fitted.validation for one in folds]),
+        predicted=np.concatenate([one.predicted for one in folds]),
+        outputs=np.concatenate([one.fitted.validation for one in folds]),
     )
 
 
@@ -147,7 +148,7 @@ def write_held_out(
 def draw_confusion(path: Path, held_out: HeldOut, names: Sequence[str], title: str) -> None:
     """A picture of the pooled confusion matrix: counts, shaded by the row's fraction."""
     n_classes, together = len(names), np.zeros(len(held_out.truth), dtype=np.int64)
-    counts = confusions(held_out.truth, held_out.log_probabilities.argmax(axis=1), together, 1, n_classes)[0]
+    counts = confusions(held_out.truth, held_out.predicted, together, 1, n_classes)[0]
     fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     letters = lettering_for([*names, title])
     short = [letters(name, LONGEST_NAME) for name in names]

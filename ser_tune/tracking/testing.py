@@ -79,8 +79,8 @@ def score_on_holdout(
         objective = prepared.definition.objective
         chosen_by = run.data.metrics[f"validation_{objective.name}"]
         client.log_dict(run.info.run_id, dict(single.by_speaker), f"{_single(objective.name)}.json")
-        client.log_metric(run.info.run_id, _single(objective.name), single.uar)
-        client.log_metric(run.info.run_id, "optimism", Ranking(objective).gain(chosen_by, single.uar))
+        client.log_metric(run.info.run_id, _single(objective.name), single.value)
+        client.log_metric(run.info.run_id, "optimism", Ranking(objective).gain(chosen_by, single.value))
         _write(client, run, "holdout", together, prepared)
     metrics = client.get_run(run.info.run_id).data.metrics
     return {key: value for key, value in metrics.items() if key.startswith((*SIDES, "optimism"))}

@@ -230,7 +230,7 @@ def test_the_folds_of_studies_are_clean(
     call: Call, tmp_path: Path, shared_cache: Path, name: str, data: Path | None
 ) -> None:
     from ser_tune.corpora import CORPORA, Corpus
-    from ser_tune.folds import speaker_folds
+    from tests.folding import speaker_folds
 
     if data and not data.is_dir():
         pytest.skip("EmoDB is not on this machine")

@@ -13,7 +13,7 @@ import soundfile
 from ser_tune.corpora import Corpus
 from ser_tune.corpora.iemocap import CORPUS, EMOTION_COUNTS, EMOTIONS, IMPROVISED_COUNTS, MERGED_COUNTS, read
 from ser_tune.errors import CorpusError
-from ser_tune.folds import speaker_folds
+from tests.folding import speaker_folds
 
 NAMES = {emotion: code for code, emotion in EMOTIONS.items()}
 

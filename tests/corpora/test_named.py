@@ -10,7 +10,7 @@ import soundfile
 from ser_tune.audio import read_speech
 from ser_tune.corpora import CORPORA, Corpus, Utterance
 from ser_tune.errors import CorpusError
-from ser_tune.folds import speaker_folds
+from tests.folding import speaker_folds
 
 Make = Callable[..., Path]
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from ser_tune.corpora import CORPORA, Corpus
 from ser_tune.corpora.names import is_placeholder, listed_spellings, name_key, nearest_name, spellings
 from ser_tune.errors import CorpusError
-from ser_tune.folds import may_train, speaker_folds
+from ser_tune.folds import may_train
+from tests.folding import speaker_folds
 
 QUICK = settings(max_examples=150, deadline=None)
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "tables"

@@ -58,8 +58,9 @@ def test_every_utterance_is_tested_once_by_the_network_that_never_saw_its_speake
         fold = prepared.folds[number]
         assert speaker_of[name] in fold.test_speakers
         assert speaker_of[name] not in fold.validation_speakers
-    np.testing.assert_allclose(np.exp(held_out.log_probabilities).sum(axis=1), 1.0, rtol=1e-5)
-    predicted = held_out.log_probabilities.argmax(axis=1)
+    np.testing.assert_allclose(np.exp(held_out.outputs).sum(axis=1), 1.0, rtol=1e-5)
+    predicted = held_out.predicted
+    np.testing.assert_array_equal(predicted, held_out.outputs.argmax(axis=1))
     speakers = np.array([corpus.speakers.index(speaker_of[name]) for name in held_out.utterances])
     folds = [held_out.fold == one.number for one in prepared.folds]
     sides = [(held_out.truth[one], predicted[one], speakers[one]) for one in folds]
@@ -79,7 +80,7 @@ def test_validation_speakers_are_judged_as_they_were_in_training(
     predictor = _predictor(recipe, outcome.folds)
     found = score_validation_speakers(prepared, predictor, project.cache)
     assert found.scores == outcome.scores
-    np.testing.assert_allclose(found.log_probabilities, np.concatenate([one.validation for one in fitted]), atol=1e-5)
+    np.testing.assert_allclose(found.outputs, np.concatenate([one.validation for one in fitted]), atol=1e-5)
 
 
 def test_networks_of_another_number_of_folds_are_refused(trained: tuple[Any, Predictor, Any], project: Project) -> None:
@@ -107,8 +108,8 @@ def test_networks_are_paired_with_folds_by_what_the_folds_hold_out(
     assert score_test_speakers(prepared, again, project.cache).scores == expected.scores
     turned = replace(prepared, folds=prepared.folds[::-1])
     found = score_test_speakers(turned, again, project.cache)
-    said = dict(zip(found.utterances, found.log_probabilities, strict=True))
-    for name, scores in zip(expected.utterances, expected.log_probabilities, strict=True):
+    said = dict(zip(found.utterances, found.outputs, strict=True))
+    for name, scores in zip(expected.utterances, expected.outputs, strict=True):
         np.testing.assert_allclose(said[name], scores, atol=1e-6)
 
 
@@ -134,11 +135,11 @@ def test_held_out_speakers_are_judged_by_all_networks_together(
         score_holdout_speakers(replace(prepared, folds=(one.fold,)), _predictor(recipe, [one]), project.cache)
         for one in outcome.folds
     ]
-    together = np.mean([np.exp(one.log_probabilities) for one, _ in singly], axis=0)
-    np.testing.assert_allclose(np.exp(held_out.log_probabilities), together, atol=1e-6)
+    together = np.mean([np.exp(one.outputs) for one, _ in singly], axis=0)
+    np.testing.assert_allclose(np.exp(held_out.outputs), together, atol=1e-6)
     # What compares with validation is how the networks fare one by one
-    assert single_scores.uar == pytest.approx(np.mean([one.scores.uar for one, _ in singly]))
-    assert single_scores.by_speaker == {"dan": pytest.approx(single_scores.uar)}
+    assert single_scores.value == pytest.approx(np.mean([one.scores.uar for one, _ in singly]))
+    assert single_scores.by_speaker == {"dan": pytest.approx(single_scores.value)}
     # None of them is among those that the folds test
     tested = score_test_speakers(prepared, predictor, project.cache)
     assert not set(tested.utterances) & set(held_out.utterances)

@@ -17,13 +17,14 @@ import torch
 
 from ser_tune.config import Project
 from ser_tune.features import Moments
-from ser_tune.folds import Fold, text_independent_folds
+from ser_tune.folds import Fold
 from ser_tune.prediction import SegmentReader, UtteranceFeatures
 from ser_tune.resampling.old import score
 from ser_tune.study import HeldOut, prepare
 from ser_tune.study.leaks import refuse_fitted_leaks, refuse_leaks, refuse_misplaced_copies
 from ser_tune.tracking.predictions import write_predictions
 from ser_tune.training import AnyTrial, TrainingData, fold_statistics
+from tests.folding import text_independent_folds
 
 pytestmark = pytest.mark.skipif("SER_TUNE_SCALE" not in os.environ, reason="opt-in: set SER_TUNE_SCALE=1")
 
@@ -100,7 +101,8 @@ def _seconds(utterances: int, tiny: Callable[..., Any], project: Project) -> dic
         utterances=tuple(corpus.utterances[row].id for row in rows),
         fold=np.concatenate([np.full(len(fold.test), fold.number) for fold in folds]),
         truth=corpus.labels[rows],
-        log_probabilities=said[rows],
+        predicted=said[rows].argmax(axis=1),
+        outputs=said[rows],
     )
     timed("predictions", lambda: write_predictions(project.cache / "predictions.csv", held_out, corpus))
     return took

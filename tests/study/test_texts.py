@@ -10,7 +10,8 @@ import pytest
 from ser_tune.audit import TextBaseline, text_baseline
 from ser_tune.config import Project
 from ser_tune.corpora import Corpus, Utterance
-from ser_tune.folds import Fold, speaker_folds, text_independent_folds
+from ser_tune.folds import Fold
+from tests.folding import emotion_strata, speaker_folds, text_independent_folds
 from ser_tune.resampling import Interval
 from ser_tune.study import Prepared, Protocol, run_study
 
@@ -131,13 +132,14 @@ def test_words_that_tell_nothing_leave_the_fingerprint_and_warn_of_nothing(
 
 
 def test_text_independent_folds_of_other_texts_are_another_protocol(tiny: Callable[..., Any]) -> None:
-    config = tiny(**{"protocol.text_independent": True}).config
+    definition = tiny(**{"protocol.text_independent": True})
 
     def of(texts: str) -> Protocol:
         corpus = _corpus(
             [(speaker, emotion, text) for speaker in "abc" for emotion in ("fear", "joy") for text in texts]
         )
-        return Protocol.of(config, corpus, text_independent_folds(corpus, speaker_folds(corpus)))
+        folds = text_independent_folds(corpus, speaker_folds(corpus))
+        return Protocol.of(definition, corpus, targets_of(definition, corpus), emotion_strata(corpus), folds)
 
     assert [one.path for one in of("wxyz").differences(of("wxzy"))] == ["texts"]
 

@@ -36,7 +36,8 @@ def held_out(prepared: Any) -> HeldOut:
         utterances=tuple(corpus.utterances[one].id for one in order),
         fold=np.zeros(len(order), dtype=np.int64),
         truth=truth,
-        log_probabilities=np.log(said),
+        predicted=said.argmax(axis=1),
+        outputs=np.log(said),
     )
 
 
@@ -66,7 +67,7 @@ def test_predictions_are_read_back_sorted_by_utterance(
     assert found.names == corpus.emotions
     assert found.utterances == tuple(sorted(one.id for one in corpus.utterances))
     by_id = {one.id: one for one in corpus.utterances}
-    said = dict(zip(held_out.utterances, held_out.log_probabilities.argmax(axis=1), strict=True))
+    said = dict(zip(held_out.utterances, held_out.predicted, strict=True))
     for number, name in enumerate(found.utterances):
         assert found.speakers[number] == by_id[name].speaker
         assert found.names[found.truth[number]] == by_id[name].emotion

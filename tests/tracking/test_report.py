@@ -73,7 +73,8 @@ def test_a_confusion_matrix_can_be_drawn_where_a_class_does_not_occur(
         utterances=("a", "b"),
         fold=np.array([0, 0]),
         truth=np.array([0, 2]),
-        log_probabilities=np.log([[0.8, 0.1, 0.1], [0.2, 0.2, 0.6]]),
+        predicted=np.array([0, 2]),
+        outputs=np.log([[0.8, 0.1, 0.1], [0.2, 0.2, 0.6]]),
     )
     draw_confusion(tmp_path / "picture.png", held_out, emotions, "a $title% with signs")
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")

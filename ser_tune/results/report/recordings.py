@@ -9,7 +9,7 @@ from ...audit import Finding, Split, TextBaseline, audit_split, text_baseline
 from ...config import Project
 from ...corpora import CORPORA, Utterance
 from ...errors import StudyError
-from ...study import Protocol, StudyDefinition, draw_folds, load_corpus
+from ...study import Protocol, StudyDefinition, draw_folds, load_corpus, strata_of, targets_of
 
 __all__ = ["Recordings", "find_recordings"]
 
@@ -41,7 +41,8 @@ def find_recordings(definition: StudyDefinition, protocol: Protocol, project: Pr
     corpus = load_corpus(definition, project)
     if (was := protocol.facts.get("corpus_digest")) != corpus.digest:
         raise StudyError(f"corpus {corpus.name} has the digest {corpus.digest}; expected {was}, that of the study")
-    trained = draw_folds(definition, corpus)[: definition.config.protocol.fold_limit]
+    strata = strata_of(definition, targets_of(definition, corpus))
+    trained = draw_folds(definition, corpus, strata)[: definition.config.protocol.fold_limit]
     split = Split(
         source=corpus.name,
         utterances=corpus.utterances,
@@ -54,5 +55,5 @@ def find_recordings(definition: StudyDefinition, protocol: Protocol, project: Pr
         utterances={one.id: one for one in corpus.utterances},
         licence=CORPORA.get(corpus.name).licence,
         findings=[one for one in audit_split(split).findings if one.check != "sound"],  # the study decodes, and refuses
-        baseline=text_baseline(corpus.utterances, trained),
+        baseline=text_baseline(corpus.utterances, trained, strata=strata),
     )
