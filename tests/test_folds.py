@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ser_tune import folds
 from ser_tune.corpora import Corpus, Utterance
 from ser_tune.corpora.emodb import CORPUS
 from ser_tune.errors import CorpusError
-from ser_tune.folds import DEFAULT_FOLDS, Fold, outer_parts, selection_note
+from ser_tune.folds import DEFAULT_FOLDS, Fold, Strata, outer_parts, selection_note
 from tests.folding import speaker_folds
 
 QUICK = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -311,6 +312,13 @@ def test_a_training_side_without_an_emotion_is_refused() -> None:
     corpus = _corpus({f"s{number}": "" for number in range(5)}, extra=(("s0", "", "envy"),))
     with pytest.raises(CorpusError, match="corpus made, fold 0: no training utterance has emotion 'envy'"):
         speaker_folds(corpus)
+
+
+def test_a_training_side_without_a_stratum_is_refused_by_the_name_of_the_task_for_it() -> None:
+    corpus = _corpus({f"s{number}": "" for number in range(5)})
+    strata = ["high" if one.speaker == "s0" else "low" for one in corpus.utterances]
+    with pytest.raises(CorpusError, match="corpus made, fold 0: no training utterance has level 'high'"):
+        folds.speaker_folds(corpus, strata=Strata(strata, "level"))
 
 
 # Text-independent folds

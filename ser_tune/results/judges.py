@@ -121,9 +121,7 @@ class OwnFolds:
         if alter is not None:
             speech = {number: alter(number, one.speech()) for number, one in enumerate(self.corpus.utterances)}
         with model_errors():
-            said: np.ndarray = score_test_speakers(
-                self.prepared, self.predictor, self.cache, speech=speech
-            ).outputs
+            said: np.ndarray = score_test_speakers(self.prepared, self.predictor, self.cache, speech=speech).outputs
         judged: np.ndarray = said[self.rows]
         return judged
 

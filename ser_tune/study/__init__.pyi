@@ -11,7 +11,7 @@ from .liveness import has_ended, is_elsewhere, this_process
 from .observer import Fanout, FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
 from .parts import PARTS
 from .places import Rerun, place_of, values_of
-from .prepared import Prepared, draw_folds, load_corpus, prepare, strata_of, targets_of
+from .prepared import Prepared, draw_folds, load_corpus, prepare
 from .pretraining import Pretraining, pretraining_of
 from .protocol import Protocol
 from .rates import find_learning_rate
@@ -19,6 +19,7 @@ from .runner import Workers, run_study, summarise
 from .selection import Selection, candidates_of, corrected_choice, selection_of, stored_confusions
 from .status import RunningTrial, StudyStatus, Worker, read_statuses
 from .storage import load_study, open_storage, study_names
+from .targets import strata_of, targets_of
 from .trainer import Trainer
 from .trial import pooled_scores
 

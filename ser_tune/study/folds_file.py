@@ -73,9 +73,7 @@ def _numbers(corpus: Corpus) -> Mapping[str, list[int]]:
     return numbers | {utterance.id: [number] for number, utterance in enumerate(corpus.utterances)}
 
 
-def _fold(
-    corpus: Corpus, strata: Strata, file: Path, number: int, name: str, side_of: Mapping[int, str]
-) -> Fold:
+def _fold(corpus: Corpus, strata: Strata, file: Path, number: int, name: str, side_of: Mapping[int, str]) -> Fold:
     where = f"{file}, fold '{name}'"
     if len(side_of) < len(corpus.utterances):
         missing = min(set(range(len(corpus.utterances))) - set(side_of))

@@ -21,8 +21,9 @@ from .folds_file import read_folds
 from .pretraining import Pretraining, pretraining_of
 from .protocol import Protocol
 from .storage import storage_to_read
+from .targets import strata_of, targets_of
 
-__all__ = ["Prepared", "draw_folds", "load_corpus", "prepare", "stored_protocol", "strata_of", "targets_of"]
+__all__ = ["Prepared", "draw_folds", "load_corpus", "prepare", "stored_protocol"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +96,6 @@ def load_corpus(definition: StudyDefinition, project: Project) -> Corpus:
     )
 
 
-def targets_of(definition: StudyDefinition, corpus: Corpus) -> Targets:
-    """What a study's task wants of each utterance of its corpus.
-
-    Raises:
-        CorpusError: The corpus lacks it.
-    """
-    return definition.task.targets(definition.config.task, corpus.utterances)
-
-
-def strata_of(definition: StudyDefinition, targets: Targets) -> Strata:
-    """What every training side of a study covers."""
-    return Strata([targets.stratum_names[one] for one in targets.strata], definition.task.answer)
-
-
 def allowing_folders(definition: StudyDefinition, project: Project) -> StudyDefinition:
     """The same study with the folders that its table may name: those that the user allows, or else allowed earlier.
 
@@ -158,8 +145,7 @@ def prepare(definition: StudyDefinition, project: Project) -> Prepared:
     definition = allowing_folders(definition.resolved(project.cache), project)
     corpus = load_corpus(definition, project)
     targets = targets_of(definition, corpus)
-    strata = strata_of(definition, targets)
-    folds = draw_folds(definition, corpus, strata)
+    folds = draw_folds(definition, corpus, strata_of(definition, targets))
     trained = folds[: definition.config.protocol.fold_limit]
-    protocol = Protocol.of(definition, corpus, targets, strata, trained)
+    protocol = Protocol.of(definition, corpus, targets, trained)
     return Prepared(definition, corpus, targets, trained, len(folds), protocol)

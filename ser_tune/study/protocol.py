@@ -16,12 +16,13 @@ from ..audit import text_baseline
 from ..config import NormalisationSettings, TrainingSettings
 from ..corpora import Corpus, nobody_in_words
 from ..errors import ProtocolError
-from ..folds import Fold, Strata
+from ..folds import Fold
 from ..metrics import METRICS, Metric
 from ..tasks import DEFAULT_TASK, TASKS, Targets, Task
 from .definition import StudyDefinition, metrics_of
 from .differences import Difference, differences_of, worded
 from .pretraining import pretraining_of
+from .targets import strata_of
 
 __all__ = ["Protocol"]
 
@@ -53,9 +54,7 @@ class Protocol:
     stored, the text is left. Only this module reads it."""
 
     @classmethod
-    def of(
-        cls, definition: StudyDefinition, corpus: Corpus, targets: Targets, strata: Strata, folds: Sequence[Fold]
-    ) -> "Protocol":
+    def of(cls, definition: StudyDefinition, corpus: Corpus, targets: Targets, folds: Sequence[Fold]) -> "Protocol":
         """Collect the facts of a study.
 
         Args:
@@ -63,15 +62,14 @@ class Protocol:
                 encoder's pretraining.
             corpus: Its content counts.
             targets: The names of the task's outputs count.
-            strata: What the task tells apart.
-            folds: Who validates and who is tested count, and whether the words alone tell the strata of test speakers.
+            folds: Who validates and who is tested count, and whether the words alone tell the tested emotions.
         """
         config, task = definition.config, definition.task
         # Sorted, because the order in which folds are trained means nothing
         sides = tuple(sorted(fold.key for fold in folds))
         # Facts that most studies do not have are left out there, so that their fingerprints stay those of before
         rare = _facts_of_goal(definition)
-        if (baseline := text_baseline(corpus.utterances, folds, strata=strata)) is not None:
+        if (baseline := text_baseline(corpus.utterances, folds, strata=strata_of(definition, targets))) is not None:
             rare |= baseline.facts
         if (pretraining := pretraining_of(corpus.name, config.features, config.model)) is not None:
             rare |= pretraining.facts

@@ -17,8 +17,8 @@ from ser_tune.corpora import Corpus, Utterance
 from ser_tune.errors import LeakError
 from ser_tune.features import FeatureStore
 from ser_tune.folds import Fold
-from tests.folding import speaker_folds
 from ser_tune.study import Prepared, leaks, trainer
+from tests.folding import speaker_folds
 
 QUICK = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 RATE_HZ = 16_000

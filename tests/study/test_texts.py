@@ -11,9 +11,9 @@ from ser_tune.audit import TextBaseline, text_baseline
 from ser_tune.config import Project
 from ser_tune.corpora import Corpus, Utterance
 from ser_tune.folds import Fold
-from tests.folding import emotion_strata, speaker_folds, text_independent_folds
 from ser_tune.resampling import Interval
-from ser_tune.study import Prepared, Protocol, run_study
+from ser_tune.study import Prepared, Protocol, run_study, targets_of
+from tests.folding import speaker_folds, text_independent_folds
 
 Rows = list[dict[str, str]]
 WARNING = (
@@ -139,7 +139,7 @@ def test_text_independent_folds_of_other_texts_are_another_protocol(tiny: Callab
             [(speaker, emotion, text) for speaker in "abc" for emotion in ("fear", "joy") for text in texts]
         )
         folds = text_independent_folds(corpus, speaker_folds(corpus))
-        return Protocol.of(definition, corpus, targets_of(definition, corpus), emotion_strata(corpus), folds)
+        return Protocol.of(definition, corpus, targets_of(definition, corpus), folds)
 
     assert [one.path for one in of("wxyz").differences(of("wxzy"))] == ["texts"]
 
