@@ -53,7 +53,7 @@ def predict(
             if isinstance(one, Unusable):
                 yield one
             else:
-                yield replace(one, label=label_of(one.probabilities, min_confidence))
+                yield replace(one, label=label_of(loaded, one.probabilities, min_confidence))
 
     return answered()
 

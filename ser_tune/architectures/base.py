@@ -1,6 +1,5 @@
 """The object every architecture defines, and the layers that several share."""
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config import ModelSettings, Range, Value
+from ..tasks import TASKS
 
 __all__ = [
     "DESCENT",
@@ -53,7 +53,7 @@ class Examples:
     inputs: tuple[Tensor, ...]
     """As the network takes them: segments (N, C, F, T), scaled; where utterances are whole, their lengths (N,) too."""
     labels: Tensor
-    """Classes, shape (N,), int64."""
+    """The task's values, shape (N, ...): of classes their numbers, (N,), int64."""
     speakers: Tensor
     """A number for each example's speaker, shape (N,), int64."""
 
@@ -113,17 +113,23 @@ def scaled(size: int, width: float) -> int:
 
 
 class Ensemble(nn.Module):
-    """Networks whose probabilities are averaged (Lakshminarayanan et al. 2017, arXiv 1612.01474)."""
+    """Networks whose outputs are averaged (Lakshminarayanan et al. 2017, arXiv 1612.01474)."""
 
-    def __init__(self, members: Iterable[nn.Module]) -> None:
-        """Take networks of one kind."""
+    def __init__(self, members: Iterable[nn.Module], task: str) -> None:
+        """Take networks of one kind.
+
+        Args:
+            members: The networks.
+            task: The name of what is recognised, which tells how raw outputs are averaged. Not the function: a network
+                is pickled on its way to another process, and a plug-in's function need not be.
+        """
         super().__init__()
         self.members = nn.ModuleList(members)
+        self._task = task
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """From what each network takes to log probabilities (B, K), float32."""
-        each = torch.stack([torch.log_softmax(member(*inputs).float(), dim=1) for member in self.members])
-        return each.logsumexp(dim=0) - math.log(len(self.members))
+        """From what each network takes to raw outputs (B, K), float32."""
+        return TASKS.get(self._task).members(torch.stack([member(*inputs).float() for member in self.members]))
 
 
 def members_of(network: nn.Module) -> Sequence[nn.Module]:

@@ -59,12 +59,12 @@ def print_predictions(
     def rows_of(one: "Prediction") -> Iterator[Row]:
         if by_segment and not one.segments:
             raise ConfigError(f"'{model}' combines trials that cut utterances into unlike segments; drop --segments")
-        label = label_of(one.probabilities, min_confidence)
+        label = label_of(loaded, one.probabilities, min_confidence)
         if not by_segment:
             yield {"file": one.source, "emotion": label, **one.probabilities}
             return
         for segment in one.segments:
-            label = label_of(segment.probabilities, min_confidence)
+            label = label_of(loaded, segment.probabilities, min_confidence)
             yield _timed(one.source, segment.start_s, segment.end_s, label, segment.probabilities)
 
     with _Progress(output) as progress:

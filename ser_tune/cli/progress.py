@@ -109,7 +109,7 @@ class ProgressObserver(StudyObserver):
             return
         # Counted as they are trained: the most telling folds come first
         place = f"fold {self._folds_ended[trial] + 1}/{len(self._start.folds)}, epoch {report.epoch}"
-        note = f"{place}: UAR {report.validation_uar:.3f}"
+        note = f"{place}: {self._start.definition.objective.title} {report.score:.3f}"
         done = self._folds_ended[trial] * self._epochs[trial] + report.epoch
         self._bars.update(self._folds[trial], completed=done, note=note)
         if not notes.is_terminal and time.monotonic() - self._spoke >= QUIET_S:

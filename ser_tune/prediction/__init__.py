@@ -1,4 +1,4 @@
-"""From features to emotions.
+"""From features to predictions.
 
 Training evaluates with the same functions, so what a study saw is what a loaded model does.
 """
@@ -9,7 +9,7 @@ from .committee import ENCODERS, Committee, load_predictor
 from .predictor import Prediction, Predictor, SegmentPrediction, hear
 from .recipe import Recipe
 from .requests import ALLOW_PATHS, MAX_SECONDS, SERVING, hear_rows
-from .segments import SegmentReader, UtteranceFeatures, aggregate, scaling_of_utterances, segment_log_probabilities
+from .segments import SegmentReader, UtteranceFeatures, scaling_of_utterances, segment_outputs
 
 __all__ = [
     "ALLOW_PATHS",
@@ -24,11 +24,10 @@ __all__ = [
     "SegmentPrediction",
     "SegmentReader",
     "UtteranceFeatures",
-    "aggregate",
     "batch_norms",
     "hear",
     "hear_rows",
     "load_predictor",
     "scaling_of_utterances",
-    "segment_log_probabilities",
+    "segment_outputs",
 ]

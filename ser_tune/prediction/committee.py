@@ -8,6 +8,7 @@ import numpy as np
 
 from ..audio import Heard
 from ..encoders import FindEncoder
+from ..tasks import TASKS
 from .predictor import Prediction, Predictor, SegmentPrediction, hear
 from .recipe import Recipe
 
@@ -24,18 +25,19 @@ class Committee:
         """Put predictors together.
 
         Args:
-            members: At least one; their labels are the same, and so is whose recordings normalise their features.
+            members: At least one; their tasks and labels are the same, and so is whose recordings normalise their
+                features.
         """
         self.members = list(members)
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The emotions it tells apart."""
+        """The names of its outputs, such as the classes that it tells apart."""
         return self.members[0].labels
 
     @property
     def recipe(self) -> Recipe:
-        """The first member's; labels and the normalisation's scope are the same for all."""
+        """The first member's; labels, task and the normalisation's scope are the same for all."""
         return self.members[0].recipe
 
     def save(self, folder: Path) -> None:
@@ -68,10 +70,10 @@ class Committee:
             if member.front_end not in extracted:
                 extracted[member.front_end] = member.extract(heard)
         said = [member.judge(heard, extracted[member.front_end]) for member in self.members]
-        return [_together(of_one) for of_one in zip(*said, strict=True)]
+        return [_together(self.recipe, of_one) for of_one in zip(*said, strict=True)]
 
 
-def _together(said: Sequence[Prediction]) -> Prediction:
+def _together(recipe: Recipe, said: Sequence[Prediction]) -> Prediction:
     """What the members say of one utterance, averaged."""
     probabilities = _mean([one.probabilities for one in said])
     cuts = {tuple((one.start_s, one.end_s) for one in member.segments) for member in said}
@@ -81,7 +83,8 @@ def _together(said: Sequence[Prediction]) -> Prediction:
             replace(same[0], probabilities=_mean([one.probabilities for one in same]))
             for same in zip(*(member.segments for member in said), strict=True)
         )
-    label = max(probabilities, key=lambda one: probabilities[one])
+    shown = np.array([[probabilities[one] for one in recipe.labels]])
+    (label,) = TASKS.get(recipe.task).labels(shown, recipe.labels)
     return replace(said[0], label=label, probabilities=probabilities, segments=segments)
 
 

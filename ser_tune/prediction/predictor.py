@@ -1,4 +1,4 @@
-"""The `Predictor` that a registered model is: audio in, emotions out."""
+"""The `Predictor` that a registered model is: audio in, predictions out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,8 +14,9 @@ from ..audio import SAMPLE_RATE_HZ, Heard, read_speech, to_speech
 from ..encoders import FindEncoder, relocated
 from ..errors import AudioError
 from ..features import FEATURE_SETS, FeatureStore, Scaling
+from ..tasks import TASKS
 from .recipe import Recipe
-from .segments import SegmentReader, UtteranceFeatures, aggregate, scaling_of_utterances, segment_log_probabilities
+from .segments import SegmentReader, UtteranceFeatures, scaling_of_utterances, segment_outputs
 
 __all__ = ["Prediction", "Predictor", "SegmentPrediction", "hear"]
 
@@ -55,7 +56,7 @@ def hear(audio: Sequence[str | Path | np.ndarray], sample_rate_hz: int | None) -
 
 
 class Predictor:
-    """Networks, scalings and front end: audio in, emotions out. The networks' probabilities are averaged."""
+    """Networks, scalings and front end: audio in, predictions out. What the networks' outputs show is averaged."""
 
     def __init__(
         self,
@@ -83,7 +84,7 @@ class Predictor:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The emotions it tells apart."""
+        """The names of its outputs, such as the classes that it tells apart."""
         return self.recipe.labels
 
     def save(self, folder: Path) -> None:
@@ -185,7 +186,7 @@ class Predictor:
         device = next(self.networks[0].parameters()).device
         return self._describe(heard, UtteranceFeatures.of(store, device))
 
-    def log_probabilities(
+    def outputs(
         self, number: int, utterances: UtteranceFeatures, which: np.ndarray, speakers: np.ndarray
     ) -> tuple[np.ndarray, SegmentReader]:
         """Run one of the networks.
@@ -197,22 +198,22 @@ class Predictor:
             speakers: A number for each utterance's speaker, shape (U,).
 
         Returns:
-            Segments' log probabilities, shape (S, K), and the reader that says which segments they are.
+            The task's outputs of segments, shape (S, K), and the reader that says which segments they are.
         """
         scaling = scaling_of_utterances(
             utterances.moments, self.recipe.normalisation, train=self.scalings[number], speakers=speakers
         )
         reader = self.recipe.reader(utterances, which, scaling, overlap=False)
-        return segment_log_probabilities(self.networks[number], reader), reader
+        return segment_outputs(self.networks[number], reader, TASKS.get(self.recipe.task)), reader
 
     def _describe(self, heard: Sequence["Heard"], utterances: UtteranceFeatures) -> list[Prediction]:
         which, one_speaker = np.arange(len(heard)), np.zeros(len(heard), dtype=np.int64)
-        by_segment, by_utterance = [], []
+        by_segment, by_utterance, task = [], [], TASKS.get(self.recipe.task)
         for number in range(len(self.networks)):
-            scores, reader = self.log_probabilities(number, utterances, which, one_speaker)
-            by_segment.append(np.exp(scores))
-            by_utterance.append(np.exp(aggregate(scores, reader.plan.utterance, self.recipe.aggregation)))
-        segments, whole = np.mean(by_segment, axis=0), np.mean(by_utterance, axis=0)
+            outputs, reader = self.outputs(number, utterances, which, one_speaker)
+            by_segment.append(task.show(outputs))
+            by_utterance.append(task.show(task.aggregate(outputs, reader.plan.utterance, self.recipe.aggregation)))
+        segments, shown = np.mean(by_segment, axis=0), np.mean(by_utterance, axis=0)
         frames = self.recipe.segments.frames
         length = reader.plan.length
         stop = length if frames is None else np.minimum(reader.plan.start + frames, length)
@@ -223,8 +224,8 @@ class Predictor:
         return [
             Prediction(
                 source=one.source,
-                label=self.labels[int(whole[row].argmax())],
-                probabilities=self._named(whole[row]),
+                label=label,
+                probabilities=self._named(shown[row]),
                 segments=tuple(
                     SegmentPrediction(
                         start_s=float(starts_s[segment]),
@@ -234,8 +235,8 @@ class Predictor:
                     for segment in np.flatnonzero(reader.plan.utterance == row)
                 ),
             )
-            for row, one in enumerate(heard)
+            for row, (one, label) in enumerate(zip(heard, task.labels(shown, self.labels), strict=True))
         ]
 
-    def _named(self, probabilities: np.ndarray) -> dict[str, float]:
-        return {label: float(value) for label, value in zip(self.labels, probabilities, strict=True)}
+    def _named(self, shown: np.ndarray) -> dict[str, float]:
+        return {label: float(value) for label, value in zip(self.labels, shown, strict=True)}

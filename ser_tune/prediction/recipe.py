@@ -13,6 +13,7 @@ from ..architectures import ARCHITECTURES, Ensemble, InputShape
 from ..config import FeatureSettings, ModelSettings, NormalisationSettings, SegmentSettings
 from ..errors import ConfigError
 from ..features import FEATURE_SETS, Scaling
+from ..tasks import DEFAULT_TASK
 from .adaptation import batch_norms
 from .segments import SegmentReader, UtteranceFeatures
 
@@ -24,7 +25,7 @@ class Recipe:
     """What a predictor must know besides its networks' weights."""
 
     labels: tuple[str, ...]
-    """The emotion of each output."""
+    """The name of each of the network's outputs, such as a class."""
     model: ModelSettings
     features: FeatureSettings
     shape: tuple[int, int]
@@ -34,6 +35,8 @@ class Recipe:
     segments: SegmentSettings
     normalisation: NormalisationSettings
     aggregation: str
+    task: str = DEFAULT_TASK
+    """The name of what is recognised."""
 
     def as_json(self) -> str:
         """Everything, as text that `from_json` reads."""
@@ -42,7 +45,8 @@ class Recipe:
             for name in ("model", "features", "segments", "normalisation")
         }
         rest = {"labels": self.labels, "shape": self.shape, "hop_s": self.hop_s, "aggregation": self.aggregation}
-        return json.dumps(rest | sections, indent=2)
+        task = {} if self.task == DEFAULT_TASK else {"task": self.task}  # as models of version 0.1 have it
+        return json.dumps(rest | task | sections, indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> "Recipe":
@@ -57,6 +61,7 @@ class Recipe:
             segments=SegmentSettings.model_validate(written["segments"]),
             normalisation=NormalisationSettings.model_validate(written["normalisation"]),
             aggregation=written["aggregation"],
+            task=written.get("task", DEFAULT_TASK),
         )
 
     @property
@@ -85,7 +90,7 @@ class Recipe:
         shape = InputShape(channels=channels, bands=bands, frames=self.shortest_frames)
         build = ARCHITECTURES.get(self.model.name).build
         members = [build(self.model, shape, len(self.labels)) for _ in range(self.model.ensemble_size)]
-        network = Ensemble(members) if len(members) > 1 else members[0]
+        network = Ensemble(members, self.task) if len(members) > 1 else members[0]
         if self.normalisation.batch_norm == "speaker" and not batch_norms(network):
             raise ConfigError(
                 f"normalisation.batch_norm is speaker, but {self.model.name} has no batch norm; expected train"

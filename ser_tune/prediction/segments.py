@@ -1,4 +1,4 @@
-"""Reading segments of utterances in batches, running a network over them, and combining what it says."""
+"""Reading segments of utterances in batches, and running a network over them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from ..config import NormalisationSettings, SegmentSettings
 from ..device import exact_float32
 from ..features import FeatureStore, Moments, Scaling, frame_numbers, plan_segments, random_crops
-from ..tasks.aggregation import aggregate  # moved
+from ..tasks import Task
 from .adaptation import adapted
 
-__all__ = ["SegmentReader", "UtteranceFeatures", "aggregate", "scaling_of_utterances", "segment_log_probabilities"]
+__all__ = ["SegmentReader", "UtteranceFeatures", "scaling_of_utterances", "segment_outputs"]
 
 EVALUATION_BATCH = 64
 """Segments judged at once."""
@@ -186,11 +186,11 @@ class SegmentReader:
 
 @exact_float32()
 @torch.inference_mode()
-def segment_log_probabilities(network: nn.Module, reader: SegmentReader) -> np.ndarray:
+def segment_outputs(network: nn.Module, reader: SegmentReader, task: Task) -> np.ndarray:
     """Run a network over all segments of a reader, in float32 and evaluation mode, speaker by speaker where need be.
 
     Returns:
-        Log probabilities, shape (S, K), float32.
+        The task's outputs, shape (S, K), float32.
     """
     network.eval()
     batches, judged = [], []
@@ -202,10 +202,9 @@ def segment_log_probabilities(network: nn.Module, reader: SegmentReader) -> np.n
     else:
         batches = _batches(reader, np.arange(len(reader)))
         judged = [network(*reader.gather(batch)) for batch in batches]
-    logits = torch.cat(judged)
-    scores: np.ndarray = torch.log_softmax(logits.float(), dim=1).cpu().numpy()
-    result = np.empty_like(scores)
-    result[np.concatenate(batches)] = scores
+    outputs: np.ndarray = task.activate(torch.cat(judged).float()).cpu().numpy()
+    result = np.empty_like(outputs)
+    result[np.concatenate(batches)] = outputs
     return result
 
 

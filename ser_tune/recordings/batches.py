@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..audio import SAMPLE_RATE_HZ, Heard, read_speech
 from ..errors import AudioError
 
@@ -17,7 +19,7 @@ __all__ = ["BATCH_S", "UNCERTAIN", "Unusable", "is_by_speaker", "label_of", "pre
 BATCH_S = 300.0
 """Seconds of sound that are decoded at once: 19 MB, and a hundred utterances, more than a network takes at once."""
 UNCERTAIN = "uncertain"
-"""The answer where no emotion has the asked probability."""
+"""The answer where nothing has the asked probability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +32,16 @@ class Unusable:
     """A sentence that names it."""
 
 
-def label_of(probabilities: Mapping[str, float], min_confidence: float = 0.0) -> str:
-    """The most probable emotion, or `uncertain` where its probability is lower than asked.
+def label_of(model: "LoadedModel", probabilities: Mapping[str, float], min_confidence: float = 0.0) -> str:
+    """What a model decides from some probabilities, or `uncertain` where the highest is lower than asked."""
+    from ..tasks import DEFAULT_TASK, TASKS  # torch
 
-    >>> label_of({"anger": 0.4, "joy": 0.6}), label_of({"anger": 0.4, "joy": 0.6}, 0.7)
-    ('joy', 'uncertain')
-    """
-    best = max(probabilities, key=lambda label: probabilities[label])
-    return best if probabilities[best] >= min_confidence else UNCERTAIN
+    if max(probabilities.values()) < min_confidence:
+        return UNCERTAIN
+    recipe = model.recipe  # of the code that the model carries: that of version 0.1 had one task
+    task = TASKS.get(getattr(recipe, "task", DEFAULT_TASK))
+    (label,) = task.labels(np.array([[probabilities[name] for name in recipe.labels]]), recipe.labels)
+    return label
 
 
 def is_by_speaker(model: "LoadedModel") -> bool:

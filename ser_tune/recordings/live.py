@@ -73,7 +73,7 @@ def follow(
                 continue
             judged = end
             (told,) = model.predict_heard([Heard("microphone", recent[first : len(recent) - (now - end)])])
-            label = label_of(told.probabilities, min_confidence)
+            label = label_of(model, told.probabilities, min_confidence)
             if label != last:
                 last = label
                 yield Change(end / SAMPLE_RATE_HZ, label, told.probabilities)

@@ -112,7 +112,7 @@ def timeline_of(
     if waiting:
         told += model.predict_heard(waiting)
     judged = [
-        Passage(window.start_s, window.end_s, label_of(one.probabilities, min_confidence), one.probabilities)
+        Passage(window.start_s, window.end_s, label_of(model, one.probabilities, min_confidence), one.probabilities)
         for window, one in zip(windows, told, strict=True)
     ]
     ends = np.cumsum([len(of_stretch) for of_stretch in planned])

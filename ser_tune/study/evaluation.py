@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -64,12 +64,12 @@ def refit(prepared: Prepared, config: AnyTrial, epochs: int, project: Project) -
     # The device of this machine, which need not be that of the study
     training = config.training.model_copy(update={"epochs": epochs, "device": trainer.device.type})
     whole = config.model_copy(update={"training": training})
-    aggregation = prepared.definition.config.protocol.aggregation
     held_out = prepared.definition.config.protocol.holdout
     trained = np.flatnonzero(may_train(prepared.corpus, held_out))
     seed = fold_seed(config.seed, len(prepared.folds))
     fitted = trainer.train(trainer.job_of(whole, trained, np.arange(0), seed=seed))
-    return Predictor(recipe_of(whole, prepared.targets.names, aggregation), [fitted.network], [fitted.scaling])
+    recipe = recipe_of(whole, prepared.targets.names, prepared.definition.goal)
+    return Predictor(recipe, [fitted.network], [fitted.scaling])
 
 
 def score_test_speakers(
@@ -198,8 +198,10 @@ class _Judge:
         said, rows = [], np.searchsorted(self._known, utterances)
         for member, features in zip(self._members, self._features, strict=True):
             network = member.folds.index(fold.key)
-            scores, reader = member.log_probabilities(network, features, rows, self._speakers[self._known])
-            said.append(self._task.aggregate(scores, reader.plan.utterance, member.recipe.aggregation))
+            # A registered model runs the code that it carries: of version 0.1 the method has another name
+            judge: Any = getattr(member, "outputs", None) or getattr(member, "log_probabilities", None)
+            outputs, reader = judge(network, features, rows, self._speakers[self._known])
+            said.append(self._task.aggregate(outputs, reader.plan.utterance, member.recipe.aggregation))
         return self._task.average(said)
 
     def held_out(self, numbers: Sequence[np.ndarray], judged: Sequence[np.ndarray], folds: Sequence[int]) -> HeldOut:

@@ -1,9 +1,9 @@
 """Trained folds of trials that have not ended, so that an interrupted trial goes on with its next fold.
 
 An entry is one safetensors file, named by the SHA-256 of all that the fold's training depends on: the job (concrete
-configuration, sides, seed, names of cached features, labels), the device, the program's code, and the versions of what
-it computes with. It is written beside its place and renamed into it, and holds a checksum: what was only half-written
-is not read.
+configuration, sides, seed, names of cached features, targets, goal), the device, the program's code, and the versions
+of what it computes with. It is written beside its place and renamed into it, and holds a checksum: what was only
+half-written is not read.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ import socket
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import astuple, fields
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,8 @@ from ..device import describe_device
 from ..errors import StorageError
 from ..execution import code_digest
 from ..features import FEATURE_SETS, Scaling
+from ..metrics import METRICS
+from ..tasks import TASKS
 from ..training import LOSSES, EpochReport, FittedNetwork, FoldJob, recipe_of
 
 __all__ = ["FoldStore"]
@@ -96,16 +98,23 @@ class FoldStore:
 
     def _path(self, job: FoldJob) -> Path:
         config, data = job.config, job.data
-        names = ((ARCHITECTURES, config.model.name), (FEATURE_SETS, config.features.name), (LOSSES, config.loss.name))
+        goal, targets = job.goal, data.targets
+        requirements = [
+            ARCHITECTURES.requirement(config.model.name),
+            FEATURE_SETS.requirement(config.features.name),
+            LOSSES.requirement(config.loss.name),
+            TASKS.requirement(goal.task),
+            *map(METRICS.requirement, goal.metrics),
+        ]
         about = {
-            "code": [code_digest(), *(catalogue.requirement(name) for catalogue, name in names)],
+            "code": [code_digest(), *requirements],
             "device": describe_device(torch.device(config.training.device), config.training.threads),
             "config": config.model_dump(mode="json"),
-            "job": [job.seed, job.aggregation, data.features, data.emotions],
+            "job": [job.seed, asdict(goal), data.features, targets.names],
         }
         key = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-        for numbers in (job.train, job.validation, data.labels, data.speakers):
-            key.update(f" {len(numbers)} ".encode() + numbers.astype(np.int64).tobytes())
+        for array in (job.train, job.validation, targets.values, targets.strata, data.speakers):
+            key.update(f" {array.dtype} {array.shape} ".encode() + np.ascontiguousarray(array).tobytes())
         return self._folder / f"{key.hexdigest()[:40]}.safetensors"
 
 
@@ -124,7 +133,9 @@ def _tensors(fitted: FittedNetwork) -> dict[str, Tensor]:
         tensors["scaling.shift"] = torch.from_numpy(np.ascontiguousarray(fitted.scaling.shift))
         tensors["scaling.spread"] = torch.from_numpy(np.ascontiguousarray(fitted.scaling.spread))
     tensors["epoch"] = torch.tensor(fitted.epoch)
-    tensors["history"] = torch.tensor([astuple(report) for report in fitted.history], dtype=torch.float64)
+    # As text, which keeps every digit, and the names of the metrics
+    history = json.dumps([asdict(report) for report in fitted.history])
+    tensors["history"] = torch.tensor(list(history.encode()), dtype=torch.uint8)
     tensors["validation"] = torch.from_numpy(np.ascontiguousarray(fitted.validation))
     tensors[CHECKSUM] = _checksum(tensors)
     return tensors
@@ -138,17 +149,16 @@ def _fitted(tensors: dict[str, Tensor], job: FoldJob) -> FittedNetwork:
     """
     if not tensors.pop(CHECKSUM).equal(_checksum(tensors)):
         raise ValueError("the checksum is not that of the tensors")
-    network = recipe_of(job.config, job.data.emotions, job.aggregation).build_network()
+    network = recipe_of(job.config, job.data.targets.names, job.goal).build_network()
     weights = {name.removeprefix("network."): one for name, one in tensors.items() if name.startswith("network.")}
     network.load_state_dict(weights)
     shift, spread = tensors.get("scaling.shift"), tensors.get("scaling.spread")
-    names = [field.name for field in fields(EpochReport)]
-    rows = [dict(zip(names, row, strict=True)) for row in tensors["history"].tolist()]
+    reports = json.loads(tensors["history"].numpy().tobytes())
     return FittedNetwork(
         network=network.eval(),
         scaling=None if shift is None or spread is None else Scaling(shift=shift.numpy(), spread=spread.numpy()),
         epoch=int(tensors["epoch"]),
-        history=tuple(EpochReport(**{**row, "epoch": int(row["epoch"])}) for row in rows),
+        history=tuple(EpochReport(**one) for one in reports),
         validation=tensors["validation"].numpy(),
     )
 

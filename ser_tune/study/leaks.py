@@ -237,7 +237,7 @@ def refuse_fitted_leaks(config: AnyTrial, data: TrainingData, folds: Sequence[Fo
         LeakError: Scalings or class weights depend on speakers that are held out.
     """
     for fold in folds:
-        outside = np.ones(len(data.labels), dtype=bool)
+        outside = np.ones(len(data.targets.strata), dtype=bool)
         outside[fold.train] = False
         # Scope `speaker` reads all recordings of a training speaker, also those that text-independent folds leave out
         by_speaker = config.normalisation.scope == "speaker"
@@ -245,10 +245,10 @@ def refuse_fitted_leaks(config: AnyTrial, data: TrainingData, folds: Sequence[Fo
         altered = _altered(data, outside, foreign)
         before, after = (fold_statistics(config, one, fold.train) for one in (data, altered))
         where = f"leak in fold {fold.number}"
-        if not np.array_equal(before.class_counts, after.class_counts):
+        if not np.array_equal(before.stratum_counts, after.stratum_counts):
             raise LeakError(f"{where}: the class weights depend on speakers that are not trained on")
         # Where the training speakers' statistics scale everybody, they scale the held-out utterances too
-        scaled = np.arange(len(data.labels)) if config.normalisation.scope == "train" else fold.train
+        scaled = np.arange(len(data.targets.strata)) if config.normalisation.scope == "train" else fold.train
         numbers = {(int(before.scaling_number[one]), int(after.scaling_number[one])) for one in scaled}
         pairs = [(before.scalings[one], after.scalings[other]) for one, other in numbers]
         if before.train_scaling is not None and after.train_scaling is not None:
@@ -259,14 +259,16 @@ def refuse_fitted_leaks(config: AnyTrial, data: TrainingData, folds: Sequence[Fo
 
 
 def _altered(data: TrainingData, relabelled: np.ndarray, changed: np.ndarray) -> TrainingData:
-    """The corpus with other labels or other features of some utterances, so that whatever reads any of them changes.
+    """The corpus with other strata or other features of some utterances, so that whatever reads any of them changes.
 
-    Their class is one that does not exist: exchanged classes would leave the counts of a balanced corpus as they are.
+    Their stratum is one that does not exist: exchanged ones would leave the counts of a balanced corpus as they are.
     Their smallest and largest values lie beyond those of all utterances.
     """
     return replace(
         data,
-        labels=np.where(relabelled, len(data.emotions), data.labels),
+        targets=replace(
+            data.targets, strata=np.where(relabelled, len(data.targets.stratum_names), data.targets.strata)
+        ),
         features=_altered_features(data.features, changed),
         copies=tuple(_altered_features(one, changed) for one in data.copies),
     )

@@ -67,7 +67,7 @@ class Objective:
         self._told, self._outcome = config, outcome
         if outcome.state == "PRUNED":
             raise optuna.TrialPruned(outcome.reason)
-        curves = [[round(one.kept_uar, CURVE_DIGITS) for one in fold.fitted.history] for fold in outcome.folds]
+        curves = [[round(one.kept, CURVE_DIGITS) for one in fold.fitted.history] for fold in outcome.folds]
         trial.set_user_attr(CURVES, curves)
         note_confusions(trial, self.trainer.prepared.corpus, outcome.folds)
         assert outcome.scores is not None

@@ -34,5 +34,5 @@ def find_learning_rate(prepared: Prepared, project: Project, observer: StudyObse
         trainer.data(config),
         fold.train,
         seed=fold_seed(config.seed, fold.number),
-        aggregation=definition.config.protocol.aggregation,
+        goal=definition.goal,
     )

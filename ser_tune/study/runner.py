@@ -82,7 +82,7 @@ def run_study(
     with storage_errors(project.storage_url, "be read"):
         prepared = _with_stored_ranges(prepared, storage)
     definition = prepared.definition
-    largest = largest_network_bytes(definition, len(prepared.targets.names)) * len(prepared.folds)
+    largest = largest_network_bytes(definition, prepared.targets.names) * len(prepared.folds)
     with storage_errors(project.storage_url, "be written"):
         stored = _stored(prepared, storage)
         known = [] if stored is None else stored.get_trials(deepcopy=False)

@@ -8,19 +8,18 @@ from .definition import StudyDefinition
 __all__ = ["largest_network_bytes", "network_bytes"]
 
 
-def network_bytes(definition: StudyDefinition, config: AnyTrial, n_classes: int) -> int:
-    """Bytes of one network's weights, without allocating them.
+def network_bytes(definition: StudyDefinition, config: AnyTrial, names: tuple[str, ...]) -> int:
+    """Bytes of one network's weights, without allocating them; `names` are those of its outputs.
 
     Raises:
         ConfigError: The architecture cannot be built for such segments.
     """
-    labels = tuple(map(str, range(n_classes)))
     with torch.device("meta"):
-        network = recipe_of(config, labels, definition.config.protocol.aggregation).build_network()
+        network = recipe_of(config, names, definition.goal).build_network()
     return sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
 
 
-def largest_network_bytes(definition: StudyDefinition, n_classes: int) -> int:
+def largest_network_bytes(definition: StudyDefinition, names: tuple[str, ...]) -> int:
     """Bytes of the largest network: of what is published, every corner of what varies, and the corners' maxima.
 
     Raises:
@@ -33,4 +32,4 @@ def largest_network_bytes(definition: StudyDefinition, n_classes: int) -> int:
         if all(isinstance(corner, int | float) for corner in span.corners())
     }
     drawn = [{}, definition.published, *corners, numeric]
-    return max(network_bytes(definition, definition.trial(one), n_classes) for one in drawn)
+    return max(network_bytes(definition, definition.trial(one), names) for one in drawn)

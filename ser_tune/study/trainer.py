@@ -131,7 +131,7 @@ class Trainer:
             train=train,
             validation=validation,
             seed=seed,
-            aggregation=self.prepared.definition.config.protocol.aggregation,
+            goal=self.prepared.definition.goal,
         )
 
     def train(self, job: FoldJob, on_epoch: Callable[[EpochReport], None] = lambda _: None) -> FittedNetwork:
@@ -146,9 +146,8 @@ class Trainer:
         corpus = self.prepared.corpus
         return CachedData(
             features=tuple(self._entry(config, copy) for copy in range(config.perturbation.copies + 1)),
-            labels=corpus.labels,
+            targets=self.prepared.targets,
             speakers=corpus.speaker_numbers,
-            emotions=corpus.emotions,
         )
 
     def _entry(self, config: AnyTrial, copy: int) -> str:
@@ -180,7 +179,7 @@ class Trainer:
         """The arithmetic for the default configuration: where it is `auto`, the faster one."""
         if ARCHITECTURES.get(base.model.name).solve is not None:
             return "float32"
-        recipe = recipe_of(base, data.emotions, self.prepared.definition.config.protocol.aggregation)
+        recipe = recipe_of(base, data.targets.names, self.prepared.definition.goal)
         moments, train = data.features.moments, self.prepared.folds[0].train
         scaling = moments.scaling(train, base.normalisation)
         scalings = scaling_of_utterances(moments, base.normalisation, train=scaling, speakers=data.speakers)

@@ -130,7 +130,7 @@ def run_trial(
                     judged(position, report)
                 done.append(FoldOutcome.of(prepared.folds[position], stored or next(results), prepared))
                 observer.fold_finished(number, done[-1], stored=stored is not None)
-                reason = judge.after_fold(position, done[-1].kept.validation_uar)
+                reason = judge.after_fold(position, done[-1].kept.score)
                 if reason and len(done) < len(prepared.folds):
                     raise _GivenUp(reason)
     except _GivenUp as given_up:

@@ -93,3 +93,12 @@ class Task:
     read: Callable[[Sequence[str], tuple[str, ...]], np.ndarray]
     """Undoes `write`: from texts to values (N, ...)."""
     citation: str = ""
+
+    def labels(self, shown: np.ndarray, names: tuple[str, ...]) -> list[str]:
+        """What is decided of shown outputs, as text: the one way from probabilities, for example, to labels.
+
+        Args:
+            shown: As `show` makes them, or means of such, shape (N, K).
+            names: Of the outputs.
+        """
+        return [self.write(one, names) for one in self.decide(self.unshow(shown))]

@@ -21,6 +21,7 @@ from .. import errors
 from ..architectures import ARCHITECTURES
 from ..features import FEATURE_SETS
 from ..prediction import Committee, Predictor, Recipe
+from ..tasks import TASKS
 from .encoders import ENCODERS_FILE, store_encoders, stored_encoders
 from .failures import download, is_missing, reason_of
 
@@ -167,7 +168,7 @@ def _code() -> bytes:
 
 def _plugins(recipe: Recipe) -> dict[str, str]:
     """What of a recipe the model's copy of ser_tune lacks: component, in words, to the pip requirement that has it."""
-    used = ((ARCHITECTURES, recipe.model.name), (FEATURE_SETS, recipe.features.name))
+    used = ((ARCHITECTURES, recipe.model.name), (FEATURE_SETS, recipe.features.name), (TASKS, recipe.task))
     needed = {f"{catalogue.kind} '{name}'": catalogue.requirement(name) for catalogue, name in used}
     return {component: requirement for component, requirement in needed.items() if requirement is not None}
 

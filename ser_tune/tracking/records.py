@@ -149,7 +149,7 @@ def write_artifacts(folder: Path, start: StudyStart, outcome: TrialOutcome) -> N
 
 def write_model(folder: Path, start: StudyStart, outcome: TrialOutcome) -> None:
     """Write the networks of a complete trial as an MLflow model, into a new folder."""
-    recipe = recipe_of(outcome.config, start.corpus.emotions, start.definition.config.protocol.aggregation)
+    recipe = recipe_of(outcome.config, start.corpus.emotions, start.definition.goal)
     fitted = [one.fitted for one in outcome.folds]
     networks, scalings = [one.network for one in fitted], [one.scaling for one in fitted]
     save_predictor(Predictor(recipe, networks, scalings, folds=[one.fold.key for one in outcome.folds]), folder)

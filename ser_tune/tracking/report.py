@@ -34,7 +34,6 @@ __all__ = [
     "write_held_out",
 ]
 
-CURVES = ("train_loss", "validation_loss", "validation_uar", "validation_wa", "learning_rate", "seconds")
 LONGEST_NAME = 14
 """Characters of a class that a picture has room for."""
 FOREIGN = re.compile(r"[^\w .-]")
@@ -107,8 +106,8 @@ def curves(folds: Sequence[FoldOutcome]) -> Iterator[Metric]:
     now = int(time.time() * 1000)
     for one in folds:
         for report in one.fitted.history:
-            for name in CURVES:
-                yield Metric(f"fold_{one.fold.number:02d}/{name}", getattr(report, name), now, report.epoch)
+            for name, value in report.curves.items():
+                yield Metric(f"fold_{one.fold.number:02d}/{name}", value, now, report.epoch)
         yield Metric(f"fold_{one.fold.number:02d}/kept_epoch", one.fitted.epoch, now, 0)
 
 

@@ -5,7 +5,7 @@ from functools import partial
 from typing import TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..config import AugmentationSettings
 
@@ -38,31 +38,31 @@ def specaugment(segments: Tensor, settings: AugmentationSettings, lengths: Tenso
     return segments * keep
 
 
-def mixer(settings: AugmentationSettings, n_classes: int) -> Mixer | None:
+def mixer(settings: AugmentationSettings) -> Mixer | None:
     """Mixup as settings ask for it.
 
     Returns:
-        A function from a network's inputs, segments (B, C, F, T) and perhaps lengths (B,), and labels (B,) to mixed
-        inputs and targets (B, K).
+        A function from a network's inputs, segments (B, C, F, T) and perhaps lengths (B,), and targets (B, K), float32,
+        to mixed inputs and targets.
     """
     if not settings.mixup:
         return None
     if settings.mixup_per_sample or settings.mixup_dominant:
-        return partial(_mix, settings=settings, n_classes=n_classes)
+        return partial(_mix, settings=settings)
     from torchvision.transforms import v2  # takes 2 s, and most trials do without
 
-    mixup = v2.MixUp(alpha=settings.mixup_alpha, num_classes=n_classes)
+    mixup = v2.MixUp(alpha=settings.mixup_alpha)
 
-    def mix(inputs: Sequence[Tensor], labels: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+    def mix(inputs: Sequence[Tensor], targets: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
         segments, *lengths = inputs
-        mixed, targets = mixup(segments, labels)
-        return (mixed, *_longer(lengths)), targets
+        mixed, mixed_targets = mixup(segments, targets)
+        return (mixed, *_longer(lengths)), mixed_targets
 
     return mix
 
 
 def _mix(
-    inputs: Sequence[Tensor], labels: Tensor, *, settings: AugmentationSettings, n_classes: int
+    inputs: Sequence[Tensor], targets: Tensor, *, settings: AugmentationSettings
 ) -> tuple[tuple[Tensor, ...], Tensor]:
     """Mixup with weights of which torchvision has none: one a segment, or at least 1/2."""
     segments, *lengths = inputs
@@ -71,7 +71,6 @@ def _mix(
     weight = torch.distributions.Beta(alpha, alpha).sample(draws).to(segments.device)
     if settings.mixup_dominant:
         weight = torch.maximum(weight, 1 - weight)
-    targets = nn.functional.one_hot(labels, n_classes).float()
     mixed = segments.roll(1, 0).lerp_(segments, weight[:, None, None, None])
     return (mixed, *_longer(lengths)), targets.roll(1, 0).lerp_(targets, weight[:, None])
 

@@ -15,14 +15,15 @@ from torch.optim.lr_scheduler import LRScheduler
 from ..architectures import members_of
 from ..config import TrainingSettings
 from ..errors import NonFiniteLossError
+from ..metrics import METRICS
 from .augmentation import mixer, specaugment
 from .averaging import WeightAverage
-from .epochs import Contest, EpochReport, judged
+from .epochs import Contest, EpochReport, judged, unknown_scores
 from .fold import FoldTraining, Learned
 from .losses import LOSSES
 from .optimization import build_optimizer, build_schedule
 from .order import drawn_counts, epoch_order, one_version_each
-from .stability import apart, beside, divergence, running_statistics_kept
+from .stability import apart, beside, running_statistics_kept
 
 __all__ = ["Probe", "descend"]
 
@@ -52,18 +53,18 @@ def descend(fold: FoldTraining, on_epoch: Callable[[EpochReport], None], probe: 
         NonFiniteLossError: The loss of an epoch is not finite.
     """
     config, network, reader, held_out = fold.config, fold.network, fold.reader, fold.held_out
-    settings, device, emotions = config.training, torch.device(config.training.device), fold.data.emotions
+    settings, device, task = config.training, torch.device(config.training.device), fold.task
     members, shuffle = members_of(network), np.random.default_rng(fold.seed)
-    classes, utterance = fold.classes, reader.plan.utterance
-    labels = torch.from_numpy(classes).to(device)
-    counts = torch.from_numpy(drawn_counts(fold.statistics.class_counts, settings.sampling)).to(device).float()
+    strata, utterance = fold.strata, reader.plan.utterance
+    targets = task.encode(torch.from_numpy(fold.values), len(fold.names)).to(device)
+    counts = torch.from_numpy(drawn_counts(fold.statistics.stratum_counts, settings.sampling)).to(device).float()
     loss_function = LOSSES.get(config.loss.name).build(config.loss, counts)
-    mix = mixer(config.augmentation, len(emotions))
+    mix = mixer(config.augmentation)
 
     stability = config.perturbation.stability
     # With stability, copies have the segments of clean speech: number n + clean of the first copy is that of number n
     versions = 1 if stability else 1 + len(fold.data.copies)
-    clean = int(fold.statistics.class_counts.sum())
+    clean = int(fold.statistics.stratum_counts.sum())
     batches = max(1, clean // settings.batch_size)  # as many steps with copies as without
     optimizer = build_optimizer(network, config.optimizer)
     course = probe.schedule(optimizer, settings, batches * settings.epochs)
@@ -73,7 +74,8 @@ def descend(fold: FoldTraining, on_epoch: Callable[[EpochReport], None], probe: 
     mixed = np.array_split(again.permutation(one_version_each(utterance, len(fold.train), versions, again)), batches)
     crops = shuffle.spawn(1)[0]  # of its own, so that random starts leave the order of segments as it is
     history: list[EpochReport] = []
-    contest, kept, kept_scores = Contest(settings.selection), {}, np.empty((0, len(emotions)))
+    contest = Contest(settings.selection, METRICS.get(fold.goal.metrics[0]))
+    kept, kept_outputs = {}, np.empty((0, len(fold.names)))
 
     for epoch in range(1, settings.epochs + 1):
         started = time.perf_counter()
@@ -82,18 +84,16 @@ def descend(fold: FoldTraining, on_epoch: Callable[[EpochReport], None], probe: 
         total = torch.zeros((), device=device)
         # Near-equal batches: a last batch of one segment would break batch norm
         heard = one_version_each(utterance, len(fold.train), versions, shuffle)
-        order = heard[epoch_order(classes[heard], settings.sampling, shuffle)]
+        order = heard[epoch_order(strata[heard], settings.sampling, shuffle)]
         for batch in np.array_split(order, batches):
-            inputs, target = reader.gather(batch), labels[torch.from_numpy(batch).to(device, non_blocking=True)]
+            inputs, target = reader.gather(batch), targets[torch.from_numpy(batch).to(device, non_blocking=True)]
             if stability:
                 copy = shuffle.integers(1, len(fold.data.copies), size=len(batch), endpoint=True)
                 inputs = beside(inputs, reader.gather(batch + copy * clean))
             if config.augmentation.specaugment:
                 segments, *lengths = inputs
                 inputs = (specaugment(segments, config.augmentation, *lengths), *lengths)
-            if mix is None:
-                target = nn.functional.one_hot(target, len(emotions)).float()
-            else:
+            if mix is not None:
                 inputs, target = mix(inputs, target)
             copies: tuple[Tensor, ...] = ()
             if stability:
@@ -102,13 +102,13 @@ def descend(fold: FoldTraining, on_epoch: Callable[[EpochReport], None], probe: 
             mean_loss = torch.zeros((), device=device)
             for member in members:
                 with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
-                    logits = member(*inputs).float()
+                    raw = member(*inputs).float()
                     if stability:
                         with running_statistics_kept(member):
-                            logits_of_copies = member(*copies).float()
-                loss = loss_function(logits, target)
+                            raw_of_copies = member(*copies).float()
+                loss = loss_function(raw, target)
                 if stability:
-                    loss = loss + stability * divergence(logits, logits_of_copies)
+                    loss = loss + stability * task.divergence(raw, raw_of_copies)
                 loss.backward()  # type: ignore[no-untyped-call]
                 if settings.gradient_clip_norm:
                     nn.utils.clip_grad_norm_(member.parameters(), settings.gradient_clip_norm)
@@ -129,22 +129,23 @@ def descend(fold: FoldTraining, on_epoch: Callable[[EpochReport], None], probe: 
             train_loss=train_loss,
             learning_rate=float(course.get_last_lr()[0]),
             seconds=time.perf_counter() - started,
+            validation=unknown_scores(fold.goal),
         )
         standing = average.after_epoch(
             epoch,
             lambda: (reader.gather(batch) for batch in mixed),
             is_used=held_out is not None or epoch == settings.epochs,  # where nobody validates, the last is kept
         )
-        scores = kept_scores
+        outputs = kept_outputs
         if held_out is not None:
-            scores = fold.held_out_scores(standing)
-            report = judged(report, scores, fold.truth)
+            outputs = fold.held_out_outputs(standing)
+            report = judged(report, outputs, fold.truth, fold.goal)
         # Until there is an average, epochs do not compete with those that have one
         if contest.enter(report, competes=average.stands_for(epoch)):
-            kept_scores = scores
+            kept_outputs = outputs
             kept = {name: tensor.detach().clone() for name, tensor in standing.state_dict().items()}
         assert contest.kept is not None
-        report = replace(report, kept_uar=contest.kept.validation_uar, seconds=time.perf_counter() - started)
+        report = replace(report, kept=contest.kept.score, seconds=time.perf_counter() - started)
         history.append(report)
         on_epoch(report)
         if settings.patience and contest.epochs_without_better(epoch) >= settings.patience:
@@ -152,4 +153,4 @@ def descend(fold: FoldTraining, on_epoch: Callable[[EpochReport], None], probe: 
 
     assert contest.kept is not None
     network.load_state_dict(kept)
-    return Learned(epoch=contest.kept.epoch, history=tuple(history), validation=kept_scores)
+    return Learned(epoch=contest.kept.epoch, history=tuple(history), validation=kept_outputs)

@@ -1,23 +1,24 @@
 """How an epoch went, and which epoch's network a fold keeps."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..errors import NonFiniteLossError
-from ..resampling.old import uar, wa
+from ..metrics import METRICS, Metric, Ranking
+from ..tasks import TASKS, Goal
 
-__all__ = ["Contest", "EpochReport", "judged"]
+__all__ = ["Contest", "EpochReport", "judged", "unknown_scores"]
 
 SMOOTHED_EPOCHS = 3
-"""Epochs whose UAR is averaged: an epoch and the two before it, because of those after it the weights are not kept."""
+"""Epochs whose score is averaged: an epoch and the two before it, because of those after it no weights are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class EpochReport:
-    """How one epoch went; validation figures are utterance level, and absent where nothing validates."""
+    """How one epoch went; validation figures are utterance level, and NaN where nobody validates."""
 
     epoch: int
     """Counted from 1."""
@@ -26,43 +27,68 @@ class EpochReport:
     """At the epoch's end."""
     seconds: float
     validation_loss: float = math.nan
-    """Mean negative log probability of the true class."""
-    validation_uar: float = math.nan
-    validation_wa: float = math.nan
-    kept_uar: float = math.nan
-    """Validation UAR of the epoch that the fold would keep if this were its last, which is what pruning goes by."""
+    """As the task computes it; of classification, the mean negative log probability of the true class."""
+    validation: Mapping[str, float] = field(default_factory=dict)
+    """Validation scores by the metric's name, in the order of the goal's metrics: the first is the objective's."""
+    kept: float = math.nan
+    """Validation score by the objective of the epoch that the fold would keep if this were its last, which is what
+    pruning goes by."""
+
+    @property
+    def score(self) -> float:
+        """Validation score by the objective; NaN where nobody validates, or where it is not defined."""
+        return next(iter(self.validation.values()), math.nan)
+
+    @property
+    def curves(self) -> dict[str, float]:
+        """What is drawn over epochs, by the names that MLflow has behind the fold's."""
+        scores = {f"validation_{name}": score for name, score in self.validation.items()}
+        return {
+            "train_loss": self.train_loss,
+            "validation_loss": self.validation_loss,
+            **scores,
+            "learning_rate": self.learning_rate,
+            "seconds": self.seconds,
+        }
 
 
-def judged(report: EpochReport, scores: np.ndarray, truth: np.ndarray) -> EpochReport:
+def unknown_scores(goal: Goal) -> dict[str, float]:
+    """The scores of an epoch that nobody validates: NaN for each of the goal's metrics."""
+    return dict.fromkeys(goal.metrics, math.nan)
+
+
+def judged(report: EpochReport, outputs: np.ndarray, truth: np.ndarray, goal: Goal) -> EpochReport:
     """The report with validation figures.
 
     Args:
         report: Of the training.
-        scores: Log probabilities of the validation utterances, shape (V, K).
-        truth: Their classes, shape (V,).
+        outputs: The task's outputs of the validation utterances, shape (V, K).
+        truth: Their values, shape (V, ...).
+        goal: The task and the metrics.
 
     Raises:
         NonFiniteLossError: The validation loss is not finite.
     """
-    loss = -float(scores[np.arange(len(truth)), truth].mean())
+    task = TASKS.get(goal.task)
+    loss = task.error(outputs, truth)
     if not math.isfinite(loss):
         raise NonFiniteLossError(f"the validation loss of epoch {report.epoch} is {loss}")
-    predicted = scores.argmax(axis=1)
-    return replace(
-        report, validation_loss=loss, validation_uar=uar(truth, predicted), validation_wa=wa(truth, predicted)
-    )
+    predicted, n_outputs = task.decide(outputs), outputs.shape[1]
+    scores = {name: METRICS.get(name).score(truth, predicted, n_outputs) for name in goal.metrics}
+    return replace(report, validation_loss=loss, validation=scores)
 
 
 class Contest:
     """Which epoch a fold keeps, as its epochs end."""
 
-    def __init__(self, selection: str) -> None:
+    def __init__(self, selection: str, objective: Metric) -> None:
         """Start without an epoch.
 
         Args:
             selection: As `training.selection`.
+            objective: Whose scores epochs have.
         """
-        self._selection = selection
+        self._selection, self._ranking = selection, Ranking(objective)
         self._competing: list[EpochReport] = []
         self._best = (False, -math.inf, -math.inf)
         self._best_epoch = 0
@@ -81,9 +107,9 @@ class Contest:
         """
         if competes:
             self._competing.append(report)
-        first, second = _rank(self._competing, self._selection) if competes else (float(report.epoch), 0.0)
-        if better := (competes, first, second) > self._best:
-            self._best, self._best_epoch = (competes, first, second), report.epoch
+        rank = _rank(self._competing, self._selection, self._ranking) if competes else (float(report.epoch), 0.0)
+        if better := (competes, *rank) > self._best:
+            self._best, self._best_epoch = (competes, *rank), report.epoch
         if better or self._selection == "last":
             self.kept = report
         return self.kept is report
@@ -93,14 +119,14 @@ class Contest:
         return epoch - self._best_epoch
 
 
-def _rank(reports: Sequence[EpochReport], selection: str) -> tuple[float, float]:
+def _rank(reports: Sequence[EpochReport], selection: str, ranking: Ranking) -> tuple[float, float]:
     """How good the last of some epochs is: of two, the better has the larger rank."""
     last = reports[-1]
-    if math.isnan(last.validation_uar):  # nobody validates: the later, the better
+    if math.isnan(last.validation_loss):  # nobody validates: the later, the better
         return (0.0, float(last.epoch))
     if selection == "best_validation_loss":
-        return (-last.validation_loss, last.validation_uar)
+        return (-last.validation_loss, ranking.key(last.score))
     window = reports[-SMOOTHED_EPOCHS:] if selection == "smoothed_validation_score" else [last]
-    mean_uar = sum(one.validation_uar for one in window) / len(window)
+    mean_score = sum(one.score for one in window) / len(window)  # NaN where the score of an epoch is missing
     mean_loss = sum(one.validation_loss for one in window) / len(window)
-    return (mean_uar, -mean_loss)
+    return (ranking.key(mean_score), -mean_loss)

@@ -11,6 +11,7 @@ from ..architectures import ARCHITECTURES, members_of
 from ..device import keep_freed_memory
 from ..features import FEATURE_SETS, Scaling
 from ..prediction import Recipe
+from ..tasks import Goal
 from .descent import Probe, descend
 from .epochs import EpochReport
 from .fold import FoldTraining
@@ -31,7 +32,7 @@ class FittedNetwork:
     """The epoch whose weights were kept, counted from 1."""
     history: tuple[EpochReport, ...]
     validation: np.ndarray
-    """Log probabilities of the validation utterances at that epoch, shape (V, K)."""
+    """The task's outputs of the validation utterances at that epoch, shape (V, K)."""
 
 
 def fold_seed(seed: int, fold: int) -> int:
@@ -39,18 +40,19 @@ def fold_seed(seed: int, fold: int) -> int:
     return int(np.random.SeedSequence([seed, fold]).generate_state(1)[0])
 
 
-def recipe_of(config: AnyTrial, emotions: tuple[str, ...], aggregation: str) -> Recipe:
-    """What a predictor made from this configuration must know."""
+def recipe_of(config: AnyTrial, names: tuple[str, ...], goal: Goal) -> Recipe:
+    """What a predictor made from this configuration must know; `names` are those of its outputs."""
     feature_set = FEATURE_SETS.get(config.features.name)
     return Recipe(
-        labels=emotions,
+        labels=names,
         model=config.model,
         features=config.features,
         shape=feature_set.shape(config.features),
         hop_s=feature_set.hop_s(config.features),
         segments=config.segments,
         normalisation=config.normalisation,
-        aggregation=aggregation,
+        aggregation=goal.aggregation,
+        task=goal.task,
     )
 
 
@@ -61,7 +63,7 @@ def fit(
     validation: np.ndarray,
     *,
     seed: int,
-    aggregation: str,
+    goal: Goal,
     on_epoch: Callable[[EpochReport], None] = lambda _: None,
     probe: Probe | None = None,
 ) -> FittedNetwork:
@@ -70,11 +72,11 @@ def fit(
     Args:
         config: Concrete settings: `training.precision` and `training.device` are not `auto`.
         data: The corpus.
-        train: Numbers of the utterances to learn from, and of the copies; scaling and class weights come from the
-            clean ones alone.
+        train: Numbers of the utterances to learn from, and of the copies; scaling and the weights of strata come from
+            the clean ones alone.
         validation: Numbers of the utterances that choose the epoch, shape (V,); empty keeps the last epoch.
         seed: Where every random number comes from.
-        aggregation: How segments are combined.
+        goal: What is trained for.
         on_epoch: Told of every epoch; what it raises ends the training.
         probe: Looks into a descent, step by step.
 
@@ -83,7 +85,7 @@ def fit(
     """
     device = torch.device(config.training.device)
     torch.manual_seed(seed)
-    recipe = recipe_of(config, data.emotions, aggregation)
+    recipe = recipe_of(config, data.targets.names, goal)
     network = recipe.build_network()
     architecture = ARCHITECTURES.get(config.model.name)
     if architecture.initialise is not None:
@@ -102,10 +104,10 @@ def fit(
         network=network,
         reader=recipe.reader(data.features, train, scaling, overlap=True, copies=data.copies),
         held_out=recipe.reader(data.features, validation, scaling, overlap=False) if len(validation) else None,
-        truth=data.labels[validation],
+        truth=data.targets.values[validation],
         statistics=statistics,
         seed=seed,
-        aggregation=aggregation,
+        goal=goal,
     )
     learned = solve(fold, on_epoch) if architecture.solve is not None else descend(fold, on_epoch, probe or Probe())
     return FittedNetwork(

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from ..prediction import SegmentReader, aggregate, segment_log_probabilities
+from ..prediction import SegmentReader, segment_outputs
+from ..tasks import TASKS, Goal, Task
 from .epochs import EpochReport
 from .statistics import AnyTrial, FoldStatistics, TrainingData
 
@@ -27,12 +28,22 @@ class FoldTraining:
     held_out: SegmentReader | None
     """Segments of the validation utterances; None where nobody validates."""
     truth: np.ndarray
-    """Classes of the validation utterances, shape (V,)."""
+    """Values of the validation utterances, shape (V, ...)."""
     statistics: FoldStatistics
     seed: int
     """Of every random number."""
-    aggregation: str
-    """How segments are combined."""
+    goal: Goal
+    """What is trained for."""
+
+    @property
+    def task(self) -> Task:
+        """What is recognised."""
+        return TASKS.get(self.goal.task)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name of each of the network's outputs."""
+        return self.data.targets.names
 
     @property
     def utterances(self) -> np.ndarray:
@@ -41,17 +52,23 @@ class FoldTraining:
         return numbers
 
     @property
-    def classes(self) -> np.ndarray:
-        """Class of each training segment, shape (S,)."""
-        labels: np.ndarray = self.data.labels[self.utterances]
-        return labels
+    def values(self) -> np.ndarray:
+        """Value of each training segment's utterance, shape (S, ...)."""
+        values: np.ndarray = self.data.targets.values[self.utterances]
+        return values
 
-    def held_out_scores(self, network: nn.Module) -> np.ndarray:
-        """Log probabilities of the validation utterances, shape (V, K); (0, K) where nobody validates."""
+    @property
+    def strata(self) -> np.ndarray:
+        """Stratum of each training segment, shape (S,)."""
+        strata: np.ndarray = self.data.targets.strata[self.utterances]
+        return strata
+
+    def held_out_outputs(self, network: nn.Module) -> np.ndarray:
+        """Outputs of the validation utterances, shape (V, K); (0, K) where nobody validates."""
         if self.held_out is None:
-            return np.empty((0, len(self.data.emotions)))
-        scores = segment_log_probabilities(network, self.held_out)
-        return aggregate(scores, self.held_out.plan.utterance, self.aggregation)
+            return np.empty((0, len(self.names)))
+        outputs = segment_outputs(network, self.held_out, self.task)
+        return self.task.aggregate(outputs, self.held_out.plan.utterance, self.goal.aggregation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +79,4 @@ class Learned:
     """The epoch whose weights were kept, counted from 1."""
     history: tuple[EpochReport, ...]
     validation: np.ndarray
-    """Log probabilities of the validation utterances at that epoch, shape (V, K)."""
+    """Outputs of the validation utterances at that epoch, shape (V, K)."""

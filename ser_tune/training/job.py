@@ -10,6 +10,7 @@ import torch
 from ..device import using_threads
 from ..features import FEATURE_SETS, open_features
 from ..prediction import UtteranceFeatures
+from ..tasks import Goal, Targets
 from .epochs import EpochReport
 from .fit import FittedNetwork, fit
 from .statistics import AnyTrial, TrainingData
@@ -23,12 +24,10 @@ class CachedData:
 
     features: tuple[str, ...]
     """Names of cache entries: of the clean speech, then of its perturbed copies."""
-    labels: np.ndarray
-    """Class of each utterance, shape (U,), int64."""
+    targets: Targets
+    """What the task wants of each utterance."""
     speakers: np.ndarray
     """A number for each utterance's speaker, shape (U,), int64."""
-    emotions: tuple[str, ...]
-    """The name of each class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +43,8 @@ class FoldJob:
     """Numbers of the utterances that choose the epoch, shape (V,); none keeps the last epoch."""
     seed: int
     """Where every random number comes from."""
-    aggregation: str
-    """How segments are combined."""
+    goal: Goal
+    """What is trained for."""
 
 
 class DataReader:
@@ -61,7 +60,7 @@ class DataReader:
         self._read: dict[tuple[str, ...], UtteranceFeatures] = {}
 
     def __call__(self, data: CachedData, config: AnyTrial) -> TrainingData:
-        """The features on the configuration's device, and the labels.
+        """The features on the configuration's device, and the targets.
 
         Raises:
             StorageError: A cache entry cannot be read.
@@ -77,9 +76,8 @@ class DataReader:
         clean, *copies = (self._read[key] for key in keys)
         return TrainingData(
             features=clean,
-            labels=data.labels,
+            targets=data.targets,
             speakers=data.speakers,
-            emotions=data.emotions,
             copies=tuple(copies),
         )
 
@@ -105,6 +103,6 @@ def train_fold(
             job.train,
             job.validation,
             seed=job.seed,
-            aggregation=job.aggregation,
+            goal=job.goal,
             on_epoch=on_epoch,
         )

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from ..errors import ConfigError
+from ..tasks import Goal
 from .descent import Probe
 from .fit import fit
 from .statistics import AnyTrial, TrainingData, fold_statistics
@@ -45,9 +46,7 @@ class _Diverged(Exception):  # noqa: N818 - no error: how most tests end
     """Ends the training."""
 
 
-def run_range_test(
-    config: AnyTrial, data: TrainingData, train: np.ndarray, *, seed: int, aggregation: str
-) -> RangeTest:
+def run_range_test(config: AnyTrial, data: TrainingData, train: np.ndarray, *, seed: int, goal: Goal) -> RangeTest:
     """Train a network as `fit` does, for an epoch or 100 steps, but at rates that rise from 1e-6 to 1.
 
     Args:
@@ -55,12 +54,12 @@ def run_range_test(
         data: The corpus.
         train: Numbers of the utterances to learn from; no others are read.
         seed: Where every random number comes from.
-        aggregation: How segments are combined.
+        goal: What is trained for.
 
     Raises:
         ConfigError: The loss falls at no rate.
     """
-    batches = max(1, int(fold_statistics(config, data, train).class_counts.sum()) // config.training.batch_size)
+    batches = max(1, int(fold_statistics(config, data, train).stratum_counts.sum()) // config.training.batch_size)
     epochs = math.ceil(LEAST_STEPS / batches)
     rates = rates_of(batches * epochs)
     losses: list[float] = []
@@ -83,7 +82,7 @@ def run_range_test(
     diverged = False
     try:
         nobody = np.arange(0)
-        fit(longer, data, train, nobody, seed=seed, aggregation=aggregation, probe=Probe(on_step, schedule))
+        fit(longer, data, train, nobody, seed=seed, goal=goal, probe=Probe(on_step, schedule))
     except _Diverged:
         diverged = True
     seen, found = rates[: len(losses)], np.array(losses)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..prediction import batch_norms
 
-__all__ = ["apart", "beside", "divergence", "running_statistics_kept"]
+__all__ = ["apart", "beside", "running_statistics_kept"]
 
 
 def beside(clean: Sequence[Tensor], copies: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -51,14 +51,3 @@ def running_statistics_kept(network: nn.Module) -> Iterator[None]:
     finally:
         for norm in norms:
             norm.track_running_stats = True
-
-
-def divergence(clean: Tensor, copies: Tensor) -> Tensor:
-    """Mean of KL(clean || copy) = sum p log(p / q) over a batch, in nats; gradients flow into both.
-
-    Args:
-        clean: Logits of clean segments, shape (B, K).
-        copies: Logits of their copies, shape (B, K).
-    """
-    said, said_of_copies = torch.log_softmax(clean, dim=1), torch.log_softmax(copies, dim=1)
-    return torch.nn.functional.kl_div(said_of_copies, said, reduction="batchmean", log_target=True)

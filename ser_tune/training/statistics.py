@@ -1,4 +1,4 @@
-"""What training derives from data besides weights: scalings and class counts, from the training side alone."""
+"""What training derives from data besides weights: scalings and counts, from the training side alone."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -8,6 +8,7 @@ import numpy as np
 from ..config import FeatureSettings, LossSettings, ModelSettings, TrialConfig
 from ..features import Scaling, plan_segments
 from ..prediction import UtteranceFeatures, scaling_of_utterances
+from ..tasks import Targets
 
 __all__ = ["AnyTrial", "FoldStatistics", "TrainingData", "fold_statistics"]
 
@@ -20,12 +21,10 @@ class TrainingData:
     """A corpus as training sees it."""
 
     features: UtteranceFeatures
-    labels: np.ndarray
-    """Class of each utterance, shape (U,), int64."""
+    targets: Targets
+    """What the task wants of each utterance."""
     speakers: np.ndarray
     """A number for each utterance's speaker, shape (U,), int64."""
-    emotions: tuple[str, ...]
-    """The name of each class."""
     copies: tuple[UtteranceFeatures, ...] = ()
     """Perturbed copies of all utterances, of which training reads those of the utterances to learn from."""
 
@@ -40,8 +39,8 @@ class FoldStatistics:
     """Every scaling in use."""
     scaling_number: np.ndarray
     """Which of them each utterance of the corpus gets, shape (U,)."""
-    class_counts: np.ndarray
-    """Clean training segments of each class, shape (K,), int64."""
+    stratum_counts: np.ndarray
+    """Clean training segments of each stratum, such as a class, in the order of `Targets.stratum_names`, int64."""
 
 
 def fold_statistics(config: AnyTrial, data: TrainingData, train: np.ndarray) -> FoldStatistics:
@@ -61,5 +60,7 @@ def fold_statistics(config: AnyTrial, data: TrainingData, train: np.ndarray) -> 
         train_scaling=train_scaling,
         scalings=scalings,
         scaling_number=scaling_number,
-        class_counts=np.bincount(data.labels[train][plan.utterance], minlength=len(data.emotions)),
+        stratum_counts=np.bincount(
+            data.targets.strata[train][plan.utterance], minlength=len(data.targets.stratum_names)
+        ),
     )

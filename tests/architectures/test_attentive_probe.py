@@ -14,6 +14,7 @@ from ser_tune.features import FEATURE_SETS, FeatureStore
 from ser_tune.prediction import Predictor, UtteranceFeatures
 from ser_tune.study import define_study
 from ser_tune.training import LOSSES, AnyTrial, TrainingData, fit, recipe_of
+from tests.goals import GOAL, classes
 
 LAYERS, WIDTH, N_CLASSES = 3, 8, 3
 ARCHITECTURE = ARCHITECTURES.get("attentive_probe")
@@ -106,7 +107,7 @@ def data() -> TrainingData:
     for number, label in enumerate(labels):
         frames[offsets[number] : offsets[number + 1], 1, 2 * label : 2 * label + 2] += 2.0
     features = UtteranceFeatures.of(FeatureStore.of(frames, offsets), torch.device("cpu"))
-    return TrainingData(features=features, labels=labels, speakers=np.arange(18) // 6, emotions=("a", "b", "c"))
+    return TrainingData(features=features, targets=classes(labels, "abc"), speakers=np.arange(18) // 6)
 
 
 def _config(**changes: Any) -> AnyTrial:
@@ -147,16 +148,16 @@ def _config(**changes: Any) -> AnyTrial:
     ids=["plain", "mixup", "specaugment", "ensemble", "average", "segments"],
 )
 def test_it_learns_with_every_technique(data: TrainingData, changes: dict[str, Any]) -> None:
-    fitted = fit(_config(**changes), data, TRAIN, VALIDATION, seed=0, aggregation="mean_log_softmax")
-    assert (fitted.validation.argmax(axis=1) == data.labels[VALIDATION]).mean() >= 5 / 6
+    fitted = fit(_config(**changes), data, TRAIN, VALIDATION, seed=0, goal=GOAL)
+    assert (fitted.validation.argmax(axis=1) == data.targets.values[VALIDATION]).mean() >= 5 / 6
 
 
 def test_a_saved_probe_judges_as_in_training(data: TrainingData, tmp_path: Path) -> None:
     config = _config(training__epochs=2)
-    fitted = fit(config, data, TRAIN, VALIDATION, seed=0, aggregation="mean_log_softmax")
-    recipe = recipe_of(config, data.emotions, "mean_log_softmax")
+    fitted = fit(config, data, TRAIN, VALIDATION, seed=0, goal=GOAL)
+    recipe = recipe_of(config, data.targets.names, GOAL)
     Predictor(recipe, [fitted.network], [fitted.scaling]).save(tmp_path)
-    scores, reader = Predictor.load(tmp_path).log_probabilities(0, data.features, VALIDATION, data.speakers)
+    scores, reader = Predictor.load(tmp_path).outputs(0, data.features, VALIDATION, data.speakers)
     assert reader.plan.utterance.tolist() == list(range(len(VALIDATION)))
     np.testing.assert_allclose(scores, fitted.validation, atol=1e-5)
 

@@ -83,10 +83,10 @@ def _curve(trainer: Trainer, values: dict[str, Value], seed: int, fold: Any) -> 
     """Correct validation utterances of each class after each epoch, shape (E, K)."""
     definition = trainer.prepared.definition
     config = definition.trial(values, seed=seed)
-    data, aggregation = trainer.data(config), definition.config.protocol.aggregation
+    data = trainer.data(config)
     with epoch_scores() as scores:
-        fit(config, data, fold.train, fold.validation, seed=fold_seed(seed, fold.number), aggregation=aggregation)
-    truth, classes = data.labels[fold.validation], len(data.emotions)
+        fit(config, data, fold.train, fold.validation, seed=fold_seed(seed, fold.number), goal=definition.goal)
+    truth, classes = data.targets.values[fold.validation], len(data.targets.names)
     right = [truth[one.argmax(axis=1) == truth] for one in scores]
     return [np.bincount(one, minlength=classes).tolist() for one in right]
 

@@ -12,6 +12,7 @@ import ser_tune.training.job as job
 from ser_tune.config import Value
 from ser_tune.features import Scaling
 from ser_tune.study import StudyObserver, prepare, run_study
+from ser_tune.tasks import Goal
 from ser_tune.tracking import TrackingObserver, open_tracking
 from ser_tune.training import AnyTrial, EpochReport, FittedNetwork, TrainingData, recipe_of
 
@@ -96,24 +97,24 @@ def _untrained(spent: list[float]) -> Callable[..., FittedNetwork]:
         validation: np.ndarray,
         *,
         on_epoch: Callable[[EpochReport], None],
-        aggregation: str,
+        goal: Goal,
         **_: Any,
     ) -> FittedNetwork:
         started = time.perf_counter()
-        recipe = recipe_of(config, data.emotions, aggregation)
+        recipe = recipe_of(config, data.targets.names, goal)
         network = recipe.build_network()
-        scores = np.log(rng.dirichlet(np.ones(len(data.emotions)), len(validation))).astype(np.float32)
+        outputs = np.log(rng.dirichlet(np.ones(len(data.targets.names)), len(validation))).astype(np.float32)
         shape = data.features.frames.shape[1:]
         scaling = Scaling(shift=np.zeros(shape, np.float32), spread=np.ones(shape, np.float32))
         epochs = np.arange(1, config.training.epochs + 1)
-        uars = (0.6 + 1e-4 * len(spent)) * (1 - np.exp(-epochs / 5))
+        scores = (0.6 + 1e-4 * len(spent)) * (1 - np.exp(-epochs / 5))
         history = [
-            EpochReport(epoch, 1.0, 1e-3, 1.0, validation_loss=1.0, validation_uar=uar, validation_wa=uar, kept_uar=uar)
-            for epoch, uar in zip(epochs.tolist(), uars.tolist(), strict=True)
+            EpochReport(epoch, 1.0, 1e-3, 1.0, 1.0, validation=dict.fromkeys(goal.metrics, score), kept=score)
+            for epoch, score in zip(epochs.tolist(), scores.tolist(), strict=True)
         ]
         spent.append(time.perf_counter() - started)
         for report in history:
             on_epoch(report)
-        return FittedNetwork(network, scaling, config.training.epochs, tuple(history), scores)
+        return FittedNetwork(network, scaling, config.training.epochs, tuple(history), outputs)
 
     return fit

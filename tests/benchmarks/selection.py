@@ -99,9 +99,9 @@ def _fold(trainer: Trainer, fold: Any, seed: int) -> dict[str, tuple[np.ndarray,
     training = fold.train[data.speakers[fold.train] != judge]
     with epoch_scores() as epochs:
         both = np.concatenate([fold.validation, judging])
-        aggregation = trainer.prepared.definition.config.protocol.aggregation
-        fit(config, data, training, both, seed=fold_seed(seed, fold.number), aggregation=aggregation)
-    choosing, truth = len(fold.validation), data.labels[fold.validation]
+        goal = trainer.prepared.definition.goal
+        fit(config, data, training, both, seed=fold_seed(seed, fold.number), goal=goal)
+    choosing, truth = len(fold.validation), data.targets.values[fold.validation]
     uars = np.array([METRIC.score(truth, scores[:choosing].argmax(axis=1), scores.shape[1]) for scores in epochs])
     losses = np.array([-scores[np.arange(choosing), truth].mean() for scores in epochs])
     return {name: (judging, epochs[rule(uars, losses)][choosing:].argmax(axis=1)) for name, rule in RULES.items()}

@@ -15,6 +15,7 @@ from ser_tune.prediction import Predictor
 from ser_tune.registry import load_model
 from ser_tune.tracking import experiment_of, log_predictor, open_tracking
 from ser_tune.training import recipe_of
+from tests.goals import GOAL
 
 from .rows import Options, Row, definition, project
 
@@ -98,7 +99,7 @@ def _models(options: Options) -> list[Row]:
     for model in MODELS:
         width = 0.1 if options.quick else 1.0
         config = definition({"corpus.name": "emodb", "model.name": model, "model.width": width}).trial({})
-        recipe = recipe_of(config, tuple("abcdefg"), "mean_log_softmax")
+        recipe = recipe_of(config, tuple("abcdefg"), GOAL)
         for count, load_goal, predict_goal in ((1, 2.0, 30.0), (10, None, None)):
             name = f"{model}-{count}"
             networks = [recipe.build_network() for _ in range(count)]

@@ -11,6 +11,7 @@ from ser_tune.device import pick_precision
 from ser_tune.features import FeatureStore
 from ser_tune.prediction import UtteranceFeatures
 from ser_tune.training import AnyTrial, EpochReport, TrainingData, fit, recipe_of
+from tests.goals import GOAL, classes
 
 from .plain import own_process, plain_epoch, start_plain_training
 from .rows import Options, Row, definition
@@ -24,7 +25,6 @@ MODELS = {
     "fcn_attention": ("logmelspec", 1, 128, 192, 2.5),
 }
 FRAMES, BATCH, EPOCHS, CLASSES, FLOAT32_GOAL = 300, 32, 4, 7, 1.5
-AGGREGATION = "mean_log_softmax"
 
 
 def measure(options: Options) -> list[Row]:
@@ -42,11 +42,10 @@ def measure(options: Options) -> list[Row]:
         offsets = np.arange(segments + 1) * FRAMES
         data = TrainingData(
             features=UtteranceFeatures.of(FeatureStore.of(np.concatenate(utterances), offsets), torch.device("cpu")),
-            labels=labels,
+            targets=classes(labels, "abcdefg"),
             speakers=labels,
-            emotions=tuple("abcdefg"),
         )
-        recipe = recipe_of(base, data.emotions, AGGREGATION)
+        recipe = recipe_of(base, data.targets.names, GOAL)
         batch = (torch.randn(BATCH, channels, bands, FRAMES).contiguous(memory_format=torch.channels_last),)
         chosen = pick_precision("auto", torch.device("cpu"), recipe.build_network(), batch, options.scratch)
 
@@ -72,6 +71,6 @@ def _quickest(config: AnyTrial, data: TrainingData, plain_side: Executor) -> tup
         product.append(report.seconds)
         plain.append(plain_side.submit(plain_epoch).result())
 
-    everyone = np.arange(len(data.labels))
-    fit(config, data, everyone, np.arange(0), seed=0, aggregation=AGGREGATION, on_epoch=on_epoch)
+    everyone = np.arange(len(data.targets.values))
+    fit(config, data, everyone, np.arange(0), seed=0, goal=GOAL, on_epoch=on_epoch)
     return min(product[1:]), min(plain[1:])

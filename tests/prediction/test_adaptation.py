@@ -17,12 +17,15 @@ from ser_tune.prediction import (
     SegmentReader,
     UtteranceFeatures,
     scaling_of_utterances,
-    segment_log_probabilities,
+    segment_outputs,
 )
 from ser_tune.prediction.adaptation import SOURCE_SEGMENTS, adapted
+from ser_tune.tasks import TASKS
 
 BANDS, FRAMES = 32, 20
 MakeRecipe = Callable[..., Recipe]
+
+TASK = TASKS.get("classification")
 
 
 @pytest.fixture
@@ -104,13 +107,13 @@ def test_a_speaker_is_judged_in_any_company_as_alone(make_recipe: MakeRecipe, fr
     recipe = make_recipe(frames=frames)
     network = _network(recipe)
     together = _reader(recipe, list(range(12)))
-    said = segment_log_probabilities(network, together)
+    said = segment_outputs(network, together, TASK)
     assert not np.allclose(
-        said, segment_log_probabilities(network, _reader(make_recipe("light_cnn", "train", frames), list(range(12))))
+        said, segment_outputs(network, _reader(make_recipe("light_cnn", "train", frames), list(range(12))), TASK)
     )
     for speaker in range(3):
         own = list(range(4 * speaker, 4 * speaker + 4))
-        alone = segment_log_probabilities(network, _reader(recipe, own))
+        alone = segment_outputs(network, _reader(recipe, own), TASK)
         np.testing.assert_allclose(said[np.isin(together.plan.utterance, own)], alone, atol=1e-5)
 
 
@@ -118,7 +121,7 @@ def test_the_order_of_a_speakers_utterances_does_not_matter(make_recipe: MakeRec
     recipe = make_recipe()
     network = _network(recipe)
     first, second = _reader(recipe, [0, 1, 2, 3]), _reader(recipe, [2, 0, 3, 1])
-    one, other = (segment_log_probabilities(network, reader) for reader in (first, second))
+    one, other = (segment_outputs(network, reader, TASK) for reader in (first, second))
     for place, utterance in enumerate([2, 0, 3, 1]):
         np.testing.assert_allclose(
             other[second.plan.utterance == place], one[first.plan.utterance == utterance], atol=1e-5
@@ -130,7 +133,7 @@ def test_one_utterance_alone_changes_little(make_recipe: MakeRecipe) -> None:
     network = _network(recipe)
     distances = []
     for which in ([0], list(range(4))):
-        pair = [np.exp(segment_log_probabilities(network, _reader(one, which))) for one in (recipe, plain)]
+        pair = [np.exp(segment_outputs(network, _reader(one, which), TASK)) for one in (recipe, plain)]
         distances.append(np.abs(pair[0] - pair[1]).max())
     assert 0 < distances[0] < distances[1]
 

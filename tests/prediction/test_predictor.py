@@ -15,8 +15,11 @@ from ser_tune.architectures import ARCHITECTURES
 from ser_tune.config import NetworkSettings, NormalisationSettings, SegmentSettings
 from ser_tune.errors import AudioError, ConfigError
 from ser_tune.features import FEATURE_SETS, FeatureStore, Scaling
-from ser_tune.prediction import Prediction, Predictor, Recipe, UtteranceFeatures, segment_log_probabilities
+from ser_tune.prediction import Prediction, Predictor, Recipe, UtteranceFeatures, segment_outputs
 from ser_tune.prediction.segments import EVALUATION_BATCH
+from ser_tune.tasks import TASKS
+
+TASK = TASKS.get("classification")
 
 CPU = torch.device("cpu")
 LABELS = ("anger", "joy", "sadness")
@@ -251,10 +254,10 @@ def test_more_segments_than_a_batch_are_all_judged(make_recipe: MakeRecipe) -> N
     rng = np.random.default_rng(0)
     frames = rng.normal(size=(count * 20, 3, 8)).astype(np.float32)
     features = UtteranceFeatures.of(FeatureStore.of(frames, np.arange(count + 1) * 20), CPU)
-    scores, reader = predictor.log_probabilities(0, features, np.arange(count), np.zeros(count))
+    scores, reader = predictor.outputs(0, features, np.arange(count), np.zeros(count))
     assert scores.shape == (count, 3) == (len(reader), 3)
     np.testing.assert_allclose(np.exp(scores).sum(axis=1), 1.0, atol=1e-5)
-    alone, _ = predictor.log_probabilities(0, features, np.array([count - 1]), np.zeros(count))
+    alone, _ = predictor.outputs(0, features, np.array([count - 1]), np.zeros(count))
     np.testing.assert_allclose(scores[-1], alone[0], atol=1e-5)
 
 
@@ -264,10 +267,10 @@ def test_segments_are_judged_in_evaluation_mode(make_recipe: MakeRecipe) -> None
         FeatureStore.of(np.random.default_rng(0).normal(size=(40, 3, 8)).astype(np.float32), np.array([0, 40])),
         CPU,
     )
-    _, reader = predictor.log_probabilities(0, features, np.array([0]), np.zeros(1))
+    _, reader = predictor.outputs(0, features, np.array([0]), np.zeros(1))
     network = predictor.networks[0].train()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    first, second = (segment_log_probabilities(network, reader) for _ in range(2))
+    first, second = (segment_outputs(network, reader, TASK) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     torch.testing.assert_close(network.state_dict(), before, rtol=0, atol=0)
 

@@ -14,11 +14,14 @@ from ser_tune.features import FeatureStore, Scaling
 from ser_tune.prediction import (
     SegmentReader,
     UtteranceFeatures,
-    aggregate,
     scaling_of_utterances,
-    segment_log_probabilities,
+    segment_outputs,
 )
 from ser_tune.prediction.segments import EVALUATION_FRAMES
+from ser_tune.tasks import TASKS
+from ser_tune.tasks.aggregation import aggregate
+
+TASK = TASKS.get("classification")
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 CPU = torch.device("cpu")
@@ -228,7 +231,7 @@ class _Listener(nn.Module):
 def test_whole_utterances_are_judged_by_length_and_told_in_their_own_order() -> None:
     lengths = [int(one) for one in np.random.default_rng(0).integers(10, 900, size=100)]
     reader, features, network = _whole(lengths), _features(lengths), _Listener()
-    scores = segment_log_probabilities(network, reader)
+    scores = segment_outputs(network, reader, TASK)
     logits = np.array([[_frames_of(features, one).sum(), max(lengths[one], 16)] for one in range(100)]) / 1000
     expected = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
     np.testing.assert_allclose(scores, expected, rtol=1e-3, atol=1e-3)
@@ -240,7 +243,7 @@ def test_whole_utterances_are_judged_by_length_and_told_in_their_own_order() -> 
 
 def test_an_utterance_longer_than_a_batch_is_a_batch_of_its_own() -> None:
     network = _Listener()
-    segment_log_probabilities(network, _whole([EVALUATION_FRAMES + 1, 20]))
+    segment_outputs(network, _whole([EVALUATION_FRAMES + 1, 20]), TASK)
     assert [count for count, _, _ in network.batches] == [1, 1]
 
 
@@ -345,5 +348,5 @@ def test_networks_judge_in_float32_where_torch_would_take_tf32() -> None:
         features, np.array([0]), SegmentSettings(frames=20), ([scaling], np.array([0])), overlap=False
     )
     before = [kind.fp32_precision for kind in kinds]
-    assert segment_log_probabilities(Watched(), reader).shape == (2, 3)
+    assert segment_outputs(Watched(), reader, TASK).shape == (2, 3)
     assert [kind.fp32_precision for kind in kinds] == before

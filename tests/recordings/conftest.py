@@ -26,7 +26,7 @@ class LoudnessModel:
     def __init__(self, scope: str = "train") -> None:
         normalisation = SimpleNamespace(scope=scope)
         self.recipe: Any = SimpleNamespace(
-            normalisation=normalisation, hop_s=0.01, segments=SimpleNamespace(frames=None)
+            labels=self.labels, normalisation=normalisation, hop_s=0.01, segments=SimpleNamespace(frames=None)
         )
         self.predictors: Sequence[Any] = ()
         self.asked: list[list[int]] = []

@@ -56,7 +56,7 @@ def test_positions_of_maps_are_summed_over_bands() -> None:
 
 
 def test_members_of_an_ensemble_are_recorded_apart_and_networks_without_attention_not_at_all() -> None:
-    both = Ensemble([_network("light_cnn"), _network("light_cnn")])
+    both = Ensemble([_network("light_cnn"), _network("light_cnn")], "classification")
     with torch.inference_mode(), recorded([both, _network("alex_net")]) as weights:
         both(torch.randn(1, 1, 64, FRAMES))
     assert [len(runs) for runs in weights] == [1, 1]

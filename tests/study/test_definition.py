@@ -368,7 +368,7 @@ def test_a_corner_that_no_network_can_be_built_for_is_refused(written: Callable[
         file=written("search:\n  features.n_mels: [16, 64]"), **{"model.name": "alex_net", "features.n_mels": None}
     )
     with pytest.raises(ConfigError, match="too small"):
-        largest_network_bytes(definition, 7)
+        largest_network_bytes(definition, tuple("abcdefg"))
 
 
 def test_options_tell_the_defaults_that_a_study_would_have() -> None:

@@ -38,7 +38,7 @@ def trained(tiny: Callable[..., Any], project: Project, recorder: Any) -> tuple[
     prepared = prepare(tiny(**{"study.trials": 1}), project)
     run_study(prepared, project, recorder)
     (outcome,) = recorder.outcomes
-    recipe = recipe_of(outcome.config, prepared.corpus.emotions, prepared.definition.config.protocol.aggregation)
+    recipe = recipe_of(outcome.config, prepared.corpus.emotions, prepared.definition.goal)
     return (
         prepared,
         _predictor(recipe, outcome.folds),
@@ -75,7 +75,7 @@ def test_validation_speakers_are_judged_as_they_were_in_training(
     prepared = prepare(tiny(**{"study.trials": 1, "training.epochs": 1, **settings}), project)
     run_study(prepared, project, recorder)
     (outcome,) = recorder.outcomes
-    recipe = recipe_of(outcome.config, prepared.corpus.emotions, prepared.definition.config.protocol.aggregation)
+    recipe = recipe_of(outcome.config, prepared.corpus.emotions, prepared.definition.goal)
     fitted = [one.fitted for one in outcome.folds]
     predictor = _predictor(recipe, outcome.folds)
     found = score_validation_speakers(prepared, predictor, project.cache)
@@ -122,7 +122,7 @@ def test_held_out_speakers_are_judged_by_all_networks_together(
     prepared = prepare(tiny(**(settings | {"protocol.holdout": ("dan",)})), project)
     run_study(prepared, project, recorder)
     (outcome,) = recorder.outcomes
-    recipe = recipe_of(outcome.config, prepared.corpus.emotions, prepared.definition.config.protocol.aggregation)
+    recipe = recipe_of(outcome.config, prepared.corpus.emotions, prepared.definition.goal)
     predictor = _predictor(recipe, outcome.folds)
     held_out, single_scores = score_holdout_speakers(prepared, predictor, project.cache)
     utterances = prepared.corpus.utterances

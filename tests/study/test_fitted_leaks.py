@@ -23,7 +23,7 @@ def _everybody(config: AnyTrial, data: TrainingData, numbers: np.ndarray) -> Sca
 
 def _all_speakers_scale(config: AnyTrial, data: TrainingData, train: np.ndarray) -> Any:
     honest = fold_statistics(config, data, train)
-    scaling = _everybody(config, data, np.arange(len(data.labels)))
+    scaling = _everybody(config, data, np.arange(len(data.targets.values)))
     if honest.train_scaling is not None:
         return replace(honest, train_scaling=scaling, scalings=[scaling])
     return replace(honest, scalings=[scaling] * len(honest.scalings))
@@ -31,7 +31,7 @@ def _all_speakers_scale(config: AnyTrial, data: TrainingData, train: np.ndarray)
 
 def _one_stranger_scales(config: AnyTrial, data: TrainingData, train: np.ndarray) -> Any:
     honest = fold_statistics(config, data, train)
-    stranger = int(np.setdiff1d(np.arange(len(data.labels)), train)[-1])
+    stranger = int(np.setdiff1d(np.arange(len(data.targets.values)), train)[-1])
     scaling = _everybody(config, data, np.append(train, stranger))
     if honest.train_scaling is not None:
         return replace(honest, train_scaling=scaling, scalings=[scaling])
@@ -40,23 +40,25 @@ def _one_stranger_scales(config: AnyTrial, data: TrainingData, train: np.ndarray
 
 def _all_speakers_scale_what_is_stored(config: AnyTrial, data: TrainingData, train: np.ndarray) -> Any:
     honest = fold_statistics(config, data, train)
-    return replace(honest, train_scaling=_everybody(config, data, np.arange(len(data.labels))))
+    return replace(honest, train_scaling=_everybody(config, data, np.arange(len(data.targets.values))))
 
 
 def _all_utterances_are_counted(config: AnyTrial, data: TrainingData, train: np.ndarray) -> Any:
-    return replace(fold_statistics(config, data, train), class_counts=np.bincount(data.labels))
+    return replace(fold_statistics(config, data, train), stratum_counts=np.bincount(data.targets.strata))
 
 
 def _one_strangers_emotion_is_counted(config: AnyTrial, data: TrainingData, train: np.ndarray) -> Any:
-    stranger = np.setdiff1d(np.arange(len(data.labels)), train)[:1]
+    stranger = np.setdiff1d(np.arange(len(data.targets.values)), train)[:1]
     return replace(
         fold_statistics(config, data, train),
-        class_counts=np.bincount(data.labels[np.append(train, stranger)], minlength=len(data.emotions)),
+        stratum_counts=np.bincount(
+            data.targets.strata[np.append(train, stranger)], minlength=len(data.targets.stratum_names)
+        ),
     )
 
 
 def _all_copies_scale(config: AnyTrial, data: TrainingData, train: np.ndarray) -> Any:
-    scaling = data.copies[0].moments.scaling(np.arange(len(data.labels)), config.normalisation)
+    scaling = data.copies[0].moments.scaling(np.arange(len(data.targets.values)), config.normalisation)
     return replace(fold_statistics(config, data, train), train_scaling=scaling, scalings=[scaling])
 
 

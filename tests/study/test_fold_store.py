@@ -36,6 +36,10 @@ def store(tmp_path: Path) -> FoldStore:
     return FoldStore(tmp_path, "folds")
 
 
+def _retargeted(job: FoldJob, **changes: Any) -> FoldJob:
+    return replace(job, data=replace(job.data, targets=replace(job.data.targets, **changes)))
+
+
 def _entry(tmp_path: Path) -> Path:
     (path,) = (tmp_path / "folds").iterdir()
     return path
@@ -71,8 +75,11 @@ def test_a_fold_without_a_scaling_of_the_training_speakers_is_kept_too(made: Any
         lambda job: replace(job, seed=job.seed + 1),
         lambda job: replace(job, train=job.train[1:]),
         lambda job: replace(job, validation=job.validation[1:]),
-        lambda job: replace(job, aggregation="majority"),
-        lambda job: replace(job, data=replace(job.data, labels=1 - job.data.labels)),
+        lambda job: replace(job, goal=replace(job.goal, aggregation="majority")),
+        lambda job: replace(job, goal=replace(job.goal, metrics=job.goal.metrics[::-1])),
+        lambda job: _retargeted(job, values=1 - job.data.targets.values),
+        lambda job: _retargeted(job, strata=1 - job.data.targets.strata),
+        lambda job: _retargeted(job, names=("b", "a")),
         lambda job: replace(job, data=replace(job.data, features=("elsewhere",))),
         lambda job: replace(job, config=job.config.model_copy(update={"seed": 9})),
         lambda job: replace(
@@ -80,7 +87,19 @@ def test_a_fold_without_a_scaling_of_the_training_speakers_is_kept_too(made: Any
             config=job.config.model_copy(update={"loss": job.config.loss.model_copy(update={"label_smoothing": 0.1})}),
         ),
     ],
-    ids=["seed", "train", "validation", "aggregation", "labels", "features", "trial seed", "setting"],
+    ids=[
+        "seed",
+        "train",
+        "validation",
+        "aggregation",
+        "metrics",
+        "values",
+        "strata",
+        "names",
+        "features",
+        "trial seed",
+        "setting",
+    ],
 )
 def test_another_job_is_another_entry(made: Any, store: FoldStore, other: Callable[[FoldJob], FoldJob]) -> None:
     _, job, fitted = made

@@ -30,11 +30,10 @@ def test_test_utterances_never_reach_the_objective(
         seen.append((set(train.tolist()), set(validation.tolist())))
         # Labels that nobody may look at: a class number beyond all classes would break whatever used one
         hidden = folds[(len(seen) - 1) % len(folds)].test
-        poisoned = data.labels.copy()
+        poisoned = data.targets.values.copy()
         poisoned[hidden] = 10**6
-        return original(
-            config, type(data)(data.features, poisoned, data.speakers, data.emotions), train, validation, **others
-        )
+        targets = replace(data.targets, values=poisoned, strata=poisoned)
+        return original(config, replace(data, targets=targets), train, validation, **others)
 
     monkeypatch.setattr(job, "fit", spy)
     run(2)
@@ -53,10 +52,10 @@ def test_a_complete_trial_keeps_what_later_trials_race_against(run: Run, recorde
     assert run(1, **{"training.epochs": 2, "training.selection": "smoothed_validation_uar"}).complete == 1
     storage = optuna.storages.RDBStorage(project.storage_url, skip_compatibility_check=True)  # which takes long
     (trial,) = optuna.load_study(study_name="one", storage=storage).trials
-    kept = [[one.kept_uar for one in outcome.fitted.history] for outcome in recorder.outcomes[0].folds]
+    kept = [[one.kept for one in outcome.fitted.history] for outcome in recorder.outcomes[0].folds]
     assert trial.user_attrs[CURVES] == [[round(uar, 4) for uar in fold] for fold in kept]  # MySQL's columns are short
     # What a later trial is told of a fold's end is what the fold has come to
-    ends = [one.fitted.history[one.fitted.epoch - 1].validation_uar for one in recorder.outcomes[0].folds]
+    ends = [one.fitted.history[one.fitted.epoch - 1].score for one in recorder.outcomes[0].folds]
     assert [fold[-1] for fold in kept] == ends
     assert trial.intermediate_values == pytest.approx({1: ends[0], 2: np.mean(ends[:2]), 3: np.mean(ends)})
 
@@ -132,7 +131,7 @@ def test_copies_of_test_and_validation_speakers_make_no_difference_to_a_trial(
         assert not torch.equal(copy.frames, data.features.frames)
         if poisoned:
             frames = copy.frames.clone()
-            for one in np.setdiff1d(np.arange(len(data.labels)), train):
+            for one in np.setdiff1d(np.arange(len(data.targets.values)), train):
                 frames[copy.offsets[one] : copy.offsets[one + 1]] = np.nan
             data = replace(data, copies=(replace(copy, frames=frames),))
         return original(config, data, train, validation, **others)

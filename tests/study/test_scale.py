@@ -25,6 +25,7 @@ from ser_tune.study.leaks import refuse_fitted_leaks, refuse_leaks, refuse_mispl
 from ser_tune.tracking.predictions import write_predictions
 from ser_tune.training import AnyTrial, TrainingData, fold_statistics
 from tests.folding import text_independent_folds
+from tests.goals import classes
 
 pytestmark = pytest.mark.skipif("SER_TUNE_SCALE" not in os.environ, reason="opt-in: set SER_TUNE_SCALE=1")
 
@@ -87,7 +88,7 @@ def _seconds(utterances: int, tiny: Callable[..., Any], project: Project) -> dic
     features = UtteranceFeatures(
         torch.from_numpy(frames), offsets, timed("moments", lambda: Moments.of(frames, offsets))
     )
-    data = TrainingData(features, corpus.labels, corpus.speaker_numbers, corpus.emotions)
+    data = TrainingData(features, classes(corpus.labels, corpus.emotions), corpus.speaker_numbers)
     for scope in ("train", "speaker", "utterance"):
         config = define(scope).trial({})
         timed(f"fitted leaks, {scope}", lambda config=config: refuse_fitted_leaks(config, data, folds))

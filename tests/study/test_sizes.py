@@ -9,8 +9,8 @@ from ser_tune.study.sizes import largest_network_bytes, network_bytes
 
 def test_the_largest_network_is_at_least_that_of_any_corner(tiny: Callable[..., Any]) -> None:
     definition = define_study(None, flags={"model.name": "3d_acrnn", "corpus.name": "emodb"})
-    largest = largest_network_bytes(definition, 7)
+    largest = largest_network_bytes(definition, tuple("abcdefg"))
     for path, span in definition.search.items():
         for corner in span.corners():
-            assert network_bytes(definition, definition.trial({path: corner}), 7) <= largest
-    assert largest_network_bytes(tiny(), 2) < largest
+            assert network_bytes(definition, definition.trial({path: corner}), tuple("abcdefg")) <= largest
+    assert largest_network_bytes(tiny(), ("a", "b")) < largest

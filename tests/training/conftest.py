@@ -12,6 +12,7 @@ from ser_tune.config import TrialConfig, nest, validated
 from ser_tune.features import FEATURE_SETS, FeatureStore
 from ser_tune.prediction import UtteranceFeatures
 from ser_tune.training import LOSSES, AnyTrial, TrainingData
+from tests.goals import classes
 
 EMOTIONS = ("anger", "joy", "sadness")
 BANDS = 8
@@ -42,7 +43,7 @@ def data() -> TrainingData:
 def make_data(frames: np.ndarray, offsets: np.ndarray, labels: np.ndarray) -> TrainingData:
     features = UtteranceFeatures.of(FeatureStore.of(frames, offsets), torch.device("cpu"))
     speakers = np.arange(len(labels)) // 3 % 4
-    return TrainingData(features=features, labels=labels, speakers=speakers, emotions=EMOTIONS)
+    return TrainingData(features=features, targets=classes(labels, EMOTIONS), speakers=speakers)
 
 
 @pytest.fixture(name="make_data")

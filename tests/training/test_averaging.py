@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, get_swa_m
 from ser_tune.config import TrainingSettings
 from ser_tune.training import AnyTrial, FittedNetwork, TrainingData, fit
 from ser_tune.training.averaging import WeightAverage
+from tests.goals import GOAL, classes
 
 Config = Callable[..., AnyTrial]
 TRAIN, VALIDATION = np.arange(12), np.arange(12, 18)
@@ -118,7 +120,7 @@ def test_the_host_does_not_wait_for_the_device() -> None:
 
 
 def _fit(config: AnyTrial, data: TrainingData) -> FittedNetwork:
-    return fit(config, data, TRAIN, VALIDATION, seed=1, aggregation="mean_log_softmax")
+    return fit(config, data, TRAIN, VALIDATION, seed=1, goal=GOAL)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +133,7 @@ def test_training_takes_no_notice_and_the_average_is_judged(
     plain, averaged = _fit(config(**quick), data), _fit(config(**quick, **averaging), data)
     assert [one.train_loss for one in averaged.history] == [one.train_loss for one in plain.history]
     assert averaged.history[-1].validation_loss != plain.history[-1].validation_loss
-    loss = -averaged.validation[np.arange(6), data.labels[VALIDATION]].mean()
+    loss = -averaged.validation[np.arange(6), data.targets.values[VALIDATION]].mean()
     assert loss == pytest.approx(averaged.history[-1].validation_loss)
     # As many batches as an epoch has, which batch norm counts
     counted = [value for name, value in averaged.network.named_buffers() if name.endswith("num_batches_tracked")]
@@ -139,14 +141,14 @@ def test_training_takes_no_notice_and_the_average_is_judged(
 
 
 def test_an_epoch_without_an_average_is_not_kept_where_one_has_it(config: Config, data: TrainingData) -> None:
-    labels = data.labels.copy()
+    labels = data.targets.values.copy()
     labels[VALIDATION] = (labels[VALIDATION] + 1) % 3  # the more is learnt, the worse validation gets
-    wrong = TrainingData(data.features, labels, data.speakers, data.emotions)
+    wrong = replace(data, targets=classes(labels, data.targets.names))
     wanted = {"training__epochs": 8, "training__schedule": "constant", "training__patience": 2}
     fitted = _fit(config(**wanted, training__averaging="swa", training__swa_start=0.5), wrong)
-    assert max(fitted.history, key=lambda one: (one.validation_uar, -one.validation_loss)).epoch <= 4
+    assert max(fitted.history, key=lambda one: (one.score, -one.validation_loss)).epoch <= 4
     assert fitted.epoch > 4
-    assert [one.kept_uar for one in fitted.history[:4]] == [one.validation_uar for one in fitted.history[:4]]
+    assert [one.kept for one in fitted.history[:4]] == [one.score for one in fitted.history[:4]]
 
 
 @pytest.mark.parametrize("averaging", ["ema", "swa"])
@@ -164,7 +166,7 @@ def test_where_nobody_validates_batch_norm_is_measured_for_the_last_epoch_only(
 
     monkeypatch.setattr(module, "update_bn", spy)
     wanted = config(training__averaging=averaging, training__swa_start=0.3, training__epochs=3)
-    fitted = fit(wanted, data, TRAIN, np.arange(0), seed=1, aggregation="mean_log_softmax")
+    fitted = fit(wanted, data, TRAIN, np.arange(0), seed=1, goal=GOAL)
     assert fitted.epoch == 3
     assert len(measured) == 1
     # And the network is the one that is kept where all epochs are measured
@@ -185,7 +187,7 @@ def test_averages_are_steadier_than_the_network_that_is_trained(config: Config, 
             training__epochs=10,
             training__batch_size=4,
         )
-        fitted = fit(wanted, data, TRAIN, np.arange(12, 24), seed=1, aggregation="mean_log_softmax")
+        fitted = fit(wanted, data, TRAIN, np.arange(12, 24), seed=1, goal=GOAL)
         losses = [report.validation_loss for report in fitted.history[5:]]
         largest_step[averaging] = float(np.abs(np.diff(losses)).max())
     assert largest_step["ema"] < 0.4 * largest_step["none"]

@@ -12,20 +12,21 @@ from torch import Tensor, nn
 
 from ser_tune.architectures import ARCHITECTURES, Ensemble, members_of
 from ser_tune.training import AnyTrial, FittedNetwork, TrainingData, fit
+from tests.goals import GOAL
 
 Config = Callable[..., AnyTrial]
 TRAIN, VALIDATION = np.arange(12), np.arange(12, 18)
 
 
 def _fit(config: AnyTrial, data: TrainingData) -> FittedNetwork:
-    return fit(config, data, TRAIN, VALIDATION, seed=1, aggregation="mean_probability")
+    return fit(config, data, TRAIN, VALIDATION, seed=1, goal=replace(GOAL, aggregation="mean_probability"))
 
 
 def test_probabilities_are_averaged() -> None:
     torch.manual_seed(0)
     members, inputs = [nn.Linear(4, 3) for _ in range(3)], torch.randn(5, 4)
     mean = torch.stack([torch.softmax(one(inputs), dim=1) for one in members]).mean(dim=0)
-    ensemble = Ensemble(members)
+    ensemble = Ensemble(members, "classification")
     torch.testing.assert_close(ensemble(inputs).exp(), mean)
     assert list(members_of(ensemble)) == members
     assert list(members_of(members[0])) == [members[0]]
@@ -44,9 +45,9 @@ def test_all_together_are_judged(config: Config, data: TrainingData) -> None:
     fitted = _fit(config(model__networks=3), data)
     assert isinstance(fitted.network, Ensemble)
     assert len(fitted.network.members) == 3
-    truth = data.labels[VALIDATION]
+    truth = data.targets.values[VALIDATION]
     assert fitted.history[-1].validation_loss == pytest.approx(-fitted.validation[np.arange(6), truth].mean())
-    assert fitted.history[-1].validation_uar == (fitted.validation.argmax(axis=1) == truth).mean()
+    assert fitted.history[-1].score == (fitted.validation.argmax(axis=1) == truth).mean()
 
 
 @pytest.mark.parametrize("averaging", ["ema", "swa"])

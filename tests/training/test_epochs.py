@@ -1,27 +1,33 @@
 """Which epoch a fold keeps, by each of the ways to choose."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from ser_tune.metrics import METRICS, Metric
 from ser_tune.training import EpochReport
 from ser_tune.training.epochs import Contest, judged
+from tests.goals import GOAL
 
+HIGHER = METRICS.get("uar")
+LOWER = replace(HIGHER, name="error", higher_is_better=False)
 UARS = [0.5, 0.9, 0.2, 0.6, 0.7, 0.65, 0.6]
 LOSSES = [1.0, 0.8, 0.9, 0.5, 0.6, 0.4, 0.4]
 
 
-def _report(epoch: int, uar: float, loss: float) -> EpochReport:
-    return EpochReport(
-        epoch=epoch, train_loss=1.0, learning_rate=0.1, seconds=1.0, validation_uar=uar, validation_loss=loss
-    )
+def _report(epoch: int, score: float, loss: float) -> EpochReport:
+    report = EpochReport(epoch=epoch, train_loss=1.0, learning_rate=0.1, seconds=1.0)
+    return replace(report, validation={"score": score}, validation_loss=loss)
 
 
-def _kept(selection: str, uars: list[float], losses: list[float]) -> list[int]:
+def _kept(selection: str, scores: Sequence[float], losses: Sequence[float], objective: Metric = HIGHER) -> list[int]:
     """The epoch that is kept after each."""
-    contest = Contest(selection)
+    contest = Contest(selection, objective)
     kept = []
-    for epoch, (uar, loss) in enumerate(zip(uars, losses, strict=True), start=1):
-        contest.enter(_report(epoch, uar, loss))
+    for epoch, (score, loss) in enumerate(zip(scores, losses, strict=True), start=1):
+        contest.enter(_report(epoch, score, loss))
         assert contest.kept is not None
         kept.append(contest.kept.epoch)
     return kept
@@ -61,7 +67,7 @@ def test_of_equal_epochs_the_other_figure_decides(selection: str, uars: list[flo
 
 
 def test_who_does_not_compete_is_kept_until_somebody_does() -> None:
-    contest = Contest("smoothed_validation_score")
+    contest = Contest("smoothed_validation_score", HIGHER)
     for epoch, (uar, competes) in enumerate([(0.9, False), (0.3, False), (0.2, True), (0.1, True)], start=1):
         contest.enter(_report(epoch, uar, 1.0), competes=competes)
         assert contest.kept is not None
@@ -76,6 +82,7 @@ def test_where_nobody_validates_the_last_epoch_is_kept() -> None:
 
 def test_validation_figures_by_hand() -> None:
     scores = np.log(np.array([[0.5, 0.5], [0.9, 0.1], [0.8, 0.2]]))
-    report = judged(EpochReport(1, 1.0, 0.1, 1.0), scores, np.array([0, 0, 1]))
+    report = judged(EpochReport(1, 1.0, 0.1, 1.0), scores, np.array([0, 0, 1]), GOAL)
     assert report.validation_loss == pytest.approx(-np.log([0.5, 0.9, 0.2]).mean())
-    assert (report.validation_uar, report.validation_wa) == pytest.approx((0.5, 2 / 3))
+    assert report.validation == pytest.approx({"uar": 0.5, "wa": 2 / 3})
+    assert report.score == 0.5

@@ -12,6 +12,7 @@ from ser_tune.config import NormalisationSettings
 from ser_tune.errors import NonFiniteLossError
 from ser_tune.prediction import Predictor, SegmentReader
 from ser_tune.training import AnyTrial, EpochReport, FittedNetwork, TrainingData, fit, fold_seed, recipe_of
+from tests.goals import GOAL, classes
 
 Config = Callable[..., AnyTrial]
 MakeData = Callable[[np.ndarray, np.ndarray, np.ndarray], TrainingData]
@@ -35,7 +36,7 @@ def _fit(
     seed: int = 1,
     on_epoch: Callable[[EpochReport], None] = lambda _: None,
 ) -> FittedNetwork:
-    return fit(config, data, TRAIN, validation, seed=seed, aggregation="mean_log_softmax", on_epoch=on_epoch)
+    return fit(config, data, TRAIN, validation, seed=seed, goal=GOAL, on_epoch=on_epoch)
 
 
 def _timeless(fitted: FittedNetwork) -> list[EpochReport]:
@@ -44,7 +45,7 @@ def _timeless(fitted: FittedNetwork) -> list[EpochReport]:
 
 def _changed(data: TrainingData, make_data: MakeData, utterances: np.ndarray) -> TrainingData:
     """The same corpus but for the features and labels of some utterances."""
-    frames, labels = data.features.frames.numpy().copy(), data.labels.copy()
+    frames, labels = data.features.frames.numpy().copy(), data.targets.values.copy()
     for one in utterances:
         frames[data.features.offsets[one] : data.features.offsets[one + 1]] *= -50.0
     labels[utterances] = (labels[utterances] + 1) % 3
@@ -60,13 +61,13 @@ def test_a_separable_problem_is_learnt(config: Config, data: TrainingData) -> No
     )
     fitted = _fit(wanted, data)
     assert fitted.history[-1].train_loss < 0.6 < fitted.history[0].train_loss  # ten seeds: 0.01 to 0.42, and 1.1
-    assert max(report.validation_uar for report in fitted.history) == 1.0
+    assert max(report.score for report in fitted.history) == 1.0
     # And for utterances that neither trained nor validated
     test = np.arange(18, 24)
-    recipe = recipe_of(wanted, data.emotions, "mean_log_softmax")
+    recipe = recipe_of(wanted, data.targets.names, GOAL)
     predictor = Predictor(recipe, [fitted.network], [fitted.scaling])
-    scores, reader = predictor.log_probabilities(0, data.features, test, data.speakers)
-    assert (scores.argmax(axis=1) == data.labels[test][reader.plan.utterance]).mean() > 0.7
+    scores, reader = predictor.outputs(0, data.features, test, data.speakers)
+    assert (scores.argmax(axis=1) == data.targets.values[test][reader.plan.utterance]).mean() > 0.7
 
 
 def test_every_epoch_is_reported_as_it_ends(config: Config, data: TrainingData) -> None:
@@ -75,7 +76,9 @@ def test_every_epoch_is_reported_as_it_ends(config: Config, data: TrainingData) 
     assert tuple(told) == fitted.history
     assert [report.epoch for report in told] == [1, 2, 3]
     for report in told:
-        assert all(math.isfinite(value) for value in (report.train_loss, report.validation_loss, report.validation_wa))
+        assert all(
+            math.isfinite(value) for value in (report.train_loss, report.validation_loss, report.validation["wa"])
+        )
         assert report.seconds > 0
 
 
@@ -121,8 +124,7 @@ def test_who_validates_or_is_tested_changes_nothing_of_the_training(
     others = np.flatnonzero(data.speakers >= 2)
     wanted = config(normalisation__scope=scope, training__selection="last", loss__class_weighting="balanced")
     results = [
-        fit(wanted, one, train, others[:6], seed=1, aggregation="mean_log_softmax")
-        for one in (data, _changed(data, make_data, others))
+        fit(wanted, one, train, others[:6], seed=1, goal=GOAL) for one in (data, _changed(data, make_data, others))
     ]
     first, second = results
     assert [one.train_loss for one in first.history] == [one.train_loss for one in second.history]
@@ -179,14 +181,16 @@ def test_the_scaling_is_of_the_training_speakers_frames(config: Config, data: Tr
 def test_the_best_validation_epoch_is_kept(config: Config, data: TrainingData) -> None:
     restless = {"training__epochs": 6, "training__schedule": "constant", "optimizer__learning_rate": 0.03}
     fitted = _fit(config(training__selection="best_validation_score", **restless), data)
-    ranks = [(report.validation_uar, -report.validation_loss) for report in fitted.history]
+    ranks = [(report.score, -report.validation_loss) for report in fitted.history]
     assert fitted.epoch == 1 + ranks.index(max(ranks))
     kept = fitted.history[fitted.epoch - 1]
-    assert -fitted.validation[np.arange(6), data.labels[VALIDATION]].mean() == pytest.approx(kept.validation_loss)
+    assert -fitted.validation[np.arange(6), data.targets.values[VALIDATION]].mean() == pytest.approx(
+        kept.validation_loss
+    )
     # And the network is that epoch's
-    recipe = recipe_of(config(), data.emotions, "mean_log_softmax")
+    recipe = recipe_of(config(), data.targets.names, GOAL)
     predictor = Predictor(recipe, [fitted.network], [fitted.scaling])
-    scores, reader = predictor.log_probabilities(0, data.features, VALIDATION, data.speakers)
+    scores, reader = predictor.outputs(0, data.features, VALIDATION, data.speakers)
     first = reader.plan.utterance == 0
     np.testing.assert_allclose(
         scores[first].mean(axis=0) - np.logaddexp.reduce(scores[first].mean(axis=0)), fitted.validation[0], atol=1e-4
@@ -195,9 +199,9 @@ def test_the_best_validation_epoch_is_kept(config: Config, data: TrainingData) -
 
 def _misjudged(data: TrainingData) -> TrainingData:
     """Validation labels are wrong: the more is learnt, the worse validation gets."""
-    labels = data.labels.copy()
+    labels = data.targets.values.copy()
     labels[VALIDATION] = (labels[VALIDATION] + 1) % 3
-    return replace(data, labels=labels)
+    return replace(data, targets=classes(labels, data.targets.names))
 
 
 @pytest.mark.slow
@@ -205,12 +209,12 @@ def test_selection_last_keeps_the_last_epoch(config: Config, data: TrainingData)
     wrong = _misjudged(data)
     last = _fit(config(training__selection="last", **PATIENT), wrong)
     best = _fit(config(training__selection="best_validation_score", **PATIENT), wrong)
-    one, other = ([replace(report, kept_uar=0.0) for report in _timeless(fitted)] for fitted in (last, best))
+    one, other = ([replace(report, kept=0.0) for report in _timeless(fitted)] for fitted in (last, best))
     assert one == other
     assert last.epoch == 30
     assert best.epoch < 30
     for fitted in (last, best):
-        loss = -fitted.validation[np.arange(6), wrong.labels[VALIDATION]].mean()
+        loss = -fitted.validation[np.arange(6), wrong.targets.values[VALIDATION]].mean()
         assert loss == pytest.approx(fitted.history[fitted.epoch - 1].validation_loss)
 
 
@@ -218,7 +222,7 @@ def test_where_nobody_validates_the_last_epoch_is_kept(config: Config, data: Tra
     fitted = _fit(config(training__patience=1), data, NOBODY)
     assert fitted.epoch == len(fitted.history) == 3
     assert fitted.validation.shape == (0, 3)
-    assert all(math.isnan(report.validation_uar) for report in fitted.history)
+    assert all(math.isnan(report.score) for report in fitted.history)
     assert fitted.history[-1].train_loss < fitted.history[0].train_loss
 
 
@@ -227,14 +231,14 @@ def test_where_nobody_validates_the_last_epoch_is_kept(config: Config, data: Tra
 )
 def test_the_score_so_far_is_that_of_the_epoch_to_keep(config: Config, data: TrainingData, selection: str) -> None:
     fitted = _fit(config(training__epochs=5, training__selection=selection, optimizer__learning_rate=0.03), data)
-    uars = [report.validation_uar for report in fitted.history]
-    assert fitted.history[-1].kept_uar == uars[fitted.epoch - 1]
-    loss = -fitted.validation[np.arange(6), data.labels[VALIDATION]].mean()
+    uars = [report.score for report in fitted.history]
+    assert fitted.history[-1].kept == uars[fitted.epoch - 1]
+    loss = -fitted.validation[np.arange(6), data.targets.values[VALIDATION]].mean()
     assert loss == pytest.approx(fitted.history[fitted.epoch - 1].validation_loss)
     if selection == "best_validation_score":
-        assert [report.kept_uar for report in fitted.history] == [max(uars[: n + 1]) for n in range(5)]
+        assert [report.kept for report in fitted.history] == [max(uars[: n + 1]) for n in range(5)]
     if selection == "last":
-        assert [report.kept_uar for report in fitted.history] == uars
+        assert [report.kept for report in fitted.history] == uars
     if selection == "best_validation_loss":
         losses = [report.validation_loss for report in fitted.history]
         assert fitted.epoch == 1 + losses.index(min(losses))
@@ -244,7 +248,7 @@ def test_the_score_so_far_is_that_of_the_epoch_to_keep(config: Config, data: Tra
 def test_patience_stops_after_epochs_without_improvement(config: Config, data: TrainingData, selection: str) -> None:
     wanted = config(training__patience=2, training__selection=selection, **PATIENT)
     fitted = _fit(wanted, _misjudged(data))
-    ranks = [(report.validation_uar, -report.validation_loss) for report in fitted.history]
+    ranks = [(report.score, -report.validation_loss) for report in fitted.history]
     best = 1 + ranks.index(max(ranks))
     assert len(fitted.history) == best + 2 < 30
     assert fitted.epoch == (best if selection == "best_validation_score" else best + 2)
@@ -253,7 +257,7 @@ def test_patience_stops_after_epochs_without_improvement(config: Config, data: T
 def test_a_loss_that_is_not_finite_fails_the_training(config: Config, data: TrainingData, make_data: MakeData) -> None:
     frames = data.features.frames.numpy().copy()
     frames[3, 1, 2] = np.nan
-    broken = make_data(frames, data.features.offsets, data.labels)
+    broken = make_data(frames, data.features.offsets, data.targets.values)
     with pytest.raises(
         NonFiniteLossError, match=r"the training loss of epoch 1 is nan; optimizer\.learning_rate 0\.01"
     ):
@@ -265,7 +269,7 @@ def test_a_validation_loss_that_is_not_finite_fails_the_training(
 ) -> None:
     frames = data.features.frames.numpy().copy()
     frames[data.features.offsets[12], 1, 2] = np.nan
-    broken = make_data(frames, data.features.offsets, data.labels)
+    broken = make_data(frames, data.features.offsets, data.targets.values)
     with pytest.raises(NonFiniteLossError, match="the validation loss of epoch 1 is nan"):
         _fit(config(), broken)
 
@@ -323,7 +327,7 @@ def test_overlapping_evaluation_segments_change_what_is_judged_but_not_training(
 
 def test_mixup_learns_too(config: Config, data: TrainingData) -> None:
     fitted = _fit(config(augmentation__mixup=True, **PATIENT), data)
-    assert max(report.validation_uar for report in fitted.history) == 1.0
+    assert max(report.score for report in fitted.history) == 1.0
 
 
 def test_bfloat16_gives_about_the_loss_of_float32(config: Config, data: TrainingData) -> None:
@@ -344,7 +348,7 @@ def test_class_weights_come_from_the_training_segments(config: Config, data: Tra
     for name, train in (("unequal", unequal), ("equal", equal)):
         for weighting in ("none", "balanced"):
             wanted = config(training__epochs=1, loss__class_weighting=weighting, segments__frames=48)
-            fitted = fit(wanted, data, train, NOBODY, seed=1, aggregation="mean_log_softmax")
+            fitted = fit(wanted, data, train, NOBODY, seed=1, goal=GOAL)
             losses[name, weighting] = fitted.history[0].train_loss
     assert losses["equal", "none"] == pytest.approx(losses["equal", "balanced"])
     assert losses["unequal", "none"] != pytest.approx(losses["unequal", "balanced"], rel=1e-3)
@@ -352,8 +356,8 @@ def test_class_weights_come_from_the_training_segments(config: Config, data: Tra
 
 def test_the_recipe_is_what_was_trained(config: Config) -> None:
     wanted = config(normalisation__kind="minmax", segments__padding="wrap")
-    recipe = recipe_of(wanted, ("a", "b"), "mean_probability")
+    recipe = recipe_of(wanted, ("a", "b"), GOAL)
     assert recipe.labels == ("a", "b")
-    assert recipe.aggregation == "mean_probability"
+    assert (recipe.task, recipe.aggregation) == (GOAL.task, GOAL.aggregation)
     assert (recipe.model, recipe.features, recipe.segments) == (wanted.model, wanted.features, wanted.segments)
     assert recipe.normalisation == NormalisationSettings(kind="minmax")

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ser_tune.training import AnyTrial, TrainingData, fit
+from tests.goals import GOAL
 
 Config = Callable[..., AnyTrial]
 TRAIN, VALIDATION, NOBODY = np.arange(12), np.arange(12, 18), np.arange(0)
@@ -18,7 +19,7 @@ TRAIN, VALIDATION, NOBODY = np.arange(12), np.arange(12, 18), np.arange(0)
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
 def test_every_schedule_and_optimizer_trains(config: Config, data: TrainingData, schedule: str, optimizer: str) -> None:
     wanted = config(training__schedule=schedule, optimizer__name=optimizer, optimizer__weight_decay=0.01)
-    fitted = fit(wanted, data, TRAIN, VALIDATION, seed=1, aggregation="mean_log_softmax")
+    fitted = fit(wanted, data, TRAIN, VALIDATION, seed=1, goal=GOAL)
     assert fitted.history[-1].train_loss < fitted.history[0].train_loss
     rates = [report.learning_rate for report in fitted.history]
     if schedule == "constant":
@@ -32,7 +33,7 @@ def test_every_schedule_and_optimizer_trains(config: Config, data: TrainingData,
 
 def test_a_warmup_ends_after_its_fraction_of_the_epochs(config: Config, data: TrainingData) -> None:
     wanted = config(training__schedule="constant", training__warmup=0.5, training__epochs=4)
-    fitted = fit(wanted, data, TRAIN, VALIDATION, seed=1, aggregation="mean_log_softmax")
+    fitted = fit(wanted, data, TRAIN, VALIDATION, seed=1, goal=GOAL)
     rates = [report.learning_rate for report in fitted.history]
     assert rates[0] == pytest.approx(0.005, abs=0.001)
     assert rates[1:] == pytest.approx([0.01] * 3, rel=0.15)
@@ -42,13 +43,13 @@ def test_a_warmup_ends_after_its_fraction_of_the_epochs(config: Config, data: Tr
 @pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
 def test_a_single_step_is_enough_for_every_schedule(config: Config, data: TrainingData, schedule: str) -> None:
     wanted = config(training__epochs=1, training__batch_size=1024, training__schedule=schedule)
-    fitted = fit(wanted, data, TRAIN, VALIDATION, seed=1, aggregation="mean_log_softmax")
+    fitted = fit(wanted, data, TRAIN, VALIDATION, seed=1, goal=GOAL)
     assert len(fitted.history) == 1
 
 
 def test_sgd_without_momentum_trains(config: Config, data: TrainingData) -> None:
     wanted = config(optimizer__name="sgd", optimizer__momentum=0.0, optimizer__learning_rate=0.1)
-    fitted = fit(wanted, data, TRAIN, VALIDATION, seed=1, aggregation="mean_log_softmax")
+    fitted = fit(wanted, data, TRAIN, VALIDATION, seed=1, goal=GOAL)
     assert fitted.history[-1].train_loss < fitted.history[0].train_loss
 
 
@@ -64,9 +65,7 @@ def test_weight_decay_leaves_norms_and_biases_alone(config: Config, data: Traini
         training__epochs=1,
     )
     none = wanted.model_copy(update={"optimizer": wanted.optimizer.model_copy(update={"weight_decay": 0.0})})
-    decayed, kept = (
-        fit(one, data, TRAIN, NOBODY, seed=1, aggregation="mean_log_softmax").network for one in (wanted, none)
-    )
+    decayed, kept = (fit(one, data, TRAIN, NOBODY, seed=1, goal=GOAL).network for one in (wanted, none))
     for (name, after), (_, before) in zip(decayed.named_parameters(), kept.named_parameters(), strict=True):
         if before.ndim > 1:
             assert after.norm() < 0.8 * before.norm(), name

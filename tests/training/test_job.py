@@ -42,7 +42,7 @@ def test_a_job_is_the_same_after_pickling(trainer: Trainer) -> None:
     again: FoldJob = pickle.loads(pickle.dumps(job))
     assert again.config == job.config
     assert type(again.config) is type(job.config)
-    assert (again.seed, again.aggregation, again.data.features) == (job.seed, job.aggregation, job.data.features)
+    assert (again.seed, again.goal, again.data.features) == (job.seed, job.goal, job.data.features)
     for side in ("train", "validation"):
         np.testing.assert_array_equal(getattr(again, side), getattr(job, side))
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ser_tune.training import AnyTrial, TrainingData, fit
 from ser_tune.training.order import drawn_counts, epoch_order
+from tests.goals import GOAL
 
 Config = Callable[..., AnyTrial]
 
@@ -46,7 +47,7 @@ def test_oversampled_classes_need_no_weights(config: Config, data: TrainingData)
     for sampling in ("shuffle", "oversample"):
         for weighting in ("none", "balanced", "effective_number"):
             wanted = config(training__epochs=1, training__sampling=sampling, loss__class_weighting=weighting)
-            fitted = fit(wanted, data, unequal, np.arange(0), seed=1, aggregation="mean_log_softmax")
+            fitted = fit(wanted, data, unequal, np.arange(0), seed=1, goal=GOAL)
             losses[sampling, weighting] = fitted.history[0].train_loss
     assert losses["oversample", "none"] == pytest.approx(losses["oversample", "balanced"])
     assert losses["oversample", "none"] == pytest.approx(losses["oversample", "effective_number"])
@@ -66,6 +67,6 @@ def test_oversampling_finds_the_rare_class(config: Config, data: TrainingData) -
             loss__class_weighting="none",
         )
         rare = np.array([4, 7, 10, 13])
-        fitted = fit(wanted, data, train, rare, seed=1, aggregation="mean_log_softmax")
+        fitted = fit(wanted, data, train, rare, seed=1, goal=GOAL)
         found[sampling] = float(np.exp(fitted.validation[:, 1]).mean())
     assert found["oversample"] > found["shuffle"] + 0.1

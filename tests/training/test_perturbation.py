@@ -13,6 +13,7 @@ from ser_tune.features import FeatureStore
 from ser_tune.prediction import SegmentReader, UtteranceFeatures
 from ser_tune.training import AnyTrial, FittedNetwork, TrainingData, fit, recipe_of
 from ser_tune.training.descent import Probe
+from tests.goals import GOAL
 
 Config = Callable[..., AnyTrial]
 TRAIN, VALIDATION = np.arange(12), np.arange(12, 18)
@@ -43,7 +44,7 @@ def copied(data: TrainingData) -> TrainingData:
 
 
 def _fit(config: AnyTrial, data: TrainingData) -> FittedNetwork:
-    return fit(config, data, TRAIN, VALIDATION, seed=1, aggregation="mean_log_softmax")
+    return fit(config, data, TRAIN, VALIDATION, seed=1, goal=GOAL)
 
 
 def _same(one: FittedNetwork, other: FittedNetwork) -> bool:
@@ -58,7 +59,7 @@ def test_copies_of_held_out_speakers_never_reach_training(
     wanted = config(training__epochs=1, segments__padding="floor", **changes)
     expected = _fit(wanted, copied)
     assert math.isfinite(expected.history[0].train_loss)
-    others = np.arange(len(TRAIN), len(copied.labels))
+    others = np.arange(len(TRAIN), len(copied.targets.values))
     leaking = replace(copied, copies=tuple(_changed(one, others) for one in copied.copies))
     assert _same(_fit(wanted, leaking), expected)
     # Whereas those of the training speakers do
@@ -96,19 +97,18 @@ def test_emotions_are_learnt_from_copies_that_contradict_the_clean_speech(config
 
     def last_uar(changes: dict[str, object], corpus: TrainingData) -> float:
         fitted = [
-            fit(config(**settings | changes), corpus, TRAIN, VALIDATION, seed=seed, aggregation="mean_log_softmax")
-            for seed in range(4)
+            fit(config(**settings | changes), corpus, TRAIN, VALIDATION, seed=seed, goal=GOAL) for seed in range(4)
         ]
-        return float(np.mean([network.history[-1].validation_uar for network in fitted]))
+        return float(np.mean([network.history[-1].score for network in fitted]))
 
     assert last_uar(COPIED, copied) > last_uar({}, misleading) + 0.4  # sixteen seeds on three kernels: 0.75 to 0.92
 
 
 def _instability(fitted: FittedNetwork, config: AnyTrial, data: TrainingData) -> float:
     """How far the probabilities of noisy validation segments lie from those of the clean ones."""
-    recipe, said = recipe_of(config, data.emotions, "mean_log_softmax"), []
+    recipe, said = recipe_of(config, data.targets.names, GOAL), []
     assert fitted.scaling is not None
-    number = np.zeros(len(data.labels), dtype=np.int64)
+    number = np.zeros(len(data.targets.values), dtype=np.int64)
     for features in (data.features, data.copies[0]):
         reader = recipe.reader(features, VALIDATION, ([fitted.scaling], number), overlap=False)
         with torch.inference_mode():
@@ -129,7 +129,7 @@ def test_stability_training_brings_the_probabilities_of_copies_to_those_of_clean
 
     def distance(weight: float) -> float:
         wanted = config(**settings, perturbation__stability=weight)
-        fits = (fit(wanted, noisy, TRAIN, VALIDATION, seed=seed, aggregation="mean_log_softmax") for seed in range(4))
+        fits = (fit(wanted, noisy, TRAIN, VALIDATION, seed=seed, goal=GOAL) for seed in range(4))
         return float(np.mean([_instability(fitted, wanted, noisy) for fitted in fits]))
 
     assert distance(20.0) < 0.7 * distance(1e-9)  # single seeds range from 0.02 to 1.5 times
@@ -145,7 +145,7 @@ def test_an_epoch_reads_every_utterance_once_and_for_stability_a_copy_of_each_cl
     def numbers(changes: dict[str, object], epochs: int = 1) -> np.ndarray:
         read.clear()
         wanted = config(training__epochs=epochs, **changes)
-        fit(wanted, copied, TRAIN, np.arange(0), seed=1, aggregation="mean_log_softmax")
+        fit(wanted, copied, TRAIN, np.arange(0), seed=1, goal=GOAL)
         return np.concatenate(read)
 
     clean = int(-(-np.diff(copied.features.offsets)[TRAIN] // 16).sum())
@@ -171,7 +171,7 @@ def test_copies_go_with_mixup_and_specaugment(config: Config, copied: TrainingDa
 
 def _steps(config: AnyTrial, data: TrainingData) -> int:
     losses: list[torch.Tensor] = []
-    fit(config, data, TRAIN, np.arange(0), seed=1, aggregation="mean_log_softmax", probe=Probe(on_step=losses.append))
+    fit(config, data, TRAIN, np.arange(0), seed=1, goal=GOAL, probe=Probe(on_step=losses.append))
     return len(losses)
 
 

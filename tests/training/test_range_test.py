@@ -11,6 +11,7 @@ from ser_tune.errors import ConfigError
 from ser_tune.training import AnyTrial, EpochReport, TrainingData, fit, run_range_test
 from ser_tune.training.descent import Probe
 from ser_tune.training.range_test import HIGHEST_RATE, LEAST_STEPS, LOWEST_RATE, rates_of, smooth, suggested_rate
+from tests.goals import GOAL
 
 TRAIN = np.arange(12)
 STEPS = 120
@@ -57,7 +58,7 @@ def test_where_the_loss_falls_at_no_rate_nothing_is_suggested(losses: list[float
 def test_a_small_corpus_is_passed_over_until_there_are_100_steps(
     config: Callable[..., AnyTrial], data: TrainingData
 ) -> None:
-    found = run_range_test(config(**QUICK), data, TRAIN, seed=1, aggregation="mean_log_softmax")
+    found = run_range_test(config(**QUICK), data, TRAIN, seed=1, goal=GOAL)
     assert found.diverged or len(found.rates) >= 100
     assert len(found.rates) == len(found.losses) == len(found.smoothed)
     assert np.isfinite(found.losses).all()
@@ -72,7 +73,7 @@ def test_what_is_set_of_rate_schedule_epochs_and_averaging_has_no_say(
 ) -> None:
     monkeypatch.setattr("ser_tune.training.averaging.update_bn", lambda *_: pytest.fail("nobody is judged"))
     one, other = (
-        run_range_test(config(**QUICK, **changes), data, TRAIN, seed=1, aggregation="mean_log_softmax")
+        run_range_test(config(**QUICK, **changes), data, TRAIN, seed=1, goal=GOAL)
         for changes in (
             {},
             {
@@ -95,12 +96,12 @@ def test_rates_reach_the_highest_with_copies_in_as_many_steps_as_without(
     copied = replace(data, copies=(data.features, data.features))
     perturbed = {"perturbation__copies": 2, "perturbation__pitch_semitones": 1.0, "perturbation__stability": stability}
     wanted = config(**QUICK, **perturbed, optimizer__name="sgd")
-    found = run_range_test(wanted, copied, TRAIN, seed=1, aggregation="mean_log_softmax")
+    found = run_range_test(wanted, copied, TRAIN, seed=1, goal=GOAL)
     assert not found.diverged
     assert len(found.rates) == len(found.losses) >= LEAST_STEPS
     # All of them are steps of one rise
     np.testing.assert_allclose(found.rates, rates_of(len(found.rates)))
-    clean = run_range_test(config(**QUICK, optimizer__name="sgd"), data, TRAIN, seed=1, aggregation="mean_log_softmax")
+    clean = run_range_test(config(**QUICK, optimizer__name="sgd"), data, TRAIN, seed=1, goal=GOAL)
     assert len(found.rates) == len(clean.rates)
 
 
@@ -116,7 +117,7 @@ def test_it_ends_where_the_loss_diverges(
             probe.on_step(torch.tensor(told[-1]))
 
     monkeypatch.setattr("ser_tune.training.range_test.fit", fit_of_a_curve)
-    found = run_range_test(config(**QUICK), data, TRAIN, seed=1, aggregation="mean_log_softmax")
+    found = run_range_test(config(**QUICK), data, TRAIN, seed=1, goal=GOAL)
     assert found.diverged
     assert 88 <= len(found.rates) == len(found.losses) < 95 < STEPS
     assert np.isfinite(found.losses).all()
@@ -131,8 +132,8 @@ def test_only_the_training_speakers_are_read(
 ) -> None:
     frames = data.features.frames.numpy().copy()
     frames[data.features.offsets[len(TRAIN)] :] = np.nan
-    others = make_data(frames, data.features.offsets, np.where(np.arange(24) < 12, data.labels, 0))
-    found, blind = (run_range_test(config(**QUICK), one, TRAIN, seed=1, aggregation="mean") for one in (data, others))
+    others = make_data(frames, data.features.offsets, np.where(np.arange(24) < 12, data.targets.values, 0))
+    found, blind = (run_range_test(config(**QUICK), one, TRAIN, seed=1, goal=GOAL) for one in (data, others))
     np.testing.assert_array_equal(found.losses, blind.losses)
 
 
@@ -140,10 +141,8 @@ def test_being_told_of_steps_changes_no_training(config: Callable[..., AnyTrial]
     losses: list[torch.Tensor] = []
     reports: list[list[EpochReport]] = []
     for probe in (None, Probe(on_step=losses.append)):
-        fitted = fit(config(), data, TRAIN, np.arange(0), seed=1, aggregation="mean_log_softmax", probe=probe)
-        reports.append(
-            [replace(one, seconds=0.0, validation_loss=0, validation_uar=0, validation_wa=0) for one in fitted.history]
-        )
+        fitted = fit(config(), data, TRAIN, np.arange(0), seed=1, goal=GOAL, probe=probe)
+        reports.append([replace(one, seconds=0.0, validation_loss=0, validation={}) for one in fitted.history])
     assert reports[0] == reports[1]
     assert len(losses) % len(reports[0]) == 0
     assert losses

@@ -46,10 +46,10 @@ def test_training_segments_of_each_class_are_counted(
     found = fold_statistics(config(segments__frames=frames, segments__hop_frames=hop), data, TRAIN)
     lengths = np.diff(data.features.offsets)[TRAIN]
     segments = 1 + np.ceil(np.maximum(lengths - frames, 0) / (hop or frames))
-    expected = [segments[data.labels[TRAIN] == label].sum() for label in range(3)]
-    assert found.class_counts.tolist() == expected
+    expected = [segments[data.targets.values[TRAIN] == label].sum() for label in range(3)]
+    assert found.stratum_counts.tolist() == expected
 
 
 def test_a_class_that_nobody_trains_with_is_counted_as_0(config: Config, data: TrainingData) -> None:
     found = fold_statistics(config(segments__frames=None), data, np.array([0, 3, 2]))
-    assert found.class_counts.tolist() == [2, 0, 1]
+    assert found.stratum_counts.tolist() == [2, 0, 1]

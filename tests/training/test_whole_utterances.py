@@ -14,6 +14,7 @@ from ser_tune.errors import ConfigError
 from ser_tune.features import FEATURE_SETS, FeatureStore
 from ser_tune.prediction import Predictor, UtteranceFeatures
 from ser_tune.training import LOSSES, AnyTrial, TrainingData, fit, recipe_of
+from tests.goals import GOAL, classes
 
 BANDS = 64
 TRAIN, VALIDATION = np.arange(12), np.arange(12, 18)
@@ -29,7 +30,7 @@ def data() -> TrainingData:
     for number, label in enumerate(labels):
         frames[offsets[number] : offsets[number + 1], :, 21 * label : 21 * (label + 1)] += 3.0
     features = UtteranceFeatures.of(FeatureStore.of(frames, offsets), torch.device("cpu"))
-    return TrainingData(features=features, labels=labels, speakers=np.arange(18) // 6, emotions=("a", "b", "c"))
+    return TrainingData(features=features, targets=classes(labels, "abc"), speakers=np.arange(18) // 6)
 
 
 def _config(model: str, **changes: Any) -> AnyTrial:
@@ -61,18 +62,18 @@ def test_whole_utterances_are_learnt_and_predicted_as_they_were_validated(
     model: str, width: float, data: TrainingData
 ) -> None:
     config = _config(model, model__width=width)
-    fitted = fit(config, data, TRAIN, VALIDATION, seed=1, aggregation="mean_log_softmax")
+    fitted = fit(config, data, TRAIN, VALIDATION, seed=1, goal=GOAL)
     assert fitted.history[-1].train_loss < 0.5 * fitted.history[0].train_loss
-    assert max(report.validation_uar for report in fitted.history) > 0.6
-    predictor = Predictor(recipe_of(config, data.emotions, "mean_log_softmax"), [fitted.network], [fitted.scaling])
-    scores, reader = predictor.log_probabilities(0, data.features, VALIDATION, data.speakers)
+    assert max(report.score for report in fitted.history) > 0.6
+    predictor = Predictor(recipe_of(config, data.targets.names, GOAL), [fitted.network], [fitted.scaling])
+    scores, reader = predictor.outputs(0, data.features, VALIDATION, data.speakers)
     assert reader.plan.utterance.tolist() == list(range(6))
     np.testing.assert_allclose(scores, fitted.validation, atol=1e-5)
 
 
 def test_all_augmentation_goes_with_whole_utterances_and_repeats(data: TrainingData) -> None:
     config = _config("fcn_gap", training__epochs=2, augmentation__mixup=True, augmentation__specaugment=True)
-    first, second = (fit(config, data, TRAIN, VALIDATION, seed=1, aggregation="mean_log_softmax") for _ in range(2))
+    first, second = (fit(config, data, TRAIN, VALIDATION, seed=1, goal=GOAL) for _ in range(2))
     assert all(math.isfinite(report.train_loss) for report in first.history)
     assert [one.train_loss for one in first.history] == [one.train_loss for one in second.history]
     np.testing.assert_array_equal(first.validation, second.validation)
@@ -80,13 +81,13 @@ def test_all_augmentation_goes_with_whole_utterances_and_repeats(data: TrainingD
 
 def test_an_average_of_weights_judges_whole_utterances(data: TrainingData) -> None:
     config = _config("fcn_gap", training__averaging="ema", training__selection="last")
-    fitted = fit(config, data, TRAIN, VALIDATION, seed=1, aggregation="mean_log_softmax")
-    assert fitted.history[-1].validation_uar > 0.6
+    fitted = fit(config, data, TRAIN, VALIDATION, seed=1, goal=GOAL)
+    assert fitted.history[-1].score > 0.6
     # The input's statistics are the mean over batches of those of real frames, padding left out
     mean = fitted.network.get_buffer("input_norm.running_mean")
     assert mean.abs().max() < 0.1
-    predictor = Predictor(recipe_of(config, data.emotions, "mean_log_softmax"), [fitted.network], [fitted.scaling])
-    scores, _ = predictor.log_probabilities(0, data.features, VALIDATION, data.speakers)
+    predictor = Predictor(recipe_of(config, data.targets.names, GOAL), [fitted.network], [fitted.scaling])
+    scores, _ = predictor.outputs(0, data.features, VALIDATION, data.speakers)
     np.testing.assert_allclose(scores, fitted.validation, atol=1e-5)
 
 
@@ -98,7 +99,7 @@ def test_bfloat16_gives_about_the_loss_of_float32(data: TrainingData) -> None:
             TRAIN,
             VALIDATION,
             seed=1,
-            aggregation="mean_log_softmax",
+            goal=GOAL,
         )
         for precision in ("float32", "bfloat16")
     )
@@ -108,7 +109,7 @@ def test_bfloat16_gives_about_the_loss_of_float32(data: TrainingData) -> None:
 
 def test_an_architecture_that_needs_equal_lengths_refuses_them(data: TrainingData) -> None:
     with pytest.raises(ConfigError, match=r"segments\.frames is none, but alex_net needs segments of equal length"):
-        fit(_config("alex_net"), data, TRAIN, VALIDATION, seed=1, aggregation="mean_log_softmax")
+        fit(_config("alex_net"), data, TRAIN, VALIDATION, seed=1, goal=GOAL)
 
 
 @pytest.mark.parametrize("stability", [0.0, 1.0])
@@ -119,8 +120,8 @@ def test_copies_of_whole_utterances_take_part_in_training(data: TrainingData, st
     copied = replace(data, copies=(copy,))
     changes = {"perturbation__copies": 1, "perturbation__noise_snr_db": 5, "perturbation__stability": stability}
     wanted = _config("fcn_attention", training__epochs=1, augmentation__mixup=True, **changes)
-    fitted = fit(wanted, copied, TRAIN, VALIDATION, seed=1, aggregation="mean_log_softmax")
+    fitted = fit(wanted, copied, TRAIN, VALIDATION, seed=1, goal=GOAL)
     assert math.isfinite(fitted.history[0].train_loss)
     plain = _config("fcn_attention", training__epochs=1, augmentation__mixup=True)
-    without = fit(plain, data, TRAIN, VALIDATION, seed=1, aggregation="mean_log_softmax")
+    without = fit(plain, data, TRAIN, VALIDATION, seed=1, goal=GOAL)
     assert fitted.history[0].train_loss != without.history[0].train_loss

@@ -150,9 +150,9 @@ class _Racing:
 
     def after_epoch(self, position: int, report: EpochReport) -> str:
         """Compare the score that the fold would keep with that of the best trials."""
-        if not self._race.epoch_ended(position, report.epoch, self._key(report.kept_uar)):
+        if not self._race.epoch_ended(position, report.epoch, self._key(report.kept)):
             return ""
-        score = f"{self._metric.title} {report.kept_uar:.3f} in fold {position}, epoch {report.epoch}"
+        score = f"{self._metric.title} {report.kept:.3f} in fold {position}, epoch {report.epoch}"
         return f"racing: {score} is hopelessly {'low' if self._metric.higher_is_better else 'high'}"
 
     def after_fold(self, position: int, score: float) -> str:
