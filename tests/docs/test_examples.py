@@ -111,8 +111,15 @@ def test_every_command_has_only_commands_options_settings_and_files_that_exist(p
             if command.ser_tune is None:
                 assert block.reason, f"{block.place}: '{command.words[0]}' is not run; give the reason in a comment"
                 _check_other_program(block, command)
-            elif "tiny_net" not in command.words:  # of the page's own plug-in, which is installed where it is run
+            elif not _plugins_of(page) & set(command.words):  # which are installed where the examples are run
                 _check_arguments(block.place, command.ser_tune, paths)
+
+
+def _plugins_of(page: str) -> set[str]:
+    """The names of the components that a page's own package adds."""
+    files = [tomllib.loads(block.text) for block in BLOCKS if block.page == page and block.language == "toml"]
+    groups = [group for file in files for group in file["project"]["entry-points"].values()]
+    return {name for group in groups for name in group}
 
 
 def _check_arguments(place: str, words: Sequence[str], paths: set[str]) -> None:

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import optuna
 import pytest
 
 PACKAGE = {
@@ -31,6 +32,18 @@ tiny_bands = "tiny_plugin.tiny_bands:FEATURE_SET"
 
 [project.entry-points."ser_tune.losses"]
 tiny_loss = "tiny_plugin.tiny_loss:LOSS"
+
+[project.entry-points."ser_tune.samplers"]
+tiny_sampler = "tiny_plugin.tiny_search:SAMPLER"
+
+[project.entry-points."ser_tune.pruners"]
+tiny_pruner = "tiny_plugin.tiny_search:PRUNER"
+
+[project.entry-points."ser_tune.executors"]
+tiny_executor = "tiny_plugin.tiny_search:EXECUTOR"
+
+[project.entry-points."ser_tune.promotion_rules"]
+tiny_rule = "tiny_plugin.tiny_search:PROMOTION_RULE"
 """,
     "tiny_plugin/__init__.py": "",
     "tiny_plugin/tiny_net.py": '''
@@ -142,6 +155,57 @@ def build(settings: TinyLossSettings, counts: Tensor):
 
 LOSS = Loss(name="tiny_loss", settings=TinyLossSettings, build=build, citation="G. Brier, Monthly Weather Review, 1950")
 ''',
+    "tiny_plugin/tiny_search.py": '''
+from pathlib import Path
+
+from optuna.samplers import RandomSampler
+
+from ser_tune.execution import ExecutorSource, InProcess
+from ser_tune.promotion_rules import Comparison, PromotionRule, Ruling
+from ser_tune.study.pruners import JudgedTrial, Pruner
+from ser_tune.study.samplers import Sampler
+
+
+class Lowest(RandomSampler):
+    """Proposes the fewest maps."""
+
+    def sample_independent(self, study, trial, param_name, param_distribution):
+        maps = param_name == "model.maps"
+        return 8 if maps else super().sample_independent(study, trial, param_name, param_distribution)
+
+
+class OneFoldOfTrial1:
+    """Trains the folds backwards, and of trial 1 only one."""
+
+    def __init__(self, judged: JudgedTrial) -> None:
+        self.number, self.order = judged.trial.number, range(judged.folds)[::-1]
+
+    def after_epoch(self, position, report) -> str:
+        return ""
+
+    def after_fold(self, position, score) -> str:
+        return f"fold {position} is enough" if self.number == 1 else ""
+
+
+class Noting(InProcess):
+    """Notes how many folds it trains."""
+
+    def run(self, jobs, **told):
+        with Path("noted.txt").open("a") as file:
+            file.write(f"{len(jobs)} ")
+        return super().run(jobs, **told)
+
+
+def decide(comparison: Comparison) -> Ruling:
+    by_score = comparison.by_score()
+    return Ruling(not by_score.replaces, f"other than by {comparison.metric.title}", {"tiny": comparison.champion})
+
+
+SAMPLER = Sampler(name="tiny_sampler", build=lambda settings, seed: Lowest(seed), citation="none")
+PRUNER = Pruner(name="tiny_pruner", judge=OneFoldOfTrial1, citation="none")
+EXECUTOR = ExecutorSource(name="tiny_executor", build=lambda settings, features, train: Noting(train), decides="")
+PROMOTION_RULE = PromotionRule(name="tiny_rule", decide=decide, worse_recordings=False, citation="none")
+''',
 }
 TRAINED = (
     *("--model", "tiny_net", "--corpus", "tiny_corpus", "--features", "tiny_bands", "--set", "loss.name=tiny_loss"),
@@ -201,8 +265,20 @@ def test_components_of_an_installed_package_are_like_built_in_ones(shell: Shell,
     assert "tiny_net" in told.stderr
     assert "Traceback" not in told.stderr
 
-    told = shell.ser_tune("train", *TRAINED, "--data", corpus_csv.parent)
+    parts = [f"--{part}=tiny_{part}" for part in ("sampler", "pruner", "executor", "rule")]
+    search = ("--trials", 3, "--name", "tiny", "--set", "study.confirm=0", *parts)
+    told = shell.ser_tune("study", *TRAINED, *search, "--data", corpus_csv.parent)
     assert told.returncode == 0, told.stderr
+    study = optuna.load_study(study_name="tiny", storage=f"sqlite:///{shell.root / 'studies' / 'optuna.db'}")
+    assert [trial.params["model.maps"] for trial in study.trials] == [16, 8, 8]
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "PRUNED", "COMPLETE"]
+    assert (shell.root / "noted.txt").read_text() == "3 3 3 "
+
+    # The rule is asked where there is a champion: it replaces the better of the two complete trials by the other one
+    other = min((study.trials[number] for number in (0, 2)), key=lambda one: (one.value, -one.number))
+    told = shell.ser_tune("promote", "tiny", "--trial", other.number)
+    assert told.returncode == 0, told.stderr
+    assert "registered: ser-tiny_corpus-tiny_net version 2 as champion (other than by UAR)" in told.stdout
 
     audio = [corpus_csv.parent / name for name in ("ada_anger_0.wav", "dan_joy_1.wav")]
     told = shell.ser_tune("predict", "ser-tiny_corpus-tiny_net", *audio, "--json")

@@ -10,7 +10,7 @@ from ...training import EpochReport
 from ..optuna_classes import class_named, names_of, object_of
 from .base import JudgedTrial, Pruner
 
-__all__ = ["names", "pruner_of"]
+__all__ = ["OptunaJudge", "names", "pruner_of"]
 
 SINGLE_SCORES = {"WilcoxonPruner"}
 """They test the scores of single folds, which the intermediate values of a trial are not."""
@@ -46,13 +46,13 @@ def pruner_of(name: str) -> Pruner | None:
         )
     pruner: BasePruner = object_of("pruner", cls, {})
 
-    def judge(judged: JudgedTrial) -> _Judge:
-        return _Judge(pruner, judged.trial, judged.folds)
+    def judge(judged: JudgedTrial) -> OptunaJudge:
+        return OptunaJudge(pruner, judged.trial, judged.folds)
 
     return Pruner(name=name, judge=judge, citation="T. Akiba et al.: Optuna, KDD 2019, arXiv 1907.10902")
 
 
-class _Judge:
+class OptunaJudge:
     """Asks Optuna's pruner after each fold, by the mean of the folds so far; folds come in the order of their numbers.
 
     Optuna's pruners compare a trial with all others of the study that are as far as it is.
