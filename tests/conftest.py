@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,18 @@ class Finished:
     """The command without `study`."""
     told: Told
     csv: Path
+
+
+@pytest.fixture
+def plugged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The task and the metrics of `tests.study.plugged`, as an installed package brings them."""
+    groups = {"ser_tune.tasks": {"levels": "LEVELS"}, "ser_tune.metrics": {"error": "ERROR", "shortfall": "SHORTFALL"}}
+
+    def of(group: str) -> dict[str, tuple[EntryPoint, ...]]:
+        points = groups.get(group, {})
+        return {name: (EntryPoint(name, f"tests.study.plugged:{value}", group),) for name, value in points.items()}
+
+    monkeypatch.setattr("ser_tune.components._plugins", of)
 
 
 @pytest.fixture(autouse=True)

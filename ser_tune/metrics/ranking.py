@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -67,6 +67,11 @@ class Ranking:
     ) -> T | None:
         """The item with the best score, the first of `best_first`; None where there are no items."""
         return next(iter(self.best_first(items, score, then)), None)
+
+    @property
+    def worse_end(self) -> Literal["low", "high"]:
+        """The end of a score's interval that is the worse one."""
+        return "low" if self.metric.higher_is_better else "high"
 
     @property
     def direction(self) -> str:

@@ -1,5 +1,6 @@
 """The model card: what stands in a version's description, as Markdown (M. Mitchell et al., arXiv 1810.03993, 2019)."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
@@ -11,8 +12,8 @@ from ..corpora import CORPORA
 from ..encoders import encoders_among, find_checkpoint, short_name
 from ..features import FEATURE_SETS
 from ..folds import SIDES, selection_note
+from ..metrics import Metric, score_in
 from ..resampling import describe_score
-from ..resampling.old import class_recalls, uar
 from ..study import Prepared, Selection, pretraining_of
 from ..tracking import Predictions
 from .networks import Networks
@@ -52,10 +53,10 @@ def model_card(
         origin: A sentence on where it comes from, in Markdown.
         selection: What it is worth without the choice among its study's trials.
     """
-    corpus = prepared.corpus
+    corpus, task, names = prepared.corpus, prepared.definition.task, prepared.targets.names
     source = CORPORA.get(corpus.name)
-    sides = [side for side in SIDES if f"{side}_uar" in metrics]
     named = [f"{model.name} with {features.name}" for model, features in parts]
+    of_classes = task.predictions == "classes"
     sections = [
         f"# {', '.join(dict.fromkeys(named))} on {corpus.name}",
         f"Networks: {networks}. {origin}".rstrip(),
@@ -63,36 +64,27 @@ def model_card(
         f"{verdict.alias}: {verdict.reason}.",
         "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in verdict.tags.items()),
         "## Data",
-        f"{source.name}: {len(corpus.utterances)} utterances, {len(corpus.speakers)} speakers, emotions "
-        f"{', '.join(corpus.emotions)}. Licence: {source.licence}. {source.citation}.",
+        f"{source.name}: {len(corpus.utterances)} utterances, {len(corpus.speakers)} speakers, {task.answer}s "
+        f"{', '.join(names)}. Licence: {source.licence}. {source.citation}.",
         *dict.fromkeys(_encoders(parts)),
         "## Metrics",
-        markdown_table(
-            ["side", "UAR", "WA", "UAR over folds", "what it is"],
-            [
-                [
-                    side,
-                    describe_score(metrics, f"{side}_uar"),
-                    describe_score(metrics, f"{side}_wa"),
-                    f"{metrics[f'{side}_uar_fold_mean']:.4f} ± {metrics[f'{side}_uar_fold_std']:.4f}",
-                    _SIDES[side],
-                ]
-                for side in sides
-            ],
-        ),
+        _by_side(metrics, prepared.definition.metrics),
         *([] if selection is None or selection.trials == 1 else [f"Selection-corrected: {selection.sentence}."]),
-        "UAR is the mean recall of the classes that occur, over one confusion matrix of all held-out utterances; WA is "
-        "plain accuracy. In brackets: 95 % confidence intervals by bootstrap over speakers.",
-        "## Recall by class",
-        _by_class(predictions),
-        "## UAR by speaker",
-        _by_speaker(predictions),
+        f"{'; '.join(f'{one.title} is {one.description}' for one in prepared.definition.metrics)}. In brackets: 95 % "
+        "confidence intervals by bootstrap over speakers.",
+        *(_by_class(predictions, prepared.definition.metrics, task.answer) if of_classes else ()),
+        f"## {prepared.definition.objective.title} by speaker",
+        _by_speaker(predictions, prepared.definition.objective),
         "## Protocol",
         f"Fingerprint {prepared.protocol.fingerprint}.",
         "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in prepared.protocol.in_words.items()),
         "## Intended use",
         "Research on speech emotion recognition. It takes single utterances of one speaker each, in any sound format, "
-        f"and tells apart {len(corpus.emotions)} emotions, one of which it always names.",
+        + (
+            f"and tells apart {len(names)} {task.answer}s, one of which it always names."
+            if of_classes
+            else f"and predicts {task.title}: {', '.join(names)}."
+        ),
         "## Limits",
         "\n".join(f"- {limit}" for limit in _limits(prepared, parts, networks)),
         "## Citation",
@@ -150,40 +142,62 @@ def _capitalised(note: str) -> str:
     return f"{note[0].upper()}{note[1:]}" if note.split()[0].islower() else note
 
 
-def _by_class(predictions: Mapping[str, Predictions]) -> str:
-    recalls = {side: class_recalls(one.truth, one.predicted) for side, one in predictions.items()}
-    emotions = next(iter(predictions.values())).emotions if predictions else ()
-    rows = [
-        [emotion, *(f"{known[number]:.3f}" if number in known else "" for known in recalls.values())]
-        for number, emotion in enumerate(emotions)
-    ]
-    return markdown_table(["emotion", *recalls], rows)
+def _by_side(scores: Mapping[str, float], metrics: Sequence[Metric]) -> str:
+    """The table of the scores of each side, pooled and over folds."""
+    objective = metrics[0]
+    rows = []
+    for side in SIDES:
+        if score_in(scores, name := f"{side}_{objective.name}") is None:
+            continue
+        known = [score_in(scores, f"{name}_fold_{end}") for end in ("mean", "std")]
+        over_folds = " ± ".join(f"{number:.4f}" for number in known if number is not None)
+        described = [describe_score(scores, f"{side}_{metric.name}") for metric in metrics]
+        rows.append([side, *described, over_folds, _SIDES[side]])
+    titles = [metric.title for metric in metrics]
+    return markdown_table(["side", *titles, f"{objective.title} over folds", "what it is"], rows)
 
 
-def _by_speaker(predictions: Mapping[str, Predictions]) -> str:
+def _by_class(predictions: Mapping[str, Predictions], metrics: Sequence[Metric], answer: str) -> Iterator[str]:
+    """A heading and a table for each number that metrics have of every class, such as its recall."""
+    names = next(iter(predictions.values())).names if predictions else ()
+    told = set[str]()
+    for metric in metrics:
+        if metric.parts is None or metric.part in told:
+            continue
+        told.add(metric.part)
+        known = {side: metric.parts(one.sums(metric).sum(axis=0)).tolist() for side, one in predictions.items()}
+        rows = [[name, *map(_rounded, of_class)] for name, *of_class in zip(names, *known.values(), strict=True)]
+        yield f"## {metric.part.capitalize()} by class"
+        yield markdown_table([answer, *known], rows)
+
+
+def _by_speaker(predictions: Mapping[str, Predictions], objective: Metric) -> str:
     speakers = sorted({speaker for one in predictions.values() for speaker in one.speakers})
     if len(speakers) > LISTED_SPEAKERS:
-        scores = {
-            side: [uar(one.truth[own], one.predicted[own]) for own in _of_each_speaker(one)]
-            for side, one in predictions.items()
-        }
-        quartiles = {side: np.percentile(values, [0, 25, 50, 75, 100]) for side, values in scores.items()}
+        known = {side: objective.value(one.sums(objective)) for side, one in predictions.items()}
+        quartiles = {side: _quartiles(scores[~np.isnan(scores)]) for side, scores in known.items()}
         names = ("lowest", "lower quartile", "median", "upper quartile", "highest")
-        rows = [[name, *(f"{one[place]:.3f}" for one in quartiles.values())] for place, name in enumerate(names)]
+        rows = [[name, *(_rounded(one[place]) for one in quartiles.values())] for place, name in enumerate(names)]
         return markdown_table([f"{len(speakers)} speakers", *quartiles], rows)
     rows = []
     for speaker in speakers:
         row = [speaker]
         for one in predictions.values():
             own = np.flatnonzero(np.array(one.speakers) == speaker)
-            row.append(f"{uar(one.truth[own], one.predicted[own]):.3f} ({len(own)})" if len(own) else "")
+            score = objective.score(one.truth[own], one.predicted[own], len(one.names)) if len(own) else math.nan
+            row.append(f"{_rounded(score)} ({len(own)})".lstrip() if len(own) else "")
         rows.append(row)
     return markdown_table(["speaker", *(f"{side} (utterances)" for side in predictions)], rows)
 
 
-def _of_each_speaker(predictions: Predictions) -> list[np.ndarray]:
-    numbers = predictions.speaker_numbers
-    return [np.flatnonzero(numbers == number) for number in np.unique(numbers)]
+def _quartiles(scores: np.ndarray) -> np.ndarray:
+    """The least, the quartiles and the largest, shape (5,); NaN where there is no score."""
+    return np.percentile(scores, [0, 25, 50, 75, 100]) if len(scores) else np.full(5, np.nan)
+
+
+def _rounded(score: float) -> str:
+    """Three digits; nothing of a score that is not defined."""
+    return "" if math.isnan(score) else f"{score:.3f}"
 
 
 def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

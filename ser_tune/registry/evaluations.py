@@ -4,7 +4,7 @@ from mlflow import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from ..resampling import describe_score
-from ..tracking import EVALUATES_TAG, protocol_of, search_runs
+from ..tracking import EVALUATES_TAG, metrics_of, protocol_of, score_of, search_runs, task_of
 from .card import markdown_table
 
 __all__ = ["add_evaluations"]
@@ -12,6 +12,8 @@ __all__ = ["add_evaluations"]
 HEADING = "## Evaluations"
 LONGEST_DESCRIPTION = 5000
 """Characters that MLflow keeps."""
+_ECE = "evaluation_ece"
+"""A metric of evaluations of probabilities: the expected calibration error."""
 
 
 def add_evaluations(client: MlflowClient, name: str, version: str) -> None:
@@ -25,28 +27,21 @@ def add_evaluations(client: MlflowClient, name: str, version: str) -> None:
         version: Its number.
     """
     found = client.get_model_version(name, version)
-    rows: dict[str, list[str]] = {}
+    rows: dict[str, dict[str, str]] = {}
     for run in search_runs(client, tags={EVALUATES_TAG: f"{name}/{version}"}):
-        if run.data.tags.get(MLFLOW_PARENT_RUN_ID) != found.run_id or "evaluation_uar" not in run.data.metrics:
+        if run.data.tags.get(MLFLOW_PARENT_RUN_ID) != found.run_id or score_of(run, "evaluation") is None:
             continue  # of a deleted model of the same name, or interrupted
-        protocol = protocol_of(run)
-        scores = [describe_score(run.data.metrics, one) for one in ("evaluation_uar", "evaluation_wa")]
-        ece = f"{run.data.metrics['evaluation_ece']:.3f}"
-        rows.setdefault(
-            protocol.fingerprint,
-            [
-                protocol.corpus,
-                str(len(protocol.emotions)),
-                *scores,
-                ece,
-                protocol.in_words["judged_by"],
-                run.info.run_id,
-            ],
-        )
+        protocol, metrics = protocol_of(run), run.data.metrics
+        row = {"corpus": protocol.corpus, task_of(run).predictions: str(len(protocol.names))}
+        row |= {one.title: describe_score(metrics, f"evaluation_{one.name}") for one in metrics_of(run)}
+        row |= {"ECE": f"{metrics[_ECE]:.3f}"} if _ECE in metrics else {}
+        row |= {"judged by": protocol.in_words["judged_by"], "run": run.info.run_id}
+        rows.setdefault(protocol.fingerprint, row)
     kept = list(rows.values())
     card = (found.description or "").partition(HEADING)[0].rstrip()
     while kept:
-        table = markdown_table(["corpus", "classes", "UAR", "WA", "ECE", "judged by", "run"], kept)
+        columns = list(dict.fromkeys(column for row in kept for column in row))
+        table = markdown_table(columns, [[row.get(column, "") for column in columns] for row in kept])
         described = f"{card}\n\n{HEADING}\n\n{table}\n"
         if len(described) <= LONGEST_DESCRIPTION:
             client.update_model_version(name, version, description=described)

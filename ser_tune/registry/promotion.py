@@ -19,7 +19,7 @@ from ..config import Project
 from ..errors import RegistryError
 from ..prediction import Committee, Predictor
 from ..promotion_rules import PROMOTION_RULES
-from ..resampling.old import seed_intervals
+from ..resampling import seed_interval
 from ..study import FreshSeeds, Prepared, Selection, is_elsewhere, refit, summarise, values_of
 from ..tracking import (
     MODEL_TAG,
@@ -31,6 +31,7 @@ from ..tracking import (
     log_selection,
     named,
     no_randomness,
+    objective_of,
     read_predictions,
     read_selection,
     score_on_test,
@@ -252,7 +253,8 @@ def _confirmed(client: MlflowClient, runs: Mapping[int, Run], fresh: FreshSeeds)
     known = {number: one for number, one in read.items() if one is not None}
     if not known.keys() >= set(fresh.numbers) or no_randomness(list(known.values())):
         return None
-    interval = seed_intervals(np.stack([known[number].confusions for number in fresh.numbers]))[0]
+    objective = objective_of(runs[fresh.numbers[0]])
+    interval = seed_interval(objective, np.stack([known[number].sums(objective) for number in fresh.numbers]))
     return Confirmed(fresh.mean, interval.low, interval.high, len(fresh.numbers), fresh.middle)
 
 

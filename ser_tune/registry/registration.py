@@ -43,9 +43,6 @@ from .versions import CHAMPION, aliases_of, is_registered
 __all__ = ["Promotion", "Registration"]
 
 _log = logging.getLogger(__name__)
-_NUMBERS = ("uar", "uar_low", "uar_high", "wa", "wa_low", "wa_high", "uar_fold_mean", "uar_fold_std")
-VERSION_METRICS = (*(f"{side}_{number}" for side in SIDES for number in _NUMBERS), "optimism")
-"""Those that a version has as tags, where its run has them."""
 SCORES_TAG = "scores_of"
 """On a version with one network for all speakers, `folds`: its scores are those of the folds' networks."""
 
@@ -188,7 +185,7 @@ class Registration:
         protocol = self.prepared.protocol
         refit = networks.refit_epochs is not None
         # Nobody tested a refit network; by the validation scores of its folds it is compared with other versions
-        earned = [name for name in VERSION_METRICS if name.startswith("validation") or not refit]
+        earned = [name for name in self._shown if name.startswith("validation") or not refit]
         return {
             **({SCORES_TAG: "folds"} if refit else {}),
             "fingerprint": protocol.fingerprint,
@@ -196,12 +193,20 @@ class Registration:
             "study": self.study,
             **({} if self.trial is None else {"trial": str(self.trial)}),
             "networks": str(networks),
-            "emotions": json.dumps(self.prepared.corpus.emotions, ensure_ascii=False),
+            f"{self.prepared.definition.task.answer}s": json.dumps(self.prepared.targets.names, ensure_ascii=False),
             "normalisation_scope": protocol.in_words["normalisation_scope"],
             **({"warnings": "; ".join(protocol.warnings)} if protocol.warnings else {}),
             **{key: f"{self.metrics[key]:.4f}" for key in earned if key in self.metrics},
             **self._selection_tags(),
         }
+
+    @property
+    def _shown(self) -> list[str]:
+        """The metrics that a version has as tags, where its run has them."""
+        objective, *others = (metric.name for metric in self.prepared.definition.metrics)
+        numbers = [f"{name}{end}" for name in (objective, *others) for end in ("", "_low", "_high")]
+        numbers += [f"{objective}_fold_mean", f"{objective}_fold_std"]
+        return [*(f"{side}_{number}" for side in SIDES for number in numbers), "optimism"]
 
     def _selection_tags(self) -> dict[str, str]:
         """What the version is worth without the choice; more trials change it."""

@@ -9,9 +9,9 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from ..metrics import METRICS
+from ..metrics import Ranking
 from ..promotion_rules import PROMOTION_RULES, Comparison, Ruling, WorseScores
-from ..resampling.old import PERMUTATION_TEST
+from ..resampling import permutation_test
 from ..study import Difference, worded
 from ..tracking import (
     Result,
@@ -19,8 +19,10 @@ from ..tracking import (
     is_solved,
     metrics_of,
     no_randomness,
+    objective_of,
     protocol_of,
     read_predictions,
+    score_of,
     searched_by,
     searched_trials,
     with_its_seeds,
@@ -38,16 +40,19 @@ TAGS = (
 CHALLENGER = "challenger"
 CORPUS_FACTS = {"corpus", "corpus_digest"}
 """Facts of a protocol that tell which recordings were scored."""
+_BOUND = {"low": ("lower bound", "above"), "high": ("upper bound", "below")}
+"""The worse end of an interval in words, and where a better score lies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """What training a configuration again on fresh seeds came to: pooled validation UAR."""
+    """What training a configuration again on fresh seeds came to: its pooled validation score."""
 
     mean: float
     low: float
     """Lower end of the mean's 95 % interval."""
     high: float
+    """Upper end."""
     seeds: int
     trial: int
     """The trial with the median score, which represents the seeds."""
@@ -112,7 +117,7 @@ def decide(
         run: Of the trial that would be registered.
         rule: Of `PROMOTION_RULES`.
         confirmed: What fresh seeds came to, if there were any.
-        stressed: From a run to its validation UAR in worse recordings, by condition, for rules that ask for it.
+        stressed: From a run to its validation score in worse recordings, by condition, for rules that ask for it.
 
     Raises:
         UnknownNameError: There is no such rule.
@@ -151,14 +156,15 @@ def _against(
     both = confirmed is not None and champion.confirmed
     searched = max(1, *(len(searched_trials(client, one)) for one in (run, other)))
     p_value, tested = _tested(client, run, other, searched, both=both)
+    objective = objective_of(run)
 
     def worse(one: Run) -> WorseScores:
-        return WorseScores(one.data.metrics["validation_uar"], stressed(one))
+        return WorseScores(one.data.metrics[f"validation_{objective.name}"], stressed(one))
 
     ruling = decides(
         Comparison(
             champion=before,
-            metric=METRICS.get("uar"),
+            metric=objective,
             by_score=lambda: _by_score(run, champion, confirmed),
             confirmed=confirmed is not None,
             same_search=_of_same_search(run, champion, confirmed),
@@ -192,7 +198,7 @@ def _seeds_differ(client: MlflowClient, run: Run) -> bool:
     known = [one for one in read if one is not None]
     if len(known) == len(seeds):
         return not no_randomness(known)
-    return len(seeds) == 1 or len({one.data.metrics["validation_uar"] for one in seeds}) > 1
+    return len(seeds) == 1 or len({score_of(one, "validation") for one in seeds}) > 1
 
 
 def _tested(
@@ -216,12 +222,12 @@ def _tested(
     if len(known) < len(ours) + len(theirs) or len({one.utterances for one in known}) > 1:
         return None, {}
     paired = compare_seeds(known[: len(ours)], known[len(ours) :], metrics_of(run))
-    interval = paired.uar_interval
+    interval = paired.primary.interval
     tags = {
-        "difference": f"{paired.uar_difference:.4f}",
+        "difference": f"{paired.primary.value:.4f}",
         "difference_interval": f"{interval.low:.4f} to {interval.high:.4f}" if interval.known else "unknown",
         "p_value": f"{paired.p_value:.4f}",
-        "test": PERMUTATION_TEST,
+        "test": permutation_test(objective_of(run)),
     }
     corrected = min(1.0, paired.p_value * searched)
     if searched > 1:
@@ -230,23 +236,25 @@ def _tested(
 
 
 def _by_score(run: Run, champion: _Champion, confirmed: Confirmed | None) -> Ruling:
-    """Compare means where both are confirmed, lower bounds where the new version alone is, else what searches saw."""
+    """Compare means where both are confirmed, worse bounds where the new version alone is, else what searches saw."""
     if confirmed is None:
         return _by_searched(run, champion)
-    before = champion.version
+    before, objective = champion.version, objective_of(run)
+    ranking = Ranking(objective)
     mine = f"the mean of {confirmed.seeds} fresh seeds, {confirmed.mean:.4f}"
     if champion.confirmed:
         mean, seeds = number_of(champion.tags, "confirmed_mean", before), champion.tags.get("confirmed_seeds", "some")
-        if float(f"{confirmed.mean:.4f}") > mean:  # both as tags have it
+        if ranking.is_better(float(f"{confirmed.mean:.4f}"), mean):  # both as tags have it
             return Ruling(True, f"{mine}, beats the {mean:.4f} of {before} on {seeds} fresh seeds")
         return Ruling(False, f"{mine}, does not beat the {mean:.4f} of the champion, {before}")
-    mine += f", has the lower bound {confirmed.low:.4f}"
+    worse_end, (named, better) = ranking.worse_end, _BOUND[ranking.worse_end]
+    mine += f", has the {named} {getattr(confirmed, worse_end):.4f}"
     if _of_same_search(run, champion, confirmed):
         return Ruling(True, f"{mine}; {before} was the best of the same search, which is optimistic")
-    bound = champion.run.data.metrics.get("validation_uar_low", math.nan)
-    if confirmed.low > (-math.inf if math.isnan(bound) else bound):  # a champion without a bound has nothing to defend
-        return Ruling(True, f"{mine}, above the {bound:.4f} of {before}, which is unconfirmed")
-    return Ruling(False, f"{mine}, not above the {bound:.4f} of the champion, {before}")
+    bound = champion.run.data.metrics.get(f"validation_{objective.name}_{worse_end}", math.nan)
+    if ranking.is_better(getattr(confirmed, worse_end), bound):  # a champion without a bound has nothing to defend
+        return Ruling(True, f"{mine}, {better} the {bound:.4f} of {before}, which is unconfirmed")
+    return Ruling(False, f"{mine}, not {better} the {bound:.4f} of the champion, {before}")
 
 
 def _by_searched(run: Run, champion: _Champion) -> Ruling:
@@ -255,14 +263,15 @@ def _by_searched(run: Run, champion: _Champion) -> Ruling:
     if champion.confirmed:
         reason = f"the champion, {before}, was confirmed on fresh seeds; `ser-tune confirm` this study to compare"
         return Ruling(False, reason)
+    objective = objective_of(run)
+    name = f"validation_{objective.name}"
     # Both as tags have it, to four digits: a score must not beat itself by what rounding took
-    uar = float(f"{run.data.metrics['validation_uar']:.4f}")
-    score = number_of(champion.tags, "validation_uar", before) if "validation_uar" in champion.tags else math.nan
-    if not uar > score:
-        reason = f"its validation UAR {uar:.4f} does not beat the {score:.4f} of the champion, {before}"
-        return Ruling(False, reason)
-    reason = f"its validation UAR {uar:.4f} beats the {score:.4f} of {before}"
-    return Ruling(True, reason)
+    ours = float(f"{run.data.metrics[name]:.4f}")
+    theirs = number_of(champion.tags, name, before) if name in champion.tags else math.nan
+    what = f"its validation {objective.title} {ours:.4f}"
+    if math.isnan(theirs) or not Ranking(objective).is_better(ours, theirs):  # nothing beats what somebody removed
+        return Ruling(False, f"{what} does not beat the {theirs:.4f} of the champion, {before}")
+    return Ruling(True, f"{what} beats the {theirs:.4f} of {before}")
 
 
 def _of_same_search(run: Run, champion: _Champion, confirmed: Confirmed | None) -> bool:

@@ -143,8 +143,12 @@ class Protocol:
         Raises:
             UnknownNameError: One is a plug-in's that is not installed.
         """
-        objectives = self._listed("objectives") or TASKS.get(DEFAULT_TASK).metrics[:1]
-        return tuple(map(METRICS.get, metrics_of(self.task, objectives)))
+        return tuple(map(METRICS.get, metrics_of(self.task, self.objectives)))
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """The names of the metrics that rank the scores, the first before others; of metrics not installed here too."""
+        return self._listed("objectives") or TASKS.get(DEFAULT_TASK).metrics[:1]
 
     @property
     def objective(self) -> Metric:

@@ -144,12 +144,12 @@ def write_artifacts(folder: Path, start: StudyStart, outcome: TrialOutcome) -> N
     (folder / STUDY_FILE).write_text(start.definition.as_json(), encoding="utf-8")
     if outcome.state == "COMPLETE" and outcome.scores is not None:
         held_out = held_out_of(outcome.folds, start.corpus, outcome.scores)
-        write_held_out(folder, "validation", held_out, start.corpus, start.definition.task, start.corpus.emotions)
+        write_held_out(folder, "validation", held_out, start.corpus, start.definition.task, start.targets.names)
 
 
 def write_model(folder: Path, start: StudyStart, outcome: TrialOutcome) -> None:
     """Write the networks of a complete trial as an MLflow model, into a new folder."""
-    recipe = recipe_of(outcome.config, start.corpus.emotions, start.definition.goal)
+    recipe = recipe_of(outcome.config, start.targets.names, start.definition.goal)
     fitted = [one.fitted for one in outcome.folds]
     networks, scalings = [one.network for one in fitted], [one.scaling for one in fitted]
     save_predictor(Predictor(recipe, networks, scalings, folds=[one.fold.key for one in outcome.folds]), folder)
@@ -159,7 +159,7 @@ def _metrics_of(outcome: TrialOutcome, start: StudyStart) -> list[MetricRow]:
     scores: dict[str, float] = {}
     if outcome.scores is not None:
         side = "validation" if outcome.state == "COMPLETE" else "partial_validation"
-        scores |= score_metrics(outcome.scores, start.corpus.emotions, side)
+        scores |= score_metrics(outcome.scores, start.targets.names, side)
     scores |= {"folds_finished": float(len(outcome.folds)), "trial_seconds": outcome.seconds}
     # MLflow's comparison opens on the metric that was logged first: the score, not a fold's training loss
     return _rows(scores) + [(one.key, float(one.value), one.timestamp, one.step) for one in curves(outcome.folds)]
@@ -195,7 +195,7 @@ def dataset_of(start: StudyStart) -> dict[str, str]:
     counts = {
         "utterances": len(corpus.utterances),
         "speakers": len(corpus.speakers),
-        f"{start.definition.task.answer}s": len(corpus.emotions),
+        f"{start.definition.task.answer}s": len(start.targets.names),
     }
     return {
         "name": corpus.name,

@@ -11,9 +11,9 @@ from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME
 
 from ..corpora import Corpus
-from ..metrics import METRICS, Metric, Ranking, score_in
+from ..metrics import Metric, Ranking, score_in
 from ..study import Protocol
-from ..tasks import DEFAULT_TASK, TASKS, Task
+from ..tasks import Task
 from .queries import search_runs
 from .tags import NOTES_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG
 
@@ -93,17 +93,17 @@ def protocol_of(run: Run) -> Protocol:
 
 def task_of(run: Run) -> Task:
     """What the networks of a run recognise."""
-    return TASKS.get(DEFAULT_TASK)
+    return protocol_of(run).task
 
 
 def metrics_of(run: Run) -> tuple[Metric, ...]:
     """The metrics of a run's scores; the first is its objective."""
-    return tuple(map(METRICS.get, task_of(run).metrics))
+    return protocol_of(run).metrics
 
 
 def objective_of(run: Run) -> Metric:
     """The metric that ranks a run."""
-    return metrics_of(run)[0]
+    return protocol_of(run).objective
 
 
 def score_of(run: Run, side: str) -> float | None:
@@ -113,7 +113,7 @@ def score_of(run: Run, side: str) -> float | None:
         run: Of MLflow.
         side: Such as `validation` or `test`; of a nested study also `inner` or `outer`.
     """
-    return score_in(run.data.metrics, f"{side}_{objective_of(run).name}")
+    return score_in(run.data.metrics, f"{side}_{protocol_of(run).objectives[0]}")
 
 
 def is_complete(run: Run) -> bool:

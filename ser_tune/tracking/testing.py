@@ -148,7 +148,7 @@ def score_stressed(
 
 def _write(client: MlflowClient, run: Run, side: str, held_out: HeldOut, prepared: Prepared) -> None:
     """Predictions and picture first: metrics say that all is there."""
-    corpus, names = prepared.corpus, prepared.corpus.emotions
+    corpus, names = prepared.corpus, prepared.targets.names
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
         write_held_out(Path(temporary), side, held_out, corpus, prepared.definition.task, names)
         client.log_artifacts(run.info.run_id, temporary)

@@ -12,9 +12,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ser_tune.config import Project
-from ser_tune.resampling.old import uar
+from ser_tune.metrics import METRICS
 from ser_tune.study import Protocol
-from ser_tune.tracking import STUDY_TAG, open_tracking, protocol_tags
+from ser_tune.tracking import STUDY_TAG, objective_of, open_tracking, protocol_tags, score_of
 
 FACTS = {"score": "pooled validation UAR", "corpus": "made-up", "folds": "3"}
 
@@ -27,7 +27,8 @@ class Planting(NamedTuple):
     name: str
     """A registered model of which there is no version yet."""
     run: Callable[..., Run]
-    """`run(right)`: a complete run whose prediction of speaker S's utterance U is right where `right[S][U]` is."""
+    """`run(right)`: a complete run whose prediction of speaker S's utterance U is right where `right[S][U]` is; its
+    objective is UAR, unless told otherwise."""
     champion: Callable[..., None]
     """`champion(run)`: register it."""
     facts: Mapping[str, str]
@@ -58,8 +59,10 @@ def planting(planted: tuple[MlflowClient, Project], tmp_path: Path) -> Planting:
         seed: int | None = None,
         sure: float | None = None,
         model: str | None = None,
+        objective: str = "uar",
     ) -> Run:
-        told_of = {STUDY_TAG: study, **protocol_tags(Protocol(facts=facts)), **(tags or {})}
+        known = facts if objective == "uar" else {**facts, "objectives": (objective,)}
+        told_of = {STUDY_TAG: study, **protocol_tags(Protocol(facts=known)), **(tags or {})}
         run_id = client.create_run(experiment, tags=told_of).info.run_id
         names, rows = ("anger", "joy"), []
         # Another seed trains another network, unless told otherwise
@@ -74,7 +77,8 @@ def planting(planted: tuple[MlflowClient, Project], tmp_path: Path) -> Planting:
             csv.writer(table).writerows([["utterance", "speaker", "fold", "emotion", "predicted", *names], *rows])
         client.log_artifact(run_id, str(file))
         truth, predicted = (np.array([names.index(row[column]) for row in rows]) for column in (3, 4))
-        client.log_metric(run_id, "validation_uar", uar(truth, predicted))
+        metric = METRICS.get(objective)
+        client.log_metric(run_id, f"validation_{objective}", metric.score(truth, predicted, len(names)))
         for name, value in {"seed": seed, "model.name": model}.items():
             if value is not None:
                 client.log_param(run_id, name, value)
@@ -82,7 +86,7 @@ def planting(planted: tuple[MlflowClient, Project], tmp_path: Path) -> Planting:
         return client.get_run(run_id)
 
     def _champion(run: Run, **tags: str) -> None:
-        scored = {"validation_uar": f"{run.data.metrics['validation_uar']:.4f}"}
+        scored = {f"validation_{objective_of(run).name}": f"{score_of(run, 'validation'):.4f}"}
         version = client.create_model_version(name, source=str(tmp_path), run_id=run.info.run_id, tags=scored | tags)
         client.set_registered_model_alias(name, "champion", str(version.version))
 

@@ -20,6 +20,7 @@ from ser_tune.registry.card import model_card
 from ser_tune.registry.networks import Networks
 from ser_tune.registry.verdict import Verdict
 from ser_tune.study import StudyObserver, load_study, prepare, run_study
+from ser_tune.tasks import TASKS
 from ser_tune.tracking import Predictions, TrackingObserver, find_runs, open_tracking
 
 NAME = "ser-manifest-alex_net"
@@ -46,6 +47,11 @@ def promoting(root: Path, shared_cache: Path, tiny: Callable[..., Any], monkeypa
         from ser_tune.study import trial
 
         original, coming = trial.score, list(uars)
+
+        def planted(*judged: Any) -> Any:
+            scores = original(*judged)
+            return {**scores, "uar": replace(scores["uar"], value=coming.pop(0))}
+
         quick = {
             "training.epochs": 1,
             "training.batch_size": 4,
@@ -55,7 +61,7 @@ def promoting(root: Path, shared_cache: Path, tiny: Callable[..., Any], monkeypa
         }
         with pytest.MonkeyPatch.context() as patch:
             if uars:
-                patch.setattr(trial, "score", lambda folds: replace(original(folds), uar=coming.pop(0)))
+                patch.setattr(trial, "score", planted)
             run_study(prepare(tiny(**(quick | settings)), project), project, TrackingObserver(client, project))
 
     def _promote(name: str, **how: Any) -> Promotion:
@@ -295,7 +301,8 @@ def test_a_model_card_of_many_speakers_has_their_quartiles(
     speakers = tuple(f"speaker-{number:03d}" for number in range(101) for _ in range(2))
     truth = np.tile([0, 1], 101)
     predicted = np.where(np.repeat(np.arange(101), 2) < 25, 0, truth)  # every fourth speaker has one class wrong
-    many = Predictions(("anger", "joy"), tuple(map(str, range(202))), speakers, truth, predicted)
+    task = TASKS.get("classification")
+    many = Predictions(task, ("anger", "joy"), tuple(map(str, range(202))), speakers, truth, predicted)
     metrics = dict(opened.runs[opened.best].data.metrics)
     verdict = Verdict("champion", "there was no champion before")
     card = model_card(prepare(tiny(), promoting.project), metrics, {"test": many}, PARTS, Networks(3), verdict)

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ser_tune.metrics import METRICS
 from ser_tune.registry import Confirmed
 from ser_tune.registry.verdict import Verdict, decide
-from ser_tune.resampling.old import PERMUTATION_TEST, compare_paired
+from ser_tune.resampling import compare_paired
 from ser_tune.tracking import CONFIRMED_TAG, CONFIRMS_TAG, MEMBERS_TAG, STUDY_TAG, TRIAL_TAG
 
 SPEAKERS = 6
@@ -17,6 +18,7 @@ ALL, MOST = [True, True, True, True], [True, True, True, False]
 GOOD, POOR = [ALL] * SPEAKERS, [MOST] * SPEAKERS
 LUCKY = [ALL, *POOR[1:]]
 """Better than poor with one speaker only, which convinces no test."""
+WRONG = [[False] * 4] * SPEAKERS
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def test_the_first_version_is_champion_and_compared_with_nothing(decided: Callab
         ("confident", POOR, "challenger"),
         ("always", GOOD, "champion"),
         ("always", POOR, "champion"),
-        ("always", [[False] * 4] * SPEAKERS, "champion"),
+        ("always", WRONG, "champion"),
     ],
 )
 def test_each_rule_decides_as_it_says(
@@ -51,6 +53,58 @@ def test_each_rule_decides_as_it_says(
 ) -> None:
     planting.champion(planting.run(POOR))
     assert decided(right, rule).alias == alias
+
+
+@pytest.mark.parametrize("objective", ["error", "shortfall"])
+@pytest.mark.parametrize(
+    ("rule", "right", "alias"),
+    [
+        ("better", GOOD, "champion"),
+        ("better", POOR, "challenger"),
+        ("better", WRONG, "challenger"),
+        ("confident", GOOD, "champion"),
+        ("confident", LUCKY, "challenger"),
+    ],
+)
+def test_rules_decide_alike_where_a_good_score_is_low_or_negative(
+    plugged: None, planting: Any, decided: Callable[..., Verdict], objective: str, rule: str, right: Any, alias: str
+) -> None:
+    planting.champion(planting.run(POOR, objective=objective))
+    verdict = decided(right, rule, objective=objective)
+    assert verdict.alias == alias
+    metric = METRICS.get(objective)
+    ours, theirs = ({"error": 1 - np.mean(one), "shortfall": np.mean(one) - 1}[objective] for one in (right, POOR))
+    told = f"{ours:.4f} {'beats' if np.mean(right) > np.mean(POOR) else 'does not beat'} the {theirs:.4f} of "
+    assert verdict.reason.startswith(f"its validation {metric.title} {told}")
+    assert verdict.tags["difference"] == f"{ours - theirs:.4f}"
+    assert verdict.tags["test"].endswith(f"difference of pooled {metric.title}")
+
+
+@pytest.mark.parametrize(
+    ("objective", "confirmed", "bound", "told"),
+    [
+        ("error", Confirmed(0.1, 0.05, 0.2, 5, 0), 0.25, "has the upper bound 0.2000, below the 0.2500 of version 1"),
+        ("error", Confirmed(0.1, 0.05, 0.2, 5, 0), 0.15, "has the upper bound 0.2000, not below the 0.1500 of the"),
+        ("shortfall", Confirmed(-0.2, -0.3, -0.1, 5, 0), -0.4, "the lower bound -0.3000, above the -0.4000 of version"),
+        ("shortfall", Confirmed(-0.2, -0.3, -0.1, 5, 0), -0.25, "bound -0.3000, not above the -0.2500 of the champion"),
+    ],
+)
+def test_the_worse_ends_of_intervals_are_compared(
+    plugged: None,
+    planting: Any,
+    decided: Callable[..., Verdict],
+    objective: str,
+    confirmed: Confirmed,
+    bound: float,
+    told: str,
+) -> None:
+    run = planting.run(POOR, study="other", objective=objective)
+    end = "high" if objective == "error" else "low"
+    planting.client.log_metric(run.info.run_id, f"validation_{objective}_{end}", bound)
+    planting.champion(run)
+    verdict = decided(GOOD, confirmed=confirmed, study="again", objective=objective)
+    assert told in verdict.reason
+    assert (verdict.alias == "champion") == (", not " not in told)
 
 
 @pytest.mark.parametrize(
@@ -82,14 +136,14 @@ def test_what_was_compared_is_written_down_whatever_the_rule(
     tags = decided(LUCKY, rule).tags
     truth, speakers = np.tile([0, 1], SPEAKERS * 2), np.repeat(np.arange(SPEAKERS), 4)
     said = [np.where(np.array(right).ravel(), truth, 1 - truth) for right in (LUCKY, POOR)]
-    paired = compare_paired(truth, *said, speakers, 2)
+    paired = compare_paired(truth, *said, speakers, [METRICS.get("uar")], 2)
     assert tags == {
         "rule": rule,
         "compared_with": "version 1",
         "difference": "0.0417",  # one more of the 24 utterances that are half joy is right: (1/12) / 2
-        "difference_interval": f"{paired.uar_interval.low:.4f} to {paired.uar_interval.high:.4f}",
+        "difference_interval": f"{paired.primary.interval.low:.4f} to {paired.primary.interval.high:.4f}",
         "p_value": f"{paired.p_value:.4f}",
-        "test": PERMUTATION_TEST,
+        "test": "two-sided paired permutation test over speakers, statistic: difference of pooled UAR",
     }
 
 

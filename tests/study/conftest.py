@@ -3,7 +3,6 @@
 import csv
 import shutil
 from collections.abc import Callable
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,6 @@ from ser_tune.config import Project
 from ser_tune.errors import LeakError
 from ser_tune.study import Prepared, StudyObserver, StudySummary, open_storage, prepare, run_study
 from ser_tune.tracking import TrackingObserver, open_tracking
-
-
-@pytest.fixture
-def plugged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The task and the metrics of `tests.study.plugged`, as an installed package brings them."""
-    groups = {"ser_tune.tasks": {"levels": "LEVELS"}, "ser_tune.metrics": {"error": "ERROR", "shortfall": "SHORTFALL"}}
-
-    def of(group: str) -> dict[str, tuple[EntryPoint, ...]]:
-        points = groups.get(group, {})
-        return {name: (EntryPoint(name, f"tests.study.plugged:{value}", group),) for name, value in points.items()}
-
-    monkeypatch.setattr("ser_tune.components._plugins", of)
 
 
 @pytest.fixture

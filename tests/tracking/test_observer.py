@@ -156,14 +156,14 @@ def test_every_fold_has_its_curves_with_a_point_for_each_epoch(tracked: Tracked)
 def test_a_complete_trial_has_both_forms_of_both_numbers_and_every_recall(tracked: Tracked) -> None:
     scores, metrics = tracked.outcomes[0].scores, tracked.trials[0].data.metrics
     expected = {
-        "validation_uar": scores.uar,
-        "validation_wa": scores.wa,
-        "validation_uar_fold_mean": scores.fold_uar_mean,
-        "validation_uar_fold_std": scores.fold_uar_std,
-        "validation_wa_fold_mean": scores.fold_wa_mean,
-        "validation_wa_fold_std": scores.fold_wa_std,
-        "validation_recall/anger": scores.recalls[0],
-        "validation_recall/joy": scores.recalls[1],
+        "validation_uar": scores["uar"].value,
+        "validation_wa": scores["wa"].value,
+        "validation_uar_fold_mean": scores["uar"].fold_mean,
+        "validation_uar_fold_std": scores["uar"].fold_std,
+        "validation_wa_fold_mean": scores["wa"].fold_mean,
+        "validation_wa_fold_std": scores["wa"].fold_std,
+        "validation_recall/anger": scores["uar"].parts[0],
+        "validation_recall/joy": scores["uar"].parts[1],
         "folds_finished": 3,
     }
     assert {name: metrics[name] for name in expected} == pytest.approx(expected)
@@ -173,7 +173,7 @@ def test_a_complete_trial_has_both_forms_of_both_numbers_and_every_recall(tracke
 def test_a_trial_that_did_not_complete_has_only_a_partial_score(tracked: Tracked, number: int, reason: str) -> None:
     run, outcome = tracked.trials[number], tracked.outcomes[number]
     assert not [name for name in run.data.metrics if name.startswith("validation_")]
-    assert run.data.metrics["partial_validation_uar"] == pytest.approx(outcome.scores.uar)
+    assert run.data.metrics["partial_validation_uar"] == pytest.approx(outcome.scores["uar"].value)
     assert run.data.metrics["folds_finished"] == 1
     assert run.data.tags["ser_tune.reason"] == reason
     assert MODEL_TAG not in run.data.tags

@@ -10,11 +10,12 @@ from mlflow.entities import Run, RunData, RunInfo
 
 from ser_tune.config import Project
 from ser_tune.metrics import METRICS
-from ser_tune.resampling.old import score
-from ser_tune.study import HeldOut, prepare
+from ser_tune.resampling import score
+from ser_tune.study import HeldOut, Protocol, prepare
 from ser_tune.tasks import TASKS
-from ser_tune.tracking import Predictions, open_tracking, read_predictions
+from ser_tune.tracking import Predictions, open_tracking, protocol_tags, read_predictions
 from ser_tune.tracking.predictions import write_predictions
+from tests.study.plugged import LEVELS
 
 CLASSIFICATION = TASKS.get("classification")
 
@@ -29,10 +30,10 @@ def held_out(prepared: Any) -> HeldOut:
     """All utterances, last first: every other one is taken for joy."""
     corpus = prepared.corpus
     order = np.arange(len(corpus.utterances))[::-1]
-    truth = np.array([corpus.emotions.index(corpus.utterances[one].emotion) for one in order])
+    truth = prepared.targets.values[order]
     said = np.tile([[0.9, 0.1], [0.2, 0.8]], (len(order) // 2, 1))
     return HeldOut(
-        scores=score([(truth, said.argmax(axis=1), order)]),
+        scores=score([(truth, said.argmax(axis=1), order)], prepared.definition.metrics, 2),
         utterances=tuple(corpus.utterances[one].id for one in order),
         fold=np.zeros(len(order), dtype=np.int64),
         truth=truth,
@@ -48,8 +49,8 @@ def read(prepared: Any, project: Project, tmp_path: Path) -> Callable[[HeldOut],
     def _read(held_out: HeldOut) -> Predictions:
         client = open_tracking(project)
         run = client.create_run(client.create_experiment("x", artifact_location=str(tmp_path / "artifacts")))
-        corpus = prepared.corpus
-        write_predictions(tmp_path / "test_predictions.csv", held_out, corpus, CLASSIFICATION, corpus.emotions)
+        names, task = prepared.targets.names, prepared.definition.task
+        write_predictions(tmp_path / "test_predictions.csv", held_out, prepared.corpus, task, names)
         client.log_artifact(run.info.run_id, str(tmp_path / "test_predictions.csv"))
         assert read_predictions(client, run, "validation") is None
         found = read_predictions(client, run, "test")
@@ -87,6 +88,26 @@ def test_sums_are_of_each_speaker_in_sorted_order() -> None:
     ada, bob = found.sums(METRICS.get("uar")).tolist()
     assert ada == [[1, 0, 0], [0, 0, 0], [0, 0, 1]]
     assert bob == [[1, 0, 1], [0, 0, 0], [0, 0, 0]]
+
+
+def test_a_table_has_the_answers_of_its_task(
+    plugged: None, held_out: HeldOut, prepared: Any, tmp_path: Path, project: Project
+) -> None:
+    path = tmp_path / "test_predictions.csv"
+    write_predictions(path, held_out, prepared.corpus, LEVELS, ("low", "high"))
+    header, first, *_ = path.read_text(encoding="utf-8").splitlines()
+    assert header == "utterance,speaker,fold,level,predicted,low,high"
+    assert first.split(",")[3] in ("low", "high")
+    client = open_tracking(project)
+    experiment = client.create_experiment("x", artifact_location=str(tmp_path / "artifacts"))
+    run = client.create_run(experiment, tags=protocol_tags(Protocol(facts={"task": "levels"})))
+    client.log_artifact(run.info.run_id, str(path))
+    found = read_predictions(client, run, "test")
+    assert found is not None
+    assert (found.task.name, found.names) == ("levels", ("low", "high"))
+    order = np.argsort(held_out.utterances)
+    assert found.truth.tolist() == held_out.truth[order].tolist()
+    assert found.predicted.tolist() == held_out.predicted[order].tolist()
 
 
 def test_a_run_that_does_not_exist_has_no_predictions(project: Project) -> None:

@@ -123,8 +123,13 @@ def test_a_registered_model_is_never_deleted(with_models: Resumed, monkeypatch: 
     with_models.client.create_registered_model("mine")
     with_models.client.create_model_version("mine", source=f"models:/{model_id}", model_id=model_id)
     original = trial.score
-    # Whatever comes is better
-    monkeypatch.setattr(trial, "score", lambda folds: replace(original(folds), uar=2.0))
+
+    def better(*judged: Any) -> Any:
+        """Whatever comes is better."""
+        scores = original(*judged)
+        return {**scores, "uar": replace(scores["uar"], value=2.0)}
+
+    monkeypatch.setattr(trial, "score", better)
     with_models.run(3, **{"study.keep_models": 1})
     _, trials = with_models.runs()
     assert sorted(number for number, run in trials.items() if MODEL_TAG in run.data.tags) == [0, 1]

@@ -1,0 +1,101 @@
+"""Runs are ranked by the objective of their protocol, where a good score is high, low or negative."""
+
+import base64
+import json
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mlflow.entities import Metric, Run, RunData, RunInfo, RunTag
+
+from ser_tune.config import Project
+from ser_tune.metrics import METRICS, Ranking
+from ser_tune.study import Protocol
+from ser_tune.tracking import (
+    STUDY_NAME_TAG,
+    STUDY_TAG,
+    TRIAL_TAG,
+    Result,
+    best_first,
+    is_complete,
+    open_tracking,
+    protocol_tags,
+    study_pages,
+)
+from ser_tune.tracking.pages import save_view
+
+OBJECTIVES = ("uar", "error", "shortfall")
+SCORES = {"uar": (0.0, 0.2, 0.7), "error": (0.9, 0.2, 0.0), "shortfall": (-1.0, -0.02, 0.0)}
+"""Of each objective three, the worst first."""
+
+
+def _tags(objective: str, trial: int) -> dict[str, str]:
+    facts: Mapping[str, Any] = {} if objective == "uar" else {"objectives": (objective,)}
+    return {STUDY_TAG: "one", STUDY_NAME_TAG: "one", TRIAL_TAG: str(trial), **protocol_tags(Protocol(facts=facts))}
+
+
+def _run(objective: str, trial: int, score: float | None) -> Run:
+    """A complete trial, or one without a score."""
+    metrics = [] if score is None else [Metric(f"validation_{objective}", score, 0, 0)]
+    tags = [RunTag(*one) for one in _tags(objective, trial).items()]
+    return Run(RunInfo(str(trial), "0", "", "FINISHED", 0, 0, "active"), RunData(metrics=metrics, tags=tags))
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(scores=st.lists(st.none() | st.just(float("nan")) | st.sampled_from([-1.0, -0.02, 0.0, 0.3, 1.0]), max_size=6))
+def test_the_best_is_first_and_a_missing_score_last(plugged: None, scores: list[float | None]) -> None:
+    for objective in OBJECTIVES:
+        ranking, runs = Ranking(METRICS.get(objective)), [_run(objective, *one) for one in enumerate(scores)]
+        ranked = best_first(reversed(runs))
+        keys = [(-ranking.key(scores[int(run.info.run_id)]), int(run.info.run_id)) for run in ranked]
+        assert keys == sorted(keys)
+        known = [one for one in scores if one is not None and one == one]
+        assert [is_complete(run) for run in ranked] == [True] * len(known) + [False] * (len(scores) - len(known))
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_the_middle_seed_represents_a_result_and_of_two_the_worse(plugged: None, objective: str) -> None:
+    worst, middle, best = (_run(objective, *one) for one in enumerate(SCORES[objective]))
+    assert Result((best, worst, middle)).run is middle
+    assert Result((best, worst)).run is worst
+    assert Result((worst, best)).run is worst
+    assert Result((best, worst, middle)).mean == pytest.approx(sum(SCORES[objective]) / 3)
+    assert Result((best,)).objective.name == objective
+
+
+@pytest.fixture
+def study(project: Project, plugged: None) -> Callable[[str], Any]:
+    """A store with a study of three complete trials, the worst first, one that ended early and one without a score."""
+
+    def _study(objective: str) -> Any:
+        client = open_tracking(project)
+        parent = client.create_run("0", tags={key: one for key, one in _tags(objective, 0).items() if key != TRIAL_TAG})
+        for trial, score in enumerate((*SCORES[objective], None)):
+            run_id = client.create_run("0", tags=_tags(objective, trial)).info.run_id
+            client.log_metric(run_id, "validation_uar" if score is None and objective != "uar" else "seconds", 1.0)
+            if score is not None:
+                client.log_metric(run_id, f"validation_{objective}", score)
+            client.set_terminated(run_id)
+        client.set_terminated(parent.info.run_id)
+        return client, client.get_run(parent.info.run_id)
+
+    return _study
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_a_saved_view_has_every_scored_trial_the_best_first(study: Callable[[str], Any], objective: str) -> None:
+    client, parent = study(objective)
+    save_view(client, parent)
+    view = json.loads(client.get_experiment("0").tags["mlflow.sharedViewState.one"])
+    state = json.loads(zlib.decompress(base64.b64decode(view["state"].partition(";")[2])))
+    order = f"{state['orderByKey']} {'ASC' if state['orderByAsc'] else 'DESC'}"
+    found = client.search_runs(["0"], state["searchFilter"], order_by=[order])
+    assert [run.data.tags[TRIAL_TAG] for run in found] == ["2", "1", "0"]
+    assert {f"metrics.`validation_{objective}`", f"metrics.`test_{objective}`"} <= set(state["selectedColumns"])
+    (pages,) = study_pages(client)
+    compared = json.loads(unquote(pages.comparison.partition("runs=")[2].partition("&")[0]))
+    assert compared == [run.info.run_id for run in found]
