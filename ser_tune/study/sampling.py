@@ -46,7 +46,8 @@ class PlaceSampler(BaseSampler):
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """As Optuna's sampler does."""
-        self._of(trial).before_trial(study, trial)
+        with self._named_in_errors():
+            self._of(trial).before_trial(study, trial)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """As Optuna's sampler does."""
@@ -73,17 +74,19 @@ class PlaceSampler(BaseSampler):
         self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
         """As Optuna's sampler does."""
-        self._of(trial).after_trial(study, trial, state, values)
+        with self._named_in_errors():
+            self._of(trial).after_trial(study, trial, state, values)
 
     @contextmanager
     def _named_in_errors(self) -> Iterator[None]:
-        """Raise `StudyError`, which names the sampler, where one that is not built in refuses these ranges."""
+        """Raise `StudyError`, which names the sampler, where a sampler that is not built in refuses the ranges."""
         try:
             yield
         except (ImportError, NotImplementedError, ValueError) as error:
             if self._sampler.name in SAMPLERS.modules:
                 raise
-            raise StudyError(f"sampler '{self._sampler.name}' cannot propose values: {error}") from error
+            problem = str(error).rstrip(".")
+            raise StudyError(f"sampler '{self._sampler.name}' cannot search these ranges: {problem}") from error
 
     def _build(self, *numbers: int) -> BaseSampler:
         """Optuna's sampler with random numbers that depend on these numbers."""

@@ -389,6 +389,17 @@ def test_a_study_stored_with_the_pruners_before_goes_on_with_racing(pruner: str)
     assert StudyDefinition.from_json(json.dumps(written)) == StudyDefinition.from_json(definition.as_json())
 
 
+def test_a_stored_study_is_read_where_what_it_names_is_not_installed() -> None:
+    parts = {"sampler": "tiny_sampler", "pruner": "tiny_pruner", "promotion": "tiny_rule"}
+    written = json.loads(_define().as_json())
+    written["config"]["study"] |= parts
+    settings = StudyDefinition.from_json(json.dumps(written)).config.study
+    assert settings.model_dump(include=set(parts)) == parts
+    for name, value in parts.items():
+        with pytest.raises(ConfigError, match=f"unknown [a-z ]+ '{value}'; choose from: "):
+            _define(f"study.{name}={value}")
+
+
 def test_a_study_file_with_a_pruner_before_is_told_of_those_there_are(written: Callable[[str], Path]) -> None:
     with pytest.raises(ConfigError, match=r"unknown pruner 'wilcoxon'; choose from: .*, none, racing"):
         _define(file=written("study: {pruner: wilcoxon}"))

@@ -105,6 +105,16 @@ def test_a_sampler_that_needs_a_package_names_it(monkeypatch: pytest.MonkeyPatch
         SAMPLERS.check("CmaEsSampler")
 
 
-def test_ranges_that_a_sampler_refuses_end_the_study_with_a_sentence() -> None:
-    with pytest.raises(StudyError, match=r"sampler 'BruteForceSampler' cannot propose values: .*step"):
-        _proposals("BruteForceSampler")
+@pytest.mark.parametrize("enqueued", [False, True])
+def test_ranges_that_a_sampler_refuses_end_the_study_with_a_sentence(enqueued: bool) -> None:
+    study = optuna.create_study(sampler=_sampler("BruteForceSampler", 0))
+    if enqueued:  # as trial 0 is: the sampler sees the range when the trial ends
+        study.enqueue_trial({"a.rate": 0.001})
+
+    def _run() -> None:
+        trial = study.ask()
+        sample(trial, {"a.rate": SEARCH["a.rate"]})
+        study.tell(trial, 0.5)
+
+    with pytest.raises(StudyError, match=r"sampler 'BruteForceSampler' cannot search these ranges: .*step must be giv"):
+        _run()
