@@ -12,12 +12,14 @@ import numpy as np
 
 from ..errors import SerTuneError
 from ..prediction import Committee, Predictor
+from ..tasks import TASKS
 from ..tracking import LoadedModel
+from .formats import Written
 
 __all__ = ["LARGEST_DIFFERENCE", "Agreement", "compare"]
 
 LARGEST_DIFFERENCE = 1e-4
-"""Between probabilities of one emotion; more is not the same model."""
+"""Between probabilities of one label; more is not the same model."""
 LONGEST_RUN_S = 600.0
 
 
@@ -39,14 +41,15 @@ def compare(
     model: LoadedModel,
     recordings: Sequence[Path],
     corpus: str,
-    in_float32: Predictor | Committee | None,
+    written: Written,
 ) -> Agreement:
-    """Run an exported folder's predict.py in a process of its own, and compare all probabilities.
+    """Run an exported folder's predict.py in a process of its own, and compare all probabilities and answers.
 
     Raises:
-        SerTuneError: It does not run, or its probabilities are not those of `predict`.
+        SerTuneError: It does not run, its probabilities are not those of `predict`, or an answer is not what the task
+            decides of them.
     """
-    registered = _said(model, recordings)
+    registered, in_float32 = _said(model, recordings), written.in_float32
     expected = registered if in_float32 is None else _said(in_float32, recordings)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     command = [sys.executable, "-B", "-W", "ignore", str(folder / "predict.py"), *map(str, recordings)]
@@ -59,13 +62,20 @@ def compare(
     if ended.returncode:
         last = (ended.stderr.strip().splitlines() or [f"it ended with {ended.returncode}"])[-1]
         raise SerTuneError(f"the exported predict.py does not run: {last}")
-    found = np.array([[row[label] for label in model.labels] for row in json.loads(ended.stdout)])
+    rows = json.loads(ended.stdout)
+    found = np.array([[row[label] for label in model.labels] for row in rows])
     difference = float(np.abs(found - expected).max())
     if not difference <= LARGEST_DIFFERENCE:
         raise SerTuneError(
             f"the exported model's probabilities differ from predict's by up to {difference:.1e} on {len(recordings)} "
             f"recordings; expected at most {LARGEST_DIFFERENCE:.0e}"
         )
+    task = TASKS.get(written.recipe.task)
+    for path, row, label in zip(recordings, rows, task.labels(found, written.recipe.labels), strict=True):
+        if row[task.answer] != label:
+            raise SerTuneError(
+                f"the exported model calls the {task.answer} of {path} '{row[task.answer]}'; expected '{label}'"
+            )
     return Agreement(
         recordings=len(recordings),
         corpus=corpus,
@@ -75,6 +85,6 @@ def compare(
 
 
 def _said(model: LoadedModel | Predictor | Committee, recordings: Sequence[Path]) -> np.ndarray:
-    """Probabilities of recordings, each judged by itself: shape (recordings, emotions)."""
+    """Probabilities of recordings, each judged by itself: shape (recordings, K)."""
     found = [model.predict([one])[0].probabilities for one in recordings]
     return np.array([[one[label] for label in model.labels] for one in found])

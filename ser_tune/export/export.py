@@ -17,6 +17,7 @@ from ..encoders import CHECKPOINTS, encoders_among, short_name
 from ..errors import ConfigError, RegistryError
 from ..prediction import Recipe
 from ..registry import find_version, load_model
+from ..tracking import metrics_of
 from .check import Agreement, compare
 from .formats import FORMATS, Written, refuse_other_format
 from .recordings import pick_recordings
@@ -63,7 +64,7 @@ def export(
     Raises:
         RegistryError: There is no such model.
         ConfigError: The folder exists, or the model cannot be written in this format.
-        SerTuneError: What was written says something else than the registered model.
+        SerTuneError: What was written predicts something else than the registered model.
     """
     refuse_other_format(form)
     version = find_version(client, reference)
@@ -79,7 +80,7 @@ def export(
         if not recordings:
             run = client.get_run(str(version.run_id))
             recordings, corpus = pick_recordings(client, run, project, scratch, longest_s=written.longest_s)
-        agreement = compare(folder, model, recordings, corpus, written.in_float32)
+        agreement = compare(folder, model, recordings, corpus, written)
         _write_texts(client, version, form, folder, source, written, agreement, model.labels)
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         _refuse_existing(out)  # while minutes went by
@@ -127,8 +128,8 @@ def _write_texts(
         used = {short_name(one.checkpoint).casefold() for one in encoders}
         base = [known for known in CHECKPOINTS if short_name(known).casefold() in used]
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        metrics = client.get_run(str(version.run_id)).data.metrics
-        header = hub_header(version.name, config, version.tags, metrics, base)
+        run = client.get_run(str(version.run_id))
+        header = hub_header(version.name, config, version.tags, run.data.metrics, metrics_of(run), base)
     title = f"{version.name}, version {version.version}"
     text = readme(title, form, written, agreement, labels, version.description or "", header)
     (folder / "README.md").write_text(text, encoding="utf-8")

@@ -15,7 +15,8 @@ import torch
 from ..audio import SAMPLE_RATE_HZ
 from ..errors import ConfigError, SerTuneError, valid_names
 from ..features.encoder import EncoderSettings
-from ..prediction import ENCODERS, Committee, Predictor, load_predictor
+from ..prediction import ENCODERS, Committee, Predictor, Recipe, load_predictor
+from ..tasks import TASKS
 from .graph import Graph
 
 __all__ = ["FORMATS", "Written", "refuse_other_format"]
@@ -32,6 +33,8 @@ _EXTRA = "install it with pip install 'ser-tune[export]'"
 class Written:
     """What a format's writer left in a folder."""
 
+    recipe: Recipe
+    """Of the predictor, or of its first member: task and labels."""
     requirements: tuple[str, ...]
     """What predict.py imports, as pip takes it."""
     outside: tuple[str, ...]
@@ -74,7 +77,7 @@ def _installed(source: Path) -> Predictor | Committee:
 
 
 def write_onnx(source: Path, folder: Path) -> Written:
-    """Write model.onnx: waveform (samples), float32, 16 kHz, to probabilities (emotions).
+    """Write model.onnx: waveform (samples), float32, 16 kHz, to probabilities (K).
 
     The exporter is the one that traces: torch.export (2.15) cannot solve for sizes such as the number of segments.
     """
@@ -90,23 +93,23 @@ def write_onnx(source: Path, folder: Path) -> Written:
             (_example(),),
             str(folder / "model.onnx"),
             input_names=["waveform"],
-            output_names=["probabilities"],
+            output_names=["probabilities", "decision"][: 1 if graph.decide is None else 2],
             dynamic_axes={"waveform": {0: "samples"}},
             opset_version=OPSET,
             dynamo=False,
         )
     packages = ("numpy", "onnxruntime", "soundfile", "soxr")
-    return Written(_pinned(packages), (DECODING,), _seconds(graph.longest_samples), in_float32)
+    return Written(graph.recipe, _pinned(packages), (DECODING,), _seconds(graph.longest_samples), in_float32)
 
 
 def write_torchscript(source: Path, folder: Path) -> Written:
-    """Write model.pt, a traced module: waveform (samples), float32, 16 kHz, to probabilities (emotions)."""
+    """Write model.pt, a traced module: waveform (samples), float32, 16 kHz, to probabilities (K)."""
     graph, in_float32 = _graph(source, folder)
     with _quiet(), _refusals("torchscript"), torch.inference_mode():
         traced = torch.jit.trace(graph, (_example(),), check_trace=False)  # type: ignore[no-untyped-call]
         torch.jit.save(traced, folder / "model.pt")
     packages = ("numpy", "soundfile", "soxr", "torch")
-    return Written(_pinned(packages), (DECODING,), _seconds(graph.longest_samples), in_float32)
+    return Written(graph.recipe, _pinned(packages), (DECODING,), _seconds(graph.longest_samples), in_float32)
 
 
 def write_weights(source: Path, folder: Path) -> Written:
@@ -126,12 +129,13 @@ def write_weights(source: Path, folder: Path) -> Written:
                 raise SerTuneError(f"the model's ser_tune.zip has a file '{name}'; expected names below ser_tune_…/")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(code.read(name))
-    _write_config(folder, _installed(source), {})
+    installed = _installed(source)
+    _write_config(folder, installed, {})
     shutil.copyfile(Path(__file__).with_name("scripts") / "predict_weights.py", folder / "predict.py")
     required = (source / "requirements.txt").read_text(encoding="utf-8").split()
     needed = tuple(one for one in required if one.partition("==")[0] not in ("mlflow", "pandas"))
     outside = "decoding, features, normalisation, segments and averages: the weights are in safetensors files, and the "
-    return Written(needed, (f"{outside}rest is the code in ser_tune_…/, which predict.py runs",))
+    return Written(installed.recipe, needed, (f"{outside}rest is the code in ser_tune_…/, which predict.py runs",))
 
 
 FORMATS: Mapping[str, Callable[[Path, Path], Written]] = {
@@ -165,6 +169,7 @@ def _write_config(folder: Path, predictor: Predictor | Committee, rest: Mapping[
         "sampling_rate": SAMPLE_RATE_HZ,
         "id2label": {str(number): label for number, label in labels.items()},
         "label2id": {label: number for number, label in labels.items()},
+        "answer": TASKS.get(predictor.recipe.task).answer,
         **rest,
     }
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

@@ -1,9 +1,8 @@
-"""A predictor as one torch module: a waveform in, the probabilities of the emotions out."""
+"""A predictor as one torch module: a waveform in, probabilities out."""
 
 import copy
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +16,7 @@ from ..features.logmelspec import LogMelSpecSettings
 from ..features.logspec import LogSpecSettings
 from ..features.normalisation import SMALLEST_VARIATION
 from ..prediction import Committee, Predictor
+from ..tasks import TASKS, Traceable
 from .encoder import LONGEST_SAMPLES, EncoderStates
 from .front_end import LogMel, at_least
 
@@ -24,7 +24,10 @@ __all__ = ["Graph"]
 
 
 class Graph(nn.Module):
-    """Waveform (N,), float32, 16 kHz mono, to probabilities (K,): front end, segments, networks, averages."""
+    """Waveform (N,), float32, 16 kHz mono, to probabilities (K,): front end, segments, networks, averages.
+
+    Of a task that does not decide for the largest of them, the number of the output that it decides for comes second.
+    """
 
     def __init__(self, predictor: Predictor | Committee) -> None:
         """Copy a predictor.
@@ -45,12 +48,24 @@ class Graph(nn.Module):
         encoders = any(isinstance(front, EncoderStates) for front in self.fronts)
         self.shortest_samples = max(int(front.shortest_samples) for front in self.fronts)  # type: ignore[arg-type]
         self.longest_samples = LONGEST_SAMPLES if encoders else None
+        self.recipe, self.decide = predictor.recipe, _traceable(predictor).decide
 
-    def forward(self, waveform: Tensor) -> Tensor:
-        """Recognise the emotion of one utterance."""
+    def forward(self, waveform: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Judge one utterance."""
         features = [front(waveform) for front in self.fronts]
         judged = [member(features[front]) for member, front in zip(self.members, self.member_fronts, strict=True)]
-        return torch.stack(judged).mean(dim=0).float()
+        shown = torch.stack(judged).mean(dim=0)
+        return shown.float() if self.decide is None else (shown.float(), self.decide(shown))
+
+
+def _traceable(predictor: Predictor | Committee) -> Traceable:
+    task = TASKS.get(predictor.recipe.task)
+    if task.traceable is None:
+        raise ConfigError(
+            f"the task {task.name} cannot be part of a graph, because it does not define `traceable`; expected "
+            "--format safetensors or hub, which run its code"
+        )
+    return task.traceable
 
 
 def _front_end(predictor: Predictor) -> nn.Module:
@@ -83,6 +98,7 @@ class _Member(nn.Module):
             )
         self.segments, self.normalisation, self.aggregation = recipe.segments, recipe.normalisation, recipe.aggregation
         self.shortest_frames = recipe.shortest_frames
+        self.activate, self.show = TASKS.get(recipe.task).activate, _traceable(predictor).show
         self.channels = FEATURE_SETS.get(recipe.features.name).channels(recipe.features)
         self.networks = nn.ModuleList(_plain(network) for network in predictor.networks)
         self.scalings = nn.ModuleList(_Scaling(one) for one in predictor.scalings)
@@ -102,7 +118,7 @@ class _Member(nn.Module):
             if self.segments.padding == "zero":
                 scaled = scaled * mask
             logits = network(scaled.permute(0, 2, 3, 1))
-            judged.append(_aggregated(torch.log_softmax(logits.float(), dim=1), self.aggregation))
+            judged.append(self.show(self.activate(logits.float()), self.aggregation))
         return torch.stack(judged).mean(dim=0)
 
     def _segments(self, total: int) -> tuple[Tensor, Tensor]:
@@ -154,21 +170,6 @@ def _own_statistics(frames: Tensor, kind: str) -> tuple[Tensor, Tensor]:
         spread = (wide.square().mean(dim=0) - shift.square()).clamp(min=0).sqrt()
     varies = spread > SMALLEST_VARIATION * shift.abs()
     return shift.float(), torch.where(varies, spread, torch.ones_like(spread)).float()
-
-
-def _aggregated(scores: Tensor, how: str) -> Tensor:
-    """Log probabilities (S, K) of segments to probabilities (K,) of the utterance; as `prediction.aggregate`."""
-    wide = scores.double()
-    if how == "mean_log_softmax":
-        combined = wide.mean(dim=0)
-    elif how == "maximum":
-        combined = wide.amax(dim=0)
-    else:
-        weight = torch.ones_like(wide[:, :1])
-        if how == "confidence":
-            weight = (wide.exp() * wide).sum(dim=1, keepdim=True).exp()
-        combined = ((weight * wide.exp()).sum(dim=0) / weight.sum()).clamp(min=np.finfo(np.float64).tiny).log()
-    return torch.softmax(combined, dim=0)
 
 
 class _AveragePool(nn.Module):

@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 
 import yaml
 
+from ..metrics import Metric
+from ..tasks import TASKS, Task
 from .check import LARGEST_DIFFERENCE, Agreement
 from .formats import Written
 
 __all__ = ["dockerfile", "hub_header", "readme"]
 
 _WHAT = {
-    "onnx": "`model.onnx` maps `waveform` (samples,), float32, 16 kHz mono, to `probabilities` of the emotions in the "
+    "onnx": "`model.onnx` maps `waveform` (samples,), float32, 16 kHz mono, to `probabilities` of the {answer}s in the "
     "order of `id2label` in `config.json`. Features, normalisation, segments, networks and averages are inside.",
     "torchscript": "`model.pt`, for `torch.jit.load`, maps samples (N,), float32, 16 kHz mono, to probabilities of the "
-    "emotions in the order of `id2label` in `config.json`. Features, normalisation, segments, networks and averages "
+    "{answer}s in the order of `id2label` in `config.json`. Features, normalisation, segments, networks and averages "
     "are inside.",
     "safetensors": "`network-*.safetensors` are the weights, `recipe.json` describes features, segments and networks.",
     "hub": "`network-*.safetensors` are the weights, `recipe.json` describes features, segments and networks.",
@@ -33,10 +35,11 @@ def readme(
         form: Of the export.
         written: What its writer left.
         agreement: With the registered model.
-        labels: Emotions.
+        labels: The name of each output.
         card: The model card of the version, Markdown.
         header: What stands before it all.
     """
+    task = TASKS.get(written.recipe.task)
     image = re.sub(r"[^a-z0-9_-]+", "-", title.lower()).strip("-")
     limit = "" if written.longest_s is None else f" Recordings of more than {written.longest_s:g} s are refused."
     rounded = ""
@@ -45,7 +48,7 @@ def readme(
     sections = [
         f"{header}# {title}",
         f"Speech emotion recognition: {', '.join(labels)}. Exported by ser-tune, format {form}.",
-        _WHAT[form],
+        _WHAT[form].format(answer=task.answer) + _decided(form, task),
         f"Outside the model's file: {'; '.join(written.outside)}.{limit}",
         f"On {agreement.recordings} recordings of the corpus {agreement.corpus} the probabilities differ from those of "
         f"the registered model{rounded} by at most {agreement.difference:.1e} (expected: {LARGEST_DIFFERENCE:.0e}). "
@@ -54,15 +57,28 @@ def readme(
         "```\npip install -r requirements.txt\npython predict.py AUDIO...\n```",
         "or without Python on the machine:",
         f'```\ndocker build -t {image} .\ndocker run --rm -v "$PWD:/audio:ro" {image} /audio/AUDIO.wav\n```',
-        "`predict.py` prints JSON: file, emotion, and the probability of every emotion. A file that cannot be judged "
-        "ends it with exit code 2 and one sentence.",
+        f"`predict.py` prints JSON: file, {task.answer}, and the probability of every {task.answer}. A file that "
+        "cannot be judged ends it with exit code 2 and one sentence.",
         card.strip(),
     ]
     return "\n\n".join(filter(None, sections)) + "\n"
 
 
+def _decided(form: str, task: Task) -> str:
+    """What is added where the answer is not the label of the largest number."""
+    if form not in ("onnx", "torchscript") or task.traceable is None or task.traceable.decide is None:
+        return ""
+    output = "`decision`" if form == "onnx" else "the second output"
+    return f" The answer is not the most probable {task.answer}: {output} has its number."
+
+
 def hub_header(
-    name: str, config: Mapping[str, object], tags: Mapping[str, str], metrics: Mapping[str, float], base: Sequence[str]
+    name: str,
+    config: Mapping[str, object],
+    tags: Mapping[str, str],
+    scores: Mapping[str, float],
+    metrics: Sequence[Metric],
+    base: Sequence[str],
 ) -> str:
     """The header of a model card, as https://huggingface.co/docs/hub/model-cards describes it.
 
@@ -70,30 +86,39 @@ def hub_header(
         name: The model's.
         config: Content of config.json.
         tags: Of the registered version.
-        metrics: UAR and WA of the version's run by name; of the test speakers, or else of the validation speakers.
+        scores: Of the version's run, by name: of the test speakers, or else of the validation speakers.
+        metrics: What was computed; the first is the objective.
         base: Hub names of pretrained encoders.
     """
-    side = "test" if "test_uar" in metrics else "validation"
-    kinds = {"uar": ("recall", "UAR (mean recall of the emotions)"), "wa": ("accuracy", "WA (accuracy)")}
-    scores = [
-        {"type": kind, "name": f"{words}, {side} speakers", "value": round(metrics[f"{side}_{short}"], 4)}
-        for short, (kind, words) in kinds.items()
-        if f"{side}_{short}" in metrics
+    side = "test" if f"test_{metrics[0].name}" in scores else "validation"
+    entries = [
+        {
+            "type": metric.hub or metric.name,
+            "name": f"{_in_words(metric, str(config['answer']))}, {side} speakers",
+            "value": round(scores[f"{side}_{metric.name}"], 4),
+        }
+        for metric in metrics
+        if f"{side}_{metric.name}" in scores
     ]
     corpus = tags.get("corpus", "unknown")
     task = {"type": "audio-classification", "name": "Speech emotion recognition"}
-    result = {"task": task, "dataset": {"type": corpus, "name": corpus}, "metrics": scores}
+    result = {"task": task, "dataset": {"type": corpus, "name": corpus}, "metrics": entries}
     header: dict[str, object] = {
         "library_name": "ser-tune",
         "pipeline_tag": "audio-classification",
         "license": "other",
         "license_name": "see-model-card",
         "tags": ["speech-emotion-recognition", "audio", corpus, *_listed(config, "architectures", "features")],
-        "metrics": ["recall", "accuracy"],
+        "metrics": [metric.hub or metric.name for metric in metrics],
         **({"base_model": list(base)} if base else {}),
-        **({"model-index": [{"name": name, "results": [result]}]} if scores else {}),
+        **({"model-index": [{"name": name, "results": [result]}]} if entries else {}),
     }
     return f"---\n{yaml.safe_dump(header, sort_keys=False, allow_unicode=True)}---\n\n"
+
+
+def _in_words(metric: Metric, answer: str) -> str:
+    words = f"mean {metric.part} of the {answer}s" if metric.part else metric.hub or metric.description
+    return f"{metric.title} ({words})"
 
 
 def _listed(config: Mapping[str, object], *keys: str) -> list[str]:

@@ -45,6 +45,8 @@ class Metric:
     """From sums, shape (..., *sums), to the value of every output, shape (..., K); NaN where an output has none."""
     chance: Callable[[int], float] | None = None
     """From K to the score of guessing; None where it depends on the corpus."""
+    hub: str = ""
+    """What the Hugging Face hub calls it, such as `recall`; empty where it has no name of its own for it."""
     citation: str = ""
 
     def score(self, truth: np.ndarray, predicted: np.ndarray, outputs: int) -> float:

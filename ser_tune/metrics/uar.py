@@ -34,5 +34,6 @@ METRIC = Metric(
     part="recall",
     parts=recalls_of,
     chance=lambda outputs: 1 / outputs,
+    hub="recall",
     citation="B. Schuller et al.: The INTERSPEECH 2009 Emotion Challenge, Interspeech 2009",
 )

@@ -28,5 +28,6 @@ METRIC = Metric(
     description="plain accuracy",
     sums=confusions,
     value=weighted_accuracy,
+    hub="accuracy",
     citation="B. Schuller et al.: The INTERSPEECH 2009 Emotion Challenge, Interspeech 2009",
 )

@@ -4,9 +4,9 @@ To add one: a module with a `TASK`, and its line here; an installed package adds
 """
 
 from ..components import Catalogue
-from .base import Goal, Targets, Task
+from .base import Goal, Targets, Task, Traceable
 
-__all__ = ["DEFAULT_TASK", "TASKS", "Goal", "Targets", "Task"]
+__all__ = ["DEFAULT_TASK", "TASKS", "Goal", "Targets", "Task", "Traceable"]
 
 DEFAULT_TASK = "classification"
 TASKS: Catalogue[Task] = Catalogue(

@@ -1,8 +1,10 @@
 """Combining the log probabilities of an utterance's segments."""
 
 import numpy as np
+import torch
+from torch import Tensor
 
-__all__ = ["AGGREGATIONS", "aggregate"]
+__all__ = ["AGGREGATIONS", "aggregate", "probabilities"]
 
 AGGREGATIONS = ("mean_log_softmax", "mean_probability", "maximum", "confidence")
 """Ways to combine."""
@@ -42,6 +44,29 @@ def aggregate(log_probabilities: np.ndarray, utterance: np.ndarray, how: str) ->
     with np.errstate(invalid="ignore"):  # NaN stays NaN, and training refuses it
         normalised: np.ndarray = combined - np.logaddexp.reduce(combined, axis=1, keepdims=True)
     return normalised.astype(np.float32)
+
+
+def probabilities(log_probabilities: Tensor, how: str) -> Tensor:
+    """Combine the segments of one utterance, as `aggregate` does, in operations that a graph can have.
+
+    Args:
+        log_probabilities: Of segments, shape (S, K).
+        how: As of `aggregate`.
+
+    Returns:
+        Probabilities, shape (K,), float64.
+    """
+    wide = log_probabilities.double()
+    if how == "mean_log_softmax":
+        combined = wide.mean(dim=0)
+    elif how == "maximum":
+        combined = wide.amax(dim=0)
+    else:
+        weight = torch.ones_like(wide[:, :1])
+        if how == "confidence":
+            weight = (wide.exp() * wide).sum(dim=1, keepdim=True).exp()
+        combined = ((weight * wide.exp()).sum(dim=0) / weight.sum()).clamp(min=np.finfo(np.float64).tiny).log()
+    return torch.softmax(combined, dim=0)
 
 
 def _entropy(log_probabilities: np.ndarray) -> np.ndarray:

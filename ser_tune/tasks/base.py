@@ -10,7 +10,7 @@ from torch import Tensor
 from ..config import TaskSettings
 from ..corpora import Utterance
 
-__all__ = ["Goal", "Targets", "Task"]
+__all__ = ["Goal", "Targets", "Task", "Traceable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,18 @@ class Goal:
     """How segments are combined, one of the task's ways."""
     metrics: tuple[str, ...]
     """The names of the metrics; the first is the primary objective, which ranks, races and selects epochs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traceable:
+    """A task's last steps as operations of torch: a graph, such as ONNX's, contains them, and runs without ser-tune."""
+
+    show: Callable[[Tensor, str], Tensor]
+    """From the outputs of an utterance's segments (S, K) and the way to combine them to the numbers that `Task.show`
+    makes of the utterance's outputs (K,), float64. Those of several networks are averaged."""
+    decide: Callable[[Tensor], Tensor] | None = None
+    """From shown numbers (K,) to the number of the output that is the answer, int64, as `Task.decide` finds it; None
+    where the largest one's is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +104,8 @@ class Task:
     """From a value or prediction and the outputs' names to the text that stands in tables and JSON."""
     read: Callable[[Sequence[str], tuple[str, ...]], np.ndarray]
     """Undoes `write`: from texts to values (N, ...)."""
+    traceable: Traceable | None = None
+    """What `ser-tune export` needs for ONNX and TorchScript; None where a model of this task cannot be a graph."""
     citation: str = ""
 
     def labels(self, shown: np.ndarray, names: tuple[str, ...]) -> list[str]:

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from ..config import TaskSettings
 from ..corpora import Utterance
-from .aggregation import AGGREGATIONS, aggregate
-from .base import Targets, Task
+from .aggregation import AGGREGATIONS, aggregate, probabilities
+from .base import Targets, Task, Traceable
 
 __all__ = [
     "TASK",
@@ -89,9 +89,9 @@ def decide(outputs: np.ndarray) -> np.ndarray:
     return decided
 
 
-def log(probabilities: np.ndarray) -> np.ndarray:
-    """Logarithms, of the same precision; that of 0 is the lowest finite one."""
-    logarithms: np.ndarray = np.log(np.maximum(probabilities, np.finfo(probabilities.dtype).tiny))
+def log(shown: np.ndarray) -> np.ndarray:
+    """Logarithms of probabilities, of the same precision; that of 0 is the lowest finite one."""
+    logarithms: np.ndarray = np.log(np.maximum(shown, np.finfo(shown.dtype).tiny))
     return logarithms
 
 
@@ -137,4 +137,5 @@ TASK = Task(
     unshow=log,
     write=write,
     read=read,
+    traceable=Traceable(show=probabilities),
 )

@@ -1,7 +1,9 @@
 """A predictor as one graph says what the predictor says, for every feature set, padding and aggregation it takes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from ser_tune.export.front_end import at_least
 from ser_tune.export.graph import Graph
 from ser_tune.features import FEATURE_SETS, Scaling
 from ser_tune.prediction import Committee, Predictor, Recipe
+from ser_tune.tasks import TASKS, Traceable
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning"
@@ -153,6 +156,27 @@ def test_what_cannot_be_a_graph_is_named_in_a_sentence(
     predictor = make(tmp_path, model, features, {"frames": None}, normalisation)
     with pytest.raises(ConfigError, match=f"{named}.*cannot be part of a graph.*safetensors or hub"):
         Graph(predictor)
+
+
+def test_a_graph_contains_a_decision_that_is_not_the_largest_probability(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classes = TASKS.get("classification")
+    task = replace(classes, traceable=Traceable(show=classes.traceable.show, decide=lambda shown: shown.argmin()))
+    monkeypatch.setattr("ser_tune.export.graph.TASKS", SimpleNamespace(get=lambda name: task))
+    graph = Graph(make(tmp_path, LIGHT, MEL, {"frames": 32})).eval()
+    with torch.inference_mode():
+        traced = torch.jit.trace(graph, (torch.randn(48_001) * 0.1,), check_trace=False)
+        shown, decided = traced(torch.randn(20_000) * 0.1)
+    assert shown.sum().item() == pytest.approx(1)
+    assert (int(decided), decided.dtype) == (int(shown.argmin()), torch.int64)
+
+
+def test_a_task_that_is_not_traceable_is_named_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = replace(TASKS.get("classification"), traceable=None)
+    monkeypatch.setattr("ser_tune.export.graph.TASKS", SimpleNamespace(get=lambda name: task))
+    with pytest.raises(ConfigError, match=r"the task classification cannot be part of a graph.*safetensors or hub"):
+        Graph(make(tmp_path, LIGHT, MEL, {"frames": 32}))
 
 
 def test_the_larger_of_two_sizes_stays_an_expression_of_a_traced_one() -> None:

@@ -1,4 +1,4 @@
-"""Recognise the emotion in sound files: `python predict.py AUDIO...` prints JSON. Each file is judged by itself.
+"""Judge the speech in sound files: `python predict.py AUDIO...` prints JSON. Each file is judged by itself.
 
 The model takes 16 kHz mono samples and contains all the rest: features, normalisation, segments, networks, averages.
 """
@@ -41,27 +41,27 @@ def read_speech(path: str, config: dict[str, Any]) -> np.ndarray:
     return speech
 
 
-def open_model() -> Callable[[np.ndarray], np.ndarray]:
-    """The network beside this script, from samples (N,) to probabilities (K,)."""
+def open_model() -> Callable[[np.ndarray], list[np.ndarray]]:
+    """The network beside this script, from samples (N,) to probabilities (K,), and perhaps the output decided for."""
     if (HERE / "model.onnx").exists():
         import onnxruntime
 
         session = onnxruntime.InferenceSession(HERE / "model.onnx", providers=["CPUExecutionProvider"])
-        return lambda speech: session.run(["probabilities"], {"waveform": speech})[0]
+        return lambda speech: session.run(None, {"waveform": speech})
     import torch
 
     module = torch.jit.load(HERE / "model.pt", map_location="cpu")  # type: ignore[no-untyped-call]
 
-    def run(speech: np.ndarray) -> np.ndarray:
+    def run(speech: np.ndarray) -> list[np.ndarray]:
         with torch.inference_mode():
-            probabilities: np.ndarray = module(torch.from_numpy(speech)).numpy()
-        return probabilities
+            found = module(torch.from_numpy(speech))
+        return [one.numpy() for one in (found if isinstance(found, tuple) else (found,))]
 
     return run
 
 
 def main(paths: list[str]) -> int:
-    """Print a list of objects: file, emotion, and the probability of every emotion."""
+    """Print a list of objects: file, answer, and the probability of every label."""
     if not paths:
         sys.stderr.write("usage: python predict.py AUDIO...\n")
         return 2
@@ -74,9 +74,10 @@ def main(paths: list[str]) -> int:
         return 2
     model, rows = open_model(), []
     for path, speech in zip(paths, utterances, strict=True):
-        probabilities = [float(one) for one in model(speech)]
-        best = labels[int(np.argmax(probabilities))]
-        rows.append({"file": path, "emotion": best, **dict(zip(labels, probabilities, strict=True))})
+        found, *decided = model(speech)
+        probabilities = [float(one) for one in found]
+        answer = labels[int(decided[0] if decided else np.argmax(probabilities))]
+        rows.append({"file": path, config["answer"]: answer, **dict(zip(labels, probabilities, strict=True))})
     sys.stdout.write(json.dumps(rows, indent=2) + "\n")
     return 0
 

@@ -1,4 +1,4 @@
-"""Recognise the emotion in sound files: `python predict.py AUDIO...` prints JSON. Each file is judged by itself.
+"""Judge the speech in sound files: `python predict.py AUDIO...` prints JSON. Each file is judged by itself.
 
 The weights are safetensors. The front end is the Python code in the folder ser_tune_... beside this script: a copy of
 the parts of ser-tune that the model was trained with.
@@ -22,15 +22,16 @@ def open_model() -> Any:  # noqa: ANN401 - of the code beside this script
 
 
 def main(paths: list[str]) -> int:
-    """Print a list of objects: file, emotion, and the probability of every emotion."""
+    """Print a list of objects: file, answer, and the probability of every label."""
     if not paths:
         sys.stderr.write("usage: python predict.py AUDIO...\n")
         return 2
     model, rows = open_model(), []
+    config = json.loads((HERE / "config.json").read_text(encoding="utf-8"))
     try:
         for path in paths:
             found = model.predict([path])[0]
-            rows.append({"file": path, "emotion": found.label, **found.probabilities})
+            rows.append({"file": path, config["answer"]: found.label, **found.probabilities})
     except Exception as error:
         if "SerTuneError" not in [kind.__name__ for kind in type(error).__mro__]:
             raise
