@@ -111,7 +111,7 @@ def test_every_command_has_only_commands_options_settings_and_files_that_exist(p
             if command.ser_tune is None:
                 assert block.reason, f"{block.place}: '{command.words[0]}' is not run; give the reason in a comment"
                 _check_other_program(block, command)
-            elif not _plugins_of(page) & set(command.words):  # which are installed where the examples are run
+            elif not _plugins_of(page) & set(re.findall(r"\w+", " ".join(command.words))):  # installed where they run
                 _check_arguments(block.place, command.ser_tune, paths)
 
 

@@ -1,14 +1,14 @@
 """A package of somebody else's, with a component of every kind: installed, trained, promoted, loaded by name."""
 
 import json
-import os
-import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import optuna
 import pytest
+
+from tests.plugins.conftest import Shell
 
 PACKAGE = {
     "pyproject.toml": """
@@ -214,40 +214,10 @@ TRAINED = (
 )
 
 
-@dataclass(frozen=True)
-class Shell:
-    """Where commands run, with the package installed or not."""
-
-    root: Path
-    site: Path
-    cache: Path
-
-    def __call__(self, *command: object, plugin: bool = True) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | {"SER_TUNE_CACHE": str(self.cache), "PYTHONPATH": str(self.site) if plugin else ""}
-        return subprocess.run(
-            [str(one) for one in command], cwd=self.root, env=environment, capture_output=True, text=True, check=False
-        )
-
-    def ser_tune(self, *arguments: object, plugin: bool = True) -> subprocess.CompletedProcess[str]:
-        return self(Path(sys.executable).with_name("ser-tune"), *arguments, plugin=plugin)
-
-
 @pytest.fixture
-def shell(root: Path, tmp_path: Path, shared_cache: Path) -> Shell:
+def shell(root: Path, install: Callable[[Mapping[str, str]], Path], shared_cache: Path) -> Shell:
     """A project, and the package as pip installs it."""
-    for name, content in PACKAGE.items():
-        path = tmp_path / "source" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content.lstrip(), encoding="utf-8")
-    options = ("--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check")
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "install", *options, "--target", tmp_path / "site", tmp_path / "source"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return Shell(root=root, site=tmp_path / "site", cache=shared_cache)
+    return Shell(root=root, site=install(PACKAGE), cache=shared_cache)
 
 
 @pytest.mark.slow
