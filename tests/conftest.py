@@ -345,3 +345,15 @@ def recorder() -> Iterator[Any]:
             self.summaries.append(summary)
 
     return RecordingObserver()
+
+
+@pytest.fixture
+def ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The task and the metrics of `tests.ranks`, as an installed package brings them."""
+    from tests.ranks import POINTS
+
+    def of(group: str) -> dict[str, tuple[EntryPoint, ...]]:
+        points = POINTS.get(group, {})
+        return {name: (EntryPoint(name, f"tests.ranks:{value}", group),) for name, value in points.items()}
+
+    monkeypatch.setattr("ser_tune.components._plugins", of)

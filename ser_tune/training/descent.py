@@ -22,7 +22,7 @@ from .epochs import Contest, EpochReport, judged, unknown_scores
 from .fold import FoldTraining, Learned
 from .losses import LOSSES
 from .optimization import build_optimizer, build_schedule
-from .order import drawn_counts, epoch_order, one_version_each
+from .order import drawn_counts, epoch_order, one_version_each, output_counts
 from .stability import apart, beside, running_statistics_kept
 
 __all__ = ["Probe", "descend"]
@@ -56,15 +56,16 @@ def descend(fold: FoldTraining, on_epoch: Callable[[EpochReport], None], probe: 
     settings, device, task = config.training, torch.device(config.training.device), fold.task
     members, shuffle = members_of(network), np.random.default_rng(fold.seed)
     strata, utterance = fold.strata, reader.plan.utterance
-    targets = task.encode(torch.from_numpy(fold.values), len(fold.names)).to(device)
-    counts = torch.from_numpy(drawn_counts(fold.statistics.stratum_counts, settings.sampling)).to(device).float()
+    encoded, clean = task.encode(torch.from_numpy(fold.values), len(fold.names)), fold.clean_segments
+    targets = encoded.to(device)
+    drawn = drawn_counts(fold.statistics.stratum_counts, settings.sampling)
+    counts = torch.from_numpy(output_counts(drawn, encoded[:clean].numpy(), strata[:clean])).to(device).float()
     loss_function = LOSSES.get(config.loss.name).build(config.loss, counts)
     mix = mixer(config.augmentation)
 
     stability = config.perturbation.stability
     # With stability, copies have the segments of clean speech: number n + clean of the first copy is that of number n
     versions = 1 if stability else 1 + len(fold.data.copies)
-    clean = int(fold.statistics.stratum_counts.sum())
     batches = max(1, clean // settings.batch_size)  # as many steps with copies as without
     optimizer = build_optimizer(network, config.optimizer)
     course = probe.schedule(optimizer, settings, batches * settings.epochs)

@@ -52,6 +52,11 @@ class FoldTraining:
         return numbers
 
     @property
+    def clean_segments(self) -> int:
+        """How many training segments are of clean speech; they are the first."""
+        return int(self.statistics.stratum_counts.sum())
+
+    @property
     def values(self) -> np.ndarray:
         """Value of each training segment's utterance, shape (S, ...)."""
         values: np.ndarray = self.data.targets.values[self.utterances]

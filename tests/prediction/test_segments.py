@@ -1,7 +1,5 @@
 """Segments as a plain loop would cut them, read in batches, and what they say combined."""
 
-import typing
-
 import numpy as np
 import pytest
 import torch
@@ -9,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ser_tune.config import NormalisationSettings, ProtocolSettings, SegmentSettings
+from ser_tune.config import NormalisationSettings, SegmentSettings
 from ser_tune.features import FeatureStore, Scaling
 from ser_tune.prediction import (
     SegmentReader,
@@ -19,14 +17,12 @@ from ser_tune.prediction import (
 )
 from ser_tune.prediction.segments import EVALUATION_FRAMES
 from ser_tune.tasks import TASKS
-from ser_tune.tasks.aggregation import aggregate
 
 TASK = TASKS.get("classification")
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 CPU = torch.device("cpu")
 C, F = 2, 5
-WAYS = ("mean_log_softmax", "mean_probability", "maximum", "confidence")
 
 
 def _features(lengths: list[int], seed: int = 0) -> UtteranceFeatures:
@@ -245,93 +241,6 @@ def test_an_utterance_longer_than_a_batch_is_a_batch_of_its_own() -> None:
     network = _Listener()
     segment_outputs(network, _whole([EVALUATION_FRAMES + 1, 20]), TASK)
     assert [count for count, _, _ in network.batches] == [1, 1]
-
-
-def test_a_whole_utterance_is_its_only_segment() -> None:
-    scores = np.log(np.array([[0.2, 0.8], [0.5, 0.5]], dtype=np.float32))
-    for how in WAYS:
-        np.testing.assert_allclose(aggregate(scores, _whole([20, 30]).plan.utterance, how), scores, rtol=1e-6)
-
-
-# Aggregation
-
-
-def test_log_probabilities_are_averaged_by_hand() -> None:
-    segments = np.log(np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]], dtype=np.float32))
-    utterance = np.array([0, 0, 1])
-    geometric = np.sqrt(np.array([0.9 * 0.4, 0.1 * 0.6]))
-    np.testing.assert_allclose(
-        np.exp(aggregate(segments, utterance, "mean_log_softmax")),
-        [geometric / geometric.sum(), [0.2, 0.8]],
-        rtol=1e-5,
-    )
-    np.testing.assert_allclose(
-        np.exp(aggregate(segments, utterance, "mean_probability")), [[0.65, 0.35], [0.2, 0.8]], rtol=1e-5
-    )
-
-
-def test_the_largest_probabilities_are_taken_by_hand() -> None:
-    segments = np.log(np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]], dtype=np.float32))
-    found = np.exp(aggregate(segments, np.array([0, 0, 1]), "maximum"))
-    np.testing.assert_allclose(found, [[0.9 / 1.5, 0.6 / 1.5], [0.2, 0.8]], rtol=1e-5)
-
-
-def test_certain_segments_count_more_by_hand() -> None:
-    segments = np.array([[0.5, 0.5], [1.0, 0.0], [0.2, 0.8]])
-    with np.errstate(divide="ignore"):
-        found = np.exp(aggregate(np.log(segments), np.array([0, 0, 1]), "confidence"))
-    # Entropies ln 2 and 0: the softmax of their negatives is 1/3 and 2/3
-    np.testing.assert_allclose(found, [[0.5 / 3 + 2 / 3, 0.5 / 3], [0.2, 0.8]], rtol=1e-5)
-    # Segments that are equally certain are averaged
-    turned = np.log(np.array([[0.7, 0.3], [0.3, 0.7], [0.7, 0.3]]))
-    equal = np.zeros(3, dtype=np.int64)
-    np.testing.assert_allclose(
-        aggregate(turned, equal, "confidence"), aggregate(turned, equal, "mean_probability"), rtol=1e-5
-    )
-
-
-def test_an_unknown_way_is_refused() -> None:
-    with pytest.raises(ValueError, match="how is 'median'; expected mean_log_softmax, mean_probability, maximum or"):
-        aggregate(np.zeros((1, 2)), np.zeros(1, dtype=np.int64), "median")
-
-
-@pytest.mark.parametrize("way", typing.get_args(ProtocolSettings.model_fields["aggregation"].annotation))
-def test_every_way_that_a_study_can_ask_for_is_known(way: str) -> None:
-    assert way in WAYS
-
-
-def test_the_two_ways_can_disagree() -> None:
-    # One segment is certain of joy; two lean to anger
-    segments = np.log(np.array([[0.0001, 0.9999], [0.7, 0.3], [0.7, 0.3]]))
-    utterance = np.zeros(3, dtype=np.int64)
-    assert aggregate(segments, utterance, "mean_log_softmax").argmax() == 1
-    assert aggregate(segments, utterance, "mean_probability").argmax() == 1
-    segments[1:] = np.log([0.8, 0.2])
-    assert aggregate(segments, utterance, "mean_log_softmax").argmax() == 1
-    assert aggregate(segments, utterance, "mean_probability").argmax() == 0
-
-
-@QUICK
-@given(
-    counts=st.lists(st.integers(1, 5), min_size=1, max_size=5),
-    how=st.sampled_from(WAYS),
-    scale=st.sampled_from((1.0, 50.0, 5000.0)),
-)
-def test_an_utterances_probabilities_sum_to_1(counts: list[int], how: str, scale: float) -> None:
-    utterance = np.repeat(np.arange(len(counts)), counts)
-    logits = torch.randn(len(utterance), 4, generator=torch.Generator().manual_seed(0)) * scale
-    combined = aggregate(torch.log_softmax(logits, dim=1).numpy(), utterance, how)
-    assert combined.shape == (len(counts), 4)
-    assert combined.dtype == np.float32
-    np.testing.assert_allclose(np.exp(combined).sum(axis=1), 1.0, atol=1e-5)
-
-
-@pytest.mark.parametrize("how", WAYS)
-def test_an_undefined_segment_leaves_its_utterance_undefined(how: str) -> None:
-    segments = np.log(np.array([[0.5, 0.5], [np.nan, 0.5], [0.5, 0.5]]))
-    combined = aggregate(segments, np.array([0, 0, 1]), how)
-    assert np.isnan(combined[0]).all()
-    assert np.isfinite(combined[1]).all()
 
 
 def test_networks_judge_in_float32_where_torch_would_take_tf32() -> None:

@@ -86,3 +86,12 @@ def test_a_single_file_of_a_speaker_has_no_prediction(
 def test_a_prediction_below_the_asked_probability_is_uncertain(model: LoudnessModel) -> None:
     assert label_of(model, {"anger": 0.6, "sadness": 0.4}, 0.6) == "anger"
     assert label_of(model, {"anger": 0.6, "sadness": 0.4}, 0.61) == UNCERTAIN == "uncertain"
+
+
+@pytest.mark.usefixtures("ranks")
+def test_the_models_task_decides(model: LoudnessModel) -> None:
+    between = {"low": 0.5, "middle": 0.05, "high": 0.45}  # 0.95 on average
+    model.recipe.labels = tuple(between)
+    assert label_of(model, between) == "low"  # a model of version 0.1 has no task: the likeliest
+    model.recipe.task = "ranks"
+    assert (label_of(model, between), label_of(model, between, 0.51)) == ("middle", UNCERTAIN)

@@ -1,5 +1,6 @@
 """Trained folds of trials that have not ended: what is read is what was written, or nothing."""
 
+import math
 import os
 import random
 import time
@@ -59,6 +60,17 @@ def test_what_is_read_is_what_was_written(made: Any, store: FoldStore) -> None:
     weights = zip(found.network.state_dict().items(), fitted.network.state_dict().items(), strict=True)
     assert all(name == same and tensor.equal(twin) for (name, tensor), (same, twin) in weights)
     assert not found.network.training
+
+
+def test_scores_of_any_metrics_are_kept_to_the_last_digit(made: Any, store: FoldStore) -> None:
+    _, job, fitted = made
+    scores = {"agreement": -0.1 - 0.2, "error": 5e-324, "spread": math.nan, "wa": 0.0}
+    report = replace(fitted.history[0], validation=scores, kept=-1 / 3)
+    store.put(job, replace(fitted, history=(report,)))
+    found = store.get(job)
+    assert found is not None
+    assert repr(found.history) == repr((report,))  # NaN is not equal to itself
+    assert found.history[0].score == scores["agreement"]
 
 
 def test_a_fold_without_a_scaling_of_the_training_speakers_is_kept_too(made: Any, store: FoldStore) -> None:

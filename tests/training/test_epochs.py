@@ -1,10 +1,13 @@
 """Which epoch a fold keeps, by each of the ways to choose."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ser_tune.metrics import METRICS, Metric
 from ser_tune.training import EpochReport
@@ -13,6 +16,7 @@ from tests.goals import GOAL
 
 HIGHER = METRICS.get("uar")
 LOWER = replace(HIGHER, name="error", higher_is_better=False)
+QUICK = settings(max_examples=100, deadline=None)
 UARS = [0.5, 0.9, 0.2, 0.6, 0.7, 0.65, 0.6]
 LOSSES = [1.0, 0.8, 0.9, 0.5, 0.6, 0.4, 0.4]
 
@@ -86,3 +90,34 @@ def test_validation_figures_by_hand() -> None:
     assert report.validation_loss == pytest.approx(-np.log([0.5, 0.9, 0.2]).mean())
     assert report.validation == pytest.approx({"uar": 0.5, "wa": 2 / 3})
     assert report.score == 0.5
+
+
+SCORES = st.lists(st.sampled_from([-2.0, -0.5, 0.0, 0.25, 0.9, math.nan]), min_size=1, max_size=8)
+SELECTIONS = st.sampled_from(["last", "best_validation_score", "best_validation_loss", "smoothed_validation_score"])
+
+
+@QUICK
+@given(scores=SCORES, selection=SELECTIONS)
+def test_scores_that_are_better_where_they_are_lower_choose_as_their_negatives(
+    scores: list[float], selection: str
+) -> None:
+    losses = [1.0] * len(scores)
+    assert _kept(selection, [-one for one in scores], losses, LOWER) == _kept(selection, scores, losses)
+
+
+@QUICK
+@given(scores=SCORES, shift=st.sampled_from([-8.0, -1.0, 4.0]))
+def test_negative_scores_choose_as_positive_ones(scores: list[float], shift: float) -> None:
+    losses = [1.0] * len(scores)
+    for selection in ("best_validation_score", "smoothed_validation_score"):
+        shifted = _kept(selection, [one + shift for one in scores], losses)
+        assert shifted == _kept(selection, scores, losses)
+
+
+@QUICK
+@given(scores=SCORES)
+def test_an_epoch_without_a_score_is_kept_until_another_has_one(scores: list[float]) -> None:
+    kept = _kept("best_validation_score", scores, [1.0] * len(scores))
+    for number, epoch in enumerate(kept, start=1):
+        known = [one for one in scores[:number] if not math.isnan(one)]
+        assert scores[epoch - 1] == max(known) if known else epoch == 1

@@ -25,7 +25,7 @@ def build(settings: CrossEntropySettings, counts: Tensor) -> Callable[[Tensor, T
 
     Args:
         settings: Weighting and smoothing.
-        counts: Training segments of each class, shape (K,), all positive.
+        counts: Training segments of each class, shape (K,).
     """
     weight = class_weights(settings, counts)
     return partial(torch.nn.functional.cross_entropy, weight=weight, label_smoothing=settings.label_smoothing)

@@ -27,7 +27,7 @@ def build(settings: FocalSettings, counts: Tensor) -> Callable[[Tensor, Tensor],
 
     Args:
         settings: Focus, weighting and smoothing.
-        counts: Training segments of each class, shape (K,), all positive.
+        counts: Training segments of each class, shape (K,).
 
     Returns:
         The mean over segments of Σ_k w_k y_k (1 - p_k)^gamma (-log p_k), y being the smoothed target: for a single true

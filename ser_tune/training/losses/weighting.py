@@ -31,15 +31,19 @@ def class_weights(settings: WeightedLossSettings, counts: Tensor) -> Tensor | No
 
     Args:
         settings: How to weigh.
-        counts: Training segments of each class, shape (K,), all positive.
+        counts: Training segments of each class, shape (K,).
 
     Returns:
-        Shape (K,); None where all are 1.
+        Shape (K,), 0 where a class has no segments; None where all are 1.
     """
     if settings.class_weighting == "balanced":
-        return counts.sum() / (len(counts) * counts)
+        return _where_any(counts, counts.sum() / (len(counts) * counts))
     if settings.class_weighting == "effective_number":
         # 1 - beta^n, exact where beta is near 1
         number = -torch.expm1(counts * math.log(settings.beta)) if settings.beta else torch.ones_like(counts)
-        return counts.sum() / (number * (counts / number).sum())
+        return _where_any(counts, counts.sum() / (number * (counts / number).nan_to_num().sum()))
     return None
+
+
+def _where_any(counts: Tensor, weights: Tensor) -> Tensor:
+    return torch.where(counts > 0, weights, torch.zeros_like(weights))
