@@ -10,6 +10,7 @@ from .confusions import confusions, hits_and_totals
 from .ranking import Ranking, score_in
 
 __all__ = [
+    "DEFAULT_METRIC",
     "METRICS",
     "Coverage",
     "Metric",
@@ -24,6 +25,8 @@ __all__ = [
     "with_temperature",
 ]
 
+DEFAULT_METRIC = "uar"
+"""What ranks trials, unless a study or its task names another metric."""
 METRICS: Catalogue[Metric] = Catalogue(
     kind="metric",
     component=Metric,

@@ -74,6 +74,6 @@ class Ranking:
         return "low" if self.metric.higher_is_better else "high"
 
     @property
-    def direction(self) -> str:
+    def direction(self) -> Literal["maximize", "minimize"]:
         """As Optuna has it: `maximize` or `minimize`."""
         return "maximize" if self.metric.higher_is_better else "minimize"

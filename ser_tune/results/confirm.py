@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..config import Project, Value
 from ..errors import StudyError
+from ..metrics import DEFAULT_METRIC, METRICS
 from ..registry import Confirmed, Promotion, promote
 from ..resampling import Interval, interval_of
 from ..resampling.old import seed_intervals
@@ -141,7 +142,7 @@ def _corrected(
     of_trial = {int(run.data.tags[TRIAL_TAG]): one.confusions for run, one in zip(again, predicted, strict=True)}
     fresh = {one.trial: np.mean([of_trial[number] for number in one.numbers], axis=0) for one in candidates}
     searched = {number: known[number] for number in numbers}
-    return corrected_choice(searched, winner=chosen.trial, fresh=fresh, entrants=len(candidates))
+    return corrected_choice(chosen.objective, searched, winner=chosen.trial, fresh=fresh, entrants=len(candidates))
 
 
 def _again(definition: StudyDefinition, name: str, trials: int) -> StudyDefinition:
@@ -174,6 +175,7 @@ def _candidate(client: MlflowClient, searched: FrozenTrial, interval: Interval, 
         )
     return Candidate(
         trial=searched.number,
+        objective=METRICS.get(DEFAULT_METRIC),
         searched=searched.value or 0.0,
         searched_interval=interval,
         scores=[run.data.metrics["validation_uar"] for run in runs],

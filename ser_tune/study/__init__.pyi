@@ -2,7 +2,7 @@
 
 from .confirmation import FreshSeeds, SearchGain, confirms, refuse_without_randomness
 from .convergence import Convergence
-from .curves import fold_uars
+from .curves import fold_scores
 from .definition import AnyStudy, StudyDefinition
 from .differences import Difference, worded
 from .evaluation import HeldOut, refit, score_holdout_speakers, score_test_speakers, score_validation_speakers
@@ -16,7 +16,7 @@ from .pretraining import Pretraining, pretraining_of
 from .protocol import Protocol
 from .rates import find_learning_rate
 from .runner import Workers, run_study, summarise
-from .selection import Selection, candidates_of, corrected_choice, selection_of, stored_confusions
+from .selection import Selection, candidates_of, corrected_choice, selection_of, stored_sums
 from .status import RunningTrial, StudyStatus, Worker, read_statuses
 from .storage import load_study, open_storage, study_names
 from .targets import strata_of, targets_of
@@ -56,7 +56,7 @@ __all__ = [
     "define_study",
     "draw_folds",
     "find_learning_rate",
-    "fold_uars",
+    "fold_scores",
     "has_ended",
     "is_elsewhere",
     "load_corpus",
@@ -76,7 +76,7 @@ __all__ = [
     "score_test_speakers",
     "score_validation_speakers",
     "selection_of",
-    "stored_confusions",
+    "stored_sums",
     "strata_of",
     "study_names",
     "summarise",

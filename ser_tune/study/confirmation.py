@@ -15,8 +15,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..architectures import ARCHITECTURES
 from ..errors import StudyError
+from ..metrics import Metric, Ranking
 from .definition import AnyStudy
 from .places import CONFIRMS, OVERRIDES, SEED, is_counted
+from .scores import best_trials, value_of
 
 __all__ = [
     "FreshSeeds",
@@ -51,9 +53,11 @@ class FreshSeeds:
     trial: int
     """The number of the searched trial."""
     scores: Sequence[float]
-    """Pooled validation UAR of each seed."""
+    """Pooled validation score of each seed."""
     numbers: Sequence[int]
     """The trials of the seeds, in their order."""
+    objective: Metric
+    """What the scores are."""
 
     @property
     def mean(self) -> float:
@@ -62,8 +66,10 @@ class FreshSeeds:
 
     @property
     def middle(self) -> int:
-        """The trial with the median score; of two, with the lower one."""
-        return sorted(zip(self.scores, self.numbers, strict=True))[(len(self.scores) - 1) // 2][1]
+        """The trial with the median score; of two, with the worse one."""
+        key = Ranking(self.objective).key
+        worst_first = sorted((key(score), number) for score, number in zip(self.scores, self.numbers, strict=True))
+        return worst_first[(len(worst_first) - 1) // 2][1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class SearchGain:
     """What came of a study's best on fresh seeds."""
 
     winner: FreshSeeds
-    """Of the best searched trials, the one with the highest mean."""
+    """Of the best searched trials, the one with the best mean."""
     first: FreshSeeds | None
     """The first complete trial, which is trial 0 unless it failed; None where it was not trained again."""
     median: FreshSeeds | None
@@ -111,16 +117,16 @@ def confirms(trial: optuna.Trial | FrozenTrial) -> int | None:
     return trial.user_attrs.get(CONFIRMS)
 
 
-def left_of_plan(trials: Sequence[FrozenTrial], plan: Plan) -> int:
-    """How many trials of a plan are left to run."""
+def left_of_plan(trials: Sequence[FrozenTrial], plan: Plan, objective: Metric) -> int:
+    """How many trials of a plan are left to run, where the objective ranks them."""
     searched = [one for one in trials if confirms(one) is None]
     if left := max(0, plan.searched - sum(map(is_counted, searched))):
         return left + plan.confirmed * plan.seeds
     ended = {(confirms(one), one.user_attrs.get(SEED)) for one in trials if is_counted(one)}
-    return sum(pair not in ended for pair in _pairs(trials, plan))
+    return sum(pair not in ended for pair in _pairs(trials, plan, objective))
 
 
-def enqueue_confirmation(study: optuna.Study, plan: Plan) -> None:
+def enqueue_confirmation(study: optuna.Study, plan: Plan, objective: Metric) -> None:
     """Put the next trial of the confirmation in line where the search is over, and no trial waits."""
     trials = study.get_trials(deepcopy=False)
     searched = [one for one in trials if confirms(one) is None]
@@ -128,48 +134,48 @@ def enqueue_confirmation(study: optuna.Study, plan: Plan) -> None:
         return
     begun = {(confirms(one), one.user_attrs.get(SEED)) for one in trials}
     again = {one.number: one for one in searched}
-    for number, seed in _pairs(trials, plan):
+    for number, seed in _pairs(trials, plan, objective):
         if (number, seed) not in begun:
             same = {key: again[number].user_attrs[key] for key in (OVERRIDES,) if key in again[number].user_attrs}
             study.enqueue_trial(again[number].params, user_attrs={CONFIRMS: number, SEED: seed, **same})
             return
 
 
-def gain_of(trials: Sequence[FrozenTrial], plan: Plan) -> SearchGain | None:
+def gain_of(trials: Sequence[FrozenTrial], plan: Plan, objective: Metric) -> SearchGain | None:
     """What came of the confirmation; None where no configuration has all of its fresh seeds yet."""
+    best_first = _searched(trials, objective)
     fresh: dict[int, FreshSeeds] = {}
-    for entrant in _entrants(trials, plan):
+    for entrant in _entrants(best_first, plan):
         own = [one for one in trials if confirms(one) == entrant.number and one.state == TrialState.COMPLETE]
         by_seed = {one.user_attrs[SEED]: one for one in own}
         if len(by_seed) >= plan.seeds > 0:
             ordered = [by_seed[seed] for seed in sorted(by_seed)]
-            scores = [one.value or 0.0 for one in ordered]
-            fresh[entrant.number] = FreshSeeds(entrant.number, scores, [one.number for one in ordered])
-    best = [fresh[one.number] for one in _best(trials, plan) if one.number in fresh]
-    if not best:
+            scores = [value_of(one) for one in ordered]
+            fresh[entrant.number] = FreshSeeds(entrant.number, scores, [one.number for one in ordered], objective)
+    confirmed = [fresh[one.number] for one in best_first[: entrants_of(plan)] if one.number in fresh]
+    winner = Ranking(objective).best(confirmed, lambda one: one.mean)
+    if winner is None:
         return None
-    first, median = (None if one is None else fresh.get(one.number) for one in (_first(trials), _median(trials)))
-    return SearchGain(max(best, key=lambda one: one.mean), first, median)
+    return SearchGain(winner, *(fresh.get(one.number) for one in _compared(best_first)))
 
 
-def _pairs(trials: Sequence[FrozenTrial], plan: Plan) -> list[tuple[int, int]]:
+def _pairs(trials: Sequence[FrozenTrial], plan: Plan, objective: Metric) -> list[tuple[int, int]]:
     """Searched trials and the seeds that they are trained on again, seed by seed."""
-    return [(one.number, seed) for seed in range(1, plan.seeds + 1) for one in _entrants(trials, plan)]
+    entrants = _entrants(_searched(trials, objective), plan)
+    return [(one.number, seed) for seed in range(1, plan.seeds + 1) for one in entrants]
 
 
-def _searched(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+def _searched(trials: Sequence[FrozenTrial], objective: Metric) -> list[FrozenTrial]:
     """Complete searched trials, best first."""
     complete = [one for one in trials if one.state == TrialState.COMPLETE and confirms(one) is None]
-    return sorted(complete, key=lambda one: (-(one.value or 0.0), one.number))
+    return best_trials(complete, objective)
 
 
-def _first(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
-    return min(_searched(trials), key=lambda one: one.number, default=None)
-
-
-def _median(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
-    best_first = _searched(trials)
-    return best_first[len(best_first) // 2] if best_first else None
+def _compared(best_first: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Of complete searched trials the first and the median one; none where there are none."""
+    if not best_first:
+        return []
+    return [min(best_first, key=lambda one: one.number), best_first[len(best_first) // 2]]
 
 
 def entrants_of(plan: Plan) -> int:
@@ -177,12 +183,8 @@ def entrants_of(plan: Plan) -> int:
     return max(min(plan.confirmed, 1), plan.confirmed - 2)
 
 
-def _best(trials: Sequence[FrozenTrial], plan: Plan) -> list[FrozenTrial]:
-    return _searched(trials)[: entrants_of(plan)]
-
-
-def _entrants(trials: Sequence[FrozenTrial], plan: Plan) -> list[FrozenTrial]:
+def _entrants(best_first: Sequence[FrozenTrial], plan: Plan) -> list[FrozenTrial]:
     """The searched trials to confirm: the best, then the first and the median one to compare them with."""
-    wanted = [*_best(trials, plan), _first(trials), _median(trials), *_searched(trials)]
-    unlike = {one.number: one for one in wanted if one is not None}
+    wanted = [*best_first[: entrants_of(plan)], *_compared(best_first), *best_first]
+    unlike = {one.number: one for one in wanted}
     return list(unlike.values())[: plan.confirmed]

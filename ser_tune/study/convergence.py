@@ -16,10 +16,12 @@ from optuna.study import StudyDirection
 from optuna.terminator import RegretBoundEvaluator
 from optuna.trial import FrozenTrial, TrialState
 
+from ..metrics import Metric, Ranking
 from .confirmation import Plan, confirms
-from .curves import fold_uars
+from .curves import fold_scores
 from .locking import StorageLock
 from .places import CONVERGED, is_counted
+from .scores import best_trials
 
 __all__ = ["Convergence", "convergence_of", "forget_convergence", "note_convergence", "shortened"]
 
@@ -36,9 +38,9 @@ class Convergence:
     trials: int
     """The same, and the trials of the confirmation."""
     gain: float
-    """Upper bound of how much higher the pooled validation UAR of the best configuration in the ranges is."""
+    """Upper bound of how much better the pooled validation score of the best configuration in the ranges is."""
     error: float
-    """Standard error of the best trial's UAR."""
+    """Standard error of the best trial's score."""
 
 
 def convergence_of(study: optuna.Study) -> Convergence | None:
@@ -58,22 +60,23 @@ def shortened(plan: Plan, convergence: Convergence | None) -> Plan:
     return plan if convergence is None else replace(plan, searched=min(plan.searched, convergence.searched))
 
 
-def note_convergence(study: optuna.Study, lock: StorageLock, plan: Plan, *, seed: int) -> None:
+def note_convergence(study: optuna.Study, lock: StorageLock, plan: Plan, objective: Metric, *, seed: int) -> None:
     """Look whether a search has converged, which takes a moment, and store it under the study's lock.
 
     Args:
         study: Whose search.
         lock: Its lock.
         plan: How many trials it was to have.
+        objective: What ranks its trials.
         seed: Of the points at which the bound is looked for.
     """
     trials = [one for one in study.get_trials(deepcopy=False) if confirms(one) is None]
     complete = [one for one in trials if one.state == TrialState.COMPLETE]
-    best = max(complete, key=lambda one: one.value or 0.0, default=None)
-    if best is None or len(complete) < NEEDED or sum(map(is_counted, trials)) >= plan.searched:
+    if len(complete) < NEEDED or sum(map(is_counted, trials)) >= plan.searched:
         return
-    gain, error = _possible_gain(complete, seed), _standard_error(fold_uars(best))
-    if gain >= error:
+    best, direction = best_trials(complete, objective)[0], StudyDirection[Ranking(objective).direction.upper()]
+    gain, error = _possible_gain(complete, direction, seed), _standard_error(fold_scores(best))
+    if not gain < error:  # nor where a fold has no score, and the error is not known
         return
 
     def note() -> None:
@@ -86,18 +89,18 @@ def note_convergence(study: optuna.Study, lock: StorageLock, plan: Plan, *, seed
     lock.run(note)
 
 
-def _possible_gain(complete: Sequence[FrozenTrial], seed: int) -> float:
-    """Upper bound of the UAR left to gain; infinite where no value varies in all trials."""
+def _possible_gain(complete: Sequence[FrozenTrial], direction: StudyDirection, seed: int) -> float:
+    """Upper bound of what is left to gain; infinite where no value varies in all trials."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         warnings.simplefilter("ignore", FutureWarning)  # Optuna 6 is to remove its terminators; 5 is pinned
         try:
-            return float(RegretBoundEvaluator(seed=seed).evaluate(list(complete), StudyDirection.MAXIMIZE))
+            return float(RegretBoundEvaluator(seed=seed).evaluate(list(complete), direction))
         except ValueError:
             return math.inf
 
 
-def _standard_error(uars: Sequence[float]) -> float:
+def _standard_error(scores: Sequence[float]) -> float:
     """Of the mean of folds, whose training sets overlap.
 
     The variance of K folds is scaled by 1/K + 1/(K - 1), of C. Nadeau and Y. Bengio, Inference for the Generalization
@@ -106,5 +109,5 @@ def _standard_error(uars: Sequence[float]) -> float:
     >>> round(_standard_error([0.5, 0.6, 0.7]), 4)
     0.0745
     """
-    folds = len(uars)
-    return math.sqrt((1 / folds + 1 / (folds - 1)) * float(np.var(uars))) if folds > 1 else 0.0
+    folds = len(scores)
+    return math.sqrt((1 / folds + 1 / (folds - 1)) * float(np.var(scores))) if folds > 1 else 0.0

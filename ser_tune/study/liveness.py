@@ -15,7 +15,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from .places import DIED, FAILURE, deaths_without_progress, enqueue_unfinished, place_of
+from .places import DIED, FAILURE, deaths_without_progress, enqueue_unfinished, folds_ended, place_of
 
 __all__ = [
     "HEARTBEAT",
@@ -176,7 +176,7 @@ class Watch:
         self.stay_awake()
         now, dead = self._awake, []
         for trial in trials:
-            beat = (trial.user_attrs.get(HEARTBEAT), len(trial.intermediate_values))
+            beat = (trial.user_attrs.get(HEARTBEAT), folds_ended(trial))
             before, since = self._seen.get(trial.number, (None, now))
             if before != beat:
                 self._seen[trial.number] = (beat, now)

@@ -18,7 +18,7 @@ from .observer import StudyObserver, TrialOutcome
 from .places import OVERRIDES, SEED, count_failure
 from .pruners import PRUNERS, JudgedTrial, Unpruned
 from .sampling import sample
-from .selection import note_confusions
+from .selection import note_sums
 from .trainer import Trainer
 from .trial import TAKEN, Judge, Proposal, TakenError, run_trial
 
@@ -30,7 +30,7 @@ window that it proposes. Any other exception ends the study."""
 
 
 class Objective:
-    """Asks Optuna for a trial's values, has it trained, and tells the pooled validation UAR."""
+    """Asks Optuna for a trial's values, has it trained, and tells its pooled validation score."""
 
     def __init__(self, trainer: Trainer, store: FoldStore, observer: StudyObserver) -> None:
         """Make the objective of a study.
@@ -45,7 +45,7 @@ class Objective:
         self._outcome: TrialOutcome | None = None
 
     def __call__(self, trial: optuna.Trial) -> float:
-        """Run a claimed trial and return its pooled validation UAR.
+        """Run a claimed trial and return its pooled validation score.
 
         Raises:
             optuna.TrialPruned: It was given up.
@@ -69,7 +69,7 @@ class Objective:
             raise optuna.TrialPruned(outcome.reason)
         curves = [[round(one.kept, CURVE_DIGITS) for one in fold.fitted.history] for fold in outcome.folds]
         trial.set_user_attr(CURVES, curves)
-        note_confusions(trial, self.trainer.prepared.corpus, outcome.folds)
+        note_sums(trial, self.trainer.prepared, outcome.folds)
         assert outcome.scores is not None
         return outcome.scores[definition.objective.name].value
 

@@ -14,6 +14,7 @@ from .definition import StudyDefinition
 from .differences import Difference, differences_of, worded
 from .places import place_of, values_of
 from .prepared import Prepared, stored_protocol
+from .scores import best_trials
 from .storage import load_study
 
 __all__ = ["Opening", "opening_of"]
@@ -90,7 +91,7 @@ def _of_others(prepared: Prepared, project: Project) -> list[tuple[dict[str, Val
         fixed = {path: flat[path] for path in definition.search if path in flat}
         complete = [one for one in study.get_trials(deepcopy=False) if one.state == TrialState.COMPLETE]
         searched = [one for one in complete if confirms(one) is None]
-        for trial in sorted(searched, key=lambda one: (-(one.value or 0.0), one.number))[:BEST]:
+        for trial in best_trials(searched, definition.objective)[:BEST]:
             values, rest = definition.within(fixed | values_of(trial))
             lost = _lost(definition, values, rest)
             note = f"trial {trial.number} of {name} cannot be taken as it was: {worded(lost)}"

@@ -20,6 +20,7 @@ __all__ = [
     "CONVERGED",
     "DIED",
     "FAILURE",
+    "FOLDS_ENDED",
     "OVERRIDES",
     "PLACE",
     "RETRIES",
@@ -30,6 +31,7 @@ __all__ = [
     "enqueue",
     "enqueue_rerun",
     "enqueue_unfinished",
+    "folds_ended",
     "is_counted",
     "left_of_rerun",
     "next_place",
@@ -42,6 +44,8 @@ PLACE, FAILURE, SEED, CONFIRMS, OVERRIDES = "place", "failure", "seed", "confirm
 """User attributes of a trial: its place; why it failed, where its own values made it fail; what is added to the study's
 seed, 0 in a search; the number of the searched trial that it trains again; and values that the search cannot propose,
 which replace proposed ones."""
+FOLDS_ENDED = "folds_ended"
+"""The user attribute of a trial with the number of its folds that have ended, which is its progress."""
 DIED = "died"
 """The user attribute of a trial whose process died."""
 CONVERGED = "converged"
@@ -151,13 +155,18 @@ def enqueue_rerun(study: optuna.Study, rerun: Rerun, definition: "StudyDefinitio
         study.set_user_attr("queue", json.dumps(max(before, queue, key=len)))
 
 
+def folds_ended(trial: FrozenTrial) -> int:
+    """How many of a trial's folds have ended; a trial of version 0.1 has an intermediate value for each instead."""
+    return int(trial.user_attrs.get(FOLDS_ENDED, len(trial.intermediate_values)))
+
+
 def deaths_without_progress(attempts: Sequence[FrozenTrial]) -> int:
     """How many processes a trial was the end of since it was the first time as far as it is.
 
     Args:
         attempts: All of one place, in order.
     """
-    folds = [len(one.intermediate_values) for one in attempts]
+    folds = [folds_ended(one) for one in attempts]
     return sum(DIED in one.user_attrs for one in attempts[folds.index(max(folds)) :])
 
 

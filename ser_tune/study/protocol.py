@@ -17,7 +17,7 @@ from ..config import NormalisationSettings, TrainingSettings
 from ..corpora import Corpus, nobody_in_words
 from ..errors import ProtocolError
 from ..folds import Fold
-from ..metrics import METRICS, Metric
+from ..metrics import DEFAULT_METRIC, METRICS, Metric
 from ..tasks import DEFAULT_TASK, TASKS, Targets, Task
 from .definition import StudyDefinition, metrics_of
 from .differences import Difference, differences_of, worded
@@ -148,7 +148,7 @@ class Protocol:
     @property
     def objectives(self) -> tuple[str, ...]:
         """The names of the metrics that rank the scores, the first before others; of metrics not installed here too."""
-        return self._listed("objectives") or TASKS.get(DEFAULT_TASK).metrics[:1]
+        return self._listed("objectives") or (DEFAULT_METRIC,)
 
     @property
     def objective(self) -> Metric:
@@ -289,7 +289,7 @@ def _facts_of_goal(definition: StudyDefinition) -> dict[str, Fact]:
         facts["task"] = task.name
     if settings := definition.config.task.model_dump(mode="json", exclude={"name"}):
         facts["task_settings"] = json.dumps(settings, sort_keys=True, ensure_ascii=False)
-    if definition.objectives != TASKS.get(DEFAULT_TASK).metrics[:1]:
+    if definition.objectives != (DEFAULT_METRIC,):
         facts["objectives"] = definition.objectives
     return facts
 

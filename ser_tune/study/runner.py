@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 from ..config import Project
 from ..errors import StudyError, Terminated
 from ..execution import code_digest
+from ..metrics import Ranking
 from .confirmation import confirms, gain_of, left_of_plan, plan_of
 from .convergence import convergence_of, forget_convergence, shortened
 from .definition import StudyDefinition
@@ -29,6 +30,7 @@ from .opening import opening_of
 from .places import PLACE, RETRIES, Rerun, enqueue, enqueue_rerun, is_counted, left_of_rerun, next_place
 from .prepared import Prepared, stored_protocol
 from .sampling import PlaceSampler
+from .scores import best_trials, value_of
 from .sizes import largest_network_bytes
 from .status import FOLDS
 from .storage import open_storage, storage_errors
@@ -89,7 +91,8 @@ def run_study(
         settings, plan = definition.config.study, plan_of(definition.config)
         if stored is not None and settings.stop_when_converged:
             plan = shortened(plan, convergence_of(stored))
-        to_run = left_of_plan(known, plan) if rerun is None else left_of_rerun(known, settings.trials)
+        objective = definition.objective
+        to_run = left_of_plan(known, plan, objective) if rerun is None else left_of_rerun(known, settings.trials)
         notes = () if rerun is not None else opening_of(prepared, stored, project).notes
         trainer = None
         if to_run > 0:
@@ -191,13 +194,18 @@ def _open(
     study = optuna.create_study(
         study_name=definition.name,
         storage=storage,
-        direction="maximize",
+        direction=Ranking(definition.objective).direction,
         load_if_exists=True,
         pruner=optuna.pruners.NopPruner(),  # `Race` judges trials
         sampler=PlaceSampler(definition.config.study),
     )
     if "definition" in study.user_attrs or study.get_trials(deepcopy=False):
         _refuse_differences(study, prepared)
+    if study.direction.name.lower() != (direction := Ranking(definition.objective).direction):
+        raise StudyError(
+            f"study '{study.study_name}' exists, and its direction is {study.direction.name.lower()}; "
+            f"{definition.objective.title} needs {direction}; give the new study another --name"
+        )
         # As it is asked for now: its total decides which trials are confirmed, also when it is read later
         stored = StudyDefinition.from_json(study.user_attrs["definition"])
         definition = replace(stored, config=definition.config, folders=definition.folders)
@@ -252,19 +260,20 @@ def _finished(study: optuna.Study) -> dict[int, State]:
 def summarise(study: optuna.Study, *, interrupted: bool = False, failures: Sequence[str] = ()) -> StudySummary:
     """Count a study's trials and name its best: by fresh seeds where there are any, else by the search's score."""
     trials = study.get_trials(deepcopy=False)
-    complete = [one for one in trials if one.state == TrialState.COMPLETE and one.value is not None]
-    config = StudyDefinition.from_json(study.user_attrs["definition"]).config
-    gain = gain_of(trials, plan_of(config))
-    best = max(complete, key=lambda one: (confirms(one) is None, one.value or 0.0, -one.number), default=None)
+    complete = [one for one in trials if one.state == TrialState.COMPLETE]
+    definition = StudyDefinition.from_json(study.user_attrs["definition"])
+    config, objective = definition.config, definition.objective
+    gain = gain_of(trials, plan_of(config), objective)
+    ranked = best_trials((one for one in complete if confirms(one) is None), objective)
     if gain is not None:
-        best = next(one for one in complete if one.number == gain.winner.middle)
+        ranked = [one for one in complete if one.number == gain.winner.middle]
     return StudySummary(
         name=study.study_name,
         complete=len(complete),
         pruned=sum(one.state == TrialState.PRUNED for one in trials),
         failed=sum(one.state == TrialState.FAIL and is_counted(one) for one in trials),
-        best=None if best is None or best.value is None else (best.number, best.value),
-        first=complete[0].value if complete else None,
+        best=next(((one.number, value_of(one)) for one in ranked), None),
+        first=next(map(value_of, complete), None),
         finished=_finished(study),
         interrupted=interrupted,
         failures=failures,

@@ -1,31 +1,35 @@
 """What a study's winner is worth without the choice among its trials.
 
-Complete trials keep the confusion matrices of their validation speakers. The choice is repeated on resampled speakers
-as the study made it, among complete searched trials and then on fresh seeds (`correct_selection`). Pruned trials could
-not win, nor could those that failed: they are no candidates.
+Complete trials keep their objective's sums of each validation speaker, such as confusion matrices. The choice is
+repeated on resampled speakers as the study made it, among complete searched trials and then on fresh seeds
+(`correct_selection`). Pruned trials could not win, nor could those that failed: they are no candidates.
 """
 
 import base64
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from ..corpora import Corpus
-from ..resampling import Corrected, with_interval
-from ..resampling.old import correct_selection, speaker_confusions
+from ..metrics import Metric
+from ..resampling import Corrected, correct_selection, sums_of, with_interval
 from .confirmation import Plan, confirms, entrants_of, gain_of, plan_of
 from .definition import StudyDefinition
 from .observer import FoldOutcome
 from .places import SEED
+from .prepared import Prepared
+from .scores import best_trials
 
-__all__ = ["Selection", "candidates_of", "corrected_choice", "note_confusions", "selection_of", "stored_confusions"]
+__all__ = ["Selection", "candidates_of", "corrected_choice", "note_sums", "selection_of", "stored_sums"]
 
-CONFUSIONS = "speaker_confusions"
-"""The user attribute of a complete trial: speakers, classes, and counts (S, K, K), int32, compressed, as base64."""
+SUMS = "speaker_confusions"
+"""The user attribute of a complete trial with its sums of each speaker, compressed, as base64: of confusion matrices,
+(S, K, K), after S and K, as int32; of other sums after their shape and their type."""
+COUNTS = "<i4"
 LONGEST = 65_000
 """Characters; Optuna's text column in MySQL holds 65 535 bytes. What is longer is read from MLflow."""
 
@@ -41,6 +45,8 @@ class Selection:
     trials: int
     """Complete searched trials, among which it was chosen."""
     corrected: Corrected
+    objective: Metric
+    """What the scores are."""
 
     @property
     def sentence(self) -> str:
@@ -54,14 +60,14 @@ class Selection:
             )
         ]
         return (
-            f"without the choice among {self.trials} trials the winner's UAR is "
+            f"without the choice among {self.trials} trials the winner's {self.objective.title} is "
             f"{with_interval(found.score.value, found.score.interval)}, {' and '.join(gains)}"
         )
 
     @property
     def metrics(self) -> dict[str, float]:
         """By MLflow's names, without ends of intervals that are not known; a single trial has no gains."""
-        named = {"corrected_uar": self.corrected.score}
+        named = {f"corrected_{self.objective.name}": self.corrected.score}
         if self.trials > 1:
             named |= {"gain_over_first": self.corrected.over_first, "gain_over_median": self.corrected.over_median}
         found = {}
@@ -72,26 +78,40 @@ class Selection:
         return found
 
 
-def note_confusions(trial: optuna.Trial, corpus: Corpus, folds: Sequence[FoldOutcome]) -> None:
-    """Store the confusion matrices of a complete trial's validation speakers with the trial."""
-    counts = speaker_confusions(
+def note_sums(trial: optuna.Trial, prepared: Prepared, folds: Sequence[FoldOutcome]) -> None:
+    """Store a complete trial's sums of each validation speaker with the trial."""
+    sums = sums_of(
+        prepared.definition.objective,
         np.concatenate([one.truth for one in folds]),
-        np.concatenate([one.fitted.validation.argmax(axis=1) for one in folds]),
-        np.concatenate([corpus.speaker_numbers[one.fold.validation] for one in folds]),
-        len(corpus.emotions),
+        np.concatenate([one.predicted for one in folds]),
+        np.concatenate([prepared.corpus.speaker_numbers[one.fold.validation] for one in folds]),
+        len(prepared.targets.names),
     )
-    packed = base64.b64encode(zlib.compress(counts.astype("<i4").tobytes())).decode()
-    if len(packed) <= LONGEST:
-        trial.set_user_attr(CONFUSIONS, [*counts.shape[:2], packed])
+    packed = packed_sums(sums)
+    if len(packed[-1]) <= LONGEST:
+        trial.set_user_attr(SUMS, packed)
 
 
-def stored_confusions(trial: FrozenTrial) -> np.ndarray | None:
-    """The confusion matrices stored with a trial, shape (S, K, K), speakers sorted; None where there are none."""
-    if CONFUSIONS not in trial.user_attrs:
+def packed_sums(sums: np.ndarray) -> list[Any]:
+    """The sums of each speaker, shape (S, ...), as JSON has them.
+
+    >>> packed_sums(np.zeros((2, 3, 3), dtype=np.int64))[:2], packed_sums(np.zeros((2, 3)))[:2]
+    ([2, 3], [[2, 3], '<f8'])
+    """
+    are_counts = sums.dtype.kind == "i" and sums.ndim == 3 and sums.shape[1] == sums.shape[2]
+    stored = sums.astype(COUNTS if are_counts else sums.dtype.newbyteorder("<"))
+    packed = base64.b64encode(zlib.compress(stored.tobytes())).decode()
+    return [*sums.shape[:2], packed] if are_counts else [list(sums.shape), stored.dtype.str, packed]
+
+
+def stored_sums(trial: FrozenTrial) -> np.ndarray | None:
+    """The sums stored with a trial, shape (S, ...), speakers sorted; None where there are none."""
+    if SUMS not in trial.user_attrs:
         return None
-    speakers, classes, packed = trial.user_attrs[CONFUSIONS]
-    counts: np.ndarray = np.frombuffer(zlib.decompress(base64.b64decode(packed)), dtype="<i4")
-    return counts.reshape(speakers, classes, classes)
+    first, second, packed = trial.user_attrs[SUMS]
+    shape, kind = (first, second) if isinstance(first, list) else ((first, second, second), COUNTS)
+    sums: np.ndarray = np.frombuffer(zlib.decompress(base64.b64decode(packed)), dtype=kind)
+    return sums.reshape(shape)
 
 
 def candidates_of(study: optuna.Study) -> list[FrozenTrial]:
@@ -104,36 +124,38 @@ def candidates_of(study: optuna.Study) -> list[FrozenTrial]:
     return [] if rerun else complete
 
 
-def selection_of(study: optuna.Study, confusions: Mapping[int, np.ndarray] | None = None) -> Selection | None:
+def selection_of(study: optuna.Study, sums: Mapping[int, np.ndarray] | None = None) -> Selection | None:
     """Correct a study's choice.
 
     Args:
         study: As Optuna's storage has it.
-        confusions: The number of every candidate to its confusion matrices, shape (S, K, K); None takes those that are
-            stored with the trials.
+        sums: The number of every candidate to the objective's sums of each speaker, shape (S, ...); None takes those
+            that are stored with the trials.
 
     Returns:
-        None where there is no candidate, a candidate's confusions are not known, or there is one speaker.
+        None where there is no candidate, a candidate's sums are not known, or there is one speaker.
     """
     trials = candidates_of(study)
-    if confusions is None:
-        read = {one.number: stored_confusions(one) for one in trials}
-        confusions = {number: counts for number, counts in read.items() if counts is not None}
+    if sums is None:
+        read = {one.number: stored_sums(one) for one in trials}
+        sums = {number: known for number, known in read.items() if known is not None}
     searched = [one for one in trials if confirms(one) is None]
-    if not searched or any(one.number not in confusions for one in trials):
+    if not searched or any(one.number not in sums for one in trials):
         return None
-    plan = plan_of(StudyDefinition.from_json(study.user_attrs["definition"]).config)
-    gain = gain_of(trials, plan)
-    best = max(searched, key=lambda one: (one.value or 0.0, -one.number)).number
+    definition = StudyDefinition.from_json(study.user_attrs["definition"])
+    plan, objective = plan_of(definition.config), definition.objective
+    gain = gain_of(trials, plan, objective)
     return corrected_choice(
-        {one.number: confusions[one.number] for one in searched},
-        winner=best if gain is None else gain.winner.trial,
-        fresh={} if gain is None else _fresh(trials, plan, confusions),
+        objective,
+        {one.number: sums[one.number] for one in searched},
+        winner=best_trials(searched, objective)[0].number if gain is None else gain.winner.trial,
+        fresh={} if gain is None else _fresh(trials, plan, sums),
         entrants=0 if gain is None else entrants_of(plan),
     )
 
 
 def corrected_choice(
+    objective: Metric,
     searched: Mapping[int, np.ndarray],
     *,
     winner: int,
@@ -143,9 +165,10 @@ def corrected_choice(
     """Correct the choice among some trials.
 
     Args:
-        searched: Number of each complete searched trial to its confusion matrices, shape (S, K, K).
+        objective: By which they are ranked.
+        searched: Number of each complete searched trial to its sums of each speaker, shape (S, ...).
         winner: The trial that was chosen.
-        fresh: Number of each confirmed trial to the mean of its confusion matrices over fresh seeds.
+        fresh: Number of each confirmed trial to the mean of its sums over fresh seeds.
         entrants: How many of the best searched trials the fresh seeds chose among; 0 where there were none.
 
     Returns:
@@ -153,19 +176,20 @@ def corrected_choice(
     """
     numbers = sorted(searched)
     corrected = correct_selection(
+        objective,
         np.stack([searched[one] for one in numbers]),
-        fresh={numbers.index(number): counts for number, counts in fresh.items()},
+        fresh={numbers.index(number): sums for number, sums in fresh.items()},
         entrants=entrants,
     )
-    return None if corrected is None else Selection(winner, numbers[0], len(numbers), corrected)
+    return None if corrected is None else Selection(winner, numbers[0], len(numbers), corrected, objective)
 
 
-def _fresh(trials: Sequence[FrozenTrial], plan: Plan, confusions: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
-    """Confirmed trials with all of their fresh seeds: the mean of their confusion matrices over the seeds."""
+def _fresh(trials: Sequence[FrozenTrial], plan: Plan, sums: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
+    """Confirmed trials with all of their fresh seeds: the mean of their sums over the seeds."""
     seeds: dict[int, dict[int, np.ndarray]] = {}
     for one in trials:
         if (number := confirms(one)) is not None:
-            seeds.setdefault(number, {})[one.user_attrs[SEED]] = confusions[one.number]
+            seeds.setdefault(number, {})[one.user_attrs[SEED]] = sums[one.number]
     return {
         number: np.mean(list(found.values()), axis=0) for number, found in seeds.items() if len(found) >= plan.seeds
     }

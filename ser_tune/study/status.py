@@ -12,7 +12,8 @@ from optuna.trial import FrozenTrial, TrialState
 from ..config import Project, SearchSettings
 from ..errors import StudyError, valid_names
 from .liveness import PROCESS, heartbeat_age_s, is_gone
-from .places import CONFIRMS, CONVERGED, FAILURE, is_counted
+from .places import CONFIRMS, CONVERGED, FAILURE, folds_ended, is_counted
+from .scores import best_trials, stored_objective, value_of
 from .storage import storage_errors, storage_to_read
 
 __all__ = ["FOLDS", "RunningTrial", "StudyStatus", "Worker", "read_statuses"]
@@ -78,7 +79,7 @@ class StudyStatus:
     workers: Sequence[Worker]
     """Of the running trials that are alive; a process that waits for a trial is not among them."""
     best: tuple[int, float] | None
-    """Number and pooled validation UAR of the best trial of the search; fresh seeds of a confirmation do not count."""
+    """Number and pooled validation score of the best searched trial; fresh seeds of a confirmation do not count."""
     trials_per_hour: float | None
     """By the mean time of the last trials and the number of running ones; None where none runs, or none has ended."""
     estimated_end: datetime | None
@@ -120,7 +121,7 @@ def _status(study: optuna.Study) -> StudyStatus:
     counted = [one for one in trials if is_counted(one)]
     complete = [one for one in counted if one.state == TrialState.COMPLETE]
     searched = [one for one in complete if CONFIRMS not in one.user_attrs]
-    best = max(searched, key=lambda one: (one.value or 0.0, -one.number), default=None)
+    objective = stored_objective(study)
     failed = {one.number: str(one.user_attrs[FAILURE]) for one in counted if one.state == TrialState.FAIL}
     begun = [one for one in trials if one.state == TrialState.RUNNING]
     settings = json.loads(about["definition"])["config"]["study"]
@@ -147,7 +148,7 @@ def _status(study: optuna.Study) -> StudyStatus:
         workers=[
             _worker(*one) for one in zip(begun, running, strict=True) if one[1].alive and PROCESS in one[0].user_attrs
         ],
-        best=None if best is None or best.value is None else (best.number, best.value),
+        best=next(((one.number, value_of(one)) for one in best_trials(searched, objective)), None),
         trials_per_hour=pace,
         estimated_end=None if pace is None else datetime.now() + timedelta(hours=left / pace),
         last_change=max(changes, default=None),
@@ -158,7 +159,7 @@ def _running(trial: FrozenTrial, folds: int | None, grace_s: float) -> RunningTr
     process, age_s = trial.user_attrs.get(PROCESS), heartbeat_age_s(trial)
     return RunningTrial(
         number=trial.number,
-        fold=min(len(trial.intermediate_values) + 1, folds or 1_000_000),
+        fold=min(folds_ended(trial) + 1, folds or 1_000_000),
         folds=folds,
         process="" if process is None else f"{process[0]}:{process[1]}",
         heartbeat_age_s=age_s,

@@ -14,10 +14,10 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from ..config import SearchSettings
 from ..errors import Terminated
 from .confirmation import Plan, confirms, enqueue_confirmation, left_of_plan, plan_of
 from .convergence import convergence_of, note_convergence, shortened
+from .definition import StudyDefinition
 from .liveness import Heartbeat, Watch, note_process, requeue_dead
 from .locking import StorageLock
 from .objective import FAILURES, Objective
@@ -71,7 +71,7 @@ def work_on(opened: OpenStudy, objective: Objective) -> bool:
     watch, until = Watch(settings.grace_s), math.inf if opened.deadline is None else opened.deadline
     try:
         while len(opened.failures) != settings.max_failures and time.monotonic() < until:
-            trial = opened.lock.run(lambda: _claim(opened, plan, settings, watch))
+            trial = opened.lock.run(lambda: _claim(opened, plan, definition, watch))
             if trial == "none":
                 return False
             if trial == "later":
@@ -81,7 +81,7 @@ def work_on(opened: OpenStudy, objective: Objective) -> bool:
                 _run(opened, trial, objective)
             objective.forget_folds()
             if converges and confirms(trial) is None:
-                note_convergence(opened.study, opened.lock, plan, seed=settings.sampler_seed)
+                note_convergence(opened.study, opened.lock, plan, definition.objective, seed=settings.sampler_seed)
     except (Exception, KeyboardInterrupt) as error:
         opened.lock.run(lambda: enqueue_unfinished(opened.study))
         if not isinstance(error, KeyboardInterrupt) or isinstance(error, Terminated):
@@ -93,10 +93,10 @@ def work_on(opened: OpenStudy, objective: Objective) -> bool:
 
 
 def _claim(
-    opened: OpenStudy, plan: Plan, settings: SearchSettings, watch: Watch
+    opened: OpenStudy, plan: Plan, definition: StudyDefinition, watch: Watch
 ) -> "optuna.Trial | Literal['later', 'none']":
     """Begin the next trial; `later` where others' trials decide whether there is one."""
-    study = opened.study
+    study, settings, objective = opened.study, definition.config.study, definition.objective
     trials = requeue_dead(study, watch, limit=RETRIES)
     others = any(one.state == TrialState.RUNNING for one in trials)
     if opened.rerun is not None:
@@ -109,9 +109,9 @@ def _claim(
         if left and not any(one.state == TrialState.WAITING for one in trials):
             study.enqueue_trial({}, user_attrs={PLACE: next_place(trials)})  # nothing is given, all is proposed
         elif not left and plan.searched <= sum(map(is_counted, searched)):
-            enqueue_confirmation(study, plan)
+            enqueue_confirmation(study, plan, objective)
             known = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-            left = bool(known) and left_of_plan(trials, plan) > 0
+            left = bool(known) and left_of_plan(trials, plan, objective) > 0
     if not left:
         return "later" if others else "none"
     trial = study.ask()

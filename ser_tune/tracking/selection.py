@@ -8,7 +8,7 @@ import optuna
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 
-from ..study import Selection, candidates_of, selection_of, stored_confusions
+from ..study import Selection, candidates_of, selection_of, stored_sums
 from .predictions import read_predictions
 from .runs import find_runs
 
@@ -21,7 +21,7 @@ def read_confusions(client: MlflowClient, experiment: str, study: optuna.Study) 
     Trials that do not hold them, as those of earlier versions, have them read from their runs' predictions. Those of
     which neither has them are left out, and all if trials were scored on different utterances.
     """
-    stored = {one.number: stored_confusions(one) for one in candidates_of(study)}
+    stored = {one.number: stored_sums(one) for one in candidates_of(study)}
     found = {number: counts for number, counts in stored.items() if counts is not None}
     if missing := [number for number in stored if number not in found]:
         runs = find_runs(client, experiment, study.user_attrs["study_id"])[1]

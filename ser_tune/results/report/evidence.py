@@ -15,7 +15,7 @@ from mlflow.entities import Run
 from ...config import Project
 from ...errors import SerTuneError, StudyError
 from ...folds import SIDES
-from ...study import Protocol, Selection, StudyDefinition, StudySummary, fold_uars, load_study, summarise
+from ...study import Protocol, Selection, StudyDefinition, StudySummary, fold_scores, load_study, summarise
 from ...tracking import (
     CONFIRMED_TAG,
     NOTES_TAG,
@@ -255,7 +255,7 @@ def _search(client: MlflowClient, project: Project, run: Run) -> Search | None:
 
 def _search_of(study: optuna.Study, definition: StudyDefinition, selection: Selection | None) -> Search:
     trials = trials_of(study)
-    uars = {one.number: fold_uars(one) for one in study.get_trials(deepcopy=False)}
+    uars = {one.number: fold_scores(one) for one in study.get_trials(deepcopy=False)}
     return Search(
         definition=definition,
         summary=summarise(study),

@@ -1,0 +1,31 @@
+"""Scores of stored trials: the objective that they are of, and which trial is better."""
+
+import json
+from collections.abc import Iterable
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from ..metrics import DEFAULT_METRIC, METRICS, Metric, Ranking
+
+__all__ = ["best_trials", "stored_objective", "value_of"]
+
+
+def stored_objective(study: optuna.Study) -> Metric:
+    """What a stored study ranks its trials by.
+
+    Raises:
+        UnknownNameError: It is a plug-in's that is not installed.
+    """
+    facts = json.loads(study.user_attrs.get("protocol", "{}"))
+    return METRICS.get(next(iter(facts.get("objectives", ())), DEFAULT_METRIC))
+
+
+def value_of(trial: FrozenTrial) -> float:
+    """The score of a complete trial by its study's primary objective."""
+    return float(trial.values[0])
+
+
+def best_trials(complete: Iterable[FrozenTrial], objective: Metric) -> list[FrozenTrial]:
+    """Complete trials, the best first; of equal ones the earlier."""
+    return Ranking(objective).best_first(complete, value_of, lambda one: one.number)
