@@ -60,6 +60,10 @@ class NonFiniteLossError(SerTuneError):
     """Training diverged: the loss became NaN or infinite. The trial fails; it never becomes a score."""
 
 
+class UndefinedScoreError(SerTuneError):
+    """The objective is not defined for what a trial predicts, as a correlation of equal numbers. The trial fails."""
+
+
 class ProtocolError(SerTuneError):
     """Scores that mean different things were to be ranked or compared."""
 

@@ -21,7 +21,7 @@ def score_in(values: Mapping[str, float], name: str) -> float | None:
     (-0.02, None)
     """
     value = values.get(name)
-    return None if value is None or math.isnan(value) else value
+    return None if Ranking.is_missing(value) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,15 @@ class Ranking:
     def keys(self, values: np.ndarray) -> np.ndarray:
         """The same of many scores, of any shape; NaN is a missing one."""
         return np.where(np.isnan(values), -np.inf, values if self.metric.higher_is_better else -values)
+
+    @staticmethod
+    def is_missing(value: float | None) -> bool:
+        """Whether there is no score; one of 0 or less is one.
+
+        >>> [Ranking.is_missing(value) for value in (None, math.nan, 0.0, -0.02)]
+        [True, True, False, False]
+        """
+        return value is None or math.isnan(value)
 
     def gain(self, value: float, other: float) -> float:
         """By how much the first score is better than the second; negative where it is worse."""

@@ -8,14 +8,14 @@ import torch
 from optuna.exceptions import UpdateFinishedTrialError
 
 from ..config import SearchSettings
-from ..errors import AudioError, ConfigError, ExecutionError, NonFiniteLossError
-from ..metrics import Metric
+from ..errors import AudioError, ConfigError, ExecutionError, NonFiniteLossError, UndefinedScoreError
+from ..metrics import Metric, Ranking
 from ..training import AnyTrial, EpochReport
 from .confirmation import confirms
 from .curves import CURVE_DIGITS, CURVES
 from .fold_store import FoldStore
 from .observer import StudyObserver, TrialOutcome
-from .places import OVERRIDES, SEED, count_failure
+from .places import FOLDS_ENDED, OVERRIDES, SEED, count_failure
 from .pruners import PRUNERS, JudgedTrial, Unpruned
 from .sampling import sample
 from .selection import note_sums
@@ -24,7 +24,10 @@ from .trial import TAKEN, Judge, Proposal, TakenError, run_trial
 
 __all__ = ["FAILURES", "Objective"]
 
-FAILURES = (NonFiniteLossError, ConfigError, AudioError, ExecutionError, torch.OutOfMemoryError, MemoryError)
+FAILURES = (
+    *(NonFiniteLossError, UndefinedScoreError, ConfigError, AudioError, ExecutionError),
+    *(torch.OutOfMemoryError, MemoryError),
+)
 """What fails a trial and lets the study go on: its own values are to blame, as when a recording is too short for the
 window that it proposes. Any other exception ends the study."""
 
@@ -108,7 +111,7 @@ def judge_of(trial: optuna.Trial, settings: SearchSettings, *, folds: int, metri
 
 
 class Reporting:
-    """A trial's judge that tells Optuna the mean of the trial's folds before another judge decides."""
+    """A trial's judge that stores progress, and tells Optuna the mean of the folds, before another judge decides."""
 
     def __init__(self, trial: optuna.Trial, judge: Judge) -> None:
         """Report a trial.
@@ -125,10 +128,13 @@ class Reporting:
         return self._judge.after_epoch(position, report)
 
     def after_fold(self, position: int, score: float) -> str:
-        """Report the mean of the folds' scores, then as the other judge decides."""
+        """Report the mean of the folds' scores, as far as they have one, then as the other judge decides."""
         self._scores.append(score)
+        known = [one for one in self._scores if not Ranking.is_missing(one)]
         try:
-            self._trial.report(float(np.mean(self._scores)), len(self._scores))
+            self._trial.set_user_attr(FOLDS_ENDED, len(self._scores))
+            if known:
+                self._trial.report(float(np.mean(known)), len(self._scores))
         except UpdateFinishedTrialError:
             raise TakenError from None
         return self._judge.after_fold(position, score)

@@ -1,4 +1,4 @@
-"""A trial: its folds, trained in order, to the pooled validation UAR. Nothing here knows how it was proposed.
+"""A trial: its folds, trained in order, to the pooled validation scores. Nothing here knows how it was proposed.
 
 Nothing here reads a test utterance: folds hand over their training and validation sides only.
 """
@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+import numpy as np
+
 from ..config import Value
+from ..errors import UndefinedScoreError
+from ..metrics import Ranking
 from ..resampling import score
 from ..resampling.old import Scores
 from ..training import AnyTrial, EpochReport, FittedNetwork, FoldJob
@@ -133,6 +137,7 @@ def run_trial(
                 reason = judge.after_fold(position, done[-1].kept.score)
                 if reason and len(done) < len(prepared.folds):
                     raise _GivenUp(reason)
+        _refuse_undefined(prepared, done)
     except _GivenUp as given_up:
         return ended("PRUNED", str(given_up))
     except KeyboardInterrupt:
@@ -149,6 +154,16 @@ def run_trial(
 
 def _keep(store: FoldStore, jobs: Sequence[FoldJob], number: int, fitted: FittedNetwork) -> None:
     store.put(jobs[number], fitted)
+
+
+def _refuse_undefined(prepared: Prepared, folds: Sequence[FoldOutcome]) -> None:
+    """Raise where the objective is not defined for the validation utterances of all folds together."""
+    objective = prepared.definition.objective
+    truth, predicted = (np.concatenate([getattr(one, side) for one in folds]) for side in ("truth", "predicted"))
+    if Ranking(objective).is_missing(objective.score(truth, predicted, len(prepared.targets.names))):
+        raise UndefinedScoreError(
+            f"the pooled validation {objective.title} of what the networks predict is not defined"
+        )
 
 
 def pooled_scores(prepared: Prepared, folds: Sequence[FoldOutcome]) -> Scores:

@@ -1,17 +1,21 @@
 """Confirmation: which configurations get fresh seeds, which of them wins, and that interruptions change neither."""
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import optuna
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ser_tune.config import Project
 from ser_tune.errors import StudyError
-from ser_tune.resampling.old import pooled_uar
-from ser_tune.study import load_study, selection_of, stored_confusions
+from ser_tune.metrics import METRICS, Metric
+from ser_tune.study import load_study, selection_of, stored_sums
 from ser_tune.study.confirmation import (
     Plan,
     confirms,
@@ -22,6 +26,8 @@ from ser_tune.study.confirmation import (
     refuse_without_randomness,
 )
 
+UAR = METRICS.get("uar")
+LOSS = replace(UAR, name="loss", low=-math.inf, high=math.inf, higher_is_better=False)
 PLAN = Plan(searched=6, confirmed=4, seeds=2)
 SEARCHED = (0.5, 0.6, 0.9, 0.7, 0.8, 0.4)
 
@@ -72,17 +78,17 @@ def test_the_best_the_first_and_the_median_trial_get_fresh_seeds() -> None:
     study = optuna.create_study(direction="maximize")
     for one in _searched():
         study.add_trial(one)
-    assert left_of_plan(study.get_trials(), PLAN) == 8
+    assert left_of_plan(study.get_trials(), PLAN, UAR) == 8
     begun = []
     while True:
-        enqueue_confirmation(study, PLAN)
+        enqueue_confirmation(study, PLAN, UAR)
         waiting = study.get_trials(states=(TrialState.WAITING,))
         if not waiting:
             break
         trial = study.ask()
         begun.append((confirms(trial), trial.user_attrs["seed"]))
         study.tell(trial, 0.5)
-        assert left_of_plan(study.get_trials(), PLAN) == 8 - len(begun)
+        assert left_of_plan(study.get_trials(), PLAN, UAR) == 8 - len(begun)
     # Trials 2 and 4 are the best, 1 is the median; seed by seed, so that all of them have about as many
     assert begun == [(2, 1), (4, 1), (0, 1), (1, 1), (2, 2), (4, 2), (0, 2), (1, 2)]
 
@@ -91,14 +97,14 @@ def test_nothing_is_confirmed_before_the_search_is_over() -> None:
     study = optuna.create_study(direction="maximize")
     for one in _searched()[:-1]:
         study.add_trial(one)
-    enqueue_confirmation(study, PLAN)
+    enqueue_confirmation(study, PLAN, UAR)
     assert study.get_trials(states=(TrialState.WAITING,)) == []
-    assert left_of_plan(study.get_trials(), PLAN) == 1 + 8
+    assert left_of_plan(study.get_trials(), PLAN, UAR) == 1 + 8
 
 
 def test_the_winner_has_the_best_mean_and_gives_the_median_of_its_seeds() -> None:
     fresh = _confirmed({2: (0.5, 0.7), 4: (0.66, 0.64), 0: (0.9, 0.9), 1: (0.3, 0.4)})
-    found = gain_of([*_searched(), *fresh], PLAN)
+    found = gain_of([*_searched(), *fresh], PLAN, UAR)
     assert found is not None
     # Trial 0 is only compared with: of what the search found, it is not among the best
     assert (found.winner.trial, found.winner.mean, found.winner.middle) == (4, pytest.approx(0.65), 9)
@@ -109,10 +115,33 @@ def test_the_winner_has_the_best_mean_and_gives_the_median_of_its_seeds() -> Non
 
 
 def test_there_is_no_winner_while_seeds_are_missing() -> None:
-    assert gain_of(_searched(), PLAN) is None
-    found = gain_of([*_searched(), *_confirmed({2: (0.5,), 4: (0.3, 0.4)})], PLAN)
+    assert gain_of(_searched(), PLAN, UAR) is None
+    found = gain_of([*_searched(), *_confirmed({2: (0.5,), 4: (0.3, 0.4)})], PLAN, UAR)
     assert found is not None
     assert found.winner.trial == 4
+
+
+@given(
+    searched=st.lists(st.integers(-8, 8), min_size=1, max_size=6),
+    fresh=st.lists(st.tuples(st.integers(-8, 8), st.integers(-8, 8)), min_size=6, max_size=6),
+)
+def test_scores_of_any_sign_and_direction_are_confirmed_alike(
+    searched: list[int], fresh: list[tuple[int, int]]
+) -> None:
+    def trials(sign: float, shift: float) -> list[FrozenTrial]:
+        found = [_trial(number, sign * value / 8 + shift) for number, value in enumerate(searched)]
+        again = {number: [sign * value / 8 + shift for value in fresh[number]] for number in range(len(searched))}
+        return [*found, *_confirmed(again, start=len(searched))]
+
+    def told(sign: float, shift: float, metric: Metric) -> tuple[object, ...]:
+        found = gain_of(trials(sign, shift), PLAN, metric)
+        assert found is not None
+        seeds = [getattr(found, name) for name in ("winner", "first", "median")]
+        return tuple((one.trial, one.middle, sign * (one.mean - shift)) for one in seeds if one is not None)
+
+    expected = told(1.0, 0.0, UAR)
+    assert told(1.0, -2.0, UAR) == expected  # all below 0
+    assert told(-1.0, 0.0, LOSS) == expected
 
 
 @pytest.mark.slow
@@ -129,14 +158,14 @@ def test_a_study_ends_with_its_confirmation(run: Any, recorder: Any, project: Pr
         assert outcome.state == "COMPLETE"
     assert summary.gain is not None
     winner = summary.gain.winner
-    assert summary.best == (winner.middle, by_number[winner.middle].scores.uar)
+    assert summary.best == (winner.middle, by_number[winner.middle].scores["uar"].value)
     study, _ = load_study("one", project)
     assert len(study.trials) == 10
     for outcome in recorder.outcomes:  # what the correction of the choice needs is stored with each complete trial
-        counts = stored_confusions(study.trials[outcome.number])
+        counts = stored_sums(study.trials[outcome.number])
         if outcome.state == "COMPLETE":
             assert counts is not None
-            assert pooled_uar(counts.sum(axis=0)) == pytest.approx(outcome.scores.uar)
+            assert UAR.value(counts.sum(axis=0)) == pytest.approx(outcome.scores["uar"].value)
     corrected = selection_of(study)
     assert corrected is not None
     assert (corrected.winner, corrected.trials) == (winner.trial, summary.complete - 2)

@@ -19,8 +19,9 @@ from optuna.trial import FrozenTrial, TrialState
 from ...config import SearchSettings
 from ...metrics import Metric, Ranking
 from ...training import EpochReport
-from ..curves import CURVES
+from ..curves import CURVES, fold_scores
 from ..places import OVERRIDES
+from ..scores import best_trials
 from .base import JudgedTrial, Pruner, Unpruned
 
 __all__ = ["PRUNER", "Race", "race_of"]
@@ -29,13 +30,14 @@ RIVALS = 5
 """Best complete trials whose mean a trial has to reach; the single best one owes more of its score to luck."""
 
 MARGIN = 0.03
-"""How far below its rivals a trial may end."""
+"""How much worse than its rivals a trial may end: a share of the metric's range, or where that is open, of the range of
+the complete trials' folds."""
 
 
 class Race:
     """One trial's race."""
 
-    def __init__(self, complete: np.ndarray, *, error: float, highest: float = 1.0) -> None:
+    def __init__(self, complete: np.ndarray, *, error: float, highest: float = 1.0, width: float = 1.0) -> None:
         """Find the rivals, the noise, and the order of folds.
 
         Args:
@@ -43,6 +45,7 @@ class Race:
                 and F of at least 2. These and all others are higher where they are better, as `Ranking.key` makes them.
             error: Probability that a trial that would end at the margin is given up before, over all folds.
             highest: The best score there can be.
+            width: Of the range of scores; infinite where it is open.
         """
         final = complete[:, :, -1]
         folds = final.shape[1]
@@ -57,6 +60,7 @@ class Race:
         self._deviation = math.sqrt(noise * (1 + 1 / len(rivals)))
         self._level = _level(folds, error)
         self._folds, self._highest = folds, highest
+        self._margin = MARGIN * (width if math.isfinite(width) else float(np.ptp(final)))
         self._leads: list[float] = []
 
     def fold_ended(self, fold: int, score: float) -> bool:
@@ -73,7 +77,7 @@ class Race:
     def _is_lost(self, leads: Sequence[float]) -> bool:
         """Whether a trial with these leads over its rivals, of the folds so far, will hardly end within the margin."""
         deviation = self._deviation * math.sqrt(1 / len(leads) - 1 / self._folds)
-        return sum(leads) / len(leads) + MARGIN < self._level * deviation
+        return sum(leads) / len(leads) + self._margin < self._level * deviation
 
 
 @cache
@@ -116,16 +120,19 @@ def race_of(settings: SearchSettings, trials: Sequence[FrozenTrial], folds: int,
     """
     finished = sum(one.state in (TrialState.COMPLETE, TrialState.PRUNED) for one in trials)
     complete = [
-        one for one in trials if one.state == TrialState.COMPLETE and len(one.user_attrs.get(CURVES, ())) == folds
+        one
+        for one in trials
+        if one.state == TrialState.COMPLETE
+        and len(scores := fold_scores(one)) == folds
+        and not any(map(Ranking.is_missing, scores))  # as of folds whose truth does not vary
     ]
     needed = max(2, settings.race_after, settings.complete_share * (finished + 1))
     if folds < 2 or len(complete) < needed:
         return None
     ranking = Ranking(metric)
-    best_first = ranking.best_first(complete, lambda one: one.value)
-    curves = ranking.keys(_padded(list(map(_curves, best_first))))
+    curves = ranking.keys(_padded(list(map(_curves, best_trials(complete, metric)))))
     highest = max(ranking.key(metric.low), ranking.key(metric.high))
-    return Race(curves, error=settings.race_error, highest=highest)
+    return Race(curves, error=settings.race_error, highest=highest, width=metric.high - metric.low)
 
 
 def _curves(trial: FrozenTrial) -> Sequence[Sequence[float]]:
@@ -150,7 +157,8 @@ class _Racing:
 
     def after_epoch(self, position: int, report: EpochReport) -> str:
         """Compare the score that the fold would keep with that of the best trials."""
-        if not self._race.epoch_ended(position, report.epoch, self._key(report.kept)):
+        missing = Ranking.is_missing(report.kept)
+        if missing or not self._race.epoch_ended(position, report.epoch, self._key(report.kept)):
             return ""
         score = f"{self._metric.title} {report.kept:.3f} in fold {position}, epoch {report.epoch}"
         return f"racing: {score} is hopelessly {'low' if self._metric.higher_is_better else 'high'}"
