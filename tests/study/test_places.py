@@ -1,17 +1,18 @@
 """Places: which trial is run again, and how often."""
 
+from collections.abc import Callable
 from typing import Any
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
-from ser_tune.config import SearchSettings
 from ser_tune.study.confirmation import Plan
 from ser_tune.study.liveness import PROCESS, Watch, note_process, requeue_dead
 from ser_tune.study.locking import StorageLock
 from ser_tune.study.places import (
     FAILURE,
+    FOLDS_ENDED,
     RETRIES,
     count_failure,
     enqueue_unfinished,
@@ -57,7 +58,7 @@ def test_what_failed_by_its_own_values_is_not_run_again() -> None:
         assert _waiting(study) == [1]
 
 
-def _died(study: optuna.Study, *, folds: int) -> None:
+def _died(study: optuna.Study, *, folds: int, stored: bool = True) -> None:
     """Begin the next trial, and leave it with so many folds to a process that is gone."""
     trial = _started(study)
     assert place_of(trial) == 0
@@ -65,7 +66,10 @@ def _died(study: optuna.Study, *, folds: int) -> None:
     host, _, *rest = study.get_trials()[-1].user_attrs[PROCESS]
     trial.set_user_attr(PROCESS, [host, 2**22 + 1, *rest])  # no process has this number
     for fold in range(folds):
-        trial.report(0.5, fold + 1)
+        if stored:
+            trial.set_user_attr(FOLDS_ENDED, fold + 1)
+        else:  # as of version 0.1
+            trial.report(0.5, fold + 1)
     requeue_dead(study, Watch(60), limit=RETRIES)
 
 
@@ -80,10 +84,11 @@ def test_a_trial_that_ends_one_process_after_another_in_the_same_fold_has_failed
     assert study.get_trials()[-1].user_attrs[FAILURE] == "5 processes were killed, or died, in the same fold of it"
 
 
-def test_a_trial_that_comes_further_is_run_again_however_often_its_process_died() -> None:
-    study = optuna.create_study()
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_trial_that_comes_further_is_run_again_however_often_its_process_died(stored: bool) -> None:
+    study = optuna.create_study(directions=["maximize"] * (1 + stored))  # Optuna takes reports of one objective alone
     for number in range(3 * RETRIES):
-        _died(study, folds=number // RETRIES)
+        _died(study, folds=number // RETRIES, stored=stored)
         assert _waiting(study) == [0]
 
 
@@ -98,7 +103,7 @@ def test_values_that_were_not_drawn_yet_are_not_lost() -> None:
     assert (again.suggest_float("a", 0, 1), again.suggest_float("b", 0, 1)) == (0.25, 0.75)
 
 
-def test_a_claim_reads_the_trials_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_claim_reads_the_trials_twice(monkeypatch: pytest.MonkeyPatch, tiny: Callable[..., Any]) -> None:
     """With a thousand workers a read takes a second, and all others wait for the lock."""
     study = optuna.create_study(direction="maximize")
     opened, reads = OpenStudy(study, StorageLock("sqlite:///none", ""), None), list[None]()
@@ -109,6 +114,6 @@ def test_a_claim_reads_the_trials_twice(monkeypatch: pytest.MonkeyPatch) -> None
         return read(*arguments, **keywords)
 
     monkeypatch.setattr(study._storage, "get_all_trials", counted)
-    first, second = (_claim(opened, Plan(5), SearchSettings(trials=5), Watch(60)) for _ in range(2))
+    first, second = (_claim(opened, Plan(5), tiny(), Watch(60)) for _ in range(2))
     assert len(reads) == 4
     assert [place_of(one) for one in (first, second) if not isinstance(one, str)] == [0, 1]
