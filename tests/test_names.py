@@ -101,7 +101,6 @@ NOT_YET: tuple[str, ...] = (
     "results/trials.py",
     "study/prepared.py",
     "study/protocol.py",
-    "study/selection.py",
     "tracking/mlflow_model.py",
     "tracking/predictions.py",
 )
@@ -123,7 +122,6 @@ OLD_NAMES: tuple[str, ...] = (
     "ser_tune/results/stress.py",
     "ser_tune/study/evaluation.py",
     "ser_tune/study/observer.py",
-    "ser_tune/study/selection.py",
     "ser_tune/study/trial.py",
     "ser_tune/tracking/configurations.py",
     "ser_tune/tracking/report.py",
@@ -136,10 +134,8 @@ OLD_NAMES: tuple[str, ...] = (
     "tests/results/test_nested.py",
     "tests/results/test_report.py",
     "tests/results/test_reproduce.py",
-    "tests/study/test_confirmation.py",
     "tests/study/test_evaluation.py",
     "tests/study/test_scale.py",
-    "tests/study/test_selection.py",
 )
 """Files that still take names of before from `resampling.old`; the list may only shrink."""
 

@@ -70,10 +70,10 @@ def model_card(
         "## Metrics",
         _by_side(metrics, prepared.definition.metrics),
         *([] if selection is None or selection.trials == 1 else [f"Selection-corrected: {selection.sentence}."]),
-        f"{'; '.join(f'{one.title} is {one.description}' for one in prepared.definition.metrics)}. In brackets: 95 % "
-        "confidence intervals by bootstrap over speakers.",
+        f"{_capitalised('; '.join(f'{one.title} is {one.description}' for one in prepared.definition.metrics))}. In "
+        "brackets: 95 % confidence intervals by bootstrap over speakers.",
         *(_by_class(predictions, prepared.definition.metrics, task.answer) if of_classes else ()),
-        f"## {prepared.definition.objective.title} by speaker",
+        f"## {_capitalised(prepared.definition.objective.title)} by speaker",
         _by_speaker(predictions, prepared.definition.objective),
         "## Protocol",
         f"Fingerprint {prepared.protocol.fingerprint}.",

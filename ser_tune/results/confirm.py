@@ -31,7 +31,7 @@ from ..study import (
     refuse_without_randomness,
     values_of,
 )
-from ..tracking import TRIAL_TAG, experiment_of, find_runs, no_randomness, read_confusions, tracking_errors
+from ..tracking import TRIAL_TAG, experiment_of, find_runs, no_randomness, read_sums, tracking_errors
 from .seeds import predictions_of, train_seeds
 
 __all__ = ["Candidate", "Confirmation", "confirm"]
@@ -134,7 +134,7 @@ def _corrected(
     """The chosen candidate without the choice, made by search score and then by the mean over fresh seeds."""
     with tracking_errors(project.tracking_uri):
         experiment = experiment_of(client, project, corpus)
-        known = read_confusions(client, experiment, study)
+        known = read_sums(client, experiment, study)
     numbers = [one.number for one in candidates_of(study) if confirms(one) is None]
     if chosen.trial not in numbers or not known.keys() >= set(numbers):
         return None

@@ -39,7 +39,7 @@ from .runs import (
     score_of,
     task_of,
 )
-from .selection import log_selection, read_confusions, read_selection
+from .selection import log_selection, read_selection, read_sums
 from .store import deliver_waiting, experiment_of, open_delivered, open_tracking
 from .tags import (
     BEST_TAG,
@@ -123,12 +123,12 @@ __all__ = [
     "process_tag",
     "protocol_of",
     "protocol_tags",
-    "read_confusions",
     "read_predictions",
     "read_predictor",
     "read_record",
     "read_selection",
     "read_single_scores",
+    "read_sums",
     "reason_of",
     "refuse_changed",
     "registered_models",

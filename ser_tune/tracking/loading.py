@@ -70,7 +70,7 @@ def _is_ours(error: Exception) -> bool:
 
 
 class LoadedModel:
-    """A registered model: audio in, emotions out. It runs its own copy of ser_tune, and raises our errors."""
+    """A registered model: audio in, predictions out. It runs its own copy of ser_tune, and raises our errors."""
 
     def __init__(self, predictor: "Predictor") -> None:
         """Wrap what `open_predictor` returned."""
@@ -78,7 +78,7 @@ class LoadedModel:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The emotions it tells apart."""
+        """The names of its outputs, such as the classes that it tells apart."""
         return self._predictor.labels
 
     @property
@@ -95,7 +95,7 @@ class LoadedModel:
     def predict(
         self, audio: Sequence[str | Path | np.ndarray], *, sample_rate_hz: int | None = None
     ) -> "list[Prediction]":
-        """Recognise the emotion of each utterance.
+        """Predict each utterance.
 
         Args:
             audio: Paths of sound files, or waveforms of shape (N,) or (N, channels).
@@ -108,7 +108,7 @@ class LoadedModel:
             return self._predictor.predict(audio, sample_rate_hz=sample_rate_hz)
 
     def predict_heard(self, heard: "Sequence[Heard]") -> "list[Prediction]":
-        """Recognise the emotion of decoded utterances, as `predict` does."""
+        """Predict decoded utterances, as `predict` does."""
         with model_errors():
             return self._predictor.predict_heard(heard)
 

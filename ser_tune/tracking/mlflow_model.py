@@ -26,7 +26,7 @@ from mlflow.pyfunc.model import PythonModel
 
 
 class SpeechEmotionModel(PythonModel):
-    """Sound files or waveforms in, emotions out."""
+    """Sound files or waveforms in, predictions out."""
 
     package: Any
     predictor: Any
@@ -59,7 +59,7 @@ class SpeechEmotionModel(PythonModel):
         self.predictor = self.package.load_predictor(folder, find_encoder)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ANN401
-        """Recognise the emotion of each row.
+        """Predict each row.
 
         Args:
             context: Not used.
@@ -69,7 +69,8 @@ class SpeechEmotionModel(PythonModel):
             params: Not used.
 
         Returns:
-            A row each: `label`, and the probability of every emotion in a column of its name.
+            A row each: `label`, which is the answer, and in a column of its name what each of the model's outputs
+            shows, such as the probability of a class.
 
         Raises:
             MlflowException: There are no rows, or one cannot be used; of the kind that a server answers with 400.

@@ -6,6 +6,7 @@ compressed JSON, as MLflow 3.17 writes it.
 
 import base64
 import json
+import logging
 import time
 import zlib
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
+from ..errors import ConfigError
 from .queries import has_metric, model_versions, search_runs
 from .runs import best_first, find_runs, is_complete, objective_of, score_of
 from .tags import BEST_TAG, CONFIRMED_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG
@@ -24,6 +26,7 @@ __all__ = ["StudyPages", "link_study", "run_link", "save_view", "study_pages", "
 
 VIEW = "mlflow.sharedViewState."
 COMPARED = 10
+_log = logging.getLogger(__name__)
 _SIDE = "workflowType=machine_learning"
 _RANGE = "search."
 """Start of the study's parameters that say what is searched."""
@@ -43,25 +46,32 @@ class StudyPages:
 def study_pages(client: MlflowClient, newest: int | None = None) -> list[StudyPages]:
     """Addresses of studies, the newest first. Every study without a saved view is given one.
 
+    A study whose task or metric is of a package that is not installed is left out, with a note.
+
     Args:
         client: MLflow.
         newest: Of so many studies; None is all.
     """
     found: list[StudyPages] = []
     for parent in filter(_is_study, search_runs(client, f"tags.`{STUDY_NAME_TAG}` != ''")):
-        experiment, study_id = parent.info.experiment_id, parent.data.tags[STUDY_TAG]
-        save_view(client, parent)
-        if newest is not None and len(found) >= newest:
-            continue
-        best = _best(find_runs(client, experiment, study_id)[1])
-        found.append(
-            StudyPages(
-                study=parent.data.tags[STUDY_NAME_TAG],
-                trials=_view_address(experiment, study_id),
-                comparison=_comparison_address(experiment, best) if len(best) > 1 else "",
-            )
-        )
+        try:
+            save_view(client, parent)
+            if newest is None or len(found) < newest:
+                found.append(_pages_of(client, parent))
+        except ConfigError as error:
+            _log.warning("note: study '%s' has no pages: %s", parent.data.tags[STUDY_NAME_TAG], error)
     return found
+
+
+def _pages_of(client: MlflowClient, parent: Run) -> StudyPages:
+    """Addresses of one study; raises `ConfigError` where its metric is of a package that is not installed."""
+    experiment, study_id = parent.info.experiment_id, parent.data.tags[STUDY_TAG]
+    best = _best(find_runs(client, experiment, study_id)[1])
+    return StudyPages(
+        study=parent.data.tags[STUDY_NAME_TAG],
+        trials=_view_address(experiment, study_id),
+        comparison=_comparison_address(experiment, best) if len(best) > 1 else "",
+    )
 
 
 def save_view(client: MlflowClient, parent: Run) -> None:

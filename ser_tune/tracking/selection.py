@@ -10,33 +10,34 @@ from mlflow.entities import Metric
 
 from ..study import Selection, candidates_of, selection_of, stored_sums
 from .predictions import read_predictions
-from .runs import find_runs
+from .runs import find_runs, objective_of
 
-__all__ = ["log_selection", "read_confusions", "read_selection"]
+__all__ = ["log_selection", "read_selection", "read_sums"]
 
 
-def read_confusions(client: MlflowClient, experiment: str, study: optuna.Study) -> dict[int, np.ndarray]:
-    """The confusion matrices of a study's complete trials, by number, shape (S, K, K).
+def read_sums(client: MlflowClient, experiment: str, study: optuna.Study) -> dict[int, np.ndarray]:
+    """The objective's sums of each validation speaker of a study's complete trials, by number, shape (S, ...).
 
     Trials that do not hold them, as those of earlier versions, have them read from their runs' predictions. Those of
     which neither has them are left out, and all if trials were scored on different utterances.
     """
     stored = {one.number: stored_sums(one) for one in candidates_of(study)}
-    found = {number: counts for number, counts in stored.items() if counts is not None}
-    if missing := [number for number in stored if number not in found]:
-        runs = find_runs(client, experiment, study.user_attrs["study_id"])[1]
-        for number in missing:
-            read = read_predictions(client, runs[number], "validation") if number in runs else None
-            if read is not None:
-                found[number] = read.confusions
-    totals = [counts.sum(axis=2) for counts in found.values()]
-    same = all(np.array_equal(one, totals[0]) for one in totals)
+    found = {number: sums for number, sums in stored.items() if sums is not None}
+    missing = [number for number in stored if number not in found]
+    runs = find_runs(client, experiment, study.user_attrs["study_id"])[1] if missing else {}
+    judged = set[tuple[str, ...]]()
+    for number in missing:
+        read = read_predictions(client, runs[number], "validation") if number in runs else None
+        if read is not None:
+            found[number] = read.sums(objective_of(runs[number]))
+            judged.add(read.utterances)
+    same = len(judged) < 2 and len({sums.shape for sums in found.values()}) < 2
     return found if same else {}
 
 
 def read_selection(client: MlflowClient, experiment: str, study: optuna.Study) -> Selection | None:
     """Correct a study's choice; None where there is none, or a trial's predictions are gone."""
-    return selection_of(study, read_confusions(client, experiment, study))
+    return selection_of(study, read_sums(client, experiment, study))
 
 
 def log_selection(client: MlflowClient, run_ids: Sequence[str], selection: Selection) -> None:

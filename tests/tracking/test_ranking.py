@@ -99,3 +99,13 @@ def test_a_saved_view_has_every_scored_trial_the_best_first(study: Callable[[str
     (pages,) = study_pages(client)
     compared = json.loads(unquote(pages.comparison.partition("runs=")[2].partition("&")[0]))
     assert compared == [run.info.run_id for run in found]
+
+
+def test_a_study_whose_metric_is_not_installed_any_more_has_no_pages_and_hides_no_others(
+    study: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    client, _ = study("error")
+    client.create_run("0", tags={STUDY_TAG: "two", STUDY_NAME_TAG: "two"})
+    monkeypatch.setattr("ser_tune.components._plugins", lambda group: {})
+    assert [one.study for one in study_pages(client)] == ["two"]
+    assert "note: study 'one' has no pages: unknown metric 'error'; choose from: uar, wa" in caplog.text
