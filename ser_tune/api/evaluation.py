@@ -77,7 +77,7 @@ def evaluate(
         model,
         corpus=corpus,
         data=None if data is None else Path(data),
-        task=task,
+        subset=task,
         mapping=mapping,
         skip_trained=skip_trained,
     )

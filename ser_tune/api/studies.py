@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from ..config import Project, SearchSettings
 from ..errors import ConfigError
 from ..execution import EXECUTORS
+from ..metrics import Metric
 from ..registry import Promotion
 from ..registry import promote as promote_in_registry
 from ..results import Edge, Nested, StudyTrial, edges_of, run_nested, trials_of, trials_table
@@ -46,6 +47,8 @@ class StudyResult:
     summary: StudySummary
     records: Sequence[StudyTrial]
     """All trials, those of earlier calls included."""
+    objective: Metric
+    """What scores are of."""
     promotion: Promotion | None
     """What became of the best trial; None where no trial is complete."""
     edges: Sequence[Edge] = ()
@@ -53,8 +56,8 @@ class StudyResult:
 
     @property
     def trials(self) -> "pd.DataFrame":
-        """A row for each trial, by number: state, validation UAR, seconds, and a column for each path that varies."""
-        return trials_table(self.records)
+        """A row for each trial, by number: state, validation score, seconds, and a column for each path that varies."""
+        return trials_table(self.records, self.objective)
 
     @property
     def selection(self) -> Selection | None:
@@ -63,7 +66,7 @@ class StudyResult:
 
     @property
     def best(self) -> StudyTrial | None:
-        """The complete trial with the highest validation UAR; after a confirmation, the winner's median seed."""
+        """The complete trial with the best validation score; after a confirmation, the winner's median seed."""
         best = self.summary.best
         return None if best is None else next(one for one in self.records if one.number == best[0])
 
@@ -191,4 +194,10 @@ def _run(
     if summary.best is not None:
         promotion = promote_in_registry(client, project, prepared, stored, with_refit=refit)
     records = trials_of(stored)
-    return StudyResult(summary=summary, records=records, promotion=promotion, edges=edges_of(searched, records))
+    return StudyResult(
+        summary=summary,
+        records=records,
+        objective=searched.objective,
+        promotion=promotion,
+        edges=edges_of(searched, records),
+    )

@@ -19,7 +19,8 @@ from .records import ablation_records
 
 __all__ = ["run_ablation"]
 
-COLUMNS = ("change", "validation UAR [95 %]", "of each seed", "difference [95 %]", "p", "seconds a seed")
+COLUMNS = ("of each seed", "difference [95 %]", "p", "seconds a seed")
+"""Behind the change and its score."""
 ASSIGNMENTS = re.compile(r",(?=\s*[\w.]+=)(?![^\[\]{}]*[\]}])")
 """The commas between assignments: a path follows, and no bracket is open, as in `protocol.merge=[a=b,c=d]`."""
 
@@ -72,11 +73,12 @@ def run_ablation(
         if len(trained) < len(ablated):
             raise SystemExit(1)
         return
+    columns = ("change", f"validation {trained[0].protocol.objective.title} [95 %]", *COLUMNS)
     rows = [_row(name, one, fingerprint) for name, one in zip(names, ablated, strict=True)]
     if form == "markdown":
-        shown(sys.stdout).write(markdown_table(COLUMNS, rows) + "\n")
+        shown(sys.stdout).write(markdown_table(columns, rows) + "\n")
     else:
-        print_table(COLUMNS, rows)
+        print_table(columns, rows)
     print_warnings(warning for one in trained for warning in one.protocol.warnings)
     trainings = " and ".join(sorted({f"{n} seed{'s' * (n > 1)}" for n in (len(one.scores) for one in trained)}))
     notes.print(
@@ -91,12 +93,12 @@ def run_ablation(
 def _row(name: str, one: Ablated | SerTuneError, fingerprint: str) -> list[str]:
     """Of the table: what became of a configuration, and whether its scores are of the same protocol."""
     if isinstance(one, SerTuneError):
-        return [name, f"failed: {one}", *[""] * (len(COLUMNS) - 2)]
+        return [name, f"failed: {one}", *("" for _ in COLUMNS)]
     return [
         name if one.protocol.fingerprint == fingerprint else f"{name} (another protocol)",
         with_interval(one.mean, one.interval),
         " ".join(f"{score:.3f}" for score in one.scores),
-        "" if one.against is None else with_interval(one.against.uar_difference, one.against.uar_interval, "+"),
+        "" if one.against is None else with_interval(one.against.primary.value, one.against.primary.interval, "+"),
         "" if one.against is None else f"{one.against.p_value:.3f}",
         f"{one.seconds / len(one.scores):.0f}",
     ]

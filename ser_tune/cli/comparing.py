@@ -2,8 +2,7 @@
 
 from .. import api
 from ..config import Project
-from ..resampling import MAX_STATISTIC, describe_score, with_interval
-from ..resampling.old import PERMUTATION_TEST
+from ..resampling import MAX_STATISTIC, describe_score, permutation_test, with_interval
 from ..results import Choice
 from .console import notes, print_json, print_table, print_warnings, results
 from .records import comparison_record
@@ -24,12 +23,12 @@ def compare_results(
         return
     judged, paired = found.predictions[0][0], found.paired
     print_table(
-        ["", side, "UAR", "WA"],
+        ["", side, *(metric.title for metric in found.metrics)],
         [
             [
                 mark,
                 _of_seeds(name, len(one.runs)),
-                *(describe_score(known, f"{side}_{score}") for score in ("uar", "wa")),
+                *(describe_score(known, f"{side}_{metric.name}") for metric in found.metrics),
             ]
             for mark, name, one, known in zip("AB", (first, second), found.results, found.scores, strict=True)
         ]
@@ -37,13 +36,12 @@ def compare_results(
             [
                 "A - B",
                 "",
-                with_interval(paired.uar_difference, paired.uar_interval, "+"),
-                with_interval(paired.wa_difference, paired.wa_interval, "+"),
+                *(with_interval(one.value, one.interval, "+") for one in paired.differences.values()),
             ]
         ],
     )
     effect = "undefined" if paired.effect_size is None else f"{paired.effect_size:.2f}"
-    results.print(f"p = {paired.p_value:.4f} ({PERMUTATION_TEST})", markup=False)
+    results.print(f"p = {paired.p_value:.4f} ({permutation_test(found.metrics[0])})", markup=False)
     if found.choice is not None:
         results.print(_chosen(found.choice), markup=False)
     results.print(
@@ -51,7 +49,7 @@ def compare_results(
         markup=False,
     )
     print_warnings(found.protocol.warnings)
-    named = judged.emotions
+    named, write = judged.names, found.protocol.task.write
     for mark, counts, one in zip("AB", found.confusions, found.results, strict=True):
         results.print(f"\n{_of_seeds(f'confusion of {mark}', len(one.runs), 'sum')} (rows: truth)")
         print_table(["", *named], [[name, *map(str, row)] for name, row in zip(named, counts, strict=True)])
@@ -66,9 +64,7 @@ def compare_results(
             [
                 judged.utterances[one],
                 judged.speakers[one],
-                named[judged.truth[one]],
-                named[ours[one]],
-                named[theirs[one]],
+                *(write(answers[one], named) for answers in (judged.truth, ours, theirs)),
             ]
             for one in shown
         ],

@@ -6,8 +6,7 @@ from pathlib import Path
 from .. import api
 from ..config import Project
 from ..errors import ConfigError
-from ..resampling import Interval, with_interval
-from ..resampling.old import GroupScore
+from ..resampling import GroupScore, Interval, with_interval
 from ..results import Evaluation, Stressed, score_rows, stress_rows
 from .console import notes, print_json, print_table, results
 
@@ -52,7 +51,7 @@ def print_evaluation(
     _print_scores(evaluation)
     _print_calibration(evaluation)
     if found.stressed:
-        _print_stress(found.stressed, evaluation.overall)
+        _print_stress(found.stressed, evaluation)
     for note in evaluation.examined.notes:
         results.print(f"note: {note}", markup=False)
     notes.print(f"run {found.run_id}; predictions, tables and pictures are its artifacts", markup=False)
@@ -75,38 +74,37 @@ def read_mapping(assignments: Sequence[str]) -> Mapping[str, str]:
 
 def _print_scores(evaluation: Evaluation) -> None:
     examined, mapping = evaluation.examined, evaluation.examined.mapping
+    columns = ("utterances", "speakers", "classes", *(f"{one.title} [95 %]" for one in evaluation.metrics))
     print_table(
-        ["model", "corpus", "utterances", "speakers", "classes", "UAR [95 %]", "WA [95 %]"],
+        ["model", "corpus", *columns],
         [[examined.model, examined.judge.corpus.name, *_cells(evaluation.overall)]],
     )
     results.print(f"judged by {examined.judge.description}; protocol {evaluation.protocol.fingerprint}", markup=False)
-    results.print(f"labels: {mapping}; argmax over {', '.join(mapping.shared)}", markup=False)
+    results.print(f"labels: {mapping}; {examined.task.decision} over {', '.join(mapping.shared)}", markup=False)
     if mapping.unused:
         results.print(
             f"classes of the model without utterances, never named: {', '.join(mapping.unused)}", markup=False
         )
     for reason, count in examined.left_out.items():
         results.print(f"left out: {count} utterances, {reason}", markup=False)
-    print_table(
-        ["emotion", "recall [95 %]"], [[one, with_interval(*recall)] for one, recall in evaluation.recalls.items()]
-    )
+    for part, values in evaluation.parts.items():
+        rows = [[name, with_interval(*value)] for name, value in values.items()]
+        print_table([examined.task.answer, f"{part} [95 %]"], rows)
     for kind, scores in evaluation.groups.items():
-        print_table(
-            [kind, "utterances", "speakers", "classes", "UAR [95 %]", "WA [95 %]"],
-            [[one.name, *_cells(one)] for one in scores[:LISTED]],
-        )
+        print_table([kind, *columns], [[one.name, *_cells(one)] for one in scores[:LISTED]])
         if len(scores) > LISTED:
             notes.print(f"{len(scores) - LISTED} more are in the run's evaluation_scores.csv")
         if kind in evaluation.gaps:
             gap = evaluation.gaps[kind]
             chosen = f"; the largest among {len(scores)} groups, so it is partly chance" if len(scores) > 2 else ""
             difference = with_interval(gap.difference, gap.interval, "+")
-            results.print(f"gap by {kind}: {difference}, {gap.best} above {gap.worst}{chosen}", markup=False)
+            above = "above" if evaluation.objective.higher_is_better else "below"
+            results.print(f"gap by {kind}: {difference}, {gap.best} {above} {gap.worst}{chosen}", markup=False)
 
 
 def _cells(one: GroupScore) -> list[str]:
-    counts = [str(one.utterances), str(one.speakers), str(one.classes)]
-    return [*counts, with_interval(one.uar, one.uar_interval), with_interval(one.wa, one.wa_interval)]
+    counts = [str(one.utterances), str(one.speakers), str(one.strata)]
+    return [*counts, *(with_interval(score.value, score.interval) for score in one.scores.values())]
 
 
 def _print_calibration(evaluation: Evaluation) -> None:
@@ -130,17 +128,19 @@ def _print_calibration(evaluation: Evaluation) -> None:
     )
 
 
-def _print_stress(stressed: Sequence[Stressed], clean: GroupScore) -> None:
+def _print_stress(stressed: Sequence[Stressed], evaluation: Evaluation) -> None:
+    objective = evaluation.objective
+    clean = evaluation.overall.scores[objective.name]
     print_table(
-        ["condition", "severity", "UAR [95 %]", "difference to clean [95 %]"],
+        ["condition", "severity", f"{objective.title} [95 %]", "difference to clean [95 %]"],
         [
-            ["clean", "", with_interval(clean.uar, clean.uar_interval), ""],
+            ["clean", "", with_interval(clean.value, clean.interval), ""],
             *(
                 [
                     one.kind,
                     one.severity,
-                    with_interval(one.uar, one.uar_interval),
-                    with_interval(one.difference, one.difference_interval, "+"),
+                    with_interval(one.scores[objective.name].value, one.scores[objective.name].interval),
+                    with_interval(one.difference.value, one.difference.interval, "+"),
                 ]
                 for one in stressed
             ),
@@ -161,7 +161,10 @@ def _as_json(found: "api.Evaluated") -> dict[str, object]:
         "unused_classes": list(examined.mapping.unused),
         "left_out": dict(examined.left_out),
         "scores": _json_rows(score_rows(evaluation)),
-        "recalls": {one: {"recall": recall, **_ends(ends)} for one, (recall, ends) in evaluation.recalls.items()},
+        **{
+            f"{part}s": {name: {part: value, **_ends(ends)} for name, (value, ends) in values.items()}
+            for part, values in evaluation.parts.items()
+        },
         "gaps": {
             kind: {"best": one.best, "worst": one.worst, "difference": one.difference, **_ends(one.interval)}
             for kind, one in evaluation.gaps.items()

@@ -10,7 +10,7 @@ from ..config import Project
 from ..errors import ConfigError
 from ..registry import markdown_table
 from ..resampling import with_interval
-from ..results import CELL_COLUMNS, Cell, cell_rows, draw_matrix
+from ..results import Cell, cell_columns, cell_rows, draw_matrix
 from .console import notes, print_json, print_table, results, shown
 from .evaluate import read_mapping
 from .rows import print_csv
@@ -46,7 +46,7 @@ def print_matrix(
     if form == "json":
         print_json(cell_rows(cells))
     elif form == "csv":
-        print_csv(CELL_COLUMNS, cell_rows(cells))
+        print_csv(cell_columns(cells), cell_rows(cells))
     else:
         _print_table(cells, markdown=form == "markdown")
     notes.print(f"{picture}", markup=False)
@@ -61,7 +61,12 @@ def _print_table(cells: Sequence[Cell], *, markdown: bool) -> None:
         shown(sys.stdout).write(markdown_table(columns, rows) + "\n")
     else:
         print_table(columns, rows)
-    results.print("UAR [95 %] (classes that model and corpus share); UAR of unlike classes is not comparable")
+    titles = " and ".join(dict.fromkeys(one.evaluation.objective.title for one in cells if one.evaluation is not None))
+    results.print(
+        f"{titles or 'scores'} [95 %] (classes that model and corpus share); {titles or 'scores'} of unlike classes "
+        "is not comparable",
+        markup=False,
+    )
     for one in cells:
         if one.reason:
             results.print(f"none: {one.model} on {one.corpus}: {one.reason}", markup=False)
@@ -71,7 +76,8 @@ def _text(cell: Cell) -> str:
     if cell.evaluation is None:
         return "none"
     overall = cell.evaluation.overall
-    return f"{with_interval(overall.uar, overall.uar_interval)} ({overall.classes})"
+    score = overall.scores[cell.evaluation.objective.name]
+    return f"{with_interval(score.value, score.interval)} ({overall.strata})"
 
 
 def _corpora(written: Sequence[str]) -> dict[str, api.JudgedCorpus]:

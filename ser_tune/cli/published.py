@@ -8,7 +8,6 @@ from .. import api
 from ..config import Project
 from ..registry import markdown_table
 from ..resampling import describe_score, with_interval
-from ..results import COLUMNS
 from ..study import read_assignments
 from ..tracking import UNKNOWN_NETWORKS
 from .console import notes, print_json, print_table, print_warnings, results, shown
@@ -59,7 +58,7 @@ def reproduce_published(
         [
             f"obtained: mean of {seeds} seed{'s' * (seeds > 1)}, pooled",
             with_interval(outcome.pooled.value, outcome.pooled.interval),
-            with_interval(outcome.mean("test_wa"), outcome.wa_interval),
+            with_interval(outcome.mean("test_wa"), outcome.intervals["wa"]),
         ],
         [
             "obtained: mean ± deviation over folds",
@@ -105,7 +104,7 @@ def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None
         cells = (
             *(one.corpus, one.task, one.evaluation, one.protocol.fingerprint, str(one.rank)),
             f"{one.model}, {one.features}",
-            *(describe_score(one.scores, one.metrics.get(column, "")) for column in COLUMNS),
+            *(describe_score(one.scores, one.metrics.get(column, "")) for column in board.columns),
             one.networks,
             *(str(one.trials), str(one.seeds), scope, one.pretraining, str(one.protocol.n_folds)),
             f"{one.source}, run {one.run.info.run_id}",

@@ -7,9 +7,9 @@ from typing import Any
 
 from ..api import StudyResult
 from ..errors import SerTuneError
+from ..metrics import Metric
 from ..registry import Promotion
-from ..resampling import Interval
-from ..resampling.old import PERMUTATION_TEST
+from ..resampling import Interval, permutation_test
 from ..results import Ablated, Combination, Comparison, Confirmation, Nested, Replay, Reproduction
 from ..study import Selection
 from ..tracking import score_metrics
@@ -49,7 +49,7 @@ def promotion_record(promotion: Promotion) -> Record:
         "fingerprint": prepared.protocol.fingerprint,
         "warnings": list(prepared.protocol.warnings),
         "metrics": dict(promotion.metrics),
-        "selection": _selection_record(promotion.selection),
+        "selection": _selection_record(promotion.selection, prepared.definition.objective),
     }
 
 
@@ -71,7 +71,7 @@ def study_record(result: StudyResult) -> Record:
     }
 
 
-def _selection_record(selection: Selection | None) -> Record | None:
+def _selection_record(selection: Selection | None, objective: Metric) -> Record | None:
     """The winner without the choice among trials."""
     if selection is None:
         return None
@@ -81,8 +81,8 @@ def _selection_record(selection: Selection | None) -> Record | None:
         "trial": selection.winner,
         "first_trial": selection.first,
         "trials": selection.trials,
-        "corrected_uar": found.score.value,
-        "corrected_uar_interval": ends(found.score.interval),
+        f"corrected_{objective.name}": found.score.value,
+        f"corrected_{objective.name}_interval": ends(found.score.interval),
     } | {
         name: value
         for gain, one in gains.items()
@@ -93,6 +93,7 @@ def _selection_record(selection: Selection | None) -> Record | None:
 
 def nested_record(nested: Nested) -> Record:
     """Every search and the whole procedure."""
+    inner, single = f"inner_{nested.objective.name}", f"outer_single_{nested.objective.name}"
     return {
         "study": nested.study,
         "searches": [
@@ -100,16 +101,16 @@ def nested_record(nested: Nested) -> Record:
                 "study": one.study,
                 "never_saw": list(one.speakers),
                 "best_trial": one.best_trial,
-                "inner_uar": one.inner_uar,
+                inner: one.inner_score,
                 "inner_interval": ends(one.inner_interval),
-                "inner_selection": _selection_record(one.selection),
-                "outer_single_uar": one.outer_single_uar,
+                "inner_selection": _selection_record(one.selection, nested.objective),
+                single: one.outer_single_score,
             }
             for one in nested.folds
         ],
-        "metrics": score_metrics(nested.outer, nested.folds[0].predictions.emotions, "outer"),
-        "inner_uar": nested.inner_uar,
-        "outer_single_uar": nested.outer_single_uar,
+        "metrics": score_metrics(nested.outer, nested.folds[0].predictions.names, "outer"),
+        inner: nested.inner_score,
+        single: nested.outer_single_score,
         "networks": nested.networks,
         "optimism": nested.optimism,
         "optimism_interval": ends(nested.optimism_interval),
@@ -139,13 +140,14 @@ def confirmation_record(found: Confirmation) -> Record:
 
 def combination_record(found: Combination) -> Record:
     """Members and the promotion."""
+    score = f"validation_{found.promotion.prepared.definition.objective.name}"
     members = [
         {
             "run": one.info.run_id,
             "run_name": one.info.run_name,
             "model": one.data.params["model.name"],
             "features": one.data.params["features.name"],
-            "validation_uar": one.data.metrics["validation_uar"],
+            score: one.data.metrics[score],
         }
         for one in found.members
     ]
@@ -156,7 +158,10 @@ def comparison_record(found: Comparison, first: str, second: str) -> Record:
     """Two results by name, the paired test, and the utterances that differ."""
     judged, paired = found.predictions[0][0], found.paired
     ours, theirs = found.predicted
-    emotions = judged.emotions
+    task, objective, names = found.protocol.task, found.metrics[0], judged.names
+    differences: Record = {}
+    for name, one in paired.differences.items():
+        differences |= {f"{name}_difference": one.value, f"{name}_difference_interval": ends(one.interval)}
     return {
         "a": first,
         "b": second,
@@ -164,26 +169,23 @@ def comparison_record(found: Comparison, first: str, second: str) -> Record:
         "side": found.side,
         "fingerprint": found.protocol.fingerprint,
         "warnings": found.protocol.warnings,
-        "uar": [one[f"{found.side}_uar"] for one in found.scores],
-        "uar_difference": paired.uar_difference,
-        "uar_difference_interval": ends(paired.uar_interval),
-        "wa_difference": paired.wa_difference,
-        "wa_difference_interval": ends(paired.wa_interval),
+        objective.name: [one[f"{found.side}_{objective.name}"] for one in found.scores],
+        **differences,
         "p_value": paired.p_value,
-        "test": PERMUTATION_TEST,
+        "test": permutation_test(objective),
         "searched": None if found.choice is None else list(found.choice.searched),
         "p_value_of_the_best": None if found.choice is None else found.choice.p_value,
         "effect_size": paired.effect_size,
         "speakers": paired.n_speakers,
-        "emotions": emotions,
+        f"{task.answer}s": names,
         "confusions": [counts.tolist() for counts in found.confusions],
         "differing": [
             {
                 "utterance": judged.utterances[one],
                 "speaker": judged.speakers[one],
-                "truth": emotions[judged.truth[one]],
-                "a": emotions[ours[one]],
-                "b": emotions[theirs[one]],
+                "truth": task.write(judged.truth[one], names),
+                "a": task.write(ours[one], names),
+                "b": task.write(theirs[one], names),
             }
             for one in found.differing
         ],
@@ -217,11 +219,11 @@ def ablation_records(names: Sequence[str], ablated: Sequence[Ablated | SerTuneEr
             {
                 "change": name,
                 "study": one.study,
-                "validation_uar": one.mean,
+                f"validation_{one.protocol.objective.name}": one.mean,
                 "interval": ends(one.interval),
                 "seeds": list(one.scores),
-                "difference": None if against is None else against.uar_difference,
-                "difference_interval": None if against is None else ends(against.uar_interval),
+                "difference": None if against is None else against.primary.value,
+                "difference_interval": None if against is None else ends(against.primary.interval),
                 "p_value": None if against is None else against.p_value,
                 "seconds": one.seconds,
                 "fingerprint": one.protocol.fingerprint,

@@ -1,7 +1,7 @@
 """`study`, `train` and `promote`: what came of them."""
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from .. import api
 from ..api import ConfigurationFlags, StudyFlags
 from ..config import Project
 from ..folds import SIDES, selection_note
+from ..metrics import Metric
 from ..registry import CHAMPION, Promotion
 from ..resampling import describe_score, with_interval
 from ..results import Nested
@@ -150,7 +151,7 @@ def _tell_study(result: api.StudyResult, tracking_uri: str | None) -> None:
     if summary.converged is not None:
         results.print(_converged(summary.converged), markup=False)
     if summary.gain is not None:
-        results.print(_gains(summary.gain), markup=False)
+        results.print(_gains(summary.gain, result.promotion.prepared.definition.objective), markup=False)
     for edge in result.edges:
         results.print(str(edge), markup=False)
     tell(result.promotion, tracking_uri)
@@ -164,11 +165,11 @@ def _converged(found: Convergence) -> str:
     )
 
 
-def _gains(gain: SearchGain) -> str:
+def _gains(gain: SearchGain, objective: Metric) -> str:
     """What the search is worth, on fresh seeds."""
     winner, seeds = gain.winner, len(gain.winner.scores)
     on = f"{seeds} fresh seed{'s' * (seeds > 1)}"
-    return f"confirmed on {on}: trial {winner.trial} has the best mean validation UAR, {winner.mean:.4f}"
+    return f"confirmed on {on}: trial {winner.trial} has the best mean validation {objective.title}, {winner.mean:.4f}"
 
 
 def _without_choice(selection: Selection, epochs: str) -> str:
@@ -179,25 +180,9 @@ def _without_choice(selection: Selection, epochs: str) -> str:
 
 def tell(promotion: Promotion, tracking_uri: str | None) -> None:
     """Scores, the registered name, and what to run next."""
-    metrics, prepared = promotion.metrics, promotion.prepared
-    rows = [
-        [
-            side,
-            describe_score(metrics, f"{side}_uar"),
-            describe_score(metrics, f"{side}_wa"),
-            f"{metrics[f'{side}_uar_fold_mean']:.4f} ± {metrics[f'{side}_uar_fold_std']:.4f}",
-            f"{metrics[f'{side}_wa_fold_mean']:.4f} ± {metrics[f'{side}_wa_fold_std']:.4f}",
-        ]
-        for side in SIDES
-        if f"{side}_uar" in metrics
-    ]
-    selection = promotion.selection
-    chosen = selection is not None and selection.trials > 1
-    if selection is not None and chosen:
-        rows.insert(1, ["corrected", describe_score(selection.metrics, "corrected_uar"), "", "", ""])
-    what = "combination" if promotion.trial is None else f"trial {promotion.trial}"
-    columns = [what, "UAR [95 %]", "WA [95 %]", "UAR over folds", "WA over folds"]
-    print_table(columns, rows)
+    metrics, prepared, selection = promotion.metrics, promotion.prepared, promotion.selection
+    objective, chosen = prepared.definition.objective, selection is not None and selection.trials > 1
+    _print_scores(promotion, prepared.definition.metrics)
     facts, folds = prepared.protocol.in_words, len(prepared.folds)
     if selection is not None and chosen:
         results.print(_without_choice(selection, facts["epoch_selection"]), markup=False)
@@ -207,14 +192,15 @@ def tell(promotion: Promotion, tracking_uri: str | None) -> None:
         f"normalisation by {facts['normalisation_scope']}",
         markup=False,
     )
-    if "test_uar" in metrics:
+    if f"test_{objective.name}" in metrics:
         results.print(selection_note(prepared.folds), markup=False)
     print_warnings(prepared.protocol.warnings)
     if "optimism" in metrics:
         results.print(
-            f"speakers {facts['holdout']} were kept out of the search: inner UAR {metrics['validation_uar']:.4f}, "
-            f"outer UAR {metrics['holdout_single_uar']:.4f} (mean of single networks), "
-            f"optimism {metrics['optimism']:+.4f} (of different speakers; --nested pairs it by speaker)",
+            f"speakers {facts['holdout']} were kept out of the search: inner {objective.title} "
+            f"{metrics[f'validation_{objective.name}']:.4f}, outer {objective.title} "
+            f"{metrics[f'holdout_single_{objective.name}']:.4f} (mean of single networks), optimism "
+            f"{metrics['optimism']:+.4f} (of different speakers; --nested pairs it by speaker)",
             markup=False,
         )
     verb = "registered" if promotion.created else "already registered"
@@ -230,31 +216,63 @@ def tell(promotion: Promotion, tracking_uri: str | None) -> None:
     results.print(f"next: ser-tune ui{where}", markup=False)
 
 
+def _print_scores(promotion: Promotion, scored: Sequence[Metric]) -> None:
+    """Print each scored side, and the validation score without the choice among trials where there was one."""
+    metrics, selection = promotion.metrics, promotion.selection
+    rows = [
+        [
+            side,
+            *(describe_score(metrics, f"{side}_{one.name}") for one in scored),
+            *(_over_folds(metrics, f"{side}_{one.name}") for one in scored),
+        ]
+        for side in SIDES
+        if f"{side}_{scored[0].name}" in metrics
+    ]
+    if selection is not None and selection.trials > 1:
+        corrected = [describe_score(selection.metrics, f"corrected_{one.name}") for one in scored]
+        rows.insert(1, ["corrected", *corrected, *("" for _ in scored)])
+    what = "combination" if promotion.trial is None else f"trial {promotion.trial}"
+    print_table(
+        [what, *(f"{one.title} [95 %]" for one in scored), *(f"{one.title} over folds" for one in scored)], rows
+    )
+
+
+def _over_folds(metrics: Mapping[str, float], name: str) -> str:
+    return f"{metrics[f'{name}_fold_mean']:.4f} ± {metrics[f'{name}_fold_std']:.4f}"
+
+
 def _tell_nested(nested: Nested, tracking_uri: str | None) -> None:
     """What every search and the whole procedure came to."""
+    title, scored = nested.objective.title, nested.protocol.metrics
     print_table(
-        ["study", "never saw", "best trial", "inner UAR [95 %]", "corrected [95 %]", "outer UAR of one network"],
+        [
+            *("study", "never saw", "best trial", f"inner {title} [95 %]", "corrected [95 %]"),
+            f"outer {title} of one network",
+        ],
         [
             [
                 one.study,
                 ", ".join(one.speakers),
                 str(one.best_trial),
-                with_interval(one.inner_uar, one.inner_interval),
-                "" if one.selection is None else describe_score(one.selection.metrics, "corrected_uar"),
-                f"{one.outer_single_uar:.4f}",
+                with_interval(one.inner_score, one.inner_interval),
+                ""
+                if one.selection is None
+                else describe_score(one.selection.metrics, f"corrected_{nested.objective.name}"),
+                f"{one.outer_single_score:.4f}",
             ]
             for one in nested.folds
         ],
     )
-    outer = score_metrics(nested.outer, nested.folds[0].predictions.emotions, "outer")
+    outer = score_metrics(nested.outer, nested.folds[0].predictions.names, "outer")
     print_table(
-        [f"all networks of a search together ({nested.networks})", "UAR [95 %]", "WA [95 %]"],
-        [["outer, pooled", describe_score(outer, "outer_uar"), describe_score(outer, "outer_wa")]],
+        [f"all networks of a search together ({nested.networks})", *(f"{one.title} [95 %]" for one in scored)],
+        [["outer, pooled", *(describe_score(outer, f"outer_{one.name}") for one in scored)]],
     )
     results.print(
-        f"single networks, mean over {len(nested.by_speaker)} speakers: inner UAR {nested.inner_uar:.4f} in the "
-        f"searches that saw the speaker, outer UAR {nested.outer_single_uar:.4f} in the one that did not, optimism "
-        f"{with_interval(nested.optimism, nested.optimism_interval, '+')}; protocol {nested.protocol.fingerprint}",
+        f"single networks, mean over {len(nested.by_speaker)} speakers: inner {title} {nested.inner_score:.4f} in the "
+        f"searches that saw the speaker, outer {title} {nested.outer_single_score:.4f} in the one that did not, "
+        f"optimism {with_interval(nested.optimism, nested.optimism_interval, '+')}; protocol "
+        f"{nested.protocol.fingerprint}",
         markup=False,
     )
     print_warnings(nested.protocol.warnings)

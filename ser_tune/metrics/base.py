@@ -1,5 +1,6 @@
 """The object every metric defines."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -48,6 +49,11 @@ class Metric:
     hub: str = ""
     """What the Hugging Face hub calls it, such as `recall`; empty where it has no name of its own for it."""
     citation: str = ""
+
+    @property
+    def limits(self) -> tuple[float | None, float | None]:
+        """The lowest and the highest value, as axes of pictures take them: None where there is none."""
+        return self.low if math.isfinite(self.low) else None, self.high if math.isfinite(self.high) else None
 
     def score(self, truth: np.ndarray, predicted: np.ndarray, outputs: int) -> float:
         """The score of some utterances.

@@ -59,6 +59,10 @@ class Ranking:
         """Whether the first score is better than the second."""
         return self.key(value) > self.key(other)
 
+    def worse(self, value: float, other: float) -> float:
+        """The worse of two scores, such as of the ends of an interval; of missing ones NaN."""
+        return other if self.is_better(value, other) else value
+
     def best_first(
         self, items: Iterable[T], score: Callable[[T], float | None], then: Callable[[T], Any] = lambda _: 0
     ) -> list[T]:

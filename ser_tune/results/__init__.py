@@ -5,12 +5,14 @@ from .combine import Combination, combine
 from .compare import Choice, Comparison, compare
 from .confirm import Candidate, Confirmation, confirm
 from .edges import Edge, edges_of
-from .evaluate import Evaluation, Examined, examine, score_judged
-from .evaluation_run import SCORE_COLUMNS, log_evaluation, score_rows, stress_rows
+from .evaluate import Evaluation, score_judged
+from .evaluation_run import log_evaluation, score_rows, stress_rows
+from .examine import Examined, examine
 from .groups import groups_of
-from .leaderboard import COLUMNS, Entry, Leaderboard, leaderboard
-from .matrix import CELL_COLUMNS, Cell, cell_rows, draw_matrix
-from .nested import Nested, OuterFold, run_nested
+from .leaderboard import Entry, Leaderboard, leaderboard
+from .matrix import Cell, cell_columns, cell_rows, draw_matrix
+from .nested import run_nested
+from .outer import Nested, OuterFold
 from .published import PUBLISHED, Published, published_study
 from .references import find_run, recorded
 from .replay import Replay, replay
@@ -20,11 +22,8 @@ from .stress import Stressed, stress
 from .trials import StudyTrial, trials_of, trials_table
 
 __all__ = [
-    "CELL_COLUMNS",
-    "COLUMNS",
     "MARGIN",
     "PUBLISHED",
-    "SCORE_COLUMNS",
     "Ablated",
     "Candidate",
     "Cell",
@@ -47,6 +46,7 @@ __all__ = [
     "Stressed",
     "StudyTrial",
     "ablate",
+    "cell_columns",
     "cell_rows",
     "combine",
     "compare",

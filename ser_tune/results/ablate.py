@@ -10,8 +10,7 @@ from mlflow import MlflowClient
 from ..architectures import ARCHITECTURES
 from ..config import Project
 from ..errors import SerTuneError, StorageError
-from ..resampling import Interval
-from ..resampling.old import PairedComparison, seed_intervals
+from ..resampling import Interval, PairedComparison, seed_interval
 from ..study import Prepared, Protocol, Rerun, StudyDefinition, StudyObserver
 from ..tracking import Predictions, compare_seeds
 from .seeds import predictions_of, train_seeds
@@ -27,7 +26,7 @@ class Ablated:
     protocol: Protocol
     """Some changes change it."""
     scores: Sequence[float]
-    """Pooled validation UAR of each seed."""
+    """Pooled validation score of each seed, of the protocol's objective."""
     interval: Interval
     """Of their mean, by bootstrap over speakers and seeds."""
     against: PairedComparison | None
@@ -78,6 +77,7 @@ def ablate(
     """
     unchanged: Sequence[Predictions] = ()
     for prepared in studies:
+        objective = prepared.definition.objective
         rerun = Rerun(queue=[{}] * prepared.definition.config.study.trials)
         try:
             with watch() as observer:
@@ -93,16 +93,20 @@ def ablate(
         yield Ablated(
             study=prepared.definition.name,
             protocol=prepared.protocol,
-            scores=[run.data.metrics["validation_uar"] for run in runs],
-            interval=seed_intervals(np.stack([one.confusions for one in predictions]))[0],
-            against=compare_seeds(predictions, unchanged, prepared.definition.metrics)
-            if unchanged and _same(predictions, unchanged)
-            else None,
+            scores=[run.data.metrics[f"validation_{objective.name}"] for run in runs],
+            interval=seed_interval(objective, np.stack([one.sums(objective) for one in predictions])),
+            against=_against(prepared.definition, predictions, studies[0].definition, unchanged),
             seconds=sum(run.data.metrics["trial_seconds"] for run in runs),
         )
         unchanged = unchanged or predictions
 
 
-def _same(ours: Sequence[Predictions], theirs: Sequence[Predictions]) -> bool:
-    """Whether a change left utterances and classes as they were; what differs in them cannot be paired."""
-    return ours[0].utterances == theirs[0].utterances and ours[0].emotions == theirs[0].emotions
+def _against(
+    changed: StudyDefinition, ours: Sequence[Predictions], unchanged: StudyDefinition, theirs: Sequence[Predictions]
+) -> PairedComparison | None:
+    """A change paired with the unchanged configuration; None where task, objective, classes or utterances differ."""
+    if not theirs or (changed.task, changed.objective) != (unchanged.task, unchanged.objective):
+        return None
+    if (ours[0].utterances, ours[0].names) != (theirs[0].utterances, theirs[0].names):
+        return None
+    return compare_seeds(ours, theirs, changed.metrics)

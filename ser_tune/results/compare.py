@@ -9,7 +9,8 @@ from mlflow.entities import Run
 
 from ..errors import RegistryError, UnknownNameError
 from ..folds import SIDES
-from ..resampling.old import PairedComparison, choice_p_value
+from ..metrics import Metric, confusions
+from ..resampling import PairedComparison, choice_p_value
 from ..study import Protocol
 from ..tracking import (
     Predictions,
@@ -57,6 +58,11 @@ class Comparison:
     """None where no search saw the speakers who are compared, or each side's study had one configuration."""
 
     @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What is compared; the first, the objective, is tested."""
+        return self.protocol.metrics
+
+    @property
     def predicted(self) -> tuple[np.ndarray, np.ndarray]:
         """The class that most seeds name, of several the first: of A and of B, each of shape (N,)."""
         ours, theirs = map(_most_named, self.predictions)
@@ -65,7 +71,7 @@ class Comparison:
     @property
     def confusions(self) -> tuple[np.ndarray, np.ndarray]:
         """The confusion matrix of A and of B, each of shape (K, K), summed over the seeds: rows are the truth."""
-        ours, theirs = (np.sum([one.confusions.sum(axis=0) for one in seeds], axis=0) for seeds in self.predictions)
+        ours, theirs = (np.sum([_confusion(one) for one in seeds], axis=0) for seeds in self.predictions)
         return ours, theirs
 
     @property
@@ -99,9 +105,11 @@ def compare(client: MlflowClient, first: str, second: str, side: str) -> Compari
         scores = (one.scores(client), other.scores(client))
     if len({seed.utterances for seed in (*ours, *theirs)}) > 1:
         raise RegistryError(f"'{first}' and '{second}' have {side} predictions of different utterances")
-    paired = compare_seeds(ours, theirs, one.metrics)
+    paired = compare_seeds(ours, theirs, protocol.metrics)
     with tracking_errors(client.tracking_uri):
-        choice = None if side == "holdout" else _choice(client, (one, other), (ours, theirs), side, paired.p_value)
+        choice = None
+        if side != "holdout":
+            choice = _choice(client, (one, other), (ours, theirs), side, protocol.objective, paired.p_value)
     return Comparison(
         side=side,
         results=(one, other),
@@ -118,6 +126,7 @@ def _choice(
     results: tuple[Result, Result],
     chosen: tuple[Sequence[Predictions], Sequence[Predictions]],
     side: str,
+    metric: Metric,
     p_value: float,
 ) -> Choice | None:
     """What the searches of two results make of their p-value.
@@ -132,22 +141,24 @@ def _choice(
     runs = [[one.run for one in configurations] for configurations in searches]
     if side == "validation":
         families = [
-            _confusions(client, one, own[0].utterances) if count > 1 else []
+            _sums(client, one, own[0].utterances, metric) if count > 1 else []
             for one, own, count in zip(runs, chosen, counts, strict=True)
         ]
         if None not in families:
             ours, theirs = (
-                np.stack([np.mean([seed.confusions for seed in own], axis=0), *(family or [])])
+                np.stack([np.mean([seed.sums(metric) for seed in own], axis=0), *(family or [])])
                 for own, family in zip(chosen, families, strict=True)
             )
-            return Choice((counts[0], counts[1]), choice_p_value(ours, theirs), exact=True)
+            return Choice((counts[0], counts[1]), choice_p_value(metric, ours, theirs), exact=True)
     return Choice((counts[0], counts[1]), min(1.0, max(counts) * p_value), exact=False)
 
 
-def _confusions(client: MlflowClient, runs: Sequence[Run], utterances: tuple[str, ...]) -> list[np.ndarray] | None:
-    """Confusion matrices by speaker of runs' validation predictions; None where those of a run are gone."""
+def _sums(
+    client: MlflowClient, runs: Sequence[Run], utterances: tuple[str, ...], metric: Metric
+) -> list[np.ndarray] | None:
+    """A metric's sums by speaker of runs' validation predictions; None where those of a run are gone."""
     read = [read_predictions(client, run, "validation") for run in runs]
-    found = [one.confusions for one in read if one is not None and one.utterances == utterances]
+    found = [one.sums(metric) for one in read if one is not None and one.utterances == utterances]
     return found if len(found) == len(runs) else None
 
 
@@ -160,6 +171,12 @@ def _predictions(client: MlflowClient, run: Run, side: str) -> Predictions:
 
 
 def _most_named(seeds: Sequence[Predictions]) -> np.ndarray:
-    votes = sum(np.eye(len(one.emotions), dtype=np.int64)[one.predicted] for one in seeds)
+    votes = sum(np.eye(len(one.names), dtype=np.int64)[one.predicted] for one in seeds)
     named: np.ndarray = np.argmax(votes, axis=1)
     return named
+
+
+def _confusion(one: Predictions) -> np.ndarray:
+    together = np.zeros(len(one.truth), dtype=np.int64)
+    counts: np.ndarray = confusions(one.truth, one.predicted, together, 1, len(one.names))[0]
+    return counts

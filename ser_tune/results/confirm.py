@@ -1,6 +1,5 @@
 """Training a study's best configurations again on fresh seeds, which removes the luck of the seed, not the choice."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,10 +11,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..config import Project, Value
 from ..errors import StudyError
-from ..metrics import DEFAULT_METRIC, METRICS
+from ..metrics import Metric, Ranking
 from ..registry import Confirmed, Promotion, promote
-from ..resampling import Interval, interval_of
-from ..resampling.old import seed_intervals
+from ..resampling import Interval, interval_of, seed_interval
 from ..study import (
     FreshSeeds,
     Prepared,
@@ -45,7 +43,7 @@ class Candidate(FreshSeeds):
     """One of a study's best configurations, trained again."""
 
     searched: float
-    """The pooled validation UAR that the search saw."""
+    """The pooled validation score that the search saw."""
     searched_interval: Interval
     """Of that, by bootstrap over speakers."""
     interval: Interval
@@ -59,7 +57,7 @@ class Confirmation:
     study: str
     """The one that the fresh trials are of."""
     candidates: Sequence[Candidate]
-    """By lower confidence bound, best first."""
+    """By the worse confidence bound, which is the lower one where higher is better; best first."""
     promotion: Promotion
     """What became of the first, of which the median seed is registered."""
 
@@ -75,7 +73,7 @@ def confirm(
     seeds: int,
     name: str | None = None,
 ) -> Confirmation:
-    """Train a study's best trials again, and promote the one with the highest lower confidence bound.
+    """Train a study's best trials again, and promote the one whose worse confidence bound is best.
 
     Of its seeds, the one with the median score is registered: the best seed would be optimistic again.
 
@@ -98,7 +96,9 @@ def confirm(
     )
     trials = [one for one in study.get_trials(deepcopy=False) if confirms(one) is None]
     complete = [one for one in trials if one.state == TrialState.COMPLETE]
-    best = sorted(complete, key=lambda one: (-(one.value or 0.0), one.number))[:top]
+    objective = prepared.definition.objective
+    ranking = Ranking(objective)
+    best = ranking.best_first(complete, lambda one: one.value, lambda one: one.number)[:top]
     if len(best) < top:
         raise StudyError(f"study '{study.study_name}' has {len(best)} complete trials; expected at least {top}")
     configurations: list[Mapping[str, Value]] = [values_of(one) for one in best]
@@ -107,18 +107,28 @@ def confirm(
     rerun = Rerun(queue=configurations * seeds, study_id=study.user_attrs["study_id"])
     runs = train_seeds(again, rerun, client, project, observer)
     fresh, _ = load_study(again.definition.name, project)
-    searched = _searched(study, best, client, project, prepared.corpus.name)
+    searched = _searched(study, best, client, project, prepared)
     candidates = [
-        _candidate(client, one, interval, runs[place::top])
+        _candidate(client, objective, one, interval, runs[place::top])
         for place, (one, interval) in enumerate(zip(best, searched, strict=True))
     ]
-    # A candidate that names one class throughout has no interval, and no bound to be chosen by
-    candidates.sort(key=lambda one: (-one.interval.low if one.interval.known else math.inf, one.trial))
+    candidates = by_bound(candidates, objective)
     chosen = candidates[0]
     confirmed = Confirmed(chosen.mean, chosen.interval.low, chosen.interval.high, len(chosen.scores), chosen.middle)
-    selection = _corrected(client, project, study, candidates, again=runs, chosen=chosen, corpus=prepared.corpus.name)
+    selection = _corrected(client, project, study, candidates, again=runs, chosen=chosen, prepared=prepared)
     promotion = promote(client, project, again, fresh, trial=confirmed, name=name, selection=selection)
     return Confirmation(study=again.definition.name, candidates=candidates, promotion=promotion)
+
+
+def by_bound(candidates: Sequence[Candidate], objective: Metric) -> list[Candidate]:
+    """Sort candidates by the worse end of their interval, the best first; of equal ones the earlier trial.
+
+    A candidate that predicts the same throughout has no interval, and no bound to be chosen by: it is last.
+    """
+    ranking = Ranking(objective)
+    return ranking.best_first(
+        candidates, lambda one: ranking.worse(one.interval.low, one.interval.high), lambda one: one.trial
+    )
 
 
 def _corrected(
@@ -129,17 +139,18 @@ def _corrected(
     *,
     again: Sequence[Run],
     chosen: Candidate,
-    corpus: str,
+    prepared: Prepared,
 ) -> Selection | None:
     """The chosen candidate without the choice, made by search score and then by the mean over fresh seeds."""
     with tracking_errors(project.tracking_uri):
-        experiment = experiment_of(client, project, corpus)
+        experiment = experiment_of(client, project, prepared.corpus.name)
         known = read_sums(client, experiment, study)
     numbers = [one.number for one in candidates_of(study) if confirms(one) is None]
     if chosen.trial not in numbers or not known.keys() >= set(numbers):
         return None
     predicted = predictions_of(client, again, "validation")
-    of_trial = {int(run.data.tags[TRIAL_TAG]): one.confusions for run, one in zip(again, predicted, strict=True)}
+    objective = prepared.definition.objective
+    of_trial = {int(run.data.tags[TRIAL_TAG]): one.sums(objective) for run, one in zip(again, predicted, strict=True)}
     fresh = {one.trial: np.mean([of_trial[number] for number in one.numbers], axis=0) for one in candidates}
     searched = {number: known[number] for number in numbers}
     return corrected_choice(chosen.objective, searched, winner=chosen.trial, fresh=fresh, entrants=len(candidates))
@@ -156,17 +167,19 @@ def _again(definition: StudyDefinition, name: str, trials: int) -> StudyDefiniti
 
 
 def _searched(
-    study: optuna.Study, trials: Sequence[FrozenTrial], client: MlflowClient, project: Project, corpus: str
+    study: optuna.Study, trials: Sequence[FrozenTrial], client: MlflowClient, project: Project, prepared: Prepared
 ) -> Sequence[Interval]:
     """The intervals of what the search saw; unknown where its runs were deleted, which confirming does not need."""
     with tracking_errors(project.tracking_uri):
-        experiment = experiment_of(client, project, corpus)
+        experiment = experiment_of(client, project, prepared.corpus.name)
         _, runs = find_runs(client, experiment, study.user_attrs["study_id"])
     metrics = [runs[one.number].data.metrics if one.number in runs else {} for one in trials]
-    return [interval_of(one, "validation_uar") for one in metrics]
+    return [interval_of(one, f"validation_{prepared.definition.objective.name}") for one in metrics]
 
 
-def _candidate(client: MlflowClient, searched: FrozenTrial, interval: Interval, runs: Sequence[Run]) -> Candidate:
+def _candidate(
+    client: MlflowClient, objective: Metric, searched: FrozenTrial, interval: Interval, runs: Sequence[Run]
+) -> Candidate:
     predictions = predictions_of(client, runs, "validation")
     if no_randomness(predictions):
         raise StudyError(
@@ -175,10 +188,10 @@ def _candidate(client: MlflowClient, searched: FrozenTrial, interval: Interval, 
         )
     return Candidate(
         trial=searched.number,
-        objective=METRICS.get(DEFAULT_METRIC),
-        searched=searched.value or 0.0,
+        objective=objective,
+        searched=float(searched.values[0]),
         searched_interval=interval,
-        scores=[run.data.metrics["validation_uar"] for run in runs],
-        interval=seed_intervals(np.stack([one.confusions for one in predictions]))[0],
+        scores=[run.data.metrics[f"validation_{objective.name}"] for run in runs],
+        interval=seed_interval(objective, np.stack([one.sums(objective) for one in predictions])),
         numbers=[int(run.data.tags[TRIAL_TAG]) for run in runs],
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..config import FloatRange, IntRange, Value
 from ..errors import ConfigError
+from ..metrics import Ranking
 from ..study import StudyDefinition
 from .trials import StudyTrial
 
@@ -50,10 +51,11 @@ def edges_of(definition: StudyDefinition, trials: Sequence[StudyTrial]) -> list[
         definition: Of the study, with the ranges that it searches.
         trials: Of the study.
     """
-    complete = [one for one in trials if one.validation_uar is not None and one.confirms is None]
+    complete = [one for one in trials if one.score is not None and one.confirms is None]
     if len(complete) < FEWEST:
         return []
-    best = sorted(complete, key=lambda one: (-(one.validation_uar or 0.0), one.number))[:TOP]
+    ranking = Ranking(definition.objective)
+    best = ranking.best_first(complete, lambda one: one.score, lambda one: one.number)[:TOP]
     found = []
     for path, span in sorted(definition.search.items()):
         if isinstance(span, FloatRange | IntRange) and span.low < span.high:

@@ -7,17 +7,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from ..drawing import draw_to
 from ..registry import add_evaluations
-from ..resampling import Interval
-from ..resampling.old import GroupScore, score
+from ..resampling import GroupScore, Interval
 from ..spreadsheets import safe_cell
-from ..study import HeldOut
 from ..tracking import EVALUATES_TAG, FOREIGN, draw_confusion, metric_names, open_run, origin_tags, tracking_errors
 from .evaluate import Evaluation
 from .stress import Stressed, draw_stress
@@ -25,16 +22,7 @@ from .stress import Stressed, draw_stress
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["SCORE_COLUMNS", "log_evaluation", "score_rows", "stress_rows", "write_rows"]
-
-SCORE_COLUMNS = (
-    *("kind", "group", "utterances", "speakers", "classes"),
-    *("uar", "uar_low", "uar_high", "wa", "wa_low", "wa_high"),
-)
-STRESS_COLUMNS = (
-    *("condition", "severity", "uar", "uar_low", "uar_high", "wa"),
-    *("difference", "difference_low", "difference_high"),
-)
+__all__ = ["log_evaluation", "score_rows", "stress_rows", "write_rows"]
 
 
 def log_evaluation(client: MlflowClient, evaluation: Evaluation, stressed: Sequence[Stressed] = ()) -> str:
@@ -68,7 +56,11 @@ def log_evaluation(client: MlflowClient, evaluation: Evaluation, stressed: Seque
                 client.log_artifacts(run_id, temporary)
             now = int(time.time() * 1000)
             values = dict(_metrics(evaluation))
-            values |= {f"stress_uar/{FOREIGN.sub('_', _condition(one))}": one.uar for one in stressed}
+            objective = evaluation.objective.name
+            values |= {
+                f"stress_{objective}/{FOREIGN.sub('_', _condition(one))}": one.scores[objective].value
+                for one in stressed
+            }
             client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in values.items()])
         if examined.version is not None:
             add_evaluations(client, examined.version.name, str(examined.version.version))
@@ -76,40 +68,49 @@ def log_evaluation(client: MlflowClient, evaluation: Evaluation, stressed: Seque
 
 
 def _metrics(evaluation: Evaluation) -> Iterator[tuple[str, float]]:
-    yield from _with_ends("evaluation_uar", evaluation.overall.uar, evaluation.overall.uar_interval)
-    yield from _with_ends("evaluation_wa", evaluation.overall.wa, evaluation.overall.wa_interval)
+    for name, score in evaluation.overall.scores.items():
+        yield f"evaluation_{name}", score.value
+        if score.interval.known:
+            yield f"evaluation_{name}_low", score.interval.low
+            yield f"evaluation_{name}_high", score.interval.high
     yield "evaluation_ece", evaluation.reliability.ece
     if evaluation.temperature is not None:
         yield "evaluation_temperature", evaluation.temperature
     names = metric_names(evaluation.examined.mapping.shared)
-    for emotion, (recall, _) in evaluation.recalls.items():
-        yield f"evaluation_recall/{names[emotion]}", recall
+    for part, values in evaluation.parts.items():
+        for name, (value, _) in values.items():
+            yield f"evaluation_{part}/{names[name]}", value
     names = metric_names(list(evaluation.gaps))
     for kind, gap in evaluation.gaps.items():
         yield f"evaluation_gap/{names[kind]}", gap.difference
 
 
-def _with_ends(name: str, value: float, interval: Interval) -> Iterator[tuple[str, float]]:
-    yield name, value
-    if interval.known:
-        yield f"{name}_low", interval.low
-        yield f"{name}_high", interval.high
-
-
 def score_rows(evaluation: Evaluation) -> list[dict[str, object]]:
-    """Every group's scores as a table: columns as `SCORE_COLUMNS`."""
+    """Every group's scores as a table: its sizes, then each metric's score and the ends of its interval."""
     groups = {"all": [evaluation.overall], **evaluation.groups}
     return [_score_row(kind, one) for kind, scores in groups.items() for one in scores]
 
 
 def _score_row(kind: str, one: GroupScore) -> dict[str, object]:
-    uar, wa = one.uar_interval, one.wa_interval
-    cells = (kind, one.name, one.utterances, one.speakers, one.classes, one.uar, uar.low, uar.high, one.wa, wa.low)
-    return dict(zip(SCORE_COLUMNS, (*cells, wa.high), strict=True))
+    row: dict[str, object] = {
+        "kind": kind,
+        "group": one.name,
+        "utterances": one.utterances,
+        "speakers": one.speakers,
+        "classes": one.strata,
+    }
+    for name, score in one.scores.items():
+        row |= {name: score.value, **_ends(name, score.interval)}
+    return row
 
 
-def write_rows(path: Path, columns: Sequence[str], rows: Sequence[dict[str, object]]) -> None:
-    """Write a table as CSV, for people and their spreadsheets."""
+def _ends(name: str, interval: Interval) -> dict[str, float]:
+    return {f"{name}_low": interval.low, f"{name}_high": interval.high}
+
+
+def write_rows(path: Path, rows: Sequence[dict[str, object]]) -> None:
+    """Write a table as CSV, for people and their spreadsheets; all rows have the columns of the first."""
+    columns = list(rows[0])
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(map(safe_cell, columns))
@@ -118,49 +119,51 @@ def write_rows(path: Path, columns: Sequence[str], rows: Sequence[dict[str, obje
 
 def _write_files(folder: Path, evaluation: Evaluation) -> None:
     examined, shared = evaluation.examined, evaluation.examined.mapping.shared
-    predicted = evaluation.probabilities.argmax(axis=1)
+    answer, write = examined.task.answer, examined.task.write
     rows: list[dict[str, object]] = [
         {
             "utterance": one.id,
             "speaker": one.speaker,
-            "corpus_emotion": one.emotion,
-            "emotion": shared[truth],
-            "predicted": shared[said],
+            f"corpus_{answer}": text,
+            answer: write(truth, shared),
+            "predicted": write(said, shared),
             **{label: f"{value:.6f}" for label, value in zip(shared, probabilities, strict=True)},
         }
-        for one, truth, said, probabilities in zip(
-            examined.utterances, evaluation.truth, predicted, evaluation.probabilities, strict=True
+        for one, text, truth, said, probabilities in zip(
+            examined.utterances,
+            examined.texts,
+            evaluation.truth,
+            evaluation.predicted,
+            evaluation.probabilities,
+            strict=True,
         )
     ]
-    write_rows(folder / "evaluation_predictions.csv", list(rows[0]), rows)
-    write_rows(folder / "evaluation_scores.csv", SCORE_COLUMNS, score_rows(evaluation))
-    held_out = HeldOut(
-        scores=score([(evaluation.truth, predicted, np.zeros(len(predicted)))]),
-        utterances=tuple(one.id for one in examined.utterances),
-        fold=np.zeros(len(predicted)),
-        truth=evaluation.truth,
-        predicted=predicted,
-        outputs=np.log(np.maximum(evaluation.probabilities, np.finfo(np.float64).tiny)),
-    )
-    title = f"{examined.model} on {examined.judge.corpus.name}, UAR {evaluation.overall.uar:.3f}"
-    draw_confusion(folder / "evaluation_confusion.png", held_out, shared, title)
+    write_rows(folder / "evaluation_predictions.csv", rows)
+    write_rows(folder / "evaluation_scores.csv", score_rows(evaluation))
+    objective = evaluation.objective
+    score = evaluation.overall.scores[objective.name].value
+    title = f"{examined.model} on {examined.judge.corpus.name}, {objective.title} {score:.3f}"
+    draw_confusion(folder / "evaluation_confusion.png", evaluation.truth, evaluation.predicted, shared, title)
     _draw_calibration(folder / "evaluation_calibration.png", evaluation)
 
 
 def stress_rows(stressed: Sequence[Stressed]) -> list[dict[str, object]]:
-    """Scores of conditions as a table: columns as `STRESS_COLUMNS`."""
+    """Scores of conditions as a table: of the objective, which is first, with its interval and its difference."""
     rows = []
     for one in stressed:
-        uar, difference = one.uar_interval, one.difference_interval
-        scores = (one.uar, uar.low, uar.high, one.wa, one.difference, difference.low, difference.high)
-        rows.append(dict(zip(STRESS_COLUMNS, (one.kind, one.severity, *scores), strict=True)))
+        row: dict[str, object] = {"condition": one.kind, "severity": one.severity}
+        for place, (name, score) in enumerate(one.scores.items()):
+            row |= {name: score.value, **(_ends(name, score.interval) if place == 0 else {})}
+        rows.append(row | {"difference": one.difference.value, **_ends("difference", one.difference.interval)})
     return rows
 
 
 def _write_stress(folder: Path, evaluation: Evaluation, stressed: Sequence[Stressed]) -> None:
-    write_rows(folder / "evaluation_stress.csv", STRESS_COLUMNS, stress_rows(stressed))
+    write_rows(folder / "evaluation_stress.csv", stress_rows(stressed))
     title = f"{evaluation.examined.model} on {evaluation.examined.judge.corpus.name}"
-    draw_stress(folder / "evaluation_stress.png", title, evaluation.overall.uar, stressed)
+    objective = evaluation.objective
+    clean = evaluation.overall.scores[objective.name].value
+    draw_stress(folder / "evaluation_stress.png", title, objective, clean, stressed)
 
 
 def _condition(one: Stressed) -> str:

@@ -11,6 +11,7 @@ from ..corpora import Corpus
 from ..features import Alter
 from ..prediction import Heard
 from ..study import Prepared, score_holdout_speakers, score_test_speakers
+from ..tasks import Task
 from ..tracking import LoadedModel, model_errors
 
 __all__ = ["AllNetworks", "Judge", "OuterSearches", "OwnFolds"]
@@ -20,7 +21,7 @@ AT_ONCE = 32
 
 
 class Judge(Protocol):
-    """Recognises emotions of some utterances of a corpus."""
+    """Judges some utterances of a corpus."""
 
     @property
     def description(self) -> str:
@@ -38,7 +39,7 @@ class Judge(Protocol):
         """The same for some of the utterances; a mask of shape (N,)."""
 
     def __call__(self, alter: Alter | None = None) -> np.ndarray:
-        """Log probabilities of every class of the model, shape (N, K).
+        """The outputs of the model, in its task's form, shape (N, K).
 
         Args:
             alter: What happens to each recording before; None is nothing.
@@ -47,10 +48,12 @@ class Judge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AllNetworks:
-    """All networks of a version, their probabilities averaged, as `predict` does."""
+    """All networks of a version together, as `predict` does."""
 
     predictor: Any
     """The version's; its class is of the model's own copy of ser_tune."""
+    task: Task
+    """The version's."""
     corpus: Corpus
     numbers: np.ndarray
     description: str = "all networks together"
@@ -62,12 +65,12 @@ class AllNetworks:
     def __call__(self, alter: Alter | None = None) -> np.ndarray:
         """As `Judge`; recordings of one speaker are judged in one call where the model normalises by speaker."""
         model = LoadedModel(self.predictor)
-        said = np.zeros((len(self.numbers), len(model.labels)))
+        shown = np.zeros((len(self.numbers), len(model.labels)))
         for rows in self._batches():
             heard = [self._heard(int(self.numbers[row]), alter) for row in rows]
             for row, one in zip(rows, model.predict_heard(heard), strict=True):
-                said[row] = [one.probabilities[label] for label in model.labels]
-        return np.log(np.maximum(said, np.finfo(np.float32).tiny))
+                shown[row] = [one.probabilities[label] for label in model.labels]
+        return self.task.unshow(shown)
 
     def _batches(self) -> list[np.ndarray]:
         if self.predictor.recipe.normalisation.scope == "speaker":

@@ -1,12 +1,14 @@
 """The best result of every corpus, task, evaluation, model and features, ranked under one protocol each.
 
+The objective is part of the protocol, so that scores of unlike metrics are never ranked together.
+
 A configuration on several seeds is one result, their mean: see `tracking/configurations.py`.
 """
 
+import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
 from mlflow import MlflowClient
@@ -14,7 +16,10 @@ from mlflow.entities import Run
 
 from ..corpora import CORPORA
 from ..encoders import short_name
+from ..errors import UnknownNameError
+from ..metrics import METRICS, Metric, Ranking
 from ..study import Protocol
+from ..tasks import DEFAULT_TASK, TASKS
 from ..tracking import (
     BEST_TAG,
     CONFIRMED_TAG,
@@ -25,40 +30,29 @@ from ..tracking import (
     STUDY_TAG,
     TRIAL_TAG,
     Result,
+    is_complete,
     networks_of,
     protocol_of,
     results_of,
+    score_of,
     search_runs,
     tracking_errors,
 )
+from .nested import is_nested
 from .published import PUBLISHED, Published
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "Entry", "Leaderboard", "leaderboard"]
+__all__ = ["Entry", "Leaderboard", "leaderboard"]
+
+logger = logging.getLogger(__name__)
 
 EVALUATIONS = ("nested", "held-out", "cross-validated")
 """How a result was obtained; the scores of the first two are free of the selection."""
 HAS_BEST = f"tags.`{BEST_TAG}` LIKE '%'"
 """Finds the runs of studies that have a best trial."""
 FINISHED = "attributes.status = 'FINISHED'"
-COLUMNS = {
-    "validation_uar": "validation_uar",
-    "test_uar": "test_uar",
-    "test_wa": "test_wa",
-    "outer_uar": "holdout_uar",
-    "outer_wa": "holdout_wa",
-    "outer_single_uar": "holdout_single_uar",
-}
-"""Columns of scores, each with a trial's metric."""
-COLUMNS_OF_NESTED = {
-    "validation_uar": "inner_uar",
-    "outer_uar": "outer_uar",
-    "outer_wa": "outer_wa",
-    "outer_single_uar": "outer_single_uar",
-}
-"""The same for a nested study: the searches' validation, and speakers whom they never saw."""
 Kind: TypeAlias = tuple[str, str, str]
 """Protocol's fingerprint, model, features."""
 
@@ -67,7 +61,7 @@ Kind: TypeAlias = tuple[str, str, str]
 class Entry:
     """The best of the configurations, combinations or nested studies that share protocol, models and features.
 
-    The best has the highest validation UAR (nested: inner UAR), of several seeds their mean.
+    The best has the best validation score (nested: inner score), of several seeds their mean.
     """
 
     protocol: Protocol
@@ -79,7 +73,7 @@ class Entry:
     """Complete trials, combinations or nested studies that it is the best of."""
     result: Result
     scores: Mapping[str, float]
-    """UAR and WA of every side and the ends of their intervals, by MLflow's names; of several seeds their means."""
+    """Scores of every side and the ends of their intervals, by MLflow's names; of several seeds their means."""
 
     @property
     def run(self) -> Run:
@@ -102,14 +96,21 @@ class Entry:
     @property
     def evaluation(self) -> str:
         """One of `EVALUATIONS`: nested, with speakers held out from the search, or by cross-validation alone."""
-        if _is_nested(self.run):
+        if is_nested(self.run):
             return "nested"
         return "held-out" if self.protocol.holdout else "cross-validated"
 
     @property
     def metrics(self) -> Mapping[str, str]:
-        """The metric of each column: validation, test, and speakers whom no search used (outer)."""
-        return COLUMNS_OF_NESTED if self.evaluation == "nested" else COLUMNS
+        """The metric in MLflow of each column: validation, test, and speakers whom no search used (outer)."""
+        chosen, scored = self.protocol.objective.name, [one.name for one in self.protocol.metrics]
+        single = f"outer_single_{chosen}"
+        if self.evaluation == "nested":
+            outer = {f"outer_{one}": f"outer_{one}" for one in scored}
+            return {f"validation_{chosen}": f"inner_{chosen}", **outer, single: single}
+        sides = {"test": "test", "outer": "holdout"}
+        found = {f"{name}_{one}": f"{side}_{one}" for name, side in sides.items() for one in scored}
+        return {f"validation_{chosen}": f"validation_{chosen}", **found, single: f"holdout_single_{chosen}"}
 
     @property
     def corpus(self) -> str:
@@ -118,11 +119,11 @@ class Entry:
 
     @property
     def task(self) -> str:
-        """Styles, merges and emotions, in words."""
+        """Styles, merges and the number of classes, in words."""
         protocol = self.protocol
         styles = f"{', '.join(protocol.styles)}: " if protocol.styles else ""
         merged = f", {', '.join(protocol.merged)}" if protocol.merged else ""
-        return f"{styles}{len(protocol.emotions)} emotions{merged}"
+        return f"{styles}{len(protocol.names)} {protocol.task.answer}s{merged}"
 
     @property
     def pretraining(self) -> str:
@@ -141,9 +142,24 @@ class Leaderboard:
     """The best results here, and the published numbers of the same corpora."""
 
     entries: Sequence[Entry]
-    """By corpus, task and evaluation, then by protocol, then by validation UAR (nested: outer UAR). Test scores neither
-    choose nor rank; outer scores rank nested results, but do not choose among those of one model and features."""
+    """By corpus, task and evaluation, then by protocol, then by validation score (nested: outer score). Test scores
+    neither choose nor rank; outer scores rank nested results, but do not choose among those of one model and
+    features."""
     published: Sequence[Published]
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Columns of scores, each with its title: of every objective and metric of the entries."""
+        protocols = [one.protocol for one in self.entries]
+        task = TASKS.get(DEFAULT_TASK)
+        usual = tuple(map(METRICS.get, task.metrics))
+        chosen = _unlike([one.objective for one in protocols] or usual[:1])
+        scored = _unlike([metric for one in protocols for metric in one.metrics] or usual)
+        return {
+            **{f"validation_{one.name}": f"validation {one.title}" for one in chosen},
+            **{f"{side}_{one.name}": f"{side} {one.title}" for side in ("test", "outer") for one in scored},
+            **{f"outer_single_{one.name}": f"outer {one.title} of one network" for one in chosen},
+        }
 
     @property
     def table(self) -> "pd.DataFrame":
@@ -159,7 +175,7 @@ class Leaderboard:
                 "rank": one.rank,
                 "model": one.model,
                 "features": one.features,
-                **{column: one.scores.get(one.metrics.get(column, "")) for column in COLUMNS},
+                **{column: one.scores.get(one.metrics.get(column, "")) for column in self.columns},
                 "networks": one.networks,
                 "trials": one.trials,
                 "seeds": one.seeds,
@@ -168,7 +184,7 @@ class Leaderboard:
             for one in self.entries
         ]
         keys = ("corpus", "task", "evaluation", "protocol", "rank", "model", "features")
-        columns = (*keys, *COLUMNS, "networks", "trials", "seeds", "run")
+        columns = (*keys, *self.columns, "networks", "trials", "seeds", "run")
         return pd.DataFrame(rows, columns=list(columns))
 
 
@@ -185,35 +201,34 @@ def leaderboard(client: MlflowClient, corpus: str | None = None) -> Leaderboard:
     kinds: dict[Kind, list[Run]] = defaultdict(list)
     protocols: dict[str, Protocol] = {}
     with tracking_errors(client.tracking_uri):
-        found = [search_runs(client, f"metrics.{one} >= 0 and {FINISHED}") for one in ("validation_uar", "outer_uar")]
-        for run in chain.from_iterable(found):
+        for run in search_runs(client, FINISHED):
             protocol = protocol_of(run)
-            ranked_here = {TRIAL_TAG, MEMBERS_TAG} & run.data.tags.keys() or _is_nested(run)
-            if not ranked_here or (corpus and protocol.corpus != corpus):
+            if (corpus and protocol.corpus != corpus) or not _is_ranked(run, protocol):
                 continue
             protocols.setdefault(protocol.fingerprint, protocol)  # of the newest run: earlier ones stored no lists
             params = run.data.params
             kinds[protocol.fingerprint, params["model.name"], _features(params)].append(run)
         promoted = {one.data.tags[STUDY_TAG]: one.data.tags[BEST_TAG] for one in search_runs(client, HAS_BEST)}
         able = _able(kinds, promoted)
-        best = {kind: max(found, key=lambda one: one.mean) for kind, found in able.items() if found}
+        ranked = {
+            kind: Ranking(protocols[kind[0]].objective).best_first(found, lambda one: one.mean)
+            for kind, found in able.items()
+        }
+        best = {kind: found[0] for kind, found in ranked.items() if found}
         scores = {kind: one.scores(client) for kind, one in best.items()}
-    ranked: dict[str, int] = defaultdict(int)
-    entries = []
-    for kind, result in sorted(best.items(), key=lambda one: -_ranked_by(one[1])):
-        fingerprint, model, features = kind
-        ranked[fingerprint] += 1
-        entries.append(
-            Entry(
-                protocol=protocols[fingerprint],
-                rank=ranked[fingerprint],
-                model=model,
-                features=features,
-                trials=len(kinds[kind]),
-                result=result,
-                scores=scores[kind],
-            )
+    entries = [
+        Entry(
+            protocol=protocol,
+            rank=rank,
+            model=model,
+            features=features,
+            trials=len(kinds[fingerprint, model, features]),
+            result=best[fingerprint, model, features],
+            scores=scores[fingerprint, model, features],
         )
+        for fingerprint, protocol in protocols.items()
+        for rank, (_, model, features) in enumerate(_ranked(best, fingerprint, protocol.objective), start=1)
+    ]
     entries.sort(
         key=lambda one: (one.corpus, one.task, EVALUATIONS.index(one.evaluation), one.protocol.fingerprint, one.rank)
     )
@@ -253,10 +268,29 @@ def _features(params: Mapping[str, str]) -> str:
     return params["features.name"] + (f" {short_name(detail)}" if detail else "")
 
 
-def _is_nested(run: Run) -> bool:
-    """Whether it is the run of a nested study; runs of earlier versions lack the model's name, and are left out."""
-    return "outer_uar" in run.data.metrics and "model.name" in run.data.params
+def _is_ranked(run: Run, protocol: Protocol) -> bool:
+    """Whether it is a complete trial, a combination or a nested study; runs of a plug-in that is gone are left out."""
+    if not {TRIAL_TAG, MEMBERS_TAG}.isdisjoint(run.data.tags):
+        ranked = is_complete(run)
+    else:  # nested studies of earlier versions lack the model's name
+        ranked = "model.name" in run.data.params and is_nested(run)
+    try:
+        return ranked and bool(protocol.metrics)
+    except UnknownNameError as error:
+        logger.warning("run %s is left out: %s", run.info.run_id, error)
+        return False
 
 
-def _ranked_by(result: Result) -> float:
-    return float(result.run.data.metrics["outer_uar"]) if _is_nested(result.run) else result.mean
+def _ranked(best: Mapping[Kind, Result], fingerprint: str, objective: Metric) -> list[Kind]:
+    """The kinds of a protocol, by the scores of their best results: of nested studies by outer scores."""
+
+    def score(kind: Kind) -> float | None:
+        result = best[kind]
+        return score_of(result.run, "outer") if is_nested(result.run) else result.mean
+
+    return Ranking(objective).best_first([kind for kind in best if kind[0] == fingerprint], score)
+
+
+def _unlike(metrics: Iterable[Metric]) -> list[Metric]:
+    """Each once, in the order in which they occur."""
+    return list({one.name: one for one in metrics}.values())

@@ -1,5 +1,6 @@
 """Every model on every corpus: a cell for each, as rows of a table and as a picture."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,17 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..drawing import draw_to, lettering_for
+from ..metrics import Metric, Ranking
+from ..tasks import DEFAULT_TASK, TASKS
 from .evaluate import Evaluation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["CELL_COLUMNS", "Cell", "cell_rows", "draw_matrix"]
-
-CELL_COLUMNS = (
-    *("model", "trained_on", "corpus", "uar", "uar_low", "uar_high", "wa", "wa_low", "wa_high"),
-    *("chance", "classes", "utterances", "speakers", "judged_by", "run", "reason"),
-)
+__all__ = ["Cell", "cell_columns", "cell_rows", "draw_matrix"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +35,32 @@ class Cell:
     """Why there is no evaluation."""
 
 
+def cell_columns(cells: Sequence[Cell]) -> tuple[str, ...]:
+    """The columns of `cell_rows`: three for each metric of the models, a score and the ends of its interval."""
+    found = [metric.name for cell in cells if cell.evaluation is not None for metric in cell.evaluation.metrics]
+    names = dict.fromkeys(found or TASKS.get(DEFAULT_TASK).metrics)
+    scores = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
+    return (
+        *("model", "trained_on", "corpus", *scores),
+        *("chance", "classes", "utterances", "speakers", "judged_by", "run", "reason"),
+    )
+
+
 def cell_rows(cells: Sequence[Cell]) -> list[dict[str, object]]:
-    """A row for each cell: columns as `CELL_COLUMNS`; `chance` is the UAR of guessing among the shared classes."""
-    rows = []
+    """A row for each cell; `chance` is the objective's value of guessing among the shared classes."""
+    rows, columns = [], cell_columns(cells)
     for cell in cells:
-        row: dict[str, object] = dict.fromkeys(CELL_COLUMNS, "")
+        row: dict[str, object] = dict.fromkeys(columns, "")
         row |= {"model": cell.model, "corpus": cell.corpus, "run": cell.run_id, "reason": cell.reason}
         if (found := cell.evaluation) is not None:
-            uar, wa, examined = found.overall.uar_interval, found.overall.wa_interval, found.examined
+            examined, chance = found.examined, found.objective.chance
+            for name, score in found.overall.scores.items():
+                row |= {name: score.value, f"{name}_low": score.interval.low, f"{name}_high": score.interval.high}
             row |= {
                 "model": examined.model,
                 "trained_on": examined.facts["corpus"],
-                "uar": found.overall.uar,
-                "uar_low": uar.low,
-                "uar_high": uar.high,
-                "wa": found.overall.wa,
-                "wa_low": wa.low,
-                "wa_high": wa.high,
-                "chance": 1 / found.overall.classes,
-                "classes": found.overall.classes,
+                "chance": "" if chance is None else chance(found.overall.strata),
+                "classes": found.overall.strata,
                 "utterances": found.overall.utterances,
                 "speakers": found.overall.speakers,
                 "judged_by": examined.judge.description,
@@ -65,25 +70,45 @@ def cell_rows(cells: Sequence[Cell]) -> list[dict[str, object]]:
 
 
 def draw_matrix(path: Path, cells: Sequence[Cell]) -> None:
-    """A picture: models are rows, corpora are columns, UAR and the number of shared classes in every cell."""
+    """A picture: models are rows, corpora are columns, the score and the number of shared classes in every cell.
+
+    A cell is the darker, the better the score is within its metric's range.
+    """
     models, corpora = (list(dict.fromkeys(names)) for names in zip(*((c.model, c.corpus) for c in cells), strict=True))
     values = np.full((len(models), len(corpora)), np.nan)
     letters = lettering_for([*models, *corpora])
+    found = [cell.evaluation for cell in cells if cell.evaluation is not None]
+    titles = dict.fromkeys(one.objective.title for one in found)
+    of_metric: dict[str, list[float]] = defaultdict(list)
+    for one in found:
+        of_metric[one.objective.name].append(one.overall.scores[one.objective.name].value)
 
     def fill(figure: "Figure") -> None:
         axes = figure.subplots()
         for cell in cells:
             row, column = models.index(cell.model), corpora.index(cell.corpus)
             text, shade = "none", "black"
-            if (found := cell.evaluation) is not None:
-                values[row, column] = found.overall.uar
-                text = f"{found.overall.uar:.3f}\n{found.overall.classes} classes"
-                shade = "white" if found.overall.uar > 0.5 else "black"
+            if (one := cell.evaluation) is not None:
+                objective, score = one.objective, one.overall.scores[one.objective.name].value
+                values[row, column] = _darkness(objective, score, of_metric[objective.name])
+                what = f"{objective.title} " if len(titles) > 1 else ""
+                text = f"{what}{score:.3f}\n{one.overall.strata} classes"
+                shade = "white" if values[row, column] > 0.5 else "black"
             axes.text(column, row, text, ha="center", va="center", color=shade)
         axes.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         axes.set_xticks(range(len(corpora)), [letters(name) for name in corpora])
         axes.set_yticks(range(len(models)), [letters(name) for name in models])
-        axes.set(xlabel="tested on", title="UAR over the shared classes")
+        axes.set(xlabel="tested on", title=f"{' and '.join(titles) or 'scores'} over the shared classes")
 
     width, height = 3 + 1.4 * len(corpora), 1.6 + 0.7 * len(models)
     draw_to(path, height, fill, width=width, dpi=100, letters=letters)
+
+
+def _darkness(metric: Metric, value: float, values: Sequence[float]) -> float:
+    """The place of a score between the metric's worst and best value, from 0 to 1; of an open range, among others."""
+    low, high = metric.limits
+    low, high = min(values) if low is None else low, max(values) if high is None else high
+    if high <= low:
+        return 0.5
+    place = (value - low) / (high - low)
+    return place if Ranking(metric).is_better(high, low) else 1 - place

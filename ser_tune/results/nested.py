@@ -3,10 +3,9 @@
 import hashlib
 import re
 import time
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import TypeAlias
@@ -18,12 +17,10 @@ from mlflow.entities import Metric, Param, Run
 from ..config import Project, flatten
 from ..errors import StudyError
 from ..folds import outer_parts
-from ..resampling import Interval, interval_of
-from ..resampling.old import Scores, mean_interval, score, uar
+from ..resampling import interval_of, score
 from ..study import (
     Prepared,
     Protocol,
-    Selection,
     StudyDefinition,
     StudyObserver,
     StudySummary,
@@ -38,8 +35,7 @@ from ..tracking import (
     MODEL_TAG,
     NETWORKS_TAG,
     STUDY_NAME_TAG,
-    UNKNOWN_NETWORKS,
-    Predictions,
+    STUDY_TAG,
     experiment_of,
     log_selection,
     name_of,
@@ -51,101 +47,22 @@ from ..tracking import (
     read_selection,
     read_single_scores,
     score_metrics,
+    score_of,
     score_on_holdout,
     search_runs,
     tracking_errors,
 )
 from .judges import OuterSearches
+from .outer import Nested, OuterFold
 from .seeds import predictions_of, runs_of
 
 Watch: TypeAlias = Callable[[], AbstractContextManager[StudyObserver]]
 Lead: TypeAlias = Callable[[Prepared], Workers]
 
-__all__ = ["Nested", "OuterFold", "find_nested", "outer_searches", "run_nested"]
+__all__ = ["find_nested", "is_nested", "outer_searches", "run_nested"]
 
 IDENTITY = ("model.name", "model.checkpoint", "features.name", "features.checkpoint", "features.set")
 """Settings by which the leaderboard names what was searched; no search varies them."""
-
-
-@dataclass(frozen=True, slots=True)
-class OuterFold:
-    """One search, and what its best trial says of the speakers that it never saw."""
-
-    study: str
-    speakers: tuple[str, ...]
-    best_trial: int
-    inner_uar: float
-    """Pooled validation UAR of the best trial, which chose it."""
-    inner_interval: Interval
-    """Of that, by bootstrap over speakers."""
-    outer_single: Mapping[str, float]
-    """Of each speaker that it never saw: UAR of its single networks, mean over them."""
-    validation: Predictions
-    """Of the best trial: each speaker by the single network that they validate."""
-    predictions: Predictions
-    """Of all its networks together, on the speakers that it never saw."""
-    networks: str = UNKNOWN_NETWORKS
-    """How many these are."""
-    selection: Selection | None = None
-    """Its best trial without the choice, on the speakers that chose it; None where predictions of trials are gone."""
-
-    @property
-    def outer_single_uar(self) -> float:
-        """Mean over the speakers that it never saw."""
-        return float(np.mean(list(self.outer_single.values())))
-
-
-@dataclass(frozen=True, slots=True)
-class Nested:
-    """What the whole procedure, search included, is worth on speakers that it never saw."""
-
-    study: str
-    """Its name."""
-    folds: Sequence[OuterFold]
-    outer: Scores
-    """Pooled over the outer folds."""
-    protocol: Protocol
-
-    @property
-    def networks(self) -> str:
-        """How many networks judge together for the outer scores; several numbers where searches differ."""
-        return ", ".join(sorted({one.networks for one in self.folds}, key=lambda one: (len(one), one)))
-
-    @property
-    def by_speaker(self) -> Mapping[str, tuple[float, float]]:
-        """Of each speaker the inner and the outer UAR, over the classes that the speaker has.
-
-        Both are of single networks that did not train on the speaker. Inner: the mean over the searches that saw the
-        speaker, who had a say in what they chose. Outer: in the one search that did not.
-        """
-        inner = defaultdict(list)
-        for fold in self.folds:
-            said = fold.validation
-            for number, speaker in enumerate(sorted(set(said.speakers))):
-                own = said.speaker_numbers == number
-                inner[speaker].append(uar(said.truth[own], said.predicted[own]))
-        outer = {speaker: score for fold in self.folds for speaker, score in fold.outer_single.items()}
-        return {one: (float(np.mean(inner[one])), outer[one]) for one in sorted(outer) if one in inner}
-
-    @property
-    def inner_uar(self) -> float:
-        """Mean over the speakers."""
-        return float(np.mean([inner for inner, _ in self.by_speaker.values()]))
-
-    @property
-    def outer_single_uar(self) -> float:
-        """Mean over the speakers; `outer` is of the networks together."""
-        return float(np.mean([outer for _, outer in self.by_speaker.values()]))
-
-    @property
-    def optimism(self) -> float:
-        """Inner less outer UAR of a speaker, mean over the speakers."""
-        return self.inner_uar - self.outer_single_uar
-
-    @property
-    def optimism_interval(self) -> Interval:
-        """Of the optimism, 95 %, by bootstrap over speakers."""
-        return mean_interval(np.array([inner - outer for inner, outer in self.by_speaker.values()]))
 
 
 def run_nested(
@@ -186,12 +103,13 @@ def run_nested(
             summary = run_study(search, project, observer, workers=None if lead is None else lead(search))
         folds.append(_outer_fold(search, summary, part, client, project))
     facts = dict(prepared.protocol.facts)
-    facts["score"] = "pooled UAR of speakers that their search never saw, utterance level"
+    definition = prepared.definition
+    facts["score"] = f"pooled {definition.objective.title} of speakers that their search never saw, utterance level"
     inner = sorted(one.protocol.never_saw for one in searches)
     facts["folds"] = f"{len(folds)} nested searches, SHA-256 {hashlib.sha256(' '.join(inner).encode()).hexdigest()}"
     number_of = {speaker: number for number, speaker in enumerate(prepared.corpus.speakers)}
     nested = Nested(
-        study=prepared.definition.name,
+        study=definition.name,
         folds=folds,
         outer=score(
             [
@@ -201,9 +119,12 @@ def run_nested(
                     np.array([number_of[speaker] for speaker in one.predictions.speakers]),
                 )
                 for one in folds
-            ]
+            ],
+            definition.metrics,
+            len(prepared.targets.names),
         ),
         protocol=Protocol(facts=facts),
+        objective=definition.objective,
     )
     with tracking_errors(project.tracking_uri):
         _log(client, project, prepared, nested)
@@ -243,7 +164,12 @@ def find_nested(client: MlflowClient, study: str) -> Run | None:
     """The run of a nested study's scores; None where there is none of this name."""
     if not re.fullmatch(r"[\w.-]+", study):
         return None
-    return next(search_runs(client, "metrics.outer_uar >= 0", tags={STUDY_NAME_TAG: study}), None)
+    return next(filter(is_nested, search_runs(client, tags={STUDY_NAME_TAG: study})), None)
+
+
+def is_nested(run: Run) -> bool:
+    """Whether it is the run of a nested study's scores."""
+    return STUDY_TAG not in run.data.tags and score_of(run, "outer") is not None
 
 
 def outer_searches(client: MlflowClient, project: Project, study: str, data: Path | None) -> OuterSearches:
@@ -296,13 +222,14 @@ def _outer_fold(
         outer_single = read_single_scores(client, run)
     if outer_single is None:
         raise StudyError(f"run {run.info.run_id} ({name_of(run)}) has lost its scores of held-out speakers")
+    validation_score = f"validation_{prepared.definition.objective.name}"
     (predictions,), (validation,) = (predictions_of(client, [run], side) for side in ("holdout", "validation"))
     return OuterFold(
         study=summary.name,
         speakers=speakers,
         best_trial=summary.best[0],
-        inner_uar=metrics["validation_uar"],
-        inner_interval=interval_of(metrics, "validation_uar"),
+        inner_score=metrics[validation_score],
+        inner_interval=interval_of(metrics, validation_score),
         outer_single=outer_single,
         validation=validation,
         predictions=predictions,
@@ -315,11 +242,10 @@ def _log(client: MlflowClient, project: Project, prepared: Prepared, nested: Nes
     """A run of its own, with the outer scores and the protocol that they are of; the same one when called again."""
     name, tags = f"{prepared.definition.name}, nested", protocol_tags(nested.protocol)
     experiment = experiment_of(client, project, prepared.corpus.name)
-    before = search_runs(client, "metrics.outer_uar >= 0", [experiment])
     same = [
         run
-        for run in before
-        if run.info.run_name == name and protocol_of(run).fingerprint == nested.protocol.fingerprint
+        for run in search_runs(client, "", [experiment], tags={STUDY_NAME_TAG: prepared.definition.name})
+        if run.info.run_name == name and is_nested(run) and protocol_of(run).fingerprint == nested.protocol.fingerprint
     ]
     run = (
         same[0]
@@ -328,8 +254,12 @@ def _log(client: MlflowClient, project: Project, prepared: Prepared, nested: Nes
             experiment, run_name=name, tags={**tags, **process_tag(), STUDY_NAME_TAG: prepared.definition.name}
         )
     )
-    values = score_metrics(nested.outer, prepared.corpus.emotions, "outer")
-    values |= {"inner_uar": nested.inner_uar, "outer_single_uar": nested.outer_single_uar, "optimism": nested.optimism}
+    values, objective = score_metrics(nested.outer, prepared.targets.names, "outer"), nested.objective.name
+    values |= {
+        f"inner_{objective}": nested.inner_score,
+        f"outer_single_{objective}": nested.outer_single_score,
+        "optimism": nested.optimism,
+    }
     if (interval := nested.optimism_interval).known:
         values |= {"optimism_low": interval.low, "optimism_high": interval.high}
     client.set_tag(run.info.run_id, NETWORKS_TAG, nested.networks)

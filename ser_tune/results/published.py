@@ -6,9 +6,10 @@ from typing import Literal, TypeAlias
 
 from ..config import Project
 from ..errors import ConfigError, UnknownNameError
+from ..metrics import METRICS, Metric
 from ..study import SHIPPED
 
-__all__ = ["PUBLISHED", "Form", "Published", "published_study"]
+__all__ = ["PUBLISHED", "Form", "Published", "published_study", "reproduced_metric"]
 
 
 Form: TypeAlias = Literal["pooled", "fold mean", "unknown"]
@@ -37,6 +38,15 @@ class Published:
     """What `ser-tune reproduce` calls it; empty where no study file reproduces it."""
     differs: str = ""
     """What differs from this program's protocol for the same corpus and task; empty where nothing is known to."""
+
+    @property
+    def reproduced(self) -> float | None:
+        """The number that a reproduction is compared with: of `reproduced_metric`."""
+        return self.uar
+
+    def score(self, metric: str) -> tuple[float | None, float | None]:
+        """The number of a metric and its deviation; None where the source has none."""
+        return {"uar": (self.uar, self.uar_std), "wa": (self.wa, self.wa_std)}.get(metric, (None, None))
 
 
 _CHEN = "M. Chen, X. He, J. Yang, H. Zhang, IEEE SPL 25(10), 1440-1444, 2018, Table II"
@@ -165,6 +175,11 @@ PUBLISHED = (
         differs=f"{_IMAGENET}; the epoch by validation WA",
     ),
 )
+
+
+def reproduced_metric() -> Metric:
+    """The metric by which published numbers are compared with ours."""
+    return METRICS.get("uar")
 
 
 def published_study(label: str, project: Project) -> tuple[Published, Path]:

@@ -12,6 +12,7 @@ from mlflow.exceptions import MlflowException
 
 from ..config import flatten
 from ..errors import RegistryError, valid_names
+from ..metrics import Ranking
 from ..registry import find_version, is_registered
 from ..study import StudyDefinition
 from ..tracking import (
@@ -26,6 +27,7 @@ from ..tracking import (
     find_runs,
     is_complete,
     named,
+    objective_of,
     registered_models,
     results_of,
     search_runs,
@@ -78,7 +80,7 @@ def find_results(client: MlflowClient, reference: str, top: int = 1) -> Sequence
         return [with_its_seeds(client, run)]
     found = results_of(filter(is_complete, trials.values()))
     searched = [one for one in found if CONFIRMED_TAG not in one.run.data.tags]
-    return sorted(searched, key=lambda one: -one.mean)[:top]
+    return Ranking(objective_of(run)).best_first(searched, lambda one: one.mean)[:top]
 
 
 def recorded(client: MlflowClient, run: Run) -> tuple[StudyDefinition, AnyTrial]:

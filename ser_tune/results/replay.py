@@ -108,7 +108,7 @@ def _numbers(folds: Sequence[FoldOutcome], prepared: Prepared) -> dict[str, floa
     curved = {
         f"{one.key}, epoch {one.step}": one.value for one in curves(folds) if one.key.rpartition("/")[2] not in _TIMES
     }
-    return curved | score_metrics(pooled_scores(prepared, folds), prepared.corpus.emotions, "validation")
+    return curved | score_metrics(pooled_scores(prepared, folds), prepared.targets.names, "validation")
 
 
 def _same(one: float | None, other: float | None) -> bool:

@@ -10,11 +10,11 @@ from mlflow import MlflowClient
 
 from ..config import Project
 from ..errors import StudyError
-from ..resampling import Interval
-from ..resampling.old import fold_interval, seed_intervals, speaker_confusions
+from ..metrics import Metric
+from ..resampling import Interval, fold_interval, seed_interval, sums_of
 from ..study import Difference, Prepared, Protocol, Rerun, StudyObserver, refuse_without_randomness, worded
 from ..tracking import Predictions, score_on_test, tracking_errors
-from .published import Form, Published
+from .published import Form, Published, reproduced_metric
 from .seeds import predictions_of, train_seeds
 
 __all__ = ["MARGIN", "Obtained", "Reproduction", "reproduce"]
@@ -28,7 +28,7 @@ State: TypeAlias = Literal["reproduced", "not reproduced", "undecided", "no verd
 
 @dataclass(frozen=True, slots=True)
 class Obtained:
-    """A test UAR in one of its forms, mean over the seeds."""
+    """A test score in one of its forms, mean over the seeds."""
 
     form: Form
     """`pooled` or `fold mean`."""
@@ -48,10 +48,10 @@ class Reproduction:
     """Validation and test metrics of each seed, by MLflow's names."""
     pooled: Obtained
     fold_mean: Obtained
-    wa_interval: Interval
-    """Of the pooled WA's mean over the seeds."""
+    intervals: Mapping[str, Interval]
+    """By the metric's name, of the pooled score's mean over the seeds."""
     margin: float
-    """How far from the published UAR is the same for practical purposes, as a fraction."""
+    """How far from the published score is the same for practical purposes, as a fraction."""
     folds: int
     folds_of_protocol: int
     """Fewer folds were trained where `protocol.fold_limit` says so."""
@@ -65,9 +65,9 @@ class Reproduction:
 
     @property
     def state(self) -> State:
-        """Whether the published UAR was reproduced.
+        """Whether the published score was reproduced.
 
-        The published UAR p is a number without an error; what varies is ours. With the margin m:
+        The published score p is a number without an error; what varies is ours. With the margin m:
 
         - reproduced: our 90 % interval lies within p - m to p + m (two one-sided tests at 5 %; D. Schuirmann, Journal
           of Pharmacokinetics and Biopharmaceutics 15(6), 1987);
@@ -97,31 +97,38 @@ class Reproduction:
         return f"{self.state}: {told}"
 
     @property
+    def _title(self) -> str:
+        return reproduced_metric().title
+
+    @property
     def _comparable(self) -> Sequence[Obtained]:
-        """Our UAR in the forms that the published one may have."""
+        """Our score in the forms that the published one may have."""
         return [one for one in (self.pooled, self.fold_mean) if self.published.form in (one.form, "unknown")]
 
     @property
     def _incomparable(self) -> str:
-        """Why ours cannot be compared with the published UAR, in words; empty where it can."""
+        """Why ours cannot be compared with the published score, in words; empty where it can."""
         if other := [one for one in self.changed if not one.is_in(INNOCENT)]:
             return f"{worded(other)} in the study file"
         if (here := len(self.protocol.emotions)) != self.published.classes:
-            return f"{here} emotions are told apart, not the {self.published.classes} of the published UAR"
-        if self.published.uar is None or not all(one.interval.known for one in self._comparable):
+            return (
+                f"{here} {self.protocol.task.answer}s are told apart, not the {self.published.classes} of the "
+                f"published {self._title}"
+            )
+        if self.published.reproduced is None or not all(one.interval.known for one in self._comparable):
             return "there is no interval to compare with"
         return ""
 
     def _judged(self, one: Obtained) -> State:
-        assert self.published.uar is not None
-        low, high = self.published.uar - self.margin, self.published.uar + self.margin
+        assert self.published.reproduced is not None
+        low, high = self.published.reproduced - self.margin, self.published.reproduced + self.margin
         if low <= one.equivalence.low and one.equivalence.high <= high:
             return "reproduced"
         return "not reproduced" if one.interval.high < low or high < one.interval.low else "undecided"
 
     def _sentence(self, one: Obtained) -> str:
-        near = f"within {self.margin:g} of the published {self.published.uar:.4f}"
-        ours = f"the {one.form} UAR {one.value:.4f} has the"
+        near = f"within {self.margin:g} of the published {self.published.reproduced:.4f}"
+        ours = f"the {one.form} {self._title} {one.value:.4f} has the"
         return {
             "reproduced": f"{ours} 90 % interval {one.equivalence}, which lies {near}",
             "not reproduced": f"{ours} 95 % interval {one.interval}, of which nothing lies {near}",
@@ -147,17 +154,25 @@ def reproduce(
         client: MLflow.
         project: Where things are.
         observer: Receives every event, and writes the runs.
-        margin: How far from the published UAR is the same for practical purposes, as a fraction.
+        margin: How far from the published score is the same for practical purposes, as a fraction.
         changed: What was set otherwise than in the study file.
 
     Raises:
-        StudyError: The margin is not between 0 and 1; the study searches something, does not keep all models, has
+        StudyError: The margin is not between 0 and 1; the study has another objective than the published number,
+            searches something, does not keep all models, has
             several seeds of a model without random numbers, or a seed failed.
         KeyboardInterrupt: It was interrupted; the same call goes on from there.
     """
+    metric, definition = reproduced_metric(), prepared.definition
     if not 0 < margin < 1:
-        raise StudyError(f"the margin is {margin:g}; expected a difference of UAR between 0 and 1, such as {MARGIN}")
-    definition = prepared.definition
+        raise StudyError(
+            f"the margin is {margin:g}; expected a difference of {metric.title} between 0 and 1, such as {MARGIN}"
+        )
+    if definition.objective != metric:
+        raise StudyError(
+            f"study {definition.name} has the objective {definition.objective.name}; a published number is reproduced "
+            f"with {metric.name}"
+        )
     if definition.search:
         raise StudyError(
             f"study {definition.name} searches {', '.join(sorted(definition.search))}; a published configuration "
@@ -173,24 +188,27 @@ def reproduce(
     with tracking_errors(project.tracking_uri):
         seeds = [score_on_test(client, run, prepared, project) for run in runs]
     predictions = predictions_of(client, runs, "test")
-    confusions = np.stack([one.confusions for one in predictions])
-    of_folds = np.stack([_by_fold(one, prepared) for one in predictions])
+    of_speakers = np.stack([one.sums(metric) for one in predictions])
+    of_folds = np.stack([_by_fold(one, prepared, metric) for one in predictions])
     return Reproduction(
         published=published,
         seeds=seeds,
         pooled=Obtained(
             "pooled",
-            statistics.fmean(one["test_uar"] for one in seeds),
-            seed_intervals(confusions)[0],
-            seed_intervals(confusions, EQUIVALENCE_CONFIDENCE)[0],
+            statistics.fmean(one[f"test_{metric.name}"] for one in seeds),
+            seed_interval(metric, of_speakers),
+            seed_interval(metric, of_speakers, EQUIVALENCE_CONFIDENCE),
         ),
         fold_mean=Obtained(
             "fold mean",
-            statistics.fmean(one["test_uar_fold_mean"] for one in seeds),
-            fold_interval(of_folds),
-            fold_interval(of_folds, EQUIVALENCE_CONFIDENCE),
+            statistics.fmean(one[f"test_{metric.name}_fold_mean"] for one in seeds),
+            fold_interval(metric, of_folds),
+            fold_interval(metric, of_folds, EQUIVALENCE_CONFIDENCE),
         ),
-        wa_interval=seed_intervals(confusions)[1],
+        intervals={
+            one.name: seed_interval(one, np.stack([seed.sums(one) for seed in predictions]))
+            for one in definition.metrics
+        },
         margin=margin,
         folds=len(prepared.folds),
         folds_of_protocol=prepared.folds_of_protocol,
@@ -199,9 +217,9 @@ def reproduce(
     )
 
 
-def _by_fold(predictions: Predictions, prepared: Prepared) -> np.ndarray:
-    """A confusion matrix for each fold's test utterances, shape (F, K, K)."""
+def _by_fold(predictions: Predictions, prepared: Prepared, metric: Metric) -> np.ndarray:
+    """A metric's sums over each fold's test utterances, shape (F, ...)."""
     utterances = prepared.corpus.utterances
     fold_of = {utterances[number].id: fold.number for fold in prepared.folds for number in fold.test}
     folds = np.array([fold_of[one] for one in predictions.utterances])
-    return speaker_confusions(predictions.truth, predictions.predicted, folds, len(predictions.emotions))
+    return sums_of(metric, predictions.truth, predictions.predicted, folds, len(predictions.names))

@@ -8,6 +8,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from ..config import Value
+from ..metrics import Metric
 from ..study import confirms, values_of
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ class StudyTrial:
     number: int
     state: str
     """`COMPLETE`, `PRUNED`, `FAIL`, `RUNNING` or `WAITING`."""
-    validation_uar: float | None
-    """Pooled; None unless the trial is complete."""
+    score: float | None
+    """The pooled validation score, of the objective; None unless the trial is complete."""
     seconds: float | None
     """None until it has ended."""
     values: Mapping[str, Value]
@@ -32,22 +33,32 @@ class StudyTrial:
     confirms: int | None = None
     """The searched trial whose configuration it trains again on a fresh seed; None of a searched trial."""
 
+    @property
+    def validation_uar(self) -> float | None:
+        """The name of before, for callers that are still to be converted."""
+        return self.score
+
 
 def trials_of(study: optuna.Study) -> list[StudyTrial]:
     """All trials of a study, by number."""
     return [_record(one) for one in study.get_trials(deepcopy=False)]
 
 
-def trials_table(trials: Sequence[StudyTrial]) -> "pd.DataFrame":
-    """A row for each trial, by number: state, validation UAR, seconds, and a column for each path that varies.
+def trials_table(trials: Sequence[StudyTrial], objective: Metric) -> "pd.DataFrame":
+    """A row for each trial, by number: state, validation score, seconds, and a column for each path that varies.
 
     Where trials confirm others, the column `confirms` has the numbers of those.
+
+    Args:
+        trials: Of a study.
+        objective: What their scores are of; of UAR the column is `validation_uar`.
     """
     import pandas as pd
 
-    columns = ["number", "state", "validation_uar", "seconds"]
+    score = f"validation_{objective.name}"
+    columns = ["number", "state", score, "seconds"]
     rows = [
-        {"number": one.number, "state": one.state, "validation_uar": one.validation_uar, "seconds": one.seconds}
+        {"number": one.number, "state": one.state, score: one.score, "seconds": one.seconds}
         | {"confirms": one.confirms}
         | dict(one.values)
         for one in trials
@@ -63,7 +74,7 @@ def _record(trial: FrozenTrial) -> StudyTrial:
     return StudyTrial(
         number=trial.number,
         state=trial.state.name,
-        validation_uar=trial.value if complete else None,
+        score=trial.value if complete else None,
         seconds=None if trial.duration is None else trial.duration.total_seconds(),
         values=values_of(trial),
         confirms=confirms(trial),

@@ -32,6 +32,8 @@ LONGEST_TAG = 8000
 EMPTY = {"mapping": "by name", "styles": "not told apart"}
 """The text of an empty list; of others it is `none`."""
 FOLDS = "folds"
+TASK, TASK_SETTINGS, OBJECTIVES = "task", "task_settings", "objectives"
+"""Facts that are left out where they are the usual ones."""
 WARNINGS = {
     "text_baseline": (
         "text leakage: the most frequent training emotion of each text, without any sound, scores {}; a score of this "
@@ -134,7 +136,7 @@ class Protocol:
         Raises:
             UnknownNameError: It is a plug-in's that is not installed.
         """
-        return TASKS.get(str(self.facts.get("task", DEFAULT_TASK)))
+        return TASKS.get(str(self.facts.get(TASK, DEFAULT_TASK)))
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -148,7 +150,7 @@ class Protocol:
     @property
     def objectives(self) -> tuple[str, ...]:
         """The names of the metrics that rank the scores, the first before others; of metrics not installed here too."""
-        return self._listed("objectives") or (DEFAULT_METRIC,)
+        return self._listed(OBJECTIVES) or (DEFAULT_METRIC,)
 
     @property
     def objective(self) -> Metric:
@@ -161,6 +163,15 @@ class Protocol:
         return self._listed(_names_fact(self.task))
 
     emotions = names  # of callers that are still to be converted
+
+    def elsewhere(self, names: Sequence[str]) -> dict[str, Fact]:
+        """The facts that a model takes along to another corpus: task and objectives.
+
+        Args:
+            names: The outputs that are compared there.
+        """
+        goal = {name: self.facts[name] for name in (TASK, TASK_SETTINGS, OBJECTIVES) if name in self.facts}
+        return {_names_fact(self.task): tuple(names), **goal}
 
     @property
     def holdout(self) -> tuple[str, ...]:
@@ -286,11 +297,11 @@ def _facts_of_goal(definition: StudyDefinition) -> dict[str, Fact]:
     """Task and objectives, as far as they are not those that studies have by default."""
     task, facts = definition.task, dict[str, Fact]()
     if task.name != DEFAULT_TASK:
-        facts["task"] = task.name
+        facts[TASK] = task.name
     if settings := definition.config.task.model_dump(mode="json", exclude={"name"}):
-        facts["task_settings"] = json.dumps(settings, sort_keys=True, ensure_ascii=False)
+        facts[TASK_SETTINGS] = json.dumps(settings, sort_keys=True, ensure_ascii=False)
     if definition.objectives != (DEFAULT_METRIC,):
-        facts["objectives"] = definition.objectives
+        facts[OBJECTIVES] = definition.objectives
     return facts
 
 

@@ -106,6 +106,8 @@ class Task:
     """Undoes `write`: from texts to values (N, ...)."""
     traceable: Traceable | None = None
     """What `ser-tune export` needs for ONNX and TorchScript; None where a model of this task cannot be a graph."""
+    decision: str = "decision"
+    """What `decide` does, in a word, such as `argmax`."""
     citation: str = ""
 
     def labels(self, shown: np.ndarray, names: tuple[str, ...]) -> list[str]:

@@ -138,4 +138,5 @@ TASK = Task(
     write=write,
     read=read,
     traceable=Traceable(show=probabilities),
+    decision="argmax",
 )

@@ -141,13 +141,13 @@ def write_held_out(
     if task.predictions == "classes":
         objective, score = next(iter(held_out.scores.items()))
         title = f"{side}, {METRICS.get(objective).title} {score.value:.3f}"
-        draw_confusion(folder / f"{side}_confusion.png", held_out, names, title)
+        draw_confusion(folder / f"{side}_confusion.png", held_out.truth, held_out.predicted, names, title)
 
 
-def draw_confusion(path: Path, held_out: HeldOut, names: Sequence[str], title: str) -> None:
+def draw_confusion(path: Path, truth: np.ndarray, predicted: np.ndarray, names: Sequence[str], title: str) -> None:
     """A picture of the pooled confusion matrix: counts, shaded by the row's fraction."""
-    n_classes, together = len(names), np.zeros(len(held_out.truth), dtype=np.int64)
-    counts = confusions(held_out.truth, held_out.predicted, together, 1, n_classes)[0]
+    n_classes, together = len(names), np.zeros(len(truth), dtype=np.int64)
+    counts = confusions(truth, predicted, together, 1, n_classes)[0]
     fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     letters = lettering_for([*names, title])
     short = [letters(name, LONGEST_NAME) for name in names]

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from ser_tune.errors import ProtocolError, RegistryError
-from ser_tune.resampling.old import choice_p_value, compare_paired, uar
+from ser_tune.metrics import METRICS
+from ser_tune.resampling import choice_p_value, compare_paired
 from ser_tune.results import Choice, compare
 from ser_tune.tracking import read_predictions
 
 NAME = "ser-manifest-alex_net"
+UAR, WA = METRICS.get("uar"), METRICS.get("wa")
 
 
 def test_two_trials_are_compared_as_their_tables_say(first: Any) -> None:
@@ -24,14 +26,17 @@ def test_two_trials_are_compared_as_their_tables_say(first: Any) -> None:
     truth = np.array([emotions.index(row["emotion"]) for row in ours])
     said = [np.array([emotions.index(row["predicted"]) for row in rows]) for rows in (ours, theirs)]
     by_speaker = np.array([speakers.index(row["speaker"]) for row in ours])
-    assert found.paired == compare_paired(truth, said[0], said[1], by_speaker, 2)
-    assert found.paired.uar_difference == pytest.approx(uar(truth, said[0]) - uar(truth, said[1]))
+    expected = compare_paired(truth, said[0], said[1], by_speaker, [UAR, WA], 2)
+    assert found.paired.differences == expected.differences
+    assert (found.paired.p_value, found.paired.effect_size) == (expected.p_value, expected.effect_size)
+    by_hand = [UAR.score(truth, one, 2) for one in said]
+    assert found.paired.primary.value == pytest.approx(by_hand[0] - by_hand[1])
     assert found.paired.n_speakers == 4
     assert found.differing.tolist() == [one for one in range(16) if said[0][one] != said[1][one]]
     assert len(found.differing) > 0
     # And these are the scores that the runs have
     scores = [one.run.data.metrics["validation_uar"] for one in found.results]
-    assert scores == pytest.approx([uar(truth, one) for one in said])
+    assert scores == pytest.approx(by_hand)
 
 
 def test_a_result_can_be_called_by_its_model_its_run_or_its_study(first: Any) -> None:
@@ -49,7 +54,7 @@ def test_a_result_is_as_good_as_itself(first: Any) -> None:
     found = compare(first.client, NAME, "first", "test")
     assert found.side == "test"
     assert len(found.differing) == 0
-    assert (found.paired.uar_difference, found.paired.p_value, found.paired.effect_size) == (0.0, 1.0, 0.0)
+    assert (found.paired.primary.value, found.paired.p_value, found.paired.effect_size) == (0.0, 1.0, 0.0)
 
 
 def test_the_best_of_a_search_is_compared_as_such(copied: Any) -> None:
@@ -57,11 +62,11 @@ def test_the_best_of_a_search_is_compared_as_such(copied: Any) -> None:
     assert found.choice is not None
     assert found.choice.searched == (3, 3)
     read = [
-        read_predictions(copied.client, copied.runs[one], "validation").confusions  # type: ignore[union-attr]
+        read_predictions(copied.client, copied.runs[one], "validation").sums(UAR)  # type: ignore[union-attr]
         for one in range(3)
     ]
     best = copied.study.best_trial.number
-    expected = choice_p_value(np.stack([read[best], *read]), np.stack([read[1], *read]))
+    expected = choice_p_value(UAR, np.stack([read[best], *read]), np.stack([read[1], *read]))
     assert (found.choice.p_value, found.choice.exact) == (expected, True)
     assert found.choice.p_value >= found.paired.p_value
     # Predictions of what was not promoted may be deleted, and test speakers were not judged by it
@@ -105,3 +110,20 @@ def test_tables_of_other_utterances_are_not_compared(copied: Any) -> None:
     table.write_text("".join(lines[:-1]), encoding="utf-8")
     with pytest.raises(RegistryError, match="'first:0' and 'first:1' have validation predictions of different utter"):
         compare(copied.client, "first:0", "first:1", "validation")
+
+
+@pytest.mark.usefixtures("plugged")
+def test_results_of_another_objective_are_compared_and_tested_by_it(copied: Any) -> None:
+    for number in (0, 1):
+        run_id, wa = copied.runs[number].info.run_id, copied.runs[number].data.metrics["validation_wa"]
+        copied.client.set_tag(run_id, "protocol.objectives", '["error"]')
+        copied.client.log_metric(run_id, "validation_error", 1 - wa)
+    found = compare(copied.client, "first:0", "first:1", "validation")
+    assert [one.name for one in found.metrics] == list(found.paired.differences) == ["error", "uar", "wa"]
+    differences = found.paired.differences
+    assert found.paired.primary == differences["error"]
+    assert differences["error"].value == pytest.approx(-differences["wa"].value)
+    one = found.predictions[0][0]
+    two = found.predictions[1][0]
+    by_wa = compare_paired(one.truth, one.predicted, two.predicted, one.speaker_numbers, [WA], 2)
+    assert found.paired.p_value == by_wa.p_value

@@ -9,21 +9,26 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mlflow import MlflowClient
 from optuna.trial import TrialState
 
 from ser_tune.config import Project
 from ser_tune.errors import NonFiniteLossError, RegistryError, StudyError
+from ser_tune.metrics import METRICS
 from ser_tune.registry import Promotion, promote
-from ser_tune.resampling import Interval, interval_of
-from ser_tune.resampling.old import seed_intervals
+from ser_tune.resampling import UNKNOWN, Interval, interval_of, seed_interval
 from ser_tune.results import Candidate, confirm
+from ser_tune.results.confirm import by_bound
 from ser_tune.study import Fanout, StudyObserver, load_study, prepare, run_study
 from ser_tune.tracking import CONFIRMS_TAG, TrackingObserver, open_tracking, read_predictions
+from tests.study.plugged import ERROR, SHORTFALL
 
 pytestmark = pytest.mark.slow
 
 NAME = "ser-manifest-alex_net"
+UAR = METRICS.get("uar")
 QUICK = {"training.epochs": 1, "training.batch_size": 4, "study.pruner": "none", "study.keep_models": 1}
 
 
@@ -118,7 +123,7 @@ def test_a_candidates_interval_is_over_speakers_and_seeds(confirmed: Confirmed) 
     searched, candidates, _ = confirmed
     for one in candidates:
         read = [read_predictions(searched.client, _run_of(searched, number), "validation") for number in one.numbers]
-        assert one.interval == seed_intervals(np.stack([each.confusions for each in read if each]))[0]
+        assert one.interval == seed_interval(UAR, np.stack([each.sums(UAR) for each in read if each]))
         assert one.mean == pytest.approx(sum(one.scores) / 2)
 
 
@@ -205,6 +210,21 @@ def test_the_highest_lower_bound_wins_and_not_the_highest_mean(
     selection = promoted[0]["selection"]
     assert (selection.winner, selection.trials) == (candidates[0].trial, len(complete))
     assert 0 < selection.corrected.score.value < 1
+
+
+def _candidate(trial: int, interval: Interval) -> Candidate:
+    return Candidate(trial, [0.5], [trial], searched=0.5, searched_interval=UNKNOWN, interval=interval)
+
+
+@given(st.lists(st.tuples(st.floats(-1, 1), st.floats(0, 1)), max_size=6))
+def test_candidates_are_ordered_by_their_worse_bound_whichever_end_that_is(ends: list[tuple[float, float]]) -> None:
+    """Without an interval, nothing is known but that it names one class throughout: such a one is last."""
+    candidates = [_candidate(number, Interval(low, low + width)) for number, (low, width) in enumerate(ends)]
+    without = _candidate(len(ends), UNKNOWN)
+    higher, lower = by_bound([without, *candidates], SHORTFALL), by_bound([without, *candidates], ERROR)
+    assert [one.interval.low for one in higher[:-1]] == sorted((low for low, _ in ends), reverse=True)
+    assert [one.interval.high for one in lower[:-1]] == sorted(low + width for low, width in ends)
+    assert higher[-1] == lower[-1] == without
 
 
 def test_after_an_interruption_every_candidate_still_has_its_seeds(

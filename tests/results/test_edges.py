@@ -9,7 +9,7 @@ import pytest
 
 from ser_tune.config import Choice, FloatRange, IntRange, Range, Value
 from ser_tune.errors import StudyError
-from ser_tune.results import StudyTrial, edges_of
+from ser_tune.results import StudyTrial, edges_of, trials_table
 from ser_tune.study import StudyDefinition, define_study, load_study, prepare, run_study
 
 DROPOUT = FloatRange(low=0.0, high=0.6)
@@ -26,7 +26,7 @@ def definition(tiny: Callable[..., Any]) -> StudyDefinition:
 def _trials(values: Sequence[Mapping[str, Value]]) -> list[StudyTrial]:
     """Trials with scores that fall from the first to the last."""
     return [
-        StudyTrial(number=number, state="COMPLETE", validation_uar=0.9 - 0.01 * number, seconds=1.0, values=one)
+        StudyTrial(number=number, state="COMPLETE", score=0.9 - 0.01 * number, seconds=1.0, values=one)
         for number, one in enumerate(values)
     ]
 
@@ -72,8 +72,25 @@ def test_pruned_and_confirming_trials_have_no_say(definition: StudyDefinition) -
     trials = _trials([{path: value} for value in (1e-2, *MIDDLE, 1e-3)])
     searching = replace(definition, search={path: RATE})
     assert [edge.path for edge in edges_of(searching, trials)] == [path]
-    for other in (replace(trials[0], confirms=1), replace(trials[0], state="PRUNED", validation_uar=None)):
+    for other in (replace(trials[0], confirms=1), replace(trials[0], state="PRUNED", score=None)):
         assert edges_of(searching, [other, *trials[1:]]) == []
+
+
+@pytest.mark.usefixtures("plugged")
+@pytest.mark.parametrize("objective", ["error", "shortfall", "wa"])
+def test_the_best_trials_are_so_by_the_objectives_direction(tiny: Callable[..., Any], objective: str) -> None:
+    """Scores that mean the same have the same edges, whether low, negative or high is good."""
+    of = {"wa": lambda wa: wa, "error": lambda wa: 1 - wa, "shortfall": lambda wa: wa - 1}[objective]
+    path = "training.gradient_clip_norm"
+    definition = tiny(**{"model.name": "alex_net", "study.objectives": [objective]})
+    trials = [
+        StudyTrial(number=number, state="COMPLETE", score=of(0.01 * number), seconds=1.0, values={path: value})
+        for number, value in enumerate([0.3] * 8 + [0.6])
+    ]
+    (edge,) = edges_of(replace(definition, search={path: DROPOUT}), trials)
+    assert (edge.end, edge.value) == (0.6, 0.6)
+    table = trials_table(trials, definition.objective)
+    assert table[f"validation_{objective}"].tolist() == [one.score for one in trials]
 
 
 def test_an_edge_in_words(definition: StudyDefinition) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from ser_tune.results import leaderboard
+from ser_tune.results import Entry, Leaderboard, leaderboard
 from ser_tune.study import Protocol
 from ser_tune.tracking import (
     BEST_TAG,
@@ -37,18 +37,22 @@ def client(project: Any) -> MlflowClient:
     return open_tracking(project)
 
 
-def _plant(client: MlflowClient, validation: float, test: float | None = None, **how: str) -> str:
+def _plant(
+    client: MlflowClient, validation: float, test: float | None = None, objective: str = "uar", **how: Any
+) -> str:
     """A complete trial, in an otherwise empty store; returns its run."""
+    if objective != "uar":
+        how["objectives"] = (objective,)
     params = {"model.name": how.pop("model", "alex_net"), "features.name": how.pop("features", "logspec")}
     params |= {"seed": how.pop("seed", "0"), "model.width": how.pop("width", str(next(WIDTHS)))}
     tags = {STUDY_TAG: "s", STUDY_NAME_TAG: "one", TRIAL_TAG: "0", **protocol_tags(Protocol(facts={**FACTS, **how}))}
     run_id = str(client.create_run("0", tags=tags).info.run_id)
     for name, value in params.items():
         client.log_param(run_id, name, value)
-    client.log_metric(run_id, "validation_uar", validation)
+    client.log_metric(run_id, f"validation_{objective}", validation)
     client.log_metric(run_id, "validation_wa", validation)
     if test is not None:
-        client.log_metric(run_id, "test_uar", test)
+        client.log_metric(run_id, f"test_{objective}", test)
     client.set_terminated(run_id)
     return run_id
 
@@ -206,6 +210,85 @@ def test_each_protocol_has_ranks_of_its_own(client: MlflowClient) -> None:
     # One protocol after the other
     fingerprints = [one.protocol.fingerprint for one in entries]
     assert fingerprints[0] == fingerprints[1] != fingerprints[2] == fingerprints[3]
+
+
+@pytest.mark.usefixtures("plugged")
+def test_each_objective_is_ranked_by_itself_in_its_own_direction(client: MlflowClient) -> None:
+    planted = {"uar": (0.9, 0.8), "error": (0.1, 0.2), "shortfall": (-0.1, -0.2), "wa": (0.0, -0.0)}
+    runs = {
+        objective: [
+            _plant(client, score, score, objective, model=model)
+            for model, score in zip(("alex_net", "fcn_gap"), scores, strict=True)
+        ]
+        for objective, scores in planted.items()
+    }
+    board = leaderboard(client)
+    found: dict[str, list[Entry]] = {objective: [] for objective in runs}
+    for one in board.entries:
+        found[one.protocol.objective.name].append(one)
+    for objective in ("uar", "error", "shortfall"):  # a score below zero is a score, and so is zero
+        ranks = {one.run.info.run_id: one.rank for one in found[objective]}
+        assert ranks == {run_id: rank for rank, run_id in enumerate(runs[objective], start=1)}
+    assert {one.run.info.run_id for one in found["wa"]} == set(runs["wa"])
+    # Every objective has its column, and every metric that is computed of an entry
+    table = board.table.set_index("run")
+    for objective, (better, worse) in planted.items():
+        for run_id, score in zip(runs[objective], (better, worse), strict=True):
+            assert table.loc[run_id, f"validation_{objective}"] == table.loc[run_id, f"test_{objective}"] == score
+    assert table["validation_error"].count() == 2
+    assert board.columns["outer_single_error"] == "outer error rate of one network"
+    assert list(board.columns)[:4] == [f"validation_{one.protocol.objective.name}" for one in _first_of_each(board)]
+
+
+def _first_of_each(board: Leaderboard) -> list[Entry]:
+    return list({one.protocol.objective.name: one for one in reversed(board.entries)}.values())[::-1]
+
+
+@pytest.mark.usefixtures("plugged")
+def test_of_a_kind_the_best_is_so_by_the_objectives_direction(client: MlflowClient) -> None:
+    scores = (0.3, 0.1, 0.2)
+    runs = [_plant(client, score, objective="error") for score in scores]
+    (entry,) = leaderboard(client).entries
+    assert (entry.run.info.run_id, entry.trials) == (runs[1], 3)
+
+
+@pytest.mark.usefixtures("plugged")
+def test_nested_studies_of_another_objective_are_ranked_by_their_outer_scores(client: MlflowClient) -> None:
+    for model, outer in (("alex_net", 0.4), ("fcn_gap", 0.3)):
+        facts = {**FACTS, "folds": "10 nested searches, SHA-256 0", "objectives": ("error",)}
+        run = client.create_run("0", tags={STUDY_NAME_TAG: "n", **protocol_tags(Protocol(facts=facts))})
+        for name, value in {"model.name": model, "features.name": "logspec"}.items():
+            client.log_param(run.info.run_id, name, value)
+        for name, value in {"inner_error": 0.1, "outer_error": outer, "outer_single_error": outer}.items():
+            client.log_metric(run.info.run_id, name, value)
+        client.set_terminated(run.info.run_id)
+    board = leaderboard(client)
+    assert [(one.evaluation, one.model) for one in board.entries] == [("nested", "fcn_gap"), ("nested", "alex_net")]
+    assert board.table["validation_error"].tolist() == [0.1, 0.1]
+    assert board.table["outer_single_error"].tolist() == [0.3, 0.4]
+
+
+def test_a_board_of_uar_alone_has_the_columns_that_it_always_had(client: MlflowClient) -> None:
+    titles = {
+        "validation_uar": "validation UAR",
+        "test_uar": "test UAR",
+        "test_wa": "test WA",
+        "outer_uar": "outer UAR",
+        "outer_wa": "outer WA",
+        "outer_single_uar": "outer UAR of one network",
+    }
+    assert list(leaderboard(client).columns.items()) == list(titles.items())
+    _plant(client, 0.7)
+    assert list(leaderboard(client).columns.items()) == list(titles.items())
+
+
+def test_runs_of_a_plug_in_that_is_gone_are_left_out_with_a_warning(
+    client: MlflowClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    there, gone = _plant(client, 0.7), _plant(client, 0.2, objective="no_such_metric")
+    (entry,) = leaderboard(client).entries
+    assert entry.run.info.run_id == there
+    assert f"run {gone} is left out: unknown metric 'no_such_metric'" in caplog.text
 
 
 def test_one_corpus_can_be_asked_for(client: MlflowClient) -> None:

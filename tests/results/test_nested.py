@@ -11,16 +11,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mlflow.entities import Run
 
 from ser_tune.api import evaluate
 from ser_tune.config import Project
 from ser_tune.errors import ConfigError, CorpusError, StudyError
-from ser_tune.resampling import Interval, describe_score, with_interval
-from ser_tune.resampling.old import mean_interval, score, uar
+from ser_tune.metrics import METRICS, Metric
+from ser_tune.resampling import Interval, describe_score, mean_interval, score, with_interval
 from ser_tune.results import Nested, OuterFold, leaderboard, run_nested
 from ser_tune.study import Fanout, Protocol, StudyObserver, load_study, prepare
 from ser_tune.study.opening import opening_of
+from ser_tune.tasks import TASKS
 from ser_tune.tracking import (
     NETWORKS_TAG,
     STUDY_NAME_TAG,
@@ -31,10 +34,12 @@ from ser_tune.tracking import (
     open_tracking,
     protocol_of,
 )
+from tests.study.plugged import ERROR, SHORTFALL
 
 pytestmark = pytest.mark.slow
 
 RATE = "optimizer.learning_rate"
+UAR, WA = METRICS.get("uar"), METRICS.get("wa")
 QUICK = {"training.epochs": 1, "training.batch_size": 8, "study.trials": 1, "study.keep_models": 1}
 
 
@@ -116,7 +121,7 @@ def test_no_search_sees_its_outer_speakers(outer: Outer) -> None:
             assert seen == {"ada", "bob", "cyd", "dan"} - set(one.speakers)
         assert set(one.predictions.speakers) == set(one.speakers)
         study, _ = load_study(one.study, outer.project)
-        assert (one.best_trial, one.inner_uar) == (study.best_trial.number, study.best_value)
+        assert (one.best_trial, one.inner_score) == (study.best_trial.number, study.best_value)
 
 
 def test_the_outer_scores_are_those_of_all_predictions_together(outer: Outer) -> None:
@@ -125,10 +130,11 @@ def test_the_outer_scores_are_those_of_all_predictions_together(outer: Outer) ->
     assert sorted(collected) == sorted(one.id for one in outer.resumed.started[0].corpus.utterances)
     truth = np.concatenate([one.predictions.truth for one in folds])
     predicted = np.concatenate([one.predictions.predicted for one in folds])
-    pooled = score([(truth, predicted, np.array([name.partition("_")[0] for name in collected]))])
-    assert (scores.uar, scores.wa) == (pooled.uar, pooled.wa)
-    assert (scores.uar_interval, scores.wa_interval) == (pooled.uar_interval, pooled.wa_interval)
-    assert scores.fold_uar_mean == pytest.approx(np.mean([one.outer_single_uar for one in folds]))
+    pooled = score([(truth, predicted, np.array([name.partition("_")[0] for name in collected]))], [UAR, WA], 2)
+    assert list(scores) == ["uar", "wa"]
+    for name, one in pooled.items():
+        assert (scores[name].value, scores[name].interval) == (one.value, one.interval)
+    assert scores["uar"].fold_mean == pytest.approx(np.mean([one.outer_single_score for one in folds]))
 
 
 def test_optimism_is_paired_by_speaker(outer: Outer) -> None:
@@ -140,21 +146,28 @@ def test_optimism_is_paired_by_speaker(outer: Outer) -> None:
             said = one.validation
             own = np.array([name == speaker for name in said.speakers])
             if one is not outer_fold:
-                inner.append(uar(said.truth[own], said.predicted[own]))
+                inner.append(UAR.score(said.truth[own], said.predicted[own], 2))
             else:
                 assert not own.any()
         assert len(inner) == 3
-        assert outer.found.by_speaker[speaker] == pytest.approx((np.mean(inner), outer_fold.outer_single_uar))
-        differences.append(np.mean(inner) - outer_fold.outer_single_uar)
+        assert outer.found.by_speaker[speaker] == pytest.approx((np.mean(inner), outer_fold.outer_single_score))
+        differences.append(np.mean(inner) - outer_fold.outer_single_score)
     assert outer.found.optimism == pytest.approx(np.mean(differences))
-    assert outer.found.optimism_interval == mean_interval(np.array(differences))
+    assert outer.found.optimism_interval == mean_interval(UAR, np.array(differences))
 
 
 def _said(speakers: str, right: str) -> Predictions:
     """A joyful utterance of each speaker, right or not."""
     n = len(speakers)
     said = np.array([int(one == "+") for one in right])
-    return Predictions(("anger", "joy"), tuple(map(str, range(n))), tuple(speakers), np.ones(n, dtype=int), said)
+    return Predictions(
+        TASKS.get("classification"),
+        ("anger", "joy"),
+        tuple(map(str, range(n))),
+        tuple(speakers),
+        np.ones(n, dtype=int),
+        said,
+    )
 
 
 def test_speakers_that_are_judged_alike_inside_and_outside_make_no_optimism() -> None:
@@ -171,11 +184,30 @@ def test_speakers_that_are_judged_alike_inside_and_outside_make_no_optimism() ->
         single = {own: float(right[own][0] == "+")}
         pooled = float(np.mean(seen.predicted))
         folds.append(OuterFold("", (own,), 0, pooled, Interval(0, 1), single, seen, said_by(own)))
-    nothing = np.zeros(1, dtype=int)
-    scores = score([(nothing, nothing, nothing)])
-    found = Nested("outer", folds, scores, Protocol({}))
+    found = Nested("outer", folds, {}, Protocol({}), UAR)
     assert found.by_speaker == {"a": (1.0, 1.0), "b": (1.0, 1.0), "c": (0.0, 0.0)}
     assert (found.optimism, found.optimism_interval) == (0.0, Interval(0.0, 0.0))
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=5))
+def test_optimism_means_the_same_whether_low_negative_or_high_is_good(right: list[tuple[int, int]]) -> None:
+    """Of three utterances, so many are right inside and outside: the search promised too much where more are inside."""
+
+    def optimism(metric: Metric) -> tuple[float, ...]:
+        folds = []
+        for own in range(len(right)):
+            seen = [(name, inside) for name, (inside, _) in enumerate(right) if name != own]
+            said = _said("".join(str(name) * 3 for name, _ in seen), "".join("+" * n + "-" * (3 - n) for _, n in seen))
+            outside = _said(str(own) * 3, "+" * right[own][1] + "-" * (3 - right[own][1]))
+            single = {str(own): metric.score(outside.truth, outside.predicted, 2)}
+            folds.append(OuterFold("", (str(own),), 0, 0.5, Interval(0, 1), single, said, outside))
+        found = Nested("outer", folds, {}, Protocol({}), metric)
+        return found.optimism, found.optimism_interval.low, found.optimism_interval.high
+
+    expected = np.mean([(inside - outside) / 3 for inside, outside in right])
+    for metric in (WA, ERROR, SHORTFALL):
+        assert optimism(metric) == pytest.approx(optimism(WA))
+        assert optimism(metric)[0] == pytest.approx(expected)
 
 
 def _runs_of_its_own(outer: Outer) -> list[Run]:
@@ -187,9 +219,9 @@ def _runs_of_its_own(outer: Outer) -> list[Run]:
 def test_a_run_of_its_own_tells_of_them_under_a_protocol_of_its_own(outer: Outer) -> None:
     (run,) = _runs_of_its_own(outer)
     assert (run.info.run_name, run.info.status) == ("outer, nested", "FINISHED")
-    expected = {"outer_uar": outer.found.outer.uar, "outer_wa": outer.found.outer.wa}
-    expected |= {"inner_uar": outer.found.inner_uar, "optimism": outer.found.optimism}
-    expected |= {"outer_single_uar": outer.found.outer_single_uar}
+    expected = {f"outer_{name}": one.value for name, one in outer.found.outer.items()}
+    expected |= {"inner_uar": outer.found.inner_score, "optimism": outer.found.optimism}
+    expected |= {"outer_single_uar": outer.found.outer_single_score}
     interval = outer.found.optimism_interval
     expected |= {"optimism_low": interval.low, "optimism_high": interval.high}
     assert {name: run.data.metrics[name] for name in expected} == pytest.approx(expected)
@@ -225,25 +257,25 @@ def test_the_command_tells_of_every_search_and_registers_nothing(
 ) -> None:
     settings = [f"--set={path}={value}" for path, value in QUICK.items()]
     corpus = ("--corpus", "manifest", "--data", corpus_csv, "--set", "protocol.folds=none")
-    inners = [f"{one.inner_uar:.4f} [0.100, 0.900]" for one in outer.found.folds]
+    inners = [f"{one.inner_score:.4f} [0.100, 0.900]" for one in outer.found.folds]
     for one in outer.found.folds:  # of networks that name one class whatever they hear no interval is known
         _plant_interval(outer, one)
     told = call(outer.project.root, "study", study_file, *corpus, "--name", "outer", "--nested", *settings)
     assert told.code == 0, told.err
     header, *rows, _, pooled, summary, last, following = told.out.splitlines()
-    assert pooled.split()[:3] == ["outer,", "pooled", f"{outer.found.outer.uar:.4f}"]
+    assert pooled.split()[:3] == ["outer,", "pooled", f"{outer.found.outer['uar'].value:.4f}"]
     assert header.split("  ")[0] == "study"
     assert [row.split() for row in rows] == [
         [
             *(one.study, *one.speakers, str(one.best_trial), *inner.split()),
             *describe_score(one.selection.metrics, "corrected_uar").split(),
-            f"{one.outer_single_uar:.4f}",
+            f"{one.outer_single_score:.4f}",
         ]
         for one, inner in zip(outer.found.folds, inners, strict=True)
     ]
     assert summary.startswith(
-        f"single networks, mean over 4 speakers: inner UAR {outer.found.inner_uar:.4f} in the searches that saw the "
-        f"speaker, outer UAR {outer.found.outer_single_uar:.4f}"
+        f"single networks, mean over 4 speakers: inner UAR {outer.found.inner_score:.4f} in the searches that saw the "
+        f"speaker, outer UAR {outer.found.outer_single_score:.4f}"
     )
     optimism = with_interval(outer.found.optimism, outer.found.optimism_interval, "+")
     assert f"optimism {optimism}; protocol {outer.found.protocol.fingerprint}" in summary
@@ -255,7 +287,7 @@ def test_the_command_tells_of_every_search_and_registers_nothing(
 
 def test_its_speakers_are_evaluated_by_the_searches_that_never_saw_them(outer: Outer) -> None:
     found = evaluate("outer", corpus="manifest", project=outer.project)
-    assert found.evaluation.overall.uar == outer.found.outer.uar
+    assert found.evaluation.overall.scores["uar"].value == outer.found.outer["uar"].value
     examined = found.evaluation.examined
     collected = [name for one in outer.found.folds for name in one.predictions.utterances]
     assert [one.id for one in examined.utterances] == collected
@@ -263,7 +295,7 @@ def test_its_speakers_are_evaluated_by_the_searches_that_never_saw_them(outer: O
     (run,) = _runs_of_its_own(outer)
     logged = open_tracking(outer.project).get_run(found.run_id)
     assert logged.data.tags["mlflow.parentRunId"] == run.info.run_id
-    assert logged.data.metrics["evaluation_uar"] == outer.found.outer.uar
+    assert logged.data.metrics["evaluation_uar"] == outer.found.outer["uar"].value
     # Recordings that are put in place of the corpus's are judged by the same networks
     np.testing.assert_allclose(examined.judge(lambda number, speech: speech), examined.judge(), atol=1e-5)
     silenced = examined.judge(lambda number, speech: np.zeros_like(speech))
@@ -290,14 +322,14 @@ def test_with_sessions_the_outer_parts_are_sessions(
         """In no time, and right throughout."""
         searches.append(prepared)
         told = [one for one in prepared.corpus.utterances if one.speaker in part]
-        emotions = prepared.corpus.emotions
+        emotions, task = prepared.targets.names, prepared.definition.task
         truth = np.array([emotions.index(one.emotion) for one in told])
         names, said_by = tuple(one.id for one in told), tuple(one.speaker for one in told)
-        outer = Predictions(emotions, names, said_by, truth, truth)
+        outer = Predictions(task, emotions, names, said_by, truth, truth)
         others = [one for one in prepared.corpus.utterances if one.speaker not in part]
         seen_truth = np.array([emotions.index(one.emotion) for one in others])
         ids, seen_by = tuple(one.id for one in others), tuple(one.speaker for one in others)
-        seen = Predictions(emotions, ids, seen_by, seen_truth, np.zeros_like(seen_truth))
+        seen = Predictions(task, emotions, ids, seen_by, seen_truth, np.zeros_like(seen_truth))
         return OuterFold("", part, 0, 0.5, Interval(0.4, 0.6), dict.fromkeys(part, 1.0), seen, outer)
 
     monkeypatch.setattr("ser_tune.results.nested.run_study", lambda *_, **__: None)
@@ -305,7 +337,7 @@ def test_with_sessions_the_outer_parts_are_sessions(
     found = _nested(project, tiny, Watch(), **{"corpus.data": table})
     assert [one.speakers for one in found.folds] == [("1F", "1M"), ("2F", "2M"), ("3F", "3M")]
     assert found.protocol.facts["folds"].startswith("3 nested searches, SHA-256 ")
-    assert (found.outer.uar, found.optimism) == (1.0, -0.5)
+    assert (found.outer["uar"].value, found.optimism) == (1.0, -0.5)
     for one, prepared in zip(found.folds, searches, strict=True):
         assert prepared.definition.config.protocol.holdout == one.speakers
         # Within, the speakers of the two sessions that are left take turns

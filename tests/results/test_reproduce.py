@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from ser_tune.errors import StudyError
-from ser_tune.resampling import Interval
-from ser_tune.resampling.old import confusion, fold_interval, seed_intervals
+from ser_tune.metrics import METRICS
+from ser_tune.resampling import Interval, fold_interval, seed_interval, sums_of
 from ser_tune.results import PUBLISHED, Obtained, Published, Reproduction, reproduce
 from ser_tune.study import Difference, Protocol, define_study, prepare
 from ser_tune.tracking import Predictions, open_tracking, read_predictions
@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow
 
 QUICK = ("--set", "training.epochs=1", "--set", "training.batch_size=8")
 CHEN = PUBLISHED[0]
+UAR, WA = METRICS.get("uar"), METRICS.get("wa")
 
 
 KNOWN, UNKNOWN = Interval(0.7, 0.8), Interval(math.nan, math.nan)
@@ -46,7 +47,7 @@ def _outcome(
         [{"test_uar": 0.7}, {"test_uar": 0.8}],
         Obtained("pooled", 0.75, interval, equivalence),
         Obtained("fold mean", 0.74, fold_mean, fold_mean),
-        wa_interval=interval,
+        intervals={"uar": interval, "wa": interval},
         margin=0.03,
         folds=folds,
         folds_of_protocol=10,
@@ -145,11 +146,13 @@ def test_a_fold_mean_has_an_interval_over_folds_and_the_verdict_one_of_90_percen
 ) -> None:
     fixed = {"optimizer.learning_rate": 0.01, "optimizer.weight_decay": 0.0, "study.trials": 2, "study.pruner": "none"}
     prepared = prepare(tiny(**fixed, **{"study.keep_models": "all"}), project)
-    utterances, truth = prepared.corpus.utterances, prepared.corpus.labels
+    utterances, targets = prepared.corpus.utterances, prepared.targets
+    truth = targets.values
     rng = np.random.default_rng(0)
     told = [
         Predictions(
-            prepared.corpus.emotions,
+            prepared.definition.task,
+            targets.names,
             tuple(one.id for one in utterances),
             tuple(one.speaker for one in utterances),
             truth,
@@ -163,12 +166,15 @@ def test_a_fold_mean_has_an_interval_over_folds_and_the_verdict_one_of_90_percen
     monkeypatch.setattr(module, "score_on_test", lambda *_: tested)
     monkeypatch.setattr(module, "predictions_of", lambda *_: told)
     found = reproduce(prepared, CHEN, open_tracking(project), project, recorder)
-    speakers = np.stack([one.confusions for one in told])
-    by_fold = np.array(
-        [[confusion(truth[fold.test], one.predicted[fold.test], 2) for fold in prepared.folds] for one in told]
-    )
-    assert found.pooled == Obtained("pooled", 0.6, seed_intervals(speakers)[0], seed_intervals(speakers, 0.9)[0])
-    assert found.fold_mean == Obtained("fold mean", 0.5, fold_interval(by_fold), fold_interval(by_fold, 0.9))
+    speakers = np.stack([one.sums(UAR) for one in told])
+    fold_of = np.empty(len(truth), dtype=int)
+    for fold in prepared.folds:
+        fold_of[fold.test] = fold.number
+    by_fold = np.stack([sums_of(UAR, truth, one.predicted, fold_of, 2) for one in told])
+    assert found.pooled == Obtained("pooled", 0.6, seed_interval(UAR, speakers), seed_interval(UAR, speakers, 0.9))
+    of_folds = (fold_interval(UAR, by_fold), fold_interval(UAR, by_fold, 0.9))
+    assert found.fold_mean == Obtained("fold mean", 0.5, *of_folds)
+    assert found.intervals == {"uar": found.pooled.interval, "wa": seed_interval(WA, speakers)}
     assert found.fold_mean.interval != found.pooled.interval
 
 
@@ -211,7 +217,8 @@ def test_each_seed_is_tested_and_the_interval_is_over_speakers_and_seeds(opened:
     lines = (reproduced / "told").read_text(encoding="utf-8").splitlines()
     metrics = [opened.runs[number].data.metrics for number in (0, 1)]
     read = [read_predictions(opened.client, opened.runs[number], "test") for number in (0, 1)]
-    uar, wa = seed_intervals(np.stack([one.confusions for one in read if one is not None]))
+    sums = np.stack([one.sums(UAR) for one in read if one is not None])
+    uar, wa = seed_interval(UAR, sums), seed_interval(WA, sums)
     cells = [[cell for cell in line.split("  ") if cell] for line in lines]
     assert [cell.strip() for cell in cells[1]] == [
         "published: Chen 2018, 3-D ACRNN, mean over folds",
@@ -274,6 +281,18 @@ def test_seeds_of_a_model_without_random_numbers_are_refused(corpus_csv: Path, p
     solved = prepare(replace(alone, config=alone.config.model_copy(update={"study": twice})), project)
     with pytest.raises(StudyError, match="trains 2 seeds: linear_probe is solved without random numbers"):
         reproduce(solved, CHEN, open_tracking(project), project, recorder)
+    assert not recorder.started
+
+
+@pytest.mark.usefixtures("plugged")
+def test_a_published_uar_is_not_reproduced_with_another_objective(
+    tiny: Callable[..., Any], project: Any, recorder: Any
+) -> None:
+    fixed = {"optimizer.learning_rate": 0.01, "optimizer.weight_decay": 0.0, "study.trials": 1}
+    prepared = prepare(tiny(**fixed, **{"study.objectives": ["error"]}), project)
+    words = r"study .* has the objective error; a published number is reproduced with uar$"
+    with pytest.raises(StudyError, match=words):
+        reproduce(prepared, CHEN, open_tracking(project), project, recorder)
     assert not recorder.started
 
 

@@ -126,7 +126,7 @@ class Report:
     @property
     def trials(self) -> "pd.DataFrame":
         """A row for each trial of the study, as `StudyResult.trials`."""
-        table = trials_table(self.search.trials if self.search else [])
+        table = trials_table(self.search.trials if self.search else [], self.protocol.objective)
         # Of validation, where an utterance is judged by the networks of its fold
         table["networks"] = table["model.networks"] if "model.networks" in table else self.networks["validation"]
         return table

@@ -1,0 +1,102 @@
+"""Scores of a nested study: inside its searches, on speakers that they never saw, and the optimism between them."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..metrics import Metric, Ranking
+from ..resampling import Interval, Scores, mean_interval
+from ..study import Protocol, Selection
+from ..tracking import UNKNOWN_NETWORKS, Predictions
+
+__all__ = ["Nested", "OuterFold"]
+
+
+@dataclass(frozen=True, slots=True)
+class OuterFold:
+    """One search, and what its best trial says of the speakers that it never saw."""
+
+    study: str
+    speakers: tuple[str, ...]
+    best_trial: int
+    inner_score: float
+    """Pooled validation score of the best trial, which chose it."""
+    inner_interval: Interval
+    """Of that, by bootstrap over speakers."""
+    outer_single: Mapping[str, float]
+    """Of each speaker that it never saw: score of its single networks, mean over them."""
+    validation: Predictions
+    """Of the best trial: each speaker by the single network that they validate."""
+    predictions: Predictions
+    """Of all its networks together, on the speakers that it never saw."""
+    networks: str = UNKNOWN_NETWORKS
+    """How many these are."""
+    selection: Selection | None = None
+    """Its best trial without the choice, on the speakers that chose it; None where predictions of trials are gone."""
+
+    @property
+    def outer_single_score(self) -> float:
+        """Mean over the speakers that it never saw."""
+        return float(np.mean(list(self.outer_single.values())))
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """What the whole procedure, search included, is worth on speakers that it never saw."""
+
+    study: str
+    """Its name."""
+    folds: Sequence[OuterFold]
+    outer: Scores
+    """Pooled over the outer folds."""
+    protocol: Protocol
+    objective: Metric
+    """What the searches maximised or minimised; all scores but `outer` are of it."""
+
+    @property
+    def networks(self) -> str:
+        """How many networks judge together for the outer scores; several numbers where searches differ."""
+        return ", ".join(sorted({one.networks for one in self.folds}, key=lambda one: (len(one), one)))
+
+    @property
+    def by_speaker(self) -> Mapping[str, tuple[float, float]]:
+        """Of each speaker the inner and the outer score, over the targets that the speaker has.
+
+        Both are of single networks that did not train on the speaker. Inner: the mean over the searches that saw the
+        speaker, who had a say in what they chose. Outer: in the one search that did not.
+        """
+        inner = defaultdict(list)
+        for fold in self.folds:
+            said = fold.validation
+            for number, speaker in enumerate(sorted(set(said.speakers))):
+                own = said.speaker_numbers == number
+                inner[speaker].append(self.objective.score(said.truth[own], said.predicted[own], len(said.names)))
+        outer = {speaker: score for fold in self.folds for speaker, score in fold.outer_single.items()}
+        return {one: (float(np.mean(inner[one])), outer[one]) for one in sorted(outer) if one in inner}
+
+    @property
+    def inner_score(self) -> float:
+        """Mean over the speakers."""
+        return float(np.mean([inner for inner, _ in self.by_speaker.values()]))
+
+    @property
+    def outer_single_score(self) -> float:
+        """Mean over the speakers; `outer` is of the networks together."""
+        return float(np.mean([outer for _, outer in self.by_speaker.values()]))
+
+    @property
+    def optimism(self) -> float:
+        """By how much the inner score of a speaker is better than the outer one, mean over the speakers.
+
+        Where higher is better that is the inner less the outer score; a positive number is what the search promised too
+        much.
+        """
+        return Ranking(self.objective).gain(self.inner_score, self.outer_single_score)
+
+    @property
+    def optimism_interval(self) -> Interval:
+        """Of the optimism, 95 %, by bootstrap over speakers."""
+        gain = Ranking(self.objective).gain
+        return mean_interval(self.objective, np.array([gain(*both) for both in self.by_speaker.values()]))

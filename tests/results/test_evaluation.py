@@ -1,0 +1,86 @@
+"""Evaluations by any metrics: what is computed, what decides, and what it is called in tables and in MLflow."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ser_tune.metrics import METRICS
+from ser_tune.resampling import Difference, Interval, Score
+from ser_tune.results import Examined, examine, log_evaluation, score_judged, score_rows, stress_rows
+from ser_tune.results.stress import Stressed, draw_stress
+from tests.study.plugged import ERROR
+
+UAR, WA = METRICS.get("uar"), METRICS.get("wa")
+ENDS = ("", "_low", "_high")
+
+
+@pytest.fixture
+def examined(first: Any, finished: Any) -> Examined:
+    """The champion of the finished study, and its own corpus."""
+    return examine(first.client, first.project, "ser-manifest-alex_net", corpus="manifest", data=finished.csv)
+
+
+def test_the_task_decides_and_the_metrics_are_those_of_the_model(first: Any, examined: Examined) -> None:
+    outputs = examined.judge()
+    by_sex = ["high" if one.speaker < "c" else "low" for one in examined.utterances]
+    usual = score_judged(first.client, examined, outputs, groups={"half": by_sex})
+    assert [one.name for one in usual.metrics] == ["uar", "wa"]
+    np.testing.assert_array_equal(usual.predicted, outputs.argmax(axis=1))
+    assert usual.protocol.facts["score"] == (
+        "pooled UAR of a registered version, utterance level, argmax over the shared classes"
+    )
+    # A task that decides otherwise, with a metric of which less is better
+    task = replace(examined.task, decide=lambda outputs: outputs.argmin(axis=1), answer="level", decision="least")
+    other = score_judged(
+        first.client, replace(examined, task=task, metrics=(ERROR, UAR, WA)), outputs, groups={"half": by_sex}
+    )
+    np.testing.assert_array_equal(other.predicted, 1 - usual.predicted)
+    assert other.objective == ERROR
+    scores = {name: one.value for name, one in other.overall.scores.items()}
+    assert scores == pytest.approx({name: scores[name] for name in ("error", "uar", "wa")})
+    assert scores["error"] == pytest.approx(1 - scores["wa"]) == pytest.approx(usual.overall.scores["wa"].value)
+    assert scores["uar"] == pytest.approx(1 - usual.overall.scores["uar"].value)
+    for name, (recall, _) in other.parts["recall"].items():
+        assert recall == pytest.approx(1 - usual.parts["recall"][name][0])
+    errors = {one.name: one.scores["error"].value for one in other.groups["half"]}
+    gap = other.gaps["half"]
+    assert errors[gap.best] <= errors[gap.worst]
+    assert gap.difference == pytest.approx(abs(errors["high"] - errors["low"]))
+    assert other.protocol.facts["score"] == (
+        "pooled error rate of a registered version, utterance level, least over the shared classes"
+    )
+
+
+def test_tables_and_stored_names_are_made_of_the_metrics_and_the_tasks_answer(
+    copied: Any, finished: Any, tmp_path: Path
+) -> None:
+    name = "ser-manifest-alex_net"
+    known = examine(copied.client, copied.project, name, corpus="manifest", data=finished.csv)
+    task = replace(known.task, answer="level")
+    for found, answer in ((known, "emotion"), (replace(known, task=task, metrics=(ERROR, UAR)), "level")):
+        evaluation = score_judged(copied.client, found, found.judge(), groups={})
+        names = [one.name for one in found.metrics]
+        (row,) = score_rows(evaluation)
+        columns = [f"{one}{end}" for one in names for end in ENDS]
+        assert list(row) == ["kind", "group", "utterances", "speakers", "classes", *columns]
+        unknown = Interval(0.1, 0.4)
+        scores = {one: Score(0.25, unknown, 0.25, 0.0, {}) for one in names}
+        stressed = [Stressed("babble", "0 dB", scores, Difference(-0.1, unknown))]
+        (stress,) = stress_rows(stressed)
+        rest = ("difference", "difference_low", "difference_high")
+        assert list(stress) == ["condition", "severity", *(f"{names[0]}{end}" for end in ENDS), names[1], *rest]
+        run_id = log_evaluation(copied.client, evaluation, stressed)
+        metrics = copied.client.get_run(run_id).data.metrics
+        assert metrics[f"stress_{names[0]}/babble 0 dB"] == 0.25
+        assert metrics[f"evaluation_{names[0]}"] == evaluation.overall.scores[names[0]].value
+        assert {"evaluation_recall/anger", "evaluation_recall/joy", "evaluation_ece"} <= metrics.keys()
+        table = Path(copied.client.download_artifacts(run_id, "evaluation_predictions.csv", str(tmp_path)))
+        header, line, *_ = table.read_text(encoding="utf-8").splitlines()
+        assert header == f"utterance,speaker,corpus_{answer},{answer},predicted,anger,joy"
+        utterance, _, corpus, model, *_ = line.split(",")
+        assert corpus == model == utterance.split("_")[1]
+        draw_stress(tmp_path / f"{answer}.svg", "a model", found.metrics[0], 0.5, stressed)
+        assert f"<!-- {found.metrics[0].title} -->" in (tmp_path / f"{answer}.svg").read_text(encoding="utf-8")
