@@ -110,7 +110,7 @@ class Reproduction:
         """Why ours cannot be compared with the published score, in words; empty where it can."""
         if other := [one for one in self.changed if not one.is_in(INNOCENT)]:
             return f"{worded(other)} in the study file"
-        if (here := len(self.protocol.emotions)) != self.published.classes:
+        if (here := len(self.protocol.names)) != self.published.classes:
             return (
                 f"{here} {self.protocol.task.answer}s are told apart, not the {self.published.classes} of the "
                 f"published {self._title}"

@@ -16,8 +16,7 @@ from mlflow.entities import Run
 from ..architectures import ARCHITECTURES
 from ..folds import SIDES
 from ..metrics import Metric, Ranking, score_in
-from ..resampling import compare_paired, seed_interval
-from ..resampling.old import PairedComparison
+from ..resampling import PairedComparison, compare_paired, seed_interval
 from .predictions import Predictions, read_predictions
 from .queries import search_runs
 from .runs import find_runs, is_complete, metrics_of, objective_of, score_of
@@ -171,7 +170,7 @@ def compare_seeds(
         metrics: What to compare; the first is tested.
     """
     pairs = [(one, other) for one in ours for other in theirs]
-    found = compare_paired(
+    return compare_paired(
         np.concatenate([one.truth for one, _ in pairs]),
         np.concatenate([one.predicted for one, _ in pairs]),
         np.concatenate([other.predicted for _, other in pairs]),
@@ -179,7 +178,6 @@ def compare_seeds(
         metrics,
         len(ours[0].names),
     )
-    return PairedComparison(found.differences, found.p_value, found.effect_size, found.n_speakers)
 
 
 def _validation(run: Run) -> float:

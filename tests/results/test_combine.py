@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ser_tune.errors import ProtocolError, RegistryError, StorageError, UnknownNameError
+from ser_tune.metrics import METRICS
 from ser_tune.registry import load_model
-from ser_tune.resampling.old import uar
 from ser_tune.results import combine, compare, leaderboard
 from ser_tune.results.references import find_run
 from ser_tune.study import prepare, run_study
@@ -37,7 +37,7 @@ def test_validation_scores_are_those_of_the_averaged_probabilities(copied: Any) 
     found = combine(copied.client, copied.project, ["first:0", "first:1"])
     truth, said = _averaged([copied.predictions(number) for number in (0, 1)])
     metrics = copied.client.get_run(found.run.info.run_id).data.metrics
-    assert metrics["validation_uar"] == pytest.approx(uar(truth, said))
+    assert metrics["validation_uar"] == pytest.approx(METRICS.get("uar").score(truth, said, 2))
     paired = compare(copied.client, found.run.info.run_id, "first:0", "validation").predictions[0][0]
     assert paired.predicted.tolist() == said.tolist()
     assert {"validation_uar_low", "validation_wa", "test_uar", "test_wa_high"} <= metrics.keys()

@@ -12,7 +12,7 @@ from mlflow.tracking._tracking_service import utils
 
 from ser_tune.errors import RegistryError
 from ser_tune.metrics import METRICS
-from ser_tune.resampling.old import compare_paired, seed_intervals, uar
+from ser_tune.resampling import compare_paired, seed_interval
 from ser_tune.results import combine, compare, leaderboard, variant
 from ser_tune.results.references import find_results
 from ser_tune.study import Rerun, load_study, prepare, run_study
@@ -20,6 +20,8 @@ from ser_tune.tasks import TASKS
 from ser_tune.tracking import MODEL_TAG, Predictions, TrackingObserver, compare_seeds, find_runs, read_predictions
 
 pytestmark = pytest.mark.slow
+
+UAR = METRICS.get("uar")
 
 
 class Seeds:
@@ -66,7 +68,7 @@ def test_each_is_a_seed_of_one_result(seeds: Seeds) -> None:
     scores = sorted(run.data.metrics["validation_uar"] for run in seeds.runs.values())
     assert len(set(scores)) > 1
     assert found.run.data.metrics["validation_uar"] == scores[1]
-    interval, _ = seed_intervals(np.stack([one.confusions for one in seeds.predictions]))
+    interval = seed_interval(UAR, np.stack([one.sums(UAR) for one in seeds.predictions]))
     known = found.scores(seeds.client)
     assert known["validation_uar"] == pytest.approx(seeds.mean)
     assert (known["validation_uar_low"], known["validation_uar_high"]) == (interval.low, interval.high)
@@ -77,7 +79,7 @@ def test_each_is_a_seed_of_one_result(seeds: Seeds) -> None:
 def test_compare_takes_the_mean_and_not_the_best_seed(seeds: Seeds, copied: Any) -> None:
     found = compare(seeds.client, "three", "first:0", "validation")
     other = copied.runs[0].data.metrics["validation_uar"]
-    assert found.paired.uar_difference == pytest.approx(seeds.mean - other)
+    assert found.paired.primary.value == pytest.approx(seeds.mean - other)
     assert found.scores[0]["validation_uar"] == pytest.approx(seeds.mean)
     assert found.confusions[0].sum() == 3 * 16
     assert len(found.predicted[0]) == 16
@@ -116,10 +118,10 @@ def test_seeds_are_compared_each_with_each() -> None:
         return Predictions(TASKS.get("classification"), ("anger", "joy"), names, speakers, truth, predicted)
 
     ours, theirs = [said(), said(), said()], [said(), said()]
-    metrics = [METRICS.get("uar"), METRICS.get("wa")]
+    metrics = [UAR, METRICS.get("wa")]
     found = compare_seeds(ours, theirs, metrics)
-    means = [np.mean([uar(one.truth, one.predicted) for one in seeds]) for seeds in (ours, theirs)]
-    assert found.uar_difference == pytest.approx(means[0] - means[1])
+    means = [np.mean([UAR.score(one.truth, one.predicted, 2) for one in seeds]) for seeds in (ours, theirs)]
+    assert found.primary.value == pytest.approx(means[0] - means[1])
     alone = compare_seeds(ours[:1], theirs[:1], metrics)
-    assert alone == compare_paired(truth, ours[0].predicted, theirs[0].predicted, ours[0].speaker_numbers, 2)
+    assert alone == compare_paired(truth, ours[0].predicted, theirs[0].predicted, ours[0].speaker_numbers, metrics, 2)
     assert compare_seeds(ours, ours, metrics).p_value == 1.0

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from ser_tune.metrics import METRICS
 from ser_tune.registry import load_model
-from ser_tune.resampling.old import uar
 from ser_tune.tracking import read_predictions
 
 pytestmark = pytest.mark.slow
@@ -71,7 +71,7 @@ def test_optimism_is_what_the_search_saw_less_what_is_left_of_it(opened: Any) ->
     client: MlflowClient = opened.client
     read = read_predictions(client, opened.runs[0], "holdout")
     assert read is not None
-    assert metrics["holdout_uar"] == pytest.approx(uar(read.truth, read.predicted))
+    assert metrics["holdout_uar"] == pytest.approx(METRICS.get("uar").score(read.truth, read.predicted, 2))
     assert metrics["optimism"] == pytest.approx(metrics["validation_uar"] - metrics["holdout_single_uar"])
 
 
