@@ -213,7 +213,7 @@ def test_the_highest_lower_bound_wins_and_not_the_highest_mean(
 
 
 def _candidate(trial: int, interval: Interval) -> Candidate:
-    return Candidate(trial, [0.5], [trial], searched=0.5, searched_interval=UNKNOWN, interval=interval)
+    return Candidate(trial, [0.5], [trial], ERROR, searched=0.5, searched_interval=UNKNOWN, interval=interval)
 
 
 @given(st.lists(st.tuples(st.floats(-1, 1), st.floats(0, 1)), max_size=6))
