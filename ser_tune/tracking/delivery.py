@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock
@@ -13,7 +13,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from ..config import Project
-from ..errors import TrackingError
+from ..errors import ConfigError, TrackingError
 from .failures import tracking_errors
 from .outbox import (
     ARTIFACTS,
@@ -158,8 +158,9 @@ class Delivery:
         """Delete the models that are no longer among a study's best."""
         kept = f"tags.`{MODEL_TAG}` LIKE '%' and attributes.status = 'FINISHED'"
         found = search_runs(self._client, kept, [experiment], tags={STUDY_TAG: study_id})
-        for run in best_first(one for one in found if CONFIRMED_TAG not in one.data.tags)[keep:]:
-            self._forget_model(run)
+        with suppress(ConfigError):  # the metric is of a package that is not installed any more: models are kept
+            for run in best_first(one for one in found if CONFIRMED_TAG not in one.data.tags)[keep:]:
+                self._forget_model(run)
 
     def _forget_model(self, run: Run) -> None:
         """Delete a run's model, unless a registered version needs it."""

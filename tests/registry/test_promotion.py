@@ -21,7 +21,7 @@ from ser_tune.registry.networks import Networks
 from ser_tune.registry.verdict import Verdict
 from ser_tune.study import StudyObserver, load_study, prepare, run_study
 from ser_tune.tasks import TASKS
-from ser_tune.tracking import Predictions, TrackingObserver, find_runs, open_tracking
+from ser_tune.tracking import MODEL_TAG, Predictions, TrackingObserver, find_runs, open_tracking
 
 NAME = "ser-manifest-alex_net"
 
@@ -110,6 +110,33 @@ def test_the_champion_rule(promoting: Promoting) -> None:
     assert (again.version, again.alias, again.created) == ("3", "champion", False)
     assert again.reason == "it was registered before"
     assert len(list_versions(promoting.client)) == 5
+
+
+@pytest.mark.slow
+def test_the_lowest_error_is_kept_promoted_and_described(plugged: None, promoting: Promoting) -> None:
+    goal = {"study.objectives": ("error",), "study.trials": 3, "study.keep_models": 1, "protocol.holdout": ("dan",)}
+    promoting.study("lowest", **goal)
+    study, _ = load_study("lowest", promoting.project)
+    (experiment,) = promoting.client.search_experiments(filter_string="name = 'manifest'")
+    parent, runs = find_runs(promoting.client, experiment.experiment_id, study.user_attrs["study_id"])
+    errors = {number: run.data.metrics["validation_error"] for number, run in runs.items()}
+    best = min(errors, key=lambda number: (errors[number], number))
+    assert [number for number, run in runs.items() if MODEL_TAG in run.data.tags] == [best]
+    assert parent is not None
+    assert parent.data.metrics["best_validation_error"] == errors[best]
+    promoted = promoting.promote("lowest")
+    assert (promoted.trial, promoted.alias) == (best, "champion")
+    single = promoting.client.get_run(runs[best].info.run_id).data.metrics["holdout_single_error"]
+    assert promoted.metrics["optimism"] == pytest.approx(single - errors[best])
+    version = promoting.client.get_model_version(NAME, promoted.version)
+    assert version.tags["validation_error"] == f"{errors[best]:.4f}"
+    assert {"test_error", "holdout_error", "test_uar", "test_error_fold_mean", "corrected_error"} <= set(version.tags)
+    assert "test_uar_fold_mean" not in version.tags
+    card = str(version.description)
+    assert "| side | error rate | UAR | WA | error rate over folds | what it is |" in card
+    assert _table(_section(card, "Metrics"))["test"][0].startswith(version.tags["test_error"])
+    assert _table(_section(card, "Error rate by speaker"))
+    assert _table(_section(card, "Recall by class"))
 
 
 @pytest.mark.slow
