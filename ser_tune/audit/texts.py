@@ -7,7 +7,7 @@ import numpy as np
 
 from ..corpora import Utterance
 from ..folds import Fold, Strata
-from ..metrics import METRICS
+from ..metrics import METRICS, Metric
 from ..resampling import Interval, score
 
 __all__ = ["TextBaseline", "text_baseline"]
@@ -17,27 +17,30 @@ __all__ = ["TextBaseline", "text_baseline"]
 class TextBaseline:
     """The score of the words alone."""
 
-    uar: float
-    """Pooled UAR of the test utterances."""
+    metric: Metric
+    """Which score: UAR."""
+    value: float
+    """Pooled, of the test utterances."""
     interval: Interval
-    """95 %, of the UAR, by bootstrap over speakers."""
+    """95 %, by bootstrap over speakers."""
     chance: float
     """1 / number of emotions that occur."""
 
     @property
     def above_chance(self) -> bool:
-        """Whether the interval, or where that is unknown the UAR, lies above chance."""
-        return (self.interval.low if self.interval.known else self.uar) > self.chance
+        """Whether the interval, or where that is unknown the score, lies above chance."""
+        return (self.interval.low if self.interval.known else self.value) > self.chance
 
     @property
     def facts(self) -> dict[str, str]:
         """The protocol's fact where the words alone score above chance; else none."""
-        return {"text_baseline": f"UAR {self.uar:.3f}, chance {self.chance:.3f}"} if self.above_chance else {}
+        score = f"{self.metric.title} {self.value:.3f}, chance {self.chance:.3f}"
+        return {"text_baseline": score} if self.above_chance else {}
 
     def __str__(self) -> str:
         """In words, with the interval where it is known."""
         interval = f" {self.interval}" if self.interval.known else ""
-        return f"UAR {self.uar:.3f}{interval}, chance {self.chance:.3f}"
+        return f"{self.metric.title} {self.value:.3f}{interval}, chance {self.chance:.3f}"
 
 
 def text_baseline(
@@ -76,4 +79,4 @@ def text_baseline(
         judged.append((labels[fold.test], predicted[text_of[fold.test]], speakers[fold.test]))
     uar = METRICS.get("uar")
     found = score(judged, [uar], len(emotions))[uar.name]
-    return TextBaseline(uar=found.value, interval=found.interval, chance=1 / len(found.parts))
+    return TextBaseline(metric=uar, value=found.value, interval=found.interval, chance=1 / len(found.parts))

@@ -162,7 +162,7 @@ def _record(found: "CorpusCheck", baseline: "TextBaseline | None") -> dict[str, 
         "texts": found.texts,
         "text_baseline": baseline
         and {
-            "uar": baseline.uar,
+            baseline.metric.name: baseline.value,
             "interval": [baseline.interval.low, baseline.interval.high] if baseline.interval.known else None,
             "chance": baseline.chance,
             "above_chance": baseline.above_chance,

@@ -11,17 +11,23 @@ import numpy as np
 import optuna
 import pytest
 import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ser_tune.corpora import Utterance
-from ser_tune.resampling.old import speaker_intervals
+from ser_tune.metrics import METRICS, Ranking
+from ser_tune.resampling import speaker_interval
 from ser_tune.results import report
 from ser_tune.results.report.importance import importances
 from ser_tune.results.report.mistakes import LONGEST_S, clip_of, mistakes_of
 from ser_tune.results.report.paper import _table, _tex, latex_of
-from ser_tune.results.report.tables import recalls_of, speakers_of
+from ser_tune.results.report.tables import classes_of, speakers_of
 from ser_tune.results.report.words import displayed
+from ser_tune.tasks import TASKS
 from ser_tune.tracking import Predictions
+from tests.study.plugged import DRIFT
 
+UAR = METRICS.get("uar")
 LEARNING_RATE = optuna.distributions.FloatDistribution(1e-4, 1e-1, log=True)
 DECAY = optuna.distributions.FloatDistribution(0.0, 1.0)
 
@@ -36,7 +42,8 @@ def predictions() -> Predictions:
     ]
     speakers, truth, predicted = zip(*rows, strict=True)
     return Predictions(
-        emotions=("anger", "joy", "fear"),
+        task=TASKS.get("classification"),
+        names=("anger", "joy", "fear"),
         utterances=tuple(str(number) for number in range(len(rows))),
         speakers=speakers,
         truth=np.array(truth),
@@ -45,7 +52,8 @@ def predictions() -> Predictions:
 
 
 def test_the_hardest_speaker_comes_first_with_the_most_frequent_error(predictions: Predictions) -> None:
-    assert [(one.speaker, one.utterances, round(one.uar, 3), one.confused) for one in speakers_of(predictions)] == [
+    speakers = speakers_of(predictions, UAR, of_classes=True)
+    assert [(one.speaker, one.utterances, round(one.score, 3), one.confused) for one in speakers] == [
         ("cyd", 3, 0.667, "anger → joy (1)"),
         ("bob", 3, 0.75, "joy → anger (1)"),
         ("ada", 2, 1.0, ""),
@@ -53,29 +61,54 @@ def test_the_hardest_speaker_comes_first_with_the_most_frequent_error(prediction
 
 
 def test_a_recall_has_the_interval_of_the_speakers_who_have_the_emotion(predictions: Predictions) -> None:
-    anger, joy = recalls_of(predictions)  # nobody is afraid
-    assert (anger.emotion, anger.utterances, anger.recall) == ("anger", 5, 0.8)
-    assert (joy.emotion, joy.utterances, round(joy.recall, 3)) == ("joy", 3, 0.667)
+    anger, joy = classes_of(predictions, UAR)  # nobody is afraid
+    assert (anger.name, anger.utterances, anger.value) == ("anger", 5, 0.8)
+    assert (joy.name, joy.utterances, round(joy.value, 3)) == ("joy", 3, 0.667)
     # Cyd has no joy: of joy, two speakers are drawn
     two = np.zeros((2, 3, 3), dtype=int)
     two[0, 1, 1], two[1, 1] = 1, (1, 1, 0)
-    assert joy.interval == speaker_intervals(two)[0]
-    assert joy.interval.low < joy.recall < joy.interval.high
+    assert joy.interval == speaker_interval(UAR, two)
+    assert joy.interval.low < joy.value < joy.interval.high
+
+
+def test_where_less_is_better_the_hardest_speaker_has_the_highest_score(predictions: Predictions) -> None:
+    speakers = speakers_of(predictions, DRIFT, of_classes=True)
+    assert [(one.speaker, round(one.score, 3)) for one in speakers] == [("bob", -0.667), ("cyd", -0.667), ("ada", -1.0)]
+    assert {one.confused for one in speakers_of(predictions, DRIFT, of_classes=False)} == {""}
+    from ser_tune.results.report.pictures import _speakers  # a test below wants it not imported
+
+    assert "the highest drift first" in _speakers("test", predictions, DRIFT).caption
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.floats(-5, 5)), min_size=1, max_size=20), st.booleans())
+def test_the_best_so_far_and_the_front_follow_the_direction(points: list[tuple[float, float]], higher: bool) -> None:
+    from ser_tune.results.report.search_pictures import _best_so_far, _front  # draws
+
+    metric = replace(DRIFT, low=-5.0, high=5.0, higher_is_better=higher)
+    ranking, best = Ranking(metric), max if higher else min
+    scores = [score for _, score in points]
+    assert _best_so_far(scores, ranking) == [best(scores[: end + 1]) for end in range(len(scores))]
+    quickest = sorted(points, key=lambda point: (point[0], -ranking.key(point[1])))
+    front = _front(quickest, ranking)
+    assert front[0] == quickest[0]
+    assert front[-1][1] == best(scores)
+    for seconds, score in points:  # some point of the front is as quick and as good
+        assert any(one <= seconds and not ranking.is_better(score, other) for one, other in front)
 
 
 def test_pictures_of_names_in_any_script_name_them_in_the_caption(
     predictions: Predictions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ser_tune.drawing.lettering._fonts_for", lambda missing: ((), frozenset()))
-    from ser_tune.results.report.pictures import _recalls, _speakers  # a test below wants it not imported
+    from ser_tune.results.report.pictures import _classes, _speakers  # a test below wants it not imported
 
     renamed = {"ada": "_ada", "bob": "$b$", "cyd": "さくら"}
     read = replace(
-        predictions, emotions=("怒り", "غضب", "_x"), speakers=tuple(renamed[one] for one in predictions.speakers)
+        predictions, names=("怒り", "غضب", "_x"), speakers=tuple(renamed[one] for one in predictions.speakers)
     )
-    assert _recalls({"test": read}).caption.endswith(" [1] = 怒り.")
-    assert _speakers("test", read).caption.endswith(" [1] = 怒り, [2] = さくら.")
-    assert _recalls({"test": predictions}).names == ""
+    assert _classes({"test": read}, UAR, "emotion").caption.endswith(" [1] = 怒り.")
+    assert _speakers("test", read, UAR).caption.endswith(" [1] = 怒り, [2] = さくら.")
+    assert _classes({"test": predictions}, UAR, "emotion").names == ""
 
 
 def _study(scores: list[float], *, confirming: int = 0) -> optuna.Study:

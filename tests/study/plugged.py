@@ -1,6 +1,6 @@
 """A task and metrics from outside: levels instead of emotions, and scores that are low or negative where they are good.
 
-`error` and `shortfall` order predictions as WA does: a study must do with them what it does with WA.
+`drift`, `error` and `shortfall` order predictions as WA does: a study must do with them what it does with WA.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from ser_tune.corpora import Utterance
 from ser_tune.metrics import METRICS
 from ser_tune.tasks import TASKS, Targets
 
-__all__ = ["ERROR", "LEVELS", "SHORTFALL"]
+__all__ = ["DRIFT", "ERROR", "LEVELS", "SHORTFALL"]
 
 _WA = METRICS.get("wa")
 
@@ -38,12 +38,18 @@ def _shortfall(counts: np.ndarray) -> np.ndarray:
     return below
 
 
+def _drift(counts: np.ndarray) -> np.ndarray:
+    below: np.ndarray = -_WA.value(counts)
+    return below
+
+
 def _levels(settings: LevelsSettings, utterances: Sequence[Utterance]) -> Targets:
     """Emotions that are not high are low."""
     values = np.array([int(one.emotion in settings.high) for one in utterances], dtype=np.int64)
     return Targets(names=("low", "high"), values=values, strata=values, stratum_names=("low", "high"))
 
 
+DRIFT = replace(_WA, name="drift", title="drift", value=_drift, low=-1.0, high=0.0, higher_is_better=False)
 ERROR = replace(_WA, name="error", title="error rate", value=_error, higher_is_better=False)
 SHORTFALL = replace(_WA, name="shortfall", title="shortfall", value=_shortfall, low=-1.0, high=0.0)
 LEVELS = replace(

@@ -11,6 +11,7 @@ from ser_tune.audit import TextBaseline, text_baseline
 from ser_tune.config import Project
 from ser_tune.corpora import Corpus, Utterance
 from ser_tune.folds import Fold
+from ser_tune.metrics import METRICS
 from ser_tune.resampling import Interval
 from ser_tune.study import Prepared, Protocol, run_study, targets_of
 from tests.folding import speaker_folds, text_independent_folds
@@ -67,12 +68,12 @@ def _by_hand(test: Sequence[tuple[str, str]]) -> TextBaseline:
 )
 def test_a_text_gets_its_most_frequent_emotion_in_training(text: str, emotion: str) -> None:
     for truth in ("anger", "fear", "joy", "neutral"):
-        assert _by_hand([(truth, text)]).uar == (truth == emotion)
+        assert _by_hand([(truth, text)]).value == (truth == emotion)
 
 
 def test_the_score_is_the_pooled_uar_and_chance_is_that_of_the_emotions_that_occur() -> None:
     found = _by_hand([("anger", "one"), ("anger", "two"), ("joy", "two"), ("joy", "")])
-    assert (found.uar, found.chance) == ((1 / 2 + 2 / 2) / 2, 1 / 2)
+    assert (found.value, found.chance) == ((1 / 2 + 2 / 2) / 2, 1 / 2)
     assert str(found) == "UAR 0.750, chance 0.500"  # one speaker has no interval
     assert found.above_chance
 
@@ -81,7 +82,7 @@ def test_texts_that_every_speaker_speaks_in_every_emotion_tell_nothing() -> None
     corpus = _corpus([(speaker, emotion, text) for speaker in "abcd" for emotion in ("fear", "joy") for text in "xy"])
     found = text_baseline(corpus.utterances, speaker_folds(corpus))
     assert found is not None
-    assert (found.uar, found.above_chance, found.facts) == (0.5, False, {})
+    assert (found.value, found.above_chance, found.facts) == (0.5, False, {})
 
 
 def test_without_texts_there_is_no_baseline() -> None:
@@ -91,7 +92,7 @@ def test_without_texts_there_is_no_baseline() -> None:
 
 @pytest.mark.parametrize(("low", "above"), [(0.26, True), (0.24, False)])
 def test_an_interval_must_lie_above_chance_as_a_whole(low: float, above: bool) -> None:
-    found = TextBaseline(uar=0.3, interval=Interval(low, 0.4), chance=0.25)
+    found = TextBaseline(metric=METRICS.get("uar"), value=0.3, interval=Interval(low, 0.4), chance=0.25)
     assert found.above_chance == above
     assert found.facts == ({"text_baseline": "UAR 0.300, chance 0.250"} if above else {})
     assert str(found) == f"UAR 0.300 [{low:.3f}, 0.400], chance 0.250"

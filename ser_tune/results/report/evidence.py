@@ -15,6 +15,7 @@ from mlflow.entities import Run
 from ...config import Project
 from ...errors import SerTuneError, StudyError
 from ...folds import SIDES
+from ...metrics import Metric, Ranking
 from ...study import Protocol, Selection, StudyDefinition, StudySummary, fold_scores, load_study, summarise
 from ...tracking import (
     CONFIRMED_TAG,
@@ -23,6 +24,7 @@ from ...tracking import (
     STUDY_TAG,
     TRIAL_TAG,
     Predictions,
+    best_first,
     find_runs,
     is_complete,
     networks_of,
@@ -41,15 +43,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ...drawing import Picture
+    from ...tasks import Task
 
 __all__ = ["Report", "Search", "report"]
 
 MOST_TRIALS = 50
 """Trials, the best ones, whose predictions are read to find the utterances that are wrong most often."""
-CORRECTED, GAIN = ("corrected_uar", "gain_over_"), "gain_over_first"
-"""Names of metrics of the correction, and one that a choice among several trials has."""
-CURVES = ("train_loss", "validation_loss", "validation_uar")
-"""Metrics of every fold whose histories are drawn."""
+GAINS, GAIN = "gain_over_", "gain_over_first"
+"""Beginning of the names of gains, and a gain that only a choice among several trials has."""
+LOSSES = ("train_loss", "validation_loss")
+"""Of every fold; their histories are drawn, and that of the objective."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +65,19 @@ class Search:
     importances: Mapping[str, float]
     """Dotted path to share of the importance, highest first; empty where the complete trials do not suffice."""
     folds: Mapping[int, Sequence[float]]
-    """Number of a complete searched trial to the UAR that each of its folds kept."""
+    """Number of a complete searched trial to the score that each of its folds kept."""
     selection: Selection | None
     """The winner without the choice; None where nothing was searched, or predictions of trials are gone."""
+
+    @property
+    def objective(self) -> Metric:
+        """What ranks the trials."""
+        return self.definition.objective
+
+    @property
+    def ranking(self) -> Ranking:
+        """Compares scores of trials."""
+        return Ranking(self.objective)
 
 
 _FOLDERS = re.compile(r"(?<![\w.…])/(?:[^/'\";:,\n]*[^/'\";:,\s]/)+")
@@ -105,6 +118,26 @@ class Report:
     """Of each side how many networks judge an utterance together."""
 
     @property
+    def task(self) -> "Task":
+        """What was recognised."""
+        return self.protocol.task
+
+    @property
+    def scored(self) -> Sequence[Metric]:
+        """What was computed of predictions; the first is the objective."""
+        return self.protocol.metrics
+
+    @property
+    def objective(self) -> Metric:
+        """What ranked the trials."""
+        return self.protocol.objective
+
+    @property
+    def of_classes(self) -> bool:
+        """Whether classes were predicted: only these have confusions, recalls, calibration and frequent mistakes."""
+        return _predicts_classes(self.protocol)
+
+    @property
     def missing_for_readers(self) -> str:
         """Why there are no recordings, without the folders of this machine: pages are passed on."""
         return _FOLDERS.sub("…/", self.missing)
@@ -112,16 +145,19 @@ class Report:
     @property
     def sides(self) -> list[str]:
         """Scored sides, in the order of `SIDES`."""
-        return [side for side in SIDES if f"{side}_uar" in self.metrics]
+        return [side for side in SIDES if f"{side}_{self.objective.name}" in self.metrics]
 
     @property
     def corrected(self) -> Mapping[str, float]:
-        """Corrected UAR and gains, by MLflow's names; empty unless the result was chosen among several trials."""
+        """Corrected score and gains, by MLflow's names; empty unless the result was chosen among several trials."""
         found = self.metrics
         if self.search is not None and (selection := self.search.selection) is not None:
             best = self.search.summary.best
             found = selection.metrics if best is not None and best[0] == self.trial else {}
-        return {name: value for name, value in found.items() if name.startswith(CORRECTED)} if GAIN in found else {}
+        if GAIN not in found:
+            return {}
+        names = (f"corrected_{self.objective.name}", GAINS)
+        return {name: value for name, value in found.items() if name.startswith(names)}
 
     @property
     def trials(self) -> "pd.DataFrame":
@@ -180,9 +216,10 @@ def report(
         run = find_run(client, reference)
         tags = run.data.tags
         read = {side: read_predictions(client, run, side) for side in SIDES}
-        curves = _curves(client, run)
-        others = _other_predictions(client, run) if read["validation"] is not None else []
         protocol, search = protocol_of(run), _search(client, project, run)
+        curves = _curves(client, run, protocol.objective)
+        reported = read["validation"] if _predicts_classes(protocol) else None
+        others = [] if reported is None else _other_predictions(client, run)
     predictions = {side: one for side, one in read.items() if one is not None}
     recordings, missing = _recordings(search, protocol, project, data)
     return Report(
@@ -197,12 +234,16 @@ def report(
         predictions=predictions,
         curves=curves,
         search=search,
-        mistakes=mistakes_of(predictions["validation"], others) if "validation" in predictions else [],
+        mistakes=[] if reported is None else mistakes_of(reported, others),
         recordings=recordings,
         missing=missing,
         with_audio=with_audio,
         networks={side: networks_of(run, side) for side in SIDES},
     )
+
+
+def _predicts_classes(protocol: Protocol) -> bool:
+    return protocol.task.predictions == "classes"
 
 
 def _recordings(
@@ -227,14 +268,13 @@ def _other_predictions(client: MlflowClient, run: Run) -> list[Predictions]:
         for one in trials.values()
         if is_complete(one) and CONFIRMED_TAG not in one.data.tags and one.info.run_id != run.info.run_id
     ]
-    complete.sort(key=lambda one: -one.data.metrics["validation_uar"])
-    read = (read_predictions(client, one, "validation") for one in complete[:MOST_TRIALS])
+    read = (read_predictions(client, one, "validation") for one in best_first(complete)[:MOST_TRIALS])
     return [one for one in read if one is not None]
 
 
-def _curves(client: MlflowClient, run: Run) -> dict[str, list[list[float]]]:
+def _curves(client: MlflowClient, run: Run, objective: Metric) -> dict[str, list[list[float]]]:
     found: dict[str, list[list[float]]] = {}
-    for name in CURVES:
+    for name in (*LOSSES, f"validation_{objective.name}"):
         keys = sorted(key for key in run.data.metrics if key.startswith("fold_") and key.endswith(f"/{name}"))
         histories = [client.get_metric_history(run.info.run_id, key) for key in keys]
         if histories:
@@ -255,16 +295,16 @@ def _search(client: MlflowClient, project: Project, run: Run) -> Search | None:
 
 def _search_of(study: optuna.Study, definition: StudyDefinition, selection: Selection | None) -> Search:
     trials = trials_of(study)
-    uars = {one.number: fold_scores(one) for one in study.get_trials(deepcopy=False)}
+    scores = {one.number: fold_scores(one) for one in study.get_trials(deepcopy=False)}
     return Search(
         definition=definition,
         summary=summarise(study),
         trials=trials,
         importances=importances(study),
         folds={
-            one.number: uars[one.number]
+            one.number: scores[one.number]
             for one in trials
-            if one.state == "COMPLETE" and one.confirms is None and uars[one.number]
+            if one.state == "COMPLETE" and one.confirms is None and scores[one.number]
         },
         selection=selection,
     )

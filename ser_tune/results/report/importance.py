@@ -23,7 +23,7 @@ def importances(study: optuna.Study) -> dict[str, float]:
         Empty where there are too few complete trials, or all have one score.
     """
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    searched = optuna.create_study(direction="maximize")
+    searched = optuna.create_study(direction=study.direction)
     searched.add_trials([one for one in complete if confirms(one) is None])
     with warnings.catch_warnings():
         # Optuna warns where it cannot tell, and answers that all settings are of the same importance

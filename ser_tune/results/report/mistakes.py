@@ -21,7 +21,7 @@ BANDS, HOP, WINDOW, DFT = 64, 160, 640, 1024
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """An utterance, and how often it was taken for another emotion while it was held out."""
+    """An utterance, and how often it was taken for another class while it was held out."""
 
     utterance: str
     speaker: str
@@ -54,7 +54,7 @@ def mistakes_of(reported: Predictions, others: Sequence[Predictions]) -> list[Mi
     """The utterances that are wrong most often, of equal ones that with the lower probability of the truth first.
 
     Args:
-        reported: Validation predictions of the result.
+        reported: Validation predictions of the result, which are classes.
         others: Of the study's other complete trials; those that judged other utterances are left out.
 
     Returns:
@@ -64,25 +64,25 @@ def mistakes_of(reported: Predictions, others: Sequence[Predictions]) -> list[Mi
     predicted = np.stack([one.predicted for one in read])
     wrong = (predicted != reported.truth).sum(axis=0)
     rows = np.arange(len(reported.truth))
-    has = reported.probabilities.size > 0
-    probability = reported.probabilities[rows, reported.truth] if has else np.full(len(rows), np.nan)
+    has = reported.shown.size > 0
+    probability = reported.shown[rows, reported.truth] if has else np.full(len(rows), np.nan)
     order = sorted(rows, key=lambda row: (-wrong[row], np.nan_to_num(probability[row]), reported.utterances[row]))
     found = []
     for row in order[:LISTED]:
         if not wrong[row]:
             break
-        counts = np.bincount(predicted[:, row], minlength=len(reported.emotions))
+        counts = np.bincount(predicted[:, row], minlength=len(reported.names))
         counts[reported.truth[row]] = 0
         found.append(
             Mistake(
                 utterance=reported.utterances[row],
                 speaker=reported.speakers[row],
-                truth=reported.emotions[reported.truth[row]],
-                predicted=reported.emotions[reported.predicted[row]],
+                truth=reported.names[reported.truth[row]],
+                predicted=reported.names[reported.predicted[row]],
                 probability=float(probability[row]),
                 wrong=int(wrong[row]),
                 trials=len(read),
-                usual=reported.emotions[int(counts.argmax())],
+                usual=reported.names[int(counts.argmax())],
             )
         )
     return found

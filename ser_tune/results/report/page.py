@@ -1,20 +1,23 @@
 """The report as one page of HTML that needs no other file and no network."""
 
 import base64
+import math
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ...errors import AudioError
 from ...folds import NOT_FREE
+from ...metrics import Metric
 from ...resampling import describe_score
-from ...resampling.old import confusion
+from ...tracking import Predictions
 from ..edges import edges_of
 from .evidence import Report
 from .mistakes import Clip, clip_of
 from .paper import bibtex_of, citations_of, replay_command
-from .tables import baselines, recalls_of, speakers_of
+from .tables import baselines, chance_of, classes_of, confusions_of, parted, speakers_of
 from .words import displayed, protocol_in_words
 
 __all__ = ["page_of"]
@@ -34,27 +37,24 @@ def page_of(report: Report) -> str:
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters["address"] = _address
+    environment.filters["share"] = _share
     environment.globals["displayed"] = displayed
     return environment.get_template("page.html").render(
         report=report,
         subject=f"{report.params['model.name']} on {report.protocol.corpus}",
-        scores=[
-            (side, describe_score(report.metrics, f"{side}_uar"), describe_score(report.metrics, f"{side}_wa"))
+        objective=report.objective,
+        answers=f"{report.task.answer}s",
+        scores={
+            side: [describe_score(report.metrics, f"{side}_{one.name}") for one in report.scored]
             for side in report.sides
-        ],
-        corrected=describe_score(report.corrected, "corrected_uar"),
+        },
+        corrected=[describe_score(report.corrected, f"corrected_{one.name}") for one in report.scored],
         meanings=_meanings(report),
         sentences=protocol_in_words(report.protocol, report.predictions, with_epochs="learning" in report.pictures),
+        chance=chance_of(report),
         baselines=baselines(report),
-        judged={
-            side: {
-                "emotions": one.emotions,
-                "counts": confusion(one.truth, one.predicted, len(one.emotions)).tolist(),
-                "recalls": recalls_of(one),
-                "speakers": speakers_of(one),
-            }
-            for side, one in report.predictions.items()
-        },
+        parted=parted(report.scored) if report.of_classes else None,
+        judged={side: _judged(report, one) for side, one in report.predictions.items()},
         edges=edges_of(report.search.definition, trials) if report.search else (),
         states=_STATES,
         chosen=next((one.values for one in trials if one.number == report.trial), {}),
@@ -66,6 +66,23 @@ def page_of(report: Report) -> str:
         bibtex=bibtex_of(report),
         replay=replay_command(report),
     )
+
+
+def _judged(report: Report, predictions: Predictions) -> dict[str, Any]:
+    """Tables of one side: of classes and their confusion where classes were predicted, and of speakers."""
+    metric = parted(report.scored)
+    return {
+        "names": predictions.names,
+        "counts": confusions_of(predictions).sum(axis=0).tolist() if report.of_classes else [],
+        "classes": classes_of(predictions, metric) if report.of_classes and metric is not None else [],
+        "speakers": speakers_of(predictions, report.objective, of_classes=report.of_classes),
+    }
+
+
+def _share(value: float, metric: Metric) -> float:
+    """Where a value lies in the range of a metric, 0 to 1: how long its bar is; 0 where the range is open."""
+    share = (value - metric.low) / (metric.high - metric.low)
+    return min(max(share, 0.0), 1.0) if math.isfinite(share) else 0.0
 
 
 def _clips(report: Report) -> dict[str, Clip]:

@@ -10,7 +10,7 @@ from ...features import FEATURE_SETS
 from ...resampling import describe_score
 from ...training import LOSSES
 from .evidence import Report
-from .tables import recalls_of
+from .tables import classes_of, parted
 
 __all__ = ["bibtex_of", "citations_of", "latex_of", "replay_command"]
 
@@ -77,28 +77,28 @@ def bibtex_of(report: Report) -> str:
 
 
 def latex_of(report: Report) -> str:
-    """Scores of every side and recalls of every emotion, as tables of the package booktabs."""
-    metrics = report.metrics
+    """Scores of every side, and of every class its recall or the like, as tables of the package booktabs."""
     scores = [
-        [side, report.networks[side], *(describe_score(metrics, f"{side}_{one}") for one in ("uar", "wa"))]
+        [side, report.networks[side], *(describe_score(report.metrics, f"{side}_{one.name}") for one in report.scored)]
         for side in report.sides
     ]
     if report.corrected:
-        corrected = describe_score(report.corrected, "corrected_uar")
-        scores.insert(1, ["validation, corrected", report.networks["validation"], corrected, ""])
+        corrected = [describe_score(report.corrected, f"corrected_{one.name}") for one in report.scored]
+        scores.insert(1, ["validation, corrected", report.networks["validation"], *corrected])
     parts = [
         f"% {' '.join(report.reference.split())}: run {report.run_id}, protocol {report.protocol.fingerprint}",
         *([f"% {command}"] if (command := replay_command(report)) else []),
         r"% needs \usepackage{booktabs}; in brackets 95 % intervals by bootstrap over speakers",
         "% networks: how many judge an utterance together; the score of several is that of an ensemble",
-        _table(["speakers", "networks", "UAR", "WA"], scores),
+        _table(["speakers", "networks", *(one.title for one in report.scored)], scores),
     ]
-    for side, predictions in report.predictions.items():
-        rows = [
-            [one.emotion, str(one.utterances), f"{one.recall:.3f}" + (f" {one.interval}" if one.interval.known else "")]
-            for one in recalls_of(predictions)
-        ]
-        parts += [f"% {side} speakers", _table(["emotion", "utterances", "recall"], rows)]
+    if report.of_classes and (metric := parted(report.scored)) is not None:
+        for side, predictions in report.predictions.items():
+            rows = [
+                [one.name, str(one.utterances), f"{one.value:.3f}" + (f" {one.interval}" if one.interval.known else "")]
+                for one in classes_of(predictions, metric)
+            ]
+            parts += [f"% {side} speakers", _table([report.task.answer, "utterances", metric.part], rows)]
     return "\n".join(parts) + "\n"
 
 

@@ -1,5 +1,6 @@
 """Pictures of a report, by name: the search, the training, and what was predicted of whom."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -7,11 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ...drawing import BLUE, GREY, RED, Picture, draw, lettering_for
-from ...metrics import reliability
+from ...metrics import Metric, reliability
 from ...tracking import Predictions
 from .evidence import Report
 from .search_pictures import search_pictures
-from .tables import recalls_of, speakers_of
+from .tables import classes_of, confusions_of, parted, speakers_of
 
 __all__ = ["Picture", "pictures_of"]
 
@@ -28,19 +29,27 @@ def pictures_of(report: Report) -> dict[str, Picture]:
     if (search := report.search) is not None and search.definition.search and search.summary.complete > 1:
         found += search_pictures(search, report.trial)
     if any(len(fold) > 1 for folds in report.curves.values() for fold in folds):
-        found.append(_learning(report.curves))
-    if report.predictions:
-        side, last = list(report.predictions.items())[-1]
-        found += [_recalls(report.predictions), _speakers(side, last)]
-        if last.probabilities.size:
-            found.append(_calibration(side, last))
+        found.append(_learning(report.curves, report.objective))
+    if report.predictions and report.of_classes:
+        found += _of_classes(report)
     return {one.name: one for one in found}
 
 
-def _learning(curves: Mapping[str, Sequence[Sequence[float]]]) -> Picture:
+def _of_classes(report: Report) -> list[Picture]:
+    """What was predicted of whom; of all sides where that can be read, else of the last."""
+    found, (side, last) = [], list(report.predictions.items())[-1]
+    if (metric := parted(report.scored)) is not None:
+        found.append(_classes(report.predictions, metric, report.task.answer))
+    found.append(_speakers(side, last, report.objective))
+    if last.shown.size:
+        found.append(_calibration(side, last, report.task.answer))
+    return found
+
+
+def _learning(curves: Mapping[str, Sequence[Sequence[float]]], objective: Metric) -> Picture:
     sides = [
         ("loss", (("train_loss", GREY, "training"), ("validation_loss", BLUE, "validation"))),
-        ("UAR", (("validation_uar", BLUE, "validation"),)),
+        (objective.title, ((f"validation_{objective.name}", BLUE, "validation"),)),
     ]
 
     def fill(figure: Figure) -> None:
@@ -59,46 +68,56 @@ def _learning(curves: Mapping[str, Sequence[Sequence[float]]]) -> Picture:
     return draw("learning", "Learning curves of the reported trial: each fold, and the mean.", 3.2, fill)
 
 
-def _recalls(predictions: Mapping[str, Predictions]) -> Picture:
-    """Recall of every emotion with its interval, side by side."""
-    emotions = next(iter(predictions.values())).emotions
-    letters = lettering_for(emotions)
+def _classes(predictions: Mapping[str, Predictions], metric: Metric, answer: str) -> Picture:
+    """What a metric gives every class, such as its recall, with its interval, side by side."""
+    names = next(iter(predictions.values())).names
+    letters = lettering_for(names)
 
     def fill(figure: Figure) -> None:
         axes = figure.subplots()
         for number, (side, one) in enumerate(predictions.items()):
-            for row in recalls_of(one):
-                place = emotions.index(row.emotion) + 0.22 * (number - (len(predictions) - 1) / 2)
+            for row in classes_of(one, metric):
+                place = names.index(row.name) + 0.22 * (number - (len(predictions) - 1) / 2)
                 colour = COLOURS[side]
                 if row.interval.known:
                     axes.plot([row.interval.low, row.interval.high], [place, place], color=colour, linewidth=2)
-                axes.plot([row.recall], [place], "o", color=colour, markersize=6)
+                axes.plot([row.value], [place], "o", color=colour, markersize=6)
             axes.plot([], [], "o-", color=COLOURS[side], label=f"{side} speakers")
-        axes.set_yticks(range(len(emotions)), [letters(name, 24) for name in emotions])
-        axes.set(xlabel="recall", xlim=(-0.02, 1.02), ylim=(len(emotions) - 0.5, -0.5))
-        axes.axvline(1 / len(emotions), color="#718096", linewidth=0.8, linestyle=":")
+        axes.set_yticks(range(len(names)), [letters(name, 24) for name in names])
+        axes.set(xlabel=metric.part, ylim=(len(names) - 0.5, -0.5))
+        if (margin := 0.02 * (metric.high - metric.low)) < math.inf:
+            axes.set_xlim(metric.low - margin, metric.high + margin)
+        if metric.chance is not None:
+            axes.axvline(metric.chance(len(names)), color="#718096", linewidth=0.8, linestyle=":")
         axes.grid(axis="x", color="#e2e8f0")
         figure.legend(loc="outside upper left", ncols=3, frameon=False)
 
-    caption = "Recall of every emotion, with 95 % intervals by bootstrap over speakers. Dotted: chance."
-    return draw("recalls", caption, 0.9 + 0.36 * len(emotions), fill, letters=letters)
+    chance = "" if metric.chance is None else " Dotted: chance."
+    caption = f"{_capital(metric.part)} of every {answer}, with 95 % intervals by bootstrap over speakers.{chance}"
+    return draw(f"{metric.part}s", caption, 0.9 + 0.36 * len(names), fill, letters=letters)
 
 
-def _speakers(side: str, predictions: Predictions) -> Picture:
+def _capital(words: str) -> str:
+    """The beginning of a sentence."""
+    return words[:1].upper() + words[1:]
+
+
+def _speakers(side: str, predictions: Predictions, objective: Metric) -> Picture:
     """A confusion matrix of every speaker, the hardest first."""
-    hardest = speakers_of(predictions)[:MOST_SPEAKERS]
+    hardest = speakers_of(predictions, objective, of_classes=True)[:MOST_SPEAKERS]
     order = {str(name): number for number, name in enumerate(np.unique(predictions.speakers))}
     columns = min(5, len(hardest))
     rows = -(-len(hardest) // columns)
-    letters = lettering_for([*predictions.emotions, *(one.speaker for one in hardest)])
-    short = [letters(name, 9) for name in predictions.emotions]
+    letters = lettering_for([*predictions.names, *(one.speaker for one in hardest)])
+    short = [letters(name, 9) for name in predictions.names]
+    confusions = confusions_of(predictions)
 
     def fill(figure: Figure) -> None:
         grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
         for axes in grid.flat[len(hardest) :]:
             axes.set_visible(False)
         for axes, one in zip(grid.flat, hardest, strict=False):
-            counts = predictions.confusions[order[one.speaker]]
+            counts = confusions[order[one.speaker]]
             axes.imshow(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
             for row, column in zip(*np.nonzero(counts), strict=True):
                 dark = counts[row, column] > counts[row].sum() / 2
@@ -111,7 +130,7 @@ def _speakers(side: str, predictions: Predictions) -> Picture:
                     fontsize=6.5,
                     color="white" if dark else "#1a202c",
                 )
-            axes.set_title(f"{letters(one.speaker, 10)}: UAR {one.uar:.2f}", fontsize=9)
+            axes.set_title(f"{letters(one.speaker, 10)}: {objective.title} {one.score:.2f}", fontsize=9)
             axes.set_xticks(range(len(short)), short, fontsize=6.5, rotation=90)
             axes.set_yticks(range(len(short)), short, fontsize=6.5)
             axes.spines[["left", "bottom"]].set_visible(False)
@@ -120,13 +139,14 @@ def _speakers(side: str, predictions: Predictions) -> Picture:
         figure.supxlabel("predicted", fontsize=9)
 
     shown = "" if len(hardest) == len(order) else f", the {MOST_SPEAKERS} hardest of {len(order)}"
-    caption = f"Confusion of every {side} speaker, the lowest UAR first{shown}; shade: share of the row."
+    worst = "lowest" if objective.higher_is_better else "highest"
+    caption = f"Confusion of every {side} speaker, the {worst} {objective.title} first{shown}; shade: share of the row."
     return draw("speakers", caption, 0.8 + 1.85 * rows, fill, letters=letters)
 
 
-def _calibration(side: str, predictions: Predictions) -> Picture:
-    confidence = np.clip(predictions.probabilities.max(axis=1), 0.0, 1.0)
-    bins = reliability(predictions.probabilities, predictions.truth, bins=BINS)
+def _calibration(side: str, predictions: Predictions, answer: str) -> Picture:
+    confidence = np.clip(predictions.shown.max(axis=1), 0.0, 1.0)
+    bins = reliability(predictions.shown, predictions.truth, bins=BINS)
 
     def fill(figure: Figure) -> None:
         curve, counts = figure.subplots(1, 2)
@@ -138,7 +158,7 @@ def _calibration(side: str, predictions: Predictions) -> Picture:
         counts.set(xlabel="confidence", ylabel="utterances")
 
     caption = (
-        f"Calibration on {side} speakers: probability of the predicted emotion, and how often it is right. Expected "
+        f"Calibration on {side} speakers: probability of the predicted {answer}, and how often it is right. Expected "
         f"calibration error {bins.ece:.3f}. Larger dots: more utterances."
     )
     return draw("calibration", caption, 3.0, fill)

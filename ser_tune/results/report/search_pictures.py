@@ -1,7 +1,8 @@
 """Pictures of a search: history, importances, parallel coordinates, slices, folds, cost."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 from matplotlib import colormaps
@@ -11,6 +12,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from ...config import FloatRange, IntRange, Value
 from ...drawing import BLUE, RED, Lettering, Picture, draw, lettering_for
+from ...metrics import Metric, Ranking
 from ..trials import StudyTrial
 from .evidence import Search
 from .words import displayed
@@ -34,7 +36,7 @@ def search_pictures(search: Search, chosen: int | None) -> list[Picture]:
     """
     found = [_history(search)]
     if search.importances:
-        found.append(_importances(search.importances))
+        found.append(_importances(search))
     found += [_parallel(search, chosen), _slices(search, chosen), _cost(search, chosen)]
     if len(search.folds) > 1:
         found.append(_folds(search, chosen))
@@ -48,29 +50,49 @@ def _by_importance(search: Search) -> list[str]:
 
 def _complete(search: Search) -> list[StudyTrial]:
     """Searched trials that have a score."""
-    return [one for one in search.trials if one.validation_uar is not None and one.confirms is None]
+    return [one for one in search.trials if one.score is not None and one.confirms is None]
+
+
+def _scores(trials: Sequence[StudyTrial]) -> list[float]:
+    """Of trials that have a score."""
+    return [one.score for one in trials if one.score is not None]
+
+
+def _best_so_far(scores: Sequence[float], ranking: Ranking) -> list[float]:
+    """The best score of each trial and those before it."""
+
+    def better(best: float, score: float) -> float:
+        return score if ranking.is_better(score, best) else best
+
+    return list(accumulate(scores, better))
 
 
 def _history(search: Search) -> Picture:
     searched = [one for one in search.trials if one.confirms is None]
-    complete = [(one.number, one.validation_uar) for one in searched if one.validation_uar is not None]
-    again = [(one.number, one.validation_uar) for one in search.trials if one.confirms is not None]
-    again = [(number, score) for number, score in again if score is not None]
+    complete = _complete(search)
+    again = [one for one in search.trials if one.confirms is not None and one.score is not None]
     pruned = [one.number for one in searched if one.state == "PRUNED"]
 
     def fill(figure: Figure) -> None:
         axes = figure.subplots()
-        numbers, scores = zip(*complete, strict=True)
+        numbers, scores = [one.number for one in complete], _scores(complete)
+        best = _best_so_far(scores, search.ranking)
         axes.plot(numbers, scores, "o", color=BLUE, markersize=4, label="complete")
-        axes.step(numbers, np.maximum.accumulate(scores), where="post", color=RED, linewidth=1, label="best so far")
+        axes.step(numbers, best, where="post", color=RED, linewidth=1, label="best so far")
         if again:
-            axes.plot(*zip(*again, strict=True), "D", color="black", markersize=4, label="confirmation, fresh seed")
+            fresh = [one.number for one in again], _scores(again)
+            axes.plot(*fresh, "D", color="black", markersize=4, label="confirmation, fresh seed")
         _rug(axes, pruned)
-        axes.set(xlabel="trial", ylabel="pooled validation UAR")
+        axes.set(xlabel="trial", ylabel=f"pooled validation {search.objective.title}")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         figure.legend(loc="outside upper left", ncols=4, frameon=False)
 
     return draw("history", "Optimisation history. Marks on the axis: trials that were pruned.", 3.4, fill)
+
+
+def _colours(objective: Metric) -> str:
+    """The colour map that is dark where a score is bad."""
+    return "viridis" if objective.higher_is_better else "viridis_r"
 
 
 def _rug(axes: Axes, places: Sequence[float]) -> None:
@@ -86,7 +108,8 @@ def _rug(axes: Axes, places: Sequence[float]) -> None:
     )
 
 
-def _importances(shares: Mapping[str, float]) -> Picture:
+def _importances(search: Search) -> Picture:
+    shares = search.importances
     paths = list(shares)[::-1]
 
     def fill(figure: Figure) -> None:
@@ -95,7 +118,10 @@ def _importances(shares: Mapping[str, float]) -> Picture:
         axes.bar_label(bars, fmt="%.2f", padding=3)
         axes.set(xlabel="share of the importance", xlim=(0, 1.1 * max(shares.values())))
 
-    caption = "Importance of the searched settings for the validation UAR (PED-ANOVA, complete searched trials)."
+    caption = (
+        f"Importance of the searched settings for the validation {search.objective.title} (PED-ANOVA, complete "
+        "searched trials)."
+    )
     return draw("importances", caption, 0.8 + 0.25 * len(paths), fill)
 
 
@@ -104,8 +130,8 @@ def _slices(search: Search, chosen: int | None) -> Picture:
     columns = min(4, len(paths))
     rows = math.ceil(len(paths) / columns)
     complete = _complete(search)
-    scores = [one.validation_uar for one in complete]
-    best = [one for one in search.trials if one.number == chosen and one.validation_uar is not None]
+    scores, title = _scores(complete), search.objective.title
+    best = [one for one in search.trials if one.number == chosen and one.score is not None]
     letters = _letters(search, paths)
 
     def fill(figure: Figure) -> None:
@@ -118,7 +144,7 @@ def _slices(search: Search, chosen: int | None) -> Picture:
             names = [] if numeric else sorted({displayed(path, one.values.get(path)) for one in complete})
             for trials, colour, size in ((complete, BLUE, 4), (best, RED, 6)):
                 points = [
-                    (_place(path, one.values.get(path), names), one.validation_uar)
+                    (_place(path, one.values.get(path), names), one.score)
                     for one in trials
                     if _drawable(one, path, numeric)
                 ]
@@ -136,9 +162,9 @@ def _slices(search: Search, chosen: int | None) -> Picture:
                 axes.set_xticks(range(len(names)), [letters(name, 24) for name in names], rotation=30, ha="right")
                 axes.margins(x=0.2)
             axes.set_xlabel(path)
-        figure.supylabel("validation UAR")
+        figure.supylabel(f"validation {title}")
 
-    caption = "Validation UAR over each searched setting, the most important first. Red: the reported trial."
+    caption = f"Validation {title} over each searched setting, the most important first. Red: the reported trial."
     return draw("slices", caption, 2.3 * rows + 0.2, fill, letters=letters)
 
 
@@ -154,63 +180,78 @@ def _place(path: str, value: Value, names: Sequence[str]) -> float:
 
 
 def _folds(search: Search, chosen: int | None) -> Picture:
-    best_first = sorted(search.folds, key=lambda number: -float(np.mean(search.folds[number])))[:MOST_ROWS]
+    objective, ranking = search.objective, search.ranking
+    best_first = ranking.best_first(search.folds, lambda number: float(np.mean(search.folds[number])))[:MOST_ROWS]
     scores = np.array([search.folds[number] for number in best_first])
 
     def fill(figure: Figure) -> None:
         axes = figure.subplots()
-        image = axes.imshow(scores, cmap="viridis", aspect="auto", interpolation="nearest")
+        image = axes.imshow(scores, cmap=_colours(objective), aspect="auto", interpolation="nearest")
         axes.set_yticks(range(len(best_first)), [str(number) for number in best_first], fontsize=7)
         for label, number in zip(axes.get_yticklabels(), best_first, strict=True):
             if number == chosen:
                 label.set(color=RED, fontweight="bold")
         axes.set_xticks(range(scores.shape[1]), [str(fold) for fold in range(scores.shape[1])])
         axes.set(xlabel="fold", ylabel="trial, the best mean first")
-        figure.colorbar(image, ax=axes, label="validation UAR")
+        figure.colorbar(image, ax=axes, label=f"validation {objective.title}")
 
     shown = "" if len(search.folds) <= MOST_ROWS else f" The best {MOST_ROWS}."
     caption = (
-        f"Validation UAR of every fold of the complete searched trials.{shown} A dark column is a hard fold; red: the "
-        "reported trial."
+        f"Validation {objective.title} of every fold of the complete searched trials.{shown} A dark column is a hard "
+        "fold; red: the reported trial."
     )
     return draw("folds", caption, 1.3 + 0.13 * len(best_first), fill)
 
 
 def _cost(search: Search, chosen: int | None) -> Picture:
-    """UAR over training time, with the trials that no other one beats in both."""
-    timed = [one for one in _complete(search) if one.seconds is not None]
-    points = sorted((one.seconds or 0.0, -(one.validation_uar or 0.0)) for one in timed)
-    best = [(one.seconds or 0.0, one.validation_uar or 0.0) for one in timed if one.number == chosen]
-    front: list[tuple[float, float]] = []
-    for seconds, negative in points:  # the quickest first
-        if not front or -negative > front[-1][1]:
-            front.append((seconds, -negative))
+    """Score over training time, with the trials that no other one beats in both."""
+    title, timed = search.objective.title, [one for one in _complete(search) if one.seconds is not None]
+    points = _quickest_first(timed, search.ranking)
+    reported = _quickest_first([one for one in timed if one.number == chosen], search.ranking)
+    front = _front(points, search.ranking)
 
     def fill(figure: Figure) -> None:
         axes = figure.subplots()
-        axes.plot([one[0] for one in points], [-one[1] for one in points], "o", color=BLUE, markersize=4, alpha=0.8)
+        axes.plot([one[0] for one in points], [one[1] for one in points], "o", color=BLUE, markersize=4, alpha=0.8)
         if front:
             axes.step(*zip(*front, strict=True), where="post", color=RED, linewidth=1)
-        if best:
-            axes.plot(*zip(*best, strict=True), "o", color=RED, markersize=6)
-        axes.set(xlabel="seconds a trial, all folds", ylabel="validation UAR")
+        if reported:
+            axes.plot(*zip(*reported, strict=True), "o", color=RED, markersize=6)
+        axes.set(xlabel="seconds a trial, all folds", ylabel=f"validation {title}")
         if points and points[-1][0] > 10 * max(points[0][0], 1e-3):
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
     caption = (
-        "UAR against cost: training time of the complete searched trials, as measured while the study ran. Line: no "
-        "trial is both faster and better. Red dot: the reported trial."
+        f"{title} against cost: training time of the complete searched trials, as measured while the study ran. Line: "
+        "no trial is both faster and better. Red dot: the reported trial."
     )
     return draw("cost", caption, 3.0, fill)
+
+
+def _front(points: Sequence[tuple[float, float]], ranking: Ranking) -> list[tuple[float, float]]:
+    """The points that no other one beats in both, of points with the quickest first."""
+    front: list[tuple[float, float]] = []
+    for point in points:
+        if not front or ranking.is_better(point[1], front[-1][1]):
+            front.append(point)
+    return front
+
+
+def _quickest_first(trials: Sequence[StudyTrial], ranking: Ranking) -> list[tuple[float, float]]:
+    """Seconds and score of trials, of equally quick ones the best first; of trials that have both."""
+    points = [(one.seconds, one.score) for one in trials if one.seconds is not None and one.score is not None]
+    return sorted(points, key=lambda point: (point[0], -ranking.key(point[1])))
 
 
 def _parallel(search: Search, chosen: int | None) -> Picture:
     """Parallel coordinates: a line for each complete trial, coloured by its score."""
     paths = _by_importance(search)[:MOST_AXES]
-    trials = sorted(_complete(search), key=lambda one: (one.number == chosen, one.validation_uar or 0.0))
-    scores = np.array([one.validation_uar or 0.0 for one in trials])
+    objective = search.objective
+    trials = sorted(_complete(search), key=lambda one: (one.number == chosen, search.ranking.key(one.score)))
+    scores = np.array(_scores(trials))
     low, high = float(scores.min()), float(scores.max())
+    colours = colormaps[_colours(objective)]
     letters = _letters(search, paths)
     columns = [_axis(search, path, trials, letters) for path in paths]
     heights = np.array([column for column, _ in columns] + [(scores - low) / max(high - low, 1e-9)]).T
@@ -219,20 +260,23 @@ def _parallel(search: Search, chosen: int | None) -> Picture:
         axes = figure.subplots()
         for trial, line, score in zip(trials, heights, scores, strict=True):
             is_chosen = trial.number == chosen
-            colour = RED if is_chosen else colormaps["viridis"]((score - low) / max(high - low, 1e-9))
+            colour = RED if is_chosen else colours((score - low) / max(high - low, 1e-9))
             axes.plot(range(len(line)), line, color=colour, linewidth=2.2 if is_chosen else 1.0, alpha=0.8)
         for place, ticks in enumerate([*(ticks for _, ticks in columns), [(0.0, f"{low:.3f}"), (1.0, f"{high:.3f}")]]):
             axes.axvline(place, color="#718096", linewidth=0.8)
             for height, text in ticks:
                 box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.0}
                 axes.text(place + 0.03, height, text, fontsize=8, va="center", color="#1a202c", zorder=5, bbox=box)
-        axes.set_xticks(range(len(paths) + 1), [*(path.replace(".", ".\n") for path in paths), "validation\nUAR"])
+        axes.set_xticks(
+            range(len(paths) + 1), [*(path.replace(".", ".\n") for path in paths), f"validation\n{objective.title}"]
+        )
         axes.set(yticks=[], ylim=(-0.08, 1.08), xlim=(-0.1, len(paths) + 0.35))
         axes.spines[["left", "bottom"]].set_visible(False)
 
+    worst, best = ("lowest", "highest") if objective.higher_is_better else ("highest", "lowest")
     caption = (
-        "Parallel coordinates: every complete searched trial is a line, from dark (lowest UAR) to yellow (highest); "
-        "the most important settings first. Red: the reported trial."
+        f"Parallel coordinates: every complete searched trial is a line, from dark ({worst} {objective.title}) to "
+        f"yellow ({best}); the most important settings first. Red: the reported trial."
     )
     return draw("parallel", caption, 3.8, fill, letters=letters)
 

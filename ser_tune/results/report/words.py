@@ -25,10 +25,10 @@ _AGGREGATIONS = {
 }
 _SELECTIONS = {
     "last": "Each fold keeps the network of the last epoch",
-    "best_validation_score": "Each fold keeps the network of the epoch with the highest validation UAR",
+    "best_validation_score": "Each fold keeps the network of the epoch with the {best} validation {title}",
     "best_validation_loss": "Each fold keeps the network of the epoch with the lowest validation loss",
-    "smoothed_validation_score": "Each fold keeps the network of the epoch with the highest validation UAR, smoothed "
-    "over three epochs",
+    "smoothed_validation_score": "Each fold keeps the network of the epoch with the {best} validation {title}, "
+    "smoothed over three epochs",
 }
 
 
@@ -53,7 +53,7 @@ def protocol_in_words(protocol: Protocol, predictions: Mapping[str, Predictions]
 
 
 def _sentences(protocol: Protocol, predictions: Mapping[str, Predictions], with_epochs: bool) -> Iterator[str]:
-    facts = protocol.in_words
+    facts, objective = protocol.in_words, protocol.objective
     if (some := predictions.get("test", predictions.get("validation"))) is not None:
         speakers = len(set(some.speakers))
         yield f"Corpus {protocol.corpus}: {len(some.utterances)} scored utterances of {speakers} speakers"
@@ -69,11 +69,11 @@ def _sentences(protocol: Protocol, predictions: Mapping[str, Predictions], with_
         yield "No text is on two sides of a fold"
     if protocol.merged:
         yield f"Emotions counted as another: {', '.join(one.replace('=', ' as ') for one in protocol.merged)}"
-    yield "Trials are ranked by the UAR of all validation utterances together"
+    yield f"Trials are ranked by the {objective.title} of all validation utterances together"
     yield "Test speakers are scored once, after the search, for the promoted trial"
-    selection = facts.get("epoch_selection", "")
-    if with_epochs and (chosen := _SELECTIONS.get(selection.split(",")[0])) is not None:
-        yield chosen
+    selection = facts.get("epoch_selection", "").split(",")[0].replace(f"_{objective.name}", "_score")
+    if with_epochs and (chosen := _SELECTIONS.get(selection)) is not None:
+        yield chosen.format(best="highest" if objective.higher_is_better else "lowest", title=objective.title)
     scope = facts.get("normalisation_scope", "")
     if (normalised := _SCOPES.get(re.split("[ ,]", scope)[0])) is not None:
         yield normalised
