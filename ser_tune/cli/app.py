@@ -121,8 +121,9 @@ def study(
 ) -> None:
     """Search for the best configuration of an architecture, and promote it.
 
-    Every trial trains one network for each speaker fold; its score is the pooled validation UAR. The best trial's
-    networks are scored once on the test speakers and registered as ser-CORPUS-MODEL.
+    Every trial trains one network for each speaker fold; its score is that of all validation utterances pooled, UAR
+    unless study.objectives has another metric. The best trial's networks are scored once on the test speakers and
+    registered as ser-CORPUS-MODEL.
     """
     from .running import show_nested, show_study
 

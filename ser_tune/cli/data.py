@@ -57,36 +57,49 @@ def list_models(*, as_json: bool, tracking_uri: str | None) -> None:
     if not versions:
         notes.print("no registered models yet; run `ser-tune study --model 3d_acrnn`")
         return
-    columns = [
-        "name",
-        "version",
-        "alias",
-        "validation UAR",
-        "corrected",
-        "test UAR",
-        "test WA",
-        "corpus",
-        "protocol",
-        "study",
-        "trial",
-    ]
-    scores = ("validation_uar", "corrected_uar", "test_uar", "test_wa")
-    tags = ("corpus", "fingerprint", "study", "trial")
+    columns = _score_columns([one.tags for one in versions])
+    names = tuple(name for names in columns.values() for name in names)
+    tags = {"corpus": "corpus", "protocol": "fingerprint", "study": "study", "trial": "trial"}
     rows, problems = [], list[str]()
     for one in versions:
-        numbers, damaged = _numbers(one.tags, scores)
-        described = [describe_score(numbers, name) for name in scores]
+        numbers, damaged = _numbers(one.tags, names)
+        described = ["".join(describe_score(numbers, name) for name in names) for names in columns.values()]
         problems += [f"{one.name} version {one.version}: {tag} is {brief(one.tags[tag])}, no number" for tag in damaged]
         rows.append(
-            [one.name, one.version, ", ".join(one.aliases), *described, *(one.tags.get(tag, "") for tag in tags)]
+            [
+                one.name,
+                one.version,
+                ", ".join(one.aliases),
+                *described,
+                *(one.tags.get(tag, "") for tag in tags.values()),
+            ]
         )
-    print_table(columns, rows)
+    print_table(["name", "version", "alias", *columns, *tags], rows)
     print_warnings(
         f"protocol {one.tags.get('fingerprint', 'unknown')}: {one.tags['warnings']}"
         for one in versions
         if "warnings" in one.tags
     )
     print_warnings(problems)
+
+
+def _score_columns(versions: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
+    """The titles of columns of scores, each with the tags that it shows, of which a version has one at most.
+
+    Args:
+        versions: The tags of every version. The objective alone has a score over folds among them.
+    """
+    from ..metrics import METRICS
+
+    known = [METRICS.get(name) for name in METRICS.names()]
+    tags = {tag for one in versions for tag in one}
+    objectives = [one for one in known if f"validation_{one.name}_fold_mean" in tags]
+    others = [one for one in known if one not in objectives and f"test_{one.name}" in tags]
+    return {
+        **{f"validation {one.title}": [f"validation_{one.name}"] for one in objectives},
+        "corrected": [f"corrected_{one.name}" for one in objectives],
+        **{f"test {one.title}": [f"test_{one.name}"] for one in (*objectives, *others)},
+    }
 
 
 def _numbers(tags: Mapping[str, str], scores: tuple[str, ...]) -> tuple[dict[str, float], list[str]]:

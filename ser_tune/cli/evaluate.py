@@ -65,10 +65,10 @@ def read_mapping(assignments: Sequence[str]) -> Mapping[str, str]:
     """
     mapping = {}
     for one in assignments:
-        emotion, equals, label = one.rpartition("=")
-        if not equals or not emotion.strip():
+        heard, equals, label = one.rpartition("=")
+        if not equals or not heard.strip():
             raise ConfigError(f"--map is '{one}'; expected EMOTION=CLASS, such as happy=happiness")
-        mapping[emotion.strip()] = label.strip()
+        mapping[heard.strip()] = label.strip()
     return mapping
 
 

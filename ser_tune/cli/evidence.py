@@ -5,6 +5,7 @@ from pathlib import Path
 
 from .. import api
 from ..config import Project
+from ..metrics import Ranking
 from ..resampling import describe_score, with_interval
 from ..tracking import name_of
 from ..training import EpochReport
@@ -36,16 +37,17 @@ def combine_trials(
     if as_json:
         print_json([combination_record(found)])
         return
+    objective = found.promotion.prepared.definition.objective
     rows = [
         [
             name_of(one),
             one.data.params["model.name"],
             one.data.params["features.name"],
-            describe_score(one.data.metrics, "validation_uar"),
+            describe_score(one.data.metrics, f"validation_{objective.name}"),
         ]
         for one in found.members
     ]
-    print_table(["member", "model", "features", "validation UAR"], rows)
+    print_table(["member", "model", "features", f"validation {objective.title}"], rows)
     tell(found.promotion, tracking_uri)
 
 
@@ -67,6 +69,7 @@ def confirm_study(
     if as_json:
         print_json([confirmation_record(found)])
         return
+    objective = found.promotion.prepared.definition.objective
     print_table(
         ["trial", "search saw [95 %]", f"mean of {seeds} fresh seeds [95 %]", "luck of the seed"],
         [
@@ -74,13 +77,14 @@ def confirm_study(
                 str(one.trial),
                 with_interval(one.searched, one.searched_interval),
                 with_interval(one.mean, one.interval),
-                f"{one.searched - one.mean:+.4f}",
+                f"{Ranking(objective).gain(one.searched, one.mean):+.4f}",
             ]
             for one in found.candidates
         ],
     )
+    bound = "highest lower" if objective.higher_is_better else "lowest upper"
     notes.print(
-        f"trial {found.candidates[0].trial} has the highest lower bound; registered is the median of its seeds, trial "
+        f"trial {found.candidates[0].trial} has the {bound} bound; registered is the median of its seeds, trial "
         f"{found.promotion.trial} of {found.study}",
         markup=False,
     )

@@ -67,7 +67,7 @@ def ablate(
     tracking_uri: TrackingUri = None,
     storage: Storage = None,
 ) -> None:
-    """Train a configuration with and without each change: differences of validation UAR, paired by speaker.
+    """Train a configuration with and without each change: differences of the validation score, by speaker.
 
     Test speakers are not scored, and nothing is registered. The same command resumes.
     """
@@ -141,7 +141,7 @@ def confirm(
     """Train a study's best trials again on fresh seeds, and promote by lower confidence bound.
 
     The best of many trials is optimistic. Fresh seeds remove the luck of the seed, not the choice among configurations
-    on the same speakers; the corrected UAR is without both. The same command resumes.
+    on the same speakers; the corrected score is without both. The same command resumes.
     """
     from .evidence import confirm_study
 
@@ -163,7 +163,7 @@ def combine(
     """Average what trials of unlike configurations say, and register them as one model.
 
     They share a protocol. A study without a trial's number is its best configuration, with all seeds of it. Choose
-    members by validation UAR: test speakers are scored for the combination alone.
+    members by validation score: test speakers are scored for the combination alone.
     """
     from .evidence import combine_trials
 
@@ -197,9 +197,9 @@ def leaderboard(
 ) -> None:
     """Best result for each corpus, task, model and features, beside the published ones.
 
-    Nested, held-out and cross-validated results are listed apart, each ranked within one protocol by validation UAR
-    (nested: outer UAR), of several seeds by their mean. Validation UAR (nested: inner UAR) chooses the best of one
-    model and features; test scores do not. Outer scores are of speakers that the search did not use.
+    Nested, held-out and cross-validated results are listed apart, each ranked within one protocol by validation score
+    (nested: outer score), of several seeds by their mean. The validation score (nested: inner score) chooses the best
+    of one model and features; test scores do not. Outer scores are of speakers that the search did not use.
     """
     from .published import print_leaderboard
 

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,17 +55,18 @@ def print_predictions(
         if len(paths) != 1:
             raise ConfigError(f"--plot draws one utterance; got {len(paths)} files")
     loaded = _load(model, tracking_uri, "these files are")
+    answer = loaded.task.answer
 
     def rows_of(one: "Prediction") -> Iterator[Row]:
         if by_segment and not one.segments:
             raise ConfigError(f"'{model}' combines trials that cut utterances into unlike segments; drop --segments")
         label = label_of(loaded, one.probabilities, min_confidence)
         if not by_segment:
-            yield {"file": one.source, "emotion": label, **one.probabilities}
+            yield {"file": one.source, answer: label, **one.probabilities}
             return
         for segment in one.segments:
             label = label_of(loaded, segment.probabilities, min_confidence)
-            yield _timed(one.source, segment.start_s, segment.end_s, label, segment.probabilities)
+            yield _timed(one.source, segment.start_s, segment.end_s, {answer: label, **segment.probabilities})
 
     with _Progress(output) as progress:
         if picture is None:
@@ -95,12 +96,13 @@ def print_timelines(
     if output.form == "audacity" and len(files) > 1:
         raise ConfigError(f"--format audacity is of one recording; got {len(files)} files")
     loaded = _load(model, tracking_uri, "each recording is")
+    answer = loaded.task.answer
 
     def rows_of(one: "Timeline") -> Iterator[Row]:
         if not one.passages:
             notes.print(f"no speech: {one.source}", markup=False)
         for passage in one.windows if by_window else one.passages:
-            yield _timed(one.source, passage.start_s, passage.end_s, passage.label, passage.probabilities)
+            yield _timed(one.source, passage.start_s, passage.end_s, {answer: passage.label, **passage.probabilities})
 
     text_of = {"rttm": rttm, "audacity": audacity_labels}.get(output.form)
     with _Progress(output) as progress:
@@ -117,24 +119,27 @@ def print_changes(
     as_json: bool,
     tracking_uri: str | None,
 ) -> None:
-    """Print every change of emotion that a microphone hears, until a signal; with `as_json` as an object a line."""
+    """Print every change of the answer to a microphone's sound, until a signal; with `as_json` as an object a line."""
     from .. import api
+    from ..registry import load_model
 
     def started(microphone: str) -> None:
         notes.print(f"listening to {microphone} (Ctrl-C ends)", markup=False)
 
+    project = Project.locate(tracking_uri=tracking_uri)
+    loaded = load_model(model, tracking_uri=project.tracking_uri)
     changes = api.listen(
-        model,
+        loaded,
         device=device,
         window_s=window_s,
         min_confidence=min_confidence,
         started=started,
-        project=Project.locate(tracking_uri=tracking_uri),
+        project=project,
     )
     with closing(changes):  # a signal may come while a change is printed
         for change in changes:
             if as_json:
-                record = {"at_s": round(change.at_s, 3), "emotion": change.label, **change.probabilities}
+                record = {"at_s": round(change.at_s, 3), loaded.task.answer: change.label, **change.probabilities}
                 sys.stdout.write(json.dumps(record) + "\n")
             else:
                 probability = max(change.probabilities.values())
@@ -153,11 +158,11 @@ def _load(model: str, tracking_uri: str | None, what_is: str) -> "LoadedModel":
 
 
 def _columns(loaded: "LoadedModel", *, has_times: bool) -> tuple[str, ...]:
-    return ("file", *(("start_s", "end_s") if has_times else ()), "emotion", *loaded.labels)
+    return ("file", *(("start_s", "end_s") if has_times else ()), loaded.task.answer, *loaded.labels)
 
 
-def _timed(source: str, start_s: float, end_s: float, label: str, probabilities: Mapping[str, float]) -> Row:
-    return {"file": source, "start_s": round(start_s, 3), "end_s": round(end_s, 3), "emotion": label, **probabilities}
+def _timed(source: str, start_s: float, end_s: float, answers: Row) -> Row:
+    return {"file": source, "start_s": round(start_s, 3), "end_s": round(end_s, 3), **answers}
 
 
 def _print(

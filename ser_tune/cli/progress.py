@@ -7,6 +7,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.progress import TaskID as Task
 
 from ..config import Value
+from ..metrics import Ranking
 from ..study import FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome
 from ..training import AnyTrial, EpochReport
 from .console import notes
@@ -58,12 +59,12 @@ class ProgressObserver(StudyObserver):
         self._epochs, self._folds_ended = dict[int, int](), dict[int, int]()
         before = start.before
         self._counts = {"COMPLETE": before.complete, "PRUNED": before.pruned, "FAIL": before.failed}
-        corpus, name = start.corpus, start.definition.name
+        corpus, name, answers = start.corpus, start.definition.name, f"{start.definition.task.answer}s"
         if corpus.name == "demo":
             notes.print(DEMO)
         notes.print(
             f"study {name}: {len(corpus.utterances)} utterances, {len(corpus.speakers)} speakers, "
-            f"{len(corpus.emotions)} emotions, {len(start.folds)} folds; protocol {start.protocol.fingerprint}",
+            f"{len(start.protocol.names)} {answers}, {len(start.folds)} folds; protocol {start.protocol.fingerprint}",
             markup=False,
         )
         for note in start.notes:
@@ -131,10 +132,13 @@ class ProgressObserver(StudyObserver):
         self._states[outcome.number] = outcome.state
         self._counts[outcome.state] += 1
         self._run += 1
-        score = f"UAR {outcome.scores.uar:.4f}" if outcome.scores else "no score"
-        if outcome.state == "COMPLETE" and outcome.scores is not None:
-            if outcome.confirms is None and (self._best is None or outcome.scores.uar > self._best[1]):
-                self._best = (outcome.number, outcome.scores.uar)
+        objective = self._start.definition.objective
+        value = None if outcome.scores is None else outcome.scores[objective.name].value
+        score = "no score" if value is None else f"{objective.title} {value:.4f}"
+        if outcome.state == "COMPLETE" and value is not None:
+            best = None if self._best is None else self._best[1]
+            if outcome.confirms is None and Ranking(objective).is_better(value, best):
+                self._best = (outcome.number, value)
             text = score if outcome.confirms is None else f"trial {outcome.confirms} on a fresh seed, {score}"
         else:
             text = f"{outcome.state} after {len(outcome.folds)} folds: {outcome.reason}"

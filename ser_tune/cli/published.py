@@ -49,31 +49,27 @@ def reproduce_published(
         print_json([reproduction_record(outcome)])
         return
     published = outcome.published
+    titles = {metric.name: metric.title for metric in outcome.protocol.metrics}
     rows = [
         [
             f"published: {published.who}, {PUBLISHED_FORMS[published.form]}",
-            _value(published.uar, published.uar_std),
-            _value(published.wa, published.wa_std),
+            *(_value(*published.score(one)) for one in titles),
         ],
         [
             f"obtained: mean of {seeds} seed{'s' * (seeds > 1)}, pooled",
-            with_interval(outcome.pooled.value, outcome.pooled.interval),
-            with_interval(outcome.mean("test_wa"), outcome.intervals["wa"]),
+            *(with_interval(outcome.mean(f"test_{one}"), outcome.intervals[one]) for one in titles),
         ],
         [
             "obtained: mean ± deviation over folds",
-            *(
-                _value(outcome.mean(f"test_{one}_fold_mean"), outcome.mean(f"test_{one}_fold_std"))
-                for one in ("uar", "wa")
-            ),
+            *(_value(outcome.mean(f"test_{one}_fold_mean"), outcome.mean(f"test_{one}_fold_std")) for one in titles),
         ],
         *(
-            [f"seed {number}, pooled", describe_score(one, "test_uar"), describe_score(one, "test_wa")]
-            for number, one in enumerate(outcome.seeds)
+            [f"seed {number}, pooled", *(describe_score(seed, f"test_{one}") for one in titles)]
+            for number, seed in enumerate(outcome.seeds)
             if seeds > 1
         ),
     ]
-    print_table(["test speakers", "UAR", "WA"], rows)
+    print_table(["test speakers", *titles.values()], rows)
     differs = f"; differs: {published.differs}" if published.differs else ""
     results.print(f"published protocol: {published.protocol} ({published.source}){differs}", markup=False)
     results.print(f"protocol here: {outcome.protocol.fingerprint}, {outcome.folds} folds", markup=False)
@@ -86,11 +82,11 @@ def _value(value: float | None, deviation: float | None) -> str:
     return "" if value is None else f"{value:.4f}" + (f" ± {deviation:.4f}" if deviation is not None else "")
 
 
-BOARD = (
-    *("corpus", "task", "evaluation", "protocol", "rank", "who"),
-    *("validation UAR", "test UAR", "test WA", "outer UAR", "outer WA", "outer UAR of one network", "networks"),
-    *("trials", "seeds", "normalisation", "pretraining", "folds", "source"),
-)
+BEFORE = ("corpus", "task", "evaluation", "protocol", "rank", "who")
+BEHIND = ("networks", "trials", "seeds", "normalisation", "pretraining", "folds", "source")
+"""Columns around those of scores."""
+TEST = "test_"
+"""Beginning of the columns that published numbers have."""
 WARNINGS = "warnings"
 """A further field of the forms for programs; people read the warnings below the table."""
 
@@ -98,6 +94,7 @@ WARNINGS = "warnings"
 def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None) -> None:
     """Print the best results, and the published numbers of the same corpora."""
     board = api.leaderboard(corpus, project=Project.locate(tracking_uri=tracking_uri))
+    columns = (*BEFORE, *board.columns.values(), *BEHIND)
     rows = []
     for one in board.entries:
         scope = one.protocol.in_words["normalisation_scope"]
@@ -110,15 +107,18 @@ def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None
             f"{one.source}, run {one.run.info.run_id}",
         )
         warnings = "; ".join(one.protocol.warnings)
-        rows.append(dict(zip(BOARD, cells, strict=True)) | {WARNINGS: warnings})
+        rows.append(dict(zip(columns, cells, strict=True)) | {WARNINGS: warnings})
     for known in board.published:
         cells = (
-            *(known.corpus, known.task, "published", known.protocol, "", known.who, ""),
-            *(_value(known.uar, known.uar_std), _value(known.wa, known.wa_std), "", "", ""),
+            *(known.corpus, known.task, "published", known.protocol, "", known.who),
+            *(
+                _value(*known.score(column.removeprefix(TEST))) if column.startswith(TEST) else ""
+                for column in board.columns
+            ),
             *(UNKNOWN_NETWORKS, "", "", "", "", ""),
             known.source + (f"; differs: {known.differs}" if known.differs else ""),
         )
-        rows.append(dict(zip(BOARD, cells, strict=True)) | {WARNINGS: ""})
+        rows.append(dict(zip(columns, cells, strict=True)) | {WARNINGS: ""})
     if not rows:
         notes.print("no complete trials yet; run `ser-tune study --model 3d_acrnn`")
         if form not in ("json", "csv"):
@@ -126,11 +126,11 @@ def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None
     if form == "json":
         print_json(rows)
     elif form == "csv":
-        print_csv((*BOARD, WARNINGS), rows)
+        print_csv((*columns, WARNINGS), rows)
     else:
-        cells_of_rows = [[row[name] for name in BOARD] for row in rows]
+        cells_of_rows = [[row[name] for name in columns] for row in rows]
         if form == "markdown":
-            shown(sys.stdout).write(markdown_table(BOARD, cells_of_rows) + "\n")
+            shown(sys.stdout).write(markdown_table(columns, cells_of_rows) + "\n")
         else:
-            print_table(BOARD, cells_of_rows)
+            print_table(columns, cells_of_rows)
         print_warnings(f"protocol {row['protocol']}: {row[WARNINGS]}" for row in rows if row[WARNINGS])

@@ -194,11 +194,12 @@ def comparison_record(found: Comparison, first: str, second: str) -> Record:
 
 def reproduction_record(outcome: Reproduction) -> Record:
     """The published number, ours, and the verdict."""
-    published = outcome.published
+    published, objective = outcome.published, outcome.protocol.objective.name
+    numbers = {one.name: published.score(one.name)[0] for one in outcome.protocol.metrics}
     return {
-        "published": {"who": published.who, "form": published.form, "uar": published.uar, "wa": published.wa},
-        "pooled": {"uar": outcome.pooled.value, "interval": ends(outcome.pooled.interval)},
-        "fold_mean": {"uar": outcome.fold_mean.value, "interval": ends(outcome.fold_mean.interval)},
+        "published": {"who": published.who, "form": published.form, **numbers},
+        "pooled": {objective: outcome.pooled.value, "interval": ends(outcome.pooled.interval)},
+        "fold_mean": {objective: outcome.fold_mean.value, "interval": ends(outcome.fold_mean.interval)},
         "seeds": [dict(one) for one in outcome.seeds],
         "state": outcome.state,
         "verdict": outcome.verdict,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from .. import api
 from ..config import Project
+from ..metrics import DEFAULT_METRIC
 from .console import notes, print_json, print_table, results
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def show_status(name: str | None, *, watch: bool, as_json: bool, storage: str | 
             if watch and results.is_terminal:
                 results.clear()
             if as_json:
-                print_json([asdict(one) | {"left": one.left} for one in found])
+                print_json([_record(one) for one in found])
             else:
                 _print(name, found)
             if not watch or not any(one.left for one in found):
@@ -38,25 +39,34 @@ def show_status(name: str | None, *, watch: bool, as_json: bool, storage: str | 
             raise
 
 
+def _record(one: "StudyStatus") -> dict[str, object]:
+    """With the objective's name where it is not the default."""
+    named = {} if one.objective.name == DEFAULT_METRIC else {"objective": one.objective.name}
+    return {key: value for key, value in asdict(one).items() if key != "objective"} | {"left": one.left} | named
+
+
 def _print(name: str | None, found: Sequence["StudyStatus"]) -> None:
     if name is not None:
         _print_one(found[0])
     elif not found:
         notes.print("no studies yet; run `ser-tune study --model 3d_acrnn`")
     else:
-        columns = ("study", "trials", "pruned", "failed", "running", "best UAR", "estimated end", "to deliver")
-        print_table(columns, [_row(one) for one in found])
+        titles = {one.objective.title for one in found}
+        best = f"best {titles.pop()}" if len(titles) == 1 else "best score"
+        columns = ("study", "trials", "pruned", "failed", "running", best, "estimated end", "to deliver")
+        print_table(columns, [_row(one, with_title=bool(titles)) for one in found])
 
 
-def _row(one: "StudyStatus") -> list[str]:
-    """Of the table of all studies."""
+def _row(one: "StudyStatus", *, with_title: bool) -> list[str]:
+    """Of the table of all studies, with the score's title where studies have unlike ones."""
+    title = f"{one.objective.title} " if with_title else ""
     return [
         one.name,
         f"{one.total - one.left}/{one.total}",
         str(one.pruned),
         str(len(one.failed)),
         _running(one),
-        "" if one.best is None else f"{one.best[1]:.4f}",
+        "" if one.best is None else f"{title}{one.best[1]:.4f}",
         _end(one),
         str(one.undelivered),
     ]

@@ -34,13 +34,10 @@ class Unusable:
 
 def label_of(model: "LoadedModel", probabilities: Mapping[str, float], min_confidence: float = 0.0) -> str:
     """What a model decides from some probabilities, or `uncertain` where the highest is lower than asked."""
-    from ..tasks import DEFAULT_TASK, TASKS  # torch
-
     if max(probabilities.values()) < min_confidence:
         return UNCERTAIN
-    recipe = model.recipe  # of the code that the model carries: that of version 0.1 had one task
-    task = TASKS.get(getattr(recipe, "task", DEFAULT_TASK))
-    (label,) = task.labels(np.array([[probabilities[name] for name in recipe.labels]]), recipe.labels)
+    names = model.recipe.labels
+    (label,) = model.task.labels(np.array([[probabilities[name] for name in names]]), names)
     return label
 
 

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..config import Project, SearchSettings
 from ..errors import StudyError, valid_names
+from ..metrics import Metric
 from .liveness import PROCESS, heartbeat_age_s, is_gone
 from .places import CONFIRMS, CONVERGED, FAILURE, folds_ended, is_counted
 from .scores import best_trials, stored_objective, value_of
@@ -80,6 +81,8 @@ class StudyStatus:
     """Of the running trials that are alive; a process that waits for a trial is not among them."""
     best: tuple[int, float] | None
     """Number and pooled validation score of the best searched trial; fresh seeds of a confirmation do not count."""
+    objective: Metric
+    """Which score."""
     trials_per_hour: float | None
     """By the mean time of the last trials and the number of running ones; None where none runs, or none has ended."""
     estimated_end: datetime | None
@@ -149,6 +152,7 @@ def _status(study: optuna.Study) -> StudyStatus:
             _worker(*one) for one in zip(begun, running, strict=True) if one[1].alive and PROCESS in one[0].user_attrs
         ],
         best=next(((one.number, value_of(one)) for one in best_trials(searched, objective)), None),
+        objective=objective,
         trials_per_hour=pace,
         estimated_end=None if pace is None else datetime.now() + timedelta(hours=left / pace),
         last_change=max(changes, default=None),

@@ -16,6 +16,7 @@ from .failures import download
 
 if TYPE_CHECKING:
     from ..prediction import Heard, Prediction, Predictor, Recipe
+    from ..tasks import Task
 
 __all__ = ["LoadedModel", "load_files", "model_errors", "open_predictor"]
 
@@ -85,6 +86,13 @@ class LoadedModel:
     def recipe(self) -> "Recipe":
         """Its front end, segments, normalisation and labels."""
         return self._predictor.recipe
+
+    @property
+    def task(self) -> "Task":
+        """What it recognises; a copy of version 0.1 knows of no other task than the default."""
+        from ..tasks import DEFAULT_TASK, TASKS
+
+        return TASKS.get(getattr(self.recipe, "task", DEFAULT_TASK))
 
     @property
     def predictors(self) -> "Sequence[Predictor]":

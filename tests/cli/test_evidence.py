@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from ser_tune.metrics import METRICS
+
 NAME = "ser-manifest-alex_net"
 Call = Callable[..., Any]
 
@@ -93,7 +95,7 @@ def test_a_combination_of_unlike_segments_has_none_to_print(
     from ser_tune.prediction import Prediction
     from ser_tune.tracking import LoadedModel
 
-    said = [Prediction(source="a.wav", label="joy", probabilities={"joy": 1.0}, segments=())]
+    said = [Prediction(source="a.wav", label="joy", probabilities={"anger": 0.0, "joy": 1.0}, segments=())]
     monkeypatch.setattr(LoadedModel, "predict_heard", lambda *_: said)
     told = call(finished.root, "predict", NAME, finished.csv.parent / "ada_joy_0.wav", "--segments")
     assert (told.code, told.out) == (2, "")
@@ -277,7 +279,7 @@ def test_a_confirmation_is_a_table_and_what_was_registered(
     def confirm(_: object, prepared: Any, *__: object, **how: object) -> Any:
         asked.update(how)
         seen = {"searched": 0.9, "searched_interval": Interval(0.8, 0.95), "interval": Interval(0.6, 0.85)}
-        candidates = [Candidate(trial=2, scores=(0.7, 0.8), numbers=(0, 2), **seen)]
+        candidates = [Candidate(trial=2, objective=METRICS.get("uar"), scores=(0.7, 0.8), numbers=(0, 2), **seen)]
         scores = {"validation_uar": 0.7, "validation_wa": 0.7}
         scores |= {f"validation_{name}_fold_{what}": 0.7 for name in ("uar", "wa") for what in ("mean", "std")}
         promotion = Promotion(NAME, "2", "champion", "it is better", 0, scores, created=True, prepared=prepared)

@@ -12,6 +12,7 @@ import soundfile
 from ser_tune.corpora import CORPORA, Corpus
 from ser_tune.errors import AudioError
 from ser_tune.prediction import Heard, Prediction, SegmentPrediction
+from ser_tune.tracking import LoadedModel
 
 LABELS = ("anger", "sadness")
 SHORTEST = 800
@@ -22,6 +23,7 @@ class LoudnessModel:
     """Keeps what it was asked, by the samples of each utterance."""
 
     labels = LABELS
+    task = LoadedModel.task
 
     def __init__(self, scope: str = "train") -> None:
         normalisation = SimpleNamespace(scope=scope)

@@ -7,7 +7,8 @@ import sys
 import threading
 import zipfile
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import mlflow
 import numpy as np
@@ -23,7 +24,7 @@ from ser_tune.config import NormalisationSettings, Project, SegmentSettings
 from ser_tune.features import FEATURE_SETS
 from ser_tune.prediction import Recipe, predictor
 from ser_tune.registry import load_model
-from ser_tune.tracking import open_tracking
+from ser_tune.tracking import LoadedModel, open_tracking
 from ser_tune.tracking.mlflow_model import SpeechEmotionModel
 
 NAME = "ser-manifest-alex_net"
@@ -196,3 +197,12 @@ def test_models_of_one_code_share_it(model: Any) -> None:
     assert len(names) == 1
     assert type(again._predictor).__module__.startswith(f"{names[0]}.prediction")
     assert type(model.unwrap_python_model().predictor) is type(again._predictor)
+
+
+def test_a_model_of_version_0_1_recognises_what_all_models_did() -> None:
+    recipe_of_before = SimpleNamespace(labels=("anger", "joy"))
+    assert LoadedModel(cast("Any", SimpleNamespace(recipe=recipe_of_before))).task.answer == "emotion"
+    assert (
+        LoadedModel(cast("Any", SimpleNamespace(recipe=SimpleNamespace(task="classification")))).task.answer
+        == "emotion"
+    )

@@ -1,0 +1,63 @@
+"""A study of another metric than UAR, where less is better and scores are below 0, through what people read."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.test_report import Page
+
+LINE = r"^trial (\d): drift (-\d\.\d{4}) \([\d.]+ s\); best (-\d\.\d{4}) \(trial (\d)\)"
+
+
+@pytest.mark.usefixtures("plugged")
+def test_a_score_below_zero_of_which_less_is_better_is_printed_and_ranked(
+    call: Callable[..., Any], root: Path, study_file: Path, corpus_csv: Path
+) -> None:
+    corpus = ("--corpus", "manifest", "--data", str(corpus_csv))
+    search = ("--set", "seed=3", "--trials", "3", "--pruner", "none", "--set", "study.objectives=[drift]")
+    told = call(root, "study", study_file, *corpus, *search, "--name", "drifting")
+    assert told.code == 0, told.err
+    scores = {}
+    for number, score, best, of_trial in re.findall(LINE, told.err, re.MULTILINE):
+        scores[int(number)] = float(score)
+        assert float(best) == min(scores.values())
+        assert scores[int(of_trial)] == min(scores.values())
+    assert len(scores) == 3
+    lowest = min(scores, key=lambda number: (scores[number], number))
+    assert f"best trial {lowest}" in told.out
+    assert "drift [95 %]" in told.out
+    assert "without the choice among 3 trials the winner's drift is -" in told.out
+
+    assert f"best of the search {scores[lowest]:.4f} (trial {lowest})" in call(root, "status", "drifting").out
+    assert "best drift" in call(root, "status").out
+    (status,) = json.loads(call(root, "status", "--json").out)
+    assert (status["objective"], status["best"]) == ("drift", [lowest, pytest.approx(scores[lowest], abs=1e-4)])
+    (entry,) = json.loads(call(root, "leaderboard", "--format", "json").out)
+    assert entry["validation drift"].startswith(f"{scores[lowest]:.4f}")
+    assert float(entry["test drift"].split()[0]) == -float(entry["test WA"].split()[0])
+    models = call(root, "models").out
+    assert [title in models for title in ("validation drift", "test drift", "test WA")] == [True] * 3
+
+    for option in ("--out", "--csv", "--latex"):
+        assert option in call(root, "report", "--help").out
+    files = [root / name for name in ("page.html", "trials.csv", "tables.tex")]
+    call(root, "report", "drifting", "--no-audio", "--out", files[0], "--csv", files[1], "--latex", files[2])
+    html, trials, latex = (file.read_text(encoding="utf-8") for file in files)
+    page = Page(html)
+    header = next(row for row in page.rows if row[0] == "speakers")
+    assert [*header[2:5], header[-2]] == ["drift [95 %]", "UAR [95 %]", "WA [95 %]", "drift over folds"]
+    assert "the highest drift first" in html
+    assert "a positive difference is an improvement" in page.text
+    gains = {row[0]: row for row in page.rows if row[0].endswith("corrected")}
+    first = gains["the first trial, corrected"]
+    assert float(first[1]) - float(first[2]) == pytest.approx(float(first[3].split()[0]), abs=2e-4)
+    assert [float(row["validation_drift"]) for row in csv.DictReader(io.StringIO(trials))] == pytest.approx(
+        [scores[number] for number in sorted(scores)], abs=1e-4
+    )
+    assert r"speakers & networks & drift & UAR & WA \\" in latex
