@@ -130,8 +130,10 @@ def _fill(
     largest = float(np.abs(speech).max())
     axes[0].plot(np.arange(len(speech)) / SAMPLE_RATE_HZ, speech, color="#4a5568", linewidth=0.4)
     axes[0].set(ylabel="waveform", xlim=(0, length_s), ylim=(-1.05 * largest, 1.05 * largest))
-    probability = prediction.probabilities[prediction.label]
-    axes[0].set_title(f"{letters(Path(heard.source).name)}: {letters(prediction.label)}, probability {probability:.2f}")
+    title = f"{letters(Path(heard.source).name)}: {letters(prediction.label)}"
+    if (probability := prediction.probabilities.get(prediction.label)) is not None:
+        title += f", probability {probability:.2f}"
+    axes[0].set_title(title)
     axes[1].imshow(
         mel_decibels(speech), origin="lower", aspect="auto", cmap="magma", extent=(0.0, length_s, 0.0, BANDS)
     )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from ser_tune.architectures import ARCHITECTURES
 from ser_tune.tasks import TASKS
 from ser_tune.training import AnyTrial, FittedNetwork, TrainingData, fit, fold_statistics
 from tests.ranks import GOAL, ranks
@@ -99,3 +100,13 @@ def test_of_epochs_whose_scores_are_not_defined_the_one_of_least_loss_is_kept(
     assert fitted.epoch == 1 + losses.index(min(losses))
     assert all(math.isnan(one.score) and math.isnan(one.kept) for one in fitted.history)
     assert all(math.isfinite(one.validation["distance"]) for one in fitted.history)
+
+
+def test_a_solver_is_judged_by_the_task_too(config: Config, ranked: TrainingData) -> None:
+    probe, base = ARCHITECTURES.get("linear_probe").settings.model_validate({}), config(segments__frames=None)
+    fitted = _fit(base.model_copy(update={"model": probe}), ranked)
+    (report,) = fitted.history
+    assert report.validation_loss == TASKS.get("ranks").error(fitted.validation, ranked.targets.values[VALIDATION])
+    assert report.kept == report.score == report.validation["distance"] < 0.5
+    # Its training loss is the same figure, of the utterances that it was fitted to
+    assert report.train_loss == pytest.approx(0.0, abs=1e-6)
