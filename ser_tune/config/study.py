@@ -1,7 +1,8 @@
 """`StudyConfig`: a trial's configuration plus what the search needs to know."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, Self
+from typing import Annotated, Any, Generic, Literal, Self, TypedDict
 
 from pydantic import Field, field_validator, model_validator
 
@@ -32,6 +33,14 @@ class CorpusSettings(Settings):
         return tuple(sorted(set(names)))
 
 
+class CorpusChoice(TypedDict):
+    """Which utterances of a corpus are kept, as `Corpus.load` takes it; None is the corpus's own choice."""
+
+    emotions: tuple[str, ...] | None
+    styles: tuple[str, ...] | None
+    merge: Mapping[str, str] | None
+
+
 class ProtocolSettings(Settings):
     """What a score means. Scores of different protocols are never ranked together."""
 
@@ -55,8 +64,9 @@ class ProtocolSettings(Settings):
     """Keep only these speaking styles, such as iemocap's improvised and scripted; none means those of the task."""
     merge: tuple[Annotated[str, Field(pattern=r"^[^=]+=[^=]+$")], ...] | None = None
     """Emotions that count as another, such as excitement=happiness; none means as the task has it."""
-    aggregation: Literal["mean_log_softmax", "mean_probability", "maximum", "confidence"] = "mean_log_softmax"
-    """How the predictions of an utterance's segments become the utterance's: the mean of log probabilities or of
+    aggregation: str = "mean_log_softmax"
+    """How the predictions of an utterance's segments become the utterance's, one of the task's ways, of which the first
+    is the default. Classification has four: the mean of log probabilities or of
     probabilities, the largest probability of each class (Kittler et al. 1998, IEEE TPAMI 20(3)), or the mean of
     probabilities weighted by the softmax of negative entropies, so that certain segments count more."""
 
@@ -72,6 +82,12 @@ class ProtocolSettings(Settings):
         if double := sorted({one for one in merged if merged.count(one) > 1}):
             raise ValueError(f"protocol.merge counts '{double[0]}' as two emotions: {', '.join(merge or ())}")
         return merge
+
+    @property
+    def choice(self) -> CorpusChoice:
+        """Which utterances are kept."""
+        merge = None if self.merge is None else dict(one.split("=") for one in self.merge)
+        return {"emotions": self.emotions, "styles": self.styles, "merge": merge}
 
     @model_validator(mode="after")
     def _own_folds_alone(self) -> Self:
@@ -110,7 +126,7 @@ class SearchSettings(Settings):
     never. The same command goes on."""
     stop_when_converged: bool = False
     """End the search early, after 20 complete trials or more, where an upper bound of what is left to gain in the
-    ranges is below the standard error of the best UAR over its folds (Makarova et al. 2022). The best configurations
+    ranges is below the standard error of the best score over its folds (Makarova et al. 2022). The best configurations
     are confirmed as otherwise."""
     confirm: Annotated[float, Field(ge=0, le=0.5)] = 0.2
     """Share of the trials that trains the best configurations again on fresh seeds; the best mean wins. 0 takes the
@@ -131,19 +147,21 @@ class SearchSettings(Settings):
     race_after: Annotated[int, Field(ge=2)] = 5
     """Complete trials that racing waits for."""
     race_error: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """Racing: probability that a trial that would end 0.03 below the mean of the five best is given up before, over all
-    folds; of better trials it is less."""
+    """Racing: probability that a trial that would end worse than the mean of the five best by 0.03 of the range that
+    scores can have (where that is open, of the range of the complete trials' folds) is given up before, over all folds;
+    of better trials it is less."""
     complete_share: Annotated[float, Field(ge=0, le=1)] = 0.2
     """Racing: share of the trials that runs to the end at least, so that not only survivors are compared with."""
     keep_models: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
     """Trials whose models are kept: all, or the best so many."""
     promotion: str = "better"
-    """When a new version becomes champion: better: its validation UAR is higher; confident: and the paired permutation
-    test over speakers gives p < 0.05; robust: and it loses no more UAR than the champion in worse recordings of the
-    validation speakers (noise, babble, room, telephone, codecs, clipping, low level, trimmed silence); always. p is
-    multiplied by the complete trials of the larger search (Bonferroni), which chose on the same speakers. Where both
-    versions are confirmed, their means over fresh seeds are compared. Else a confirmed one must have a lower confidence
-    bound above the champion's. Under another protocol it never becomes champion."""
+    """When a new version becomes champion: better: its validation score by the objective, such as UAR, is better;
+    confident: and the paired permutation test over speakers gives p < 0.05; robust: and it loses no more of that score
+    than the champion in worse recordings of the validation speakers (noise, babble, room, telephone, codecs, clipping,
+    low level, trimmed silence); always. p is multiplied by the complete trials of the larger search (Bonferroni), which
+    chose on the same speakers. Where both versions are confirmed, their means over fresh seeds are compared. Else the
+    worse confidence bound of a confirmed one must be better than the champion's score. Under another protocol it never
+    becomes champion."""
     workers: Annotated[int, Field(ge=1, le=1024)] = 1
     """Processes on this machine that train, each on one GPU where there are GPUs."""
     parallel: Literal["trials", "folds"] = "trials"

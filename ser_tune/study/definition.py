@@ -25,7 +25,7 @@ from ..config import (
     validated,
 )
 from ..encoders import CheckpointSettings, digest_of
-from ..errors import ConfigError
+from ..errors import ConfigError, brief, valid_names
 from ..features import FEATURE_SETS
 from ..metrics import METRICS, Metric
 from ..tasks import DEFAULT_TASK, TASKS, Goal, Task
@@ -234,8 +234,8 @@ def refuse_unfitting(config: AnyStudy) -> None:
             )
     if config.protocol.aggregation not in task.aggregations:
         raise ConfigError(
-            f"protocol.aggregation is {config.protocol.aggregation}; task {task.name} has "
-            f"{', '.join(task.aggregations)}"
+            f"protocol.aggregation is {brief(config.protocol.aggregation)}; task {task.name} has "
+            f"{valid_names(config.protocol.aggregation, task.aggregations)}"
         )
 
 

@@ -27,9 +27,9 @@ from ..config import (
 from ..corpora import CORPORA
 from ..errors import ConfigError, brief
 from ..features import FEATURE_SETS
-from ..tasks import DEFAULT_TASK, TASKS
+from ..tasks import DEFAULT_TASK, TASKS, Task
 from .definition import AnyStudy, StudyDefinition, refuse_unfitting, study_kind
-from .parts import refuse_unknown_parts, with_names
+from .parts import AGGREGATION, refuse_unknown_parts, with_names
 from .search import PROTOCOL_PATHS, resolve_search
 
 __all__ = ["SHIPPED", "define_study", "options", "read_assignments"]
@@ -84,7 +84,7 @@ def define_study(
     }
     kind = study_kind(nest(labels))
     optimizer = str(explicit.get("optimizer.name", architecture.defaults.get("optimizer.name", "adamw")))
-    known = {leaf.path: leaf for leaf in _leaves(kind, architecture, optimizer)}
+    known = {leaf.path: leaf for leaf in _leaves(kind, architecture, optimizer, task)}
     for path in explicit:
         if not architecture.takes(path):
             raise ConfigError(
@@ -93,7 +93,13 @@ def define_study(
     feature_set = FEATURE_SETS.get(str(feature_name))
     # Features have the last word: a corpus's length of segments is meant for spectrograms
     own_rates = OPTIMIZER_DEFAULTS.get(optimizer, {})
-    defaults = {**architecture.defaults, **own_rates, **corpus.defaults, **feature_set.defaults}
+    defaults = {
+        AGGREGATION: task.aggregations[0],
+        **architecture.defaults,
+        **own_rates,
+        **corpus.defaults,
+        **feature_set.defaults,
+    }
     presets = {path: value for path, value in defaults.items() if path in known}
     explicit = {path: _none(value, known.get(path)) for path, value in explicit.items()}
     implied = _implied(architecture, explicit)
@@ -146,11 +152,11 @@ def _published(
     return taken
 
 
-def _leaves(kind: type[AnyStudy], architecture: Architecture, optimizer: str) -> list[Leaf]:
+def _leaves(kind: type[AnyStudy], architecture: Architecture, optimizer: str, task: Task) -> list[Leaf]:
     """Every setting, with the search range that it has for this architecture and optimizer."""
     ranges = {**architecture.search, **OPTIMIZER_RANGES.get(optimizer, {})}
     return [
-        replace(with_names(leaf), search=ranges.get(leaf.path, leaf.search))
+        replace(with_names(leaf, task), search=ranges.get(leaf.path, leaf.search))
         for leaf in leaves(kind)
         if architecture.takes(leaf.path)
     ]
@@ -167,7 +173,7 @@ def options(model: str, features: str | None = None, loss: str = "cross_entropy"
     flags |= {"loss.name": loss} if architecture.takes("loss.name") else {}
     config = define_study(flags=flags).config
     flat = flatten(config.model_dump())
-    described = _leaves(type(config), architecture, config.optimizer.name)
+    described = _leaves(type(config), architecture, config.optimizer.name, TASKS.get(config.task.name))
     return [leaf if leaf.path == "corpus.name" else replace(leaf, default=flat[leaf.path]) for leaf in described]
 
 

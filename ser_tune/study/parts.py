@@ -8,10 +8,11 @@ from ..components import Catalogue
 from ..config import Leaf, SearchSettings
 from ..execution import EXECUTORS
 from ..promotion_rules import PROMOTION_RULES
+from ..tasks import Task
 from .pruners import PRUNERS
 from .samplers import SAMPLERS
 
-__all__ = ["PARTS", "refuse_unknown_parts", "with_names"]
+__all__ = ["AGGREGATION", "PARTS", "refuse_unknown_parts", "with_names"]
 
 PARTS: Mapping[str, Catalogue[Any]] = {
     "sampler": SAMPLERS,
@@ -20,6 +21,8 @@ PARTS: Mapping[str, Catalogue[Any]] = {
     "executor": EXECUTORS,
 }
 """The catalogue of every search setting that names a component."""
+AGGREGATION = "protocol.aggregation"
+"""The setting that names one of the task's ways to combine segments."""
 
 
 def refuse_unknown_parts(settings: SearchSettings) -> None:
@@ -33,9 +36,11 @@ def refuse_unknown_parts(settings: SearchSettings) -> None:
         catalogue.check(getattr(settings, name))
 
 
-def with_names(leaf: Leaf) -> Leaf:
-    """The description of a setting; of one that names a component of a search, with the names that there are."""
+def with_names(leaf: Leaf, task: Task) -> Leaf:
+    """The description of a setting; of one that names a component, or a way of the task's, with all names."""
     section, _, name = leaf.path.partition(".")
+    if leaf.path == AGGREGATION:
+        return replace(leaf, type_name=" | ".join(task.aggregations))
     if section != "study" or name not in PARTS:
         return leaf
     return replace(leaf, type_name=" | ".join(PARTS[name].names()))

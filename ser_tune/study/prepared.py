@@ -83,16 +83,14 @@ def load_corpus(definition: StudyDefinition, project: Project) -> Corpus:
     Raises:
         CorpusError: The corpus is missing or mislabelled.
     """
-    settings, protocol = definition.config.corpus, definition.config.protocol
+    settings = definition.config.corpus
     return Corpus.load(
         CORPORA.get(settings.name).allowing(definition.folders),
         settings.data,
         project.cache,
         subset=settings.task,
-        emotions=protocol.emotions,
-        styles=protocol.styles,
-        merge=None if protocol.merge is None else dict(one.split("=") for one in protocol.merge),
         names_as_written=settings.names_as_written,
+        **definition.config.protocol.choice,
     )
 
 
