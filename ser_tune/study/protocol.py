@@ -162,8 +162,6 @@ class Protocol:
         """The name of each of the task's outputs, such as a class."""
         return self._listed(_names_fact(self.task))
 
-    emotions = names  # of callers that are still to be converted
-
     def elsewhere(self, names: Sequence[str]) -> dict[str, Fact]:
         """The facts that a model takes along to another corpus: task and objectives.
 

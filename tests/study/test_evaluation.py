@@ -11,7 +11,7 @@ import pytest
 from ser_tune.config import PerturbationSettings, Project
 from ser_tune.errors import CorpusError, StudyError
 from ser_tune.prediction import Predictor
-from ser_tune.resampling.old import score
+from ser_tune.resampling import score
 from ser_tune.study import (
     prepare,
     refit,
@@ -64,7 +64,7 @@ def test_every_utterance_is_tested_once_by_the_network_that_never_saw_its_speake
     speakers = np.array([corpus.speakers.index(speaker_of[name]) for name in held_out.utterances])
     folds = [held_out.fold == one.number for one in prepared.folds]
     sides = [(held_out.truth[one], predicted[one], speakers[one]) for one in folds]
-    assert held_out.scores == score(sides)
+    assert held_out.scores == score(sides, prepared.definition.metrics, len(prepared.targets.names))
 
 
 @pytest.mark.parametrize("batch_norm", ["train", "speaker"])
@@ -138,7 +138,7 @@ def test_held_out_speakers_are_judged_by_all_networks_together(
     together = np.mean([np.exp(one.outputs) for one, _ in singly], axis=0)
     np.testing.assert_allclose(np.exp(held_out.outputs), together, atol=1e-6)
     # What compares with validation is how the networks fare one by one
-    assert single_scores.value == pytest.approx(np.mean([one.scores.uar for one, _ in singly]))
+    assert single_scores.value == pytest.approx(np.mean([one.scores["uar"].value for one, _ in singly]))
     assert single_scores.by_speaker == {"dan": pytest.approx(single_scores.value)}
     # None of them is among those that the folds test
     tested = score_test_speakers(prepared, predictor, project.cache)

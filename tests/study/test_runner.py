@@ -40,7 +40,7 @@ def test_a_study_tells_its_observer_everything_in_order(run: Run, recorder: Any)
 
 def test_the_score_is_the_pooled_validation_uar_and_the_best_is_the_highest(run: Run, recorder: Any) -> None:
     summary = run(3)
-    scores = {outcome.number: outcome.scores.uar for outcome in recorder.outcomes}
+    scores = {outcome.number: outcome.scores["uar"].value for outcome in recorder.outcomes}
     assert summary.best == max(scores.items(), key=lambda one: one[1])
     assert summary.first == scores[0]
 

@@ -19,7 +19,7 @@ from ser_tune.config import Project
 from ser_tune.features import Moments
 from ser_tune.folds import Fold
 from ser_tune.prediction import SegmentReader, UtteranceFeatures
-from ser_tune.resampling.old import score
+from ser_tune.resampling import score
 from ser_tune.study import HeldOut, prepare
 from ser_tune.study.leaks import refuse_fitted_leaks, refuse_leaks, refuse_misplaced_copies
 from ser_tune.tracking.predictions import write_predictions
@@ -98,7 +98,7 @@ def _seconds(utterances: int, tiny: Callable[..., Any], project: Project) -> dic
     said = np.random.default_rng(1).normal(size=(utterances, len(EMOTIONS)))
     sides = [(corpus.labels[rows], said[rows].argmax(axis=1), corpus.speaker_numbers[rows])]
     held_out = HeldOut(
-        scores=timed("scores", lambda: score(sides)),
+        scores=timed("scores", lambda: score(sides, prepared.definition.metrics, len(EMOTIONS))),
         utterances=tuple(corpus.utterances[row].id for row in rows),
         fold=np.concatenate([np.full(len(fold.test), fold.number) for fold in folds]),
         truth=corpus.labels[rows],
