@@ -14,8 +14,7 @@ from ..errors import StudyError
 from ..features import FEATURE_SETS, FeatureStore, corpus_features
 from ..folds import Fold, may_train
 from ..prediction import Committee, Heard, Predictor, UtteranceFeatures
-from ..resampling import score
-from ..resampling.old import Scores
+from ..resampling import Scores, score
 from ..training import AnyTrial, fold_seed, recipe_of
 from .prepared import Prepared
 from .trainer import Trainer
@@ -213,7 +212,7 @@ class _Judge:
             for one, said in zip(numbers, judged, strict=True)
         ]
         return HeldOut(
-            scores=Scores(score(folded, self._prepared.definition.metrics, len(targets.names))),
+            scores=score(folded, self._prepared.definition.metrics, len(targets.names)),
             utterances=tuple(utterances[one].id for one in tested),
             fold=np.repeat(folds, [len(one) for one in numbers]),
             truth=targets.values[tested],

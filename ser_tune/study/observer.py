@@ -9,7 +9,7 @@ import numpy as np
 from ..config import Value
 from ..corpora import Corpus
 from ..folds import Fold
-from ..resampling.old import Scores
+from ..resampling import Scores
 from ..tasks import Targets
 from ..training import AnyTrial, EpochReport, FittedNetwork
 from .confirmation import SearchGain

@@ -15,8 +15,7 @@ import numpy as np
 from ..config import Value
 from ..errors import UndefinedScoreError
 from ..metrics import Ranking
-from ..resampling import score
-from ..resampling.old import Scores
+from ..resampling import Scores, score
 from ..training import AnyTrial, EpochReport, FittedNetwork, FoldJob
 from .fold_store import FoldStore
 from .observer import FoldOutcome, StudyObserver, TrialOutcome, TrialState
@@ -170,4 +169,4 @@ def pooled_scores(prepared: Prepared, folds: Sequence[FoldOutcome]) -> Scores:
     """Scores of the validation utterances of a study's trained folds, by all of its metrics."""
     speakers = prepared.corpus.speaker_numbers
     judged = [(one.truth, one.predicted, speakers[one.fold.validation]) for one in folds]
-    return Scores(score(judged, prepared.definition.metrics, len(prepared.targets.names)))
+    return score(judged, prepared.definition.metrics, len(prepared.targets.names))

@@ -16,7 +16,6 @@ from ..corpora import Corpus
 from ..drawing import draw_to, lettering_for
 from ..metrics import METRICS, confusions
 from ..resampling import Scores
-from ..resampling.old import Scores as OldScores
 from ..study import FoldOutcome, HeldOut
 from ..tasks import Task
 from .predictions import write_predictions
@@ -111,7 +110,7 @@ def curves(folds: Sequence[FoldOutcome]) -> Iterator[Metric]:
         yield Metric(f"fold_{one.fold.number:02d}/kept_epoch", one.fitted.epoch, now, 0)
 
 
-def held_out_of(folds: Sequence[FoldOutcome], corpus: Corpus, scores: OldScores) -> HeldOut:
+def held_out_of(folds: Sequence[FoldOutcome], corpus: Corpus, scores: Scores) -> HeldOut:
     """The validation predictions of a trial's folds."""
     held_out = np.concatenate([one.fold.validation for one in folds])
     return HeldOut(
