@@ -28,6 +28,7 @@ LEFT_OUT = (
     LeftOut("*/tag/ser_tune.process/*", "numbers of the process"),
     LeftOut("*/user attribute/code", "digest of the code"),
     LeftOut("*/tag/mlflow.source.git.commit", "the commit"),
+    LeftOut("*/mlflow_model.py", "the code, which a model brings along, or its digest"),
     LeftOut("*/ser_tune.zip", "the code, which a model brings along, or its digest"),
     LeftOut("*/file/MLmodel/utc_time_created", "a time"),
     LeftOut("*/file/MLmodel/model_uuid", "drawn at random, and nothing refers to it"),
@@ -48,13 +49,15 @@ class Added:
     paths: str
     """Pattern of its paths, as of fnmatch."""
     value: str
+    """Pattern of what it may be."""
 
 
 ADDED = (
     Added("*config/task/name", "classification"),
-    Added("*config/study/objectives", "[]"),
+    Added("*config/study/objectives", "[[]]"),
     Added("run/*/parameter/task.name", "classification"),
-    Added("run/*/parameter/study.objectives", "[]"),
+    Added("run/*/parameter/study.objectives", "[[]]"),
+    Added("study/*/user attribute/folds_ended", "[0-9]*"),
 )
 """All that a later version may store besides."""
 
@@ -95,7 +98,7 @@ def _flat(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def _added(path: str, before: str, after: str) -> bool:
-    return before == NOTHING and any(fnmatchcase(path, one.paths) and after == one.value for one in ADDED)
+    return before == NOTHING and any(fnmatchcase(path, one.paths) and fnmatchcase(after, one.value) for one in ADDED)
 
 
 def _left_out(path: str) -> bool:
