@@ -9,7 +9,7 @@ from .. import api
 from ..api import ConfigurationFlags, StudyFlags
 from ..config import Project
 from ..folds import SIDES, selection_note
-from ..metrics import Metric
+from ..metrics import Metric, score_in
 from ..registry import CHAMPION, Promotion
 from ..resampling import describe_score, with_interval
 from ..results import Nested
@@ -238,7 +238,13 @@ def _print_scores(promotion: Promotion, scored: Sequence[Metric]) -> None:
 
 
 def _over_folds(metrics: Mapping[str, float], name: str) -> str:
-    return f"{metrics[f'{name}_fold_mean']:.4f} ± {metrics[f'{name}_fold_std']:.4f}"
+    """Mean and deviation over folds; empty where a fold has no score, such as one whose utterances are all of a class.
+
+    >>> _over_folds({"test_uar_fold_mean": 0.7, "test_uar_fold_std": 0.05}, "test_uar"), _over_folds({}, "test_uar")
+    ('0.7000 ± 0.0500', '')
+    """
+    mean, deviation = (score_in(metrics, f"{name}_fold_{what}") for what in ("mean", "std"))
+    return "" if mean is None or deviation is None else f"{mean:.4f} ± {deviation:.4f}"
 
 
 def _tell_nested(nested: Nested, tracking_uri: str | None) -> None:

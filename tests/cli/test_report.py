@@ -110,6 +110,20 @@ def test_every_trial_class_and_speaker_has_a_row(page: Page, finished: Any) -> N
             assert [emotion, *map(str, counts)] in page.rows
 
 
+def test_where_no_classes_are_predicted_the_page_has_none(finished: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ser_tune.results.report import evidence
+
+    monkeypatch.setattr(evidence, "_predicts_classes", lambda _: False)
+    found = api.report("first", project=_project(finished.root), with_audio=False)
+    page = Page(found.html)
+    assert found.mistakes == []
+    assert {"recalls", "speakers", "calibration"}.isdisjoint(found.pictures)
+    assert not re.search("Confusion|Recall of|most frequent error|Hardest utterances", found.html)
+    assert ["speaker", "utterances", "UAR"] in page.rows
+    assert ["chance", "0.5000"] in [row[:2] for row in page.rows]
+    assert found.latex.count(r"\begin{tabular}") == 1
+
+
 @pytest.mark.slow
 def test_a_name_of_the_data_is_text_and_never_a_tag(
     call: Call, finished: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

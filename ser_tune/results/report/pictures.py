@@ -130,7 +130,8 @@ def _speakers(side: str, predictions: Predictions, objective: Metric) -> Picture
                     fontsize=6.5,
                     color="white" if dark else "#1a202c",
                 )
-            axes.set_title(f"{letters(one.speaker, 10)}: {objective.title} {one.score:.2f}", fontsize=9)
+            score = "undefined" if math.isnan(one.score) else f"{one.score:.2f}"
+            axes.set_title(f"{letters(one.speaker, 10)}: {objective.title} {score}", fontsize=9)
             axes.set_xticks(range(len(short)), short, fontsize=6.5, rotation=90)
             axes.set_yticks(range(len(short)), short, fontsize=6.5)
             axes.spines[["left", "bottom"]].set_visible(False)
@@ -145,7 +146,11 @@ def _speakers(side: str, predictions: Predictions, objective: Metric) -> Picture
 
 
 def _calibration(side: str, predictions: Predictions, answer: str) -> Picture:
-    confidence = np.clip(predictions.shown.max(axis=1), 0.0, 1.0)
+    highest = predictions.shown.max(axis=1)
+    confidence = np.clip(highest, 0.0, 1.0)
+    # A task may decide otherwise than for the most probable class
+    decided = (predictions.shown[np.arange(len(highest)), predictions.predicted] == highest).all()
+    which = f"predicted {answer}" if decided else f"most probable {answer}"
     bins = reliability(predictions.shown, predictions.truth, bins=BINS)
 
     def fill(figure: Figure) -> None:
@@ -158,7 +163,7 @@ def _calibration(side: str, predictions: Predictions, answer: str) -> Picture:
         counts.set(xlabel="confidence", ylabel="utterances")
 
     caption = (
-        f"Calibration on {side} speakers: probability of the predicted {answer}, and how often it is right. Expected "
+        f"Calibration on {side} speakers: probability of the {which}, and how often it is right. Expected "
         f"calibration error {bins.ece:.3f}. Larger dots: more utterances."
     )
     return draw("calibration", caption, 3.0, fill)
