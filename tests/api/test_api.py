@@ -96,7 +96,7 @@ def test_a_promotion_is_what_the_command_line_prints(here: Any, call: Call) -> N
 def test_a_comparison_is_what_the_command_line_prints(here: Any, call: Call) -> None:
     paired = api.compare("first:0", "first:1").paired
     told = call(here.root, "compare", "first:0", "first:1")
-    assert with_interval(paired.uar_difference, paired.uar_interval, "+") in told.out
+    assert with_interval(paired.primary.value, paired.primary.interval, "+") in told.out
     assert f"p = {paired.p_value:.4f}" in told.out
 
 
