@@ -193,7 +193,7 @@ class Registration:
             "study": self.study,
             **({} if self.trial is None else {"trial": str(self.trial)}),
             "networks": str(networks),
-            f"{self.prepared.definition.task.answer}s": json.dumps(self.prepared.targets.names, ensure_ascii=False),
+            f"{protocol.task.answer}s": json.dumps(self.prepared.targets.names, ensure_ascii=False),
             "normalisation_scope": protocol.in_words["normalisation_scope"],
             **({"warnings": "; ".join(protocol.warnings)} if protocol.warnings else {}),
             **{key: f"{self.metrics[key]:.4f}" for key in earned if key in self.metrics},
@@ -203,7 +203,7 @@ class Registration:
     @property
     def _shown(self) -> list[str]:
         """The metrics that a version has as tags, where its run has them."""
-        objective, *others = (metric.name for metric in self.prepared.definition.metrics)
+        objective, *others = (metric.name for metric in self.prepared.protocol.metrics)
         numbers = [f"{name}{end}" for name in (objective, *others) for end in ("", "_low", "_high")]
         numbers += [f"{objective}_fold_mean", f"{objective}_fold_std"]
         return [*(f"{side}_{number}" for side in SIDES for number in numbers), "optimism"]

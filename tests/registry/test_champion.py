@@ -51,7 +51,9 @@ def _registration(client: MlflowClient, project: Project, name: str, run_id: str
     client.set_tag(run_id, MODEL_TAG, f"m-{run_id}")
     run = client.get_run(run_id)
     prepared: Any = SimpleNamespace(
-        protocol=Protocol({"normalisation_scope": "train"}), corpus=SimpleNamespace(name="made-up", emotions=("joy",))
+        protocol=Protocol({"normalisation_scope": "train"}),
+        corpus=SimpleNamespace(name="made-up"),
+        targets=SimpleNamespace(names=("joy",)),
     )
     return Registration(
         client=client,
