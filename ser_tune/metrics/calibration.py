@@ -41,12 +41,15 @@ class Coverage:
     """The lowest among the decided utterances."""
 
 
-def reliability(probabilities: np.ndarray, truth: np.ndarray, *, bins: int = BINS) -> Reliability:
+def reliability(
+    probabilities: np.ndarray, truth: np.ndarray, *, predicted: np.ndarray | None = None, bins: int = BINS
+) -> Reliability:
     """Compare confidence with accuracy (C. Guo et al., ICML 2017, arXiv 1706.04599).
 
     Args:
         probabilities: Shape (N, K), N ≥ 1; rows sum to 1.
         truth: Class numbers, shape (N,).
+        predicted: Class numbers, shape (N,); None are the most probable classes.
         bins: Of equal width between 0 and 1; a bin has its upper end.
 
     Two utterances at 0.8, one right, and one at 0.6, right: ECE = 2/3 · 0.3 + 1/3 · 0.4
@@ -55,7 +58,7 @@ def reliability(probabilities: np.ndarray, truth: np.ndarray, *, bins: int = BIN
     >>> round(found.ece, 4)
     0.3333
     """
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    confidence, right = _judged(probabilities, truth, predicted)
     # Rounded, so that 0.8 of a float32 is not in the bin above
     bin_of = np.clip(np.ceil(np.round(confidence * bins, 6)).astype(int) - 1, 0, bins - 1)
     count = np.bincount(bin_of, minlength=bins)
@@ -103,7 +106,11 @@ def fit_temperature(log_probabilities: np.ndarray, truth: np.ndarray) -> float:
 
 
 def accuracy_by_coverage(
-    probabilities: np.ndarray, truth: np.ndarray, coverages: Sequence[float] = COVERAGES
+    probabilities: np.ndarray,
+    truth: np.ndarray,
+    coverages: Sequence[float] = COVERAGES,
+    *,
+    predicted: np.ndarray | None = None,
 ) -> tuple[Coverage, ...]:
     """Accuracy of the most confident utterances.
 
@@ -111,15 +118,24 @@ def accuracy_by_coverage(
         probabilities: Shape (N, K), N ≥ 1.
         truth: Class numbers, shape (N,).
         coverages: Shares of the utterances, each more than 0; rounded up to whole utterances.
+        predicted: Class numbers, shape (N,); None are the most probable classes.
 
     >>> said, truth = np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([0, 0])
     >>> [(one.coverage, one.accuracy) for one in accuracy_by_coverage(said, truth, [1.0, 0.5])]
     [(1.0, 0.5), (0.5, 1.0)]
     """
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    confidence, right = _judged(probabilities, truth, predicted)
     order = np.argsort(-confidence, kind="stable")
     found = []
     for share in coverages:
         decided = order[: math.ceil(round(share * len(truth), 6))]
         found.append(Coverage(share, float(right[decided].mean()), float(confidence[decided].min())))
     return tuple(found)
+
+
+def _judged(
+    probabilities: np.ndarray, truth: np.ndarray, predicted: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The probability of the predicted class, and whether it is right, each of shape (N,)."""
+    named = probabilities.argmax(axis=1) if predicted is None else predicted
+    return probabilities[np.arange(len(truth)), named], named == truth

@@ -110,9 +110,9 @@ def score_judged(
             for name, values in groups.items()
             if (gap := largest_gap(truth, predicted, speakers, values, metrics[0], size)) is not None
         },
-        reliability=reliability(probabilities, truth),
+        reliability=reliability(probabilities, truth, predicted=predicted),
         temperature=temperature,
-        coverage=accuracy_by_coverage(probabilities, truth),
+        coverage=accuracy_by_coverage(probabilities, truth, predicted=predicted),
         protocol=_protocol(examined, facts),
     )
 

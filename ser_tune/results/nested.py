@@ -1,6 +1,7 @@
 """Nested evaluation: the search is run once for each outer fold, whose speakers it never sees."""
 
 import hashlib
+import math
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -270,6 +271,6 @@ def _log(client: MlflowClient, project: Project, prepared: Prepared, nested: Nes
         for path in IDENTITY
         if settings.get(path) is not None and path not in run.data.params
     ]
-    metrics = [Metric(name, value, now, 0) for name, value in values.items()]
+    metrics = [Metric(name, value, now, 0) for name, value in values.items() if not math.isnan(value)]
     client.log_batch(run.info.run_id, metrics=metrics, params=params)
     client.set_terminated(run.info.run_id)

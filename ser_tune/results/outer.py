@@ -1,5 +1,6 @@
 """Scores of a nested study: inside its searches, on speakers that they never saw, and the optimism between them."""
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..metrics import Metric, Ranking
-from ..resampling import Interval, Scores, mean_interval
+from ..resampling import UNKNOWN, Interval, Scores, mean_interval
 from ..study import Protocol, Selection
 from ..tracking import UNKNOWN_NETWORKS, Predictions
 
@@ -38,8 +39,8 @@ class OuterFold:
 
     @property
     def outer_single_score(self) -> float:
-        """Mean over the speakers that it never saw."""
-        return float(np.mean(list(self.outer_single.values())))
+        """Mean over the speakers that it never saw, and that have a score; NaN where none has."""
+        return _mean([one for one in self.outer_single.values() if not math.isnan(one)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Nested:
 
     @property
     def by_speaker(self) -> Mapping[str, tuple[float, float]]:
-        """Of each speaker the inner and the outer score, over the targets that the speaker has.
+        """Of each speaker who has both the inner and the outer score, over the targets that the speaker has.
 
         Both are of single networks that did not train on the speaker. Inner: the mean over the searches that saw the
         speaker, who had a say in what they chose. Outer: in the one search that did not.
@@ -72,19 +73,22 @@ class Nested:
             said = fold.validation
             for number, speaker in enumerate(sorted(set(said.speakers))):
                 own = said.speaker_numbers == number
-                inner[speaker].append(self.objective.score(said.truth[own], said.predicted[own], len(said.names)))
+                score = self.objective.score(said.truth[own], said.predicted[own], len(said.names))
+                if not math.isnan(score):  # not every metric has a value where all targets of a speaker are the same
+                    inner[speaker].append(score)
         outer = {speaker: score for fold in self.folds for speaker, score in fold.outer_single.items()}
-        return {one: (float(np.mean(inner[one])), outer[one]) for one in sorted(outer) if one in inner}
+        known = sorted(one for one in inner if one in outer and not math.isnan(outer[one]))
+        return {one: (_mean(inner[one]), outer[one]) for one in known}
 
     @property
     def inner_score(self) -> float:
         """Mean over the speakers."""
-        return float(np.mean([inner for inner, _ in self.by_speaker.values()]))
+        return _mean([inner for inner, _ in self.by_speaker.values()])
 
     @property
     def outer_single_score(self) -> float:
         """Mean over the speakers; `outer` is of the networks together."""
-        return float(np.mean([outer for _, outer in self.by_speaker.values()]))
+        return _mean([outer for _, outer in self.by_speaker.values()])
 
     @property
     def optimism(self) -> float:
@@ -99,4 +103,10 @@ class Nested:
     def optimism_interval(self) -> Interval:
         """Of the optimism, 95 %, by bootstrap over speakers."""
         gain = Ranking(self.objective).gain
-        return mean_interval(self.objective, np.array([gain(*both) for both in self.by_speaker.values()]))
+        gains = np.array([gain(*both) for both in self.by_speaker.values()])
+        return mean_interval(self.objective, gains) if len(gains) else UNKNOWN
+
+
+def _mean(scores: Sequence[float]) -> float:
+    """NaN of none."""
+    return float(np.mean(scores)) if scores else math.nan

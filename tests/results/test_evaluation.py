@@ -49,6 +49,9 @@ def test_the_task_decides_and_the_metrics_are_those_of_the_model(first: Any, exa
     gap = other.gaps["half"]
     assert errors[gap.best] <= errors[gap.worst]
     assert gap.difference == pytest.approx(abs(errors["high"] - errors["low"]))
+    # The probability is that of what was decided, and the accuracy of all utterances is WA
+    assert other.coverage[0].accuracy == pytest.approx(scores["wa"])
+    assert other.reliability.confidence.max() <= 0.5 <= usual.reliability.confidence.min()
     assert other.protocol.facts["score"] == (
         "pooled error rate of a registered version, utterance level, least over the shared classes"
     )
