@@ -11,7 +11,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from ..config import Project
 from ..corpora import CORPORA, Corpus, LabelMapping, Utterance, map_labels
-from ..errors import ConfigError, CorpusError
+from ..errors import ConfigError, CorpusError, MappingError
 from ..folds import selection_note
 from ..metrics import Metric
 from ..registry import REFIT_TAG, find_version, version_folder
@@ -120,6 +120,7 @@ def examine(
         judge = AllNetworks(predictor, definition.task, read, kept)
     names, texts = _named(definition, judge)
     found = map_labels(names, tuple(predictor.labels), mapping)
+    _refuse_part(definition.task, found)
     answer = definition.task.answer
     left_out |= {f"{answer} {one} is no class of the model": texts.count(one) for one in found.left_out}
     judge = judge.only(np.array([one in found.targets for one in texts]))
@@ -146,6 +147,19 @@ def _definition(client: MlflowClient, run: Run) -> StudyDefinition:
     """The study of a version, of a combination that of its first member: all share corpus, folds, task and metrics."""
     member = run.data.tags.get(MEMBERS_TAG, run.info.run_id).split()[0]
     return recorded(client, client.get_run(member))[0]
+
+
+def _refuse_part(task: Task, mapping: LabelMapping) -> None:
+    """Raise where the task cannot decide among some of the model's classes."""
+    try:
+        task.decide(task.unshow(np.full((1, len(mapping.shared)), 1 / len(mapping.shared))))
+    except (IndexError, ValueError):
+        if not mapping.unused:
+            raise
+        raise MappingError(
+            f"task {task.name} decides among {', '.join(mapping.labels)} together, and the corpus shares "
+            f"{', '.join(mapping.shared)}; expected all of them"
+        ) from None
 
 
 def _named(definition: StudyDefinition, judge: Judge) -> tuple[tuple[str, ...], list[str]]:

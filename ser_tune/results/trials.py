@@ -33,11 +33,6 @@ class StudyTrial:
     confirms: int | None = None
     """The searched trial whose configuration it trains again on a fresh seed; None of a searched trial."""
 
-    @property
-    def validation_uar(self) -> float | None:
-        """The name of before, for callers that are still to be converted."""
-        return self.score
-
 
 def trials_of(study: optuna.Study) -> list[StudyTrial]:
     """All trials of a study, by number."""
