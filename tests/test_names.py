@@ -66,7 +66,6 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 
 NOT_YET: tuple[str, ...] = (
     "resampling/old.py",
-    "results/trials.py",
     "tracking/mlflow_model.py",
     "tracking/predictions.py",
 )

@@ -12,7 +12,7 @@ from ..errors import SerTuneError
 from ..registry import markdown_table
 from ..resampling import with_interval
 from ..results import Ablated
-from ..study import read_assignments
+from ..study import Protocol, read_assignments
 from .console import notes, print_json, print_table, print_warnings, shown
 from .progress import ProgressObserver
 from .records import ablation_records
@@ -74,7 +74,7 @@ def run_ablation(
             raise SystemExit(1)
         return
     columns = ("change", f"validation {trained[0].protocol.objective.title} [95 %]", *COLUMNS)
-    rows = [_row(name, one, fingerprint) for name, one in zip(names, ablated, strict=True)]
+    rows = [_row(name, one, trained[0].protocol) for name, one in zip(names, ablated, strict=True)]
     if form == "markdown":
         shown(sys.stdout).write(markdown_table(columns, rows) + "\n")
     else:
@@ -90,13 +90,15 @@ def run_ablation(
         raise SystemExit(1)
 
 
-def _row(name: str, one: Ablated | SerTuneError, fingerprint: str) -> list[str]:
+def _row(name: str, one: Ablated | SerTuneError, unchanged: Protocol) -> list[str]:
     """Of the table: what became of a configuration, and whether its scores are of the same protocol."""
     if isinstance(one, SerTuneError):
         return [name, f"failed: {one}", *("" for _ in COLUMNS)]
+    objective = one.protocol.objective
+    other = "" if objective == unchanged.objective else f"{objective.title} "  # than that of the column
     return [
-        name if one.protocol.fingerprint == fingerprint else f"{name} (another protocol)",
-        with_interval(one.mean, one.interval),
+        name if one.protocol.fingerprint == unchanged.fingerprint else f"{name} (another protocol)",
+        f"{other}{with_interval(one.mean, one.interval)}",
         " ".join(f"{score:.3f}" for score in one.scores),
         "" if one.against is None else with_interval(one.against.primary.value, one.against.primary.interval, "+"),
         "" if one.against is None else f"{one.against.p_value:.3f}",
