@@ -23,7 +23,7 @@ from .nested import find_nested, outer_searches
 from .references import recorded
 from .trained_on import unknown_recordings
 
-__all__ = ["Examined", "examine"]
+__all__ = ["Examined", "examine", "refuse_part"]
 
 OWN_NOTE = "the model's own corpus: no network judges speakers whom it trained or validated on"
 NESTED_NOTE = "nested: no network was trained or chosen by the speakers that it judges"
@@ -120,7 +120,7 @@ def examine(
         judge = AllNetworks(predictor, definition.task, read, kept)
     names, texts = _named(definition, judge)
     found = map_labels(names, tuple(predictor.labels), mapping)
-    _refuse_part(definition.task, found)
+    refuse_part(definition.task, found)
     answer = definition.task.answer
     left_out |= {f"{answer} {one} is no class of the model": texts.count(one) for one in found.left_out}
     judge = judge.only(np.array([one in found.targets for one in texts]))
@@ -149,8 +149,12 @@ def _definition(client: MlflowClient, run: Run) -> StudyDefinition:
     return recorded(client, client.get_run(member))[0]
 
 
-def _refuse_part(task: Task, mapping: LabelMapping) -> None:
-    """Raise where the task cannot decide among some of the model's classes."""
+def refuse_part(task: Task, mapping: LabelMapping) -> None:
+    """Raise where a task cannot decide among those of its classes that a corpus shares.
+
+    Raises:
+        MappingError: As said.
+    """
     try:
         task.decide(task.unshow(np.full((1, len(mapping.shared)), 1 / len(mapping.shared))))
     except (IndexError, ValueError):

@@ -7,13 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ser_tune.corpora import map_labels
+from ser_tune.errors import MappingError
 from ser_tune.metrics import METRICS
 from ser_tune.resampling import Difference, Interval, Score
 from ser_tune.results import Examined, examine, log_evaluation, score_judged, score_rows, stress_rows
+from ser_tune.results.examine import refuse_part
 from ser_tune.results.stress import Stressed, draw_stress
+from ser_tune.tasks import TASKS
 from tests.study.plugged import ERROR
 
 UAR, WA = METRICS.get("uar"), METRICS.get("wa")
+LEVELS = ("low", "middle", "high")
 ENDS = ("", "_low", "_high")
 
 
@@ -55,6 +60,18 @@ def test_the_task_decides_and_the_metrics_are_those_of_the_model(first: Any, exa
     assert other.protocol.facts["score"] == (
         "pooled error rate of a registered version, utterance level, least over the shared classes"
     )
+
+
+def test_a_task_that_decides_among_all_classes_together_is_not_evaluated_on_some() -> None:
+    usual = TASKS.get("classification")
+    levels = replace(usual, name="levels", decide=lambda outputs: np.rint(np.exp(outputs) @ np.arange(3)).astype(int))
+    part, everything = (map_labels(names, ("low", "middle", "high")) for names in (["low", "high"], LEVELS))
+    refuse_part(usual, part)
+    refuse_part(levels, everything)
+    with pytest.raises(
+        MappingError, match=r"^task levels decides among low, middle, high together, and the corpus sha"
+    ):
+        refuse_part(levels, part)
 
 
 def test_tables_and_stored_names_are_made_of_the_metrics_and_the_tasks_answer(

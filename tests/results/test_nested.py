@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -208,6 +209,24 @@ def test_optimism_means_the_same_whether_low_negative_or_high_is_good(right: lis
     for metric in (WA, ERROR, SHORTFALL):
         assert optimism(metric) == pytest.approx(optimism(WA))
         assert optimism(metric)[0] == pytest.approx(expected)
+
+
+def test_speakers_without_a_score_have_no_say() -> None:
+    # Such as a correlation of a speaker whose predictions are all the same; here, of whom nothing is right
+    metric = replace(WA, value=lambda sums: np.where(WA.value(sums) > 0, WA.value(sums), np.nan))
+
+    def fold(own: str, outside: str, **inside: str) -> OuterFold:
+        seen, judged = _said("".join(inside), "".join(inside.values())), _said(own, outside)
+        single = {own: metric.score(judged.truth, judged.predicted, 2)}
+        return OuterFold("", (own,), 0, 0.5, Interval(0, 1), single, seen, judged)
+
+    folds = [fold("a", "+", b="+", c="-"), fold("b", "-", a="+", c="-"), fold("c", "+", a="-", b="+")]
+    found = Nested("outer", folds, {}, Protocol({}), metric)
+    assert found.by_speaker == {"a": (1.0, 1.0)}  # b has none outside, c none inside; a has one of two inside
+    assert (found.optimism, found.optimism_interval.known) == (0.0, False)
+    nobody = Nested("outer", folds[1:2], {}, Protocol({}), metric)
+    assert np.isnan([nobody.inner_score, nobody.optimism, nobody.folds[0].outer_single_score]).all()
+    assert not nobody.optimism_interval.known
 
 
 def _runs_of_its_own(outer: Outer) -> list[Run]:
