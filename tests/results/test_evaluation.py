@@ -68,7 +68,7 @@ def test_a_task_that_decides_among_all_classes_together_is_not_evaluated_on_some
     part, everything = (map_labels(names, ("low", "middle", "high")) for names in (["low", "high"], LEVELS))
     refuse_part(usual, part)
     refuse_part(levels, everything)
-    with pytest.raises(MappingError, match="^task levels decides among low, middle, high together, and the"):
+    with pytest.raises(MappingError, match=r"^task levels decides among low, middle, high together, and the"):
         refuse_part(levels, part)
 
 
