@@ -37,7 +37,7 @@ class _Counting(StudyObserver):
 
 def _uar(outcome: TrialOutcome) -> float:
     assert outcome.scores is not None
-    return outcome.scores.uar
+    return outcome.scores["uar"].value
 
 
 def measure(options: Options) -> list[Row]:
@@ -54,7 +54,7 @@ def measure(options: Options) -> list[Row]:
     assert without.best is not None
     assert without.best.scores is not None
     assert pruned.best is not None
-    interval = without.best.scores.uar_interval
+    interval = without.best.scores["uar"].interval
     share = 100 * pruned.epochs / without.epochs
     return [
         Row("epochs trained, of those without pruning", share, "%", plain=100.0, below=70.0),
