@@ -72,14 +72,14 @@ def resamples(n: int, stream: int = 0) -> np.ndarray:
 
 
 def margin(resampled: np.ndarray, n_speakers: int, confidence: float = CONFIDENCE) -> float:
-    """Half the width of the t interval with the bootstrap's standard error.
+    """Half the width of the t interval with the bootstrap's standard error; NaN where no resample has the statistic.
 
     Args:
-        resampled: The statistic of every resample, shape (R,).
+        resampled: The statistic of every resample that has it, shape (R,).
         n_speakers: S, at least 2.
         confidence: Of the interval, as a fraction.
     """
-    return reach_of(n_speakers, confidence) * float(resampled.std())
+    return reach_of(n_speakers, confidence) * float(resampled.std()) if len(resampled) else math.nan
 
 
 def reach_of(n_speakers: int, confidence: float = CONFIDENCE) -> float:

@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -234,3 +235,10 @@ def test_the_logit_scale_of_a_range_of_minus_1_to_1_is_fishers_z() -> None:
     found = speaker_interval(metric, sums_of(metric, values, values, np.arange(6), 1))
     low, point, high = np.arctanh([found.low, values.mean(), found.high])
     assert high - point == pytest.approx(point - low)
+
+
+def test_a_score_that_no_resample_has_is_unknown() -> None:
+    undefined = replace(METRICS.get("wa"), value=lambda sums: np.full(sums.shape[:-2], np.nan))
+    sums = np.ones((4, 2, 2), dtype=np.int64)
+    assert not speaker_interval(undefined, sums).known
+    assert not fold_interval(undefined, sums[np.newaxis]).known
