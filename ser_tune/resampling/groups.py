@@ -112,15 +112,16 @@ def largest_gap(
     metric: Metric,
     outputs: int,
 ) -> Gap | None:
-    """The gap between the group with the best score and that with the worst; None with fewer than two groups.
+    """The gap between the groups with the best and the worst score; None where fewer than two groups have a score.
 
     All speakers are resampled together, so that a speaker who is in both groups counts alike in both. Arguments are
     those of `score_groups`.
     """
-    scored = score_groups(truth, predicted, speakers, groups, [metric], outputs)
+    every = score_groups(truth, predicted, speakers, groups, [metric], outputs)
+    scored = [one for one in every if not Ranking.is_missing(_value(one))]
     if len(scored) < 2:
         return None
-    ranked = Ranking(metric).best_first(scored, lambda one: one.scores[metric.name].value)
+    ranked = Ranking(metric).best_first(scored, _value)
     best, worst = ranked[0], next(one for one in ranked if _value(one) == _value(ranked[-1]))
     difference = abs(_value(best) - _value(worst))
     interval = UNKNOWN

@@ -201,6 +201,8 @@ def score_interval(metric: Metric, point: float, half: float) -> Interval:
 
 
 def difference_interval(metric: Metric, value: float, half: float) -> Interval:
-    """The interval of a difference of two scores, within what differences there can be."""
+    """The interval of a difference of two scores, within what differences there can be; of NaN it is unknown."""
+    if math.isnan(half):
+        return UNKNOWN
     width = metric.high - metric.low
     return Interval(max(-width, value - half), min(width, value + half))

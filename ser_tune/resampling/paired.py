@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..metrics import Metric
+from ..metrics import Metric, Ranking
 from .intervals import SEED, UNKNOWN, Interval, difference_interval, margin, resampled_sums, resamples
 from .scores import sums_of
 
@@ -124,6 +124,9 @@ def choice_p_value(metric: Metric, ours: np.ndarray, theirs: np.ndarray) -> floa
             several seeds their mean.
         theirs: The same of the other result, shape (B, S, ...).
 
+    Returns:
+        1 where either result has no score: nothing was seen that swaps could explain.
+
     A is better for two of three speakers: half of the swaps are as far apart. A configuration that A was chosen among
     is better for one of these and worse for the third, and as far apart in half of the other swaps:
 
@@ -134,9 +137,11 @@ def choice_p_value(metric: Metric, ours: np.ndarray, theirs: np.ndarray) -> floa
     >>> choice_p_value(uar, best[None], theirs[None]), choice_p_value(uar, np.stack([best, other]), theirs[None])
     (0.5, 0.75)
     """
+    seen = abs(float(metric.value(ours[0].sum(axis=0)) - metric.value(theirs[0].sum(axis=0))))
+    if Ranking.is_missing(seen):
+        return 1.0
     swapped, every = _swaps(ours.shape[1])
     pairs = [*((one, theirs[0]) for one in ours), *((ours[0], one) for one in theirs[1:])]
-    seen = abs(float(metric.value(ours[0].sum(axis=0)) - metric.value(theirs[0].sum(axis=0))))
     largest = np.zeros(len(swapped))
     for one, other in pairs:
         # Swapped, A has B's sums of a speaker and B has A's
@@ -182,7 +187,10 @@ def _fraction(of_swaps: np.ndarray, seen: float, *, every: bool) -> float:
 
 
 def _effect_size(differences: np.ndarray) -> float | None:
-    """Cohen's d_z of the speakers' differences, shape (S,)."""
+    """Cohen's d_z of the speakers' differences, shape (S,), without those that are NaN."""
+    differences = differences[~np.isnan(differences)]
+    if not len(differences):
+        return None
     if np.abs(differences).max() < _SAME:
         return 0.0
     if np.ptp(differences) < _SAME:

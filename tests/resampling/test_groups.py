@@ -61,3 +61,18 @@ def test_the_best_group_of_an_error_is_the_one_with_the_least() -> None:
     gap = largest_gap(truth, predicted, np.array([0, 0, 1, 1]), ["a", "a", "b", "b"], error, 2)
     assert gap is not None
     assert (gap.best, gap.worst, gap.difference) == ("a", "b", 0.5)
+
+
+def test_a_group_without_a_score_is_in_no_gap() -> None:
+    """As a correlation within a group whose truth does not vary."""
+
+    def value(counts: np.ndarray) -> np.ndarray:
+        return np.where((counts.sum(axis=-1) > 0).all(axis=-1), WA.value(counts), np.nan)
+
+    metric = replace(WA, name="both", value=value)
+    truth, predicted = np.array([0, 1, 0, 1, 0]), np.array([0, 1, 0, 0, 0])
+    speakers, groups = np.array([0, 0, 1, 1, 2]), ["a", "a", "b", "b", "c"]
+    gap = largest_gap(truth, predicted, speakers, groups, metric, 2)
+    assert gap is not None
+    assert (gap.best, gap.worst, gap.difference) == ("a", "b", 0.5)
+    assert largest_gap(truth, predicted, speakers, ["a", "a", "", "", "c"], metric, 2) is None

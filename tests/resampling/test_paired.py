@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -232,3 +232,26 @@ def test_a_configuration_that_is_much_better_is_found_so_among_many() -> None:
     best = np.zeros_like(every[:1])
     best[:, :, np.arange(N_CLASSES), np.arange(N_CLASSES)] = 5
     assert choice_p_value(UAR, np.concatenate([best, every[:20]]), every[20:21]) < 0.05
+
+
+def test_what_has_no_score_is_never_significant() -> None:
+    """A difference of undefined scores has no interval, and a p-value that no rule takes for a difference."""
+    undefined = replace(METRICS.get("wa"), value=lambda counts: np.full(counts.shape[:-2], np.nan))
+    truth, speakers = np.array([0, 1] * 4), np.repeat(np.arange(4), 2)
+    compared = compare_paired(truth, truth, 1 - truth, speakers, [undefined], 2)
+    assert compared.p_value == 1
+    assert not compared.primary.interval.known
+    assert compared.effect_size is None
+
+
+def test_a_speaker_without_a_score_has_no_part_in_the_effect_size() -> None:
+    wa = METRICS.get("wa")
+
+    def value(counts: np.ndarray) -> np.ndarray:
+        return np.where((counts.sum(axis=-1) > 0).all(axis=-1), wa.value(counts), np.nan)
+
+    truth, speakers = np.array([0, 1] * 3 + [0, 0]), np.repeat(np.arange(4), 2)
+    ours, theirs = truth.copy(), np.array([0, 1, 0, 0, 1, 0, 1, 1])
+    with_it = compare_paired(truth, ours, theirs, speakers, [replace(wa, value=value)], 2)
+    without = compare_paired(truth[:6], ours[:6], theirs[:6], speakers[:6], [wa], 2)
+    assert with_it.effect_size == pytest.approx(without.effect_size)
