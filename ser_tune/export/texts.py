@@ -117,7 +117,7 @@ def hub_header(
 
 
 def _in_words(metric: Metric, answer: str) -> str:
-    words = f"mean {metric.part} of the {answer}s" if metric.part else metric.hub or metric.description
+    words = f"mean {metric.part} of the {answer}s" if metric.part else metric.hub or metric.in_words(answer)
     return f"{metric.title} ({words})"
 
 

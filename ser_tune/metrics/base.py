@@ -23,7 +23,7 @@ class Metric:
     title: str
     """As tables and sentences have it, such as `UAR`."""
     description: str
-    """A sentence on what it is, without its title."""
+    """A sentence on what it is, without its title; `{answer}` is what the task calls an answer."""
     sums: Callable[[np.ndarray, np.ndarray, np.ndarray, int, int], np.ndarray]
     """From truth (N, ...), predictions (N, ...), the number of each utterance's group (N,), the number of groups G and
     the number of the task's outputs K to the sums over each group's utterances, shape (G, ...). Metrics with the same
@@ -54,6 +54,14 @@ class Metric:
     def limits(self) -> tuple[float | None, float | None]:
         """The lowest and the highest value, as axes of pictures take them: None where there is none."""
         return self.low if math.isfinite(self.low) else None, self.high if math.isfinite(self.high) else None
+
+    def in_words(self, answer: str) -> str:
+        """What it is, for a task whose answers are called so.
+
+        >>> Metric("hits", "hits", "right {answer}s", None, None).in_words("emotion")
+        'right emotions'
+        """
+        return self.description.replace("{answer}", answer)
 
     def score(self, truth: np.ndarray, predicted: np.ndarray, outputs: int) -> float:
         """The score of some utterances.

@@ -28,7 +28,7 @@ def unweighted_average_recall(counts: np.ndarray) -> np.ndarray:
 METRIC = Metric(
     name="uar",
     title="UAR",
-    description="the mean recall of the emotions that occur, over all held-out utterances pooled",
+    description="the mean recall of the {answer}s that occur, over all held-out utterances pooled",
     sums=confusions,
     value=unweighted_average_recall,
     part="recall",

@@ -70,7 +70,7 @@ def model_card(
         "## Metrics",
         _by_side(metrics, prepared.definition.metrics),
         *([] if selection is None or selection.trials == 1 else [f"Selection-corrected: {selection.sentence}."]),
-        f"{_capitalised('; '.join(f'{one.title} is {one.description}' for one in prepared.definition.metrics))}. In "
+        f"{_capitalised(_defined(prepared.definition.metrics, task.answer))}. In "
         "brackets: 95 % confidence intervals by bootstrap over speakers.",
         *(_by_class(predictions, prepared.definition.metrics, task.answer) if of_classes else ()),
         f"## {_capitalised(prepared.definition.objective.title)} by speaker",
@@ -135,6 +135,11 @@ def _limits(
     if len(prepared.folds) < prepared.folds_of_protocol:
         limits.append(f"Only {len(prepared.folds)} of {prepared.folds_of_protocol} folds were trained.")
     return limits
+
+
+def _defined(metrics: Sequence[Metric], answer: str) -> str:
+    """What each metric is."""
+    return "; ".join(f"{one.title} is {one.in_words(answer)}" for one in metrics)
 
 
 def _capitalised(note: str) -> str:
