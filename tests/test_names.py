@@ -64,16 +64,6 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 }
 """Why to the files of `ser_tune`."""
 
-NOT_YET: tuple[str, ...] = (
-    "resampling/old.py",
-    "tracking/mlflow_model.py",
-    "tracking/predictions.py",
-)
-"""Files that still have to be converted; the list may only shrink."""
-
-OLD_NAMES: tuple[str, ...] = ()
-"""Files that still take names of before from `resampling.old`; the list may only shrink."""
-
 
 def parts(name: str) -> set[str]:
     """The words of a name, in lower case.
@@ -103,20 +93,10 @@ def names_in(source: str) -> Iterator[str]:
             yield from (one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str))
 
 
-def imports_in(source: str) -> Iterator[str]:
-    """Every module and name that some code imports, with dots."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module or ''}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-
-
-def sources(*folders: str) -> Iterator[tuple[str, str]]:
-    """The files of some folders: their path and their code."""
-    for folder in folders:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            yield str(path.relative_to(ROOT / folder if folders == ("ser_tune",) else ROOT)), path.read_text("utf-8")
+def sources() -> Iterator[tuple[str, str]]:
+    """The files of `ser_tune`: their path in it, and their code."""
+    for path in sorted((ROOT / "ser_tune").rglob("*.py")):
+        yield path.relative_to(ROOT / "ser_tune").as_posix(), path.read_text("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -146,28 +126,18 @@ def test_names_are_found_and_sentences_are_not(code: str, found: bool) -> None:
 
 def test_few_files_name_an_emotion_or_a_recall() -> None:
     """A task and a metric from outside go through all other files; a text for people may name them anywhere."""
-    naming = {file for file, source in sources("ser_tune") if any(parts(name) & WORDS for name in names_in(source))}
+    naming = {file for file, source in sources() if any(parts(name) & WORDS for name in names_in(source))}
     allowed = {file for files in ALLOWED.values() for file in files}
     assert len(allowed) <= MOST
-    assert not allowed & set(NOT_YET)
-    assert not naming - allowed - set(NOT_YET), "names of one task or metric where any may be: use Task and Metric"
-    assert not (allowed | set(NOT_YET)) - naming, "these need no entry any more"
-
-
-def test_nobody_takes_names_of_before() -> None:
-    taking = {
-        file
-        for file, source in sources("ser_tune", "tests")
-        if any(re.search(r"\bresampling\.old\b", name) for name in imports_in(source))
-    }
-    assert taking == set(OLD_NAMES)
+    assert not naming - allowed, "names of one task or metric where any may be: use Task and Metric"
+    assert not allowed - naming, "these need no entry any more"
 
 
 def test_no_file_asks_which_task_or_metric_it_has() -> None:
     """It asks the task, not its name."""
     known = {*METRICS.names(), *TASKS.names()}
     asking = []
-    for file, source in sources("ser_tune"):
+    for file, source in sources():
         for node in ast.walk(ast.parse(source)):
             compared = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
             cases = [node.value] if isinstance(node, ast.MatchValue) else []

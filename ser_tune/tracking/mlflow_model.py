@@ -25,7 +25,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
 
 
-class SpeechEmotionModel(PythonModel):
+class SpeechModel(PythonModel):
     """Sound files or waveforms in, predictions out."""
 
     package: Any
@@ -108,4 +108,4 @@ def _own_package(file: Path) -> ModuleType:
     return importlib.import_module(f"{name}.prediction")
 
 
-set_model(SpeechEmotionModel())
+set_model(SpeechModel())

@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 
 from ..corpora import Corpus
 from ..errors import RegistryError
-from ..metrics import METRICS, Metric
+from ..metrics import Metric
 from ..resampling import sums_of
 from ..study import HeldOut
 from ..tasks import Task
@@ -48,11 +48,6 @@ class Predictions:
     def sums(self, metric: Metric) -> np.ndarray:
         """A metric's sums of each speaker's utterances, speakers sorted, shape (S, ...)."""
         return sums_of(metric, self.truth, self.predicted, self.speaker_numbers, len(self.names))
-
-    # Of before, for callers that are still to be converted
-    emotions = property(lambda self: self.names)
-    probabilities = property(lambda self: self.shown)
-    confusions = property(lambda self: self.sums(METRICS.get("uar")))
 
 
 def write_predictions(path: Path, held_out: HeldOut, corpus: Corpus, task: Task, names: tuple[str, ...]) -> None:

@@ -25,7 +25,7 @@ from ser_tune.features import FEATURE_SETS
 from ser_tune.prediction import Recipe, predictor
 from ser_tune.registry import load_model
 from ser_tune.tracking import LoadedModel, open_tracking
-from ser_tune.tracking.mlflow_model import SpeechEmotionModel
+from ser_tune.tracking.mlflow_model import SpeechModel
 
 NAME = "ser-manifest-alex_net"
 BLOCKED = """
@@ -172,7 +172,7 @@ def test_rows_of_one_speaker_are_pooled_and_without_speakers_a_call_is_one(batch
         aggregation="mean_log_softmax",
     )
     torch.manual_seed(0)
-    loaded = SpeechEmotionModel()
+    loaded = SpeechModel()
     loaded.package, loaded.lock = prediction, threading.Lock()
     loaded.predictor = prediction.Predictor(recipe, [recipe.build_network()], [None])
     rng = np.random.default_rng(0)
