@@ -71,7 +71,7 @@ class Finished:
 @pytest.fixture
 def plugged(monkeypatch: pytest.MonkeyPatch) -> None:
     """The task and the metrics of `tests.study.plugged`, as an installed package brings them."""
-    metrics = {"drift": "DRIFT", "error": "ERROR", "shortfall": "SHORTFALL"}
+    metrics = {"drift": "DRIFT", "error": "ERROR", "of_many": "OF_MANY", "shortfall": "SHORTFALL"}
     groups = {"ser_tune.tasks": {"levels": "LEVELS"}, "ser_tune.metrics": metrics}
 
     def of(group: str) -> dict[str, tuple[EntryPoint, ...]]:

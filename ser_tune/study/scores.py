@@ -2,23 +2,27 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 
 import optuna
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
+from ..errors import UnknownNameError
 from ..metrics import DEFAULT_METRIC, METRICS, Metric, Ranking
 
 __all__ = ["best_trials", "stored_objective", "value_of"]
 
 
 def stored_objective(study: optuna.Study) -> Metric:
-    """What a stored study ranks its trials by.
-
-    Raises:
-        UnknownNameError: It is a plug-in's that is not installed.
-    """
+    """What a stored study ranks its trials by; of a metric that is not installed, its name and direction alone."""
     facts = json.loads(study.user_attrs.get("protocol", "{}"))
-    return METRICS.get(next(iter(facts.get("objectives", ())), DEFAULT_METRIC))
+    name = str(next(iter(facts.get("objectives", ())), DEFAULT_METRIC))
+    try:
+        return METRICS.get(name)
+    except UnknownNameError:
+        higher = study.direction == StudyDirection.MAXIMIZE
+        return replace(METRICS.get(DEFAULT_METRIC), name=name, title=name, higher_is_better=higher)
 
 
 def value_of(trial: FrozenTrial) -> float:

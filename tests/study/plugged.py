@@ -14,9 +14,13 @@ from ser_tune.corpora import Utterance
 from ser_tune.metrics import METRICS
 from ser_tune.tasks import TASKS, Targets
 
-__all__ = ["DRIFT", "ERROR", "LEVELS", "SHORTFALL"]
+__all__ = ["DRIFT", "ERROR", "LEVELS", "OF_MANY", "SHORTFALL"]
 
 _WA = METRICS.get("wa")
+
+
+MANY = 12
+"""Utterances: more than a fold of the tiny corpus has."""
 
 
 class LevelsSettings(TaskSettings):
@@ -43,6 +47,11 @@ def _drift(counts: np.ndarray) -> np.ndarray:
     return below
 
 
+def _of_many(counts: np.ndarray) -> np.ndarray:
+    wa: np.ndarray = np.where(counts.sum(axis=(-2, -1)) >= MANY, _WA.value(counts), np.nan)
+    return wa
+
+
 def _levels(settings: LevelsSettings, utterances: Sequence[Utterance]) -> Targets:
     """Emotions that are not high are low."""
     values = np.array([int(one.emotion in settings.high) for one in utterances], dtype=np.int64)
@@ -52,6 +61,8 @@ def _levels(settings: LevelsSettings, utterances: Sequence[Utterance]) -> Target
 DRIFT = replace(_WA, name="drift", title="drift", value=_drift, low=-1.0, high=0.0, higher_is_better=False)
 ERROR = replace(_WA, name="error", title="error rate", value=_error, higher_is_better=False)
 SHORTFALL = replace(_WA, name="shortfall", title="shortfall", value=_shortfall, low=-1.0, high=0.0)
+OF_MANY = replace(_WA, name="of_many", title="WA of many", value=_of_many)
+"""It is not defined for few utterances."""
 LEVELS = replace(
     TASKS.get("classification"),
     name="levels",

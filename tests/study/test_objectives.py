@@ -95,3 +95,32 @@ def test_a_study_that_others_began_in_the_other_direction_is_refused(run: Run, p
     optuna.create_study(study_name="one", storage=open_storage(project), direction="minimize")
     with pytest.raises(StudyError, match="study 'one' exists, and its direction is minimize; UAR needs maximize"):
         run(1)
+
+
+def test_folds_without_a_score_leave_the_trial_its_pooled_score(run: Run, recorder: Any, project: Project) -> None:
+    summary = run(3, **(RACED | {"study.objectives": ("of_many",)}))
+    study, _ = load_study("one", project)
+    assert (summary.complete, summary.best) == (3, (study.best_trial.number, study.best_value))
+    for trial, outcome in zip(study.trials, recorder.outcomes, strict=True):
+        assert trial.value == outcome.scores["wa"].value == outcome.scores["of_many"].value
+        assert (trial.user_attrs[FOLDS_ENDED], trial.intermediate_values) == (3, {})
+
+
+def test_a_trial_without_a_score_fails_and_the_study_goes_on(
+    run: Run, recorder: Any, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.study.plugged.MANY", 1000)
+    summary = run(2, **{"study.objectives": ("of_many",)})
+    assert (summary.complete, summary.failed, summary.best) == (0, 2, None)
+    reason = "UndefinedScoreError: what the networks predict has no pooled validation WA of many"
+    assert [one.reason for one in recorder.outcomes] == [reason] * 2
+    assert read_statuses(project)[0].failed == {0: reason, 1: reason}
+
+
+def test_the_status_of_a_study_is_read_without_the_package_of_its_objective(
+    run: Run, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = run(2, **{"study.objectives": ("error",)})
+    monkeypatch.setattr("ser_tune.components._plugins", lambda group: {})
+    (status,) = read_statuses(project)
+    assert (status.best, status.objective.name, status.objective.title) == (summary.best, "error", "error")
