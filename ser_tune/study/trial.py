@@ -160,9 +160,7 @@ def _refuse_undefined(prepared: Prepared, folds: Sequence[FoldOutcome]) -> None:
     objective = prepared.definition.objective
     truth, predicted = (np.concatenate([getattr(one, side) for one in folds]) for side in ("truth", "predicted"))
     if Ranking(objective).is_missing(objective.score(truth, predicted, len(prepared.targets.names))):
-        raise UndefinedScoreError(
-            f"the pooled validation {objective.title} of what the networks predict is not defined"
-        )
+        raise UndefinedScoreError(f"the pooled validation {objective.title} of its predictions is not defined")
 
 
 def pooled_scores(prepared: Prepared, folds: Sequence[FoldOutcome]) -> Scores:

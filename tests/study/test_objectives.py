@@ -112,7 +112,7 @@ def test_a_trial_without_a_score_fails_and_the_study_goes_on(
     monkeypatch.setattr("tests.study.plugged.MANY", 1000)
     summary = run(2, **{"study.objectives": ("of_many",)})
     assert (summary.complete, summary.failed, summary.best) == (0, 2, None)
-    reason = "UndefinedScoreError: what the networks predict has no pooled validation WA of many"
+    reason = "UndefinedScoreError: the pooled validation WA of many of its predictions is not defined"
     assert [one.reason for one in recorder.outcomes] == [reason] * 2
     assert read_statuses(project)[0].failed == {0: reason, 1: reason}
 
