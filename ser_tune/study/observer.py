@@ -107,9 +107,9 @@ class StudySummary:
     pruned: int
     failed: int
     best: tuple[int, float] | None
-    """Number and pooled validation UAR of the best trial; after a confirmation, of the winner's median seed."""
+    """Number and pooled validation score of the best trial; after a confirmation, of the winner's median seed."""
     first: float | None
-    """Pooled validation UAR of the first complete trial."""
+    """Pooled validation score of the first complete trial."""
     finished: Mapping[int, TrialState]
     """Every trial that ended, of this session and of earlier ones."""
     interrupted: bool

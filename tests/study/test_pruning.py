@@ -1,5 +1,6 @@
 """A trial races against the best complete trials: it is given up where it cannot win, and nowhere else."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from ser_tune.study.objective import Reporting, judge_of
 from ser_tune.study.places import CONFIRMS, OVERRIDES
 from ser_tune.study.pruners import PRUNERS, Unpruned
 from ser_tune.study.pruners.racing import RIVALS, Race, race_of
+from ser_tune.training import EpochReport
 
 UAR = METRICS.get("uar")
 FOLDS, EPOCHS = 10, 4
@@ -191,6 +193,33 @@ def test_trials_are_judged_alike_where_less_is_better(name: str) -> None:
     gained = _ended(name, [one.tolist() for one in trials])
     assert gained == _ended(name, [(-one).tolist() for one in trials], metric=error)
     assert any(reason for reason, _ in gained)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-math.inf, math.inf), (0.0, math.inf)])
+@pytest.mark.parametrize("unit", [64.0, 1 / 64])
+def test_trials_race_alike_in_any_unit(low: float, high: float, unit: float) -> None:
+    ours, theirs = (replace(UAR, low=one * low, high=one * high) for one in (1.0, unit))
+    means = np.random.default_rng(5).uniform(0.3, 0.7, 24)
+    trials = [_curves(mean, seed=number)[:, -1] for number, mean in enumerate(means)]
+    raced = _ended("racing", [one.tolist() for one in trials], metric=ours)
+    assert raced == _ended("racing", [(unit * one).tolist() for one in trials], metric=theirs)
+    assert any(reason for reason, _ in raced)
+
+
+def test_trials_with_folds_without_a_score_are_no_rivals_and_an_epoch_without_one_ends_nothing() -> None:
+    without = _curves(0.9, seed=9)
+    without[0, -1] = math.nan
+    trials = [_trial(0.6, seed=seed) for seed in range(4)]
+    undefined = create_trial(state=TrialState.COMPLETE, value=0.9, user_attrs={CURVES: without.tolist()})
+    assert race_of(_settings(race_after=5), [*trials, undefined], FOLDS, UAR) is None
+    study = optuna.create_study(direction="maximize")
+    for one in [*trials, _trial(0.6, seed=4), undefined]:
+        study.add_trial(one)
+    judge = judge_of(study.ask(), _settings(), folds=FOLDS, metric=UAR)
+    report = EpochReport(epoch=1, train_loss=1.0, learning_rate=0.1, seconds=1.0)
+    assert judge.after_epoch(judge.order[0], report) == ""
+    assert judge.after_epoch(judge.order[0], replace(report, kept=0.0)) != ""
+    assert judge.after_fold(judge.order[0], math.nan) != ""
 
 
 def test_a_confirming_trial_is_never_given_up() -> None:
