@@ -213,7 +213,7 @@ def test_the_predictions_of_every_validated_utterance_are_a_table(tracked: Track
         assert row["emotion"] == by_id[row["utterance"]].emotion
         assert row["speaker"] in folds[int(row["fold"])].validation_speakers
     right = [row for row in rows if row["predicted"] == row["emotion"]]
-    assert len(right) / len(rows) == pytest.approx(tracked.outcomes[0].scores.wa)
+    assert len(right) / len(rows) == pytest.approx(tracked.outcomes[0].scores["wa"].value)
 
 
 def test_the_corpus_is_a_dataset_of_every_run_with_its_digest(tracked: Tracked) -> None:
