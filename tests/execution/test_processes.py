@@ -178,7 +178,7 @@ def test_a_study_ends_the_same_however_its_folds_are_trained(
                     one.number,
                     one.state,
                     one.reason,
-                    one.scores and one.scores.uar,
+                    one.scores and one.scores["uar"].value,
                     [list(map(_loss, fold.fitted.history)) for fold in one.folds],
                 )
                 for one in recorder.outcomes

@@ -92,7 +92,8 @@ def test_every_experiment_is_asked(project: Project, monkeypatch: pytest.MonkeyP
 def test_a_version_with_damaged_tags_hides_no_other(call: Callable[..., Any], root: Path, project: Project) -> None:
     client = open_tracking(project)
     client.create_registered_model("ser-a-b")
-    for tags in ({"test_uar": "abc", "warnings": "w"}, {"test_uar": "0.5", "validation_uar_low": "[]"}, {}):
+    damaged = {"validation_uar_fold_mean": "0.5", "validation_uar_low": "[]"}
+    for tags in ({"test_uar": "abc", "warnings": "w"}, {"test_uar": "0.5", **damaged}, {}):
         client.create_model_version("ser-a-b", source=str(root), tags={"ser_tune.files": "{not JSON", **tags})
     told = call(root, "models")
     assert told.code == 0

@@ -166,13 +166,13 @@ def test_a_disk_for_not_even_one_model_gets_no_advice_that_would_not_help(
 def test_a_disk_that_fills_up_ends_the_study_with_one_sentence_and_loses_nothing(
     fresh: Resumed, monkeypatch: pytest.MonkeyPatch, recorder: Any
 ) -> None:
-    from ser_tune.tracking import records
+    from ser_tune.tracking import report
 
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
     fresh.run(1)
-    monkeypatch.setattr(records, "write_predictions", full)
+    monkeypatch.setattr(report, "write_predictions", full)
     with pytest.raises(StorageError, match=r"^trial 1 could not be stored in '.*outbox': No space left on device"):
         fresh.run(2)
     parent, trials = fresh.runs()
