@@ -94,7 +94,7 @@ def _score_columns(versions: Sequence[Mapping[str, str]]) -> dict[str, list[str]
     known = [METRICS.get(name) for name in METRICS.names()]
     tags = {tag for one in versions for tag in one}
     objectives = [one for one in known if f"validation_{one.name}_fold_mean" in tags]
-    others = [one for one in known if one not in objectives and f"test_{one.name}" in tags]
+    others = [one for one in known if one not in objectives and f"validation_{one.name}" in tags]
     return {
         **{f"validation {one.title}": [f"validation_{one.name}"] for one in objectives},
         "corrected": [f"corrected_{one.name}" for one in objectives],

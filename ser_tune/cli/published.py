@@ -94,14 +94,15 @@ WARNINGS = "warnings"
 def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None) -> None:
     """Print the best results, and the published numbers of the same corpora."""
     board = api.leaderboard(corpus, project=Project.locate(tracking_uri=tracking_uri))
-    columns = (*BEFORE, *board.columns.values(), *BEHIND)
+    scores = board.columns
+    columns = (*BEFORE, *scores.values(), *BEHIND)
     rows = []
     for one in board.entries:
         scope = one.protocol.in_words["normalisation_scope"]
         cells = (
             *(one.corpus, one.task, one.evaluation, one.protocol.fingerprint, str(one.rank)),
             f"{one.model}, {one.features}",
-            *(describe_score(one.scores, one.metrics.get(column, "")) for column in board.columns),
+            *(describe_score(one.scores, one.metrics.get(column, "")) for column in scores),
             one.networks,
             *(str(one.trials), str(one.seeds), scope, one.pretraining, str(one.protocol.n_folds)),
             f"{one.source}, run {one.run.info.run_id}",
@@ -111,10 +112,7 @@ def print_leaderboard(*, corpus: str | None, form: str, tracking_uri: str | None
     for known in board.published:
         cells = (
             *(known.corpus, known.task, "published", known.protocol, "", known.who),
-            *(
-                _value(*known.score(column.removeprefix(TEST))) if column.startswith(TEST) else ""
-                for column in board.columns
-            ),
+            *(_value(*known.score(column.removeprefix(TEST))) if column.startswith(TEST) else "" for column in scores),
             *(UNKNOWN_NETWORKS, "", "", "", "", ""),
             known.source + (f"; differs: {known.differs}" if known.differs else ""),
         )

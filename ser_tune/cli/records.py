@@ -7,7 +7,6 @@ from typing import Any
 
 from ..api import StudyResult
 from ..errors import SerTuneError
-from ..metrics import Metric
 from ..registry import Promotion
 from ..resampling import Interval, permutation_test
 from ..results import Ablated, Combination, Comparison, Confirmation, Nested, Replay, Reproduction
@@ -49,7 +48,7 @@ def promotion_record(promotion: Promotion) -> Record:
         "fingerprint": prepared.protocol.fingerprint,
         "warnings": list(prepared.protocol.warnings),
         "metrics": dict(promotion.metrics),
-        "selection": _selection_record(promotion.selection, prepared.definition.objective),
+        "selection": _selection_record(promotion.selection),
     }
 
 
@@ -71,18 +70,18 @@ def study_record(result: StudyResult) -> Record:
     }
 
 
-def _selection_record(selection: Selection | None, objective: Metric) -> Record | None:
+def _selection_record(selection: Selection | None) -> Record | None:
     """The winner without the choice among trials."""
     if selection is None:
         return None
-    found = selection.corrected
+    found, score = selection.corrected, f"corrected_{selection.objective.name}"
     gains = {"gain_over_first": found.over_first, "gain_over_median": found.over_median}
     return {
         "trial": selection.winner,
         "first_trial": selection.first,
         "trials": selection.trials,
-        f"corrected_{objective.name}": found.score.value,
-        f"corrected_{objective.name}_interval": ends(found.score.interval),
+        score: found.score.value,
+        f"{score}_interval": ends(found.score.interval),
     } | {
         name: value
         for gain, one in gains.items()
@@ -103,7 +102,7 @@ def nested_record(nested: Nested) -> Record:
                 "best_trial": one.best_trial,
                 inner: one.inner_score,
                 "inner_interval": ends(one.inner_interval),
-                "inner_selection": _selection_record(one.selection, nested.objective),
+                "inner_selection": _selection_record(one.selection),
                 single: one.outer_single_score,
             }
             for one in nested.folds

@@ -52,9 +52,10 @@ def _print(name: str | None, found: Sequence["StudyStatus"]) -> None:
         notes.print("no studies yet; run `ser-tune study --model 3d_acrnn`")
     else:
         titles = {one.objective.title for one in found}
-        best = f"best {titles.pop()}" if len(titles) == 1 else "best score"
+        alike = len(titles) == 1
+        best = f"best {found[0].objective.title}" if alike else "best score"
         columns = ("study", "trials", "pruned", "failed", "running", best, "estimated end", "to deliver")
-        print_table(columns, [_row(one, with_title=bool(titles)) for one in found])
+        print_table(columns, [_row(one, with_title=not alike) for one in found])
 
 
 def _row(one: "StudyStatus", *, with_title: bool) -> list[str]:

@@ -160,7 +160,7 @@ class SearchSettings(Settings):
     than the champion in worse recordings of the validation speakers (noise, babble, room, telephone, codecs, clipping,
     low level, trimmed silence); always. p is multiplied by the complete trials of the larger search (Bonferroni), which
     chose on the same speakers. Where both versions are confirmed, their means over fresh seeds are compared. Else the
-    worse confidence bound of a confirmed one must be better than the champion's score. Under another protocol it never
+    worse confidence bound of a confirmed one must be better than the champion's. Under another protocol it never
     becomes champion."""
     workers: Annotated[int, Field(ge=1, le=1024)] = 1
     """Processes on this machine that train, each on one GPU where there are GPUs."""

@@ -307,7 +307,7 @@ class TrainingSettings(Settings):
     """Largest norm of the gradient; longer ones are scaled down. 0 switches it off."""
     patience: Annotated[int, Field(ge=0, le=1000)] = 0
     """Stop a fold after so many epochs without a better one by `selection`, which for last is as for
-    best_validation_score; 0 never stops. With last, validation then chooses the last epoch, as the protocol says."""
+    best_validation_score; 0 never stops. With last, validation then chooses the last epoch: part of the protocol."""
     selection: Literal["last", "best_validation_score", "best_validation_loss", "smoothed_validation_score"] = "last"
     """Which epoch's network a fold keeps: the last, or that of the best validation score by the first of
     study.objectives (of equal ones, the least loss), of the least validation loss, or of the best mean score over an

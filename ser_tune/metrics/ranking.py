@@ -1,4 +1,4 @@
-"""Which of several scores is better: the one place that knows a metric's direction, and what a missing score is."""
+"""Comparison of scores: the only module that asks for a metric's direction, and defines a missing score."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -36,7 +36,9 @@ class Ranking:
         >>> Ranking(Metric("error", "error", "", None, None, higher_is_better=False)).key(0.3)
         -0.3
         """
-        return -math.inf if value is None else float(self.keys(np.array(value)))
+        if value is None or math.isnan(value):
+            return -math.inf
+        return float(value) if self.metric.higher_is_better else -float(value)
 
     def keys(self, values: np.ndarray) -> np.ndarray:
         """The same of many scores, of any shape; NaN is a missing one."""

@@ -166,6 +166,7 @@ class Leaderboard:
         """A row for each entry: what was trained, its rank within its protocol, and its scores."""
         import pandas as pd
 
+        shown = self.columns
         rows = [
             {
                 "corpus": one.corpus,
@@ -175,7 +176,7 @@ class Leaderboard:
                 "rank": one.rank,
                 "model": one.model,
                 "features": one.features,
-                **{column: one.scores.get(one.metrics.get(column, "")) for column in self.columns},
+                **{column: one.scores.get(one.metrics.get(column, "")) for column in shown},
                 "networks": one.networks,
                 "trials": one.trials,
                 "seeds": one.seeds,
@@ -184,7 +185,7 @@ class Leaderboard:
             for one in self.entries
         ]
         keys = ("corpus", "task", "evaluation", "protocol", "rank", "model", "features")
-        columns = (*keys, *self.columns, "networks", "trials", "seeds", "run")
+        columns = (*keys, *shown, "networks", "trials", "seeds", "run")
         return pd.DataFrame(rows, columns=list(columns))
 
 

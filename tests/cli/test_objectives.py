@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ser_tune.cli.data import _score_columns
 from tests.cli.test_report import Page
 
 LINE = r"^trial (\d): drift (-\d\.\d{4}) \([\d.]+ s\); best (-\d\.\d{4}) \(trial (\d)\)"
@@ -61,3 +62,9 @@ def test_a_score_below_zero_of_which_less_is_better_is_printed_and_ranked(
         [scores[number] for number in sorted(scores)], abs=1e-4
     )
     assert r"speakers & networks & drift & UAR & WA \\" in latex
+
+
+def test_versions_without_test_scores_have_the_columns_of_all_versions() -> None:
+    """As networks that were trained on all speakers, of which the validation scores of their folds are known."""
+    tags = dict.fromkeys(("validation_uar", "validation_uar_fold_mean", "validation_wa"), "0.5")
+    assert list(_score_columns([tags])) == ["validation UAR", "corrected", "test UAR", "test WA"]
