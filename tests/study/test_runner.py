@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -266,7 +267,7 @@ def test_a_hopeless_trial_loses_its_race(run: Run, recorder: Any, monkeypatch: p
     def worse(*arguments: Any, on_epoch: Callable[[Any], None], **others: Any) -> Any:
         def told(report: Any) -> None:
             value = 0.1 if len(recorder.trials) == 3 else 0.9
-            on_epoch(type(report)(report.epoch, 0.1, 0.1, 0.1, 0.1, value, value, value))
+            on_epoch(replace(report, validation=dict.fromkeys(report.validation, value), kept=value))
 
         return original(*arguments, on_epoch=told, **others)
 
