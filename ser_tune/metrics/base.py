@@ -12,7 +12,7 @@ __all__ = ["Metric"]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A number that tells how good predictions are; every metric's module of this room defines one as `METRIC`.
+    """A number for how good predictions are; every metric's module of this room defines one as `METRIC`.
 
     A metric is computed from sums over utterances. Whoever draws speakers again, leaves one out or swaps two systems
     adds up the sums of speakers, and needs no predictions.

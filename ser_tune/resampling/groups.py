@@ -48,7 +48,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """Utterances and what was said of them."""
+    """Utterances and their predictions."""
 
     truth: np.ndarray
     predicted: np.ndarray

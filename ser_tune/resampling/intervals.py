@@ -13,7 +13,7 @@ Proportion, Statistical Science 16(2), 2001). Of another range, it is that of th
 
 Corpora come with few speakers, where percentiles of the resamples cover too little, also with Hesterberg's expansion,
 as four speakers have no resample further out. How many of 4000 intervals of each kind held the population's UAR, 0.671
-(seven classes, about 60 utterances a speaker; `coverage` in `tests/metrics/test_bootstrap.py` simulates them):
+(seven classes, about 60 utterances a speaker; `coverage` in `tests/resampling/test_intervals.py` simulates them):
 
 | speakers | this | percentiles | BCa | expanded percentiles |
 |---|---|---|---|---|
@@ -186,7 +186,7 @@ def _of_means(metric: Metric, points: np.ndarray, resampled: np.ndarray, n_drawn
 
 def score_interval(metric: Metric, point: float, half: float) -> Interval:
     """The interval of a score, symmetric on its metric's scale, from half its width."""
-    if not half >= 1e-12:  # where no resample differs, they say nothing of how much others would; NaN is unknown
+    if not half >= 1e-12:  # where no resample differs, other speakers still may; NaN is unknown
         return UNKNOWN
     if metric.scale == "linear":
         return Interval(max(metric.low, point - half), min(metric.high, point + half))

@@ -75,7 +75,7 @@ def compare_paired(
     metrics: Sequence[Metric],
     outputs: int,
 ) -> PairedComparison:
-    """Compare what two systems say of the same utterances.
+    """Compare the predictions of two systems for the same utterances.
 
     Args:
         truth: Targets, shape (N, ...), N ≥ 1.

@@ -17,7 +17,7 @@ __all__ = ["Nested", "OuterFold"]
 
 @dataclass(frozen=True, slots=True)
 class OuterFold:
-    """One search, and what its best trial says of the speakers that it never saw."""
+    """One search, and its best trial's predictions of the speakers that it never saw."""
 
     study: str
     speakers: tuple[str, ...]

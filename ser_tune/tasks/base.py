@@ -101,7 +101,7 @@ class Task:
     unshow: Callable[[np.ndarray], np.ndarray]
     """Undoes `show`."""
     write: Callable[[Any, tuple[str, ...]], str]
-    """From a value or prediction and the outputs' names to the text that stands in tables and JSON."""
+    """From a value or prediction and the outputs' names to the text of tables and JSON."""
     read: Callable[[Sequence[str], tuple[str, ...]], np.ndarray]
     """Undoes `write`: from texts to values (N, ...)."""
     traceable: Traceable | None = None

@@ -89,7 +89,7 @@ class LoadedModel:
 
     @property
     def task(self) -> "Task":
-        """What it recognises; a copy of version 0.1 knows of no other task than the default."""
+        """What it recognises; a copy of version 0.1 has the default task."""
         from ..tasks import DEFAULT_TASK, TASKS
 
         return TASKS.get(getattr(self.recipe, "task", DEFAULT_TASK))
