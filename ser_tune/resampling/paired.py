@@ -14,6 +14,7 @@ __all__ = [
     "Difference",
     "PairedComparison",
     "choice_p_value",
+    "compare_means",
     "compare_paired",
     "mean_interval",
     "permutation_test",
@@ -77,13 +78,7 @@ def compare_paired(
 ) -> PairedComparison:
     """Compare the predictions of two systems for the same utterances.
 
-    Args:
-        truth: Targets, shape (N, ...), N ≥ 1.
-        predicted_a: Predictions by system A, shape (N, ...).
-        predicted_b: Predictions by system B, shape (N, ...).
-        speakers: A number for each utterance's speaker, shape (N,).
-        metrics: What to compare; the first is tested.
-        outputs: K, the number of the task's outputs.
+    Arguments are those of `compare_means`, with the predictions of one seed each.
 
     A is right about both utterances of three speakers, B about the first only. All three differences are 0.5, which is
     one of two extreme swaps of eight:
@@ -94,20 +89,52 @@ def compare_paired(
     >>> compared.primary.value, compared.p_value, compared.effect_size
     (0.5, 0.25, None)
     """
+    return compare_means(truth, [predicted_a], [predicted_b], speakers, metrics, outputs)
+
+
+def compare_means(
+    truth: np.ndarray,
+    predicted_a: Sequence[np.ndarray],
+    predicted_b: Sequence[np.ndarray],
+    speakers: np.ndarray,
+    metrics: Sequence[Metric],
+    outputs: int,
+) -> PairedComparison:
+    """Compare the mean scores of two systems over their seeds, which need not be as many.
+
+    The interval is over speakers: seeds are those that were trained.
+
+    Args:
+        truth: Targets, shape (N, ...), N ≥ 1.
+        predicted_a: Predictions by system A, shape (N, ...), of each seed.
+        predicted_b: Predictions by system B, shape (N, ...), of each seed.
+        speakers: A number for each utterance's speaker, shape (N,).
+        metrics: The first is tested.
+        outputs: K, the number of the task's outputs.
+    """
+
+    def sums(metric: Metric) -> list[np.ndarray]:
+        """Of A and of B: the sums of each seed and speaker, shape (seeds, S, ...)."""
+        sides = (predicted_a, predicted_b)
+        return [np.stack([sums_of(metric, truth, seed, speakers, outputs) for seed in side]) for side in sides]
+
     differences = {}
     for metric in metrics:
-        in_a, in_b = (sums_of(metric, truth, one, speakers, outputs) for one in (predicted_a, predicted_b))
-        drawn = resamples(len(in_a))
-        point = float(metric.value(in_a.sum(axis=0)) - metric.value(in_b.sum(axis=0)))
-        resampled = metric.value(resampled_sums(drawn, in_a)) - metric.value(resampled_sums(drawn, in_b))
-        differences[metric.name] = Difference(point, _around(metric, point, resampled, len(in_a)))
+        in_a, in_b = sums(metric)
+        n_speakers = in_a.shape[1]
+        drawn = resamples(n_speakers)
+        point = _mean_score(metric, in_a) - _mean_score(metric, in_b)
+        of_a, of_b = (
+            np.mean([metric.value(resampled_sums(drawn, seed)) for seed in side], axis=0) for side in (in_a, in_b)
+        )
+        differences[metric.name] = Difference(point, _around(metric, point, of_a - of_b, n_speakers))
     tested = metrics[0]
-    in_a, in_b = (sums_of(tested, truth, one, speakers, outputs) for one in (predicted_a, predicted_b))
+    in_a, in_b = sums(tested)
     return PairedComparison(
         differences=differences,
-        p_value=choice_p_value(tested, in_a[np.newaxis], in_b[np.newaxis]),
-        effect_size=_effect_size(tested.value(in_a) - tested.value(in_b)),
-        n_speakers=len(in_a),
+        p_value=_p_value(tested, in_a, in_b),
+        effect_size=_effect_size(tested.value(in_a).mean(axis=0) - tested.value(in_b).mean(axis=0)),
+        n_speakers=in_a.shape[1],
     )
 
 
@@ -141,14 +168,46 @@ def choice_p_value(metric: Metric, ours: np.ndarray, theirs: np.ndarray) -> floa
     if Ranking.is_missing(seen):
         return 1.0
     swapped, every = _swaps(ours.shape[1])
-    pairs = [*((one, theirs[0]) for one in ours), *((ours[0], one) for one in theirs[1:])]
+    pairs = [*((rival, theirs[0]) for rival in ours), *((ours[0], rival) for rival in theirs[1:])]
     largest = np.zeros(len(swapped))
-    for one, other in pairs:
-        # Swapped, A has B's sums of a speaker and B has A's
-        moved = resampled_sums(swapped, other - one)
-        apart = metric.value(one.sum(axis=0) + moved) - metric.value(other.sum(axis=0) - moved)
-        largest = np.fmax(largest, np.abs(apart))
+    for a, b in pairs:
+        largest = np.fmax(largest, np.abs(_apart(metric, a, b, swapped)))
     return _fraction(largest, seen, every=every)
+
+
+def _p_value(metric: Metric, in_a: np.ndarray, in_b: np.ndarray) -> float:
+    """The fraction of swaps that differ as much as what was seen; all seeds of a speaker are swapped together.
+
+    Args:
+        metric: What is compared.
+        in_a: Sums of each of A's seeds and of each speaker, shape (seeds, S, ...).
+        in_b: The same of B.
+    """
+    seen = abs(_mean_score(metric, in_a) - _mean_score(metric, in_b))
+    if Ranking.is_missing(seen):
+        return 1.0
+    swapped, every = _swaps(in_a.shape[1])
+    apart = np.mean([_apart(metric, a, b, swapped) for a in in_a for b in in_b], axis=0)
+    return _fraction(np.abs(apart), seen, every=every)
+
+
+def _mean_score(metric: Metric, sums: np.ndarray) -> float:
+    """The mean over seeds of pooled scores, from sums of shape (seeds, S, ...)."""
+    return float(metric.value(sums.sum(axis=1)).mean())
+
+
+def _apart(metric: Metric, a: np.ndarray, b: np.ndarray, swapped: np.ndarray) -> np.ndarray:
+    """The difference of two scores in every swap, shape (swaps,): A has B's sums of a swapped speaker, and B has A's.
+
+    Args:
+        metric: Whose scores.
+        a: A's sums, shape (S, ...).
+        b: B's, likewise.
+        swapped: Whether a speaker is swapped, 0 or 1, shape (swaps, S).
+    """
+    moved = resampled_sums(swapped, b - a)
+    apart: np.ndarray = metric.value(a.sum(axis=0) + moved) - metric.value(b.sum(axis=0) - moved)
+    return apart
 
 
 def mean_interval(metric: Metric, differences: np.ndarray) -> Interval:

@@ -16,7 +16,7 @@ from mlflow.entities import Run
 from ..architectures import ARCHITECTURES
 from ..folds import SIDES
 from ..metrics import Metric, Ranking, score_in
-from ..resampling import PairedComparison, compare_paired, seed_interval
+from ..resampling import PairedComparison, compare_means, seed_interval
 from .predictions import Predictions, read_predictions
 from .queries import search_runs
 from .runs import find_runs, is_complete, metrics_of, objective_of, score_of
@@ -159,25 +159,16 @@ def searched_trials(client: MlflowClient, run: Run) -> list[Run]:
 def compare_seeds(
     ours: Sequence[Predictions], theirs: Sequence[Predictions], metrics: Sequence[Metric]
 ) -> PairedComparison:
-    """Compare the means of two configurations over their seeds, paired by speaker.
-
-    Every seed of one is paired with every seed of the other, utterance by utterance, so they need not be as many. The
-    interval is over speakers: seeds are those that were trained.
+    """Compare the means of two configurations over their seeds, paired by speaker, as `compare_means` does.
 
     Args:
         ours: Of each seed of the first.
         theirs: Of each seed of the second, of the same utterances.
-        metrics: What to compare; the first is tested.
+        metrics: The first is tested.
     """
-    pairs = [(one, other) for one in ours for other in theirs]
-    return compare_paired(
-        np.concatenate([one.truth for one, _ in pairs]),
-        np.concatenate([one.predicted for one, _ in pairs]),
-        np.concatenate([other.predicted for _, other in pairs]),
-        np.concatenate([one.speaker_numbers for one, _ in pairs]),
-        metrics,
-        len(ours[0].names),
-    )
+    first = ours[0]
+    a, b = ([seed.predicted for seed in side] for side in (ours, theirs))
+    return compare_means(first.truth, a, b, first.speaker_numbers, metrics, len(first.names))
 
 
 def _validation(run: Run) -> float:

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from ser_tune.metrics import METRICS
-from ser_tune.resampling import PairedComparison, choice_p_value, compare_paired, sums_of
+from ser_tune.metrics import METRICS, Metric
+from ser_tune.resampling import PairedComparison, choice_p_value, compare_means, compare_paired, sums_of
 from ser_tune.resampling.paired import DRAWN_SWAPS, ENUMERATED_SPEAKERS
 
 QUICK = settings(max_examples=40, deadline=None)
@@ -255,3 +255,33 @@ def test_a_speaker_without_a_score_has_no_part_in_the_effect_size() -> None:
     with_it = compare_paired(truth, ours, theirs, speakers, [replace(wa, value=value)], 2)
     without = compare_paired(truth[:6], ours[:6], theirs[:6], speakers[:6], [wa], 2)
     assert with_it.effect_size == pytest.approx(without.effect_size)
+
+
+def test_several_seeds_are_compared_by_the_means_of_their_scores_which_pooling_them_is_not() -> None:
+    """Macro-F1 of pooled seeds is not the mean of theirs; the swaps are of whole speakers, all their seeds together."""
+    rng = np.random.default_rng(3)
+    truth, a, b, speakers = _systems(rng, 6, gain=0.1)
+    f1 = replace(UAR, name="f1", value=_macro_f1)
+    ours, theirs = [a, np.where(rng.random(len(truth)) < 0.3, 0, a)], [b, np.zeros_like(b), b]
+    found = compare_means(truth, ours, theirs, speakers, (f1, UAR), N_CLASSES)
+
+    def mean(metric: Metric, side: list[np.ndarray]) -> float:
+        return float(np.mean([metric.score(truth, seed, N_CLASSES) for seed in side]))
+
+    for metric in (f1, UAR):
+        assert found.differences[metric.name].value == pytest.approx(mean(metric, ours) - mean(metric, theirs))
+    seen = []
+    for swap in map(np.array, itertools.product([False, True], repeat=6)):
+        moved = [
+            f1.score(truth, np.where(swap[speakers], other, one), N_CLASSES)
+            - f1.score(truth, np.where(swap[speakers], one, other), N_CLASSES)
+            for one in ours
+            for other in theirs
+        ]
+        seen.append(abs(np.mean(moved)))
+    assert found.p_value == pytest.approx(np.mean(np.array(seen) >= abs(found.primary.value) - 1e-9))
+
+
+def _macro_f1(counts: np.ndarray) -> np.ndarray:
+    hits = counts.diagonal(axis1=-2, axis2=-1)
+    return (2 * hits / np.maximum(counts.sum(axis=-1) + counts.sum(axis=-2), 1)).mean(axis=-1)
