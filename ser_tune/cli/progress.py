@@ -59,7 +59,7 @@ class ProgressObserver(StudyObserver):
         self._epochs, self._folds_ended = dict[int, int](), dict[int, int]()
         before = start.before
         self._counts = {"COMPLETE": before.complete, "PRUNED": before.pruned, "FAIL": before.failed}
-        corpus, name, answers = start.corpus, start.definition.name, f"{start.definition.task.answer}s"
+        corpus, name, answers = start.corpus, start.definition.name, start.definition.task.answers
         if corpus.name == "demo":
             notes.print(DEMO)
         notes.print(

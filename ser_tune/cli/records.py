@@ -176,7 +176,7 @@ def comparison_record(found: Comparison, first: str, second: str) -> Record:
         "p_value_of_the_best": None if found.choice is None else found.choice.p_value,
         "effect_size": paired.effect_size,
         "speakers": paired.n_speakers,
-        f"{task.answer}s": names,
+        task.answers: names,
         "confusions": [counts.tolist() for counts in found.confusions],
         "differing": [
             {

@@ -64,7 +64,7 @@ def model_card(
         f"{verdict.alias}: {verdict.reason}.",
         "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in verdict.tags.items()),
         "## Data",
-        f"{source.name}: {len(corpus.utterances)} utterances, {len(corpus.speakers)} speakers, {task.answer}s "
+        f"{source.name}: {len(corpus.utterances)} utterances, {len(corpus.speakers)} speakers, {task.answers} "
         f"{', '.join(names)}. Licence: {source.licence}. {source.citation}.",
         *dict.fromkeys(_encoders(parts)),
         "## Metrics",
@@ -81,7 +81,7 @@ def model_card(
         "## Intended use",
         "Research on speech emotion recognition. It takes single utterances of one speaker each, in any sound format, "
         + (
-            f"and tells apart {len(names)} {task.answer}s, one of which it always names."
+            f"and tells apart {len(names)} {task.answers}, one of which it always names."
             if of_classes
             else f"and predicts {task.title}: {', '.join(names)}."
         ),

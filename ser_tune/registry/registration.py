@@ -193,7 +193,7 @@ class Registration:
             "study": self.study,
             **({} if self.trial is None else {"trial": str(self.trial)}),
             "networks": str(networks),
-            f"{protocol.task.answer}s": json.dumps(self.prepared.targets.names, ensure_ascii=False),
+            protocol.task.answers: json.dumps(self.prepared.targets.names, ensure_ascii=False),
             "normalisation_scope": protocol.in_words["normalisation_scope"],
             **({"warnings": "; ".join(protocol.warnings)} if protocol.warnings else {}),
             **{key: f"{self.metrics[key]:.4f}" for key in earned if key in self.metrics},

@@ -21,12 +21,14 @@ from ..study import (
     Selection,
     StudyDefinition,
     StudyObserver,
+    best_trials,
     candidates_of,
     confirms,
     corrected_choice,
     load_study,
     prepare,
     refuse_without_randomness,
+    value_of,
     values_of,
 )
 from ..tracking import TRIAL_TAG, experiment_of, find_runs, no_randomness, read_sums, tracking_errors
@@ -97,8 +99,7 @@ def confirm(
     trials = [one for one in study.get_trials(deepcopy=False) if confirms(one) is None]
     complete = [one for one in trials if one.state == TrialState.COMPLETE]
     objective = prepared.definition.objective
-    ranking = Ranking(objective)
-    best = ranking.best_first(complete, lambda one: one.value, lambda one: one.number)[:top]
+    best = best_trials(complete, objective)[:top]
     if len(best) < top:
         raise StudyError(f"study '{study.study_name}' has {len(best)} complete trials; expected at least {top}")
     configurations: list[Mapping[str, Value]] = [values_of(one) for one in best]
@@ -189,7 +190,7 @@ def _candidate(
     return Candidate(
         trial=searched.number,
         objective=objective,
-        searched=float(searched.values[0]),
+        searched=value_of(searched),
         searched_interval=interval,
         scores=[run.data.metrics[f"validation_{objective.name}"] for run in runs],
         interval=seed_interval(objective, np.stack([one.sums(objective) for one in predictions])),

@@ -159,7 +159,7 @@ def _protocol(examined: Examined, facts: Mapping[str, str]) -> Protocol:
             "corpus_digest": corpus.digest,
             **trained.elsewhere(mapping.shared),
             "mapping": mapping.renamed,
-            f"left_out_{examined.task.answer}s": mapping.left_out,
+            f"left_out_{examined.task.answers}": mapping.left_out,
             "unused_classes": mapping.unused,
             "judged_by": examined.judge.description,
             "normalisation_scope": examined.facts["normalisation_scope"],

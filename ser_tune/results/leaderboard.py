@@ -52,7 +52,8 @@ EVALUATIONS = ("nested", "held-out", "cross-validated")
 """How a result was obtained; the scores of the first two are free of the selection."""
 HAS_BEST = f"tags.`{BEST_TAG}` LIKE '%'"
 """Finds the runs of studies that have a best trial."""
-FINISHED = "attributes.status = 'FINISHED'"
+SCORED = "attributes.status = 'FINISHED' and tags.`protocol.corpus` LIKE '%'"
+"""Finds the finished runs whose scores have a protocol; a server may hold many others."""
 Kind: TypeAlias = tuple[str, str, str]
 """Protocol's fingerprint, model, features."""
 
@@ -123,7 +124,7 @@ class Entry:
         protocol = self.protocol
         styles = f"{', '.join(protocol.styles)}: " if protocol.styles else ""
         merged = f", {', '.join(protocol.merged)}" if protocol.merged else ""
-        return f"{styles}{len(protocol.names)} {protocol.task.answer}s{merged}"
+        return f"{styles}{len(protocol.names)} {protocol.task.answers}{merged}"
 
     @property
     def pretraining(self) -> str:
@@ -202,7 +203,7 @@ def leaderboard(client: MlflowClient, corpus: str | None = None) -> Leaderboard:
     kinds: dict[Kind, list[Run]] = defaultdict(list)
     protocols: dict[str, Protocol] = {}
     with tracking_errors(client.tracking_uri):
-        for run in search_runs(client, FINISHED):
+        for run in search_runs(client, SCORED):
             protocol = protocol_of(run)
             if (corpus and protocol.corpus != corpus) or not _is_ranked(run, protocol):
                 continue

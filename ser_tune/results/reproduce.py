@@ -112,7 +112,7 @@ class Reproduction:
             return f"{worded(other)} in the study file"
         if (here := len(self.protocol.names)) != self.published.classes:
             return (
-                f"{here} {self.protocol.task.answer}s are told apart, not the {self.published.classes} of the "
+                f"{here} {self.protocol.task.answers} are told apart, not the {self.published.classes} of the "
                 f"published {self._title}"
             )
         if self.published.reproduced is None or not all(one.interval.known for one in self._comparable):

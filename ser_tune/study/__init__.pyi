@@ -16,6 +16,7 @@ from .pretraining import Pretraining, pretraining_of
 from .protocol import Protocol
 from .rates import find_learning_rate
 from .runner import Workers, run_study, summarise
+from .scores import best_trials, value_of
 from .selection import Selection, candidates_of, corrected_choice, selection_of, stored_sums
 from .status import RunningTrial, StudyStatus, Worker, read_statuses
 from .storage import load_study, open_storage, study_names
@@ -50,6 +51,7 @@ __all__ = [
     "TrialState",
     "Worker",
     "Workers",
+    "best_trials",
     "candidates_of",
     "confirms",
     "corrected_choice",
@@ -82,6 +84,7 @@ __all__ = [
     "summarise",
     "targets_of",
     "this_process",
+    "value_of",
     "values_of",
     "worded",
 ]

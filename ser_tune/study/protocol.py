@@ -288,7 +288,7 @@ def _scope(settings: NormalisationSettings) -> str:
 
 def _names_fact(task: Task) -> str:
     """The fact that has the names of a task's outputs; that of classification is `emotions`, as in version 0.1."""
-    return f"{task.answer}s" if task.name == DEFAULT_TASK else "outputs"
+    return task.answers if task.name == DEFAULT_TASK else "outputs"
 
 
 def _facts_of_goal(definition: StudyDefinition) -> dict[str, Fact]:

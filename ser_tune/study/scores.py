@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import replace
 
+import numpy as np
 import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
@@ -22,7 +22,11 @@ def stored_objective(study: optuna.Study) -> Metric:
         return METRICS.get(name)
     except UnknownNameError:
         higher = study.direction == StudyDirection.MAXIMIZE
-        return replace(METRICS.get(DEFAULT_METRIC), name=name, title=name, higher_is_better=higher)
+        return Metric(name, name, "", _not_installed, _not_installed, higher_is_better=higher)
+
+
+def _not_installed(*_: object) -> np.ndarray:
+    raise NotImplementedError("the metric's package is not installed")
 
 
 def value_of(trial: FrozenTrial) -> float:

@@ -99,6 +99,7 @@ def packed_sums(sums: np.ndarray) -> list[Any]:
     ([2, 3], [[2, 3], '<f8'])
     """
     are_counts = sums.dtype.kind == "i" and sums.ndim == 3 and sums.shape[1] == sums.shape[2]
+    are_counts = are_counts and np.array_equal(sums, sums.astype(COUNTS))
     stored = sums.astype(COUNTS if are_counts else sums.dtype.newbyteorder("<"))
     packed = base64.b64encode(zlib.compress(stored.tobytes())).decode()
     return [*sums.shape[:2], packed] if are_counts else [list(sums.shape), stored.dtype.str, packed]

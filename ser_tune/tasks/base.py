@@ -110,6 +110,11 @@ class Task:
     """What `decide` does, in a word, such as `argmax`."""
     citation: str = ""
 
+    @property
+    def answers(self) -> str:
+        """What several answers are called, such as `emotions`."""
+        return f"{self.answer}s"
+
     def labels(self, shown: np.ndarray, names: tuple[str, ...]) -> list[str]:
         """What is decided of shown outputs, as text: the one way from probabilities, for example, to labels.
 
@@ -117,4 +122,5 @@ class Task:
             shown: As `show` makes them, or means of such, shape (N, K).
             names: Of the outputs.
         """
-        return [self.write(one, names) for one in self.decide(self.unshow(shown))]
+        # In float64, where numbers that differ at all still differ after `unshow`
+        return [self.write(value, names) for value in self.decide(self.unshow(shown.astype(np.float64)))]

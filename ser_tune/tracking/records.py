@@ -195,7 +195,7 @@ def dataset_of(start: StudyStart) -> dict[str, str]:
     counts = {
         "utterances": len(corpus.utterances),
         "speakers": len(corpus.speakers),
-        f"{start.definition.task.answer}s": len(start.targets.names),
+        start.definition.task.answers: len(start.targets.names),
     }
     return {
         "name": corpus.name,

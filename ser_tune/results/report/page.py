@@ -43,7 +43,7 @@ def page_of(report: Report) -> str:
         report=report,
         subject=f"{report.params['model.name']} on {report.protocol.corpus}",
         objective=report.objective,
-        answers=f"{report.task.answer}s",
+        answers=report.task.answers,
         scores={
             side: [describe_score(report.metrics, f"{side}_{one.name}") for one in report.scored]
             for side in report.sides

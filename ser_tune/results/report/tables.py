@@ -102,7 +102,7 @@ def chance_of(report: Report) -> tuple[str, float] | None:
     if not report.of_classes:
         return "chance", chance(len(predictions.names))
     classes = len(np.unique(predictions.truth))
-    return f"chance, 1 of {classes} {report.task.answer}s", chance(classes)
+    return f"chance, 1 of {classes} {report.task.answers}", chance(classes)
 
 
 def _trials(search: Search) -> list[tuple[str, float, float]]:

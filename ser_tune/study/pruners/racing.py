@@ -164,8 +164,10 @@ class _Racing:
         return f"racing: {score} is hopelessly {'low' if self._metric.higher_is_better else 'high'}"
 
     def after_fold(self, position: int, score: float) -> str:
-        """Compare all folds so far with the best trials'."""
+        """Compare all folds so far with the best trials', but for those without a score."""
         self._ended += 1
+        if Ranking.is_missing(score):
+            return ""
         if not self._race.fold_ended(position, self._key(score)):
             return ""
         return f"racing: behind the best trials in {self._ended} paired folds"
