@@ -206,7 +206,7 @@ def test_trials_race_alike_in_any_unit(low: float, high: float, unit: float) -> 
     assert any(reason for reason, _ in raced)
 
 
-def test_trials_with_folds_without_a_score_are_no_rivals_and_an_epoch_without_one_ends_nothing() -> None:
+def test_trials_with_folds_without_a_score_are_no_rivals_and_what_has_no_score_ends_nothing() -> None:
     without = _curves(0.9, seed=9)
     without[0, -1] = math.nan
     trials = [_trial(0.6, seed=seed) for seed in range(4)]
@@ -219,7 +219,8 @@ def test_trials_with_folds_without_a_score_are_no_rivals_and_an_epoch_without_on
     report = EpochReport(epoch=1, train_loss=1.0, learning_rate=0.1, seconds=1.0)
     assert judge.after_epoch(judge.order[0], report) == ""
     assert judge.after_epoch(judge.order[0], replace(report, kept=0.0)) != ""
-    assert judge.after_fold(judge.order[0], math.nan) != ""
+    assert judge.after_fold(judge.order[0], math.nan) == ""
+    assert judge.after_fold(judge.order[1], 0.0) != ""
 
 
 def test_a_confirming_trial_is_never_given_up() -> None:
