@@ -42,7 +42,7 @@ def test_a_study_returns_its_trials_the_best_and_the_promotion(
     ]
     assert result.best is not None
     assert result.best.number == result.trials["validation_uar"].idxmax()
-    assert result.best.validation_uar == result.trials["validation_uar"].max()
+    assert result.best.score == result.trials["validation_uar"].max()
     assert result.promotion is not None
     assert result.promotion.trial == result.best.number
     told = call(here.root, "study", *here.args)
