@@ -128,7 +128,7 @@ class Ensemble(nn.Module):
         self._task = task
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """From what each network takes to raw outputs (B, K), float32."""
+        """Return raw outputs (B, K), float32, of the mean of all networks for the same inputs."""
         return TASKS.get(self._task).members(torch.stack([member(*inputs).float() for member in self.members]))
 
 

@@ -196,6 +196,8 @@ def validated(settings: type[SettingsT], values: Mapping[str, object], source: C
         problem = ", or ".join(text[0].lower() + text[1:] for text in problems)
         if first["type"] == "string_type" and isinstance(first["input"], int | float):
             problem += ', which a number in quotes is, such as "03"'
+        if first["type"] == "tuple_type" and isinstance(first["input"], str | int | float):
+            problem = f"expected a list: [{first['input']}], or [] for none"
         raise ConfigError(f"{source(path)}: {path} is {brief(first['input'])}; {problem}") from None
 
 

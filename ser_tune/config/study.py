@@ -111,7 +111,7 @@ class ProtocolSettings(Settings):
 class SearchSettings(Settings):
     """How the search goes about it."""
 
-    objectives: Annotated[tuple[str, ...], Field(max_length=1)] = ()
+    objectives: tuple[str, ...] = ()
     """The metric that ranks trials, selects epochs and promotes; none means the task's own, such as uar. It is part of
     the protocol."""
     trials: Annotated[int, Field(ge=1, le=1_000_000)] = 50
@@ -176,6 +176,13 @@ class SearchSettings(Settings):
     """Ray: the share of a GPU that a fold asks for, where folds are trained on CUDA."""
     sampler_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Where the sampler's random numbers come from."""
+
+    @field_validator("objectives")
+    @classmethod
+    def _one_objective(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(names) > 1:
+            raise ValueError(f"study.objectives names {len(names)} metrics, {', '.join(names)}; expected one")
+        return names
 
 
 EXECUTION = ("workers", "parallel", "per_gpu", "executor", "ray_address", "gpus_per_fold")

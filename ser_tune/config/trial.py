@@ -285,7 +285,7 @@ SELECTIONS_OF_BEFORE = {
     "best_validation_uar": "best_validation_score",
     "smoothed_validation_uar": "smoothed_validation_score",
 }
-"""What version 0.1 called ways to select an epoch, to what they are called."""
+"""Names of version 0.1 for ways to select an epoch, each with the present name."""
 
 
 class TrainingSettings(Settings):

@@ -1,4 +1,4 @@
-"""The object every promotion rule defines, and what it decides by."""
+"""The object every promotion rule defines, and the comparison that it is given."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

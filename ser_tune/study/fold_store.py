@@ -2,8 +2,8 @@
 
 An entry is one safetensors file, named by the SHA-256 of all that the fold's training depends on: the job (concrete
 configuration, sides, seed, names of cached features, targets, goal), the device, the program's code, and the versions
-of what it computes with. It is written beside its place and renamed into it, and holds a checksum: what was only
-half-written is not read.
+of the packages that compute. A new entry is written beside its place and then renamed, and holds a checksum: no
+half-written entry is read.
 """
 
 import hashlib

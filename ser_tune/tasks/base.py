@@ -1,4 +1,4 @@
-"""The object every task defines, and what it makes of utterances."""
+"""The object every task defines, and the targets that it makes of utterances."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

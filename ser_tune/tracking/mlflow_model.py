@@ -69,8 +69,8 @@ class SpeechModel(PythonModel):
             params: Not used.
 
         Returns:
-            A row each: `label`, which is the answer, and in a column of its name what each of the model's outputs
-            shows, such as the probability of a class.
+            A row each: the answer in the column `label`, and each output of the model, such as the probability of a
+            class, in the column of its name.
 
         Raises:
             MlflowException: There are no rows, or one cannot be used; of the kind that a server answers with 400.

@@ -49,7 +49,7 @@ class Added:
     paths: str
     """Pattern of its paths, as of fnmatch."""
     value: str
-    """Pattern of what it may be."""
+    """Pattern of the value."""
 
 
 ADDED = (
@@ -82,7 +82,7 @@ def compare(before: Mapping[str, str], after: Mapping[str, str]) -> Compared:
 
 
 def _flat(values: Mapping[str, str]) -> dict[str, str]:
-    """Values of which each that is a JSON object is taken apart, to the value of every key."""
+    """Replace every value that is a JSON object by the values of its keys, each with a path of its own."""
     flat: dict[str, str] = {}
     for path, value in values.items():
         content = None

@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from ser_tune.architectures import ARCHITECTURES
 from ser_tune.config import Leaf, StudyConfig, TrialConfig, flatten, leaves, nest, validated
@@ -198,3 +199,26 @@ def test_any_perturbation_is_enough_for_copies(name: str) -> None:
     kind = _kind(TrialConfig, "3d_acrnn", "logspec", "cross_entropy")
     config = _built(kind, {"perturbation.copies": 1, f"perturbation.{name}": 0.3})
     assert flatten(config.model_dump())[f"perturbation.{name}"] == 0.3
+
+
+LISTS = [
+    f"{section}.{name}"
+    for section, field in StudyConfig.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    for name, inner in field.annotation.model_fields.items()
+    if "tuple" in str(inner.annotation)
+]
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_single_value_in_place_of_a_list_is_refused_with_the_list_to_write(path: str) -> None:
+    assert {"study.objectives", "study.warm_start", "protocol.holdout", "corpus.names_as_written"} <= set(LISTS)
+    kind = _kind(StudyConfig, "3d_acrnn", "logspec", "cross_entropy")
+    with pytest.raises(ConfigError, match=rf"{path} is 'x'; expected a list: \[x\], or \[\] for none"):
+        _built(kind, {path: "x"})
+
+
+def test_a_study_has_one_objective() -> None:
+    kind = _kind(StudyConfig, "3d_acrnn", "logspec", "cross_entropy")
+    with pytest.raises(ConfigError, match=r"study\.objectives names 2 metrics, wa, uar; expected one"):
+        _built(kind, {"study.objectives": ["wa", "uar"]})

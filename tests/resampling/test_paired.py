@@ -41,7 +41,7 @@ def _uar(truth: np.ndarray, predicted: np.ndarray) -> float:
 def _systems(
     rng: np.random.Generator, n_speakers: int, *, gain: float = 0.0, each: int = 8
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Truth, what A and B say of it, and speakers; A's recalls are higher by `gain`."""
+    """Truth, predictions of A and of B, and speakers; A's recalls are higher by `gain`."""
     speakers = np.repeat(np.arange(n_speakers), each * N_CLASSES)
     truth = np.tile(np.arange(N_CLASSES), n_speakers * each)
     skill = rng.beta(6, 4, size=n_speakers)[speakers]

@@ -1,4 +1,4 @@
-"""Evaluations by any metrics: what is computed, what decides, and what it is called in tables and in MLflow."""
+"""Evaluations by any metric: the scores, the decisions, and the names of both in tables and in MLflow."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,6 +1,6 @@
 """A task and metrics from outside: levels instead of emotions, and scores that are low or negative where they are good.
 
-`drift`, `error` and `shortfall` order predictions as WA does: a study must do with them what it does with WA.
+`drift`, `error` and `shortfall` rank predictions as WA does, so a study by one of them must end as a study by WA.
 """
 
 from collections.abc import Sequence
