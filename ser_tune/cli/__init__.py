@@ -17,8 +17,10 @@ def main() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     # Of what imports make, hardly anything is garbage, and looking for it so often took a tenth of MLflow's start
     gc.set_threshold(10_000, 10, 10)
+    from ..tracking import quiet_mlflow
     from .signals import ending_on_signals
 
+    quiet_mlflow()
     with ending_on_signals():
         _run()
 

@@ -1,10 +1,9 @@
 """The card's section on evaluations: what `evaluate` measured of a version, on other corpora or its own."""
 
 from mlflow import MlflowClient
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from ..resampling import describe_score
-from ..tracking import EVALUATES_TAG, metrics_of, protocol_of, score_of, search_runs, task_of
+from ..tracking import EVALUATES_TAG, MLFLOW_PARENT_RUN_ID, metrics_of, protocol_of, score_of, search_runs, task_of
 from .card import markdown_table
 
 __all__ = ["add_evaluations"]

@@ -15,6 +15,7 @@ from .digests import FILES_TAG, refuse_changed
 from .encoders import log_self_contained
 from .failures import TrackingClient, download, is_missing, named, reason_of, tracking_errors
 from .loading import LoadedModel, load_files, model_errors, open_predictor
+from .mlflow_internals import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, get_git_commit
 from .networks import UNKNOWN_NETWORKS, networks_of, networks_tags
 from .observer import TrackingObserver
 from .open_runs import close_abandoned, open_run, process_tag
@@ -23,6 +24,7 @@ from .package import log_predictor, read_predictor
 from .pages import StudyPages, link_study, run_link, study_pages
 from .predictions import Predictions, read_predictions
 from .queries import experiments_of, has_metric, logged_models, model_versions, registered_models, search_runs
+from .quiet import quiet_mlflow
 from .records import CONFIG_FILE, STUDY_FILE
 from .report import FOREIGN, curves, draw_confusion, metric_names, score_metrics
 from .runs import (
@@ -57,6 +59,7 @@ from .tags import (
     TRIAL_TAG,
 )
 from .testing import read_single_scores, score_on_holdout, score_on_test, score_on_validation, score_stressed
+from .workspace import Workspace
 
 __all__ = [
     "BEST_TAG",
@@ -67,6 +70,9 @@ __all__ = [
     "FILES_TAG",
     "FOREIGN",
     "MEMBERS_TAG",
+    "MLFLOW_GIT_COMMIT",
+    "MLFLOW_PARENT_RUN_ID",
+    "MLFLOW_RUN_NOTE",
     "MODEL_TAG",
     "NETWORKS_TAG",
     "NOTES_TAG",
@@ -84,6 +90,7 @@ __all__ = [
     "StudyPages",
     "TrackingClient",
     "TrackingObserver",
+    "Workspace",
     "best_first",
     "close_abandoned",
     "compare_seeds",
@@ -95,6 +102,7 @@ __all__ = [
     "experiment_of",
     "experiments_of",
     "find_runs",
+    "get_git_commit",
     "has_metric",
     "is_complete",
     "is_missing",
@@ -123,6 +131,7 @@ __all__ = [
     "process_tag",
     "protocol_of",
     "protocol_tags",
+    "quiet_mlflow",
     "read_predictions",
     "read_predictor",
     "read_record",

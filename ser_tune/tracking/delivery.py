@@ -9,12 +9,11 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from ..config import Project
 from ..errors import ConfigError, TrackingError
 from .failures import tracking_errors
+from .mlflow_internals import MLFLOW_PARENT_RUN_ID, delete_artifacts
 from .outbox import (
     ARTIFACTS,
     MODEL,
@@ -178,7 +177,7 @@ class Delivery:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":  # an interrupted delivery got as far
                 return
             raise
-        get_artifact_repository(location).delete_artifacts()  # type: ignore[no-untyped-call]
+        delete_artifacts(location)
         self._client.delete_logged_model(model_id)
 
 

@@ -9,13 +9,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from ..errors import RegistryError
+from .mlflow_internals import REGISTERED_MODEL_META_FILE_NAME
 
 __all__ = ["FILES_TAG", "digests_of", "refuse_changed", "remove_byte_code"]
 
 FILES_TAG = "ser_tune.files"
 """On a version: the SHA-256 of each of its files, by path, as JSON."""
-UNCOUNTED = "registered_model_meta"
-"""Written by MLflow into a version's folder whenever it loads the version."""
 BYTE_CODE = "__pycache__"
 """Folder that Python reads before the source beside it. It is never a part of a model, and removed before loading."""
 
@@ -76,7 +75,8 @@ def _cached(name: str) -> bool:
 
 
 def _counts(name: str) -> bool:
-    return name != UNCOUNTED and not _cached(name)
+    # MLflow writes that file whenever it loads a version
+    return name != REGISTERED_MODEL_META_FILE_NAME and not _cached(name)
 
 
 def _digest(path: Path) -> str:

@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..config import full_disk
 from ..errors import TrackingError
+from .mlflow_internals import is_older_schema
 
 __all__ = ["TrackingClient", "download", "is_missing", "named", "reason_of", "tracking_errors"]
 
@@ -35,6 +36,9 @@ FAILURES = (
     requests.RequestException,
 )
 """What a store, a server or an artifact store raises."""
+PATIENCE = "?timeout=60"
+"""Option of SQLite's driver in a store's address: seconds to wait for a database that another program holds locked.
+Without it the driver waits five seconds."""
 LONGEST = 200
 """Characters of somebody else's sentence."""
 REMEDIES: tuple[tuple[str, str], ...] = (
@@ -67,12 +71,12 @@ REFUSALS = {
 
 
 def named(uri: str) -> str:
-    """A store's address without the password in it.
+    """A store's address without the password in it, and without options of its driver.
 
     >>> named("postgresql://anna:secret@host/db")
     'postgresql://anna:***@host/db'
     """
-    return re.sub(r"(://[^/:@]*):[^/@]*@", r"\1:***@", uri)
+    return re.sub(r"(://[^/:@]*):[^/@]*@", r"\1:***@", uri).removesuffix(PATIENCE)
 
 
 def reason_of(error: BaseException) -> str:
@@ -105,8 +109,7 @@ def _status_of(error: BaseException) -> int:
 
 def _other_version(revision: str) -> str:
     """What to do about a database of another MLflow."""
-    ours = Path(mlflow.__file__).parent / "store" / "db_migrations" / "versions"
-    if any(ours.glob(f"{revision}_*")):
+    if is_older_schema(revision):
         return "the database is of an older MLflow; copy it, then run `mlflow db upgrade` with its address"
     return f"the database is of a newer MLflow than the {mlflow.__version__} that is installed; install that version"
 

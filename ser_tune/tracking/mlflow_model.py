@@ -21,8 +21,7 @@ import mlflow
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
-from mlflow.pyfunc.model import PythonModel
+from mlflow.pyfunc import PythonModel  # type: ignore[attr-defined]
 
 
 class SpeechModel(PythonModel):
@@ -89,7 +88,7 @@ class SpeechModel(PythonModel):
             if "SerTuneError" not in [kind.__name__ for kind in type(error).__mro__]:
                 raise
             # MLflow's scoring server answers 400, without a stack trace
-            raise MlflowException(str(error), error_code=INVALID_PARAMETER_VALUE) from error
+            raise MlflowException.invalid_parameter_value(str(error)) from error
         ordered = [predicted[number] for number in range(len(rows))]
         return pd.DataFrame([{"label": one.label, **one.probabilities} for one in ordered])
 

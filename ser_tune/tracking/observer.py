@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence, Set
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Run
-from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from ..config import Project, Value, flatten
 from ..errors import StorageError, StudyError
@@ -16,6 +15,7 @@ from ..training import AnyTrial
 from .courier import Courier
 from .deletions import what_was_deleted
 from .delivery import Delivery, log_params
+from .mlflow_internals import MLFLOW_RUN_NOTE
 from .open_runs import close_abandoned, process_tag
 from .outbox import ARTIFACTS, MODEL, MetricRow, sweep, waiting_trials, write_record
 from .pages import save_view

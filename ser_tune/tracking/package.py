@@ -15,7 +15,6 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
-from mlflow.types.schema import Array
 
 from .. import errors
 from ..architectures import ARCHITECTURES
@@ -24,6 +23,7 @@ from ..prediction import Committee, Predictor, Recipe
 from ..tasks import TASKS
 from .encoders import ENCODERS_FILE, store_encoders, stored_encoders
 from .failures import download, is_missing, reason_of
+from .mlflow_internals import Array
 
 __all__ = [
     "log_predictor",

@@ -1,33 +1,30 @@
-"""A study on MLflow's pages: a saved view of its trials, the comparison of its best, notes that link them.
+"""A study on MLflow's pages: a saved view of its trials, the comparison of its best, notes that link them."""
 
-A saved view of the run table is a tag of the experiment (`mlflow.sharedViewState.<id>`), with the state of the table as
-compressed JSON, as MLflow 3.17 writes it.
-"""
-
-import base64
-import json
 import logging
-import time
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from mlflow import MlflowClient
 from mlflow.entities import Run, RunTag
-from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from ..errors import ConfigError
+from .mlflow_internals import (
+    MLFLOW_RUN_NOTE,
+    VIEW,
+    comparison_address,
+    run_address,
+    saved_view,
+    version_address,
+    view_address,
+)
 from .queries import has_metric, model_versions, search_runs
 from .runs import best_first, find_runs, is_complete, objective_of, score_of
 from .tags import BEST_TAG, CONFIRMED_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG
 
 __all__ = ["StudyPages", "link_study", "run_link", "save_view", "study_pages", "version_link"]
 
-VIEW = "mlflow.sharedViewState."
 COMPARED = 10
 _log = logging.getLogger(__name__)
-_SIDE = "workflowType=machine_learning"
 _RANGE = "search."
 """Start of the study's parameters that say what is searched."""
 
@@ -69,8 +66,8 @@ def _pages_of(client: MlflowClient, parent: Run) -> StudyPages:
     best = _best(find_runs(client, experiment, study_id)[1])
     return StudyPages(
         study=parent.data.tags[STUDY_NAME_TAG],
-        trials=_view_address(experiment, study_id),
-        comparison=_comparison_address(experiment, best) if len(best) > 1 else "",
+        trials=view_address(experiment, study_id),
+        comparison=comparison_address(experiment, best) if len(best) > 1 else "",
     )
 
 
@@ -84,11 +81,22 @@ def save_view(client: MlflowClient, parent: Run) -> None:
     key = f"{VIEW}{parent.data.tags[STUDY_TAG]}"
     if key in client.get_experiment(parent.info.experiment_id).tags:
         return
-    packed = base64.b64encode(zlib.compress(json.dumps(_state(parent)).encode())).decode()
-    now = int(time.time() * 1000)
-    name = f"{parent.data.tags.get(STUDY_NAME_TAG, parent.info.run_name)}: trials by score"
-    view = {"name": name, "createdAt": now, "updatedAt": now, "state": f"deflate;{packed}"}
-    client.set_experiment_tag(parent.info.experiment_id, key, json.dumps(view))
+    searched = sorted(name.removeprefix(_RANGE) for name in parent.data.params if name.startswith(_RANGE))
+    study_id, objective = parent.data.tags[STUDY_TAG], objective_of(parent)
+    score = f"validation_{objective.name}"
+    metrics = (score, f"{score}_low", f"{score}_high", f"test_{objective.name}", "trial_seconds")
+    view = saved_view(
+        f"{parent.data.tags.get(STUDY_NAME_TAG, parent.info.run_name)}: trials by score",
+        condition=f"tags.`{STUDY_TAG}` = '{study_id}' and {has_metric(score)}",
+        order_by=f"metrics.`{score}`",
+        ascending=not objective.higher_is_better,
+        columns=[
+            "attributes.`Run Name`",
+            *(f"metrics.`{name}`" for name in metrics),
+            *(f"params.`{path}`" for path in searched),
+        ],
+    )
+    client.set_experiment_tag(parent.info.experiment_id, key, view)
 
 
 def link_study(client: MlflowClient, experiment: str, study_id: str) -> None:
@@ -105,12 +113,10 @@ def link_study(client: MlflowClient, experiment: str, study_id: str) -> None:
     best = parent.data.tags.get(BEST_TAG)
     versions = {number: list(_versions(client, run)) for number, run in trials.items() if _may_be_registered(run, best)}
     study = run_link(experiment, parent.info.run_id, parent.data.tags.get(STUDY_NAME_TAG, study_id))
-    view = f"[trials by score]({_view_address(experiment, study_id)})"
+    view = f"[trials by score]({view_address(experiment, study_id)})"
     compared = _best(trials)
     lines = [(parent.data.tags.get(MLFLOW_RUN_NOTE) or "").partition("\n\n")[0]]
-    lines.append(
-        f"{view} · [comparison of the best]({_comparison_address(experiment, compared)})" if compared else view
-    )
+    lines.append(f"{view} · [comparison of the best]({comparison_address(experiment, compared)})" if compared else view)
     for number, found in sorted(versions.items()):
         run = trials[number]
         is_best = str(number) == best
@@ -127,12 +133,12 @@ def link_study(client: MlflowClient, experiment: str, study_id: str) -> None:
 
 def run_link(experiment: str, run_id: str, text: str) -> str:
     """A link to a run's page, in Markdown."""
-    return f"[{_plain(text)}](#/experiments/{experiment}/runs/{run_id}?{_SIDE})"
+    return f"[{_plain(text)}]({run_address(experiment, run_id)})"
 
 
 def version_link(name: str, version: str) -> str:
     """A link to the page of a registered version, in Markdown."""
-    return f"[{_plain(name)} version {version}](#/models/{quote(name)}/versions/{version}?{_SIDE})"
+    return f"[{_plain(name)} version {version}]({version_address(name, version)})"
 
 
 def _plain(text: str) -> str:
@@ -158,46 +164,3 @@ def _best(trials: Mapping[int, Run]) -> list[str]:
     """Runs of the best complete searched trials."""
     complete = [run for run in trials.values() if is_complete(run) and CONFIRMED_TAG not in run.data.tags]
     return [run.info.run_id for run in best_first(complete)[:COMPARED]]
-
-
-def _view_address(experiment: str, study_id: str) -> str:
-    return f"#/experiments/{experiment}/runs?{_SIDE}&viewStateShareKey={study_id}"
-
-
-def _comparison_address(experiment: str, runs: list[str]) -> str:
-    listed = quote(json.dumps(runs, separators=(",", ":")))
-    return f"#/compare-runs?runs={listed}&experiments={quote(json.dumps([experiment]))}&{_SIDE}"
-
-
-def _state(parent: Run) -> dict[str, object]:
-    """The run table of a study: complete trials by score, what was scored and what was searched as columns."""
-    searched = sorted(name.removeprefix(_RANGE) for name in parent.data.params if name.startswith(_RANGE))
-    study_id, objective = parent.data.tags[STUDY_TAG], objective_of(parent)
-    score = f"validation_{objective.name}"
-    shown = (score, f"{score}_low", f"{score}_high", f"test_{objective.name}", "trial_seconds")
-    columns = [f"metrics.`{one}`" for one in shown] + [f"params.`{one}`" for one in searched]
-    return {
-        "searchFilter": f"tags.`{STUDY_TAG}` = '{study_id}' and {has_metric(score)}",
-        "orderByKey": f"metrics.`{score}`",
-        "orderByAsc": not objective.higher_is_better,
-        "startTime": "ALL",
-        "lifecycleFilter": "Active",
-        "datasetsFilter": [],
-        "modelVersionFilter": "All Runs",
-        "selectedColumns": ["attributes.`Run Name`", *columns],
-        "columnOrder": [],
-        "columnWidths": {},
-        "runsExpanded": {},
-        "runsPinned": [],
-        "runsHidden": [],
-        "runsHiddenMode": "FIRST_10_RUNS",
-        "runsVisibilityMap": {},
-        "viewMaximized": False,
-        "runListHidden": False,
-        "isAccordionReordered": False,
-        "useGroupedValuesInCharts": True,
-        "hideEmptyCharts": True,
-        "groupBy": None,
-        "groupsExpanded": {},
-        "globalLineChartConfig": None,
-    }

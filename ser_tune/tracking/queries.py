@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, Run, ViewType
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
-from mlflow.store.entities.paged_list import PagedList
+
+from .mlflow_internals import PagedList
 
 __all__ = ["experiments_of", "has_metric", "logged_models", "model_versions", "registered_models", "search_runs"]
 

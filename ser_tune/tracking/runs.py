@@ -7,13 +7,12 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.utils.git_utils import get_git_commit
-from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME
 
 from ..corpora import Corpus
 from ..metrics import Metric, Ranking, score_in
 from ..study import Protocol
 from ..tasks import Task
+from .mlflow_internals import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME, get_git_commit
 from .queries import search_runs
 from .tags import NOTES_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG
 

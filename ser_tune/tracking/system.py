@@ -2,13 +2,9 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from threading import Event, Thread
 
-from mlflow.system_metrics.metrics.base_metrics_monitor import BaseMetricsMonitor
-from mlflow.system_metrics.metrics.cpu_monitor import CPUMonitor
-from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor
-
+from .mlflow_internals import busyness, system_monitors
 from .outbox import MetricRow
 
 __all__ = ["SystemSampler"]
@@ -25,9 +21,7 @@ class SystemSampler:
 
     def __init__(self) -> None:
         """Take the first sample, and start."""
-        self._monitors: list[BaseMetricsMonitor] = [CPUMonitor()]  # type: ignore[no-untyped-call]
-        with suppress(ImportError, RuntimeError):  # no NVIDIA GPU, or nothing to ask it with
-            self._monitors.append(GPUMonitor())  # type: ignore[no-untyped-call]
+        self._monitors = system_monitors()
         self._rows: list[list[MetricRow]] = []
         self._interval_s = INTERVAL_S
         self._stop = Event()
@@ -55,10 +49,5 @@ class SystemSampler:
                 self._interval_s *= 2
 
     def _sample(self) -> None:
-        now, sample = int(time.time() * 1000), []
-        for monitor in self._monitors:
-            monitor.collect_metrics()  # type: ignore[no-untyped-call]
-            values = monitor.aggregate_metrics()  # type: ignore[no-untyped-call]
-            monitor.clear_metrics()  # type: ignore[no-untyped-call]
-            sample += [(f"{PREFIX}{name}", float(value), now, len(self._rows)) for name, value in values.items()]
-        self._rows.append(sample)
+        now, step = int(time.time() * 1000), len(self._rows)
+        self._rows.append([(f"{PREFIX}{name}", value, now, step) for name, value in busyness(self._monitors).items()])

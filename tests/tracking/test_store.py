@@ -117,7 +117,7 @@ def test_a_database_that_cannot_be_created_on_a_full_disk_is_named(
     def full(*_: object, **__: object) -> None:
         raise OperationalError("CREATE TABLE experiments", {}, sqlite3.OperationalError("database or disk is full"))
 
-    monkeypatch.setattr("ser_tune.tracking.store.TrackingClient", full)
+    monkeypatch.setattr("ser_tune.tracking.workspace.TrackingClient", full)
     with pytest.raises(StorageError, match=r"cannot be opened: .*database or disk is full$"):
         open_tracking(_at(tmp_path))
 

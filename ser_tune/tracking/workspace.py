@@ -1,0 +1,127 @@
+"""A project with its stores open: MLflow's client, experiments, studies in Optuna's storage, errors of both as ours."""
+
+import os
+import sqlite3
+from contextlib import AbstractContextManager, closing, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import mlflow
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from ..config import Project, full_disk
+from ..errors import StorageError, TrackingError
+from .failures import FAILURES, PATIENCE, TrackingClient, named, reason_of, tracking_errors
+from .mlflow_internals import EXPERIMENT_KIND, follow_moved_artifacts
+from .quiet import quiet_mlflow
+
+if TYPE_CHECKING:
+    import optuna
+
+    from ..study import StudyDefinition
+
+__all__ = ["Workspace"]
+
+
+class Workspace:
+    """A project's tracking store and studies. A store is opened when it is first used."""
+
+    def __init__(self, project: Project) -> None:
+        """Open nothing yet.
+
+        Args:
+            project: Paths and addresses of the stores.
+        """
+        self.project = project
+
+    @cached_property
+    def client(self) -> MlflowClient:
+        """MLflow's client of the tracking server or database; the embedded database is created where it is missing.
+
+        Raises:
+            TrackingError: The database cannot be created, or the server does not answer.
+        """
+        uri = self.project.tracking_uri
+        try:
+            return _open(self.project)
+        except (OSError, ImportError, sqlite3.Error, *FAILURES) as error:
+            raise TrackingError(
+                f"the tracking store '{named(uri)}' cannot be opened: {reason_of(error)}{full_disk(uri)}"
+            ) from None
+
+    @property
+    def store(self) -> str:
+        """The tracking store's address, as messages show it: without a password."""
+        return named(self.project.tracking_uri)
+
+    def errors(self) -> AbstractContextManager[None]:
+        """A context that raises `TrackingError` where the tracking store fails; see `tracking_errors`."""
+        return tracking_errors(self.project.tracking_uri)
+
+    def experiment(self, corpus: str) -> str:
+        """The identifier of a corpus's experiment, which is created where it is missing.
+
+        Raises:
+            StorageError: Somebody deleted it.
+        """
+        found = self.client.get_experiment_by_name(corpus)
+        if found is None:
+            location = str(self.project.artifacts) if self.project.embedded_tracking else None
+            with suppress(MlflowException):  # another process was quicker
+                created = self.client.create_experiment(corpus, artifact_location=location, tags=EXPERIMENT_KIND)
+                return str(created)
+            found = self.client.get_experiment_by_name(corpus)
+        if found is None or found.lifecycle_stage == "deleted":
+            raise StorageError(
+                f"the MLflow experiment '{corpus}' was deleted; restore it with `ser-tune sync --restore STUDY`, or "
+                "use another tracking store"
+            )
+        return str(found.experiment_id)
+
+    def study(self, name: str) -> "tuple[optuna.Study, StudyDefinition]":
+        """A stored study and its definition.
+
+        Raises:
+            StudyError: There is no such study; the message lists those there are.
+            StorageError: Optuna's storage cannot be opened.
+        """
+        from ..study import load_study  # Optuna: predicting does without
+
+        return load_study(name, self.project)
+
+
+def _open(project: Project) -> MlflowClient:
+    """Open the tracking store; embedded tables are created by one process, and their paths follow the project."""
+    path = Path(project.tracking_uri.removeprefix("sqlite:///"))
+    if project.embedded_tracking:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    if not project.tracking_uri.startswith("sqlite:///") or not os.access(path.parent, os.W_OK):
+        return _client(project.tracking_uri)
+    # Two processes that create the tables at once would leave an unusable database
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        client = _client(project.tracking_uri)
+        if project.embedded_tracking:
+            with closing(sqlite3.connect(path, timeout=60)) as connection:
+                # Write-ahead logging costs one disk flush a transaction instead of four
+                connection.execute("PRAGMA journal_mode=WAL")
+                follow_moved_artifacts(connection, str(project.artifacts))
+        return client
+
+
+def _client(uri: str) -> MlflowClient:
+    quiet_mlflow()
+    if uri.startswith("sqlite:///") and "?" not in uri:
+        uri += PATIENCE
+    previous = os.environ.get("MLFLOW_TRACKING_URI")
+    mlflow.set_tracking_uri(uri)
+    # MLflow also sets the variable, which would decide for every project that this process opens later
+    if previous is None:
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+    else:
+        os.environ["MLFLOW_TRACKING_URI"] = previous
+    client = TrackingClient(tracking_uri=uri, registry_uri=uri)
+    MlflowClient.search_experiments(client, max_results=1)  # creates the tables, or fails here rather than in a trial
+    return client
