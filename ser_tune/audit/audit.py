@@ -1,24 +1,25 @@
-"""All checks of one split."""
+"""All checks of a split, and their findings as JSON or as a page of HTML."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from ..errors import ConfigError
-from .checks import FILE_CHECKS
 from .claims import Claim, Recomputed, judge_claims, recomputed
+from .file_checks import FILE_CHECKS
 from .finding import Finding
-from .sound import hear, identical_sound, near_identical_sound
+from .sound_checks import check_sound
 from .split import Split
 
-__all__ = ["Audit", "Outcome", "audit_split"]
+__all__ = ["Audit", "as_html", "as_record", "audit_split"]
 
 Outcome: TypeAlias = Literal["ok", "leaks", "wrong", "unchecked"]
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What the checks of a split found."""
+    """The findings of all checks of a split."""
 
     source: str
     """The split's file, as the user named it."""
@@ -36,8 +37,8 @@ class Audit:
 
     @property
     def outcome(self) -> Outcome:
-        """What the audit comes to; `unchecked` where nothing was found, but speakers are not known."""
-        statuses = {one.status for one in self.findings}
+        """The worst finding; `unchecked` where nothing was found, but speakers are not known."""
+        statuses = {finding.status for finding in self.findings}
         if "leak" in statuses:
             return "leaks"
         if "wrong" in statuses:
@@ -46,20 +47,18 @@ class Audit:
 
     @property
     def speakers(self) -> Outcome:
-        """What the check of the speakers comes to: `ok`, `leaks` or `unchecked`."""
-        (status,) = (one.status for one in self.findings if one.check == "speakers")
-        return "leaks" if status == "leak" else "ok" if status == "ok" else "unchecked"
+        """The result of the check of speakers: `ok`, `leaks` or `unchecked`."""
+        (status,) = (finding.status for finding in self.findings if finding.check == "speakers")
+        return "leaks" if status == "leak" else status
 
     @property
     def summary(self) -> str:
-        """What was audited and what was found, in one line."""
-        found = ", ".join(dict.fromkeys(one.check for one in self.findings if not one.clean))
-        unchecked = ", ".join(one.check for one in self.findings if one.status == "unchecked")
-        plural = "" if self.folds == 1 else "s"
-        left = f"; not checked: {unchecked}" if unchecked else ""
+        """The size of the split and the checks that found something, in one line."""
+        found = ", ".join(dict.fromkeys(finding.check for finding in self.findings if not finding.clean))
+        unchecked = ", ".join(finding.check for finding in self.findings if finding.status == "unchecked")
         return (
-            f"{self.source}: {self.recordings} recordings, {self.folds} fold{plural}: "
-            f"{f'found: {found}' if found else 'nothing found'}{left}"
+            f"{self.source}: {self.recordings} recordings, {self.folds} fold{'' if self.folds == 1 else 's'}: "
+            f"{f'found: {found}' if found else 'nothing found'}{f'; not checked: {unchecked}' if unchecked else ''}"
         )
 
 
@@ -76,7 +75,7 @@ def audit_split(
         split: What to check.
         claims: Published numbers to recompute from its predictions.
         with_sound: Whether to decode its recordings.
-        progressed: Told how many recordings were decoded, of how many.
+        progressed: Called with the number of decoded recordings, and of all.
 
     Raises:
         AudioError: No recording can be used.
@@ -88,8 +87,7 @@ def audit_split(
         raise ConfigError(f"{split.source} has no predictions, which --claim needs; expected a column 'prediction'")
     findings = [found for check in FILE_CHECKS if (found := check(split)) is not None]
     if with_sound:
-        sounds, readable = hear(split, progressed=progressed)
-        findings += [readable, *identical_sound(split, sounds), near_identical_sound(split, sounds)]
+        findings += check_sound(split, progressed=progressed)
     else:
         findings.append(Finding("sound", "unchecked", "recordings were not decoded; pass --data DIR"))
     if metrics is not None:
@@ -97,8 +95,45 @@ def audit_split(
     return Audit(
         source=split.source,
         rows=len(split.utterances),
-        recordings=len(split.first_rows()),
+        recordings=len(split.first_utterances),
         folds=len(split.folds),
         findings=tuple(findings),
         metrics=metrics,
     )
+
+
+def as_record(audit: Audit) -> dict[str, object]:
+    """The audit as JSON has it."""
+    return {
+        "source": audit.source,
+        "ok": audit.ok,
+        "outcome": audit.outcome,
+        "speakers": audit.speakers,
+        "rows": audit.rows,
+        "recordings": audit.recordings,
+        "folds": audit.folds,
+        "findings": [
+            {
+                "check": finding.check,
+                "status": finding.status,
+                "verdict": finding.verdict,
+                "details": list(finding.details),
+            }
+            for finding in audit.findings
+        ],
+        "metrics": audit.metrics and {name: _score_record(score) for name, score in audit.metrics.items()},
+    }
+
+
+def _score_record(score: Recomputed) -> dict[str, object]:
+    interval = score.interval
+    return {"value": score.value, "interval": [interval.low, interval.high] if interval.known else None}
+
+
+def as_html(audit: Audit) -> str:
+    """The audit as a page that needs no other file; the template escapes what the split's file contains."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    loader = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    return environment.get_template("audit.html").render(audit=audit)

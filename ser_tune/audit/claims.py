@@ -16,7 +16,7 @@ from .split import Split
 __all__ = ["Claim", "Recomputed", "judge_claims", "read_claim", "recomputed"]
 
 _CLAIM = re.compile(r"(UAR|UA|WA)(-mean)?=(\d*\.?\d+)\s*(%?)", re.IGNORECASE)
-OTHER_METRIC = {"UAR": "WA", "WA": "UAR"}
+_SWAPPED = {"UAR": "WA", "WA": "UAR", "UAR-mean": "WA-mean", "WA-mean": "UAR-mean"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Claim:
     """Half of its last digit."""
 
     def matches(self, value: float) -> bool:
-        """Whether a number is the claimed one, as far as its digits go."""
+        """Whether a number is the claimed number, as far as its digits go."""
         return abs(value - self.value) <= self.precision + 1e-9
 
 
@@ -69,9 +69,6 @@ def read_claim(text: str) -> Claim:
 def recomputed(split: Split) -> Mapping[str, Recomputed] | None:
     """Score the predictions of the test rows.
 
-    Args:
-        split: With predictions, or without any.
-
     Returns:
         By name, as `Claim.metric` has it; None where no test row has a prediction.
 
@@ -92,63 +89,56 @@ def recomputed(split: Split) -> Mapping[str, Recomputed] | None:
     predicted = np.array([number_of.get(name, -1) for name in split.predictions])  # -1: none, of a row that trains
     keys = [name_key(utterance.speaker) for utterance in split.utterances]
     speakers = np.unique(keys, return_inverse=True)[1]
-    metrics = {name: METRICS.get(name.lower()) for name in OTHER_METRIC}
-    scores = score(
-        [(truth[fold.test], predicted[fold.test], speakers[fold.test]) for fold in split.folds],
-        list(metrics.values()),
-        len(number_of),
-    )
+    metrics = {name: METRICS.get(name.lower()) for name in ("UAR", "WA")}
+    judged = [(truth[fold.test], predicted[fold.test], speakers[fold.test]) for fold in split.folds]
+    scores = score(judged, list(metrics.values()), len(number_of))
     known = not any(is_placeholder(keys[row]) for row in rows)
-    pooled, of_folds = {}, {}
-    for name, metric in metrics.items():
-        found = scores[metric.name]
-        pooled[name] = Recomputed(found.value, found.interval if known else UNKNOWN)
-        of_folds[f"{name}-mean"] = Recomputed(found.fold_mean, UNKNOWN)
-    return pooled | of_folds
+    found = {name: scores[metric.name] for name, metric in metrics.items()}
+    pooled = {name: Recomputed(own.value, own.interval if known else UNKNOWN) for name, own in found.items()}
+    return pooled | {f"{name}-mean": Recomputed(own.fold_mean, UNKNOWN) for name, own in found.items()}
 
 
 def judge_claims(claims: Sequence[Claim], metrics: Mapping[str, Recomputed]) -> list[Finding]:
-    """Compare claims with what the predictions score.
-
-    Args:
-        claims: Published numbers.
-        metrics: Of `recomputed`.
+    """Compare claims with the scores of the predictions, those of `recomputed`.
 
     Returns:
-        A finding for each claim; without claims, one that has all metrics.
+        A finding for each claim; without claims, one that lists all metrics.
     """
-    listed = tuple(f"{described(name)}: {with_interval(one.value, one.interval)}" for name, one in metrics.items())
+    listed = tuple(f"{_words(name)}: {with_interval(own.value, own.interval)}" for name, own in metrics.items())
     if not claims:
         return [Finding("metrics", "ok", "; ".join(listed))]
-    return [_judge(claim, claims, metrics, listed) for claim in claims]
+    findings = []
+    for claim in claims:
+        own = metrics[claim.metric]
+        verdict = f"{claim.value:g} is claimed as {_words(claim.metric)}"
+        right = f"{_words(claim.metric)} is {with_interval(own.value, own.interval)}"
+        if claim.matches(own.value):
+            findings.append(Finding("claim", "ok", f"{verdict}, and {right}", listed))
+        else:
+            findings.append(Finding("claim", "wrong", f"{verdict}{_mistake(claim, claims, metrics, right)}", listed))
+    return findings
 
 
-def _judge(
-    claim: Claim, claims: Sequence[Claim], metrics: Mapping[str, Recomputed], listed: tuple[str, ...]
-) -> Finding:
+def _mistake(claim: Claim, claims: Sequence[Claim], metrics: Mapping[str, Recomputed], right: str) -> str:
+    """The end of a sentence on a claim that is wrong: which other metric it is, if any, and the right number."""
     own = metrics[claim.metric]
-    said = f"{claim.value:g} is claimed as {described(claim.metric)}"
-    right = f"{described(claim.metric)} is {with_interval(own.value, own.interval)}"
-    if claim.matches(own.value):
-        return Finding("claim", "ok", f"{said}, and {right}", listed)
     equal = [name for name, metric in metrics.items() if claim.matches(metric.value)]
-    name, _, form = claim.metric.partition("-")
-    swapped = OTHER_METRIC[name] + (f"-{form}" if form else "")
-    if swapped in equal and any(one.metric == swapped and one.matches(own.value) for one in claims):
-        return Finding("claim", "wrong", f"{said}: WA and UAR are swapped; {right}", listed)
+    swapped = _SWAPPED[claim.metric]
+    if swapped in equal and any(other.metric == swapped and other.matches(own.value) for other in claims):
+        return f": WA and UAR are swapped; {right}"
     if equal:
-        names = " and ".join(described(one) for one in equal)
-        return Finding("claim", "wrong", f"{said} and equals {names}; {right}", listed)
-    low, high = own.interval.low, own.interval.high
-    inside = f", and the claim lies {'within' if low <= claim.value <= high else 'outside'} the interval"
-    where = inside if own.interval.known else ""
-    return Finding("claim", "wrong", f"{said} and equals no metric of the predictions; {right}{where}", listed)
+        return f" and equals {' and '.join(map(_words, equal))}; {right}"
+    where = ""
+    if own.interval.known:
+        within = own.interval.low <= claim.value <= own.interval.high
+        where = f", and the claim lies {'within' if within else 'outside'} the interval"
+    return f" and equals no metric of the predictions; {right}{where}"
 
 
-def described(metric: str) -> str:
+def _words(metric: str) -> str:
     """A metric in words.
 
-    >>> described("UAR-mean"), described("WA")
+    >>> _words("UAR-mean"), _words("WA")
     ('fold mean UAR', 'pooled WA')
     """
     name, _, mean = metric.partition("-")

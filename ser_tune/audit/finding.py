@@ -1,10 +1,10 @@
-"""What a check of a split found."""
+"""`Finding`: the verdict of one check of a split."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["LISTED", "Finding", "shortened"]
+__all__ = ["Finding", "shortened"]
 
 LISTED = 20
 """Details of one finding that are kept."""
@@ -22,7 +22,22 @@ class Finding:
     verdict: str
     """One line."""
     details: tuple[str, ...] = ()
-    """What exactly, a line each; the first `LISTED`."""
+    """A line each; the first `LISTED`."""
+
+    @classmethod
+    def of_problems(
+        cls,
+        check: str,
+        status: Literal["leak", "wrong"],
+        problems: Sequence[str],
+        *,
+        noun: str = "problem",
+        notes: Sequence[str] = (),
+    ) -> "Finding":
+        """A finding whose verdict is the first problem and the number of the others; `notes` end its details."""
+        others = len(problems) - 1
+        more = f"; {others} more {noun}{'s' if others > 1 else ''}" if others else ""
+        return cls(check, status, f"{problems[0]}{more}", shortened([*problems, *notes]))
 
     @property
     def clean(self) -> bool:

@@ -1,46 +1,51 @@
-"""A split as its file has it: who trains, validates and is tested, and what was predicted."""
+"""`Split`: the rows of a split's file, and the folds that they make."""
 
 import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 
 from ..corpora import Utterance
+from ..corpora.stretches import WHOLE, Stretch
 from ..errors import CorpusError
 from ..folds import Fold
 
-__all__ = ["SPLIT_COLUMNS", "SPLIT_SIDES", "WORDS", "Row", "Split", "side_named"]
+__all__ = ["SIDE_PAIRS", "SPLIT_COLUMNS", "SPLIT_SIDES", "WORDS", "Row", "Split", "side_named"]
 
 SPLIT_SIDES = ("train", "validation", "test")
+SIDE_PAIRS = tuple(combinations(SPLIT_SIDES, 2))
 SPLIT_COLUMNS = ("path", "utterance", "speaker", "emotion", "text", "prediction")
 """Columns of a split's CSV beside fold and side; the first two name the utterance."""
 WORDS: Mapping[str, str] = {"train": "training", "validation": "validation", "test": "test"}
 """Each side in a sentence."""
 _OTHER_NAMES: Mapping[str, str] = {
     "training": "train",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "devel": "validation",
-    "development": "validation",
-    "testing": "test",
-    "eval": "test",
-    "evaluation": "test",
+    **dict.fromkeys(("valid", "val", "dev", "devel", "development"), "validation"),
+    **dict.fromkeys(("testing", "eval", "evaluation"), "test"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a split's file."""
+    """A row of a split's file as written. Text that the file lacks is empty."""
 
-    utterance: Utterance
-    """Its name is its path as written; speaker and text are empty where they are not known."""
+    path: str
+    base: Path
+    """The folder that a relative path starts at."""
+    emotion: str
+    speaker: str = ""
+    dialogue: bool = False
+    """Whether the speaker may be that of a whole dialogue, so that a known corpus's naming scheme wins."""
+    stretch: Stretch = WHOLE
+    text: str = ""
     fold: str = ""
     side: str = ""
     """One of `SPLIT_SIDES`; empty where the file has folds alone: a row is tested in its fold and trains in others."""
     prediction: str = ""
-    """An emotion; empty where there is none."""
+    """An emotion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,36 +68,38 @@ class Split:
     """Columns that are not read, as sentences name them."""
 
     @classmethod
-    def of(cls, source: str, rows: Sequence[Row], *, ignored: tuple[str, ...] = ()) -> "Split":
+    def of(
+        cls, source: str, rows: Sequence[Row], utterances: Sequence[Utterance], *, ignored: tuple[str, ...] = ()
+    ) -> "Split":
         """Collect rows to folds.
 
         Args:
             source: The file's name, for error messages.
             rows: All have a side, or none has one.
+            utterances: Of each row.
             ignored: Columns that were not read.
 
         Raises:
             CorpusError: A fold has no training or no test rows, or a prediction is not an emotion of the file.
         """
         names = tuple(sorted({row.fold for row in rows}, key=_by_number))
-        number_of = {name: number for number, name in enumerate(names)}
-        fold_of = np.array([number_of[row.fold] for row in rows])
+        fold_of = np.array([row.fold for row in rows], dtype=object)
         sides = np.array([row.side for row in rows])
-        utterances = tuple(row.utterance for row in rows)
         folds = []
         for number, name in enumerate(names):
-            inside = fold_of == number
+            inside = fold_of == name
             if (sides == "").any():
-                numbers = {"train": ~inside, "validation": np.zeros_like(inside), "test": inside}
+                masks = {"train": ~inside, "validation": np.zeros_like(inside), "test": inside}
             else:
-                numbers = {side: inside & (sides == side) for side in SPLIT_SIDES}
-            rows_of = {side: np.flatnonzero(mask) for side, mask in numbers.items()}
+                masks = {side: inside & (sides == side) for side in SPLIT_SIDES}
+            rows_of = {side: np.flatnonzero(mask) for side, mask in masks.items()}
             for side in ("train", "test"):
                 if not len(rows_of[side]):
                     where = f", fold '{name}'" if name else ""
                     raise CorpusError(f"{source}{where} has no {side} rows; expected some of train and of test")
             validating, tested = (
-                tuple(sorted({utterances[row].speaker for row in rows_of[side]})) for side in ("validation", "test")
+                tuple(sorted({utterances[row].speaker for row in rows_of[side].tolist()}))
+                for side in ("validation", "test")
             )
             folds.append(Fold(number, validating, tested, **rows_of))
         emotions = {utterance.emotion for utterance in utterances}
@@ -100,11 +107,12 @@ class Split:
             raise CorpusError(
                 f"{source}: the prediction '{foreign[0]}' is no emotion of it; it has {', '.join(sorted(emotions))}"
             )
+        stretches = [(str(spoken.path), spoken.start_s, spoken.end_s or math.inf) for spoken in utterances]
         return cls(
             source=source,
-            utterances=utterances,
+            utterances=tuple(utterances),
             predictions=tuple(row.prediction for row in rows),
-            recordings=_numbered([(str(one.path), one.start_s, one.end_s or math.inf) for one in utterances]),
+            recordings=_numbered(stretches),
             folds=tuple(folds),
             fold_names=names,
             ignored=ignored,
@@ -123,22 +131,18 @@ class Split:
     @property
     def has_stretches(self) -> bool:
         """Whether any row is a part of its file."""
-        return any(one.start_s or one.end_s is not None for one in self.utterances)
+        return any(utterance.start_s or utterance.end_s is not None for utterance in self.utterances)
 
     @property
-    def has_validation(self) -> bool:
-        """Whether any row validates."""
-        return any(len(fold.validation) for fold in self.folds)
+    def first_utterances(self) -> list[Utterance]:
+        """The first row's utterance of every recording, in the order of the recordings' numbers."""
+        first = np.unique(self.recordings, return_index=True)[1]
+        return [self.utterances[row] for row in first.tolist()]
 
-    def named_folds(self) -> Iterator[tuple[Fold, str]]:
-        """Every fold, and its name to put before a sentence, such as "fold 1: "; empty where the file has no folds."""
+    def sides_of_folds(self) -> Iterator[tuple[str, Mapping[str, np.ndarray]]]:
+        """The rows on each side of every fold, after words such as "fold 1: ", empty where the file has no folds."""
         for fold, name in zip(self.folds, self.fold_names, strict=True):
-            yield fold, f"fold {name}: " if name else ""
-
-    def first_rows(self) -> np.ndarray:
-        """The first row of every recording, in the order of the recordings' numbers, shape (recordings,)."""
-        rows: np.ndarray = np.unique(self.recordings, return_index=True)[1]
-        return rows
+            yield f"fold {name}: " if name else "", {side: getattr(fold, side) for side in SPLIT_SIDES}
 
 
 def side_named(name: str) -> str | None:

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ser_tune.audit import Audit, audit_split, read_split
-from ser_tune.audit.speakers import proposals
+from ser_tune.audit.file_checks import stretches
+from ser_tune.audit.speaker_patterns import proposals
 from ser_tune.audit.split import Row, Split
-from ser_tune.audit.stretches import stretches
 from ser_tune.corpora import Utterance
 from ser_tune.errors import ConfigError, CorpusError
 
@@ -304,19 +304,17 @@ times = st.integers(0, 12)
 @given(st.lists(st.tuples(st.sampled_from("ab"), times, st.integers(1, 5), st.sampled_from(SPLIT[::2])), min_size=1))
 def test_overlaps_are_those_of_every_pair(drawn: list[tuple[str, int, int, str]]) -> None:
     drawn = [*dict.fromkeys(drawn), ("c", 0, 1, "train"), ("d", 0, 1, "test")]
-    rows = [
-        Row(
-            Utterance(
-                id=f"{file}[{start}-{start + length}]",
-                path=Path(file),
-                speaker="s",
-                emotion="joy",
-                start_s=start,
-                end_s=start + length,
-            ),
-            side=side,
+    rows = [Row(path=file, base=Path(), emotion="joy", side=side) for file, _, _, side in drawn]
+    utterances = [
+        Utterance(
+            id=f"{file}[{start}-{start + length}]",
+            path=Path(file),
+            speaker="s",
+            emotion="joy",
+            start_s=start,
+            end_s=start + length,
         )
-        for file, start, length, side in drawn
+        for file, start, length, _ in drawn
     ]
     expected = {
         (file, start, length)
@@ -324,7 +322,7 @@ def test_overlaps_are_those_of_every_pair(drawn: list[tuple[str, int, int, str]]
         for other, from_s, for_s, elsewhere in drawn
         if side != elsewhere and file == other and start < from_s + for_s and from_s < start + length
     }
-    found = stretches(Split.of("drawn", rows))
+    found = stretches(Split.of("drawn", rows, utterances))
     assert found is not None
     assert (found.status == "leak") == bool(expected)
     assert found.verdict.startswith(f"{len(expected) or 'none'} of ")

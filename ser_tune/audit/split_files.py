@@ -1,4 +1,4 @@
-"""Which files a split is in: those that were named, that a pattern matches, or that a folder holds."""
+"""The files of a split: those that were named, that a pattern matches, or that a folder holds."""
 
 import glob
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 from ..errors import CorpusError
 from .split import side_named
 
-__all__ = ["JSON", "SplitFile", "base_of", "files_of", "place_in_path", "recordings_in", "refuse_two"]
+__all__ = ["JSON", "SplitFile", "base_of", "files_of", "is_further_part", "recordings_in", "side_in_path"]
 
 JSON, TABLES = (".jsonl", ".json"), (".csv", ".tsv")
 SOUND = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".aiff", ".aif")
@@ -29,9 +29,8 @@ class SplitFile:
 
     path: Path
     fold: str
-    """As its name or its folder's has it; empty where they have none."""
+    """As its name or its folder's has it; empty where they have none. So is the side."""
     side: str
-    """Likewise."""
     own_base: bool
     """Whether paths start at its own folder, wherever the other recordings are."""
 
@@ -40,8 +39,9 @@ class SplitFile:
         """Read the names of a file and its folder."""
         fold = _FOLD.search(path.stem) or _FOLD.search(path.parent.name)
         hub = path.stem.casefold() == _HUB
-        side = _side_in(path.stem) or (side_named(path.parent.name) if hub else "")
-        return cls(path, fold[1] if fold else "", side or "", hub)
+        sides = {side_named(found) or "" for found in _SIDE.findall(path.stem)}
+        side = sides.pop() if len(sides) == 1 else ""  # a name of several sides names none
+        return cls(path, fold[1] if fold else "", side or (side_named(path.parent.name) or "" if hub else ""), hub)
 
 
 def files_of(paths: Sequence[Path]) -> list[SplitFile]:
@@ -54,7 +54,7 @@ def files_of(paths: Sequence[Path]) -> list[SplitFile]:
         Empty where folders hold recordings alone, in folders named train and test.
 
     Raises:
-        CorpusError: There is no such file, a folder has none, or two are of one side.
+        CorpusError: There is no such file, or a folder has none.
     """
     files: list[Path] = []
     for path in paths:
@@ -65,7 +65,7 @@ def files_of(paths: Sequence[Path]) -> list[SplitFile]:
         elif glob.has_magic(str(path)):
             if not (found := sorted(glob.glob(str(path), recursive=True))):  # noqa: PTH207 - may start anywhere
                 raise CorpusError(f"no file matches '{path}'")
-            files += [Path(one) for one in found if Path(one).is_file()]
+            files += [Path(name) for name in found if Path(name).is_file()]
         else:
             raise CorpusError(f"'{path}' does not exist; expected a CSV, a file of JSON, a folder or a pattern")
     return [SplitFile.of(file) for file in dict.fromkeys(files)]
@@ -73,20 +73,20 @@ def files_of(paths: Sequence[Path]) -> list[SplitFile]:
 
 def _in_folder(folder: Path) -> list[Path]:
     """The files of a folder that are of sides; without any, those of folds, or its one table."""
-    there = [
-        one for one in sorted(folder.rglob("*")) if not any(part[0] == "." for part in one.relative_to(folder).parts)
+    visible = [
+        path for path in sorted(folder.rglob("*")) if not any(part[0] == "." for part in path.relative_to(folder).parts)
     ]
-    known = [one for one in there if one.suffix.lower() in (*JSON, *TABLES) and one.is_file()]
-    sided = [one for one in known if SplitFile.of(one).side]
-    lines, tables = ([one for one in sided if one.suffix.lower() in kinds] for kinds in (JSON[:1], TABLES))
+    known = [path for path in visible if path.suffix.lower() in (*JSON, *TABLES) and path.is_file()]
+    sided = [path for path in known if SplitFile.of(path).side]
+    lines, tables = ([path for path in sided if path.suffix.lower() in kinds] for kinds in (JSON[:1], TABLES))
     if lines:  # EmoBox has every file in both forms of JSON
         return lines + tables
     if sided:
         return sided
-    tables = [one for one in known if one.suffix.lower() in TABLES or one.stem.casefold() == _HUB]
-    if len(tables) == 1 or (tables and all(SplitFile.of(one).fold for one in tables)):
+    tables = [path for path in known if path.suffix.lower() in TABLES or path.stem.casefold() == _HUB]
+    if len(tables) == 1 or (tables and all(SplitFile.of(path).fold for path in tables)):
         return tables
-    if any(place_in_path(one.relative_to(folder).as_posix()) for one in there if one.suffix.lower() in SOUND):
+    if any(side_in_path(path.relative_to(folder).as_posix()) for path in visible if path.suffix.lower() in SOUND):
         return []
     raise CorpusError(
         f"'{folder}' has no .json, .jsonl or .csv files named train, valid or test, and no recordings in folders of "
@@ -94,19 +94,11 @@ def _in_folder(folder: Path) -> list[Path]:
     )
 
 
-def refuse_two(first: Path, second: Path, place: str) -> bool:
-    """Tell whether a second file of one side is a further part of it, or the same again.
-
-    Args:
-        first: The side's first file.
-        second: Another file of it.
-        place: Fold and side, in words.
-
-    Returns:
-        Whether its rows count: those of a shard do, those of an exact copy do not.
+def is_further_part(first: Path, second: Path, place: str) -> bool:
+    """Whether a second file of one side and fold is a further part of it, such as a shard, not an exact copy.
 
     Raises:
-        CorpusError: It is neither.
+        CorpusError: It is neither; `place` is fold and side in words.
     """
     if _SHARD.search(first.stem) and _SHARD.search(second.stem):
         return True
@@ -119,17 +111,18 @@ def refuse_two(first: Path, second: Path, place: str) -> bool:
 
 
 def _pattern(first: Path, second: Path) -> Path:
-    """The pattern that matches one of two files, and the most files of other sides and folds."""
+    """The pattern that matches only one of two files, and the most files of other sides and folds."""
     found = []
-    for one, other in ((first, second), (second, first)):
-        sign = "a-z" if one.name[0].islower() else "A-Z"
+    for path, other in ((first, second), (second, first)):
+        letters = "a-z" if path.name[0].islower() else "A-Z"
         # EmoBox has `emodb_test_fold_1.jsonl` and `emodb_test_fold1.jsonl`
-        general = re.sub(r"\d+", "*", re.sub(rf"(?<![A-Za-z])(?:{_SIDES})(?![A-Za-z])", "*", one.stem)) + one.suffix
-        patterns = (f"*{one.suffix}", f"[{sign}]*{one.suffix}", general, one.name)
-        apart = [pattern for pattern in patterns if fnmatchcase(one.name, pattern) > fnmatchcase(other.name, pattern)]
-        folder = (
-            one.parent.parent / re.sub(r"\d+", "*", one.parent.name) if _FOLD.search(one.parent.name) else one.parent
-        )
+        without_side = re.sub(rf"(?<![A-Za-z])(?:{_SIDES})(?![A-Za-z])", "*", path.stem)
+        general = re.sub(r"\d+", "*", without_side) + path.suffix
+        folder = path.parent
+        if _FOLD.search(folder.name):
+            folder = folder.parent / re.sub(r"\d+", "*", folder.name)
+        patterns = (f"*{path.suffix}", f"[{letters}]*{path.suffix}", general, path.name)
+        apart = [pattern for pattern in patterns if fnmatchcase(path.name, pattern) > fnmatchcase(other.name, pattern)]
         found += [folder / pattern for pattern in apart]
     return max(found, key=lambda pattern: len(glob.glob(str(pattern))), default=first)  # noqa: PTH207
 
@@ -140,21 +133,11 @@ def base_of(paths: Sequence[Path], files: Sequence[SplitFile]) -> Path:
     return Path(os.path.commonpath([str(folder.absolute()) for folder in folders]))
 
 
-def place_in_path(path: str) -> str:
+def side_in_path(path: str) -> str:
     """The side that a folder of a path names, such as Hugging Face's `train/anger/a.wav`; empty where none does."""
-    return next(filter(None, map(_whole_side, path.split("/")[:-1])), "")
-
-
-def _side_in(name: str) -> str:
-    """The one side in a name; empty where there is none, or several."""
-    sides = {side_named(found) or "" for found in _SIDE.findall(name)}
-    return sides.pop() if len(sides) == 1 else ""
-
-
-def _whole_side(name: str) -> str:
-    return side_named(name) or ""
+    return next((side for folder in path.split("/")[:-1] if (side := side_named(folder))), "")
 
 
 def recordings_in(folder: Path) -> Iterator[Path]:
     """The recordings below a folder, sorted."""
-    return (one for one in sorted(folder.rglob("*")) if one.suffix.lower() in SOUND and one.is_file())
+    return (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SOUND and path.is_file())

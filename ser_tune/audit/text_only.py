@@ -18,7 +18,7 @@ class TextBaseline:
     """The score of the words alone."""
 
     metric: Metric
-    """Which score: UAR."""
+    """UAR."""
     value: float
     """Pooled, of the test utterances."""
     interval: Interval
@@ -48,25 +48,23 @@ def text_baseline(
 ) -> TextBaseline | None:
     """Predict every test utterance's emotion from its text.
 
-    The prediction is the most frequent emotion of the text among the fold's training utterances; of equals, the one
-    that is more frequent in the whole training side. Texts that are not known, or that training lacks, get the most
-    frequent emotion of the training side.
+    The prediction is the most frequent emotion of the text among the fold's training utterances; of equals, the
+    emotion that is more frequent in the whole training side. Texts that are not known, or that training lacks, get the
+    most frequent emotion of the training side.
 
     Args:
-        utterances: What was split.
-        folds: Who trains and who is tested.
-        strata: What the task of a study tells apart; None are the emotions.
+        utterances: Of the corpus.
+        folds: Their training and test sides.
+        strata: The classes of a study's task; None are the emotions.
 
     Returns:
-        None where no utterance has a text, or the task tells something else apart than emotions.
+        None where no utterance has a text, or the task has other classes than the emotions.
     """
     texts, text_of = np.unique([utterance.text for utterance in utterances], return_inverse=True)
-    if texts.tolist() == [""]:
+    spoken = [utterance.emotion for utterance in utterances]
+    if texts.tolist() == [""] or (strata is not None and list(strata.of_utterance) != spoken):
         return None
-    heard = [utterance.emotion for utterance in utterances]
-    if strata is not None and list(strata.of_utterance) != heard:
-        return None
-    emotions, labels = np.unique(heard, return_inverse=True)
+    emotions, labels = np.unique(spoken, return_inverse=True)
     speakers = np.unique([utterance.speaker for utterance in utterances], return_inverse=True)[1]
     judged = []
     for fold in folds:
@@ -74,7 +72,7 @@ def text_baseline(
         np.add.at(counts, (text_of[fold.train], labels[fold.train]), 1)
         by_frequency = np.argsort(-counts.sum(axis=0), kind="stable")
         counts[texts == ""] = 0
-        # The first of equals wins: the more frequent one, and where training lacks a text, the most frequent of all
+        # The first of equals wins: the more frequent emotion, and where training lacks a text, the most frequent of all
         predicted = by_frequency[counts[:, by_frequency].argmax(axis=1)]
         judged.append((labels[fold.test], predicted[text_of[fold.test]], speakers[fold.test]))
     uar = METRICS.get("uar")

@@ -10,7 +10,7 @@ from itertools import takewhile
 from ..errors import ConfigError
 from .split import side_named
 
-__all__ = ["Proposal", "SpeakerPattern", "by_scheme", "proposals"]
+__all__ = ["Proposal", "by_scheme", "compiled", "proposals", "speaker_in"]
 
 MOST_PROPOSALS = 3
 _SCHEMES = (
@@ -40,35 +40,27 @@ _LIKELY = (
 """Expressions of a speaker in a path, the likeliest first: words for speakers are first."""
 
 
-@dataclass(frozen=True, slots=True)
-class SpeakerPattern:
-    """A regular expression that takes the speaker from a path."""
+def compiled(expression: str) -> re.Pattern[str]:
+    """Compile a regular expression that takes the speaker from a path.
 
-    expression: re.Pattern[str]
+    Raises:
+        ConfigError: It is not valid, or has no group.
+    """
+    try:
+        pattern = re.compile(expression)
+    except re.error as error:
+        raise ConfigError(f"--speaker-from is '{expression}'; expected a regular expression: {error}") from None
+    if not pattern.groups:
+        raise ConfigError(
+            f"--speaker-from is '{expression}'; expected a group around the speaker, such as '(?P<speaker>\\d+)_'"
+        )
+    return pattern
 
-    @classmethod
-    def of(cls, text: str) -> "SpeakerPattern":
-        """Read an expression.
 
-        Raises:
-            ConfigError: It is not valid, or has no group.
-        """
-        try:
-            expression = re.compile(text)
-        except re.error as error:
-            raise ConfigError(f"--speaker-from is '{text}'; expected a regular expression: {error}") from None
-        if not expression.groups:
-            raise ConfigError(
-                f"--speaker-from is '{text}'; expected a group around the speaker, such as '(?P<speaker>\\d+)_'"
-            )
-        return cls(expression)
-
-    def speaker(self, path: str) -> str:
-        """The group `speaker`, or else the first group, of the expression in a path with slashes; else empty."""
-        found = self.expression.search(path)
-        if found is None:
-            return ""
-        return found["speaker" if "speaker" in self.expression.groupindex else 1] or ""
+def speaker_in(path: str, pattern: re.Pattern[str]) -> str:
+    """The group `speaker`, or else the first group, of a pattern in a path with slashes; else empty."""
+    found = pattern.search(path)
+    return (found["speaker" if "speaker" in pattern.groupindex else 1] or "") if found else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +69,7 @@ class Proposal:
 
     expression: str
     speakers: tuple[str, ...]
-    """What it finds for each path."""
+    """Its match in each path."""
 
     def __str__(self) -> str:
         """The option, and what it finds."""
@@ -117,9 +109,9 @@ def proposals(paths: Sequence[str], emotions: Sequence[str]) -> list[Proposal]:
     found: list[Proposal] = []
     seen = set()
     for expression in (*_LIKELY, *_tokens(paths)):
-        pattern = SpeakerPattern.of(expression)
-        speakers = tuple(takewhile(bool, map(pattern.speaker, paths)))
-        if len(speakers) < len(paths):  # no speaker in one of them
+        pattern = re.compile(expression)
+        speakers = tuple(takewhile(bool, (speaker_in(path, pattern) for path in paths)))
+        if len(speakers) < len(paths):  # a path without a speaker
             continue
         number_of = {name: number for number, name in enumerate(dict.fromkeys(speakers))}
         groups = tuple(number_of[name] for name in speakers)

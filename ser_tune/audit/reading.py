@@ -16,6 +16,7 @@ dialogue's instead, a file's name that follows the scheme of a known corpus has 
 """
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -26,12 +27,10 @@ from ..corpora import Utterance
 from ..corpora.base import normalised_text
 from ..corpora.paths import FileFinder, posix_path
 from ..errors import ConfigError, CorpusError
-from .files import JSON, SplitFile, base_of, files_of, place_in_path, recordings_in, refuse_two
-from .native import native_entries
-from .row import Entry
-from .speakers import SpeakerPattern, by_scheme
+from .speaker_patterns import by_scheme, compiled, speaker_in
 from .split import Row, Split
-from .tables import table_entries
+from .split_files import JSON, SplitFile, base_of, files_of, is_further_part, recordings_in, side_in_path
+from .split_rows import json_rows, table_rows
 
 __all__ = ["read_split"]
 
@@ -49,41 +48,39 @@ def read_split(paths: Sequence[Path], *, data: Path | None = None, speaker_from:
         CorpusError: A file is missing or not in a known format, a fold lacks a side, or a row is not complete.
         ConfigError: The expression is not valid, or matches no path.
     """
-    pattern = None if speaker_from is None else SpeakerPattern.of(speaker_from)
+    pattern = None if speaker_from is None else compiled(speaker_from)
     files = files_of(paths)
-    base = data or base_of(paths, files)
-    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-    source = f"{paths[0]}{more}"
-    entries, ignored = _of_files(files, base) if files else (list(_of_folders(paths)), ())
+    source = f"{paths[0]} and {len(paths) - 1} more" if len(paths) > 1 else str(paths[0])
+    rows, ignored = _of_files(files, data or base_of(paths, files)) if files else (list(_of_folders(paths)), ())
     locate = _Locator(with_files=data is not None)
-    rows = [_row(entry, locate, pattern) for entry in entries]
-    if pattern is not None and not any(row.utterance.speaker for row in rows):
+    utterances = [_utterance(row, locate, pattern) for row in rows]
+    if pattern is not None and not any(utterance.speaker for utterance in utterances):
         raise ConfigError(
             f"--speaker-from '{speaker_from}' finds a speaker in none of {len(rows)} paths, such as "
-            f"'{posix_path(entries[0].path)}'"
+            f"'{posix_path(rows[0].path)}'"
         )
-    return Split.of(source, rows, ignored=ignored)
+    return Split.of(source, rows, utterances, ignored=ignored)
 
 
-def _of_files(files: Sequence[SplitFile], base: Path) -> tuple[list[Entry], tuple[str, ...]]:
+def _of_files(files: Sequence[SplitFile], base: Path) -> tuple[list[Row], tuple[str, ...]]:
     """The rows of all files, each with a side or a fold, and the columns that are not read."""
     first_of: dict[tuple[str, str], Path] = {}
-    entries: list[Entry] = []
+    entries: list[Row] = []
     ignored: dict[str, None] = {}
     for file in files:
         start = file.path.parent if file.own_base and file.path.absolute().is_relative_to(base.absolute()) else base
         if file.path.suffix.lower() in JSON:
-            rows = list(native_entries(file, start))
+            rows = json_rows(file.path, start)
         else:
-            rows, unread = table_entries(file, start)
+            rows, unread = table_rows(file.path, start)
             ignored |= dict.fromkeys(unread)
         own_fold = bool(rows[0].fold)
         if not own_fold and len(files) > 1:
             rows = [replace(row, fold=file.fold) for row in rows]
         if not rows[0].side and (not own_fold or len(files) > 1):
-            rows = _placed(file, rows)
+            rows = _with_side(file, rows)
             other = file.path if own_fold or not file.side else first_of.setdefault((file.fold, file.side), file.path)
-            if other is not file.path and not refuse_two(other, file.path, f"{file.fold} {file.side}".strip()):
+            if other is not file.path and not is_further_part(other, file.path, f"{file.fold} {file.side}".strip()):
                 continue
         entries += rows
     if len({bool(entry.side) for entry in entries}) > 1:
@@ -91,15 +88,9 @@ def _of_files(files: Sequence[SplitFile], base: Path) -> tuple[list[Entry], tupl
     return entries, tuple(ignored)
 
 
-def _placed(file: SplitFile, rows: Sequence[Entry]) -> list[Entry]:
-    """The rows of a file that names no side in a column, with the side of its name or of their paths.
-
-    Raises:
-        CorpusError: There is none.
-    """
-    if file.side:
-        return [replace(row, side=file.side) for row in rows]
-    placed = [replace(row, side=place_in_path(posix_path(row.path))) for row in rows]
+def _with_side(file: SplitFile, rows: Sequence[Row]) -> list[Row]:
+    """The rows of a file that names no side in a column, with the side of its name or of their paths."""
+    placed = [replace(row, side=file.side or side_in_path(posix_path(row.path))) for row in rows]
     if not all(row.side for row in placed):
         raise CorpusError(
             f"{file.path} tells no side; expected train, valid, dev or test in its name or in the paths, or a CSV "
@@ -108,18 +99,18 @@ def _placed(file: SplitFile, rows: Sequence[Entry]) -> list[Entry]:
     return placed
 
 
-def _of_folders(folders: Sequence[Path]) -> Iterator[Entry]:
+def _of_folders(folders: Sequence[Path]) -> Iterator[Row]:
     """The recordings of folders such as `train/anger`."""
     for folder in folders:
         for file in recordings_in(folder):
             path = file.relative_to(folder).as_posix()
-            side, emotion = place_in_path(path), file.parent.name
-            if not side or place_in_path(f"{emotion}/"):
+            side, emotion = side_in_path(path), file.parent.name
+            if not side or side_in_path(f"{emotion}/"):
                 raise CorpusError(
                     f"'{file}' is in no folder of a side and an emotion; expected folders such as "
                     f"'{folder}/train/anger'"
                 )
-            yield Entry(path=path, base=folder, emotion=emotion, side=side)
+            yield Row(path=path, base=folder, emotion=emotion, side=side)
 
 
 class _Locator:
@@ -140,20 +131,19 @@ class _Locator:
         return Path(folder, name)
 
 
-def _row(entry: Entry, locate: _Locator, pattern: SpeakerPattern | None) -> Row:
-    name = posix_path(entry.path)
+def _utterance(row: Row, locate: _Locator, pattern: re.Pattern[str] | None) -> Utterance:
+    name = posix_path(row.path)
     speaker, text = by_scheme(name)
     if pattern is not None:
-        speaker = pattern.speaker(name)
-    elif not speaker or (entry.speaker and not entry.dialogue):
-        speaker = entry.speaker
-    utterance = Utterance(
-        id=f"{name}{entry.stretch.name}",
-        path=locate(entry.base, entry.path),
+        speaker = speaker_in(name, pattern)
+    elif not speaker or (row.speaker and not row.dialogue):
+        speaker = row.speaker
+    return Utterance(
+        id=f"{name}{row.stretch.name}",
+        path=locate(row.base, row.path),
         speaker=speaker,
-        emotion=entry.emotion,
-        start_s=entry.stretch.start_s,
-        end_s=entry.stretch.end_s,
-        text=normalised_text(entry.text or text),
+        emotion=row.emotion,
+        start_s=row.stretch.start_s,
+        end_s=row.stretch.end_s,
+        text=normalised_text(row.text or text),
     )
-    return Row(utterance, entry.fold, entry.side, entry.prediction)
