@@ -70,13 +70,13 @@ class Finished:
 
 @pytest.fixture
 def plugged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The task and the metrics of `tests.study.plugged`, as an installed package brings them."""
+    """The task and the metrics of `tests.search.plugged`, as an installed package brings them."""
     metrics = {"drift": "DRIFT", "error": "ERROR", "of_many": "OF_MANY", "shortfall": "SHORTFALL"}
     groups = {"ser_tune.tasks": {"levels": "LEVELS"}, "ser_tune.metrics": metrics}
 
     def of(group: str) -> dict[str, tuple[EntryPoint, ...]]:
         points = groups.get(group, {})
-        return {name: (EntryPoint(name, f"tests.study.plugged:{value}", group),) for name, value in points.items()}
+        return {name: (EntryPoint(name, f"tests.search.plugged:{value}", group),) for name, value in points.items()}
 
     monkeypatch.setattr("ser_tune.components._plugins", of)
 
@@ -226,7 +226,7 @@ def databases(once: Callable[..., Path]) -> Path:
 
     def _create(root: Path) -> None:
         from ser_tune.config import Project
-        from ser_tune.study import open_storage
+        from ser_tune.coordination import open_storage
         from ser_tune.tracking import open_tracking
 
         urls = (f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db")
@@ -262,7 +262,8 @@ def study_file(once: Callable[..., Path]) -> Path:
 @pytest.fixture(scope="session")
 def tiny(corpus_csv: Path, study_file: Path) -> Callable[..., Any]:
     """Define a tiny study: `tiny(name="a", **{"study.trials": 3})`."""
-    from ser_tune.study import StudyDefinition, define_study
+    from ser_tune.definition import StudyDefinition
+    from ser_tune.search import define_study
 
     def _tiny(file: Path = study_file, **settings: object) -> StudyDefinition:
         flags: dict[str, object] = {"corpus.name": "manifest", "corpus.data": corpus_csv}
@@ -318,7 +319,7 @@ class Recorder:
 @pytest.fixture
 def recorder() -> Iterator[Any]:
     """An observer that keeps what it is told; set `on_epoch` or `on_trial` to interfere."""
-    from ser_tune.study import StudyObserver
+    from ser_tune.search import StudyObserver
 
     class RecordingObserver(Recorder, StudyObserver):
         on_trial: Callable[[int], None] = staticmethod(lambda number: None)

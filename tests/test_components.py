@@ -16,8 +16,8 @@ from ser_tune.errors import ConfigError, UnknownNameError
 from ser_tune.execution import EXECUTORS
 from ser_tune.features import FEATURE_SETS
 from ser_tune.promotion_rules import PROMOTION_RULES
-from ser_tune.study.pruners import PRUNERS
-from ser_tune.study.samplers import SAMPLERS
+from ser_tune.search.pruners import PRUNERS
+from ser_tune.search.samplers import SAMPLERS
 from ser_tune.training import LOSSES
 
 GROUP = "ser_tune.tests"

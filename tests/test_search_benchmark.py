@@ -10,9 +10,9 @@ from optuna.trial import TrialState, create_trial
 
 from ser_tune.config import SearchSettings
 from ser_tune.metrics import METRICS
-from ser_tune.study.confirmation import Plan
-from ser_tune.study.curves import CURVES
-from ser_tune.study.pruners.racing import race_of
+from ser_tune.search.confirmation import Plan
+from ser_tune.search.curves import CURVES
+from ser_tune.search.pruners.racing import race_of
 
 from .benchmarks.rules import Racing, Today, Unpruned, running_scores
 from .benchmarks.search import at_random, confirmed, nearest_to_tpe, saved, selected, simulate

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ser_tune.architectures import ARCHITECTURES
-from ser_tune.study import define_study
+from ser_tune.search import define_study
 
 ROOT = Path(__file__).parents[1]
 

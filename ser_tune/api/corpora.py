@@ -106,7 +106,7 @@ def _leaks(corpus: Corpus, folds: Sequence[Fold]) -> list[Problem]:
     """
     if len(set(corpus.contents)) == len(corpus.contents):
         return []
-    from ..study.leaks import Bond, find_leaks, leaks_in_words  # torch
+    from ..protocol import Bond, find_leaks, leaks_in_words  # torch
 
     leaks = find_leaks(corpus, folds, [Bond.of("are cut from one recording", corpus.contents)])
     return [Problem("leak", True, leaks_in_words(corpus, leaks))] if leaks else []
@@ -114,7 +114,7 @@ def _leaks(corpus: Corpus, folds: Sequence[Fold]) -> list[Problem]:
 
 def _baseline(corpus: Corpus, folds: Sequence[Fold]) -> "tuple[TextBaseline | None, list[Problem]]":
     from ..audit import text_baseline
-    from ..study import Protocol  # torch: a corpus without texts does without
+    from ..protocol import Protocol  # torch: a corpus without texts does without
 
     baseline = text_baseline(corpus.utterances, folds)
     warnings = Protocol(facts={} if baseline is None else baseline.facts).warnings
@@ -144,7 +144,8 @@ def extract(
         SerTuneError: A setting or the corpus is wrong, or there are no segments of equal length.
     """
     from ..features import FEATURE_SETS, corpus_features, refuse_whole_utterances, segments_by_speaker
-    from ..study import define_study, load_corpus
+    from ..protocol import load_corpus
+    from ..search import define_study
 
     # The settings of features and segments are those of any study; the architecture plays no part
     flags = {"model.name": "fcn_attention", "corpus.name": corpus, "corpus.data": data, "features.name": features}

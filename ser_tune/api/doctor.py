@@ -116,7 +116,7 @@ def _plugins() -> Iterator[Finding]:
     from ..architectures import ARCHITECTURES
     from ..corpora import CORPORA
     from ..features import FEATURE_SETS
-    from ..study import PARTS
+    from ..search import PARTS
     from ..training import LOSSES
 
     names: list[str] = []

@@ -5,11 +5,16 @@ from functools import partial
 from pathlib import Path
 from typing import Unpack
 
-from .. import results
+from .. import experiments, results
+from .. import report as reports
 from ..config import Project
+from ..coordination import load_study
 from ..errors import SerTuneError
-from ..results import Ablated, Combination, Comparison, Confirmation, Leaderboard, Replay, Report, Reproduction
-from ..study import StudyObserver, define_study, load_study, prepare
+from ..experiments import Ablated, Combination, Confirmation, Replay, Reproduction
+from ..protocol import prepare
+from ..report import Report
+from ..results import Comparison, Leaderboard
+from ..search import StudyObserver, define_study
 from ..tracking import open_delivered, open_tracking, tracking_errors
 from ..training import EpochReport
 from .flags import ConfigurationFlags, define
@@ -50,7 +55,7 @@ def confirm(
     prepared.refuse_other_protocol(study)
     client = open_delivered(project)
     with watching(client, project, observer) as watcher:
-        return results.confirm(study, prepared, client, project, watcher, top=top, seeds=seeds, name=as_name)
+        return experiments.confirm(study, prepared, client, project, watcher, top=top, seeds=seeds, name=as_name)
 
 
 def compare(first: str, second: str, *, side: str = "validation", project: Project | None = None) -> Comparison:
@@ -92,7 +97,7 @@ def combine(
     """
     project = project or Project.locate()
     client = open_delivered(project)
-    return results.combine(client, project, references, top=top, data=_path(data), name=as_name, rule=rule)
+    return experiments.combine(client, project, references, top=top, data=_path(data), name=as_name, rule=rule)
 
 
 def leaderboard(corpus: str | None = None, *, project: Project | None = None) -> Leaderboard:
@@ -126,7 +131,7 @@ def report(
         SerTuneError: There is no such result, or its trial did not complete.
     """
     project = project or Project.locate()
-    return results.report(open_delivered(project), project, reference, data=_path(data), with_audio=with_audio)
+    return reports.report(open_delivered(project), project, reference, data=_path(data), with_audio=with_audio)
 
 
 def log_pictures(report: Report, *, project: Project | None = None) -> None:
@@ -139,7 +144,7 @@ def log_pictures(report: Report, *, project: Project | None = None) -> None:
     Raises:
         StorageError: The tracking store fails.
     """
-    results.log_pictures(open_delivered(project or Project.locate()), report)
+    reports.log_pictures(open_delivered(project or Project.locate()), report)
 
 
 def reproduce(
@@ -147,7 +152,7 @@ def reproduce(
     *,
     data: str | Path | None = None,
     seeds: int = 5,
-    margin: float = results.MARGIN,
+    margin: float = experiments.MARGIN,
     settings: Mapping[str, object] | None = None,
     name: str | None = None,
     project: Project | None = None,
@@ -177,7 +182,7 @@ def reproduce(
     prepared = prepare(definition, project)
     client = open_tracking(project)
     with watching(client, project, observer) as watcher:
-        return results.reproduce(prepared, published, client, project, watcher, margin=margin, changed=changed)
+        return experiments.reproduce(prepared, published, client, project, watcher, margin=margin, changed=changed)
 
 
 def replay(
@@ -202,7 +207,7 @@ def replay(
     client = open_delivered(project)
     with tracking_errors(project.tracking_uri):
         run = results.find_run(client, reference)
-        return results.replay(client, run, project, data=_path(data), on_epoch=on_epoch)
+        return experiments.replay(client, run, project, data=_path(data), on_epoch=on_epoch)
 
 
 def ablate(
@@ -236,13 +241,13 @@ def ablate(
     project = project or Project.locate()
     unchanged = define(file, flags, settings)
     name = f"{unchanged.name}-ablate"  # no study or training of the configuration itself
-    definitions = [results.variant(unchanged, name, seeds)]
+    definitions = [experiments.variant(unchanged, name, seeds)]
     for change, changed in changes.items():
         definition = define(file, flags, {**(settings or {}), **changed}, option="--change")
-        definitions.append(results.variant(definition, f"{name} {change}", seeds))
+        definitions.append(experiments.variant(definition, f"{name} {change}", seeds))
     studies = [prepare(one, project) for one in definitions]  # all of them, so that a mistake shows before training
     client = open_tracking(project)
-    return results.ablate(studies, client, project, partial(watching, client, project, observer))
+    return experiments.ablate(studies, client, project, partial(watching, client, project, observer))
 
 
 def _path(data: str | Path | None) -> Path | None:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
-from ..study import StudyDefinition, define_study
+from ..definition import StudyDefinition
+from ..search import define_study
 
 __all__ = ["ConfigurationFlags", "StudyFlags", "define"]
 

@@ -37,8 +37,9 @@ def promote(
     Raises:
         SerTuneError: There is no such study or trial, its model was not kept, or the corpus is another now.
     """
+    from ..coordination import load_study
+    from ..protocol import prepare
     from ..registry import promote as promote_in_registry  # torch: listing versions does without
-    from ..study import load_study, prepare
     from ..tracking import open_tracking
 
     project = project or Project.locate()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..config import Project
-from ..study import StudyStatus, read_statuses
+from ..coordination import StudyStatus, read_statuses
 from ..tracking import waiting_trials
 
 __all__ = ["status"]

@@ -10,25 +10,17 @@ from typing import TYPE_CHECKING, Unpack
 from mlflow import MlflowClient
 
 from ..config import Project, SearchSettings
+from ..coordination import load_study
+from ..definition import StudyDefinition
 from ..errors import ConfigError
 from ..execution import EXECUTORS
+from ..experiments import run_nested
 from ..metrics import Metric
+from ..protocol import Prepared, prepare
 from ..registry import Promotion
 from ..registry import promote as promote_in_registry
-from ..results import Edge, Nested, StudyTrial, edges_of, run_nested, trials_of, trials_table
-from ..study import (
-    Fanout,
-    Prepared,
-    Selection,
-    StudyDefinition,
-    StudyObserver,
-    StudySummary,
-    Workers,
-    find_learning_rate,
-    load_study,
-    prepare,
-    run_study,
-)
+from ..results import Edge, Nested, StudyTrial, edges_of, trials_of, trials_table
+from ..search import Fanout, Selection, StudyObserver, StudySummary, Workers, find_learning_rate, run_study
 from ..tracking import TrackingObserver, open_tracking
 from ..training import RangeTest
 from .flags import ConfigurationFlags, StudyFlags, define

@@ -18,19 +18,11 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from ..config import Project, SearchSettings, Value
+from ..coordination import load_study
+from ..definition import StudyDefinition
 from ..errors import ConfigError, SerTuneError, StudyError, Terminated, TrackingError
-from ..study import (
-    Fanout,
-    FoldOutcome,
-    StudyDefinition,
-    StudyObserver,
-    StudyStart,
-    StudySummary,
-    TrialOutcome,
-    load_study,
-    prepare,
-    run_study,
-)
+from ..protocol import prepare
+from ..search import Fanout, FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, run_study
 from ..tracking import TrackingObserver, open_tracking
 from ..training import AnyTrial, EpochReport
 

@@ -9,10 +9,11 @@ from .. import api
 from ..api import ConfigurationFlags
 from ..config import Project
 from ..errors import SerTuneError
+from ..experiments import Ablated
+from ..protocol import Protocol
 from ..registry import markdown_table
 from ..resampling import with_interval
-from ..results import Ablated
-from ..study import Protocol, read_assignments
+from ..search import read_assignments
 from .console import notes, print_json, print_table, print_warnings, shown
 from .progress import ProgressObserver
 from .records import ablation_records

@@ -18,7 +18,7 @@ def export(out: Path, *, corpus: str, data: Path | None, features: str, assignme
     """Extract a corpus's features and write its segments."""
     from .. import api
     from ..features import refuse_other_format, write_export
-    from ..study import read_assignments
+    from ..search import read_assignments
     from .progress import ProgressObserver
 
     refuse_other_format(out)  # before minutes of extraction

@@ -48,7 +48,7 @@ def serve_dashboard(*, host: str, port: int, storage: str | None) -> None:
 
     from optuna_dashboard import wsgi
 
-    from ..study import open_storage
+    from ..coordination import open_storage
 
     class Threaded(ThreadingMixIn, WSGIServer):
         daemon_threads = True

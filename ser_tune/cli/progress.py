@@ -8,7 +8,7 @@ from rich.progress import TaskID as Task
 
 from ..config import Value
 from ..metrics import Ranking
-from ..study import FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome
+from ..search import FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome
 from ..training import AnyTrial, EpochReport
 from .console import notes
 

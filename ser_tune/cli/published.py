@@ -8,7 +8,7 @@ from .. import api
 from ..config import Project
 from ..registry import markdown_table
 from ..resampling import describe_score, with_interval
-from ..study import read_assignments
+from ..search import read_assignments
 from ..tracking import UNKNOWN_NETWORKS
 from .console import notes, print_json, print_table, print_warnings, results, shown
 from .progress import ProgressObserver

@@ -8,7 +8,7 @@ from .. import api
 from ..api import ConfigurationFlags
 from ..drawing import draw_to, lettering_for
 from ..errors import ConfigError
-from ..study import read_assignments
+from ..search import read_assignments
 from ..training import RangeTest
 from .console import notes, results
 from .progress import ProgressObserver

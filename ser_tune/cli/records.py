@@ -7,10 +7,11 @@ from typing import Any
 
 from ..api import StudyResult
 from ..errors import SerTuneError
+from ..experiments import Ablated, Combination, Confirmation, Replay, Reproduction
 from ..registry import Promotion
 from ..resampling import Interval, permutation_test
-from ..results import Ablated, Combination, Comparison, Confirmation, Nested, Replay, Reproduction
-from ..study import Selection
+from ..results import Comparison, Nested
+from ..search import Selection
 from ..tracking import score_metrics
 
 __all__ = [

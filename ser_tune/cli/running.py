@@ -13,7 +13,7 @@ from ..metrics import Metric, score_in
 from ..registry import CHAMPION, Promotion
 from ..resampling import describe_score, with_interval
 from ..results import Nested
-from ..study import Convergence, SearchGain, Selection, read_assignments
+from ..search import Convergence, SearchGain, Selection, read_assignments
 from ..tracking import score_metrics
 from .console import notes, print_json, print_table, print_warnings, results
 from .progress import ProgressObserver

@@ -5,7 +5,7 @@ from itertools import product
 from ..architectures import ARCHITECTURES
 from ..config import Leaf
 from ..features import FEATURE_SETS
-from ..study import options
+from ..search import options
 from ..training import LOSSES
 from .console import print_json, print_table
 

@@ -11,7 +11,7 @@ from ..metrics import DEFAULT_METRIC
 from .console import notes, print_json, print_table, results
 
 if TYPE_CHECKING:
-    from ..study import StudyStatus, Worker
+    from ..coordination import StudyStatus, Worker
 
 __all__ = ["show_status"]
 

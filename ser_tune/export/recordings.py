@@ -12,8 +12,8 @@ from ..audio import SAMPLE_RATE_HZ, length_s, read_speech
 from ..config import Project
 from ..corpora import CORPORA, Corpus, Utterance
 from ..errors import CorpusError, SerTuneError
+from ..protocol import load_corpus
 from ..results import recorded
-from ..study import load_corpus
 from ..tracking import MEMBERS_TAG
 
 __all__ = ["DEMO", "pick_recordings"]

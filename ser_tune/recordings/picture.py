@@ -124,7 +124,7 @@ def _fill(
     import librosa
     from matplotlib import colormaps
 
-    from ..results.report.mistakes import BANDS, mel_decibels
+    from ..report import BANDS, mel_decibels
 
     speech, length_s = heard.speech, len(heard.speech) / SAMPLE_RATE_HZ
     largest = float(np.abs(speech).max())

@@ -13,8 +13,9 @@ from ..encoders import encoders_among, find_checkpoint, short_name
 from ..features import FEATURE_SETS
 from ..folds import SIDES, selection_note
 from ..metrics import Metric, score_in
+from ..protocol import Prepared, pretraining_of
 from ..resampling import describe_score
-from ..study import Prepared, Selection, pretraining_of
+from ..search import Selection
 from ..tracking import Predictions
 from .networks import Networks
 from .verdict import Verdict

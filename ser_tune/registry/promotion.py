@@ -16,11 +16,13 @@ from mlflow.entities import Run
 from optuna.trial import TrialState
 
 from ..config import Project
+from ..coordination import is_elsewhere, values_of
 from ..errors import RegistryError
 from ..prediction import Committee, Predictor
 from ..promotion_rules import PROMOTION_RULES
+from ..protocol import Prepared
 from ..resampling import seed_interval
-from ..study import FreshSeeds, Prepared, Selection, is_elsewhere, refit, summarise, values_of
+from ..search import FreshSeeds, Selection, refit, summarise
 from ..tracking import (
     MODEL_TAG,
     TRIAL_TAG,

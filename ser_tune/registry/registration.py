@@ -17,7 +17,8 @@ from ..errors import RegistryError, StudyError
 from ..features import TYPICAL_CONDITIONS
 from ..folds import SIDES
 from ..promotion_rules import PROMOTION_RULES
-from ..study import Prepared, Selection
+from ..protocol import Prepared
+from ..search import Selection
 from ..tracking import (
     FILES_TAG,
     MODEL_TAG,

@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 
 from ..corpora import Sounds, corpus_sounds
 from ..folds import may_train
-from ..study import Prepared
+from ..protocol import Prepared
 
 __all__ = ["REFIT_TAG", "TrainingSounds", "log_training_sounds", "read_training_sounds"]
 

@@ -9,10 +9,10 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from ..definition import Difference, worded
 from ..metrics import Ranking
 from ..promotion_rules import PROMOTION_RULES, Comparison, Ruling, WorseScores
 from ..resampling import permutation_test
-from ..study import Difference, worded
 from ..tracking import (
     Result,
     compare_seeds,

@@ -10,8 +10,8 @@ from mlflow.entities import Run
 from ..errors import RegistryError, UnknownNameError
 from ..folds import SIDES
 from ..metrics import Metric, confusions
+from ..protocol import Protocol
 from ..resampling import PairedComparison, choice_p_value
-from ..study import Protocol
 from ..tracking import (
     Predictions,
     Result,

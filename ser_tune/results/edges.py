@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..config import FloatRange, IntRange, Value
+from ..definition import StudyDefinition
 from ..errors import ConfigError
 from ..metrics import Ranking
-from ..study import StudyDefinition
 from .trials import StudyTrial
 
 __all__ = ["Edge", "edges_of"]

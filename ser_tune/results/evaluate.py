@@ -16,8 +16,8 @@ from ..metrics import (
     reliability,
     with_temperature,
 )
+from ..protocol import Protocol
 from ..resampling import UNKNOWN, Gap, GroupScore, Interval, largest_gap, part_intervals, score_groups
-from ..study import Protocol
 from ..tracking import Predictions, protocol_of, read_predictions
 from .examine import Examined
 from .judges import OwnFolds

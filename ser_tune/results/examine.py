@@ -11,15 +11,16 @@ from mlflow.entities.model_registry import ModelVersion
 
 from ..config import Project
 from ..corpora import CORPORA, Corpus, LabelMapping, Utterance, map_labels
+from ..definition import StudyDefinition
 from ..errors import ConfigError, CorpusError, MappingError
 from ..folds import selection_note
 from ..metrics import Metric
+from ..protocol import load_corpus, prepare
 from ..registry import REFIT_TAG, find_version, version_folder
-from ..study import StudyDefinition, load_corpus, prepare
 from ..tasks import Task
 from ..tracking import MEMBERS_TAG, open_predictor, protocol_of, tracking_errors
 from .judges import AllNetworks, Judge, OwnFolds
-from .nested import find_nested, outer_searches
+from .outer import find_nested, outer_searches
 from .references import recorded
 from .trained_on import unknown_recordings
 

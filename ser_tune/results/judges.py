@@ -10,7 +10,8 @@ import numpy as np
 from ..corpora import Corpus
 from ..features import Alter
 from ..prediction import Heard
-from ..study import Prepared, score_holdout_speakers, score_test_speakers
+from ..protocol import Prepared
+from ..search import score_holdout_speakers, score_test_speakers
 from ..tasks import Task
 from ..tracking import LoadedModel, model_errors
 

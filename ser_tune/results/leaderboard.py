@@ -18,7 +18,7 @@ from ..corpora import CORPORA
 from ..encoders import short_name
 from ..errors import UnknownNameError
 from ..metrics import METRICS, Metric, Ranking
-from ..study import Protocol
+from ..protocol import Protocol
 from ..tasks import DEFAULT_TASK, TASKS
 from ..tracking import (
     BEST_TAG,
@@ -38,7 +38,7 @@ from ..tracking import (
     search_runs,
     tracking_errors,
 )
-from .nested import is_nested
+from .outer import is_nested
 from .published import PUBLISHED, Published
 
 if TYPE_CHECKING:

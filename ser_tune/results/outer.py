@@ -1,18 +1,38 @@
 """Scores of a nested study: inside its searches, on speakers that they never saw, and the optimism between them."""
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
 
 import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities import Run
 
+from ..config import Project
+from ..coordination import load_study, study_names
+from ..errors import StudyError
 from ..metrics import Metric, Ranking
+from ..protocol import Protocol, prepare
 from ..resampling import UNKNOWN, Interval, Scores, mean_interval
-from ..study import Protocol, Selection
-from ..tracking import UNKNOWN_NETWORKS, Predictions
+from ..search import Selection, summarise
+from ..tracking import (
+    MODEL_TAG,
+    STUDY_NAME_TAG,
+    STUDY_TAG,
+    UNKNOWN_NETWORKS,
+    Predictions,
+    open_predictor,
+    score_of,
+    search_runs,
+)
+from .judges import OuterSearches
+from .stored_runs import runs_of
 
-__all__ = ["Nested", "OuterFold"]
+__all__ = ["Nested", "OuterFold", "find_nested", "inner_name", "is_nested", "outer_searches"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +130,48 @@ class Nested:
 def _mean(scores: Sequence[float]) -> float:
     """NaN of none."""
     return float(np.mean(scores)) if scores else math.nan
+
+
+def inner_name(study: str, number: int) -> str:
+    """Name the search of a nested study that never sees the speakers of an outer fold."""
+    return f"{study}-outer{number:02d}"
+
+
+def find_nested(client: MlflowClient, study: str) -> Run | None:
+    """The run of a nested study's scores; None where there is none of this name."""
+    if not re.fullmatch(r"[\w.-]+", study):
+        return None
+    return next(filter(is_nested, search_runs(client, tags={STUDY_NAME_TAG: study})), None)
+
+
+def is_nested(run: Run) -> bool:
+    """Whether it is the run of a nested study's scores."""
+    return STUDY_TAG not in run.data.tags and score_of(run, "outer") is not None
+
+
+def outer_searches(client: MlflowClient, project: Project, study: str, data: Path | None) -> OuterSearches:
+    """Each search of a nested study, with the networks of its best trial.
+
+    Args:
+        client: MLflow.
+        project: Where things are.
+        study: The nested study's name.
+        data: Where its corpus is now; None is where it was.
+
+    Raises:
+        StudyError: A search or its run is gone.
+    """
+    names, searches = study_names(project), []
+    for number in count():
+        if inner_name(study, number) not in names:
+            break
+        stored, definition = load_study(inner_name(study, number), project)
+        prepared = prepare(definition.with_data(data), project)
+        best = summarise(stored).best
+        if best is None:
+            raise StudyError(f"study '{stored.study_name}' has no complete trial; run '{study}' again")
+        (run,) = runs_of(stored, [best[0]], client, project, prepared.corpus.name)
+        searches.append((prepared, open_predictor(f"models:/{run.data.tags[MODEL_TAG]}")))
+    if not searches:
+        raise StudyError(f"the searches of the nested study '{study}' are gone from {project.storage_url}")
+    return OuterSearches.of(searches, project.cache)

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 from ..config import Project
 from ..errors import ConfigError, UnknownNameError
 from ..metrics import METRICS, Metric
-from ..study import SHIPPED
+from ..search import SHIPPED
 
 __all__ = ["PUBLISHED", "Form", "Published", "published_study", "reproduced_metric"]
 

@@ -11,10 +11,10 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from ..config import flatten
+from ..definition import StudyDefinition
 from ..errors import RegistryError, valid_names
 from ..metrics import Ranking
 from ..registry import find_version, is_registered
-from ..study import StudyDefinition
 from ..tracking import (
     BEST_TAG,
     CONFIG_FILE,

@@ -10,7 +10,7 @@ from mlflow.entities import Dataset, DatasetInput, Run
 from ..config import Project, Value, flatten
 from ..errors import StorageError, StudyError
 from ..metrics import Ranking
-from ..study import StudyObserver, StudyStart, StudySummary, TrialOutcome
+from ..search import StudyObserver, StudyStart, StudySummary, TrialOutcome
 from ..training import AnyTrial
 from .courier import Courier
 from .deletions import what_was_deleted

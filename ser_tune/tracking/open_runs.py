@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from ..study import has_ended, this_process
+from ..coordination import has_ended, this_process
 from .queries import search_runs
 from .tags import EVALUATES_TAG, MEMBERS_TAG, PROCESS_TAG, TRIAL_TAG
 

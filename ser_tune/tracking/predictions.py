@@ -14,7 +14,7 @@ from ..corpora import Corpus
 from ..errors import RegistryError
 from ..metrics import Metric
 from ..resampling import sums_of
-from ..study import HeldOut
+from ..search import HeldOut
 from ..tasks import Task
 from .runs import task_of
 

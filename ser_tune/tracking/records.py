@@ -11,7 +11,7 @@ import yaml
 from ..architectures import ARCHITECTURES
 from ..config import flatten
 from ..prediction import Predictor
-from ..study import StudyStart, StudySummary, TrialOutcome
+from ..search import StudyStart, StudySummary, TrialOutcome
 from ..training import recipe_of
 from .outbox import MetricRow, StudyRecord, TrialRecord
 from .package import save_predictor

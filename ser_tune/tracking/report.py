@@ -16,7 +16,7 @@ from ..corpora import Corpus
 from ..drawing import draw_to, lettering_for
 from ..metrics import METRICS, confusions
 from ..resampling import Scores
-from ..study import FoldOutcome, HeldOut
+from ..search import FoldOutcome, HeldOut
 from ..tasks import Task
 from .predictions import write_predictions
 

@@ -10,7 +10,7 @@ from mlflow.entities import Run
 
 from ..corpora import Corpus
 from ..metrics import Metric, Ranking, score_in
-from ..study import Protocol
+from ..protocol import Protocol
 from ..tasks import Task
 from .mlflow_internals import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME, get_git_commit
 from .queries import search_runs

@@ -8,7 +8,7 @@ import optuna
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 
-from ..study import Selection, candidates_of, selection_of, stored_sums
+from ..search import Selection, candidates_of, selection_of, stored_sums
 from .predictions import read_predictions
 from .runs import find_runs, objective_of
 

@@ -16,7 +16,8 @@ from ..features import TYPICAL_CONDITIONS, Disturbance
 from ..folds import SIDES
 from ..metrics import Ranking
 from ..prediction import Committee, Predictor
-from ..study import HeldOut, Prepared, score_holdout_speakers, score_test_speakers, score_validation_speakers
+from ..protocol import Prepared
+from ..search import HeldOut, score_holdout_speakers, score_test_speakers, score_validation_speakers
 from .loading import model_errors, open_predictor
 from .report import FOREIGN, score_metrics, write_held_out
 from .runs import objective_of, score_of

@@ -186,7 +186,7 @@ def test_a_range_among_settings_is_refused() -> None:
 
 def test_every_flag_is_a_setting_of_every_study() -> None:
     from ser_tune.api.flags import PATHS, StudyFlags
-    from ser_tune.study import options
+    from ser_tune.search import options
 
     assert set(StudyFlags.__annotations__) == set(PATHS)
     assert set(PATHS.values()) <= {leaf.path for leaf in options("alex_net")}

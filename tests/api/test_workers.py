@@ -13,7 +13,7 @@ from ser_tune.api import workers
 from ser_tune.api.workers import _once_tracked, _pass_on, _Relay, devices_of, run_workers
 from ser_tune.config import Project, SearchSettings
 from ser_tune.errors import ConfigError, StudyError, TrackingError
-from ser_tune.study import StudyObserver
+from ser_tune.search import StudyObserver
 
 
 def test_a_worker_that_gave_up_tells_why_and_one_that_ended_nothing() -> None:

@@ -12,7 +12,7 @@ from ser_tune.architectures import ARCHITECTURES, InputShape
 from ser_tune.config import NormalisationSettings, TrialConfig, nest, validated
 from ser_tune.features import FEATURE_SETS, FeatureStore
 from ser_tune.prediction import Predictor, UtteranceFeatures
-from ser_tune.study import define_study
+from ser_tune.search import define_study
 from ser_tune.training import LOSSES, AnyTrial, TrainingData, fit, recipe_of
 from tests.goals import GOAL, classes
 

@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from optuna.trial import FrozenTrial, TrialState
 
 from ser_tune.config import Project
-from ser_tune.study import place_of
+from ser_tune.coordination import place_of
 from ser_tune.tracking.outbox import waiting
 
 from .killing import predict

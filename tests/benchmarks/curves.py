@@ -22,9 +22,10 @@ import typer
 
 import ser_tune
 from ser_tune.config import IntRange, Value
-from ser_tune.study import Trainer, prepare
-from ser_tune.study.definition import StudyDefinition
-from ser_tune.study.sampling import sample
+from ser_tune.definition.study_definition import StudyDefinition
+from ser_tune.protocol import prepare
+from ser_tune.search import Trainer
+from ser_tune.search.sampling import sample
 from ser_tune.training import fit, fold_seed
 
 from .rows import definition, project

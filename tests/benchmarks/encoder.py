@@ -12,8 +12,8 @@ import torch
 
 from ser_tune.audio import read_speech
 from ser_tune.features import FEATURE_SETS, corpus_features
+from ser_tune.protocol import load_corpus
 from ser_tune.registry import load_model
-from ser_tune.study import load_corpus
 
 from .plain import own_process
 from .rows import Options, Row, definition, project

@@ -7,7 +7,7 @@ import numpy as np
 
 from ser_tune.corpora import Corpus
 from ser_tune.features import FEATURE_SETS, corpus_features
-from ser_tune.study import load_corpus
+from ser_tune.protocol import load_corpus
 
 from .plain import own_process, seconds_to_extract
 from .rows import Options, Row, definition, project

@@ -13,7 +13,7 @@ from pathlib import Path
 import optuna
 from mlflow import MlflowClient
 
-from ser_tune.study import place_of
+from ser_tune.coordination import place_of
 
 from .logged import trained_again
 from .rows import Options, Row, project

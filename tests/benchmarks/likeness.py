@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from ser_tune.likeness import audio_fingerprint, near_identical, nearest
-from ser_tune.study import load_corpus
+from ser_tune.protocol import load_corpus
 from tests.likeness.changes import CHANGES
 
 from .rows import Options, Row, definition, project

@@ -53,8 +53,8 @@ def main() -> None:
 
 def watch(log: str, end: str = "-") -> None:
     """Note what becomes of this process's folds."""
-    import ser_tune.study.trainer as trainer
-    from ser_tune.study.fold_store import FoldStore
+    import ser_tune.search.trainer as trainer
+    from ser_tune.coordination.fold_store import FoldStore
     from ser_tune.tracking.observer import TrackingObserver
 
     counts: Counter[str] = Counter()

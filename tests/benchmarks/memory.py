@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from ser_tune.study import StudyObserver, prepare, run_study
+from ser_tune.protocol import prepare
+from ser_tune.search import StudyObserver, run_study
 
 from .rows import Options, Row, definition, project
 

@@ -15,7 +15,7 @@ import optuna
 from mlflow import MlflowClient
 from optuna.trial import FrozenTrial, TrialState
 
-from ser_tune.study import place_of
+from ser_tune.coordination import place_of
 
 from .machines import SERVER, Machines, machines, why_not
 from .rows import Options, Row

@@ -11,7 +11,8 @@ import numpy as np
 import ser_tune.training.job as job
 from ser_tune.config import Value
 from ser_tune.features import Scaling
-from ser_tune.study import StudyObserver, prepare, run_study
+from ser_tune.protocol import prepare
+from ser_tune.search import StudyObserver, run_study
 from ser_tune.tasks import Goal
 from ser_tune.tracking import TrackingObserver, open_tracking
 from ser_tune.training import AnyTrial, EpochReport, FittedNetwork, TrainingData, recipe_of

@@ -1,6 +1,7 @@
 """What pruning saves, and whether it costs anything: one sequence of proposals with and without it."""
 
-from ser_tune.study import StudyObserver, TrialOutcome, prepare, run_study
+from ser_tune.protocol import prepare
+from ser_tune.search import StudyObserver, TrialOutcome, run_study
 from ser_tune.training import EpochReport
 
 from .rows import Options, Row, definition, project

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ser_tune.config import Project
-from ser_tune.study import StudyDefinition, define_study
+from ser_tune.definition import StudyDefinition
+from ser_tune.search import define_study
 
 __all__ = ["Options", "Row", "definition", "measured", "project"]
 

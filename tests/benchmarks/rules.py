@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import wilcoxon
 
 from ser_tune.config import SearchSettings
-from ser_tune.study.pruners.racing import Race
+from ser_tune.search.pruners.racing import Race
 
 __all__ = ["RULES", "Halving", "Judge", "Racing", "Rule", "Today", "Unpruned", "running_scores"]
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from ser_tune.metrics import METRICS
+from ser_tune.protocol import prepare
 from ser_tune.resampling import seed_interval, sums_of
-from ser_tune.study import Trainer, prepare
+from ser_tune.search import Trainer
 from ser_tune.training import fit, fold_seed
 
 from .rows import Options, Row, definition, project

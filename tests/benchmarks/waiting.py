@@ -15,10 +15,11 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ser_tune.config import Project
-from ser_tune.study import Prepared, open_storage, prepare
-from ser_tune.study.locking import StorageLock
-from ser_tune.study.runner import _open
-from ser_tune.study.worker import OpenStudy, work_on
+from ser_tune.coordination import open_storage
+from ser_tune.coordination.locking import StorageLock
+from ser_tune.protocol import Prepared, prepare
+from ser_tune.search.runner import _open
+from ser_tune.search.worker import OpenStudy, work_on
 
 from .rows import Options, Row, definition
 from .servers import PostgreSQL

@@ -12,10 +12,11 @@ from mlflow import MlflowClient
 
 from ser_tune.config import Project
 from ser_tune.errors import NonFiniteLossError
+from ser_tune.experiments import variant
 from ser_tune.metrics import METRICS
+from ser_tune.protocol import prepare
 from ser_tune.resampling import compare_paired
-from ser_tune.results import variant
-from ser_tune.study import StudyObserver, prepare
+from ser_tune.search import StudyObserver
 from ser_tune.tracking import open_tracking
 
 Call = Callable[..., Any]
@@ -24,7 +25,7 @@ CHANGES = ("--change", "optimizer.learning_rate=0.3,optimizer.name=sgd", "--chan
 
 
 def _ablated(*arguments: Any) -> list[Any]:
-    from ser_tune.results import ablate
+    from ser_tune.experiments import ablate
 
     return list(ablate(*arguments))
 

@@ -130,7 +130,7 @@ def test_a_study_ends_with_the_reasons_where_too_many_trials_failed(
     call: Call, root: Path, study_file: Path, corpus_csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ser_tune.errors import ConfigError
-    from ser_tune.study import Trainer
+    from ser_tune.search import Trainer
 
     def refuse(self: object, sampled: object, seed: int) -> None:
         raise ConfigError("these values do not go together")

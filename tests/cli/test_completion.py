@@ -59,7 +59,7 @@ def test_completion_knows_every_component_of_its_catalogue() -> None:
     from ser_tune.architectures import ARCHITECTURES
     from ser_tune.corpora import CORPORA
     from ser_tune.features import FEATURE_SETS
-    from ser_tune.study import PARTS
+    from ser_tune.search import PARTS
 
     for room, catalogue in (("architectures", ARCHITECTURES), ("corpora", CORPORA), ("features", FEATURE_SETS)):
         assert tuple(complete_component(room)("")) == catalogue.names()

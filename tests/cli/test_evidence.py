@@ -270,9 +270,9 @@ def test_a_confirmation_is_a_table_and_what_was_registered(
     call: Call, finished: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ser_tune import results
+    from ser_tune.experiments import Candidate, Confirmation
     from ser_tune.registry import Promotion
     from ser_tune.resampling import Interval
-    from ser_tune.results import Candidate, Confirmation
 
     asked = {}
 

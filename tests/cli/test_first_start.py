@@ -17,7 +17,7 @@ import sys, time
 from pathlib import Path
 
 from ser_tune.config import Project
-from ser_tune.study import open_storage
+from ser_tune.coordination import open_storage
 from ser_tune.tracking import open_tracking
 
 root = Path(sys.argv[1])

@@ -12,7 +12,7 @@ import optuna
 import pytest
 from mlflow import MlflowClient
 
-from ser_tune.study import place_of
+from ser_tune.coordination import place_of
 
 REPOSITORY = Path(__file__).parents[2]
 

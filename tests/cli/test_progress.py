@@ -10,7 +10,8 @@ from rich.console import Console
 
 from ser_tune.cli import progress
 from ser_tune.config import Project
-from ser_tune.study import Fanout, prepare, run_study
+from ser_tune.protocol import prepare
+from ser_tune.search import Fanout, run_study
 
 
 def test_a_terminal_shows_bars_and_a_live_line(

@@ -111,7 +111,7 @@ def test_every_trial_class_and_speaker_has_a_row(page: Page, finished: Any) -> N
 
 
 def test_where_no_classes_are_predicted_the_page_has_none(finished: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ser_tune.results.report import evidence
+    from ser_tune.report import report as evidence
 
     monkeypatch.setattr(evidence, "_predicts_classes", lambda _: False)
     found = api.report("first", project=_project(finished.root), with_audio=False)
@@ -130,7 +130,7 @@ def test_a_name_of_the_data_is_text_and_never_a_tag(
 ) -> None:
     from dataclasses import replace
 
-    from ser_tune.results.report import evidence
+    from ser_tune.report import report as evidence
 
     read = evidence.read_predictions
 

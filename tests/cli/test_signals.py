@@ -11,7 +11,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from ser_tune.study import place_of
+from ser_tune.coordination import place_of
 
 REPOSITORY = Path(__file__).parents[2]
 WITHIN_S = 10.0

@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from ser_tune.config import Project
-from ser_tune.study import place_of
+from ser_tune.coordination import place_of
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +52,8 @@ def test_a_worker_joins_a_study_and_is_refused_with_another_corpus_or_version(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from ser_tune.study import load_study, runner
+    from ser_tune.coordination import load_study
+    from ser_tune.search import runner
 
     monkeypatch.setenv("SER_TUNE_ROOT", str(root))
     assert call(root, *args, "--name", "joined", "--timeout", "0.000001").code == 1  # it starts, and trains nothing

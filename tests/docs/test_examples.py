@@ -20,7 +20,7 @@ from ser_tune.cli.app import app
 from ser_tune.cli.parameters import shared_flags
 from ser_tune.cli.settings import option_rows
 from ser_tune.errors import SerTuneError
-from ser_tune.study import read_assignments
+from ser_tune.search import read_assignments
 from tests.docs.blocks import ROOT, SHELL, SHOWN, Block, Command, blocks, commands, inline_commands, pages
 from tests.reference import FOLDER, PAGES
 

@@ -17,7 +17,8 @@ import pytest
 from ser_tune.config import Project
 from ser_tune.errors import ExecutionError, StorageError
 from ser_tune.execution import Executor, InProcess, Processes
-from ser_tune.study import StudyObserver, Trainer, prepare, run_study
+from ser_tune.protocol import prepare
+from ser_tune.search import StudyObserver, Trainer, run_study
 from ser_tune.training import EpochReport, FittedNetwork, FoldJob
 
 pytestmark = pytest.mark.slow
@@ -220,7 +221,8 @@ HELPLESS = """
 import sys
 from pathlib import Path
 from ser_tune.config import Project
-from ser_tune.study import StudyObserver, define_study, prepare, run_study
+from ser_tune.protocol import prepare
+from ser_tune.search import StudyObserver, define_study, run_study
 
 
 class Tell(StudyObserver):

@@ -12,7 +12,8 @@ from ser_tune.config import Project
 from ser_tune.errors import AudioError, ConfigError, ExecutionError
 from ser_tune.execution import Ray
 from ser_tune.features import FEATURE_SETS, extract_features
-from ser_tune.study import StudyObserver, Trainer, prepare, run_study
+from ser_tune.protocol import prepare
+from ser_tune.search import StudyObserver, Trainer, run_study
 from ser_tune.training import EpochReport
 
 pytest.importorskip("ray", reason="needs the extra ray")
@@ -54,7 +55,7 @@ def test_a_study_on_ray_outlives_a_node_and_trains_no_fold_twice_that_had_ended(
             if self.folds[-1] == (1, 0):  # its other folds are on their way
                 cluster.remove_node(list(cluster.worker_nodes)[-1], allow_graceful=False)
 
-    from ser_tune.study import Fanout
+    from ser_tune.search import Fanout
 
     settings = {"study.executor": "ray", "study.ray_address": cluster.address}
     there = prepare(tiny(name="there", **quick, **settings), project)

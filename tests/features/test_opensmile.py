@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from ser_tune.audio import SAMPLE_RATE_HZ
+from ser_tune.definition.sizes import network_bytes
 from ser_tune.errors import AudioError, ConfigError
 from ser_tune.features import FEATURE_SETS, corpus_features
 from ser_tune.features import opensmile as module
-from ser_tune.study import define_study
-from ser_tune.study.sizes import network_bytes
+from ser_tune.search import define_study
 
 opensmile = pytest.importorskip("opensmile")
 
@@ -142,7 +142,7 @@ def test_without_the_package_a_study_ends_with_one_sentence(
 
 
 def test_features_are_extracted_once(tmp_path: Path, project: Any, tiny: Callable[..., Any]) -> None:
-    from ser_tune.study import load_corpus
+    from ser_tune.protocol import load_corpus
 
     flags = {"features.name": "opensmile", "model.name": "linear_probe", "corpus.name": "manifest"}
     corpus = load_corpus(tiny(), project)

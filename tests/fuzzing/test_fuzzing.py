@@ -25,8 +25,8 @@ from ser_tune.corpora import CORPORA
 from ser_tune.corpora.manifest import ALLOWED_FOLDERS
 from ser_tune.errors import SerTuneError
 from ser_tune.features import FEATURE_SETS
-from ser_tune.study import define_study, read_assignments
-from ser_tune.study.layers import SHIPPED
+from ser_tune.search import define_study, read_assignments
+from ser_tune.search.assembly import SHIPPED
 
 pytestmark = pytest.mark.slow
 

@@ -162,8 +162,8 @@ from optuna.samplers import RandomSampler
 
 from ser_tune.execution import ExecutorSource, InProcess
 from ser_tune.promotion_rules import Comparison, PromotionRule, Ruling
-from ser_tune.study.pruners import JudgedTrial, Pruner
-from ser_tune.study.samplers import Sampler
+from ser_tune.search.pruners import JudgedTrial, Pruner
+from ser_tune.search.samplers import Sampler
 
 
 class Lowest(RandomSampler):

@@ -13,7 +13,7 @@ from mlflow.entities import Run
 
 from ser_tune.config import Project
 from ser_tune.metrics import METRICS
-from ser_tune.study import Protocol
+from ser_tune.protocol import Protocol
 from ser_tune.tracking import STUDY_TAG, objective_of, open_tracking, protocol_tags, score_of
 
 FACTS = {"score": "pooled validation UAR", "corpus": "made-up", "folds": "3"}

@@ -12,12 +12,12 @@ import pytest
 from mlflow import MlflowClient
 
 from ser_tune.config import Project
+from ser_tune.protocol import Protocol
 from ser_tune.registry import Promotion, registration
 from ser_tune.registry.champion import promotion_lock
 from ser_tune.registry.networks import Networks
 from ser_tune.registry.registration import Registration
 from ser_tune.registry.verdict import Verdict, decide
-from ser_tune.study import Protocol
 from ser_tune.tracking import MODEL_TAG
 from ser_tune.tracking.encoders import SelfContained
 

@@ -13,13 +13,15 @@ import pytest
 from mlflow import MlflowClient
 
 from ser_tune.config import ModelSettings, Project
+from ser_tune.coordination import load_study
 from ser_tune.errors import RegistryError, UnknownNameError
 from ser_tune.features.logmelspec import LogMelSpecSettings
+from ser_tune.protocol import prepare
 from ser_tune.registry import Promotion, list_versions, load_model, promote
 from ser_tune.registry.card import model_card
 from ser_tune.registry.networks import Networks
 from ser_tune.registry.verdict import Verdict
-from ser_tune.study import StudyObserver, load_study, prepare, run_study
+from ser_tune.search import StudyObserver, run_study
 from ser_tune.tasks import TASKS
 from ser_tune.tracking import MODEL_TAG, Predictions, TrackingObserver, find_runs, open_tracking
 
@@ -44,7 +46,7 @@ def promoting(root: Path, shared_cache: Path, tiny: Callable[..., Any], monkeypa
 
     def _study(name: str, *uars: float, **settings: object) -> None:
         """Run a study of one trial for each UAR, which replaces its score."""
-        from ser_tune.study import trial
+        from ser_tune.search import trial
 
         original, coming = trial.score, list(uars)
 

@@ -11,7 +11,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ser_tune.config import Project
-from ser_tune.study import load_study, prepare
+from ser_tune.coordination import load_study
+from ser_tune.protocol import prepare
 from ser_tune.tracking import find_runs, open_tracking
 
 

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from ser_tune.errors import ProtocolError, RegistryError, StorageError, UnknownNameError
+from ser_tune.experiments import combine
 from ser_tune.metrics import METRICS
+from ser_tune.protocol import prepare
 from ser_tune.registry import load_model
-from ser_tune.results import combine, compare, leaderboard
+from ser_tune.results import compare, leaderboard
 from ser_tune.results.references import find_run
-from ser_tune.study import prepare, run_study
+from ser_tune.search import run_study
 from ser_tune.tracking import TrackingObserver, find_runs, open_predictor
 
 pytestmark = pytest.mark.usefixtures("_no_pictures")
@@ -171,7 +173,7 @@ def test_what_fails_half_way_is_a_failed_run_and_the_next_call_begins_anew(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as broken:
-        broken.setattr(sys.modules["ser_tune.results.combine"], "log_predictor", full)
+        broken.setattr(sys.modules["ser_tune.experiments.combine"], "log_predictor", full)
         with pytest.raises(StorageError, match=r"the combination could not be stored: .*No space left"):
             combine(copied.client, copied.project, ["first:0", "first:1"])
     experiment = copied.runs[0].info.experiment_id

@@ -15,15 +15,17 @@ from mlflow import MlflowClient
 from optuna.trial import TrialState
 
 from ser_tune.config import Project
+from ser_tune.coordination import load_study
 from ser_tune.errors import NonFiniteLossError, RegistryError, StudyError
+from ser_tune.experiments import Candidate, confirm
+from ser_tune.experiments.confirm import by_bound
 from ser_tune.metrics import METRICS
+from ser_tune.protocol import prepare
 from ser_tune.registry import Promotion, promote
 from ser_tune.resampling import UNKNOWN, Interval, interval_of, seed_interval
-from ser_tune.results import Candidate, confirm
-from ser_tune.results.confirm import by_bound
-from ser_tune.study import Fanout, StudyObserver, load_study, prepare, run_study
+from ser_tune.search import Fanout, StudyObserver, run_study
 from ser_tune.tracking import CONFIRMS_TAG, TrackingObserver, open_tracking, read_predictions
-from tests.study.plugged import ERROR, SHORTFALL
+from tests.search.plugged import ERROR, SHORTFALL
 
 pytestmark = pytest.mark.slow
 

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from ser_tune.config import Choice, FloatRange, IntRange, Range, Value
+from ser_tune.coordination import load_study
+from ser_tune.definition import StudyDefinition
 from ser_tune.errors import StudyError
+from ser_tune.protocol import prepare
 from ser_tune.results import StudyTrial, edges_of, trials_table
-from ser_tune.study import StudyDefinition, define_study, load_study, prepare, run_study
+from ser_tune.search import define_study, run_study
 
 DROPOUT = FloatRange(low=0.0, high=0.6)
 RATE = FloatRange(low=1e-4, high=1e-2, log=True)

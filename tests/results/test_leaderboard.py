@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from ser_tune.protocol import Protocol
 from ser_tune.results import Entry, Leaderboard, leaderboard
-from ser_tune.study import Protocol
 from ser_tune.tracking import (
     BEST_TAG,
     CONFIRMED_TAG,

@@ -15,12 +15,15 @@ from mlflow.entities import Run
 
 from ser_tune.api import evaluate
 from ser_tune.config import Project
+from ser_tune.coordination import load_study
 from ser_tune.errors import ConfigError, CorpusError, StudyError
+from ser_tune.experiments import run_nested
 from ser_tune.metrics import METRICS
+from ser_tune.protocol import prepare
 from ser_tune.resampling import Interval, describe_score, mean_interval, score, with_interval
-from ser_tune.results import Nested, OuterFold, leaderboard, run_nested
-from ser_tune.study import Fanout, StudyObserver, load_study, prepare
-from ser_tune.study.opening import opening_of
+from ser_tune.results import Nested, OuterFold, leaderboard
+from ser_tune.search import Fanout, StudyObserver
+from ser_tune.search.opening import opening_of
 from ser_tune.tracking import (
     NETWORKS_TAG,
     STUDY_NAME_TAG,
@@ -274,8 +277,8 @@ def test_with_sessions_the_outer_parts_are_sessions(
         seen = Predictions(task, emotions, ids, seen_by, seen_truth, np.zeros_like(seen_truth))
         return OuterFold("", part, 0, 0.5, Interval(0.4, 0.6), dict.fromkeys(part, 1.0), seen, outer)
 
-    monkeypatch.setattr("ser_tune.results.nested.run_study", lambda *_, **__: None)
-    monkeypatch.setattr("ser_tune.results.nested._outer_fold", search)
+    monkeypatch.setattr("ser_tune.experiments.nested.run_study", lambda *_, **__: None)
+    monkeypatch.setattr("ser_tune.experiments.nested._outer_fold", search)
     found = _nested(project, tiny, Watch(), **{"corpus.data": table})
     assert [one.speakers for one in found.folds] == [("1F", "1M"), ("2F", "2M"), ("3F", "3M")]
     assert found.protocol.facts["folds"].startswith("3 nested searches, SHA-256 ")
@@ -304,8 +307,8 @@ def test_each_search_starts_from_the_search_that_held_out_the_same_speakers(
         searches.append(prepared)
         return outer.found.folds[len(searches) - 1]
 
-    monkeypatch.setattr("ser_tune.results.nested.run_study", lambda *_, **__: None)
-    monkeypatch.setattr("ser_tune.results.nested._outer_fold", search)
+    monkeypatch.setattr("ser_tune.experiments.nested.run_study", lambda *_, **__: None)
+    monkeypatch.setattr("ser_tune.experiments.nested._outer_fold", search)
     warm = {"name": "warm", "study.warm_start": ["outer"], "study.trials": 4}
     _nested(outer.project, partial(tiny, other), Watch(), **warm)
     assert [one.definition.config.study.warm_start for one in searches] == [(f"outer-outer0{n}",) for n in range(4)]

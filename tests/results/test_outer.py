@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ser_tune.metrics import METRICS, Metric
+from ser_tune.protocol import Protocol
 from ser_tune.resampling import Interval
 from ser_tune.results import Nested, OuterFold
-from ser_tune.study import Protocol
 from ser_tune.tasks import TASKS
 from ser_tune.tracking import Predictions
-from tests.study.plugged import ERROR, SHORTFALL
+from tests.search.plugged import ERROR, SHORTFALL
 
 UAR, WA = METRICS.get("uar"), METRICS.get("wa")
 

@@ -7,10 +7,10 @@ import pytest
 
 from ser_tune.architectures import ARCHITECTURES
 from ser_tune.corpora import CORPORA
+from ser_tune.definition.sizes import largest_network_bytes
 from ser_tune.errors import ConfigError, UnknownNameError
 from ser_tune.results import PUBLISHED, published_study
-from ser_tune.study import define_study
-from ser_tune.study.sizes import largest_network_bytes
+from ser_tune.search import define_study
 
 LABELS = ("chen2018", "fcn-gap", "ntu-ser", "zhang2019")
 

@@ -8,7 +8,8 @@ import pytest
 import soundfile
 
 from ser_tune.errors import CorpusError, RegistryError
-from ser_tune.results import find_run, replay
+from ser_tune.experiments import replay
+from ser_tune.results import find_run
 from ser_tune.tracking import TRIAL_TAG
 
 pytestmark = pytest.mark.slow

@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 
 from ser_tune.corpora import Utterance
 from ser_tune.metrics import METRICS, Ranking
+from ser_tune.report import report
+from ser_tune.report.importance import importances
+from ser_tune.report.mistakes import LONGEST_S, clip_of, mistakes_of
+from ser_tune.report.paper import _table, _tex, latex_of
+from ser_tune.report.tables import classes_of, speakers_of
+from ser_tune.report.words import displayed
 from ser_tune.resampling import speaker_interval
-from ser_tune.results import report
-from ser_tune.results.report.importance import importances
-from ser_tune.results.report.mistakes import LONGEST_S, clip_of, mistakes_of
-from ser_tune.results.report.paper import _table, _tex, latex_of
-from ser_tune.results.report.tables import classes_of, speakers_of
-from ser_tune.results.report.words import displayed
 from ser_tune.tasks import TASKS
 from ser_tune.tracking import Predictions
-from tests.study.plugged import DRIFT
+from tests.search.plugged import DRIFT
 
 UAR = METRICS.get("uar")
 LEARNING_RATE = optuna.distributions.FloatDistribution(1e-4, 1e-1, log=True)
@@ -75,14 +75,14 @@ def test_where_less_is_better_the_hardest_speaker_has_the_highest_score(predicti
     speakers = speakers_of(predictions, DRIFT, of_classes=True)
     assert [(one.speaker, round(one.score, 3)) for one in speakers] == [("bob", -0.667), ("cyd", -0.667), ("ada", -1.0)]
     assert {one.confused for one in speakers_of(predictions, DRIFT, of_classes=False)} == {""}
-    from ser_tune.results.report.pictures import _speakers  # a test below wants it not imported
+    from ser_tune.report.pictures import _speakers  # a test below wants it not imported
 
     assert "the highest drift first" in _speakers("test", predictions, DRIFT).caption
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.floats(-5, 5)), min_size=1, max_size=20), st.booleans())
 def test_the_best_so_far_and_the_front_follow_the_direction(points: list[tuple[float, float]], higher: bool) -> None:
-    from ser_tune.results.report.search_pictures import _best_so_far, _front  # draws
+    from ser_tune.report.search_pictures import _best_so_far, _front  # draws
 
     metric = replace(DRIFT, low=-5.0, high=5.0, higher_is_better=higher)
     ranking, best = Ranking(metric), max if higher else min
@@ -100,7 +100,7 @@ def test_pictures_of_names_in_any_script_name_them_in_the_caption(
     predictions: Predictions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ser_tune.drawing.lettering._fonts_for", lambda missing: ((), frozenset()))
-    from ser_tune.results.report.pictures import _classes, _speakers  # a test below wants it not imported
+    from ser_tune.report.pictures import _classes, _speakers  # a test below wants it not imported
 
     renamed = {"ada": "_ada", "bob": "$b$", "cyd": "さくら"}
     read = replace(
@@ -156,13 +156,13 @@ def test_a_study_is_read_with_the_folds_of_its_trials(first: Any) -> None:
 
 
 def test_tables_of_a_paper_are_read_without_drawing(first: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "ser_tune.results.report.pictures", raising=False)
+    monkeypatch.delitem(sys.modules, "ser_tune.report.pictures", raising=False)
     latex = latex_of(report(first.client, first.project, "first"))
     assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 3
     assert r"speakers & networks & UAR & WA \\" in latex
     assert "validation & 1 & 0." in latex
     assert "test & 1 & 0." in latex
-    assert "ser_tune.results.report.pictures" not in sys.modules
+    assert "ser_tune.report.pictures" not in sys.modules
 
 
 def test_the_utterances_that_most_trials_get_wrong_come_first(predictions: Predictions) -> None:

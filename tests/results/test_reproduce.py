@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ser_tune.definition import Difference
 from ser_tune.errors import StudyError
+from ser_tune.experiments import Obtained, Reproduction, reproduce
 from ser_tune.metrics import METRICS
+from ser_tune.protocol import Protocol, prepare
 from ser_tune.resampling import Interval, fold_interval, seed_interval, sums_of
-from ser_tune.results import PUBLISHED, Obtained, Published, Reproduction, reproduce
-from ser_tune.study import Difference, Protocol, define_study, prepare
+from ser_tune.results import PUBLISHED, Published
+from ser_tune.search import define_study
 from ser_tune.tracking import Predictions, open_tracking, read_predictions
 
 pytestmark = pytest.mark.slow

@@ -17,9 +17,10 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ser_tune.config import Project, flatten
+from ser_tune.definition.sizes import largest_network_bytes
 from ser_tune.errors import NonFiniteLossError
-from ser_tune.study import Fanout, StudyObserver, StudySummary, prepare, run_study
-from ser_tune.study.sizes import largest_network_bytes
+from ser_tune.protocol import prepare
+from ser_tune.search import Fanout, StudyObserver, StudySummary, run_study
 from ser_tune.tracking import MODEL_TAG, TrackingObserver, open_tracking
 
 StudyRuns = Callable[[Project, MlflowClient], tuple[Run, dict[int, Run]]]
@@ -69,7 +70,7 @@ def tracked(
         return "no hope" if (fold, len(saboteur.outcomes)) == (1, 1) else ""
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ser_tune.study.objective.Reporting.after_epoch", second_fold_of_trial_1)
+        patch.setattr("ser_tune.search.objective.Reporting.after_epoch", second_fold_of_trial_1)
         summary = run_study(prepared, project, Fanout(TrackingObserver(client, project), saboteur))
     return Tracked(project, client, prepared, saboteur.outcomes, summary, *study_runs(project, client))
 

@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 
 from ser_tune.api import machine
 from ser_tune.config import Project
-from ser_tune.study import this_process
+from ser_tune.coordination import this_process
 from ser_tune.tracking import EVALUATES_TAG, close_abandoned, open_run, open_tracking
 from ser_tune.tracking.tags import PROCESS_TAG, TRIAL_TAG
 

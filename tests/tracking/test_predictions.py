@@ -10,12 +10,13 @@ from mlflow.entities import Run, RunData, RunInfo
 
 from ser_tune.config import Project
 from ser_tune.metrics import METRICS
+from ser_tune.protocol import Protocol, prepare
 from ser_tune.resampling import score
-from ser_tune.study import HeldOut, Protocol, prepare
+from ser_tune.search import HeldOut
 from ser_tune.tasks import TASKS
 from ser_tune.tracking import Predictions, open_tracking, protocol_tags, read_predictions
 from ser_tune.tracking.predictions import write_predictions
-from tests.study.plugged import LEVELS
+from tests.search.plugged import LEVELS
 
 CLASSIFICATION = TASKS.get("classification")
 

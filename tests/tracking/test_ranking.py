@@ -14,7 +14,7 @@ from mlflow.entities import Metric, Run, RunData, RunInfo, RunTag
 
 from ser_tune.config import Project
 from ser_tune.metrics import METRICS, Ranking
-from ser_tune.study import Protocol
+from ser_tune.protocol import Protocol
 from ser_tune.tracking import (
     STUDY_NAME_TAG,
     STUDY_TAG,

@@ -12,7 +12,8 @@ from mlflow.entities import Run
 
 from ser_tune.config import Project
 from ser_tune.errors import StorageError
-from ser_tune.study import Fanout, StudyObserver, StudySummary, prepare, run_study
+from ser_tune.protocol import prepare
+from ser_tune.search import Fanout, StudyObserver, StudySummary, run_study
 from ser_tune.tracking import MODEL_TAG, TrackingObserver, open_tracking
 
 StudyRuns = Callable[[Project, MlflowClient], tuple[Run, dict[int, Run]]]
@@ -115,7 +116,7 @@ def test_only_the_best_models_are_kept_when_so_many_are_asked_for(with_models: R
 
 @pytest.mark.slow
 def test_a_registered_model_is_never_deleted(with_models: Resumed, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ser_tune.study import trial
+    from ser_tune.search import trial
 
     with_models.run(1, **{"study.keep_models": 1})
     _, trials = with_models.runs()

@@ -5,7 +5,7 @@ from mlflow import MlflowClient
 
 from ser_tune.config import Project
 from ser_tune.errors import ProtocolError
-from ser_tune.study import Protocol
+from ser_tune.protocol import Protocol
 from ser_tune.tracking import STUDY_TAG, TRIAL_TAG, find_runs, open_tracking, protocol_of, protocol_tags, search_runs
 
 FACTS = {"score": "pooled validation UAR", "folds": "3: validation/test bob/ada", "holdout": "none"}

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from ser_tune.config import Project
-from ser_tune.study import Trainer, prepare
+from ser_tune.protocol import prepare
+from ser_tune.search import Trainer
 from ser_tune.training import DataReader, FittedNetwork, FoldJob, train_fold
 
 COPIED: dict[str, object] = {"perturbation.copies": 1, "perturbation.noise_snr_db": 10}

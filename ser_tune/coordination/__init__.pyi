@@ -1,0 +1,73 @@
+"""Processes that share a study: storage, locks, liveness, trial places, trained folds, status."""
+
+from .fold_store import FoldStore
+from .liveness import Heartbeat, Watch, has_ended, is_elsewhere, is_gone, note_process, requeue_dead, this_process
+from .locking import StorageLock
+from .places import (
+    CONFIRMS,
+    CONVERGED,
+    FAILURE,
+    FOLDS_ENDED,
+    OVERRIDES,
+    PLACE,
+    RETRIES,
+    SEED,
+    Rerun,
+    count_failure,
+    enqueue,
+    enqueue_rerun,
+    enqueue_unfinished,
+    is_counted,
+    left_of_rerun,
+    next_place,
+    place_of,
+    take_place,
+    values_of,
+)
+from .scores import best_trials, value_of
+from .status import FOLDS, RunningTrial, StudyStatus, Worker, read_statuses
+from .storage import load_study, open_storage, storage_errors, storage_to_read, study_names
+
+__all__ = [
+    "CONFIRMS",
+    "CONVERGED",
+    "FAILURE",
+    "FOLDS",
+    "FOLDS_ENDED",
+    "OVERRIDES",
+    "PLACE",
+    "RETRIES",
+    "SEED",
+    "FoldStore",
+    "Heartbeat",
+    "Rerun",
+    "RunningTrial",
+    "StorageLock",
+    "StudyStatus",
+    "Watch",
+    "Worker",
+    "best_trials",
+    "count_failure",
+    "enqueue",
+    "enqueue_rerun",
+    "enqueue_unfinished",
+    "has_ended",
+    "is_counted",
+    "is_elsewhere",
+    "is_gone",
+    "left_of_rerun",
+    "load_study",
+    "next_place",
+    "note_process",
+    "open_storage",
+    "place_of",
+    "read_statuses",
+    "requeue_dead",
+    "storage_errors",
+    "storage_to_read",
+    "study_names",
+    "take_place",
+    "this_process",
+    "value_of",
+    "values_of",
+]

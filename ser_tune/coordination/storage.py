@@ -1,0 +1,153 @@
+"""Optuna's storage: opened, created where it is missing, and its failures in one sentence."""
+
+import functools
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import optuna
+import sqlalchemy as sa
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage, RDBStorage
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..config import Project, full_disk
+from ..errors import StorageError, StudyError, valid_names
+from .journal import open_journal
+from .locking import StorageLock, connection_arguments, end_with_lock, file_of, patiently
+
+if TYPE_CHECKING:
+    from ..definition import StudyDefinition
+
+__all__ = ["load_study", "open_storage", "storage_errors", "storage_to_read", "study_names"]
+
+
+class _PatientStorage(RDBStorage):
+    """A database server's storage: calls wait for a server that is away, as while it is started again."""
+
+    def __init__(self, url: str, **keywords: Any) -> None:  # noqa: ANN401 - Optuna's
+        """As Optuna's."""
+        super().__init__(url, **keywords)
+        end_with_lock(self.engine)
+
+
+def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def call(*arguments: Any, **keywords: Any) -> Any:  # noqa: ANN401 - those of the method
+        return patiently(lambda: method(*arguments, **keywords))
+
+    return call
+
+
+# Optuna puts a cache in front, which calls some of the storage's inner methods
+for _name in [*BaseStorage.__abstractmethods__, "_create_new_trial", "_get_trials", "_set_trial_param"]:
+    setattr(_PatientStorage, _name, _patient(getattr(RDBStorage, _name)))
+
+
+def open_storage(project: Project) -> BaseStorage:
+    """Open Optuna's storage, and create it where it is missing.
+
+    Raises:
+        StorageError: It cannot be opened.
+    """
+    url = project.storage_url
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # observers tell of studies and trials, once
+    with storage_errors(url, "be opened"):
+        # Of processes that create the tables at once, all but one would fail
+        lock, path = StorageLock(url, "tables"), file_of(url)
+        if path is None:
+            how = {"pool_pre_ping": True, "connect_args": connection_arguments(url)}
+            return lock.run(lambda: _PatientStorage(url, engine_kwargs=how))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with lock.held():
+            if url.startswith("journal:///"):
+                return open_journal(path)
+            with closing(sqlite3.connect(path, timeout=60)) as connection:
+                # Write-ahead logging costs one disk flush a transaction instead of four
+                connection.execute("PRAGMA journal_mode=WAL")
+            return RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
+
+
+def storage_to_read(project: Project) -> BaseStorage | None:
+    """Open Optuna's storage without creating anything; None where there is no file, or no table yet.
+
+    Raises:
+        StorageError: It cannot be opened.
+    """
+    url = project.storage_url
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    path = file_of(url)
+    if path is not None and not path.exists():
+        return None
+    with storage_errors(url, "be opened"):
+        if path is not None and url.startswith("journal:///"):
+            return open_journal(path)
+        if not patiently(lambda: _has_tables(url)):
+            return None
+        how = {"connect_args": connection_arguments(url)}
+        opened = functools.partial(
+            RDBStorage, url, engine_kwargs=how, skip_compatibility_check=True, skip_table_creation=True
+        )
+        # Of a server's tables, the creator may still have to note the version
+        return opened() if path is not None else StorageLock(url, "tables").run(opened)
+
+
+def _has_tables(url: str) -> bool:
+    engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=connection_arguments(url))
+    return bool(sa.inspect(engine).has_table("studies"))
+
+
+def study_names(project: Project) -> list[str]:
+    """Names of all stored studies."""
+    return list(optuna.get_all_study_names(open_storage(project)))
+
+
+def load_study(name: str, project: Project) -> tuple[optuna.Study, "StudyDefinition"]:
+    """A stored study and its definition.
+
+    Raises:
+        StudyError: There is no such study; the message lists those there are.
+    """
+    from ..definition import StudyDefinition  # torch: opening does without
+
+    storage = open_storage(project)
+    names = optuna.get_all_study_names(storage)
+    if name not in names:
+        raise StudyError(f"no study '{name}' in {project.storage_url}; it has: {valid_names(name, sorted(names))}")
+    study = optuna.load_study(study_name=name, storage=storage)
+    if "definition" not in study.user_attrs:
+        raise StudyError(f"study '{name}' in {project.storage_url} was not made by ser-tune")
+    return study, StudyDefinition.from_json(study.user_attrs["definition"])
+
+
+@contextmanager
+def storage_errors(url: str, what: str) -> Iterator[None]:
+    """Say which database failed, and why, instead of showing SQLAlchemy's traceback.
+
+    Args:
+        url: The database's.
+        what: What cannot be done: `be opened`, `be written`.
+
+    Raises:
+        StorageError: In place of what the database raised.
+    """
+    try:
+        yield
+    except AssertionError as error:
+        # Optuna asserts that it can at least write that a trial failed
+        if not isinstance(error.__context__, StorageInternalError):
+            raise
+        raise StorageError(
+            f"the study database '{url}' cannot {what}: {_reason(error.__context__)}{full_disk(url)}"
+        ) from None
+    except (SQLAlchemyError, StorageInternalError, sqlite3.Error, OSError, ImportError) as error:
+        if isinstance(error, OSError | ImportError) and what != "be opened":
+            raise  # of some other file, some other package than the database's driver
+        raise StorageError(f"the study database '{url}' cannot {what}: {_reason(error)}{full_disk(url)}") from None
+
+
+def _reason(error: BaseException) -> str:
+    """What the database itself said."""
+    cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+    return str(getattr(cause, "orig", None) or cause).splitlines()[0]

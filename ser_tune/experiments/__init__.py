@@ -1,0 +1,5 @@
+"""Experiments on studies: nested evaluation, confirmation, ablation, ensembles, reproduction and replay."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,165 @@
+"""Averaging what trials of unlike configurations say, as one model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+
+from ..config import Project
+from ..errors import RegistryError, StorageError
+from ..prediction import Committee
+from ..protocol import Prepared, prepare
+from ..registry import Promotion, promote_combination, refuse_changed_model, refuse_unusable
+from ..results.references import find_results, recorded
+from ..tracking import (
+    MEMBERS_TAG,
+    MODEL_TAG,
+    PRETRAINING_TAG,
+    STUDY_NAME_TAG,
+    TRIAL_TAG,
+    experiment_of,
+    log_predictor,
+    name_of,
+    networks_tags,
+    open_run,
+    origin_tags,
+    protocol_of,
+    read_predictor,
+    score_on_validation,
+    search_runs,
+    tracking_errors,
+)
+
+__all__ = ["Combination", "combine"]
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """Trials whose probabilities are averaged."""
+
+    members: Sequence[Run]
+    run: Run
+    promotion: Promotion
+
+
+def combine(
+    client: MlflowClient,
+    project: Project,
+    references: Sequence[str],
+    *,
+    top: int = 1,
+    data: Path | None = None,
+    name: str | None = None,
+    rule: str | None = None,
+) -> Combination:
+    """Average the probabilities of trials of one protocol, fold by fold, and register them as one model.
+
+    A heterogeneous ensemble, as Caruana et al. 2004 (ICML) build of a library of models; here the caller chooses its
+    members, and every member has one vote. Validation and test speakers are scored as for a trial: each by the networks
+    that did not train on them, test speakers by those that did not validate on them either.
+
+    Args:
+        client: MLflow.
+        project: Where things are.
+        references: Registered models, studies (`STUDY` or `STUDY:TRIAL`) or runs.
+        top: Of a study without a trial's number, its so many best configurations. All seeds of a configuration are
+            members: an average over seeds chooses none of them.
+        data: Where the corpus is now; None is where it was.
+        name: What to register it as; None is `ser-<corpus>-<model>`, with `combined` for several architectures.
+        rule: When it becomes champion.
+
+    Raises:
+        RegistryError: There are not two different trials, or one's model was not kept.
+        ProtocolError: Their protocols differ; the message says in what.
+        StorageError: The combination cannot be stored.
+    """
+    refuse_unusable(rule, name)
+    with tracking_errors(client.tracking_uri):
+        members = _members(client, references, top)
+        first, *others = members
+        for one in others:
+            what = f"{_called(first)} and {_called(one)} cannot be combined"
+            protocol_of(first).refuse_other(protocol_of(one), what)
+        definition, _ = recorded(client, first)
+        prepared = prepare(definition.with_data(data), project)
+        protocol_of(first).refuse_other(prepared.protocol, f"{_called(first)} cannot be scored on this corpus")
+        for one in members:
+            refuse_changed_model(client, one.data.tags[MODEL_TAG])
+        committee = Committee([read_predictor(f"models:/{one.data.tags[MODEL_TAG]}") for one in members])
+        run = _run(client, project, prepared, members, committee)
+    promotion = promote_combination(
+        client,
+        project,
+        prepared,
+        run,
+        committee,
+        members=[_called(one) for one in members],
+        name=name,
+        rule=rule,
+    )
+    return Combination(members=members, run=run, promotion=promotion)
+
+
+def _members(client: MlflowClient, references: Sequence[str], top: int) -> list[Run]:
+    """Every trial once, in the order in which it was named."""
+    found: dict[str, Run] = {}
+    for reference in references:
+        found |= {run.info.run_id: run for one in find_results(client, reference, top) for run in one.runs}
+    for one in found.values():
+        if TRIAL_TAG not in one.data.tags:
+            raise RegistryError(f"run {one.info.run_id} ({name_of(one)}) is no trial; combine trials")
+        if MODEL_TAG not in one.data.tags:
+            raise RegistryError(
+                f"the model of {_called(one)} was not kept; run its study with more --keep-models, or name its trials "
+                "that are kept"
+            )
+    if len(found) < 2:
+        raise RegistryError(f"{', '.join(map(repr, references))}: {len(found)} trial; expected at least two to combine")
+    return list(found.values())
+
+
+def _called(run: Run) -> str:
+    return f"{run.data.tags[STUDY_NAME_TAG]}:{run.data.tags[TRIAL_TAG]}"
+
+
+def _pretraining(members: Sequence[Run]) -> dict[str, str]:
+    """The tag on pretraining: of the members' the one that limits the score most."""
+    states = {one.data.tags.get(PRETRAINING_TAG) for one in members}
+    worst = next((state for state in ("seen", "unknown", "other data") if state in states), None)
+    return {} if worst is None else {PRETRAINING_TAG: worst}
+
+
+def _run(
+    client: MlflowClient, project: Project, prepared: Prepared, members: Sequence[Run], committee: Committee
+) -> Run:
+    """The combination's run, with validation scores and model: that of an earlier call, or a new one."""
+    experiment = experiment_of(client, project, prepared.corpus.name)
+    identity = " ".join(sorted(one.info.run_id for one in members))
+    ended = search_runs(client, "attributes.status = 'FINISHED'", [experiment], tags={MEMBERS_TAG: identity})
+    if (earlier := next(ended, None)) is not None:
+        return earlier
+    names = [_called(one) for one in members]
+    parts = [one.recipe for one in committee.members]
+    tags = {
+        MEMBERS_TAG: identity,
+        **networks_tags(committee),
+        **_pretraining(members),
+        MLFLOW_RUN_NOTE: f"The mean of what these trials' networks say, fold by fold: {', '.join(names)}.",
+        **origin_tags(prepared.corpus, prepared.protocol),
+    }
+    try:
+        with open_run(client, experiment, name=f"combination of {len(members)}", tags=tags) as run_id:
+            client.log_param(run_id, "members", " + ".join(names))
+            client.log_param(run_id, "model.name", " + ".join(dict.fromkeys(one.model.name for one in parts)))
+            client.log_param(run_id, "features.name", " + ".join(dict.fromkeys(one.features.name for one in parts)))
+            score_on_validation(client, client.get_run(run_id), prepared, project, committee)
+            model_id = log_predictor(
+                client, committee, experiment_id=experiment, run_id=run_id, name="model", tags={MEMBERS_TAG: identity}
+            )
+            client.set_tag(run_id, MODEL_TAG, model_id)
+    except OSError as error:
+        raise StorageError(f"the combination could not be stored: {error}") from None
+    return client.get_run(run_id)

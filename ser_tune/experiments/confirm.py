@@ -1,0 +1,194 @@
+"""Training a study's best configurations again on fresh seeds, which removes the luck of the seed, not the choice."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import optuna
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from optuna.trial import FrozenTrial, TrialState
+
+from ..config import Project, Value
+from ..coordination import Rerun, best_trials, load_study, value_of, values_of
+from ..definition import StudyDefinition
+from ..errors import StudyError
+from ..metrics import Metric, Ranking
+from ..protocol import Prepared, prepare
+from ..registry import Confirmed, Promotion, promote
+from ..resampling import Interval, interval_of, seed_interval
+from ..results import predictions_of
+from ..search import (
+    FreshSeeds,
+    Selection,
+    StudyObserver,
+    candidates_of,
+    confirms,
+    corrected_choice,
+    refuse_without_randomness,
+)
+from ..tracking import TRIAL_TAG, experiment_of, find_runs, no_randomness, read_sums, tracking_errors
+from .seeds import train_seeds
+
+__all__ = ["Candidate", "Confirmation", "confirm"]
+
+FRESH_SEEDS = 100_000
+"""Added to a study's seed: no trial of any search has such a one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate(FreshSeeds):
+    """One of a study's best configurations, trained again."""
+
+    searched: float
+    """The pooled validation score that the search saw."""
+    searched_interval: Interval
+    """Of that, by bootstrap over speakers."""
+    interval: Interval
+    """Of the mean over seeds, by bootstrap over speakers and seeds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """A study's best configurations on fresh seeds."""
+
+    study: str
+    """The one that the fresh trials are of."""
+    candidates: Sequence[Candidate]
+    """By the worse confidence bound, which is the lower one where higher is better; best first."""
+    promotion: Promotion
+    """What became of the first, of which the median seed is registered."""
+
+
+def confirm(
+    study: optuna.Study,
+    prepared: Prepared,
+    client: MlflowClient,
+    project: Project,
+    observer: StudyObserver,
+    *,
+    top: int,
+    seeds: int,
+    name: str | None = None,
+) -> Confirmation:
+    """Train a study's best trials again, and promote the one whose worse confidence bound is best.
+
+    Of its seeds, the one with the median score is registered: the best seed would be optimistic again.
+
+    Args:
+        study: That was searched.
+        prepared: Its corpus and folds.
+        client: MLflow.
+        project: Where things are.
+        observer: Receives every event of the fresh trials, and writes their runs.
+        top: How many of the best complete trials of the search.
+        seeds: How often each is trained.
+        name: What to register; None is `ser-<corpus>-<model>`.
+
+    Raises:
+        StudyError: There are fewer complete trials, the model has no random numbers, or a training failed.
+        KeyboardInterrupt: The training was interrupted; the same call goes on from there.
+    """
+    refuse_without_randomness(
+        prepared.definition.config.model.name, f"study '{study.study_name}' cannot be confirmed on fresh seeds"
+    )
+    trials = [one for one in study.get_trials(deepcopy=False) if confirms(one) is None]
+    complete = [one for one in trials if one.state == TrialState.COMPLETE]
+    objective = prepared.definition.objective
+    best = best_trials(complete, objective)[:top]
+    if len(best) < top:
+        raise StudyError(f"study '{study.study_name}' has {len(best)} complete trials; expected at least {top}")
+    configurations: list[Mapping[str, Value]] = [values_of(one) for one in best]
+    again = prepare(_again(prepared.definition, study.study_name, top * seeds), project)
+    # Seed by seed, so that an interruption leaves all candidates with about as many
+    rerun = Rerun(queue=configurations * seeds, study_id=study.user_attrs["study_id"])
+    runs = train_seeds(again, rerun, client, project, observer)
+    fresh, _ = load_study(again.definition.name, project)
+    searched = _searched(study, best, client, project, prepared)
+    candidates = [
+        _candidate(client, objective, one, interval, runs[place::top])
+        for place, (one, interval) in enumerate(zip(best, searched, strict=True))
+    ]
+    candidates = by_bound(candidates, objective)
+    chosen = candidates[0]
+    confirmed = Confirmed(chosen.mean, chosen.interval.low, chosen.interval.high, len(chosen.scores), chosen.middle)
+    selection = _corrected(client, project, study, candidates, again=runs, chosen=chosen, prepared=prepared)
+    promotion = promote(client, project, again, fresh, trial=confirmed, name=name, selection=selection)
+    return Confirmation(study=again.definition.name, candidates=candidates, promotion=promotion)
+
+
+def by_bound(candidates: Sequence[Candidate], objective: Metric) -> list[Candidate]:
+    """Sort candidates by the worse end of their interval, the best first; of equal ones the earlier trial.
+
+    A candidate that predicts the same throughout has no interval, and no bound to be chosen by: it is last.
+    """
+    ranking = Ranking(objective)
+    return ranking.best_first(
+        candidates, lambda one: ranking.worse(one.interval.low, one.interval.high), lambda one: one.trial
+    )
+
+
+def _corrected(
+    client: MlflowClient,
+    project: Project,
+    study: optuna.Study,
+    candidates: Sequence[Candidate],
+    *,
+    again: Sequence[Run],
+    chosen: Candidate,
+    prepared: Prepared,
+) -> Selection | None:
+    """The chosen candidate without the choice, made by search score and then by the mean over fresh seeds."""
+    with tracking_errors(project.tracking_uri):
+        experiment = experiment_of(client, project, prepared.corpus.name)
+        known = read_sums(client, experiment, study)
+    numbers = [one.number for one in candidates_of(study) if confirms(one) is None]
+    if chosen.trial not in numbers or not known.keys() >= set(numbers):
+        return None
+    predicted = predictions_of(client, again, "validation")
+    objective = prepared.definition.objective
+    of_trial = {int(run.data.tags[TRIAL_TAG]): one.sums(objective) for run, one in zip(again, predicted, strict=True)}
+    fresh = {one.trial: np.mean([of_trial[number] for number in one.numbers], axis=0) for one in candidates}
+    searched = {number: known[number] for number in numbers}
+    return corrected_choice(chosen.objective, searched, winner=chosen.trial, fresh=fresh, entrants=len(candidates))
+
+
+def _again(definition: StudyDefinition, name: str, trials: int) -> StudyDefinition:
+    config = definition.config
+    # All models, because nobody knows before the end which seed is the median
+    settings = config.study.model_copy(
+        update={"trials": trials, "pruner": "none", "timeout_s": None, "keep_models": "all"}
+    )
+    update = {"name": f"{name}-confirm", "seed": config.seed + FRESH_SEEDS, "study": settings}
+    return replace(definition, config=config.model_copy(update=update))
+
+
+def _searched(
+    study: optuna.Study, trials: Sequence[FrozenTrial], client: MlflowClient, project: Project, prepared: Prepared
+) -> Sequence[Interval]:
+    """The intervals of what the search saw; unknown where its runs were deleted, which confirming does not need."""
+    with tracking_errors(project.tracking_uri):
+        experiment = experiment_of(client, project, prepared.corpus.name)
+        _, runs = find_runs(client, experiment, study.user_attrs["study_id"])
+    metrics = [runs[one.number].data.metrics if one.number in runs else {} for one in trials]
+    return [interval_of(one, f"validation_{prepared.definition.objective.name}") for one in metrics]
+
+
+def _candidate(
+    client: MlflowClient, objective: Metric, searched: FrozenTrial, interval: Interval, runs: Sequence[Run]
+) -> Candidate:
+    predictions = predictions_of(client, runs, "validation")
+    if no_randomness(predictions):
+        raise StudyError(
+            f"trial {searched.number} predicts the same on each of {len(runs)} fresh seeds, to the last digit: nothing "
+            "of its training is random, so the seeds confirm nothing, and nothing is registered"
+        )
+    return Candidate(
+        trial=searched.number,
+        objective=objective,
+        searched=value_of(searched),
+        searched_interval=interval,
+        scores=[run.data.metrics[f"validation_{objective.name}"] for run in runs],
+        interval=seed_interval(objective, np.stack([one.sums(objective) for one in predictions])),
+        numbers=[int(run.data.tags[TRIAL_TAG]) for run in runs],
+    )

@@ -1,0 +1,136 @@
+"""Training a trial again from what MLflow alone holds, and comparing every number."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.utils.git_utils import get_git_commit
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
+
+from ..architectures import ARCHITECTURES
+from ..config import Project
+from ..definition import worded
+from ..device import describe_device
+from ..protocol import Prepared, prepare
+from ..results.references import recorded
+from ..search import FoldOutcome, Trainer, pooled_scores
+from ..tracking import PACKAGES, SOLVER_TAG, curves, protocol_of, score_metrics
+from ..training import EpochReport
+
+__all__ = ["Replay", "replay"]
+
+_TIMES = ("seconds", "trial_seconds")
+"""Metrics that tell how long something took, not what came of it."""
+UNRECORDED_SOLVER = (
+    "not recorded (earlier versions of ser-tune ended squared hinge and logistic early; ridge is as now)"
+)
+"""Of runs before 30 November 2026."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A trial, trained again."""
+
+    run: Run
+    compared: int
+    """Numbers that both have: every fold's curves, and the pooled scores."""
+    unequal: Sequence[str]
+    """Those that are not the same to the last bit, with both values."""
+    circumstances: Sequence[str]
+    """Versions, commit, solver, data and device that are not those of the first time."""
+
+    @property
+    def identical(self) -> bool:
+        """Whether every number is the same."""
+        return not self.unequal
+
+
+def replay(
+    client: MlflowClient,
+    run: Run,
+    project: Project,
+    *,
+    data: Path | None = None,
+    on_epoch: Callable[[int, EpochReport], None] = lambda fold, report: None,
+) -> Replay:
+    """Train a complete trial again.
+
+    Args:
+        client: MLflow.
+        run: The trial's.
+        project: Where the feature cache is.
+        data: Where the corpus is now; None is where it was.
+        on_epoch: Told after every epoch, with the fold's number.
+
+    Raises:
+        RegistryError: The run does not hold what it takes.
+        SerTuneError: The corpus cannot be read.
+    """
+    definition, config = recorded(client, run)
+    prepared = prepare(definition.with_data(data), project)
+    trainer = Trainer(prepared, project.cache, precision=config.training.precision)
+    training = config.training.model_copy(update={"device": trainer.device.type})
+    here = config.model_copy(update={"training": training})
+    folds = [
+        FoldOutcome.of(fold, trainer.train(trainer.job(here, fold), partial(on_epoch, fold.number)), prepared)
+        for fold in prepared.folds
+    ]
+    before, now = _recorded_numbers(client, run), _numbers(folds, prepared)
+    return Replay(
+        run=run,
+        compared=len(before.keys() & now.keys()),
+        unequal=[
+            f"{name}: {before.get(name)} before, {now.get(name)} now"
+            for name in sorted(before.keys() | now.keys())
+            if not _same(before.get(name), now.get(name))
+        ],
+        circumstances=_circumstances(run, prepared, describe_device(trainer.device, config.training.threads)),
+    )
+
+
+def _recorded_numbers(client: MlflowClient, run: Run) -> dict[str, float]:
+    numbers = {}
+    for name, value in run.data.metrics.items():
+        if name.rpartition("/")[2] in _TIMES:
+            continue
+        if name.startswith("fold_"):
+            for point in client.get_metric_history(run.info.run_id, name):
+                numbers[f"{name}, epoch {point.step}"] = point.value
+        elif name.startswith("validation_"):
+            numbers[name] = value
+    return numbers
+
+
+def _numbers(folds: Sequence[FoldOutcome], prepared: Prepared) -> dict[str, float]:
+    curved = {
+        f"{one.key}, epoch {one.step}": one.value for one in curves(folds) if one.key.rpartition("/")[2] not in _TIMES
+    }
+    return curved | score_metrics(pooled_scores(prepared, folds), prepared.targets.names, "validation")
+
+
+def _same(one: float | None, other: float | None) -> bool:
+    if one is None or other is None:
+        return False
+    return one == other or (math.isnan(one) and math.isnan(other))
+
+
+def _circumstances(run: Run, prepared: Prepared, device: str) -> list[str]:
+    tags: Mapping[str, str] = run.data.tags
+    then = {package: tags.get(f"version.{package}", "unknown") for package in PACKAGES}
+    found = [f"{package} was {old}, is {version(package)}" for package, old in then.items() if old != version(package)]
+    commit = get_git_commit(str(Path(__file__).parent))
+    if (before := tags.get(MLFLOW_GIT_COMMIT)) != commit:
+        found.append(f"commit was {before or 'unknown'}, is {commit or 'unknown'}")
+    if (before := tags.get("ser_tune.device")) != device:
+        found.append(f"device was {before}, is {device}")
+    solver = ARCHITECTURES.get(prepared.definition.config.model.name).solver
+    if (before := tags.get(SOLVER_TAG, "")) != solver:
+        found.append(f"solver was {before or UNRECORDED_SOLVER}, is {solver or 'unknown'}")
+    if differences := prepared.protocol.differences(protocol_of(run)):
+        found.append(f"protocol: {worded(differences)}")
+    return found

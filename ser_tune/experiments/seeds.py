@@ -1,0 +1,47 @@
+"""Configurations trained on several seeds."""
+
+from collections.abc import Sequence
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from optuna.trial import TrialState
+
+from ..config import Project
+from ..coordination import Rerun, load_study, place_of, values_of
+from ..errors import StudyError
+from ..protocol import Prepared
+from ..results import runs_of
+from ..search import StudyObserver, run_study
+
+__all__ = ["train_seeds"]
+
+
+def train_seeds(
+    prepared: Prepared, rerun: Rerun, client: MlflowClient, project: Project, observer: StudyObserver
+) -> Sequence[Run]:
+    """Train configurations, each place of the queue on a seed of its own.
+
+    Returns:
+        Their runs, in the queue's order.
+
+    Raises:
+        StudyError: A training failed, which the same call tries again, or MLflow has lost its run.
+        KeyboardInterrupt: It was interrupted; the same call goes on from there.
+    """
+    summary = run_study(prepared, project, observer, rerun=rerun)
+    if summary.interrupted:
+        raise KeyboardInterrupt
+    study, _ = load_study(summary.name, project)
+    trials = study.get_trials(deepcopy=False)
+    complete = {place_of(one): one for one in trials if one.state == TrialState.COMPLETE}
+    trained = [complete[place] for place in range(len(rerun.queue)) if place in complete]
+    if len(trained) < len(rerun.queue):
+        failed = [one for one in trials if "failure" in one.user_attrs and place_of(one) not in complete]
+        reason = f"trial {failed[-1].number} failed: {failed[-1].user_attrs['failure']}; " if failed else ""
+        raise StudyError(
+            f"study '{summary.name}': {len(trained)} of {len(rerun.queue)} trainings are complete; {reason}"
+            "the same command goes on from here"
+        )
+    if [values_of(one) for one in trained] != list(rerun.queue):
+        raise StudyError(f"study '{summary.name}' has trials of other values than it was to train; delete it")
+    return runs_of(study, [one.number for one in trained], client, project, prepared.corpus.name)

@@ -1,0 +1,317 @@
+"""The protocol fingerprint: everything that changes what a score means, and its hash.
+
+Scores with different fingerprints are never ranked together.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ..audit import text_baseline
+from ..config import NormalisationSettings, TrainingSettings
+from ..corpora import Corpus, nobody_in_words
+from ..definition import Difference, StudyDefinition, differences_of, metrics_of, strata_of, worded
+from ..errors import ProtocolError
+from ..folds import Fold
+from ..metrics import DEFAULT_METRIC, METRICS, Metric
+from ..tasks import DEFAULT_TASK, TASKS, Targets, Task
+from .pretraining import pretraining_of
+
+__all__ = ["Protocol"]
+
+LONGEST_FACT = 4000
+"""Characters; MLflow's tags take 8,000 at most, and cut what is longer."""
+LONGEST_TAG = 8000
+EMPTY = {"mapping": "by name", "styles": "not told apart"}
+"""The text of an empty list; of others it is `none`."""
+FOLDS = "folds"
+TASK, TASK_SETTINGS, OBJECTIVES = "task", "task_settings", "objectives"
+"""Facts that are left out where they are the usual ones."""
+WARNINGS = {
+    "text_baseline": (
+        "text leakage: the most frequent training emotion of each text, without any sound, scores {}; a score of this "
+        "corpus may come from the words"
+    ),
+    "pretraining": "pretraining contamination: the encoder {} learned from this corpus, test speakers included",
+    "nobody": "{}; whether held-out speakers speak in them is not known",
+}
+"""Facts that limit the meaning of a score, and the sentence that accompanies the score; {} is the fact's value."""
+
+Fact: TypeAlias = str | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """What a study's scores mean."""
+
+    facts: Mapping[str, Fact]
+    """Name to value: a text, or a list of names. Of a list that is too long for a tag, and of any list that version 0.1
+    stored, the text is left. Only this module reads it."""
+
+    @classmethod
+    def of(cls, definition: StudyDefinition, corpus: Corpus, targets: Targets, folds: Sequence[Fold]) -> "Protocol":
+        """Collect the facts of a study.
+
+        Args:
+            definition: Task, objectives, normalisation scope, aggregation and epoch selection come from it, and the
+                encoder's pretraining.
+            corpus: Its content counts.
+            targets: The names of the task's outputs count.
+            folds: Who validates and who is tested count, and whether the words alone tell the tested emotions.
+        """
+        config, task = definition.config, definition.task
+        # Sorted, because the order in which folds are trained means nothing
+        sides = tuple(sorted(fold.key for fold in folds))
+        # Facts that most studies do not have are left out there, so that their fingerprints stay those of before
+        rare = _facts_of_goal(definition)
+        if (baseline := text_baseline(corpus.utterances, folds, strata=strata_of(definition, targets))) is not None:
+            rare |= baseline.facts
+        if (pretraining := pretraining_of(corpus.name, config.features, config.model)) is not None:
+            rare |= pretraining.facts
+        if config.protocol.near_identical == "allow":
+            rare["near_identical"] = "recordings on two sides are allowed"
+        if config.protocol.text_independent:
+            rare["texts"] = f"no text on two sides, SHA-256 {_texts_digest(corpus)}"
+        if corpus.names_as_written:
+            rare["names_as_written"] = _fitting("names_as_written", corpus.names_as_written)
+        if corpus.nobody.any():
+            nobody = [corpus.utterances[one] for one in np.flatnonzero(corpus.nobody)]
+            rare["nobody"] = nobody_in_words(nobody, len(corpus.utterances))
+        return cls(
+            facts={
+                "score": f"pooled validation {definition.objective.title}, utterance level",
+                "corpus": corpus.name,
+                "corpus_digest": corpus.digest,
+                _names_fact(task): targets.names,
+                "merged": corpus.merged,
+                "styles": corpus.styles,
+                FOLDS: _fitting(FOLDS, sides),
+                "holdout": _fitting("holdout", tuple(sorted(set(config.protocol.holdout)))),
+                "normalisation_scope": _scope(config.normalisation),
+                "aggregation": config.protocol.aggregation,
+                "epoch_selection": _epoch_selection(config.training, definition.objective),
+                **rare,
+            }
+        )
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> "Protocol":
+        """Read what `stored` or `tags` returned, or what version 0.1 stored, which was text alone."""
+        return cls(facts={name: _read(value) for name, value in stored.items()})
+
+    @property
+    def stored(self) -> dict[str, str | list[str]]:
+        """The facts as JSON has them."""
+        return {name: list(fact) if isinstance(fact, tuple) else fact for name, fact in self.facts.items()}
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The facts as MLflow's tags have them: lists as JSON."""
+        return {
+            name: json.dumps(fact, ensure_ascii=False) if isinstance(fact, tuple) else fact
+            for name, fact in self.facts.items()
+        }
+
+    @property
+    def in_words(self) -> dict[str, str]:
+        """The facts as a person reads them."""
+        return {name: _shown(name, fact) for name, fact in self.facts.items()}
+
+    @property
+    def corpus(self) -> str:
+        """The corpus's name; empty where a run has no protocol."""
+        return str(self.facts.get("corpus", ""))
+
+    @property
+    def task(self) -> Task:
+        """What is recognised; of a run without the fact, as version 0.1 recorded it, one emotion of several.
+
+        Raises:
+            UnknownNameError: It is a plug-in's that is not installed.
+        """
+        return TASKS.get(str(self.facts.get(TASK, DEFAULT_TASK)))
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What is computed of predictions; the first is the objective.
+
+        Raises:
+            UnknownNameError: One is a plug-in's that is not installed.
+        """
+        return tuple(map(METRICS.get, metrics_of(self.task, self.objectives)))
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """The names of the metrics that rank the scores, the first before others; of metrics not installed here too."""
+        return self._listed(OBJECTIVES) or (DEFAULT_METRIC,)
+
+    @property
+    def objective(self) -> Metric:
+        """What ranks the scores."""
+        return self.metrics[0]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name of each of the task's outputs, such as a class."""
+        return self._listed(_names_fact(self.task))
+
+    def elsewhere(self, names: Sequence[str]) -> dict[str, Fact]:
+        """The facts that a model takes along to another corpus: task and objectives.
+
+        Args:
+            names: The outputs that are compared there.
+        """
+        goal = {name: self.facts[name] for name in (TASK, TASK_SETTINGS, OBJECTIVES) if name in self.facts}
+        return {_names_fact(self.task): tuple(names), **goal}
+
+    @property
+    def holdout(self) -> tuple[str, ...]:
+        """Speakers that the search never saw, sorted."""
+        return self._listed("holdout")
+
+    @property
+    def merged(self) -> tuple[str, ...]:
+        """Emotions that count as another, such as `excitement=happiness`."""
+        return self._listed("merged")
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """Speaking styles that were kept; empty where the corpus does not tell them apart."""
+        return self._listed("styles")
+
+    @property
+    def n_folds(self) -> int:
+        """Folds that were trained."""
+        fact = self.facts[FOLDS]
+        # "10: …" of a list that is not stored, or "10 nested searches, …"
+        return len(fact) if isinstance(fact, tuple) else int(fact.split()[0].rstrip(":"))
+
+    @property
+    def never_saw(self) -> str:
+        """Whom the search never saw and what its folds were, as text that identifies a search of a nested study."""
+        texts = self._texts
+        return f"never saw {texts['holdout']}, {texts[FOLDS]}"
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits: a hash of the facts as texts, which is that of version 0.1."""
+        return hashlib.sha256(json.dumps(self._texts, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences on what limits the meaning of the scores, to be shown beside every score."""
+        shown = self.in_words
+        return tuple(words.format(shown[name]) for name, words in WARNINGS.items() if name in shown)
+
+    @property
+    def _texts(self) -> dict[str, str]:
+        """The facts as they are hashed: the names of a list with blanks between them.
+
+        Names with blanks are ambiguous here alone; the corpus's digest, which hashes every label, tells them apart.
+        """
+        return {name: _text(name, fact) for name, fact in self.facts.items()}
+
+    def _listed(self, name: str) -> tuple[str, ...]:
+        """A list; of one that version 0.1 stored as text, the words. Runs of an earlier version lack some facts."""
+        fact = self.facts.get(name, ())
+        if isinstance(fact, tuple):
+            return fact
+        return () if fact == _empty(name) else tuple(fact.split())
+
+    def refuse_other(self, other: "Protocol", what: str) -> None:
+        """Raise where scores of another protocol would be set beside ours.
+
+        Args:
+            other: The other protocol.
+            what: What was to be done, to open the message with.
+
+        Raises:
+            ProtocolError: They differ; the message says in what.
+        """
+        if differences := self.differences(other):
+            raise ProtocolError(f"{what}: their protocols differ: {worded(differences)}")
+
+    def differences(self, other: "Protocol") -> list[Difference]:
+        """The facts that another protocol has not, or has otherwise."""
+        ours, theirs = self.in_words, other.in_words
+        unlike = [one.path for one in differences_of(self._texts, other._texts)]
+        return [Difference(path, ours.get(path), theirs.get(path)) for path in unlike]
+
+
+def _read(value: str | Sequence[str]) -> Fact:
+    if not isinstance(value, str):
+        return tuple(value)
+    if value.startswith("["):  # no fact that is a sentence does
+        with suppress(ValueError):
+            listed = json.loads(value)
+            if isinstance(listed, list) and all(isinstance(one, str) for one in listed):
+                return tuple(listed)
+    return value
+
+
+def _text(name: str, fact: Fact, separator: str = " ") -> str:
+    if isinstance(fact, str):
+        return fact
+    listed = separator.join(fact)
+    return f"{len(fact)}: validation/test {listed}" if name == FOLDS else listed or _empty(name)
+
+
+def _empty(name: str) -> str:
+    return EMPTY.get(name, "none")
+
+
+def _shown(name: str, fact: Fact) -> str:
+    return _text(name, fact, ", ")
+
+
+def _fitting(name: str, names: tuple[str, ...]) -> Fact:
+    """The list, or where MLflow would cut it, a text with a hash that stands for it."""
+    listed = " ".join(names)
+    if len(listed) <= LONGEST_FACT and len(json.dumps(names, ensure_ascii=False)) <= LONGEST_TAG:
+        return names
+    digest = f"SHA-256 {hashlib.sha256(listed.encode()).hexdigest()}"
+    return f"{len(names)}: validation/test {digest}" if name == FOLDS else digest
+
+
+def _scope(settings: NormalisationSettings) -> str:
+    """In words, with batch norm's only where it is not that of the training."""
+    transductive = " (transductive)" if settings.scope == "speaker" else ""
+    return f"{settings.scope}{transductive}{', batch norm too' if settings.batch_norm == 'speaker' else ''}"
+
+
+def _names_fact(task: Task) -> str:
+    """The fact that has the names of a task's outputs; that of classification is `emotions`, as in version 0.1."""
+    return task.answers if task.name == DEFAULT_TASK else "outputs"
+
+
+def _facts_of_goal(definition: StudyDefinition) -> dict[str, Fact]:
+    """Task and objectives, as far as they are not those that studies have by default."""
+    task, facts = definition.task, dict[str, Fact]()
+    if task.name != DEFAULT_TASK:
+        facts[TASK] = task.name
+    if settings := definition.config.task.model_dump(mode="json", exclude={"name"}):
+        facts[TASK_SETTINGS] = json.dumps(settings, sort_keys=True, ensure_ascii=False)
+    if definition.objectives != (DEFAULT_METRIC,):
+        facts[OBJECTIVES] = definition.objectives
+    return facts
+
+
+def _epoch_selection(settings: TrainingSettings, objective: Metric) -> str:
+    """In words. With patience the last epoch is one that validation chose; of other selections, patience saves time."""
+    chosen = settings.selection == "last" and settings.patience
+    selection = settings.selection.replace("_score", f"_{objective.name}")
+    return f"{selection}{f', patience {settings.patience}' if chosen else ''}"
+
+
+def _texts_digest(corpus: Corpus) -> str:
+    """A hash over every recording's text: texts decide the sides of text-independent folds."""
+    spoken = [
+        f"{content} {utterance.start_s} {utterance.end_s} {utterance.text}"
+        for content, utterance in zip(corpus.contents, corpus.utterances, strict=True)
+    ]
+    return hashlib.sha256("\n".join(sorted(spoken)).encode()).hexdigest()

@@ -1,0 +1,109 @@
+"""The report as one page of HTML that needs no other file and no network."""
+
+import base64
+import math
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from ..errors import AudioError
+from ..folds import NOT_FREE
+from ..metrics import Metric
+from ..resampling import describe_score
+from ..results.edges import edges_of
+from ..tracking import Predictions
+from .mistakes import Clip, clip_of
+from .paper import bibtex_of, citations_of, replay_command
+from .report import Report
+from .tables import baselines, chance_of, classes_of, confusions_of, parted, speakers_of
+from .words import displayed, protocol_in_words
+
+__all__ = ["page_of"]
+
+_SIDES = {
+    "validation": "chose the epoch and the trial: optimistic",
+    "test": "scored once, each speaker by the network that neither trained nor validated on them",
+    "holdout": "kept out of the whole search, scored once by all networks together",
+}
+_STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running", "WAITING": "waiting"}
+
+
+def page_of(report: Report) -> str:
+    """Draw and write the page; every name that comes from data is escaped by the template."""
+    trials = report.search.trials if report.search else ()
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters["address"] = _address
+    environment.filters["share"] = _share
+    environment.globals["displayed"] = displayed
+    return environment.get_template("page.html").render(
+        report=report,
+        subject=f"{report.params['model.name']} on {report.protocol.corpus}",
+        objective=report.objective,
+        answers=report.task.answers,
+        scores={
+            side: [describe_score(report.metrics, f"{side}_{one.name}") for one in report.scored]
+            for side in report.sides
+        },
+        corrected=[describe_score(report.corrected, f"corrected_{one.name}") for one in report.scored],
+        meanings=_meanings(report),
+        sentences=protocol_in_words(report.protocol, report.predictions, with_epochs="learning" in report.pictures),
+        chance=chance_of(report),
+        baselines=baselines(report),
+        parted=parted(report.scored) if report.of_classes else None,
+        judged={side: _judged(report, one) for side, one in report.predictions.items()},
+        edges=edges_of(report.search.definition, trials) if report.search else (),
+        states=_STATES,
+        chosen=next((one.values for one in trials if one.number == report.trial), {}),
+        confirms=any(one.confirms is not None for one in trials),
+        pictures=report.pictures,
+        clips=_clips(report),
+        paths=sorted({path for one in trials for path in one.values}),
+        citations=citations_of(report),
+        bibtex=bibtex_of(report),
+        replay=replay_command(report),
+    )
+
+
+def _judged(report: Report, predictions: Predictions) -> dict[str, Any]:
+    """Tables of one side: of classes and their confusion where classes were predicted, and of speakers."""
+    metric = parted(report.scored)
+    return {
+        "names": predictions.names,
+        "counts": confusions_of(predictions).sum(axis=0).tolist() if report.of_classes else [],
+        "classes": classes_of(predictions, metric) if report.of_classes and metric is not None else [],
+        "speakers": speakers_of(predictions, report.objective, of_classes=report.of_classes),
+    }
+
+
+def _share(value: float, metric: Metric) -> float:
+    """Where a value lies in the range of a metric, 0 to 1: how long its bar is; 0 where the range is open."""
+    share = (value - metric.low) / (metric.high - metric.low)
+    return min(max(share, 0.0), 1.0) if math.isfinite(share) else 0.0
+
+
+def _clips(report: Report) -> dict[str, Clip]:
+    """Spectrogram and sound of the utterances that are wrong most often; of those that can be decoded."""
+    found = {}
+    if report.recordings is not None:
+        for one in report.mistakes:
+            with suppress(AudioError):
+                found[one.utterance] = clip_of(report.recordings.utterances[one.utterance])
+    return found
+
+
+def _meanings(report: Report) -> dict[str, str]:
+    """What each side's score is worth."""
+    validating, tested = (
+        set(report.predictions[side].speakers) if side in report.predictions else set()
+        for side in ("validation", "test")
+    )
+    return _SIDES | ({} if validating.isdisjoint(tested) else {"test": f"{_SIDES['test']}; {NOT_FREE}"})
+
+
+def _address(content: bytes, kind: str) -> str:
+    """A picture or sound itself, as an address."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

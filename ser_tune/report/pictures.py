@@ -1,0 +1,169 @@
+"""Pictures of a report, by name: the search, the training, and what was predicted of whom."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from ..drawing import BLUE, GREY, RED, Picture, draw, lettering_for
+from ..metrics import Metric, reliability
+from ..tracking import Predictions
+from .report import Report
+from .search_pictures import search_pictures
+from .tables import classes_of, confusions_of, parted, speakers_of
+
+__all__ = ["Picture", "pictures_of"]
+
+BINS = 10
+"""Of confidence, in the calibration."""
+MOST_SPEAKERS = 24
+"""Speakers with a confusion matrix of their own: the hardest ones."""
+COLOURS = {"validation": GREY, "test": BLUE, "holdout": RED}
+
+
+def pictures_of(report: Report) -> dict[str, Picture]:
+    """Every picture that the report has the numbers for, by name."""
+    found = []
+    if (search := report.search) is not None and search.definition.search and search.summary.complete > 1:
+        found += search_pictures(search, report.trial)
+    if any(len(fold) > 1 for folds in report.curves.values() for fold in folds):
+        found.append(_learning(report.curves, report.objective))
+    if report.predictions and report.of_classes:
+        found += _of_classes(report)
+    return {one.name: one for one in found}
+
+
+def _of_classes(report: Report) -> list[Picture]:
+    """What was predicted of whom; of all sides where that can be read, else of the last."""
+    found, (side, last) = [], list(report.predictions.items())[-1]
+    if (metric := parted(report.scored)) is not None:
+        found.append(_classes(report.predictions, metric, report.task.answer))
+    found.append(_speakers(side, last, report.objective))
+    if last.shown.size:
+        found.append(_calibration(side, last, report.task.answer))
+    return found
+
+
+def _learning(curves: Mapping[str, Sequence[Sequence[float]]], objective: Metric) -> Picture:
+    sides = [
+        ("loss", (("train_loss", GREY, "training"), ("validation_loss", BLUE, "validation"))),
+        (objective.title, ((f"validation_{objective.name}", BLUE, "validation"),)),
+    ]
+
+    def fill(figure: Figure) -> None:
+        for axes, (quantity, metrics) in zip(figure.subplots(1, 2), sides, strict=True):
+            for name, colour, label in metrics:
+                folds = [np.asarray(fold) for fold in curves.get(name, ())]
+                for fold in folds:
+                    axes.plot(np.arange(1, len(fold) + 1), fold, color=colour, linewidth=0.6, alpha=0.4)
+                shared = min(map(len, folds), default=0)
+                mean = np.mean([fold[:shared] for fold in folds], axis=0) if shared else []
+                axes.plot(np.arange(1, shared + 1), mean, color=colour, linewidth=2, label=f"{label}, mean")
+            axes.set(xlabel="epoch", ylabel=quantity)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.legend(frameon=False)
+
+    return draw("learning", "Learning curves of the reported trial: each fold, and the mean.", 3.2, fill)
+
+
+def _classes(predictions: Mapping[str, Predictions], metric: Metric, answer: str) -> Picture:
+    """What a metric gives every class, such as its recall, with its interval, side by side."""
+    names = next(iter(predictions.values())).names
+    letters = lettering_for(names)
+
+    def fill(figure: Figure) -> None:
+        axes = figure.subplots()
+        for number, (side, one) in enumerate(predictions.items()):
+            for row in classes_of(one, metric):
+                place = names.index(row.name) + 0.22 * (number - (len(predictions) - 1) / 2)
+                colour = COLOURS[side]
+                if row.interval.known:
+                    axes.plot([row.interval.low, row.interval.high], [place, place], color=colour, linewidth=2)
+                axes.plot([row.value], [place], "o", color=colour, markersize=6)
+            axes.plot([], [], "o-", color=COLOURS[side], label=f"{side} speakers")
+        axes.set_yticks(range(len(names)), [letters(name, 24) for name in names])
+        axes.set(xlabel=metric.part, ylim=(len(names) - 0.5, -0.5))
+        if (margin := 0.02 * (metric.high - metric.low)) < math.inf:
+            axes.set_xlim(metric.low - margin, metric.high + margin)
+        if metric.chance is not None:
+            axes.axvline(metric.chance(len(names)), color="#718096", linewidth=0.8, linestyle=":")
+        axes.grid(axis="x", color="#e2e8f0")
+        figure.legend(loc="outside upper left", ncols=3, frameon=False)
+
+    chance = "" if metric.chance is None else " Dotted: chance."
+    caption = f"{_capital(metric.part)} of every {answer}, with 95 % intervals by bootstrap over speakers.{chance}"
+    return draw(f"{metric.part}s", caption, 0.9 + 0.36 * len(names), fill, letters=letters)
+
+
+def _capital(words: str) -> str:
+    """The beginning of a sentence."""
+    return words[:1].upper() + words[1:]
+
+
+def _speakers(side: str, predictions: Predictions, objective: Metric) -> Picture:
+    """A confusion matrix of every speaker, the hardest first."""
+    hardest = speakers_of(predictions, objective, of_classes=True)[:MOST_SPEAKERS]
+    order = {str(name): number for number, name in enumerate(np.unique(predictions.speakers))}
+    columns = min(5, len(hardest))
+    rows = -(-len(hardest) // columns)
+    letters = lettering_for([*predictions.names, *(one.speaker for one in hardest)])
+    short = [letters(name, 9) for name in predictions.names]
+    confusions = confusions_of(predictions)
+
+    def fill(figure: Figure) -> None:
+        grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+        for axes in grid.flat[len(hardest) :]:
+            axes.set_visible(False)
+        for axes, one in zip(grid.flat, hardest, strict=False):
+            counts = confusions[order[one.speaker]]
+            axes.imshow(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
+            for row, column in zip(*np.nonzero(counts), strict=True):
+                dark = counts[row, column] > counts[row].sum() / 2
+                axes.text(
+                    column,
+                    row,
+                    str(counts[row, column]),
+                    ha="center",
+                    va="center",
+                    fontsize=6.5,
+                    color="white" if dark else "#1a202c",
+                )
+            score = "undefined" if math.isnan(one.score) else f"{one.score:.2f}"
+            axes.set_title(f"{letters(one.speaker, 10)}: {objective.title} {score}", fontsize=9)
+            axes.set_xticks(range(len(short)), short, fontsize=6.5, rotation=90)
+            axes.set_yticks(range(len(short)), short, fontsize=6.5)
+            axes.spines[["left", "bottom"]].set_visible(False)
+            axes.tick_params(length=0)
+        figure.supylabel("truth", fontsize=9)
+        figure.supxlabel("predicted", fontsize=9)
+
+    shown = "" if len(hardest) == len(order) else f", the {MOST_SPEAKERS} hardest of {len(order)}"
+    worst = "lowest" if objective.higher_is_better else "highest"
+    caption = f"Confusion of every {side} speaker, the {worst} {objective.title} first{shown}; shade: share of the row."
+    return draw("speakers", caption, 0.8 + 1.85 * rows, fill, letters=letters)
+
+
+def _calibration(side: str, predictions: Predictions, answer: str) -> Picture:
+    highest = predictions.shown.max(axis=1)
+    confidence = np.clip(highest, 0.0, 1.0)
+    # A task may decide otherwise than for the most probable class
+    decided = (predictions.shown[np.arange(len(highest)), predictions.predicted] == highest).all()
+    which = f"predicted {answer}" if decided else f"most probable {answer}"
+    bins = reliability(predictions.shown, predictions.truth, bins=BINS)
+
+    def fill(figure: Figure) -> None:
+        curve, counts = figure.subplots(1, 2)
+        curve.plot([0, 1], [0, 1], color=GREY, linewidth=1)
+        curve.plot(bins.confidence, bins.accuracy, "-", color=BLUE, linewidth=1)
+        curve.scatter(bins.confidence, bins.accuracy, s=20 + 200 * bins.count / bins.count.sum(), color=BLUE)
+        curve.set(xlabel="mean confidence", ylabel="fraction right", xlim=(0, 1.02), ylim=(-0.02, 1.05))
+        counts.hist(confidence, bins=np.linspace(0, 1, BINS + 1), color=BLUE, rwidth=0.95)
+        counts.set(xlabel="confidence", ylabel="utterances")
+
+    caption = (
+        f"Calibration on {side} speakers: probability of the {which}, and how often it is right. Expected "
+        f"calibration error {bins.ece:.3f}. Larger dots: more utterances."
+    )
+    return draw("calibration", caption, 3.0, fill)

@@ -1,0 +1,60 @@
+"""The recordings that a result was scored on, as they are on the disk now, and the audit of its folds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..audit import Finding, Split, TextBaseline, audit_split, text_baseline
+from ..config import Project
+from ..corpora import CORPORA, Utterance
+from ..definition import StudyDefinition, strata_of, targets_of
+from ..errors import StudyError
+from ..protocol import Protocol, draw_folds, load_corpus
+
+__all__ = ["Recordings", "find_recordings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recordings:
+    """A corpus that is the same as when the result was scored."""
+
+    utterances: Mapping[str, Utterance]
+    """By name."""
+    licence: str
+    findings: Sequence[Finding]
+    """What the checks of `ser-tune audit` find in the folds, without decoding."""
+    baseline: TextBaseline | None
+    """The score of the words alone; None where texts are not known."""
+
+
+def find_recordings(definition: StudyDefinition, protocol: Protocol, project: Project) -> Recordings:
+    """Read the corpus again, draw the folds again, and audit them.
+
+    Args:
+        definition: The study, with the place of its corpus.
+        protocol: What the result was scored under.
+        project: Where a corpus that makes its own files keeps them.
+
+    Raises:
+        SerTuneError: The corpus is not where it was, or is another one.
+    """
+    corpus = load_corpus(definition, project)
+    if (was := protocol.facts.get("corpus_digest")) != corpus.digest:
+        raise StudyError(f"corpus {corpus.name} has the digest {corpus.digest}; expected {was}, that of the study")
+    strata = strata_of(definition, targets_of(definition, corpus))
+    trained = draw_folds(definition, corpus, strata)[: definition.config.protocol.fold_limit]
+    split = Split(
+        source=corpus.name,
+        utterances=corpus.utterances,
+        predictions=("",) * len(corpus.utterances),
+        recordings=np.arange(len(corpus.utterances)),
+        folds=tuple(trained),
+        fold_names=tuple(str(fold.number) for fold in trained),
+    )
+    return Recordings(
+        utterances={one.id: one for one in corpus.utterances},
+        licence=CORPORA.get(corpus.name).licence,
+        findings=[one for one in audit_split(split).findings if one.check != "sound"],  # the study decodes, and refuses
+        baseline=text_baseline(corpus.utterances, trained, strata=strata),
+    )

@@ -1,0 +1,241 @@
+"""Putting a study together from layers: defaults (general, architecture, corpus, features), a study file, flags.
+
+Later layers win. What a study file, a flag or a corpus's own defaults set is fixed; the other settings that have a
+default search range are searched, unless the study file says what to search.
+"""
+
+from collections.abc import Mapping, Sequence, Set
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..architectures import ARCHITECTURES, Architecture
+from ..config import (
+    OPTIMIZER_DEFAULTS,
+    OPTIMIZER_RANGES,
+    Leaf,
+    Range,
+    Value,
+    flatten,
+    leaves,
+    nest,
+    parse_range,
+    read_yaml,
+    validated,
+)
+from ..corpora import CORPORA
+from ..definition import PROTOCOL_PATHS, AnyStudy, StudyDefinition, refuse_unfitting, resolve_search, study_kind
+from ..errors import ConfigError, brief
+from ..features import FEATURE_SETS
+from ..tasks import DEFAULT_TASK, TASKS, Task
+from .parts import AGGREGATION, refuse_unknown_parts, with_names
+
+__all__ = ["SHIPPED", "define_study", "options", "read_assignments"]
+
+SHIPPED = next(
+    (folder for up in (1, 2) if (folder := Path(__file__).parents[up] / "studies").is_dir()),
+    Path(__file__).parents[1] / "studies",
+)
+"""The study files that come with the program: inside an installed package, beside that of a checkout."""
+
+
+def define_study(
+    file: Path | None = None,
+    *,
+    flags: Mapping[str, object] | None = None,
+    settings: Mapping[str, object] | None = None,
+    option: str = "--set",
+) -> StudyDefinition:
+    """Resolve a study.
+
+    Args:
+        file: A study file, YAML; where it does not exist, the shipped one of that name below `studies/`.
+        flags: Dotted path to value, from named options; None values are not given. They win over the file.
+        settings: Dotted path to value. They win over both.
+        option: Where the settings were written, as messages name it.
+
+    Raises:
+        ConfigError: A file cannot be read, a key is unknown, a value or range is invalid.
+    """
+    written, search = _read(shipped(file)) if file else ({}, None)
+    given = {path: value for path, value in (flags or {}).items() if value is not None} | flatten(settings or {})
+    for path in given:
+        if path.split(".")[0] == "search":
+            raise ConfigError(
+                f"{option} '{path}' is a range; expected one value "
+                "(ranges belong in the search section of a study file)"
+            )
+    explicit = written | given
+    if "model.name" not in explicit:
+        valid = ", ".join(ARCHITECTURES.names())
+        raise ConfigError(f"no architecture given; pass --model NAME or a study file; choose from: {valid}")
+
+    architecture = ARCHITECTURES.get(str(explicit["model.name"]))
+    task = TASKS.get(str(explicit.get("task.name", DEFAULT_TASK)))
+    corpus = CORPORA.get(str(explicit.get("corpus.name", "demo")))
+    feature_name = explicit.get("features.name", architecture.defaults.get("features.name", "logmelspec"))
+    labels = {
+        "model.name": architecture.name,
+        "features.name": feature_name,
+        "loss.name": explicit.get("loss.name", task.loss),
+        "task.name": task.name,
+    }
+    kind = study_kind(nest(labels))
+    optimizer = str(explicit.get("optimizer.name", architecture.defaults.get("optimizer.name", "adamw")))
+    known = {leaf.path: leaf for leaf in _leaves(kind, architecture, optimizer, task)}
+    for path in explicit:
+        if not architecture.takes(path):
+            raise ConfigError(
+                f"{path} is a setting of gradient descent; {architecture.name} is solved, and does without it"
+            )
+    feature_set = FEATURE_SETS.get(str(feature_name))
+    # Features have the last word: a corpus's length of segments is meant for spectrograms
+    own_rates = OPTIMIZER_DEFAULTS.get(optimizer, {})
+    defaults = {
+        AGGREGATION: task.aggregations[0],
+        **architecture.defaults,
+        **own_rates,
+        **corpus.defaults,
+        **feature_set.defaults,
+    }
+    presets = {path: value for path, value in defaults.items() if path in known}
+    explicit = {path: _none(value, known.get(path)) for path, value in explicit.items()}
+    implied = _implied(architecture, explicit)
+
+    def source(path: str) -> str:
+        inside = any(f"{one}.".startswith(f"{path}.") for one in given)
+        return f"{option} or a flag" if inside else str(file or "the settings")
+
+    sections = nest(labels | presets | implied | explicit)
+    sections["search"] = search
+    config = validated(kind, sections, source)
+    refuse_unknown_parts(config.study)
+    refuse_unfitting(config)
+    # A corpus's own settings hold against a study file that is about no corpus in particular
+    own = set() if "corpus.name" in written else set(corpus.defaults) - set(written)
+    settled = set(explicit) | set(feature_set.defaults) | set(corpus.defaults) | set(implied)
+    ranges = resolve_search(
+        search,
+        known,
+        fixed=set(given) | own | set(_implied(architecture, given)),
+        explicit=settled,
+        build=StudyDefinition(config=config, search={}).trial,
+        source=str(file or "the settings"),
+    )
+    definition = StudyDefinition(config=config, search=ranges)
+    return replace(definition, published=_published(architecture, definition, known.keys() - settled, set(explicit)))
+
+
+def _published(
+    architecture: Architecture, definition: StudyDefinition, unset: Set[str], explicit: Set[str]
+) -> dict[str, Value]:
+    """Where the published configuration, as far as the user's settings allow it, is another than the default.
+
+    Args:
+        architecture: Whose it is.
+        definition: The study, without it.
+        unset: Settings that neither the user nor the corpus nor the features have a say in.
+        explicit: What the user set.
+    """
+    flat, default = flatten(definition.config.model_dump()), definition.default()
+    # Another optimizer has other rates, another front end other windows
+    changed = {path for path, value in architecture.published.items() if path in explicit and flat.get(path) != value}
+    replaced = {path.split(".")[0] for path in changed if path.startswith("features.") or path.endswith(".name")}
+    taken: dict[str, Value] = {}
+    for path, value in architecture.published.items():
+        if path in unset - set(PROTOCOL_PATHS) and path.split(".")[0] not in replaced and flat[path] != value:
+            with suppress(ConfigError):  # it does not go with what the user set
+                definition.trial(default | taken | {path: value})
+                taken[path] = value
+    return taken
+
+
+def _leaves(kind: type[AnyStudy], architecture: Architecture, optimizer: str, task: Task) -> list[Leaf]:
+    """Every setting, with the search range that it has for this architecture and optimizer."""
+    ranges = {**architecture.search, **OPTIMIZER_RANGES.get(optimizer, {})}
+    return [
+        replace(with_names(leaf, task), search=ranges.get(leaf.path, leaf.search))
+        for leaf in leaves(kind)
+        if architecture.takes(leaf.path)
+    ]
+
+
+def options(model: str, features: str | None = None, loss: str = "cross_entropy") -> list[Leaf]:
+    """Every setting of a study with this architecture, with the defaults that it would have.
+
+    Raises:
+        UnknownNameError: A component does not exist.
+    """
+    architecture = ARCHITECTURES.get(model)
+    flags: dict[str, object] = {"model.name": model, "features.name": features, "corpus.name": "emodb"}
+    flags |= {"loss.name": loss} if architecture.takes("loss.name") else {}
+    config = define_study(flags=flags).config
+    flat = flatten(config.model_dump())
+    described = _leaves(type(config), architecture, config.optimizer.name, TASKS.get(config.task.name))
+    return [leaf if leaf.path == "corpus.name" else replace(leaf, default=flat[leaf.path]) for leaf in described]
+
+
+def shipped(file: Path) -> Path:
+    """The file, or where it does not exist and its name is `studies/…`, the one that comes with the program."""
+    first, *rest = file.parts or ("",)
+    ours = SHIPPED.joinpath(*rest)
+    return ours if first == "studies" and not file.exists() and ours.is_file() else file
+
+
+def _read(file: Path) -> tuple[dict[str, Any], dict[str, Range] | None]:
+    """A study file's settings by dotted path, and its search section."""
+    try:
+        content = read_yaml(file.read_text(encoding="utf-8"), f"study file '{file}' is not YAML")
+    except FileNotFoundError:
+        raise ConfigError(f"study file '{file}' does not exist") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"study file '{file}' cannot be read: {error}") from None
+    if not isinstance(content, Mapping):
+        held = "is empty" if content is None else f"holds {type(content).__name__}"
+        raise ConfigError(f"study file '{file}' {held}; expected settings such as 'model:'")
+    content = dict(content)
+    search = content.pop("search", None)
+    if search is not None and not isinstance(search, Mapping):
+        raise ConfigError(f"{file}: search is {brief(search)}; expected dotted paths with ranges")
+    try:
+        ranges = None if search is None else {str(path): parse_range(str(path), span) for path, span in search.items()}
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}") from None
+    return flatten(content), ranges
+
+
+def _implied(architecture: Architecture, written: Mapping[str, object]) -> dict[str, Value]:
+    """Dotted path to value: defaults of model settings that depend on other model settings."""
+    own = {path.removeprefix("model."): value for path, value in written.items() if path.startswith("model.")}
+    return {f"model.{name}": value for name, value in architecture.settings.implied(own).items()}
+
+
+def read_assignments(texts: Sequence[str], option: str = "--set") -> dict[str, object]:
+    """Dotted path to value, of `path=value` texts; later ones win.
+
+    Raises:
+        ConfigError: A text is not an assignment.
+
+    >>> read_assignments(["training.epochs=20", "optimizer={name: sgd}"])
+    {'training.epochs': 20, 'optimizer.name': 'sgd'}
+    """
+    read: dict[str, object] = {}
+    for text in texts:
+        read |= _assignment(text, option)
+    return read
+
+
+def _assignment(text: str, option: str) -> dict[str, object]:
+    path, equals, value = text.partition("=")
+    path = path.strip()
+    if not equals or not path:
+        raise ConfigError(
+            f"{option} {brief(text)} is not an assignment; expected path=value, such as training.epochs=20"
+        )
+    return flatten({path: read_yaml(value, f"{option} {brief(text)} has no YAML value")})
+
+
+def _none(value: object, leaf: Leaf | None) -> object:
+    """`none` as users write it where a setting may be absent."""
+    return None if value == "none" and leaf is not None and leaf.optional else value

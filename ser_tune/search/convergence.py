@@ -1,0 +1,111 @@
+"""Convergence: a search ends early where no configuration in its ranges is likely to be noticeably better.
+
+A. Makarova et al., Automatic Termination for Hyperparameter Optimization, AutoML-Conf 2022: a search may end where an
+upper bound of what is left to gain (of a Gaussian process, by Optuna) is below the standard error of the best score,
+which comes from its folds.
+"""
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import optuna
+from optuna.study import StudyDirection
+from optuna.terminator import RegretBoundEvaluator
+from optuna.trial import FrozenTrial, TrialState
+
+from ..coordination import CONVERGED, StorageLock, best_trials, is_counted
+from ..metrics import Metric, Ranking
+from .confirmation import Plan, confirms
+from .curves import fold_scores
+
+__all__ = ["Convergence", "convergence_of", "forget_convergence", "note_convergence", "shortened"]
+
+NEEDED = 20
+"""Complete trials that are looked at, at least; Optuna's number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Convergence:
+    """What ended a search early."""
+
+    searched: int
+    """Trials of the search, those included that ran when it was found."""
+    trials: int
+    """The same, and the trials of the confirmation."""
+    gain: float
+    """Upper bound of how much better the pooled validation score of the best configuration in the ranges is."""
+    error: float
+    """Standard error of the best trial's score."""
+
+
+def convergence_of(study: optuna.Study) -> Convergence | None:
+    """What is stored of a study; None where it has not converged."""
+    stored = study.user_attrs.get(CONVERGED)
+    return None if stored is None else Convergence(**stored)
+
+
+def forget_convergence(study: optuna.Study) -> None:
+    """Have a search go on, where the study is no longer to end early."""
+    if study.user_attrs.get(CONVERGED) is not None:
+        study.set_user_attr(CONVERGED, None)
+
+
+def shortened(plan: Plan, convergence: Convergence | None) -> Plan:
+    """A plan without the searched trials that are not run after all."""
+    return plan if convergence is None else replace(plan, searched=min(plan.searched, convergence.searched))
+
+
+def note_convergence(study: optuna.Study, lock: StorageLock, plan: Plan, objective: Metric, *, seed: int) -> None:
+    """Look whether a search has converged, which takes a moment, and store it under the study's lock.
+
+    Args:
+        study: Whose search.
+        lock: Its lock.
+        plan: How many trials it was to have.
+        objective: What ranks its trials.
+        seed: Of the points at which the bound is looked for.
+    """
+    trials = [one for one in study.get_trials(deepcopy=False) if confirms(one) is None]
+    complete = [one for one in trials if one.state == TrialState.COMPLETE]
+    if len(complete) < NEEDED or sum(map(is_counted, trials)) >= plan.searched:
+        return
+    best, direction = best_trials(complete, objective)[0], StudyDirection[Ranking(objective).direction.upper()]
+    gain, error = _possible_gain(complete, direction, seed), _standard_error(fold_scores(best))
+    if not gain < error:  # nor where a fold has no score, and the error is not known
+        return
+
+    def note() -> None:
+        if convergence_of(study) is None:
+            now = [one for one in study.get_trials(deepcopy=False) if confirms(one) is None]
+            kept = sum(is_counted(one) or one.state in (TrialState.RUNNING, TrialState.WAITING) for one in now)
+            found = Convergence(kept, kept + plan.confirmed * plan.seeds, gain, error)
+            study.set_user_attr(CONVERGED, asdict(found))
+
+    lock.run(note)
+
+
+def _possible_gain(complete: Sequence[FrozenTrial], direction: StudyDirection, seed: int) -> float:
+    """Upper bound of what is left to gain; infinite where no value varies in all trials."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        warnings.simplefilter("ignore", FutureWarning)  # Optuna 6 is to remove its terminators; 5 is pinned
+        try:
+            return float(RegretBoundEvaluator(seed=seed).evaluate(list(complete), direction))
+        except ValueError:
+            return math.inf
+
+
+def _standard_error(scores: Sequence[float]) -> float:
+    """Of the mean of folds, whose training sets overlap.
+
+    The variance of K folds is scaled by 1/K + 1/(K - 1), of C. Nadeau and Y. Bengio, Inference for the Generalization
+    Error, Machine Learning 52, 2003.
+
+    >>> round(_standard_error([0.5, 0.6, 0.7]), 4)
+    0.0745
+    """
+    folds = len(scores)
+    return math.sqrt((1 / folds + 1 / (folds - 1)) * float(np.var(scores))) if folds > 1 else 0.0

@@ -1,0 +1,139 @@
+"""The objective: what Optuna proposes is trained as a trial, and what came of it is told to Optuna."""
+
+from dataclasses import replace
+
+import numpy as np
+import optuna
+import torch
+from optuna.exceptions import UpdateFinishedTrialError
+
+from ..config import SearchSettings
+from ..coordination import FOLDS_ENDED, OVERRIDES, SEED, FoldStore, count_failure
+from ..errors import AudioError, ConfigError, ExecutionError, NonFiniteLossError, UndefinedScoreError
+from ..metrics import Metric, Ranking
+from ..training import AnyTrial, EpochReport
+from .confirmation import confirms
+from .curves import CURVE_DIGITS, CURVES
+from .observer import StudyObserver, TrialOutcome
+from .pruners import PRUNERS, JudgedTrial, Unpruned
+from .sampling import sample
+from .selection import note_sums
+from .trainer import Trainer
+from .trial import TAKEN, Judge, Proposal, TakenError, run_trial
+
+__all__ = ["FAILURES", "Objective"]
+
+FAILURES = (
+    *(NonFiniteLossError, UndefinedScoreError, ConfigError, AudioError, ExecutionError),
+    *(torch.OutOfMemoryError, MemoryError),
+)
+"""What fails a trial and lets the study go on: its own values are to blame, as when a recording is too short for the
+window that it proposes. Any other exception ends the study."""
+
+
+class Objective:
+    """Asks Optuna for a trial's values, has it trained, and tells its pooled validation score."""
+
+    def __init__(self, trainer: Trainer, store: FoldStore, observer: StudyObserver) -> None:
+        """Make the objective of a study.
+
+        Args:
+            trainer: Of the study.
+            store: Of trained folds.
+            observer: Receives every event.
+        """
+        self.trainer, self._store, self._observer = trainer, store, observer
+        self._told: AnyTrial | None = None
+        self._outcome: TrialOutcome | None = None
+
+    def __call__(self, trial: optuna.Trial) -> float:
+        """Run a claimed trial and return its pooled validation score.
+
+        Raises:
+            optuna.TrialPruned: It was given up.
+        """
+        definition = self.trainer.prepared.definition
+        # All that varies is drawn, so that the sampler can learn from the trial; some of it may be replaced
+        sampled = sample(trial, definition.search) | trial.user_attrs.get(OVERRIDES, {})
+        self._outcome = None
+        settings, folds = definition.config.study, len(self.trainer.prepared.folds)
+        judge = Reporting(trial, judge_of(trial, settings, folds=folds, metric=definition.objective))
+        try:
+            # The ends of all ranges go together, but perhaps not all that lies between
+            config = self.trainer.concrete(sampled, seed=definition.config.seed + trial.user_attrs.get(SEED, 0))
+            proposal = Proposal(trial.number, config, sampled, confirms(trial))
+            outcome = run_trial(proposal, self.trainer, store=self._store, judge=judge, observer=self._observer)
+        except FAILURES as error:
+            count_failure(trial, error)
+            raise
+        self._told, self._outcome = config, outcome
+        if outcome.state == "PRUNED":
+            raise optuna.TrialPruned(outcome.reason)
+        curves = [[round(one.kept, CURVE_DIGITS) for one in fold.fitted.history] for fold in outcome.folds]
+        trial.set_user_attr(CURVES, curves)
+        note_sums(trial, self.trainer.prepared, outcome.folds)
+        assert outcome.scores is not None
+        return outcome.scores[definition.objective.name].value
+
+    def take_back(self) -> None:
+        """Tell that the last trial failed after all, where another process has run it again."""
+        if self._outcome is not None:
+            self._observer.trial_finished(replace(self._outcome, state="FAIL", reason=TAKEN))
+
+    def forget_folds(self) -> None:
+        """Remove the folds of the last trial from the store: the observer and Optuna have all that came of them.
+
+        Those of a trial that failed are kept: a rerun trains it again.
+        """
+        if self._told is not None:
+            self._store.remove(self.trainer.job(self._told, fold) for fold in self.trainer.prepared.folds)
+        self._told = None
+
+
+def judge_of(trial: optuna.Trial, settings: SearchSettings, *, folds: int, metric: Metric) -> Judge:
+    """What the study's pruner judges a trial by; a trial that confirms another one runs to the end.
+
+    Args:
+        trial: That starts.
+        settings: Of its study; they name the pruner.
+        folds: Number of folds.
+        metric: What its scores are.
+
+    Raises:
+        UnknownNameError: There is no such pruner.
+    """
+    if confirms(trial) is not None:
+        return Unpruned(folds)
+    searched = [one for one in trial.study.get_trials(deepcopy=False) if confirms(one) is None]
+    judged = JudgedTrial(trial, searched, folds, metric=metric, settings=settings)
+    return PRUNERS.get(settings.pruner).judge(judged)
+
+
+class Reporting:
+    """A trial's judge that stores progress, and tells Optuna the mean of the folds, before another judge decides."""
+
+    def __init__(self, trial: optuna.Trial, judge: Judge) -> None:
+        """Report a trial.
+
+        Args:
+            trial: The trial.
+            judge: Decides.
+        """
+        self._trial, self._judge, self._scores = trial, judge, list[float]()
+        self.order = judge.order
+
+    def after_epoch(self, position: int, report: EpochReport) -> str:
+        """As the other judge decides."""
+        return self._judge.after_epoch(position, report)
+
+    def after_fold(self, position: int, score: float) -> str:
+        """Report the mean of the folds' scores, as far as they have one, then as the other judge decides."""
+        self._scores.append(score)
+        known = [one for one in self._scores if not Ranking.is_missing(one)]
+        try:
+            self._trial.set_user_attr(FOLDS_ENDED, len(self._scores))
+            if known:
+                self._trial.report(float(np.mean(known)), len(self._scores))
+        except UpdateFinishedTrialError:
+            raise TakenError from None
+        return self._judge.after_fold(position, score)

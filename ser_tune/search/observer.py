@@ -1,0 +1,199 @@
+"""What a study tells whoever watches it. The study knows no watcher; trackers and progress displays implement this."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from ..config import Value
+from ..corpora import Corpus
+from ..definition import StudyDefinition
+from ..folds import Fold
+from ..protocol import Prepared, Protocol
+from ..resampling import Scores
+from ..tasks import Targets
+from ..training import AnyTrial, EpochReport, FittedNetwork
+from .confirmation import SearchGain
+from .convergence import Convergence
+
+__all__ = ["Fanout", "FoldOutcome", "StudyObserver", "StudyStart", "StudySummary", "TrialOutcome", "TrialState"]
+
+TrialState: TypeAlias = Literal["COMPLETE", "PRUNED", "FAIL"]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyStart:
+    """A study is about to run its next trial."""
+
+    definition: StudyDefinition
+    study_id: str
+    """Unique, also among studies of one name."""
+    corpus: Corpus
+    targets: Targets
+    """What the task wants of each utterance of the corpus."""
+    folds: Sequence[Fold]
+    protocol: Protocol
+    trials_to_run: int
+    largest_trial_bytes: int
+    """Upper bound of what the models of one trial take on disk."""
+    finished: Mapping[int, TrialState]
+    """Trials of earlier sessions."""
+    confirms: str
+    """The `study_id` of the study whose configurations are trained again here; empty for any other study."""
+    device: str
+    """Where it trains, in words; empty where nothing is left to train."""
+    notes: Sequence[str]
+    """What readers of the scores should know of the corpus."""
+    pretraining: str
+    """Whether the encoder learned from the corpus: `seen`, `unknown` or `other data`; empty without an encoder."""
+    before: "StudySummary"
+    """What earlier sessions came to."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoldOutcome:
+    """One trained fold."""
+
+    fold: Fold
+    fitted: FittedNetwork
+    truth: np.ndarray
+    """Targets of the validation utterances, shape (V, ...)."""
+    predicted: np.ndarray
+    """What the kept network predicts for them, shape (V, ...)."""
+
+    @classmethod
+    def of(cls, fold: Fold, fitted: FittedNetwork, prepared: Prepared) -> "FoldOutcome":
+        """A fold of a study, with what training it resulted in."""
+        return cls(
+            fold=fold,
+            fitted=fitted,
+            truth=prepared.targets.values[fold.validation],
+            predicted=prepared.definition.task.decide(fitted.validation),
+        )
+
+    @property
+    def kept(self) -> EpochReport:
+        """The report of the epoch whose weights were kept."""
+        return self.fitted.history[self.fitted.epoch - 1]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialOutcome:
+    """How a trial ended."""
+
+    number: int
+    state: TrialState
+    config: AnyTrial
+    sampled: Mapping[str, Value]
+    folds: Sequence[FoldOutcome]
+    """All folds of a complete trial, the finished ones of another."""
+    scores: Scores | None
+    """On the validation utterances of the finished folds; None where there are none."""
+    seconds: float
+    reason: str = ""
+    """Why it was pruned or failed."""
+    confirms: int | None = None
+    """The searched trial whose configuration it trained again on a fresh seed; None of a searched one."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudySummary:
+    """How a study ended."""
+
+    name: str
+    complete: int
+    pruned: int
+    failed: int
+    best: tuple[int, float] | None
+    """Number and pooled validation score of the best trial; after a confirmation, of the winner's median seed."""
+    first: float | None
+    """Pooled validation score of the first complete trial."""
+    finished: Mapping[int, TrialState]
+    """Every trial that ended, of this session and of earlier ones."""
+    interrupted: bool
+    """By the user, or by an error."""
+    failures: Sequence[str]
+    """Why its last trials failed, where so many in a row have failed that it was ended (`study.max_failures`)."""
+    gain: SearchGain | None
+    """The best configurations on fresh seeds; None where the study has no such trials."""
+    converged: Convergence | None = None
+    """What ended the search early; None where nothing did."""
+    running: int = 0
+    """Trials that other processes are running: the last of them ends the study."""
+
+
+class StudyObserver:
+    """Events of a study, in order; every method does nothing until it is overridden."""
+
+    def study_started(self, start: StudyStart) -> None:
+        """Called once, before the first trial; raising ends the study."""
+
+    def listening_progressed(self, done: int, total: int) -> None:
+        """Called while recordings are decoded, to be compared."""
+
+    def extraction_progressed(self, done: int, total: int) -> None:
+        """Called while features are extracted."""
+
+    def trial_started(self, number: int, config: AnyTrial, sampled: Mapping[str, Value]) -> None:
+        """Called before a trial's first fold."""
+
+    def epoch_finished(self, trial: int, fold: int, report: EpochReport) -> None:
+        """Called after every epoch, with the numbers of its trial and fold."""
+
+    def fold_finished(self, trial: int, fold: FoldOutcome, *, stored: bool) -> None:
+        """Called after every fold; `stored`: it was trained before an interruption, and its epochs were told then."""
+
+    def trial_finished(self, outcome: TrialOutcome) -> None:
+        """Called once a trial, however it ended; again, as failed, where another process had taken it for dead."""
+
+    def study_finished(self, summary: StudySummary) -> None:
+        """Called once, also after an interruption."""
+
+
+class Fanout(StudyObserver):
+    """Tells several observers, in order."""
+
+    def __init__(self, *observers: StudyObserver) -> None:
+        """Put observers in line; the first to raise ends the study."""
+        self._observers = observers
+
+    def study_started(self, start: StudyStart) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.study_started(start)
+
+    def listening_progressed(self, done: int, total: int) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.listening_progressed(done, total)
+
+    def extraction_progressed(self, done: int, total: int) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.extraction_progressed(done, total)
+
+    def trial_started(self, number: int, config: AnyTrial, sampled: Mapping[str, Value]) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.trial_started(number, config, sampled)
+
+    def epoch_finished(self, trial: int, fold: int, report: EpochReport) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.epoch_finished(trial, fold, report)
+
+    def fold_finished(self, trial: int, fold: FoldOutcome, *, stored: bool) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.fold_finished(trial, fold, stored=stored)
+
+    def trial_finished(self, outcome: TrialOutcome) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.trial_finished(outcome)
+
+    def study_finished(self, summary: StudySummary) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.study_finished(summary)

@@ -1,0 +1,189 @@
+"""The `Trainer` of a study: what must hold, and be decided, before any of its folds is trained."""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ..architectures import ARCHITECTURES
+from ..config import Value
+from ..corpora import corpus_sounds
+from ..device import describe_device, pick_device, pick_precision, using_threads
+from ..errors import StorageError
+from ..execution import EXECUTORS
+from ..features import FEATURE_SETS, FeatureStore, Progress, copy_key, extract_features
+from ..folds import Fold
+from ..prediction import scaling_of_utterances
+from ..protocol import Prepared, bond_of_likeness, refuse_fitted_leaks, refuse_leaks, refuse_misplaced_copies
+from ..training import (
+    AnyTrial,
+    CachedData,
+    DataReader,
+    EpochReport,
+    FittedNetwork,
+    FoldJob,
+    TrainingData,
+    fold_seed,
+    recipe_of,
+    train_fold,
+)
+
+__all__ = ["Trainer"]
+
+
+class Trainer:
+    """Makes and runs the jobs of a prepared study, on this machine's device and in one arithmetic."""
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        cache: Path,
+        *,
+        precision: str | None = None,
+        threads: int | None = None,
+        progress: Progress | None = None,
+        listened: Progress = lambda done, total: None,
+    ) -> None:
+        """Look for leaks, extract the features of the default configuration, and pick device, threads and precision.
+
+        Args:
+            prepared: Whose configurations are trained.
+            cache: The project's cache folder.
+            precision: The arithmetic that an earlier session of the study picked; None picks it here.
+            threads: CPU threads of a fold that an earlier session picked; None picks them here. `training.threads`
+                wins.
+            progress: Told of the extraction of features.
+            listened: Told of the decoding of recordings, whose sound is compared before features are extracted.
+
+        Raises:
+            AudioError: A recording cannot be used.
+            ConfigError: The device is not there.
+            LeakError: Something of held-out speakers would reach training.
+            StorageError: The cache cannot be written, or is damaged.
+        """
+        definition, corpus, folds = prepared.definition, prepared.corpus, prepared.folds
+        self.prepared, self.device = prepared, pick_device(definition.config.training.device)
+        self._cache, self._progress = cache, progress
+        sounds, protocol = corpus_sounds(corpus, cache, progressed=listened), definition.config.protocol
+        self._sounds = sounds.digests
+        alike = [bond_of_likeness(corpus, sounds)] if protocol.near_identical == "refuse" else []
+        refuse_leaks(corpus, folds, self._sounds, text_independent=protocol.text_independent, further=alike)
+        self._read = DataReader(cache / "features")
+        settings = definition.config.study
+        self.executor = EXECUTORS.get(settings.executor).build(settings, cache / "features", self.train)
+        self._entries: dict[tuple[str, str], str] = {}
+        self._threads = threads
+        base = definition.trial({"training.device": self.device.type})
+        data = self.data(base)
+        refuse_fitted_leaks(base, data, folds)
+        self.precision = precision or self._measured_precision(base, data)
+
+    @cached_property
+    def threads(self) -> int:
+        """CPU threads of a fold."""
+        definition, folds = self.prepared.definition, self.prepared.folds
+        setting = definition.config.training.threads
+        return (self._threads or self.executor.threads(len(folds))) if setting == "auto" else setting
+
+    def agree(self, precision: str | None, threads: int | None) -> None:
+        """Take over what another process of the study has picked; None is not picked."""
+        self.precision = precision or self.precision
+        if threads is not None and threads != self._threads:
+            self._threads = threads
+            self.__dict__.pop("threads", None)
+
+    def concrete(self, sampled: Mapping[str, Value], *, seed: int | None = None) -> AnyTrial:
+        """A configuration with nothing left to decide: no `auto`.
+
+        Args:
+            sampled: Dotted path to value, for what varies.
+            seed: The trial's own; None keeps the study's.
+
+        Raises:
+            ConfigError: The values do not go together.
+        """
+        decided: dict[str, Value] = {
+            "training.device": self.device.type,
+            "training.precision": self.precision,
+            "training.threads": self.threads,
+        }
+        return self.prepared.definition.trial({**sampled, **decided}, seed=seed)
+
+    def describe_device(self) -> str:
+        """Where it trains, in words."""
+        return describe_device(self.device, self.threads)
+
+    def job(self, config: AnyTrial, fold: Fold) -> FoldJob:
+        """What it takes to train one fold of a concrete configuration.
+
+        Raises:
+            AudioError: A recording or its copy cannot be used.
+        """
+        return self.job_of(config, fold.train, fold.validation, seed=fold_seed(config.seed, fold.number))
+
+    def job_of(self, config: AnyTrial, train: np.ndarray, validation: np.ndarray, *, seed: int) -> FoldJob:
+        """The same for other sides than a fold's; arguments are those of `FoldJob`."""
+        return FoldJob(
+            config=config,
+            data=self._cached(config),
+            train=train,
+            validation=validation,
+            seed=seed,
+            goal=self.prepared.definition.goal,
+        )
+
+    def train(self, job: FoldJob, on_epoch: Callable[[EpochReport], None] = lambda _: None) -> FittedNetwork:
+        """Run a job in this process; `train_fold` says what it raises."""
+        return train_fold(job, self._read, on_epoch)
+
+    def data(self, config: AnyTrial) -> TrainingData:
+        """The corpus with a configuration's features, extracted where the cache does not have them."""
+        return self._read(self._cached(config), config)
+
+    def _cached(self, config: AnyTrial) -> CachedData:
+        corpus = self.prepared.corpus
+        return CachedData(
+            features=tuple(self._entry(config, copy) for copy in range(config.perturbation.copies + 1)),
+            targets=self.prepared.targets,
+            speakers=corpus.speaker_numbers,
+        )
+
+    def _entry(self, config: AnyTrial, copy: int) -> str:
+        """The name of the cached features of all utterances, or of one of their copies."""
+        key = (config.features.model_dump_json(), copy_key(config.perturbation, copy))
+        if key not in self._entries:
+            corpus, folder = self.prepared.corpus, self._cache / "features"
+            entry = extract_features(
+                corpus,
+                FEATURE_SETS.get(config.features.name),
+                config.features,
+                folder,
+                perturbation=config.perturbation,
+                copy=copy,
+                progress=self._progress,
+                shards=self.executor.shards,
+            )
+            sounds = FeatureStore.open(folder / entry).sounds
+            if copy == 0 and sounds != self._sounds:
+                raise StorageError(
+                    f"the cached features in '{folder / entry}' are of another sound than the recordings; delete that "
+                    "folder to extract them again"
+                )
+            refuse_misplaced_copies(corpus, self._sounds, sounds)
+            self._entries[key] = entry
+        return self._entries[key]
+
+    def _measured_precision(self, base: AnyTrial, data: TrainingData) -> str:
+        """The arithmetic for the default configuration: where it is `auto`, the faster one."""
+        if ARCHITECTURES.get(base.model.name).solve is not None:
+            return "float32"
+        recipe = recipe_of(base, data.targets.names, self.prepared.definition.goal)
+        moments, train = data.features.moments, self.prepared.folds[0].train
+        scaling = moments.scaling(train, base.normalisation)
+        scalings = scaling_of_utterances(moments, base.normalisation, train=scaling, speakers=data.speakers)
+        reader = recipe.reader(data.features, train, scalings, overlap=True)
+        inputs = reader.gather(np.arange(min(base.training.batch_size, len(reader))))
+        network = recipe.build_network().to(self.device)
+        with using_threads(self.threads):
+            return pick_precision(base.training.precision, self.device, network, inputs, self._cache / "precision")

@@ -1,0 +1,88 @@
+"""Tiny studies of one epoch: to be run, to be stopped by a leak, or not to be."""
+
+import csv
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from ser_tune.config import Project
+from ser_tune.coordination import open_storage
+from ser_tune.errors import LeakError
+from ser_tune.protocol import Prepared, prepare
+from ser_tune.search import StudyObserver, StudySummary, run_study
+from ser_tune.tracking import TrackingObserver, open_tracking
+
+
+@pytest.fixture
+def run(tiny: Callable[..., Any], project: Project, recorder: Any) -> Callable[..., StudySummary]:
+    """Run a tiny study of one epoch a fold: `run(3)` is `--trials 3`."""
+
+    def _run(trials: int = 2, *, observer: StudyObserver = recorder, **settings: object) -> StudySummary:
+        quick = {
+            "training.epochs": 1,
+            "training.batch_size": 4,
+            "study.trials": trials,
+            "study.pruner": "none",
+            "name": "one",
+        }
+        return run_study(prepare(tiny(**(quick | settings)), project), project, observer)
+
+    return _run
+
+
+@pytest.fixture
+def study(
+    tiny: Callable[..., Any], project: Project, make_corpus: Callable[..., Path], tmp_path: Path
+) -> Callable[..., Prepared]:
+    """Prepare a tiny study of one epoch, on the usual corpus or on one that is edited: its folder, and its rows."""
+
+    def _study(edit: Callable[[Path, list[dict[str, str]]], None] | None = None, **flags: object) -> Prepared:
+        quick: dict[str, object] = {"study.trials": 1, "training.epochs": 1, "training.batch_size": 4, "name": "one"}
+        if edit is not None:
+            table = make_corpus(tmp_path / "edited", ("ada", "bob", "cyd", "dan"))
+            with table.open(encoding="utf-8", newline="") as file:
+                rows = list(csv.DictReader(file))
+            edit(table.parent, rows)
+            columns = list(dict.fromkeys(name for row in rows for name in row))
+            with table.open("w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, columns, restval="")
+                writer.writeheader()
+                writer.writerows(rows)
+            quick["corpus.data"] = table
+        return prepare(tiny(**(quick | flags)), project)
+
+    return _study
+
+
+@pytest.fixture(scope="module")
+def refusal(databases: Path, shared_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Prepared], str]:
+    """Run a study that a leak stops; returns why, after a look at what was stored: nothing."""
+    root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("refused") / "project"))
+    project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache)
+    client = open_tracking(project)
+
+    def _refusal(prepared: Prepared) -> str:
+        with pytest.raises(LeakError) as caught:
+            run_study(prepared, project, TrackingObserver(client, project))
+        assert optuna.get_all_study_names(open_storage(project)) == []
+        experiments = client.search_experiments()
+        assert [one.name for one in experiments] == ["Default"]
+        assert not client.search_runs([one.experiment_id for one in experiments])
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    return _refusal
+
+
+@pytest.fixture
+def passes(project: Project) -> Callable[[Prepared], None]:
+    """Run a study that no leak stops."""
+
+    def _passes(prepared: Prepared) -> None:
+        assert run_study(prepared, project, StudyObserver()).complete == 1
+
+    return _passes

@@ -1,0 +1,151 @@
+"""What the words alone score: by hand, in a protocol, and beside a study's scores."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ser_tune.audit import TextBaseline, text_baseline
+from ser_tune.config import Project
+from ser_tune.corpora import Corpus, Utterance
+from ser_tune.definition import targets_of
+from ser_tune.folds import Fold
+from ser_tune.metrics import METRICS
+from ser_tune.protocol import Prepared, Protocol
+from ser_tune.resampling import Interval
+from ser_tune.search import run_study
+from tests.folding import speaker_folds, text_independent_folds
+
+Rows = list[dict[str, str]]
+WARNING = (
+    "text leakage: the most frequent training emotion of each text, without any sound, scores UAR 1.000, chance 0.500; "
+    "a score of this corpus may come from the words"
+)
+
+
+def _corpus(rows: Sequence[tuple[str, str, str]]) -> Corpus:
+    """Utterances of (speaker, emotion, text)."""
+    utterances = tuple(
+        Utterance(id=f"{number:04d}", path=Path("none.wav"), speaker=speaker, emotion=emotion, text=text)
+        for number, (speaker, emotion, text) in enumerate(rows)
+    )
+    return Corpus(
+        name="made",
+        utterances=utterances,
+        contents=tuple(one.id for one in utterances),
+        folds=None,
+        merge={},
+        styles=(),
+        digest="",
+        audio_digest="",
+    )
+
+
+def _by_hand(test: Sequence[tuple[str, str]]) -> TextBaseline:
+    """The baseline of a fold that tests one speaker's (emotion, text) after training on fixed ones."""
+    train = [
+        *[("anger", "one")] * 2,
+        ("joy", "one"),
+        # A tie, which joy wins: it is more frequent in the whole
+        ("anger", "two"),
+        ("joy", "two"),
+        *[("joy", "")] * 3,
+        # A tie of two that are equally frequent in the whole, which their order decides
+        ("fear", "three"),
+        ("neutral", "three"),
+    ]
+    corpus = _corpus([("a", *one) for one in train] + [("b", *one) for one in test])
+    ours, nobody = np.arange(len(train)), np.arange(0)
+    fold = Fold(0, (), ("b",), train=ours, validation=nobody, test=len(train) + np.arange(len(test)))
+    found = text_baseline(corpus.utterances, [fold])
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "emotion"),
+    [("one", "anger"), ("two", "joy"), ("three", "fear"), ("never trained on", "joy"), ("", "joy")],
+)
+def test_a_text_gets_its_most_frequent_emotion_in_training(text: str, emotion: str) -> None:
+    for truth in ("anger", "fear", "joy", "neutral"):
+        assert _by_hand([(truth, text)]).value == (truth == emotion)
+
+
+def test_the_score_is_the_pooled_uar_and_chance_is_that_of_the_emotions_that_occur() -> None:
+    found = _by_hand([("anger", "one"), ("anger", "two"), ("joy", "two"), ("joy", "")])
+    assert (found.value, found.chance) == ((1 / 2 + 2 / 2) / 2, 1 / 2)
+    assert str(found) == "UAR 0.750, chance 0.500"  # one speaker has no interval
+    assert found.above_chance
+
+
+def test_texts_that_every_speaker_speaks_in_every_emotion_tell_nothing() -> None:
+    corpus = _corpus([(speaker, emotion, text) for speaker in "abcd" for emotion in ("fear", "joy") for text in "xy"])
+    found = text_baseline(corpus.utterances, speaker_folds(corpus))
+    assert found is not None
+    assert (found.value, found.above_chance, found.facts) == (0.5, False, {})
+
+
+def test_without_texts_there_is_no_baseline() -> None:
+    corpus = _corpus([(speaker, emotion, "") for speaker in "abc" for emotion in ("fear", "joy")])
+    assert text_baseline(corpus.utterances, speaker_folds(corpus)) is None
+
+
+@pytest.mark.parametrize(("low", "above"), [(0.26, True), (0.24, False)])
+def test_an_interval_must_lie_above_chance_as_a_whole(low: float, above: bool) -> None:
+    found = TextBaseline(metric=METRICS.get("uar"), value=0.3, interval=Interval(low, 0.4), chance=0.25)
+    assert found.above_chance == above
+    assert found.facts == ({"text_baseline": "UAR 0.300, chance 0.250"} if above else {})
+    assert str(found) == f"UAR 0.300 [{low:.3f}, 0.400], chance 0.250"
+
+
+# In a study
+
+
+def _speak(text: Callable[[dict[str, str]], str]) -> Callable[[Path, Rows], None]:
+    def edit(folder: Path, rows: Rows) -> None:
+        for row in rows:
+            row["text"] = text(row)
+
+    return edit
+
+
+def _number(row: dict[str, str]) -> str:
+    """Of a recording such as `ada_joy_1.wav`: the same two texts in both emotions."""
+    return row["path"].removesuffix(".wav")[-1]
+
+
+def test_a_study_tells_the_baseline_and_warns_where_the_words_tell_the_emotion(
+    study: Callable[..., Prepared], project: Project, recorder: Any
+) -> None:
+    prepared = study(_speak(lambda row: row["emotion"] + _number(row)))
+    assert prepared.protocol.warnings == (WARNING,)
+    assert run_study(prepared, project, recorder).complete == 1
+    assert recorder.started[0].notes == ["text-only baseline: UAR 1.000, chance 0.500", WARNING]
+
+
+def test_words_that_tell_nothing_leave_the_fingerprint_and_warn_of_nothing(
+    study: Callable[..., Prepared], tmp_path: Path
+) -> None:
+    silent, spoken = study(_speak(lambda row: "")), study(_speak(_number))
+    assert (silent.notes, spoken.notes) == ([], ["text-only baseline: UAR 0.500, chance 0.500"])
+    assert spoken.protocol.warnings == ()
+    assert spoken.protocol.fingerprint == silent.protocol.fingerprint
+
+
+def test_text_independent_folds_of_other_texts_are_another_protocol(tiny: Callable[..., Any]) -> None:
+    definition = tiny(**{"protocol.text_independent": True})
+
+    def of(texts: str) -> Protocol:
+        corpus = _corpus(
+            [(speaker, emotion, text) for speaker in "abc" for emotion in ("fear", "joy") for text in texts]
+        )
+        folds = text_independent_folds(corpus, speaker_folds(corpus))
+        return Protocol.of(definition, corpus, targets_of(definition, corpus), folds)
+
+    assert [one.path for one in of("wxyz").differences(of("wxzy"))] == ["texts"]
+
+
+def test_a_fact_of_nothing_to_warn_of_has_no_warning() -> None:
+    assert Protocol(facts={"corpus": "emodb"}).warnings == ()
