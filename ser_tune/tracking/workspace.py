@@ -21,7 +21,7 @@ from .quiet import quiet_mlflow
 if TYPE_CHECKING:
     import optuna
 
-    from ..study import StudyDefinition
+    from ..definition import StudyDefinition
 
 __all__ = ["Workspace"]
 
@@ -88,7 +88,7 @@ class Workspace:
             StudyError: There is no such study; the message lists those there are.
             StorageError: Optuna's storage cannot be opened.
         """
-        from ..study import load_study  # Optuna: predicting does without
+        from ..coordination import load_study  # Optuna: predicting does without
 
         return load_study(name, self.project)
 
