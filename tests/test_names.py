@@ -40,16 +40,14 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "corpora/tess.py",
     ),
     "splits of other projects, which are of emotions, and whose authors claim UAR and WA": (
-        "audit/checks.py",
         "audit/claims.py",
-        "audit/formats.py",
-        "audit/native.py",
-        "audit/row.py",
-        "audit/sound.py",
-        "audit/speakers.py",
+        "audit/file_checks.py",
+        "audit/reading.py",
+        "audit/sound_checks.py",
+        "audit/speaker_patterns.py",
         "audit/split.py",
-        "audit/tables.py",
-        "audit/texts.py",
+        "audit/split_rows.py",
+        "audit/text_only.py",
     ),
     "published numbers, which are UAR and WA": ("results/published.py",),
     "settings and options of users: a corpus's emotions, and older spellings": (
@@ -59,7 +57,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     ),
     "addresses of checkpoints, and the field's name": (
         "encoders/catalogue.py",
-        "export/texts.py",
+        "export/readme.py",
     ),
 }
 """Why to the files of `ser_tune`."""

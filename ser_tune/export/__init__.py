@@ -1,7 +1,5 @@
 """Registered models as folders that run without MLflow and ser-tune: ONNX, TorchScript, safetensors, the hub's form."""
 
-from .check import LARGEST_DIFFERENCE, Agreement
-from .export import Exported, export
-from .formats import FORMATS
+import lazy_loader
 
-__all__ = ["FORMATS", "LARGEST_DIFFERENCE", "Agreement", "Exported", "export"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

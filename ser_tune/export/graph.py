@@ -17,8 +17,7 @@ from ..features.logspec import LogSpecSettings
 from ..features.normalisation import SMALLEST_VARIATION
 from ..prediction import Committee, Predictor
 from ..tasks import TASKS, Traceable
-from .encoder import LONGEST_SAMPLES, EncoderStates
-from .front_end import LogMel, at_least
+from .front_ends import LONGEST_SAMPLES, EncoderStates, LogMel, at_least
 
 __all__ = ["Graph"]
 
@@ -30,21 +29,14 @@ class Graph(nn.Module):
     """
 
     def __init__(self, predictor: Predictor | Committee) -> None:
-        """Copy a predictor.
-
-        Args:
-            predictor: On the CPU.
-
-        Raises:
-            ConfigError: A part of it cannot be a graph.
-        """
+        """Copy a predictor on the CPU, or raise `ConfigError` where a part of it cannot be a graph."""
         super().__init__()
         members = predictor.members if isinstance(predictor, Committee) else [predictor]
-        names = list(dict.fromkeys(one.front_end for one in members))
-        fronts = {one.front_end: one for one in reversed(members)}
-        self.fronts = nn.ModuleList(_front_end(fronts[name]) for name in names)
-        self.members = nn.ModuleList(_Member(one) for one in members)
-        self.member_fronts = [names.index(one.front_end) for one in members]
+        first = {member.front_end: member for member in reversed(members)}  # the first member of each front end
+        names = list(dict.fromkeys(member.front_end for member in members))
+        self.fronts = nn.ModuleList(_front_end(first[name]) for name in names)
+        self.members = nn.ModuleList(_Member(member) for member in members)
+        self.member_fronts = [names.index(member.front_end) for member in members]
         encoders = any(isinstance(front, EncoderStates) for front in self.fronts)
         self.shortest_samples = max(int(front.shortest_samples) for front in self.fronts)  # type: ignore[arg-type]
         self.longest_samples = LONGEST_SAMPLES if encoders else None
@@ -101,7 +93,7 @@ class _Member(nn.Module):
         self.activate, self.show = TASKS.get(recipe.task).activate, _traceable(predictor).show
         self.channels = FEATURE_SETS.get(recipe.features.name).channels(recipe.features)
         self.networks = nn.ModuleList(_plain(network) for network in predictor.networks)
-        self.scalings = nn.ModuleList(_Scaling(one) for one in predictor.scalings)
+        self.scalings = nn.ModuleList(_Scaling(scaling) for scaling in predictor.scalings)
 
     def forward(self, features: Tensor) -> Tensor:
         if self.channels is not None:
@@ -185,7 +177,7 @@ class _AveragePool(nn.Module):
 
 
 def _shares(before: int, after: int) -> Tensor:
-    """How much each of so many positions counts in each average, shape (after, before)."""
+    """Weight of each position in each average, shape (after, before)."""
     shares = torch.zeros(after, before)
     for number in range(after):
         start, stop = number * before // after, -(-(number + 1) * before // after)
@@ -201,5 +193,5 @@ def _plain(network: nn.Module) -> nn.Module:
             layer.__class__ = nn.Conv2d  # type: ignore[assignment]
         for name, part in list(layer.named_children()):
             if isinstance(part, nn.AdaptiveAvgPool2d) and isinstance(part.output_size, tuple):
-                setattr(layer, name, _AveragePool([int(one or 1) for one in part.output_size]))
+                setattr(layer, name, _AveragePool([int(size or 1) for size in part.output_size]))
     return copied

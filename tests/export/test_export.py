@@ -72,7 +72,7 @@ def test_an_exported_folder_says_what_the_registered_model_says(
 def test_an_export_whose_probabilities_differ_leaves_no_folder(
     trained: tuple[Path, str], call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ser_tune.export.check.LARGEST_DIFFERENCE", -1.0)
+    monkeypatch.setattr("ser_tune.export.agreement.LARGEST_DIFFERENCE", -1.0)
     root, name = trained
     told = call(root, "export", name, "--format", "safetensors", "--out", "made")
     assert told.code == 2

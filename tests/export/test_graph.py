@@ -13,7 +13,7 @@ import torch
 from ser_tune.architectures import ARCHITECTURES
 from ser_tune.config import NormalisationSettings, SegmentSettings
 from ser_tune.errors import ConfigError
-from ser_tune.export.front_end import at_least
+from ser_tune.export.front_ends import at_least
 from ser_tune.export.graph import Graph
 from ser_tune.features import FEATURE_SETS, Scaling
 from ser_tune.prediction import Committee, Predictor, Recipe

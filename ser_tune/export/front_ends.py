@@ -1,19 +1,26 @@
-"""The feature set `encoder` as a torch module: a waveform in, the hidden states of an encoder out."""
+"""Feature sets as torch modules, of operations that ONNX and TorchScript have: one waveform in, features out.
+
+Sums are in float64. The level of a weak bin beside a strong bin is then as exact as that of the Fourier transform in
+float32 that `features` uses.
+"""
 
 import copy
 import math
 
+import numpy as np
 import torch
+from scipy.signal import get_window, savgol_coeffs
 from torch import Tensor, nn
 
 from ..audio import SAMPLE_RATE_HZ
+from ..config import SpectralSettings
 from ..encoders import Encoder, states_of
 from ..encoders.checkpoint import SILENCE_S, STEP_S, WINDOW_S
 from ..errors import ConfigError
 from ..features.encoder import EncoderSettings
-from .front_end import Frames, at_least
+from ..features.spectral import DYNAMIC_RANGE_DB, SMALLEST_AMPLITUDE, mel_bands
 
-__all__ = ["LONGEST_SAMPLES", "EncoderStates"]
+__all__ = ["LONGEST_SAMPLES", "EncoderStates", "LogMel", "at_least"]
 
 STEP, SILENCE = round(STEP_S * SAMPLE_RATE_HZ), round(SILENCE_S * SAMPLE_RATE_HZ)
 LONGEST_SAMPLES = round(WINDOW_S * SAMPLE_RATE_HZ)
@@ -26,19 +33,91 @@ _ONE_STEP_MORE = [
 """Lengths of speech that are whole steps, but by rounding in seconds are filled up by one step more."""
 
 
+def at_least(size: int, least: int) -> int:
+    """The larger number, by arithmetic that stays part of the graph: `max` would fix the sizes of the example.
+
+    >>> at_least(3, 5), at_least(7, 5)
+    (5, 7)
+    """
+    return least + (size - least + abs(size - least)) // 2
+
+
+class Frames(nn.Module):
+    """Windowed Fourier transforms of a waveform (N,) as products with cosines and sines: power (bins, frames)."""
+
+    cosines: Tensor
+    sines: Tensor
+
+    def __init__(self, window: np.ndarray, points: int, hop: int) -> None:
+        """Compute the factors for a window in the middle of a transform of `points` samples, every `hop` samples."""
+        super().__init__()
+        self.points, self.hop = points, hop
+        before = (points - len(window)) // 2
+        padded = np.pad(window, (before, points - len(window) - before))
+        turns = 2 * np.pi * np.outer(np.arange(points), np.arange(points // 2 + 1)) / points
+        self.register_buffer("cosines", torch.from_numpy(padded[:, None] * np.cos(turns)))
+        self.register_buffer("sines", torch.from_numpy(padded[:, None] * np.sin(turns)))
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Power of every bin, float64, of the frames that lie within the waveform."""
+        count = (waveform.shape[0] - self.points) // self.hop + 1
+        start = torch.arange(count) * self.hop
+        frames = waveform[start[:, None] + torch.arange(self.points)].double()
+        return ((frames @ self.cosines).square() + (frames @ self.sines).square()).transpose(0, 1)
+
+
+class LogMel(nn.Module):
+    """`logspec`, `logmelspec` and `logmeldeltaspec`: waveform (N,) to features (C, F, frames), float32."""
+
+    bands: Tensor | None
+
+    def __init__(self, settings: SpectralSettings, *, bins: int | None, mels: int | None, delta: int | None) -> None:
+        """Keep the lowest `bins` (None: all), join `mels` bands, add differences over `delta` frames (None: none)."""
+        super().__init__()
+        length = round(settings.window_s * SAMPLE_RATE_HZ)
+        window = get_window(settings.window, length).astype(np.float32).astype(np.float64)
+        self.shortest_samples = settings.dft_points
+        self.frames = Frames(window, settings.dft_points, round(settings.hop_s * SAMPLE_RATE_HZ))
+        self.pre_emphasis, self.bins, self.delta = settings.pre_emphasis, bins, delta
+        self.register_buffer("bands", None if mels is None else mel_bands(mels, settings.dft_points).double())
+        self.coefficients = [] if delta is None else savgol_coeffs(delta, 1, deriv=1).tolist()
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Compute features."""
+        speech = waveform
+        if self.pre_emphasis:
+            # As librosa: the sample before the first is extrapolated
+            before = torch.cat([waveform[1:2] - 2 * waveform[:1], self.pre_emphasis * waveform[:-1]])
+            speech = waveform - before
+        power = self.frames(speech)
+        if self.bins is not None:
+            power = power[: self.bins]
+        if self.bands is not None:
+            power = self.bands @ power
+        level = 10 * torch.log10(power.clamp(min=SMALLEST_AMPLITUDE**2))
+        level = (level - level.amax()).clamp(min=-DYNAMIC_RANGE_DB)
+        if self.delta is None:
+            return level[None].float()
+        change = self._difference(level)
+        return torch.stack([level, change, self._difference(change)]).float()
+
+    def _difference(self, level: Tensor) -> Tensor:
+        """Slope over time; the first and the last frame are repeated beyond the ends."""
+        half = len(self.coefficients) // 2
+        number = torch.arange(level.shape[1])
+        last = number[-1:]
+        slope = torch.zeros_like(level)
+        for place, factor in enumerate(self.coefficients):
+            if place != half:
+                slope = slope + factor * level[:, torch.minimum((number + half - place).clamp(min=0), last)]
+        return slope
+
+
 class EncoderStates(nn.Module):
     """Waveform (N,) to an encoder's hidden states: (L, 2 D, 1) mean and deviation, or (L, D, frames)."""
 
     def __init__(self, encoder: Encoder, settings: EncoderSettings) -> None:
-        """Copy an encoder.
-
-        Args:
-            encoder: Opened.
-            settings: Of the features.
-
-        Raises:
-            ConfigError: The encoder's input is none that can be computed here.
-        """
+        """Copy an opened encoder, or raise `ConfigError` where its input cannot be computed here."""
         super().__init__()
         self.shortest_samples = 1
         self.pooling, self.padded = settings.pooling, settings.context == "padded"
@@ -66,7 +145,7 @@ class EncoderStates(nn.Module):
         else:
             inputs = self.input(waveform)
             inputs = torch.cat([inputs, inputs.new_zeros(-waveform.shape[0] % STEP)])
-        states = torch.stack([one[0] for one in states_of(self.module, inputs[None])])  # (L, T, D)
+        states = torch.stack([layer[0] for layer in states_of(self.module, inputs[None])])  # (L, T, D)
         frames = at_least(_rounded(waveform.shape[0], round(SAMPLE_RATE_HZ * self.hop_s)), 1)
         states = states[:, :frames]
         if self.pooling == "frames":
@@ -88,7 +167,7 @@ class EncoderStates(nn.Module):
 
 
 def _rounded(samples: int, hop: int) -> int:
-    """Whole hops, half of one to the even number, as Python's `round`."""
+    """Whole hops, half a hop to the even number, as Python's `round`."""
     whole = samples // hop
     rest = 2 * (samples - whole * hop) - hop  # negative: round down; 0: to even; positive: up
     up = at_least(1 - at_least(1 - rest, 0), 0)
