@@ -17,9 +17,9 @@ Installed = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """Run a command of the wheel's package in an empty folder."""
-    pytest.importorskip("setuptools")
+    pytest.importorskip("hatchling")
     source, site, empty = (tmp_path_factory.mktemp(name) for name in ("source", "site", "empty"))
-    for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     for name in ("ser_tune", "studies"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.db*"))
