@@ -1,6 +1,5 @@
 """A registered model behind HTTP, in the form of MLflow's scoring server."""
 
-from .guard import Guard
-from .server import GRACE_S, Limits, Server
+import lazy_loader
 
-__all__ = ["GRACE_S", "Guard", "Limits", "Server"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

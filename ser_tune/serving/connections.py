@@ -17,21 +17,21 @@ __all__ = ["MOST_CONNECTIONS", "Connection", "Waiting"]
 HEAD_S = 10.0
 """Seconds that a client has for the line and headers of a request, from the connection or the last answer on."""
 LINGER_S = 5.0
-"""Seconds that a client has to send the rest of a refused request, and to take what a closed connection sent."""
+"""Seconds that a client has to send the rest of a refused request, and to read what a closed connection sent."""
 UNREAD_S = 30.0
 """Seconds for which a client may leave an answer unread once the buffers are full."""
 MOST_CONNECTIONS = 2048
 """Connections at a time; for one more, the oldest of those whose request is not complete are closed."""
 ROOM = 16
-"""A share of one in so many connections is closed at once, so that a flood costs no search for each of them."""
+"""One connection in so many is closed at once, so that a flood costs no search for each of them."""
 
 
 class Waiting(IntEnum):
-    """What a connection waits for; the first are closed first where connections are too many."""
+    """The part of a request that a connection waits for; the first are closed first where connections are too many."""
 
     HEAD = 0
     REST = 1
-    """What is left of a request that was answered before its body was complete."""
+    """The rest of a request that was answered before its body was complete."""
     BODY = 2
 
 
@@ -42,7 +42,7 @@ class Connection(H11Protocol):
         """Start the clock, and make room where connections are too many."""
         self._timer: asyncio.TimerHandle | None = None
         self.since = 0.0
-        """When the connection began to wait for what it waits for."""
+        """Start of the present wait, by the loop's clock."""
         self._waiting: Waiting | None = None
         super().connection_made(transport)
         self._note(restart=True)
@@ -55,7 +55,7 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what the client sent."""
+        """Read bytes of the client."""
         super().data_received(data)
         self._note()
 
@@ -76,13 +76,13 @@ class Connection(H11Protocol):
 
     @property
     def waiting(self) -> Waiting | None:
-        """What the connection waits for; None while a request is answered."""
+        """The part that the connection waits for; None while a request is answered."""
         if self.cycle is None or self.cycle.response_complete:
             return Waiting.REST if self.conn.their_state is h11.SEND_BODY else Waiting.HEAD
         return Waiting.BODY if self.cycle.more_body else None
 
     def _note(self, *, restart: bool = False) -> None:
-        """Follow a change of what the connection waits for; the guard has the deadlines of bodies."""
+        """Follow a change of `waiting`; the guard has the deadlines of bodies."""
         waiting = self.waiting
         if self.transport.is_closing():
             self._start(LINGER_S)

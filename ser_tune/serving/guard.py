@@ -1,18 +1,19 @@
-"""The HTTP application: what a request may be, how much and how slowly it may send, and answers of one sentence."""
+"""The HTTP application: limits of requests in kind, size and time, and refusals of one sentence."""
 
 import asyncio
+import ipaddress
 import json
 import logging
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
+import re
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from email.message import Message as Header
 from typing import Any
 
-from .content import RequestError
-from .hosts import Hosts
+from .request_body import RequestError
 
-__all__ = ["Guard"]
+__all__ = ["Guard", "Hosts"]
 
 _log = logging.getLogger(__name__)
 Message = MutableMapping[str, Any]
@@ -27,8 +28,43 @@ MOST_WAITING = 1024
 """Complete requests that wait for their turn; more are answered 503."""
 BODIES_HELD = 8
 """Largest requests whose bytes are held at a time, of all clients together; more are answered 503."""
-KEY = {413: "REQUEST_LIMIT_EXCEEDED", 500: "INTERNAL_ERROR", 503: "TEMPORARILY_UNAVAILABLE"}
+ERROR_CODES = {413: "REQUEST_LIMIT_EXCEEDED", 500: "INTERNAL_ERROR", 503: "TEMPORARILY_UNAVAILABLE"}
 JSON = "application/json"
+ANY_HOST = "*"
+_HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^\s:@/\[\]]+)(:[0-9]*)?", re.IGNORECASE)
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class Hosts:
+    """Values of the header Host that are answered: loopback, the address that was asked, and allowed names.
+
+    A web page whose own name leads to this machine gets no answer (DNS rebinding).
+    """
+
+    def __init__(self, allowed: Iterable[str]) -> None:
+        """Allow names without port beside the addresses; `*` is any name."""
+        self._allowed = {_plain(name) for name in (*_LOOPBACK, *allowed)}
+
+    def answer_to(self, host: str, address: str) -> bool:
+        """Whether a request with this header, port or not, at this address of the machine is answered.
+
+        >>> Hosts([]).answer_to("10.0.0.2:5001", "10.0.0.2"), Hosts([]).answer_to("evil.example", "127.0.0.1")
+        (True, False)
+        """
+        if ANY_HOST in self._allowed:
+            return True
+        found = _HOST.fullmatch(host)
+        return found is not None and _plain(found["name"]) in {*self._allowed, _plain(address)}
+
+
+def _plain(name: str) -> str:
+    """A name or address in one spelling."""
+    name = name.strip("[]").casefold().removesuffix(".")
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return name
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 class Guard:
@@ -39,22 +75,22 @@ class Guard:
         answer: Callable[[bytes], bytes],
         *,
         max_bytes: int,
-        hosts: Hosts,
+        hosts: Iterable[str],
         version: str,
         at_once: int | None = None,
     ) -> None:
-        """Guard what answers.
+        """Guard a function.
 
         Args:
             answer: From the body of a request to that of its answer; called in threads. Raises `RequestError`.
             max_bytes: Largest body of a request.
-            hosts: Names that requests may use for this server.
-            version: What `/version` answers.
+            hosts: Names that requests may use for this server, as of `Hosts`.
+            version: The answer of `/version`.
             at_once: Requests that are answered at a time; None is the number of cores, but 2 at least.
         """
         self._answer = answer
         self._max_bytes = max_bytes
-        self._hosts = hosts
+        self._hosts = Hosts(hosts)
         self._at_once = {"/ping": b"\n", "/health": b"\n", "/version": version.encode()}
         self._threads = ThreadPoolExecutor(at_once or max(2, os.cpu_count() or 1), thread_name_prefix="request")
         self._held, self._waiting = 0, 0
@@ -66,7 +102,7 @@ class Guard:
         try:
             content = await self._content(scope, receive)
         except RequestError as error:
-            problem = {"error_code": KEY.get(error.status, "INVALID_PARAMETER_VALUE"), "message": str(error)}
+            problem = {"error_code": ERROR_CODES.get(error.status, "INVALID_PARAMETER_VALUE"), "message": str(error)}
             await _send(send, error.status, json.dumps(problem).encode())
         except ConnectionError:  # nobody waits for an answer
             return
@@ -74,12 +110,7 @@ class Guard:
             await _send(send, 200, content)
 
     async def _content(self, scope: Message, receive: Receive) -> bytes:
-        """What a request is answered.
-
-        Raises:
-            RequestError: It is refused.
-            ConnectionError: The client left before it was complete.
-        """
+        """The content of the answer; `RequestError`: refused; `ConnectionError`: the client left too early."""
         headers = dict(scope["headers"])
         host, (address, _) = headers.get(b"host", b"").decode("latin-1"), scope["server"]
         if not self._hosts.answer_to(host, address):
@@ -156,17 +187,17 @@ def _refuse_method(path: str, method: str, *expected: str) -> None:
         raise RequestError(f"{path} takes no {_shown(method)}; expected {' or '.join(expected)}", status=405)
 
 
-def _refuse_media_type(told: str) -> None:
+def _refuse_media_type(media_type: str) -> None:
     """Refuse another type than JSON in UTF-8; types and the names of their parameters have no case (RFC 9110)."""
     header = Header()
-    header["content-type"] = told
+    header["content-type"] = media_type
     charset = header.get_content_charset("utf-8")
-    if told.partition(";")[0].strip().casefold() != JSON or charset not in ("utf-8", "utf8"):
-        raise RequestError(f"the header Content-Type is '{_shown(told)}'; expected {JSON}", status=415)
+    if media_type.partition(";")[0].strip().casefold() != JSON or charset not in ("utf-8", "utf8"):
+        raise RequestError(f"the header Content-Type is '{_shown(media_type)}'; expected {JSON}", status=415)
 
 
 def _shown(text: str) -> str:
-    """What a client sent, on one line of limited length."""
+    """A client's text, on one line of limited length."""
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in text[:100])
 
 

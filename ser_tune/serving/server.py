@@ -1,4 +1,4 @@
-"""Serving a registered version over HTTP in this process, in the form of MLflow's scoring server."""
+"""A registered version as an HTTP server in this process, in the form of MLflow's scoring server."""
 
 import gc
 import logging
@@ -6,33 +6,36 @@ import os
 import resource
 import socket
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
 import mlflow
 import uvicorn
+from mlflow.exceptions import MlflowException
+from mlflow.pyfunc import PyFuncModel, scoring_server
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..errors import RegistryError, StorageError
+from ..errors import StorageError
 from ..prediction import ALLOW_PATHS, MAX_SECONDS, SERVING
 from ..tracking import load_files
 from .connections import MOST_CONNECTIONS, Connection
 from .guard import Guard
-from .hosts import Hosts
-from .scoring import Scorer
+from .request_body import RequestError, parse_request
 
-__all__ = ["GRACE_S", "Limits", "Server", "claim"]
+__all__ = ["GRACE_S", "Limits", "Server", "listening_socket"]
 
 GRACE_S = 60
 """Seconds that requests under way have when the server ends."""
 OTHER_FILES = 256
 """Open files of the process beside its connections."""
+LONGEST_SENTENCE = 500
+"""Characters of an error's message."""
 
 
 class Limits(BaseModel):
-    """What one request may hold."""
+    """The most that a request may hold."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -60,46 +63,27 @@ class Server:
         Args:
             folder: The version's files.
             host: Address to listen on.
-            port: 0 is a free one.
+            port: 0 is a free port.
             allowed: Folders whose files requests may name.
             allow_hosts: Names that requests may use for this server, beside its addresses; `*` is any.
-            limits: What one request may hold; None is the default.
+            limits: None is the default.
 
         Raises:
             StorageError: The port is taken, or `allowed` is not a folder.
-            RegistryError: An earlier ser-tune registered the version, and its code does not know the limits.
         """
         limits = limits or Limits()
         for place in allowed:
             if not place.is_dir():
                 raise StorageError(f"'{place}' is not a folder; expected one whose files requests may name")
-        self._socket = claim(host, port)
+        self._socket = listening_socket(host, port)
         self.address = f"http://{f'[{host}]' if ':' in host else host}:{self._socket.getsockname()[1]}"
         try:
-            os.environ[ALLOW_PATHS] = os.pathsep.join(str(place.resolve()) for place in allowed)
-            os.environ[MAX_SECONDS] = str(limits.max_seconds)
-            os.environ[SERVING] = "true"
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of FastAPI's and MLflow's own making
-                model = load_files(folder)
-                metadata: Any = model.metadata
-                schema = metadata.get_input_schema()
-                if schema is None or "audio" not in schema.input_names():
-                    raise RegistryError(
-                        f"the version in '{folder}' was registered by an earlier ser-tune, whose code knows no limits "
-                        "for requests; train it again to serve it, or use `mlflow models serve`"
-                    )
-                scorer = Scorer(model)
+            answer = _answering(folder, allowed, limits)
         except BaseException:
             self._socket.close()
             raise
-        # It would note unknown columns of every request
-        logging.getLogger("mlflow.models.utils").setLevel(logging.ERROR)
         guard = Guard(
-            scorer,
-            max_bytes=int(limits.max_mb * 1e6),
-            hosts=Hosts([host, *allow_hosts]),
-            version=mlflow.__version__,
+            answer, max_bytes=int(limits.max_mb * 1e6), hosts=[host, *allow_hosts], version=mlflow.__version__
         )
         config = uvicorn.Config(
             guard,
@@ -124,23 +108,52 @@ class Server:
             self._server.run([self._socket])
 
 
-def claim(host: str, port: int) -> socket.socket:
-    """A socket that listens.
+def _answering(folder: str, allowed: Sequence[Path], limits: Limits) -> Callable[[bytes], bytes]:
+    """Load a version; from the JSON of a request to the JSON of its answer, or a `RequestError`."""
+    os.environ[ALLOW_PATHS] = os.pathsep.join(str(place.resolve()) for place in allowed)
+    os.environ[MAX_SECONDS] = str(limits.max_seconds)
+    os.environ[SERVING] = "true"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of FastAPI's and MLflow's own making
+        model: PyFuncModel = load_files(folder)
+        metadata: Any = model.metadata
+        schema = metadata.get_input_schema()
+    # It would note unknown columns of every request
+    logging.getLogger("mlflow.models.utils").setLevel(logging.ERROR)
+    server: Any = scoring_server
 
-    Raises:
-        StorageError: The port is taken, or this machine has no such address.
-    """
+    def answer(body: bytes) -> bytes:
+        content = parse_request(body)
+        try:
+            text: str = server.invocations(content, "application/json", model, schema).response
+        except MlflowException as exception:
+            error: Any = exception
+            raise RequestError(_sentence(error.message), status=error.get_http_status_code()) from None
+        return text.encode()
+
+    return answer
+
+
+def _sentence(message: str) -> str:
+    """The sentence in a message of MLflow's, which has the request before it."""
+    message = message.rpartition("\nError: ")[2].strip()
+    first = message.splitlines()[0] if message else "the request cannot be answered"
+    return first if len(first) <= LONGEST_SENTENCE else f"{first[:LONGEST_SENTENCE]}…"
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A socket that listens at an address of this machine, or a `StorageError` where that is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio turns Nagle's algorithm off where the protocol is named; on, it delays every second answer by 40 ms
-    claimed = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        claimed.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        claimed.bind((host, port))
-        claimed.listen(128)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(128)
     except OSError as error:
-        claimed.close()
+        listening.close()
         raise StorageError(f"port {port} on {host} cannot be used: {error.strerror}; choose another --port") from None
-    return claimed
+    return listening
 
 
 def _allow_files(wanted: int) -> None:

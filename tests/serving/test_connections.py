@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import uvicorn
 
-from ser_tune.serving import Guard, connections, guard
-from ser_tune.serving.hosts import Hosts
-from ser_tune.serving.server import claim
+from ser_tune.serving import connections, guard
+from ser_tune.serving.guard import Guard
+from ser_tune.serving.server import listening_socket
 from tests.benchmarks.strangers import HEAD, memory_mb, pings, sequence, simultaneous, slow
 
 CLIENTS = 200
@@ -28,7 +28,7 @@ class _Running:
         self.answer = b"predictions"
         self.started, self.proceed = threading.Event(), threading.Event()
         self.proceed.set()
-        application = Guard(self._answer, max_bytes=2_000_000, hosts=Hosts([]), version="3")
+        application = Guard(self._answer, max_bytes=2_000_000, hosts=[], version="3")
         config = uvicorn.Config(
             application,
             http=connections.Connection,
@@ -39,7 +39,7 @@ class _Running:
             timeout_keep_alive=1,
         )
         self.server = uvicorn.Server(config)
-        listening = claim("127.0.0.1", 0)
+        listening = listening_socket("127.0.0.1", 0)
         self.port: int = listening.getsockname()[1]
         self.thread = threading.Thread(target=lambda: asyncio.run(self.server.serve([listening])))
         self.thread.start()
@@ -187,7 +187,7 @@ def test_ping_answers_whatever_clients_do(running: _Running) -> None:
 
 
 def test_thirty_megabytes_of_brackets_do_not_silence_it(running: _Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ser_tune.serving.content import parse_request
+    from ser_tune.serving.request_body import parse_request
 
     def answer(self: Any, body: bytes) -> bytes:
         parse_request(body)

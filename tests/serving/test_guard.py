@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ser_tune.serving import Guard, guard
-from ser_tune.serving.content import DEEPEST, MOST_ROWS, RequestError, parse_request
-from ser_tune.serving.hosts import Hosts
+from ser_tune.serving import guard
+from ser_tune.serving.guard import Guard, Hosts
+from ser_tune.serving.request_body import DEEPEST, MOST_ROWS, RequestError, parse_request
 
 JSON = (b"content-type", b"application/json")
 HOST = (b"host", b"127.0.0.1:5001")
@@ -48,7 +48,7 @@ def _answers(
         sent.append(message)
 
     scope = {"type": "http", "method": method, "path": path, "headers": list(headers), "server": ("127.0.0.1", 5001)}
-    application = Guard(noted, max_bytes=100, hosts=Hosts(allowed), version="3", at_once=1)
+    application = Guard(noted, max_bytes=100, hosts=allowed, version="3", at_once=1)
     asyncio.run(application(scope, receive, send))
     if not sent:
         return 0, b"", handed

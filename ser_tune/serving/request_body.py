@@ -13,7 +13,7 @@ MOST_ROWS = 1000
 DEEPEST = 8
 """Brackets within brackets; a table as MLflow takes it has 4."""
 TEXTS_A_ROW = 32
-"""Texts, keys among them, for each row of the largest request."""
+"""Texts, keys included, for each row of the largest request."""
 _NO_BRACKET = bytes(sorted(set(range(256)) - set(b"[]{}")))
 
 
@@ -21,7 +21,7 @@ class RequestError(SerTuneError):
     """A request cannot be answered; the message is for its client."""
 
     def __init__(self, message: str, *, status: int = 400) -> None:
-        """Take the message and the status of HTTP."""
+        """Set the message and the status of HTTP."""
         super().__init__(message)
         self.status = status
 
@@ -50,7 +50,7 @@ def parse_request(body: bytes) -> dict[str, Any]:
 
 
 def _refuse_large(body: bytes) -> None:
-    """Refuse what is more than a table of audio."""
+    """Refuse more texts and brackets than a table of audio has."""
     if body.count(b'"') > 2 * TEXTS_A_ROW * MOST_ROWS:
         raise RequestError(
             f"the request has more than {TEXTS_A_ROW * MOST_ROWS} texts; expected at most {MOST_ROWS} rows", status=413
