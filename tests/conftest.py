@@ -22,6 +22,8 @@ collect_ignore = ["benchmarks", "bits"]  # programs, run as `python -m tests.ben
 # Two threads that wait for each other on busy cores take ten times as long over a tiny network as one
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+pytest_plugins = ["tests.tiny_studies"]
+
 SPEAKERS, EMOTIONS = ("ada", "bob", "cyd", "dan"), ("anger", "joy")
 TINY = """
 model: {name: alex_net, width: 0.04, dropout: 0.0}
@@ -70,13 +72,13 @@ class Finished:
 
 @pytest.fixture
 def plugged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The task and the metrics of `tests.search.plugged`, as an installed package brings them."""
+    """The task and the metrics of `tests.plugged`, as an installed package brings them."""
     metrics = {"drift": "DRIFT", "error": "ERROR", "of_many": "OF_MANY", "shortfall": "SHORTFALL"}
     groups = {"ser_tune.tasks": {"levels": "LEVELS"}, "ser_tune.metrics": metrics}
 
     def of(group: str) -> dict[str, tuple[EntryPoint, ...]]:
         points = groups.get(group, {})
-        return {name: (EntryPoint(name, f"tests.search.plugged:{value}", group),) for name, value in points.items()}
+        return {name: (EntryPoint(name, f"tests.plugged:{value}", group),) for name, value in points.items()}
 
     monkeypatch.setattr("ser_tune.components._plugins", of)
 

@@ -25,7 +25,7 @@ from ser_tune.registry import Promotion, promote
 from ser_tune.resampling import UNKNOWN, Interval, interval_of, seed_interval
 from ser_tune.search import Fanout, StudyObserver, run_study
 from ser_tune.tracking import CONFIRMS_TAG, TrackingObserver, open_tracking, read_predictions
-from tests.search.plugged import ERROR, SHORTFALL
+from tests.plugged import ERROR, SHORTFALL
 
 pytestmark = pytest.mark.slow
 

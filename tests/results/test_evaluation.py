@@ -15,7 +15,7 @@ from ser_tune.results import Examined, examine, log_evaluation, score_judged, sc
 from ser_tune.results.examine import refuse_part
 from ser_tune.results.stress import Stressed, draw_stress
 from ser_tune.tasks import TASKS
-from tests.search.plugged import ERROR
+from tests.plugged import ERROR
 
 UAR, WA = METRICS.get("uar"), METRICS.get("wa")
 LEVELS = ("low", "middle", "high")

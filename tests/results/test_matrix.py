@@ -14,7 +14,7 @@ from ser_tune.metrics import METRICS, Metric
 from ser_tune.resampling import GroupScore, Interval, Pooled
 from ser_tune.results import Cell, cell_columns, cell_rows, draw_matrix
 from ser_tune.results.matrix import _darkness
-from tests.search.plugged import ERROR
+from tests.plugged import ERROR
 
 UAR, WA = METRICS.get("uar"), METRICS.get("wa")
 

@@ -13,7 +13,7 @@ from ser_tune.resampling import Interval
 from ser_tune.results import Nested, OuterFold
 from ser_tune.tasks import TASKS
 from ser_tune.tracking import Predictions
-from tests.search.plugged import ERROR, SHORTFALL
+from tests.plugged import ERROR, SHORTFALL
 
 UAR, WA = METRICS.get("uar"), METRICS.get("wa")
 

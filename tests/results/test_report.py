@@ -25,7 +25,7 @@ from ser_tune.report.words import displayed
 from ser_tune.resampling import speaker_interval
 from ser_tune.tasks import TASKS
 from ser_tune.tracking import Predictions
-from tests.search.plugged import DRIFT
+from tests.plugged import DRIFT
 
 UAR = METRICS.get("uar")
 LEARNING_RATE = optuna.distributions.FloatDistribution(1e-4, 1e-1, log=True)

@@ -110,7 +110,7 @@ def test_folds_without_a_score_leave_the_trial_its_pooled_score(run: Run, record
 def test_a_trial_without_a_score_fails_and_the_study_goes_on(
     run: Run, recorder: Any, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.search.plugged.MANY", 1000)
+    monkeypatch.setattr("tests.plugged.MANY", 1000)
     summary = run(2, **{"study.objectives": ("of_many",)})
     assert (summary.complete, summary.failed, summary.best) == (0, 2, None)
     reason = "UndefinedScoreError: the pooled validation WA of many of its predictions is not defined"

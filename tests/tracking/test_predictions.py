@@ -16,7 +16,7 @@ from ser_tune.search import HeldOut
 from ser_tune.tasks import TASKS
 from ser_tune.tracking import Predictions, open_tracking, protocol_tags, read_predictions
 from ser_tune.tracking.predictions import write_predictions
-from tests.search.plugged import LEVELS
+from tests.plugged import LEVELS
 
 CLASSIFICATION = TASKS.get("classification")
 
