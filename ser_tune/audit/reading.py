@@ -24,8 +24,8 @@ from functools import cache
 from pathlib import Path
 
 from ..corpora import Utterance
-from ..corpora.base import normalised_text
 from ..corpora.paths import FileFinder, posix_path
+from ..corpora.utterance import normalised_text
 from ..errors import ConfigError, CorpusError
 from .speaker_patterns import by_scheme, compiled, speaker_in
 from .split import Row, Split

@@ -1,11 +1,12 @@
 """Corpora, one a file. To add one: a module with a `CORPUS`, and its line here."""
 
 from ..components import Catalogue
-from .base import Archive, Corpus, CorpusSource, Subset, Utterance
+from .base import Archive, Corpus, CorpusSource, Subset
 from .check_names import nobody_in_words
 from .mapping import LabelMapping, map_labels
 from .names import is_placeholder, name_key, nearest_name, spellings
 from .sounds import Sounds, corpus_sounds, read_sounds
+from .utterance import Utterance
 
 __all__ = [
     "CORPORA",

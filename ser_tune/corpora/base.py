@@ -1,7 +1,6 @@
 """What a corpus is: a labelled collection of recordings, and the object every corpus file defines."""
 
 import hashlib
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -10,55 +9,20 @@ from pathlib import Path
 
 import numpy as np
 
-from ..audio import read_speech
 from ..config import Value
 from ..errors import CorpusError, UnknownNameError
 from .check_names import in_effect, name_problems
 from .folder import content_digest
 from .names import is_placeholder
+from .utterance import Utterance
 
 __all__ = [
     "Archive",
     "Corpus",
     "CorpusSource",
     "Subset",
-    "Utterance",
-    "normalised_text",
     "select_utterances",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Utterance:
-    """One labelled recording, or a stretch of one."""
-
-    id: str
-    """Unique in its corpus, such as `03a01Fa`."""
-    path: Path
-    speaker: str
-    """The grouping key of every fold."""
-    emotion: str
-    group: str = ""
-    """Speakers of one group are never on the training side and a held-out side of a fold. Where every group is of two
-    (IEMOCAP's sessions), one validates while the other is tested, unless `protocol.folds` keeps groups whole. Empty
-    means the speaker alone."""
-    start_s: float = 0.0
-    end_s: float | None = None
-    """Seconds into the file; None is its end."""
-    style: str = ""
-    """How it was spoken, where the corpus tells apart: IEMOCAP's `improvised` and `scripted`, RAVDESS's `speech`."""
-    text: str = ""
-    """A key of the spoken words, equal where the words are equal; empty where they are not known."""
-    attributes: tuple[tuple[str, str], ...] = ()
-    """Name and value of what else is known, such as the speaker's `gender`; scores can be grouped by them."""
-
-    def speech(self) -> np.ndarray:
-        """Decode the recording; shape (N,), float32, mono, 16 kHz.
-
-        Raises:
-            AudioError: It cannot be used; the message names the file.
-        """
-        return read_speech(self.path, start_s=self.start_s, end_s=self.end_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,29 +123,34 @@ class Corpus:
     def merged(self) -> tuple[str, ...]:
         """Emotions that count as another that was kept, such as `excitement=happiness`, sorted."""
         # What was merged into an emotion that is not kept, or into itself, is as if it was never written
-        kept = sorted((one, other) for one, other in self.merge.items() if other in self.emotions and one != other)
-        return tuple(f"{one}={other}" for one, other in kept)
+        kept = sorted((own, target) for own, target in self.merge.items() if target in self.emotions and own != target)
+        return tuple(f"{own}={target}" for own, target in kept)
 
     def __post_init__(self) -> None:
         """Number emotions and speakers, once: training asks for them in every fold."""
         unknown = {
             name
-            for name in {one.speaker for one in self.utterances}
+            for name in {utterance.speaker for utterance in self.utterances}
             if name not in self.names_as_written and is_placeholder(name)
         }
-        emotions, speakers = ({getattr(one, what) for one in self.utterances} for what in ("emotion", "speaker"))
+        emotions, speakers = (
+            {getattr(utterance, what) for utterance in self.utterances} for what in ("emotion", "speaker")
+        )
         # Behind the speakers: a tuple sorts apart from every name
-        owners = [("", one.group) if one.speaker in unknown else one.speaker for one in self.utterances]
+        owners = [
+            ("", utterance.group) if utterance.speaker in unknown else utterance.speaker
+            for utterance in self.utterances
+        ]
         number_of = {name: number for number, name in enumerate(sorted(speakers - unknown))}
-        behind = sorted({one for one in owners if isinstance(one, tuple)})
-        all_numbers = number_of | {one: number for number, one in enumerate(behind, len(number_of))}
+        behind = sorted({owner for owner in owners if isinstance(owner, tuple)})
+        all_numbers = number_of | {owner: number for number, owner in enumerate(behind, len(number_of))}
         class_of = {name: number for number, name in enumerate(sorted(emotions))}
         for name, value in (
             ("emotions", tuple(class_of)),
             ("speakers", tuple(number_of)),
-            ("labels", np.array([class_of[one.emotion] for one in self.utterances], dtype=np.int64)),
-            ("speaker_numbers", np.array([all_numbers[one] for one in owners], dtype=np.int64)),
-            ("nobody", np.array([isinstance(one, tuple) for one in owners], dtype=bool)),
+            ("labels", np.array([class_of[utterance.emotion] for utterance in self.utterances], dtype=np.int64)),
+            ("speaker_numbers", np.array([all_numbers[owner] for owner in owners], dtype=np.int64)),
+            ("nobody", np.array([isinstance(owner, tuple) for owner in owners], dtype=bool)),
         ):
             object.__setattr__(self, name, value)
 
@@ -220,24 +189,28 @@ class Corpus:
         chosen = _subset(source, subset)
         merged, merge = _merged(source, data, cache, chosen, styles, merge)
         kept = _keep(merged, "emotion", chosen.emotions if emotions is None else emotions, where)
-        if problems := name_problems(kept, emotions=[one.emotion for one in merged], as_written=names_as_written):
+        if problems := name_problems(
+            kept, emotions=[utterance.emotion for utterance in merged], as_written=names_as_written
+        ):
             raise CorpusError(f"{where}: {'; '.join(problems)}")
-        if (present := len({one.emotion for one in kept})) < 2:
+        if (present := len({utterance.emotion for utterance in kept})) < 2:
             raise CorpusError(f"{where} has {present} emotion(s); expected at least two to tell apart")
-        ids = [one.id for one in kept]
+        ids = [utterance.id for utterance in kept]
         if len(set(ids)) != len(ids):
-            double = next(one for one, other in pairwise(ids) if one == other)
+            double = next(name for name, following in pairwise(ids) if name == following)
             raise CorpusError(f"{where} has two utterances called '{double}'; expected unique names")
         contents = _contents(kept)
-        stretches = [(content, one.start_s, one.end_s) for content, one in zip(contents, kept, strict=True)]
-        labels = [(one.speaker, one.emotion, one.group) for one in kept]
+        stretches = [
+            (content, utterance.start_s, utterance.end_s) for content, utterance in zip(contents, kept, strict=True)
+        ]
+        labels = [(utterance.speaker, utterance.emotion, utterance.group) for utterance in kept]
         return cls(
             name=source.name,
             utterances=tuple(kept),
             contents=contents,
             folds=source.folds,
             merge=dict(merge),
-            styles=tuple(sorted({one.style for one in kept} - {""})),
+            styles=tuple(sorted({utterance.style for utterance in kept} - {""})),
             digest=_hash(sorted(f"{stretch} {label}" for stretch, label in zip(stretches, labels, strict=True))),
             audio_digest=_hash(map(str, stretches)),
             names_as_written=in_effect(kept, names_as_written),
@@ -296,18 +269,8 @@ def _merged(
     where = _where(source, data)
     utterances = sorted(source.read(data, cache), key=lambda utterance: utterance.id)
     styled = _keep(utterances, "style", subset.styles if styles is None else styles, where)
-    _refuse_unknown("emotion", merge, {one.emotion for one in styled}, where)
-    return [replace(one, emotion=merge.get(one.emotion, one.emotion)) for one in styled], merge
-
-
-def normalised_text(words: str) -> str:
-    """The words without case, punctuation and repeated spaces, as a key that is equal where the words are equal.
-
-    >>> normalised_text(" Don't  go,   please! ")
-    'dont go please'
-    """
-    letters = unicodedata.normalize("NFKC", words.casefold())
-    return " ".join("".join(letter for letter in letters if unicodedata.category(letter)[0] != "P").split())
+    _refuse_unknown("emotion", merge, {utterance.emotion for utterance in styled}, where)
+    return [replace(spoken, emotion=merge.get(spoken.emotion, spoken.emotion)) for spoken in styled], merge
 
 
 def _where(source: CorpusSource, data: Path | None) -> str:
@@ -318,8 +281,8 @@ def _keep(utterances: Sequence[Utterance], label: str, wanted: Sequence[str] | N
     """The utterances whose style or emotion is wanted."""
     if wanted is None:
         return list(utterances)
-    _refuse_unknown(label, wanted, {getattr(one, label) for one in utterances}, where)
-    return [one for one in utterances if getattr(one, label) in wanted]
+    _refuse_unknown(label, wanted, {getattr(utterance, label) for utterance in utterances}, where)
+    return [utterance for utterance in utterances if getattr(utterance, label) in wanted]
 
 
 def _refuse_unknown(label: str, wanted: Iterable[str], present: set[str], where: str) -> None:
@@ -332,7 +295,7 @@ def _contents(utterances: Sequence[Utterance]) -> tuple[str, ...]:
     paths = sorted({utterance.path for utterance in utterances})
     with ThreadPoolExecutor() as pool:  # hashing releases the interpreter lock
         hashes = dict(zip(paths, pool.map(content_digest, paths), strict=True))
-    return tuple(hashes[one.path] for one in utterances)
+    return tuple(hashes[utterance.path] for utterance in utterances)
 
 
 def _hash(lines: Iterable[str]) -> str:

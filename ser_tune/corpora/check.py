@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,9 +10,11 @@ import numpy as np
 from ..audio import digest_of, read_samples, to_speech
 from ..errors import AudioError
 from ..likeness import audio_fingerprint, near_groups
-from .base import CorpusSource, Subset, Utterance, select_utterances
+from .base import CorpusSource, Subset, select_utterances
 from .check_names import name_problems, name_warnings
 from .signal import Fault, signal_faults, unusable_kind
+from .sounds import each_decoded
+from .utterance import Utterance
 
 __all__ = ["CorpusCheck", "Problem", "check_corpus"]
 
@@ -120,24 +121,32 @@ def check_corpus(
     """
     utterances, _ = select_utterances(source, data, cache, subset=subset)
     subset = subset or next(iter(source.subsets))
-    heard = _hear(utterances, progressed)
-    usable = [one for one in heard if not one.error]
-    counts = Counter((one.speaker, one.emotion) for one in utterances)
+    heard = each_decoded(utterances, _hear, progressed)
+    usable = [recording for recording in heard if not recording.error]
+    counts = Counter((utterance.speaker, utterance.emotion) for utterance in utterances)
     return CorpusCheck(
         corpus=source.name,
         subset=subset,
         expected=source.subsets[subset],
         counts=counts,
-        lengths_s=tuple(one.length_s for one in usable),
-        sample_rates_hz=dict(sorted(Counter(one.rate_hz for one in usable).items())),
-        channels=dict(sorted(Counter(one.channels for one in usable).items())),
+        lengths_s=tuple(recording.length_s for recording in usable),
+        sample_rates_hz=dict(sorted(Counter(recording.rate_hz for recording in usable).items())),
+        channels=dict(sorted(Counter(recording.channels for recording in usable).items())),
         texts=len({utterance.text for utterance in utterances} - {""}),
         problems=(
             *(Problem("table", False, remark) for remark in source.remarks(data)),
-            *(Problem("name", True, one) for one in name_problems(utterances, as_written=names_as_written)),
-            *(Problem("name", False, one) for one in name_warnings(utterances, as_written=names_as_written)),
-            *_miscounted("emotion", Counter(one.emotion for one in utterances), source.subsets[subset].emotion_counts),
-            *_miscounted("speaker", Counter(one.speaker for one in utterances), _speakers(source, subset)),
+            *(
+                Problem("name", True, name_problem)
+                for name_problem in name_problems(utterances, as_written=names_as_written)
+            ),
+            *(
+                Problem("name", False, name_warning)
+                for name_warning in name_warnings(utterances, as_written=names_as_written)
+            ),
+            *_miscounted(
+                "emotion", Counter(utterance.emotion for utterance in utterances), source.subsets[subset].emotion_counts
+            ),
+            *_miscounted("speaker", Counter(utterance.speaker for utterance in utterances), _speakers(source, subset)),
             *_unusable(utterances, heard),
             *_duplicates(utterances, heard),
             *_near_duplicates(utterances, heard),
@@ -146,19 +155,7 @@ def check_corpus(
     )
 
 
-def _hear(utterances: Sequence[Utterance], progressed: Callable[[int, int], None]) -> list[_Heard]:
-    heard = []
-    with ThreadPoolExecutor() as pool:  # libsndfile, hashing and NumPy release the interpreter lock
-        try:
-            for done, one in enumerate(pool.map(_hear_one, utterances), 1):
-                heard.append(one)
-                progressed(done, len(utterances))
-        finally:
-            pool.shutdown(cancel_futures=True)  # Ctrl-C does not wait for thousands of recordings
-    return heard
-
-
-def _hear_one(utterance: Utterance) -> _Heard:
+def _hear(utterance: Utterance) -> _Heard:
     try:
         samples, rate_hz = read_samples(utterance.path, start_s=utterance.start_s, end_s=utterance.end_s)
     except AudioError as error:
@@ -199,45 +196,49 @@ def _miscounted(what: str, found: Mapping[str, int], expected: Mapping[str, int 
 
 
 def _unusable(utterances: Sequence[Utterance], heard: Sequence[_Heard]) -> Iterable[Problem]:
-    for utterance, one in zip(utterances, heard, strict=True):
-        if one.error:
-            yield Problem(one.unusable, True, one.error, (utterance.id,))
+    for utterance, recording in zip(utterances, heard, strict=True):
+        if recording.error:
+            yield Problem(recording.unusable, True, recording.error, (utterance.id,))
 
 
 def _duplicates(utterances: Sequence[Utterance], heard: Sequence[_Heard]) -> Iterable[Problem]:
     same: dict[str, list[Utterance]] = defaultdict(list)
-    for utterance, one in zip(utterances, heard, strict=True):
-        if not one.error:
-            same[one.sound].append(utterance)
+    for utterance, recording in zip(utterances, heard, strict=True):
+        if not recording.error:
+            same[recording.sound].append(utterance)
     for twins in same.values():
         if len(twins) > 1:
-            listed = ", ".join(f"{one.id} (speaker {one.speaker}, {one.emotion})" for one in twins)
+            listed = ", ".join(f"{twin.id} (speaker {twin.speaker}, {twin.emotion})" for twin in twins)
             yield Problem(
                 "duplicate",
-                len({(one.speaker, one.emotion) for one in twins}) > 1,
+                len({(twin.speaker, twin.emotion) for twin in twins}) > 1,
                 f"the same sound {len(twins)} times: {listed}",
-                tuple(one.id for one in twins),
+                tuple(twin.id for twin in twins),
             )
 
 
 def _near_duplicates(utterances: Sequence[Utterance], heard: Sequence[_Heard]) -> Iterable[Problem]:
-    first_of = {one.sound: number for number, one in reversed(list(enumerate(heard))) if not one.error}
+    first_of = {
+        recording.sound: number for number, recording in reversed(list(enumerate(heard))) if not recording.error
+    }
     kept = sorted(first_of.values())
     for group in near_groups([heard[number].fingerprint for number in kept]):
         alike = [utterances[kept[number]] for number in group]
-        named = ", ".join(f"{one.id} (speaker {one.speaker}, {one.emotion})" for one in alike[:LISTED])
+        named = ", ".join(
+            f"{utterance.id} (speaker {utterance.speaker}, {utterance.emotion})" for utterance in alike[:LISTED]
+        )
         more = f" and {len(alike) - LISTED} more" if len(alike) > LISTED else ""
         # Turns of a session may overlap in time
-        turns = alike[0].group != "" and len({one.group for one in alike}) == 1
+        turns = alike[0].group != "" and len({utterance.group for utterance in alike}) == 1
         yield Problem(
             "near-identical",
-            not turns and len({(one.speaker, one.emotion) for one in alike}) > 1,
+            not turns and len({(utterance.speaker, utterance.emotion) for utterance in alike}) > 1,
             f"nearly the same sound {len(alike)} times: {named}{more}",
-            tuple(one.id for one in alike),
+            tuple(utterance.id for utterance in alike),
         )
 
 
 def _faulty(utterances: Sequence[Utterance], heard: Sequence[_Heard]) -> Iterable[Problem]:
-    for utterance, one in zip(utterances, heard, strict=True):
-        for fault in one.faults:
+    for utterance, recording in zip(utterances, heard, strict=True):
+        for fault in recording.faults:
             yield Problem(fault.kind, fault.wrong, f"{utterance.path}: {fault.message}", (utterance.id,))

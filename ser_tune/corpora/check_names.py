@@ -4,12 +4,9 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from .names import is_placeholder, listed_spellings, spellings
-
-if TYPE_CHECKING:
-    from .base import Utterance
+from .utterance import Utterance
 
 __all__ = [
     "LISTED",
@@ -28,7 +25,7 @@ SHOWN = 12
 
 
 def name_problems(
-    utterances: Sequence["Utterance"], *, emotions: Iterable[str] | None = None, as_written: Collection[str] = ()
+    utterances: Sequence[Utterance], *, emotions: Iterable[str] | None = None, as_written: Collection[str] = ()
 ) -> list[str]:
     """What no study can be run with: names in two spellings, and emotions that are placeholders.
 
@@ -37,12 +34,12 @@ def name_problems(
         emotions: Of all utterances, those of emotions that are left out included; None is those that are used.
         as_written: Names that are taken as they are.
     """
-    used = [one.emotion for one in utterances]
+    used = [utterance.emotion for utterance in utterances]
     kept = set(used)
     named = {
-        "speaker": [one.speaker for one in utterances],
+        "speaker": [utterance.speaker for utterance in utterances],
         "emotion": used if emotions is None else list(emotions),
-        "session": [one.group for one in utterances],
+        "session": [utterance.group for utterance in utterances],
     }
     problems = []
     for what, names in named.items():
@@ -61,17 +58,21 @@ def name_problems(
     return problems
 
 
-def name_warnings(utterances: Sequence["Utterance"], *, as_written: Collection[str] = ()) -> list[str]:
+def name_warnings(utterances: Sequence[Utterance], *, as_written: Collection[str] = ()) -> list[str]:
     """What a user should know of names, though a study can be run: utterances of nobody, and attributes' spellings.
 
     Args:
         utterances: Those that are used.
         as_written: Names that are taken as they are.
     """
-    nobody = [one for one in utterances if one.speaker not in as_written and is_placeholder(one.speaker)]
+    nobody = [
+        utterance
+        for utterance in utterances
+        if utterance.speaker not in as_written and is_placeholder(utterance.speaker)
+    ]
     warnings = [nobody_in_words(nobody, len(utterances))] if nobody else []
     values: dict[str, list[str]] = {}
-    for name, value in (pair for one in utterances for pair in one.attributes):
+    for name, value in (pair for utterance in utterances for pair in utterance.attributes):
         values.setdefault(name, []).append(value)
     for name, written in values.items():
         if groups := spellings(written, as_written=as_written):
@@ -115,27 +116,27 @@ def spelling_problem(what: str, groups: Sequence[dict[str, int]]) -> str:
     )
 
 
-def nobody_in_words(nobody: Sequence["Utterance"], total: int) -> str:
+def nobody_in_words(nobody: Sequence[Utterance], total: int) -> str:
     """What becomes of utterances whose speaker is a placeholder.
 
     Args:
         nobody: Those, at least one.
         total: Number of all utterances.
     """
-    counts = Counter(one.speaker for one in nobody)
+    counts = Counter(utterance.speaker for utterance in nobody)
     listed = _listed([f"{name!r} ({count})" for name, count in sorted(counts.items())])
     return f"{len(nobody)} of {total} utterances name no speaker ({listed}): they train and are never held out"
 
 
-def in_effect(utterances: Sequence["Utterance"], as_written: Collection[str]) -> tuple[str, ...]:
+def in_effect(utterances: Sequence[Utterance], as_written: Collection[str]) -> tuple[str, ...]:
     """Of the names that are taken as written, those that would be a placeholder or another's spelling, sorted."""
     if not as_written:
         return ()
     found = set[str]()
     for names in (
-        {one.speaker for one in utterances},
-        {one.emotion for one in utterances},
-        {one.group for one in utterances},
+        {utterance.speaker for utterance in utterances},
+        {utterance.emotion for utterance in utterances},
+        {utterance.group for utterance in utterances},
     ):
         alike = {name for group in spellings(names) for name in group}
         found |= {name for name in names if name in alike or (name and is_placeholder(name))}

@@ -110,7 +110,7 @@ def read_header(
     left = [number for number, name in enumerate(columns) if not name and not _INDEX.fullmatch(keys[number])]
     return Header(
         columns=tuple(columns),
-        milliseconds=tuple(one != other for one, other in zip(keys, written, strict=True)),
+        milliseconds=tuple(key != other for key, other in zip(keys, written, strict=True)),
         unread=tuple(left),
         problems=tuple(problems),
     )
@@ -136,12 +136,12 @@ def described(cell: str, present: Sequence[str]) -> str:
 def _aliases(name: str) -> frozenset[str]:
     """Other keys of a column: `file_name` and `filename` are one."""
     names = COLUMNS.get(name, ())
-    return frozenset(names) | {one.replace("_", "") for one in (name, *names)} - {name}
+    return frozenset(names) | {alias.replace("_", "") for alias in (name, *names)} - {name}
 
 
 def _key(cell: str) -> str:
     """A name without case, and with `_` for whatever stands between its words."""
-    seen = "".join(one for one in unicodedata.normalize("NFKC", cell) if unicodedata.category(one) != "Cf")
+    seen = "".join(letter for letter in unicodedata.normalize("NFKC", cell) if unicodedata.category(letter) != "Cf")
     return re.sub(r"[\s._()\[\]#-]+", "_", seen).strip("_").casefold()
 
 

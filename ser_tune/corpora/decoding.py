@@ -90,6 +90,6 @@ def _binary(content: bytes, file: Path) -> str:
         except (zipfile.BadZipFile, OSError):
             return "an Excel workbook (.xlsx) or another zip archive"
         return next(
-            (what for part, what in _ARCHIVES.items() if any(one.startswith(part) for one in names)), "a zip archive"
+            (what for part, what in _ARCHIVES.items() if any(name.startswith(part) for name in names)), "a zip archive"
         )
     return next((what for start, what in _BINARIES.items() if content.startswith(start)), "")

@@ -21,7 +21,8 @@ from scipy import signal
 
 from ..audio import SAMPLE_RATE_HZ
 from ..errors import CorpusError, StorageError
-from .base import CorpusSource, Subset, Utterance
+from .base import CorpusSource, Subset
+from .utterance import Utterance
 
 __all__ = ["CORPUS", "EMOTIONS", "VERSION", "synthesise"]
 

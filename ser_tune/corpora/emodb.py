@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import CorpusError
-from .base import Archive, CorpusSource, Subset, Utterance
+from .base import Archive, CorpusSource, Subset
 from .folder import corpus_folder, read_recordings
+from .utterance import Utterance
 
 __all__ = ["CORPUS", "EMOTIONS", "EMOTION_COUNTS", "SPEAKER_COUNTS"]
 

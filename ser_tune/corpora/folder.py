@@ -4,12 +4,9 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import CorpusError
-
-if TYPE_CHECKING:
-    from .base import Utterance
+from .utterance import Utterance
 
 __all__ = ["content_digest", "corpus_folder", "read_recordings"]
 
@@ -33,8 +30,8 @@ def corpus_folder(corpus: str, data: Path | None, holds: str) -> Path:
 
 
 def read_recordings(
-    corpus: str, folder: Path, utterance: Callable[[Path], "Utterance"], *, example: str
-) -> "list[Utterance]":
+    corpus: str, folder: Path, utterance: Callable[[Path], Utterance], *, example: str
+) -> list[Utterance]:
     """Read a corpus whose file names are its labels, however deep its files lie.
 
     Hidden files and folders are left out. Archives that hold a recording twice are common: it is counted once.
@@ -52,11 +49,11 @@ def read_recordings(
     if not paths:
         raise CorpusError(f"corpus {corpus}: no .wav files in '{folder}'; expected names such as {example}")
     kept: dict[str, Utterance] = {}
-    for one in map(utterance, paths):
-        first = kept.setdefault(one.id, one)
-        if first is not one and content_digest(first.path) != content_digest(one.path):
+    for spoken in map(utterance, paths):
+        first = kept.setdefault(spoken.id, spoken)
+        if first is not spoken and content_digest(first.path) != content_digest(spoken.path):
             raise CorpusError(
-                f"corpus {corpus}: '{first.path}' and '{one.path}' are both '{one.id}' and differ; "
+                f"corpus {corpus}: '{first.path}' and '{spoken.path}' are both '{spoken.id}' and differ; "
                 "expected one recording, or exact copies"
             )
     return list(kept.values())

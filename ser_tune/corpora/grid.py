@@ -61,7 +61,7 @@ def read_grid(text: str, *, score: Score, file: Path, problems: Problems) -> Gri
     body = text[declared.end() :] if declared else text
     separators = tuple(dict.fromkeys(([declared[1]] if declared else []) + list(SEPARATORS)))
     first = list(islice((line for line in body.splitlines() if line.strip()), LINES_ABOVE))
-    separator = max(separators, key=lambda one: max((score(_cells(line, one)) for line in first), default=(False, 0)))
+    separator = max(separators, key=lambda sign: max((score(_cells(line, sign)) for line in first), default=(False, 0)))
     lines = _lines(body, separator, file=file, before=1 if declared else 0)
     if not lines:
         return None

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import CorpusError
-from .base import CorpusSource, Subset, Utterance, normalised_text
+from .base import CorpusSource, Subset
 from .folder import corpus_folder
+from .utterance import Utterance, normalised_text
 
 __all__ = ["CORPUS", "EMOTIONS", "EMOTION_COUNTS", "IMPROVISED_COUNTS", "MERGED_COUNTS", "SPEAKERS"]
 

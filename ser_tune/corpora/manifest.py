@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import CorpusError
-from .base import CorpusSource, Utterance, normalised_text
+from .base import CorpusSource
 from .paths import FileFinder, foreign_path, posix_path
 from .problems import Problems
 from .stretches import Stretches
 from .table import Line, Table, read_table
+from .utterance import Utterance, normalised_text
 
 __all__ = ["ALLOWED_FOLDERS", "CORPUS", "OPTIONAL_COLUMNS", "REQUIRED_COLUMNS", "allowed_folders"]
 
@@ -29,7 +30,7 @@ _HEADER = "path,speaker,emotion[,session][,start,end][,text][,gender][,meta_NAME
 
 def allowed_folders() -> tuple[Path, ...]:
     """The folders of `SER_TUNE_MANIFEST_PATHS`, absolute."""
-    return tuple(Path(one).absolute() for one in os.environ.get(ALLOWED_FOLDERS, "").split(os.pathsep) if one)
+    return tuple(Path(name).absolute() for name in os.environ.get(ALLOWED_FOLDERS, "").split(os.pathsep) if name)
 
 
 def read(data: Path | None, cache: Path, folders: Sequence[Path] = ()) -> Sequence[Utterance]:

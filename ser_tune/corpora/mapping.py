@@ -53,7 +53,7 @@ class LabelMapping:
     @property
     def renamed(self) -> tuple[str, ...]:
         """The same as a list."""
-        return tuple(f"{one}={other}" for one, other in sorted(self.targets.items()) if one != other)
+        return tuple(f"{emotion}={target}" for emotion, target in sorted(self.targets.items()) if emotion != target)
 
 
 def map_labels(emotions: Sequence[str], labels: Sequence[str], given: Mapping[str, str] | None = None) -> LabelMapping:
@@ -82,8 +82,8 @@ def map_labels(emotions: Sequence[str], labels: Sequence[str], given: Mapping[st
         for name in names:
             if name not in valid:
                 raise MappingError(f"--map: '{name}' is no {option}; expected one of {', '.join(sorted(valid))}")
-    found = {one: given.get(one, _target(one, labels)) for one in emotions}
-    targets = {one: label for one, label in found.items() if label}
+    found = {emotion: given.get(emotion, _target(emotion, labels)) for emotion in emotions}
+    targets = {emotion: label for emotion, label in found.items() if label}
     shared = tuple(label for label in labels if label in targets.values())
     if len(shared) < 2:
         raise MappingError(
@@ -92,7 +92,7 @@ def map_labels(emotions: Sequence[str], labels: Sequence[str], given: Mapping[st
         )
     return LabelMapping(
         targets=targets,
-        left_out=tuple(sorted(one for one, label in found.items() if not label)),
+        left_out=tuple(sorted(emotion for emotion, label in found.items() if not label)),
         labels=tuple(labels),
         shared=shared,
         unused=tuple(label for label in labels if label not in shared),

@@ -123,16 +123,20 @@ def nearest_name(name: str, names: Iterable[str]) -> str | None:
     >>> nearest_name("ANNA", ["anna", "ben"])
     'anna'
     """
-    return next((one for one in names if name_key(one) == name_key(name)), None)
+    return next((known for known in names if name_key(known) == name_key(name)), None)
 
 
 def _without_punctuation(key: str) -> str:
     """The key without punctuation and signs at its ends: `<na>` is `na`."""
-    edges = [len(list(takewhile(lambda one: unicodedata.category(one)[0] in "PSZ", side))) for side in (key, key[::-1])]
+    edges = [
+        len(list(takewhile(lambda letter: unicodedata.category(letter)[0] in "PSZ", side))) for side in (key, key[::-1])
+    ]
     return key[edges[0] : len(key) - edges[1]]
 
 
 def _looks(name: str) -> str:
     """What a person sees: composed, with every blank alike."""
     composed = unicodedata.normalize("NFC", name)
-    return "".join(" " if one.isspace() else one for one in composed if unicodedata.category(one) not in ("Cc", "Cf"))
+    return "".join(
+        " " if letter.isspace() else letter for letter in composed if unicodedata.category(letter) not in ("Cc", "Cf")
+    )

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import CorpusError
-from .base import CorpusSource, Subset, Utterance
+from .base import CorpusSource, Subset
 from .folder import corpus_folder, read_recordings
+from .utterance import Utterance
 
 __all__ = ["CORPUS", "EMOTIONS", "EMOTION_COUNTS", "SPEAKERS", "SPEECH_COUNTS"]
 

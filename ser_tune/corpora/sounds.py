@@ -3,10 +3,11 @@
 import hashlib
 import io
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from filelock import FileLock
@@ -14,9 +15,12 @@ from filelock import FileLock
 from .. import likeness
 from ..audio import digest_of
 from ..errors import StorageError
-from .base import Corpus, Utterance
+from .base import Corpus
+from .utterance import Utterance
 
-__all__ = ["Sounds", "corpus_sounds", "read_sounds"]
+__all__ = ["Sounds", "corpus_sounds", "each_decoded", "read_sounds"]
+
+T = TypeVar("T")
 
 FORMAT = 2
 """Raise it when a recording is decoded to other samples."""
@@ -33,7 +37,9 @@ class Sounds:
 
     def only(self, numbers: Sequence[int] | np.ndarray) -> "Sounds":
         """Those of some utterances."""
-        return Sounds(tuple(self.digests[one] for one in numbers), tuple(self.fingerprints[one] for one in numbers))
+        return Sounds(
+            tuple(self.digests[number] for number in numbers), tuple(self.fingerprints[number] for number in numbers)
+        )
 
     def to_bytes(self) -> bytes:
         """As `from_bytes` reads them, about 250 bytes for a second: an SHA-256, and the NumPy archive that it is of."""
@@ -41,8 +47,8 @@ class Sounds:
         np.savez_compressed(
             saved,
             format=np.array([FORMAT, likeness.FORMAT]),
-            digests=np.array([bytes.fromhex(one) for one in self.digests], dtype="S32").view(np.uint8),
-            lengths=np.array([len(one) for one in self.fingerprints], dtype=np.int64),
+            digests=np.array([bytes.fromhex(digest) for digest in self.digests], dtype="S32").view(np.uint8),
+            lengths=np.array([len(fingerprint) for fingerprint in self.fingerprints], dtype=np.int64),
             frames=np.concatenate([np.empty(0, np.uint32), *self.fingerprints]).astype("<u4"),
         )
         return hashlib.sha256(saved.getvalue()).digest() + saved.getvalue()
@@ -59,7 +65,7 @@ class Sounds:
             digests, lengths, frames = (stored[name] for name in ("digests", "lengths", "frames"))
         ends = np.cumsum(lengths)
         return cls(
-            digests=tuple(one.tobytes().hex() for one in digests.reshape(-1, 32)),
+            digests=tuple(row.tobytes().hex() for row in digests.reshape(-1, 32)),
             fingerprints=tuple(np.split(frames.astype(np.uint32), ends[:-1])) if len(ends) else (),
         )
 
@@ -76,7 +82,7 @@ def read_sounds(
     Raises:
         AudioError: A recording cannot be used; the message names its file.
     """
-    found = list(_compared(utterances, progressed))
+    found = each_decoded(utterances, _compared_by, progressed)
     return Sounds(tuple(digest for digest, _ in found), tuple(fingerprint for _, fingerprint in found))
 
 
@@ -111,16 +117,19 @@ def corpus_sounds(
     return sounds
 
 
-def _compared(
-    utterances: Sequence[Utterance], progressed: Callable[[int, int], None]
-) -> Iterator[tuple[str, np.ndarray]]:
-    with ThreadPoolExecutor() as pool:  # libsndfile, hashing and NumPy release the interpreter lock
+def each_decoded(
+    utterances: Sequence[Utterance], decode: Callable[[Utterance], T], progressed: Callable[[int, int], None]
+) -> list[T]:
+    """Apply a function to utterances, in threads: libsndfile, hashing and NumPy release the interpreter lock."""
+    found = []
+    with ThreadPoolExecutor() as pool:
         try:
-            for done, one in enumerate(pool.map(_compared_by, utterances), 1):
-                yield one
+            for done, decoded in enumerate(pool.map(decode, utterances), 1):
+                found.append(decoded)
                 progressed(done, len(utterances))
         finally:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(cancel_futures=True)  # Ctrl-C does not wait for thousands of recordings
+    return found
 
 
 def _compared_by(utterance: Utterance) -> tuple[str, np.ndarray]:

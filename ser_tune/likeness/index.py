@@ -58,11 +58,11 @@ class Candidates:
 
 def pack(fingerprints: Sequence[np.ndarray]) -> Packed:
     """Lay fingerprints, each of shape (T,), one after another."""
-    lengths = np.array([len(one) for one in fingerprints], dtype=np.int64)
+    lengths = np.array([len(fingerprint) for fingerprint in fingerprints], dtype=np.int64)
     starts = GAP + np.concatenate([[0], np.cumsum(lengths + GAP)])
     frames = np.zeros(starts[-1], dtype=np.uint32)
-    for start, one in zip(starts[:-1].tolist(), fingerprints, strict=True):
-        frames[start : start + len(one)] = one
+    for start, fingerprint in zip(starts[:-1].tolist(), fingerprints, strict=True):
+        frames[start : start + len(fingerprint)] = fingerprint
     return Packed(frames, starts[:-1])
 
 
@@ -77,29 +77,29 @@ def candidates(packed: Packed, *, apart: int | None = None) -> Candidates:
     places = places[places % STRIDE == 0] if STRIDE > 1 else places
     owners, keys = packed.owners(places), _keys(packed, places)
     count = len(packed.starts)
-    best: dict[str, np.ndarray] = {name: np.empty(0, dtype=np.int64) for name in ("pair", "one", "other")}
+    best: dict[str, np.ndarray] = {name: np.empty(0, dtype=np.int64) for name in ("pair", "left", "right")}
     score = np.empty(0, dtype=np.float32)
     for table in range(TABLES):
-        for one, other in _encounters(keys[:, table]):
-            wanted = owners[one] != owners[other]
+        for left, right in _encounters(keys[:, table]):
+            wanted = owners[left] != owners[right]
             if apart is not None:
-                wanted &= (owners[one] < apart) != (owners[other] < apart)
-            one, other = _ordered(one[wanted], other[wanted], owners)
-            agreement = _agreement(packed, places[one], places[other])
+                wanted &= (owners[left] < apart) != (owners[right] < apart)
+            left, right = _ordered(left[wanted], right[wanted], owners)
+            agreement = _agreement(packed, places[left], places[right])
             kept = agreement > 0
-            one, other = one[kept], other[kept]
-            pair = np.concatenate([best["pair"], owners[one] * count + owners[other]])
+            left, right = left[kept], right[kept]
+            pair = np.concatenate([best["pair"], owners[left] * count + owners[right]])
             score = np.concatenate([score, agreement[kept]])
             order = np.lexsort((-score, pair))
             order = order[np.unique(pair[order], return_index=True)[1]]  # of each pair, the best
             best = {
                 "pair": pair[order],
-                "one": np.concatenate([best["one"], places[one]])[order],
-                "other": np.concatenate([best["other"], places[other]])[order],
+                "left": np.concatenate([best["left"], places[left]])[order],
+                "right": np.concatenate([best["right"], places[right]])[order],
             }
             score = score[order]
     first, second = np.divmod(best["pair"], count)
-    return Candidates(first, second, best["one"] - packed.starts[first], best["other"] - packed.starts[second])
+    return Candidates(first, second, best["left"] - packed.starts[first], best["right"] - packed.starts[second])
 
 
 def _keys(packed: Packed, places: np.ndarray) -> np.ndarray:
@@ -146,19 +146,19 @@ def _encounters(keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield order[met], order[met + step]
 
 
-def _ordered(one: np.ndarray, other: np.ndarray, owners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _ordered(left: np.ndarray, right: np.ndarray, owners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The same pairs, the recording of the smaller number first."""
-    swapped = owners[one] > owners[other]
-    return np.where(swapped, other, one), np.where(swapped, one, other)
+    swapped = owners[left] > owners[right]
+    return np.where(swapped, right, left), np.where(swapped, left, right)
 
 
-def _agreement(packed: Packed, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def _agreement(packed: Packed, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """How far the sound around two places agrees, times the root of its frames; 0 where it does too little."""
     around = np.arange(-AROUND, AROUND)
-    agreement = np.zeros(len(one), dtype=np.float32)
-    for start in range(0, len(one), _BLOCK):
+    agreement = np.zeros(len(left), dtype=np.float32)
+    for start in range(0, len(left), _BLOCK):
         block = slice(start, start + _BLOCK)
-        first, second = (packed.frames[places[block, np.newaxis] + around] for places in (one, other))
+        first, second = (packed.frames[places[block, np.newaxis] + around] for places in (left, right))
         both = (first != 0) & (second != 0)
         count = both.sum(axis=1)
         differ = (np.bitwise_count(first ^ second) * both).sum(axis=1, dtype=np.int64)

@@ -58,28 +58,28 @@ def near_identical(fingerprints: Sequence[np.ndarray]) -> list[Likeness]:
     """
     first_of: dict[bytes, int] = {}
     kept, found = [], []
-    for number, one in enumerate(fingerprints):
-        if (frames := np.count_nonzero(one)) < LEAST_FRAMES:
+    for number, fingerprint in enumerate(fingerprints):
+        if (frames := np.count_nonzero(fingerprint)) < LEAST_FRAMES:
             continue
-        first = first_of.setdefault(one.tobytes(), number)
+        first = first_of.setdefault(fingerprint.tobytes(), number)
         if first == number:
             kept.append(number)
         else:
             found.append(Likeness(first, number, 1.0, float(frames) / FRAMES_PER_S))
     pairs = _pairs([fingerprints[number] for number in kept])
     found += [replace(pair, first=kept[pair.first], second=kept[pair.second]) for pair in pairs]
-    return sorted(found, key=lambda one: (one.first, one.second))
+    return sorted(found, key=lambda pair: (pair.first, pair.second))
 
 
 def near_groups(fingerprints: Sequence[np.ndarray]) -> list[list[int]]:
     """Groups of recordings that `near_identical` connects, by its pairs; each sorted, and all by their first number."""
     group_of: dict[int, list[int]] = {}
     for pair in near_identical(fingerprints):
-        one = group_of.setdefault(pair.first, [pair.first])
-        other = group_of.setdefault(pair.second, [pair.second])
-        if one is not other:
-            one += other
-            group_of.update(dict.fromkeys(other, one))
+        left = group_of.setdefault(pair.first, [pair.first])
+        right = group_of.setdefault(pair.second, [pair.second])
+        if left is not right:
+            left += right
+            group_of.update(dict.fromkeys(right, left))
     groups = {id(group): sorted(group) for group in group_of.values()}
     return sorted(groups.values())
 
@@ -94,17 +94,17 @@ def nearest(fingerprints: Sequence[np.ndarray], known: Sequence[np.ndarray]) -> 
     Returns:
         Shape (N,); `second` is the number of the known recording whose bits agree most; None where there is none.
     """
-    asked = {one.tobytes(): one for one in fingerprints}  # equal fingerprints are compared once
-    first_known = {one.tobytes(): number for number, one in reversed(list(enumerate(known)))}
+    asked = {fingerprint.tobytes(): fingerprint for fingerprint in fingerprints}  # equal fingerprints are compared once
+    first_known = {fingerprint.tobytes(): number for number, fingerprint in reversed(list(enumerate(known)))}
     numbers = list(first_known.values())
     best: dict[bytes, Likeness] = {}
     keys = list(asked)
-    for one in _pairs([*asked.values(), *(known[number] for number in numbers)], apart=len(keys)):
-        key = keys[one.first]
-        if key not in best or one.agreement > best[key].agreement:
-            best[key] = replace(one, second=numbers[one.second - len(keys)])
-    found = (best.get(one.tobytes()) for one in fingerprints)
-    return [None if one is None else replace(one, first=number) for number, one in enumerate(found)]
+    for pair in _pairs([*asked.values(), *(known[number] for number in numbers)], apart=len(keys)):
+        key = keys[pair.first]
+        if key not in best or pair.agreement > best[key].agreement:
+            best[key] = replace(pair, second=numbers[pair.second - len(keys)])
+    found = (best.get(fingerprint.tobytes()) for fingerprint in fingerprints)
+    return [None if pair is None else replace(pair, first=number) for number, pair in enumerate(found)]
 
 
 def _pairs(fingerprints: Sequence[np.ndarray], *, apart: int | None = None) -> list[Likeness]:
@@ -117,18 +117,18 @@ def _pairs(fingerprints: Sequence[np.ndarray], *, apart: int | None = None) -> l
         _likeness(first, second, fingerprints[first], fingerprints[second], at_first, at_second)
         for first, second, at_first, at_second in places
     )
-    return [one for one in likenesses if one is not None]
+    return [likeness for likeness in likenesses if likeness is not None]
 
 
 def _likeness(
-    first: int, second: int, one: np.ndarray, other: np.ndarray, at_one: int, at_other: int
+    first: int, second: int, left: np.ndarray, right: np.ndarray, at_left: int, at_right: int
 ) -> Likeness | None:
     """Lay two fingerprints on one another, at the speed and shift with the best stretch; None where they differ."""
-    places = np.rint(at_other + (np.arange(len(one)) - at_one) * SPEEDS[:, np.newaxis]).astype(np.int64)
-    places = (places[:, np.newaxis] + SHIFTS[:, np.newaxis]).reshape(-1, len(one))
-    laid = other[np.clip(places, 0, len(other) - 1)]
-    both = (places >= 0) & (places < len(other)) & (laid != 0) & (one != 0)
-    agreement = 1 - np.bitwise_count(one ^ laid) * (2 / BANDS)
+    places = np.rint(at_right + (np.arange(len(left)) - at_left) * SPEEDS[:, np.newaxis]).astype(np.int64)
+    places = (places[:, np.newaxis] + SHIFTS[:, np.newaxis]).reshape(-1, len(left))
+    laid = right[np.clip(places, 0, len(right) - 1)]
+    both = (places >= 0) & (places < len(right)) & (laid != 0) & (left != 0)
+    agreement = 1 - np.bitwise_count(left ^ laid) * (2 / BANDS)
     gains = np.cumsum(np.where(both, agreement - CHANCE, 0.0), axis=1)
     gains = np.pad(gains, ((0, 0), (1, 0)))
     scores = gains - np.minimum.accumulate(gains, axis=1)  # of the best stretch that ends at each frame
@@ -139,7 +139,7 @@ def _likeness(
         return None
     stretch = float(agreement[way, start:end][shared].mean())
     whole = float(agreement[way][both[way]].mean())
-    overlap = both[way].sum() / min(np.count_nonzero(one), np.count_nonzero(other))
+    overlap = both[way].sum() / min(np.count_nonzero(left), np.count_nonzero(right))
     same_take = whole >= AGREEMENT and overlap >= OVERLAP
     if not same_take and (stretch < STRETCH_AGREEMENT or scores[way, end] < STRETCH_SCORE):
         return None

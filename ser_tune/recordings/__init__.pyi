@@ -2,12 +2,11 @@
 
 from .batches import UNCERTAIN, Unusable, label_of, predict_files
 from .files import find_files
-from .labels import audacity_labels, rttm
 from .live import Change, follow
 from .microphone import Microphone
 from .picture import draw_utterance, refuse_other_picture
 from .speech import SpeechDetector
-from .timeline import Passage, Timeline, timeline_of
+from .timeline import Passage, Timeline, audacity_labels, rttm, timeline_of
 
 __all__ = [
     "UNCERTAIN",

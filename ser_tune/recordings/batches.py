@@ -64,10 +64,10 @@ def predict_files(
     done, total = 0, len(files)
     progressed(done, total)
     for batch in _batches(files, None if is_by_speaker(model) else BATCH_S):
-        predicted = iter(_predict(model, [one for one in batch if isinstance(one, Heard)]))
-        for one in batch:
+        predicted = iter(_predict(model, [item for item in batch if isinstance(item, Heard)]))
+        for item in batch:
             done += 1
-            yield next(predicted) if isinstance(one, Heard) else one
+            yield next(predicted) if isinstance(item, Heard) else item
         progressed(done, total)
 
 
@@ -102,20 +102,22 @@ def _predict(model: "LoadedModel", heard: Sequence[Heard]) -> "list[Prediction |
         if not is_by_speaker(model):
             half = len(heard) // 2
             return _predict(model, heard[:half]) + _predict(model, heard[half:])
-        reasons = [_reason(model, one) for one in heard]
+        reasons = [_reason(model, recording) for recording in heard]
         if not any(reasons):
             raise
-    predicted = iter(_predict(model, [one for one, reason in zip(heard, reasons, strict=True) if reason is None]))
+    predicted = iter(
+        _predict(model, [recording for recording, reason in zip(heard, reasons, strict=True) if reason is None])
+    )
     return [
-        next(predicted) if reason is None else Unusable(one.source, reason)
-        for one, reason in zip(heard, reasons, strict=True)
+        next(predicted) if reason is None else Unusable(recording.source, reason)
+        for recording, reason in zip(heard, reasons, strict=True)
     ]
 
 
-def _reason(model: "LoadedModel", one: Heard) -> str | None:
+def _reason(model: "LoadedModel", heard: Heard) -> str | None:
     """Why a model that needs two recordings cannot use this one, taken twice; None where it can."""
     try:
-        model.predict_heard([one, one])
+        model.predict_heard([heard, heard])
     except AudioError as error:
         return str(error)
     return None

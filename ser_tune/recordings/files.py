@@ -76,7 +76,7 @@ def _of_file_or_folder(path: str) -> Iterator[str]:
 
 def _below(folder: str) -> Iterator[str]:
     for place, folders, files in os.walk(folder):
-        folders[:] = [one for one in folders if not one.startswith(".")]
+        folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
             if not name.startswith(".") and name.lower().endswith(SUFFIXES):
                 yield os.path.join(place, name)  # noqa: PTH118 - of ten thousand files a Path each takes a second

@@ -46,7 +46,11 @@ class Microphone:
 
     def _none(self, device: str | None, error: Exception) -> str:
         """Why there is no device, and which there are."""
-        names = [f"{one['index']} {one['name']}" for one in self._library.query_devices() if one["max_input_channels"]]
+        names = [
+            f"{device['index']} {device['name']}"
+            for device in self._library.query_devices()
+            if device["max_input_channels"]
+        ]
         what = "no default microphone" if device is None else f"no microphone '{device}'"
         return f"there is {what} ({_first_line(error)}); there are: {', '.join(names) or 'none'}"
 
@@ -89,7 +93,7 @@ class Microphone:
                 continue
             while not self._waiting.empty():
                 pieces.append(self._waiting.get())
-            sound = [one for one in pieces if one is not None]
+            sound = [samples for samples in pieces if samples is not None]
             if sound and len(piece := resampler.resample_chunk(np.concatenate(sound))):
                 yield piece
             if len(sound) < len(pieces):

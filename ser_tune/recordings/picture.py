@@ -64,7 +64,7 @@ def draw_utterance(model: "LoadedModel", file: Path, out: Path) -> "Prediction":
             "--timeline shows long recordings"
         )
     grid_s = np.arange(0.0, length_s, GRID_S)
-    with recorded([network for one in model.predictors for network in one.networks]) as weights:
+    with recorded([network for predictor in model.predictors for network in predictor.networks]) as weights:
         (prediction,) = model.predict_heard([heard])
     recipe = model.recipe
     frames, hop_s = recipe.segments.frames, recipe.hop_s
@@ -107,10 +107,10 @@ def _windows(model: "LoadedModel", heard: Heard, whole: "Prediction") -> _Window
     size = int(window_s * SAMPLE_RATE_HZ)
     firsts = (starts_s * SAMPLE_RATE_HZ).astype(int)
     try:
-        told = model.predict_heard([Heard(heard.source, heard.speech[one : one + size]) for one in firsts])
+        told = model.predict_heard([Heard(heard.source, heard.speech[first : first + size]) for first in firsts])
     except AudioError:  # too short for the model: one window, the utterance
         starts_s, window_s, told = np.zeros(1), length_s, [whole]
-    found = np.array([[one.probabilities[label] for label in model.labels] for one in told])
+    found = np.array([[prediction.probabilities[label] for label in model.labels] for prediction in told])
     return _Windows(
         length_s=window_s,
         times_s=np.concatenate([[0.0], starts_s + window_s / 2, [length_s]]),
@@ -138,7 +138,7 @@ def _fill(
         mel_decibels(speech), origin="lower", aspect="auto", cmap="magma", extent=(0.0, length_s, 0.0, BANDS)
     )
     places = librosa.hz_to_mel(np.array(TICKS_HZ)) / librosa.hz_to_mel(SAMPLE_RATE_HZ / 2) * BANDS
-    axes[1].set_yticks(places, [f"{one / 1000:g}" for one in TICKS_HZ])
+    axes[1].set_yticks(places, [f"{tick_hz / 1000:g}" for tick_hz in TICKS_HZ])
     axes[1].set(ylabel="frequency\nin kHz")
     for number in range(len(prediction.probabilities)):
         colour, style = colormaps["tab10"](number % 10), "-" if number < 10 else "--"

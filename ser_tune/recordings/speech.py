@@ -72,12 +72,12 @@ class SpeechDetector:
     def probabilities(self, speech: np.ndarray) -> list[float]:
         """Probability of speech in each 32 ms of the next piece; what is left over waits for the piece after it."""
         with torch.inference_mode():
-            return [float(self._iterator.model(one, SAMPLE_RATE_HZ)) for one in self._chunks(speech)]
+            return [float(self._iterator.model(chunk, SAMPLE_RATE_HZ)) for chunk in self._chunks(speech)]
 
     def follow(self, speech: np.ndarray) -> Iterator[tuple[str, int]]:
         """Starts and ends of speech in the next piece: `start` or `end`, and its sample since the first piece."""
-        for one in self._chunks(speech):
-            yield from (self._iterator(one) or {}).items()
+        for chunk in self._chunks(speech):
+            yield from (self._iterator(chunk) or {}).items()
 
 
 def speech_of(probabilities: Sequence[float], length: int) -> list[Stretch]:
@@ -96,7 +96,7 @@ def speech_of(probabilities: Sequence[float], length: int) -> list[Stretch]:
         min_silence_duration_ms=round(1000 * PAUSE_S),
         audio_length_samples=length,
     )
-    return [Stretch(one["start"] / SAMPLE_RATE_HZ, one["end"] / SAMPLE_RATE_HZ) for one in found]
+    return [Stretch(stretch["start"] / SAMPLE_RATE_HZ, stretch["end"] / SAMPLE_RATE_HZ) for stretch in found]
 
 
 def read_pieces(path: Path) -> Iterator[np.ndarray]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..prediction import Prediction
     from ..tracking import LoadedModel
 
-__all__ = ["Passage", "Timeline", "merged", "plan_windows", "timeline_of"]
+__all__ = ["Passage", "Timeline", "audacity_labels", "merged", "plan_windows", "rttm", "timeline_of"]
 
 WINDOW_S = 3.0
 """Seconds of speech that are judged together: about as long as the utterances that models are trained on."""
@@ -63,7 +63,7 @@ def plan_windows(stretch: Stretch, *, window_s: float = WINDOW_S, step_s: float 
     if spare_s <= 0:
         return [stretch]
     starts = np.linspace(stretch.start_s, stretch.end_s - window_s, 1 + int(np.ceil(spare_s / step_s - 1e-9)))
-    return [Stretch(float(one), float(one) + window_s) for one in starts]
+    return [Stretch(float(start), float(start) + window_s) for start in starts]
 
 
 def timeline_of(
@@ -99,7 +99,7 @@ def timeline_of(
         probabilities += detector.probabilities(piece)
         length += len(piece)
     speech = speech_of(probabilities, length)
-    planned = [plan_windows(one, window_s=window_s, step_s=min(STEP_S, window_s)) for one in speech]
+    planned = [plan_windows(stretch, window_s=window_s, step_s=min(STEP_S, window_s)) for stretch in speech]
     windows = [window for of_stretch in planned for window in of_stretch]
     told: list[Prediction] = []
     waiting: list[Heard] = []
@@ -112,8 +112,13 @@ def timeline_of(
     if waiting:
         told += model.predict_heard(waiting)
     judged = [
-        Passage(window.start_s, window.end_s, label_of(model, one.probabilities, min_confidence), one.probabilities)
-        for window, one in zip(windows, told, strict=True)
+        Passage(
+            window.start_s,
+            window.end_s,
+            label_of(model, prediction.probabilities, min_confidence),
+            prediction.probabilities,
+        )
+        for window, prediction in zip(windows, told, strict=True)
     ]
     ends = np.cumsum([len(of_stretch) for of_stretch in planned])
     passages = [
@@ -131,14 +136,14 @@ def merged(stretch: Stretch, windows: Sequence[Passage]) -> Iterator[Passage]:
         stretch: From its start to its end there are passages.
         windows: Of it, in order.
     """
-    centres = [(one.start_s + one.end_s) / 2 for one in windows]
-    cuts = [stretch.start_s, *((one + other) / 2 for one, other in pairwise(centres)), stretch.end_s]
+    centres = [(window.start_s + window.end_s) / 2 for window in windows]
+    cuts = [stretch.start_s, *((centre + following) / 2 for centre, following in pairwise(centres)), stretch.end_s]
     parts = list(zip(windows, pairwise(cuts), strict=True))
     for label, group in groupby(parts, key=lambda part: part[0].label):
         own = list(group)
         seconds = [end_s - start_s for _, (start_s, end_s) in own]
         mean = {
-            name: float(np.average([one.probabilities[name] for one, _ in own], weights=seconds))
+            name: float(np.average([passage.probabilities[name] for passage, _ in own], weights=seconds))
             for name in windows[0].probabilities
         }
         yield Passage(own[0][1][0], own[-1][1][1], label, mean)
@@ -160,15 +165,38 @@ def _hear(path: Path, windows: Sequence[Stretch]) -> list[Heard]:
     """Decode windows that lie within a few minutes; a short one with what is around it."""
     end_of_file_s = length_s(path)
     wide = []
-    for one in windows:
-        more_s = max(0.0, LEAST_S - (one.end_s - one.start_s)) / 2
-        wide.append(Stretch(max(0.0, one.start_s - more_s), min(end_of_file_s, one.end_s + more_s)))
-    first_s = min(one.start_s for one in wide)
-    speech = read_speech(path, start_s=first_s, end_s=max(one.end_s for one in wide))
+    for window in windows:
+        more_s = max(0.0, LEAST_S - (window.end_s - window.start_s)) / 2
+        wide.append(Stretch(max(0.0, window.start_s - more_s), min(end_of_file_s, window.end_s + more_s)))
+    first_s = min(stretch.start_s for stretch in wide)
+    speech = read_speech(path, start_s=first_s, end_s=max(stretch.end_s for stretch in wide))
     return [
-        Heard(str(path), speech[round((one.start_s - first_s) * SAMPLE_RATE_HZ) :][: _samples(one)]) for one in wide
+        Heard(str(path), speech[round((stretch.start_s - first_s) * SAMPLE_RATE_HZ) :][: _samples(stretch)])
+        for stretch in wide
     ]
 
 
 def _samples(window: Stretch) -> int:
     return round((window.end_s - window.start_s) * SAMPLE_RATE_HZ)
+
+
+def rttm(timeline: Timeline) -> str:
+    """Rich Transcription Time Marked: a line of type SPEAKER for each passage, with its label as the speaker's name.
+
+    Fields: type, file, channel, start, duration, two that are not used, name, probability (of `uncertain` the
+    highest), one that is not used (NIST 2009, The 2009 RT Evaluation Plan, appendix A).
+    """
+    name = "_".join(Path(timeline.source).stem.split())
+    lines = []
+    for passage in timeline.passages:
+        label, length_s = "_".join(passage.label.split()), passage.end_s - passage.start_s
+        probability = passage.probabilities.get(passage.label, max(passage.probabilities.values()))
+        lines.append(
+            f"SPEAKER {name} 1 {passage.start_s:.3f} {length_s:.3f} <NA> <NA> {label} {probability:.3f} <NA>\n"
+        )
+    return "".join(lines)
+
+
+def audacity_labels(timeline: Timeline) -> str:
+    """A label track of Audacity: start, end and label of each passage, separated by tabs."""
+    return "".join(f"{passage.start_s:.6f}\t{passage.end_s:.6f}\t{passage.label}\n" for passage in timeline.passages)
