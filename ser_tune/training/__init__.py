@@ -1,7 +1,8 @@
 """Fitting one fold's network, and what belongs to it: losses, augmentation, devices."""
 
 from .epochs import EpochReport
-from .fit import FittedNetwork, fit, fold_seed, recipe_of
+from .fit import fit, fold_seed, recipe_of
+from .fold import FittedNetwork
 from .job import CachedData, DataReader, FoldJob, train_fold
 from .losses import LOSSES
 from .range_test import RangeTest, run_range_test

@@ -1,4 +1,4 @@
-"""What is done to training segments: SpecAugment, and mixup from torchvision."""
+"""Augmentation of training segments: SpecAugment, mixup, and the perturbed copies that stability training compares."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..config import AugmentationSettings
 
-__all__ = ["Mixer", "mixer", "specaugment"]
+__all__ = ["Mixer", "apart", "beside", "mixer", "specaugment"]
 
 Mixer: TypeAlias = Callable[[Sequence[Tensor], Tensor], tuple[tuple[Tensor, ...], Tensor]]
 
@@ -77,4 +77,27 @@ def _mix(
 
 def _longer(lengths: Sequence[Tensor]) -> list[Tensor]:
     """A segment is mixed with the one before it, batch.roll(1, 0): the mixture is as long as the longer of both."""
-    return [torch.maximum(one, one.roll(1, 0)) for one in lengths]
+    return [torch.maximum(own, own.roll(1, 0)) for own in lengths]
+
+
+def beside(clean: Sequence[Tensor], copies: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Put every segment's copy on channels of its own: the masks and mixtures of augmentation then fall on both alike.
+
+    For stability training: S. Zheng, Y. Song, T. Leung, I. Goodfellow, CVPR 2016, arXiv 1604.04326.
+
+    Args:
+        clean: A network's inputs: segments (B, C, F, T), and perhaps lengths (B,).
+        copies: The same segments of perturbed copies, of the same lengths.
+
+    Returns:
+        Segments (B, 2C, F, T), and perhaps lengths (B,).
+    """
+    segments, *lengths = clean
+    return torch.cat([segments, copies[0]], dim=1), *lengths
+
+
+def apart(inputs: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Undo `beside`: the inputs of the clean segments, and those of their copies."""
+    segments, *lengths = inputs
+    clean, copies = (half.contiguous(memory_format=torch.channels_last) for half in segments.chunk(2, dim=1))
+    return (clean, *lengths), (copies, *lengths)

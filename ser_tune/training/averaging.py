@@ -28,7 +28,7 @@ class WeightAverage:
         self._average = None if settings.averaging == "none" else copy.deepcopy(network)
         self._taken_in = 0
 
-    def stands_for(self, epoch: int) -> bool:
+    def is_there(self, epoch: int) -> bool:
         """Whether there is an average at this epoch's end, counted from 1; with averaging off there is nothing else."""
         return self._settings.averaging != "swa" or epoch > self._settings.swa_start * self._settings.epochs
 
@@ -57,7 +57,7 @@ class WeightAverage:
         Returns:
             The network to judge and to keep.
         """
-        if self._average is None or not self.stands_for(epoch):
+        if self._average is None or not self.is_there(epoch):
             return self._network
         if self._settings.averaging == "swa":
             self._take_in(1 / (1 + self._taken_in))

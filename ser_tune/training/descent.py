@@ -2,11 +2,11 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -16,16 +16,15 @@ from ..architectures import members_of
 from ..config import TrainingSettings
 from ..errors import NonFiniteLossError
 from ..metrics import METRICS
-from .augmentation import mixer, specaugment
+from ..prediction import batch_norms
 from .averaging import WeightAverage
-from .epochs import Contest, EpochReport, judged, unknown_scores
-from .fold import FoldTraining, Learned
+from .batches import Batch, Batches
+from .epochs import Contest, EpochReport
+from .fold import FittedNetwork, FoldTraining
 from .losses import LOSSES
 from .optimization import build_optimizer, build_schedule
-from .order import drawn_counts, epoch_order, one_version_each, output_counts
-from .stability import apart, beside, running_statistics_kept
 
-__all__ = ["Probe", "descend"]
+__all__ = ["Probe", "descend", "running_statistics_kept"]
 
 MakeSchedule: TypeAlias = Callable[[Optimizer, TrainingSettings, int], LRScheduler]
 """From the optimizer, the settings and the number of steps in all."""
@@ -33,7 +32,7 @@ MakeSchedule: TypeAlias = Callable[[Optimizer, TrainingSettings, int], LRSchedul
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What looks into a descent, step by step, as the learning-rate range test does."""
+    """Watches a descent step by step, as the learning-rate range test does."""
 
     on_step: Callable[[Tensor], None] = lambda _: None
     """Called with every batch's loss, a scalar; an exception ends the training."""
@@ -41,117 +40,114 @@ class Probe:
     """Makes the learning rate's course; unless given, as the settings ask."""
 
 
-def descend(fold: FoldTraining, on_epoch: Callable[[EpochReport], None], probe: Probe) -> Learned:
+def descend(fold: FoldTraining, on_epoch: Callable[[EpochReport], None], probe: Probe | None = None) -> FittedNetwork:
     """Train a network, and leave it with the weights of the epoch that is kept.
 
     Args:
-        fold: The network and what it learns from.
+        fold: The network and its training data.
         on_epoch: Called after every epoch; an exception ends the training.
-        probe: Looks into it.
+        probe: Watches the steps.
 
     Raises:
         NonFiniteLossError: The loss of an epoch is not finite.
     """
-    config, network, reader, held_out = fold.config, fold.network, fold.reader, fold.held_out
-    settings, device, task = config.training, torch.device(config.training.device), fold.task
-    members, shuffle = members_of(network), np.random.default_rng(fold.seed)
-    strata, utterance = fold.strata, reader.plan.utterance
-    encoded, clean = task.encode(torch.from_numpy(fold.values), len(fold.names)), fold.clean_segments
-    targets = encoded.to(device)
-    drawn = drawn_counts(fold.statistics.stratum_counts, settings.sampling)
-    counts = torch.from_numpy(output_counts(drawn, encoded[:clean].numpy(), strata[:clean])).to(device).float()
-    loss_function = LOSSES.get(config.loss.name).build(config.loss, counts)
-    mix = mixer(config.augmentation)
-
-    stability = config.perturbation.stability
-    # With stability, copies have the segments of clean speech: number n + clean of the first copy is that of number n
-    versions = 1 if stability else 1 + len(fold.data.copies)
-    batches = max(1, clean // settings.batch_size)  # as many steps with copies as without
-    optimizer = build_optimizer(network, config.optimizer)
-    course = probe.schedule(optimizer, settings, batches * settings.epochs)
-    average = WeightAverage(network, settings)
-    # Of the average's batch norms: mixed as training's batches are, and the same in every epoch
-    again = np.random.default_rng(fold.seed)
-    mixed = np.array_split(again.permutation(one_version_each(utterance, len(fold.train), versions, again)), batches)
-    crops = shuffle.spawn(1)[0]  # of its own, so that random starts leave the order of segments as it is
+    settings = fold.config.training
+    descent = _Descent(fold, probe or Probe())
     history: list[EpochReport] = []
     contest = Contest(settings.selection, METRICS.get(fold.goal.metrics[0]))
-    kept, kept_outputs = {}, np.empty((0, len(fold.names)))
-
     for epoch in range(1, settings.epochs + 1):
         started = time.perf_counter()
-        network.train()
-        reader.crop(crops)
-        total = torch.zeros((), device=device)
-        # Near-equal batches: a last batch of one segment would break batch norm
-        heard = one_version_each(utterance, len(fold.train), versions, shuffle)
-        order = heard[epoch_order(strata[heard], settings.sampling, shuffle)]
-        for batch in np.array_split(order, batches):
-            inputs, target = reader.gather(batch), targets[torch.from_numpy(batch).to(device, non_blocking=True)]
-            if stability:
-                copy = shuffle.integers(1, len(fold.data.copies), size=len(batch), endpoint=True)
-                inputs = beside(inputs, reader.gather(batch + copy * clean))
-            if config.augmentation.specaugment:
-                segments, *lengths = inputs
-                inputs = (specaugment(segments, config.augmentation, *lengths), *lengths)
-            if mix is not None:
-                inputs, target = mix(inputs, target)
-            copies: tuple[Tensor, ...] = ()
-            if stability:
-                inputs, copies = apart(inputs)
-            optimizer.zero_grad(set_to_none=True)
-            mean_loss = torch.zeros((), device=device)
-            for member in members:
-                with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
-                    raw = member(*inputs).float()
-                    if stability:
-                        with running_statistics_kept(member):
-                            raw_of_copies = member(*copies).float()
-                loss = loss_function(raw, target)
-                if stability:
-                    loss = loss + stability * task.divergence(raw, raw_of_copies)
-                loss.backward()  # type: ignore[no-untyped-call]
-                if settings.gradient_clip_norm:
-                    nn.utils.clip_grad_norm_(member.parameters(), settings.gradient_clip_norm)
-                mean_loss += loss.detach() / len(members)
-            optimizer.step()
-            course.step()
-            average.after_step()
-            probe.on_step(mean_loss)
-            total += mean_loss * len(batch)
-        train_loss = float(total) / len(order)
-        if not math.isfinite(train_loss):
-            raise NonFiniteLossError(
-                f"the training loss of epoch {epoch} is {train_loss}; "
-                f"optimizer.learning_rate {config.optimizer.learning_rate:g} may be too high"
-            )
-        report = EpochReport(
-            epoch=epoch,
-            train_loss=train_loss,
-            learning_rate=float(course.get_last_lr()[0]),
-            seconds=time.perf_counter() - started,
-            validation=unknown_scores(fold.goal),
-        )
-        standing = average.after_epoch(
-            epoch,
-            lambda: (reader.gather(batch) for batch in mixed),
-            is_used=held_out is not None or epoch == settings.epochs,  # where nobody validates, the last is kept
-        )
-        outputs = kept_outputs
-        if held_out is not None:
-            outputs = fold.held_out_outputs(standing)
-            report = judged(report, outputs, fold.truth, fold.goal)
+        report = descent.epoch(epoch)
+        # Where nobody validates, the last network is kept
+        is_used = fold.held_out is not None or epoch == settings.epochs
+        network = descent.average.after_epoch(epoch, descent.batches.fixed, is_used=is_used)
+        report, outputs = fold.judged(report, network)
         # Until there is an average, epochs do not compete with those that have one
-        if contest.enter(report, competes=average.stands_for(epoch)):
+        if contest.enter(report, competes=descent.average.is_there(epoch)):
             kept_outputs = outputs
-            kept = {name: tensor.detach().clone() for name, tensor in standing.state_dict().items()}
-        assert contest.kept is not None
+            kept_weights = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
         report = replace(report, kept=contest.kept.score, seconds=time.perf_counter() - started)
         history.append(report)
         on_epoch(report)
         if settings.patience and contest.epochs_without_better(epoch) >= settings.patience:
             break
+    fold.network.load_state_dict(kept_weights)
+    return fold.fitted(contest.kept.epoch, tuple(history), kept_outputs)
 
-    assert contest.kept is not None
-    network.load_state_dict(kept)
-    return Learned(epoch=contest.kept.epoch, history=tuple(history), validation=kept_outputs)
+
+class _Descent:
+    """A network in training, with its optimizer, schedule, loss and average."""
+
+    def __init__(self, fold: FoldTraining, probe: Probe) -> None:
+        config = fold.config
+        self._fold, self._probe, self._settings = fold, probe, config.training
+        self._members = members_of(fold.network)
+        self.batches = Batches(fold)
+        self._loss = LOSSES.get(config.loss.name).build(config.loss, self.batches.output_counts)
+        self._optimizer = build_optimizer(fold.network, config.optimizer)
+        self._schedule = probe.schedule(self._optimizer, self._settings, self.batches.number * self._settings.epochs)
+        self.average = WeightAverage(fold.network, self._settings)
+
+    def epoch(self, epoch: int) -> EpochReport:
+        """Train for an epoch; the report has no validation figures yet.
+
+        Raises:
+            NonFiniteLossError: The mean loss is not finite.
+        """
+        started = time.perf_counter()
+        self._fold.network.train()
+        total, segments = torch.zeros((), device=self._settings.device), 0
+        for batch in self.batches.epoch():
+            total += self._step(batch) * len(batch.targets)
+            segments += len(batch.targets)
+        train_loss = float(total) / segments
+        if not math.isfinite(train_loss):
+            raise NonFiniteLossError(
+                f"the training loss of epoch {epoch} is {train_loss}; "
+                f"optimizer.learning_rate {self._fold.config.optimizer.learning_rate:g} may be too high"
+            )
+        rate, seconds = float(self._schedule.get_last_lr()[0]), time.perf_counter() - started
+        return EpochReport(epoch=epoch, train_loss=train_loss, learning_rate=rate, seconds=seconds)
+
+    def _step(self, batch: Batch) -> Tensor:
+        """Take a step; returns the mean loss of the networks, a scalar."""
+        self._optimizer.zero_grad(set_to_none=True)
+        mean_loss = torch.zeros((), device=self._settings.device)
+        for member in self._members:
+            loss = self._loss_of(member, batch)
+            loss.backward()  # type: ignore[no-untyped-call]
+            if self._settings.gradient_clip_norm:
+                nn.utils.clip_grad_norm_(member.parameters(), self._settings.gradient_clip_norm)
+            mean_loss += loss.detach() / len(self._members)
+        self._optimizer.step()
+        self._schedule.step()
+        self.average.after_step()
+        self._probe.on_step(mean_loss)
+        return mean_loss
+
+    def _loss_of(self, member: nn.Module, batch: Batch) -> Tensor:
+        device, stability = torch.device(self._settings.device), self._fold.config.perturbation.stability
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._settings.precision == "bfloat16"):
+            raw = member(*batch.inputs).float()
+            if stability:
+                with running_statistics_kept(member):
+                    raw_of_copies = member(*batch.copies).float()
+        loss = self._loss(raw, batch.targets)
+        return loss + stability * self._fold.task.divergence(raw, raw_of_copies) if stability else loss
+
+
+@contextmanager
+def running_statistics_kept(network: nn.Module) -> Iterator[None]:
+    """Within this context, batch norms in training mode use their batch's statistics, but do not record them.
+
+    Copies are called within it, apart from the clean segments: clean segments are then normalised by clean statistics
+    alone, and the running statistics, by which the network judges, are those of clean speech.
+    """
+    norms = batch_norms(network)
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True

@@ -10,7 +10,7 @@ from ..errors import NonFiniteLossError
 from ..metrics import METRICS, Metric, Ranking
 from ..tasks import TASKS, Goal
 
-__all__ = ["Contest", "EpochReport", "judged", "unknown_scores"]
+__all__ = ["Contest", "EpochReport", "judged"]
 
 SMOOTHED_EPOCHS = 3
 """Epochs whose score is averaged: an epoch and the two before it, because of those after it no weights are kept."""
@@ -52,11 +52,6 @@ class EpochReport:
         }
 
 
-def unknown_scores(goal: Goal) -> dict[str, float]:
-    """The scores of an epoch that nobody validates: NaN for each of the goal's metrics."""
-    return dict.fromkeys(goal.metrics, math.nan)
-
-
 def judged(report: EpochReport, outputs: np.ndarray, truth: np.ndarray, goal: Goal) -> EpochReport:
     """The report with validation figures.
 
@@ -92,8 +87,8 @@ class Contest:
         self._competing: list[EpochReport] = []
         self._best = (False, -math.inf, -math.inf)
         self._best_epoch = 0
-        self.kept: EpochReport | None = None
-        """The epoch whose network the fold keeps if it ends now."""
+        self.kept: EpochReport
+        """The epoch whose network the fold keeps if it ends now; missing before the first."""
 
     def enter(self, report: EpochReport, *, competes: bool = True) -> bool:
         """Let an epoch compete.
@@ -127,6 +122,6 @@ def _rank(reports: Sequence[EpochReport], selection: str, ranking: Ranking) -> t
     if selection == "best_validation_loss":
         return (-last.validation_loss, ranking.key(last.score))
     window = reports[-SMOOTHED_EPOCHS:] if selection == "smoothed_validation_score" else [last]
-    mean_score = sum(one.score for one in window) / len(window)  # NaN where the score of an epoch is missing
-    mean_loss = sum(one.validation_loss for one in window) / len(window)
+    mean_score = sum(report.score for report in window) / len(window)  # NaN where the score of an epoch is missing
+    mean_loss = sum(report.validation_loss for report in window) / len(window)
     return (ranking.key(mean_score), -mean_loss)

@@ -1,38 +1,24 @@
 """Training the network of one fold, by descent or by a solver."""
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import nn
 
-from ..architectures import ARCHITECTURES, members_of
+from ..architectures import ARCHITECTURES, Examples, members_of
 from ..device import keep_freed_memory
-from ..features import FEATURE_SETS, Scaling
+from ..features import FEATURE_SETS
 from ..prediction import Recipe
 from ..tasks import Goal
-from .descent import Probe, descend
+from .descent import descend
 from .epochs import EpochReport
-from .fold import FoldTraining
-from .solution import solve
+from .fold import FittedNetwork, FoldTraining
 from .statistics import AnyTrial, TrainingData, fold_statistics
 
-__all__ = ["FittedNetwork", "fit", "fold_seed", "recipe_of"]
-
-
-@dataclass(frozen=True, slots=True)
-class FittedNetwork:
-    """A trained network, and what validation thought of it."""
-
-    network: nn.Module
-    """On the CPU, in evaluation mode."""
-    scaling: Scaling | None
-    epoch: int
-    """The epoch whose weights were kept, counted from 1."""
-    history: tuple[EpochReport, ...]
-    validation: np.ndarray
-    """The task's outputs of the validation utterances at that epoch, shape (V, K)."""
+__all__ = ["fit", "fold_seed", "prepare_fold", "recipe_of"]
 
 
 def fold_seed(seed: int, fold: int) -> int:
@@ -41,7 +27,7 @@ def fold_seed(seed: int, fold: int) -> int:
 
 
 def recipe_of(config: AnyTrial, names: tuple[str, ...], goal: Goal) -> Recipe:
-    """What a predictor made from this configuration must know; `names` are those of its outputs."""
+    """The recipe of a predictor of this configuration; `names` are those of its outputs."""
     feature_set = FEATURE_SETS.get(config.features.name)
     return Recipe(
         labels=names,
@@ -65,7 +51,6 @@ def fit(
     seed: int,
     goal: Goal,
     on_epoch: Callable[[EpochReport], None] = lambda _: None,
-    probe: Probe | None = None,
 ) -> FittedNetwork:
     """Train one network.
 
@@ -75,15 +60,22 @@ def fit(
         train: Numbers of the utterances to learn from, and of the copies; scaling and the weights of strata come from
             the clean ones alone.
         validation: Numbers of the utterances that choose the epoch, shape (V,); empty keeps the last epoch.
-        seed: Where every random number comes from.
-        goal: What is trained for.
-        on_epoch: Told of every epoch; what it raises ends the training.
-        probe: Looks into a descent, step by step.
+        seed: Of every random number.
+        goal: Task, metrics and aggregation.
+        on_epoch: Called after every epoch; an exception ends the training.
 
     Raises:
         NonFiniteLossError: The loss of an epoch is not finite.
     """
-    device = torch.device(config.training.device)
+    fold = prepare_fold(config, data, train, validation, seed=seed, goal=goal)
+    method = descend if ARCHITECTURES.get(config.model.name).solve is None else _solve
+    return method(fold, on_epoch)
+
+
+def prepare_fold(
+    config: AnyTrial, data: TrainingData, train: np.ndarray, validation: np.ndarray, *, seed: int, goal: Goal
+) -> FoldTraining:
+    """Seed torch, and make the network and the readers of a fold; the arguments are those of `fit`."""
     torch.manual_seed(seed)
     recipe = recipe_of(config, data.targets.names, goal)
     network = recipe.build_network()
@@ -91,13 +83,12 @@ def fit(
     if architecture.initialise is not None:
         for member in members_of(network):
             architecture.initialise(member, config.model)
-    network.to(device)
-    if device.type == "cpu":
+    network.to(config.training.device)
+    if config.training.device == "cpu":
         keep_freed_memory()
-
     statistics = fold_statistics(config, data, train)
     scaling = (statistics.scalings, statistics.scaling_number)
-    fold = FoldTraining(
+    return FoldTraining(
         config=config,
         data=data,
         train=train,
@@ -109,11 +100,25 @@ def fit(
         seed=seed,
         goal=goal,
     )
-    learned = solve(fold, on_epoch) if architecture.solve is not None else descend(fold, on_epoch, probe or Probe())
-    return FittedNetwork(
-        network=network.cpu().eval(),
-        scaling=statistics.train_scaling,
-        epoch=learned.epoch,
-        history=learned.history,
-        validation=learned.validation,
-    )
+
+
+def _solve(fold: FoldTraining, on_epoch: Callable[[EpochReport], None]) -> FittedNetwork:
+    """Fit a model by its architecture's own solver; it counts as a single epoch. Errors are those of `fit`."""
+    started = time.perf_counter()
+    solver = ARCHITECTURES.get(fold.config.model.name).solve
+    assert solver is not None
+    inputs = fold.reader.gather(np.arange(len(fold.reader)))
+    values = torch.from_numpy(fold.values).to(inputs[0].device)
+    speakers = torch.from_numpy(fold.data.speakers[fold.utterances]).to(inputs[0].device)
+    with torch.no_grad():
+        solver(fold.network, fold.config.model, Examples(inputs, values, speakers))
+        raw = fold.network.eval()(*inputs).float()
+    if fold.task.predictions == "classes":
+        train_loss = float(nn.functional.cross_entropy(raw, values))
+    else:
+        train_loss = fold.task.error(fold.task.activate(raw).cpu().numpy(), fold.values)
+    report = EpochReport(epoch=1, train_loss=train_loss, learning_rate=0.0, seconds=time.perf_counter() - started)
+    report, outputs = fold.judged(report, fold.network)
+    report = replace(report, kept=report.score, seconds=time.perf_counter() - started)
+    on_epoch(report)
+    return fold.fitted(1, (report,), outputs)

@@ -1,21 +1,37 @@
-"""What every way to train a fold's network is given, and what it returns."""
+"""A fold in training: the network, its data, and the trained network that results."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import nn
 
+from ..features import Scaling
 from ..prediction import SegmentReader, segment_outputs
 from ..tasks import TASKS, Goal, Task
-from .epochs import EpochReport
+from .epochs import EpochReport, judged
 from .statistics import AnyTrial, FoldStatistics, TrainingData
 
-__all__ = ["FoldTraining", "Learned"]
+__all__ = ["FittedNetwork", "FoldTraining"]
+
+
+@dataclass(frozen=True, slots=True)
+class FittedNetwork:
+    """A trained network, and its validation results."""
+
+    network: nn.Module
+    """On the CPU, in evaluation mode."""
+    scaling: Scaling | None
+    epoch: int
+    """The epoch whose weights were kept, counted from 1."""
+    history: tuple[EpochReport, ...]
+    validation: np.ndarray
+    """The task's outputs of the validation utterances at that epoch, shape (V, K)."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoldTraining:
-    """A network, and what it learns from."""
+    """A network, and the data that it is trained on."""
 
     config: AnyTrial
     data: TrainingData
@@ -33,11 +49,10 @@ class FoldTraining:
     seed: int
     """Of every random number."""
     goal: Goal
-    """What is trained for."""
 
     @property
     def task(self) -> Task:
-        """What is recognised."""
+        """The task that the network learns."""
         return TASKS.get(self.goal.task)
 
     @property
@@ -47,13 +62,13 @@ class FoldTraining:
 
     @property
     def utterances(self) -> np.ndarray:
-        """Number of the utterance that each training segment is of, shape (S,); a copy has its clean utterance's."""
+        """The utterance of each training segment, shape (S,); a copy has the number of its clean utterance."""
         numbers: np.ndarray = self.train[self.reader.plan.utterance % len(self.train)]
         return numbers
 
     @property
     def clean_segments(self) -> int:
-        """How many training segments are of clean speech; they are the first."""
+        """Number of training segments of clean speech; they are the first."""
         return int(self.statistics.stratum_counts.sum())
 
     @property
@@ -68,20 +83,22 @@ class FoldTraining:
         strata: np.ndarray = self.data.targets.strata[self.utterances]
         return strata
 
-    def held_out_outputs(self, network: nn.Module) -> np.ndarray:
-        """Outputs of the validation utterances, shape (V, K); (0, K) where nobody validates."""
+    def judged(self, report: EpochReport, network: nn.Module) -> tuple[EpochReport, np.ndarray]:
+        """Score a network on the validation utterances.
+
+        Returns:
+            The report with validation figures, NaN where nobody validates; and the outputs, shape (V, K).
+
+        Raises:
+            NonFiniteLossError: The validation loss is not finite.
+        """
         if self.held_out is None:
-            return np.empty((0, len(self.names)))
-        outputs = segment_outputs(network, self.held_out, self.task)
-        return self.task.aggregate(outputs, self.held_out.plan.utterance, self.goal.aggregation)
+            unknown = dict.fromkeys(self.goal.metrics, math.nan)
+            return replace(report, validation=unknown), np.empty((0, len(self.names)))
+        segments = segment_outputs(network, self.held_out, self.task)
+        outputs = self.task.aggregate(segments, self.held_out.plan.utterance, self.goal.aggregation)
+        return judged(report, outputs, self.truth, self.goal), outputs
 
-
-@dataclass(frozen=True, slots=True)
-class Learned:
-    """How a training went."""
-
-    epoch: int
-    """The epoch whose weights were kept, counted from 1."""
-    history: tuple[EpochReport, ...]
-    validation: np.ndarray
-    """Outputs of the validation utterances at that epoch, shape (V, K)."""
+    def fitted(self, epoch: int, history: tuple[EpochReport, ...], validation: np.ndarray) -> FittedNetwork:
+        """Take the network from its device; the arguments are fields of `FittedNetwork`."""
+        return FittedNetwork(self.network.cpu().eval(), self.statistics.train_scaling, epoch, history, validation)

@@ -12,7 +12,8 @@ from ..features import FEATURE_SETS, open_features
 from ..prediction import UtteranceFeatures
 from ..tasks import Goal, Targets
 from .epochs import EpochReport
-from .fit import FittedNetwork, fit
+from .fit import fit
+from .fold import FittedNetwork
 from .statistics import AnyTrial, TrainingData
 
 __all__ = ["CachedData", "DataReader", "FoldJob", "train_fold"]

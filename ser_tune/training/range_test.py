@@ -10,8 +10,8 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from ..errors import ConfigError
 from ..tasks import Goal
-from .descent import Probe
-from .fit import fit
+from .descent import Probe, descend
+from .fit import prepare_fold
 from .statistics import AnyTrial, TrainingData, fold_statistics
 
 __all__ = ["HIGHEST_RATE", "LOWEST_RATE", "RangeTest", "rates_of", "run_range_test", "smooth", "suggested_rate"]
@@ -81,8 +81,8 @@ def run_range_test(config: AnyTrial, data: TrainingData, train: np.ndarray, *, s
     longer = config.model_copy(update={"training": training})
     diverged = False
     try:
-        nobody = np.arange(0)
-        fit(longer, data, train, nobody, seed=seed, goal=goal, probe=Probe(on_step, schedule))
+        fold = prepare_fold(longer, data, train, np.arange(0), seed=seed, goal=goal)
+        descend(fold, lambda _: None, Probe(on_step, schedule))
     except _Diverged:
         diverged = True
     seen, found = rates[: len(losses)], np.array(losses)

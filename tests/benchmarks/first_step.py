@@ -23,7 +23,7 @@ def main() -> None:
                 importlib.import_module(name)
     from ser_tune.cli import main as command
 
-    descent = importlib.import_module("ser_tune.training.descent")
+    batches = importlib.import_module("ser_tune.training.batches")
 
     def reached(*_: object) -> None:
         taken = time.perf_counter() - started
@@ -31,7 +31,7 @@ def main() -> None:
         print(taken, flush=True)
         os._exit(0)
 
-    vars(descent)["epoch_order"] = reached  # of the first epoch, when data, network and optimizer are there
+    vars(batches)["epoch_order"] = reached  # of the first epoch, when data, network and optimizer are there
     sys.argv = ["ser-tune", *arguments]
     started = time.perf_counter()
     command()

@@ -14,12 +14,12 @@ __all__ = ["epoch_scores"]
 def epoch_scores() -> Iterator[list[np.ndarray]]:
     """Collect the log probabilities (V, K) of each epoch of the trainings inside."""
     collected: list[np.ndarray] = []
-    module = importlib.import_module("ser_tune.training.descent")
+    module = importlib.import_module("ser_tune.training.fold")
     original = module.judged
 
-    def keep(report: Any, scores: np.ndarray, truth: np.ndarray) -> Any:
+    def keep(report: Any, scores: np.ndarray, *rest: Any) -> Any:
         collected.append(scores)
-        return original(report, scores, truth)
+        return original(report, scores, *rest)
 
     vars(module)["judged"] = keep
     try:

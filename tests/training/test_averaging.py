@@ -48,7 +48,7 @@ def test_without_averaging_the_network_stands_for_itself() -> None:
     average.after_step()
     assert average.after_epoch(1, lambda: pytest.fail("nothing is read")) is network
     torch.testing.assert_close(network.state_dict(), before, rtol=0, atol=0)
-    assert all(average.stands_for(epoch) for epoch in (1, 12))
+    assert all(average.is_there(epoch) for epoch in (1, 12))
 
 
 @pytest.mark.parametrize(("decay", "decays"), [(0.999, [2 / 11, 3 / 12, 4 / 13]), (0.2, [2 / 11, 0.2, 0.2])])
@@ -72,14 +72,14 @@ def test_swa_is_the_mean_of_the_last_epochs_weights() -> None:
     for epoch, _ in enumerate(_passing(network, [1.0, 4.0, -2.0, 7.0, 1.0]), start=1):
         average.after_step()
         standing.append(_weight(average.after_epoch(epoch, lambda: INPUTS))[0].item())
-    assert [average.stands_for(epoch) for epoch in range(1, 6)] == [False, False, True, True, True]
+    assert [average.is_there(epoch) for epoch in range(1, 6)] == [False, False, True, True, True]
     assert standing == pytest.approx([1.0, 4.0, -2.0, 2.5, 2.0])
 
 
 @pytest.mark.parametrize("start", [0.0, 0.75, 0.999])
 @pytest.mark.parametrize("epochs", [1, 7])
 def test_the_last_epoch_is_always_averaged(start: float, epochs: int) -> None:
-    assert WeightAverage(_network(), _settings(averaging="swa", swa_start=start, epochs=epochs)).stands_for(epochs)
+    assert WeightAverage(_network(), _settings(averaging="swa", swa_start=start, epochs=epochs)).is_there(epochs)
 
 
 @pytest.mark.parametrize("averaging", ["ema", "swa"])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ser_tune.training import AnyTrial, TrainingData, fit
-from ser_tune.training.order import drawn_counts, epoch_order
+from ser_tune.training.batches import drawn_counts, epoch_order
 from tests.goals import GOAL
 
 Config = Callable[..., AnyTrial]

@@ -12,7 +12,8 @@ from ser_tune.config import NormalisationSettings
 from ser_tune.features import FeatureStore
 from ser_tune.prediction import SegmentReader, UtteranceFeatures
 from ser_tune.training import AnyTrial, FittedNetwork, TrainingData, fit, recipe_of
-from ser_tune.training.descent import Probe
+from ser_tune.training.descent import Probe, descend
+from ser_tune.training.fit import prepare_fold
 from tests.goals import GOAL
 
 Config = Callable[..., AnyTrial]
@@ -171,7 +172,8 @@ def test_copies_go_with_mixup_and_specaugment(config: Config, copied: TrainingDa
 
 def _steps(config: AnyTrial, data: TrainingData) -> int:
     losses: list[torch.Tensor] = []
-    fit(config, data, TRAIN, np.arange(0), seed=1, goal=GOAL, probe=Probe(on_step=losses.append))
+    fold = prepare_fold(config, data, TRAIN, np.arange(0), seed=1, goal=GOAL)
+    descend(fold, lambda _: None, Probe(on_step=losses.append))
     return len(losses)
 
 

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from ser_tune.errors import ConfigError
-from ser_tune.training import AnyTrial, EpochReport, TrainingData, fit, run_range_test
-from ser_tune.training.descent import Probe
+from ser_tune.training import AnyTrial, EpochReport, TrainingData, run_range_test
+from ser_tune.training.descent import Probe, descend
+from ser_tune.training.fit import prepare_fold
 from ser_tune.training.range_test import HIGHEST_RATE, LEAST_STEPS, LOWEST_RATE, rates_of, smooth, suggested_rate
 from tests.goals import GOAL
 
@@ -111,12 +112,12 @@ def test_it_ends_where_the_loss_diverges(
 ) -> None:
     told: list[float] = []
 
-    def fit_of_a_curve(*_: object, probe: Probe, **__: object) -> None:
+    def descend_a_curve(_: object, __: object, probe: Probe) -> None:
         for number, loss in enumerate(_curve(1e-2)):
             told.append(loss if number < 90 else end)
             probe.on_step(torch.tensor(told[-1]))
 
-    monkeypatch.setattr("ser_tune.training.range_test.fit", fit_of_a_curve)
+    monkeypatch.setattr("ser_tune.training.range_test.descend", descend_a_curve)
     found = run_range_test(config(**QUICK), data, TRAIN, seed=1, goal=GOAL)
     assert found.diverged
     assert 88 <= len(found.rates) == len(found.losses) < 95 < STEPS
@@ -141,8 +142,9 @@ def test_being_told_of_steps_changes_no_training(config: Callable[..., AnyTrial]
     losses: list[torch.Tensor] = []
     reports: list[list[EpochReport]] = []
     for probe in (None, Probe(on_step=losses.append)):
-        fitted = fit(config(), data, TRAIN, np.arange(0), seed=1, goal=GOAL, probe=probe)
-        reports.append([replace(one, seconds=0.0, validation_loss=0, validation={}) for one in fitted.history])
+        fold = prepare_fold(config(), data, TRAIN, np.arange(0), seed=1, goal=GOAL)
+        history = descend(fold, lambda _: None, probe).history
+        reports.append([replace(report, seconds=0.0, validation_loss=0, validation={}) for report in history])
     assert reports[0] == reports[1]
     assert len(losses) % len(reports[0]) == 0
     assert losses

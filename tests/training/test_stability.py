@@ -13,8 +13,8 @@ from ser_tune.config import AugmentationSettings
 from ser_tune.features import FeatureStore
 from ser_tune.prediction import UtteranceFeatures
 from ser_tune.training import AnyTrial, TrainingData, fit
-from ser_tune.training.augmentation import mixer, specaugment
-from ser_tune.training.stability import apart, beside, running_statistics_kept
+from ser_tune.training.augmentation import apart, beside, mixer, specaugment
+from ser_tune.training.descent import running_statistics_kept
 from tests.goals import GOAL
 
 
