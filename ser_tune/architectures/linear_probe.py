@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 import numpy as np
 import torch
 from pydantic import Field
-from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from ..config import Choice, FloatRange, ModelSettings
@@ -107,7 +106,10 @@ def solve(network: LinearProbe, settings: LinearProbeSettings, examples: Example
         settings: Objective and penalty.
         examples: Of the training speakers.
     """
-    # SciPy's solvers take half a second to import, and a loaded model does without
+    # SciPy's solvers take half a second to import, and a loaded model does without; threadpoolctl's import sets an
+    # environment variable
+    from threadpoolctl import threadpool_limits
+
     from .linear_solvers import Problem, calibrated, solved, weighted_layers
 
     features = network.features(*examples.inputs).double().cpu().numpy()  # (N, chosen, F)

@@ -11,7 +11,16 @@ from .export import SpeakerSegments, refuse_other_format, refuse_whole_utterance
 from .normalisation import Moments, Scaling
 from .perturbation import copy_key
 from .segments import SegmentPlan, frame_numbers, plan_segments, random_crops
-from .store import Extracted, FeatureStore, Progress, Shards, corpus_features, extract_features, open_features
+from .store import (
+    Extracted,
+    Extraction,
+    FeatureStore,
+    Progress,
+    Shards,
+    corpus_features,
+    extract_features,
+    open_features,
+)
 from .stress import CONDITIONS, TYPICAL_CONDITIONS, Condition
 
 __all__ = [
@@ -22,6 +31,7 @@ __all__ = [
     "Condition",
     "Disturbance",
     "Extracted",
+    "Extraction",
     "FeatureSet",
     "FeatureStore",
     "Moments",

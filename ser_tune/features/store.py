@@ -16,7 +16,8 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +26,6 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 from filelock import FileLock
-from threadpoolctl import threadpool_limits
 
 from ..audio import digest_of, length_s
 from ..config import FeatureSettings, PerturbationSettings
@@ -37,7 +37,16 @@ from .checksums import damage_of, write_checksums
 from .normalisation import Moments
 from .perturbation import copy_key, perturbed
 
-__all__ = ["Extracted", "FeatureStore", "Progress", "Shards", "corpus_features", "extract_features", "open_features"]
+__all__ = [
+    "Extracted",
+    "Extraction",
+    "FeatureStore",
+    "Progress",
+    "Shards",
+    "corpus_features",
+    "extract_features",
+    "open_features",
+]
 
 _log = logging.getLogger(__name__)
 FORMAT = 6
@@ -48,9 +57,7 @@ AT_ONCE = 16
 threads are handed work, and hand over results, less often."""
 
 Progress = Callable[[int, int], None]
-"""Told how many utterances are done, of how many."""
-
-
+"""Called with the number of utterances that are done, and of all."""
 Shards = Callable[[Callable[[int], list["Extracted"]], Sequence[int]], Iterator[list["Extracted"]]]
 """Calls a function with each of some numbers, elsewhere, and yields what it returns, in their order."""
 
@@ -108,24 +115,83 @@ class FeatureStore:
             ) from None
 
 
+class Extracted(NamedTuple):
+    """What is stored of an utterance."""
+
+    frames: np.ndarray
+    """Shape (frames, C, F)."""
+    moments: Moments
+    sound: str
+
+    @classmethod
+    def of(cls, features: np.ndarray, speech: np.ndarray) -> "Extracted":
+        """From features (C, F, frames) and the speech that they are of."""
+        frames = np.ascontiguousarray(features.transpose(2, 0, 1))
+        return cls(frames, Moments.of(frames, np.array([0, len(frames)])), digest_of(speech))
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """Features to extract: of a corpus's clean speech, or of a perturbed copy of it."""
+
+    corpus: Corpus
+    feature_set: FeatureSet
+    settings: FeatureSettings
+    """As the feature set's `resolve` returns them."""
+    perturbation: PerturbationSettings = field(default_factory=PerturbationSettings)
+    copy: int = 0
+    """Number of the perturbed copy, counted from 1; 0 is the clean speech."""
+
+    @property
+    def entry(self) -> str:
+        """The cache entry's name: a hash of all that its content depends on. FORMAT covers the built-in code."""
+        from . import FEATURE_SETS  # the catalogue is made after this module, which its package imports
+
+        package = FEATURE_SETS.requirement(self.settings.name)
+        key = self.feature_set.key(self.settings)
+        parts = [str(FORMAT), self.corpus.audio_digest, key, package, copy_key(self.perturbation, self.copy)]
+        return hashlib.sha256(" ".join(part for part in parts if part).encode()).hexdigest()[:32]
+
+    def of(self, utterances: Sequence[Utterance]) -> list[Extracted]:
+        """Extract features of some utterances.
+
+        Raises:
+            AudioError: A recording or its copy cannot be used; the message names its file.
+        """
+        speech = [utterance.speech() for utterance in utterances]
+        sounds, features = speech, []
+        if self.copy:
+            sounds = []
+            for utterance, clean in zip(utterances, speech, strict=True):
+                with self._naming(utterance):
+                    sounds.append(perturbed(clean, self.perturbation, self.copy))
+        if self.feature_set.extract_batch is not None:
+            features = self.feature_set.extract_batch(sounds, self.settings)
+        else:
+            for utterance, sound in zip(utterances, sounds, strict=True):
+                with self._naming(utterance):
+                    features.append(self.feature_set.extract(sound, self.settings))
+        return [Extracted.of(*pair) for pair in zip(features, speech, strict=True)]
+
+    @contextmanager
+    def _naming(self, utterance: Utterance) -> Iterator[None]:
+        try:
+            yield
+        except AudioError as error:
+            copy = f", copy {self.copy}" if self.copy else ""
+            raise AudioError(f"{utterance.path}{copy}: {error}") from None
+
+
 def corpus_features(
     corpus: Corpus,
     feature_set: FeatureSet,
     settings: FeatureSettings,
     cache: Path,
     *,
-    perturbation: PerturbationSettings | None = None,
-    copy: int = 0,
     progress: Progress | None = None,
 ) -> FeatureStore:
-    """A corpus's features, from the cache or extracted on all cores; arguments and errors are of `extract_features`.
-
-    Raises:
-        StorageError: The cache's entry cannot be read.
-    """
-    entry = extract_features(
-        corpus, feature_set, settings, cache, perturbation=perturbation, copy=copy, progress=progress
-    )
+    """Features of a corpus's clean speech, from the cache or extracted; errors are of both functions below."""
+    entry = extract_features(Extraction(corpus, feature_set, settings), cache, progress=progress)
     return open_features(cache, entry, feature_set, settings)
 
 
@@ -145,25 +211,13 @@ def open_features(cache: Path, entry: str, feature_set: FeatureSet, settings: Fe
 
 
 def extract_features(
-    corpus: Corpus,
-    feature_set: FeatureSet,
-    settings: FeatureSettings,
-    cache: Path,
-    *,
-    perturbation: PerturbationSettings | None = None,
-    copy: int = 0,
-    progress: Progress | None = None,
-    shards: Shards | None = None,
+    wanted: Extraction, cache: Path, *, progress: Progress | None = None, shards: Shards | None = None
 ) -> str:
-    """Extract a corpus's features on all cores, unless they are in the cache.
+    """Extract features on all cores, unless they are in the cache.
 
     Args:
-        corpus: What to extract.
-        feature_set: How.
-        settings: The feature set's settings; as its `resolve` returns them.
+        wanted: Which features.
         cache: The folder of the feature cache.
-        perturbation: What happens to copies.
-        copy: Which perturbed copy to extract, counted from 1; 0 is the clean speech.
         progress: Called after every utterance that is extracted.
         shards: Extracts a few utterances at a time elsewhere; None is on all cores here.
 
@@ -174,107 +228,44 @@ def extract_features(
         AudioError: A recording or its copy cannot be used; the message names its file.
         StorageError: The cache cannot be written.
     """
-    perturbation = perturbation or PerturbationSettings()
-    key = _key(corpus, feature_set, settings, perturbation, copy)
-    entry = cache / hashlib.sha256(key.encode()).hexdigest()[:32]
-    if not entry.exists() or damage_of(entry) is not None:
-        try:
-            cache.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{entry}.lock"):
-                known = entry.exists()
-                damage = damage_of(entry) if known else None
-                if damage is not None:
+    entry = cache / wanted.entry
+    if damage_of(entry) is None:
+        return entry.name
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{entry}.lock"):
+            damage = damage_of(entry)  # None where another process has extracted meanwhile
+            if damage is not None:
+                if entry.exists():
                     _log.warning("note: the cached features in '%s' %s; they are extracted again", entry, damage)
-                if damage is not None or not known:
-                    extracted = _extract(corpus, feature_set, settings, perturbation, copy, progress, shards)
-                    _write(entry, _while_they_fit(extracted, corpus, cache))
-        except OSError as error:
-            raise StorageError(
-                f"the feature cache in '{cache}' cannot be written: {error.strerror or error}; "
-                "set SER_TUNE_CACHE to a folder with room"
-            ) from None
+                _write(entry, _while_they_fit(_extracted(wanted, shards), wanted.corpus, cache, progress))
+    except OSError as error:
+        raise StorageError(
+            f"the feature cache in '{cache}' cannot be written: {error.strerror or error}; "
+            "set SER_TUNE_CACHE to a folder with room"
+        ) from None
     return entry.name
 
 
-def _key(
-    corpus: Corpus, feature_set: FeatureSet, settings: FeatureSettings, perturbation: PerturbationSettings, copy: int
-) -> str:
-    """All that an entry's content depends on; FORMAT is the version of the code of built-in feature sets."""
-    from . import FEATURE_SETS  # the catalogue is made after this module, which its package imports
+def _extracted(wanted: Extraction, shards: Shards | None) -> Iterator[Extracted]:
+    """Extract one utterance after another."""
+    from threadpoolctl import threadpool_limits  # importing it sets an environment variable
 
-    package = FEATURE_SETS.requirement(settings.name)
-    parts = [str(FORMAT), corpus.audio_digest, feature_set.key(settings), package, copy_key(perturbation, copy)]
-    return " ".join(part for part in parts if part)
-
-
-class Extracted(NamedTuple):
-    """What is stored of an utterance."""
-
-    frames: np.ndarray
-    """Shape (frames, C, F)."""
-    moments: Moments
-    sound: str
-
-    @classmethod
-    def of(cls, features: np.ndarray, speech: np.ndarray) -> "Extracted":
-        """From features (C, F, frames) and the speech that they are of."""
-        frames = np.ascontiguousarray(features.transpose(2, 0, 1))
-        return cls(frames, Moments.of(frames, np.array([0, len(frames)])), digest_of(speech))
-
-
-def _heard(utterance: Utterance, speech: np.ndarray, perturbation: PerturbationSettings, copy: int) -> np.ndarray:
-    """The speech, or its perturbed copy."""
-    try:
-        return perturbed(speech, perturbation, copy) if copy else speech
-    except AudioError as error:
-        raise _named(error, utterance, copy) from None
-
-
-def _of_one(
-    utterance: Utterance, heard: np.ndarray, feature_set: FeatureSet, settings: FeatureSettings, copy: int
-) -> np.ndarray:
-    """Features of one utterance, shape (C, F, frames)."""
-    try:
-        return feature_set.extract(heard, settings)
-    except AudioError as error:
-        raise _named(error, utterance, copy) from None
-
-
-def _named(error: AudioError, utterance: Utterance, copy: int) -> AudioError:
-    return AudioError(f"{utterance.path}{f', copy {copy}' if copy else ''}: {error}")
-
-
-def _extract(
-    corpus: Corpus,
-    feature_set: FeatureSet,
-    settings: FeatureSettings,
-    perturbation: PerturbationSettings,
-    copy: int,
-    progress: Progress | None,
-    shards: Shards | None,
-) -> Iterator[Extracted]:
-    """One utterance after another."""
+    utterances, cores = wanted.corpus.utterances, os.cpu_count() or 1
 
     def several(start: int) -> list[Extracted]:
-        chosen = corpus.utterances[start : start + at_once]
-        speech = [one.speech() for one in chosen]
-        heard = [_heard(*one, perturbation, copy) for one in zip(chosen, speech, strict=True)]
-        if feature_set.extract_batch is not None:
-            features = feature_set.extract_batch(heard, settings)
-        else:
-            features = [_of_one(*one, feature_set, settings, copy) for one in zip(chosen, heard, strict=True)]
-        return [Extracted.of(*one) for one in zip(features, speech, strict=True)]
+        return wanted.of(utterances[start : start + at_once])
 
     def alone(start: int) -> list[Extracted]:
         with threadpool_limits(1, user_api="blas"), using_threads(1):
             return several(start)
 
-    total, cores = len(corpus.utterances), os.cpu_count() or 1
     if shards is not None:
         at_once = AT_ONCE
-        yield from _counted(chain.from_iterable(shards(alone, range(0, total, at_once))), total, progress)
+        yield from chain.from_iterable(shards(alone, range(0, len(utterances), at_once)))
         return
-    at_once = max(1, min(AT_ONCE, total // (4 * cores)))  # few enough that all cores end at about the same time
+    # Few enough that all cores end at about the same time
+    at_once = max(1, min(AT_ONCE, len(utterances) // (4 * cores)))
     # Threads, not processes: decoding, Fourier transforms and matrix products release the interpreter lock. One a core,
     # so that products and transforms with threads of their own, which wait for one another, would take up to five times
     # as long: torch's, and numpy's in a plug-in's feature set
@@ -282,38 +273,34 @@ def _extract(
     threads = torch.get_num_threads()
     with threadpool_limits(1, user_api="blas"):
         try:
-            extracted = chain.from_iterable(pool.map(several, range(0, total, at_once)))
-            yield from _counted(extracted, total, progress)
+            yield from chain.from_iterable(pool.map(several, range(0, len(utterances), at_once)))
         finally:
             pool.shutdown(cancel_futures=True)
             torch.set_num_threads(threads)  # or threads that start later would take over the workers' number
 
 
-def _counted(extracted: Iterable[Extracted], total: int, progress: Progress | None) -> Iterator[Extracted]:
-    for done, features in enumerate(extracted, start=1):
-        yield features
-        if progress is not None:
-            progress(done, total)
-
-
-def _while_they_fit(features: Iterable[Extracted], corpus: Corpus, cache: Path) -> Iterator[Extracted]:
+def _while_they_fit(
+    features: Iterable[Extracted], corpus: Corpus, cache: Path, progress: Progress | None
+) -> Iterator[Extracted]:
     """Pass features on, but refuse after the first where those of the whole corpus would not fit on the disk.
 
     Raises:
         StorageError: They would not, to judge by the first; the message has the numbers.
     """
-    for number, one in enumerate(features):
+    for number, extracted in enumerate(features):
         if number == 0:
             lengths_s = [length_s(each.path, start_s=each.start_s, end_s=each.end_s) for each in corpus.utterances]
-            share = 1 / len(lengths_s) if len(one.frames) == 1 else lengths_s[0] / sum(lengths_s)
-            needed, free = int(one.frames.nbytes / share), shutil.disk_usage(cache).free
+            share = 1 / len(lengths_s) if len(extracted.frames) == 1 else lengths_s[0] / sum(lengths_s)
+            needed, free = int(extracted.frames.nbytes / share), shutil.disk_usage(cache).free
             if needed > free:
                 raise StorageError(
                     f"the features of {len(lengths_s)} utterances, {sum(lengths_s) / 3600:.1f} h of speech, take about "
                     f"{needed / 1e9:.1f} GB; '{cache}' has {free / 1e9:.1f} GB free; set SER_TUNE_CACHE to a folder "
                     "with room, or choose smaller features"
                 )
-        yield one
+        yield extracted
+        if progress is not None:
+            progress(number + 1, len(corpus.utterances))
 
 
 def _write(entry: Path, features: Iterable[Extracted]) -> None:
@@ -324,11 +311,11 @@ def _write(entry: Path, features: Iterable[Extracted]) -> None:
         offsets, moments, sounds = [0], [], []
         # Not ndarray.tofile, nor np.save to a file, which uses it: both are silent when the disk is full
         with (partial / "frames.bin").open("wb") as file:
-            for one in features:
-                file.write(one.frames.data)
-                offsets.append(offsets[-1] + len(one.frames))
-                moments.append(one.moments)
-                sounds.append(one.sound)
+            for extracted in features:
+                file.write(extracted.frames.data)
+                offsets.append(offsets[-1] + len(extracted.frames))
+                moments.append(extracted.moments)
+                sounds.append(extracted.sound)
         saved = io.BytesIO()
         np.save(saved, np.array(offsets, dtype=np.int64))
         (partial / "offsets.npy").write_bytes(saved.getvalue())
@@ -336,7 +323,11 @@ def _write(entry: Path, features: Iterable[Extracted]) -> None:
             saved = io.BytesIO()
             np.savez(saved, **asdict(Moments.joined(moments)))
             (partial / "moments.npz").write_bytes(saved.getvalue())
-        meta = {"shape": [offsets[-1], *one.frames.shape[1:]], "dtype": str(one.frames.dtype), "sounds": sounds}
+        meta = {
+            "shape": [offsets[-1], *extracted.frames.shape[1:]],
+            "dtype": str(extracted.frames.dtype),
+            "sounds": sounds,
+        }
         (partial / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
         write_checksums(partial)
         if entry.exists():

@@ -12,7 +12,7 @@ from ..corpora import corpus_sounds
 from ..device import describe_device, pick_device, pick_precision, using_threads
 from ..errors import StorageError
 from ..execution import EXECUTORS
-from ..features import FEATURE_SETS, FeatureStore, Progress, copy_key, extract_features
+from ..features import FEATURE_SETS, Extraction, FeatureStore, Progress, copy_key, extract_features
 from ..folds import Fold
 from ..prediction import scaling_of_utterances
 from ..protocol import Prepared, bond_of_likeness, refuse_fitted_leaks, refuse_leaks, refuse_misplaced_copies
@@ -154,16 +154,9 @@ class Trainer:
         key = (config.features.model_dump_json(), copy_key(config.perturbation, copy))
         if key not in self._entries:
             corpus, folder = self.prepared.corpus, self._cache / "features"
-            entry = extract_features(
-                corpus,
-                FEATURE_SETS.get(config.features.name),
-                config.features,
-                folder,
-                perturbation=config.perturbation,
-                copy=copy,
-                progress=self._progress,
-                shards=self.executor.shards,
-            )
+            feature_set = FEATURE_SETS.get(config.features.name)
+            wanted = Extraction(corpus, feature_set, config.features, config.perturbation, copy)
+            entry = extract_features(wanted, folder, progress=self._progress, shards=self.executor.shards)
             sounds = FeatureStore.open(folder / entry).sounds
             if copy == 0 and sounds != self._sounds:
                 raise StorageError(

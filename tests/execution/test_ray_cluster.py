@@ -11,7 +11,7 @@ import pytest
 from ser_tune.config import Project
 from ser_tune.errors import AudioError, ConfigError, ExecutionError
 from ser_tune.execution import Ray
-from ser_tune.features import FEATURE_SETS, extract_features
+from ser_tune.features import FEATURE_SETS, Extraction, extract_features
 from ser_tune.protocol import prepare
 from ser_tune.search import StudyObserver, Trainer, run_study
 from ser_tune.training import EpochReport
@@ -115,16 +115,16 @@ def test_features_are_those_that_this_process_extracts(
         entries = [
             tmp_path
             / folder
-            / extract_features(prepared.corpus, feature_set, settings, tmp_path / folder, shards=shards)
+            / extract_features(Extraction(prepared.corpus, feature_set, settings), tmp_path / folder, shards=shards)
             for folder, shards in (("here", None), ("there", executor.shards))
         ]
         gone = replace(prepared.corpus.utterances[1], path=tmp_path / "gone.wav")
         utterances = [prepared.corpus.utterances[0], gone]
         with pytest.raises(AudioError, match=r"gone\.wav"):
             extract_features(
-                replace(prepared.corpus, utterances=utterances, audio_digest="other"),
-                feature_set,
-                settings,
+                Extraction(
+                    replace(prepared.corpus, utterances=utterances, audio_digest="other"), feature_set, settings
+                ),
                 tmp_path / "there",
                 progress=lambda done, _: told.append(done),
                 shards=executor.shards,

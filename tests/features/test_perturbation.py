@@ -13,7 +13,15 @@ from ser_tune.audio import read_speech
 from ser_tune.config import PerturbationSettings
 from ser_tune.corpora import Corpus
 from ser_tune.errors import AudioError
-from ser_tune.features import FEATURE_SETS, corpus_features, perturbation, store
+from ser_tune.features import (
+    FEATURE_SETS,
+    Extraction,
+    FeatureStore,
+    corpus_features,
+    extract_features,
+    perturbation,
+    store,
+)
 from ser_tune.features.perturbation import perturbed
 
 RATE = 16_000
@@ -187,6 +195,11 @@ def test_speech_too_short_for_a_copy_is_refused() -> None:
 NOISY = _settings(copies=2, noise_snr_db=5.0, pitch_semitones=2.0)
 
 
+def _copied(corpus: Corpus, cache: Path, settings: PerturbationSettings, copy: int) -> FeatureStore:
+    """Features of a copy, or, with number 0, of clean speech."""
+    return FeatureStore.open(cache / extract_features(Extraction(corpus, LOGMEL, SETTINGS, settings, copy), cache))
+
+
 def test_a_copys_features_are_those_of_the_copy_on_any_number_of_threads(
     make_corpus: Callable[..., Corpus], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,7 +207,7 @@ def test_a_copys_features_are_those_of_the_copy_on_any_number_of_threads(
     for threads in (1, 3):
         monkeypatch.setattr(store.os, "cpu_count", lambda threads=threads: threads)
         cache = tmp_path / str(threads)
-        found.append(corpus_features(corpus, LOGMEL, SETTINGS, cache, perturbation=NOISY, copy=2))
+        found.append(_copied(corpus, cache, NOISY, 2))
     np.testing.assert_array_equal(found[0].frames, found[1].frames)
     assert isinstance(found[0].frames, np.memmap)
     for number, one in enumerate(corpus.utterances):
@@ -211,7 +224,7 @@ def test_every_copy_is_an_entry_and_clean_speech_keeps_its_own(
     corpus, cache = make_corpus(0.1, 0.1), tmp_path / "cache"
 
     def entries(settings: PerturbationSettings, copy: int) -> set[str]:
-        corpus_features(corpus, LOGMEL, SETTINGS, cache, perturbation=settings, copy=copy)
+        _copied(corpus, cache, settings, copy)
         return {path.name for path in cache.iterdir() if path.is_dir()}
 
     named = f"{store.FORMAT} {corpus.audio_digest} {SETTINGS.model_dump_json()}"
@@ -230,4 +243,4 @@ def test_a_copy_that_became_too_short_is_named(make_corpus: Callable[..., Corpus
     with pytest.raises(
         AudioError, match=rf"short/\d\.wav, copy {copy}: speech of 0\.0\d\d s is shorter than one window"
     ):
-        corpus_features(corpus, LOGMEL, SETTINGS, tmp_path / "cache", perturbation=settings, copy=copy)
+        _copied(corpus, tmp_path / "cache", settings, copy)
