@@ -22,7 +22,7 @@ collect_ignore = ["benchmarks", "bits"]  # programs, run as `python -m tests.ben
 # Two threads that wait for each other on busy cores take ten times as long over a tiny network as one
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-pytest_plugins = ["tests.tiny_studies"]
+pytest_plugins = ["tests.opened_studies", "tests.tiny_studies"]
 
 SPEAKERS, EMOTIONS = ("ada", "bob", "cyd", "dan"), ("anger", "joy")
 TINY = """

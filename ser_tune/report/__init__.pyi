@@ -1,13 +1,6 @@
 """The report of a study or a model: data, protocol, scores, tables and pictures on one page."""
 
-from .artifacts import log_pictures
+from .collect import Report, log_pictures, report
 from .mistakes import BANDS, mel_decibels
-from .report import Report, report
 
-__all__ = [
-    "BANDS",
-    "Report",
-    "log_pictures",
-    "mel_decibels",
-    "report",
-]
+__all__ = ["BANDS", "Report", "log_pictures", "mel_decibels", "report"]

@@ -40,7 +40,7 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """What a page shows and plays of a recording."""
+    """A recording, or its beginning, as a page shows and plays it."""
 
     spectrogram: bytes
     """PNG."""
@@ -60,8 +60,8 @@ def mistakes_of(reported: Predictions, others: Sequence[Predictions]) -> list[Mi
     Returns:
         At most ten, each wrong at least once.
     """
-    read = [reported, *(one for one in others if one.utterances == reported.utterances)]
-    predicted = np.stack([one.predicted for one in read])
+    read = [reported, *(other for other in others if other.utterances == reported.utterances)]
+    predicted = np.stack([predictions.predicted for predictions in read])
     wrong = (predicted != reported.truth).sum(axis=0)
     rows = np.arange(len(reported.truth))
     has = reported.shown.size > 0
@@ -106,7 +106,7 @@ def mel_decibels(speech: np.ndarray) -> np.ndarray:
     """Log Mel spectrogram (bands, frames) of speech (N,) at 16 kHz, 70 dB deep, a frame every 10 ms."""
     import librosa  # a second
 
-    speech = np.pad(speech, (0, max(0, DFT - len(speech))))  # librosa warns of less
+    speech = np.pad(speech, (0, max(0, DFT - len(speech))))  # librosa warns about shorter input
     power = librosa.feature.melspectrogram(
         y=speech, sr=SAMPLE_RATE_HZ, n_fft=DFT, win_length=WINDOW, hop_length=HOP, n_mels=BANDS
     )

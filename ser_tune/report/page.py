@@ -2,21 +2,23 @@
 
 import base64
 import math
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from ..drawing import Picture
 from ..errors import AudioError
 from ..folds import NOT_FREE
 from ..metrics import Metric
 from ..resampling import describe_score
-from ..results.edges import edges_of
+from ..results import edges_of
 from ..tracking import Predictions
 from .mistakes import Clip, clip_of
 from .paper import bibtex_of, citations_of, replay_command
-from .report import Report
+from .reported import ReportedResult
 from .tables import baselines, chance_of, classes_of, confusions_of, parted, speakers_of
 from .words import displayed, protocol_in_words
 
@@ -30,8 +32,8 @@ _SIDES = {
 _STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running", "WAITING": "waiting"}
 
 
-def page_of(report: Report) -> str:
-    """Draw and write the page; every name that comes from data is escaped by the template."""
+def page_of(report: ReportedResult, pictures: Mapping[str, Picture]) -> str:
+    """Write the page; the template escapes every name that comes from data."""
     trials = report.search.trials if report.search else ()
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -45,31 +47,31 @@ def page_of(report: Report) -> str:
         objective=report.objective,
         answers=report.task.answers,
         scores={
-            side: [describe_score(report.metrics, f"{side}_{one.name}") for one in report.scored]
+            side: [describe_score(report.metrics, f"{side}_{metric.name}") for metric in report.scored]
             for side in report.sides
         },
-        corrected=[describe_score(report.corrected, f"corrected_{one.name}") for one in report.scored],
+        corrected=[describe_score(report.corrected, f"corrected_{metric.name}") for metric in report.scored],
         meanings=_meanings(report),
-        sentences=protocol_in_words(report.protocol, report.predictions, with_epochs="learning" in report.pictures),
+        sentences=protocol_in_words(report.protocol, report.predictions, with_epochs="learning" in pictures),
         chance=chance_of(report),
         baselines=baselines(report),
         parted=parted(report.scored) if report.of_classes else None,
-        judged={side: _judged(report, one) for side, one in report.predictions.items()},
+        judged={side: _judged(report, predictions) for side, predictions in report.predictions.items()},
         edges=edges_of(report.search.definition, trials) if report.search else (),
         states=_STATES,
-        chosen=next((one.values for one in trials if one.number == report.trial), {}),
-        confirms=any(one.confirms is not None for one in trials),
-        pictures=report.pictures,
+        chosen=next((trial.values for trial in trials if trial.number == report.trial), {}),
+        confirms=any(trial.confirms is not None for trial in trials),
+        pictures=pictures,
         clips=_clips(report),
-        paths=sorted({path for one in trials for path in one.values}),
+        paths=sorted({path for trial in trials for path in trial.values}),
         citations=citations_of(report),
         bibtex=bibtex_of(report),
         replay=replay_command(report),
     )
 
 
-def _judged(report: Report, predictions: Predictions) -> dict[str, Any]:
-    """Tables of one side: of classes and their confusion where classes were predicted, and of speakers."""
+def _judged(report: ReportedResult, predictions: Predictions) -> dict[str, Any]:
+    """Tables of a side: of speakers, and of classes and their confusion where classes were predicted."""
     metric = parted(report.scored)
     return {
         "names": predictions.names,
@@ -80,23 +82,23 @@ def _judged(report: Report, predictions: Predictions) -> dict[str, Any]:
 
 
 def _share(value: float, metric: Metric) -> float:
-    """Where a value lies in the range of a metric, 0 to 1: how long its bar is; 0 where the range is open."""
+    """The place of a value in the range of a metric, 0 to 1: the length of its bar; 0 where the range is open."""
     share = (value - metric.low) / (metric.high - metric.low)
     return min(max(share, 0.0), 1.0) if math.isfinite(share) else 0.0
 
 
-def _clips(report: Report) -> dict[str, Clip]:
-    """Spectrogram and sound of the utterances that are wrong most often; of those that can be decoded."""
+def _clips(report: ReportedResult) -> dict[str, Clip]:
+    """Spectrogram and sound of the utterances that are wrong most often, without those that cannot be decoded."""
     found = {}
     if report.recordings is not None:
-        for one in report.mistakes:
+        for mistake in report.mistakes:
             with suppress(AudioError):
-                found[one.utterance] = clip_of(report.recordings.utterances[one.utterance])
+                found[mistake.utterance] = clip_of(report.recordings.utterances[mistake.utterance])
     return found
 
 
-def _meanings(report: Report) -> dict[str, str]:
-    """What each side's score is worth."""
+def _meanings(report: ReportedResult) -> dict[str, str]:
+    """The meaning of each side's score; test speakers who validate another fold limit that of the test."""
     validating, tested = (
         set(report.predictions[side].speakers) if side in report.predictions else set()
         for side in ("validation", "test")
@@ -105,5 +107,5 @@ def _meanings(report: Report) -> dict[str, str]:
 
 
 def _address(content: bytes, kind: str) -> str:
-    """A picture or sound itself, as an address."""
+    """A picture or sound as an address that contains it."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -1,7 +1,7 @@
-"""What a paper takes from a report: tables in LaTeX, the BibTeX of everything used, the replay command."""
+"""Parts of a report for a paper: tables in LaTeX, the BibTeX of everything used, the replay command."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ..architectures import ARCHITECTURES
 from ..corpora import CORPORA
@@ -9,13 +9,13 @@ from ..encoders import find_checkpoint, short_name
 from ..features import FEATURE_SETS
 from ..resampling import describe_score
 from ..training import LOSSES
-from .report import Report
+from .reported import ReportedResult
 from .tables import classes_of, parted
 
 __all__ = ["bibtex_of", "citations_of", "latex_of", "replay_command"]
 
 JOINED = " + "
-"""Between the names of what a combination is made of."""
+"""Between the names of a combination's parts."""
 _TOOLS = {
     "optuna": "T. Akiba et al.: Optuna: A Next-generation Hyperparameter Optimization Framework, KDD 2019, arXiv "
     "1907.10902",
@@ -28,8 +28,8 @@ _TOOLS = {
     "cluster-bootstrap": "C. Field, A. Welsh: Bootstrapping clustered data, JRSS B 69(3), 2007 (the intervals)",
 }
 _SPECIAL = {
-    **{one: f"\\{one}" for one in "&%$#_"},
-    "{": r"\textbraceleft{}",  # an escaped brace would still count for BibTeX, which wants them in pairs
+    **{character: f"\\{character}" for character in "&%$#_"},
+    "{": r"\textbraceleft{}",  # BibTeX counts escaped braces too, and needs pairs
     "}": r"\textbraceright{}",
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -39,13 +39,13 @@ _SPECIAL = {
 }
 
 
-def replay_command(report: Report) -> str:
-    """The command that trains the result again and compares every number; of a combination there is none."""
+def replay_command(report: ReportedResult) -> str:
+    """The command that trains the result again and compares every number; empty for a combination."""
     return f"ser-tune replay {report.run_id}" if report.trial is not None else ""
 
 
-def citations_of(report: Report) -> dict[str, str]:
-    """What was used, by a BibTeX key, with its citation in words."""
+def citations_of(report: ReportedResult) -> dict[str, str]:
+    """Citations of everything that was used, in words, by BibTeX key."""
     found: dict[str, str] = {}
     for kind, name, citation in _components(report):
         found[f"{kind}-{re.sub(r'[^A-Za-z0-9]+', '-', name).strip('-')}"] = citation
@@ -55,7 +55,7 @@ def citations_of(report: Report) -> dict[str, str]:
     return found | {key: citation for key, citation in _TOOLS.items() if not unused.get(key, False)}
 
 
-def _components(report: Report) -> Iterator[tuple[str, str, str]]:
+def _components(report: ReportedResult) -> Iterator[tuple[str, str, str]]:
     """Kind, name and citation of corpus, architectures, features, losses and pretrained encoders."""
     yield "corpus", report.protocol.corpus, CORPORA.get(report.protocol.corpus).citation
     params = report.params
@@ -70,33 +70,33 @@ def _components(report: Report) -> Iterator[tuple[str, str, str]]:
             yield "encoder", short_name(params[path]), known.citation
 
 
-def bibtex_of(report: Report) -> str:
+def bibtex_of(report: ReportedResult) -> str:
     """An entry for each citation. The whole citation is its note: bibliography styles print it as it is."""
     entries = (f"@misc{{{key},\n  note = {{{_tex(text)}}}\n}}\n" for key, text in citations_of(report).items())
     return "\n".join(entries)
 
 
-def latex_of(report: Report) -> str:
-    """Scores of every side, and of every class its recall or the like, as tables of the package booktabs."""
-    scores = [
-        [side, report.networks[side], *(describe_score(report.metrics, f"{side}_{one.name}") for one in report.scored)]
-        for side in report.sides
-    ]
-    if report.corrected:
-        corrected = [describe_score(report.corrected, f"corrected_{one.name}") for one in report.scored]
-        scores.insert(1, ["validation, corrected", report.networks["validation"], *corrected])
+def latex_of(report: ReportedResult) -> str:
+    """Scores of every side, and a value such as the recall of every class, as tables of the package booktabs."""
+
+    def described(metrics: Mapping[str, float], prefix: str) -> list[str]:
+        return [describe_score(metrics, f"{prefix}_{metric.name}") for metric in report.scored]
+
+    scores = [[side, report.networks[side], *described(report.metrics, side)] for side in report.sides]
+    if corrected := report.corrected:
+        scores.insert(1, ["validation, corrected", report.networks["validation"], *described(corrected, "corrected")])
     parts = [
         f"% {' '.join(report.reference.split())}: run {report.run_id}, protocol {report.protocol.fingerprint}",
         *([f"% {command}"] if (command := replay_command(report)) else []),
         r"% needs \usepackage{booktabs}; in brackets 95 % intervals by bootstrap over speakers",
         "% networks: how many judge an utterance together; the score of several is that of an ensemble",
-        _table(["speakers", "networks", *(one.title for one in report.scored)], scores),
+        _table(["speakers", "networks", *(metric.title for metric in report.scored)], scores),
     ]
     if report.of_classes and (metric := parted(report.scored)) is not None:
         for side, predictions in report.predictions.items():
             rows = [
-                [one.name, str(one.utterances), f"{one.value:.3f}" + (f" {one.interval}" if one.interval.known else "")]
-                for one in classes_of(predictions, metric)
+                [row.name, str(row.utterances), f"{row.value:.3f}" + (f" {row.interval}" if row.interval.known else "")]
+                for row in classes_of(predictions, metric)
             ]
             parts += [f"% {side} speakers", _table([report.task.answer, "utterances", metric.part], rows)]
     return "\n".join(parts) + "\n"
@@ -109,10 +109,10 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _guarded(row: str) -> str:
-    """A row whose first character is not taken for an argument of the row or rule before: `[` and `*` would be."""
+    """A row whose first character TeX does not take for an argument of the row or rule before, as `[` and `*`."""
     return f"{{{row[0]}}}{row[1:]}" if row.startswith(("[", "*")) else row
 
 
 def _tex(text: str) -> str:
-    """Text with everything escaped that TeX takes for a command."""
-    return "".join(_SPECIAL.get(one, one) for one in " ".join(text.split()))
+    """Text without TeX commands: special characters are escaped."""
+    return "".join(_SPECIAL.get(character, character) for character in " ".join(text.split()))

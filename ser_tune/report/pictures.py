@@ -1,4 +1,4 @@
-"""Pictures of a report, by name: the search, the training, and what was predicted of whom."""
+"""Pictures of a report, by name: the search, the training, and the predictions by class and by speaker."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,11 +10,11 @@ from matplotlib.ticker import MaxNLocator
 from ..drawing import BLUE, GREY, RED, Picture, draw, lettering_for
 from ..metrics import Metric, reliability
 from ..tracking import Predictions
-from .report import Report
+from .reported import ReportedResult
 from .search_pictures import search_pictures
 from .tables import classes_of, confusions_of, parted, speakers_of
 
-__all__ = ["Picture", "pictures_of"]
+__all__ = ["pictures_of"]
 
 BINS = 10
 """Of confidence, in the calibration."""
@@ -23,7 +23,7 @@ MOST_SPEAKERS = 24
 COLOURS = {"validation": GREY, "test": BLUE, "holdout": RED}
 
 
-def pictures_of(report: Report) -> dict[str, Picture]:
+def pictures_of(report: ReportedResult) -> dict[str, Picture]:
     """Every picture that the report has the numbers for, by name."""
     found = []
     if (search := report.search) is not None and search.definition.search and search.summary.complete > 1:
@@ -32,11 +32,11 @@ def pictures_of(report: Report) -> dict[str, Picture]:
         found.append(_learning(report.curves, report.objective))
     if report.predictions and report.of_classes:
         found += _of_classes(report)
-    return {one.name: one for one in found}
+    return {picture.name: picture for picture in found}
 
 
-def _of_classes(report: Report) -> list[Picture]:
-    """What was predicted of whom; of all sides where that can be read, else of the last."""
+def _of_classes(report: ReportedResult) -> list[Picture]:
+    """Pictures of classes on all sides, and of the speakers and the calibration on the last side."""
     found, (side, last) = [], list(report.predictions.items())[-1]
     if (metric := parted(report.scored)) is not None:
         found.append(_classes(report.predictions, metric, report.task.answer))
@@ -47,13 +47,14 @@ def _of_classes(report: Report) -> list[Picture]:
 
 
 def _learning(curves: Mapping[str, Sequence[Sequence[float]]], objective: Metric) -> Picture:
-    sides = [
+    """Curves of loss and objective over epochs."""
+    quantities = [
         ("loss", (("train_loss", GREY, "training"), ("validation_loss", BLUE, "validation"))),
         (objective.title, ((f"validation_{objective.name}", BLUE, "validation"),)),
     ]
 
     def fill(figure: Figure) -> None:
-        for axes, (quantity, metrics) in zip(figure.subplots(1, 2), sides, strict=True):
+        for axes, (quantity, metrics) in zip(figure.subplots(1, 2), quantities, strict=True):
             for name, colour, label in metrics:
                 folds = [np.asarray(fold) for fold in curves.get(name, ())]
                 for fold in folds:
@@ -69,14 +70,14 @@ def _learning(curves: Mapping[str, Sequence[Sequence[float]]], objective: Metric
 
 
 def _classes(predictions: Mapping[str, Predictions], metric: Metric, answer: str) -> Picture:
-    """What a metric gives every class, such as its recall, with its interval, side by side."""
+    """The value of a metric for every class, such as its recall, with its interval, side by side."""
     names = next(iter(predictions.values())).names
     letters = lettering_for(names)
 
     def fill(figure: Figure) -> None:
         axes = figure.subplots()
-        for number, (side, one) in enumerate(predictions.items()):
-            for row in classes_of(one, metric):
+        for number, (side, judged) in enumerate(predictions.items()):
+            for row in classes_of(judged, metric):
                 place = names.index(row.name) + 0.22 * (number - (len(predictions) - 1) / 2)
                 colour = COLOURS[side]
                 if row.interval.known:
@@ -93,13 +94,9 @@ def _classes(predictions: Mapping[str, Predictions], metric: Metric, answer: str
         figure.legend(loc="outside upper left", ncols=3, frameon=False)
 
     chance = "" if metric.chance is None else " Dotted: chance."
-    caption = f"{_capital(metric.part)} of every {answer}, with 95 % intervals by bootstrap over speakers.{chance}"
+    part = metric.part[:1].upper() + metric.part[1:]
+    caption = f"{part} of every {answer}, with 95 % intervals by bootstrap over speakers.{chance}"
     return draw(f"{metric.part}s", caption, 0.9 + 0.36 * len(names), fill, letters=letters)
-
-
-def _capital(words: str) -> str:
-    """The beginning of a sentence."""
-    return words[:1].upper() + words[1:]
 
 
 def _speakers(side: str, predictions: Predictions, objective: Metric) -> Picture:
@@ -108,7 +105,7 @@ def _speakers(side: str, predictions: Predictions, objective: Metric) -> Picture
     order = {str(name): number for number, name in enumerate(np.unique(predictions.speakers))}
     columns = min(5, len(hardest))
     rows = -(-len(hardest) // columns)
-    letters = lettering_for([*predictions.names, *(one.speaker for one in hardest)])
+    letters = lettering_for([*predictions.names, *(row.speaker for row in hardest)])
     short = [letters(name, 9) for name in predictions.names]
     confusions = confusions_of(predictions)
 
@@ -116,22 +113,15 @@ def _speakers(side: str, predictions: Predictions, objective: Metric) -> Picture
         grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
         for axes in grid.flat[len(hardest) :]:
             axes.set_visible(False)
-        for axes, one in zip(grid.flat, hardest, strict=False):
-            counts = confusions[order[one.speaker]]
+        for axes, row in zip(grid.flat, hardest, strict=False):
+            counts = confusions[order[row.speaker]]
             axes.imshow(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
-            for row, column in zip(*np.nonzero(counts), strict=True):
-                dark = counts[row, column] > counts[row].sum() / 2
-                axes.text(
-                    column,
-                    row,
-                    str(counts[row, column]),
-                    ha="center",
-                    va="center",
-                    fontsize=6.5,
-                    color="white" if dark else "#1a202c",
-                )
-            score = "undefined" if math.isnan(one.score) else f"{one.score:.2f}"
-            axes.set_title(f"{letters(one.speaker, 10)}: {objective.title} {score}", fontsize=9)
+            for truth, predicted in zip(*np.nonzero(counts), strict=True):
+                count = counts[truth, predicted]
+                colour = "white" if count > counts[truth].sum() / 2 else "#1a202c"
+                axes.text(predicted, truth, str(count), ha="center", va="center", fontsize=6.5, color=colour)
+            score = "undefined" if math.isnan(row.score) else f"{row.score:.2f}"
+            axes.set_title(f"{letters(row.speaker, 10)}: {objective.title} {score}", fontsize=9)
             axes.set_xticks(range(len(short)), short, fontsize=6.5, rotation=90)
             axes.set_yticks(range(len(short)), short, fontsize=6.5)
             axes.spines[["left", "bottom"]].set_visible(False)
@@ -146,6 +136,7 @@ def _speakers(side: str, predictions: Predictions, objective: Metric) -> Picture
 
 
 def _calibration(side: str, predictions: Predictions, answer: str) -> Picture:
+    """Accuracy over confidence, and a histogram of confidence."""
     highest = predictions.shown.max(axis=1)
     confidence = np.clip(highest, 0.0, 1.0)
     # A task may decide otherwise than for the most probable class

@@ -3,18 +3,18 @@
 import math
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import TypeGuard
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from ..config import FloatRange, IntRange, Value
 from ..drawing import BLUE, RED, Lettering, Picture, draw, lettering_for
 from ..metrics import Metric, Ranking
-from ..results.trials import StudyTrial
-from .report import Search
+from ..results import StudyTrial
+from .reported import ReportedSearch
 from .words import displayed
 
 __all__ = ["search_pictures"]
@@ -27,7 +27,7 @@ MOST_AXES = 8
 """Settings of the parallel coordinates: the most important ones."""
 
 
-def search_pictures(search: Search, chosen: int | None) -> list[Picture]:
+def search_pictures(search: ReportedSearch, chosen: int | None) -> list[Picture]:
     """Every picture that the search has the numbers for.
 
     Args:
@@ -43,19 +43,14 @@ def search_pictures(search: Search, chosen: int | None) -> list[Picture]:
     return found
 
 
-def _by_importance(search: Search) -> list[str]:
+def _by_importance(search: ReportedSearch) -> list[str]:
     """Searched settings, the most important first."""
     return sorted(search.definition.search, key=lambda path: (-search.importances.get(path, 0.0), path))
 
 
-def _complete(search: Search) -> list[StudyTrial]:
-    """Searched trials that have a score."""
-    return [one for one in search.trials if one.score is not None and one.confirms is None]
-
-
 def _scores(trials: Sequence[StudyTrial]) -> list[float]:
-    """Of trials that have a score."""
-    return [one.score for one in trials if one.score is not None]
+    """Scores of trials that have one."""
+    return [trial.score for trial in trials if trial.score is not None]
 
 
 def _best_so_far(scores: Sequence[float], ranking: Ranking) -> list[float]:
@@ -67,22 +62,30 @@ def _best_so_far(scores: Sequence[float], ranking: Ranking) -> list[float]:
     return list(accumulate(scores, better))
 
 
-def _history(search: Search) -> Picture:
-    searched = [one for one in search.trials if one.confirms is None]
-    complete = _complete(search)
-    again = [one for one in search.trials if one.confirms is not None and one.score is not None]
-    pruned = [one.number for one in searched if one.state == "PRUNED"]
+def _history(search: ReportedSearch) -> Picture:
+    """Scores of trials in their order, and the best so far."""
+    complete = search.complete
+    again = [trial for trial in search.trials if trial.confirms is not None and trial.score is not None]
+    pruned = [trial.number for trial in search.trials if trial.confirms is None and trial.state == "PRUNED"]
 
     def fill(figure: Figure) -> None:
         axes = figure.subplots()
-        numbers, scores = [one.number for one in complete], _scores(complete)
+        numbers, scores = [trial.number for trial in complete], _scores(complete)
         best = _best_so_far(scores, search.ranking)
         axes.plot(numbers, scores, "o", color=BLUE, markersize=4, label="complete")
         axes.step(numbers, best, where="post", color=RED, linewidth=1, label="best so far")
         if again:
-            fresh = [one.number for one in again], _scores(again)
+            fresh = [trial.number for trial in again], _scores(again)
             axes.plot(*fresh, "D", color="black", markersize=4, label="confirmation, fresh seed")
-        _rug(axes, pruned)
+        axes.plot(
+            pruned,
+            np.zeros(len(pruned)),
+            "|",
+            color="black",
+            markersize=8,
+            transform=axes.get_xaxis_transform(),
+            clip_on=False,
+        )
         axes.set(xlabel="trial", ylabel=f"pooled validation {search.objective.title}")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         figure.legend(loc="outside upper left", ncols=4, frameon=False)
@@ -95,20 +98,8 @@ def _colours(objective: Metric) -> str:
     return "viridis" if objective.higher_is_better else "viridis_r"
 
 
-def _rug(axes: Axes, places: Sequence[float]) -> None:
-    """Marks along the lower edge, for trials without a score."""
-    axes.plot(
-        places,
-        np.zeros(len(places)),
-        "|",
-        color="black",
-        markersize=8,
-        transform=axes.get_xaxis_transform(),
-        clip_on=False,
-    )
-
-
-def _importances(search: Search) -> Picture:
+def _importances(search: ReportedSearch) -> Picture:
+    """A bar for the importance of each setting."""
     shares = search.importances
     paths = list(shares)[::-1]
 
@@ -125,13 +116,14 @@ def _importances(search: Search) -> Picture:
     return draw("importances", caption, 0.8 + 0.25 * len(paths), fill)
 
 
-def _slices(search: Search, chosen: int | None) -> Picture:
+def _slices(search: ReportedSearch, chosen: int | None) -> Picture:
+    """The score over each searched setting."""
     paths = _by_importance(search)[:MOST_SLICES]
     columns = min(4, len(paths))
     rows = math.ceil(len(paths) / columns)
-    complete = _complete(search)
+    complete = search.complete
     scores, title = _scores(complete), search.objective.title
-    best = [one for one in search.trials if one.number == chosen and one.score is not None]
+    reported = [trial for trial in search.trials if trial.number == chosen and trial.score is not None]
     letters = _letters(search, paths)
 
     def fill(figure: Figure) -> None:
@@ -141,13 +133,10 @@ def _slices(search: Search, chosen: int | None) -> Picture:
         for path, axes in zip(paths, grid.flat, strict=False):
             span = search.definition.search[path]
             numeric = isinstance(span, FloatRange | IntRange)
-            names = [] if numeric else sorted({displayed(path, one.values.get(path)) for one in complete})
-            for trials, colour, size in ((complete, BLUE, 4), (best, RED, 6)):
-                points = [
-                    (_place(path, one.values.get(path), names), one.score)
-                    for one in trials
-                    if _drawable(one, path, numeric)
-                ]
+            names = [] if numeric else sorted({displayed(path, trial.values.get(path)) for trial in complete})
+            for trials, colour, size in ((complete, BLUE, 4), (reported, RED, 6)):
+                places = [(_place(path, trial.values.get(path), names), trial.score) for trial in trials]
+                points = [(place, score) for place, score in places if place is not None]
                 if points:
                     axes.plot(*zip(*points, strict=True), "o", color=colour, markersize=size, alpha=0.8)
             if isinstance(span, FloatRange | IntRange):  # the whole range, so that what was not tried shows
@@ -168,20 +157,22 @@ def _slices(search: Search, chosen: int | None) -> Picture:
     return draw("slices", caption, 2.3 * rows + 0.2, fill, letters=letters)
 
 
-def _drawable(trial: StudyTrial, path: str, numeric: bool) -> bool:
-    """Whether a trial has a place in a slice: one may have a value that is no number, as trial 0 may."""
-    value = trial.values.get(path)
-    return not numeric or (isinstance(value, int | float) and not isinstance(value, bool))
+def _place(path: str, value: Value | None, names: Sequence[str]) -> float | None:
+    """The value, or the position of a choice; None of a word in a range of numbers, which trial 0 may have."""
+    if names:
+        return float(names.index(displayed(path, value)))
+    return float(value) if _is_number(value) else None
 
 
-def _place(path: str, value: Value, names: Sequence[str]) -> float:
-    """Where a value is drawn: at its number, or of a choice at its position."""
-    return float(names.index(displayed(path, value))) if names else float(value or 0.0)
+def _is_number(value: Value | None) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _folds(search: Search, chosen: int | None) -> Picture:
-    objective, ranking = search.objective, search.ranking
-    best_first = ranking.best_first(search.folds, lambda number: float(np.mean(search.folds[number])))[:MOST_ROWS]
+def _folds(search: ReportedSearch, chosen: int | None) -> Picture:
+    """A heat map of the score of every fold."""
+    objective = search.objective
+    best_first = search.ranking.best_first(search.folds, lambda number: float(np.mean(search.folds[number])))
+    best_first = best_first[:MOST_ROWS]
     scores = np.array([search.folds[number] for number in best_first])
 
     def fill(figure: Figure) -> None:
@@ -203,16 +194,18 @@ def _folds(search: Search, chosen: int | None) -> Picture:
     return draw("folds", caption, 1.3 + 0.13 * len(best_first), fill)
 
 
-def _cost(search: Search, chosen: int | None) -> Picture:
-    """Score over training time, with the trials that no other one beats in both."""
-    title, timed = search.objective.title, [one for one in _complete(search) if one.seconds is not None]
-    points = _quickest_first(timed, search.ranking)
-    reported = _quickest_first([one for one in timed if one.number == chosen], search.ranking)
+def _cost(search: ReportedSearch, chosen: int | None) -> Picture:
+    """Score over training time, with the trials that no other trial beats in both."""
+    title = search.objective.title
+    points = _quickest_first(search.complete, search.ranking)
+    reported = _quickest_first([trial for trial in search.complete if trial.number == chosen], search.ranking)
     front = _front(points, search.ranking)
 
     def fill(figure: Figure) -> None:
         axes = figure.subplots()
-        axes.plot([one[0] for one in points], [one[1] for one in points], "o", color=BLUE, markersize=4, alpha=0.8)
+        axes.plot(
+            [seconds for seconds, _ in points], [score for _, score in points], "o", color=BLUE, markersize=4, alpha=0.8
+        )
         if front:
             axes.step(*zip(*front, strict=True), where="post", color=RED, linewidth=1)
         if reported:
@@ -230,7 +223,7 @@ def _cost(search: Search, chosen: int | None) -> Picture:
 
 
 def _front(points: Sequence[tuple[float, float]], ranking: Ranking) -> list[tuple[float, float]]:
-    """The points that no other one beats in both, of points with the quickest first."""
+    """The points that no other point beats in both; the points are sorted, the quickest first."""
     front: list[tuple[float, float]] = []
     for point in points:
         if not front or ranking.is_better(point[1], front[-1][1]):
@@ -239,16 +232,16 @@ def _front(points: Sequence[tuple[float, float]], ranking: Ranking) -> list[tupl
 
 
 def _quickest_first(trials: Sequence[StudyTrial], ranking: Ranking) -> list[tuple[float, float]]:
-    """Seconds and score of trials, of equally quick ones the best first; of trials that have both."""
-    points = [(one.seconds, one.score) for one in trials if one.seconds is not None and one.score is not None]
+    """Seconds and score of trials that have both, of equally quick trials the best first."""
+    points = [(trial.seconds, trial.score) for trial in trials if trial.seconds is not None and trial.score is not None]
     return sorted(points, key=lambda point: (point[0], -ranking.key(point[1])))
 
 
-def _parallel(search: Search, chosen: int | None) -> Picture:
+def _parallel(search: ReportedSearch, chosen: int | None) -> Picture:
     """Parallel coordinates: a line for each complete trial, coloured by its score."""
     paths = _by_importance(search)[:MOST_AXES]
     objective = search.objective
-    trials = sorted(_complete(search), key=lambda one: (one.number == chosen, search.ranking.key(one.score)))
+    trials = sorted(search.complete, key=lambda trial: (trial.number == chosen, search.ranking.key(trial.score)))
     scores = np.array(_scores(trials))
     low, high = float(scores.min()), float(scores.max())
     colours = colormaps[_colours(objective)]
@@ -281,17 +274,17 @@ def _parallel(search: Search, chosen: int | None) -> Picture:
     return draw("parallel", caption, 3.8, fill, letters=letters)
 
 
-def _letters(search: Search, paths: Sequence[str]) -> Lettering:
+def _letters(search: ReportedSearch, paths: Sequence[str]) -> Lettering:
     """Fonts for the values of settings, such as names of folders."""
-    return lettering_for(displayed(path, one.values.get(path)) for path in paths for one in search.trials)
+    return lettering_for(displayed(path, trial.values.get(path)) for path in paths for trial in search.trials)
 
 
 def _axis(
-    search: Search, path: str, trials: Sequence[StudyTrial], letters: Lettering
+    search: ReportedSearch, path: str, trials: Sequence[StudyTrial], letters: Lettering
 ) -> tuple[list[float], list[tuple[float, str]]]:
-    """Where each trial crosses the axis of a setting, 0 to 1 (NaN where it has no place), and the axis's ticks."""
+    """The height at which each trial crosses a setting's axis, 0 to 1 (NaN: it has no place), and the axis's ticks."""
     span = search.definition.search[path]
-    values = [one.values.get(path) for one in trials]
+    values = [trial.values.get(path) for trial in trials]
     if not isinstance(span, FloatRange | IntRange):
         names = sorted({displayed(path, value) for value in values if value is not None})
         steps = max(len(names) - 1, 1)
@@ -303,7 +296,7 @@ def _axis(
     low, high = scale(span.low), scale(span.high)
 
     def height(value: Value | None) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or (span.log and value <= 0):
+        if not _is_number(value) or (span.log and value <= 0):
             return math.nan
         return min(max((scale(value) - low) / (high - low or 1.0), -0.05), 1.05)
 

@@ -1,4 +1,4 @@
-"""Tables of a report, as numbers: what the result beats, every class by itself, the score of every speaker."""
+"""Tables of a report, as numbers: scores to compare with, every class by itself, the score of every speaker."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from ..metrics import Metric, Ranking, confusions
 from ..resampling import UNKNOWN, Interval, interval_of, part_intervals, with_interval
 from ..tracking import Predictions
-from .report import Report, Search
+from .reported import ReportedResult, ReportedSearch
 
 __all__ = [
     "Baseline",
@@ -31,9 +31,9 @@ class Baseline:
     reached: float
     """Validation score of the result, on the same seeds."""
     score: float
-    """Of what the result is compared with."""
+    """Of the baseline."""
     gain: float
-    """By how much the result is better; negative where it is worse."""
+    """Of the result over the baseline; negative where the result is worse."""
     interval: Interval = UNKNOWN
     """Of the gain, 95 %, by bootstrap over speakers."""
 
@@ -45,7 +45,7 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class ClassScore:
-    """What a metric gives a single class, such as its recall."""
+    """The value of a metric for a single class, such as its recall."""
 
     name: str
     utterances: int
@@ -66,36 +66,32 @@ class SpeakerScore:
     """The most frequent error, as `truth → prediction (count)`; empty where all is right."""
 
 
-def baselines(report: Report) -> list[Baseline]:
-    """What the validation score is compared with: chance, the words, the first and the median trial.
+def baselines(report: ReportedResult) -> list[Baseline]:
+    """Compare the validation score with chance, the words, the first and the median trial.
 
     Trials are compared without the choice among them where that is known.
     """
     objective, ranking = report.objective, Ranking(report.objective)
-
-    def baseline(what: str, reached: float, score: float, interval: Interval = UNKNOWN) -> Baseline:
-        return Baseline(what, reached, score, ranking.gain(reached, score), interval)
-
     reached = report.metrics[f"validation_{objective.name}"]
-    found = []
+    pairs = []
     if (chance := chance_of(report)) is not None:
-        found.append(baseline(chance[0], reached, chance[1]))
+        pairs.append((chance[0], reached, chance[1]))
     words = None if report.recordings is None else report.recordings.baseline
     if words is not None and words.metric == objective:
-        what = f"the words alone: the most frequent {report.task.answer} of each text"
-        found.append(baseline(what, reached, words.value))
-    if corrected := report.corrected:
-        reached = corrected[f"corrected_{objective.name}"]
-        for name, what in (("first", "the first trial"), ("median", "the median trial")):
-            gain, interval = corrected[f"gain_over_{name}"], interval_of(corrected, f"gain_over_{name}")
-            beaten = reached - ranking.gain(gain, 0.0)
-            found.append(Baseline(f"{what}, corrected", reached, beaten, gain, interval))
-        return found
-    return found if report.search is None else [*found, *(baseline(*one) for one in _trials(report.search))]
+        pairs.append((f"the words alone: the most frequent {report.task.answer} of each text", reached, words.value))
+    corrected = report.corrected
+    if not corrected and report.search is not None:
+        pairs += _trials(report.search)
+    found = [Baseline(what, own, score, ranking.gain(own, score)) for what, own, score in pairs]
+    for name in ("first", "median") if corrected else ():
+        reached, gain = corrected[f"corrected_{objective.name}"], corrected[f"gain_over_{name}"]
+        beaten, interval = reached - ranking.gain(gain, 0.0), interval_of(corrected, f"gain_over_{name}")
+        found.append(Baseline(f"the {name} trial, corrected", reached, beaten, gain, interval))
+    return found
 
 
-def chance_of(report: Report) -> tuple[str, float] | None:
-    """What guessing is called, and its validation score; None where it is not known."""
+def chance_of(report: ReportedResult) -> tuple[str, float] | None:
+    """A description of guessing, and its validation score; None where it is not known."""
     predictions, chance = report.predictions.get("validation"), report.objective.chance
     if predictions is None or chance is None:
         return None
@@ -105,34 +101,34 @@ def chance_of(report: Report) -> tuple[str, float] | None:
     return f"chance, 1 of {classes} {report.task.answers}", chance(classes)
 
 
-def _trials(search: Search) -> list[tuple[str, float, float]]:
-    """What a trial is called, the score that was reached against it on the same seeds, and its own."""
+def _trials(search: ReportedSearch) -> list[tuple[str, float, float]]:
+    """Description of a trial, the score that the result reached on the same seeds, and the trial's own score."""
     found = []
-    searched = [one for one in search.trials if one.confirms is None and one.score is not None]
-    best = search.ranking.best(searched, lambda one: one.score, lambda one: one.number)
+    searched = search.complete
+    best = search.ranking.best(searched, lambda trial: trial.score, lambda trial: trial.number)
     if best is not None and best.score is not None and (first := searched[0].score) is not None:
         what = f"trial {searched[0].number}, the first configuration, against trial {best.number}, on one seed"
         found.append((what, best.score, first))
     if (gain := search.summary.gain) is not None:
         count = len(gain.winner.scores)
         seeds = f"trial {gain.winner.trial}, means of {count} fresh seed{'s' * (count > 1)}"
-        for name, one in (("the first configuration", gain.first), ("the median trial", gain.median)):
-            if one is not None:
-                found.append((f"trial {one.trial}, {name}, against {seeds}", gain.winner.mean, one.mean))
+        for name, fresh in (("the first configuration", gain.first), ("the median trial", gain.median)):
+            if fresh is not None:
+                found.append((f"trial {fresh.trial}, {name}, against {seeds}", gain.winner.mean, fresh.mean))
     return found
 
 
 def parted(metrics: Sequence[Metric]) -> Metric | None:
-    """The first metric that also gives every class a value; None where there is none."""
-    return next((one for one in metrics if one.parts is not None), None)
+    """The first metric that also has a value for every class; None where there is none."""
+    return next((metric for metric in metrics if metric.parts is not None), None)
 
 
 def classes_of(predictions: Predictions, metric: Metric) -> list[ClassScore]:
-    """What a metric gives every class that has a value, with its interval.
+    """The value of a metric for every class that has one, with its interval.
 
     Args:
         predictions: Of classes.
-        metric: One that `parted` finds.
+        metric: As `parted` returns it.
     """
     truth, predicted, speakers = predictions.truth, predictions.predicted, predictions.speaker_numbers
     assert metric.parts is not None
@@ -157,26 +153,19 @@ def confusions_of(predictions: Predictions) -> np.ndarray:
 
 
 def speakers_of(predictions: Predictions, metric: Metric, *, of_classes: bool) -> list[SpeakerScore]:
-    """The score of every speaker, the hardest first.
-
-    Args:
-        predictions: Of one side.
-        metric: Which score.
-        of_classes: Whether classes were predicted, which may be confused.
-    """
-    speakers, counts = np.unique(predictions.speakers, return_counts=True)
+    """The score of every speaker, the hardest first; with the most frequent confusion where classes were predicted."""
+    speakers, utterances = np.unique(predictions.speakers, return_counts=True)
     scores = metric.value(predictions.sums(metric)).tolist()
-    confused = (
-        [_confused(one, predictions.names) for one in confusions_of(predictions)]
-        if of_classes
-        else [""] * len(speakers)
-    )
-    rows = zip(speakers.tolist(), counts.tolist(), scores, confused, strict=True)
+    confused = [""] * len(speakers)
+    if of_classes:
+        confused = [_confused(counts, predictions.names) for counts in confusions_of(predictions)]
+    rows = zip(speakers.tolist(), utterances.tolist(), scores, confused, strict=True)
     ranking = Ranking(metric)
-    return sorted((SpeakerScore(*row) for row in rows), key=lambda one: (ranking.key(one.score), one.speaker))
+    return sorted((SpeakerScore(*row) for row in rows), key=lambda row: (ranking.key(row.score), row.speaker))
 
 
 def _confused(counts: np.ndarray, names: Sequence[str]) -> str:
+    """The most frequent error in a confusion matrix; empty where there is none."""
     errors = counts - np.diag(counts.diagonal())
     truth, predicted = divmod(int(errors.argmax()), len(names))
     count = int(errors[truth, predicted])

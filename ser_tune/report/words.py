@@ -33,7 +33,7 @@ _SELECTIONS = {
 
 
 def displayed(path: str, value: Value | None) -> str:
-    """A setting's value as a report prints it: of a checkpoint on this machine its folder's name alone."""
+    """A setting's value as a report prints it: only the folder's name of a checkpoint on this machine."""
     if value is None:
         return ""
     if path.endswith(".checkpoint") and not _HUB_NAME.fullmatch(str(value)):
@@ -41,22 +41,20 @@ def displayed(path: str, value: Value | None) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def protocol_in_words(protocol: Protocol, predictions: Mapping[str, Predictions], *, with_epochs: bool) -> list[str]:
-    """Who trained, who chose, who was tested, and how an utterance is judged.
+def protocol_in_words(
+    protocol: Protocol, predictions: Mapping[str, Predictions], *, with_epochs: bool
+) -> Iterator[str]:
+    """Describe training, choice, test and the judgement of an utterance, each in a sentence without its dot.
 
     Args:
         protocol: Of the result.
         predictions: Of the result, by side.
         with_epochs: Whether the networks were trained in epochs.
     """
-    return [f"{sentence}." for sentence in _sentences(protocol, predictions, with_epochs)]
-
-
-def _sentences(protocol: Protocol, predictions: Mapping[str, Predictions], with_epochs: bool) -> Iterator[str]:
     facts, objective = protocol.in_words, protocol.objective
-    if (some := predictions.get("test", predictions.get("validation"))) is not None:
-        speakers = len(set(some.speakers))
-        yield f"Corpus {protocol.corpus}: {len(some.utterances)} scored utterances of {speakers} speakers"
+    if (scored := predictions.get("test", predictions.get("validation"))) is not None:
+        speakers = len(set(scored.speakers))
+        yield f"Corpus {protocol.corpus}: {len(scored.utterances)} scored utterances of {speakers} speakers"
     yield (
         f"{protocol.n_folds} fold{'s' * (protocol.n_folds != 1)}. In each fold, some speakers train a network, others "
         "validate, others are kept for the test; no speaker is on two sides of a fold"
@@ -64,11 +62,11 @@ def _sentences(protocol: Protocol, predictions: Mapping[str, Predictions], with_
     if protocol.holdout:
         yield f"Speakers that no part of the search has seen: {facts['holdout']}"
     if "nobody" in facts:
-        yield f"{facts['nobody']}"
+        yield facts["nobody"]
     if "texts" in facts:
         yield "No text is on two sides of a fold"
     if protocol.merged:
-        yield f"Emotions counted as another: {', '.join(one.replace('=', ' as ') for one in protocol.merged)}"
+        yield f"Emotions counted as another: {', '.join(pair.replace('=', ' as ') for pair in protocol.merged)}"
     yield f"Trials are ranked by the {objective.title} of all validation utterances together"
     yield "Test speakers are scored once, after the search, for the promoted trial"
     selection = facts.get("epoch_selection", "").split(",")[0].replace(f"_{objective.name}", "_score")

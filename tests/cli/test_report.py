@@ -14,6 +14,7 @@ from ser_tune import api
 from ser_tune.config import Project
 from ser_tune.metrics import METRICS
 from ser_tune.resampling import describe_score, interval_of, with_interval
+from ser_tune.tasks import TASKS
 
 NAME = "ser-manifest-alex_net"
 HOSTILE = "<script>alert(\"$x$ & 'y'\")</script>"
@@ -111,9 +112,12 @@ def test_every_trial_class_and_speaker_has_a_row(page: Page, finished: Any) -> N
 
 
 def test_where_no_classes_are_predicted_the_page_has_none(finished: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ser_tune.report import report as evidence
+    from dataclasses import replace
 
-    monkeypatch.setattr(evidence, "_predicts_classes", lambda _: False)
+    from ser_tune.protocol import Protocol
+
+    task = replace(TASKS.get("classification"), predictions="scores")
+    monkeypatch.setattr(Protocol, "task", task)
     found = api.report("first", project=_project(finished.root), with_audio=False)
     page = Page(found.html)
     assert found.mistakes == []
@@ -130,9 +134,9 @@ def test_a_name_of_the_data_is_text_and_never_a_tag(
 ) -> None:
     from dataclasses import replace
 
-    from ser_tune.report import report as evidence
+    from ser_tune.report import collect
 
-    read = evidence.read_predictions
+    read = collect.read_predictions
 
     def hostile(*arguments: Any) -> Any:
         found = read(*arguments)
@@ -142,7 +146,7 @@ def test_a_name_of_the_data_is_text_and_never_a_tag(
             speakers=tuple(HOSTILE if one == "ada" else one for one in found.speakers),
         )
 
-    monkeypatch.setattr(evidence, "read_predictions", hostile)
+    monkeypatch.setattr(collect, "read_predictions", hostile)
     for option in ("--out", "--latex"):
         told = call(finished.root, "report", "first", "--out", tmp_path / "a.html", option, tmp_path / option)
         assert told.code == 0, told.err

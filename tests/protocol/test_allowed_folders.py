@@ -14,7 +14,7 @@ from ser_tune.definition import StudyDefinition
 from ser_tune.errors import CorpusError
 from ser_tune.protocol import prepare
 from ser_tune.protocol.prepared import stored_protocol
-from ser_tune.report.recordings import find_recordings
+from ser_tune.report.scored_recordings import find_recordings
 
 
 @pytest.fixture

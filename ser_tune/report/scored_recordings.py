@@ -12,28 +12,28 @@ from ..definition import StudyDefinition, strata_of, targets_of
 from ..errors import StudyError
 from ..protocol import Protocol, draw_folds, load_corpus
 
-__all__ = ["Recordings", "find_recordings"]
+__all__ = ["ScoredRecordings", "find_recordings"]
 
 
 @dataclass(frozen=True, slots=True)
-class Recordings:
+class ScoredRecordings:
     """A corpus that is the same as when the result was scored."""
 
     utterances: Mapping[str, Utterance]
     """By name."""
     licence: str
     findings: Sequence[Finding]
-    """What the checks of `ser-tune audit` find in the folds, without decoding."""
+    """Findings of `ser-tune audit` in the folds, without decoding."""
     baseline: TextBaseline | None
     """The score of the words alone; None where texts are not known."""
 
 
-def find_recordings(definition: StudyDefinition, protocol: Protocol, project: Project) -> Recordings:
+def find_recordings(definition: StudyDefinition, protocol: Protocol, project: Project) -> ScoredRecordings:
     """Read the corpus again, draw the folds again, and audit them.
 
     Args:
         definition: The study, with the place of its corpus.
-        protocol: What the result was scored under.
+        protocol: Of the result.
         project: Where a corpus that makes its own files keeps them.
 
     Raises:
@@ -52,9 +52,10 @@ def find_recordings(definition: StudyDefinition, protocol: Protocol, project: Pr
         folds=tuple(trained),
         fold_names=tuple(str(fold.number) for fold in trained),
     )
-    return Recordings(
-        utterances={one.id: one for one in corpus.utterances},
+    findings = audit_split(split).findings
+    return ScoredRecordings(
+        utterances={utterance.id: utterance for utterance in corpus.utterances},
         licence=CORPORA.get(corpus.name).licence,
-        findings=[one for one in audit_split(split).findings if one.check != "sound"],  # the study decodes, and refuses
+        findings=[found for found in findings if found.check != "sound"],  # the study decodes, and refuses
         baseline=text_baseline(corpus.utterances, trained, strata=strata),
     )

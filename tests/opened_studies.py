@@ -1,4 +1,4 @@
-"""Projects as `ser_tune.results` sees them: the finished study's, opened where it lies or in a copy."""
+"""The finished study, opened where it lies or in a copy: for tests of experiments, results and report."""
 
 import csv
 from collections.abc import Callable

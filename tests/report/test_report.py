@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from ser_tune.corpora import Utterance
 from ser_tune.metrics import METRICS, Ranking
 from ser_tune.report import report
-from ser_tune.report.importance import importances
 from ser_tune.report.mistakes import LONGEST_S, clip_of, mistakes_of
 from ser_tune.report.paper import _table, _tex, latex_of
+from ser_tune.report.searched import importances
 from ser_tune.report.tables import classes_of, speakers_of
 from ser_tune.report.words import displayed
 from ser_tune.resampling import speaker_interval

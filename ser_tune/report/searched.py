@@ -1,0 +1,66 @@
+"""The study behind a reported run: its trials, the scores of their folds, and the importance of its settings."""
+
+import warnings
+
+import optuna
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from optuna.trial import FrozenTrial, TrialState
+
+from ..config import Project
+from ..coordination import load_study
+from ..errors import StudyError
+from ..results import trials_of
+from ..search import confirms, fold_scores, summarise
+from ..tracking import STUDY_NAME_TAG, STUDY_TAG, read_selection
+from .reported import ReportedSearch
+
+__all__ = ["importances", "read_search"]
+
+
+def read_search(client: MlflowClient, project: Project, run: Run) -> ReportedSearch | None:
+    """The study of a run; None where Optuna's storage does not have it, or has another one of the same name."""
+    tags = run.data.tags
+    if STUDY_NAME_TAG not in tags:
+        return None
+    try:
+        study, definition = load_study(tags[STUDY_NAME_TAG], project)
+    except StudyError:
+        return None
+    if study.user_attrs.get("study_id") != tags[STUDY_TAG]:
+        return None
+    return ReportedSearch(
+        definition=definition,
+        summary=summarise(study),
+        trials=trials_of(study),
+        importances=importances(study),
+        folds={trial.number: scores for trial in _searched(study) if (scores := fold_scores(trial))},
+        selection=read_selection(client, run.info.experiment_id, study),
+    )
+
+
+def importances(study: optuna.Study) -> dict[str, float]:
+    """Share of each setting in the importance for complete searched trials, by PED-ANOVA, highest first.
+
+    Trials that confirm others repeat configurations on other seeds, and are left out. S. Watanabe, A. Bansal, F.
+    Hutter: PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary Subspaces, IJCAI 2023.
+
+    Returns:
+        Empty where there are too few complete trials, or all have the same score.
+    """
+    searched = optuna.create_study(direction=study.direction)
+    searched.add_trials(_searched(study))
+    with warnings.catch_warnings():
+        # Optuna warns where it cannot decide, and then returns equal importances
+        warnings.simplefilter("error", UserWarning)
+        try:
+            found = optuna.importance.get_param_importances(searched)
+        except (UserWarning, ValueError, RuntimeError):
+            return {}
+    return {path: float(share) for path, share in found.items()}
+
+
+def _searched(study: optuna.Study) -> list[FrozenTrial]:
+    """Complete trials but those that confirm others."""
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return [trial for trial in complete if confirms(trial) is None]
