@@ -1,4 +1,4 @@
-"""Which layout a sound file has, by its first bytes."""
+"""The layout of a sound file, by its first bytes."""
 
 import re
 from typing import BinaryIO

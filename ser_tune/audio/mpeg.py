@@ -35,7 +35,7 @@ class _Frame:
     size: int
     """Bytes."""
     samples: int
-    """Of each channel."""
+    """Number in each channel."""
 
 
 def _frame(data: bytes, at: int) -> _Frame | None:
@@ -189,7 +189,7 @@ def _tag_length(data: bytes, at: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What the first frame tells of those that follow."""
+    """Facts of the first frame about those that follow."""
 
     frames: int
     size: int

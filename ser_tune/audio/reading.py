@@ -24,7 +24,7 @@ _NO_LENGTH = 2**62
 """A number of samples from here up is libsndfile's for a stream whose header has none."""
 _REMEDY = "convert it to WAV or FLAC first, for example with `ffmpeg -i FILE FILE.wav`"
 _LFS_POINTER = b"version https://git-lfs"
-"""What CREMA-D's files start with in a copy that was made without Git LFS."""
+"""First bytes of CREMA-D's files in a copy that was made without Git LFS."""
 
 
 def read_speech(path: Path, *, start_s: float = 0.0, end_s: float | None = None) -> np.ndarray:

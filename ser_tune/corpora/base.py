@@ -1,4 +1,4 @@
-"""What a corpus is: a labelled collection of recordings, and the object every corpus file defines."""
+"""Corpora: labelled collections of recordings, and the object that every corpus file defines."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -48,14 +48,14 @@ class Archive:
 
     url: str
     sha256: str | None
-    """Of the zip file; None where its owners do not publish one, so that the digest alone decides."""
+    """Digest of the zip file; None where its owners do not publish one, so that the digest alone decides."""
     digest: str
     """`Corpus.digest` of the unpacked corpus, in its default subset."""
 
 
 @dataclass(frozen=True, slots=True)
 class CorpusSource:
-    """How to read one corpus from disk; every module of this room defines one as `CORPUS`."""
+    """The reader of a corpus on disk; every module of this room defines one as `CORPUS`."""
 
     name: str
     read: Callable[[Path | None, Path], Sequence[Utterance]]
@@ -65,7 +65,7 @@ class CorpusSource:
     home: str = ""
     """Address where its owners hand it out; empty where there is nothing to ask for."""
     archive: Archive | None = None
-    """What `ser-tune corpus download` fetches; None where the licence wants a request, or a choice by hand."""
+    """Fetched by `ser-tune corpus download`; None where the licence requires a request, or a choice by hand."""
     speakers: tuple[str, ...] = ()
     """Every speaker that the corpus is known to have, sorted; empty where that is not known."""
     folds: int | None = None

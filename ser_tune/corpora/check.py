@@ -33,12 +33,12 @@ class Problem:
     """Whether it must be mended; otherwise it is a warning."""
     message: str
     utterances: tuple[str, ...] = ()
-    """Which ones, by name."""
+    """Names of the utterances concerned."""
 
 
 @dataclass(frozen=True, slots=True)
 class CorpusCheck:
-    """What was found out about a corpus."""
+    """Facts and problems of a corpus."""
 
     corpus: str
     subset: str
@@ -46,7 +46,7 @@ class CorpusCheck:
     counts: Mapping[tuple[str, str], int]
     """Utterances of each speaker and emotion, those that cannot be read included."""
     lengths_s: tuple[float, ...]
-    """Of every recording that can be used."""
+    """Length of every recording that can be used, in seconds."""
     sample_rates_hz: Mapping[int, int]
     """Recordings of each rate."""
     channels: Mapping[int, int]
@@ -89,11 +89,11 @@ class _Heard:
     sound: str = ""
     """SHA-256 of the decoded speech, as a study compares it; empty where it cannot be used."""
     fingerprint: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint32))
-    """Of the decoded speech, shape (T,)."""
+    """Audio fingerprint of the decoded speech, shape (T,)."""
     unusable: str = "unreadable"
     """Kind of the error."""
     faults: tuple[Fault, ...] = ()
-    """Of the signal."""
+    """Faults of the signal."""
 
 
 def check_corpus(
@@ -184,7 +184,7 @@ def _speakers(source: CorpusSource, subset: str) -> Mapping[str, int | None]:
 
 
 def _miscounted(what: str, found: Mapping[str, int], expected: Mapping[str, int | None]) -> Iterable[Problem]:
-    """What is missing or too much; None stands for any number."""
+    """Names that are missing or too frequent; None is any number."""
     if not expected:
         return
     if missing := sorted(set(expected) - set(found)):

@@ -27,7 +27,7 @@ SHOWN = 12
 def name_problems(
     utterances: Sequence[Utterance], *, emotions: Iterable[str] | None = None, as_written: Collection[str] = ()
 ) -> list[str]:
-    """What no study can be run with: names in two spellings, and emotions that are placeholders.
+    """Problems that prevent a study: names in two spellings, and emotions that are placeholders.
 
     Args:
         utterances: Those that are used.
@@ -59,7 +59,7 @@ def name_problems(
 
 
 def name_warnings(utterances: Sequence[Utterance], *, as_written: Collection[str] = ()) -> list[str]:
-    """What a user should know of names, though a study can be run: utterances of nobody, and attributes' spellings.
+    """Warnings about names with which a study can be run: utterances of nobody, and attributes' spellings.
 
     Args:
         utterances: Those that are used.
@@ -117,7 +117,7 @@ def spelling_problem(what: str, groups: Sequence[dict[str, int]]) -> str:
 
 
 def nobody_in_words(nobody: Sequence[Utterance], total: int) -> str:
-    """What becomes of utterances whose speaker is a placeholder.
+    """Describe how utterances are used whose speaker is a placeholder.
 
     Args:
         nobody: Those, at least one.
@@ -129,7 +129,7 @@ def nobody_in_words(nobody: Sequence[Utterance], total: int) -> str:
 
 
 def in_effect(utterances: Sequence[Utterance], as_written: Collection[str]) -> tuple[str, ...]:
-    """Of the names that are taken as written, those that would be a placeholder or another's spelling, sorted."""
+    """The names taken as written that would be a placeholder or another's spelling, sorted."""
     if not as_written:
         return ()
     found = set[str]()

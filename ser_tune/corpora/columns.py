@@ -52,7 +52,7 @@ _MILLISECONDS = re.compile(r"_(?:ms|msec|millis|milliseconds)$")
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the columns of a table are."""
+    """The meaning of a table's columns."""
 
     columns: tuple[str, ...]
     """The documented name of each column; empty for a column that is not read."""

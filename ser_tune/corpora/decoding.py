@@ -82,7 +82,7 @@ def decoded(content: bytes, file: Path) -> tuple[str, str]:
 
 
 def _binary(content: bytes, file: Path) -> str:
-    """What a file is that is no text, in words; empty of text."""
+    """Describe a file that is not text; empty for text."""
     if content.startswith(b"PK"):
         try:
             with zipfile.ZipFile(file) as archive:

@@ -37,14 +37,14 @@ earlier ser-tune it is empty, and they are used as they are."""
 
 @dataclass(frozen=True, slots=True)
 class _Voice:
-    """What a speaker brings along, whatever the emotion."""
+    """Properties of a speaker, whatever the emotion."""
 
     pitch_hz: float
     formant_scale: float
     """1 for a vocal tract of 17.5 cm, more for a shorter one."""
     syllables_per_s: float
     brightness_db: float
-    """Of the high frequencies over the low ones: voice and microphone."""
+    """Tilt of high against low frequencies: voice and microphone."""
     level_db: float
     noise_db: float
     """Background noise, relative to the loudest speech of a neutral utterance."""

@@ -18,7 +18,7 @@ LINES_ABOVE = 10
 """Lines of titles and comments that may be above the header."""
 _DECLARATION = re.compile(r"\"?sep=(.)\"?[^\S\r\n]*(?:\r\n|\r|\n|$)", re.IGNORECASE)
 _OTHER_TEXTS = {"<": "HTML or XML", "{": "JSON", "[": "JSON", "version https://git-lfs": "a pointer of Git LFS"}
-"""How a text starts that is no table, and what it is."""
+"""First characters of texts that are not tables, and their format."""
 Score = Callable[[Sequence[str]], tuple[bool, int]]
 """From the cells of a line to whether it has all columns that a header must have, and how many that are known."""
 
@@ -29,7 +29,7 @@ class Grid:
 
     separator: str
     header_line: int
-    """Of the file, from 1."""
+    """Line of the file, from 1."""
     names: Sequence[str]
     """The cells of the header."""
     rows: Sequence[tuple[int, Sequence[str]]]

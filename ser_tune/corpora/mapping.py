@@ -1,4 +1,4 @@
-"""Which class of a model an emotion of another corpus counts as."""
+"""Map the emotions of a corpus to the classes of a model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _NAMES = {name: emotion for emotion, names in SYNONYMS.items() for name in (emot
 
 @dataclass(frozen=True, slots=True)
 class LabelMapping:
-    """Which emotions of a corpus count as which class of a model."""
+    """A mapping of a corpus's emotions to a model's classes."""
 
     targets: Mapping[str, str]
     """Emotion of the corpus to class of the model."""

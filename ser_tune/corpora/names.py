@@ -135,7 +135,7 @@ def _without_punctuation(key: str) -> str:
 
 
 def _looks(name: str) -> str:
-    """What a person sees: composed, with every blank alike."""
+    """The visible form of a name: composed, with every blank alike."""
     composed = unicodedata.normalize("NFC", name)
     return "".join(
         " " if letter.isspace() else letter for letter in composed if unicodedata.category(letter) not in ("Cc", "Cf")

@@ -1,4 +1,4 @@
-"""What is wrong with a table, all of it in one sentence."""
+"""Problems of a table, all in one sentence."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field

@@ -31,7 +31,7 @@ OFFSET_RATIO = 0.25
 SHORTEST_S = 0.1
 """A shorter recording holds no speech to judge; EmoDB's shortest has 1.2 s, URDU's 1.0 s."""
 CLIPPED_LEVEL = 0.99
-"""Of full scale, below which nothing is called clipped; the largest sample of 8 bits is 127/128."""
+"""Share of full scale below which nothing is called clipped; the largest sample of 8 bits is 127/128."""
 CLIPPED_RUN = 3
 """Consecutive samples of one value in one channel, at that level or above, which are called clipped.
 
@@ -49,7 +49,7 @@ class Fault:
     wrong: bool
     """Whether it is no speech; otherwise a study uses it as it is."""
     message: str
-    """What was measured, without the recording's name."""
+    """The measurement, without the recording's name."""
 
 
 def unusable_kind(samples: np.ndarray, rate_hz: int) -> str:

@@ -1,4 +1,4 @@
-"""What recordings are compared by: digests of decoded sound, equal in every container, and audio fingerprints."""
+"""Keys that recordings are compared by: digests of decoded sound, equal in every container, and audio fingerprints."""
 
 import hashlib
 import io
@@ -28,12 +28,12 @@ FORMAT = 2
 
 @dataclass(frozen=True, slots=True)
 class Sounds:
-    """What some utterances are compared by, in their order."""
+    """Digests and fingerprints of utterances, in their order."""
 
     digests: tuple[str, ...]
     """SHA-256 of each utterance's decoded speech (mono, 16 kHz, float32), as the feature cache stores it."""
     fingerprints: tuple[np.ndarray, ...]
-    """Of `likeness.audio_fingerprint`, each of shape (T,), uint32."""
+    """Results of `likeness.audio_fingerprint`, each of shape (T,), uint32."""
 
     def only(self, numbers: Sequence[int] | np.ndarray) -> "Sounds":
         """Those of some utterances."""
@@ -89,7 +89,7 @@ def read_sounds(
 def corpus_sounds(
     corpus: Corpus, cache: Path, *, progressed: Callable[[int, int], None] = lambda done, total: None
 ) -> Sounds:
-    """What all utterances of a corpus are compared by, from the cache or by decoding every recording.
+    """Digests and fingerprints of all utterances of a corpus, from the cache or by decoding every recording.
 
     Args:
         corpus: What is decoded.

@@ -42,7 +42,7 @@ class Table:
     encoding: str
     """`utf-8`, `utf-16`, `utf-32` or `cp1252`."""
     problems: Problems
-    """What is wrong so far; whoever checks the cells adds to them, and refuses the table."""
+    """Problems so far; checks of the cells add to them and refuse the table."""
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ __all__ = ["decimal_comma", "is_unknown", "seconds"]
 _CLOCK = re.compile(
     r"(?:(?P<days>\d+) days?(?:[ ,]+|$))?(?:(?P<hours>\d+):(?P<minutes>[0-5]?\d):(?P<seconds>[0-5]?\d(?:\.\d*)?))?"
 )
-"""Of audformat and pandas, such as `0 days 00:00:01.5`."""
+"""Times of audformat and pandas, such as `0 days 00:00:01.5`."""
 _UNITS = {"ms": 1e-3, "s": 1.0, "sec": 1.0}
 _WITH_UNIT = re.compile(r"(?P<number>[\d.eE+-]+)\s*(?P<unit>ms|sec|s)")
 _COMMA = re.compile(r"\d*,(?P<decimals>\d+)")

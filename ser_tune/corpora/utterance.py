@@ -29,7 +29,7 @@ class Utterance:
     end_s: float | None = None
     """Seconds into the file; None is its end."""
     style: str = ""
-    """How it was spoken, where the corpus tells apart: IEMOCAP's `improvised` and `scripted`, RAVDESS's `speech`."""
+    """Speaking style, where the corpus has several: IEMOCAP's `improvised` and `scripted`, RAVDESS's `speech`."""
     text: str = ""
     """A key of the spoken words, equal where the words are equal; empty where they are not known."""
     attributes: tuple[tuple[str, str], ...] = ()

@@ -26,9 +26,9 @@ HALF = WINDOW // HOP // 2
 EDGES = np.geomspace(250.0, 2000.0, BANDS + 1) * WINDOW / LOW_RATE_HZ
 """Bins of the spectrum between bands, fractions included."""
 FRAMES_AROUND, BANDS_AROUND = 31, 7
-"""What a band is compared with: half a second, and seven bands."""
+"""Context that a band is compared with: half a second, and seven bands."""
 FLOOR, QUIET = 1e-5, 3e-4
-"""Of the loudest frame's power: what is added before the logarithm, and below what a frame has no bits."""
+"""Shares of the loudest frame's power: added before the logarithm, and the floor below which a frame has no bits."""
 FAINTEST = 0.05
 """Mean deviation, in nepers of power, of a frame from its surroundings; a smoother one has no bits."""
 _BLOCK = 4096
@@ -87,7 +87,7 @@ def _band_power(samples: np.ndarray) -> np.ndarray:
 
 
 def _shares() -> np.ndarray:
-    """What each bin gives to each band, shape (257, 32): a bin that an edge cuts gives to both."""
+    """Weight of each bin in each band, shape (257, 32): a bin that an edge cuts gives to both."""
     bins = np.arange(WINDOW // 2 + 1)[:, np.newaxis]
     inside = np.minimum(bins + 0.5, EDGES[1:]) - np.maximum(bins - 0.5, EDGES[:-1])
     shares: np.ndarray = np.maximum(inside, 0.0) / np.diff(EDGES)

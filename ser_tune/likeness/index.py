@@ -22,7 +22,7 @@ PATCH, POOL, STRIDE = 24, 6, 2
 MANY = 1 << 18
 """Patches from which keys are of four hashes instead of three: fewer chance encounters, at a few copies' cost."""
 CHAIN = 8
-"""How many successors with its key each patch is compared with: a thousand equal recordings make no million pairs."""
+"""Number of successors with its key that a patch is compared with: equal recordings make few pairs."""
 GAP = 64
 """Empty frames between recordings, as many as are read beside a patch, and more than it has."""
 AROUND = 32
@@ -153,7 +153,7 @@ def _ordered(left: np.ndarray, right: np.ndarray, owners: np.ndarray) -> tuple[n
 
 
 def _agreement(packed: Packed, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """How far the sound around two places agrees, times the root of its frames; 0 where it does too little."""
+    """Agreement of the sound around two places, times the root of its frames; 0 where it does too little."""
     around = np.arange(-AROUND, AROUND)
     agreement = np.zeros(len(left), dtype=np.float32)
     for start in range(0, len(left), _BLOCK):

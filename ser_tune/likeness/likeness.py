@@ -18,14 +18,14 @@ COMPARED = (
     "near-identical: equal but for level, polarity, sample rate, codec, noise (20 dB), cut or added ends, 2 % of speed "
     "or tempo, and light reverberation (0.3 s)"
 )
-"""What `near_identical` recognises, for readers of its answers; reading_numbers.md has the rates."""
+"""Changes that `near_identical` recognises, for readers of its answers; reading_numbers.md has the rates."""
 AGREEMENT = 0.45
 """Mean agreement from which two recordings are near-identical, where they overlap by half of the shorter one."""
 OVERLAP = 0.5
 STRETCH_AGREEMENT, STRETCH_SCORE = 0.75, 16.0
-"""Of a stretch that two otherwise different recordings share: its mean agreement, and its score."""
+"""Least mean agreement and score of a stretch that two otherwise different recordings share."""
 SCORE = 6.5
-"""Of a stretch: its agreement beyond CHANCE, summed over its frames, so that short ones must agree more."""
+"""Least score of a stretch: its agreement beyond CHANCE, summed over its frames, so that short stretches must agree more."""
 CHANCE = 0.35
 """Agreement that different speech reaches for a moment."""
 SPEEDS = 1 + np.arange(-4, 5) * 0.006
@@ -41,7 +41,7 @@ class Likeness:
     second: int
     """Numbers of the recordings."""
     agreement: float
-    """Of the stretch's bits: 1 is all, 0 is chance."""
+    """Agreement of the stretch's bits: 1 is all, 0 is chance."""
     shared_s: float
     """Length of the stretch in the first recording, in seconds."""
 

@@ -1,4 +1,4 @@
-"""What a network's attention weighs of an utterance, over time."""
+"""Attention weights of a network over an utterance."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -33,7 +33,7 @@ class Unusable:
 
 
 def label_of(model: "LoadedModel", probabilities: Mapping[str, float], min_confidence: float = 0.0) -> str:
-    """What a model decides from some probabilities, or `uncertain` where the highest is lower than asked."""
+    """The decision of a model on probabilities, or `uncertain` where the highest is lower than asked."""
     if max(probabilities.values()) < min_confidence:
         return UNCERTAIN
     names = model.recipe.labels

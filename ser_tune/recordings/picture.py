@@ -92,7 +92,7 @@ class _Windows:
     """Emotions over time."""
 
     length_s: float
-    """Of each window."""
+    """Length of each window, in seconds."""
     times_s: np.ndarray
     """Centres of windows, and both ends of the utterance, which have the nearest window's probabilities: (W + 2,)."""
     probabilities: np.ndarray

@@ -48,7 +48,7 @@ class Timeline:
     passages: tuple[Passage, ...]
     """In order, without overlap; between them nobody speaks."""
     windows: tuple[Passage, ...]
-    """What was judged; windows of one stretch of speech overlap."""
+    """Judged passages; windows of one stretch of speech overlap."""
 
 
 def plan_windows(stretch: Stretch, *, window_s: float = WINDOW_S, step_s: float = STEP_S) -> list[Stretch]:
