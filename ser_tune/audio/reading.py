@@ -31,7 +31,7 @@ def read_speech(path: Path, *, start_s: float = 0.0, end_s: float | None = None)
     """Decode a recording, or a stretch of it.
 
     Args:
-        path: A file in any format libsndfile knows; the content decides, not the file's ending.
+        path: A file in any format of libsndfile; the content decides, not the file's ending.
         start_s: Where the stretch starts, in seconds.
         end_s: Where it ends, in seconds; None means the end of the file.
 
@@ -84,7 +84,7 @@ def read_samples(path: Path, *, start_s: float = 0.0, end_s: float | None = None
     """Decode a recording, or a stretch of it, as it was recorded.
 
     Args:
-        path: A file in any format libsndfile knows; the content decides, not the file's ending.
+        path: A file in any format of libsndfile; the content decides, not the file's ending.
         start_s: Where the stretch starts, in seconds.
         end_s: Where it ends, in seconds; None means the end of the file.
 

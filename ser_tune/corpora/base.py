@@ -98,7 +98,7 @@ class Corpus:
     merge: Mapping[str, str]
     """Emotion to the one that it was counted as; the utterances have the latter."""
     styles: tuple[str, ...]
-    """The speaking styles that were kept, sorted; empty where the corpus tells none apart."""
+    """The speaking styles that were kept, sorted; empty where the corpus has none."""
     digest: str
     """SHA-256 over every recording and its labels, whatever the files are called and wherever they lie: two corpora
     with one digest are the same corpus."""

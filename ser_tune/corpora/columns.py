@@ -140,7 +140,7 @@ def _aliases(name: str) -> frozenset[str]:
 
 
 def _key(cell: str) -> str:
-    """A name without case, and with `_` for whatever stands between its words."""
+    """A name without case, and with `_` for whatever separates its words."""
     seen = "".join(letter for letter in unicodedata.normalize("NFKC", cell) if unicodedata.category(letter) != "Cf")
     return re.sub(r"[\s._()\[\]#-]+", "_", seen).strip("_").casefold()
 

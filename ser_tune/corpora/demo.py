@@ -3,7 +3,7 @@
 A source-filter synthesiser (D. H. Klatt: Software for a cascade/parallel formant synthesizer, JASA 67(3),
 1980) speaks random syllables; emotions move its prosody and voice quality in the directions that K. R.
 Scherer names (Vocal communication of emotion, Speech Communication 40, 2003). It is for trying the program
-out and says nothing about people. A linear model on log-Mel statistics reaches a UAR of about 0.7.
+out and is not about people. A linear model on log-Mel statistics reaches a UAR of about 0.7.
 """
 
 import hashlib

@@ -35,7 +35,7 @@ def download_corpus(
         source: The corpus.
         folder: Where it should lie; it appears in one step, when all of it was checked.
         cache: Where the archive is kept until then, in `downloads/`.
-        progressed: Told the bytes that are here, and of how many, where the server says so.
+        progressed: Told the bytes that are here, and of how many, where the server gives it.
 
     Returns:
         Whether it was downloaded; False where it already was in the folder.

@@ -39,7 +39,7 @@ def read_recordings(
     Args:
         corpus: The corpus's name.
         folder: Where its recordings lie.
-        utterance: From a .wav file to what its name says.
+        utterance: From a .wav file to the utterance of its name.
         example: Of a file name, for the error message.
 
     Raises:

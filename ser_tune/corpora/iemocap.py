@@ -44,7 +44,7 @@ MERGED_COUNTS = {"anger": 1103, "happiness": 1636, "neutral": 1708, "sadness": 1
 
 _TURN = re.compile(r"\[\d+\.\d+ - \d+\.\d+\]\t(\w+)\t(\w+)\t\[.*\]")
 _ID = re.compile(r"Ses0([1-5])[FM]_(impro|script)\w*_([FM])\d+")
-"""The first letter says who wore the markers; the last one says who speaks."""
+"""The first letter is the speaker with the markers; the last is the speaker of the turn."""
 _WORDS = re.compile(r"(\w+) \[[\d.]+ ?- ?[\d.]+\]:(.*)")
 
 

@@ -16,7 +16,7 @@ _COMMA = re.compile(r"\d*,(?P<decimals>\d+)")
 
 
 def is_unknown(text: str) -> bool:
-    """Whether a cell stands for no time, such as audformat's `NaT`: the end of the recording."""
+    """Whether a cell means no time, such as audformat's `NaT`: the end of the recording."""
     return text.casefold() in ("nat", "none", "null", "na", "<na>")
 
 

@@ -25,7 +25,7 @@ OVERLAP = 0.5
 STRETCH_AGREEMENT, STRETCH_SCORE = 0.75, 16.0
 """Least mean agreement and score of a stretch that two otherwise different recordings share."""
 SCORE = 6.5
-"""Least score of a stretch: its agreement beyond CHANCE, summed over its frames, so that short stretches must agree more."""
+"""Least score of a stretch: its agreement beyond CHANCE, summed over its frames: short stretches must agree more."""
 CHANCE = 0.35
 """Agreement that different speech reaches for a moment."""
 SPEEDS = 1 + np.arange(-4, 5) * 0.006

@@ -21,11 +21,11 @@ def find_files(paths: Sequence[str], listed: Iterable[str]) -> list[str]:
 
     Args:
         paths: Files; folders, of which all sound files below are taken in the order of their names, hidden ones left
-            out; patterns such as `sounds/**/*.wav`; and `-`, which stands for `listed`.
+            out; patterns such as `sounds/**/*.wav`; and `-`, which means `listed`.
         listed: Files or folders, one a line, as on standard input; read where a path is `-`.
 
     Returns:
-        Paths as they were written. Files need not exist: reading them tells which cannot be used.
+        Paths as they were written. Files need not exist: reading them shows which cannot be used.
 
     Raises:
         ConfigError: A folder, pattern or list has no file, or the list is no text; the message names it.

@@ -39,7 +39,7 @@ def refuse_other_picture(path: Path) -> None:
 
 
 def draw_utterance(model: "LoadedModel", file: Path, out: Path) -> "Prediction":
-    """Draw what a model hears in one utterance.
+    """Draw an utterance and a model's predictions over time.
 
     Args:
         model: Loaded.

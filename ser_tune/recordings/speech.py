@@ -113,4 +113,4 @@ def read_pieces(path: Path) -> Iterator[np.ndarray]:
         else:
             yield np.zeros(len(samples) * SAMPLE_RATE_HZ // rate, dtype=np.float32)
     if empty:
-        read_speech(path)  # tells that there are no samples
+        read_speech(path)  # raises that there are no samples
