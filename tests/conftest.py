@@ -229,11 +229,11 @@ def databases(once: Callable[..., Path]) -> Path:
     def _create(root: Path) -> None:
         from ser_tune.config import Project
         from ser_tune.coordination import open_storage
-        from ser_tune.tracking import open_tracking
+        from ser_tune.tracking import Workspace
 
         urls = (f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db")
         project = Project(root, *urls, cache=root / ".cache")
-        open_tracking(project)
+        Workspace(project).client.search_experiments()
         open_storage(project)
 
     return once("databases", _create)

@@ -7,20 +7,19 @@ from typing import Any, NamedTuple
 
 import optuna
 import pytest
-from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ser_tune.config import Project
 from ser_tune.coordination import load_study
 from ser_tune.protocol import prepare
-from ser_tune.tracking import find_runs, open_tracking
+from ser_tune.tracking import Workspace, find_runs
 
 
 class Opened(NamedTuple):
     """A study of a project, and what there is of it in every store."""
 
     project: Project
-    client: MlflowClient
+    workspace: Workspace
     study: optuna.Study
     prepared: Any
     runs: dict[int, Run]
@@ -40,12 +39,12 @@ def open_study(shared_cache: Path) -> Callable[..., Opened]:
         project = Project(
             root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache
         )
-        client = open_tracking(project)
+        workspace = Workspace(project)
         study, definition = load_study(name, project)
-        experiment = client.get_experiment_by_name("manifest")
+        experiment = workspace.client.get_experiment_by_name("manifest")
         assert experiment is not None
-        _, runs = find_runs(client, experiment.experiment_id, study.user_attrs["study_id"])
-        return Opened(project, client, study, prepare(definition, project), runs)
+        _, runs = find_runs(workspace, experiment.experiment_id, study.user_attrs["study_id"])
+        return Opened(project, workspace, study, prepare(definition, project), runs)
 
     return _open
 

@@ -14,7 +14,7 @@ from ser_tune.coordination import open_storage
 from ser_tune.errors import LeakError
 from ser_tune.protocol import Prepared, prepare
 from ser_tune.search import StudyObserver, StudySummary, run_study
-from ser_tune.tracking import TrackingObserver, open_tracking
+from ser_tune.tracking import TrackingObserver, Workspace
 
 
 @pytest.fixture
@@ -63,15 +63,15 @@ def refusal(databases: Path, shared_cache: Path, tmp_path_factory: pytest.TempPa
     """Run a study that a leak stops; returns why, after a look at what was stored: nothing."""
     root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("refused") / "project"))
     project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache)
-    client = open_tracking(project)
+    workspace = Workspace(project)
 
     def _refusal(prepared: Prepared) -> str:
         with pytest.raises(LeakError) as caught:
-            run_study(prepared, project, TrackingObserver(client, project))
+            run_study(prepared, project, TrackingObserver(workspace))
         assert optuna.get_all_study_names(open_storage(project)) == []
-        experiments = client.search_experiments()
+        experiments = workspace.client.search_experiments()
         assert [one.name for one in experiments] == ["Default"]
-        assert not client.search_runs([one.experiment_id for one in experiments])
+        assert not workspace.client.search_runs([one.experiment_id for one in experiments])
         assert "\n" not in str(caught.value)
         return str(caught.value)
 

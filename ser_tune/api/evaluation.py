@@ -70,10 +70,9 @@ def evaluate(
         SerTuneError: There is no such model or corpus, labels cannot be mapped, or the model was trained on recordings.
     """
     project = project or Project.locate()
-    client = open_delivered(project)
+    workspace = open_delivered(project)
     examined = results.examine(
-        client,
-        project,
+        workspace,
         model,
         corpus=corpus,
         data=None if data is None else Path(data),
@@ -82,9 +81,9 @@ def evaluate(
         skip_trained=skip_trained,
     )
     groups = results.groups_of(examined.utterances, by)  # a mistake shows before all is judged
-    evaluation = results.score_judged(client, examined, examined.judge(), groups=groups, calibrate=calibrate)
+    evaluation = results.score_judged(workspace, examined, examined.judge(), groups=groups, calibrate=calibrate)
     stressed = list(results.stress(evaluation, on_condition=on_condition)) if stress else []
-    return Evaluated(evaluation, stressed, results.log_evaluation(client, evaluation, stressed))
+    return Evaluated(evaluation, stressed, results.log_evaluation(workspace, evaluation, stressed))
 
 
 def matrix(

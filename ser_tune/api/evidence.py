@@ -15,7 +15,7 @@ from ..protocol import prepare
 from ..report import Report
 from ..results import Comparison, Leaderboard
 from ..search import StudyObserver, define_study
-from ..tracking import open_delivered, open_tracking, tracking_errors
+from ..tracking import Workspace, open_delivered
 from ..training import EpochReport
 from .flags import ConfigurationFlags, define
 from .studies import watching
@@ -53,9 +53,9 @@ def confirm(
     study, definition = load_study(name, project)
     prepared = prepare(definition.with_data(_path(data)), project)
     prepared.refuse_other_protocol(study)
-    client = open_delivered(project)
-    with watching(client, project, observer) as watcher:
-        return experiments.confirm(study, prepared, client, project, watcher, top=top, seeds=seeds, name=as_name)
+    workspace = open_delivered(project)
+    with watching(workspace, observer) as watcher:
+        return experiments.confirm(workspace, study, prepared, watcher, top=top, seeds=seeds, name=as_name)
 
 
 def compare(first: str, second: str, *, side: str = "validation", project: Project | None = None) -> Comparison:
@@ -96,8 +96,8 @@ def combine(
         SerTuneError: There are not two different trials, or their protocols differ.
     """
     project = project or Project.locate()
-    client = open_delivered(project)
-    return experiments.combine(client, project, references, top=top, data=_path(data), name=as_name, rule=rule)
+    workspace = open_delivered(project)
+    return experiments.combine(workspace, references, top=top, data=_path(data), name=as_name, rule=rule)
 
 
 def leaderboard(corpus: str | None = None, *, project: Project | None = None) -> Leaderboard:
@@ -131,7 +131,7 @@ def report(
         SerTuneError: There is no such result, or its trial did not complete.
     """
     project = project or Project.locate()
-    return reports.report(open_delivered(project), project, reference, data=_path(data), with_audio=with_audio)
+    return reports.report(open_delivered(project), reference, data=_path(data), with_audio=with_audio)
 
 
 def log_pictures(report: Report, *, project: Project | None = None) -> None:
@@ -180,9 +180,9 @@ def reproduce(
     definition = define_study(file, flags=flags, settings=settings or {})
     changed = definition.differences(define_study(file, flags=flags))
     prepared = prepare(definition, project)
-    client = open_tracking(project)
-    with watching(client, project, observer) as watcher:
-        return experiments.reproduce(prepared, published, client, project, watcher, margin=margin, changed=changed)
+    workspace = Workspace(project)
+    with watching(workspace, observer) as watcher:
+        return experiments.reproduce(workspace, prepared, published, watcher, margin=margin, changed=changed)
 
 
 def replay(
@@ -204,10 +204,10 @@ def replay(
         SerTuneError: The run does not exist or does not hold what it takes.
     """
     project = project or Project.locate()
-    client = open_delivered(project)
-    with tracking_errors(project.tracking_uri):
-        run = results.find_run(client, reference)
-        return experiments.replay(client, run, project, data=_path(data), on_epoch=on_epoch)
+    workspace = open_delivered(project)
+    with workspace.errors():
+        run = results.find_run(workspace, reference)
+        return experiments.replay(workspace, run, data=_path(data), on_epoch=on_epoch)
 
 
 def ablate(
@@ -246,8 +246,8 @@ def ablate(
         definition = define(file, flags, {**(settings or {}), **changed}, option="--change")
         definitions.append(experiments.variant(definition, f"{name} {change}", seeds))
     studies = [prepare(one, project) for one in definitions]  # all of them, so that a mistake shows before training
-    client = open_tracking(project)
-    return experiments.ablate(studies, client, project, partial(watching, client, project, observer))
+    workspace = Workspace(project)
+    return experiments.ablate(workspace, studies, partial(watching, workspace, observer))
 
 
 def _path(data: str | Path | None) -> Path | None:

@@ -37,10 +37,9 @@ def export(
     from ..export import export as write
 
     project = project or Project.locate()
-    client = open_delivered(project)
+    workspace = open_delivered(project)
     return write(
-        client,
-        project,
+        workspace,
         model,
         form=format,
         out=None if out is None else Path(out),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ..config import Project
 from ..errors import StorageError
+from ..tracking import Workspace
 
 if TYPE_CHECKING:
     import torch
@@ -67,11 +68,11 @@ def runs(project: Project) -> Iterator[Finding]:
     missing = project.tracking_uri.startswith("sqlite:///") and not path.exists()
     if missing or _database("runs", project.tracking_uri, "").state != "ok":
         return
-    from ..tracking import close_abandoned, name_of, open_tracking, tracking_errors
+    from ..tracking import close_abandoned, name_of, tracking_errors
 
     try:
         with tracking_errors(project.tracking_uri):
-            closed = close_abandoned(open_tracking(project))
+            closed = close_abandoned(Workspace(project))
     except StorageError as error:
         yield Finding("runs", "wrong", str(error))
         return

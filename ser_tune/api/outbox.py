@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from ..config import Project
 from ..errors import RegistryError
 from ..tracking import (
+    Workspace,
     close_abandoned,
     deliver_waiting,
     name_of,
-    open_tracking,
     read_record,
     restore_study,
-    tracking_errors,
     waiting,
     what_was_deleted,
 )
@@ -47,20 +46,20 @@ def sync(*, restore: str | None = None, project: Project | None = None) -> Synce
         StorageError: The tracking store fails; undelivered records stay in the outbox.
     """
     project = project or Project.locate()
-    client = open_tracking(project)
-    with tracking_errors(project.tracking_uri):
-        restored = restore_study(client, restore) if restore is not None else ()
+    workspace = Workspace(project)
+    with workspace.errors():
+        restored = restore_study(workspace, restore) if restore is not None else ()
     if restore is not None and not restored:
         raise RegistryError(f"there is nothing to restore: MLflow has no deleted run of a study '{restore}'")
-    delivered = deliver_waiting(client, project)
-    with tracking_errors(project.tracking_uri):
-        closed = close_abandoned(client)
+    delivered = deliver_waiting(workspace)
+    with workspace.errors():
+        closed = close_abandoned(workspace)
     left = Counter[str]()
     for folder in waiting(project.outbox):
         if (record := read_record(folder)) is not None:
             left[record.study] += record.is_trial
-    with tracking_errors(project.tracking_uri):
-        told = {study: what_was_deleted(client, study) for study in left}
+    with workspace.errors():
+        told = {study: what_was_deleted(workspace, study) for study in left}
     return Synced(
         delivered=delivered,
         waiting=left,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ..config import Project
-from ..tracking import StudyPages, open_delivered, study_pages, tracking_errors
+from ..tracking import StudyPages, open_delivered, study_pages
 
 __all__ = ["pages"]
 
@@ -19,6 +19,6 @@ def pages(*, newest: int | None = None, project: Project | None = None) -> Seque
         StorageError: The tracking store fails.
     """
     project = project or Project.locate()
-    client = open_delivered(project)
-    with tracking_errors(project.tracking_uri):
-        return study_pages(client, newest)
+    workspace = open_delivered(project)
+    with workspace.errors():
+        return study_pages(workspace, newest)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..config import Project
 from ..registry import RegisteredVersion, listed_versions
+from ..tracking import Workspace
 
 if TYPE_CHECKING:
     from ..registry import Promotion
@@ -40,14 +41,13 @@ def promote(
     from ..coordination import load_study
     from ..protocol import prepare
     from ..registry import promote as promote_in_registry  # torch: listing versions does without
-    from ..tracking import open_tracking
 
     project = project or Project.locate()
     study, definition = load_study(name, project)
     prepared = prepare(definition.with_data(None if data is None else Path(data)), project)
     prepared.refuse_other_protocol(study)
-    client = open_tracking(project)
-    return promote_in_registry(client, project, prepared, study, trial=trial, name=as_name, with_refit=refit, rule=rule)
+    workspace = Workspace(project)
+    return promote_in_registry(workspace, prepared, study, trial=trial, name=as_name, with_refit=refit, rule=rule)
 
 
 def models(*, project: Project | None = None) -> Sequence[RegisteredVersion]:

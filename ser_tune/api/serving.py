@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..config import Project
 from ..errors import RegistryError
 from ..registry import find_version, version_folder
-from ..tracking import model_errors, open_tracking, tracking_errors
+from ..tracking import Workspace, model_errors
 
 if TYPE_CHECKING:
     from ..serving import Limits
@@ -46,9 +46,9 @@ def serve(
     from ..serving import Server  # torch, FastAPI
 
     project = project or Project.locate()
-    client = open_tracking(project)
-    with tracking_errors(project.tracking_uri):
-        found = find_version(client, model)
+    workspace = Workspace(project)
+    with workspace.errors():
+        found = find_version(workspace, model)
     try:
         with model_errors():
             folder = str(version_folder(found))

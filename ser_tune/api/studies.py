@@ -7,8 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from mlflow import MlflowClient
-
 from ..config import Project, SearchSettings
 from ..coordination import load_study
 from ..definition import StudyDefinition
@@ -21,7 +19,7 @@ from ..registry import Promotion
 from ..registry import promote as promote_in_registry
 from ..results import Edge, Nested, StudyTrial, edges_of, trials_of, trials_table
 from ..search import Fanout, Selection, StudyObserver, StudySummary, Workers, find_learning_rate, run_study
-from ..tracking import TrackingObserver, open_tracking
+from ..tracking import TrackingObserver, Workspace
 from ..training import RangeTest
 from .flags import ConfigurationFlags, StudyFlags, define
 from .workers import devices_of, run_workers
@@ -129,8 +127,8 @@ def nested(
     definition, project = define(file, flags, settings), project or Project.locate()
     lead = _lead(definition.config.study, project, observer)
     prepared = prepare(definition, project)
-    client = open_tracking(project)
-    return run_nested(prepared, client, project, partial(watching, client, project, observer), lead)
+    workspace = Workspace(project)
+    return run_nested(workspace, prepared, partial(watching, workspace, observer), lead)
 
 
 def find_lr(
@@ -148,9 +146,9 @@ def find_lr(
 
 
 @contextmanager
-def watching(client: MlflowClient, project: Project, observer: StudyObserver | None) -> Iterator[StudyObserver]:
+def watching(workspace: Workspace, observer: StudyObserver | None) -> Iterator[StudyObserver]:
     """What watches a study: MLflow, and the caller's observer."""
-    yield Fanout(TrackingObserver(client, project), *([] if observer is None else [observer]))
+    yield Fanout(TrackingObserver(workspace), *([] if observer is None else [observer]))
 
 
 def _lead(
@@ -178,13 +176,13 @@ def _run(
     project = project or Project.locate()
     lead = _lead(definition.config.study, project, observer)
     prepared = prepare(definition, project)
-    client = open_tracking(project)
-    with watching(client, project, observer) as watcher:
+    workspace = Workspace(project)
+    with watching(workspace, observer) as watcher:
         summary = run_study(prepared, project, watcher, workers=None if lead is None else lead(prepared))
     stored, searched = load_study(definition.name, project)
     promotion = None
     if summary.best is not None:
-        promotion = promote_in_registry(client, project, prepared, stored, with_refit=refit)
+        promotion = promote_in_registry(workspace, prepared, stored, with_refit=refit)
     records = trials_of(stored)
     return StudyResult(
         summary=summary,

@@ -23,7 +23,7 @@ from ..definition import StudyDefinition
 from ..errors import ConfigError, SerTuneError, StudyError, Terminated, TrackingError
 from ..protocol import prepare
 from ..search import Fanout, FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, run_study
-from ..tracking import TrackingObserver, open_tracking
+from ..tracking import TrackingObserver, Workspace
 from ..training import AnyTrial, EpochReport
 
 __all__ = ["devices_of", "run_workers", "worker"]
@@ -61,7 +61,7 @@ def worker(
     if "study_id" not in study.user_attrs:
         raise StudyError(f"study '{name}' has not been started; start it with `ser-tune study`")
     prepared = prepare(definition.with_data(None if data is None else Path(data)), project)
-    watcher = Fanout(TrackingObserver(open_tracking(project), project), *([] if observer is None else [observer]))
+    watcher = Fanout(TrackingObserver(Workspace(project)), *([] if observer is None else [observer]))
     return run_study(prepared, project, watcher, role="joins")
 
 
@@ -204,7 +204,7 @@ def _work(task: _Task, events: "Connection[Event, None]") -> None:
             relay = _Relay(events)
 
             def run() -> StudySummary:
-                tracking = TrackingObserver(open_tracking(task.project), task.project)
+                tracking = TrackingObserver(Workspace(task.project))
                 return run_study(prepared, task.project, Fanout(tracking, relay), role="led", deadline=task.deadline)
 
             summary = _once_tracked(run, relay)

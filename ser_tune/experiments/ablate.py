@@ -5,10 +5,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import numpy as np
-from mlflow import MlflowClient
 
 from ..architectures import ARCHITECTURES
-from ..config import Project
 from ..coordination import Rerun
 from ..definition import StudyDefinition
 from ..errors import SerTuneError, StorageError
@@ -16,7 +14,7 @@ from ..protocol import Prepared, Protocol
 from ..resampling import Interval, PairedComparison, seed_interval
 from ..results import predictions_of
 from ..search import StudyObserver
-from ..tracking import Predictions, compare_seeds
+from ..tracking import Predictions, Workspace, compare_seeds
 from .seeds import train_seeds
 
 __all__ = ["Ablated", "ablate", "variant"]
@@ -58,9 +56,8 @@ def variant(definition: StudyDefinition, name: str, seeds: int) -> StudyDefiniti
 
 
 def ablate(
+    workspace: Workspace,
     studies: Sequence[Prepared],
-    client: MlflowClient,
-    project: Project,
     watch: Callable[[], AbstractContextManager[StudyObserver]],
 ) -> Iterator[Ablated | SerTuneError]:
     """Train a configuration and its variants, each as a study of its own. Test speakers are not scored.
@@ -68,8 +65,7 @@ def ablate(
     Args:
         studies: The unchanged configuration, then its variants: without searches, with as many trials as seeds, which
             are the same for all.
-        client: MLflow.
-        project: Where things are.
+        workspace: The project's stores.
         watch: Opens what is told of a study and writes its runs; used anew for each.
 
     Yields:
@@ -85,8 +81,8 @@ def ablate(
         rerun = Rerun(queue=[{}] * prepared.definition.config.study.trials)
         try:
             with watch() as observer:
-                runs = train_seeds(prepared, rerun, client, project, observer)
-            predictions = predictions_of(client, runs, "validation")
+                runs = train_seeds(workspace, prepared, rerun, observer)
+            predictions = predictions_of(workspace, runs, "validation")
         except StorageError:
             raise
         except SerTuneError as error:

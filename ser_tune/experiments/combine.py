@@ -4,11 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
-from ..config import Project
 from ..errors import RegistryError, StorageError
 from ..prediction import Committee
 from ..protocol import Prepared, prepare
@@ -16,11 +13,12 @@ from ..registry import Promotion, promote_combination, refuse_changed_model, ref
 from ..results.references import find_results, recorded
 from ..tracking import (
     MEMBERS_TAG,
+    MLFLOW_RUN_NOTE,
     MODEL_TAG,
     PRETRAINING_TAG,
     STUDY_NAME_TAG,
     TRIAL_TAG,
-    experiment_of,
+    Workspace,
     log_predictor,
     name_of,
     networks_tags,
@@ -30,7 +28,6 @@ from ..tracking import (
     read_predictor,
     score_on_validation,
     search_runs,
-    tracking_errors,
 )
 
 __all__ = ["Combination", "combine"]
@@ -46,8 +43,7 @@ class Combination:
 
 
 def combine(
-    client: MlflowClient,
-    project: Project,
+    workspace: Workspace,
     references: Sequence[str],
     *,
     top: int = 1,
@@ -62,8 +58,7 @@ def combine(
     that did not train on them, test speakers by those that did not validate on them either.
 
     Args:
-        client: MLflow.
-        project: Where things are.
+        workspace: The project's stores.
         references: Registered models, studies (`STUDY` or `STUDY:TRIAL`) or runs.
         top: Of a study without a trial's number, its so many best configurations. All seeds of a configuration are
             members: an average over seeds chooses none of them.
@@ -77,22 +72,21 @@ def combine(
         StorageError: The combination cannot be stored.
     """
     refuse_unusable(rule, name)
-    with tracking_errors(client.tracking_uri):
-        members = _members(client, references, top)
+    with workspace.errors():
+        members = _members(workspace, references, top)
         first, *others = members
         for one in others:
             what = f"{_called(first)} and {_called(one)} cannot be combined"
             protocol_of(first).refuse_other(protocol_of(one), what)
-        definition, _ = recorded(client, first)
-        prepared = prepare(definition.with_data(data), project)
+        definition, _ = recorded(workspace, first)
+        prepared = prepare(definition.with_data(data), workspace.project)
         protocol_of(first).refuse_other(prepared.protocol, f"{_called(first)} cannot be scored on this corpus")
         for one in members:
-            refuse_changed_model(client, one.data.tags[MODEL_TAG])
+            refuse_changed_model(workspace, one.data.tags[MODEL_TAG])
         committee = Committee([read_predictor(f"models:/{one.data.tags[MODEL_TAG]}") for one in members])
-        run = _run(client, project, prepared, members, committee)
+        run = _run(workspace, prepared, members, committee)
     promotion = promote_combination(
-        client,
-        project,
+        workspace,
         prepared,
         run,
         committee,
@@ -103,11 +97,11 @@ def combine(
     return Combination(members=members, run=run, promotion=promotion)
 
 
-def _members(client: MlflowClient, references: Sequence[str], top: int) -> list[Run]:
+def _members(workspace: Workspace, references: Sequence[str], top: int) -> list[Run]:
     """Every trial once, in the order in which it was named."""
     found: dict[str, Run] = {}
     for reference in references:
-        found |= {run.info.run_id: run for one in find_results(client, reference, top) for run in one.runs}
+        found |= {run.info.run_id: run for one in find_results(workspace, reference, top) for run in one.runs}
     for one in found.values():
         if TRIAL_TAG not in one.data.tags:
             raise RegistryError(f"run {one.info.run_id} ({name_of(one)}) is no trial; combine trials")
@@ -132,13 +126,11 @@ def _pretraining(members: Sequence[Run]) -> dict[str, str]:
     return {} if worst is None else {PRETRAINING_TAG: worst}
 
 
-def _run(
-    client: MlflowClient, project: Project, prepared: Prepared, members: Sequence[Run], committee: Committee
-) -> Run:
+def _run(workspace: Workspace, prepared: Prepared, members: Sequence[Run], committee: Committee) -> Run:
     """The combination's run, with validation scores and model: that of an earlier call, or a new one."""
-    experiment = experiment_of(client, project, prepared.corpus.name)
+    experiment = workspace.experiment(prepared.corpus.name)
     identity = " ".join(sorted(one.info.run_id for one in members))
-    ended = search_runs(client, "attributes.status = 'FINISHED'", [experiment], tags={MEMBERS_TAG: identity})
+    ended = search_runs(workspace, "attributes.status = 'FINISHED'", [experiment], tags={MEMBERS_TAG: identity})
     if (earlier := next(ended, None)) is not None:
         return earlier
     names = [_called(one) for one in members]
@@ -151,15 +143,22 @@ def _run(
         **origin_tags(prepared.corpus, prepared.protocol),
     }
     try:
-        with open_run(client, experiment, name=f"combination of {len(members)}", tags=tags) as run_id:
-            client.log_param(run_id, "members", " + ".join(names))
-            client.log_param(run_id, "model.name", " + ".join(dict.fromkeys(one.model.name for one in parts)))
-            client.log_param(run_id, "features.name", " + ".join(dict.fromkeys(one.features.name for one in parts)))
-            score_on_validation(client, client.get_run(run_id), prepared, project, committee)
-            model_id = log_predictor(
-                client, committee, experiment_id=experiment, run_id=run_id, name="model", tags={MEMBERS_TAG: identity}
+        with open_run(workspace, experiment, name=f"combination of {len(members)}", tags=tags) as run_id:
+            workspace.client.log_param(run_id, "members", " + ".join(names))
+            workspace.client.log_param(run_id, "model.name", " + ".join(dict.fromkeys(one.model.name for one in parts)))
+            workspace.client.log_param(
+                run_id, "features.name", " + ".join(dict.fromkeys(one.features.name for one in parts))
             )
-            client.set_tag(run_id, MODEL_TAG, model_id)
+            score_on_validation(workspace, workspace.client.get_run(run_id), prepared, committee)
+            model_id = log_predictor(
+                workspace,
+                committee,
+                experiment_id=experiment,
+                run_id=run_id,
+                name="model",
+                tags={MEMBERS_TAG: identity},
+            )
+            workspace.client.set_tag(run_id, MODEL_TAG, model_id)
     except OSError as error:
         raise StorageError(f"the combination could not be stored: {error}") from None
-    return client.get_run(run_id)
+    return workspace.client.get_run(run_id)

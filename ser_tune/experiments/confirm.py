@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import optuna
-from mlflow import MlflowClient
 from mlflow.entities import Run
 from optuna.trial import FrozenTrial, TrialState
 
-from ..config import Project, Value
-from ..coordination import Rerun, best_trials, load_study, value_of, values_of
+from ..config import Value
+from ..coordination import Rerun, best_trials, value_of, values_of
 from ..definition import StudyDefinition
 from ..errors import StudyError
 from ..metrics import Metric, Ranking
@@ -27,7 +26,7 @@ from ..search import (
     corrected_choice,
     refuse_without_randomness,
 )
-from ..tracking import TRIAL_TAG, experiment_of, find_runs, no_randomness, read_sums, tracking_errors
+from ..tracking import TRIAL_TAG, Workspace, find_runs, no_randomness, read_sums
 from .seeds import train_seeds
 
 __all__ = ["Candidate", "Confirmation", "confirm"]
@@ -61,10 +60,9 @@ class Confirmation:
 
 
 def confirm(
+    workspace: Workspace,
     study: optuna.Study,
     prepared: Prepared,
-    client: MlflowClient,
-    project: Project,
     observer: StudyObserver,
     *,
     top: int,
@@ -78,8 +76,7 @@ def confirm(
     Args:
         study: That was searched.
         prepared: Its corpus and folds.
-        client: MLflow.
-        project: Where things are.
+        workspace: The project's stores.
         observer: Receives every event of the fresh trials, and writes their runs.
         top: How many of the best complete trials of the search.
         seeds: How often each is trained.
@@ -99,21 +96,21 @@ def confirm(
     if len(best) < top:
         raise StudyError(f"study '{study.study_name}' has {len(best)} complete trials; expected at least {top}")
     configurations: list[Mapping[str, Value]] = [values_of(one) for one in best]
-    again = prepare(_again(prepared.definition, study.study_name, top * seeds), project)
+    again = prepare(_again(prepared.definition, study.study_name, top * seeds), workspace.project)
     # Seed by seed, so that an interruption leaves all candidates with about as many
     rerun = Rerun(queue=configurations * seeds, study_id=study.user_attrs["study_id"])
-    runs = train_seeds(again, rerun, client, project, observer)
-    fresh, _ = load_study(again.definition.name, project)
-    searched = _searched(study, best, client, project, prepared)
+    runs = train_seeds(workspace, again, rerun, observer)
+    fresh, _ = workspace.study(again.definition.name)
+    searched = _searched(workspace, study, best, prepared)
     candidates = [
-        _candidate(client, objective, one, interval, runs[place::top])
+        _candidate(workspace, objective, one, interval, runs[place::top])
         for place, (one, interval) in enumerate(zip(best, searched, strict=True))
     ]
     candidates = by_bound(candidates, objective)
     chosen = candidates[0]
     confirmed = Confirmed(chosen.mean, chosen.interval.low, chosen.interval.high, len(chosen.scores), chosen.middle)
-    selection = _corrected(client, project, study, candidates, again=runs, chosen=chosen, prepared=prepared)
-    promotion = promote(client, project, again, fresh, trial=confirmed, name=name, selection=selection)
+    selection = _corrected(workspace, study, candidates, again=runs, chosen=chosen, prepared=prepared)
+    promotion = promote(workspace, again, fresh, trial=confirmed, name=name, selection=selection)
     return Confirmation(study=again.definition.name, candidates=candidates, promotion=promotion)
 
 
@@ -129,8 +126,7 @@ def by_bound(candidates: Sequence[Candidate], objective: Metric) -> list[Candida
 
 
 def _corrected(
-    client: MlflowClient,
-    project: Project,
+    workspace: Workspace,
     study: optuna.Study,
     candidates: Sequence[Candidate],
     *,
@@ -139,13 +135,13 @@ def _corrected(
     prepared: Prepared,
 ) -> Selection | None:
     """The chosen candidate without the choice, made by search score and then by the mean over fresh seeds."""
-    with tracking_errors(project.tracking_uri):
-        experiment = experiment_of(client, project, prepared.corpus.name)
-        known = read_sums(client, experiment, study)
+    with workspace.errors():
+        experiment = workspace.experiment(prepared.corpus.name)
+        known = read_sums(workspace, experiment, study)
     numbers = [one.number for one in candidates_of(study) if confirms(one) is None]
     if chosen.trial not in numbers or not known.keys() >= set(numbers):
         return None
-    predicted = predictions_of(client, again, "validation")
+    predicted = predictions_of(workspace, again, "validation")
     objective = prepared.definition.objective
     of_trial = {int(run.data.tags[TRIAL_TAG]): one.sums(objective) for run, one in zip(again, predicted, strict=True)}
     fresh = {one.trial: np.mean([of_trial[number] for number in one.numbers], axis=0) for one in candidates}
@@ -164,20 +160,20 @@ def _again(definition: StudyDefinition, name: str, trials: int) -> StudyDefiniti
 
 
 def _searched(
-    study: optuna.Study, trials: Sequence[FrozenTrial], client: MlflowClient, project: Project, prepared: Prepared
+    workspace: Workspace, study: optuna.Study, trials: Sequence[FrozenTrial], prepared: Prepared
 ) -> Sequence[Interval]:
     """The intervals of what the search saw; unknown where its runs were deleted, which confirming does not need."""
-    with tracking_errors(project.tracking_uri):
-        experiment = experiment_of(client, project, prepared.corpus.name)
-        _, runs = find_runs(client, experiment, study.user_attrs["study_id"])
+    with workspace.errors():
+        experiment = workspace.experiment(prepared.corpus.name)
+        _, runs = find_runs(workspace, experiment, study.user_attrs["study_id"])
     metrics = [runs[one.number].data.metrics if one.number in runs else {} for one in trials]
     return [interval_of(one, f"validation_{prepared.definition.objective.name}") for one in metrics]
 
 
 def _candidate(
-    client: MlflowClient, objective: Metric, searched: FrozenTrial, interval: Interval, runs: Sequence[Run]
+    workspace: Workspace, objective: Metric, searched: FrozenTrial, interval: Interval, runs: Sequence[Run]
 ) -> Candidate:
-    predictions = predictions_of(client, runs, "validation")
+    predictions = predictions_of(workspace, runs, "validation")
     if no_randomness(predictions):
         raise StudyError(
             f"trial {searched.number} predicts the same on each of {len(runs)} fresh seeds, to the last digit: nothing "

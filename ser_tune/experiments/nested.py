@@ -9,11 +9,10 @@ from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
-from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 
 from ..config import Project, flatten
-from ..coordination import load_study, study_names
+from ..coordination import study_names
 from ..definition import StudyDefinition
 from ..errors import StudyError
 from ..folds import outer_parts
@@ -24,7 +23,7 @@ from ..search import StudyObserver, StudySummary, Workers, run_study
 from ..tracking import (
     NETWORKS_TAG,
     STUDY_NAME_TAG,
-    experiment_of,
+    Workspace,
     log_selection,
     name_of,
     networks_of,
@@ -36,7 +35,6 @@ from ..tracking import (
     score_metrics,
     score_on_holdout,
     search_runs,
-    tracking_errors,
 )
 
 Watch: TypeAlias = Callable[[], AbstractContextManager[StudyObserver]]
@@ -48,16 +46,13 @@ IDENTITY = ("model.name", "model.checkpoint", "features.name", "features.checkpo
 """Settings by which the leaderboard names what was searched; no search varies them."""
 
 
-def run_nested(
-    prepared: Prepared, client: MlflowClient, project: Project, watch: Watch, lead: Lead | None = None
-) -> Nested:
+def run_nested(workspace: Workspace, prepared: Prepared, watch: Watch, lead: Lead | None = None) -> Nested:
     """Run one study for each outer fold, each a resumable study of its own, and score their best trials.
 
     Args:
         prepared: The study as if it were one; its folds' test speakers (with sessions: the sessions) are the outer
             folds, and each search folds the speakers that are left.
-        client: MLflow.
-        project: Where things are.
+        workspace: The project's stores.
         watch: Makes what watches one of the studies.
         lead: Has other processes work on one of the studies; None is this process.
 
@@ -76,15 +71,15 @@ def run_nested(
     if prepared.definition.config.protocol.folds_file:
         raise StudyError("a nested study makes folds of its own; leave out protocol.folds_file (--folds)")
     parts = outer_parts(prepared.corpus, prepared.folds)
-    _refuse_seen_trials(prepared.definition, len(parts), project)
+    _refuse_seen_trials(prepared.definition, len(parts), workspace.project)
     # All of them first: one that has too few speakers left must not be found out after hours
     definitions = [_inner(prepared.definition, number, parts) for number in range(len(parts))]
-    searches = [prepare(one, project) for one in definitions]
+    searches = [prepare(one, workspace.project) for one in definitions]
     folds = []
     for search, part in zip(searches, parts, strict=True):
         with watch() as observer:
-            summary = run_study(search, project, observer, workers=None if lead is None else lead(search))
-        folds.append(_outer_fold(search, summary, part, client, project))
+            summary = run_study(search, workspace.project, observer, workers=None if lead is None else lead(search))
+        folds.append(_outer_fold(workspace, search, summary, part))
     facts = dict(prepared.protocol.facts)
     definition = prepared.definition
     facts["score"] = f"pooled {definition.objective.title} of speakers that their search never saw, utterance level"
@@ -109,8 +104,8 @@ def run_nested(
         protocol=Protocol(facts=facts),
         objective=definition.objective,
     )
-    with tracking_errors(project.tracking_uri):
-        _log(client, project, prepared, nested)
+    with workspace.errors():
+        _log(workspace, prepared, nested)
     return nested
 
 
@@ -140,7 +135,7 @@ def _refuse_seen_trials(definition: StudyDefinition, searches: int, project: Pro
 
 
 def _outer_fold(
-    prepared: Prepared, summary: StudySummary, speakers: tuple[str, ...], client: MlflowClient, project: Project
+    workspace: Workspace, prepared: Prepared, summary: StudySummary, speakers: tuple[str, ...]
 ) -> OuterFold:
     if summary.interrupted:
         raise KeyboardInterrupt
@@ -151,18 +146,18 @@ def _outer_fold(
         )
     if summary.best is None:
         raise StudyError(f"study {summary.name} has no complete trial; the same command goes on from here")
-    study, _ = load_study(summary.name, project)
-    (run,) = runs_of(study, [summary.best[0]], client, project, prepared.corpus.name)
-    with tracking_errors(project.tracking_uri):
-        metrics = score_on_holdout(client, run, prepared, project)
-        selection = read_selection(client, run.info.experiment_id, study)
+    study, _ = workspace.study(summary.name)
+    (run,) = runs_of(workspace, study, [summary.best[0]], prepared.corpus.name)
+    with workspace.errors():
+        metrics = score_on_holdout(workspace, run, prepared)
+        selection = read_selection(workspace, run.info.experiment_id, study)
         if selection is not None:
-            log_selection(client, [run.info.run_id], selection)
-        outer_single = read_single_scores(client, run)
+            log_selection(workspace, [run.info.run_id], selection)
+        outer_single = read_single_scores(workspace, run)
     if outer_single is None:
         raise StudyError(f"run {run.info.run_id} ({name_of(run)}) has lost its scores of held-out speakers")
     validation_score = f"validation_{prepared.definition.objective.name}"
-    (predictions,), (validation,) = (predictions_of(client, [run], side) for side in ("holdout", "validation"))
+    (predictions,), (validation,) = (predictions_of(workspace, [run], side) for side in ("holdout", "validation"))
     return OuterFold(
         study=summary.name,
         speakers=speakers,
@@ -177,19 +172,19 @@ def _outer_fold(
     )
 
 
-def _log(client: MlflowClient, project: Project, prepared: Prepared, nested: Nested) -> None:
+def _log(workspace: Workspace, prepared: Prepared, nested: Nested) -> None:
     """A run of its own, with the outer scores and the protocol that they are of; the same one when called again."""
     name, tags = f"{prepared.definition.name}, nested", protocol_tags(nested.protocol)
-    experiment = experiment_of(client, project, prepared.corpus.name)
+    experiment = workspace.experiment(prepared.corpus.name)
     same = [
         run
-        for run in search_runs(client, "", [experiment], tags={STUDY_NAME_TAG: prepared.definition.name})
+        for run in search_runs(workspace, "", [experiment], tags={STUDY_NAME_TAG: prepared.definition.name})
         if run.info.run_name == name and is_nested(run) and protocol_of(run).fingerprint == nested.protocol.fingerprint
     ]
     run = (
         same[0]
         if same
-        else client.create_run(
+        else workspace.client.create_run(
             experiment, run_name=name, tags={**tags, **process_tag(), STUDY_NAME_TAG: prepared.definition.name}
         )
     )
@@ -201,7 +196,7 @@ def _log(client: MlflowClient, project: Project, prepared: Prepared, nested: Nes
     }
     if (interval := nested.optimism_interval).known:
         values |= {"optimism_low": interval.low, "optimism_high": interval.high}
-    client.set_tag(run.info.run_id, NETWORKS_TAG, nested.networks)
+    workspace.client.set_tag(run.info.run_id, NETWORKS_TAG, nested.networks)
     now = int(time.time() * 1000)
     settings = flatten(prepared.definition.config.model_dump(mode="json"))
     params = [
@@ -210,5 +205,5 @@ def _log(client: MlflowClient, project: Project, prepared: Prepared, nested: Nes
         if settings.get(path) is not None and path not in run.data.params
     ]
     metrics = [Metric(name, value, now, 0) for name, value in values.items() if not math.isnan(value)]
-    client.log_batch(run.info.run_id, metrics=metrics, params=params)
-    client.set_terminated(run.info.run_id)
+    workspace.client.log_batch(run.info.run_id, metrics=metrics, params=params)
+    workspace.client.set_terminated(run.info.run_id)

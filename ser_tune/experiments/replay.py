@@ -7,19 +7,24 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.utils.git_utils import get_git_commit
-from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 
 from ..architectures import ARCHITECTURES
-from ..config import Project
 from ..definition import worded
 from ..device import describe_device
 from ..protocol import Prepared, prepare
 from ..results.references import recorded
 from ..search import FoldOutcome, Trainer, pooled_scores
-from ..tracking import PACKAGES, SOLVER_TAG, curves, protocol_of, score_metrics
+from ..tracking import (
+    MLFLOW_GIT_COMMIT,
+    PACKAGES,
+    SOLVER_TAG,
+    Workspace,
+    curves,
+    get_git_commit,
+    protocol_of,
+    score_metrics,
+)
 from ..training import EpochReport
 
 __all__ = ["Replay", "replay"]
@@ -51,9 +56,8 @@ class Replay:
 
 
 def replay(
-    client: MlflowClient,
+    workspace: Workspace,
     run: Run,
-    project: Project,
     *,
     data: Path | None = None,
     on_epoch: Callable[[int, EpochReport], None] = lambda fold, report: None,
@@ -61,9 +65,8 @@ def replay(
     """Train a complete trial again.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         run: The trial's.
-        project: Where the feature cache is.
         data: Where the corpus is now; None is where it was.
         on_epoch: Told after every epoch, with the fold's number.
 
@@ -71,16 +74,16 @@ def replay(
         RegistryError: The run does not hold what it takes.
         SerTuneError: The corpus cannot be read.
     """
-    definition, config = recorded(client, run)
-    prepared = prepare(definition.with_data(data), project)
-    trainer = Trainer(prepared, project.cache, precision=config.training.precision)
+    definition, config = recorded(workspace, run)
+    prepared = prepare(definition.with_data(data), workspace.project)
+    trainer = Trainer(prepared, workspace.project.cache, precision=config.training.precision)
     training = config.training.model_copy(update={"device": trainer.device.type})
     here = config.model_copy(update={"training": training})
     folds = [
         FoldOutcome.of(fold, trainer.train(trainer.job(here, fold), partial(on_epoch, fold.number)), prepared)
         for fold in prepared.folds
     ]
-    before, now = _recorded_numbers(client, run), _numbers(folds, prepared)
+    before, now = _recorded_numbers(workspace, run), _numbers(folds, prepared)
     return Replay(
         run=run,
         compared=len(before.keys() & now.keys()),
@@ -93,13 +96,13 @@ def replay(
     )
 
 
-def _recorded_numbers(client: MlflowClient, run: Run) -> dict[str, float]:
+def _recorded_numbers(workspace: Workspace, run: Run) -> dict[str, float]:
     numbers = {}
     for name, value in run.data.metrics.items():
         if name.rpartition("/")[2] in _TIMES:
             continue
         if name.startswith("fold_"):
-            for point in client.get_metric_history(run.info.run_id, name):
+            for point in workspace.client.get_metric_history(run.info.run_id, name):
                 numbers[f"{name}, epoch {point.step}"] = point.value
         elif name.startswith("validation_"):
             numbers[name] = value

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-from mlflow import MlflowClient
 
-from ..config import Project
 from ..coordination import Rerun
 from ..definition import Difference, worded
 from ..errors import StudyError
@@ -18,7 +16,7 @@ from ..resampling import Interval, fold_interval, seed_interval, sums_of
 from ..results import predictions_of
 from ..results.published import Form, Published, reproduced_metric
 from ..search import StudyObserver, refuse_without_randomness
-from ..tracking import Predictions, score_on_test, tracking_errors
+from ..tracking import Predictions, Workspace, score_on_test
 from .seeds import train_seeds
 
 __all__ = ["MARGIN", "Obtained", "Reproduction", "reproduce"]
@@ -141,10 +139,9 @@ class Reproduction:
 
 
 def reproduce(
+    workspace: Workspace,
     prepared: Prepared,
     published: Published,
-    client: MlflowClient,
-    project: Project,
     observer: StudyObserver,
     *,
     margin: float = MARGIN,
@@ -155,8 +152,7 @@ def reproduce(
     Args:
         prepared: A study without a search, whose trials differ by their seeds alone.
         published: What to compare with.
-        client: MLflow.
-        project: Where things are.
+        workspace: The project's stores.
         observer: Receives every event, and writes the runs.
         margin: How far from the published score is the same for practical purposes, as a fraction.
         changed: What was set otherwise than in the study file.
@@ -188,10 +184,10 @@ def reproduce(
     if definition.config.study.keep_models != "all":
         raise StudyError(f"study {definition.name} keeps some models only; every seed's is tested: keep all")
     rerun = Rerun(queue=[{}] * definition.config.study.trials)
-    runs = train_seeds(prepared, rerun, client, project, observer)
-    with tracking_errors(project.tracking_uri):
-        seeds = [score_on_test(client, run, prepared, project) for run in runs]
-    predictions = predictions_of(client, runs, "test")
+    runs = train_seeds(workspace, prepared, rerun, observer)
+    with workspace.errors():
+        seeds = [score_on_test(workspace, run, prepared) for run in runs]
+    predictions = predictions_of(workspace, runs, "test")
     of_speakers = np.stack([one.sums(metric) for one in predictions])
     of_folds = np.stack([_by_fold(one, prepared, metric) for one in predictions])
     return Reproduction(

@@ -2,23 +2,20 @@
 
 from collections.abc import Sequence
 
-from mlflow import MlflowClient
 from mlflow.entities import Run
 from optuna.trial import TrialState
 
-from ..config import Project
-from ..coordination import Rerun, load_study, place_of, values_of
+from ..coordination import Rerun, place_of, values_of
 from ..errors import StudyError
 from ..protocol import Prepared
 from ..results import runs_of
 from ..search import StudyObserver, run_study
+from ..tracking import Workspace
 
 __all__ = ["train_seeds"]
 
 
-def train_seeds(
-    prepared: Prepared, rerun: Rerun, client: MlflowClient, project: Project, observer: StudyObserver
-) -> Sequence[Run]:
+def train_seeds(workspace: Workspace, prepared: Prepared, rerun: Rerun, observer: StudyObserver) -> Sequence[Run]:
     """Train configurations, each place of the queue on a seed of its own.
 
     Returns:
@@ -28,10 +25,10 @@ def train_seeds(
         StudyError: A training failed, which the same call tries again, or MLflow has lost its run.
         KeyboardInterrupt: It was interrupted; the same call goes on from there.
     """
-    summary = run_study(prepared, project, observer, rerun=rerun)
+    summary = run_study(prepared, workspace.project, observer, rerun=rerun)
     if summary.interrupted:
         raise KeyboardInterrupt
-    study, _ = load_study(summary.name, project)
+    study, _ = workspace.study(summary.name)
     trials = study.get_trials(deepcopy=False)
     complete = {place_of(one): one for one in trials if one.state == TrialState.COMPLETE}
     trained = [complete[place] for place in range(len(rerun.queue)) if place in complete]
@@ -44,4 +41,4 @@ def train_seeds(
         )
     if [values_of(one) for one in trained] != list(rerun.queue):
         raise StudyError(f"study '{summary.name}' has trials of other values than it was to train; delete it")
-    return runs_of(study, [one.number for one in trained], client, project, prepared.corpus.name)
+    return runs_of(workspace, study, [one.number for one in trained], prepared.corpus.name)

@@ -10,17 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from mlflow import MlflowClient
 
 from ..audio import SAMPLE_RATE_HZ, length_s, read_speech
-from ..config import Project
 from ..corpora import CORPORA, Corpus, Utterance
 from ..errors import CorpusError, SerTuneError
 from ..prediction import Committee, Predictor
 from ..protocol import load_corpus
 from ..results import recorded
 from ..tasks import TASKS
-from ..tracking import MEMBERS_TAG, LoadedModel
+from ..tracking import MEMBERS_TAG, LoadedModel, Workspace
 from .model_files import Written
 
 __all__ = ["LARGEST_DIFFERENCE", "Agreement", "compare", "pick_recordings"]
@@ -97,27 +95,26 @@ def _probabilities(model: LoadedModel | Predictor | Committee, recordings: Seque
 
 
 def pick_recordings(
-    client: MlflowClient, run_id: str, project: Project, scratch: Path, *, longest_s: float | None
+    workspace: Workspace, run_id: str, scratch: Path, *, longest_s: float | None
 ) -> tuple[Sequence[Path], str]:
     """Choose recordings of the model's corpus, or of the demo corpus where that is not here.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         run_id: Of the model's version.
-        project: The cache's place.
         scratch: Folder for stretches of long recordings.
         longest_s: Longer recordings are left out; None leaves out none.
 
     Returns:
         The files of the shortest, the longest, and others between them by length; and the corpus in words.
     """
-    run = client.get_run(run_id)
+    run = workspace.client.get_run(run_id)
     try:
         member = run.data.tags.get(MEMBERS_TAG, run_id).split()[0]  # all members share the corpus
-        corpus = load_corpus(recorded(client, client.get_run(member))[0], project)
+        corpus = load_corpus(recorded(workspace, workspace.client.get_run(member))[0], workspace.project)
         return _files(corpus.utterances, scratch, longest_s), corpus.name
     except SerTuneError:
-        demo = Corpus.load(CORPORA.get("demo"), None, project.cache)
+        demo = Corpus.load(CORPORA.get("demo"), None, workspace.project.cache)
         return _files(demo.utterances, scratch, longest_s), DEMO
 
 

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
-from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from ..config import Project
 from ..errors import ConfigError, RegistryError
 from ..registry import find_version, load_model
+from ..tracking import Workspace
 from .agreement import Agreement, compare, pick_recordings
 from .model_files import FORMATS, refuse_other_format
 from .readme import DOCKERFILE, hub_header, readme
@@ -36,8 +35,7 @@ class Exported:
 
 
 def export(
-    client: MlflowClient,
-    project: Project,
+    workspace: Workspace,
     reference: str,
     *,
     form: str,
@@ -47,8 +45,7 @@ def export(
     """Write a registered model in a format, compare it with the registered model, and only then name the folder.
 
     Args:
-        client: MLflow.
-        project: Where the corpus and its cache are.
+        workspace: The project's stores.
         reference: `name` (its champion), `name@alias` or `name/version`.
         form: `onnx`, `torchscript`, `safetensors` or `hub`.
         out: Folder to make; None is `NAME-VERSION-FORMAT` in the current one.
@@ -60,11 +57,11 @@ def export(
         SerTuneError: The exported model predicts something else than the registered model.
     """
     refuse_other_format(form)
-    version = find_version(client, reference)
+    version = find_version(workspace, reference)
     out = out or Path(f"{version.name}-{version.version}-{form}")
     _refuse_existing(out)
     exact = f"{version.name}/{version.version}"
-    model = load_model(exact, tracking_uri=project.tracking_uri)
+    model = load_model(exact, tracking_uri=workspace.project.tracking_uri)
     # A folder beside the one to make: renaming is then a single step
     with tempfile.TemporaryDirectory(prefix=".ser-tune-export-", dir=out.absolute().parent) as temporary:
         scratch = Path(temporary)
@@ -75,9 +72,9 @@ def export(
         run_id = str(version.run_id)
         corpus = "given on the command line"
         if not recordings:
-            recordings, corpus = pick_recordings(client, run_id, project, scratch, longest_s=written.longest_s)
+            recordings, corpus = pick_recordings(workspace, run_id, scratch, longest_s=written.longest_s)
         agreement = compare(folder, model, recordings, corpus, written)
-        header = hub_header(version, client.get_run(run_id), folder, source) if form == "hub" else ""
+        header = hub_header(version, workspace.client.get_run(run_id), folder, source) if form == "hub" else ""
         texts = {
             "README.md": readme(version, form, written, agreement, model.labels, header),
             "requirements.txt": "\n".join(written.requirements) + "\n",

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from filelock import FileLock
-from mlflow import MlflowClient
 
 from ..config import Project
 from ..errors import StorageError
+from ..tracking import Workspace
 from .verdict import Verdict
 from .versions import CHAMPION, aliases_of
 
@@ -34,7 +34,7 @@ def promotion_lock(project: Project) -> Iterator[None]:
 
 
 def claim_alias(
-    client: MlflowClient, name: str, version: str, verdict: Verdict, decide_again: Callable[[], Verdict]
+    workspace: Workspace, name: str, version: str, verdict: Verdict, decide_again: Callable[[], Verdict]
 ) -> Verdict:
     """Give a version the alias of its verdict, unless the champion has changed since the comparison.
 
@@ -43,7 +43,7 @@ def claim_alias(
     version is compared with the new one. What is left is a machine that halts between the two calls.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         name: Of the registered model.
         version: That was judged.
         verdict: What it is to become.
@@ -53,10 +53,10 @@ def claim_alias(
         The verdict that the alias is of.
     """
     while verdict.alias == CHAMPION:
-        if aliases_of(client, name).get(CHAMPION) == verdict.champion:
-            client.set_registered_model_alias(name, CHAMPION, version)
-            if aliases_of(client, name).get(CHAMPION) == version:
+        if aliases_of(workspace, name).get(CHAMPION) == verdict.champion:
+            workspace.client.set_registered_model_alias(name, CHAMPION, version)
+            if aliases_of(workspace, name).get(CHAMPION) == version:
                 return verdict
         verdict = decide_again()
-    client.set_registered_model_alias(name, verdict.alias, version)
+    workspace.client.set_registered_model_alias(name, verdict.alias, version)
     return verdict

@@ -1,9 +1,16 @@
 """The card's section on evaluations: what `evaluate` measured of a version, on other corpora or its own."""
 
-from mlflow import MlflowClient
-
 from ..resampling import describe_score
-from ..tracking import EVALUATES_TAG, MLFLOW_PARENT_RUN_ID, metrics_of, protocol_of, score_of, search_runs, task_of
+from ..tracking import (
+    EVALUATES_TAG,
+    MLFLOW_PARENT_RUN_ID,
+    Workspace,
+    metrics_of,
+    protocol_of,
+    score_of,
+    search_runs,
+    task_of,
+)
 from .card import markdown_table
 
 __all__ = ["add_evaluations"]
@@ -15,19 +22,19 @@ _ECE = "evaluation_ece"
 """A metric of evaluations of probabilities: the expected calibration error."""
 
 
-def add_evaluations(client: MlflowClient, name: str, version: str) -> None:
+def add_evaluations(workspace: Workspace, name: str, version: str) -> None:
     """Write the section into a version's description, in place of an earlier one.
 
     The newest evaluation of each protocol is listed, newest first, as many as MLflow has room for.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         name: The registered model's.
         version: Its number.
     """
-    found = client.get_model_version(name, version)
+    found = workspace.client.get_model_version(name, version)
     rows: dict[str, dict[str, str]] = {}
-    for run in search_runs(client, tags={EVALUATES_TAG: f"{name}/{version}"}):
+    for run in search_runs(workspace, tags={EVALUATES_TAG: f"{name}/{version}"}):
         if run.data.tags.get(MLFLOW_PARENT_RUN_ID) != found.run_id or score_of(run, "evaluation") is None:
             continue  # of a deleted model of the same name, or interrupted
         protocol, metrics = protocol_of(run), run.data.metrics
@@ -43,6 +50,6 @@ def add_evaluations(client: MlflowClient, name: str, version: str) -> None:
         table = markdown_table(columns, [[row.get(column, "") for column in columns] for row in kept])
         described = f"{card}\n\n{HEADING}\n\n{table}\n"
         if len(described) <= LONGEST_DESCRIPTION:
-            client.update_model_version(name, version, description=described)
+            workspace.client.update_model_version(name, version, description=described)
             return
         kept.pop()

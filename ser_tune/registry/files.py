@@ -5,12 +5,11 @@ import shlex
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from ..errors import RegistryError
-from ..tracking import FILES_TAG, MODEL_TAG, download, is_missing, model_versions, reason_of, refuse_changed
+from ..tracking import FILES_TAG, MODEL_TAG, Workspace, download, is_missing, model_versions, reason_of, refuse_changed
 
 __all__ = ["has_files", "refuse_changed_model", "version_folder"]
 
@@ -47,13 +46,13 @@ def _gone(registered: ModelVersion, reference: str) -> str:
     )
 
 
-def has_files(client: MlflowClient, registered: ModelVersion) -> bool:
+def has_files(workspace: Workspace, registered: ModelVersion) -> bool:
     """Whether the files of a version are still there, as far as its logged model is concerned."""
     source = str(registered.source)
     if not source.startswith("models:/m-"):
         return True
     try:
-        return bool(client.list_logged_model_artifacts(source.removeprefix("models:/")))
+        return bool(workspace.client.list_logged_model_artifacts(source.removeprefix("models:/")))
     except (MlflowException, OSError):
         return False
 
@@ -73,7 +72,7 @@ def _note_other_versions(folder: Path, reference: str) -> None:
         _log.warning("note: %s was made with %s", reference, ", ".join(others))
 
 
-def refuse_changed_model(client: MlflowClient, model_id: str) -> None:
+def refuse_changed_model(workspace: Workspace, model_id: str) -> None:
     """Refuse a logged model that a version consists of, where a file differs from the promoted one.
 
     Versions of earlier ser-tunes have no digests and are not compared: the code among their files does not run here.
@@ -81,6 +80,6 @@ def refuse_changed_model(client: MlflowClient, model_id: str) -> None:
     Raises:
         RegistryError: A file differs; the message names it.
     """
-    for one in model_versions(client, tags={MODEL_TAG: model_id}):
+    for one in model_versions(workspace, tags={MODEL_TAG: model_id}):
         if one.source == f"models:/{model_id}" and FILES_TAG in one.tags:
             version_folder(one)

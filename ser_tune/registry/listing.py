@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..config import Project
+from ..tracking import Workspace
 
 __all__ = ["RegisteredVersion", "listed_versions"]
 
@@ -40,10 +41,9 @@ def listed_versions(project: Project) -> list[RegisteredVersion]:
     if project.embedded_tracking:
         with suppress(sqlite3.Error):  # there is none yet, or one of another MLflow: MLflow makes it, or says so
             return _versions_in(Path(project.tracking_uri.removeprefix("sqlite:///")))
-    from ..tracking import open_tracking
     from .versions import list_versions
 
-    return list_versions(open_tracking(project))
+    return list_versions(Workspace(project))
 
 
 def _versions_in(database: Path) -> list[RegisteredVersion]:

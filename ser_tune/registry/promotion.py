@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import optuna
-from mlflow import MlflowClient
 from mlflow.entities import Run
 from optuna.trial import TrialState
 
@@ -26,18 +25,16 @@ from ..search import FreshSeeds, Selection, refit, summarise
 from ..tracking import (
     MODEL_TAG,
     TRIAL_TAG,
+    Workspace,
     deliver_waiting,
-    experiment_of,
     find_runs,
     log_predictor,
     log_selection,
-    named,
     no_randomness,
     objective_of,
     read_predictions,
     read_selection,
     score_on_test,
-    tracking_errors,
     what_was_deleted,
 )
 from .networks import Networks
@@ -52,8 +49,7 @@ DELIVERY_S = 60.0
 
 
 def promote(
-    client: MlflowClient,
-    project: Project,
+    workspace: Workspace,
     prepared: Prepared,
     study: optuna.Study,
     *,
@@ -66,8 +62,7 @@ def promote(
     """Make a trial a version of a registered model, after what waits of its study is delivered to MLflow.
 
     Args:
-        client: MLflow.
-        project: Where things are.
+        workspace: The project's stores.
         prepared: The study's corpus and folds, as they were when it ran.
         study: Its record in Optuna.
         trial: Which trial, or what fresh seeds came to. None is the best: of a study with a confirmation its winner.
@@ -84,33 +79,33 @@ def promote(
     config = prepared.definition.config
     rule, name = rule or config.study.promotion, name or registered_name(config.corpus.name, config.model.name)
     refuse_unusable(rule, name)
-    with tracking_errors(project.tracking_uri):
+    with workspace.errors():
         confirmed = trial if isinstance(trial, Confirmed) else None
         number = _complete_trial(study, trial.trial if isinstance(trial, Confirmed) else trial)
-        deliver_waiting(client, project, study.user_attrs["study_id"])
-        experiment = experiment_of(client, project, prepared.corpus.name)
-        runs = _runs(client, experiment, study, [number])
+        deliver_waiting(workspace, study.user_attrs["study_id"])
+        experiment = workspace.experiment(prepared.corpus.name)
+        runs = _runs(workspace, experiment, study, [number])
         run = runs.get(number)
         if run is None:
-            raise RegistryError(_without_run(client, study, number))
+            raise RegistryError(_without_run(workspace, study, number))
         if MODEL_TAG not in run.data.tags:
             raise RegistryError(
                 f"the model of trial {number} of study '{study.study_name}' was not kept; run the study with more "
                 "--keep-models"
             )
         if trial is None and (found := summarise(study).gain) is not None:
-            runs = _runs(client, experiment, study, found.winner.numbers)
-            confirmed = _confirmed(client, runs, found.winner)
-        metrics = score_on_test(client, run, prepared, project)
+            runs = _runs(workspace, experiment, study, found.winner.numbers)
+            confirmed = _confirmed(workspace, runs, found.winner)
+        metrics = score_on_test(workspace, run, prepared)
         if confirmed is None or trial is None:
-            selection = _selection(client, experiment, study, number)
+            selection = _selection(workspace, experiment, study, number)
         if selection is not None:
-            log_selection(client, [run.info.run_id], selection)
+            log_selection(workspace, [run.info.run_id], selection)
 
         def refitted(epochs: int) -> str:
             return log_predictor(
-                client,
-                _refitted(run, prepared, study, number, epochs, project),
+                workspace,
+                _refitted(run, prepared, study, number, epochs, workspace.project),
                 experiment_id=experiment,
                 run_id=run.info.run_id,
                 name="refit",
@@ -119,8 +114,7 @@ def promote(
 
         networks = Networks(len(prepared.folds), ensemble=int(run.data.params.get("model.networks", "1")))
         registration = Registration(
-            client=client,
-            project=project,
+            workspace=workspace,
             prepared=prepared,
             run=run,
             metrics=metrics,
@@ -135,8 +129,7 @@ def promote(
 
 
 def promote_combination(
-    client: MlflowClient,
-    project: Project,
+    workspace: Workspace,
     prepared: Prepared,
     run: Run,
     committee: Committee,
@@ -148,8 +141,7 @@ def promote_combination(
     """Make a combination of trials a version of a registered model.
 
     Args:
-        client: MLflow.
-        project: Where things are.
+        workspace: The project's stores.
         prepared: The corpus and folds that all members share.
         run: The combination's; it has validation scores and a model.
         committee: That model.
@@ -167,16 +159,15 @@ def promote_combination(
     name = name or registered_name(config.corpus.name, models.pop() if len(models) == 1 else "combined")
     rule = rule or config.study.promotion
     refuse_unusable(rule, name)
-    with tracking_errors(project.tracking_uri):
-        metrics = score_on_test(client, run, prepared, project, predictor=committee)
+    with workspace.errors():
+        metrics = score_on_test(workspace, run, prepared, predictor=committee)
         networks = Networks(
             len(prepared.folds),
             ensemble=sum(one.recipe.model.ensemble_size for one in committee.members),
             configurations=len(members),
         )
         registration = Registration(
-            client=client,
-            project=project,
+            workspace=workspace,
             prepared=prepared,
             run=run,
             metrics=metrics,
@@ -205,35 +196,35 @@ def refuse_unusable(rule: str | None, name: str | None) -> None:
         )
 
 
-def _runs(client: MlflowClient, experiment: str, study: optuna.Study, needed: Sequence[int]) -> dict[int, Run]:
+def _runs(workspace: Workspace, experiment: str, study: optuna.Study, needed: Sequence[int]) -> dict[int, Run]:
     """The runs of a study's trials, after other machines have had the time to deliver those that are needed."""
     others = {one.number for one in study.get_trials(deepcopy=False) if is_elsewhere(one)}
     until = time.monotonic() + DELIVERY_S
     while True:
-        runs = find_runs(client, experiment, study.user_attrs["study_id"])[1]
+        runs = find_runs(workspace, experiment, study.user_attrs["study_id"])[1]
         late = [one for one in others.intersection(needed) if one not in runs or runs[one].info.status == "RUNNING"]
         if not late or time.monotonic() > until:
             return runs
         time.sleep(1.0)
 
 
-def _selection(client: MlflowClient, experiment: str, study: optuna.Study, number: int) -> Selection | None:
+def _selection(workspace: Workspace, experiment: str, study: optuna.Study, number: int) -> Selection | None:
     """A study's winner without the choice, which its run gets too; None of another trial."""
     best = summarise(study).best
     if best is None or best[0] != number:
         return None
-    found = read_selection(client, experiment, study)
-    parent, _ = find_runs(client, experiment, study.user_attrs["study_id"])
+    found = read_selection(workspace, experiment, study)
+    parent, _ = find_runs(workspace, experiment, study.user_attrs["study_id"])
     if found is not None and parent is not None:
-        log_selection(client, [parent.info.run_id], found)
+        log_selection(workspace, [parent.info.run_id], found)
     return found
 
 
-def _without_run(client: MlflowClient, study: optuna.Study, number: int) -> str:
+def _without_run(workspace: Workspace, study: optuna.Study, number: int) -> str:
     """Why a trial cannot be promoted whose run is not in MLflow, and what to do."""
     name = study.study_name
-    missing = f"trial {number} of study '{name}' has no run in {named(client.tracking_uri)}"
-    if deleted := what_was_deleted(client, name, study.user_attrs["study_id"]):
+    missing = f"trial {number} of study '{name}' has no run in {workspace.store}"
+    if deleted := what_was_deleted(workspace, name, study.user_attrs["study_id"]):
         return f"{missing}: {deleted}"
     return (
         f"{missing}: it was removed for good, or is in another tracking store; pass its --tracking-uri, or train the "
@@ -241,14 +232,14 @@ def _without_run(client: MlflowClient, study: optuna.Study, number: int) -> str:
     )
 
 
-def _confirmed(client: MlflowClient, runs: Mapping[int, Run], fresh: FreshSeeds) -> Confirmed | None:
+def _confirmed(workspace: Workspace, runs: Mapping[int, Run], fresh: FreshSeeds) -> Confirmed | None:
     """The winner's score on fresh seeds.
 
     None where a run or its predictions were deleted, and where every seed, the search's included, predicts the same:
     without randomness seeds confirm nothing.
     """
     read = {
-        number: read_predictions(client, runs[number], "validation")
+        number: read_predictions(workspace, runs[number], "validation")
         for number in (*fresh.numbers, fresh.trial)
         if number in runs
     }

@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 
-from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from ..config import FeatureSettings, ModelSettings, Project
+from ..config import FeatureSettings, ModelSettings
 from ..errors import RegistryError, StudyError
 from ..features import TYPICAL_CONDITIONS
 from ..folds import SIDES
@@ -23,6 +22,7 @@ from ..tracking import (
     FILES_TAG,
     MODEL_TAG,
     STUDY_TAG,
+    Workspace,
     is_missing,
     link_study,
     log_self_contained,
@@ -75,8 +75,7 @@ class Promotion:
 class Registration:
     """A run that has a model and all its scores, and the name that it is to be registered as."""
 
-    client: MlflowClient
-    project: Project
+    workspace: Workspace
     prepared: Prepared
     run: Run
     metrics: Mapping[str, float]
@@ -99,7 +98,7 @@ class Registration:
             refitted: To register another model of the run: trains one network on all speakers for so many epochs, and
                 returns its identifier.
         """
-        client, name, of_folds = self.client, self.name, self.run.data.tags[MODEL_TAG]
+        workspace, name, of_folds = self.workspace, self.name, self.run.data.tags[MODEL_TAG]
         networks, kind, model_id = self.networks, MODEL_TAG, of_folds
         if refitted:
             networks, kind = self._refitted_networks(), REFIT_TAG
@@ -109,10 +108,10 @@ class Registration:
                 assert networks.refit_epochs is not None
                 model_id = refitted(networks.refit_epochs)
             log_training_sounds(
-                client, self.run.info.run_id, self.prepared, self.project.cache, refit=refitted is not None
+                workspace, self.run.info.run_id, self.prepared, workspace.project.cache, refit=refitted is not None
             )
             try:
-                made = log_self_contained(client, model_id, self.run.info.experiment_id, self.run.info.run_id)
+                made = log_self_contained(workspace, model_id, self.run.info.experiment_id, self.run.info.run_id)
             except (MlflowException, FileNotFoundError) as error:
                 if not is_missing(error):
                     raise RegistryError(f"the model of {self._called} cannot be read: {reason_of(error)}") from None
@@ -126,27 +125,27 @@ class Registration:
             if MODEL_TAG not in run.data.tags:
                 return {}
             try:
-                return score_stressed(client, run, self.prepared, self.project)
+                return score_stressed(workspace, run, self.prepared)
             except (MlflowException, RegistryError, StudyError):  # its model was deleted, or is of an earlier ser-tune
                 return {}
 
         def decided() -> Verdict:
-            verdict = decide(client, name, self.run, rule, confirmed, stressed)
+            verdict = decide(workspace, name, self.run, rule, confirmed, stressed)
             if refitted:
                 verdict = replace(verdict, reason=f"{verdict.reason}; scores are those of the folds' networks")
             return verdict
 
-        if PROMOTION_RULES.get(rule).worse_recordings and is_registered(client, name):
+        if PROMOTION_RULES.get(rule).worse_recordings and is_registered(workspace, name):
             count = len(TYPICAL_CONDITIONS)
             _log.warning("note: rule %s scores the validation speakers in %d kinds of worse recordings", rule, count)
             decided()  # before others wait
-        with promotion_lock(self.project):
-            if not is_registered(client, name):
-                client.create_registered_model(name)
+        with promotion_lock(workspace.project):
+            if not is_registered(workspace, name):
+                workspace.client.create_registered_model(name)
             if (existing := self._existing(kind, of_folds)) is not None:
                 return self._again(str(existing.version), networks, decided)
             verdict = decided()
-            created = client.create_model_version(
+            created = workspace.client.create_model_version(
                 name,
                 source=f"models:/{contained}",
                 run_id=self.run.info.run_id,
@@ -161,11 +160,11 @@ class Registration:
                 description=self._card(networks, verdict),
             )
             version = str(created.version)
-            claimed = claim_alias(client, name, version, verdict, decided)
+            claimed = claim_alias(workspace, name, version, verdict, decided)
             if claimed != verdict:
-                _write_verdict(client, name, version, claimed, self._card(networks, claimed))
+                _write_verdict(workspace, name, version, claimed, self._card(networks, claimed))
             if STUDY_TAG in self.run.data.tags:
-                link_study(client, self.run.info.experiment_id, self.run.data.tags[STUDY_TAG])
+                link_study(workspace, self.run.info.experiment_id, self.run.data.tags[STUDY_TAG])
         return self._promotion(version, claimed.alias, claimed.reason, created=True)
 
     @property
@@ -178,8 +177,8 @@ class Registration:
         One that an earlier ser-tune registered without digests, or whose files somebody deleted, does not count: it
         is never loaded.
         """
-        found = model_versions(self.client, name=self.name, tags={kind: model_id})
-        return next((one for one in found if FILES_TAG in one.tags and has_files(self.client, one)), None)
+        found = model_versions(self.workspace, name=self.name, tags={kind: model_id})
+        return next((one for one in found if FILES_TAG in one.tags and has_files(self.workspace, one)), None)
 
     def _tags(self, networks: Networks) -> dict[str, str]:
         """A new version's tags, but for its models and its verdict."""
@@ -221,21 +220,21 @@ class Registration:
 
     def _again(self, version: str, networks: Networks, decided: Callable[[], Verdict]) -> Promotion:
         """What becomes of the version that it is already; as a challenger it keeps the aliases that it has."""
-        aliases = _aliases(self.client, self.name, version)
+        aliases = _aliases(self.workspace, self.name, version)
         for key, value in self._selection_tags().items():
-            self.client.set_model_version_tag(self.name, version, key, value)
+            self.workspace.client.set_model_version_tag(self.name, version, key, value)
         if CHAMPION in aliases:
             return self._promotion(version, CHAMPION, "it was registered before", created=False)
         verdict = decided()
         if verdict.alias == CHAMPION:
-            verdict = claim_alias(self.client, self.name, version, verdict, decided)
+            verdict = claim_alias(self.workspace, self.name, version, verdict, decided)
         if verdict.alias == CHAMPION:
-            _write_verdict(self.client, self.name, version, verdict, self._card(networks, verdict))
+            _write_verdict(self.workspace, self.name, version, verdict, self._card(networks, verdict))
             for alias in aliases:  # it is no challenger any more
-                self.client.delete_registered_model_alias(self.name, alias)
+                self.workspace.client.delete_registered_model_alias(self.name, alias)
             return self._promotion(version, CHAMPION, verdict.reason, created=False)
         reason = f"it was registered before, and {verdict.reason}"
-        return self._promotion(version, " ".join(_aliases(self.client, self.name, version)), reason, created=False)
+        return self._promotion(version, " ".join(_aliases(self.workspace, self.name, version)), reason, created=False)
 
     def _promotion(self, version: str, alias: str, reason: str, *, created: bool) -> Promotion:
         return Promotion(
@@ -251,7 +250,7 @@ class Registration:
         )
 
     def _card(self, networks: Networks, verdict: Verdict) -> str:
-        found = {side: read_predictions(self.client, self.run, side) for side in SIDES}
+        found = {side: read_predictions(self.workspace, self.run, side) for side in SIDES}
         read = {side: one for side, one in found.items() if one is not None}
         what = self.study if self.trial is None else f"trial {self.trial} of {self.study}"
         origin = f"From {run_link(self.run.info.experiment_id, self.run.info.run_id, what)}."
@@ -260,19 +259,19 @@ class Registration:
         )
 
 
-def _aliases(client: MlflowClient, name: str, version: str) -> list[str]:
-    return [alias for alias, of in aliases_of(client, name).items() if of == version]
+def _aliases(workspace: Workspace, name: str, version: str) -> list[str]:
+    return [alias for alias, of in aliases_of(workspace, name).items() if of == version]
 
 
-def _write_verdict(client: MlflowClient, name: str, version: str, verdict: Verdict, card: str) -> None:
+def _write_verdict(workspace: Workspace, name: str, version: str, verdict: Verdict, card: str) -> None:
     """Replace the tags and the card that another verdict left on a version."""
     tags = _verdict_tags(verdict)
-    for key in set(client.get_model_version(name, version).tags) & set(TAGS) - set(tags):
-        client.delete_model_version_tag(name, version, key)
+    for key in set(workspace.client.get_model_version(name, version).tags) & set(TAGS) - set(tags):
+        workspace.client.delete_model_version_tag(name, version, key)
     for key, value in tags.items():
-        client.set_model_version_tag(name, version, key, value)
-    client.update_model_version(name, version, description=card)
-    add_evaluations(client, name, version)
+        workspace.client.set_model_version_tag(name, version, key, value)
+    workspace.client.update_model_version(name, version, description=card)
+    add_evaluations(workspace, name, version)
 
 
 def _verdict_tags(verdict: Verdict) -> dict[str, str]:

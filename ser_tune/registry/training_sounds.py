@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from ..corpora import Sounds, corpus_sounds
 from ..folds import may_train
 from ..protocol import Prepared
+from ..tracking import Workspace
 
 __all__ = ["REFIT_TAG", "TrainingSounds", "log_training_sounds", "read_training_sounds"]
 
@@ -36,11 +36,11 @@ class TrainingSounds:
     """In the order of the names; None for a version that an earlier ser-tune registered without audio fingerprints."""
 
 
-def log_training_sounds(client: MlflowClient, run_id: str, prepared: Prepared, cache: Path, *, refit: bool) -> None:
+def log_training_sounds(workspace: Workspace, run_id: str, prepared: Prepared, cache: Path, *, refit: bool) -> None:
     """Store the utterances that a version's networks were trained or validated on, and what they are compared by.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         run_id: The version's run.
         prepared: Its study.
         cache: The project's cache folder.
@@ -63,19 +63,19 @@ def log_training_sounds(client: MlflowClient, run_id: str, prepared: Prepared, c
             table.writerows((one.id, one.speaker, digest) for one, digest in rows)
         fingerprints = path.with_suffix(FINGERPRINTS)
         fingerprints.write_bytes(sounds.to_bytes())
-        client.log_artifact(run_id, str(fingerprints))
-        client.log_artifact(run_id, str(path))
+        workspace.client.log_artifact(run_id, str(fingerprints))
+        workspace.client.log_artifact(run_id, str(path))
 
 
-def read_training_sounds(client: MlflowClient, version: ModelVersion) -> TrainingSounds | None:
+def read_training_sounds(workspace: Workspace, version: ModelVersion) -> TrainingSounds | None:
     """What a version was trained on; None for a version that an earlier ser-tune registered without it."""
     name = REFIT_FILE if REFIT_TAG in version.tags else FOLDS_FILE
-    table = _artifact(client, version, name)
+    table = _artifact(workspace, version, name)
     if table is None:
         return None
     rows = list(csv.DictReader(table.decode("utf-8").splitlines()))
     digests = tuple(row["sound"] for row in rows)
-    stored = _artifact(client, version, str(Path(name).with_suffix(FINGERPRINTS)))
+    stored = _artifact(workspace, version, str(Path(name).with_suffix(FINGERPRINTS)))
     sounds = None if stored is None else Sounds.from_bytes(stored)
     if sounds is not None and sounds.digests != digests:
         sounds = None
@@ -83,9 +83,9 @@ def read_training_sounds(client: MlflowClient, version: ModelVersion) -> Trainin
     return TrainingSounds(dict(zip(digests, names, strict=True)), names, sounds)
 
 
-def _artifact(client: MlflowClient, version: ModelVersion, name: str) -> bytes | None:
+def _artifact(workspace: Workspace, version: ModelVersion, name: str) -> bytes | None:
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
         try:
-            return Path(client.download_artifacts(str(version.run_id), name, temporary)).read_bytes()
+            return Path(workspace.client.download_artifacts(str(version.run_id), name, temporary)).read_bytes()
         except (MlflowException, OSError):
             return None

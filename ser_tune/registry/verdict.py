@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -15,6 +14,7 @@ from ..promotion_rules import PROMOTION_RULES, Comparison, Ruling, WorseScores
 from ..resampling import permutation_test
 from ..tracking import (
     Result,
+    Workspace,
     compare_seeds,
     is_solved,
     metrics_of,
@@ -69,10 +69,10 @@ class _Champion:
     """Of the version; without those of a confirmation where every seed is the same network."""
 
     @classmethod
-    def of(cls, client: MlflowClient, present: ModelVersion, run: Run) -> "_Champion":
+    def of(cls, workspace: Workspace, present: ModelVersion, run: Run) -> "_Champion":
         """Read a champion, whose run is `run`."""
         tags = dict(present.tags)
-        if "confirmed_mean" in tags and not _seeds_differ(client, run):
+        if "confirmed_mean" in tags and not _seeds_differ(workspace, run):
             tags = {key: value for key, value in tags.items() if not key.startswith("confirmed_")}
         return cls(f"version {present.version}", run, tags)
 
@@ -96,7 +96,7 @@ class Verdict:
 
 
 def decide(
-    client: MlflowClient,
+    workspace: Workspace,
     name: str,
     run: Run,
     rule: str,
@@ -112,7 +112,7 @@ def decide(
     again.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         name: Of the registered model.
         run: Of the trial that would be registered.
         rule: Of `PROMOTION_RULES`.
@@ -126,16 +126,16 @@ def decide(
     if confirmed:
         tags |= {"confirmed_mean": f"{confirmed.mean:.4f}", "confirmed_low": f"{confirmed.low:.4f}"}
         tags |= {"confirmed_high": f"{confirmed.high:.4f}", "confirmed_seeds": str(confirmed.seeds)}
-    aliases = aliases_of(client, name)
+    aliases = aliases_of(workspace, name)
     if CHAMPION not in aliases:
         return Verdict(CHAMPION, "there was no champion before", tags)
-    present = client.get_model_version(name, aliases[CHAMPION])
-    verdict = _against(client, run, present, decides, confirmed, tags, stressed)
+    present = workspace.client.get_model_version(name, aliases[CHAMPION])
+    verdict = _against(workspace, run, present, decides, confirmed, tags, stressed)
     return replace(verdict, champion=aliases[CHAMPION])
 
 
 def _against(
-    client: MlflowClient,
+    workspace: Workspace,
     run: Run,
     present: ModelVersion,
     decides: Callable[[Comparison], Ruling],
@@ -147,15 +147,15 @@ def _against(
     before = f"version {present.version}"
     tags["compared_with"] = before
     try:
-        other = client.get_run(str(present.run_id))
+        other = workspace.client.get_run(str(present.run_id))
     except MlflowException:
         return Verdict(CHALLENGER, f"the run of the champion, {before}, is gone; the two cannot be compared", tags)
     if differences := protocol_of(run).differences(protocol_of(other)):
         return Verdict(CHALLENGER, _incomparable(before, differences, protocol_of(run).corpus), tags)
-    champion = _Champion.of(client, present, other)
+    champion = _Champion.of(workspace, present, other)
     both = confirmed is not None and champion.confirmed
-    searched = max(1, *(len(searched_trials(client, one)) for one in (run, other)))
-    p_value, tested = _tested(client, run, other, searched, both=both)
+    searched = max(1, *(len(searched_trials(workspace, one)) for one in (run, other)))
+    p_value, tested = _tested(workspace, run, other, searched, both=both)
     objective = objective_of(run)
 
     def worse(one: Run) -> WorseScores:
@@ -189,12 +189,12 @@ def _incomparable(before: str, differences: Sequence[Difference], corpus: str) -
     )
 
 
-def _seeds_differ(client: MlflowClient, run: Run) -> bool:
+def _seeds_differ(workspace: Workspace, run: Run) -> bool:
     """Whether a run's seeds trained unlike networks: without randomness seeds confirm nothing."""
     if is_solved(run):
         return False
-    seeds = with_its_seeds(client, run).runs
-    read = [read_predictions(client, one, "validation") for one in seeds]
+    seeds = with_its_seeds(workspace, run).runs
+    read = [read_predictions(workspace, one, "validation") for one in seeds]
     known = [one for one in read if one is not None]
     if len(known) == len(seeds):
         return not no_randomness(known)
@@ -202,7 +202,7 @@ def _seeds_differ(client: MlflowClient, run: Run) -> bool:
 
 
 def _tested(
-    client: MlflowClient, run: Run, other: Run, searched: int, *, both: bool
+    workspace: Workspace, run: Run, other: Run, searched: int, *, both: bool
 ) -> tuple[float | None, dict[str, str]]:
     """The corrected p-value, None where predictions are gone; and tags of what was tested.
 
@@ -210,14 +210,14 @@ def _tested(
     search.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         run: That would be registered.
         other: The champion's.
         searched: How many trials to correct for.
         both: Whether both are confirmed: all seeds are compared then.
     """
-    results = [with_its_seeds(client, one) if both else Result((one,)) for one in (run, other)]
-    ours, theirs = ([read_predictions(client, seed, "validation") for seed in one.runs] for one in results)
+    results = [with_its_seeds(workspace, one) if both else Result((one,)) for one in (run, other)]
+    ours, theirs = ([read_predictions(workspace, seed, "validation") for seed in one.runs] for one in results)
     known = [one for one in (*ours, *theirs) if one is not None]
     if len(known) < len(ours) + len(theirs) or len({one.utterances for one in known}) > 1:
         return None, {}

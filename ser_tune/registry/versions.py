@@ -4,13 +4,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from ..config import Project
 from ..errors import RegistryError, brief, valid_names
-from ..tracking import model_versions, open_tracking, reason_of, registered_models, tracking_errors
+from ..tracking import Workspace, model_versions, reason_of, registered_models
 from .listing import RegisteredVersion
 
 if TYPE_CHECKING:
@@ -39,10 +38,10 @@ def registered_name(corpus: str, model: str) -> str:
     return f"ser-{corpus}-{model}"
 
 
-def aliases_of(client: MlflowClient, name: str) -> dict[str, str]:
+def aliases_of(workspace: Workspace, name: str) -> dict[str, str]:
     """Alias to version; the search for versions does not tell them. Empty where there is no such model."""
     try:
-        return {alias: str(version) for alias, version in client.get_registered_model(name).aliases.items()}
+        return {alias: str(version) for alias, version in workspace.client.get_registered_model(name).aliases.items()}
     except MlflowException:
         return {}
 
@@ -66,24 +65,24 @@ def number_of(tags: Mapping[str, str], tag: str, version: str) -> float:
         ) from None
 
 
-def is_registered(client: MlflowClient, name: str) -> bool:
+def is_registered(workspace: Workspace, name: str) -> bool:
     """Whether there is a registered model of this name."""
     try:
-        client.get_registered_model(name)
+        workspace.client.get_registered_model(name)
     except MlflowException:  # also where no model can have such a name
         return False
     return True
 
 
-def list_versions(client: MlflowClient) -> list[RegisteredVersion]:
+def list_versions(workspace: Workspace) -> list[RegisteredVersion]:
     """Every version of every registered model that a store or server has, by name and then newest first."""
-    with tracking_errors(client.tracking_uri):
+    with workspace.errors():
         aliases = {
             (model.name, str(version), alias)
-            for model in registered_models(client)
+            for model in registered_models(workspace)
             for alias, version in model.aliases.items()
         }
-        found = sorted(model_versions(client), key=lambda one: (one.name, -int(one.version)))
+        found = sorted(model_versions(workspace), key=lambda one: (one.name, -int(one.version)))
     named: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, version, alias in sorted(aliases):
         named[name, version].append(alias)
@@ -98,11 +97,11 @@ def list_versions(client: MlflowClient) -> list[RegisteredVersion]:
     ]
 
 
-def find_version(client: MlflowClient, reference: str) -> ModelVersion:
+def find_version(workspace: Workspace, reference: str) -> ModelVersion:
     """A version of a registered model.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         reference: `name` (its champion), `name@alias` or `name/version`.
 
     Raises:
@@ -110,19 +109,19 @@ def find_version(client: MlflowClient, reference: str) -> ModelVersion:
     """
     name, at, alias = reference.partition("@")
     name, slash, number = name.partition("/")
-    if not is_registered(client, name):
-        models = sorted(model.name for model in registered_models(client))
+    if not is_registered(workspace, name):
+        models = sorted(model.name for model in registered_models(workspace))
         raise RegistryError(f"no registered model '{name}'; there are: {valid_names(name, models)}")
-    aliases = aliases_of(client, name)
+    aliases = aliases_of(workspace, name)
     if slash:
-        found = sorted(int(one.version) for one in model_versions(client, name=name))
+        found = sorted(int(one.version) for one in model_versions(workspace, name=name))
         if number not in map(str, found):
             raise RegistryError(f"'{name}' has no version '{number}'; it has: {', '.join(map(str, found))}")
-        return client.get_model_version(name, number)
+        return workspace.client.get_model_version(name, number)
     wanted = alias if at else CHAMPION
     if wanted not in aliases:
         raise RegistryError(f"'{name}' has no alias '{wanted}'; it has: {valid_names(wanted, sorted(aliases))}")
-    return client.get_model_version(name, aliases[wanted])
+    return workspace.client.get_model_version(name, aliases[wanted])
 
 
 def load_model(reference: str, *, tracking_uri: str | None = None) -> "LoadedModel":
@@ -140,9 +139,9 @@ def load_model(reference: str, *, tracking_uri: str | None = None) -> "LoadedMod
     from ..tracking import LoadedModel, open_predictor  # torch: listing versions does without
     from .files import version_folder
 
-    client = open_tracking(Project.locate(tracking_uri=tracking_uri))
-    with tracking_errors(client.tracking_uri):
-        found = find_version(client, reference)
+    workspace = Workspace(Project.locate(tracking_uri=tracking_uri))
+    with workspace.errors():
+        found = find_version(workspace, reference)
     try:
         return LoadedModel(open_predictor(str(version_folder(found))))
     except (MlflowException, OSError) as error:

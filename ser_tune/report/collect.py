@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ..config import Project
@@ -22,13 +21,13 @@ from ..tracking import (
     STUDY_TAG,
     TRIAL_TAG,
     Predictions,
+    Workspace,
     best_first,
     find_runs,
     is_complete,
     networks_of,
     protocol_of,
     read_predictions,
-    tracking_errors,
 )
 from .mistakes import Mistake, mistakes_of
 from .reported import ReportedResult, ReportedSearch
@@ -81,14 +80,11 @@ class Report(ReportedResult):
         return bibtex_of(self)
 
 
-def report(
-    client: MlflowClient, project: Project, reference: str, *, data: Path | None = None, with_audio: bool = True
-) -> Report:
+def report(workspace: Workspace, reference: str, *, data: Path | None = None, with_audio: bool = True) -> Report:
     """Collect the evidence of a result.
 
     Args:
-        client: MLflow.
-        project: Where Optuna's storage is.
+        workspace: The project's stores.
         reference: A study (its best trial, or `STUDY:TRIAL`), a registered model or a run.
         data: Where the corpus is now; None is where it was.
         with_audio: Whether the page contains the sound of the utterances that are wrong most often.
@@ -97,14 +93,14 @@ def report(
         RegistryError: There is no such result, or its trial did not complete.
         StorageError: The tracking store fails.
     """
-    with tracking_errors(client.tracking_uri):
-        run = find_run(client, reference)
-        protocol, search = protocol_of(run), read_search(client, project, run)
-        read = {side: read_predictions(client, run, side) for side in SIDES}
+    with workspace.errors():
+        run = find_run(workspace, reference)
+        protocol, search = protocol_of(run), read_search(workspace, run)
+        read = {side: read_predictions(workspace, run, side) for side in SIDES}
         predictions = {side: found for side, found in read.items() if found is not None}
-        curves = _curves(client, run, protocol.objective)
-        mistakes = _mistakes(client, run, protocol, predictions)
-    recordings, missing = _recordings(search, protocol, project, data)
+        curves = _curves(workspace, run, protocol.objective)
+        mistakes = _mistakes(workspace, run, protocol, predictions)
+    recordings, missing = _recordings(search, protocol, workspace.project, data)
     tags = run.data.tags
     return Report(
         reference=reference,
@@ -126,52 +122,52 @@ def report(
     )
 
 
-def log_pictures(client: MlflowClient, report: Report) -> None:
+def log_pictures(workspace: Workspace, report: Report) -> None:
     """Store every picture as SVG in the artifacts of the run; pictures of an earlier report are replaced.
 
     Raises:
         StorageError: The tracking store fails.
     """
-    with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary, tracking_errors(client.tracking_uri):
+    with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary, workspace.errors():
         for name, picture in report.pictures.items():
             Path(temporary, f"{name}.svg").write_bytes(picture.svg)
             if picture.names:
                 Path(temporary, f"{name}.labels.txt").write_text(picture.names, encoding="utf-8")
         try:
-            client.log_artifacts(report.run_id, temporary, FOLDER)
+            workspace.client.log_artifacts(report.run_id, temporary, FOLDER)
         except OSError as error:
             raise StorageError(f"the pictures cannot be stored in MLflow: {error.strerror or error}") from None
 
 
 def _mistakes(
-    client: MlflowClient, run: Run, protocol: Protocol, predictions: Mapping[str, Predictions]
+    workspace: Workspace, run: Run, protocol: Protocol, predictions: Mapping[str, Predictions]
 ) -> list[Mistake]:
     """The utterances that a run and the other trials of its study get wrong; none where no classes are predicted."""
     if protocol.task.predictions != "classes" or "validation" not in predictions:
         return []
-    return mistakes_of(predictions["validation"], _other_predictions(client, run))
+    return mistakes_of(predictions["validation"], _other_predictions(workspace, run))
 
 
-def _other_predictions(client: MlflowClient, run: Run) -> list[Predictions]:
+def _other_predictions(workspace: Workspace, run: Run) -> list[Predictions]:
     """Validation predictions of the other complete searched trials of a run's study, the best ones."""
     if STUDY_TAG not in run.data.tags or TRIAL_TAG not in run.data.tags:
         return []
-    _, trials = find_runs(client, run.info.experiment_id, run.data.tags[STUDY_TAG])
+    _, trials = find_runs(workspace, run.info.experiment_id, run.data.tags[STUDY_TAG])
     others = [
         trial
         for trial in trials.values()
         if is_complete(trial) and CONFIRMED_TAG not in trial.data.tags and trial.info.run_id != run.info.run_id
     ]
-    read = (read_predictions(client, trial, "validation") for trial in best_first(others)[:MOST_TRIALS])
+    read = (read_predictions(workspace, trial, "validation") for trial in best_first(others)[:MOST_TRIALS])
     return [predictions for predictions in read if predictions is not None]
 
 
-def _curves(client: MlflowClient, run: Run, objective: Metric) -> dict[str, list[list[float]]]:
+def _curves(workspace: Workspace, run: Run, objective: Metric) -> dict[str, list[list[float]]]:
     """Losses and scores after each epoch, by metric, for each fold."""
     found: dict[str, list[list[float]]] = {}
     for name in (*LOSSES, f"validation_{objective.name}"):
         keys = sorted(key for key in run.data.metrics if key.startswith("fold_") and key.endswith(f"/{name}"))
-        histories = [client.get_metric_history(run.info.run_id, key) for key in keys]
+        histories = [workspace.client.get_metric_history(run.info.run_id, key) for key in keys]
         if histories:
             found[name] = [
                 [point.value for point in sorted(points, key=lambda point: point.step)] for points in histories

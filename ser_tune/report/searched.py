@@ -3,28 +3,25 @@
 import warnings
 
 import optuna
-from mlflow import MlflowClient
 from mlflow.entities import Run
 from optuna.trial import FrozenTrial, TrialState
 
-from ..config import Project
-from ..coordination import load_study
 from ..errors import StudyError
 from ..results import trials_of
 from ..search import confirms, fold_scores, summarise
-from ..tracking import STUDY_NAME_TAG, STUDY_TAG, read_selection
+from ..tracking import STUDY_NAME_TAG, STUDY_TAG, Workspace, read_selection
 from .reported import ReportedSearch
 
 __all__ = ["importances", "read_search"]
 
 
-def read_search(client: MlflowClient, project: Project, run: Run) -> ReportedSearch | None:
+def read_search(workspace: Workspace, run: Run) -> ReportedSearch | None:
     """The study of a run; None where Optuna's storage does not have it, or has another one of the same name."""
     tags = run.data.tags
     if STUDY_NAME_TAG not in tags:
         return None
     try:
-        study, definition = load_study(tags[STUDY_NAME_TAG], project)
+        study, definition = workspace.study(tags[STUDY_NAME_TAG])
     except StudyError:
         return None
     if study.user_attrs.get("study_id") != tags[STUDY_TAG]:
@@ -35,7 +32,7 @@ def read_search(client: MlflowClient, project: Project, run: Run) -> ReportedSea
         trials=trials_of(study),
         importances=importances(study),
         folds={trial.number: scores for trial in _searched(study) if (scores := fold_scores(trial))},
-        selection=read_selection(client, run.info.experiment_id, study),
+        selection=read_selection(workspace, run.info.experiment_id, study),
     )
 
 

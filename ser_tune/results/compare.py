@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ..errors import RegistryError, UnknownNameError
@@ -15,13 +14,13 @@ from ..resampling import PairedComparison, choice_p_value
 from ..tracking import (
     Predictions,
     Result,
+    Workspace,
     compare_seeds,
     name_of,
     protocol_of,
     read_predictions,
     results_of,
     searched_trials,
-    tracking_errors,
 )
 from .references import find_results
 
@@ -81,11 +80,11 @@ class Comparison:
         return np.flatnonzero(ours != theirs)
 
 
-def compare(client: MlflowClient, first: str, second: str, side: str) -> Comparison:
+def compare(workspace: Workspace, first: str, second: str, side: str) -> Comparison:
     """Compare two results; where one is a configuration on several seeds, by the mean over them.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         first: A registered model, a study or a run; result A.
         second: Result B.
         side: `validation`, `test` or `holdout`.
@@ -97,19 +96,19 @@ def compare(client: MlflowClient, first: str, second: str, side: str) -> Compari
     """
     if side not in SIDES:
         raise UnknownNameError("side", side, SIDES)
-    with tracking_errors(client.tracking_uri):
-        one, other = (find_results(client, reference)[0] for reference in (first, second))
+    with workspace.errors():
+        one, other = (find_results(workspace, reference)[0] for reference in (first, second))
         protocol = protocol_of(one.run)
         protocol.refuse_other(protocol_of(other.run), f"'{first}' and '{second}' cannot be compared")
-        ours, theirs = ([_predictions(client, run, side) for run in result.runs] for result in (one, other))
-        scores = (one.scores(client), other.scores(client))
+        ours, theirs = ([_predictions(workspace, run, side) for run in result.runs] for result in (one, other))
+        scores = (one.scores(workspace), other.scores(workspace))
     if len({seed.utterances for seed in (*ours, *theirs)}) > 1:
         raise RegistryError(f"'{first}' and '{second}' have {side} predictions of different utterances")
     paired = compare_seeds(ours, theirs, protocol.metrics)
-    with tracking_errors(client.tracking_uri):
+    with workspace.errors():
         choice = None
         if side != "holdout":
-            choice = _choice(client, (one, other), (ours, theirs), side, protocol.objective, paired.p_value)
+            choice = _choice(workspace, (one, other), (ours, theirs), side, protocol.objective, paired.p_value)
     return Comparison(
         side=side,
         results=(one, other),
@@ -122,7 +121,7 @@ def compare(client: MlflowClient, first: str, second: str, side: str) -> Compari
 
 
 def _choice(
-    client: MlflowClient,
+    workspace: Workspace,
     results: tuple[Result, Result],
     chosen: tuple[Sequence[Predictions], Sequence[Predictions]],
     side: str,
@@ -134,14 +133,14 @@ def _choice(
     Test speakers of a fold are validation speakers of another, so a search chose by them too. Their predictions are
     those of promoted trials alone, so that Bonferroni's correction is left.
     """
-    searches = [results_of(searched_trials(client, one.run)) for one in results]
+    searches = [results_of(searched_trials(workspace, one.run)) for one in results]
     counts = [max(1, len(one)) for one in searches]
     if max(counts) == 1:
         return None
     runs = [[one.run for one in configurations] for configurations in searches]
     if side == "validation":
         families = [
-            _sums(client, one, own[0].utterances, metric) if count > 1 else []
+            _sums(workspace, one, own[0].utterances, metric) if count > 1 else []
             for one, own, count in zip(runs, chosen, counts, strict=True)
         ]
         if None not in families:
@@ -154,16 +153,16 @@ def _choice(
 
 
 def _sums(
-    client: MlflowClient, runs: Sequence[Run], utterances: tuple[str, ...], metric: Metric
+    workspace: Workspace, runs: Sequence[Run], utterances: tuple[str, ...], metric: Metric
 ) -> list[np.ndarray] | None:
     """A metric's sums by speaker of runs' validation predictions; None where those of a run are gone."""
-    read = [read_predictions(client, run, "validation") for run in runs]
+    read = [read_predictions(workspace, run, "validation") for run in runs]
     found = [one.sums(metric) for one in read if one is not None and one.utterances == utterances]
     return found if len(found) == len(runs) else None
 
 
-def _predictions(client: MlflowClient, run: Run, side: str) -> Predictions:
-    found = read_predictions(client, run, side)
+def _predictions(workspace: Workspace, run: Run, side: str) -> Predictions:
+    found = read_predictions(workspace, run, side)
     if found is None:
         hint = "" if side == "validation" else "; it is scored on them when it is promoted"
         raise RegistryError(f"run {run.info.run_id} ({name_of(run)}) has no {side} predictions{hint}")

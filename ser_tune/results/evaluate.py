@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from mlflow import MlflowClient
 
 from ..errors import ConfigError
 from ..metrics import (
@@ -18,7 +17,7 @@ from ..metrics import (
 )
 from ..protocol import Protocol
 from ..resampling import UNKNOWN, Gap, GroupScore, Interval, largest_gap, part_intervals, score_groups
-from ..tracking import Predictions, protocol_of, read_predictions
+from ..tracking import Predictions, Workspace, protocol_of, read_predictions
 from .examine import Examined
 from .judges import OwnFolds
 
@@ -63,7 +62,7 @@ class Evaluation:
 
 
 def score_judged(
-    client: MlflowClient,
+    workspace: Workspace,
     examined: Examined,
     outputs: np.ndarray,
     *,
@@ -73,7 +72,7 @@ def score_judged(
     """Score what the judge of an evaluation returned.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         examined: Version and corpus.
         outputs: Of the model, shape (N, K).
         groups: What `groups_of` returned for its utterances.
@@ -88,7 +87,7 @@ def score_judged(
     shared = outputs[:, examined.columns]
     temperature, facts = None, {}
     if calibrate:
-        temperature = _temperature(client, examined, mapping.shared)
+        temperature = _temperature(workspace, examined, mapping.shared)
         facts["temperature"] = f"{temperature:.4f}"
         same = " of the same speakers, so the calibration error is optimistic"
         note = CALIBRATION_NOTE + (same if isinstance(examined.judge, OwnFolds) else "")
@@ -136,9 +135,9 @@ def _parts(
     return found
 
 
-def _temperature(client: MlflowClient, examined: Examined, shared: Sequence[str]) -> float:
+def _temperature(workspace: Workspace, examined: Examined, shared: Sequence[str]) -> float:
     """Fitted on validation utterances of the shared classes, over these classes."""
-    found: Predictions | None = read_predictions(client, examined.run, "validation")
+    found: Predictions | None = read_predictions(workspace, examined.run, "validation")
     if found is None:
         raise ConfigError(f"--calibrate: {examined.model} has no validation predictions")
     numbers = [found.names.index(one) for one in shared]

@@ -7,15 +7,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlflow import MlflowClient
 from mlflow.entities import Metric
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from ..drawing import draw_to
 from ..registry import add_evaluations
 from ..resampling import GroupScore, Interval
 from ..spreadsheets import safe_cell
-from ..tracking import EVALUATES_TAG, FOREIGN, draw_confusion, metric_names, open_run, origin_tags, tracking_errors
+from ..tracking import (
+    EVALUATES_TAG,
+    FOREIGN,
+    MLFLOW_PARENT_RUN_ID,
+    MLFLOW_RUN_NOTE,
+    Workspace,
+    draw_confusion,
+    metric_names,
+    open_run,
+    origin_tags,
+)
 from .evaluate import Evaluation
 from .stress import Stressed, draw_stress
 
@@ -25,11 +33,11 @@ if TYPE_CHECKING:
 __all__ = ["log_evaluation", "score_rows", "stress_rows", "write_rows"]
 
 
-def log_evaluation(client: MlflowClient, evaluation: Evaluation, stressed: Sequence[Stressed] = ()) -> str:
+def log_evaluation(workspace: Workspace, evaluation: Evaluation, stressed: Sequence[Stressed] = ()) -> str:
     """Store an evaluation as a run nested under the version's or the nested study's, and add it to a version's card.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         evaluation: Complete.
         stressed: Its scores in other conditions.
 
@@ -37,9 +45,9 @@ def log_evaluation(client: MlflowClient, evaluation: Evaluation, stressed: Seque
         The run's identifier.
     """
     examined = evaluation.examined
-    with tracking_errors(client.tracking_uri):
+    with workspace.errors():
         with open_run(
-            client,
+            workspace,
             examined.run.info.experiment_id,
             name=f"{examined.model} on {examined.judge.corpus.name}",
             tags={
@@ -53,7 +61,7 @@ def log_evaluation(client: MlflowClient, evaluation: Evaluation, stressed: Seque
                 _write_files(Path(temporary), evaluation)
                 if stressed:
                     _write_stress(Path(temporary), evaluation, stressed)
-                client.log_artifacts(run_id, temporary)
+                workspace.client.log_artifacts(run_id, temporary)
             now = int(time.time() * 1000)
             values = dict(_metrics(evaluation))
             objective = evaluation.objective.name
@@ -61,9 +69,9 @@ def log_evaluation(client: MlflowClient, evaluation: Evaluation, stressed: Seque
                 f"stress_{objective}/{FOREIGN.sub('_', _condition(one))}": one.scores[objective].value
                 for one in stressed
             }
-            client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in values.items()])
+            workspace.client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in values.items()])
         if examined.version is not None:
-            add_evaluations(client, examined.version.name, str(examined.version.version))
+            add_evaluations(workspace, examined.version.name, str(examined.version.version))
     return run_id
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 
@@ -18,7 +17,7 @@ from ..metrics import Metric
 from ..protocol import load_corpus, prepare
 from ..registry import REFIT_TAG, find_version, version_folder
 from ..tasks import Task
-from ..tracking import MEMBERS_TAG, open_predictor, protocol_of, tracking_errors
+from ..tracking import MEMBERS_TAG, Workspace, open_predictor, protocol_of
 from .judges import AllNetworks, Judge, OwnFolds
 from .outer import find_nested, outer_searches
 from .references import recorded
@@ -69,8 +68,7 @@ class Examined:
 
 
 def examine(
-    client: MlflowClient,
-    project: Project,
+    workspace: Workspace,
     reference: str,
     *,
     corpus: str,
@@ -85,8 +83,7 @@ def examine(
     its own corpus alone: each search judges the speakers that it never saw.
 
     Args:
-        client: MLflow.
-        project: Where things are.
+        workspace: The project's stores.
         reference: `name` (its champion), `name@alias` or `name/version`; or a nested study's name.
         corpus: Its name.
         data: Its folder or manifest.
@@ -100,23 +97,25 @@ def examine(
         MappingError: The labels cannot be mapped.
         LeakError: The version was trained on some of the recordings; the message names them.
     """
-    with tracking_errors(client.tracking_uri):
-        nested = find_nested(client, reference)
+    with workspace.errors():
+        nested = find_nested(workspace, reference)
         if nested is not None:
-            return _examine_nested(client, project, nested, reference, corpus, data)
-        version = find_version(client, reference)
-        run = client.get_run(str(version.run_id))
+            return _examine_nested(workspace, nested, reference, corpus, data)
+        version = find_version(workspace, reference)
+        run = workspace.client.get_run(str(version.run_id))
         predictor = open_predictor(str(version_folder(version)))
-    definition = _definition(client, run)
+    definition = _definition(workspace, run)
     own = None
     if REFIT_TAG not in version.tags:
-        own = _own_folds(project, run, definition.with_data(data), predictor, corpus, subset)
+        own = _own_folds(workspace.project, run, definition.with_data(data), predictor, corpus, subset)
     judge: Judge
     if own is not None:
         judge, left_out, notes = own, _untested(own), [f"{OWN_NOTE}; {selection_note(own.prepared.folds)}"]
     else:
-        read = Corpus.load(CORPORA.get(corpus), data, project.cache, subset=subset)
-        kept, left_out, notes = unknown_recordings(client, version, read, project.cache, skip_trained=skip_trained)
+        read = Corpus.load(CORPORA.get(corpus), data, workspace.project.cache, subset=subset)
+        kept, left_out, notes = unknown_recordings(
+            workspace, version, read, workspace.project.cache, skip_trained=skip_trained
+        )
         kept, left_out = _of_somebody(read, kept, left_out)
         judge = AllNetworks(predictor, definition.task, read, kept)
     names, texts = _named(definition, judge)
@@ -144,10 +143,10 @@ def examine(
     )
 
 
-def _definition(client: MlflowClient, run: Run) -> StudyDefinition:
+def _definition(workspace: Workspace, run: Run) -> StudyDefinition:
     """The study of a version, of a combination that of its first member: all share corpus, folds, task and metrics."""
     member = run.data.tags.get(MEMBERS_TAG, run.info.run_id).split()[0]
-    return recorded(client, client.get_run(member))[0]
+    return recorded(workspace, workspace.client.get_run(member))[0]
 
 
 def refuse_part(task: Task, mapping: LabelMapping) -> None:
@@ -174,11 +173,9 @@ def _named(definition: StudyDefinition, judge: Judge) -> tuple[tuple[str, ...], 
     return targets.names, [definition.task.write(one, targets.names) for one in targets.values]
 
 
-def _examine_nested(
-    client: MlflowClient, project: Project, run: Run, study: str, corpus: str, data: Path | None
-) -> Examined:
+def _examine_nested(workspace: Workspace, run: Run, study: str, corpus: str, data: Path | None) -> Examined:
     """The searches of a nested study, all of whose speakers are judged."""
-    judge = outer_searches(client, project, study, data)
+    judge = outer_searches(workspace, study, data)
     protocol = protocol_of(run)
     if corpus != judge.corpus.name or judge.corpus.digest != protocol.in_words["corpus_digest"]:
         raise ConfigError(

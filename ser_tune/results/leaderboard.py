@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ..corpora import CORPORA
@@ -30,13 +29,13 @@ from ..tracking import (
     STUDY_TAG,
     TRIAL_TAG,
     Result,
+    Workspace,
     is_complete,
     networks_of,
     protocol_of,
     results_of,
     score_of,
     search_runs,
-    tracking_errors,
 )
 from .outer import is_nested
 from .published import PUBLISHED, Published
@@ -190,11 +189,11 @@ class Leaderboard:
         return pd.DataFrame(rows, columns=list(columns))
 
 
-def leaderboard(client: MlflowClient, corpus: str | None = None) -> Leaderboard:
+def leaderboard(workspace: Workspace, corpus: str | None = None) -> Leaderboard:
     """Read all complete trials and keep the best configuration of each kind.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         corpus: Only this one; None is all.
 
     Raises:
@@ -202,22 +201,22 @@ def leaderboard(client: MlflowClient, corpus: str | None = None) -> Leaderboard:
     """
     kinds: dict[Kind, list[Run]] = defaultdict(list)
     protocols: dict[str, Protocol] = {}
-    with tracking_errors(client.tracking_uri):
-        for run in search_runs(client, SCORED):
+    with workspace.errors():
+        for run in search_runs(workspace, SCORED):
             protocol = protocol_of(run)
             if (corpus and protocol.corpus != corpus) or not _is_ranked(run, protocol):
                 continue
             protocols.setdefault(protocol.fingerprint, protocol)  # of the newest run: earlier ones stored no lists
             params = run.data.params
             kinds[protocol.fingerprint, params["model.name"], _features(params)].append(run)
-        promoted = {one.data.tags[STUDY_TAG]: one.data.tags[BEST_TAG] for one in search_runs(client, HAS_BEST)}
+        promoted = {one.data.tags[STUDY_TAG]: one.data.tags[BEST_TAG] for one in search_runs(workspace, HAS_BEST)}
         able = _able(kinds, promoted)
         ranked = {
             kind: Ranking(protocols[kind[0]].objective).best_first(found, lambda one: one.mean)
             for kind, found in able.items()
         }
         best = {kind: found[0] for kind, found in ranked.items() if found}
-        scores = {kind: one.scores(client) for kind, one in best.items()}
+        scores = {kind: one.scores(workspace) for kind, one in best.items()}
     entries = [
         Entry(
             protocol=protocol,

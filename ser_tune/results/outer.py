@@ -9,11 +9,9 @@ from itertools import count
 from pathlib import Path
 
 import numpy as np
-from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from ..config import Project
-from ..coordination import load_study, study_names
+from ..coordination import study_names
 from ..errors import StudyError
 from ..metrics import Metric, Ranking
 from ..protocol import Protocol, prepare
@@ -25,6 +23,7 @@ from ..tracking import (
     STUDY_TAG,
     UNKNOWN_NETWORKS,
     Predictions,
+    Workspace,
     open_predictor,
     score_of,
     search_runs,
@@ -137,11 +136,11 @@ def inner_name(study: str, number: int) -> str:
     return f"{study}-outer{number:02d}"
 
 
-def find_nested(client: MlflowClient, study: str) -> Run | None:
+def find_nested(workspace: Workspace, study: str) -> Run | None:
     """The run of a nested study's scores; None where there is none of this name."""
     if not re.fullmatch(r"[\w.-]+", study):
         return None
-    return next(filter(is_nested, search_runs(client, tags={STUDY_NAME_TAG: study})), None)
+    return next(filter(is_nested, search_runs(workspace, tags={STUDY_NAME_TAG: study})), None)
 
 
 def is_nested(run: Run) -> bool:
@@ -149,29 +148,28 @@ def is_nested(run: Run) -> bool:
     return STUDY_TAG not in run.data.tags and score_of(run, "outer") is not None
 
 
-def outer_searches(client: MlflowClient, project: Project, study: str, data: Path | None) -> OuterSearches:
+def outer_searches(workspace: Workspace, study: str, data: Path | None) -> OuterSearches:
     """Each search of a nested study, with the networks of its best trial.
 
     Args:
-        client: MLflow.
-        project: Where things are.
+        workspace: The project's stores.
         study: The nested study's name.
         data: Where its corpus is now; None is where it was.
 
     Raises:
         StudyError: A search or its run is gone.
     """
-    names, searches = study_names(project), []
+    names, searches = study_names(workspace.project), []
     for number in count():
         if inner_name(study, number) not in names:
             break
-        stored, definition = load_study(inner_name(study, number), project)
-        prepared = prepare(definition.with_data(data), project)
+        stored, definition = workspace.study(inner_name(study, number))
+        prepared = prepare(definition.with_data(data), workspace.project)
         best = summarise(stored).best
         if best is None:
             raise StudyError(f"study '{stored.study_name}' has no complete trial; run '{study}' again")
-        (run,) = runs_of(stored, [best[0]], client, project, prepared.corpus.name)
+        (run,) = runs_of(workspace, stored, [best[0]], prepared.corpus.name)
         searches.append((prepared, open_predictor(f"models:/{run.data.tags[MODEL_TAG]}")))
     if not searches:
-        raise StudyError(f"the searches of the nested study '{study}' are gone from {project.storage_url}")
-    return OuterSearches.of(searches, project.cache)
+        raise StudyError(f"the searches of the nested study '{study}' are gone from {workspace.project.storage_url}")
+    return OuterSearches.of(searches, workspace.project.cache)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
-from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
@@ -24,9 +23,9 @@ from ..tracking import (
     STUDY_TAG,
     TRIAL_TAG,
     Result,
+    Workspace,
     find_runs,
     is_complete,
-    named,
     objective_of,
     registered_models,
     results_of,
@@ -39,28 +38,28 @@ from ..training import AnyTrial
 __all__ = ["find_results", "find_run", "recorded"]
 
 
-def find_run(client: MlflowClient, reference: str) -> Run:
+def find_run(workspace: Workspace, reference: str) -> Run:
     """The run of a complete trial.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         reference: A registered model (`name`, `name@alias`, `name/version`), a study's name (its best trial) with
             `:NUMBER` (that trial), or a run's identifier.
 
     Raises:
         RegistryError: There is no such result, or its trial did not complete.
     """
-    run = _run(client, reference)
+    run = _run(workspace, reference)
     if not is_complete(run):
         raise RegistryError(f"'{reference}' is run {run.info.run_id}, which has no complete trial's scores")
     return run
 
 
-def find_results(client: MlflowClient, reference: str, top: int = 1) -> Sequence[Result]:
+def find_results(workspace: Workspace, reference: str, top: int = 1) -> Sequence[Result]:
     """What a person means by a reference.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         reference: As for `find_run`. A study's name means its best configuration, by the mean over its seeds; of a
             study with a confirmation, the confirmed one.
         top: Of a study's name, so many of its best configurations. Several are all searched ones: what a confirmation
@@ -72,18 +71,18 @@ def find_results(client: MlflowClient, reference: str, top: int = 1) -> Sequence
     Raises:
         RegistryError: There is no such result, or its trial did not complete.
     """
-    run = find_run(client, reference)
+    run = find_run(workspace, reference)
     if run.data.tags.get(STUDY_NAME_TAG) != reference:
         return [Result((run,))]
-    _, trials = find_runs(client, run.info.experiment_id, run.data.tags[STUDY_TAG])
+    _, trials = find_runs(workspace, run.info.experiment_id, run.data.tags[STUDY_TAG])
     if top == 1 and CONFIRMED_TAG in run.data.tags:
-        return [with_its_seeds(client, run)]
+        return [with_its_seeds(workspace, run)]
     found = results_of(filter(is_complete, trials.values()))
     searched = [one for one in found if CONFIRMED_TAG not in one.run.data.tags]
     return Ranking(objective_of(run)).best_first(searched, lambda one: one.mean)[:top]
 
 
-def recorded(client: MlflowClient, run: Run) -> tuple[StudyDefinition, AnyTrial]:
+def recorded(workspace: Workspace, run: Run) -> tuple[StudyDefinition, AnyTrial]:
     """A trial's study and its concrete configuration.
 
     Raises:
@@ -92,7 +91,7 @@ def recorded(client: MlflowClient, run: Run) -> tuple[StudyDefinition, AnyTrial]
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
         try:
             study, config = (
-                Path(client.download_artifacts(run.info.run_id, name, temporary)).read_text(encoding="utf-8")
+                Path(workspace.client.download_artifacts(run.info.run_id, name, temporary)).read_text(encoding="utf-8")
                 for name in (STUDY_FILE, CONFIG_FILE)
             )
         except (MlflowException, OSError):
@@ -103,25 +102,25 @@ def recorded(client: MlflowClient, run: Run) -> tuple[StudyDefinition, AnyTrial]
     return definition, definition.trial(flatten(yaml.safe_load(config)))
 
 
-def _run(client: MlflowClient, reference: str) -> Run:
-    if re.fullmatch(r"[^@/]+(@.+|/\d+)?", reference) and is_registered(client, re.split("[@/]", reference)[0]):
-        return client.get_run(str(find_version(client, reference).run_id))
+def _run(workspace: Workspace, reference: str) -> Run:
+    if re.fullmatch(r"[^@/]+(@.+|/\d+)?", reference) and is_registered(workspace, re.split("[@/]", reference)[0]):
+        return workspace.client.get_run(str(find_version(workspace, reference).run_id))
     if re.fullmatch("[0-9a-f]{32}", reference):
         try:
-            return client.get_run(reference)
+            return workspace.client.get_run(reference)
         except MlflowException:
-            raise RegistryError(f"no run '{reference}' in {named(client.tracking_uri)}") from None
-    study, runs = reference, list(search_runs(client, tags={STUDY_NAME_TAG: reference}))
+            raise RegistryError(f"no run '{reference}' in {workspace.store}") from None
+    study, runs = reference, list(search_runs(workspace, tags={STUDY_NAME_TAG: reference}))
     number = ""
     if not runs:
         study, _, number = reference.rpartition(":")
-        runs = list(search_runs(client, tags={STUDY_NAME_TAG: study})) if number.isdecimal() else []
+        runs = list(search_runs(workspace, tags={STUDY_NAME_TAG: study})) if number.isdecimal() else []
     if not runs:
         for name in filter(None, (reference, study if number.isdecimal() else "")):
-            if deleted := what_was_deleted(client, name):
+            if deleted := what_was_deleted(workspace, name):
                 raise RegistryError(deleted)
-        models = sorted(model.name for model in registered_models(client))
-        studies = {run.data.tags[STUDY_NAME_TAG] for run in search_runs(client, f"tags.`{STUDY_NAME_TAG}` != ''")}
+        models = sorted(model.name for model in registered_models(workspace))
+        studies = {run.data.tags[STUDY_NAME_TAG] for run in search_runs(workspace, f"tags.`{STUDY_NAME_TAG}` != ''")}
         raise RegistryError(
             f"'{reference}' is no registered model, study or run; models: {valid_names(reference, models)}; "
             f"studies: {valid_names(reference, sorted(studies))}"
@@ -135,5 +134,5 @@ def _run(client: MlflowClient, reference: str) -> Run:
         if wanted is not None and run.data.tags.get(TRIAL_TAG) == wanted:
             return run
     missing = f"study '{study}' has no {f'trial {number}' if number else 'complete trial'}"
-    deleted = what_was_deleted(client, study, ours[0].data.tags[STUDY_TAG])
+    deleted = what_was_deleted(workspace, study, ours[0].data.tags[STUDY_TAG])
     raise RegistryError(f"{missing}: {deleted}" if deleted else missing)

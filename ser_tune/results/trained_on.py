@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import numpy as np
-from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
 from ..corpora import Corpus, Sounds, corpus_sounds
 from ..errors import LeakError
 from ..likeness import COMPARED, nearest
 from ..registry import TrainingSounds, read_training_sounds
+from ..tracking import Workspace
 
 __all__ = ["unknown_recordings"]
 
@@ -18,12 +18,12 @@ NAMED = 10
 
 
 def unknown_recordings(
-    client: MlflowClient, version: ModelVersion, corpus: Corpus, cache: Path, *, skip_trained: bool
+    workspace: Workspace, version: ModelVersion, corpus: Corpus, cache: Path, *, skip_trained: bool
 ) -> tuple[np.ndarray, dict[str, int], list[str]]:
     """Compare the recordings of a corpus with those that a version was trained on.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         version: Whose networks judge.
         corpus: What they judge.
         cache: The project's cache folder.
@@ -38,7 +38,7 @@ def unknown_recordings(
         LeakError: The version was trained on some of the recordings, or on all of them; the message names them.
     """
     everything = np.arange(len(corpus.utterances))
-    trained = read_training_sounds(client, version)
+    trained = read_training_sounds(workspace, version)
     if trained is None:
         note = (
             "not checked for recordings that the model was trained on: an earlier ser-tune registered this version "

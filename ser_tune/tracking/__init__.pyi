@@ -11,6 +11,7 @@ from .configurations import (
     with_its_seeds,
 )
 from .deletions import deleted_of, restore_study, restoring, what_was_deleted
+from .delivery import deliver_waiting, open_delivered
 from .digests import FILES_TAG, refuse_changed
 from .encoders import log_self_contained
 from .failures import TrackingClient, download, is_missing, named, reason_of, tracking_errors
@@ -42,7 +43,6 @@ from .runs import (
     task_of,
 )
 from .selection import log_selection, read_selection, read_sums
-from .store import deliver_waiting, experiment_of, open_delivered, open_tracking
 from .tags import (
     BEST_TAG,
     CONFIRMED_TAG,
@@ -99,7 +99,6 @@ __all__ = [
     "deliver_waiting",
     "download",
     "draw_confusion",
-    "experiment_of",
     "experiments_of",
     "find_runs",
     "get_git_commit",
@@ -126,7 +125,6 @@ __all__ = [
     "open_delivered",
     "open_predictor",
     "open_run",
-    "open_tracking",
     "origin_tags",
     "process_tag",
     "protocol_of",

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ..architectures import ARCHITECTURES
@@ -21,6 +20,7 @@ from .predictions import Predictions, read_predictions
 from .queries import search_runs
 from .runs import find_runs, is_complete, metrics_of, objective_of, score_of
 from .tags import CONFIRMED_TAG, CONFIRMS_TAG, MEMBERS_TAG, STUDY_TAG, TRIAL_TAG
+from .workspace import Workspace
 
 __all__ = [
     "Result",
@@ -65,7 +65,7 @@ class Result:
         key = Ranking(self.objective).key
         return sorted(self.runs, key=lambda run: key(_validation(run)))[(len(self.runs) - 1) // 2]
 
-    def scores(self, client: MlflowClient) -> dict[str, float]:
+    def scores(self, workspace: Workspace) -> dict[str, float]:
         """The metrics of every side by MLflow's names, with the ends of their intervals where those are known.
 
         Each is the mean over the seeds that the side was scored for, its interval by bootstrap over speakers and seeds.
@@ -81,7 +81,7 @@ class Result:
             for name in metrics:
                 known = [score for run in scored if (score := score_in(run.data.metrics, name)) is not None]
                 found |= {name: statistics.fmean(known)} if len(known) == len(scored) else {}
-            read = [read_predictions(client, run, side) for run in scored]
+            read = [read_predictions(workspace, run, side) for run in scored]
             predictions = [one for one in read if one is not None]
             if len(predictions) < len(scored):
                 continue
@@ -110,10 +110,10 @@ def results_of(runs: Iterable[Run]) -> list[Result]:
     return [Result(tuple(seeds.values())) for seeds in groups.values()]
 
 
-def with_its_seeds(client: MlflowClient, run: Run) -> Result:
+def with_its_seeds(workspace: Workspace, run: Run) -> Result:
     """The result that a run is of: with the runs of its study that differ from it by their seed alone."""
     if STUDY_TAG in run.data.tags:
-        _, trials = find_runs(client, run.info.experiment_id, run.data.tags[STUDY_TAG])
+        _, trials = find_runs(workspace, run.info.experiment_id, run.data.tags[STUDY_TAG])
         for one in results_of(filter(is_complete, trials.values())):
             if run.info.run_id in {seed.info.run_id for seed in one.runs}:
                 return one
@@ -143,15 +143,15 @@ def searched_by(run: Run) -> str | None:
     return tags.get(CONFIRMS_TAG) or tags.get(STUDY_TAG)
 
 
-def searched_trials(client: MlflowClient, run: Run) -> list[Run]:
+def searched_trials(workspace: Workspace, run: Run) -> list[Run]:
     """Complete trials that a run was the best of; of a combination those of all its members' searches."""
     members = run.data.tags.get(MEMBERS_TAG, "").split()
-    found = search_runs(client, f"attributes.run_id IN ({', '.join(map(repr, members))})") if members else [run]
+    found = search_runs(workspace, f"attributes.run_id IN ({', '.join(map(repr, members))})") if members else [run]
     studies = sorted({str(searched_by(one)) for one in found if searched_by(one) is not None})
     return [
         one
         for study in studies
-        for one in find_runs(client, run.info.experiment_id, study)[1].values()
+        for one in find_runs(workspace, run.info.experiment_id, study)[1].values()
         if is_complete(one) and CONFIRMED_TAG not in one.data.tags
     ]
 

@@ -2,9 +2,9 @@
 
 import logging
 import time
+from pathlib import Path
 from threading import Event, Thread
 
-from ..config import Project
 from ..errors import StorageError
 from .delivery import Delivery
 
@@ -19,15 +19,15 @@ _log = logging.getLogger(__name__)
 class Courier:
     """Delivers a study's records in a thread of its own, while the study goes on."""
 
-    def __init__(self, delivery: Delivery, project: Project, study_id: str) -> None:
+    def __init__(self, delivery: Delivery, outbox: Path, study_id: str) -> None:
         """Start the thread.
 
         Args:
             delivery: Used by the thread alone from now on.
-            project: Whose outbox.
+            outbox: Named in messages.
             study_id: The study's.
         """
-        self._delivery, self._project, self._study_id = delivery, project, study_id
+        self._delivery, self._outbox, self._study_id = delivery, outbox, study_id
         self._wake, self._closing = Event(), Event()
         self._until, self._failures = 0.0, 0
         self._error: Exception | None = None
@@ -65,8 +65,7 @@ class Courier:
                 self._failures = 0
             except StorageError as error:
                 if not self._failures:
-                    where = self._project.outbox
-                    _log.warning("note: %s; the study goes on, its trials wait in '%s'", error, where)
+                    _log.warning("note: %s; the study goes on, its trials wait in '%s'", error, self._outbox)
                 self._failures += 1
             except Exception as error:
                 self._error = error

@@ -6,33 +6,33 @@ MLflow marks deleted runs and keeps them, until `mlflow gc` removes them for goo
 import shlex
 from collections.abc import Sequence
 
-from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from .queries import experiments_of, search_runs
 from .tags import STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG
+from .workspace import Workspace
 
 __all__ = ["deleted_of", "restore_study", "restoring", "what_was_deleted"]
 
 
-def deleted_of(client: MlflowClient, study: str, study_id: str | None = None) -> list[Run]:
+def deleted_of(workspace: Workspace, study: str, study_id: str | None = None) -> list[Run]:
     """The deleted runs of a study that MLflow still has, newest first.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         study: The study's name.
         study_id: Of one study of that name; None is the newest that has a deleted run.
     """
-    everywhere = experiments_of(client, deleted=True)
-    found = list(search_runs(client, "", everywhere, tags={STUDY_NAME_TAG: study}, deleted=True))
+    everywhere = experiments_of(workspace, deleted=True)
+    found = list(search_runs(workspace, "", everywhere, tags={STUDY_NAME_TAG: study}, deleted=True))
     ours = [run for run in found if STUDY_TAG in run.data.tags]
     wanted = study_id or (ours[0].data.tags[STUDY_TAG] if ours else "")
     return [run for run in ours if run.data.tags[STUDY_TAG] == wanted]
 
 
-def what_was_deleted(client: MlflowClient, study: str, study_id: str | None = None) -> str:
+def what_was_deleted(workspace: Workspace, study: str, study_id: str | None = None) -> str:
     """A sentence on what somebody deleted of a study, and how to restore it; empty where nothing is to be restored."""
-    if not (runs := deleted_of(client, study, study_id)):
+    if not (runs := deleted_of(workspace, study, study_id)):
         return ""
     numbers = sorted({int(text) for run in runs if (text := run.data.tags.get(TRIAL_TAG, "")).isdecimal()})
     shown = ", ".join(map(str, numbers[:10])) + (f" and {len(numbers) - 10} more" if len(numbers) > 10 else "")
@@ -47,17 +47,17 @@ def restoring(study: str) -> str:
     return f"`ser-tune sync --restore {shlex.quote(study)}`"
 
 
-def restore_study(client: MlflowClient, study: str) -> Sequence[Run]:
+def restore_study(workspace: Workspace, study: str) -> Sequence[Run]:
     """Restore a study's deleted runs, and the experiment that they are in.
 
     Returns:
         The runs.
     """
-    runs = deleted_of(client, study)
+    runs = deleted_of(workspace, study)
     for experiment in {run.info.experiment_id for run in runs}:
-        if client.get_experiment(experiment).lifecycle_stage == "deleted":
-            client.restore_experiment(experiment)
+        if workspace.client.get_experiment(experiment).lifecycle_stage == "deleted":
+            workspace.client.restore_experiment(experiment)
     for run in runs:
-        if client.get_run(run.info.run_id).info.lifecycle_stage == "deleted":
-            client.restore_run(run.info.run_id)
+        if workspace.client.get_run(run.info.run_id).info.lifecycle_stage == "deleted":
+            workspace.client.restore_run(run.info.run_id)
     return runs

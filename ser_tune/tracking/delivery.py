@@ -6,12 +6,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock
-from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from ..config import Project
-from ..errors import ConfigError, TrackingError
+from ..errors import ConfigError, StorageError, TrackingError
 from .failures import tracking_errors
 from .mlflow_internals import MLFLOW_PARENT_RUN_ID, delete_artifacts
 from .outbox import (
@@ -25,13 +24,13 @@ from .outbox import (
     waiting,
     waiting_trials,
 )
-from .package import log_saved
 from .pages import link_study
 from .queries import logged_models, model_versions, search_runs
 from .runs import best_first, find_runs
 from .tags import CONFIRMED_TAG, MODEL_TAG, STUDY_TAG, TRIAL_TAG
+from .workspace import Workspace
 
-__all__ = ["Delivery", "log_metrics", "log_params"]
+__all__ = ["Delivery", "deliver_waiting", "log_metrics", "log_params", "open_delivered"]
 
 METRICS_PER_BATCH, PARAMS_PER_BATCH = 1000, 100
 """MLflow's limits."""
@@ -40,14 +39,9 @@ METRICS_PER_BATCH, PARAMS_PER_BATCH = 1000, 100
 class Delivery:
     """Delivers records to one tracking store. Several processes may do so at once: they take turns."""
 
-    def __init__(self, client: MlflowClient, project: Project) -> None:
-        """Deliver to an open store.
-
-        Args:
-            client: MLflow.
-            project: Whose outbox.
-        """
-        self._client, self._project = client, project
+    def __init__(self, workspace: Workspace) -> None:
+        """Deliver from a project's outbox to its tracking store, which is opened."""
+        self._workspace, self._client = workspace, workspace.client
         self._parents: dict[str, tuple[str, str]] = {}
 
     def deliver(self, study_id: str | None = None) -> Counter[str]:
@@ -60,7 +54,7 @@ class Delivery:
             TrackingError: The store fails; undelivered records stay in the outbox.
         """
         delivered = Counter[str]()
-        for folder in waiting(self._project.outbox, study_id):
+        for folder in waiting(self._workspace.project.outbox, study_id):
             with self.turn():
                 record = read_record(folder)
                 if record is None or (parent := self._parent(record.study_id, record.corpus)) is None:
@@ -76,9 +70,9 @@ class Delivery:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Keep other processes from delivering, and turn what fails into a `TrackingError`."""
-        uri = self._project.tracking_uri
+        uri = self._workspace.project.tracking_uri
         try:
-            with tracking_errors(uri), FileLock(self._project.outbox / ".lock"):
+            with tracking_errors(uri), FileLock(self._workspace.project.outbox / ".lock"):
                 yield
         except OSError as error:  # of the artifacts' folder or server
             raise TrackingError(f"the tracking store '{uri}' failed: {error}") from None
@@ -102,7 +96,7 @@ class Delivery:
             experiment = self._client.get_experiment_by_name(corpus)
             if experiment is None or experiment.lifecycle_stage == "deleted":
                 return None
-            parent, _ = find_runs(self._client, experiment.experiment_id, study_id)
+            parent, _ = find_runs(self._workspace, experiment.experiment_id, study_id)
             if parent is None:
                 return None
             self._parents[study_id] = (experiment.experiment_id, parent.info.run_id)
@@ -110,9 +104,9 @@ class Delivery:
 
     def _deliver_trial(self, folder: Path, record: TrialRecord, experiment: str, parent: str) -> None:
         """Make a trial's run, or complete the one that was begun."""
-        client = self._client
+        workspace, client = self._workspace, self._client
         this = {STUDY_TAG: record.study_id, TRIAL_TAG: str(record.number)}
-        begun = next(search_runs(client, experiments=[experiment], tags=this), None)
+        begun = next(search_runs(workspace, experiments=[experiment], tags=this), None)
         run = begun or client.create_run(
             experiment,
             start_time=record.began_ms,
@@ -120,16 +114,18 @@ class Delivery:
             tags={**record.tags, MLFLOW_PARENT_RUN_ID: parent},
         )
         run_id = run.info.run_id
-        log_params(client, run_id, record.params)
+        log_params(workspace, run_id, record.params)
         client.log_inputs(run_id, [DatasetInput(Dataset(**record.dataset))])
-        log_metrics(client, run_id, record.metrics)
+        log_metrics(workspace, run_id, record.metrics)
         client.log_artifacts(run_id, str(folder / ARTIFACTS))
         if (folder / MODEL).is_dir() and MODEL_TAG not in run.data.tags:
             if begun is not None:
-                for model in list(logged_models(client, [experiment], tags=this)):
+                for model in list(logged_models(workspace, [experiment], tags=this)):
                     self._delete_model(model.model_id)
+            from .package import log_saved  # torch, which delivery without models does not need
+
             model_id = log_saved(
-                client,
+                workspace,
                 folder / MODEL,
                 experiment_id=experiment,
                 run_id=run_id,
@@ -145,18 +141,18 @@ class Delivery:
 
     def _deliver_totals(self, record: StudyRecord, experiment: str, parent: str) -> None:
         """Write a study's totals, and close its run."""
-        _, trials = find_runs(self._client, experiment, record.study_id)
-        later = waiting_trials(self._project.outbox, record.study_id)  # another process is at them
+        _, trials = find_runs(self._workspace, experiment, record.study_id)
+        later = waiting_trials(self._workspace.project.outbox, record.study_id)  # another process is at them
         self.close_runs({number: trials[number] for number in trials.keys() - later}, dict(record.statuses))
-        log_metrics(self._client, parent, record.metrics)
+        log_metrics(self._workspace, parent, record.metrics)
         self._client.log_batch(parent, tags=[RunTag(key, value) for key, value in record.tags.items()])
-        link_study(self._client, experiment, record.study_id)
+        link_study(self._workspace, experiment, record.study_id)
         self._client.set_terminated(parent, record.status, end_time=record.ended_ms)
 
     def _forget_worse(self, study_id: str, experiment: str, keep: int) -> None:
         """Delete the models that are no longer among a study's best."""
         kept = f"tags.`{MODEL_TAG}` LIKE '%' and attributes.status = 'FINISHED'"
-        found = search_runs(self._client, kept, [experiment], tags={STUDY_TAG: study_id})
+        found = search_runs(self._workspace, kept, [experiment], tags={STUDY_TAG: study_id})
         with suppress(ConfigError):  # the metric is of a package that is not installed any more: models are kept
             for run in best_first(one for one in found if CONFIRMED_TAG not in one.data.tags)[keep:]:
                 self._forget_model(run)
@@ -165,7 +161,9 @@ class Delivery:
         """Delete a run's model, unless a registered version needs it."""
         if (model_id := run.data.tags.get(MODEL_TAG)) is None:
             return
-        if any(model_versions(self._client, source=f"models:/{model_id}")):  # also where the user registered it by hand
+        if any(
+            model_versions(self._workspace, source=f"models:/{model_id}")
+        ):  # also where the user registered it by hand
             return
         self._delete_model(model_id)
         self._client.delete_tag(run.info.run_id, MODEL_TAG)
@@ -181,15 +179,49 @@ class Delivery:
         self._client.delete_logged_model(model_id)
 
 
-def log_metrics(client: MlflowClient, run_id: str, rows: Sequence[MetricRow]) -> None:
+def open_delivered(project: Project) -> Workspace:
+    """A workspace whose tracking store has everything that waited in the outbox: to read runs.
+
+    Raises:
+        StorageError: The store cannot be opened, or fails.
+    """
+    workspace = Workspace(project)
+    deliver_waiting(workspace)
+    return workspace
+
+
+def deliver_waiting(workspace: Workspace, study_id: str | None = None) -> Mapping[str, int]:
+    """Deliver what waits in the outbox.
+
+    Args:
+        workspace: The project's stores.
+        study_id: Of one study; None is all that the tracking store has.
+
+    Returns:
+        How many trials were delivered, by study's name.
+
+    Raises:
+        StorageError: The store fails; undelivered records stay in the outbox.
+    """
+    outbox = workspace.project.outbox
+    if not waiting(outbox, study_id):
+        return {}
+    try:
+        return Delivery(workspace).deliver(study_id)
+    except StorageError as error:
+        left = len(waiting(outbox, study_id))
+        raise StorageError(f"{error}; {left} records wait in '{outbox}' for `ser-tune sync`") from None
+
+
+def log_metrics(workspace: Workspace, run_id: str, rows: Sequence[MetricRow]) -> None:
     """Log metrics in batches; the same row twice is one."""
     for first in range(0, len(rows), METRICS_PER_BATCH):
         batch = [Metric(*row) for row in rows[first : first + METRICS_PER_BATCH]]
-        client.log_batch(run_id, metrics=batch)
+        workspace.client.log_batch(run_id, metrics=batch)
 
 
-def log_params(client: MlflowClient, run_id: str, values: Mapping[str, str]) -> None:
+def log_params(workspace: Workspace, run_id: str, values: Mapping[str, str]) -> None:
     """Log parameters in batches."""
     params = [Param(path, value) for path, value in values.items()]
     for first in range(0, len(params), PARAMS_PER_BATCH):
-        client.log_batch(run_id, params=params[first : first + PARAMS_PER_BATCH])
+        workspace.client.log_batch(run_id, params=params[first : first + PARAMS_PER_BATCH])

@@ -8,13 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from mlflow import MlflowClient
-
 from ..encoders import FindEncoder, encoders_among, open_encoder
 from ..prediction import ENCODERS, Recipe
 from .digests import digests_of
 from .failures import download
 from .queries import logged_models
+from .workspace import Workspace
 
 __all__ = ["ENCODERS_FILE", "SelfContained", "log_self_contained", "store_encoders", "stored_encoders"]
 
@@ -24,11 +23,11 @@ ENCODER_TAG = "ser_tune.encoder"
 """On the logged model that holds an encoder: the digest."""
 
 
-def store_encoders(client: MlflowClient, recipes: Iterable[Recipe], experiment_id: str, run_id: str) -> dict[str, str]:
+def store_encoders(workspace: Workspace, recipes: Iterable[Recipe], experiment_id: str, run_id: str) -> dict[str, str]:
     """Store the encoders of some recipes that the artifact store does not have yet.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         recipes: Resolved.
         experiment_id: Where new ones are stored.
         run_id: The run that needs them.
@@ -41,14 +40,16 @@ def store_encoders(client: MlflowClient, recipes: Iterable[Recipe], experiment_i
         digest = encoder.digest
         if digest is None or digest in found:
             continue
-        known = [one for one in logged_models(client, tags={ENCODER_TAG: digest}) if one.status == "READY"]
+        known = [one for one in logged_models(workspace, tags={ENCODER_TAG: digest}) if one.status == "READY"]
         if not known:
             with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
                 open_encoder(encoder.folder).save(Path(temporary))
                 tags = {ENCODER_TAG: digest}
-                made = client.create_logged_model(experiment_id, name="encoder", source_run_id=run_id, tags=tags)
-                client.log_model_artifacts(made.model_id, temporary)
-            known = [client.finalize_logged_model(made.model_id, "READY")]
+                made = workspace.client.create_logged_model(
+                    experiment_id, name="encoder", source_run_id=run_id, tags=tags
+                )
+                workspace.client.log_model_artifacts(made.model_id, temporary)
+            known = [workspace.client.finalize_logged_model(made.model_id, "READY")]
         found[digest] = f"models:/{known[0].model_id}"
     return found
 
@@ -72,11 +73,11 @@ class SelfContained(NamedTuple):
     """SHA-256 of each of its files, by path."""
 
 
-def log_self_contained(client: MlflowClient, model_id: str, experiment_id: str, run_id: str) -> SelfContained:
+def log_self_contained(workspace: Workspace, model_id: str, experiment_id: str, run_id: str) -> SelfContained:
     """Copy a model together with the encoders that it refers to.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         model_id: Of a logged model.
         experiment_id: Its experiment.
         run_id: Its run.
@@ -94,8 +95,8 @@ def log_self_contained(client: MlflowClient, model_id: str, experiment_id: str, 
             with tempfile.TemporaryDirectory(prefix="ser-tune-") as scratch:
                 files = download(uri, scratch)
                 shutil.copytree(files, predictor / ENCODERS / digest)
-        made = client.create_logged_model(experiment_id, name="self-contained", source_run_id=run_id)
-        client.log_model_artifacts(made.model_id, str(source))
+        made = workspace.client.create_logged_model(experiment_id, name="self-contained", source_run_id=run_id)
+        workspace.client.log_model_artifacts(made.model_id, str(source))
         digests = digests_of(source)
-    client.finalize_logged_model(made.model_id, "READY")
+    workspace.client.finalize_logged_model(made.model_id, "READY")
     return SelfContained(str(made.model_id), digests)

@@ -4,10 +4,9 @@ import logging
 import shutil
 from collections.abc import Mapping, Sequence, Set
 
-from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Run
 
-from ..config import Project, Value, flatten
+from ..config import Value, flatten
 from ..errors import StorageError, StudyError
 from ..metrics import Ranking
 from ..search import StudyObserver, StudyStart, StudySummary, TrialOutcome
@@ -30,9 +29,9 @@ from .records import (
     write_model,
 )
 from .runs import find_runs, score_of
-from .store import experiment_of
 from .system import SystemSampler
 from .tags import CONFIRMED_TAG, MODEL_TAG
+from .workspace import Workspace
 
 __all__ = ["TrackingObserver"]
 
@@ -47,14 +46,9 @@ _log = logging.getLogger(__name__)
 class TrackingObserver(StudyObserver):
     """Writes a study to MLflow. A trial that ended is put into the outbox, and delivered while the study goes on."""
 
-    def __init__(self, client: MlflowClient, project: Project) -> None:
-        """Watch one study.
-
-        Args:
-            client: MLflow, opened.
-            project: Where outbox and artifacts are.
-        """
-        self._client, self._project = client, project
+    def __init__(self, workspace: Workspace) -> None:
+        """Watch one study; opens the tracking store."""
+        self._workspace, self._client = workspace, workspace.client
         self._system: SystemSampler | None = None
 
     def study_started(self, start: StudyStart) -> None:
@@ -66,21 +60,23 @@ class TrackingObserver(StudyObserver):
         self._start = start
         self._refuse_full_disk(start)
         self._tags = tags_of(start)
-        sweep(self._project.outbox)
-        delivery = Delivery(self._client, self._project)
+        sweep(self._workspace.project.outbox)
+        delivery = Delivery(self._workspace)
         with delivery.turn():
-            experiment = experiment_of(self._client, self._project, start.corpus.name)
-            close_abandoned(self._client)
-            parent, _ = find_runs(self._client, experiment, start.study_id)
+            experiment = self._workspace.experiment(start.corpus.name)
+            close_abandoned(self._workspace)
+            parent, _ = find_runs(self._workspace, experiment, start.study_id)
             if parent is None and start.finished:
                 self._refuse_deleted(start)
             run = parent or self._open_parent(start, experiment)
             self.parent_run_id: str = run.info.run_id
-            save_view(self._client, self._client.get_run(run.info.run_id))
+            save_view(self._workspace, self._client.get_run(run.info.run_id))
         delivery.deliver(start.study_id)
         with delivery.turn():
-            _, trials = find_runs(self._client, experiment, start.study_id)
-            later = waiting_trials(self._project.outbox, start.study_id)  # another process has just put them there
+            _, trials = find_runs(self._workspace, experiment, start.study_id)
+            later = waiting_trials(
+                self._workspace.project.outbox, start.study_id
+            )  # another process has just put them there
             statuses = {number: STATUS[state] for number, state in start.finished.items() if number not in later}
             delivery.close_runs(trials, statuses)
             gone = {number for number, state in start.finished.items() if state == "COMPLETE"} - set(trials) - later
@@ -97,7 +93,7 @@ class TrackingObserver(StudyObserver):
             and CONFIRMED_TAG not in trial.data.tags
             and start.finished.get(number) == "COMPLETE"
         ]
-        self._courier = Courier(delivery, self._project, start.study_id)
+        self._courier = Courier(delivery, self._workspace.project.outbox, start.study_id)
 
     def _refuse_deleted(self, start: StudyStart, trials: Set[int] = frozenset()) -> None:
         """Tell what somebody deleted of the study in MLflow; before training, where the best trial cannot be promoted.
@@ -109,7 +105,7 @@ class TrackingObserver(StudyObserver):
         Raises:
             StudyError: The study's own run was deleted, or that of its best trial.
         """
-        deleted = what_was_deleted(self._client, start.definition.name, start.study_id)
+        deleted = what_was_deleted(self._workspace, start.definition.name, start.study_id)
         best = start.before.best
         if deleted and (not trials or best is None or best[0] in trials):
             raise StudyError(deleted)
@@ -118,20 +114,20 @@ class TrackingObserver(StudyObserver):
 
     def _refuse_full_disk(self, start: StudyStart) -> None:
         settings = start.definition.config.study
-        if not self._project.embedded_tracking or not start.trials_to_run:
+        if not self._workspace.project.embedded_tracking or not start.trials_to_run:
             return
         # one more than is kept: the newest model is written before the worst is deleted
         kept = settings.keep_models if settings.keep_models == "all" else settings.keep_models + 1
         models = start.trials_to_run if kept == "all" else min(kept, start.trials_to_run)
         needed = int((models + 1) * start.largest_trial_bytes * HEADROOM)  # the newest is in the outbox, too
-        free = shutil.disk_usage(self._project.root).free
+        free = shutil.disk_usage(self._workspace.project.root).free
         if needed > free:
             fitting = int(free / (start.largest_trial_bytes * HEADROOM)) - 2
             advice = f"pass --keep-models {fitting} or fewer" if fitting >= 1 else "free some space"
             raise StorageError(
                 f"the models of {models} trials can take {needed / 1e9:.1f} GB "
                 f"({len(start.folds)} networks of up to {start.largest_trial_bytes / len(start.folds) / 1e6:.0f} MB a "
-                f"trial), but '{self._project.root}' has {free / 1e9:.1f} GB free; {advice}"
+                f"trial), but '{self._workspace.project.root}' has {free / 1e9:.1f} GB free; {advice}"
             )
 
     def _open_parent(self, start: StudyStart, experiment: str) -> Run:
@@ -148,7 +144,7 @@ class TrackingObserver(StudyObserver):
         params = flatten(config.model_dump(mode="json", exclude={"search"})) | {
             f"search.{path}": str(span) for path, span in start.definition.search.items()
         }
-        log_params(self._client, run.info.run_id, {path: str(value) for path, value in params.items()})
+        log_params(self._workspace, run.info.run_id, {path: str(value) for path, value in params.items()})
         self._client.log_inputs(run.info.run_id, [DatasetInput(Dataset(**dataset_of(start)))])
         return run
 
@@ -171,14 +167,15 @@ class TrackingObserver(StudyObserver):
             StorageError: The disk is full.
         """
         record = trial_record(self._start, self._tags, outcome, self._began_ms, self._measured())
+        outbox = self._workspace.project.outbox
         try:
-            with write_record(self._project.outbox, record) as folder:
+            with write_record(outbox, record) as folder:
                 write_artifacts(folder / ARTIFACTS, self._start, outcome)
                 if outcome.state == "COMPLETE" and self._is_kept(outcome):
                     write_model(folder / MODEL, self._start, outcome)
         except OSError as error:
             raise StorageError(
-                f"trial {outcome.number} could not be stored in '{self._project.outbox}': {error.strerror or error}; "
+                f"trial {outcome.number} could not be stored in '{outbox}': {error.strerror or error}; "
                 "make room, and the same command goes on from here"
             ) from None
         self._courier.notify()
@@ -206,19 +203,19 @@ class TrackingObserver(StudyObserver):
         self._measured()
         try:
             if not summary.running:  # else the last process ends the study
-                with write_record(self._project.outbox, study_record(self._start, summary)):
+                with write_record(self._workspace.project.outbox, study_record(self._start, summary)):
                     pass
         except OSError as error:
             raise StorageError(
-                f"the end of study '{summary.name}' could not be stored in '{self._project.outbox}': "
+                f"the end of study '{summary.name}' could not be stored in '{self._workspace.project.outbox}': "
                 f"{error.strerror or error}; make room, and the same command goes on from here"
             ) from None
         finally:
             self._courier.close(0.0 if summary.interrupted else PATIENCE_S)
-        if left := len(waiting_trials(self._project.outbox, self._start.study_id)):
+        if left := len(waiting_trials(self._workspace.project.outbox, self._start.study_id)):
             _log.warning(
                 "note: trials of study '%s' wait in '%s' (%d); `ser-tune sync` delivers them, or the same command",
                 summary.name,
-                self._project.outbox,
+                self._workspace.project.outbox,
                 left,
             )

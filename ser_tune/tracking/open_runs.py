@@ -5,12 +5,12 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ..coordination import has_ended, this_process
 from .queries import search_runs
 from .tags import EVALUATES_TAG, MEMBERS_TAG, PROCESS_TAG, TRIAL_TAG
+from .workspace import Workspace
 
 __all__ = ["close_abandoned", "open_run", "process_tag"]
 
@@ -25,13 +25,13 @@ def process_tag() -> dict[str, str]:
 
 
 @contextmanager
-def open_run(client: MlflowClient, experiment_id: str, *, name: str, tags: Mapping[str, str]) -> Iterator[str]:
+def open_run(workspace: Workspace, experiment_id: str, *, name: str, tags: Mapping[str, str]) -> Iterator[str]:
     """A run that is open within the context: FINISHED after it, FAILED after an error.
 
     Runs that killed processes left open are closed first.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         experiment_id: Of the experiment.
         name: The run's, for people.
         tags: The run's.
@@ -39,17 +39,17 @@ def open_run(client: MlflowClient, experiment_id: str, *, name: str, tags: Mappi
     Yields:
         The run's identifier.
     """
-    close_abandoned(client)
-    run_id = str(client.create_run(experiment_id, run_name=name, tags={**tags, **process_tag()}).info.run_id)
+    close_abandoned(workspace)
+    run_id = str(workspace.client.create_run(experiment_id, run_name=name, tags={**tags, **process_tag()}).info.run_id)
     status = "FAILED"
     try:
         yield run_id
         status = "FINISHED"
     finally:
-        client.set_terminated(run_id, status)
+        workspace.client.set_terminated(run_id, status)
 
 
-def close_abandoned(client: MlflowClient) -> list[Run]:
+def close_abandoned(workspace: Workspace) -> list[Run]:
     """Close the runs that killed processes left open, as KILLED.
 
     Trials are not among them: the outbox has them, and delivers them again.
@@ -57,10 +57,10 @@ def close_abandoned(client: MlflowClient) -> list[Run]:
     Returns:
         The runs.
     """
-    running = search_runs(client, "attributes.status = 'RUNNING'")
+    running = search_runs(workspace, "attributes.status = 'RUNNING'")
     abandoned = [one for one in running if TRIAL_TAG not in one.data.tags and _is_abandoned(one)]
     for run in abandoned:
-        client.set_terminated(run.info.run_id, "KILLED")
+        workspace.client.set_terminated(run.info.run_id, "KILLED")
     return abandoned
 
 

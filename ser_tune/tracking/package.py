@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import mlflow
-from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
@@ -24,6 +23,7 @@ from ..tasks import TASKS
 from .encoders import ENCODERS_FILE, store_encoders, stored_encoders
 from .failures import download, is_missing, reason_of
 from .mlflow_internals import Array
+from .workspace import Workspace
 
 __all__ = [
     "log_predictor",
@@ -66,7 +66,7 @@ INPUTS = Schema(
 
 
 def log_predictor(
-    client: MlflowClient,
+    workspace: Workspace,
     predictor: Predictor | Committee,
     *,
     experiment_id: str,
@@ -77,7 +77,7 @@ def log_predictor(
     """Store a predictor as an MLflow model of a run.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         predictor: Trained.
         experiment_id: The run's experiment.
         run_id: The run that trained it.
@@ -90,7 +90,7 @@ def log_predictor(
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
         folder = Path(temporary) / "model"
         save_predictor(predictor, folder)
-        return log_saved(client, folder, experiment_id=experiment_id, run_id=run_id, name=name, tags=tags)
+        return log_saved(workspace, folder, experiment_id=experiment_id, run_id=run_id, name=name, tags=tags)
 
 
 def save_predictor(predictor: Predictor | Committee, folder: Path) -> None:
@@ -130,16 +130,16 @@ def save_predictor(predictor: Predictor | Committee, folder: Path) -> None:
 
 
 def log_saved(
-    client: MlflowClient, folder: Path, *, experiment_id: str, run_id: str, name: str, tags: dict[str, str]
+    workspace: Workspace, folder: Path, *, experiment_id: str, run_id: str, name: str, tags: dict[str, str]
 ) -> str:
     """Store what `save_predictor` wrote, and the encoders that it needs; arguments and result as of `log_predictor`."""
     predictor = folder / "artifacts" / "predictor"
     recipes = [Recipe.from_json(path.read_text(encoding="utf-8")) for path in sorted(predictor.rglob("recipe.json"))]
-    encoders = store_encoders(client, recipes, experiment_id, run_id)
+    encoders = store_encoders(workspace, recipes, experiment_id, run_id)
     (predictor / ENCODERS_FILE).write_text(json.dumps(encoders, indent=2), encoding="utf-8")
-    logged = client.create_logged_model(experiment_id, name=name, source_run_id=run_id, tags=tags)
-    client.log_model_artifacts(logged.model_id, str(folder))
-    client.finalize_logged_model(logged.model_id, "READY")
+    logged = workspace.client.create_logged_model(experiment_id, name=name, source_run_id=run_id, tags=tags)
+    workspace.client.log_model_artifacts(logged.model_id, str(folder))
+    workspace.client.finalize_logged_model(logged.model_id, "READY")
     return str(logged.model_id)
 
 

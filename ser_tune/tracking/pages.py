@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mlflow import MlflowClient
 from mlflow.entities import Run, RunTag
 
 from ..errors import ConfigError
@@ -20,6 +19,7 @@ from .mlflow_internals import (
 from .queries import has_metric, model_versions, search_runs
 from .runs import best_first, find_runs, is_complete, objective_of, score_of
 from .tags import BEST_TAG, CONFIRMED_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG
+from .workspace import Workspace
 
 __all__ = ["StudyPages", "link_study", "run_link", "save_view", "study_pages", "version_link"]
 
@@ -40,30 +40,30 @@ class StudyPages:
     """Of its ten best searched trials; empty where fewer than two are complete."""
 
 
-def study_pages(client: MlflowClient, newest: int | None = None) -> list[StudyPages]:
+def study_pages(workspace: Workspace, newest: int | None = None) -> list[StudyPages]:
     """Addresses of studies, the newest first. Every study without a saved view is given one.
 
     A study whose task or metric is of a package that is not installed is left out, with a note.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         newest: Of so many studies; None is all.
     """
     found: list[StudyPages] = []
-    for parent in filter(_is_study, search_runs(client, f"tags.`{STUDY_NAME_TAG}` != ''")):
+    for parent in filter(_is_study, search_runs(workspace, f"tags.`{STUDY_NAME_TAG}` != ''")):
         try:
-            save_view(client, parent)
+            save_view(workspace, parent)
             if newest is None or len(found) < newest:
-                found.append(_pages_of(client, parent))
+                found.append(_pages_of(workspace, parent))
         except ConfigError as error:
             _log.warning("note: study '%s' has no pages: %s", parent.data.tags[STUDY_NAME_TAG], error)
     return found
 
 
-def _pages_of(client: MlflowClient, parent: Run) -> StudyPages:
+def _pages_of(workspace: Workspace, parent: Run) -> StudyPages:
     """Addresses of one study; raises `ConfigError` where its metric is of a package that is not installed."""
     experiment, study_id = parent.info.experiment_id, parent.data.tags[STUDY_TAG]
-    best = _best(find_runs(client, experiment, study_id)[1])
+    best = _best(find_runs(workspace, experiment, study_id)[1])
     return StudyPages(
         study=parent.data.tags[STUDY_NAME_TAG],
         trials=view_address(experiment, study_id),
@@ -71,15 +71,15 @@ def _pages_of(client: MlflowClient, parent: Run) -> StudyPages:
     )
 
 
-def save_view(client: MlflowClient, parent: Run) -> None:
+def save_view(workspace: Workspace, parent: Run) -> None:
     """Save the view of a study's trials, unless it is saved.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         parent: The study's run.
     """
     key = f"{VIEW}{parent.data.tags[STUDY_TAG]}"
-    if key in client.get_experiment(parent.info.experiment_id).tags:
+    if key in workspace.client.get_experiment(parent.info.experiment_id).tags:
         return
     searched = sorted(name.removeprefix(_RANGE) for name in parent.data.params if name.startswith(_RANGE))
     study_id, objective = parent.data.tags[STUDY_TAG], objective_of(parent)
@@ -96,22 +96,24 @@ def save_view(client: MlflowClient, parent: Run) -> None:
             *(f"params.`{path}`" for path in searched),
         ],
     )
-    client.set_experiment_tag(parent.info.experiment_id, key, view)
+    workspace.client.set_experiment_tag(parent.info.experiment_id, key, view)
 
 
-def link_study(client: MlflowClient, experiment: str, study_id: str) -> None:
+def link_study(workspace: Workspace, experiment: str, study_id: str) -> None:
     """Write links into the notes of a study's run and of its best and its registered trials.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         experiment: The corpus's.
         study_id: The study's.
     """
-    parent, trials = find_runs(client, experiment, study_id)
+    parent, trials = find_runs(workspace, experiment, study_id)
     if parent is None:
         return
     best = parent.data.tags.get(BEST_TAG)
-    versions = {number: list(_versions(client, run)) for number, run in trials.items() if _may_be_registered(run, best)}
+    versions = {
+        number: list(_versions(workspace, run)) for number, run in trials.items() if _may_be_registered(run, best)
+    }
     study = run_link(experiment, parent.info.run_id, parent.data.tags.get(STUDY_NAME_TAG, study_id))
     view = f"[trials by score]({view_address(experiment, study_id)})"
     compared = _best(trials)
@@ -127,8 +129,8 @@ def link_study(client: MlflowClient, experiment: str, study_id: str) -> None:
             f"{'Best: ' if is_best else ''}{run_link(experiment, run.info.run_id, f'trial {number}')}{registered}"
         )
         note = f"Trial {number} of the study {study}{', its best' if is_best else ''}{registered}."
-        client.log_batch(run.info.run_id, tags=[RunTag(MLFLOW_RUN_NOTE, note)])
-    client.log_batch(parent.info.run_id, tags=[RunTag(MLFLOW_RUN_NOTE, "\n\n".join(lines))])
+        workspace.client.log_batch(run.info.run_id, tags=[RunTag(MLFLOW_RUN_NOTE, note)])
+    workspace.client.log_batch(parent.info.run_id, tags=[RunTag(MLFLOW_RUN_NOTE, "\n\n".join(lines))])
 
 
 def run_link(experiment: str, run_id: str, text: str) -> str:
@@ -155,8 +157,8 @@ def _may_be_registered(run: Run, best: str | None) -> bool:
     return run.data.tags.get(TRIAL_TAG) == best or score_of(run, "test") is not None
 
 
-def _versions(client: MlflowClient, run: Run) -> Iterator[str]:
-    for one in model_versions(client, run_id=run.info.run_id):
+def _versions(workspace: Workspace, run: Run) -> Iterator[str]:
+    for one in model_versions(workspace, run_id=run.info.run_id):
         yield version_link(one.name, str(one.version))
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
@@ -17,6 +16,7 @@ from ..resampling import sums_of
 from ..search import HeldOut
 from ..tasks import Task
 from .runs import task_of
+from .workspace import Workspace
 
 __all__ = ["Predictions", "read_predictions", "write_predictions"]
 
@@ -70,11 +70,11 @@ def write_predictions(path: Path, held_out: HeldOut, corpus: Corpus, task: Task,
             table.writerow([name, speaker_of[name], fold, *answers, *(f"{number:.6f}" for number in shown[row])])
 
 
-def read_predictions(client: MlflowClient, run: Run, side: str) -> Predictions | None:
+def read_predictions(workspace: Workspace, run: Run, side: str) -> Predictions | None:
     """Read what a run predicted.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         run: Of a complete trial, or of a combination.
         side: `validation`, `test` or `holdout`.
 
@@ -87,7 +87,7 @@ def read_predictions(client: MlflowClient, run: Run, side: str) -> Predictions |
     name = f"{side}_predictions.csv"
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
         try:
-            path = Path(client.download_artifacts(run.info.run_id, name, temporary))
+            path = Path(workspace.client.download_artifacts(run.info.run_id, name, temporary))
         except (MlflowException, OSError):
             return None
         try:

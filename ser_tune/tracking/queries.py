@@ -7,11 +7,11 @@ asked for by a pattern, `LIKE` with a wildcard in their place, and what else mee
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, Run, ViewType
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 from .mlflow_internals import PagedList
+from .workspace import Workspace
 
 __all__ = ["experiments_of", "has_metric", "logged_models", "model_versions", "registered_models", "search_runs"]
 
@@ -61,7 +61,7 @@ def has_metric(name: str) -> str:
 
 
 def search_runs(
-    client: MlflowClient,
+    workspace: Workspace,
     condition: str = "",
     experiments: Sequence[str] | None = None,
     *,
@@ -71,33 +71,33 @@ def search_runs(
     """Runs that meet a condition in MLflow's language and have some tags, newest first.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         condition: Without anything that a user or a file named.
         experiments: Identifiers; None is all experiments.
         tags: Key to value, which can be any text.
         deleted: Find those that were deleted and that MLflow still has, instead of the others.
     """
-    where = list(experiments) if experiments is not None else experiments_of(client)
+    where = list(experiments) if experiments is not None else experiments_of(workspace)
     tags = tags or {}
     view = {"run_view_type": ViewType.DELETED_ONLY} if deleted else {}
-    for run in _every(client.search_runs, where, _conditions(condition, tags), max_results=PAGE, **view):
+    for run in _every(workspace.client.search_runs, where, _conditions(condition, tags), max_results=PAGE, **view):
         if not tags or tags.items() <= run.data.tags.items():
             yield run
 
 
-def experiments_of(client: MlflowClient, *, deleted: bool = False) -> list[str]:
+def experiments_of(workspace: Workspace, *, deleted: bool = False) -> list[str]:
     """The identifiers of all experiments, with `deleted` of deleted ones too."""
     view = {"view_type": ViewType.ALL} if deleted else {}
-    return [str(one.experiment_id) for one in _every(client.search_experiments, max_results=PAGE, **view)]
+    return [str(one.experiment_id) for one in _every(workspace.client.search_experiments, max_results=PAGE, **view)]
 
 
-def registered_models(client: MlflowClient) -> Iterator[RegisteredModel]:
+def registered_models(workspace: Workspace) -> Iterator[RegisteredModel]:
     """All registered models, by name."""
-    return _every(client.search_registered_models, max_results=PAGE)
+    return _every(workspace.client.search_registered_models, max_results=PAGE)
 
 
 def model_versions(
-    client: MlflowClient,
+    workspace: Workspace,
     *,
     name: str | None = None,
     run_id: str | None = None,
@@ -107,7 +107,7 @@ def model_versions(
     """Versions of registered models; without conditions, all.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         name: Of the model; any text.
         run_id: Of the version's run.
         source: The URI of the version's files.
@@ -115,16 +115,16 @@ def model_versions(
     """
     tags = tags or {}
     condition = _conditions("", tags, name=name, run_id=run_id, source_path=source)
-    for one in _every(client.search_model_versions, condition, max_results=PAGE):
+    for one in _every(workspace.client.search_model_versions, condition, max_results=PAGE):
         if name in (None, one.name) and source in (None, one.source) and tags.items() <= one.tags.items():
             yield one
 
 
 def logged_models(
-    client: MlflowClient, experiments: Sequence[str] | None = None, *, tags: Mapping[str, str]
+    workspace: Workspace, experiments: Sequence[str] | None = None, *, tags: Mapping[str, str]
 ) -> Iterator[LoggedModel]:
     """Logged models of some experiments, or of all, that have some tags."""
-    where = list(experiments) if experiments is not None else experiments_of(client)
-    for one in _every(client.search_logged_models, where, _conditions("", tags)):
+    where = list(experiments) if experiments is not None else experiments_of(workspace)
+    for one in _every(workspace.client.search_logged_models, where, _conditions("", tags)):
         if tags.items() <= one.tags.items():
             yield one

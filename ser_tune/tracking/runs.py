@@ -5,7 +5,6 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ..corpora import Corpus
@@ -15,6 +14,7 @@ from ..tasks import Task
 from .mlflow_internals import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME, get_git_commit
 from .queries import search_runs
 from .tags import NOTES_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG
+from .workspace import Workspace
 
 __all__ = [
     "PACKAGES",
@@ -45,10 +45,10 @@ def name_of(run: Run) -> str:
     return str(run.info.run_name)
 
 
-def find_runs(client: MlflowClient, experiment_id: str, study_id: str) -> tuple[Run | None, dict[int, Run]]:
+def find_runs(workspace: Workspace, experiment_id: str, study_id: str) -> tuple[Run | None, dict[int, Run]]:
     """A study's parent run, and its trials' runs by number."""
     parent, trials = None, {}
-    for run in search_runs(client, experiments=[experiment_id], tags={STUDY_TAG: study_id}):
+    for run in search_runs(workspace, experiments=[experiment_id], tags={STUDY_TAG: study_id}):
         number = run.data.tags.get(TRIAL_TAG)
         if number is None:
             parent = run

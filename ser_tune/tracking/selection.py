@@ -5,17 +5,17 @@ from collections.abc import Sequence
 
 import numpy as np
 import optuna
-from mlflow import MlflowClient
 from mlflow.entities import Metric
 
 from ..search import Selection, candidates_of, selection_of, stored_sums
 from .predictions import read_predictions
 from .runs import find_runs, objective_of
+from .workspace import Workspace
 
 __all__ = ["log_selection", "read_selection", "read_sums"]
 
 
-def read_sums(client: MlflowClient, experiment: str, study: optuna.Study) -> dict[int, np.ndarray]:
+def read_sums(workspace: Workspace, experiment: str, study: optuna.Study) -> dict[int, np.ndarray]:
     """The objective's sums of each validation speaker of a study's complete trials, by number, shape (S, ...).
 
     Trials that do not hold them, as those of earlier versions, have them read from their runs' predictions. Those of
@@ -24,10 +24,10 @@ def read_sums(client: MlflowClient, experiment: str, study: optuna.Study) -> dic
     stored = {one.number: stored_sums(one) for one in candidates_of(study)}
     found = {number: sums for number, sums in stored.items() if sums is not None}
     missing = [number for number in stored if number not in found]
-    runs = find_runs(client, experiment, study.user_attrs["study_id"])[1] if missing else {}
+    runs = find_runs(workspace, experiment, study.user_attrs["study_id"])[1] if missing else {}
     judged = set[tuple[str, ...]]()
     for number in missing:
-        read = read_predictions(client, runs[number], "validation") if number in runs else None
+        read = read_predictions(workspace, runs[number], "validation") if number in runs else None
         if read is not None:
             found[number] = read.sums(objective_of(runs[number]))
             judged.add(read.utterances)
@@ -35,14 +35,14 @@ def read_sums(client: MlflowClient, experiment: str, study: optuna.Study) -> dic
     return found if same else {}
 
 
-def read_selection(client: MlflowClient, experiment: str, study: optuna.Study) -> Selection | None:
+def read_selection(workspace: Workspace, experiment: str, study: optuna.Study) -> Selection | None:
     """Correct a study's choice; None where there is none, or a trial's predictions are gone."""
-    return selection_of(study, read_sums(client, experiment, study))
+    return selection_of(study, read_sums(workspace, experiment, study))
 
 
-def log_selection(client: MlflowClient, run_ids: Sequence[str], selection: Selection) -> None:
+def log_selection(workspace: Workspace, run_ids: Sequence[str], selection: Selection) -> None:
     """Write the corrected score and gains as metrics of some runs: the study's, and the winner's."""
     now = int(time.time() * 1000)
     metrics = [Metric(name, value, now, 0) for name, value in selection.metrics.items()]
     for run_id in run_ids:
-        client.log_batch(run_id, metrics=metrics)
+        workspace.client.log_batch(run_id, metrics=metrics)

@@ -6,11 +6,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mlflow import MlflowClient
 from mlflow.entities import Metric, Run, RunTag
 from mlflow.exceptions import MlflowException
 
-from ..config import Project
 from ..errors import AudioError
 from ..features import TYPICAL_CONDITIONS, Disturbance
 from ..folds import SIDES
@@ -22,32 +20,31 @@ from .loading import model_errors, open_predictor
 from .report import FOREIGN, score_metrics, write_held_out
 from .runs import objective_of, score_of
 from .tags import MODEL_TAG
+from .workspace import Workspace
 
 __all__ = ["read_single_scores", "score_on_holdout", "score_on_test", "score_on_validation", "score_stressed"]
 
 
-def score_on_validation(
-    client: MlflowClient, run: Run, prepared: Prepared, project: Project, predictor: Committee
-) -> None:
+def score_on_validation(workspace: Workspace, run: Run, prepared: Prepared, predictor: Committee) -> None:
     """Score a committee on the validation speakers; a trial's own scores were written when it was trained."""
-    _write(client, run, "validation", score_validation_speakers(prepared, predictor, project.cache), prepared)
+    _write(
+        workspace, run, "validation", score_validation_speakers(prepared, predictor, workspace.project.cache), prepared
+    )
 
 
 def score_on_test(
-    client: MlflowClient,
+    workspace: Workspace,
     run: Run,
     prepared: Prepared,
-    project: Project,
     *,
     predictor: Predictor | Committee | None = None,
 ) -> dict[str, float]:
     """Score a run's networks on the test speakers, and on those held out; once.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         run: A complete trial's or a combination's; its model must have been kept.
         prepared: The study's corpus and folds.
-        project: Where the feature cache is.
         predictor: The run's model where it is open already.
 
     Returns:
@@ -55,15 +52,14 @@ def score_on_test(
     """
     if score_of(run, "test") is None:
         predictor = predictor or open_predictor(f"models:/{run.data.tags[MODEL_TAG]}")
-        _write(client, run, "test", score_test_speakers(prepared, predictor, project.cache), prepared)
-    return score_on_holdout(client, run, prepared, project, predictor=predictor)
+        _write(workspace, run, "test", score_test_speakers(prepared, predictor, workspace.project.cache), prepared)
+    return score_on_holdout(workspace, run, prepared, predictor=predictor)
 
 
 def score_on_holdout(
-    client: MlflowClient,
+    workspace: Workspace,
     run: Run,
     prepared: Prepared,
-    project: Project,
     *,
     predictor: Predictor | Committee | None = None,
 ) -> dict[str, float]:
@@ -73,17 +69,17 @@ def score_on_holdout(
     better than the mean score of the single networks on the held-out speakers, such as `holdout_single_uar`: of
     different speakers, so not paired.
     """
-    scored = score_of(run, "holdout") is not None and read_single_scores(client, run) is not None
+    scored = score_of(run, "holdout") is not None and read_single_scores(workspace, run) is not None
     if prepared.definition.config.protocol.holdout and not scored:
         predictor = predictor or open_predictor(f"models:/{run.data.tags[MODEL_TAG]}")
-        together, single = score_holdout_speakers(prepared, predictor, project.cache)
+        together, single = score_holdout_speakers(prepared, predictor, workspace.project.cache)
         objective = prepared.definition.objective
         chosen_by = run.data.metrics[f"validation_{objective.name}"]
-        client.log_dict(run.info.run_id, dict(single.by_speaker), f"{_single(objective.name)}.json")
-        client.log_metric(run.info.run_id, _single(objective.name), single.value)
-        client.log_metric(run.info.run_id, "optimism", Ranking(objective).gain(chosen_by, single.value))
-        _write(client, run, "holdout", together, prepared)
-    metrics = client.get_run(run.info.run_id).data.metrics
+        workspace.client.log_dict(run.info.run_id, dict(single.by_speaker), f"{_single(objective.name)}.json")
+        workspace.client.log_metric(run.info.run_id, _single(objective.name), single.value)
+        workspace.client.log_metric(run.info.run_id, "optimism", Ranking(objective).gain(chosen_by, single.value))
+        _write(workspace, run, "holdout", together, prepared)
+    metrics = workspace.client.get_run(run.info.run_id).data.metrics
     return {key: value for key, value in metrics.items() if key.startswith((*SIDES, "optimism"))}
 
 
@@ -92,12 +88,12 @@ def _single(objective: str) -> str:
     return f"holdout_single_{objective}"
 
 
-def read_single_scores(client: MlflowClient, run: Run) -> dict[str, float] | None:
+def read_single_scores(workspace: Workspace, run: Run) -> dict[str, float] | None:
     """Read the mean score of a run's single networks on each held-out speaker; None where it was not scored."""
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
         try:
             name = f"{_single(objective_of(run).name)}.json"
-            path = Path(client.download_artifacts(run.info.run_id, name, temporary))
+            path = Path(workspace.client.download_artifacts(run.info.run_id, name, temporary))
         except (MlflowException, OSError):
             return None
         read: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
@@ -105,27 +101,25 @@ def read_single_scores(client: MlflowClient, run: Run) -> dict[str, float] | Non
 
 
 def score_stressed(
-    client: MlflowClient,
+    workspace: Workspace,
     run: Run,
     prepared: Prepared,
-    project: Project,
     *,
     on_condition: Callable[[str], None] = lambda note: None,
 ) -> dict[str, float]:
     """Score a run's networks on the validation speakers in worse recordings; once.
 
     Args:
-        client: MLflow.
+        workspace: The project's stores.
         run: A complete trial's or a combination's; its model must have been kept.
         prepared: A study with the run's corpus and folds.
-        project: Where the feature cache is.
         on_condition: Is told each condition before it is scored, and why one is left out.
 
     Returns:
         Condition, such as `white noise 10 dB`, to pooled validation score; those that leave too little of an utterance
         are left out.
     """
-    metrics, objective = client.get_run(run.info.run_id).data.metrics, prepared.definition.objective
+    metrics, objective = workspace.client.get_run(run.info.run_id).data.metrics, prepared.definition.objective
     prefix = f"stressed_validation_{objective.name}/"
     names = {prefix + FOREIGN.sub("_", one.name): one for one in TYPICAL_CONDITIONS}
     if not set(names) & set(metrics):
@@ -138,21 +132,21 @@ def score_stressed(
             try:
                 speech = disturbance.recordings(condition)
                 with model_errors():
-                    found = score_validation_speakers(prepared, predictor, project.cache, speech=speech)
+                    found = score_validation_speakers(prepared, predictor, workspace.project.cache, speech=speech)
                 metrics[name] = found.scores[objective.name].value
             except AudioError as error:
                 on_condition(f"{condition.name} is left out: {error}")
         now = int(time.time() * 1000)
-        client.log_batch(run.info.run_id, [Metric(name, value, now, 0) for name, value in metrics.items()])
+        workspace.client.log_batch(run.info.run_id, [Metric(name, value, now, 0) for name, value in metrics.items()])
     return {condition.name: metrics[name] for name, condition in names.items() if name in metrics}
 
 
-def _write(client: MlflowClient, run: Run, side: str, held_out: HeldOut, prepared: Prepared) -> None:
+def _write(workspace: Workspace, run: Run, side: str, held_out: HeldOut, prepared: Prepared) -> None:
     """Predictions and picture first: metrics say that all is there."""
     corpus, names = prepared.corpus, prepared.targets.names
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
         write_held_out(Path(temporary), side, held_out, corpus, prepared.definition.task, names)
-        client.log_artifacts(run.info.run_id, temporary)
+        workspace.client.log_artifacts(run.info.run_id, temporary)
     now = int(time.time() * 1000)
     metrics = [Metric(key, value, now, 0) for key, value in score_metrics(held_out.scores, names, side).items()]
-    client.log_batch(run.info.run_id, metrics=metrics, tags=[RunTag(f"ser_tune.{side}", "scored")])
+    workspace.client.log_batch(run.info.run_id, metrics=metrics, tags=[RunTag(f"ser_tune.{side}", "scored")])

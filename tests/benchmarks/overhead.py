@@ -14,7 +14,7 @@ from ser_tune.features import Scaling
 from ser_tune.protocol import prepare
 from ser_tune.search import StudyObserver, run_study
 from ser_tune.tasks import Goal
-from ser_tune.tracking import TrackingObserver, open_tracking
+from ser_tune.tracking import TrackingObserver, Workspace
 from ser_tune.training import AnyTrial, EpochReport, FittedNetwork, TrainingData, recipe_of
 
 from .rows import Options, Row, definition, project
@@ -50,8 +50,7 @@ def measure(options: Options) -> list[Row]:
         definition({**options.corpus, **SETTINGS, "study.trials": trials + 1}),
         project(options.scratch),
     )
-    client = open_tracking(project(options.scratch))
-    observer = _Tracked(client, project(options.scratch))
+    observer = _Tracked(Workspace(project(options.scratch)))
     observer.starts = []
     job.fit = _untrained(spent)
     try:

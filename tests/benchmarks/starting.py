@@ -13,7 +13,7 @@ import soundfile
 from ser_tune.features import FEATURE_SETS, Scaling
 from ser_tune.prediction import Predictor
 from ser_tune.registry import load_model
-from ser_tune.tracking import experiment_of, log_predictor, open_tracking
+from ser_tune.tracking import Workspace, log_predictor
 from ser_tune.training import recipe_of
 from tests.goals import GOAL
 
@@ -92,8 +92,8 @@ def _run(command: list[str], root: Path) -> str:
 def _models(options: Options) -> list[Row]:
     """Random weights, which take as long; imports done, files in the page cache, the utterance already a waveform."""
     here = project(options.scratch)
-    client = open_tracking(here)
-    experiment = experiment_of(client, here, "benchmark")
+    workspace = Workspace(here)
+    experiment = workspace.experiment("benchmark")
     speech = 0.1 * np.random.default_rng(0).standard_normal(48_000)
     rows = []
     for model in MODELS:
@@ -106,18 +106,18 @@ def _models(options: Options) -> list[Row]:
             feature_set = FEATURE_SETS.get(recipe.features.name)
             shape = (feature_set.channels, feature_set.bands(recipe.features))
             scaling = Scaling(shift=np.zeros(shape, np.float32), spread=np.ones(shape, np.float32))
-            run = client.create_run(experiment)
+            run = workspace.client.create_run(experiment)
             model_id = log_predictor(
-                client,
+                workspace,
                 Predictor(recipe, networks, [scaling] * count),
                 experiment_id=experiment,
                 run_id=run.info.run_id,
                 name="model",
                 tags={},
             )
-            client.create_registered_model(name)
-            client.create_model_version(name, source=f"models:/{model_id}", model_id=model_id)
-            client.set_registered_model_alias(name, "champion", "1")
+            workspace.client.create_registered_model(name)
+            workspace.client.create_model_version(name, source=f"models:/{model_id}", model_id=model_id)
+            workspace.client.set_registered_model_alias(name, "champion", "1")
             load_model(name, tracking_uri=here.tracking_uri)  # the imports
             loading, answering = [], []
             for _ in range(1 if options.quick else 5):

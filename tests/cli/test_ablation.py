@@ -17,7 +17,7 @@ from ser_tune.metrics import METRICS
 from ser_tune.protocol import prepare
 from ser_tune.resampling import compare_paired
 from ser_tune.search import StudyObserver
-from ser_tune.tracking import open_tracking
+from ser_tune.tracking import Workspace
 
 Call = Callable[..., Any]
 QUICK = ("--set", "training.epochs=1", "--set", "training.batch_size=8", "--name", "small")
@@ -61,20 +61,20 @@ def test_the_difference_is_that_of_all_seeds_paired_by_utterance(
 ) -> None:
     from ser_tune.tracking import TrackingObserver, find_runs, read_predictions
 
-    client = open_tracking(project)
+    workspace = Workspace(project)
     studies = []
     for name, rate in (("base", 0.003), ("fast", 0.03)):
         definition = tiny(name=name, **{"training.epochs": 1, "optimizer.learning_rate": rate})
         studies.append(prepare(variant(definition, name, 2), project))
-    base, fast = _ablated(studies, client, project, lambda: nullcontext(TrackingObserver(client, project)))
+    base, fast = _ablated(workspace, studies, lambda: nullcontext(TrackingObserver(workspace)))
     assert base.against is None
     assert fast.against is not None
     read: dict[str, list[Any]] = {}
-    (experiment,) = client.search_experiments(filter_string="name = 'manifest'")
+    (experiment,) = workspace.client.search_experiments(filter_string="name = 'manifest'")
     for one in (base, fast):
         study_id = optuna.load_study(study_name=one.study, storage=project.storage_url).user_attrs["study_id"]
-        _, runs = find_runs(client, experiment.experiment_id, study_id)
-        read[one.study] = [read_predictions(client, runs[number], "validation") for number in (0, 1)]
+        _, runs = find_runs(workspace, experiment.experiment_id, study_id)
+        read[one.study] = [read_predictions(workspace, runs[number], "validation") for number in (0, 1)]
         assert one.seconds == pytest.approx(sum(run.data.metrics["trial_seconds"] for run in runs.values()))
     truth, ours, theirs, speakers = (
         np.concatenate([getattr(one, what) for one in read[name]])
@@ -120,7 +120,7 @@ def test_an_interrupted_training_ends_the_ablation(
     monkeypatch.setattr(job, "fit", interrupted)
     studies = [prepare(tiny(name="base").without_search(), project)]
     with pytest.raises(KeyboardInterrupt):
-        _ablated(studies, open_tracking(project), project, lambda: nullcontext(StudyObserver()))
+        _ablated(Workspace(project), studies, lambda: nullcontext(StudyObserver()))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ser_tune.config import Project
 from ser_tune.coordination import open_storage
-from ser_tune.tracking import open_tracking
+from ser_tune.tracking import Workspace
 
 root = Path(sys.argv[1])
 uri = sys.argv[2] or f"sqlite:///{root}/mlruns/mlflow.db"
@@ -27,7 +27,7 @@ project = Project(root, uri, f"sqlite:///{root}/studies/optuna.db", cache=root)
 while not (root / "go").exists():
     time.sleep(0.001)
 open_storage(project).create_new_study(["maximize"])
-open_tracking(project).create_experiment(sys.argv[3])
+Workspace(project).client.create_experiment(sys.argv[3])
 """
 
 

@@ -20,7 +20,7 @@ from ser_tune.coordination.locking import StorageLock
 from ser_tune.coordination.places import DIED
 from ser_tune.search import StudySummary, TrialOutcome
 from ser_tune.search.worker import OpenStudy, _run
-from ser_tune.tracking import MODEL_TAG, TrackingObserver, open_tracking
+from ser_tune.tracking import MODEL_TAG, TrackingObserver, Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -164,12 +164,12 @@ def test_a_trial_that_was_taken_after_its_end_was_told_is_told_as_failed(run: Ru
                 study._storage.set_trial_user_attr(study.trials[0]._trial_id, DIED, True)
                 study.tell(0, state=TrialState.FAIL)
 
-    client = open_tracking(project)
-    summary = run(1, observer=Taken(client, project))
-    experiment = client.get_experiment_by_name("manifest").experiment_id
+    workspace = Workspace(project)
+    summary = run(1, observer=Taken(workspace))
+    experiment = workspace.client.get_experiment_by_name("manifest").experiment_id
     assert summary.finished == {0: "FAIL", 1: "COMPLETE"}
-    (first,) = client.search_runs([experiment], "tags.`ser_tune.trial` = '0'")
-    (second,) = client.search_runs([experiment], "tags.`ser_tune.trial` = '1'")
+    (first,) = workspace.client.search_runs([experiment], "tags.`ser_tune.trial` = '0'")
+    (second,) = workspace.client.search_runs([experiment], "tags.`ser_tune.trial` = '1'")
     assert (first.info.status, second.info.status) == ("FAILED", "FINISHED")
     assert MODEL_TAG not in first.data.tags
     assert MODEL_TAG in second.data.tags

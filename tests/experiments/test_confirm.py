@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlflow import MlflowClient
 from optuna.trial import TrialState
 
 from ser_tune.config import Project
@@ -24,7 +23,7 @@ from ser_tune.protocol import prepare
 from ser_tune.registry import Promotion, promote
 from ser_tune.resampling import UNKNOWN, Interval, interval_of, seed_interval
 from ser_tune.search import Fanout, StudyObserver, run_study
-from ser_tune.tracking import CONFIRMS_TAG, TrackingObserver, open_tracking, read_predictions
+from ser_tune.tracking import CONFIRMS_TAG, TrackingObserver, Workspace, read_predictions
 from tests.plugged import ERROR, SHORTFALL
 
 pytestmark = pytest.mark.slow
@@ -38,24 +37,24 @@ class Searched(NamedTuple):
     """A project with a search of three trials, whose best two shall be confirmed."""
 
     project: Project
-    client: MlflowClient
+    workspace: Workspace
     best: tuple[int, int]
     confirm: Callable[..., tuple[list[Candidate], Promotion]]
 
 
 def _open(root: Path, cache: Path) -> Searched:
     project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", cache)
-    client = open_tracking(project)
+    workspace = Workspace(project)
     study, definition = load_study("searched", project)
     ranked = sorted(study.get_trials(), key=lambda one: (-one.value, one.number))
 
     def _confirm(*others: StudyObserver, top: int = 2, seeds: int = 2, **how: Any) -> tuple[list[Candidate], Promotion]:
-        observer = Fanout(TrackingObserver(client, project), *others)
+        observer = Fanout(TrackingObserver(workspace), *others)
         prepared = prepare(definition, project)
-        found = confirm(study, prepared, client, project, observer, top=top, seeds=seeds, **how)
+        found = confirm(workspace, study, prepared, observer, top=top, seeds=seeds, **how)
         return list(found.candidates), found.promotion
 
-    return Searched(project, client, (ranked[0].number, ranked[1].number), _confirm)
+    return Searched(project, workspace, (ranked[0].number, ranked[1].number), _confirm)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +67,7 @@ def confirmed(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ser_tune.tracking.report.draw_confusion", lambda *_: None)  # pictures take time
         search = prepare(tiny(name="searched", **QUICK, **{"study.trials": 3, "study.sampler_seed": 5}), project)
-        run_study(search, project, TrackingObserver(open_tracking(project), project))
+        run_study(search, project, TrackingObserver(Workspace(project)))
         for copy in ("interrupted", "failing"):
             shutil.copytree(root, root.with_name(copy))
         searched = _open(root, shared_cache)
@@ -84,8 +83,8 @@ def _fresh(searched: Searched) -> dict[int, Any]:
 
 
 def _run_of(searched: Searched, number: int, study: str = "searched-confirm") -> Any:
-    (run,) = searched.client.search_runs(
-        [one.experiment_id for one in searched.client.search_experiments()],
+    (run,) = searched.workspace.client.search_runs(
+        [one.experiment_id for one in searched.workspace.client.search_experiments()],
         f"tags.`ser_tune.study` = '{study}' and tags.`ser_tune.trial` = '{number}'",
     )
     return run
@@ -124,7 +123,7 @@ def test_no_seed_is_one_of_the_searchs_or_is_used_twice(confirmed: Confirmed) ->
 def test_a_candidates_interval_is_over_speakers_and_seeds(confirmed: Confirmed) -> None:
     searched, candidates, _ = confirmed
     for one in candidates:
-        read = [read_predictions(searched.client, _run_of(searched, number), "validation") for number in one.numbers]
+        read = [read_predictions(searched.workspace, _run_of(searched, number), "validation") for number in one.numbers]
         assert one.interval == seed_interval(UAR, np.stack([each.sums(UAR) for each in read if each]))
         assert one.mean == pytest.approx(sum(one.scores) / 2)
 
@@ -135,7 +134,7 @@ def test_the_best_seed_is_not_promoted_by_the_way(confirmed: Confirmed) -> None:
     study, definition = load_study("searched-confirm", searched.project)
     again = prepare(definition, searched.project)
     with pytest.raises(RegistryError, match="'searched-confirm' trains configurations of another study again"):
-        promote(searched.client, searched.project, again, study)
+        promote(searched.workspace, again, study)
 
 
 def test_the_first_candidate_is_registered_with_what_it_came_to(confirmed: Confirmed) -> None:
@@ -146,7 +145,7 @@ def test_the_first_candidate_is_registered_with_what_it_came_to(confirmed: Confi
     # Of two seeds the lower one: the median that is not optimistic
     assert promotion.trial == min(zip(winner.scores, winner.numbers, strict=True))[1]
     assert (promotion.name, promotion.alias, promotion.created) == (NAME, "champion", True)
-    version = searched.client.get_model_version(NAME, promotion.version)
+    version = searched.workspace.client.get_model_version(NAME, promotion.version)
     assert version.run_id == _run_of(searched, promotion.trial).info.run_id
     assert (version.tags["study"], version.tags["rule"]) == ("searched-confirm", "better")
     assert version.tags["confirmed_seeds"] == "2"
@@ -277,12 +276,12 @@ def test_a_run_that_was_deleted_in_mlflow_is_named(
 ) -> None:
     searched, *_ = confirmed
     run_id = _run_of(searched, 2).info.run_id
-    searched.client.delete_run(run_id)
+    searched.workspace.client.delete_run(run_id)
     try:
         with pytest.raises(StudyError) as caught:
             searched.confirm()
     finally:
-        searched.client.restore_run(run_id)
+        searched.workspace.client.restore_run(run_id)
     told = str(caught.value)
     assert told.startswith(f"study 'searched-confirm': the run of trial 2 is gone from {searched.project.tracking_uri}")
     assert told.endswith(
@@ -299,5 +298,5 @@ def test_other_configurations_than_before_are_refused(confirmed: Confirmed) -> N
 
 def test_more_candidates_than_complete_trials_are_refused(first: Any, recorder: Any) -> None:
     with pytest.raises(StudyError, match="study 'first' has 3 complete trials; expected at least 4"):
-        confirm(first.study, first.prepared, first.client, first.project, recorder, top=4, seeds=2)
+        confirm(first.workspace, first.study, first.prepared, recorder, top=4, seeds=2)
     assert not recorder.started

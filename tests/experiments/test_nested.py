@@ -31,7 +31,7 @@ from ser_tune.tracking import (
     TRIAL_TAG,
     Predictions,
     TrackingObserver,
-    open_tracking,
+    Workspace,
     protocol_of,
 )
 
@@ -59,14 +59,14 @@ class Watch(StudyObserver):
 
 def _nested(project: Project, tiny: Callable[..., Any], watch: Watch, **settings: object) -> Nested:
     """Run a tiny study nested, with folds of one speaker each."""
-    client = open_tracking(project)
+    workspace = Workspace(project)
 
     @contextmanager
     def watching() -> Iterator[StudyObserver]:
-        yield Fanout(TrackingObserver(client, project), watch)
+        yield Fanout(TrackingObserver(workspace), watch)
 
     definition = tiny(**{"name": "outer", "protocol.folds": "none", **QUICK, **settings})
-    return run_nested(prepare(definition, project), client, project, watching)
+    return run_nested(workspace, prepare(definition, project), watching)
 
 
 class Outer(NamedTuple):
@@ -156,9 +156,9 @@ def test_optimism_is_paired_by_speaker(outer: Outer) -> None:
 
 
 def _runs_of_its_own(outer: Outer) -> list[Run]:
-    client = open_tracking(outer.project)
-    experiments = [one.experiment_id for one in client.search_experiments()]
-    return list(client.search_runs(experiments, f"tags.`{STUDY_NAME_TAG}` = 'outer'"))
+    workspace = Workspace(outer.project)
+    experiments = [one.experiment_id for one in workspace.client.search_experiments()]
+    return list(workspace.client.search_runs(experiments, f"tags.`{STUDY_NAME_TAG}` = 'outer'"))
 
 
 def test_a_run_of_its_own_tells_of_them_under_a_protocol_of_its_own(outer: Outer) -> None:
@@ -180,7 +180,7 @@ def test_a_run_of_its_own_tells_of_them_under_a_protocol_of_its_own(outer: Outer
 
 
 def test_the_leaderboard_lists_it_apart_from_its_searches(outer: Outer) -> None:
-    entries = leaderboard(open_tracking(outer.project)).entries
+    entries = leaderboard(Workspace(outer.project)).entries
     assert [one.evaluation for one in entries] == ["nested"] + ["held-out"] * 4
     (run,) = _runs_of_its_own(outer)
     assert (entries[0].run.info.run_id, entries[0].source) == (run.info.run_id, "study outer")
@@ -188,13 +188,13 @@ def test_the_leaderboard_lists_it_apart_from_its_searches(outer: Outer) -> None:
 
 
 def _plant_interval(outer: Outer, fold: OuterFold) -> None:
-    client, (study, _) = open_tracking(outer.project), load_study(fold.study, outer.project)
-    (run,) = client.search_runs(
-        [one.experiment_id for one in client.search_experiments()],
+    workspace, (study, _) = Workspace(outer.project), load_study(fold.study, outer.project)
+    (run,) = workspace.client.search_runs(
+        [one.experiment_id for one in workspace.client.search_experiments()],
         f"tags.`{STUDY_TAG}` = '{study.user_attrs['study_id']}' and tags.`{TRIAL_TAG}` = '{fold.best_trial}'",
     )
-    client.log_metric(run.info.run_id, "validation_uar_low", 0.1)
-    client.log_metric(run.info.run_id, "validation_uar_high", 0.9)
+    workspace.client.log_metric(run.info.run_id, "validation_uar_low", 0.1)
+    workspace.client.log_metric(run.info.run_id, "validation_uar_high", 0.9)
 
 
 def test_the_command_tells_of_every_search_and_registers_nothing(
@@ -238,7 +238,7 @@ def test_its_speakers_are_evaluated_by_the_searches_that_never_saw_them(outer: O
     assert [one.id for one in examined.utterances] == collected
     assert "nested: no network was trained or chosen by the speakers that it judges" in examined.notes
     (run,) = _runs_of_its_own(outer)
-    logged = open_tracking(outer.project).get_run(found.run_id)
+    logged = Workspace(outer.project).client.get_run(found.run_id)
     assert logged.data.tags["mlflow.parentRunId"] == run.info.run_id
     assert logged.data.metrics["evaluation_uar"] == outer.found.outer["uar"].value
     # Recordings that are put in place of the corpus's are judged by the same networks

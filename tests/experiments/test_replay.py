@@ -16,9 +16,9 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_trial_is_the_same_to_the_last_bit(first: Any) -> None:
-    run = find_run(first.client, "first:0")
+    run = find_run(first.workspace, "first:0")
     told: list[tuple[int, int]] = []
-    again = replay(first.client, run, first.project, on_epoch=lambda fold, report: told.append((fold, report.epoch)))
+    again = replay(first.workspace, run, on_epoch=lambda fold, report: told.append((fold, report.epoch)))
     assert (again.unequal, again.circumstances, again.identical) == ([], [], True)
     # Five figures for each of three epochs of three folds, three kept epochs, and the pooled scores
     pooled = [name for name in run.data.metrics if name.startswith("validation_")]
@@ -29,11 +29,11 @@ def test_a_trial_is_the_same_to_the_last_bit(first: Any) -> None:
 
 def test_the_study_in_optuna_is_not_needed(copied: Any) -> None:
     Path(copied.project.root, "studies", "optuna.db").unlink()
-    assert replay(copied.client, copied.runs[2], copied.project).identical
+    assert replay(copied.workspace, copied.runs[2]).identical
 
 
 def test_every_planted_difference_is_told(copied: Any) -> None:
-    client, run_id = copied.client, copied.runs[1].info.run_id
+    client, run_id = copied.workspace.client, copied.runs[1].info.run_id
     before = copied.runs[1].data.metrics["validation_uar"]
     client.log_metric(run_id, "validation_uar", 0.123)
     client.log_metric(run_id, "fold_01/seconds", 1e6, step=1)  # a time is no result
@@ -42,7 +42,7 @@ def test_every_planted_difference_is_told(copied: Any) -> None:
     client.set_tag(run_id, "mlflow.source.git.commit", "0123abc")
     client.set_tag(run_id, "ser_tune.device", "an abacus")
     client.set_tag(run_id, "ser_tune.solver", "an oracle")
-    again = replay(client, client.get_run(run_id), copied.project)
+    again = replay(copied.workspace, client.get_run(run_id))
     assert again.unequal == [
         "validation_recall/fear: 0.5 before, None now",
         f"validation_uar: 0.123 before, {before} now",
@@ -62,7 +62,7 @@ def moved_corpus(corpus_csv: Path, tmp_path: Path) -> Path:
 
 
 def test_a_corpus_may_have_moved(first: Any, moved_corpus: Path) -> None:
-    again = replay(first.client, first.runs[0], first.project, data=moved_corpus)
+    again = replay(first.workspace, first.runs[0], data=moved_corpus)
     assert (again.unequal, again.circumstances) == ([], [])
 
 
@@ -70,7 +70,7 @@ def test_a_changed_recording_is_told(first: Any, moved_corpus: Path) -> None:
     path = moved_corpus.parent / "cyd_joy_1.wav"
     samples, rate = soundfile.read(path)
     soundfile.write(path, samples[::-1], rate)
-    again = replay(first.client, first.runs[0], first.project, data=moved_corpus)
+    again = replay(first.workspace, first.runs[0], data=moved_corpus)
     (told,) = again.circumstances
     assert told.startswith("protocol: corpus_digest is '")
     # Its speaker validates fold 0, is tested in fold 1, which therefore stays as it was, and is trained on in fold 2
@@ -82,13 +82,13 @@ def test_a_changed_recording_is_told(first: Any, moved_corpus: Path) -> None:
 
 def test_a_corpus_that_is_gone_is_an_error(first: Any, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"gone\.csv' does not exist"):
-        replay(first.client, first.runs[0], first.project, data=tmp_path / "gone.csv")
+        replay(first.workspace, first.runs[0], data=tmp_path / "gone.csv")
 
 
 def test_a_run_of_another_program_cannot_be_replayed(copied: Any) -> None:
     experiment = copied.runs[0].info.experiment_id
-    run_id = copied.client.create_run(experiment, tags={TRIAL_TAG: "0"}).info.run_id
-    copied.client.log_metric(run_id, "validation_uar", 0.9)
-    copied.client.set_terminated(run_id)
+    run_id = copied.workspace.client.create_run(experiment, tags={TRIAL_TAG: "0"}).info.run_id
+    copied.workspace.client.log_metric(run_id, "validation_uar", 0.9)
+    copied.workspace.client.set_terminated(run_id)
     with pytest.raises(RegistryError, match=f"run {run_id} has no study.json and config.yaml; only trials of ser-tune"):
-        replay(copied.client, find_run(copied.client, run_id), copied.project)
+        replay(copied.workspace, find_run(copied.workspace, run_id))

@@ -19,7 +19,7 @@ from ser_tune.protocol import Protocol, prepare
 from ser_tune.resampling import Interval, fold_interval, seed_interval, sums_of
 from ser_tune.results import PUBLISHED, Published
 from ser_tune.search import define_study
-from ser_tune.tracking import Predictions, open_tracking, read_predictions
+from ser_tune.tracking import Predictions, Workspace, read_predictions
 
 pytestmark = pytest.mark.slow
 
@@ -141,7 +141,7 @@ def test_a_margin_that_is_no_difference_of_scores_is_refused(
 ) -> None:
     for margin in (0, 3):
         with pytest.raises(StudyError, match=f"the margin is {margin}; expected a difference of UAR between 0 and 1"):
-            reproduce(prepare(tiny(), project), CHEN, open_tracking(project), project, recorder, margin=margin)
+            reproduce(Workspace(project), prepare(tiny(), project), CHEN, recorder, margin=margin)
 
 
 def test_a_fold_mean_has_an_interval_over_folds_and_the_verdict_one_of_90_percent(
@@ -168,7 +168,7 @@ def test_a_fold_mean_has_an_interval_over_folds_and_the_verdict_one_of_90_percen
     monkeypatch.setattr(module, "train_seeds", lambda *_: [0, 1])
     monkeypatch.setattr(module, "score_on_test", lambda *_: tested)
     monkeypatch.setattr(module, "predictions_of", lambda *_: told)
-    found = reproduce(prepared, CHEN, open_tracking(project), project, recorder)
+    found = reproduce(Workspace(project), prepared, CHEN, recorder)
     speakers = np.stack([one.sums(UAR) for one in told])
     fold_of = np.empty(len(truth), dtype=int)
     for fold in prepared.folds:
@@ -219,7 +219,7 @@ def test_trainings_differ_by_their_seed_alone(opened: Any) -> None:
 def test_each_seed_is_tested_and_the_interval_is_over_speakers_and_seeds(opened: Any, reproduced: Path) -> None:
     lines = (reproduced / "told").read_text(encoding="utf-8").splitlines()
     metrics = [opened.runs[number].data.metrics for number in (0, 1)]
-    read = [read_predictions(opened.client, opened.runs[number], "test") for number in (0, 1)]
+    read = [read_predictions(opened.workspace, opened.runs[number], "test") for number in (0, 1)]
     sums = np.stack([one.sums(UAR) for one in read if one is not None])
     uar, wa = seed_interval(UAR, sums), seed_interval(WA, sums)
     cells = [[cell for cell in line.split("  ") if cell] for line in lines]
@@ -272,7 +272,7 @@ def test_what_is_no_reproduction_is_refused_before_it_runs(
     tiny: Callable[..., Any], project: Any, recorder: Any, settings: dict[str, object], message: str
 ) -> None:
     with pytest.raises(StudyError, match=message):
-        reproduce(prepare(tiny(**settings), project), CHEN, open_tracking(project), project, recorder)
+        reproduce(Workspace(project), prepare(tiny(**settings), project), CHEN, recorder)
     assert not recorder.started
 
 
@@ -283,7 +283,7 @@ def test_seeds_of_a_model_without_random_numbers_are_refused(corpus_csv: Path, p
     twice = alone.config.study.model_copy(update={"trials": 2, "keep_models": "all"})
     solved = prepare(replace(alone, config=alone.config.model_copy(update={"study": twice})), project)
     with pytest.raises(StudyError, match="trains 2 seeds: linear_probe is solved without random numbers"):
-        reproduce(solved, CHEN, open_tracking(project), project, recorder)
+        reproduce(Workspace(project), solved, CHEN, recorder)
     assert not recorder.started
 
 
@@ -295,7 +295,7 @@ def test_a_published_uar_is_not_reproduced_with_another_objective(
     prepared = prepare(tiny(**fixed, **{"study.objectives": ["error"]}), project)
     words = r"study .* has the objective error; a published number is reproduced with uar$"
     with pytest.raises(StudyError, match=words):
-        reproduce(prepared, CHEN, open_tracking(project), project, recorder)
+        reproduce(Workspace(project), prepared, CHEN, recorder)
     assert not recorder.started
 
 
@@ -310,7 +310,7 @@ def test_a_seed_that_fails_is_told(tiny: Callable[..., Any], project: Any, recor
     for number in (0, 1):  # the second call tries it again
         words = f"0 of 1 trainings are complete; trial {number} failed: NonFiniteLossError: the loss is nan; the same"
         with pytest.raises(StudyError, match=words):
-            reproduce(prepare(tiny(**fixed), project), CHEN, open_tracking(project), project, recorder)
+            reproduce(Workspace(project), prepare(tiny(**fixed), project), CHEN, recorder)
     assert [config.seed for _, config, _ in recorder.trials] == [0, 0]
 
 
@@ -321,4 +321,4 @@ def test_an_interruption_stays_one(tiny: Callable[..., Any], project: Any, recor
     recorder.on_epoch = interrupt
     fixed = {"optimizer.learning_rate": 0.01, "optimizer.weight_decay": 0.0, "study.trials": 1}
     with pytest.raises(KeyboardInterrupt):
-        reproduce(prepare(tiny(**fixed), project), CHEN, open_tracking(project), project, recorder)
+        reproduce(Workspace(project), prepare(tiny(**fixed), project), CHEN, recorder)

@@ -270,10 +270,10 @@ def test_malformed_requests_are_answered_or_refused_in_a_sentence(
     from mlflow.exceptions import MlflowException
 
     from ser_tune.config import Project
-    from ser_tune.tracking import open_tracking
+    from ser_tune.tracking import Workspace
 
     monkeypatch.setenv("SER_TUNE_ROOT", str(finished.root))
-    open_tracking(Project.locate())
+    Workspace(Project.locate()).client.search_experiments()
     model = mlflow.pyfunc.load_model("models:/ser-manifest-alex_net@champion")
     package = model.unwrap_python_model().package.__name__.partition(".")[0]
     errors = importlib.import_module(f"{package}.errors")  # of the model's own copy

@@ -8,13 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ser_tune.config import Project
 from ser_tune.metrics import METRICS
 from ser_tune.protocol import Protocol
-from ser_tune.tracking import STUDY_TAG, objective_of, open_tracking, protocol_tags, score_of
+from ser_tune.tracking import STUDY_TAG, Workspace, objective_of, protocol_tags, score_of
 
 FACTS = {"score": "pooled validation UAR", "corpus": "made-up", "folds": "3"}
 
@@ -22,7 +21,7 @@ FACTS = {"score": "pooled validation UAR", "corpus": "made-up", "folds": "3"}
 class Planting(NamedTuple):
     """A registry, and what fills it."""
 
-    client: MlflowClient
+    workspace: Workspace
     project: Project
     name: str
     """A registered model of which there is no version yet."""
@@ -36,17 +35,18 @@ class Planting(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def planted(databases: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[MlflowClient, Project]:
+def planted(databases: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Project]:
     """One tracking store for the tests of a file; each has an experiment and a registered model of its own."""
     root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("planted") / "project"))
     project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", root / ".c")
-    return open_tracking(project), project
+    return Workspace(project), project
 
 
 @pytest.fixture
-def planting(planted: tuple[MlflowClient, Project], tmp_path: Path) -> Planting:
+def planting(planted: tuple[Workspace, Project], tmp_path: Path) -> Planting:
     """Plant runs, whose artifacts are below the test's `tmp_path`, and champions."""
-    (client, project), name = planted, tmp_path.name
+    (workspace, project), name = planted, tmp_path.name
+    client = workspace.client
     experiment = client.create_experiment(name, artifact_location=str(tmp_path / "artifacts"))
     client.create_registered_model(name)
 
@@ -90,4 +90,4 @@ def planting(planted: tuple[MlflowClient, Project], tmp_path: Path) -> Planting:
         version = client.create_model_version(name, source=str(tmp_path), run_id=run.info.run_id, tags=scored | tags)
         client.set_registered_model_alias(name, "champion", str(version.version))
 
-    return Planting(client, project, name, _run, _champion, FACTS)
+    return Planting(workspace, project, name, _run, _champion, FACTS)

@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from ser_tune.config import Project
 from ser_tune.protocol import Protocol
 from ser_tune.registry import Promotion, registration
 from ser_tune.registry.champion import promotion_lock
 from ser_tune.registry.networks import Networks
 from ser_tune.registry.registration import Registration
 from ser_tune.registry.verdict import Verdict, decide
-from ser_tune.tracking import MODEL_TAG
+from ser_tune.tracking import MODEL_TAG, Workspace
 from ser_tune.tracking.encoders import SelfContained
 
 SPEAKERS = 6
@@ -31,33 +30,32 @@ STEP_S = 0.5
 """How long a promotion waits for the others in the middle of its own."""
 
 
-def register(client: MlflowClient, project: Project, name: str, run_id: str) -> Promotion:
+def register(workspace: Workspace, name: str, run_id: str) -> Promotion:
     """Promote a planted run by the rule `better`; it has a model in name only."""
     with pytest.MonkeyPatch.context() as patch:
         _without_models(patch)
-        return _registration(client, project, name, run_id).register("better", None, None)
+        return _registration(workspace, name, run_id).register("better", None, None)
 
 
 def _without_models(patch: pytest.MonkeyPatch) -> None:
-    def empty_model(client: MlflowClient, _: str, experiment: str, run_id: str) -> SelfContained:
-        return SelfContained(str(client.create_logged_model(experiment, source_run_id=run_id).model_id), {})
+    def empty_model(workspace: Workspace, _: str, experiment: str, run_id: str) -> SelfContained:
+        return SelfContained(str(workspace.client.create_logged_model(experiment, source_run_id=run_id).model_id), {})
 
     patch.setattr(registration, "log_self_contained", empty_model)
     patch.setattr(registration, "log_training_sounds", lambda *_, **__: None)
     patch.setattr(Registration, "_card", lambda *_: "")
 
 
-def _registration(client: MlflowClient, project: Project, name: str, run_id: str) -> Registration:
-    client.set_tag(run_id, MODEL_TAG, f"m-{run_id}")
-    run = client.get_run(run_id)
+def _registration(workspace: Workspace, name: str, run_id: str) -> Registration:
+    workspace.client.set_tag(run_id, MODEL_TAG, f"m-{run_id}")
+    run = workspace.client.get_run(run_id)
     prepared: Any = SimpleNamespace(
         protocol=Protocol({"normalisation_scope": "train"}),
         corpus=SimpleNamespace(name="made-up"),
         targets=SimpleNamespace(names=("joy",)),
     )
     return Registration(
-        client=client,
-        project=project,
+        workspace=workspace,
         prepared=prepared,
         run=run,
         metrics=run.data.metrics,
@@ -75,7 +73,7 @@ def named_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _champion_run(planting: Any) -> str:
-    return str(planting.client.get_model_version_by_alias(planting.name, "champion").run_id)
+    return str(planting.workspace.client.get_model_version_by_alias(planting.name, "champion").run_id)
 
 
 @pytest.mark.slow
@@ -87,8 +85,8 @@ def test_of_two_threads_that_decide_at_once_the_better_is_champion(
     good, best = planting.run(GOOD).info.run_id, planting.run(BEST).info.run_id
     both_decided = threading.Barrier(2)
 
-    def decide_together(client: MlflowClient, name: str, run: Any, *how: Any) -> Verdict:
-        verdict = decide(client, name, run, *how)
+    def decide_together(workspace: Workspace, name: str, run: Any, *how: Any) -> Verdict:
+        verdict = decide(workspace, name, run, *how)
         try:
             both_decided.wait(STEP_S)
         except threading.BrokenBarrierError:  # the other waits for this one
@@ -100,7 +98,7 @@ def test_of_two_threads_that_decide_at_once_the_better_is_champion(
     monkeypatch.setattr(registration, "decide", decide_together)
     promotions = [
         threading.Thread(
-            target=_registration(planting.client, planting.project, planting.name, run_id).register,
+            target=_registration(planting.workspace, planting.name, run_id).register,
             args=("better", None, None),
         )
         for run_id in (good, best)
@@ -118,7 +116,7 @@ def test_of_two_threads_that_decide_at_once_the_better_is_champion(
 def test_a_champion_that_another_machine_makes_meanwhile_is_compared_with(
     planting: Any, monkeypatch: pytest.MonkeyPatch, moment: str, theirs: Any, alias: str
 ) -> None:
-    client, name = planting.client, planting.name
+    client, name = planting.workspace.client, planting.name
     planting.champion(planting.run(POOR))
     other = planting.run(theirs)
     meanwhile = [other]
@@ -137,8 +135,9 @@ def test_a_champion_that_another_machine_makes_meanwhile_is_compared_with(
 
     monkeypatch.setattr(registration, "decide", decide_slowly)
     mine = planting.run(GOOD)
-    shared = Shared(client.tracking_uri, client._registry_uri)
-    found = _registration(shared, planting.project, name, mine.info.run_id).register("better", None, None)
+    shared = Workspace(planting.project)
+    shared.client = Shared(client.tracking_uri, client._registry_uri)
+    found = _registration(shared, name, mine.info.run_id).register("better", None, None)
     assert found.alias == alias
     assert _champion_run(planting) == (mine if alias == "champion" else other).info.run_id
     theirs_version = client.search_model_versions(f"name = '{name}' and run_id = '{other.info.run_id}'")[0].version
@@ -152,14 +151,14 @@ def test_a_promotion_waits_for_that_of_another_process(planting: Any) -> None:
     planting.champion(planting.run(POOR))
     good = planting.run(GOOD).info.run_id
     promotion = threading.Thread(
-        target=_registration(planting.client, planting.project, planting.name, good).register,
+        target=_registration(planting.workspace, planting.name, good).register,
         args=("better", None, None),
     )
     with promotion_lock(planting.project):
         promotion.start()
         promotion.join(STEP_S)
         assert promotion.is_alive()
-        assert len(planting.client.search_model_versions(f"name = '{planting.name}'")) == 1
+        assert len(planting.workspace.client.search_model_versions(f"name = '{planting.name}'")) == 1
     promotion.join()
     assert _champion_run(planting) == good
 
@@ -171,7 +170,7 @@ sys.path[:0] = [{here!r}]
 import test_champion
 from ser_tune.config import Project
 from ser_tune.registry import registration
-from ser_tune.tracking import open_tracking
+from ser_tune.tracking import Workspace
 
 folder, place, all_places = Path({folder!r}), {place}, {places}
 
@@ -189,10 +188,11 @@ def decide_together(*how):
 
 original, registration.decide = registration.decide, decide_together
 project = Project(Path({root!r}), {uri!r}, "", Path("."))
-client = open_tracking(project)
+workspace = Workspace(project)
+workspace.client.search_experiments()
 (folder / f"ready-{{place}}").touch()
 wait_for("ready", 60)
-test_champion.register(client, project, {name!r}, {run!r})
+test_champion.register(workspace, {name!r}, {run!r})
 """
 
 
@@ -222,6 +222,7 @@ def test_of_many_processes_that_promote_at_once_the_best_is_champion(planting: A
     assert [one.wait(120) for one in processes] == [0] * len(runs)
     assert _champion_run(planting) == runs[0]
     verdicts = [
-        one.tags.get("verdict", "") for one in planting.client.search_model_versions(f"name = '{planting.name}'")
+        one.tags.get("verdict", "")
+        for one in planting.workspace.client.search_model_versions(f"name = '{planting.name}'")
     ]
     assert sum(one.startswith("champion") for one in verdicts) in (1, 2)  # the good one too, where it was the first

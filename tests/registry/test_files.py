@@ -10,31 +10,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow import MlflowClient
 
 from ser_tune.config import Project
 from ser_tune.errors import RegistryError
 from ser_tune.registry import load_model, refuse_changed_model
-from ser_tune.tracking import FILES_TAG, MODEL_TAG, open_tracking
+from ser_tune.tracking import FILES_TAG, MODEL_TAG, Workspace
 
 NAME = "ser-manifest-alex_net"
 
 
 @pytest.fixture
-def client(finished_copy: Any, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+def workspace(finished_copy: Any, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     monkeypatch.setenv("SER_TUNE_ROOT", str(finished_copy.root))
-    return open_tracking(Project.locate())
+    return Workspace(Project.locate())
 
 
 @pytest.fixture
-def folder(client: MlflowClient) -> Path:
+def folder(workspace: Workspace) -> Path:
     """Files of the champion."""
-    version = client.get_model_version(NAME, "1")
-    return Path(client.get_logged_model(version.tags[MODEL_TAG]).artifact_location)
+    version = workspace.client.get_model_version(NAME, "1")
+    return Path(workspace.client.get_logged_model(version.tags[MODEL_TAG]).artifact_location)
 
 
-def test_a_version_names_the_digest_of_each_of_its_files(client: MlflowClient, folder: Path) -> None:
-    told = json.loads(client.get_model_version(NAME, "1").tags[FILES_TAG])
+def test_a_version_names_the_digest_of_each_of_its_files(workspace: Workspace, folder: Path) -> None:
+    told = json.loads(workspace.client.get_model_version(NAME, "1").tags[FILES_TAG])
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert told.keys() == files - {"registered_model_meta"}
     assert {"MLmodel", "artifacts/predictor/ser_tune.zip", "mlflow_model.py"} <= told.keys()
@@ -42,7 +41,7 @@ def test_a_version_names_the_digest_of_each_of_its_files(client: MlflowClient, f
 
 
 @pytest.mark.parametrize("name", ["mlflow_model.py", "artifacts/predictor/ser_tune.zip", "MLmodel"])
-def test_changed_code_does_not_run(client: MlflowClient, folder: Path, name: str, tmp_path: Path) -> None:
+def test_changed_code_does_not_run(workspace: Workspace, folder: Path, name: str, tmp_path: Path) -> None:
     (folder / "mlflow_model.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')", encoding="utf-8")
     if name != "mlflow_model.py":  # found first, or the only one that was changed
         (folder / name).write_bytes(b"#" + (folder / name).read_bytes())
@@ -51,19 +50,19 @@ def test_changed_code_does_not_run(client: MlflowClient, folder: Path, name: str
     assert not (tmp_path / "ran").exists()
 
 
-def test_changed_weights_are_named(client: MlflowClient, folder: Path) -> None:
+def test_changed_weights_are_named(workspace: Workspace, folder: Path) -> None:
     weights = folder / "artifacts" / "predictor" / "network-01.safetensors"
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
     with pytest.raises(RegistryError, match=r"its file 'artifacts/predictor/network-01\.safetensors' was changed"):
         load_model(NAME)
-    model_id = client.get_model_version(NAME, "1").tags[MODEL_TAG]
+    model_id = workspace.client.get_model_version(NAME, "1").tags[MODEL_TAG]
     with pytest.raises(RegistryError, match=r"network-01\.safetensors' was changed"):  # as combine reads it
-        refuse_changed_model(client, model_id)
+        refuse_changed_model(workspace, model_id)
 
 
-def test_files_that_were_added_or_removed_are_named(client: MlflowClient, folder: Path) -> None:
+def test_files_that_were_added_or_removed_are_named(workspace: Workspace, folder: Path) -> None:
     predictor = folder / "artifacts" / "predictor"
     (predictor / "network-09.safetensors").write_bytes((predictor / "network-00.safetensors").read_bytes())
     with pytest.raises(RegistryError, match=r"network-09\.safetensors' was added"):
@@ -74,16 +73,16 @@ def test_files_that_were_added_or_removed_are_named(client: MlflowClient, folder
         load_model(NAME)
 
 
-def test_a_version_can_be_loaded_again_and_again(client: MlflowClient) -> None:
+def test_a_version_can_be_loaded_again_and_again(workspace: Workspace) -> None:
     for _ in range(2):
         assert load_model(NAME).labels == ("anger", "joy")
     assert any(name.startswith("ser_tune_") for name in sys.modules)
 
 
 def test_a_version_without_digests_is_refused_and_its_code_does_not_run(
-    client: MlflowClient, folder: Path, tmp_path: Path
+    workspace: Workspace, folder: Path, tmp_path: Path
 ) -> None:
-    client.delete_model_version_tag(NAME, "1", FILES_TAG)
+    workspace.client.delete_model_version_tag(NAME, "1", FILES_TAG)
     (folder / "mlflow_model.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')", encoding="utf-8")
     with pytest.raises(RegistryError, match=r"without digests of its files.*register its trial again with"):
         load_model(NAME)
@@ -91,9 +90,9 @@ def test_a_version_without_digests_is_refused_and_its_code_does_not_run(
 
 
 def test_the_trial_of_a_version_without_digests_can_be_registered_again(
-    client: MlflowClient, finished_copy: Any, call: Callable[..., Any]
+    workspace: Workspace, finished_copy: Any, call: Callable[..., Any]
 ) -> None:
-    client.delete_model_version_tag(NAME, "1", FILES_TAG)
+    workspace.client.delete_model_version_tag(NAME, "1", FILES_TAG)
     with pytest.raises(RegistryError) as refused:
         load_model(NAME)
     remedy = str(refused.value).partition("`ser-tune ")[2].partition("`")[0]
@@ -175,14 +174,14 @@ def test_loading_leaves_no_byte_code_that_the_next_loading_would_refuse(
     assert not sys.dont_write_bytecode
 
 
-def test_a_version_that_was_promoted_with_byte_code_loads(client: MlflowClient, folder: Path) -> None:
-    promoted = json.loads(client.get_model_version(NAME, "1").tags[FILES_TAG])
-    client.set_model_version_tag(NAME, "1", FILES_TAG, json.dumps({**promoted, str(CACHED): "0" * 64}))
+def test_a_version_that_was_promoted_with_byte_code_loads(workspace: Workspace, folder: Path) -> None:
+    promoted = json.loads(workspace.client.get_model_version(NAME, "1").tags[FILES_TAG])
+    workspace.client.set_model_version_tag(NAME, "1", FILES_TAG, json.dumps({**promoted, str(CACHED): "0" * 64}))
     assert load_model(NAME).labels == ("anger", "joy")
 
 
 @pytest.mark.parametrize("tag", ["", "{", "[]", "3"])
-def test_a_damaged_tag_of_files_is_named(client: MlflowClient, tag: str) -> None:
-    client.set_model_version_tag(NAME, "1", FILES_TAG, tag)
+def test_a_damaged_tag_of_files_is_named(workspace: Workspace, tag: str) -> None:
+    workspace.client.set_model_version_tag(NAME, "1", FILES_TAG, tag)
     with pytest.raises(RegistryError, match=r"alex_net/1 is not loaded: its tag ser_tune\.files is not the list"):
         load_model(NAME)

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from mlflow import MlflowClient
 
 from ser_tune.config import ModelSettings, Project
 from ser_tune.coordination import load_study
@@ -23,7 +22,7 @@ from ser_tune.registry.networks import Networks
 from ser_tune.registry.verdict import Verdict
 from ser_tune.search import StudyObserver, run_study
 from ser_tune.tasks import TASKS
-from ser_tune.tracking import MODEL_TAG, Predictions, TrackingObserver, find_runs, open_tracking
+from ser_tune.tracking import MODEL_TAG, Predictions, TrackingObserver, Workspace, find_runs
 
 NAME = "ser-manifest-alex_net"
 
@@ -32,7 +31,7 @@ class Promoting(NamedTuple):
     """A project in which studies run and are promoted."""
 
     project: Project
-    client: MlflowClient
+    workspace: Workspace
     study: Callable[..., None]
     promote: Callable[..., Promotion]
 
@@ -42,7 +41,7 @@ def promoting(root: Path, shared_cache: Path, tiny: Callable[..., Any], monkeypa
     project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache)
     monkeypatch.setenv("SER_TUNE_ROOT", str(root))
     monkeypatch.setattr("ser_tune.tracking.report.draw_confusion", lambda *_: None)  # pictures take time
-    client = open_tracking(project)
+    workspace = Workspace(project)
 
     def _study(name: str, *uars: float, **settings: object) -> None:
         """Run a study of one trial for each UAR, which replaces its score."""
@@ -64,17 +63,17 @@ def promoting(root: Path, shared_cache: Path, tiny: Callable[..., Any], monkeypa
         with pytest.MonkeyPatch.context() as patch:
             if uars:
                 patch.setattr(trial, "score", planted)
-            run_study(prepare(tiny(**(quick | settings)), project), project, TrackingObserver(client, project))
+            run_study(prepare(tiny(**(quick | settings)), project), project, TrackingObserver(workspace))
 
     def _promote(name: str, **how: Any) -> Promotion:
         study, definition = load_study(name, project)
-        return promote(client, project, prepare(definition, project), study, **how)
+        return promote(workspace, prepare(definition, project), study, **how)
 
-    return Promoting(project, client, _study, _promote)
+    return Promoting(project, workspace, _study, _promote)
 
 
-def _aliases(client: MlflowClient) -> dict[str, str]:
-    return {alias: str(version) for alias, version in client.get_registered_model(NAME).aliases.items()}
+def _aliases(workspace: Workspace) -> dict[str, str]:
+    return {alias: str(version) for alias, version in workspace.client.get_registered_model(NAME).aliases.items()}
 
 
 @pytest.mark.slow
@@ -87,12 +86,12 @@ def test_the_champion_rule(promoting: Promoting) -> None:
     worse = promoting.promote("one", trial=1)
     assert (worse.version, worse.alias) == ("2", "challenger")
     assert worse.reason == "its validation UAR 0.5000 does not beat the 0.6000 of the champion, version 1"
-    assert _aliases(promoting.client) == {"champion": "1", "challenger": "2"}
+    assert _aliases(promoting.workspace) == {"champion": "1", "challenger": "2"}
 
     better = promoting.promote("one", trial=2)
     assert (better.version, better.alias) == ("3", "champion")
     assert better.reason == "its validation UAR 0.7000 beats the 0.6000 of version 1; the difference is unconfirmed"
-    assert _aliases(promoting.client) == {"champion": "3", "challenger": "2"}
+    assert _aliases(promoting.workspace) == {"champion": "3", "challenger": "2"}
 
     # The best of the study, but more than the champion only by what rounding took from the champion's own score
     best = promoting.promote("one")
@@ -106,12 +105,12 @@ def test_the_champion_rule(promoting: Promoting) -> None:
         "normalisation_scope is 'utterance', not 'train'; this version and later ones of its protocol stay challengers "
         "under this name; register them with --as NAME"
     )
-    assert _aliases(promoting.client) == {"champion": "3", "challenger": "5"}
+    assert _aliases(promoting.workspace) == {"champion": "3", "challenger": "5"}
 
     again = promoting.promote("one", trial=2)
     assert (again.version, again.alias, again.created) == ("3", "champion", False)
     assert again.reason == "it was registered before"
-    assert len(list_versions(promoting.client)) == 5
+    assert len(list_versions(promoting.workspace)) == 5
 
 
 @pytest.mark.slow
@@ -119,8 +118,8 @@ def test_the_lowest_error_is_kept_promoted_and_described(plugged: None, promotin
     goal = {"study.objectives": ("error",), "study.trials": 3, "study.keep_models": 1, "protocol.holdout": ("dan",)}
     promoting.study("lowest", **goal)
     study, _ = load_study("lowest", promoting.project)
-    (experiment,) = promoting.client.search_experiments(filter_string="name = 'manifest'")
-    parent, runs = find_runs(promoting.client, experiment.experiment_id, study.user_attrs["study_id"])
+    (experiment,) = promoting.workspace.client.search_experiments(filter_string="name = 'manifest'")
+    parent, runs = find_runs(promoting.workspace, experiment.experiment_id, study.user_attrs["study_id"])
     errors = {number: run.data.metrics["validation_error"] for number, run in runs.items()}
     best = min(errors, key=lambda number: (errors[number], number))
     assert [number for number, run in runs.items() if MODEL_TAG in run.data.tags] == [best]
@@ -128,9 +127,9 @@ def test_the_lowest_error_is_kept_promoted_and_described(plugged: None, promotin
     assert parent.data.metrics["best_validation_error"] == errors[best]
     promoted = promoting.promote("lowest")
     assert (promoted.trial, promoted.alias) == (best, "champion")
-    single = promoting.client.get_run(runs[best].info.run_id).data.metrics["holdout_single_error"]
+    single = promoting.workspace.client.get_run(runs[best].info.run_id).data.metrics["holdout_single_error"]
     assert promoted.metrics["optimism"] == pytest.approx(single - errors[best])
-    version = promoting.client.get_model_version(NAME, promoted.version)
+    version = promoting.workspace.client.get_model_version(NAME, promoted.version)
     assert version.tags["validation_error"] == f"{errors[best]:.4f}"
     assert {"test_error", "holdout_error", "test_uar", "test_error_fold_mean", "corrected_error"} <= set(version.tags)
     assert "test_uar_fold_mean" not in version.tags
@@ -145,7 +144,7 @@ def test_the_lowest_error_is_kept_promoted_and_described(plugged: None, promotin
 def test_a_version_of_ensembles_says_so(promoting: Promoting) -> None:
     promoting.study("one", **{"model.networks": 2})
     for which, networks in ((False, "3"), (True, "1, trained on all speakers for 1 epochs")):
-        version = promoting.client.get_model_version(NAME, promoting.promote("one", with_refit=which).version)
+        version = promoting.workspace.client.get_model_version(NAME, promoting.promote("one", with_refit=which).version)
         assert version.tags["networks"] == f"{networks}; each is an ensemble of 2"
         assert f"Networks: {networks}; each is an ensemble of 2." in version.description
 
@@ -159,13 +158,16 @@ def test_a_refit_is_one_network_and_is_made_once(promoting: Promoting) -> None:
     again = promoting.promote("one", with_refit=True)
     assert (again.version, again.created) == ("2", False)
     assert whole.metrics == folds.metrics  # of the folds: a network that knows all speakers cannot be tested
-    tags = promoting.client.get_model_version(NAME, "2").tags
+    tags = promoting.workspace.client.get_model_version(NAME, "2").tags
     assert tags["networks"] == "1, trained on all speakers for 1 epochs"
-    assert (tags["scores_of"], "scores_of" in promoting.client.get_model_version(NAME, "1").tags) == ("folds", False)
+    assert (tags["scores_of"], "scores_of" in promoting.workspace.client.get_model_version(NAME, "1").tags) == (
+        "folds",
+        False,
+    )
     assert not [tag for tag in tags if tag.startswith(("test_", "holdout_", "optimism"))]
     assert tags["validation_uar"] == f"{folds.metrics['validation_uar']:.4f}"
     assert whole.reason.endswith("scores are those of the folds' networks")
-    location = promoting.client.get_logged_model(tags["ser_tune.model_id"]).artifact_location
+    location = promoting.workspace.client.get_logged_model(tags["ser_tune.model_id"]).artifact_location
     assert len(list(Path(location).rglob("*.safetensors"))) == 1
     assert load_model(f"{NAME}/2").labels == ("anger", "joy")
 
@@ -191,7 +193,7 @@ def test_a_study_without_a_complete_trial_has_nothing_to_promote(promoting: Prom
 
 
 class Opened(NamedTuple):
-    client: MlflowClient
+    workspace: Workspace
     prepared: Any
     best: int
     runs: dict[int, Any]
@@ -203,18 +205,20 @@ def opened(finished_copy: Any, shared_cache: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("SER_TUNE_ROOT", str(finished_copy.root))
     monkeypatch.setenv("SER_TUNE_CACHE", str(shared_cache))
     project = Project.locate()
-    client = open_tracking(project)
+    workspace = Workspace(project)
     study, definition = load_study("first", project)
-    experiment = client.get_experiment_by_name("manifest")
+    experiment = workspace.client.get_experiment_by_name("manifest")
     assert experiment is not None
-    _, runs = find_runs(client, experiment.experiment_id, study.user_attrs["study_id"])
-    return Opened(client, prepare(definition, project), study.best_trial.number, runs)
+    _, runs = find_runs(workspace, experiment.experiment_id, study.user_attrs["study_id"])
+    return Opened(workspace, prepare(definition, project), study.best_trial.number, runs)
 
 
 def test_only_the_promoted_trial_has_test_scores(opened: Opened) -> None:
     for number, run in opened.runs.items():
         tested = sorted(name for name in run.data.metrics if name.startswith("test_"))
-        files = sorted(one.path for one in opened.client.list_artifacts(run.info.run_id) if "test" in one.path)
+        files = sorted(
+            one.path for one in opened.workspace.client.list_artifacts(run.info.run_id) if "test" in one.path
+        )
         if number != opened.best:
             assert not tested
             assert not files
@@ -225,7 +229,7 @@ def test_only_the_promoted_trial_has_test_scores(opened: Opened) -> None:
 
 
 def test_a_version_says_what_it_is(opened: Opened) -> None:
-    version = opened.client.get_model_version_by_alias(NAME, "champion")
+    version = opened.workspace.client.get_model_version_by_alias(NAME, "champion")
     run = opened.runs[opened.best]
     assert version.run_id == run.info.run_id
     assert version.tags["study"] == "first"
@@ -254,7 +258,7 @@ def _table(section: str) -> dict[str, list[str]]:
 
 
 def test_a_model_card_says_what_a_reader_must_know(opened: Opened) -> None:
-    card = str(opened.client.get_model_version_by_alias(NAME, "champion").description)
+    card = str(opened.workspace.client.get_model_version_by_alias(NAME, "champion").description)
     metrics = opened.runs[opened.best].data.metrics
     assert card.startswith("# alex_net with logmelspec on manifest\n")
     assert "champion: there was no champion before." in card
@@ -279,12 +283,12 @@ def test_a_model_card_says_what_a_reader_must_know(opened: Opened) -> None:
 
 
 def test_a_model_card_has_the_recall_of_every_speaker(opened: Opened, tmp_path: Path) -> None:
-    card = str(opened.client.get_model_version_by_alias(NAME, "champion").description)
+    card = str(opened.workspace.client.get_model_version_by_alias(NAME, "champion").description)
     told = _table(_section(card, "UAR by speaker"))
     assert list(told) == ["ada", "bob", "cyd", "dan"]
     run_id = opened.runs[opened.best].info.run_id
     for column, side in enumerate(("validation", "test")):
-        file = Path(opened.client.download_artifacts(run_id, f"{side}_predictions.csv", str(tmp_path)))
+        file = Path(opened.workspace.client.download_artifacts(run_id, f"{side}_predictions.csv", str(tmp_path)))
         with file.open(encoding="utf-8", newline="") as table:
             rows = list(csv.DictReader(table))
         for speaker, cells in told.items():
@@ -354,7 +358,7 @@ def test_the_rule_is_a_setting_that_an_option_wins_over(promoting: Promoting) ->
         promoting.promote("one", trial=1, rule="best")
     always = promoting.promote("one", trial=1, rule="always")
     assert (always.alias, always.reason) == ("champion", "the rule is to replace version 1, whatever the scores")
-    first, second = (promoting.client.get_model_version(NAME, number).tags for number in "12")
+    first, second = (promoting.workspace.client.get_model_version(NAME, number).tags for number in "12")
     assert (first["rule"], second["rule"]) == ("confident", "always")
     assert second["verdict"] == f"champion: {always.reason}"
     assert second["compared_with"] == "version 1"
@@ -364,8 +368,8 @@ def test_the_rule_is_a_setting_that_an_option_wins_over(promoting: Promoting) ->
     assert promoting.promote("two").alias == "challenger"
     later = promoting.promote("two", rule="always")
     assert (later.version, later.alias, later.created) == ("3", "champion", False)
-    assert _aliases(promoting.client) == {"champion": "3"}
-    assert promoting.client.get_model_version(NAME, "3").tags["rule"] == "always"
+    assert _aliases(promoting.workspace) == {"champion": "3"}
+    assert promoting.workspace.client.get_model_version(NAME, "3").tags["rule"] == "always"
     back = promoting.promote("two", rule="better")
     assert (back.alias, back.reason) == ("champion", "it was registered before")
 
@@ -374,7 +378,7 @@ def test_the_rule_is_a_setting_that_an_option_wins_over(promoting: Promoting) ->
 def test_training_and_the_loaded_model_say_the_same(opened: Opened, tmp_path: Path, side: str) -> None:
     """What a fold's network said while it trained, it says again out of the registry, from the sound alone."""
     run_id = opened.runs[opened.best].info.run_id
-    file = Path(opened.client.download_artifacts(run_id, f"{side}_predictions.csv", str(tmp_path)))
+    file = Path(opened.workspace.client.download_artifacts(run_id, f"{side}_predictions.csv", str(tmp_path)))
     with file.open(encoding="utf-8", newline="") as table:
         rows = {row["utterance"]: row for row in csv.DictReader(table)}
     model = load_model(NAME)

@@ -24,7 +24,7 @@ WRONG = [[False] * 4] * SPEAKERS
 @pytest.fixture
 def decided(planting: Any) -> Callable[..., Verdict]:
     def _decided(right: Any, rule: str = "better", confirmed: Confirmed | None = None, **how: Any) -> Verdict:
-        return decide(planting.client, planting.name, planting.run(right, **how), rule, confirmed)
+        return decide(planting.workspace, planting.name, planting.run(right, **how), rule, confirmed)
 
     return _decided
 
@@ -100,7 +100,7 @@ def test_the_worse_ends_of_intervals_are_compared(
 ) -> None:
     run = planting.run(POOR, study="other", objective=objective)
     end = "high" if objective == "error" else "low"
-    planting.client.log_metric(run.info.run_id, f"validation_{objective}_{end}", bound)
+    planting.workspace.client.log_metric(run.info.run_id, f"validation_{objective}_{end}", bound)
     planting.champion(run)
     verdict = decided(GOOD, confirmed=confirmed, study="again", objective=objective)
     assert told in verdict.reason
@@ -178,8 +178,8 @@ def test_a_champion_of_another_corpus_under_the_same_name_is_named_as_such(
 def test_a_champion_whose_run_is_gone_cannot_be_beaten(planting: Any, decided: Callable[..., Verdict]) -> None:
     run = planting.run(POOR)
     planting.champion(run)
-    planting.client.delete_run(run.info.run_id)
-    planting.client._tracking_client.store._hard_delete_run(run.info.run_id)
+    planting.workspace.client.delete_run(run.info.run_id)
+    planting.workspace.client._tracking_client.store._hard_delete_run(run.info.run_id)
     verdict = decided(GOOD)
     assert verdict.alias == "challenger"
     assert verdict.reason == "the run of the champion, version 1, is gone; the two cannot be compared"
@@ -221,9 +221,9 @@ def test_the_best_of_many_trials_must_be_better_by_as_much_more(
     # What a confirmation trained, and what was pruned, is no choice of the search
     planting.run(GOOD, study=studies[0], tags={TRIAL_TAG: "8", CONFIRMED_TAG: "0"})
     pruned = planting.run(GOOD, study=studies[0], tags={TRIAL_TAG: "9"})
-    planting.client.set_terminated(pruned.info.run_id, "KILLED")
+    planting.workspace.client.set_terminated(pruned.info.run_id, "KILLED")
     planting.champion(searches[1][0])
-    verdict = decide(planting.client, planting.name, searches[0][0], "confident", None)
+    verdict = decide(planting.workspace, planting.name, searches[0][0], "confident", None)
     assert verdict.alias == alias
     assert verdict.reason.endswith(told)
     if max(trials) > 1:
@@ -237,10 +237,12 @@ def test_a_combination_was_chosen_among_the_trials_of_all_its_members(planting: 
     members = [planting.run(GOOD, study=name, tags={TRIAL_TAG: str(place)}) for name in names for place in range(2)]
     planting.champion(planting.run(POOR))
     combination = planting.run(GOOD, tags={MEMBERS_TAG: " ".join(one.info.run_id for one in members[1:3])})
-    planting.client.delete_tag(combination.info.run_id, STUDY_TAG)
-    run = planting.client.get_run(combination.info.run_id)
+    planting.workspace.client.delete_tag(combination.info.run_id, STUDY_TAG)
+    run = planting.workspace.client.get_run(combination.info.run_id)
     assert (
-        decide(planting.client, planting.name, run, "confident", None).tags["correction"].startswith("Bonferroni, 4 ")
+        decide(planting.workspace, planting.name, run, "confident", None)
+        .tags["correction"]
+        .startswith("Bonferroni, 4 ")
     )
 
 
@@ -294,7 +296,7 @@ def test_of_two_confirmed_configurations_the_means_are_compared_and_the_choice_i
     planting: Any, ours: Any, theirs: Any, rule: str, alias: str, told: str
 ) -> None:
     run, confirmed = _both_confirmed(planting, ours, theirs)
-    verdict = decide(planting.client, planting.name, run, rule, confirmed)
+    verdict = decide(planting.workspace, planting.name, run, rule, confirmed)
     assert (verdict.alias, verdict.tags["rule"]) == (alias, rule)
     assert verdict.reason.endswith(told)
     # Fresh seeds do not remove the choice among configurations on the same speakers
@@ -308,8 +310,8 @@ def test_a_confirmed_configuration_is_compared_with_a_combination_by_bounds(
     planting: Any, decided: Callable[..., Verdict], low: float, alias: str
 ) -> None:
     combination = planting.run(GOOD)
-    planting.client.delete_tag(combination.info.run_id, STUDY_TAG)
-    planting.client.log_metric(combination.info.run_id, "validation_uar_low", 0.9)
+    planting.workspace.client.delete_tag(combination.info.run_id, STUDY_TAG)
+    planting.workspace.client.log_metric(combination.info.run_id, "validation_uar_low", 0.9)
     planting.champion(combination)
     verdict = decided(GOOD, confirmed=Confirmed(1.0, low, 1.0, 5, 0))
     assert verdict.alias == alias
@@ -340,7 +342,7 @@ def test_another_searchs_champion_is_taken_at_the_lower_end_of_its_interval(
     planting: Any, decided: Callable[..., Verdict], bound: float, alias: str
 ) -> None:
     run = planting.run(GOOD, study="other")
-    planting.client.log_metric(run.info.run_id, "validation_uar_low", bound)
+    planting.workspace.client.log_metric(run.info.run_id, "validation_uar_low", bound)
     planting.champion(run)
     assert decided(POOR, confirmed=CONFIRMED, study="again", tags={CONFIRMS_TAG: "searched"}).alias == alias
 
@@ -349,7 +351,7 @@ def test_a_confirmed_champion_is_not_beaten_by_what_one_search_saw(
     planting: Any, decided: Callable[..., Verdict]
 ) -> None:
     planting.champion(planting.run(POOR))
-    planting.client.set_model_version_tag(planting.name, "1", "confirmed_mean", "0.3000")
+    planting.workspace.client.set_model_version_tag(planting.name, "1", "confirmed_mean", "0.3000")
     for rule in ("better", "confident"):
         verdict = decided(GOOD, rule)
         assert verdict.alias == "challenger"
@@ -376,7 +378,7 @@ def test_a_champion_that_seeds_without_randomness_confirmed_is_unconfirmed(
     assert verdict.alias == "champion"
     assert verdict.reason == "its validation UAR 1.0000 beats the 0.7500 of version 1; the difference is unconfirmed"
     # By its mean alone it would be beaten; unconfirmed, it has the bound of its search
-    planting.client.log_metric(seeds[1].info.run_id, "validation_uar_low", 0.9)
+    planting.workspace.client.log_metric(seeds[1].info.run_id, "validation_uar_low", 0.9)
     assert decided(GOOD, confirmed=Confirmed(0.95, 0.85, 1.0, 5, 0), study="other").alias == "challenger"
 
 
@@ -429,7 +431,7 @@ def test_a_robust_champion_loses_no_more_than_the_one_before(
     before, run = planting.run(POOR), planting.run(GOOD)
     planting.champion(before)
     scores = {before.info.run_id: theirs, run.info.run_id: ours}
-    verdict = decide(planting.client, planting.name, run, "robust", None, lambda one: scores[one.info.run_id])
+    verdict = decide(planting.workspace, planting.name, run, "robust", None, lambda one: scores[one.info.run_id])
     assert verdict.alias == alias
     assert verdict.reason == (
         "its validation UAR 1.0000 beats the 0.7500 of version 1; the difference is unconfirmed" + told
@@ -443,5 +445,5 @@ def test_what_is_worse_in_clean_recordings_is_not_tried_in_worse_ones(planting: 
     def never(run: Any) -> Any:
         raise AssertionError
 
-    verdict = decide(planting.client, planting.name, planting.run(POOR), "robust", None, never)
+    verdict = decide(planting.workspace, planting.name, planting.run(POOR), "robust", None, never)
     assert verdict.alias == "challenger"

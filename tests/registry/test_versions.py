@@ -4,26 +4,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow import MlflowClient
 
 from ser_tune.config import Project
 from ser_tune.errors import AudioError, RegistryError
 from ser_tune.prediction import Predictor
 from ser_tune.registry import find_version, list_versions, listed_versions, load_model
-from ser_tune.tracking import open_tracking
+from ser_tune.tracking import Workspace
 
 NAME = "ser-manifest-alex_net"
 
 
 @pytest.fixture
-def client(finished: Any, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+def workspace(finished: Any, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     monkeypatch.setenv("SER_TUNE_ROOT", str(finished.root))
-    return open_tracking(Project.locate())
+    return Workspace(Project.locate())
 
 
 @pytest.mark.parametrize("reference", [NAME, f"{NAME}@champion", f"{NAME}/1"])
-def test_a_reference_is_a_name_an_alias_or_a_version(client: MlflowClient, reference: str) -> None:
-    found = find_version(client, reference)
+def test_a_reference_is_a_name_an_alias_or_a_version(workspace: Workspace, reference: str) -> None:
+    found = find_version(workspace, reference)
     assert (found.name, str(found.version)) == (NAME, "1")
 
 
@@ -38,9 +37,9 @@ def test_a_reference_is_a_name_an_alias_or_a_version(client: MlflowClient, refer
         (f"{NAME}/latest", f"'{NAME}' has no version 'latest'; it has: 1"),
     ],
 )
-def test_what_does_not_exist_is_answered_with_what_does(client: MlflowClient, reference: str, message: str) -> None:
+def test_what_does_not_exist_is_answered_with_what_does(workspace: Workspace, reference: str, message: str) -> None:
     with pytest.raises(RegistryError, match=message):
-        find_version(client, reference)
+        find_version(workspace, reference)
 
 
 def test_an_empty_registry_says_so(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,28 +48,28 @@ def test_an_empty_registry_says_so(root: Path, monkeypatch: pytest.MonkeyPatch) 
         load_model("x")
 
 
-def test_versions_are_listed_with_aliases_and_tags(client: MlflowClient) -> None:
-    (version,) = list_versions(client)
+def test_versions_are_listed_with_aliases_and_tags(workspace: Workspace) -> None:
+    (version,) = list_versions(workspace)
     assert (version.name, version.version, version.aliases) == (NAME, "1", ("champion",))
     assert version.tags["corpus"] == "manifest"
 
 
 def test_the_projects_database_lists_what_mlflow_lists(finished_copy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SER_TUNE_ROOT", str(finished_copy.root))
-    client = open_tracking(Project.locate())
-    source = client.get_model_version(NAME, "1").source
+    workspace = Workspace(Project.locate())
+    source = workspace.client.get_model_version(NAME, "1").source
     for name, version in ((NAME, "2"), (NAME, "3"), ("other", "1")):
         if name == "other":
-            client.create_registered_model(name)
-        client.create_model_version(name, source=source, tags={"study": version})
-    client.set_registered_model_alias(NAME, "best", "3")
-    client.delete_model_version(NAME, "2")
+            workspace.client.create_registered_model(name)
+        workspace.client.create_model_version(name, source=source, tags={"study": version})
+    workspace.client.set_registered_model_alias(NAME, "best", "3")
+    workspace.client.delete_model_version(NAME, "2")
     listed = listed_versions(Project.locate())
     assert [(one.name, one.version) for one in listed] == [("other", "1"), (NAME, "3"), (NAME, "1")]
-    assert listed == list_versions(client)
+    assert listed == list_versions(workspace)
 
 
-def test_a_loaded_model_raises_errors_that_can_be_caught(client: MlflowClient, tmp_path: Path) -> None:
+def test_a_loaded_model_raises_errors_that_can_be_caught(workspace: Workspace, tmp_path: Path) -> None:
     # The model runs its own copy of the package, whose classes are others
     model = load_model(NAME)
     assert not isinstance(model._predictor, Predictor)
@@ -80,7 +79,7 @@ def test_a_loaded_model_raises_errors_that_can_be_caught(client: MlflowClient, t
         model.predict([[0.0] * 9000])  # type: ignore[list-item]
 
 
-def test_a_loaded_model_tells_its_labels_and_recipe(client: MlflowClient) -> None:
+def test_a_loaded_model_tells_its_labels_and_recipe(workspace: Workspace) -> None:
     model = load_model(NAME)
     assert model.labels == ("anger", "joy")
     assert (model.recipe.model.name, model.recipe.normalisation.scope) == ("alex_net", "train")

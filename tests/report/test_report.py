@@ -146,7 +146,7 @@ def test_too_little_tells_nothing_of_importance(scores: list[float]) -> None:
 
 
 def test_a_study_is_read_with_the_folds_of_its_trials(first: Any) -> None:
-    found = report(first.client, first.project, "first")
+    found = report(first.workspace, "first")
     assert found.search is not None
     assert {number: len(folds) for number, folds in found.search.folds.items()} == {0: 3, 1: 3, 2: 3}
     assert [len(fold) for fold in found.curves["validation_uar"]] == [3, 3, 3]  # epochs of each fold
@@ -157,7 +157,7 @@ def test_a_study_is_read_with_the_folds_of_its_trials(first: Any) -> None:
 
 def test_tables_of_a_paper_are_read_without_drawing(first: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "ser_tune.report.pictures", raising=False)
-    latex = latex_of(report(first.client, first.project, "first"))
+    latex = latex_of(report(first.workspace, "first"))
     assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 3
     assert r"speakers & networks & UAR & WA \\" in latex
     assert "validation & 1 & 0." in latex

@@ -17,7 +17,7 @@ UAR, WA = METRICS.get("uar"), METRICS.get("wa")
 
 
 def test_two_trials_are_compared_as_their_tables_say(first: Any) -> None:
-    found = compare(first.client, "first:0", "first:1", "validation")
+    found = compare(first.workspace, "first:0", "first:1", "validation")
     ours, theirs = first.predictions(0), first.predictions(1)
     assert [row["utterance"] for row in ours] == [row["utterance"] for row in theirs]
     assert found.predictions[0][0].utterances == tuple(row["utterance"] for row in ours)
@@ -43,7 +43,7 @@ def test_a_result_can_be_called_by_its_model_its_run_or_its_study(first: Any) ->
     best = first.study.best_trial.number
     names = [NAME, f"{NAME}@champion", f"{NAME}/1", first.runs[best].info.run_id, f"first:{best}", "first"]
     for name in names:
-        found = compare(first.client, name, "first:0", "validation")
+        found = compare(first.workspace, name, "first:0", "validation")
         assert [one.run.info.run_id for one in found.results] == [first.runs[one].info.run_id for one in (best, 0)], (
             name
         )
@@ -51,18 +51,18 @@ def test_a_result_can_be_called_by_its_model_its_run_or_its_study(first: Any) ->
 
 
 def test_a_result_is_as_good_as_itself(first: Any) -> None:
-    found = compare(first.client, NAME, "first", "test")
+    found = compare(first.workspace, NAME, "first", "test")
     assert found.side == "test"
     assert len(found.differing) == 0
     assert (found.paired.primary.value, found.paired.p_value, found.paired.effect_size) == (0.0, 1.0, 0.0)
 
 
 def test_the_best_of_a_search_is_compared_as_such(copied: Any) -> None:
-    found = compare(copied.client, "first", "first:1", "validation")
+    found = compare(copied.workspace, "first", "first:1", "validation")
     assert found.choice is not None
     assert found.choice.searched == (3, 3)
     read = [
-        read_predictions(copied.client, copied.runs[one], "validation").sums(UAR)  # type: ignore[union-attr]
+        read_predictions(copied.workspace, copied.runs[one], "validation").sums(UAR)  # type: ignore[union-attr]
         for one in range(3)
     ]
     best = copied.study.best_trial.number
@@ -74,17 +74,17 @@ def test_the_best_of_a_search_is_compared_as_such(copied: Any) -> None:
     run_id = copied.runs[2].info.run_id
     (table,) = Path(copied.project.root).rglob(f"{run_id}/artifacts/validation_predictions.csv")
     table.unlink()
-    without = compare(copied.client, "first:0", "first:1", "validation")
+    without = compare(copied.workspace, "first:0", "first:1", "validation")
     assert without.choice == Choice((3, 3), min(1.0, 3 * without.paired.p_value), exact=False)
-    tested = compare(copied.client, "first", NAME, "test")
+    tested = compare(copied.workspace, "first", NAME, "test")
     assert tested.choice == Choice((3, 3), 1.0, exact=False)
 
 
 def test_results_of_other_protocols_are_refused_with_what_differs(copied: Any) -> None:
     run_id = copied.runs[1].info.run_id
-    copied.client.set_tag(run_id, "protocol.aggregation", "mean_probability")
+    copied.workspace.client.set_tag(run_id, "protocol.aggregation", "mean_probability")
     with pytest.raises(ProtocolError) as refused:
-        compare(copied.client, "first:0", run_id, "validation")
+        compare(copied.workspace, "first:0", run_id, "validation")
     assert str(refused.value) == (
         f"'first:0' and '{run_id}' cannot be compared: their protocols differ: "
         "aggregation is 'mean_log_softmax', not 'mean_probability'"
@@ -101,7 +101,7 @@ def test_results_of_other_protocols_are_refused_with_what_differs(copied: Any) -
 def test_a_trial_that_was_not_promoted_has_no_such_predictions(first: Any, side: str, message: str) -> None:
     number = next(number for number, run in first.runs.items() if "test_uar" not in run.data.metrics)
     with pytest.raises(RegistryError, match=message):
-        compare(first.client, f"first:{number}", f"first:{number}", side)
+        compare(first.workspace, f"first:{number}", f"first:{number}", side)
 
 
 def test_tables_of_other_utterances_are_not_compared(copied: Any) -> None:
@@ -109,16 +109,16 @@ def test_tables_of_other_utterances_are_not_compared(copied: Any) -> None:
     lines = table.read_text(encoding="utf-8").splitlines(keepends=True)
     table.write_text("".join(lines[:-1]), encoding="utf-8")
     with pytest.raises(RegistryError, match="'first:0' and 'first:1' have validation predictions of different utter"):
-        compare(copied.client, "first:0", "first:1", "validation")
+        compare(copied.workspace, "first:0", "first:1", "validation")
 
 
 @pytest.mark.usefixtures("plugged")
 def test_results_of_another_objective_are_compared_and_tested_by_it(copied: Any) -> None:
     for number in (0, 1):
         run_id, wa = copied.runs[number].info.run_id, copied.runs[number].data.metrics["validation_wa"]
-        copied.client.set_tag(run_id, "protocol.objectives", '["error"]')
-        copied.client.log_metric(run_id, "validation_error", 1 - wa)
-    found = compare(copied.client, "first:0", "first:1", "validation")
+        copied.workspace.client.set_tag(run_id, "protocol.objectives", '["error"]')
+        copied.workspace.client.log_metric(run_id, "validation_error", 1 - wa)
+    found = compare(copied.workspace, "first:0", "first:1", "validation")
     assert [one.name for one in found.metrics] == list(found.paired.differences) == ["error", "uar", "wa"]
     differences = found.paired.differences
     assert found.paired.primary == differences["error"]

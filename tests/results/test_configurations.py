@@ -31,18 +31,18 @@ class Seeds:
     """A configuration on three seeds, of one protocol with the finished study, and that study."""
 
     def __init__(self, opened: Any, definition: Any) -> None:
-        self.client, self.project = opened.client, opened.project
+        self.workspace, self.project = opened.workspace, opened.project
         prepared = prepare(definition, self.project)
-        run_study(prepared, self.project, TrackingObserver(self.client, self.project), rerun=Rerun(queue=[{}] * 3))
+        run_study(prepared, self.project, TrackingObserver(self.workspace), rerun=Rerun(queue=[{}] * 3))
         study, _ = load_study(definition.name, self.project)
         experiment = opened.runs[0].info.experiment_id
-        self.runs = find_runs(self.client, experiment, study.user_attrs["study_id"])[1]
+        self.runs = find_runs(self.workspace, experiment, study.user_attrs["study_id"])[1]
         self.predictions = [self.read(self.runs[seed]) for seed in range(3)]
         self.mean = np.mean([run.data.metrics["validation_uar"] for run in self.runs.values()])
         self.ids = {run.info.run_id for run in self.runs.values()}
 
     def read(self, run: Any) -> Predictions:
-        found = read_predictions(self.client, run, "validation")
+        found = read_predictions(self.workspace, run, "validation")
         assert found is not None
         return found
 
@@ -65,22 +65,22 @@ def seeds(copied: Any, tiny: Callable[..., Any]) -> Seeds:
 
 
 def test_each_is_a_seed_of_one_result(seeds: Seeds) -> None:
-    (found,) = find_results(seeds.client, "three")
+    (found,) = find_results(seeds.workspace, "three")
     assert {run.info.run_id for run in found.runs} == seeds.ids
     assert found.mean == pytest.approx(seeds.mean)
     scores = sorted(run.data.metrics["validation_uar"] for run in seeds.runs.values())
     assert len(set(scores)) > 1
     assert found.run.data.metrics["validation_uar"] == scores[1]
     interval = seed_interval(UAR, np.stack([one.sums(UAR) for one in seeds.predictions]))
-    known = found.scores(seeds.client)
+    known = found.scores(seeds.workspace)
     assert known["validation_uar"] == pytest.approx(seeds.mean)
     assert (known["validation_uar_low"], known["validation_uar_high"]) == (interval.low, interval.high)
-    (single,) = find_results(seeds.client, "three:1")
+    (single,) = find_results(seeds.workspace, "three:1")
     assert [run.info.run_id for run in single.runs] == [seeds.runs[1].info.run_id]
 
 
 def test_compare_takes_the_mean_and_not_the_best_seed(seeds: Seeds, copied: Any) -> None:
-    found = compare(seeds.client, "three", "first:0", "validation")
+    found = compare(seeds.workspace, "three", "first:0", "validation")
     other = copied.runs[0].data.metrics["validation_uar"]
     assert found.paired.primary.value == pytest.approx(seeds.mean - other)
     assert found.scores[0]["validation_uar"] == pytest.approx(seeds.mean)
@@ -93,22 +93,22 @@ def test_the_leaderboard_ranks_the_mean_and_not_the_best_seed(seeds: Seeds, copi
     scores = [run.data.metrics["validation_uar"] for run in seeds.runs.values()]
     between = (seeds.mean + max(scores)) / 2
     for run in copied.runs.values():
-        seeds.client.log_metric(run.info.run_id, "validation_uar", between)
-    (entry,) = leaderboard(seeds.client).entries
+        seeds.workspace.client.log_metric(run.info.run_id, "validation_uar", between)
+    (entry,) = leaderboard(seeds.workspace).entries
     assert (entry.source, entry.scores["validation_uar"]) == ("study first", between)
     for run in copied.runs.values():
-        seeds.client.log_metric(run.info.run_id, "validation_uar", min(scores) - 0.1)
-    (entry,) = leaderboard(seeds.client).entries
+        seeds.workspace.client.log_metric(run.info.run_id, "validation_uar", min(scores) - 0.1)
+    (entry,) = leaderboard(seeds.workspace).entries
     assert (entry.source, entry.seeds, entry.trials) == ("study three", 3, 6)
     assert entry.scores["validation_uar"] == pytest.approx(seeds.mean)
 
 
 def test_combine_takes_all_seeds(seeds: Seeds) -> None:
-    found = combine(seeds.client, seeds.project, ["three"], name="over-seeds")
+    found = combine(seeds.workspace, ["three"], name="over-seeds")
     assert {one.info.run_id for one in found.members} == seeds.ids
-    seeds.client.delete_tag(seeds.runs[2].info.run_id, MODEL_TAG)
+    seeds.workspace.client.delete_tag(seeds.runs[2].info.run_id, MODEL_TAG)
     with pytest.raises(RegistryError, match=r"the model of three:2 was not kept; .* or name its trials that are kept"):
-        combine(seeds.client, seeds.project, ["three"])
+        combine(seeds.workspace, ["three"])
 
 
 def test_seeds_are_compared_each_with_each() -> None:

@@ -49,8 +49,8 @@ def test_fold_networks_on_their_own_test_speakers_score_as_at_their_promotion(
 ) -> None:
     found = _evaluate(call, finished_copy.root, "--data", finished_copy.csv)
     opened = open_study(finished_copy.root)
-    version = opened.client.get_model_version(MODEL, "1")
-    promoted = opened.client.get_run(version.run_id).data.metrics
+    version = opened.workspace.client.get_model_version(MODEL, "1")
+    promoted = opened.workspace.client.get_run(version.run_id).data.metrics
     (overall,) = [one for one in found["scores"] if one["kind"] == "all"]
     for name in ("uar", "uar_low", "uar_high", "wa", "wa_low", "wa_high"):
         expected = promoted.get(f"test_{name}")
@@ -59,13 +59,13 @@ def test_fold_networks_on_their_own_test_speakers_score_as_at_their_promotion(
         assert one["recall"] == pytest.approx(promoted[f"test_recall/{emotion}"], abs=1e-12)
     assert found["notes"][0].startswith("the model's own corpus")
     # The evaluation is a run of the version, and a line of its card
-    (run,) = search_runs(opened.client, f"tags.`{EVALUATES_TAG}` = '{MODEL}/1'")
+    (run,) = search_runs(opened.workspace, f"tags.`{EVALUATES_TAG}` = '{MODEL}/1'")
     assert run.data.tags["mlflow.parentRunId"] == version.run_id
     assert run.data.metrics["evaluation_uar"] == pytest.approx(promoted["test_uar"])
-    assert {one.path for one in opened.client.list_artifacts(run.info.run_id)} == {
+    assert {one.path for one in opened.workspace.client.list_artifacts(run.info.run_id)} == {
         f"evaluation_{name}" for name in ("calibration.png", "confusion.png", "predictions.csv", "scores.csv")
     }
-    card = opened.client.get_model_version(MODEL, "1").description
+    card = opened.workspace.client.get_model_version(MODEL, "1").description
     assert card.count("## Evaluations") == 1
     assert f"{promoted['test_uar']:.4f}" in card.partition("## Evaluations")[2]
 

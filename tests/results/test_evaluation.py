@@ -25,13 +25,13 @@ ENDS = ("", "_low", "_high")
 @pytest.fixture
 def examined(first: Any, finished: Any) -> Examined:
     """The champion of the finished study, and its own corpus."""
-    return examine(first.client, first.project, "ser-manifest-alex_net", corpus="manifest", data=finished.csv)
+    return examine(first.workspace, "ser-manifest-alex_net", corpus="manifest", data=finished.csv)
 
 
 def test_the_task_decides_and_the_metrics_are_those_of_the_model(first: Any, examined: Examined) -> None:
     outputs = examined.judge()
     by_sex = ["high" if one.speaker < "c" else "low" for one in examined.utterances]
-    usual = score_judged(first.client, examined, outputs, groups={"half": by_sex})
+    usual = score_judged(first.workspace, examined, outputs, groups={"half": by_sex})
     assert [one.name for one in usual.metrics] == ["uar", "wa"]
     np.testing.assert_array_equal(usual.predicted, outputs.argmax(axis=1))
     assert usual.protocol.facts["score"] == (
@@ -40,7 +40,7 @@ def test_the_task_decides_and_the_metrics_are_those_of_the_model(first: Any, exa
     # A task that decides otherwise, with a metric of which less is better
     task = replace(examined.task, decide=lambda outputs: outputs.argmin(axis=1), answer="level", decision="least")
     other = score_judged(
-        first.client, replace(examined, task=task, metrics=(ERROR, UAR, WA)), outputs, groups={"half": by_sex}
+        first.workspace, replace(examined, task=task, metrics=(ERROR, UAR, WA)), outputs, groups={"half": by_sex}
     )
     np.testing.assert_array_equal(other.predicted, 1 - usual.predicted)
     assert other.objective == ERROR
@@ -76,10 +76,10 @@ def test_tables_and_stored_names_are_made_of_the_metrics_and_the_tasks_answer(
     copied: Any, finished: Any, tmp_path: Path
 ) -> None:
     name = "ser-manifest-alex_net"
-    known = examine(copied.client, copied.project, name, corpus="manifest", data=finished.csv)
+    known = examine(copied.workspace, name, corpus="manifest", data=finished.csv)
     task = replace(known.task, answer="level")
     for found, answer in ((known, "emotion"), (replace(known, task=task, metrics=(ERROR, UAR)), "level")):
-        evaluation = score_judged(copied.client, found, found.judge(), groups={})
+        evaluation = score_judged(copied.workspace, found, found.judge(), groups={})
         names = [one.name for one in found.metrics]
         (row,) = score_rows(evaluation)
         columns = [f"{one}{end}" for one in names for end in ENDS]
@@ -90,12 +90,12 @@ def test_tables_and_stored_names_are_made_of_the_metrics_and_the_tasks_answer(
         (stress,) = stress_rows(stressed)
         rest = ("difference", "difference_low", "difference_high")
         assert list(stress) == ["condition", "severity", *(f"{names[0]}{end}" for end in ENDS), names[1], *rest]
-        run_id = log_evaluation(copied.client, evaluation, stressed)
-        metrics = copied.client.get_run(run_id).data.metrics
+        run_id = log_evaluation(copied.workspace, evaluation, stressed)
+        metrics = copied.workspace.client.get_run(run_id).data.metrics
         assert metrics[f"stress_{names[0]}/babble 0 dB"] == 0.25
         assert metrics[f"evaluation_{names[0]}"] == evaluation.overall.scores[names[0]].value
         assert {"evaluation_recall/anger", "evaluation_recall/joy", "evaluation_ece"} <= metrics.keys()
-        table = Path(copied.client.download_artifacts(run_id, "evaluation_predictions.csv", str(tmp_path)))
+        table = Path(copied.workspace.client.download_artifacts(run_id, "evaluation_predictions.csv", str(tmp_path)))
         header, line, *_ = table.read_text(encoding="utf-8").splitlines()
         assert header == f"utterance,speaker,corpus_{answer},{answer},predicted,anger,joy"
         utterance, _, corpus, model, *_ = line.split(",")

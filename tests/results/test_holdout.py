@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow import MlflowClient
 
 from ser_tune.metrics import METRICS
 from ser_tune.registry import load_model
@@ -68,8 +67,7 @@ def test_their_predictions_are_those_of_the_registered_model(
 
 def test_optimism_is_what_the_search_saw_less_what_is_left_of_it(opened: Any) -> None:
     metrics = _metrics(opened)
-    client: MlflowClient = opened.client
-    read = read_predictions(client, opened.runs[0], "holdout")
+    read = read_predictions(opened.workspace, opened.runs[0], "holdout")
     assert read is not None
     assert metrics["holdout_uar"] == pytest.approx(METRICS.get("uar").score(read.truth, read.predicted, 2))
     assert metrics["optimism"] == pytest.approx(metrics["validation_uar"] - metrics["holdout_single_uar"])
@@ -77,7 +75,7 @@ def test_optimism_is_what_the_search_saw_less_what_is_left_of_it(opened: Any) ->
 
 def test_the_version_its_card_and_the_table_tell_of_it(opened: Any, held_out: Path) -> None:
     metrics = _metrics(opened)
-    version = opened.client.get_model_version(NAME, "1")
+    version = opened.workspace.client.get_model_version(NAME, "1")
     assert version.tags["holdout_uar"] == f"{metrics['holdout_uar']:.4f}"
     assert version.tags["optimism"] == f"{metrics['optimism']:.4f}"
     assert "kept out of the whole search, scored once by all networks together" in version.description

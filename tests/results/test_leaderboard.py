@@ -4,7 +4,6 @@ from itertools import count
 from typing import Any
 
 import pytest
-from mlflow import MlflowClient
 
 from ser_tune.protocol import Protocol
 from ser_tune.results import Entry, Leaderboard, leaderboard
@@ -16,7 +15,7 @@ from ser_tune.tracking import (
     STUDY_NAME_TAG,
     STUDY_TAG,
     TRIAL_TAG,
-    open_tracking,
+    Workspace,
     protocol_tags,
 )
 
@@ -33,12 +32,12 @@ WIDTHS = count(1)
 
 
 @pytest.fixture
-def client(project: Any) -> MlflowClient:
-    return open_tracking(project)
+def workspace(project: Any) -> Workspace:
+    return Workspace(project)
 
 
 def _plant(
-    client: MlflowClient, validation: float, test: float | None = None, objective: str = "uar", **how: Any
+    workspace: Workspace, validation: float, test: float | None = None, objective: str = "uar", **how: Any
 ) -> str:
     """A complete trial, in an otherwise empty store; returns its run."""
     if objective != "uar":
@@ -46,31 +45,31 @@ def _plant(
     params = {"model.name": how.pop("model", "alex_net"), "features.name": how.pop("features", "logspec")}
     params |= {"seed": how.pop("seed", "0"), "model.width": how.pop("width", str(next(WIDTHS)))}
     tags = {STUDY_TAG: "s", STUDY_NAME_TAG: "one", TRIAL_TAG: "0", **protocol_tags(Protocol(facts={**FACTS, **how}))}
-    run_id = str(client.create_run("0", tags=tags).info.run_id)
+    run_id = str(workspace.client.create_run("0", tags=tags).info.run_id)
     for name, value in params.items():
-        client.log_param(run_id, name, value)
-    client.log_metric(run_id, f"validation_{objective}", validation)
-    client.log_metric(run_id, "validation_wa", validation)
+        workspace.client.log_param(run_id, name, value)
+    workspace.client.log_metric(run_id, f"validation_{objective}", validation)
+    workspace.client.log_metric(run_id, "validation_wa", validation)
     if test is not None:
-        client.log_metric(run_id, f"test_{objective}", test)
-    client.set_terminated(run_id)
+        workspace.client.log_metric(run_id, f"test_{objective}", test)
+    workspace.client.set_terminated(run_id)
     return run_id
 
 
-def test_the_best_of_a_kind_is_so_by_validation_and_not_by_test(client: MlflowClient) -> None:
-    _plant(client, 0.6, 0.9)
-    best = _plant(client, 0.7, 0.5)
-    _plant(client, 0.65, 0.95)
-    (entry,) = leaderboard(client).entries
+def test_the_best_of_a_kind_is_so_by_validation_and_not_by_test(workspace: Workspace) -> None:
+    _plant(workspace, 0.6, 0.9)
+    best = _plant(workspace, 0.7, 0.5)
+    _plant(workspace, 0.65, 0.95)
+    (entry,) = leaderboard(workspace).entries
     assert entry.run.info.run_id == best
     assert (entry.trials, entry.rank, entry.source) == (3, 1, "study one")
 
 
-def test_kinds_are_ranked_by_validation_and_not_by_test(client: MlflowClient) -> None:
-    _plant(client, 0.7, 0.9, model="alex_net")
-    _plant(client, 0.8, 0.5, model="fcn_attention")
-    _plant(client, 0.75, 0.99, model="alex_net", features="logmelspec")
-    found = [(one.rank, one.model, one.features) for one in leaderboard(client).entries]
+def test_kinds_are_ranked_by_validation_and_not_by_test(workspace: Workspace) -> None:
+    _plant(workspace, 0.7, 0.9, model="alex_net")
+    _plant(workspace, 0.8, 0.5, model="fcn_attention")
+    _plant(workspace, 0.75, 0.99, model="alex_net", features="logmelspec")
+    found = [(one.rank, one.model, one.features) for one in leaderboard(workspace).entries]
     assert found == [
         (1, "fcn_attention", "logspec"),
         (2, "alex_net", "logmelspec"),
@@ -79,27 +78,29 @@ def test_kinds_are_ranked_by_validation_and_not_by_test(client: MlflowClient) ->
 
 
 def _plant_nested(
-    client: MlflowClient, outer: float, *, inner: float = 0.99, model: str | None = "alex_net", scope: str = "train"
+    workspace: Workspace, outer: float, *, inner: float = 0.99, model: str | None = "alex_net", scope: str = "train"
 ) -> str:
     """The run of a nested study; those of earlier versions do not name the model."""
     facts = {**FACTS, "folds": "10 nested searches, SHA-256 0", "normalisation_scope": scope}
-    run_id = str(client.create_run("0", tags={STUDY_NAME_TAG: "n", **protocol_tags(Protocol(facts=facts))}).info.run_id)
+    run_id = str(
+        workspace.client.create_run("0", tags={STUDY_NAME_TAG: "n", **protocol_tags(Protocol(facts=facts))}).info.run_id
+    )
     if model is not None:
-        client.log_param(run_id, "model.name", model)
-        client.log_param(run_id, "features.name", "logspec")
+        workspace.client.log_param(run_id, "model.name", model)
+        workspace.client.log_param(run_id, "features.name", "logspec")
     for name, value in {"inner_uar": inner, "outer_uar": outer, "outer_wa": outer}.items():
-        client.log_metric(run_id, name, value)
-    client.set_terminated(run_id)
+        workspace.client.log_metric(run_id, name, value)
+    workspace.client.set_terminated(run_id)
     return run_id
 
 
-def test_nested_held_out_and_cross_validated_results_are_listed_apart(client: MlflowClient) -> None:
-    crossed = _plant(client, 0.9, 0.9)
-    held_out = _plant(client, 0.8, 0.8, holdout="ada")
-    client.log_metric(held_out, "holdout_uar", 0.5)
-    better, worse = _plant_nested(client, 0.7, model="fcn_gap"), _plant_nested(client, 0.6)
-    _plant_nested(client, 0.65, model=None)
-    board = leaderboard(client)
+def test_nested_held_out_and_cross_validated_results_are_listed_apart(workspace: Workspace) -> None:
+    crossed = _plant(workspace, 0.9, 0.9)
+    held_out = _plant(workspace, 0.8, 0.8, holdout="ada")
+    workspace.client.log_metric(held_out, "holdout_uar", 0.5)
+    better, worse = _plant_nested(workspace, 0.7, model="fcn_gap"), _plant_nested(workspace, 0.6)
+    _plant_nested(workspace, 0.65, model=None)
+    board = leaderboard(workspace)
     assert [(one.evaluation, one.rank, one.run.info.run_id) for one in board.entries] == [
         ("nested", 1, better),
         ("nested", 2, worse),
@@ -114,16 +115,16 @@ def test_nested_held_out_and_cross_validated_results_are_listed_apart(client: Ml
     assert board.table["validation_uar"].tolist() == [0.99, 0.99, 0.8, 0.9]
 
 
-def test_every_entry_tells_how_many_networks_judged_together(client: MlflowClient) -> None:
-    _plant(client, 0.9, 0.9, model="alex_net")
-    ensemble = _plant(client, 0.8, 0.8, model="fcn_gap")
-    client.log_param(ensemble, "model.networks", "3")
-    held_out = _plant(client, 0.7, 0.8, holdout="ada")
-    client.log_metric(held_out, "holdout_uar", 0.6)
-    client.log_metric(held_out, "holdout_single_uar", 0.5)
-    told, untold = _plant_nested(client, 0.7, model="fcn_gap"), _plant_nested(client, 0.6)
-    client.set_tag(told, NETWORKS_TAG, "9")
-    board = leaderboard(client)
+def test_every_entry_tells_how_many_networks_judged_together(workspace: Workspace) -> None:
+    _plant(workspace, 0.9, 0.9, model="alex_net")
+    ensemble = _plant(workspace, 0.8, 0.8, model="fcn_gap")
+    workspace.client.log_param(ensemble, "model.networks", "3")
+    held_out = _plant(workspace, 0.7, 0.8, holdout="ada")
+    workspace.client.log_metric(held_out, "holdout_uar", 0.6)
+    workspace.client.log_metric(held_out, "holdout_single_uar", 0.5)
+    told, untold = _plant_nested(workspace, 0.7, model="fcn_gap"), _plant_nested(workspace, 0.6)
+    workspace.client.set_tag(told, NETWORKS_TAG, "9")
+    board = leaderboard(workspace)
     assert {one.run.info.run_id: one.networks for one in board.entries if one.evaluation == "nested"} == {
         told: "outer 9",
         untold: "outer unknown",  # of an earlier version
@@ -136,71 +137,71 @@ def test_every_entry_tells_how_many_networks_judged_together(client: MlflowClien
     assert board.table["outer_single_uar"].dropna().tolist() == [0.5]
 
 
-def test_evaluations_are_in_one_order_whatever_their_fingerprints_and_scores(client: MlflowClient) -> None:
+def test_evaluations_are_in_one_order_whatever_their_fingerprints_and_scores(workspace: Workspace) -> None:
     scopes = ("train", "utterance", "speaker (transductive)")
     for scope in scopes:
-        _plant(client, 0.99, 0.99, normalisation_scope=scope)
-        _plant(client, 0.98, 0.98, normalisation_scope=scope, holdout="ada")
-        _plant_nested(client, 0.5, inner=0.5, scope=scope)
-    evaluations = [one.evaluation for one in leaderboard(client).entries]
+        _plant(workspace, 0.99, 0.99, normalisation_scope=scope)
+        _plant(workspace, 0.98, 0.98, normalisation_scope=scope, holdout="ada")
+        _plant_nested(workspace, 0.5, inner=0.5, scope=scope)
+    evaluations = [one.evaluation for one in leaderboard(workspace).entries]
     assert evaluations == [one for one in ("nested", "held-out", "cross-validated") for _ in scopes]
 
 
-def test_outer_scores_do_not_choose_among_nested_studies_of_one_kind(client: MlflowClient) -> None:
-    chosen = _plant_nested(client, 0.6, inner=0.9)
-    _plant_nested(client, 0.7, inner=0.8)
-    (entry,) = leaderboard(client).entries
+def test_outer_scores_do_not_choose_among_nested_studies_of_one_kind(workspace: Workspace) -> None:
+    chosen = _plant_nested(workspace, 0.6, inner=0.9)
+    _plant_nested(workspace, 0.7, inner=0.8)
+    (entry,) = leaderboard(workspace).entries
     assert (entry.run.info.run_id, entry.trials) == (chosen, 2)
 
 
-def test_of_equals_the_oldest_stands_there(client: MlflowClient) -> None:
-    oldest = _plant(client, 0.7)
-    _plant(client, 0.7)
-    assert leaderboard(client).entries[0].run.info.run_id == oldest
+def test_of_equals_the_oldest_stands_there(workspace: Workspace) -> None:
+    oldest = _plant(workspace, 0.7)
+    _plant(workspace, 0.7)
+    assert leaderboard(workspace).entries[0].run.info.run_id == oldest
 
 
-def test_a_study_that_confirmed_its_best_is_represented_by_the_seed_that_it_chose(client: MlflowClient) -> None:
+def test_a_study_that_confirmed_its_best_is_represented_by_the_seed_that_it_chose(workspace: Workspace) -> None:
     scores = {"0": 0.9, "1": 0.8, "2": 0.95, "3": 0.7}  # two searched, and the second of them on two fresh seeds
     runs = {
-        number: _plant(client, score, seed=number, width=str(int(number != "0"))) for number, score in scores.items()
+        number: _plant(workspace, score, seed=number, width=str(int(number != "0"))) for number, score in scores.items()
     }
     for number, run_id in runs.items():
-        client.set_tag(run_id, TRIAL_TAG, number)
+        workspace.client.set_tag(run_id, TRIAL_TAG, number)
     for number in ("2", "3"):
-        client.set_tag(runs[number], CONFIRMED_TAG, "1")
-    client.create_run("0", tags={STUDY_TAG: "s", BEST_TAG: "3"})
-    (entry,) = leaderboard(client).entries
+        workspace.client.set_tag(runs[number], CONFIRMED_TAG, "1")
+    workspace.client.create_run("0", tags={STUDY_TAG: "s", BEST_TAG: "3"})
+    (entry,) = leaderboard(workspace).entries
     assert entry.run.info.run_id == runs["3"]
     assert (entry.trials, entry.seeds) == (4, 2)
     assert entry.scores["validation_uar"] == pytest.approx((0.95 + 0.7) / 2)  # and not the best seed's
 
 
-def test_seeds_of_a_configuration_are_one_result_that_is_their_mean(client: MlflowClient) -> None:
-    seeds = [_plant(client, score, width="0.5", seed=str(place)) for place, score in enumerate((0.6, 0.95, 0.7))]
-    _plant(client, 0.74)  # one seed, worse than the best of three, but no worse than their mean
-    _plant(client, 0.8, width="0.5", seed="1", model="fcn_gap")
-    first, second = leaderboard(client).entries
+def test_seeds_of_a_configuration_are_one_result_that_is_their_mean(workspace: Workspace) -> None:
+    seeds = [_plant(workspace, score, width="0.5", seed=str(place)) for place, score in enumerate((0.6, 0.95, 0.7))]
+    _plant(workspace, 0.74)  # one seed, worse than the best of three, but no worse than their mean
+    _plant(workspace, 0.8, width="0.5", seed="1", model="fcn_gap")
+    first, second = leaderboard(workspace).entries
     assert (first.model, second.model, second.seeds) == ("fcn_gap", "alex_net", 3)
     assert second.scores["validation_uar"] == pytest.approx(0.75)
     assert second.run.info.run_id == seeds[2]  # the median one
-    assert leaderboard(client).table["validation_uar"].tolist() == pytest.approx([0.8, 0.75])
+    assert leaderboard(workspace).table["validation_uar"].tolist() == pytest.approx([0.8, 0.75])
 
 
-def test_a_search_that_was_confirmed_later_is_represented_by_the_fresh_seeds(client: MlflowClient) -> None:
-    _plant(client, 0.9)
+def test_a_search_that_was_confirmed_later_is_represented_by_the_fresh_seeds(workspace: Workspace) -> None:
+    _plant(workspace, 0.9)
     for seed, score in enumerate((0.7, 0.8)):
-        run_id = _plant(client, score, width="0.5", seed=str(seed))
-        client.set_tag(run_id, STUDY_TAG, "again")
-        client.set_tag(run_id, CONFIRMS_TAG, "s")
-    (entry,) = leaderboard(client).entries
+        run_id = _plant(workspace, score, width="0.5", seed=str(seed))
+        workspace.client.set_tag(run_id, STUDY_TAG, "again")
+        workspace.client.set_tag(run_id, CONFIRMS_TAG, "s")
+    (entry,) = leaderboard(workspace).entries
     assert (entry.seeds, entry.scores["validation_uar"]) == (2, pytest.approx(0.75))
 
 
-def test_each_protocol_has_ranks_of_its_own(client: MlflowClient) -> None:
+def test_each_protocol_has_ranks_of_its_own(workspace: Workspace) -> None:
     for scope, better in (("train", 0.7), ("speaker (transductive)", 0.9)):
         for worse, model in enumerate(("alex_net", "fcn_gap")):
-            _plant(client, better - worse / 100, model=model, normalisation_scope=scope)
-    entries = leaderboard(client).entries
+            _plant(workspace, better - worse / 100, model=model, normalisation_scope=scope)
+    entries = leaderboard(workspace).entries
     assert sorted((one.protocol.facts["normalisation_scope"], one.rank, one.model) for one in entries) == [
         ("speaker (transductive)", 1, "alex_net"),
         ("speaker (transductive)", 2, "fcn_gap"),
@@ -213,16 +214,16 @@ def test_each_protocol_has_ranks_of_its_own(client: MlflowClient) -> None:
 
 
 @pytest.mark.usefixtures("plugged")
-def test_each_objective_is_ranked_by_itself_in_its_own_direction(client: MlflowClient) -> None:
+def test_each_objective_is_ranked_by_itself_in_its_own_direction(workspace: Workspace) -> None:
     planted = {"uar": (0.9, 0.8), "error": (0.1, 0.2), "shortfall": (-0.1, -0.2), "wa": (0.0, -0.0)}
     runs = {
         objective: [
-            _plant(client, score, score, objective, model=model)
+            _plant(workspace, score, score, objective, model=model)
             for model, score in zip(("alex_net", "fcn_gap"), scores, strict=True)
         ]
         for objective, scores in planted.items()
     }
-    board = leaderboard(client)
+    board = leaderboard(workspace)
     found: dict[str, list[Entry]] = {objective: [] for objective in runs}
     for one in board.entries:
         found[one.protocol.objective.name].append(one)
@@ -245,30 +246,30 @@ def _first_of_each(board: Leaderboard) -> list[Entry]:
 
 
 @pytest.mark.usefixtures("plugged")
-def test_of_a_kind_the_best_is_so_by_the_objectives_direction(client: MlflowClient) -> None:
+def test_of_a_kind_the_best_is_so_by_the_objectives_direction(workspace: Workspace) -> None:
     scores = (0.3, 0.1, 0.2)
-    runs = [_plant(client, score, objective="error") for score in scores]
-    (entry,) = leaderboard(client).entries
+    runs = [_plant(workspace, score, objective="error") for score in scores]
+    (entry,) = leaderboard(workspace).entries
     assert (entry.run.info.run_id, entry.trials) == (runs[1], 3)
 
 
 @pytest.mark.usefixtures("plugged")
-def test_nested_studies_of_another_objective_are_ranked_by_their_outer_scores(client: MlflowClient) -> None:
+def test_nested_studies_of_another_objective_are_ranked_by_their_outer_scores(workspace: Workspace) -> None:
     for model, outer in (("alex_net", 0.4), ("fcn_gap", 0.3)):
         facts = {**FACTS, "folds": "10 nested searches, SHA-256 0", "objectives": ("error",)}
-        run = client.create_run("0", tags={STUDY_NAME_TAG: "n", **protocol_tags(Protocol(facts=facts))})
+        run = workspace.client.create_run("0", tags={STUDY_NAME_TAG: "n", **protocol_tags(Protocol(facts=facts))})
         for name, value in {"model.name": model, "features.name": "logspec"}.items():
-            client.log_param(run.info.run_id, name, value)
+            workspace.client.log_param(run.info.run_id, name, value)
         for name, value in {"inner_error": 0.1, "outer_error": outer, "outer_single_error": outer}.items():
-            client.log_metric(run.info.run_id, name, value)
-        client.set_terminated(run.info.run_id)
-    board = leaderboard(client)
+            workspace.client.log_metric(run.info.run_id, name, value)
+        workspace.client.set_terminated(run.info.run_id)
+    board = leaderboard(workspace)
     assert [(one.evaluation, one.model) for one in board.entries] == [("nested", "fcn_gap"), ("nested", "alex_net")]
     assert board.table["validation_error"].tolist() == [0.1, 0.1]
     assert board.table["outer_single_error"].tolist() == [0.3, 0.4]
 
 
-def test_a_board_of_uar_alone_has_the_columns_that_it_always_had(client: MlflowClient) -> None:
+def test_a_board_of_uar_alone_has_the_columns_that_it_always_had(workspace: Workspace) -> None:
     titles = {
         "validation_uar": "validation UAR",
         "test_uar": "test UAR",
@@ -277,54 +278,54 @@ def test_a_board_of_uar_alone_has_the_columns_that_it_always_had(client: MlflowC
         "outer_wa": "outer WA",
         "outer_single_uar": "outer UAR of one network",
     }
-    assert list(leaderboard(client).columns.items()) == list(titles.items())
-    _plant(client, 0.7)
-    assert list(leaderboard(client).columns.items()) == list(titles.items())
+    assert list(leaderboard(workspace).columns.items()) == list(titles.items())
+    _plant(workspace, 0.7)
+    assert list(leaderboard(workspace).columns.items()) == list(titles.items())
 
 
 def test_runs_of_a_plug_in_that_is_gone_are_left_out_with_a_warning(
-    client: MlflowClient, caplog: pytest.LogCaptureFixture
+    workspace: Workspace, caplog: pytest.LogCaptureFixture
 ) -> None:
-    there, gone = _plant(client, 0.7), _plant(client, 0.2, objective="no_such_metric")
-    (entry,) = leaderboard(client).entries
+    there, gone = _plant(workspace, 0.7), _plant(workspace, 0.2, objective="no_such_metric")
+    (entry,) = leaderboard(workspace).entries
     assert entry.run.info.run_id == there
     assert f"run {gone} is left out: unknown metric 'no_such_metric'" in caplog.text
 
 
-def test_one_corpus_can_be_asked_for(client: MlflowClient) -> None:
-    _plant(client, 0.7)
-    _plant(client, 0.8, corpus="iemocap")
-    assert [one.corpus for one in leaderboard(client).entries] == ["emodb", "iemocap"]
-    assert [one.corpus for one in leaderboard(client, "iemocap").entries] == ["iemocap"]
-    assert leaderboard(client, "tess").entries == []
-    assert {one.corpus for one in leaderboard(client, "iemocap").published} == {"iemocap"}
-    assert leaderboard(client).table["corpus"].tolist() == ["emodb", "iemocap"]
+def test_one_corpus_can_be_asked_for(workspace: Workspace) -> None:
+    _plant(workspace, 0.7)
+    _plant(workspace, 0.8, corpus="iemocap")
+    assert [one.corpus for one in leaderboard(workspace).entries] == ["emodb", "iemocap"]
+    assert [one.corpus for one in leaderboard(workspace, "iemocap").entries] == ["iemocap"]
+    assert leaderboard(workspace, "tess").entries == []
+    assert {one.corpus for one in leaderboard(workspace, "iemocap").published} == {"iemocap"}
+    assert leaderboard(workspace).table["corpus"].tolist() == ["emodb", "iemocap"]
 
 
-def test_a_task_says_styles_emotions_and_merges(client: MlflowClient) -> None:
-    _plant(client, 0.7)
-    _plant(client, 0.7, corpus="iemocap", styles="improvised", merged="excitement=happiness")
-    tasks = [one.task for one in leaderboard(client).entries]
+def test_a_task_says_styles_emotions_and_merges(workspace: Workspace) -> None:
+    _plant(workspace, 0.7)
+    _plant(workspace, 0.7, corpus="iemocap", styles="improvised", merged="excitement=happiness")
+    tasks = [one.task for one in leaderboard(workspace).entries]
     assert tasks == ["3 emotions", "improvised: 3 emotions, excitement=happiness"]
 
 
-def test_runs_of_before_tasks_were_told_apart_are_still_listed(client: MlflowClient) -> None:
-    run_id = _plant(client, 0.7)
+def test_runs_of_before_tasks_were_told_apart_are_still_listed(workspace: Workspace) -> None:
+    run_id = _plant(workspace, 0.7)
     for name in ("merged", "styles"):
-        client.delete_tag(run_id, f"protocol.{name}")
-    assert leaderboard(client).entries[0].task == "3 emotions"
+        workspace.client.delete_tag(run_id, f"protocol.{name}")
+    assert leaderboard(workspace).entries[0].task == "3 emotions"
 
 
-def test_what_is_no_trial_is_not_ranked(client: MlflowClient) -> None:
-    client.delete_tag(_plant(client, 0.9), TRIAL_TAG)
-    pruned = client.create_run("0", tags={TRIAL_TAG: "1"}).info.run_id
-    client.log_metric(pruned, "partial_validation_uar", 0.9)
-    client.delete_run(_plant(client, 0.95))
-    assert leaderboard(client).entries == []
+def test_what_is_no_trial_is_not_ranked(workspace: Workspace) -> None:
+    workspace.client.delete_tag(_plant(workspace, 0.9), TRIAL_TAG)
+    pruned = workspace.client.create_run("0", tags={TRIAL_TAG: "1"}).info.run_id
+    workspace.client.log_metric(pruned, "partial_validation_uar", 0.9)
+    workspace.client.delete_run(_plant(workspace, 0.95))
+    assert leaderboard(workspace).entries == []
 
 
 def test_a_real_study_is_an_entry(first: Any) -> None:
-    (entry,) = leaderboard(first.client).entries
+    (entry,) = leaderboard(first.workspace).entries
     assert (entry.corpus, entry.task, entry.source, entry.trials) == ("manifest", "2 emotions", "study first", 3)
     assert entry.protocol.fingerprint == first.prepared.protocol.fingerprint
     assert entry.run.info.run_id == first.runs[first.study.best_trial.number].info.run_id

@@ -7,31 +7,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow import MlflowClient
 
 from ser_tune.config import Project
-from ser_tune.tracking import STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG, deleted_of, open_tracking, what_was_deleted
+from ser_tune.tracking import STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG, Workspace, deleted_of, what_was_deleted
 
 NAME = 'it\'s "a/b" 😀'
 Call = Callable[..., Any]
 
 
 @pytest.fixture
-def client(project: Project) -> MlflowClient:
+def workspace(project: Project) -> Workspace:
     """A store with a study's own run and three trials, and a study of another name."""
-    client = open_tracking(project)
-    experiment = client.create_experiment("demo")
+    workspace = Workspace(project)
+    experiment = workspace.client.create_experiment("demo")
     for name in (NAME, "other"):
         tags = {STUDY_NAME_TAG: name, STUDY_TAG: name * 2}
-        client.create_run(experiment, tags=tags, run_name=name)
+        workspace.client.create_run(experiment, tags=tags, run_name=name)
         for number in range(3):
-            client.create_run(experiment, tags={**tags, TRIAL_TAG: str(number)})
-    return client
+            workspace.client.create_run(experiment, tags={**tags, TRIAL_TAG: str(number)})
+    return workspace
 
 
-def _runs(client: MlflowClient, name: str = NAME) -> dict[str, str]:
+def _runs(workspace: Workspace, name: str = NAME) -> dict[str, str]:
     """The identifiers of a study's runs by trial; the study's own is by an empty text."""
-    found = client.search_runs([one.experiment_id for one in client.search_experiments()])
+    found = workspace.client.search_runs([one.experiment_id for one in workspace.client.search_experiments()])
     return {run.data.tags.get(TRIAL_TAG, ""): run.info.run_id for run in found if name in run.data.tags.values()}
 
 
@@ -45,33 +44,33 @@ def _runs(client: MlflowClient, name: str = NAME) -> dict[str, str]:
     ],
 )
 def test_deleted_runs_are_told_and_restored(
-    call: Call, root: Path, client: MlflowClient, deleted: tuple[str, ...], told: str
+    call: Call, root: Path, workspace: Workspace, deleted: tuple[str, ...], told: str
 ) -> None:
-    before = _runs(client)
-    assert what_was_deleted(client, NAME) == ""
+    before = _runs(workspace)
+    assert what_was_deleted(workspace, NAME) == ""
     for key in (*deleted,):
-        client.delete_run(before[key])
-    client.delete_run(_runs(client, "other")["1"])
-    text = what_was_deleted(client, NAME)
+        workspace.client.delete_run(before[key])
+    workspace.client.delete_run(_runs(workspace, "other")["1"])
+    text = what_was_deleted(workspace, NAME)
     assert text.startswith(f"somebody deleted {told} '{NAME}' in MLflow; ")
     command = shlex.split(text.split("`")[1])
     assert command == ["ser-tune", "sync", "--restore", NAME]
     restored = call(root, *command[1:])
     assert restored.code == 0, restored.err
     assert restored.out.count("restored: ") == len(deleted)
-    assert _runs(client) == before
-    assert what_was_deleted(client, NAME) == ""
-    assert len(deleted_of(client, "other")) == 1
+    assert _runs(workspace) == before
+    assert what_was_deleted(workspace, NAME) == ""
+    assert len(deleted_of(workspace, "other")) == 1
     call(root, *command[1:]).refused(f"nothing to restore: MLflow has no deleted run of a study '{NAME}'")
 
 
-def test_a_deleted_experiment_is_restored_with_its_runs(call: Call, root: Path, client: MlflowClient) -> None:
-    before = _runs(client)
-    client.delete_experiment(str(client.get_experiment_by_name("demo").experiment_id))  # type: ignore[union-attr]
-    assert _runs(client) == {}
+def test_a_deleted_experiment_is_restored_with_its_runs(call: Call, root: Path, workspace: Workspace) -> None:
+    before = _runs(workspace)
+    workspace.client.delete_experiment(str(workspace.client.get_experiment_by_name("demo").experiment_id))  # type: ignore[union-attr]
+    assert _runs(workspace) == {}
     call(root, "report", NAME).refused("somebody deleted the runs of the study itself and of trials 0, 1, 2")
     assert call(root, "sync", "--restore", NAME).code == 0
-    assert _runs(client) == before
+    assert _runs(workspace) == before
 
 
 @pytest.mark.slow
@@ -80,9 +79,9 @@ def test_a_study_whose_best_run_or_files_were_deleted_says_so_before_it_trains(
 ) -> None:
     root, page = finished_copy.root, tmp_path / "page.html"
     monkeypatch.setenv("SER_TUNE_ROOT", str(root))
-    client = open_tracking(Project.locate())
-    version = client.get_model_version("ser-manifest-alex_net", "1")
-    client.delete_run(version.run_id)
+    workspace = Workspace(Project.locate())
+    version = workspace.client.get_model_version("ser-manifest-alex_net", "1")
+    workspace.client.delete_run(version.run_id)
     best = version.tags["trial"]
     for command in (
         ("report", "first", "--out", page),
@@ -95,7 +94,7 @@ def test_a_study_whose_best_run_or_files_were_deleted_says_so_before_it_trains(
     assert call(root, "sync", "--restore", "first").code == 0
     assert call(root, "report", "first", "--out", page, "--no-audio").code == 0
 
-    folder = Path(client.get_logged_model(version.source.removeprefix("models:/")).artifact_location)
+    folder = Path(workspace.client.get_logged_model(version.source.removeprefix("models:/")).artifact_location)
     aside = shutil.move(folder, tmp_path / "aside")
     recording = next(finished_copy.csv.parent.glob("*.wav"))
     told = call(root, "predict", "ser-manifest-alex_net", recording)

@@ -15,13 +15,12 @@ from typing import Any
 import mlflow
 import pandas as pd
 import pytest
-from mlflow import MlflowClient
 
 from ser_tune.config import Project
 from ser_tune.encoders import Encoder
 from ser_tune.encoders import checkpoint as checkpoint_module
 from ser_tune.prediction import Committee, Predictor
-from ser_tune.tracking import open_predictor, open_tracking, read_predictor
+from ser_tune.tracking import Workspace, open_predictor, read_predictor
 
 pytest.importorskip("transformers", reason="needs the extra pretrained")
 
@@ -85,15 +84,15 @@ class Probed:
         )
 
     @property
-    def client(self) -> MlflowClient:
-        return open_tracking(self.project)
+    def workspace(self) -> Workspace:
+        return Workspace(self.project)
 
     @property
     def paths(self) -> list[str]:
         return [str(self.corpus / name) for name in SENTENCES]
 
     def version_of(self, name: str) -> Any:
-        return self.client.get_model_version_by_alias(name, "champion")
+        return self.workspace.client.get_model_version_by_alias(name, "champion")
 
     @property
     def version(self) -> Any:
@@ -104,11 +103,11 @@ class Probed:
         """The champion's files."""
         model_id = self.version.source.removeprefix("models:/")
         assert model_id != self.version.tags["ser_tune.model_id"]  # the trial's, which refers to the encoder
-        return Path(self.client.get_logged_model(model_id).artifact_location)
+        return Path(self.workspace.client.get_logged_model(model_id).artifact_location)
 
     def logged(self, name: str) -> list[Any]:
-        experiments = [one.experiment_id for one in self.client.search_experiments()]
-        return [one for one in self.client.search_logged_models(experiments) if one.name == name]
+        experiments = [one.experiment_id for one in self.workspace.client.search_experiments()]
+        return [one for one in self.workspace.client.search_logged_models(experiments) if one.name == name]
 
 
 def _arguments(csv: Path, checkpoint: Path, name: str, model: str = "linear_probe", *settings: str) -> list[str]:
@@ -189,8 +188,8 @@ def test_a_finetuned_encoder_too(family: str, adapter: str, make_probed: Callabl
         assert max(file.stat().st_size for file in networks) < sum(
             file.stat().st_size for file in Path(encoder.artifact_location).rglob("*.safetensors")
         )
-    experiment = probed.client.get_experiment_by_name("manifest")
-    (run,) = probed.client.search_runs([experiment.experiment_id], "tags.`ser_tune.trial` = '0'")
+    experiment = probed.workspace.client.get_experiment_by_name("manifest")
+    (run,) = probed.workspace.client.search_runs([experiment.experiment_id], "tags.`ser_tune.trial` = '0'")
     assert run.data.params["model.digest"] == encoder.tags["ser_tune.encoder"]
     assert "Pretrained encoder: encoder. Licence: unknown. SHA-256" in probed.version_of(FINETUNED).description
 
@@ -250,8 +249,8 @@ def test_a_trials_model_predicts_what_its_version_does(probed: Probed) -> None:
 
 
 def test_settings_of_descent_are_not_recorded(probed: Probed) -> None:
-    experiment = probed.client.get_experiment_by_name("manifest")
-    runs = probed.client.search_runs([experiment.experiment_id], "tags.`ser_tune.trial` = '0'")
+    experiment = probed.workspace.client.get_experiment_by_name("manifest")
+    runs = probed.workspace.client.search_runs([experiment.experiment_id], "tags.`ser_tune.trial` = '0'")
     (params,) = [one.data.params for one in runs]
     assert {"model.penalty", "features.digest", "features.precision"} <= params.keys()
     assert [one.data.tags["version.transformers"] for one in runs] == [version("transformers")]
@@ -318,9 +317,13 @@ def test_a_combination_is_scored_from_cached_features(
         assert told.code == 0, told.err
     assert counts == []
     assert len(probed_copy.logged("encoder")) == 1
-    combined = [one for one in probed_copy.client.search_model_versions(f"name = '{NAME}'") if "+" in one.tags["study"]]
+    combined = [
+        one
+        for one in probed_copy.workspace.client.search_model_versions(f"name = '{NAME}'")
+        if "+" in one.tags["study"]
+    ]
     (model_id,) = [one.source.removeprefix("models:/") for one in combined]
-    folder = Path(probed_copy.client.get_logged_model(model_id).artifact_location)
+    folder = Path(probed_copy.workspace.client.get_logged_model(model_id).artifact_location)
     assert len(list((folder / "artifacts" / "predictor" / "encoders").iterdir())) == 1
 
 

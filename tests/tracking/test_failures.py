@@ -18,7 +18,7 @@ from ser_tune.config import Project
 from ser_tune.errors import RegistryError, TrackingError
 from ser_tune.registry import find_version, list_versions
 from ser_tune.results import find_run
-from ser_tune.tracking import TrackingClient, named, open_tracking, read_predictions, reason_of, tracking_errors
+from ser_tune.tracking import TrackingClient, Workspace, named, read_predictions, reason_of, tracking_errors
 from ser_tune.tracking.queries import search_runs
 
 
@@ -47,7 +47,7 @@ def test_passwords_are_not_shown() -> None:
     assert named("postgresql://anna:secret@host:5432/db") == "postgresql://anna:***@host:5432/db"
     assert named("sqlite:////a/b.db") == "sqlite:////a/b.db"
     with pytest.raises(TrackingError, match=r"^the tracking store 'mysql://a:\*\*\*@h/x' cannot be opened: its driver"):
-        open_tracking(Project(Path("/"), "mysql://a:secret@h/x", "sqlite://", Path("/")))
+        Workspace(Project(Path("/"), "mysql://a:secret@h/x", "sqlite://", Path("/"))).experiment("emodb")
 
 
 def test_errors_of_protobuf_and_sql_become_ours() -> None:
@@ -114,14 +114,15 @@ def test_a_refusal_is_no_deletion(
 ) -> None:
     monkeypatch.setattr(Server, "status", status)
     monkeypatch.setattr(Server, "text", text)
-    client = TrackingClient(tracking_uri=server, registry_uri=server)
+    workspace = Workspace(Project(Path("/"), server, "sqlite://", Path("/")))
+    workspace.client = TrackingClient(tracking_uri=server, registry_uri=server)
     run = Run(RunInfo("0" * 32, "0", "", "FINISHED", 0, 0, "active"), RunData())
     for ask in (
-        lambda: find_version(client, "ser-a-b"),
-        lambda: list_versions(client),
-        lambda: list(search_runs(client, tags={"a": "b"})),
-        lambda: find_run(client, "0" * 32),
-        lambda: read_predictions(client, run, "test"),
+        lambda: find_version(workspace, "ser-a-b"),
+        lambda: list_versions(workspace),
+        lambda: list(search_runs(workspace, tags={"a": "b"})),
+        lambda: find_run(workspace, "0" * 32),
+        lambda: read_predictions(workspace, run, "test"),
     ):
         with pytest.raises(TrackingError, match=r"^the tracking store 'http://") as refused:
             ask()
@@ -131,21 +132,21 @@ def test_a_refusal_is_no_deletion(
 
 
 def test_what_does_not_exist_is_no_failure(project: Project) -> None:
-    client = open_tracking(project)
+    workspace = Workspace(project)
     with pytest.raises(RegistryError, match=r"^no registered model ''; there are: none$"):
-        find_version(client, "")
+        find_version(workspace, "")
     with pytest.raises(RegistryError, match=r"^no run '0{32}' in sqlite"):
-        find_run(client, "0" * 32)
-    run = client.create_run(client.create_experiment("a"))
-    assert read_predictions(client, run, "test") is None
+        find_run(workspace, "0" * 32)
+    run = workspace.client.create_run(workspace.client.create_experiment("a"))
+    assert read_predictions(workspace, run, "test") is None
 
 
 def test_a_damaged_table_of_predictions_is_named(project: Project, tmp_path: Path) -> None:
-    client = open_tracking(project)
-    run = client.create_run(client.create_experiment("a"))
+    workspace = Workspace(project)
+    run = workspace.client.create_run(workspace.client.create_experiment("a"))
     for text in ("", "utterance,speaker", "utterance,speaker,fold,emotion,predicted,joy\na,b,0,joy", "\x00\n,\n"):
         (tmp_path / "test_predictions.csv").write_text(text, encoding="utf-8")
-        client.log_artifact(run.info.run_id, str(tmp_path / "test_predictions.csv"))
+        workspace.client.log_artifact(run.info.run_id, str(tmp_path / "test_predictions.csv"))
         if "\n" in text or not text:
             with pytest.raises(RegistryError, match=r"^the table test_predictions.csv of run \w+ is damaged"):
-                read_predictions(client, run, "test")
+                read_predictions(workspace, run, "test")

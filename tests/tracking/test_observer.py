@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import yaml
-from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ser_tune.config import Project, flatten
@@ -21,9 +20,9 @@ from ser_tune.definition.sizes import largest_network_bytes
 from ser_tune.errors import NonFiniteLossError
 from ser_tune.protocol import prepare
 from ser_tune.search import Fanout, StudyObserver, StudySummary, run_study
-from ser_tune.tracking import MODEL_TAG, TrackingObserver, open_tracking
+from ser_tune.tracking import MODEL_TAG, TrackingObserver, Workspace
 
-StudyRuns = Callable[[Project, MlflowClient], tuple[Run, dict[int, Run]]]
+StudyRuns = Callable[[Project, Workspace], tuple[Run, dict[int, Run]]]
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Tracked:
     """A study of a complete, a pruned, a failed and another complete trial, and what MLflow has of it."""
 
     project: Project
-    client: MlflowClient
+    workspace: Workspace
     prepared: Any
     outcomes: list[Any]
     summary: StudySummary
@@ -64,15 +63,15 @@ def tracked(
     root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("tracked") / "project"))
     project = project_in(root)
     prepared = prepare(tiny(name="tracked", **{"study.trials": 4, "study.pruner": "none"}), project)
-    client, saboteur = open_tracking(project), Saboteur()
+    workspace, saboteur = Workspace(project), Saboteur()
 
     def second_fold_of_trial_1(judge: Any, fold: int, report: Any) -> str:
         return "no hope" if (fold, len(saboteur.outcomes)) == (1, 1) else ""
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ser_tune.search.objective.Reporting.after_epoch", second_fold_of_trial_1)
-        summary = run_study(prepared, project, Fanout(TrackingObserver(client, project), saboteur))
-    return Tracked(project, client, prepared, saboteur.outcomes, summary, *study_runs(project, client))
+        summary = run_study(prepared, project, Fanout(TrackingObserver(workspace), saboteur))
+    return Tracked(project, workspace, prepared, saboteur.outcomes, summary, *study_runs(project, workspace))
 
 
 def test_there_is_one_parent_run_and_a_child_for_each_trial(tracked: Tracked) -> None:
@@ -92,33 +91,36 @@ def test_a_runs_name_is_what_it_differs_in(tracked: Tracked) -> None:
 def test_the_score_is_the_metric_that_comparisons_open_on(tracked: Tracked) -> None:
     """MLflow keeps the order in which metrics were logged first, and its page takes the first."""
     for number in (0, 3):
-        assert next(iter(tracked.client.get_run(tracked.trials[number].info.run_id).data.metrics)) == "validation_uar"
+        assert (
+            next(iter(tracked.workspace.client.get_run(tracked.trials[number].info.run_id).data.metrics))
+            == "validation_uar"
+        )
 
 
 def test_a_trial_has_system_metrics_from_its_start_to_its_end(tracked: Tracked) -> None:
     for run in tracked.trials.values():
-        points = tracked.client.get_metric_history(run.info.run_id, "system/cpu_utilization_percentage")
+        points = tracked.workspace.client.get_metric_history(run.info.run_id, "system/cpu_utilization_percentage")
         assert points
         assert all(run.info.start_time <= one.timestamp <= run.info.end_time + 1 for one in points)
         assert run.data.metrics["system/system_memory_usage_megabytes"] > 100
 
 
 def test_a_study_has_a_saved_view_with_scores_and_searched_settings(tracked: Tracked) -> None:
-    tags = tracked.client.get_experiment(tracked.parent.info.experiment_id).tags
+    tags = tracked.workspace.client.get_experiment(tracked.parent.info.experiment_id).tags
     view = json.loads(tags[f"mlflow.sharedViewState.{tracked.parent.data.tags['ser_tune.study_id']}"])
     kind, packed = view["state"].split(";")
     state = json.loads(zlib.decompress(base64.b64decode(packed)))
     assert (view["name"], kind) == ("tracked: trials by score", "deflate")
     assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`validation_uar`", False)
     assert {"metrics.`test_uar`", "params.`optimizer.learning_rate`"} <= set(state["selectedColumns"])
-    found = tracked.client.search_runs([tracked.parent.info.experiment_id], state["searchFilter"])
+    found = tracked.workspace.client.search_runs([tracked.parent.info.experiment_id], state["searchFilter"])
     assert {int(run.data.tags["ser_tune.trial"]) for run in found} == {0, 3}  # the complete ones
 
 
 def test_the_study_and_its_best_trial_link_each_other(tracked: Tracked) -> None:
     best = tracked.trials[tracked.summary.best[0]].info.run_id
     assert f"/runs/{best}?" in tracked.parent.data.tags["mlflow.note.content"]
-    note = tracked.client.get_run(best).data.tags["mlflow.note.content"]
+    note = tracked.workspace.client.get_run(best).data.tags["mlflow.note.content"]
     assert f"/runs/{tracked.parent.info.run_id}?" in note
 
 
@@ -148,7 +150,7 @@ def test_every_fold_has_its_curves_with_a_point_for_each_epoch(tracked: Tracked)
     for part in outcome.folds:
         fold = f"fold_{part.fold.number:02d}"
         for name in ("train_loss", "validation_loss", "validation_uar", "validation_wa", "learning_rate", "seconds"):
-            curve = tracked.client.get_metric_history(run.info.run_id, f"{fold}/{name}")
+            curve = tracked.workspace.client.get_metric_history(run.info.run_id, f"{fold}/{name}")
             points = sorted((one.step, one.value) for one in curve)
             assert points == [(report.epoch, report.curves[name]) for report in part.fitted.history]
         assert run.data.metrics[f"{fold}/kept_epoch"] == part.fitted.epoch
@@ -183,25 +185,25 @@ def test_a_trial_that_did_not_complete_has_only_a_partial_score(tracked: Tracked
 def test_no_trial_has_seen_the_test_speakers(tracked: Tracked) -> None:
     for run in tracked.trials.values():
         assert not [name for name in run.data.metrics if "test" in name]
-        assert not [one.path for one in tracked.client.list_artifacts(run.info.run_id) if "test" in one.path]
+        assert not [one.path for one in tracked.workspace.client.list_artifacts(run.info.run_id) if "test" in one.path]
 
 
 def test_the_exact_configuration_stands_beside_every_trial(tracked: Tracked, tmp_path: Path) -> None:
     for outcome in tracked.outcomes:
         run_id = tracked.trials[outcome.number].info.run_id
-        file = Path(tracked.client.download_artifacts(run_id, "config.yaml", str(tmp_path)))
+        file = Path(tracked.workspace.client.download_artifacts(run_id, "config.yaml", str(tmp_path)))
         assert yaml.safe_load(file.read_text(encoding="utf-8")) == outcome.config.model_dump(mode="json")
 
 
 def test_the_confusion_matrix_is_a_picture(tracked: Tracked, tmp_path: Path) -> None:
     run_id = tracked.trials[0].info.run_id
-    picture = Path(tracked.client.download_artifacts(run_id, "validation_confusion.png", str(tmp_path)))
+    picture = Path(tracked.workspace.client.download_artifacts(run_id, "validation_confusion.png", str(tmp_path)))
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_predictions_of_every_validated_utterance_are_a_table(tracked: Tracked, tmp_path: Path) -> None:
     run_id = tracked.trials[0].info.run_id
-    table = Path(tracked.client.download_artifacts(run_id, "validation_predictions.csv", str(tmp_path)))
+    table = Path(tracked.workspace.client.download_artifacts(run_id, "validation_predictions.csv", str(tmp_path)))
     with table.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     corpus, folds = tracked.prepared.corpus, tracked.prepared.folds
@@ -220,7 +222,7 @@ def test_the_predictions_of_every_validated_utterance_are_a_table(tracked: Track
 def test_the_corpus_is_a_dataset_of_every_run_with_its_digest(tracked: Tracked) -> None:
     corpus = tracked.prepared.corpus
     for run in (tracked.parent, *tracked.trials.values()):
-        (given,) = tracked.client.get_run(run.info.run_id).inputs.dataset_inputs
+        (given,) = tracked.workspace.client.get_run(run.info.run_id).inputs.dataset_inputs
         assert (given.dataset.name, given.dataset.digest) == ("manifest", corpus.digest[:36])
         assert json.loads(given.dataset.profile) == {"utterances": 16, "speakers": 4, "emotions": 2}
         assert run.data.tags["ser_tune.corpus_digest"] == corpus.digest
@@ -256,7 +258,7 @@ def test_every_complete_trial_has_a_model_and_no_other_has(tracked: Tracked) -> 
     kept = {number for number, run in tracked.trials.items() if MODEL_TAG in run.data.tags}
     assert kept == {0, 3}
     for number in kept:
-        model = tracked.client.get_logged_model(tracked.trials[number].data.tags[MODEL_TAG])
+        model = tracked.workspace.client.get_logged_model(tracked.trials[number].data.tags[MODEL_TAG])
         assert (str(model.status), model.source_run_id) == ("READY", tracked.trials[number].info.run_id)
         assert model.artifact_location.startswith(str(tracked.project.artifacts))
         assert len(list(Path(model.artifact_location).rglob("network-*.safetensors"))) == 3

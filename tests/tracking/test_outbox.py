@@ -18,11 +18,10 @@ from ser_tune.tracking import (
     MODEL_TAG,
     STUDY_TAG,
     TRIAL_TAG,
+    Workspace,
     deliver_waiting,
-    experiment_of,
     find_runs,
     open_delivered,
-    open_tracking,
 )
 from ser_tune.tracking.courier import Courier
 from ser_tune.tracking.delivery import Delivery
@@ -131,7 +130,7 @@ class Store:
     """A tracking store that has the study's run."""
 
     project: Project
-    client: MlflowClient
+    workspace: Workspace
     experiment: str
 
     def put(self, *records: Any) -> None:
@@ -139,35 +138,35 @@ class Store:
             _put(self.project.outbox, record)
 
     def trials(self) -> dict[int, Run]:
-        parent, trials = find_runs(self.client, self.experiment, STUDY)
+        parent, trials = find_runs(self.workspace, self.experiment, STUDY)
         assert parent is not None
-        assert len(self.client.search_runs([self.experiment])) == len(trials) + 1  # each once
+        assert len(self.workspace.client.search_runs([self.experiment])) == len(trials) + 1  # each once
         return trials
 
 
 @pytest.fixture
 def store(project: Project) -> Store:
-    client = open_tracking(project)
-    experiment = experiment_of(client, project, "emodb")
-    client.create_run(experiment, tags={STUDY_TAG: STUDY})
-    return Store(project, client, experiment)
+    workspace = Workspace(project)
+    experiment = workspace.experiment("emodb")
+    workspace.client.create_run(experiment, tags={STUDY_TAG: STUDY})
+    return Store(project, workspace, experiment)
 
 
 def test_a_delivered_trial_is_a_run_with_its_own_times(store: Store) -> None:
     store.put(TRIAL, TOTALS)
-    assert deliver_waiting(store.client, store.project) == {"mine": 1}
+    assert deliver_waiting(store.workspace) == {"mine": 1}
     run = store.trials()[3]
-    parent, _ = find_runs(store.client, store.experiment, STUDY)
+    parent, _ = find_runs(store.workspace, store.experiment, STUDY)
     assert parent is not None
     assert (run.info.run_name, run.info.status) == ("trial 3 of mine", "FINISHED")
     assert (run.info.start_time, run.info.end_time) == (TRIAL.began_ms, TRIAL.ended_ms)
     assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert run.data.params == {"model.name": "alex_net"}
-    assert [one.path for one in store.client.list_artifacts(run.info.run_id)] == ["config.yaml"]
+    assert [one.path for one in store.workspace.client.list_artifacts(run.info.run_id)] == ["config.yaml"]
     assert (parent.info.status, parent.data.metrics) == ("FINISHED", {"trials_complete": 1.0})
     assert parent.data.tags["ser_tune.best_trial"] == "3"
     assert not waiting(store.project.outbox)
-    assert deliver_waiting(store.client, store.project) == {}
+    assert deliver_waiting(store.workspace) == {}
 
 
 BREAKS = ("create_run", "log_batch", "log_inputs", "log_artifacts", "set_terminated")
@@ -189,13 +188,13 @@ def test_a_delivery_that_breaks_off_is_completed_and_makes_no_second_run(
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, call, broken)
         with pytest.raises(StorageError, match=r"failed: no answer; 1 records wait in '.*outbox' for `ser-tune sync`"):
-            deliver_waiting(store.client, store.project, STUDY)
+            deliver_waiting(store.workspace, STUDY)
     assert len(waiting(store.project.outbox)) == 1
     open_delivered(store.project)
     (run,) = store.trials().values()
     assert run.info.status == "FINISHED"
     assert run.data.metrics["validation_uar"] == 0.5
-    assert len(store.client.get_metric_history(run.info.run_id, "validation_uar")) == 1
+    assert len(store.workspace.client.get_metric_history(run.info.run_id, "validation_uar")) == 1
     assert run.inputs is not None
     assert len(run.inputs.dataset_inputs) == 1
 
@@ -203,9 +202,9 @@ def test_a_delivery_that_breaks_off_is_completed_and_makes_no_second_run(
 def test_a_model_that_was_half_stored_is_replaced(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
 
-    def stored(client: MlflowClient, folder: Path, *, experiment_id: str, run_id: str, **named: Any) -> str:
+    def stored(workspace: Workspace, folder: Path, *, experiment_id: str, run_id: str, **named: Any) -> str:
         assert (folder / "MLmodel").read_text() == "m"
-        model = client.create_logged_model(experiment_id, source_run_id=run_id, **named)
+        model = workspace.client.create_logged_model(experiment_id, source_run_id=run_id, **named)
         made.append(model.model_id)
         if len(made) == 1:
             raise MlflowException("no answer")
@@ -217,21 +216,21 @@ def test_a_model_that_was_half_stored_is_replaced(store: Store, monkeypatch: pyt
         (folder / MODEL).mkdir()
         (folder / MODEL / "MLmodel").write_text("m")
     with pytest.raises(StorageError, match="no answer"):
-        deliver_waiting(store.client, store.project)
-    deliver_waiting(store.client, store.project)
+        deliver_waiting(store.workspace)
+    deliver_waiting(store.workspace)
     assert store.trials()[3].data.tags[MODEL_TAG] == made[1]
-    assert [one.model_id for one in store.client.search_logged_models([store.experiment])] == [made[1]]
+    assert [one.model_id for one in store.workspace.client.search_logged_models([store.experiment])] == [made[1]]
 
 
 def test_a_trial_that_was_killed_before_optuna_was_told_is_corrected(store: Store) -> None:
     store.put(TRIAL, replace(TOTALS, statuses=[(3, "FAILED")]))
-    deliver_waiting(store.client, store.project)
+    deliver_waiting(store.workspace)
     assert store.trials()[3].info.status == "FAILED"
 
 
 def test_what_is_meant_for_another_store_waits_for_it(store: Store) -> None:
     store.put(replace(TRIAL, study_id="6" * 32), replace(TRIAL, corpus="iemocap"), _numbered(4))
-    assert deliver_waiting(store.client, store.project) == {"mine": 1}
+    assert deliver_waiting(store.workspace) == {"mine": 1}
     assert sorted(store.trials()) == [4]
     assert len(waiting(store.project.outbox)) == 2
 
@@ -256,8 +255,8 @@ class Failing(Delivery):
 
 
 def test_a_courier_delivers_when_it_is_told_and_tries_again_when_the_store_answers(store: Store) -> None:
-    delivery = Failing(store.client, store.project)
-    courier = Courier(delivery, store.project, STUDY)
+    delivery = Failing(store.workspace)
+    courier = Courier(delivery, store.project.outbox, STUDY)
     store.put(_numbered(0))
     courier.notify()
     _until(lambda: not waiting(store.project.outbox))
@@ -272,9 +271,9 @@ def test_a_courier_delivers_when_it_is_told_and_tries_again_when_the_store_answe
 
 
 def test_a_courier_gives_up_after_a_while_and_what_waits_waits_on(store: Store) -> None:
-    delivery = Failing(store.client, store.project)
+    delivery = Failing(store.workspace)
     delivery.error = StorageError("no answer")
-    courier = Courier(delivery, store.project, STUDY)
+    courier = Courier(delivery, store.project.outbox, STUDY)
     store.put(TRIAL)
     started = time.monotonic()
     courier.close(patience_s=0.5)
@@ -283,9 +282,9 @@ def test_a_courier_gives_up_after_a_while_and_what_waits_waits_on(store: Store) 
 
 
 def test_a_mistake_of_ours_in_the_thread_is_raised_in_the_study(store: Store) -> None:
-    delivery = Failing(store.client, store.project)
+    delivery = Failing(store.workspace)
     delivery.error = ZeroDivisionError()
-    courier = Courier(delivery, store.project, STUDY)
+    courier = Courier(delivery, store.project.outbox, STUDY)
     with pytest.raises(ZeroDivisionError):
         courier.close(patience_s=0.0)
     with pytest.raises(ZeroDivisionError):

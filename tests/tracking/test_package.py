@@ -24,7 +24,7 @@ from ser_tune.config import NormalisationSettings, Project, SegmentSettings
 from ser_tune.features import FEATURE_SETS
 from ser_tune.prediction import Recipe, predictor
 from ser_tune.registry import load_model
-from ser_tune.tracking import LoadedModel, open_tracking
+from ser_tune.tracking import LoadedModel, Workspace
 from ser_tune.tracking.mlflow_model import SpeechModel
 
 NAME = "ser-manifest-alex_net"
@@ -58,13 +58,13 @@ def project(finished: Any, monkeypatch: pytest.MonkeyPatch) -> Project:
 @pytest.fixture
 def model(project: Project) -> Any:
     """The champion as MLflow loads it."""
-    open_tracking(project)
+    Workspace(project)
     return mlflow.pyfunc.load_model(f"models:/{NAME}@champion")
 
 
 def _folder(project: Project) -> Path:
-    version = open_tracking(project).get_model_version_by_alias(NAME, "champion")
-    return Path(open_tracking(project).get_logged_model(version.tags["ser_tune.model_id"]).artifact_location)
+    version = Workspace(project).client.get_model_version_by_alias(NAME, "champion")
+    return Path(Workspace(project).client.get_logged_model(version.tags["ser_tune.model_id"]).artifact_location)
 
 
 @pytest.mark.slow

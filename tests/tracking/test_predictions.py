@@ -14,7 +14,7 @@ from ser_tune.protocol import Protocol, prepare
 from ser_tune.resampling import score
 from ser_tune.search import HeldOut
 from ser_tune.tasks import TASKS
-from ser_tune.tracking import Predictions, open_tracking, protocol_tags, read_predictions
+from ser_tune.tracking import Predictions, Workspace, protocol_tags, read_predictions
 from ser_tune.tracking.predictions import write_predictions
 from tests.plugged import LEVELS
 
@@ -48,13 +48,15 @@ def read(prepared: Any, project: Project, tmp_path: Path) -> Callable[[HeldOut],
     """Through a run of a real tracking store."""
 
     def _read(held_out: HeldOut) -> Predictions:
-        client = open_tracking(project)
-        run = client.create_run(client.create_experiment("x", artifact_location=str(tmp_path / "artifacts")))
+        workspace = Workspace(project)
+        run = workspace.client.create_run(
+            workspace.client.create_experiment("x", artifact_location=str(tmp_path / "artifacts"))
+        )
         names, task = prepared.targets.names, prepared.definition.task
         write_predictions(tmp_path / "test_predictions.csv", held_out, prepared.corpus, task, names)
-        client.log_artifact(run.info.run_id, str(tmp_path / "test_predictions.csv"))
-        assert read_predictions(client, run, "validation") is None
-        found = read_predictions(client, run, "test")
+        workspace.client.log_artifact(run.info.run_id, str(tmp_path / "test_predictions.csv"))
+        assert read_predictions(workspace, run, "validation") is None
+        found = read_predictions(workspace, run, "test")
         assert found is not None
         return found
 
@@ -99,11 +101,11 @@ def test_a_table_has_the_answers_of_its_task(
     header, first, *_ = path.read_text(encoding="utf-8").splitlines()
     assert header == "utterance,speaker,fold,level,predicted,low,high"
     assert first.split(",")[3] in ("low", "high")
-    client = open_tracking(project)
-    experiment = client.create_experiment("x", artifact_location=str(tmp_path / "artifacts"))
-    run = client.create_run(experiment, tags=protocol_tags(Protocol(facts={"task": "levels"})))
-    client.log_artifact(run.info.run_id, str(path))
-    found = read_predictions(client, run, "test")
+    workspace = Workspace(project)
+    experiment = workspace.client.create_experiment("x", artifact_location=str(tmp_path / "artifacts"))
+    run = workspace.client.create_run(experiment, tags=protocol_tags(Protocol(facts={"task": "levels"})))
+    workspace.client.log_artifact(run.info.run_id, str(path))
+    found = read_predictions(workspace, run, "test")
     assert found is not None
     assert (found.task.name, found.names) == ("levels", ("low", "high"))
     order = np.argsort(held_out.utterances)
@@ -113,4 +115,4 @@ def test_a_table_has_the_answers_of_its_task(
 
 def test_a_run_that_does_not_exist_has_no_predictions(project: Project) -> None:
     run = Run(RunInfo("0" * 32, "0", "", "FINISHED", 0, 0, "active"), RunData())
-    assert read_predictions(open_tracking(project), run, "validation") is None
+    assert read_predictions(Workspace(project), run, "validation") is None

@@ -20,9 +20,9 @@ from ser_tune.tracking import (
     STUDY_TAG,
     TRIAL_TAG,
     Result,
+    Workspace,
     best_first,
     is_complete,
-    open_tracking,
     protocol_tags,
     study_pages,
 )
@@ -72,31 +72,35 @@ def study(project: Project, plugged: None) -> Callable[[str], Any]:
     """A store with a study of three complete trials, the worst first, one that ended early and one without a score."""
 
     def _study(objective: str) -> Any:
-        client = open_tracking(project)
-        parent = client.create_run("0", tags={key: one for key, one in _tags(objective, 0).items() if key != TRIAL_TAG})
+        workspace = Workspace(project)
+        parent = workspace.client.create_run(
+            "0", tags={key: one for key, one in _tags(objective, 0).items() if key != TRIAL_TAG}
+        )
         for trial, score in enumerate((*SCORES[objective], None)):
-            run_id = client.create_run("0", tags=_tags(objective, trial)).info.run_id
-            client.log_metric(run_id, "validation_uar" if score is None and objective != "uar" else "seconds", 1.0)
+            run_id = workspace.client.create_run("0", tags=_tags(objective, trial)).info.run_id
+            workspace.client.log_metric(
+                run_id, "validation_uar" if score is None and objective != "uar" else "seconds", 1.0
+            )
             if score is not None:
-                client.log_metric(run_id, f"validation_{objective}", score)
-            client.set_terminated(run_id)
-        client.set_terminated(parent.info.run_id)
-        return client, client.get_run(parent.info.run_id)
+                workspace.client.log_metric(run_id, f"validation_{objective}", score)
+            workspace.client.set_terminated(run_id)
+        workspace.client.set_terminated(parent.info.run_id)
+        return workspace, workspace.client.get_run(parent.info.run_id)
 
     return _study
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_a_saved_view_has_every_scored_trial_the_best_first(study: Callable[[str], Any], objective: str) -> None:
-    client, parent = study(objective)
-    save_view(client, parent)
-    view = json.loads(client.get_experiment("0").tags["mlflow.sharedViewState.one"])
+    workspace, parent = study(objective)
+    save_view(workspace, parent)
+    view = json.loads(workspace.client.get_experiment("0").tags["mlflow.sharedViewState.one"])
     state = json.loads(zlib.decompress(base64.b64decode(view["state"].partition(";")[2])))
     order = f"{state['orderByKey']} {'ASC' if state['orderByAsc'] else 'DESC'}"
-    found = client.search_runs(["0"], state["searchFilter"], order_by=[order])
+    found = workspace.client.search_runs(["0"], state["searchFilter"], order_by=[order])
     assert [run.data.tags[TRIAL_TAG] for run in found] == ["2", "1", "0"]
     assert {f"metrics.`validation_{objective}`", f"metrics.`test_{objective}`"} <= set(state["selectedColumns"])
-    (pages,) = study_pages(client)
+    (pages,) = study_pages(workspace)
     compared = json.loads(unquote(pages.comparison.partition("runs=")[2].partition("&")[0]))
     assert compared == [run.info.run_id for run in found]
 
@@ -104,8 +108,8 @@ def test_a_saved_view_has_every_scored_trial_the_best_first(study: Callable[[str
 def test_a_study_whose_metric_is_not_installed_any_more_has_no_pages_and_hides_no_others(
     study: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client, _ = study("error")
-    client.create_run("0", tags={STUDY_TAG: "two", STUDY_NAME_TAG: "two"})
+    workspace, _ = study("error")
+    workspace.client.create_run("0", tags={STUDY_TAG: "two", STUDY_NAME_TAG: "two"})
     monkeypatch.setattr("ser_tune.components._plugins", lambda group: {})
-    assert [one.study for one in study_pages(client)] == ["two"]
+    assert [one.study for one in study_pages(workspace)] == ["two"]
     assert "note: study 'one' has no pages: unknown metric 'error'; choose from: uar, wa" in caplog.text

@@ -7,21 +7,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ser_tune.config import Project
 from ser_tune.errors import StorageError
 from ser_tune.protocol import prepare
 from ser_tune.search import Fanout, StudyObserver, StudySummary, run_study
-from ser_tune.tracking import MODEL_TAG, TrackingObserver, open_tracking
+from ser_tune.tracking import MODEL_TAG, TrackingObserver, Workspace
 
-StudyRuns = Callable[[Project, MlflowClient], tuple[Run, dict[int, Run]]]
+StudyRuns = Callable[[Project, Workspace], tuple[Run, dict[int, Run]]]
 
 
 class Resumed(NamedTuple):
     project: Project
-    client: MlflowClient
+    workspace: Workspace
     run: Callable[..., StudySummary]
     runs: Callable[[], tuple[Run, dict[int, Run]]]
 
@@ -32,7 +31,7 @@ def begun(
 ) -> Resumed:
     """A project of its own, in which tracked studies of one epoch can run."""
     project = project_in(root)
-    client = open_tracking(project)
+    workspace = Workspace(project)
 
     def _run(trials: int, *others: StudyObserver, **settings: object) -> StudySummary:
         quick = {
@@ -42,10 +41,10 @@ def begun(
             "study.pruner": "none",
             "name": "one",
         }
-        observer = Fanout(TrackingObserver(client, project), *others)
+        observer = Fanout(TrackingObserver(workspace), *others)
         return run_study(prepare(tiny(**(quick | settings)), project), project, observer)
 
-    return Resumed(project, client, _run, lambda: study_runs(project, client))
+    return Resumed(project, workspace, _run, lambda: study_runs(project, workspace))
 
 
 @pytest.fixture
@@ -80,7 +79,7 @@ def test_runs_that_a_crash_left_running_are_closed_on_resuming(fresh: Resumed) -
     fresh.run(1)
     parent, trials = fresh.runs()
     for run in (parent, trials[0]):
-        fresh.client.set_terminated(run.info.run_id, "RUNNING")
+        fresh.workspace.client.set_terminated(run.info.run_id, "RUNNING")
     fresh.run(1)
     parent, trials = fresh.runs()
     assert (parent.info.status, trials[0].info.status) == ("FINISHED", "FINISHED")
@@ -121,8 +120,8 @@ def test_a_registered_model_is_never_deleted(with_models: Resumed, monkeypatch: 
     with_models.run(1, **{"study.keep_models": 1})
     _, trials = with_models.runs()
     model_id = trials[0].data.tags[MODEL_TAG]
-    with_models.client.create_registered_model("mine")
-    with_models.client.create_model_version("mine", source=f"models:/{model_id}", model_id=model_id)
+    with_models.workspace.client.create_registered_model("mine")
+    with_models.workspace.client.create_model_version("mine", source=f"models:/{model_id}", model_id=model_id)
     original = trial.score
 
     def better(*judged: Any) -> Any:
@@ -134,7 +133,7 @@ def test_a_registered_model_is_never_deleted(with_models: Resumed, monkeypatch: 
     with_models.run(3, **{"study.keep_models": 1})
     _, trials = with_models.runs()
     assert sorted(number for number, run in trials.items() if MODEL_TAG in run.data.tags) == [0, 1]
-    assert Path(with_models.client.get_logged_model(model_id).artifact_location, "MLmodel").is_file()
+    assert Path(with_models.workspace.client.get_logged_model(model_id).artifact_location, "MLmodel").is_file()
 
 
 def _with_free(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
@@ -152,7 +151,7 @@ def test_a_disk_that_the_models_cannot_fit_on_is_refused_with_the_numbers(
         r"free; pass --keep-models \d or fewer",
     ):
         fresh.run(1000)
-    assert fresh.client.get_experiment_by_name("manifest") is None
+    assert fresh.workspace.client.get_experiment_by_name("manifest") is None
 
 
 def test_a_disk_for_not_even_one_model_gets_no_advice_that_would_not_help(

@@ -6,19 +6,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ser_tune.config import Project
 from ser_tune.coordination import load_study
 from ser_tune.features import TYPICAL_CONDITIONS
 from ser_tune.protocol import prepare
-from ser_tune.tracking import find_runs, open_tracking, score_on_holdout, score_on_test, score_stressed
+from ser_tune.tracking import Workspace, find_runs, score_on_holdout, score_on_test, score_stressed
 
 
 class Opened(NamedTuple):
     project: Project
-    client: MlflowClient
+    workspace: Workspace
     prepared: Any
     runs: dict[int, Run]
 
@@ -29,12 +28,12 @@ def opened(finished_copy: Any, shared_cache: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("SER_TUNE_ROOT", str(finished_copy.root))
     monkeypatch.setenv("SER_TUNE_CACHE", str(shared_cache))
     project = Project.locate()
-    client = open_tracking(project)
+    workspace = Workspace(project)
     study, definition = load_study("first", project)
-    experiment = client.get_experiment_by_name("manifest")
+    experiment = workspace.client.get_experiment_by_name("manifest")
     assert experiment is not None
-    _, runs = find_runs(client, experiment.experiment_id, study.user_attrs["study_id"])
-    return Opened(project, client, prepare(definition, project), runs)
+    _, runs = find_runs(workspace, experiment.experiment_id, study.user_attrs["study_id"])
+    return Opened(project, workspace, prepare(definition, project), runs)
 
 
 @pytest.fixture
@@ -57,21 +56,21 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_test_speakers_are_looked_at_once(opened: Opened, looks: list[str]) -> None:
     number = next(number for number, run in opened.runs.items() if "test_uar" not in run.data.metrics)
     run_id = opened.runs[number].info.run_id
-    scored = score_on_test(opened.client, opened.runs[number], opened.prepared, opened.project)
+    scored = score_on_test(opened.workspace, opened.runs[number], opened.prepared)
     assert looks == ["test"]
-    run = opened.client.get_run(run_id)
+    run = opened.workspace.client.get_run(run_id)
     assert scored == {key: value for key, value in run.data.metrics.items() if key.startswith(("validation", "test"))}
     assert {"test_uar", "test_uar_low", "test_wa_high", "test_recall/joy", "validation_uar"} <= set(scored)
     assert run.data.tags["ser_tune.test"] == "scored"
-    files = {one.path for one in opened.client.list_artifacts(run_id)}
+    files = {one.path for one in opened.workspace.client.list_artifacts(run_id)}
     assert {"test_predictions.csv", "test_confusion.png"} <= files
-    assert score_on_test(opened.client, run, opened.prepared, opened.project) == scored
+    assert score_on_test(opened.workspace, run, opened.prepared) == scored
     assert looks == ["test"]
 
 
 def test_a_study_that_holds_nobody_out_has_no_holdout_scores(opened: Opened, looks: list[str]) -> None:
     run = next(run for run in opened.runs.values() if "test_uar" in run.data.metrics)
-    scored = score_on_holdout(opened.client, run, opened.prepared, opened.project)
+    scored = score_on_holdout(opened.workspace, run, opened.prepared)
     assert looks == []
     assert not [name for name in scored if name.startswith(("holdout", "optimism"))]
 
@@ -94,7 +93,7 @@ def test_a_model_is_opened_once_for_both_sides(
     protocol = config.protocol.model_copy(update={"holdout": opened.prepared.corpus.speakers[:1]})
     definition = replace(opened.prepared.definition, config=config.model_copy(update={"protocol": protocol}))
     prepared = replace(opened.prepared, definition=definition)
-    scored = score_on_test(opened.client, run, prepared, opened.project)
+    scored = score_on_test(opened.workspace, run, prepared)
     assert looks == ["test", "holdout"]
     assert len(opens) == 1
     assert {"test_uar", "holdout_uar", "optimism"} <= set(scored)
@@ -112,8 +111,8 @@ def test_without_its_table_a_run_is_not_scored(
     run = next(run for run in opened.runs.values() if "test_uar" not in run.data.metrics)
     monkeypatch.setattr(report, "write_predictions", full)
     with pytest.raises(OSError, match="No space left"):
-        score_on_test(opened.client, run, opened.prepared, opened.project)
-    again = opened.client.get_run(run.info.run_id)
+        score_on_test(opened.workspace, run, opened.prepared)
+    again = opened.workspace.client.get_run(run.info.run_id)
     assert not [name for name in again.data.metrics if name.startswith("test_")]
     assert "ser_tune.test" not in again.data.tags
 
@@ -126,15 +125,15 @@ def test_validation_speakers_are_scored_in_worse_recordings_once(
     chosen = {one.name: one for one in TYPICAL_CONDITIONS if one.kind in ("white noise", "babble", "clipping")}
     monkeypatch.setattr(testing, "TYPICAL_CONDITIONS", tuple(chosen.values()))
     run, told = opened.runs[0], list[str]()
-    scored = score_stressed(opened.client, run, opened.prepared, opened.project, on_condition=told.append)
+    scored = score_stressed(opened.workspace, run, opened.prepared, on_condition=told.append)
     assert told == list(scored) == list(chosen)
     assert all(0 <= uar <= 1 for uar in scored.values())
-    metrics = opened.client.get_run(run.info.run_id).data.metrics
+    metrics = opened.workspace.client.get_run(run.info.run_id).data.metrics
     assert {key: value for key, value in metrics.items() if key.startswith("stressed")} == {
         "stressed_validation_uar/white noise 10 dB": scored["white noise 10 dB"],
         "stressed_validation_uar/babble 10 dB": scored["babble 10 dB"],
         "stressed_validation_uar/clipping 5_": scored["clipping 5%"],
     }
-    assert score_stressed(opened.client, run, opened.prepared, opened.project, on_condition=told.append) == scored
+    assert score_stressed(opened.workspace, run, opened.prepared, on_condition=told.append) == scored
     assert len(told) == len(chosen)
     assert looks == []  # they are scored once

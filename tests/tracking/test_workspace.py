@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from ser_tune.config import Project
 from ser_tune.errors import StorageError
-from ser_tune.tracking import experiment_of, open_tracking, tracking_errors
+from ser_tune.tracking import Workspace, tracking_errors
 
 
 def _at(root: Path, uri: str | None = None) -> Project:
@@ -30,11 +30,11 @@ def test_two_processes_can_open_an_empty_project_at_once(tmp_path: Path) -> None
         "room.__path__ = [importlib.util.find_spec('ser_tune').submodule_search_locations[0] + '/tracking']\n"
         "sys.modules['ser_tune.tracking'] = room\n"
         "from ser_tune.config import Project\n"
-        "from ser_tune.tracking.store import experiment_of, open_tracking\n"
+        "from ser_tune.tracking.workspace import Workspace\n"
         "project = Project.locate()\n"
         "print('ready', flush=True)\n"
         "input()\n"
-        "print(experiment_of(open_tracking(project), project, 'demo'))\n"
+        "print(Workspace(project).experiment('demo'))\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", script],
@@ -49,51 +49,51 @@ def test_two_processes_can_open_an_empty_project_at_once(tmp_path: Path) -> None
         other.stdin.write("go\n")
         other.stdin.close()
         project = _at(tmp_path)
-        ours = experiment_of(open_tracking(project), project, "demo")
+        ours = Workspace(project).experiment("demo")
         assert other.stdout.read().strip() == ours
     assert other.returncode == 0
 
 
 def test_the_embedded_database_writes_ahead(root: Path) -> None:
-    open_tracking(_at(root))
+    Workspace(_at(root)).experiment("emodb")
     with closing(sqlite3.connect(root / "mlruns" / "mlflow.db")) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_experiments_keep_their_artifacts_in_the_project_and_open_on_training_runs(root: Path) -> None:
     project = _at(root)
-    client = open_tracking(project)
-    number = experiment_of(client, project, "emodb")
-    experiment = client.get_experiment(number)
+    workspace = Workspace(project)
+    number = workspace.experiment("emodb")
+    experiment = workspace.client.get_experiment(number)
     assert experiment.artifact_location == str(root / "mlruns" / "artifacts")
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
-    assert experiment_of(client, project, "emodb") == number
+    assert workspace.experiment("emodb") == number
 
 
 def test_a_deleted_experiment_is_named(root: Path) -> None:
     project = _at(root)
-    client = open_tracking(project)
-    client.delete_experiment(experiment_of(client, project, "emodb"))
+    workspace = Workspace(project)
+    workspace.client.delete_experiment(workspace.experiment("emodb"))
     with pytest.raises(StorageError, match="the MLflow experiment 'emodb' was deleted; restore it"):
-        experiment_of(client, project, "emodb")
+        workspace.experiment("emodb")
 
 
 def test_paths_follow_a_folder_that_was_moved(root: Path, tmp_path: Path) -> None:
-    client = open_tracking(_at(root))
-    experiment_of(client, _at(root), "emodb")
+    workspace = Workspace(_at(root))
+    workspace.experiment("emodb")
     moved = Path(shutil.move(root, tmp_path / "else where's"))
     for _ in range(2):  # opening it again changes nothing more
-        experiment = open_tracking(_at(moved)).get_experiment_by_name("emodb")
+        experiment = Workspace(_at(moved)).client.get_experiment_by_name("emodb")
         assert experiment is not None
         assert experiment.artifact_location == str(moved / "mlruns" / "artifacts")
 
 
 def test_opening_a_project_does_not_decide_for_the_next(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # MLflow sets the variable, and Project.locate reads it
-    open_tracking(_at(root))
+    Workspace(_at(root)).experiment("emodb")
     assert "MLFLOW_TRACKING_URI" not in os.environ
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///the/users/own.db")
-    open_tracking(_at(root))
+    Workspace(_at(root)).experiment("emodb")
     assert os.environ["MLFLOW_TRACKING_URI"] == "sqlite:///the/users/own.db"
 
 
@@ -103,12 +103,12 @@ def test_opening_a_project_does_not_decide_for_the_next(root: Path, monkeypatch:
 )
 def test_a_store_that_cannot_be_opened_is_named(tmp_path: Path, uri: str, reason: str) -> None:
     with pytest.raises(StorageError, match=rf"the tracking store '{uri}' cannot be opened: .*{reason}"):
-        open_tracking(_at(tmp_path, uri))
+        Workspace(_at(tmp_path, uri)).experiment("emodb")
 
 
 def test_a_project_on_a_disk_that_cannot_be_written_is_named() -> None:
     with pytest.raises(StorageError, match=r"the tracking store 'sqlite:////proc/mlruns/mlflow.db' cannot be opened"):
-        open_tracking(_at(Path("/proc")))
+        Workspace(_at(Path("/proc"))).experiment("emodb")
 
 
 def test_a_database_that_cannot_be_created_on_a_full_disk_is_named(
@@ -119,7 +119,7 @@ def test_a_database_that_cannot_be_created_on_a_full_disk_is_named(
 
     monkeypatch.setattr("ser_tune.tracking.workspace.TrackingClient", full)
     with pytest.raises(StorageError, match=r"cannot be opened: .*database or disk is full$"):
-        open_tracking(_at(tmp_path))
+        Workspace(_at(tmp_path)).experiment("emodb")
 
 
 def test_a_store_that_fails_later_is_named_but_mistakes_of_ours_are_not_hidden() -> None:
