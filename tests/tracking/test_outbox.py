@@ -210,7 +210,7 @@ def test_a_model_that_was_half_stored_is_replaced(store: Store, monkeypatch: pyt
             raise MlflowException("no answer")
         return str(model.model_id)
 
-    monkeypatch.setattr("ser_tune.tracking.delivery.log_saved", stored)
+    monkeypatch.setattr("ser_tune.tracking.package.log_saved", stored)
     with write_record(store.project.outbox, TRIAL) as folder:
         (folder / ARTIFACTS).mkdir()
         (folder / MODEL).mkdir()
