@@ -18,7 +18,7 @@ import pytest
 import soundfile
 from filelock import FileLock
 
-collect_ignore = ["benchmarks", "bits"]  # programs, run as `python -m tests.benchmarks`
+collect_ignore = ["ser_tune_benchmarks", "bits"]  # programs, run as `python -m tests.ser_tune_benchmarks`
 
 # Two threads that wait for each other on busy cores take ten times as long over a tiny network as one
 os.environ.setdefault("OMP_NUM_THREADS", "1")

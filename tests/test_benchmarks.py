@@ -13,7 +13,8 @@ NAMES = ("extraction", "overhead")
 
 @pytest.mark.slow
 def test_benchmarks_run_and_write_their_numbers(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.benchmarks", *NAMES, "--quick", "--json", str(tmp_path / "out.json")]
+    out = str(tmp_path / "out.json")
+    command = [sys.executable, "-m", "tests.ser_tune_benchmarks", *NAMES, "--quick", "--json", out]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     written = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     assert tuple(written["rows"]) == NAMES
@@ -26,7 +27,7 @@ def test_benchmarks_run_and_write_their_numbers(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_an_unknown_benchmark_is_refused() -> None:
-    command = [sys.executable, "-m", "tests.benchmarks", "nothing"]
+    command = [sys.executable, "-m", "tests.ser_tune_benchmarks", "nothing"]
     told = subprocess.run(command, check=False, capture_output=True, text=True)
     assert told.returncode == 2
     assert "no benchmark 'nothing'; there are: training," in " ".join(told.stderr.split())

@@ -1,4 +1,4 @@
-"""The simulation of `tests.benchmarks search`: its rules prune where the real ones do."""
+"""The simulation of `tests.ser_tune_benchmarks search`: its rules prune where the real ones do."""
 
 import warnings
 

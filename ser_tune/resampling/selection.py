@@ -9,9 +9,9 @@ speakers. Nothing is trained again.
 Another way is to choose without each speaker in turn. Its bias is as small, but a single choice for each speaker makes
 it noisy: its intervals covered 0.58 to 0.88 with 24 speakers and 100 configurations.
 
-In simulation (`python -m tests.benchmarks corrected`: configurations and speakers have effects of their own and share
-others, classes are of EmoDB's sizes), 50 to 250 searches of each kind, of configurations that are equal, similar or
-unlike. Of the three kinds the range of the bias, and the lowest coverage of 95 % intervals:
+In simulation (`python -m tests.ser_tune_benchmarks corrected`: configurations and speakers have effects of their own
+and share others, classes are of EmoDB's sizes), 50 to 250 searches of each kind, of configurations that are equal,
+similar or unlike. Of the three kinds the range of the bias, and the lowest coverage of 95 % intervals:
 
 | speakers | trials | bias, printed | bias, corrected | coverage | coverage, gains |
 |---|---|---|---|---|---|

@@ -50,7 +50,7 @@ def test_a_study_ends_clearly_on_a_full_disk_and_loses_nothing(finished: Any, da
     }
 
     def study(end: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "tests.benchmarks.logged", str(disk.parent / "log"), end, "study"]
+        command = [sys.executable, "-m", "tests.ser_tune_benchmarks.logged", str(disk.parent / "log"), end, "study"]
         command += finished.args
         return subprocess.run(
             command, env=environment, cwd=REPOSITORY, check=False, capture_output=True, encoding="utf-8"

@@ -29,7 +29,7 @@ def study(study_file: Path, corpus_csv: Path, shared_cache: Path) -> Callable[..
             "SER_TUNE_CACHE": str(shared_cache),
             "PYTHONPATH": str(REPOSITORY),
         }
-        command = [sys.executable, "-m", "tests.benchmarks.logged", str(root / "log"), end, *arguments]
+        command = [sys.executable, "-m", "tests.ser_tune_benchmarks.logged", str(root / "log"), end, *arguments]
         return subprocess.run(command, env=environment, cwd=REPOSITORY, check=False, capture_output=True).returncode
 
     return _study

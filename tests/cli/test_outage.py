@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from tests.benchmarks.servers import MlflowServer
+from tests.ser_tune_benchmarks.servers import MlflowServer
 
 REPOSITORY = Path(__file__).parents[2]
 

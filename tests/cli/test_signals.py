@@ -87,7 +87,7 @@ def start(
         command = ("study", str(study_file), *options, "--name", "ended", "--trials", str(trials))
         environment = {"SER_TUNE_ROOT": str(root), "SER_TUNE_CACHE": str(shared_cache), "PYTHONPATH": str(REPOSITORY)}
         return subprocess.Popen(
-            [sys.executable, "-m", "tests.benchmarks.logged", str(root / "log"), "-", *command],
+            [sys.executable, "-m", "tests.ser_tune_benchmarks.logged", str(root / "log"), "-", *command],
             env=os.environ | environment,
             cwd=REPOSITORY,
             stdout=subprocess.PIPE,

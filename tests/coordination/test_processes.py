@@ -24,7 +24,7 @@ from ser_tune.protocol import Prepared, prepare
 from ser_tune.search.confirmation import confirms
 from ser_tune.search.runner import _open
 from ser_tune.search.worker import OpenStudy, work_on
-from tests.benchmarks.servers import PostgreSQL
+from tests.ser_tune_benchmarks.servers import PostgreSQL
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]  # of fork beside threads
 

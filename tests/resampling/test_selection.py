@@ -18,7 +18,7 @@ UAR = METRICS.get("uar")
 PAIRS = replace(UAR, value=uar_of)
 """Of right utterances and all utterances of each class."""
 SEARCHES = 8
-"""Of each kind and number of trials; `tests.benchmarks corrected` simulates more."""
+"""Of each kind and number of trials; `tests.ser_tune_benchmarks corrected` simulates more."""
 
 
 @st.composite

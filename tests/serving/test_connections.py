@@ -15,7 +15,7 @@ import uvicorn
 from ser_tune.serving import connections, guard
 from ser_tune.serving.guard import Guard
 from ser_tune.serving.server import listening_socket
-from tests.benchmarks.strangers import HEAD, memory_mb, pings, sequence, simultaneous, slow
+from tests.ser_tune_benchmarks.strangers import HEAD, memory_mb, pings, sequence, simultaneous, slow
 
 CLIENTS = 200
 JSON = HEAD.replace(b"1000000", b"2") + b"\r\n{}"

@@ -6,7 +6,7 @@ largest gain that a complete trial made from that epoch to the end of the fold w
 the end: the first ones, and more where few others do.
 
 Racing is from M. Birattari et al., A Racing Algorithm for Configuring Metaheuristics, GECCO 2002; here all trials share
-one estimate of the noise. `python -m tests.benchmarks search` measures what it costs and saves.
+one estimate of the noise. `python -m tests.ser_tune_benchmarks search` measures what it costs and saves.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Requests a second and latency of a running `ser-tune serve`.
 
-Usage, from the repository's root: python -m tests.benchmarks.serving ADDRESS AUDIO [SECONDS]
+Usage, from the repository's root: python -m tests.ser_tune_benchmarks.serving ADDRESS AUDIO [SECONDS]
 """
 
 import base64

@@ -22,7 +22,7 @@ from .rows import Options, Row, definition, project
 __all__ = ["measure"]
 
 COMMAND = "from ser_tune.cli import main; main()"
-FIRST_STEP = "tests.benchmarks.first_step"
+FIRST_STEP = "tests.ser_tune_benchmarks.first_step"
 MODELS = ("3d_acrnn", "alex_net", "fcn_attention")
 
 

@@ -3,7 +3,7 @@
 Every line of LOG is an event: `extract` before features are, `start KEY` before a fold is trained, `stored KEY` after
 it is stored, `epoch`, and `record STATE` after a trial's record is complete on disk, but before Optuna is told.
 
-Usage: python -m tests.benchmarks.logged LOG EVENT:NUMBER COMMAND...
+Usage: python -m tests.ser_tune_benchmarks.logged LOG EVENT:NUMBER COMMAND...
        EVENT:NUMBER says where to end, as `epoch:12`; `-` is nowhere. With `epoch:12=FILE` the command does not end:
        FILE takes all the room that its disk has left.
 """

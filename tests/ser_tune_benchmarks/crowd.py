@@ -37,7 +37,7 @@ SETTINGS = (
     "training.precision=float32",
     f"protocol.folds={FOLDS}",
 )
-PROGRAM = (sys.executable, "-m", "tests.benchmarks.logged")
+PROGRAM = (sys.executable, "-m", "tests.ser_tune_benchmarks.logged")
 PATIENCE_S = 1800.0
 
 

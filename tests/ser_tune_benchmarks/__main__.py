@@ -1,6 +1,6 @@
 """Runs benchmarks, each in a process of its own, prints a table and writes JSON.
 
-Usage, from the repository's root: python -m tests.benchmarks [NAME...] [--data EMODB] [--checkpoint DIR]
+Usage, from the repository's root: python -m tests.ser_tune_benchmarks [NAME...] [--data EMODB] [--checkpoint DIR]
            [--json FILE] [--quick]
 """
 

@@ -1,6 +1,6 @@
 """How long `/ping` of a running `ser-tune serve` takes while many clients behave badly, and how its memory grows.
 
-Usage, from the repository's root: python -m tests.benchmarks.strangers ADDRESS PID [CLIENTS] [REQUESTS]
+Usage, from the repository's root: python -m tests.ser_tune_benchmarks.strangers ADDRESS PID [CLIENTS] [REQUESTS]
 
 Only loopback addresses are asked. CLIENTS (1000) connections of each kind are open for 15 s at most.
 """

@@ -78,7 +78,7 @@ def _start(root: Path, trials: int) -> "subprocess.Popen[bytes]":
     command = ["study", "--model", MODEL, "--features", "logmelspec", "--trials", str(trials), "--name", "killed"]
     command += [part for setting in SETTINGS for part in ("--set", setting)]
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.logged", str(root / "log"), "-", *command],
+        [sys.executable, "-m", "tests.ser_tune_benchmarks.logged", str(root / "log"), "-", *command],
         env=_environment(root),
         stdout=subprocess.DEVNULL,
         stderr=(root / "told").open("ab"),

@@ -1,6 +1,6 @@
 """Records learning curves for the benchmark `search`: random configurations of one study, all folds, two seeds.
 
-Usage, from the repository's root: python -m tests.benchmarks.curves --data EMODB --out FILE.npz [--configurations N]
+Usage, from the root: python -m tests.ser_tune_benchmarks.curves --data EMODB --out FILE.npz [--configurations N]
 
 `FILE.jsonl` beside it gets a line for each finished configuration; the same command again continues there. The network
 is `light_cnn`, made small enough to train 2400 folds in an hour of one core: half the width, 16 bands every 50 ms,
@@ -98,7 +98,8 @@ def _write(out: Path, lines: Path, counts: np.ndarray, study: StudyDefinition, c
     settings = json.loads(study.as_json())
     settings["config"]["corpus"]["data"] = None
     about = {
-        "command": f"python -m tests.benchmarks.curves --data EMODB --out {out.name} --configurations {configurations}",
+        "command": "python -m tests.ser_tune_benchmarks.curves --data EMODB"
+        f" --out {out.name} --configurations {configurations}",
         "commits": sorted({one["commit"] for one in recorded}),
         "recorded": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {

@@ -3,7 +3,7 @@
 The batch itself is not in them. What was imported by then is kept in LIST, and imported before the clock starts
 where LIST exists: the first run says nothing.
 
-Usage: python -m tests.benchmarks.first_step LIST COMMAND...
+Usage: python -m tests.ser_tune_benchmarks.first_step LIST COMMAND...
 """
 
 import contextlib

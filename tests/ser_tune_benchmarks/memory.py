@@ -24,7 +24,7 @@ def measure(options: Options) -> list[Row]:
     table = _corpus(options.scratch, 120 if options.quick else UTTERANCES)
     rows = []
     for name in ("first", "second"):
-        command = [sys.executable, "-m", "tests.benchmarks.memory", str(table), name]
+        command = [sys.executable, "-m", "tests.ser_tune_benchmarks.memory", str(table), name]
         told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         features, peak, imported = (float(number) for number in told.split()[-3:])
         rows.append(

@@ -1,1 +1,0 @@
-"""How fast the product is, beside a straightforward implementation of the same work: `python -m tests.benchmarks`."""
