@@ -7,7 +7,7 @@ from typing import Unpack
 
 from .. import experiments, results
 from .. import report as reports
-from ..config import Project
+from ..config import Project, Role
 from ..coordination import load_study
 from ..errors import SerTuneError
 from ..experiments import Ablated, Combination, Confirmation, Replay, Reproduction
@@ -178,7 +178,7 @@ def reproduce(
     published, file = results.published_study(label, project)
     flags: dict[str, object] = {"corpus.data": data, "study.trials": seeds, "name": name}
     definition = define_study(file, flags=flags, settings=settings or {})
-    changed = definition.differences(define_study(file, flags=flags))
+    changed = definition.differences(define_study(file, flags=flags), but=Role.CIRCUMSTANCE)
     prepared = prepare(definition, project)
     workspace = Workspace(project)
     with watching(workspace, observer) as watcher:

@@ -1,9 +1,9 @@
 """Architectures, one a file. To add one: a module with an `ARCHITECTURE`, and its line here."""
 
 from ..components import Catalogue
-from .base import DESCENT, Architecture, Ensemble, Examples, InputShape, members_of
+from .base import Architecture, Ensemble, Examples, InputShape, members_of
 
-__all__ = ["ARCHITECTURES", "DESCENT", "Architecture", "Ensemble", "Examples", "InputShape", "members_of"]
+__all__ = ["ARCHITECTURES", "Architecture", "Ensemble", "Examples", "InputShape", "members_of"]
 
 ARCHITECTURES: Catalogue[Architecture] = Catalogue(
     kind="architecture",

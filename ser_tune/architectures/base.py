@@ -7,11 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..config import ModelSettings, Range, Value
+from ..config import ModelSettings, Range, Role, Settings, Value, paths_with
 from ..tasks import TASKS
 
 __all__ = [
-    "DESCENT",
     "SMALLEST_VARIANCE",
     "Architecture",
     "AttentiveStatistics",
@@ -35,15 +34,6 @@ class InputShape:
     bands: int
     frames: int
     """Of whole utterances, the least there can be."""
-
-
-DESCENT = (
-    *("optimizer.", "augmentation.", "loss.", "perturbation.stability", "training.averaging", "training.batch_size"),
-    *("training.ema_decay", "training.epochs", "training.gradient_clip_norm", "training.patience"),
-    *("training.sampling", "training.schedule", "training.selection", "training.swa_start", "training.warmup"),
-    "segments.crop",
-)
-"""Settings, and sections, of gradient descent alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +66,7 @@ class Architecture:
     """Fills a new network with pretrained weights, from the network and the settings; None leaves it random."""
     solve: Callable[[Any, Any, Examples], None] | None = None
     """Fits a network at once, without gradients, from the network, the settings and the training examples; None leaves
-    it to gradient descent. Where there is one, the settings in `DESCENT` mean nothing."""
+    it to gradient descent. Where there is one, settings of the role `DESCENT` do not apply."""
     solves: tuple[str, ...] = ("classes",)
     """The kinds of predictions that `solve` can learn, of which tasks make one each."""
     solver: str = ""
@@ -98,9 +88,9 @@ class Architecture:
         """Whether another seed trains another network; a solver draws no random numbers."""
         return self.solve is None
 
-    def takes(self, path: str) -> bool:
-        """Whether a setting, by its dotted path, means anything to this architecture."""
-        return self.solve is None or not path.startswith(DESCENT)
+    def unused(self, settings: type[Settings]) -> frozenset[str]:
+        """The dotted paths of the settings, of a study's or a trial's, that do not apply to this architecture."""
+        return frozenset() if self.solve is None else paths_with(Role.DESCENT, settings)
 
 
 def scaled(size: int, width: float) -> int:

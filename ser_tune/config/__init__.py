@@ -1,9 +1,10 @@
 """Every setting a user can write, each declared once. Imports no torch."""
 
-from .base import Leaf, Settings, flatten, leaves, nest, validated
+from .base import Leaf, Settings, flatten, leaves, nest, paths_with, validated
 from .project import Project, full_disk
 from .ranges import Choice, FloatRange, IntRange, Range, Value, parse_range
-from .study import EXECUTION, CorpusSettings, ProtocolSettings, SearchSettings, StudyConfig
+from .roles import Flag, Role
+from .study import CorpusSettings, ProtocolSettings, SearchSettings, StudyConfig, flagged_settings
 from .trial import (
     OPTIMIZER_DEFAULTS,
     OPTIMIZER_RANGES,
@@ -25,7 +26,6 @@ from .trial import (
 from .written import read_yaml
 
 __all__ = [
-    "EXECUTION",
     "OPTIMIZER_DEFAULTS",
     "OPTIMIZER_RANGES",
     "SHORTEST_REVERBERATION_S",
@@ -33,6 +33,7 @@ __all__ = [
     "Choice",
     "CorpusSettings",
     "FeatureSettings",
+    "Flag",
     "FloatRange",
     "IntRange",
     "Leaf",
@@ -45,6 +46,7 @@ __all__ = [
     "Project",
     "ProtocolSettings",
     "Range",
+    "Role",
     "SearchSettings",
     "SegmentSettings",
     "Settings",
@@ -54,11 +56,13 @@ __all__ = [
     "TrainingSettings",
     "TrialConfig",
     "Value",
+    "flagged_settings",
     "flatten",
     "full_disk",
     "leaves",
     "nest",
     "parse_range",
+    "paths_with",
     "read_yaml",
     "validated",
 ]

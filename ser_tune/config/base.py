@@ -8,6 +8,8 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 from annotated_types import BaseMetadata
@@ -16,8 +18,9 @@ from pydantic.fields import FieldInfo
 
 from ..errors import ConfigError, brief, valid_names
 from .ranges import Choice, FloatRange, IntRange, Range, Value
+from .roles import Flag, Role
 
-__all__ = ["Leaf", "Settings", "flatten", "leaves", "nest", "validated"]
+__all__ = ["Leaf", "Settings", "flatten", "leaves", "nest", "paths_with", "validated"]
 
 
 class Settings(BaseModel):
@@ -48,38 +51,89 @@ class Leaf:
     default: Value
     search: Range | None
     help: str
+    option_type: type
+    """Of one value on the command line: bool, int, float, Path, or str where a value may be a word such as `none`."""
+    several: bool = False
+    """Whether the value is a list."""
+    roles: frozenset[Role] = frozenset()
+    flag: Flag | None = None
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of the help."""
+        first, period, _ = self.help.partition(". ")
+        return first + period.rstrip()
 
 
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
 
-def leaves(settings: type[BaseModel], prefix: str = "") -> Iterator[Leaf]:
+def leaves(settings: type[BaseModel], prefix: str = "", roles: frozenset[Role] = frozenset()) -> Iterator[Leaf]:
     """Every setting below a section, in the order of declaration.
 
     Args:
-        settings: The section's class; for a generic one, with its parameters filled in.
+        settings: The section's class; of a generic one without parameters, the settings that all parameters have.
         prefix: The dotted path of the section itself, ending in a dot.
+        roles: The section's own, which its settings inherit.
     """
     for name, field in settings.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from leaves(field.annotation, f"{prefix}{name}.")
+        section = _section(field)
+        if section is not None:
+            yield from leaves(section, f"{prefix}{name}.", roles | _roles(settings, name))
         elif field.json_schema_extra != {"leaf": False}:
-            yield _leaf(f"{prefix}{name}", field)
+            yield _leaf(f"{prefix}{name}", field, roles | _roles(settings, name))
 
 
-def _leaf(path: str, field: FieldInfo) -> Leaf:
+@cache
+def paths_with(role: Role, settings: type[BaseModel]) -> frozenset[str]:
+    """The dotted paths of the settings that have a role.
+
+    Args:
+        role: The role.
+        settings: The class whose settings are looked at.
+    """
+    return frozenset(leaf.path for leaf in leaves(settings) if role in leaf.roles)
+
+
+def _section(field: FieldInfo) -> type[BaseModel] | None:
+    """The class of a field that holds settings; of a parameter, its bound."""
+    annotation = field.annotation
+    bound = annotation.__bound__ if isinstance(annotation, TypeVar) else annotation
+    return bound if isinstance(bound, type) and issubclass(bound, BaseModel) else None
+
+
+def _roles(settings: type[BaseModel], name: str) -> frozenset[Role]:
+    """The roles of a field, those included that it has where a base class declares it."""
+    bases = [base for base in settings.__mro__ if issubclass(base, BaseModel) and name in base.model_fields]
+    return frozenset(extra for base in bases for extra in base.model_fields[name].metadata if isinstance(extra, Role))
+
+
+def _leaf(path: str, field: FieldInfo, roles: frozenset[Role]) -> Leaf:
     ranges = [extra for extra in field.metadata if isinstance(extra, FloatRange | IntRange | Choice)]
+    flags = [extra for extra in field.metadata if isinstance(extra, Flag)]
     members = _members(field.annotation)
+    default = None if field.is_required() else field.get_default(call_default_factory=False)
     return Leaf(
         path=path,
         type_name=_type_name(field.annotation),
         number=members[0] if members[0] in (int, float) else None,
         optional=type(None) in members,
         bounds=", ".join([*_bounds(field.metadata), *_member_bounds(field.annotation)]),
-        default=None if field.is_required() else field.get_default(call_default_factory=False),
+        default=default,
         search=ranges[0] if ranges else None,
         help=" ".join((field.description or "").split()),
+        option_type=_option_type(members, default),
+        several=any(typing.get_origin(member) is tuple for member in members),
+        roles=roles,
+        flag=flags[0] if flags else None,
     )
+
+
+def _option_type(members: list[Any], default: Value) -> type:
+    """The type of a value on the command line, where `none` is written only if it is not the default."""
+    words = default is not None and type(None) in members
+    plain = [member for member in members if member is not type(None)]
+    return plain[0] if len(plain) == 1 and plain[0] in (bool, int, float, Path) and not words else str
 
 
 def _bounds(metadata: Iterable[object]) -> list[str]:

@@ -1,28 +1,30 @@
 """`StudyConfig`: a trial's configuration plus what the search needs to know."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, Self, TypedDict
 
 from pydantic import Field, field_validator, model_validator
 
-from .base import Settings
+from .base import Leaf, Settings, leaves
 from .names import refuse_unwritable
 from .ranges import Range, parse_range
+from .roles import Flag, Role
 from .trial import FeatureT, LossT, ModelT, TaskT, TrialConfig
 
-__all__ = ["EXECUTION", "CorpusSettings", "ProtocolSettings", "SearchSettings", "StudyConfig"]
+__all__ = ["CorpusSettings", "ProtocolSettings", "SearchSettings", "StudyConfig", "flagged_settings"]
 
 
 class CorpusSettings(Settings):
     """Which recordings."""
 
-    name: str = "demo"
-    """The corpus."""
-    data: Path | None = None
-    """Its folder (for `manifest`, the CSV file); the demo corpus needs none."""
-    task: str | None = None
-    """Which of its usual tasks, such as iemocap's improvised or merged; none means its first."""
+    name: Annotated[str, Flag("--corpus", completes="corpora")] = "demo"
+    """The corpus, of `ser-tune corpus list`."""
+    data: Annotated[Path | None, Role.RESUMABLE, Flag("--data")] = None
+    """The corpus's folder, or for manifest its CSV file; the demo corpus needs none."""
+    task: Annotated[str | None, Flag("--task")] = None
+    """A task of the corpus, of `ser-tune corpus list`, such as iemocap's improvised or merged; none means its first."""
     names_as_written: tuple[str, ...] = ()
     """Names of speakers, emotions and sessions that are taken as they are: of spellings such as anna and Anna that are
     two speakers after all, all but one at least; and a speaker whose name is that of a placeholder, such as Nan."""
@@ -46,15 +48,16 @@ class ProtocolSettings(Settings):
 
     folds: Annotated[int, Field(ge=3, le=1000)] | None = None
     """Number of speaker folds; none means the corpus's own protocol."""
-    folds_file: Path | None = None
-    """A CSV path,fold,split of folds to use instead; refused where a speaker is on two sides, an utterance on none."""
-    fold_limit: Annotated[int, Field(ge=1, le=1000)] | None = None
+    folds_file: Annotated[Path | None, Flag("--folds", metavar="FILE")] = None
+    """A CSV file path,fold,split of folds to use instead of the corpus's own. It is refused where a speaker is on two
+    sides, or an utterance on none."""
+    fold_limit: Annotated[Annotated[int, Field(ge=1, le=1000)] | None, Role.CIRCUMSTANCE] = None
     """Train only the first so many of the folds, for a quick look; none means all."""
-    holdout: tuple[str, ...] = ()
+    holdout: Annotated[tuple[str, ...], Flag("--holdout", metavar="SPEAKER")] = ()
     """Speakers that the search never sees; the chosen trial is scored on them at the end."""
-    text_independent: bool = False
-    """No text is on two sides of a fold either. Utterances whose text belongs to another side are not used in that
-    fold."""
+    text_independent: Annotated[bool, Flag("--text-independent")] = False
+    """The sides of a fold share neither speakers nor spoken texts. Utterances whose text belongs to another side are
+    not used in that fold."""
     near_identical: Literal["refuse", "allow"] = "refuse"
     """What happens to recordings on two sides of a fold that are equal but for level, sample rate, codec, noise, cut
     or added ends, speed or reverberation. Allow them only where they are different recordings after all."""
@@ -114,34 +117,35 @@ class SearchSettings(Settings):
     objectives: tuple[str, ...] = ()
     """The metric that ranks trials, selects epochs and promotes; none means the task's own, such as uar. It is part of
     the protocol."""
-    trials: Annotated[int, Field(ge=1, le=1_000_000)] = 50
+    trials: Annotated[int, Field(ge=1, le=1_000_000), Flag("--trials")] = 50
     """Trials of the study in total; running it again resumes, or does nothing."""
-    timeout_s: Annotated[float, Field(gt=0)] | None = None
+    timeout_s: Annotated[Annotated[float, Field(gt=0)] | None, Flag("--timeout", metavar="SECONDS")] = None
     """Start no new trial after so many seconds."""
     grace_s: Annotated[float, Field(gt=0)] = 60.0
     """Seconds of silence after which a process of another machine or container is taken for dead, and its trial is run
     again. A process of this machine that has ended is known at once."""
-    max_failures: Annotated[int, Field(ge=1)] | None = 5
+    max_failures: Annotated[Annotated[int, Field(ge=1)] | None, Flag("--max-failures", metavar="N")] = 5
     """End the study where so many trials in a row have failed, as where no configuration fits the memory; none means
     never. The same command goes on."""
-    stop_when_converged: bool = False
-    """End the search early, after 20 complete trials or more, where an upper bound of what is left to gain in the
-    ranges is below the standard error of the best score over its folds (Makarova et al. 2022). The best configurations
-    are confirmed as otherwise."""
+    stop_when_converged: Annotated[bool, Flag("--stop-when-converged")] = False
+    """End the search where little is left to gain. It ends after 20 complete trials or more, where an upper bound of
+    the gain left in the ranges is below the standard error of the best score over its folds (Makarova et al. 2022). The
+    best configurations are confirmed as otherwise."""
     confirm: Annotated[float, Field(ge=0, le=0.5)] = 0.2
     """Share of the trials that trains the best configurations again on fresh seeds; the best mean wins. 0 takes the
     best trial of the search. Models that are solved without random numbers need none."""
-    warm_start: tuple[str, ...] = ()
+    warm_start: Annotated[tuple[str, ...], Flag("--warm-start", metavar="STUDY")] = ()
     """Studies of the same protocol whose five best trials are trained first, after the published and the default
     configuration. Values that this study does not search stay its own, those outside its ranges become the nearest.
     Each search of a nested study starts from the search of another nested study that held out the same speakers."""
-    sampler: str = "tpe"
+    sampler: Annotated[str, Flag("--sampler", completes="samplers")] = "tpe"
     """How values are proposed: by Optuna's tpe (multivariate), random, qmc or gp, or by any class of optuna.samplers,
     such as NSGAIISampler."""
-    pruner: str = "racing"
-    """When to give a trial up. racing: after a fold, where its paired fold scores make it improbable that it ends as
-    good as the best trials; after an epoch, where no gain that a complete trial has made could change that. A class of
-    optuna.pruners, such as MedianPruner, decides after each fold, by the mean of the folds so far."""
+    pruner: Annotated[str, Flag("--pruner", completes="pruners")] = "racing"
+    """When to give a trial up: racing, none, or a class of optuna.pruners, such as MedianPruner. racing: after a fold,
+    where its paired fold scores make it improbable that it ends as good as the best trials; after an epoch, where no
+    gain that a complete trial has made could change that. A class of optuna.pruners decides after each fold, by the
+    mean of the folds so far."""
     startup_trials: Annotated[int, Field(ge=1)] = 8
     """Trials that are sampled at random, before the search learns from them."""
     race_after: Annotated[int, Field(ge=2)] = 5
@@ -152,27 +156,27 @@ class SearchSettings(Settings):
     of better trials it is less."""
     complete_share: Annotated[float, Field(ge=0, le=1)] = 0.2
     """Racing: share of the trials that runs to the end at least, so that not only survivors are compared with."""
-    keep_models: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
+    keep_models: Annotated[Annotated[int, Field(ge=1)] | Literal["all"], Flag("--keep-models", metavar="N")] = "all"
     """Trials whose models are kept: all, or the best so many."""
-    promotion: str = "better"
-    """When a new version becomes champion: better: its validation score by the objective, such as UAR, is better;
-    confident: and the paired permutation test over speakers gives p < 0.05; robust: and it loses no more of that score
-    than the champion in worse recordings of the validation speakers (noise, babble, room, telephone, codecs, clipping,
-    low level, trimmed silence); always. p is multiplied by the complete trials of the larger search (Bonferroni), which
-    chose on the same speakers. Where both versions are confirmed, their means over fresh seeds are compared. Else the
-    worse confidence bound of a confirmed one must be better than the champion's. Under another protocol it never
-    becomes champion."""
-    workers: Annotated[int, Field(ge=1, le=1024)] = 1
+    promotion: Annotated[str, Flag("--rule", completes="promotion_rules")] = "better"
+    """When a new version becomes champion: better, confident (p < 0.05), robust (in worse recordings too) or always.
+    better: its validation score by the objective, such as UAR, is better; confident: and the paired permutation test
+    over speakers gives p < 0.05; robust: and it loses no more of that score than the champion in worse recordings of
+    the validation speakers (noise, babble, room, telephone, codecs, clipping, low level, trimmed silence). p is
+    multiplied by the complete trials of the larger search (Bonferroni), which chose on the same speakers. Where both
+    versions are confirmed, their means over fresh seeds are compared. Else the worse confidence bound of a confirmed
+    one must be better than the champion's. Under another protocol it never becomes champion."""
+    workers: Annotated[int, Field(ge=1, le=1024), Role.PER_CALL, Flag("--workers", metavar="N")] = 1
     """Processes on this machine that train, each on one GPU where there are GPUs."""
-    parallel: Literal["trials", "folds"] = "trials"
+    parallel: Annotated[Literal["trials", "folds"], Role.PER_CALL, Flag("--parallel")] = "trials"
     """What the workers train at once: trials, or folds of one trial, which shortens a single trial."""
-    per_gpu: Annotated[int, Field(ge=1, le=64)] = 1
+    per_gpu: Annotated[int, Field(ge=1, le=64), Role.PER_CALL, Flag("--per-gpu", metavar="K")] = 1
     """Workers that share a GPU."""
-    executor: str = "local"
+    executor: Annotated[str, Role.PER_CALL, Flag("--executor", completes="executors")] = "local"
     """Where folds are trained: local, on this machine; ray, on a Ray cluster (extra ray)."""
-    ray_address: str | None = None
+    ray_address: Annotated[str | None, Role.PER_CALL, Flag("--ray-address", metavar="ADDRESS")] = None
     """The Ray cluster's address; none means a running one, as of RAY_ADDRESS, or else a new one on this machine."""
-    gpus_per_fold: Annotated[float, Field(gt=0, le=1)] = 1.0
+    gpus_per_fold: Annotated[float, Field(gt=0, le=1), Role.PER_CALL] = 1.0
     """Ray: the share of a GPU that a fold asks for, where folds are trained on CUDA."""
     sampler_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Where the sampler's random numbers come from."""
@@ -185,19 +189,15 @@ class SearchSettings(Settings):
         return names
 
 
-EXECUTION = ("workers", "parallel", "per_gpu", "executor", "ray_address", "gpus_per_fold")
-"""Search settings that only one call is told: no stored study has them."""
-
-
 class StudyConfig(TrialConfig[ModelT, FeatureT, LossT], Generic[ModelT, FeatureT, LossT, TaskT]):
     """A study: the default configuration, what varies around it, and the protocol that scores it."""
 
-    name: str | None = None
+    name: Annotated[str | None, Role.FIXED, Role.RESUMABLE, Flag("--name")] = None
     """The study's name; none means `<corpus>-<model>-<features>`."""
-    corpus: CorpusSettings = CorpusSettings()
-    task: TaskT
-    protocol: ProtocolSettings = ProtocolSettings()
-    study: SearchSettings = SearchSettings()
+    corpus: Annotated[CorpusSettings, Role.FIXED] = CorpusSettings()
+    task: Annotated[TaskT, Role.FIXED]
+    protocol: Annotated[ProtocolSettings, Role.FIXED] = ProtocolSettings()
+    study: Annotated[SearchSettings, Role.FIXED, Role.RESUMABLE, Role.CIRCUMSTANCE] = SearchSettings()
     search: Annotated[dict[str, Range] | None, Field(json_schema_extra={"leaf": False})] = None
     """What varies: dotted path to range. None means every setting's default search range, but for those fixed in the
     study file or on the command line; an empty mapping searches nothing."""
@@ -215,3 +215,9 @@ class StudyConfig(TrialConfig[ModelT, FeatureT, LossT], Generic[ModelT, FeatureT
         if isinstance(written, dict):
             return {str(path): parse_range(str(path), value) for path, value in written.items()}
         return written
+
+
+@cache
+def flagged_settings() -> Mapping[str, Leaf]:
+    """Settings with a command-line option of their own, by the keyword argument of Python callers."""
+    return {leaf.flag.name: leaf for leaf in leaves(StudyConfig) if leaf.flag is not None}

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from .base import Settings
 from .ranges import Choice, FloatRange, IntRange, Range, Value
+from .roles import Flag, Role
 
 __all__ = [
     "OPTIMIZER_DEFAULTS",
@@ -40,8 +41,8 @@ SHORTEST_REVERBERATION_S = 0.2
 class ModelSettings(Settings):
     """What every architecture has."""
 
-    name: str
-    """The architecture."""
+    name: Annotated[str, Role.FIXED, Role.IDENTITY, Flag("--model", completes="architectures")]
+    """The architecture, such as 3d_acrnn."""
 
     @property
     def ensemble_size(self) -> int:
@@ -72,8 +73,8 @@ class NetworkSettings(ModelSettings):
 class FeatureSettings(Settings):
     """What every feature set has."""
 
-    name: str
-    """The feature set."""
+    name: Annotated[str, Role.FIXED, Role.IDENTITY, Flag("--features", completes="features")]
+    """The feature set; by default the architecture's own."""
 
 
 class SpectralSettings(FeatureSettings):
@@ -94,7 +95,7 @@ class SpectralSettings(FeatureSettings):
 class LossSettings(Settings):
     """What every loss has."""
 
-    name: str
+    name: Annotated[str, Role.FIXED]
     """The loss."""
 
 
@@ -119,7 +120,7 @@ class SegmentSettings(Settings):
     """What fills a short segment: zeros, the last frame, the utterance's minimum, or the utterance again."""
     last_block: Literal["pad", "overlap"] = "pad"
     """Whether the last block is padded, or starts early enough to be full."""
-    crop: Literal["fixed", "random"] = "fixed"
+    crop: Annotated[Literal["fixed", "random"], Role.DESCENT] = "fixed"
     """Where training segments start: fixed, every hop; random, in every epoch somewhere else in their utterance, and as
     many as ever. Those of evaluation and of an export are fixed."""
 
@@ -146,7 +147,7 @@ class NormalisationSettings(Settings):
 
     kind: Literal["standard", "minmax", "none"] = "standard"
     """Zero mean and unit deviation, or the range 0 to 1; none leaves features as they are, as waveforms must be."""
-    scope: Literal["train", "utterance", "speaker"] = "train"
+    scope: Annotated[Literal["train", "utterance", "speaker"], Role.PROTOCOL] = "train"
     """Whose frames give the statistics: the training speakers', the utterance's own, or the speaker's own.
     `speaker` uses all of a speaker's recordings and is therefore transductive."""
     batch_norm: Literal["train", "speaker"] = "train"
@@ -219,7 +220,7 @@ class PerturbationSettings(Settings):
     gain_db: Annotated[float, Field(ge=0, le=60)] = 0.0
     """Largest change of level; 0 switches it off. It does nothing to features that are relative to the utterance's
     maximum: of the built-in ones, all but the noisy channel of lognrevspec."""
-    stability: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    stability: Annotated[float, Field(ge=0, le=1000), Role.DESCENT] = 0.0
     """Weight of stability training (Zheng et al. 2016, arXiv 1604.04326): the divergence KL(clean || copy) between what
     the network says of a clean segment and of the same segment of one copy is added to the loss of the clean segment.
     Copies then have no other part in training; what augments a segment augments its copy alike. Batch norm takes the
@@ -291,44 +292,48 @@ SELECTIONS_OF_BEFORE = {
 class TrainingSettings(Settings):
     """The training of one fold's network."""
 
-    epochs: Annotated[int, Field(ge=1, le=1000)] = 12
+    epochs: Annotated[int, Field(ge=1, le=1000), Role.DESCENT] = 12
     """Passes over the training speakers, at most."""
-    batch_size: Annotated[int, Field(ge=2, le=1024)] = 32
+    batch_size: Annotated[int, Field(ge=2, le=1024), Role.DESCENT] = 32
     """Segments in one step."""
-    sampling: Literal["shuffle", "oversample"] = "shuffle"
+    sampling: Annotated[Literal["shuffle", "oversample"], Role.DESCENT] = "shuffle"
     """Which segments an epoch reads: shuffle, each once; oversample, as many, drawn with replacement so that all
     classes are equally frequent (Buda et al. 2018, arXiv 1710.05381)."""
-    schedule: Literal["constant", "cosine", "one_cycle"] = "one_cycle"
+    schedule: Annotated[Literal["constant", "cosine", "one_cycle"], Role.DESCENT] = "one_cycle"
     """Learning rate over the steps; one_cycle rises for 30 % of them (Smith 2018, arXiv 1708.07120)."""
-    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    warmup: Annotated[float, Field(ge=0, lt=1), Role.DESCENT] = 0.0
     """Fraction of the steps in which the learning rate first rises linearly to its peak, before a constant or cosine
     schedule begins (Goyal et al. 2017, arXiv 1706.02677); one_cycle has a rise of its own."""
-    gradient_clip_norm: Annotated[float, Field(ge=0, le=1000)] = 5.0
+    gradient_clip_norm: Annotated[float, Field(ge=0, le=1000), Role.DESCENT] = 5.0
     """Largest norm of the gradient; longer ones are scaled down. 0 switches it off."""
-    patience: Annotated[int, Field(ge=0, le=1000)] = 0
+    patience: Annotated[int, Field(ge=0, le=1000), Role.PROTOCOL, Role.DESCENT] = 0
     """Stop a fold after so many epochs without a better one by `selection`, which for last is as for
     best_validation_score; 0 never stops. With last, validation then chooses the last epoch: part of the protocol."""
-    selection: Literal["last", "best_validation_score", "best_validation_loss", "smoothed_validation_score"] = "last"
+    selection: Annotated[
+        Literal["last", "best_validation_score", "best_validation_loss", "smoothed_validation_score"],
+        Role.PROTOCOL,
+        Role.DESCENT,
+    ] = "last"
     """Which epoch's network a fold keeps: the last, or that of the best validation score by the first of
     study.objectives (of equal ones, the least loss), of the least validation loss, or of the best mean score over an
     epoch and the two before it (fewer at the start; of equal ones, the least mean loss). The score is the kept epoch's
     own. The fold's test speakers have no say in it. One validation speaker is a poor judge of epochs: the last of a
     schedule that ends at 0 did better on others. What ends on _uar, as version 0.1 called it, is read as _score."""
-    averaging: Literal["none", "ema", "swa"] = "none"
+    averaging: Annotated[Literal["none", "ema", "swa"], Role.DESCENT] = "none"
     """Judge and keep an average of the weights instead of the last step's: ema, an exponential moving average over
     the steps (Polyak, Juditsky 1992, SIAM J. Control Optim. 30(4)), or swa, the mean of epoch-end weights (Izmailov et
     al. 2018, arXiv 1803.05407). Batch norm's statistics are measured again over the training segments."""
-    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    ema_decay: Annotated[float, Field(ge=0, lt=1), Role.DESCENT] = 0.999
     """EMA: what the average keeps of itself at every step. After n steps it keeps (1 + n) / (10 + n) at most, so that
     the first random weights are soon forgotten."""
-    swa_start: Annotated[float, Field(ge=0, lt=1)] = 0.75
+    swa_start: Annotated[float, Field(ge=0, lt=1), Role.DESCENT] = 0.75
     """SWA: fraction of `epochs` after which weights are averaged. Earlier epochs are kept only if none later comes, and
     patience does not count them. A constant schedule suits it: where the rate falls to 0, weights hardly differ."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Annotated[Literal["auto", "float32", "bfloat16"], Role.FIXED, Role.CIRCUMSTANCE] = "auto"
     """Arithmetic of training; auto measures on this device. Evaluation is always float32, on CUDA without TF32."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Role.FIXED, Role.CIRCUMSTANCE] = "auto"
     """Where to train; auto takes CUDA, then MPS, then the CPU."""
-    threads: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
+    threads: Annotated[Annotated[int, Field(ge=1, le=1024)] | Literal["auto"], Role.FIXED, Role.CIRCUMSTANCE] = "auto"
     """CPU threads that train a fold. Another number rounds sums otherwise. auto shares out the cores; a study keeps the
     number that it started with."""
 
@@ -360,12 +365,12 @@ class TrialConfig(Settings, Generic[ModelT, FeatureT, LossT]):
     features: FeatureT
     segments: SegmentSettings = SegmentSettings()
     normalisation: NormalisationSettings = NormalisationSettings()
-    augmentation: AugmentationSettings = AugmentationSettings()
+    augmentation: Annotated[AugmentationSettings, Role.DESCENT] = AugmentationSettings()
     perturbation: PerturbationSettings = PerturbationSettings()
-    loss: LossT
-    optimizer: OptimizerSettings = OptimizerSettings()
+    loss: Annotated[LossT, Role.DESCENT]
+    optimizer: Annotated[OptimizerSettings, Role.DESCENT] = OptimizerSettings()
     training: TrainingSettings = TrainingSettings()
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31), Role.FIXED] = 0
     """Where every random number of a trial comes from."""
 
     @model_validator(mode="after")

@@ -1,13 +1,12 @@
 """Studies as they are defined: settings, search space, targets, and the differences between two of them."""
 
 from .differences import Difference, differences_of, worded
-from .search_space import PROTOCOL_PATHS, resolve_search
+from .search_space import resolve_search
 from .sizes import largest_network_bytes
 from .study_definition import AnyStudy, StudyDefinition, metrics_of, refuse_unfitting, study_kind
 from .targets import strata_of, targets_of
 
 __all__ = [
-    "PROTOCOL_PATHS",
     "AnyStudy",
     "Difference",
     "StudyDefinition",

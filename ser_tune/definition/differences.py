@@ -17,14 +17,6 @@ class Difference:
     then: object
     """None where it was absent."""
 
-    def is_in(self, paths: Iterable[str]) -> bool:
-        """Whether its path is one of some paths, or below one of them.
-
-        >>> Difference("study.trials", 2, 1).is_in(["study"]), Difference("study_name", 2, 1).is_in(["study"])
-        (True, False)
-        """
-        return any(self.path == one or self.path.startswith(f"{one}.") for one in paths)
-
     def __str__(self) -> str:
         """In words."""
         return f"{self.path} is {self.now!r}, not {self.then!r}"

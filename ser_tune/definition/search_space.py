@@ -4,21 +4,11 @@ from collections.abc import Callable, Mapping
 from itertools import combinations, product
 from typing import TypeAlias
 
-from ..config import Choice, FloatRange, IntRange, Leaf, Range, TrialConfig, Value, flatten, leaves
-from ..encoders import CheckpointSettings
+from ..config import Choice, FloatRange, IntRange, Leaf, Range, Role, Value, flatten
 from ..errors import ConfigError
 from ..training import AnyTrial
 
-__all__ = ["PROTOCOL_PATHS", "resolve_search"]
-
-PROTOCOL_PATHS = ("normalisation.scope", "training.patience", "training.selection")
-"""Settings of a trial that change what its score means; searching them would rank unlike numbers together."""
-NOT_SEARCHED = (
-    *("model.name", "features.name", "loss.name", "training.device", "training.precision", "training.threads"),
-    "seed",
-    *(f"{section}.{name}" for section in ("features", "model") for name in CheckpointSettings.model_fields),
-    "features.precision",
-)
+__all__ = ["resolve_search"]
 
 Build: TypeAlias = Callable[[Mapping[str, Value]], AnyTrial]
 """From values by dotted path to a trial's configuration; raises `ConfigError` where they do not go together."""
@@ -51,15 +41,13 @@ def resolve_search(
         search = {leaf.path: leaf.search for leaf in known.values() if leaf.search and leaf.path not in explicit}
     else:
         search = {path: span for path, span in written.items() if path not in fixed}
-    searchable = {leaf.path for leaf in leaves(TrialConfig) if leaf.path in known} | {
-        path for path in known if path.split(".")[0] in ("model", "features", "loss")
-    }
     for path, span in search.items():
-        if path in PROTOCOL_PATHS:
+        roles = known[path].roles if path in known else {Role.FIXED}
+        if Role.PROTOCOL in roles:
             raise ConfigError(
                 f"{source}: search.{path} would rank scores of different protocols together; run one study for each"
             )
-        if path not in searchable or path in NOT_SEARCHED:
+        if Role.FIXED in roles:
             raise ConfigError(f"{source}: search.{path} cannot be searched; see `ser-tune options` for the paths")
         try:
             search[path] = _typed(path, span, known[path], build)

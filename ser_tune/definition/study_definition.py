@@ -10,11 +10,12 @@ from typing import Any, TypeAlias, cast
 
 from ..architectures import ARCHITECTURES
 from ..config import (
-    EXECUTION,
     FeatureSettings,
     LossSettings,
     ModelSettings,
     Range,
+    Role,
+    SearchSettings,
     StudyConfig,
     TaskSettings,
     TrialConfig,
@@ -22,6 +23,7 @@ from ..config import (
     flatten,
     nest,
     parse_range,
+    paths_with,
     validated,
 )
 from ..encoders import CheckpointSettings, digest_of
@@ -60,7 +62,8 @@ class StudyDefinition:
             path: {key: value for key, value in asdict(span).items() if (key, value) != ("step", 1)}
             for path, span in self.search.items()
         }
-        config = self.config.model_dump(mode="json", exclude={"search": True, "study": set(EXECUTION)})
+        unstored: dict[str, Any] = {"search": True, "study": set(paths_with(Role.PER_CALL, SearchSettings))}
+        config = self.config.model_dump(mode="json", exclude=unstored)
         folders = {"folders": [str(folder) for folder in self.folders]} if self.folders else {}
         return json.dumps({"config": config, "search": search, "published": dict(self.published), **folders})
 
@@ -75,9 +78,19 @@ class StudyDefinition:
         folders = tuple(map(Path, written.get("folders", ())))
         return cls(config=config, search=search, published=written.get("published", {}), folders=folders)
 
-    def differences(self, other: "StudyDefinition") -> list[Difference]:
-        """The settings and search ranges that another definition has not, or has otherwise."""
-        return differences_of(self._flat(), other._flat())
+    def differences(self, other: "StudyDefinition", *, but: Role | None = None) -> list[Difference]:
+        """The settings and search ranges that another definition has not, or has otherwise.
+
+        Args:
+            other: The other definition.
+            but: Settings of this role are left out.
+        """
+        left_out = set[str]() if but is None else self.paths_with(but) | other.paths_with(but)
+        return [one for one in differences_of(self._flat(), other._flat()) if one.path not in left_out]
+
+    def paths_with(self, role: Role) -> frozenset[str]:
+        """The dotted paths of the study's settings that have a role."""
+        return paths_with(role, type(self.config))
 
     def _flat(self) -> dict[str, object]:
         """Settings by dotted path, and ranges by `search.` and theirs."""

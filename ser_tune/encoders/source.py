@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import Field
 
-from ..config import Settings
+from ..config import Role, Settings
 from ..errors import ConfigError
 from .checkpoint import EncoderShape, digest_of, locate, shape_of
 
@@ -21,11 +21,11 @@ T = TypeVar("T")
 class CheckpointSettings(Settings):
     """Which pretrained encoder: the part that feature sets and architectures with an encoder have in common."""
 
-    checkpoint: str = "openai/whisper-base"
+    checkpoint: Annotated[str, Role.FIXED, Role.RESUMABLE, Role.IDENTITY] = "openai/whisper-base"
     """Its name on the Hugging Face hub, or its folder; weights as safetensors. Code of the hub is never run."""
-    revision: str | None = None
+    revision: Annotated[str | None, Role.FIXED, Role.RESUMABLE] = None
     """Branch, tag or commit on the hub; none means its default branch."""
-    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    digest: Annotated[Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None, Role.FIXED] = None
     """SHA-256 of the checkpoint's files, which a study fills in and then insists on; none takes the files there are."""
 
     @property

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from mlflow.entities import Metric, Param
 
-from ..config import Project, flatten
+from ..config import Project, Role, flatten
 from ..coordination import study_names
 from ..definition import StudyDefinition
 from ..errors import StudyError
@@ -41,9 +41,6 @@ Watch: TypeAlias = Callable[[], AbstractContextManager[StudyObserver]]
 Lead: TypeAlias = Callable[[Prepared], Workers]
 
 __all__ = ["run_nested"]
-
-IDENTITY = ("model.name", "model.checkpoint", "features.name", "features.checkpoint", "features.set")
-"""Settings by which the leaderboard names what was searched; no search varies them."""
 
 
 def run_nested(workspace: Workspace, prepared: Prepared, watch: Watch, lead: Lead | None = None) -> Nested:
@@ -201,7 +198,7 @@ def _log(workspace: Workspace, prepared: Prepared, nested: Nested) -> None:
     settings = flatten(prepared.definition.config.model_dump(mode="json"))
     params = [
         Param(path, str(settings[path]))
-        for path in IDENTITY
+        for path in sorted(prepared.definition.paths_with(Role.IDENTITY))
         if settings.get(path) is not None and path not in run.data.params
     ]
     metrics = [Metric(name, value, now, 0) for name, value in values.items() if not math.isnan(value)]

@@ -21,8 +21,6 @@ from .seeds import train_seeds
 
 __all__ = ["MARGIN", "Obtained", "Reproduction", "reproduce"]
 
-INNOCENT = ("protocol.fold_limit", "training.device", "training.precision", "training.threads", "study")
-"""What may be set without changing what is reproduced; a limit of folds has a verdict of its own."""
 MARGIN = 0.03
 EQUIVALENCE_CONFIDENCE = 0.9
 State: TypeAlias = Literal["reproduced", "not reproduced", "undecided", "no verdict"]
@@ -110,8 +108,8 @@ class Reproduction:
     @property
     def _incomparable(self) -> str:
         """Why ours cannot be compared with the published score, in words; empty where it can."""
-        if other := [one for one in self.changed if not one.is_in(INNOCENT)]:
-            return f"{worded(other)} in the study file"
+        if self.changed:
+            return f"{worded(self.changed)} in the study file"
         if (here := len(self.protocol.names)) != self.published.classes:
             return (
                 f"{here} {self.protocol.task.answers} are told apart, not the {self.published.classes} of the "

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, field_validator
 
 from ..audio import SAMPLE_RATE_HZ
-from ..config import FeatureSettings
+from ..config import FeatureSettings, Role
 from ..device import faster_precision
 from ..encoders import CheckpointSettings, EncoderShape, digest_of, open_encoder
 from ..errors import ConfigError
@@ -31,7 +31,7 @@ class EncoderSettings(CheckpointSettings, FeatureSettings):
     context: Literal["own", "padded"] = "own"
     """Length that the encoder reads: own, the utterance's; padded, Whisper's training window of 30 s. Longer utterances
     are cut into pieces of 30 s."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Annotated[Literal["auto", "float32", "bfloat16"], Role.FIXED] = "auto"
     """Arithmetic of the encoder; auto measures once on a machine which is faster, and the study holds on to it."""
 
     @field_validator("layers")

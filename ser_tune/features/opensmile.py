@@ -2,12 +2,12 @@
 
 from functools import lru_cache
 from threading import Lock
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
 from ..audio import SAMPLE_RATE_HZ
-from ..config import FeatureSettings
+from ..config import FeatureSettings, Role
 from ..errors import AudioError, ConfigError
 from .base import FeatureSet
 
@@ -27,7 +27,7 @@ class OpenSmileSettings(FeatureSettings):
 
     name: Literal["opensmile"] = "opensmile"
     """The feature set."""
-    set: Literal["eGeMAPSv02", "ComParE_2016"] = "eGeMAPSv02"
+    set: Annotated[Literal["eGeMAPSv02", "ComParE_2016"], Role.IDENTITY] = "eGeMAPSv02"
     """eGeMAPSv02: 88 functionals chosen by experts (Eyben et al. 2016); ComParE_2016: 6373 of brute force (Schuller et
     al. 2016, the INTERSPEECH Computational Paralinguistics Challenge)."""
 

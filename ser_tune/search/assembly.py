@@ -16,6 +16,7 @@ from ..config import (
     OPTIMIZER_RANGES,
     Leaf,
     Range,
+    Role,
     Value,
     flatten,
     leaves,
@@ -25,7 +26,7 @@ from ..config import (
     validated,
 )
 from ..corpora import CORPORA
-from ..definition import PROTOCOL_PATHS, AnyStudy, StudyDefinition, refuse_unfitting, resolve_search, study_kind
+from ..definition import AnyStudy, StudyDefinition, refuse_unfitting, resolve_search, study_kind
 from ..errors import ConfigError, brief
 from ..features import FEATURE_SETS
 from ..tasks import DEFAULT_TASK, TASKS, Task
@@ -85,7 +86,7 @@ def define_study(
     optimizer = str(explicit.get("optimizer.name", architecture.defaults.get("optimizer.name", "adamw")))
     known = {leaf.path: leaf for leaf in _leaves(kind, architecture, optimizer, task)}
     for path in explicit:
-        if not architecture.takes(path):
+        if path in architecture.unused(kind):
             raise ConfigError(
                 f"{path} is a setting of gradient descent; {architecture.name} is solved, and does without it"
             )
@@ -124,7 +125,8 @@ def define_study(
         source=str(file or "the settings"),
     )
     definition = StudyDefinition(config=config, search=ranges)
-    return replace(definition, published=_published(architecture, definition, known.keys() - settled, set(explicit)))
+    unset = known.keys() - settled - definition.paths_with(Role.PROTOCOL)
+    return replace(definition, published=_published(architecture, definition, unset, set(explicit)))
 
 
 def _published(
@@ -135,7 +137,7 @@ def _published(
     Args:
         architecture: Whose it is.
         definition: The study, without it.
-        unset: Settings that neither the user nor the corpus nor the features have a say in.
+        unset: Settings of a trial that neither the user nor the corpus nor the features set.
         explicit: What the user set.
     """
     flat, default = flatten(definition.config.model_dump()), definition.default()
@@ -144,7 +146,7 @@ def _published(
     replaced = {path.split(".")[0] for path in changed if path.startswith("features.") or path.endswith(".name")}
     taken: dict[str, Value] = {}
     for path, value in architecture.published.items():
-        if path in unset - set(PROTOCOL_PATHS) and path.split(".")[0] not in replaced and flat[path] != value:
+        if path in unset and path.split(".")[0] not in replaced and flat[path] != value:
             with suppress(ConfigError):  # it does not go with what the user set
                 definition.trial(default | taken | {path: value})
                 taken[path] = value
@@ -157,7 +159,7 @@ def _leaves(kind: type[AnyStudy], architecture: Architecture, optimizer: str, ta
     return [
         replace(with_names(leaf, task), search=ranges.get(leaf.path, leaf.search))
         for leaf in leaves(kind)
-        if architecture.takes(leaf.path)
+        if leaf.path not in architecture.unused(kind)
     ]
 
 
@@ -169,7 +171,7 @@ def options(model: str, features: str | None = None, loss: str = "cross_entropy"
     """
     architecture = ARCHITECTURES.get(model)
     flags: dict[str, object] = {"model.name": model, "features.name": features, "corpus.name": "emodb"}
-    flags |= {"loss.name": loss} if architecture.takes("loss.name") else {}
+    flags |= {"loss.name": loss} if architecture.solve is None else {}
     config = define_study(flags=flags).config
     flat = flatten(config.model_dump())
     described = _leaves(type(config), architecture, config.optimizer.name, TASKS.get(config.task.name))

@@ -12,7 +12,7 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
-from ..config import Project
+from ..config import Project, Role
 from ..coordination import (
     FOLDS,
     PLACE,
@@ -50,16 +50,11 @@ from .worker import OpenStudy, work_on
 
 __all__ = ["Workers", "run_study", "summarise"]
 
-Role: TypeAlias = Literal["starts", "joins", "led"]
+ProcessRole: TypeAlias = Literal["starts", "joins", "led"]
 """A process starts a study or goes on with it, joins one that others have started, or is led by one that does."""
 Workers: TypeAlias = Callable[[float | None], tuple[bool, Sequence[str]]]
 """Has processes work on an open study until a deadline; returns whether the user interrupted, and why the last trials
 failed of a process that gave up."""
-RESUMABLE = (
-    *("name", "corpus.data", "study", "features.checkpoint", "features.revision", "model.checkpoint"),
-    "model.revision",
-)
-"""Settings, and sections of them, that may differ when a study goes on: they do not change what a trial is."""
 
 
 def run_study(
@@ -68,7 +63,7 @@ def run_study(
     observer: StudyObserver,
     *,
     rerun: Rerun | None = None,
-    role: Role = "starts",
+    role: ProcessRole = "starts",
     deadline: float | None = None,
     workers: Workers | None = None,
 ) -> StudySummary:
@@ -159,7 +154,7 @@ def run_study(
     return summary
 
 
-def _ended(summary: StudySummary, role: Role) -> StudySummary:
+def _ended(summary: StudySummary, role: ProcessRole) -> StudySummary:
     """What is told of a process's end: that of a led one does not end the study."""
     return replace(summary, running=max(1, summary.running)) if role == "led" else summary
 
@@ -194,7 +189,12 @@ def _with_stored_ranges(prepared: Prepared, storage: BaseStorage) -> Prepared:
 
 
 def _open(
-    prepared: Prepared, project: Project, storage: BaseStorage, rerun: Rerun | None, trainer: Trainer | None, role: Role
+    prepared: Prepared,
+    project: Project,
+    storage: BaseStorage,
+    rerun: Rerun | None,
+    trainer: Trainer | None,
+    role: ProcessRole,
 ) -> optuna.Study:
     """Create the study, or load it where it exists and is the same; the caller holds its lock.
 
@@ -256,7 +256,7 @@ def _refuse_differences(study: optuna.Study, prepared: Prepared) -> None:
     differences = prepared.protocol.differences(stored_protocol(study))
     if not differences:
         before = StudyDefinition.from_json(stored["definition"])
-        differences = [one for one in prepared.definition.differences(before) if not one.is_in(RESUMABLE)]
+        differences = prepared.definition.differences(before, but=Role.RESUMABLE)
     if differences:
         raise StudyError(
             f"study '{study.study_name}' exists and differs: {worded(differences)}; give the new study another --name"

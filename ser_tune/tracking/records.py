@@ -74,7 +74,7 @@ def trial_record(
         system: How busy the machine was.
     """
     config = outcome.config
-    takes = ARCHITECTURES.get(config.model.name).takes
+    unused = ARCHITECTURES.get(config.model.name).unused(type(config))
     params = flatten(config.model_dump(mode="json"))
     own = {TRIAL_TAG: str(outcome.number)}
     if outcome.reason:
@@ -87,7 +87,7 @@ def trial_record(
         corpus=start.corpus.name,
         number=outcome.number,
         tags={**tags, **own},
-        params={path: str(value) for path, value in params.items() if takes(path)},
+        params={path: str(value) for path, value in params.items() if path not in unused},
         metrics=[*_metrics_of(outcome, start), *system],
         dataset=dataset_of(start),
         status=STATUS[outcome.state],

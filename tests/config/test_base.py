@@ -1,8 +1,10 @@
 """Settings as a user meets them: dotted paths, bounds that can be read, and errors that can be acted on."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
@@ -10,7 +12,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import Field
 
-from ser_tune.config import FloatRange, Leaf, Settings, flatten, leaves, nest, validated
+from ser_tune.config import (
+    Flag,
+    FloatRange,
+    Leaf,
+    Role,
+    Settings,
+    flagged_settings,
+    flatten,
+    leaves,
+    nest,
+    paths_with,
+    validated,
+)
 from ser_tune.errors import ConfigError
 
 QUICK = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -22,15 +36,20 @@ class Engine(Settings):
     gears: Annotated[int, Field(ge=1, lt=2**31)] | None = None
     """Gears;
     none means stepless."""
-    fuel: Literal["petrol", "wood"] = "petrol"
+    fuel: Annotated[Literal["petrol", "wood"], Role.IDENTITY] = "petrol"
     """What it burns."""
 
 
+class LargeEngine(Engine):
+    fuel: Literal["wood"] = "wood"  # type: ignore[assignment]
+    """Of an engine, other fuels; what the setting is stays."""
+
+
 class Car(Settings):
-    engine: Engine = Engine()
+    engine: Annotated[Engine, Role.RESUMABLE] = Engine()
     doors: Annotated[int, Field(ge=0)] | Literal["open"] = 4
     """How one gets in."""
-    owners: tuple[str, ...] = ()
+    owners: Annotated[tuple[str, ...], Role.FIXED, Flag("--owner", metavar="NAME")] = ()
     """Everybody who had it."""
     notes: Annotated[str, Field(json_schema_extra={"leaf": False})] = ""
     """Nothing that a user sets."""
@@ -52,6 +71,8 @@ def test_leaves_are_listed_in_the_order_of_declaration() -> None:
         default=90.0,
         search=FloatRange(low=50.0, high=200.0),
         help="Power of the engine.",
+        option_type=float,
+        roles=frozenset({Role.RESUMABLE}),
     )
     assert found["engine.gears"].help == "Gears; none means stepless."
     assert found["engine.gears"].search is None
@@ -72,6 +93,27 @@ def test_what_is_a_number_and_what_can_be_absent_is_known() -> None:
     assert found["engine.gears"] == (int, True)
     assert found["doors"] == (int, False)
     assert found["engine.fuel"] == found["owners"] == (None, False)
+
+
+def test_roles_are_those_of_the_setting_its_section_and_the_setting_that_it_replaces() -> None:
+    roles = {leaf.path: leaf.roles for leaf in leaves(Car)}
+    assert roles["engine.fuel"] == {Role.RESUMABLE, Role.IDENTITY}
+    assert roles["engine.gears"] == {Role.RESUMABLE}
+    assert roles["owners"] == {Role.FIXED}
+    assert roles["doors"] == set()
+    assert paths_with(Role.IDENTITY, LargeEngine) == {"fuel"}
+
+
+def test_options_of_settings_have_the_type_of_their_values_and_a_sentence_that_ends() -> None:
+    owners = next(leaf for leaf in leaves(Car) if leaf.flag)
+    assert (owners.flag, owners.option_type, owners.several) == (Flag("--owner", metavar="NAME"), str, True)
+    flagged = flagged_settings()
+    types = {name: leaf.option_type for name, leaf in flagged.items()}
+    assert (types["trials"], types["timeout"], types["data"], types["text_independent"]) == (int, float, Path, bool)
+    assert (types["max_failures"], types["keep_models"]) == (str, str)  # `none` and `all` are values too
+    assert {name for name, leaf in flagged.items() if leaf.several} == {"holdout", "warm_start"}
+    assert [leaf.path for leaf in flagged.values() if not re.fullmatch(r"[A-Z].*[^.]\.", leaf.summary)] == []
+    assert all(leaf.flag and leaf.flag.name == name for name, leaf in flagged.items())
 
 
 def test_bounds_within_a_union_are_shown_and_large_ones_are_exact() -> None:

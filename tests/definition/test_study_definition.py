@@ -8,9 +8,8 @@ import pytest
 import yaml
 
 from ser_tune.architectures import ARCHITECTURES
-from ser_tune.config import Choice, FloatRange, IntRange, TrialConfig, flatten
+from ser_tune.config import Choice, FloatRange, IntRange, Role, TrialConfig, flatten, paths_with
 from ser_tune.definition import Difference, StudyDefinition
-from ser_tune.definition.search_space import PROTOCOL_PATHS
 from ser_tune.definition.sizes import largest_network_bytes
 from ser_tune.errors import ConfigError
 from ser_tune.search import SHIPPED, define_study, options, read_assignments
@@ -37,6 +36,13 @@ def test_a_corpus_that_moved_leaves_the_study_as_it_was(tmp_path: Path) -> None:
     moved = before.with_data(tmp_path)
     assert before.with_data(None) == before
     assert moved.differences(before) == [Difference("corpus.data", str(tmp_path), "there")]
+    assert moved.differences(before, but=Role.RESUMABLE) == []
+    assert moved.differences(before, but=Role.CIRCUMSTANCE) == moved.differences(before)
+
+
+def test_more_seeds_or_another_device_do_not_change_what_is_reproduced() -> None:
+    elsewhere = _define("study.trials=2", "training.device=cpu", "protocol.fold_limit=2", "model.width=0.5")
+    assert elsewhere.differences(_define(), but=Role.CIRCUMSTANCE) == [Difference("model.width", 0.5, 1.0)]
 
 
 def test_other_ranges_are_differences_of_a_search(written: Callable[[str], Path]) -> None:
@@ -274,7 +280,11 @@ def test_the_default_trial_is_as_near_to_the_configuration_as_the_ranges_allow(w
 def test_what_is_published_is_what_is_reproduced(model: str, name: str) -> None:
     file = flatten(yaml.safe_load((SHIPPED / "published" / f"{name}.yaml").read_text(encoding="utf-8")))
     own = {path: value for path, value in file.items() if path.split(".")[0] in TrialConfig.model_fields}
-    left_out = {"model.name", "model.weights", *PROTOCOL_PATHS}  # a search must not need a download
+    left_out = {
+        "model.name",
+        "model.weights",
+        *paths_with(Role.PROTOCOL, TrialConfig),
+    }  # a search must not need a download
     expected = {path: None if value == "none" else value for path, value in own.items() if path not in left_out}
     # "none" is a value of class weights, and the lack of one of frames
     expected["loss.class_weighting"] = "none"

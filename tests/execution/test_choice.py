@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ser_tune.config import EXECUTION, SearchSettings
+from ser_tune.config import Role, SearchSettings, paths_with
 from ser_tune.execution import EXECUTORS, InProcess, Processes, Ray
 
 
@@ -32,7 +32,7 @@ def test_settings_choose_the_executor(settings: dict[str, Any], kind: type, tmp_
 
 def test_no_stored_study_names_processes_or_a_cluster(tiny: Callable[..., Any]) -> None:
     there = tiny(**{"study.executor": "ray", "study.ray_address": "head:6379", "study.workers": 4})
-    assert not set(json.loads(there.as_json())["config"]["study"]) & set(EXECUTION)
+    assert not set(json.loads(there.as_json())["config"]["study"]) & paths_with(Role.PER_CALL, SearchSettings)
     assert type(there).from_json(there.as_json()).config.study.executor == "local"
     assert there.differences(tiny()) == []
 
