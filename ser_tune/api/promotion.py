@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from ..config import Project
 from ..registry import RegisteredVersion, listed_versions
-from ..tracking import Workspace
 
 if TYPE_CHECKING:
     from ..registry import Promotion
@@ -40,7 +39,8 @@ def promote(
     """
     from ..coordination import load_study
     from ..protocol import prepare
-    from ..registry import promote as promote_in_registry  # torch: listing versions does without
+    from ..registry import promote as promote_in_registry  # torch and MLflow: listing versions does without
+    from ..tracking import Workspace
 
     project = project or Project.locate()
     study, definition = load_study(name, project)

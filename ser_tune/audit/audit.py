@@ -28,7 +28,7 @@ class Audit:
     folds: int
     findings: tuple[Finding, ...]
     metrics: Mapping[str, Recomputed] | None
-    """Of the predictions, by name; None where the file has none."""
+    """Scores of the predictions, by name; None where the file has none."""
 
     @property
     def ok(self) -> bool:

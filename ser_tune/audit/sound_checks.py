@@ -31,7 +31,7 @@ class DecodedSound:
     digest: str
     """SHA-256 of its samples as 16 kHz mono."""
     fingerprint: np.ndarray
-    """Of `audio_fingerprint`, shape (T,)."""
+    """The result of `audio_fingerprint`, shape (T,)."""
 
 
 def check_sound(split: Split, *, progressed: Callable[[int, int], None]) -> list[Finding]:

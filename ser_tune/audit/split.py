@@ -55,9 +55,9 @@ class Split:
     source: str
     """The file, as the user named it."""
     utterances: tuple[Utterance, ...]
-    """Of every row. A recording of several folds has several rows."""
+    """The utterance of every row. A recording of several folds has several rows."""
     predictions: tuple[str, ...]
-    """Of every row; empty where there is none."""
+    """The prediction of every row; empty where there is none."""
     recordings: np.ndarray
     """Number of each row's recording, shape (rows,), int64: rows of one stretch of one file have one number."""
     folds: tuple[Fold, ...]

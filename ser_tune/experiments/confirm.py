@@ -108,9 +108,15 @@ def confirm(
     ]
     candidates = by_bound(candidates, objective)
     chosen = candidates[0]
-    confirmed = Confirmed(chosen.mean, chosen.interval.low, chosen.interval.high, len(chosen.scores), chosen.middle)
-    selection = _corrected(workspace, study, candidates, again=runs, chosen=chosen, prepared=prepared)
-    promotion = promote(workspace, again, fresh, trial=confirmed, name=name, selection=selection)
+    confirmed = Confirmed(
+        mean=chosen.mean,
+        low=chosen.interval.low,
+        high=chosen.interval.high,
+        seeds=len(chosen.scores),
+        trial=chosen.middle,
+        selection=_corrected(workspace, study, candidates, again=runs, chosen=chosen, prepared=prepared),
+    )
+    promotion = promote(workspace, again, fresh, trial=confirmed, name=name)
     return Confirmation(study=again.definition.name, candidates=candidates, promotion=promotion)
 
 

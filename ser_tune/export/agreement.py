@@ -37,7 +37,7 @@ class Agreement:
 
     recordings: int
     corpus: str
-    """Of the recordings."""
+    """The recordings' corpus, in words."""
     difference: float
     """The largest absolute difference of probabilities, both in float32."""
     rounding: float | None

@@ -24,7 +24,7 @@ SCRIPTS = Path(__file__).with_name("scripts")
 EXAMPLE_SAMPLES = 10 * SAMPLE_RATE_HZ + 7
 """Length of the noise that a graph is traced with: longer than a segment."""
 OPSET = 20
-"""Of ONNX: the newest that the exporter of torch 2.15 writes."""
+"""The newest operator set of ONNX that the exporter of torch 2.15 writes."""
 _EXTRA = "install it with pip install 'ser-tune[export]'"
 
 
@@ -33,7 +33,7 @@ class Written:
     """A model's files in a folder."""
 
     recipe: Recipe
-    """Of the predictor, or of its first member."""
+    """The recipe of the predictor, or of its first member."""
     requirements: tuple[str, ...]
     """Packages that predict.py imports, as pip takes them."""
     outside: tuple[str, ...]

@@ -1,14 +1,13 @@
 """Champions: promoting a study's trial to a registered model, and finding registered models by name."""
 
-from .card import markdown_table
-from .evaluations import add_evaluations
-from .files import refuse_changed_model, version_folder
-from .listing import RegisteredVersion, listed_versions
+from .listing import RegisteredVersion, list_versions, listed_versions
+from .model_card import add_evaluations, markdown_table
 from .promotion import promote, promote_combination, refuse_unusable
 from .registration import Promotion
 from .training_sounds import REFIT_TAG, TrainingSounds, read_training_sounds
 from .verdict import Confirmed
-from .versions import CHAMPION, find_version, is_registered, list_versions, load_model, registered_name
+from .version_files import refuse_changed_model, version_folder
+from .versions import CHAMPION, find_version, is_registered, load_model, registered_name
 
 __all__ = [
     "CHAMPION",

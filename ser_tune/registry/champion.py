@@ -40,14 +40,7 @@ def claim_alias(
 
     Other machines that share the tracking server do not see `promotion_lock`, and MLflow cannot set an alias on a
     condition. So the champion is read before and after the alias is set, and where another machine has replaced it, the
-    version is compared with the new one. What is left is a machine that halts between the two calls.
-
-    Args:
-        workspace: The project's stores.
-        name: Of the registered model.
-        version: That was judged.
-        verdict: What it is to become.
-        decide_again: Compares it with the champion of now.
+    version is compared with the new one. The remaining risk is a machine that halts between the two calls.
 
     Returns:
         The verdict that the alias is of.

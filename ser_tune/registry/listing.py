@@ -1,15 +1,19 @@
 """Listing registered versions. The project's own database is read as it is, because importing MLflow takes seconds."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..config import Project
-from ..tracking import Workspace
 
-__all__ = ["RegisteredVersion", "listed_versions"]
+if TYPE_CHECKING:
+    from ..tracking import Workspace
+
+__all__ = ["RegisteredVersion", "list_versions", "listed_versions"]
 
 VERSIONS = """
 SELECT name, version FROM model_versions
@@ -24,7 +28,7 @@ LOCKED_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class RegisteredVersion:
-    """One version of a registered model."""
+    """A version of a registered model."""
 
     name: str
     version: str
@@ -39,22 +43,48 @@ def listed_versions(project: Project) -> list[RegisteredVersion]:
         StorageError: The tracking store cannot be opened or fails.
     """
     if project.embedded_tracking:
-        with suppress(sqlite3.Error):  # there is none yet, or one of another MLflow: MLflow makes it, or says so
+        with suppress(sqlite3.Error):  # there is none yet, or one of another MLflow: MLflow makes it, or raises
             return _versions_in(Path(project.tracking_uri.removeprefix("sqlite:///")))
-    from .versions import list_versions
+    from ..tracking import Workspace
 
     return list_versions(Workspace(project))
 
 
+def list_versions(workspace: "Workspace") -> list[RegisteredVersion]:
+    """The same of any store or server, read through MLflow."""
+    from ..tracking import model_versions, registered_models
+
+    with workspace.errors():
+        aliases = [
+            (model.name, str(version), alias)
+            for model in registered_models(workspace)
+            for alias, version in model.aliases.items()
+        ]
+        found = sorted(model_versions(workspace), key=lambda version: (version.name, -int(version.version)))
+    tags = {(version.name, str(version.version)): dict(version.tags) for version in found}
+    return _with_aliases(tags, aliases)
+
+
 def _versions_in(database: Path) -> list[RegisteredVersion]:
     with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=LOCKED_S)) as connection:
-        versions = [(name, str(version)) for name, version in connection.execute(VERSIONS)]
-        aliases: dict[tuple[str, str], list[str]] = {}
-        for name, version, alias in connection.execute("SELECT name, version, alias FROM registered_model_aliases"):
-            aliases.setdefault((name, str(version)), []).append(alias)
-        tags: dict[tuple[str, str], dict[str, str]] = {}
+        tags: dict[tuple[str, str], dict[str, str]] = {
+            (name, str(version)): {} for name, version in connection.execute(VERSIONS)
+        }
+        aliases = [
+            (name, str(version), alias)
+            for name, version, alias in connection.execute("SELECT name, version, alias FROM registered_model_aliases")
+        ]
         for name, version, key, value in connection.execute("SELECT name, version, key, value FROM model_version_tags"):
-            tags.setdefault((name, str(version)), {})[key] = value
-    return [
-        RegisteredVersion(*one, aliases=tuple(sorted(aliases.get(one, ()))), tags=tags.get(one, {})) for one in versions
-    ]
+            if (name, str(version)) in tags:  # else of a deleted version
+                tags[name, str(version)][key] = value
+    return _with_aliases(tags, aliases)
+
+
+def _with_aliases(
+    tags: Mapping[tuple[str, str], Mapping[str, str]], aliases: Iterable[tuple[str, str, str]]
+) -> list[RegisteredVersion]:
+    """Versions with their sorted aliases, in the order of their tags."""
+    aliases_of: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for name, version, alias in sorted(aliases):
+        aliases_of[name, version].append(alias)
+    return [RegisteredVersion(*key, aliases=tuple(aliases_of[key]), tags=tags[key]) for key in tags]

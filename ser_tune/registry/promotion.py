@@ -8,16 +8,16 @@ import re
 import shlex
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import optuna
 from mlflow.entities import Run
 from optuna.trial import TrialState
 
-from ..config import Project
 from ..coordination import is_elsewhere, values_of
 from ..errors import RegistryError
-from ..prediction import Committee, Predictor
+from ..prediction import Committee
 from ..promotion_rules import PROMOTION_RULES
 from ..protocol import Prepared
 from ..resampling import seed_interval
@@ -37,7 +37,7 @@ from ..tracking import (
     score_on_test,
     what_was_deleted,
 )
-from .networks import Networks
+from .model_card import Networks
 from .registration import Promotion, Registration
 from .verdict import Confirmed
 from .versions import registered_name
@@ -57,7 +57,6 @@ def promote(
     name: str | None = None,
     with_refit: bool = False,
     rule: str | None = None,
-    selection: Selection | None = None,
 ) -> Promotion:
     """Make a trial a version of a registered model, after what waits of its study is delivered to MLflow.
 
@@ -65,11 +64,10 @@ def promote(
         workspace: The project's stores.
         prepared: The study's corpus and folds, as they were when it ran.
         study: Its record in Optuna.
-        trial: Which trial, or what fresh seeds came to. None is the best: of a study with a confirmation its winner.
+        trial: Its number, or its score on fresh seeds. None is the best: of a study with a confirmation its winner.
         name: What to register it as; None is `ser-<corpus>-<model>`.
         with_refit: Register one network trained on all speakers instead of the folds' networks.
         rule: When it becomes champion, of `PROMOTION_RULES`; None is the study's own rule.
-        selection: What a choice on fresh seeds is worth without the choice; of a study's own winner it is computed.
 
     Raises:
         RegistryError: There is no such complete trial, or its model was not kept.
@@ -80,40 +78,22 @@ def promote(
     rule, name = rule or config.study.promotion, name or registered_name(config.corpus.name, config.model.name)
     refuse_unusable(rule, name)
     with workspace.errors():
-        confirmed = trial if isinstance(trial, Confirmed) else None
         number = _complete_trial(study, trial.trial if isinstance(trial, Confirmed) else trial)
         deliver_waiting(workspace, study.user_attrs["study_id"])
         experiment = workspace.experiment(prepared.corpus.name)
-        runs = _runs(workspace, experiment, study, [number])
-        run = runs.get(number)
-        if run is None:
-            raise RegistryError(_without_run(workspace, study, number))
-        if MODEL_TAG not in run.data.tags:
-            raise RegistryError(
-                f"the model of trial {number} of study '{study.study_name}' was not kept; run the study with more "
-                "--keep-models"
-            )
-        if trial is None and (found := summarise(study).gain) is not None:
-            runs = _runs(workspace, experiment, study, found.winner.numbers)
-            confirmed = _confirmed(workspace, runs, found.winner)
+        run = _run(workspace, experiment, study, number)
         metrics = score_on_test(workspace, run, prepared)
-        if confirmed is None or trial is None:
+        confirmed = trial if isinstance(trial, Confirmed) else None
+        if trial is None and (found := summarise(study).gain) is not None:
+            confirmed = _confirmed(workspace, experiment, study, found.winner)
+        if isinstance(trial, Confirmed):
+            selection = trial.selection
+        else:
             selection = _selection(workspace, experiment, study, number)
         if selection is not None:
             log_selection(workspace, [run.info.run_id], selection)
-
-        def refitted(epochs: int) -> str:
-            return log_predictor(
-                workspace,
-                _refitted(run, prepared, study, number, epochs, workspace.project),
-                experiment_id=experiment,
-                run_id=run.info.run_id,
-                name="refit",
-                tags={TRIAL_TAG: str(number)},
-            )
-
-        networks = Networks(len(prepared.folds), ensemble=int(run.data.params.get("model.networks", "1")))
-        registration = Registration(
+        ensemble = int(run.data.params.get("model.networks", "1"))
+        return Registration(
             workspace=workspace,
             prepared=prepared,
             run=run,
@@ -121,11 +101,12 @@ def promote(
             name=name,
             study=study.study_name,
             trial=number,
-            networks=networks,
-            parts=((config.model, config.features),),
+            networks=Networks(len(prepared.folds), ensemble, parts=((config.model, config.features),)),
+            rule=rule,
+            confirmed=confirmed,
+            refit=partial(_log_refit, workspace, run, prepared, study) if with_refit else None,
             selection=selection,
-        )
-        return registration.register(rule, confirmed, refitted if with_refit else None)
+        ).register()
 
 
 def promote_combination(
@@ -145,7 +126,7 @@ def promote_combination(
         prepared: The corpus and folds that all members share.
         run: The combination's; it has validation scores and a model.
         committee: That model.
-        members: What each member is called, for people.
+        members: The name of each member, for people.
         name: What to register it as; None is `ser-<corpus>-<model>`, with `combined` for several architectures.
         rule: As for `promote`.
 
@@ -154,30 +135,28 @@ def promote_combination(
         StorageError: The tracking store fails.
     """
     config = prepared.definition.config
-    parts = tuple(dict.fromkeys((one.recipe.model, one.recipe.features) for one in committee.members))
-    models = {model.name for model, _ in parts}
+    recipes = [member.recipe for member in committee.members]
+    models = {recipe.model.name for recipe in recipes}
     name = name or registered_name(config.corpus.name, models.pop() if len(models) == 1 else "combined")
     rule = rule or config.study.promotion
     refuse_unusable(rule, name)
     with workspace.errors():
-        metrics = score_on_test(workspace, run, prepared, predictor=committee)
-        networks = Networks(
-            len(prepared.folds),
-            ensemble=sum(one.recipe.model.ensemble_size for one in committee.members),
-            configurations=len(members),
-        )
-        registration = Registration(
+        return Registration(
             workspace=workspace,
             prepared=prepared,
             run=run,
-            metrics=metrics,
+            metrics=score_on_test(workspace, run, prepared, predictor=committee),
             name=name,
             study=" + ".join(members),
             trial=None,
-            networks=networks,
-            parts=parts,
-        )
-        return registration.register(rule, None, None)
+            networks=Networks(
+                folds=len(prepared.folds),
+                ensemble=sum(recipe.model.ensemble_size for recipe in recipes),
+                configurations=len(members),
+                parts=tuple(dict.fromkeys((recipe.model, recipe.features) for recipe in recipes)),
+            ),
+            rule=rule,
+        ).register()
 
 
 def refuse_unusable(rule: str | None, name: str | None) -> None:
@@ -196,20 +175,43 @@ def refuse_unusable(rule: str | None, name: str | None) -> None:
         )
 
 
-def _runs(workspace: Workspace, experiment: str, study: optuna.Study, needed: Sequence[int]) -> dict[int, Run]:
+def _run(workspace: Workspace, experiment: str, study: optuna.Study, number: int) -> Run:
+    """The run of a trial, which has its model; or a `RegistryError` with the remedy."""
+    name, study_id = study.study_name, study.user_attrs["study_id"]
+    run = _runs(workspace, experiment, study, [number]).get(number)
+    if run is None:
+        missing = f"trial {number} of study '{name}' has no run in {workspace.store}"
+        if deleted := what_was_deleted(workspace, name, study_id):
+            raise RegistryError(f"{missing}: {deleted}")
+        raise RegistryError(
+            f"{missing}: it was removed for good, or is in another tracking store; pass its --tracking-uri, or train "
+            f"the best configurations again in a new study with --warm-start {shlex.quote(name)}"
+        )
+    if MODEL_TAG not in run.data.tags:
+        raise RegistryError(
+            f"the model of trial {number} of study '{name}' was not kept; run the study with more --keep-models"
+        )
+    return run
+
+
+def _runs(workspace: Workspace, experiment: str, study: optuna.Study, needed: Sequence[int]) -> Mapping[int, Run]:
     """The runs of a study's trials, after other machines have had the time to deliver those that are needed."""
-    others = {one.number for one in study.get_trials(deepcopy=False) if is_elsewhere(one)}
+    elsewhere = {trial.number for trial in study.get_trials(deepcopy=False) if is_elsewhere(trial)}
     until = time.monotonic() + DELIVERY_S
     while True:
         runs = find_runs(workspace, experiment, study.user_attrs["study_id"])[1]
-        late = [one for one in others.intersection(needed) if one not in runs or runs[one].info.status == "RUNNING"]
+        late = [
+            number
+            for number in elsewhere.intersection(needed)
+            if number not in runs or runs[number].info.status == "RUNNING"
+        ]
         if not late or time.monotonic() > until:
             return runs
         time.sleep(1.0)
 
 
 def _selection(workspace: Workspace, experiment: str, study: optuna.Study, number: int) -> Selection | None:
-    """A study's winner without the choice, which its run gets too; None of another trial."""
+    """The score of a study's winner without the choice, also logged to the study's run; None of another trial."""
     best = summarise(study).best
     if best is None or best[0] != number:
         return None
@@ -220,30 +222,19 @@ def _selection(workspace: Workspace, experiment: str, study: optuna.Study, numbe
     return found
 
 
-def _without_run(workspace: Workspace, study: optuna.Study, number: int) -> str:
-    """Why a trial cannot be promoted whose run is not in MLflow, and what to do."""
-    name = study.study_name
-    missing = f"trial {number} of study '{name}' has no run in {workspace.store}"
-    if deleted := what_was_deleted(workspace, name, study.user_attrs["study_id"]):
-        return f"{missing}: {deleted}"
-    return (
-        f"{missing}: it was removed for good, or is in another tracking store; pass its --tracking-uri, or train the "
-        f"best configurations again in a new study with --warm-start {shlex.quote(name)}"
-    )
-
-
-def _confirmed(workspace: Workspace, runs: Mapping[int, Run], fresh: FreshSeeds) -> Confirmed | None:
+def _confirmed(workspace: Workspace, experiment: str, study: optuna.Study, fresh: FreshSeeds) -> Confirmed | None:
     """The winner's score on fresh seeds.
 
     None where a run or its predictions were deleted, and where every seed, the search's included, predicts the same:
     without randomness seeds confirm nothing.
     """
+    runs = _runs(workspace, experiment, study, fresh.numbers)
     read = {
         number: read_predictions(workspace, runs[number], "validation")
         for number in (*fresh.numbers, fresh.trial)
         if number in runs
     }
-    known = {number: one for number, one in read.items() if one is not None}
+    known = {number: predictions for number, predictions in read.items() if predictions is not None}
     if not known.keys() >= set(fresh.numbers) or no_randomness(list(known.values())):
         return None
     objective = objective_of(runs[fresh.numbers[0]])
@@ -263,19 +254,24 @@ def _complete_trial(study: optuna.Study, wanted: int | None) -> int:
         if best is None:
             raise RegistryError(f"study '{study.study_name}' has no complete trial to promote")
         return best[0]
-    complete = [one.number for one in study.get_trials(deepcopy=False) if one.state == TrialState.COMPLETE]
+    complete = [trial.number for trial in study.get_trials(deepcopy=False) if trial.state == TrialState.COMPLETE]
     if wanted not in complete:
         shown = ", ".join(map(str, complete[:20])) or "none"
         raise RegistryError(f"study '{study.study_name}' has no complete trial {wanted}; complete are: {shown}")
     return wanted
 
 
-def _refitted(
-    run: Run, prepared: Prepared, study: optuna.Study, number: int, epochs: int, project: Project
-) -> Predictor:
-    """One network of the trial's configuration, trained on all speakers."""
-    decided = {key: run.data.params[key] for key in ("training.device", "training.precision")}
-    decided["training.threads"] = run.data.params.get("training.threads", "auto")  # older runs have none
-    values = next(values_of(one) for one in study.get_trials(deepcopy=False) if one.number == number)
-    config = prepared.definition.trial(values | decided, seed=int(run.data.params["seed"]))
-    return refit(prepared, config, epochs, project)
+def _log_refit(workspace: Workspace, run: Run, prepared: Prepared, study: optuna.Study, epochs: int) -> str:
+    """Train a network of a trial's configuration on all speakers; its identifier as a logged model of the run."""
+    params, number = run.data.params, int(run.data.tags[TRIAL_TAG])
+    decided = {key: params[key] for key in ("training.device", "training.precision", "training.threads")}
+    values = next(values_of(trial) for trial in study.get_trials(deepcopy=False) if trial.number == number)
+    config = prepared.definition.trial(values | decided, seed=int(params["seed"]))
+    return log_predictor(
+        workspace,
+        refit(prepared, config, epochs, workspace.project),
+        experiment_id=run.info.experiment_id,
+        run_id=run.info.run_id,
+        name="refit",
+        tags={TRIAL_TAG: str(number)},
+    )

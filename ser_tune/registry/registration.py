@@ -3,7 +3,7 @@
 import json
 import logging
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from statistics import median
 
@@ -11,7 +11,6 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from ..config import FeatureSettings, ModelSettings
 from ..errors import RegistryError, StudyError
 from ..features import TYPICAL_CONDITIONS
 from ..folds import SIDES
@@ -32,13 +31,11 @@ from ..tracking import (
     run_link,
     score_stressed,
 )
-from .card import model_card
 from .champion import claim_alias, promotion_lock
-from .evaluations import add_evaluations
-from .files import has_files
-from .networks import Networks
+from .model_card import Networks, add_evaluations, model_card
 from .training_sounds import REFIT_TAG, log_training_sounds
 from .verdict import TAGS, Confirmed, Verdict, decide
+from .version_files import has_files
 from .versions import CHAMPION, aliases_of, is_registered
 
 __all__ = ["Promotion", "Registration"]
@@ -50,7 +47,7 @@ SCORES_TAG = "scores_of"
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """What became of a trial, or of a combination."""
+    """The version and the alias of a trial, or of a combination."""
 
     name: str
     version: str
@@ -67,13 +64,13 @@ class Promotion:
     prepared: Prepared = field(repr=False)
     """The corpus and folds that it was scored on."""
     selection: Selection | None = None
-    """What it is worth without the choice among its study's trials; None where nothing chose it, or predictions of
-    trials are gone."""
+    """Its score without the choice among its study's trials; None where nothing chose it, or predictions of trials are
+    gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A run that has a model and all its scores, and the name that it is to be registered as."""
+    """A run that has a model and all its scores, and the name and rule that it is registered by."""
 
     workspace: Workspace
     prepared: Prepared
@@ -83,107 +80,135 @@ class Registration:
     study: str
     trial: int | None
     networks: Networks
-    """What its model is made of."""
-    parts: Sequence[tuple[ModelSettings, FeatureSettings]]
-    """Architectures, each with its features."""
+    rule: str
+    """When it becomes champion."""
+    confirmed: Confirmed | None = None
+    """Its score on fresh seeds."""
+    refit: Callable[[int], str] | None = None
+    """To register another model of the run: trains one network on all speakers for so many epochs, and returns its
+    identifier."""
     selection: Selection | None = None
     """As of `Promotion`."""
 
-    def register(self, rule: str, confirmed: Confirmed | None, refitted: Callable[[int], str] | None) -> Promotion:
-        """Make it a version, or a champion of the version that it is already.
-
-        Args:
-            rule: When it becomes champion.
-            confirmed: What fresh seeds came to.
-            refitted: To register another model of the run: trains one network on all speakers for so many epochs, and
-                returns its identifier.
-        """
-        workspace, name, of_folds = self.workspace, self.name, self.run.data.tags[MODEL_TAG]
-        networks, kind, model_id = self.networks, MODEL_TAG, of_folds
-        if refitted:
-            networks, kind = self._refitted_networks(), REFIT_TAG
-        contained, digests = "", ""
-        if self._existing(kind, of_folds) is None:  # what takes long, before others wait
-            if refitted:
-                assert networks.refit_epochs is not None
-                model_id = refitted(networks.refit_epochs)
-            log_training_sounds(
-                workspace, self.run.info.run_id, self.prepared, workspace.project.cache, refit=refitted is not None
+    def register(self) -> Promotion:
+        """Make it a version, or a champion of the version that it is already."""
+        workspace, name = self.workspace, self.name
+        contents = self._contents()
+        # What takes long comes before the lock, so that others need not wait
+        stored = self._store_model(contents) if self._existing() is None else None
+        if PROMOTION_RULES.get(self.rule).worse_recordings and is_registered(workspace, name):
+            _log.warning(
+                "note: rule %s scores the validation speakers in %d kinds of worse recordings",
+                *(self.rule, len(TYPICAL_CONDITIONS)),
             )
-            try:
-                made = log_self_contained(workspace, model_id, self.run.info.experiment_id, self.run.info.run_id)
-            except (MlflowException, FileNotFoundError) as error:
-                if not is_missing(error):
-                    raise RegistryError(f"the model of {self._called} cannot be read: {reason_of(error)}") from None
-                raise RegistryError(
-                    f"the files of the model of {self._called} were deleted; put them back from a copy, or train the "
-                    f"best configurations again in a new study with --warm-start {shlex.quote(self.study)}"
-                ) from None
-            contained, digests = made.model_id, json.dumps(made.digests)
-
-        def stressed(run: Run) -> Mapping[str, float]:
-            if MODEL_TAG not in run.data.tags:
-                return {}
-            try:
-                return score_stressed(workspace, run, self.prepared)
-            except (MlflowException, RegistryError, StudyError):  # its model was deleted, or is of an earlier ser-tune
-                return {}
-
-        def decided() -> Verdict:
-            verdict = decide(workspace, name, self.run, rule, confirmed, stressed)
-            if refitted:
-                verdict = replace(verdict, reason=f"{verdict.reason}; scores are those of the folds' networks")
-            return verdict
-
-        if PROMOTION_RULES.get(rule).worse_recordings and is_registered(workspace, name):
-            count = len(TYPICAL_CONDITIONS)
-            _log.warning("note: rule %s scores the validation speakers in %d kinds of worse recordings", rule, count)
-            decided()  # before others wait
+            self._decide()
         with promotion_lock(workspace.project):
             if not is_registered(workspace, name):
                 workspace.client.create_registered_model(name)
-            if (existing := self._existing(kind, of_folds)) is not None:
-                return self._again(str(existing.version), networks, decided)
-            verdict = decided()
-            created = workspace.client.create_model_version(
-                name,
-                source=f"models:/{contained}",
-                run_id=self.run.info.run_id,
-                model_id=contained,
-                tags={
-                    MODEL_TAG: model_id,
-                    kind: of_folds,
-                    FILES_TAG: digests,
-                    **self._tags(networks),
-                    **_verdict_tags(verdict),
-                },
-                description=self._card(networks, verdict),
-            )
-            version = str(created.version)
-            claimed = claim_alias(workspace, name, version, verdict, decided)
-            if claimed != verdict:
-                _write_verdict(workspace, name, version, claimed, self._card(networks, claimed))
-            if STUDY_TAG in self.run.data.tags:
-                link_study(workspace, self.run.info.experiment_id, self.run.data.tags[STUDY_TAG])
+            if (existing := self._existing()) is not None:
+                return self._again(str(existing.version), contents)
+            return self._create(contents, *(stored or self._store_model(contents)))
+
+    def _contents(self) -> Networks:
+        """The networks of the version: the folds', or one of as many epochs as these have in the median."""
+        if self.refit is None:
+            return self.networks
+        kept = [value for key, value in self.run.data.metrics.items() if key.endswith("/kept_epoch")]
+        holdout = bool(self.prepared.definition.config.protocol.holdout)
+        return replace(self.networks, refit_epochs=round(median(kept)), holdout=holdout)
+
+    def _store_model(self, contents: Networks) -> tuple[str, dict[str, str]]:
+        """Log a model that contains all it needs, and its training sounds; its identifier and the version's tags."""
+        of_folds, info = self.run.data.tags[MODEL_TAG], self.run.info
+        model_id = of_folds
+        if self.refit is not None:
+            assert contents.refit_epochs is not None
+            model_id = self.refit(contents.refit_epochs)
+        log_training_sounds(self.workspace, info.run_id, self.prepared, refit=self.refit is not None)
+        try:
+            made = log_self_contained(self.workspace, model_id, info.experiment_id, info.run_id)
+        except (MlflowException, FileNotFoundError) as error:
+            called = self.study if self.trial is None else f"trial {self.trial} of study '{self.study}'"
+            if not is_missing(error):
+                raise RegistryError(f"the model of {called} cannot be read: {reason_of(error)}") from None
+            raise RegistryError(
+                f"the files of the model of {called} were deleted; put them back from a copy, or train the best "
+                f"configurations again in a new study with --warm-start {shlex.quote(self.study)}"
+            ) from None
+        return made.model_id, {MODEL_TAG: model_id, self._kind: of_folds, FILES_TAG: json.dumps(made.digests)}
+
+    def _create(self, contents: Networks, model_id: str, tags: Mapping[str, str]) -> Promotion:
+        """Create the version; its tags and card are those of the verdict that its alias is of."""
+        workspace, name, info = self.workspace, self.name, self.run.info
+        verdict = self._decide()
+        created = workspace.client.create_model_version(
+            name,
+            source=f"models:/{model_id}",
+            run_id=info.run_id,
+            model_id=model_id,
+            tags={**tags, **self._tags(contents), **_verdict_tags(verdict)},
+            description=self._card(contents, verdict),
+        )
+        version = str(created.version)
+        claimed = claim_alias(workspace, name, version, verdict, self._decide)
+        if claimed != verdict:
+            self._write_verdict(version, claimed, contents)
+        if STUDY_TAG in self.run.data.tags:
+            link_study(workspace, info.experiment_id, self.run.data.tags[STUDY_TAG])
         return self._promotion(version, claimed.alias, claimed.reason, created=True)
 
+    def _again(self, version: str, contents: Networks) -> Promotion:
+        """The promotion of a run that is a version already; as a challenger it keeps the aliases that it has."""
+        client, name = self.workspace.client, self.name
+        for key, value in self._selection_tags().items():
+            client.set_model_version_tag(name, version, key, value)
+        aliases = self._aliases(version)
+        if CHAMPION in aliases:
+            return self._promotion(version, CHAMPION, "it was registered before", created=False)
+        verdict = self._decide()
+        if verdict.alias == CHAMPION:
+            verdict = claim_alias(self.workspace, name, version, verdict, self._decide)
+        if verdict.alias == CHAMPION:
+            self._write_verdict(version, verdict, contents)
+            for alias in aliases:  # it is no challenger any more
+                client.delete_registered_model_alias(name, alias)
+            return self._promotion(version, CHAMPION, verdict.reason, created=False)
+        reason = f"it was registered before, and {verdict.reason}"
+        return self._promotion(version, " ".join(self._aliases(version)), reason, created=False)
+
     @property
-    def _called(self) -> str:
-        return self.study if self.trial is None else f"trial {self.trial} of study '{self.study}'"
+    def _kind(self) -> str:
+        """The tag of a version that has the model of the folds."""
+        return MODEL_TAG if self.refit is None else REFIT_TAG
 
-    def _existing(self, kind: str, model_id: str) -> ModelVersion | None:
-        """The version that the run is already, of the folds' networks or of one network for all speakers.
+    def _existing(self) -> ModelVersion | None:
+        """The version that the run is already. Versions without files or digests are never loaded, and do not count."""
+        found = model_versions(self.workspace, name=self.name, tags={self._kind: self.run.data.tags[MODEL_TAG]})
+        usable = (version for version in found if FILES_TAG in version.tags and has_files(self.workspace, version))
+        return next(usable, None)
 
-        One that an earlier ser-tune registered without digests, or whose files somebody deleted, does not count: it
-        is never loaded.
-        """
-        found = model_versions(self.workspace, name=self.name, tags={kind: model_id})
-        return next((one for one in found if FILES_TAG in one.tags and has_files(self.workspace, one)), None)
+    def _aliases(self, version: str) -> list[str]:
+        return [alias for alias, of in aliases_of(self.workspace, self.name).items() if of == version]
 
-    def _tags(self, networks: Networks) -> dict[str, str]:
+    def _decide(self) -> Verdict:
+        verdict = decide(self.workspace, self.name, self.run, self.rule, self.confirmed, self._stressed)
+        if self.refit is None:
+            return verdict
+        return replace(verdict, reason=f"{verdict.reason}; scores are those of the folds' networks")
+
+    def _stressed(self, run: Run) -> Mapping[str, float]:
+        """A run's validation score in worse recordings, by condition; empty where its model cannot be loaded."""
+        if MODEL_TAG not in run.data.tags:
+            return {}
+        try:
+            return score_stressed(self.workspace, run, self.prepared)
+        except (MlflowException, RegistryError, StudyError):
+            return {}
+
+    def _tags(self, contents: Networks) -> dict[str, str]:
         """A new version's tags, but for its models and its verdict."""
         protocol = self.prepared.protocol
-        refit = networks.refit_epochs is not None
+        refit = contents.refit_epochs is not None
         # Nobody tested a refit network; by the validation scores of its folds it is compared with other versions
         earned = [name for name in self._shown if name.startswith("validation") or not refit]
         return {
@@ -192,7 +217,7 @@ class Registration:
             "corpus": self.prepared.corpus.name,
             "study": self.study,
             **({} if self.trial is None else {"trial": str(self.trial)}),
-            "networks": str(networks),
+            "networks": str(contents),
             protocol.task.answers: json.dumps(self.prepared.targets.names, ensure_ascii=False),
             "normalisation_scope": protocol.in_words["normalisation_scope"],
             **({"warnings": "; ".join(protocol.warnings)} if protocol.warnings else {}),
@@ -209,32 +234,25 @@ class Registration:
         return [*(f"{side}_{number}" for side in SIDES for number in numbers), "optimism"]
 
     def _selection_tags(self) -> dict[str, str]:
-        """What the version is worth without the choice; more trials change it."""
-        return {} if self.selection is None else {key: f"{one:.4f}" for key, one in self.selection.metrics.items()}
+        """The version's score without the choice; more trials change it."""
+        return {} if self.selection is None else {key: f"{score:.4f}" for key, score in self.selection.metrics.items()}
 
-    def _refitted_networks(self) -> Networks:
-        """One network for all speakers, of as many epochs as the folds' networks have in the median."""
-        kept = [value for key, value in self.run.data.metrics.items() if key.endswith("/kept_epoch")]
-        holdout = bool(self.prepared.definition.config.protocol.holdout)
-        return self.networks.refitted(round(median(kept)), holdout=holdout)
+    def _write_verdict(self, version: str, verdict: Verdict, contents: Networks) -> None:
+        """Replace the tags and the card that another verdict left on a version."""
+        client, name, tags = self.workspace.client, self.name, _verdict_tags(verdict)
+        for key in set(client.get_model_version(name, version).tags) & set(TAGS) - set(tags):
+            client.delete_model_version_tag(name, version, key)
+        for key, value in tags.items():
+            client.set_model_version_tag(name, version, key, value)
+        client.update_model_version(name, version, description=self._card(contents, verdict))
+        add_evaluations(self.workspace, name, version)
 
-    def _again(self, version: str, networks: Networks, decided: Callable[[], Verdict]) -> Promotion:
-        """What becomes of the version that it is already; as a challenger it keeps the aliases that it has."""
-        aliases = _aliases(self.workspace, self.name, version)
-        for key, value in self._selection_tags().items():
-            self.workspace.client.set_model_version_tag(self.name, version, key, value)
-        if CHAMPION in aliases:
-            return self._promotion(version, CHAMPION, "it was registered before", created=False)
-        verdict = decided()
-        if verdict.alias == CHAMPION:
-            verdict = claim_alias(self.workspace, self.name, version, verdict, decided)
-        if verdict.alias == CHAMPION:
-            _write_verdict(self.workspace, self.name, version, verdict, self._card(networks, verdict))
-            for alias in aliases:  # it is no challenger any more
-                self.workspace.client.delete_registered_model_alias(self.name, alias)
-            return self._promotion(version, CHAMPION, verdict.reason, created=False)
-        reason = f"it was registered before, and {verdict.reason}"
-        return self._promotion(version, " ".join(_aliases(self.workspace, self.name, version)), reason, created=False)
+    def _card(self, contents: Networks, verdict: Verdict) -> str:
+        found = {side: read_predictions(self.workspace, self.run, side) for side in SIDES}
+        read = {side: predictions for side, predictions in found.items() if predictions is not None}
+        called = self.study if self.trial is None else f"trial {self.trial} of {self.study}"
+        origin = f"From {run_link(self.run.info.experiment_id, self.run.info.run_id, called)}."
+        return model_card(self.prepared, self.metrics, read, contents, verdict, origin=origin, selection=self.selection)
 
     def _promotion(self, version: str, alias: str, reason: str, *, created: bool) -> Promotion:
         return Promotion(
@@ -248,30 +266,6 @@ class Registration:
             prepared=self.prepared,
             selection=self.selection,
         )
-
-    def _card(self, networks: Networks, verdict: Verdict) -> str:
-        found = {side: read_predictions(self.workspace, self.run, side) for side in SIDES}
-        read = {side: one for side, one in found.items() if one is not None}
-        what = self.study if self.trial is None else f"trial {self.trial} of {self.study}"
-        origin = f"From {run_link(self.run.info.experiment_id, self.run.info.run_id, what)}."
-        return model_card(
-            self.prepared, self.metrics, read, self.parts, networks, verdict, origin=origin, selection=self.selection
-        )
-
-
-def _aliases(workspace: Workspace, name: str, version: str) -> list[str]:
-    return [alias for alias, of in aliases_of(workspace, name).items() if of == version]
-
-
-def _write_verdict(workspace: Workspace, name: str, version: str, verdict: Verdict, card: str) -> None:
-    """Replace the tags and the card that another verdict left on a version."""
-    tags = _verdict_tags(verdict)
-    for key in set(workspace.client.get_model_version(name, version).tags) & set(TAGS) - set(tags):
-        workspace.client.delete_model_version_tag(name, version, key)
-    for key, value in tags.items():
-        workspace.client.set_model_version_tag(name, version, key, value)
-    workspace.client.update_model_version(name, version, description=card)
-    add_evaluations(workspace, name, version)
 
 
 def _verdict_tags(verdict: Verdict) -> dict[str, str]:

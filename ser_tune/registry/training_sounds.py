@@ -1,4 +1,4 @@
-"""What a version was trained on, as digests and audio fingerprints: `evaluate` refuses these recordings."""
+"""The recordings that a version was trained on, as digests and audio fingerprints: `evaluate` refuses them."""
 
 import csv
 import tempfile
@@ -29,38 +29,36 @@ class TrainingSounds:
     """The recordings that a version's networks were trained or validated on."""
 
     digests: Mapping[str, str]
-    """Of decoded sound, to the name of the utterance."""
+    """From the digest of decoded sound to the name of the utterance."""
     names: tuple[str, ...]
-    """Of all utterances."""
+    """All utterances."""
     sounds: Sounds | None
-    """In the order of the names; None for a version that an earlier ser-tune registered without audio fingerprints."""
+    """In the order of the names; None where the audio fingerprints are gone."""
 
 
-def log_training_sounds(workspace: Workspace, run_id: str, prepared: Prepared, cache: Path, *, refit: bool) -> None:
+def log_training_sounds(workspace: Workspace, run_id: str, prepared: Prepared, *, refit: bool) -> None:
     """Store the utterances that a version's networks were trained or validated on, and what they are compared by.
 
     Args:
         workspace: The project's stores.
         run_id: The version's run.
         prepared: Its study.
-        cache: The project's cache folder.
         refit: Whether one network was trained on all speakers but those held out, instead of one for each fold.
     """
     corpus = prepared.corpus
     if refit:
-        held_out = prepared.definition.config.protocol.holdout
-        used = np.flatnonzero(may_train(corpus, held_out))
+        used = np.flatnonzero(may_train(corpus, prepared.definition.config.protocol.holdout))
     else:
         used = np.unique(np.concatenate([[*fold.train, *fold.validation] for fold in prepared.folds])).astype(int)
-    utterances = [corpus.utterances[one] for one in used]
-    sounds = corpus_sounds(corpus, cache).only(used)
+    sounds = corpus_sounds(corpus, workspace.project.cache).only(used)
+    rows = [
+        (corpus.utterances[number].id, corpus.utterances[number].speaker, digest)
+        for number, digest in zip(used.tolist(), sounds.digests, strict=True)
+    ]
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
         path = Path(temporary) / (REFIT_FILE if refit else FOLDS_FILE)
         with path.open("w", encoding="utf-8", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(["utterance", "speaker", "sound"])
-            rows = zip(utterances, sounds.digests, strict=True)
-            table.writerows((one.id, one.speaker, digest) for one, digest in rows)
+            csv.writer(file).writerows([("utterance", "speaker", "sound"), *rows])
         fingerprints = path.with_suffix(FINGERPRINTS)
         fingerprints.write_bytes(sounds.to_bytes())
         workspace.client.log_artifact(run_id, str(fingerprints))
@@ -68,18 +66,17 @@ def log_training_sounds(workspace: Workspace, run_id: str, prepared: Prepared, c
 
 
 def read_training_sounds(workspace: Workspace, version: ModelVersion) -> TrainingSounds | None:
-    """What a version was trained on; None for a version that an earlier ser-tune registered without it."""
+    """The recordings that a version was trained on; None where their list is gone."""
     name = REFIT_FILE if REFIT_TAG in version.tags else FOLDS_FILE
     table = _artifact(workspace, version, name)
     if table is None:
         return None
     rows = list(csv.DictReader(table.decode("utf-8").splitlines()))
-    digests = tuple(row["sound"] for row in rows)
+    digests, names = tuple(row["sound"] for row in rows), tuple(row["utterance"] for row in rows)
     stored = _artifact(workspace, version, str(Path(name).with_suffix(FINGERPRINTS)))
     sounds = None if stored is None else Sounds.from_bytes(stored)
     if sounds is not None and sounds.digests != digests:
         sounds = None
-    names = tuple(row["utterance"] for row in rows)
     return TrainingSounds(dict(zip(digests, names, strict=True)), names, sounds)
 
 

@@ -2,32 +2,30 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from mlflow.entities import Run
-from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from ..definition import Difference, worded
+from ..errors import RegistryError, brief
 from ..metrics import Ranking
 from ..promotion_rules import PROMOTION_RULES, Comparison, Ruling, WorseScores
 from ..resampling import permutation_test
+from ..search import Selection
 from ..tracking import (
     Result,
     Workspace,
     compare_seeds,
-    is_solved,
     metrics_of,
-    no_randomness,
     objective_of,
     protocol_of,
     read_predictions,
-    score_of,
     searched_by,
     searched_trials,
     with_its_seeds,
 )
-from .versions import CHAMPION, aliases_of, number_of
+from .versions import CHAMPION, aliases_of
 
 __all__ = ["CHALLENGER", "TAGS", "Confirmed", "Verdict", "decide"]
 
@@ -39,14 +37,14 @@ TAGS = (
 """Every tag that a verdict can leave on a version."""
 CHALLENGER = "challenger"
 CORPUS_FACTS = {"corpus", "corpus_digest"}
-"""Facts of a protocol that tell which recordings were scored."""
+"""Facts of a protocol that identify the recordings."""
 _BOUND = {"low": ("lower bound", "above"), "high": ("upper bound", "below")}
 """The worse end of an interval in words, and where a better score lies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """What training a configuration again on fresh seeds came to: its pooled validation score."""
+    """The pooled validation score of a configuration that was trained again on fresh seeds."""
 
     mean: float
     low: float
@@ -56,6 +54,8 @@ class Confirmed:
     seeds: int
     trial: int
     """The trial with the median score, which represents the seeds."""
+    selection: Selection | None = None
+    """The score without the choice on fresh seeds, where several configurations were confirmed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,31 +66,33 @@ class _Champion:
     """Such as `version 3`."""
     run: Run
     tags: Mapping[str, str]
-    """Of the version; without those of a confirmation where every seed is the same network."""
-
-    @classmethod
-    def of(cls, workspace: Workspace, present: ModelVersion, run: Run) -> "_Champion":
-        """Read a champion, whose run is `run`."""
-        tags = dict(present.tags)
-        if "confirmed_mean" in tags and not _seeds_differ(workspace, run):
-            tags = {key: value for key, value in tags.items() if not key.startswith("confirmed_")}
-        return cls(f"version {present.version}", run, tags)
+    """The version's tags."""
 
     @property
     def confirmed(self) -> bool:
         """Whether fresh seeds confirmed it."""
         return "confirmed_mean" in self.tags
 
+    def number(self, tag: str) -> float:
+        """The number that its version has as a tag, or a `RegistryError` where somebody edited it."""
+        try:
+            return float(self.tags[tag])
+        except ValueError:
+            raise RegistryError(
+                f"{self.version} has the tag {tag} = {brief(self.tags[tag])}; expected a number: correct it in "
+                "MLflow's pages"
+            ) from None
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a new version becomes."""
+    """The alias of a new version, and why."""
 
     alias: str
     reason: str
     """In words."""
     tags: Mapping[str, str] = field(default_factory=dict)
-    """What was compared: rule, version, difference, interval, p-value."""
+    """The comparison: rule, version, difference, interval, p-value."""
     champion: str | None = None
     """The version that was champion; None where there was none."""
 
@@ -107,16 +109,14 @@ def decide(
 
     Where both are confirmed, their means over fresh seeds are compared. p-values are corrected for the searched
     trials, of which the best are compared: fresh seeds do not remove that choice, because it was made on the
-    speakers who are compared. A champion whose seeds all predict the same is unconfirmed, though
-    earlier versions of ser-tune registered it as confirmed. The champion may change afterwards: `claim_alias` looks
-    again.
+    speakers who are compared. The champion may change afterwards: `claim_alias` looks again.
 
     Args:
         workspace: The project's stores.
         name: Of the registered model.
         run: Of the trial that would be registered.
         rule: Of `PROMOTION_RULES`.
-        confirmed: What fresh seeds came to, if there were any.
+        confirmed: Its score on fresh seeds, if there were any.
         stressed: From a run to its validation score in worse recordings, by condition, for rules that ask for it.
 
     Raises:
@@ -124,56 +124,55 @@ def decide(
     """
     decides, tags = PROMOTION_RULES.get(rule).decide, {"rule": rule}
     if confirmed:
-        tags |= {"confirmed_mean": f"{confirmed.mean:.4f}", "confirmed_low": f"{confirmed.low:.4f}"}
-        tags |= {"confirmed_high": f"{confirmed.high:.4f}", "confirmed_seeds": str(confirmed.seeds)}
-    aliases = aliases_of(workspace, name)
-    if CHAMPION not in aliases:
+        tags |= {f"confirmed_{key}": f"{getattr(confirmed, key):.4f}" for key in ("mean", "low", "high")}
+        tags["confirmed_seeds"] = str(confirmed.seeds)
+    number = aliases_of(workspace, name).get(CHAMPION)
+    if number is None:
         return Verdict(CHAMPION, "there was no champion before", tags)
-    present = workspace.client.get_model_version(name, aliases[CHAMPION])
-    verdict = _against(workspace, run, present, decides, confirmed, tags, stressed)
-    return replace(verdict, champion=aliases[CHAMPION])
-
-
-def _against(
-    workspace: Workspace,
-    run: Run,
-    present: ModelVersion,
-    decides: Callable[[Comparison], Ruling],
-    confirmed: Confirmed | None,
-    tags: dict[str, str],
-    stressed: Callable[[Run], Mapping[str, float]],
-) -> Verdict:
-    """Compare a run with a champion; under another protocol no rule is asked."""
+    present = workspace.client.get_model_version(name, number)
     before = f"version {present.version}"
     tags["compared_with"] = before
     try:
         other = workspace.client.get_run(str(present.run_id))
     except MlflowException:
-        return Verdict(CHALLENGER, f"the run of the champion, {before}, is gone; the two cannot be compared", tags)
+        reason = f"the run of the champion, {before}, is gone; the two cannot be compared"
+        return Verdict(CHALLENGER, reason, tags, number)
     if differences := protocol_of(run).differences(protocol_of(other)):
-        return Verdict(CHALLENGER, _incomparable(before, differences, protocol_of(run).corpus), tags)
-    champion = _Champion.of(workspace, present, other)
+        return Verdict(CHALLENGER, _incomparable(before, differences, protocol_of(run).corpus), tags, number)
+    champion = _Champion(before, other, present.tags)
+    comparison, tested = _comparison(workspace, run, champion, confirmed, stressed)
+    ruling = decides(comparison)
+    alias = CHAMPION if ruling.replaces else CHALLENGER
+    return Verdict(alias, ruling.reason, {**tags, **tested, **ruling.tags}, number)
+
+
+def _comparison(
+    workspace: Workspace,
+    run: Run,
+    champion: _Champion,
+    confirmed: Confirmed | None,
+    stressed: Callable[[Run], Mapping[str, float]],
+) -> tuple[Comparison, Mapping[str, str]]:
+    """A run beside the champion of its protocol, for a rule; and tags of the paired test."""
     both = confirmed is not None and champion.confirmed
-    searched = max(1, *(len(searched_trials(workspace, one)) for one in (run, other)))
-    p_value, tested = _tested(workspace, run, other, searched, both=both)
+    searched = max(1, *(len(searched_trials(workspace, compared)) for compared in (run, champion.run)))
+    p_value, tested = _paired_test(workspace, run, champion.run, searched, both=both)
     objective = objective_of(run)
 
-    def worse(one: Run) -> WorseScores:
-        return WorseScores(one.data.metrics[f"validation_{objective.name}"], stressed(one))
+    def worse(compared: Run) -> WorseScores:
+        return WorseScores(compared.data.metrics[f"validation_{objective.name}"], stressed(compared))
 
-    ruling = decides(
-        Comparison(
-            champion=before,
-            metric=objective,
-            by_score=lambda: _by_score(run, champion, confirmed),
-            confirmed=confirmed is not None,
-            same_search=_of_same_search(run, champion, confirmed),
-            p_value=p_value,
-            searched=searched,
-            in_worse_recordings=lambda: (worse(run), worse(other)),
-        )
+    comparison = Comparison(
+        champion=champion.version,
+        metric=objective,
+        by_score=lambda: _by_confirmed(run, champion, confirmed) if confirmed else _by_searched(run, champion),
+        confirmed=confirmed is not None,
+        same_search=confirmed is not None and _of_same_search(run, champion),
+        p_value=p_value,
+        searched=searched,
+        in_worse_recordings=lambda: (worse(run), worse(champion.run)),
     )
-    return Verdict(CHAMPION if ruling.replaces else CHALLENGER, ruling.reason, {**tags, **tested, **ruling.tags})
+    return comparison, tested
 
 
 def _incomparable(before: str, differences: Sequence[Difference], corpus: str) -> str:
@@ -181,7 +180,7 @@ def _incomparable(before: str, differences: Sequence[Difference], corpus: str) -
     advice = (
         "this version and later ones of its protocol stay challengers under this name; register them with --as NAME"
     )
-    if CORPUS_FACTS.intersection(one.path for one in differences):
+    if CORPUS_FACTS.intersection(difference.path for difference in differences):
         advice = f"the champion is of another corpus, or of another state of it, under the label '{corpus}': {advice}"
     return (
         f"the champion, {before}, was scored under another protocol, the two are not comparable: "
@@ -189,37 +188,18 @@ def _incomparable(before: str, differences: Sequence[Difference], corpus: str) -
     )
 
 
-def _seeds_differ(workspace: Workspace, run: Run) -> bool:
-    """Whether a run's seeds trained unlike networks: without randomness seeds confirm nothing."""
-    if is_solved(run):
-        return False
-    seeds = with_its_seeds(workspace, run).runs
-    read = [read_predictions(workspace, one, "validation") for one in seeds]
-    known = [one for one in read if one is not None]
-    if len(known) == len(seeds):
-        return not no_randomness(known)
-    return len(seeds) == 1 or len({score_of(one, "validation") for one in seeds}) > 1
-
-
-def _tested(
+def _paired_test(
     workspace: Workspace, run: Run, other: Run, searched: int, *, both: bool
-) -> tuple[float | None, dict[str, str]]:
-    """The corrected p-value, None where predictions are gone; and tags of what was tested.
+) -> tuple[float | None, Mapping[str, str]]:
+    """The p-value of a run against the champion's, corrected for the searched trials; and tags of the test.
 
     Bonferroni's correction holds however much trials resemble each other: p times the complete trials of the larger
-    search.
-
-    Args:
-        workspace: The project's stores.
-        run: That would be registered.
-        other: The champion's.
-        searched: How many trials to correct for.
-        both: Whether both are confirmed: all seeds are compared then.
+    search. Where both are confirmed, all their seeds are compared. The p-value is None where predictions are gone.
     """
-    results = [with_its_seeds(workspace, one) if both else Result((one,)) for one in (run, other)]
-    ours, theirs = ([read_predictions(workspace, seed, "validation") for seed in one.runs] for one in results)
-    known = [one for one in (*ours, *theirs) if one is not None]
-    if len(known) < len(ours) + len(theirs) or len({one.utterances for one in known}) > 1:
+    results = [with_its_seeds(workspace, compared) if both else Result((compared,)) for compared in (run, other)]
+    ours, theirs = ([read_predictions(workspace, seed, "validation") for seed in result.runs] for result in results)
+    known = [predictions for predictions in (*ours, *theirs) if predictions is not None]
+    if len(known) < len(ours) + len(theirs) or len({predictions.utterances for predictions in known}) > 1:
         return None, {}
     paired = compare_seeds(known[: len(ours)], known[len(ours) :], metrics_of(run))
     interval = paired.primary.interval
@@ -235,45 +215,44 @@ def _tested(
     return corrected, tags
 
 
-def _by_score(run: Run, champion: _Champion, confirmed: Confirmed | None) -> Ruling:
-    """Compare means where both are confirmed, worse bounds where the new version alone is, else what searches saw."""
-    if confirmed is None:
-        return _by_searched(run, champion)
+def _by_confirmed(run: Run, champion: _Champion, confirmed: Confirmed) -> Ruling:
+    """Compare the mean over fresh seeds with the champion's, or its worse bound with that of an unconfirmed one."""
     before, objective = champion.version, objective_of(run)
     ranking = Ranking(objective)
     mine = f"the mean of {confirmed.seeds} fresh seeds, {confirmed.mean:.4f}"
     if champion.confirmed:
-        mean, seeds = number_of(champion.tags, "confirmed_mean", before), champion.tags.get("confirmed_seeds", "some")
+        mean, seeds = champion.number("confirmed_mean"), champion.tags.get("confirmed_seeds", "some")
         if ranking.is_better(float(f"{confirmed.mean:.4f}"), mean):  # both as tags have it
             return Ruling(True, f"{mine}, beats the {mean:.4f} of {before} on {seeds} fresh seeds")
         return Ruling(False, f"{mine}, does not beat the {mean:.4f} of the champion, {before}")
     worse_end, (named, better) = ranking.worse_end, _BOUND[ranking.worse_end]
-    mine += f", has the {named} {getattr(confirmed, worse_end):.4f}"
-    if _of_same_search(run, champion, confirmed):
+    own_bound = getattr(confirmed, worse_end)
+    mine += f", has the {named} {own_bound:.4f}"
+    if _of_same_search(run, champion):
         return Ruling(True, f"{mine}; {before} was the best of the same search, which is optimistic")
     bound = champion.run.data.metrics.get(f"validation_{objective.name}_{worse_end}", math.nan)
-    if ranking.is_better(getattr(confirmed, worse_end), bound):  # a champion without a bound has nothing to defend
+    if ranking.is_better(own_bound, bound):  # a champion without a bound has nothing to defend
         return Ruling(True, f"{mine}, {better} the {bound:.4f} of {before}, which is unconfirmed")
     return Ruling(False, f"{mine}, not {better} the {bound:.4f} of the champion, {before}")
 
 
 def _by_searched(run: Run, champion: _Champion) -> Ruling:
-    """Compare what the search saw of a run with the champion's score."""
+    """Compare the searches' scores of a run and of the champion."""
     before = champion.version
     if champion.confirmed:
         reason = f"the champion, {before}, was confirmed on fresh seeds; `ser-tune confirm` this study to compare"
         return Ruling(False, reason)
     objective = objective_of(run)
     name = f"validation_{objective.name}"
-    # Both as tags have it, to four digits: a score must not beat itself by what rounding took
+    # Both as tags have it, to four digits: a score must not beat itself by a rounding difference
     ours = float(f"{run.data.metrics[name]:.4f}")
-    theirs = number_of(champion.tags, name, before) if name in champion.tags else math.nan
-    what = f"its validation {objective.title} {ours:.4f}"
-    if math.isnan(theirs) or not Ranking(objective).is_better(ours, theirs):  # nothing beats what somebody removed
-        return Ruling(False, f"{what} does not beat the {theirs:.4f} of the champion, {before}")
-    return Ruling(True, f"{what} beats the {theirs:.4f} of {before}")
+    theirs = champion.number(name) if name in champion.tags else math.nan
+    scored = f"its validation {objective.title} {ours:.4f}"
+    if math.isnan(theirs) or not Ranking(objective).is_better(ours, theirs):  # nothing beats a score that was removed
+        return Ruling(False, f"{scored} does not beat the {theirs:.4f} of the champion, {before}")
+    return Ruling(True, f"{scored} beats the {theirs:.4f} of {before}")
 
 
-def _of_same_search(run: Run, champion: _Champion, confirmed: Confirmed | None) -> bool:
-    """Whether a champion is the best of the search whose configuration fresh seeds confirm."""
-    return confirmed is not None and not champion.confirmed and searched_by(champion.run) == searched_by(run)
+def _of_same_search(run: Run, champion: _Champion) -> bool:
+    """Whether an unconfirmed champion is of the search that a run is of."""
+    return not champion.confirmed and searched_by(champion.run) == searched_by(run)

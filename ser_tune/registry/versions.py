@@ -1,30 +1,18 @@
 """Finding registered models: by name, alias or version."""
 
-from collections import defaultdict
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from ..config import Project
-from ..errors import RegistryError, brief, valid_names
+from ..errors import RegistryError, valid_names
 from ..tracking import Workspace, model_versions, reason_of, registered_models
-from .listing import RegisteredVersion
 
 if TYPE_CHECKING:
     from ..tracking import LoadedModel
 
-__all__ = [
-    "CHAMPION",
-    "aliases_of",
-    "find_version",
-    "is_registered",
-    "list_versions",
-    "load_model",
-    "number_of",
-    "registered_name",
-]
+__all__ = ["CHAMPION", "aliases_of", "find_version", "is_registered", "load_model", "registered_name"]
 
 CHAMPION = "champion"
 
@@ -39,30 +27,11 @@ def registered_name(corpus: str, model: str) -> str:
 
 
 def aliases_of(workspace: Workspace, name: str) -> dict[str, str]:
-    """Alias to version; the search for versions does not tell them. Empty where there is no such model."""
+    """Alias to version, which the search for versions does not return. Empty where there is no such model."""
     try:
         return {alias: str(version) for alias, version in workspace.client.get_registered_model(name).aliases.items()}
     except MlflowException:
         return {}
-
-
-def number_of(tags: Mapping[str, str], tag: str, version: str) -> float:
-    """The number that a version has as a tag.
-
-    Args:
-        tags: The version's.
-        tag: A key that is there.
-        version: What messages call it.
-
-    Raises:
-        RegistryError: It is no number: somebody has edited it.
-    """
-    try:
-        return float(tags[tag])
-    except ValueError:
-        raise RegistryError(
-            f"{version} has the tag {tag} = {brief(tags[tag])}; expected a number: correct it in MLflow's pages"
-        ) from None
 
 
 def is_registered(workspace: Workspace, name: str) -> bool:
@@ -72,29 +41,6 @@ def is_registered(workspace: Workspace, name: str) -> bool:
     except MlflowException:  # also where no model can have such a name
         return False
     return True
-
-
-def list_versions(workspace: Workspace) -> list[RegisteredVersion]:
-    """Every version of every registered model that a store or server has, by name and then newest first."""
-    with workspace.errors():
-        aliases = {
-            (model.name, str(version), alias)
-            for model in registered_models(workspace)
-            for alias, version in model.aliases.items()
-        }
-        found = sorted(model_versions(workspace), key=lambda one: (one.name, -int(one.version)))
-    named: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for name, version, alias in sorted(aliases):
-        named[name, version].append(alias)
-    return [
-        RegisteredVersion(
-            name=one.name,
-            version=str(one.version),
-            aliases=tuple(named[one.name, str(one.version)]),
-            tags=dict(one.tags),
-        )
-        for one in found
-    ]
 
 
 def find_version(workspace: Workspace, reference: str) -> ModelVersion:
@@ -112,13 +58,12 @@ def find_version(workspace: Workspace, reference: str) -> ModelVersion:
     if not is_registered(workspace, name):
         models = sorted(model.name for model in registered_models(workspace))
         raise RegistryError(f"no registered model '{name}'; there are: {valid_names(name, models)}")
-    aliases = aliases_of(workspace, name)
     if slash:
-        found = sorted(int(one.version) for one in model_versions(workspace, name=name))
-        if number not in map(str, found):
-            raise RegistryError(f"'{name}' has no version '{number}'; it has: {', '.join(map(str, found))}")
+        numbers = sorted(int(version.version) for version in model_versions(workspace, name=name))
+        if number not in map(str, numbers):
+            raise RegistryError(f"'{name}' has no version '{number}'; it has: {', '.join(map(str, numbers))}")
         return workspace.client.get_model_version(name, number)
-    wanted = alias if at else CHAMPION
+    aliases, wanted = aliases_of(workspace, name), alias if at else CHAMPION
     if wanted not in aliases:
         raise RegistryError(f"'{name}' has no alias '{wanted}'; it has: {valid_names(wanted, sorted(aliases))}")
     return workspace.client.get_model_version(name, aliases[wanted])
@@ -137,7 +82,7 @@ def load_model(reference: str, *, tracking_uri: str | None = None) -> "LoadedMod
         StorageError: The tracking store cannot be opened.
     """
     from ..tracking import LoadedModel, open_predictor  # torch: listing versions does without
-    from .files import version_folder
+    from .version_files import version_folder
 
     workspace = Workspace(Project.locate(tracking_uri=tracking_uri))
     with workspace.errors():

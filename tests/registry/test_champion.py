@@ -14,14 +14,14 @@ from mlflow import MlflowClient
 from ser_tune.protocol import Protocol
 from ser_tune.registry import Promotion, registration
 from ser_tune.registry.champion import promotion_lock
-from ser_tune.registry.networks import Networks
+from ser_tune.registry.model_card import Networks
 from ser_tune.registry.registration import Registration
 from ser_tune.registry.verdict import Verdict, decide
 from ser_tune.tracking import MODEL_TAG, Workspace
 from ser_tune.tracking.encoders import SelfContained
 
 SPEAKERS = 6
-POOR, GOOD, BEST = ([[True, True, True, one], *[[True, True, True, two]] * (SPEAKERS - 1)] for one, two in (
+POOR, GOOD, BEST = ([[True, True, True, first], *[[True, True, True, others]] * (SPEAKERS - 1)] for first, others in (
     (False, False),
     (True, False),
     (True, True),
@@ -34,7 +34,7 @@ def register(workspace: Workspace, name: str, run_id: str) -> Promotion:
     """Promote a planted run by the rule `better`; it has a model in name only."""
     with pytest.MonkeyPatch.context() as patch:
         _without_models(patch)
-        return _registration(workspace, name, run_id).register("better", None, None)
+        return _registration(workspace, name, run_id).register()
 
 
 def _without_models(patch: pytest.MonkeyPatch) -> None:
@@ -63,7 +63,7 @@ def _registration(workspace: Workspace, name: str, run_id: str) -> Registration:
         study="one",
         trial=0,
         networks=Networks(3),
-        parts=(),
+        rule="better",
     )
 
 
@@ -99,14 +99,13 @@ def test_of_two_threads_that_decide_at_once_the_better_is_champion(
     promotions = [
         threading.Thread(
             target=_registration(planting.workspace, planting.name, run_id).register,
-            args=("better", None, None),
         )
         for run_id in (good, best)
     ]
-    for one in promotions:
-        one.start()
-    for one in promotions:
-        one.join()
+    for promotion in promotions:
+        promotion.start()
+    for promotion in promotions:
+        promotion.join()
     assert _champion_run(planting) == best
 
 
@@ -137,7 +136,7 @@ def test_a_champion_that_another_machine_makes_meanwhile_is_compared_with(
     mine = planting.run(GOOD)
     shared = Workspace(planting.project)
     shared.client = Shared(client.tracking_uri, client._registry_uri)
-    found = _registration(shared, name, mine.info.run_id).register("better", None, None)
+    found = _registration(shared, name, mine.info.run_id).register()
     assert found.alias == alias
     assert _champion_run(planting) == (mine if alias == "champion" else other).info.run_id
     theirs_version = client.search_model_versions(f"name = '{name}' and run_id = '{other.info.run_id}'")[0].version
@@ -152,7 +151,6 @@ def test_a_promotion_waits_for_that_of_another_process(planting: Any) -> None:
     good = planting.run(GOOD).info.run_id
     promotion = threading.Thread(
         target=_registration(planting.workspace, planting.name, good).register,
-        args=("better", None, None),
     )
     with promotion_lock(planting.project):
         promotion.start()
@@ -219,7 +217,7 @@ def test_of_many_processes_that_promote_at_once_the_best_is_champion(planting: A
         )
         for place, run in enumerate(runs)
     ]
-    assert [one.wait(120) for one in processes] == [0] * len(runs)
+    assert [process.wait(120) for process in processes] == [0] * len(runs)
     assert _champion_run(planting) == runs[0]
     verdicts = [
         one.tags.get("verdict", "")

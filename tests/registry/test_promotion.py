@@ -17,8 +17,7 @@ from ser_tune.errors import RegistryError, UnknownNameError
 from ser_tune.features.logmelspec import LogMelSpecSettings
 from ser_tune.protocol import prepare
 from ser_tune.registry import Promotion, list_versions, load_model, promote
-from ser_tune.registry.card import model_card
-from ser_tune.registry.networks import Networks
+from ser_tune.registry.model_card import Networks, model_card
 from ser_tune.registry.verdict import Verdict
 from ser_tune.search import StudyObserver, run_study
 from ser_tune.tasks import TASKS
@@ -322,7 +321,7 @@ def test_a_model_card_tells_of_what_limits_its_numbers(
     metrics = dict(opened.runs[opened.best].data.metrics)
     for named, tells in ((settings, True), ({} if settings else {"protocol.fold_limit": 1}, False)):
         prepared = prepare(tiny(**named), promoting.project)
-        card = model_card(prepared, metrics, {}, PARTS, Networks(3), Verdict("challenger", "of | a reason"))
+        card = model_card(prepared, metrics, {}, Networks(3, parts=PARTS), Verdict("challenger", "of | a reason"))
         assert (limit in _section(card, "Limits")) == tells
         assert "of | a reason" in card
 
@@ -338,7 +337,7 @@ def test_a_model_card_of_many_speakers_has_their_quartiles(
     many = Predictions(task, ("anger", "joy"), tuple(map(str, range(202))), speakers, truth, predicted)
     metrics = dict(opened.runs[opened.best].data.metrics)
     verdict = Verdict("champion", "there was no champion before")
-    card = model_card(prepare(tiny(), promoting.project), metrics, {"test": many}, PARTS, Networks(3), verdict)
+    card = model_card(prepare(tiny(), promoting.project), metrics, {"test": many}, Networks(3, parts=PARTS), verdict)
     assert "speaker-000" not in card
     assert _table(_section(card, "UAR by speaker")) == {
         "lowest": ["0.500"],

@@ -359,29 +359,6 @@ def test_a_confirmed_champion_is_not_beaten_by_what_one_search_saw(
     assert decided(GOOD, "always").alias == "champion"
 
 
-@pytest.mark.parametrize("alike", ["the same network on every seed", "a model that is solved", "scores alone"])
-def test_a_champion_that_seeds_without_randomness_confirmed_is_unconfirmed(
-    planting: Any, decided: Callable[..., Verdict], alike: str, tmp_path: Any
-) -> None:
-    """Earlier versions registered such."""
-    how = {"model": "linear_probe"} if alike == "a model that is solved" else {}
-    sure = 0.7 if alike == "the same network on every seed" else None
-    seeds = [
-        planting.run(POOR, study="again", tags={CONFIRMS_TAG: "x", TRIAL_TAG: str(n)}, seed=n, sure=sure, **how)
-        for n in range(3)
-    ]
-    planting.champion(seeds[1], confirmed_mean="0.7500", confirmed_low="0.7000", confirmed_seeds="3")
-    if alike == "scores alone":
-        for table in (tmp_path / "artifacts").rglob("validation_predictions.csv"):
-            table.unlink()
-    verdict = decided(GOOD)
-    assert verdict.alias == "champion"
-    assert verdict.reason == "its validation UAR 1.0000 beats the 0.7500 of version 1; the difference is unconfirmed"
-    # By its mean alone it would be beaten; unconfirmed, it has the bound of its search
-    planting.workspace.client.log_metric(seeds[1].info.run_id, "validation_uar_low", 0.9)
-    assert decided(GOOD, confirmed=Confirmed(0.95, 0.85, 1.0, 5, 0), study="other").alias == "challenger"
-
-
 def test_a_champion_whose_seeds_score_alike_but_predict_otherwise_is_confirmed(
     planting: Any, decided: Callable[..., Verdict]
 ) -> None:

@@ -55,7 +55,7 @@ def open_model() -> Callable[[np.ndarray], list[np.ndarray]]:
     def run(speech: np.ndarray) -> list[np.ndarray]:
         with torch.inference_mode():
             found = module(torch.from_numpy(speech))
-        return [one.numpy() for one in (found if isinstance(found, tuple) else (found,))]
+        return [output.numpy() for output in (found if isinstance(found, tuple) else (found,))]
 
     return run
 
@@ -75,7 +75,7 @@ def main(paths: list[str]) -> int:
     model, rows = open_model(), []
     for path, speech in zip(paths, utterances, strict=True):
         found, *decided = model(speech)
-        probabilities = [float(one) for one in found]
+        probabilities = [float(probability) for probability in found]
         answer = labels[int(decided[0] if decided else np.argmax(probabilities))]
         rows.append({"file": path, config["answer"]: answer, **dict(zip(labels, probabilities, strict=True))})
     sys.stdout.write(json.dumps(rows, indent=2) + "\n")

@@ -17,7 +17,7 @@ def open_model() -> Any:  # noqa: ANN401 - of the code beside this script
     """The predictor beside this script; its `predict([path])` and `predict([samples], sample_rate_hz=…)` judge."""
     if str(HERE) not in sys.path:
         sys.path.insert(0, str(HERE))
-    code = next(one.name for one in HERE.glob("ser_tune_*") if one.is_dir())
+    code = next(path.name for path in HERE.glob("ser_tune_*") if path.is_dir())
     return importlib.import_module(f"{code}.prediction").load_predictor(HERE)
 
 

@@ -9,7 +9,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from ..errors import RegistryError
-from ..tracking import FILES_TAG, MODEL_TAG, Workspace, download, is_missing, model_versions, reason_of, refuse_changed
+from ..tracking import MODEL_TAG, Workspace, download, is_missing, model_versions, reason_of, refuse_changed
 
 __all__ = ["has_files", "refuse_changed_model", "version_folder"]
 
@@ -23,27 +23,22 @@ def version_folder(registered: ModelVersion) -> Path:
     Raises:
         RegistryError: A file differs from the promoted one, the files are gone, or their digests are unknown.
     """
-    reference = f"{registered.name}/{registered.version}"
+    reference, tags = f"{registered.name}/{registered.version}", registered.tags
     try:
         folder = download(f"models:/{reference}")
-        refuse_changed(folder, registered.tags, reference)
+        refuse_changed(folder, tags, reference)
     except (MlflowException, OSError) as error:
-        if is_missing(error):
-            raise RegistryError(_gone(registered, reference)) from None
-        raise RegistryError(f"the files of registered model '{reference}' cannot be read: {reason_of(error)}") from None
+        if not is_missing(error):
+            reason = reason_of(error)
+            raise RegistryError(f"the files of registered model '{reference}' cannot be read: {reason}") from None
+        again = f"ser-tune promote {shlex.quote(tags.get('study', 'STUDY'))} --as {registered.name}"
+        again += f" --trial {tags['trial']}" if "trial" in tags else ""
+        raise RegistryError(
+            f"the files of registered model '{reference}' were deleted; put them back from a copy, or register the "
+            f"trial's own model again: `{again}`"
+        ) from None
     _note_other_versions(folder, reference)
     return folder
-
-
-def _gone(registered: ModelVersion, reference: str) -> str:
-    """What to do about a version whose files somebody deleted."""
-    tags = registered.tags
-    again = f"ser-tune promote {shlex.quote(tags.get('study', 'STUDY'))} --as {registered.name}"
-    again += f" --trial {tags['trial']}" if "trial" in tags else ""
-    return (
-        f"the files of registered model '{reference}' were deleted; put them back from a copy, or register the trial's "
-        f"own model again: `{again}`"
-    )
 
 
 def has_files(workspace: Workspace, registered: ModelVersion) -> bool:
@@ -58,7 +53,7 @@ def has_files(workspace: Workspace, registered: ModelVersion) -> bool:
 
 
 def _note_other_versions(folder: Path, reference: str) -> None:
-    """Tell which packages have another version than those that the model was made with."""
+    """Log the packages whose version differs from that which the model was made with."""
     file, others = folder / "requirements.txt", []
     for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else ():
         package, _, wanted = line.partition("==")
@@ -73,13 +68,7 @@ def _note_other_versions(folder: Path, reference: str) -> None:
 
 
 def refuse_changed_model(workspace: Workspace, model_id: str) -> None:
-    """Refuse a logged model that a version consists of, where a file differs from the promoted one.
-
-    Versions of earlier ser-tunes have no digests and are not compared: the code among their files does not run here.
-
-    Raises:
-        RegistryError: A file differs; the message names it.
-    """
-    for one in model_versions(workspace, tags={MODEL_TAG: model_id}):
-        if one.source == f"models:/{model_id}" and FILES_TAG in one.tags:
-            version_folder(one)
+    """Raise `RegistryError` where a file of a logged model that a version consists of differs from the promoted one."""
+    for registered in model_versions(workspace, tags={MODEL_TAG: model_id}):
+        if registered.source == f"models:/{model_id}":
+            version_folder(registered)
