@@ -1,4 +1,4 @@
-"""Where to compute, and in which arithmetic."""
+"""The device, threads and arithmetic of computing."""
 
 import ctypes
 import hashlib
@@ -30,10 +30,8 @@ WORTHWHILE = 1.15
 """bfloat16 must be this much faster than float32 to be chosen: a measurement can err by a tenth."""
 LONG_STEP_S = 2.0
 """A step this long need not be repeated to be measured well."""
-
-
 TRIM_THRESHOLD, MMAP_MAX = -1, -4
-"""What glibc's malloc.h calls M_TRIM_THRESHOLD and M_MMAP_MAX."""
+"""M_TRIM_THRESHOLD and M_MMAP_MAX of glibc's malloc.h."""
 
 
 def keep_freed_memory() -> None:
@@ -50,19 +48,17 @@ def keep_freed_memory() -> None:
 
 
 def pick_device(setting: str) -> torch.device:
-    """The device that a setting asks for.
-
-    Args:
-        setting: `auto`, `cpu`, `cuda` or `mps`.
+    """The device that a setting asks for: `auto`, `cpu`, `cuda` or `mps`.
 
     Raises:
         ConfigError: The device is not there.
     """
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    present = [name for name, is_there in available.items() if is_there]
     if setting == "auto":
-        return torch.device(next(name for name, there in present.items() if there))
-    if not present[setting]:
-        there = ", ".join(name for name, is_there in present.items() if is_there)
+        return torch.device(present[0])
+    if setting not in present:
+        there = ", ".join(present)
         raise ConfigError(f"training.device is '{setting}', which this machine does not have; it has {there}")
     return torch.device(setting)
 
@@ -105,11 +101,9 @@ def using_threads(number: int | str) -> Iterator[None]:
 
 
 def describe_device(device: torch.device, threads: int | str = "auto") -> str:
-    """What decides, besides versions and seeds, how training's sums are rounded: the same words, the same numbers.
+    """A description of device and threads; where versions, seeds and it are equal, trained numbers are equal.
 
-    Args:
-        device: Where to train.
-        threads: CPU threads that train; `auto` is as many as this process uses now.
+    `threads` is the number of CPU threads that train; `auto` is as many as this process uses now.
     """
     if device.type == "cuda":
         return f"cuda {torch.cuda.get_device_name(device)}"
@@ -124,14 +118,14 @@ def pick_precision(
 
     Args:
         setting: `auto`, `float32` or `bfloat16`.
-        device: Where to train.
+        device: The device of training.
         network: A network of the kind to be trained; left as it was.
-        inputs: A batch of the size to be trained with: segments (B, C, F, T), and what else the network takes.
-        memory: The folder that remembers what was measured, so that the next study of this kind starts at once.
+        inputs: Inputs of the network, a batch of the size to be trained with.
+        memory: The folder of earlier measurements, so that the next study of this kind starts at once.
     """
     if setting != "auto":
         return setting
-    kind = [str(network), *(str(tuple(one.shape)) for one in inputs)]
+    kind = [str(network), *(str(tuple(tensor.shape)) for tensor in inputs)]
     before, training = {name: tensor.clone() for name, tensor in network.state_dict().items()}, network.training
     network.train()
 
@@ -154,10 +148,10 @@ def faster_precision(
     """The faster arithmetic, `float32` or `bfloat16`; measured once on a machine.
 
     Args:
-        kind: What is computed, in words that differ where it does.
-        step: Computes it once in an arithmetic.
-        memory: The folder that remembers what was measured.
-        device: Where it is computed; None is where `auto` computes.
+        kind: Words that differ where the computation differs.
+        step: Computes once in an arithmetic.
+        memory: The folder of earlier measurements.
+        device: None is the device of `auto`.
     """
     device = device or pick_device("auto")
     if device.type == "mps" or (device.type == "cuda" and not torch.cuda.is_bf16_supported()):
@@ -167,8 +161,8 @@ def faster_precision(
     kind = [describe_device(device), torch.__version__, *kind]
     entry = memory / f"{hashlib.sha256(json.dumps(kind).encode()).hexdigest()[:32]}.json"
     try:
-        told = json.loads(entry.read_text(encoding="utf-8"))["seconds"]
-        seconds = {name: float(told[name]) for name in ("float32", "bfloat16")}
+        measured = json.loads(entry.read_text(encoding="utf-8"))["seconds"]
+        seconds = {name: float(measured[name]) for name in ("float32", "bfloat16")}
     except (OSError, ValueError, KeyError, TypeError):
         seconds = {name: _seconds(step, name, device) for name in ("float32", "bfloat16")}
         with suppress(OSError):  # it is measured again next time

@@ -16,7 +16,7 @@ ACTIVATIONS = {"tanh": torch.tanh, "sigmoid": torch.sigmoid}
 
 
 class Acrnn3dSettings(NetworkSettings):
-    """The published sizes; what the paper does not tell, the authors' code does (`studies/published/chen2018.yaml`)."""
+    """The published sizes; details beyond the paper are the authors' code's (`studies/published/chen2018.yaml`)."""
 
     name: Literal["3d_acrnn"] = "3d_acrnn"
     """The architecture."""
@@ -34,16 +34,7 @@ class Acrnn3d(nn.Module):
     """Segments (B, C, F, T) to logits (B, K)."""
 
     def __init__(self, settings: Acrnn3dSettings, shape: InputShape, n_classes: int) -> None:
-        """Create the layers.
-
-        Args:
-            settings: Width, dropout, batch norm and attention.
-            shape: C and F; any T of at least 2.
-            n_classes: K.
-
-        Raises:
-            ConfigError: There are fewer than four bands.
-        """
+        """Create the layers for segments of at least two frames; `ConfigError` below four bands."""
         super().__init__()
         if shape.bands < 4:
             raise ConfigError(f"segments of {shape.bands} bands are too small for 3d_acrnn; expected at least 4")

@@ -26,16 +26,7 @@ class AlexNet(nn.Module):
     """Segments (B, C, F, T) to logits (B, K). Parameters are named as torchvision names them."""
 
     def __init__(self, settings: AlexNetSettings, shape: InputShape, n_classes: int) -> None:
-        """Create the layers.
-
-        Args:
-            settings: Width and dropout.
-            shape: Only C matters: the maps are pooled to 6 × 6 whatever F and T.
-            n_classes: K.
-
-        Raises:
-            ConfigError: The segments are too small for AlexNet's poolings.
-        """
+        """Create the layers; maps are pooled to 6 × 6 whatever F and T. `ConfigError` below AlexNet's least size."""
         super().__init__()
         check_input(shape)
         maps, hidden = scaled(256, settings.width), scaled(4096, settings.width)
@@ -58,11 +49,7 @@ class AlexNet(nn.Module):
 
 
 def initialise(network: AlexNet, settings: AlexNetSettings) -> None:
-    """Give a new network the pretrained weights that its settings ask for, in all layers but the last.
-
-    Raises:
-        ConfigError: The weights cannot be had, or do not fit.
-    """
+    """Give a new network the pretrained weights that its settings ask for, in all layers but the last."""
     last = ("classifier.6.weight", "classifier.6.bias")
     copy_weights(network, {name: name for name in network.state_dict() if name not in last}, settings.weights)
 

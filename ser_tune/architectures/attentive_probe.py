@@ -29,13 +29,7 @@ class AttentiveProbe(nn.Module):
     """Segments (B, C, F, T), where C are an encoder's layers, to logits (B, K)."""
 
     def __init__(self, settings: AttentiveProbeSettings, shape: InputShape, n_classes: int) -> None:
-        """Create the layers.
-
-        Args:
-            settings: Sizes and dropout.
-            shape: C and F; T is any.
-            n_classes: K.
-        """
+        """Create the layers for C layers of F units, and any T."""
         super().__init__()
         projection, hidden = (scaled(size, settings.width) for size in (settings.projection, settings.hidden))
         self.layer_scores = nn.Parameter(torch.zeros(shape.channels))

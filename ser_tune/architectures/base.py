@@ -1,4 +1,4 @@
-"""The object every architecture defines, and the layers that several share."""
+"""The object that every architecture defines, and layers that several share."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ class InputShape:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """What a solver learns from."""
+    """Training examples of a solver."""
 
     inputs: tuple[Tensor, ...]
     """As the network takes them: segments (N, C, F, T), scaled; where utterances are whole, their lengths (N,) too."""
@@ -50,7 +50,7 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """How to build a network; every module of this room defines one as `ARCHITECTURE`."""
+    """A kind of network, and how to build it; every module of this room defines one as `ARCHITECTURE`."""
 
     name: str
     settings: type[ModelSettings]
@@ -106,12 +106,9 @@ class Ensemble(nn.Module):
     """Networks whose outputs are averaged (Lakshminarayanan et al. 2017, arXiv 1612.01474)."""
 
     def __init__(self, members: Iterable[nn.Module], task: str) -> None:
-        """Take networks of one kind.
+        """Take networks of one kind, and the name of their task, which averages raw outputs.
 
-        Args:
-            members: The networks.
-            task: The name of what is recognised, which tells how raw outputs are averaged. Not the function: a network
-                is pickled on its way to another process, and a plug-in's function need not be.
+        Not the task's function: networks are pickled for other processes, and not every plug-in's function can be.
         """
         super().__init__()
         self.members = nn.ModuleList(members)
@@ -123,7 +120,7 @@ class Ensemble(nn.Module):
 
 
 def members_of(network: nn.Module) -> Sequence[nn.Module]:
-    """The networks of an ensemble, or the one that is none."""
+    """The networks of an ensemble; of any other network, itself."""
     return list(network.members) if isinstance(network, Ensemble) else [network]
 
 
@@ -138,13 +135,9 @@ class FrameAttention(nn.Module):
         score_scale: float = 1.0,
         activation: Callable[[Tensor], Tensor] = torch.tanh,
     ) -> None:
-        """Create the projection and the score.
+        """Create the projection from `features` to `hidden`, and the score.
 
-        Args:
-            features: Size of the vectors that are averaged.
-            hidden: Size of the projection.
-            score_scale: Factor λ on the scores before the softmax; below 1 spreads the attention.
-            activation: Of the projection.
+        `score_scale` is the factor λ on scores before the softmax; below 1 it spreads the attention.
         """
         super().__init__()
         self.projection = nn.Linear(features, hidden)
@@ -153,7 +146,7 @@ class FrameAttention(nn.Module):
         self.activation = activation
 
     def weights(self, positions: Tensor, real: Tensor | None = None) -> Tensor:
-        """What each of (B, positions, features) counts, among those that are `real`: (B, positions, 1), float32."""
+        """Weights (B, positions, 1), float32, of (B, positions, features), among those that are `real`."""
         scores = self.score_scale * self.score(self.activation(self.projection(positions))).float()
         if real is not None:
             scores = scores.masked_fill(~real[:, :, None], -torch.inf)
@@ -168,12 +161,7 @@ class AttentiveStatistics(nn.Module):
     """Weighted mean and standard deviation over positions (Okabe et al. 2018, arXiv 1803.10963)."""
 
     def __init__(self, features: int, hidden: int) -> None:
-        """Create the attention.
-
-        Args:
-            features: Size of the vectors whose statistics are wanted.
-            hidden: Size of the attention's projection.
-        """
+        """Create the attention, whose projection has size `hidden`."""
         super().__init__()
         self.attention = FrameAttention(features, hidden)
 

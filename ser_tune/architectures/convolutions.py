@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 SMALLEST_INPUT = 63
-"""Bands, and frames, below which AlexNet's poolings leave nothing."""
+"""Least bands, and frames, of AlexNet's poolings."""
 
 
 def check_input(shape: InputShape) -> None:
@@ -37,11 +37,6 @@ def alexnet_convolutions(channels: int, width: float, *, batch_norm: bool) -> nn
 
     Maps (B, C, F, T) to (B, scaled(256, width), F', T'), where F' and T' are about 1/32 of F and T. Without batch
     norm and at width 1, layers are numbered as in torchvision's `alexnet().features`, so its weights fit.
-
-    Args:
-        channels: C.
-        width: Fraction of the published number of maps.
-        batch_norm: Whether to normalise after every convolution.
     """
     maps = [scaled(size, width) for size in (64, 192, 384, 256, 256)]
     layers: list[nn.Module] = []
@@ -82,10 +77,10 @@ class UnshuffledConv2d(nn.Conv2d):
 
 
 def convolve(layers: Iterable[nn.Module], maps: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """Run layers over a batch as if every utterance stood alone, its end followed by the layers' own padding.
+    """Run layers over a batch as over each utterance alone, its end followed by the layers' own padding.
 
     Args:
-        layers: One after another: convolutions, poolings, batch norms, and functions of single positions.
+        layers: Convolutions, poolings, batch norms, and functions of single positions.
         maps: Shape (B, C, F, T).
         lengths: Real frames of each utterance, shape (B,), int64; None where all T are.
 
@@ -108,15 +103,10 @@ def convolve(layers: Iterable[nn.Module], maps: Tensor, lengths: Tensor | None) 
 
 
 def masked_batch_norm(norm: nn.BatchNorm2d, maps: Tensor, lengths: Tensor) -> Tensor:
-    """Batch norm whose statistics are of real positions only, so that padding has no say in them.
+    """Batch norm of maps (B, C, F, T) by the statistics of real positions, of which utterances have `lengths` (B,).
 
-    Args:
-        norm: In training mode its running statistics are updated as its own `forward` would, if it tracks them.
-        maps: Shape (B, C, F, T).
-        lengths: Real frames of each utterance, shape (B,), int64.
-
-    Returns:
-        Normalised maps; values beyond an utterance's end mean nothing.
+    In training mode, running statistics are updated as the norm's own `forward` would, if it tracks them. Values beyond
+    an utterance's end mean nothing.
     """
     if not norm.training:
         normalised: Tensor = norm(maps)

@@ -28,16 +28,7 @@ class FcnAttention(nn.Module):
     """Segments (B, C, F, T) to logits (B, K)."""
 
     def __init__(self, settings: FcnAttentionSettings, shape: InputShape, n_classes: int) -> None:
-        """Create the layers.
-
-        Args:
-            settings: Width, λ and dropout.
-            shape: Only C matters; the network is fully convolutional.
-            n_classes: K.
-
-        Raises:
-            ConfigError: The segments are too small for AlexNet's poolings.
-        """
+        """Create the layers; the network is fully convolutional. Raises `ConfigError` below AlexNet's least size."""
         super().__init__()
         check_input(shape)
         maps = scaled(256, settings.width)

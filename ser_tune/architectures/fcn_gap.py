@@ -26,16 +26,7 @@ class FcnGap(nn.Module):
     """Segments (B, C, F, T) to logits (B, K)."""
 
     def __init__(self, settings: FcnGapSettings, shape: InputShape, n_classes: int) -> None:
-        """Create the layers.
-
-        Args:
-            settings: Width and dropout.
-            shape: Only C matters; the network is fully convolutional.
-            n_classes: K.
-
-        Raises:
-            ConfigError: The segments are too small for AlexNet's poolings.
-        """
+        """Create the layers; the network is fully convolutional. Raises `ConfigError` below AlexNet's least size."""
         super().__init__()
         check_input(shape)
         self.input_norm = nn.BatchNorm2d(shape.channels)

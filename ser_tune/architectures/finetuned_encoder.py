@@ -77,12 +77,7 @@ class FinetunedEncoder(nn.Module):
     """Waveforms (B, 1, 320, T) to logits (B, K). Its state dictionary lacks the frozen weights."""
 
     def __init__(self, settings: FinetunedEncoderSettings, shape: InputShape, n_classes: int) -> None:
-        """Copy what learns of the encoder, and share the rest with all networks of the checkpoint.
-
-        Args:
-            settings: Which encoder, and what of it learns.
-            shape: That of the features `waveform`.
-            n_classes: K.
+        """Copy the encoder's weights that learn, and share the rest with all networks of the checkpoint.
 
         Raises:
             ConfigError: The encoder cannot be had or trained, or the features are no waveforms.
@@ -115,16 +110,15 @@ class FinetunedEncoder(nn.Module):
         self.layer_scores = nn.Parameter(torch.zeros(described.layers))
         self.dropout = nn.Dropout(settings.dropout)
         self.classifier = nn.Linear(described.width, n_classes)
-        self._frozen = {
-            f"encoder.{name}": one.data for name, one in self.encoder.named_parameters() if not one.requires_grad
-        }
+        frozen = {name: weight for name, weight in self.encoder.named_parameters() if not weight.requires_grad}
+        self._frozen = {f"encoder.{name}": weight.data for name, weight in frozen.items()}
         self.register_state_dict_post_hook(_without_frozen)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_pre_hook(_with_frozen)  # type: ignore[no-untyped-call]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "FinetunedEncoder":
-        """A copy of what learns; frozen weights stay shared."""
-        memo |= {id(one): one for one in self.parameters() if not one.requires_grad}
-        memo |= {id(one): one for one in self._frozen.values()}
+        """A copy of the weights that learn; frozen weights stay shared."""
+        memo |= {id(weight): weight for weight in self.parameters() if not weight.requires_grad}
+        memo |= {id(weight): weight for weight in self._frozen.values()}
         copied = memo[id(self)] = self.__class__.__new__(self.__class__)
         copied.__dict__ = copy.deepcopy(self.__dict__, memo)
         return copied
@@ -133,9 +127,9 @@ class FinetunedEncoder(nn.Module):
         """Move or convert; frozen weights that come back from a GPU are again those that all networks share."""
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, shared in self._frozen.items():
-            one = self.get_parameter(name)
-            if (one.device, one.dtype) == (shared.device, shared.dtype):
-                one.data = shared
+            weight = self.get_parameter(name)
+            if (weight.device, weight.dtype) == (shared.device, shared.dtype):
+                weight.data = shared
         return self
 
     def train(self, mode: bool = True) -> "FinetunedEncoder":
@@ -143,7 +137,7 @@ class FinetunedEncoder(nn.Module):
         super().train(mode)
         self.encoder.eval()
         for layer in _layers(self.encoder):
-            layer.train(mode and any(one.requires_grad for one in layer.parameters()))
+            layer.train(mode and any(weight.requires_grad for weight in layer.parameters()))
         return self
 
     def forward(self, segments: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -166,7 +160,7 @@ class FinetunedEncoder(nn.Module):
 
     def _pieces(self, blocks: Tensor, lengths: Tensor) -> Iterator[tuple[list[int], Tensor, list[int]]]:
         """Numbers of some utterances, a piece of each (B', T', 320) without what pads it, and its frames."""
-        of_all = [int(one) for one in lengths.tolist()]
+        of_all = [int(length) for length in lengths.tolist()]
         for start in range(0, max(of_all), PIECE):
             rows = [row for row, length in enumerate(of_all) if length > start]
             frames = {row: min(PIECE, of_all[row] - start) for row in rows}
@@ -198,7 +192,7 @@ class FinetunedEncoder(nn.Module):
             speech = (speech - mean) * (variance + 1e-7).rsqrt() * real
         states = states_of(self.encoder, speech, real if self.batched else None)
         counted = self.encoder._get_feat_extract_output_lengths(samples[:, 0])
-        return list(states), [max(1, int(one)) for one in counted.tolist()]
+        return list(states), [max(1, int(count)) for count in counted.tolist()]
 
 
 def _layers(encoder: Any) -> nn.ModuleList:  # noqa: ANN401 - an encoder of transformers
@@ -210,10 +204,9 @@ def _with_trainable(opened: Any, settings: FinetunedEncoderSettings, family: str
     """The encoder with copies of the layers that learn; frozen weights have the memory of the opened one."""
     of_all = _layers(opened)
     first = len(of_all) - settings.trainable_layers
-    learning = set() if settings.adapter == "lora" else {one for layer in of_all[first:] for one in layer.parameters()}
-    shared = {
-        id(one): nn.Parameter(one.detach(), requires_grad=False) for one in opened.parameters() if one not in learning
-    }
+    learning = set() if settings.adapter == "lora" else set(of_all[first:].parameters())
+    frozen = (weight for weight in opened.parameters() if weight not in learning)
+    shared = {id(weight): nn.Parameter(weight.detach(), requires_grad=False) for weight in frozen}
     encoder = copy.deepcopy(opened, shared)
     if settings.adapter == "lora":
         _adapt(encoder, first, settings.lora_rank, family)

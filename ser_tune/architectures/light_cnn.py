@@ -13,7 +13,7 @@ from .convolutions import convolve, real_positions
 __all__ = ["ARCHITECTURE", "LightCnn", "LightCnnSettings"]
 
 STAGES = ((16, 16, 32), (32, 48), (48, 64, 64))
-"""Maps of each stage's convolutions; half the bands and frames before every stage, at the first by a stride: two
+"""Maps of each stage's convolutions. Bands and frames are halved before every stage, at the first by a stride: two
 convolutions at full resolution would make a step take twice the time."""
 SMALLEST_INPUT = 7
 """Bands, and frames, below which nothing is left of them: 7, 4, 2, 1."""
@@ -32,16 +32,7 @@ class LightCnn(nn.Module):
     """Segments (B, C, F, T) to logits (B, K): eight convolutions of 3 × 3, each with batch norm and ReLU."""
 
     def __init__(self, settings: LightCnnSettings, shape: InputShape, n_classes: int) -> None:
-        """Create the layers.
-
-        Args:
-            settings: Width and dropout.
-            shape: C and F; T is any that the poolings leave something of.
-            n_classes: K.
-
-        Raises:
-            ConfigError: The segments are too small for the poolings.
-        """
+        """Create the layers; `ConfigError` where the segments are too small for the poolings."""
         super().__init__()
         if min(shape.bands, shape.frames) < SMALLEST_INPUT:
             raise ConfigError(

@@ -61,16 +61,7 @@ class LinearProbe(nn.Module):
     temperature: Tensor
 
     def __init__(self, settings: LinearProbeSettings, shape: InputShape, n_classes: int) -> None:
-        """Create the layers.
-
-        Args:
-            settings: Which channels are read.
-            shape: C and F; T is any.
-            n_classes: K.
-
-        Raises:
-            ConfigError: There is no such channel.
-        """
+        """Create the layers for any T; `ConfigError` where there is no such channel."""
         super().__init__()
         self.channels = chosen_layers(settings.layers, shape.channels)
         self.weighted = settings.layers == "weighted"
@@ -99,15 +90,8 @@ class LinearProbe(nn.Module):
 
 
 def solve(network: LinearProbe, settings: LinearProbeSettings, examples: Examples) -> None:
-    """Fill in a probe's weights, and the temperature that makes its probabilities those of unseen training speakers.
-
-    Args:
-        network: Changed.
-        settings: Objective and penalty.
-        examples: Of the training speakers.
-    """
-    # SciPy's solvers take half a second to import, and a loaded model does without; threadpoolctl's import sets an
-    # environment variable
+    """Fill in a probe's weights, and the temperature that calibrates probabilities on left-out training speakers."""
+    # Imported here: threadpoolctl sets an environment variable, and SciPy's solvers take half a second
     from threadpoolctl import threadpool_limits
 
     from .linear_solvers import Problem, calibrated, solved, weighted_layers

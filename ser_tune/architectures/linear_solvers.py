@@ -12,7 +12,7 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from . import newton
-from .linear_losses import LOSSES, signs_of
+from .newton import LOSSES, signs_of
 
 __all__ = ["Problem", "calibrated", "solved", "weighted_layers"]
 
@@ -31,7 +31,7 @@ no digits beyond the second."""
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What a classifier is fitted to, in coordinates of which there are no more than examples.
+    """Examples and objective of a classifier, in coordinates of which there are no more than examples.
 
     The best weights are a sum of examples (representer theorem), so that N coordinates hold all that D features do.
     """
@@ -47,19 +47,11 @@ class Problem:
     penalty: float
     """The squared weights count half of it."""
     weights: np.ndarray
-    """What each example counts, shape (N,)."""
+    """Weight of each example, shape (N,)."""
 
     @classmethod
     def of(cls, features: np.ndarray, labels: np.ndarray, n_classes: int, objective: str, penalty: float) -> "Problem":
-        """Change to few coordinates.
-
-        Args:
-            features: Shape (N, D), float64; a feature that is always 1 is added at the end.
-            labels: Classes, shape (N,).
-            n_classes: K.
-            objective: `ridge`, `squared_hinge` or `logistic`.
-            penalty: The squared weights count half of it.
-        """
+        """Change features (N, D), float64, to few coordinates; a feature that is always 1 is added at the end."""
         features = np.column_stack([features, np.ones(len(features))])
         penalty = max(penalty, JITTER * float(np.square(features).sum()) / min(features.shape))
         weights = balanced(labels, n_classes)
@@ -71,7 +63,7 @@ class Problem:
         return cls(lower, features, labels, n_classes, objective, penalty, weights)
 
     def part(self, which: np.ndarray) -> "Problem":
-        """The same of some examples, shape (N,), bool, which keep their weights."""
+        """The problem of some examples, shape (N,), bool, which keep their weights."""
         rows, labels, weights = self.coordinates[which], self.labels[which], self.weights[which]
         return replace(self, coordinates=rows, features=None, labels=labels, weights=weights)
 
@@ -109,7 +101,7 @@ def _solved(problem: Problem, tolerance: float) -> np.ndarray:
 def _left_out(problem: Problem, group: np.ndarray) -> np.ndarray:
     """Scores (N, K) of each example by the weights that are solved without its group (N,); all keep their weights."""
     rows, scores = problem.coordinates, np.zeros((len(group), problem.n_classes))
-    groups = [group == one for one in np.unique(group)]
+    groups = [group == number for number in np.unique(group)]
     if problem.objective != "ridge":
         for out in groups:
             scores[out] = rows[out] @ _solved(problem.part(~out), ROUGH).T
@@ -129,11 +121,9 @@ def _left_out(problem: Problem, group: np.ndarray) -> np.ndarray:
 
 
 def calibrated(problem: Problem, speakers: np.ndarray) -> float:
-    """The temperature by which scores are divided so that their softmax fits speakers who were left out.
+    """The temperature by which scores are divided so that their softmax fits left-out speakers.
 
-    Args:
-        problem: Of all training speakers.
-        speakers: A number for each example's speaker, shape (N,).
+    `speakers` (N,) are the numbers of the examples' speakers.
     """
     present, group = np.unique(speakers, return_inverse=True)
     if len(present) == 1:  # nobody to leave out: parts of the one speaker
@@ -150,15 +140,7 @@ def calibrated(problem: Problem, speakers: np.ndarray) -> float:
 def weighted_layers(
     features: np.ndarray, labels: np.ndarray, n_classes: int, objective: str, penalty: float
 ) -> np.ndarray:
-    """Shares of layers, shape (C,), learned together with a classifier of the layers' weighted sum.
-
-    Args:
-        features: Shape (N, C, F).
-        labels: Classes, shape (N,).
-        n_classes: K.
-        objective: As `Problem.objective`.
-        penalty: As `Problem.penalty`.
-    """
+    """Shares of layers, shape (C,), learned together with a classifier of the weighted sum of features (N, C, F)."""
     layers, bands = features.shape[1:]
     examples = np.ascontiguousarray(features.transpose(1, 0, 2), dtype=np.float32).reshape(layers, -1)
     weights, loss = balanced(labels, n_classes), LOSSES[objective]

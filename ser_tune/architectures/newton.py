@@ -1,4 +1,4 @@
-"""Newton's method for linear classifiers with an L2 penalty: squared hinge and multinomial logistic loss.
+"""Losses of linear classifiers with an L2 penalty, and Newton's method for squared hinge and logistic loss.
 
 A step that changes no score by more than the tolerance ends the search. Squared hinge is piecewise quadratic, and each
 class is a problem of its own: the step to the optimum of the present piece is solved for exactly (S. Keerthi,
@@ -7,18 +7,15 @@ large to be factorised, takes conjugate gradients (C. Lin, R. Weng, S. Keerthi: 
 2008), of which the last step is more exact: a rough step may be short far from the optimum.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 
-from . import linear_losses
-from .linear_losses import Loss
-
-__all__ = ["logistic", "squared_hinge"]
+__all__ = ["LOSSES", "logistic", "signs_of", "squared_hinge"]
 
 STEPS = 200
 """Of Newton's method, at most; the hardest problem that was tried took 60."""
@@ -31,6 +28,40 @@ FACTORISED = 2_000
 """Rows of the largest matrix that is factorised for a step."""
 SHORTEST = 2.0**-30
 """Of a step, as a fraction of Newton's; below it rounding decides."""
+
+
+Loss: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[float, np.ndarray]]
+"""From scores (N, K), labels (N,) and weights of examples (N,) to the loss, and its slope by the scores (N, K)."""
+
+
+def signs_of(labels: np.ndarray, n_classes: int) -> np.ndarray:
+    """1 for the own class and -1 for the others, shape (N, K), of labels of shape (N,)."""
+    return np.where(labels[:, None] == np.arange(n_classes), 1.0, -1.0)
+
+
+def square_loss(scores: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> tuple[float, np.ndarray]:
+    """Half the squared distance of scores to 1 and -1; as `Loss`."""
+    missed = scores - signs_of(labels, scores.shape[1])
+    return float((counts @ np.square(missed)).sum()) / 2, counts[:, None] * missed
+
+
+def hinge_loss(scores: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> tuple[float, np.ndarray]:
+    """Squared hinge loss of one class against the rest; as `Loss`."""
+    signs = signs_of(labels, scores.shape[1])
+    short = np.maximum(1 - signs * scores, 0)
+    return float((counts @ np.square(short)).sum()), -2 * counts[:, None] * signs * short
+
+
+def logistic_loss(scores: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> tuple[float, np.ndarray]:
+    """Multinomial logistic loss; as `Loss`."""
+    each = np.arange(len(labels))
+    slope = softmax(scores, axis=1)
+    slope[each, labels] -= 1
+    return -float(counts @ log_softmax(scores, axis=1)[each, labels]), counts[:, None] * slope
+
+
+LOSSES: Mapping[str, Loss] = {"ridge": square_loss, "squared_hinge": hinge_loss, "logistic": logistic_loss}
+"""By the setting `model.objective`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +110,21 @@ def squared_hinge(
         rows: Examples, shape (N, R).
         labels: Classes, shape (N,), int64.
         n_classes: K.
-        counts: What each example counts, shape (N,).
+        counts: Weight of each example, shape (N,).
         penalty: The squared weights count half of it.
         tolerance: How far scores may be from the optimum's; of scores below 1, as a fraction of the largest.
     """
     gram = rows @ rows.T if len(rows) <= min(rows.shape[1], FACTORISED) else None
-    posed = [
-        _Posed(rows, (labels != one).astype(np.int64), counts, penalty, linear_losses.squared_hinge)
-        for one in range(n_classes)
+    problems = [
+        _Posed(rows, (labels != number).astype(np.int64), counts, penalty, hinge_loss) for number in range(n_classes)
     ]
-    return np.concatenate([_one_class(one, gram, tolerance) for one in posed])
+    return np.concatenate([_class_weights(problem, gram, tolerance) for problem in problems])
 
 
-def _one_class(posed: _Posed, gram: np.ndarray | None, tolerance: float) -> np.ndarray:
+def _class_weights(posed: _Posed, gram: np.ndarray | None, tolerance: float) -> np.ndarray:
     """The weights (1, R) of a class, whose examples have the label 0."""
     rows, counts, penalty = posed.rows, posed.counts, posed.penalty
-    signs = linear_losses.signs_of(posed.labels, 1)[:, 0]
+    signs = signs_of(posed.labels, 1)[:, 0]
 
     def step(at: _Point, gradient: np.ndarray, left: float) -> tuple[np.ndarray, np.ndarray]:
         active = signs * at.scores[:, 0] < 1
@@ -118,10 +148,7 @@ def _one_class(posed: _Posed, gram: np.ndarray | None, tolerance: float) -> np.n
 def logistic(
     rows: np.ndarray, labels: np.ndarray, n_classes: int, counts: np.ndarray, penalty: float, tolerance: float
 ) -> np.ndarray:
-    """The best weights (K, R) of the multinomial logistic loss.
-
-    Args are those of `squared_hinge`.
-    """
+    """The best weights (K, R) of the multinomial logistic loss; the arguments are those of `squared_hinge`."""
 
     def step(at: _Point, gradient: np.ndarray, left: float) -> tuple[np.ndarray, np.ndarray]:
         chances = softmax(at.scores, axis=1)
@@ -133,18 +160,13 @@ def logistic(
 
         return _conjugate(rows, gradient, penalty, bend, left)
 
-    return _minimum(_Posed(rows, labels, counts, penalty, linear_losses.logistic), n_classes, step, tolerance, SMOOTH)
+    return _minimum(_Posed(rows, labels, counts, penalty, logistic_loss), n_classes, step, tolerance, SMOOTH)
 
 
 def _minimum(posed: _Posed, n_classes: int, step: Step, tolerance: float, lefts: tuple[float, ...]) -> np.ndarray:
     """The weights (K, R) of the least loss and penalty; each of Newton's steps is halved until it descends enough.
 
-    Args:
-        posed: What is minimised.
-        n_classes: K.
-        step: Newton's.
-        tolerance: As of `squared_hinge`.
-        lefts: What conjugate gradients leave of the gradient: of each, until a step is short.
+    `lefts` are the fractions of the gradient that conjugate gradients leave: each until a step is short.
     """
     rows, penalty = posed.rows, posed.penalty
     now = posed.at(np.zeros((n_classes, rows.shape[1])), np.zeros((len(rows), n_classes)))
@@ -189,7 +211,6 @@ def _conjugate(
 
 def _solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Solve a symmetric positive definite system."""
-    solution: np.ndarray = cho_solve(
-        cho_factor(matrix, overwrite_a=True, check_finite=False), right, check_finite=False
-    )
+    factor = cho_factor(matrix, overwrite_a=True, check_finite=False)
+    solution: np.ndarray = cho_solve(factor, right, check_finite=False)
     return solution

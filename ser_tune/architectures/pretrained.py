@@ -21,7 +21,7 @@ CONVOLUTIONS = (FIRST, *(f"features.{number}.weight" for number in (3, 6, 8, 10)
 
 
 class PretrainedSettings(NetworkSettings):
-    """Of an architecture that has AlexNet's convolutions."""
+    """Settings of architectures that have AlexNet's convolutions."""
 
     weights: Weights = "none"
     """Initial weights: none (random), imagenet (AlexNet's, downloaded by torchvision), or a file that holds them.
@@ -42,10 +42,7 @@ class PretrainedSettings(NetworkSettings):
 def initialise_convolutions(network: nn.Module, settings: PretrainedSettings) -> None:
     """Give a network whose `convolutions` are AlexNet's with batch norm the kernels that its settings ask for.
 
-    Their biases are left out: batch norm would subtract them again.
-
-    Raises:
-        ConfigError: The weights cannot be had, or do not fit.
+    Their biases are left out: batch norm would subtract them again. Errors are those of `copy_weights`.
     """
     layers = network.get_submodule("convolutions").named_children()
     own = [f"convolutions.{name}.weight" for name, layer in layers if isinstance(layer, nn.Conv2d)]

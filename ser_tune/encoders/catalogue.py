@@ -9,7 +9,7 @@ __all__ = ["CHECKPOINTS", "Checkpoint", "find_checkpoint", "short_name"]
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What is published of one encoder."""
+    """Published facts about an encoder."""
 
     citation: str
     licence: str
@@ -100,7 +100,8 @@ def find_checkpoint(name: str) -> Checkpoint | None:
     if name in CHECKPOINTS:
         return CHECKPOINTS[name]
     short = short_name(name).casefold()
-    return next((one for known, one in CHECKPOINTS.items() if short_name(known).casefold() == short), None)
+    matches = (entry for known, entry in CHECKPOINTS.items() if short_name(known).casefold() == short)
+    return next(matches, None)
 
 
 def short_name(name: str) -> str:

@@ -24,9 +24,7 @@ from ..errors import ConfigError
 
 __all__ = ["FAMILIES", "Encoder", "EncoderShape", "digest_of", "locate", "open_encoder", "shape_of", "states_of"]
 
-FAMILIES = (
-    *("data2vec-audio", "hubert", "unispeech", "unispeech-sat", "wav2vec2", "wav2vec2-bert", "wavlm", "whisper"),
-)
+FAMILIES = ("data2vec-audio", "hubert", "unispeech", "unispeech-sat", "wav2vec2", "wav2vec2-bert", "wavlm", "whisper")
 """Values of `model_type` in config.json of the encoders that can be opened."""
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 EXTRA = "install it with pip install 'ser-tune[pretrained]'"
@@ -45,7 +43,7 @@ _OPENING = Lock()
 
 @dataclass(frozen=True, slots=True)
 class EncoderShape:
-    """What config.json tells of an encoder."""
+    """Sizes of an encoder, from config.json."""
 
     family: str
     layers: int
@@ -115,7 +113,7 @@ def shape_of(folder: Path) -> EncoderShape:
 
 @lru_cache(maxsize=16)
 def digest_of(folder: Path) -> str:
-    """SHA-256 of a checkpoint's weights and of the files that say how to run them.
+    """SHA-256 of a checkpoint's weights and of the files that describe it.
 
     Raises:
         ConfigError: There are no weights as safetensors, or they differ from those that were downloaded.
@@ -137,11 +135,7 @@ def digest_of(folder: Path) -> str:
 
 
 def _refuse_damaged(path: Path, digest: str) -> None:
-    """Refuse a large file that the hub's client downloaded and somebody changed: its cache names it by its SHA-256.
-
-    Raises:
-        ConfigError: The name is another digest.
-    """
+    """Refuse a large file that the hub's client downloaded and somebody changed: its cache names it by its SHA-256."""
     blob = path.resolve()
     if blob.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", blob.name) and blob.name != digest:
         raise ConfigError(f"checkpoint file '{path}' is damaged; remove '{blob}' to have it downloaded again")
@@ -154,14 +148,7 @@ class Encoder:
     """
 
     def __init__(self, module: Any, extractor: Any, shape: EncoderShape, device: torch.device) -> None:  # noqa: ANN401
-        """Take what transformers opened.
-
-        Args:
-            module: The encoder alone.
-            extractor: Makes its input of speech.
-            shape: Of its config.json.
-            device: Where it computes.
-        """
+        """Take an encoder and its feature extractor, as transformers opened them, to a device."""
         self.device = device
         self.module = module.half().float().eval().requires_grad_(False).to(device)
         self.shape = shape
@@ -176,12 +163,9 @@ class Encoder:
     def hidden_states(
         self, speech: Sequence[np.ndarray], *, padded: bool, precision: str
     ) -> Iterator[tuple[int, Tensor]]:
-        """Run the encoder over utterances, or the pieces of long ones, in batches of one length.
+        """Run the encoder over utterances (N,), 16 kHz, or the pieces of long ones, in batches of one length.
 
-        Args:
-            speech: Each (N,), 16 kHz.
-            padded: Whether to fill every piece up to the window that Whisper was trained with.
-            precision: `float32` or `bfloat16`.
+        `padded` fills every piece up to the window that Whisper was trained with.
 
         Yields:
             The number of an utterance, and the states of one of its pieces on the CPU, shape (L, T, D), float32,
@@ -189,24 +173,24 @@ class Encoder:
         """
         window = round(WINDOW_S * SAMPLE_RATE_HZ)
         pieces = [
-            (number, one[start : start + window])
-            for number, one in enumerate(speech)
-            for start in range(0, len(one), window)
+            (number, samples[start : start + window])
+            for number, samples in enumerate(speech)
+            for start in range(0, len(samples), window)
         ]
         inputs = [self._input(piece, padded) for _, piece in pieces]
         # The longest first: an utterance's pieces stay in order, since the last is the shortest
-        order = sorted(range(len(pieces)), key=lambda one: (-inputs[one].numel(), one))
+        order = sorted(range(len(pieces)), key=lambda place: (-inputs[place].numel(), place))
         while order:
-            batch = [one for one in order[:BATCH] if inputs[one].shape == inputs[order[0]].shape]
+            batch = [place for place in order[:BATCH] if inputs[place].shape == inputs[order[0]].shape]
             order = order[len(batch) :]
-            states = self._run(torch.stack([inputs[one] for one in batch]), precision)
-            for one, of_one in zip(batch, states, strict=True):
-                number, piece = pieces[one]
-                frames = min(max(1, round(len(piece) / SAMPLE_RATE_HZ / self.shape.hop_s)), of_one.shape[1])
-                yield number, of_one[:, :frames]
+            states = self._run(torch.stack([inputs[place] for place in batch]), precision)
+            for place, layers in zip(batch, states, strict=True):
+                number, piece = pieces[place]
+                frames = min(max(1, round(len(piece) / SAMPLE_RATE_HZ / self.shape.hop_s)), layers.shape[1])
+                yield number, layers[:, :frames]
 
     def _input(self, piece: np.ndarray, padded: bool) -> Tensor:
-        """What the encoder takes for one piece, filled up with silence."""
+        """The encoder's input for a piece, filled up with silence."""
         if self.shape.family == "whisper":
             length = WINDOW_S if padded else STEP_S * math.ceil((len(piece) / SAMPLE_RATE_HZ + SILENCE_S) / STEP_S)
             samples = round(min(length, WINDOW_S) * SAMPLE_RATE_HZ)
@@ -226,19 +210,13 @@ class Encoder:
         """States of a batch, shape (B, L, T, D), float32, on the CPU."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             states = states_of(self.module, inputs.to(self.device))
-        return torch.stack([one.float() for one in states], dim=1).cpu()
+        return torch.stack([layer.float() for layer in states], dim=1).cpu()
 
 
 def states_of(module: Any, inputs: Tensor, real: Tensor | None = None) -> Sequence[Tensor]:  # noqa: ANN401 - transformers
-    """The hidden states of an encoder.
+    """The hidden states of an encoder, (B, T, D) of each layer, for inputs as its preprocessing makes them.
 
-    Args:
-        module: The encoder.
-        inputs: As its preprocessing makes them.
-        real: What layers may attend to; None is everything. Of Whisper the frames, (B, T) bool; of others the samples.
-
-    Returns:
-        Of each layer, (B, T, D).
+    `real` limits attention: to frames (B, T), bool, of Whisper; of others to samples. None attends to everything.
     """
     if module.config.model_type != "whisper":
         mask = None if real is None else real.long()
@@ -258,11 +236,11 @@ def states_of(module: Any, inputs: Tensor, real: Tensor | None = None) -> Sequen
 
 
 def open_encoder(folder: Path, device: torch.device | None = None) -> Encoder:
-    """Open the encoder in a folder, without the decoder or head that it may have; the last two stay open.
+    """Open the encoder in a folder, without decoder or head; the two encoders that were opened last stay in memory.
 
     Args:
         folder: As transformers saved it.
-        device: Where it computes; None picks the fastest one.
+        device: None picks the fastest.
 
     Raises:
         ConfigError: The package transformers is missing, or it cannot open the folder.

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class CheckpointSettings(Settings):
-    """Which pretrained encoder: the part that feature sets and architectures with an encoder have in common."""
+    """A pretrained encoder: the settings that feature sets and architectures with an encoder share."""
 
     checkpoint: Annotated[str, Role.FIXED, Role.RESUMABLE, Role.IDENTITY] = "openai/whisper-base"
     """Its name on the Hugging Face hub, or its folder; weights as safetensors. Code of the hub is never run."""
@@ -54,7 +54,7 @@ class CheckpointSettings(Settings):
 
 def encoders_among(*settings: object) -> Iterator[CheckpointSettings]:
     """The settings that name a pretrained encoder, such as those of `config.features` and `config.model`."""
-    return (one for one in settings if isinstance(one, CheckpointSettings))
+    return (section for section in settings if isinstance(section, CheckpointSettings))
 
 
 def relocated(settings: T, find: FindEncoder | None) -> T:

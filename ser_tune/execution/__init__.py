@@ -1,4 +1,4 @@
-"""How folds of a trial are executed: in this process, in several, or on a cluster. Knows nothing of studies.
+"""Execution of a trial's folds: in this process, in several, or on a cluster.
 
 To add an executor: a module with an `EXECUTOR`, and its line here.
 """
@@ -6,7 +6,7 @@ To add an executor: a module with an `EXECUTOR`, and its line here.
 from ..components import Catalogue
 from .base import Executor, ExecutorSource, Keep, OnEpoch
 from .code import code_digest
-from .in_process import InProcess
+from .local import InProcess
 from .order import InOrder
 from .processes import Processes
 from .ray_cluster import Ray

@@ -1,4 +1,4 @@
-"""A job in another process: what comes of it, as bytes."""
+"""A job in another process: its result or its exception, as bytes."""
 
 import pickle
 import traceback
@@ -10,11 +10,11 @@ __all__ = ["GivenUp", "attempt", "opened"]
 
 
 class GivenUp(Exception):  # noqa: N818 - no error
-    """Nobody waits for the job any longer."""
+    """Raised in a job whose result is no longer wanted."""
 
 
 def attempt(job: FoldJob, read: DataReader, on_epoch: Callable[[EpochReport], None] = lambda _: None) -> bytes:
-    """Train a fold; what it results in, or raises, for `opened`.
+    """Train a fold, and pickle its result or its exception, for `opened`.
 
     Not tensors, which torch would share through files that end with the process.
     """
@@ -31,6 +31,6 @@ def attempt(job: FoldJob, read: DataReader, on_epoch: Callable[[EpochReport], No
 
 
 def opened(result: bytes) -> FittedNetwork | Exception:
-    """What `attempt` returned."""
+    """Unpickle the result of `attempt`."""
     found: FittedNetwork | Exception = pickle.loads(result)
     return found

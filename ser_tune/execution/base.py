@@ -1,4 +1,4 @@
-"""`Executor`: what trains the folds of a trial; and the object that every executor's module defines."""
+"""`Executor`, which trains the folds of a trial, and the object that every executor's module defines."""
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from ..training import EpochReport, FittedNetwork, FoldJob
 __all__ = ["Executor", "ExecutorSource", "Keep", "OnEpoch", "TrainHere"]
 
 OnEpoch: TypeAlias = Callable[[int, EpochReport], None]
-"""Told of an epoch, with the number of its job; what it raises ends the trial."""
+"""Called with the number of a job and the report of an epoch; an exception ends the trial."""
 Keep: TypeAlias = Callable[[int, FittedNetwork], None]
-"""Given what a job resulted in, with the job's number."""
+"""Called with the number of a job and its result."""
 TrainHere: TypeAlias = Callable[[FoldJob, Callable[[EpochReport], None]], FittedNetwork]
-"""Trains a fold in this process, and tells of its epochs."""
+"""Trains a fold in this process, and calls a function with its epochs."""
 
 
 class Executor(Protocol):
@@ -28,13 +28,13 @@ class Executor(Protocol):
 
     @property
     def shards(self) -> Shards | None:
-        """Extracts features where folds are trained; None is in this process."""
+        """Extracts features where folds are trained; None extracts them in this process."""
 
     def threads(self, folds: int) -> int:
         """CPU threads for each fold of a trial of so many, where `training.threads` is `auto`."""
 
     def run(self, jobs: Sequence[FoldJob], *, on_epoch: OnEpoch, keep: Keep) -> Generator[FittedNetwork, None, None]:
-        """Train jobs, and yield what they result in, in the order of the jobs.
+        """Train jobs, and yield their results in the order of the jobs.
 
         Args:
             jobs: Folds of one trial; a job's number is its position here.
@@ -44,8 +44,8 @@ class Executor(Protocol):
         Closing the generator gives up the jobs that have not ended; those that have are kept.
 
         Raises:
-            ExecutionError: What trains a job was lost again and again.
-            Exception: What a job raised, when its turn comes.
+            ExecutionError: The process or node of a job was lost again and again.
+            Exception: The exception of a job, when its turn comes.
         """
 
     def close(self) -> None:
@@ -54,11 +54,11 @@ class Executor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ExecutorSource:
-    """Where folds are trained; a module of this room defines one as `EXECUTOR`."""
+    """A place where folds are trained; a module of this room defines one as `EXECUTOR`."""
 
     name: str
     build: Callable[[SearchSettings, Path, TrainHere], Executor]
-    """From the study's search settings, the folder of the feature cache and what trains a fold in this process to the
-    executor of a study's folds, which starts with its first trial."""
+    """From the study's search settings, the folder of the feature cache and a function that trains in this process to
+    the executor of a study's folds, which starts with its first trial."""
     decides: str
-    """Who decides how many folds are trained at once, such as `the cluster`; empty where `study.workers` does."""
+    """The part that limits folds at once, such as `the cluster`; empty where `study.workers` does."""

@@ -16,22 +16,22 @@ class InOrder:
         self._on_epoch, self._keep = on_epoch, keep
         self._reports: defaultdict[int, list[EpochReport]] = defaultdict(list)
         self._ended: dict[int, FittedNetwork | Exception] = {}
-        self._turn = self._told = 0
+        self._turn = self._reported = 0
 
     def epoch_ended(self, job: int, report: EpochReport) -> None:
         """Take the report of an epoch; of a job that is trained again, only epochs that were not reported before."""
         if report.epoch == len(self._reports[job]) + 1:
             self._reports[job].append(report)
-        self._tell()
+        self._report()
 
     def job_ended(self, job: int, result: FittedNetwork | Exception) -> None:
-        """Take a result, or what was raised in its place."""
+        """Take a result, or the exception of a job."""
         self.keep(job, result)
         if not isinstance(result, Exception):
             known = self._reports[job]
             known.extend(result.history[len(known) :])  # reports may be late, or not sent at all
         self._ended[job] = result
-        self._tell()
+        self._report()
 
     def keep(self, job: int, result: FittedNetwork | Exception) -> None:
         """Keep a result whose turn need not come."""
@@ -43,22 +43,18 @@ class InOrder:
         return job in self._ended
 
     def take(self) -> FittedNetwork | None:
-        """The result of the job whose turn it is, whose turn ends; None where it has not ended.
-
-        Raises:
-            Exception: What the job raised.
-        """
+        """The result of the job whose turn it is, and ends; None where it has not ended. Raises the job's exception."""
         result = self._ended.get(self._turn)
         if isinstance(result, Exception):
             raise result
         if result is not None:
-            self._turn, self._told = self._turn + 1, 0
-            self._tell()
+            self._turn, self._reported = self._turn + 1, 0
+            self._report()
         return result
 
-    def _tell(self) -> None:
-        """Pass on what is known of the job whose turn it is."""
+    def _report(self) -> None:
+        """Pass on the reports of the job whose turn it is."""
         reports = self._reports[self._turn]
-        while self._told < len(reports):
-            self._told += 1
-            self._on_epoch(self._turn, reports[self._told - 1])
+        while self._reported < len(reports):
+            self._reported += 1
+            self._on_epoch(self._turn, reports[self._reported - 1])

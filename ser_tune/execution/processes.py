@@ -31,14 +31,14 @@ from .order import InOrder
 __all__ = ["Processes"]
 
 RETRIES = 2
-"""How often the folds of a trial are trained again whose processes were lost."""
+"""Times that the folds of a trial are trained again whose processes were lost."""
 PLACE = 2
 """Bytes of a process's number."""
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name))
-"""What a terminal sends to the parent too, which answers for its processes."""
+"""A terminal sends them to the parent too, which answers for its processes."""
 
 Arrival: TypeAlias = "tuple[int, int, EpochReport | Future[bytes]]"
-"""The number of a run, that of a job, and what comes from it: an epoch, or its end."""
+"""The number of a run, that of a job, and its message: an epoch, or its end."""
 
 
 class Processes:
@@ -47,12 +47,7 @@ class Processes:
     shards: Shards | None = None
 
     def __init__(self, workers: int, features: Path) -> None:
-        """Remember how to start.
-
-        Args:
-            workers: Processes.
-            features: The folder of the feature cache.
-        """
+        """Start nothing yet; `workers` is the number of processes, `features` the folder of the feature cache."""
         self._workers, self._features = workers, features
         self._pool: _Pool | None = None
 
@@ -85,7 +80,7 @@ class Processes:
                 self._pool.give_up(order)
 
     def close(self) -> None:
-        """End the processes, whatever they do."""
+        """End the processes, busy or not."""
         if self._pool is not None:
             self._pool.close()
         self._pool = None
@@ -105,7 +100,7 @@ class _Pool:
         context = get_context("spawn")
         # A pipe for each process: a queue has a lock, which a process that is killed may hold
         pipes = [context.Pipe(duplex=False) for _ in range(workers)]
-        self._reports, self._written = [one for one, _ in pipes], [other for _, other in pipes]
+        self._reports, self._written = [reader for reader, _ in pipes], [writer for _, writer in pipes]
         self._run = context.RawValue("Q", 0)
         self._arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
         ends, self._lifeline = context.Pipe(duplex=False)
@@ -132,7 +127,7 @@ class _Pool:
         future.add_done_callback(ended)
 
     def pass_on(self, order: InOrder) -> bool:
-        """Wait for what comes next, and hand it to its order; returns False where the processes are lost."""
+        """Wait for the next message, and hand it to its order; returns False where the processes are lost."""
         run, number, what = self._arrivals.get()
         if run != self._run.value:
             return True
@@ -145,30 +140,30 @@ class _Pool:
         return True
 
     def give_up(self, order: InOrder) -> None:
-        """Keep what has ended; what has not ends after its epoch, and is not waited for."""
+        """Keep the results of jobs that have ended; the others end after their epoch, and are not waited for."""
         run, self._run.value = self._run.value, self._run.value + 1
         with suppress(queue.Empty):
             while True:
-                told, number, what = self._arrivals.get_nowait()
-                if told == run and isinstance(what, Future) and not what.cancelled() and what.exception() is None:
+                sender, number, what = self._arrivals.get_nowait()
+                if sender == run and isinstance(what, Future) and not what.cancelled() and what.exception() is None:
                     order.keep(number, opened(what.result()))
 
     def close(self) -> None:
         self._lifeline.close()
         self._executor.shutdown(wait=True, cancel_futures=True)
-        for one in (*self._written, self._places):
-            one.close()
+        for connection in (*self._written, self._places):
+            connection.close()
 
     def _forward(self) -> None:
-        """Pass epochs on to where ends of jobs arrive: one can wait in one place alone."""
+        """Pass epochs on to the queue of ended jobs, since a thread can wait in one place alone."""
         while self._reports:
-            for one in wait(self._reports):
-                assert isinstance(one, Connection)
+            for reports in wait(self._reports):
+                assert isinstance(reports, Connection)
                 try:
-                    self._arrivals.put(one.recv())
+                    self._arrivals.put(reports.recv())
                 except (EOFError, OSError):  # the pool was closed, perhaps in the middle of a report
-                    self._reports.remove(one)
-                    one.close()
+                    self._reports.remove(reports)
+                    reports.close()
 
 
 @contextmanager
@@ -186,11 +181,11 @@ def _ignored_signals() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """What a process is given when it starts."""
+    """Arguments of a process when it starts."""
 
     features: Path
     reports: Sequence[Connection]
-    """Where each process writes of its epochs."""
+    """Connection on which each process reports its epochs."""
     run: Any
     """The number of the run that is waited for."""
     places: Connection

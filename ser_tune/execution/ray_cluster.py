@@ -23,17 +23,16 @@ from ..training import FittedNetwork, FoldJob
 from .base import ExecutorSource, Keep, OnEpoch, TrainHere
 from .code import code_digest
 from .order import InOrder
-from .ray_node import Absent, Origin, train_on_node
-from .shipping import packed
+from .ray_node import Absent, Origin, packed, train_on_node
 
 __all__ = ["EXECUTOR", "Ray"]
 
 RETRIES = 3
-"""How often Ray places a fold again whose process or node was lost."""
+"""Times that Ray places a fold again whose process or node was lost."""
 REACHED_S = 5.0
-"""How long a cluster may take to answer."""
+"""Longest time for a cluster to answer."""
 LOOK_S = 1.0
-"""How long to wait for a fold before signals are looked at."""
+"""Time to wait for a fold before signals are handled."""
 
 
 class Ray:
@@ -47,9 +46,9 @@ class Ray:
         """Remember where the cluster is.
 
         Args:
-            address: The cluster's; None is a running one, or else a new one on this machine.
+            address: None is a running cluster, or else a new one on this machine.
             features: The folder of the feature cache.
-            gpus_per_fold: The share of a GPU that a fold asks for, where it is trained on CUDA.
+            gpus_per_fold: Share of a GPU that a fold asks for, where it is trained on CUDA.
         """
         self._address, self._features, self._gpus = address, features.absolute(), gpus_per_fold
         self._task: Any = None
@@ -138,7 +137,7 @@ class Ray:
                 order.epoch_ended(number, report)
 
     def _resources(self, name: str) -> list[int]:
-        """How much each node has of something."""
+        """The resource of each node."""
         nodes = [node for node in self._connected().nodes() if node["Alive"]]
         return [int(node["Resources"].get(name, 0)) for node in nodes]
 
@@ -180,7 +179,7 @@ def _connect(ray: Any, address: str | None) -> None:  # noqa: ANN401 - the packa
             # Ray itself tries for five minutes
             socket.create_connection((place[1], int(place[2])), REACHED_S).close()
         ray.init(address=address, logging_level="ERROR", log_to_driver=False)
-    except Exception as error:  # ConnectionError, RuntimeError and others: whatever is wrong with it
+    except Exception as error:  # ConnectionError, RuntimeError and others
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ExecutionError(f"the Ray cluster at '{address or 'this machine'}' cannot be reached: {reason}") from None
 
@@ -198,7 +197,7 @@ def _queue(ray: Any) -> Any:  # noqa: ANN401 - of the package
 
 @contextmanager
 def _kept_signal() -> Iterator[None]:
-    """What handles SIGTERM stays in place; Ray would replace it."""
+    """Within this context, the handler of SIGTERM stays in place; Ray would replace it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -210,7 +209,7 @@ def _kept_signal() -> Iterator[None]:
 
 
 def _result(task: Any) -> FittedNetwork | Exception | Absent:  # noqa: ANN401 - Ray's reference
-    """What came of a task that has ended."""
+    """The result of a task that has ended."""
     ray = _ray()
     try:
         result: FittedNetwork | Exception | Absent = pickle.loads(ray.get(task))

@@ -1,24 +1,26 @@
-"""A fold on a node of a Ray cluster."""
+"""A fold on a node of a Ray cluster, and the features that are sent there."""
 
 import logging
 import os
 import pickle
 import shutil
 import socket
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..errors import ExecutionError, SerTuneError
+import numpy as np
+
+from ..errors import ExecutionError, SerTuneError, StorageError
 from ..features import damage_of
 from ..training import DataReader, EpochReport, FoldJob
 from .attempt import attempt
 from .code import code_digest
-from .shipping import unpack
 
-__all__ = ["Absent", "Origin", "train_on_node"]
+__all__ = ["Absent", "Origin", "packed", "train_on_node", "unpack"]
 
 _log = logging.getLogger(__name__)
 
@@ -32,17 +34,17 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a job comes from."""
+    """The process that a job comes from, and the job's number there."""
 
     features: str
-    """The folder of the feature cache there; a node's own is that of its `SER_TUNE_CACHE`, where it has one."""
+    """Folder of its feature cache; a node's own is that of its `SER_TUNE_CACHE`, where it has one."""
     code: str
-    """What `code_digest` returns there."""
+    """Its `code_digest`."""
     epochs: Any
     """Ray's queue of epochs."""
     run: int
     number: int
-    """The job's, within the run."""
+    """Of the job within the run."""
 
 
 def train_on_node(pickled: bytes, sent: dict[str, Any], origin: Origin) -> bytes:
@@ -51,7 +53,7 @@ def train_on_node(pickled: bytes, sent: dict[str, Any], origin: Origin) -> bytes
     Args:
         pickled: The job.
         sent: References of features in Ray's object store, by cache entry.
-        origin: Where it comes from.
+        origin: The process that waits for the result.
 
     Returns:
         As `attempt`, or a pickled `Absent`.
@@ -94,3 +96,33 @@ def _remove_damaged(entries: Iterable[Path]) -> None:
 @cache
 def _reader(folder: Path) -> DataReader:
     return DataReader(folder)
+
+
+def packed(entry: Path) -> dict[str, np.ndarray]:
+    """The files of a cache entry, name to content (bytes,), uint8; `StorageError` where they cannot be read."""
+    try:
+        return {path.name: np.fromfile(path, np.uint8) for path in sorted(entry.iterdir())}
+    except OSError as error:
+        raise StorageError(f"the cached features in '{entry}' cannot be read: {error.strerror or error}") from None
+
+
+def unpack(files: Mapping[str, np.ndarray], entry: Path) -> None:
+    """Write an entry, unless another process has; `StorageError` where the folder cannot be written."""
+    try:
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f"{entry.name}.", dir=entry.parent))
+        try:
+            for name, content in files.items():
+                (partial / name).write_bytes(content.data)
+            try:
+                partial.rename(entry)
+            except OSError:
+                if not entry.exists():  # as it does where another process was faster
+                    raise
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    except OSError as error:
+        raise StorageError(
+            f"the feature cache in '{entry.parent}' cannot be written: {error.strerror or error}; "
+            "set SER_TUNE_CACHE on this node to a folder with room"
+        ) from None

@@ -6,7 +6,6 @@ To add a set: a module with a `FEATURE_SET`, and its line here.
 from ..components import Catalogue
 from .base import FeatureSet
 from .checksums import damage_of
-from .disturbed import Alter, Disturbance
 from .export import SpeakerSegments, refuse_other_format, refuse_whole_utterances, segments_by_speaker, write_export
 from .normalisation import Moments, Scaling
 from .perturbation import copy_key
@@ -21,7 +20,7 @@ from .store import (
     extract_features,
     open_features,
 )
-from .stress import CONDITIONS, TYPICAL_CONDITIONS, Condition
+from .stress import CONDITIONS, TYPICAL_CONDITIONS, Alter, Condition, Disturbance
 
 __all__ = [
     "CONDITIONS",

@@ -43,11 +43,7 @@ class EncoderSettings(CheckpointSettings, FeatureSettings):
 
 
 def _described(settings: EncoderSettings) -> EncoderShape:
-    """The encoder's shape, where settings fit it.
-
-    Raises:
-        ConfigError: There is no such layer, or the encoder has no window to be padded to.
-    """
+    """The encoder's shape; `ConfigError` where it has no such layer, or no window to be padded to."""
     shape = settings.shape
     if settings.layers is not None and settings.layers[-1] >= shape.layers:
         raise ConfigError(
@@ -70,10 +66,6 @@ def _shape(settings: EncoderSettings) -> tuple[int, int]:
 def extract_batch(speech: Sequence[np.ndarray], settings: EncoderSettings) -> list[np.ndarray]:
     """Hidden states of several utterances: of all layers with statistics, of the chosen ones with frames.
 
-    Args:
-        speech: Each (N,), float32, 16 kHz.
-        settings: Resolved.
-
     Returns:
         Each (L, 2 D, 1), float32: mean, then standard deviation over time; or (L, D, frames), float16.
 
@@ -92,8 +84,8 @@ def extract_batch(speech: Sequence[np.ndarray], settings: EncoderSettings) -> li
             sums = (wide.sum(dim=1), wide.square().sum(dim=1), torch.full(wide[:, 0].shape, wide.shape[1]))
             pieces[number].append(torch.stack(sums).numpy())
     if settings.pooling == "frames":
-        return [np.concatenate(one, axis=2) for one in pieces]
-    return [_statistics(sum(one[1:], start=one[0])) for one in pieces]
+        return [np.concatenate(own, axis=2) for own in pieces]
+    return [_statistics(sum(own[1:], start=own[0])) for own in pieces]
 
 
 def _statistics(sums: np.ndarray) -> np.ndarray:

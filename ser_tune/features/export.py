@@ -30,9 +30,9 @@ def segments_by_speaker(
     """Cut every utterance into segments; features are not scaled.
 
     Args:
-        corpus: What was extracted.
+        corpus: The corpus.
         labels: The task's value of each utterance, shape (U, ...).
-        store: Its features.
+        store: The corpus's features.
         settings: T, training hop, padding, last block.
 
     Raises:
@@ -40,7 +40,7 @@ def segments_by_speaker(
     """
     refuse_whole_utterances(settings, single_frames=len(store.frames) == len(store.lengths))
     exported: SpeakerSegments = {}
-    names = np.array([one.speaker for one in corpus.utterances])  # placeholders too: an export has no folds
+    names = np.array([utterance.speaker for utterance in corpus.utterances])  # placeholders too: an export has no folds
     for speaker in sorted(set(names.tolist())):
         utterances = np.flatnonzero(names == speaker)
         plan = plan_segments(store.lengths[utterances], settings, overlap=True)
@@ -103,16 +103,11 @@ def write_export(path: Path, exported: SpeakerSegments, names: Mapping[str, tupl
                 }
                 tables = {called: np.array(some) for called, some in names.items()}
                 np.savez(file, allow_pickle=False, **tables, **arrays)
-        partial.chmod(0o666 & ~_umask())
+        os.umask(mask := os.umask(0))
+        partial.chmod(0o666 & ~mask)
         partial.replace(path)
     except OSError as error:
         raise StorageError(f"'{path}' cannot be written: {error.strerror or error}") from None
     finally:
         if partial is not None:
             partial.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

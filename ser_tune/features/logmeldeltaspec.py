@@ -28,15 +28,8 @@ class LogMelDeltaSpecSettings(SpectralSettings):
 def extract(speech: np.ndarray, settings: LogMelDeltaSpecSettings) -> np.ndarray:
     """Log Mel spectrogram in dB relative to the utterance's maximum, its differences, and theirs.
 
-    Args:
-        speech: Shape (N,), float32, 16 kHz.
-        settings: Transform, number of bands, width of the differences.
-
     Returns:
         Shape (3, n_mels, frames), float32.
-
-    Raises:
-        AudioError: The speech is shorter than one transform.
     """
     static = log_mel(speech, settings, settings.n_mels)
     delta = _difference(static, settings.delta_width)

@@ -22,18 +22,7 @@ class LogMelSpecSettings(SpectralSettings):
 
 
 def extract(speech: np.ndarray, settings: LogMelSpecSettings) -> np.ndarray:
-    """Log Mel spectrogram in dB relative to the utterance's maximum.
-
-    Args:
-        speech: Shape (N,), float32, 16 kHz.
-        settings: Transform and number of bands.
-
-    Returns:
-        Shape (1, n_mels, frames), float32.
-
-    Raises:
-        AudioError: The speech is shorter than one transform.
-    """
+    """Log Mel spectrogram (1, n_mels, frames), float32, in dB relative to the utterance's maximum."""
     return log_mel(speech, settings, settings.n_mels)[np.newaxis]
 
 

@@ -33,15 +33,8 @@ def extract(speech: np.ndarray, settings: LogNRevSpecSettings) -> np.ndarray:
 
     Noise and room are the same for every utterance: the same speech always has the same features.
 
-    Args:
-        speech: Shape (N,), float32, 16 kHz.
-        settings: Transform, number of bins, noise and room.
-
     Returns:
         Shape (3, n_bins, frames), float32.
-
-    Raises:
-        AudioError: The speech is shorter than one transform.
     """
     noise = np.random.default_rng(0).standard_normal(len(speech), dtype=np.float32)
     noisy = speech + np.float32(settings.noise_sigma) * noise

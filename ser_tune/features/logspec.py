@@ -22,18 +22,7 @@ class LogSpecSettings(SpectralSettings):
 
 
 def extract(speech: np.ndarray, settings: LogSpecSettings) -> np.ndarray:
-    """Log magnitude spectrogram in dB relative to the utterance's maximum.
-
-    Args:
-        speech: Shape (N,), float32, 16 kHz.
-        settings: Transform and number of bins.
-
-    Returns:
-        Shape (1, n_bins, frames), float32.
-
-    Raises:
-        AudioError: The speech is shorter than one transform.
-    """
+    """Log magnitude spectrogram (1, n_bins, frames), float32, in dB relative to the utterance's maximum."""
     return relative_db(magnitudes(speech, settings)[: settings.n_bins])[np.newaxis]
 
 

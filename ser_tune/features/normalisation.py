@@ -41,48 +41,48 @@ class Moments:
 
     @classmethod
     def of(cls, frames: np.ndarray, offsets: np.ndarray) -> "Moments":
-        """Read every frame once; where every utterance has one frame, nothing is read or copied.
+        """Read every frame (N, C, F) once; where every utterance has one frame, nothing is read or copied.
 
-        Args:
-            frames: All utterances one after another, shape (N, C, F).
-            offsets: Where each starts, and N at the end, shape (U + 1,).
+        `offsets` (U + 1,) are the start of each utterance, and N.
         """
         starts = offsets[:-1]
         if len(frames) == len(starts):
             return cls(count=np.diff(offsets), total=frames, squares=None, minimum=frames, maximum=frames)
+        utterances = [frames[start:end] for start, end in zip(starts, offsets[1:], strict=True)]
         return cls(
             count=np.diff(offsets),
-            total=np.stack(
-                [frames[a:b].sum(axis=0, dtype=np.float64) for a, b in zip(starts, offsets[1:], strict=True)]
-            ),
-            squares=np.stack(
-                [np.square(frames[a:b], dtype=np.float64).sum(axis=0) for a, b in zip(starts, offsets[1:], strict=True)]
-            ),
+            total=np.stack([own.sum(axis=0, dtype=np.float64) for own in utterances]),
+            squares=np.stack([np.square(own, dtype=np.float64).sum(axis=0) for own in utterances]),
             minimum=np.minimum.reduceat(frames, starts, axis=0),
             maximum=np.maximum.reduceat(frames, starts, axis=0),
         )
 
     @classmethod
     def joined(cls, parts: Sequence["Moments"]) -> "Moments":
-        """Those of several groups of utterances, one group after another."""
+        """Moments of several groups of utterances, group after group."""
         count, total, minimum, maximum = (
             np.concatenate([getattr(part, name) for part in parts]) for name in ("count", "total", "minimum", "maximum")
         )
-        squares = [np.square(one.total, dtype=np.float64) if one.squares is None else one.squares for one in parts]
-        return cls(count=count, total=total, squares=np.concatenate(squares), minimum=minimum, maximum=maximum)
+        squares = np.concatenate([part.square_sums() for part in parts])
+        return cls(count=count, total=total, squares=squares, minimum=minimum, maximum=maximum)
+
+    def square_sums(self, utterances: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Sums of squares of some utterances, shape (G, C, F), float64."""
+        squares: np.ndarray
+        if self.squares is None:
+            squares = np.square(self.total[utterances], dtype=np.float64)
+        else:
+            squares = self.squares[utterances]
+        return squares
 
     def channels(self, which: Sequence[int]) -> "Moments":
-        """Those of some channels."""
-        chosen = (self.total, self.squares, self.minimum, self.maximum)
-        return Moments(self.count, *(None if one is None else one[:, which] for one in chosen))  # type: ignore[arg-type]
+        """Moments of some channels."""
+        squares = None if self.squares is None else self.squares[:, which]
+        total, minimum, maximum = (moment[:, which] for moment in (self.total, self.minimum, self.maximum))
+        return Moments(self.count, total, squares, minimum, maximum)
 
     def scaling(self, utterances: np.ndarray, settings: NormalisationSettings) -> Scaling:
-        """The scaling that a group of utterances defines.
-
-        Args:
-            utterances: Their numbers, shape (G,).
-            settings: `standard`, `minmax` or `none`.
-        """
+        """The scaling that a group of utterances, by their numbers (G,), defines."""
         if settings.kind == "none":
             shape = self.minimum.shape[1:]
             return Scaling(shift=np.zeros(shape, dtype=np.float32), spread=np.ones(shape, dtype=np.float32))
@@ -91,10 +91,9 @@ class Moments:
             shift = self.minimum[utterances].min(axis=0).astype(np.float32)
             spread = self.maximum[utterances].max(axis=0).astype(np.float32) - shift
         else:
-            count, total = self.count[utterances].sum(), self.total[utterances]
-            squares = np.square(total, dtype=np.float64) if self.squares is None else self.squares[utterances]
-            shift = total.sum(axis=0, dtype=np.float64) / count
-            variance = squares.sum(axis=0) / count - np.square(shift)
+            count = self.count[utterances].sum()
+            shift = self.total[utterances].sum(axis=0, dtype=np.float64) / count
+            variance = self.square_sums(utterances).sum(axis=0) / count - np.square(shift)
             spread = np.sqrt(np.maximum(variance, 0.0))
         varies = spread > SMALLEST_VARIATION * np.abs(shift)
         return Scaling(shift=shift.astype(np.float32), spread=np.where(varies, spread, 1.0).astype(np.float32))

@@ -33,14 +33,7 @@ class OpenSmileSettings(FeatureSettings):
 
 
 def extract(speech: np.ndarray, settings: OpenSmileSettings) -> np.ndarray:
-    """Functionals of an utterance; samples beyond ±1 are clipped.
-
-    Args:
-        speech: Shape (N,), float32, 16 kHz.
-        settings: Which functionals.
-
-    Returns:
-        Shape (1, 88 or 6373, 1), float32.
+    """Functionals (1, 88 or 6373, 1), float32, of an utterance; samples beyond ±1 are clipped.
 
     Raises:
         AudioError: The speech is shorter than 0.06 s, or a functional of it is not finite.

@@ -40,13 +40,8 @@ def copy_key(settings: PerturbationSettings, copy: int) -> str:
 def perturbed(speech: np.ndarray, settings: PerturbationSettings, copy: int) -> np.ndarray:
     """One copy of an utterance: first the voice is changed, then the room, the noise, and the level.
 
-    Every random number comes from the speech and the copy's number: the same copy is always the same. All are drawn
-    whether they are used or not, so that a setting leaves what the others do as it was.
-
-    Args:
-        speech: Shape (N,), float32, 16 kHz.
-        settings: What happens to it, and how strongly.
-        copy: Its number, counted from 1.
+    Every random number comes from the speech and the copy's number, counted from 1: the same copy is always the same.
+    All are drawn whether they are used or not, so that a setting leaves the effects of the others as they were.
 
     Returns:
         Shape (N,), or another length where time is stretched; float32. Sources: see `PerturbationSettings`.

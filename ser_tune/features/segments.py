@@ -29,11 +29,8 @@ def plan_segments(lengths: np.ndarray, settings: SegmentSettings, *, overlap: bo
 
     Args:
         lengths: Frames of each utterance, shape (U,).
-        settings: T, the hop, and what to do with the last block.
+        settings: T, hops and last block.
         overlap: Whether to step by the training hop; otherwise by that of evaluation.
-
-    Returns:
-        The segments, utterance by utterance.
     """
     lengths = np.asarray(lengths, dtype=np.int64)
     frames = settings.frames
@@ -51,13 +48,7 @@ def plan_segments(lengths: np.ndarray, settings: SegmentSettings, *, overlap: bo
 
 
 def random_crops(plan: SegmentPlan, frames: int, rng: np.random.Generator) -> SegmentPlan:
-    """As many segments of every utterance, from random starts between its first frame and the last that leaves T.
-
-    Args:
-        plan: All segments; one of an utterance that is not longer than T keeps its start, 0.
-        frames: T.
-        rng: Where the starts come from.
-    """
+    """Start the segments of T frames at random, from the first frame to the last that leaves T, or 0 in short ones."""
     return replace(plan, start=rng.integers(0, np.maximum(plan.length - frames, 0), endpoint=True))
 
 
@@ -69,7 +60,7 @@ def frame_numbers(
     Args:
         plan: All segments.
         which: Numbers of the wanted segments, shape (B,).
-        settings: T and the kind of padding.
+        settings: T and padding.
         shortest_frames: Where settings leave utterances whole, T is the longest's length, but at least this.
 
     Returns:

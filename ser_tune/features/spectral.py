@@ -18,7 +18,6 @@ __all__ = ["DYNAMIC_RANGE_DB", "SMALLEST_AMPLITUDE", "hop_s", "log_mel", "magnit
 DYNAMIC_RANGE_DB = 80.0
 """Levels further below the utterance's maximum are raised to this floor, so that digital silence is no outlier."""
 
-
 SMALLEST_AMPLITUDE = 1e-15
 """Amplitude below which a level is not computed: librosa's own, 1e-5, would raise the floor of quiet recordings."""
 WINDOWS = {"hamming": np.hamming, "hann": np.hanning}
@@ -34,10 +33,6 @@ def hop_s(settings: SpectralSettings) -> float:
 
 def magnitudes(speech: np.ndarray, settings: SpectralSettings) -> np.ndarray:
     """Magnitude spectrogram of pre-emphasised speech; frames start at the first sample, nothing is padded.
-
-    Args:
-        speech: Shape (N,), float32, 16 kHz.
-        settings: Window, hop and transform length.
 
     Returns:
         Shape (1 + dft_points // 2, frames), float32.
@@ -102,15 +97,7 @@ def _relative_db_of_power(power: np.ndarray, largest: np.floating) -> np.ndarray
 
 
 def log_mel(speech: np.ndarray, settings: SpectralSettings, n_mels: int) -> np.ndarray:
-    """Log Mel spectrogram in dB relative to the utterance's maximum.
-
-    Args:
-        speech: Shape (N,), float32, 16 kHz.
-        settings: Window, hop and transform length.
-        n_mels: Number of bands.
-
-    Returns:
-        Shape (n_mels, frames), float32.
+    """Log Mel spectrogram (n_mels, frames), float32, in dB relative to the utterance's maximum.
 
     Raises:
         AudioError: The speech is shorter than one transform.
@@ -125,7 +112,9 @@ def log_mel(speech: np.ndarray, settings: SpectralSettings, n_mels: int) -> np.n
 @lru_cache(maxsize=8)
 def mel_bands(n_mels: int, dft_points: int) -> torch.Tensor:
     """Weights of the bins in every band, shape (n_mels, 1 + dft_points // 2); the same for all utterances."""
-    corners_hz = _mel_to_hz(np.linspace(0, _highest_mel(), n_mels + 2))
+    bend = LINEAR_HZ / HZ_PER_MEL
+    mel = np.linspace(0, bend + math.log(SAMPLE_RATE_HZ / 2 / LINEAR_HZ) / LOG_STEP, n_mels + 2)
+    corners_hz = np.where(mel < bend, HZ_PER_MEL * mel, LINEAR_HZ * np.exp(LOG_STEP * (mel - bend)))
     distance_hz = np.subtract.outer(np.fft.rfftfreq(dft_points, 1 / SAMPLE_RATE_HZ), corners_hz).T
     rise, fall = np.diff(corners_hz)[:-1, None], np.diff(corners_hz)[1:, None]
     triangles = np.maximum(0, np.minimum(distance_hz[:-2] / rise, -distance_hz[2:] / fall)).astype(np.float32)
@@ -137,13 +126,3 @@ def mel_bands(n_mels: int, dft_points: int) -> torch.Tensor:
             "expected fewer bands, or more points"
         )
     return torch.from_numpy(bands)
-
-
-def _highest_mel() -> float:
-    """Mel of half the sample rate."""
-    return LINEAR_HZ / HZ_PER_MEL + math.log(SAMPLE_RATE_HZ / 2 / LINEAR_HZ) / LOG_STEP
-
-
-def _mel_to_hz(mel: np.ndarray) -> np.ndarray:
-    bend = LINEAR_HZ / HZ_PER_MEL
-    return np.where(mel < bend, HZ_PER_MEL * mel, LINEAR_HZ * np.exp(LOG_STEP * (mel - bend)))

@@ -9,15 +9,17 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import groupby
 
 import numpy as np
 import soundfile
 import soxr
 
 from ..audio import SAMPLE_RATE_HZ
+from ..corpora import Corpus
 from .perturbation import coloured_noise, rms, room_response
 
-__all__ = ["BABBLE_VOICES", "CONDITIONS", "TYPICAL_CONDITIONS", "Condition"]
+__all__ = ["CONDITIONS", "TYPICAL_CONDITIONS", "Alter", "Condition", "Disturbance"]
 
 SNRS_DB = (20, 10, 0)
 REVERBERATIONS_S = (0.3, 0.6, 1.0)
@@ -32,8 +34,10 @@ ROOMS = 20
 BABBLE_VOICES = 4
 """Other speakers of the corpus who speak at once."""
 
+Alter = Callable[[int, np.ndarray], np.ndarray]
+"""From an utterance's number in the corpus and its speech to its disturbed speech; (N,), float32, 16 kHz."""
 Change = Callable[[np.ndarray, np.random.Generator, np.ndarray], np.ndarray]
-"""From speech, random numbers and babble, both (N,), to what the microphone hears, (N,)."""
+"""From speech, random numbers and babble, both (N,), to the recording, (N,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +58,7 @@ class Condition:
         return f"{self.kind} {self.severity}".strip()
 
     def apply(self, speech: np.ndarray, babble: np.ndarray | None = None) -> np.ndarray:
-        """Disturb an utterance.
-
-        Args:
-            speech: Shape (N,), float32, 16 kHz.
-            babble: The speech of others, shape (N,); required where the condition needs it.
+        """Disturb speech (N,), float32, 16 kHz, with babble (N,) where the condition needs it.
 
         Returns:
             Shape (N,), shorter where silence is trimmed; float32.
@@ -174,6 +174,47 @@ CONDITIONS = (
 )
 """All that `ser-tune evaluate --stress` applies."""
 
-_KINDS = [[one for one in CONDITIONS if one.kind == kind] for kind in dict.fromkeys(one.kind for one in CONDITIONS)]
-TYPICAL_CONDITIONS = tuple(own[len(own) // 2] for own in _KINDS)
-"""One of each kind, of middle severity: all that promotion rule `robust` applies."""
+_KINDS = [list(conditions) for _, conditions in groupby(CONDITIONS, key=lambda condition: condition.kind)]
+TYPICAL_CONDITIONS = tuple(conditions[len(conditions) // 2] for conditions in _KINDS)
+"""The middle severity of each kind: all that promotion rule `robust` applies."""
+
+
+class Disturbance:
+    """Applies conditions to a corpus's recordings, with babble of its other speakers."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        """Read nothing yet; babble keeps the last recordings that it read."""
+        self._corpus = corpus
+        self._speech = lru_cache(maxsize=256)(lambda number: corpus.utterances[number].speech())
+
+    def possible(self, condition: Condition) -> bool:
+        """Whether the corpus has other speakers, where the condition needs their speech."""
+        return not condition.babble or len(self._corpus.speakers) > 1
+
+    def of(self, condition: Condition) -> Alter:
+        """A function that applies a condition to recordings."""
+
+        def alter(number: int, speech: np.ndarray) -> np.ndarray:
+            return condition.apply(speech, self._babble(number, len(speech)) if condition.babble else None)
+
+        return alter
+
+    def recordings(self, condition: Condition) -> dict[int, np.ndarray]:
+        """All recordings in a condition, by their utterance's number; each of shape (N,), float32, 16 kHz.
+
+        Raises:
+            AudioError: A recording cannot be read.
+        """
+        alter = self.of(condition)
+        return {number: alter(number, utterance.speech()) for number, utterance in enumerate(self._corpus.utterances)}
+
+    def _babble(self, number: int, length: int) -> np.ndarray:
+        """Other speakers at once, shape (length,), equally loud; the same in every condition of an utterance."""
+        rng = np.random.default_rng(number)
+        others = np.flatnonzero(self._corpus.speaker_numbers != self._corpus.speaker_numbers[number])
+        total = np.zeros(length)
+        for other in rng.choice(others, BABBLE_VOICES):
+            speech = self._speech(int(other))
+            voice = np.roll(np.resize(speech, max(length, len(speech))), int(rng.integers(len(speech))))[:length]
+            total += voice / max(float(np.sqrt(np.mean(np.square(voice, dtype=np.float64)))), 1e-9)
+        return total

@@ -12,6 +12,7 @@ from ..config import AugmentationSettings
 __all__ = ["Mixer", "apart", "beside", "mixer", "specaugment"]
 
 Mixer: TypeAlias = Callable[[Sequence[Tensor], Tensor], tuple[tuple[Tensor, ...], Tensor]]
+"""From inputs, segments (B, C, F, T) and perhaps lengths (B,), and targets to mixed inputs and targets."""
 
 
 def specaugment(segments: Tensor, settings: AugmentationSettings, lengths: Tensor | None = None) -> Tensor:
@@ -39,12 +40,7 @@ def specaugment(segments: Tensor, settings: AugmentationSettings, lengths: Tenso
 
 
 def mixer(settings: AugmentationSettings) -> Mixer | None:
-    """Mixup as settings ask for it.
-
-    Returns:
-        A function from a network's inputs, segments (B, C, F, T) and perhaps lengths (B,), and targets (B, K), float32,
-        to mixed inputs and targets.
-    """
+    """A function that mixes a network's inputs and targets (B, K), float32; None where settings ask for no mixup."""
     if not settings.mixup:
         return None
     if settings.mixup_per_sample or settings.mixup_dominant:
@@ -64,7 +60,7 @@ def mixer(settings: AugmentationSettings) -> Mixer | None:
 def _mix(
     inputs: Sequence[Tensor], targets: Tensor, *, settings: AugmentationSettings
 ) -> tuple[tuple[Tensor, ...], Tensor]:
-    """Mixup with weights of which torchvision has none: one a segment, or at least 1/2."""
+    """Mixup with weights that torchvision lacks: a weight for each segment, or at least 1/2."""
     segments, *lengths = inputs
     alpha = torch.tensor(settings.mixup_alpha)
     draws = (len(segments) if settings.mixup_per_sample else 1,)

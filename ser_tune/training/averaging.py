@@ -1,4 +1,4 @@
-"""Averages of the weights that training passes through, to be judged and kept in their stead."""
+"""Averages of a network's weights over its training, which are validated and kept in place of the last weights."""
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
@@ -13,9 +13,9 @@ __all__ = ["WeightAverage"]
 
 
 class WeightAverage:
-    """What stands for the network at an epoch's end: an average of its weights, or with averaging off, itself.
+    """The network that is validated at an epoch's end: an average of weights, or with averaging off, the last ones.
 
-    Training takes no notice: its weights and its random numbers are those it would have without averaging.
+    Training is the same as without averaging: its weights and its random numbers.
 
     The statistics of batch norms are measured again at an epoch's end, with the averaged weights over the training
     segments (Izmailov et al. 2018, arXiv 1803.05407). Averages of the statistics that training passed through would
@@ -46,16 +46,13 @@ class WeightAverage:
     def after_epoch(
         self, epoch: int, inputs: Callable[[], Iterable[Sequence[Tensor]]], *, is_used: bool = True
     ) -> nn.Module:
-        """Take in the weights of an epoch.
+        """Take in the weights of an epoch, and return the network to validate and to keep.
 
         Args:
             epoch: Counted from 1.
-            inputs: Gives what the network is called with for every training segment, in batches as mixed as those of
-                training, because batch norm's variances are those within a batch.
-            is_used: Whether what is returned will be called or kept; if not, batch norms are not measured.
-
-        Returns:
-            The network to judge and to keep.
+            inputs: Inputs of the network for all training segments, in batches as mixed as those of training, because
+                batch norm's variances are those within a batch.
+            is_used: Whether the network will be called or kept; if not, batch norms are not measured.
         """
         if self._average is None or not self.is_there(epoch):
             return self._network

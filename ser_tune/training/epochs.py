@@ -1,4 +1,4 @@
-"""How an epoch went, and which epoch's network a fold keeps."""
+"""Reports of epochs, and the choice of the epoch whose network a fold keeps."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ SMOOTHED_EPOCHS = 3
 
 @dataclass(frozen=True, slots=True)
 class EpochReport:
-    """How one epoch went; validation figures are utterance level, and NaN where nobody validates."""
+    """Losses and scores of an epoch; validation figures are utterance level, and NaN where nobody validates."""
 
     epoch: int
     """Counted from 1."""
@@ -41,12 +41,11 @@ class EpochReport:
 
     @property
     def curves(self) -> dict[str, float]:
-        """What is drawn over epochs, by the names that MLflow has behind the fold's."""
-        scores = {f"validation_{name}": score for name, score in self.validation.items()}
+        """The learning curves' values, by the names that MLflow has behind the fold's."""
         return {
             "train_loss": self.train_loss,
             "validation_loss": self.validation_loss,
-            **scores,
+            **{f"validation_{name}": score for name, score in self.validation.items()},
             "learning_rate": self.learning_rate,
             "seconds": self.seconds,
         }
@@ -74,15 +73,10 @@ def judged(report: EpochReport, outputs: np.ndarray, truth: np.ndarray, goal: Go
 
 
 class Contest:
-    """Which epoch a fold keeps, as its epochs end."""
+    """The choice of the epoch that a fold keeps, as its epochs end."""
 
     def __init__(self, selection: str, objective: Metric) -> None:
-        """Start without an epoch.
-
-        Args:
-            selection: As `training.selection`.
-            objective: Whose scores epochs have.
-        """
+        """Start without an epoch; `selection` is as `training.selection`, `objective` the metric of the scores."""
         self._selection, self._ranking = selection, Ranking(objective)
         self._competing: list[EpochReport] = []
         self._best = (False, -math.inf, -math.inf)
@@ -91,14 +85,9 @@ class Contest:
         """The epoch whose network the fold keeps if it ends now; missing before the first."""
 
     def enter(self, report: EpochReport, *, competes: bool = True) -> bool:
-        """Let an epoch compete.
+        """Let an epoch compete; returns whether it is now the epoch to keep.
 
-        Args:
-            report: How it went.
-            competes: Where it does not, it is better than those before it that do not, and worse than all that do.
-
-        Returns:
-            Whether it is now the epoch to keep.
+        An epoch that does not compete is better than those before it that do not, and worse than all that do.
         """
         if competes:
             self._competing.append(report)
@@ -110,12 +99,12 @@ class Contest:
         return self.kept is report
 
     def epochs_without_better(self, epoch: int) -> int:
-        """How many epochs ago the best one was."""
+        """Epochs since the best."""
         return epoch - self._best_epoch
 
 
 def _rank(reports: Sequence[EpochReport], selection: str, ranking: Ranking) -> tuple[float, float]:
-    """How good the last of some epochs is: of two, the better has the larger rank."""
+    """The rank of the last of some epochs; larger is better."""
     last = reports[-1]
     if math.isnan(last.validation_loss):  # nobody validates: the later, the better
         return (0.0, float(last.epoch))

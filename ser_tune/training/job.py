@@ -21,19 +21,17 @@ __all__ = ["CachedData", "DataReader", "FoldJob", "train_fold"]
 
 @dataclass(frozen=True, slots=True)
 class CachedData:
-    """A corpus as training sees it, with the names of its cached features in their place."""
+    """`TrainingData` with the names of cached features in place of the features."""
 
     features: tuple[str, ...]
     """Names of cache entries: of the clean speech, then of its perturbed copies."""
     targets: Targets
-    """What the task wants of each utterance."""
     speakers: np.ndarray
-    """A number for each utterance's speaker, shape (U,), int64."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoldJob:
-    """All that training one fold takes; it can be pickled."""
+    """The training of one fold; it can be pickled."""
 
     config: AnyTrial
     """Concrete: device and precision are not `auto`."""
@@ -43,20 +41,15 @@ class FoldJob:
     validation: np.ndarray
     """Numbers of the utterances that choose the epoch, shape (V,); none keeps the last epoch."""
     seed: int
-    """Where every random number comes from."""
+    """Of every random number."""
     goal: Goal
-    """What is trained for."""
 
 
 class DataReader:
     """Reads the features that jobs name."""
 
     def __init__(self, folder: Path) -> None:
-        """Start without features.
-
-        Args:
-            folder: Of the feature cache.
-        """
+        """Start without features; `folder` is the feature cache."""
         self._folder = folder
         self._read: dict[tuple[str, ...], UtteranceFeatures] = {}
 
@@ -75,23 +68,13 @@ class DataReader:
                 store = open_features(self._folder, key[0], FEATURE_SETS.get(config.features.name), config.features)
                 self._read[key] = UtteranceFeatures.of(store, torch.device(device))
         clean, *copies = (self._read[key] for key in keys)
-        return TrainingData(
-            features=clean,
-            targets=data.targets,
-            speakers=data.speakers,
-            copies=tuple(copies),
-        )
+        return TrainingData(features=clean, targets=data.targets, speakers=data.speakers, copies=tuple(copies))
 
 
 def train_fold(
     job: FoldJob, read: DataReader, on_epoch: Callable[[EpochReport], None] = lambda _: None
 ) -> FittedNetwork:
-    """Train one fold, in whichever process this is.
-
-    Args:
-        job: What to train.
-        read: Reads the features that the job names.
-        on_epoch: Told of every epoch; what it raises ends the training.
+    """Train one fold in this process; `on_epoch` is called after every epoch, and an exception in it ends the training.
 
     Raises:
         NonFiniteLossError: The loss of an epoch is not finite.

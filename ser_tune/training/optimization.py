@@ -4,14 +4,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import (
-    ConstantLR,
-    CosineAnnealingLR,
-    LinearLR,
-    LRScheduler,
-    OneCycleLR,
-    SequentialLR,
-)
+from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, LRScheduler, OneCycleLR, SequentialLR
 
 from ..config import OptimizerSettings, TrainingSettings
 
@@ -19,16 +12,15 @@ __all__ = ["build_optimizer", "build_schedule"]
 
 
 def build_optimizer(network: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:
-    """Biases and norms, which have one dimension, are not decayed.
+    """Make the optimizer. Biases and norms, which have one dimension, are not decayed.
 
     Fused: on two cores a step of AlexNet's 57 million parameters takes 0.04 s instead of 0.4 s, of 0.9 s in all.
     """
+    weights = [weight for weight in network.parameters() if weight.ndim > 1]
+    others = [other for other in network.parameters() if other.ndim <= 1]
     groups: list[dict[str, Any]] = [
-        {
-            "params": [one for one in network.parameters() if one.ndim > 1],
-            "weight_decay": settings.weight_decay,
-        },
-        {"params": [one for one in network.parameters() if one.ndim <= 1], "weight_decay": 0.0},
+        {"params": weights, "weight_decay": settings.weight_decay},
+        {"params": others, "weight_decay": 0.0},
     ]
     if settings.name == "sgd":
         nesterov = settings.momentum > 0
@@ -40,13 +32,7 @@ def build_optimizer(network: nn.Module, settings: OptimizerSettings) -> torch.op
 
 
 def build_schedule(optimizer: torch.optim.Optimizer, settings: TrainingSettings, steps: int) -> LRScheduler:
-    """The learning rate of every step, from the rate that the optimizer has.
-
-    Args:
-        optimizer: Its rate is the schedule's peak.
-        settings: Kind of schedule, and its warm-up.
-        steps: Of the whole training.
-    """
+    """The learning rate of every step of a whole training; its peak is the rate that the optimizer has."""
     if settings.schedule == "one_cycle":
         peaks = [group["lr"] for group in optimizer.param_groups]
         return OneCycleLR(optimizer, peaks, total_steps=steps + 1, cycle_momentum=False)

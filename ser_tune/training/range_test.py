@@ -18,7 +18,7 @@ __all__ = ["HIGHEST_RATE", "LOWEST_RATE", "RangeTest", "rates_of", "run_range_te
 
 LOWEST_RATE, HIGHEST_RATE = 1e-6, 1.0
 LEAST_STEPS = 100
-"""An epoch of a small corpus has fewer, and a curve of a few points per power of ten says nothing: it has several."""
+"""An epoch of a small corpus has fewer, and a curve needs more than a few points per power of ten: it has several."""
 SMOOTHING_DECADES = 0.2
 """Deviation of the Gaussian that smooths the loss over the rate; a running mean would lag behind it."""
 DIVERGED = 4.0
@@ -29,7 +29,7 @@ LEAST_FALL = 0.05
 
 @dataclass(frozen=True, slots=True)
 class RangeTest:
-    """What every step of the test came to."""
+    """Learning rates and losses of the steps of a range test."""
 
     rates: np.ndarray
     """Shape (S,), rising."""
@@ -50,11 +50,11 @@ def run_range_test(config: AnyTrial, data: TrainingData, train: np.ndarray, *, s
     """Train a network as `fit` does, for an epoch or 100 steps, but at rates that rise from 1e-6 to 1.
 
     Args:
-        config: Concrete, as for `fit`; its learning rate, schedule, epochs and averaging have no say.
+        config: Concrete, as for `fit`; its learning rate, schedule, epochs and averaging play no part.
         data: The corpus.
         train: Numbers of the utterances to learn from; no others are read.
-        seed: Where every random number comes from.
-        goal: What is trained for.
+        seed: Of every random number.
+        goal: As for `fit`.
 
     Raises:
         ConfigError: The loss falls at no rate.

@@ -1,4 +1,4 @@
-"""What training derives from data besides weights: scalings and counts, from the training side alone."""
+"""Scalings and counts that training takes from data, from the training side alone."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -12,26 +12,25 @@ from ..tasks import Targets
 
 __all__ = ["AnyTrial", "FoldStatistics", "TrainingData", "fold_statistics"]
 
-# Text, because pydantic takes 0.4 s to make a class that nobody is an object of
+# Text, because pydantic takes 0.4 s to make a class without objects
 AnyTrial: TypeAlias = "TrialConfig[ModelSettings, FeatureSettings, LossSettings]"
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """A corpus as training sees it."""
+    """Features and targets of a corpus."""
 
     features: UtteranceFeatures
     targets: Targets
-    """What the task wants of each utterance."""
     speakers: np.ndarray
     """A number for each utterance's speaker, shape (U,), int64."""
     copies: tuple[UtteranceFeatures, ...] = ()
-    """Perturbed copies of all utterances, of which training reads those of the utterances to learn from."""
+    """Perturbed copies of all utterances; training reads those of the training utterances."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoldStatistics:
-    """Everything that one fold's training takes from data besides the segments that it learns from."""
+    """Everything that the training of a fold takes from data besides its segments."""
 
     train_scaling: Scaling | None
     """Of the training speakers' frames; None where the scope is not `train`."""
@@ -44,23 +43,18 @@ class FoldStatistics:
 
 
 def fold_statistics(config: AnyTrial, data: TrainingData, train: np.ndarray) -> FoldStatistics:
-    """Derive what training one fold needs.
+    """Derive the statistics of the training utterances `train`, by their numbers.
 
-    Args:
-        config: Normalisation and segments.
-        data: The corpus. Only scopes `utterance` and `speaker` read features outside `train`, each for scalings of
-            those utterances alone.
-        train: Numbers of the utterances to learn from.
+    Only scopes `utterance` and `speaker` read features outside `train`, each for scalings of those utterances alone.
     """
     moments, settings = data.features.moments, config.normalisation
     train_scaling = moments.scaling(train, settings) if settings.scope == "train" else None
     scalings, scaling_number = scaling_of_utterances(moments, settings, train=train_scaling, speakers=data.speakers)
     plan = plan_segments(np.diff(data.features.offsets)[train], config.segments, overlap=True)
+    strata = data.targets.strata[train][plan.utterance]
     return FoldStatistics(
         train_scaling=train_scaling,
         scalings=scalings,
         scaling_number=scaling_number,
-        stratum_counts=np.bincount(
-            data.targets.strata[train][plan.utterance], minlength=len(data.targets.stratum_names)
-        ),
+        stratum_counts=np.bincount(strata, minlength=len(data.targets.stratum_names)),
     )

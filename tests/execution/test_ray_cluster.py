@@ -156,7 +156,7 @@ def test_ray_that_is_not_installed_is_told_by_its_extra(project: Project, monkey
 
 
 def test_features_arrive_as_they_were_sent(tmp_path: Path) -> None:
-    from ser_tune.execution.shipping import packed, unpack
+    from ser_tune.execution.ray_node import packed, unpack
 
     entry = tmp_path / "here" / "entry"
     entry.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The object every loss defines."""
+"""The object that every loss defines."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ __all__ = ["Loss"]
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """How wrong raw outputs are; every module of this room defines one as `LOSS`."""
+    """A training loss; every module of this room defines one as `LOSS`."""
 
     name: str
     settings: type[LossSettings]
     build: Callable[[Any, Tensor], Callable[[Tensor, Tensor], Tensor]]
-    """From the settings and how much of each output the targets of an epoch have, shape (K,), which of classes is the
+    """From the settings and the total of each output in the targets of an epoch, shape (K,), which of classes is the
     number of their segments, to a function of raw outputs (B, K) and targets (B, K) that returns a scalar."""
     citation: str
     targets: str = "probabilities"
-    """What it compares raw outputs with, one of the kinds of targets that tasks encode."""
+    """Kind of targets that raw outputs are compared with, as tasks encode them."""

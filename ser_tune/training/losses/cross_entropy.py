@@ -21,12 +21,7 @@ class CrossEntropySettings(WeightedLossSettings):
 
 
 def build(settings: CrossEntropySettings, counts: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
-    """Fix the weights of the classes.
-
-    Args:
-        settings: Weighting and smoothing.
-        counts: Training segments of each class, shape (K,).
-    """
+    """Fix the weights of the classes, of whose training segments there are `counts`, shape (K,)."""
     weight = class_weights(settings, counts)
     return partial(torch.nn.functional.cross_entropy, weight=weight, label_smoothing=settings.label_smoothing)
 

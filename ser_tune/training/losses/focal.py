@@ -1,4 +1,4 @@
-"""`focal`: cross-entropy that turns to the segments that are still judged wrongly."""
+"""`focal`: cross-entropy with more weight on segments that are still classified wrongly."""
 
 from collections.abc import Callable
 from typing import Annotated, Literal
@@ -23,11 +23,7 @@ class FocalSettings(WeightedLossSettings):
 
 
 def build(settings: FocalSettings, counts: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
-    """Fix the weights of the classes.
-
-    Args:
-        settings: Focus, weighting and smoothing.
-        counts: Training segments of each class, shape (K,).
+    """Fix the weights of the classes, of whose training segments there are `counts`, shape (K,).
 
     Returns:
         The mean over segments of Σ_k w_k y_k (1 - p_k)^gamma (-log p_k), y being the smoothed target: for a single true

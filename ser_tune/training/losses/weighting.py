@@ -1,4 +1,4 @@
-"""What losses have in common: the weights of classes, and label smoothing."""
+"""Weights of classes, and label smoothing, which several losses share."""
 
 import math
 from typing import Annotated, Literal
@@ -13,7 +13,7 @@ __all__ = ["WeightedLossSettings", "class_weights"]
 
 
 class WeightedLossSettings(LossSettings):
-    """What every loss has that weighs classes."""
+    """Settings of every loss that weighs classes."""
 
     class_weighting: Literal["none", "balanced", "effective_number"] = "balanced"
     """balanced weighs a class by the inverse of its number of training segments; effective_number by that of its
@@ -27,23 +27,16 @@ class WeightedLossSettings(LossSettings):
 
 
 def class_weights(settings: WeightedLossSettings, counts: Tensor) -> Tensor | None:
-    """The weight of every class; their mean over training segments is 1, so that one learning rate suits all.
+    """Weights (K,) of classes of which there are `counts` (K,) training segments; None where all weights are 1.
 
-    Args:
-        settings: How to weigh.
-        counts: Training segments of each class, shape (K,).
-
-    Returns:
-        Shape (K,), 0 where a class has no segments; None where all are 1.
+    Their mean over training segments is 1, so that one learning rate suits all; a class without segments has 0.
     """
+    if settings.class_weighting == "none":
+        return None
     if settings.class_weighting == "balanced":
-        return _where_any(counts, counts.sum() / (len(counts) * counts))
-    if settings.class_weighting == "effective_number":
+        weights = counts.sum() / (len(counts) * counts)
+    else:
         # 1 - beta^n, exact where beta is near 1
         number = -torch.expm1(counts * math.log(settings.beta)) if settings.beta else torch.ones_like(counts)
-        return _where_any(counts, counts.sum() / (number * (counts / number).nan_to_num().sum()))
-    return None
-
-
-def _where_any(counts: Tensor, weights: Tensor) -> Tensor:
+        weights = counts.sum() / (number * (counts / number).nan_to_num().sum())
     return torch.where(counts > 0, weights, torch.zeros_like(weights))
