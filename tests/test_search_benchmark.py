@@ -9,9 +9,9 @@ from optuna.pruners import MedianPruner, WilcoxonPruner
 from optuna.trial import TrialState, create_trial
 
 from ser_tune.config import SearchSettings
+from ser_tune.coordination import CURVES
 from ser_tune.metrics import METRICS
-from ser_tune.search.confirmation import Plan
-from ser_tune.search.curves import CURVES
+from ser_tune.search.plan import Plan
 from ser_tune.search.pruners.racing import race_of
 
 from .benchmarks.rules import Racing, Today, Unpruned, running_scores

@@ -1,36 +1,65 @@
-"""Processes that share a study: storage, locks, liveness, trial places, trained folds, status."""
+"""Processes that share a study: storage, locks, heartbeats, trials and their queue, trained folds, status."""
 
 from .fold_store import FoldStore
-from .liveness import Heartbeat, Watch, has_ended, is_elsewhere, is_gone, note_process, requeue_dead, this_process
 from .locking import StorageLock
-from .places import (
+from .optuna_internals import trial_as_stored
+from .processes import (
+    RETRIES,
+    Heartbeat,
+    Watch,
+    has_ended,
+    is_elsewhere,
+    is_gone,
+    note_process,
+    requeue_dead,
+    this_process,
+)
+from .status import CONVERGED, FOLDS, StudyStatus, Worker, read_statuses
+from .storage import (
+    DEFINITION,
+    find_study,
+    load_study,
+    open_storage,
+    storage_errors,
+    storage_to_read,
+    stored_definition,
+    study_names,
+)
+from .stored_trials import (
     CONFIRMS,
-    CONVERGED,
+    CURVE_DIGITS,
+    CURVES,
     FAILURE,
     FOLDS_ENDED,
     OVERRIDES,
     PLACE,
-    RETRIES,
     SEED,
+    best_trials,
+    complete_trials,
+    confirms,
+    fold_scores,
+    is_counted,
+    place_of,
+    searched_trials,
+    value_of,
+    values_of,
+)
+from .trial_queue import (
     Rerun,
-    count_failure,
     enqueue,
     enqueue_rerun,
     enqueue_unfinished,
-    is_counted,
     left_of_rerun,
     next_place,
-    place_of,
     take_place,
-    values_of,
 )
-from .scores import best_trials, value_of
-from .status import FOLDS, RunningTrial, StudyStatus, Worker, read_statuses
-from .storage import load_study, open_storage, storage_errors, storage_to_read, study_names
 
 __all__ = [
     "CONFIRMS",
     "CONVERGED",
+    "CURVES",
+    "CURVE_DIGITS",
+    "DEFINITION",
     "FAILURE",
     "FOLDS",
     "FOLDS_ENDED",
@@ -41,16 +70,18 @@ __all__ = [
     "FoldStore",
     "Heartbeat",
     "Rerun",
-    "RunningTrial",
     "StorageLock",
     "StudyStatus",
     "Watch",
     "Worker",
     "best_trials",
-    "count_failure",
+    "complete_trials",
+    "confirms",
     "enqueue",
     "enqueue_rerun",
     "enqueue_unfinished",
+    "find_study",
+    "fold_scores",
     "has_ended",
     "is_counted",
     "is_elsewhere",
@@ -63,11 +94,14 @@ __all__ = [
     "place_of",
     "read_statuses",
     "requeue_dead",
+    "searched_trials",
     "storage_errors",
     "storage_to_read",
+    "stored_definition",
     "study_names",
     "take_place",
     "this_process",
+    "trial_as_stored",
     "value_of",
     "values_of",
 ]

@@ -9,22 +9,30 @@ from statistics import fmean
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from ..config import Project, SearchSettings
+from ..config import Project
 from ..errors import StudyError, valid_names
 from ..metrics import Metric
-from .liveness import PROCESS, heartbeat_age_s, is_gone
-from .places import CONFIRMS, CONVERGED, FAILURE, folds_ended, is_counted
-from .scores import best_trials, stored_objective, value_of
-from .storage import storage_errors, storage_to_read
+from .processes import PROCESS, heartbeat_age_s, is_gone
+from .storage import DEFINITION, storage_errors, storage_to_read
+from .stored_trials import (
+    FAILURE,
+    best_trials,
+    complete_trials,
+    folds_ended,
+    is_counted,
+    searched_trials,
+    stored_objective,
+    value_of,
+)
 
-__all__ = ["FOLDS", "RunningTrial", "StudyStatus", "Worker", "read_statuses"]
+__all__ = ["CONVERGED", "FOLDS", "RunningTrial", "StudyStatus", "Worker", "read_statuses"]
 
 FOLDS = "folds"
-"""The study's user attribute with the number of its folds."""
-GRACE_S = float(SearchSettings.model_fields["grace_s"].default)
-"""Of studies that earlier versions stored."""
+"""User attribute of a study: the number of folds of each trial."""
+CONVERGED = "converged"
+"""User attribute of a study whose search has converged."""
 RECENT = 20
-"""Trials that ended last, whose mean time is taken for that of the next ones."""
+"""Trials that ended last, whose mean time is the estimate for the next ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +41,8 @@ class RunningTrial:
 
     number: int
     fold: int
-    """Which of its folds is trained, counted from 1 in the order of training."""
-    folds: int | None
-    """Of how many; None for studies of earlier versions."""
+    """The fold that is trained, counted from 1 in the order of training."""
+    folds: int
     process: str
     """Host and process id; empty for a moment after its start."""
     heartbeat_age_s: float | None
@@ -50,19 +57,18 @@ class Worker:
 
     host: str
     process: int
-    """The number that its host has given it."""
+    """Its number on that host."""
     trial: int
     fold: int
-    """Which of the trial's folds is trained, counted from 1 in the order of training."""
-    folds: int | None
-    """Of how many; None for studies of earlier versions."""
+    """The trial's fold that is trained, counted from 1 in the order of training."""
+    folds: int
     heartbeat_age_s: float | None
-    """Seconds since it last reported to the database; None for studies of earlier versions."""
+    """Seconds since it last reported to the database; None before its first report."""
 
 
 @dataclass(frozen=True, slots=True)
 class StudyStatus:
-    """How far a study is."""
+    """Progress of a study."""
 
     name: str
     study_id: str
@@ -82,7 +88,7 @@ class StudyStatus:
     best: tuple[int, float] | None
     """Number and pooled validation score of the best searched trial; fresh seeds of a confirmation do not count."""
     objective: Metric
-    """Which score."""
+    """The metric of that score."""
     trials_per_hour: float | None
     """By the mean time of the last trials and the number of running ones; None where none runs, or none has ended."""
     estimated_end: datetime | None
@@ -99,7 +105,7 @@ class StudyStatus:
 
 
 def read_statuses(project: Project, name: str | None = None) -> Sequence[StudyStatus]:
-    """The state of the project's studies, or of one, by name; changes nothing.
+    """The state of the project's studies, or of the named study; changes nothing.
 
     Raises:
         StudyError: There is no such study.
@@ -110,9 +116,9 @@ def read_statuses(project: Project, name: str | None = None) -> Sequence[StudySt
     if (storage := storage_to_read(project)) is not None:
         with storage_errors(url, "be read"):
             names = sorted(optuna.get_all_study_names(storage))
-            for one in names if name is None else {name}.intersection(names):
-                study = optuna.load_study(study_name=one, storage=storage)
-                if "definition" in study.user_attrs:  # others are not ours
+            for found in names if name is None else {name}.intersection(names):
+                study = optuna.load_study(study_name=found, storage=storage)
+                if DEFINITION in study.user_attrs:  # others are not ours
                     statuses.append(_status(study))
     if name is not None and not statuses:
         raise StudyError(f"no study '{name}' in {url}; it has: {valid_names(name, names)}")
@@ -121,22 +127,18 @@ def read_statuses(project: Project, name: str | None = None) -> Sequence[StudySt
 
 def _status(study: optuna.Study) -> StudyStatus:
     trials, about = study.get_trials(deepcopy=False), study.user_attrs
-    counted = [one for one in trials if is_counted(one)]
-    complete = [one for one in counted if one.state == TrialState.COMPLETE]
-    searched = [one for one in complete if CONFIRMS not in one.user_attrs]
+    counted = [trial for trial in trials if is_counted(trial)]
+    complete = complete_trials(counted)
     objective = stored_objective(study)
-    failed = {one.number: str(one.user_attrs[FAILURE]) for one in counted if one.state == TrialState.FAIL}
-    begun = [one for one in trials if one.state == TrialState.RUNNING]
-    settings = json.loads(about["definition"])["config"]["study"]
-    running = [_running(one, about.get(FOLDS), float(settings.get("grace_s", GRACE_S))) for one in begun]
+    failed = {trial.number: str(trial.user_attrs[FAILURE]) for trial in counted if trial.state == TrialState.FAIL}
+    begun = [trial for trial in trials if trial.state == TrialState.RUNNING]
+    settings = json.loads(about[DEFINITION])["config"]["study"]
+    running = [_running(trial, about[FOLDS], float(settings["grace_s"])) for trial in begun]
     total = int(settings["trials"])
-    if settings.get("stop_when_converged") and (converged := about.get(CONVERGED)):
+    if settings["stop_when_converged"] and (converged := about.get(CONVERGED)):
         total = min(total, int(converged["trials"]))
-    recent = sorted((one.datetime_complete, one.duration) for one in counted if one.duration and one.datetime_complete)
-    seconds = [duration.total_seconds() for _, duration in recent[-RECENT:]]
-    at_once = sum(one.alive for one in running)
-    pace = 3600 * at_once / fmean(seconds) if seconds and at_once else None
-    changes = [time for one in trials for time in (one.datetime_start, one.datetime_complete) if time is not None]
+    changes = [time for trial in trials for time in (trial.datetime_start, trial.datetime_complete) if time is not None]
+    pace = _trials_per_hour(counted, at_once=sum(trial.alive for trial in running))
     left = max(0, total - len(counted))
     return StudyStatus(
         name=study.study_name,
@@ -145,13 +147,15 @@ def _status(study: optuna.Study) -> StudyStatus:
         complete=len(complete),
         pruned=len(counted) - len(complete) - len(failed),
         failed=failed,
-        interrupted=sum(one.state == TrialState.FAIL for one in trials) - len(failed),
-        queued=sum(one.state == TrialState.WAITING for one in trials),
+        interrupted=sum(trial.state == TrialState.FAIL for trial in trials) - len(failed),
+        queued=sum(trial.state == TrialState.WAITING for trial in trials),
         running=running,
         workers=[
-            _worker(*one) for one in zip(begun, running, strict=True) if one[1].alive and PROCESS in one[0].user_attrs
+            _worker(trial, state)
+            for trial, state in zip(begun, running, strict=True)
+            if state.alive and PROCESS in trial.user_attrs
         ],
-        best=next(((one.number, value_of(one)) for one in best_trials(searched, objective)), None),
+        best=next(((best.number, value_of(best)) for best in best_trials(searched_trials(complete), objective)), None),
         objective=objective,
         trials_per_hour=pace,
         estimated_end=None if pace is None else datetime.now() + timedelta(hours=left / pace),
@@ -159,11 +163,19 @@ def _status(study: optuna.Study) -> StudyStatus:
     )
 
 
-def _running(trial: FrozenTrial, folds: int | None, grace_s: float) -> RunningTrial:
+def _trials_per_hour(counted: Sequence[FrozenTrial], *, at_once: int) -> float | None:
+    recent = sorted(
+        (trial.datetime_complete, trial.duration) for trial in counted if trial.duration and trial.datetime_complete
+    )
+    seconds = [duration.total_seconds() for _, duration in recent[-RECENT:]]
+    return 3600 * at_once / fmean(seconds) if seconds and at_once else None
+
+
+def _running(trial: FrozenTrial, folds: int, grace_s: float) -> RunningTrial:
     process, age_s = trial.user_attrs.get(PROCESS), heartbeat_age_s(trial)
     return RunningTrial(
         number=trial.number,
-        fold=min(folds_ended(trial) + 1, folds or 1_000_000),
+        fold=min(folds_ended(trial) + 1, folds),
         folds=folds,
         process="" if process is None else f"{process[0]}:{process[1]}",
         heartbeat_age_s=age_s,

@@ -2,9 +2,9 @@
 
 import functools
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import optuna
 import sqlalchemy as sa
@@ -14,35 +14,25 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..config import Project, full_disk
 from ..errors import StorageError, StudyError, valid_names
-from .journal import open_journal
-from .locking import StorageLock, connection_arguments, end_with_lock, file_of, patiently
+from .locking import StorageLock, connection_arguments, file_of, patiently
+from .optuna_internals import PatientStorage, open_journal
 
 if TYPE_CHECKING:
     from ..definition import StudyDefinition
 
-__all__ = ["load_study", "open_storage", "storage_errors", "storage_to_read", "study_names"]
+__all__ = [
+    "DEFINITION",
+    "find_study",
+    "load_study",
+    "open_storage",
+    "storage_errors",
+    "storage_to_read",
+    "stored_definition",
+    "study_names",
+]
 
-
-class _PatientStorage(RDBStorage):
-    """A database server's storage: calls wait for a server that is away, as while it is started again."""
-
-    def __init__(self, url: str, **keywords: Any) -> None:  # noqa: ANN401 - Optuna's
-        """As Optuna's."""
-        super().__init__(url, **keywords)
-        end_with_lock(self.engine)
-
-
-def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(method)
-    def call(*arguments: Any, **keywords: Any) -> Any:  # noqa: ANN401 - those of the method
-        return patiently(lambda: method(*arguments, **keywords))
-
-    return call
-
-
-# Optuna puts a cache in front, which calls some of the storage's inner methods
-for _name in [*BaseStorage.__abstractmethods__, "_create_new_trial", "_get_trials", "_set_trial_param"]:
-    setattr(_PatientStorage, _name, _patient(getattr(RDBStorage, _name)))
+DEFINITION = "definition"
+"""User attribute of a study: its definition; other programs' studies have none."""
 
 
 def open_storage(project: Project) -> BaseStorage:
@@ -52,13 +42,13 @@ def open_storage(project: Project) -> BaseStorage:
         StorageError: It cannot be opened.
     """
     url = project.storage_url
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # observers tell of studies and trials, once
+    _quiet_optuna()
     with storage_errors(url, "be opened"):
         # Of processes that create the tables at once, all but one would fail
         lock, path = StorageLock(url, "tables"), file_of(url)
         if path is None:
             how = {"pool_pre_ping": True, "connect_args": connection_arguments(url)}
-            return lock.run(lambda: _PatientStorage(url, engine_kwargs=how))
+            return lock.run(lambda: PatientStorage(url, engine_kwargs=how))
         path.parent.mkdir(parents=True, exist_ok=True)
         with lock.held():
             if url.startswith("journal:///"):
@@ -76,7 +66,7 @@ def storage_to_read(project: Project) -> BaseStorage | None:
         StorageError: It cannot be opened.
     """
     url = project.storage_url
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    _quiet_optuna()
     path = file_of(url)
     if path is not None and not path.exists():
         return None
@@ -93,6 +83,12 @@ def storage_to_read(project: Project) -> BaseStorage | None:
         return opened() if path is not None else StorageLock(url, "tables").run(opened)
 
 
+@functools.cache
+def _quiet_optuna() -> None:
+    """Leave Optuna's notes on studies and trials out, once a process: observers receive both."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
 def _has_tables(url: str) -> bool:
     engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=connection_arguments(url))
     return bool(sa.inspect(engine).has_table("studies"))
@@ -103,34 +99,44 @@ def study_names(project: Project) -> list[str]:
     return list(optuna.get_all_study_names(open_storage(project)))
 
 
+def find_study(name: str, storage: BaseStorage) -> optuna.Study | None:
+    """The study of this name; None where there is none."""
+    return optuna.load_study(study_name=name, storage=storage) if name in optuna.get_all_study_names(storage) else None
+
+
 def load_study(name: str, project: Project) -> tuple[optuna.Study, "StudyDefinition"]:
     """A stored study and its definition.
 
     Raises:
-        StudyError: There is no such study; the message lists those there are.
+        StudyError: There is no such study; the message lists those there are. Or another program made it.
     """
+    storage = open_storage(project)
+    study = find_study(name, storage)
+    if study is None:
+        names = sorted(optuna.get_all_study_names(storage))
+        raise StudyError(f"no study '{name}' in {project.storage_url}; it has: {valid_names(name, names)}")
+    if DEFINITION not in study.user_attrs:
+        raise StudyError(f"study '{name}' in {project.storage_url} was not made by ser-tune")
+    return study, stored_definition(study)
+
+
+def stored_definition(study: optuna.Study) -> "StudyDefinition":
+    """The definition that is stored with a study of ours."""
     from ..definition import StudyDefinition  # torch: opening does without
 
-    storage = open_storage(project)
-    names = optuna.get_all_study_names(storage)
-    if name not in names:
-        raise StudyError(f"no study '{name}' in {project.storage_url}; it has: {valid_names(name, sorted(names))}")
-    study = optuna.load_study(study_name=name, storage=storage)
-    if "definition" not in study.user_attrs:
-        raise StudyError(f"study '{name}' in {project.storage_url} was not made by ser-tune")
-    return study, StudyDefinition.from_json(study.user_attrs["definition"])
+    return StudyDefinition.from_json(study.user_attrs[DEFINITION])
 
 
 @contextmanager
 def storage_errors(url: str, what: str) -> Iterator[None]:
-    """Say which database failed, and why, instead of showing SQLAlchemy's traceback.
+    """Name the database that failed, and its reason, instead of SQLAlchemy's traceback.
 
     Args:
         url: The database's.
-        what: What cannot be done: `be opened`, `be written`.
+        what: The action that failed: `be opened`, `be written`.
 
     Raises:
-        StorageError: In place of what the database raised.
+        StorageError: In place of the database's own error.
     """
     try:
         yield
@@ -148,6 +154,6 @@ def storage_errors(url: str, what: str) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """What the database itself said."""
+    """The first line of the database's own message."""
     cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
     return str(getattr(cause, "orig", None) or cause).splitlines()[0]

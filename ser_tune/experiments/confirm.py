@@ -9,7 +9,7 @@ from mlflow.entities import Run
 from optuna.trial import FrozenTrial, TrialState
 
 from ..config import Value
-from ..coordination import Rerun, best_trials, value_of, values_of
+from ..coordination import Rerun, best_trials, confirms, value_of, values_of
 from ..definition import StudyDefinition
 from ..errors import StudyError
 from ..metrics import Metric, Ranking
@@ -22,7 +22,6 @@ from ..search import (
     Selection,
     StudyObserver,
     candidates_of,
-    confirms,
     corrected_choice,
     refuse_without_randomness,
 )

@@ -9,7 +9,7 @@ import optuna
 
 from ..audit import text_baseline
 from ..config import Project
-from ..coordination import storage_to_read
+from ..coordination import DEFINITION, find_study, storage_to_read, stored_definition
 from ..corpora import CORPORA, Corpus
 from ..corpora.manifest import allowed_folders
 from ..definition import StudyDefinition, strata_of, targets_of, worded
@@ -109,10 +109,8 @@ def allowing_folders(definition: StudyDefinition, project: Project) -> StudyDefi
 def _folders_of_stored(name: str, project: Project) -> tuple[Path, ...]:
     """The folders of a stored study of this name; none where there is no such study."""
     storage = storage_to_read(project)
-    if storage is None or name not in optuna.get_all_study_names(storage):
-        return ()
-    stored = optuna.load_study(study_name=name, storage=storage).user_attrs.get("definition")
-    return () if stored is None else StudyDefinition.from_json(stored).folders
+    stored = None if storage is None else find_study(name, storage)
+    return () if stored is None or DEFINITION not in stored.user_attrs else stored_definition(stored).folders
 
 
 def draw_folds(definition: StudyDefinition, corpus: Corpus, strata: Strata) -> Sequence[Fold]:

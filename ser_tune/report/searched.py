@@ -6,9 +6,10 @@ import optuna
 from mlflow.entities import Run
 from optuna.trial import FrozenTrial, TrialState
 
+from ..coordination import confirms, fold_scores
 from ..errors import StudyError
 from ..results import trials_of
-from ..search import confirms, fold_scores, summarise
+from ..search import summarise
 from ..tracking import STUDY_NAME_TAG, STUDY_TAG, Workspace, read_selection
 from .reported import ReportedSearch
 

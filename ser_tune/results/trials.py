@@ -8,9 +8,8 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from ..config import Value
-from ..coordination import values_of
+from ..coordination import confirms, values_of
 from ..metrics import Metric
-from ..search import confirms
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,16 +1,14 @@
 """The search: assembly of a study, sampling, pruning, the objective, trials and their selection. Imports no MLflow."""
 
 from .assembly import SHIPPED, define_study, options, read_assignments
-from .confirmation import FreshSeeds, SearchGain, confirms, refuse_without_randomness
-from .convergence import Convergence
-from .curves import fold_scores
+from .confirmation import FreshSeeds, SearchGain, refuse_without_randomness
 from .evaluation import HeldOut, refit, score_holdout_speakers, score_test_speakers, score_validation_speakers
-from .learning_rate import find_learning_rate
 from .observer import Fanout, FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
 from .parts import PARTS
+from .plan import Convergence
 from .runner import Workers, run_study, summarise
 from .selection import Selection, candidates_of, corrected_choice, selection_of, stored_sums
-from .trainer import Trainer
+from .trainer import Trainer, find_learning_rate
 from .trial import pooled_scores
 
 __all__ = [
@@ -31,11 +29,9 @@ __all__ = [
     "TrialState",
     "Workers",
     "candidates_of",
-    "confirms",
     "corrected_choice",
     "define_study",
     "find_learning_rate",
-    "fold_scores",
     "options",
     "pooled_scores",
     "read_assignments",

@@ -5,7 +5,6 @@ optimistic. Fresh seeds remove the luck of the seed, not the choice among config
 corrected by `selection_of`.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,35 +13,30 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ..architectures import ARCHITECTURES
-from ..coordination import CONFIRMS, OVERRIDES, SEED, best_trials, is_counted, value_of
-from ..definition import AnyStudy
+from ..coordination import (
+    CONFIRMS,
+    OVERRIDES,
+    SEED,
+    best_trials,
+    complete_trials,
+    confirms,
+    is_counted,
+    searched_trials,
+    value_of,
+)
 from ..errors import StudyError
 from ..metrics import Metric, Ranking
+from .plan import Plan
 
 __all__ = [
     "FreshSeeds",
-    "Plan",
     "SearchGain",
-    "confirms",
     "enqueue_confirmation",
     "entrants_of",
     "gain_of",
     "left_of_plan",
-    "plan_of",
     "refuse_without_randomness",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How a study's trials are shared out."""
-
-    searched: int
-    """Trials that are proposed by the search."""
-    confirmed: int = 0
-    """Configurations that are trained again: the best ones, then trial 0, then the median one."""
-    seeds: int = 0
-    """How often each of them is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +67,7 @@ class FreshSeeds:
 
 @dataclass(frozen=True, slots=True)
 class SearchGain:
-    """What came of a study's best on fresh seeds."""
+    """A study's best configurations on fresh seeds, and those that they are compared with."""
 
     winner: FreshSeeds
     """Of the best searched trials, the one with the best mean."""
@@ -83,23 +77,12 @@ class SearchGain:
     """The median of the complete searched trials."""
 
 
-def plan_of(config: AnyStudy) -> Plan:
-    """How many trials of a study are searched and confirmed."""
-    trials = config.study.trials
-    fresh = int(config.study.confirm * trials)
-    # A model that is solved gets no other score from another seed
-    if fresh == 0 or not ARCHITECTURES.get(config.model.name).is_random:
-        return Plan(trials)
-    seeds = max(1, math.isqrt(fresh // 2))  # 6 configurations on one seed are worth more than 3 on two
-    return Plan(trials - fresh // seeds * seeds, fresh // seeds, seeds)
-
-
 def refuse_without_randomness(model: str, what: str) -> None:
-    """Raise where seeds are to tell how much a score varies, and every seed trains the same network.
+    """Raise where scores on several seeds are wanted, and every seed trains the same network.
 
     Args:
         model: The architecture's name.
-        what: What was to be done, to open the message with.
+        what: The action, to open the message with.
 
     Raises:
         StudyError: The architecture is solved.
@@ -111,70 +94,65 @@ def refuse_without_randomness(model: str, what: str) -> None:
         )
 
 
-def confirms(trial: optuna.Trial | FrozenTrial) -> int | None:
-    """The number of the searched trial that this one trains again; None of a searched one."""
-    return trial.user_attrs.get(CONFIRMS)
-
-
 def left_of_plan(trials: Sequence[FrozenTrial], plan: Plan, objective: Metric) -> int:
     """How many trials of a plan are left to run, where the objective ranks them."""
-    searched = [one for one in trials if confirms(one) is None]
-    if left := max(0, plan.searched - sum(map(is_counted, searched))):
+    if left := max(0, plan.searched - sum(map(is_counted, searched_trials(trials)))):
         return left + plan.confirmed * plan.seeds
-    ended = {(confirms(one), one.user_attrs.get(SEED)) for one in trials if is_counted(one)}
+    ended = {(confirms(trial), trial.user_attrs.get(SEED)) for trial in trials if is_counted(trial)}
     return sum(pair not in ended for pair in _pairs(trials, plan, objective))
 
 
 def enqueue_confirmation(study: optuna.Study, plan: Plan, objective: Metric) -> None:
     """Put the next trial of the confirmation in line where the search is over, and no trial waits."""
     trials = study.get_trials(deepcopy=False)
-    searched = [one for one in trials if confirms(one) is None]
-    if plan.searched > sum(map(is_counted, searched)) or any(one.state == TrialState.WAITING for one in trials):
+    searched = {trial.number: trial for trial in searched_trials(trials)}
+    is_over = plan.searched <= sum(map(is_counted, searched.values()))
+    if not is_over or any(trial.state == TrialState.WAITING for trial in trials):
         return
-    begun = {(confirms(one), one.user_attrs.get(SEED)) for one in trials}
-    again = {one.number: one for one in searched}
+    begun = {(confirms(trial), trial.user_attrs.get(SEED)) for trial in trials}
     for number, seed in _pairs(trials, plan, objective):
         if (number, seed) not in begun:
-            same = {key: again[number].user_attrs[key] for key in (OVERRIDES,) if key in again[number].user_attrs}
-            study.enqueue_trial(again[number].params, user_attrs={CONFIRMS: number, SEED: seed, **same})
+            again = searched[number]
+            same = {key: again.user_attrs[key] for key in (OVERRIDES,) if key in again.user_attrs}
+            study.enqueue_trial(again.params, user_attrs={CONFIRMS: number, SEED: seed, **same})
             return
 
 
 def gain_of(trials: Sequence[FrozenTrial], plan: Plan, objective: Metric) -> SearchGain | None:
-    """What came of the confirmation; None where no configuration has all of its fresh seeds yet."""
-    best_first = _searched(trials, objective)
+    """The result of the confirmation; None where no configuration has all of its fresh seeds yet."""
+    best_first = _best_searched(trials, objective)
     fresh: dict[int, FreshSeeds] = {}
     for entrant in _entrants(best_first, plan):
-        own = [one for one in trials if confirms(one) == entrant.number and one.state == TrialState.COMPLETE]
-        by_seed = {one.user_attrs[SEED]: one for one in own}
+        by_seed = {
+            trial.user_attrs[SEED]: trial for trial in complete_trials(trials) if confirms(trial) == entrant.number
+        }
         if len(by_seed) >= plan.seeds > 0:
             ordered = [by_seed[seed] for seed in sorted(by_seed)]
-            scores = [value_of(one) for one in ordered]
-            fresh[entrant.number] = FreshSeeds(entrant.number, scores, [one.number for one in ordered], objective)
-    confirmed = [fresh[one.number] for one in best_first[: entrants_of(plan)] if one.number in fresh]
-    winner = Ranking(objective).best(confirmed, lambda one: one.mean)
+            numbers = [trial.number for trial in ordered]
+            fresh[entrant.number] = FreshSeeds(entrant.number, list(map(value_of, ordered)), numbers, objective)
+    confirmed = [fresh[trial.number] for trial in best_first[: entrants_of(plan)] if trial.number in fresh]
+    winner = Ranking(objective).best(confirmed, lambda seeds: seeds.mean)
     if winner is None:
         return None
-    return SearchGain(winner, *(fresh.get(one.number) for one in _compared(best_first)))
+    return SearchGain(winner, *(fresh.get(trial.number) for trial in _compared(best_first)))
 
 
 def _pairs(trials: Sequence[FrozenTrial], plan: Plan, objective: Metric) -> list[tuple[int, int]]:
     """Searched trials and the seeds that they are trained on again, seed by seed."""
-    entrants = _entrants(_searched(trials, objective), plan)
-    return [(one.number, seed) for seed in range(1, plan.seeds + 1) for one in entrants]
+    entrants = _entrants(_best_searched(trials, objective), plan)
+    return [(trial.number, seed) for seed in range(1, plan.seeds + 1) for trial in entrants]
 
 
-def _searched(trials: Sequence[FrozenTrial], objective: Metric) -> list[FrozenTrial]:
+def _best_searched(trials: Sequence[FrozenTrial], objective: Metric) -> list[FrozenTrial]:
     """Complete searched trials, best first."""
-    complete = [one for one in trials if one.state == TrialState.COMPLETE and confirms(one) is None]
-    return best_trials(complete, objective)
+    return best_trials(searched_trials(complete_trials(trials)), objective)
 
 
 def _compared(best_first: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Of complete searched trials the first and the median one; none where there are none."""
+    """The first and the median one of complete searched trials; none where there are none."""
     if not best_first:
         return []
-    return [min(best_first, key=lambda one: one.number), best_first[len(best_first) // 2]]
+    return [min(best_first, key=lambda trial: trial.number), best_first[len(best_first) // 2]]
 
 
 def entrants_of(plan: Plan) -> int:
@@ -185,5 +163,5 @@ def entrants_of(plan: Plan) -> int:
 def _entrants(best_first: Sequence[FrozenTrial], plan: Plan) -> list[FrozenTrial]:
     """The searched trials to confirm: the best, then the first and the median one to compare them with."""
     wanted = [*best_first[: entrants_of(plan)], *_compared(best_first), *best_first]
-    unlike = {one.number: one for one in wanted}
+    unlike = {trial.number: trial for trial in wanted}
     return list(unlike.values())[: plan.confirmed]

@@ -8,7 +8,7 @@ which comes from its folds.
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 
 import numpy as np
 import optuna
@@ -16,60 +16,36 @@ from optuna.study import StudyDirection
 from optuna.terminator import RegretBoundEvaluator
 from optuna.trial import FrozenTrial, TrialState
 
-from ..coordination import CONVERGED, StorageLock, best_trials, is_counted
+from ..coordination import (
+    CONVERGED,
+    StorageLock,
+    best_trials,
+    complete_trials,
+    fold_scores,
+    is_counted,
+    searched_trials,
+)
 from ..metrics import Metric, Ranking
-from .confirmation import Plan, confirms
-from .curves import fold_scores
+from .plan import Convergence, Plan, convergence_of
 
-__all__ = ["Convergence", "convergence_of", "forget_convergence", "note_convergence", "shortened"]
+__all__ = ["note_convergence"]
 
 NEEDED = 20
 """Complete trials that are looked at, at least; Optuna's number."""
-
-
-@dataclass(frozen=True, slots=True)
-class Convergence:
-    """What ended a search early."""
-
-    searched: int
-    """Trials of the search, those included that ran when it was found."""
-    trials: int
-    """The same, and the trials of the confirmation."""
-    gain: float
-    """Upper bound of how much better the pooled validation score of the best configuration in the ranges is."""
-    error: float
-    """Standard error of the best trial's score."""
-
-
-def convergence_of(study: optuna.Study) -> Convergence | None:
-    """What is stored of a study; None where it has not converged."""
-    stored = study.user_attrs.get(CONVERGED)
-    return None if stored is None else Convergence(**stored)
-
-
-def forget_convergence(study: optuna.Study) -> None:
-    """Have a search go on, where the study is no longer to end early."""
-    if study.user_attrs.get(CONVERGED) is not None:
-        study.set_user_attr(CONVERGED, None)
-
-
-def shortened(plan: Plan, convergence: Convergence | None) -> Plan:
-    """A plan without the searched trials that are not run after all."""
-    return plan if convergence is None else replace(plan, searched=min(plan.searched, convergence.searched))
 
 
 def note_convergence(study: optuna.Study, lock: StorageLock, plan: Plan, objective: Metric, *, seed: int) -> None:
     """Look whether a search has converged, which takes a moment, and store it under the study's lock.
 
     Args:
-        study: Whose search.
+        study: The study.
         lock: Its lock.
-        plan: How many trials it was to have.
-        objective: What ranks its trials.
+        plan: As it is without convergence.
+        objective: The metric that ranks its trials.
         seed: Of the points at which the bound is looked for.
     """
-    trials = [one for one in study.get_trials(deepcopy=False) if confirms(one) is None]
-    complete = [one for one in trials if one.state == TrialState.COMPLETE]
+    trials = searched_trials(study.get_trials(deepcopy=False))
+    complete = complete_trials(trials)
     if len(complete) < NEEDED or sum(map(is_counted, trials)) >= plan.searched:
         return
     best, direction = best_trials(complete, objective)[0], StudyDirection[Ranking(objective).direction.upper()]
@@ -79,8 +55,9 @@ def note_convergence(study: optuna.Study, lock: StorageLock, plan: Plan, objecti
 
     def note() -> None:
         if convergence_of(study) is None:
-            now = [one for one in study.get_trials(deepcopy=False) if confirms(one) is None]
-            kept = sum(is_counted(one) or one.state in (TrialState.RUNNING, TrialState.WAITING) for one in now)
+            now = searched_trials(study.get_trials(deepcopy=False))
+            under_way = (TrialState.RUNNING, TrialState.WAITING)
+            kept = sum(is_counted(trial) or trial.state in under_way for trial in now)
             found = Convergence(kept, kept + plan.confirmed * plan.seeds, gain, error)
             study.set_user_attr(CONVERGED, asdict(found))
 

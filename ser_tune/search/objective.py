@@ -1,4 +1,4 @@
-"""The objective: what Optuna proposes is trained as a trial, and what came of it is told to Optuna."""
+"""The objective: trains the values that Optuna proposes as a trial, and stores the result."""
 
 from dataclasses import replace
 
@@ -8,15 +8,23 @@ import torch
 from optuna.exceptions import UpdateFinishedTrialError
 
 from ..config import SearchSettings
-from ..coordination import FOLDS_ENDED, OVERRIDES, SEED, FoldStore, count_failure
+from ..coordination import (
+    CURVE_DIGITS,
+    CURVES,
+    FAILURE,
+    FOLDS_ENDED,
+    OVERRIDES,
+    SEED,
+    FoldStore,
+    confirms,
+    searched_trials,
+)
 from ..errors import AudioError, ConfigError, ExecutionError, NonFiniteLossError, UndefinedScoreError
 from ..metrics import Metric, Ranking
 from ..training import AnyTrial, EpochReport
-from .confirmation import confirms
-from .curves import CURVE_DIGITS, CURVES
 from .observer import StudyObserver, TrialOutcome
+from .place_sampler import sample
 from .pruners import PRUNERS, JudgedTrial, Unpruned
-from .sampling import sample
 from .selection import note_sums
 from .trainer import Trainer
 from .trial import TAKEN, Judge, Proposal, TakenError, run_trial
@@ -64,7 +72,7 @@ class Objective:
             proposal = Proposal(trial.number, config, sampled, confirms(trial))
             outcome = run_trial(proposal, self.trainer, store=self._store, judge=judge, observer=self._observer)
         except FAILURES as error:
-            count_failure(trial, error)
+            trial.set_user_attr(FAILURE, f"{type(error).__name__}: {error}")  # counts, and is not tried again
             raise
         self._told, self._outcome = config, outcome
         if outcome.state == "PRUNED":
@@ -104,7 +112,7 @@ def judge_of(trial: optuna.Trial, settings: SearchSettings, *, folds: int, metri
     """
     if confirms(trial) is not None:
         return Unpruned(folds)
-    searched = [one for one in trial.study.get_trials(deepcopy=False) if confirms(one) is None]
+    searched = searched_trials(trial.study.get_trials(deepcopy=False))
     judged = JudgedTrial(trial, searched, folds, metric=metric, settings=settings)
     return PRUNERS.get(settings.pruner).judge(judged)
 

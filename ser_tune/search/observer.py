@@ -15,7 +15,7 @@ from ..resampling import Scores
 from ..tasks import Targets
 from ..training import AnyTrial, EpochReport, FittedNetwork
 from .confirmation import SearchGain
-from .convergence import Convergence
+from .plan import Convergence
 
 __all__ = ["Fanout", "FoldOutcome", "StudyObserver", "StudyStart", "StudySummary", "TrialOutcome", "TrialState"]
 

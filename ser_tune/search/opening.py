@@ -1,104 +1,148 @@
-"""A study's first trials: the published configuration, the default one, and the best of other studies."""
+"""Opening of a study: created in Optuna's storage, or continued where it exists and is the same."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal, TypeAlias
 
 import optuna
-from optuna.trial import TrialState
+from optuna.storages import BaseStorage
 
-from ..config import Project, Value, flatten
-from ..coordination import best_trials, load_study, place_of, values_of
-from ..definition import Difference, StudyDefinition, differences_of, worded
+from ..config import Role
+from ..coordination import (
+    CONVERGED,
+    DEFINITION,
+    FOLDS,
+    PLACE,
+    RETRIES,
+    Rerun,
+    Watch,
+    enqueue,
+    enqueue_rerun,
+    next_place,
+    requeue_dead,
+    stored_definition,
+)
+from ..definition import StudyDefinition, worded
 from ..errors import StudyError
+from ..execution import code_digest
+from ..metrics import Ranking
 from ..protocol import Prepared, stored_protocol
-from .confirmation import confirms, plan_of
-from .convergence import convergence_of, shortened
+from .first_trials import FirstTrial, missing_in
+from .place_sampler import PlaceSampler
+from .trainer import Trainer
 
-__all__ = ["Opening", "opening_of"]
+__all__ = ["ProcessRole", "open_study", "refuse_differences", "with_stored_ranges"]
 
-BEST = 5
-"""Trials that are taken from each other study."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """Trials that are not proposed by the sampler."""
-
-    trials: Sequence[Mapping[str, Value]] = ()
-    """The values of each, in order: dotted path to value."""
-    notes: Sequence[str] = ()
-    """Sentences on what they are."""
+ProcessRole: TypeAlias = Literal["starts", "joins", "led"]
+"""A process starts or continues a study, joins one that others have started, or is a worker of one that does."""
 
 
-def opening_of(prepared: Prepared, stored: optuna.Study | None, project: Project) -> Opening:
-    """The first trials that a study does not have yet, as many as its search has room for.
+def with_stored_ranges(prepared: Prepared, stored: optuna.Study | None) -> Prepared:
+    """The study with the ranges that it was stored with, but for those that the user writes: defaults may change."""
+    if stored is None or DEFINITION not in stored.user_attrs:
+        return prepared
+    definition, before = prepared.definition, stored_definition(stored)
+    search = {
+        path: span if path in (definition.config.search or ()) else before.search.get(path, span)
+        for path, span in definition.search.items()
+    }
+    return replace(prepared, definition=replace(definition, search=search))
+
+
+def refuse_differences(study: optuna.Study, prepared: Prepared) -> None:
+    """Raise where a stored study is not the one described; one without trials and definition is empty.
+
+    Raises:
+        StudyError: They differ, or another program made it.
+    """
+    if DEFINITION not in study.user_attrs:
+        if study.get_trials(deepcopy=False):
+            raise StudyError(f"study '{study.study_name}' was not made by ser-tune; give the new study another --name")
+        return
+    differences = prepared.protocol.differences(stored_protocol(study))
+    if not differences:
+        differences = prepared.definition.differences(stored_definition(study), but=Role.RESUMABLE)
+    if differences:
+        raise StudyError(
+            f"study '{study.study_name}' exists and differs: {worded(differences)}; give the new study another --name"
+        )
+
+
+def open_study(
+    prepared: Prepared,
+    storage: BaseStorage,
+    trainer: Trainer | None,
+    *,
+    rerun: Rerun | None = None,
+    role: ProcessRole = "starts",
+    first: Sequence[FirstTrial] = (),
+) -> optuna.Study:
+    """Create the study, or load it where it exists and is the same; the caller holds its lock.
+
+    After it, the study has an identifier, one arithmetic, and its first trials in line.
 
     Args:
         prepared: The study.
-        stored: As an earlier session left it; None where there was none.
-        project: Where other studies are.
+        storage: Optuna's.
+        trainer: Takes over the arithmetic that another process has measured; None where no trial is left to run.
+        rerun: The trials of the study, where they are not searched for.
+        role: This process's.
+        first: The first trials of the search.
 
     Raises:
-        StudyError: There is no study of a name in `study.warm_start`, or it ran under another protocol.
+        StudyError: A study of this name differs, or another version of the program runs it.
     """
-    known = [] if stored is None else stored.get_trials(deepcopy=False)
-    searched = [trial for trial in known if confirms(trial) is None]
     definition = prepared.definition
-    if stored is not None and searched:  # of a study of version 0.1, trial 0 is the default
-        definition = StudyDefinition.from_json(stored.user_attrs["definition"])
-    there = [values_of(trial) for trial in searched]
-    config = prepared.definition.config
-    converged = convergence_of(stored) if stored is not None and config.study.stop_when_converged else None
-    room = shortened(plan_of(config), converged).searched - len(set(map(place_of, searched)))
-    taken: list[dict[str, Value]] = []
-    notes: list[str] = []
-    for values, note in [*_own(definition), *_of_others(prepared, project)]:
-        if values not in there and len(taken) < room:
-            there.append(values)
-            taken.append(values)
-            notes += [note] if note else []
-    return Opening(taken, notes)
+    direction = Ranking(definition.objective).direction
+    study = optuna.create_study(
+        study_name=definition.name,
+        storage=storage,
+        direction=direction,
+        load_if_exists=True,
+        pruner=optuna.pruners.NopPruner(),  # the objective asks the study's pruner
+        sampler=PlaceSampler(definition.config.study),
+    )
+    refuse_differences(study, prepared)
+    if study.direction.name.lower() != direction:
+        raise StudyError(
+            f"study '{study.study_name}' exists, and its direction is {study.direction.name.lower()}; "
+            f"{definition.objective.title} needs {direction}; give the new study another --name"
+        )
+    _describe(study, prepared, role)
+    requeue_dead(study, Watch(definition.config.study.grace_s), limit=None if role == "starts" else RETRIES)
+    if rerun is not None:
+        enqueue_rerun(study, rerun, definition)
+    if trainer is None:
+        return study
+    trainer.agree(study.user_attrs.get("precision"), study.user_attrs.get("threads"))
+    study.set_user_attr("precision", trainer.precision)
+    study.set_user_attr("threads", trainer.threads)
+    study.set_user_attr(FOLDS, len(prepared.folds))
+    if rerun is None and role == "starts":
+        _enqueue_first(study, definition, first)
+    return study
 
 
-def _own(definition: StudyDefinition) -> list[tuple[dict[str, Value], str]]:
-    """The published configuration, where there is one, and the default, each with what is to be told of it."""
-    *published, default = definition.first_trials()
-    flat = flatten(definition.config.model_dump())
-    opening = []
-    for values in published:
-        unlike = differences_of(values, {path: flat[path] for path in values})
-        opening.append((values, f"trial 0 is the published configuration: {worded(unlike)}; trial 1 is the default"))
-    unlike = definition.out_of_range()
-    note = f"trial {len(opening)} takes the nearest values in the search ranges: {worded(unlike)}"
-    return [*opening, (default, note if unlike else "")]
-
-
-def _of_others(prepared: Prepared, project: Project) -> list[tuple[dict[str, Value], str]]:
-    """The best trials of the studies to start from, as far as this search can propose them, likewise."""
+def _describe(study: optuna.Study, prepared: Prepared, role: ProcessRole) -> None:
+    """Store what the study is where this process starts it; else check that the same program does."""
     definition = prepared.definition
-    opening = []
-    for name in definition.config.study.warm_start:
-        study, other = load_study(name, project)
-        if unlike := prepared.protocol.differences(stored_protocol(study)):
-            raise StudyError(
-                f"study '{name}' ran under another protocol, so '{definition.name}' cannot start from its trials: "
-                f"{worded(unlike)}"
-            )
-        flat = flatten(other.config.model_dump())
-        fixed = {path: flat[path] for path in definition.search if path in flat}
-        complete = [one for one in study.get_trials(deepcopy=False) if one.state == TrialState.COMPLETE]
-        searched = [one for one in complete if confirms(one) is None]
-        for trial in best_trials(searched, definition.objective)[:BEST]:
-            values, rest = definition.within(fixed | values_of(trial))
-            lost = _lost(definition, values, rest)
-            note = f"trial {trial.number} of {name} cannot be taken as it was: {worded(lost)}"
-            opening.append((values, note if lost else ""))
-    return opening
+    if role == "starts":
+        study.set_user_attr("code", code_digest())
+        study.set_user_attr("protocol", json.dumps(prepared.protocol.stored))
+        study.set_user_attr(DEFINITION, definition.as_json())
+        if not definition.config.study.stop_when_converged and study.user_attrs.get(CONVERGED) is not None:
+            study.set_user_attr(CONVERGED, None)  # the search goes on
+    elif study.user_attrs.get("code") != code_digest():
+        raise StudyError(
+            f"study '{study.study_name}' runs with another version of ser-tune, numpy, torch or torchvision than this "
+            "process; install the same versions here"
+        )
+    if "study_id" not in study.user_attrs:
+        study.set_user_attr("study_id", uuid.uuid4().hex)
 
 
-def _lost(
-    definition: StudyDefinition, values: Mapping[str, Value], wanted: Mapping[str, Value]
-) -> Sequence[Difference]:
-    """Where a trial with some values is another than wanted."""
-    flat = flatten(definition.config.model_dump()) | dict(values)
-    return differences_of({path: flat.get(path) for path in wanted}, wanted)
+def _enqueue_first(study: optuna.Study, definition: StudyDefinition, first: Sequence[FirstTrial]) -> None:
+    for trial in missing_in(study, first, definition):
+        enqueue(study, definition, trial.values, **{PLACE: next_place(study.get_trials(deepcopy=False))})

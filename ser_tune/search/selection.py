@@ -1,4 +1,4 @@
-"""What a study's winner is worth without the choice among its trials.
+"""Correction of a study's best score for the choice among its trials.
 
 Complete trials keep their objective's sums of each validation speaker, such as confusion matrices. The choice is
 repeated on resampled speakers as the study made it, among complete searched trials and then on fresh seeds
@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
-from ..coordination import SEED, best_trials
-from ..definition import StudyDefinition
+from ..coordination import SEED, best_trials, complete_trials, confirms, searched_trials, stored_definition
 from ..metrics import Metric
 from ..protocol import Prepared
 from ..resampling import Corrected, correct_selection, sums_of, with_interval
-from .confirmation import Plan, confirms, entrants_of, gain_of, plan_of
+from .confirmation import entrants_of, gain_of
 from .observer import FoldOutcome
+from .plan import Plan, plan_of
 
 __all__ = ["Selection", "candidates_of", "corrected_choice", "note_sums", "selection_of", "stored_sums"]
 
@@ -119,7 +119,7 @@ def candidates_of(study: optuna.Study) -> list[FrozenTrial]:
 
     The trials of a rerun are one configuration, or those of another study, on seeds of their own.
     """
-    complete = [one for one in study.get_trials(deepcopy=False) if one.state == TrialState.COMPLETE]
+    complete = complete_trials(study.get_trials(deepcopy=False))
     rerun = any(confirms(one) is None and SEED in one.user_attrs for one in complete)
     return [] if rerun else complete
 
@@ -139,10 +139,10 @@ def selection_of(study: optuna.Study, sums: Mapping[int, np.ndarray] | None = No
     if sums is None:
         read = {one.number: stored_sums(one) for one in trials}
         sums = {number: known for number, known in read.items() if known is not None}
-    searched = [one for one in trials if confirms(one) is None]
+    searched = searched_trials(trials)
     if not searched or any(one.number not in sums for one in trials):
         return None
-    definition = StudyDefinition.from_json(study.user_attrs["definition"])
+    definition = stored_definition(study)
     plan, objective = plan_of(definition.config), definition.objective
     gain = gain_of(trials, plan, objective)
     return corrected_choice(

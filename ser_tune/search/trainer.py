@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from ..architectures import ARCHITECTURES
-from ..config import Value
+from ..config import Project, Value
 from ..corpora import corpus_sounds
 from ..device import describe_device, pick_device, pick_precision, using_threads
-from ..errors import StorageError
+from ..errors import ConfigError, StorageError
 from ..execution import EXECUTORS
-from ..features import FEATURE_SETS, Extraction, FeatureStore, Progress, copy_key, extract_features
+from ..features import FEATURE_SETS, Extraction, FeatureStore, copy_key, extract_features
 from ..folds import Fold
 from ..prediction import scaling_of_utterances
 from ..protocol import Prepared, bond_of_likeness, refuse_fitted_leaks, refuse_leaks, refuse_misplaced_copies
@@ -23,13 +23,16 @@ from ..training import (
     EpochReport,
     FittedNetwork,
     FoldJob,
+    RangeTest,
     TrainingData,
     fold_seed,
     recipe_of,
+    run_range_test,
     train_fold,
 )
+from .observer import StudyObserver
 
-__all__ = ["Trainer"]
+__all__ = ["Trainer", "find_learning_rate"]
 
 
 class Trainer:
@@ -42,8 +45,7 @@ class Trainer:
         *,
         precision: str | None = None,
         threads: int | None = None,
-        progress: Progress | None = None,
-        listened: Progress = lambda done, total: None,
+        observer: StudyObserver | None = None,
     ) -> None:
         """Look for leaks, extract the features of the default configuration, and pick device, threads and precision.
 
@@ -53,8 +55,7 @@ class Trainer:
             precision: The arithmetic that an earlier session of the study picked; None picks it here.
             threads: CPU threads of a fold that an earlier session picked; None picks them here. `training.threads`
                 wins.
-            progress: Told of the extraction of features.
-            listened: Told of the decoding of recordings, whose sound is compared before features are extracted.
+            observer: Receives the progress of decoding and of feature extraction.
 
         Raises:
             AudioError: A recording cannot be used.
@@ -64,8 +65,9 @@ class Trainer:
         """
         definition, corpus, folds = prepared.definition, prepared.corpus, prepared.folds
         self.prepared, self.device = prepared, pick_device(definition.config.training.device)
-        self._cache, self._progress = cache, progress
-        sounds, protocol = corpus_sounds(corpus, cache, progressed=listened), definition.config.protocol
+        self._cache, self._observer = cache, observer or StudyObserver()
+        sounds = corpus_sounds(corpus, cache, progressed=self._observer.listening_progressed)
+        protocol = definition.config.protocol
         self._sounds = sounds.digests
         alike = [bond_of_likeness(corpus, sounds)] if protocol.near_identical == "refuse" else []
         refuse_leaks(corpus, folds, self._sounds, text_independent=protocol.text_independent, further=alike)
@@ -156,7 +158,8 @@ class Trainer:
             corpus, folder = self.prepared.corpus, self._cache / "features"
             feature_set = FEATURE_SETS.get(config.features.name)
             wanted = Extraction(corpus, feature_set, config.features, config.perturbation, copy)
-            entry = extract_features(wanted, folder, progress=self._progress, shards=self.executor.shards)
+            progress = self._observer.extraction_progressed
+            entry = extract_features(wanted, folder, progress=progress, shards=self.executor.shards)
             sounds = FeatureStore.open(folder / entry).sounds
             if copy == 0 and sounds != self._sounds:
                 raise StorageError(
@@ -180,3 +183,23 @@ class Trainer:
         network = recipe.build_network().to(self.device)
         with using_threads(self.threads):
             return pick_precision(base.training.precision, self.device, network, inputs, self._cache / "precision")
+
+
+def find_learning_rate(prepared: Prepared, project: Project, observer: StudyObserver) -> RangeTest:
+    """Run the range test of a study's default configuration in its first fold, with trial 0's random numbers.
+
+    Args:
+        prepared: The study; its validation and test speakers are not used.
+        project: Its cache folder holds the features.
+        observer: Receives the progress of feature extraction.
+
+    Raises:
+        SerTuneError: Input fails, or there is no rate to suggest.
+    """
+    definition, fold = prepared.definition, prepared.folds[0]
+    if ARCHITECTURES.get(name := definition.config.model.name).solve is not None:
+        raise ConfigError(f"{name} is solved, not trained by gradient descent: it has no learning rate to look for")
+    trainer = Trainer(prepared, project.cache, observer=observer)
+    config = trainer.concrete({})
+    seed = fold_seed(config.seed, fold.number)
+    return run_range_test(config, trainer.data(config), fold.train, seed=seed, goal=definition.goal)

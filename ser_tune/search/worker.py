@@ -1,18 +1,19 @@
-"""Working on a study that is open: claim a trial, run it, tell how it ended, until there are enough.
+"""Work on an open study: claim a trial, run it, store its end, until there are enough.
 
-Any number of processes do so at once. What decides which trials a study has is done under the study's lock: to claim
-one, to run a dead one again, and to start the confirmation.
+Any number of processes do so at once. The decisions on a study's trials are made under its lock: to claim a trial, to
+run a dead one again, and to start the confirmation.
 """
 
 import math
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from ..coordination import (
     FAILURE,
@@ -22,26 +23,29 @@ from ..coordination import (
     Rerun,
     StorageLock,
     Watch,
+    confirms,
     enqueue_unfinished,
     is_counted,
     next_place,
     note_process,
     place_of,
     requeue_dead,
+    searched_trials,
     take_place,
+    trial_as_stored,
 )
 from ..definition import StudyDefinition
 from ..errors import Terminated
-from .confirmation import Plan, confirms, enqueue_confirmation, left_of_plan, plan_of
-from .convergence import convergence_of, note_convergence, shortened
+from .confirmation import enqueue_confirmation, left_of_plan
+from .convergence import note_convergence
 from .objective import FAILURES, Objective
+from .plan import plan_of
 from .trial import TakenError
 
 __all__ = ["OpenStudy", "work_on"]
 
 POLL_S = 0.5
-"""How often a process without a trial looks whether there is one: others' trials may have died, or decide what is
-confirmed."""
+"""Seconds between two looks of a process without a trial: others' trials may have died, or decide the confirmation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class OpenStudy:
     study: optuna.Study
     lock: StorageLock
     rerun: Rerun | None
-    """What its trials are, where they are not searched for."""
+    """Its trials, where they are not searched for."""
     deadline: float | None = None
     """When no trial is started any more, by `time.monotonic()`, which all processes of a machine share."""
     failures: list[str] = field(default_factory=list)
@@ -74,7 +78,7 @@ def work_on(opened: OpenStudy, objective: Objective) -> bool:
     watch, until = Watch(settings.grace_s), math.inf if opened.deadline is None else opened.deadline
     try:
         while len(opened.failures) != settings.max_failures and time.monotonic() < until:
-            trial = opened.lock.run(lambda: _claim(opened, plan, definition, watch))
+            trial = opened.lock.run(lambda: _claim(opened, definition, watch))
             if trial == "none":
                 return False
             if trial == "later":
@@ -95,36 +99,39 @@ def work_on(opened: OpenStudy, objective: Objective) -> bool:
     return False
 
 
-def _claim(
-    opened: OpenStudy, plan: Plan, definition: StudyDefinition, watch: Watch
-) -> "optuna.Trial | Literal['later', 'none']":
+def _claim(opened: OpenStudy, definition: StudyDefinition, watch: Watch) -> "optuna.Trial | Literal['later', 'none']":
     """Begin the next trial; `later` where others' trials decide whether there is one."""
-    study, settings, objective = opened.study, definition.config.study, definition.objective
+    study, total = opened.study, definition.config.study.trials
     trials = requeue_dead(study, watch, limit=RETRIES)
-    others = any(one.state == TrialState.RUNNING for one in trials)
-    if opened.rerun is not None:
-        # What fails now is not tried again before the next call
-        left = any(one.state == TrialState.WAITING and place_of(one) < settings.trials for one in trials)
-    else:
-        plan = shortened(plan, convergence_of(study) if settings.stop_when_converged else None)
-        searched = [one for one in trials if confirms(one) is None]
-        left = plan.searched > sum(is_counted(one) or one.state == TrialState.RUNNING for one in searched)
-        if left and not any(one.state == TrialState.WAITING for one in trials):
+    if opened.rerun is None:
+        is_left = _put_next_in_line(study, definition, trials)
+    else:  # a trial that fails now is not tried again before the next call
+        is_left = any(trial.state == TrialState.WAITING and place_of(trial) < total for trial in trials)
+    if not is_left:
+        return "later" if any(trial.state == TrialState.RUNNING for trial in trials) else "none"
+    claimed = study.ask()
+    note_process(claimed)
+    take_place(claimed)
+    return claimed
+
+
+def _put_next_in_line(study: optuna.Study, definition: StudyDefinition, trials: Sequence[FrozenTrial]) -> bool:
+    """Put the next trial of the search or the confirmation in line where none waits; returns whether there is one."""
+    plan, objective = plan_of(definition.config, study), definition.objective
+    searched = searched_trials(trials)
+    if plan.searched > sum(is_counted(trial) or trial.state == TrialState.RUNNING for trial in searched):
+        if not any(trial.state == TrialState.WAITING for trial in trials):
             study.enqueue_trial({}, user_attrs={PLACE: next_place(trials)})  # nothing is given, all is proposed
-        elif not left and plan.searched <= sum(map(is_counted, searched)):
-            enqueue_confirmation(study, plan, objective)
-            known = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-            left = bool(known) and left_of_plan(trials, plan, objective) > 0
-    if not left:
-        return "later" if others else "none"
-    trial = study.ask()
-    note_process(trial)
-    take_place(trial)
-    return trial
+        return True
+    if plan.searched > sum(map(is_counted, searched)):
+        return False
+    enqueue_confirmation(study, plan, objective)
+    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    return bool(waiting) and left_of_plan(trials, plan, objective) > 0
 
 
 def _run(opened: OpenStudy, trial: optuna.Trial, objective: Objective) -> None:
-    """Run a trial, and tell Optuna how it ended; a trial that others took for dead is theirs."""
+    """Run a trial and store its end; a trial that others took for dead is theirs."""
     study, failures = opened.study, opened.failures
     try:
         value = objective(trial)
@@ -132,7 +139,7 @@ def _run(opened: OpenStudy, trial: optuna.Trial, objective: Objective) -> None:
         ours = _tell(study, trial, TrialState.PRUNED)
     except FAILURES:
         _tell(study, trial, TrialState.FAIL)
-        reason = study._storage.get_trial(trial._trial_id).user_attrs.get(FAILURE, "no reason")
+        reason = trial_as_stored(trial).user_attrs.get(FAILURE, "no reason")
         failures.append(f"trial {trial.number}: {reason}")
         return
     except (TakenError, UpdateFinishedTrialError):
@@ -151,4 +158,4 @@ def _tell(study: optuna.Study, trial: optuna.Trial, state: TrialState, value: fl
     """End a trial; returns whether it ended so, which it did not where others had taken it for dead."""
     with suppress(UpdateFinishedTrialError):  # a moment ago, or by a first try whose answer was lost
         study.tell(trial, value, state=state, skip_if_finished=True)
-    return study._storage.get_trial(trial._trial_id).state == state
+    return trial_as_stored(trial).state == state

@@ -53,7 +53,7 @@ def test_a_worker_joins_a_study_and_is_refused_with_another_corpus_or_version(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from ser_tune.coordination import load_study
-    from ser_tune.search import runner
+    from ser_tune.search import opening
 
     monkeypatch.setenv("SER_TUNE_ROOT", str(root))
     assert call(root, *args, "--name", "joined", "--timeout", "0.000001").code == 1  # it starts, and trains nothing
@@ -61,7 +61,7 @@ def test_a_worker_joins_a_study_and_is_refused_with_another_corpus_or_version(
     call(root, "worker", "joined", "--data", str(other)).refused("corpus_digest")
     call(root, "worker", "unknown").refused("no study 'unknown'")
     with monkeypatch.context() as patch:
-        patch.setattr(runner, "code_digest", lambda: "other")
+        patch.setattr(opening, "code_digest", lambda: "other")
         call(root, "worker", "joined").refused("runs with another version of ser-tune")
     told = call(root, "worker", "joined", "--data", str(make_corpus(tmp_path / "moved")))
     assert (told.code, told.out) == (0, "study joined: 0 complete, 0 pruned, 0 failed; 0 running elsewhere\n")

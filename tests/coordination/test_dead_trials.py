@@ -15,9 +15,10 @@ from optuna.trial import TrialState
 
 from ser_tune.config import Project
 from ser_tune.coordination import open_storage
-from ser_tune.coordination.liveness import Heartbeat, Watch, is_gone, note_process
 from ser_tune.coordination.locking import StorageLock
-from ser_tune.coordination.places import DIED
+from ser_tune.coordination.optuna_internals import set_attribute
+from ser_tune.coordination.processes import Heartbeat, Watch, is_gone, note_process
+from ser_tune.coordination.stored_trials import DIED
 from ser_tune.search import StudySummary, TrialOutcome
 from ser_tune.search.worker import OpenStudy, _run
 from ser_tune.tracking import MODEL_TAG, TrackingObserver, Workspace
@@ -161,7 +162,7 @@ def test_a_trial_that_was_taken_after_its_end_was_told_is_told_as_failed(run: Ru
                 waiting = (one for one in iter(lambda: list(project.outbox.glob("*-000000")), []))
                 assert all(waiting)  # until MLflow has the trial, and its model
                 study = optuna.load_study(study_name="one", storage=open_storage(project))
-                study._storage.set_trial_user_attr(study.trials[0]._trial_id, DIED, True)
+                set_attribute(study, study.trials[0], DIED, True)
                 study.tell(0, state=TrialState.FAIL)
 
     workspace = Workspace(project)

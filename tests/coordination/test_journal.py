@@ -9,7 +9,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from ser_tune.coordination.journal import _WriteLock, open_journal
+from ser_tune.coordination.optuna_internals import _WriteLock, open_journal
 
 FORK = multiprocessing.get_context("fork")
 

@@ -7,19 +7,10 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from ser_tune.coordination.liveness import PROCESS, Watch, note_process, requeue_dead
 from ser_tune.coordination.locking import StorageLock
-from ser_tune.coordination.places import (
-    FAILURE,
-    FOLDS_ENDED,
-    RETRIES,
-    count_failure,
-    enqueue_unfinished,
-    is_counted,
-    place_of,
-    take_place,
-)
-from ser_tune.search.confirmation import Plan
+from ser_tune.coordination.processes import PROCESS, RETRIES, Watch, note_process, requeue_dead
+from ser_tune.coordination.stored_trials import FAILURE, FOLDS_ENDED, is_counted, place_of
+from ser_tune.coordination.trial_queue import enqueue_unfinished, take_place
 from ser_tune.search.worker import OpenStudy, _claim
 
 
@@ -49,7 +40,7 @@ def test_trials_that_are_run_again_leave_no_place_out() -> None:
 def test_what_failed_by_its_own_values_is_not_run_again() -> None:
     study = optuna.create_study()
     failed, interrupted, complete = (_started(study) for _ in range(3))
-    count_failure(failed, ValueError("too short"))
+    failed.set_user_attr(FAILURE, "ValueError: too short")
     for trial in (failed, interrupted):
         study.tell(trial, state=TrialState.FAIL)
     study.tell(complete, 0.5)
@@ -58,7 +49,7 @@ def test_what_failed_by_its_own_values_is_not_run_again() -> None:
         assert _waiting(study) == [1]
 
 
-def _died(study: optuna.Study, *, folds: int, stored: bool = True) -> None:
+def _died(study: optuna.Study, *, folds: int) -> None:
     """Begin the next trial, and leave it with so many folds to a process that is gone."""
     trial = _started(study)
     assert place_of(trial) == 0
@@ -66,10 +57,7 @@ def _died(study: optuna.Study, *, folds: int, stored: bool = True) -> None:
     host, _, *rest = study.get_trials()[-1].user_attrs[PROCESS]
     trial.set_user_attr(PROCESS, [host, 2**22 + 1, *rest])  # no process has this number
     for fold in range(folds):
-        if stored:
-            trial.set_user_attr(FOLDS_ENDED, fold + 1)
-        else:  # as of version 0.1
-            trial.report(0.5, fold + 1)
+        trial.set_user_attr(FOLDS_ENDED, fold + 1)
     requeue_dead(study, Watch(60), limit=RETRIES)
 
 
@@ -84,11 +72,10 @@ def test_a_trial_that_ends_one_process_after_another_in_the_same_fold_has_failed
     assert study.get_trials()[-1].user_attrs[FAILURE] == "5 processes were killed, or died, in the same fold of it"
 
 
-@pytest.mark.parametrize("stored", [True, False])
-def test_a_trial_that_comes_further_is_run_again_however_often_its_process_died(stored: bool) -> None:
-    study = optuna.create_study(directions=["maximize"] * (1 + stored))  # Optuna takes reports of one objective alone
+def test_a_trial_that_comes_further_is_run_again_however_often_its_process_died() -> None:
+    study = optuna.create_study()
     for number in range(3 * RETRIES):
-        _died(study, folds=number // RETRIES, stored=stored)
+        _died(study, folds=number // RETRIES)
         assert _waiting(study) == [0]
 
 
@@ -114,6 +101,6 @@ def test_a_claim_reads_the_trials_twice(monkeypatch: pytest.MonkeyPatch, tiny: C
         return read(*arguments, **keywords)
 
     monkeypatch.setattr(study._storage, "get_all_trials", counted)
-    first, second = (_claim(opened, Plan(5), tiny(), Watch(60)) for _ in range(2))
+    first, second = (_claim(opened, tiny(**{"study.trials": 5, "study.confirm": 0}), Watch(60)) for _ in range(2))
     assert len(reads) == 4
     assert [place_of(one) for one in (first, second) if not isinstance(one, str)] == [0, 1]

@@ -16,7 +16,8 @@ from sqlalchemy.exc import OperationalError
 from ser_tune.config import Project
 from ser_tune.coordination import open_storage
 from ser_tune.coordination.locking import StorageLock, connection_arguments
-from ser_tune.coordination.storage import _PatientStorage, storage_errors
+from ser_tune.coordination.optuna_internals import PatientStorage
+from ser_tune.coordination.storage import storage_errors
 from ser_tune.errors import StorageError
 
 
@@ -91,7 +92,7 @@ class _Away(sqlite3.OperationalError):
 
 def test_a_server_that_is_away_at_any_moment_costs_no_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ser_tune.coordination.locking.PAUSE_S", 0.0)
-    storage, moments, lost = _PatientStorage(f"sqlite:///{tmp_path}/optuna.db"), random.Random(0), Counter[str]()
+    storage, moments, lost = PatientStorage(f"sqlite:///{tmp_path}/optuna.db"), random.Random(0), Counter[str]()
 
     @event.listens_for(storage.engine, "do_execute")
     def fail_at_random(cursor: object, statement: str, *_: object) -> None:
@@ -126,7 +127,7 @@ def test_a_change_whose_lock_went_with_the_server_is_made_again_as_a_whole(
     """Optuna tries to add a trial again by itself: another process may have the lock by then, and have added it."""
     monkeypatch.setattr("ser_tune.coordination.locking.PAUSE_S", 0.0)
     url = f"sqlite:///{tmp_path}/optuna.db"
-    storage, lock = _PatientStorage(url), StorageLock(url, "study one")
+    storage, lock = PatientStorage(url), StorageLock(url, "study one")
     study = optuna.create_study(study_name="one", storage=storage)
     started, failed = list[int](), list[str]()
 

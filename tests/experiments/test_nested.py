@@ -23,7 +23,7 @@ from ser_tune.protocol import prepare
 from ser_tune.resampling import Interval, describe_score, mean_interval, score, with_interval
 from ser_tune.results import Nested, OuterFold, leaderboard
 from ser_tune.search import Fanout, StudyObserver
-from ser_tune.search.opening import opening_of
+from ser_tune.search.first_trials import first_trials
 from ser_tune.tracking import (
     NETWORKS_TAG,
     STUDY_NAME_TAG,
@@ -313,7 +313,7 @@ def test_each_search_starts_from_the_search_that_held_out_the_same_speakers(
     _nested(outer.project, partial(tiny, other), Watch(), **warm)
     assert [one.definition.config.study.warm_start for one in searches] == [(f"outer-outer0{n}",) for n in range(4)]
     for prepared in searches:  # of the same protocol, which a study with the outer speakers is not
-        default, taken = opening_of(prepared, None, outer.project).trials
+        default, taken = (trial.values for trial in first_trials(prepared, outer.project))
         assert (default[RATE], taken[RATE]) == (0.01, 0.003)
 
 

@@ -13,19 +13,17 @@ from hypothesis import strategies as st
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ser_tune.config import Project
-from ser_tune.coordination import load_study
+from ser_tune.coordination import confirms, load_study
 from ser_tune.errors import StudyError
 from ser_tune.metrics import METRICS, Metric
 from ser_tune.search import selection_of, stored_sums
 from ser_tune.search.confirmation import (
-    Plan,
-    confirms,
     enqueue_confirmation,
     gain_of,
     left_of_plan,
-    plan_of,
     refuse_without_randomness,
 )
+from ser_tune.search.plan import Plan, plan_of
 
 UAR = METRICS.get("uar")
 LOSS = replace(UAR, name="loss", low=-math.inf, high=math.inf, higher_is_better=False)

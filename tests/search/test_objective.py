@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from ser_tune.config import Project
+from ser_tune.coordination import CURVES
 from ser_tune.errors import CorpusError
 from ser_tune.protocol import prepare
 from ser_tune.search import StudySummary
-from ser_tune.search.curves import CURVES
 
 Run = Callable[..., StudySummary]
 

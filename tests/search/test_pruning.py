@@ -10,10 +10,10 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ser_tune.config import SearchSettings
-from ser_tune.coordination.places import CONFIRMS, OVERRIDES
+from ser_tune.coordination import CURVES
+from ser_tune.coordination.stored_trials import CONFIRMS, OVERRIDES
 from ser_tune.errors import ConfigError
 from ser_tune.metrics import METRICS, Metric, Ranking
-from ser_tune.search.curves import CURVES
 from ser_tune.search.objective import Reporting, judge_of
 from ser_tune.search.pruners import PRUNERS, Unpruned
 from ser_tune.search.pruners.racing import RIVALS, Race, race_of

@@ -6,11 +6,11 @@ import optuna
 import pytest
 
 from ser_tune.config import Choice, FloatRange, IntRange, Range, SearchSettings, Value
-from ser_tune.coordination.places import enqueue_unfinished, place_of, take_place
+from ser_tune.coordination import enqueue_unfinished, place_of, take_place
 from ser_tune.errors import ConfigError, StudyError
 from ser_tune.search import optuna_classes
+from ser_tune.search.place_sampler import PlaceSampler, sample
 from ser_tune.search.samplers import SAMPLERS
-from ser_tune.search.sampling import PlaceSampler, sample
 
 SEARCH: dict[str, Range] = {
     "a.rate": FloatRange(low=1e-4, high=1e-2, log=True),

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from ser_tune.metrics import METRICS, Metric
 from ser_tune.resampling import correct_selection
 from ser_tune.search import selection_of, stored_sums
-from ser_tune.search.confirmation import plan_of
+from ser_tune.search.plan import plan_of
 from ser_tune.search.selection import LONGEST, SUMS, note_sums, packed_sums
 
 UAR = METRICS.get("uar")

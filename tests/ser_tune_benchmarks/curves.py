@@ -25,7 +25,7 @@ from ser_tune.config import IntRange, Value
 from ser_tune.definition.study_definition import StudyDefinition
 from ser_tune.protocol import prepare
 from ser_tune.search import Trainer
-from ser_tune.search.sampling import sample
+from ser_tune.search.place_sampler import sample
 from ser_tune.training import fit, fold_seed
 
 from .rows import definition, project

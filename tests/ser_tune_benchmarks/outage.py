@@ -15,8 +15,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from optuna.trial import FrozenTrial, TrialState
 
-from ser_tune.coordination import load_study
-from ser_tune.search.curves import CURVES
+from ser_tune.coordination import CURVES, load_study
 from ser_tune.tracking import MODEL_TAG, STUDY_NAME_TAG, TRIAL_TAG
 
 from .killing import MODEL, SETTINGS

@@ -23,7 +23,7 @@ from optuna.samplers import TPESampler
 from optuna.trial import TrialState, create_trial
 
 from ser_tune.config import Choice, FloatRange, Range, Value
-from ser_tune.search.confirmation import Plan, plan_of
+from ser_tune.search.plan import Plan, plan_of
 
 from .rows import Options, Row, definition
 from .rules import RULES, Rule

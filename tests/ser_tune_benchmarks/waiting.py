@@ -18,7 +18,7 @@ from ser_tune.config import Project
 from ser_tune.coordination import open_storage
 from ser_tune.coordination.locking import StorageLock
 from ser_tune.protocol import Prepared, prepare
-from ser_tune.search.runner import _open
+from ser_tune.search.opening import open_study
 from ser_tune.search.worker import OpenStudy, work_on
 
 from .rows import Options, Row, definition
@@ -108,7 +108,7 @@ class _Waiting:
 def _study(prepared: Prepared, project: Project) -> OpenStudy:
     lock = StorageLock(project.storage_url, f"study {prepared.definition.name}")
     storage, trainer = open_storage(project), _Waiting(prepared, 0.0).trainer
-    study = lock.run(lambda: _open(prepared, project, storage, None, trainer, "starts"))  # type: ignore[arg-type]
+    study = lock.run(lambda: open_study(prepared, storage, trainer))  # type: ignore[arg-type]
     return OpenStudy(study, lock, None)
 
 

@@ -17,10 +17,9 @@ import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from ...config import SearchSettings
-from ...coordination import OVERRIDES, best_trials
+from ...coordination import CURVES, OVERRIDES, best_trials, complete_trials, fold_scores
 from ...metrics import Metric, Ranking
 from ...training import EpochReport
-from ..curves import CURVES, fold_scores
 from .base import JudgedTrial, Pruner, Unpruned
 
 __all__ = ["PRUNER", "Race", "race_of"]
@@ -119,10 +118,9 @@ def race_of(settings: SearchSettings, trials: Sequence[FrozenTrial], folds: int,
     """
     finished = sum(one.state in (TrialState.COMPLETE, TrialState.PRUNED) for one in trials)
     complete = [
-        one
-        for one in trials
-        if one.state == TrialState.COMPLETE
-        and len(scores := fold_scores(one)) == folds
+        trial
+        for trial in complete_trials(trials)
+        if len(scores := fold_scores(trial)) == folds
         and not any(map(Ranking.is_missing, scores))  # as of folds whose truth does not vary
     ]
     needed = max(2, settings.race_after, settings.complete_share * (finished + 1))

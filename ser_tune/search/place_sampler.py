@@ -1,4 +1,4 @@
-"""How the search proposes values."""
+"""The sampler of a study, whose random numbers depend on the trial's place."""
 
 import warnings
 import zlib

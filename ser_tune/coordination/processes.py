@@ -1,4 +1,4 @@
-"""Liveness: which process runs a trial, whether it still does, and the one way to run a dead trial again."""
+"""Processes that run trials: their heartbeats, the search for dead ones, and the requeueing of their trials."""
 
 import os
 import socket
@@ -15,11 +15,14 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from .places import DIED, FAILURE, deaths_without_progress, enqueue_unfinished, folds_ended, place_of
+from .optuna_internals import set_attribute
+from .stored_trials import DIED, FAILURE, folds_ended, place_of
+from .trial_queue import enqueue_unfinished
 
 __all__ = [
     "HEARTBEAT",
     "PROCESS",
+    "RETRIES",
     "Heartbeat",
     "Watch",
     "has_ended",
@@ -38,11 +41,14 @@ PERIOD_S = 10.0
 """Between two heartbeats, at most."""
 NAMELESS = timedelta(seconds=10)
 """A running trial that has not named its process for so long has none: naming takes milliseconds."""
+RETRIES = 4
+"""How often a trial is run again that was the end of a process, without a new fold in between, before it fails: its
+values may be to blame, as where they need more memory than there is."""
 
 
 @cache
 def _namespace() -> str:
-    """Where process numbers mean the same: one boot of one machine, one PID namespace; empty where unknown."""
+    """The boot and the PID namespace within which process numbers are unique; empty where unknown."""
     with suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
@@ -50,7 +56,7 @@ def _namespace() -> str:
 
 
 def _started(number: int) -> str:
-    """When a process started, in the system's ticks; empty for one that has ended, or where that is unknown."""
+    """The start of a process, in the system's ticks; empty if it has ended, or where that is unknown."""
     with suppress(OSError):
         state, *rest = Path(f"/proc/{number}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         return "" if state in "ZX" else rest[18]
@@ -58,13 +64,13 @@ def _started(number: int) -> str:
 
 
 def note_process(trial: optuna.Trial) -> None:
-    """Have the trial say which process runs it, and that it is alive."""
+    """Note in a trial that this process runs it now."""
     trial.set_user_attr(HEARTBEAT, time.time())
     trial.set_user_attr(PROCESS, this_process())
 
 
 def this_process() -> list[str | int]:
-    """This process, as `has_ended` knows it again: host, number, boot and namespace, start."""
+    """Identify this process for `has_ended`: host, number, boot and namespace, start."""
     number = os.getpid()
     return [socket.gethostname(), number, _namespace(), _started(number)]
 
@@ -81,7 +87,7 @@ def has_ended(process: object) -> bool:
     """Whether a process is known to have ended; of another machine or container, nothing is known.
 
     Args:
-        process: As `this_process` described it.
+        process: As `this_process` returned it.
     """
     match process:
         case [_, int(number), str(namespace), str(started)] if namespace and namespace == _namespace():
@@ -112,7 +118,7 @@ def heartbeat_age_s(trial: FrozenTrial) -> float | None:
 
 
 class Heartbeat:
-    """Says every few seconds that a trial's process is alive; use it as a context."""
+    """Stores every few seconds that a trial's process is alive; use it as a context."""
 
     def __init__(self, trial: optuna.Trial, grace_s: float, watch: "Watch | None" = None) -> None:
         """Prepare the thread.
@@ -123,7 +129,7 @@ class Heartbeat:
             watch: This process's, which looks between trials only.
         """
         self._watch = watch
-        self._storage, self._trial_id = trial.study._storage, trial._trial_id
+        self._trial = trial
         self._period_s, self._ended = min(PERIOD_S, grace_s / 6), Event()
         self._thread = Thread(target=self._beat, name="heartbeat", daemon=True)
 
@@ -140,7 +146,7 @@ class Heartbeat:
             if self._watch is not None:
                 self._watch.stay_awake()
             try:
-                self._storage.set_trial_user_attr(self._trial_id, HEARTBEAT, time.time())
+                set_attribute(self._trial.study, self._trial, HEARTBEAT, time.time())
             except UpdateFinishedTrialError:
                 return
             except Exception:
@@ -201,15 +207,21 @@ def requeue_dead(study: optuna.Study, watch: Watch, *, limit: int | None) -> Seq
         All trials of the study, which are read once where nothing had to be done: others wait for the lock meanwhile.
     """
     trials = study.get_trials(deepcopy=False)
-    dead = watch.dead([one for one in trials if one.state == TrialState.RUNNING], nameless=True)
+    dead = watch.dead([trial for trial in trials if trial.state == TrialState.RUNNING], nameless=True)
     for trial in dead:
         with suppress(UpdateFinishedTrialError):  # it ended after all
-            study._storage.set_trial_user_attr(trial._trial_id, DIED, True)
-            attempts = [one for one in study.get_trials(deepcopy=False) if place_of(one) == place_of(trial)]
-            if limit is not None and (deaths := deaths_without_progress(attempts)) > limit:
+            set_attribute(study, trial, DIED, True)
+            attempts = [other for other in study.get_trials(deepcopy=False) if place_of(other) == place_of(trial)]
+            if limit is not None and (deaths := _deaths_without_progress(attempts)) > limit:
                 reason = f"{deaths} processes were killed, or died, in the same fold of it"
-                study._storage.set_trial_user_attr(trial._trial_id, FAILURE, reason)
+                set_attribute(study, trial, FAILURE, reason)
             study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
     if dead:
         trials = study.get_trials(deepcopy=False)
     return study.get_trials(deepcopy=False) if enqueue_unfinished(study, known=trials) else trials
+
+
+def _deaths_without_progress(attempts: Sequence[FrozenTrial]) -> int:
+    """Count the processes that a trial ended since it first had its present number of folds; attempts in order."""
+    folds = [folds_ended(trial) for trial in attempts]
+    return sum(DIED in trial.user_attrs for trial in attempts[folds.index(max(folds)) :])

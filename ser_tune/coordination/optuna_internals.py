@@ -1,0 +1,114 @@
+"""Parts of Optuna that are not its public interface: the storage behind a study, patched methods, a journal's lock.
+
+No other module uses such a part. They were tried with Optuna 5.0; tests/coordination/test_optuna_internals.py fails
+first where another version changes one.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+from filelock import FileLock
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal._file import BaseJournalFileLock
+from optuna.trial import FrozenTrial
+
+from .locking import end_with_lock, patiently
+
+__all__ = ["PATIENT", "TRIED", "PatientStorage", "enqueued_values", "open_journal", "set_attribute", "trial_as_stored"]
+
+TRIED = ("5.0",)
+"""Versions of Optuna that this module was tried with."""
+
+PATIENT = (
+    *sorted(BaseStorage.__abstractmethods__),
+    *("_create_new_trial", "_get_trials", "_set_trial_param", "get_trial_id_from_study_id_trial_number"),
+)
+"""Methods of a storage that wait for a server; Optuna puts a cache in front, which calls the last four."""
+
+POLL_S = 0.002
+"""How often a process that waits for a journal's lock tries it: it is held for about one disk flush."""
+
+
+def trial_as_stored(trial: optuna.Trial) -> FrozenTrial:
+    """Read a trial from the storage, where other processes may have changed it."""
+    return trial.study._storage.get_trial(trial._trial_id)
+
+
+def set_attribute(study: optuna.Study, trial: optuna.Trial | FrozenTrial, name: str, value: object) -> None:
+    """Set a user attribute of a trial, from any thread or process.
+
+    Raises:
+        UpdateFinishedTrialError: The trial has ended.
+    """
+    study._storage.set_trial_user_attr(trial._trial_id, name, value)
+
+
+def enqueued_values(trial: FrozenTrial) -> Mapping[str, Any]:
+    """The values that a trial was put in line with: parameter name to value."""
+    values: Mapping[str, Any] = trial.system_attrs.get("fixed_params", {})
+    return values
+
+
+class PatientStorage(RDBStorage):
+    """A database server's storage: calls wait for a server that is away, as while it is started again."""
+
+    def __init__(self, url: str, **keywords: Any) -> None:  # noqa: ANN401 - Optuna's
+        """Open the database; the arguments are those of `RDBStorage`."""
+        super().__init__(url, **keywords)
+        end_with_lock(self.engine)
+
+
+def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def call(*arguments: Any, **keywords: Any) -> Any:  # noqa: ANN401 - those of the method
+        return patiently(lambda: method(*arguments, **keywords))
+
+    return call
+
+
+for _name in PATIENT:
+    setattr(PatientStorage, _name, _patient(getattr(RDBStorage, _name)))
+
+
+def open_journal(path: Path) -> JournalStorage:
+    """Open a storage in a journal file, and create it where it is missing."""
+    return JournalStorage(JournalFileBackend(str(path), _WriteLock(path)))
+
+
+class _WriteLock(BaseJournalFileLock):
+    """The lock under which one process at a time appends to a journal.
+
+    The system releases it when its holder dies; Optuna's own lock outlives its holder by 30 seconds. Each holder
+    first removes a half-written last line. Optuna would append to it, and no process could read the file again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = FileLock(path.with_name(f".{path.name}.lock"), poll_interval=POLL_S)
+
+    def acquire(self) -> bool:
+        self._lock.acquire()
+        try:
+            _remove_half_line(self._path)
+        except BaseException:
+            self._lock.release()
+            raise
+        return True
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def _remove_half_line(path: Path) -> None:
+    """Remove what a killed process, or a full disk, left behind the last line's end: no process has read it."""
+    with path.open("r+b") as file:
+        if file.seek(0, 2) == 0:
+            return
+        file.seek(-1, 2)
+        if file.read() != b"\n":
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
