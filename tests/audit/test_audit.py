@@ -147,9 +147,11 @@ def test_a_planted_fault_is_found(call: Call, plot: Any, plant: Plant, found: se
     told = call(plot.folder, "audit", plot.write(), "--data", plot.folder, "--format", "json")
     assert told.code == 1, told.err
     audit = json.loads(told.out)
-    faults = {one["check"]: one["verdict"] for one in audit["findings"] if one["status"] in ("leak", "wrong")}
+    faults = {
+        finding["check"]: finding["verdict"] for finding in audit["findings"] if finding["status"] in ("leak", "wrong")
+    }
     assert set(faults) == found
-    assert any(verdict in one for one in faults.values())
+    assert any(verdict in found_verdict for found_verdict in faults.values())
     assert audit["ok"] is False
 
 
@@ -184,7 +186,7 @@ def test_metrics_are_recomputed(call: Call, predicted: Any) -> None:
     metrics = json.loads(told.out)["metrics"]
     wanted = _by_hand(predicted.rows)
     assert len({round(value, 4) for value in wanted.values()}) == 4  # else the tests below prove nothing
-    assert {name: one["value"] for name, one in metrics.items()} == pytest.approx(wanted)
+    assert {name: score["value"] for name, score in metrics.items()} == pytest.approx(wanted)
     low, high = metrics["UAR"]["interval"]
     assert low < wanted["UAR"] < high
     assert metrics["UAR-mean"]["interval"] is None
@@ -207,14 +209,14 @@ def test_a_claim_is_called_what_it_is(
     values = _by_hand(predicted.rows)
     options = [part for name, other in claims.items() for part in ("--claim", f"{name}={100 * values[other]:.2f}")]
     told = call(predicted.folder, "audit", predicted.write(), *options, "--format", "json")
-    found = [one for one in json.loads(told.out)["findings"] if one["check"] == "claim"]
+    found = [finding for finding in json.loads(told.out)["findings"] if finding["check"] == "claim"]
     assert len(found) == len(claims)
     if verdicts is None:
-        assert (told.code, {one["status"] for one in found}) == (0, {"ok"})
+        assert (told.code, {finding["status"] for finding in found}) == (0, {"ok"})
         return
-    assert (told.code, {one["status"] for one in found}) == (1, {"wrong"})
-    for verdict, one in zip(verdicts, found, strict=True):
-        assert verdict in one["verdict"]
+    assert (told.code, {finding["status"] for finding in found}) == (1, {"wrong"})
+    for verdict, finding in zip(verdicts, found, strict=True):
+        assert verdict in finding["verdict"]
 
 
 def test_a_claim_that_is_no_metric_is_beside_its_interval(call: Call, predicted: Any) -> None:
@@ -236,10 +238,10 @@ def test_the_folds_of_studies_are_clean(
         pytest.skip("EmoDB is not on this machine")
     corpus = Corpus.load(CORPORA.get(name), data, shared_cache)
     rows = [
-        (one.path.resolve(), one.speaker, one.emotion, fold.number, side, one.text)
+        (utterance.path.resolve(), utterance.speaker, utterance.emotion, fold.number, side, utterance.text)
         for fold in speaker_folds(corpus)
         for side in ("train", "validation", "test")
-        for one in (corpus.utterances[number] for number in getattr(fold, side))
+        for utterance in (corpus.utterances[number] for number in getattr(fold, side))
     ]
     with (tmp_path / "split.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("path", "speaker", "emotion", "fold", "split", "text"), *rows])
@@ -298,5 +300,5 @@ def test_python_callers_have_the_same(plot: Any) -> None:
     _speaker_overlap(plot)
     found = api.audit(plot.write(), data=plot.folder)
     assert not found.ok
-    (leak,) = [one for one in found.findings if not one.clean]
+    (leak,) = [finding for finding in found.findings if not finding.clean]
     assert (leak.check, leak.status, leak.details) == ("speakers", "leak", ("training and test: ada",))

@@ -44,7 +44,7 @@ def _emobox(folder: Path, names: dict[str, tuple[str, ...]], *, fold: int = 1) -
 
 
 def _found(paths: list[Path]) -> dict[str, str]:
-    return {one.check: one.status for one in audit_split(read_split(paths)).findings}
+    return {finding.check: finding.status for finding in audit_split(read_split(paths)).findings}
 
 
 def test_emobox_folders_are_read_with_the_speakers_that_emodb_file_names_have(tmp_path: Path) -> None:
@@ -89,13 +89,13 @@ def _s3prl(folder: Path, train: list[dict[str, str]], test: list[dict[str, str]]
 
 
 def test_s3prl_sessions_are_folds_and_the_last_letter_of_a_name_is_the_speaker(tmp_path: Path) -> None:
-    one, two = _iemocap(1, "Ses01F_impro04", "FM"), _iemocap(2, "Ses02M_impro01", "FM")
-    _s3prl(tmp_path, two, one)
-    _s3prl(tmp_path, one, two, session=2)
+    first, second = _iemocap(1, "Ses01F_impro04", "FM"), _iemocap(2, "Ses02M_impro01", "FM")
+    _s3prl(tmp_path, second, first)
+    _s3prl(tmp_path, first, second, session=2)
     split = read_split([tmp_path])
     assert split.fold_names == ("1", "2")
     # The file names a dialogue, Ses01F, as the speaker of both
-    assert {one.speaker for one in split.utterances} == {"1F", "1M", "2F", "2M"}
+    assert {utterance.speaker for utterance in split.utterances} == {"1F", "1M", "2F", "2M"}
     assert _found([tmp_path])["speakers"] == "ok"
 
 
@@ -125,7 +125,10 @@ def test_speechbrain_placeholders_are_dropped(tmp_path: Path) -> None:
 
 def test_unknown_speakers_are_not_checked(tmp_path: Path) -> None:
     for side in ("train", "test"):
-        record = {f"{side}{one}": {"wav": f"{side}{one}.wav", "length": 1.0, "emo": one} for one in ("ang", "neu")}
+        record = {
+            f"{side}{emotion}": {"wav": f"{side}{emotion}.wav", "length": 1.0, "emo": emotion}
+            for emotion in ("ang", "neu")
+        }
         (tmp_path / f"{side}.json").write_text(json.dumps(record), encoding="utf-8")
     assert _found([tmp_path])["speakers"] == "unchecked"
 

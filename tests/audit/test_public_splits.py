@@ -35,11 +35,11 @@ def _audit(*paths: Path, **options: Any) -> Audit:
 
 
 def _statuses(found: Audit) -> dict[str, str]:
-    return {one.check: one.status for one in found.findings}
+    return {finding.check: finding.status for finding in found.findings}
 
 
 def _verdict(found: Audit, check: str) -> str:
-    (verdict,) = (one.verdict for one in found.findings if one.check == check)
+    (verdict,) = (finding.verdict for finding in found.findings if finding.check == check)
     return verdict
 
 
@@ -212,7 +212,7 @@ def test_shards_of_one_side_are_read_together(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("spelling", "other"),
     [
         ("w/b.wav", "w/../w/b.wav"),
         ("w/b.wav", "./w//b.wav"),
@@ -223,11 +223,11 @@ def test_shards_of_one_side_are_read_together(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("files", [1, 2])
-def test_spellings_of_a_path_are_one_recording(tmp_path: Path, one: str, other: str, files: int) -> None:
+def test_spellings_of_a_path_are_one_recording(tmp_path: Path, spelling: str, other: str, files: int) -> None:
     _write(tmp_path, {"w/b.wav": [], "w/c.wav": [], "w/d.wav": []})
     (tmp_path / "linked").symlink_to(tmp_path / "w")
-    one, other = (path.format(folder=tmp_path) for path in (one, other))
-    sides = {"train": [f"{one},x,joy", "w/c.wav,x,sad"], "test": [f"{other},x,joy", "w/d.wav,y,sad"]}
+    spelling, other = (path.format(folder=tmp_path) for path in (spelling, other))
+    sides = {"train": [f"{spelling},x,joy", "w/c.wav,x,sad"], "test": [f"{other},x,joy", "w/d.wav,y,sad"]}
     if files == 1:
         rows = [f"{row},{side}" for side, of in sides.items() for row in of]
         _write(tmp_path, {"split.csv": ["path,speaker,emotion,split", *rows]})
@@ -355,7 +355,7 @@ def test_an_expression_is_proposed_and_finds_what_it_names(tmp_path: Path, form:
     table = _write(tmp_path, {"split.csv": ["path,emotion,split", *rows]}) / "split.csv"
     found = _audit(table)
     assert (found.outcome, found.speakers, found.ok) == ("unchecked", "unchecked", False)
-    (finding,) = (one for one in found.findings if one.check == "speakers")
+    (finding,) = (finding for finding in found.findings if finding.check == "speakers")
     assert finding.verdict.endswith("the paths may name them")
     first = finding.details[0]
     assert PATHS[form] in first.replace("'\"'\"'", "'")
@@ -437,8 +437,8 @@ def test_an_expression_wins_over_what_files_and_schemes_have(tmp_path: Path) -> 
 
 
 def test_files_of_folds_with_a_column_of_sides_are_folds(tmp_path: Path) -> None:
-    for fold, (one, other) in enumerate([("ada", "bob"), ("bob", "ada")], 1):
-        rows = [f"{row},train" for row in _rows([one], "{speaker}{emotion}{number}.wav,{emotion},{speaker}")]
+    for fold, (trained, other) in enumerate([("ada", "bob"), ("bob", "ada")], 1):
+        rows = [f"{row},train" for row in _rows([trained], "{speaker}{emotion}{number}.wav,{emotion},{speaker}")]
         rows += [f"{row},test" for row in _rows([other], "{speaker}{emotion}{number}.wav,{emotion},{speaker}")]
         _write(tmp_path, {f"fold_{fold}.csv": ["file,label,speaker,set", *rows]})
     for path in (tmp_path / "fold_*.csv", tmp_path):

@@ -14,7 +14,7 @@ import yaml
 
 def left(folder: Path) -> list[str]:
     """Names in a folder that an export could have left there."""
-    return sorted(one.name for one in folder.iterdir() if "export" in one.name or one.name == "made")
+    return sorted(path.name for path in folder.iterdir() if "export" in path.name or path.name == "made")
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_an_exported_folder_says_what_the_registered_model_says(
         expected = json.loads(call(root, "predict", name, *map(str, audio), "--json").out)
         for row, wanted in zip(json.loads(done.stdout), expected, strict=True):
             assert row["emotion"] == wanted["emotion"]
-            np.testing.assert_allclose([row[one] for one in labels], [wanted[one] for one in labels], atol=1e-4)
+            np.testing.assert_allclose([row[label] for label in labels], [wanted[label] for label in labels], atol=1e-4)
         bad = [*command, str(moved / "config.json")]
         refused = subprocess.run(bad, capture_output=True, text=True, check=False)
         assert refused.returncode == 2

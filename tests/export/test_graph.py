@@ -180,5 +180,5 @@ def test_a_task_that_is_not_traceable_is_named_in_a_sentence(tmp_path: Path, mon
 
 
 def test_the_larger_of_two_sizes_stays_an_expression_of_a_traced_one() -> None:
-    traced = torch.jit.trace(lambda one: torch.zeros(at_least(one.shape[0], 3)), (torch.zeros(5),))
+    traced = torch.jit.trace(lambda tensor: torch.zeros(at_least(tensor.shape[0], 3)), (torch.zeros(5),))
     assert [traced(torch.zeros(size)).shape[0] for size in (1, 3, 7)] == [3, 3, 7]

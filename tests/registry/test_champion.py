@@ -220,7 +220,10 @@ def test_of_many_processes_that_promote_at_once_the_best_is_champion(planting: A
     assert [process.wait(120) for process in processes] == [0] * len(runs)
     assert _champion_run(planting) == runs[0]
     verdicts = [
-        one.tags.get("verdict", "")
-        for one in planting.workspace.client.search_model_versions(f"name = '{planting.name}'")
+        version.tags.get("verdict", "")
+        for version in planting.workspace.client.search_model_versions(f"name = '{planting.name}'")
     ]
-    assert sum(one.startswith("champion") for one in verdicts) in (1, 2)  # the good one too, where it was the first
+    assert sum(verdict.startswith("champion") for verdict in verdicts) in (
+        1,
+        2,
+    )  # the good one too, where it was the first

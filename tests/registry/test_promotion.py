@@ -216,7 +216,7 @@ def test_only_the_promoted_trial_has_test_scores(opened: Opened) -> None:
     for number, run in opened.runs.items():
         tested = sorted(name for name in run.data.metrics if name.startswith("test_"))
         files = sorted(
-            one.path for one in opened.workspace.client.list_artifacts(run.info.run_id) if "test" in one.path
+            file.path for file in opened.workspace.client.list_artifacts(run.info.run_id) if "test" in file.path
         )
         if number != opened.best:
             assert not tested
@@ -386,8 +386,10 @@ def test_training_and_the_loaded_model_say_the_same(opened: Opened, tmp_path: Pa
     for fold in opened.prepared.folds:
         alone = type(ensemble)(ensemble.recipe, [ensemble.networks[fold.number]], [ensemble.scalings[fold.number]])
         held_out = [opened.prepared.corpus.utterances[number] for number in getattr(fold, side)]
-        for one, prediction in zip(held_out, alone.predict([one.path for one in held_out]), strict=True):
-            row = rows.pop(one.id)
+        for utterance, prediction in zip(
+            held_out, alone.predict([utterance.path for utterance in held_out]), strict=True
+        ):
+            row = rows.pop(utterance.id)
             assert int(row["fold"]) == fold.number
             then = [float(row[emotion]) for emotion in model.labels]
             np.testing.assert_allclose(list(prediction.probabilities.values()), then, atol=2e-5)

@@ -73,7 +73,9 @@ def test_rules_decide_alike_where_a_good_score_is_low_or_negative(
     verdict = decided(right, rule, objective=objective)
     assert verdict.alias == alias
     metric = METRICS.get(objective)
-    ours, theirs = ({"error": 1 - np.mean(one), "shortfall": np.mean(one) - 1}[objective] for one in (right, POOR))
+    ours, theirs = (
+        {"error": 1 - np.mean(right_of), "shortfall": np.mean(right_of) - 1}[objective] for right_of in (right, POOR)
+    )
     told = f"{ours:.4f} {'beats' if np.mean(right) > np.mean(POOR) else 'does not beat'} the {theirs:.4f} of "
     assert verdict.reason.startswith(f"its validation {metric.title} {told}")
     assert verdict.tags["difference"] == f"{ours - theirs:.4f}"
@@ -233,10 +235,10 @@ def test_the_best_of_many_trials_must_be_better_by_as_much_more(
 
 
 def test_a_combination_was_chosen_among_the_trials_of_all_its_members(planting: Any) -> None:
-    names = [f"{planting.name}-{one}" for one in "ab"]
+    names = [f"{planting.name}-{letter}" for letter in "ab"]
     members = [planting.run(GOOD, study=name, tags={TRIAL_TAG: str(place)}) for name in names for place in range(2)]
     planting.champion(planting.run(POOR))
-    combination = planting.run(GOOD, tags={MEMBERS_TAG: " ".join(one.info.run_id for one in members[1:3])})
+    combination = planting.run(GOOD, tags={MEMBERS_TAG: " ".join(member.info.run_id for member in members[1:3])})
     planting.workspace.client.delete_tag(combination.info.run_id, STUDY_TAG)
     run = planting.workspace.client.get_run(combination.info.run_id)
     assert (
@@ -408,7 +410,7 @@ def test_a_robust_champion_loses_no_more_than_the_one_before(
     before, run = planting.run(POOR), planting.run(GOOD)
     planting.champion(before)
     scores = {before.info.run_id: theirs, run.info.run_id: ours}
-    verdict = decide(planting.workspace, planting.name, run, "robust", None, lambda one: scores[one.info.run_id])
+    verdict = decide(planting.workspace, planting.name, run, "robust", None, lambda judged: scores[judged.info.run_id])
     assert verdict.alias == alias
     assert verdict.reason == (
         "its validation UAR 1.0000 beats the 0.7500 of version 1; the difference is unconfirmed" + told

@@ -65,7 +65,7 @@ def test_the_projects_database_lists_what_mlflow_lists(finished_copy: Any, monke
     workspace.client.set_registered_model_alias(NAME, "best", "3")
     workspace.client.delete_model_version(NAME, "2")
     listed = listed_versions(Project.locate())
-    assert [(one.name, one.version) for one in listed] == [("other", "1"), (NAME, "3"), (NAME, "1")]
+    assert [(version.name, version.version) for version in listed] == [("other", "1"), (NAME, "3"), (NAME, "1")]
     assert listed == list_versions(workspace)
 
 
