@@ -1,10 +1,10 @@
 """Auditing a split: leaks from its test side to training or selection, wrong labels, and claimed numbers."""
 
-from .audit import Audit, as_html, as_record, audit_split
+from .all_checks import Audit, as_html, as_record, audit_split
 from .claims import Claim, read_claim
 from .finding import Finding
-from .reading import read_split
 from .split import Split
+from .split_reading import read_split
 from .text_only import TextBaseline, text_baseline
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from .listing import RegisteredVersion, list_versions, listed_versions
 from .model_card import add_evaluations, markdown_table
-from .promotion import promote, promote_combination, refuse_unusable
+from .promoting import promote, promote_combination, refuse_unusable
 from .registration import Promotion
 from .training_sounds import REFIT_TAG, TrainingSounds, read_training_sounds
 from .verdict import Confirmed

@@ -208,7 +208,7 @@ def test_the_highest_lower_bound_wins_and_not_the_highest_mean(
     assert promoted[0]["trial"].trial == candidates[0].numbers[0]  # 0.7, of two the one that is not optimistic
     # Fresh seeds do not remove the choice: what the winner is worth without it goes to the promotion
     complete = [one for one in load_study("searched", searched.project)[0].get_trials() if one.value is not None]
-    selection = promoted[0]["selection"]
+    selection = promoted[0]["trial"].selection
     assert (selection.winner, selection.trials) == (candidates[0].trial, len(complete))
     assert 0 < selection.corrected.score.value < 1
 
