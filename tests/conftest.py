@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import EntryPoint
@@ -26,9 +27,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 pytest_plugins = ["tests.opened_studies", "tests.tiny_studies"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run files of few tests first: they start processes; files of many short tests then end both workers together."""
+    sizes = Counter(item.path for item in items)
+    items.sort(key=lambda item: (sizes[item.path], item.path))
+
+
 def pytest_collection_finish() -> None:
-    """Exclude what the imports made from garbage collection, which otherwise goes through it during the whole run."""
-    gc.collect()
+    """Exclude what the imports made from garbage collection, which would go through all of it again and again."""
     gc.freeze()
 
 

@@ -77,6 +77,7 @@ def test_the_launcher_names_its_options_without_submitit() -> None:
     assert "--tracking-uri" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_compose_file_is_what_compose_specifies() -> None:
     program = Path(sys.executable).with_name("check-jsonschema")
     command = [program, "--builtin-schema", "vendor.compose-spec", FOLDER / "compose.yaml"]

@@ -78,6 +78,7 @@ def _units(speakers: dict[str, str]) -> int:
     return len({group or speaker for speaker, group in speakers.items()})
 
 
+@pytest.mark.slow
 @QUICK
 @given(speakers=_speakers(), uneven=st.lists(st.sampled_from(EMOTIONS), max_size=5), data=st.data())
 def test_everybody_is_tested_once_and_validates_once(
@@ -129,6 +130,7 @@ def _held_out(draw: st.DrawFn) -> tuple[dict[str, str], list[str]]:
     return speakers, [speaker for speaker, group in speakers.items() if (group or speaker) in out]
 
 
+@pytest.mark.slow
 @QUICK
 @given(drawn=_held_out(), own=st.none() | st.integers(3, 10), data=st.data())
 def test_who_is_held_out_is_on_no_side_and_everybody_else_is_tested_once(
@@ -155,6 +157,7 @@ def test_who_is_held_out_is_on_no_side_and_everybody_else_is_tested_once(
     assert len(set(some.tolist())) == len(some)
 
 
+@pytest.mark.slow
 @QUICK
 @given(speakers=_speakers(), data=st.data())
 def test_a_session_that_is_held_out_in_part_is_refused(speakers: dict[str, str], data: st.DataObject) -> None:
@@ -199,6 +202,7 @@ def test_holding_a_session_out_of_iemocap_leaves_the_others_taking_turns() -> No
     assert all(len(fold.validation_speakers) == len(fold.test_speakers) == 1 for fold in folds)
 
 
+@pytest.mark.slow
 @QUICK
 @given(speakers=_speakers(), data=st.data())
 def test_outer_parts_cover_every_speaker_once_and_keep_sessions_whole(

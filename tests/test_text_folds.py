@@ -37,6 +37,7 @@ def _spoken(texts: Sequence[str], speakers: Sequence[str] = "abcdef", emotions: 
     )
 
 
+@pytest.mark.slow
 @QUICK
 @given(data=st.data(), n_texts=st.integers(1, 12), n_speakers=st.integers(3, 8))
 def test_no_text_and_no_speaker_is_on_two_sides(data: st.DataObject, n_texts: int, n_speakers: int) -> None:

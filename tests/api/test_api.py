@@ -29,6 +29,7 @@ def here(finished_copy: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return finished_copy
 
 
+@pytest.mark.slow
 def test_a_study_returns_its_trials_the_best_and_the_promotion(
     here: Any, study_file: Path, corpus_csv: Path, call: Call
 ) -> None:
@@ -75,6 +76,7 @@ def test_training_returns_one_trial_and_tells_an_observer(
     assert [(one.name, one.version, one.aliases) for one in api.models()] == [(NAME, "1", ("champion",))]
 
 
+@pytest.mark.slow
 def test_a_study_without_a_complete_trial_promotes_nothing(
     root: Path, study_file: Path, corpus_csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,6 +87,7 @@ def test_a_study_without_a_complete_trial_promotes_nothing(
     assert result.trials["state"].tolist() == ["WAITING"]  # the next call begins with it
 
 
+@pytest.mark.slow
 def test_a_promotion_is_what_the_command_line_prints(here: Any, call: Call) -> None:
     promotion = api.promote("first", trial=1, as_name="mine", rule="always")
     assert (promotion.name, promotion.version, promotion.alias, promotion.trial) == ("mine", "1", "champion", 1)
@@ -93,6 +96,7 @@ def test_a_promotion_is_what_the_command_line_prints(here: Any, call: Call) -> N
     assert f"already registered: mine version 1 as champion ({again.reason})" in told.out
 
 
+@pytest.mark.slow
 def test_a_comparison_is_what_the_command_line_prints(here: Any, call: Call) -> None:
     paired = api.compare("first:0", "first:1").paired
     told = call(here.root, "compare", "first:0", "first:1")
@@ -109,6 +113,7 @@ def test_a_leaderboard_is_what_the_command_line_prints(here: Any, call: Call) ->
     assert table["run"][0] in told[1]
 
 
+@pytest.mark.slow
 def test_a_combination_is_what_the_command_line_prints(here: Any, call: Call) -> None:
     found = api.combine(["first:0", "first:1"], as_name="both")
     told = call(here.root, "combine", "first:0", "first:1", "--as", "both")

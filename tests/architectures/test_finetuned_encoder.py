@@ -94,6 +94,7 @@ def test_waveforms_are_blocks_of_20_ms_the_last_filled_up_with_zeros() -> None:
     np.testing.assert_array_equal(blocks[0].T.ravel(), np.pad(speech, (0, 260)))
 
 
+@pytest.mark.slow
 def test_whispers_input_is_that_of_its_feature_extractor() -> None:
     extractor = transformers.WhisperFeatureExtractor()
     speech = _speech(100)[0]
@@ -102,6 +103,7 @@ def test_whispers_input_is_that_of_its_feature_extractor() -> None:
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("settings", [{}, {"adapter": "lora", "lora_rank": 2}], ids=["layers", "lora"])
 def test_gradients_reach_what_should_learn_and_nothing_else(
@@ -162,6 +164,7 @@ def test_checkpointing_gives_the_same_gradients(kind: str, adapter: str, encoder
     torch.testing.assert_close(*gradients)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("settings", [{}, {"adapter": "lora"}, {"trainable_layers": 0}], ids=["layers", "lora", "none"])
 def test_what_is_saved_is_what_learns_and_gives_the_same_logits(

@@ -77,6 +77,7 @@ def test_only_those_that_declare_it_take_lengths(architecture: Architecture) -> 
     assert ("lengths" in inspect.signature(network.forward).parameters) == (architecture.name in WHOLE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WHOLE)
 @QUICK
 @given(lengths=LENGTHS, further=st.integers(0, 150), filling=st.sampled_from((0.0, 40.0)))

@@ -115,6 +115,7 @@ def _truncated_file(plot: Any) -> None:
     file.write_bytes(file.read_bytes()[:5000])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("plant", "found", "verdict"),
     [

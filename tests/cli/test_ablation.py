@@ -109,6 +109,7 @@ def test_a_mistake_ends_with_2_before_anything_is_trained(
     assert optuna.get_all_study_names(f"sqlite:///{root}/studies/optuna.db") == []
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_ends_the_ablation(
     tiny: Callable[..., Any], project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ def test_a_study_ends_with_a_table_the_name_and_what_to_run_next(finished: Any) 
     assert len(lines) == 11
 
 
+@pytest.mark.slow
 def test_the_corrected_score_is_in_json_in_the_list_of_models_and_in_mlflow(
     call: Call, finished: Any, finished_copy: Any
 ) -> None:
@@ -58,6 +59,7 @@ def test_the_corrected_score_is_in_json_in_the_list_of_models_and_in_mlflow(
     assert {f"{one.data.metrics['corrected_uar']:.4f}" for one in runs} == {version["corrected_uar"]}
 
 
+@pytest.mark.slow
 def test_the_predictions_of_an_earlier_version_are_read_from_mlflow(call: Call, finished_copy: Any) -> None:
     (before,) = json.loads(call(finished_copy.root, "study", *finished_copy.args, "--json").out)
     with closing(sqlite3.connect(finished_copy.root / "studies" / "optuna.db")) as database, database:
@@ -75,6 +77,7 @@ def test_progress_is_a_plain_line_for_each_trial_where_nobody_watches(finished: 
     assert not [line for line in lines if "\x1b" in line or "━" in line or "Warning" in line]
 
 
+@pytest.mark.slow
 def test_the_same_command_does_nothing_again(call: Call, finished_copy: Any) -> None:
     told = call(finished_copy.root, "study", *finished_copy.args)
     assert told.code == 0
@@ -116,6 +119,7 @@ def test_ctrl_c_promotes_the_best_so_far_and_the_study_can_go_on(
     assert told.out.startswith("study manifest-alex_net-logmelspec: 2 complete, 0 pruned, 0 failed")
 
 
+@pytest.mark.slow
 def test_a_study_without_a_complete_trial_promotes_nothing(
     call: Call, root: Path, study_file: Path, corpus_csv: Path
 ) -> None:
@@ -126,6 +130,7 @@ def test_a_study_without_a_complete_trial_promotes_nothing(
     assert "has no complete trial: nothing to promote" in told.err
 
 
+@pytest.mark.slow
 def test_a_study_ends_with_the_reasons_where_too_many_trials_failed(
     call: Call, root: Path, study_file: Path, corpus_csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,6 +187,7 @@ def test_predictions_are_json(call: Call, finished: Any, sounds: list[Path]) -> 
     assert all(row["anger"] + row["joy"] == pytest.approx(1, abs=1e-5) for row in rows)
 
 
+@pytest.mark.slow
 def test_predictions_are_csv_and_the_same_as_in_json(call: Call, finished: Any, sounds: list[Path]) -> None:
     as_csv = list(csv.DictReader(io.StringIO(call(finished.root, "predict", f"{NAME}/1", *sounds, "--csv").out)))
     as_json = json.loads(call(finished.root, "predict", NAME, *sounds, "--json").out)
@@ -246,6 +252,7 @@ def test_a_trial_can_be_promoted_by_hand(call: Call, finished_copy: Any) -> None
     assert f"already registered: {NAME} version 1 as champion (it was registered before)" in again.out
 
 
+@pytest.mark.slow
 def test_options_have_every_path_of_every_component(call: Call, root: Path) -> None:
     from ser_tune.architectures import ARCHITECTURES
     from ser_tune.config import StudyConfig, leaves
@@ -297,6 +304,7 @@ def test_features_are_exported(
     assert counts.sum() == len(segments)
 
 
+@pytest.mark.slow
 def test_a_learning_rate_is_suggested_in_a_line_and_a_picture(call: Call, root: Path) -> None:
     quick = (
         "--set",

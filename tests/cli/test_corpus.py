@@ -50,6 +50,7 @@ def test_corpora_are_listed_as_json(call: Call, tmp_path: Path) -> None:
     assert [one["name"] for one in listed if one["download"]] == ["emodb"]
 
 
+@pytest.mark.slow
 def test_a_good_corpus_ends_with_0(call: Call, tmp_path: Path) -> None:
     told = call(tmp_path, "corpus", "check", "demo")
     assert (told.code, told.err) == (0, "")
@@ -240,6 +241,7 @@ def test_a_download_says_what_to_run_next(call: Call, tmp_path: Path, monkeypatc
     assert "127.0.0.1:9/x.zip cannot be reached" in told.err
 
 
+@pytest.mark.slow
 def test_help_imports_nothing_heavy() -> None:
     script = """
 import sys

@@ -22,6 +22,7 @@ def findings(call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Calla
     return _findings
 
 
+@pytest.mark.slow
 def test_nothing_is_wrong_in_a_fresh_project(findings: Callable[..., Any], root: Path) -> None:
     before = sorted(root.rglob("*[!ml]"))
     code, found = findings(root)
@@ -32,6 +33,7 @@ def test_nothing_is_wrong_in_a_fresh_project(findings: Callable[..., Any], root:
     assert sorted(root.rglob("*[!ml]")) == before  # but for -shm and -wal, which SQLite removes
 
 
+@pytest.mark.slow
 def test_a_store_that_cannot_be_written_is_wrong_and_says_how_to_mend_it(
     findings: Callable[..., Any], root: Path
 ) -> None:

@@ -58,6 +58,7 @@ def test_a_name_on_the_hub_without_the_extra(probe: Study, monkeypatch: pytest.M
     probe("nobody/tiny").refused("needs the package huggingface_hub; install it with pip install 'ser-tune[pretrai")
 
 
+@pytest.mark.slow
 def test_an_encoder_without_the_extra(
     probe: Study, checkpoint: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +114,7 @@ def test_a_download_that_was_damaged_is_named(probe: Study, checkpoint: Callable
     probe(copied).refused(f"checkpoint file '{weights}' is damaged; remove '{blob}' to have it downloaded again")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", ["weights", "preprocessing", "names", "rate"])
 def test_a_checkpoint_that_cannot_be_opened(
     probe: Study, checkpoint: Callable[[str], Path], tmp_path: Path, harm: str

@@ -200,6 +200,7 @@ def test_a_name_that_does_not_exist_is_answered_with_what_does(
     call(finished.root, *arguments).refused(message)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -247,6 +248,7 @@ def test_a_disk_that_fills_up_anywhere(call: Call, root: Path, monkeypatch: pyte
     call(root, "models").refused("'/somewhere/file' cannot be written: No space left on device")
 
 
+@pytest.mark.slow
 def test_a_disk_that_the_models_do_not_fit_on(
     call: Call, root: Path, study_file: Path, corpus_csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,6 +33,7 @@ def _cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.split("  ") if cell.strip()]
 
 
+@pytest.mark.slow
 def test_a_comparison_is_scores_a_test_two_confusions_and_what_differs(call: Call, finished: Any) -> None:
     told = call(finished.root, "compare", "first:0", "first:1")
     (known,) = json.loads(call(finished.root, "compare", "first:0", "first:1", "--json").out)
@@ -59,6 +60,7 @@ def test_a_comparison_is_scores_a_test_two_confusions_and_what_differs(call: Cal
     assert [line.split() for line in lines[at + 2 :]] == [list(one.values()) for one in known["differing"]]
 
 
+@pytest.mark.slow
 def test_a_comparison_in_json_names_its_runs(call: Call, finished: Any) -> None:
     (known,) = json.loads(call(finished.root, "compare", NAME, "first:0", "--json").out)
     assert (known["a"], known["b"], known["side"]) == (NAME, "first:0", "validation")
@@ -69,6 +71,7 @@ def test_a_comparison_in_json_names_its_runs(call: Call, finished: Any) -> None:
         assert one["a"] != one["b"]
 
 
+@pytest.mark.slow
 def test_a_combination_is_told_beside_its_members_and_predicts(call: Call, finished_copy: Any) -> None:
     root = finished_copy.root
     told = call(root, "combine", "first:0", "first:1", "--as", "both")
@@ -102,6 +105,7 @@ def test_a_combination_of_unlike_segments_has_none_to_print(
     assert told.err == f"error: '{NAME}' combines trials that cut utterances into unlike segments; drop --segments\n"
 
 
+@pytest.mark.slow
 def test_without_randomness_there_is_no_confirmation(
     call: Call, root: Path, corpus_csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,6 +142,7 @@ def test_one_trial_alone_cannot_be_combined(call: Call, finished: Any) -> None:
     assert told.err == "error: 'first:0': 1 trial; expected at least two to combine\n"
 
 
+@pytest.mark.slow
 def test_only_some_of_the_utterances_are_listed_unless_all_are_asked_for(
     call: Call, finished: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,6 +203,7 @@ def _as_rows(form: str, text: str) -> list[dict[str, str]]:
     return [dict(zip(header, line, strict=True)) for line in lines]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("corpus", [(), ("--corpus", "emodb")], ids=["here", "asked for"])
 def test_every_form_of_the_leaderboard_says_the_same(call: Call, finished: Any, corpus: tuple[str, ...]) -> None:
     forms = ("markdown", "csv", "json")
@@ -237,6 +243,7 @@ def test_an_empty_store_has_an_empty_leaderboard(call: Call, root: Path, form: s
     assert call(root, "leaderboard", "--format", "csv").out.startswith("corpus,task,evaluation,protocol,rank,who,")
 
 
+@pytest.mark.slow
 def test_a_replay_that_is_identical_ends_with_0(call: Call, finished: Any) -> None:
     told = call(finished.root, "replay", "first:2")
     assert told.code == 0, told.err
@@ -244,6 +251,7 @@ def test_a_replay_that_is_identical_ends_with_0(call: Call, finished: Any) -> No
     assert told.err.splitlines() == ["fold 1", "fold 2", "fold 3"]
 
 
+@pytest.mark.slow
 def test_a_replay_that_is_not_ends_with_1_and_every_difference(call: Call, finished_copy: Any) -> None:
     run_id = _run_id(finished_copy.root, 0)
     client = _client(finished_copy.root)
@@ -257,6 +265,7 @@ def test_a_replay_that_is_not_ends_with_1_and_every_difference(call: Call, finis
     assert difference.startswith("validation_wa: 0.123 before, 0.")
 
 
+@pytest.mark.slow
 def test_other_versions_alone_are_told_but_are_no_difference(call: Call, finished_copy: Any) -> None:
     run_id = _run_id(finished_copy.root, 0)
     _client(finished_copy.root).set_tag(run_id, "version.torch", "0.4.1")

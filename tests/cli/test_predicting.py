@@ -76,6 +76,7 @@ def test_a_terminal_shows_a_bar_and_standard_output_has_the_rows_alone(
     assert "1 of 4 files were not predicted" in screen.getvalue()
 
 
+@pytest.mark.slow
 def test_a_pattern_and_standard_input_give_the_rows_of_the_folder(
     call: Call, finished: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,6 +99,7 @@ def test_where_no_file_can_be_used_nothing_is_printed_and_no_file_written(
     assert sorted(path.name for path in folder.iterdir()) == ["a.wav", "b.flac", "b.wav", "deep"]
 
 
+@pytest.mark.slow
 def test_unsure_predictions_are_uncertain_and_keep_their_probabilities(call: Call, finished: Any, folder: Path) -> None:
     sure = json.loads(call(finished.root, "predict", NAME, folder / "a.wav", "--json").out)
     unsure = json.loads(call(finished.root, "predict", NAME, folder / "a.wav", "--json", "--min-confidence", "1").out)
@@ -116,6 +118,7 @@ def test_a_file_gets_what_would_be_printed(call: Call, finished: Any, folder: Pa
     assert len(rows) == (2 if form != "json" else len(json.dumps(json.loads(printed.out), indent=2).splitlines()))
 
 
+@pytest.mark.slow
 def test_a_picture_is_drawn_beside_the_prediction(call: Call, finished: Any, folder: Path, tmp_path: Path) -> None:
     plain = call(finished.root, "predict", NAME, folder / "a.wav")
     told = call(finished.root, "predict", NAME, folder / "a.wav", "--plot", tmp_path / "a.png")
@@ -124,6 +127,7 @@ def test_a_picture_is_drawn_beside_the_prediction(call: Call, finished: Any, fol
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_timeline_is_rows_or_labels(call: Call, finished: Any, long_file: str, tmp_path: Path) -> None:
     pytest.importorskip("silero_vad", reason="needs the extra timeline")
     told = call(finished.root, "predict", NAME, long_file, "--timeline", "--json")

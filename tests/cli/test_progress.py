@@ -14,6 +14,7 @@ from ser_tune.protocol import prepare
 from ser_tune.search import Fanout, run_study
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_bars_and_a_live_line(
     tiny: Callable[..., Any], project: Project, recorder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -32,6 +33,7 @@ def test_a_terminal_shows_bars_and_a_live_line(
     assert "━" in shown
 
 
+@pytest.mark.slow
 def test_studies_after_one_another_have_bars_of_their_own_and_the_demo_corpus_says_what_it_is(
     tiny: Callable[..., Any], project: Project, recorder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,7 @@ def page(call: Call, finished: Any, tmp_path_factory: pytest.TempPathFactory) ->
     return Page((tmp_path / "page.html").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_the_page_has_the_scores_of_the_promotion_and_its_fingerprint(page: Page, finished: Any) -> None:
     found = api.report(NAME, project=_project(finished.root))
     for side in ("validation", "test"):
@@ -204,6 +205,7 @@ def test_another_corpus_in_its_place_is_neither_played_nor_audited(
     assert "nor recordings: corpus manifest: '…/no.csv' does not exist" in page.text  # pages are passed on
 
 
+@pytest.mark.slow
 def test_the_pictures_are_artifacts_of_the_run(page: Page, finished: Any) -> None:
     from mlflow import MlflowClient
 

@@ -54,6 +54,7 @@ def test_a_signal_ends_a_process_with_128_and_its_number(number: int, code: int)
     assert _ends("ready(); time.sleep(60)", number) == code
 
 
+@pytest.mark.slow
 def test_a_process_that_computes_in_a_library_ends_as_well() -> None:
     assert _ends("ready(); hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)", signal.SIGTERM) == 143
 

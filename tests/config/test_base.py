@@ -184,6 +184,7 @@ TREES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @QUICK
 @given(st.dictionaries(KEYS, TREES, max_size=4))
 def test_flatten_and_nest_are_inverse(nested: dict[str, object]) -> None:
@@ -206,6 +207,7 @@ def test_a_value_where_another_path_needs_a_section_is_refused(flat: dict[str, o
         nest(flat)
 
 
+@pytest.mark.slow
 def test_the_settings_load_neither_torch_nor_librosa() -> None:
     code = "import sys, ser_tune.config; print(sorted({'torch', 'librosa', 'mlflow', 'optuna'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -162,6 +162,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 def test_the_command_imports_nothing_heavy(study: optuna.Study, project: Project) -> None:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, "one"],

@@ -90,6 +90,7 @@ class _Away(sqlite3.OperationalError):
     """What a database server's driver raises when the connection is lost."""
 
 
+@pytest.mark.slow
 def test_a_server_that_is_away_at_any_moment_costs_no_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ser_tune.coordination.locking.PAUSE_S", 0.0)
     storage, moments, lost = PatientStorage(f"sqlite:///{tmp_path}/optuna.db"), random.Random(0), Counter[str]()

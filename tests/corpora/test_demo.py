@@ -21,6 +21,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return cache
 
 
+@pytest.mark.slow
 def test_six_speakers_express_four_emotions_five_times(cache: Path) -> None:
     utterances = demo.read(None, cache)
     cells = Counter((utterance.speaker, utterance.emotion) for utterance in utterances)
@@ -54,6 +55,7 @@ def test_a_second_reading_writes_nothing(cache: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("*")} == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", ["a bit", "the end", "gone", "complete"])
 def test_damaged_recordings_are_made_again_and_named(
     harm: str, cache: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -82,6 +84,7 @@ def test_recordings_of_an_earlier_version_are_used_as_they_are(
     assert not caplog.records
 
 
+@pytest.mark.slow
 def test_a_half_written_folder_is_made_anew(tmp_path: Path) -> None:
     folder = tmp_path / f"demo-{demo.VERSION}"
     folder.mkdir()
@@ -111,6 +114,7 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         demo.read(None, blocked)
 
 
+@pytest.mark.slow
 def test_angry_speech_is_brighter_than_sad_speech(cache: Path) -> None:
     # The plainest cue; a loss of it would show first in the scores of every tutorial.
     def brightness(speaker: str, emotion: str) -> float:

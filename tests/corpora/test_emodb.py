@@ -70,6 +70,7 @@ def test_the_real_corpus_has_its_known_counts(real: Path, tmp_path: Path) -> Non
     assert corpus.digest == CORPUS.archive.digest
 
 
+@pytest.mark.slow
 def test_nothing_is_wrong_with_the_real_corpus(real: Path, tmp_path: Path) -> None:
     found = check_corpus(CORPUS, real, tmp_path)
     assert found.ok
@@ -78,6 +79,7 @@ def test_nothing_is_wrong_with_the_real_corpus(real: Path, tmp_path: Path) -> No
     assert found.channels == {1: 535}
 
 
+@pytest.mark.slow
 def test_the_real_recordings_decode_to_their_known_length(real: Path, tmp_path: Path) -> None:
     lengths_s = [len(read_speech(utterance.path)) / 16_000 for utterance in read(real, tmp_path)]
     assert min(lengths_s) == pytest.approx(1.23, abs=0.01)

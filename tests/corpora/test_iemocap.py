@@ -77,6 +77,7 @@ def _counts(corpus: Corpus) -> Mapping[str, int]:
     return Counter(one.emotion for one in corpus.utterances)
 
 
+@pytest.mark.slow
 def test_both_usual_subsets_have_their_known_counts(tmp_path: Path, sound: Path) -> None:
     _whole(tmp_path, sound)
     assert len(list(tmp_path.rglob("*.wav"))) == 10_039

@@ -81,6 +81,7 @@ def test_names_that_differ_in_a_listed_way_have_one_key(respell: Respell, name: 
         assert spellings([name, other, other]) == [dict(sorted({name: 1, other: 2}.items()))]
 
 
+@pytest.mark.slow
 @QUICK
 @given(name=PEOPLE, respellings=st.lists(st.sampled_from(RESPELLINGS), min_size=2, max_size=4), data=st.data())
 def test_ways_may_be_combined(name: str, respellings: list[Respell], data: st.DataObject) -> None:
@@ -90,6 +91,7 @@ def test_ways_may_be_combined(name: str, respellings: list[Respell], data: st.Da
     assert name_key(other) == name_key(name)
 
 
+@pytest.mark.slow
 @QUICK
 @given(
     number=st.integers(0, 10**6),
@@ -107,6 +109,7 @@ def test_a_number_has_one_key_with_zeros_before_it_and_after_its_point(
     assert name_key(f"{letters}{'0' * zeros}{number}") == f"{letters.lower()}{number}"
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(name=st.text(LETTERS, max_size=12))
 def test_a_key_is_its_own_key(name: str) -> None:
@@ -114,6 +117,7 @@ def test_a_key_is_its_own_key(name: str) -> None:
     assert is_placeholder(name_key(name)) == is_placeholder(name)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(codes=st.lists(st.text("0123456789abcdef", min_size=6, max_size=6), min_size=2, max_size=2, unique=True))
 def test_codes_of_one_length_with_one_number_never_have_one_key(codes: list[str]) -> None:

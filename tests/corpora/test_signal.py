@@ -93,6 +93,7 @@ def test_the_reason_why_samples_are_refused_is_the_true_one(samples: np.ndarray,
     assert unusable_kind(samples.astype(np.float32), rate_hz) == kind
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not EMODB.is_dir(), reason="EmoDB is not beside this checkout")
 def test_no_recording_of_emodb_has_a_fault() -> None:
     files = sorted(EMODB.rglob("*.wav"))
@@ -100,6 +101,7 @@ def test_no_recording_of_emodb_has_a_fault() -> None:
     assert [path.name for path in files if list(signal_faults(*read_samples(path)))] == []
 
 
+@pytest.mark.slow
 def test_check_counts_each_kind_and_shows_a_few(call: Callable[..., Any], tmp_path: Path) -> None:
     rows, rng = ["path,speaker,emotion"], np.random.default_rng(3)
     for number in range(12):

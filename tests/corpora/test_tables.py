@@ -109,6 +109,7 @@ def test_spaces_separate_where_nothing_else_does(folder: Path) -> None:
     assert _read(folder, _written([HEADERS[0], *rows], " ").encode()) == rows
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(
     st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1), st.sampled_from(",;\t|")

@@ -110,6 +110,7 @@ def test_steps_and_logarithms_are_kept(resolve: Resolve) -> None:
     )
 
 
+@pytest.mark.slow
 def test_every_default_range_is_valid_for_every_architecture_and_corpus() -> None:
     for model in ARCHITECTURES.names():
         for corpus in CORPORA.names():

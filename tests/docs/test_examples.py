@@ -8,6 +8,7 @@ import shutil
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ def test_only_counted_examples_are_not_run_and_each_has_a_reason() -> None:
 
 @pytest.mark.parametrize("page", [page.relative_to(ROOT).as_posix() for page in pages()])
 def test_every_command_has_only_commands_options_settings_and_files_that_exist(page: str, files: Path) -> None:
-    paths = {row["path"] for row in option_rows(None)}
+    paths = _paths()
     for words in inline_commands(ROOT / page):
         command: Any = typer.main.get_command(app)
         rest = list(words)
@@ -113,6 +114,12 @@ def test_every_command_has_only_commands_options_settings_and_files_that_exist(p
                 _check_other_program(block, command)
             elif not _plugins_of(page) & set(re.findall(r"\w+", " ".join(command.words))):  # installed where they run
                 _check_arguments(block.place, command.ser_tune, paths)
+
+
+@cache
+def _paths() -> set[str]:
+    """The paths of all settings."""
+    return {row["path"] for row in option_rows(None)}
 
 
 def _plugins_of(page: str) -> set[str]:
@@ -223,6 +230,7 @@ def _forget_plugins() -> None:
             module._plugins.cache_clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
 def test_the_reference_is_what_the_program_has_now(name: str) -> None:
     written = (FOLDER / name).read_text(encoding="utf-8")

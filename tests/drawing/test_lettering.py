@@ -143,6 +143,7 @@ def test_a_name_is_drawn_as_it_is_written(tmp_path: Path) -> None:
     assert [text.get_text() for text in legend.get_texts()] == names
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(st.characters(), max_size=4), min_size=1, max_size=4))
 def test_no_name_warns(tmp_path: Path, names: list[str]) -> None:

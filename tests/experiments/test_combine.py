@@ -35,6 +35,7 @@ def _parent(opened: Any) -> str:
     return str(parent.info.run_id)
 
 
+@pytest.mark.slow
 def test_validation_scores_are_those_of_the_averaged_probabilities(copied: Any) -> None:
     found = combine(copied.workspace, ["first:0", "first:1"])
     truth, said = _averaged([copied.predictions(number) for number in (0, 1)])
@@ -49,6 +50,7 @@ def test_validation_scores_are_those_of_the_averaged_probabilities(copied: Any) 
     assert {name: tags[name] for name in told} == {name: of_trial[name] for name in told}
 
 
+@pytest.mark.slow
 def test_test_speakers_are_scored_for_the_combination_alone(copied: Any) -> None:
     untested = [number for number, run in copied.runs.items() if "test_uar" not in run.data.metrics]
     assert len(untested) == 2
@@ -58,6 +60,7 @@ def test_test_speakers_are_scored_for_the_combination_alone(copied: Any) -> None
         assert not [name for name in run.data.metrics if name.startswith("test")]
 
 
+@pytest.mark.slow
 def test_a_combination_is_a_version_that_predicts_the_mean(copied: Any, finished: Any) -> None:
     found = combine(copied.workspace, ["first:0", "first:1"], name="both")
     promotion = found.promotion
@@ -93,6 +96,7 @@ def test_a_study_can_give_its_best_trials(copied: Any) -> None:
     assert [one.info.run_id for one in found.members] == [copied.runs[number].info.run_id for number in best]
 
 
+@pytest.mark.slow
 def test_a_trial_whose_storing_failed_is_not_among_the_best(copied: Any) -> None:
     best = max(copied.runs.values(), key=lambda run: run.data.metrics["validation_uar"])
     copied.workspace.client.set_terminated(best.info.run_id, "FAILED")

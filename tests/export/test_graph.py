@@ -73,6 +73,7 @@ LIGHT = {"name": "light_cnn", "width": 0.25}
 MEL = {"name": "logmelspec", "n_mels": 16, "hop_s": 0.02, "dft_points": 800}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "features", "segments", "normalisation", "aggregation"),
     [
@@ -133,6 +134,7 @@ def test_a_graph_contains_the_encoder(
     assert difference(made, (2_400, 8_480, 14_720, 33_333)) < 1e-5
 
 
+@pytest.mark.slow
 def test_a_committee_of_unlike_front_ends_is_one_graph(tmp_path: Path) -> None:
     members = [
         make(tmp_path, LIGHT, MEL, {"frames": 32}),

@@ -91,6 +91,7 @@ def test_statistics_are_those_of_transformers_states(family: str, checkpoint: Ch
     assert len({row.tobytes() for row in found.round(3)}) == LAYERS  # or layers could be confused
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", ["statistics", "frames"])
 @pytest.mark.parametrize("family", ["whisper", *RAW])
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -37,6 +37,7 @@ def _speech(length_s: float = 0.6, seed: int = 0) -> np.ndarray:
     return (0.05 * pulses + noise).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_values_are_those_of_the_library(settings: module.OpenSmileSettings) -> None:
     features = FEATURE_SETS.get("opensmile")
     kind = opensmile.FeatureSet[settings.set]
@@ -52,6 +53,7 @@ def test_values_are_those_of_the_library(settings: module.OpenSmileSettings) -> 
     assert features.hop_s(settings) is None
 
 
+@pytest.mark.slow
 def test_threads_get_what_one_after_another_gets(settings: module.OpenSmileSettings) -> None:
     speech = [_speech(0.2 + 0.05 * seed, seed) for seed in range(12)]
     in_turn = [module.extract(one, settings) for one in speech]
@@ -141,6 +143,7 @@ def test_without_the_package_a_study_ends_with_one_sentence(
     assert "Traceback" not in told.err
 
 
+@pytest.mark.slow
 def test_features_are_extracted_once(tmp_path: Path, project: Any, tiny: Callable[..., Any]) -> None:
     from ser_tune.protocol import load_corpus
 

@@ -102,6 +102,7 @@ def test_a_stretch_that_two_recordings_share_is_found(voices: list[np.ndarray]) 
     assert found.shared_s == pytest.approx(1.25, abs=0.2)
 
 
+@pytest.mark.slow
 def test_many_copies_of_one_recording_are_one_group(voices: list[np.ndarray]) -> None:
     rng = np.random.default_rng(0)
     copies = [audio_fingerprint(voices[0] + rng.normal(0, 0.002, len(voices[0]))) for _ in range(60)]

@@ -97,6 +97,7 @@ def test_uar_does_not_depend_on_how_often_a_class_occurs(judgements: list[tuple[
     assert uar(np.repeat(truth, repeats), np.repeat(predicted, repeats)) == pytest.approx(uar(truth, predicted))
 
 
+@pytest.mark.slow
 @QUICK
 @given(JUDGEMENTS)
 def test_the_numbers_are_those_of_scikit_learn(judgements: list[tuple[int, int]]) -> None:

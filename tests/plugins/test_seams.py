@@ -120,6 +120,7 @@ def _namespace(file: str) -> dict[str, Any]:
     return namespace
 
 
+@pytest.mark.slow
 @given(
     st.integers(2, 6).flatmap(
         lambda levels: st.lists(

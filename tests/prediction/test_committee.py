@@ -76,6 +76,7 @@ def test_segments_that_members_have_in_common_are_averaged(make_member: MakeMemb
         assert segment.probabilities["joy"] == pytest.approx(np.mean([one.probabilities["joy"] for one in theirs]))
 
 
+@pytest.mark.slow
 def test_a_committee_of_more_than_ten_is_the_same_after_it_was_stored(make_member: MakeMember, tmp_path: Path) -> None:
     members = [make_member(frames=frames) for frames in range(64, 76)]
     Committee(members).save(tmp_path)

@@ -84,6 +84,7 @@ def _plain_segments(
     return np.stack(segments)
 
 
+@pytest.mark.slow
 @QUICK
 @given(
     lengths=st.lists(st.integers(2, 60), min_size=3, max_size=6),

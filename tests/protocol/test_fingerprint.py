@@ -131,6 +131,7 @@ def test_the_order_in_which_speakers_are_held_out_means_nothing(of: Of, table: P
     assert len({of(table, **{"protocol.holdout": one}).fingerprint for one in orders}) == 1
 
 
+@pytest.mark.slow
 @QUICK
 @given(data=st.data())
 def test_neither_place_names_nor_order_of_the_files_change_the_fingerprint(
@@ -191,6 +192,7 @@ def test_a_setting_that_changes_the_meaning_changes_the_fingerprint(
         other.refuse_other(one, "a and b")
 
 
+@pytest.mark.slow
 def test_all_protocols_of_different_settings_differ_from_each_other(of: Of, table: Path) -> None:
     different: list[dict[str, object]] = [
         {},
@@ -214,6 +216,7 @@ def _relabel(rows: list[Row], number: int, column: str, values: Sequence[str]) -
     rows[number][column] = values[(values.index(rows[number][column]) + 1) % len(values)]
 
 
+@pytest.mark.slow
 @QUICK
 @given(
     number=st.integers(0, len(SPEAKERS) * len(EMOTIONS) - 1),

@@ -118,6 +118,7 @@ def test_class_weights_counted_on_others_than_training_speakers_stop_the_study(
     assert message == "leak in fold 0: the class weights depend on speakers that are not trained on"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scope", "kind"), [("train", "standard"), ("train", "minmax"), ("speaker", "standard"), ("utterance", "minmax")]
 )
@@ -126,6 +127,7 @@ def test_honest_statistics_pass(study: Study, passes: Callable[[Prepared], None]
     passes(prepared)
 
 
+@pytest.mark.slow
 def test_what_is_checked_is_what_training_uses(study: Study, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     assert FIT.fold_statistics is leaks.fold_statistics
     trained: list[list[int]] = []

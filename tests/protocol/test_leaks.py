@@ -40,6 +40,7 @@ def _moved(fold: Fold, source: str, target: str | None, *, stays: bool = False) 
     return replace(fold, **{source: left, **other})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "target"),
     [("test", "train"), ("validation", "train"), ("test", "validation"), ("train", "test"), ("train", None)],
@@ -170,6 +171,7 @@ def test_nearly_the_same_sound_stops_the_study(study: Study, refusal: Callable[[
     )
 
 
+@pytest.mark.slow
 def test_nearly_the_same_sound_may_be_allowed_and_is_then_a_fact_of_the_protocol(
     study: Study, passes: Callable[[Prepared], None]
 ) -> None:
@@ -179,6 +181,7 @@ def test_nearly_the_same_sound_may_be_allowed_and_is_then_a_fact_of_the_protocol
     assert "near_identical" not in study().protocol.facts
 
 
+@pytest.mark.slow
 def test_nearly_the_same_sound_within_a_speaker_is_no_leak(study: Study, passes: Callable[[Prepared], None]) -> None:
     passes(study(_again(_changed, "ada")))
 
@@ -190,6 +193,7 @@ def test_a_sound_that_only_the_held_out_speaker_shares_stops_the_study(
     assert "(speaker dan, held out) hold the same sound" in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [_as_wav, _as_flac])
 def test_one_sound_twice_within_a_speaker_is_no_leak(
     study: Study, passes: Callable[[Prepared], None], write: Callable[[np.ndarray, Path], Path]
@@ -207,6 +211,7 @@ def _unknown(folder: Path, rows: Rows) -> None:
         row["speaker"] = "????"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scope", ["train", "speaker"])
 def test_nobody_trains_in_every_fold_and_is_no_leak(
     study: Study, passes: Callable[[Prepared], None], scope: str
@@ -226,6 +231,7 @@ def test_a_sound_of_nobody_that_a_held_out_speaker_shares_stops_the_study(
     assert "(speaker nan, training) hold the same sound" in message
 
 
+@pytest.mark.slow
 def test_a_sound_twice_of_nobody_is_no_leak(study: Study, passes: Callable[[Prepared], None]) -> None:
     def edit(folder: Path, rows: Rows) -> None:
         _again(_as_flac, "nan")(folder, rows)
@@ -271,12 +277,14 @@ def test_a_recording_shared_with_the_held_out_speaker_stops_the_study(
     assert "'dialog.wav[0.4-0.8]' (speaker dan, held out) are cut from one recording" in message
 
 
+@pytest.mark.slow
 def test_two_stretches_of_a_speakers_own_recording_are_no_leak(
     study: Study, passes: Callable[[Prepared], None]
 ) -> None:
     passes(study(_cut("ada", "ada", "ada")))
 
 
+@pytest.mark.slow
 def test_the_common_recording_of_a_session_is_no_leak_where_folds_keep_it_whole(
     study: Study, passes: Callable[[Prepared], None]
 ) -> None:
@@ -320,6 +328,7 @@ def _texts(folder: Path, rows: Rows) -> None:
 INDEPENDENT = {"protocol.text_independent": True}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scope", ["train", "speaker"])
 def test_utterances_that_text_independent_folds_leave_out_are_no_leak(
     study: Study, passes: Callable[[Prepared], None], scope: str

@@ -116,6 +116,7 @@ def _number(row: dict[str, str]) -> str:
     return row["path"].removesuffix(".wav")[-1]
 
 
+@pytest.mark.slow
 def test_a_study_tells_the_baseline_and_warns_where_the_words_tell_the_emotion(
     study: Callable[..., Prepared], project: Project, recorder: Any
 ) -> None:

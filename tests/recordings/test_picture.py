@@ -80,6 +80,7 @@ def test_runs_before_the_last_are_of_adaptation_and_do_not_count() -> None:
     np.testing.assert_allclose(over_time([runs], _prediction((0.0, 1.0)), None, np.array([0.1, 0.9])), 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_a_picture_is_drawn_in_the_format_of_its_name(
     tmp_path: Path, sound: Sound, model: LoudnessModel, suffix: str

@@ -41,6 +41,7 @@ def _check(found: Timeline, truth: Sequence[tuple[float, float]]) -> None:
         assert any(start_s - NEAR_S <= passage.start_s and passage.end_s <= end_s + NEAR_S for start_s, end_s in truth)
 
 
+@pytest.mark.slow
 def test_emodb_utterances_between_silences_are_found_within_three_tenths_of_a_second(
     tmp_path: Path, detector: SpeechDetector, model: LoudnessModel
 ) -> None:
@@ -65,6 +66,7 @@ def long_file(tmp_path: Path, demo_speech: list[np.ndarray]) -> tuple[str, list[
     return str(tmp_path / "two words.flac"), truth
 
 
+@pytest.mark.slow
 def test_each_utterance_has_its_emotion(
     long_file: tuple[str, list[tuple[float, float]]], detector: SpeechDetector, model: LoudnessModel
 ) -> None:
@@ -80,6 +82,7 @@ def test_each_utterance_has_its_emotion(
     assert {one.label for one in sure.passages if one.end_s < middle} == {"uncertain"}
 
 
+@pytest.mark.slow
 def test_a_recording_is_read_in_pieces_and_gives_the_same(
     long_file: tuple[str, list[tuple[float, float]]],
     detector: SpeechDetector,
@@ -101,6 +104,7 @@ def test_a_recording_is_read_in_pieces_and_gives_the_same(
     _check(pieces, truth)
 
 
+@pytest.mark.slow
 def test_all_windows_of_one_speaker_are_judged_together(
     long_file: tuple[str, list[tuple[float, float]]], detector: SpeechDetector, speaker_model: LoudnessModel
 ) -> None:

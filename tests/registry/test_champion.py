@@ -109,6 +109,7 @@ def test_of_two_threads_that_decide_at_once_the_better_is_champion(
     assert _champion_run(planting) == best
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("named_only")
 @pytest.mark.parametrize("moment", ["before the alias is set", "after the alias is set"])
 @pytest.mark.parametrize(("theirs", "alias"), [(BEST, "challenger"), (POOR, "champion")], ids=["better", "worse"])

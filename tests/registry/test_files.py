@@ -89,6 +89,7 @@ def test_a_version_without_digests_is_refused_and_its_code_does_not_run(
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.slow
 def test_the_trial_of_a_version_without_digests_can_be_registered_again(
     workspace: Workspace, finished_copy: Any, call: Callable[..., Any]
 ) -> None:
@@ -121,6 +122,7 @@ def _compiled(source: str, path: Path) -> Path:
 CACHED = Path(importlib.util.cache_from_source("mlflow_model.py"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

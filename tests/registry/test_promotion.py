@@ -178,6 +178,7 @@ def test_a_model_that_was_not_kept_cannot_be_promoted(promoting: Promoting) -> N
         promoting.promote("one", trial=1)
 
 
+@pytest.mark.slow
 def test_a_trial_that_is_not_tracked_here_cannot_be_promoted(promoting: Promoting, tiny: Callable[..., Any]) -> None:
     definition = tiny(name="dark", **{"training.epochs": 1, "training.batch_size": 4, "study.trials": 1})
     run_study(prepare(definition, promoting.project), promoting.project, StudyObserver())
@@ -185,6 +186,7 @@ def test_a_trial_that_is_not_tracked_here_cannot_be_promoted(promoting: Promotin
         promoting.promote("dark")
 
 
+@pytest.mark.slow
 def test_a_study_without_a_complete_trial_has_nothing_to_promote(promoting: Promoting) -> None:
     promoting.study("empty", **{"study.timeout_s": 1e-6})
     with pytest.raises(RegistryError, match="study 'empty' has no complete trial to promote"):
@@ -301,6 +303,7 @@ def test_a_model_card_has_the_recall_of_every_speaker(opened: Opened, tmp_path: 
 PARTS = ((ModelSettings(name="alex_net"), LogMelSpecSettings()),)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "limit"),
     [
@@ -326,6 +329,7 @@ def test_a_model_card_tells_of_what_limits_its_numbers(
         assert "of | a reason" in card
 
 
+@pytest.mark.slow
 def test_a_model_card_of_many_speakers_has_their_quartiles(
     promoting: Promoting, opened: Opened, tiny: Callable[..., Any]
 ) -> None:
@@ -373,6 +377,7 @@ def test_the_rule_is_a_setting_that_an_option_wins_over(promoting: Promoting) ->
     assert (back.alias, back.reason) == ("champion", "it was registered before")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", ["validation", "test"])
 def test_training_and_the_loaded_model_say_the_same(opened: Opened, tmp_path: Path, side: str) -> None:
     """What a fold's network said while it trained, it says again out of the registry, from the sound alone."""
@@ -397,6 +402,7 @@ def test_training_and_the_loaded_model_say_the_same(opened: Opened, tmp_path: Pa
     assert not rows
 
 
+@pytest.mark.slow
 def test_the_ensembles_probabilities_are_the_mean_of_its_networks(opened: Opened, corpus_csv: Path) -> None:
     ensemble = load_model(NAME)._predictor
     path = corpus_csv.parent / "bob_joy_1.wav"

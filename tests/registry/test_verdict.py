@@ -55,6 +55,7 @@ def test_each_rule_decides_as_it_says(
     assert decided(right, rule).alias == alias
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ["error", "shortfall"])
 @pytest.mark.parametrize(
     ("rule", "right", "alias"),
@@ -270,6 +271,7 @@ def _both_confirmed(planting: Any, ours: Any, theirs: Any) -> tuple[Any, Confirm
     return runs["ours"][0], Confirmed(mean=float(means["ours"]), low=0.2, high=0.9, seeds=2, trial=8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ours", "theirs", "rule", "alias", "told"),
     [
@@ -349,6 +351,7 @@ def test_another_searchs_champion_is_taken_at_the_lower_end_of_its_interval(
     assert decided(POOR, confirmed=CONFIRMED, study="again", tags={CONFIRMS_TAG: "searched"}).alias == alias
 
 
+@pytest.mark.slow
 def test_a_confirmed_champion_is_not_beaten_by_what_one_search_saw(
     planting: Any, decided: Callable[..., Verdict]
 ) -> None:

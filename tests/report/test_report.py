@@ -96,6 +96,7 @@ def test_the_best_so_far_and_the_front_follow_the_direction(points: list[tuple[f
         assert any(one <= seconds and not ranking.is_better(score, other) for one, other in front)
 
 
+@pytest.mark.slow
 def test_pictures_of_names_in_any_script_name_them_in_the_caption(
     predictions: Predictions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +146,7 @@ def test_too_little_tells_nothing_of_importance(scores: list[float]) -> None:
     assert importances(_study(scores)) == {}
 
 
+@pytest.mark.slow
 def test_a_study_is_read_with_the_folds_of_its_trials(first: Any) -> None:
     found = report(first.workspace, "first")
     assert found.search is not None
@@ -155,6 +157,7 @@ def test_a_study_is_read_with_the_folds_of_its_trials(first: Any) -> None:
     assert found.curves["validation_uar"][0][-1] == pytest.approx(found.search.folds[found.trial or 0][0], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_tables_of_a_paper_are_read_without_drawing(first: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "ser_tune.report.pictures", raising=False)
     latex = latex_of(report(first.workspace, "first"))

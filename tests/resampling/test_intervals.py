@@ -127,6 +127,7 @@ def test_an_interval_holds_the_point_and_stays_within_0_and_1(confusions: np.nda
                 assert point - 1e-9 <= one.high <= 1
 
 
+@pytest.mark.slow
 @QUICK
 @given(_confusions(), st.permutations(range(N_CLASSES)))
 def test_intervals_do_not_depend_on_the_classes_numbers(confusions: np.ndarray, renamed: list[int]) -> None:
@@ -172,6 +173,7 @@ def test_ninety_one_speakers_take_well_under_a_second() -> None:
     assert _intervals(confusions) == first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_speakers", [4, 10])
 def test_intervals_hold_the_truth_as_often_as_they_say(n_speakers: int) -> None:
     # 400 corpora: a coverage of 0.95 is measured within 0.02

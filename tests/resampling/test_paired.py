@@ -78,6 +78,7 @@ def test_the_p_value_is_the_fraction_of_swaps_that_differ_as_much() -> None:
     assert 0 < compared.p_value < 1
 
 
+@pytest.mark.slow
 @QUICK
 @given(JUDGEMENTS)
 def test_differences_are_of_the_pooled_scores_and_change_sign_with_the_systems(
@@ -102,6 +103,7 @@ def test_differences_are_of_the_pooled_scores_and_change_sign_with_the_systems(
         assert one.differences["uar"].value - 1e-9 <= one.differences["uar"].interval.high <= 1
 
 
+@pytest.mark.slow
 @QUICK
 @given(JUDGEMENTS, st.permutations(range(N_CLASSES)))
 def test_a_comparison_does_not_depend_on_the_classes_numbers(
@@ -159,6 +161,7 @@ def test_a_drawn_p_value_is_never_0() -> None:
     assert _compared(*sides).p_value == pytest.approx(1 / (DRAWN_SWAPS + 1))
 
 
+@pytest.mark.slow
 def test_p_values_are_small_as_often_as_they_say_where_nothing_differs() -> None:
     rng = np.random.default_rng(4)
     compared = [_compared(*_systems(rng, 10)) for _ in range(400)]
@@ -174,6 +177,7 @@ def test_p_values_are_small_as_often_as_they_say_where_nothing_differs() -> None
     )
 
 
+@pytest.mark.slow
 def test_a_real_difference_is_found() -> None:
     rng = np.random.default_rng(5)
     compared = [_compared(*_systems(rng, 10, gain=0.18)) for _ in range(60)]
@@ -211,6 +215,7 @@ def _searched(rng: np.random.Generator, n_speakers: int, configurations: int) ->
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ours", "theirs", "naive"), [(40, 1, True), (40, 40, False), (5, 40, False)])
 def test_the_best_of_equals_is_rarely_found_better(ours: int, theirs: int, naive: bool) -> None:
     """Under the null hypothesis p falls below 0.05 in 5 % of searches at most; without the correction in 15 %."""

@@ -132,6 +132,7 @@ def test_one_speaker_cannot_be_left_out() -> None:
     assert correct_selection(UAR, np.ones((3, 1, 2, 2))) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("confirmed", [False, True])
 @pytest.mark.parametrize("speakers", [6, 10, 24])
 def test_bias_is_below_a_hundredth_and_intervals_hold_the_truth(speakers: int, confirmed: bool) -> None:

@@ -16,6 +16,7 @@ NAME = "ser-manifest-alex_net"
 UAR, WA = METRICS.get("uar"), METRICS.get("wa")
 
 
+@pytest.mark.slow
 def test_two_trials_are_compared_as_their_tables_say(first: Any) -> None:
     found = compare(first.workspace, "first:0", "first:1", "validation")
     ours, theirs = first.predictions(0), first.predictions(1)
@@ -39,6 +40,7 @@ def test_two_trials_are_compared_as_their_tables_say(first: Any) -> None:
     assert scores == pytest.approx(by_hand)
 
 
+@pytest.mark.slow
 def test_a_result_can_be_called_by_its_model_its_run_or_its_study(first: Any) -> None:
     best = first.study.best_trial.number
     names = [NAME, f"{NAME}@champion", f"{NAME}/1", first.runs[best].info.run_id, f"first:{best}", "first"]
@@ -50,6 +52,7 @@ def test_a_result_can_be_called_by_its_model_its_run_or_its_study(first: Any) ->
     assert found.protocol.fingerprint == first.prepared.protocol.fingerprint
 
 
+@pytest.mark.slow
 def test_a_result_is_as_good_as_itself(first: Any) -> None:
     found = compare(first.workspace, NAME, "first", "test")
     assert found.side == "test"
@@ -57,6 +60,7 @@ def test_a_result_is_as_good_as_itself(first: Any) -> None:
     assert (found.paired.primary.value, found.paired.p_value, found.paired.effect_size) == (0.0, 1.0, 0.0)
 
 
+@pytest.mark.slow
 def test_the_best_of_a_search_is_compared_as_such(copied: Any) -> None:
     found = compare(copied.workspace, "first", "first:1", "validation")
     assert found.choice is not None
@@ -104,6 +108,7 @@ def test_a_trial_that_was_not_promoted_has_no_such_predictions(first: Any, side:
         compare(first.workspace, f"first:{number}", f"first:{number}", side)
 
 
+@pytest.mark.slow
 def test_tables_of_other_utterances_are_not_compared(copied: Any) -> None:
     table = Path(copied.runs[0].info.artifact_uri, "validation_predictions.csv")
     lines = table.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -112,6 +117,7 @@ def test_tables_of_other_utterances_are_not_compared(copied: Any) -> None:
         compare(copied.workspace, "first:0", "first:1", "validation")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("plugged")
 def test_results_of_another_objective_are_compared_and_tested_by_it(copied: Any) -> None:
     for number in (0, 1):

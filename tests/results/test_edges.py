@@ -105,6 +105,7 @@ def test_an_edge_in_words(definition: StudyDefinition) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_stored_study_goes_on_with_its_own_ranges(corpus_csv: Path, project: Any, recorder: Any) -> None:
     """Default ranges may change with ser-tune; a range that the user writes must be the stored one."""
     flags: dict[str, object] = {"model.name": "linear_probe", "features.name": "logmelspec", "name": "one"}

@@ -137,6 +137,7 @@ def test_every_entry_tells_how_many_networks_judged_together(workspace: Workspac
     assert board.table["outer_single_uar"].dropna().tolist() == [0.5]
 
 
+@pytest.mark.slow
 def test_evaluations_are_in_one_order_whatever_their_fingerprints_and_scores(workspace: Workspace) -> None:
     scopes = ("train", "utterance", "speaker (transductive)")
     for scope in scopes:
@@ -176,6 +177,7 @@ def test_a_study_that_confirmed_its_best_is_represented_by_the_seed_that_it_chos
     assert entry.scores["validation_uar"] == pytest.approx((0.95 + 0.7) / 2)  # and not the best seed's
 
 
+@pytest.mark.slow
 def test_seeds_of_a_configuration_are_one_result_that_is_their_mean(workspace: Workspace) -> None:
     seeds = [_plant(workspace, score, width="0.5", seed=str(place)) for place, score in enumerate((0.6, 0.95, 0.7))]
     _plant(workspace, 0.74)  # one seed, worse than the best of three, but no worse than their mean
@@ -213,6 +215,7 @@ def test_each_protocol_has_ranks_of_its_own(workspace: Workspace) -> None:
     assert fingerprints[0] == fingerprints[1] != fingerprints[2] == fingerprints[3]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("plugged")
 def test_each_objective_is_ranked_by_itself_in_its_own_direction(workspace: Workspace) -> None:
     planted = {"uar": (0.9, 0.8), "error": (0.1, 0.2), "shortfall": (-0.1, -0.2), "wa": (0.0, -0.0)}

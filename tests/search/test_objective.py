@@ -18,6 +18,7 @@ from ser_tune.search import StudySummary
 Run = Callable[..., StudySummary]
 
 
+@pytest.mark.slow
 def test_test_utterances_never_reach_the_objective(
     run: Run, recorder: Any, monkeypatch: pytest.MonkeyPatch, project: Project, tiny: Callable[..., Any]
 ) -> None:
@@ -49,6 +50,7 @@ def test_test_utterances_never_reach_the_objective(
         assert sum(len(one.truth) for one in outcome.folds) == len(scored)
 
 
+@pytest.mark.slow
 def test_a_complete_trial_keeps_what_later_trials_race_against(run: Run, recorder: Any, project: Project) -> None:
     assert run(1, **{"training.epochs": 2, "training.selection": "smoothed_validation_uar"}).complete == 1
     storage = optuna.storages.RDBStorage(project.storage_url, skip_compatibility_check=True)  # which takes long
@@ -61,6 +63,7 @@ def test_a_complete_trial_keeps_what_later_trials_race_against(run: Run, recorde
     assert trial.intermediate_values == pytest.approx({1: ends[0], 2: np.mean(ends[:2]), 3: np.mean(ends)})
 
 
+@pytest.mark.slow
 def test_folds_are_reported_by_number_in_whatever_order_a_race_trains_them(
     run: Run, recorder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +90,7 @@ def _spied(monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:
     return seen
 
 
+@pytest.mark.slow
 def test_a_limit_trains_only_the_first_folds(
     run: Run, recorder: Any, project: Project, tiny: Callable[..., Any]
 ) -> None:
@@ -100,6 +104,7 @@ def test_a_limit_trains_only_the_first_folds(
     assert len(prepare(tiny(**{"protocol.fold_limit": 9}), project).folds) == 3
 
 
+@pytest.mark.slow
 def test_held_out_speakers_never_reach_the_search(run: Run, recorder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = _spied(monkeypatch)
     assert run(1, **{"protocol.holdout": ("dan",)}).complete == 1
@@ -119,6 +124,7 @@ def test_an_unknown_speaker_to_hold_out_is_refused(run: Run, recorder: Any) -> N
 COPIED: dict[str, object] = {"perturbation.copies": 1, "perturbation.noise_snr_db": 10}
 
 
+@pytest.mark.slow
 def test_copies_of_test_and_validation_speakers_make_no_difference_to_a_trial(
     run: Run, recorder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,6 +82,7 @@ def test_a_study_searches_races_confirms_and_goes_on_by_any_objective(
     assert f"corrected_{objective}" in selection.metrics
 
 
+@pytest.mark.slow
 def test_a_study_of_another_objective_is_refused_in_one_sentence(run: Run, project: Project) -> None:
     run(1, **{"study.objectives": ("error",)})
     with pytest.raises(StudyError) as caught:
@@ -97,6 +98,7 @@ def test_a_study_that_others_began_in_the_other_direction_is_refused(run: Run, p
         run(1)
 
 
+@pytest.mark.slow
 def test_folds_without_a_score_leave_the_trial_its_pooled_score(run: Run, recorder: Any, project: Project) -> None:
     summary = run(3, **(RACED | {"study.objectives": ("of_many",)}))
     study, _ = load_study("one", project)
@@ -106,6 +108,7 @@ def test_folds_without_a_score_leave_the_trial_its_pooled_score(run: Run, record
         assert (trial.user_attrs[FOLDS_ENDED], trial.intermediate_values) == (3, {})
 
 
+@pytest.mark.slow
 def test_a_trial_without_a_score_fails_and_the_study_goes_on(
     run: Run, recorder: Any, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +120,7 @@ def test_a_trial_without_a_score_fails_and_the_study_goes_on(
     assert read_statuses(project)[0].failed == {0: reason, 1: reason}
 
 
+@pytest.mark.slow
 def test_the_status_of_a_study_is_read_without_the_package_of_its_objective(
     run: Run, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

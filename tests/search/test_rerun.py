@@ -45,6 +45,7 @@ def _rates(project: Project, *states: TrialState) -> list[float]:
     return [one.params["optimizer.learning_rate"] for one in _trials(project) if one.state in states]
 
 
+@pytest.mark.slow
 def test_a_rerun_trains_its_queue_on_fresh_seeds_and_says_what_it_confirms(
     rerun: Callable[..., StudySummary], recorder: Any, project: Project
 ) -> None:
@@ -69,6 +70,7 @@ def test_a_rerun_goes_on_with_its_queue_and_takes_more_of_the_same(
     assert _rates(project, TrialState.COMPLETE) == [*RATES] * 3
 
 
+@pytest.mark.slow
 def test_a_rerun_of_other_configurations_is_refused(rerun: Callable[..., StudySummary], project: Project) -> None:
     assert rerun(QUEUE).complete == 2
     with pytest.raises(StudyError, match="study 'one' trains other configurations than those asked for"):

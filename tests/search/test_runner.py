@@ -41,6 +41,7 @@ def test_a_study_tells_its_observer_everything_in_order(run: Run, recorder: Any)
     assert summary.finished == {0: "COMPLETE", 1: "COMPLETE"}
 
 
+@pytest.mark.slow
 def test_the_score_is_the_pooled_validation_uar_and_the_best_is_the_highest(run: Run, recorder: Any) -> None:
     summary = run(3)
     scores = {outcome.number: outcome.scores["uar"].value for outcome in recorder.outcomes}
@@ -48,6 +49,7 @@ def test_the_score_is_the_pooled_validation_uar_and_the_best_is_the_highest(run:
     assert summary.first == scores[0]
 
 
+@pytest.mark.slow
 def test_trial_0_is_the_default_configuration_where_nothing_is_published(run: Run, recorder: Any) -> None:
     run(2)
     first, second = (config for _, config, _ in recorder.trials)
@@ -55,6 +57,7 @@ def test_trial_0_is_the_default_configuration_where_nothing_is_published(run: Ru
     assert second.optimizer.learning_rate != 0.003
 
 
+@pytest.mark.slow
 def test_a_configured_value_outside_its_range_is_told_and_not_replaced_by_a_random_one(
     tiny: Callable[..., Any], study_file: Path, tmp_path: Path, project: Project, recorder: Any
 ) -> None:
@@ -68,6 +71,7 @@ def test_a_configured_value_outside_its_range_is_told_and_not_replaced_by_a_rand
     assert config.optimizer.learning_rate == 0.01
 
 
+@pytest.mark.slow
 def test_trials_are_concrete_and_share_a_seed(run: Run, recorder: Any) -> None:
     run(2, **{"training.precision": "auto", "training.device": "auto"})
     configs = [config for _, config, _ in recorder.trials]
@@ -111,6 +115,7 @@ def test_a_resumed_study_proposes_other_values(run: Run, project: Project) -> No
     assert len(set(rates)) == 4
 
 
+@pytest.mark.slow
 def test_a_timeout_starts_no_new_trial(run: Run) -> None:
     summary = run(5, **{"study.timeout_s": 1e-6})
     assert (summary.complete, summary.best) == (0, None)
@@ -165,6 +170,7 @@ def test_another_corpus_is_refused_with_the_difference(
     assert stored(1).complete == 1
 
 
+@pytest.mark.slow
 def test_how_the_search_goes_about_it_may_change(run: Run) -> None:
     run(1)
     other = {"study.sampler": "random", "study.pruner": "racing", "study.keep_models": 1, "study.promotion": "always"}
@@ -180,6 +186,7 @@ def test_a_study_that_is_not_ours_is_refused(run: Run, project: Project) -> None
         load_study("one", project)
 
 
+@pytest.mark.slow
 def test_an_unknown_study_is_answered_with_those_there_are(run: Run, project: Project) -> None:
     with pytest.raises(StudyError, match="it has: none"):
         load_study("other", project)
@@ -188,6 +195,7 @@ def test_an_unknown_study_is_answered_with_those_there_are(run: Run, project: Pr
         load_study("other", project)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [NonFiniteLossError("nan"), AudioError("too short")])
 def test_a_trial_that_fails_counts_and_is_not_tried_again(
     run: Run, recorder: Any, project: Project, error: Exception
@@ -207,6 +215,7 @@ def test_a_trial_that_fails_counts_and_is_not_tried_again(
     assert run(2) == summary
 
 
+@pytest.mark.slow
 def test_a_study_ends_where_so_many_trials_in_a_row_have_failed_and_the_same_call_tries_again(
     run: Run, recorder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +232,7 @@ def test_a_study_ends_where_so_many_trials_in_a_row_have_failed_and_the_same_cal
     assert (summary.failed, summary.failures) == (7, ())
 
 
+@pytest.mark.slow
 def test_a_diverging_network_fails_its_trial(run: Run, recorder: Any) -> None:
     summary = run(1, **{"optimizer.learning_rate": 1.0, "optimizer.name": "sgd", "training.gradient_clip_norm": 0.0})
     (outcome,) = recorder.outcomes
@@ -233,6 +243,7 @@ def test_a_diverging_network_fails_its_trial(run: Run, recorder: Any) -> None:
     assert summary.best is None or np.isfinite(summary.best[1])
 
 
+@pytest.mark.slow
 def test_values_that_do_not_go_together_fail_their_trial_and_the_study_ends(
     run: Run, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,6 +256,7 @@ def test_values_that_do_not_go_together_fail_their_trial_and_the_study_ends(
     assert all("do not go together" in trial.user_attrs["failure"] for trial in _trials(project))
 
 
+@pytest.mark.slow
 def test_a_pruned_trial_is_pruned_and_counts(
     run: Run, recorder: Any, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,6 +273,7 @@ def test_a_pruned_trial_is_pruned_and_counts(
     assert _trials(project)[1].state == TrialState.PRUNED
 
 
+@pytest.mark.slow
 def test_a_hopeless_trial_loses_its_race(run: Run, recorder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from ser_tune.training import job
 
@@ -305,6 +318,7 @@ def test_an_interruption_ends_cleanly_and_loses_no_proposal(run: Run, recorder: 
     assert [config.seed for _, config, _ in recorder.trials] == [0, 0, 0, 0]
 
 
+@pytest.mark.slow
 def test_a_process_that_is_terminated_puts_its_trial_in_line_and_promotes_nothing(
     run: Run, recorder: Any, project: Project
 ) -> None:
@@ -347,6 +361,7 @@ def test_a_recording_that_cannot_be_used_ends_the_study_before_it_is_stored(
     assert optuna.get_all_study_names(open_storage(project)) == []
 
 
+@pytest.mark.slow
 def test_a_promoted_study_must_still_have_its_protocol(
     run: Run, project: Project, tiny: Callable[..., Any], make_corpus: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -358,6 +373,7 @@ def test_a_promoted_study_must_still_have_its_protocol(
         changed.refuse_other_protocol(study)
 
 
+@pytest.mark.slow
 def test_a_study_whose_workers_gave_up_says_why(project: Project, tiny: Any, recorder: Any) -> None:
     reasons = ("trial 1: ConfigError: these values do not go together",)
     prepared = prepare(tiny(**{"study.max_failures": 1}), project)
@@ -365,6 +381,7 @@ def test_a_study_whose_workers_gave_up_says_why(project: Project, tiny: Any, rec
     assert not run_study(prepared, project, recorder, workers=lambda _: (False, ())).failures
 
 
+@pytest.mark.slow
 def test_all_workers_have_one_deadline(project: Project, tiny: Any, recorder: Any) -> None:
     deadlines = list[float | None]()
 

@@ -167,6 +167,7 @@ def test_where_connections_are_too_many_the_oldest_idle_ones_are_closed(
             assert _closed_after(connection)[1].endswith(b"predictions")
 
 
+@pytest.mark.slow
 def test_ping_answers_whatever_clients_do(running: _Running) -> None:
     sequence(running.port, 50)
     before = memory_mb(os.getpid())
@@ -186,6 +187,7 @@ def test_ping_answers_whatever_clients_do(running: _Running) -> None:
     assert memory_mb(os.getpid()) < before + 40
 
 
+@pytest.mark.slow
 def test_thirty_megabytes_of_brackets_do_not_silence_it(running: _Running, monkeypatch: pytest.MonkeyPatch) -> None:
     from ser_tune.serving.request_body import parse_request
 

@@ -64,6 +64,7 @@ def test_deleted_runs_are_told_and_restored(
     call(root, *command[1:]).refused(f"nothing to restore: MLflow has no deleted run of a study '{NAME}'")
 
 
+@pytest.mark.slow
 def test_a_deleted_experiment_is_restored_with_its_runs(call: Call, root: Path, workspace: Workspace) -> None:
     before = _runs(workspace)
     workspace.client.delete_experiment(str(workspace.client.get_experiment_by_name("demo").experiment_id))  # type: ignore[union-attr]

@@ -37,6 +37,7 @@ def test_this_version_of_mlflow_was_tried() -> None:
     )
 
 
+@pytest.mark.slow
 def test_no_other_module_imports_private_parts() -> None:
     found: set[tuple[str, str]] = set()
     for path in ROOM.rglob("*.py"):
@@ -67,6 +68,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return workspace
 
 
+@pytest.mark.slow
 def test_every_path_in_mlflows_tables_follows_a_moved_folder(stored: Workspace) -> None:
     place = str(stored.project.artifacts)
     with closing(sqlite3.connect(stored.project.root / "mlruns" / "mlflow.db")) as connection:

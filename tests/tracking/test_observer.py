@@ -74,6 +74,7 @@ def tracked(
     return Tracked(project, workspace, prepared, saboteur.outcomes, summary, *study_runs(project, workspace))
 
 
+@pytest.mark.slow
 def test_there_is_one_parent_run_and_a_child_for_each_trial(tracked: Tracked) -> None:
     assert sorted(tracked.trials) == [0, 1, 2, 3]
     assert "mlflow.parentRunId" not in tracked.parent.data.tags

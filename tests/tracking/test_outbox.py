@@ -172,6 +172,7 @@ def test_a_delivered_trial_is_a_run_with_its_own_times(store: Store) -> None:
 BREAKS = ("create_run", "log_batch", "log_inputs", "log_artifacts", "set_terminated")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", BREAKS)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_delivery_that_breaks_off_is_completed_and_makes_no_second_run(

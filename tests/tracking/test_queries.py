@@ -52,6 +52,7 @@ def test_a_run_is_found_by_any_name_and_no_other_run(store: tuple[Workspace, str
     assert list(search_runs(workspace, "metrics.none >= 0", tags={KEY: name})) == []
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20))
 def test_a_name_that_nobody_has_finds_nothing_and_fails_nowhere(store: tuple[Workspace, str], name: str) -> None:
@@ -60,6 +61,7 @@ def test_a_name_that_nobody_has_finds_nothing_and_fails_nowhere(store: tuple[Wor
     assert found == [one for one in NAMES if one == name]
 
 
+@pytest.mark.slow
 def test_models_and_versions_are_read_page_by_page(
     root: Path, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

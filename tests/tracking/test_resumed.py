@@ -186,6 +186,7 @@ def test_a_disk_that_fills_up_ends_the_study_with_one_sentence_and_loses_nothing
     assert parent.info.status == "FINISHED"
 
 
+@pytest.mark.slow
 def test_emotions_with_any_characters_can_be_tracked(
     fresh: Resumed, make_corpus: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -53,6 +53,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
+@pytest.mark.slow
 def test_test_speakers_are_looked_at_once(opened: Opened, looks: list[str]) -> None:
     number = next(number for number, run in opened.runs.items() if "test_uar" not in run.data.metrics)
     run_id = opened.runs[number].info.run_id
@@ -75,6 +76,7 @@ def test_a_study_that_holds_nobody_out_has_no_holdout_scores(opened: Opened, loo
     assert not [name for name in scored if name.startswith(("holdout", "optimism"))]
 
 
+@pytest.mark.slow
 def test_a_model_is_opened_once_for_both_sides(
     opened: Opened, looks: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +119,7 @@ def test_without_its_table_a_run_is_not_scored(
     assert "ser_tune.test" not in again.data.tags
 
 
+@pytest.mark.slow
 def test_validation_speakers_are_scored_in_worse_recordings_once(
     opened: Opened, looks: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -123,6 +123,7 @@ def _fit(config: AnyTrial, data: TrainingData) -> FittedNetwork:
     return fit(config, data, TRAIN, VALIDATION, seed=1, goal=GOAL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "averaging", [{"training__averaging": "ema"}, {"training__averaging": "swa", "training__swa_start": 0.3}]
 )

@@ -50,6 +50,7 @@ def test_all_together_are_judged(config: Config, data: TrainingData) -> None:
     assert fitted.history[-1].score == (fitted.validation.argmax(axis=1) == truth).mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("averaging", ["ema", "swa"])
 def test_weights_of_each_network_are_averaged(config: Config, data: TrainingData, averaging: str) -> None:
     plain, averaged = (

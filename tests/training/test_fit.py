@@ -52,6 +52,7 @@ def _changed(data: TrainingData, make_data: MakeData, utterances: np.ndarray) ->
     return make_data(frames, data.features.offsets, labels)
 
 
+@pytest.mark.slow
 def test_a_separable_problem_is_learnt(config: Config, data: TrainingData) -> None:
     wanted = config(
         training__selection="best_validation_score",
@@ -325,6 +326,7 @@ def test_overlapping_evaluation_segments_change_what_is_judged_but_not_training(
     assert plain.history[0].validation_loss != overlapping.history[0].validation_loss
 
 
+@pytest.mark.slow
 def test_mixup_learns_too(config: Config, data: TrainingData) -> None:
     fitted = _fit(config(augmentation__mixup=True, **PATIENT), data)
     assert max(report.score for report in fitted.history) == 1.0

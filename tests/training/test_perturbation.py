@@ -79,6 +79,7 @@ def test_scalings_and_class_weights_know_clean_speech_only(config: Config, copie
         np.testing.assert_array_equal(one.spread, expected.spread)
 
 
+@pytest.mark.slow
 def test_emotions_are_learnt_from_copies_that_contradict_the_clean_speech(config: Config, data: TrainingData) -> None:
     """On clean speech of the training speakers another channel is loud than on everybody else's.
 
@@ -117,6 +118,7 @@ def _instability(fitted: FittedNetwork, config: AnyTrial, data: TrainingData) ->
     return float((said[0] - said[1]).abs().sum(dim=1).mean())
 
 
+@pytest.mark.slow
 def test_stability_training_brings_the_probabilities_of_copies_to_those_of_clean_speech(
     config: Config, data: TrainingData
 ) -> None:
@@ -136,6 +138,7 @@ def test_stability_training_brings_the_probabilities_of_copies_to_those_of_clean
     assert distance(20.0) < 0.7 * distance(1e-9)  # single seeds range from 0.02 to 1.5 times
 
 
+@pytest.mark.slow
 def test_an_epoch_reads_every_utterance_once_and_for_stability_a_copy_of_each_clean_segment(
     config: Config, copied: TrainingData, monkeypatch: pytest.MonkeyPatch
 ) -> None:

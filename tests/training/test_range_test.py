@@ -56,6 +56,7 @@ def test_where_the_loss_falls_at_no_rate_nothing_is_suggested(losses: list[float
         suggested_rate(rates_of(STEPS)[: len(losses)], np.array(losses))
 
 
+@pytest.mark.slow
 def test_a_small_corpus_is_passed_over_until_there_are_100_steps(
     config: Callable[..., AnyTrial], data: TrainingData
 ) -> None:

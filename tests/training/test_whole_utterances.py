@@ -79,6 +79,7 @@ def test_all_augmentation_goes_with_whole_utterances_and_repeats(data: TrainingD
     np.testing.assert_array_equal(first.validation, second.validation)
 
 
+@pytest.mark.slow
 def test_an_average_of_weights_judges_whole_utterances(data: TrainingData) -> None:
     config = _config("fcn_gap", training__averaging="ema", training__selection="last")
     fitted = fit(config, data, TRAIN, VALIDATION, seed=1, goal=GOAL)
