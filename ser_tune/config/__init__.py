@@ -1,28 +1,28 @@
 """Every setting a user can write, each declared once. Imports no torch."""
 
-from .base import Leaf, Settings, flatten, leaves, nest, paths_with, validated
-from .project import Project, full_disk
-from .ranges import Choice, FloatRange, IntRange, Range, Value, parse_range
-from .roles import Flag, Role
-from .study import CorpusSettings, ProtocolSettings, SearchSettings, StudyConfig, flagged_settings
-from .trial import (
-    OPTIMIZER_DEFAULTS,
-    OPTIMIZER_RANGES,
-    SHORTEST_REVERBERATION_S,
-    AugmentationSettings,
+from .base import Settings, flatten, nest, validated
+from .component_settings import (
     FeatureSettings,
     LossSettings,
     ModelSettings,
     NetworkSettings,
-    NormalisationSettings,
-    OptimizerSettings,
-    PerturbationSettings,
-    SegmentSettings,
     SpectralSettings,
     TaskSettings,
-    TrainingSettings,
-    TrialConfig,
 )
+from .input_settings import (
+    SHORTEST_REVERBERATION_S,
+    AugmentationSettings,
+    NormalisationSettings,
+    PerturbationSettings,
+    SegmentSettings,
+)
+from .leaves import Leaf, leaves, paths_with
+from .project import Project, full_disk
+from .ranges import Choice, FloatRange, IntRange, Range, Value, parse_range
+from .roles import Flag, Role
+from .study import CorpusSettings, ProtocolSettings, SearchSettings, StudyConfig, flagged_settings
+from .training_settings import OPTIMIZER_DEFAULTS, OPTIMIZER_RANGES, OptimizerSettings, TrainingSettings
+from .trial import TrialConfig
 from .written import read_yaml
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Where a project keeps its things: tracking data, studies, cached features."""
+"""The locations of a project: tracking data, studies, cached features."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from ..errors import StorageError
 __all__ = ["Project", "full_disk"]
 
 FULL_BYTES = 1_000_000
-"""A disk with less room than this is called full: a database needs some for its journal."""
+"""A disk with less room is full: a database needs some for its journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Project:
     tracking_uri: str
     storage_url: str
     cache: Path
-    """Whatever can be made again: features, the demo corpus."""
+    """Files that can be made again: features, the demo corpus."""
 
     @classmethod
     def locate(cls, *, tracking_uri: str | None = None, storage_url: str | None = None) -> "Project":
@@ -61,9 +61,9 @@ class Project:
 
 
 def full_disk(url: str) -> str:
-    """What to do where a database's disk is full, to end a sentence with; empty where it is not, or a server's."""
+    """The end of a sentence on a database whose disk is full; empty where the disk has room, or is a server's."""
     scheme, _, path = url.partition(":///")
-    folder = next((one for one in Path(path).absolute().parents if one.is_dir()), None)
+    folder = next((parent for parent in Path(path).absolute().parents if parent.is_dir()), None)
     if scheme not in ("sqlite", "journal") or folder is None:
         return ""
     disk = shutil.disk_usage(folder)

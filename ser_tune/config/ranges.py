@@ -1,7 +1,7 @@
-"""Search ranges: what a study may vary, and between which values.
+"""Search ranges: the values between which a study varies a setting.
 
-A range stands in the annotation of the setting it belongs to (its default search range), or in the `search:` section
-of a study file (which replaces the defaults). They are frozen dataclasses: pydantic would take a model inside
+A setting's annotation has its default search range; the `search:` section of a study file replaces the defaults. Ranges
+are frozen dataclasses: pydantic would take a model inside
 `Annotated` for the field's own schema.
 """
 
@@ -38,7 +38,7 @@ class FloatRange:
         return _is_number(value) and self.low <= value <= self.high
 
     def nearest(self, value: Value) -> Value:
-        """What the search can propose instead of `value`: the nearest number; instead of no number, the lowest.
+        """The value that the search can propose instead: the nearest number; instead of no number, the lowest.
 
         >>> FloatRange(low=0.0, high=0.5).nearest(0.9), FloatRange(low=0.0, high=0.5).nearest(None)
         (0.5, 0.0)
@@ -46,7 +46,7 @@ class FloatRange:
         return min(max(value, self.low), self.high) if _is_number(value) else self.low
 
     def __str__(self) -> str:
-        """Read aloud in `ser-tune options`."""
+        """The text of `ser-tune options`."""
         return f"{self.low:g} … {self.high:g}{' (log)' if self.log else ''}"
 
 
@@ -77,7 +77,7 @@ class IntRange:
         )
 
     def nearest(self, value: Value) -> Value:
-        """What the search can propose instead of `value`: the nearest number; instead of no number, the lowest.
+        """The value that the search can propose instead: the nearest number; instead of no number, the lowest.
 
         >>> IntRange(low=100, high=320, step=50).nearest(400), IntRange(low=100, high=300, step=50).nearest(120)
         (300, 100)
@@ -88,7 +88,7 @@ class IntRange:
         return self.low + min(round(within / self.step), (self.high - self.low) // self.step) * self.step
 
     def __str__(self) -> str:
-        """Read aloud in `ser-tune options`."""
+        """The text of `ser-tune options`."""
         step = f" step {self.step}" if self.step != 1 else ""
         return f"{self.low} … {self.high}{step}{' (log)' if self.log else ''}"
 
@@ -108,7 +108,7 @@ class Choice:
         return any(value == choice and type(value) is type(choice) for choice in self.choices)
 
     def nearest(self, value: Value) -> Value:
-        """What the search can propose instead of `value`: the nearest number, where all are numbers; else the first.
+        """The value that the search can propose instead: the nearest number, where all are numbers; else the first.
 
         >>> Choice((64, 128)).nearest(40), Choice(("adam", "sgd")).nearest("adamw")
         (64, 'adam')
@@ -119,7 +119,7 @@ class Choice:
         return min(numbers, key=lambda choice: abs(choice - value))
 
     def __str__(self) -> str:
-        """Read aloud in `ser-tune options`."""
+        """The text of `ser-tune options`."""
         return " | ".join(str(choice) for choice in self.choices)
 
 
@@ -143,7 +143,7 @@ def parse_range(path: str, written: object) -> Range:
     if isinstance(written, FloatRange | IntRange | Choice):
         return written
     if isinstance(written, list | tuple) and written:
-        if compound := [one for one in written if isinstance(one, list | tuple | Mapping)]:
+        if compound := [choice for choice in written if isinstance(choice, list | tuple | Mapping)]:
             raise ConfigError(f"search.{path} has the choice {brief(compound[0])}; expected single values")
         return Choice(tuple(written))
     if not isinstance(written, Mapping):

@@ -1,5 +1,6 @@
 """`StudyConfig`: a trial's configuration plus what the search needs to know."""
 
+import unicodedata
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -7,17 +8,23 @@ from typing import Annotated, Any, Generic, Literal, Self, TypedDict
 
 from pydantic import Field, field_validator, model_validator
 
-from .base import Leaf, Settings, leaves
-from .names import refuse_unwritable
+from ..errors import brief
+from .base import Settings
+from .leaves import Leaf, leaves
 from .ranges import Range, parse_range
 from .roles import Flag, Role
 from .trial import FeatureT, LossT, ModelT, TaskT, TrialConfig
 
 __all__ = ["CorpusSettings", "ProtocolSettings", "SearchSettings", "StudyConfig", "flagged_settings"]
 
+LONGEST_NAME = 200
+"""Characters; MLflow keeps 250 of a run's name, and names made of a study's are longer."""
+UNWRITABLE = {"Cc": "a control character", "Cs": "half a character", "Zl": "a line break", "Zp": "a line break"}
+"""By Unicode category."""
+
 
 class CorpusSettings(Settings):
-    """Which recordings."""
+    """The corpus: its name, its folder and its task."""
 
     name: Annotated[str, Flag("--corpus", completes="corpora")] = "demo"
     """The corpus, of `ser-tune corpus list`."""
@@ -36,7 +43,7 @@ class CorpusSettings(Settings):
 
 
 class CorpusChoice(TypedDict):
-    """Which utterances of a corpus are kept, as `Corpus.load` takes it; None is the corpus's own choice."""
+    """The choice of utterances as `Corpus.load` takes it; None leaves it to the corpus."""
 
     emotions: tuple[str, ...] | None
     styles: tuple[str, ...] | None
@@ -44,7 +51,7 @@ class CorpusChoice(TypedDict):
 
 
 class ProtocolSettings(Settings):
-    """What a score means. Scores of different protocols are never ranked together."""
+    """The meaning of a score. Scores of different protocols are never ranked together."""
 
     folds: Annotated[int, Field(ge=3, le=1000)] | None = None
     """Number of speaker folds; none means the corpus's own protocol."""
@@ -59,8 +66,8 @@ class ProtocolSettings(Settings):
     """The sides of a fold share neither speakers nor spoken texts. Utterances whose text belongs to another side are
     not used in that fold."""
     near_identical: Literal["refuse", "allow"] = "refuse"
-    """What happens to recordings on two sides of a fold that are equal but for level, sample rate, codec, noise, cut
-    or added ends, speed or reverberation. Allow them only where they are different recordings after all."""
+    """Refuse recordings on two sides of a fold that are equal but for level, sample rate, codec, noise, cut or added
+    ends, speed or reverberation. Allow them only where they are different recordings after all."""
     emotions: tuple[str, ...] | None = None
     """Keep only these emotions, after merging; none means those of the corpus's task."""
     styles: tuple[str, ...] | None = None
@@ -81,15 +88,15 @@ class ProtocolSettings(Settings):
     @field_validator("merge")
     @classmethod
     def _merged_once(cls, merge: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        merged = [one.partition("=")[0] for one in merge or ()]
-        if double := sorted({one for one in merged if merged.count(one) > 1}):
+        merged = [pair.partition("=")[0] for pair in merge or ()]
+        if double := sorted({emotion for emotion in merged if merged.count(emotion) > 1}):
             raise ValueError(f"protocol.merge counts '{double[0]}' as two emotions: {', '.join(merge or ())}")
         return merge
 
     @property
     def choice(self) -> CorpusChoice:
-        """Which utterances are kept."""
-        merge = None if self.merge is None else dict(one.split("=") for one in self.merge)
+        """The utterances that are kept."""
+        merge = None if self.merge is None else dict(pair.split("=") for pair in self.merge)
         return {"emotions": self.emotions, "styles": self.styles, "merge": merge}
 
     @model_validator(mode="after")
@@ -112,7 +119,7 @@ class ProtocolSettings(Settings):
 
 
 class SearchSettings(Settings):
-    """How the search goes about it."""
+    """The search: its length, its parts, what it keeps, and where it trains."""
 
     objectives: tuple[str, ...] = ()
     """The metric that ranks trials, selects epochs and promotes; none means the task's own, such as uar. It is part of
@@ -179,7 +186,7 @@ class SearchSettings(Settings):
     gpus_per_fold: Annotated[float, Field(gt=0, le=1), Role.PER_CALL] = 1.0
     """Ray: the share of a GPU that a fold asks for, where folds are trained on CUDA."""
     sampler_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    """Where the sampler's random numbers come from."""
+    """Seed of the sampler."""
 
     @field_validator("objectives")
     @classmethod
@@ -199,8 +206,8 @@ class StudyConfig(TrialConfig[ModelT, FeatureT, LossT], Generic[ModelT, FeatureT
     protocol: Annotated[ProtocolSettings, Role.FIXED] = ProtocolSettings()
     study: Annotated[SearchSettings, Role.FIXED, Role.RESUMABLE, Role.CIRCUMSTANCE] = SearchSettings()
     search: Annotated[dict[str, Range] | None, Field(json_schema_extra={"leaf": False})] = None
-    """What varies: dotted path to range. None means every setting's default search range, but for those fixed in the
-    study file or on the command line; an empty mapping searches nothing."""
+    """Dotted path to range for every setting that varies. None means every setting's default search range, but for
+    those fixed in the study file or on the command line; an empty mapping searches nothing."""
 
     @field_validator("name")
     @classmethod
@@ -221,3 +228,31 @@ class StudyConfig(TrialConfig[ModelT, FeatureT, LossT], Generic[ModelT, FeatureT
 def flagged_settings() -> Mapping[str, Leaf]:
     """Settings with a command-line option of their own, by the keyword argument of Python callers."""
     return {leaf.flag.name: leaf for leaf in leaves(StudyConfig) if leaf.flag is not None}
+
+
+def refuse_unwritable(what: str, name: str) -> None:
+    r"""Refuse a name that cannot be written on one line of a table, a command or an address.
+
+    >>> refuse_unwritable("a study's name", "it's \"a/b\" 😀")
+    >>> refuse_unwritable("a study's name", "a\nb")
+    Traceback (most recent call last):
+    ...
+    ValueError: a study's name is 'a\nb', which contains '\n', a line break; expected text on one line
+
+    Args:
+        what: The name's kind in the message, such as `a study's name`.
+        name: As the user wrote it.
+
+    Raises:
+        ValueError: It is blank, too long, or has control characters or line breaks.
+    """
+    if not name.strip():
+        raise ValueError(f"{what} is {brief(name)}; expected letters, digits or signs")
+    if len(name) > LONGEST_NAME:
+        raise ValueError(f"{what} has {len(name)} characters; expected at most {LONGEST_NAME}: {brief(name[:50])}…")
+    for character in name:
+        if (kind := UNWRITABLE.get(unicodedata.category(character))) is not None:
+            kind = "a line break" if character in "\n\r\v\f\x85" else kind
+            raise ValueError(
+                f"{what} is {brief(name)}, which contains {character!r}, {kind}; expected text on one line"
+            )

@@ -15,7 +15,7 @@ LARGEST = 100_000
 LONGEST_NUMBER = 300
 """Digits; the largest float has 309."""
 DAMAGED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What PyYAML raises of a value that is not what its tag promises, such as `!!int x`."""
+"""Errors of PyYAML for a value that is not of its tag's type, such as `!!int x`."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -24,8 +24,8 @@ class _Loader(yaml.SafeLoader):
 
 _PLAIN = ("null", "bool", "int", "float", "str", "seq", "map", "merge")
 _Loader.yaml_constructors = {
-    tag: made
-    for tag, made in yaml.SafeLoader.yaml_constructors.items()
+    tag: constructor
+    for tag, constructor in yaml.SafeLoader.yaml_constructors.items()
     if tag is None or tag.rpartition(":")[2] in _PLAIN
 }
 _Loader.yaml_implicit_resolvers = {
@@ -39,7 +39,7 @@ def read_yaml(text: str, what: str) -> Any:  # noqa: ANN401 - a document can be 
 
     Args:
         text: The document.
-        what: Where it was written and what is wrong about it, to open the error message with.
+        what: The document's origin and the defect, to begin the error message with.
 
     Raises:
         ConfigError: It is not YAML, has a tag for another type, refers to itself, or is unreasonably deep or large.
@@ -72,7 +72,7 @@ def read_yaml(text: str, what: str) -> Any:  # noqa: ANN401 - a document can be 
 
 
 def _size(node: yaml.Node, known: dict[int, int | None]) -> int:
-    """How many values a node stands for, without building them.
+    """The number of values of a node, counted without building them.
 
     Args:
         node: Of the document.
@@ -88,8 +88,8 @@ def _size(node: yaml.Node, known: dict[int, int | None]) -> int:
         return 1
     if id(node) not in known:
         known[id(node)] = None
-        inner = node.value if isinstance(node, yaml.SequenceNode) else [one for pair in node.value for one in pair]
-        known[id(node)] = min(LARGEST, sum(_size(one, known) for one in inner)) + 1
+        inner = node.value if isinstance(node, yaml.SequenceNode) else [part for pair in node.value for part in pair]
+        known[id(node)] = min(LARGEST, sum(_size(part, known) for part in inner)) + 1
     if (size := known[id(node)]) is None:
         raise yaml.MarkedYAMLError(problem="an alias refers to what contains it", problem_mark=node.start_mark)
     return size

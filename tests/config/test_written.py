@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ser_tune.config import read_yaml
-from ser_tune.config.names import refuse_unwritable
+from ser_tune.config.study import refuse_unwritable
 from ser_tune.errors import ConfigError, brief
 
 REFUSED = {

@@ -52,7 +52,7 @@ def test_test_utterances_never_reach_the_objective(
 
 @pytest.mark.slow
 def test_a_complete_trial_keeps_what_later_trials_race_against(run: Run, recorder: Any, project: Project) -> None:
-    assert run(1, **{"training.epochs": 2, "training.selection": "smoothed_validation_uar"}).complete == 1
+    assert run(1, **{"training.epochs": 2, "training.selection": "smoothed_validation_score"}).complete == 1
     storage = optuna.storages.RDBStorage(project.storage_url, skip_compatibility_check=True)  # which takes long
     (trial,) = optuna.load_study(study_name="one", storage=storage).trials
     kept = [[one.kept for one in outcome.fitted.history] for outcome in recorder.outcomes[0].folds]

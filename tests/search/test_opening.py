@@ -158,7 +158,7 @@ def test_what_a_warm_start_cannot_take_is_told_and_not_replaced_silently(
 def test_a_warm_start_from_another_protocol_is_refused(
     study: Study, earlier: Callable[..., list[dict[str, Any]]], project: Project
 ) -> None:
-    earlier(0.004, **{"training.selection": "best_validation_uar"})
+    earlier(0.004, **{"training.selection": "best_validation_score"})
     message = (
         "study 'earlier' ran under another protocol, so 'one' cannot start from its trials: "
         "epoch_selection is 'last', not 'best_validation_uar'"
