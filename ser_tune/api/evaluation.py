@@ -71,7 +71,7 @@ def evaluate(
     """
     project = project or Project.locate()
     workspace = open_delivered(project)
-    examined = results.examine(
+    setup = results.set_up_evaluation(
         workspace,
         model,
         corpus=corpus,
@@ -80,8 +80,10 @@ def evaluate(
         mapping=mapping,
         skip_trained=skip_trained,
     )
-    groups = results.groups_of(examined.utterances, by)  # a mistake shows before all is judged
-    evaluation = results.score_judged(workspace, examined, examined.judge(), groups=groups, calibrate=calibrate)
+    groups = results.groups_of(setup.utterances, by)  # a mistake shows before all is judged
+    evaluation = results.score_evaluation(
+        workspace, setup, setup.networks.outputs(), groups=groups, calibrate=calibrate
+    )
     stressed = list(results.stress(evaluation, on_condition=on_condition)) if stress else []
     return Evaluated(evaluation, stressed, results.log_evaluation(workspace, evaluation, stressed))
 

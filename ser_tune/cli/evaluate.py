@@ -52,7 +52,7 @@ def print_evaluation(
     _print_calibration(evaluation)
     if found.stressed:
         _print_stress(found.stressed, evaluation)
-    for note in evaluation.examined.notes:
+    for note in evaluation.setup.notes:
         results.print(f"note: {note}", markup=False)
     notes.print(f"run {found.run_id}; predictions, tables and pictures are its artifacts", markup=False)
 
@@ -73,13 +73,15 @@ def read_mapping(assignments: Sequence[str]) -> Mapping[str, str]:
 
 
 def _print_scores(evaluation: Evaluation) -> None:
-    examined, mapping = evaluation.examined, evaluation.examined.mapping
+    examined, mapping = evaluation.setup, evaluation.setup.mapping
     columns = ("utterances", "speakers", "classes", *(f"{one.title} [95 %]" for one in evaluation.metrics))
     print_table(
         ["model", "corpus", *columns],
-        [[examined.model, examined.judge.corpus.name, *_cells(evaluation.overall)]],
+        [[examined.model, examined.networks.corpus.name, *_cells(evaluation.overall)]],
     )
-    results.print(f"judged by {examined.judge.description}; protocol {evaluation.protocol.fingerprint}", markup=False)
+    results.print(
+        f"judged by {examined.networks.description}; protocol {evaluation.protocol.fingerprint}", markup=False
+    )
     results.print(f"labels: {mapping}; {examined.task.decision} over {', '.join(mapping.shared)}", markup=False)
     if mapping.unused:
         results.print(
@@ -149,7 +151,7 @@ def _print_stress(stressed: Sequence[Stressed], evaluation: Evaluation) -> None:
 
 
 def _as_json(found: "api.Evaluated") -> dict[str, object]:
-    evaluation, examined = found.evaluation, found.evaluation.examined
+    evaluation, examined = found.evaluation, found.evaluation.setup
     return {
         "model": examined.model,
         "run": found.run_id,

@@ -10,7 +10,7 @@ from ..errors import RegistryError, StorageError
 from ..prediction import Committee
 from ..protocol import Prepared, prepare
 from ..registry import Promotion, promote_combination, refuse_changed_model, refuse_unusable
-from ..results.references import find_results, recorded
+from ..results import find_results, recorded
 from ..tracking import (
     MEMBERS_TAG,
     MLFLOW_RUN_NOTE,

@@ -13,7 +13,7 @@ from ..architectures import ARCHITECTURES
 from ..definition import worded
 from ..device import describe_device
 from ..protocol import Prepared, prepare
-from ..results.references import recorded
+from ..results import recorded
 from ..search import FoldOutcome, Trainer, pooled_scores
 from ..tracking import (
     MLFLOW_GIT_COMMIT,

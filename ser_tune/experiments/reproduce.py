@@ -13,8 +13,7 @@ from ..errors import StudyError
 from ..metrics import Metric
 from ..protocol import Prepared, Protocol
 from ..resampling import Interval, fold_interval, seed_interval, sums_of
-from ..results import predictions_of
-from ..results.published import Form, Published, reproduced_metric
+from ..results import Form, Published, predictions_of, reproduced_metric
 from ..search import StudyObserver, refuse_without_randomness
 from ..tracking import Predictions, Workspace, score_on_test
 from .seeds import train_seeds

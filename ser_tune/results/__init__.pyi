@@ -1,19 +1,18 @@
 """Results read back from MLflow: compared, ranked, evaluated on other corpora, beside published ones."""
 
 from .compare import Choice, Comparison, compare
-from .edges import Edge, edges_of
-from .evaluate import Evaluation, score_judged
+from .evaluation_matrix import Cell, cell_columns, cell_rows, draw_matrix
 from .evaluation_run import log_evaluation, score_rows, stress_rows
-from .examine import Examined, examine
-from .groups import groups_of
+from .evaluation_scores import Evaluation, score_evaluation
+from .evaluation_setup import EvaluationSetup, set_up_evaluation
 from .leaderboard import Entry, Leaderboard, leaderboard
-from .matrix import Cell, cell_columns, cell_rows, draw_matrix
-from .outer import Nested, OuterFold, find_nested, inner_name, is_nested, outer_searches
-from .published import PUBLISHED, Published, published_study
-from .references import find_run, recorded
-from .stored_runs import predictions_of, runs_of
-from .stress import Stressed, stress
-from .trials import StudyTrial, trials_of, trials_table
+from .nested_scores import Nested, OuterFold, find_nested, inner_name, is_nested
+from .published_numbers import PUBLISHED, Form, Published, published_study, reproduced_metric
+from .range_edges import Edge, edges_of
+from .stored_runs import find_results, find_run, predictions_of, recorded, runs_of
+from .stressed_scores import Stressed, stress
+from .study_trials import StudyTrial, trials_of, trials_table
+from .utterance_groups import groups_of
 
 __all__ = [
     "PUBLISHED",
@@ -23,7 +22,8 @@ __all__ = [
     "Edge",
     "Entry",
     "Evaluation",
-    "Examined",
+    "EvaluationSetup",
+    "Form",
     "Leaderboard",
     "Nested",
     "OuterFold",
@@ -35,21 +35,22 @@ __all__ = [
     "compare",
     "draw_matrix",
     "edges_of",
-    "examine",
     "find_nested",
+    "find_results",
     "find_run",
     "groups_of",
     "inner_name",
     "is_nested",
     "leaderboard",
     "log_evaluation",
-    "outer_searches",
     "predictions_of",
     "published_study",
     "recorded",
+    "reproduced_metric",
     "runs_of",
-    "score_judged",
+    "score_evaluation",
     "score_rows",
+    "set_up_evaluation",
     "stress",
     "stress_rows",
     "trials_of",

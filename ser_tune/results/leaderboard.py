@@ -37,8 +37,8 @@ from ..tracking import (
     score_of,
     search_runs,
 )
-from .outer import is_nested
-from .published import PUBLISHED, Published
+from .nested_scores import is_nested
+from .published_numbers import PUBLISHED, Published
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ __all__ = ["Entry", "Leaderboard", "leaderboard"]
 logger = logging.getLogger(__name__)
 
 EVALUATIONS = ("nested", "held-out", "cross-validated")
-"""How a result was obtained; the scores of the first two are free of the selection."""
+"""Ways to evaluate a result; the scores of the first two are free of the selection."""
 HAS_BEST = f"tags.`{BEST_TAG}` LIKE '%'"
 """Finds the runs of studies that have a best trial."""
 SCORED = "attributes.status = 'FINISHED' and tags.`protocol.corpus` LIKE '%'"
@@ -70,10 +70,10 @@ class Entry:
     model: str
     features: str
     trials: int
-    """Complete trials, combinations or nested studies that it is the best of."""
+    """Number of complete trials, combinations or nested studies of this kind."""
     result: Result
     scores: Mapping[str, float]
-    """Scores of every side and the ends of their intervals, by MLflow's names; of several seeds their means."""
+    """Scores of every side and the ends of their intervals, by MLflow's names; means over several seeds."""
 
     @property
     def run(self) -> Run:
@@ -82,12 +82,12 @@ class Entry:
 
     @property
     def seeds(self) -> int:
-        """How many trainings it is the mean of."""
+        """Number of trainings whose mean the result is."""
         return len(self.result.runs)
 
     @property
     def networks(self) -> str:
-        """How many networks judge an utterance together, for validation and test; and for outer scores, if any."""
+        """Number of networks that judge an utterance together, for validation and test, and for outer scores."""
         if self.evaluation == "nested":
             return f"outer {networks_of(self.run, 'outer')}"
         outer = f", outer {networks_of(self.run, 'holdout')}" if self.evaluation == "held-out" else ""
@@ -95,7 +95,7 @@ class Entry:
 
     @property
     def evaluation(self) -> str:
-        """One of `EVALUATIONS`: nested, with speakers held out from the search, or by cross-validation alone."""
+        """`nested`, `held-out` (speakers held out from the search) or `cross-validated`."""
         if is_nested(self.run):
             return "nested"
         return "held-out" if self.protocol.holdout else "cross-validated"
@@ -103,13 +103,13 @@ class Entry:
     @property
     def metrics(self) -> Mapping[str, str]:
         """The metric in MLflow of each column: validation, test, and speakers whom no search used (outer)."""
-        chosen, scored = self.protocol.objective.name, [one.name for one in self.protocol.metrics]
+        chosen, scored = self.protocol.objective.name, [metric.name for metric in self.protocol.metrics]
         single = f"outer_single_{chosen}"
         if self.evaluation == "nested":
-            outer = {f"outer_{one}": f"outer_{one}" for one in scored}
+            outer = {f"outer_{name}": f"outer_{name}" for name in scored}
             return {f"validation_{chosen}": f"inner_{chosen}", **outer, single: single}
         sides = {"test": "test", "outer": "holdout"}
-        found = {f"{name}_{one}": f"{side}_{one}" for name, side in sides.items() for one in scored}
+        found = {f"{column}_{name}": f"{side}_{name}" for column, side in sides.items() for name in scored}
         return {f"validation_{chosen}": f"validation_{chosen}", **found, single: f"holdout_single_{chosen}"}
 
     @property
@@ -127,7 +127,7 @@ class Entry:
 
     @property
     def pretraining(self) -> str:
-        """Whether an encoder learned from the corpus: `seen`, `unknown` or `other data`; empty without an encoder."""
+        """Pretraining of the encoder: corpus `seen`, `unknown` or `other data`; empty without an encoder."""
         return self.run.data.tags.get(PRETRAINING_TAG, "")
 
     @property
@@ -150,15 +150,15 @@ class Leaderboard:
     @property
     def columns(self) -> Mapping[str, str]:
         """Columns of scores, each with its title: of every objective and metric of the entries."""
-        protocols = [one.protocol for one in self.entries]
-        task = TASKS.get(DEFAULT_TASK)
-        usual = tuple(map(METRICS.get, task.metrics))
-        chosen = _unlike([one.objective for one in protocols] or usual[:1])
-        scored = _unlike([metric for one in protocols for metric in one.metrics] or usual)
+        protocols = [entry.protocol for entry in self.entries]
+        usual = tuple(map(METRICS.get, TASKS.get(DEFAULT_TASK).metrics))
+        chosen = _unlike([protocol.objective for protocol in protocols] or usual[:1])
+        scored = _unlike([metric for protocol in protocols for metric in protocol.metrics] or usual)
+        sides = [(side, metric) for side in ("test", "outer") for metric in scored]
         return {
-            **{f"validation_{one.name}": f"validation {one.title}" for one in chosen},
-            **{f"{side}_{one.name}": f"{side} {one.title}" for side in ("test", "outer") for one in scored},
-            **{f"outer_single_{one.name}": f"outer {one.title} of one network" for one in chosen},
+            **{f"validation_{metric.name}": f"validation {metric.title}" for metric in chosen},
+            **{f"{side}_{metric.name}": f"{side} {metric.title}" for side, metric in sides},
+            **{f"outer_single_{metric.name}": f"outer {metric.title} of one network" for metric in chosen},
         }
 
     @property
@@ -169,20 +169,20 @@ class Leaderboard:
         shown = self.columns
         rows = [
             {
-                "corpus": one.corpus,
-                "task": one.task,
-                "evaluation": one.evaluation,
-                "protocol": one.protocol.fingerprint,
-                "rank": one.rank,
-                "model": one.model,
-                "features": one.features,
-                **{column: one.scores.get(one.metrics.get(column, "")) for column in shown},
-                "networks": one.networks,
-                "trials": one.trials,
-                "seeds": one.seeds,
-                "run": one.run.info.run_id,
+                "corpus": entry.corpus,
+                "task": entry.task,
+                "evaluation": entry.evaluation,
+                "protocol": entry.protocol.fingerprint,
+                "rank": entry.rank,
+                "model": entry.model,
+                "features": entry.features,
+                **{column: entry.scores.get(entry.metrics.get(column, "")) for column in shown},
+                "networks": entry.networks,
+                "trials": entry.trials,
+                "seeds": entry.seeds,
+                "run": entry.run.info.run_id,
             }
-            for one in self.entries
+            for entry in self.entries
         ]
         keys = ("corpus", "task", "evaluation", "protocol", "rank", "model", "features")
         columns = (*keys, *shown, "networks", "trials", "seeds", "run")
@@ -194,7 +194,7 @@ def leaderboard(workspace: Workspace, corpus: str | None = None) -> Leaderboard:
 
     Args:
         workspace: The project's stores.
-        corpus: Only this one; None is all.
+        corpus: Only of this corpus; None is all.
 
     Raises:
         UnknownNameError: There are no results of the corpus, and no such corpus.
@@ -204,52 +204,47 @@ def leaderboard(workspace: Workspace, corpus: str | None = None) -> Leaderboard:
     with workspace.errors():
         for run in search_runs(workspace, SCORED):
             protocol = protocol_of(run)
-            if (corpus and protocol.corpus != corpus) or not _is_ranked(run, protocol):
-                continue
-            protocols.setdefault(protocol.fingerprint, protocol)  # of the newest run: earlier ones stored no lists
-            params = run.data.params
-            kinds[protocol.fingerprint, params["model.name"], _features(params)].append(run)
-        promoted = {one.data.tags[STUDY_TAG]: one.data.tags[BEST_TAG] for one in search_runs(workspace, HAS_BEST)}
-        able = _able(kinds, promoted)
-        ranked = {
-            kind: Ranking(protocols[kind[0]].objective).best_first(found, lambda one: one.mean)
-            for kind, found in able.items()
-        }
-        best = {kind: found[0] for kind, found in ranked.items() if found}
-        scores = {kind: one.scores(workspace) for kind, one in best.items()}
-    entries = [
-        Entry(
-            protocol=protocol,
-            rank=rank,
-            model=model,
-            features=features,
-            trials=len(kinds[fingerprint, model, features]),
-            result=best[fingerprint, model, features],
-            scores=scores[fingerprint, model, features],
-        )
-        for fingerprint, protocol in protocols.items()
-        for rank, (_, model, features) in enumerate(_ranked(best, fingerprint, protocol.objective), start=1)
-    ]
+            if corpus in (None, protocol.corpus) and _is_ranked(run, protocol):
+                protocols.setdefault(protocol.fingerprint, protocol)
+                params = run.data.params
+                kinds[protocol.fingerprint, params["model.name"], _features(params)].append(run)
+        eligible = _eligible(workspace, kinds)
+        entries = [
+            Entry(
+                protocol=protocol,
+                rank=rank,
+                model=kind[1],
+                features=kind[2],
+                trials=len(kinds[kind]),
+                result=result,
+                scores=result.scores(workspace),
+            )
+            for protocol in protocols.values()
+            for rank, (kind, result) in enumerate(_ranked(eligible, protocol), start=1)
+        ]
     entries.sort(
-        key=lambda one: (one.corpus, one.task, EVALUATIONS.index(one.evaluation), one.protocol.fingerprint, one.rank)
+        key=lambda entry: (
+            entry.corpus,
+            entry.task,
+            EVALUATIONS.index(entry.evaluation),
+            entry.protocol.fingerprint,
+            entry.rank,
+        )
     )
-    here = {one.corpus for one in entries} | ({corpus} if corpus else set())
-    published = [one for one in PUBLISHED if one.corpus in here]
+    here = {entry.corpus for entry in entries} | ({corpus} if corpus else set())
+    published = [number for number in PUBLISHED if number.corpus in here]
     if corpus and not entries and not published:
         CORPORA.get(corpus)
     return Leaderboard(entries=entries, published=published)
 
 
-def _able(kinds: Mapping[Kind, Sequence[Run]], promoted: Mapping[str, str]) -> dict[Kind, list[Result]]:
-    """The results of each kind that represent their study, oldest first.
+def _eligible(workspace: Workspace, kinds: Mapping[Kind, Sequence[Run]]) -> dict[Kind, list[Result]]:
+    """The results of each kind that represent their study, oldest first; runs are listed newest first.
 
     Trainings on fresh seeds, by the study or by a later `confirm`, represent the search that chose them. A study's own
     confirmation also trains trials for comparison; only the promoted configuration represents it.
-
-    Args:
-        kinds: Runs, newest first.
-        promoted: The number of the trial that a study calls its best, by the study's identifier.
     """
+    promoted = {run.data.tags[STUDY_TAG]: run.data.tags[BEST_TAG] for run in search_runs(workspace, HAS_BEST)}
     tags_of_all = [run.data.tags for runs in kinds.values() for run in runs]
     own = {tags[STUDY_TAG] for tags in tags_of_all if CONFIRMED_TAG in tags}
     later = {tags[CONFIRMS_TAG] for tags in tags_of_all if CONFIRMS_TAG in tags}
@@ -260,7 +255,22 @@ def _able(kinds: Mapping[Kind, Sequence[Run]], promoted: Mapping[str, str]) -> d
             return False
         return study not in own or any(promoted.get(study) == run.data.tags[TRIAL_TAG] for run in result.runs)
 
-    return {kind: [one for one in results_of(runs) if represents(one)] for kind, runs in kinds.items()}
+    return {kind: [result for result in results_of(runs) if represents(result)] for kind, runs in kinds.items()}
+
+
+def _ranked(eligible: Mapping[Kind, Sequence[Result]], protocol: Protocol) -> list[tuple[Kind, Result]]:
+    """The kinds of a protocol with their best results, sorted by validation score, or by the outer score if nested."""
+    ranking = Ranking(protocol.objective)
+    best = []
+    for kind, results in eligible.items():
+        if kind[0] == protocol.fingerprint and (chosen := ranking.best(results, lambda result: result.mean)):
+            best.append((kind, chosen))
+
+    def score(pair: tuple[Kind, Result]) -> float | None:
+        _, result = pair
+        return score_of(result.run, "outer") if is_nested(result.run) else result.mean
+
+    return ranking.best_first(best, score)
 
 
 def _features(params: Mapping[str, str]) -> str:
@@ -270,11 +280,8 @@ def _features(params: Mapping[str, str]) -> str:
 
 
 def _is_ranked(run: Run, protocol: Protocol) -> bool:
-    """Whether it is a complete trial, a combination or a nested study; runs of a plug-in that is gone are left out."""
-    if not {TRIAL_TAG, MEMBERS_TAG}.isdisjoint(run.data.tags):
-        ranked = is_complete(run)
-    else:  # nested studies of earlier versions lack the model's name
-        ranked = "model.name" in run.data.params and is_nested(run)
+    """Whether a run is a complete trial, a combination or a nested study, and no plug-in of its protocol is gone."""
+    ranked = is_nested(run) if {TRIAL_TAG, MEMBERS_TAG}.isdisjoint(run.data.tags) else is_complete(run)
     try:
         return ranked and bool(protocol.metrics)
     except UnknownNameError as error:
@@ -282,16 +289,6 @@ def _is_ranked(run: Run, protocol: Protocol) -> bool:
         return False
 
 
-def _ranked(best: Mapping[Kind, Result], fingerprint: str, objective: Metric) -> list[Kind]:
-    """The kinds of a protocol, by the scores of their best results: of nested studies by outer scores."""
-
-    def score(kind: Kind) -> float | None:
-        result = best[kind]
-        return score_of(result.run, "outer") if is_nested(result.run) else result.mean
-
-    return Ranking(objective).best_first([kind for kind in best if kind[0] == fingerprint], score)
-
-
 def _unlike(metrics: Iterable[Metric]) -> list[Metric]:
-    """Each once, in the order in which they occur."""
-    return list({one.name: one for one in metrics}.values())
+    """Metrics without repetition, in the order in which they occur."""
+    return list({metric.name: metric for metric in metrics}.values())

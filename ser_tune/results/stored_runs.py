@@ -1,27 +1,115 @@
-"""The runs and predictions of stored trials, read from MLflow."""
+"""Runs of stored results: found by a user's reference or a trial's number, with their definitions and predictions."""
 
+import re
 import shlex
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 import optuna
+import yaml
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 
-from ..errors import StudyError
+from ..config import flatten
+from ..definition import StudyDefinition
+from ..errors import RegistryError, StudyError, valid_names
+from ..metrics import Ranking
+from ..registry import find_version, is_registered
 from ..tracking import (
+    BEST_TAG,
+    CONFIG_FILE,
+    CONFIRMED_TAG,
+    STUDY_FILE,
+    STUDY_NAME_TAG,
+    STUDY_TAG,
+    TRIAL_TAG,
     Predictions,
+    Result,
     Workspace,
     deliver_waiting,
     find_runs,
+    is_complete,
     name_of,
+    objective_of,
     read_predictions,
+    registered_models,
+    results_of,
+    search_runs,
     what_was_deleted,
+    with_its_seeds,
 )
+from ..training import AnyTrial
 
-__all__ = ["predictions_of", "runs_of"]
+__all__ = ["find_results", "find_run", "predictions_of", "recorded", "runs_of"]
+
+
+def find_run(workspace: Workspace, reference: str) -> Run:
+    """The run of a complete trial.
+
+    Args:
+        workspace: The project's stores.
+        reference: A registered model (`name`, `name@alias`, `name/version`), a study's name (its best trial) with
+            `:NUMBER` (that trial), or a run's identifier.
+
+    Raises:
+        RegistryError: There is no such result, or its trial did not complete.
+    """
+    run = _run(workspace, reference)
+    if not is_complete(run):
+        raise RegistryError(f"'{reference}' is run {run.info.run_id}, which has no complete trial's scores")
+    return run
+
+
+def find_results(workspace: Workspace, reference: str, top: int = 1) -> Sequence[Result]:
+    """The results that a reference names.
+
+    Args:
+        workspace: The project's stores.
+        reference: As for `find_run`. A study's name means its best configuration, by the mean over its seeds; of a
+            study with a confirmation, the confirmed configuration.
+        top: Number of the best configurations of a study's name. Several are all searched ones, so that a
+            configuration that a confirmation trained again is not there twice.
+
+    Returns:
+        `top` results or fewer, the best first; a single one where the reference is no study's name.
+
+    Raises:
+        RegistryError: There is no such result, or its trial did not complete.
+    """
+    run = find_run(workspace, reference)
+    if run.data.tags.get(STUDY_NAME_TAG) != reference:
+        return [Result((run,))]
+    _, trials = find_runs(workspace, run.info.experiment_id, run.data.tags[STUDY_TAG])
+    if top == 1 and CONFIRMED_TAG in run.data.tags:
+        return [with_its_seeds(workspace, run)]
+    found = results_of(filter(is_complete, trials.values()))
+    searched = [result for result in found if CONFIRMED_TAG not in result.run.data.tags]
+    return Ranking(objective_of(run)).best_first(searched, lambda result: result.mean)[:top]
+
+
+def recorded(workspace: Workspace, run: Run) -> tuple[StudyDefinition, AnyTrial]:
+    """A trial's study and its concrete configuration.
+
+    Raises:
+        RegistryError: The run does not hold them.
+    """
+    with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
+        try:
+            study, config = (
+                Path(workspace.client.download_artifacts(run.info.run_id, name, temporary)).read_text(encoding="utf-8")
+                for name in (STUDY_FILE, CONFIG_FILE)
+            )
+        except (MlflowException, OSError):
+            raise RegistryError(
+                f"run {run.info.run_id} has no {STUDY_FILE} and {CONFIG_FILE}; only trials of ser-tune have them"
+            ) from None
+    definition = StudyDefinition.from_json(study)
+    return definition, definition.trial(flatten(yaml.safe_load(config)))
 
 
 def runs_of(workspace: Workspace, study: optuna.Study, numbers: Sequence[int], corpus: str) -> Sequence[Run]:
-    """The runs of some of a study's trials, after what waits of it is delivered.
+    """The runs of some of a study's trials, after events that wait for delivery are delivered.
 
     Raises:
         StudyError: MLflow has no such run: somebody deleted it.
@@ -44,16 +132,56 @@ def runs_of(workspace: Workspace, study: optuna.Study, numbers: Sequence[int], c
 
 
 def predictions_of(workspace: Workspace, runs: Sequence[Run], side: str) -> Sequence[Predictions]:
-    """What each run said of one side.
+    """The predictions of each run for one side.
 
     Raises:
-        StudyError: A run has lost it.
+        StudyError: A run has lost them.
     """
     with workspace.errors():
         read = [read_predictions(workspace, run, side) for run in runs]
-    for run, one in zip(runs, read, strict=True):
-        if one is None:
+    for run, predictions in zip(runs, read, strict=True):
+        if predictions is None:
             raise StudyError(
                 f"run {run.info.run_id} ({name_of(run)}): its {side} predictions are gone from {workspace.store}"
             )
-    return [one for one in read if one is not None]
+    return [predictions for predictions in read if predictions is not None]
+
+
+def _run(workspace: Workspace, reference: str) -> Run:
+    """The run of a registered model, of an identifier, of a study's best trial, or of a trial of a study."""
+    if re.fullmatch(r"[^@/]+(@.+|/\d+)?", reference) and is_registered(workspace, re.split("[@/]", reference)[0]):
+        return workspace.client.get_run(str(find_version(workspace, reference).run_id))
+    if re.fullmatch("[0-9a-f]{32}", reference):
+        try:
+            return workspace.client.get_run(reference)
+        except MlflowException:
+            raise RegistryError(f"no run '{reference}' in {workspace.store}") from None
+    candidates = [(reference, "")]
+    study, _, number = reference.rpartition(":")
+    if number.isdecimal():
+        candidates.append((study, number))
+    for name, wanted in candidates:
+        if runs := list(search_runs(workspace, tags={STUDY_NAME_TAG: name})):
+            return _trial(workspace, runs, name, wanted)
+    for name, _ in candidates:
+        if name and (deleted := what_was_deleted(workspace, name)):
+            raise RegistryError(deleted)
+    models = sorted(model.name for model in registered_models(workspace))
+    studies = {run.data.tags[STUDY_NAME_TAG] for run in search_runs(workspace, f"tags.`{STUDY_NAME_TAG}` != ''")}
+    raise RegistryError(
+        f"'{reference}' is no registered model, study or run; models: {valid_names(reference, models)}; "
+        f"studies: {valid_names(reference, sorted(studies))}"
+    )
+
+
+def _trial(workspace: Workspace, runs: Sequence[Run], study: str, number: str) -> Run:
+    """The run of a trial of the newest study among runs of a name; no number is its best trial."""
+    trials = [run for run in runs if STUDY_TAG in run.data.tags]
+    newest = [run for run in trials if run.data.tags[STUDY_TAG] == trials[0].data.tags[STUDY_TAG]]
+    wanted = number or next((run.data.tags[BEST_TAG] for run in newest if BEST_TAG in run.data.tags), None)
+    for run in newest:
+        if wanted is not None and run.data.tags.get(TRIAL_TAG) == wanted:
+            return run
+    missing = f"study '{study}' has no {f'trial {number}' if number else 'complete trial'}"
+    deleted = what_was_deleted(workspace, study, trials[0].data.tags[STUDY_TAG]) if trials else ""
+    raise RegistryError(f"{missing}: {deleted}" if deleted else missing)

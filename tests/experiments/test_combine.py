@@ -13,8 +13,7 @@ from ser_tune.experiments import combine
 from ser_tune.metrics import METRICS
 from ser_tune.protocol import prepare
 from ser_tune.registry import load_model
-from ser_tune.results import compare, leaderboard
-from ser_tune.results.references import find_run
+from ser_tune.results import compare, find_run, leaderboard
 from ser_tune.search import run_study
 from ser_tune.tracking import TrackingObserver, find_runs, open_predictor
 

@@ -233,18 +233,20 @@ def test_the_command_tells_of_every_search_and_registers_nothing(
 def test_its_speakers_are_evaluated_by_the_searches_that_never_saw_them(outer: Outer) -> None:
     found = evaluate("outer", corpus="manifest", project=outer.project)
     assert found.evaluation.overall.scores["uar"].value == outer.found.outer["uar"].value
-    examined = found.evaluation.examined
+    setup = found.evaluation.setup
     collected = [name for one in outer.found.folds for name in one.predictions.utterances]
-    assert [one.id for one in examined.utterances] == collected
-    assert "nested: no network was trained or chosen by the speakers that it judges" in examined.notes
+    assert [one.id for one in setup.utterances] == collected
+    assert "nested: no network was trained or chosen by the speakers that it judges" in setup.notes
     (run,) = _runs_of_its_own(outer)
     logged = Workspace(outer.project).client.get_run(found.run_id)
     assert logged.data.tags["mlflow.parentRunId"] == run.info.run_id
     assert logged.data.metrics["evaluation_uar"] == outer.found.outer["uar"].value
     # Recordings that are put in place of the corpus's are judged by the same networks
-    np.testing.assert_allclose(examined.judge(lambda number, speech: speech), examined.judge(), atol=1e-5)
-    silenced = examined.judge(lambda number, speech: np.zeros_like(speech))
-    assert np.abs(silenced - examined.judge()).max() > 1e-3
+    np.testing.assert_allclose(
+        setup.networks.outputs(lambda number, speech: speech), setup.networks.outputs(), atol=1e-5
+    )
+    silenced = setup.networks.outputs(lambda number, speech: np.zeros_like(speech))
+    assert np.abs(silenced - setup.networks.outputs()).max() > 1e-3
 
 
 def test_a_nested_study_is_evaluated_on_its_own_corpus_alone(outer: Outer) -> None:

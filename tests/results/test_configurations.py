@@ -16,8 +16,7 @@ from ser_tune.experiments import combine, variant
 from ser_tune.metrics import METRICS
 from ser_tune.protocol import prepare
 from ser_tune.resampling import compare_paired, seed_interval
-from ser_tune.results import compare, leaderboard
-from ser_tune.results.references import find_results
+from ser_tune.results import compare, find_results, leaderboard
 from ser_tune.search import run_study
 from ser_tune.tasks import TASKS
 from ser_tune.tracking import MODEL_TAG, Predictions, TrackingObserver, compare_seeds, find_runs, read_predictions

@@ -178,7 +178,7 @@ def test_stress_judges_every_condition_beside_the_clean_recordings(
     from ser_tune.features import CONDITIONS
 
     few = [one for one in CONDITIONS if one.name in ("babble 0 dB", "clipping 20%", "telephone band")]
-    monkeypatch.setattr(import_module("ser_tune.results.stress"), "CONDITIONS", few)
+    monkeypatch.setattr(import_module("ser_tune.results.stressed_scores"), "CONDITIONS", few)
     for data in (finished_copy.csv, elsewhere):  # its own folds, and all networks together
         renamed = ("--map", "happy=joy") if data == elsewhere else ()
         found = _evaluate(call, finished_copy.root, "--data", data, "--stress", *renamed)

@@ -11,9 +11,16 @@ from ser_tune.corpora import map_labels
 from ser_tune.errors import MappingError
 from ser_tune.metrics import METRICS
 from ser_tune.resampling import Difference, Interval, Score
-from ser_tune.results import Examined, examine, log_evaluation, score_judged, score_rows, stress_rows
-from ser_tune.results.examine import refuse_part
-from ser_tune.results.stress import Stressed, draw_stress
+from ser_tune.results import (
+    EvaluationSetup,
+    log_evaluation,
+    score_evaluation,
+    score_rows,
+    set_up_evaluation,
+    stress_rows,
+)
+from ser_tune.results.evaluation_setup import refuse_part
+from ser_tune.results.stressed_scores import Stressed, draw_stress
 from ser_tune.tasks import TASKS
 from tests.plugged import ERROR
 
@@ -23,24 +30,24 @@ ENDS = ("", "_low", "_high")
 
 
 @pytest.fixture
-def examined(first: Any, finished: Any) -> Examined:
+def setup(first: Any, finished: Any) -> EvaluationSetup:
     """The champion of the finished study, and its own corpus."""
-    return examine(first.workspace, "ser-manifest-alex_net", corpus="manifest", data=finished.csv)
+    return set_up_evaluation(first.workspace, "ser-manifest-alex_net", corpus="manifest", data=finished.csv)
 
 
-def test_the_task_decides_and_the_metrics_are_those_of_the_model(first: Any, examined: Examined) -> None:
-    outputs = examined.judge()
-    by_sex = ["high" if one.speaker < "c" else "low" for one in examined.utterances]
-    usual = score_judged(first.workspace, examined, outputs, groups={"half": by_sex})
+def test_the_task_decides_and_the_metrics_are_those_of_the_model(first: Any, setup: EvaluationSetup) -> None:
+    outputs = setup.networks.outputs()
+    by_sex = ["high" if one.speaker < "c" else "low" for one in setup.utterances]
+    usual = score_evaluation(first.workspace, setup, outputs, groups={"half": by_sex})
     assert [one.name for one in usual.metrics] == ["uar", "wa"]
     np.testing.assert_array_equal(usual.predicted, outputs.argmax(axis=1))
     assert usual.protocol.facts["score"] == (
         "pooled UAR of a registered version, utterance level, argmax over the shared classes"
     )
     # A task that decides otherwise, with a metric of which less is better
-    task = replace(examined.task, decide=lambda outputs: outputs.argmin(axis=1), answer="level", decision="least")
-    other = score_judged(
-        first.workspace, replace(examined, task=task, metrics=(ERROR, UAR, WA)), outputs, groups={"half": by_sex}
+    task = replace(setup.task, decide=lambda outputs: outputs.argmin(axis=1), answer="level", decision="least")
+    other = score_evaluation(
+        first.workspace, replace(setup, task=task, metrics=(ERROR, UAR, WA)), outputs, groups={"half": by_sex}
     )
     np.testing.assert_array_equal(other.predicted, 1 - usual.predicted)
     assert other.objective == ERROR
@@ -76,10 +83,10 @@ def test_tables_and_stored_names_are_made_of_the_metrics_and_the_tasks_answer(
     copied: Any, finished: Any, tmp_path: Path
 ) -> None:
     name = "ser-manifest-alex_net"
-    known = examine(copied.workspace, name, corpus="manifest", data=finished.csv)
+    known = set_up_evaluation(copied.workspace, name, corpus="manifest", data=finished.csv)
     task = replace(known.task, answer="level")
     for found, answer in ((known, "emotion"), (replace(known, task=task, metrics=(ERROR, UAR)), "level")):
-        evaluation = score_judged(copied.workspace, found, found.judge(), groups={})
+        evaluation = score_evaluation(copied.workspace, found, found.networks.outputs(), groups={})
         names = [one.name for one in found.metrics]
         (row,) = score_rows(evaluation)
         columns = [f"{one}{end}" for one in names for end in ENDS]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ser_tune.metrics import METRICS, Metric
 from ser_tune.resampling import GroupScore, Interval, Pooled
 from ser_tune.results import Cell, cell_columns, cell_rows, draw_matrix
-from ser_tune.results.matrix import _darkness
+from ser_tune.results.evaluation_matrix import _darkness
 from tests.plugged import ERROR
 
 UAR, WA = METRICS.get("uar"), METRICS.get("wa")

@@ -112,7 +112,7 @@ def test_an_unknown_name_is_answered_with_those_there_are(project: Any) -> None:
 def test_a_study_file_that_is_nowhere_is_looked_for_in_two_places(
     project: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("ser_tune.results.published.SHIPPED", tmp_path / "a")
+    monkeypatch.setattr("ser_tune.results.published_numbers.SHIPPED", tmp_path / "a")
     with pytest.raises(ConfigError, match="the study file of 'ntu-ser' is neither '") as refused:
         published_study("ntu-ser", project)
     assert str(tmp_path / "a" / "published" / "ntu-ser.yaml") in str(refused.value)

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from ser_tune.errors import RegistryError
-from ser_tune.results import find_run
-from ser_tune.results.references import find_results
+from ser_tune.results import find_results, find_run
 from ser_tune.tracking import BEST_TAG, CONFIRMED_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG, Workspace
 
 NAME = "ser-manifest-alex_net"

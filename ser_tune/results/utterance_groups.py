@@ -13,35 +13,37 @@ __all__ = ["groups_of"]
 
 
 def groups_of(utterances: Sequence[Utterance], by: Sequence[str]) -> Mapping[str, Sequence[str]]:
-    """The group of each utterance: by speaker, by gender where it is known, by thirds of duration, and as asked for.
+    """The group of each utterance: by speaker, gender where it is known, thirds of duration, and other attributes.
 
     Args:
         utterances: At least one.
         by: Names of attributes, such as `style`, `text`, `session` or a manifest's column `meta_NAME`.
 
     Returns:
-        The kind of group to the name of each utterance's group, of several spellings the usual one; empty where an
-        utterance's is not known.
+        The kind of group to the name of each utterance's group, in the most frequent of several spellings; empty where
+        the group of an utterance is not known.
 
     Raises:
         ConfigError: No utterance has such an attribute.
     """
-    attributes = [_attributes(one) for one in utterances]
-    known = {name for one in attributes for name in one}
+    attributes = [_attributes(utterance) for utterance in utterances]
+    known = {name for own in attributes for name in own}
     for name in by:
         if name not in known:
             expected = f"expected one of {', '.join(sorted(known))}" if known else "this corpus has no such attributes"
             raise ConfigError(f"--by: no utterance has '{name}'; {expected}")
     named = dict.fromkeys([*(["gender"] if "gender" in known else []), *by])
     return {
-        "speaker": [one.speaker for one in utterances],
-        **{name: _in_one_spelling([one.get(name, "") for one in attributes]) for name in named},
-        "duration": _thirds([length_s(one.path, start_s=one.start_s, end_s=one.end_s) for one in utterances]),
+        "speaker": [utterance.speaker for utterance in utterances],
+        **{name: _usual_spelling([own.get(name, "") for own in attributes]) for name in named},
+        "duration": _thirds(
+            [length_s(utterance.path, start_s=utterance.start_s, end_s=utterance.end_s) for utterance in utterances]
+        ),
     }
 
 
-def _in_one_spelling(values: Sequence[str]) -> list[str]:
-    """Values with the usual spelling of each, and empty ones in place of placeholders."""
+def _usual_spelling(values: Sequence[str]) -> list[str]:
+    """Values in their most frequent spelling, and empty ones in place of placeholders."""
     usual: dict[str, str] = {}
     for value, _ in Counter(sorted(values)).most_common():
         usual.setdefault(name_key(value), value)
@@ -49,6 +51,7 @@ def _in_one_spelling(values: Sequence[str]) -> list[str]:
 
 
 def _attributes(utterance: Utterance) -> dict[str, str]:
+    """Values of the attributes that an utterance has."""
     own = {"session": utterance.group, "style": utterance.style, "text": utterance.text, **dict(utterance.attributes)}
     return {name: value for name, value in own.items() if value}
 
@@ -57,4 +60,4 @@ def _thirds(lengths_s: Sequence[float]) -> list[str]:
     """Names of the thirds of the durations, in seconds."""
     lower, upper = np.quantile(lengths_s, [1 / 3, 2 / 3])
     names = (f"short, to {lower:.2f} s", f"medium, to {upper:.2f} s", f"long, over {upper:.2f} s")
-    return [names[int(one > lower) + int(one > upper)] for one in lengths_s]
+    return [names[int(length > lower) + int(length > upper)] for length in lengths_s]

@@ -5,13 +5,14 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, takewhile
 from pathlib import Path
 
 import numpy as np
 from mlflow.entities import Run
 
 from ..coordination import study_names
+from ..definition import StudyDefinition
 from ..errors import StudyError
 from ..metrics import Metric, Ranking
 from ..protocol import Protocol, prepare
@@ -28,10 +29,10 @@ from ..tracking import (
     score_of,
     search_runs,
 )
-from .judges import OuterSearches
+from .evaluated_networks import EvaluatedNetworks, nested_networks
 from .stored_runs import runs_of
 
-__all__ = ["Nested", "OuterFold", "find_nested", "inner_name", "is_nested", "outer_searches"]
+__all__ = ["Nested", "OuterFold", "find_nested", "inner_name", "is_nested", "nested_searches"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,60 +45,59 @@ class OuterFold:
     inner_score: float
     """Pooled validation score of the best trial, which chose it."""
     inner_interval: Interval
-    """Of that, by bootstrap over speakers."""
+    """Of the inner score, by bootstrap over speakers."""
     outer_single: Mapping[str, float]
-    """Of each speaker that it never saw: score of its single networks, mean over them."""
+    """Speaker that the search never saw to the score of single networks, mean over them."""
     validation: Predictions
     """Of the best trial: each speaker by the single network that they validate."""
     predictions: Predictions
-    """Of all its networks together, on the speakers that it never saw."""
+    """Of all networks of the best trial together, on the speakers that the search never saw."""
     networks: str = UNKNOWN_NETWORKS
-    """How many these are."""
+    """Number of networks that judge together."""
     selection: Selection | None = None
-    """Its best trial without the choice, on the speakers that chose it; None where predictions of trials are gone."""
+    """The best trial without the choice, on the speakers that chose it; None where predictions of trials are gone."""
 
     @property
     def outer_single_score(self) -> float:
-        """Mean over the speakers that it never saw, and that have a score; NaN where none has."""
-        return _mean([one for one in self.outer_single.values() if not math.isnan(one)])
+        """Mean over the speakers that the search never saw, and that have a score; NaN where none has."""
+        return _mean([score for score in self.outer_single.values() if not math.isnan(score)])
 
 
 @dataclass(frozen=True, slots=True)
 class Nested:
-    """What the whole procedure, search included, is worth on speakers that it never saw."""
+    """Scores of the whole procedure, search included, on speakers that it never saw."""
 
     study: str
-    """Its name."""
     folds: Sequence[OuterFold]
     outer: Scores
     """Pooled over the outer folds."""
     protocol: Protocol
     objective: Metric
-    """What the searches maximised or minimised; all scores but `outer` are of it."""
+    """Of the searches; all scores but `outer` are of it."""
 
     @property
     def networks(self) -> str:
-        """How many networks judge together for the outer scores; several numbers where searches differ."""
-        return ", ".join(sorted({one.networks for one in self.folds}, key=lambda one: (len(one), one)))
+        """Number of networks that judge together for the outer scores; several numbers where searches differ."""
+        return ", ".join(sorted({fold.networks for fold in self.folds}, key=lambda number: (len(number), number)))
 
     @property
     def by_speaker(self) -> Mapping[str, tuple[float, float]]:
-        """Of each speaker who has both the inner and the outer score, over the targets that the speaker has.
+        """Inner and outer score of each speaker who has both, over the targets that the speaker has.
 
         Both are of single networks that did not train on the speaker. Inner: the mean over the searches that saw the
-        speaker, who had a say in what they chose. Outer: in the one search that did not.
+        speaker, who influenced their choice. Outer: in the search that did not see the speaker.
         """
         inner = defaultdict(list)
         for fold in self.folds:
-            said = fold.validation
-            for number, speaker in enumerate(sorted(set(said.speakers))):
-                own = said.speaker_numbers == number
-                score = self.objective.score(said.truth[own], said.predicted[own], len(said.names))
+            validation = fold.validation
+            for number, speaker in enumerate(sorted(set(validation.speakers))):
+                own = validation.speaker_numbers == number
+                score = self.objective.score(validation.truth[own], validation.predicted[own], len(validation.names))
                 if not math.isnan(score):  # not every metric has a value where all targets of a speaker are the same
                     inner[speaker].append(score)
         outer = {speaker: score for fold in self.folds for speaker, score in fold.outer_single.items()}
-        known = sorted(one for one in inner if one in outer and not math.isnan(outer[one]))
-        return {one: (_mean(inner[one]), outer[one]) for one in known}
+        known = sorted(speaker for speaker in inner if not math.isnan(outer.get(speaker, math.nan)))
+        return {speaker: (_mean(inner[speaker]), outer[speaker]) for speaker in known}
 
     @property
     def inner_score(self) -> float:
@@ -111,23 +111,19 @@ class Nested:
 
     @property
     def optimism(self) -> float:
-        """By how much the inner score of a speaker is better than the outer one, mean over the speakers.
-
-        Where higher is better that is the inner less the outer score; a positive number is what the search promised too
-        much.
-        """
+        """Gain of the inner over the outer score of a speaker, mean over the speakers: positive is too optimistic."""
         return Ranking(self.objective).gain(self.inner_score, self.outer_single_score)
 
     @property
     def optimism_interval(self) -> Interval:
         """Of the optimism, 95 %, by bootstrap over speakers."""
         gain = Ranking(self.objective).gain
-        gains = np.array([gain(*both) for both in self.by_speaker.values()])
+        gains = np.array([gain(inner, outer) for inner, outer in self.by_speaker.values()])
         return mean_interval(self.objective, gains) if len(gains) else UNKNOWN
 
 
 def _mean(scores: Sequence[float]) -> float:
-    """NaN of none."""
+    """Mean of scores; NaN where there are none."""
     return float(np.mean(scores)) if scores else math.nan
 
 
@@ -144,12 +140,12 @@ def find_nested(workspace: Workspace, study: str) -> Run | None:
 
 
 def is_nested(run: Run) -> bool:
-    """Whether it is the run of a nested study's scores."""
+    """Whether a run has the scores of a nested study."""
     return STUDY_TAG not in run.data.tags and score_of(run, "outer") is not None
 
 
-def outer_searches(workspace: Workspace, study: str, data: Path | None) -> OuterSearches:
-    """Each search of a nested study, with the networks of its best trial.
+def nested_searches(workspace: Workspace, study: str, data: Path | None) -> tuple[EvaluatedNetworks, StudyDefinition]:
+    """The networks of the best trials of a nested study's searches, and the definition of a search.
 
     Args:
         workspace: The project's stores.
@@ -160,16 +156,14 @@ def outer_searches(workspace: Workspace, study: str, data: Path | None) -> Outer
         StudyError: A search or its run is gone.
     """
     names, searches = study_names(workspace.project), []
-    for number in count():
-        if inner_name(study, number) not in names:
-            break
-        stored, definition = workspace.study(inner_name(study, number))
+    for name in takewhile(names.__contains__, (inner_name(study, number) for number in count())):
+        stored, definition = workspace.study(name)
         prepared = prepare(definition.with_data(data), workspace.project)
         best = summarise(stored).best
         if best is None:
-            raise StudyError(f"study '{stored.study_name}' has no complete trial; run '{study}' again")
+            raise StudyError(f"study '{name}' has no complete trial; run '{study}' again")
         (run,) = runs_of(workspace, stored, [best[0]], prepared.corpus.name)
         searches.append((prepared, open_predictor(f"models:/{run.data.tags[MODEL_TAG]}")))
     if not searches:
         raise StudyError(f"the searches of the nested study '{study}' are gone from {workspace.project.storage_url}")
-    return OuterSearches.of(searches, workspace.project.cache)
+    return nested_networks(searches, workspace.project.cache), searches[0][0].definition

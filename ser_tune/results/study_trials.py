@@ -25,18 +25,18 @@ class StudyTrial:
     state: str
     """`COMPLETE`, `PRUNED`, `FAIL`, `RUNNING` or `WAITING`."""
     score: float | None
-    """The pooled validation score, of the objective; None unless the trial is complete."""
+    """Pooled validation score of the objective; None unless the trial is complete."""
     seconds: float | None
     """None until it has ended."""
     values: Mapping[str, Value]
-    """Dotted path to value, of what the study varies, and of what trial 0 has otherwise than the other trials."""
+    """Dotted path to value of each setting that the study varies, or that trial 0 has otherwise than other trials."""
     confirms: int | None = None
     """The searched trial whose configuration it trains again on a fresh seed; None of a searched trial."""
 
 
 def trials_of(study: optuna.Study) -> list[StudyTrial]:
     """All trials of a study, by number."""
-    return [_record(one) for one in study.get_trials(deepcopy=False)]
+    return [_record(trial) for trial in study.get_trials(deepcopy=False)]
 
 
 def trials_table(trials: Sequence[StudyTrial], objective: Metric) -> "pd.DataFrame":
@@ -46,25 +46,31 @@ def trials_table(trials: Sequence[StudyTrial], objective: Metric) -> "pd.DataFra
 
     Args:
         trials: Of a study.
-        objective: What their scores are of; of UAR the column is `validation_uar`.
+        objective: Of their scores; for UAR the column is `validation_uar`.
     """
     import pandas as pd
 
     score = f"validation_{objective.name}"
     columns = ["number", "state", score, "seconds"]
     rows = [
-        {"number": one.number, "state": one.state, score: one.score, "seconds": one.seconds}
-        | {"confirms": one.confirms}
-        | dict(one.values)
-        for one in trials
+        {
+            "number": trial.number,
+            "state": trial.state,
+            score: trial.score,
+            "seconds": trial.seconds,
+            "confirms": trial.confirms,
+            **trial.values,
+        }
+        for trial in trials
     ]
-    confirmed = ["confirms"] if any(one.confirms is not None for one in trials) else []
-    paths = sorted({path for one in trials for path in one.values})
+    confirmed = ["confirms"] if any(trial.confirms is not None for trial in trials) else []
+    paths = sorted({path for trial in trials for path in trial.values})
     table = pd.DataFrame(rows, columns=[*columns, *confirmed, *paths]).set_index("number")
     return table.astype({"confirms": "Int64"}) if confirmed else table
 
 
 def _record(trial: FrozenTrial) -> StudyTrial:
+    """A trial of Optuna as a record."""
     complete = trial.state.name == "COMPLETE"
     return StudyTrial(
         number=trial.number,

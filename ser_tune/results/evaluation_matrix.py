@@ -11,7 +11,7 @@ import numpy as np
 from ..drawing import draw_to, lettering_for
 from ..metrics import Metric, Ranking
 from ..tasks import DEFAULT_TASK, TASKS
-from .evaluate import Evaluation
+from .evaluation_scores import Evaluation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,13 +24,13 @@ class Cell:
     """One model on one corpus."""
 
     model: str
-    """As it was asked for."""
+    """The user's reference to the model."""
     corpus: str
-    """What the corpus is called in the table."""
+    """The corpus's name in the table."""
     evaluation: Evaluation | None
     """None where the two cannot be evaluated."""
     run_id: str
-    """Of the evaluation in MLflow; empty where there is none."""
+    """Of the evaluation in MLflow; empty without an evaluation."""
     reason: str = ""
     """Why there is no evaluation."""
 
@@ -53,46 +53,49 @@ def cell_rows(cells: Sequence[Cell]) -> list[dict[str, object]]:
         row: dict[str, object] = dict.fromkeys(columns, "")
         row |= {"model": cell.model, "corpus": cell.corpus, "run": cell.run_id, "reason": cell.reason}
         if (found := cell.evaluation) is not None:
-            examined, chance = found.examined, found.objective.chance
+            setup, chance = found.setup, found.objective.chance
             for name, score in found.overall.scores.items():
                 row |= {name: score.value, f"{name}_low": score.interval.low, f"{name}_high": score.interval.high}
             row |= {
-                "model": examined.model,
-                "trained_on": examined.facts["corpus"],
+                "model": setup.model,
+                "trained_on": setup.facts["corpus"],
                 "chance": "" if chance is None else chance(found.overall.strata),
                 "classes": found.overall.strata,
                 "utterances": found.overall.utterances,
                 "speakers": found.overall.speakers,
-                "judged_by": examined.judge.description,
+                "judged_by": setup.networks.description,
             }
         rows.append(row)
     return rows
 
 
 def draw_matrix(path: Path, cells: Sequence[Cell]) -> None:
-    """A picture: models are rows, corpora are columns, the score and the number of shared classes in every cell.
+    """Draw models as rows and corpora as columns, with the score and the number of shared classes in every cell.
 
     A cell is the darker, the better the score is within its metric's range.
     """
-    models, corpora = (list(dict.fromkeys(names)) for names in zip(*((c.model, c.corpus) for c in cells), strict=True))
+    models = list(dict.fromkeys(cell.model for cell in cells))
+    corpora = list(dict.fromkeys(cell.corpus for cell in cells))
     values = np.full((len(models), len(corpora)), np.nan)
     letters = lettering_for([*models, *corpora])
     found = [cell.evaluation for cell in cells if cell.evaluation is not None]
-    titles = dict.fromkeys(one.objective.title for one in found)
+    titles = dict.fromkeys(evaluation.objective.title for evaluation in found)
     of_metric: dict[str, list[float]] = defaultdict(list)
-    for one in found:
-        of_metric[one.objective.name].append(one.overall.scores[one.objective.name].value)
+    for evaluation in found:
+        name = evaluation.objective.name
+        of_metric[name].append(evaluation.overall.scores[name].value)
 
     def fill(figure: "Figure") -> None:
         axes = figure.subplots()
         for cell in cells:
             row, column = models.index(cell.model), corpora.index(cell.corpus)
             text, shade = "none", "black"
-            if (one := cell.evaluation) is not None:
-                objective, score = one.objective, one.overall.scores[one.objective.name].value
+            if (evaluation := cell.evaluation) is not None:
+                objective, overall = evaluation.objective, evaluation.overall
+                score = overall.scores[objective.name].value
                 values[row, column] = _darkness(objective, score, of_metric[objective.name])
                 what = f"{objective.title} " if len(titles) > 1 else ""
-                text = f"{what}{score:.3f}\n{one.overall.strata} classes"
+                text = f"{what}{score:.3f}\n{overall.strata} classes"
                 shade = "white" if values[row, column] > 0.5 else "black"
             axes.text(column, row, text, ha="center", va="center", color=shade)
         axes.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")

@@ -1,4 +1,4 @@
-"""Search ranges that end where the best trials lie: what is better may be beyond."""
+"""Search ranges that end where the best trials lie: better values may lie beyond."""
 
 import math
 from collections.abc import Sequence
@@ -8,16 +8,16 @@ from ..config import FloatRange, IntRange, Value
 from ..definition import StudyDefinition
 from ..errors import ConfigError
 from ..metrics import Ranking
-from .trials import StudyTrial
+from .study_trials import StudyTrial
 
 __all__ = ["Edge", "edges_of"]
 
 FEWEST = 8
-"""Complete trials; the best of fewer says little about a range."""
+"""Complete trials; with fewer, the best trial is too uncertain."""
 NEAR = 0.05
-"""How far from an end is near it: a fraction of the range, of its logarithm where that is what is sampled."""
+"""Distance from an end that counts as near, as a fraction of the range; of its logarithm where that is sampled."""
 TOP = 5
-"""Best trials of which most may lie near an end, where the best itself does not."""
+"""Number of the best trials; most of them near an end count as the best trial near an end does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Edge:
     """A setting whose best values lie at an end of its search range."""
 
     path: str
-    """The setting's dotted path."""
+    """Of the setting, dotted."""
     span: FloatRange | IntRange
     end: Value
     """The low or the high end of the range."""
@@ -34,7 +34,9 @@ class Edge:
 
     def __str__(self) -> str:
         """In words."""
-        value, end = (f"{one:.3g}" if isinstance(one, float) else str(one) for one in (self.value, self.end))
+        value, end = (
+            f"{number:.3g}" if isinstance(number, float) else str(number) for number in (self.value, self.end)
+        )
         return (
             f"the best trials lie at an end of the range of {self.path}: best trial {value}, range {self.span}; better "
             f"values may lie beyond {end}, which needs a wider range under `search:` of a study file"
@@ -44,22 +46,22 @@ class Edge:
 def edges_of(definition: StudyDefinition, trials: Sequence[StudyTrial]) -> list[Edge]:
     """Settings whose best values lie at an end of their range.
 
-    That is so where the best searched trial, or most of the best five, lie near an end, and the setting could be beyond
-    it: a dropout could not be below 0.
+    The best searched trial, or most of the best five, lie near the end, and the setting can have a value beyond it: a
+    dropout cannot be below 0.
 
     Args:
         definition: Of the study, with the ranges that it searches.
         trials: Of the study.
     """
-    complete = [one for one in trials if one.score is not None and one.confirms is None]
+    complete = [trial for trial in trials if trial.score is not None and trial.confirms is None]
     if len(complete) < FEWEST:
         return []
     ranking = Ranking(definition.objective)
-    best = ranking.best_first(complete, lambda one: one.score, lambda one: one.number)[:TOP]
+    best = ranking.best_first(complete, lambda trial: trial.score, lambda trial: trial.number)[:TOP]
     found = []
     for path, span in sorted(definition.search.items()):
         if isinstance(span, FloatRange | IntRange) and span.low < span.high:
-            values = [one.values[path] for one in best if isinstance(one.values.get(path), int | float)]
+            values = [trial.values[path] for trial in best if isinstance(trial.values.get(path), int | float)]
             for end in (span.low, span.high):
                 near = [_near(span, end, value) for value in values]
                 if near and (near[0] or sum(near) > len(best) / 2) and _reaches_beyond(definition, path, span, end):
@@ -72,7 +74,7 @@ def _near(span: FloatRange | IntRange, end: float, value: Value) -> bool:
     assert isinstance(value, int | float)
     if span.log and value <= 0:
         return end == span.low
-    low, high, at = (math.log(one) if span.log else one for one in (span.low, span.high, value))
+    low, high, at = (math.log(number) if span.log else number for number in (span.low, span.high, value))
     distance = at - low if end == span.low else high - at
     return distance <= NEAR * (high - low)
 

@@ -1,7 +1,5 @@
 """Recordings that a version was trained on: those of equal sound, and those that are near-identical."""
 
-from pathlib import Path
-
 import numpy as np
 from mlflow.entities.model_registry import ModelVersion
 
@@ -18,15 +16,14 @@ NAMED = 10
 
 
 def unknown_recordings(
-    workspace: Workspace, version: ModelVersion, corpus: Corpus, cache: Path, *, skip_trained: bool
+    workspace: Workspace, version: ModelVersion, corpus: Corpus, *, skip_trained: bool
 ) -> tuple[np.ndarray, dict[str, int], list[str]]:
     """Compare the recordings of a corpus with those that a version was trained on.
 
     Args:
         workspace: The project's stores.
-        version: Whose networks judge.
-        corpus: What they judge.
-        cache: The project's cache folder.
+        version: Its networks judge.
+        corpus: To be judged.
         skip_trained: Leave recordings that the version was trained on out, instead of refusing the corpus.
 
     Returns:
@@ -45,10 +42,10 @@ def unknown_recordings(
             "without digests of its training sounds"
         )
         return everything, {}, [note]
-    known = _known(trained, corpus_sounds(corpus, cache))
+    known = _known(trained, corpus_sounds(corpus, workspace.project.cache))
     model = f"{version.name}/{version.version}"
     if known and not skip_trained:
-        names = [f"{corpus.utterances[one].id}{like}" for one, like in known.items()]
+        names = [f"{corpus.utterances[number].id}{like}" for number, like in known.items()]
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         raise LeakError(
             f"{model} was trained on {len(names)} of the {len(everything)} recordings: "
@@ -61,7 +58,7 @@ def unknown_recordings(
 
 
 def _known(trained: TrainingSounds, sounds: Sounds) -> dict[int, str]:
-    """Numbers of the recordings that were trained on; of near-identical ones, with what they are like."""
+    """Numbers of the recordings that were trained on, with a note on near-identical training recordings."""
     known = {number: "" for number, digest in enumerate(sounds.digests) if digest in trained.digests}
     if trained.sounds is not None:
         for number, likeness in enumerate(nearest(sounds.fingerprints, trained.sounds.fingerprints)):
@@ -71,6 +68,7 @@ def _known(trained: TrainingSounds, sounds: Sounds) -> dict[int, str]:
 
 
 def _note(trained: TrainingSounds) -> str:
+    """A sentence on the comparison that was made."""
     total = len(trained.names)
     others = "; speakers of other recordings cannot be compared"
     if trained.sounds is None:

@@ -12,7 +12,7 @@ from ..errors import AudioError
 from ..features import CONDITIONS, Disturbance
 from ..metrics import Metric
 from ..resampling import Difference, Scores, compare_paired, score
-from .evaluate import Evaluation
+from .evaluation_scores import Evaluation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,14 +22,19 @@ __all__ = ["Stressed", "draw_stress", "stress"]
 
 @dataclass(frozen=True, slots=True)
 class Stressed:
-    """What is left of a score in one condition."""
+    """Scores in one condition."""
 
     kind: str
     severity: str
-    """Empty where the kind has only one."""
+    """Empty where the kind has only one severity."""
     scores: Scores
     difference: Difference
     """Of the objective: the score less that of the clean recordings; the interval is paired by speaker."""
+
+    @property
+    def name(self) -> str:
+        """Such as `white noise 10 dB`."""
+        return f"{self.kind} {self.severity}".strip()
 
 
 def stress(evaluation: Evaluation, *, on_condition: Callable[[str], None] = lambda note: None) -> Iterator[Stressed]:
@@ -37,22 +42,22 @@ def stress(evaluation: Evaluation, *, on_condition: Callable[[str], None] = lamb
 
     Args:
         evaluation: Of the clean recordings.
-        on_condition: Is told each condition before it is judged, and why one is left out.
+        on_condition: Called with each condition before it is judged, and with the reason why a condition is left out.
 
-    Returns:
-        The conditions' scores, when they are judged; a condition that leaves too little of an utterance is left out.
+    Yields:
+        The scores of each condition; a condition that leaves too little of an utterance is left out.
     """
-    examined = evaluation.examined
-    corpus, columns, metrics = examined.judge.corpus, examined.columns, examined.metrics
-    speakers = np.unique([one.speaker for one in examined.utterances], return_inverse=True)[1]
-    disturbance = Disturbance(corpus)
+    setup = evaluation.setup
+    columns, metrics = setup.columns, setup.metrics
+    speakers = np.unique([utterance.speaker for utterance in setup.utterances], return_inverse=True)[1]
+    disturbance = Disturbance(setup.networks.corpus)
     for condition in CONDITIONS:
         if not disturbance.possible(condition):
             on_condition(f"{condition.name} is left out: the corpus has one speaker")
             continue
         on_condition(condition.name)
         try:
-            predicted = examined.task.decide(examined.judge(disturbance.of(condition))[:, columns])
+            predicted = setup.task.decide(setup.networks.outputs(disturbance.of(condition))[:, columns])
         except AudioError as error:
             on_condition(f"{condition.name} is left out: {error}")
             continue
@@ -66,32 +71,33 @@ def stress(evaluation: Evaluation, *, on_condition: Callable[[str], None] = lamb
 
 
 def draw_stress(path: Path, title: str, metric: Metric, clean: float, conditions: Sequence[Stressed]) -> None:
-    """A picture of a score against severity: a line for each kind, and a point where a kind has one severity.
+    """Draw a score over severity: a line for each kind of condition, a point where a kind has one severity.
 
     Args:
-        path: Where to write.
-        title: What was evaluated.
-        metric: Which score.
+        path: Of the picture.
+        title: Of the picture.
+        metric: Of the score.
         clean: The score of the clean recordings.
-        conditions: In the order of the picture.
+        conditions: From left to right.
     """
-    kinds = list(dict.fromkeys(one.kind for one in conditions))
+    kinds = list(dict.fromkeys(condition.kind for condition in conditions))
     letters = lettering_for([title])
 
     def fill(figure: "Figure") -> None:
         axes = figure.subplots()
         axes.axhline(clean, color="grey", linewidth=1)
         for kind in kinds:
-            places = [number for number, one in enumerate(conditions) if one.kind == kind]
-            own = [conditions[one].scores[metric.name] for one in places]
-            values = [one.value for one in own]
-            ends = [
-                (one.value - one.interval.low, one.interval.high - one.value) if one.interval.known else (0, 0)
-                for one in own
+            places = [place for place, condition in enumerate(conditions) if condition.kind == kind]
+            scores = [conditions[place].scores[metric.name] for place in places]
+            values = [score.value for score in scores]
+            lengths = [
+                (score.value - score.interval.low, score.interval.high - score.value)
+                if score.interval.known
+                else (0, 0)
+                for score in scores
             ]
-            axes.errorbar(places, values, yerr=np.transpose(ends), marker="o", capsize=2, label=kind)
-        names = [f"{one.kind} {one.severity}".strip() for one in conditions]
-        axes.set_xticks(range(len(names)), names, rotation=60, ha="right")
+            axes.errorbar(places, values, yerr=np.transpose(lengths), marker="o", capsize=2, label=kind)
+        axes.set_xticks(range(len(conditions)), [condition.name for condition in conditions], rotation=60, ha="right")
         axes.set(ylabel=metric.title, title=f"{letters(title)}; grey: clean {clean:.3f}", ylim=metric.limits)
 
     draw_to(path, 4.5, fill, width=max(8, 0.42 * len(conditions)), dpi=100, letters=letters)

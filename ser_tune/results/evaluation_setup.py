@@ -1,8 +1,9 @@
-"""What a registered version may be evaluated on: utterances of a corpus, who judges them, and their classes."""
+"""Setup of an evaluation: utterances of a corpus, the networks that judge them, and their classes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mlflow.entities import Run
@@ -14,16 +15,16 @@ from ..definition import StudyDefinition
 from ..errors import ConfigError, CorpusError, MappingError
 from ..folds import selection_note
 from ..metrics import Metric
-from ..protocol import load_corpus, prepare
+from ..protocol import Prepared, load_corpus, prepare
 from ..registry import REFIT_TAG, find_version, version_folder
 from ..tasks import Task
 from ..tracking import MEMBERS_TAG, Workspace, open_predictor, protocol_of
-from .judges import AllNetworks, Judge, OwnFolds
-from .outer import find_nested, outer_searches
-from .references import recorded
-from .trained_on import unknown_recordings
+from .evaluated_networks import EvaluatedNetworks, all_networks, fold_networks
+from .nested_scores import find_nested, nested_searches
+from .stored_runs import recorded
+from .training_recordings import unknown_recordings
 
-__all__ = ["Examined", "examine", "refuse_part"]
+__all__ = ["EvaluationSetup", "refuse_part", "set_up_evaluation"]
 
 OWN_NOTE = "the model's own corpus: no network judges speakers whom it trained or validated on"
 NESTED_NOTE = "nested: no network was trained or chosen by the speakers that it judges"
@@ -31,43 +32,45 @@ TRANSDUCTIVE = "transductive: features are normalised with all judged recordings
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
-    """A version, or a nested study, and a corpus that may be evaluated together."""
+class EvaluationSetup:
+    """A version, or a nested study, and the utterances of a corpus to evaluate it on."""
 
     model: str
     """Such as `ser-emodb-light_cnn/2`; the name of a nested study."""
     run: Run
     """The version's, or the nested study's."""
     facts: Mapping[str, str]
-    """How it was trained: `corpus`, `normalisation_scope` and `fingerprint`."""
-    judge: Judge
-    """Of the utterances that are left."""
+    """Of the training: `corpus`, `normalisation_scope` and `fingerprint`."""
+    networks: EvaluatedNetworks
+    """They judge the utterances that are left."""
     task: Task
     """The model's."""
     metrics: tuple[Metric, ...]
-    """What is computed; the first is the model's objective."""
+    """The first is the model's objective."""
     texts: Sequence[str]
-    """What the corpus calls the target of each judged utterance."""
+    """The target of each judged utterance, as the corpus calls it."""
     mapping: LabelMapping
     left_out: Mapping[str, int]
     """Reason to number of utterances."""
     notes: Sequence[str]
-    """What limits the meaning of the scores."""
+    """Limits of the meaning of the scores."""
+    of_own_folds: bool = False
+    """Whether fold networks judge test speakers of the version's own corpus."""
     version: ModelVersion | None = None
     """None for a nested study."""
 
     @property
     def utterances(self) -> Sequence[Utterance]:
-        """Those that are judged."""
-        return [self.judge.corpus.utterances[one] for one in self.judge.numbers]
+        """The utterances that are judged."""
+        return self.networks.utterances
 
     @property
     def columns(self) -> list[int]:
         """The places of the shared classes among the model's outputs."""
-        return [self.mapping.labels.index(one) for one in self.mapping.shared]
+        return [self.mapping.labels.index(label) for label in self.mapping.shared]
 
 
-def examine(
+def set_up_evaluation(
     workspace: Workspace,
     reference: str,
     *,
@@ -76,7 +79,7 @@ def examine(
     subset: str | None = None,
     mapping: Mapping[str, str] | None = None,
     skip_trained: bool = False,
-) -> Examined:
+) -> EvaluationSetup:
     """Find a version and read a corpus, map the labels, and refuse recordings that the version was trained on.
 
     On the version's own corpus, each fold network judges the test speakers of its fold. A nested study is evaluated on
@@ -98,47 +101,40 @@ def examine(
         LeakError: The version was trained on some of the recordings; the message names them.
     """
     with workspace.errors():
-        nested = find_nested(workspace, reference)
-        if nested is not None:
-            return _examine_nested(workspace, nested, reference, corpus, data)
+        if (nested := find_nested(workspace, reference)) is not None:
+            return _nested(workspace, nested, reference, corpus, data)
         version = find_version(workspace, reference)
         run = workspace.client.get_run(str(version.run_id))
         predictor = open_predictor(str(version_folder(version)))
     definition = _definition(workspace, run)
-    own = None
+    study = None
     if REFIT_TAG not in version.tags:
-        own = _own_folds(workspace.project, run, definition.with_data(data), predictor, corpus, subset)
-    judge: Judge
-    if own is not None:
-        judge, left_out, notes = own, _untested(own), [f"{OWN_NOTE}; {selection_note(own.prepared.folds)}"]
+        study = _own_study(workspace.project, run, definition.with_data(data), corpus, subset)
+    if study is not None:
+        networks, left_out, notes = _own_networks(study, predictor, workspace.project.cache)
     else:
         read = Corpus.load(CORPORA.get(corpus), data, workspace.project.cache, subset=subset)
-        kept, left_out, notes = unknown_recordings(
-            workspace, version, read, workspace.project.cache, skip_trained=skip_trained
-        )
-        kept, left_out = _of_somebody(read, kept, left_out)
-        judge = AllNetworks(predictor, definition.task, read, kept)
-    names, texts = _named(definition, judge)
+        kept, left_out, notes = unknown_recordings(workspace, version, read, skip_trained=skip_trained)
+        networks = all_networks(predictor, definition.task, read, _of_somebody(read, kept, left_out))
+    names, texts = _targets(definition, networks)
     found = map_labels(names, tuple(predictor.labels), mapping)
     refuse_part(definition.task, found)
-    answer = definition.task.answer
-    left_out |= {f"{answer} {one} is no class of the model": texts.count(one) for one in found.left_out}
-    judge = judge.only(np.array([one in found.targets for one in texts]))
+    for label in found.left_out:
+        left_out[f"{definition.task.answer} {label} is no class of the model"] = texts.count(label)
     if predictor.recipe.normalisation.scope == "speaker":
         notes.append(TRANSDUCTIVE)
-    facts = {name: version.tags.get(name, "unknown") for name in ("corpus", "fingerprint", "normalisation_scope")}
-    model = f"{version.name}/{version.version}"
-    return Examined(
-        model=model,
+    return EvaluationSetup(
+        model=f"{version.name}/{version.version}",
         run=run,
-        facts=facts,
-        judge=judge,
+        facts={name: version.tags.get(name, "unknown") for name in ("corpus", "fingerprint", "normalisation_scope")},
+        networks=networks.only(np.array([text in found.targets for text in texts])),
         task=definition.task,
         metrics=definition.metrics,
-        texts=[one for one in texts if one in found.targets],
+        texts=[text for text in texts if text in found.targets],
         mapping=found,
         left_out=left_out,
         notes=notes,
+        of_own_folds=study is not None,
         version=version,
     )
 
@@ -150,10 +146,10 @@ def _definition(workspace: Workspace, run: Run) -> StudyDefinition:
 
 
 def refuse_part(task: Task, mapping: LabelMapping) -> None:
-    """Raise where a task cannot decide among those of its classes that a corpus shares.
+    """Refuse a task that cannot decide among the classes that a corpus shares.
 
     Raises:
-        MappingError: As said.
+        MappingError: The corpus lacks classes that the task decides among together with the shared ones.
     """
     try:
         task.decide(task.unshow(np.full((1, len(mapping.shared)), 1 / len(mapping.shared))))
@@ -166,31 +162,29 @@ def refuse_part(task: Task, mapping: LabelMapping) -> None:
         ) from None
 
 
-def _named(definition: StudyDefinition, judge: Judge) -> tuple[tuple[str, ...], list[str]]:
-    """What a corpus calls the classes of a study's task, and the class of each judged utterance."""
-    utterances = [judge.corpus.utterances[one] for one in judge.numbers]
-    targets = definition.task.targets(definition.config.task, utterances)
-    return targets.names, [definition.task.write(one, targets.names) for one in targets.values]
+def _targets(definition: StudyDefinition, networks: EvaluatedNetworks) -> tuple[tuple[str, ...], list[str]]:
+    """A corpus's names of the classes of a study's task, and the class of each judged utterance."""
+    targets = definition.task.targets(definition.config.task, networks.utterances)
+    return targets.names, [definition.task.write(value, targets.names) for value in targets.values]
 
 
-def _examine_nested(workspace: Workspace, run: Run, study: str, corpus: str, data: Path | None) -> Examined:
+def _nested(workspace: Workspace, run: Run, study: str, corpus: str, data: Path | None) -> EvaluationSetup:
     """The searches of a nested study, all of whose speakers are judged."""
-    judge = outer_searches(workspace, study, data)
+    networks, definition = nested_searches(workspace, study, data)
     protocol = protocol_of(run)
-    if corpus != judge.corpus.name or judge.corpus.digest != protocol.in_words["corpus_digest"]:
+    if corpus != networks.corpus.name or networks.corpus.digest != protocol.in_words["corpus_digest"]:
         raise ConfigError(
-            f"'{study}' is a nested study of {judge.corpus.name}, whose searches judge the speakers that they never "
-            f"saw; expected --corpus {judge.corpus.name} and the recordings that it was run on. Another corpus needs a "
-            "registered model"
+            f"'{study}' is a nested study of {networks.corpus.name}, whose searches judge the speakers that they never "
+            f"saw; expected --corpus {networks.corpus.name} and the recordings that it was run on. Another corpus "
+            "needs a registered model"
         )
-    definition = judge.searches[0][0].definition
-    labels, texts = _named(definition, judge)
+    labels, texts = _targets(definition, networks)
     scope = protocol.in_words["normalisation_scope"]
-    return Examined(
+    return EvaluationSetup(
         model=study,
         run=run,
         facts={"corpus": corpus, "fingerprint": protocol.fingerprint, "normalisation_scope": scope},
-        judge=judge,
+        networks=networks,
         task=definition.task,
         metrics=definition.metrics,
         texts=texts,
@@ -200,10 +194,10 @@ def _examine_nested(workspace: Workspace, run: Run, study: str, corpus: str, dat
     )
 
 
-def _own_folds(
-    project: Project, run: Run, definition: StudyDefinition, predictor: object, corpus: str, subset: str | None
-) -> OwnFolds | None:
-    """The judge of a version's own corpus; None where the corpus is another one."""
+def _own_study(
+    project: Project, run: Run, definition: StudyDefinition, corpus: str, subset: str | None
+) -> Prepared | None:
+    """A version's study, where the corpus is the version's own; None where it is another corpus."""
     settings = definition.config.corpus
     if corpus != settings.name or subset not in (None, settings.task or next(iter(CORPORA.get(corpus).subsets))):
         return None
@@ -213,22 +207,30 @@ def _own_folds(
         return None  # such as another manifest, with other classes
     if read.digest != run.data.tags.get("ser_tune.corpus_digest"):
         return None
-    return OwnFolds.of(predictor, prepare(definition, project), project.cache)
+    return prepare(definition, project)
 
 
-def _untested(judge: OwnFolds) -> dict[str, int]:
-    missing = len(judge.corpus.utterances) - len(judge.numbers)
-    return {"no trained fold tests them": missing} if missing else {}
+def _own_networks(
+    study: Prepared,
+    predictor: Any,  # noqa: ANN401 - a class of the model's own copy of ser_tune
+    cache: Path,
+) -> tuple[EvaluatedNetworks, dict[str, int], list[str]]:
+    """The fold networks of a version, reason to number of utterances left out, and notes."""
+    networks = fold_networks(predictor, study, cache)
+    missing = len(study.corpus.utterances) - len(networks.numbers)
+    left_out = {"no trained fold tests them": missing} if missing else {}
+    return networks, left_out, [f"{OWN_NOTE}; {selection_note(study.folds)}"]
 
 
-def _of_somebody(corpus: Corpus, numbers: np.ndarray, left_out: Mapping[str, int]) -> tuple[np.ndarray, dict[str, int]]:
-    """Leave out utterances whose speaker is a placeholder: scores are of speakers."""
+def _of_somebody(corpus: Corpus, numbers: np.ndarray, left_out: dict[str, int]) -> np.ndarray:
+    """Leave out utterances whose speaker is a placeholder, and count them: scores are of speakers."""
     unknown = corpus.nobody[numbers]
     if unknown.all():
         raise ConfigError(
             f"no speaker of corpus {corpus.name} is known, and scores are of speakers; name the speakers, or list a "
             "speaker who is called like a placeholder in corpus.names_as_written"
         )
-    if not unknown.any():
-        return numbers, dict(left_out)
-    return numbers[~unknown], {**left_out, "their speaker is not known": int(unknown.sum())}
+    if unknown.any():
+        left_out["their speaker is not known"] = int(unknown.sum())
+    known: np.ndarray = numbers[~unknown]
+    return known

@@ -1,6 +1,7 @@
 """Published numbers that readers compare with, and the studies that reproduce them."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -11,18 +12,17 @@ from ..search import SHIPPED
 
 __all__ = ["PUBLISHED", "Form", "Published", "published_study", "reproduced_metric"]
 
-
 Form: TypeAlias = Literal["pooled", "fold mean", "unknown"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """One number of the literature. Fractions, not percentages."""
+    """A number of the literature. Fractions, not percentages."""
 
     who: str
     corpus: str
     task: str
-    """Of the corpus's tasks the one that it is about, or nearest to."""
+    """Of the corpus, or the task nearest to the publication's."""
     source: str
     protocol: str
     """As its authors describe it."""
@@ -31,17 +31,17 @@ class Published:
     wa: float | None = None
     wa_std: float | None = None
     classes: int
-    """How many emotions are told apart."""
+    """Number of emotions."""
     form: Form
-    """Whether the scores are pooled or means over the folds; unknown where the source does not say."""
+    """Whether the scores are pooled or means over the folds; unknown where the source does not state it."""
     label: str = ""
-    """What `ser-tune reproduce` calls it; empty where no study file reproduces it."""
+    """Name for `ser-tune reproduce`; empty where no study file reproduces it."""
     differs: str = ""
-    """What differs from this program's protocol for the same corpus and task; empty where nothing is known to."""
+    """Known differences from this program's protocol for the same corpus and task."""
 
     @property
     def reproduced(self) -> float | None:
-        """The number that a reproduction is compared with: of `reproduced_metric`."""
+        """The number that a reproduction is compared with, of `reproduced_metric`."""
         return self.uar
 
     def score(self, metric: str) -> tuple[float | None, float | None]:
@@ -49,77 +49,54 @@ class Published:
         return {"uar": (self.uar, self.uar_std), "wa": (self.wa, self.wa_std)}.get(metric, (None, None))
 
 
-_CHEN = "M. Chen, X. He, J. Yang, H. Zhang, IEEE SPL 25(10), 1440-1444, 2018, Table II"
-_SAMSUDIN = "github.com/samsudinng/speech_emo_recognition, README"
-_IMAGENET = "starts from ImageNet weights"
-_CHEN_PROTOCOL = "speaker-independent, 10 folds 8/1/1, 5 seeds, epoch by validation UAR"
-# Its deviations of 5 points and more can only be over folds, so the means beside them are, too; likewise NTU-SER's
+# Deviations of 5 points and more can only be over folds, so the means beside them are over folds, too
+_chen = partial(
+    Published,
+    source="M. Chen, X. He, J. Yang, H. Zhang, IEEE SPL 25(10), 1440-1444, 2018, Table II",
+    protocol="speaker-independent, 10 folds 8/1/1, 5 seeds, epoch by validation UAR",
+    form="fold mean",
+)
+_emobox = partial(
+    Published,
+    corpus="emodb",
+    task="all",
+    source="EmoBox, its tables",
+    protocol="speaker-DEPENDENT folds",
+    classes=7,
+    form="unknown",
+    differs="not comparable: test speakers are trained on",
+)
+_samsudin = partial(
+    Published,
+    corpus="iemocap",
+    task="improvised",
+    source="github.com/samsudinng/speech_emo_recognition, README",
+    protocol="improvised, 4 classes, speaker-independent",
+    classes=4,
+    form="unknown",
+)
 
 PUBLISHED = (
-    Published(
+    _chen(
         who="Chen 2018, 3-D ACRNN",
         corpus="emodb",
         task="all",
-        source=_CHEN,
-        protocol=_CHEN_PROTOCOL,
         uar=0.8282,
         uar_std=0.0499,
         classes=7,
-        form="fold mean",
         label="chen2018",
     ),
-    Published(
-        who="Chen 2018, 2-D ACRNN",
-        corpus="emodb",
-        task="all",
-        source=_CHEN,
-        protocol=_CHEN_PROTOCOL,
-        uar=0.7938,
-        classes=7,
-        form="fold mean",
-    ),
-    Published(
-        who="Chen 2018, DNN-ELM",
-        corpus="emodb",
-        task="all",
-        source=_CHEN,
-        protocol=_CHEN_PROTOCOL,
-        uar=0.7156,
-        classes=7,
-        form="fold mean",
-    ),
-    Published(
-        who="EmoBox, WavLM-L frozen",
-        corpus="emodb",
-        task="all",
-        source="EmoBox, its tables",
-        protocol="speaker-DEPENDENT folds",
-        uar=0.9258,
-        classes=7,
-        form="unknown",
-        differs="not comparable: test speakers are trained on",
-    ),
-    Published(
-        who="EmoBox, HuBERT-L frozen",
-        corpus="emodb",
-        task="all",
-        source="EmoBox, its tables",
-        protocol="speaker-DEPENDENT folds",
-        uar=0.8981,
-        classes=7,
-        form="unknown",
-        differs="not comparable: test speakers are trained on",
-    ),
-    Published(
+    _chen(who="Chen 2018, 2-D ACRNN", corpus="emodb", task="all", uar=0.7938, classes=7),
+    _chen(who="Chen 2018, DNN-ELM", corpus="emodb", task="all", uar=0.7156, classes=7),
+    _emobox(who="EmoBox, WavLM-L frozen", uar=0.9258),
+    _emobox(who="EmoBox, HuBERT-L frozen", uar=0.8981),
+    _chen(
         who="Chen 2018, 3-D ACRNN",
         corpus="iemocap",
         task="improvised",
-        source=_CHEN,
-        protocol=_CHEN_PROTOCOL,
         uar=0.6474,
         uar_std=0.0544,
         classes=4,
-        form="fold mean",
     ),
     Published(
         who="Zhang 2019, FCN+Attention",
@@ -149,30 +126,18 @@ PUBLISHED = (
         label="ntu-ser",
         differs="excitement counts as happiness",
     ),
-    Published(
+    _samsudin(
         who="samsudinng, AlexNet fine-tuned",
-        corpus="iemocap",
-        task="improvised",
-        source=_SAMSUDIN,
-        protocol="improvised, 4 classes, speaker-independent",
         uar=0.644,
         wa=0.740,
-        classes=4,
-        form="unknown",
-        differs=f"{_IMAGENET}; stability training; the epoch by validation WA",
+        differs="starts from ImageNet weights; stability training; the epoch by validation WA",
     ),
-    Published(
+    _samsudin(
         who="samsudinng, FCN+GAP",
-        corpus="iemocap",
-        task="improvised",
-        source=_SAMSUDIN,
-        protocol="improvised, 4 classes, speaker-independent",
         uar=0.626,
         wa=0.732,
-        classes=4,
-        form="unknown",
         label="fcn-gap",
-        differs=f"{_IMAGENET}; the epoch by validation WA",
+        differs="starts from ImageNet weights; the epoch by validation WA",
     ),
 )
 
@@ -193,7 +158,7 @@ def published_study(label: str, project: Project) -> tuple[Published, Path]:
         UnknownNameError: There is no such number.
         ConfigError: The study file is not there.
     """
-    rows = {one.label: one for one in PUBLISHED if one.label}
+    rows = {published.label: published for published in PUBLISHED if published.label}
     if label not in rows:
         raise UnknownNameError("published result", label, rows)
     places = [folder / "published" / f"{label}.yaml" for folder in (project.root / "studies", SHIPPED)]

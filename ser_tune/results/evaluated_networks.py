@@ -1,0 +1,159 @@
+"""Networks that an evaluation scores: all of a version together, or each on speakers whom it was not trained on."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..corpora import Corpus, Utterance
+from ..features import Alter
+from ..prediction import Heard
+from ..protocol import Prepared
+from ..search import score_holdout_speakers, score_test_speakers
+from ..tasks import Task
+from ..tracking import LoadedModel, model_errors
+
+__all__ = ["EvaluatedNetworks", "all_networks", "fold_networks", "nested_networks"]
+
+AT_ONCE = 32
+"""Utterances predicted at once, where no speaker's must stay together."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatedNetworks:
+    """Networks, and the utterances of a corpus that they judge."""
+
+    description: str
+    """In words, as tables show it."""
+    corpus: Corpus
+    numbers: np.ndarray
+    """Numbers in the corpus of the utterances that are judged, shape (N,)."""
+    rows: np.ndarray
+    """Places of these among all utterances that the networks can judge, shape (N,)."""
+    judge: Callable[[np.ndarray, Alter | None], np.ndarray]
+    """From rows and an alteration of the recordings to outputs in the form of the task, shape (N, K)."""
+
+    @classmethod
+    def of(
+        cls,
+        description: str,
+        corpus: Corpus,
+        numbers: np.ndarray,
+        judge: Callable[[np.ndarray, Alter | None], np.ndarray],
+    ) -> "EvaluatedNetworks":
+        """Judge everything."""
+        return cls(description, corpus, numbers, np.arange(len(numbers)), judge)
+
+    @property
+    def utterances(self) -> Sequence[Utterance]:
+        """The utterances that are judged."""
+        return [self.corpus.utterances[number] for number in self.numbers]
+
+    def only(self, chosen: np.ndarray) -> "EvaluatedNetworks":
+        """Judge fewer utterances: those of a mask of shape (N,)."""
+        return replace(self, numbers=self.numbers[chosen], rows=self.rows[chosen])
+
+    def outputs(self, alter: Alter | None = None) -> np.ndarray:
+        """Judge the utterances.
+
+        Args:
+            alter: Changes each recording before it is judged; None is no change.
+
+        Returns:
+            Outputs in the form of the task, shape (N, K).
+        """
+        return self.judge(self.rows, alter)
+
+
+def all_networks(predictor: Any, task: Task, corpus: Corpus, numbers: np.ndarray) -> EvaluatedNetworks:  # noqa: ANN401
+    """All networks of a version together, as `predict` uses them.
+
+    Recordings of a speaker are predicted in one call where the model normalises by speaker.
+
+    Args:
+        predictor: The version's; its class is of the model's own copy of ser_tune.
+        task: The version's.
+        corpus: Any.
+        numbers: Of its utterances that may be judged, shape (N,).
+    """
+
+    def batches(judged: np.ndarray) -> list[np.ndarray]:
+        if predictor.recipe.normalisation.scope == "speaker":
+            speakers = corpus.speaker_numbers[judged]
+            return [np.flatnonzero(speakers == speaker) for speaker in np.unique(speakers)]
+        return np.array_split(np.arange(len(judged)), -(-len(judged) // AT_ONCE))
+
+    def recording(number: int, alter: Alter | None) -> Heard:
+        utterance = corpus.utterances[number]
+        speech = utterance.speech()
+        return Heard(str(utterance.path), speech if alter is None else alter(number, speech))
+
+    def judge(rows: np.ndarray, alter: Alter | None) -> np.ndarray:
+        model, judged = LoadedModel(predictor), numbers[rows]
+        shown = np.zeros((len(judged), len(model.labels)))
+        for batch in batches(judged):
+            predictions = model.predict_heard([recording(int(number), alter) for number in judged[batch]])
+            for row, prediction in zip(batch, predictions, strict=True):
+                shown[row] = [prediction.probabilities[label] for label in model.labels]
+        return task.unshow(shown)
+
+    return EvaluatedNetworks.of("all networks together", corpus, numbers, judge)
+
+
+def fold_networks(predictor: Any, prepared: Prepared, cache: Path) -> EvaluatedNetworks:  # noqa: ANN401 - as above
+    """The networks of a version's folds on the version's own corpus, each on the test speakers of its fold.
+
+    Unaltered recordings are judged by the cached features, as the promotion does.
+
+    Args:
+        predictor: The version's.
+        prepared: The version's study.
+        cache: The project's cache folder.
+    """
+    corpus = prepared.corpus
+
+    def judge(rows: np.ndarray, alter: Alter | None) -> np.ndarray:
+        speech = _altered(corpus, range(len(corpus.utterances)), alter)
+        with model_errors():
+            outputs: np.ndarray = score_test_speakers(prepared, predictor, cache, speech=speech).outputs[rows]
+        return outputs
+
+    tested = np.concatenate([fold.test for fold in prepared.folds])
+    description = "each speaker by the fold network that neither trained nor validated on them"
+    return EvaluatedNetworks.of(description, corpus, tested, judge)
+
+
+def nested_networks(searches: Sequence[tuple[Prepared, Any]], cache: Path) -> EvaluatedNetworks:
+    """The searches of a nested study, each on the speakers that it never saw.
+
+    Unaltered recordings are judged by the cached features, as the nested study does.
+
+    Args:
+        searches: Each search, and the predictor of its best trial.
+        cache: The project's cache folder.
+    """
+    corpus = searches[0][0].corpus
+    held_out = [prepared.definition.config.protocol.holdout for prepared, _ in searches]
+    unseen = [
+        np.flatnonzero([utterance.speaker in speakers for utterance in corpus.utterances]) for speakers in held_out
+    ]
+
+    def judge(rows: np.ndarray, alter: Alter | None) -> np.ndarray:
+        outputs = []
+        for (prepared, predictor), numbers in zip(searches, unseen, strict=True):
+            speech = _altered(corpus, numbers.tolist(), alter)
+            with model_errors():
+                together, _ = score_holdout_speakers(prepared, predictor, cache, speech=speech)
+            outputs.append(together.outputs)
+        judged: np.ndarray = np.concatenate(outputs)[rows]
+        return judged
+
+    description = "each speaker by all networks of the search that never saw them"
+    return EvaluatedNetworks.of(description, corpus, np.concatenate(unseen), judge)
+
+
+def _altered(corpus: Corpus, numbers: Sequence[int], alter: Alter | None) -> Mapping[int, np.ndarray] | None:
+    """Altered speech of utterances, by their number; None where nothing is altered."""
+    return None if alter is None else {number: alter(number, corpus.utterances[number].speech()) for number in numbers}

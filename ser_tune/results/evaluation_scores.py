@@ -1,0 +1,167 @@
+"""Evaluating a registered version on any corpus: scores by group, calibration, and what was left out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..errors import ConfigError
+from ..metrics import (
+    Coverage,
+    Metric,
+    Reliability,
+    accuracy_by_coverage,
+    fit_temperature,
+    reliability,
+    with_temperature,
+)
+from ..protocol import Protocol
+from ..resampling import UNKNOWN, Gap, GroupScore, Interval, largest_gap, part_intervals, score_groups
+from ..tracking import Workspace, protocol_of, read_predictions
+from .evaluation_setup import EvaluationSetup
+
+__all__ = ["Evaluation", "score_evaluation"]
+
+CALIBRATION_NOTE = "the temperature was fitted on validation predictions of single fold networks"
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Scores of a version on a corpus. Classes are the mapping's shared ones; the task decides among these."""
+
+    setup: EvaluationSetup
+    truth: np.ndarray
+    """Numbers of shared classes, shape (N,)."""
+    predicted: np.ndarray
+    """Numbers of shared classes, shape (N,)."""
+    probabilities: np.ndarray
+    """Of the shared classes, rows sum to 1, shape (N, K); with the temperature where there is one."""
+    overall: GroupScore
+    parts: Mapping[str, Mapping[str, tuple[float, Interval]]]
+    """Name of a metric's values of classes, such as `recall`, to the value of every class that occurs."""
+    groups: Mapping[str, Sequence[GroupScore]]
+    """`speaker`, `gender` where it is known, `duration`, and the kinds that the user names."""
+    gaps: Mapping[str, Gap]
+    """The largest gap of the objective for each kind of group."""
+    reliability: Reliability
+    temperature: float | None
+    """Fitted on the version's validation predictions; None without calibration."""
+    coverage: Sequence[Coverage]
+    protocol: Protocol
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The first is the objective."""
+        return self.setup.metrics
+
+    @property
+    def objective(self) -> Metric:
+        """The model's objective."""
+        return self.metrics[0]
+
+
+def score_evaluation(
+    workspace: Workspace,
+    setup: EvaluationSetup,
+    outputs: np.ndarray,
+    *,
+    groups: Mapping[str, Sequence[str]],
+    calibrate: bool = False,
+) -> Evaluation:
+    """Score the outputs of the networks of an evaluation.
+
+    Args:
+        workspace: The project's stores.
+        setup: Version and corpus.
+        outputs: Of `setup.networks`, shape (N, K).
+        groups: As `groups_of` returns them for the utterances.
+        calibrate: Whether to fit a temperature on the version's validation predictions.
+
+    Raises:
+        ConfigError: The version has no validation predictions of the shared classes.
+    """
+    task, metrics, mapping = setup.task, setup.metrics, setup.mapping
+    truth = task.read([mapping.targets[text] for text in setup.texts], mapping.shared)
+    speakers = np.unique([utterance.speaker for utterance in setup.utterances], return_inverse=True)[1]
+    shared = outputs[:, setup.columns]
+    temperature = None
+    if calibrate:
+        temperature = _temperature(workspace, setup)
+        same = " of the same speakers, so the calibration error is optimistic" if setup.of_own_folds else ""
+        setup = replace(setup, notes=[*setup.notes, CALIBRATION_NOTE + same])
+    probabilities = with_temperature(shared, temperature or 1.0)
+    predicted, size = task.decide(shared), len(mapping.shared)
+
+    def grouped(values: Sequence[str]) -> Sequence[GroupScore]:
+        return score_groups(truth, predicted, speakers, values, metrics, size)
+
+    gaps = {kind: largest_gap(truth, predicted, speakers, values, metrics[0], size) for kind, values in groups.items()}
+    return Evaluation(
+        setup=setup,
+        truth=truth,
+        predicted=predicted,
+        probabilities=probabilities,
+        overall=grouped(["all"] * len(truth))[0],
+        parts=_parts(metrics, mapping.shared, truth, predicted, speakers),
+        groups={kind: grouped(values) for kind, values in groups.items()},
+        gaps={kind: gap for kind, gap in gaps.items() if gap is not None},
+        reliability=reliability(probabilities, truth, predicted=predicted),
+        temperature=temperature,
+        coverage=accuracy_by_coverage(probabilities, truth, predicted=predicted),
+        protocol=_protocol(setup, temperature),
+    )
+
+
+def _parts(
+    metrics: Sequence[Metric], names: Sequence[str], truth: np.ndarray, predicted: np.ndarray, speakers: np.ndarray
+) -> dict[str, dict[str, tuple[float, Interval]]]:
+    """The values of every class that has one; of metrics whose values have the same name, those of the first."""
+    found: dict[str, dict[str, tuple[float, Interval]]] = {}
+    together = np.zeros(len(truth), dtype=np.int64)
+    for metric in metrics:
+        if metric.parts is None or metric.part in found:
+            continue
+        values = metric.parts(metric.sums(truth, predicted, together, 1, len(names))[0])
+        intervals = part_intervals(truth, predicted, speakers, metric, len(names))
+        found[metric.part] = {
+            name: (float(value), intervals.get(number, UNKNOWN))
+            for number, (name, value) in enumerate(zip(names, values, strict=True))
+            if not np.isnan(value)
+        }
+    return found
+
+
+def _temperature(workspace: Workspace, setup: EvaluationSetup) -> float:
+    """Fit the temperature on validation utterances of the shared classes, over these classes."""
+    shared = setup.mapping.shared
+    found = read_predictions(workspace, setup.run, "validation")
+    if found is None:
+        raise ConfigError(f"--calibrate: {setup.model} has no validation predictions")
+    numbers = [found.names.index(label) for label in shared]
+    own = np.isin(found.truth, numbers)
+    if not own.any():
+        raise ConfigError(f"--calibrate: {setup.model} has no validation predictions of {', '.join(shared)}")
+    logits = np.log(np.maximum(found.shown[own][:, numbers], 1e-6))  # six decimals are stored
+    return fit_temperature(logits, np.array([numbers.index(label) for label in found.truth[own]]))
+
+
+def _protocol(setup: EvaluationSetup, temperature: float | None) -> Protocol:
+    """The protocol of the evaluation's scores."""
+    networks, mapping, trained = setup.networks, setup.mapping, protocol_of(setup.run)
+    return Protocol(
+        facts={
+            "score": f"pooled {setup.metrics[0].title} of a registered version, utterance level, "
+            f"{setup.task.decision} over the shared classes",
+            "corpus": networks.corpus.name,
+            "corpus_digest": networks.corpus.digest,
+            **trained.elsewhere(mapping.shared),
+            "mapping": mapping.renamed,
+            f"left_out_{setup.task.answers}": mapping.left_out,
+            "unused_classes": mapping.unused,
+            "judged_by": networks.description,
+            "normalisation_scope": setup.facts["normalisation_scope"],
+            "trained_under": setup.facts["fingerprint"],
+            "utterances": str(len(networks.numbers)),
+            **({} if temperature is None else {"temperature": f"{temperature:.4f}"}),
+        }
+    )
