@@ -1,4 +1,4 @@
-"""What single changes of a configuration are worth: each trained on several seeds, and paired with it by speaker."""
+"""Ablation: single changes of a configuration, trained on several seeds and paired with it by speaker."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -26,24 +26,24 @@ class Ablated:
 
     study: str
     protocol: Protocol
-    """Some changes change it."""
+    """A change may change it too."""
     scores: Sequence[float]
     """Pooled validation score of each seed, of the protocol's objective."""
     interval: Interval
-    """Of their mean, by bootstrap over speakers and seeds."""
+    """Of the mean, by bootstrap over speakers and seeds."""
     against: PairedComparison | None
-    """With the unchanged configuration, all seeds together; None for itself, or where other utterances are judged."""
+    """With the unchanged configuration, all seeds together; None for that itself, and for other utterances."""
     seconds: float
     """Training of all seeds."""
 
     @property
     def mean(self) -> float:
-        """Over the seeds."""
+        """Mean score over the seeds."""
         return float(np.mean(self.scores))
 
 
 def variant(definition: StudyDefinition, name: str, seeds: int) -> StudyDefinition:
-    """A study without a search, which trains the configuration on so many seeds and keeps one model.
+    """A study without a search, which trains the configuration on several seeds and keeps a single model.
 
     A model that is solved is trained once: every seed gives the same network.
     """
@@ -63,13 +63,13 @@ def ablate(
     """Train a configuration and its variants, each as a study of its own. Test speakers are not scored.
 
     Args:
-        studies: The unchanged configuration, then its variants: without searches, with as many trials as seeds, which
-            are the same for all.
         workspace: The project's stores.
-        watch: Opens what is told of a study and writes its runs; used anew for each.
+        studies: The unchanged configuration, then its variants, without searches; a trial for each seed, the same
+            number for all.
+        watch: Opens an observer, which writes the runs of a study; called for each study.
 
     Yields:
-        Each in turn; in place of a variant that cannot be trained, why. The same call tries it again.
+        Each configuration; in place of a variant that cannot be trained, the error. The same call tries it again.
 
     Raises:
         SerTuneError: The unchanged configuration cannot be trained, or a disk or database fails.
@@ -94,7 +94,7 @@ def ablate(
             study=prepared.definition.name,
             protocol=prepared.protocol,
             scores=[run.data.metrics[f"validation_{objective.name}"] for run in runs],
-            interval=seed_interval(objective, np.stack([one.sums(objective) for one in predictions])),
+            interval=seed_interval(objective, np.stack([seed.sums(objective) for seed in predictions])),
             against=_against(prepared.definition, predictions, studies[0].definition, unchanged),
             seconds=sum(run.data.metrics["trial_seconds"] for run in runs),
         )

@@ -1,4 +1,4 @@
-"""Averaging what trials of unlike configurations say, as one model."""
+"""Combination: the mean of the probabilities of trials, registered as a model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,46 +51,46 @@ def combine(
     name: str | None = None,
     rule: str | None = None,
 ) -> Combination:
-    """Average the probabilities of trials of one protocol, fold by fold, and register them as one model.
+    """Average the probabilities of trials of the same protocol, fold by fold, and register them as a model.
 
-    A heterogeneous ensemble, as Caruana et al. 2004 (ICML) build of a library of models; here the caller chooses its
-    members, and every member has one vote. Validation and test speakers are scored as for a trial: each by the networks
-    that did not train on them, test speakers by those that did not validate on them either.
+    A heterogeneous ensemble, as Caruana et al. 2004 (ICML) select from a library of models; here the caller chooses the
+    members, whose weights are equal. Validation and test speakers are scored as for a trial: each by the networks that
+    did not train on them, test speakers by those that did not validate on them either.
 
     Args:
         workspace: The project's stores.
         references: Registered models, studies (`STUDY` or `STUDY:TRIAL`) or runs.
-        top: Of a study without a trial's number, its so many best configurations. All seeds of a configuration are
+        top: Number of the best configurations of a study without a trial's number. All seeds of a configuration are
             members: an average over seeds chooses none of them.
         data: Where the corpus is now; None is where it was.
-        name: What to register it as; None is `ser-<corpus>-<model>`, with `combined` for several architectures.
-        rule: When it becomes champion.
+        name: Of the registered model; None is `ser-<corpus>-<model>`, with `combined` for several architectures.
+        rule: Decides whether it becomes champion.
 
     Raises:
-        RegistryError: There are not two different trials, or one's model was not kept.
-        ProtocolError: Their protocols differ; the message says in what.
+        RegistryError: There are not two different trials, or the model of a trial was not kept.
+        ProtocolError: Their protocols differ; the message names the differences.
         StorageError: The combination cannot be stored.
     """
     refuse_unusable(rule, name)
     with workspace.errors():
         members = _members(workspace, references, top)
         first, *others = members
-        for one in others:
-            what = f"{_called(first)} and {_called(one)} cannot be combined"
-            protocol_of(first).refuse_other(protocol_of(one), what)
+        for other in others:
+            what = f"{_trial_name(first)} and {_trial_name(other)} cannot be combined"
+            protocol_of(first).refuse_other(protocol_of(other), what)
         definition, _ = recorded(workspace, first)
         prepared = prepare(definition.with_data(data), workspace.project)
-        protocol_of(first).refuse_other(prepared.protocol, f"{_called(first)} cannot be scored on this corpus")
-        for one in members:
-            refuse_changed_model(workspace, one.data.tags[MODEL_TAG])
-        committee = Committee([read_predictor(f"models:/{one.data.tags[MODEL_TAG]}") for one in members])
+        protocol_of(first).refuse_other(prepared.protocol, f"{_trial_name(first)} cannot be scored on this corpus")
+        for member in members:
+            refuse_changed_model(workspace, member.data.tags[MODEL_TAG])
+        committee = Committee([read_predictor(f"models:/{member.data.tags[MODEL_TAG]}") for member in members])
         run = _run(workspace, prepared, members, committee)
     promotion = promote_combination(
         workspace,
         prepared,
         run,
         committee,
-        members=[_called(one) for one in members],
+        members=[_trial_name(member) for member in members],
         name=name,
         rule=rule,
     )
@@ -98,16 +98,16 @@ def combine(
 
 
 def _members(workspace: Workspace, references: Sequence[str], top: int) -> list[Run]:
-    """Every trial once, in the order in which it was named."""
+    """The trials that references name, without repetition, in their order."""
     found: dict[str, Run] = {}
     for reference in references:
-        found |= {run.info.run_id: run for one in find_results(workspace, reference, top) for run in one.runs}
-    for one in found.values():
-        if TRIAL_TAG not in one.data.tags:
-            raise RegistryError(f"run {one.info.run_id} ({name_of(one)}) is no trial; combine trials")
-        if MODEL_TAG not in one.data.tags:
+        found |= {run.info.run_id: run for result in find_results(workspace, reference, top) for run in result.runs}
+    for run in found.values():
+        if TRIAL_TAG not in run.data.tags:
+            raise RegistryError(f"run {run.info.run_id} ({name_of(run)}) is no trial; combine trials")
+        if MODEL_TAG not in run.data.tags:
             raise RegistryError(
-                f"the model of {_called(one)} was not kept; run its study with more --keep-models, or name its trials "
+                f"the model of {_trial_name(run)} was not kept; run its study with more --keep-models, or name its trials "
                 "that are kept"
             )
     if len(found) < 2:
@@ -115,26 +115,27 @@ def _members(workspace: Workspace, references: Sequence[str], top: int) -> list[
     return list(found.values())
 
 
-def _called(run: Run) -> str:
+def _trial_name(run: Run) -> str:
+    """Study and number of a trial, such as `first:3`."""
     return f"{run.data.tags[STUDY_NAME_TAG]}:{run.data.tags[TRIAL_TAG]}"
 
 
 def _pretraining(members: Sequence[Run]) -> dict[str, str]:
-    """The tag on pretraining: of the members' the one that limits the score most."""
-    states = {one.data.tags.get(PRETRAINING_TAG) for one in members}
+    """The tag of the member whose pretraining limits the score most."""
+    states = {member.data.tags.get(PRETRAINING_TAG) for member in members}
     worst = next((state for state in ("seen", "unknown", "other data") if state in states), None)
     return {} if worst is None else {PRETRAINING_TAG: worst}
 
 
 def _run(workspace: Workspace, prepared: Prepared, members: Sequence[Run], committee: Committee) -> Run:
-    """The combination's run, with validation scores and model: that of an earlier call, or a new one."""
+    """The combination's run with validation scores and model, from an earlier call or new."""
     experiment = workspace.experiment(prepared.corpus.name)
-    identity = " ".join(sorted(one.info.run_id for one in members))
+    identity = " ".join(sorted(member.info.run_id for member in members))
     ended = search_runs(workspace, "attributes.status = 'FINISHED'", [experiment], tags={MEMBERS_TAG: identity})
     if (earlier := next(ended, None)) is not None:
         return earlier
-    names = [_called(one) for one in members]
-    parts = [one.recipe for one in committee.members]
+    names = [_trial_name(member) for member in members]
+    recipes = [member.recipe for member in committee.members]
     tags = {
         MEMBERS_TAG: identity,
         **networks_tags(committee),
@@ -145,9 +146,9 @@ def _run(workspace: Workspace, prepared: Prepared, members: Sequence[Run], commi
     try:
         with open_run(workspace, experiment, name=f"combination of {len(members)}", tags=tags) as run_id:
             workspace.client.log_param(run_id, "members", " + ".join(names))
-            workspace.client.log_param(run_id, "model.name", " + ".join(dict.fromkeys(one.model.name for one in parts)))
+            workspace.client.log_param(run_id, "model.name", " + ".join(dict.fromkeys(recipe.model.name for recipe in recipes)))
             workspace.client.log_param(
-                run_id, "features.name", " + ".join(dict.fromkeys(one.features.name for one in parts))
+                run_id, "features.name", " + ".join(dict.fromkeys(recipe.features.name for recipe in recipes))
             )
             score_on_validation(workspace, workspace.client.get_run(run_id), prepared, committee)
             model_id = log_predictor(

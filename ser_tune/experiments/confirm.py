@@ -1,4 +1,4 @@
-"""Training a study's best configurations again on fresh seeds, which removes the luck of the seed, not the choice."""
+"""Confirmation: a study's best configurations on fresh seeds, which removes the luck of the seed, not the choice."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ from .seeds import train_seeds
 __all__ = ["Candidate", "Confirmation", "confirm"]
 
 FRESH_SEEDS = 100_000
-"""Added to a study's seed: no trial of any search has such a one."""
+"""Added to a study's seed: no trial of a search has such a seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class Candidate(FreshSeeds):
     """One of a study's best configurations, trained again."""
 
     searched: float
-    """The pooled validation score that the search saw."""
+    """Pooled validation score in the search."""
     searched_interval: Interval
-    """Of that, by bootstrap over speakers."""
+    """Of the score in the search, by bootstrap over speakers."""
     interval: Interval
     """Of the mean over seeds, by bootstrap over speakers and seeds."""
 
@@ -51,11 +51,11 @@ class Confirmation:
     """A study's best configurations on fresh seeds."""
 
     study: str
-    """The one that the fresh trials are of."""
+    """The name of the study of the fresh trials."""
     candidates: Sequence[Candidate]
     """By the worse confidence bound, which is the lower one where higher is better; best first."""
     promotion: Promotion
-    """What became of the first, of which the median seed is registered."""
+    """Of the median seed of the first candidate."""
 
 
 def confirm(
@@ -68,18 +68,18 @@ def confirm(
     seeds: int,
     name: str | None = None,
 ) -> Confirmation:
-    """Train a study's best trials again, and promote the one whose worse confidence bound is best.
+    """Train a study's best trials again, and promote the configuration whose worse confidence bound is best.
 
-    Of its seeds, the one with the median score is registered: the best seed would be optimistic again.
+    Its seed with the median score is registered: the best seed would be optimistic again.
 
     Args:
-        study: That was searched.
-        prepared: Its corpus and folds.
         workspace: The project's stores.
+        study: The search.
+        prepared: Its corpus and folds.
         observer: Receives every event of the fresh trials, and writes their runs.
-        top: How many of the best complete trials of the search.
-        seeds: How often each is trained.
-        name: What to register; None is `ser-<corpus>-<model>`.
+        top: Number of the best complete trials of the search.
+        seeds: Trainings of each.
+        name: Of the registered model; None is `ser-<corpus>-<model>`.
 
     Raises:
         StudyError: There are fewer complete trials, the model has no random numbers, or a training failed.
@@ -88,24 +88,25 @@ def confirm(
     refuse_without_randomness(
         prepared.definition.config.model.name, f"study '{study.study_name}' cannot be confirmed on fresh seeds"
     )
-    trials = [one for one in study.get_trials(deepcopy=False) if confirms(one) is None]
-    complete = [one for one in trials if one.state == TrialState.COMPLETE]
     objective = prepared.definition.objective
-    best = best_trials(complete, objective)[:top]
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    best = best_trials((trial for trial in complete if confirms(trial) is None), objective)[:top]
     if len(best) < top:
         raise StudyError(f"study '{study.study_name}' has {len(best)} complete trials; expected at least {top}")
-    configurations: list[Mapping[str, Value]] = [values_of(one) for one in best]
+    configurations: list[Mapping[str, Value]] = [values_of(trial) for trial in best]
     again = prepare(_again(prepared.definition, study.study_name, top * seeds), workspace.project)
     # Seed by seed, so that an interruption leaves all candidates with about as many
     rerun = Rerun(queue=configurations * seeds, study_id=study.user_attrs["study_id"])
     runs = train_seeds(workspace, again, rerun, observer)
     fresh, _ = workspace.study(again.definition.name)
-    searched = _searched(workspace, study, best, prepared)
-    candidates = [
-        _candidate(workspace, objective, one, interval, runs[place::top])
-        for place, (one, interval) in enumerate(zip(best, searched, strict=True))
-    ]
-    candidates = by_bound(candidates, objective)
+    searched = _searched_intervals(workspace, study, best, prepared)
+    candidates = by_bound(
+        [
+            _candidate(workspace, objective, trial, interval, runs[place::top])
+            for place, (trial, interval) in enumerate(zip(best, searched, strict=True))
+        ],
+        objective,
+    )
     chosen = candidates[0]
     confirmed = Confirmed(
         mean=chosen.mean,
@@ -113,7 +114,7 @@ def confirm(
         high=chosen.interval.high,
         seeds=len(chosen.scores),
         trial=chosen.middle,
-        selection=_corrected(workspace, study, candidates, again=runs, chosen=chosen, prepared=prepared),
+        selection=_corrected(workspace, study, candidates, runs),
     )
     promotion = promote(workspace, again, fresh, trial=confirmed, name=name)
     return Confirmation(study=again.definition.name, candidates=candidates, promotion=promotion)
@@ -122,41 +123,41 @@ def confirm(
 def by_bound(candidates: Sequence[Candidate], objective: Metric) -> list[Candidate]:
     """Sort candidates by the worse end of their interval, the best first; of equal ones the earlier trial.
 
-    A candidate that predicts the same throughout has no interval, and no bound to be chosen by: it is last.
+    A candidate that predicts the same throughout has no interval, so no bound to be chosen by: it is last.
     """
     ranking = Ranking(objective)
-    return ranking.best_first(
-        candidates, lambda one: ranking.worse(one.interval.low, one.interval.high), lambda one: one.trial
-    )
+
+    def bound(candidate: Candidate) -> float:
+        return ranking.worse(candidate.interval.low, candidate.interval.high)
+
+    return ranking.best_first(candidates, bound, lambda candidate: candidate.trial)
 
 
 def _corrected(
-    workspace: Workspace,
-    study: optuna.Study,
-    candidates: Sequence[Candidate],
-    *,
-    again: Sequence[Run],
-    chosen: Candidate,
-    prepared: Prepared,
+    workspace: Workspace, study: optuna.Study, candidates: Sequence[Candidate], again: Sequence[Run]
 ) -> Selection | None:
-    """The chosen candidate without the choice, made by search score and then by the mean over fresh seeds."""
+    """The first candidate without the choice, made by search score and then by the mean over fresh seeds."""
+    chosen = candidates[0]
     with workspace.errors():
-        experiment = workspace.experiment(prepared.corpus.name)
-        known = read_sums(workspace, experiment, study)
-    numbers = [one.number for one in candidates_of(study) if confirms(one) is None]
+        known = read_sums(workspace, again[0].info.experiment_id, study)
+    numbers = [trial.number for trial in candidates_of(study) if confirms(trial) is None]
     if chosen.trial not in numbers or not known.keys() >= set(numbers):
         return None
     predicted = predictions_of(workspace, again, "validation")
-    objective = prepared.definition.objective
-    of_trial = {int(run.data.tags[TRIAL_TAG]): one.sums(objective) for run, one in zip(again, predicted, strict=True)}
-    fresh = {one.trial: np.mean([of_trial[number] for number in one.numbers], axis=0) for one in candidates}
+    of_trial = {
+        int(run.data.tags[TRIAL_TAG]): seed.sums(chosen.objective) for run, seed in zip(again, predicted, strict=True)
+    }
+    fresh = {
+        candidate.trial: np.mean([of_trial[number] for number in candidate.numbers], axis=0) for candidate in candidates
+    }
     searched = {number: known[number] for number in numbers}
     return corrected_choice(chosen.objective, searched, winner=chosen.trial, fresh=fresh, entrants=len(candidates))
 
 
 def _again(definition: StudyDefinition, name: str, trials: int) -> StudyDefinition:
+    """The study of the fresh trials."""
     config = definition.config
-    # All models, because nobody knows before the end which seed is the median
+    # All models, because the median seed is known at the end
     settings = config.study.model_copy(
         update={"trials": trials, "pruner": "none", "timeout_s": None, "keep_models": "all"}
     )
@@ -164,20 +165,21 @@ def _again(definition: StudyDefinition, name: str, trials: int) -> StudyDefiniti
     return replace(definition, config=config.model_copy(update=update))
 
 
-def _searched(
+def _searched_intervals(
     workspace: Workspace, study: optuna.Study, trials: Sequence[FrozenTrial], prepared: Prepared
 ) -> Sequence[Interval]:
-    """The intervals of what the search saw; unknown where its runs were deleted, which confirming does not need."""
+    """The intervals of the scores in the search; unknown where its runs were deleted, which confirming does not need."""
     with workspace.errors():
         experiment = workspace.experiment(prepared.corpus.name)
         _, runs = find_runs(workspace, experiment, study.user_attrs["study_id"])
-    metrics = [runs[one.number].data.metrics if one.number in runs else {} for one in trials]
-    return [interval_of(one, f"validation_{prepared.definition.objective.name}") for one in metrics]
+    metrics = [runs[trial.number].data.metrics if trial.number in runs else {} for trial in trials]
+    return [interval_of(found, f"validation_{prepared.definition.objective.name}") for found in metrics]
 
 
 def _candidate(
     workspace: Workspace, objective: Metric, searched: FrozenTrial, interval: Interval, runs: Sequence[Run]
 ) -> Candidate:
+    """A searched trial with its runs on fresh seeds, whose predictions must differ."""
     predictions = predictions_of(workspace, runs, "validation")
     if no_randomness(predictions):
         raise StudyError(
@@ -190,6 +192,6 @@ def _candidate(
         searched=value_of(searched),
         searched_interval=interval,
         scores=[run.data.metrics[f"validation_{objective.name}"] for run in runs],
-        interval=seed_interval(objective, np.stack([one.sums(objective) for one in predictions])),
+        interval=seed_interval(objective, np.stack([seed.sums(objective) for seed in predictions])),
         numbers=[int(run.data.tags[TRIAL_TAG]) for run in runs],
     )

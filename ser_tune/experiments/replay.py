@@ -1,4 +1,4 @@
-"""Training a trial again from what MLflow alone holds, and comparing every number."""
+"""Replay: train a trial again from MLflow's records alone, and compare every number."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -30,11 +30,7 @@ from ..training import EpochReport
 __all__ = ["Replay", "replay"]
 
 _TIMES = ("seconds", "trial_seconds")
-"""Metrics that tell how long something took, not what came of it."""
-UNRECORDED_SOLVER = (
-    "not recorded (earlier versions of ser-tune ended squared hinge and logistic early; ridge is as now)"
-)
-"""Of runs before 30 November 2026."""
+"""Metrics that are durations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +39,11 @@ class Replay:
 
     run: Run
     compared: int
-    """Numbers that both have: every fold's curves, and the pooled scores."""
+    """Numbers that both trainings have: every fold's curves, and the pooled scores."""
     unequal: Sequence[str]
-    """Those that are not the same to the last bit, with both values."""
+    """Numbers that differ in any bit, with both values."""
     circumstances: Sequence[str]
-    """Versions, commit, solver, data and device that are not those of the first time."""
+    """Versions, commit, solver, data and device that differ from the first training."""
 
     @property
     def identical(self) -> bool:
@@ -68,10 +64,10 @@ def replay(
         workspace: The project's stores.
         run: The trial's.
         data: Where the corpus is now; None is where it was.
-        on_epoch: Told after every epoch, with the fold's number.
+        on_epoch: Called after every epoch, with the fold's number.
 
     Raises:
-        RegistryError: The run does not hold what it takes.
+        RegistryError: The run lacks the study or the configuration.
         SerTuneError: The corpus cannot be read.
     """
     definition, config = recorded(workspace, run)
@@ -97,6 +93,7 @@ def replay(
 
 
 def _recorded_numbers(workspace: Workspace, run: Run) -> dict[str, float]:
+    """Every fold's curves and the pooled scores of a run, by name and epoch."""
     numbers = {}
     for name, value in run.data.metrics.items():
         if name.rpartition("/")[2] in _TIMES:
@@ -110,19 +107,24 @@ def _recorded_numbers(workspace: Workspace, run: Run) -> dict[str, float]:
 
 
 def _numbers(folds: Sequence[FoldOutcome], prepared: Prepared) -> dict[str, float]:
+    """The same numbers of folds that are trained now."""
     curved = {
-        f"{one.key}, epoch {one.step}": one.value for one in curves(folds) if one.key.rpartition("/")[2] not in _TIMES
+        f"{point.key}, epoch {point.step}": point.value
+        for point in curves(folds)
+        if point.key.rpartition("/")[2] not in _TIMES
     }
     return curved | score_metrics(pooled_scores(prepared, folds), prepared.targets.names, "validation")
 
 
-def _same(one: float | None, other: float | None) -> bool:
-    if one is None or other is None:
+def _same(before: float | None, now: float | None) -> bool:
+    """Whether both numbers are there and equal; NaN equals NaN."""
+    if before is None or now is None:
         return False
-    return one == other or (math.isnan(one) and math.isnan(other))
+    return before == now or (math.isnan(before) and math.isnan(now))
 
 
 def _circumstances(run: Run, prepared: Prepared, device: str) -> list[str]:
+    """Sentences on every difference between the first training and this one."""
     tags: Mapping[str, str] = run.data.tags
     then = {package: tags.get(f"version.{package}", "unknown") for package in PACKAGES}
     found = [f"{package} was {old}, is {version(package)}" for package, old in then.items() if old != version(package)]
@@ -133,7 +135,7 @@ def _circumstances(run: Run, prepared: Prepared, device: str) -> list[str]:
         found.append(f"device was {before}, is {device}")
     solver = ARCHITECTURES.get(prepared.definition.config.model.name).solver
     if (before := tags.get(SOLVER_TAG, "")) != solver:
-        found.append(f"solver was {before or UNRECORDED_SOLVER}, is {solver or 'unknown'}")
+        found.append(f"solver was {before or 'unknown'}, is {solver or 'unknown'}")
     if differences := prepared.protocol.differences(protocol_of(run)):
         found.append(f"protocol: {worded(differences)}")
     return found

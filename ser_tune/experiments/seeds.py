@@ -1,4 +1,4 @@
-"""Configurations trained on several seeds."""
+"""Configurations trained on several seeds: their runs in the order of a queue."""
 
 from collections.abc import Sequence
 
@@ -30,15 +30,15 @@ def train_seeds(workspace: Workspace, prepared: Prepared, rerun: Rerun, observer
         raise KeyboardInterrupt
     study, _ = workspace.study(summary.name)
     trials = study.get_trials(deepcopy=False)
-    complete = {place_of(one): one for one in trials if one.state == TrialState.COMPLETE}
+    complete = {place_of(trial): trial for trial in trials if trial.state == TrialState.COMPLETE}
     trained = [complete[place] for place in range(len(rerun.queue)) if place in complete]
     if len(trained) < len(rerun.queue):
-        failed = [one for one in trials if "failure" in one.user_attrs and place_of(one) not in complete]
+        failed = [trial for trial in trials if "failure" in trial.user_attrs and place_of(trial) not in complete]
         reason = f"trial {failed[-1].number} failed: {failed[-1].user_attrs['failure']}; " if failed else ""
         raise StudyError(
             f"study '{summary.name}': {len(trained)} of {len(rerun.queue)} trainings are complete; {reason}"
             "the same command goes on from here"
         )
-    if [values_of(one) for one in trained] != list(rerun.queue):
+    if [values_of(trial) for trial in trained] != list(rerun.queue):
         raise StudyError(f"study '{summary.name}' has trials of other values than it was to train; delete it")
-    return runs_of(workspace, study, [one.number for one in trained], prepared.corpus.name)
+    return runs_of(workspace, study, [trial.number for trial in trained], prepared.corpus.name)
