@@ -107,8 +107,8 @@ def _members(workspace: Workspace, references: Sequence[str], top: int) -> list[
             raise RegistryError(f"run {run.info.run_id} ({name_of(run)}) is no trial; combine trials")
         if MODEL_TAG not in run.data.tags:
             raise RegistryError(
-                f"the model of {_trial_name(run)} was not kept; run its study with more --keep-models, or name its trials "
-                "that are kept"
+                f"the model of {_trial_name(run)} was not kept; run its study with more --keep-models, or name its "
+                "trials that are kept"
             )
     if len(found) < 2:
         raise RegistryError(f"{', '.join(map(repr, references))}: {len(found)} trial; expected at least two to combine")
@@ -136,6 +136,11 @@ def _run(workspace: Workspace, prepared: Prepared, members: Sequence[Run], commi
         return earlier
     names = [_trial_name(member) for member in members]
     recipes = [member.recipe for member in committee.members]
+    params = {
+        "members": " + ".join(names),
+        "model.name": " + ".join(dict.fromkeys(recipe.model.name for recipe in recipes)),
+        "features.name": " + ".join(dict.fromkeys(recipe.features.name for recipe in recipes)),
+    }
     tags = {
         MEMBERS_TAG: identity,
         **networks_tags(committee),
@@ -145,11 +150,8 @@ def _run(workspace: Workspace, prepared: Prepared, members: Sequence[Run], commi
     }
     try:
         with open_run(workspace, experiment, name=f"combination of {len(members)}", tags=tags) as run_id:
-            workspace.client.log_param(run_id, "members", " + ".join(names))
-            workspace.client.log_param(run_id, "model.name", " + ".join(dict.fromkeys(recipe.model.name for recipe in recipes)))
-            workspace.client.log_param(
-                run_id, "features.name", " + ".join(dict.fromkeys(recipe.features.name for recipe in recipes))
-            )
+            for name, value in params.items():
+                workspace.client.log_param(run_id, name, value)
             score_on_validation(workspace, workspace.client.get_run(run_id), prepared, committee)
             model_id = log_predictor(
                 workspace,

@@ -168,7 +168,7 @@ def _again(definition: StudyDefinition, name: str, trials: int) -> StudyDefiniti
 def _searched_intervals(
     workspace: Workspace, study: optuna.Study, trials: Sequence[FrozenTrial], prepared: Prepared
 ) -> Sequence[Interval]:
-    """The intervals of the scores in the search; unknown where its runs were deleted, which confirming does not need."""
+    """The intervals of the scores in the search; unknown where its runs were deleted: confirming does without."""
     with workspace.errors():
         experiment = workspace.experiment(prepared.corpus.name)
         _, runs = find_runs(workspace, experiment, study.user_attrs["study_id"])

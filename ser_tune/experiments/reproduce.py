@@ -170,9 +170,7 @@ def reproduce(
         seeds = [score_on_test(workspace, run, prepared) for run in runs]
     predictions = predictions_of(workspace, runs, "test")
     score, fold_sums = f"test_{metric.name}", np.stack([_by_fold(seed, prepared, metric) for seed in predictions])
-    speaker_sums = {
-        scored.name: np.stack([seed.sums(scored) for seed in predictions]) for scored in definition.metrics
-    }
+    speaker_sums = {scored.name: np.stack([seed.sums(scored) for seed in predictions]) for scored in definition.metrics}
     return Reproduction(
         published=published,
         seeds=seeds,
@@ -207,8 +205,8 @@ def _refuse_other_studies(definition: StudyDefinition, metric: Metric) -> None:
         )
     if definition.search:
         raise StudyError(
-            f"study {name} searches {', '.join(sorted(definition.search))}; a published configuration searches nothing: "
-            "write 'search: {}'"
+            f"study {name} searches {', '.join(sorted(definition.search))}; a published configuration searches "
+            "nothing: write 'search: {}'"
         )
     if settings.trials > 1:
         refuse_without_randomness(definition.config.model.name, f"study {name} trains {settings.trials} seeds")

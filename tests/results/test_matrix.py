@@ -21,11 +21,11 @@ UAR, WA = METRICS.get("uar"), METRICS.get("wa")
 
 def _cell(model: str, *metrics: Metric) -> Cell:
     """A cell whose scores are 0.25, of four classes."""
-    scores = {one.name: Pooled(0.25, Interval(0.1, 0.4)) for one in metrics}
-    judge = SimpleNamespace(description="all networks together")
-    examined = SimpleNamespace(model=f"{model}/1", facts={"corpus": "demo"}, judge=judge)
+    scores = {metric.name: Pooled(0.25, Interval(0.1, 0.4)) for metric in metrics}
+    networks = SimpleNamespace(description="all networks together")
+    setup = SimpleNamespace(model=f"{model}/1", facts={"corpus": "demo"}, networks=networks)
     overall = GroupScore(name="all", utterances=8, speakers=2, strata=4, scores=scores)
-    evaluation: Any = SimpleNamespace(overall=overall, metrics=metrics, objective=metrics[0], examined=examined)
+    evaluation: Any = SimpleNamespace(overall=overall, metrics=metrics, objective=metrics[0], setup=setup)
     return Cell(model, "emodb", evaluation, "r")
 
 
