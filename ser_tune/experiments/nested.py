@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
-from mlflow.entities import Metric, Param
+from mlflow.entities import Metric, Param, Run
 
 from ..config import Project, Role, flatten
 from ..coordination import study_names
@@ -47,83 +47,47 @@ def run_nested(workspace: Workspace, prepared: Prepared, watch: Watch, lead: Lea
     """Run one study for each outer fold, each a resumable study of its own, and score their best trials.
 
     Args:
-        prepared: The study as if it were one; its folds' test speakers (with sessions: the sessions) are the outer
-            folds, and each search folds the speakers that are left.
         workspace: The project's stores.
-        watch: Makes what watches one of the studies.
-        lead: Has other processes work on one of the studies; None is this process.
+        prepared: The study without nesting; its folds' test speakers (with sessions: the sessions) are the outer folds,
+            and each search folds the speakers that are left.
+        watch: Opens the observer of a search.
+        lead: Has other processes work on a search; None is this process.
 
     Raises:
         StudyError: A search has no complete trial, or the study holds speakers out already, or its folds are
             text-independent or the user's own, or it starts from a study that is not nested.
         KeyboardInterrupt: A search was interrupted; the same call goes on from there.
     """
-    if prepared.definition.config.protocol.holdout:
-        raise StudyError("a nested study holds every speaker out in turn; leave out protocol.holdout (--holdout)")
-    if prepared.definition.config.protocol.text_independent:
-        raise StudyError(
-            "a nested study holds speakers out, and these speak texts that were trained on; leave out "
-            "protocol.text_independent (--text-independent)"
-        )
-    if prepared.definition.config.protocol.folds_file:
-        raise StudyError("a nested study makes folds of its own; leave out protocol.folds_file (--folds)")
     parts = outer_parts(prepared.corpus, prepared.folds)
-    _refuse_seen_trials(prepared.definition, len(parts), workspace.project)
-    # All of them first: one that has too few speakers left must not be found out after hours
+    _refuse(prepared.definition, len(parts), workspace.project)
+    # All searches are prepared before the first: too few speakers in the last must not be found out after hours
     definitions = [_inner(prepared.definition, number, parts) for number in range(len(parts))]
-    searches = [prepare(one, workspace.project) for one in definitions]
+    searches = [prepare(definition, workspace.project) for definition in definitions]
     folds = []
     for search, part in zip(searches, parts, strict=True):
         with watch() as observer:
             summary = run_study(search, workspace.project, observer, workers=None if lead is None else lead(search))
         folds.append(_outer_fold(workspace, search, summary, part))
-    facts = dict(prepared.protocol.facts)
-    definition = prepared.definition
-    facts["score"] = f"pooled {definition.objective.title} of speakers that their search never saw, utterance level"
-    inner = sorted(one.protocol.never_saw for one in searches)
-    facts["folds"] = f"{len(folds)} nested searches, SHA-256 {hashlib.sha256(' '.join(inner).encode()).hexdigest()}"
-    number_of = {speaker: number for number, speaker in enumerate(prepared.corpus.speakers)}
-    nested = Nested(
-        study=definition.name,
-        folds=folds,
-        outer=score(
-            [
-                (
-                    one.predictions.truth,
-                    one.predictions.predicted,
-                    np.array([number_of[speaker] for speaker in one.predictions.speakers]),
-                )
-                for one in folds
-            ],
-            definition.metrics,
-            len(prepared.targets.names),
-        ),
-        protocol=Protocol(facts=facts),
-        objective=definition.objective,
-    )
+    nested = _score(prepared, searches, folds)
     with workspace.errors():
         _log(workspace, prepared, nested)
     return nested
 
 
-def _inner(definition: StudyDefinition, number: int, parts: Sequence[tuple[str, ...]]) -> StudyDefinition:
-    """The search that never sees one of the parts."""
-    config, speakers = definition.config, parts[number]
-    # As many as asked for, but no more than are left
-    folds = None if config.protocol.folds is None else min(config.protocol.folds, len(parts) - 1)
-    protocol = config.protocol.model_copy(update={"holdout": speakers, "fold_limit": None, "folds": folds})
-    warm_start = tuple(inner_name(one, number) for one in config.study.warm_start)
-    study = config.study.model_copy(update={"warm_start": warm_start})
-    update = {"name": inner_name(definition.name, number), "protocol": protocol, "study": study}
-    return replace(definition, config=config.model_copy(update=update))
-
-
-def _refuse_seen_trials(definition: StudyDefinition, searches: int, project: Project) -> None:
-    """Refuse to start from trials that were chosen by the speakers of an outer fold."""
-    if not (wanted := definition.config.study.warm_start):
-        return
-    known = set(study_names(project))
-    for name in wanted:
+def _refuse(definition: StudyDefinition, searches: int, project: Project) -> None:
+    """Refuse settings that a nested study cannot have, and trials that the speakers of an outer fold chose."""
+    protocol = definition.config.protocol
+    if protocol.holdout:
+        raise StudyError("a nested study holds every speaker out in turn; leave out protocol.holdout (--holdout)")
+    if protocol.text_independent:
+        raise StudyError(
+            "a nested study holds speakers out, and these speak texts that were trained on; leave out "
+            "protocol.text_independent (--text-independent)"
+        )
+    if protocol.folds_file:
+        raise StudyError("a nested study makes folds of its own; leave out protocol.folds_file (--folds)")
+    known = set(study_names(project)) if definition.config.study.warm_start else set()
+    for name in definition.config.study.warm_start:
         if not known.issuperset(inner_name(name, number) for number in range(searches)):
             raise StudyError(
                 f"study '{name}' is not a nested study of {searches} searches, so a nested study cannot start from its "
@@ -131,9 +95,40 @@ def _refuse_seen_trials(definition: StudyDefinition, searches: int, project: Pro
             )
 
 
+def _score(prepared: Prepared, searches: Sequence[Prepared], folds: Sequence[OuterFold]) -> Nested:
+    """The pooled outer scores, and their protocol."""
+    definition, objective = prepared.definition, prepared.definition.objective
+    inner = " ".join(sorted(search.protocol.never_saw for search in searches))
+    facts = {
+        **prepared.protocol.facts,
+        "score": f"pooled {objective.title} of speakers that their search never saw, utterance level",
+        "folds": f"{len(folds)} nested searches, SHA-256 {hashlib.sha256(inner.encode()).hexdigest()}",
+    }
+    number_of = {speaker: number for number, speaker in enumerate(prepared.corpus.speakers)}
+    held_out = []
+    for predictions in (fold.predictions for fold in folds):
+        speakers = np.array([number_of[speaker] for speaker in predictions.speakers])
+        held_out.append((predictions.truth, predictions.predicted, speakers))
+    outer = score(held_out, definition.metrics, len(prepared.targets.names))
+    return Nested(definition.name, folds, outer, Protocol(facts=facts), objective)
+
+
+def _inner(definition: StudyDefinition, number: int, parts: Sequence[tuple[str, ...]]) -> StudyDefinition:
+    """The search that never sees one of the parts."""
+    config, speakers = definition.config, parts[number]
+    # No more folds than parts are left
+    folds = None if config.protocol.folds is None else min(config.protocol.folds, len(parts) - 1)
+    protocol = config.protocol.model_copy(update={"holdout": speakers, "fold_limit": None, "folds": folds})
+    warm_start = tuple(inner_name(name, number) for name in config.study.warm_start)
+    study = config.study.model_copy(update={"warm_start": warm_start})
+    update = {"name": inner_name(definition.name, number), "protocol": protocol, "study": study}
+    return replace(definition, config=config.model_copy(update=update))
+
+
 def _outer_fold(
     workspace: Workspace, prepared: Prepared, summary: StudySummary, speakers: tuple[str, ...]
 ) -> OuterFold:
+    """The scores of a search's best trial, inside the search and on the speakers that it never saw."""
     if summary.interrupted:
         raise KeyboardInterrupt
     if summary.failures:
@@ -170,21 +165,14 @@ def _outer_fold(
 
 
 def _log(workspace: Workspace, prepared: Prepared, nested: Nested) -> None:
-    """A run of its own, with the outer scores and the protocol that they are of; the same one when called again."""
+    """Log the outer scores and their protocol as a run; the same run when called again."""
     name, tags = f"{prepared.definition.name}, nested", protocol_tags(nested.protocol)
     experiment = workspace.experiment(prepared.corpus.name)
-    same = [
-        run
-        for run in search_runs(workspace, "", [experiment], tags={STUDY_NAME_TAG: prepared.definition.name})
-        if run.info.run_name == name and is_nested(run) and protocol_of(run).fingerprint == nested.protocol.fingerprint
-    ]
-    run = (
-        same[0]
-        if same
-        else workspace.client.create_run(
-            experiment, run_name=name, tags={**tags, **process_tag(), STUDY_NAME_TAG: prepared.definition.name}
-        )
-    )
+    runs = search_runs(workspace, "", [experiment], tags={STUDY_NAME_TAG: prepared.definition.name})
+    run = next((run for run in runs if run.info.run_name == name and _has_protocol(run, nested.protocol)), None)
+    if run is None:
+        tags |= {**process_tag(), STUDY_NAME_TAG: prepared.definition.name}
+        run = workspace.client.create_run(experiment, run_name=name, tags=tags)
     values, objective = score_metrics(nested.outer, prepared.targets.names, "outer"), nested.objective.name
     values |= {
         f"inner_{objective}": nested.inner_score,
@@ -204,3 +192,8 @@ def _log(workspace: Workspace, prepared: Prepared, nested: Nested) -> None:
     metrics = [Metric(name, value, now, 0) for name, value in values.items() if not math.isnan(value)]
     workspace.client.log_batch(run.info.run_id, metrics=metrics, params=params)
     workspace.client.set_terminated(run.info.run_id)
+
+
+def _has_protocol(run: Run, protocol: Protocol) -> bool:
+    """Whether a run has the scores of a nested study of this protocol."""
+    return is_nested(run) and protocol_of(run).fingerprint == protocol.fingerprint

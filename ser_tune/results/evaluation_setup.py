@@ -26,6 +26,7 @@ from .training_recordings import unknown_recordings
 
 __all__ = ["EvaluationSetup", "refuse_part", "set_up_evaluation"]
 
+FACTS = ("corpus", "fingerprint", "normalisation_scope")
 OWN_NOTE = "the model's own corpus: no network judges speakers whom it trained or validated on"
 NESTED_NOTE = "nested: no network was trained or chosen by the speakers that it judges"
 TRANSDUCTIVE = "transductive: features are normalised with all judged recordings of each speaker"
@@ -40,7 +41,7 @@ class EvaluationSetup:
     run: Run
     """The version's, or the nested study's."""
     facts: Mapping[str, str]
-    """Of the training: `corpus`, `normalisation_scope` and `fingerprint`."""
+    """Of the training, with the names `FACTS`."""
     networks: EvaluatedNetworks
     """They judge the utterances that are left."""
     task: Task
@@ -101,15 +102,15 @@ def set_up_evaluation(
         LeakError: The version was trained on some of the recordings; the message names them.
     """
     with workspace.errors():
-        if (nested := find_nested(workspace, reference)) is not None:
-            return _nested(workspace, nested, reference, corpus, data)
+        nested = find_nested(workspace, reference)
+        if nested is not None:
+            return _nested_setup(workspace, nested, reference, corpus, data)
         version = find_version(workspace, reference)
         run = workspace.client.get_run(str(version.run_id))
         predictor = open_predictor(str(version_folder(version)))
     definition = _definition(workspace, run)
-    study = None
-    if REFIT_TAG not in version.tags:
-        study = _own_study(workspace.project, run, definition.with_data(data), corpus, subset)
+    refitted = REFIT_TAG in version.tags
+    study = None if refitted else _own_study(workspace.project, run, definition.with_data(data), corpus, subset)
     if study is not None:
         networks, left_out, notes = _own_networks(study, predictor, workspace.project.cache)
     else:
@@ -126,7 +127,7 @@ def set_up_evaluation(
     return EvaluationSetup(
         model=f"{version.name}/{version.version}",
         run=run,
-        facts={name: version.tags.get(name, "unknown") for name in ("corpus", "fingerprint", "normalisation_scope")},
+        facts={name: version.tags.get(name, "unknown") for name in FACTS},
         networks=networks.only(np.array([text in found.targets for text in texts])),
         task=definition.task,
         metrics=definition.metrics,
@@ -168,7 +169,7 @@ def _targets(definition: StudyDefinition, networks: EvaluatedNetworks) -> tuple[
     return targets.names, [definition.task.write(value, targets.names) for value in targets.values]
 
 
-def _nested(workspace: Workspace, run: Run, study: str, corpus: str, data: Path | None) -> EvaluationSetup:
+def _nested_setup(workspace: Workspace, run: Run, study: str, corpus: str, data: Path | None) -> EvaluationSetup:
     """The searches of a nested study, all of whose speakers are judged."""
     networks, definition = nested_searches(workspace, study, data)
     protocol = protocol_of(run)
