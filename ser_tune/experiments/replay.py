@@ -58,13 +58,7 @@ def replay(
     data: Path | None = None,
     on_epoch: Callable[[int, EpochReport], None] = lambda fold, report: None,
 ) -> Replay:
-    """Train a complete trial again.
-
-    Args:
-        workspace: The project's stores.
-        run: The trial's.
-        data: Where the corpus is now; None is where it was.
-        on_epoch: Called after every epoch, with the fold's number.
+    """Train a complete trial again; `on_epoch` is called after every epoch, with the fold's number.
 
     Raises:
         RegistryError: The run lacks the study or the configuration.

@@ -51,14 +51,11 @@ class Clip:
 
 
 def mistakes_of(reported: Predictions, others: Sequence[Predictions]) -> list[Mistake]:
-    """The utterances that are wrong most often, of equal ones that with the lower probability of the truth first.
+    """At most ten utterances that are wrong most often, of equal ones the lower probability of the truth first.
 
     Args:
         reported: Validation predictions of the result, which are classes.
-        others: Of the study's other complete trials; those that judged other utterances are left out.
-
-    Returns:
-        At most ten, each wrong at least once.
+        others: Of the study's other complete trials; trials that judged other utterances are left out.
     """
     read = [reported, *(other for other in others if other.utterances == reported.utterances)]
     predicted = np.stack([predictions.predicted for predictions in read])

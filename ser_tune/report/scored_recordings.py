@@ -29,12 +29,7 @@ class ScoredRecordings:
 
 
 def find_recordings(definition: StudyDefinition, protocol: Protocol, project: Project) -> ScoredRecordings:
-    """Read the corpus again, draw the folds again, and audit them.
-
-    Args:
-        definition: The study, with the place of its corpus.
-        protocol: Of the result.
-        project: Where a corpus that makes its own files keeps them.
+    """Read the corpus of a study again, draw the folds again, and audit them.
 
     Raises:
         SerTuneError: The corpus is not where it was, or is another one.

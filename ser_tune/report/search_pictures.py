@@ -28,12 +28,7 @@ MOST_AXES = 8
 
 
 def search_pictures(search: ReportedSearch, chosen: int | None) -> list[Picture]:
-    """Every picture that the search has the numbers for.
-
-    Args:
-        search: With at least two complete trials.
-        chosen: The reported trial.
-    """
+    """Every picture that a search of two or more complete trials has numbers for; `chosen` is the reported trial."""
     found = [_history(search)]
     if search.importances:
         found.append(_importances(search))

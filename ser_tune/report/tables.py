@@ -124,12 +124,7 @@ def parted(metrics: Sequence[Metric]) -> Metric | None:
 
 
 def classes_of(predictions: Predictions, metric: Metric) -> list[ClassScore]:
-    """The value of a metric for every class that has one, with its interval.
-
-    Args:
-        predictions: Of classes.
-        metric: As `parted` returns it.
-    """
+    """The value of a metric that `parted` finds for every class that has one, with its interval."""
     truth, predicted, speakers = predictions.truth, predictions.predicted, predictions.speaker_numbers
     assert metric.parts is not None
     values = metric.parts(predictions.sums(metric).sum(axis=0))

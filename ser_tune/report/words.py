@@ -44,13 +44,7 @@ def displayed(path: str, value: Value | None) -> str:
 def protocol_in_words(
     protocol: Protocol, predictions: Mapping[str, Predictions], *, with_epochs: bool
 ) -> Iterator[str]:
-    """Describe training, choice, test and the judgement of an utterance, each in a sentence without its dot.
-
-    Args:
-        protocol: Of the result.
-        predictions: Of the result, by side.
-        with_epochs: Whether the networks were trained in epochs.
-    """
+    """Describe training, choice, test and the judgement of an utterance, each in a sentence without its dot."""
     facts, objective = protocol.in_words, protocol.objective
     if (scored := predictions.get("test", predictions.get("validation"))) is not None:
         speakers = len(set(scored.speakers))

@@ -3,7 +3,7 @@
 from .compare import Choice, Comparison, compare
 from .evaluation_matrix import Cell, cell_columns, cell_rows, draw_matrix
 from .evaluation_run import log_evaluation, score_rows, stress_rows
-from .evaluation_scores import Evaluation, score_evaluation
+from .evaluation_scores import Evaluation, groups_of, score_evaluation
 from .evaluation_setup import EvaluationSetup, set_up_evaluation
 from .leaderboard import Entry, Leaderboard, leaderboard
 from .nested_scores import Nested, OuterFold, find_nested, inner_name, is_nested
@@ -12,7 +12,6 @@ from .range_edges import Edge, edges_of
 from .stored_runs import find_results, find_run, predictions_of, recorded, runs_of
 from .stressed_scores import Stressed, stress
 from .study_trials import StudyTrial, trials_of, trials_table
-from .utterance_groups import groups_of
 
 __all__ = [
     "PUBLISHED",

@@ -81,13 +81,7 @@ class Comparison:
 
 
 def compare(workspace: Workspace, first: str, second: str, side: str) -> Comparison:
-    """Compare two results; a configuration on several seeds by the mean over them.
-
-    Args:
-        workspace: The project's stores.
-        first: A registered model, a study or a run; result A.
-        second: Result B.
-        side: `validation`, `test` or `holdout`.
+    """Compare two results, each a registered model, a study or a run; of a configuration on several seeds the mean.
 
     Raises:
         UnknownNameError: There is no such side.

@@ -36,11 +36,6 @@ __all__ = ["log_evaluation", "score_rows", "stress_rows"]
 def log_evaluation(workspace: Workspace, evaluation: Evaluation, stressed: Sequence[Stressed] = ()) -> str:
     """Store an evaluation as a run nested under the version's or the nested study's, and add it to a version's card.
 
-    Args:
-        workspace: The project's stores.
-        evaluation: Complete.
-        stressed: Its scores in other conditions.
-
     Returns:
         The run's identifier.
     """

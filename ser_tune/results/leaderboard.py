@@ -190,11 +190,7 @@ class Leaderboard:
 
 
 def leaderboard(workspace: Workspace, corpus: str | None = None) -> Leaderboard:
-    """Read all complete trials and keep the best configuration of each kind.
-
-    Args:
-        workspace: The project's stores.
-        corpus: Only of this corpus; None is all.
+    """Read all complete trials of a corpus, or of all, and keep the best configuration of each kind.
 
     Raises:
         UnknownNameError: There are no results of the corpus, and no such corpus.

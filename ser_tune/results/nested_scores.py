@@ -147,11 +147,6 @@ def is_nested(run: Run) -> bool:
 def nested_searches(workspace: Workspace, study: str, data: Path | None) -> tuple[EvaluatedNetworks, StudyDefinition]:
     """The networks of the best trials of a nested study's searches, and the definition of a search.
 
-    Args:
-        workspace: The project's stores.
-        study: The nested study's name.
-        data: Where its corpus is now; None is where it was.
-
     Raises:
         StudyError: A search or its run is gone.
     """

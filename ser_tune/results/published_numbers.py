@@ -148,11 +148,7 @@ def reproduced_metric() -> Metric:
 
 
 def published_study(label: str, project: Project) -> tuple[Published, Path]:
-    """A published number, and the study file that reproduces it.
-
-    Args:
-        label: Such as `chen2018`.
-        project: Its `studies/published/` wins over the one that comes with the program.
+    """A published number, and the study file that reproduces it; a file of the project wins over the shipped file.
 
     Raises:
         UnknownNameError: There is no such number.

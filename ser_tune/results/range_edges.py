@@ -48,10 +48,6 @@ def edges_of(definition: StudyDefinition, trials: Sequence[StudyTrial]) -> list[
 
     The best searched trial, or most of the best five, lie near the end, and the setting can have a value beyond it: a
     dropout cannot be below 0.
-
-    Args:
-        definition: Of the study, with the ranges that it searches.
-        trials: Of the study.
     """
     complete = [trial for trial in trials if trial.score is not None and trial.confirms is None]
     if len(complete) < FEWEST:

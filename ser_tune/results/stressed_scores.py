@@ -40,9 +40,7 @@ class Stressed:
 def stress(evaluation: Evaluation, *, on_condition: Callable[[str], None] = lambda note: None) -> Iterator[Stressed]:
     """Judge the utterances of an evaluation again in every condition.
 
-    Args:
-        evaluation: Of the clean recordings.
-        on_condition: Called with each condition before it is judged, and with the reason why a condition is left out.
+    `on_condition` is called with each condition before it is judged, and with the reason why a condition is left out.
 
     Yields:
         The scores of each condition; a condition that leaves too little of an utterance is left out.
@@ -71,15 +69,7 @@ def stress(evaluation: Evaluation, *, on_condition: Callable[[str], None] = lamb
 
 
 def draw_stress(path: Path, title: str, metric: Metric, clean: float, conditions: Sequence[Stressed]) -> None:
-    """Draw a score over severity: a line for each kind of condition, a point where a kind has one severity.
-
-    Args:
-        path: Of the picture.
-        title: Of the picture.
-        metric: Of the score.
-        clean: The score of the clean recordings.
-        conditions: From left to right.
-    """
+    """Draw a score over severity: a line for each kind of condition, a point where a kind has one severity."""
     kinds = list(dict.fromkeys(condition.kind for condition in conditions))
     letters = lettering_for([title])
 

@@ -42,11 +42,7 @@ def trials_of(study: optuna.Study) -> list[StudyTrial]:
 def trials_table(trials: Sequence[StudyTrial], objective: Metric) -> "pd.DataFrame":
     """A row for each trial, by number: state, validation score, seconds, and a column for each path that varies.
 
-    Where trials confirm others, the column `confirms` has the numbers of those.
-
-    Args:
-        trials: Of a study.
-        objective: Of their scores; for UAR the column is `validation_uar`.
+    The column of the score is such as `validation_uar`. Where trials confirm others, `confirms` has their numbers.
     """
     import pandas as pd
 

@@ -20,19 +20,14 @@ def unknown_recordings(
 ) -> tuple[np.ndarray, dict[str, int], list[str]]:
     """Compare the recordings of a corpus with those that a version was trained on.
 
-    Args:
-        workspace: The project's stores.
-        version: Its networks judge.
-        corpus: To be judged.
-        skip_trained: Leave recordings that the version was trained on out, instead of refusing the corpus.
-
     Returns:
         Numbers of the utterances that the version was not trained on, reason to number of utterances left out, and
         notes on what was compared.
 
     Raises:
         AudioError: A recording cannot be used.
-        LeakError: The version was trained on some of the recordings, or on all of them; the message names them.
+        LeakError: The version was trained on some of the recordings, and these are not to be skipped, or on all of
+            them; the message names them.
     """
     everything = np.arange(len(corpus.utterances))
     trained = read_training_sounds(workspace, version)

@@ -278,14 +278,14 @@ def test_other_versions_alone_are_told_but_are_no_difference(call: Call, finishe
 def test_a_confirmation_is_a_table_and_what_was_registered(
     call: Call, finished: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ser_tune import results
+    from ser_tune import experiments
     from ser_tune.experiments import Candidate, Confirmation
     from ser_tune.registry import Promotion
     from ser_tune.resampling import Interval
 
     asked = {}
 
-    def confirm(_: object, prepared: Any, *__: object, **how: object) -> Any:
+    def confirm(_: object, __: object, prepared: Any, *___: object, **how: object) -> Any:
         asked.update(how)
         seen = {"searched": 0.9, "searched_interval": Interval(0.8, 0.95), "interval": Interval(0.6, 0.85)}
         candidates = [Candidate(trial=2, objective=METRICS.get("uar"), scores=(0.7, 0.8), numbers=(0, 2), **seen)]
@@ -294,7 +294,7 @@ def test_a_confirmation_is_a_table_and_what_was_registered(
         promotion = Promotion(NAME, "2", "champion", "it is better", 0, scores, created=True, prepared=prepared)
         return Confirmation("first-confirm", candidates, promotion)
 
-    monkeypatch.setattr(results, "confirm", confirm)
+    monkeypatch.setattr(experiments, "confirm", confirm)
     told = call(finished.root, "confirm", "first", "--top", "1", "--seeds", "2", "--as", "mine")
     assert asked == {"top": 1, "seeds": 2, "name": "mine"}
     lines = told.out.splitlines()
