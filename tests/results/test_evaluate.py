@@ -240,7 +240,7 @@ def test_a_combination_scores_as_at_its_promotion_and_a_refit_model_is_refused_o
     ):
         told = call(finished_copy.root, *command)
         assert told.code == 0, told.err
-    client = open_study(finished_copy.root).client
+    client = open_study(finished_copy.root).workspace.client
     promoted = client.get_run(client.get_model_version("both", "1").run_id).data.metrics
     arguments = ("--corpus", "manifest", "--data", finished_copy.csv)
     told = call(finished_copy.root, "evaluate", "both", *arguments, "--json")
