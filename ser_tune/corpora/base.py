@@ -79,6 +79,35 @@ class CorpusSource:
     remarks: Callable[[Path | None], Sequence[str]] = lambda data: ()
     """From the folder or table the user named to sentences on what is not read of it, without opening a recording."""
 
+    def subset(
+        self,
+        label: str | None = None,
+        *,
+        emotions: Sequence[str] | None = None,
+        styles: Sequence[str] | None = None,
+        merge: Mapping[str, str] | None = None,
+    ) -> Subset:
+        """Return a subset, whose choices the user may replace.
+
+        Args:
+            label: One of `subsets`; None is the first.
+            emotions: Keep only these, after merging; None is the subset's choice, as below.
+            styles: Keep only these speaking styles.
+            merge: Emotion to the one that it counts as.
+
+        Raises:
+            UnknownNameError: There is no such subset.
+        """
+        if label is not None and label not in self.subsets:
+            raise UnknownNameError(f"task of corpus {self.name}", label, self.subsets)
+        subset = self.subsets[label or next(iter(self.subsets))]
+        return replace(
+            subset,
+            emotions=subset.emotions if emotions is None else tuple(emotions),
+            styles=subset.styles if styles is None else tuple(styles),
+            merge=subset.merge if merge is None else merge,
+        )
+
     def allowing(self, folders: Sequence[Path]) -> "CorpusSource":
         """The same source, whose recordings may also lie in these folders."""
         if not folders or (read := self.read_allowing) is None:
@@ -161,10 +190,7 @@ class Corpus:
         data: Path | None,
         cache: Path,
         *,
-        subset: str | None = None,
-        emotions: Sequence[str] | None = None,
-        styles: Sequence[str] | None = None,
-        merge: Mapping[str, str] | None = None,
+        subset: Subset | str | None = None,
         names_as_written: Sequence[str] = (),
     ) -> "Corpus":
         """Read a corpus and check that it can be used.
@@ -173,10 +199,7 @@ class Corpus:
             source: The corpus's reader.
             data: The folder or manifest the user named.
             cache: Where a corpus that makes its own files keeps them.
-            subset: One of the source's; None is its first.
-            emotions: Keep only these, after merging; None is the subset's choice, as below.
-            styles: Keep only these speaking styles.
-            merge: Emotion to the one that it counts as.
+            subset: Any choice, or a label of the source's subsets; None is the first.
             names_as_written: Names that are taken as they are, though they look like a placeholder or a spelling of
                 another name.
 
@@ -186,9 +209,9 @@ class Corpus:
             UnknownNameError: There is no such subset.
         """
         where = _where(source, data)
-        chosen = _subset(source, subset)
-        merged, merge = _merged(source, data, cache, chosen, styles, merge)
-        kept = _keep(merged, "emotion", chosen.emotions if emotions is None else emotions, where)
+        chosen = subset if isinstance(subset, Subset) else source.subset(subset)
+        merged = _merged(source, data, cache, chosen)
+        kept = _keep(merged, "emotion", chosen.emotions, where)
         if problems := name_problems(
             kept, emotions=[utterance.emotion for utterance in merged], as_written=names_as_written
         ):
@@ -209,7 +232,7 @@ class Corpus:
             utterances=tuple(kept),
             contents=contents,
             folds=source.folds,
-            merge=dict(merge),
+            merge=dict(chosen.merge),
             styles=tuple(sorted({utterance.style for utterance in kept} - {""})),
             digest=_hash(sorted(f"{stretch} {label}" for stretch, label in zip(stretches, labels, strict=True))),
             audio_digest=_hash(map(str, stretches)),
@@ -217,60 +240,33 @@ class Corpus:
         )
 
 
-def select_utterances(
-    source: CorpusSource,
-    data: Path | None,
-    cache: Path,
-    *,
-    subset: str | None = None,
-    emotions: Sequence[str] | None = None,
-    styles: Sequence[str] | None = None,
-    merge: Mapping[str, str] | None = None,
-) -> tuple[list[Utterance], Mapping[str, str]]:
+def select_utterances(source: CorpusSource, data: Path | None, cache: Path, subset: str | None) -> list[Utterance]:
     """List a subset's utterances without opening a recording.
 
     Args:
         source: The corpus's reader.
         data: The folder or manifest the user named.
         cache: Where a corpus that makes its own files keeps them.
-        subset: As `Corpus.load` takes it, as are the others.
-        emotions: Keep only these, after merging.
-        styles: Keep only these.
-        merge: Emotion to the one that it counts as.
+        subset: A label of the source's subsets; None is the first.
 
     Returns:
-        The utterances in the order of their names, with merged emotions, and what was merged.
+        The utterances in the order of their names, with merged emotions.
 
     Raises:
         CorpusError: The folder is missing or empty, or a label is unknown.
         UnknownNameError: There is no such subset.
     """
-    chosen = _subset(source, subset)
-    merged, merge = _merged(source, data, cache, chosen, styles, merge)
-    return _keep(merged, "emotion", chosen.emotions if emotions is None else emotions, _where(source, data)), merge
+    chosen = source.subset(subset)
+    return _keep(_merged(source, data, cache, chosen), "emotion", chosen.emotions, _where(source, data))
 
 
-def _subset(source: CorpusSource, label: str | None) -> Subset:
-    if label is not None and label not in source.subsets:
-        raise UnknownNameError(f"task of corpus {source.name}", label, source.subsets)
-    return source.subsets[label or next(iter(source.subsets))]
-
-
-def _merged(
-    source: CorpusSource,
-    data: Path | None,
-    cache: Path,
-    subset: Subset,
-    styles: Sequence[str] | None,
-    merge: Mapping[str, str] | None,
-) -> tuple[list[Utterance], Mapping[str, str]]:
-    """The utterances of some styles in the order of their names, with merged emotions, and what was merged."""
-    merge = subset.merge if merge is None else merge
+def _merged(source: CorpusSource, data: Path | None, cache: Path, subset: Subset) -> list[Utterance]:
+    """The utterances of a subset's styles in the order of their names, with merged emotions."""
     where = _where(source, data)
     utterances = sorted(source.read(data, cache), key=lambda utterance: utterance.id)
-    styled = _keep(utterances, "style", subset.styles if styles is None else styles, where)
-    _refuse_unknown("emotion", merge, {utterance.emotion for utterance in styled}, where)
-    return [replace(spoken, emotion=merge.get(spoken.emotion, spoken.emotion)) for spoken in styled], merge
+    styled = _keep(utterances, "style", subset.styles, where)
+    _refuse_unknown("emotion", subset.merge, {utterance.emotion for utterance in styled}, where)
+    return [replace(spoken, emotion=subset.merge.get(spoken.emotion, spoken.emotion)) for spoken in styled]
 
 
 def _where(source: CorpusSource, data: Path | None) -> str:

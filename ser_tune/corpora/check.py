@@ -119,7 +119,7 @@ def check_corpus(
         CorpusError: The corpus cannot be listed: a missing folder, a name off the scheme, an unknown label.
         UnknownNameError: There is no such subset.
     """
-    utterances, _ = select_utterances(source, data, cache, subset=subset)
+    utterances = select_utterances(source, data, cache, subset)
     subset = subset or next(iter(source.subsets))
     heard = each_decoded(utterances, _hear, progressed)
     usable = [recording for recording in heard if not recording.error]

@@ -104,12 +104,7 @@ def read_table(
         problems.refuse()
         raise CorpusError(f"{file} has no rows below its header; expected one a recording")
     lines = [_line(number, found, cells) for number, cells in grid.rows]
-    for read in lines:
-        for column in sorted(ONE_LINE & read.cells.keys()):
-            if len(read.cells[column].splitlines()) > 1:
-                problems.add(
-                    f"break {column}", read.number, f"the cell '{column}' has a line break; is a quote missing?"
-                )
+    _note_broken_cells(lines, problems)
     return Table(
         file=file,
         columns=tuple(name for name in found.columns if name),
@@ -119,6 +114,14 @@ def read_table(
         encoding=encoding,
         problems=problems,
     )
+
+
+def _note_broken_cells(lines: Sequence[Line], problems: Problems) -> None:
+    for line in lines:
+        for column in sorted(ONE_LINE & line.cells.keys()):
+            if len(line.cells[column].splitlines()) > 1:
+                sentence = f"the cell '{column}' has a line break; is a quote missing?"
+                problems.add(f"break {column}", line.number, sentence)
 
 
 def _line(number: int, header: Header, cells: Sequence[str]) -> Line:

@@ -82,14 +82,9 @@ def load_corpus(definition: StudyDefinition, project: Project) -> Corpus:
         CorpusError: The corpus is missing or mislabelled.
     """
     settings = definition.config.corpus
-    return Corpus.load(
-        CORPORA.get(settings.name).allowing(definition.folders),
-        settings.data,
-        project.cache,
-        subset=settings.task,
-        names_as_written=settings.names_as_written,
-        **definition.config.protocol.choice,
-    )
+    source = CORPORA.get(settings.name).allowing(definition.folders)
+    subset = source.subset(settings.task, **definition.config.protocol.choice)
+    return Corpus.load(source, settings.data, project.cache, subset=subset, names_as_written=settings.names_as_written)
 
 
 def allowing_folders(definition: StudyDefinition, project: Project) -> StudyDefinition:

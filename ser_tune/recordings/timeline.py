@@ -111,15 +111,10 @@ def timeline_of(
             progressed(len(told) / len(windows))
     if waiting:
         told += model.predict_heard(waiting)
-    judged = [
-        Passage(
-            window.start_s,
-            window.end_s,
-            label_of(model, prediction.probabilities, min_confidence),
-            prediction.probabilities,
-        )
-        for window, prediction in zip(windows, told, strict=True)
-    ]
+    judged = []
+    for window, prediction in zip(windows, told, strict=True):
+        label = label_of(model, prediction.probabilities, min_confidence)
+        judged.append(Passage(window.start_s, window.end_s, label, prediction.probabilities))
     ends = np.cumsum([len(of_stretch) for of_stretch in planned])
     passages = [
         passage

@@ -242,9 +242,9 @@ def test_only_the_emotions_asked_for_are_kept(load: Callable[..., Corpus], tmp_p
     corpus = load()
     kept = corpus.emotions[:2]
     source = CorpusSource(name="same", read=lambda data, cache: corpus.utterances, citation="-", licence="-")
-    assert Corpus.load(source, None, tmp_path, emotions=kept).emotions == kept
+    assert Corpus.load(source, None, tmp_path, subset=source.subset(emotions=kept)).emotions == kept
     with pytest.raises(CorpusError, match="has no emotion 'envy'"):
-        Corpus.load(source, None, tmp_path, emotions=[*kept, "envy"])
+        Corpus.load(source, None, tmp_path, subset=source.subset(emotions=[*kept, "envy"]))
 
 
 def test_fewer_than_two_emotions_are_refused(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import csv
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -163,7 +163,13 @@ def test_spellings_that_look_alike_are_printed_so_that_they_differ() -> None:
 # Corpora
 
 
-def _load(folder: Path, *rows: tuple[str, ...], **settings: object) -> Corpus:
+def _load(
+    folder: Path,
+    *rows: tuple[str, ...],
+    emotions: Sequence[str] | None = None,
+    merge: Mapping[str, str] | None = None,
+    names_as_written: Sequence[str] = (),
+) -> Corpus:
     """A manifest of rows (speaker, emotion, session), whose recordings are decoded by nobody."""
     table = folder / "corpus.csv"
     with table.open("w", encoding="utf-8", newline="") as file:
@@ -172,7 +178,9 @@ def _load(folder: Path, *rows: tuple[str, ...], **settings: object) -> Corpus:
         for number, row in enumerate(rows):
             (folder / f"{number:03}.wav").write_text(str(number), encoding="utf-8")
             writer.writerow([f"{number:03}.wav", *row])
-    return Corpus.load(CORPORA.get("manifest"), table, folder, **settings)  # type: ignore[arg-type]
+    source = CORPORA.get("manifest")
+    subset = source.subset(emotions=emotions, merge=merge)
+    return Corpus.load(source, table, folder, subset=subset, names_as_written=names_as_written)
 
 
 EVERYBODY = [(speaker, emotion) for speaker in ("ben", "cleo", "dora") for emotion in ("anger", "joy")]
