@@ -14,9 +14,9 @@ from ser_tune.metrics import METRICS
 from ser_tune.search.plan import Plan
 from ser_tune.search.pruners.racing import race_of
 
-from .benchmarks.rules import Racing, Today, Unpruned, running_scores
-from .benchmarks.search import at_random, confirmed, nearest_to_tpe, saved, selected, simulate
-from .benchmarks.table import RECORDED, Table, Truth
+from .ser_tune_benchmarks.rules import Racing, Today, Unpruned, running_scores
+from .ser_tune_benchmarks.search import at_random, confirmed, nearest_to_tpe, saved, selected, simulate
+from .ser_tune_benchmarks.table import RECORDED, Table, Truth
 
 pytestmark = pytest.mark.slow
 

@@ -1,6 +1,6 @@
 """From features to predictions.
 
-Training evaluates with the same functions, so what a study saw is what a loaded model does.
+Training evaluates with the same functions, so a loaded model predicts as it did in its study.
 """
 
 from ..audio import Heard

@@ -1,4 +1,4 @@
-"""Batch norm by the statistics of the speaker who is judged: AdaBN (Li et al. 2017, arXiv 1603.04779)."""
+"""Batch norm by the statistics of the evaluated speaker: AdaBN (Li et al. 2017, arXiv 1603.04779)."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ __all__ = ["adapted", "batch_norms"]
 
 SOURCE_SEGMENTS = 16
 """Segments that the training's statistics count for beside the speaker's own, as Schneider et al. 2020, arXiv
-2006.16971, weigh them: one utterance alone says little of its speaker."""
+2006.16971, weigh them: a single utterance is a poor sample of its speaker."""
 
 AnyBatchNorm = nn.BatchNorm1d | nn.BatchNorm2d
 
@@ -26,7 +26,7 @@ def adapted(network: nn.Module, inputs: Iterable[tuple[Tensor, ...]], segments: 
     Args:
         network: In evaluation mode; afterwards it is as it was.
         inputs: All of the speaker's segments in batches, as the network takes them; each batch counts alike.
-        segments: How many they are.
+        segments: Their number.
     """
     norms = batch_norms(network)
     trained = [{name: buffer.clone() for name, buffer in norm.named_buffers()} for norm in norms]

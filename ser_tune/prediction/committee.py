@@ -1,6 +1,6 @@
 """Predictors of unlike configurations whose probabilities are averaged."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ ENCODERS = "encoders"
 
 
 class Committee:
-    """Predictors, each with a front end of its own, that speak with one voice: the mean of their probabilities."""
+    """Predictors, each with a front end of its own, whose probabilities are averaged."""
 
     def __init__(self, members: Sequence[Predictor]) -> None:
         """Put predictors together.
@@ -66,30 +66,29 @@ class Committee:
         if not heard:
             return []
         extracted: dict[str, list[np.ndarray]] = {}
-        for member in self.members:  # what several share, such as an encoder, runs once
+        for member in self.members:  # a front end that several share, such as an encoder, runs once
             if member.front_end not in extracted:
                 extracted[member.front_end] = member.extract(heard)
-        said = [member.judge(heard, extracted[member.front_end]) for member in self.members]
-        return [_together(self.recipe, of_one) for of_one in zip(*said, strict=True)]
+        by_member = [member.judge(heard, extracted[member.front_end]) for member in self.members]
+        return [_together(self.recipe, predictions) for predictions in zip(*by_member, strict=True)]
 
 
-def _together(recipe: Recipe, said: Sequence[Prediction]) -> Prediction:
-    """What the members say of one utterance, averaged."""
-    probabilities = _mean([one.probabilities for one in said])
-    cuts = {tuple((one.start_s, one.end_s) for one in member.segments) for member in said}
+def _together(recipe: Recipe, predictions: Sequence[Prediction]) -> Prediction:
+    """The mean of the members' predictions for an utterance."""
+    probabilities = _mean(predictions)
+    cuts = {tuple((segment.start_s, segment.end_s) for segment in found.segments) for found in predictions}
     segments: tuple[SegmentPrediction, ...] = ()
     if len(cuts) == 1:
-        segments = tuple(
-            replace(same[0], probabilities=_mean([one.probabilities for one in same]))
-            for same in zip(*(member.segments for member in said), strict=True)
-        )
-    shown = np.array([[probabilities[one] for one in recipe.labels]])
+        together = zip(*(found.segments for found in predictions), strict=True)
+        segments = tuple(replace(same[0], probabilities=_mean(same)) for same in together)
+    shown = np.array([[probabilities[label] for label in recipe.labels]])
     (label,) = TASKS.get(recipe.task).labels(shown, recipe.labels)
-    return replace(said[0], label=label, probabilities=probabilities, segments=segments)
+    return replace(predictions[0], label=label, probabilities=probabilities, segments=segments)
 
 
-def _mean(probabilities: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    return {label: float(np.mean([one[label] for one in probabilities])) for label in probabilities[0]}
+def _mean(found: Sequence[Prediction] | Sequence[SegmentPrediction]) -> dict[str, float]:
+    labels = found[0].probabilities
+    return {label: float(np.mean([member.probabilities[label] for member in found])) for label in labels}
 
 
 def load_predictor(folder: Path, find_encoder: FindEncoder | None = None) -> Predictor | Committee:

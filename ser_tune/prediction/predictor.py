@@ -1,4 +1,4 @@
-"""The `Predictor` that a registered model is: audio in, predictions out."""
+"""`Predictor`, the content of a registered model: audio in, predictions out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ __all__ = ["Prediction", "Predictor", "SegmentPrediction", "hear"]
 
 @dataclass(frozen=True, slots=True)
 class SegmentPrediction:
-    """What one segment of an utterance sounds like."""
+    """Probabilities of a segment of an utterance."""
 
     start_s: float
     end_s: float
@@ -32,7 +32,7 @@ class SegmentPrediction:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What one utterance sounds like."""
+    """Label and probabilities of an utterance."""
 
     source: str
     """The path, or `waveform 0` and so on."""
@@ -44,19 +44,19 @@ class Prediction:
 def hear(audio: Sequence[str | Path | np.ndarray], sample_rate_hz: int | None) -> list[Heard]:
     """Decode utterances; arguments and errors are those of `Predictor.predict`."""
     heard = []
-    for number, one in enumerate(audio):
-        if isinstance(one, str | Path):
-            heard.append(Heard(str(one), read_speech(Path(one))))
+    for number, utterance in enumerate(audio):
+        if isinstance(utterance, str | Path):
+            heard.append(Heard(str(utterance), read_speech(Path(utterance))))
             continue
         source = f"waveform {number}"
         if sample_rate_hz is None:
             raise AudioError(f"{source} has no sample rate; pass sample_rate_hz with waveforms")
-        heard.append(Heard(source, to_speech(one, sample_rate_hz, source=source)))
+        heard.append(Heard(source, to_speech(utterance, sample_rate_hz, source=source)))
     return heard
 
 
 class Predictor:
-    """Networks, scalings and front end: audio in, predictions out. What the networks' outputs show is averaged."""
+    """Networks, scalings and front end: audio in, predictions out. The networks' probabilities are averaged."""
 
     def __init__(
         self,
@@ -140,16 +140,16 @@ class Predictor:
         """
         return self.predict_heard(hear(audio, sample_rate_hz))
 
-    def predict_heard(self, heard: Sequence["Heard"]) -> list[Prediction]:
+    def predict_heard(self, heard: Sequence[Heard]) -> list[Prediction]:
         """Recognise the emotion of decoded utterances, as `predict` does."""
         return self.judge(heard, self.extract(heard)) if heard else []
 
     @property
     def front_end(self) -> str:
-        """A name of what `extract` depends on: predictors of one name extract the same."""
+        """A key of everything that `extract` depends on: predictors of the same key extract the same features."""
         return FEATURE_SETS.get(self.recipe.features.name).key(self.recipe.features)
 
-    def extract(self, heard: Sequence["Heard"]) -> list[np.ndarray]:
+    def extract(self, heard: Sequence[Heard]) -> list[np.ndarray]:
         """Features of some utterances, each (frames, C, F); of an encoder, those of all layers.
 
         Raises:
@@ -158,17 +158,17 @@ class Predictor:
         feature_set = FEATURE_SETS.get(self.recipe.features.name)
         settings = relocated(self.recipe.features, self.find_encoder)
         if feature_set.extract_batch is not None:
-            features = feature_set.extract_batch([one.speech for one in heard], settings)
+            features = feature_set.extract_batch([utterance.speech for utterance in heard], settings)
         else:
             features = []
-            for one in heard:
+            for utterance in heard:
                 try:
-                    features.append(feature_set.extract(one.speech, settings))
+                    features.append(feature_set.extract(utterance.speech, settings))
                 except AudioError as error:
-                    raise AudioError(f"{one.source}: {error}") from None
-        return [np.ascontiguousarray(one.transpose(2, 0, 1)) for one in features]
+                    raise AudioError(f"{utterance.source}: {error}") from None
+        return [np.ascontiguousarray(channels.transpose(2, 0, 1)) for channels in features]
 
-    def judge(self, heard: Sequence["Heard"], extracted: Sequence[np.ndarray]) -> list[Prediction]:
+    def judge(self, heard: Sequence[Heard], extracted: Sequence[np.ndarray]) -> list[Prediction]:
         """Recognise the emotion of utterances whose features `extract` returned, here or in a predictor like this.
 
         Raises:
@@ -179,7 +179,7 @@ class Predictor:
                 f"{heard[0].source}: the model normalises features by speaker and needs at least 2 recordings of the "
                 "speaker in one call; it got 1"
             )
-        offsets = np.concatenate([[0], np.cumsum([len(one) for one in extracted])]).astype(np.int64)
+        offsets = np.concatenate([[0], np.cumsum([len(frames) for frames in extracted])]).astype(np.int64)
         features = self.recipe.features
         read = FEATURE_SETS.get(features.name).channels(features)
         store = FeatureStore.of(np.concatenate(extracted), offsets).channels(read)
@@ -198,7 +198,7 @@ class Predictor:
             speakers: A number for each utterance's speaker, shape (U,).
 
         Returns:
-            The task's outputs of segments, shape (S, K), and the reader that says which segments they are.
+            The task's outputs of segments, shape (S, K), and the reader with the plan of these segments.
         """
         scaling = scaling_of_utterances(
             utterances.moments, self.recipe.normalisation, train=self.scalings[number], speakers=speakers
@@ -206,11 +206,11 @@ class Predictor:
         reader = self.recipe.reader(utterances, which, scaling, overlap=False)
         return segment_outputs(self.networks[number], reader, TASKS.get(self.recipe.task)), reader
 
-    def _describe(self, heard: Sequence["Heard"], utterances: UtteranceFeatures) -> list[Prediction]:
-        which, one_speaker = np.arange(len(heard)), np.zeros(len(heard), dtype=np.int64)
+    def _describe(self, heard: Sequence[Heard], utterances: UtteranceFeatures) -> list[Prediction]:
+        which, same_speaker = np.arange(len(heard)), np.zeros(len(heard), dtype=np.int64)
         by_segment, by_utterance, task = [], [], TASKS.get(self.recipe.task)
         for number in range(len(self.networks)):
-            outputs, reader = self.outputs(number, utterances, which, one_speaker)
+            outputs, reader = self.outputs(number, utterances, which, same_speaker)
             by_segment.append(task.show(outputs))
             by_utterance.append(task.show(task.aggregate(outputs, reader.plan.utterance, self.recipe.aggregation)))
         segments, shown = np.mean(by_segment, axis=0), np.mean(by_utterance, axis=0)
@@ -218,12 +218,12 @@ class Predictor:
         length = reader.plan.length
         stop = length if frames is None else np.minimum(reader.plan.start + frames, length)
         # A single frame is the whole utterance
-        lengths_s = np.array([len(one.speech) / SAMPLE_RATE_HZ for one in heard])
+        lengths_s = np.array([len(utterance.speech) / SAMPLE_RATE_HZ for utterance in heard])
         hop_s = self.recipe.hop_s or lengths_s[reader.plan.utterance]
         starts_s, ends_s = reader.plan.start * hop_s, stop * hop_s
         return [
             Prediction(
-                source=one.source,
+                source=utterance.source,
                 label=label,
                 probabilities=self._named(shown[row]),
                 segments=tuple(
@@ -235,7 +235,7 @@ class Predictor:
                     for segment in np.flatnonzero(reader.plan.utterance == row)
                 ),
             )
-            for row, (one, label) in enumerate(zip(heard, task.labels(shown, self.labels), strict=True))
+            for row, (utterance, label) in enumerate(zip(heard, task.labels(shown, self.labels), strict=True))
         ]
 
     def _named(self, shown: np.ndarray) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The `Recipe` of a predictor: all that it must know besides weights."""
+"""The `Recipe` of a predictor: everything but its weights."""
 
 import json
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ __all__ = ["Recipe"]
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a predictor must know besides its networks' weights."""
+    """Front end, segments, architecture and labels of a predictor: everything but the networks' weights."""
 
     labels: tuple[str, ...]
     """The name of each of the network's outputs, such as a class."""
@@ -36,16 +36,15 @@ class Recipe:
     normalisation: NormalisationSettings
     aggregation: str
     task: str = DEFAULT_TASK
-    """The name of what is recognised."""
 
     def as_json(self) -> str:
-        """Everything, as text that `from_json` reads."""
+        """The recipe as text that `from_json` reads."""
         sections = {
             name: getattr(self, name).model_dump(mode="json")
             for name in ("model", "features", "segments", "normalisation")
         }
         rest = {"labels": self.labels, "shape": self.shape, "hop_s": self.hop_s, "aggregation": self.aggregation}
-        task = {} if self.task == DEFAULT_TASK else {"task": self.task}  # as models of version 0.1 have it
+        task = {} if self.task == DEFAULT_TASK else {"task": self.task}  # models without another task keep their bytes
         return json.dumps(rest | task | sections, indent=2)
 
     @classmethod
@@ -106,15 +105,14 @@ class Recipe:
         overlap: bool,
         copies: Sequence[UtteranceFeatures] = (),
     ) -> SegmentReader:
-        """What the network reads of some utterances; the arguments are those of `SegmentReader`."""
+        """The segments that the network reads of some utterances, perturbed copies last; as `SegmentReader`."""
         return SegmentReader(
-            features,
+            (features, *copies),
             utterances,
             self.segments,
             scaling,
             overlap=overlap,
             shortest_frames=self.shortest_frames,
-            copies=copies,
             batch_norm=self.normalisation.batch_norm,
         )
 

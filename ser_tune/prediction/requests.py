@@ -1,4 +1,4 @@
-"""Audio in rows of a table, as a loaded model and a server take it: a path, base64 text, or a waveform.
+"""Audio in rows of a table, the input of a loaded model and of a server: a path, base64 text, or a waveform.
 
 A server's requests are not trusted: paths and lengths are limited by environment variables.
 """
@@ -87,13 +87,13 @@ def _allowed(path: str, where: str) -> Path:
     folders = os.environ.get(ALLOW_PATHS)
     if folders is None and os.environ.get(SERVING) != "true":
         return Path(path)
-    allowed = [Path(one).resolve() for one in (folders or "").split(os.pathsep) if one]
+    allowed = [Path(folder).resolve() for folder in (folders or "").split(os.pathsep) if folder]
     if not allowed:
         raise AudioError(f"{where}: this server reads no files of its machine; send 'audio' or 'waveform'")
     try:
         file = Path(path).resolve()
     except (OSError, ValueError, RuntimeError):  # a null byte, a loop of links
         file = None
-    if file is None or not any(file.is_relative_to(one) for one in allowed):
+    if file is None or not any(file.is_relative_to(folder) for folder in allowed):
         raise AudioError(f"{where}: '{path}' is not below a folder whose files this server may read")
     return file

@@ -17,9 +17,9 @@ from .adaptation import adapted
 __all__ = ["SegmentReader", "UtteranceFeatures", "scaling_of_utterances", "segment_outputs"]
 
 EVALUATION_BATCH = 64
-"""Segments judged at once."""
+"""Segments of a batch of evaluation."""
 EVALUATION_FRAMES = 64 * 100
-"""Frames judged at once where utterances are whole: a few long ones take as much memory as many short ones."""
+"""Frames of a batch where utterances are whole: a few long ones take as much memory as many short ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class UtteranceFeatures:
 def scaling_of_utterances(
     moments: Moments, settings: NormalisationSettings, *, train: Scaling | None, speakers: np.ndarray
 ) -> tuple[list[Scaling], np.ndarray]:
-    """Which scaling every utterance gets.
+    """Scalings of utterances, and the scaling of each.
 
     Args:
         moments: Of all utterances.
@@ -71,51 +71,44 @@ class SegmentReader:
 
     def __init__(
         self,
-        features: UtteranceFeatures,
+        features: Sequence[UtteranceFeatures],
         utterances: np.ndarray,
         settings: SegmentSettings,
         scaling: tuple[Sequence[Scaling], np.ndarray],
         *,
         overlap: bool,
         shortest_frames: int = 1,
-        copies: Sequence[UtteranceFeatures] = (),
         batch_norm: Literal["train", "speaker"] = "train",
     ) -> None:
         """Plan the segments.
 
         Args:
-            features: Of all utterances.
+            features: Of all utterances; then of perturbed copies of all utterances, which are read after the clean
+                ones, copy by copy, each scaled as its clean utterance is.
             utterances: Numbers of those to read, shape (R,).
             settings: T, hop, padding; T None leaves utterances whole.
-            scaling: What `scaling_of_utterances` returned for all utterances.
+            scaling: Return value of `scaling_of_utterances` for all utterances.
             overlap: Whether to step by the training hop; otherwise by that of evaluation.
             shortest_frames: Length up to which an utterance is padded where utterances are whole.
-            copies: Perturbed copies of all utterances. Those of the same numbers are read after the clean ones, copy by
-                copy, each scaled as its clean utterance is.
-            batch_norm: Whose statistics networks judge the segments by; where `speaker`, speakers are those who share a
-                scaling.
+            batch_norm: Source of batch norm's statistics; where `speaker`, utterances of a scaling are a speaker's.
         """
-        parts = (features, *copies)
         scalings, scaling_number = scaling
-        lengths = np.concatenate([np.diff(part.offsets)[utterances] for part in parts])
+        lengths = np.concatenate([np.diff(part.offsets)[utterances] for part in features])
         self.plan = plan_segments(lengths, settings, overlap=overlap)
         self.settings = settings
         self.batch_norm = batch_norm
         self._shortest_frames = shortest_frames
-        self._frames = [part.frames for part in parts]
-        self._part = np.repeat(np.arange(len(parts)), len(utterances))
-        self._device = features.frames.device
-        self._first = np.concatenate([part.offsets[utterances] for part in parts])
-        self._scaling = np.tile(scaling_number[utterances], len(parts))
-        self._shift = torch.from_numpy(np.stack([one.shift for one in scalings])).to(self._device)
-        self._factor = torch.from_numpy(np.stack([1 / one.spread for one in scalings])).to(self._device)
-        self._floor = (
-            torch.from_numpy(
-                np.concatenate([part.moments.minimum[utterances] for part in parts]).astype(np.float32)
-            ).to(self._device)
-            if settings.padding == "floor"
-            else None
-        )
+        self._frames = [part.frames for part in features]
+        self._part = np.repeat(np.arange(len(features)), len(utterances))
+        self._device = features[0].frames.device
+        self._first = np.concatenate([part.offsets[utterances] for part in features])
+        self._scaling = np.tile(scaling_number[utterances], len(features))
+        self._shift = torch.from_numpy(np.stack([scaling.shift for scaling in scalings])).to(self._device)
+        self._factor = torch.from_numpy(np.stack([1 / scaling.spread for scaling in scalings])).to(self._device)
+        self._floor: Tensor | None = None
+        if settings.padding == "floor":
+            minima = np.concatenate([part.moments.minimum[utterances] for part in features])
+            self._floor = torch.from_numpy(minima.astype(np.float32)).to(self._device)
 
     def __len__(self) -> int:
         """Number of segments."""
@@ -124,10 +117,10 @@ class SegmentReader:
     def of_each_speaker(self) -> list[np.ndarray]:
         """The numbers of every speaker's segments, where scalings are speakers'."""
         speakers = self._scaling[self.plan.utterance]
-        return [np.flatnonzero(speakers == one) for one in np.unique(speakers)]
+        return [np.flatnonzero(speakers == speaker) for speaker in np.unique(speakers)]
 
     def crop(self, rng: np.random.Generator) -> None:
-        """Start every segment somewhere else in its utterance, where settings ask for random crops of training."""
+        """Start every segment at a random place in its utterance, where settings have random crops of training."""
         if self.settings.crop == "random":
             assert self.settings.frames is not None
             self.plan = random_crops(self.plan, self.settings.frames, rng)
@@ -137,7 +130,7 @@ class SegmentReader:
         return torch.from_numpy(numbers).to(self._device, non_blocking=True)
 
     def _read(self, part: np.ndarray, rows: np.ndarray) -> Tensor:
-        """Frames of clean speech and of its copies, which lie apart so that none need be copied: (B, T, C, F)."""
+        """Frames of clean speech and of its copies, from separate tensors, shape (B, T, C, F)."""
         if len(self._frames) == 1:
             return self._frames[0][self._sent(rows)]
         segments = self._frames[0].new_empty(*rows.shape, *self._frames[0].shape[1:])
@@ -153,7 +146,7 @@ class SegmentReader:
             which: Their numbers, shape (B,).
 
         Returns:
-            What a network takes: segments (B, C, F, T), float32, where T > 1 channels-last in memory, which
+            A network's input: segments (B, C, F, T), float32, where T > 1 channels-last in memory, which
             convolutions are faster with; where utterances are whole, T is the longest's length, and there follow the
             lengths (B,), int64, beyond which each is 0.
         """
@@ -193,16 +186,16 @@ def segment_outputs(network: nn.Module, reader: SegmentReader, task: Task) -> np
         The task's outputs, shape (S, K), float32.
     """
     network.eval()
-    batches, judged = [], []
+    batches, raw = [], []
     if reader.batch_norm == "speaker":
         for own in reader.of_each_speaker():
             batches += (of_speaker := _batches(reader, own))
             with adapted(network, (reader.gather(batch) for batch in of_speaker), len(own)):
-                judged += [network(*reader.gather(batch)) for batch in of_speaker]
+                raw += [network(*reader.gather(batch)) for batch in of_speaker]
     else:
         batches = _batches(reader, np.arange(len(reader)))
-        judged = [network(*reader.gather(batch)) for batch in batches]
-    outputs: np.ndarray = task.activate(torch.cat(judged).float()).cpu().numpy()
+        raw = [network(*reader.gather(batch)) for batch in batches]
+    outputs: np.ndarray = task.activate(torch.cat(raw).float()).cpu().numpy()
     result = np.empty_like(outputs)
     result[np.concatenate(batches)] = outputs
     return result
@@ -213,8 +206,8 @@ def _batches(reader: SegmentReader, which: np.ndarray) -> list[np.ndarray]:
     if reader.settings.frames is not None:
         return np.array_split(which, -(-len(which) // EVALUATION_BATCH))
     batches: list[list[int]] = [[]]
-    for one in which[np.argsort(reader.plan.length[which], kind="stable")]:
-        if batches[-1] and (len(batches[-1]) + 1) * reader.plan.length[one] > EVALUATION_FRAMES:
+    for segment in which[np.argsort(reader.plan.length[which], kind="stable")]:
+        if batches[-1] and (len(batches[-1]) + 1) * reader.plan.length[segment] > EVALUATION_FRAMES:
             batches.append([])
-        batches[-1].append(one)
+        batches[-1].append(segment)
     return [np.array(batch) for batch in batches]

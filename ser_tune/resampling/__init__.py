@@ -1,13 +1,12 @@
-"""How sure scores can be: intervals, paired tests, groups and corrected choices, by drawing speakers again.
+"""Certainty of scores: intervals, paired tests, groups and corrected choices, by resampling speakers.
 
 Everything here works on a metric's sums by speaker, whatever the metric is.
 """
 
-from .groups import Gap, GroupScore, Pooled, largest_gap, part_intervals, score_groups
-from .intervals import UNKNOWN, Interval, fold_interval, seed_interval, speaker_interval
+from .groups import Gap, GroupScore, largest_gap, part_intervals, score_groups
+from .intervals import UNKNOWN, Estimate, Interval, fold_interval, seed_interval, speaker_interval
 from .paired import (
     MAX_STATISTIC,
-    Difference,
     PairedComparison,
     choice_p_value,
     compare_means,
@@ -22,13 +21,12 @@ __all__ = [
     "MAX_STATISTIC",
     "UNKNOWN",
     "Corrected",
-    "Difference",
+    "Estimate",
     "Gap",
     "GroupScore",
     "HeldOutFold",
     "Interval",
     "PairedComparison",
-    "Pooled",
     "Score",
     "Scores",
     "choice_p_value",

@@ -6,19 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..metrics import Metric, Ranking
-from .intervals import UNKNOWN, Interval, margin, resampled_sums, resamples, speaker_interval
+from .intervals import UNKNOWN, Estimate, Interval, margin, resampled_sums, resamples, speaker_interval
 from .scores import sums_of
 
-__all__ = ["Gap", "GroupScore", "Pooled", "largest_gap", "part_intervals", "score_groups"]
-
-
-@dataclass(frozen=True, slots=True)
-class Pooled:
-    """A pooled score."""
-
-    value: float
-    interval: Interval
-    """95 %, by bootstrap over the speakers; unknown with one speaker."""
+__all__ = ["Gap", "GroupScore", "largest_gap", "part_intervals", "score_groups"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +20,9 @@ class GroupScore:
     utterances: int
     speakers: int
     strata: int
-    """How many different targets occur in the group, such as classes: a score may be over these alone."""
-    scores: Mapping[str, Pooled]
-    """By the metric's name; the first ranks."""
+    """Number of different targets that occur in the group, such as classes: a score may be over these alone."""
+    scores: Mapping[str, Estimate]
+    """Pooled, by the metric's name; the first ranks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +32,9 @@ class Gap:
     best: str
     worst: str
     difference: float
-    """Of the best group's score to that of the worst, whichever is better: positive."""
+    """Positive, also for metrics that are better when lower."""
     interval: Interval
-    """95 %, of the difference between these two, by bootstrap over speakers; unknown where one has a single speaker."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """Utterances and their predictions."""
-
-    truth: np.ndarray
-    predicted: np.ndarray
-    speakers: np.ndarray
-    groups: np.ndarray
-    outputs: int
+    """95 %, by bootstrap over speakers; unknown where a group has a single speaker."""
 
 
 def score_groups(
@@ -81,7 +61,7 @@ def score_groups(
     >>> from ser_tune.metrics import METRICS
     >>> truth, predicted, speakers = np.array([0, 1, 1]), np.array([0, 1, 0]), np.array([0, 0, 1])
     >>> groups = score_groups(truth, predicted, speakers, ["a", "a", "b"], [METRICS.get("uar")], 2)
-    >>> [(one.name, one.scores["uar"].value, one.strata) for one in groups]
+    >>> [(group.name, group.scores["uar"].value, group.strata) for group in groups]
     [('a', 1.0, 2), ('b', 0.0, 1)]
     """
     names = np.asarray(groups)
@@ -91,7 +71,7 @@ def score_groups(
         scores = {}
         for metric in metrics:
             sums = sums_of(metric, truth[own], predicted[own], speakers[own], outputs)
-            scores[metric.name] = Pooled(float(metric.value(sums.sum(axis=0))), speaker_interval(metric, sums))
+            scores[metric.name] = Estimate(float(metric.value(sums.sum(axis=0))), speaker_interval(metric, sums))
         scored.append(
             GroupScore(
                 name=name,
@@ -118,16 +98,20 @@ def largest_gap(
     those of `score_groups`.
     """
     every = score_groups(truth, predicted, speakers, groups, [metric], outputs)
-    scored = [one for one in every if not Ranking.is_missing(_value(one))]
+    scored = [group for group in every if not Ranking.is_missing(_value(group))]
     if len(scored) < 2:
         return None
     ranked = Ranking(metric).best_first(scored, _value)
-    best, worst = ranked[0], next(one for one in ranked if _value(one) == _value(ranked[-1]))
+    best, worst = ranked[0], next(group for group in ranked if _value(group) == _value(ranked[-1]))
     difference = abs(_value(best) - _value(worst))
     interval = UNKNOWN
     if min(best.speakers, worst.speakers) > 1:
-        judged = _Judged(truth, predicted, speakers, np.asarray(groups), outputs)
-        interval = _interval(metric, judged, best.name, worst.name, difference)
+        known, numbers = np.unique(speakers, return_inverse=True)
+        sums = []
+        for group in (best, worst):
+            own = np.asarray(groups) == group.name
+            sums.append(metric.sums(truth[own], predicted[own], numbers[own], len(known), outputs))
+        interval = _gap_interval(metric, sums, difference)
     return Gap(best=best.name, worst=worst.name, difference=difference, interval=interval)
 
 
@@ -135,16 +119,14 @@ def _value(group: GroupScore) -> float:
     return next(iter(group.scores.values())).value
 
 
-def _interval(metric: Metric, judged: _Judged, best: str, worst: str, difference: float) -> Interval:
-    known, numbers = np.unique(judged.speakers, return_inverse=True)
-    drawn, resampled = resamples(len(known)), []
-    for group in (best, worst):
-        own = judged.groups == group
-        sums = metric.sums(judged.truth[own], judged.predicted[own], numbers[own], len(known), judged.outputs)
-        with np.errstate(invalid="ignore", divide="ignore"):  # a resample without any speaker of the group
-            resampled.append(metric.value(resampled_sums(drawn, sums)))
-    differences = resampled[0] - resampled[1]
-    half = margin(differences[np.isfinite(differences)], len(known))
+def _gap_interval(metric: Metric, sums: Sequence[np.ndarray], difference: float) -> Interval:
+    """The interval of the difference between two groups, from the sums of each group's speakers, shape (S, ...)."""
+    n_speakers = len(sums[0])
+    drawn = resamples(n_speakers)
+    with np.errstate(invalid="ignore", divide="ignore"):  # a resample without any speaker of the group
+        best, worst = (metric.value(resampled_sums(drawn, group)) for group in sums)
+    differences = best - worst
+    half = margin(differences[np.isfinite(differences)], n_speakers)
     return UNKNOWN if half < 1e-12 else Interval(difference - half, difference + half)
 
 

@@ -1,4 +1,4 @@
-"""How far pooled scores may be from those of all speakers: 95 % intervals, by bootstrap over speakers.
+"""95 % intervals of pooled scores, by bootstrap over speakers.
 
 Utterances of one speaker are alike, so speakers are what is drawn with replacement, each with all utterances
 (C. Field, A. Welsh: Bootstrapping clustered data, JRSS B 69(3), 2007). A score between 0 and 1, p, whose standard
@@ -11,8 +11,8 @@ samples (T. Hesterberg: What Teachers Should Know About the Bootstrap, The Ameri
 logit scale, which keeps it within 0 to 1 (L. Brown, T. Cai, A. DasGupta: Interval Estimation for a Binomial
 Proportion, Statistical Science 16(2), 2001). Of another range, it is that of the place within the range.
 
-Corpora come with few speakers, where percentiles of the resamples cover too little, also with Hesterberg's expansion,
-as four speakers have no resample further out. How many of 4000 intervals of each kind held the population's UAR, 0.671
+Corpora have few speakers. Percentiles of the resamples then cover too little, also with Hesterberg's expansion, as
+four speakers have no resample further out. Share of 4000 intervals of each kind that held the population's UAR, 0.671
 (seven classes, about 60 utterances a speaker; `coverage` in `tests/resampling/test_intervals.py` simulates them):
 
 | speakers | this | percentiles | BCa | expanded percentiles |
@@ -34,17 +34,17 @@ import numpy as np
 
 from ..metrics import Metric
 
-__all__ = ["UNKNOWN", "Interval", "fold_interval", "seed_interval", "speaker_interval"]
+__all__ = ["UNKNOWN", "Estimate", "Interval", "fold_interval", "seed_interval", "speaker_interval"]
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
 SEED = 0
-"""Of the resamples: the same predictions have the same interval."""
+"""Seed of the resamples: the same predictions have the same interval."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A confidence interval, of 95 % unless told otherwise; both ends are NaN where the speakers cannot tell."""
+    """A confidence interval, of 95 % by default; both ends are NaN where the speakers do not determine it."""
 
     low: float
     high: float
@@ -62,12 +62,21 @@ class Interval:
 UNKNOWN = Interval(math.nan, math.nan)
 
 
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A score, or a difference of scores."""
+
+    value: float
+    interval: Interval
+    """95 %, by bootstrap over speakers; unknown with one speaker."""
+
+
 @lru_cache(maxsize=2)  # of thousands of speakers, each takes 100 MB and more
 def resamples(n: int, stream: int = 0) -> np.ndarray:
-    """How often each of n is drawn in every resample, shape (`RESAMPLES`, n); another stream draws independently."""
+    """Counts of each of n units in every resample, shape (`RESAMPLES`, n); another stream draws independently."""
     rng = np.random.default_rng([SEED, stream])
     drawn: np.ndarray = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64)
-    drawn.flags.writeable = False  # the cache hands the same one to everybody
+    drawn.flags.writeable = False  # the cache gives the same array to every caller
     return drawn
 
 
@@ -98,7 +107,7 @@ def speaker_interval(metric: Metric, sums: np.ndarray) -> Interval:
 
     Returns:
         Unknown where there is one speaker, and where no resample differs: all speakers right throughout, or a network
-        that names one class whatever it hears.
+        that always predicts the same class.
 
     Two speakers of ten utterances, one half right and one all right, leave nearly everything open:
 

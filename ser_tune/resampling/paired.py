@@ -1,4 +1,4 @@
-"""Whether one system is better than another on the same utterances: everything is paired by speaker."""
+"""Comparison of two systems on the same utterances, paired by speaker."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..metrics import Metric, Ranking
-from .intervals import SEED, UNKNOWN, Interval, difference_interval, margin, resampled_sums, resamples
+from .intervals import SEED, UNKNOWN, Estimate, Interval, difference_interval, margin, resampled_sums, resamples
 from .scores import sums_of
 
 __all__ = [
     "MAX_STATISTIC",
-    "Difference",
     "PairedComparison",
     "choice_p_value",
     "compare_means",
@@ -21,46 +20,36 @@ __all__ = [
 ]
 
 MAX_STATISTIC = "the same test with the largest difference of any configuration that was searched"
-"""What `choice_p_value` is of. P. Westfall, S. Young: Resampling-Based Multiple Testing, Wiley, 1993 (single-step
+"""The test of `choice_p_value`: P. Westfall, S. Young: Resampling-Based Multiple Testing, Wiley, 1993 (single-step
 maxT)."""
 ENUMERATED_SPEAKERS = 14
-"""With so many or fewer, all swaps are looked at."""
+"""With so many or fewer, all swaps are tried."""
 DRAWN_SWAPS = 10_000
 _SAME = 1e-12
-"""Differences that only rounding makes are none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """By how much system A's score differs from system B's."""
-
-    value: float
-    """Pooled score of A minus that of B, whichever is better."""
-    interval: Interval
-    """95 %, by bootstrap over speakers; unknown with one speaker."""
+"""Smaller differences are rounding errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairedComparison:
     """System A against system B."""
 
-    differences: Mapping[str, Difference]
-    """By the metric's name; the test is of the first."""
+    differences: Mapping[str, Estimate]
+    """Pooled score of A minus that of B, by the metric's name; the first is tested."""
     p_value: float
-    """Of `permutation_test`. With S speakers it cannot be below 2 / 2**S: five never fall below 0.05."""
+    """From `permutation_test`. With S speakers it cannot be below 2 / 2**S: five never fall below 0.05."""
     effect_size: float | None
     """Cohen's d_z: mean over standard deviation (S - 1) of the speakers' differences, each over the targets that the
     speaker has. 0 where no speaker differs; None where it has no value: one speaker, or all differ alike."""
     n_speakers: int
 
     @property
-    def primary(self) -> Difference:
-        """Of the metric that is tested."""
+    def primary(self) -> Estimate:
+        """The difference that is tested."""
         return next(iter(self.differences.values()))
 
 
 def permutation_test(metric: Metric) -> str:
-    """What `PairedComparison.p_value` is of.
+    """The name of the test of `PairedComparison.p_value`.
 
     P. Good: Permutation, Parametric, and Bootstrap Tests of Hypotheses, Springer, 2005; where swaps are drawn,
     approximate randomisation: E. Noreen: Computer-Intensive Methods for Testing Hypotheses, Wiley, 1989.
@@ -114,7 +103,7 @@ def compare_means(
     """
 
     def sums(metric: Metric) -> list[np.ndarray]:
-        """Of A and of B: the sums of each seed and speaker, shape (seeds, S, ...)."""
+        """The sums of each seed and speaker, shape (seeds, S, ...), of A and of B."""
         sides = (predicted_a, predicted_b)
         return [np.stack([sums_of(metric, truth, seed, speakers, outputs) for seed in side]) for side in sides]
 
@@ -127,7 +116,7 @@ def compare_means(
         of_a, of_b = (
             np.mean([metric.value(resampled_sums(drawn, seed)) for seed in side], axis=0) for side in (in_a, in_b)
         )
-        differences[metric.name] = Difference(point, _around(metric, point, of_a - of_b, n_speakers))
+        differences[metric.name] = Estimate(point, _around(metric, point, of_a - of_b, n_speakers))
     tested = metrics[0]
     in_a, in_b = sums(tested)
     return PairedComparison(
@@ -141,7 +130,7 @@ def compare_means(
 def choice_p_value(metric: Metric, ours: np.ndarray, theirs: np.ndarray) -> float:
     """The p-value of two results that were chosen for their scores on the speakers that are compared.
 
-    The best of many configurations is better than another result by its luck. Where A and B are swapped speaker by
+    The best of many configurations is better than another result by chance. Where A and B are swapped speaker by
     speaker, all configurations are: the p-value is the fraction of swaps in which any of A's configurations differs
     from B as much as the chosen ones do, or any of B's from A.
 
@@ -176,12 +165,9 @@ def choice_p_value(metric: Metric, ours: np.ndarray, theirs: np.ndarray) -> floa
 
 
 def _p_value(metric: Metric, in_a: np.ndarray, in_b: np.ndarray) -> float:
-    """The fraction of swaps that differ as much as what was seen; all seeds of a speaker are swapped together.
+    """The fraction of swaps that differ as much as the seen scores; all seeds of a speaker are swapped together.
 
-    Args:
-        metric: What is compared.
-        in_a: Sums of each of A's seeds and of each speaker, shape (seeds, S, ...).
-        in_b: The same of B.
+    Both arguments are sums, shape (seeds, S, ...).
     """
     seen = abs(_mean_score(metric, in_a) - _mean_score(metric, in_b))
     if Ranking.is_missing(seen):
@@ -197,14 +183,7 @@ def _mean_score(metric: Metric, sums: np.ndarray) -> float:
 
 
 def _apart(metric: Metric, a: np.ndarray, b: np.ndarray, swapped: np.ndarray) -> np.ndarray:
-    """The difference of two scores in every swap, shape (swaps,): A has B's sums of a swapped speaker, and B has A's.
-
-    Args:
-        metric: Whose scores.
-        a: A's sums, shape (S, ...).
-        b: B's, likewise.
-        swapped: Whether a speaker is swapped, 0 or 1, shape (swaps, S).
-    """
+    """The difference of two scores in every swap, shape (swaps,); sums are (S, ...), `swapped` is (swaps, S)."""
     moved = resampled_sums(swapped, b - a)
     apart: np.ndarray = metric.value(a.sum(axis=0) + moved) - metric.value(b.sum(axis=0) - moved)
     return apart
@@ -233,14 +212,14 @@ def _around(metric: Metric, point: float, resampled: np.ndarray, n_speakers: int
 
 
 def _swaps(n_speakers: int) -> tuple[np.ndarray, bool]:
-    """Whose A and B are swapped, 0 or 1, shape (swaps, S); and whether these are all swaps."""
+    """Speakers whose A and B are swapped, 0 or 1, shape (swaps, S); and whether these are all swaps."""
     if n_speakers <= ENUMERATED_SPEAKERS:
         return (np.arange(2**n_speakers)[:, np.newaxis] >> np.arange(n_speakers)) & 1, True
     return np.random.default_rng(SEED).integers(2, size=(DRAWN_SWAPS, n_speakers)), False
 
 
 def _fraction(of_swaps: np.ndarray, seen: float, *, every: bool) -> float:
-    """Of the swaps, those that differ as much as what was seen."""
+    """The fraction of the swaps that differ at least as much as the seen difference."""
     as_far = int((of_swaps >= seen - _SAME).sum())
     return as_far / len(of_swaps) if every else (as_far + 1) / (len(of_swaps) + 1)
 

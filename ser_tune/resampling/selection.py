@@ -1,4 +1,4 @@
-"""What the winner of a search is worth without the choice among configurations: bootstrap over speakers.
+"""The score of a search's winner without the choice among configurations, by bootstrap over speakers.
 
 The best of many scores on the same speakers is optimistic. Here the choice is repeated on resampled speakers, and the
 configuration that it finds is scored on the speakers that the resample left out (BBC-CV: I. Tsamardinos, E. Greasidou,
@@ -33,8 +33,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..metrics import Metric, Ranking
-from .groups import Pooled
-from .intervals import difference_interval, margin, reach_of, resampled_sums, resamples, score_interval
+from .intervals import Estimate, difference_interval, margin, reach_of, resampled_sums, resamples, score_interval
 
 __all__ = ["Corrected", "correct_selection"]
 
@@ -48,11 +47,11 @@ BLOCK = 4_000_000
 class Corrected:
     """A search without the choice among its configurations."""
 
-    score: Pooled
-    """Of the winner; of a single candidate its plain score."""
-    over_first: Pooled
+    score: Estimate
+    """The winner's; a single candidate's is its plain score."""
+    over_first: Estimate
     """The winner's gain over the first candidate, on the same speakers."""
-    over_median: Pooled
+    over_median: Estimate
     """The winner's gain over the median candidate, of an even number the lower one, which is found anew as well."""
 
 
@@ -65,13 +64,13 @@ def correct_selection(
     or that of the corrected score itself where it is larger: of gains likewise, of differences.
 
     Args:
-        metric: By which candidates are chosen.
+        metric: Chooses among the candidates.
         searched: The metric's sums of each candidate and speaker, shape (T, S, ...). The best score wins, the first of
-            equal ones.
+            equal scores.
         fresh: A candidate's number to its sums on fresh seeds, mean over the seeds, shape (S, ...).
-        entrants: How many of the best candidates the fresh seeds chose among; 0 where the search alone chose. A
-            resample may find best ones that have no fresh seeds: they are left out, or, where none has any, the best
-            one is scored as the search did.
+        entrants: Number of best candidates among which the fresh seeds chose; 0 where the search alone chose. Best
+            candidates of a resample that have no fresh seeds are left out, or, where none has any, the best candidate
+            is scored as in the search.
 
     Returns:
         None with fewer than two speakers, of whom none can be left out.
@@ -96,15 +95,12 @@ def correct_selection(
     chosen, median = ranked[:, 0], ranked[:, n_candidates // 2]
     if fresh:
         again = sorted(fresh)
-        for candidate in again:
-            known[candidate] = fresh[candidate]
+        known[again] = [fresh[candidate] for candidate in again]
         seen[:, again] = _of_resamples(metric, drawn, known[again])
         if entrants:
-            best = ranked[:, :entrants]
-            keys = ranking.keys(np.take_along_axis(seen, best, axis=1))
-            chosen = best[np.arange(len(best)), np.where(np.isin(best, again), keys, -np.inf).argmax(axis=1)]
-    ours, middle = (_left_out(one, drawn == 0, known) for one in (chosen, median))
-    of_ours, of_middle = (_of_resamples(metric, drawn, one[np.newaxis])[:, 0] for one in (ours, middle))
+            chosen = _chosen_again(ranking, seen, ranked[:, :entrants], again)
+    ours, middle = (_left_out(candidates, drawn == 0, known) for candidates in (chosen, median))
+    of_ours, of_middle = (_of_resamples(metric, drawn, sums[np.newaxis])[:, 0] for sums in (ours, middle))
     point, first, other = metric.value(np.stack([ours, known[0], middle]).sum(axis=1)).tolist()
     covariance = np.cov(seen, rowvar=False, bias=True).reshape(n_candidates, n_candidates)
     own = covariance.diagonal()
@@ -115,28 +111,26 @@ def correct_selection(
         error = math.sqrt(max(float(variances.mean()), 0.0))
         return max(error * reach_of(n_speakers), margin(resampled, n_speakers))
 
-    def gain(over: float, variances: np.ndarray, resampled: np.ndarray) -> Pooled:
+    def gain(over: float, variances: np.ndarray, resampled: np.ndarray) -> Estimate:
         value = ranking.gain(point, over)
-        return Pooled(value, difference_interval(metric, value, half(variances, resampled)))
+        return Estimate(value, difference_interval(metric, value, half(variances, resampled)))
 
     return Corrected(
-        score=Pooled(point, score_interval(metric, point, half(own[chosen], of_ours))),
+        score=Estimate(point, score_interval(metric, point, half(own[chosen], of_ours))),
         over_first=gain(first, over_first, of_ours - seen[:, 0]),
         over_median=gain(other, over_median, of_ours - of_middle),
     )
 
 
+def _chosen_again(ranking: Ranking, seen: np.ndarray, best: np.ndarray, again: list[int]) -> np.ndarray:
+    """The best of each resample's best candidates (R, E) that are among those with fresh seeds, shape (R,)."""
+    keys = ranking.keys(np.take_along_axis(seen, best, axis=1))
+    chosen: np.ndarray = best[np.arange(len(best)), np.where(np.isin(best, again), keys, -np.inf).argmax(axis=1)]
+    return chosen
+
+
 def _of_resamples(metric: Metric, drawn: np.ndarray, sums: np.ndarray) -> np.ndarray:
-    """The score of each candidate on each resample.
-
-    Args:
-        metric: Whose score.
-        drawn: How often each speaker is drawn, shape (R, S).
-        sums: Shape (T, S, ...).
-
-    Returns:
-        Shape (R, T).
-    """
+    """The score of each candidate on each resample, shape (R, T), from counts (R, S) and sums (T, S, ...)."""
     by_speaker, shape = np.moveaxis(sums, 1, 0), sums.shape[2:]
     at_once = max(1, BLOCK // (len(drawn) * math.prod(shape)))
     scores = np.empty((len(drawn), len(sums)))
@@ -147,18 +141,15 @@ def _of_resamples(metric: Metric, drawn: np.ndarray, sums: np.ndarray) -> np.nda
 
 
 def _left_out(chosen: np.ndarray, left_out: np.ndarray, sums: np.ndarray) -> np.ndarray:
-    """Each speaker's sums, mean over the candidates that were chosen without the speaker.
+    """Each speaker's sums, mean over the candidates that were chosen without the speaker, shape (S, ...).
 
     Args:
-        chosen: Of each resample, shape (R,).
+        chosen: The candidate of each resample, shape (R,).
         left_out: Whether a resample lacks a speaker, shape (R, S).
         sums: Shape (T, S, ...).
-
-    Returns:
-        Shape (S, ...).
     """
     candidates = np.unique(chosen)
-    counts = np.stack([left_out[chosen == one].sum(axis=0) for one in candidates], axis=1)
+    counts = np.stack([left_out[chosen == candidate].sum(axis=0) for candidate in candidates], axis=1)
     shares = counts / counts.sum(axis=1, keepdims=True)
     mean: np.ndarray = np.einsum("st,ts...->s...", shares, sums[candidates])
     return mean

@@ -11,7 +11,7 @@ from ..drawing import draw_to, lettering_for
 from ..errors import AudioError
 from ..features import CONDITIONS, Disturbance
 from ..metrics import Metric
-from ..resampling import Difference, Scores, compare_paired, score
+from ..resampling import Estimate, Scores, compare_paired, score
 from .evaluation_scores import Evaluation
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Stressed:
     severity: str
     """Empty where the kind has only one severity."""
     scores: Scores
-    difference: Difference
+    difference: Estimate
     """Of the objective: the score less that of the clean recordings; the interval is paired by speaker."""
 
     @property

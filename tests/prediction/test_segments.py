@@ -122,7 +122,7 @@ def test_segments_are_those_of_a_plain_loop(
         train=features.moments.scaling(np.array(train), normalisation),
         speakers=np.array(speakers),
     )
-    reader = SegmentReader(features, np.array(which), wanted, scaling, overlap=overlap)
+    reader = SegmentReader([features], np.array(which), wanted, scaling, overlap=overlap)
     expected = _plain_segments(features, which, wanted, normalisation, train, speakers, overlap=overlap)
     assert len(reader) == len(expected)
     order = np.random.default_rng(0).permutation(len(reader))
@@ -146,10 +146,10 @@ def test_copies_are_read_after_the_clean_utterances_each_as_if_alone(frames: int
     scaling = scaling_of_utterances(
         parts[0].moments, NormalisationSettings(scope="utterance"), train=None, speakers=np.zeros(4)
     )
-    together = SegmentReader(parts[0], which, settings, scaling, overlap=True, shortest_frames=16, copies=parts[1:])
+    together = SegmentReader(parts, which, settings, scaling, overlap=True, shortest_frames=16)
     first = 0
     for copy, part in enumerate(parts):
-        alone = SegmentReader(part, which, settings, scaling, overlap=True, shortest_frames=16)
+        alone = SegmentReader([part], which, settings, scaling, overlap=True, shortest_frames=16)
         plan = together.plan.utterance[first : first + len(alone)]
         np.testing.assert_array_equal(plan, alone.plan.utterance + copy * len(which))
         found = together.gather(np.arange(first, first + len(alone)))
@@ -173,7 +173,7 @@ def _whole(lengths: list[int], which: list[int] | None = None, **written: object
     features = _features(lengths)
     unscaled = Scaling(shift=np.zeros((C, F), np.float32), spread=np.ones((C, F), np.float32))
     return SegmentReader(
-        features,
+        [features],
         np.arange(len(lengths)) if which is None else np.array(which),
         SegmentSettings.model_validate({"frames": None, **written}),
         ([unscaled], np.zeros(len(lengths), dtype=np.int64)),
@@ -255,7 +255,7 @@ def test_networks_judge_in_float32_where_torch_would_take_tf32() -> None:
     features = UtteranceFeatures.of(FeatureStore.of(np.zeros((40, 3, 8), np.float32), np.array([0, 40])), CPU)
     scaling = Scaling(shift=np.zeros((3, 8), np.float32), spread=np.ones((3, 8), np.float32))
     reader = SegmentReader(
-        features, np.array([0]), SegmentSettings(frames=20), ([scaling], np.array([0])), overlap=False
+        [features], np.array([0]), SegmentSettings(frames=20), ([scaling], np.array([0])), overlap=False
     )
     before = [kind.fp32_precision for kind in kinds]
     assert segment_outputs(Watched(), reader, TASK).shape == (2, 3)

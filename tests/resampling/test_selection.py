@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ser_tune.metrics import METRICS
 from ser_tune.resampling import correct_selection, speaker_interval
 
-from ..benchmarks.corrected import KINDS, simulate, uar_of
+from ..ser_tune_benchmarks.corrected import KINDS, simulate, uar_of
 
 QUICK = settings(max_examples=25, deadline=None)
 UAR = METRICS.get("uar")

@@ -10,7 +10,7 @@ import pytest
 from ser_tune.corpora import map_labels
 from ser_tune.errors import MappingError
 from ser_tune.metrics import METRICS
-from ser_tune.resampling import Difference, Interval, Score
+from ser_tune.resampling import Estimate, Interval, Score
 from ser_tune.results import (
     EvaluationSetup,
     log_evaluation,
@@ -93,7 +93,7 @@ def test_tables_and_stored_names_are_made_of_the_metrics_and_the_tasks_answer(
         assert list(row) == ["kind", "group", "utterances", "speakers", "classes", *columns]
         unknown = Interval(0.1, 0.4)
         scores = {one: Score(0.25, unknown, 0.25, 0.0, {}) for one in names}
-        stressed = [Stressed("babble", "0 dB", scores, Difference(-0.1, unknown))]
+        stressed = [Stressed("babble", "0 dB", scores, Estimate(-0.1, unknown))]
         (stress,) = stress_rows(stressed)
         rest = ("difference", "difference_low", "difference_high")
         assert list(stress) == ["condition", "severity", *(f"{names[0]}{end}" for end in ENDS), names[1], *rest]

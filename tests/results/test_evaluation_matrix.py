@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ser_tune.metrics import METRICS, Metric
-from ser_tune.resampling import GroupScore, Interval, Pooled
+from ser_tune.resampling import Estimate, GroupScore, Interval
 from ser_tune.results import Cell, cell_columns, cell_rows, draw_matrix
 from ser_tune.results.evaluation_matrix import _darkness
 from tests.plugged import ERROR
@@ -21,7 +21,7 @@ UAR, WA = METRICS.get("uar"), METRICS.get("wa")
 
 def _cell(model: str, *metrics: Metric) -> Cell:
     """A cell whose scores are 0.25, of four classes."""
-    scores = {metric.name: Pooled(0.25, Interval(0.1, 0.4)) for metric in metrics}
+    scores = {metric.name: Estimate(0.25, Interval(0.1, 0.4)) for metric in metrics}
     networks = SimpleNamespace(description="all networks together")
     setup = SimpleNamespace(model=f"{model}/1", facts={"corpus": "demo"}, networks=networks)
     overall = GroupScore(name="all", utterances=8, speakers=2, strata=4, scores=scores)

@@ -58,7 +58,7 @@ def _reader(config: AnyTrial, data: TrainingData, fold: Fold) -> SegmentReader:
     """What a fold's training reads its segments by."""
     fitted = fold_statistics(config, data, fold.train)
     scaling = (fitted.scalings, fitted.scaling_number)
-    return SegmentReader(data.features, fold.train, config.segments, scaling, overlap=True)
+    return SegmentReader([data.features], fold.train, config.segments, scaling, overlap=True)
 
 
 def _seconds(utterances: int, tiny: Callable[..., Any], project: Project) -> dict[str, float]:
