@@ -1,10 +1,9 @@
 """The search: assembly of a study, sampling, pruning, the objective, trials and their selection. Imports no MLflow."""
 
-from .assembly import SHIPPED, define_study, options, read_assignments
+from .assembly import PARTS, SHIPPED, define_study, options, read_assignments
 from .confirmation import FreshSeeds, SearchGain, refuse_without_randomness
 from .evaluation import HeldOut, refit, score_holdout_speakers, score_test_speakers, score_validation_speakers
 from .observer import Fanout, FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
-from .parts import PARTS
 from .plan import Convergence
 from .runner import Workers, run_study, summarise
 from .selection import Selection, candidates_of, corrected_choice, selection_of, stored_sums

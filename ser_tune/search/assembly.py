@@ -1,16 +1,17 @@
-"""Putting a study together from layers: defaults (general, architecture, corpus, features), a study file, flags.
+"""Assembly of a study from layers: defaults (general, architecture, corpus, features), a study file, flags.
 
-Later layers win. What a study file, a flag or a corpus's own defaults set is fixed; the other settings that have a
-default search range are searched, unless the study file says what to search.
+Later layers win. A setting of a study file, a flag or a corpus's own defaults is fixed; the other settings that have a
+default search range are searched, unless the study file has a search section.
 """
 
 from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..architectures import ARCHITECTURES, Architecture
+from ..components import Catalogue
 from ..config import (
     OPTIMIZER_DEFAULTS,
     OPTIMIZER_RANGES,
@@ -28,17 +29,29 @@ from ..config import (
 from ..corpora import CORPORA
 from ..definition import AnyStudy, StudyDefinition, refuse_unfitting, resolve_search, study_kind
 from ..errors import ConfigError, brief
+from ..execution import EXECUTORS
 from ..features import FEATURE_SETS
+from ..promotion_rules import PROMOTION_RULES
 from ..tasks import DEFAULT_TASK, TASKS, Task
-from .parts import AGGREGATION, refuse_unknown_parts, with_names
+from .pruners import PRUNERS
+from .samplers import SAMPLERS
 
-__all__ = ["SHIPPED", "define_study", "options", "read_assignments"]
+__all__ = ["PARTS", "SHIPPED", "define_study", "options", "read_assignments"]
 
 SHIPPED = next(
     (folder for up in (1, 2) if (folder := Path(__file__).parents[up] / "studies").is_dir()),
     Path(__file__).parents[1] / "studies",
 )
 """The study files that come with the program: inside an installed package, beside that of a checkout."""
+PARTS: Mapping[str, Catalogue[Any]] = {
+    "sampler": SAMPLERS,
+    "pruner": PRUNERS,
+    "promotion": PROMOTION_RULES,
+    "executor": EXECUTORS,
+}
+"""The catalogue of every search setting that names a component."""
+AGGREGATION = "protocol.aggregation"
+"""The setting that names one of the task's ways to combine segments."""
 
 
 def define_study(
@@ -54,24 +67,68 @@ def define_study(
         file: A study file, YAML; where it does not exist, the shipped one of that name below `studies/`.
         flags: Dotted path to value, from named options; None values are not given. They win over the file.
         settings: Dotted path to value. They win over both.
-        option: Where the settings were written, as messages name it.
+        option: The option that the settings were written in, for messages.
 
     Raises:
         ConfigError: A file cannot be read, a key is unknown, a value or range is invalid.
     """
-    written, search = _read(shipped(file)) if file else ({}, None)
+    written, search = _read(_shipped(file)) if file else ({}, None)
     given = {path: value for path, value in (flags or {}).items() if value is not None} | flatten(settings or {})
     for path in given:
         if path.split(".")[0] == "search":
-            raise ConfigError(
-                f"{option} '{path}' is a range; expected one value "
-                "(ranges belong in the search section of a study file)"
-            )
+            where = "ranges belong in the search section of a study file"
+            raise ConfigError(f"{option} '{path}' is a range; expected one value ({where})")
     explicit = written | given
+    layers = _layers(explicit)
+    explicit = {path: _none(value, layers.known.get(path)) for path, value in explicit.items()}
+    implied = _implied(layers.architecture, explicit)
+
+    def source(path: str) -> str:
+        inside = any(f"{own}.".startswith(f"{path}.") for own in given)
+        return f"{option} or a flag" if inside else str(file or "the settings")
+
+    sections = nest(layers.labels | layers.presets | implied | explicit)
+    config = validated(layers.kind, sections | {"search": search}, source)
+    for name, catalogue in PARTS.items():
+        catalogue.check(getattr(config.study, name))
+    refuse_unfitting(config)
+    # A corpus's own settings hold against a study file that is about no corpus in particular
+    own = set() if "corpus.name" in written else layers.of_corpus - set(written)
+    settled = set(explicit) | set(implied) | layers.of_features | layers.of_corpus
+    ranges = resolve_search(
+        search,
+        layers.known,
+        fixed=set(given) | own | set(_implied(layers.architecture, given)),
+        explicit=settled,
+        build=StudyDefinition(config=config, search={}).trial,
+        source=str(file or "the settings"),
+    )
+    definition = StudyDefinition(config=config, search=ranges)
+    unset = layers.known.keys() - settled - definition.paths_with(Role.PROTOCOL)
+    return replace(definition, published=_published(layers.architecture, definition, unset, set(explicit)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Layers:
+    """The components that a study's settings name, and the defaults that these bring."""
+
+    architecture: Architecture
+    kind: type[AnyStudy]
+    labels: dict[str, object]
+    """Dotted path to the name of each component."""
+    known: Mapping[str, Leaf]
+    """Every setting, with its search range for this architecture and optimizer."""
+    presets: dict[str, object]
+    """Defaults of the components, by dotted path."""
+    of_corpus: Set[str]
+    """Settings that the corpus has defaults for."""
+    of_features: Set[str]
+
+
+def _layers(explicit: Mapping[str, object]) -> _Layers:
     if "model.name" not in explicit:
         valid = ", ".join(ARCHITECTURES.names())
         raise ConfigError(f"no architecture given; pass --model NAME or a study file; choose from: {valid}")
-
     architecture = ARCHITECTURES.get(str(explicit["model.name"]))
     task = TASKS.get(str(explicit.get("task.name", DEFAULT_TASK)))
     corpus = CORPORA.get(str(explicit.get("corpus.name", "demo")))
@@ -92,53 +149,27 @@ def define_study(
             )
     feature_set = FEATURE_SETS.get(str(feature_name))
     # Features have the last word: a corpus's length of segments is meant for spectrograms
-    own_rates = OPTIMIZER_DEFAULTS.get(optimizer, {})
-    defaults = {
+    defaults: dict[str, object] = {
         AGGREGATION: task.aggregations[0],
         **architecture.defaults,
-        **own_rates,
+        **OPTIMIZER_DEFAULTS.get(optimizer, {}),
         **corpus.defaults,
         **feature_set.defaults,
     }
     presets = {path: value for path, value in defaults.items() if path in known}
-    explicit = {path: _none(value, known.get(path)) for path, value in explicit.items()}
-    implied = _implied(architecture, explicit)
-
-    def source(path: str) -> str:
-        inside = any(f"{one}.".startswith(f"{path}.") for one in given)
-        return f"{option} or a flag" if inside else str(file or "the settings")
-
-    sections = nest(labels | presets | implied | explicit)
-    sections["search"] = search
-    config = validated(kind, sections, source)
-    refuse_unknown_parts(config.study)
-    refuse_unfitting(config)
-    # A corpus's own settings hold against a study file that is about no corpus in particular
-    own = set() if "corpus.name" in written else set(corpus.defaults) - set(written)
-    settled = set(explicit) | set(feature_set.defaults) | set(corpus.defaults) | set(implied)
-    ranges = resolve_search(
-        search,
-        known,
-        fixed=set(given) | own | set(_implied(architecture, given)),
-        explicit=settled,
-        build=StudyDefinition(config=config, search={}).trial,
-        source=str(file or "the settings"),
-    )
-    definition = StudyDefinition(config=config, search=ranges)
-    unset = known.keys() - settled - definition.paths_with(Role.PROTOCOL)
-    return replace(definition, published=_published(architecture, definition, unset, set(explicit)))
+    return _Layers(architecture, kind, labels, known, presets, set(corpus.defaults), set(feature_set.defaults))
 
 
 def _published(
     architecture: Architecture, definition: StudyDefinition, unset: Set[str], explicit: Set[str]
 ) -> dict[str, Value]:
-    """Where the published configuration, as far as the user's settings allow it, is another than the default.
+    """Differences of the published configuration, as far as the user's settings allow it, from the default.
 
     Args:
-        architecture: Whose it is.
+        architecture: The published one.
         definition: The study, without it.
         unset: Settings of a trial that neither the user nor the corpus nor the features set.
-        explicit: What the user set.
+        explicit: Settings of the user.
     """
     flat, default = flatten(definition.config.model_dump()), definition.default()
     # Another optimizer has other rates, another front end other windows
@@ -156,8 +187,13 @@ def _published(
 def _leaves(kind: type[AnyStudy], architecture: Architecture, optimizer: str, task: Task) -> list[Leaf]:
     """Every setting, with the search range that it has for this architecture and optimizer."""
     ranges = {**architecture.search, **OPTIMIZER_RANGES.get(optimizer, {})}
+    names = {f"study.{name}": catalogue.names() for name, catalogue in PARTS.items()} | {AGGREGATION: task.aggregations}
     return [
-        replace(with_names(leaf, task), search=ranges.get(leaf.path, leaf.search))
+        replace(
+            leaf,
+            type_name=" | ".join(names[leaf.path]) if leaf.path in names else leaf.type_name,
+            search=ranges.get(leaf.path, leaf.search),
+        )
         for leaf in leaves(kind)
         if leaf.path not in architecture.unused(kind)
     ]
@@ -178,8 +214,8 @@ def options(model: str, features: str | None = None, loss: str = "cross_entropy"
     return [leaf if leaf.path == "corpus.name" else replace(leaf, default=flat[leaf.path]) for leaf in described]
 
 
-def shipped(file: Path) -> Path:
-    """The file, or where it does not exist and its name is `studies/…`, the one that comes with the program."""
+def _shipped(file: Path) -> Path:
+    """The file, or where it does not exist and its name is `studies/…`, the file that comes with the program."""
     first, *rest = file.parts or ("",)
     ours = SHIPPED.joinpath(*rest)
     return ours if first == "studies" and not file.exists() and ours.is_file() else file
@@ -224,18 +260,13 @@ def read_assignments(texts: Sequence[str], option: str = "--set") -> dict[str, o
     """
     read: dict[str, object] = {}
     for text in texts:
-        read |= _assignment(text, option)
+        path, equals, value = text.partition("=")
+        if not equals or not path.strip():
+            raise ConfigError(
+                f"{option} {brief(text)} is not an assignment; expected path=value, such as training.epochs=20"
+            )
+        read |= flatten({path.strip(): read_yaml(value, f"{option} {brief(text)} has no YAML value")})
     return read
-
-
-def _assignment(text: str, option: str) -> dict[str, object]:
-    path, equals, value = text.partition("=")
-    path = path.strip()
-    if not equals or not path:
-        raise ConfigError(
-            f"{option} {brief(text)} is not an assignment; expected path=value, such as training.epochs=20"
-        )
-    return flatten({path: read_yaml(value, f"{option} {brief(text)} has no YAML value")})
 
 
 def _none(value: object, leaf: Leaf | None) -> object:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -21,8 +21,6 @@ from .trainer import Trainer
 
 __all__ = [
     "HeldOut",
-    "SingleScores",
-    "Speech",
     "refit",
     "score_holdout_speakers",
     "score_test_speakers",
@@ -30,89 +28,24 @@ __all__ = [
 ]
 
 Speech: TypeAlias = Mapping[int, np.ndarray]
-"""From an utterance's number to what is judged in place of its recording, shape (N,), float32, 16 kHz; of all
-utterances of every speaker that is judged."""
+"""Sound in place of recordings: an utterance's number to shape (N,), float32, 16 kHz; of all utterances of every
+speaker that is scored."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """What networks said of the utterances that were held out from them."""
+    """Outputs of networks for the utterances that were held out from them, and their scores."""
 
     scores: Scores
     utterances: tuple[str, ...]
     fold: np.ndarray
-    """Which fold held each utterance out, shape (N,)."""
+    """The fold that held each utterance out, shape (N,)."""
     truth: np.ndarray
     """Targets, shape (N, ...)."""
     predicted: np.ndarray
     """Predictions, shape (N, ...)."""
     outputs: np.ndarray
     """Of the task's form, shape (N, K)."""
-
-
-def refit(prepared: Prepared, config: AnyTrial, epochs: int, project: Project) -> Predictor:
-    """Train one network on all speakers, but for those that the study holds out.
-
-    Args:
-        prepared: The study that the configuration won.
-        config: Concrete.
-        epochs: As many as the folds settled on; the schedule is fitted to them.
-        project: Where the feature cache is.
-    """
-    trainer = Trainer(prepared, project.cache, precision=config.training.precision)
-    # The device of this machine, which need not be that of the study
-    training = config.training.model_copy(update={"epochs": epochs, "device": trainer.device.type})
-    whole = config.model_copy(update={"training": training})
-    held_out = prepared.definition.config.protocol.holdout
-    trained = np.flatnonzero(may_train(prepared.corpus, held_out))
-    seed = fold_seed(config.seed, len(prepared.folds))
-    fitted = trainer.train(trainer.job_of(whole, trained, np.arange(0), seed=seed))
-    recipe = recipe_of(whole, prepared.targets.names, prepared.definition.goal)
-    return Predictor(recipe, [fitted.network], [fitted.scaling])
-
-
-def score_test_speakers(
-    prepared: Prepared,
-    predictor: Predictor | Committee,
-    cache: Path,
-    *,
-    speech: Speech | None = None,
-) -> HeldOut:
-    """Let every fold's network judge the fold's test speakers: the one look at them, for what is promoted.
-
-    Args:
-        prepared: The study that the networks were trained in.
-        predictor: One network for each fold, or members with one for each fold; networks are found by the fold's key.
-        cache: The project's cache folder.
-        speech: What to judge in place of the corpus's recordings.
-
-    Raises:
-        StudyError: The predictor has not one network of every fold.
-    """
-    return _by_folds(prepared, predictor, cache, [fold.test for fold in prepared.folds], speech)
-
-
-def score_validation_speakers(
-    prepared: Prepared,
-    predictor: Predictor | Committee,
-    cache: Path,
-    *,
-    speech: Speech | None = None,
-) -> HeldOut:
-    """Let every fold's network judge the fold's validation speakers; else as `score_test_speakers`."""
-    return _by_folds(prepared, predictor, cache, [fold.validation for fold in prepared.folds], speech)
-
-
-def _by_folds(
-    prepared: Prepared,
-    predictor: Predictor | Committee,
-    cache: Path,
-    numbers: Sequence[np.ndarray],
-    speech: Speech | None = None,
-) -> HeldOut:
-    judge = _Judge(prepared, predictor, cache, speech)
-    judged = [judge(fold, one) for fold, one in zip(prepared.folds, numbers, strict=True)]
-    return judge.held_out(numbers, judged, [fold.number for fold in prepared.folds])
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,99 +58,132 @@ class SingleScores:
     """Of each held-out speaker, over the targets that the speaker has."""
 
 
+def refit(prepared: Prepared, config: AnyTrial, epochs: int, project: Project) -> Predictor:
+    """Train one network on all speakers, but for those that the study holds out.
+
+    Args:
+        prepared: The study that the configuration won.
+        config: Concrete.
+        epochs: As many as the folds settled on; the schedule is fitted to them.
+        project: Its cache folder holds the features.
+    """
+    trainer = Trainer(prepared, project.cache, precision=config.training.precision)
+    # The device of this machine, which need not be that of the study
+    training = config.training.model_copy(update={"epochs": epochs, "device": trainer.device.type})
+    whole = config.model_copy(update={"training": training})
+    trained = np.flatnonzero(may_train(prepared.corpus, prepared.definition.config.protocol.holdout))
+    seed = fold_seed(config.seed, len(prepared.folds))
+    fitted = trainer.train(trainer.job_of(whole, trained, np.arange(0), seed=seed))
+    recipe = recipe_of(whole, prepared.targets.names, prepared.definition.goal)
+    return Predictor(recipe, [fitted.network], [fitted.scaling])
+
+
+def score_test_speakers(
+    prepared: Prepared, predictor: Predictor | Committee, cache: Path, *, speech: Speech | None = None
+) -> HeldOut:
+    """Score every fold's network on the fold's test speakers: the one look at them, for what is promoted.
+
+    Args:
+        prepared: The study that the networks were trained in.
+        predictor: One network for each fold, or members with one for each fold; networks are found by the fold's key.
+        cache: The project's cache folder.
+        speech: Replaces the corpus's recordings.
+
+    Raises:
+        StudyError: The predictor has not one network of every fold.
+    """
+    return _FoldNetworks(prepared, predictor, cache, speech).score([fold.test for fold in prepared.folds])
+
+
+def score_validation_speakers(
+    prepared: Prepared, predictor: Predictor | Committee, cache: Path, *, speech: Speech | None = None
+) -> HeldOut:
+    """Score every fold's network on the fold's validation speakers; else as `score_test_speakers`."""
+    return _FoldNetworks(prepared, predictor, cache, speech).score([fold.validation for fold in prepared.folds])
+
+
 def score_holdout_speakers(
     prepared: Prepared, predictor: Predictor | Committee, cache: Path, *, speech: Speech | None = None
 ) -> tuple[HeldOut, SingleScores]:
-    """Let all networks judge the speakers that the study never saw.
-
-    Args:
-        prepared: A study with `protocol.holdout`.
-        predictor: Trained in it.
-        cache: The project's cache folder.
-        speech: What to judge in place of the corpus's recordings.
+    """Score all networks on the speakers that the study never saw; arguments are those of `score_test_speakers`.
 
     Returns:
-        What all networks say together, averaged as it is shown, such as by probabilities; and the scores of the single
-        networks, which are what compares with validation, where single networks judged too.
+        The networks together, averaged as it is shown, such as by probabilities; and the scores of the single
+        networks, which are comparable with validation, where single networks are scored too.
     """
-    task, judge = prepared.definition.task, _Judge(prepared, predictor, cache, speech)
+    task, networks = prepared.definition.task, _FoldNetworks(prepared, predictor, cache, speech)
     held_out = prepared.definition.config.protocol.holdout
-    numbers = np.flatnonzero([one.speaker in held_out for one in prepared.corpus.utterances])
-    single = [judge(fold, numbers) for fold in prepared.folds]
+    numbers = np.flatnonzero([utterance.speaker in held_out for utterance in prepared.corpus.utterances])
+    single = [networks.outputs(fold, numbers) for fold in prepared.folds]
     # As `task.average` to all that is shown, not to the bit
-    mean = np.mean([task.show(one) for one in single], axis=0)
-    together = judge.held_out([numbers], [task.unshow(mean)], [0])
-    speakers = np.array([prepared.corpus.utterances[one].speaker for one in numbers])
-    predicted = [task.decide(one) for one in single]
+    mean = np.mean([task.show(outputs) for outputs in single], axis=0)
+    together = networks.held_out([numbers], [task.unshow(mean)], [0])
+    speakers = np.array([prepared.corpus.utterances[number].speaker for number in numbers])
+    predicted = [task.decide(outputs) for outputs in single]
 
     def mean_score(chosen: np.ndarray) -> float:
         """Of the utterances of a mask, shape (N,)."""
-        objective, outputs = prepared.definition.objective, len(prepared.targets.names)
-        return float(np.mean([objective.score(together.truth[chosen], one[chosen], outputs) for one in predicted]))
+        objective, width = prepared.definition.objective, len(prepared.targets.names)
+        return float(np.mean([objective.score(together.truth[chosen], made[chosen], width) for made in predicted]))
 
     by_speaker = {str(speaker): mean_score(speakers == speaker) for speaker in np.unique(speakers)}
     return together, SingleScores(mean_score(np.full(len(speakers), True)), by_speaker)
 
 
-class _Judge:
-    """Networks and the corpus that they judge."""
+class _FoldNetworks:
+    """Networks of a study's folds, and features of the corpus for them."""
 
     def __init__(
-        self,
-        prepared: Prepared,
-        predictor: Predictor | Committee,
-        cache: Path,
-        speech: Speech | None = None,
+        self, prepared: Prepared, predictor: Predictor | Committee, cache: Path, speech: Speech | None
     ) -> None:
         # Not by isinstance: a registered model runs its own copy of this package, with classes of its own
         self._members: list[Predictor] = getattr(predictor, "members", [predictor])
         self._features = [
-            _features(prepared.corpus, one, cache) if speech is None else _features_of_speech(one, speech)
-            for one in self._members
+            _features(prepared.corpus, member, cache) if speech is None else _features_of_speech(member, speech)
+            for member in self._members
         ]
         self._prepared, self._task = prepared, prepared.definition.task
         self._speakers = prepared.corpus.speaker_numbers
         self._known = np.arange(len(self._speakers)) if speech is None else np.array(sorted(speech))
-        wanted = {fold.key for fold in prepared.folds}
+        wanted = sorted(fold.key for fold in prepared.folds)
         for member in self._members:
-            folds = getattr(member, "folds", ())  # a model brings the code that wrote it
-            if len(folds) != len(member.networks) or set(folds) != wanted or len(folds) != len(wanted):
-                held = " ".join(folds) or "unknown (an earlier ser-tune trained it: train it again)"
+            if sorted(member.folds) != wanted or len(member.networks) != len(wanted):
+                held = " ".join(member.folds) or "unknown"
                 raise StudyError(
                     f"the model holds {len(member.networks)} networks of the folds {held}; "
-                    f"the study has the folds {' '.join(sorted(wanted))} (validation/test)"
+                    f"the study has the folds {' '.join(wanted)} (validation/test)"
                 )
 
-    def __call__(self, fold: Fold, utterances: np.ndarray) -> np.ndarray:
-        """Judge utterances by the network of one fold, or by the members' networks of that fold together.
+    def score(self, numbers: Sequence[np.ndarray]) -> HeldOut:
+        """Score the network of each fold on the fold's utterances, by their numbers."""
+        folds = self._prepared.folds
+        outputs = [self.outputs(fold, held_out) for fold, held_out in zip(folds, numbers, strict=True)]
+        return self.held_out(numbers, outputs, [fold.number for fold in folds])
 
-        Returns:
-            Outputs, shape (N, K).
-        """
-        said, rows = [], np.searchsorted(self._known, utterances)
+    def outputs(self, fold: Fold, utterances: np.ndarray) -> np.ndarray:
+        """Outputs of one fold's network, or of the members' networks of that fold together, shape (N, K)."""
+        found, rows = [], np.searchsorted(self._known, utterances)
         for member, features in zip(self._members, self._features, strict=True):
             network = member.folds.index(fold.key)
-            # A registered model runs the code that it carries: of version 0.1 the method has another name
-            judge: Any = getattr(member, "outputs", None) or getattr(member, "log_probabilities", None)
-            outputs, reader = judge(network, features, rows, self._speakers[self._known])
-            said.append(self._task.aggregate(outputs, reader.plan.utterance, member.recipe.aggregation))
-        return self._task.average(said)
+            outputs, reader = member.outputs(network, features, rows, self._speakers[self._known])
+            found.append(self._task.aggregate(outputs, reader.plan.utterance, member.recipe.aggregation))
+        return self._task.average(found)
 
-    def held_out(self, numbers: Sequence[np.ndarray], judged: Sequence[np.ndarray], folds: Sequence[int]) -> HeldOut:
-        """Score what was said, fold by fold; `folds` are their numbers."""
+    def held_out(self, numbers: Sequence[np.ndarray], outputs: Sequence[np.ndarray], folds: Sequence[int]) -> HeldOut:
+        """Score outputs, fold by fold; `folds` are their numbers."""
         targets, utterances = self._prepared.targets, self._prepared.corpus.utterances
-        tested, outputs = np.concatenate(numbers), np.concatenate(judged)
+        tested = np.concatenate(numbers)
         folded = [
-            (targets.values[one], self._task.decide(said), self._speakers[one])
-            for one, said in zip(numbers, judged, strict=True)
+            (targets.values[held_out], self._task.decide(made), self._speakers[held_out])
+            for held_out, made in zip(numbers, outputs, strict=True)
         ]
         return HeldOut(
             scores=score(folded, self._prepared.definition.metrics, len(targets.names)),
-            utterances=tuple(utterances[one].id for one in tested),
-            fold=np.repeat(folds, [len(one) for one in numbers]),
+            utterances=tuple(utterances[number].id for number in tested),
+            fold=np.repeat(folds, [len(held_out) for held_out in numbers]),
             truth=targets.values[tested],
             predicted=np.concatenate([predicted for _, predicted, _ in folded]),
-            outputs=outputs,
+            outputs=np.concatenate(outputs),
         )
 
 
@@ -228,9 +194,9 @@ def _features(corpus: Corpus, predictor: Predictor, cache: Path) -> UtteranceFea
 
 
 def _features_of_speech(predictor: Predictor, speech: Speech) -> UtteranceFeatures:
-    """Of these utterances alone, in the order of their numbers."""
-    extracted = predictor.extract([Heard(f"utterance {number}", one) for number, one in sorted(speech.items())])
+    """Features of these utterances alone, in the order of their numbers."""
+    extracted = predictor.extract([Heard(f"utterance {number}", sound) for number, sound in sorted(speech.items())])
     settings = predictor.recipe.features
-    offsets = np.concatenate([[0], np.cumsum([len(one) for one in extracted])]).astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum([len(frames) for frames in extracted])]).astype(np.int64)
     store = FeatureStore.of(np.concatenate(extracted), offsets)
     return UtteranceFeatures.of(store.channels(FEATURE_SETS.get(settings.name).channels(settings)), torch.device("cpu"))

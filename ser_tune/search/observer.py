@@ -1,6 +1,6 @@
-"""What a study tells whoever watches it. The study knows no watcher; trackers and progress displays implement this."""
+"""The events of a study, and the observer that receives them, such as a tracker or a progress display."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -31,7 +31,6 @@ class StudyStart:
     """Unique, also among studies of one name."""
     corpus: Corpus
     targets: Targets
-    """What the task wants of each utterance of the corpus."""
     folds: Sequence[Fold]
     protocol: Protocol
     trials_to_run: int
@@ -44,11 +43,11 @@ class StudyStart:
     device: str
     """Where it trains, in words; empty where nothing is left to train."""
     notes: Sequence[str]
-    """What readers of the scores should know of the corpus."""
+    """Sentences on the corpus for readers of the scores."""
     pretraining: str
     """Whether the encoder learned from the corpus: `seen`, `unknown` or `other data`; empty without an encoder."""
     before: "StudySummary"
-    """What earlier sessions came to."""
+    """The end of the last session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +59,11 @@ class FoldOutcome:
     truth: np.ndarray
     """Targets of the validation utterances, shape (V, ...)."""
     predicted: np.ndarray
-    """What the kept network predicts for them, shape (V, ...)."""
+    """Predictions of the kept network for them, shape (V, ...)."""
 
     @classmethod
     def of(cls, fold: Fold, fitted: FittedNetwork, prepared: Prepared) -> "FoldOutcome":
-        """A fold of a study, with what training it resulted in."""
+        """A fold of a study with its trained network."""
         return cls(
             fold=fold,
             fitted=fitted,
@@ -80,7 +79,7 @@ class FoldOutcome:
 
 @dataclass(frozen=True, slots=True)
 class TrialOutcome:
-    """How a trial ended."""
+    """The end of a trial."""
 
     number: int
     state: TrialState
@@ -99,7 +98,7 @@ class TrialOutcome:
 
 @dataclass(frozen=True, slots=True)
 class StudySummary:
-    """How a study ended."""
+    """The end of a study."""
 
     name: str
     complete: int
@@ -118,7 +117,7 @@ class StudySummary:
     gain: SearchGain | None
     """The best configurations on fresh seeds; None where the study has no such trials."""
     converged: Convergence | None = None
-    """What ended the search early; None where nothing did."""
+    """The reason of a search's early end; None where there was none."""
     running: int = 0
     """Trials that other processes are running: the last of them ends the study."""
 
@@ -142,7 +141,7 @@ class StudyObserver:
         """Called after every epoch, with the numbers of its trial and fold."""
 
     def fold_finished(self, trial: int, fold: FoldOutcome, *, stored: bool) -> None:
-        """Called after every fold; `stored`: it was trained before an interruption, and its epochs were told then."""
+        """Called after every fold; `stored`: it was trained, and its epochs reported, before an interruption."""
 
     def trial_finished(self, outcome: TrialOutcome) -> None:
         """Called once a trial, however it ended; again, as failed, where another process had taken it for dead."""
@@ -152,48 +151,21 @@ class StudyObserver:
 
 
 class Fanout(StudyObserver):
-    """Tells several observers, in order."""
+    """Passes every event on to several observers, in order; the first to raise ends the study."""
 
     def __init__(self, *observers: StudyObserver) -> None:
-        """Put observers in line; the first to raise ends the study."""
+        """Put observers in line."""
         self._observers = observers
 
-    def study_started(self, start: StudyStart) -> None:
-        """Pass it on."""
-        for one in self._observers:
-            one.study_started(start)
 
-    def listening_progressed(self, done: int, total: int) -> None:
-        """Pass it on."""
-        for one in self._observers:
-            one.listening_progressed(done, total)
+def _passed_on(event: str) -> Callable[..., None]:
+    def pass_on(self: Fanout, *arguments: object, **keywords: object) -> None:
+        for observer in self._observers:
+            getattr(observer, event)(*arguments, **keywords)
 
-    def extraction_progressed(self, done: int, total: int) -> None:
-        """Pass it on."""
-        for one in self._observers:
-            one.extraction_progressed(done, total)
+    return pass_on
 
-    def trial_started(self, number: int, config: AnyTrial, sampled: Mapping[str, Value]) -> None:
-        """Pass it on."""
-        for one in self._observers:
-            one.trial_started(number, config, sampled)
 
-    def epoch_finished(self, trial: int, fold: int, report: EpochReport) -> None:
-        """Pass it on."""
-        for one in self._observers:
-            one.epoch_finished(trial, fold, report)
-
-    def fold_finished(self, trial: int, fold: FoldOutcome, *, stored: bool) -> None:
-        """Pass it on."""
-        for one in self._observers:
-            one.fold_finished(trial, fold, stored=stored)
-
-    def trial_finished(self, outcome: TrialOutcome) -> None:
-        """Pass it on."""
-        for one in self._observers:
-            one.trial_finished(outcome)
-
-    def study_finished(self, summary: StudySummary) -> None:
-        """Pass it on."""
-        for one in self._observers:
-            one.study_finished(summary)
+for _event in vars(StudyObserver):
+    if not _event.startswith("_"):
+        setattr(Fanout, _event, _passed_on(_event))

@@ -1,13 +1,12 @@
-"""A trial: its folds, trained in order, to the pooled validation scores. Nothing here knows how it was proposed.
+"""A trial: its folds, trained in order, to the pooled validation scores, however it was proposed.
 
-Nothing here reads a test utterance: folds hand over their training and validation sides only.
+No test utterance is read here: folds hand over their training and validation sides only.
 """
 
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -30,13 +29,13 @@ TAKEN = "another process took it for dead, and runs it again"
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What a trial trains."""
+    """A configuration to train."""
 
     number: int
     config: AnyTrial
     """Concrete."""
     sampled: Mapping[str, Value]
-    """What varies in it: dotted path to value."""
+    """Values of what varies: dotted path to value."""
     confirms: int | None = None
     """The searched trial whose configuration is trained again on a fresh seed; None in a search."""
 
@@ -44,7 +43,7 @@ class Proposal:
 class Judge(Protocol):
     """Decides in which order folds are trained, and when a trial is given up.
 
-    It answers with the reason, or with an empty text where the trial goes on.
+    Its methods return the reason, or an empty text where the trial goes on.
     """
 
     order: Sequence[int]
@@ -74,97 +73,119 @@ def run_trial(
 ) -> TrialOutcome:
     """Train all folds of a proposal that the store does not have, or as many as the judge allows.
 
-    Folds may be trained at once; they are judged and told of in the judge's order, so that how they are trained makes
-    no difference to how the trial ends.
+    Folds may be trained at once; they are judged and reported in the judge's order, so that the way of training does
+    not change the trial's end.
 
     Args:
-        proposal: What to train.
+        proposal: The trial.
         trainer: Trains it, on the folds of its study.
         store: Gets every fold that is trained; the caller removes them.
         judge: Is asked after every epoch and every fold.
         observer: Receives every event, including a failure.
 
     Returns:
-        How it ended: `COMPLETE` or `PRUNED`.
+        The trial's end: `COMPLETE` or `PRUNED`.
 
     Raises:
-        Exception: Whatever a fold or the observer raised; the observer was told that the trial failed.
+        Exception: The error of a fold or the observer; the observer has received the trial as failed.
     """
-    prepared, number = trainer.prepared, proposal.number
-    started, earlier_s, done = time.perf_counter(), 0.0, list[FoldOutcome]()
-    observer.trial_started(number, proposal.config, proposal.sampled)
-
-    def ended(state: TrialState, reason: str = "") -> TrialOutcome:
-        outcome = TrialOutcome(
-            number=number,
-            state=state,
-            config=proposal.config,
-            sampled=proposal.sampled,
-            confirms=proposal.confirms,
-            folds=tuple(sorted(done, key=lambda fold: fold.fold.number)),
-            scores=pooled_scores(prepared, done) if done else None,
-            seconds=earlier_s + time.perf_counter() - started,
-            reason=reason,
-        )
-        observer.trial_finished(outcome)
-        return outcome
-
-    def judged(position: int, report: EpochReport) -> None:
-        if reason := judge.after_epoch(position, report):
-            raise _GivenUp(reason)
-
-    def trained(jobs: Mapping[int, FoldJob]) -> Generator[FittedNetwork, None, None]:
-        positions, to_train = list(jobs), list(jobs.values())
-
-        def on_epoch(one: int, report: EpochReport) -> None:
-            observer.epoch_finished(number, prepared.folds[positions[one]].number, report)
-            judged(positions[one], report)
-
-        keep = partial(_keep, store, to_train)
-        return trainer.executor.run(to_train, on_epoch=on_epoch, keep=keep)
-
+    run = _Run(proposal, trainer, store, judge, observer)
+    observer.trial_started(proposal.number, proposal.config, proposal.sampled)
     try:
-        jobs = {position: trainer.job(proposal.config, prepared.folds[position]) for position in judge.order}
-        known = {position: store.get(job) for position, job in jobs.items()}
-        with closing(trained({position: job for position, job in jobs.items() if known[position] is None})) as results:
-            for position, stored in known.items():
-                for report in () if stored is None else stored.history:
-                    earlier_s += report.seconds
-                    judged(position, report)
-                done.append(FoldOutcome.of(prepared.folds[position], stored or next(results), prepared))
-                observer.fold_finished(number, done[-1], stored=stored is not None)
-                reason = judge.after_fold(position, done[-1].kept.score)
-                if reason and len(done) < len(prepared.folds):
-                    raise _GivenUp(reason)
-        _refuse_undefined(prepared, done)
+        run.train()
     except _GivenUp as given_up:
-        return ended("PRUNED", str(given_up))
+        return run.end("PRUNED", str(given_up))
     except KeyboardInterrupt:
-        ended("FAIL", "interrupted")
+        run.end("FAIL", "interrupted")
         raise
     except TakenError:
-        ended("FAIL", TAKEN)
+        run.end("FAIL", TAKEN)
         raise
     except Exception as error:
-        ended("FAIL", f"{type(error).__name__}: {error}")
+        run.end("FAIL", f"{type(error).__name__}: {error}")
         raise
-    return ended("COMPLETE")
+    return run.end("COMPLETE")
 
 
-def _keep(store: FoldStore, jobs: Sequence[FoldJob], number: int, fitted: FittedNetwork) -> None:
-    store.put(jobs[number], fitted)
+class _Run:
+    """A trial that is trained now: its folds so far, and the time that they took."""
 
+    def __init__(
+        self, proposal: Proposal, trainer: Trainer, store: FoldStore, judge: Judge, observer: StudyObserver
+    ) -> None:
+        self._proposal, self._trainer, self._prepared = proposal, trainer, trainer.prepared
+        self._store, self._judge, self._observer = store, judge, observer
+        self._started, self._earlier_s, self._done = time.perf_counter(), 0.0, list[FoldOutcome]()
 
-def _refuse_undefined(prepared: Prepared, folds: Sequence[FoldOutcome]) -> None:
-    """Raise where the objective is not defined for the validation utterances of all folds together."""
-    objective = prepared.definition.objective
-    truth, predicted = (np.concatenate([getattr(one, side) for one in folds]) for side in ("truth", "predicted"))
-    if Ranking(objective).is_missing(objective.score(truth, predicted, len(prepared.targets.names))):
-        raise UndefinedScoreError(f"the pooled validation {objective.title} of its predictions is not defined")
+    def train(self) -> None:
+        """Train and judge all folds, or take them from the store.
+
+        Raises:
+            _GivenUp: The judge ends the trial.
+            UndefinedScoreError: The objective is not defined for its predictions.
+        """
+        folds, config = self._prepared.folds, self._proposal.config
+        jobs = {position: self._trainer.job(config, folds[position]) for position in self._judge.order}
+        known = {position: self._store.get(job) for position, job in jobs.items()}
+        missing = {position: job for position, job in jobs.items() if known[position] is None}
+        with closing(self._trained(missing)) as results:
+            for position, stored in known.items():
+                for report in () if stored is None else stored.history:
+                    self._earlier_s += report.seconds
+                    self._judge_epoch(position, report)
+                outcome = FoldOutcome.of(folds[position], stored or next(results), self._prepared)
+                self._done.append(outcome)
+                self._observer.fold_finished(self._proposal.number, outcome, stored=stored is not None)
+                reason = self._judge.after_fold(position, outcome.kept.score)
+                if reason and len(self._done) < len(folds):
+                    raise _GivenUp(reason)
+        self._refuse_undefined()
+
+    def end(self, state: TrialState, reason: str = "") -> TrialOutcome:
+        """Report the trial's end."""
+        outcome = TrialOutcome(
+            number=self._proposal.number,
+            state=state,
+            config=self._proposal.config,
+            sampled=self._proposal.sampled,
+            confirms=self._proposal.confirms,
+            folds=tuple(sorted(self._done, key=lambda done: done.fold.number)),
+            scores=pooled_scores(self._prepared, self._done) if self._done else None,
+            seconds=self._earlier_s + time.perf_counter() - self._started,
+            reason=reason,
+        )
+        self._observer.trial_finished(outcome)
+        return outcome
+
+    def _trained(self, jobs: Mapping[int, FoldJob]) -> Generator[FittedNetwork, None, None]:
+        """Train jobs, by their folds' positions, and keep each result in the store."""
+        positions, to_train = list(jobs), list(jobs.values())
+
+        def on_epoch(number: int, report: EpochReport) -> None:
+            fold = self._prepared.folds[positions[number]]
+            self._observer.epoch_finished(self._proposal.number, fold.number, report)
+            self._judge_epoch(positions[number], report)
+
+        def keep(number: int, fitted: FittedNetwork) -> None:
+            self._store.put(to_train[number], fitted)
+
+        return self._trainer.executor.run(to_train, on_epoch=on_epoch, keep=keep)
+
+    def _judge_epoch(self, position: int, report: EpochReport) -> None:
+        if reason := self._judge.after_epoch(position, report):
+            raise _GivenUp(reason)
+
+    def _refuse_undefined(self) -> None:
+        """Raise where the objective is not defined for the validation utterances of all folds together."""
+        objective = self._prepared.definition.objective
+        truth = np.concatenate([done.truth for done in self._done])
+        predicted = np.concatenate([done.predicted for done in self._done])
+        if Ranking(objective).is_missing(objective.score(truth, predicted, len(self._prepared.targets.names))):
+            raise UndefinedScoreError(f"the pooled validation {objective.title} of its predictions is not defined")
 
 
 def pooled_scores(prepared: Prepared, folds: Sequence[FoldOutcome]) -> Scores:
     """Scores of the validation utterances of a study's trained folds, by all of its metrics."""
     speakers = prepared.corpus.speaker_numbers
-    judged = [(one.truth, one.predicted, speakers[one.fold.validation]) for one in folds]
+    judged = [(fold.truth, fold.predicted, speakers[fold.fold.validation]) for fold in folds]
     return score(judged, prepared.definition.metrics, len(prepared.targets.names))
