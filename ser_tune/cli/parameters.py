@@ -127,7 +127,7 @@ SamplerName = Annotated[
     typer.Option(
         "--sampler",
         help="tpe (default), random, qmc, gp, or a class of optuna.samplers, such as NSGAIISampler.",
-        autocompletion=complete_component("samplers", "study/samplers"),
+        autocompletion=complete_component("samplers", "search/samplers"),
         show_default=False,
     ),
 ]
@@ -136,7 +136,7 @@ PrunerName = Annotated[
     typer.Option(
         "--pruner",
         help="racing (default), none, or a class of optuna.pruners, such as MedianPruner.",
-        autocompletion=complete_component("pruners", "study/pruners"),
+        autocompletion=complete_component("pruners", "search/pruners"),
         show_default=False,
     ),
 ]
