@@ -162,8 +162,8 @@ def test_a_promotion_waits_for_that_of_another_process(planting: Any) -> None:
     assert _champion_run(planting) == good
 
 
-PROCESS = """
-import sys, time
+PROCESSES = """
+import os, sys, time
 from pathlib import Path
 sys.path[:0] = [{here!r}]
 import test_champion
@@ -171,27 +171,35 @@ from ser_tune.config import Project
 from ser_tune.registry import registration
 from ser_tune.tracking import Workspace
 
-folder, place, all_places = Path({folder!r}), {place}, {places}
+folder, runs = Path({folder!r}), {runs}
+
+def promote(place, run):
+    def decide_together(*how):
+        verdict = original(*how)
+        (folder / f"decided-{{place}}").touch()
+        wait_for("decided", test_champion.STEP_S)
+        time.sleep(place * 0.1)  # the worst is the last to write
+        return verdict
+
+    original, registration.decide = registration.decide, decide_together
+    workspace = Workspace(Project(Path({root!r}), {uri!r}, "", Path(".")))
+    workspace.client.search_experiments()
+    (folder / f"ready-{{place}}").touch()
+    wait_for("ready", 60)
+    test_champion.register(workspace, {name!r}, run)
 
 def wait_for(what, seconds):
     end = time.monotonic() + seconds
-    while len(list(folder.glob(f"{{what}}-*"))) < all_places and time.monotonic() < end:
+    while len(list(folder.glob(f"{{what}}-*"))) < len(runs) and time.monotonic() < end:
         time.sleep(0.01)
 
-def decide_together(*how):
-    verdict = original(*how)
-    (folder / f"decided-{{place}}").touch()
-    wait_for("decided", test_champion.STEP_S)
-    time.sleep(place * 0.1)  # the worst is the last to write
-    return verdict
-
-original, registration.decide = registration.decide, decide_together
-project = Project(Path({root!r}), {uri!r}, "", Path("."))
-workspace = Workspace(project)
-workspace.client.search_experiments()
-(folder / f"ready-{{place}}").touch()
-wait_for("ready", 60)
-test_champion.register(workspace, {name!r}, {run!r})
+children = []
+for place, run in enumerate(runs):
+    children.append(os.fork())
+    if children[-1] == 0:
+        promote(place, run)
+        os._exit(0)
+sys.exit(any(os.waitpid(child, 0)[1] for child in children))
 """
 
 
@@ -199,26 +207,15 @@ test_champion.register(workspace, {name!r}, {run!r})
 def test_of_many_processes_that_promote_at_once_the_best_is_champion(planting: Any, tmp_path: Path) -> None:
     planting.champion(planting.run(POOR))
     runs = [planting.run(right).info.run_id for right in (BEST, GOOD, POOR)]
-    processes = [
-        subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                PROCESS.format(
-                    here=str(Path(__file__).parent),
-                    folder=str(tmp_path),
-                    place=place,
-                    places=len(runs),
-                    root=str(planting.project.root),
-                    uri=planting.project.tracking_uri,
-                    name=planting.name,
-                    run=run,
-                ),
-            ],
-        )
-        for place, run in enumerate(runs)
-    ]
-    assert [process.wait(120) for process in processes] == [0] * len(runs)
+    program = PROCESSES.format(
+        here=str(Path(__file__).parent),
+        folder=str(tmp_path),
+        runs=runs,
+        root=str(planting.project.root),
+        uri=planting.project.tracking_uri,
+        name=planting.name,
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=120).returncode == 0
     assert _champion_run(planting) == runs[0]
     verdicts = [
         version.tags.get("verdict", "")

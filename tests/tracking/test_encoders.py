@@ -27,8 +27,11 @@ pytest.importorskip("transformers", reason="needs the extra pretrained")
 NAME = "ser-manifest-linear_probe"
 FINETUNED = "ser-manifest-finetuned_encoder"
 SENTENCES = ("ada_anger_0.wav", "dan_joy_1.wav", "bob_joy_0.wav")
+FAMILIES = ("wav2vec2", "hubert", "wavlm", "whisper")
+ADAPTERS = (("whisper", "none"), ("wav2vec2", "lora"))
 ALONE = '''
 import json
+import os
 import socket
 import sys
 
@@ -54,14 +57,21 @@ def refuse(*_):
 sys.meta_path = [Without(finder) for finder in sys.meta_path]
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
 
-import mlflow
+import mlflow.pyfunc
 import pandas
+from transformers import HubertModel, Wav2Vec2Model, WavLMModel, WhisperModel  # imported once, for all processes
 
-mlflow.set_tracking_uri(sys.argv[1])
-model = mlflow.pyfunc.load_model(f"models:/{sys.argv[2]}@champion")
-rows = model.predict(pandas.DataFrame({"path": sys.argv[3:]})).to_dict("records")
-assert "ser_tune" not in sys.modules
-print(json.dumps(rows))
+for uri, name, paths in json.loads(sys.argv[1]):
+    child = os.fork()
+    if child == 0:
+        mlflow.set_tracking_uri(uri)
+        model = mlflow.pyfunc.load_model(f"models:/{name}@champion")
+        rows = model.predict(pandas.DataFrame({"path": paths})).to_dict("records")
+        assert "ser_tune" not in sys.modules
+        print(json.dumps(rows), flush=True)
+        os._exit(0)
+    if os.waitpid(child, 0)[1] != 0:
+        sys.exit(f"{name} of {uri} does not predict")
 '''
 
 
@@ -165,20 +175,61 @@ def _predicted(probed: Probed, name: str = NAME) -> list[dict[str, Any]]:
     return rows
 
 
+@pytest.fixture(scope="session")
+def make_finetuned(make_probed: Callable[..., Probed]) -> Callable[[str, str], Probed]:
+    """Run a study that trains a family's last layer, or an adapter of it."""
+
+    def _make(family: str, adapter: str) -> Probed:
+        settings = ("trainable_layers=1", f"adapter={adapter}", "gradient_checkpointing=true")
+        assignments = (*(f"model.{setting}" for setting in settings), "training.epochs=2")
+        return make_probed(family, "finetuned_encoder", *assignments)
+
+    return _make
+
+
+@pytest.fixture(scope="module")
+def predicted_alone(
+    make_probed: Callable[..., Probed],
+    make_finetuned: Callable[[str, str], Probed],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[Path, list[dict[str, Any]]]:
+    """Predictions of all champions, by project, without a network, a checkpoint or ser_tune; one process for each."""
+    projects = [(make_probed(family), NAME) for family in FAMILIES]
+    projects += [(make_finetuned(*chosen), FINETUNED) for chosen in ADAPTERS]
+    champions = [(probed.project.tracking_uri, name, probed.paths) for probed, name in projects]
+    empty = tmp_path_factory.mktemp("empty")
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, json.dumps(champions)],
+        cwd=empty,
+        env=os.environ | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "HF_HOME": str(empty)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    tables = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+    return {probed.root: rows for (probed, _), rows in zip(projects, tables, strict=True)}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["wav2vec2", "hubert", "wavlm", "whisper"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_a_champion_predicts_without_its_checkpoint_ser_tune_or_a_network(
-    family: str, make_probed: Callable[..., Probed], tmp_path: Path
+    family: str, make_probed: Callable[..., Probed], predicted_alone: dict[Path, list[dict[str, Any]]]
 ) -> None:
-    _refuse_to_need_anything(make_probed(family), NAME, tmp_path)
+    probed = make_probed(family)
+    _assert_same(predicted_alone[probed.root], _predicted(probed, NAME))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("family", "adapter"), [("whisper", "none"), ("wav2vec2", "lora")])
-def test_a_finetuned_encoder_too(family: str, adapter: str, make_probed: Callable[..., Probed], tmp_path: Path) -> None:
-    settings = ("trainable_layers=1", f"adapter={adapter}", "gradient_checkpointing=true")
-    probed = make_probed(family, "finetuned_encoder", *(f"model.{one}" for one in settings), "training.epochs=2")
-    _refuse_to_need_anything(probed, FINETUNED, tmp_path)
+@pytest.mark.parametrize(("family", "adapter"), ADAPTERS)
+def test_a_finetuned_encoder_too(
+    family: str,
+    adapter: str,
+    make_finetuned: Callable[[str, str], Probed],
+    predicted_alone: dict[Path, list[dict[str, Any]]],
+) -> None:
+    probed = make_finetuned(family, adapter)
+    _assert_same(predicted_alone[probed.root], _predicted(probed, FINETUNED))
     (encoder,) = probed.logged("encoder")
     trials = probed.logged("model")
     assert len(trials) == 2
@@ -194,21 +245,10 @@ def test_a_finetuned_encoder_too(family: str, adapter: str, make_probed: Callabl
     assert "Pretrained encoder: encoder. Licence: unknown. SHA-256" in probed.version_of(FINETUNED).description
 
 
-def _refuse_to_need_anything(probed: Probed, name: str, empty: Path) -> None:
-    """The champion predicts as here where there is no network, checkpoint or ser_tune."""
-    done = subprocess.run(
-        [sys.executable, "-c", ALONE, probed.project.tracking_uri, name, *probed.paths],
-        cwd=empty,
-        env=os.environ | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "HF_HOME": str(empty)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    rows = json.loads(done.stdout.splitlines()[-1])
-    for row, ours in zip(rows, _predicted(probed, name), strict=True):
-        assert row["label"] == ours["emotion"]
-        assert [row["anger"], row["joy"]] == pytest.approx([ours["anger"], ours["joy"]], abs=1e-5)
+def _assert_same(rows: list[dict[str, Any]], ours: list[dict[str, Any]]) -> None:
+    for row, here in zip(rows, ours, strict=True):
+        assert row["label"] == here["emotion"]
+        assert [row["anger"], row["joy"]] == pytest.approx([here["anger"], here["joy"]], abs=1e-5)
 
 
 def test_many_trials_store_an_encoder_once(probed: Probed) -> None:
