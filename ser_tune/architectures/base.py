@@ -33,7 +33,7 @@ class InputShape:
     channels: int
     bands: int
     frames: int
-    """Of whole utterances, the least there can be."""
+    """The least number of frames where utterances are whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """A kind of network, and how to build it; every module of this room defines one as `ARCHITECTURE`."""
+    """A kind of network; every module of this room defines one as `ARCHITECTURE`."""
 
     name: str
     settings: type[ModelSettings]
@@ -70,8 +70,7 @@ class Architecture:
     solves: tuple[str, ...] = ("classes",)
     """The kinds of predictions that `solve` can learn, of which tasks make one each."""
     solver: str = ""
-    """How `solve` finds the weights, in words; another wording tells `replay` that the same settings give other numbers
-    now. Runs record it."""
+    """The method of `solve`, in words, which runs record; for `replay`, another wording means other numbers."""
     requirements: tuple[str, ...] = ()
     """Packages that the network imports and the base installation lacks."""
     defaults: Mapping[str, Value] = field(default_factory=dict)

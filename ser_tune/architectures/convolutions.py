@@ -60,8 +60,8 @@ class UnshuffledConv2d(nn.Conv2d):
     """A strided convolution (square kernels, no dilation, no groups), computed without its stride on more channels.
 
     Input and kernel are cut into the stride's phases, and the kernel is padded to a whole number of them (space to
-    depth). The result is `nn.Conv2d`'s but for the order of sums; on CPUs, whose kernels want channels in dozens, the
-    gradient of an input of one channel takes a fifth of the time.
+    depth). The result is `nn.Conv2d`'s but for the order of sums; on CPUs, whose kernels are made for dozens of
+    channels, the gradient of an input of one channel takes a fifth of the time.
     """
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -93,7 +93,7 @@ def convolve(layers: Iterable[nn.Module], maps: Tensor, lengths: Tensor | None) 
         elif isinstance(layer, nn.BatchNorm2d):
             maps = masked_batch_norm(layer, maps, lengths)
         elif isinstance(layer, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
-            # A real position's kernel reaches past the end into 0, as it would if the utterance stood alone
+            # A real position's kernel reaches past the end into 0, as it would in the utterance alone
             maps = layer(maps * real_positions(maps, lengths))
             kernel, stride = _along_time(layer.kernel_size), _along_time(layer.stride)
             lengths = (lengths + 2 * _along_time(layer.padding) - kernel) // stride + 1
@@ -130,7 +130,7 @@ def masked_batch_norm(norm: nn.BatchNorm2d, maps: Tensor, lengths: Tensor) -> Te
 
 
 def real_positions(maps: Tensor, lengths: Tensor) -> Tensor:
-    """Where maps (B, C, F, T) show an utterance and not its padding: shape (B, 1, 1, T), bool."""
+    """Mask (B, 1, 1, T), bool, of the positions of maps (B, C, F, T) that are an utterance and not its padding."""
     frames = torch.arange(maps.shape[3], device=maps.device)
     return (frames < lengths[:, None])[:, None, None]
 

@@ -22,7 +22,7 @@ JITTER = 1e-10
 """Added to the Gram matrix's diagonal, relative to its mean, and the least penalty, likewise: equal examples and
 features that are sums of others make matrices singular."""
 EXACT, ROUGH = 1e-3, 1e-2
-"""How far scores may be from those of the best weights, which separate classes at scores around 1 and -1: of the
+"""Tolerances of scores, against those of the best weights, which separate classes at scores around 1 and -1: of the
 classifier, and of those that a single temperature is fitted to."""
 LAYER_ITERATIONS, LAYER_PROGRESS = 60, 1e-4
 """L-BFGS for shares of layers: iterations at most, and the relative progress of a step below which it ends. Shares need
@@ -37,9 +37,9 @@ class Problem:
     """
 
     coordinates: np.ndarray
-    """Of the examples, shape (N, R), float64."""
+    """Coordinates of the examples, shape (N, R), float64."""
     features: np.ndarray | None
-    """Whose Gram matrix the coordinates are the Cholesky factor of, shape (N, D); None where they are the features."""
+    """Features (N, D), of whose Gram matrix the coordinates are the Cholesky factor; None where they are equal."""
     labels: np.ndarray
     """Shape (N,), int64."""
     n_classes: int
@@ -126,7 +126,7 @@ def calibrated(problem: Problem, speakers: np.ndarray) -> float:
     `speakers` (N,) are the numbers of the examples' speakers.
     """
     present, group = np.unique(speakers, return_inverse=True)
-    if len(present) == 1:  # nobody to leave out: parts of the one speaker
+    if len(present) == 1:  # parts of the only speaker are left out
         group = np.arange(len(speakers))
     scores = _left_out(problem, group % PARTS)
 

@@ -18,16 +18,16 @@ from scipy.special import log_softmax, softmax
 __all__ = ["LOSSES", "logistic", "signs_of", "squared_hinge"]
 
 STEPS = 200
-"""Of Newton's method, at most; the hardest problem that was tried took 60."""
+"""Most steps of Newton's method; the hardest problem that was tried took 60."""
 CONJUGATE_STEPS = 1_000
-"""Of conjugate gradients for a step, at most."""
+"""Most iterations of conjugate gradients for a step."""
 SMOOTH, PIECEWISE = (0.1, 0.01), (1e-6,)
-"""How much of the gradient's length conjugate gradients leave, as a fraction, on the way and in the last step: of
-logistic loss; and of squared hinge, where a rough step ends in another piece."""
+"""Fractions of the gradient's length that conjugate gradients leave, on the way and in the last step: of logistic loss;
+and of squared hinge, where a rough step ends in another piece."""
 FACTORISED = 2_000
 """Rows of the largest matrix that is factorised for a step."""
 SHORTEST = 2.0**-30
-"""Of a step, as a fraction of Newton's; below it rounding decides."""
+"""Shortest fraction of Newton's step; below it rounding decides."""
 
 
 Loss: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[float, np.ndarray]]
@@ -66,21 +66,21 @@ LOSSES: Mapping[str, Loss] = {"ridge": square_loss, "squared_hinge": hinge_loss,
 
 @dataclass(frozen=True, slots=True)
 class _Point:
-    """Where the search is."""
+    """A point of the search."""
 
     weights: np.ndarray
     """Shape (K, R)."""
     scores: np.ndarray
-    """Of the examples, shape (N, K)."""
+    """Scores of the examples, shape (N, K)."""
     value: float
-    """Of loss and penalty."""
+    """Sum of loss and penalty."""
     slope: np.ndarray
-    """Of the loss by the scores, shape (N, K)."""
+    """Slope of the loss by the scores, shape (N, K)."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Posed:
-    """What is minimised; the fields are the arguments of `squared_hinge`."""
+    """The minimised function; the fields are the arguments of `squared_hinge`."""
 
     rows: np.ndarray
     labels: np.ndarray

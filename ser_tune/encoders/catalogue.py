@@ -1,4 +1,4 @@
-"""Well-known speech encoders: who made them, under which licence, and which recordings they learned from."""
+"""Well-known speech encoders: their authors, licences and training recordings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Checkpoint:
     data: str
     """Speech that pretraining and fine-tuning used; empty where its makers do not disclose it."""
     corpora: tuple[str, ...] = ()
-    """Of this program's corpora, those that pretraining or fine-tuning used."""
+    """This program's corpora that pretraining or fine-tuning used."""
     frame_rate_hz: float = 50.0
 
 

@@ -28,8 +28,8 @@ class InOrder:
         """Take a result, or the exception of a job."""
         self.keep(job, result)
         if not isinstance(result, Exception):
-            known = self._reports[job]
-            known.extend(result.history[len(known) :])  # reports may be late, or not sent at all
+            reports = self._reports[job]
+            reports.extend(result.history[len(reports) :])  # reports may be late, or not sent at all
         self._ended[job] = result
         self._report()
 

@@ -44,7 +44,7 @@ class Origin:
     """Ray's queue of epochs."""
     run: int
     number: int
-    """Of the job within the run."""
+    """Number of the job within the run."""
 
 
 def train_on_node(pickled: bytes, sent: dict[str, Any], origin: Origin) -> bytes:

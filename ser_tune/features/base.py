@@ -18,7 +18,7 @@ def _all_settings(settings: FeatureSettings) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FeatureSet:
-    """How to turn speech into features; every module of this room defines one as `FEATURE_SET`."""
+    """A way to turn speech into features; every module of this room defines one as `FEATURE_SET`."""
 
     name: str
     settings: type[FeatureSettings]

@@ -37,7 +37,7 @@ def damage_of(folder: Path) -> str | None:
         stated = _stated(folder)
         if stated in _intact:
             return None
-        told = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        written = json.loads((folder / NAME).read_text(encoding="utf-8"))
         found = _checksums(folder)
     except FileNotFoundError as error:
         if not folder.exists():
@@ -46,9 +46,9 @@ def damage_of(folder: Path) -> str | None:
         return "have no checksums, as of an earlier ser-tune" if missing == NAME else f"lack {missing}"
     except (OSError, ValueError) as error:
         return f"cannot be read ({error})"
-    if not isinstance(told, dict) or told.keys() != found.keys():
+    if not isinstance(written, dict) or written.keys() != found.keys():
         return "lack files, or have others"
-    if changed := [name for name in sorted(found) if told[name] != found[name]]:
+    if changed := [name for name in sorted(found) if written[name] != found[name]]:
         return f"are damaged: {', '.join(changed)} differ from their checksums"
     _intact.add(stated)
     return None
@@ -59,7 +59,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _stated(folder: Path) -> tuple[object, ...]:
-    """What changes when somebody writes to a folder's files."""
+    """Sizes, times and inodes of a folder's files, which change when a file is written."""
     states = [(path.name, path.stat()) for path in [*_files(folder), folder / NAME]]
     return (str(folder), *((name, state.st_size, state.st_mtime_ns, state.st_ino) for name, state in states))
 

@@ -74,8 +74,8 @@ def perturbed(speech: np.ndarray, settings: PerturbationSettings, copy: int) -> 
     if settings.vocal_tract:
         result = _other_vocal_tract(result, 1 + tract * settings.vocal_tract)
     if settings.reverberation_s:
-        heard = fftconvolve(result, _drawn_room(settings.reverberation_s, room))[: len(result)]
-        result = heard * (rms(result) / max(rms(heard), 1e-15))
+        reverberated = fftconvolve(result, _drawn_room(settings.reverberation_s, room))[: len(result)]
+        result = reverberated * (rms(result) / max(rms(reverberated), 1e-15))
     if settings.noise_snr_db is not None:
         snr_db = settings.noise_snr_db + snr * (settings.noise_snr_highest_db - settings.noise_snr_db)
         result = result + rms(result) * 10 ** (-snr_db / 20) * coloured_noise(rng, len(result), exponent=2 * colour)
@@ -116,7 +116,7 @@ def _other_vocal_tract(speech: np.ndarray, factor: float) -> np.ndarray:
 
 @lru_cache(maxsize=2 * ROOMS)
 def _drawn_room(longest_s: float, number: int) -> np.ndarray:
-    """Impulse response of one of the rooms, whose reverberation is drawn up to a longest one; else as below."""
+    """Impulse response of a numbered room, whose reverberation is drawn up to the longest; as `room_response`."""
     rng = np.random.default_rng(number)
     return room_response(rng.uniform(SHORTEST_REVERBERATION_S, longest_s), rng)
 

@@ -11,7 +11,7 @@ __all__ = ["SegmentPlan", "frame_numbers", "plan_segments", "random_crops"]
 
 @dataclass(frozen=True, slots=True)
 class SegmentPlan:
-    """Which frames of which utterance every segment covers; all arrays have shape (S,), int64."""
+    """The frames that every segment covers, and of which utterance; all arrays have shape (S,), int64."""
 
     utterance: np.ndarray
     start: np.ndarray

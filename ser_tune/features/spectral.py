@@ -70,7 +70,7 @@ def magnitudes(speech: np.ndarray, settings: SpectralSettings) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _window(name: str, length: int) -> torch.Tensor:
-    """A periodic window: a symmetric one of one sample more, without its last."""
+    """A periodic window: a symmetric window that is a sample longer, without its last."""
     return torch.from_numpy(WINDOWS[name](length + 1)[:-1]).float()
 
 

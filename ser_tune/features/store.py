@@ -69,9 +69,9 @@ class FeatureStore:
     frames: np.ndarray
     """All frames one after another, shape (N, C, F), float32 or float16, memory-mapped copy-on-write."""
     offsets: np.ndarray
-    """Where each utterance starts, and N at the end, shape (U + 1,), int64."""
+    """Start of each utterance, and N at the end, shape (U + 1,), int64."""
     moments: Moments
-    """Of each utterance; stored, because reading every frame of a large corpus takes seconds."""
+    """Moments of each utterance; stored, because reading every frame of a large corpus takes seconds."""
     sounds: tuple[str, ...] = ()
     """SHA-256 of each utterance's decoded speech, before it is perturbed: one sound has one hash in every container."""
 
@@ -116,7 +116,7 @@ class FeatureStore:
 
 
 class Extracted(NamedTuple):
-    """What is stored of an utterance."""
+    """Stored features of an utterance."""
 
     frames: np.ndarray
     """Shape (frames, C, F)."""

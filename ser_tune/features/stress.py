@@ -30,7 +30,7 @@ GAINS_DB = (-20, -40, -60)
 SILENCE_DB = 30
 """Silence at both ends is quieter than the loudest frame by so much."""
 ROOMS = 20
-"""Of each reverberation time: each takes up to a second to compute."""
+"""Rooms of each reverberation time: each takes up to a second to compute."""
 BABBLE_VOICES = 4
 """Other speakers of the corpus who speak at once."""
 
@@ -47,10 +47,10 @@ class Condition:
     kind: str
     """Such as `white noise`; conditions of one kind make a curve."""
     severity: str
-    """Such as `10 dB`; empty where a kind has only one."""
+    """Such as `10 dB`; empty where a kind has a single severity."""
     change: Change
     babble: bool = False
-    """Whether it needs the speech of others."""
+    """True where the condition needs the speech of other speakers."""
 
     @property
     def name(self) -> str:
@@ -87,8 +87,8 @@ def _mixed(speech: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
 def _room(speech: np.ndarray, rng: np.random.Generator, _: np.ndarray, *, reverberation_s: float) -> np.ndarray:
     from scipy.signal import fftconvolve  # here and below: imports of half a second, which prediction does without
 
-    heard = fftconvolve(speech, _response(reverberation_s, int(rng.integers(ROOMS))))[: len(speech)]
-    levelled: np.ndarray = heard * (rms(speech) / max(rms(heard), 1e-15))
+    reverberated = fftconvolve(speech, _response(reverberation_s, int(rng.integers(ROOMS))))[: len(speech)]
+    levelled: np.ndarray = reverberated * (rms(speech) / max(rms(reverberated), 1e-15))
     return levelled
 
 

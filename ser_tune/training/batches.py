@@ -35,14 +35,15 @@ class Batches:
         self._config, self._reader = fold.config, fold.reader
         self._stability = bool(fold.config.perturbation.stability)
         self._copies, self._utterances, self._clean = len(fold.data.copies), len(fold.train), fold.clean_segments
-        self._strata, self._utterance = fold.strata, fold.reader.plan.utterance
-        encoded = fold.task.encode(torch.from_numpy(fold.values), len(fold.names))
+        targets = fold.data.targets
+        self._strata, self._utterance = fold.of_segments(targets.strata), fold.reader.plan.utterance
+        encoded = fold.task.encode(torch.from_numpy(fold.of_segments(targets.values)), len(targets.names))
         device = fold.config.training.device
         self._targets = encoded.to(device)
         drawn = drawn_counts(fold.statistics.stratum_counts, self._sampling)
         counts = output_counts(drawn, encoded[: self._clean].numpy(), self._strata[: self._clean])
         self.output_counts = torch.from_numpy(counts).to(device).float()
-        """How much of each output the targets of an epoch have, shape (K,)."""
+        """Total of each output in the targets of an epoch, shape (K,)."""
         self.number = max(1, self._clean // fold.config.training.batch_size)
         """Batches of an epoch: as many steps with copies as without."""
         self._mix = mixer(fold.config.augmentation)
@@ -123,7 +124,7 @@ def drawn_counts(counts: np.ndarray, sampling: Sampling) -> np.ndarray:
 
 
 def output_counts(drawn: np.ndarray, targets: np.ndarray, strata: np.ndarray) -> np.ndarray:
-    """How much of each output the targets of an epoch have, on average, shape (K,), from which losses take weights.
+    """Total of each output in the targets of an epoch, on average, shape (K,), from which losses take weights.
 
     Args:
         drawn: Segments of each stratum that an epoch reads, shape (C,).

@@ -60,7 +60,7 @@ def fit(
         train: Numbers of the utterances to learn from, and of the copies; scaling and the weights of strata come from
             the clean ones alone.
         validation: Numbers of the utterances that choose the epoch, shape (V,); empty keeps the last epoch.
-        seed: Of every random number.
+        seed: Seed of all random numbers.
         goal: Task, metrics and aggregation.
         on_epoch: Called after every epoch; an exception ends the training.
 
@@ -108,15 +108,17 @@ def _solve(fold: FoldTraining, on_epoch: Callable[[EpochReport], None]) -> Fitte
     solver = ARCHITECTURES.get(fold.config.model.name).solve
     assert solver is not None
     inputs = fold.reader.gather(np.arange(len(fold.reader)))
-    values = torch.from_numpy(fold.values).to(inputs[0].device)
-    speakers = torch.from_numpy(fold.data.speakers[fold.utterances]).to(inputs[0].device)
+    values = fold.of_segments(fold.data.targets.values)
+    labels, speakers = (
+        torch.from_numpy(own).to(inputs[0].device) for own in (values, fold.of_segments(fold.data.speakers))
+    )
     with torch.no_grad():
-        solver(fold.network, fold.config.model, Examples(inputs, values, speakers))
+        solver(fold.network, fold.config.model, Examples(inputs, labels, speakers))
         raw = fold.network.eval()(*inputs).float()
     if fold.task.predictions == "classes":
-        train_loss = float(nn.functional.cross_entropy(raw, values))
+        train_loss = float(nn.functional.cross_entropy(raw, labels))
     else:
-        train_loss = fold.task.error(fold.task.activate(raw).cpu().numpy(), fold.values)
+        train_loss = fold.task.error(fold.task.activate(raw).cpu().numpy(), values)
     report = EpochReport(epoch=1, train_loss=train_loss, learning_rate=0.0, seconds=time.perf_counter() - started)
     report, outputs = fold.judged(report, fold.network)
     report = replace(report, kept=report.score, seconds=time.perf_counter() - started)

@@ -47,7 +47,7 @@ class FoldTraining:
     """Values of the validation utterances, shape (V, ...)."""
     statistics: FoldStatistics
     seed: int
-    """Of every random number."""
+    """Seed of all random numbers."""
     goal: Goal
 
     @property
@@ -56,32 +56,14 @@ class FoldTraining:
         return TASKS.get(self.goal.task)
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The name of each of the network's outputs."""
-        return self.data.targets.names
-
-    @property
-    def utterances(self) -> np.ndarray:
-        """The utterance of each training segment, shape (S,); a copy has the number of its clean utterance."""
-        numbers: np.ndarray = self.train[self.reader.plan.utterance % len(self.train)]
-        return numbers
-
-    @property
     def clean_segments(self) -> int:
         """Number of training segments of clean speech; they are the first."""
         return int(self.statistics.stratum_counts.sum())
 
-    @property
-    def values(self) -> np.ndarray:
-        """Value of each training segment's utterance, shape (S, ...)."""
-        values: np.ndarray = self.data.targets.values[self.utterances]
-        return values
-
-    @property
-    def strata(self) -> np.ndarray:
-        """Stratum of each training segment, shape (S,)."""
-        strata: np.ndarray = self.data.targets.strata[self.utterances]
-        return strata
+    def of_segments(self, utterances: np.ndarray) -> np.ndarray:
+        """Repeat rows of utterances (U, ...) for their training segments (S, ...), those of copies included."""
+        segments: np.ndarray = utterances[self.train[self.reader.plan.utterance % len(self.train)]]
+        return segments
 
     def judged(self, report: EpochReport, network: nn.Module) -> tuple[EpochReport, np.ndarray]:
         """Score a network on the validation utterances.
@@ -94,7 +76,7 @@ class FoldTraining:
         """
         if self.held_out is None:
             unknown = dict.fromkeys(self.goal.metrics, math.nan)
-            return replace(report, validation=unknown), np.empty((0, len(self.names)))
+            return replace(report, validation=unknown), np.empty((0, len(self.data.targets.names)))
         segments = segment_outputs(network, self.held_out, self.task)
         outputs = self.task.aggregate(segments, self.held_out.plan.utterance, self.goal.aggregation)
         return judged(report, outputs, self.truth, self.goal), outputs

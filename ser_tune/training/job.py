@@ -41,7 +41,7 @@ class FoldJob:
     validation: np.ndarray
     """Numbers of the utterances that choose the epoch, shape (V,); none keeps the last epoch."""
     seed: int
-    """Of every random number."""
+    """Seed of all random numbers."""
     goal: Goal
 
 

@@ -34,12 +34,12 @@ class RangeTest:
     rates: np.ndarray
     """Shape (S,), rising."""
     losses: np.ndarray
-    """Of the batches, shape (S,), finite."""
+    """Losses of the batches, shape (S,), finite."""
     smoothed: np.ndarray
     """Shape (S,)."""
     suggestion: float
     diverged: bool
-    """Whether it ended before the highest rate."""
+    """True where the test ended before the highest rate."""
 
 
 class _Diverged(Exception):  # noqa: N818 - no error: how most tests end
@@ -53,7 +53,7 @@ def run_range_test(config: AnyTrial, data: TrainingData, train: np.ndarray, *, s
         config: Concrete, as for `fit`; its learning rate, schedule, epochs and averaging play no part.
         data: The corpus.
         train: Numbers of the utterances to learn from; no others are read.
-        seed: Of every random number.
+        seed: Seed of all random numbers.
         goal: As for `fit`.
 
     Raises:

@@ -33,11 +33,11 @@ class FoldStatistics:
     """Everything that the training of a fold takes from data besides its segments."""
 
     train_scaling: Scaling | None
-    """Of the training speakers' frames; None where the scope is not `train`."""
+    """Scaling by the training speakers' frames; None where the scope is not `train`."""
     scalings: list[Scaling]
     """Every scaling in use."""
     scaling_number: np.ndarray
-    """Which of them each utterance of the corpus gets, shape (U,)."""
+    """Number of the scaling of each utterance of the corpus, shape (U,)."""
     stratum_counts: np.ndarray
     """Clean training segments of each stratum, such as a class, in the order of `Targets.stratum_names`, int64."""
 
