@@ -1,28 +1,5 @@
-"""Fitting one fold's network, and what belongs to it: losses, augmentation, devices."""
+"""Training the network of a fold: losses, augmentation, optimisation, the learning-rate range test."""
 
-from .epochs import EpochReport
-from .fit import fit, fold_seed, recipe_of
-from .fold import FittedNetwork
-from .job import CachedData, DataReader, FoldJob, train_fold
-from .losses import LOSSES
-from .range_test import RangeTest, run_range_test
-from .statistics import AnyTrial, FoldStatistics, TrainingData, fold_statistics
+import lazy_loader
 
-__all__ = [
-    "LOSSES",
-    "AnyTrial",
-    "CachedData",
-    "DataReader",
-    "EpochReport",
-    "FittedNetwork",
-    "FoldJob",
-    "FoldStatistics",
-    "RangeTest",
-    "TrainingData",
-    "fit",
-    "fold_seed",
-    "fold_statistics",
-    "recipe_of",
-    "run_range_test",
-    "train_fold",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -12,7 +12,7 @@ from ..features import FEATURE_SETS, open_features
 from ..prediction import UtteranceFeatures
 from ..tasks import Goal, Targets
 from .epochs import EpochReport
-from .fit import fit
+from .fitting import fit
 from .fold import FittedNetwork
 from .statistics import AnyTrial, TrainingData
 

@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from ..errors import ConfigError
 from ..tasks import Goal
 from .descent import Probe, descend
-from .fit import prepare_fold
+from .fitting import prepare_fold
 from .statistics import AnyTrial, TrainingData, fold_statistics
 
 __all__ = ["HIGHEST_RATE", "LOWEST_RATE", "RangeTest", "rates_of", "run_range_test", "smooth", "suggested_rate"]

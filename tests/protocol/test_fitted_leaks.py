@@ -1,6 +1,5 @@
 """Statistics fitted on more than the training speakers stop a study: what a careless `fold_statistics` would do."""
 
-import importlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -12,9 +11,8 @@ from ser_tune.config import Project
 from ser_tune.features import Scaling
 from ser_tune.protocol import Prepared, leaks
 from ser_tune.search import StudyObserver, run_study
-from ser_tune.training import AnyTrial, TrainingData, fold_statistics
+from ser_tune.training import AnyTrial, TrainingData, fitting, fold_statistics
 
-FIT = importlib.import_module("ser_tune.training.fit")  # the package's `fit` is the function
 Study = Callable[..., Prepared]
 
 
@@ -67,7 +65,7 @@ def _all_copies_scale(config: AnyTrial, data: TrainingData, train: np.ndarray) -
 def careless(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def _careless(statistics: Callable[..., Any]) -> None:
         monkeypatch.setattr(leaks, "fold_statistics", statistics)
-        monkeypatch.setattr(FIT, "fold_statistics", statistics)
+        monkeypatch.setattr(fitting, "fold_statistics", statistics)
 
     return _careless
 
@@ -129,14 +127,14 @@ def test_honest_statistics_pass(study: Study, passes: Callable[[Prepared], None]
 
 @pytest.mark.slow
 def test_what_is_checked_is_what_training_uses(study: Study, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert FIT.fold_statistics is leaks.fold_statistics
+    assert fitting.fold_statistics is leaks.fold_statistics
     trained: list[list[int]] = []
 
     def spy(config: AnyTrial, data: TrainingData, train: np.ndarray) -> Any:
         trained.append(train.tolist())
         return fold_statistics(config, data, train)
 
-    monkeypatch.setattr(FIT, "fold_statistics", spy)
+    monkeypatch.setattr(fitting, "fold_statistics", spy)
     prepared = study()
     run_study(prepared, project, StudyObserver())
     assert trained == [fold.train.tolist() for fold in prepared.folds]

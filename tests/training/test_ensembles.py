@@ -1,6 +1,5 @@
 """Deep ensembles: networks that learn beside one another, and are judged and kept as one."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ser_tune.architectures import ARCHITECTURES, Ensemble, members_of
-from ser_tune.training import AnyTrial, FittedNetwork, TrainingData, fit
+from ser_tune.training import AnyTrial, FittedNetwork, TrainingData, fit, fitting
 from tests.goals import GOAL
 
 Config = Callable[..., AnyTrial]
@@ -71,8 +70,7 @@ def test_every_network_starts_from_pretrained_weights(
         started.append(next(network.parameters()))
 
     architecture = replace(ARCHITECTURES.get("3d_acrnn"), initialise=initialise)
-    module = sys.modules["ser_tune.training.fit"]  # its package has a function of that name
-    monkeypatch.setattr(module, "ARCHITECTURES", SimpleNamespace(get=lambda _: architecture))
+    monkeypatch.setattr(fitting, "ARCHITECTURES", SimpleNamespace(get=lambda _: architecture))
     network = _fit(config(model__networks=2, training__epochs=1), data).network
     assert [one.shape for one in started] == [next(one.parameters()).shape for one in members_of(network)]
     assert started[0] is not started[1]

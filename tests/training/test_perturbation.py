@@ -13,7 +13,7 @@ from ser_tune.features import FeatureStore
 from ser_tune.prediction import SegmentReader, UtteranceFeatures
 from ser_tune.training import AnyTrial, FittedNetwork, TrainingData, fit, recipe_of
 from ser_tune.training.descent import Probe, descend
-from ser_tune.training.fit import prepare_fold
+from ser_tune.training.fitting import prepare_fold
 from tests.goals import GOAL
 
 Config = Callable[..., AnyTrial]

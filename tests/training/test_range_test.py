@@ -10,7 +10,7 @@ import torch
 from ser_tune.errors import ConfigError
 from ser_tune.training import AnyTrial, EpochReport, TrainingData, run_range_test
 from ser_tune.training.descent import Probe, descend
-from ser_tune.training.fit import prepare_fold
+from ser_tune.training.fitting import prepare_fold
 from ser_tune.training.range_test import HIGHEST_RATE, LEAST_STEPS, LOWEST_RATE, rates_of, smooth, suggested_rate
 from tests.goals import GOAL
 
