@@ -102,40 +102,33 @@ def set_up_evaluation(
         LeakError: The version was trained on some of the recordings; the message names them.
     """
     with workspace.errors():
-        nested = find_nested(workspace, reference)
-        if nested is not None:
+        if (nested := find_nested(workspace, reference)) is not None:
             return _nested_setup(workspace, nested, reference, corpus, data)
         version = find_version(workspace, reference)
         run = workspace.client.get_run(str(version.run_id))
         predictor = open_predictor(str(version_folder(version)))
-    definition = _definition(workspace, run)
+    definition, project = _definition(workspace, run), workspace.project
     refitted = REFIT_TAG in version.tags
-    study = None if refitted else _own_study(workspace.project, run, definition.with_data(data), corpus, subset)
-    if study is not None:
-        networks, left_out, notes = _own_networks(study, predictor, workspace.project.cache)
+    own = None if refitted else _own_study(project, run, definition.with_data(data), corpus, subset)
+    if own is not None:
+        networks, left_out, notes = _own_networks(own, predictor, project.cache)
     else:
-        read = Corpus.load(CORPORA.get(corpus), data, workspace.project.cache, subset=subset)
+        read = Corpus.load(CORPORA.get(corpus), data, project.cache, subset=subset)
         kept, left_out, notes = unknown_recordings(workspace, version, read, skip_trained=skip_trained)
         networks = all_networks(predictor, definition.task, read, _of_somebody(read, kept, left_out))
-    names, texts = _targets(definition, networks)
-    found = map_labels(names, tuple(predictor.labels), mapping)
-    refuse_part(definition.task, found)
-    for label in found.left_out:
-        left_out[f"{definition.task.answer} {label} is no class of the model"] = texts.count(label)
-    if predictor.recipe.normalisation.scope == "speaker":
-        notes.append(TRANSDUCTIVE)
+    networks, texts, found = _mapped(definition, networks, tuple(predictor.labels), mapping, left_out)
     return EvaluationSetup(
         model=f"{version.name}/{version.version}",
         run=run,
         facts={name: version.tags.get(name, "unknown") for name in FACTS},
-        networks=networks.only(np.array([text in found.targets for text in texts])),
+        networks=networks,
         task=definition.task,
         metrics=definition.metrics,
-        texts=[text for text in texts if text in found.targets],
+        texts=texts,
         mapping=found,
         left_out=left_out,
-        notes=notes,
-        of_own_folds=study is not None,
+        notes=notes + _transductive(predictor.recipe.normalisation.scope),
+        of_own_folds=own is not None,
         version=version,
     )
 
@@ -161,6 +154,28 @@ def refuse_part(task: Task, mapping: LabelMapping) -> None:
             f"task {task.name} decides among {', '.join(mapping.labels)} together, and the corpus shares "
             f"{', '.join(mapping.shared)}; expected all of them"
         ) from None
+
+
+def _mapped(
+    definition: StudyDefinition,
+    networks: EvaluatedNetworks,
+    labels: tuple[str, ...],
+    mapping: Mapping[str, str] | None,
+    left_out: dict[str, int],
+) -> tuple[EvaluatedNetworks, list[str], LabelMapping]:
+    """Map the classes of utterances to those of a model; leave out and count the utterances of other classes."""
+    names, texts = _targets(definition, networks)
+    found = map_labels(names, labels, mapping)
+    refuse_part(definition.task, found)
+    for label in found.left_out:
+        left_out[f"{definition.task.answer} {label} is no class of the model"] = texts.count(label)
+    known = [text in found.targets for text in texts]
+    return networks.only(np.array(known)), [text for text in texts if text in found.targets], found
+
+
+def _transductive(scope: str) -> list[str]:
+    """A note on the scope of the normalisation, where it limits the meaning of the scores."""
+    return [TRANSDUCTIVE] if scope == "speaker" else []
 
 
 def _targets(definition: StudyDefinition, networks: EvaluatedNetworks) -> tuple[tuple[str, ...], list[str]]:
@@ -191,7 +206,7 @@ def _nested_setup(workspace: Workspace, run: Run, study: str, corpus: str, data:
         texts=texts,
         mapping=map_labels(labels, labels, None),
         left_out={},
-        notes=[NESTED_NOTE, *([TRANSDUCTIVE] if scope == "speaker" else [])],
+        notes=[NESTED_NOTE, *_transductive(scope)],
     )
 
 
