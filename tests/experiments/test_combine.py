@@ -24,7 +24,7 @@ def _averaged(tables: list[list[dict[str, str]]]) -> tuple[np.ndarray, np.ndarra
     """Truth, and the most probable emotion of the mean of several tables' probabilities."""
     emotions = ["anger", "joy"]
     truth = np.array([emotions.index(row["emotion"]) for row in tables[0]])
-    probabilities = [[[float(row[one]) for one in emotions] for row in rows] for rows in tables]
+    probabilities = [[[float(row[emotion]) for emotion in emotions] for row in rows] for rows in tables]
     return truth, np.mean(probabilities, axis=0).argmax(axis=1)
 
 
@@ -73,10 +73,10 @@ def test_a_combination_is_a_version_that_predicts_the_mean(copied: Any, finished
     paths = [finished.csv.parent / name for name in ("ada_joy_0.wav", "bob_anger_1.wav")]
     together = load_model("both", tracking_uri=uri).predict(paths)
     models = [copied.runs[number].data.tags["ser_tune.model_id"] for number in (0, 1)]
-    alone = [open_predictor(f"models:/{one}").predict(paths) for one in models]
-    for place, one in enumerate(together):
+    alone = [open_predictor(f"models:/{model}").predict(paths) for model in models]
+    for place, prediction in enumerate(together):
         expected = np.mean([said[place].probabilities["joy"] for said in alone])
-        assert one.probabilities["joy"] == pytest.approx(expected)
+        assert prediction.probabilities["joy"] == pytest.approx(expected)
 
 
 @pytest.mark.slow
@@ -92,24 +92,24 @@ def test_the_same_combination_is_made_once_in_whichever_order(copied: Any) -> No
 def test_a_study_can_give_its_best_trials(copied: Any) -> None:
     found = combine(copied.workspace, ["first"], top=2)
     best = sorted(copied.runs, key=lambda number: (-copied.runs[number].data.metrics["validation_uar"], number))[:2]
-    assert [one.info.run_id for one in found.members] == [copied.runs[number].info.run_id for number in best]
+    assert [member.info.run_id for member in found.members] == [copied.runs[number].info.run_id for number in best]
 
 
 @pytest.mark.slow
 def test_a_trial_whose_storing_failed_is_not_among_the_best(copied: Any) -> None:
     best = max(copied.runs.values(), key=lambda run: run.data.metrics["validation_uar"])
     copied.workspace.client.set_terminated(best.info.run_id, "FAILED")
-    others = [one for one in copied.runs.values() if one.info.run_id != best.info.run_id]
+    others = [run for run in copied.runs.values() if run.info.run_id != best.info.run_id]
     # The study's name stands for its best trial, so call the study by one that is whole
     copied.workspace.client.set_tag(_parent(copied), "ser_tune.best_trial", others[0].data.tags["ser_tune.trial"])
     found = combine(copied.workspace, ["first"], top=3)
-    assert {one.info.run_id for one in found.members} == {one.info.run_id for one in others}
+    assert {member.info.run_id for member in found.members} == {other_run.info.run_id for other_run in others}
 
 
 @pytest.mark.slow
 def test_a_combination_stands_on_the_leaderboard_below_its_members(copied: Any) -> None:
     combine(copied.workspace, ["first:0", "first:1"])
-    kinds = {(one.source, one.model, one.trials) for one in leaderboard(copied.workspace).entries}
+    kinds = {(entry.source, entry.model, entry.trials) for entry in leaderboard(copied.workspace).entries}
     assert kinds <= {("study first", "alex_net", 4), ("first:0 + first:1", "alex_net", 4)}
     assert len(kinds) == 1  # of one kind, the best
 

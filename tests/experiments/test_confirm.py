@@ -46,7 +46,7 @@ def _open(root: Path, cache: Path) -> Searched:
     project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", cache)
     workspace = Workspace(project)
     study, definition = load_study("searched", project)
-    ranked = sorted(study.get_trials(), key=lambda one: (-one.value, one.number))
+    ranked = sorted(study.get_trials(), key=lambda trial: (-trial.value, trial.number))
 
     def _confirm(*others: StudyObserver, top: int = 2, seeds: int = 2, **how: Any) -> tuple[list[Candidate], Promotion]:
         observer = Fanout(TrackingObserver(workspace), *others)
@@ -79,12 +79,12 @@ Confirmed = tuple[Searched, list[Candidate], Promotion]
 
 def _fresh(searched: Searched) -> dict[int, Any]:
     study, _ = load_study("searched-confirm", searched.project)
-    return {one.number: one for one in study.get_trials() if one.state == TrialState.COMPLETE}
+    return {trial.number: trial for trial in study.get_trials() if trial.state == TrialState.COMPLETE}
 
 
 def _run_of(searched: Searched, number: int, study: str = "searched-confirm") -> Any:
     (run,) = searched.workspace.client.search_runs(
-        [one.experiment_id for one in searched.workspace.client.search_experiments()],
+        [experiment.experiment_id for experiment in searched.workspace.client.search_experiments()],
         f"tags.`ser_tune.study` = '{study}' and tags.`ser_tune.trial` = '{number}'",
     )
     return run
@@ -92,21 +92,24 @@ def _run_of(searched: Searched, number: int, study: str = "searched-confirm") ->
 
 def test_the_best_of_the_search_are_trained_with_the_values_that_it_gave_them(confirmed: Confirmed) -> None:
     searched, candidates, _ = confirmed
-    assert sorted(one.trial for one in candidates) == sorted(searched.best)
-    search = {one.number: one for one in load_study("searched", searched.project)[0].get_trials()}
+    assert sorted(candidate.trial for candidate in candidates) == sorted(searched.best)
+    search = {trial.number: trial for trial in load_study("searched", searched.project)[0].get_trials()}
     fresh = _fresh(searched)
-    for one in candidates:
-        assert len(one.numbers) == len(one.scores) == 2
-        for number, score in zip(one.numbers, one.scores, strict=True):
-            assert fresh[number].params == search[one.trial].params
+    for candidate in candidates:
+        assert len(candidate.numbers) == len(candidate.scores) == 2
+        for number, score in zip(candidate.numbers, candidate.scores, strict=True):
+            assert fresh[number].params == search[candidate.trial].params
             assert fresh[number].value == score
-        assert one.searched == search[one.trial].value
-        assert one.searched_interval == interval_of(
-            _run_of(searched, one.trial, "searched").data.metrics, "validation_uar"
+        assert candidate.searched == search[candidate.trial].value
+        assert candidate.searched_interval == interval_of(
+            _run_of(searched, candidate.trial, "searched").data.metrics, "validation_uar"
         )
-    assert any(one.searched_interval.known for one in candidates)
+    assert any(candidate.searched_interval.known for candidate in candidates)
     # Seed by seed
-    assert [list(one.numbers) for one in sorted(candidates, key=lambda one: searched.best.index(one.trial))] == [
+    assert [
+        list(candidate.numbers)
+        for candidate in sorted(candidates, key=lambda candidate: searched.best.index(candidate.trial))
+    ] == [
         [0, 2],
         [1, 3],
     ]
@@ -114,7 +117,9 @@ def test_the_best_of_the_search_are_trained_with_the_values_that_it_gave_them(co
 
 def test_no_seed_is_one_of_the_searchs_or_is_used_twice(confirmed: Confirmed) -> None:
     searched, candidates, _ = confirmed
-    seeds = [int(_run_of(searched, number).data.params["seed"]) for one in candidates for number in one.numbers]
+    seeds = [
+        int(_run_of(searched, number).data.params["seed"]) for candidate in candidates for number in candidate.numbers
+    ]
     assert len(set(seeds)) == 4
     assert not set(seeds) & set(range(3))
     assert min(seeds) >= 100_000  # no search has so many trials that it would come there
@@ -122,10 +127,13 @@ def test_no_seed_is_one_of_the_searchs_or_is_used_twice(confirmed: Confirmed) ->
 
 def test_a_candidates_interval_is_over_speakers_and_seeds(confirmed: Confirmed) -> None:
     searched, candidates, _ = confirmed
-    for one in candidates:
-        read = [read_predictions(searched.workspace, _run_of(searched, number), "validation") for number in one.numbers]
-        assert one.interval == seed_interval(UAR, np.stack([each.sums(UAR) for each in read if each]))
-        assert one.mean == pytest.approx(sum(one.scores) / 2)
+    for candidate in candidates:
+        read = [
+            read_predictions(searched.workspace, _run_of(searched, number), "validation")
+            for number in candidate.numbers
+        ]
+        assert candidate.interval == seed_interval(UAR, np.stack([each.sums(UAR) for each in read if each]))
+        assert candidate.mean == pytest.approx(sum(candidate.scores) / 2)
 
 
 def test_the_best_seed_is_not_promoted_by_the_way(confirmed: Confirmed) -> None:
@@ -139,7 +147,7 @@ def test_the_best_seed_is_not_promoted_by_the_way(confirmed: Confirmed) -> None:
 
 def test_the_first_candidate_is_registered_with_what_it_came_to(confirmed: Confirmed) -> None:
     searched, candidates, promotion = confirmed
-    lows = [one.interval.low if one.interval.known else -1.0 for one in candidates]
+    lows = [candidate.interval.low if candidate.interval.known else -1.0 for candidate in candidates]
     assert lows[0] >= lows[1]
     winner = candidates[0]
     # Of two seeds the lower one: the median that is not optimistic
@@ -181,8 +189,10 @@ def test_more_seeds_extend_what_was_done_and_of_an_odd_number_the_median_is_prom
     # The tiny study's scores may be equal
     monkeypatch.setattr(module, "_candidate", lambda *known: replace(original(*known), scores=(0.9, 0.5, 0.7)))
     candidates, _ = searched.confirm(seeds=3)
-    assert {one.trial: list(one.numbers[:2]) for one in candidates} == {one.trial: list(one.numbers) for one in before}
-    assert sorted(number for one in candidates for number in one.numbers) == [0, 1, 2, 3, 4, 5]
+    assert {candidate.trial: list(candidate.numbers[:2]) for candidate in candidates} == {
+        row.trial: list(row.numbers) for row in before
+    }
+    assert sorted(number for candidate in candidates for number in candidate.numbers) == [0, 1, 2, 3, 4, 5]
     (told,) = promoted
     assert told["trial"].trial == candidates[0].numbers[2]
     assert told["trial"].mean == pytest.approx(0.7)
@@ -198,16 +208,16 @@ def test_the_highest_lower_bound_wins_and_not_the_highest_mean(
     planted = {searched.best[0]: ((0.9, 0.9), Interval(0.4, 0.99)), searched.best[1]: ((0.7, 0.8), Interval(0.6, 0.9))}
 
     def plant(*known: Any) -> Candidate:
-        one = original(*known)
-        scores, interval = planted[one.trial]
-        return replace(one, scores=scores, interval=interval)
+        candidate = original(*known)
+        scores, interval = planted[candidate.trial]
+        return replace(candidate, scores=scores, interval=interval)
 
     monkeypatch.setattr(module, "_candidate", plant)
     candidates, _ = searched.confirm()
-    assert [one.trial for one in candidates] == [searched.best[1], searched.best[0]]
+    assert [candidate.trial for candidate in candidates] == [searched.best[1], searched.best[0]]
     assert promoted[0]["trial"].trial == candidates[0].numbers[0]  # 0.7, of two the one that is not optimistic
     # Fresh seeds do not remove the choice: what the winner is worth without it goes to the promotion
-    complete = [one for one in load_study("searched", searched.project)[0].get_trials() if one.value is not None]
+    complete = [trial for trial in load_study("searched", searched.project)[0].get_trials() if trial.value is not None]
     selection = promoted[0]["trial"].selection
     assert (selection.winner, selection.trials) == (candidates[0].trial, len(complete))
     assert 0 < selection.corrected.score.value < 1
@@ -223,8 +233,8 @@ def test_candidates_are_ordered_by_their_worse_bound_whichever_end_that_is(ends:
     candidates = [_candidate(number, Interval(low, low + width)) for number, (low, width) in enumerate(ends)]
     without = _candidate(len(ends), UNKNOWN)
     higher, lower = by_bound([without, *candidates], SHORTFALL), by_bound([without, *candidates], ERROR)
-    assert [one.interval.low for one in higher[:-1]] == sorted((low for low, _ in ends), reverse=True)
-    assert [one.interval.high for one in lower[:-1]] == sorted(low + width for low, width in ends)
+    assert [candidate.interval.low for candidate in higher[:-1]] == sorted((low for low, _ in ends), reverse=True)
+    assert [candidate.interval.high for candidate in lower[:-1]] == sorted(low + width for low, width in ends)
     assert higher[-1] == lower[-1] == without
 
 
@@ -244,7 +254,7 @@ def test_after_an_interruption_every_candidate_still_has_its_seeds(
     assert not promoted
     candidates, _ = searched.confirm()
     # The second training, put in line again, was the last; its seed is the one that it would have had
-    numbers = {one.trial: list(one.numbers) for one in candidates}
+    numbers = {candidate.trial: list(candidate.numbers) for candidate in candidates}
     assert numbers == {searched.best[0]: [0, 2], searched.best[1]: [4, 3]}
     assert _run_of(searched, 4).data.params["seed"] == "100001"
     search, fresh = load_study("searched", searched.project)[0].get_trials(), _fresh(searched)
@@ -266,7 +276,7 @@ def test_a_seed_that_failed_is_trained_again(
         searched.confirm(Failing())
     assert not promoted
     candidates, _ = searched.confirm()
-    numbers = {one.trial: list(one.numbers) for one in candidates}
+    numbers = {candidate.trial: list(candidate.numbers) for candidate in candidates}
     assert numbers == {searched.best[0]: [4, 2], searched.best[1]: [5, 3]}
     assert [_run_of(searched, number).data.params["seed"] for number in (4, 5)] == ["100000", "100001"]
 

@@ -107,33 +107,33 @@ def test_an_interrupted_nested_study_goes_on_where_it_was(outer: Outer) -> None:
     names = [start.definition.name for start in outer.interrupted.started]
     assert names == ["outer-outer00", "outer-outer01", "outer-outer02"]
     assert [start.trials_to_run for start in outer.resumed.started] == [0, 0, 1, 1]
-    assert [one.study for one in outer.found.folds] == [*names, "outer-outer03"]
+    assert [fold.study for fold in outer.found.folds] == [*names, "outer-outer03"]
 
 
 def test_no_search_sees_its_outer_speakers(outer: Outer) -> None:
-    assert [one.speakers for one in outer.found.folds] == [("ada",), ("bob",), ("cyd",), ("dan",)]
-    for one, start in zip(outer.found.folds, outer.resumed.started, strict=True):
+    assert [fold.speakers for fold in outer.found.folds] == [("ada",), ("bob",), ("cyd",), ("dan",)]
+    for search, start in zip(outer.found.folds, outer.resumed.started, strict=True):
         utterances = start.corpus.utterances
-        assert start.definition.config.protocol.holdout == one.speakers
+        assert start.definition.config.protocol.holdout == search.speakers
         for fold in start.folds:
             seen = {utterances[number].speaker for side in (fold.train, fold.validation, fold.test) for number in side}
-            assert seen == {"ada", "bob", "cyd", "dan"} - set(one.speakers)
-        assert set(one.predictions.speakers) == set(one.speakers)
-        study, _ = load_study(one.study, outer.project)
-        assert (one.best_trial, one.inner_score) == (study.best_trial.number, study.best_value)
+            assert seen == {"ada", "bob", "cyd", "dan"} - set(search.speakers)
+        assert set(search.predictions.speakers) == set(search.speakers)
+        study, _ = load_study(search.study, outer.project)
+        assert (search.best_trial, search.inner_score) == (study.best_trial.number, study.best_value)
 
 
 def test_the_outer_scores_are_those_of_all_predictions_together(outer: Outer) -> None:
     folds, scores = outer.found.folds, outer.found.outer
-    collected = [name for one in folds for name in one.predictions.utterances]
-    assert sorted(collected) == sorted(one.id for one in outer.resumed.started[0].corpus.utterances)
-    truth = np.concatenate([one.predictions.truth for one in folds])
-    predicted = np.concatenate([one.predictions.predicted for one in folds])
+    collected = [name for fold in folds for name in fold.predictions.utterances]
+    assert sorted(collected) == sorted(utterance.id for utterance in outer.resumed.started[0].corpus.utterances)
+    truth = np.concatenate([fold.predictions.truth for fold in folds])
+    predicted = np.concatenate([fold.predictions.predicted for fold in folds])
     pooled = score([(truth, predicted, np.array([name.partition("_")[0] for name in collected]))], [UAR, WA], 2)
     assert list(scores) == ["uar", "wa"]
-    for name, one in pooled.items():
-        assert (scores[name].value, scores[name].interval) == (one.value, one.interval)
-    assert scores["uar"].fold_mean == pytest.approx(np.mean([one.outer_single_score for one in folds]))
+    for name, expected in pooled.items():
+        assert (scores[name].value, scores[name].interval) == (expected.value, expected.interval)
+    assert scores["uar"].fold_mean == pytest.approx(np.mean([fold.outer_single_score for fold in folds]))
 
 
 def test_optimism_is_paired_by_speaker(outer: Outer) -> None:
@@ -141,10 +141,10 @@ def test_optimism_is_paired_by_speaker(outer: Outer) -> None:
     for outer_fold in outer.found.folds:
         (speaker,) = outer_fold.speakers
         inner = []
-        for one in outer.found.folds:
-            said = one.validation
+        for fold in outer.found.folds:
+            said = fold.validation
             own = np.array([name == speaker for name in said.speakers])
-            if one is not outer_fold:
+            if fold is not outer_fold:
                 inner.append(UAR.score(said.truth[own], said.predicted[own], 2))
             else:
                 assert not own.any()
@@ -157,14 +157,14 @@ def test_optimism_is_paired_by_speaker(outer: Outer) -> None:
 
 def _runs_of_its_own(outer: Outer) -> list[Run]:
     workspace = Workspace(outer.project)
-    experiments = [one.experiment_id for one in workspace.client.search_experiments()]
+    experiments = [experiment.experiment_id for experiment in workspace.client.search_experiments()]
     return list(workspace.client.search_runs(experiments, f"tags.`{STUDY_NAME_TAG}` = 'outer'"))
 
 
 def test_a_run_of_its_own_tells_of_them_under_a_protocol_of_its_own(outer: Outer) -> None:
     (run,) = _runs_of_its_own(outer)
     assert (run.info.run_name, run.info.status) == ("outer, nested", "FINISHED")
-    expected = {f"outer_{name}": one.value for name, one in outer.found.outer.items()}
+    expected = {f"outer_{name}": score.value for name, score in outer.found.outer.items()}
     expected |= {"inner_uar": outer.found.inner_score, "optimism": outer.found.optimism}
     expected |= {"outer_single_uar": outer.found.outer_single_score}
     interval = outer.found.optimism_interval
@@ -181,7 +181,7 @@ def test_a_run_of_its_own_tells_of_them_under_a_protocol_of_its_own(outer: Outer
 
 def test_the_leaderboard_lists_it_apart_from_its_searches(outer: Outer) -> None:
     entries = leaderboard(Workspace(outer.project)).entries
-    assert [one.evaluation for one in entries] == ["nested"] + ["held-out"] * 4
+    assert [entry.evaluation for entry in entries] == ["nested"] + ["held-out"] * 4
     (run,) = _runs_of_its_own(outer)
     assert (entries[0].run.info.run_id, entries[0].source) == (run.info.run_id, "study outer")
     assert (entries[0].model, entries[0].features) == (entries[1].model, entries[1].features)
@@ -190,7 +190,7 @@ def test_the_leaderboard_lists_it_apart_from_its_searches(outer: Outer) -> None:
 def _plant_interval(outer: Outer, fold: OuterFold) -> None:
     workspace, (study, _) = Workspace(outer.project), load_study(fold.study, outer.project)
     (run,) = workspace.client.search_runs(
-        [one.experiment_id for one in workspace.client.search_experiments()],
+        [experiment.experiment_id for experiment in workspace.client.search_experiments()],
         f"tags.`{STUDY_TAG}` = '{study.user_attrs['study_id']}' and tags.`{TRIAL_TAG}` = '{fold.best_trial}'",
     )
     workspace.client.log_metric(run.info.run_id, "validation_uar_low", 0.1)
@@ -202,9 +202,9 @@ def test_the_command_tells_of_every_search_and_registers_nothing(
 ) -> None:
     settings = [f"--set={path}={value}" for path, value in QUICK.items()]
     corpus = ("--corpus", "manifest", "--data", corpus_csv, "--set", "protocol.folds=none")
-    inners = [f"{one.inner_score:.4f} [0.100, 0.900]" for one in outer.found.folds]
-    for one in outer.found.folds:  # of networks that name one class whatever they hear no interval is known
-        _plant_interval(outer, one)
+    inners = [f"{fold.inner_score:.4f} [0.100, 0.900]" for fold in outer.found.folds]
+    for fold in outer.found.folds:  # of networks that name one class whatever they hear no interval is known
+        _plant_interval(outer, fold)
     told = call(outer.project.root, "study", study_file, *corpus, "--name", "outer", "--nested", *settings)
     assert told.code == 0, told.err
     header, *rows, _, pooled, summary, last, following = told.out.splitlines()
@@ -212,11 +212,11 @@ def test_the_command_tells_of_every_search_and_registers_nothing(
     assert header.split("  ")[0] == "study"
     assert [row.split() for row in rows] == [
         [
-            *(one.study, *one.speakers, str(one.best_trial), *inner.split()),
-            *describe_score(one.selection.metrics, "corrected_uar").split(),
-            f"{one.outer_single_score:.4f}",
+            *(fold.study, *fold.speakers, str(fold.best_trial), *inner.split()),
+            *describe_score(fold.selection.metrics, "corrected_uar").split(),
+            f"{fold.outer_single_score:.4f}",
         ]
-        for one, inner in zip(outer.found.folds, inners, strict=True)
+        for fold, inner in zip(outer.found.folds, inners, strict=True)
     ]
     assert summary.startswith(
         f"single networks, mean over 4 speakers: inner UAR {outer.found.inner_score:.4f} in the searches that saw the "
@@ -234,8 +234,8 @@ def test_its_speakers_are_evaluated_by_the_searches_that_never_saw_them(outer: O
     found = evaluate("outer", corpus="manifest", project=outer.project)
     assert found.evaluation.overall.scores["uar"].value == outer.found.outer["uar"].value
     setup = found.evaluation.setup
-    collected = [name for one in outer.found.folds for name in one.predictions.utterances]
-    assert [one.id for one in setup.utterances] == collected
+    collected = [name for fold in outer.found.folds for name in fold.predictions.utterances]
+    assert [utterance.id for utterance in setup.utterances] == collected
     assert "nested: no network was trained or chosen by the speakers that it judges" in setup.notes
     (run,) = _runs_of_its_own(outer)
     logged = Workspace(outer.project).client.get_run(found.run_id)
@@ -262,34 +262,34 @@ def test_with_sessions_the_outer_parts_are_sessions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     speakers = ("1F", "1M", "2F", "2M", "3F", "3M")
-    table = _rewritten(make_corpus(tmp_path / "sessions", speakers), **{one: one[0] for one in speakers})
+    table = _rewritten(make_corpus(tmp_path / "sessions", speakers), **{speaker: speaker[0] for speaker in speakers})
     searches = []
 
     def search(prepared: Any, _: None, part: tuple[str, ...], *__: object) -> OuterFold:
         """In no time, and right throughout."""
         searches.append(prepared)
-        told = [one for one in prepared.corpus.utterances if one.speaker in part]
+        told = [utterance for utterance in prepared.corpus.utterances if utterance.speaker in part]
         emotions, task = prepared.targets.names, prepared.definition.task
-        truth = np.array([emotions.index(one.emotion) for one in told])
-        names, said_by = tuple(one.id for one in told), tuple(one.speaker for one in told)
+        truth = np.array([emotions.index(row.emotion) for row in told])
+        names, said_by = tuple(row.id for row in told), tuple(row.speaker for row in told)
         outer = Predictions(task, emotions, names, said_by, truth, truth)
-        others = [one for one in prepared.corpus.utterances if one.speaker not in part]
-        seen_truth = np.array([emotions.index(one.emotion) for one in others])
-        ids, seen_by = tuple(one.id for one in others), tuple(one.speaker for one in others)
+        others = [utterance for utterance in prepared.corpus.utterances if utterance.speaker not in part]
+        seen_truth = np.array([emotions.index(other.emotion) for other in others])
+        ids, seen_by = tuple(other.id for other in others), tuple(other.speaker for other in others)
         seen = Predictions(task, emotions, ids, seen_by, seen_truth, np.zeros_like(seen_truth))
         return OuterFold("", part, 0, 0.5, Interval(0.4, 0.6), dict.fromkeys(part, 1.0), seen, outer)
 
     monkeypatch.setattr("ser_tune.experiments.nested.run_study", lambda *_, **__: None)
     monkeypatch.setattr("ser_tune.experiments.nested._outer_fold", search)
     found = _nested(project, tiny, Watch(), **{"corpus.data": table})
-    assert [one.speakers for one in found.folds] == [("1F", "1M"), ("2F", "2M"), ("3F", "3M")]
+    assert [fold.speakers for fold in found.folds] == [("1F", "1M"), ("2F", "2M"), ("3F", "3M")]
     assert found.protocol.facts["folds"].startswith("3 nested searches, SHA-256 ")
     assert (found.outer["uar"].value, found.optimism) == (1.0, -0.5)
-    for one, prepared in zip(found.folds, searches, strict=True):
-        assert prepared.definition.config.protocol.holdout == one.speakers
+    for fold, prepared in zip(found.folds, searches, strict=True):
+        assert prepared.definition.config.protocol.holdout == fold.speakers
         # Within, the speakers of the two sessions that are left take turns
         tested = {fold.test_speakers for fold in prepared.folds}
-        assert tested == {(speaker,) for speaker in speakers if speaker not in one.speakers}
+        assert tested == {(speaker,) for speaker in speakers if speaker not in fold.speakers}
 
 
 def test_a_study_that_holds_speakers_out_is_not_nested(project: Project, tiny: Callable[..., Any]) -> None:
@@ -313,7 +313,9 @@ def test_each_search_starts_from_the_search_that_held_out_the_same_speakers(
     monkeypatch.setattr("ser_tune.experiments.nested._outer_fold", search)
     warm = {"name": "warm", "study.warm_start": ["outer"], "study.trials": 4}
     _nested(outer.project, partial(tiny, other), Watch(), **warm)
-    assert [one.definition.config.study.warm_start for one in searches] == [(f"outer-outer0{n}",) for n in range(4)]
+    assert [search.definition.config.study.warm_start for search in searches] == [
+        (f"outer-outer0{n}",) for n in range(4)
+    ]
     for prepared in searches:  # of the same protocol, which a study with the outer speakers is not
         default, taken = (trial.values for trial in first_trials(prepared, outer.project))
         assert (default[RATE], taken[RATE]) == (0.01, 0.003)

@@ -48,7 +48,7 @@ def test_every_planted_difference_is_told(copied: Any) -> None:
         f"validation_uar: 0.123 before, {before} now",
     ]
     assert not again.identical
-    assert [one.partition(", is ")[0] for one in again.circumstances] == [
+    assert [line.partition(", is ")[0] for line in again.circumstances] == [
         "torch was 0.4.1",
         "commit was 0123abc",
         "device was an abacus",
@@ -74,7 +74,7 @@ def test_a_changed_recording_is_told(first: Any, moved_corpus: Path) -> None:
     (told,) = again.circumstances
     assert told.startswith("protocol: corpus_digest is '")
     # Its speaker validates fold 0, is tested in fold 1, which therefore stays as it was, and is trained on in fold 2
-    changed = {one.partition(",")[0] for one in again.unequal}
+    changed = {line.partition(",")[0] for line in again.unequal}
     assert {"fold_00/validation_loss", "fold_02/train_loss"} <= changed
     assert not {"fold_00/train_loss"} & changed
     assert not [name for name in changed if name.startswith("fold_01/")]

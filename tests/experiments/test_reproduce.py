@@ -151,8 +151,8 @@ def test_a_fold_mean_has_an_interval_over_folds_and_the_verdict_one_of_90_percen
         Predictions(
             prepared.definition.task,
             targets.names,
-            tuple(one.id for one in utterances),
-            tuple(one.speaker for one in utterances),
+            tuple(utterance.id for utterance in utterances),
+            tuple(utterance.speaker for utterance in utterances),
             truth,
             np.where(rng.random(len(truth)) < 0.6, truth, 1 - truth),
         )
@@ -164,11 +164,11 @@ def test_a_fold_mean_has_an_interval_over_folds_and_the_verdict_one_of_90_percen
     monkeypatch.setattr(module, "score_on_test", lambda *_: tested)
     monkeypatch.setattr(module, "predictions_of", lambda *_: told)
     found = reproduce(Workspace(project), prepared, CHEN, recorder)
-    speakers = np.stack([one.sums(UAR) for one in told])
+    speakers = np.stack([row.sums(UAR) for row in told])
     fold_of = np.empty(len(truth), dtype=int)
     for fold in prepared.folds:
         fold_of[fold.test] = fold.number
-    by_fold = np.stack([sums_of(UAR, truth, one.predicted, fold_of, 2) for one in told])
+    by_fold = np.stack([sums_of(UAR, truth, row.predicted, fold_of, 2) for row in told])
     assert found.pooled == Obtained("pooled", 0.6, seed_interval(UAR, speakers), seed_interval(UAR, speakers, 0.9))
     of_folds = (fold_interval(UAR, by_fold), fold_interval(UAR, by_fold, 0.9))
     assert found.fold_mean == Obtained("fold mean", 0.5, *of_folds)
@@ -206,23 +206,23 @@ def opened(reproduced: Path, open_study: Callable[..., Any]) -> Any:
 
 
 def test_trainings_differ_by_their_seed_alone(opened: Any) -> None:
-    one, other = (dict(opened.runs[number].data.params) for number in (0, 1))
-    assert {name for name in one if one[name] != other[name]} == {"seed"}
-    assert (one["seed"], other["seed"]) == ("0", "1")
+    first, other = (dict(opened.runs[number].data.params) for number in (0, 1))
+    assert {name for name in first if first[name] != other[name]} == {"seed"}
+    assert (first["seed"], other["seed"]) == ("0", "1")
 
 
 def test_each_seed_is_tested_and_the_interval_is_over_speakers_and_seeds(opened: Any, reproduced: Path) -> None:
     lines = (reproduced / "told").read_text(encoding="utf-8").splitlines()
     metrics = [opened.runs[number].data.metrics for number in (0, 1)]
     read = [read_predictions(opened.workspace, opened.runs[number], "test") for number in (0, 1)]
-    sums = np.stack([one.sums(UAR) for one in read if one is not None])
+    sums = np.stack([predictions.sums(UAR) for predictions in read if predictions is not None])
     uar, wa = seed_interval(UAR, sums), seed_interval(WA, sums)
     cells = [[cell for cell in line.split("  ") if cell] for line in lines]
     assert [cell.strip() for cell in cells[1]] == [
         "published: Chen 2018, 3-D ACRNN, mean over folds",
         "0.8282 ± 0.0499",
     ]
-    means = {name: np.mean([one[f"test_{name}"] for one in metrics]) for name in ("uar", "wa")}
+    means = {name: np.mean([metric[f"test_{name}"] for metric in metrics]) for name in ("uar", "wa")}
     assert [cell.strip() for cell in cells[2]] == [
         "obtained: mean of 2 seeds, pooled",
         f"{means['uar']:.4f}" + (f" [{uar.low:.3f}, {uar.high:.3f}]" if uar.known else ""),

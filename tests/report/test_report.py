@@ -53,7 +53,7 @@ def predictions() -> Predictions:
 
 def test_the_hardest_speaker_comes_first_with_the_most_frequent_error(predictions: Predictions) -> None:
     speakers = speakers_of(predictions, UAR, of_classes=True)
-    assert [(one.speaker, one.utterances, round(one.score, 3), one.confused) for one in speakers] == [
+    assert [(row.speaker, row.utterances, round(row.score, 3), row.confused) for row in speakers] == [
         ("cyd", 3, 0.667, "anger → joy (1)"),
         ("bob", 3, 0.75, "joy → anger (1)"),
         ("ada", 2, 1.0, ""),
@@ -73,8 +73,8 @@ def test_a_recall_has_the_interval_of_the_speakers_who_have_the_emotion(predicti
 
 def test_where_less_is_better_the_hardest_speaker_has_the_highest_score(predictions: Predictions) -> None:
     speakers = speakers_of(predictions, DRIFT, of_classes=True)
-    assert [(one.speaker, round(one.score, 3)) for one in speakers] == [("bob", -0.667), ("cyd", -0.667), ("ada", -1.0)]
-    assert {one.confused for one in speakers_of(predictions, DRIFT, of_classes=False)} == {""}
+    assert [(row.speaker, round(row.score, 3)) for row in speakers] == [("bob", -0.667), ("cyd", -0.667), ("ada", -1.0)]
+    assert {row.confused for row in speakers_of(predictions, DRIFT, of_classes=False)} == {""}
     from ser_tune.report.pictures import _speakers  # a test below wants it not imported
 
     assert "the highest drift first" in _speakers("test", predictions, DRIFT).caption
@@ -93,7 +93,7 @@ def test_the_best_so_far_and_the_front_follow_the_direction(points: list[tuple[f
     assert front[0] == quickest[0]
     assert front[-1][1] == best(scores)
     for seconds, score in points:  # some point of the front is as quick and as good
-        assert any(one <= seconds and not ranking.is_better(score, other) for one, other in front)
+        assert any(time <= seconds and not ranking.is_better(score, other) for time, other in front)
 
 
 @pytest.mark.slow
@@ -105,7 +105,7 @@ def test_pictures_of_names_in_any_script_name_them_in_the_caption(
 
     renamed = {"ada": "_ada", "bob": "$b$", "cyd": "さくら"}
     read = replace(
-        predictions, names=("怒り", "غضب", "_x"), speakers=tuple(renamed[one] for one in predictions.speakers)
+        predictions, names=("怒り", "غضب", "_x"), speakers=tuple(renamed[speaker] for speaker in predictions.speakers)
     )
     assert _classes({"test": read}, UAR, "emotion").caption.endswith(" [1] = 怒り.")
     assert _speakers("test", read, UAR).caption.endswith(" [1] = 怒り, [2] = さくら.")
@@ -172,7 +172,7 @@ def test_the_utterances_that_most_trials_get_wrong_come_first(predictions: Predi
     other = replace(predictions, predicted=np.array([0, 1, 0, 1, 1, 0, 2, 0]))  # row 6 is wrong as well, and no other
     unlike = replace(other, utterances=tuple("abcdefgh"))
     found = mistakes_of(predictions, [other, unlike])
-    assert [(one.utterance, one.speaker, one.wrong, one.trials) for one in found] == [
+    assert [(row.utterance, row.speaker, row.wrong, row.trials) for row in found] == [
         ("6", "cyd", 2, 2),
         ("3", "bob", 1, 2),
     ]
@@ -203,8 +203,8 @@ def test_no_name_is_an_argument_of_the_row_before_it(name: str) -> None:
 def test_braces_of_tex_stay_in_pairs_whatever_a_name_holds(text: str) -> None:
     escaped = _tex(text)
     depth = 0
-    for one in escaped:
-        depth += (one == "{") - (one == "}")
+    for character in escaped:
+        depth += (character == "{") - (character == "}")
         assert depth >= 0
     assert depth == 0
     assert not re.search(r"(?<!\\)[%&#_]|\\[{}]", escaped)

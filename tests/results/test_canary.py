@@ -82,7 +82,10 @@ def _trials(root: Path, name: str) -> list[str]:
     """Every trial of a study: its parameters, state, value and the values reported on the way."""
     storage = optuna.storages.RDBStorage(f"sqlite:///{root}/studies/optuna.db")
     trials = optuna.load_study(study_name=name, storage=storage).trials
-    return [json.dumps([one.number, one.params, one.state.name, one.value, one.intermediate_values]) for one in trials]
+    return [
+        json.dumps([trial.number, trial.params, trial.state.name, trial.value, trial.intermediate_values])
+        for trial in trials
+    ]
 
 
 def _weights(root: Path) -> Counter[str]:

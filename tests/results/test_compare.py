@@ -30,13 +30,13 @@ def test_two_trials_are_compared_as_their_tables_say(first: Any) -> None:
     expected = compare_paired(truth, said[0], said[1], by_speaker, [UAR, WA], 2)
     assert found.paired.differences == expected.differences
     assert (found.paired.p_value, found.paired.effect_size) == (expected.p_value, expected.effect_size)
-    by_hand = [UAR.score(truth, one, 2) for one in said]
+    by_hand = [UAR.score(truth, row, 2) for row in said]
     assert found.paired.primary.value == pytest.approx(by_hand[0] - by_hand[1])
     assert found.paired.n_speakers == 4
-    assert found.differing.tolist() == [one for one in range(16) if said[0][one] != said[1][one]]
+    assert found.differing.tolist() == [number for number in range(16) if said[0][number] != said[1][number]]
     assert len(found.differing) > 0
     # And these are the scores that the runs have
-    scores = [one.run.data.metrics["validation_uar"] for one in found.results]
+    scores = [result.run.data.metrics["validation_uar"] for result in found.results]
     assert scores == pytest.approx(by_hand)
 
 
@@ -46,9 +46,9 @@ def test_a_result_can_be_called_by_its_model_its_run_or_its_study(first: Any) ->
     names = [NAME, f"{NAME}@champion", f"{NAME}/1", first.runs[best].info.run_id, f"first:{best}", "first"]
     for name in names:
         found = compare(first.workspace, name, "first:0", "validation")
-        assert [one.run.info.run_id for one in found.results] == [first.runs[one].info.run_id for one in (best, 0)], (
-            name
-        )
+        assert [result.run.info.run_id for result in found.results] == [
+            first.runs[number].info.run_id for number in (best, 0)
+        ], name
     assert found.protocol.fingerprint == first.prepared.protocol.fingerprint
 
 
@@ -66,15 +66,15 @@ def test_the_best_of_a_search_is_compared_as_such(copied: Any) -> None:
     assert found.choice is not None
     assert found.choice.searched == (3, 3)
     read = [
-        read_predictions(copied.workspace, copied.runs[one], "validation").sums(UAR)  # type: ignore[union-attr]
-        for one in range(3)
+        read_predictions(copied.workspace, copied.runs[number], "validation").sums(UAR)  # type: ignore[union-attr]
+        for number in range(3)
     ]
     best = copied.study.best_trial.number
     expected = choice_p_value(UAR, np.stack([read[best], *read]), np.stack([read[1], *read]))
     assert (found.choice.p_value, found.choice.exact) == (expected, True)
     assert found.choice.p_value >= found.paired.p_value
     # Predictions of what was not promoted may be deleted, and test speakers were not judged by it
-    assert copied.runs[2].info.run_id not in {one.run.info.run_id for one in found.results}
+    assert copied.runs[2].info.run_id not in {result.run.info.run_id for result in found.results}
     run_id = copied.runs[2].info.run_id
     (table,) = Path(copied.project.root).rglob(f"{run_id}/artifacts/validation_predictions.csv")
     table.unlink()
@@ -125,11 +125,10 @@ def test_results_of_another_objective_are_compared_and_tested_by_it(copied: Any)
         copied.workspace.client.set_tag(run_id, "protocol.objectives", '["error"]')
         copied.workspace.client.log_metric(run_id, "validation_error", 1 - wa)
     found = compare(copied.workspace, "first:0", "first:1", "validation")
-    assert [one.name for one in found.metrics] == list(found.paired.differences) == ["error", "uar", "wa"]
+    assert [metric.name for metric in found.metrics] == list(found.paired.differences) == ["error", "uar", "wa"]
     differences = found.paired.differences
     assert found.paired.primary == differences["error"]
     assert differences["error"].value == pytest.approx(-differences["wa"].value)
-    one = found.predictions[0][0]
-    two = found.predictions[1][0]
-    by_wa = compare_paired(one.truth, one.predicted, two.predicted, one.speaker_numbers, [WA], 2)
+    ours, theirs = (seeds[0] for seeds in found.predictions)
+    by_wa = compare_paired(ours.truth, ours.predicted, theirs.predicted, ours.speaker_numbers, [WA], 2)
     assert found.paired.p_value == by_wa.p_value

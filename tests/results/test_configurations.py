@@ -70,7 +70,7 @@ def test_each_is_a_seed_of_one_result(seeds: Seeds) -> None:
     scores = sorted(run.data.metrics["validation_uar"] for run in seeds.runs.values())
     assert len(set(scores)) > 1
     assert found.run.data.metrics["validation_uar"] == scores[1]
-    interval = seed_interval(UAR, np.stack([one.sums(UAR) for one in seeds.predictions]))
+    interval = seed_interval(UAR, np.stack([seed.sums(UAR) for seed in seeds.predictions]))
     known = found.scores(seeds.workspace)
     assert known["validation_uar"] == pytest.approx(seeds.mean)
     assert (known["validation_uar_low"], known["validation_uar_high"]) == (interval.low, interval.high)
@@ -104,7 +104,7 @@ def test_the_leaderboard_ranks_the_mean_and_not_the_best_seed(seeds: Seeds, copi
 
 def test_combine_takes_all_seeds(seeds: Seeds) -> None:
     found = combine(seeds.workspace, ["three"], name="over-seeds")
-    assert {one.info.run_id for one in found.members} == seeds.ids
+    assert {member.info.run_id for member in found.members} == seeds.ids
     seeds.workspace.client.delete_tag(seeds.runs[2].info.run_id, MODEL_TAG)
     with pytest.raises(RegistryError, match=r"the model of three:2 was not kept; .* or name its trials that are kept"):
         combine(seeds.workspace, ["three"])
@@ -122,7 +122,7 @@ def test_seeds_are_compared_each_with_each() -> None:
     ours, theirs = [said(), said(), said()], [said(), said()]
     metrics = [UAR, METRICS.get("wa")]
     found = compare_seeds(ours, theirs, metrics)
-    means = [np.mean([UAR.score(one.truth, one.predicted, 2) for one in seeds]) for seeds in (ours, theirs)]
+    means = [np.mean([UAR.score(seed.truth, seed.predicted, 2) for seed in seeds]) for seeds in (ours, theirs)]
     assert found.primary.value == pytest.approx(means[0] - means[1])
     alone = compare_seeds(ours[:1], theirs[:1], metrics)
     assert alone == compare_paired(truth, ours[0].predicted, theirs[0].predicted, ours[0].speaker_numbers, metrics, 2)

@@ -51,18 +51,18 @@ def test_fold_networks_on_their_own_test_speakers_score_as_at_their_promotion(
     opened = open_study(finished_copy.root)
     version = opened.workspace.client.get_model_version(MODEL, "1")
     promoted = opened.workspace.client.get_run(version.run_id).data.metrics
-    (overall,) = [one for one in found["scores"] if one["kind"] == "all"]
+    (overall,) = [score for score in found["scores"] if score["kind"] == "all"]
     for name in ("uar", "uar_low", "uar_high", "wa", "wa_low", "wa_high"):
         expected = promoted.get(f"test_{name}")
         assert overall[name] == (None if expected is None else pytest.approx(expected, abs=1e-12)), name
-    for emotion, one in found["recalls"].items():
-        assert one["recall"] == pytest.approx(promoted[f"test_recall/{emotion}"], abs=1e-12)
+    for emotion, recall in found["recalls"].items():
+        assert recall["recall"] == pytest.approx(promoted[f"test_recall/{emotion}"], abs=1e-12)
     assert found["notes"][0].startswith("the model's own corpus")
     # The evaluation is a run of the version, and a line of its card
     (run,) = search_runs(opened.workspace, f"tags.`{EVALUATES_TAG}` = '{MODEL}/1'")
     assert run.data.tags["mlflow.parentRunId"] == version.run_id
     assert run.data.metrics["evaluation_uar"] == pytest.approx(promoted["test_uar"])
-    assert {one.path for one in opened.workspace.client.list_artifacts(run.info.run_id)} == {
+    assert {artifact.path for artifact in opened.workspace.client.list_artifacts(run.info.run_id)} == {
         f"evaluation_{name}" for name in ("calibration.png", "confusion.png", "predictions.csv", "scores.csv")
     }
     card = opened.workspace.client.get_model_version(MODEL, "1").description
@@ -88,7 +88,7 @@ def test_another_corpus_is_judged_by_the_shared_classes(
     )
     assert found["mapping"] == {"Angry": "anger", "happy": "joy"}
     assert found["left_out"] == {"emotion fear is no class of the model": 1}
-    sizes = {(one["kind"], one["group"]): one["utterances"] for one in found["scores"]}
+    sizes = {(score["kind"], score["group"]): score["utterances"] for score in found["scores"]}
     assert sizes["all", "all"] == 11
     assert (sizes["room", "large"], sizes["room", "small"]) == (4, 7)
     assert 0.05 <= found["temperature"] <= 20
@@ -118,7 +118,7 @@ def test_a_recording_that_the_model_was_trained_on_is_refused_in_any_container(
     told.refused("was trained on 1 of the 13 recordings: copy.flac; pass --skip-trained")
     found = _evaluate(call, finished_copy.root, "--data", elsewhere, "--skip-trained")
     assert found["left_out"]["the model was trained on them"] == 1
-    assert "someone" not in {one["group"] for one in found["scores"]}
+    assert "someone" not in {score["group"] for score in found["scores"]}
 
 
 @pytest.mark.parametrize("change", ["gain", "44.1 kHz", "MP3", "cut and padded"])
@@ -177,15 +177,15 @@ def test_stress_judges_every_condition_beside_the_clean_recordings(
 ) -> None:
     from ser_tune.features import CONDITIONS
 
-    few = [one for one in CONDITIONS if one.name in ("babble 0 dB", "clipping 20%", "telephone band")]
+    few = [condition for condition in CONDITIONS if condition.name in ("babble 0 dB", "clipping 20%", "telephone band")]
     monkeypatch.setattr(import_module("ser_tune.results.stressed_scores"), "CONDITIONS", few)
     for data in (finished_copy.csv, elsewhere):  # its own folds, and all networks together
         renamed = ("--map", "happy=joy") if data == elsewhere else ()
         found = _evaluate(call, finished_copy.root, "--data", data, "--stress", *renamed)
-        (clean,) = [one["uar"] for one in found["scores"] if one["kind"] == "all"]
-        assert [one["condition"] for one in found["stress"]] == ["babble", "telephone band", "clipping"]
-        for one in found["stress"]:
-            assert one["uar"] - clean == pytest.approx(one["difference"])
+        (clean,) = [score["uar"] for score in found["scores"] if score["kind"] == "all"]
+        assert [condition["condition"] for condition in found["stress"]] == ["babble", "telephone band", "clipping"]
+        for condition in found["stress"]:
+            assert condition["uar"] - clean == pytest.approx(condition["difference"])
     assert len(list(finished_copy.root.rglob("evaluation_stress.png"))) == 2
 
 
@@ -245,7 +245,7 @@ def test_a_combination_scores_as_at_its_promotion_and_a_refit_model_is_refused_o
     arguments = ("--corpus", "manifest", "--data", finished_copy.csv)
     told = call(finished_copy.root, "evaluate", "both", *arguments, "--json")
     assert told.code == 0, told.err
-    (overall,) = [one for one in json.loads(told.out)[0]["scores"] if one["kind"] == "all"]
+    (overall,) = [score for score in json.loads(told.out)[0]["scores"] if score["kind"] == "all"]
     assert overall["uar"] == pytest.approx(promoted["test_uar"], abs=1e-12)
     assert overall["wa"] == pytest.approx(promoted["test_wa"], abs=1e-12)
     told = call(finished_copy.root, "evaluate", "refit", *arguments)
@@ -263,7 +263,7 @@ def test_recordings_of_one_speaker_are_normalised_together_where_the_model_does_
     with elsewhere.open(encoding="utf-8", newline="") as file:
         fay = [elsewhere.with_name(row["path"]) for row in csv.DictReader(file) if row["speaker"] == "fay"]
     told = call(root, "predict", MODEL, *fay, "--json")
-    named = [one["emotion"] for one in json.loads(told.out)]
+    named = [row["emotion"] for row in json.loads(told.out)]
     right = [name == path.name.split("_")[1] for name, path in zip(named, fay, strict=True)]
-    (score,) = [one for one in found["scores"] if (one["kind"], one["group"]) == ("speaker", "fay")]
+    (score,) = [score for score in found["scores"] if (score["kind"], score["group"]) == ("speaker", "fay")]
     assert score["wa"] == pytest.approx(sum(right) / len(right))

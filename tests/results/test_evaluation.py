@@ -37,9 +37,9 @@ def setup(first: Any, finished: Any) -> EvaluationSetup:
 
 def test_the_task_decides_and_the_metrics_are_those_of_the_model(first: Any, setup: EvaluationSetup) -> None:
     outputs = setup.networks.outputs()
-    by_sex = ["high" if one.speaker < "c" else "low" for one in setup.utterances]
+    by_sex = ["high" if utterance.speaker < "c" else "low" for utterance in setup.utterances]
     usual = score_evaluation(first.workspace, setup, outputs, groups={"half": by_sex})
-    assert [one.name for one in usual.metrics] == ["uar", "wa"]
+    assert [metric.name for metric in usual.metrics] == ["uar", "wa"]
     np.testing.assert_array_equal(usual.predicted, outputs.argmax(axis=1))
     assert usual.protocol.facts["score"] == (
         "pooled UAR of a registered version, utterance level, argmax over the shared classes"
@@ -51,13 +51,13 @@ def test_the_task_decides_and_the_metrics_are_those_of_the_model(first: Any, set
     )
     np.testing.assert_array_equal(other.predicted, 1 - usual.predicted)
     assert other.objective == ERROR
-    scores = {name: one.value for name, one in other.overall.scores.items()}
+    scores = {name: score.value for name, score in other.overall.scores.items()}
     assert scores == pytest.approx({name: scores[name] for name in ("error", "uar", "wa")})
     assert scores["error"] == pytest.approx(1 - scores["wa"]) == pytest.approx(usual.overall.scores["wa"].value)
     assert scores["uar"] == pytest.approx(1 - usual.overall.scores["uar"].value)
     for name, (recall, _) in other.parts["recall"].items():
         assert recall == pytest.approx(1 - usual.parts["recall"][name][0])
-    errors = {one.name: one.scores["error"].value for one in other.groups["half"]}
+    errors = {group.name: group.scores["error"].value for group in other.groups["half"]}
     gap = other.gaps["half"]
     assert errors[gap.best] <= errors[gap.worst]
     assert gap.difference == pytest.approx(abs(errors["high"] - errors["low"]))
@@ -87,12 +87,12 @@ def test_tables_and_stored_names_are_made_of_the_metrics_and_the_tasks_answer(
     task = replace(known.task, answer="level")
     for found, answer in ((known, "emotion"), (replace(known, task=task, metrics=(ERROR, UAR)), "level")):
         evaluation = score_evaluation(copied.workspace, found, found.networks.outputs(), groups={})
-        names = [one.name for one in found.metrics]
+        names = [metric.name for metric in found.metrics]
         (row,) = score_rows(evaluation)
-        columns = [f"{one}{end}" for one in names for end in ENDS]
+        columns = [f"{name}{end}" for name in names for end in ENDS]
         assert list(row) == ["kind", "group", "utterances", "speakers", "classes", *columns]
         unknown = Interval(0.1, 0.4)
-        scores = {one: Score(0.25, unknown, 0.25, 0.0, {}) for one in names}
+        scores = {name: Score(0.25, unknown, 0.25, 0.0, {}) for name in names}
         stressed = [Stressed("babble", "0 dB", scores, Estimate(-0.1, unknown))]
         (stress,) = stress_rows(stressed)
         rest = ("difference", "difference_low", "difference_high")

@@ -44,9 +44,9 @@ def test_a_matrix_of_uar_alone_has_the_columns_that_it_always_had() -> None:
 
 def test_models_of_unlike_objectives_have_columns_and_words_of_their_own(tmp_path: Path) -> None:
     cells = [_cell("one", UAR, WA), _cell("two", ERROR, UAR)]
-    one, two = cell_rows(cells)
-    assert (one["error"], two["error"], two["uar"], two["wa"]) == ("", 0.25, 0.25, "")
-    assert (one["chance"], two["chance"]) == (0.25, "")  # what guessing scores is not known of every metric
+    first, second = cell_rows(cells)
+    assert (first["error"], second["error"], second["uar"], second["wa"]) == ("", 0.25, 0.25, "")
+    assert (first["chance"], second["chance"]) == (0.25, "")  # what guessing scores is not known of every metric
     draw_matrix(tmp_path / "matrix.svg", cells)
     drawn = (tmp_path / "matrix.svg").read_text(encoding="utf-8")
     assert "<!-- UAR and error rate over the shared classes -->" in drawn
@@ -59,6 +59,6 @@ def test_the_better_a_score_is_the_darker_is_its_cell(better: bool, values: list
     for low, high in ((-5.0, 5.0), (-math.inf, math.inf)):
         metric = replace(WA, low=low, high=high, higher_is_better=better)
         shades = [_darkness(metric, value, values) for value in values]
-        assert all(0 <= one <= 1 for one in shades)
+        assert all(0 <= shade <= 1 for shade in shades)
         ordered = [shade for _, shade in sorted(zip(values, shades, strict=True), reverse=not better)]
         assert ordered == sorted(ordered)

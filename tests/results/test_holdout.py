@@ -43,10 +43,10 @@ def _metrics(opened: Any) -> dict[str, float]:
 
 def test_a_held_out_speaker_is_on_no_side_of_any_fold(opened: Any) -> None:
     utterances = opened.prepared.corpus.utterances
-    assert {one.speaker for one in utterances} == {"ada", "bob", "cyd", "dan"}
+    assert {utterance.speaker for utterance in utterances} == {"ada", "bob", "cyd", "dan"}
     for fold in opened.prepared.folds:
         for side in (fold.train, fold.validation, fold.test):
-            assert "dan" not in {utterances[one].speaker for one in side}
+            assert "dan" not in {utterances[number].speaker for number in side}
     for side in ("validation", "test"):
         assert {row["speaker"] for row in opened.predictions(0, side)} == {"ada", "bob", "cyd"}
     assert opened.prepared.protocol.holdout == ("dan",)
@@ -60,9 +60,9 @@ def test_their_predictions_are_those_of_the_registered_model(
     assert {row["speaker"] for row in rows} == {"dan"}
     assert len(rows) == 4
     predicted = load_model(NAME).predict([corpus_csv.parent / row["utterance"] for row in rows])
-    assert [one.label for one in predicted] == [row["predicted"] for row in rows]
-    for one, row in zip(predicted, rows, strict=True):
-        assert one.probabilities["joy"] == pytest.approx(float(row["joy"]), abs=2e-5)
+    assert [prediction.label for prediction in predicted] == [row["predicted"] for row in rows]
+    for prediction, row in zip(predicted, rows, strict=True):
+        assert prediction.probabilities["joy"] == pytest.approx(float(row["joy"]), abs=2e-5)
 
 
 def test_optimism_is_what_the_search_saw_less_what_is_left_of_it(opened: Any) -> None:
@@ -105,7 +105,7 @@ def test_speakers_are_held_out_whatever_they_are_called(
 ) -> None:
     speakers = ("A, B", "Anna Smith")
     table = make_corpus(tmp_path / "named", ("A, B", "Anna Smith", "bob", "cyd", "dan"))
-    options = [part for one in speakers for part in ("--holdout", one)]
+    options = [part for speaker in speakers for part in ("--holdout", speaker)]
     told = call(root, "study", study_file, "--corpus", "manifest", "--data", table, "--trials", "1", *options)
     assert told.code == 0, told.err
     assert f"speakers {', '.join(speakers)} were kept out of the search" in told.out

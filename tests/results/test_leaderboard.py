@@ -69,7 +69,7 @@ def test_kinds_are_ranked_by_validation_and_not_by_test(workspace: Workspace) ->
     _plant(workspace, 0.7, 0.9, model="alex_net")
     _plant(workspace, 0.8, 0.5, model="fcn_attention")
     _plant(workspace, 0.75, 0.99, model="alex_net", features="logmelspec")
-    found = [(one.rank, one.model, one.features) for one in leaderboard(workspace).entries]
+    found = [(entry.rank, entry.model, entry.features) for entry in leaderboard(workspace).entries]
     assert found == [
         (1, "fcn_attention", "logspec"),
         (2, "alex_net", "logmelspec"),
@@ -99,13 +99,13 @@ def test_nested_held_out_and_cross_validated_results_are_listed_apart(workspace:
     workspace.client.log_metric(held_out, "holdout_uar", 0.5)
     better, worse = _plant_nested(workspace, 0.7, model="fcn_gap"), _plant_nested(workspace, 0.6)
     board = leaderboard(workspace)
-    assert [(one.evaluation, one.rank, one.run.info.run_id) for one in board.entries] == [
+    assert [(entry.evaluation, entry.rank, entry.run.info.run_id) for entry in board.entries] == [
         ("nested", 1, better),
         ("nested", 2, worse),
         ("held-out", 1, held_out),
         ("cross-validated", 1, crossed),
     ]
-    assert [one.protocol.n_folds for one in board.entries] == [10] * 4
+    assert [entry.protocol.n_folds for entry in board.entries] == [10] * 4
     # What no search used is in columns of its own; a cross-validated result has nothing of the kind
     assert board.table["outer_uar"].tolist()[:3] == [0.7, 0.6, 0.5]
     assert board.table["outer_uar"].isna().tolist() == [False, False, False, True]
@@ -123,15 +123,15 @@ def test_every_entry_tells_how_many_networks_judged_together(workspace: Workspac
     told, untold = _plant_nested(workspace, 0.7, model="fcn_gap"), _plant_nested(workspace, 0.6)
     workspace.client.set_tag(told, NETWORKS_TAG, "9")
     board = leaderboard(workspace)
-    assert {one.run.info.run_id: one.networks for one in board.entries if one.evaluation == "nested"} == {
+    assert {entry.run.info.run_id: entry.networks for entry in board.entries if entry.evaluation == "nested"} == {
         told: "outer 9",
         untold: "outer unknown",  # of an earlier version
     }
-    found = {(one.evaluation, one.model): one.networks for one in board.entries}
+    found = {(entry.evaluation, entry.model): entry.networks for entry in board.entries}
     assert found["cross-validated", "alex_net"] == "1"
     assert found["cross-validated", "fcn_gap"] == "3"
     assert found["held-out", "alex_net"] == "1, outer 10"
-    assert board.table["networks"].tolist() == [one.networks for one in board.entries]
+    assert board.table["networks"].tolist() == [entry.networks for entry in board.entries]
     assert board.table["outer_single_uar"].dropna().tolist() == [0.5]
 
 
@@ -142,8 +142,8 @@ def test_evaluations_are_in_one_order_whatever_their_fingerprints_and_scores(wor
         _plant(workspace, 0.99, 0.99, normalisation_scope=scope)
         _plant(workspace, 0.98, 0.98, normalisation_scope=scope, holdout="ada")
         _plant_nested(workspace, 0.5, inner=0.5, scope=scope)
-    evaluations = [one.evaluation for one in leaderboard(workspace).entries]
-    assert evaluations == [one for one in ("nested", "held-out", "cross-validated") for _ in scopes]
+    evaluations = [entry.evaluation for entry in leaderboard(workspace).entries]
+    assert evaluations == [kind for kind in ("nested", "held-out", "cross-validated") for _ in scopes]
 
 
 def test_outer_scores_do_not_choose_among_nested_studies_of_one_kind(workspace: Workspace) -> None:
@@ -202,14 +202,14 @@ def test_each_protocol_has_ranks_of_its_own(workspace: Workspace) -> None:
         for worse, model in enumerate(("alex_net", "fcn_gap")):
             _plant(workspace, better - worse / 100, model=model, normalisation_scope=scope)
     entries = leaderboard(workspace).entries
-    assert sorted((one.protocol.facts["normalisation_scope"], one.rank, one.model) for one in entries) == [
+    assert sorted((entry.protocol.facts["normalisation_scope"], entry.rank, entry.model) for entry in entries) == [
         ("speaker (transductive)", 1, "alex_net"),
         ("speaker (transductive)", 2, "fcn_gap"),
         ("train", 1, "alex_net"),
         ("train", 2, "fcn_gap"),
     ]
     # One protocol after the other
-    fingerprints = [one.protocol.fingerprint for one in entries]
+    fingerprints = [entry.protocol.fingerprint for entry in entries]
     assert fingerprints[0] == fingerprints[1] != fingerprints[2] == fingerprints[3]
 
 
@@ -226,12 +226,12 @@ def test_each_objective_is_ranked_by_itself_in_its_own_direction(workspace: Work
     }
     board = leaderboard(workspace)
     found: dict[str, list[Entry]] = {objective: [] for objective in runs}
-    for one in board.entries:
-        found[one.protocol.objective.name].append(one)
+    for entry in board.entries:
+        found[entry.protocol.objective.name].append(entry)
     for objective in ("uar", "error", "shortfall"):  # a score below zero is a score, and so is zero
-        ranks = {one.run.info.run_id: one.rank for one in found[objective]}
+        ranks = {entry.run.info.run_id: entry.rank for entry in found[objective]}
         assert ranks == {run_id: rank for rank, run_id in enumerate(runs[objective], start=1)}
-    assert {one.run.info.run_id for one in found["wa"]} == set(runs["wa"])
+    assert {entry.run.info.run_id for entry in found["wa"]} == set(runs["wa"])
     # Every objective has its column, and every metric that is computed of an entry
     table = board.table.set_index("run")
     for objective, (better, worse) in planted.items():
@@ -239,11 +239,11 @@ def test_each_objective_is_ranked_by_itself_in_its_own_direction(workspace: Work
             assert table.loc[run_id, f"validation_{objective}"] == table.loc[run_id, f"test_{objective}"] == score
     assert table["validation_error"].count() == 2
     assert board.columns["outer_single_error"] == "outer error rate of one network"
-    assert list(board.columns)[:4] == [f"validation_{one.protocol.objective.name}" for one in _first_of_each(board)]
+    assert list(board.columns)[:4] == [f"validation_{entry.protocol.objective.name}" for entry in _first_of_each(board)]
 
 
 def _first_of_each(board: Leaderboard) -> list[Entry]:
-    return list({one.protocol.objective.name: one for one in reversed(board.entries)}.values())[::-1]
+    return list({entry.protocol.objective.name: entry for entry in reversed(board.entries)}.values())[::-1]
 
 
 @pytest.mark.usefixtures("plugged")
@@ -265,7 +265,10 @@ def test_nested_studies_of_another_objective_are_ranked_by_their_outer_scores(wo
             workspace.client.log_metric(run.info.run_id, name, value)
         workspace.client.set_terminated(run.info.run_id)
     board = leaderboard(workspace)
-    assert [(one.evaluation, one.model) for one in board.entries] == [("nested", "fcn_gap"), ("nested", "alex_net")]
+    assert [(entry.evaluation, entry.model) for entry in board.entries] == [
+        ("nested", "fcn_gap"),
+        ("nested", "alex_net"),
+    ]
     assert board.table["validation_error"].tolist() == [0.1, 0.1]
     assert board.table["outer_single_error"].tolist() == [0.3, 0.4]
 
@@ -296,17 +299,17 @@ def test_runs_of_a_plug_in_that_is_gone_are_left_out_with_a_warning(
 def test_one_corpus_can_be_asked_for(workspace: Workspace) -> None:
     _plant(workspace, 0.7)
     _plant(workspace, 0.8, corpus="iemocap")
-    assert [one.corpus for one in leaderboard(workspace).entries] == ["emodb", "iemocap"]
-    assert [one.corpus for one in leaderboard(workspace, "iemocap").entries] == ["iemocap"]
+    assert [entry.corpus for entry in leaderboard(workspace).entries] == ["emodb", "iemocap"]
+    assert [entry.corpus for entry in leaderboard(workspace, "iemocap").entries] == ["iemocap"]
     assert leaderboard(workspace, "tess").entries == []
-    assert {one.corpus for one in leaderboard(workspace, "iemocap").published} == {"iemocap"}
+    assert {published.corpus for published in leaderboard(workspace, "iemocap").published} == {"iemocap"}
     assert leaderboard(workspace).table["corpus"].tolist() == ["emodb", "iemocap"]
 
 
 def test_a_task_says_styles_emotions_and_merges(workspace: Workspace) -> None:
     _plant(workspace, 0.7)
     _plant(workspace, 0.7, corpus="iemocap", styles="improvised", merged="excitement=happiness")
-    tasks = [one.task for one in leaderboard(workspace).entries]
+    tasks = [entry.task for entry in leaderboard(workspace).entries]
     assert tasks == ["3 emotions", "improvised: 3 emotions, excitement=happiness"]
 
 

@@ -21,7 +21,7 @@ UAR, WA = METRICS.get("uar"), METRICS.get("wa")
 def _said(speakers: str, right: str) -> Predictions:
     """A joyful utterance of each speaker, right or not."""
     n = len(speakers)
-    said = np.array([int(one == "+") for one in right])
+    said = np.array([int(row == "+") for row in right])
     return Predictions(
         TASKS.get("classification"),
         ("anger", "joy"),
@@ -38,11 +38,14 @@ def test_speakers_that_are_judged_alike_inside_and_outside_make_no_optimism() ->
     right = {"a": "+", "b": "++++", "c": "-"}
 
     def said_by(*speakers: str) -> Predictions:
-        return _said("".join(one * len(right[one]) for one in speakers), "".join(right[one] for one in speakers))
+        return _said(
+            "".join(speaker * len(right[speaker]) for speaker in speakers),
+            "".join(right[speaker] for speaker in speakers),
+        )
 
     folds = []
     for own in right:
-        seen = said_by(*(one for one in right if one != own))
+        seen = said_by(*(row for row in right if row != own))
         single = {own: float(right[own][0] == "+")}
         pooled = float(np.mean(seen.predicted))
         folds.append(OuterFold("", (own,), 0, pooled, Interval(0, 1), single, seen, said_by(own)))

@@ -31,36 +31,39 @@ SOURCES = {
 
 def test_published_numbers_are_those_of_the_sources() -> None:
     known = {
-        (one.corpus, one.task, one.who.replace(",", "")): tuple(
-            None if value is None else round(100 * value, 2) for value in (one.uar, one.uar_std, one.wa, one.wa_std)
+        (published.corpus, published.task, published.who.replace(",", "")): tuple(
+            None if value is None else round(100 * value, 2)
+            for value in (published.uar, published.uar_std, published.wa, published.wa_std)
         )
-        for one in PUBLISHED
+        for published in PUBLISHED
     }
     assert known == SOURCES
     assert len(PUBLISHED) == len(SOURCES)
 
 
 def test_every_published_number_says_where_it_stands_and_how_it_came_about() -> None:
-    for one in PUBLISHED:
-        assert one.source, one.who
-        assert one.protocol, one.who
-        source = CORPORA.get(one.corpus)
-        assert one.task in source.subsets, one.who
+    for published in PUBLISHED:
+        assert published.source, published.who
+        assert published.protocol, published.who
+        source = CORPORA.get(published.corpus)
+        assert published.task in source.subsets, published.who
 
 
 def test_numbers_with_a_deviation_over_folds_are_fold_means_of_the_classes_of_their_task() -> None:
-    for one in PUBLISHED:
-        assert one.classes == (7 if one.corpus == "emodb" else 4), one.who
-        assert (one.form == "fold mean") == (one.uar_std is not None or one.who.startswith("Chen 2018")), one.who
+    for published in PUBLISHED:
+        assert published.classes == (7 if published.corpus == "emodb" else 4), published.who
+        assert (published.form == "fold mean") == (
+            published.uar_std is not None or published.who.startswith("Chen 2018")
+        ), published.who
 
 
 def test_speaker_dependent_numbers_are_told_apart() -> None:
-    for one in PUBLISHED:
-        assert ("not comparable" in one.differs) == ("EmoBox" in one.who)
+    for published in PUBLISHED:
+        assert ("not comparable" in published.differs) == ("EmoBox" in published.who)
 
 
 def test_the_labels_are_those_of_the_command() -> None:
-    assert sorted(one.label for one in PUBLISHED if one.label) == sorted(LABELS)
+    assert sorted(published.label for published in PUBLISHED if published.label) == sorted(LABELS)
 
 
 def test_published_studies_follow_the_papers_and_their_authors_code(project: Any) -> None:

@@ -29,14 +29,14 @@ def definition(tiny: Callable[..., Any]) -> StudyDefinition:
 def _trials(values: Sequence[Mapping[str, Value]]) -> list[StudyTrial]:
     """Trials with scores that fall from the first to the last."""
     return [
-        StudyTrial(number=number, state="COMPLETE", score=0.9 - 0.01 * number, seconds=1.0, values=one)
-        for number, one in enumerate(values)
+        StudyTrial(number=number, state="COMPLETE", score=0.9 - 0.01 * number, seconds=1.0, values=value)
+        for number, value in enumerate(values)
     ]
 
 
 def _edges(definition: StudyDefinition, path: str, span: Range, values: Sequence[Value]) -> list[tuple[str, Value]]:
-    one = replace(definition, search={path: span})
-    return [(edge.path, edge.end) for edge in edges_of(one, _trials([{path: value} for value in values]))]
+    searched = replace(definition, search={path: span})
+    return [(edge.path, edge.end) for edge in edges_of(searched, _trials([{path: value} for value in values]))]
 
 
 MIDDLE = [1e-3] * 7
@@ -93,12 +93,12 @@ def test_the_best_trials_are_so_by_the_objectives_direction(tiny: Callable[..., 
     (edge,) = edges_of(replace(definition, search={path: DROPOUT}), trials)
     assert (edge.end, edge.value) == (0.6, 0.6)
     table = trials_table(trials, definition.objective)
-    assert table[f"validation_{objective}"].tolist() == [one.score for one in trials]
+    assert table[f"validation_{objective}"].tolist() == [trial.score for trial in trials]
 
 
 def test_an_edge_in_words(definition: StudyDefinition) -> None:
     path = "optimizer.learning_rate"
-    (edge,) = edges_of(replace(definition, search={path: RATE}), _trials([{path: one} for one in (9.9e-3, *MIDDLE)]))
+    (edge,) = edges_of(replace(definition, search={path: RATE}), _trials([{path: rate} for rate in (9.9e-3, *MIDDLE)]))
     assert str(edge) == (
         "the best trials lie at an end of the range of optimizer.learning_rate: best trial 0.0099, range 0.0001 … 0.01 "
         "(log); better values may lie beyond 0.01, which needs a wider range under `search:` of a study file"
@@ -118,8 +118,8 @@ def test_a_stored_study_goes_on_with_its_own_ranges(corpus_csv: Path, project: A
     assert run_study(prepare(now, project), project, recorder).complete == 12
     study, stored = load_study("one", project)
     assert stored.search["model.penalty"] == earlier
-    assert {one.params["model.penalty"] for one in study.trials[1:]}
-    assert all(0.01 <= one.params["model.penalty"] <= 0.02 for one in study.trials)
+    assert {trial.params["model.penalty"] for trial in study.trials[1:]}
+    assert all(0.01 <= trial.params["model.penalty"] <= 0.02 for trial in study.trials)
     wanted = {"model.penalty": FloatRange(low=0.5, high=1.0, log=True)}
     written = now.config.model_copy(update={"search": wanted})
     other = replace(now, config=written, search={**now.search, **wanted})

@@ -86,4 +86,4 @@ def test_a_study_with_a_confirmation_means_all_fresh_seeds_of_its_winner(project
     assert {run.data.tags[TRIAL_TAG] for run in found.runs} == {"2", "3", "4"}
     assert found.mean == pytest.approx(0.7)
     # Of several, all are searched ones
-    assert [one.mean for one in find_results(workspace, "confirmed", 2)] == [0.9, 0.6]
+    assert [result.mean for result in find_results(workspace, "confirmed", 2)] == [0.9, 0.6]
