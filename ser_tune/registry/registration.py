@@ -31,10 +31,9 @@ from ..tracking import (
     run_link,
     score_stressed,
 )
-from .champion import claim_alias, promotion_lock
 from .model_card import Networks, add_evaluations, model_card
 from .training_sounds import REFIT_TAG, log_training_sounds
-from .verdict import TAGS, Confirmed, Verdict, decide
+from .verdict import TAGS, Confirmed, Verdict, claim_alias, decide, promotion_lock
 from .version_files import has_files
 from .versions import CHAMPION, aliases_of, is_registered
 

@@ -1,14 +1,17 @@
-"""The verdict on a new version: whether it becomes champion, and what was compared to decide it."""
+"""The verdict on a new version: whether it becomes champion, what was compared to decide it, and the alias it gets."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from filelock import FileLock
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from ..config import Project
 from ..definition import Difference, worded
-from ..errors import RegistryError, brief
+from ..errors import RegistryError, StorageError, brief
 from ..metrics import Ranking
 from ..promotion_rules import PROMOTION_RULES, Comparison, Ruling, WorseScores
 from ..resampling import permutation_test
@@ -27,7 +30,7 @@ from ..tracking import (
 )
 from .versions import CHAMPION, aliases_of
 
-__all__ = ["CHALLENGER", "TAGS", "Confirmed", "Verdict", "decide"]
+__all__ = ["CHALLENGER", "TAGS", "Confirmed", "Verdict", "claim_alias", "decide", "promotion_lock"]
 
 TAGS = (
     *("rule", "compared_with", "difference", "difference_interval", "p_value", "p_value_corrected", "correction"),
@@ -256,3 +259,44 @@ def _by_searched(run: Run, champion: _Champion) -> Ruling:
 def _of_same_search(run: Run, champion: _Champion) -> bool:
     """Whether an unconfirmed champion is of the search that a run is of."""
     return not champion.confirmed and searched_by(champion.run) == searched_by(run)
+
+
+@contextmanager
+def promotion_lock(project: Project) -> Iterator[None]:
+    """Keep the project's other processes from promoting.
+
+    Raises:
+        StorageError: The lock file cannot be written.
+    """
+    lock = FileLock(project.root / "mlruns" / ".promotion.lock")
+    try:
+        (project.root / "mlruns").mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise StorageError(f"'{lock.lock_file}' cannot be locked: {error.strerror or error}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def claim_alias(
+    workspace: Workspace, name: str, version: str, verdict: Verdict, decide_again: Callable[[], Verdict]
+) -> Verdict:
+    """Give a version the alias of its verdict, unless the champion has changed since the comparison.
+
+    Other machines that share the tracking server do not see `promotion_lock`, and MLflow cannot set an alias on a
+    condition. So the champion is read before and after the alias is set, and where another machine has replaced it, the
+    version is compared with the new one. The remaining risk is a machine that halts between the two calls.
+
+    Returns:
+        The verdict that the alias is of.
+    """
+    while verdict.alias == CHAMPION:
+        if aliases_of(workspace, name).get(CHAMPION) == verdict.champion:
+            workspace.client.set_registered_model_alias(name, CHAMPION, version)
+            if aliases_of(workspace, name).get(CHAMPION) == version:
+                return verdict
+        verdict = decide_again()
+    workspace.client.set_registered_model_alias(name, verdict.alias, version)
+    return verdict

@@ -13,10 +13,9 @@ from mlflow import MlflowClient
 
 from ser_tune.protocol import Protocol
 from ser_tune.registry import Promotion, registration
-from ser_tune.registry.champion import promotion_lock
 from ser_tune.registry.model_card import Networks
 from ser_tune.registry.registration import Registration
-from ser_tune.registry.verdict import Verdict, decide
+from ser_tune.registry.verdict import Verdict, decide, promotion_lock
 from ser_tune.tracking import MODEL_TAG, Workspace
 from ser_tune.tracking.encoders import SelfContained
 
