@@ -1,4 +1,4 @@
-"""Differences between settings or between protocols, as data, and the one wording of them."""
+"""Differences between settings or between protocols: data, and their wording."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ __all__ = ["Difference", "differences_of", "worded"]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One entry of two mappings that is not the same in both."""
+    """An entry of two mappings that is not the same in both."""
 
     path: str
     """The setting's dotted path, or the fact's name."""
@@ -23,7 +23,7 @@ class Difference:
 
 
 def differences_of(now: Mapping[str, object], then: Mapping[str, object]) -> list[Difference]:
-    """What is not the same in two flat mappings, by path.
+    """The entries that differ in two flat mappings, by path.
 
     >>> differences_of({"a": 1, "b": 2}, {"a": 1, "c": 3})
     [Difference(path='b', now=2, then=None), Difference(path='c', now=None, then=3)]

@@ -1,4 +1,4 @@
-"""What a study varies: default ranges or a study file's own, in the settings' types, checked before trial 0."""
+"""The search ranges of a study: defaults or a study file's own, in the settings' types, checked before trial 0."""
 
 from collections.abc import Callable, Mapping
 from itertools import combinations, product
@@ -23,7 +23,7 @@ def resolve_search(
     build: Build,
     source: str,
 ) -> dict[str, Range]:
-    """What varies: the file's search section but for what is fixed, or all default ranges of what nobody set.
+    """The search ranges: the file's search section without fixed settings, or all default ranges of unset ones.
 
     Args:
         written: The search section; None where there is none.
@@ -31,7 +31,7 @@ def resolve_search(
         fixed: Paths that a search section does not vary after all.
         explicit: Paths that default ranges do not vary.
         build: Makes a trial of some values.
-        source: Where the search section stands, to open an error message with.
+        source: The study file, to open an error message with.
 
     Raises:
         ConfigError: A path does not exist or cannot be searched, a range is not of its setting's type, or one of its
@@ -53,23 +53,28 @@ def resolve_search(
             search[path] = _typed(path, span, known[path], build)
         except ConfigError as error:
             raise ConfigError(f"{source}: {error}") from None
-    for (one, span), (other, beside) in combinations(search.items(), 2):
-        for value, besides in product(span.corners(), beside.corners()):
-            try:
-                build({one: value, other: besides})
-            except ConfigError as error:
-                raise ConfigError(
-                    f"{source}: search.{one} includes {value!r}, which does not go with the {besides!r} of "
-                    f"search.{other}: {error}"
-                ) from None
+    _refuse_unfitting_ends(search, build, source)
     return search
 
 
-def _typed(path: str, span: Range, leaf: Leaf, build: Build) -> Range:
-    """The range as its setting's type reads it, every end of it a valid value.
+def _refuse_unfitting_ends(search: Mapping[str, Range], build: Build, source: str) -> None:
+    """Refuse two ranges with ends that do not go together."""
+    for (path, span), (other, beside) in combinations(search.items(), 2):
+        for value, besides in product(span.corners(), beside.corners()):
+            try:
+                build({path: value, other: besides})
+            except ConfigError as error:
+                raise ConfigError(
+                    f"{source}: search.{path} includes {value!r}, which does not go with the {besides!r} of "
+                    f"search.{other}: {error}"
+                ) from None
 
-    YAML cannot tell the two kinds of numbers apart: `{low: 0, high: 1}` is a range of real numbers where the setting
-    is one, and `1e-3` is text until the setting says that it is a number.
+
+def _typed(path: str, span: Range, leaf: Leaf, build: Build) -> Range:
+    """The range in its setting's type, every end of it a valid value.
+
+    YAML does not separate the two kinds of numbers: `{low: 0, high: 1}` is a range of real numbers for a real setting,
+    and `1e-3` is text.
     """
     if leaf.number is float and isinstance(span, IntRange) and span.step == 1:
         span = FloatRange(low=float(span.low), high=float(span.high), log=span.log)

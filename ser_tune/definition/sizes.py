@@ -20,7 +20,7 @@ def network_bytes(definition: StudyDefinition, config: AnyTrial, names: tuple[st
 
 
 def largest_network_bytes(definition: StudyDefinition, names: tuple[str, ...]) -> int:
-    """Bytes of the largest network: of what is published, every corner of what varies, and the corners' maxima.
+    """Bytes of the largest network: of the published configuration, every corner of the search, and their maxima.
 
     Raises:
         ConfigError: A corner of the search cannot be built.
@@ -32,4 +32,4 @@ def largest_network_bytes(definition: StudyDefinition, names: tuple[str, ...]) -
         if all(isinstance(corner, int | float) for corner in span.corners())
     }
     drawn = [{}, definition.published, *corners, numeric]
-    return max(network_bytes(definition, definition.trial(one), names) for one in drawn)
+    return max(network_bytes(definition, definition.trial(values), names) for values in drawn)

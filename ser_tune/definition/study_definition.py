@@ -1,4 +1,4 @@
-"""A study, fully resolved: its settings, and what varies."""
+"""A study, fully resolved: its settings and its search ranges."""
 
 import hashlib
 import json
@@ -36,9 +36,6 @@ from .differences import Difference, differences_of
 
 __all__ = ["AnyStudy", "StudyDefinition", "metrics_of", "refuse_unfitting", "study_kind"]
 
-REPLACED_PRUNERS, REPLACED_SETTINGS = {"wilcoxon", "median"}, {"median_trials", "warmup_folds"}
-"""Of studies that version 0.1 stored: they go on with racing, against the trials that they complete from then on."""
-
 # Text, because pydantic takes 0.3 s to make a class that nobody is an object of
 AnyStudy: TypeAlias = "StudyConfig[ModelSettings, FeatureSettings, LossSettings, TaskSettings]"
 
@@ -49,12 +46,12 @@ class StudyDefinition:
 
     config: AnyStudy
     search: Mapping[str, Range]
-    """What varies: dotted path to range; everything else stays as `config` has it."""
+    """Dotted path to range; everything else stays as in `config`."""
     published: Mapping[str, Value] = field(default_factory=dict)
-    """Where the architecture's published configuration, as far as the user's settings allow it, is another than
-    `config`: dotted path to value."""
+    """Differences of the architecture's published configuration, as far as the user's settings allow it, from `config`:
+    dotted path to value."""
     folders: tuple[Path, ...] = ()
-    """Beside its own folder, where the recordings of the corpus's table may lie; the user allowed them."""
+    """Folders beside the table's own in which its recordings may lie; the user allowed them."""
 
     def as_json(self) -> str:
         """Everything but where folds are trained, as text that `from_json` reads."""
@@ -71,46 +68,39 @@ class StudyDefinition:
     def from_json(cls, text: str) -> "StudyDefinition":
         """Read what `as_json` wrote."""
         written = json.loads(text)
-        _migrate(written["config"])
         config = validated(study_kind(written["config"]), written["config"], lambda _: "the stored study")
         search = {path: parse_range(path, span) for path, span in written["search"].items()}
-        # Version 0.1 had nothing published
         folders = tuple(map(Path, written.get("folders", ())))
-        return cls(config=config, search=search, published=written.get("published", {}), folders=folders)
+        return cls(config=config, search=search, published=written["published"], folders=folders)
 
     def differences(self, other: "StudyDefinition", *, but: Role | None = None) -> list[Difference]:
-        """The settings and search ranges that another definition has not, or has otherwise.
-
-        Args:
-            other: The other definition.
-            but: Settings of this role are left out.
-        """
+        """The settings and search ranges that differ from another definition's, but those of a role."""
         left_out = set[str]() if but is None else self.paths_with(but) | other.paths_with(but)
-        return [one for one in differences_of(self._flat(), other._flat()) if one.path not in left_out]
+        return [found for found in differences_of(self._flat(), other._flat()) if found.path not in left_out]
 
     def paths_with(self, role: Role) -> frozenset[str]:
         """The dotted paths of the study's settings that have a role."""
         return paths_with(role, type(self.config))
 
     def _flat(self) -> dict[str, object]:
-        """Settings by dotted path, and ranges by `search.` and theirs."""
-        written = json.loads(self.as_json())  # what is published follows from the rest
+        """Settings by dotted path, and ranges by `search.` and their path."""
+        written = json.loads(self.as_json())  # the published values follow from the rest
         return {**flatten(written["config"]), **flatten(written["search"], "search.")}
 
     @property
     def name(self) -> str:
-        """The study's name: given, or made of what it studies."""
+        """The study's name: given, or made of corpus, model and features."""
         config = self.config
         return config.name or f"{config.corpus.name}-{config.model.name}-{config.features.name}"
 
     @property
     def task(self) -> Task:
-        """What is recognised."""
+        """The task."""
         return TASKS.get(self.config.task.name)
 
     @property
     def goal(self) -> Goal:
-        """What the study's networks are trained for: the task, and the metrics, of which the first is the objective."""
+        """Task and metrics of the study's networks; the first metric is the objective."""
         return Goal(self.task.name, self.config.protocol.aggregation, metrics_of(self.task, self.objectives))
 
     @property
@@ -120,26 +110,23 @@ class StudyDefinition:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """What is computed of predictions; the first is the objective."""
+        """The metrics of predictions; the first is the objective."""
         return tuple(map(METRICS.get, self.goal.metrics))
 
     @property
     def objective(self) -> Metric:
-        """What ranks trials, selects epochs and promotes."""
+        """The metric that ranks trials, selects epochs and promotes."""
         return self.metrics[0]
 
     def with_data(self, data: Path | None) -> "StudyDefinition":
-        """The same study of a corpus that lies elsewhere now; None is where it was."""
+        """The same study of a corpus that was moved; None is the old place."""
         if data is None:
             return self
         corpus = self.config.corpus.model_copy(update={"data": data})
         return replace(self, config=self.config.model_copy(update={"corpus": corpus}))
 
     def resolved(self, cache: Path) -> "StudyDefinition":
-        """The same study with nothing left open that trials depend on: a pretrained encoder's digest and arithmetic.
-
-        Args:
-            cache: The project's cache folder.
+        """The same study with the digest and the arithmetic of its pretrained encoder; `cache` is the project's.
 
         Raises:
             ConfigError: The encoder cannot be found, or is another than it was.
@@ -166,7 +153,7 @@ class StudyDefinition:
         """The concrete configuration of one trial.
 
         Args:
-            sampled: Dotted path to value, for what varies.
+            sampled: Dotted path to value, for each search range.
             seed: The trial's own seed; None keeps the study's.
 
         Raises:
@@ -181,41 +168,37 @@ class StudyDefinition:
         return validated(kind, nest(flat), lambda path: f"trial with {path}")
 
     def default(self) -> dict[str, Value]:
-        """The values of `config` for what varies, or the nearest in the search ranges."""
+        """The value of `config` for each search range, or the nearest in it."""
         return self.within({})[0]
 
     def first_trials(self) -> list[dict[str, Value]]:
-        """The values of the trials that the search starts with: of the published configuration, then of the default.
-
-        Where nothing is published, there is only the second.
-        """
+        """The values of the published configuration, where there is one, and of the default."""
         default = self.default()
         return [default | dict(self.published), default] if self.published else [default]
 
     def within(self, values: Mapping[str, Value]) -> tuple[dict[str, Value], dict[str, Value]]:
-        """Tell values that the search can propose from those that it cannot.
-
-        Args:
-            values: Dotted path to value.
+        """Separate values, by dotted path, that the search can propose from those that it cannot.
 
         Returns:
-            A value for everything that varies, the nearest in its range; and the values that are not among them.
+            A value for each search range, the nearest in it; and the values that are not among them.
         """
         flat = flatten(self.config.model_dump()) | dict(values)
         proposed = {
             path: flat[path] if span.contains(flat[path]) else span.nearest(flat[path])
             for path, span in self.search.items()
         }
-        return proposed, {path: one for path, one in values.items() if path not in proposed or proposed[path] != one}
+        return proposed, {
+            path: value for path, value in values.items() if path not in proposed or proposed[path] != value
+        }
 
     def out_of_range(self) -> list[Difference]:
-        """Where the default trial is not the configuration, because a search range excludes its value."""
+        """Differences of the default trial from the configuration, whose values the search ranges exclude."""
         values, flat = self.default(), flatten(self.config.model_dump())
         return differences_of(values, {path: flat[path] for path in values})
 
 
 def metrics_of(task: Task, objectives: Sequence[str]) -> tuple[str, ...]:
-    """The names of all that is computed of predictions: the objectives, then the task's other metrics."""
+    """The names of a study's metrics: the objectives, then the task's others."""
     return tuple(dict.fromkeys((*objectives, *task.metrics)))
 
 
@@ -233,14 +216,14 @@ def refuse_unfitting(config: AnyStudy) -> None:
             f"{task.name} has {task.predictions}"
         )
     if (loss := LOSSES.get(config.loss.name)).targets != task.encoding:
-        fitting = [one for one in LOSSES.names() if LOSSES.get(one).targets == task.encoding]
+        fitting = [name for name in LOSSES.names() if LOSSES.get(name).targets == task.encoding]
         raise ConfigError(
             f"loss.name is {loss.name}, which compares {loss.targets}; task {task.name} has {task.encoding}: choose "
             f"from {', '.join(fitting)}"
         )
     for metric in map(METRICS.get, config.study.objectives):
         if metric.predictions != task.predictions:
-            fitting = [one for one in METRICS.names() if METRICS.get(one).predictions == task.predictions]
+            fitting = [name for name in METRICS.names() if METRICS.get(name).predictions == task.predictions]
             raise ConfigError(
                 f"study.objectives has {metric.name}, which is of {metric.predictions}; task {task.name} predicts "
                 f"{task.predictions}: choose from {', '.join(fitting)}"
@@ -252,19 +235,9 @@ def refuse_unfitting(config: AnyStudy) -> None:
         )
 
 
-def _migrate(written: dict[str, Any]) -> None:
-    """Replace what version 0.1 stored of pruning, and add the task, of which it had one."""
-    written.setdefault("task", {"name": DEFAULT_TASK})
-    settings = written["study"]
-    if settings["pruner"] in REPLACED_PRUNERS:
-        settings["pruner"] = "racing"
-    for name in REPLACED_SETTINGS & set(settings):
-        del settings[name]
-
-
 def study_kind(sections: Mapping[str, Any]) -> "type[AnyStudy]":
     """The settings class of a study with the components that these sections name."""
-    model, features, loss, task = (str(sections[one]["name"]) for one in ("model", "features", "loss", "task"))
+    model, features, loss, task = (str(sections[part]["name"]) for part in ("model", "features", "loss", "task"))
     return _kinds(model, features, loss, task)[0]
 
 

@@ -1,4 +1,4 @@
-"""What a study's task wants of each utterance, and what every training side covers."""
+"""Targets of a study's utterances, and the strata that every training side covers."""
 
 from ..corpora import Corpus
 from ..folds import Strata
@@ -9,7 +9,7 @@ __all__ = ["strata_of", "targets_of"]
 
 
 def targets_of(definition: StudyDefinition, corpus: Corpus) -> Targets:
-    """What a study's task wants of each utterance of its corpus.
+    """The targets of a study's utterances.
 
     Raises:
         CorpusError: The corpus lacks it.
@@ -18,5 +18,5 @@ def targets_of(definition: StudyDefinition, corpus: Corpus) -> Targets:
 
 
 def strata_of(definition: StudyDefinition, targets: Targets) -> Strata:
-    """What every training side of a study covers."""
-    return Strata([targets.stratum_names[one] for one in targets.strata], definition.task.answer)
+    """The strata that every training side of a study covers."""
+    return Strata([targets.stratum_names[number] for number in targets.strata], definition.task.answer)

@@ -1,4 +1,4 @@
-"""The protocol fingerprint: everything that changes what a score means, and its hash.
+"""The protocol fingerprint: a hash of everything that changes the meaning of a score.
 
 Scores with different fingerprints are never ranked together.
 """
@@ -47,23 +47,15 @@ Fact: TypeAlias = str | tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """What a study's scores mean."""
+    """The facts that give a study's scores their meaning."""
 
     facts: Mapping[str, Fact]
-    """Name to value: a text, or a list of names. Of a list that is too long for a tag, and of any list that version 0.1
-    stored, the text is left. Only this module reads it."""
+    """Name to value: a text, or a list of names. A list that is too long for a tag becomes a text with its hash. Only
+    this module reads it."""
 
     @classmethod
     def of(cls, definition: StudyDefinition, corpus: Corpus, targets: Targets, folds: Sequence[Fold]) -> "Protocol":
-        """Collect the facts of a study.
-
-        Args:
-            definition: Task, objectives, normalisation scope, aggregation and epoch selection come from it, and the
-                encoder's pretraining.
-            corpus: Its content counts.
-            targets: The names of the task's outputs count.
-            folds: Who validates and who is tested count, and whether the words alone tell the tested emotions.
-        """
+        """Collect the facts of a study; its encoder's pretraining and the corpus's text baseline are among them."""
         config, task = definition.config, definition.task
         # Sorted, because the order in which folds are trained means nothing
         sides = tuple(sorted(fold.key for fold in folds))
@@ -80,7 +72,7 @@ class Protocol:
         if corpus.names_as_written:
             rare["names_as_written"] = _fitting("names_as_written", corpus.names_as_written)
         if corpus.nobody.any():
-            nobody = [corpus.utterances[one] for one in np.flatnonzero(corpus.nobody)]
+            nobody = [corpus.utterances[number] for number in np.flatnonzero(corpus.nobody)]
             rare["nobody"] = nobody_in_words(nobody, len(corpus.utterances))
         return cls(
             facts={
@@ -101,17 +93,17 @@ class Protocol:
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> "Protocol":
-        """Read what `stored` or `tags` returned, or what version 0.1 stored, which was text alone."""
+        """Read the result of `stored` or `tags`."""
         return cls(facts={name: _read(value) for name, value in stored.items()})
 
     @property
     def stored(self) -> dict[str, str | list[str]]:
-        """The facts as JSON has them."""
+        """The facts as JSON."""
         return {name: list(fact) if isinstance(fact, tuple) else fact for name, fact in self.facts.items()}
 
     @property
     def tags(self) -> dict[str, str]:
-        """The facts as MLflow's tags have them: lists as JSON."""
+        """The facts as MLflow's tags: lists as JSON text."""
         return {
             name: json.dumps(fact, ensure_ascii=False) if isinstance(fact, tuple) else fact
             for name, fact in self.facts.items()
@@ -120,7 +112,7 @@ class Protocol:
     @property
     def in_words(self) -> dict[str, str]:
         """The facts as a person reads them."""
-        return {name: _shown(name, fact) for name, fact in self.facts.items()}
+        return {name: _text(name, fact, ", ") for name, fact in self.facts.items()}
 
     @property
     def corpus(self) -> str:
@@ -129,7 +121,7 @@ class Protocol:
 
     @property
     def task(self) -> Task:
-        """What is recognised; of a run without the fact, as version 0.1 recorded it, one emotion of several.
+        """The task, whose fact classification lacks.
 
         Raises:
             UnknownNameError: It is a plug-in's that is not installed.
@@ -138,10 +130,10 @@ class Protocol:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """What is computed of predictions; the first is the objective.
+        """The metrics of predictions; the first is the objective.
 
         Raises:
-            UnknownNameError: One is a plug-in's that is not installed.
+            UnknownNameError: A metric is a plug-in's that is not installed.
         """
         return tuple(map(METRICS.get, metrics_of(self.task, self.objectives)))
 
@@ -152,7 +144,7 @@ class Protocol:
 
     @property
     def objective(self) -> Metric:
-        """What ranks the scores."""
+        """The metric that ranks the scores."""
         return self.metrics[0]
 
     @property
@@ -161,11 +153,7 @@ class Protocol:
         return self._listed(_names_fact(self.task))
 
     def elsewhere(self, names: Sequence[str]) -> dict[str, Fact]:
-        """The facts that a model takes along to another corpus: task and objectives.
-
-        Args:
-            names: The outputs that are compared there.
-        """
+        """The facts that a model takes along to another corpus, where it is compared by some outputs."""
         goal = {name: self.facts[name] for name in (TASK, TASK_SETTINGS, OBJECTIVES) if name in self.facts}
         return {_names_fact(self.task): tuple(names), **goal}
 
@@ -193,18 +181,18 @@ class Protocol:
 
     @property
     def never_saw(self) -> str:
-        """Whom the search never saw and what its folds were, as text that identifies a search of a nested study."""
+        """Held-out speakers and folds, as text that identifies a search of a nested study."""
         texts = self._texts
         return f"never saw {texts['holdout']}, {texts[FOLDS]}"
 
     @property
     def fingerprint(self) -> str:
-        """Twelve hexadecimal digits: a hash of the facts as texts, which is that of version 0.1."""
+        """Twelve hexadecimal digits: a hash of the facts as texts."""
         return hashlib.sha256(json.dumps(self._texts, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Sentences on what limits the meaning of the scores, to be shown beside every score."""
+        """Sentences on limits of the scores' meaning, to be shown beside every score."""
         shown = self.in_words
         return tuple(words.format(shown[name]) for name, words in WARNINGS.items() if name in shown)
 
@@ -217,7 +205,7 @@ class Protocol:
         return {name: _text(name, fact) for name, fact in self.facts.items()}
 
     def _listed(self, name: str) -> tuple[str, ...]:
-        """A list; of one that version 0.1 stored as text, the words. Runs of an earlier version lack some facts."""
+        """A list of names; empty where the fact is missing."""
         fact = self.facts.get(name, ())
         if isinstance(fact, tuple):
             return fact
@@ -228,10 +216,10 @@ class Protocol:
 
         Args:
             other: The other protocol.
-            what: What was to be done, to open the message with.
+            what: The action, to open the message with.
 
         Raises:
-            ProtocolError: They differ; the message says in what.
+            ProtocolError: They differ; the message names the facts.
         """
         if differences := self.differences(other):
             raise ProtocolError(f"{what}: their protocols differ: {worded(differences)}")
@@ -239,7 +227,7 @@ class Protocol:
     def differences(self, other: "Protocol") -> list[Difference]:
         """The facts that another protocol has not, or has otherwise."""
         ours, theirs = self.in_words, other.in_words
-        unlike = [one.path for one in differences_of(self._texts, other._texts)]
+        unlike = [difference.path for difference in differences_of(self._texts, other._texts)]
         return [Difference(path, ours.get(path), theirs.get(path)) for path in unlike]
 
 
@@ -249,7 +237,7 @@ def _read(value: str | Sequence[str]) -> Fact:
     if value.startswith("["):  # no fact that is a sentence does
         with suppress(ValueError):
             listed = json.loads(value)
-            if isinstance(listed, list) and all(isinstance(one, str) for one in listed):
+            if isinstance(listed, list) and all(isinstance(name, str) for name in listed):
                 return tuple(listed)
     return value
 
@@ -265,12 +253,8 @@ def _empty(name: str) -> str:
     return EMPTY.get(name, "none")
 
 
-def _shown(name: str, fact: Fact) -> str:
-    return _text(name, fact, ", ")
-
-
 def _fitting(name: str, names: tuple[str, ...]) -> Fact:
-    """The list, or where MLflow would cut it, a text with a hash that stands for it."""
+    """The list, or where MLflow would cut it, a text with its hash."""
     listed = " ".join(names)
     if len(listed) <= LONGEST_FACT and len(json.dumps(names, ensure_ascii=False)) <= LONGEST_TAG:
         return names
@@ -285,7 +269,7 @@ def _scope(settings: NormalisationSettings) -> str:
 
 
 def _names_fact(task: Task) -> str:
-    """The fact that has the names of a task's outputs; that of classification is `emotions`, as in version 0.1."""
+    """The name of the fact with a task's outputs; that of classification is `emotions`."""
     return task.answers if task.name == DEFAULT_TASK else "outputs"
 
 

@@ -1,8 +1,8 @@
 """The leak check: nothing of the speakers that are held out may reach training. It runs before every study.
 
-What is looked for is what published evaluations got wrong: a speaker on two sides of a fold, one recording on two
-sides, whole or in parts, and statistics (scalings, class weights) that were fitted on more than the training speakers.
-Speakers and recordings are compared before features are extracted.
+It finds the errors of published evaluations: a speaker on two sides of a fold, a recording on two sides, whole or in
+parts, and statistics (scalings, class weights) that were fitted on more than the training speakers. Speakers and
+recordings are compared before features are extracted.
 """
 
 from collections import defaultdict
@@ -19,11 +19,9 @@ from ..prediction import UtteranceFeatures
 from ..training import AnyTrial, TrainingData, fold_statistics
 
 __all__ = [
-    "LISTED",
     "Bond",
     "Leak",
     "bond_of_likeness",
-    "bonds_of",
     "find_leaks",
     "leaks_in_words",
     "refuse_fitted_leaks",
@@ -40,21 +38,16 @@ UNUSED = "unused"
 
 @dataclass(frozen=True, slots=True)
 class Bond:
-    """Why utterances belong together, and which ones do: all of a group must be on one side of every fold."""
+    """Groups of utterances that belong together: all of a group must be on one side of every fold."""
 
     what: str
-    """In words that follow two utterances, such as `hold the same sound`."""
+    """The reason, in words that follow two utterances, such as `hold the same sound`."""
     groups: Sequence[Sequence[int]]
     """Numbers of utterances, two or more in each."""
 
     @classmethod
     def of(cls, what: str, keys: Sequence[str | None]) -> "Bond":
-        """Bind utterances of equal keys.
-
-        Args:
-            what: As above.
-            keys: Of each utterance, shape (U,); None binds it to no other.
-        """
+        """Bind utterances of equal keys, shape (U,); None binds an utterance to no other."""
         numbers_of = defaultdict(list)
         for number, key in enumerate(keys):
             if key is not None:
@@ -74,25 +67,19 @@ class Leak:
     sides: tuple[str, str]
 
 
-def bonds_of(corpus: Corpus, sounds: Sequence[str], *, text_independent: bool = False) -> list[Bond]:
-    """Bind the utterances of a speaker, of a sound, and of a recording.
-
-    Args:
-        corpus: Whose utterances.
-        sounds: A hash of each utterance's decoded sound, shape (U,).
-        text_independent: Bind those of one text as well.
-    """
+def _bonds_of(corpus: Corpus, sounds: Sequence[str], *, text_independent: bool) -> list[Bond]:
+    """Bind the utterances of a speaker, of a sound, of a recording, and where asked for of a text."""
     if len(sounds) != len(corpus.utterances):
         raise ValueError(f"{len(sounds)} sounds of {len(corpus.utterances)} utterances")
     # Utterances of nobody are of as many speakers as may be
     known = zip(corpus.utterances, corpus.nobody.tolist(), strict=True)
     bonds = [
-        Bond.of("are of one speaker", [None if nobody else one.speaker for one, nobody in known]),
+        Bond.of("are of one speaker", [None if nobody else utterance.speaker for utterance, nobody in known]),
         Bond.of("hold the same sound", sounds),
         Bond.of("are cut from one recording", corpus.contents),
     ]
     if text_independent:
-        bonds.append(Bond.of("have the same text", [one.text for one in corpus.utterances]))
+        bonds.append(Bond.of("have the same text", [utterance.text for utterance in corpus.utterances]))
     return bonds
 
 
@@ -100,14 +87,10 @@ def bond_of_likeness(corpus: Corpus, sounds: Sounds) -> Bond:
     """Bind utterances of near-identical sound.
 
     Turns of one session may overlap in time, and its speakers may validate and be tested: they are not bound.
-
-    Args:
-        corpus: Whose utterances.
-        sounds: What they are compared by.
     """
-    pairs = [(one.first, one.second) for one in near_identical(sounds.fingerprints)]
-    group = [one.group for one in corpus.utterances]
-    apart = [(one, other) for one, other in pairs if not group[one] or group[one] != group[other]]
+    pairs = [(pair.first, pair.second) for pair in near_identical(sounds.fingerprints)]
+    group = [utterance.group for utterance in corpus.utterances]
+    apart = [(first, second) for first, second in pairs if not group[first] or group[first] != group[second]]
     return Bond(NEARLY, [pair for pair in apart if sounds.digests[pair[0]] != sounds.digests[pair[1]]])
 
 
@@ -117,9 +100,9 @@ def find_leaks(
     """Find utterances that belong together and are on two sides of a fold; held-out speakers are a side of their own.
 
     Args:
-        corpus: What was split.
-        folds: How.
-        bonds: What belongs together.
+        corpus: The corpus that was split.
+        folds: The split.
+        bonds: Groups that belong together.
         text_independent: Utterances on no side are unused, and no leak.
 
     Returns:
@@ -140,10 +123,10 @@ def find_leaks(
             side[numbers] = name
         for what, numbers, groups in members:
             used = side[numbers] != UNUSED
-            ones, group, sides = numbers[used], groups[used], side[numbers[used]]
+            bound, group, sides = numbers[used], groups[used], side[numbers[used]]
             # In each group, neighbours: where a group is on two sides, one pair at least differs
             for place in np.flatnonzero((group[1:] == group[:-1]) & (sides[1:] != sides[:-1])):
-                pair = (int(ones[place]), int(ones[place + 1]))
+                pair = (int(bound[place]), int(bound[place + 1]))
                 found.setdefault(pair, Leak(fold.number, what, pair, (sides[place], sides[place + 1])))
     return list(found.values())
 
@@ -159,16 +142,16 @@ def refuse_leaks(
     """Look for speakers and recordings on two sides of a fold.
 
     Args:
-        corpus: What was split.
-        folds: How.
+        corpus: The corpus that was split.
+        folds: The split.
         sounds: A hash of each utterance's decoded sound, shape (U,).
         text_independent: Look for texts on two sides as well. Utterances on no side are then unused, and no leak.
-        further: What else belongs together.
+        further: Further groups that belong together.
 
     Raises:
         LeakError: There are leaks; the message names the utterances.
     """
-    bonds = [*bonds_of(corpus, sounds, text_independent=text_independent), *further]
+    bonds = [*_bonds_of(corpus, sounds, text_independent=text_independent), *further]
     if leaks := find_leaks(corpus, folds, bonds, text_independent=text_independent):
         raise LeakError(leaks_in_words(corpus, leaks))
 
@@ -185,7 +168,7 @@ def leaks_in_words(corpus: Corpus, leaks: Sequence[Leak]) -> str:
     where, first = f"leak in corpus {corpus.name}", leaks[0]
     # A session's speakers take turns as validation and test unless folds are made of whole sessions
     groups = [{corpus.utterances[number].group for number in leak.pair} for leak in leaks]
-    turns = {"keep sessions whole with protocol.folds" if len(one) == 1 and one != {""} else "" for one in groups}
+    turns = {"keep sessions whole with protocol.folds" if len(group) == 1 and group != {""} else "" for group in groups}
     way_out = " or ".join(sorted(turns - {""} or {"give both one speaker"}))
     if any(leak.what == NEARLY for leak in leaks):
         way_out += "; recordings that are different after all are allowed by protocol.near_identical=allow"
@@ -200,18 +183,18 @@ def leaks_in_words(corpus: Corpus, leaks: Sequence[Leak]) -> str:
 
 
 def _worded(corpus: Corpus, leak: Leak) -> str:
-    one, other = (
+    first, second = (
         f"'{corpus.utterances[number].id}' (speaker {corpus.utterances[number].speaker}, {side})"
         for number, side in zip(leak.pair, leak.sides, strict=True)
     )
-    return f"{one} and {other} {leak.what}"
+    return f"{first} and {second} {leak.what}"
 
 
 def refuse_misplaced_copies(corpus: Corpus, sounds: Sequence[str], copied: Sequence[str]) -> None:
     """Look for perturbed copies of another utterance than the one whose place they take, perhaps a held-out speaker's.
 
     Args:
-        corpus: What was copied.
+        corpus: The corpus that was copied.
         sounds: A hash of each utterance's decoded sound, shape (U,).
         copied: A hash of the sound that each copy was made from, shape (U,).
 
@@ -226,12 +209,12 @@ def refuse_misplaced_copies(corpus: Corpus, sounds: Sequence[str], copied: Seque
 
 
 def refuse_fitted_leaks(config: AnyTrial, data: TrainingData, folds: Sequence[Fold]) -> None:
-    """Change every utterance that is not trained on, and see whether anything that training is given changes.
+    """Change every utterance that is not trained on, and compare the statistics that training receives.
 
     Args:
-        config: Any trial of the study: what statistics are fitted on is not searched.
+        config: Any trial of the study: the settings of statistics are not searched.
         data: The corpus as training sees it.
-        folds: Who trains.
+        folds: Their training sides are compared.
 
     Raises:
         LeakError: Scalings or class weights depend on speakers that are held out.
@@ -243,14 +226,14 @@ def refuse_fitted_leaks(config: AnyTrial, data: TrainingData, folds: Sequence[Fo
         by_speaker = config.normalisation.scope == "speaker"
         foreign = ~np.isin(data.speakers, data.speakers[fold.train]) if by_speaker else outside
         altered = _altered(data, outside, foreign)
-        before, after = (fold_statistics(config, one, fold.train) for one in (data, altered))
+        before, after = (fold_statistics(config, version, fold.train) for version in (data, altered))
         where = f"leak in fold {fold.number}"
         if not np.array_equal(before.stratum_counts, after.stratum_counts):
             raise LeakError(f"{where}: the class weights depend on speakers that are not trained on")
         # Where the training speakers' statistics scale everybody, they scale the held-out utterances too
         scaled = np.arange(len(data.targets.strata)) if config.normalisation.scope == "train" else fold.train
-        numbers = {(int(before.scaling_number[one]), int(after.scaling_number[one])) for one in scaled}
-        pairs = [(before.scalings[one], after.scalings[other]) for one, other in numbers]
+        numbers = {(int(before.scaling_number[row]), int(after.scaling_number[row])) for row in scaled}
+        pairs = [(before.scalings[old], after.scalings[new]) for old, new in numbers]
         if before.train_scaling is not None and after.train_scaling is not None:
             pairs.append((before.train_scaling, after.train_scaling))
         for old, new in pairs:
@@ -259,18 +242,17 @@ def refuse_fitted_leaks(config: AnyTrial, data: TrainingData, folds: Sequence[Fo
 
 
 def _altered(data: TrainingData, relabelled: np.ndarray, changed: np.ndarray) -> TrainingData:
-    """The corpus with other strata or other features of some utterances, so that whatever reads any of them changes.
+    """The corpus with other strata or features of some utterances, so that every statistic of them changes.
 
     Their stratum is one that does not exist: exchanged ones would leave the counts of a balanced corpus as they are.
     Their smallest and largest values lie beyond those of all utterances.
     """
+    strata = np.where(relabelled, len(data.targets.stratum_names), data.targets.strata)
     return replace(
         data,
-        targets=replace(
-            data.targets, strata=np.where(relabelled, len(data.targets.stratum_names), data.targets.strata)
-        ),
+        targets=replace(data.targets, strata=strata),
         features=_altered_features(data.features, changed),
-        copies=tuple(_altered_features(one, changed) for one in data.copies),
+        copies=tuple(_altered_features(copy, changed) for copy in data.copies),
     )
 
 
@@ -278,13 +260,11 @@ def _altered_features(features: UtteranceFeatures, which: np.ndarray) -> Utteran
     moments, mask = features.moments, which[:, np.newaxis, np.newaxis]
     squares = moments.squares
     lowest, highest = min(float(moments.minimum.min()), 0.0), max(float(moments.maximum.max()), 0.0)
-    return replace(
-        features,
-        moments=replace(
-            moments,
-            total=np.where(mask, 2 * moments.total + 1, moments.total),
-            squares=None if squares is None else np.where(mask, 5 * squares + 1, squares),
-            minimum=np.where(mask, 2 * lowest - 1, moments.minimum),
-            maximum=np.where(mask, 2 * highest + 1, moments.maximum),
-        ),
+    altered = replace(
+        moments,
+        total=np.where(mask, 2 * moments.total + 1, moments.total),
+        squares=None if squares is None else np.where(mask, 5 * squares + 1, squares),
+        minimum=np.where(mask, 2 * lowest - 1, moments.minimum),
+        maximum=np.where(mask, 2 * highest + 1, moments.maximum),
     )
+    return replace(features, moments=altered)

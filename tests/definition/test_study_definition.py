@@ -333,14 +333,6 @@ def test_a_published_value_outside_its_range_is_kept_beside_the_nearest_one() ->
     assert rest["training.schedule"] == "constant"
 
 
-def test_a_stored_study_without_anything_published_is_read() -> None:
-    written = json.loads(_define().as_json())
-    del written["published"]
-    before = StudyDefinition.from_json(json.dumps(written))
-    assert before.first_trials() == [before.default()]
-    assert not _define().differences(before)
-
-
 def test_a_definition_survives_json(written: Callable[[str], Path]) -> None:
     ranges = """
 search:
@@ -389,15 +381,6 @@ def test_options_tell_the_defaults_that_a_study_would_have() -> None:
     assert isinstance(listed["model.dropout"].search, FloatRange)
     assert listed["corpus.name"].default == "demo"
     assert all(leaf.help for leaf in listed.values())
-
-
-@pytest.mark.parametrize("pruner", ["wilcoxon", "median"])
-def test_a_study_stored_with_the_pruners_before_goes_on_with_racing(pruner: str) -> None:
-    definition = _define()
-    written = json.loads(definition.as_json())
-    old = {name: value for name, value in written["config"]["study"].items() if not name.startswith("race_")}
-    written["config"]["study"] = old | {"pruner": pruner, "median_trials": 5, "warmup_folds": 1}
-    assert StudyDefinition.from_json(json.dumps(written)) == StudyDefinition.from_json(definition.as_json())
 
 
 def test_a_stored_study_is_read_where_what_it_names_is_not_installed() -> None:
