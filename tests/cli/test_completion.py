@@ -64,8 +64,8 @@ def test_completion_knows_every_component_of_its_catalogue() -> None:
     for room, catalogue in (("architectures", ARCHITECTURES), ("corpora", CORPORA), ("features", FEATURE_SETS)):
         assert tuple(complete_component(room)("")) == catalogue.names()
     for kind, folder, name in (
-        ("samplers", "study/samplers", "sampler"),
-        ("pruners", "study/pruners", "pruner"),
+        ("samplers", "search/samplers", "sampler"),
+        ("pruners", "search/pruners", "pruner"),
         ("executors", "execution", "executor"),
         ("promotion_rules", "", "promotion"),
     ):

@@ -113,7 +113,7 @@ def test_what_decides_how_good_a_network_gets_or_says_the_same_leaves_the_finger
 
 
 def test_patience_only_saves_time_where_validation_chooses_the_epoch_anyway(of: Of, table: Path) -> None:
-    chosen = {"training.selection": "best_validation_uar"}
+    chosen = {"training.selection": "best_validation_score"}
     assert of(table, **chosen, **{"training.patience": 3}).fingerprint == of(table, **chosen).fingerprint
 
 
@@ -169,7 +169,7 @@ def test_folds_in_another_order_have_the_same_fingerprint(tiny: Callable[..., An
             r"normalisation_scope is 'speaker \(transductive\), batch norm too', not 'train'$",
         ),
         ({"normalisation.scope": "utterance"}, "normalisation_scope is 'utterance', not 'train'$"),
-        ({"training.selection": "best_validation_uar"}, "epoch_selection is 'best_validation_uar', not 'last'$"),
+        ({"training.selection": "best_validation_score"}, "epoch_selection is 'best_validation_uar', not 'last'$"),
         ({"training.patience": 3}, "epoch_selection is 'last, patience 3', not 'last'$"),
         (
             {"protocol.emotions": ("anger", "joy")},
@@ -206,7 +206,7 @@ def test_all_protocols_of_different_settings_differ_from_each_other(of: Of, tabl
         *({"normalisation.scope": one} for one in ("utterance", "speaker")),
         {"normalisation.scope": "speaker", "normalisation.batch_norm": "speaker"},
         {"protocol.aggregation": "mean_probability"},
-        {"training.selection": "best_validation_uar"},
+        {"training.selection": "best_validation_score"},
         *({"training.patience": number} for number in (2, 3)),
     ]
     assert len({of(table, **flags).fingerprint for flags in different}) == len(different)
