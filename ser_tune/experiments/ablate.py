@@ -30,7 +30,7 @@ class Ablated:
     scores: Sequence[float]
     """Pooled validation score of each seed, of the protocol's objective."""
     interval: Interval
-    """Of the mean, by bootstrap over speakers and seeds."""
+    """Interval of the mean, by bootstrap over speakers and seeds."""
     against: PairedComparison | None
     """With the unchanged configuration, all seeds together; None for that itself, and for other utterances."""
     seconds: float

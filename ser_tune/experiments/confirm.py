@@ -41,9 +41,9 @@ class Candidate(FreshSeeds):
     searched: float
     """Pooled validation score in the search."""
     searched_interval: Interval
-    """Of the score in the search, by bootstrap over speakers."""
+    """Interval of the score in the search, by bootstrap over speakers."""
     interval: Interval
-    """Of the mean over seeds, by bootstrap over speakers and seeds."""
+    """Interval of the mean over seeds, by bootstrap over speakers and seeds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Confirmation:
     candidates: Sequence[Candidate]
     """By the worse confidence bound, which is the lower one where higher is better; best first."""
     promotion: Promotion
-    """Of the median seed of the first candidate."""
+    """Promotion of the median seed of the first candidate."""
 
 
 def confirm(

@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 __all__ = ["Report", "log_pictures", "report"]
 
 FOLDER = "report"
-"""Of pictures, in the run's artifacts."""
+"""Folder of pictures in the run's artifacts."""
 LOSSES = ("train_loss", "validation_loss")
-"""Of every fold; their histories are drawn, and that of the objective."""
+"""Losses of every fold whose histories are drawn, beside that of the objective."""
 MOST_TRIALS = 50
 """Trials, the best ones, whose predictions are read to find the utterances that are wrong most often."""
 

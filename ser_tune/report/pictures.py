@@ -17,7 +17,7 @@ from .tables import classes_of, confusions_of, parted, speakers_of
 __all__ = ["pictures_of"]
 
 BINS = 10
-"""Of confidence, in the calibration."""
+"""Bins of confidence in the calibration."""
 MOST_SPEAKERS = 24
 """Speakers with a confusion matrix of their own: the hardest ones."""
 COLOURS = {"validation": GREY, "test": BLUE, "holdout": RED}

@@ -75,7 +75,7 @@ class ReportedResult:
     """Packages that trained it."""
     protocol: Protocol
     predictions: Mapping[str, Predictions]
-    """Of each scored side that has them."""
+    """Predictions of each scored side that has them."""
     curves: Mapping[str, Sequence[Sequence[float]]]
     """Metric to its values after every epoch of each fold; empty of a combination."""
     search: ReportedSearch | None
@@ -89,7 +89,7 @@ class ReportedResult:
     with_audio: bool
     """Whether the page contains sound."""
     networks: Mapping[str, str]
-    """Of each side how many networks judge an utterance together."""
+    """Number of networks that judge an utterance together, for each side."""
 
     @property
     def task(self) -> "Task":

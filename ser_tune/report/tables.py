@@ -31,11 +31,11 @@ class Baseline:
     reached: float
     """Validation score of the result, on the same seeds."""
     score: float
-    """Of the baseline."""
+    """Score of the baseline."""
     gain: float
-    """Of the result over the baseline; negative where the result is worse."""
+    """Gain of the result over the baseline; negative where the result is worse."""
     interval: Interval = UNKNOWN
-    """Of the gain, 95 %, by bootstrap over speakers."""
+    """Interval of the gain, 95 %, by bootstrap over speakers."""
 
     @property
     def difference(self) -> str:

@@ -44,15 +44,15 @@ class Comparison:
     """Result A against result B."""
 
     side: str
-    """Of the compared predictions: `validation`, `test` or `holdout`."""
+    """Side of the compared predictions: `validation`, `test` or `holdout`."""
     results: tuple[Result, Result]
     predictions: tuple[Sequence[Predictions], Sequence[Predictions]]
-    """Of every seed, of the same utterances in the same order."""
+    """For every seed, of the same utterances in the same order."""
     scores: tuple[Mapping[str, float], Mapping[str, float]]
-    """Of A and of B, by MLflow's names; of several seeds their means."""
+    """Scores of A and of B, by MLflow's names; means over several seeds."""
     protocol: Protocol
     paired: PairedComparison
-    """Of the means over the seeds."""
+    """Comparison of the means over the seeds."""
     choice: Choice | None
     """None where no search saw the compared speakers, or each search had a single configuration."""
 
@@ -85,7 +85,7 @@ def compare(workspace: Workspace, first: str, second: str, side: str) -> Compari
 
     Raises:
         UnknownNameError: There is no such side.
-        ProtocolError: Their protocols differ; the message says in what.
+        ProtocolError: Their protocols differ; the message names the differences.
         RegistryError: One of them does not exist, or has no predictions of that side.
     """
     if side not in SIDES:

@@ -30,7 +30,7 @@ class Cell:
     evaluation: Evaluation | None
     """None where the two cannot be evaluated."""
     run_id: str
-    """Of the evaluation in MLflow; empty without an evaluation."""
+    """MLflow's run of the evaluation; empty without an evaluation."""
     reason: str = ""
     """Why there is no evaluation."""
 

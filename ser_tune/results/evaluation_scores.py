@@ -38,7 +38,7 @@ class Evaluation:
     predicted: np.ndarray
     """Numbers of shared classes, shape (N,)."""
     probabilities: np.ndarray
-    """Of the shared classes, rows sum to 1, shape (N, K); with the temperature where there is one."""
+    """Probabilities of the shared classes, with the temperature if any, shape (N, K); rows sum to 1."""
     overall: GroupScore
     parts: Mapping[str, Mapping[str, tuple[float, Interval]]]
     """Name of a metric's values of classes, such as `recall`, to the value of every class that occurs."""

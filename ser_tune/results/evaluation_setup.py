@@ -41,7 +41,7 @@ class EvaluationSetup:
     run: Run
     """The version's, or the nested study's."""
     facts: Mapping[str, str]
-    """Of the training, with the names `FACTS`."""
+    """Facts of the training, with the names `FACTS`."""
     networks: EvaluatedNetworks
     """They judge the utterances that are left."""
     task: Task

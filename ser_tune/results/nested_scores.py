@@ -45,13 +45,13 @@ class OuterFold:
     inner_score: float
     """Pooled validation score of the best trial, which chose it."""
     inner_interval: Interval
-    """Of the inner score, by bootstrap over speakers."""
+    """Interval of the inner score, by bootstrap over speakers."""
     outer_single: Mapping[str, float]
     """Speaker that the search never saw to the score of single networks, mean over them."""
     validation: Predictions
-    """Of the best trial: each speaker by the single network that they validate."""
+    """Best trial's predictions of each speaker, by the single network that the speaker validates."""
     predictions: Predictions
-    """Of all networks of the best trial together, on the speakers that the search never saw."""
+    """Predictions of all networks of the best trial together, on the speakers that the search never saw."""
     networks: str = UNKNOWN_NETWORKS
     """Number of networks that judge together."""
     selection: Selection | None = None
@@ -73,7 +73,7 @@ class Nested:
     """Pooled over the outer folds."""
     protocol: Protocol
     objective: Metric
-    """Of the searches; all scores but `outer` are of it."""
+    """Objective of the searches; all scores but `outer` are of it."""
 
     @property
     def networks(self) -> str:
@@ -116,7 +116,7 @@ class Nested:
 
     @property
     def optimism_interval(self) -> Interval:
-        """Of the optimism, 95 %, by bootstrap over speakers."""
+        """Interval of the optimism, 95 %, by bootstrap over speakers."""
         gain = Ranking(self.objective).gain
         gains = np.array([gain(inner, outer) for inner, outer in self.by_speaker.values()])
         return mean_interval(self.objective, gains) if len(gains) else UNKNOWN

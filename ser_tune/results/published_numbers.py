@@ -22,7 +22,7 @@ class Published:
     who: str
     corpus: str
     task: str
-    """Of the corpus, or the task nearest to the publication's."""
+    """Task of the corpus, or the task nearest to the publication's."""
     source: str
     protocol: str
     """As its authors describe it."""

@@ -25,12 +25,12 @@ class Edge:
     """A setting whose best values lie at an end of its search range."""
 
     path: str
-    """Of the setting, dotted."""
+    """Dotted path of the setting."""
     span: FloatRange | IntRange
     end: Value
     """The low or the high end of the range."""
     value: Value
-    """Of the best trial."""
+    """Value of the best trial."""
 
     def __str__(self) -> str:
         """In words."""

@@ -29,7 +29,7 @@ class Stressed:
     """Empty where the kind has only one severity."""
     scores: Scores
     difference: Estimate
-    """Of the objective: the score less that of the clean recordings; the interval is paired by speaker."""
+    """Objective score less that of the clean recordings; the interval is paired by speaker."""
 
     @property
     def name(self) -> str:

@@ -265,7 +265,7 @@ def test_with_sessions_the_outer_parts_are_sessions(
     table = _rewritten(make_corpus(tmp_path / "sessions", speakers), **{speaker: speaker[0] for speaker in speakers})
     searches = []
 
-    def search(prepared: Any, _: None, part: tuple[str, ...], *__: object) -> OuterFold:
+    def search(_: Workspace, prepared: Any, __: None, part: tuple[str, ...]) -> OuterFold:
         """In no time, and right throughout."""
         searches.append(prepared)
         told = [utterance for utterance in prepared.corpus.utterances if utterance.speaker in part]
@@ -304,7 +304,7 @@ def test_each_search_starts_from_the_search_that_held_out_the_same_speakers(
     other.write_text(study_file.read_text(encoding="utf-8").replace("0.003", "0.01"), encoding="utf-8")
     searches: list[Any] = []
 
-    def search(prepared: Any, *_: object) -> OuterFold:
+    def search(_: Workspace, prepared: Any, *__: object) -> OuterFold:
         """Kept, and not run."""
         searches.append(prepared)
         return outer.found.folds[len(searches) - 1]
