@@ -37,7 +37,7 @@ class Catalogue(Generic[T]):
     """Named components of one kind, each imported when it is first asked for."""
 
     kind: str
-    """What the components are, in words for error messages, such as "feature set"."""
+    """The noun for a component in error messages, such as "feature set"."""
     component: type[T]
     """The dataclass that every component is an object of."""
     package: str
@@ -47,9 +47,9 @@ class Catalogue(Generic[T]):
     attribute: str
     """The object that every module defines."""
     group: str
-    """Of the entry points by which installed packages add components."""
+    """The group of entry points by which installed packages add components."""
     library: Library[T] | None = None
-    """Asked for names that are neither built in nor a package's."""
+    """For names that are neither built in nor a package's."""
 
     def names(self) -> tuple[str, ...]:
         """The labels of what is built in and of what installed packages add, sorted."""
@@ -85,13 +85,13 @@ class Catalogue(Generic[T]):
 
         Raises:
             UnknownNameError: There is no such component.
-            ConfigError: It cannot be used; `get` tells why.
+            ConfigError: It cannot be used, as `get` explains.
         """
         if name not in self.modules or self._plugin(name) is not None:
             self.get(name)
 
     def requirement(self, name: str) -> str | None:
-        """What pip must install for a component, such as `my-package==1.0`; None where it is built in.
+        """The requirement of a component for pip, such as `my-package==1.0`; None where it is built in.
 
         Args:
             name: The label, as users type it.
@@ -111,9 +111,9 @@ class Catalogue(Generic[T]):
         return found
 
     def _plugin(self, name: str) -> EntryPoint | None:
-        """The one entry point of this name; None where there is none."""
+        """The entry point of this name; None where there is none."""
         found = _plugins(self.group).get(name, ())
-        owners = ["ser-tune"] * (name in self.modules) + [_owner(one) for one in found]
+        owners = ["ser-tune"] * (name in self.modules) + [_owner(plugin) for plugin in found]
         if len(owners) > 1:
             raise ConfigError(
                 f"{self.kind} '{name}' is defined by {' and by '.join(owners)}; uninstall one, or rename the entry "
@@ -129,8 +129,9 @@ class Catalogue(Generic[T]):
         except Exception as error:  # a stranger's module can raise anything
             raise ConfigError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
         expected = self.component.__name__
-        # Not by isinstance: a registered model runs its own copy of this package, whose classes no plug-in can know
-        absent = [one.name for one in fields(self.component) if not hasattr(component, one.name)]  # type: ignore[arg-type]
+        # Not by isinstance: a registered model runs its own copy of this package, whose classes plug-ins do not import
+        required = [field.name for field in fields(self.component)]  # type: ignore[arg-type]
+        absent = [name for name in required if not hasattr(component, name)]
         if absent or isinstance(component, type):
             is_what = f"the class {component.__name__}" if isinstance(component, type) else type(component).__name__
             lacks = f", which has no {', '.join(absent)}" if type(component).__name__ == expected else ""
@@ -149,6 +150,6 @@ def _owner(plugin: EntryPoint) -> str:
 def _plugins(group: str) -> Mapping[str, tuple[EntryPoint, ...]]:
     """Every entry point of a group, by name; nothing is imported."""
     found: dict[str, tuple[EntryPoint, ...]] = {}
-    for one in entry_points(group=group):
-        found[one.name] = (*found.get(one.name, ()), one)
+    for plugin in entry_points(group=group):
+        found[plugin.name] = (*found.get(plugin.name, ()), plugin)
     return found

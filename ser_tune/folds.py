@@ -35,7 +35,7 @@ NOT_FREE = (
     "validation speakers of one fold are test speakers of another, so test scores are not free of the selection; "
     "numbers for comparison come from --nested or --holdout"
 )
-"""What `selection_note` says of most protocols."""
+"""The sentence of `selection_note` for most protocols."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +52,18 @@ class Fold:
 
     @property
     def key(self) -> str:
-        """Its validation and test speakers, such as `08/03`: what the network that is trained in it is known by."""
+        """Its validation and test speakers, such as `08/03`; identifies the network that is trained in it."""
         return f"{'+'.join(self.validation_speakers)}/{'+'.join(self.test_speakers)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Strata:
-    """What training has to cover: no training side may lack a stratum."""
+    """The strata of a corpus: no training side may lack a stratum."""
 
     of_utterance: Sequence[str]
     """The stratum of each utterance, such as the name of its class, shape (U,)."""
     noun: str
-    """What a stratum is called, such as `emotion`."""
+    """The noun for a stratum, such as `emotion`."""
 
 
 def selection_note(folds: Sequence[Fold]) -> str:
@@ -86,10 +86,10 @@ def speaker_folds(
     validates on part i + 1.
 
     Args:
-        corpus: What to split.
+        corpus: Its speakers are split.
         folds: Number of folds; None means the corpus's own, else five, or one a speaker (or session) where there are
             fewer.
-        strata: What every training side covers.
+        strata: Every training side covers them.
         holdout: Speakers that are on no side of any fold.
 
     Raises:
@@ -113,15 +113,15 @@ def speaker_folds(
 
 
 def _refuse_unknown(corpus: Corpus, speaker: str) -> None:
-    if is_placeholder(speaker) and speaker in {one.speaker for one in corpus.utterances}:
+    if is_placeholder(speaker) and speaker in {utterance.speaker for utterance in corpus.utterances}:
         raise CorpusError(
             f"corpus {corpus.name}: '{speaker}' is a placeholder, not a speaker, so it cannot be held out; a speaker "
             "of that name belongs in corpus.names_as_written"
         )
     near = nearest_name(speaker, corpus.speakers)
     meant = f"; did you mean '{near}'?" if near else ""
-    if set(several := [one.strip() for one in speaker.split(",")]) <= set(corpus.speakers):
-        meant = f"; hold out several one by one: {' '.join(f'--holdout {shlex.quote(one)}' for one in several)}"
+    if set(several := [name.strip() for name in speaker.split(",")]) <= set(corpus.speakers):
+        meant = f"; hold out several one by one: {' '.join(f'--holdout {shlex.quote(name)}' for name in several)}"
     raise CorpusError(
         f"corpus {corpus.name} has no speaker '{speaker}' to hold out; it has {', '.join(corpus.speakers)}{meant}"
     )
@@ -130,17 +130,13 @@ def _refuse_unknown(corpus: Corpus, speaker: str) -> None:
 def may_train(corpus: Corpus, held_out: Collection[str]) -> np.ndarray:
     """Whether each utterance may train while speakers are held out, shape (U,), bool.
 
-    An utterance of nobody may, unless it is of a session of theirs: they may be who speaks in it.
-
-    Args:
-        corpus: Whose utterances.
-        held_out: Speakers.
+    An utterance of nobody may, unless it is of a session of theirs: they may be its speakers.
     """
-    sessions = {one.group for one in corpus.utterances if one.speaker in held_out} - {""}
+    sessions = {utterance.group for utterance in corpus.utterances if utterance.speaker in held_out} - {""}
     return np.array(
         [
-            one.group not in sessions if nobody else one.speaker not in held_out
-            for one, nobody in zip(corpus.utterances, corpus.nobody.tolist(), strict=True)
+            utterance.group not in sessions if nobody else utterance.speaker not in held_out
+            for utterance, nobody in zip(corpus.utterances, corpus.nobody.tolist(), strict=True)
         ],
         dtype=bool,
     )
@@ -155,9 +151,9 @@ def text_independent_folds(corpus: Corpus, folds: Sequence[Fold], *, strata: Str
     parts. Its other utterances are on no side.
 
     Args:
-        corpus: What is split; every utterance has a text.
+        corpus: Every utterance has a text.
         folds: By speakers.
-        strata: What every training side covers.
+        strata: Every training side covers them.
 
     Raises:
         CorpusError: A text is not known, there are fewer than three texts, a side is empty, or a training side lacks a
@@ -201,12 +197,7 @@ def _text_parts(corpus: Corpus, strata: Strata) -> tuple[np.ndarray, int]:
 
 
 def outer_parts(corpus: Corpus, folds: Sequence[Fold]) -> list[tuple[str, ...]]:
-    """The speakers to hold out together, one part after another: a session, or a fold's test speakers.
-
-    Args:
-        corpus: What was split.
-        folds: How; parts cover their test speakers.
-    """
+    """Parts of speakers to hold out together: a session, or a fold's test speakers. They cover all test speakers."""
     together = {speaker: tuple(session) for session in _sessions(corpus, ()) for speaker in session}
     parts = [together.get(speaker, fold.test_speakers) for fold in folds for speaker in fold.test_speakers]
     return list(dict.fromkeys(parts))
@@ -216,7 +207,7 @@ def _sessions(corpus: Corpus, holdout: Sequence[str]) -> list[list[str]]:
     """The speakers of every session; a speaker without one has one alone. Empty where no speaker has a session."""
     groups: dict[str, str] = {}
     known = zip(corpus.utterances, corpus.nobody.tolist(), strict=True)
-    for speaker, group in sorted({(one.speaker, one.group) for one, nobody in known if not nobody}):
+    for speaker, group in sorted({(utterance.speaker, utterance.group) for utterance, nobody in known if not nobody}):
         if groups.setdefault(speaker, group) != group:
             raise CorpusError(
                 f"corpus {corpus.name}: speaker '{speaker}' is in the sessions '{groups[speaker]}' and '{group}'; "
@@ -241,20 +232,17 @@ def _parts(corpus: Corpus, count: int, units: list[list[str]], holdout: Sequence
     if len(units) < count:
         after = f" after holding out {', '.join(holdout)}" if holdout else ""
         kind = "speaker" if all(len(unit) == 1 for unit in units) else "session"
+        unknown = int(corpus.nobody.sum())
+        nobody = f" and {unknown} utterances whose speaker is not known" if unknown else ""
         raise CorpusError(
             f"corpus {corpus.name} has {len(units)} {kind}(s) to fold{after} "
-            f"({', '.join([speaker for unit in units for speaker in unit][:12])}){_and_nobody(corpus)}; "
+            f"({', '.join([speaker for unit in units for speaker in unit][:12])}){nobody}; "
             f"{count} speaker-independent folds need at least {count}"
         )
     return [
         tuple(sorted(speaker for number in chunk for speaker in units[number]))
         for chunk in np.array_split(np.arange(len(units)), count)
     ]
-
-
-def _and_nobody(corpus: Corpus) -> str:
-    count = int(corpus.nobody.sum())
-    return f" and {count} utterances whose speaker is not known" if count else ""
 
 
 def _fold(
@@ -265,10 +253,8 @@ def _fold(
     test: Sequence[str],
     holdout: Sequence[str],
 ) -> Fold:
-    side_of: dict[str, str] = {}
-    for name, speakers in (("validation", validation), ("test", test)):
-        side_of |= dict.fromkeys(speakers, name)
-    side = np.array([side_of.get(one.speaker, "none") for one in corpus.utterances], dtype="<U10")
+    side_of = dict.fromkeys(validation, "validation") | dict.fromkeys(test, "test")
+    side = np.array([side_of.get(utterance.speaker, "none") for utterance in corpus.utterances], dtype="<U10")
     side[may_train(corpus, {*validation, *test, *holdout})] = "train"
     fold = Fold(
         number=number,
@@ -283,23 +269,14 @@ def _fold(
 
 
 def refuse_missing(corpus: Corpus, fold: Fold, strata: Strata) -> None:
-    """Raise where a side is empty or the training side lacks a stratum.
-
-    Args:
-        corpus: What was split.
-        fold: How.
-        strata: Of the corpus.
-
-    Raises:
-        CorpusError: As said.
-    """
+    """Raise `CorpusError` where a side is empty or the training side lacks a stratum."""
     for side, numbers in (("validation", fold.validation), ("test", fold.test)):
         if not len(numbers):
             raise CorpusError(
                 f"corpus {corpus.name}, fold {fold.number}: the {side} speakers speak no text of the {side} side; use "
                 "other folds, or leave out protocol.text_independent"
             )
-    trained = {strata.of_utterance[one] for one in fold.train}
+    trained = {strata.of_utterance[utterance] for utterance in fold.train}
     if missing := sorted(set(strata.of_utterance) - trained):
         raise CorpusError(
             f"corpus {corpus.name}, fold {fold.number}: no training utterance has {strata.noun} '{missing[0]}'; "

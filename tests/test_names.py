@@ -50,11 +50,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "audit/split_rows.py",
         "audit/text_only.py",
     ),
-    "published numbers, which are UAR and WA": ("results/published.py",),
-    "settings and options of users: a corpus's emotions, and older spellings": (
+    "published numbers, which are UAR and WA": ("results/published_numbers.py",),
+    "settings and options of users: a corpus's emotions": (
         "cli/judging.py",
         "config/study.py",
-        "config/trial.py",
     ),
     "addresses of checkpoints, and the field's name": (
         "encoders/catalogue.py",

@@ -95,7 +95,7 @@ class AugmentationSettings(Settings):
     mixup_alpha: Annotated[float, Field(gt=0, le=10)] = 0.2
     """Mixup: both parameters of the beta distribution that the weight is drawn from."""
     mixup_per_sample: bool = False
-    """Mixup: draw a weight for every segment of a batch, instead of one for all."""
+    """Mixup: draw a weight for every segment of a batch, instead of a single weight."""
     mixup_dominant: bool = False
     """Mixup: a weight λ becomes max(λ, 1 - λ), so that a mixture is mostly its first segment (as in MixMatch, Berthelot
     et al. 2019, arXiv 1905.02249)."""
@@ -112,7 +112,7 @@ class PerturbationSettings(Settings):
     copies: Annotated[int, Field(ge=0, le=10)] = 0
     """Perturbed copies of every training utterance, extracted once and cached. An epoch reads every utterance once, as
     itself or as one of its copies, each as likely: the number of optimiser steps does not depend on copies. 0 trains on
-    clean speech alone, whatever else this section says."""
+    clean speech alone, whatever the rest of this section."""
     time_stretch: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     """Largest relative change of speed at the same pitch, by a phase vocoder (Flanagan & Golden 1966, BSTJ 45(9)); 0
     switches it off."""

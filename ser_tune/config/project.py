@@ -15,7 +15,7 @@ FULL_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """The locations of one project, all derived from its root folder unless told otherwise."""
+    """The locations of a project, derived from its root folder where nothing else is given."""
 
     root: Path
     tracking_uri: str
@@ -46,12 +46,12 @@ class Project:
 
     @property
     def artifacts(self) -> Path:
-        """Where models and pictures go when the tracking database is the embedded one."""
+        """Folder of models and pictures of the embedded tracking database."""
         return self.root / "mlruns" / "artifacts"
 
     @property
     def outbox(self) -> Path:
-        """Where trials wait that MLflow does not have yet; not to be deleted."""
+        """Folder of trials that MLflow does not have yet; not to be deleted."""
         return self.root / "outbox"
 
     @property

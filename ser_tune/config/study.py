@@ -75,8 +75,8 @@ class ProtocolSettings(Settings):
     merge: tuple[Annotated[str, Field(pattern=r"^[^=]+=[^=]+$")], ...] | None = None
     """Emotions that count as another, such as excitement=happiness; none means as the task has it."""
     aggregation: str = "mean_log_softmax"
-    """How the predictions of an utterance's segments become the utterance's, one of the task's ways, of which the first
-    is the default. Classification has four: the mean of log probabilities or of
+    """Combination of the predictions of an utterance's segments, one of the task's ways, of which the first is the
+    default. Classification has four: the mean of log probabilities or of
     probabilities, the largest probability of each class (Kittler et al. 1998, IEEE TPAMI 20(3)), or the mean of
     probabilities weighted by the softmax of negative entropies, so that certain segments count more."""
 
@@ -146,7 +146,7 @@ class SearchSettings(Settings):
     configuration. Values that this study does not search stay its own, those outside its ranges become the nearest.
     Each search of a nested study starts from the search of another nested study that held out the same speakers."""
     sampler: Annotated[str, Flag("--sampler", completes="samplers")] = "tpe"
-    """How values are proposed: by Optuna's tpe (multivariate), random, qmc or gp, or by any class of optuna.samplers,
+    """Sampler that proposes values: Optuna's tpe (multivariate), random, qmc or gp, or any class of optuna.samplers,
     such as NSGAIISampler."""
     pruner: Annotated[str, Flag("--pruner", completes="pruners")] = "racing"
     """When to give a trial up: racing, none, or a class of optuna.pruners, such as MedianPruner. racing: after a fold,
@@ -176,7 +176,7 @@ class SearchSettings(Settings):
     workers: Annotated[int, Field(ge=1, le=1024), Role.PER_CALL, Flag("--workers", metavar="N")] = 1
     """Processes on this machine that train, each on one GPU where there are GPUs."""
     parallel: Annotated[Literal["trials", "folds"], Role.PER_CALL, Flag("--parallel")] = "trials"
-    """What the workers train at once: trials, or folds of one trial, which shortens a single trial."""
+    """Work that is shared out among workers: trials, or folds of a trial, which shortens a single trial."""
     per_gpu: Annotated[int, Field(ge=1, le=64), Role.PER_CALL, Flag("--per-gpu", metavar="K")] = 1
     """Workers that share a GPU."""
     executor: Annotated[str, Role.PER_CALL, Flag("--executor", completes="executors")] = "local"

@@ -19,7 +19,7 @@ DAMAGED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's loader of plain values. A date is text: no setting is one."""
+    """PyYAML's loader of plain values. A date is text: no setting is a date."""
 
 
 _PLAIN = ("null", "bool", "int", "float", "str", "seq", "map", "merge")

@@ -33,7 +33,7 @@ _STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture and what it shows."""
+    """A picture and its caption."""
 
     name: str
     """A file's name without its suffix."""

@@ -6,6 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.ft2font import FT2Font
 
 __all__ = ["PLAIN", "Lettering", "lettering_for", "shortened"]
 
@@ -19,15 +23,15 @@ JOINERS = "\u200c\u200d"
 
 @dataclass(frozen=True, slots=True)
 class Lettering:
-    """How names are drawn in a picture."""
+    """The fonts and numbers by which names are drawn in a picture."""
 
     families: tuple[str, ...] = (FONT,)
     """Fonts, the preferred first."""
     numbers: Mapping[str, str] = field(default_factory=dict)
-    """What is drawn for each name that no font has."""
+    """The text that is drawn for each name that no font has."""
 
     def __call__(self, name: str, most: int | None = None) -> str:
-        """What is drawn for a name: itself, of at most so many characters, or its number."""
+        """The text that is drawn for a name: itself, of at most so many characters, or its number."""
         if name in self.numbers:
             return self.numbers[name]
         return _visible(name) if most is None else shortened(_visible(name), most)
@@ -54,7 +58,7 @@ def lettering_for(names: Iterable[str]) -> Lettering:
     names = list(dict.fromkeys(names))
     if all(name.isascii() for name in names):
         return PLAIN
-    missing = frozenset(one for name in names for one in _visible(name)) - _own_characters() - frozenset(JOINERS)
+    missing = frozenset("".join(map(_visible, names))) - _own_characters() - frozenset(JOINERS)
     if not missing:
         return PLAIN
     families, found = _fonts_for(missing)
@@ -78,10 +82,8 @@ def _visible(name: str) -> str:
     >>> print(_visible("a\tb"))
     a\tb
     """
-    return "".join(
-        ascii(one)[1:-1] if unicodedata.category(one) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and one not in JOINERS else one
-        for one in name
-    )
+    unseen = {letter for letter in name if unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Zl", "Zp"}}
+    return "".join(ascii(letter)[1:-1] if letter in unseen - set(JOINERS) else letter for letter in name)
 
 
 @lru_cache(maxsize=1)
@@ -97,7 +99,7 @@ def _own_characters() -> frozenset[str]:
 def _fonts_for(missing: frozenset[str]) -> tuple[tuple[str, ...], frozenset[str]]:
     """Families of installed fonts that have characters, as few as possible, and the characters that they have.
 
-    Fonts are looked for anew: Matplotlib's list is of the day on which it was installed.
+    The folders are searched anew: Matplotlib's list is of the day on which it was installed.
     """
     from matplotlib.font_manager import findSystemFonts
 
@@ -105,7 +107,7 @@ def _fonts_for(missing: frozenset[str]) -> tuple[tuple[str, ...], frozenset[str]
     families: list[str] = []
     covered: frozenset[str] = frozenset()
     while candidates and covered != missing:
-        best = max(candidates, key=lambda one: (len(one.characters - covered), one.rank))
+        best = max(candidates, key=lambda font: (len(font.characters - covered), font.rank))
         if best.characters <= covered:
             break
         candidates.remove(best)
@@ -124,7 +126,7 @@ class _Candidate:
     family: str
     characters: frozenset[str]
     rank: int
-    """Of fonts with the same characters the highest is taken: upright, regular, without serifs."""
+    """The highest of fonts with the same characters is taken: upright, regular, without serifs."""
 
     def registered(self, missing: frozenset[str]) -> frozenset[str]:
         """Those of the characters that Matplotlib has under the family's name, which may be another file's."""
@@ -138,9 +140,7 @@ class _Candidate:
             font = FT2Font(found)
         except (ValueError, OSError, RuntimeError):
             return frozenset()
-        return (
-            frozenset(one for one in missing if font.get_char_index(ord(one))) if _has_outlines(font) else frozenset()
-        )
+        return _characters_of(font, missing) if _has_outlines(font) else frozenset()
 
 
 def _candidate(path: str, missing: frozenset[str]) -> _Candidate | None:
@@ -151,7 +151,7 @@ def _candidate(path: str, missing: frozenset[str]) -> _Candidate | None:
         font = FT2Font(path)
     except (OSError, RuntimeError, ValueError):  # bitmaps alone, damaged, or no font
         return None
-    characters = frozenset(one for one in missing if font.get_char_index(ord(one)))
+    characters = _characters_of(font, missing)
     if not characters or not _has_outlines(font) or NO_LETTERS.search(font.family_name):
         return None
     style = f"{font.family_name} {font.style_name}".casefold()
@@ -160,9 +160,14 @@ def _candidate(path: str, missing: frozenset[str]) -> _Candidate | None:
     return _Candidate(path, font.family_name, characters, rank)
 
 
-def _has_outlines(font: object) -> bool:
+def _characters_of(font: "FT2Font", missing: frozenset[str]) -> frozenset[str]:
+    """Those of the characters that a font has."""
+    return frozenset(character for character in missing if font.get_char_index(ord(character)))
+
+
+def _has_outlines(font: "FT2Font") -> bool:
     """Whether a font's letters are outlines of one colour: others cannot be drawn."""
     from matplotlib.ft2font import FaceFlags
 
-    flags = font.face_flags  # type: ignore[attr-defined]
+    flags = font.face_flags
     return bool(flags & FaceFlags.SCALABLE) and not flags & FaceFlags.COLOR

@@ -1,4 +1,4 @@
-"""Metrics, one a file: what a score is, computed from sums over utterances. Nothing here draws samples.
+"""Metrics, one a file, computed from sums over utterances. Nothing here draws samples.
 
 To add one: a module with a `METRIC`, and its line here; an installed package adds one by an entry point.
 """
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 DEFAULT_METRIC = "uar"
-"""What ranks trials, unless a study or its task names another metric."""
+"""The metric that ranks trials, unless a study or its task names another."""
 METRICS: Catalogue[Metric] = Catalogue(
     kind="metric",
     component=Metric,

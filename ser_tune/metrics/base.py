@@ -12,18 +12,18 @@ __all__ = ["Metric"]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A number for how good predictions are; every metric's module of this room defines one as `METRIC`.
+    """A measure of predictions; every metric's module of this room defines its metric as `METRIC`.
 
-    A metric is computed from sums over utterances. Whoever draws speakers again, leaves one out or swaps two systems
-    adds up the sums of speakers, and needs no predictions.
+    A metric is computed from sums over utterances. Resampling speakers, leaving a speaker out and swapping two systems
+    add up the sums of speakers, without the predictions.
     """
 
     name: str
-    """As users type it, and as MLflow's metrics have it behind their side, such as `validation_uar`."""
+    """As users type it; MLflow's metrics put the side before it, such as `validation_uar`."""
     title: str
     """As tables and sentences have it, such as `UAR`."""
     description: str
-    """A sentence on what it is, without its title; `{answer}` is what the task calls an answer."""
+    """A sentence without its title; `{answer}` is the task's noun for an answer."""
     sums: Callable[[np.ndarray, np.ndarray, np.ndarray, int, int], np.ndarray]
     """From truth (N, ...), predictions (N, ...), the number of each utterance's group (N,), the number of groups G and
     the number of the task's outputs K to the sums over each group's utterances, shape (G, ...). Metrics with the same
@@ -31,23 +31,23 @@ class Metric:
     value: Callable[[np.ndarray], np.ndarray]
     """From sums, shape (..., *sums), to scores, shape (...); NaN where it is not defined."""
     predictions: str = "classes"
-    """What it is of, one of the kinds of predictions that tasks make: class numbers, unless told otherwise."""
+    """The kind of predictions, as tasks name it; `classes` are class numbers."""
     higher_is_better: bool = True
     low: float = 0.0
-    """The lowest value there can be; minus infinity where there is none."""
+    """The lowest possible value; minus infinity where the range is open."""
     high: float = 1.0
-    """The highest value; infinity where there is none."""
+    """The highest possible value; infinity where the range is open."""
     scale: Literal["logit", "linear"] = "logit"
-    """On which its confidence interval is symmetric: logit, of the place between `low` and `high`, which for a range of
-    -1 to 1 is Fisher's z; linear where the range is open."""
+    """The scale on which its confidence interval is symmetric: logit, of the place between `low` and `high`, which for
+    a range of -1 to 1 is Fisher's z; linear where the range is open."""
     part: str = ""
-    """What the values of single outputs are called, such as `recall`; empty where there are none."""
+    """The noun for the value of a single output, such as `recall`; empty where there is none."""
     parts: Callable[[np.ndarray], np.ndarray] | None = None
     """From sums, shape (..., *sums), to the value of every output, shape (..., K); NaN where an output has none."""
     chance: Callable[[int], float] | None = None
     """From K to the score of guessing; None where it depends on the corpus."""
     hub: str = ""
-    """What the Hugging Face hub calls it, such as `recall`; empty where it has no name of its own for it."""
+    """Its name on the Hugging Face hub, such as `recall`; empty where it has none."""
     citation: str = ""
 
     @property
@@ -56,7 +56,7 @@ class Metric:
         return self.low if math.isfinite(self.low) else None, self.high if math.isfinite(self.high) else None
 
     def in_words(self, answer: str) -> str:
-        """What it is, for a task whose answers are called so.
+        """The description, for a task with this noun for an answer.
 
         >>> Metric("hits", "hits", "right {answer}s", None, None).in_words("emotion")
         'right emotions'

@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say: expected calibration error, temperature, accuracy by coverage."""
+"""Calibration of probabilities: expected calibration error, temperature, accuracy by coverage."""
 
 import math
 from collections.abc import Sequence
@@ -120,8 +120,8 @@ def accuracy_by_coverage(
         coverages: Shares of the utterances, each more than 0; rounded up to whole utterances.
         predicted: Class numbers, shape (N,); None are the most probable classes.
 
-    >>> said, truth = np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([0, 0])
-    >>> [(one.coverage, one.accuracy) for one in accuracy_by_coverage(said, truth, [1.0, 0.5])]
+    >>> probabilities, truth = np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([0, 0])
+    >>> [(found.coverage, found.accuracy) for found in accuracy_by_coverage(probabilities, truth, [1.0, 0.5])]
     [(1.0, 0.5), (0.5, 1.0)]
     """
     confidence, right = _judged(probabilities, truth, predicted)

@@ -29,7 +29,7 @@ def confusions(
 
 
 def hits_and_totals(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of confusion matrices (..., K, K): utterances that are right, and all utterances, of each class (..., K)."""
+    """Correct utterances and all utterances of each class (..., K), from confusion matrices (..., K, K)."""
     return counts.diagonal(axis1=-2, axis2=-1), counts.sum(axis=-1)
 
 

@@ -1,4 +1,4 @@
-"""Comparison of scores: the only module that asks for a metric's direction, and defines a missing score."""
+"""Comparison of scores: the only module that reads a metric's direction, and defines a missing score."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -41,12 +41,12 @@ class Ranking:
         return float(value) if self.metric.higher_is_better else -float(value)
 
     def keys(self, values: np.ndarray) -> np.ndarray:
-        """The same of many scores, of any shape; NaN is a missing one."""
+        """The keys of many scores, of any shape; NaN is a missing score."""
         return np.where(np.isnan(values), -np.inf, values if self.metric.higher_is_better else -values)
 
     @staticmethod
     def is_missing(value: float | None) -> bool:
-        """Whether there is no score; one of 0 or less is one.
+        """Whether there is no score; 0 and negative numbers are scores.
 
         >>> [Ranking.is_missing(value) for value in (None, math.nan, 0.0, -0.02)]
         [True, True, False, False]
@@ -54,7 +54,7 @@ class Ranking:
         return value is None or math.isnan(value)
 
     def gain(self, value: float, other: float) -> float:
-        """By how much the first score is better than the second; negative where it is worse."""
+        """The difference by which the first score is better than the second; negative where it is worse."""
         return value - other if self.metric.higher_is_better else other - value
 
     def is_better(self, value: float | None, other: float | None) -> bool:
@@ -62,7 +62,7 @@ class Ranking:
         return self.key(value) > self.key(other)
 
     def worse(self, value: float, other: float) -> float:
-        """The worse of two scores, such as of the ends of an interval; of missing ones NaN."""
+        """The worse of two scores, such as of the ends of an interval; NaN where either is missing."""
         return other if self.is_better(value, other) else value
 
     def best_first(
@@ -71,7 +71,7 @@ class Ranking:
         """Sort items, the best score first.
 
         Args:
-            items: In any order; equal ones keep theirs.
+            items: In any order, which equal items keep.
             score: Of an item.
             then: Sorts items of equal scores, the least first.
         """
@@ -85,10 +85,10 @@ class Ranking:
 
     @property
     def worse_end(self) -> Literal["low", "high"]:
-        """The end of a score's interval that is the worse one."""
+        """The worse end of a score's interval."""
         return "low" if self.metric.higher_is_better else "high"
 
     @property
     def direction(self) -> Literal["maximize", "minimize"]:
-        """As Optuna has it: `maximize` or `minimize`."""
+        """The direction in Optuna's words."""
         return "maximize" if self.metric.higher_is_better else "minimize"

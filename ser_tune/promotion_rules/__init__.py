@@ -1,4 +1,4 @@
-"""Promotion rules, one a file. To add one: a module with a `PROMOTION_RULE`, and its line here."""
+"""Promotion rules, one a file. To add a rule: a module with a `PROMOTION_RULE`, and its line here."""
 
 from ..components import Catalogue
 from .base import Comparison, PromotionRule, Ruling, WorseScores

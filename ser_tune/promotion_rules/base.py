@@ -10,14 +10,14 @@ __all__ = ["Comparison", "PromotionRule", "Ruling", "WorseScores"]
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What a rule decides."""
+    """The decision of a rule."""
 
     replaces: bool
     """Whether the new version becomes champion."""
     reason: str
-    """In words, which continue `… as champion (`."""
+    """The end of a sentence that begins with `… as champion (`."""
     tags: Mapping[str, str] = field(default_factory=dict)
-    """What the rule alone compared; the new version gets them as tags."""
+    """Numbers that the rule alone compared; the new version gets them as tags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +36,15 @@ class Comparison:
     champion: str
     """Such as `version 3`."""
     metric: Metric
-    """What the scores are."""
     by_score: Callable[[], Ruling]
-    """What the scores alone decide: means over fresh seeds where both are confirmed, the lower bound of the new version
-    where it alone is, else the scores of the searches."""
+    """The decision by the scores alone: means over fresh seeds where both are confirmed, the lower bound of the new
+    version where it alone is, else the scores of the searches."""
     confirmed: bool
     """Whether fresh seeds confirmed the new version."""
     same_search: bool
     """Whether the champion is the unconfirmed best of the search whose configuration fresh seeds confirm."""
     p_value: float | None
-    """Of the paired permutation test over speakers, corrected for the searched trials; None where predictions are
+    """From the paired permutation test over speakers, corrected for the searched trials; None where predictions are
     gone."""
     searched: int
     """Complete trials of the larger search, by which `p_value` is corrected."""
@@ -55,7 +54,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class PromotionRule:
-    """When a new version becomes champion; every module of this room defines one as `PROMOTION_RULE`."""
+    """A rule by which a new version becomes champion; every module of this room defines one as `PROMOTION_RULE`."""
 
     name: str
     decide: Callable[[Comparison], Ruling]

@@ -8,7 +8,7 @@ __all__ = ["PROMOTION_RULE", "decide"]
 
 
 def decide(comparison: Comparison) -> Ruling:
-    """Go by the scores; of an unconfirmed version the reason calls the difference unconfirmed."""
+    """Decide by the scores; the reason calls the difference of an unconfirmed version unconfirmed."""
     ruling = comparison.by_score()
     if not ruling.replaces or comparison.same_search or comparison.confirmed:
         return ruling

@@ -11,17 +11,17 @@ SIGNIFICANT = 0.05
 
 
 def decide(comparison: Comparison) -> Ruling:
-    """Go by the scores, and where they would replace the champion of another search, by the p-value."""
+    """Decide by the scores, and where they would replace the champion of another search, by the p-value."""
     ruling = comparison.by_score()
     if not ruling.replaces or comparison.same_search:
         return ruling
     p_value, searched = comparison.p_value, comparison.searched
     if p_value is None:
         return Ruling(False, f"{ruling.reason}, but without predictions of both there is no paired test")
-    told = f"p = {p_value:.3f}" + (f", Bonferroni-corrected for {searched} searched trials" if searched > 1 else "")
+    test = f"p = {p_value:.3f}" + (f", Bonferroni-corrected for {searched} searched trials" if searched > 1 else "")
     if p_value >= SIGNIFICANT:
-        return Ruling(False, f"{ruling.reason}, but not with p < {SIGNIFICANT} ({told})")
-    return replace(ruling, reason=f"{ruling.reason}, with {told}")
+        return Ruling(False, f"{ruling.reason}, but not with p < {SIGNIFICANT} ({test})")
+    return replace(ruling, reason=f"{ruling.reason}, with {test}")
 
 
 PROMOTION_RULE = PromotionRule(

@@ -1,4 +1,4 @@
-"""`robust`: what is better as recorded may not lose more than the champion in worse recordings."""
+"""`robust`: a version with a better score may not lose more than the champion in worse recordings."""
 
 from statistics import fmean
 
@@ -10,7 +10,7 @@ __all__ = ["PROMOTION_RULE"]
 
 
 def decide(comparison: Comparison) -> Ruling:
-    """Go by the scores, and where they would replace the champion, by what both lose in worse recordings."""
+    """Decide by the scores, and where they would replace the champion, by the losses of both in worse recordings."""
     ruling = decide_by_score(comparison)
     if not ruling.replaces:
         return ruling
@@ -20,14 +20,15 @@ def decide(comparison: Comparison) -> Ruling:
         return Ruling(False, reason)
     ranking = Ranking(comparison.metric)
     loss, before = (
-        ranking.gain(one.as_recorded, fmean(one.worse[condition] for condition in shared)) for one in (ours, theirs)
+        ranking.gain(scores.as_recorded, fmean(scores.worse[condition] for condition in shared))
+        for scores in (ours, theirs)
     )
     tags = {"stress_loss": f"{loss:.4f}", "stress_loss_before": f"{before:.4f}"}
     kinds = f"{len(shared)} kind{'s' * (len(shared) > 1)}"
-    told = f"in {kinds} of worse recordings it loses {loss:.4f} {comparison.metric.title}, the champion {before:.4f}"
+    losses = f"in {kinds} of worse recordings it loses {loss:.4f} {comparison.metric.title}, the champion {before:.4f}"
     if loss > before:
-        return Ruling(False, f"{ruling.reason}, but {told}", tags)
-    return Ruling(True, f"{ruling.reason}; {told}", tags)
+        return Ruling(False, f"{ruling.reason}, but {losses}", tags)
+    return Ruling(True, f"{ruling.reason}; {losses}", tags)
 
 
 PROMOTION_RULE = PromotionRule(name="robust", decide=decide, worse_recordings=True, citation="none")

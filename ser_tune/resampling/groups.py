@@ -52,7 +52,7 @@ def score_groups(
         predicted: Predictions, shape (N, ...).
         speakers: A number for each utterance's speaker, shape (N,).
         groups: The group of each utterance; those of an empty one are left out.
-        metrics: What to compute.
+        metrics: Their scores are computed.
         outputs: K, the number of the task's outputs.
 
     Returns:

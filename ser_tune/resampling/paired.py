@@ -13,7 +13,6 @@ __all__ = [
     "MAX_STATISTIC",
     "PairedComparison",
     "choice_p_value",
-    "compare_means",
     "compare_paired",
     "mean_interval",
     "permutation_test",
@@ -59,39 +58,15 @@ def permutation_test(metric: Metric) -> str:
 
 def compare_paired(
     truth: np.ndarray,
-    predicted_a: np.ndarray,
-    predicted_b: np.ndarray,
-    speakers: np.ndarray,
-    metrics: Sequence[Metric],
-    outputs: int,
-) -> PairedComparison:
-    """Compare the predictions of two systems for the same utterances.
-
-    Arguments are those of `compare_means`, with the predictions of one seed each.
-
-    A is right about both utterances of three speakers, B about the first only. All three differences are 0.5, which is
-    one of two extreme swaps of eight:
-
-    >>> from ser_tune.metrics import METRICS
-    >>> truth, speakers = np.array([0, 1] * 3), np.array([0, 0, 1, 1, 2, 2])
-    >>> compared = compare_paired(truth, truth, np.zeros(6, dtype=int), speakers, [METRICS.get("uar")], 2)
-    >>> compared.primary.value, compared.p_value, compared.effect_size
-    (0.5, 0.25, None)
-    """
-    return compare_means(truth, [predicted_a], [predicted_b], speakers, metrics, outputs)
-
-
-def compare_means(
-    truth: np.ndarray,
     predicted_a: Sequence[np.ndarray],
     predicted_b: Sequence[np.ndarray],
     speakers: np.ndarray,
     metrics: Sequence[Metric],
     outputs: int,
 ) -> PairedComparison:
-    """Compare the mean scores of two systems over their seeds, which need not be as many.
+    """Compare the mean scores of two systems over their seeds, of which each may have another number.
 
-    The interval is over speakers: seeds are those that were trained.
+    The interval is over speakers only: the seeds are fixed.
 
     Args:
         truth: Targets, shape (N, ...), N ≥ 1.
@@ -100,6 +75,15 @@ def compare_means(
         speakers: A number for each utterance's speaker, shape (N,).
         metrics: The first is tested.
         outputs: K, the number of the task's outputs.
+
+    A is right about both utterances of three speakers, B about the first only. All three differences are 0.5, which is
+    one of two extreme swaps of eight:
+
+    >>> from ser_tune.metrics import METRICS
+    >>> truth, speakers = np.array([0, 1] * 3), np.array([0, 0, 1, 1, 2, 2])
+    >>> compared = compare_paired(truth, [truth], [np.zeros(6, dtype=int)], speakers, [METRICS.get("uar")], 2)
+    >>> compared.primary.value, compared.p_value, compared.effect_size
+    (0.5, 0.25, None)
     """
 
     def sums(metric: Metric) -> list[np.ndarray]:

@@ -55,7 +55,7 @@ def score(folds: Sequence[HeldOutFold], metrics: Sequence[Metric], outputs: int)
 
     Args:
         folds: At least one, each with at least one utterance.
-        metrics: What to compute.
+        metrics: Their scores are computed.
         outputs: K, the number of the task's outputs.
 
     >>> from ser_tune.metrics import METRICS
@@ -69,7 +69,7 @@ def score(folds: Sequence[HeldOutFold], metrics: Sequence[Metric], outputs: int)
     for metric in metrics:
         sums = sums_of(metric, truth, predicted, speakers, outputs)
         pooled = sums.sum(axis=0)
-        of_folds = [metric.score(true, said, outputs) for true, said, _ in folds]
+        of_folds = [metric.score(fold_truth, found, outputs) for fold_truth, found, _ in folds]
         parts = () if metric.parts is None else metric.parts(pooled).tolist()
         scores[metric.name] = Score(
             value=float(metric.value(pooled)),

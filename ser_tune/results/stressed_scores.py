@@ -59,7 +59,9 @@ def stress(evaluation: Evaluation, *, on_condition: Callable[[str], None] = lamb
         except AudioError as error:
             on_condition(f"{condition.name} is left out: {error}")
             continue
-        paired = compare_paired(evaluation.truth, predicted, evaluation.predicted, speakers, metrics[:1], len(columns))
+        paired = compare_paired(
+            evaluation.truth, [predicted], [evaluation.predicted], speakers, metrics[:1], len(columns)
+        )
         yield Stressed(
             kind=condition.kind,
             severity=condition.severity,

@@ -1,4 +1,4 @@
-"""Tasks, one a file: what is recognised, and all that follows from it.
+"""Tasks, one a file: targets, network outputs, aggregation, predictions and their texts.
 
 To add one: a module with a `TASK`, and its line here; an installed package adds one by an entry point.
 """

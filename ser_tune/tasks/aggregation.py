@@ -1,4 +1,4 @@
-"""Combining the log probabilities of an utterance's segments."""
+"""Combination of the log probabilities of an utterance's segments."""
 
 import numpy as np
 import torch
@@ -7,7 +7,6 @@ from torch import Tensor
 __all__ = ["AGGREGATIONS", "aggregate", "probabilities"]
 
 AGGREGATIONS = ("mean_log_softmax", "mean_probability", "maximum", "confidence")
-"""Ways to combine."""
 
 
 def aggregate(log_probabilities: np.ndarray, utterance: np.ndarray, how: str) -> np.ndarray:
@@ -51,7 +50,7 @@ def probabilities(log_probabilities: Tensor, how: str) -> Tensor:
 
     Args:
         log_probabilities: Of segments, shape (S, K).
-        how: As of `aggregate`.
+        how: As in `aggregate`.
 
     Returns:
         Probabilities, shape (K,), float64.
@@ -70,14 +69,14 @@ def probabilities(log_probabilities: Tensor, how: str) -> Tensor:
 
 
 def _entropy(log_probabilities: np.ndarray) -> np.ndarray:
-    """Of each row, in nats, shape (S,); a class of probability 0 adds nothing."""
+    """The entropy of each row, in nats, shape (S,); a class of probability 0 adds nothing."""
     certain = np.isneginf(log_probabilities)
     surprise = np.where(certain, 0, -log_probabilities)
     return (np.exp(log_probabilities) * surprise).sum(axis=1)  # type: ignore[no-any-return]
 
 
 def _weighted_mean(values: np.ndarray, weight: np.ndarray, utterance: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Of every utterance's segments, shape (U, K)."""
+    """The mean over every utterance's segments, shape (U, K)."""
     total = np.zeros(shape, dtype=np.float64)
     np.add.at(total, utterance, weight[:, None] * values)
     mean: np.ndarray = total / np.bincount(utterance, weights=weight)[:, None]

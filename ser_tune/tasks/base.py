@@ -15,7 +15,7 @@ __all__ = ["Goal", "Targets", "Task", "Traceable"]
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What a task wants of each utterance of a corpus."""
+    """The targets of a corpus's utterances."""
 
     names: tuple[str, ...]
     """The name of each of a network's K outputs, such as a class."""
@@ -23,19 +23,17 @@ class Targets:
     """Shape (U, ...): class numbers (U,), int64, or whatever the task's metrics take for the truth."""
     strata: np.ndarray
     """The stratum of each utterance, such as its class, shape (U,), int64. Oversampling and balanced weights let strata
-    count alike, and no training side may lack one."""
+    count alike, and no training side may lack a stratum."""
     stratum_names: tuple[str, ...]
-    """The name of each stratum."""
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a network is trained for, and how its scores are computed: all that training takes from the protocol."""
+    """Task, aggregation and metrics: the part of the protocol that training needs."""
 
     task: str
-    """The task's name."""
     aggregation: str
-    """How segments are combined, one of the task's ways."""
+    """One of the task's aggregations."""
     metrics: tuple[str, ...]
     """The names of the metrics; the first is the primary objective, which ranks, races and selects epochs."""
 
@@ -54,7 +52,7 @@ class Traceable:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is recognised; every module of this room defines one as `TASK`.
+    """A recognition task; every module of this room defines its task as `TASK`.
 
     A network's raw outputs (B, K) become *outputs* by `activate`: log probabilities, for example. Everything after it,
     segments or utterances, of one network or several, is in this form until it is shown or decided.
@@ -63,23 +61,23 @@ class Task:
     name: str
     settings: type[TaskSettings]
     title: str
-    """What is recognised, in words, such as `one emotion of several`."""
+    """In words, such as `one emotion of several`."""
     answer: str
-    """What one answer is called, in tables and JSON, such as `emotion`."""
+    """The noun for an answer, in tables and JSON, such as `emotion`."""
     targets: Callable[[Any, Sequence[Utterance]], Targets]
     """From the settings and a corpus's utterances to its targets; raises `CorpusError` where they have none."""
     predictions: str
-    """What is predicted, such as `classes`, by their numbers: metrics of the same kind fit."""
+    """The kind of predictions, such as `classes`, by their numbers: metrics of the same kind fit."""
     encoding: str
-    """What `encode` makes, such as `probabilities`: losses of the same kind fit."""
+    """The kind of encoded targets, such as `probabilities`: losses of the same kind fit."""
     loss: str
     """The default loss."""
     metrics: tuple[str, ...]
-    """What is computed of predictions; the first is the default objective."""
+    """The first is the default objective."""
     aggregations: tuple[str, ...]
     """Ways to combine the segments of an utterance; the first is the default."""
     encode: Callable[[Tensor, int], Tensor]
-    """From values (B, ...) and K to what a loss compares raw outputs with, shape (B, K), float32."""
+    """From values (B, ...) and K to the targets of a loss, shape (B, K), float32."""
     activate: Callable[[Tensor], Tensor]
     """From raw outputs (B, K), float32, to outputs (B, K)."""
     members: Callable[[Tensor], Tensor]
@@ -105,22 +103,17 @@ class Task:
     read: Callable[[Sequence[str], tuple[str, ...]], np.ndarray]
     """Undoes `write`: from texts to values (N, ...)."""
     traceable: Traceable | None = None
-    """What `ser-tune export` needs for ONNX and TorchScript; None where a model of this task cannot be a graph."""
+    """For `ser-tune export` as ONNX and TorchScript; None where a model of this task cannot be a graph."""
     decision: str = "decision"
-    """What `decide` does, in a word, such as `argmax`."""
+    """A word for `decide`, such as `argmax`."""
     citation: str = ""
 
     @property
     def answers(self) -> str:
-        """What several answers are called, such as `emotions`."""
+        """The noun for answers, such as `emotions`."""
         return f"{self.answer}s"
 
     def labels(self, shown: np.ndarray, names: tuple[str, ...]) -> list[str]:
-        """What is decided of shown outputs, as text: the one way from probabilities, for example, to labels.
-
-        Args:
-            shown: As `show` makes them, or means of such, shape (N, K).
-            names: Of the outputs.
-        """
+        """Decide on shown outputs (N, K), such as probabilities or means of them, and write the answers as text."""
         # In float64, where numbers that differ at all still differ after `unshow`
         return [self.write(value, names) for value in self.decide(self.unshow(shown.astype(np.float64)))]

@@ -31,12 +31,12 @@ class ClassificationSettings(TaskSettings):
     """One emotion of several."""
 
     name: Literal["classification"] = "classification"
-    """What is recognised."""
+    """The task."""
 
 
 def targets(_: TaskSettings, utterances: Sequence[Utterance]) -> Targets:
     """The emotion of each utterance."""
-    return targets_of_labels([one.emotion for one in utterances])
+    return targets_of_labels([utterance.emotion for utterance in utterances])
 
 
 def targets_of_labels(labels: Sequence[str]) -> Targets:
@@ -62,14 +62,9 @@ def members(raw: Tensor) -> Tensor:
 
 
 def divergence(clean: Tensor, copies: Tensor) -> Tensor:
-    """Mean of KL(clean || copy) = sum p log(p / q) over a batch, in nats; gradients flow into both.
-
-    Args:
-        clean: Logits of clean segments, shape (B, K).
-        copies: Logits of their copies, shape (B, K).
-    """
-    said, said_of_copies = torch.log_softmax(clean, dim=1), torch.log_softmax(copies, dim=1)
-    return nn.functional.kl_div(said_of_copies, said, reduction="batchmean", log_target=True)
+    """Mean of KL(clean || copy) = sum p log(p / q) over a batch of logits (B, K), in nats; gradients flow into both."""
+    of_clean, of_copies = torch.log_softmax(clean, dim=1), torch.log_softmax(copies, dim=1)
+    return nn.functional.kl_div(of_copies, of_clean, reduction="batchmean", log_target=True)
 
 
 def error(outputs: np.ndarray, values: np.ndarray) -> float:
@@ -90,7 +85,7 @@ def decide(outputs: np.ndarray) -> np.ndarray:
 
 
 def log(shown: np.ndarray) -> np.ndarray:
-    """Logarithms of probabilities, of the same precision; that of 0 is the lowest finite one."""
+    """Logarithms of probabilities, of the same precision; that of 0 is the lowest finite number."""
     logarithms: np.ndarray = np.log(np.maximum(shown, np.finfo(shown.dtype).tiny))
     return logarithms
 

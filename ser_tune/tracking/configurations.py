@@ -15,7 +15,7 @@ from mlflow.entities import Run
 from ..architectures import ARCHITECTURES
 from ..folds import SIDES
 from ..metrics import Metric, Ranking, score_in
-from ..resampling import PairedComparison, compare_means, seed_interval
+from ..resampling import PairedComparison, compare_paired, seed_interval
 from .predictions import Predictions, read_predictions
 from .queries import search_runs
 from .runs import find_runs, is_complete, metrics_of, objective_of, score_of
@@ -159,7 +159,7 @@ def searched_trials(workspace: Workspace, run: Run) -> list[Run]:
 def compare_seeds(
     ours: Sequence[Predictions], theirs: Sequence[Predictions], metrics: Sequence[Metric]
 ) -> PairedComparison:
-    """Compare the means of two configurations over their seeds, paired by speaker, as `compare_means` does.
+    """Compare the means of two configurations over their seeds, paired by speaker, as `compare_paired` does.
 
     Args:
         ours: Of each seed of the first.
@@ -168,7 +168,7 @@ def compare_seeds(
     """
     first = ours[0]
     a, b = ([seed.predicted for seed in side] for side in (ours, theirs))
-    return compare_means(first.truth, a, b, first.speaker_numbers, metrics, len(first.names))
+    return compare_paired(first.truth, a, b, first.speaker_numbers, metrics, len(first.names))
 
 
 def _validation(run: Run) -> float:

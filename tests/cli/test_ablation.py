@@ -86,7 +86,7 @@ def test_the_difference_is_that_of_all_seeds_paired_by_utterance(
         )
     )
     metrics = [METRICS.get("uar"), METRICS.get("wa")]
-    assert fast.against == compare_paired(truth, ours, theirs, speakers, metrics, 2)
+    assert fast.against == compare_paired(truth, [ours], [theirs], speakers, metrics, 2)
     assert fast.against.primary.value == pytest.approx(fast.mean - base.mean)
 
 

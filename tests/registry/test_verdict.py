@@ -139,7 +139,7 @@ def test_what_was_compared_is_written_down_whatever_the_rule(
     tags = decided(LUCKY, rule).tags
     truth, speakers = np.tile([0, 1], SPEAKERS * 2), np.repeat(np.arange(SPEAKERS), 4)
     said = [np.where(np.array(right).ravel(), truth, 1 - truth) for right in (LUCKY, POOR)]
-    paired = compare_paired(truth, *said, speakers, [METRICS.get("uar")], 2)
+    paired = compare_paired(truth, *([predicted] for predicted in said), speakers, [METRICS.get("uar")], 2)
     assert tags == {
         "rule": rule,
         "compared_with": "version 1",

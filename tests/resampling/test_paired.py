@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from ser_tune.metrics import METRICS, Metric
-from ser_tune.resampling import PairedComparison, choice_p_value, compare_means, compare_paired, sums_of
+from ser_tune.resampling import PairedComparison, choice_p_value, compare_paired, sums_of
 from ser_tune.resampling.paired import DRAWN_SWAPS, ENUMERATED_SPEAKERS
 
 QUICK = settings(max_examples=40, deadline=None)
@@ -25,7 +25,7 @@ JUDGEMENTS = st.lists(
 def _compared(
     truth: np.ndarray, a: np.ndarray, b: np.ndarray, speakers: np.ndarray, classes: int = N_CLASSES
 ) -> PairedComparison:
-    return compare_paired(truth, a, b, speakers, (UAR, WA), classes)
+    return compare_paired(truth, [a], [b], speakers, (UAR, WA), classes)
 
 
 def _uar_of(compared: PairedComparison) -> tuple[float, float, float]:
@@ -243,7 +243,7 @@ def test_what_has_no_score_is_never_significant() -> None:
     """A difference of undefined scores has no interval, and a p-value that no rule takes for a difference."""
     undefined = replace(METRICS.get("wa"), value=lambda counts: np.full(counts.shape[:-2], np.nan))
     truth, speakers = np.array([0, 1] * 4), np.repeat(np.arange(4), 2)
-    compared = compare_paired(truth, truth, 1 - truth, speakers, [undefined], 2)
+    compared = compare_paired(truth, [truth], [1 - truth], speakers, [undefined], 2)
     assert compared.p_value == 1
     assert not compared.primary.interval.known
     assert compared.effect_size is None
@@ -257,8 +257,8 @@ def test_a_speaker_without_a_score_has_no_part_in_the_effect_size() -> None:
 
     truth, speakers = np.array([0, 1] * 3 + [0, 0]), np.repeat(np.arange(4), 2)
     ours, theirs = truth.copy(), np.array([0, 1, 0, 0, 1, 0, 1, 1])
-    with_it = compare_paired(truth, ours, theirs, speakers, [replace(wa, value=value)], 2)
-    without = compare_paired(truth[:6], ours[:6], theirs[:6], speakers[:6], [wa], 2)
+    with_it = compare_paired(truth, [ours], [theirs], speakers, [replace(wa, value=value)], 2)
+    without = compare_paired(truth[:6], [ours[:6]], [theirs[:6]], speakers[:6], [wa], 2)
     assert with_it.effect_size == pytest.approx(without.effect_size)
 
 
@@ -268,7 +268,7 @@ def test_several_seeds_are_compared_by_the_means_of_their_scores_which_pooling_t
     truth, a, b, speakers = _systems(rng, 6, gain=0.1)
     f1 = replace(UAR, name="f1", value=_macro_f1)
     ours, theirs = [a, np.where(rng.random(len(truth)) < 0.3, 0, a)], [b, np.zeros_like(b), b]
-    found = compare_means(truth, ours, theirs, speakers, (f1, UAR), N_CLASSES)
+    found = compare_paired(truth, ours, theirs, speakers, (f1, UAR), N_CLASSES)
 
     def mean(metric: Metric, side: list[np.ndarray]) -> float:
         return float(np.mean([metric.score(truth, seed, N_CLASSES) for seed in side]))

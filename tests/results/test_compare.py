@@ -27,7 +27,7 @@ def test_two_trials_are_compared_as_their_tables_say(first: Any) -> None:
     truth = np.array([emotions.index(row["emotion"]) for row in ours])
     said = [np.array([emotions.index(row["predicted"]) for row in rows]) for rows in (ours, theirs)]
     by_speaker = np.array([speakers.index(row["speaker"]) for row in ours])
-    expected = compare_paired(truth, said[0], said[1], by_speaker, [UAR, WA], 2)
+    expected = compare_paired(truth, [said[0]], [said[1]], by_speaker, [UAR, WA], 2)
     assert found.paired.differences == expected.differences
     assert (found.paired.p_value, found.paired.effect_size) == (expected.p_value, expected.effect_size)
     by_hand = [UAR.score(truth, row, 2) for row in said]
@@ -130,5 +130,5 @@ def test_results_of_another_objective_are_compared_and_tested_by_it(copied: Any)
     assert found.paired.primary == differences["error"]
     assert differences["error"].value == pytest.approx(-differences["wa"].value)
     ours, theirs = (seeds[0] for seeds in found.predictions)
-    by_wa = compare_paired(ours.truth, ours.predicted, theirs.predicted, ours.speaker_numbers, [WA], 2)
+    by_wa = compare_paired(ours.truth, [ours.predicted], [theirs.predicted], ours.speaker_numbers, [WA], 2)
     assert found.paired.p_value == by_wa.p_value

@@ -125,5 +125,7 @@ def test_seeds_are_compared_each_with_each() -> None:
     means = [np.mean([UAR.score(seed.truth, seed.predicted, 2) for seed in seeds]) for seeds in (ours, theirs)]
     assert found.primary.value == pytest.approx(means[0] - means[1])
     alone = compare_seeds(ours[:1], theirs[:1], metrics)
-    assert alone == compare_paired(truth, ours[0].predicted, theirs[0].predicted, ours[0].speaker_numbers, metrics, 2)
+    assert alone == compare_paired(
+        truth, [ours[0].predicted], [theirs[0].predicted], ours[0].speaker_numbers, metrics, 2
+    )
     assert compare_seeds(ours, ours, metrics).p_value == 1.0
