@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import gc
 import io
 import json
 import os
@@ -31,11 +30,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run files of few tests first: they start processes; files of many short tests then end both workers together."""
     sizes = Counter(item.path for item in items)
     items.sort(key=lambda item: (sizes[item.path], item.path))
-
-
-def pytest_collection_finish() -> None:
-    """Exclude what the imports made from garbage collection, which would go through all of it again and again."""
-    gc.freeze()
 
 
 SPEAKERS, EMOTIONS = ("ada", "bob", "cyd", "dan"), ("anger", "joy")

@@ -1,25 +1,29 @@
-"""The finished study, opened where it lies or in a copy: for tests of experiments, results and report."""
+"""The finished study, opened where it lies or in a copy: for tests of experiments, results and report.
+
+A plugin of all tests: it imports no library that takes seconds to load.
+"""
+
+from __future__ import annotations
 
 import csv
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import optuna
 import pytest
-from mlflow.entities import Run
 
-from ser_tune.config import Project
-from ser_tune.coordination import load_study
-from ser_tune.protocol import prepare
-from ser_tune.tracking import Workspace, find_runs
+from ser_tune import config, coordination, protocol, tracking
+
+if TYPE_CHECKING:
+    import optuna
+    from mlflow.entities import Run
 
 
 class Opened(NamedTuple):
     """A study of a project, and what there is of it in every store."""
 
-    project: Project
-    workspace: Workspace
+    project: config.Project
+    workspace: tracking.Workspace
     study: optuna.Study
     prepared: Any
     runs: dict[int, Run]
@@ -36,15 +40,14 @@ def open_study(shared_cache: Path) -> Callable[..., Opened]:
     """Open a study: `open_study(root, "first")`."""
 
     def _open(root: Path, name: str = "first") -> Opened:
-        project = Project(
-            root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache
-        )
-        workspace = Workspace(project)
-        study, definition = load_study(name, project)
+        urls = f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db"
+        project = config.Project(root, *urls, shared_cache)
+        workspace = tracking.Workspace(project)
+        study, definition = coordination.load_study(name, project)
         experiment = workspace.client.get_experiment_by_name("manifest")
         assert experiment is not None
-        _, runs = find_runs(workspace, experiment.experiment_id, study.user_attrs["study_id"])
-        return Opened(project, workspace, study, prepare(definition, project), runs)
+        _, runs = tracking.find_runs(workspace, experiment.experiment_id, study.user_attrs["study_id"])
+        return Opened(project, workspace, study, protocol.prepare(definition, project), runs)
 
     return _open
 

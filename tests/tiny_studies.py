@@ -1,20 +1,25 @@
-"""Tiny studies of one epoch: to be run, to be stopped by a leak, or not to be."""
+"""Tiny studies of one epoch: to be run, to be stopped by a leak, or not to be.
+
+A plugin of all tests: it imports no library that takes seconds to load.
+"""
+
+from __future__ import annotations
 
 import csv
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import optuna
 import pytest
 
-from ser_tune.config import Project
-from ser_tune.coordination import open_storage
+from ser_tune import config, coordination, protocol, search, tracking
 from ser_tune.errors import LeakError
-from ser_tune.protocol import Prepared, prepare
-from ser_tune.search import StudyObserver, StudySummary, run_study
-from ser_tune.tracking import TrackingObserver, Workspace
+
+if TYPE_CHECKING:
+    from ser_tune.config import Project
+    from ser_tune.protocol import Prepared
+    from ser_tune.search import StudyObserver, StudySummary
 
 
 @pytest.fixture
@@ -29,7 +34,7 @@ def run(tiny: Callable[..., Any], project: Project, recorder: Any) -> Callable[.
             "study.pruner": "none",
             "name": "one",
         }
-        return run_study(prepare(tiny(**(quick | settings)), project), project, observer)
+        return search.run_study(protocol.prepare(tiny(**(quick | settings)), project), project, observer)
 
     return _run
 
@@ -53,7 +58,7 @@ def study(
                 writer.writeheader()
                 writer.writerows(rows)
             quick["corpus.data"] = table
-        return prepare(tiny(**(quick | flags)), project)
+        return protocol.prepare(tiny(**(quick | flags)), project)
 
     return _study
 
@@ -62,13 +67,15 @@ def study(
 def refusal(databases: Path, shared_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Prepared], str]:
     """Run a study that a leak stops; returns why, after a look at what was stored: nothing."""
     root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("refused") / "project"))
-    project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache)
-    workspace = Workspace(project)
+    project = config.Project(
+        root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache
+    )
+    workspace = tracking.Workspace(project)
 
     def _refusal(prepared: Prepared) -> str:
         with pytest.raises(LeakError) as caught:
-            run_study(prepared, project, TrackingObserver(workspace))
-        assert optuna.get_all_study_names(open_storage(project)) == []
+            search.run_study(prepared, project, tracking.TrackingObserver(workspace))
+        assert coordination.open_storage(project).get_all_studies() == []
         experiments = workspace.client.search_experiments()
         assert [one.name for one in experiments] == ["Default"]
         assert not workspace.client.search_runs([one.experiment_id for one in experiments])
@@ -83,6 +90,6 @@ def passes(project: Project) -> Callable[[Prepared], None]:
     """Run a study that no leak stops."""
 
     def _passes(prepared: Prepared) -> None:
-        assert run_study(prepared, project, StudyObserver()).complete == 1
+        assert search.run_study(prepared, project, search.StudyObserver()).complete == 1
 
     return _passes
