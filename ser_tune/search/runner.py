@@ -4,10 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import optuna
-from optuna.trial import TrialState
 
 from ..config import Project
 from ..coordination import (
@@ -15,33 +14,26 @@ from ..coordination import (
     Rerun,
     StorageLock,
     Watch,
-    best_trials,
-    complete_trials,
     find_study,
-    is_counted,
-    is_gone,
     left_of_rerun,
     open_storage,
     requeue_dead,
-    searched_trials,
     storage_errors,
-    stored_definition,
-    value_of,
 )
 from ..definition import largest_network_bytes
 from ..errors import Terminated
 from ..protocol import Prepared
-from .confirmation import gain_of, left_of_plan
+from .confirmation import left_of_plan
 from .first_trials import first_trials, missing_in
 from .objective import Objective
 from .observer import StudyObserver, StudyStart, StudySummary
-from .observer import TrialState as State
 from .opening import ProcessRole, open_study, refuse_differences, with_stored_ranges
-from .plan import convergence_of, plan_of
+from .plan import plan_of
+from .summary import finished_trials, summarise
 from .trainer import Trainer
 from .worker import OpenStudy, work_on
 
-__all__ = ["Workers", "run_study", "summarise"]
+__all__ = ["Workers", "run_study"]
 
 Workers: TypeAlias = Callable[[float | None], tuple[bool, Sequence[str]]]
 """Has processes work on an open study until a deadline; returns whether the user interrupted, and why the last trials
@@ -139,7 +131,7 @@ class _Session:
             trials_to_run=to_run,
             largest_trial_bytes=largest,
             confirms="" if self.rerun is None else self.rerun.study_id,
-            finished=_finished(study),
+            finished=finished_trials(study),
             device="" if trainer is None else trainer.describe_device(),
             notes=[*prepared.notes, *prepared.remarks, *notes],
             pretraining="" if prepared.pretraining is None else prepared.pretraining.state,
@@ -168,34 +160,3 @@ class _Session:
         """Report the process's end; that of a led one does not end the study."""
         running = max(1, summary.running) if self.role == "led" else summary.running
         self.observer.study_finished(replace(summary, running=running))
-
-
-def _finished(study: optuna.Study) -> dict[int, State]:
-    trials = study.get_trials(deepcopy=False)
-    return {trial.number: cast(State, trial.state.name) for trial in trials if trial.state.is_finished()}
-
-
-def summarise(study: optuna.Study, *, interrupted: bool = False, failures: Sequence[str] = ()) -> StudySummary:
-    """Count a study's trials and name its best: by fresh seeds where there are any, else by the search's score."""
-    trials = study.get_trials(deepcopy=False)
-    complete = complete_trials(trials)
-    definition = stored_definition(study)
-    objective = definition.objective
-    gain = gain_of(trials, plan_of(definition.config), objective)
-    ranked = best_trials(searched_trials(complete), objective)
-    if gain is not None:
-        ranked = [trial for trial in complete if trial.number == gain.winner.middle]
-    return StudySummary(
-        name=study.study_name,
-        complete=len(complete),
-        pruned=sum(trial.state == TrialState.PRUNED for trial in trials),
-        failed=sum(trial.state == TrialState.FAIL and is_counted(trial) for trial in trials),
-        best=next(((trial.number, value_of(trial)) for trial in ranked), None),
-        first=next(map(value_of, complete), None),
-        finished=_finished(study),
-        interrupted=interrupted,
-        failures=failures,
-        gain=gain,
-        converged=convergence_of(study) if definition.config.study.stop_when_converged else None,
-        running=sum(trial.state == TrialState.RUNNING and not is_gone(trial) for trial in trials),
-    )
