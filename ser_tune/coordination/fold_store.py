@@ -1,6 +1,6 @@
 """Trained folds of trials that have not ended, so that an interrupted trial goes on with its next fold.
 
-An entry is one safetensors file, named by the SHA-256 of all that the fold's training depends on: the job (concrete
+An entry is a safetensors file, named by the SHA-256 of all that the fold's training depends on: the job (concrete
 configuration, sides, seed, names of cached features, targets, goal), the device, the program's code, and the versions
 of the packages that compute. A new entry is written beside its place and then renamed, and holds a checksum: no
 half-written entry is read.
@@ -61,7 +61,7 @@ class FoldStore:
                     path.rmdir()
 
     def get(self, job: FoldJob) -> FittedNetwork | None:
-        """What a job resulted in earlier; None where it is not known. A damaged entry is named and removed."""
+        """The stored result of a job; None where there is none. A damaged entry is named and removed."""
         path = self._path(job)
         try:
             return _fitted(load(path.read_bytes()), job)
@@ -73,7 +73,7 @@ class FoldStore:
             return None
 
     def put(self, job: FoldJob, fitted: FittedNetwork) -> None:
-        """Keep what a job resulted in.
+        """Keep the result of a job.
 
         Raises:
             StorageError: The disk is full, or the folder cannot be written.
@@ -92,7 +92,7 @@ class FoldStore:
             ) from None
 
     def remove(self, jobs: Iterable[FoldJob]) -> None:
-        """Forget what jobs resulted in."""
+        """Remove the results of jobs."""
         for job in jobs:
             self._path(job).unlink(missing_ok=True)
 
@@ -119,7 +119,7 @@ class FoldStore:
 
 
 def _written(path: Path) -> float:
-    """When a file was written, in seconds; now, where somebody removed it."""
+    """The time of a file's last change, in seconds; now, where another process removed it."""
     try:
         return path.stat().st_mtime
     except FileNotFoundError:
@@ -150,7 +150,7 @@ def _fitted(tensors: dict[str, Tensor], job: FoldJob) -> FittedNetwork:
     if not tensors.pop(CHECKSUM).equal(_checksum(tensors)):
         raise ValueError("the checksum is not that of the tensors")
     network = recipe_of(job.config, job.data.targets.names, job.goal).build_network()
-    weights = {name.removeprefix("network."): one for name, one in tensors.items() if name.startswith("network.")}
+    weights = {name.removeprefix("network."): tensor for name, tensor in tensors.items() if name.startswith("network.")}
     network.load_state_dict(weights)
     shift, spread = tensors.get("scaling.shift"), tensors.get("scaling.spread")
     reports = json.loads(tensors["history"].numpy().tobytes())
@@ -158,7 +158,7 @@ def _fitted(tensors: dict[str, Tensor], job: FoldJob) -> FittedNetwork:
         network=network.eval(),
         scaling=None if shift is None or spread is None else Scaling(shift=shift.numpy(), spread=spread.numpy()),
         epoch=int(tensors["epoch"]),
-        history=tuple(EpochReport(**one) for one in reports),
+        history=tuple(EpochReport(**report) for report in reports),
         validation=tensors["validation"].numpy(),
     )
 

@@ -42,7 +42,7 @@ def file_of(url: str) -> Path | None:
 
 
 def connection_arguments(url: str) -> dict[str, object]:
-    """What connections to a database server are opened with, unless its URL has it; empty for other databases.
+    """Arguments of connections to a database server that its URL does not have; empty for other databases.
 
     Without them, a process waits for a quarter of an hour where its network is lost, and the server keeps the lock of
     a machine that is gone for two hours.
@@ -70,11 +70,7 @@ class StorageLock:
     """
 
     def __init__(self, url: str, name: str) -> None:
-        """Name the lock.
-
-        Args:
-            url: Of the storage.
-            name: What is locked, such as a study's name.
+        """Name the lock of a storage, such as by a study's name.
 
         Raises:
             StorageError: There are no locks for databases of this kind.
@@ -119,8 +115,7 @@ class StorageLock:
     def run(self, change: Callable[[], T]) -> T:
         """Make a change while the lock is held; where the server fails, from its beginning when the server is back.
 
-        Args:
-            change: Finds what is left to do where it was ended in the middle.
+        The change must continue its own work where it was ended in the middle.
         """
 
         def locked() -> T:

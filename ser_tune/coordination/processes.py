@@ -124,7 +124,7 @@ class Heartbeat:
         """Prepare the thread.
 
         Args:
-            trial: That this process runs.
+            trial: The running trial.
             grace_s: Seconds of silence after which other processes take it for dead.
             watch: This process's, which looks between trials only.
         """
@@ -173,11 +173,9 @@ class Watch:
         self._awake = now
 
     def dead(self, trials: Sequence[FrozenTrial], *, nameless: bool = False) -> list[FrozenTrial]:
-        """Those that are dead.
+        """The dead ones of a study's running trials.
 
-        Args:
-            trials: The study's running ones.
-            nameless: Whether a trial without a process is dead: where trials begin under a lock that the caller holds.
+        `nameless`: a trial without a process is dead, because trials begin under a lock that the caller holds.
         """
         self.stay_awake()
         now, dead = self._awake, []
@@ -198,10 +196,9 @@ def requeue_dead(study: optuna.Study, watch: Watch, *, limit: int | None) -> Seq
     """Mark the trials of dead processes as failed, and put every unfinished place in line; the caller holds the lock.
 
     Args:
-        study: Whose trials.
-        watch: Finds the dead ones.
-        limit: How often a trial is run again that is the end of a process in the same fold; then it has failed. None is
-            for ever.
+        study: The study.
+        watch: Finds the dead trials.
+        limit: Repetitions of a trial that ended processes in the same fold, before it has failed; None is no limit.
 
     Returns:
         All trials of the study, which are read once where nothing had to be done: others wait for the lock meanwhile.

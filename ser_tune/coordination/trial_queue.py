@@ -95,12 +95,8 @@ def enqueue_unfinished(study: optuna.Study, *, known: Sequence[FrozenTrial] | No
     Those still waiting in line, as all of a rerun's are, come before it. This is the only way to run a trial again;
     the caller holds the study's lock.
 
-    Args:
-        study: Whose trials.
-        known: All trials; None reads them.
-
     Returns:
-        How many were put in line.
+        How many were put in line; `known` are all trials, None reads them.
     """
     attempts, enqueued = defaultdict(list), 0
     for trial in study.get_trials(deepcopy=False) if known is None else known:

@@ -23,10 +23,10 @@ def read_folds(corpus: Corpus, file: Path, *, strata: Strata) -> tuple[Fold, ...
     """Read the folds of a corpus.
 
     Args:
-        corpus: What is split.
+        corpus: The corpus that is split.
         file: A CSV with `fold`, `split` (train, validation or test) and `path` or `utterance`. A path is an
             utterance's name, or the end of its recording's path.
-        strata: What every training side covers.
+        strata: Every training side covers them.
 
     Returns:
         In the order of the file. Every utterance is on one side of every fold.
@@ -41,7 +41,7 @@ def read_folds(corpus: Corpus, file: Path, *, strata: Strata) -> tuple[Fold, ...
     )
     table.problems.refuse()
     named = "utterance" if "utterance" in table.columns else "path"
-    numbers = _numbers(corpus)
+    numbers, example = _numbers(corpus), f"'{corpus.utterances[0].id}'"
     side_of: dict[str, dict[int, str]] = defaultdict(dict)
     for line in table.lines:
         where, row = f"{file}, line {line.number}", line.cells
@@ -51,10 +51,12 @@ def read_folds(corpus: Corpus, file: Path, *, strata: Strata) -> tuple[Fold, ...
         found = numbers.get(row[named], numbers.get(posix_path(row[named]), []))
         if len(found) != 1:
             what = "names no utterance" if not found else f"names {len(found)} utterances"
-            raise CorpusError(f"{where}: '{row[named]}' {what} of corpus {corpus.name}, such as {_example(corpus)}")
+            raise CorpusError(f"{where}: '{row[named]}' {what} of corpus {corpus.name}, such as {example}")
         if side_of[row["fold"]].setdefault(found[0], side) != side:
             raise LeakError(f"{where}: '{row[named]}' is on two sides of fold '{row['fold']}'")
-    folds = tuple(_fold(corpus, strata, file, number, *one) for number, one in enumerate(side_of.items()))
+    folds = tuple(
+        _fold(corpus, strata, file, number, name, sides) for number, (name, sides) in enumerate(side_of.items())
+    )
     for role in ("validation_speakers", "test_speakers"):
         spoken = [speaker for fold in folds for speaker in getattr(fold, role)]
         if double := sorted({speaker for speaker in spoken if spoken.count(speaker) > 1}):
@@ -82,26 +84,22 @@ def _fold(corpus: Corpus, strata: Strata, file: Path, number: int, name: str, si
             f"'{corpus.utterances[missing].id}' is on no side"
         )
     rows = {
-        side: np.array(sorted(one for one, on in side_of.items() if on == side), dtype=np.int64) for side in SPLIT_SIDES
+        side: np.array(sorted(row for row, on in side_of.items() if on == side), dtype=np.int64) for side in SPLIT_SIDES
     }
     if empty := [side for side in SPLIT_SIDES if not len(rows[side])]:
         raise CorpusError(f"{where} has no {empty[0]} rows; expected train, validation and test")
     for side in ("validation", "test"):
         if len(unknown := rows[side][corpus.nobody[rows[side]]]):
-            one = corpus.utterances[unknown[0]]
+            first = corpus.utterances[unknown[0]]
             raise CorpusError(
-                f"{where}: '{one.id}' is on the {side} side, and its speaker '{one.speaker}' is a placeholder: who "
+                f"{where}: '{first.id}' is on the {side} side, and its speaker '{first.speaker}' is a placeholder: who "
                 "speaks in it may be trained on; expected it on the train side"
             )
     known = {side: rows[side][~corpus.nobody[rows[side]]] for side in SPLIT_SIDES}
     speakers = {side: sorted({corpus.utterances[row].speaker for row in known[side]}) for side in SPLIT_SIDES}
-    for one, other in combinations(SPLIT_SIDES, 2):
-        if shared := sorted(set(speakers[one]) & set(speakers[other])):
-            raise LeakError(f"{where}: speaker '{shared[0]}' is on the {one} and the {other} side; expected one side")
+    for side, other in combinations(SPLIT_SIDES, 2):
+        if shared := sorted(set(speakers[side]) & set(speakers[other])):
+            raise LeakError(f"{where}: speaker '{shared[0]}' is on the {side} and the {other} side; expected one side")
     fold = Fold(number, tuple(speakers["validation"]), tuple(speakers["test"]), **rows)
     refuse_missing(corpus, fold, strata)
     return fold
-
-
-def _example(corpus: Corpus) -> str:
-    return f"'{corpus.utterances[0].id}'"

@@ -31,7 +31,6 @@ class Prepared:
     definition: StudyDefinition
     corpus: Corpus
     targets: Targets
-    """What the task wants of each utterance of the corpus."""
     folds: Sequence[Fold]
     """Those to train: all of the protocol's, or the first of them where `protocol.fold_limit` says so."""
     folds_of_protocol: int
@@ -52,12 +51,12 @@ class Prepared:
 
     @property
     def remarks(self) -> Sequence[str]:
-        """Sentences on what is not read of the corpus's table."""
+        """Sentences on unread parts of the corpus's table."""
         return CORPORA.get(self.corpus.name).remarks(self.definition.config.corpus.data)
 
     @property
     def pretraining(self) -> Pretraining | None:
-        """What is known of the encoder's pretraining; None without an encoder."""
+        """The encoder's pretraining; None without an encoder."""
         return pretraining_of(self.corpus.name, self.definition.config.features, self.definition.config.model)
 
     def refuse_other_protocol(self, study: optuna.Study) -> None:
@@ -88,12 +87,7 @@ def load_corpus(definition: StudyDefinition, project: Project) -> Corpus:
 
 
 def allowing_folders(definition: StudyDefinition, project: Project) -> StudyDefinition:
-    """The same study with the folders that its table may name: those that the user allows, or else allowed earlier.
-
-    Args:
-        definition: The study.
-        project: Where it may be stored.
-    """
+    """The same study with the folders that its table may name: allowed by the user now, or else earlier."""
     settings = definition.config.corpus
     if CORPORA.get(settings.name).read_allowing is None:
         return definition

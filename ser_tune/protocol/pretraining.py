@@ -13,7 +13,7 @@ OPEN_CORPORA, SYNTHETIC_CORPORA = ("manifest",), ("demo",)
 
 @dataclass(frozen=True, slots=True)
 class Pretraining:
-    """What is known of the recordings that an encoder learned from."""
+    """The recordings that an encoder learned from, as far as they are known."""
 
     encoder: str
     state: Literal["seen", "unknown", "other data"]
@@ -22,7 +22,7 @@ class Pretraining:
 
     @property
     def facts(self) -> dict[str, str]:
-        """The protocol's fact where the encoder learned from the corpus; else none."""
+        """The protocol's fact if the encoder learned from the corpus; else none."""
         return {"pretraining": self.encoder} if self.state == "seen" else {}
 
 

@@ -35,23 +35,17 @@ FAILURES = (
     *(NonFiniteLossError, UndefinedScoreError, ConfigError, AudioError, ExecutionError),
     *(torch.OutOfMemoryError, MemoryError),
 )
-"""What fails a trial and lets the study go on: its own values are to blame, as when a recording is too short for the
-window that it proposes. Any other exception ends the study."""
+"""Errors of a trial's own values, after which the study goes on, as when a recording is too short for the proposed
+window. Any other exception ends the study."""
 
 
 class Objective:
-    """Asks Optuna for a trial's values, has it trained, and tells its pooled validation score."""
+    """Draws a trial's values, has it trained, and returns its pooled validation score."""
 
     def __init__(self, trainer: Trainer, store: FoldStore, observer: StudyObserver) -> None:
-        """Make the objective of a study.
-
-        Args:
-            trainer: Of the study.
-            store: Of trained folds.
-            observer: Receives every event.
-        """
+        """Make the objective of a study, whose observer receives every event."""
         self.trainer, self._store, self._observer = trainer, store, observer
-        self._told: AnyTrial | None = None
+        self._config: AnyTrial | None = None
         self._outcome: TrialOutcome | None = None
 
     def __call__(self, trial: optuna.Trial) -> float:
@@ -74,38 +68,32 @@ class Objective:
         except FAILURES as error:
             trial.set_user_attr(FAILURE, f"{type(error).__name__}: {error}")  # counts, and is not tried again
             raise
-        self._told, self._outcome = config, outcome
+        self._config, self._outcome = config, outcome
         if outcome.state == "PRUNED":
             raise optuna.TrialPruned(outcome.reason)
-        curves = [[round(one.kept, CURVE_DIGITS) for one in fold.fitted.history] for fold in outcome.folds]
+        curves = [[round(report.kept, CURVE_DIGITS) for report in fold.fitted.history] for fold in outcome.folds]
         trial.set_user_attr(CURVES, curves)
         note_sums(trial, self.trainer.prepared, outcome.folds)
         assert outcome.scores is not None
         return outcome.scores[definition.objective.name].value
 
     def take_back(self) -> None:
-        """Tell that the last trial failed after all, where another process has run it again."""
+        """Report the last trial as failed, where another process has run it again."""
         if self._outcome is not None:
             self._observer.trial_finished(replace(self._outcome, state="FAIL", reason=TAKEN))
 
     def forget_folds(self) -> None:
-        """Remove the folds of the last trial from the store: the observer and Optuna have all that came of them.
+        """Remove the folds of the last trial from the store: the observer and Optuna have their results.
 
         Those of a trial that failed are kept: a rerun trains it again.
         """
-        if self._told is not None:
-            self._store.remove(self.trainer.job(self._told, fold) for fold in self.trainer.prepared.folds)
-        self._told = None
+        if self._config is not None:
+            self._store.remove(self.trainer.job(self._config, fold) for fold in self.trainer.prepared.folds)
+        self._config = None
 
 
 def judge_of(trial: optuna.Trial, settings: SearchSettings, *, folds: int, metric: Metric) -> Judge:
-    """What the study's pruner judges a trial by; a trial that confirms another one runs to the end.
-
-    Args:
-        trial: That starts.
-        settings: Of its study; they name the pruner.
-        folds: Number of folds.
-        metric: What its scores are.
+    """The judge of a trial by its study's pruner; a trial that confirms another one runs to the end.
 
     Raises:
         UnknownNameError: There is no such pruner.
@@ -118,15 +106,10 @@ def judge_of(trial: optuna.Trial, settings: SearchSettings, *, folds: int, metri
 
 
 class Reporting:
-    """A trial's judge that stores progress, and tells Optuna the mean of the folds, before another judge decides."""
+    """A trial's judge that stores progress and the mean of the folds before another judge decides."""
 
     def __init__(self, trial: optuna.Trial, judge: Judge) -> None:
-        """Report a trial.
-
-        Args:
-            trial: The trial.
-            judge: Decides.
-        """
+        """Report a trial that a judge decides."""
         self._trial, self._judge, self._scores = trial, judge, list[float]()
         self.order = judge.order
 
@@ -137,7 +120,7 @@ class Reporting:
     def after_fold(self, position: int, score: float) -> str:
         """Report the mean of the folds' scores, as far as they have one, then as the other judge decides."""
         self._scores.append(score)
-        known = [one for one in self._scores if not Ranking.is_missing(one)]
+        known = [found for found in self._scores if not Ranking.is_missing(found)]
         try:
             self._trial.set_user_attr(FOLDS_ENDED, len(self._scores))
             if known:

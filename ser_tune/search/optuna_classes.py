@@ -27,17 +27,11 @@ def names_of(module: ModuleType, base: type) -> list[str]:
         base: Such as `optuna.samplers.BaseSampler`.
     """
     named = {name: class_named(name, module, base) for name in vars(module)}
-    return sorted(name for name, one in named.items() if one is not None and not _needed(one))
+    return sorted(name for name, cls in named.items() if cls is not None and not _needed(cls))
 
 
 def class_named(name: str, module: ModuleType, base: type) -> type[Any] | None:
-    """The class of this name in a module, below a base class; None where there is none.
-
-    Args:
-        name: Such as `CmaEsSampler`.
-        module: Such as `optuna.samplers`.
-        base: Such as `optuna.samplers.BaseSampler`.
-    """
+    """The class of this name in a module, below a base class; None where there is none."""
     found = getattr(module, name, None)
     fits = isinstance(found, type) and issubclass(found, base) and not isabstract(found) and found.__name__ == name
     return found if fits else None
@@ -47,8 +41,8 @@ def object_of(kind: str, cls: type[T], known: Mapping[str, object]) -> T:
     """An object of a class, with those of the known arguments that its constructor has.
 
     Args:
-        kind: Of the component that the class is named for, such as "sampler".
-        cls: To make an object of.
+        kind: The component's, such as "sampler".
+        cls: The class.
         known: Arguments by name.
 
     Raises:
@@ -70,9 +64,11 @@ def object_of(kind: str, cls: type[T], known: Mapping[str, object]) -> T:
 
 
 def _needed(cls: type) -> list[str]:
-    """The arguments without which there is no object of a class."""
+    """The arguments that a class's constructor requires."""
     named = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
-    return [key for key, one in signature(cls).parameters.items() if one.default is one.empty and one.kind in named]
+    return [
+        key for key, given in signature(cls).parameters.items() if given.default is given.empty and given.kind in named
+    ]
 
 
 def _refuse_missing(package: str, what: str) -> None:

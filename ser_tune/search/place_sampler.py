@@ -27,10 +27,7 @@ class PlaceSampler(BaseSampler):
     """
 
     def __init__(self, settings: SearchSettings) -> None:
-        """Make the sampler.
-
-        Args:
-            settings: The sampler's name and seed, and trials that are sampled at random first.
+        """Make the sampler of a search's settings.
 
         Raises:
             UnknownNameError: There is no such sampler.
@@ -98,12 +95,7 @@ class PlaceSampler(BaseSampler):
 
 
 def sample(trial: optuna.Trial, search: Mapping[str, Range]) -> dict[str, Value]:
-    """Draw a value for everything that varies.
-
-    Args:
-        trial: The trial to draw for.
-        search: Dotted path to range.
-    """
+    """Draw a trial's value for every range, by dotted path."""
     return {path: _suggest(trial, path, span) for path, span in search.items()}
 
 

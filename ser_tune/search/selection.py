@@ -35,7 +35,7 @@ LONGEST = 65_000
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The winner of a study, without the choice."""
+    """The winner of a study, corrected for the choice."""
 
     winner: int
     """The number of the searched trial."""
@@ -45,15 +45,15 @@ class Selection:
     """Complete searched trials, among which it was chosen."""
     corrected: Corrected
     objective: Metric
-    """What the scores are."""
+    """The metric of the scores."""
 
     @property
     def sentence(self) -> str:
         """The corrected score and gains in words."""
         found = self.corrected
         gains = [
-            f"{with_interval(one.value, one.interval, '+')} over {name}"
-            for name, one in (
+            f"{with_interval(gain.value, gain.interval, '+')} over {name}"
+            for name, gain in (
                 (f"trial {self.first}", found.over_first),
                 ("the median trial", found.over_median),
             )
@@ -70,10 +70,10 @@ class Selection:
         if self.trials > 1:
             named |= {"gain_over_first": self.corrected.over_first, "gain_over_median": self.corrected.over_median}
         found = {}
-        for name, one in named.items():
-            found[name] = one.value
-            if one.interval.known:
-                found |= {f"{name}_low": one.interval.low, f"{name}_high": one.interval.high}
+        for name, estimate in named.items():
+            found[name] = estimate.value
+            if estimate.interval.known:
+                found |= {f"{name}_low": estimate.interval.low, f"{name}_high": estimate.interval.high}
         return found
 
 
@@ -81,9 +81,9 @@ def note_sums(trial: optuna.Trial, prepared: Prepared, folds: Sequence[FoldOutco
     """Store a complete trial's sums of each validation speaker with the trial."""
     sums = sums_of(
         prepared.definition.objective,
-        np.concatenate([one.truth for one in folds]),
-        np.concatenate([one.predicted for one in folds]),
-        np.concatenate([prepared.corpus.speaker_numbers[one.fold.validation] for one in folds]),
+        np.concatenate([trained.truth for trained in folds]),
+        np.concatenate([trained.predicted for trained in folds]),
+        np.concatenate([prepared.corpus.speaker_numbers[trained.fold.validation] for trained in folds]),
         len(prepared.targets.names),
     )
     packed = packed_sums(sums)
@@ -92,7 +92,7 @@ def note_sums(trial: optuna.Trial, prepared: Prepared, folds: Sequence[FoldOutco
 
 
 def packed_sums(sums: np.ndarray) -> list[Any]:
-    """The sums of each speaker, shape (S, ...), as JSON has them.
+    """The sums of each speaker, shape (S, ...), as values for JSON.
 
     >>> packed_sums(np.zeros((2, 3, 3), dtype=np.int64))[:2], packed_sums(np.zeros((2, 3)))[:2]
     ([2, 3], [[2, 3], '<f8'])
@@ -120,7 +120,7 @@ def candidates_of(study: optuna.Study) -> list[FrozenTrial]:
     The trials of a rerun are one configuration, or those of another study, on seeds of their own.
     """
     complete = complete_trials(study.get_trials(deepcopy=False))
-    rerun = any(confirms(one) is None and SEED in one.user_attrs for one in complete)
+    rerun = any(SEED in trial.user_attrs for trial in searched_trials(complete))
     return [] if rerun else complete
 
 
@@ -137,17 +137,17 @@ def selection_of(study: optuna.Study, sums: Mapping[int, np.ndarray] | None = No
     """
     trials = candidates_of(study)
     if sums is None:
-        read = {one.number: stored_sums(one) for one in trials}
+        read = {trial.number: stored_sums(trial) for trial in trials}
         sums = {number: known for number, known in read.items() if known is not None}
     searched = searched_trials(trials)
-    if not searched or any(one.number not in sums for one in trials):
+    if not searched or any(trial.number not in sums for trial in trials):
         return None
     definition = stored_definition(study)
     plan, objective = plan_of(definition.config), definition.objective
     gain = gain_of(trials, plan, objective)
     return corrected_choice(
         objective,
-        {one.number: sums[one.number] for one in searched},
+        {trial.number: sums[trial.number] for trial in searched},
         winner=best_trials(searched, objective)[0].number if gain is None else gain.winner.trial,
         fresh={} if gain is None else _fresh(trials, plan, sums),
         entrants=0 if gain is None else entrants_of(plan),
@@ -177,7 +177,7 @@ def corrected_choice(
     numbers = sorted(searched)
     corrected = correct_selection(
         objective,
-        np.stack([searched[one] for one in numbers]),
+        np.stack([searched[number] for number in numbers]),
         fresh={numbers.index(number): sums for number, sums in fresh.items()},
         entrants=entrants,
     )
@@ -187,9 +187,9 @@ def corrected_choice(
 def _fresh(trials: Sequence[FrozenTrial], plan: Plan, sums: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
     """Confirmed trials with all of their fresh seeds: the mean of their sums over the seeds."""
     seeds: dict[int, dict[int, np.ndarray]] = {}
-    for one in trials:
-        if (number := confirms(one)) is not None:
-            seeds.setdefault(number, {})[one.user_attrs[SEED]] = sums[one.number]
+    for trial in trials:
+        if (number := confirms(trial)) is not None:
+            seeds.setdefault(number, {})[trial.user_attrs[SEED]] = sums[trial.number]
     return {
         number: np.mean(list(found.values()), axis=0) for number, found in seeds.items() if len(found) >= plan.seeds
     }

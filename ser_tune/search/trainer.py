@@ -1,4 +1,4 @@
-"""The `Trainer` of a study: what must hold, and be decided, before any of its folds is trained."""
+"""The trainer of a study: leak checks, features, device and precision, then the jobs of its folds."""
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -50,11 +50,10 @@ class Trainer:
         """Look for leaks, extract the features of the default configuration, and pick device, threads and precision.
 
         Args:
-            prepared: Whose configurations are trained.
+            prepared: The study.
             cache: The project's cache folder.
-            precision: The arithmetic that an earlier session of the study picked; None picks it here.
-            threads: CPU threads of a fold that an earlier session picked; None picks them here. `training.threads`
-                wins.
+            precision: The arithmetic that an earlier session picked; None picks it here.
+            threads: CPU threads of a fold that an earlier session picked; `training.threads` wins.
             observer: Receives the progress of decoding and of feature extraction.
 
         Raises:
@@ -89,7 +88,7 @@ class Trainer:
         return (self._threads or self.executor.threads(len(folds))) if setting == "auto" else setting
 
     def agree(self, precision: str | None, threads: int | None) -> None:
-        """Take over what another process of the study has picked; None is not picked."""
+        """Take over the picks of another process of the study; None is not picked."""
         self.precision = precision or self.precision
         if threads is not None and threads != self._threads:
             self._threads = threads
@@ -99,7 +98,7 @@ class Trainer:
         """A configuration with nothing left to decide: no `auto`.
 
         Args:
-            sampled: Dotted path to value, for what varies.
+            sampled: Dotted path to value, for each search range.
             seed: The trial's own; None keeps the study's.
 
         Raises:
@@ -113,11 +112,11 @@ class Trainer:
         return self.prepared.definition.trial({**sampled, **decided}, seed=seed)
 
     def describe_device(self) -> str:
-        """Where it trains, in words."""
+        """The device and its threads, in words."""
         return describe_device(self.device, self.threads)
 
     def job(self, config: AnyTrial, fold: Fold) -> FoldJob:
-        """What it takes to train one fold of a concrete configuration.
+        """The job of one fold of a concrete configuration.
 
         Raises:
             AudioError: A recording or its copy cannot be used.
@@ -136,7 +135,7 @@ class Trainer:
         )
 
     def train(self, job: FoldJob, on_epoch: Callable[[EpochReport], None] = lambda _: None) -> FittedNetwork:
-        """Run a job in this process; `train_fold` says what it raises."""
+        """Run a job in this process; errors are those of `train_fold`."""
         return train_fold(job, self._read, on_epoch)
 
     def data(self, config: AnyTrial) -> TrainingData:

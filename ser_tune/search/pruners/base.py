@@ -19,22 +19,22 @@ __all__ = ["JudgedTrial", "Pruner", "Unpruned"]
 
 @dataclass(frozen=True, slots=True)
 class JudgedTrial:
-    """A trial that starts, and what its judge can go by."""
+    """A trial that starts, with the basis of its judge's decisions."""
 
     trial: "Trial"
     earlier: "Sequence[FrozenTrial]"
     """The searched trials of the study, itself among them."""
     folds: int
-    """How many it trains, unless it is given up."""
+    """Number of its folds, unless it is given up."""
     metric: Metric
-    """What its scores are."""
+    """The metric of its scores."""
     settings: SearchSettings
     """The study's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pruner:
-    """When a trial is given up; every module of this room defines one as `PRUNER`."""
+    """Decides when a trial is given up; every module of this room defines a `PRUNER`."""
 
     name: str
     judge: "Callable[[JudgedTrial], Judge]"
@@ -46,11 +46,7 @@ class Unpruned:
     """The judge of a trial that runs to the end, its folds in the order of their numbers."""
 
     def __init__(self, folds: int) -> None:
-        """Take all folds.
-
-        Args:
-            folds: Number of folds.
-        """
+        """Take all folds, of this number."""
         self.order: Sequence[int] = range(folds)
 
     def after_epoch(self, position: int, report: "EpochReport") -> str:

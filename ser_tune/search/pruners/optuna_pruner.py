@@ -14,7 +14,7 @@ from .base import JudgedTrial, Pruner
 __all__ = ["OptunaJudge", "names", "pruner_of"]
 
 SINGLE_SCORES = {"WilcoxonPruner"}
-"""They test the scores of single folds, which the intermediate values of a trial are not."""
+"""Pruners that test the scores of single folds; the intermediate values of a trial are means."""
 
 
 def names() -> Iterable[str]:
@@ -60,13 +60,7 @@ class OptunaJudge:
     """
 
     def __init__(self, pruner: BasePruner, trial: Trial, folds: int) -> None:
-        """Judge a trial.
-
-        Args:
-            pruner: Decides.
-            trial: Of the study whose other trials it is compared with.
-            folds: Number of folds.
-        """
+        """Judge a trial of so many folds."""
         self._pruner, self._trial = pruner, trial
         self.order: Sequence[int] = range(folds)
 

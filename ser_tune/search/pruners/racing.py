@@ -52,7 +52,7 @@ class Race:
         residual = centred - centred.mean(axis=1, keepdims=True)
         noise = float((residual**2).sum()) / ((len(final) - 1) * (folds - 1))
         self.order = _order(centred)
-        """Positions of the folds, those first whose scores tell most about the mean of all."""
+        """Positions of the folds, those first that predict the mean of all best."""
         self._bar = rivals.mean(axis=0).tolist()
         self._gain = (final[:, :, None] - complete).max(axis=0).tolist()
         self._deviation = math.sqrt(noise * (1 + 1 / len(rivals)))
@@ -101,22 +101,15 @@ def _order(centred: np.ndarray) -> list[int]:
     total, rest = centred.mean(axis=1), list(range(centred.shape[1]))
     so_far = np.zeros(len(centred))
     while rest:
-        errors = [float(np.square((so_far + centred[:, one]) / (len(order) + 1) - total).sum()) for one in rest]
+        errors = [float(np.square((so_far + centred[:, fold]) / (len(order) + 1) - total).sum()) for fold in rest]
         order.append(rest.pop(int(np.argmin(errors))))
         so_far = so_far + centred[:, order[-1]]
     return order
 
 
 def race_of(settings: SearchSettings, trials: Sequence[FrozenTrial], folds: int, metric: Metric) -> Race | None:
-    """The race of the next trial; None where it runs to the end whatever happens.
-
-    Args:
-        settings: From how many complete trials on trials race, and what share of them always runs to the end.
-        trials: The study's so far.
-        folds: Of a trial.
-        metric: What the scores are.
-    """
-    finished = sum(one.state in (TrialState.COMPLETE, TrialState.PRUNED) for one in trials)
+    """The race of the next trial among a study's trials so far; None where it runs to the end whatever happens."""
+    finished = sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials)
     complete = [
         trial
         for trial in complete_trials(trials)

@@ -14,11 +14,11 @@ __all__ = ["Sampler"]
 
 @dataclass(frozen=True, slots=True)
 class Sampler:
-    """How a search proposes values; every module of this room defines one as `SAMPLER`."""
+    """Proposes a search's values; every module of this room defines a `SAMPLER`."""
 
     name: str
     build: "Callable[[SearchSettings, int], BaseSampler]"
     """From the study's search settings and a seed to Optuna's sampler. It is called for every trial, and again for
-    every parameter that is drawn independently, each time with a seed of its own: what a trial is proposed depends on
-    the trials before it, not on what the process did before."""
+    every parameter that is drawn independently, each time with a seed of its own: proposals depend on the trials
+    before, not on the process."""
     citation: str
