@@ -67,4 +67,4 @@ def copied(finished_copy: Any, open_study: Callable[..., Opened]) -> Opened:
 @pytest.fixture
 def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures take time."""
-    monkeypatch.setattr("ser_tune.tracking.report.draw_confusion", lambda *_: None)
+    monkeypatch.setattr("ser_tune.tracking.run_metrics.draw_confusion", lambda *_: None)

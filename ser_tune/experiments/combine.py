@@ -152,15 +152,9 @@ def _run(workspace: Workspace, prepared: Prepared, members: Sequence[Run], commi
         with open_run(workspace, experiment, name=f"combination of {len(members)}", tags=tags) as run_id:
             for name, value in params.items():
                 workspace.client.log_param(run_id, name, value)
-            score_on_validation(workspace, workspace.client.get_run(run_id), prepared, committee)
-            model_id = log_predictor(
-                workspace,
-                committee,
-                experiment_id=experiment,
-                run_id=run_id,
-                name="model",
-                tags={MEMBERS_TAG: identity},
-            )
+            run = workspace.client.get_run(run_id)
+            score_on_validation(workspace, run, prepared, committee)
+            model_id = log_predictor(workspace, run, committee, name="model", tags={MEMBERS_TAG: identity})
             workspace.client.set_tag(run_id, MODEL_TAG, model_id)
     except OSError as error:
         raise StorageError(f"the combination could not be stored: {error}") from None

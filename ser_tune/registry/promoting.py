@@ -269,9 +269,8 @@ def _log_refit(workspace: Workspace, run: Run, prepared: Prepared, study: optuna
     config = prepared.definition.trial(values | decided, seed=int(params["seed"]))
     return log_predictor(
         workspace,
+        run,
         refit(prepared, config, epochs, workspace.project),
-        experiment_id=run.info.experiment_id,
-        run_id=run.info.run_id,
         name="refit",
         tags={TRIAL_TAG: str(number)},
     )

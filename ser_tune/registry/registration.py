@@ -125,7 +125,7 @@ class Registration:
             model_id = self.refit(contents.refit_epochs)
         log_training_sounds(self.workspace, info.run_id, self.prepared, refit=self.refit is not None)
         try:
-            made = log_self_contained(self.workspace, model_id, info.experiment_id, info.run_id)
+            made = log_self_contained(self.workspace, self.run, model_id)
         except (MlflowException, FileNotFoundError) as error:
             called = self.study if self.trial is None else f"trial {self.trial} of study '{self.study}'"
             if not is_missing(error):

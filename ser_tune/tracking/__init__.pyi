@@ -15,35 +15,19 @@ from .delivery import deliver_waiting, open_delivered
 from .digests import FILES_TAG, refuse_changed
 from .encoders import log_self_contained
 from .failures import TrackingClient, download, is_missing, named, reason_of, tracking_errors
+from .held_out_scores import read_single_scores, score_on_holdout, score_on_test, score_on_validation, score_stressed
 from .loading import LoadedModel, load_files, model_errors, open_predictor
 from .mlflow_internals import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, get_git_commit
-from .networks import UNKNOWN_NETWORKS, networks_of, networks_tags
+from .mlflow_pages import StudyPages, link_study, run_link, study_pages
 from .observer import TrackingObserver
 from .open_runs import close_abandoned, open_run, process_tag
 from .outbox import read_record, waiting, waiting_trials
 from .package import log_predictor, read_predictor
-from .pages import StudyPages, link_study, run_link, study_pages
-from .predictions import Predictions, read_predictions
+from .prediction_tables import Predictions, read_predictions
 from .queries import experiments_of, has_metric, logged_models, model_versions, registered_models, search_runs
 from .quiet import quiet_mlflow
-from .records import CONFIG_FILE, STUDY_FILE
-from .report import FOREIGN, curves, draw_confusion, metric_names, score_metrics
+from .run_metrics import FOREIGN, curves, draw_confusion, metric_names, score_metrics
 from .runs import (
-    PACKAGES,
-    best_first,
-    find_runs,
-    is_complete,
-    metrics_of,
-    name_of,
-    objective_of,
-    origin_tags,
-    protocol_of,
-    protocol_tags,
-    score_of,
-    task_of,
-)
-from .selection import log_selection, read_selection, read_sums
-from .tags import (
     BEST_TAG,
     CONFIRMED_TAG,
     CONFIRMS_TAG,
@@ -52,13 +36,29 @@ from .tags import (
     MODEL_TAG,
     NETWORKS_TAG,
     NOTES_TAG,
+    PACKAGES,
     PRETRAINING_TAG,
     SOLVER_TAG,
     STUDY_NAME_TAG,
     STUDY_TAG,
     TRIAL_TAG,
+    UNKNOWN_NETWORKS,
+    best_first,
+    find_runs,
+    is_complete,
+    metrics_of,
+    name_of,
+    networks_of,
+    networks_tags,
+    objective_of,
+    origin_tags,
+    protocol_of,
+    protocol_tags,
+    score_of,
+    task_of,
 )
-from .testing import read_single_scores, score_on_holdout, score_on_test, score_on_validation, score_stressed
+from .stored_selection import log_selection, read_selection, read_sums
+from .trial_records import CONFIG_FILE, STUDY_FILE
 from .workspace import Workspace
 
 __all__ = [

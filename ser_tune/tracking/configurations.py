@@ -16,10 +16,20 @@ from ..architectures import ARCHITECTURES
 from ..folds import SIDES
 from ..metrics import Metric, Ranking, score_in
 from ..resampling import PairedComparison, compare_paired, seed_interval
-from .predictions import Predictions, read_predictions
+from .prediction_tables import Predictions, read_predictions
 from .queries import search_runs
-from .runs import find_runs, is_complete, metrics_of, objective_of, score_of
-from .tags import CONFIRMED_TAG, CONFIRMS_TAG, MEMBERS_TAG, STUDY_TAG, TRIAL_TAG
+from .runs import (
+    CONFIRMED_TAG,
+    CONFIRMS_TAG,
+    MEMBERS_TAG,
+    STUDY_TAG,
+    TRIAL_TAG,
+    find_runs,
+    is_complete,
+    metrics_of,
+    objective_of,
+    score_of,
+)
 from .workspace import Workspace
 
 __all__ = [
@@ -36,14 +46,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A configuration: the one run of a searched trial or of a combination, or its runs on several seeds."""
+    """A configuration: the run of a searched trial or of a combination, or its runs on several seeds."""
 
     runs: Sequence[Run]
-    """One for each seed, oldest first."""
+    """A run for each seed, oldest first."""
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Of its scores; the first is its objective."""
+        """The metrics of its scores; the first is its objective."""
         return metrics_of(self.runs[0])
 
     @property
@@ -53,15 +63,15 @@ class Result:
 
     @property
     def mean(self) -> float:
-        """Pooled validation score (of a nested study: inner score), mean over the seeds: what may choose among results.
+        """Mean over the seeds of the objective's pooled validation score (of a nested study: inner score).
 
-        It is of the objective.
+        Results may be chosen by it.
         """
         return statistics.fmean(map(_validation, self.runs))
 
     @property
     def run(self) -> Run:
-        """The run with the median validation score; of two, with the worse one. `confirm` registers it."""
+        """The run with the median validation score, of two the worse. `confirm` registers it."""
         key = Ranking(self.objective).key
         return sorted(self.runs, key=lambda run: key(_validation(run)))[(len(self.runs) - 1) // 2]
 
@@ -82,11 +92,11 @@ class Result:
                 known = [score for run in scored if (score := score_in(run.data.metrics, name)) is not None]
                 found |= {name: statistics.fmean(known)} if len(known) == len(scored) else {}
             read = [read_predictions(workspace, run, side) for run in scored]
-            predictions = [one for one in read if one is not None]
+            predictions = [seed for seed in read if seed is not None]
             if len(predictions) < len(scored):
                 continue
             for name, metric in metrics.items():
-                interval = seed_interval(metric, np.stack([one.sums(metric) for one in predictions]))
+                interval = seed_interval(metric, np.stack([seed.sums(metric) for seed in predictions]))
                 found |= {f"{name}_low": interval.low, f"{name}_high": interval.high} if interval.known else {}
         return found
 
@@ -98,7 +108,7 @@ def results_of(runs: Iterable[Run]) -> list[Result]:
     is solved the oldest run is the result: its other seeds are the same network again.
 
     Args:
-        runs: Complete ones, newest first as MLflow lists them.
+        runs: Complete runs, newest first as MLflow lists them.
     """
     groups: dict[object, dict[str, Run]] = defaultdict(dict)
     for run in reversed(list(runs)):
@@ -111,12 +121,12 @@ def results_of(runs: Iterable[Run]) -> list[Result]:
 
 
 def with_its_seeds(workspace: Workspace, run: Run) -> Result:
-    """The result that a run is of: with the runs of its study that differ from it by their seed alone."""
+    """The result of a run and of the runs of its study that differ from it by their seed alone."""
     if STUDY_TAG in run.data.tags:
         _, trials = find_runs(workspace, run.info.experiment_id, run.data.tags[STUDY_TAG])
-        for one in results_of(filter(is_complete, trials.values())):
-            if run.info.run_id in {seed.info.run_id for seed in one.runs}:
-                return one
+        for result in results_of(filter(is_complete, trials.values())):
+            if run.info.run_id in {seed.info.run_id for seed in result.runs}:
+                return result
     return Result((run,))
 
 
@@ -133,7 +143,7 @@ def no_randomness(trainings: Sequence[Predictions]) -> bool:
     """
     first, *others = trainings
     return bool(others) and all(
-        one.utterances == first.utterances and np.array_equal(one.shown, first.shown) for one in others
+        other.utterances == first.utterances and np.array_equal(other.shown, first.shown) for other in others
     )
 
 
@@ -147,12 +157,12 @@ def searched_trials(workspace: Workspace, run: Run) -> list[Run]:
     """Complete trials that a run was the best of; of a combination those of all its members' searches."""
     members = run.data.tags.get(MEMBERS_TAG, "").split()
     found = search_runs(workspace, f"attributes.run_id IN ({', '.join(map(repr, members))})") if members else [run]
-    studies = sorted({str(searched_by(one)) for one in found if searched_by(one) is not None})
+    studies = sorted({study for member in found if (study := searched_by(member)) is not None})
     return [
-        one
+        trial
         for study in studies
-        for one in find_runs(workspace, run.info.experiment_id, study)[1].values()
-        if is_complete(one) and CONFIRMED_TAG not in one.data.tags
+        for trial in find_runs(workspace, run.info.experiment_id, study)[1].values()
+        if is_complete(trial) and CONFIRMED_TAG not in trial.data.tags
     ]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from mlflow.entities import Run
 
 from .queries import experiments_of, search_runs
-from .tags import STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG
+from .runs import STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG
 from .workspace import Workspace
 
 __all__ = ["deleted_of", "restore_study", "restoring", "what_was_deleted"]
@@ -18,10 +18,7 @@ __all__ = ["deleted_of", "restore_study", "restoring", "what_was_deleted"]
 def deleted_of(workspace: Workspace, study: str, study_id: str | None = None) -> list[Run]:
     """The deleted runs of a study that MLflow still has, newest first.
 
-    Args:
-        workspace: The project's stores.
-        study: The study's name.
-        study_id: Of one study of that name; None is the newest that has a deleted run.
+    Without an identifier, of the newest study of that name that has a deleted run.
     """
     everywhere = experiments_of(workspace, deleted=True)
     found = list(search_runs(workspace, "", everywhere, tags={STUDY_NAME_TAG: study}, deleted=True))

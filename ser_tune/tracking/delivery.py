@@ -13,6 +13,7 @@ from ..config import Project
 from ..errors import ConfigError, StorageError, TrackingError
 from .failures import tracking_errors
 from .mlflow_internals import MLFLOW_PARENT_RUN_ID, delete_artifacts
+from .mlflow_pages import link_study
 from .outbox import (
     ARTIFACTS,
     MODEL,
@@ -24,10 +25,8 @@ from .outbox import (
     waiting,
     waiting_trials,
 )
-from .pages import link_study
 from .queries import logged_models, model_versions, search_runs
-from .runs import best_first, find_runs
-from .tags import CONFIRMED_TAG, MODEL_TAG, STUDY_TAG, TRIAL_TAG
+from .runs import CONFIRMED_TAG, MODEL_TAG, STUDY_TAG, TRIAL_TAG, best_first, find_runs
 from .workspace import Workspace
 
 __all__ = ["Delivery", "deliver_waiting", "log_metrics", "log_params", "open_delivered"]
@@ -110,7 +109,7 @@ class Delivery:
         run = begun or client.create_run(
             experiment,
             start_time=record.began_ms,
-            run_name=record.title or f"trial {record.number} of {record.study}",
+            run_name=record.title,
             tags={**record.tags, MLFLOW_PARENT_RUN_ID: parent},
         )
         run_id = run.info.run_id
@@ -124,14 +123,7 @@ class Delivery:
                     self._delete_model(model.model_id)
             from .package import log_saved  # torch, which delivery without models does not need
 
-            model_id = log_saved(
-                workspace,
-                folder / MODEL,
-                experiment_id=experiment,
-                run_id=run_id,
-                name="model",
-                tags={STUDY_TAG: record.study_id, TRIAL_TAG: str(record.number)},
-            )
+            model_id = log_saved(workspace, run, folder / MODEL, name="model", tags=this)
             client.log_batch(run_id, tags=[RunTag(MODEL_TAG, model_id)])
         client.set_terminated(run_id, record.status, end_time=record.ended_ms)
         if record.status != "FINISHED":  # another process has run it again, after its model was delivered
@@ -154,7 +146,7 @@ class Delivery:
         kept = f"tags.`{MODEL_TAG}` LIKE '%' and attributes.status = 'FINISHED'"
         found = search_runs(self._workspace, kept, [experiment], tags={STUDY_TAG: study_id})
         with suppress(ConfigError):  # the metric is of a package that is not installed any more: models are kept
-            for run in best_first(one for one in found if CONFIRMED_TAG not in one.data.tags)[keep:]:
+            for run in best_first(trial for trial in found if CONFIRMED_TAG not in trial.data.tags)[keep:]:
                 self._forget_model(run)
 
     def _forget_model(self, run: Run) -> None:
@@ -191,11 +183,7 @@ def open_delivered(project: Project) -> Workspace:
 
 
 def deliver_waiting(workspace: Workspace, study_id: str | None = None) -> Mapping[str, int]:
-    """Deliver what waits in the outbox.
-
-    Args:
-        workspace: The project's stores.
-        study_id: Of one study; None is all that the tracking store has.
+    """Deliver what waits in the outbox, of one study or all that the tracking store has.
 
     Returns:
         How many trials were delivered, by study's name.

@@ -98,10 +98,9 @@ def refuse_changed(folder: Path, tags: Mapping[str, str], what: str) -> None:
     """
     if FILES_TAG not in tags:
         raise RegistryError(
-            f"{what} is not loaded: an earlier ser-tune registered it without digests of its files, so nobody can tell "
-            "whether its code was changed; register its trial again with `ser-tune promote "
-            f"{tags.get('study', 'STUDY')} --trial {tags.get('trial', 'N')} --as {what.partition('/')[0]}`; "
-            "with `--rule always` it becomes champion"
+            f"{what} is not loaded: it was registered without digests of its files, so nobody can tell whether its "
+            f"code was changed; register its trial again with `ser-tune promote {tags.get('study', 'STUDY')} --trial "
+            f"{tags.get('trial', 'N')} --as {what.partition('/')[0]}`; with `--rule always` it becomes champion"
         )
     promoted = {name: digest for name, digest in _promoted(tags[FILES_TAG], what).items() if _counts(name)}
     found = digests_of(folder)

@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from mlflow.entities import Run
+
 from ..encoders import FindEncoder, encoders_among, open_encoder
 from ..prediction import ENCODERS, Recipe
 from .digests import digests_of
@@ -23,33 +25,24 @@ ENCODER_TAG = "ser_tune.encoder"
 """On the logged model that holds an encoder: the digest."""
 
 
-def store_encoders(workspace: Workspace, recipes: Iterable[Recipe], experiment_id: str, run_id: str) -> dict[str, str]:
-    """Store the encoders of some recipes that the artifact store does not have yet.
-
-    Args:
-        workspace: The project's stores.
-        recipes: Resolved.
-        experiment_id: Where new ones are stored.
-        run_id: The run that needs them.
+def store_encoders(workspace: Workspace, run: Run, recipes: Iterable[Recipe]) -> dict[str, str]:
+    """Store the encoders of a run's recipes that the artifact store does not have yet.
 
     Returns:
         Digest to the URI of the model that holds the encoder's files; empty where nothing is pretrained.
     """
     found: dict[str, str] = {}
-    for encoder in (one for recipe in recipes for one in encoders_among(recipe.features, recipe.model)):
+    needed = (encoder for recipe in recipes for encoder in encoders_among(recipe.features, recipe.model))
+    for encoder in needed:
         digest = encoder.digest
         if digest is None or digest in found:
             continue
-        known = [one for one in logged_models(workspace, tags={ENCODER_TAG: digest}) if one.status == "READY"]
+        known = [model for model in logged_models(workspace, tags={ENCODER_TAG: digest}) if model.status == "READY"]
         if not known:
             with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
                 open_encoder(encoder.folder).save(Path(temporary))
                 tags = {ENCODER_TAG: digest}
-                made = workspace.client.create_logged_model(
-                    experiment_id, name="encoder", source_run_id=run_id, tags=tags
-                )
-                workspace.client.log_model_artifacts(made.model_id, temporary)
-            known = [workspace.client.finalize_logged_model(made.model_id, "READY")]
+                known = [workspace.log_model(run, temporary, name="encoder", tags=tags)]
         found[digest] = f"models:/{known[0].model_id}"
     return found
 
@@ -73,14 +66,8 @@ class SelfContained(NamedTuple):
     """SHA-256 of each of its files, by path."""
 
 
-def log_self_contained(workspace: Workspace, model_id: str, experiment_id: str, run_id: str) -> SelfContained:
-    """Copy a model together with the encoders that it refers to.
-
-    Args:
-        workspace: The project's stores.
-        model_id: Of a logged model.
-        experiment_id: Its experiment.
-        run_id: Its run.
+def log_self_contained(workspace: Workspace, run: Run, model_id: str) -> SelfContained:
+    """Copy a run's model together with the encoders that it refers to.
 
     Returns:
         The copy, or the model itself where it needs no encoder.
@@ -95,8 +82,5 @@ def log_self_contained(workspace: Workspace, model_id: str, experiment_id: str, 
             with tempfile.TemporaryDirectory(prefix="ser-tune-") as scratch:
                 files = download(uri, scratch)
                 shutil.copytree(files, predictor / ENCODERS / digest)
-        made = workspace.client.create_logged_model(experiment_id, name="self-contained", source_run_id=run_id)
-        workspace.client.log_model_artifacts(made.model_id, str(source))
-        digests = digests_of(source)
-    workspace.client.finalize_logged_model(made.model_id, "READY")
-    return SelfContained(str(made.model_id), digests)
+        made = workspace.log_model(run, source, name="self-contained")
+        return SelfContained(made.model_id, digests_of(source))

@@ -89,10 +89,10 @@ class LoadedModel:
 
     @property
     def task(self) -> "Task":
-        """What it recognises; a copy of version 0.1 has the default task."""
-        from ..tasks import DEFAULT_TASK, TASKS
+        """The task that it was trained for."""
+        from ..tasks import TASKS
 
-        return TASKS.get(getattr(self.recipe, "task", DEFAULT_TASK))
+        return TASKS.get(self.recipe.task)
 
     @property
     def predictors(self) -> "Sequence[Predictor]":

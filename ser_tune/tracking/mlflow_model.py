@@ -1,4 +1,4 @@
-"""The script that MLflow runs to load a registered model. It stands inside every model, beside what it needs.
+"""The script that MLflow runs to load a registered model. Every model contains it.
 
 It imports the copy of the package that trained the model, under a name of its own: another installed version, or
 none, makes no difference. Nothing is unpickled.
@@ -72,7 +72,7 @@ class SpeechModel(PythonModel):
             class, in the column of its name.
 
         Raises:
-            MlflowException: There are no rows, or one cannot be used; of the kind that a server answers with 400.
+            MlflowException: There are no rows, or a row cannot be used; of the kind that a server answers with 400.
         """
         rows = model_input.to_dict("records")
         try:
@@ -80,7 +80,7 @@ class SpeechModel(PythonModel):
             speakers = [str(row.get("speaker")) for row in rows]
             predicted: dict[int, Any] = {}
             for speaker in dict.fromkeys(speakers):
-                numbers = [number for number, one in enumerate(speakers) if one == speaker]
+                numbers = [number for number, spoken_by in enumerate(speakers) if spoken_by == speaker]
                 with self.lock:
                     found = self.predictor.predict_heard([heard[number] for number in numbers])
                 predicted |= dict(zip(numbers, found, strict=True))
@@ -90,7 +90,7 @@ class SpeechModel(PythonModel):
             # MLflow's scoring server answers 400, without a stack trace
             raise MlflowException.invalid_parameter_value(str(error)) from error
         ordered = [predicted[number] for number in range(len(rows))]
-        return pd.DataFrame([{"label": one.label, **one.probabilities} for one in ordered])
+        return pd.DataFrame([{"label": answer.label, **answer.probabilities} for answer in ordered])
 
 
 def _own_package(file: Path) -> ModuleType:

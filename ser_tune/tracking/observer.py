@@ -15,10 +15,12 @@ from .courier import Courier
 from .deletions import what_was_deleted
 from .delivery import Delivery, log_params
 from .mlflow_internals import MLFLOW_RUN_NOTE
+from .mlflow_pages import save_view
 from .open_runs import close_abandoned, process_tag
 from .outbox import ARTIFACTS, MODEL, MetricRow, sweep, waiting_trials, write_record
-from .pages import save_view
-from .records import (
+from .runs import CONFIRMED_TAG, MODEL_TAG, find_runs, score_of
+from .system import SystemSampler
+from .trial_records import (
     STATUS,
     dataset_of,
     now_ms,
@@ -28,9 +30,6 @@ from .records import (
     write_artifacts,
     write_model,
 )
-from .runs import find_runs, score_of
-from .system import SystemSampler
-from .tags import CONFIRMED_TAG, MODEL_TAG
 from .workspace import Workspace
 
 __all__ = ["TrackingObserver"]
@@ -190,7 +189,7 @@ class TrackingObserver(StudyObserver):
         self._stored.append(new)
         if keep == "all":
             return True
-        ranked = Ranking(objective).best_first(self._stored, lambda one: one[0], lambda one: one[1])
+        ranked = Ranking(objective).best_first(self._stored, lambda stored: stored[0], lambda stored: stored[1])
         self._stored = ranked[:keep]
         return new in self._stored
 

@@ -61,8 +61,8 @@ class TrialRecord:
     ended_ms: int
     keep_models: int | Literal["all"]
     """Of the study's best so many trials, once this one is there."""
-    title: str = ""
-    """The run's name; empty in records of an earlier version."""
+    title: str
+    """The run's name."""
 
     @property
     def name(self) -> str:

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import mlflow
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
@@ -25,34 +26,20 @@ from .failures import download, is_missing, reason_of
 from .mlflow_internals import Array
 from .workspace import Workspace
 
-__all__ = [
-    "log_predictor",
-    "log_saved",
-    "read_predictor",
-    "save_predictor",
-]
+__all__ = ["log_predictor", "log_saved", "read_predictor", "save_predictor"]
 
 REQUIREMENTS = (
-    "filelock",
-    "librosa",
-    "mlflow",
-    "numpy",
-    "pandas",
-    "pydantic",
-    "safetensors",
-    "scipy",
-    "soundfile",
-    "soxr",
-    "threadpoolctl",
-    "torch",
+    *("filelock", "librosa", "mlflow", "numpy", "pandas", "pydantic"),
+    *("safetensors", "scipy", "soundfile", "soxr", "threadpoolctl", "torch"),
 )
-"""What a loaded model imports. ser-tune is not among them: the model carries its own copy."""
+"""Packages that a loaded model imports. ser-tune is not among them: the model carries its own copy."""
 
-UPSTAIRS = (
-    *("cli", "api", "serving", "export", "recordings", "results", "registry", "tracking", "study", "execution"),
-    *("training", "audit"),
+CARRIED = (
+    *("prediction", "architectures", "features", "folds", "promotion_rules", "resampling", "tasks", "metrics"),
+    *("corpora", "encoders", "likeness", "audio", "device", "config", "components", "drawing", "spreadsheets"),
+    *("errors", "__init__"),
 )
-"""Rooms above `prediction`, which a model does not need: imports go one way."""
+"""Rooms that a model carries: `prediction` and those below, which it may import."""
 
 INPUTS = Schema(
     [
@@ -66,23 +53,9 @@ INPUTS = Schema(
 
 
 def log_predictor(
-    workspace: Workspace,
-    predictor: Predictor | Committee,
-    *,
-    experiment_id: str,
-    run_id: str,
-    name: str,
-    tags: dict[str, str],
+    workspace: Workspace, run: Run, predictor: Predictor | Committee, *, name: str, tags: dict[str, str]
 ) -> str:
-    """Store a predictor as an MLflow model of a run.
-
-    Args:
-        workspace: The project's stores.
-        predictor: Trained.
-        experiment_id: The run's experiment.
-        run_id: The run that trained it.
-        name: What the model is called within the run.
-        tags: Of the logged model.
+    """Store a trained predictor as an MLflow model of a run.
 
     Returns:
         The logged model's identifier.
@@ -90,20 +63,17 @@ def log_predictor(
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
         folder = Path(temporary) / "model"
         save_predictor(predictor, folder)
-        return log_saved(workspace, folder, experiment_id=experiment_id, run_id=run_id, name=name, tags=tags)
+        return log_saved(workspace, run, folder, name=name, tags=tags)
 
 
 def save_predictor(predictor: Predictor | Committee, folder: Path) -> None:
-    """Write a predictor as an MLflow model, complete but for pretrained encoders.
-
-    Args:
-        predictor: Trained.
-        folder: Is made.
+    """Write a trained predictor as an MLflow model into a new folder, complete but for pretrained encoders.
 
     Raises:
         OSError: The disk is full or cannot be written.
     """
-    outputs = Schema([ColSpec(DataType.string, "label"), *(ColSpec(DataType.double, one) for one in predictor.labels)])
+    scores = [ColSpec(DataType.double, label) for label in predictor.labels]
+    outputs = Schema([ColSpec(DataType.string, "label"), *scores])
     with tempfile.TemporaryDirectory(prefix="ser-tune-", dir=folder.parent) as temporary:
         content = Path(temporary) / "predictor"
         content.mkdir()
@@ -113,7 +83,7 @@ def save_predictor(predictor: Predictor | Committee, folder: Path) -> None:
         plugins = {part: package for member in members for part, package in _plugins(member.recipe).items()}
         (content / "plugins.json").write_text(json.dumps(plugins, indent=2), encoding="utf-8")
         (content / ENCODERS_FILE).write_text("{}", encoding="utf-8")
-        extras = {one for member in members for one in member.recipe.requirements}
+        extras = {package for member in members for package in member.recipe.requirements}
         with warnings.catch_warnings():
             # MLflow would like an example to try the model on; a path that exists on no other machine is none
             warnings.filterwarnings("ignore", message=".*An input example was not provided", category=UserWarning)
@@ -122,25 +92,20 @@ def save_predictor(predictor: Predictor | Committee, folder: Path) -> None:
                 python_model=str(Path(__file__).with_name("mlflow_model.py")),
                 artifacts={"predictor": str(content)},
                 pip_requirements=[
-                    *(f"{one}=={_version(one)}" for one in sorted({*REQUIREMENTS, *extras})),
+                    *(f"{package}=={_version(package)}" for package in sorted({*REQUIREMENTS, *extras})),
                     *sorted(set(plugins.values())),
                 ],
                 signature=ModelSignature(inputs=INPUTS, outputs=outputs),
             )
 
 
-def log_saved(
-    workspace: Workspace, folder: Path, *, experiment_id: str, run_id: str, name: str, tags: dict[str, str]
-) -> str:
+def log_saved(workspace: Workspace, run: Run, folder: Path, *, name: str, tags: dict[str, str]) -> str:
     """Store what `save_predictor` wrote, and the encoders that it needs; arguments and result as of `log_predictor`."""
     predictor = folder / "artifacts" / "predictor"
     recipes = [Recipe.from_json(path.read_text(encoding="utf-8")) for path in sorted(predictor.rglob("recipe.json"))]
-    encoders = store_encoders(workspace, recipes, experiment_id, run_id)
+    encoders = store_encoders(workspace, run, recipes)
     (predictor / ENCODERS_FILE).write_text(json.dumps(encoders, indent=2), encoding="utf-8")
-    logged = workspace.client.create_logged_model(experiment_id, name=name, source_run_id=run_id, tags=tags)
-    workspace.client.log_model_artifacts(logged.model_id, str(folder))
-    workspace.client.finalize_logged_model(logged.model_id, "READY")
-    return str(logged.model_id)
+    return str(workspace.log_model(run, folder, name=name, tags=tags).model_id)
 
 
 @cache
@@ -156,7 +121,9 @@ def _code() -> bytes:
     One file, because MLflow copies a model's files three times over, one after another.
     """
     root = Path(__file__).parents[1]
-    files = [path for path in sorted(root.rglob("*.py")) if path.relative_to(root).parts[0] not in UPSTAIRS]
+    files = [
+        path for path in sorted(root.rglob("*.py")) if path.relative_to(root).parts[0].removesuffix(".py") in CARRIED
+    ]
     sources = {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
     digest = hashlib.sha256(b"".join(name.encode() + source for name, source in sources.items())).hexdigest()
     zipped = io.BytesIO()

@@ -38,7 +38,7 @@ def _equals(field: str, value: str) -> str:
     """The condition that a field has a value, or meets a pattern that fits it: what is found must be compared."""
     if not UNQUOTABLE.intersection(value):
         return f"{field} = '{value}'"
-    pattern = "".join("_" if one in UNQUOTABLE else one for one in value)
+    pattern = "".join("_" if character in UNQUOTABLE else character for character in value)
     return f"{field} LIKE '{pattern}'"
 
 
@@ -70,12 +70,8 @@ def search_runs(
 ) -> Iterator[Run]:
     """Runs that meet a condition in MLflow's language and have some tags, newest first.
 
-    Args:
-        workspace: The project's stores.
-        condition: Without anything that a user or a file named.
-        experiments: Identifiers; None is all experiments.
-        tags: Key to value, which can be any text.
-        deleted: Find those that were deleted and that MLflow still has, instead of the others.
+    The condition contains nothing that a user or a file named; values of tags can be any text. Without experiments, all
+    are searched. With `deleted`, the deleted runs that MLflow still has are found instead of the others.
     """
     where = list(experiments) if experiments is not None else experiments_of(workspace)
     tags = tags or {}
@@ -88,7 +84,8 @@ def search_runs(
 def experiments_of(workspace: Workspace, *, deleted: bool = False) -> list[str]:
     """The identifiers of all experiments, with `deleted` of deleted ones too."""
     view = {"view_type": ViewType.ALL} if deleted else {}
-    return [str(one.experiment_id) for one in _every(workspace.client.search_experiments, max_results=PAGE, **view)]
+    found = _every(workspace.client.search_experiments, max_results=PAGE, **view)
+    return [str(experiment.experiment_id) for experiment in found]
 
 
 def registered_models(workspace: Workspace) -> Iterator[RegisteredModel]:
@@ -104,20 +101,15 @@ def model_versions(
     source: str | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> Iterator[ModelVersion]:
-    """Versions of registered models; without conditions, all.
+    """Versions of registered models; without conditions, all. Names and values of tags can be any text.
 
-    Args:
-        workspace: The project's stores.
-        name: Of the model; any text.
-        run_id: Of the version's run.
-        source: The URI of the version's files.
-        tags: Key to value, which can be any text.
+    `source` is the URI of the version's files, `run_id` its run's.
     """
     tags = tags or {}
     condition = _conditions("", tags, name=name, run_id=run_id, source_path=source)
-    for one in _every(workspace.client.search_model_versions, condition, max_results=PAGE):
-        if name in (None, one.name) and source in (None, one.source) and tags.items() <= one.tags.items():
-            yield one
+    for found in _every(workspace.client.search_model_versions, condition, max_results=PAGE):
+        if name in (None, found.name) and source in (None, found.source) and tags.items() <= found.tags.items():
+            yield found
 
 
 def logged_models(
@@ -125,6 +117,6 @@ def logged_models(
 ) -> Iterator[LoggedModel]:
     """Logged models of some experiments, or of all, that have some tags."""
     where = list(experiments) if experiments is not None else experiments_of(workspace)
-    for one in _every(workspace.client.search_logged_models, where, _conditions("", tags)):
-        if tags.items() <= one.tags.items():
-            yield one
+    for model in _every(workspace.client.search_logged_models, where, _conditions("", tags)):
+        if tags.items() <= model.tags.items():
+            yield model

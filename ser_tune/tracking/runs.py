@@ -1,9 +1,10 @@
-"""Finding runs in MLflow, the tags that they are found by, and their scores by the metrics of their protocol."""
+"""Runs in MLflow: the tags that they are found by, what their scores are of, how many networks gave them."""
 
 from collections.abc import Iterable
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlflow.entities import Run
 
@@ -13,16 +14,35 @@ from ..protocol import Protocol
 from ..tasks import Task
 from .mlflow_internals import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME, get_git_commit
 from .queries import search_runs
-from .tags import NOTES_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG
 from .workspace import Workspace
 
+if TYPE_CHECKING:
+    from ..prediction import Committee
+
 __all__ = [
+    "BEST_TAG",
+    "CONFIRMED_TAG",
+    "CONFIRMS_TAG",
+    "EVALUATES_TAG",
+    "MEMBERS_TAG",
+    "MODEL_TAG",
+    "NETWORKS_TAG",
+    "NOTES_TAG",
     "PACKAGES",
+    "PRETRAINING_TAG",
+    "PROCESS_TAG",
+    "SOLVER_TAG",
+    "STUDY_NAME_TAG",
+    "STUDY_TAG",
+    "TRIAL_TAG",
+    "UNKNOWN_NETWORKS",
     "best_first",
     "find_runs",
     "is_complete",
     "metrics_of",
     "name_of",
+    "networks_of",
+    "networks_tags",
     "objective_of",
     "origin_tags",
     "protocol_of",
@@ -31,14 +51,38 @@ __all__ = [
     "task_of",
 ]
 
+STUDY_TAG, STUDY_NAME_TAG = "ser_tune.study_id", "ser_tune.study"
+TRIAL_TAG, MODEL_TAG, BEST_TAG = "ser_tune.trial", "ser_tune.model_id", "ser_tune.best_trial"
+CONFIRMS_TAG = "ser_tune.confirms"
+"""On runs that train configurations of an earlier study again: that study's identifier."""
+CONFIRMED_TAG = "ser_tune.confirmed_trial"
+"""On trials of a study's own confirmation: the number of the searched trial that they train again."""
+MEMBERS_TAG = "ser_tune.members"
+"""On a run that combines others: their identifiers, sorted."""
+EVALUATES_TAG = "ser_tune.evaluates"
+"""On runs of `evaluate`: the registered version, such as `ser-emodb-light_cnn/2`."""
+NOTES_TAG = "ser_tune.notes"
+"""On runs: the warnings of their protocol, and in a study the text-only baseline."""
+PRETRAINING_TAG = "ser_tune.pretraining"
+"""On runs with a pretrained encoder: whether it learned from the corpus, as far as is known."""
+NETWORKS_TAG = "ser_tune.networks"
+"""Number of networks whose probabilities are averaged: on a combination's run those of each fold, on a nested study's
+those of its outer scores. A trial's follows from its parameters."""
+SOLVER_TAG = "ser_tune.solver"
+"""On runs of a model that is solved: the method."""
+PROCESS_TAG = "ser_tune.process"
+"""On runs that a process has open, or had: the process, as JSON."""
+_FACT = "protocol."
+
+UNKNOWN_NETWORKS = "unknown"
+"""Number of networks of runs without it, and of published results."""
 PACKAGES = ("ser-tune", "torch", "torchvision", "librosa", "numpy", "scikit-learn", "optuna", "mlflow")
 OPTIONAL = ("opensmile", "peft", "transformers")
 """Packages of extras, whose versions are recorded where they are installed."""
-_FACT = "protocol."
 
 
 def name_of(run: Run) -> str:
-    """What messages call a run: `trial 3 of STUDY`, or its name in MLflow where it is no trial."""
+    """A run's name in messages: `trial 3 of STUDY`, or its name in MLflow where it is no trial."""
     tags = run.data.tags
     if TRIAL_TAG in tags and STUDY_NAME_TAG in tags:
         return f"trial {tags[TRIAL_TAG]} of {tags[STUDY_NAME_TAG]}"
@@ -46,7 +90,7 @@ def name_of(run: Run) -> str:
 
 
 def find_runs(workspace: Workspace, experiment_id: str, study_id: str) -> tuple[Run | None, dict[int, Run]]:
-    """A study's parent run, and its trials' runs by number."""
+    """A study's own run, and its trials' runs by number."""
     parent, trials = None, {}
     for run in search_runs(workspace, experiments=[experiment_id], tags={STUDY_TAG: study_id}):
         number = run.data.tags.get(TRIAL_TAG)
@@ -58,30 +102,27 @@ def find_runs(workspace: Workspace, experiment_id: str, study_id: str) -> tuple[
 
 
 def protocol_tags(protocol: Protocol) -> dict[str, str]:
-    """The tags of a run's protocol: the fingerprint, every fact behind it, and the warnings."""
-    return {
-        "ser_tune.fingerprint": protocol.fingerprint,
-        **{f"{_FACT}{name}": value for name, value in protocol.tags.items()},
-        **({NOTES_TAG: "; ".join(protocol.warnings)} if protocol.warnings else {}),
-    }
+    """Tags of a run's protocol: the fingerprint, every fact behind it, and the warnings."""
+    tags = {"ser_tune.fingerprint": protocol.fingerprint}
+    tags |= {f"{_FACT}{name}": value for name, value in protocol.tags.items()}
+    if protocol.warnings:
+        tags[NOTES_TAG] = "; ".join(protocol.warnings)
+    return tags
 
 
 def origin_tags(corpus: Corpus, protocol: Protocol) -> dict[str, str]:
-    """Where a run's scores come from: corpus, protocol, versions of packages, commit."""
+    """Tags of the origin of a run's scores: corpus, protocol, versions of packages, commit."""
+    packages = (*PACKAGES, *(package for package in OPTIONAL if find_spec(package) is not None))
     tags = {
         MLFLOW_SOURCE_NAME: "ser-tune",
         "ser_tune.corpus": corpus.name,
         "ser_tune.corpus_digest": corpus.digest,
         **protocol_tags(protocol),
-        **{f"version.{package}": version(package) for package in (*PACKAGES, *filter(_is_installed, OPTIONAL))},
+        **{f"version.{package}": version(package) for package in packages},
     }
     if commit := get_git_commit(str(Path(__file__).parent)):
         tags[MLFLOW_GIT_COMMIT] = commit
     return tags
-
-
-def _is_installed(package: str) -> bool:
-    return find_spec(package) is not None
 
 
 def protocol_of(run: Run) -> Protocol:
@@ -91,7 +132,7 @@ def protocol_of(run: Run) -> Protocol:
 
 
 def task_of(run: Run) -> Task:
-    """What the networks of a run recognise."""
+    """The task of a run's networks."""
     return protocol_of(run).task
 
 
@@ -106,7 +147,7 @@ def objective_of(run: Run) -> Metric:
 
 
 def score_of(run: Run, side: str) -> float | None:
-    """A run's score of a side by its objective; None where it has none.
+    """A run's score by its objective; None where it has none.
 
     Args:
         run: Of MLflow.
@@ -129,3 +170,28 @@ def best_first(trials: Iterable[Run]) -> list[Run]:
     return ranking.best_first(
         trials, lambda run: score_of(run, "validation"), lambda run: int(run.data.tags[TRIAL_TAG])
     )
+
+
+def networks_tags(committee: "Committee") -> dict[str, str]:
+    """The tag of a combination: the number of networks of each fold whose probabilities are averaged."""
+    return {NETWORKS_TAG: str(sum(member.recipe.model.ensemble_size for member in committee.members))}
+
+
+def networks_of(run: Run, side: str) -> str:
+    """How many networks' probabilities are averaged for a run's score.
+
+    Args:
+        run: A trial's, a combination's or a nested study's.
+        side: `validation` or `test`: each utterance by the networks of one fold; `holdout`: by those of all folds;
+            `outer`, of a nested study: by those of all folds of a search.
+
+    Returns:
+        A number, or several where searches differ; `unknown` where the run has none.
+    """
+    if TRIAL_TAG in run.data.tags:
+        each = run.data.params.get("model.networks", "1")
+    else:
+        each = run.data.tags.get(NETWORKS_TAG, UNKNOWN_NETWORKS)
+    if side != "holdout" or not each.isdigit():
+        return each
+    return str(int(each) * protocol_of(run).n_folds)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import mlflow
 from filelock import FileLock
 from mlflow import MlflowClient
+from mlflow.entities import LoggedModel, Run
 from mlflow.exceptions import MlflowException
 
 from ..config import Project, full_disk
@@ -80,6 +81,14 @@ class Workspace:
                 "use another tracking store"
             )
         return str(found.experiment_id)
+
+    def log_model(self, run: Run, folder: str | Path, *, name: str, tags: dict[str, str] | None = None) -> LoggedModel:
+        """Store a folder's files as a logged model of a run; it counts as stored when all of them are there."""
+        made = self.client.create_logged_model(
+            run.info.experiment_id, name=name, source_run_id=run.info.run_id, tags=tags
+        )
+        self.client.log_model_artifacts(made.model_id, str(folder))
+        return self.client.finalize_logged_model(made.model_id, "READY")
 
     def study(self, name: str) -> "tuple[optuna.Study, StudyDefinition]":
         """A stored study and its definition.

@@ -65,7 +65,7 @@ def confirmed(
     root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("confirmed") / "project"))
     project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ser_tune.tracking.report.draw_confusion", lambda *_: None)  # pictures take time
+        patch.setattr("ser_tune.tracking.run_metrics.draw_confusion", lambda *_: None)  # pictures take time
         search = prepare(tiny(name="searched", **QUICK, **{"study.trials": 3, "study.sampler_seed": 5}), project)
         run_study(search, project, TrackingObserver(Workspace(project)))
         for copy in ("interrupted", "failing"):
@@ -174,7 +174,7 @@ def test_the_fresh_runs_say_what_they_confirm_and_rank_under_the_same_protocol(c
 def promoted(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What was to be promoted; nothing is, for models and their test take time."""
     told: list[dict[str, Any]] = []
-    monkeypatch.setattr("ser_tune.tracking.report.draw_confusion", lambda *_: None)
+    monkeypatch.setattr("ser_tune.tracking.run_metrics.draw_confusion", lambda *_: None)
     monkeypatch.setattr("ser_tune.tracking.observer.write_model", lambda *_: None)
     monkeypatch.setattr(sys.modules[confirm.__module__], "promote", lambda *_, **how: told.append(how))
     return told

@@ -86,7 +86,7 @@ def outer(
     project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache)
     interrupted, resumed = Watch(interrupt=True), Watch()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ser_tune.tracking.report.draw_confusion", lambda *_: None)  # pictures take time
+        patch.setattr("ser_tune.tracking.run_metrics.draw_confusion", lambda *_: None)  # pictures take time
         with pytest.raises(KeyboardInterrupt):
             _nested(project, tiny, interrupted)
         return Outer(project, _nested(project, tiny, resumed), interrupted, resumed)

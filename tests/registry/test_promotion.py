@@ -39,7 +39,7 @@ class Promoting(NamedTuple):
 def promoting(root: Path, shared_cache: Path, tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Promoting:
     project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache)
     monkeypatch.setenv("SER_TUNE_ROOT", str(root))
-    monkeypatch.setattr("ser_tune.tracking.report.draw_confusion", lambda *_: None)  # pictures take time
+    monkeypatch.setattr("ser_tune.tracking.run_metrics.draw_confusion", lambda *_: None)  # pictures take time
     workspace = Workspace(project)
 
     def _study(name: str, *uars: float, **settings: object) -> None:

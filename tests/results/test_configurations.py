@@ -51,7 +51,7 @@ def copied(finished: Any, open_study: Callable[..., Any], tmp_path_factory: pyte
     """The finished study in a project that this file adds to."""
     utils._artifact_repos_cache.clear()  # of the folder that is copied
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ser_tune.tracking.report.draw_confusion", lambda *_: None)  # pictures take time
+        patch.setattr("ser_tune.tracking.run_metrics.draw_confusion", lambda *_: None)  # pictures take time
         yield open_study(Path(shutil.copytree(finished.root, tmp_path_factory.mktemp("seeds") / "project")))
     utils._artifact_repos_cache.clear()  # of this folder
 

@@ -23,7 +23,7 @@ from ser_tune.protocol import prepare
 from ser_tune.protocol.leaks import refuse_fitted_leaks, refuse_leaks, refuse_misplaced_copies
 from ser_tune.resampling import score
 from ser_tune.search import HeldOut
-from ser_tune.tracking.predictions import write_predictions
+from ser_tune.tracking.prediction_tables import write_predictions
 from ser_tune.training import AnyTrial, TrainingData, fold_statistics
 from tests.folding import text_independent_folds
 from tests.goals import classes

@@ -109,9 +109,8 @@ def _models(options: Options) -> list[Row]:
             run = workspace.client.create_run(experiment)
             model_id = log_predictor(
                 workspace,
+                run,
                 Predictor(recipe, networks, [scaling] * count),
-                experiment_id=experiment,
-                run_id=run.info.run_id,
                 name="model",
                 tags={},
             )

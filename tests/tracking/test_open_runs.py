@@ -11,7 +11,7 @@ from ser_tune.api import machine
 from ser_tune.config import Project
 from ser_tune.coordination import this_process
 from ser_tune.tracking import EVALUATES_TAG, Workspace, close_abandoned, open_run
-from ser_tune.tracking.tags import PROCESS_TAG, TRIAL_TAG
+from ser_tune.tracking.runs import PROCESS_TAG, TRIAL_TAG
 
 
 @pytest.fixture
@@ -37,11 +37,12 @@ def test_runs_of_ended_processes_are_closed_and_no_others(workspace: Workspace) 
     ours = _begin(workspace, this_process())
     elsewhere = _begin(workspace, ["other", number, "another boot", "1"])
     trial = _begin(workspace, [host, number, namespace, "another start"], **{TRIAL_TAG: "1"})
-    earlier, recent = _begin(workspace, None, began_ms=1), _begin(workspace, None)
+    long_ago = _begin(workspace, ["other", number, "another boot", "1"], began_ms=1)
+    foreign = _begin(workspace, None, began_ms=1)
     damaged = _begin(workspace, None, **{PROCESS_TAG: "{"})
-    assert {run.info.run_id for run in close_abandoned(workspace)} == {ended, earlier}
-    assert (_status(workspace, ended), _status(workspace, earlier)) == ("KILLED", "KILLED")
-    for run in (ours, elsewhere, trial, recent, damaged):
+    assert {run.info.run_id for run in close_abandoned(workspace)} == {ended, long_ago}
+    assert (_status(workspace, ended), _status(workspace, long_ago)) == ("KILLED", "KILLED")
+    for run in (ours, elsewhere, trial, foreign, damaged):
         assert _status(workspace, run) == "RUNNING"
     assert close_abandoned(workspace) == []
 

@@ -16,6 +16,7 @@ from ser_tune.config import Project
 from ser_tune.errors import StorageError
 from ser_tune.tracking import (
     MODEL_TAG,
+    STUDY_NAME_TAG,
     STUDY_TAG,
     TRIAL_TAG,
     Workspace,
@@ -52,6 +53,7 @@ TRIAL = TrialRecord(
     began_ms=1_700_000_000_000,
     ended_ms=1_700_000_009_000,
     keep_models="all",
+    title="trial 3: learning_rate 0.01",
 )
 TOTALS = StudyRecord(
     study_id=STUDY,
@@ -148,7 +150,7 @@ class Store:
 def store(project: Project) -> Store:
     workspace = Workspace(project)
     experiment = workspace.experiment("emodb")
-    workspace.client.create_run(experiment, tags={STUDY_TAG: STUDY})
+    workspace.client.create_run(experiment, tags={STUDY_TAG: STUDY, STUDY_NAME_TAG: "mine"})
     return Store(project, workspace, experiment)
 
 
@@ -158,7 +160,7 @@ def test_a_delivered_trial_is_a_run_with_its_own_times(store: Store) -> None:
     run = store.trials()[3]
     parent, _ = find_runs(store.workspace, store.experiment, STUDY)
     assert parent is not None
-    assert (run.info.run_name, run.info.status) == ("trial 3 of mine", "FINISHED")
+    assert (run.info.run_name, run.info.status) == (TRIAL.title, "FINISHED")
     assert (run.info.start_time, run.info.end_time) == (TRIAL.began_ms, TRIAL.ended_ms)
     assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert run.data.params == {"model.name": "alex_net"}
@@ -203,9 +205,9 @@ def test_a_delivery_that_breaks_off_is_completed_and_makes_no_second_run(
 def test_a_model_that_was_half_stored_is_replaced(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
 
-    def stored(workspace: Workspace, folder: Path, *, experiment_id: str, run_id: str, **named: Any) -> str:
+    def stored(workspace: Workspace, run: Run, folder: Path, **named: Any) -> str:
         assert (folder / "MLmodel").read_text() == "m"
-        model = workspace.client.create_logged_model(experiment_id, source_run_id=run_id, **named)
+        model = workspace.client.create_logged_model(run.info.experiment_id, source_run_id=run.info.run_id, **named)
         made.append(model.model_id)
         if len(made) == 1:
             raise MlflowException("no answer")

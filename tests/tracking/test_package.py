@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import tomllib
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,13 +19,14 @@ import soundfile
 import torch
 from mlflow.exceptions import MlflowException
 
+import ser_tune
 from ser_tune import prediction
 from ser_tune.architectures import ARCHITECTURES
 from ser_tune.config import NormalisationSettings, Project, SegmentSettings
 from ser_tune.features import FEATURE_SETS
 from ser_tune.prediction import Recipe, predictor
 from ser_tune.registry import load_model
-from ser_tune.tracking import LoadedModel, Workspace
+from ser_tune.tracking import LoadedModel, Workspace, package
 from ser_tune.tracking.mlflow_model import SpeechModel
 
 NAME = "ser-manifest-alex_net"
@@ -199,10 +201,14 @@ def test_models_of_one_code_share_it(model: Any) -> None:
     assert type(model.unwrap_python_model().predictor) is type(again._predictor)
 
 
-def test_a_model_of_version_0_1_recognises_what_all_models_did() -> None:
-    recipe_of_before = SimpleNamespace(labels=("anger", "joy"))
-    assert LoadedModel(cast("Any", SimpleNamespace(recipe=recipe_of_before))).task.answer == "emotion"
-    assert (
-        LoadedModel(cast("Any", SimpleNamespace(recipe=SimpleNamespace(task="classification")))).task.answer
-        == "emotion"
-    )
+def test_a_models_task_is_that_of_its_recipe() -> None:
+    recipe = SimpleNamespace(task="classification")
+    assert LoadedModel(cast("Any", SimpleNamespace(recipe=recipe))).task.answer == "emotion"
+
+
+def test_a_model_carries_the_rooms_from_prediction_on_downwards_and_no_others() -> None:
+    """A room above would only make every model larger; a room below that is left out would break it."""
+    settings = tomllib.loads((Path(ser_tune.__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    (layers,) = (rule["layers"] for rule in settings["tool"]["importlinter"]["contracts"] if rule["type"] == "layers")
+    below = layers[layers.index("prediction") :]
+    assert {room.strip() for layer in below for room in layer.split("|")} | {"__init__"} == set(package.CARRIED)

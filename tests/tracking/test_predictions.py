@@ -15,7 +15,7 @@ from ser_tune.resampling import score
 from ser_tune.search import HeldOut
 from ser_tune.tasks import TASKS
 from ser_tune.tracking import Predictions, Workspace, protocol_tags, read_predictions
-from ser_tune.tracking.predictions import write_predictions
+from ser_tune.tracking.prediction_tables import write_predictions
 from tests.plugged import LEVELS
 
 CLASSIFICATION = TASKS.get("classification")

@@ -26,7 +26,7 @@ from ser_tune.tracking import (
     protocol_tags,
     study_pages,
 )
-from ser_tune.tracking.pages import save_view
+from ser_tune.tracking.mlflow_pages import save_view
 
 OBJECTIVES = ("uar", "error", "shortfall")
 SCORES = {"uar": (0.0, 0.2, 0.7), "error": (0.9, 0.2, 0.0), "shortfall": (-1.0, -0.02, 0.0)}

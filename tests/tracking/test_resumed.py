@@ -50,7 +50,7 @@ def begun(
 @pytest.fixture
 def fresh(begun: Resumed, monkeypatch: pytest.MonkeyPatch) -> Resumed:
     """A project of its own, in which tracked studies of one epoch can run; pictures and models take time: none."""
-    monkeypatch.setattr("ser_tune.tracking.report.draw_confusion", lambda *_: None)
+    monkeypatch.setattr("ser_tune.tracking.run_metrics.draw_confusion", lambda *_: None)
     monkeypatch.setattr("ser_tune.tracking.observer.write_model", lambda *_: None)
     return begun
 
@@ -58,7 +58,7 @@ def fresh(begun: Resumed, monkeypatch: pytest.MonkeyPatch) -> Resumed:
 @pytest.fixture
 def with_models(begun: Resumed, monkeypatch: pytest.MonkeyPatch) -> Resumed:
     """The same, with models."""
-    monkeypatch.setattr("ser_tune.tracking.report.draw_confusion", lambda *_: None)
+    monkeypatch.setattr("ser_tune.tracking.run_metrics.draw_confusion", lambda *_: None)
     return begun
 
 
@@ -166,13 +166,13 @@ def test_a_disk_for_not_even_one_model_gets_no_advice_that_would_not_help(
 def test_a_disk_that_fills_up_ends_the_study_with_one_sentence_and_loses_nothing(
     fresh: Resumed, monkeypatch: pytest.MonkeyPatch, recorder: Any
 ) -> None:
-    from ser_tune.tracking import report
+    from ser_tune.tracking import run_metrics
 
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
     fresh.run(1)
-    monkeypatch.setattr(report, "write_predictions", full)
+    monkeypatch.setattr(run_metrics, "write_predictions", full)
     with pytest.raises(StorageError, match=r"^trial 1 could not be stored in '.*outbox': No space left on device"):
         fresh.run(2)
     parent, trials = fresh.runs()

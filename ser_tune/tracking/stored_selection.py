@@ -8,7 +8,7 @@ import optuna
 from mlflow.entities import Metric
 
 from ..search import Selection, candidates_of, selection_of, stored_sums
-from .predictions import read_predictions
+from .prediction_tables import read_predictions
 from .runs import find_runs, objective_of
 from .workspace import Workspace
 
@@ -21,7 +21,7 @@ def read_sums(workspace: Workspace, experiment: str, study: optuna.Study) -> dic
     Trials that do not hold them, as those of earlier versions, have them read from their runs' predictions. Those of
     which neither has them are left out, and all if trials were scored on different utterances.
     """
-    stored = {one.number: stored_sums(one) for one in candidates_of(study)}
+    stored = {trial.number: stored_sums(trial) for trial in candidates_of(study)}
     found = {number: sums for number, sums in stored.items() if sums is not None}
     missing = [number for number in stored if number not in found]
     runs = find_runs(workspace, experiment, study.user_attrs["study_id"])[1] if missing else {}

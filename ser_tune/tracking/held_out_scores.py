@@ -1,4 +1,4 @@
-"""Scores of a run's networks on speakers whom they were not trained on: test and holdout speakers, once."""
+"""Scores of a run's networks on speakers whom they were not trained on; test and holdout speakers are scored once."""
 
 import json
 import tempfile
@@ -17,9 +17,8 @@ from ..prediction import Committee, Predictor
 from ..protocol import Prepared
 from ..search import HeldOut, score_holdout_speakers, score_test_speakers, score_validation_speakers
 from .loading import model_errors, open_predictor
-from .report import FOREIGN, score_metrics, write_held_out
-from .runs import objective_of, score_of
-from .tags import MODEL_TAG
+from .run_metrics import FOREIGN, score_metrics, write_held_out
+from .runs import MODEL_TAG, objective_of, score_of
 from .workspace import Workspace
 
 __all__ = ["read_single_scores", "score_on_holdout", "score_on_test", "score_on_validation", "score_stressed"]
@@ -41,11 +40,7 @@ def score_on_test(
 ) -> dict[str, float]:
     """Score a run's networks on the test speakers, and on those held out; once.
 
-    Args:
-        workspace: The project's stores.
-        run: A complete trial's or a combination's; its model must have been kept.
-        prepared: The study's corpus and folds.
-        predictor: The run's model where it is open already.
+    The run is a complete trial's or a combination's, whose model was kept; `predictor` is that model where it is open.
 
     Returns:
         Every validation, test and holdout metric of the run.
@@ -84,7 +79,7 @@ def score_on_holdout(
 
 
 def _single(objective: str) -> str:
-    """What the mean score of a run's single networks on held-out speakers is called; its file has each speaker's."""
+    """Name of the mean score of a run's single networks on held-out speakers; its file has each speaker's."""
     return f"holdout_single_{objective}"
 
 
@@ -109,11 +104,8 @@ def score_stressed(
 ) -> dict[str, float]:
     """Score a run's networks on the validation speakers in worse recordings; once.
 
-    Args:
-        workspace: The project's stores.
-        run: A complete trial's or a combination's; its model must have been kept.
-        prepared: A study with the run's corpus and folds.
-        on_condition: Is told each condition before it is scored, and why one is left out.
+    The run is a complete trial's or a combination's, whose model was kept. `on_condition` receives the name of each
+    condition before it is scored, and why a condition is left out.
 
     Returns:
         Condition, such as `white noise 10 dB`, to pooled validation score; those that leave too little of an utterance
@@ -121,7 +113,7 @@ def score_stressed(
     """
     metrics, objective = workspace.client.get_run(run.info.run_id).data.metrics, prepared.definition.objective
     prefix = f"stressed_validation_{objective.name}/"
-    names = {prefix + FOREIGN.sub("_", one.name): one for one in TYPICAL_CONDITIONS}
+    names = {prefix + FOREIGN.sub("_", condition.name): condition for condition in TYPICAL_CONDITIONS}
     if not set(names) & set(metrics):
         predictor, disturbance = open_predictor(f"models:/{run.data.tags[MODEL_TAG]}"), Disturbance(prepared.corpus)
         metrics = {}
@@ -142,7 +134,7 @@ def score_stressed(
 
 
 def _write(workspace: Workspace, run: Run, side: str, held_out: HeldOut, prepared: Prepared) -> None:
-    """Predictions and picture first: metrics say that all is there."""
+    """Write predictions and picture, then the metrics: a run that has them is complete."""
     corpus, names = prepared.corpus, prepared.targets.names
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
         write_held_out(Path(temporary), side, held_out, corpus, prepared.definition.task, names)

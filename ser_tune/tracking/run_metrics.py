@@ -1,4 +1,4 @@
-"""What a trial leaves in MLflow: metrics, curves, predictions, the confusion matrix."""
+"""Contents of a run in MLflow: metrics, curves, predictions, the confusion matrix."""
 
 import hashlib
 import math
@@ -18,7 +18,7 @@ from ..metrics import METRICS, confusions
 from ..resampling import Scores
 from ..search import FoldOutcome, HeldOut
 from ..tasks import Task
-from .predictions import write_predictions
+from .prediction_tables import write_predictions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,9 +36,9 @@ __all__ = [
 LONGEST_NAME = 14
 """Characters of a class that a picture has room for."""
 FOREIGN = re.compile(r"[^\w .-]")
+"""Characters that MLflow does not take in a metric's name, but which the name of a corpus's own class may have."""
 LONGEST_LABEL = 150
 """Characters of a label in a metric's name, of which MLflow takes 250."""
-"""What MLflow does not take in the name of a metric, but a class of somebody's own corpus may have in its own."""
 
 
 def score_metrics(scores: Scores, names: Sequence[str], side: str) -> dict[str, float]:
@@ -52,11 +52,11 @@ def score_metrics(scores: Scores, names: Sequence[str], side: str) -> dict[str, 
     Returns:
         Without numbers that are not known: scores, ends of intervals, parts.
     """
-    numbers = {f"{side}_{name}": one.value for name, one in scores.items()}
-    numbers |= {f"{side}_{name}_low": one.interval.low for name, one in scores.items()}
-    numbers |= {f"{side}_{name}_high": one.interval.high for name, one in scores.items()}
-    for name, one in scores.items():
-        numbers |= {f"{side}_{name}_fold_mean": one.fold_mean, f"{side}_{name}_fold_std": one.fold_std}
+    numbers = {f"{side}_{name}": score.value for name, score in scores.items()}
+    numbers |= {f"{side}_{name}_low": score.interval.low for name, score in scores.items()}
+    numbers |= {f"{side}_{name}_high": score.interval.high for name, score in scores.items()}
+    for name, score in scores.items():
+        numbers |= {f"{side}_{name}_fold_mean": score.fold_mean, f"{side}_{name}_fold_std": score.fold_std}
     return {name: number for name, number in numbers.items() if not math.isnan(number)} | _parts(scores, names, side)
 
 
@@ -68,13 +68,13 @@ def _parts(scores: Scores, names: Sequence[str], side: str) -> dict[str, float]:
     """
     labels, computed = metric_names(names), dict[str, object]()
     found: dict[str, float] = {}
-    for name, one in scores.items():
+    for name, score in scores.items():
         metric = METRICS.get(name)
         if computed.setdefault(metric.part, metric.parts) is metric.parts:
             prefix = f"{side}_{metric.part}"
         else:
             prefix = f"{side}_{name}_{metric.part}"
-        found |= {f"{prefix}/{labels[names[number]]}": part for number, part in one.parts.items()}
+        found |= {f"{prefix}/{labels[names[number]]}": part for number, part in score.parts.items()}
     return found
 
 
@@ -103,23 +103,24 @@ def metric_names(labels: Sequence[str]) -> dict[str, str]:
 def curves(folds: Sequence[FoldOutcome]) -> Iterator[Metric]:
     """Every fold's figures after every epoch; the step is the epoch."""
     now = int(time.time() * 1000)
-    for one in folds:
-        for report in one.fitted.history:
+    for outcome in folds:
+        prefix = f"fold_{outcome.fold.number:02d}"
+        for report in outcome.fitted.history:
             for name, value in report.curves.items():
-                yield Metric(f"fold_{one.fold.number:02d}/{name}", value, now, report.epoch)
-        yield Metric(f"fold_{one.fold.number:02d}/kept_epoch", one.fitted.epoch, now, 0)
+                yield Metric(f"{prefix}/{name}", value, now, report.epoch)
+        yield Metric(f"{prefix}/kept_epoch", outcome.fitted.epoch, now, 0)
 
 
 def held_out_of(folds: Sequence[FoldOutcome], corpus: Corpus, scores: Scores) -> HeldOut:
     """The validation predictions of a trial's folds."""
-    held_out = np.concatenate([one.fold.validation for one in folds])
+    held_out = np.concatenate([outcome.fold.validation for outcome in folds])
     return HeldOut(
         scores=scores,
-        utterances=tuple(corpus.utterances[one].id for one in held_out),
-        fold=np.concatenate([np.full(len(one.truth), one.fold.number) for one in folds]),
-        truth=np.concatenate([one.truth for one in folds]),
-        predicted=np.concatenate([one.predicted for one in folds]),
-        outputs=np.concatenate([one.fitted.validation for one in folds]),
+        utterances=tuple(corpus.utterances[number].id for number in held_out),
+        fold=np.concatenate([np.full(len(outcome.truth), outcome.fold.number) for outcome in folds]),
+        truth=np.concatenate([outcome.truth for outcome in folds]),
+        predicted=np.concatenate([outcome.predicted for outcome in folds]),
+        outputs=np.concatenate([outcome.fitted.validation for outcome in folds]),
     )
 
 
@@ -129,11 +130,11 @@ def write_held_out(
     """Write the predictions of a side, and where they are classes the picture of their confusion matrix.
 
     Args:
-        folder: Where.
+        folder: Of the files.
         side: Such as `validation`.
-        held_out: What was predicted.
-        corpus: Whose utterances.
-        task: What was recognised.
+        held_out: Predictions of the corpus's utterances.
+        corpus: Has the speakers.
+        task: Of the predictions.
         names: Of the task's outputs.
     """
     write_predictions(folder / f"{side}_predictions.csv", held_out, corpus, task, names)

@@ -23,10 +23,9 @@ __all__ = ["Predictions", "read_predictions", "write_predictions"]
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """What a run said of the utterances of one side, sorted by their names."""
+    """A run's predictions of the utterances of a side, sorted by their names."""
 
     task: Task
-    """What was recognised."""
     names: tuple[str, ...]
     """Of the task's outputs, such as its classes, in the order of their numbers."""
     utterances: tuple[str, ...]
@@ -37,7 +36,7 @@ class Predictions:
     predicted: np.ndarray
     """Predictions, shape (N, ...)."""
     shown: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)), compare=False, repr=False)
-    """What the task shows of every output, such as a probability, six decimals, shape (N, K)."""
+    """The task's value of every output, such as a probability, six decimals, shape (N, K)."""
 
     @property
     def speaker_numbers(self) -> np.ndarray:
@@ -51,35 +50,27 @@ class Predictions:
 
 
 def write_predictions(path: Path, held_out: HeldOut, corpus: Corpus, task: Task, names: tuple[str, ...]) -> None:
-    """Write a table with a row for each held-out utterance: who, what, which fold, and what every output shows.
+    """Write a table with a row for each held-out utterance: speaker, fold, truth, prediction, value of every output.
 
     Args:
         path: Of the file.
-        held_out: What was predicted.
-        corpus: Whose utterances.
-        task: What was recognised.
+        held_out: Predictions of the corpus's utterances.
+        corpus: Has the speakers.
+        task: Writes targets and predictions.
         names: Of the task's outputs.
     """
-    speaker_of = {one.id: one.speaker for one in corpus.utterances}
+    speaker_of = {utterance.id: utterance.speaker for utterance in corpus.utterances}
     shown = task.show(held_out.outputs)
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(["utterance", "speaker", "fold", task.answer, "predicted", *names])
         for row, (name, fold) in enumerate(zip(held_out.utterances, held_out.fold, strict=True)):
-            answers = (task.write(one[row], names) for one in (held_out.truth, held_out.predicted))
+            answers = (task.write(values[row], names) for values in (held_out.truth, held_out.predicted))
             table.writerow([name, speaker_of[name], fold, *answers, *(f"{number:.6f}" for number in shown[row])])
 
 
 def read_predictions(workspace: Workspace, run: Run, side: str) -> Predictions | None:
-    """Read what a run predicted.
-
-    Args:
-        workspace: The project's stores.
-        run: Of a complete trial, or of a combination.
-        side: `validation`, `test` or `holdout`.
-
-    Returns:
-        None where the run has no such table.
+    """Read a run's predictions of a side, such as `test`; None where the run has no such table.
 
     Raises:
         RegistryError: The table is damaged.

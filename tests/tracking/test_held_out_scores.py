@@ -39,17 +39,17 @@ def opened(finished_copy: Any, shared_cache: Path, monkeypatch: pytest.MonkeyPat
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was looked at."""
-    from ser_tune.tracking import testing
+    from ser_tune.tracking import held_out_scores
 
     seen: list[str] = []
     for side in ("test", "holdout"):
-        original: Callable[..., Any] = getattr(testing, f"score_{side}_speakers")
+        original: Callable[..., Any] = getattr(held_out_scores, f"score_{side}_speakers")
 
         def look(*arguments: Any, side: str = side, original: Callable[..., Any] = original) -> Any:
             seen.append(side)
             return original(*arguments)
 
-        monkeypatch.setattr(testing, f"score_{side}_speakers", look)
+        monkeypatch.setattr(held_out_scores, f"score_{side}_speakers", look)
     return seen
 
 
@@ -80,16 +80,16 @@ def test_a_study_that_holds_nobody_out_has_no_holdout_scores(opened: Opened, loo
 def test_a_model_is_opened_once_for_both_sides(
     opened: Opened, looks: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ser_tune.tracking import testing
+    from ser_tune.tracking import held_out_scores
 
     opens: list[str] = []
-    original = testing.open_predictor
+    original = held_out_scores.open_predictor
 
     def counted(uri: str) -> Any:
         opens.append(uri)
         return original(uri)
 
-    monkeypatch.setattr(testing, "open_predictor", counted)
+    monkeypatch.setattr(held_out_scores, "open_predictor", counted)
     run = next(run for run in opened.runs.values() if "test_uar" not in run.data.metrics)
     config = opened.prepared.definition.config
     protocol = config.protocol.model_copy(update={"holdout": opened.prepared.corpus.speakers[:1]})
@@ -105,13 +105,13 @@ def test_without_its_table_a_run_is_not_scored(
     opened: Opened, looks: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Metrics say that all is there, so they come last."""
-    from ser_tune.tracking import report
+    from ser_tune.tracking import run_metrics
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     run = next(run for run in opened.runs.values() if "test_uar" not in run.data.metrics)
-    monkeypatch.setattr(report, "write_predictions", full)
+    monkeypatch.setattr(run_metrics, "write_predictions", full)
     with pytest.raises(OSError, match="No space left"):
         score_on_test(opened.workspace, run, opened.prepared)
     again = opened.workspace.client.get_run(run.info.run_id)
@@ -123,10 +123,10 @@ def test_without_its_table_a_run_is_not_scored(
 def test_validation_speakers_are_scored_in_worse_recordings_once(
     opened: Opened, looks: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ser_tune.tracking import testing
+    from ser_tune.tracking import held_out_scores
 
     chosen = {one.name: one for one in TYPICAL_CONDITIONS if one.kind in ("white noise", "babble", "clipping")}
-    monkeypatch.setattr(testing, "TYPICAL_CONDITIONS", tuple(chosen.values()))
+    monkeypatch.setattr(held_out_scores, "TYPICAL_CONDITIONS", tuple(chosen.values()))
     run, told = opened.runs[0], list[str]()
     scored = score_stressed(opened.workspace, run, opened.prepared, on_condition=told.append)
     assert told == list(scored) == list(chosen)

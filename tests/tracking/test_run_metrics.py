@@ -11,7 +11,7 @@ from mlflow.utils.validation import _validate_metric_name
 
 from ser_tune.metrics import METRICS
 from ser_tune.resampling import UNKNOWN, Interval, Score, Scores
-from ser_tune.tracking.report import draw_confusion, metric_names, score_metrics
+from ser_tune.tracking.run_metrics import draw_confusion, metric_names, score_metrics
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A study on MLflow's pages: a saved view of its trials, the comparison of its best, notes that link them."""
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -17,8 +18,18 @@ from .mlflow_internals import (
     view_address,
 )
 from .queries import has_metric, model_versions, search_runs
-from .runs import best_first, find_runs, is_complete, objective_of, score_of
-from .tags import BEST_TAG, CONFIRMED_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG
+from .runs import (
+    BEST_TAG,
+    CONFIRMED_TAG,
+    STUDY_NAME_TAG,
+    STUDY_TAG,
+    TRIAL_TAG,
+    best_first,
+    find_runs,
+    is_complete,
+    objective_of,
+    score_of,
+)
 from .workspace import Workspace
 
 __all__ = ["StudyPages", "link_study", "run_link", "save_view", "study_pages", "version_link"]
@@ -41,20 +52,16 @@ class StudyPages:
 
 
 def study_pages(workspace: Workspace, newest: int | None = None) -> list[StudyPages]:
-    """Addresses of studies, the newest first. Every study without a saved view is given one.
+    """Addresses of the pages of the newest studies, or of all; the newest study first.
 
     A study whose task or metric is of a package that is not installed is left out, with a note.
-
-    Args:
-        workspace: The project's stores.
-        newest: Of so many studies; None is all.
     """
     found: list[StudyPages] = []
     for parent in filter(_is_study, search_runs(workspace, f"tags.`{STUDY_NAME_TAG}` != ''")):
+        if newest is not None and len(found) == newest:
+            break
         try:
-            save_view(workspace, parent)
-            if newest is None or len(found) < newest:
-                found.append(_pages_of(workspace, parent))
+            found.append(_pages_of(workspace, parent))
         except ConfigError as error:
             _log.warning("note: study '%s' has no pages: %s", parent.data.tags[STUDY_NAME_TAG], error)
     return found
@@ -72,12 +79,7 @@ def _pages_of(workspace: Workspace, parent: Run) -> StudyPages:
 
 
 def save_view(workspace: Workspace, parent: Run) -> None:
-    """Save the view of a study's trials, unless it is saved.
-
-    Args:
-        workspace: The project's stores.
-        parent: The study's run.
-    """
+    """Save the view of a study's trials, unless it is saved; `parent` is the study's run."""
     key = f"{VIEW}{parent.data.tags[STUDY_TAG]}"
     if key in workspace.client.get_experiment(parent.info.experiment_id).tags:
         return
@@ -86,7 +88,7 @@ def save_view(workspace: Workspace, parent: Run) -> None:
     score = f"validation_{objective.name}"
     metrics = (score, f"{score}_low", f"{score}_high", f"test_{objective.name}", "trial_seconds")
     view = saved_view(
-        f"{parent.data.tags.get(STUDY_NAME_TAG, parent.info.run_name)}: trials by score",
+        f"{parent.data.tags[STUDY_NAME_TAG]}: trials by score",
         condition=f"tags.`{STUDY_TAG}` = '{study_id}' and {has_metric(score)}",
         order_by=f"metrics.`{score}`",
         ascending=not objective.higher_is_better,
@@ -100,13 +102,7 @@ def save_view(workspace: Workspace, parent: Run) -> None:
 
 
 def link_study(workspace: Workspace, experiment: str, study_id: str) -> None:
-    """Write links into the notes of a study's run and of its best and its registered trials.
-
-    Args:
-        workspace: The project's stores.
-        experiment: The corpus's.
-        study_id: The study's.
-    """
+    """Write links into the notes of a study's run and of its best and its registered trials."""
     parent, trials = find_runs(workspace, experiment, study_id)
     if parent is None:
         return
@@ -114,7 +110,7 @@ def link_study(workspace: Workspace, experiment: str, study_id: str) -> None:
     versions = {
         number: list(_versions(workspace, run)) for number, run in trials.items() if _may_be_registered(run, best)
     }
-    study = run_link(experiment, parent.info.run_id, parent.data.tags.get(STUDY_NAME_TAG, study_id))
+    study = run_link(experiment, parent.info.run_id, parent.data.tags[STUDY_NAME_TAG])
     view = f"[trials by score]({view_address(experiment, study_id)})"
     compared = _best(trials)
     lines = [(parent.data.tags.get(MLFLOW_RUN_NOTE) or "").partition("\n\n")[0]]
@@ -145,7 +141,7 @@ def version_link(name: str, version: str) -> str:
 
 def _plain(text: str) -> str:
     """Text that has no meaning in Markdown or HTML."""
-    return "".join(f"\\{one}" if one in "\\`*_[]()<>#|!" else one for one in text)
+    return re.sub(r"([\\`*_\[\]()<>#|!])", r"\\\1", text)
 
 
 def _is_study(run: Run) -> bool:
@@ -158,8 +154,8 @@ def _may_be_registered(run: Run, best: str | None) -> bool:
 
 
 def _versions(workspace: Workspace, run: Run) -> Iterator[str]:
-    for one in model_versions(workspace, run_id=run.info.run_id):
-        yield version_link(one.name, str(one.version))
+    for registered in model_versions(workspace, run_id=run.info.run_id):
+        yield version_link(registered.name, str(registered.version))
 
 
 def _best(trials: Mapping[int, Run]) -> list[str]:

@@ -15,9 +15,8 @@ from ..search import StudyStart, StudySummary, TrialOutcome
 from ..training import recipe_of
 from .outbox import MetricRow, StudyRecord, TrialRecord
 from .package import save_predictor
-from .report import curves, held_out_of, score_metrics, write_held_out
-from .runs import origin_tags
-from .tags import (
+from .run_metrics import curves, held_out_of, score_metrics, write_held_out
+from .runs import (
     BEST_TAG,
     CONFIRMED_TAG,
     CONFIRMS_TAG,
@@ -27,6 +26,7 @@ from .tags import (
     STUDY_NAME_TAG,
     STUDY_TAG,
     TRIAL_TAG,
+    origin_tags,
 )
 
 __all__ = [
@@ -150,9 +150,9 @@ def write_artifacts(folder: Path, start: StudyStart, outcome: TrialOutcome) -> N
 def write_model(folder: Path, start: StudyStart, outcome: TrialOutcome) -> None:
     """Write the networks of a complete trial as an MLflow model, into a new folder."""
     recipe = recipe_of(outcome.config, start.targets.names, start.definition.goal)
-    fitted = [one.fitted for one in outcome.folds]
-    networks, scalings = [one.network for one in fitted], [one.scaling for one in fitted]
-    save_predictor(Predictor(recipe, networks, scalings, folds=[one.fold.key for one in outcome.folds]), folder)
+    networks = [fold.fitted.network for fold in outcome.folds]
+    scalings = [fold.fitted.scaling for fold in outcome.folds]
+    save_predictor(Predictor(recipe, networks, scalings, folds=[fold.fold.key for fold in outcome.folds]), folder)
 
 
 def _metrics_of(outcome: TrialOutcome, start: StudyStart) -> list[MetricRow]:
@@ -162,7 +162,8 @@ def _metrics_of(outcome: TrialOutcome, start: StudyStart) -> list[MetricRow]:
         scores |= score_metrics(outcome.scores, start.targets.names, side)
     scores |= {"folds_finished": float(len(outcome.folds)), "trial_seconds": outcome.seconds}
     # MLflow's comparison opens on the metric that was logged first: the score, not a fold's training loss
-    return _rows(scores) + [(one.key, float(one.value), one.timestamp, one.step) for one in curves(outcome.folds)]
+    points = curves(outcome.folds)
+    return _rows(scores) + [(point.key, float(point.value), point.timestamp, point.step) for point in points]
 
 
 def _rows(metrics: Mapping[str, float]) -> list[MetricRow]:
