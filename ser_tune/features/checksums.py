@@ -40,10 +40,7 @@ def damage_of(folder: Path) -> str | None:
         written = json.loads((folder / NAME).read_text(encoding="utf-8"))
         found = _checksums(folder)
     except FileNotFoundError as error:
-        if not folder.exists():
-            return "are gone"
-        missing = Path(str(error.filename)).name
-        return "have no checksums, as of an earlier ser-tune" if missing == NAME else f"lack {missing}"
+        return f"lack {Path(str(error.filename)).name}" if folder.exists() else "are gone"
     except (OSError, ValueError) as error:
         return f"cannot be read ({error})"
     if not isinstance(written, dict) or written.keys() != found.keys():

@@ -327,9 +327,9 @@ def test_an_entry_without_checksums_is_extracted_again(
     corpus, cache = make_corpus(0.1, 0.2), tmp_path / "cache"
     corpus_features(corpus, LOGSPEC, SETTINGS, cache)
     (entry,) = _folders(cache)
-    (entry / "checksums.json").unlink()  # as earlier versions wrote entries
+    (entry / "checksums.json").unlink()
     corpus_features(corpus, LOGSPEC, SETTINGS, cache)
-    assert "have no checksums, as of an earlier ser-tune; they are extracted again" in caplog.text
+    assert "lack checksums.json; they are extracted again" in caplog.text
     assert checksums.damage_of(entry) is None
 
 
