@@ -104,22 +104,22 @@ def correct_selection(
     point, first, other = metric.value(np.stack([ours, known[0], middle]).sum(axis=1)).tolist()
     covariance = np.cov(seen, rowvar=False, bias=True).reshape(n_candidates, n_candidates)
     own = covariance.diagonal()
-    over_first = own[chosen] + own[0] - 2 * covariance[chosen, 0]
-    over_median = own[chosen] + own[median] - 2 * covariance[chosen, median]
 
-    def half(variances: np.ndarray, resampled: np.ndarray) -> float:
-        error = math.sqrt(max(float(variances.mean()), 0.0))
-        return max(error * reach_of(n_speakers), margin(resampled, n_speakers))
-
-    def gain(over: float, variances: np.ndarray, resampled: np.ndarray) -> Estimate:
-        value = ranking.gain(point, over)
-        return Estimate(value, difference_interval(metric, value, half(variances, resampled)))
+    def gain(over: float, beaten: np.ndarray | int, resampled: np.ndarray) -> Estimate:
+        value, variances = ranking.gain(point, over), own[chosen] + own[beaten] - 2 * covariance[chosen, beaten]
+        return Estimate(value, difference_interval(metric, value, _half(variances, resampled, n_speakers)))
 
     return Corrected(
-        score=Estimate(point, score_interval(metric, point, half(own[chosen], of_ours))),
-        over_first=gain(first, over_first, of_ours - seen[:, 0]),
-        over_median=gain(other, over_median, of_ours - of_middle),
+        score=Estimate(point, score_interval(metric, point, _half(own[chosen], of_ours, n_speakers))),
+        over_first=gain(first, 0, of_ours - seen[:, 0]),
+        over_median=gain(other, median, of_ours - of_middle),
     )
+
+
+def _half(variances: np.ndarray, resampled: np.ndarray, n_speakers: int) -> float:
+    """Half the width of an interval, from variances of the candidates and the resampled statistic, both (R,)."""
+    error = math.sqrt(max(float(variances.mean()), 0.0))
+    return max(error * reach_of(n_speakers), margin(resampled, n_speakers))
 
 
 def _chosen_again(ranking: Ranking, seen: np.ndarray, best: np.ndarray, again: list[int]) -> np.ndarray:
