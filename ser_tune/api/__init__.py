@@ -1,4 +1,4 @@
-"""What the commands do, as functions: they take the flags as keyword arguments, and return what the commands print."""
+"""The commands as functions: options are keyword arguments, and the command line prints the results."""
 
 import lazy_loader
 

@@ -1,20 +1,15 @@
-"""What the commands do, as functions: they take the flags as keyword arguments, and return what the commands print."""
+"""The commands as functions: options are keyword arguments, and the command line prints the results."""
 
-from .corpora import CheckedCorpus, ExtractedCorpus, check, extract
-from .doctor import Finding, doctor
-from .evaluation import Evaluated, JudgedCorpus, evaluate, matrix
-from .evidence import ablate, combine, compare, confirm, leaderboard, log_pictures, replay, report, reproduce
-from .exporting import export
-from .flags import ConfigurationFlags, StudyFlags
-from .outbox import Synced, sync
-from .pages import pages
-from .predictions import draw, listen, predict, timeline
-from .promotion import models, promote
-from .serving import serve
-from .splits import audit
-from .statuses import status
-from .studies import LearningRate, StudyResult, StudyTrial, find_lr, nested, study, train
-from .workers import worker
+from .comparisons import Evaluated, JudgedCorpus, compare, evaluate, leaderboard, log_pictures, matrix, report
+from .configuration import ConfigurationFlags, StudyFlags, options
+from .corpus_checks import CheckedCorpus, ExtractedCorpus, audit, check, corpora, download, extract
+from .diagnosis import Finding, doctor
+from .experiments import ablate, combine, confirm, replay, reproduce
+from .recognition import draw, listen, predict, timeline
+from .registered import export, models, promote, serve
+from .studies import LearningRate, StudyResult, find_lr, nested, study, train, worker
+from .trials import StudyTrial
+from .upkeep import Synced, pages, status, sync
 
 __all__ = [
     "CheckedCorpus",
@@ -34,7 +29,9 @@ __all__ = [
     "combine",
     "compare",
     "confirm",
+    "corpora",
     "doctor",
+    "download",
     "draw",
     "evaluate",
     "export",
@@ -46,6 +43,7 @@ __all__ = [
     "matrix",
     "models",
     "nested",
+    "options",
     "pages",
     "predict",
     "promote",

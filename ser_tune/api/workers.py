@@ -1,4 +1,4 @@
-"""Several processes of this machine that work on one study, and a process that joins a study from any machine."""
+"""Processes of this machine that work on one study together."""
 
 import os
 import signal
@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from threading import Thread
 from types import FrameType
 from typing import Any
@@ -18,7 +17,6 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from ..config import Project, SearchSettings, Value
-from ..coordination import load_study
 from ..definition import StudyDefinition
 from ..errors import ConfigError, SerTuneError, StudyError, Terminated, TrackingError
 from ..protocol import prepare
@@ -26,7 +24,7 @@ from ..search import Fanout, FoldOutcome, StudyObserver, StudyStart, StudySummar
 from ..tracking import TrackingObserver, Workspace
 from ..training import AnyTrial, EpochReport
 
-__all__ = ["devices_of", "run_workers", "worker"]
+__all__ = ["devices_of", "run_workers"]
 
 CLEAN_S = 4.0
 """Seconds from a signal until workers that have not ended are killed: the next session goes on as after `kill -9`."""
@@ -37,32 +35,6 @@ PATIENCE_S, PAUSE_S = 300.0, 5.0
 """For how long a worker that starts waits for a tracking store that is away, and how often it tries."""
 
 Event = tuple[str, tuple[Any, ...], dict[str, Any]]
-
-
-def worker(
-    name: str, *, data: str | Path | None = None, project: Project | None = None, observer: StudyObserver | None = None
-) -> StudySummary:
-    """Work on a stored study until it has all of its trials; any number of processes on any machines may.
-
-    Everything but the corpus's folder is taken from the study. Nothing is promoted.
-
-    Args:
-        name: The study's.
-        data: Where the corpus is on this machine; None is where the study has it.
-        project: Storage and tracking store of the study; None is `Project.locate()`.
-        observer: Receives this process's events, in addition to MLflow.
-
-    Raises:
-        StudyError: There is no such study, or the corpus or the version of ser-tune is another one.
-        SerTuneError: The corpus, a disk or a database fails.
-    """
-    project = project or Project.locate()
-    study, definition = load_study(name, project)
-    if "study_id" not in study.user_attrs:
-        raise StudyError(f"study '{name}' has not been started; start it with `ser-tune study`")
-    prepared = prepare(definition.with_data(None if data is None else Path(data)), project)
-    watcher = Fanout(TrackingObserver(Workspace(project)), *([] if observer is None else [observer]))
-    return run_study(prepared, project, watcher, role="joins")
 
 
 def devices_of(settings: SearchSettings) -> Sequence[str | None]:

@@ -2,60 +2,62 @@
 
 import ast
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import closing, suppress
 from importlib.metadata import entry_points
 from pathlib import Path
 
-import click
+import typer
 
-__all__ = ["complete_component", "complete_model", "complete_result", "complete_study"]
+__all__ = ["completion_of"]
 
 ANSWER_S = 0.5
 """Time that a database that is being written has to answer."""
 
 
-def complete_component(kind: str, folder: str = "") -> Callable[[str], list[str]]:
-    """Completion of the components of a kind, built in or of an installed package.
+CATALOGUES = {"executors": "execution", "pruners": "search/pruners", "samplers": "search/samplers"}
+"""Where the catalogue of a kind of components is, in this package, unless in the room of that name."""
+
+
+def completion_of(kind: str) -> Callable[..., list[str]]:
+    """The function that completes names.
 
     Args:
-        kind: As entry points name it, such as `architectures`.
-        folder: Where the catalogue is, in this package; empty where it is the kind's name.
+        kind: `study`, `model` or `result` (a study or a model), of databases on disk, not of servers; or a kind of
+            components, as entry points name it, such as `architectures`.
     """
 
-    def complete(incomplete: str) -> list[str]:
-        source = (Path(__file__).parents[1] / (folder or kind) / "__init__.py").read_text(encoding="utf-8")
-        tables = [
-            one.value for one in ast.walk(ast.parse(source)) if isinstance(one, ast.keyword) and one.arg == "modules"
-        ]
-        built_in = [name for table in tables for name in ast.literal_eval(table)]
-        return _starting(incomplete, [*built_in, *(one.name for one in entry_points(group=f"ser_tune.{kind}"))])
+    def complete(ctx: typer.Context, incomplete: str) -> list[str]:
+        names: list[str] = []
+        if kind in ("study", "result"):
+            names += _studies(ctx)
+        if kind in ("model", "result"):
+            names += _models(ctx)
+        if kind not in ("study", "model", "result"):
+            names += _components(kind)
+        return sorted({name for name in names if name.startswith(incomplete)})
 
     return complete
 
 
-def complete_study(ctx: click.Context, incomplete: str) -> list[str]:
-    """Names of studies in an Optuna database on disk; none of a server's."""
-    return _starting(incomplete, _studies(ctx))
+def _components(kind: str) -> list[str]:
+    """Components, built in or of an installed package."""
+    source = (Path(__file__).parents[1] / CATALOGUES.get(kind, kind) / "__init__.py").read_text(encoding="utf-8")
+    nodes = ast.walk(ast.parse(source))
+    tables = [node.value for node in nodes if isinstance(node, ast.keyword) and node.arg == "modules"]
+    built_in = [name for table in tables for name in ast.literal_eval(table)]
+    return [*built_in, *(entry.name for entry in entry_points(group=f"ser_tune.{kind}"))]
 
 
-def complete_model(ctx: click.Context, incomplete: str) -> list[str]:
-    """Registered models in an MLflow database on disk, plain and with each alias; none of a server's."""
-    return _starting(incomplete, _models(ctx))
-
-
-def complete_result(ctx: click.Context, incomplete: str) -> list[str]:
-    """Studies and registered models."""
-    return _starting(incomplete, [*_studies(ctx), *_models(ctx)])
-
-
-def _studies(ctx: click.Context) -> list[str]:
+def _studies(ctx: typer.Context) -> list[str]:
+    """Names of studies."""
     from ..config import Project
 
     return _read(Project.locate(storage_url=ctx.params.get("storage")).storage_url, "SELECT study_name FROM studies")
 
 
-def _models(ctx: click.Context) -> list[str]:
+def _models(ctx: typer.Context) -> list[str]:
+    """Registered models, plain and with each alias."""
     from ..config import Project
 
     return _read(
@@ -73,7 +75,3 @@ def _read(url: str, query: str) -> list[str]:
         with closing(sqlite3.connect(address, uri=True, timeout=ANSWER_S)) as connection:
             return [str(row[0]) for row in connection.execute(query)]
     return []
-
-
-def _starting(incomplete: str, names: Iterable[str]) -> list[str]:
-    return sorted({name for name in names if name.startswith(incomplete)})

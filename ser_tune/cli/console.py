@@ -49,8 +49,8 @@ class _SafeConsole(Console):
         return super().render_str(text[:start] + escaped(text[start:]), **how)
 
 
-results = _SafeConsole(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
-notes = _SafeConsole(stderr=True, width=None if sys.stderr.isatty() else PLAIN_WIDTH, highlight=False)
+results = _SafeConsole(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False, markup=False)
+notes = _SafeConsole(stderr=True, width=None if sys.stderr.isatty() else PLAIN_WIDTH, highlight=False, markup=False)
 
 
 class _SafeLines(logging.Formatter):
@@ -97,18 +97,18 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, file: 
     for row in rows:
         table.add_row(*map(escaped, row))
     if results.is_terminal and file in (None, sys.stdout):
-        results.print(table, markup=False)
+        results.print(table)
         return
-    console = results if file in (None, sys.stdout) else Console(file=file, width=PLAIN_WIDTH)
+    console = results if file in (None, sys.stdout) else Console(file=file, width=PLAIN_WIDTH, markup=False)
     with console.capture() as capture:
-        console.print(table, markup=False)
+        console.print(table)
     (file or sys.stdout).write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
 
 
 def print_warnings(warnings: Iterable[str]) -> None:
     """Print what limits the meaning of the scores above, each warning once."""
     for warning in dict.fromkeys(warnings):
-        results.print(f"warning: {warning}", markup=False)
+        results.print(f"warning: {warning}")
 
 
 def print_json(value: Sequence[Mapping[str, object]]) -> None:

@@ -1,18 +1,20 @@
-"""What commands print with --json, of what the interface returns."""
+"""Results as the JSON that commands print."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..api import StudyResult
-from ..errors import SerTuneError
-from ..experiments import Ablated, Combination, Confirmation, Replay, Reproduction
-from ..registry import Promotion
+from .. import experiments, tracking
 from ..resampling import Interval, permutation_test
-from ..results import Comparison, Nested
-from ..search import Selection
-from ..tracking import score_metrics
+
+if TYPE_CHECKING:
+    from ..api import StudyResult
+    from ..errors import SerTuneError
+    from ..experiments import Ablated, Combination, Confirmation, Replay, Reproduction
+    from ..registry import Promotion
+    from ..results import Comparison, Nested
+    from ..search import Selection
 
 __all__ = [
     "ablation_records",
@@ -31,11 +33,11 @@ Record = dict[str, Any]
 
 
 def ends(interval: Interval) -> list[float] | None:
-    """Both ends of an interval; None where the speakers cannot tell."""
+    """Both ends of an interval; None where there are too few speakers."""
     return [interval.low, interval.high] if interval.known else None
 
 
-def promotion_record(promotion: Promotion) -> Record:
+def promotion_record(promotion: "Promotion") -> Record:
     """A registered version, its scores and its protocol."""
     prepared = promotion.prepared
     return {
@@ -53,7 +55,7 @@ def promotion_record(promotion: Promotion) -> Record:
     }
 
 
-def study_record(result: StudyResult) -> Record:
+def study_record(result: "StudyResult") -> Record:
     """A study: counts of trials, all trials, and what became of the best."""
     summary = result.summary
     return {
@@ -65,13 +67,13 @@ def study_record(result: StudyResult) -> Record:
         "failures": list(summary.failures),
         "converged": None if summary.converged is None else asdict(summary.converged),
         "best_trial": None if summary.best is None else summary.best[0],
-        "edges": [{"path": one.path, "end": one.end, "value": one.value} for one in result.edges],
+        "edges": [{"path": edge.path, "end": edge.end, "value": edge.value} for edge in result.edges],
         "trials": json.loads(result.trials.reset_index().to_json(orient="records")),
         "promotion": None if result.promotion is None else promotion_record(result.promotion),
     }
 
 
-def _selection_record(selection: Selection | None) -> Record | None:
+def _selection_record(selection: "Selection | None") -> Record | None:
     """The winner without the choice among trials."""
     if selection is None:
         return None
@@ -85,30 +87,30 @@ def _selection_record(selection: Selection | None) -> Record | None:
         f"{score}_interval": ends(found.score.interval),
     } | {
         name: value
-        for gain, one in gains.items()
+        for gain, estimate in gains.items()
         if selection.trials > 1
-        for name, value in ((gain, one.value), (f"{gain}_interval", ends(one.interval)))
+        for name, value in ((gain, estimate.value), (f"{gain}_interval", ends(estimate.interval)))
     }
 
 
-def nested_record(nested: Nested) -> Record:
+def nested_record(nested: "Nested") -> Record:
     """Every search and the whole procedure."""
     inner, single = f"inner_{nested.objective.name}", f"outer_single_{nested.objective.name}"
     return {
         "study": nested.study,
         "searches": [
             {
-                "study": one.study,
-                "never_saw": list(one.speakers),
-                "best_trial": one.best_trial,
-                inner: one.inner_score,
-                "inner_interval": ends(one.inner_interval),
-                "inner_selection": _selection_record(one.selection),
-                single: one.outer_single_score,
+                "study": fold.study,
+                "never_saw": list(fold.speakers),
+                "best_trial": fold.best_trial,
+                inner: fold.inner_score,
+                "inner_interval": ends(fold.inner_interval),
+                "inner_selection": _selection_record(fold.selection),
+                single: fold.outer_single_score,
             }
-            for one in nested.folds
+            for fold in nested.folds
         ],
-        "metrics": score_metrics(nested.outer, nested.folds[0].predictions.names, "outer"),
+        "metrics": tracking.score_metrics(nested.outer, nested.folds[0].predictions.names, "outer"),
         inner: nested.inner_score,
         single: nested.outer_single_score,
         "networks": nested.networks,
@@ -119,57 +121,60 @@ def nested_record(nested: Nested) -> Record:
     }
 
 
-def confirmation_record(found: Confirmation) -> Record:
+def confirmation_record(found: "Confirmation") -> Record:
     """Candidates on fresh seeds, best first, and the promotion."""
     return {
         "study": found.study,
         "candidates": [
             {
-                "trial": one.trial,
-                "searched": one.searched,
-                "searched_interval": ends(one.searched_interval),
-                "mean": one.mean,
-                "interval": ends(one.interval),
-                "seeds": list(one.scores),
+                "trial": candidate.trial,
+                "searched": candidate.searched,
+                "searched_interval": ends(candidate.searched_interval),
+                "mean": candidate.mean,
+                "interval": ends(candidate.interval),
+                "seeds": list(candidate.scores),
             }
-            for one in found.candidates
+            for candidate in found.candidates
         ],
         "promotion": promotion_record(found.promotion),
     }
 
 
-def combination_record(found: Combination) -> Record:
+def combination_record(found: "Combination") -> Record:
     """Members and the promotion."""
     score = f"validation_{found.promotion.prepared.definition.objective.name}"
     members = [
         {
-            "run": one.info.run_id,
-            "run_name": one.info.run_name,
-            "model": one.data.params["model.name"],
-            "features": one.data.params["features.name"],
-            score: one.data.metrics[score],
+            "run": run.info.run_id,
+            "run_name": run.info.run_name,
+            "model": run.data.params["model.name"],
+            "features": run.data.params["features.name"],
+            score: run.data.metrics[score],
         }
-        for one in found.members
+        for run in found.members
     ]
     return {"run": found.run.info.run_id, "members": members, "promotion": promotion_record(found.promotion)}
 
 
-def comparison_record(found: Comparison, first: str, second: str) -> Record:
+def comparison_record(found: "Comparison", first: str, second: str) -> Record:
     """Two results by name, the paired test, and the utterances that differ."""
     judged, paired = found.predictions[0][0], found.paired
     ours, theirs = found.predicted
     task, objective, names = found.protocol.task, found.metrics[0], judged.names
     differences: Record = {}
-    for name, one in paired.differences.items():
-        differences |= {f"{name}_difference": one.value, f"{name}_difference_interval": ends(one.interval)}
+    for name, difference in paired.differences.items():
+        differences |= {
+            f"{name}_difference": difference.value,
+            f"{name}_difference_interval": ends(difference.interval),
+        }
     return {
         "a": first,
         "b": second,
-        "runs": [[run.info.run_id for run in one.runs] for one in found.results],
+        "runs": [[run.info.run_id for run in result.runs] for result in found.results],
         "side": found.side,
         "fingerprint": found.protocol.fingerprint,
         "warnings": found.protocol.warnings,
-        objective.name: [one[f"{found.side}_{objective.name}"] for one in found.scores],
+        objective.name: [scores[f"{found.side}_{objective.name}"] for scores in found.scores],
         **differences,
         "p_value": paired.p_value,
         "test": permutation_test(objective),
@@ -181,26 +186,26 @@ def comparison_record(found: Comparison, first: str, second: str) -> Record:
         "confusions": [counts.tolist() for counts in found.confusions],
         "differing": [
             {
-                "utterance": judged.utterances[one],
-                "speaker": judged.speakers[one],
-                "truth": task.write(judged.truth[one], names),
-                "a": task.write(ours[one], names),
-                "b": task.write(theirs[one], names),
+                "utterance": judged.utterances[index],
+                "speaker": judged.speakers[index],
+                "truth": task.write(judged.truth[index], names),
+                "a": task.write(ours[index], names),
+                "b": task.write(theirs[index], names),
             }
-            for one in found.differing
+            for index in found.differing
         ],
     }
 
 
-def reproduction_record(outcome: Reproduction) -> Record:
+def reproduction_record(outcome: "Reproduction") -> Record:
     """The published number, ours, and the verdict."""
     published, objective = outcome.published, outcome.protocol.objective.name
-    numbers = {one.name: published.score(one.name)[0] for one in outcome.protocol.metrics}
+    numbers = {metric.name: published.score(metric.name)[0] for metric in outcome.protocol.metrics}
     return {
         "published": {"who": published.who, "form": published.form, **numbers},
         "pooled": {objective: outcome.pooled.value, "interval": ends(outcome.pooled.interval)},
         "fold_mean": {objective: outcome.fold_mean.value, "interval": ends(outcome.fold_mean.interval)},
-        "seeds": [dict(one) for one in outcome.seeds],
+        "seeds": [dict(metric) for metric in outcome.seeds],
         "state": outcome.state,
         "verdict": outcome.verdict,
         "fingerprint": outcome.protocol.fingerprint,
@@ -208,34 +213,34 @@ def reproduction_record(outcome: Reproduction) -> Record:
     }
 
 
-def ablation_records(names: Sequence[str], ablated: Sequence[Ablated | SerTuneError]) -> list[Mapping[str, object]]:
+def ablation_records(names: Sequence[str], ablated: "Sequence[Ablated | SerTuneError]") -> list[Mapping[str, object]]:
     """The unchanged configuration and each change."""
     records: list[Mapping[str, object]] = []
-    for name, one in zip(names, ablated, strict=True):
-        if isinstance(one, SerTuneError):
-            records.append({"change": name, "error": str(one)})
+    for name, found in zip(names, ablated, strict=True):
+        if not isinstance(found, experiments.Ablated):
+            records.append({"change": name, "error": str(found)})
             continue
-        against = one.against
+        against = found.against
         records.append(
             {
                 "change": name,
-                "study": one.study,
-                f"validation_{one.protocol.objective.name}": one.mean,
-                "interval": ends(one.interval),
-                "seeds": list(one.scores),
+                "study": found.study,
+                f"validation_{found.protocol.objective.name}": found.mean,
+                "interval": ends(found.interval),
+                "seeds": list(found.scores),
                 "difference": None if against is None else against.primary.value,
                 "difference_interval": None if against is None else ends(against.primary.interval),
                 "p_value": None if against is None else against.p_value,
-                "seconds": one.seconds,
-                "fingerprint": one.protocol.fingerprint,
-                "warnings": list(one.protocol.warnings),
+                "seconds": found.seconds,
+                "fingerprint": found.protocol.fingerprint,
+                "warnings": list(found.protocol.warnings),
             }
         )
     return records
 
 
-def replay_record(outcome: Replay) -> Record:
-    """Whether a trial came out the same."""
+def replay_record(outcome: "Replay") -> Record:
+    """A trial trained again, compared with the stored found."""
     return {
         "run": outcome.run.info.run_id,
         "identical": outcome.identical,

@@ -13,11 +13,12 @@ from typing import TextIO
 
 import psutil  # type: ignore[import-untyped]
 
+from .. import registry
 from ..errors import ConfigError
 from ..spreadsheets import safe_cell
 from .console import print_table, shown
 
-__all__ = ["Rows", "print_csv", "written"]
+__all__ = ["Rows", "print_csv", "print_rows", "written"]
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]], file: TextIO | None = None) -> None:
@@ -25,6 +26,14 @@ def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]], file
     table = csv.writer(shown(file or sys.stdout), lineterminator="\n")
     table.writerow(map(safe_cell, columns))
     table.writerows([safe_cell(row[column]) for column in columns] for row in rows)
+
+
+def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]], form: str) -> None:
+    """Print a table for people, in Markdown if that is the form."""
+    if form == "markdown":
+        shown(sys.stdout).write(registry.markdown_table(columns, rows) + "\n")
+    else:
+        print_table(columns, rows)
 
 
 class Rows:

@@ -190,11 +190,11 @@ def test_a_range_among_settings_is_refused() -> None:
 
 
 def test_every_flag_is_a_setting_of_every_study() -> None:
-    from ser_tune.api.flags import PATHS, StudyFlags
-    from ser_tune.search import options
+    from ser_tune.config import flagged_settings
 
-    assert set(StudyFlags.__annotations__) == set(PATHS)
-    assert set(PATHS.values()) <= {leaf.path for leaf in options("alex_net")}
+    known = flagged_settings()
+    assert set(api.StudyFlags.__annotations__) == set(known)
+    assert {setting.path for setting in known.values()} <= {row["path"] for row in api.options(model="alex_net")}
 
 
 def test_the_api_is_imported_when_it_is_asked_for() -> None:

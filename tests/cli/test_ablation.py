@@ -135,7 +135,7 @@ def test_an_interrupted_training_ends_the_ablation(
     ],
 )
 def test_commas_part_assignments_and_not_values(change: str, assignments: list[str]) -> None:
-    from ser_tune.cli.ablation import ASSIGNMENTS
+    from ser_tune.cli.written_arguments import ASSIGNMENTS
 
     assert ASSIGNMENTS.split(change) == assignments
 

@@ -331,5 +331,5 @@ def test_a_picture_that_cannot_be_drawn_is_refused_before_training(call: Call, r
         told = call(root, "find-lr", "--model", "light_cnn", "--picture", wrong)
         assert (told.code, told.out) == (2, "")
         assert (
-            f"--picture is '{wrong}'; expected a name that ends in .png, .pdf, .svg, in an existing folder" in told.err
+            f"--picture is '{wrong}'; expected a name that ends in .pdf, .png, .svg, in an existing folder" in told.err
         )

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from ser_tune.cli.completion import complete_component
+from ser_tune.cli.completion import completion_of
 from ser_tune.cli.exit_codes import EXIT_CODES
+from ser_tune.components import Catalogue
 
 SCRIPT = """
 import contextlib, io, json, os, sys
@@ -61,15 +62,17 @@ def test_completion_knows_every_component_of_its_catalogue() -> None:
     from ser_tune.features import FEATURE_SETS
     from ser_tune.search import PARTS
 
-    for room, catalogue in (("architectures", ARCHITECTURES), ("corpora", CORPORA), ("features", FEATURE_SETS)):
-        assert tuple(complete_component(room)("")) == catalogue.names()
-    for kind, folder, name in (
-        ("samplers", "search/samplers", "sampler"),
-        ("pruners", "search/pruners", "pruner"),
-        ("executors", "execution", "executor"),
-        ("promotion_rules", "", "promotion"),
-    ):
-        assert tuple(complete_component(kind, folder)("")) == PARTS[name].names()
+    catalogues: dict[str, Catalogue[Any]] = {
+        "architectures": ARCHITECTURES,
+        "corpora": CORPORA,
+        "executors": PARTS["executor"],
+        "features": FEATURE_SETS,
+        "promotion_rules": PARTS["promotion"],
+        "pruners": PARTS["pruner"],
+        "samplers": PARTS["sampler"],
+    }
+    for kind, catalogue in catalogues.items():
+        assert tuple(completion_of(kind)(None, "")) == catalogue.names()
 
 
 @pytest.mark.parametrize(

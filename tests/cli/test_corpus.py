@@ -14,6 +14,7 @@ import pytest
 import soundfile
 from rich.console import Console
 
+from ser_tune.cli import main
 from ser_tune.corpora import CORPORA, Archive, Corpus, emodb
 
 Call = Callable[..., Any]
@@ -216,12 +217,11 @@ def test_bad_input_ends_with_2(call: Call, tmp_path: Path, arguments: tuple[str,
 
 
 def test_a_terminal_shows_a_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ser_tune.cli import console, corpus
-
     screen = io.StringIO()
-    monkeypatch.setattr(console, "notes", Console(file=screen, force_terminal=True, width=100))
-    with pytest.raises(corpus.typer.Exit):
-        corpus.check("emodb", data=_emodb(tmp_path / "emodb"))
+    monkeypatch.setattr("ser_tune.cli.printing.corpora.notes", Console(file=screen, force_terminal=True, width=100))
+    monkeypatch.setattr("sys.argv", ["ser-tune", "corpus", "check", "emodb", "--data", str(_emodb(tmp_path / "emodb"))])
+    with pytest.raises(SystemExit):
+        main()
     assert "6/6" in screen.getvalue()
 
 

@@ -52,5 +52,5 @@ def test_a_port_that_is_taken_is_refused_in_one_sentence(call: Callable[..., Any
 def test_without_the_package_the_extra_is_named(
     call: Callable[..., Any], root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ser_tune.cli.pages.find_spec", lambda name: None)
+    monkeypatch.setattr("ser_tune.cli.servers.find_spec", lambda name: None)
     call(root, "dashboard").refused("pip install 'ser-tune[dashboard]'")

@@ -11,8 +11,8 @@ import pytest
 
 @pytest.fixture
 def findings(call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, dict[str, Any]]]:
-    monkeypatch.setattr("ser_tune.api.machine.TRAINING_S", 0.0)
-    monkeypatch.setattr("ser_tune.api.machine.ANSWER_S", 0.2)
+    monkeypatch.setattr("ser_tune.api.diagnosis.TRAINING_S", 0.0)
+    monkeypatch.setattr("ser_tune.api.diagnosis.ANSWER_S", 0.2)
 
     def _findings(root: Path, **environment: str) -> tuple[int, dict[str, Any]]:
         told = call(root, "doctor", "--json", environment={"HF_HUB_OFFLINE": "1", **environment})

@@ -239,12 +239,10 @@ def test_an_export_to_a_disk_that_cannot_be_written(call: Call, root: Path, corp
 
 
 def test_a_disk_that_fills_up_anywhere(call: Call, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ser_tune.cli import data
-
-    def full(**_: object) -> None:
+    def full(project: object) -> None:
         raise OSError(28, "No space left on device", "/somewhere/file")
 
-    monkeypatch.setattr(data, "list_models", full)
+    monkeypatch.setattr("ser_tune.registry.listed_versions", full)
     call(root, "models").refused("'/somewhere/file' cannot be written: No space left on device")
 
 
@@ -261,12 +259,10 @@ def test_a_disk_that_the_models_do_not_fit_on(
 
 
 def test_a_bug_shows_its_traceback(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ser_tune.cli import data
-
-    def broken(**_: object) -> None:
+    def broken(project: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(data, "list_models", broken)
+    monkeypatch.setattr("ser_tune.registry.listed_versions", broken)
     monkeypatch.setattr("sys.argv", ["ser-tune", "models"])
     with pytest.raises(ZeroDivisionError):
         main()

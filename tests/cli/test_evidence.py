@@ -146,7 +146,7 @@ def test_one_trial_alone_cannot_be_combined(call: Call, finished: Any) -> None:
 def test_only_some_of_the_utterances_are_listed_unless_all_are_asked_for(
     call: Call, finished: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ser_tune.cli.comparing.SHOWN_DIFFERENCES", 2)
+    monkeypatch.setattr("ser_tune.cli.printing.comparisons.SHOWN_DIFFERENCES", 2)
     some = call(finished.root, "compare", "first:0", "first:1")
     every = call(finished.root, "compare", "first:0", "first:1", "--all")
     (known,) = json.loads(call(finished.root, "compare", "first:0", "first:1", "--json").out)

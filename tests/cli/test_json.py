@@ -24,7 +24,9 @@ def commands() -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", sorted(set(commands()) - WITHOUT_TABLE))
 def test_a_command_with_a_table_has_json(name: str) -> None:
-    assert "--json" in {option for parameter in commands()[name].params for option in parameter.opts}
+    command = commands()[name]
+    parameters = command.get_params(typer.Context(command))
+    assert "--json" in {option for parameter in parameters for option in parameter.opts}
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ser_tune.cli.data import _score_columns
+from ser_tune.cli.printing.registered import _score_columns
 from tests.cli.test_report import Page
 
 LINE = r"^trial (\d): drift (-\d\.\d{4}) \([\d.]+ s\); best (-\d\.\d{4}) \(trial (\d)\)"

@@ -17,7 +17,7 @@ import pytest
 import soundfile
 from rich.console import Console
 
-from ser_tune.cli import predictions
+from ser_tune.cli.printing import recognition
 from ser_tune.corpora import CORPORA, Corpus
 from ser_tune.recordings import batches
 
@@ -64,7 +64,7 @@ def test_a_terminal_shows_a_bar_and_standard_output_has_the_rows_alone(
     call: Call, finished: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     screen = io.StringIO()
-    monkeypatch.setattr(predictions, "notes", Console(file=screen, force_terminal=True, width=150, highlight=False))
+    monkeypatch.setattr(recognition, "notes", Console(file=screen, force_terminal=True, width=150, highlight=False))
     monkeypatch.setattr(batches, "BATCH_S", 0.1)
     told = call(finished.root, "predict", NAME, folder, "--csv")
     assert (told.code, told.err) == (1, "")

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 import typer
 
-from ser_tune.api.flags import PATHS, define
+from ser_tune import api
+from ser_tune.api.configuration import define
 from ser_tune.cli.app import app
-from ser_tune.cli.parameters import shared_flags
-from ser_tune.cli.settings import option_rows
+from ser_tune.config import flagged_settings
 from ser_tune.errors import SerTuneError
 from ser_tune.search import read_assignments
 from tests.docs.blocks import ROOT, SHELL, SHOWN, Block, Command, blocks, commands, inline_commands, pages
@@ -119,7 +119,7 @@ def test_every_command_has_only_commands_options_settings_and_files_that_exist(p
 @cache
 def _paths() -> set[str]:
     """The paths of all settings."""
-    return {row["path"] for row in option_rows(None)}
+    return {row["path"] for row in api.options()}
 
 
 def _plugins_of(page: str) -> set[str]:
@@ -134,13 +134,12 @@ def _check_arguments(place: str, words: Sequence[str], paths: set[str]) -> None:
         name, given = _parsed(words)
     except typer.TyperException as error:
         pytest.fail(f"{place}: ser-tune {' '.join(words)}: {error}")
-    assigned = given.get("assignments") or []
+    assigned = given.get("settings") or []
     for assignment in (*assigned, *(change for one in given.get("changes") or () for change in one.split(","))):
         path = assignment.partition("=")[0]
         assert path in {*paths, "..."}, f"{place}: there is no setting '{path}'"
     if name in DEFINING and not PLACEHOLDER.search(str(given["file"])):
-        shared = {key: given.get(key) for key in ("model", "corpus", "data", "task", "features", "holdout")}
-        flags: Any = {key: given[key] for key in PATHS if given.get(key)} | shared_flags(shared.pop("model"), **shared)
+        flags: Any = {key: given[key] for key in flagged_settings() if given.get(key)}
         try:
             define(given["file"], flags, read_assignments([one for one in assigned if not PLACEHOLDER.search(one)]))
         except SerTuneError as error:

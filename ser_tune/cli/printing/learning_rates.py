@@ -1,51 +1,41 @@
-"""`find-lr`: the learning-rate range test, as a line and a picture."""
+"""Printing and drawing of `find-lr`: the loss over the learning rate."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import api
-from ..api import ConfigurationFlags
-from ..drawing import draw_to, lettering_for
-from ..errors import ConfigError
-from ..search import read_assignments
-from ..training import RangeTest
-from .console import notes, results
-from .progress import ProgressObserver
+from ... import api
+from ...drawing import draw_to, lettering_for
+from ..console import notes, results
+from ..registration import Call
+from .comparisons import refuse_other_picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["draw_rates", "find_rate"]
+    from ...training import RangeTest
 
-FORMATS = (".png", ".pdf", ".svg")
+__all__ = ["draw_rates", "print_learning_rate"]
 
 
-def find_rate(file: Path | None, flags: ConfigurationFlags, assignments: Sequence[str], *, picture: Path) -> None:
-    """Suggest a learning rate, and draw why.
+def print_learning_rate(call: Call[api.LearningRate], *, picture: Path = Path("learning-rate.png")) -> None:
+    """Print a learning rate, and draw the loss over the rate.
 
-    Raises:
-        SerTuneError: As every room below does.
+    Args:
+        call: Runs the range test.
+        picture: Where to draw the loss over the rate.
     """
-    if picture.suffix not in FORMATS or not picture.parent.is_dir():  # say so before minutes of training
-        raise ConfigError(
-            f"--picture is '{picture}'; expected a name that ends in {', '.join(FORMATS)}, in an existing folder"
-        )
-    with ProgressObserver() as progress:
-        result = api.find_lr(file, settings=read_assignments(assignments), observer=progress, **flags)
+    refuse_other_picture(picture)  # before minutes of training
+    result = call()
     found, config = result.range_test, result.definition.config
     draw_rates(picture, found, f"{config.corpus.name}, {config.model.name}, {config.optimizer.name}")
     ended = "the loss diverged" if found.diverged else "the highest was reached"
     notes.print(
-        f"{len(found.rates)} steps at rates of {found.rates[0]:.1e} to {found.rates[-1]:.1e}, where {ended}; {picture}",
-        markup=False,
+        f"{len(found.rates)} steps at rates of {found.rates[0]:.1e} to {found.rates[-1]:.1e}, where {ended}; {picture}"
     )
-    results.print(
-        f"learning rate {found.suggestion:g}: --set optimizer.learning_rate={found.suggestion:g}", markup=False
-    )
+    results.print(f"learning rate {found.suggestion:g}: --set optimizer.learning_rate={found.suggestion:g}")
 
 
-def draw_rates(path: Path, found: RangeTest, title: str) -> None:
+def draw_rates(path: Path, found: "RangeTest", title: str) -> None:
     """A picture of the loss over the rate, with the suggestion marked."""
     letters = lettering_for([title])
     least = found.smoothed.argmin()

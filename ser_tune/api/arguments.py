@@ -1,0 +1,60 @@
+"""Markers in annotations that guide the command line, and the annotations that many functions share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+if TYPE_CHECKING:
+    from ..config import Project
+
+__all__ = [
+    "Argument",
+    "AsName",
+    "Data",
+    "RegisteredModel",
+    "Rule",
+    "Settings",
+    "StudyFile",
+    "StudyName",
+    "located",
+    "path_or_none",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Argument:
+    """What the command line needs beside an argument's name, type, default and documentation.
+
+    Of a union, the first type is the one that the command line reads.
+    """
+
+    option: str = ""
+    """The option, such as `--as`, where it is not the argument's name."""
+    metavar: str | None = None
+    """The word for the value in help texts, such as `STUDY`."""
+    completes: str = ""
+    """Names that the shell completes: `study`, `model`, `result`, or a kind of components, such as `corpora`."""
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+Data = Path | str | None
+StudyFile = Annotated[Path | str | None, Argument(metavar="[FILE]")]
+StudyName = Annotated[str, Argument(metavar="STUDY", completes="study")]
+RegisteredModel = Annotated[str, Argument(metavar="MODEL", completes="model")]
+AsName = Annotated[str | None, Argument(option="--as")]
+Rule = Annotated[str | None, Argument(completes="promotion_rules")]
+Settings = Annotated[Mapping[str, object] | None, Argument(option="--set", metavar="PATH=VALUE")]
+
+
+def located(project: "Project | None") -> "Project":
+    """The project, or where there is none, that of the current folder."""
+    from ..config import Project  # pydantic
+
+    return project or Project.locate()
+
+
+def path_or_none(path: Data) -> Path | None:
+    """A path as `Path`."""
+    return None if path is None else Path(path)

@@ -1,0 +1,122 @@
+"""Keyword arguments that define a study: settings by the names of their options."""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypedDict
+
+from .. import search
+from .arguments import Argument, path_or_none
+
+if TYPE_CHECKING:
+    from ..config import Leaf
+    from ..definition import StudyDefinition
+
+__all__ = ["ConfigurationFlags", "StudyFlags", "define", "options"]
+
+
+class ConfigurationFlags(TypedDict, total=False):
+    """The corpus, model and folds of a configuration, and where it is trained; None is as if it were not given.
+
+    The settings with a `Flag` in `ser_tune.config` document each.
+    """
+
+    model: str | None
+    corpus: str | None
+    data: str | Path | None
+    task: str | None
+    features: str | None
+    holdout: Sequence[str] | None
+    folds: str | Path | None
+    text_independent: bool
+    name: str | None
+    rule: str | None
+    workers: int | None
+    parallel: str | None
+    executor: str | None
+    ray_address: str | None
+
+
+class StudyFlags(ConfigurationFlags, total=False):
+    """The same, and the length and the parts of the search."""
+
+    trials: int | None
+    per_gpu: int | None
+    max_failures: int | str | None
+    stop_when_converged: bool
+    timeout: float | None
+    sampler: str | None
+    pruner: str | None
+    warm_start: Sequence[str] | None
+    keep_models: int | str | None
+
+
+def define(
+    file: str | Path | None,
+    flags: ConfigurationFlags,
+    settings: Mapping[str, object] | None,
+    *,
+    option: str = "--set",
+) -> "StudyDefinition":
+    """Resolve a study.
+
+    Args:
+        file: A study file; flags win over it.
+        flags: Values of settings, by the names of their options.
+        settings: Values by dotted path; they win over both.
+        option: Where the settings were written, as messages name it.
+
+    Raises:
+        TypeError: There is no such flag.
+        ConfigError: A file cannot be read, a key is unknown, a value or range is invalid.
+    """
+    from ..config import flagged_settings  # pydantic
+
+    known = flagged_settings()
+    if unknown := flags.keys() - known.keys():
+        raise TypeError(f"unknown argument '{min(unknown)}'; choose from: {', '.join(sorted(known))}")
+    # A switch that is off leaves the study file's value
+    given = {known[name].path: None if value is False else value for name, value in flags.items()}
+    return search.define_study(path_or_none(file), flags=given, settings=settings or {}, option=option)
+
+
+def options(*, model: Annotated[str | None, Argument(completes="architectures")] = None) -> list[dict[str, str]]:
+    """List every setting: path, type, bounds, default, search range, help.
+
+    Args:
+        model: Architecture, such as 3d_acrnn, whose study has the settings; default: those of all components.
+    """
+    from ..architectures import ARCHITECTURES
+    from ..features import FEATURE_SETS
+    from ..training import LOSSES
+
+    listed: dict[str, tuple[str, Leaf]] = {}
+    variants = list(
+        product(
+            [model] if model else ARCHITECTURES.names(),
+            [None] if model else FEATURE_SETS.names(),
+            LOSSES.names(),
+        )
+    )
+    for variant in variants:
+        if sum(name != first for name, first in zip(variant, variants[0], strict=True)) > 1:
+            continue  # a component's settings do not depend on the others
+        name, features, loss = variant
+        for leaf in search.options(name, features, loss):
+            section = leaf.path.split(".")[0]
+            owner = {"model": name, "loss": loss}.get(section, "")
+            if section == "features":
+                owner = "" if model else features or ""
+            listed.setdefault(f"{owner} {leaf.path}", (owner, leaf))
+    return [
+        {
+            "path": leaf.path,
+            "for": owner,
+            "type": leaf.type_name,
+            "bounds": leaf.bounds,
+            "default": "none" if leaf.default is None else str(leaf.default),
+            "search": "" if leaf.search is None else str(leaf.search),
+            "help": leaf.help,
+        }
+        for owner, leaf in listed.values()
+    ]

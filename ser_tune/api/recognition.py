@@ -1,0 +1,200 @@
+"""`predict` with its pictures and timelines, and `listen`: a registered model on recordings and a microphone."""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from .. import recordings, registry
+from ..errors import AudioError, ConfigError
+from .arguments import Argument
+
+if TYPE_CHECKING:
+    from ..config import Project
+    from ..prediction import Prediction
+    from ..recordings import Change, Timeline, Unusable
+    from ..tracking import LoadedModel
+
+__all__ = ["draw", "listen", "predict", "timeline"]
+
+Model = Annotated["str | LoadedModel", Argument(metavar="MODEL", completes="model")]
+Audio = Annotated[Sequence[str | Path], Argument(metavar="PATH")]
+Confidence = Annotated[float, Argument(metavar="P", minimum=0, maximum=1)]
+Window = Annotated[float | None, Argument(option="--window", metavar="S", minimum=0.5, maximum=60)]
+
+
+def predict(
+    model: Model,
+    audio: Audio,
+    *,
+    listed: Iterable[str] = (),
+    min_confidence: Confidence = 0.0,
+    progressed: Callable[[int, int], None] = lambda done, total: None,
+    project: "Project | None" = None,
+) -> "Iterator[Prediction | Unusable]":
+    """Recognise the emotion in sound files with a registered model.
+
+    A file that cannot be used is named, the others are predicted, and the exit code is 1. Files are read a few at a
+    time: a folder of any size takes little memory.
+
+    Args:
+        model: NAME (its champion), NAME@ALIAS, NAME/VERSION. From Python also what `load_model` returned.
+        audio: Sound files; folders, of which all sound files below are taken; patterns in quotes, such as
+            'sounds/**/*.wav'; - reads paths from standard input (from Python, from `listed`), a path a line.
+        listed: Files or folders, such as the lines of standard input.
+        min_confidence: Name the answer uncertain where the highest probability is below P; probabilities stay as they
+            are.
+        progressed: Receives how many files are done, of how many.
+        project: Where things are; None is `Project.locate()`.
+
+    Returns:
+        The prediction of each file, in order; in place of it `Unusable` with the reason.
+
+    Raises:
+        SerTuneError: There is no such model, or a folder or pattern has no files.
+    """
+    _refuse_other_confidence(min_confidence)
+    files = recordings.find_files(list(map(str, audio)), listed)
+    loaded = _loaded(model, project)
+
+    def answered() -> "Iterator[Prediction | Unusable]":
+        for found in recordings.predict_files(loaded, files, progressed=progressed):
+            if isinstance(found, recordings.Unusable):
+                yield found
+            else:
+                yield replace(found, label=recordings.label_of(loaded, found.probabilities, min_confidence))
+
+    return answered()
+
+
+def timeline(
+    model: Model,
+    audio: Audio,
+    *,
+    listed: Iterable[str] = (),
+    window_s: Window = None,
+    min_confidence: Confidence = 0.0,
+    progressed: Callable[[float, int], None] = lambda done, total: None,
+    project: "Project | None" = None,
+) -> "Iterator[Timeline | Unusable]":
+    """Find the speech in long recordings, and recognise its emotions over time. Needs the extra `timeline`.
+
+    Args:
+        model: As in `predict`.
+        audio: As in `predict`.
+        listed: As in `predict`.
+        window_s: Seconds of speech that are predicted together; None is 3.
+        min_confidence: As in `predict`.
+        progressed: Receives how many files, and shares of a file, are done, of how many.
+        project: Where things are; None is `Project.locate()`.
+
+    Returns:
+        The timeline of each file, in order; in place of it `Unusable` with the reason.
+
+    Raises:
+        SerTuneError: There is no such model, a folder or pattern has no files, or a package is missing.
+    """
+    _refuse_other_confidence(min_confidence)
+    _refuse_other_window(window_s)
+    files = recordings.find_files(list(map(str, audio)), listed)
+    detector = recordings.SpeechDetector()
+    loaded = _loaded(model, project)
+
+    def found() -> "Iterator[Timeline | Unusable]":
+        progressed(0, len(files))
+        for number, file in enumerate(files):
+
+            def share_done(share: float, before: int = number) -> None:
+                progressed(before + share, len(files))
+
+            try:
+                yield recordings.timeline_of(
+                    loaded,
+                    file,
+                    detector,
+                    window_s=window_s,
+                    min_confidence=min_confidence,
+                    progressed=share_done,
+                )
+            except AudioError as error:
+                yield recordings.Unusable(file, str(error))
+
+    return found()
+
+
+def draw(model: Model, audio: str | Path, out: str | Path, *, project: "Project | None" = None) -> "Prediction":
+    """Draw waveform, spectrogram, emotions over time and attention of an utterance.
+
+    Args:
+        model: As in `predict`.
+        audio: A sound file of at most a minute.
+        out: The picture: PNG, SVG or PDF, by its suffix.
+        project: Where things are; None is `Project.locate()`.
+
+    Returns:
+        The utterance's prediction.
+
+    Raises:
+        SerTuneError: There is no such model, the file cannot be used, or the picture cannot be written there.
+    """
+    recordings.refuse_other_picture(Path(out))  # before the model is loaded
+    return recordings.draw_utterance(_loaded(model, project), Path(audio), Path(out))
+
+
+def listen(
+    model: Model,
+    *,
+    device: str | None = None,
+    window_s: Window = 3.0,
+    min_confidence: Confidence = 0.0,
+    started: Callable[[str], None] = lambda microphone: None,
+    project: "Project | None" = None,
+) -> "Generator[Change, None, None]":
+    """Recognise the emotion in a microphone's sound, until Ctrl-C. Needs the extra listen.
+
+    Prints the first emotion and every change, with seconds since the start and the probability. Pauses are left out.
+
+    Args:
+        model: NAME (its champion), NAME@ALIAS, NAME/VERSION. From Python also what `load_model` returned.
+        device: The microphone's number or a part of its name; default: the system's.
+        window_s: Newest seconds of speech that are predicted together.
+        min_confidence: Name the answer uncertain where the highest probability is below P; probabilities stay as they
+            are.
+        started: Receives the microphone's name when it is on.
+        project: Where things are; None is `Project.locate()`.
+
+    Yields:
+        Every emotion that differs from the one before.
+
+    Raises:
+        SerTuneError: There is no such model or microphone, a package is missing, or the model normalises by speaker.
+        KeyboardInterrupt: It was interrupted.
+    """
+    _refuse_other_confidence(min_confidence)
+    _refuse_other_window(window_s)
+    microphone, detector = recordings.Microphone(device), recordings.SpeechDetector()
+    loaded = _loaded(model, project)
+    if loaded.recipe.normalisation.scope == "speaker":
+        raise ConfigError(
+            "the model normalises features by speaker, which needs all recordings of a speaker at once; listen takes "
+            "models with normalisation by training speakers or utterance"
+        )
+    with microphone:
+        started(microphone.name)
+        yield from recordings.follow(loaded, microphone, detector, window_s=window_s, min_confidence=min_confidence)
+
+
+def _refuse_other_window(window_s: float | None) -> None:
+    if window_s is not None and not 0.5 <= window_s <= 60:
+        raise ConfigError(f"window_s is {window_s:g}; expected 0.5 to 60 seconds")
+
+
+def _refuse_other_confidence(min_confidence: float) -> None:
+    if not 0 <= min_confidence <= 1:
+        raise ConfigError(f"min_confidence is {min_confidence:g}; expected a probability from 0 to 1")
+
+
+def _loaded(model: "str | LoadedModel", project: "Project | None") -> "LoadedModel":
+    if not isinstance(model, str):
+        return model
+    return registry.load_model(model, tracking_uri=None if project is None else project.tracking_uri)

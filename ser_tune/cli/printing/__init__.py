@@ -1,0 +1,5 @@
+"""Printing of results, a function a command. Imported when a command needs it."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,279 @@
+"""Printing of `compare` and `leaderboard`, `matrix` and `report`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from ... import api, tracking
+from ... import results as stored
+from ...api.arguments import Argument
+from ...errors import ConfigError, StorageError
+from ...resampling import MAX_STATISTIC, describe_score, permutation_test, with_interval
+from ...spreadsheets import safe_cell
+from ..console import notes, print_json, print_table, print_warnings, results
+from ..records import comparison_record
+from ..registration import Call, Forms
+from ..rows import print_csv, print_rows, written
+from ..written_arguments import read_mapping
+from .experiments import with_deviation
+
+if TYPE_CHECKING:
+    from ...report import Report
+    from ...results import Cell, Choice, Comparison, Leaderboard
+
+__all__ = ["print_comparison", "print_leaderboard", "print_matrix", "refuse_other_picture", "write_report"]
+
+SHOWN_DIFFERENCES = 20
+"""Utterances that `compare` lists, unless all are asked for."""
+FORMS = Forms(("table", "markdown", "csv", "json"))
+PICTURES = (".pdf", ".png", ".svg")
+BEFORE = ("corpus", "task", "evaluation", "protocol", "rank", "who")
+BEHIND = ("networks", "trials", "seeds", "normalisation", "pretraining", "folds", "source")
+"""Columns around those of scores."""
+TEST = "test_"
+"""Beginning of the columns that published numbers have."""
+WARNINGS = "warnings"
+"""A further field of the forms for programs; people read the warnings below the table."""
+
+
+def print_comparison(
+    call: "Call[Comparison]",
+    *,
+    first: str,
+    second: str,
+    side: str,
+    list_all: Annotated[bool, Argument(option="--all")] = False,
+    as_json: bool,
+) -> None:
+    """Print scores, paired test, confusion matrices, and utterances that differ.
+
+    Args:
+        call: Compares two results.
+        first: The name of result A.
+        second: The name of result B.
+        side: The speakers.
+        list_all: List every utterance that differs.
+        as_json: Whether to print JSON.
+    """
+    found = call()
+    if as_json:
+        print_json([comparison_record(found, first, second)])
+        return
+    judged, paired, seeds = found.predictions[0][0], found.paired, [len(result.runs) for result in found.results]
+    metrics, write = found.metrics, found.protocol.task.write
+    rows = [
+        [
+            mark,
+            _of_seeds(name, count),
+            *(describe_score(scores, f"{side}_{metric.name}") for metric in metrics),
+        ]
+        for mark, name, count, scores in zip("AB", (first, second), seeds, found.scores, strict=True)
+    ]
+    differences = [with_interval(value.value, value.interval, "+") for value in paired.differences.values()]
+    print_table(["", side, *(metric.title for metric in metrics)], [*rows, ["A - B", "", *differences]])
+    effect = "undefined" if paired.effect_size is None else f"{paired.effect_size:.2f}"
+    results.print(f"p = {paired.p_value:.4f} ({permutation_test(metrics[0])})")
+    if found.choice is not None:
+        results.print(_chosen(found.choice))
+    results.print(
+        f"effect size: Cohen's d_z {effect} over {paired.n_speakers} speakers; protocol {found.protocol.fingerprint}"
+    )
+    print_warnings(found.protocol.warnings)
+    names = judged.names
+    for mark, counts, count in zip("AB", found.confusions, seeds, strict=True):
+        results.print(f"\n{_of_seeds(f'confusion of {mark}', count, 'sum')} (rows: truth)")
+        print_table(["", *names], [[name, *map(str, row)] for name, row in zip(names, counts, strict=True)])
+    differing = found.differing
+    by_most = " by what most seeds name" if max(seeds) > 1 else ""
+    results.print(f"\n{len(differing)} of {len(judged.utterances)} utterances differ{by_most}")
+    listed = differing if list_all else differing[:SHOWN_DIFFERENCES]
+    print_table(
+        ["utterance", "speaker", "truth", "A", "B"],
+        [
+            [
+                judged.utterances[index],
+                judged.speakers[index],
+                *(write(answers[index], names) for answers in (judged.truth, *found.predicted)),
+            ]
+            for index in listed
+        ],
+    )
+    if len(listed) < len(differing):
+        notes.print(f"{len(differing) - len(listed)} more; pass --all")
+
+
+def _chosen(choice: "Choice") -> str:
+    """The p-value of results that were chosen for their scores."""
+    how = MAX_STATISTIC if choice.exact else f"Bonferroni, times {max(choice.searched)}"
+    ours, theirs = choice.searched
+    return f"p = {choice.p_value:.4f} if A was chosen as the best of {ours} configurations, and B of {theirs} ({how})"
+
+
+def _of_seeds(name: str, seeds: int, what: str = "mean") -> str:
+    """A name; of a configuration on several seeds with a note."""
+    return f"{name}, {what} of {seeds} seeds" if seeds > 1 else name
+
+
+def print_leaderboard(call: "Call[Leaderboard]", *, form: Annotated[str, FORMS] = "table") -> None:
+    """Print the best results, and the published numbers of the same corpora."""
+    board = call()
+    scores = board.columns
+    columns = (*BEFORE, *scores.values(), *BEHIND)
+    rows = []
+    for entry in board.entries:
+        scope = entry.protocol.in_words["normalisation_scope"]
+        cells = (
+            *(entry.corpus, entry.task, entry.evaluation, entry.protocol.fingerprint, str(entry.rank)),
+            f"{entry.model}, {entry.features}",
+            *(describe_score(entry.scores, entry.metrics.get(column, "")) for column in scores),
+            entry.networks,
+            *(str(entry.trials), str(entry.seeds), scope, entry.pretraining, str(entry.protocol.n_folds)),
+            f"{entry.source}, run {entry.run.info.run_id}",
+        )
+        warnings = "; ".join(entry.protocol.warnings)
+        rows.append(dict(zip(columns, cells, strict=True)) | {WARNINGS: warnings})
+    for known in board.published:
+        cells = (
+            *(known.corpus, known.task, "published", known.protocol, "", known.who),
+            *(
+                with_deviation(*known.score(column.removeprefix(TEST))) if column.startswith(TEST) else ""
+                for column in scores
+            ),
+            *(tracking.UNKNOWN_NETWORKS, "", "", "", "", ""),
+            known.source + (f"; differs: {known.differs}" if known.differs else ""),
+        )
+        rows.append(dict(zip(columns, cells, strict=True)) | {WARNINGS: ""})
+    if not rows:
+        notes.print("no complete trials yet; run `ser-tune study --model 3d_acrnn`")
+        if form not in ("json", "csv"):
+            return
+    if form == "json":
+        print_json(rows)
+    elif form == "csv":
+        print_csv((*columns, WARNINGS), rows)
+    else:
+        print_rows(columns, [[row[name] for name in columns] for row in rows], form)
+        print_warnings(f"protocol {row['protocol']}: {row[WARNINGS]}" for row in rows if row[WARNINGS])
+
+
+def print_matrix(
+    call: "Call[Sequence[Cell]]",
+    *,
+    corpora: Mapping[str, api.JudgedCorpus],
+    mappings: Annotated[Sequence[str], Argument(option="--map", metavar="CORPUS:EMOTION=CLASS")] = (),
+    picture: Path = Path("matrix.png"),
+    form: Annotated[str, FORMS] = "table",
+) -> None:
+    """Print and draw every model on every corpus; models are rows, corpora are columns.
+
+    Args:
+        call: Evaluates the models.
+        corpora: The corpora by the name of their column.
+        mappings: As --map of `evaluate`, for the corpus that the table calls CORPUS. Repeatable.
+        picture: Where to draw the matrix.
+        form: The form of the table.
+    """
+    refuse_other_picture(picture)  # before minutes of evaluation
+    cells = call(
+        corpora=_mapped(corpora, mappings),
+        on_cell=lambda model, corpus: notes.print(f"{model} on {corpus}"),
+    )
+    stored.draw_matrix(picture, cells)
+    if form == "json":
+        print_json(stored.cell_rows(cells))
+    elif form == "csv":
+        print_csv(stored.cell_columns(cells), stored.cell_rows(cells))
+    else:
+        _print_cells(cells, form)
+    notes.print(str(picture))
+
+
+def refuse_other_picture(picture: Path) -> None:
+    """Raise `ConfigError` where a picture cannot be drawn to a file.
+
+    Raises:
+        ConfigError: Its suffix is no format, or its folder does not exist.
+    """
+    if picture.suffix not in PICTURES or not picture.parent.is_dir():
+        raise ConfigError(
+            f"--picture is '{picture}'; expected a name that ends in {', '.join(PICTURES)}, in an existing folder"
+        )
+
+
+def _print_cells(cells: "Sequence[Cell]", form: str) -> None:
+    corpora = list(dict.fromkeys(cell.corpus for cell in cells))
+    texts = {(cell.model, cell.corpus): _text(cell) for cell in cells}
+    models = dict.fromkeys(cell.model for cell in cells)
+    print_rows(["model", *corpora], [[model, *(texts[model, corpus] for corpus in corpora)] for model in models], form)
+    metrics = dict.fromkeys(cell.evaluation.objective.title for cell in cells if cell.evaluation is not None)
+    titles = " and ".join(metrics) or "scores"
+    results.print(
+        f"{titles} [95 %] (classes that model and corpus share); {titles} of unlike classes is not comparable"
+    )
+    for cell in cells:
+        if cell.reason:
+            results.print(f"none: {cell.model} on {cell.corpus}: {cell.reason}")
+
+
+def _text(cell: "Cell") -> str:
+    if cell.evaluation is None:
+        return "none"
+    overall = cell.evaluation.overall
+    score = overall.scores[cell.evaluation.objective.name]
+    return f"{with_interval(score.value, score.interval)} ({overall.strata})"
+
+
+def _mapped(corpora: Mapping[str, api.JudgedCorpus], written: Sequence[str]) -> dict[str, api.JudgedCorpus]:
+    """Read `CORPUS:EMOTION=CLASS`, where CORPUS is the name of a column."""
+    mapped = dict(corpora)
+    for text in written:
+        column = max((name for name in mapped if text.startswith(f"{name}:")), key=len, default=None)
+        if column is None:
+            raise ConfigError(f"--map is '{text}'; expected CORPUS:EMOTION=CLASS, CORPUS one of {', '.join(mapped)}")
+        given = read_mapping([text.removeprefix(f"{column}:")])
+        mapped[column] = replace(mapped[column], mapping={**mapped[column].mapping, **given})
+    return mapped
+
+
+def write_report(
+    call: "Call[Report]",
+    *,
+    with_audio: bool,
+    out: Path = Path("report.html"),
+    csv: Annotated[Path | None, Argument(metavar="FILE")] = None,
+    latex: Annotated[Path | None, Argument(metavar="FILE")] = None,
+) -> None:
+    """Write the page and its tables, and print where they are.
+
+    Args:
+        call: Collects the report.
+        with_audio: Whether the page has recordings.
+        out: The page.
+        csv: Also write the trials as CSV.
+        latex: Also write tables of scores in LaTeX.
+    """
+    for option, path in (("--out", out), ("--csv", csv), ("--latex", latex)):
+        if path is not None and (path.is_dir() or not path.parent.is_dir()):
+            raise ConfigError(f"{option} is '{path}'; expected a file's name in an existing folder")
+    found = call()
+    with written(out) as file:
+        file.write(found.html)
+    if found.missing:
+        notes.print(f"note: without recordings and the audit of the folds: {found.missing}")
+    elif with_audio and found.mistakes:
+        licence = found.recordings.licence if found.recordings else ""
+        notes.print(f"note: the page contains recordings (licence: {licence}); --no-audio leaves them out")
+    results.print(f"report: {out}")
+    if csv is not None:
+        with written(csv, "--csv") as file:
+            found.trials.rename(columns=safe_cell).map(safe_cell).to_csv(file)
+        results.print(f"trials: {csv}")
+    if latex is not None:
+        with written(latex, "--latex") as file:
+            file.write(found.latex)
+        results.print(f"tables: {latex}")
+    try:
+        api.log_pictures(found, project=call.arguments["project"])
+    except StorageError as error:  # of somebody else's server, perhaps: the page is written
+        notes.print(f"note: the pictures are not in MLflow: {error}")

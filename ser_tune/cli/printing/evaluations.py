@@ -1,0 +1,145 @@
+"""Printing of `evaluate`."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ... import api
+from ... import results as stored
+from ...resampling import GroupScore, Interval, with_interval
+from ..console import notes, print_json, print_table, results
+from ..registration import Call
+
+if TYPE_CHECKING:
+    from ...results import Evaluation, Stressed
+
+__all__ = ["print_evaluation"]
+
+LISTED = 24
+"""Groups of one kind that are printed; the run's table has all."""
+
+
+def print_evaluation(call: Call[api.Evaluated], *, as_json: bool) -> None:
+    """Print scores, groups, calibration and coverage."""
+    found = call(on_condition=lambda note: notes.print(f"stress: {note}"))
+    if as_json:
+        print_json([_record(found)])
+        return
+    evaluation = found.evaluation
+    _print_scores(evaluation)
+    _print_calibration(evaluation)
+    if found.stressed:
+        _print_stress(found.stressed, evaluation)
+    for note in evaluation.setup.notes:
+        results.print(f"note: {note}")
+    notes.print(f"run {found.run_id}; predictions, tables and pictures are its artifacts")
+
+
+def _print_scores(evaluation: "Evaluation") -> None:
+    setup, mapping = evaluation.setup, evaluation.setup.mapping
+    columns = ("utterances", "speakers", "classes", *(f"{metric.title} [95 %]" for metric in evaluation.metrics))
+    print_table(
+        ["model", "corpus", *columns],
+        [[setup.model, setup.networks.corpus.name, *_cells(evaluation.overall)]],
+    )
+    results.print(f"judged by {setup.networks.description}; protocol {evaluation.protocol.fingerprint}")
+    results.print(f"labels: {mapping}; {setup.task.decision} over {', '.join(mapping.shared)}")
+    if mapping.unused:
+        results.print(f"classes of the model without utterances, never named: {', '.join(mapping.unused)}")
+    for reason, count in setup.left_out.items():
+        results.print(f"left out: {count} utterances, {reason}")
+    for part, values in evaluation.parts.items():
+        rows = [[name, with_interval(*value)] for name, value in values.items()]
+        print_table([setup.task.answer, f"{part} [95 %]"], rows)
+    for kind, scores in evaluation.groups.items():
+        print_table([kind, *columns], [[group.name, *_cells(group)] for group in scores[:LISTED]])
+        if len(scores) > LISTED:
+            notes.print(f"{len(scores) - LISTED} more are in the run's evaluation_scores.csv")
+        if kind in evaluation.gaps:
+            gap = evaluation.gaps[kind]
+            chosen = f"; the largest among {len(scores)} groups, so it is partly chance" if len(scores) > 2 else ""
+            difference = with_interval(gap.difference, gap.interval, "+")
+            above = "above" if evaluation.objective.higher_is_better else "below"
+            results.print(f"gap by {kind}: {difference}, {gap.best} {above} {gap.worst}{chosen}")
+
+
+def _cells(group: GroupScore) -> list[str]:
+    counts = [str(group.utterances), str(group.speakers), str(group.strata)]
+    return [*counts, *(with_interval(score.value, score.interval) for score in group.scores.values())]
+
+
+def _print_calibration(evaluation: "Evaluation") -> None:
+    fitted = (
+        ""
+        if evaluation.temperature is None
+        else (f", with temperature {evaluation.temperature:.3f}, fitted on the fold networks' validation predictions")
+    )
+    results.print(f"calibration: ECE {evaluation.reliability.ece:.4f}{fitted}")
+    bins = evaluation.reliability
+    print_table(
+        ["confidence", "accuracy", "utterances"],
+        [
+            [f"{confidence:.3f}", f"{accuracy:.3f}", str(count)]
+            for confidence, accuracy, count in zip(bins.confidence, bins.accuracy, bins.count, strict=True)
+        ],
+    )
+    print_table(
+        ["coverage", "accuracy", "confidence at least"],
+        [[f"{row.coverage:.0%}", f"{row.accuracy:.4f}", f"{row.confidence:.3f}"] for row in evaluation.coverage],
+    )
+
+
+def _print_stress(stressed: "Sequence[Stressed]", evaluation: "Evaluation") -> None:
+    objective = evaluation.objective
+    clean = evaluation.overall.scores[objective.name]
+    print_table(
+        ["condition", "severity", f"{objective.title} [95 %]", "difference to clean [95 %]"],
+        [
+            ["clean", "", with_interval(clean.value, clean.interval), ""],
+            *(
+                [
+                    worse.kind,
+                    worse.severity,
+                    with_interval(worse.scores[objective.name].value, worse.scores[objective.name].interval),
+                    with_interval(worse.difference.value, worse.difference.interval, "+"),
+                ]
+                for worse in stressed
+            ),
+        ],
+    )
+
+
+def _record(found: api.Evaluated) -> dict[str, object]:
+    evaluation, setup = found.evaluation, found.evaluation.setup
+    return {
+        "model": setup.model,
+        "run": found.run_id,
+        "protocol": evaluation.protocol.stored,
+        "fingerprint": evaluation.protocol.fingerprint,
+        "notes": list(setup.notes),
+        "mapping": dict(setup.mapping.targets),
+        "classes": list(setup.mapping.shared),
+        "unused_classes": list(setup.mapping.unused),
+        "left_out": dict(setup.left_out),
+        "scores": _json_rows(stored.score_rows(evaluation)),
+        **{
+            f"{part}s": {name: {part: value, **_ends(ends)} for name, (value, ends) in values.items()}
+            for part, values in evaluation.parts.items()
+        },
+        "gaps": {
+            kind: {"best": gap.best, "worst": gap.worst, "difference": gap.difference, **_ends(gap.interval)}
+            for kind, gap in evaluation.gaps.items()
+        },
+        "ece": evaluation.reliability.ece,
+        "temperature": evaluation.temperature,
+        "stress": _json_rows(stored.stress_rows(found.stressed)),
+        "coverage": [{"coverage": row.coverage, "accuracy": row.accuracy} for row in evaluation.coverage],
+    }
+
+
+def _json_rows(rows: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+    """Rows with null in place of NaN, which JSON lacks."""
+    return [{name: None if value != value else value for name, value in row.items()} for row in rows]
+
+
+def _ends(interval: Interval) -> dict[str, float | None]:
+    return {"low": interval.low, "high": interval.high} if interval.known else {"low": None, "high": None}

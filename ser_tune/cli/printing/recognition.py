@@ -1,0 +1,254 @@
+"""Printing of `predict` and `listen`."""
+
+import json
+import sys
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ... import api, recordings, registry
+from ...api.arguments import Argument
+from ...errors import AudioError, ConfigError
+from ..console import notes, results, shown
+from ..registration import Call, Forms
+from ..rows import Rows, written
+
+if TYPE_CHECKING:
+    from ...config import Project
+    from ...prediction import Prediction
+    from ...recordings import Change, Timeline, Unusable
+    from ...tracking import LoadedModel
+
+__all__ = ["print_changes", "print_predictions"]
+
+FORMS = ("table", "csv", "json")
+LABEL_FORMS = ("rttm", "audacity")
+"""Forms of timelines alone."""
+Row = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """The form of the output, and the file that receives it."""
+
+    form: str
+    """`table`, `csv`, `json` or one of `LABEL_FORMS`."""
+    file: Path | None
+    """None is standard output."""
+
+
+def print_predictions(
+    call: "Call[Iterator[Prediction | Unusable]]",
+    *,
+    min_confidence: float,
+    segments: bool = False,
+    plot: Annotated[Path | None, Argument(metavar="FILE")] = None,
+    timeline: bool = False,
+    window: Annotated[float, Argument(metavar="S", minimum=0.5, maximum=60)] = 3.0,
+    form: Annotated[str, Argument(option="--format")] = "table",
+    as_json: bool,
+    csv: bool = False,
+    out: Path | None = None,
+) -> None:
+    """Print a prediction for each file, CSV and JSON as they come; exit code 1 where a file is unusable.
+
+    Args:
+        call: Predicts the files.
+        min_confidence: The probability below which an answer is uncertain.
+        segments: A row for every segment; with --timeline, for every window.
+        plot: Also draw waveform, spectrogram, emotions over time and the model's attention in one utterance, as PNG,
+            SVG or PDF.
+        timeline: Find speech in long recordings, and print emotions over time. Needs the extra timeline.
+        window: With --timeline: seconds of speech that are predicted together.
+        form: table, csv, json; with --timeline also rttm or audacity (labels).
+        as_json: Whether to print JSON.
+        csv: Print CSV.
+        out: Write to this file, not to standard output.
+    """
+    if csv and (as_json or form not in ("table", "csv")):
+        raise typer.BadParameter(f"pass --csv or --{'json' if as_json else f'format {form}'}, not both")
+    forms = Forms((*FORMS, *LABEL_FORMS) if timeline else FORMS)
+    output = _Output(forms.chosen("csv" if csv else form, as_json=as_json), out)
+    if not timeline:
+        _print_utterances(call.arguments, output, by_segment=segments, min_confidence=min_confidence, picture=plot)
+        return
+    if plot is not None:
+        raise typer.BadParameter("--plot draws one utterance; pass it without --timeline")
+    if segments and output.form in LABEL_FORMS:
+        raise typer.BadParameter(f"--format {form} has a label for every passage; drop --segments")
+    _print_timelines(call.arguments, output, by_window=segments, window_s=window, min_confidence=min_confidence)
+
+
+def _print_utterances(
+    given: Mapping[str, Any], output: _Output, *, by_segment: bool, min_confidence: float, picture: Path | None
+) -> None:
+    """Print a prediction for each file, or for each segment."""
+    model, paths = given["model"], given["audio"]
+    if picture is not None:
+        recordings.refuse_other_picture(picture)
+        paths = recordings.find_files(paths, sys.stdin)
+        if len(paths) != 1:
+            raise ConfigError(f"--plot draws one utterance; got {len(paths)} files")
+    loaded = _load(model, given["project"], "these files are")
+    answer = loaded.task.answer
+
+    def rows_of(found: "Prediction") -> Iterator[Row]:
+        if by_segment and not found.segments:
+            raise ConfigError(f"'{model}' combines trials that cut utterances into unlike segments; drop --segments")
+        label = recordings.label_of(loaded, found.probabilities, min_confidence)
+        if not by_segment:
+            yield {"file": found.source, answer: label, **found.probabilities}
+            return
+        for segment in found.segments:
+            label = recordings.label_of(loaded, segment.probabilities, min_confidence)
+            yield _timed(found.source, segment.start_s, segment.end_s, {answer: label, **segment.probabilities})
+
+    with _Progress(output) as progress:
+        if picture is None:
+            found = api.predict(loaded, paths, listed=sys.stdin, progressed=progress.moved)
+        else:
+            found = iter([api.draw(loaded, paths[0], picture)])
+        _print(found, rows_of, output, progress, _columns(loaded, has_times=by_segment))
+    if picture is not None:
+        notes.print(f"drawn: {picture}")
+
+
+def _print_timelines(
+    given: Mapping[str, Any], output: _Output, *, by_window: bool, window_s: float, min_confidence: float
+) -> None:
+    """Print emotions over time in long recordings."""
+    files = recordings.find_files(given["audio"], sys.stdin)
+    if output.form == "audacity" and len(files) > 1:
+        raise ConfigError(f"--format audacity is of one recording; got {len(files)} files")
+    loaded = _load(given["model"], given["project"], "each recording is")
+    answer = loaded.task.answer
+
+    def rows_of(found: "Timeline") -> Iterator[Row]:
+        if not found.passages:
+            notes.print(f"no speech: {found.source}")
+        for passage in found.windows if by_window else found.passages:
+            yield _timed(found.source, passage.start_s, passage.end_s, {answer: passage.label, **passage.probabilities})
+
+    texts = {"rttm": recordings.rttm, "audacity": recordings.audacity_labels}
+    with _Progress(output) as progress:
+        found = api.timeline(loaded, files, window_s=window_s, min_confidence=min_confidence, progressed=progress.moved)
+        _print(found, rows_of, output, progress, _columns(loaded, has_times=True), texts.get(output.form))
+
+
+def print_changes(call: "Call[Generator[Change, None, None]]", *, as_json: bool) -> None:
+    """Print every change of the emotion in a microphone's sound, until a signal; JSON as an object a line."""
+    loaded = registry.load_model(call.arguments["model"], tracking_uri=call.arguments["project"].tracking_uri)
+
+    def started(microphone: str) -> None:
+        notes.print(f"listening to {microphone} (Ctrl-C ends)")
+
+    with closing(call(model=loaded, started=started)) as changes:  # a signal may come while a change is printed
+        for change in changes:
+            if as_json:
+                record = {"at_s": round(change.at_s, 3), loaded.task.answer: change.label, **change.probabilities}
+                sys.stdout.write(json.dumps(record) + "\n")
+            else:
+                probability = max(change.probabilities.values())
+                results.print(f"{change.at_s:8.1f} s  {change.label}  {probability:.3f}")
+            sys.stdout.flush()
+
+
+def _load(model: str, project: "Project", files: str) -> "LoadedModel":
+    """Load a model, and note where it takes recordings for those of one speaker."""
+    loaded = registry.load_model(model, tracking_uri=project.tracking_uri)
+    if loaded.recipe.normalisation.scope == "speaker":
+        notes.print(f"normalisation by speaker (transductive): {files} taken for recordings of one speaker")
+    return loaded
+
+
+def _columns(loaded: "LoadedModel", *, has_times: bool) -> tuple[str, ...]:
+    return ("file", *(("start_s", "end_s") if has_times else ()), loaded.task.answer, *loaded.labels)
+
+
+def _timed(source: str, start_s: float, end_s: float, answers: Row) -> Row:
+    return {"file": source, "start_s": round(start_s, 3), "end_s": round(end_s, 3), **answers}
+
+
+def _print(
+    found: Iterator[Any],
+    rows_of: Callable[[Any], Iterator[Row]],
+    output: _Output,
+    progress: "_Progress",
+    columns: Sequence[str],
+    text_of: Callable[[Any], str] | None = None,
+) -> None:
+    """Print what was found in each file, and name the files that cannot be used.
+
+    Raises:
+        AudioError: None can be used.
+        SystemExit: Some cannot.
+    """
+    done = failed = 0
+    with written(output.file) as file:
+        rows = Rows(output.form, columns, file)
+        for item in found:
+            if isinstance(item, recordings.Unusable):
+                if progress.total == 1:
+                    raise AudioError(item.reason)
+                notes.print(f"not predicted: {item.reason}")
+                failed += 1
+                continue
+            done += 1
+            for row in rows_of(item):
+                if text_of is None:
+                    rows.add(row, [_cell(row[column]) for column in columns])
+            if text_of is not None:
+                shown(file).write(text_of(item))
+            file.flush()  # who reads a pipe has every file's rows at once
+        if not done:
+            raise AudioError(f"none of the {failed} files can be used")
+        if text_of is None:
+            rows.end()
+    if failed:
+        notes.print(f"{failed} of {done + failed} files were not predicted")
+        raise SystemExit(1)
+
+
+def _cell(value: object) -> str:
+    """A table's cell: seconds and probabilities with three digits."""
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+class _Progress:
+    """A bar on a terminal's standard error; none for a single utterance, or where rows are shown as they come."""
+
+    def __init__(self, output: _Output) -> None:
+        self.total = 1
+        is_quiet = output.file is None and output.form != "table" and sys.stdout.isatty()
+        self._bar = self._task = None
+        if is_quiet or not notes.is_terminal:
+            return
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
+
+        self._bar = Progress(
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            console=notes,
+            transient=True,
+            redirect_stdout=False,  # else Rich prints on standard error what is meant for standard output
+        )
+        self._task = self._bar.add_task("")
+
+    def __enter__(self) -> "_Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def moved(self, done: float, total: int) -> None:
+        """Show how much is done."""
+        self.total = total
+        if self._bar is not None and self._task is not None and (total > 1 or 0 < done < total):
+            self._bar.start()
+            self._bar.update(self._task, completed=done, total=total)

@@ -1,0 +1,155 @@
+"""Printing of `models`, `export` and `serve`."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from ... import serving, tracking
+from ...errors import ConfigError, brief
+from ...metrics import METRICS
+from ...resampling import describe_score
+from ..console import notes, print_json, print_table, print_warnings, results
+from ..registration import Call
+from ..signals import ending_within
+
+if TYPE_CHECKING:
+    from ...export import Exported
+    from ...registry import RegisteredVersion
+
+__all__ = ["announce_server", "print_export", "print_models"]
+
+TAGS = {"corpus": "corpus", "protocol": "fingerprint", "study": "study", "trial": "trial"}
+"""Columns behind the scores, and the tags that they show."""
+
+
+def print_models(call: "Call[Sequence[RegisteredVersion]]", *, as_json: bool) -> None:
+    """Print every registered version."""
+    versions = call()
+    if as_json:
+        print_json([_record(version) for version in versions])
+        return
+    if not versions:
+        notes.print("no registered models yet; run `ser-tune study --model 3d_acrnn`")
+        return
+    columns = _score_columns([version.tags for version in versions])
+    names = tuple(name for names in columns.values() for name in names)
+    rows, problems = [], list[str]()
+    for version in versions:
+        tags = version.tags
+        numbers, damaged = _numbers(tags, names)
+        scores = ["".join(describe_score(numbers, name) for name in names) for names in columns.values()]
+        problems += [
+            f"{version.name} version {version.version}: {tag} is {brief(tags[tag])}, no number" for tag in damaged
+        ]
+        facts = [tags.get(tag, "") for tag in TAGS.values()]
+        rows.append([version.name, version.version, ", ".join(version.aliases), *scores, *facts])
+    print_table(["name", "version", "alias", *columns, *TAGS], rows)
+    tagged = [version.tags for version in versions if "warnings" in version.tags]
+    print_warnings(f"protocol {tags.get('fingerprint', 'unknown')}: {tags['warnings']}" for tags in tagged)
+    print_warnings(problems)
+
+
+def _record(version: "RegisteredVersion") -> dict[str, object]:
+    """A version with its tags for people."""
+    tags = {name: value for name, value in version.tags.items() if name != tracking.FILES_TAG}
+    return {"name": version.name, "version": version.version, "aliases": list(version.aliases), **tags}
+
+
+def _score_columns(versions: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
+    """The titles of columns of scores, each with the tags that it shows, of which a version has one at most.
+
+    Args:
+        versions: The tags of every version. The objective alone has a score over folds among them.
+    """
+    known = [METRICS.get(name) for name in METRICS.names()]
+    tags = {tag for version in versions for tag in version}
+    objectives = [metric for metric in known if f"validation_{metric.name}_fold_mean" in tags]
+    others = [metric for metric in known if metric not in objectives and f"validation_{metric.name}" in tags]
+    return {
+        **{f"validation {metric.title}": [f"validation_{metric.name}"] for metric in objectives},
+        "corrected": [f"corrected_{metric.name}" for metric in objectives],
+        **{f"test {metric.title}": [f"test_{metric.name}"] for metric in (*objectives, *others)},
+    }
+
+
+def _numbers(tags: Mapping[str, str], scores: tuple[str, ...]) -> tuple[dict[str, float], list[str]]:
+    """The tags that are scores, and the names of those that are no numbers."""
+    numbers, damaged = dict[str, float](), list[str]()
+    for key, value in tags.items():
+        if key.startswith(scores):
+            try:
+                numbers[key] = float(value)
+            except ValueError:
+                damaged.append(key)
+    return numbers, damaged
+
+
+def print_export(call: "Call[Exported]", *, as_json: bool) -> None:
+    """Print the folder, its agreement with `predict`, and the parts that are outside the model's file."""
+    found = call()
+    agreement = found.agreement
+    if as_json:
+        record = {
+            "name": found.name,
+            "version": found.version,
+            "format": found.format,
+            "folder": str(found.folder),
+            "bytes": found.size_bytes,
+            "recordings": agreement.recordings,
+            "corpus": agreement.corpus,
+            "largest_difference": agreement.difference,
+            "difference_from_bfloat16": agreement.rounding,
+            "outside": list(found.outside),
+            "longest_s": found.longest_s,
+        }
+        print_json([record])
+        return
+    lines = [
+        f"exported: {found.name}, version {found.version}, as {found.format} to {found.folder} "
+        f"({found.size_bytes / 1e6:.1f} MB)",
+        f"agreement with predict: the largest difference of probabilities is {agreement.difference:.1e} on "
+        f"{agreement.recordings} recordings; corpus: {agreement.corpus}",
+        *(
+            []
+            if agreement.rounding is None
+            else [
+                "the registered model runs its encoder in bfloat16, the exported one in float32, in which they were "
+                f"compared; difference from bfloat16: {agreement.rounding:.1e}"
+            ]
+        ),
+        *(f"outside the model's file: {part}" for part in found.outside),
+        *([f"limit: recordings of up to {found.longest_s:g} s"] if found.longest_s is not None else []),
+        f"next: python {found.folder}/predict.py AUDIO..., or docker build {found.folder}",
+    ]
+    for line in lines:
+        results.print(line)
+
+
+def announce_server(call: Call[None], *, model: str, max_seconds: float = 300.0, max_mb: float = 32.0) -> None:
+    """Answer requests until a signal; print the address and an example once requests are answered.
+
+    Args:
+        call: Runs the server.
+        model: The model's name.
+        max_seconds: Seconds of sound in one request.
+        max_mb: Megabytes of one request.
+    """
+
+    def started(address: str) -> None:
+        results.print(f"{model} answers at {address}/invocations (Ctrl-C ends)", soft_wrap=True)
+        notes.print("for example:")
+        notes.print(
+            """printf '{"dataframe_records": [{"audio": "%s"}]}' "$(base64 < AUDIO.wav)" | tr -d '\\n' | """
+            f"curl -H 'Content-Type: application/json' -d @- {address}/invocations",
+            soft_wrap=True,
+        )
+
+    try:
+        limits = serving.Limits(max_seconds=max_seconds, max_mb=max_mb)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        option = str(wrong["loc"][0]).replace("_", "-")
+        raise ConfigError(f"--{option} is {wrong['input']}; expected more than 0") from None
+    ending_within(serving.GRACE_S + 5)  # requests under way are answered first
+    call(limits=limits, started=started)

@@ -1,0 +1,256 @@
+"""Printing of what trained: `study`, `train`, `worker`, `promote`."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from ... import api, registry, tracking
+from ...folds import SIDES, selection_note
+from ...metrics import score_in
+from ...resampling import describe_score, with_interval
+from ..console import notes, print_json, print_table, print_warnings, results
+from ..records import nested_record, promotion_record, study_record
+from ..registration import Call
+
+if TYPE_CHECKING:
+    from ...metrics import Metric
+    from ...registry import Promotion
+    from ...results import Nested
+    from ...search import Convergence, SearchGain, Selection, StudySummary
+
+__all__ = ["print_promotion", "print_scores", "print_study", "print_training", "print_work", "shortest"]
+
+
+def print_study(
+    call: Call[api.StudyResult],
+    *,
+    nested: bool = False,
+    refit: bool = False,
+    rule: str | None = None,
+    as_json: bool,
+    tracking_uri: str | None = None,
+) -> None:
+    """Print the trials of a study and the promotion of the best.
+
+    Args:
+        call: Runs the study.
+        nested: Search once for each test fold, which the search never sees.
+        refit: Whether a refit was asked for.
+        rule: The promotion rule.
+        as_json: Whether to print JSON.
+        tracking_uri: The option's value.
+    """
+    if not nested:
+        print_training(call, as_json=as_json, tracking_uri=tracking_uri)
+        return
+    if refit or rule:
+        raise typer.BadParameter("--nested registers nothing, so --refit and --rule mean nothing with it")
+    arguments = {name: value for name, value in call.arguments.items() if name != "refit"}
+    found = Call(api.nested, arguments)()
+    if as_json:
+        print_json([nested_record(found)])
+    else:
+        _print_nested(found, tracking_uri)
+
+
+def print_training(call: Call[api.StudyResult], *, as_json: bool, tracking_uri: str | None = None) -> None:
+    """Print the trials of a study and the promotion of the best; exit code 130 after Ctrl-C, 1 if too much failed."""
+    result = call()
+    summary = result.summary
+    if as_json:
+        print_json([study_record(result)])
+    if summary.failures:
+        notes.print(
+            f"study {summary.name} ended: {len(summary.failures)} trials in a row failed (--max-failures); the same "
+            "command goes on"
+        )
+        for reason in summary.failures:
+            notes.print(reason)
+    if summary.best is None or result.promotion is None:
+        notes.print(f"study {summary.name} has no complete trial: nothing to promote")
+        raise SystemExit(130 if summary.interrupted else 1)
+    if not as_json:
+        _print_trials(result)
+        print_scores(result.promotion, tracking_uri)
+    _exit(summary)
+
+
+def print_work(call: "Call[StudySummary]") -> None:
+    """Print how far a study is that this process joined; exit codes as of `print_training`."""
+    summary = call()
+    results.print(
+        f"study {summary.name}: {summary.complete} complete, {summary.pruned} pruned, {summary.failed} failed; "
+        f"{summary.running} running elsewhere"
+    )
+    _exit(summary)
+
+
+def print_promotion(call: "Call[Promotion]", *, as_json: bool, tracking_uri: str | None = None) -> None:
+    """Print the scores of a registered trial."""
+    promotion = call()
+    if as_json:
+        print_json([promotion_record(promotion)])
+    else:
+        print_scores(promotion, tracking_uri)
+
+
+def _exit(summary: "StudySummary") -> None:
+    if summary.interrupted or summary.failures:
+        raise SystemExit(130 if summary.interrupted else 1)
+
+
+def _print_trials(result: api.StudyResult) -> None:
+    """Print counts of trials, and the worth of the search."""
+    summary = result.summary
+    assert summary.best is not None
+    results.print(
+        f"study {summary.name}: {summary.complete} complete, {summary.pruned} pruned, {summary.failed} failed; "
+        f"best trial {summary.best[0]}"
+    )
+    if summary.converged is not None:
+        results.print(_converged(summary.converged))
+    if summary.gain is not None:
+        results.print(_gains(summary.gain, result.objective))
+    for edge in result.edges:
+        results.print(str(edge))
+
+
+def _converged(found: "Convergence") -> str:
+    """A sentence about a search that ended early."""
+    return (
+        f"the search converged after {found.searched} trials: no configuration in its ranges is likely to be better by "
+        f"more than {found.gain:.4f}, the standard error of the best is {found.error:.4f}"
+    )
+
+
+def _gains(gain: "SearchGain", objective: "Metric") -> str:
+    """The worth of the search, on fresh seeds."""
+    winner, seeds = gain.winner, len(gain.winner.scores)
+    on = f"{seeds} fresh seed{'s' * (seeds > 1)}"
+    return f"confirmed on {on}: trial {winner.trial} has the best mean validation {objective.title}, {winner.mean:.4f}"
+
+
+def _without_choice(selection: "Selection", epochs: str) -> str:
+    """The winner's score without the choice among trials, and what is not corrected."""
+    left = "" if epochs == "last" else "; not corrected: each validation speaker also chose the epoch"
+    return f"corrected: {selection.sentence}{left}"
+
+
+def print_scores(promotion: "Promotion", tracking_uri: str | None) -> None:
+    """Print scores, the registered name, and the next commands."""
+    metrics, prepared, selection = promotion.metrics, promotion.prepared, promotion.selection
+    objective, chosen = prepared.definition.objective, selection is not None and selection.trials > 1
+    _print_sides(promotion, prepared.definition.metrics)
+    facts, folds = prepared.protocol.in_words, len(prepared.folds)
+    if selection is not None and chosen:
+        results.print(_without_choice(selection, facts["epoch_selection"]))
+    some = "" if folds == prepared.folds_of_protocol else f"the first {folds} of {prepared.folds_of_protocol} folds, "
+    results.print(
+        f"protocol {prepared.protocol.fingerprint}: {prepared.corpus.name}, {some or f'{folds} speaker folds, '}"
+        f"normalisation by {facts['normalisation_scope']}"
+    )
+    if f"test_{objective.name}" in metrics:
+        results.print(selection_note(prepared.folds))
+    print_warnings(prepared.protocol.warnings)
+    if "optimism" in metrics:
+        results.print(
+            f"speakers {facts['holdout']} were kept out of the search: inner {objective.title} "
+            f"{metrics[f'validation_{objective.name}']:.4f}, outer {objective.title} "
+            f"{metrics[f'holdout_single_{objective.name}']:.4f} (mean of single networks), optimism "
+            f"{metrics['optimism']:+.4f} (of different speakers; --nested pairs it by speaker)"
+        )
+    verb = "registered" if promotion.created else "already registered"
+    alias = f" as {promotion.alias}" if promotion.alias else ""
+    results.print(f"{verb}: {promotion.name} version {promotion.version}{alias} ({promotion.reason})")
+    reference = promotion.name if promotion.alias == registry.CHAMPION else f"{promotion.name}/{promotion.version}"
+    where = f" --tracking-uri {shlex.quote(tracking_uri)}" if tracking_uri else ""
+    first = prepared.corpus.utterances[int((~prepared.corpus.nobody).argmax())]  # of a speaker who is known
+    same = [utterance.path for utterance in prepared.corpus.utterances if utterance.speaker == first.speaker]
+    several = prepared.definition.config.normalisation.scope == "speaker"  # which takes all files for one speaker's
+    audio = " ".join(shlex.quote(shortest(path)) for path in same[: 3 if several else 1])
+    results.print(f"next: ser-tune predict {reference} {audio}{where}")
+    results.print(f"next: ser-tune ui{where}")
+
+
+def _print_sides(promotion: "Promotion", scored: "Sequence[Metric]") -> None:
+    """Print each scored side, and the validation score without the choice among trials where there was one."""
+    metrics, selection = promotion.metrics, promotion.selection
+    rows = [
+        [
+            side,
+            *(describe_score(metrics, f"{side}_{metric.name}") for metric in scored),
+            *(_over_folds(metrics, f"{side}_{metric.name}") for metric in scored),
+        ]
+        for side in SIDES
+        if f"{side}_{scored[0].name}" in metrics
+    ]
+    if selection is not None and selection.trials > 1:
+        corrected = [describe_score(selection.metrics, f"corrected_{metric.name}") for metric in scored]
+        rows.insert(1, ["corrected", *corrected, *("" for _ in scored)])
+    what = "combination" if promotion.trial is None else f"trial {promotion.trial}"
+    print_table(
+        [
+            what,
+            *(f"{metric.title} [95 %]" for metric in scored),
+            *(f"{metric.title} over folds" for metric in scored),
+        ],
+        rows,
+    )
+
+
+def _over_folds(metrics: Mapping[str, float], name: str) -> str:
+    """Mean and deviation over folds; empty where a fold has no score, such as one whose utterances are all of a class.
+
+    >>> _over_folds({"test_uar_fold_mean": 0.7, "test_uar_fold_std": 0.05}, "test_uar"), _over_folds({}, "test_uar")
+    ('0.7000 ± 0.0500', '')
+    """
+    mean, deviation = (score_in(metrics, f"{name}_fold_{what}") for what in ("mean", "std"))
+    return "" if mean is None or deviation is None else f"{mean:.4f} ± {deviation:.4f}"
+
+
+def _print_nested(nested: "Nested", tracking_uri: str | None) -> None:
+    """Print the scores of every search and of the whole procedure."""
+    title, scored = nested.objective.title, nested.protocol.metrics
+    print_table(
+        [
+            *("study", "never saw", "best trial", f"inner {title} [95 %]", "corrected [95 %]"),
+            f"outer {title} of one network",
+        ],
+        [
+            [
+                fold.study,
+                ", ".join(fold.speakers),
+                str(fold.best_trial),
+                with_interval(fold.inner_score, fold.inner_interval),
+                ""
+                if fold.selection is None
+                else describe_score(fold.selection.metrics, f"corrected_{nested.objective.name}"),
+                f"{fold.outer_single_score:.4f}",
+            ]
+            for fold in nested.folds
+        ],
+    )
+    outer = tracking.score_metrics(nested.outer, nested.folds[0].predictions.names, "outer")
+    print_table(
+        [f"all networks of a search together ({nested.networks})", *(f"{metric.title} [95 %]" for metric in scored)],
+        [["outer, pooled", *(describe_score(outer, f"outer_{metric.name}") for metric in scored)]],
+    )
+    results.print(
+        f"single networks, mean over {len(nested.by_speaker)} speakers: inner {title} {nested.inner_score:.4f} in the "
+        f"searches that saw the speaker, outer {title} {nested.outer_single_score:.4f} in the one that did not, "
+        f"optimism {with_interval(nested.optimism, nested.optimism_interval, '+')}; protocol "
+        f"{nested.protocol.fingerprint}"
+    )
+    print_warnings(nested.protocol.warnings)
+    results.print("nothing is registered: run the study without --nested for a champion")
+    where = f" --tracking-uri {shlex.quote(tracking_uri)}" if tracking_uri else ""
+    results.print(f"next: ser-tune evaluate {nested.study} --corpus {nested.protocol.corpus}{where}")
+
+
+def shortest(path: Path) -> str:
+    """The path as a person would type it here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

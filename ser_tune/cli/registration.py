@@ -1,0 +1,255 @@
+"""Commands made of functions: options follow from a function's signature and docstring.
+
+Arguments that can be given by position are the command's arguments, the others its options. A function that prints the
+result can have options of its own; an argument of the same name as the other function's receives the same value.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import UnionType
+from typing import Annotated, Any, ForwardRef, Generic, Literal, TypeVar, Union, get_args, get_origin
+
+import typer
+from typer.core import TyperCommand
+
+from ..api.arguments import Argument
+from ..errors import valid_names
+from .completion import completion_of
+from .docstrings import documented, first_sentence
+from .written_arguments import READERS
+
+__all__ = ["Call", "Forms", "register"]
+
+T = TypeVar("T")
+NO_OPTIONS = frozenset({"call", "limits", "listed", "observer", "progressed", "project", "started"})
+"""Arguments of functions for which the command line has its own values, beside those that begin with `on_`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """The forms in which a command prints: `--format` chooses one, and `--json` is short for JSON."""
+
+    names: Sequence[str]
+
+    @property
+    def help(self) -> str:
+        """The names in words."""
+        return f"{', '.join(self.names[:-1])} or {self.names[-1]}."
+
+    def chosen(self, form: str, *, as_json: bool) -> str:
+        """The form to print: that of `--format`, or `json` with `--json`.
+
+        Raises:
+            BadParameter: There is no such form, or both options are given.
+        """
+        if form not in self.names:
+            raise typer.BadParameter(f"--format is '{form}'; choose from: {valid_names(form, self.names)}")
+        if as_json and form not in ("table", "json"):
+            raise typer.BadParameter(f"pass --json or --format {form}, not both")
+        return "json" if as_json else form
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """A function with the arguments from the command line."""
+
+    function: Callable[..., T]
+    arguments: Mapping[str, Any]
+
+    def __call__(self, **more: Any) -> T:  # noqa: ANN401 - as the function takes them
+        """Call the function, with more arguments, and show the progress of what it trains."""
+        arguments, parameters = {**self.arguments, **more}, inspect.signature(self.function).parameters
+        several = [one.name for one in parameters.values() if one.kind is one.VAR_POSITIONAL]
+        positional = [value for name in several for value in arguments.pop(name)]
+        if "observer" not in parameters:
+            return self.function(*positional, **arguments)
+        from .progress import ProgressObserver
+
+        with ProgressObserver() as progress:
+            return self.function(*positional, **arguments, observer=progress)
+
+
+def register(
+    app: typer.Typer,
+    function: Callable[..., T],
+    show: Callable[[], Callable[..., None]] | None = None,
+    *,
+    name: str | None = None,
+    tracking: bool = False,
+    studies: bool = False,
+    settings: Sequence[str] = (),
+) -> None:
+    """Make a command of a function.
+
+    Args:
+        app: Receives the command.
+        function: Does the work. Its docstring is the command's help.
+        show: Returns the function that takes a `Call` of this function and prints its result; None where this function
+            prints.
+        name: The command's; None is the function's.
+        tracking: Whether an option chooses MLflow's store.
+        studies: Whether an option chooses Optuna's storage.
+        settings: The options, among the function's flags, that fix a setting.
+    """
+    command = _Command(function, show, (*[TRACKING] * tracking, *[STUDIES] * studies), settings)
+
+    class Deferred(TyperCommand):
+        """A command whose options are made when they are needed: listing the commands does without."""
+
+        @cached_property
+        def made(self) -> Any:  # noqa: ANN401 - Typer's command
+            alone = typer.Typer(add_completion=False)
+            alone.command()(command.callback())
+            return typer.main.get_command(alone)
+
+        def get_params(self, ctx: Any) -> Any:  # noqa: ANN401 - Typer's context and parameters
+            self.params, self.callback = self.made.params, self.made.callback
+            return super().get_params(ctx)
+
+    name = name or function.__name__.replace("_", "-")
+    app.command(name, cls=Deferred, help=documented(function).summary)(lambda: None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """An option or argument of a command."""
+
+    name: str
+    kind: Any
+    """The type that Typer converts a value to."""
+    default: Any
+    help: str
+    marker: Argument = Argument()  # noqa: RUF009 - frozen
+    positional: bool = False
+
+    @property
+    def parameter(self) -> inspect.Parameter:
+        """The parameter that Typer reads."""
+        marker, required = self.marker, self.default is inspect.Parameter.empty
+        details: dict[str, Any] = {
+            "help": self.help,
+            "metavar": marker.metavar,
+            "min": marker.minimum,
+            "max": marker.maximum,
+            "autocompletion": completion_of(marker.completes) if marker.completes else None,
+        }
+        if self.positional:
+            declared = typer.Argument(**details, show_default=False)
+        else:
+            declared = typer.Option(marker.option or f"--{self.name.replace('_', '-')}", **details)
+        default = None if self.default == () else self.default
+        kind = self.kind if required or default is not None else self.kind | None
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        return inspect.Parameter(self.name, keyword, default=default, annotation=Annotated[kind, declared])
+
+
+JSON = _Option("as_json", bool, False, "Print JSON.", Argument(option="--json"))
+TRACKING = _Option("tracking_uri", str, None, "MLflow's; default: mlruns/mlflow.db.")
+STUDIES = _Option("storage", str, None, "Optuna's database; default: studies/optuna.db.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """The functions of a command, and the options that they do not declare."""
+
+    function: Callable[..., Any]
+    find_show: Callable[[], Callable[..., None]] | None
+    stores: Sequence[_Option]
+    settings: Sequence[str]
+
+    @property
+    def show(self) -> Callable[..., None] | None:
+        """The function that prints the result, which is imported now."""
+        return None if self.find_show is None else self.find_show()
+
+    def callback(self) -> Callable[..., None]:
+        """A function with the signature that Typer reads."""
+        options = [*_options(self.function), *self._setting_options(), *self.stores]
+        if self.show is not None:
+            known = {option.name for option in options}
+            options += [option for option in _options(self.show) if option.name not in known]
+        parameters = [option.parameter for option in options]
+
+        def callback(**given: Any) -> None:  # noqa: ANN401 - as the parameters are
+            self._run({name: value for name, value in given.items() if value not in (None, [])})
+
+        callback.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        callback.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return callback
+
+    def _setting_options(self) -> Iterator[_Option]:
+        """The options that fix a setting."""
+        if not self.settings:
+            return
+        from ..config import flagged_settings  # pydantic
+
+        known = flagged_settings()
+        for name in self.settings:
+            setting, flag = known[name], known[name].flag
+            assert flag is not None
+            kind = list[setting.option_type] if setting.several else setting.option_type  # type: ignore[name-defined]
+            marker = Argument(option=flag.option, metavar=flag.metavar, completes=flag.completes)
+            yield _Option(name, kind, False if kind is bool else None, first_sentence(setting.help), marker)
+
+    def _run(self, given: dict[str, Any]) -> None:
+        """Call the function with what the command line gave, and print the result."""
+        taken = {*(option.name for option in _options(self.function)), *self.settings}
+        arguments = {name: _read(name, value) for name, value in given.items() if name in taken}
+        if "project" in inspect.signature(self.function).parameters:
+            from ..config import Project  # pydantic
+
+            stores = {"tracking_uri": given.get("tracking_uri"), "storage_url": given.get("storage")}
+            arguments["project"] = Project.locate(**stores)
+        call = Call(self.function, arguments)
+        if self.show is None:
+            call()
+            return
+        shown = inspect.signature(self.show).parameters
+        known = given | arguments
+        if (forms := _marker(shown["form"].annotation, Forms) if "form" in shown else None) is not None:
+            known["form"] = forms.chosen(given["form"], as_json=given["as_json"])
+        self.show(call, **{name: value for name, value in known.items() if name in shown})
+
+
+def _options(function: Callable[..., Any]) -> Iterator[_Option]:
+    """The options and arguments that a function declares."""
+    texts = documented(function).arguments
+    for one in inspect.signature(function).parameters.values():
+        if one.name in NO_OPTIONS or one.name.startswith("on_") or one.kind is one.VAR_KEYWORD:
+            continue
+        if one.name == "as_json":
+            yield JSON
+        elif (forms := _marker(one.annotation, Forms)) is not None:
+            yield _Option("form", str, one.default, forms.help, Argument(option="--format"))
+            yield JSON
+        else:
+            marker = _marker(one.annotation, Argument) or Argument()
+            several = one.kind is one.VAR_POSITIONAL
+            kind = list[_kind(one.annotation)] if several else _kind(one.annotation)  # type: ignore[misc]
+            positional = one.kind is not one.KEYWORD_ONLY and not marker.option
+            yield _Option(one.name, kind, one.default, texts.get(one.name, ""), marker, positional)
+
+
+def _marker(annotation: object, marker: type[T]) -> T | None:
+    """The marker of a class in an annotation; None where there is none."""
+    extras = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+    return next((extra for extra in extras if isinstance(extra, marker)), None)
+
+
+def _kind(annotation: Any) -> Any:  # noqa: ANN401 - a type or a form of typing
+    """The type that Typer reads for an annotation: the first of a union, and text for what Typer does not read."""
+    origin, members = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _kind(members[0])
+    if origin in (Union, UnionType):
+        return _kind(members[0])
+    if isinstance(origin, type) and issubclass(origin, Sequence | Mapping):
+        return list[str] if issubclass(origin, Mapping) else list[_kind(members[0])]  # type: ignore[misc]
+    return str if isinstance(annotation, str | ForwardRef) or origin is Literal else annotation
+
+
+def _read(name: str, value: Any) -> Any:  # noqa: ANN401 - any value
+    """An argument's value, read where the command line has text for what the function takes."""
+    return READERS[name](value) if name in READERS else value
