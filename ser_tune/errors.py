@@ -45,7 +45,7 @@ class CorpusError(SerTuneError):
 
 
 class ExecutionError(SerTuneError):
-    """What trains a fold was lost again and again, or cannot be reached: a process, a node, a cluster."""
+    """A process, node or cluster that trains folds was lost again and again, or cannot be reached."""
 
 
 class LeakError(SerTuneError):
@@ -122,7 +122,7 @@ def valid_names(name: str, valid: Iterable[str]) -> str:
         valid: Every name that would have been accepted, in the order of the message.
     """
     names = list(valid)
-    folded = {one.casefold(): one for one in names}
+    folded = {choice.casefold(): choice for choice in names}
     near = get_close_matches(name.casefold(), folded, n=1, cutoff=0.7)
     return (", ".join(names) or "none") + (f"; did you mean '{folded[near[0]]}'?" if near else "")
 

@@ -5,7 +5,7 @@ import re
 __all__ = ["safe_cell"]
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What the first character of a formula can be (OWASP, CSV injection); the last two are skipped by some programs."""
+"""First characters of formulas (OWASP, CSV injection); the last two are skipped by some programs."""
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 
 

@@ -29,7 +29,7 @@ __all__ = ["devices_of", "run_workers"]
 CLEAN_S = 4.0
 """Seconds from a signal until workers that have not ended are killed: the next session goes on as after `kill -9`."""
 CRASHES = 5
-"""How often a worker may be ended by a signal before it is not started again, for each worker."""
+"""Number of times that a worker may be ended by a signal before it is not started again, for each worker."""
 
 PATIENCE_S, PAUSE_S = 300.0, 5.0
 """For how long a worker that starts waits for a tracking store that is away, and how often it tries."""
@@ -52,13 +52,13 @@ def devices_of(settings: SearchSettings) -> Sequence[str | None]:
             f"{count * settings.per_gpu} with study.per_gpu {settings.per_gpu}"
         )
     names = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-    names = names if len(names) == count and all(names) else [str(one) for one in range(count)]
+    names = names if len(names) == count and all(names) else [str(number) for number in range(count)]
     return [names[number % count] for number in range(settings.workers)]
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """What a worker process is told."""
+    """The task of a worker process."""
 
     definition: str
     project: Project
@@ -82,7 +82,7 @@ def run_workers(
     """Have processes work on a study that is open, until a deadline as of `run_study`, and pass their events on.
 
     Returns:
-        Whether the user interrupted; and why the last trials failed of a worker that gave up, if one did.
+        Whether the user interrupted; and why the last trials failed of a worker that gave up, if it did.
 
     Raises:
         SerTuneError: What ended a worker, or that all were killed.
@@ -105,19 +105,21 @@ def run_workers(
     running = [start(task) for task in tasks]
     try:
         while running:
-            wait([*(one.process.sentinel for one in running), *(one.events for one in running)])
-            ended = [one for one in running if not one.process.is_alive()]  # first, so that all their events are there
-            for one in running:
-                failures = _pass_on(one.events, observer) or failures
-            for one in ended:
-                running.remove(one)
-                one.process.join()
-                code = one.process.exitcode or 0
+            wait([*(worker.process.sentinel for worker in running), *(worker.events for worker in running)])
+            ended = [
+                worker for worker in running if not worker.process.is_alive()
+            ]  # first, so that all their events are there
+            for worker in running:
+                failures = _pass_on(worker.events, observer) or failures
+            for worker in ended:
+                running.remove(worker)
+                worker.process.join()
+                code = worker.process.exitcode or 0
                 if code > 0:
                     raise StudyError("a worker ended with the error above; the same command goes on")
                 done, killed = done or code == 0, killed + (code < 0)
                 if code < 0 and killed <= CRASHES * settings.workers:
-                    running.append(start(one.task))
+                    running.append(start(worker.task))
         if not done:
             raise StudyError(f"all workers were killed, {killed} processes altogether; the same command goes on")
     except KeyboardInterrupt as error:
@@ -125,21 +127,21 @@ def run_workers(
             raise
         return True, ()
     finally:
-        _end([one.process for one in running])
+        _end([worker.process for worker in running])
     return False, failures
 
 
 def _end(processes: Iterable[BaseProcess]) -> None:
     """End processes: by SIGTERM, and those that compute in a library by SIGKILL."""
-    left = [one for one in processes if one.is_alive()]
-    for one in left:
-        one.terminate()
+    left = [process for process in processes if process.is_alive()]
+    for process in left:
+        process.terminate()
     until = time.monotonic() + CLEAN_S
-    for one in left:
-        one.join(max(0.0, until - time.monotonic()))
-        if one.is_alive():
-            one.kill()
-            one.join()
+    for process in left:
+        process.join(max(0.0, until - time.monotonic()))
+        if process.is_alive():
+            process.kill()
+            process.join()
 
 
 def _pass_on(events: "Connection[None, Event]", observer: StudyObserver) -> list[str]:

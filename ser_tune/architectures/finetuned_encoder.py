@@ -41,7 +41,7 @@ class FinetunedEncoderSettings(CheckpointSettings, ModelSettings):
     trainable_layers: Annotated[int, Field(ge=0, le=200), Choice((1, 2, 4))] = 2
     """Transformer layers that learn, counted from the top; 0 trains the classifier and the layers' weights alone."""
     adapter: Annotated[Literal["none", "lora"], Choice(("none", "lora"))] = "none"
-    """What learns in those layers: none, all of their weights; lora, low-rank adapters of their attention (Hu et al.
+    """Weights that learn in those layers: none, all; lora, low-rank adapters of their attention (Hu et al.
     2021, arXiv 2106.09685), of WavLM their feed-forward maps."""
     lora_rank: Annotated[int, Field(ge=1, le=256)] = 8
     """Rank of the adapters."""

@@ -24,7 +24,7 @@ class LinearProbeSettings(ModelSettings):
         Annotated[int, Field(ge=0, le=200)] | Annotated[str, Field(pattern=r"^(all|weighted|\d{1,2}%|100%)$")],
         Choice(("all", "weighted", "25%", "50%", "75%")),
     ] = "all"
-    """What is read of an encoder's layers: all, one after another; weighted, their sum with learned weights (as in
+    """Layers of an encoder that are read: all, one after another; weighted, their sum with learned weights (as in
     SUPERB); a layer's number, counted from 0 in features.layers; or its depth, such as 50%."""
     objective: Annotated[
         Literal["ridge", "squared_hinge", "logistic"], Choice(("ridge", "squared_hinge", "logistic"))

@@ -255,8 +255,8 @@ def _resonators(centres_hz: np.ndarray, bandwidths_hz: np.ndarray) -> np.ndarray
     """Klatt's resonators, one after the other: second-order sections, shape (number of formants, 6)."""
     radius = np.exp(-np.pi * bandwidths_hz / SAMPLE_RATE_HZ)
     a1 = -2 * radius * np.cos(2 * np.pi * centres_hz / SAMPLE_RATE_HZ)
-    zeros, ones = np.zeros_like(radius), np.ones_like(radius)
-    return np.stack([1 + a1 + radius**2, zeros, zeros, ones, a1, radius**2], axis=1)
+    nothing, unity = np.zeros_like(radius), np.ones_like(radius)
+    return np.stack([1 + a1 + radius**2, nothing, nothing, unity, a1, radius**2], axis=1)
 
 
 def _shelf(samples: np.ndarray, high_db: float) -> np.ndarray:

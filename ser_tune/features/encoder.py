@@ -24,7 +24,7 @@ class EncoderSettings(CheckpointSettings, FeatureSettings):
     name: Literal["encoder"] = "encoder"
     """The feature set."""
     pooling: Literal["statistics", "frames"] = "statistics"
-    """What is kept of an utterance: statistics, each layer's mean and standard deviation over time; frames, all."""
+    """Values kept of an utterance: statistics, each layer's mean and standard deviation over time; frames, all."""
     layers: tuple[Annotated[int, Field(ge=0, le=200)], ...] | None = None
     """Layers to read, counted from 0, the input of the first transformer layer; none means all. With statistics all are
     cached and these are chosen on reading; with frames these alone are cached."""

@@ -61,7 +61,7 @@ class Leak:
 
     fold: int
     what: str
-    """Of the bond."""
+    """Name of the bond."""
     pair: tuple[int, int]
     """Numbers of the utterances."""
     sides: tuple[str, str]

@@ -19,7 +19,7 @@ class FocalSettings(WeightedLossSettings):
     name: Literal["focal"] = "focal"
     """The loss."""
     gamma: Annotated[float, Field(ge=0, le=10)] = 2.0
-    """How much less a class that is already likely counts: by (1 - p)^gamma; 0 makes it cross-entropy."""
+    """Exponent by which likely classes count less: weighted by (1 - p)^gamma; 0 makes it cross-entropy."""
 
 
 def build(settings: FocalSettings, counts: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
