@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 
 from ..corpora import Sounds, corpus_sounds
 from ..folds import may_train
@@ -68,21 +67,13 @@ def log_training_sounds(workspace: Workspace, run_id: str, prepared: Prepared, *
 def read_training_sounds(workspace: Workspace, version: ModelVersion) -> TrainingSounds | None:
     """The recordings that a version was trained on; None where their list is gone."""
     name = REFIT_FILE if REFIT_TAG in version.tags else FOLDS_FILE
-    table = _artifact(workspace, version, name)
+    table = workspace.artifact(str(version.run_id), name)
     if table is None:
         return None
     rows = list(csv.DictReader(table.decode("utf-8").splitlines()))
     digests, names = tuple(row["sound"] for row in rows), tuple(row["utterance"] for row in rows)
-    stored = _artifact(workspace, version, str(Path(name).with_suffix(FINGERPRINTS)))
+    stored = workspace.artifact(str(version.run_id), str(Path(name).with_suffix(FINGERPRINTS)))
     sounds = None if stored is None else Sounds.from_bytes(stored)
     if sounds is not None and sounds.digests != digests:
         sounds = None
     return TrainingSounds(dict(zip(digests, names, strict=True)), names, sounds)
-
-
-def _artifact(workspace: Workspace, version: ModelVersion, name: str) -> bytes | None:
-    with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
-        try:
-            return Path(workspace.client.download_artifacts(str(version.run_id), name, temporary)).read_bytes()
-        except (MlflowException, OSError):
-            return None

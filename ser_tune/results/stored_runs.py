@@ -2,9 +2,7 @@
 
 import re
 import shlex
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import optuna
 import yaml
@@ -94,17 +92,12 @@ def recorded(workspace: Workspace, run: Run) -> tuple[StudyDefinition, AnyTrial]
     Raises:
         RegistryError: The run does not hold them.
     """
-    with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
-        try:
-            study, config = (
-                Path(workspace.client.download_artifacts(run.info.run_id, name, temporary)).read_text(encoding="utf-8")
-                for name in (STUDY_FILE, CONFIG_FILE)
-            )
-        except (MlflowException, OSError):
-            raise RegistryError(
-                f"run {run.info.run_id} has no {STUDY_FILE} and {CONFIG_FILE}; only trials of ser-tune have them"
-            ) from None
-    definition = StudyDefinition.from_json(study)
+    study, config = (workspace.artifact(run.info.run_id, name) for name in (STUDY_FILE, CONFIG_FILE))
+    if study is None or config is None:
+        raise RegistryError(
+            f"run {run.info.run_id} has no {STUDY_FILE} and {CONFIG_FILE}; only trials of ser-tune have them"
+        )
+    definition = StudyDefinition.from_json(study.decode())
     return definition, definition.trial(flatten(yaml.safe_load(config)))
 
 

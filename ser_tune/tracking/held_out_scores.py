@@ -2,12 +2,10 @@
 
 import json
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mlflow.entities import Metric, Run, RunTag
-from mlflow.exceptions import MlflowException
+from mlflow.entities import Run
 
 from ..errors import AudioError
 from ..features import TYPICAL_CONDITIONS, Disturbance
@@ -85,14 +83,8 @@ def _single(objective: str) -> str:
 
 def read_single_scores(workspace: Workspace, run: Run) -> dict[str, float] | None:
     """Read the mean score of a run's single networks on each held-out speaker; None where it was not scored."""
-    with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
-        try:
-            name = f"{_single(objective_of(run).name)}.json"
-            path = Path(workspace.client.download_artifacts(run.info.run_id, name, temporary))
-        except (MlflowException, OSError):
-            return None
-        read: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
-    return read
+    content = workspace.artifact(run.info.run_id, f"{_single(objective_of(run).name)}.json")
+    return None if content is None else dict(json.loads(content))
 
 
 def score_stressed(
@@ -128,8 +120,7 @@ def score_stressed(
                 metrics[name] = found.scores[objective.name].value
             except AudioError as error:
                 on_condition(f"{condition.name} is left out: {error}")
-        now = int(time.time() * 1000)
-        workspace.client.log_batch(run.info.run_id, [Metric(name, value, now, 0) for name, value in metrics.items()])
+        workspace.log_scores(run.info.run_id, metrics)
     return {condition.name: metrics[name] for name, condition in names.items() if name in metrics}
 
 
@@ -139,6 +130,5 @@ def _write(workspace: Workspace, run: Run, side: str, held_out: HeldOut, prepare
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
         write_held_out(Path(temporary), side, held_out, corpus, prepared.definition.task, names)
         workspace.client.log_artifacts(run.info.run_id, temporary)
-    now = int(time.time() * 1000)
-    metrics = [Metric(key, value, now, 0) for key, value in score_metrics(held_out.scores, names, side).items()]
-    workspace.client.log_batch(run.info.run_id, metrics=metrics, tags=[RunTag(f"ser_tune.{side}", "scored")])
+    metrics = score_metrics(held_out.scores, names, side)
+    workspace.log_scores(run.info.run_id, metrics, {f"ser_tune.{side}": "scored"})

@@ -1,13 +1,12 @@
 """The table of predictions that a run keeps for each side: written, and read back to compare runs."""
 
 import csv
-import tempfile
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
 
 from ..corpora import Corpus
 from ..errors import RegistryError
@@ -76,23 +75,19 @@ def read_predictions(workspace: Workspace, run: Run, side: str) -> Predictions |
         RegistryError: The table is damaged.
     """
     name = f"{side}_predictions.csv"
-    with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
-        try:
-            path = Path(workspace.client.download_artifacts(run.info.run_id, name, temporary))
-        except (MlflowException, OSError):
-            return None
-        try:
-            return _read(path, task_of(run))
-        except (csv.Error, LookupError, ValueError):
-            raise RegistryError(
-                f"the table {name} of run {run.info.run_id} is damaged; put it back from a copy, or train the run's "
-                "study again"
-            ) from None
+    if (content := workspace.artifact(run.info.run_id, name)) is None:
+        return None
+    try:
+        return _read(content.decode("utf-8"), task_of(run))
+    except (csv.Error, LookupError, ValueError):
+        raise RegistryError(
+            f"the table {name} of run {run.info.run_id} is damaged; put it back from a copy, or train the run's "
+            "study again"
+        ) from None
 
 
-def _read(path: Path, task: Task) -> Predictions:
-    with path.open(encoding="utf-8", newline="") as file:
-        header, *rows = csv.reader(file)
+def _read(content: str, task: Task) -> Predictions:
+    header, *rows = csv.reader(io.StringIO(content, newline=""))
     names = tuple(header[5:])
     rows.sort()
     return Predictions(

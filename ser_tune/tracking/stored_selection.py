@@ -1,11 +1,9 @@
 """A study without the choice among its trials: read from Optuna's storage or MLflow, and logged to its runs."""
 
-import time
 from collections.abc import Sequence
 
 import numpy as np
 import optuna
-from mlflow.entities import Metric
 
 from ..search import Selection, candidates_of, selection_of, stored_sums
 from .prediction_tables import read_predictions
@@ -42,7 +40,5 @@ def read_selection(workspace: Workspace, experiment: str, study: optuna.Study) -
 
 def log_selection(workspace: Workspace, run_ids: Sequence[str], selection: Selection) -> None:
     """Write the corrected score and gains as metrics of some runs: the study's, and the winner's."""
-    now = int(time.time() * 1000)
-    metrics = [Metric(name, value, now, 0) for name, value in selection.metrics.items()]
     for run_id in run_ids:
-        workspace.client.log_batch(run_id, metrics=metrics)
+        workspace.log_scores(run_id, selection.metrics)

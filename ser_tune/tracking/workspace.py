@@ -2,6 +2,9 @@
 
 import os
 import sqlite3
+import tempfile
+import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, closing, suppress
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +13,7 @@ from typing import TYPE_CHECKING
 import mlflow
 from filelock import FileLock
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModel, Run
+from mlflow.entities import LoggedModel, Metric, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from ..config import Project, full_disk
@@ -81,6 +84,20 @@ class Workspace:
                 "use another tracking store"
             )
         return str(found.experiment_id)
+
+    def artifact(self, run_id: str, name: str) -> bytes | None:
+        """The content of a run's artifact; None where the run has none of that name."""
+        with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
+            try:
+                return Path(self.client.download_artifacts(run_id, name, temporary)).read_bytes()
+            except (MlflowException, OSError):
+                return None
+
+    def log_scores(self, run_id: str, scores: Mapping[str, float], tags: Mapping[str, str] | None = None) -> None:
+        """Write metrics of now, and tags, to a run at once."""
+        now_ms = int(time.time() * 1000)
+        metrics = [Metric(name, value, now_ms, 0) for name, value in scores.items()]
+        self.client.log_batch(run_id, metrics, tags=[RunTag(key, value) for key, value in (tags or {}).items()])
 
     def log_model(self, run: Run, folder: str | Path, *, name: str, tags: dict[str, str] | None = None) -> LoggedModel:
         """Store a folder's files as a logged model of a run; it counts as stored when all of them are there."""
