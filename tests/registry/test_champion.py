@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from ser_tune.protocol import Protocol
 from ser_tune.registry import Promotion, registration
@@ -37,8 +38,9 @@ def register(workspace: Workspace, name: str, run_id: str) -> Promotion:
 
 
 def _without_models(patch: pytest.MonkeyPatch) -> None:
-    def empty_model(workspace: Workspace, _: str, experiment: str, run_id: str) -> SelfContained:
-        return SelfContained(str(workspace.client.create_logged_model(experiment, source_run_id=run_id).model_id), {})
+    def empty_model(workspace: Workspace, run: Run, _: str) -> SelfContained:
+        made = workspace.client.create_logged_model(run.info.experiment_id, source_run_id=run.info.run_id)
+        return SelfContained(str(made.model_id), {})
 
     patch.setattr(registration, "log_self_contained", empty_model)
     patch.setattr(registration, "log_training_sounds", lambda *_, **__: None)
