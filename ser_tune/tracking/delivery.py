@@ -172,12 +172,13 @@ class Delivery:
 
 
 def open_delivered(project: Project) -> Workspace:
-    """A workspace whose tracking store has everything that waited in the outbox: to read runs.
+    """A workspace whose tracking store is open and has everything that waited in the outbox: to read runs.
 
     Raises:
         StorageError: The store cannot be opened, or fails.
     """
     workspace = Workspace(project)
+    _ = workspace.client  # a store that cannot be opened fails here, also where nothing waits
     deliver_waiting(workspace)
     return workspace
 

@@ -14,7 +14,8 @@ from sqlalchemy.exc import OperationalError
 
 from ser_tune.config import Project
 from ser_tune.errors import StorageError
-from ser_tune.tracking import Workspace, tracking_errors
+from ser_tune.tracking import Workspace, open_delivered, tracking_errors
+from ser_tune.tracking.outbox import waiting
 
 
 def _at(root: Path, uri: str | None = None) -> Project:
@@ -104,6 +105,15 @@ def test_opening_a_project_does_not_decide_for_the_next(root: Path, monkeypatch:
 def test_a_store_that_cannot_be_opened_is_named(tmp_path: Path, uri: str, reason: str) -> None:
     with pytest.raises(StorageError, match=rf"the tracking store '{uri}' cannot be opened: .*{reason}"):
         Workspace(_at(tmp_path, uri)).experiment("emodb")
+
+
+def test_a_store_that_cannot_be_opened_is_named_before_runs_are_read_from_it(root: Path) -> None:
+    broken = root / "broken.db"
+    broken.write_text("no database")
+    project = _at(root, f"sqlite:///{broken}")
+    assert not waiting(project.outbox)
+    with pytest.raises(StorageError, match="cannot be opened: file is not a database"):
+        open_delivered(project)
 
 
 def test_a_project_on_a_disk_that_cannot_be_written_is_named() -> None:
