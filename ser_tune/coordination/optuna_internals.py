@@ -30,7 +30,7 @@ PATIENT = (
 """Methods of a storage that wait for a server; Optuna puts a cache in front, which calls the last four."""
 
 POLL_S = 0.002
-"""How often a process that waits for a journal's lock tries it: it is held for about one disk flush."""
+"""Seconds between two tries of a process that waits for a journal's lock: it is held for about one disk flush."""
 
 
 def trial_as_stored(trial: optuna.Trial) -> FrozenTrial:

@@ -42,8 +42,8 @@ PERIOD_S = 10.0
 NAMELESS = timedelta(seconds=10)
 """A running trial that has not named its process for so long has none: naming takes milliseconds."""
 RETRIES = 4
-"""How often a trial is run again that was the end of a process, without a new fold in between, before it fails: its
-values may be to blame, as where they need more memory than there is."""
+"""Processes that may end during a trial without a new fold in between; then the trial fails, because its values may
+need more memory than there is."""
 
 
 @cache

@@ -84,7 +84,7 @@ class StudyStatus:
     """Trials with known values that no process has begun."""
     running: Sequence[RunningTrial]
     workers: Sequence[Worker]
-    """Of the running trials that are alive; a process that waits for a trial is not among them."""
+    """Processes of the running trials that are alive; a process that waits for a trial is not among them."""
     best: tuple[int, float] | None
     """Number and pooled validation score of the best searched trial; fresh seeds of a confirmation do not count."""
     objective: Metric

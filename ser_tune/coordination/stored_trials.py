@@ -54,7 +54,7 @@ DIED = "died"
 CURVES = "curves"
 """User attribute of a complete trial: for each fold, by number, the score that it would keep after each epoch."""
 CURVE_DIGITS = 4
-"""Of a stored score: Optuna's text column in MySQL holds 65 535 bytes, enough for 8000 epochs of all folds."""
+"""Digits of a stored score: a text column of MySQL holds 65 535 bytes, enough for 8000 epochs of all folds."""
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -94,7 +94,7 @@ def is_counted(trial: FrozenTrial) -> bool:
 
 
 def folds_ended(trial: FrozenTrial) -> int:
-    """How many of a trial's folds have ended."""
+    """Number of a trial's folds that have ended."""
     return int(trial.user_attrs.get(FOLDS_ENDED, 0))
 
 

@@ -50,7 +50,7 @@ def take_place(trial: optuna.Trial) -> None:
 
 
 def left_of_rerun(known: Sequence[FrozenTrial], trials: int) -> int:
-    """How many of a rerun's places have no complete or pruned trial yet."""
+    """Number of a rerun's places without a complete or pruned trial."""
     return len(set(range(trials)) - {place_of(trial) for trial in known if trial.state in DONE})
 
 

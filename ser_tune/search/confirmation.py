@@ -50,7 +50,7 @@ class FreshSeeds:
     numbers: Sequence[int]
     """The trials of the seeds, in their order."""
     objective: Metric
-    """What the scores are."""
+    """The metric of the scores."""
 
     @property
     def mean(self) -> float:
@@ -70,7 +70,7 @@ class SearchGain:
     """A study's best configurations on fresh seeds, and those that they are compared with."""
 
     winner: FreshSeeds
-    """Of the best searched trials, the one with the best mean."""
+    """The best of the confirmed trials, by its mean."""
     first: FreshSeeds | None
     """The first complete trial, which is trial 0 unless it failed; None where it was not trained again."""
     median: FreshSeeds | None
@@ -95,7 +95,7 @@ def refuse_without_randomness(model: str, what: str) -> None:
 
 
 def left_of_plan(trials: Sequence[FrozenTrial], plan: Plan, objective: Metric) -> int:
-    """How many trials of a plan are left to run, where the objective ranks them."""
+    """Number of trials of a plan that are left to run, where the objective ranks them."""
     if left := max(0, plan.searched - sum(map(is_counted, searched_trials(trials)))):
         return left + plan.confirmed * plan.seeds
     ended = {(confirms(trial), trial.user_attrs.get(SEED)) for trial in trials if is_counted(trial)}
@@ -156,7 +156,7 @@ def _compared(best_first: Sequence[FrozenTrial]) -> list[FrozenTrial]:
 
 
 def entrants_of(plan: Plan) -> int:
-    """How many of the best searched trials fresh seeds choose among: all that are confirmed but two, which compare."""
+    """Number of the searched trials among which fresh seeds choose: all that are confirmed but two, which compare."""
     return max(min(plan.confirmed, 1), plan.confirmed - 2)
 
 

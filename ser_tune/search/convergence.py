@@ -76,7 +76,7 @@ def _possible_gain(complete: Sequence[FrozenTrial], direction: StudyDirection, s
 
 
 def _standard_error(scores: Sequence[float]) -> float:
-    """Of the mean of folds, whose training sets overlap.
+    """Standard error of the mean of folds, whose training sets overlap.
 
     The variance of K folds is scaled by 1/K + 1/(K - 1), of C. Nadeau and Y. Bengio, Inference for the Generalization
     Error, Machine Learning 52, 2003.

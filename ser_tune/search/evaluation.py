@@ -45,7 +45,7 @@ class HeldOut:
     predicted: np.ndarray
     """Predictions, shape (N, ...)."""
     outputs: np.ndarray
-    """Of the task's form, shape (N, K)."""
+    """Outputs of the task, shape (N, K)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ class SingleScores:
     """Scores of single networks by the study's objective, mean over the networks."""
 
     value: float
-    """Of all held-out utterances."""
+    """Score of all held-out utterances."""
     by_speaker: Mapping[str, float]
-    """Of each held-out speaker, over the targets that the speaker has."""
+    """Score of each held-out speaker, over the targets that the speaker has."""
 
 
 def refit(prepared: Prepared, config: AnyTrial, epochs: int, project: Project) -> Predictor:
@@ -122,7 +122,7 @@ def score_holdout_speakers(
     predicted = [task.decide(outputs) for outputs in single]
 
     def mean_score(chosen: np.ndarray) -> float:
-        """Of the utterances of a mask, shape (N,)."""
+        """Mean score of the utterances of a mask, shape (N,)."""
         objective, width = prepared.definition.objective, len(prepared.targets.names)
         return float(np.mean([objective.score(together.truth[chosen], made[chosen], width) for made in predicted]))
 

@@ -28,8 +28,8 @@ RIVALS = 5
 """Best complete trials whose mean a trial has to reach; the single best one owes more of its score to luck."""
 
 MARGIN = 0.03
-"""How much worse than its rivals a trial may end: a share of the metric's range, or where that is open, of the range of
-the complete trials' folds."""
+"""Margin by which a trial may end worse than its rivals: a share of the metric's range, or where that is open, of the
+range of the complete trials' folds."""
 
 
 class Race:
