@@ -110,7 +110,7 @@ def link_study(workspace: Workspace, experiment: str, study_id: str) -> None:
     versions = {
         number: list(_versions(workspace, run)) for number, run in trials.items() if _may_be_registered(run, best)
     }
-    study = run_link(experiment, parent.info.run_id, parent.data.tags[STUDY_NAME_TAG])
+    study = run_link(experiment, parent.info.run_id, parent.data.tags.get(STUDY_NAME_TAG, study_id))
     view = f"[trials by score]({view_address(experiment, study_id)})"
     compared = _best(trials)
     lines = [(parent.data.tags.get(MLFLOW_RUN_NOTE) or "").partition("\n\n")[0]]
