@@ -22,8 +22,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "tasks/classification.py",
     ),
     "corpora, whose recordings have an emotion": (
-        "api/corpora.py",
-        "cli/corpus.py",
+        "api/corpus_checks.py",
+        "cli/printing/corpora.py",
         "corpora/base.py",
         "corpora/check.py",
         "corpora/check_names.py",
@@ -52,7 +52,9 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     ),
     "published numbers, which are UAR and WA": ("results/published_numbers.py",),
     "settings and options of users: a corpus's emotions": (
-        "cli/judging.py",
+        "api/comparisons.py",
+        "cli/printing/comparisons.py",
+        "cli/written_arguments.py",
         "config/study.py",
     ),
     "addresses of checkpoints, and the field's name": (
