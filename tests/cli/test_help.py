@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from ser_tune.folds import SIDES
 from ser_tune.promotion_rules import PROMOTION_RULES
 
@@ -16,6 +18,8 @@ COMMANDS = (
 WIDTH = 160
 SCRIPT = """
 import contextlib, io, json, os, sys
+
+import pytest
 from ser_tune.cli import main
 
 told = {}
@@ -34,6 +38,7 @@ json.dump({"told": told, "heavy": heavy, "seconds": seconds}, sys.stdout)
 """
 
 
+@pytest.mark.slow
 def test_every_command_has_help_that_imports_nothing_heavy() -> None:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, *COMMANDS],

@@ -16,6 +16,7 @@ from tests.cli.test_report import Page
 LINE = r"^trial (\d): drift (-\d\.\d{4}) \([\d.]+ s\); best (-\d\.\d{4}) \(trial (\d)\)"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("plugged")
 def test_a_score_below_zero_of_which_less_is_better_is_printed_and_ranked(
     call: Callable[..., Any], root: Path, study_file: Path, corpus_csv: Path

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import soundfile
 
 
+@pytest.mark.slow
 def test_every_command_names_the_same_pair(
     call: Callable[..., Any], make_corpus: Callable[..., Path], root: Path
 ) -> None:

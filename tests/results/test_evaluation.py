@@ -35,6 +35,7 @@ def setup(first: Any, finished: Any) -> EvaluationSetup:
     return set_up_evaluation(first.workspace, "ser-manifest-alex_net", corpus="manifest", data=finished.csv)
 
 
+@pytest.mark.slow
 def test_the_task_decides_and_the_metrics_are_those_of_the_model(first: Any, setup: EvaluationSetup) -> None:
     outputs = setup.networks.outputs()
     by_sex = ["high" if utterance.speaker < "c" else "low" for utterance in setup.utterances]
@@ -79,6 +80,7 @@ def test_a_task_that_decides_among_all_classes_together_is_not_evaluated_on_some
         refuse_part(levels, part)
 
 
+@pytest.mark.slow
 def test_tables_and_stored_names_are_made_of_the_metrics_and_the_tasks_answer(
     copied: Any, finished: Any, tmp_path: Path
 ) -> None:

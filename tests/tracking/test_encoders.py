@@ -251,6 +251,7 @@ def _assert_same(rows: list[dict[str, Any]], ours: list[dict[str, Any]]) -> None
         assert [row["anger"], row["joy"]] == pytest.approx([here["anger"], here["joy"]], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_many_trials_store_an_encoder_once(probed: Probed) -> None:
     (encoder,) = probed.logged("encoder")
     trials = probed.logged("model")
@@ -263,6 +264,7 @@ def test_many_trials_store_an_encoder_once(probed: Probed) -> None:
         assert not (predictor / "encoders").exists()
 
 
+@pytest.mark.slow
 def test_a_version_carries_the_encoder_as_float16(probed: Probed) -> None:
     from safetensors.torch import load_file
 
@@ -278,6 +280,7 @@ def test_a_version_carries_the_encoder_as_float16(probed: Probed) -> None:
     assert "transformers==" in requirements
 
 
+@pytest.mark.slow
 def test_a_trials_model_predicts_what_its_version_does(probed: Probed) -> None:
     model_id = probed.version.tags["ser_tune.model_id"]
     of_trial = open_predictor(f"models:/{model_id}").predict(probed.paths)
@@ -288,6 +291,7 @@ def test_a_trials_model_predicts_what_its_version_does(probed: Probed) -> None:
         assert (segment.start_s, segment.end_s) == pytest.approx((0.0, 0.45 if "_1" in one.source else 0.35))
 
 
+@pytest.mark.slow
 def test_settings_of_descent_are_not_recorded(probed: Probed) -> None:
     experiment = probed.workspace.client.get_experiment_by_name("manifest")
     runs = probed.workspace.client.search_runs([experiment.experiment_id], "tags.`ser_tune.trial` = '0'")
@@ -318,6 +322,7 @@ def members(probed: Probed) -> list[Predictor]:
     return [read_predictor(f"models:/{one.model_id}") for one in probed.logged("model")]
 
 
+@pytest.mark.slow
 def test_probes_of_one_encoder_run_it_once(members: list[Predictor], probed: Probed) -> None:
     with _counted() as counts:
         said = Committee(members).predict(probed.paths)
