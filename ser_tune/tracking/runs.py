@@ -10,7 +10,6 @@ from mlflow.entities import Run
 
 from ..corpora import Corpus
 from ..metrics import Metric, Ranking, score_in
-from ..protocol import Protocol
 from ..tasks import Task
 from .mlflow_internals import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME, get_git_commit
 from .queries import search_runs
@@ -18,6 +17,7 @@ from .workspace import Workspace
 
 if TYPE_CHECKING:
     from ..prediction import Committee
+    from ..protocol import Protocol
 
 __all__ = [
     "BEST_TAG",
@@ -101,7 +101,7 @@ def find_runs(workspace: Workspace, experiment_id: str, study_id: str) -> tuple[
     return parent, trials
 
 
-def protocol_tags(protocol: Protocol) -> dict[str, str]:
+def protocol_tags(protocol: "Protocol") -> dict[str, str]:
     """Tags of a run's protocol: the fingerprint, every fact behind it, and the warnings."""
     tags = {"ser_tune.fingerprint": protocol.fingerprint}
     tags |= {f"{_FACT}{name}": value for name, value in protocol.tags.items()}
@@ -110,7 +110,7 @@ def protocol_tags(protocol: Protocol) -> dict[str, str]:
     return tags
 
 
-def origin_tags(corpus: Corpus, protocol: Protocol) -> dict[str, str]:
+def origin_tags(corpus: Corpus, protocol: "Protocol") -> dict[str, str]:
     """Tags of the origin of a run's scores: corpus, protocol, versions of packages, commit."""
     packages = (*PACKAGES, *(package for package in OPTIONAL if find_spec(package) is not None))
     tags = {
@@ -125,8 +125,10 @@ def origin_tags(corpus: Corpus, protocol: Protocol) -> dict[str, str]:
     return tags
 
 
-def protocol_of(run: Run) -> Protocol:
+def protocol_of(run: Run) -> "Protocol":
     """The protocol of a run's scores."""
+    from ..protocol import Protocol  # architectures: predicting does without
+
     tags = run.data.tags
     return Protocol.read({key.removeprefix(_FACT): tags[key] for key in tags if key.startswith(_FACT)})
 
