@@ -88,7 +88,7 @@ def save_view(workspace: Workspace, parent: Run) -> None:
     score = f"validation_{objective.name}"
     metrics = (score, f"{score}_low", f"{score}_high", f"test_{objective.name}", "trial_seconds")
     view = saved_view(
-        f"{parent.data.tags[STUDY_NAME_TAG]}: trials by score",
+        f"{parent.data.tags.get(STUDY_NAME_TAG, parent.info.run_name)}: trials by score",
         condition=f"tags.`{STUDY_TAG}` = '{study_id}' and {has_metric(score)}",
         order_by=f"metrics.`{score}`",
         ascending=not objective.higher_is_better,
