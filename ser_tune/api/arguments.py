@@ -24,7 +24,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Argument:
-    """What the command line needs beside an argument's name, type, default and documentation.
+    """Facts of an argument for the command line, beside its name, type, default and documentation.
 
     Of a union, the first type is the one that the command line reads.
     """

@@ -46,7 +46,7 @@ class ExtractedCorpus:
     segments: "SpeakerSegments"
     """Speaker to (segments (N, C, F, T), utterance labels, segment labels, segments of each utterance)."""
     licence: str
-    """Of the feature set's program, where users should know it."""
+    """Licence of the feature set's program, where it restricts use."""
 
     @property
     def emotions(self) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ class Finding:
     """`note` is no mistake, but limits what can be done."""
     found: str
     advice: str = ""
-    """What to do; empty where nothing need be done."""
+    """The remedy; empty where nothing need be done."""
 
 
 def doctor(

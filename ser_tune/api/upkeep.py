@@ -29,7 +29,7 @@ class Synced:
     restored: Sequence[str] = ()
     """Names of runs that had been deleted."""
     deleted: Mapping[str, str] = field(default_factory=dict)
-    """Of studies that wait because somebody deleted their runs: what was deleted, and how to restore it."""
+    """Deleted runs, and how to restore them, of studies that wait for it."""
 
 
 def status(

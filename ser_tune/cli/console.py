@@ -16,9 +16,9 @@ __all__ = ["escaped", "notes", "prepare_streams", "print_json", "print_table", "
 PLAIN_WIDTH = 10_000
 """Columns where the output is not a terminal: nothing is wrapped or cut."""
 COMMANDS = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Unicode categories of what a terminal obeys instead of showing it: controls, directions, line ends."""
+"""Unicode categories that a terminal obeys instead of showing: controls, directions, line ends."""
 JOINERS = frozenset("\u200c\u200d")
-"""Of these categories, but part of words (Persian) and of emoji."""
+"""Characters of these categories that are part of words (Persian) and of emoji."""
 
 
 def escaped(text: str, keep: str = "") -> str:
@@ -33,7 +33,7 @@ def escaped(text: str, keep: str = "") -> str:
     """
     if text.isprintable():
         return text
-    return "".join(repr(one)[1:-1] if _is_command(one) and one not in keep else one for one in text)
+    return "".join(repr(letter)[1:-1] if _is_command(letter) and letter not in keep else letter for letter in text)
 
 
 def _is_command(character: str) -> bool:

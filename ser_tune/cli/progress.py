@@ -21,7 +21,7 @@ DEMO = "corpus demo: synthetic speech, small networks and short training; pass -
 
 
 class ProgressObserver(StudyObserver):
-    """What a person sees while studies run, one after another; use it as a context, which restores the terminal."""
+    """The display of running studies, one after another; use it as a context, which restores the terminal."""
 
     def __init__(self) -> None:
         """Prepare the bars; they appear with the first event."""

@@ -61,7 +61,7 @@ class Call(Generic[T]):
     def __call__(self, **more: Any) -> T:  # noqa: ANN401 - as the function takes them
         """Call the function, with more arguments, and show the progress of what it trains."""
         arguments, parameters = {**self.arguments, **more}, inspect.signature(self.function).parameters
-        several = [one.name for one in parameters.values() if one.kind is one.VAR_POSITIONAL]
+        several = [parameter.name for parameter in parameters.values() if parameter.kind is parameter.VAR_POSITIONAL]
         positional = [value for name in several for value in arguments.pop(name)]
         if "observer" not in parameters:
             return self.function(*positional, **arguments)
@@ -216,20 +216,20 @@ class _Command:
 def _options(function: Callable[..., Any]) -> Iterator[_Option]:
     """The options and arguments that a function declares."""
     texts = documented(function).arguments
-    for one in inspect.signature(function).parameters.values():
-        if one.name in NO_OPTIONS or one.name.startswith("on_") or one.kind is one.VAR_KEYWORD:
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.name in NO_OPTIONS or parameter.name.startswith("on_") or parameter.kind is parameter.VAR_KEYWORD:
             continue
-        if one.name == "as_json":
+        if parameter.name == "as_json":
             yield JSON
-        elif (forms := _marker(one.annotation, Forms)) is not None:
-            yield _Option("form", str, one.default, forms.help, Argument(option="--format"))
+        elif (forms := _marker(parameter.annotation, Forms)) is not None:
+            yield _Option("form", str, parameter.default, forms.help, Argument(option="--format"))
             yield JSON
         else:
-            marker = _marker(one.annotation, Argument) or Argument()
-            several = one.kind is one.VAR_POSITIONAL
-            kind = list[_kind(one.annotation)] if several else _kind(one.annotation)  # type: ignore[misc]
-            positional = one.kind is not one.KEYWORD_ONLY and not marker.option
-            yield _Option(one.name, kind, one.default, texts.get(one.name, ""), marker, positional)
+            marker = _marker(parameter.annotation, Argument) or Argument()
+            several = parameter.kind is parameter.VAR_POSITIONAL
+            kind = list[_kind(parameter.annotation)] if several else _kind(parameter.annotation)  # type: ignore[misc]
+            positional = parameter.kind is not parameter.KEYWORD_ONLY and not marker.option
+            yield _Option(parameter.name, kind, parameter.default, texts.get(parameter.name, ""), marker, positional)
 
 
 def _marker(annotation: object, marker: type[T]) -> T | None:

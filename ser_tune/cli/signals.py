@@ -35,8 +35,8 @@ def ending_on_signals() -> Iterator[None]:
 
     def raise_once(number: int, _: FrameType | None) -> None:
         received.append(number)
-        for one in ours:  # what is being saved is not to be interrupted again
-            signal.signal(one, signal.SIG_IGN)
+        for ended_by in ours:  # saving is not interrupted again
+            signal.signal(ended_by, signal.SIG_IGN)
         raise Terminated(number)
 
     watched, written = socket.socketpair()

@@ -60,8 +60,7 @@ def print_comparison(
     if as_json:
         print_json([comparison_record(found, first, second)])
         return
-    judged, paired, seeds = found.predictions[0][0], found.paired, [len(result.runs) for result in found.results]
-    metrics, write = found.metrics, found.protocol.task.write
+    paired, metrics, seeds = found.paired, found.metrics, [len(result.runs) for result in found.results]
     rows = [
         [
             mark,
@@ -80,11 +79,17 @@ def print_comparison(
         f"effect size: Cohen's d_z {effect} over {paired.n_speakers} speakers; protocol {found.protocol.fingerprint}"
     )
     print_warnings(found.protocol.warnings)
-    names = judged.names
     for mark, counts, count in zip("AB", found.confusions, seeds, strict=True):
         results.print(f"\n{_of_seeds(f'confusion of {mark}', count, 'sum')} (rows: truth)")
+        names = found.predictions[0][0].names
         print_table(["", *names], [[name, *map(str, row)] for name, row in zip(names, counts, strict=True)])
-    differing = found.differing
+    _print_differing(found, list_all=list_all)
+
+
+def _print_differing(found: "Comparison", *, list_all: bool) -> None:
+    """Print the utterances whose answers differ."""
+    judged, differing, write = found.predictions[0][0], found.differing, found.protocol.task.write
+    seeds = [len(result.runs) for result in found.results]
     by_most = " by what most seeds name" if max(seeds) > 1 else ""
     results.print(f"\n{len(differing)} of {len(judged.utterances)} utterances differ{by_most}")
     listed = differing if list_all else differing[:SHOWN_DIFFERENCES]
@@ -94,7 +99,7 @@ def print_comparison(
             [
                 judged.utterances[index],
                 judged.speakers[index],
-                *(write(answers[index], names) for answers in (judged.truth, *found.predicted)),
+                *(write(answers[index], judged.names) for answers in (judged.truth, *found.predicted)),
             ]
             for index in listed
         ],

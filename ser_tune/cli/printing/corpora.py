@@ -197,7 +197,7 @@ def _record(found: "CorpusCheck", baseline: "TextBaseline | None") -> dict[str, 
 
 
 def _counts(found: "CorpusCheck") -> dict[str, tuple[int, int]]:
-    """How many things of each kind are wrong, and how many are warnings."""
+    """Count the errors and the warnings of each kind."""
     counts: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
     for problem in found.problems:
         wrong, warnings = counts[problem.kind]

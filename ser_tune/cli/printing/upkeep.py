@@ -111,7 +111,7 @@ def _print(name: str | None, found: Sequence["StudyStatus"]) -> None:
 
 
 def _row(status: "StudyStatus", *, with_title: bool) -> list[str]:
-    """Of the table of all studies, with the score's title where studies have unlike ones."""
+    """A row of the table of all studies, with the score's title where studies have unlike ones."""
     title = f"{status.objective.title} " if with_title else ""
     return [
         status.name,
@@ -160,7 +160,7 @@ def _running(status: "StudyStatus", word: str = "") -> str:
 
 
 def _worker(worker: "Worker") -> list[str]:
-    """Of the table of workers."""
+    """A row of the table of workers."""
     fold = f"{worker.fold}/{worker.folds}" if worker.folds else str(worker.fold)
     age = "none yet" if worker.heartbeat_age_s is None else f"{worker.heartbeat_age_s:.0f} s ago"
     return [worker.host, str(worker.process), str(worker.trial), fold, age]
