@@ -54,14 +54,15 @@ class StudyPages:
 def study_pages(workspace: Workspace, newest: int | None = None) -> list[StudyPages]:
     """Addresses of the pages of the newest studies, or of all; the newest study first.
 
+    Every study without a saved view receives it: an address without its view opens an error on MLflow's pages.
     A study whose task or metric is of a package that is not installed is left out, with a note.
     """
     found: list[StudyPages] = []
     for parent in filter(_is_study, search_runs(workspace, f"tags.`{STUDY_NAME_TAG}` != ''")):
-        if newest is not None and len(found) == newest:
-            break
         try:
-            found.append(_pages_of(workspace, parent))
+            save_view(workspace, parent)
+            if newest is None or len(found) < newest:
+                found.append(_pages_of(workspace, parent))
         except ConfigError as error:
             _log.warning("note: study '%s' has no pages: %s", parent.data.tags[STUDY_NAME_TAG], error)
     return found

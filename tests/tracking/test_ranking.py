@@ -105,6 +105,15 @@ def test_a_saved_view_has_every_scored_trial_the_best_first(study: Callable[[str
     assert compared == [run.info.run_id for run in found]
 
 
+def test_a_study_that_lost_its_saved_view_receives_it_again(study: Callable[[str], Any]) -> None:
+    workspace, parent = study("uar")
+    save_view(workspace, parent)
+    (key,) = (key for key in workspace.client.get_experiment("0").tags if key.startswith("mlflow.sharedViewState"))
+    workspace.client.delete_experiment_tag("0", key)
+    assert study_pages(workspace, newest=0) == []
+    assert key in workspace.client.get_experiment("0").tags
+
+
 def test_a_study_whose_metric_is_not_installed_any_more_has_no_pages_and_hides_no_others(
     study: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
