@@ -26,10 +26,10 @@ class ConfigurationFlags(TypedDict, total=False):
     data: str | Path | None
     task: str | None
     features: str | None
+    name: str | None
     holdout: Sequence[str] | None
     folds: str | Path | None
     text_independent: bool
-    name: str | None
     rule: str | None
     workers: int | None
     parallel: str | None
@@ -42,9 +42,9 @@ class StudyFlags(ConfigurationFlags, total=False):
 
     trials: int | None
     per_gpu: int | None
+    timeout: float | None
     max_failures: int | str | None
     stop_when_converged: bool
-    timeout: float | None
     sampler: str | None
     pruner: str | None
     warm_start: Sequence[str] | None

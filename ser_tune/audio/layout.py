@@ -1,6 +1,7 @@
 """The layout of a sound file, by its first bytes."""
 
 import re
+from collections.abc import Callable
 from typing import BinaryIO
 
 from .chunks import aiff, au, caf, wave, wave64
@@ -16,6 +17,15 @@ _FLAC = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
 """First bytes of a FLAC stream."""
 _DECODED = (b" paf", b"fap ", b"PVF1", b"\xf0\x7e", b"\x64\xa3", b"\xa3\x64")
 """First bytes of formats that promise nothing, or whose decoder checks the promise."""
+_UNTAGGED: dict[bytes, Callable[[BinaryIO, int], Layout]] = {
+    b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00": wave64,
+    b"FORM": aiff,
+    b".snd": au,
+    b"dns.": au,
+    b"caff": caf,
+    b"OggS": ogg,
+}
+"""From first bytes to the layout of formats that no tags precede."""
 
 
 def layout_of(file: BinaryIO, size: int) -> Layout:
@@ -33,16 +43,9 @@ def layout_of(file: BinaryIO, size: int) -> Layout:
         return wave(file, size, start)
     whole = Layout((Part(start, size),))
     if start == 0:
-        if head[:16] == b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00":
-            return wave64(file, size)
-        if head[:4] == b"FORM":
-            return aiff(file, size)
-        if head[:4] in (b".snd", b"dns."):
-            return au(file, size)
-        if head[:4] == b"caff":
-            return caf(file, size)
-        if head[:4] == b"OggS":
-            return ogg(file, size)
+        for magic, layout in _UNTAGGED.items():
+            if head.startswith(magic):
+                return layout(file, size)
         for magic, promise in RARE.items():
             if head.startswith(magic):
                 return Layout(whole.parts, promise(file, size))

@@ -5,6 +5,7 @@ from functools import partial
 import typer
 
 from .. import api
+from ..api.configuration import ConfigurationFlags, StudyFlags
 from . import printing, servers
 from .exit_codes import EXIT_CODES
 from .registration import register
@@ -23,23 +24,15 @@ corpus = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-CORPUS = ("model", "corpus", "data", "task", "features")
-"""Settings of every command that trains, which are options of their own."""
-CONFIGURATION = (
-    *CORPUS,
-    *("name", "holdout", "folds", "text_independent", "rule", "workers", "parallel", "executor", "ray_address"),
-)
-STUDY = (
-    *CONFIGURATION,
-    *("trials", "per_gpu", "timeout", "max_failures", "stop_when_converged", "sampler", "pruner", "warm_start"),
-    "keep_models",
-)
+TRAINED = ("model", "corpus", "data", "task", "features")
+"""Settings that are options of every command that trains."""
+CONFIGURATION, STUDY = (tuple(flags.__annotations__) for flags in (ConfigurationFlags, StudyFlags))
 
 command = partial(register, app)
 command(api.study, lambda: printing.print_study, tracking=True, studies=True, settings=STUDY)
 command(api.worker, lambda: printing.print_work, tracking=True, studies=True)
 command(api.train, lambda: printing.print_training, tracking=True, studies=True, settings=CONFIGURATION)
-command(api.find_lr, lambda: printing.print_learning_rate, settings=(*CORPUS, "holdout"))
+command(api.find_lr, lambda: printing.print_learning_rate, settings=(*TRAINED, "holdout"))
 command(api.extract, lambda: printing.write_segments)
 command(api.promote, lambda: printing.print_promotion, tracking=True, studies=True)
 command(api.models, lambda: printing.print_models, tracking=True)
@@ -52,7 +45,7 @@ app.add_typer(corpus, name="corpus")
 register(corpus, api.corpora, lambda: printing.print_corpora, name="list")
 register(corpus, api.check, lambda: printing.print_check)
 register(corpus, api.download, lambda: printing.print_download)
-command(api.ablate, lambda: printing.print_ablation, tracking=True, studies=True, settings=(*CORPUS, "name"))
+command(api.ablate, lambda: printing.print_ablation, tracking=True, studies=True, settings=(*TRAINED, "name"))
 command(api.reproduce, lambda: printing.print_reproduction, tracking=True, studies=True)
 command(api.confirm, lambda: printing.print_confirmation, tracking=True, studies=True)
 command(api.combine, lambda: printing.print_combination, tracking=True)

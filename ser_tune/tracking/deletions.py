@@ -1,4 +1,4 @@
-"""What somebody deleted in MLflow's pages: found, told with the command that restores it, restored.
+"""Runs and experiments that somebody deleted in MLflow's pages: found, reported, restored.
 
 MLflow marks deleted runs and keeps them, until `mlflow gc` removes them for good.
 """

@@ -1,4 +1,4 @@
-"""What MLflow's stores raise, in one short sentence with the remedy; and a client whose failures are no deletions.
+"""Failures of MLflow's stores, in one short sentence with the remedy; and a client whose failures are no deletions.
 
 MLflow answers a question about what does not exist with the class of exception that it raises where its server refuses
 to answer. Callers of the client below catch `MlflowException` for the former; the latter is a `TrackingError`.
@@ -35,7 +35,7 @@ FAILURES = (
     *(MlflowException, SQLAlchemyError, ProtobufError, JsonProtobufError, json.JSONDecodeError),
     requests.RequestException,
 )
-"""What a store, a server or an artifact store raises."""
+"""Errors of a store, a server or an artifact store."""
 PATIENCE = "?timeout=60"
 """Option of SQLite's driver in a store's address: seconds to wait for a database that another program holds locked.
 Without it the driver waits five seconds."""
@@ -67,7 +67,7 @@ REFUSALS = {
     413: "the server takes nothing that large (413)",
     429: "the server's quota is used up (429); try again later",
 }
-"""What is told of a server's status."""
+"""Sentences on the status of a server's answer."""
 
 
 def named(uri: str) -> str:
@@ -108,7 +108,7 @@ def _status_of(error: BaseException) -> int:
 
 
 def _other_version(revision: str) -> str:
-    """What to do about a database of another MLflow."""
+    """The remedy for a database of another MLflow."""
     if is_older_schema(revision):
         return "the database is of an older MLflow; copy it, then run `mlflow db upgrade` with its address"
     return f"the database is of a newer MLflow than the {mlflow.__version__} that is installed; install that version"

@@ -96,7 +96,7 @@ class LoadedModel:
 
     @property
     def predictors(self) -> "Sequence[Predictor]":
-        """What it consists of: one predictor, or the members of a combination."""
+        """The predictor, or the members of a combination."""
         members: Sequence[Predictor] = getattr(self._predictor, "members", [self._predictor])
         return members
 

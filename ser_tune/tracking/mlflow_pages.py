@@ -48,7 +48,7 @@ class StudyPages:
     trials: str
     """The run table with the study's complete trials, the best score first."""
     comparison: str
-    """Of its ten best searched trials; empty where fewer than two are complete."""
+    """The comparison of its ten best searched trials; empty where fewer than two are complete."""
 
 
 def study_pages(workspace: Workspace, newest: int | None = None) -> list[StudyPages]:

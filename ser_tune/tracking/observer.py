@@ -154,7 +154,7 @@ class TrackingObserver(StudyObserver):
         self._system = SystemSampler()
 
     def _measured(self) -> Sequence[MetricRow]:
-        """How busy the machine was since the trial's start."""
+        """Load of the machine since the trial's start."""
         rows = self._system.stop() if self._system else ()
         self._system = None
         return rows

@@ -60,13 +60,13 @@ class TrialRecord:
     began_ms: int
     ended_ms: int
     keep_models: int | Literal["all"]
-    """Of the study's best so many trials, once this one is there."""
+    """Number of the study's best trials whose models are kept once this trial is delivered."""
     title: str
     """The run's name."""
 
     @property
     def name(self) -> str:
-        """Of its folder."""
+        """The name of its folder."""
         return f"{self.study_id}-{self.number:06d}"
 
     @property
@@ -77,7 +77,7 @@ class TrialRecord:
 
 @dataclass(frozen=True, slots=True)
 class StudyRecord:
-    """How a study's session ended; the study's run exists."""
+    """The end of a study's session; the study's run exists."""
 
     study_id: str
     study: str
@@ -87,11 +87,11 @@ class StudyRecord:
     status: str
     ended_ms: int
     statuses: Sequence[tuple[int, str]]
-    """What the status of each trial's run should be, by the trial's number."""
+    """The status that each trial's run should have, by the trial's number."""
 
     @property
     def name(self) -> str:
-        """Of its folder."""
+        """The name of its folder."""
         return f"{self.study_id}-totals"
 
     @property

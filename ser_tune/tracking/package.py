@@ -134,7 +134,7 @@ def _code() -> bytes:
 
 
 def _plugins(recipe: Recipe) -> dict[str, str]:
-    """What of a recipe the model's copy of ser_tune lacks: component, in words, to the pip requirement that has it."""
+    """Components of a recipe that the model's copy of ser_tune lacks: component, in words, to its pip requirement."""
     used = ((ARCHITECTURES, recipe.model.name), (FEATURE_SETS, recipe.features.name), (TASKS, recipe.task))
     needed = {f"{catalogue.kind} '{name}'": catalogue.requirement(name) for catalogue, name in used}
     return {component: requirement for component, requirement in needed.items() if requirement is not None}

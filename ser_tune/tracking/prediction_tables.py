@@ -26,10 +26,10 @@ class Predictions:
 
     task: Task
     names: tuple[str, ...]
-    """Of the task's outputs, such as its classes, in the order of their numbers."""
+    """Names of the task's outputs, such as its classes, in the order of their numbers."""
     utterances: tuple[str, ...]
     speakers: tuple[str, ...]
-    """Of each utterance."""
+    """The speaker of each utterance."""
     truth: np.ndarray
     """Targets, such as class numbers, shape (N, ...)."""
     predicted: np.ndarray

@@ -180,7 +180,7 @@ def networks_tags(committee: "Committee") -> dict[str, str]:
 
 
 def networks_of(run: Run, side: str) -> str:
-    """How many networks' probabilities are averaged for a run's score.
+    """Number of networks whose probabilities are averaged for a run's score.
 
     Args:
         run: A trial's, a combination's or a nested study's.

@@ -1,4 +1,4 @@
-"""How busy the machine was while a trial ran, as MLflow's system metrics."""
+"""Load of the machine while a trial ran, as MLflow's system metrics."""
 
 import time
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ __all__ = ["SystemSampler"]
 
 INTERVAL_S = 5.0
 MOST_SAMPLES = 500
-"""Of a trial; a longer one is sampled half as often, again and again."""
+"""Samples of a trial; a longer trial is sampled half as often, again and again."""
 PREFIX = "system/"
-"""Of the metrics that MLflow's pages show as system metrics."""
+"""Start of the names that MLflow's pages show as system metrics."""
 
 
 class SystemSampler:

@@ -1,4 +1,4 @@
-"""What the outbox's records hold: metrics, tables, pictures and models of a trial, and a study's totals."""
+"""Contents of the outbox's records: metrics, tables, pictures and models of a trial, and a study's totals."""
 
 import json
 import time
@@ -172,7 +172,7 @@ def _rows(metrics: Mapping[str, float]) -> list[MetricRow]:
 
 
 def tags_of(start: StudyStart) -> dict[str, str]:
-    """What every run of the study is tagged with: the study, its protocol, and the programs that run it."""
+    """Tags of every run of the study: the study, its protocol, and the programs that run it."""
     tags = {
         STUDY_TAG: start.study_id,
         STUDY_NAME_TAG: start.definition.name,

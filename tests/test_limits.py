@@ -1,0 +1,76 @@
+"""Limits of files and functions, and words that the code does without."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOM = Path(__file__).parents[1] / "ser_tune"
+FILE, FUNCTION, PARAMETERS = 350, 60, 7
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def _modules() -> Iterator[tuple[str, str, ast.Module]]:
+    for path in sorted(ROOM.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        yield path.relative_to(ROOM).as_posix(), text, ast.parse(text)
+
+
+MODULES = tuple(_modules())
+
+
+def _functions() -> Iterator[tuple[str, Function]]:
+    for name, _, module in MODULES:
+        yield from ((name, node) for node in ast.walk(module) if isinstance(node, Function))
+
+
+def test_no_file_is_longer_than_a_reader_takes_in() -> None:
+    assert {name: length for name, text, _ in MODULES if (length := len(text.splitlines())) > FILE} == {}
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    long = {f"{name}:{node.name}": length for name, node in _functions() if (length := _length(node)) > FUNCTION}
+    assert long == {}
+
+
+def test_no_function_takes_more_than_seven_parameters_but_those_of_commands() -> None:
+    commands = ("api/", "cli/printing/")  # whose options follow from their parameters
+    many = {f"{name}:{node.name}" for name, node in _functions() if _parameters(node) > PARAMETERS}
+    assert {function for function in many if not function.startswith(commands)} == set()
+
+
+def test_identifiers_name_what_they_are() -> None:
+    found = {
+        f"{name}:{node.lineno}"
+        for name, _, module in MODULES
+        for node in ast.walk(module)
+        if (isinstance(node, ast.Name) and node.id in ("one", "ones"))
+        or (isinstance(node, ast.arg) and node.arg in ("one", "ones"))
+    }
+    assert found == set()
+
+
+@pytest.mark.parametrize("word", ["What", "Whose", "How", "Of", "Who", "Which"])
+def test_docstrings_begin_with_what_is_returned_or_done(word: str) -> None:
+    found = [
+        f"{name}: {text[:60]}"
+        for name, _, module in MODULES
+        for node in ast.walk(module)
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(text := node.value.value, str)
+        if re.match(rf"{word}\b", text)
+    ]
+    assert found == []
+
+
+def _length(node: Function) -> int:
+    assert node.end_lineno is not None
+    return node.end_lineno - node.lineno + 1
+
+
+def _parameters(node: Function) -> int:
+    arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+    return len([argument for argument in arguments if argument.arg not in ("self", "cls")])
