@@ -1,6 +1,6 @@
 """ser-tune: an experiment manager for speech emotion recognition.
 
-Start at `api`, the commands as functions; `cli` prints their results. Each room imports only rooms further down:
+Start at `api`: it has a function for every command; `cli` prints the results. Each package imports only those below it:
 
 cli, api                        commands, and the same as Python functions
 serving, export, recordings     registered models on a server, as files, on recordings
@@ -8,15 +8,15 @@ experiments, report             trainings around a study (nested, confirm, ablat
 results                         results read from MLflow: compare, leaderboard, evaluate, matrix
 registry, tracking              registered models and promotion; runs in MLflow, the outbox, the `Workspace`
 search                          Optuna: assembly, sampling, pruning, objective, trials, selection
-protocol                        fingerprint, leak check, folds of a file: what a score means
-coordination                    processes that share a study: storage, locks, places of trials, kept folds
-definition                      a study as it is defined: settings and search space
-execution, training             where folds are trained; how a fold is trained
+protocol                        conditions of a score and their fingerprint, leak check, folds read from a file
+coordination                    processes that share a study: storage, locks, the queue of trials, stored folds
+definition                      the definition of a study: settings and search space
+execution, training             processes and devices of training; the training of a fold
 audit                           checks of any split
-prediction                      recordings to probabilities, with the networks of a model
+prediction                      class probabilities of recordings, from the networks of a model
 architectures, features, folds  networks; spectrograms, functionals and encoders; speaker folds
-promotion_rules, resampling     when a version becomes champion; intervals and tests by speaker
-tasks, metrics                  the recognised target; the scores
+promotion_rules, resampling     rules by which a version becomes champion; intervals and tests by speaker
+tasks, metrics                  recognised targets, such as emotions; scores
 corpora, encoders, likeness     labelled recordings; pretrained encoders; near-identical sound
 audio, device, config           decoding; processors and precision; every setting
 components, drawing, errors     catalogues and plug-ins; figures; the exceptions
@@ -39,7 +39,7 @@ __all__ = ["__version__", "api", "load_model"]
 
 
 def __getattr__(name: str) -> object:
-    """Import the rest when it is asked for: it brings torch and MLflow, which take seconds."""
+    """Import `api` or `load_model` on first access: they import torch and MLflow, which takes seconds."""
     if name == "load_model":
         from .registry import load_model
 

@@ -1,7 +1,7 @@
-"""Commands made of functions: options follow from a function's signature and docstring.
+"""`register` turns a function of `api` into a command: the function's signature and docstring define the options.
 
-Arguments that can be given by position are the command's arguments, the others its options. A function that prints the
-result can have options of its own; an argument of the same name as the other function's receives the same value.
+Positional parameters become the command's arguments, keyword-only parameters its options. The function that prints the
+result can declare further options; a parameter that both functions have receives the same value in both.
 """
 
 import inspect
@@ -24,25 +24,25 @@ __all__ = ["Call", "Forms", "register"]
 
 T = TypeVar("T")
 NO_OPTIONS = frozenset({"call", "limits", "listed", "observer", "progressed", "project", "started"})
-"""Arguments of functions for which the command line has its own values, beside those that begin with `on_`."""
+"""Parameters that get no option, because the command line sets them; so does every name that begins with `on_`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forms:
-    """The forms in which a command prints: `--format` chooses one, and `--json` is short for JSON."""
+    """The output formats of a command: `--format` chooses a format, `--json` is short for `--format json`."""
 
     names: Sequence[str]
 
     @property
     def help(self) -> str:
-        """The names in words."""
+        """The help text of `--format`: the names of the formats."""
         return f"{', '.join(self.names[:-1])} or {self.names[-1]}."
 
     def chosen(self, form: str, *, as_json: bool) -> str:
-        """The form to print: that of `--format`, or `json` with `--json`.
+        """The format to print: the value of `--format`, or `json` with `--json`.
 
         Raises:
-            BadParameter: There is no such form, or both options are given.
+            BadParameter: There is no such format, or both options are given.
         """
         if form not in self.names:
             raise typer.BadParameter(f"--format is '{form}'; choose from: {valid_names(form, self.names)}")
@@ -53,13 +53,13 @@ class Forms:
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """A function with the arguments from the command line."""
+    """A function of `api` with its arguments from the command line, ready to be called."""
 
     function: Callable[..., T]
     arguments: Mapping[str, Any]
 
     def __call__(self, **more: Any) -> T:  # noqa: ANN401 - as the function takes them
-        """Call the function, with more arguments, and show the progress of what it trains."""
+        """Call the function with these and more arguments; show progress if the function takes an observer."""
         arguments, parameters = {**self.arguments, **more}, inspect.signature(self.function).parameters
         several = [parameter.name for parameter in parameters.values() if parameter.kind is parameter.VAR_POSITIONAL]
         positional = [value for name in several for value in arguments.pop(name)]
@@ -81,22 +81,21 @@ def register(
     studies: bool = False,
     settings: Sequence[str] = (),
 ) -> None:
-    """Make a command of a function.
+    """Add a command that calls a function.
 
     Args:
-        app: Receives the command.
+        app: The application that the command is added to.
         function: Does the work. Its docstring is the command's help.
-        show: Returns the function that takes a `Call` of this function and prints its result; None where this function
-            prints.
-        name: The command's; None is the function's.
-        tracking: Whether an option chooses MLflow's store.
-        studies: Whether an option chooses Optuna's storage.
-        settings: The options, among the function's flags, that fix a setting.
+        show: Imports and returns the printing function, which takes a `Call` of `function`; None if `function` prints.
+        name: The command's name; None takes the function's.
+        tracking: Whether the command has `--tracking-uri`.
+        studies: Whether the command has `--storage`.
+        settings: Names of settings that have an option of this command, see `config.Flag`.
     """
     command = _Command(function, show, (*[TRACKING] * tracking, *[STUDIES] * studies), settings)
 
     class Deferred(TyperCommand):
-        """A command whose options are made when they are needed: listing the commands does without."""
+        """A command whose options are created on first use, so that a list of all commands stays fast."""
 
         @cached_property
         def made(self) -> Any:  # noqa: ANN401 - Typer's command
@@ -152,7 +151,7 @@ STUDIES = _Option("storage", str, None, "Optuna's database; default: studies/opt
 
 @dataclass(frozen=True, slots=True)
 class _Command:
-    """The functions of a command, and the options that they do not declare."""
+    """A command: the function that works, the function that prints, and options that neither declares."""
 
     function: Callable[..., Any]
     find_show: Callable[[], Callable[..., None]] | None
@@ -161,11 +160,11 @@ class _Command:
 
     @property
     def show(self) -> Callable[..., None] | None:
-        """The function that prints the result, which is imported now."""
+        """The function that prints the result, imported on access; None if the first function prints."""
         return None if self.find_show is None else self.find_show()
 
     def callback(self) -> Callable[..., None]:
-        """A function with the signature that Typer reads."""
+        """The function that Typer runs; its signature has all options of the command."""
         options = [*_options(self.function), *self._setting_options(), *self.stores]
         if self.show is not None:
             known = {option.name for option in options}
@@ -180,7 +179,7 @@ class _Command:
         return callback
 
     def _setting_options(self) -> Iterator[_Option]:
-        """The options that fix a setting."""
+        """Options of the settings in `self.settings`."""
         if not self.settings:
             return
         from ..config import flagged_settings  # pydantic
@@ -194,7 +193,7 @@ class _Command:
             yield _Option(name, kind, False if kind is bool else None, first_sentence(setting.help), marker)
 
     def _run(self, given: dict[str, Any]) -> None:
-        """Call the function with what the command line gave, and print the result."""
+        """Call the function with the given command-line values, and print the result."""
         taken = {*(option.name for option in _options(self.function)), *self.settings}
         arguments = {name: _read(name, value) for name, value in given.items() if name in taken}
         if "project" in inspect.signature(self.function).parameters:
@@ -239,7 +238,7 @@ def _marker(annotation: object, marker: type[T]) -> T | None:
 
 
 def _kind(annotation: Any) -> Any:  # noqa: ANN401 - a type or a form of typing
-    """The type that Typer reads for an annotation: the first of a union, and text for what Typer does not read."""
+    """The type of an option in Typer: the first member of a union, and `str` for types that Typer does not support."""
     origin, members = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _kind(members[0])
@@ -251,5 +250,5 @@ def _kind(annotation: Any) -> Any:  # noqa: ANN401 - a type or a form of typing
 
 
 def _read(name: str, value: Any) -> Any:  # noqa: ANN401 - any value
-    """An argument's value, read where the command line has text for what the function takes."""
+    """The value of an argument, parsed from text if `READERS` has a parser for this argument."""
     return READERS[name](value) if name in READERS else value

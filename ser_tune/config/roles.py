@@ -1,4 +1,4 @@
-"""Marks in a setting's `Annotated` beside its search range: the setting's roles, and its own command-line option."""
+"""`Role` and `Flag`, markers in the `Annotated` type of a setting: its role in a study, its command-line option."""
 
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -7,38 +7,38 @@ __all__ = ["Flag", "Role"]
 
 
 class Role(Enum):
-    """A property of a setting, or of a whole section, that other rooms act on."""
+    """A property of a setting, or of a whole section, that code outside `config` depends on."""
 
     PROTOCOL = auto()
-    """Changes the meaning of a trial's score; a search over it would rank unlike numbers together."""
+    """Part of the evaluation protocol; a search over it would compare scores that are not comparable."""
     FIXED = auto()
-    """No search varies it."""
+    """Never searched."""
     RESUMABLE = auto()
-    """May differ when a study resumes: it does not change what a trial is."""
+    """May change when a study resumes, because no trial's result depends on it."""
     PER_CALL = auto()
-    """Applies to one call; no stored study has it."""
+    """Applies to a single call and is not stored with the study."""
     CIRCUMSTANCE = auto()
-    """May differ from a published study file: the published configuration is still the one that is reproduced."""
+    """May differ from a published study file; the run still counts as a reproduction of that file."""
     IDENTITY = auto()
-    """Part of the name under which the leaderboard lists a nested search."""
+    """Part of the name of a nested search in the leaderboard."""
     DESCENT = auto()
-    """Applies to gradient descent only, not to architectures that are solved."""
+    """Applies to gradient descent only, not to architectures with a solver."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A command-line option of its own; every setting can be written with `--set` too."""
+    """The command-line option of a setting, in addition to `--set`."""
 
     option: str
-    """As users type it, such as `--per-gpu`."""
+    """The option as typed, such as `--per-gpu`."""
     metavar: str | None = None
-    """The word for a value in help texts; None is the type's."""
+    """Placeholder of the value in help texts; None takes the type's name."""
     completes: str = ""
-    """The components whose names the shell completes, by their group of entry points such as `architectures`."""
+    """Entry-point group, such as `architectures`, whose component names the shell completes."""
 
     @property
     def name(self) -> str:
-        """The keyword argument of Python callers.
+        """The keyword argument of this option in `api`.
 
         >>> Flag("--per-gpu").name
         'per_gpu'

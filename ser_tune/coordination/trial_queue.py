@@ -1,4 +1,4 @@
-"""The queue of a study: trials with known values, and trials that are run again in their place."""
+"""The queue of a study: enqueue trials with given values, and repeat interrupted trials at the same place."""
 
 import json
 from collections import defaultdict
@@ -22,27 +22,27 @@ __all__ = ["Rerun", "enqueue", "enqueue_rerun", "enqueue_unfinished", "left_of_r
 
 @dataclass(frozen=True, slots=True)
 class Rerun:
-    """Configurations to be trained, each on a seed of its own, where nothing is to be searched for.
+    """Configurations to train without a search, each with its own seed.
 
-    The place in the queue gives the seed: what was interrupted or failed is trained on the same by the next call.
+    The place is added to the study's seed, so the next call repeats an interrupted or failed trial on the same seed.
     """
 
     queue: Sequence[Mapping[str, Value]]
-    """The sampled values of every trial, in order."""
+    """The sampled values of every trial, in order of places."""
     study_id: str = ""
-    """The earlier study's that found them; empty where none did."""
+    """Identifier of the study that found the values; empty if they are not from a study."""
 
 
 def next_place(trials: Sequence[FrozenTrial]) -> int:
-    """The first place after those of all trials, waiting ones included."""
+    """The first free place: one more than the highest place of all trials, including waiting trials."""
     return 1 + max(map(place_of, trials), default=-1)
 
 
 def take_place(trial: optuna.Trial) -> None:
-    """Give a trial that begins the next place, unless it has one; trials of a confirmation have none in line.
+    """Give a starting trial the next place if it has none; trials of a confirmation are enqueued without a place.
 
-    Places decide what the sampler draws, and trials that are run again leave none out: with or without interruptions,
-    they are 0, 1, 2.
+    The sampler's draw depends on the place. Repeated trials keep their place, so the places are 0, 1, 2, … with or
+    without interruptions.
     """
     if PLACE not in trial.user_attrs:
         earlier = [other for other in trial.study.get_trials(deepcopy=False) if other.number < trial.number]
@@ -50,17 +50,17 @@ def take_place(trial: optuna.Trial) -> None:
 
 
 def left_of_rerun(known: Sequence[FrozenTrial], trials: int) -> int:
-    """Number of a rerun's places without a complete or pruned trial."""
+    """Number of a rerun's places that have no complete or pruned trial yet."""
     return len(set(range(trials)) - {place_of(trial) for trial in known if trial.state in DONE})
 
 
 def enqueue(study: optuna.Study, definition: "StudyDefinition", values: Mapping[str, Value], **attributes: int) -> None:
-    """Put a trial in line.
+    """Enqueue a trial with given values.
 
     Args:
-        study: That trains it.
-        definition: Of the study.
-        values: The trial's, where they differ from the study's configuration, inside the search or not.
+        study: The study that runs the trial.
+        definition: The definition of the study.
+        values: Values that differ from the study's configuration, by path; searched settings or others.
         attributes: User attributes of the trial.
     """
     proposed, overrides = definition.within(values)
@@ -68,10 +68,10 @@ def enqueue(study: optuna.Study, definition: "StudyDefinition", values: Mapping[
 
 
 def enqueue_rerun(study: optuna.Study, rerun: Rerun, definition: "StudyDefinition") -> None:
-    """Put all trials of a rerun in line that are not there yet, or failed.
+    """Enqueue all trials of a rerun that are missing in the study or have failed.
 
     Raises:
-        StudyError: The study was made for other configurations.
+        StudyError: The study was created for other configurations.
     """
     queue = [dict(values) for values in rerun.queue]
     before = json.loads(study.user_attrs.get("queue", "[]"))
@@ -90,13 +90,16 @@ def enqueue_rerun(study: optuna.Study, rerun: Rerun, definition: "StudyDefinitio
 
 
 def enqueue_unfinished(study: optuna.Study, *, known: Sequence[FrozenTrial] | None = None) -> int:
-    """Put every trial in line again that an interruption or a crash ended: no proposal is lost, trial 0 least.
+    """Enqueue again every trial that an interruption or a crash ended, so that no proposed configuration is lost.
 
-    Those still waiting in line, as all of a rerun's are, come before it. This is the only way to run a trial again;
-    the caller holds the study's lock.
+    Trials that already wait run first. Only this function repeats trials; the caller holds the study's lock.
+
+    Args:
+        study: The study.
+        known: All trials of the study; None reads them.
 
     Returns:
-        How many were put in line; `known` are all trials, None reads them.
+        The number of enqueued trials.
     """
     attempts, enqueued = defaultdict(list), 0
     for trial in study.get_trials(deepcopy=False) if known is None else known:
@@ -105,7 +108,7 @@ def enqueue_unfinished(study: optuna.Study, *, known: Sequence[FrozenTrial] | No
         if all(trial.state == TrialState.FAIL and not is_counted(trial) for trial in trials):
             last = trials[-1]
             kept = {key: last.user_attrs[key] for key in (SEED, CONFIRMS, OVERRIDES) if key in last.user_attrs}
-            # The values that were to be drawn, and those that were drawn before it was ended
+            # Values that were fixed in the queue, and values that the sampler drew before the interruption
             study.enqueue_trial({**enqueued_values(last), **last.params}, user_attrs={PLACE: place, **kept})
             enqueued += 1
     return enqueued

@@ -1,4 +1,4 @@
-"""Running a study: open or continue it, search, end cleanly."""
+"""`run_study`: create or resume a study, run its trials, report its end."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -36,8 +36,8 @@ from .worker import OpenStudy, work_on
 __all__ = ["Workers", "run_study"]
 
 Workers: TypeAlias = Callable[[float | None], tuple[bool, Sequence[str]]]
-"""Has processes work on an open study until a deadline; returns whether the user interrupted, and why the last trials
-failed of a process that gave up."""
+"""Runs worker processes on an open study until a deadline; returns whether the user interrupted, and, if a process
+gave up, the reasons of its last failures."""
 
 
 def run_study(
@@ -50,24 +50,24 @@ def run_study(
     deadline: float | None = None,
     workers: Workers | None = None,
 ) -> StudySummary:
-    """Run a study until it has as many trials as asked for.
+    """Run trials of a study until the requested number of trials is reached.
 
     Args:
-        prepared: The study.
-        project: Its storage and its cache folder.
+        prepared: The study, with its corpus and folds.
+        project: The storage and the cache folder.
         observer: Receives every event.
-        rerun: The trials of the study, where they are not searched for.
-        role: This process's.
-        deadline: When no trial is started any more, by `time.monotonic()`; None is `study.timeout_s` from the opening.
-        workers: Other processes work on the study once it is open, instead of this one.
+        rerun: Configurations to train instead of a search; None searches.
+        role: The role of this process in the study.
+        deadline: No trial starts after this `time.monotonic()`; None is `study.timeout_s` after the study is opened.
+        workers: Runs the trials in worker processes; None runs them in this process.
 
     Returns:
-        The study's end; `interrupted` after Ctrl-C, which leaves every finished trial as it is.
+        The summary of the study; `interrupted` is true after Ctrl-C, and finished trials are kept.
 
     Raises:
-        StudyError: A study of this name exists and differs.
+        StudyError: A study of this name exists with other settings.
         SerTuneError: Input, disk or database fail.
-        Terminated: The system ends the process; the trial is in line again, and goes on with its next fold.
+        Terminated: The system ends the process; the trial is queued again, and continues with its next fold.
     """
     url = project.storage_url
     storage, lock = open_storage(project), StorageLock(url, f"study {prepared.definition.name}")
@@ -82,12 +82,12 @@ def run_study(
         to_run = session.trials_to_run()
         first = [] if rerun is not None else first_trials(prepared, project)
         notes = [trial.note for trial in missing_in(stored, first, prepared.definition) if trial.note]
-        # Reads every recording: one that cannot be used ends the study here, before anything of it is stored
+        # Reads every recording: an unusable recording raises here, before anything of the study is stored
         trainer = session.trainer() if to_run > 0 else None
         study = lock.run(lambda: open_study(prepared, storage, trainer, rerun=rerun, role=role, first=first))
         if deadline is None and (timeout_s := prepared.definition.config.study.timeout_s) is not None:
             deadline = time.monotonic() + timeout_s
-        # Of processes that start at once, the first opens the parent run; one that is led finds it
+        # The first process creates the MLflow run of the study under the lock; led processes use that run
         with nullcontext() if role == "led" else lock.held():
             observer.study_started(session.start(study, trainer, notes, to_run, largest))
         return session.work(OpenStudy(study, lock, rerun, deadline), trainer, workers)
@@ -95,7 +95,7 @@ def run_study(
 
 @dataclass(frozen=True, slots=True)
 class _Session:
-    """The part of one process in a study."""
+    """The work of a process on a study: trials to run, trainer, events."""
 
     prepared: Prepared
     project: Project
@@ -103,7 +103,7 @@ class _Session:
     rerun: Rerun | None
     role: ProcessRole
     stored: optuna.Study | None
-    """The study as earlier sessions left it."""
+    """The study as stored before this session; None if it is new."""
 
     def trials_to_run(self) -> int:
         definition = self.prepared.definition
@@ -157,6 +157,6 @@ class _Session:
         return summary
 
     def _finish(self, summary: StudySummary) -> None:
-        """Report the process's end; that of a led one does not end the study."""
+        """Report the end of this process; the end of a led process does not end the study."""
         running = max(1, summary.running) if self.role == "led" else summary.running
         self.observer.study_finished(replace(summary, running=running))

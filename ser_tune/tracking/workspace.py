@@ -1,4 +1,4 @@
-"""A project with its stores open: MLflow's client, experiments, studies in Optuna's storage, errors of both as ours."""
+"""`Workspace`: a project's open stores. MLflow's client and experiments, Optuna's studies, their errors as ours."""
 
 import os
 import sqlite3
@@ -34,7 +34,7 @@ class Workspace:
     """A project's tracking store and studies. A store is opened when it is first used."""
 
     def __init__(self, project: Project) -> None:
-        """Open nothing yet.
+        """Keep the project; no store is opened yet.
 
         Args:
             project: Paths and addresses of the stores.
@@ -58,18 +58,18 @@ class Workspace:
 
     @property
     def store(self) -> str:
-        """The tracking store's address, as messages show it: without a password."""
+        """The tracking store's address for messages, without a password."""
         return named(self.project.tracking_uri)
 
     def errors(self) -> AbstractContextManager[None]:
-        """A context that raises `TrackingError` where the tracking store fails; see `tracking_errors`."""
+        """A context that turns failures of the tracking store into `TrackingError`; see `tracking_errors`."""
         return tracking_errors(self.project.tracking_uri)
 
     def experiment(self, corpus: str) -> str:
-        """The identifier of a corpus's experiment, which is created where it is missing.
+        """The MLflow identifier of a corpus's experiment; a missing experiment is created.
 
         Raises:
-            StorageError: Somebody deleted it.
+            StorageError: The experiment was deleted in MLflow.
         """
         found = self.client.get_experiment_by_name(corpus)
         if found is None:
@@ -86,7 +86,7 @@ class Workspace:
         return str(found.experiment_id)
 
     def artifact(self, run_id: str, name: str) -> bytes | None:
-        """The content of a run's artifact; None where the run has none of that name."""
+        """The content of a run's artifact; None if the run has no artifact of this name."""
         with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
             try:
                 return Path(self.client.download_artifacts(run_id, name, temporary)).read_bytes()
@@ -94,13 +94,13 @@ class Workspace:
                 return None
 
     def log_scores(self, run_id: str, scores: Mapping[str, float], tags: Mapping[str, str] | None = None) -> None:
-        """Write metrics of now, and tags, to a run at once."""
+        """Write metrics, with the present time, and tags to a run in a single request."""
         now_ms = int(time.time() * 1000)
         metrics = [Metric(name, value, now_ms, 0) for name, value in scores.items()]
         self.client.log_batch(run_id, metrics, tags=[RunTag(key, value) for key, value in (tags or {}).items()])
 
     def log_model(self, run: Run, folder: str | Path, *, name: str, tags: dict[str, str] | None = None) -> LoggedModel:
-        """Store a folder's files as a logged model of a run; it counts as stored when all of them are there."""
+        """Store the files of a folder as a logged model of a run; MLflow marks it ready after the last file."""
         made = self.client.create_logged_model(
             run.info.experiment_id, name=name, source_run_id=run.info.run_id, tags=tags
         )
@@ -111,16 +111,16 @@ class Workspace:
         """A stored study and its definition.
 
         Raises:
-            StudyError: There is no such study; the message lists those there are.
+            StudyError: There is no such study; the message lists the existing studies.
             StorageError: Optuna's storage cannot be opened.
         """
-        from ..coordination import load_study  # Optuna: predicting does without
+        from ..coordination import load_study  # imports Optuna, which a prediction does not need
 
         return load_study(name, self.project)
 
 
 def _open(project: Project) -> MlflowClient:
-    """Open the tracking store; embedded tables are created by one process, and their paths follow the project."""
+    """Open the tracking store; create an embedded database, and update its artifact paths if the project was moved."""
     path = Path(project.tracking_uri.removeprefix("sqlite:///"))
     if project.embedded_tracking:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -143,7 +143,7 @@ def _client(uri: str) -> MlflowClient:
         uri += PATIENCE
     previous = os.environ.get("MLFLOW_TRACKING_URI")
     mlflow.set_tracking_uri(uri)
-    # MLflow also sets the variable, which would decide for every project that this process opens later
+    # MLflow also sets the variable, and the variable would apply to every project that this process opens later
     if previous is None:
         os.environ.pop("MLFLOW_TRACKING_URI", None)
     else:
