@@ -1,4 +1,4 @@
-"""`fcn_gap`: AlexNet's convolutions, a map for every class, and the mean of each map."""
+"""`fcn_gap`: AlexNet's convolutions, a score map for each class, and global average pooling."""
 
 from typing import Annotated, Literal
 
@@ -23,10 +23,10 @@ class FcnGapSettings(PretrainedSettings):
 
 
 class FcnGap(nn.Module):
-    """Segments (B, C, F, T) to logits (B, K)."""
+    """A fully convolutional network from segments (B, C, F, T) to logits (B, K)."""
 
     def __init__(self, settings: FcnGapSettings, shape: InputShape, n_classes: int) -> None:
-        """Create the layers; the network is fully convolutional. Raises `ConfigError` below AlexNet's least size."""
+        """Create the layers. Raises `ConfigError` if segments are smaller than AlexNet's smallest input."""
         super().__init__()
         check_input(shape)
         self.input_norm = nn.BatchNorm2d(shape.channels)
@@ -35,7 +35,7 @@ class FcnGap(nn.Module):
         self.classifier = nn.Conv2d(scaled(256, settings.width), n_classes, 1)
 
     def forward(self, segments: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Classify segments (B, C, F, T), or utterances of so many frames (B,); returns logits (B, K)."""
+        """Return logits (B, K) of segments (B, C, F, T), or of padded utterances with `lengths` (B,) in frames."""
         maps, lengths = convolve((self.input_norm, *self.convolutions), segments, lengths)
         scores: Tensor = self.classifier(self.dropout(maps)).float()
         if lengths is None:

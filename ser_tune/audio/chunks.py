@@ -1,7 +1,7 @@
-"""Layouts of files that are made of chunks: WAV with its 64-bit relatives, AIFF, 8SVX, AU, CAF.
+"""Parse the headers of sound files with chunks: WAV and its 64-bit variants, AIFF, 8SVX, AU, CAF.
 
-Only the length of the samples' chunk is a promise. The others (of the whole file, of a byte rate, of a list of
-remarks) are often wrong around whole samples.
+Only the length of the sample data's chunk is used. Other fields (length of the file, byte rate, lengths of comment
+lists) are often wrong in files whose samples are complete.
 """
 
 import struct
@@ -13,11 +13,11 @@ from .parts import Layout, Part, bytes_at
 __all__ = ["aiff", "au", "caf", "wave", "wave64"]
 
 UNKNOWN_LENGTH = 0x7FFF_F000
-"""A 32-bit length from here up is what programs write that send sound down a pipe, not knowing its length."""
+"""A 32-bit length of at least this value is unknown: programs that write to a pipe store such a value."""
 LONGEST_LENGTH = 2**62
-"""A 64-bit length from here up is no length."""
+"""A 64-bit length of at least this value is unknown."""
 _FIXED_SIZE = frozenset({1, 3, 0xFFFE})
-"""Codecs of WAV whose samples all have the same number of bytes: integers, floats, either."""
+"""Codecs of WAV with samples of a fixed number of bytes: 1 integers, 3 floats, 0xFFFE (extensible) both."""
 _MPEG = frozenset({0x50, 0x55})
 _NAMES = frozenset(
     {
@@ -37,7 +37,7 @@ _NAMES = frozenset(
     }
     | {b"id3 ", b"ID3 ", b"PAD ", b"DISP", b"chna", b"axml", b"plst", b"ltxt", b"note", b"labl", b"acid", b"cart"}
 )
-"""Chunks by which a chunk of odd length without its padding byte is told."""
+"""Known chunk names; they reveal a chunk of odd length that lacks its padding byte."""
 
 
 def wave(file: BinaryIO, size: int, start: int = 0) -> Layout:
@@ -45,8 +45,8 @@ def wave(file: BinaryIO, size: int, start: int = 0) -> Layout:
 
     Args:
         file: The file.
-        size: Its bytes.
-        start: Where the header begins, after tags.
+        size: Length of the file in bytes.
+        start: Position of the header, after tags.
     """
     magic = bytes_at(file, start, 4)
     order, whole = ">" if magic == b"RIFX" else "<", Layout((Part(0, size),))
@@ -84,7 +84,7 @@ def wave(file: BinaryIO, size: int, start: int = 0) -> Layout:
 
 
 def _as_wave(form: bytes, data: int, stop: int, order: str = "<") -> Part:
-    """Samples behind a plain header of WAV."""
+    """The sample bytes with a new plain WAV header."""
     count = stop - data if stop - data < UNKNOWN_LENGTH else 0xFFFF_FFFF
     chunks = b"WAVEfmt " + struct.pack(f"{order}I", len(form)) + form + bytes(len(form) % 2)
     chunks += b"data" + struct.pack(f"{order}I", count)
@@ -93,7 +93,7 @@ def _as_wave(form: bytes, data: int, stop: int, order: str = "<") -> Part:
 
 
 def wave64(file: BinaryIO, size: int) -> Layout:
-    """Layout of a Sony Wave64 file: as WAV, with names of 16 bytes and lengths of 8 that count both."""
+    """Layout of a Sony Wave64 file: as WAV, with 16-byte names and 8-byte lengths that include name and length."""
     position, form = 40, b""
     while position + 24 <= size:
         name, length = struct.unpack("<4s12xQ", bytes_at(file, position, 24))
@@ -122,7 +122,7 @@ def aiff(file: BinaryIO, size: int) -> Layout:
 
 
 def au(file: BinaryIO, size: int) -> Layout:
-    """Layout of a Sun or NeXT file, in either order of bytes."""
+    """Layout of a Sun or NeXT file, big-endian or little-endian."""
     head = bytes_at(file, 0, 24)
     if len(head) < 24:
         return Layout((Part(0, size),))

@@ -1,9 +1,9 @@
-"""Synthetic emotional speech, made on the spot and the same every time: 120 utterances by 6 speakers.
+"""The demo corpus: 120 synthetic utterances by 6 speakers, generated on first use and always the same.
 
 A source-filter synthesiser (D. H. Klatt: Software for a cascade/parallel formant synthesizer, JASA 67(3),
 1980) speaks random syllables; emotions move its prosody and voice quality in the directions that K. R.
-Scherer names (Vocal communication of emotion, Speech Communication 40, 2003). It is for trying the program
-out and is not about people. A linear model on log-Mel statistics reaches a UAR of about 0.7.
+Scherer names (Vocal communication of emotion, Speech Communication 40, 2003). It serves to try the program;
+its scores do not transfer to human speech. A linear model on log-Mel statistics reaches a UAR of about 0.7.
 """
 
 import hashlib
@@ -27,24 +27,24 @@ from .utterance import Utterance
 __all__ = ["CORPUS", "EMOTIONS", "VERSION", "synthesise"]
 
 VERSION = 1
-"""Part of every seed and of the folder's name: raise it with any change that can be heard."""
+"""Part of every seed and of the folder's name; raise it with every change of the samples."""
 EMOTIONS = ("anger", "happiness", "neutral", "sadness")
 UTTERANCES_PER_EMOTION = 5
 _COMPLETE = "complete"
-"""A file of this name is written last; a folder without it is not used. It holds the SHA-256 of all recordings; of an
-earlier ser-tune it is empty, and they are used as they are."""
+"""Name of a file with the SHA-256 of all recordings. It is written last; a folder without it is not used. Earlier
+versions of ser-tune wrote it empty; such a folder is used without a check."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Voice:
-    """Properties of a speaker, whatever the emotion."""
+    """Properties of a speaker that do not depend on the emotion."""
 
     pitch_hz: float
     formant_scale: float
     """1 for a vocal tract of 17.5 cm, more for a shorter one."""
     syllables_per_s: float
     brightness_db: float
-    """Tilt of high against low frequencies: voice and microphone."""
+    """Gain of high frequencies relative to low ones, from voice and microphone."""
     level_db: float
     noise_db: float
     """Background noise, relative to the loudest speech of a neutral utterance."""
@@ -61,8 +61,8 @@ _VOICES = {
     "s6": _Voice(180.0, 1.12, 5.0, -0.5, -24.0, -60.0),
 }
 
-# Semitones of pitch; log2 of the pitch range; log2 of the rate; dB of high frequencies; dB of breath noise;
-# log2 of how abrupt accents are; dB of level. Each is a difference from neutral speech at strength 1.
+# Pitch in semitones; log2 of the pitch range; log2 of the rate; high frequencies in dB; breath noise in dB;
+# log2 of the abruptness of accents; level in dB. Each is a difference from neutral speech at strength 1.
 _EMOTION_SHIFTS = {
     "anger": (3.0, 0.4, 0.40, 13.0, -8.0, 1.8, 7.0),
     "happiness": (7.5, 1.6, 0.40, 2.5, 6.0, -0.7, 3.0),
@@ -70,7 +70,7 @@ _EMOTION_SHIFTS = {
     "sadness": (-2.5, -1.5, -0.65, -10.0, 11.0, -1.0, -7.0),
 }
 _UTTERANCE_SPREAD = (1.2, 0.4, 0.10, 1.6, 2.0, 0.30, 2.0)
-"""Standard deviation of each of the seven from utterance to utterance, which makes the emotions overlap."""
+"""Standard deviations of these seven values over utterances; they make the emotions overlap."""
 
 _VOWEL_FORMANTS_HZ = np.array(
     [
@@ -85,14 +85,14 @@ _FORMANT_BANDWIDTHS_HZ = np.array([70.0, 100.0, 160.0, 220.0])
 
 
 def read(data: Path | None, cache: Path) -> Sequence[Utterance]:
-    """Synthesise the corpus into the cache folder, once, and list it.
+    """List the utterances; synthesise the recordings into the cache folder if they are missing or damaged.
 
     Args:
         data: Must be None.
-        cache: Where the folder `demo-<version>` is kept.
+        cache: Folder that receives the folder `demo-<version>`.
 
     Raises:
-        CorpusError: A folder was named.
+        CorpusError: `data` is not None.
         StorageError: The cache cannot be written.
     """
     if data is not None:
@@ -112,7 +112,7 @@ def read(data: Path | None, cache: Path) -> Sequence[Utterance]:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether every recording is there as it was written."""
+    """Whether every recording exists and is unchanged since it was written."""
     try:
         told = (folder / _COMPLETE).read_text(encoding="ascii")
         return not told or told == _digest(folder)
@@ -140,7 +140,7 @@ def _plan() -> list[tuple[str, str, str, int]]:
 
 
 def _write(folder: Path) -> None:
-    """Write every recording beside the folder and rename, so that the folder is whole or not there."""
+    """Write all recordings to a temporary folder and rename it, so that an incomplete folder never exists."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f"{folder.name}-", dir=folder.parent) as scratch:
         half = Path(scratch) / folder.name
@@ -164,7 +164,7 @@ def synthesise(speaker: str, emotion: str, number: int) -> np.ndarray:
     Args:
         speaker: `s1` to `s6`.
         emotion: One of `EMOTIONS`.
-        number: Which of the speaker's utterances of this emotion, from 1.
+        number: Number of the utterance, from 1, among the speaker's utterances of this emotion.
 
     Returns:
         Samples, shape (N,), int16, 16 kHz, 1.0 to 1.6 s.
@@ -205,7 +205,7 @@ def synthesise(speaker: str, emotion: str, number: int) -> np.ndarray:
 
 
 def _syllables(rng: np.random.Generator, syllables_per_s: float) -> tuple[list[tuple[int, int]], int]:
-    """Choose first and last sample of each syllable, and the number of samples in all."""
+    """Draw the start and end sample of each syllable, and the number of samples of the utterance."""
     duration_s, margin_s = rng.uniform(1.05, 1.55), 0.06
     count = max(2, round((duration_s - 2 * margin_s) * syllables_per_s))
     shares = rng.uniform(0.7, 1.3, size=count)
@@ -260,7 +260,7 @@ def _resonators(centres_hz: np.ndarray, bandwidths_hz: np.ndarray) -> np.ndarray
 
 
 def _shelf(samples: np.ndarray, high_db: float) -> np.ndarray:
-    """Raise or lower what lies above about 1 kHz, shape (N,)."""
+    """Amplify frequencies above about 1 kHz by a gain in dB, shape (N,)."""
     pole = np.exp(-2 * np.pi * 1000.0 / SAMPLE_RATE_HZ)
     low = signal.lfilter([1 - pole], [1.0, -pole], samples)
     return np.asarray(low + 10 ** (high_db / 20) * (samples - low))

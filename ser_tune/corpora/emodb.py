@@ -19,7 +19,7 @@ EMOTIONS = {
     "T": "sadness",
     "W": "anger",
 }
-"""The sixth character of a file name is the emotion's German initial."""
+"""Emotions by the sixth character of a file name, the initial of the German word."""
 
 EMOTION_COUNTS = {
     "anger": 127,
@@ -52,7 +52,7 @@ def read(data: Path | None, cache: Path) -> Sequence[Utterance]:
 
     Args:
         data: The corpus's root or its `wav/` folder.
-        cache: Not used; every reader is handed it.
+        cache: Not used; part of the interface of `CorpusSource.read`.
 
     Raises:
         CorpusError: The folder is missing or has no such files, or a name does not follow the scheme.

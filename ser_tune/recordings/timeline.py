@@ -1,4 +1,4 @@
-"""Emotions over time in a long recording: where somebody speaks, then windows of the speech."""
+"""Emotions over time in a long recording: detect speech, predict windows of it, merge windows to passages."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["Passage", "Timeline", "audacity_labels", "merged", "plan_windows", "rttm", "timeline_of"]
 
 WINDOW_S = 3.0
-"""Seconds of speech that are judged together: about as long as the utterances that models are trained on."""
+"""Length of a window in seconds, about that of the utterances in training."""
 STEP_S = 1.0
-"""Seconds from one window to the next."""
+"""Time from the start of a window to the start of the next, in seconds."""
 LEAST_S = 1.0
-"""A shorter stretch of speech is judged with what is around it."""
+"""A shorter stretch of speech is extended on both sides to this many seconds before prediction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Passage:
     label: str
     """An emotion, or `uncertain`."""
     probabilities: Mapping[str, float]
-    """The mean over the passage."""
+    """Mean probabilities over the passage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +43,16 @@ class Timeline:
     """Emotions over time in one recording."""
 
     source: str
-    """Its path."""
+    """Path of the recording."""
     length_s: float
     passages: tuple[Passage, ...]
-    """In order, without overlap; between them nobody speaks."""
+    """In order, without overlap; there is no speech between them."""
     windows: tuple[Passage, ...]
-    """Judged passages; windows of one stretch of speech overlap."""
+    """Windows with their predictions; windows of the same stretch of speech overlap."""
 
 
 def plan_windows(stretch: Stretch, *, window_s: float = WINDOW_S, step_s: float = STEP_S) -> list[Stretch]:
-    """Windows that cover a stretch of speech, evenly spread.
+    """Evenly spaced windows that cover a stretch of speech; a single window if the stretch is short.
 
     >>> [(one.start_s, one.end_s) for one in plan_windows(Stretch(1.0, 6.0))]
     [(1.0, 4.0), (2.0, 5.0), (3.0, 6.0)]
@@ -77,16 +77,16 @@ def timeline_of(
 ) -> Timeline:
     """Find speech in a recording of any length, and recognise its emotions over time.
 
-    A few minutes are in memory at once; of a model with normalisation by speaker, all speech of the recording, which is
-    taken for one speaker's.
+    Memory holds a few minutes of audio at a time. A model with normalisation by speaker needs all speech of the
+    recording in memory; the recording is assumed to have a single speaker.
 
     Args:
-        model: Loaded.
+        model: The loaded model.
         file: A sound file.
-        detector: Finds speech; what it heard before is forgotten.
-        window_s: Seconds of speech that are judged together; None is 3.
-        min_confidence: Where no emotion has this probability, the label is `uncertain`.
-        progressed: Told which share is done, from 0 to 1.
+        detector: Detects speech; its state is reset first.
+        window_s: Length of a window in seconds; None is 3.
+        min_confidence: The label is `uncertain` if no emotion has at least this probability.
+        progressed: Called with the finished share, from 0 to 1.
 
     Raises:
         AudioError: The file cannot be used.
@@ -125,11 +125,11 @@ def timeline_of(
 
 
 def merged(stretch: Stretch, windows: Sequence[Passage]) -> Iterator[Passage]:
-    """Passages of one stretch of speech: neighbouring windows of one label together, cut halfway between centres.
+    """Merge neighbouring windows with the same label into passages, which meet halfway between window centres.
 
     Args:
-        stretch: From its start to its end there are passages.
-        windows: Of it, in order.
+        stretch: The stretch of speech; the passages cover it.
+        windows: Predicted windows of the stretch, in order.
     """
     centres = [(window.start_s + window.end_s) / 2 for window in windows]
     cuts = [stretch.start_s, *((centre + following) / 2 for centre, following in pairwise(centres)), stretch.end_s]
@@ -145,7 +145,7 @@ def merged(stretch: Stretch, windows: Sequence[Passage]) -> Iterator[Passage]:
 
 
 def _groups(windows: Sequence[Stretch]) -> Iterator[list[Stretch]]:
-    """Windows that lie within a few minutes."""
+    """Group consecutive windows so that each group spans at most `BATCH_S` seconds."""
     group: list[Stretch] = []
     for window in windows:
         if group and window.end_s - group[0].start_s > BATCH_S:
@@ -157,7 +157,7 @@ def _groups(windows: Sequence[Stretch]) -> Iterator[list[Stretch]]:
 
 
 def _hear(path: Path, windows: Sequence[Stretch]) -> list[Heard]:
-    """Decode windows that lie within a few minutes; a short one with what is around it."""
+    """Decode a group of windows; windows shorter than `LEAST_S` are extended on both sides."""
     end_of_file_s = length_s(path)
     wide = []
     for window in windows:
@@ -178,8 +178,8 @@ def _samples(window: Stretch) -> int:
 def rttm(timeline: Timeline) -> str:
     """Rich Transcription Time Marked: a line of type SPEAKER for each passage, with its label as the speaker's name.
 
-    Fields: type, file, channel, start, duration, two that are not used, name, probability (of `uncertain` the
-    highest), one that is not used (NIST 2009, The 2009 RT Evaluation Plan, appendix A).
+    Fields: type, file, channel, start, duration, two unused fields, name, probability (the highest if the name is
+    `uncertain`), an unused field (NIST 2009, The 2009 RT Evaluation Plan, appendix A).
     """
     name = "_".join(Path(timeline.source).stem.split())
     lines = []

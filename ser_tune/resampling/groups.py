@@ -20,9 +20,9 @@ class GroupScore:
     utterances: int
     speakers: int
     strata: int
-    """Number of different targets that occur in the group, such as classes: a score may be over these alone."""
+    """Number of different targets in the group, such as classes; a score can be limited to these."""
     scores: Mapping[str, Estimate]
-    """Pooled, by the metric's name; the first ranks."""
+    """Pooled scores by the metric's name; the first score ranks the groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Gap:
     difference: float
     """Positive, also for metrics that are better when lower."""
     interval: Interval
-    """95 %, by bootstrap over speakers; unknown where a group has a single speaker."""
+    """95 % interval by bootstrap over speakers; unknown if a group has a single speaker."""
 
 
 def score_groups(
@@ -45,18 +45,18 @@ def score_groups(
     metrics: Sequence[Metric],
     outputs: int,
 ) -> tuple[GroupScore, ...]:
-    """Score each group by itself.
+    """Compute the scores of each group.
 
     Args:
         truth: Targets, shape (N, ...), N ≥ 1.
         predicted: Predictions, shape (N, ...).
-        speakers: A number for each utterance's speaker, shape (N,).
-        groups: The group of each utterance; those of an empty one are left out.
-        metrics: Their scores are computed.
+        speakers: Number of each utterance's speaker, shape (N,).
+        groups: Group of each utterance; utterances with an empty group are ignored.
+        metrics: Metrics to compute; the first ranks the groups.
         outputs: K, the number of the task's outputs.
 
     Returns:
-        The groups, by name.
+        The groups, sorted by name.
 
     >>> from ser_tune.metrics import METRICS
     >>> truth, predicted, speakers = np.array([0, 1, 1]), np.array([0, 1, 0]), np.array([0, 0, 1])
@@ -94,8 +94,8 @@ def largest_gap(
 ) -> Gap | None:
     """The gap between the groups with the best and the worst score; None where fewer than two groups have a score.
 
-    All speakers are resampled together, so that a speaker who is in both groups counts alike in both. Arguments are
-    those of `score_groups`.
+    The bootstrap draws speakers for both groups at once, so a speaker in both groups has the same weight in both.
+    Arguments are those of `score_groups`.
     """
     every = score_groups(truth, predicted, speakers, groups, [metric], outputs)
     scored = [group for group in every if not Ranking.is_missing(_value(group))]
@@ -135,7 +135,7 @@ def part_intervals(
 ) -> dict[int, Interval]:
     """95 % intervals of a metric over the utterances of each class that occurs, by bootstrap over their speakers.
 
-    Of UAR these are the intervals of the classes' recalls. Truth is class numbers; other arguments are those of
+    For UAR, they are the intervals of each class's recall. `truth` holds class numbers; other arguments are those of
     `score_groups`.
     """
     intervals = {}

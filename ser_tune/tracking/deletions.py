@@ -1,6 +1,6 @@
-"""Runs and experiments that somebody deleted in MLflow's pages: found, reported, restored.
+"""Find, report and restore runs and experiments that somebody deleted in MLflow.
 
-MLflow marks deleted runs and keeps them, until `mlflow gc` removes them for good.
+MLflow marks deleted runs and keeps them until `mlflow gc` removes them.
 """
 
 import shlex
@@ -16,9 +16,9 @@ __all__ = ["deleted_of", "restore_study", "restoring", "what_was_deleted"]
 
 
 def deleted_of(workspace: Workspace, study: str, study_id: str | None = None) -> list[Run]:
-    """The deleted runs of a study that MLflow still has, newest first.
+    """The deleted runs of a study that can be restored, newest first.
 
-    Without an identifier, of the newest study of that name that has a deleted run.
+    Without `study_id`, the runs of the newest study with this name and a deleted run.
     """
     everywhere = experiments_of(workspace, deleted=True)
     found = list(search_runs(workspace, "", everywhere, tags={STUDY_NAME_TAG: study}, deleted=True))
@@ -28,7 +28,7 @@ def deleted_of(workspace: Workspace, study: str, study_id: str | None = None) ->
 
 
 def what_was_deleted(workspace: Workspace, study: str, study_id: str | None = None) -> str:
-    """A sentence on what somebody deleted of a study, and how to restore it; empty where nothing is to be restored."""
+    """A sentence that lists the deleted runs of a study and the command to restore them; empty if there are none."""
     if not (runs := deleted_of(workspace, study, study_id)):
         return ""
     numbers = sorted({int(text) for run in runs if (text := run.data.tags.get(TRIAL_TAG, "")).isdecimal()})
@@ -40,15 +40,15 @@ def what_was_deleted(workspace: Workspace, study: str, study_id: str | None = No
 
 
 def restoring(study: str) -> str:
-    """The command that restores what was deleted of a study, as messages quote it."""
+    """The command that restores the deleted runs of a study, quoted for a message."""
     return f"`ser-tune sync --restore {shlex.quote(study)}`"
 
 
 def restore_study(workspace: Workspace, study: str) -> Sequence[Run]:
-    """Restore a study's deleted runs, and the experiment that they are in.
+    """Restore a study's deleted runs and their experiment.
 
     Returns:
-        The runs.
+        The restored runs.
     """
     runs = deleted_of(workspace, study)
     for experiment in {run.info.experiment_id for run in runs}:

@@ -1,4 +1,4 @@
-"""A fold in training: the network, its data, and the trained network that results."""
+"""`FoldTraining`: the network and data while a fold is trained; `FittedNetwork`: the result."""
 
 import math
 from dataclasses import dataclass, replace
@@ -36,13 +36,13 @@ class FoldTraining:
     config: AnyTrial
     data: TrainingData
     train: np.ndarray
-    """Numbers of the training utterances, shape (R,)."""
+    """Indices of the training utterances, shape (R,)."""
     network: nn.Module
-    """On the device of training; training changes its weights."""
+    """On the training device; training changes its weights in place."""
     reader: SegmentReader
-    """Training segments, those of the copies after the clean ones."""
+    """Training segments: first of clean speech, then of augmented copies."""
     held_out: SegmentReader | None
-    """Segments of the validation utterances; None where nobody validates."""
+    """Segments of the validation utterances; None without validation speakers."""
     truth: np.ndarray
     """Values of the validation utterances, shape (V, ...)."""
     statistics: FoldStatistics
@@ -52,16 +52,16 @@ class FoldTraining:
 
     @property
     def task(self) -> Task:
-        """The task that the network learns."""
+        """The task of the network, such as classification."""
         return TASKS.get(self.goal.task)
 
     @property
     def clean_segments(self) -> int:
-        """Number of training segments of clean speech; they are the first."""
+        """Number of training segments of clean speech, which precede those of copies."""
         return int(self.statistics.stratum_counts.sum())
 
     def of_segments(self, utterances: np.ndarray) -> np.ndarray:
-        """Repeat rows of utterances (U, ...) for their training segments (S, ...), those of copies included."""
+        """Expand values of utterances (U, ...) to their training segments (S, ...), including segments of copies."""
         segments: np.ndarray = utterances[self.train[self.reader.plan.utterance % len(self.train)]]
         return segments
 
@@ -69,7 +69,7 @@ class FoldTraining:
         """Score a network on the validation utterances.
 
         Returns:
-            The report with validation figures, NaN where nobody validates; and the outputs, shape (V, K).
+            The report with validation scores, NaN without validation speakers; and the outputs, shape (V, K).
 
         Raises:
             NonFiniteLossError: The validation loss is not finite.
@@ -82,5 +82,5 @@ class FoldTraining:
         return judged(report, outputs, self.truth, self.goal), outputs
 
     def fitted(self, epoch: int, history: tuple[EpochReport, ...], validation: np.ndarray) -> FittedNetwork:
-        """Take the network from its device; the arguments are fields of `FittedNetwork`."""
+        """Move the network to the CPU and return it with its results; arguments are fields of `FittedNetwork`."""
         return FittedNetwork(self.network.cpu().eval(), self.statistics.train_scaling, epoch, history, validation)

@@ -1,4 +1,4 @@
-"""Printing of what trained: `study`, `train`, `worker`, `promote`."""
+"""Print the results of the commands `study`, `train`, `worker` and `promote`."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -79,7 +79,7 @@ def print_training(call: Call[api.StudyResult], *, as_json: bool, tracking_uri: 
 
 
 def print_work(call: "Call[StudySummary]") -> None:
-    """Print how far a study is that this process joined; exit codes as of `print_training`."""
+    """Print the progress of a study that this process joined; exit codes are those of `print_training`."""
     summary = call()
     results.print(
         f"study {summary.name}: {summary.complete} complete, {summary.pruned} pruned, {summary.failed} failed; "
@@ -103,7 +103,7 @@ def _exit(summary: "StudySummary") -> None:
 
 
 def _print_trials(result: api.StudyResult) -> None:
-    """Print counts of trials, and the worth of the search."""
+    """Print the numbers of trials, and the search's convergence, gain and settings at the edge of their range."""
     summary = result.summary
     assert summary.best is not None
     results.print(
@@ -119,7 +119,7 @@ def _print_trials(result: api.StudyResult) -> None:
 
 
 def _converged(found: "Convergence") -> str:
-    """A sentence about a search that ended early."""
+    """A sentence for a search that ended early because it converged."""
     return (
         f"the search converged after {found.searched} trials: no configuration in its ranges is likely to be better by "
         f"more than {found.gain:.4f}, the standard error of the best is {found.error:.4f}"
@@ -127,14 +127,14 @@ def _converged(found: "Convergence") -> str:
 
 
 def _gains(gain: "SearchGain", objective: "Metric") -> str:
-    """The worth of the search, on fresh seeds."""
+    """A sentence with the winner's mean validation score on fresh seeds."""
     winner, seeds = gain.winner, len(gain.winner.scores)
     on = f"{seeds} fresh seed{'s' * (seeds > 1)}"
     return f"confirmed on {on}: trial {winner.trial} has the best mean validation {objective.title}, {winner.mean:.4f}"
 
 
 def _without_choice(selection: "Selection", epochs: str) -> str:
-    """The winner's score without the choice among trials, and what is not corrected."""
+    """A sentence with the score corrected for the choice among trials, and with the remaining bias."""
     left = "" if epochs == "last" else "; not corrected: each validation speaker also chose the epoch"
     return f"corrected: {selection.sentence}{left}"
 
@@ -167,16 +167,16 @@ def print_scores(promotion: "Promotion", tracking_uri: str | None) -> None:
     results.print(f"{verb}: {promotion.name} version {promotion.version}{alias} ({promotion.reason})")
     reference = promotion.name if promotion.alias == registry.CHAMPION else f"{promotion.name}/{promotion.version}"
     where = f" --tracking-uri {shlex.quote(tracking_uri)}" if tracking_uri else ""
-    first = prepared.corpus.utterances[int((~prepared.corpus.nobody).argmax())]  # of a speaker who is known
+    first = prepared.corpus.utterances[int((~prepared.corpus.nobody).argmax())]  # with a known speaker
     same = [utterance.path for utterance in prepared.corpus.utterances if utterance.speaker == first.speaker]
-    several = prepared.definition.config.normalisation.scope == "speaker"  # which takes all files for one speaker's
+    several = prepared.definition.config.normalisation.scope == "speaker"  # `predict` normalises the files together
     audio = " ".join(shlex.quote(shortest(path)) for path in same[: 3 if several else 1])
     results.print(f"next: ser-tune predict {reference} {audio}{where}")
     results.print(f"next: ser-tune ui{where}")
 
 
 def _print_sides(promotion: "Promotion", scored: "Sequence[Metric]") -> None:
-    """Print each scored side, and the validation score without the choice among trials where there was one."""
+    """Print the scores of each side, and the validation score corrected for the choice among several trials."""
     metrics, selection = promotion.metrics, promotion.selection
     rows = [
         [
@@ -202,7 +202,7 @@ def _print_sides(promotion: "Promotion", scored: "Sequence[Metric]") -> None:
 
 
 def _over_folds(metrics: Mapping[str, float], name: str) -> str:
-    """Mean and deviation over folds; empty where a fold has no score, such as one whose utterances are all of a class.
+    """Mean and standard deviation over folds; empty if a fold has no score, such as a fold with a single class.
 
     >>> _over_folds({"test_uar_fold_mean": 0.7, "test_uar_fold_std": 0.05}, "test_uar"), _over_folds({}, "test_uar")
     ('0.7000 ± 0.0500', '')
@@ -212,7 +212,7 @@ def _over_folds(metrics: Mapping[str, float], name: str) -> str:
 
 
 def _print_nested(nested: "Nested", tracking_uri: str | None) -> None:
-    """Print the scores of every search and of the whole procedure."""
+    """Print the inner and outer scores of every search, and the pooled outer scores."""
     title, scored = nested.objective.title, nested.protocol.metrics
     print_table(
         [
@@ -251,6 +251,6 @@ def _print_nested(nested: "Nested", tracking_uri: str | None) -> None:
 
 
 def shortest(path: Path) -> str:
-    """The path as a person would type it here."""
+    """The path relative to the working folder if it lies inside, otherwise the path as given."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)

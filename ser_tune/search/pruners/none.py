@@ -6,7 +6,7 @@ __all__ = ["PRUNER"]
 
 
 def judge(judged: JudgedTrial) -> Unpruned:
-    """Make the judge of a trial."""
+    """Return a judge that never stops the trial."""
     return Unpruned(judged.folds)
 
 
