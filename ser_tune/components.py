@@ -1,7 +1,7 @@
 """Catalogues of the things a study can be composed of: corpora, architectures, samplers, promotion rules and more.
 
-A component is one module with one object in it. A catalogue knows the names without importing the modules, so that
-error messages and help can list them while torch and librosa stay unloaded.
+A component is a module with one object. A catalogue lists names without importing the modules, so that error messages
+and help do not import torch or librosa.
 
 Installed packages add components by entry points: the group is the catalogue's, the name is the component's, the value
 is the object, such as `tiny_net = "my_package.tiny_net:ARCHITECTURE"`.
@@ -34,7 +34,7 @@ class Library(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Catalogue(Generic[T]):
-    """Named components of one kind, each imported when it is first asked for."""
+    """Named components of one kind, each imported on first use."""
 
     kind: str
     """The noun for a component in error messages, such as "feature set"."""

@@ -29,7 +29,7 @@ __all__ = [
 
 
 class SerTuneError(Exception):
-    """Base of every error that names the bad value, what was expected, and where it stands."""
+    """Base class of all errors whose message names the bad value, the expected value and the place, such as a file."""
 
 
 class AudioError(SerTuneError):

@@ -69,7 +69,7 @@ class _Task:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Worker:
-    """A worker process, and what it tells."""
+    """A worker process, and the connection that receives its events."""
 
     task: _Task
     process: BaseProcess

@@ -44,7 +44,7 @@ class AttentiveProbe(nn.Module):
         )
 
     def forward(self, segments: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Classify segments (B, C, F, T), or utterances of so many frames (B,); returns logits (B, K)."""
+        """Return logits (B, K) of segments (B, C, F, T), or of padded utterances with `lengths` (B,) in frames."""
         layers_last = segments.permute(0, 2, 3, 1)  # contiguous where segments are channels-last: nothing is copied
         mixed = layers_last @ torch.softmax(self.layer_scores, dim=0).to(segments.dtype)  # (B, F, T)
         frames = mixed.transpose(1, 2)

@@ -39,7 +39,7 @@ class FcnAttention(nn.Module):
         self.classifier = nn.Linear(maps, n_classes)
 
     def forward(self, segments: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Classify segments (B, C, F, T), or utterances of so many frames (B,); returns logits (B, K)."""
+        """Return logits (B, K) of segments (B, C, F, T), or of padded utterances with `lengths` (B,) in frames."""
         maps, lengths = convolve((self.input_norm, *self.convolutions), segments, lengths)
         real = None if lengths is None else real_positions(maps, lengths).expand(-1, -1, maps.shape[2], -1).flatten(1)
         logits: Tensor = self.classifier(self.dropout(self.attention(maps.flatten(2).transpose(1, 2), real)))

@@ -141,7 +141,7 @@ class FinetunedEncoder(nn.Module):
         return self
 
     def forward(self, segments: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Classify waveforms (B, 1, 320, T), of so many frames (B,); returns logits (B, K)."""
+        """Return logits (B, K) of padded waveforms (B, 1, 320, T) with `lengths` (B,) in frames."""
         blocks = segments[:, 0].transpose(1, 2)  # (B, T, 320)
         if lengths is None:
             lengths = torch.full((len(blocks),), blocks.shape[1], device=blocks.device)

@@ -61,7 +61,7 @@ class LightCnn(nn.Module):
         self.classifier = nn.Linear(2 * before, n_classes)
 
     def forward(self, segments: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Classify segments (B, C, F, T), or utterances of so many frames (B,); returns logits (B, K)."""
+        """Return logits (B, K) of segments (B, C, F, T), or of padded utterances with `lengths` (B,) in frames."""
         maps, lengths = convolve(self.convolutions, segments, lengths)
         real = None if lengths is None else real_positions(maps, lengths)[:, 0, 0]
         # Averaged over bands, as in PANNs: on EmoDB's validation speakers better than maps and bands kept apart

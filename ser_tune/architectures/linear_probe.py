@@ -16,7 +16,7 @@ __all__ = ["ARCHITECTURE", "LinearProbe", "LinearProbeSettings"]
 
 
 class LinearProbeSettings(ModelSettings):
-    """A linear classifier whose weights are solved for; emotions count alike, however frequent."""
+    """A linear classifier with weights from a solver; all emotions have the same total weight."""
 
     name: Literal["linear_probe"] = "linear_probe"
     """The architecture."""
@@ -81,7 +81,7 @@ class LinearProbe(nn.Module):
         return torch.einsum("bcft,bt->bcf", chosen, real / lengths.clamp(min=1)[:, None])
 
     def forward(self, segments: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Classify segments (B, C, F, T), or utterances of so many frames (B,); returns logits (B, K)."""
+        """Return logits (B, K) of segments (B, C, F, T), or of padded utterances with `lengths` (B,) in frames."""
         features = self.features(segments, lengths)
         if self.weighted:
             features = (features * self.layer_weights[:, None]).sum(dim=1)

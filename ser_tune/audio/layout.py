@@ -16,7 +16,7 @@ __all__ = ["layout_of"]
 _FLAC = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
 """First bytes of a FLAC stream."""
 _DECODED = (b" paf", b"fap ", b"PVF1", b"\xf0\x7e", b"\x64\xa3", b"\xa3\x64")
-"""First bytes of formats that promise nothing, or whose decoder checks the promise."""
+"""First bytes of formats without a length in the header, or with a decoder that checks the length."""
 _UNTAGGED: dict[bytes, Callable[[BinaryIO, int], Layout]] = {
     b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00": wave64,
     b"FORM": aiff,

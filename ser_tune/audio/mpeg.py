@@ -112,7 +112,7 @@ def mpeg(file: BinaryIO, start: int, stop: int) -> Layout | None:
 
 
 def _cut(data: bytes) -> Layout | None:
-    """Layout of a stream that ends before there are frames enough to tell it; None where it is no stream."""
+    """Layout of a stream that ends within its first frames; None if the data are no MPEG stream."""
     at, kind = 0, _kind(data, 0)
     while (frame := _frame(data, at)) and frame.kind == kind:
         at += frame.size
@@ -193,9 +193,9 @@ class _Told:
 
     frames: int
     size: int
-    """Bytes of the stream; 0 where they are not told."""
+    """Length of the stream in bytes; 0 if unknown."""
     size_at: int
-    """Where they stand."""
+    """Position of the length field."""
     decoded: bool
     """Whether the decoder reads this frame too, and cuts off what the encoder added."""
 

@@ -1,4 +1,4 @@
-"""The stretches of a sound file that a decoder gets, and what the file's headers promise."""
+"""`Layout` and `Part`: the parts of a sound file to decode, and the length according to its headers."""
 
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -28,14 +28,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A sound file, as its headers tell it."""
+    """The structure of a sound file according to its headers."""
 
     parts: tuple[Part, ...]
     """Decoded apart and joined."""
     promised: int | None = None
     """Bytes that a file must have that holds all samples of its headers; None where they give no length."""
     trouble: str = ""
-    """Why samples are missing, where bytes alone do not tell; empty where none are."""
+    """Reason for missing samples that the number of bytes does not show; empty if none are missing."""
 
 
 def bytes_at(file: BinaryIO, position: int, count: int) -> bytes:

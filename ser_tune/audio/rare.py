@@ -1,4 +1,4 @@
-"""Bytes that the headers of rarer containers promise, from which libsndfile reads what is there without a word."""
+"""Length in bytes according to the headers of rarer containers; libsndfile reads truncated files without an error."""
 
 import re
 import struct

@@ -46,7 +46,7 @@ def read_speech(path: Path, *, start_s: float = 0.0, end_s: float | None = None)
 
 
 def decode_speech(content: Path | bytes, *, source: str, at_most_s: float | None = None) -> np.ndarray:
-    """Decode a whole recording of somebody who is not trusted: its length is known before it is decoded.
+    """Decode a whole recording from an untrusted source: its length is checked before decoding.
 
     Args:
         content: A file, or its bytes.

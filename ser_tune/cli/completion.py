@@ -12,7 +12,7 @@ import typer
 __all__ = ["completion_of"]
 
 ANSWER_S = 0.5
-"""Time that a database that is being written has to answer."""
+"""Timeout for a database that another process is writing."""
 
 
 CATALOGUES = {"executors": "execution", "pruners": "search/pruners", "samplers": "search/samplers"}

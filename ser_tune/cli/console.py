@@ -1,4 +1,4 @@
-"""Printing: results to standard output, the rest to standard error; plain lines where nobody watches."""
+"""Print results to standard output, the rest to standard error; without a terminal, in plain lines."""
 
 import json
 import logging

@@ -15,7 +15,7 @@ from .console import notes
 __all__ = ["ProgressObserver"]
 
 QUIET_S = 60.0
-"""Where nobody watches a bar, a training trial says where it is after so many seconds of silence."""
+"""Without a terminal, a line of progress is printed after this many seconds without output."""
 
 DEMO = "corpus demo: synthetic speech, small networks and short training; pass --corpus for real speech"
 

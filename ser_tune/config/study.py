@@ -1,4 +1,4 @@
-"""`StudyConfig`: a trial's configuration plus what the search needs to know."""
+"""`StudyConfig`: a trial's configuration, and the settings of corpus, protocol and search."""
 
 import unicodedata
 from collections.abc import Mapping

@@ -157,7 +157,7 @@ def end_with_lock(engine: sa.Engine) -> None:
 
 
 def patiently(action: Callable[[], T]) -> T:
-    """Do something that asks a database; where its server is away, again until it is back, for five minutes."""
+    """Call a function that uses a database; if the server is away, repeat the call for up to five minutes."""
     until = time.monotonic() + PATIENCE_S
     while True:
         try:

@@ -48,7 +48,7 @@ def set_attribute(study: optuna.Study, trial: optuna.Trial | FrozenTrial, name: 
 
 
 def enqueued_values(trial: FrozenTrial) -> Mapping[str, Any]:
-    """The values that a trial was put in line with: parameter name to value."""
+    """The values with which a trial was enqueued, by parameter name."""
     values: Mapping[str, Any] = trial.system_attrs.get("fixed_params", {})
     return values
 

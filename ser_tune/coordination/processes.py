@@ -95,7 +95,7 @@ def has_ended(process: object) -> bool:
         case _:
             return False
     try:
-        os.kill(number, 0)  # sends nothing, but asks whether it could
+        os.kill(number, 0)  # signal 0 only checks that the process exists
     except ProcessLookupError:
         return True
     except PermissionError:
@@ -193,7 +193,7 @@ class Watch:
 
 
 def requeue_dead(study: optuna.Study, watch: Watch, *, limit: int | None) -> Sequence[FrozenTrial]:
-    """Mark the trials of dead processes as failed, and put every unfinished place in line; the caller holds the lock.
+    """Mark the trials of dead processes as failed, and enqueue every unfinished place; the caller holds the lock.
 
     Args:
         study: The study.

@@ -113,7 +113,7 @@ def check_corpus(
         cache: Where a corpus that makes its own files keeps them.
         subset: One of the source's; None is its first.
         names_as_written: As `Corpus.load` takes them.
-        progressed: Told how many recordings were decoded, of how many.
+        progressed: Called with the number of decoded recordings and the number of all.
 
     Raises:
         CorpusError: The corpus cannot be listed: a missing folder, a name off the scheme, an unknown label.

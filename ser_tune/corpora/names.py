@@ -108,7 +108,7 @@ def spellings(names: Iterable[str], *, as_written: Collection[str] = ()) -> list
 
 
 def listed_spellings(group: Mapping[str, int]) -> str:
-    """Spellings in a sentence; as `ascii` prints them where a person cannot tell them apart.
+    """List spellings with their counts; escaped by `ascii` if they look alike.
 
     >>> listed_spellings({"Anna": 1, "anna": 2}), listed_spellings({"a": 1, "a" + chr(160): 1}) == "'a' (1), 'a' (1)"
     ("'Anna' (1), 'anna' (2)", False)

@@ -203,10 +203,10 @@ def metrics_of(task: Task, objectives: Sequence[str]) -> tuple[str, ...]:
 
 
 def refuse_unfitting(config: AnyStudy) -> None:
-    """Raise where a study's parts do not go together: its task with its architecture, loss, metric or aggregation.
+    """Refuse a task that does not fit the architecture, loss, metric or aggregation of the study.
 
     Raises:
-        ConfigError: As said.
+        ConfigError: A part does not support the task.
         UnknownNameError: There is no such metric.
     """
     task, architecture = TASKS.get(config.task.name), ARCHITECTURES.get(config.model.name)

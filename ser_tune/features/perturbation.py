@@ -18,7 +18,7 @@ FORMAT = 1
 """Part of the name of every cached copy; raise it when the same settings make other copies."""
 
 POINTS, HOP = 1024, 256
-"""Window of the phase vocoder and of the spectral envelope, 64 ms: long enough to tell harmonics of 80 Hz apart."""
+"""Window of the phase vocoder and of the spectral envelope, 64 ms: long enough to resolve harmonics of 80 Hz."""
 ENVELOPE_ORDER = 18
 """Linear prediction coefficients of the spectral envelope: a pair for each kHz, and two."""
 WARPED_HZ = 4800.0

@@ -61,7 +61,7 @@ def audio_fingerprint(speech: np.ndarray) -> np.ndarray:
     # Surroundings are loud and not cut by an end: silence that was added or cut off leaves the others' bits as they are
     around = loud.copy()
     first, last = np.flatnonzero(loud)[[0, -1]]
-    # Before a sound that starts within the recording, windows hear it from three frames earlier
+    # Windows overlap the onset of a sound that starts within the recording up to three frames earlier
     around[: first + (2 * HALF - 1 if first else HALF)] = False
     around[last + 1 - (2 * HALF - 1 if last + 1 < len(loud) else HALF) :] = False
     around = around if around.any() else loud

@@ -32,7 +32,7 @@ class Committee:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The names of its outputs, such as the classes that it tells apart."""
+        """The names of the outputs, such as the classes."""
         return self.members[0].labels
 
     @property

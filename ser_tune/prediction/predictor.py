@@ -84,7 +84,7 @@ class Predictor:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The names of its outputs, such as the classes that it tells apart."""
+        """The names of the outputs, such as the classes."""
         return self.recipe.labels
 
     def save(self, folder: Path) -> None:

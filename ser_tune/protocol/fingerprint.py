@@ -169,7 +169,7 @@ class Protocol:
 
     @property
     def styles(self) -> tuple[str, ...]:
-        """Speaking styles that were kept; empty where the corpus does not tell them apart."""
+        """Selected speaking styles; empty if the corpus has no styles."""
         return self._listed("styles")
 
     @property
@@ -200,7 +200,7 @@ class Protocol:
     def _texts(self) -> dict[str, str]:
         """The facts as they are hashed: the names of a list with blanks between them.
 
-        Names with blanks are ambiguous here alone; the corpus's digest, which hashes every label, tells them apart.
+        Names with blanks are ambiguous in these texts, but not in the corpus's digest, which hashes every label.
         """
         return {name: _text(name, fact) for name, fact in self.facts.items()}
 

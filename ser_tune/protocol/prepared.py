@@ -26,13 +26,13 @@ __all__ = ["Prepared", "draw_folds", "load_corpus", "prepare", "stored_protocol"
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A study whose corpus is read and whose folds are drawn."""
+    """A study with its corpus, targets and folds."""
 
     definition: StudyDefinition
     corpus: Corpus
     targets: Targets
     folds: Sequence[Fold]
-    """Those to train: all of the protocol's, or the first of them where `protocol.fold_limit` says so."""
+    """Folds to train: all folds of the protocol, or the first ones if `protocol.fold_limit` is set."""
     folds_of_protocol: int
     protocol: Protocol
 

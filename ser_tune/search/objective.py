@@ -106,19 +106,19 @@ def judge_of(trial: optuna.Trial, settings: SearchSettings, *, folds: int, metri
 
 
 class Reporting:
-    """A trial's judge that stores progress and the mean of the folds before another judge decides."""
+    """A judge that stores the trial's progress and the mean of its folds, then calls another judge."""
 
     def __init__(self, trial: optuna.Trial, judge: Judge) -> None:
-        """Report a trial that a judge decides."""
+        """Wrap the judge of a trial."""
         self._trial, self._judge, self._scores = trial, judge, list[float]()
         self.order = judge.order
 
     def after_epoch(self, position: int, report: EpochReport) -> str:
-        """As the other judge decides."""
+        """Return the wrapped judge's decision."""
         return self._judge.after_epoch(position, report)
 
     def after_fold(self, position: int, score: float) -> str:
-        """Report the mean of the folds' scores, as far as they have one, then as the other judge decides."""
+        """Report the mean of the folds' scores, without missing ones, and return the wrapped judge's decision."""
         self._scores.append(score)
         known = [found for found in self._scores if not Ranking.is_missing(found)]
         try:

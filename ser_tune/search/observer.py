@@ -154,7 +154,7 @@ class Fanout(StudyObserver):
     """Passes every event on to several observers, in order; the first to raise ends the study."""
 
     def __init__(self, *observers: StudyObserver) -> None:
-        """Put observers in line."""
+        """Combine observers; events go to each of them in this order."""
         self._observers = observers
 
 

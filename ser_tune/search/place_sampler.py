@@ -21,7 +21,7 @@ __all__ = ["PlaceSampler", "sample"]
 
 
 class PlaceSampler(BaseSampler):
-    """The sampler that a study asks for, with random numbers that depend on the trial's place alone.
+    """The sampler of a study's settings, with random numbers that depend on the trial's place alone.
 
     So an interrupted study, when it goes on, proposes what it would have proposed without the interruption.
     """

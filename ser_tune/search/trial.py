@@ -41,7 +41,7 @@ class Proposal:
 
 
 class Judge(Protocol):
-    """Decides in which order folds are trained, and when a trial is given up.
+    """The rule for the order of a trial's folds, and for stopping the trial early.
 
     Its methods return the reason, or an empty text where the trial goes on.
     """
@@ -80,7 +80,7 @@ def run_trial(
         proposal: The trial.
         trainer: Trains it, on the folds of its study.
         store: Gets every fold that is trained; the caller removes them.
-        judge: Is asked after every epoch and every fold.
+        judge: Called after every epoch and every fold.
         observer: Receives every event, including a failure.
 
     Returns:

@@ -69,7 +69,7 @@ def work_on(opened: OpenStudy, objective: Objective) -> bool:
         Whether the user interrupted.
 
     Raises:
-        Exception: What ended a trial and is no fault of its values; the trial is in line again.
+        Exception: An error that the trial's values did not cause; the trial is queued again.
         Terminated: The system ends the process; likewise.
     """
     definition = objective.trainer.prepared.definition
@@ -116,7 +116,7 @@ def _claim(opened: OpenStudy, definition: StudyDefinition, watch: Watch) -> "opt
 
 
 def _put_next_in_line(study: optuna.Study, definition: StudyDefinition, trials: Sequence[FrozenTrial]) -> bool:
-    """Put the next trial of the search or the confirmation in line where none waits; returns whether there is one."""
+    """Enqueue the next trial of the search or the confirmation if none waits; return whether a trial is left to run."""
     plan, objective = plan_of(definition.config, study), definition.objective
     searched = searched_trials(trials)
     if plan.searched > sum(is_counted(trial) or trial.state == TrialState.RUNNING for trial in searched):

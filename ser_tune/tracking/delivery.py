@@ -77,7 +77,7 @@ class Delivery:
             raise TrackingError(f"the tracking store '{uri}' failed: {error}") from None
 
     def close_runs(self, trials: Mapping[int, Run], statuses: Mapping[int, str]) -> None:
-        """Correct the runs of trials whose process was killed before Optuna was told how they ended.
+        """Correct the runs of trials whose process was killed before their state was stored in Optuna.
 
         Args:
             trials: A study's runs, by trial.

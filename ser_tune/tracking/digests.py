@@ -117,7 +117,7 @@ def _promoted(tag: str, what: str) -> dict[str, str]:
     """Digests by path, as they were stored with a version.
 
     Raises:
-        RegistryError: Somebody damaged the tag.
+        RegistryError: The tag is damaged.
     """
     try:
         digests = json.loads(tag)

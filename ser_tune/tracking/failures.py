@@ -40,7 +40,7 @@ PATIENCE = "?timeout=60"
 """Option of SQLite's driver in a store's address: seconds to wait for a database that another program holds locked.
 Without it the driver waits five seconds."""
 LONGEST = 200
-"""Characters of somebody else's sentence."""
+"""Characters kept of a vendor's message."""
 REMEDIES: tuple[tuple[str, str], ...] = (
     (r"database is locked", "another program holds the database locked; end it, or try again later"),
     (
@@ -59,7 +59,7 @@ REMEDIES: tuple[tuple[str, str], ...] = (
         "it answers as no MLflow server does; check its address",
     ),
 )
-"""Pattern of a message, and what is told instead."""
+"""Pattern of a message, and its replacement."""
 REFUSALS = {
     401: "the server asks who you are (401); set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and _PASSWORD",
     403: "the server refuses access (403); ask its owner for permission, or check the credentials",
@@ -177,7 +177,7 @@ for _name, _ in inspect.getmembers(MlflowClient, inspect.isfunction):
 
 
 def download(uri: str, folder: str | None = None) -> Path:
-    """Download artifacts of a model's or version's URI; as the client's methods, it tells failures from deletions.
+    """Download the artifacts of a model's or version's URI; failures and missing artifacts raise different errors.
 
     Args:
         uri: Such as `models:/m-0123…`.

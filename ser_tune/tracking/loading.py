@@ -79,7 +79,7 @@ class LoadedModel:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The names of its outputs, such as the classes that it tells apart."""
+        """The names of the outputs, such as the classes."""
         return self._predictor.labels
 
     @property

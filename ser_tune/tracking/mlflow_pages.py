@@ -55,7 +55,7 @@ def study_pages(workspace: Workspace, newest: int | None = None) -> list[StudyPa
     """Addresses of the pages of the newest studies, or of all; the newest study first.
 
     Every study without a saved view receives it: an address without its view opens an error on MLflow's pages.
-    A study whose task or metric is of a package that is not installed is left out, with a note.
+    A study is skipped, with a note, if the package of its task or metric is not installed.
     """
     found: list[StudyPages] = []
     for parent in filter(_is_study, search_runs(workspace, f"tags.`{STUDY_NAME_TAG}` != ''")):

@@ -95,7 +95,7 @@ class TrackingObserver(StudyObserver):
         self._courier = Courier(delivery, self._workspace.project.outbox, start.study_id)
 
     def _refuse_deleted(self, start: StudyStart, trials: Set[int] = frozenset()) -> None:
-        """Tell what somebody deleted of the study in MLflow; before training, where the best trial cannot be promoted.
+        """Report deleted runs of the study in MLflow, before training if the best trial cannot be promoted.
 
         Args:
             start: Of the study.
@@ -182,7 +182,7 @@ class TrackingObserver(StudyObserver):
     def _is_kept(self, outcome: TrialOutcome) -> bool:
         """Whether the trial is among the study's best, whose models are kept."""
         assert outcome.scores is not None
-        if outcome.confirms is not None:  # nobody knows before the end which of them is promoted
+        if outcome.confirms is not None:  # the promoted trial is chosen only at the end
             return True
         keep, objective = self._start.definition.config.study.keep_models, self._start.definition.objective
         new = (outcome.scores[objective.name].value, outcome.number)

@@ -1,4 +1,4 @@
-"""The outbox: what MLflow is to be told of trials and studies, complete on disk until MLflow has it.
+"""The outbox: records of trials and studies for MLflow, complete on disk until they are delivered.
 
 A record is a folder with `record.json`, the run's `artifacts/`, and `model/` where a model is kept. Its name begins
 with the study's identifier; in the order of names, a study's trials come by number and its totals last.
@@ -71,7 +71,7 @@ class TrialRecord:
 
     @property
     def is_trial(self) -> bool:
-        """Whether a trial is told of."""
+        """Whether the record is of a trial."""
         return True
 
 
@@ -96,7 +96,7 @@ class StudyRecord:
 
     @property
     def is_trial(self) -> bool:
-        """Whether a trial is told of."""
+        """Whether the record is of a trial."""
         return False
 
 

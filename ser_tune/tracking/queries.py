@@ -1,4 +1,4 @@
-"""Questions to MLflow: names quoted as its filters can, answers read page by page to the end.
+"""Searches in MLflow: quoted names in filters, and results from all pages.
 
 MLflow 3.17 strips the quotes around a value and has no way to escape one inside. A value with quotes or backslashes is
 asked for by a pattern, `LIKE` with a wildcard in their place, and what else meets the pattern is left out here.

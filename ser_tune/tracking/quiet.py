@@ -33,7 +33,7 @@ LEVELS = {
 def quiet_mlflow() -> None:
     """Change MLflow's settings of this process, once: before the first store is opened, or earlier.
 
-    MLflow decides about telemetry when it is imported; where it is imported already, it decides again.
+    MLflow reads its telemetry setting on import; if MLflow is already imported, the setting is applied again.
     """
     for name, value in VARIABLES.items():
         os.environ.setdefault(name, value)

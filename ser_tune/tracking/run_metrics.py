@@ -87,7 +87,7 @@ def metric_names(labels: Sequence[str]) -> dict[str, str]:
     2
 
     Args:
-        labels: All labels that are told apart. Of those that would have one name, each has a hash of its own behind it.
+        labels: All labels. Labels that would share a name get a suffix, a hash of the label.
     """
     plain = {label: FOREIGN.sub("_", label) for label in labels}
     shared = Counter(name.casefold() for name in plain.values())

@@ -58,7 +58,7 @@ def descend(fold: FoldTraining, on_epoch: Callable[[EpochReport], None], probe: 
     for epoch in range(1, settings.epochs + 1):
         started = time.perf_counter()
         report = descent.epoch(epoch)
-        # Where nobody validates, the last network is kept
+        # Without validation speakers, the last network is kept
         is_used = fold.held_out is not None or epoch == settings.epochs
         network = descent.average.after_epoch(epoch, descent.batches.fixed, is_used=is_used)
         report, outputs = fold.judged(report, network)

@@ -18,7 +18,7 @@ SMOOTHED_EPOCHS = 3
 
 @dataclass(frozen=True, slots=True)
 class EpochReport:
-    """Losses and scores of an epoch; validation figures are utterance level, and NaN where nobody validates."""
+    """Losses and scores of an epoch; validation scores are of utterances, and NaN without validation speakers."""
 
     epoch: int
     """Counted from 1."""
@@ -106,7 +106,7 @@ class Contest:
 def _rank(reports: Sequence[EpochReport], selection: str, ranking: Ranking) -> tuple[float, float]:
     """The rank of the last of some epochs; larger is better."""
     last = reports[-1]
-    if math.isnan(last.validation_loss):  # nobody validates: the later, the better
+    if math.isnan(last.validation_loss):  # no validation speakers: keep the last epoch
         return (0.0, float(last.epoch))
     if selection == "best_validation_loss":
         return (-last.validation_loss, ranking.key(last.score))

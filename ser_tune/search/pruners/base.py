@@ -25,7 +25,7 @@ class JudgedTrial:
     earlier: "Sequence[FrozenTrial]"
     """The searched trials of the study, itself among them."""
     folds: int
-    """Number of its folds, unless it is given up."""
+    """Number of its folds if it is not pruned."""
     metric: Metric
     """The metric of its scores."""
     settings: SearchSettings
@@ -34,16 +34,16 @@ class JudgedTrial:
 
 @dataclass(frozen=True, slots=True)
 class Pruner:
-    """Decides when a trial is given up; every module of this room defines a `PRUNER`."""
+    """A rule that stops poor trials early; every module of this folder but `base` defines a `PRUNER`."""
 
     name: str
     judge: "Callable[[JudgedTrial], Judge]"
-    """Makes the judge of a trial. Before it is asked after a fold, Optuna is told the mean of the folds so far."""
+    """Returns the judge of a trial. After each fold Optuna first receives the mean of the folds so far."""
     citation: str
 
 
 class Unpruned:
-    """The judge of a trial that runs to the end, its folds in the order of their numbers."""
+    """A judge that never stops the trial; folds run in the order of their numbers."""
 
     def __init__(self, folds: int) -> None:
         """Take all folds, of this number."""

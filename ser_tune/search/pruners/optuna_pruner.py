@@ -30,7 +30,7 @@ def names() -> Iterable[str]:
 
 
 def pruner_of(name: str) -> Pruner | None:
-    """The component that asks an object of one of Optuna's classes; None where there is no such class.
+    """The component that uses one of Optuna's pruner classes; None if there is no such class.
 
     Args:
         name: Of the class, such as `MedianPruner`.
@@ -54,13 +54,13 @@ def pruner_of(name: str) -> Pruner | None:
 
 
 class OptunaJudge:
-    """Asks Optuna's pruner after each fold, by the mean of the folds so far; folds come in the order of their numbers.
+    """A judge that calls Optuna's pruner with the mean of the finished folds; folds run in the order of their numbers.
 
     Optuna's pruners compare a trial with all others of the study that are as far as it is.
     """
 
     def __init__(self, pruner: BasePruner, trial: Trial, folds: int) -> None:
-        """Judge a trial of so many folds."""
+        """Judge a trial with this number of folds."""
         self._pruner, self._trial = pruner, trial
         self.order: Sequence[int] = range(folds)
 
@@ -69,7 +69,7 @@ class OptunaJudge:
         return ""
 
     def after_fold(self, position: int, score: float) -> str:
-        """Ask the pruner."""
+        """Return a reason if Optuna's pruner prunes the trial."""
         so_far = trial_as_stored(self._trial)
         if not self._pruner.prune(self._trial.study, so_far):
             return ""

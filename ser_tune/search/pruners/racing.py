@@ -25,7 +25,7 @@ from .base import JudgedTrial, Pruner, Unpruned
 __all__ = ["PRUNER", "Race", "race_of"]
 
 RIVALS = 5
-"""Best complete trials whose mean a trial has to reach; the single best one owes more of its score to luck."""
+"""A trial must reach the mean score of this number of best complete trials; a single best score is biased upwards."""
 
 MARGIN = 0.03
 """Margin by which a trial may end worse than its rivals: a share of the metric's range, or where that is open, of the
