@@ -12,6 +12,7 @@ import soundfile
 from ser_tune.corpora import CORPORA, Corpus
 from ser_tune.errors import AudioError
 from ser_tune.prediction import Heard, Prediction, SegmentPrediction
+from ser_tune.tasks import DEFAULT_TASK
 from ser_tune.tracking import LoadedModel
 
 LABELS = ("anger", "sadness")
@@ -27,8 +28,9 @@ class LoudnessModel:
 
     def __init__(self, scope: str = "train") -> None:
         normalisation = SimpleNamespace(scope=scope)
+        segments = SimpleNamespace(frames=None)
         self.recipe: Any = SimpleNamespace(
-            labels=self.labels, normalisation=normalisation, hop_s=0.01, segments=SimpleNamespace(frames=None)
+            labels=self.labels, task=DEFAULT_TASK, normalisation=normalisation, hop_s=0.01, segments=segments
         )
         self.predictors: Sequence[Any] = ()
         self.asked: list[list[int]] = []

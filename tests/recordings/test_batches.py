@@ -92,6 +92,6 @@ def test_a_prediction_below_the_asked_probability_is_uncertain(model: LoudnessMo
 def test_the_models_task_decides(model: LoudnessModel) -> None:
     between = {"low": 0.5, "middle": 0.05, "high": 0.45}  # 0.95 on average
     model.recipe.labels = tuple(between)
-    assert label_of(model, between) == "low"  # a model of version 0.1 has no task: the likeliest
+    assert label_of(model, between) == "low"
     model.recipe.task = "ranks"
     assert (label_of(model, between), label_of(model, between, 0.51)) == ("middle", UNCERTAIN)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ser_tune.api import machine
+from ser_tune.api import doctor
 from ser_tune.config import Project
 from ser_tune.coordination import this_process
 from ser_tune.tracking import EVALUATES_TAG, Workspace, close_abandoned, open_run
@@ -65,6 +65,6 @@ def test_sync_and_doctor_close_what_killed_processes_left(
     first = _begin(workspace, [host, number, namespace, "another start"])
     assert "closed, because" in call(root, "sync").out
     second = _begin(workspace, [host, number, namespace, "another start"])
-    (found,) = machine.runs(project)  # of doctor, which also trains for two seconds
+    (found,) = [finding for finding in doctor(project=project) if finding.subject == "runs"]
     assert (found.state, found.found.partition(":")[0]) == ("ok", "closed, because their processes were killed")
     assert (_status(workspace, first), _status(workspace, second)) == ("KILLED", "KILLED")
