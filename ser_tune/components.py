@@ -52,7 +52,7 @@ class Catalogue(Generic[T]):
     """For names that are neither built in nor a package's."""
 
     def names(self) -> tuple[str, ...]:
-        """The labels of what is built in and of what installed packages add, sorted."""
+        """The labels of built-in components and of those from installed packages, sorted."""
         return tuple(sorted({*self.modules, *_plugins(self.group)}))
 
     def plugins(self) -> tuple[str, ...]:
@@ -78,7 +78,7 @@ class Catalogue(Generic[T]):
         return component
 
     def check(self, name: str) -> None:
-        """Raise what `get` would raise, without importing what is built in.
+        """Raise the errors of `get`, without importing built-in components.
 
         Args:
             name: The label, as users type it.
@@ -122,7 +122,7 @@ class Catalogue(Generic[T]):
         return found[0] if found else None
 
     def _load(self, plugin: EntryPoint) -> T:
-        """Import a plug-in, and check that it is what it is registered as."""
+        """Import a plug-in, and check that its type and name fit its entry point."""
         where = f"{self.kind} '{plugin.name}' of package {_owner(plugin)} (entry point {plugin.value})"
         try:
             component: Any = plugin.load()

@@ -48,7 +48,7 @@ def keep_freed_memory() -> None:
 
 
 def pick_device(setting: str) -> torch.device:
-    """The device that a setting asks for: `auto`, `cpu`, `cuda` or `mps`.
+    """The device of a setting: `auto`, `cpu`, `cuda` or `mps`.
 
     Raises:
         ConfigError: The device is not there.
@@ -114,7 +114,7 @@ def describe_device(device: torch.device, threads: int | str = "auto") -> str:
 def pick_precision(
     setting: str, device: torch.device, network: nn.Module, inputs: Sequence[torch.Tensor], memory: Path
 ) -> str:
-    """The arithmetic that a setting asks for; `auto` times a few training steps, once on a machine.
+    """The precision of a setting; `auto` times a few training steps, once on a machine.
 
     Args:
         setting: `auto`, `float32` or `bfloat16`.

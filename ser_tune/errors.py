@@ -81,7 +81,7 @@ class TrackingError(StorageError):
 
 
 class StudyError(SerTuneError):
-    """A study that cannot be resumed as asked."""
+    """A study that does not exist, or differs from the requested study."""
 
 
 class Terminated(KeyboardInterrupt):

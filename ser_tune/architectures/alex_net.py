@@ -49,7 +49,7 @@ class AlexNet(nn.Module):
 
 
 def initialise(network: AlexNet, settings: AlexNetSettings) -> None:
-    """Give a new network the pretrained weights that its settings ask for, in all layers but the last."""
+    """Load the pretrained weights of the settings into a new network, in all layers but the last."""
     last = ("classifier.6.weight", "classifier.6.bias")
     copy_weights(network, {name: name for name in network.state_dict() if name not in last}, settings.weights)
 

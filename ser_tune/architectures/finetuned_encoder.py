@@ -124,7 +124,7 @@ class FinetunedEncoder(nn.Module):
         return copied
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "FinetunedEncoder":
-        """Move or convert; frozen weights that come back from a GPU are again those that all networks share."""
+        """Move or convert; frozen weights that return from a GPU are replaced by those that all networks share."""
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, shared in self._frozen.items():
             weight = self.get_parameter(name)

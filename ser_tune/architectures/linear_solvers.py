@@ -69,7 +69,7 @@ class Problem:
 
 
 def balanced(labels: np.ndarray, n_classes: int) -> np.ndarray:
-    """Weights (N,) by which all classes that occur count alike, with mean 1."""
+    """Weights (N,), with mean 1, that give all occurring classes the same total weight."""
     counts = np.bincount(labels, minlength=n_classes)
     result: np.ndarray = (len(labels) / np.count_nonzero(counts) / np.maximum(counts, 1))[labels]
     return result

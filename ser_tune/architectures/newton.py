@@ -27,7 +27,7 @@ and of squared hinge, where a rough step ends in another piece."""
 FACTORISED = 2_000
 """Rows of the largest matrix that is factorised for a step."""
 SHORTEST = 2.0**-30
-"""Shortest fraction of Newton's step; below it rounding decides."""
+"""Shortest fraction of Newton's step; below it rounding errors dominate."""
 
 
 Loss: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[float, np.ndarray]]

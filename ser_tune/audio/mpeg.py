@@ -121,7 +121,7 @@ def _cut(data: bytes) -> Layout | None:
 
 @dataclass(frozen=True, slots=True)
 class _Split:
-    """A stream, cut into frames and what is between them."""
+    """A stream, split into frames and the bytes between them."""
 
     runs: tuple[tuple[int, int], ...]
     """Stretches of frames without a gap: first byte, and the byte after the last."""
@@ -189,7 +189,7 @@ def _tag_length(data: bytes, at: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """Facts of the first frame about those that follow."""
+    """Data of the first frame about the following frames."""
 
     frames: int
     size: int

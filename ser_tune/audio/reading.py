@@ -75,7 +75,7 @@ def length_s(path: Path, *, start_s: float = 0.0, end_s: float | None = None) ->
         try:
             with _opened(path, str(path)) as sound:
                 end_s = sound.count() / sound.rate_hz
-        except AudioError:  # told when it is read
+        except AudioError:  # raised again when the file is read
             return 0.0
     return max(0.0, end_s - start_s)
 
@@ -275,7 +275,7 @@ class _Sound:
         return start, stop
 
     def _decode(self, part: Part, start: int, count: int | None, *, most: int | None = None) -> np.ndarray:
-        """Samples (count, channels) of a part; where None is promised, those that are there, or the most wanted."""
+        """Samples (count, channels) of a part; without a count in the headers, all samples up to the maximum."""
         samples = None
         if start and part.seeks:
             with _decoder(self._file, part, self._source) as decoder:
@@ -305,7 +305,7 @@ def _sought(decoder: _Decoder, start: int) -> bool:
 
 
 def _blocks(decoder: _Decoder, count: int | None) -> Iterator[np.ndarray]:
-    """Samples in blocks, (N, channels), as many as there are: memory is taken for what is there, not promised."""
+    """Existing samples (N, channels), read in blocks: memory depends on the samples, not on the header's count."""
     most = max(1, (BLOCK if count is not None else BLOCK // 16) // decoder.channels)
     while count is None or count > 0:
         wanted = most if count is None else min(count, most)

@@ -130,7 +130,7 @@ def to_speech(samples: np.ndarray, sample_rate_hz: int, *, source: str = "the wa
 
 
 def channels_cancel(samples: np.ndarray) -> bool:
-    """Tell whether the mean of channels, shape (N, channels), is silent though they are not."""
+    """Whether the mean of channels, shape (N, channels), is silent although the channels are not."""
     mean = samples.mean(axis=1)
     return _power(mean) < CANCELLED * _power(samples)
 

@@ -29,11 +29,11 @@ class Splice(io.RawIOBase):
         self._position = 0
 
     def readable(self) -> bool:
-        """Tell that it can be read."""
+        """Return True: the stream can be read."""
         return True
 
     def seekable(self) -> bool:
-        """Tell that it can be sought."""
+        """Return True: the stream can be sought."""
         return True
 
     def tell(self) -> int:

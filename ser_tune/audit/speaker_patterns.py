@@ -72,7 +72,7 @@ class Proposal:
     """Its match in each path."""
 
     def __str__(self) -> str:
-        """The option, and what it finds."""
+        """The option, and the speakers that it finds."""
         names = sorted(set(self.speakers))
         examples = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
         return f"--speaker-from {shlex.quote(self.expression)} finds {len(names)} speakers ({examples})"

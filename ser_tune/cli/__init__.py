@@ -39,7 +39,7 @@ def _run() -> None:
         sys.stderr.write("interrupted\n")
         sys.exit(130)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output went away; there is nobody left to tell
+        sys.stderr.close()  # the program that read our output has ended, so no message can be shown
         sys.exit(0)
     except OSError as error:
         if error.errno not in DISK_ERRORS:

@@ -22,7 +22,7 @@ __all__ = ["Rows", "print_csv", "print_rows", "written"]
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]], file: TextIO | None = None) -> None:
-    """Write a whole table as CSV, to standard output unless told; spreadsheets take no cell for a formula."""
+    """Write a whole table as CSV, by default to standard output; cells are escaped so that none becomes a formula."""
     table = csv.writer(shown(file or sys.stdout), lineterminator="\n")
     table.writerow(map(safe_cell, columns))
     table.writerows([safe_cell(row[column]) for column in columns] for row in rows)

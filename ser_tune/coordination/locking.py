@@ -98,7 +98,7 @@ class StorageLock:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the lock; a process that holds it already must not ask for it again."""
+        """Hold the lock; the process must not hold it already."""
         if self._file is not None:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(self._file), _marked():

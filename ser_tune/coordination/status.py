@@ -73,7 +73,7 @@ class StudyStatus:
     name: str
     study_id: str
     total: int
-    """Trials that were asked for."""
+    """Number of requested trials."""
     complete: int
     pruned: int
     failed: Mapping[int, str]

@@ -27,7 +27,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Subset:
-    """A usual choice of a corpus's utterances and classes, and what it is known to hold."""
+    """A common selection of a corpus's utterances and classes, with its published counts."""
 
     description: str
     emotions: tuple[str, ...] | None = None
@@ -44,7 +44,7 @@ class Subset:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A zip file that anybody may download, and what it is known to hold."""
+    """A zip file for download, and its digests."""
 
     url: str
     sha256: str | None
@@ -59,15 +59,15 @@ class CorpusSource:
 
     name: str
     read: Callable[[Path | None, Path], Sequence[Utterance]]
-    """From the folder the user named (or None) and the cache folder to the utterances, raising `CorpusError`."""
+    """Returns the utterances, from the user's folder or None, and the cache folder; raises `CorpusError`."""
     citation: str
     licence: str
     home: str = ""
-    """Address where its owners hand it out; empty where there is nothing to ask for."""
+    """Web page of the corpus's owners; empty if there is none."""
     archive: Archive | None = None
     """Fetched by `ser-tune corpus download`; None where the licence requires a request, or a choice by hand."""
     speakers: tuple[str, ...] = ()
-    """Every speaker that the corpus is known to have, sorted; empty where that is not known."""
+    """All speakers of the corpus, sorted; empty if they are not known in advance."""
     folds: int | None = None
     """Number of folds of the corpus's usual protocol; None means five, or one a speaker where there are fewer."""
     subsets: Mapping[str, Subset] = field(default_factory=lambda: {"all": Subset("every utterance")})
@@ -142,8 +142,8 @@ class Corpus:
     labels: np.ndarray = field(init=False, repr=False, compare=False)
     """Class number of each utterance, shape (U,), int64."""
     speaker_numbers: np.ndarray = field(init=False, repr=False, compare=False)
-    """Number of each utterance's speaker, shape (U,), int64. Utterances of nobody have numbers behind those of all
-    speakers, one for each session: who speaks in them is not known, so their statistics are common."""
+    """Number of each utterance's speaker, shape (U,), int64. Utterances without a known speaker have higher numbers,
+    one for each session: their statistics are computed over the session."""
     nobody: np.ndarray = field(init=False, repr=False, compare=False)
     """Whether the speaker's name is a placeholder, shape (U,), bool: such an utterance may train, and is held out by
     no fold."""
@@ -156,7 +156,7 @@ class Corpus:
         return tuple(f"{own}={target}" for own, target in kept)
 
     def __post_init__(self) -> None:
-        """Number emotions and speakers, once: training asks for them in every fold."""
+        """Number emotions and speakers once, because every fold uses the numbers."""
         unknown = {
             name
             for name in {utterance.speaker for utterance in self.utterances}

@@ -1,4 +1,4 @@
-"""Checking a corpus on disk: is every recording sound, and are they those that its authors counted?"""
+"""Check a corpus on disk: every recording is intact, and the counts are those that its authors published."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -44,7 +44,7 @@ class CorpusCheck:
     subset: str
     expected: Subset
     counts: Mapping[tuple[str, str], int]
-    """Utterances of each speaker and emotion, those that cannot be read included."""
+    """Number of utterances of each speaker and emotion, unreadable recordings included."""
     lengths_s: tuple[float, ...]
     """Length of every recording that can be used, in seconds."""
     sample_rates_hz: Mapping[int, int]
@@ -105,7 +105,7 @@ def check_corpus(
     names_as_written: Sequence[str] = (),
     progressed: Callable[[int, int], None] = lambda done, total: None,
 ) -> CorpusCheck:
-    """Decode every recording of a subset, and compare what is there with what is published.
+    """Decode every recording of a subset, and compare the counts with the published ones.
 
     Args:
         source: The corpus's reader.

@@ -1,4 +1,4 @@
-"""The names of a corpus: what is wrong with them, in sentences."""
+"""Check the names of speakers, emotions and attributes in a corpus; problems are sentences."""
 
 import json
 import shlex

@@ -61,7 +61,7 @@ class Header:
     unread: tuple[int, ...] = ()
     """Numbers of the columns that are not read; without columns of row numbers."""
     problems: tuple[str, ...] = ()
-    """Why the columns cannot be told apart, or what is missing, each to follow `the header`."""
+    """Reasons why the columns are ambiguous or missing; each continues a sentence that begins with `the header`."""
 
 
 def read_header(

@@ -49,7 +49,7 @@ def decoded(content: bytes, file: Path) -> tuple[str, str]:
         The text, and its encoding: `utf-8`, `utf-16`, `utf-32` or `cp1252`.
 
     Raises:
-        CorpusError: It is no text, or its encoding cannot be told.
+        CorpusError: It is no text, or its encoding is unknown.
     """
     for mark, encoding in _MARKS.items():
         if content.startswith(mark):

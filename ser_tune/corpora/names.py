@@ -20,7 +20,7 @@ PLACEHOLDERS = frozenset(
         *("unknown speaker", "unlabeled", "unlabelled", "unnamed", "unspecified"),
     )
 )
-"""Keys of names that name nobody and nothing, without the punctuation around them."""
+"""Keys of placeholder names, which name no speaker, without the punctuation around them."""
 _NUMBER = re.compile(r"([+-]?)0*([0-9]+)(?:\.0*|(\.[0-9]*[1-9])0*)?")
 _NUMBERED = re.compile(r"([^0-9]*)0*([0-9]+)(?:\.0+)?([^0-9]*)")
 _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"))

@@ -77,7 +77,7 @@ def read_sounds(
 
     Args:
         utterances: What to decode.
-        progressed: Told how many were decoded, of how many.
+        progressed: Called with the number of decoded recordings and the number of all.
 
     Raises:
         AudioError: A recording cannot be used; the message names its file.
@@ -94,7 +94,7 @@ def corpus_sounds(
     Args:
         corpus: What is decoded.
         cache: The project's cache folder; the same recordings are decoded once.
-        progressed: Told how many were decoded, of how many; not called where the cache has them.
+        progressed: Called with the number of decoded recordings and the number of all; not called if they are cached.
 
     Raises:
         AudioError: A recording cannot be used; the message names its file.

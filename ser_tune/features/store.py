@@ -50,16 +50,16 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 FORMAT = 6
-"""Part of every entry's name; raise it when what is stored for the same settings changes."""
+"""Part of every entry's name; raise it when the stored values for the same settings change."""
 
 AT_ONCE = 16
-"""Utterances that a thread extracts one after another, at most: on two cores the whole takes a tenth less time, since
-threads are handed work, and hand over results, less often."""
+"""Largest number of utterances that a thread extracts per task: larger tasks save a tenth of the time on two cores,
+because threads receive work and return results less often."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of utterances that are done, and of all."""
 Shards = Callable[[Callable[[int], list["Extracted"]], Sequence[int]], Iterator[list["Extracted"]]]
-"""Calls a function with each of some numbers, elsewhere, and yields what it returns, in their order."""
+"""Calls a function with each number, in threads or processes, and yields the results in order."""
 
 
 @dataclass(frozen=True, slots=True)

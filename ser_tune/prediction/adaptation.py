@@ -25,7 +25,7 @@ def adapted(network: nn.Module, inputs: Iterable[tuple[Tensor, ...]], segments: 
 
     Args:
         network: In evaluation mode; afterwards it is as it was.
-        inputs: All of the speaker's segments in batches, as the network takes them; each batch counts alike.
+        inputs: All of the speaker's segments in batches, as the network takes them; all batches have equal weight.
         segments: Their number.
     """
     norms = batch_norms(network)

@@ -58,7 +58,7 @@ class PromotionRule:
 
     name: str
     decide: Callable[[Comparison], Ruling]
-    """Asked where there is a champion, under the same protocol: under another one no rule replaces it."""
+    """Called if a champion of the same protocol exists; a champion of another protocol is never replaced."""
     worse_recordings: bool
-    """Whether it asks for scores in worse recordings."""
+    """Whether it needs scores on degraded recordings."""
     citation: str

@@ -19,7 +19,7 @@ __all__ = ["BATCH_S", "UNCERTAIN", "Unusable", "is_by_speaker", "label_of", "pre
 BATCH_S = 300.0
 """Seconds of sound that are decoded at once: 19 MB, and a hundred utterances, more than a network takes at once."""
 UNCERTAIN = "uncertain"
-"""The answer where nothing has the asked probability."""
+"""The label if no class reaches the minimum probability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def predict_files(
     Args:
         model: Loaded.
         files: Their paths.
-        progressed: Told how many files are done, and how many there are.
+        progressed: Called with the number of finished files and the number of all.
 
     Yields:
         Of each file, in order, its prediction or why there is none.

@@ -41,7 +41,7 @@ def follow(
     Args:
         model: Loaded; it does not normalise by speaker.
         pieces: Sound as it comes, each (N,), float32, 16 kHz mono. Of a long piece only its end is judged.
-        detector: Finds speech; what it heard before is forgotten.
+        detector: Detects speech; its state is reset first.
         window_s: Newest seconds of speech that are judged together; None is 3.
         min_confidence: Where no emotion has this probability, the label is `uncertain`.
 

@@ -1,4 +1,4 @@
-"""Where somebody speaks: voice activity detection by Silero's network, in pieces as they come."""
+"""Voice activity detection by Silero's network, piece by piece."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -25,20 +25,20 @@ SHORTEST_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A stretch of a recording in which somebody speaks."""
+    """A stretch of a recording with speech."""
 
     start_s: float
     end_s: float
 
 
 class SpeechDetector:
-    """Silero's network for voice activity detection, which remembers what it heard before (Silero Team 2024, MIT)."""
+    """Silero's network for voice activity detection; its state persists between pieces (Silero Team 2024, MIT)."""
 
     def __init__(self) -> None:
         """Load the network, which is a part of the package `silero-vad`.
 
         Raises:
-            ConfigError: The package, or the one that runs the network, is missing.
+            ConfigError: The package of the network, or its runtime, is not installed.
         """
         threads = torch.get_num_threads()
         try:
@@ -70,7 +70,7 @@ class SpeechDetector:
             yield torch.from_numpy(waiting[start : start + CHUNK])
 
     def probabilities(self, speech: np.ndarray) -> list[float]:
-        """Probability of speech in each 32 ms of the next piece; what is left over waits for the piece after it."""
+        """Probability of speech in each 32 ms of the next piece; remaining samples are kept for the following piece."""
         with torch.inference_mode():
             return [float(self._iterator.model(chunk, SAMPLE_RATE_HZ)) for chunk in self._chunks(speech)]
 

@@ -208,7 +208,7 @@ class Registration:
         """A new version's tags, but for its models and its verdict."""
         protocol = self.prepared.protocol
         refit = contents.refit_epochs is not None
-        # Nobody tested a refit network; by the validation scores of its folds it is compared with other versions
+        # A refit network has no test scores; it is compared with other versions by its folds' validation scores
         earned = [name for name in self._shown if name.startswith("validation") or not refit]
         return {
             **({SCORES_TAG: "folds"} if refit else {}),

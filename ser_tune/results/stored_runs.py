@@ -105,7 +105,7 @@ def runs_of(workspace: Workspace, study: optuna.Study, numbers: Sequence[int], c
     """The runs of some of a study's trials, after events that wait for delivery are delivered.
 
     Raises:
-        StudyError: MLflow has no such run: somebody deleted it.
+        StudyError: MLflow has no such run, because it was deleted.
         StorageError: The tracking store fails.
     """
     deliver_waiting(workspace, study.user_attrs["study_id"])

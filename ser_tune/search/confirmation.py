@@ -103,7 +103,7 @@ def left_of_plan(trials: Sequence[FrozenTrial], plan: Plan, objective: Metric) -
 
 
 def enqueue_confirmation(study: optuna.Study, plan: Plan, objective: Metric) -> None:
-    """Put the next trial of the confirmation in line where the search is over, and no trial waits."""
+    """Enqueue the next trial of the confirmation if the search is over and no trial waits."""
     trials = study.get_trials(deepcopy=False)
     searched = {trial.number: trial for trial in searched_trials(trials)}
     is_over = plan.searched <= sum(map(is_counted, searched.values()))

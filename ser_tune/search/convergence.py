@@ -65,7 +65,7 @@ def note_convergence(study: optuna.Study, lock: StorageLock, plan: Plan, objecti
 
 
 def _possible_gain(complete: Sequence[FrozenTrial], direction: StudyDirection, seed: int) -> float:
-    """Upper bound of what is left to gain; infinite where no value varies in all trials."""
+    """Upper bound of the possible gain; infinite if no value varies over the trials."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         warnings.simplefilter("ignore", FutureWarning)  # Optuna 6 is to remove its terminators; 5 is pinned

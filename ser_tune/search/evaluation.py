@@ -59,7 +59,7 @@ class SingleScores:
 
 
 def refit(prepared: Prepared, config: AnyTrial, epochs: int, project: Project) -> Predictor:
-    """Train one network on all speakers, but for those that the study holds out.
+    """Train a network on all speakers except held-out speakers of the study.
 
     Args:
         prepared: The study that the configuration won.
@@ -81,7 +81,7 @@ def refit(prepared: Prepared, config: AnyTrial, epochs: int, project: Project) -
 def score_test_speakers(
     prepared: Prepared, predictor: Predictor | Committee, cache: Path, *, speech: Speech | None = None
 ) -> HeldOut:
-    """Score every fold's network on the fold's test speakers: the one look at them, for what is promoted.
+    """Score every fold's network on the fold's test speakers, only once and only for a promoted trial.
 
     Args:
         prepared: The study that the networks were trained in.

@@ -40,7 +40,7 @@ ProcessRole: TypeAlias = Literal["starts", "joins", "led"]
 
 
 def with_stored_ranges(prepared: Prepared, stored: optuna.Study | None) -> Prepared:
-    """The study with the ranges that it was stored with, but for those that the user writes: defaults may change."""
+    """The study with its stored ranges, except ranges that the user writes, because default ranges can change."""
     if stored is None or DEFINITION not in stored.user_attrs:
         return prepared
     definition, before = prepared.definition, stored_definition(stored)
@@ -81,7 +81,7 @@ def open_study(
 ) -> optuna.Study:
     """Create the study, or load it where it exists and is the same; the caller holds its lock.
 
-    After it, the study has an identifier, one arithmetic, and its first trials in line.
+    It gives the study an identifier, fixes its precision, and enqueues its first trials.
 
     Args:
         prepared: The study.
@@ -101,7 +101,7 @@ def open_study(
         storage=storage,
         direction=direction,
         load_if_exists=True,
-        pruner=optuna.pruners.NopPruner(),  # the objective asks the study's pruner
+        pruner=optuna.pruners.NopPruner(),  # the objective calls the study's pruner
         sampler=PlaceSampler(definition.config.study),
     )
     refuse_differences(study, prepared)

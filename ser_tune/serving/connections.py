@@ -104,7 +104,7 @@ class Connection(H11Protocol):
             self._timer = None
 
     def _make_room(self) -> None:
-        """Close those that have waited longest for their client, this connection last."""
+        """Close the connections that have waited longest for their client, this connection last."""
         connections: Any = self.connections  # of any protocol, by its type
         idle = [each for each in connections if each.waiting is not None and not each.transport.is_closing()]
         for each in heapq.nsmallest(1 + MOST_CONNECTIONS // ROOM, idle, key=lambda each: (each.waiting, each.since)):

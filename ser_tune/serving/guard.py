@@ -104,7 +104,7 @@ class Guard:
         except RequestError as error:
             problem = {"error_code": ERROR_CODES.get(error.status, "INVALID_PARAMETER_VALUE"), "message": str(error)}
             await _send(send, error.status, json.dumps(problem).encode())
-        except ConnectionError:  # nobody waits for an answer
+        except ConnectionError:  # the client has disconnected
             return
         else:
             await _send(send, 200, content)

@@ -1,4 +1,4 @@
-"""Delivery in the background, while a study goes on."""
+"""`Courier`: delivers records to MLflow in the background while a study runs."""
 
 import logging
 import time
@@ -41,7 +41,7 @@ class Courier:
             raise self._error
 
     def close(self, patience_s: float) -> None:
-        """Deliver what is left, and end the thread.
+        """Deliver the remaining records, and end the thread.
 
         Args:
             patience_s: For how long a store that fails is tried again. What it does not take waits on.

@@ -1,4 +1,4 @@
-"""Digests of a registered model's files: what runs and what is computed with is what was promoted."""
+"""Digests of a registered model's files: its code and weights must equal those that were promoted."""
 
 import hashlib
 import json

@@ -115,7 +115,7 @@ def _other_version(revision: str) -> str:
 
 
 def _is_answer(error: BaseException) -> bool:
-    """Whether it is about what was asked: it does not exist, exists already, or cannot be."""
+    """Whether the error is about the requested object: it does not exist, exists already, or is invalid."""
     if isinstance(error, requests.RequestException):
         return _status_of(error) == 404
     return isinstance(error, MlflowException) and error.error_code in ANSWERS

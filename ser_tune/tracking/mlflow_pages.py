@@ -37,7 +37,7 @@ __all__ = ["StudyPages", "link_study", "run_link", "save_view", "study_pages", "
 COMPARED = 10
 _log = logging.getLogger(__name__)
 _RANGE = "search."
-"""Start of the study's parameters that say what is searched."""
+"""Prefix of the study's parameters for search ranges."""
 
 
 @dataclass(frozen=True, slots=True)

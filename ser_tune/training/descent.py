@@ -37,7 +37,7 @@ class Probe:
     on_step: Callable[[Tensor], None] = lambda _: None
     """Called with every batch's loss, a scalar; an exception ends the training."""
     schedule: MakeSchedule = build_schedule
-    """Makes the learning rate's course; unless given, as the settings ask."""
+    """Makes the learning-rate schedule; the default is the schedule of the settings."""
 
 
 def descend(fold: FoldTraining, on_epoch: Callable[[EpochReport], None], probe: Probe | None = None) -> FittedNetwork:

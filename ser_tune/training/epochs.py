@@ -36,7 +36,7 @@ class EpochReport:
 
     @property
     def score(self) -> float:
-        """Validation score by the objective; NaN where nobody validates, or where it is not defined."""
+        """Validation score by the objective; NaN without validation speakers, or if it is not defined."""
         return next(iter(self.validation.values()), math.nan)
 
     @property

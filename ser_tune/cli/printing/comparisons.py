@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["print_comparison", "print_leaderboard", "print_matrix", "refuse_other_picture", "write_report"]
 
 SHOWN_DIFFERENCES = 20
-"""Utterances that `compare` lists, unless all are asked for."""
+"""Number of utterances that `compare` lists by default."""
 FORMS = Forms(("table", "markdown", "csv", "json"))
 PICTURES = (".pdf", ".png", ".svg")
 BEFORE = ("corpus", "task", "evaluation", "protocol", "rank", "who")

@@ -34,7 +34,7 @@ class JudgedTrial:
 
 @dataclass(frozen=True, slots=True)
 class Pruner:
-    """A rule that stops poor trials early; every module of this folder but `base` defines a `PRUNER`."""
+    """A rule that stops poor trials early; a module of a built-in pruner defines it as `PRUNER`."""
 
     name: str
     judge: "Callable[[JudgedTrial], Judge]"
