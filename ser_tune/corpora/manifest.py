@@ -73,7 +73,7 @@ def _read(data: Path | None) -> Table:
 
 
 class _Reader:
-    """Makes utterances of lines, and collects what is wrong with them."""
+    """Converts lines to utterances, and collects problems of the lines."""
 
     def __init__(self, table: Table, allowed: Sequence[Path]) -> None:
         self.table = table

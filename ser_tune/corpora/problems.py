@@ -26,7 +26,7 @@ class Problems:
         Args:
             kind: Equal for problems of one cause; only the first of a kind is described.
             line: Of the file, from 1; 0 is the whole table.
-            sentence: What is wrong with the line.
+            sentence: Describes the problem of the line.
         """
         self._found[kind].append((line, "\\n".join(sentence.splitlines())))
 

@@ -57,7 +57,7 @@ def draw(
 
     Args:
         name: Of the picture.
-        caption: What it shows.
+        caption: Describes the content of the figure.
         height: Inches.
         fill: Draws into the figure; names from data are `letters(name)`.
         width: Inches.

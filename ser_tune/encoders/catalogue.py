@@ -88,7 +88,7 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
         "its model card", "Apache 2.0", 315, "that of wav2vec2-large-xlsr-53; fine-tuned on RAVDESS", ("ravdess",)
     ),
 }
-"""Name on the hub to what is published."""
+"""Published facts of encoders, by their name on the hub."""
 
 
 def find_checkpoint(name: str) -> Checkpoint | None:

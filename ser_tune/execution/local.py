@@ -16,7 +16,7 @@ __all__ = ["EXECUTOR", "InProcess"]
 
 
 class InProcess:
-    """Trains a fold in this process, when its result is asked for."""
+    """Trains a fold in this process, when its result is read."""
 
     shards: Shards | None = None
 

@@ -36,7 +36,7 @@ LOOK_S = 1.0
 
 
 class Ray:
-    """Trains every fold as a Ray task, which asks for its CPU threads and its share of a GPU.
+    """Trains every fold as a Ray task, which requests its CPU threads and its share of a GPU.
 
     A node reads features from the cache where it shares the folder (`SER_TUNE_CACHE` of the node, else the folder of
     this process); otherwise they are sent through Ray's object store, once a node.
@@ -48,7 +48,7 @@ class Ray:
         Args:
             address: None is a running cluster, or else a new one on this machine.
             features: The folder of the feature cache.
-            gpus_per_fold: Share of a GPU that a fold asks for, where it is trained on CUDA.
+            gpus_per_fold: Share of a GPU that a fold requests if it is trained on CUDA.
         """
         self._address, self._features, self._gpus = address, features.absolute(), gpus_per_fold
         self._task: Any = None

@@ -64,7 +64,7 @@ def combine(
             members: an average over seeds chooses none of them.
         data: Where the corpus is now; None is where it was.
         name: Of the registered model; None is `ser-<corpus>-<model>`, with `combined` for several architectures.
-        rule: Decides whether it becomes champion.
+        rule: The promotion rule, which determines whether it becomes champion.
 
     Raises:
         RegistryError: There are not two different trials, or the model of a trial was not kept.

@@ -1,4 +1,4 @@
-"""Confirmation: a study's best configurations on fresh seeds, which removes the luck of the seed, not the choice."""
+"""Confirmation: train a study's best configurations on fresh seeds; this corrects for seeds, not for the choice."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -88,7 +88,7 @@ def _share(value: float, metric: Metric) -> float:
 
 
 def _clips(report: ReportedResult) -> dict[str, Clip]:
-    """Spectrogram and sound of the utterances that are wrong most often, without those that cannot be decoded."""
+    """Spectrogram and sound of the most often misclassified utterances, without undecodable recordings."""
     found = {}
     if report.recordings is not None:
         for mistake in report.mistakes:

@@ -102,7 +102,7 @@ class Entry:
 
     @property
     def metrics(self) -> Mapping[str, str]:
-        """The metric in MLflow of each column: validation, test, and speakers whom no search used (outer)."""
+        """MLflow's metric of each column: validation, test, and outer (speakers outside every search)."""
         chosen, scored = self.protocol.objective.name, [metric.name for metric in self.protocol.metrics]
         single = f"outer_single_{chosen}"
         if self.evaluation == "nested":

@@ -67,7 +67,7 @@ class FreshSeeds:
 
 @dataclass(frozen=True, slots=True)
 class SearchGain:
-    """A study's best configurations on fresh seeds, and those that they are compared with."""
+    """A study's best configurations on fresh seeds, and the configurations of the comparison."""
 
     winner: FreshSeeds
     """The best of the confirmed trials, by its mean."""

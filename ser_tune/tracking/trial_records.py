@@ -99,7 +99,7 @@ def trial_record(
 
 
 def _title(start: StudyStart, outcome: TrialOutcome, params: Mapping[str, object]) -> str:
-    """The run's name: the trial, and in what it differs from others of its study."""
+    """The run's name: the trial's number, and its differences from other trials of the study."""
     title = f"trial {outcome.number}"
     if outcome.confirms is not None:
         return f"{title}: trial {outcome.confirms} on seed {outcome.config.seed}"

@@ -100,7 +100,7 @@ def rates_of(steps: int) -> np.ndarray:
 
 
 def smooth(losses: np.ndarray, steps: int) -> np.ndarray:
-    """Smooth the losses of the first of so many steps, shape (S,), over the logarithm of the rate."""
+    """Smooth the losses of the finished steps, shape (S,), over the logarithm of the rate."""
     if not len(losses):
         return losses
     steps_of_a_decade = (steps - 1) / math.log10(HIGHEST_RATE / LOWEST_RATE)
