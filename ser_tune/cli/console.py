@@ -5,13 +5,24 @@ import logging
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["escaped", "notes", "prepare_streams", "print_json", "print_table", "print_warnings", "results", "shown"]
+__all__ = [
+    "escaped",
+    "notes",
+    "prepare_streams",
+    "print_json",
+    "print_table",
+    "print_warnings",
+    "results",
+    "shortest",
+    "shown",
+]
 
 PLAIN_WIDTH = 10_000
 """Columns where the output is not a terminal: nothing is wrapped or cut."""
@@ -114,3 +125,9 @@ def print_warnings(warnings: Iterable[str]) -> None:
 def print_json(value: Sequence[Mapping[str, object]]) -> None:
     """Indented JSON."""
     sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
+
+
+def shortest(path: Path) -> str:
+    """The path relative to the working folder if it lies inside, otherwise the path as given."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -3,10 +3,10 @@
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ..audio import read_speech
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["Utterance", "normalised_text"]
 
@@ -35,12 +35,14 @@ class Utterance:
     attributes: tuple[tuple[str, str], ...] = ()
     """Name and value of what else is known, such as the speaker's `gender`; scores can be grouped by them."""
 
-    def speech(self) -> np.ndarray:
+    def speech(self) -> "np.ndarray":
         """Decode the recording; shape (N,), float32, mono, 16 kHz.
 
         Raises:
             AudioError: It cannot be used; the message names the file.
         """
+        from ..audio import read_speech  # libsndfile, which names of utterances do without
+
         return read_speech(self.path, start_s=self.start_s, end_s=self.end_s)
 
 

@@ -36,7 +36,7 @@ class Watched:
     """Addresses asked for, without those inside of the page."""
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Chromium; a skip where there is none, and in CI a failure."""
     program = next(filter(None, map(shutil.which, NAMES)), None)
@@ -91,7 +91,7 @@ def searched(
     return once("searched", _run) / "project"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def ui(searched: Path, shared_cache: Path) -> Iterator[dict[str, str]]:
     """`ser-tune ui`, serving: the addresses that it prints, by what they show."""
     with socket.socket() as free:

@@ -20,6 +20,7 @@ from ser_tune.config import Project
 from ser_tune.coordination import SEED, confirms, is_counted, open_storage, place_of
 from ser_tune.coordination.locking import StorageLock
 from ser_tune.protocol import Prepared, prepare
+from ser_tune.search.first_trials import first_trials
 from ser_tune.search.opening import open_study
 from ser_tune.search.worker import OpenStudy, work_on
 from tests.ser_tune_benchmarks.servers import PostgreSQL
@@ -89,7 +90,7 @@ def _work(prepared: Prepared, project: Project, number: int, seconds: float) -> 
     lock = StorageLock(project.storage_url, "study one")
     trainer: Any = _Trainer(prepared, f"measured by {number}")
     storage = open_storage(project)
-    study = lock.run(lambda: open_study(prepared, storage, trainer))
+    study = lock.run(lambda: open_study(prepared, storage, trainer, first=first_trials(prepared, project)))
     objective: Any = _Objective(trainer, seconds)
     work_on(OpenStudy(study, lock, None), objective)
     assert trainer.precision == study.user_attrs["precision"]

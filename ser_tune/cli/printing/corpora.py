@@ -20,9 +20,8 @@ from rich.progress import (
 )
 
 from ... import api, audit
-from ..console import notes, print_json, print_table, results, shown
+from ..console import notes, print_json, print_table, results, shortest, shown
 from ..registration import Call, Forms
-from .studies import shortest
 
 if TYPE_CHECKING:
     from ...audit import Audit, TextBaseline

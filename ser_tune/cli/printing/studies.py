@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -11,7 +10,7 @@ from ... import api, registry, tracking
 from ...folds import SIDES, selection_note
 from ...metrics import score_in
 from ...resampling import describe_score, with_interval
-from ..console import notes, print_json, print_table, print_warnings, results
+from ..console import notes, print_json, print_table, print_warnings, results, shortest
 from ..records import nested_record, promotion_record, study_record
 from ..registration import Call
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from ...results import Nested
     from ...search import Convergence, SearchGain, Selection, StudySummary
 
-__all__ = ["print_promotion", "print_scores", "print_study", "print_training", "print_work", "shortest"]
+__all__ = ["print_promotion", "print_scores", "print_study", "print_training", "print_work"]
 
 
 def print_study(
@@ -248,9 +247,3 @@ def _print_nested(nested: "Nested", tracking_uri: str | None) -> None:
     results.print("nothing is registered: run the study without --nested for a champion")
     where = f" --tracking-uri {shlex.quote(tracking_uri)}" if tracking_uri else ""
     results.print(f"next: ser-tune evaluate {nested.study} --corpus {nested.protocol.corpus}{where}")
-
-
-def shortest(path: Path) -> str:
-    """The path relative to the working folder if it lies inside, otherwise the path as given."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
