@@ -67,7 +67,7 @@ class Catalogue(Generic[T]):
 
         Raises:
             UnknownNameError: There is no such component; the message lists those there are.
-            ConfigError: Two packages define it, or the one that does is broken.
+            ConfigError: Two packages define it, or its package is broken.
         """
         plugin = self._plugin(name)
         if plugin is not None:

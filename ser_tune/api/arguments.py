@@ -26,7 +26,7 @@ __all__ = [
 class Argument:
     """Facts of an argument for the command line, beside its name, type, default and documentation.
 
-    Of a union, the first type is the one that the command line reads.
+    The command line reads the first type of a union.
     """
 
     option: str = ""

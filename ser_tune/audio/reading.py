@@ -144,7 +144,7 @@ class _Decoder(soundfile.SoundFile):  # type: ignore[misc]
 
 @contextmanager
 def _decoder(file: BinaryIO, part: Part, source: str) -> Iterator[_Decoder]:
-    """A decoder at the start of a part; whatever is raised meanwhile ends in one sentence."""
+    """A decoder at the start of a part; every exception inside the context becomes an `AudioError`."""
     opened = False
     try:
         with _Decoder(Splice(file, start=part.start, stop=part.stop, header=part.header, zeros=part.zeros)) as decoder:

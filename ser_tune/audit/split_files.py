@@ -1,4 +1,4 @@
-"""The files of a split: those that were named, that a pattern matches, or that a folder holds."""
+"""The files of a split: named by the user, matched by a pattern, or contained in a folder."""
 
 import glob
 import os
@@ -128,7 +128,7 @@ def _pattern(first: Path, second: Path) -> Path:
 
 
 def base_of(paths: Sequence[Path], files: Sequence[SplitFile]) -> Path:
-    """The folder that paths of recordings start at where the user names none: that which all files are in."""
+    """The default base folder of recordings' paths: the folder that contains all files."""
     folders = [*(path for path in paths if path.is_dir()), *(file.path.parent for file in files)]
     return Path(os.path.commonpath([str(folder.absolute()) for folder in folders]))
 

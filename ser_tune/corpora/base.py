@@ -35,7 +35,7 @@ class Subset:
     styles: tuple[str, ...] | None = None
     """Keep only these; None keeps all."""
     merge: Mapping[str, str] = field(default_factory=dict)
-    """Emotion to the one that it counts as."""
+    """Emotion to the emotion that it counts as."""
     emotion_counts: Mapping[str, int] = field(default_factory=dict)
     """Published utterances of each emotion; empty where there are none to compare with."""
     speaker_counts: Mapping[str, int] = field(default_factory=dict)
@@ -125,11 +125,11 @@ class Corpus:
     """SHA-256 of the file of each utterance."""
     folds: int | None
     merge: Mapping[str, str]
-    """Emotion to the one that it was counted as; the utterances have the latter."""
+    """Original emotion to merged emotion; the utterances have the merged emotion."""
     styles: tuple[str, ...]
     """The speaking styles that were kept, sorted; empty where the corpus has none."""
     digest: str
-    """SHA-256 over every recording and its labels, whatever the files are called and wherever they lie: two corpora
+    """SHA-256 over every recording and its labels, independent of names and places of the files: two corpora
     with one digest are the same corpus."""
     audio_digest: str
     """SHA-256 over the recordings alone, in order: what features depend on."""

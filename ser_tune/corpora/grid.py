@@ -113,7 +113,7 @@ def _lines(text: str, separator: str, *, file: Path, before: int) -> list[tuple[
 def _same_width(
     names: list[str], rows: list[tuple[int, list[str]]], separator: str, problems: Problems
 ) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Header and rows with as many cells, without those that a trailing separator makes."""
+    """Header and rows of equal width, without the empty cells of a trailing separator."""
     filled = [any(column) for column in zip_longest(*(cells for _, cells in rows), fillvalue="")]
     while names and not names[-1] and not any(filled[len(names) - 1 : len(names)]):
         names = names[:-1]

@@ -177,7 +177,7 @@ class StudyDefinition:
         return [default | dict(self.published), default] if self.published else [default]
 
     def within(self, values: Mapping[str, Value]) -> tuple[dict[str, Value], dict[str, Value]]:
-        """Separate values, by dotted path, that the search can propose from those that it cannot.
+        """Separate values, by dotted path, into values that the search can propose and others.
 
         Returns:
             A value for each search range, the nearest in it; and the values that are not among them.

@@ -33,7 +33,7 @@ class CheckpointSettings(Settings):
         """The checkpoint's folder, downloaded where it is not here.
 
         Raises:
-            ConfigError: There is none, or it holds other files than those that the study began with.
+            ConfigError: There is no such folder, or its files changed since the study began.
         """
         folder = locate(self.checkpoint, self.revision)
         if self.digest is not None and self.digest != digest_of(folder):

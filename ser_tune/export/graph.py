@@ -186,7 +186,7 @@ def _shares(before: int, after: int) -> Tensor:
 
 
 def _plain(network: nn.Module) -> nn.Module:
-    """A copy whose convolutions and poolings are those that any length of speech can be traced with."""
+    """A copy with convolutions and poolings that can be traced for any length of speech."""
     copied = copy.deepcopy(network).cpu().eval().requires_grad_(False)
     for layer in copied.modules():
         if isinstance(layer, UnshuffledConv2d):

@@ -47,7 +47,7 @@ class Written:
 def write_onnx(source: Path, folder: Path) -> Written:
     """Write model.onnx: waveform (samples), float32, 16 kHz, to probabilities (K).
 
-    The exporter is the one that traces: torch.export (2.15) cannot solve for sizes such as the number of segments.
+    The exporter traces: torch.export (2.15) cannot solve for sizes such as the number of segments.
     """
     for package in ("onnx", "onnxruntime"):
         try:

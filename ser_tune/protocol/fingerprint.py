@@ -274,7 +274,7 @@ def _names_fact(task: Task) -> str:
 
 
 def _facts_of_goal(definition: StudyDefinition) -> dict[str, Fact]:
-    """Task and objectives, as far as they are not those that studies have by default."""
+    """Task and objectives that differ from the defaults of studies."""
     task, facts = definition.task, dict[str, Fact]()
     if task.name != DEFAULT_TASK:
         facts[TASK] = task.name

@@ -43,7 +43,7 @@ def listed_versions(project: Project) -> list[RegisteredVersion]:
         StorageError: The tracking store cannot be opened or fails.
     """
     if project.embedded_tracking:
-        with suppress(sqlite3.Error):  # there is none yet, or one of another MLflow: MLflow makes it, or raises
+        with suppress(sqlite3.Error):  # a missing or foreign database: MLflow creates it, or raises, below
             return _versions_in(Path(project.tracking_uri.removeprefix("sqlite:///")))
     from ..tracking import Workspace
 

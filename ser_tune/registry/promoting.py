@@ -195,7 +195,7 @@ def _run(workspace: Workspace, experiment: str, study: optuna.Study, number: int
 
 
 def _runs(workspace: Workspace, experiment: str, study: optuna.Study, needed: Sequence[int]) -> Mapping[int, Run]:
-    """The runs of a study's trials, after other machines have had the time to deliver those that are needed."""
+    """The runs of a study's trials; waits a while for needed runs of other machines."""
     elsewhere = {trial.number for trial in study.get_trials(deepcopy=False) if is_elsewhere(trial)}
     until = time.monotonic() + DELIVERY_S
     while True:

@@ -53,7 +53,7 @@ def has_files(workspace: Workspace, registered: ModelVersion) -> bool:
 
 
 def _note_other_versions(folder: Path, reference: str) -> None:
-    """Log the packages whose version differs from that which the model was made with."""
+    """Log the packages whose installed version differs from the version at registration."""
     file, others = folder / "requirements.txt", []
     for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else ():
         package, _, wanted = line.partition("==")

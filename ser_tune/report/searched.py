@@ -59,6 +59,6 @@ def importances(study: optuna.Study) -> dict[str, float]:
 
 
 def _searched(study: optuna.Study) -> list[FrozenTrial]:
-    """Complete trials but those that confirm others."""
+    """Complete trials without trials of the confirmation."""
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return [trial for trial in complete if confirms(trial) is None]

@@ -64,7 +64,7 @@ def compare_paired(
     metrics: Sequence[Metric],
     outputs: int,
 ) -> PairedComparison:
-    """Compare the mean scores of two systems over their seeds, of which each may have another number.
+    """Compare the mean scores of two systems over their seeds; the numbers of seeds may differ.
 
     The interval is over speakers only: the seeds are fixed.
 
@@ -209,7 +209,7 @@ def _fraction(of_swaps: np.ndarray, seen: float, *, every: bool) -> float:
 
 
 def _effect_size(differences: np.ndarray) -> float | None:
-    """Cohen's d_z of the speakers' differences, shape (S,), without those that are NaN."""
+    """Cohen's d_z of the speakers' differences, shape (S,); NaN is left out."""
     differences = differences[~np.isnan(differences)]
     if not len(differences):
         return None

@@ -133,7 +133,7 @@ def inner_name(study: str, number: int) -> str:
 
 
 def find_nested(workspace: Workspace, study: str) -> Run | None:
-    """The run of a nested study's scores; None where there is none of this name."""
+    """The MLflow run with a nested study's scores; None if no nested study has this name."""
     if not re.fullmatch(r"[\w.-]+", study):
         return None
     return next(filter(is_nested, search_runs(workspace, tags={STUDY_NAME_TAG: study})), None)

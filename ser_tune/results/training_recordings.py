@@ -1,4 +1,4 @@
-"""Recordings that a version was trained on: those of equal sound, and those that are near-identical."""
+"""Recordings that a version was trained on, found by equal and by near-identical sound."""
 
 import numpy as np
 from mlflow.entities.model_registry import ModelVersion

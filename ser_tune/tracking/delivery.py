@@ -102,7 +102,7 @@ class Delivery:
         return self._parents[study_id]
 
     def _deliver_trial(self, folder: Path, record: TrialRecord, experiment: str, parent: str) -> None:
-        """Make a trial's run, or complete the one that was begun."""
+        """Create the run of a trial, or complete a partly delivered run."""
         workspace, client = self._workspace, self._client
         this = {STUDY_TAG: record.study_id, TRIAL_TAG: str(record.number)}
         begun = next(search_runs(workspace, experiments=[experiment], tags=this), None)
@@ -153,9 +153,8 @@ class Delivery:
         """Delete a run's model, unless a registered version needs it."""
         if (model_id := run.data.tags.get(MODEL_TAG)) is None:
             return
-        if any(
-            model_versions(self._workspace, source=f"models:/{model_id}")
-        ):  # also where the user registered it by hand
+        registered = model_versions(self._workspace, source=f"models:/{model_id}")  # by ser-tune or by hand
+        if any(registered):
             return
         self._delete_model(model_id)
         self._client.delete_tag(run.info.run_id, MODEL_TAG)

@@ -100,8 +100,8 @@ def score_stressed(
     condition before it is scored, and why a condition is left out.
 
     Returns:
-        Condition, such as `white noise 10 dB`, to pooled validation score; those that leave too little of an utterance
-        are left out.
+        Condition, such as `white noise 10 dB`, to pooled validation score, without conditions that leave too little of
+        an utterance.
     """
     metrics, objective = workspace.client.get_run(run.info.run_id).data.metrics, prepared.definition.objective
     prefix = f"stressed_validation_{objective.name}/"

@@ -74,7 +74,7 @@ def _score_columns(versions: Sequence[Mapping[str, str]]) -> dict[str, list[str]
 
 
 def _numbers(tags: Mapping[str, str], scores: tuple[str, ...]) -> tuple[dict[str, float], list[str]]:
-    """The tags that are scores, and the names of those that are no numbers."""
+    """Scores among the tags, and the names of scores that are not numbers."""
     numbers, damaged = dict[str, float](), list[str]()
     for key, value in tags.items():
         if key.startswith(scores):

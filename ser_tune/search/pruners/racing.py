@@ -1,12 +1,12 @@
 """`racing`: a race on paired folds against the best complete trials.
 
-After every fold a trial's scores are compared, fold by fold, with the mean of the best complete trials. It is given up
-where it is improbable that all folds would bring it up to them. Between epochs it is given up only where not even the
-largest gain that a complete trial made from that epoch to the end of the fold would save it. Some trials always run to
-the end: the first ones, and more where few others do.
+After every fold, a trial's scores are compared fold by fold with the mean of the best complete trials. The trial ends
+if it is improbable that its remaining folds close the gap. Between epochs it ends only if even the largest gain of a
+complete trial, from that epoch to the end of the fold, would not close the gap. Some trials always run to the end: the
+first trials, and more if few others do.
 
-Racing is from M. Birattari et al., A Racing Algorithm for Configuring Metaheuristics, GECCO 2002; here all trials share
-one estimate of the noise. `python -m tests.ser_tune_benchmarks search` measures what it costs and saves.
+Source: M. Birattari et al., A Racing Algorithm for Configuring Metaheuristics, GECCO 2002; here all trials share an
+estimate of the noise. `python -m tests.ser_tune_benchmarks search` measures lost optima and saved training.
 """
 
 import math
@@ -108,7 +108,7 @@ def _order(centred: np.ndarray) -> list[int]:
 
 
 def race_of(settings: SearchSettings, trials: Sequence[FrozenTrial], folds: int, metric: Metric) -> Race | None:
-    """The race of the next trial among a study's trials so far; None where it runs to the end whatever happens."""
+    """The race of the next trial against the trials so far; None if the next trial always runs to the end."""
     finished = sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials)
     complete = [
         trial
