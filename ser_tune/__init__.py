@@ -19,7 +19,8 @@ promotion_rules, resampling     rules by which a version becomes champion; inter
 tasks, metrics                  recognised targets, such as emotions; scores
 corpora, encoders, likeness     labelled recordings; pretrained encoders; near-identical sound
 audio, device, config           decoding; processors and precision; every setting
-components, drawing, errors     catalogues and plug-ins; figures; the exceptions
+components, drawing             catalogues and plug-ins; figures
+markdown, spreadsheets, errors  tables in Markdown; safe cells of CSV files; the exceptions
 """
 
 from importlib import import_module

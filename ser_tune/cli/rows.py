@@ -13,8 +13,8 @@ from typing import TextIO
 
 import psutil  # type: ignore[import-untyped]
 
-from .. import registry
 from ..errors import ConfigError
+from ..markdown import markdown_table
 from ..spreadsheets import safe_cell
 from .console import print_table, shown
 
@@ -31,7 +31,7 @@ def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]], file
 def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]], form: str) -> None:
     """Print a table for people, in Markdown if that is the form."""
     if form == "markdown":
-        shown(sys.stdout).write(registry.markdown_table(columns, rows) + "\n")
+        shown(sys.stdout).write(markdown_table(columns, rows) + "\n")
     else:
         print_table(columns, rows)
 

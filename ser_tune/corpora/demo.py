@@ -31,8 +31,7 @@ VERSION = 1
 EMOTIONS = ("anger", "happiness", "neutral", "sadness")
 UTTERANCES_PER_EMOTION = 5
 _COMPLETE = "complete"
-"""Name of a file with the SHA-256 of all recordings. It is written last; a folder without it is not used. Earlier
-versions of ser-tune wrote it empty; such a folder is used without a check."""
+"""Name of a file with the SHA-256 of all recordings. It is written last; a folder without it is not used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +113,7 @@ def read(data: Path | None, cache: Path) -> Sequence[Utterance]:
 def _is_whole(folder: Path) -> bool:
     """Whether every recording exists and is unchanged since it was written."""
     try:
-        told = (folder / _COMPLETE).read_text(encoding="ascii")
-        return not told or told == _digest(folder)
+        return (folder / _COMPLETE).read_text(encoding="ascii") == _digest(folder)
     except (OSError, ValueError):
         return False
 

@@ -1,7 +1,7 @@
 """Champions: promoting a study's trial to a registered model, and finding registered models by name."""
 
 from .listing import RegisteredVersion, list_versions, listed_versions
-from .model_card import add_evaluations, markdown_table
+from .model_card import add_evaluations
 from .promoting import promote, promote_combination, refuse_unusable
 from .registration import Promotion
 from .training_sounds import REFIT_TAG, TrainingSounds, read_training_sounds
@@ -22,7 +22,6 @@ __all__ = [
     "list_versions",
     "listed_versions",
     "load_model",
-    "markdown_table",
     "promote",
     "promote_combination",
     "read_training_sounds",

@@ -13,6 +13,7 @@ from ..corpora import CORPORA
 from ..encoders import encoders_among, find_checkpoint, short_name
 from ..features import FEATURE_SETS
 from ..folds import SIDES, selection_note
+from ..markdown import markdown_table
 from ..metrics import Metric, score_in
 from ..protocol import Prepared, pretraining_of
 from ..resampling import describe_score
@@ -30,7 +31,7 @@ from ..tracking import (
 )
 from .verdict import Verdict
 
-__all__ = ["Networks", "add_evaluations", "markdown_table", "model_card"]
+__all__ = ["Networks", "add_evaluations", "model_card"]
 
 LISTED_SPEAKERS = 24
 """With more, quartiles replace them: MLflow keeps a description of 5,000 characters."""
@@ -257,12 +258,6 @@ def _quartiles(scores: np.ndarray) -> np.ndarray:
 def _rounded(score: float) -> str:
     """Three digits; nothing of a score that is not defined."""
     return "" if math.isnan(score) else f"{score:.3f}"
-
-
-def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
 
 
 def add_evaluations(workspace: Workspace, name: str, version: str) -> None:

@@ -9,7 +9,16 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from ..errors import RegistryError
-from ..tracking import MODEL_TAG, Workspace, download, is_missing, model_versions, reason_of, refuse_changed
+from ..tracking import (
+    FILES_TAG,
+    MODEL_TAG,
+    Workspace,
+    download,
+    is_missing,
+    model_versions,
+    reason_of,
+    refuse_changed,
+)
 
 __all__ = ["has_files", "refuse_changed_model", "version_folder"]
 
@@ -68,7 +77,16 @@ def _note_other_versions(folder: Path, reference: str) -> None:
 
 
 def refuse_changed_model(workspace: Workspace, model_id: str) -> None:
-    """Raise `RegistryError` where a file of a logged model that a version consists of differs from the promoted one."""
-    for registered in model_versions(workspace, tags={MODEL_TAG: model_id}):
-        if registered.source == f"models:/{model_id}":
-            version_folder(registered)
+    """Refuse a logged model that versions consist of, where a file differs from the promoted one.
+
+    Raises:
+        RegistryError: A file differs, or no version has digests. A version without them does not count beside another
+            that has them, because registering the trial again, as the message asks, leaves the first version there.
+    """
+    versions = [
+        registered
+        for registered in model_versions(workspace, tags={MODEL_TAG: model_id})
+        if registered.source == f"models:/{model_id}"
+    ]
+    for registered in [registered for registered in versions if FILES_TAG in registered.tags] or versions:
+        version_folder(registered)

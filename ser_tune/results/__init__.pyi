@@ -6,10 +6,10 @@ from .evaluation_run import log_evaluation, score_rows, stress_rows
 from .evaluation_scores import Evaluation, groups_of, score_evaluation
 from .evaluation_setup import EvaluationSetup, set_up_evaluation
 from .leaderboard import Entry, Leaderboard, leaderboard
-from .nested_scores import Nested, OuterFold, find_nested, inner_name, is_nested
+from .nested_scores import Nested, OuterFold, find_nested, is_nested
 from .published_numbers import PUBLISHED, Form, Published, published_study, reproduced_metric
 from .range_edges import Edge, edges_of
-from .stored_runs import find_results, find_run, predictions_of, recorded, runs_of
+from .stored_runs import find_results, find_run, inner_name, predictions_of, recorded, runs_of
 from .stressed_scores import Stressed, stress
 from .study_trials import StudyTrial, trials_of, trials_table
 

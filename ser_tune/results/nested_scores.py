@@ -30,9 +30,9 @@ from ..tracking import (
     search_runs,
 )
 from .evaluated_networks import EvaluatedNetworks, nested_networks
-from .stored_runs import runs_of
+from .stored_runs import inner_name, runs_of
 
-__all__ = ["Nested", "OuterFold", "find_nested", "inner_name", "is_nested", "nested_searches"]
+__all__ = ["Nested", "OuterFold", "find_nested", "is_nested", "nested_searches"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +125,6 @@ class Nested:
 def _mean(scores: Sequence[float]) -> float:
     """Mean of scores; NaN where there are none."""
     return float(np.mean(scores)) if scores else math.nan
-
-
-def inner_name(study: str, number: int) -> str:
-    """Name the search of a nested study that never sees the speakers of an outer fold."""
-    return f"{study}-outer{number:02d}"
 
 
 def find_nested(workspace: Workspace, study: str) -> Run | None:

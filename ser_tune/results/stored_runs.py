@@ -39,7 +39,7 @@ from ..tracking import (
 )
 from ..training import AnyTrial
 
-__all__ = ["find_results", "find_run", "predictions_of", "recorded", "runs_of"]
+__all__ = ["find_results", "find_run", "inner_name", "predictions_of", "recorded", "runs_of"]
 
 
 def find_run(workspace: Workspace, reference: str) -> Run:
@@ -124,6 +124,11 @@ def runs_of(workspace: Workspace, study: optuna.Study, numbers: Sequence[int], c
     return [runs[number] for number in numbers]
 
 
+def inner_name(study: str, number: int) -> str:
+    """Name the search of a nested study that never sees the speakers of an outer fold."""
+    return f"{study}-outer{number:02d}"
+
+
 def predictions_of(workspace: Workspace, runs: Sequence[Run], side: str) -> Sequence[Predictions]:
     """The predictions of each run for one side.
 
@@ -170,11 +175,16 @@ def _run(workspace: Workspace, reference: str) -> Run:
 def _trial(workspace: Workspace, runs: Sequence[Run], study: str, number: str) -> Run:
     """The run of a trial of the newest study among runs of a name; no number is its best trial."""
     trials = [run for run in runs if STUDY_TAG in run.data.tags]
+    if not trials:
+        raise RegistryError(
+            f"'{study}' is a nested study, which has scores but no trials; name a search of it, such as "
+            f"'{inner_name(study, 0)}'"
+        )
     newest = [run for run in trials if run.data.tags[STUDY_TAG] == trials[0].data.tags[STUDY_TAG]]
     wanted = number or next((run.data.tags[BEST_TAG] for run in newest if BEST_TAG in run.data.tags), None)
     for run in newest:
         if wanted is not None and run.data.tags.get(TRIAL_TAG) == wanted:
             return run
     missing = f"study '{study}' has no {f'trial {number}' if number else 'complete trial'}"
-    deleted = what_was_deleted(workspace, study, trials[0].data.tags[STUDY_TAG]) if trials else ""
+    deleted = what_was_deleted(workspace, study, trials[0].data.tags[STUDY_TAG])
     raise RegistryError(f"{missing}: {deleted}" if deleted else missing)

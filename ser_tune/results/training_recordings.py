@@ -33,8 +33,8 @@ def unknown_recordings(
     trained = read_training_sounds(workspace, version)
     if trained is None:
         note = (
-            "not checked for recordings that the model was trained on: an earlier ser-tune registered this version "
-            "without digests of its training sounds"
+            "not checked for recordings that the model was trained on: the digests of its training sounds are "
+            f"gone from run {version.run_id}"
         )
         return everything, {}, [note]
     known = _known(trained, corpus_sounds(corpus, workspace.project.cache))
@@ -69,8 +69,8 @@ def _note(trained: TrainingSounds) -> str:
     if trained.sounds is None:
         return (
             f"the decoded sound of no recording equals that of one of the {total} that the model was trained on or "
-            "chosen by; near-identical sound was not compared: an earlier ser-tune registered this version without "
-            f"audio fingerprints{others}"
+            "chosen by; near-identical sound was not compared: the version's audio fingerprints are gone or damaged"
+            f"{others}"
         )
     return (
         f"no recording equals, or is near-identical to, one of the {total} that the model was trained on or chosen by "

@@ -74,16 +74,6 @@ def test_damaged_recordings_are_made_again_and_named(
     ]
 
 
-def test_recordings_of_an_earlier_version_are_used_as_they_are(
-    cache: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    folder = shutil.copytree(cache / f"demo-{demo.VERSION}", tmp_path / f"demo-{demo.VERSION}")
-    (folder / "complete").write_bytes(b"")
-    demo.read(None, tmp_path)
-    assert (folder / "complete").read_bytes() == b""
-    assert not caplog.records
-
-
 @pytest.mark.slow
 def test_a_half_written_folder_is_made_anew(tmp_path: Path) -> None:
     folder = tmp_path / f"demo-{demo.VERSION}"

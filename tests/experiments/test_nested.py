@@ -254,6 +254,34 @@ def test_a_nested_study_is_evaluated_on_its_own_corpus_alone(outer: Outer) -> No
         evaluate("outer", corpus="demo", project=outer.project)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("compare", "outer", "outer-outer00"),
+        ("compare", "outer-outer00", "outer"),
+        ("combine", "outer", "outer-outer00"),
+        ("replay", "outer"),
+        ("replay", "outer:0"),
+        ("report", "outer"),
+    ],
+    ids=" ".join,
+)
+def test_a_command_that_needs_a_trial_refuses_a_nested_study(
+    outer: Outer, call: Callable[..., Any], command: tuple[str, ...]
+) -> None:
+    told = call(outer.project.root, *command)
+    told.refused("'outer' is a nested study, which has scores but no trials; name a search of it, such as 'outer-")
+
+
+@pytest.mark.parametrize("command", ["promote", "confirm", "status"])
+def test_a_command_that_needs_a_search_lists_those_of_a_nested_study(
+    outer: Outer, call: Callable[..., Any], command: str
+) -> None:
+    told = call(outer.project.root, command, "outer")
+    told.refused("no study 'outer' in")
+    assert "outer-outer00" in told.err
+
+
 def test_with_sessions_the_outer_parts_are_sessions(
     project: Project,
     tiny: Callable[..., Any],

@@ -97,8 +97,12 @@ def test_the_trial_of_a_version_without_digests_can_be_registered_again(
     with pytest.raises(RegistryError) as refused:
         load_model(NAME)
     remedy = str(refused.value).partition("`ser-tune ")[2].partition("`")[0]
+    model_id = workspace.client.get_model_version(NAME, "1").tags[MODEL_TAG]
+    with pytest.raises(RegistryError, match="without digests of its files"):  # as combine reads it
+        refuse_changed_model(workspace, model_id)
     assert call(finished_copy.root, *remedy.split(), "--rule", "always").code == 0
     assert load_model(NAME).labels == ("anger", "joy")
+    refuse_changed_model(workspace, model_id)
 
 
 def test_a_list_of_models_does_not_show_the_digests(finished: Any, call: Callable[..., Any]) -> None:

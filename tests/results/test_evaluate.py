@@ -148,7 +148,7 @@ def test_of_a_version_without_audio_fingerprints_exact_sound_alone_is_compared(
         stored.unlink() if left is None else stored.write_bytes(left)
         note = _evaluate(call, finished_copy.root, "--data", elsewhere)["notes"][0]
         assert note.startswith("the decoded sound of no recording equals that of one of the 16 that the model was")
-        assert "near-identical sound was not compared: an earlier ser-tune registered this version without" in note
+        assert "near-identical sound was not compared: the version's audio fingerprints are gone or damaged" in note
 
 
 def test_a_version_without_digests_says_that_nothing_was_checked(
