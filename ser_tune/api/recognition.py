@@ -38,14 +38,17 @@ def predict(
     time: a folder of any size takes little memory.
 
     Args:
-        model: NAME (its champion), NAME@ALIAS, NAME/VERSION. From Python also what `load_model` returned.
+        model: NAME (its champion), NAME@ALIAS, NAME/VERSION.
         audio: Sound files; folders, of which all sound files below are taken; patterns in quotes, such as
-            'sounds/**/*.wav'; - reads paths from standard input (from Python, from `listed`), a path a line.
+            'sounds/**/*.wav'; - reads paths from standard input, a path a line.
         listed: Files or folders, such as the lines of standard input.
         min_confidence: Name the answer uncertain where the highest probability is below P; probabilities stay as they
             are.
         progressed: Receives how many files are done, of how many.
         project: Where things are; None is `Project.locate()`.
+
+    Note:
+        From Python, `model` may also be what `load_model` returned, and the paths of - are those in `listed`.
 
     Returns:
         The prediction of each file, in order; in place of it `Unusable` with the reason.
@@ -155,13 +158,16 @@ def listen(
     Prints the first emotion and every change, with seconds since the start and the probability. Pauses are left out.
 
     Args:
-        model: NAME (its champion), NAME@ALIAS, NAME/VERSION. From Python also what `load_model` returned.
+        model: NAME (its champion), NAME@ALIAS, NAME/VERSION.
         device: The microphone's number or a part of its name; default: the system's.
         window_s: Newest seconds of speech that are predicted together.
         min_confidence: Name the answer uncertain where the highest probability is below P; probabilities stay as they
             are.
         started: Receives the microphone's name when it is on.
         project: Where things are; None is `Project.locate()`.
+
+    Note:
+        From Python, `model` may also be what `load_model` returned.
 
     Yields:
         Every emotion that differs from the one before.

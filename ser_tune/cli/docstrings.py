@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Documented", "documented", "first_sentence"]
+__all__ = ["Documented", "documented"]
 
-SECTIONS = re.compile(r"^(Args|Returns|Yields|Raises):\n", re.MULTILINE)
+SECTIONS = re.compile(r"^(Args|Note|Returns|Yields|Raises):\n", re.MULTILINE)
 ARGUMENT = re.compile(r"^    (\w+): (.*(?:\n     +.*)*)", re.MULTILINE)
 """An argument, and the lines that continue it, which are indented further."""
 
@@ -29,12 +29,3 @@ def documented(function: Callable[..., Any]) -> Documented:
     sections = dict(zip(rest[::2], rest[1::2], strict=True))
     arguments = ARGUMENT.findall(sections.get("Args", ""))
     return Documented(summary.strip(), {name: " ".join(text.split()) for name, text in arguments})
-
-
-def first_sentence(text: str) -> str:
-    """The first sentence of a text.
-
-    >>> first_sentence("Workers, e.g. of a GPU. The rest.")
-    'Workers, e.g. of a GPU.'
-    """
-    return re.split(r"(?<=[^.]\.) (?=[A-Z])", text, maxsplit=1)[0]

@@ -6,10 +6,10 @@ result can declare further options; a parameter that both functions have receive
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import UnionType
-from typing import Annotated, Any, ForwardRef, Generic, Literal, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, Generic, Literal, TypeVar, Union, get_args, get_origin
 
 import typer
 from typer.core import TyperCommand
@@ -17,8 +17,11 @@ from typer.core import TyperCommand
 from ..api.arguments import Argument
 from ..errors import valid_names
 from .completion import completion_of
-from .docstrings import documented, first_sentence
+from .docstrings import documented
 from .written_arguments import READERS
+
+if TYPE_CHECKING:
+    from ..config import Leaf
 
 __all__ = ["Call", "Forms", "register"]
 
@@ -190,7 +193,7 @@ class _Command:
             assert flag is not None
             kind = list[setting.option_type] if setting.several else setting.option_type  # type: ignore[name-defined]
             marker = Argument(option=flag.option, metavar=flag.metavar, completes=flag.completes)
-            yield _Option(name, kind, False if kind is bool else None, first_sentence(setting.help), marker)
+            yield _Option(name, kind, False if kind is bool else None, _setting_help(setting), marker)
 
     def _run(self, given: dict[str, Any]) -> None:
         """Call the function with the given command-line values, and print the result."""
@@ -219,7 +222,7 @@ def _options(function: Callable[..., Any]) -> Iterator[_Option]:
         if parameter.name in NO_OPTIONS or parameter.name.startswith("on_") or parameter.kind is parameter.VAR_KEYWORD:
             continue
         if parameter.name == "as_json":
-            yield JSON
+            yield replace(JSON, help=texts.get("as_json", JSON.help))
         elif (forms := _marker(parameter.annotation, Forms)) is not None:
             yield _Option("form", str, parameter.default, forms.help, Argument(option="--format"))
             yield JSON
@@ -229,6 +232,14 @@ def _options(function: Callable[..., Any]) -> Iterator[_Option]:
             kind = list[_kind(parameter.annotation)] if several else _kind(parameter.annotation)  # type: ignore[misc]
             positional = parameter.kind is not parameter.KEYWORD_ONLY and not marker.option
             yield _Option(parameter.name, kind, parameter.default, texts.get(parameter.name, ""), marker, positional)
+
+
+def _setting_help(setting: "Leaf") -> str:
+    """The first sentence about a setting, with its default and whether the option can be repeated."""
+    ends = ["repeatable"] if setting.several else []
+    if setting.default not in (None, False, ()):
+        ends.append(f"default: {setting.default}")
+    return "; ".join([setting.summary.removesuffix("."), *ends]) + "."
 
 
 def _marker(annotation: object, marker: type[T]) -> T | None:

@@ -6,7 +6,10 @@ import subprocess
 import sys
 
 import pytest
+import typer
 
+from ser_tune.cli.app import app
+from ser_tune.config import flagged_settings
 from ser_tune.folds import SIDES
 from ser_tune.promotion_rules import PROMOTION_RULES
 
@@ -63,3 +66,28 @@ def test_every_command_has_help_that_imports_nothing_heavy() -> None:
     rules = PROMOTION_RULES.names()
     for command, names in (("study", rules), ("promote", rules), ("compare", SIDES)):
         assert all(name in answer["told"][command][1] for name in names)
+
+
+def helps(command: str) -> dict[str, str]:
+    """Option or argument to its help text."""
+    found = typer.main.get_command(app).commands[command]  # type: ignore[attr-defined]
+    return {parameter.opts[0]: parameter.help for parameter in found.get_params(found.context_class(found))}
+
+
+@pytest.mark.parametrize("command", ["study", "train", "ablate", "find-lr"])
+def test_help_of_a_setting_names_its_default_and_whether_it_can_be_repeated(command: str) -> None:
+    texts, compared = helps(command), 0
+    for setting in flagged_settings().values():
+        assert setting.flag is not None
+        if (text := texts.get(setting.flag.option)) is not None:
+            compared += 1
+            has_default = setting.default not in (None, False, ())
+            assert f"default: {setting.default}." in text if has_default else "default: " not in text
+            assert text.endswith("; repeatable.") == setting.several
+    assert compared >= 5
+
+
+def test_help_of_commands_names_no_argument_of_python_callers() -> None:
+    assert all("Python" not in text for command in ("predict", "listen") for text in helps(command).values())
+    assert "object a line" in helps("listen")["--json"]  # where all others print a list
+    assert "as files are predicted" in helps("predict")["--format"]

@@ -54,7 +54,7 @@ def print_comparison(
         second: The name of result B.
         side: The speakers.
         list_all: List every utterance that differs.
-        as_json: Whether to print JSON.
+        as_json: Print JSON.
     """
     found = call()
     if as_json:

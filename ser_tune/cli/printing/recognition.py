@@ -64,8 +64,9 @@ def print_predictions(
             SVG or PDF.
         timeline: Find speech in long recordings, and print emotions over time. Needs the extra timeline.
         window: With --timeline: seconds of speech that are predicted together.
-        form: table, csv, json; with --timeline also rttm or audacity (labels).
-        as_json: Whether to print JSON.
+        form: table, csv, json; with --timeline also rttm or audacity (labels). CSV and JSON are written as files are
+            predicted, a table at the end.
+        as_json: Print JSON.
         csv: Print CSV.
         out: Write to this file, not to standard output.
     """
@@ -140,7 +141,12 @@ def _print_timelines(
 
 
 def print_changes(call: "Call[Generator[Change, None, None]]", *, as_json: bool) -> None:
-    """Print every change of the emotion in a microphone's sound, until a signal; JSON as an object a line."""
+    """Print every change of the emotion in a microphone's sound, until a signal.
+
+    Args:
+        call: Listens to the microphone.
+        as_json: Print a JSON object a line.
+    """
     loaded = registry.load_model(call.arguments["model"], tracking_uri=call.arguments["project"].tracking_uri)
 
     def started(microphone: str) -> None:

@@ -39,7 +39,7 @@ def print_study(
         nested: Search once for each test fold, which the search never sees.
         refit: Whether a refit was asked for.
         rule: The promotion rule.
-        as_json: Whether to print JSON.
+        as_json: Print JSON.
         tracking_uri: The option's value.
     """
     if not nested:

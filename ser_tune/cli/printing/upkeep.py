@@ -70,7 +70,7 @@ def print_status(
         call: Reads the state.
         name: The study.
         watch: Every two seconds, until all trials ended.
-        as_json: Whether to print JSON.
+        as_json: Print JSON.
     """
     if watch and as_json:
         raise typer.BadParameter("pass --watch or --json, not both")
