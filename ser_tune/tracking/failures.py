@@ -51,6 +51,7 @@ REMEDIES: tuple[tuple[str, str], ...] = (
         r"Databricks (credential|authentication)|default auth",
         "there are no credentials for Databricks; set DATABRICKS_HOST and DATABRICKS_TOKEN",
     ),
+    (r"Can't locate revision", "its tables are another program's, or a newer MLflow's; expected MLflow's database"),
     (r"unsupported URI|Unity Catalog", "it is no store; expected sqlite:///FILE, postgresql://… or http://…"),
     (r"No module named '?(\S+?)'?$", r"its driver is missing; pip install the package that has \1"),
     (r"API request to (\S+) failed with exception", r"no answer from \1"),

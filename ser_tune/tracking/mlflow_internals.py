@@ -50,6 +50,7 @@ __all__ = [
     "follow_moved_artifacts",
     "get_git_commit",
     "is_older_schema",
+    "migration_error",
     "run_address",
     "saved_view",
     "system_monitors",
@@ -112,6 +113,13 @@ def is_older_schema(revision: str) -> bool:
     """Whether a revision of the database's tables is one that the installed MLflow can upgrade."""
     migrations = Path(mlflow.__file__).parent / "store" / "db_migrations" / "versions"
     return any(migrations.glob(f"{revision}_*"))
+
+
+def migration_error() -> type[Exception]:
+    """The error of a database whose tables belong to another program, such as Optuna, or to a newer MLflow."""
+    from alembic.util import CommandError  # imported by MLflow as well before it raises the error
+
+    return CommandError
 
 
 def delete_artifacts(location: str) -> None:

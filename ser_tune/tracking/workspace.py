@@ -19,7 +19,7 @@ from mlflow.exceptions import MlflowException
 from ..config import Project, full_disk
 from ..errors import StorageError, TrackingError
 from .failures import FAILURES, PATIENCE, TrackingClient, named, reason_of, tracking_errors
-from .mlflow_internals import EXPERIMENT_KIND, follow_moved_artifacts
+from .mlflow_internals import EXPERIMENT_KIND, follow_moved_artifacts, migration_error
 from .quiet import quiet_mlflow
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Workspace:
         uri = self.project.tracking_uri
         try:
             return _open(self.project)
-        except (OSError, ImportError, sqlite3.Error, *FAILURES) as error:
+        except (OSError, ImportError, sqlite3.Error, migration_error(), *FAILURES) as error:
             raise TrackingError(
                 f"the tracking store '{named(uri)}' cannot be opened: {reason_of(error)}{full_disk(uri)}"
             ) from None

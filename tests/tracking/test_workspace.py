@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError
 
 from ser_tune.config import Project
-from ser_tune.errors import StorageError
+from ser_tune.errors import StorageError, TrackingError
 from ser_tune.tracking import Workspace, open_delivered, tracking_errors
 from ser_tune.tracking.outbox import waiting
 
@@ -114,6 +114,15 @@ def test_a_store_that_cannot_be_opened_is_named_before_runs_are_read_from_it(roo
     assert not waiting(project.outbox)
     with pytest.raises(StorageError, match="cannot be opened: file is not a database"):
         open_delivered(project)
+
+
+def test_the_database_of_another_program_is_refused(root: Path) -> None:
+    studies = root / "optuna.db"
+    with closing(sqlite3.connect(studies)) as connection, connection:
+        connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32))")
+        connection.execute("INSERT INTO alembic_version VALUES ('v3.2.0.a')")  # of Optuna
+    with pytest.raises(TrackingError, match=r"optuna\.db' cannot be opened: its tables are another program's"):
+        open_delivered(_at(root, f"sqlite:///{studies}"))
 
 
 def test_a_project_on_a_disk_that_cannot_be_written_is_named() -> None:
