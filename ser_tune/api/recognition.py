@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from .. import recordings, registry
+from .. import drawing, recordings, registry
 from ..errors import AudioError, ConfigError
 from .arguments import Argument
 
@@ -140,7 +140,7 @@ def draw(model: Model, audio: str | Path, out: str | Path, *, project: "Project 
     Raises:
         SerTuneError: There is no such model, the file cannot be used, or the picture cannot be written there.
     """
-    recordings.refuse_other_picture(Path(out))  # before the model is loaded
+    drawing.refuse_other_picture(Path(out))  # before the model is loaded
     return recordings.draw_utterance(_loaded(model, project), Path(audio), Path(out))
 
 

@@ -1,6 +1,6 @@
 """Pictures in one style, and fonts that have the letters of every name in them."""
 
-from .figures import BLUE, GREY, RED, WIDTH, Picture, draw, draw_to, legend_beside
+from .figures import BLUE, GREY, RED, WIDTH, Picture, draw, draw_to, legend_beside, refuse_other_picture
 from .lettering import Lettering, lettering_for, shortened
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "draw_to",
     "legend_beside",
     "lettering_for",
+    "refuse_other_picture",
     "shortened",
 ]

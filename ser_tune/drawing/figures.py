@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import ConfigError
 from .lettering import PLAIN, Lettering
 
 if TYPE_CHECKING:  # the command line reads this module
@@ -13,9 +14,10 @@ if TYPE_CHECKING:  # the command line reads this module
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["BLUE", "GREY", "RED", "WIDTH", "Picture", "draw", "draw_to", "legend_beside"]
+__all__ = ["BLUE", "GREY", "RED", "WIDTH", "Picture", "draw", "draw_to", "legend_beside", "refuse_other_picture"]
 
 BLUE, RED, GREY = "#2b6cb0", "#c53030", "#a0aec0"
+FORMATS = (".pdf", ".png", ".svg")
 WIDTH = 9.4
 """Inches, at which letters of a picture are as large as those of the page."""
 _STYLE: dict[Any, Any] = {
@@ -113,6 +115,22 @@ def draw_to(
     if letters.numbers:
         text = "".join(f"{line}\n" for line in letters.legend)
         path.with_suffix(".labels.txt").write_text(text, encoding="utf-8")
+
+
+def refuse_other_picture(path: Path, *, name: str = "the picture") -> None:
+    """Refuse a path that `draw_to` cannot write, before the work whose result is drawn.
+
+    Args:
+        path: The file.
+        name: Its name in the message, such as `--picture`.
+
+    Raises:
+        ConfigError: The suffix is no format, the folder does not exist, or the path is a folder.
+    """
+    if path.suffix.lower() not in FORMATS or not path.parent.is_dir() or path.is_dir():
+        raise ConfigError(
+            f"{name} is '{path}'; expected a name that ends in {', '.join(FORMATS)}, in an existing folder"
+        )
 
 
 def legend_beside(axes: "Axes", handles: "Sequence[Artist]", names: Sequence[str]) -> None:

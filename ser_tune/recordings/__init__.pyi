@@ -4,7 +4,7 @@ from .batches import UNCERTAIN, Unusable, label_of, predict_files
 from .files import find_files
 from .live import Change, follow
 from .microphone import Microphone
-from .picture import draw_utterance, refuse_other_picture
+from .picture import draw_utterance
 from .speech import SpeechDetector
 from .timeline import Passage, Timeline, audacity_labels, rttm, timeline_of
 
@@ -22,7 +22,6 @@ __all__ = [
     "follow",
     "label_of",
     "predict_files",
-    "refuse_other_picture",
     "rttm",
     "timeline_of",
 ]

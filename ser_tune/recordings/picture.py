@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..audio import SAMPLE_RATE_HZ, Heard, read_speech
-from ..drawing import Lettering, draw_to, legend_beside, lettering_for
-from ..errors import AudioError, ConfigError
+from ..drawing import Lettering, draw_to, legend_beside, lettering_for, refuse_other_picture
+from ..errors import AudioError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,24 +18,14 @@ if TYPE_CHECKING:
     from ..prediction import Prediction
     from ..tracking import LoadedModel
 
-__all__ = ["draw_utterance", "refuse_other_picture"]
+__all__ = ["draw_utterance"]
 
-FORMATS = (".png", ".svg", ".pdf")
 WINDOW_S, STEP_S = 1.0, 0.1
 MOST_WINDOWS = 120
 LONGEST_S = 60.0
 """Longest utterance of a picture; a timeline shows longer recordings."""
 GRID_S = 0.01
 TICKS_HZ = (500, 1000, 2000, 4000, 8000)
-
-
-def refuse_other_picture(path: Path) -> None:
-    """Raise `ConfigError` where a picture cannot be written to a path."""
-    if path.suffix.lower() not in FORMATS or not path.parent.is_dir():
-        raise ConfigError(
-            f"the picture '{path}' cannot be written; expected a name that ends in {', '.join(FORMATS)} in an existing "
-            "folder"
-        )
 
 
 def draw_utterance(model: "LoadedModel", file: Path, out: Path) -> "Prediction":
@@ -51,7 +41,7 @@ def draw_utterance(model: "LoadedModel", file: Path, out: Path) -> "Prediction":
 
     Raises:
         AudioError: The file cannot be used, or is too long.
-        ConfigError: The picture has another suffix, or its folder does not exist.
+        ConfigError: The picture cannot be written there; see `refuse_other_picture`.
     """
     from .attention import over_time, recorded
 

@@ -327,7 +327,8 @@ def test_a_learning_rate_is_suggested_in_a_line_and_a_picture(call: Call, root: 
 
 
 def test_a_picture_that_cannot_be_drawn_is_refused_before_training(call: Call, root: Path) -> None:
-    for wrong in ("curve.gif", "no/such/folder.png"):
+    (root / "folder.png").mkdir()
+    for wrong in ("curve.gif", "no/such/folder.png", "folder.png"):
         told = call(root, "find-lr", "--model", "light_cnn", "--picture", wrong)
         assert (told.code, told.out) == (2, "")
         assert (

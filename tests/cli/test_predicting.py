@@ -162,7 +162,7 @@ def test_a_recording_without_speech_is_named(call: Call, finished: Any, tmp_path
         (("a.wav", "--min-confidence", "2"), "Input should be less than or equal to 1"),
         (("a.wav", "--out", "none/out.csv"), "--out is 'none/out.csv'; expected a file in an existing folder"),
         (("a.wav", "b.wav", "--plot", "a.png"), "--plot draws one utterance; got 2 files"),
-        (("a.wav", "--plot", "a.gif"), "the picture 'a.gif' cannot be written"),
+        (("a.wav", "--plot", "a.gif"), "--plot is 'a.gif'; expected a name that ends in .pdf, .png, .svg"),
         (("a.wav", "b.wav", "--timeline", "--format", "audacity"), "--format audacity is of one recording; got 2"),
         (("'*.wav'",), "matches no file"),
     ],

@@ -120,5 +120,5 @@ def test_what_cannot_be_drawn_is_refused(tmp_path: Path, sound: Sound, model: Lo
     with pytest.raises(AudioError, match=r"has 61 s; .* at most 60 s; --timeline"):
         draw_utterance(model, file, tmp_path / "a.png")  # type: ignore[arg-type]
     for wrong in ("a.txt", "none/a.png"):
-        with pytest.raises(ConfigError, match=r"cannot be written; expected a name that ends in \.png"):
+        with pytest.raises(ConfigError, match=r"the picture is .+; expected a name that ends in \.pdf"):
             draw_utterance(model, file, tmp_path / wrong)  # type: ignore[arg-type]

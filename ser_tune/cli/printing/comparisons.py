@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from ... import api, tracking
 from ... import results as stored
 from ...api.arguments import Argument
+from ...drawing import refuse_other_picture
 from ...errors import ConfigError, StorageError
 from ...resampling import MAX_STATISTIC, describe_score, permutation_test, with_interval
 from ...spreadsheets import safe_cell
@@ -22,12 +23,11 @@ if TYPE_CHECKING:
     from ...report import Report
     from ...results import Cell, Choice, Comparison, Leaderboard
 
-__all__ = ["print_comparison", "print_leaderboard", "print_matrix", "refuse_other_picture", "write_report"]
+__all__ = ["print_comparison", "print_leaderboard", "print_matrix", "write_report"]
 
 SHOWN_DIFFERENCES = 20
 """Number of utterances that `compare` lists by default."""
 FORMS = Forms(("table", "markdown", "csv", "json"))
-PICTURES = (".pdf", ".png", ".svg")
 BEFORE = ("corpus", "task", "evaluation", "protocol", "rank", "who")
 BEHIND = ("networks", "trials", "seeds", "normalisation", "pretraining", "folds", "source")
 """Columns around those of scores."""
@@ -179,7 +179,7 @@ def print_matrix(
         picture: Where to draw the matrix.
         form: The form of the table.
     """
-    refuse_other_picture(picture)  # before minutes of evaluation
+    refuse_other_picture(picture, name="--picture")  # before minutes of evaluation
     cells = call(
         corpora=_mapped(corpora, mappings),
         on_cell=lambda model, corpus: notes.print(f"{model} on {corpus}"),
@@ -192,18 +192,6 @@ def print_matrix(
     else:
         _print_cells(cells, form)
     notes.print(str(picture))
-
-
-def refuse_other_picture(picture: Path) -> None:
-    """Raise `ConfigError` where a picture cannot be drawn to a file.
-
-    Raises:
-        ConfigError: Its suffix is no format, or its folder does not exist.
-    """
-    if picture.suffix not in PICTURES or not picture.parent.is_dir():
-        raise ConfigError(
-            f"--picture is '{picture}'; expected a name that ends in {', '.join(PICTURES)}, in an existing folder"
-        )
 
 
 def _print_cells(cells: "Sequence[Cell]", form: str) -> None:

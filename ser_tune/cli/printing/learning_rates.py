@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ... import api
-from ...drawing import draw_to, lettering_for
+from ...drawing import draw_to, lettering_for, refuse_other_picture
 from ..console import notes, results
 from ..registration import Call
-from .comparisons import refuse_other_picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +23,7 @@ def print_learning_rate(call: Call[api.LearningRate], *, picture: Path = Path("l
         call: Runs the range test.
         picture: Where to draw the loss over the rate.
     """
-    refuse_other_picture(picture)  # before minutes of training
+    refuse_other_picture(picture, name="--picture")  # before minutes of training
     result = call()
     found, config = result.range_test, result.definition.config
     draw_rates(picture, found, f"{config.corpus.name}, {config.model.name}, {config.optimizer.name}")

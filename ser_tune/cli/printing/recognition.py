@@ -12,6 +12,7 @@ import typer
 
 from ... import api, recordings, registry
 from ...api.arguments import Argument
+from ...drawing import refuse_other_picture
 from ...errors import AudioError, ConfigError
 from ..console import notes, results, shown
 from ..registration import Call, Forms
@@ -90,7 +91,7 @@ def _print_utterances(
     """Print a prediction for each file, or for each segment."""
     model, paths = given["model"], given["audio"]
     if picture is not None:
-        recordings.refuse_other_picture(picture)
+        refuse_other_picture(picture, name="--plot")
         paths = recordings.find_files(paths, sys.stdin)
         if len(paths) != 1:
             raise ConfigError(f"--plot draws one utterance; got {len(paths)} files")
