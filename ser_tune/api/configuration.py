@@ -93,8 +93,8 @@ def options(*, model: Annotated[str | None, Argument(completes="architectures")]
     listed: dict[str, tuple[str, Leaf]] = {}
     variants = list(
         product(
-            [model] if model else ARCHITECTURES.names(),
-            [None] if model else FEATURE_SETS.names(),
+            ARCHITECTURES.names() if model is None else [model],
+            FEATURE_SETS.names() if model is None else [None],
             LOSSES.names(),
         )
     )

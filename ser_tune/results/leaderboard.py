@@ -227,9 +227,9 @@ def leaderboard(workspace: Workspace, corpus: str | None = None) -> Leaderboard:
             entry.rank,
         )
     )
-    here = {entry.corpus for entry in entries} | ({corpus} if corpus else set())
+    here = {entry.corpus for entry in entries} | (set() if corpus is None else {corpus})
     published = [number for number in PUBLISHED if number.corpus in here]
-    if corpus and not entries and not published:
+    if corpus is not None and not entries and not published:
         CORPORA.get(corpus)
     return Leaderboard(entries=entries, published=published)
 

@@ -163,6 +163,8 @@ def test_a_bad_study_file(call: Call, root: Path, tmp_path: Path, text: str | No
         (("study", "--model", "alex_net", "--set", "training.epochs"), "is not an assignment"),
         (("train", "--model", "alex_net", "--set", "a=["), "has no YAML value"),
         (("options", "--model", "resnet"), "unknown architecture 'resnet'"),
+        (("options", "--model", ""), "unknown architecture ''"),
+        (("leaderboard", "--corpus", ""), "unknown corpus ''"),
         (("extract", "--out", "x.txt"), "expected a name that ends in .npz or .pkl"),
         (("extract", "--out", "no/x.npz"), "in an existing folder"),
         (

@@ -241,6 +241,7 @@ def test_an_empty_store_has_an_empty_leaderboard(call: Call, root: Path, form: s
     assert (told.code, told.out) == (0, out)
     assert told.err == "no complete trials yet; run `ser-tune study --model 3d_acrnn`\n"
     assert call(root, "leaderboard", "--format", "csv").out.startswith("corpus,task,evaluation,protocol,rank,who,")
+    assert "no complete trials of corpus 'demo' yet" in call(root, "leaderboard", "--corpus", "demo").err
 
 
 @pytest.mark.slow

@@ -150,7 +150,8 @@ def print_leaderboard(call: "Call[Leaderboard]", *, form: Annotated[str, FORMS] 
         )
         rows.append(dict(zip(columns, cells, strict=True)) | {WARNINGS: ""})
     if not rows:
-        notes.print("no complete trials yet; run `ser-tune study --model 3d_acrnn`")
+        of_corpus = f" of corpus '{corpus}'" if (corpus := call.arguments.get("corpus")) is not None else ""
+        notes.print(f"no complete trials{of_corpus} yet; run `ser-tune study --model 3d_acrnn`")
         if form not in ("json", "csv"):
             return
     if form == "json":
