@@ -77,8 +77,8 @@ def refusal(databases: Path, shared_cache: Path, tmp_path_factory: pytest.TempPa
             search.run_study(prepared, project, tracking.TrackingObserver(workspace))
         assert coordination.open_storage(project).get_all_studies() == []
         experiments = workspace.client.search_experiments()
-        assert [one.name for one in experiments] == ["Default"]
-        assert not workspace.client.search_runs([one.experiment_id for one in experiments])
+        assert [experiment.name for experiment in experiments] == ["Default"]
+        assert not workspace.client.search_runs([experiment.experiment_id for experiment in experiments])
         assert "\n" not in str(caught.value)
         return str(caught.value)
 

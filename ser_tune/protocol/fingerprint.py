@@ -205,11 +205,9 @@ class Protocol:
         return {name: _text(name, fact) for name, fact in self.facts.items()}
 
     def _listed(self, name: str) -> tuple[str, ...]:
-        """A list of names; empty where the fact is missing."""
+        """A list of names; of a list that was too long to be stored, its hash; empty where the fact is missing."""
         fact = self.facts.get(name, ())
-        if isinstance(fact, tuple):
-            return fact
-        return () if fact == _empty(name) else tuple(fact.split())
+        return fact if isinstance(fact, tuple) else (fact,)
 
     def refuse_other(self, other: "Protocol", what: str) -> None:
         """Raise where scores of another protocol would be set beside ours.

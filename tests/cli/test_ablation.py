@@ -71,13 +71,13 @@ def test_the_difference_is_that_of_all_seeds_paired_by_utterance(
     assert fast.against is not None
     read: dict[str, list[Any]] = {}
     (experiment,) = workspace.client.search_experiments(filter_string="name = 'manifest'")
-    for one in (base, fast):
-        study_id = optuna.load_study(study_name=one.study, storage=project.storage_url).user_attrs["study_id"]
+    for trained in (base, fast):
+        study_id = optuna.load_study(study_name=trained.study, storage=project.storage_url).user_attrs["study_id"]
         _, runs = find_runs(workspace, experiment.experiment_id, study_id)
-        read[one.study] = [read_predictions(workspace, runs[number], "validation") for number in (0, 1)]
-        assert one.seconds == pytest.approx(sum(run.data.metrics["trial_seconds"] for run in runs.values()))
+        read[trained.study] = [read_predictions(workspace, runs[number], "validation") for number in (0, 1)]
+        assert trained.seconds == pytest.approx(sum(run.data.metrics["trial_seconds"] for run in runs.values()))
     truth, ours, theirs, speakers = (
-        np.concatenate([getattr(one, what) for one in read[name]])
+        np.concatenate([getattr(seed, what) for seed in read[name]])
         for name, what in (
             ("base", "truth"),
             ("fast", "predicted"),
@@ -213,13 +213,14 @@ def test_after_an_interruption_and_a_failure_all_have_the_same_seeds(ablation: C
         by_seed = _scores_by_seed(root, name)
         assert list(by_seed) == [0, 1, 2]
         assert row["of each seed"] == " ".join(f"{score:.3f}" for score in by_seed.values())
-    assert len([one for one in training if one is not None]) == 3 * 3 * 3  # folds, seeds, configurations: each once
+    # Folds, seeds, configurations: each once
+    assert len([report for report in training if report is not None]) == 3 * 3 * 3
 
 
 def _scores_by_seed(root: Path, study: str) -> dict[int, float]:
     client = MlflowClient(f"sqlite:///{root}/mlruns/mlflow.db")
     found = client.search_runs(
-        [one.experiment_id for one in client.search_experiments()],
+        [experiment.experiment_id for experiment in client.search_experiments()],
         f"tags.`ser_tune.study` = '{study}' and tags.`ser_tune.trial` != '' and attributes.status = 'FINISHED'",
     )
     scores = {int(run.data.params["seed"]): run.data.metrics["validation_uar"] for run in found}
@@ -252,7 +253,7 @@ def test_a_change_of_the_utterances_is_not_paired_and_a_time_limit_is_none(
     # And a run that somebody deleted in MLflow is named
     client = MlflowClient(f"sqlite:///{root}/mlruns/mlflow.db")
     (run,) = client.search_runs(
-        [one.experiment_id for one in client.search_experiments()],
+        [experiment.experiment_id for experiment in client.search_experiments()],
         "tags.`ser_tune.study` = 'small-ablate' and tags.`ser_tune.trial` = '0'",
     )
     client.delete_run(run.info.run_id)

@@ -394,7 +394,7 @@ def test_what_mlflow_would_cut_is_stood_for_by_a_hash(tiny: Callable[..., Any], 
 # Lists
 
 
-OLD = {
+TEXTS = {
     "score": "pooled validation UAR, utterance level",
     "corpus": "emodb",
     "corpus_digest": "d3f1",
@@ -407,18 +407,18 @@ OLD = {
     "aggregation": "mean_log_softmax",
     "epoch_selection": "last",
 }
-"""As version 0.1 stored them; so are tags of its runs."""
-EMOTIONS_OF_OLD = ("anger", "boredom", "disgust")
+"""The facts of a study as texts, which are hashed."""
+DISLIKES = ("anger", "boredom", "disgust")
 
 
-def test_facts_that_are_lists_have_the_fingerprint_of_the_texts_that_version_0_1_stored() -> None:
-    lists = {"emotions": EMOTIONS_OF_OLD, "merged": (), "styles": (), "holdout": ()}
-    ours = Protocol({**OLD, **lists, "folds": ("03/16", "08/03", "16/08")})
-    stored = Protocol.read(OLD)
+def test_facts_that_are_lists_have_the_fingerprint_of_their_texts() -> None:
+    lists = {"emotions": DISLIKES, "merged": (), "styles": (), "holdout": ()}
+    ours = Protocol({**TEXTS, **lists, "folds": ("03/16", "08/03", "16/08")})
+    stored = Protocol.read(TEXTS)
     assert stored.fingerprint == ours.fingerprint == "a63915acccc3"
     assert ours.differences(stored) == stored.differences(ours) == []
-    for read in (stored, ours, Protocol.read(ours.stored), Protocol.read(ours.tags)):
-        assert read.names == EMOTIONS_OF_OLD
+    for read in (ours, Protocol.read(ours.stored), Protocol.read(ours.tags)):
+        assert read.names == DISLIKES
         assert (read.merged, read.styles, read.holdout, read.n_folds) == ((), (), (), 3)
         assert read.fingerprint == "a63915acccc3"
     assert json.loads(json.dumps(ours.stored))["emotions"] == ["anger", "boredom", "disgust"]
@@ -427,10 +427,10 @@ def test_facts_that_are_lists_have_the_fingerprint_of_the_texts_that_version_0_1
 # Tasks and objectives
 
 
-def test_a_study_of_before_has_its_task_and_its_objective_without_a_fact(of: Of, table: Path) -> None:
+def test_a_study_of_emotions_has_its_task_and_its_objective_without_a_fact(of: Of, table: Path) -> None:
     usual = of(table)
     assert {"task", "task_settings", "objectives", "outputs"}.isdisjoint(usual.facts)
-    for protocol in (usual, Protocol.read(OLD), Protocol({})):
+    for protocol in (usual, Protocol.read(TEXTS), Protocol({})):
         assert (protocol.task.name, protocol.objective.name) == ("classification", "uar")
         assert [one.name for one in protocol.metrics] == ["uar", "wa"]
     assert of(table, **{"study.objectives": ("uar",)}) == usual
@@ -480,7 +480,7 @@ NAMES = st.lists(st.text(min_size=1, max_size=6), unique=True, max_size=4).map(t
 def test_names_of_any_letters_are_read_as_they_were_stored(
     emotions: tuple[str, ...], holdout: tuple[str, ...], merged: tuple[str, ...], folds: tuple[str, ...]
 ) -> None:
-    ours = Protocol({**OLD, "emotions": emotions, "holdout": holdout, "merged": merged, "folds": folds})
+    ours = Protocol({**TEXTS, "emotions": emotions, "holdout": holdout, "merged": merged, "folds": folds})
     for read in (Protocol.read(json.loads(json.dumps(ours.stored))), Protocol.read(ours.tags)):
         assert read == ours
         assert (read.names, read.holdout, read.merged, read.n_folds) == (emotions, holdout, merged, len(folds))

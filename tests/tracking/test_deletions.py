@@ -30,7 +30,9 @@ def workspace(project: Project) -> Workspace:
 
 def _runs(workspace: Workspace, name: str = NAME) -> dict[str, str]:
     """The identifiers of a study's runs by trial; the study's own is by an empty text."""
-    found = workspace.client.search_runs([one.experiment_id for one in workspace.client.search_experiments()])
+    found = workspace.client.search_runs(
+        [experiment.experiment_id for experiment in workspace.client.search_experiments()]
+    )
     return {run.data.tags.get(TRIAL_TAG, ""): run.info.run_id for run in found if name in run.data.tags.values()}
 
 

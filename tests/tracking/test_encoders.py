@@ -116,8 +116,8 @@ class Probed:
         return Path(self.workspace.client.get_logged_model(model_id).artifact_location)
 
     def logged(self, name: str) -> list[Any]:
-        experiments = [one.experiment_id for one in self.workspace.client.search_experiments()]
-        return [one for one in self.workspace.client.search_logged_models(experiments) if one.name == name]
+        experiments = [experiment.experiment_id for experiment in self.workspace.client.search_experiments()]
+        return [model for model in self.workspace.client.search_logged_models(experiments) if model.name == name]
 
 
 def _arguments(csv: Path, checkpoint: Path, name: str, model: str = "linear_probe", *settings: str) -> list[str]:
@@ -126,7 +126,7 @@ def _arguments(csv: Path, checkpoint: Path, name: str, model: str = "linear_prob
     else:
         settings = (f"model.checkpoint={checkpoint}", *settings)
     corpus = ("--corpus", "manifest", "--data", str(csv), "--set", "protocol.folds=3")
-    assignments = [part for one in (*settings, "training.device=cpu") for part in ("--set", one)]
+    assignments = [part for setting in (*settings, "training.device=cpu") for part in ("--set", setting)]
     return ["study", "--model", model, *corpus, "--name", name, *assignments]
 
 
@@ -233,8 +233,8 @@ def test_a_finetuned_encoder_too(
     (encoder,) = probed.logged("encoder")
     trials = probed.logged("model")
     assert len(trials) == 2
-    for one in trials:  # what learned is in the trial's model, the rest in the encoder's
-        networks = sorted(Path(one.artifact_location).glob("artifacts/predictor/network-*.safetensors"))
+    for trial in trials:  # what learned is in the trial's model, the rest in the encoder's
+        networks = sorted(Path(trial.artifact_location).glob("artifacts/predictor/network-*.safetensors"))
         assert len(networks) == 3
         assert max(file.stat().st_size for file in networks) < sum(
             file.stat().st_size for file in Path(encoder.artifact_location).rglob("*.safetensors")
@@ -256,8 +256,8 @@ def test_many_trials_store_an_encoder_once(probed: Probed) -> None:
     (encoder,) = probed.logged("encoder")
     trials = probed.logged("model")
     assert len(trials) == 2
-    for one in trials:
-        predictor = Path(one.artifact_location) / "artifacts" / "predictor"
+    for trial in trials:
+        predictor = Path(trial.artifact_location) / "artifacts" / "predictor"
         assert json.loads((predictor / "encoders.json").read_text(encoding="utf-8")) == {
             encoder.tags["ser_tune.encoder"]: f"models:/{encoder.model_id}"
         }
@@ -284,20 +284,20 @@ def test_a_version_carries_the_encoder_as_float16(probed: Probed) -> None:
 def test_a_trials_model_predicts_what_its_version_does(probed: Probed) -> None:
     model_id = probed.version.tags["ser_tune.model_id"]
     of_trial = open_predictor(f"models:/{model_id}").predict(probed.paths)
-    for one, row in zip(of_trial, _predicted(probed), strict=True):
-        assert one.label == row["emotion"]
-        assert one.probabilities["joy"] == pytest.approx(row["joy"], abs=1e-6)
-        (segment,) = one.segments
-        assert (segment.start_s, segment.end_s) == pytest.approx((0.0, 0.45 if "_1" in one.source else 0.35))
+    for prediction, row in zip(of_trial, _predicted(probed), strict=True):
+        assert prediction.label == row["emotion"]
+        assert prediction.probabilities["joy"] == pytest.approx(row["joy"], abs=1e-6)
+        (segment,) = prediction.segments
+        assert (segment.start_s, segment.end_s) == pytest.approx((0.0, 0.45 if "_1" in prediction.source else 0.35))
 
 
 @pytest.mark.slow
 def test_settings_of_descent_are_not_recorded(probed: Probed) -> None:
     experiment = probed.workspace.client.get_experiment_by_name("manifest")
     runs = probed.workspace.client.search_runs([experiment.experiment_id], "tags.`ser_tune.trial` = '0'")
-    (params,) = [one.data.params for one in runs]
+    (params,) = [run.data.params for run in runs]
     assert {"model.penalty", "features.digest", "features.precision"} <= params.keys()
-    assert [one.data.tags["version.transformers"] for one in runs] == [version("transformers")]
+    assert [run.data.tags["version.transformers"] for run in runs] == [version("transformers")]
     assert not [path for path in params if path.startswith(("optimizer.", "loss.", "augmentation."))]
 
 
@@ -319,7 +319,7 @@ def _counted() -> Iterator[list[int]]:
 @pytest.fixture
 def members(probed: Probed) -> list[Predictor]:
     """Probes of two trials, read by this installation, with the stored encoder."""
-    return [read_predictor(f"models:/{one.model_id}") for one in probed.logged("model")]
+    return [read_predictor(f"models:/{model.model_id}") for model in probed.logged("model")]
 
 
 @pytest.mark.slow
@@ -327,10 +327,10 @@ def test_probes_of_one_encoder_run_it_once(members: list[Predictor], probed: Pro
     with _counted() as counts:
         said = Committee(members).predict(probed.paths)
     assert counts == [len(probed.paths)]
-    alone = [one.predict(probed.paths) for one in members]
-    for number, one in enumerate(said):
+    alone = [member.predict(probed.paths) for member in members]
+    for number, prediction in enumerate(said):
         expected = sum(each[number].probabilities["joy"] for each in alone) / len(members)
-        assert one.probabilities["joy"] == pytest.approx(expected, abs=1e-6)
+        assert prediction.probabilities["joy"] == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.fixture
@@ -363,11 +363,11 @@ def test_a_combination_is_scored_from_cached_features(
     assert counts == []
     assert len(probed_copy.logged("encoder")) == 1
     combined = [
-        one
-        for one in probed_copy.workspace.client.search_model_versions(f"name = '{NAME}'")
-        if "+" in one.tags["study"]
+        found
+        for found in probed_copy.workspace.client.search_model_versions(f"name = '{NAME}'")
+        if "+" in found.tags["study"]
     ]
-    (model_id,) = [one.source.removeprefix("models:/") for one in combined]
+    (model_id,) = [found.source.removeprefix("models:/") for found in combined]
     folder = Path(probed_copy.workspace.client.get_logged_model(model_id).artifact_location)
     assert len(list((folder / "artifacts" / "predictor" / "encoders").iterdir())) == 1
 
@@ -408,10 +408,14 @@ def test_rows_of_one_speaker_are_normalised_together(
     assert len(set(speakers)) > 1
     rows = model.predict(pd.DataFrame({"path": paths, "speaker": speakers}))
     for speaker in set(speakers):
-        own = [number for number, one in enumerate(speakers) if one == speaker]
+        own = [number for number, name in enumerate(speakers) if name == speaker]
         alone = model.unwrap_python_model().predictor.predict([paths[number] for number in own])
-        assert [one.probabilities["joy"] for one in alone] == pytest.approx(rows["joy"].iloc[own].tolist(), abs=1e-6)
+        assert [prediction.probabilities["joy"] for prediction in alone] == pytest.approx(
+            rows["joy"].iloc[own].tolist(), abs=1e-6
+        )
     without = model.predict(pd.DataFrame({"path": paths}))
     together = model.unwrap_python_model().predictor.predict(paths)
-    assert [one.probabilities["joy"] for one in together] == pytest.approx(without["joy"].tolist(), abs=1e-6)
+    assert [prediction.probabilities["joy"] for prediction in together] == pytest.approx(
+        without["joy"].tolist(), abs=1e-6
+    )
     assert without["joy"].tolist() != pytest.approx(rows["joy"].tolist(), abs=1e-6)

@@ -63,7 +63,7 @@ def test_test_speakers_are_looked_at_once(opened: Opened, looks: list[str]) -> N
     assert scored == {key: value for key, value in run.data.metrics.items() if key.startswith(("validation", "test"))}
     assert {"test_uar", "test_uar_low", "test_wa_high", "test_recall/joy", "validation_uar"} <= set(scored)
     assert run.data.tags["ser_tune.test"] == "scored"
-    files = {one.path for one in opened.workspace.client.list_artifacts(run_id)}
+    files = {file.path for file in opened.workspace.client.list_artifacts(run_id)}
     assert {"test_predictions.csv", "test_confusion.png"} <= files
     assert score_on_test(opened.workspace, run, opened.prepared) == scored
     assert looks == ["test"]
@@ -125,7 +125,11 @@ def test_validation_speakers_are_scored_in_worse_recordings_once(
 ) -> None:
     from ser_tune.tracking import held_out_scores
 
-    chosen = {one.name: one for one in TYPICAL_CONDITIONS if one.kind in ("white noise", "babble", "clipping")}
+    chosen = {
+        condition.name: condition
+        for condition in TYPICAL_CONDITIONS
+        if condition.kind in ("white noise", "babble", "clipping")
+    }
     monkeypatch.setattr(held_out_scores, "TYPICAL_CONDITIONS", tuple(chosen.values()))
     run, told = opened.runs[0], list[str]()
     scored = score_stressed(opened.workspace, run, opened.prepared, on_condition=told.append)

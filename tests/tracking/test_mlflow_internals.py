@@ -85,7 +85,9 @@ def test_every_path_in_mlflows_tables_follows_a_moved_folder(stored: Workspace) 
 
 
 def test_the_files_of_a_deleted_model_are_gone(stored: Workspace) -> None:
-    (experiment,) = [one.experiment_id for one in stored.client.search_experiments(filter_string="name = 'emodb'")]
+    (experiment,) = [
+        experiment.experiment_id for experiment in stored.client.search_experiments(filter_string="name = 'emodb'")
+    ]
     made = stored.client.create_logged_model(experiment, name="model")
     stored.client.log_model_artifacts(made.model_id, str(stored.project.root / "weights"))
     files = Path(made.artifact_location)

@@ -102,7 +102,7 @@ def test_a_trial_has_system_metrics_from_its_start_to_its_end(tracked: Tracked) 
     for run in tracked.trials.values():
         points = tracked.workspace.client.get_metric_history(run.info.run_id, "system/cpu_utilization_percentage")
         assert points
-        assert all(run.info.start_time <= one.timestamp <= run.info.end_time + 1 for one in points)
+        assert all(run.info.start_time <= point.timestamp <= run.info.end_time + 1 for point in points)
         assert run.data.metrics["system/system_memory_usage_megabytes"] > 100
 
 
@@ -126,7 +126,7 @@ def test_the_study_and_its_best_trial_link_each_other(tracked: Tracked) -> None:
 
 
 def test_a_runs_status_is_its_trials_state(tracked: Tracked) -> None:
-    assert [one.state for one in tracked.outcomes] == ["COMPLETE", "PRUNED", "FAIL", "COMPLETE"]
+    assert [outcome.state for outcome in tracked.outcomes] == ["COMPLETE", "PRUNED", "FAIL", "COMPLETE"]
     status = {number: run.info.status for number, run in tracked.trials.items()}
     assert status == {0: "FINISHED", 1: "KILLED", 2: "FAILED", 3: "FINISHED"}
     assert tracked.parent.info.status == "FINISHED"
@@ -152,7 +152,7 @@ def test_every_fold_has_its_curves_with_a_point_for_each_epoch(tracked: Tracked)
         fold = f"fold_{part.fold.number:02d}"
         for name in ("train_loss", "validation_loss", "validation_uar", "validation_wa", "learning_rate", "seconds"):
             curve = tracked.workspace.client.get_metric_history(run.info.run_id, f"{fold}/{name}")
-            points = sorted((one.step, one.value) for one in curve)
+            points = sorted((point.step, point.value) for point in curve)
             assert points == [(report.epoch, report.curves[name]) for report in part.fitted.history]
         assert run.data.metrics[f"{fold}/kept_epoch"] == part.fitted.epoch
 
@@ -186,7 +186,9 @@ def test_a_trial_that_did_not_complete_has_only_a_partial_score(tracked: Tracked
 def test_no_trial_has_seen_the_test_speakers(tracked: Tracked) -> None:
     for run in tracked.trials.values():
         assert not [name for name in run.data.metrics if "test" in name]
-        assert not [one.path for one in tracked.workspace.client.list_artifacts(run.info.run_id) if "test" in one.path]
+        assert not [
+            file.path for file in tracked.workspace.client.list_artifacts(run.info.run_id) if "test" in file.path
+        ]
 
 
 def test_the_exact_configuration_stands_beside_every_trial(tracked: Tracked, tmp_path: Path) -> None:
@@ -208,8 +210,8 @@ def test_the_predictions_of_every_validated_utterance_are_a_table(tracked: Track
     with table.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     corpus, folds = tracked.prepared.corpus, tracked.prepared.folds
-    assert sorted(row["utterance"] for row in rows) == [one.id for one in corpus.utterances]
-    by_id = {one.id: one for one in corpus.utterances}
+    assert sorted(row["utterance"] for row in rows) == [utterance.id for utterance in corpus.utterances]
+    by_id = {utterance.id: utterance for utterance in corpus.utterances}
     for row in rows:
         probabilities = {emotion: float(row[emotion]) for emotion in corpus.emotions}
         assert sum(probabilities.values()) == pytest.approx(1, abs=1e-5)

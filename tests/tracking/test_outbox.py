@@ -164,7 +164,7 @@ def test_a_delivered_trial_is_a_run_with_its_own_times(store: Store) -> None:
     assert (run.info.start_time, run.info.end_time) == (TRIAL.began_ms, TRIAL.ended_ms)
     assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert run.data.params == {"model.name": "alex_net"}
-    assert [one.path for one in store.workspace.client.list_artifacts(run.info.run_id)] == ["config.yaml"]
+    assert [file.path for file in store.workspace.client.list_artifacts(run.info.run_id)] == ["config.yaml"]
     assert (parent.info.status, parent.data.metrics) == ("FINISHED", {"trials_complete": 1.0})
     assert parent.data.tags["ser_tune.best_trial"] == "3"
     assert not waiting(store.project.outbox)
@@ -222,7 +222,7 @@ def test_a_model_that_was_half_stored_is_replaced(store: Store, monkeypatch: pyt
         deliver_waiting(store.workspace)
     deliver_waiting(store.workspace)
     assert store.trials()[3].data.tags[MODEL_TAG] == made[1]
-    assert [one.model_id for one in store.workspace.client.search_logged_models([store.experiment])] == [made[1]]
+    assert [model.model_id for model in store.workspace.client.search_logged_models([store.experiment])] == [made[1]]
 
 
 def test_a_trial_that_was_killed_before_optuna_was_told_is_corrected(store: Store) -> None:

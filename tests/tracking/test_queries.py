@@ -58,7 +58,7 @@ def test_a_run_is_found_by_any_name_and_no_other_run(store: tuple[Workspace, str
 def test_a_name_that_nobody_has_finds_nothing_and_fails_nowhere(store: tuple[Workspace, str], name: str) -> None:
     workspace, _ = store
     found = [run.data.tags[KEY] for run in search_runs(workspace, tags={KEY: name})]
-    assert found == [one for one in NAMES if one == name]
+    assert found == [known for known in NAMES if known == name]
 
 
 @pytest.mark.slow
@@ -73,12 +73,12 @@ def test_models_and_versions_are_read_page_by_page(
         for _ in range(4 if name == names[-1] else 1):
             workspace.client.create_model_version(name, source=str(root), tags={"kind": name})
         workspace.client.set_registered_model_alias(name, "champion", "1")
-    assert {one.name for one in registered_models(workspace)} == set(names)
-    assert [(one.name, one.version) for one in list_versions(workspace)] == [
+    assert {model.name for model in registered_models(workspace)} == set(names)
+    assert [(version.name, version.version) for version in list_versions(workspace)] == [
         *((names[-1], version) for version in ("4", "3", "2", "1")),
         *((name, "1") for name in names[:-1]),
     ]
-    assert {one.name for one in list_versions(workspace) if one.aliases == ("champion",)} == set(names)
+    assert {version.name for version in list_versions(workspace) if version.aliases == ("champion",)} == set(names)
     assert len(list(model_versions(workspace, name=names[-1], tags={"kind": names[-1]}))) == 4
 
 

@@ -41,7 +41,7 @@ def _tags(objective: str, trial: int) -> dict[str, str]:
 def _run(objective: str, trial: int, score: float | None) -> Run:
     """A complete trial, or one without a score."""
     metrics = [] if score is None else [Metric(f"validation_{objective}", score, 0, 0)]
-    tags = [RunTag(*one) for one in _tags(objective, trial).items()]
+    tags = [RunTag(*item) for item in _tags(objective, trial).items()]
     return Run(RunInfo(str(trial), "0", "", "FINISHED", 0, 0, "active"), RunData(metrics=metrics, tags=tags))
 
 
@@ -49,17 +49,17 @@ def _run(objective: str, trial: int, score: float | None) -> Run:
 @given(scores=st.lists(st.none() | st.just(float("nan")) | st.sampled_from([-1.0, -0.02, 0.0, 0.3, 1.0]), max_size=6))
 def test_the_best_is_first_and_a_missing_score_last(plugged: None, scores: list[float | None]) -> None:
     for objective in OBJECTIVES:
-        ranking, runs = Ranking(METRICS.get(objective)), [_run(objective, *one) for one in enumerate(scores)]
+        ranking, runs = Ranking(METRICS.get(objective)), [_run(objective, *numbered) for numbered in enumerate(scores)]
         ranked = best_first(reversed(runs))
         keys = [(-ranking.key(scores[int(run.info.run_id)]), int(run.info.run_id)) for run in ranked]
         assert keys == sorted(keys)
-        known = [one for one in scores if one is not None and one == one]
+        known = [score for score in scores if score is not None and score == score]
         assert [is_complete(run) for run in ranked] == [True] * len(known) + [False] * (len(scores) - len(known))
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_the_middle_seed_represents_a_result_and_of_two_the_worse(plugged: None, objective: str) -> None:
-    worst, middle, best = (_run(objective, *one) for one in enumerate(SCORES[objective]))
+    worst, middle, best = (_run(objective, *numbered) for numbered in enumerate(SCORES[objective]))
     assert Result((best, worst, middle)).run is middle
     assert Result((best, worst)).run is worst
     assert Result((worst, best)).run is worst
@@ -74,7 +74,7 @@ def study(project: Project, plugged: None) -> Callable[[str], Any]:
     def _study(objective: str) -> Any:
         workspace = Workspace(project)
         parent = workspace.client.create_run(
-            "0", tags={key: one for key, one in _tags(objective, 0).items() if key != TRIAL_TAG}
+            "0", tags={key: value for key, value in _tags(objective, 0).items() if key != TRIAL_TAG}
         )
         for trial, score in enumerate((*SCORES[objective], None)):
             run_id = workspace.client.create_run("0", tags=_tags(objective, trial)).info.run_id
@@ -120,5 +120,5 @@ def test_a_study_whose_metric_is_not_installed_any_more_has_no_pages_and_hides_n
     workspace, _ = study("error")
     workspace.client.create_run("0", tags={STUDY_TAG: "two", STUDY_NAME_TAG: "two"})
     monkeypatch.setattr("ser_tune.components._plugins", lambda group: {})
-    assert [one.study for one in study_pages(workspace)] == ["two"]
+    assert [page.study for page in study_pages(workspace)] == ["two"]
     assert "note: study 'one' has no pages: unknown metric 'error'; choose from: uar, wa" in caplog.text
