@@ -23,7 +23,7 @@ collect_ignore = ["ser_tune_benchmarks", "bits"]  # programs, run as `python -m 
 # Two threads that wait for each other on busy cores take ten times as long over a tiny network as one
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-pytest_plugins = ["tests.opened_studies", "tests.tiny_studies"]
+pytest_plugins = ["tests.opened_studies", "tests.probed_projects", "tests.tiny_studies"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

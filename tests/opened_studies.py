@@ -28,6 +28,11 @@ class Opened(NamedTuple):
     prepared: Any
     runs: dict[int, Run]
 
+    @property
+    def best(self) -> int:
+        """The number of the best trial."""
+        return int(self.study.best_trial.number)
+
     def predictions(self, number: int, side: str = "validation") -> list[dict[str, str]]:
         """The rows of a trial's table, as they lie in the artifact folder, sorted by utterance."""
         uri = self.runs[number].info.artifact_uri
@@ -62,6 +67,14 @@ def first(finished: Any, open_study: Callable[..., Opened]) -> Opened:
 def copied(finished_copy: Any, open_study: Callable[..., Opened]) -> Opened:
     """The finished study in a project that may be changed."""
     return open_study(finished_copy.root)
+
+
+@pytest.fixture
+def located(copied: Opened, monkeypatch: pytest.MonkeyPatch) -> Opened:
+    """The same; functions that open a project themselves find it by the environment."""
+    monkeypatch.setenv("SER_TUNE_ROOT", str(copied.project.root))
+    monkeypatch.setenv("SER_TUNE_CACHE", str(copied.project.cache))
+    return copied
 
 
 @pytest.fixture

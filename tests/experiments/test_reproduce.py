@@ -54,7 +54,7 @@ def _outcome(
         margin=0.03,
         folds=folds,
         folds_of_protocol=10,
-        protocol=Protocol({"emotions": "anger joy"}),
+        protocol=Protocol({"emotions": ("anger", "joy")}),
         changed=changed,
     )
 

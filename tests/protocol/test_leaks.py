@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,18 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from ser_tune.corpora import Corpus, Utterance
-from ser_tune.errors import LeakError
 from ser_tune.features import FeatureStore
 from ser_tune.folds import Fold
-from ser_tune.protocol import Prepared, leaks
+from ser_tune.protocol import Prepared
 from ser_tune.search import trainer
-from tests.folding import speaker_folds
 
-QUICK = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 RATE_HZ = 16_000
 
 Rows = list[dict[str, str]]
@@ -355,74 +349,6 @@ def test_a_text_on_two_sides_stops_a_text_independent_study(study: Study, refusa
     assert "have the same text" in message
 
 
-# Any corpus
-
-
-def _made(speakers: Sequence[int]) -> Corpus:
-    """One utterance of each emotion, and as many more of speakers as they are named."""
-    owners = [*sorted({*speakers, 0, 1, 2}), *speakers]
-    utterances = tuple(
-        Utterance(id=f"{number:03}", path=Path("none.wav"), speaker=f"s{speaker}", emotion=emotion)
-        for number, (speaker, emotion) in enumerate((owner, emotion) for owner in owners for emotion in ("fear", "joy"))
-    )
-    contents = tuple(one.id for one in utterances)
-    return Corpus(
-        name="made",
-        utterances=utterances,
-        contents=contents,
-        folds=None,
-        merge={},
-        styles=(),
-        digest="",
-        audio_digest="",
-    )
-
-
-@QUICK
-@given(speakers=st.lists(st.integers(0, 7), max_size=12), held_out=st.booleans(), data=st.data())
-def test_in_any_corpus_one_sound_stops_the_study_where_its_speakers_are_two(
-    speakers: list[int], held_out: bool, data: st.DataObject
-) -> None:
-    corpus = _made(speakers)
-    holdout = corpus.speakers[-1:] if held_out and len(corpus.speakers) > 3 else ()
-    folds = speaker_folds(corpus, holdout=holdout)
-    sounds = [f"sound {one.id}" for one in corpus.utterances]
-    leaks.refuse_leaks(corpus, folds, sounds)
-    numbers = st.integers(0, len(sounds) - 1)
-    one, other = (data.draw(numbers) for _ in range(2))
-    recordings = data.draw(st.booleans())
-    shared = list(corpus.contents) if recordings else sounds
-    shared[other] = shared[one]
-    planted = replace(corpus, contents=tuple(shared)) if recordings else corpus
-    first, second = corpus.utterances[min(one, other)], corpus.utterances[max(one, other)]
-    # Speakers who are held out together, or tested together, are never on two sides
-    groups = [holdout, *(fold.test_speakers for fold in folds)]
-    if any({first.speaker, second.speaker} <= set(group) for group in groups):
-        leaks.refuse_leaks(planted, folds, sounds)
-        return
-    with pytest.raises(LeakError, match=rf"'{first.id}' \(speaker {first.speaker}, .*'{second.id}' \("):
-        leaks.refuse_leaks(planted, folds, sounds)
-
-
-@pytest.mark.parametrize(("pairs", "named", "more"), [(3, 3, ""), (25, 20, "; and 5 more; ")])
-def test_all_pairs_are_named_up_to_twenty_and_each_once(pairs: int, named: int, more: str) -> None:
-    corpus = _made([number for number in range(3) for _ in range(20)])
-    folds = speaker_folds(corpus)
-    sounds = [f"sound {one.id}" for one in corpus.utterances]
-    of = [
-        [number for number, one in enumerate(corpus.utterances) if one.speaker == speaker] for speaker in ("s0", "s1")
-    ]
-    for one, other in zip(*(numbers[:pairs] for numbers in of), strict=True):
-        sounds[one] = sounds[other]
-    with pytest.raises(LeakError) as caught:
-        leaks.refuse_leaks(corpus, folds, sounds)
-    told = str(caught.value)
-    assert told.startswith(f"leak in corpus made: {pairs} pairs of utterances are on two sides of a fold: ")
-    assert told.count("hold the same sound (fold 0)") == named
-    assert more in told
-    assert told.endswith("leave one of each pair out, or give both one speaker")
-
-
 def test_leaks_are_found_before_any_feature_is_extracted(
     study: Study, refusal: Callable[[Prepared], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -431,12 +357,6 @@ def test_leaks_are_found_before_any_feature_is_extracted(
 
     monkeypatch.setattr(trainer, "extract_features", extracted)
     assert "hold the same sound" in refusal(study(_again(_as_flac, "dan")))
-
-
-def test_a_sound_is_asked_of_every_utterance() -> None:
-    corpus = _made([])
-    with pytest.raises(ValueError, match="1 sounds of 6 utterances"):
-        leaks.refuse_leaks(corpus, speaker_folds(corpus), ["sound"])
 
 
 # Perturbed copies stand at the places of the utterances that they were made from

@@ -22,6 +22,8 @@ from ser_tune.registry.verdict import Verdict
 from ser_tune.search import StudyObserver, run_study
 from ser_tune.tasks import TASKS
 from ser_tune.tracking import MODEL_TAG, Predictions, TrackingObserver, Workspace, find_runs
+from tests.model_cards import section, table_of
+from tests.opened_studies import Opened
 
 NAME = "ser-manifest-alex_net"
 
@@ -134,9 +136,9 @@ def test_the_lowest_error_is_kept_promoted_and_described(plugged: None, promotin
     assert "test_uar_fold_mean" not in version.tags
     card = str(version.description)
     assert "| side | error rate | UAR | WA | error rate over folds | what it is |" in card
-    assert _table(_section(card, "Metrics"))["test"][0].startswith(version.tags["test_error"])
-    assert _table(_section(card, "Error rate by speaker"))
-    assert _table(_section(card, "Recall by class"))
+    assert table_of(section(card, "Metrics"))["test"][0].startswith(version.tags["test_error"])
+    assert table_of(section(card, "Error rate by speaker"))
+    assert table_of(section(card, "Recall by class"))
 
 
 @pytest.mark.slow
@@ -193,34 +195,13 @@ def test_a_study_without_a_complete_trial_has_nothing_to_promote(promoting: Prom
         promoting.promote("empty")
 
 
-class Opened(NamedTuple):
-    workspace: Workspace
-    prepared: Any
-    best: int
-    runs: dict[int, Any]
-
-
-@pytest.fixture
-def opened(finished_copy: Any, shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
-    """The finished study of the command line, in a folder of its own."""
-    monkeypatch.setenv("SER_TUNE_ROOT", str(finished_copy.root))
-    monkeypatch.setenv("SER_TUNE_CACHE", str(shared_cache))
-    project = Project.locate()
-    workspace = Workspace(project)
-    study, definition = load_study("first", project)
-    experiment = workspace.client.get_experiment_by_name("manifest")
-    assert experiment is not None
-    _, runs = find_runs(workspace, experiment.experiment_id, study.user_attrs["study_id"])
-    return Opened(workspace, prepare(definition, project), study.best_trial.number, runs)
-
-
-def test_only_the_promoted_trial_has_test_scores(opened: Opened) -> None:
-    for number, run in opened.runs.items():
+def test_only_the_promoted_trial_has_test_scores(located: Opened) -> None:
+    for number, run in located.runs.items():
         tested = sorted(name for name in run.data.metrics if name.startswith("test_"))
         files = sorted(
-            file.path for file in opened.workspace.client.list_artifacts(run.info.run_id) if "test" in file.path
+            file.path for file in located.workspace.client.list_artifacts(run.info.run_id) if "test" in file.path
         )
-        if number != opened.best:
+        if number != located.best:
             assert not tested
             assert not files
             continue
@@ -229,128 +210,19 @@ def test_only_the_promoted_trial_has_test_scores(opened: Opened) -> None:
         assert run.data.tags["ser_tune.test"] == "scored"
 
 
-def test_a_version_says_what_it_is(opened: Opened) -> None:
-    version = opened.workspace.client.get_model_version_by_alias(NAME, "champion")
-    run = opened.runs[opened.best]
+def test_a_version_says_what_it_is(located: Opened) -> None:
+    version = located.workspace.client.get_model_version_by_alias(NAME, "champion")
+    run = located.runs[located.best]
     assert version.run_id == run.info.run_id
     assert version.tags["study"] == "first"
-    assert version.tags["trial"] == str(opened.best)
+    assert version.tags["trial"] == str(located.best)
     assert version.tags["networks"] == "3"
     assert json.loads(version.tags["emotions"]) == ["anger", "joy"]
-    assert version.tags["fingerprint"] == opened.prepared.protocol.fingerprint
+    assert version.tags["fingerprint"] == located.prepared.protocol.fingerprint
     for metric in ("validation_uar", "test_uar", "test_wa"):
         assert float(version.tags[metric]) == pytest.approx(run.data.metrics[metric], abs=1e-4)
     assert f"| test | {run.data.metrics['test_uar']:.4f} [" in str(version.description)
     assert "normalisation scope: train" in str(version.description)
-
-
-def _section(card: str, title: str) -> str:
-    return card.split(f"## {title}\n\n")[1].partition("\n\n## ")[0]
-
-
-def _table(section: str) -> dict[str, list[str]]:
-    """A Markdown table of a card: first cell of each row to the others."""
-    header, rule, *rows = [
-        [cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line.startswith("|")
-    ]
-    assert set(rule) == {"---"}
-    assert {len(row) for row in rows} == {len(header)}
-    return {row[0]: row[1:] for row in rows}
-
-
-def test_a_model_card_says_what_a_reader_must_know(opened: Opened) -> None:
-    card = str(opened.workspace.client.get_model_version_by_alias(NAME, "champion").description)
-    metrics = opened.runs[opened.best].data.metrics
-    assert card.startswith("# alex_net with logmelspec on manifest\n")
-    assert "champion: there was no champion before." in card
-    assert "- rule: better" in card.splitlines()
-    data = _section(card, "Data")
-    assert "16 utterances, 4 speakers, emotions anger, joy" in data
-    assert "Licence: as its owner says" in data
-    scores = _table(_section(card, "Metrics"))
-    for side in ("validation", "test"):
-        for cell, name in zip(scores[side], ("uar", "wa"), strict=False):
-            low, high = (metrics[f"{side}_{name}_{end}"] for end in ("low", "high"))
-            assert cell == f"{metrics[f'{side}_{name}']:.4f} [{low:.3f}, {high:.3f}]"
-    recalls = _table(_section(card, "Recall by class"))
-    for emotion in ("anger", "joy"):
-        assert recalls[emotion] == [f"{metrics[f'{side}_recall/{emotion}']:.3f}" for side in ("validation", "test")]
-    assert f"Fingerprint {opened.prepared.protocol.fingerprint}." in _section(card, "Protocol")
-    for name, value in opened.prepared.protocol.in_words.items():
-        assert f"- {name.replace('_', ' ')}: {value}" in _section(card, "Protocol").splitlines()
-    assert _section(card, "Intended use")
-    assert "- Not for decisions about people." in _section(card, "Limits").splitlines()
-    assert "arXiv 1404.5997" in _section(card, "Citation")
-
-
-def test_a_model_card_has_the_recall_of_every_speaker(opened: Opened, tmp_path: Path) -> None:
-    card = str(opened.workspace.client.get_model_version_by_alias(NAME, "champion").description)
-    told = _table(_section(card, "UAR by speaker"))
-    assert list(told) == ["ada", "bob", "cyd", "dan"]
-    run_id = opened.runs[opened.best].info.run_id
-    for column, side in enumerate(("validation", "test")):
-        file = Path(opened.workspace.client.download_artifacts(run_id, f"{side}_predictions.csv", str(tmp_path)))
-        with file.open(encoding="utf-8", newline="") as table:
-            rows = list(csv.DictReader(table))
-        for speaker, cells in told.items():
-            recalls = []
-            for emotion in ("anger", "joy"):
-                own = [row for row in rows if row["speaker"] == speaker and row["emotion"] == emotion]
-                recalls.append(sum(row["predicted"] == emotion for row in own) / len(own))
-            assert cells[column] == f"{sum(recalls) / 2:.3f} (4)"
-
-
-PARTS = ((ModelSettings(name="alex_net"), LogMelSpecSettings()),)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("settings", "limit"),
-    [
-        ({"normalisation.scope": "speaker"}, "- Transductive: features are normalised with all recordings of each"),
-        (
-            {"normalisation.scope": "speaker", "normalisation.batch_norm": "speaker"},
-            "- Transductive: features are normalised with all recordings of each speaker, and batch norm takes",
-        ),
-        ({"protocol.fold_limit": 1}, "- Only 1 of 3 folds were trained."),
-        ({"protocol.fold_limit": 1}, "- No test speaker validates in another fold, so test scores are free"),
-        ({}, "- Validation speakers of one fold are test speakers of another, so test scores are not free of"),
-    ],
-    ids=["transductive", "batch norm", "folds", "free", "not free"],
-)
-def test_a_model_card_tells_of_what_limits_its_numbers(
-    opened: Opened, promoting: Promoting, tiny: Callable[..., Any], settings: dict[str, object], limit: str
-) -> None:
-    metrics = dict(opened.runs[opened.best].data.metrics)
-    for named, tells in ((settings, True), ({} if settings else {"protocol.fold_limit": 1}, False)):
-        prepared = prepare(tiny(**named), promoting.project)
-        card = model_card(prepared, metrics, {}, Networks(3, parts=PARTS), Verdict("challenger", "of | a reason"))
-        assert (limit in _section(card, "Limits")) == tells
-        assert "of | a reason" in card
-
-
-@pytest.mark.slow
-def test_a_model_card_of_many_speakers_has_their_quartiles(
-    promoting: Promoting, opened: Opened, tiny: Callable[..., Any]
-) -> None:
-    """MLflow's databases keep 5,000 characters of a description."""
-    speakers = tuple(f"speaker-{number:03d}" for number in range(101) for _ in range(2))
-    truth = np.tile([0, 1], 101)
-    predicted = np.where(np.repeat(np.arange(101), 2) < 25, 0, truth)  # every fourth speaker has one class wrong
-    task = TASKS.get("classification")
-    many = Predictions(task, ("anger", "joy"), tuple(map(str, range(202))), speakers, truth, predicted)
-    metrics = dict(opened.runs[opened.best].data.metrics)
-    verdict = Verdict("champion", "there was no champion before")
-    card = model_card(prepare(tiny(), promoting.project), metrics, {"test": many}, Networks(3, parts=PARTS), verdict)
-    assert "speaker-000" not in card
-    assert _table(_section(card, "UAR by speaker")) == {
-        "lowest": ["0.500"],
-        "lower quartile": ["1.000"],
-        "median": ["1.000"],
-        "upper quartile": ["1.000"],
-        "highest": ["1.000"],
-    }
-    assert len(card) < 5000
 
 
 @pytest.mark.slow
@@ -379,18 +251,18 @@ def test_the_rule_is_a_setting_that_an_option_wins_over(promoting: Promoting) ->
 
 @pytest.mark.slow
 @pytest.mark.parametrize("side", ["validation", "test"])
-def test_training_and_the_loaded_model_say_the_same(opened: Opened, tmp_path: Path, side: str) -> None:
+def test_training_and_the_loaded_model_say_the_same(located: Opened, tmp_path: Path, side: str) -> None:
     """What a fold's network said while it trained, it says again out of the registry, from the sound alone."""
-    run_id = opened.runs[opened.best].info.run_id
-    file = Path(opened.workspace.client.download_artifacts(run_id, f"{side}_predictions.csv", str(tmp_path)))
+    run_id = located.runs[located.best].info.run_id
+    file = Path(located.workspace.client.download_artifacts(run_id, f"{side}_predictions.csv", str(tmp_path)))
     with file.open(encoding="utf-8", newline="") as table:
         rows = {row["utterance"]: row for row in csv.DictReader(table)}
     model = load_model(NAME)
     ensemble = model._predictor
-    assert len(ensemble.networks) == len(opened.prepared.folds)
-    for fold in opened.prepared.folds:
+    assert len(ensemble.networks) == len(located.prepared.folds)
+    for fold in located.prepared.folds:
         alone = type(ensemble)(ensemble.recipe, [ensemble.networks[fold.number]], [ensemble.scalings[fold.number]])
-        held_out = [opened.prepared.corpus.utterances[number] for number in getattr(fold, side)]
+        held_out = [located.prepared.corpus.utterances[number] for number in getattr(fold, side)]
         for utterance, prediction in zip(
             held_out, alone.predict([utterance.path for utterance in held_out]), strict=True
         ):
@@ -403,7 +275,7 @@ def test_training_and_the_loaded_model_say_the_same(opened: Opened, tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_the_ensembles_probabilities_are_the_mean_of_its_networks(opened: Opened, corpus_csv: Path) -> None:
+def test_the_ensembles_probabilities_are_the_mean_of_its_networks(located: Opened, corpus_csv: Path) -> None:
     ensemble = load_model(NAME)._predictor
     path = corpus_csv.parent / "bob_joy_1.wav"
     alone = [
@@ -431,3 +303,56 @@ def test_a_version_whose_files_are_gone_is_named(finished_copy: Any, monkeypatch
     shutil.rmtree(finished_copy.root / "mlruns" / "artifacts")
     with pytest.raises(RegistryError, match=f"the files of registered model '{NAME}/1' were deleted; "):
         load_model(NAME)
+
+
+PARTS = ((ModelSettings(name="alex_net"), LogMelSpecSettings()),)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("settings", "limit"),
+    [
+        ({"normalisation.scope": "speaker"}, "- Transductive: features are normalised with all recordings of each"),
+        (
+            {"normalisation.scope": "speaker", "normalisation.batch_norm": "speaker"},
+            "- Transductive: features are normalised with all recordings of each speaker, and batch norm takes",
+        ),
+        ({"protocol.fold_limit": 1}, "- Only 1 of 3 folds were trained."),
+        ({"protocol.fold_limit": 1}, "- No test speaker validates in another fold, so test scores are free"),
+        ({}, "- Validation speakers of one fold are test speakers of another, so test scores are not free of"),
+    ],
+    ids=["transductive", "batch norm", "folds", "free", "not free"],
+)
+def test_a_model_card_tells_of_what_limits_its_numbers(
+    located: Opened, promoting: Promoting, tiny: Callable[..., Any], settings: dict[str, object], limit: str
+) -> None:
+    metrics = dict(located.runs[located.best].data.metrics)
+    for named, tells in ((settings, True), ({} if settings else {"protocol.fold_limit": 1}, False)):
+        prepared = prepare(tiny(**named), promoting.project)
+        card = model_card(prepared, metrics, {}, Networks(3, parts=PARTS), Verdict("challenger", "of | a reason"))
+        assert (limit in section(card, "Limits")) == tells
+        assert "of | a reason" in card
+
+
+@pytest.mark.slow
+def test_a_model_card_of_many_speakers_has_their_quartiles(
+    promoting: Promoting, located: Opened, tiny: Callable[..., Any]
+) -> None:
+    """MLflow's databases keep 5,000 characters of a description."""
+    speakers = tuple(f"speaker-{number:03d}" for number in range(101) for _ in range(2))
+    truth = np.tile([0, 1], 101)
+    predicted = np.where(np.repeat(np.arange(101), 2) < 25, 0, truth)  # every fourth speaker has one class wrong
+    task = TASKS.get("classification")
+    many = Predictions(task, ("anger", "joy"), tuple(map(str, range(202))), speakers, truth, predicted)
+    metrics = dict(located.runs[located.best].data.metrics)
+    verdict = Verdict("champion", "there was no champion before")
+    card = model_card(prepare(tiny(), promoting.project), metrics, {"test": many}, Networks(3, parts=PARTS), verdict)
+    assert "speaker-000" not in card
+    assert table_of(section(card, "UAR by speaker")) == {
+        "lowest": ["0.500"],
+        "lower quartile": ["1.000"],
+        "median": ["1.000"],
+        "upper quartile": ["1.000"],
+        "highest": ["1.000"],
+    }
+    assert len(card) < 5000
