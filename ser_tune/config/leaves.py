@@ -1,5 +1,6 @@
 """Settings as users read them: dotted path, type, bounds, default, search range, help, roles."""
 
+import re
 import types
 import typing
 from collections.abc import Iterable, Iterator
@@ -43,8 +44,7 @@ class Leaf:
     @property
     def summary(self) -> str:
         """The first sentence of the help."""
-        first, period, _ = self.help.partition(". ")
-        return first + period.rstrip()
+        return re.split(r"(?<=[^.]\.) (?=[A-Z])", self.help, maxsplit=1)[0]  # "e.g." ends no sentence
 
 
 def leaves(settings: type[BaseModel], prefix: str = "", roles: frozenset[Role] = frozenset()) -> Iterator[Leaf]:

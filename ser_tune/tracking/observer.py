@@ -130,10 +130,10 @@ class TrackingObserver(StudyObserver):
             )
 
     def _open_parent(self, start: StudyStart, experiment: str) -> Run:
-        config = start.definition.config
+        config, score = start.definition.config, start.definition.objective.title
         note = (
             f"Study of {config.model.name} with {config.features.name} on {config.corpus.name}. "
-            "Trials are ranked by their pooled validation UAR; test speakers are scored for promoted trials only."
+            f"Trials are ranked by their pooled validation {score}; test speakers are scored for promoted trials only."
         )
         run = self._client.create_run(
             experiment,

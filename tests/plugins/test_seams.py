@@ -21,6 +21,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ser_tune.config import Project
+from ser_tune.tracking import Workspace
 from tests.conftest import Told
 from tests.docs.blocks import ROOT, blocks
 
@@ -178,6 +179,12 @@ def _registered(world: World) -> None:
     assert -1 <= float(worse["validation_quadratic_kappa"]) < float(better["validation_quadratic_kappa"]) <= 1
     assert json.loads(better["levels"]) == ["low", "middle", "high"]
     assert "validation_uar" in better  # a metric of the task's own
+    client = Workspace(world.project).client
+    experiment = client.get_experiment_by_name("demo")
+    (run,) = client.search_runs([experiment.experiment_id], "attributes.run_name = 'levels'")
+    note = run.data.tags["mlflow.note.content"]
+    assert "pooled validation quadratic kappa" in note
+    assert "UAR" not in note
 
 
 def _decided(probabilities: Mapping[str, float]) -> str:
