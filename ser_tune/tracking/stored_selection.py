@@ -16,8 +16,8 @@ __all__ = ["log_selection", "read_selection", "read_sums"]
 def read_sums(workspace: Workspace, experiment: str, study: optuna.Study) -> dict[int, np.ndarray]:
     """The objective's sums of each validation speaker of a study's complete trials, by number, shape (S, ...).
 
-    Trials that do not hold them, as those of earlier versions, have them read from their runs' predictions. Those of
-    which neither has them are left out, and all if trials were scored on different utterances.
+    Sums that were too long for Optuna's storage are computed from the predictions of the trial's run. Trials without
+    both are left out, and all trials if they were scored on different utterances.
     """
     stored = {trial.number: stored_sums(trial) for trial in candidates_of(study)}
     found = {number: sums for number, sums in stored.items() if sums is not None}
