@@ -44,7 +44,7 @@ class Leaf:
     @property
     def summary(self) -> str:
         """The first sentence of the help."""
-        return re.split(r"(?<=[^.]\.) (?=[A-Z])", self.help, maxsplit=1)[0]  # "e.g." ends no sentence
+        return re.split(r"(?<!\.\w\.)(?<=\.) ", self.help, maxsplit=1)[0]  # "e.g." ends no sentence
 
 
 def leaves(settings: type[BaseModel], prefix: str = "", roles: frozenset[Role] = frozenset()) -> Iterator[Leaf]:
