@@ -193,6 +193,8 @@ def test_examples_run(page: str, project_of_examples: Path, call: Callable[..., 
         if block.file_name:
             file = project_of_examples / block.file_name
             file.parent.mkdir(exist_ok=True)
+            if file.suffix == ".py":  # a regular package, as in other tests of this process: inspect remembers its file
+                (file.parent / "__init__.py").touch()
             file.write_text(block.text, encoding="utf-8")
         if block.language in SHELL:
             for command in commands(block):
