@@ -6,10 +6,11 @@ from .check_names import nobody_in_words
 from .mapping import LabelMapping, map_labels
 from .names import is_placeholder, name_key, nearest_name, spellings
 from .sounds import Sounds, corpus_sounds, read_sounds
-from .utterance import Utterance
+from .utterance import Annotation, Utterance
 
 __all__ = [
     "CORPORA",
+    "Annotation",
     "Archive",
     "Corpus",
     "CorpusSource",

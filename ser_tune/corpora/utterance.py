@@ -8,7 +8,28 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Utterance", "normalised_text"]
+__all__ = ["Annotation", "Utterance", "normalised_text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """The judgements of an utterance's annotators, where a corpus has more than their consensus.
+
+    Pairs are sorted by name, and no name is twice in a field.
+    """
+
+    votes: tuple[tuple[str, int], ...] = ()
+    """Emotion, and the number of annotators who chose it, at least 1. An annotator who named several chose each."""
+    secondary: tuple[tuple[str, int], ...] = ()
+    """Emotion, and the number of annotators who heard it beside the emotion that they chose."""
+    emotions: tuple[str, ...] = ()
+    """Every emotion of an utterance that has several, sorted."""
+    dimensions: tuple[tuple[str, float], ...] = ()
+    """Continuous rating by its name, such as `arousal`: the mean over annotators, as the corpus's owners have it."""
+    ratings: tuple[tuple[float, ...], ...] = ()
+    """Of each annotator the rating of every dimension, in the order of `dimensions`; NaN where it was left out."""
+    annotators: int = 0
+    """The number of annotators; 0 where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +42,7 @@ class Utterance:
     speaker: str
     """The grouping key of every fold."""
     emotion: str
+    """The consensus of the corpus's owners; empty where there is none."""
     group: str = ""
     """Speakers of one group are never on the training side and a held-out side of a fold. Where every group is of two
     (IEMOCAP's sessions), one validates while the other is tested, unless `protocol.folds` keeps groups whole. Empty
@@ -34,6 +56,11 @@ class Utterance:
     """A key of the spoken words, equal where the words are equal; empty where they are not known."""
     attributes: tuple[tuple[str, str], ...] = ()
     """Name and value of what else is known, such as the speaker's `gender`; scores can be grouped by them."""
+    annotation: Annotation = Annotation()
+    """The annotators' judgements, where the corpus has them."""
+    split: str = ""
+    """Side of the corpus's official split: `train`, `validation`, or the name of a test set such as `test` or `test1`;
+    empty where the corpus has no such split."""
 
     def speech(self) -> "np.ndarray":
         """Decode the recording; shape (N,), float32, mono, 16 kHz.
