@@ -4,6 +4,8 @@ A source-filter synthesiser (D. H. Klatt: Software for a cascade/parallel forman
 1980) speaks random syllables; emotions move its prosody and voice quality in the directions that K. R.
 Scherer names (Vocal communication of emotion, Speech Communication 40, 2003). It serves to try the program;
 its scores do not transfer to human speech. A linear model on log-Mel statistics reaches a UAR of about 0.7.
+
+Seven simulated annotators choose emotions and rate the parameters of the synthesiser (`demo_annotators`).
 """
 
 import hashlib
@@ -22,14 +24,20 @@ from scipy import signal
 from ..audio import SAMPLE_RATE_HZ
 from ..errors import CorpusError, StorageError
 from .base import CorpusSource, Subset
-from .utterance import Utterance
+from .demo_annotators import ANNOTATORS, judge
+from .utterance import Annotation, Utterance
 
-__all__ = ["CORPUS", "EMOTIONS", "VERSION", "synthesise"]
+__all__ = ["CORPUS", "DIMENSIONS", "EMOTIONS", "VERSION", "synthesise"]
 
 VERSION = 1
 """Part of every seed and of the folder's name; raise it with every change of the samples."""
 EMOTIONS = ("anger", "happiness", "neutral", "sadness")
 UTTERANCES_PER_EMOTION = 5
+DIMENSIONS = {"energy": (6, 10.0), "pitch_range": (1, 2.2), "rate": (2, 0.8)}
+"""Dimension to the place of its parameter in a manner, and the value that annotators rate highest; minus it, lowest.
+Their names are those of the synthesiser's parameters, because nobody heard and rated an emotion."""
+HEARD_BY = 2
+"""Annotators, of seven, who must hear an emotion, as first or second choice, for it to be one of several."""
 _COMPLETE = "complete"
 """Name of a file with the SHA-256 of all recordings. It is written last; a folder without it is not used."""
 
@@ -70,6 +78,8 @@ _EMOTION_SHIFTS = {
 }
 _UTTERANCE_SPREAD = (1.2, 0.4, 0.10, 1.6, 2.0, 0.30, 2.0)
 """Standard deviations of these seven values over utterances; they make the emotions overlap."""
+_STRENGTHS = (0.4, 1.2)
+_MEAN_STRENGTH = 0.8
 
 _VOWEL_FORMANTS_HZ = np.array(
     [
@@ -105,8 +115,14 @@ def read(data: Path | None, cache: Path) -> Sequence[Utterance]:
         except (OSError, soundfile.LibsndfileError) as error:
             raise StorageError(f"corpus demo cannot be written to '{folder}': {error}") from None
     return [
-        Utterance(id=name, path=folder / f"{name}.wav", speaker=speaker, emotion=emotion)
-        for name, speaker, emotion, _ in _plan()
+        Utterance(
+            id=name,
+            path=folder / f"{name}.wav",
+            speaker=speaker,
+            emotion=emotion,
+            annotation=_annotation(speaker, emotion, number),
+        )
+        for name, speaker, emotion, number in _plan()
     ]
 
 
@@ -156,6 +172,46 @@ def _write(folder: Path) -> None:
                 raise
 
 
+@dataclass(frozen=True, slots=True)
+class _Manner:
+    """The manner in which an utterance is spoken."""
+
+    strength: float
+    """The strength of the emotion, 0.4 to 1.2."""
+    values: np.ndarray
+    """Differences from neutral speech, in the order of `_EMOTION_SHIFTS`, shape (7,)."""
+
+
+def _manner(speaker: str, emotion: str, number: int) -> tuple[_Manner, np.random.Generator]:
+    """The manner of an utterance, and the generator that draws everything else of its sound."""
+    # Numbers from 1: a seed sequence takes a missing number for 0.
+    seed, row = (VERSION, int(speaker[1:])), EMOTIONS.index(emotion)
+    own = np.random.default_rng(seed).uniform(0.65, 1.35, size=(len(EMOTIONS), len(_UTTERANCE_SPREAD)))
+    rng = np.random.default_rng((*seed, row + 1, number))
+    strength = rng.uniform(*_STRENGTHS)
+    shifts = strength * own[row] * _EMOTION_SHIFTS[emotion]
+    return _Manner(strength, shifts + rng.normal(0.0, _UTTERANCE_SPREAD)), rng
+
+
+def _annotation(speaker: str, emotion: str, number: int) -> Annotation:
+    """The simulated annotators' judgements on an utterance."""
+    manner, _ = _manner(speaker, emotion, number)
+    parameters = np.array([manner.values[place] / highest for place, highest in DIMENSIONS.values()])
+    rng = np.random.default_rng((VERSION, int(speaker[1:]), EMOTIONS.index(emotion) + 1, number, 1))
+    # Neutral speech sounds the same at every strength
+    strength = manner.strength if any(_EMOTION_SHIFTS[emotion]) else _MEAN_STRENGTH
+    found = judge(emotion, strength, parameters, rng)
+    heard = {name: found.votes.get(name, 0) + found.secondary.get(name, 0) for name in EMOTIONS}
+    return Annotation(
+        votes=tuple(sorted(found.votes.items())),
+        secondary=tuple(sorted(found.secondary.items())),
+        emotions=tuple(name for name, annotators in heard.items() if annotators >= HEARD_BY),
+        dimensions=tuple(zip(DIMENSIONS, found.ratings.mean(axis=0).tolist(), strict=True)),
+        ratings=tuple(map(tuple, found.ratings.tolist())),
+        annotators=len(ANNOTATORS),
+    )
+
+
 def synthesise(speaker: str, emotion: str, number: int) -> np.ndarray:
     """Speak one utterance.
 
@@ -168,14 +224,8 @@ def synthesise(speaker: str, emotion: str, number: int) -> np.ndarray:
         Samples, shape (N,), int16, 16 kHz, 1.0 to 1.6 s.
     """
     voice = _VOICES[speaker]
-    # Numbers from 1: a seed sequence takes a missing number for 0.
-    seed = (VERSION, int(speaker[1:]))
-    manner = np.random.default_rng(seed).uniform(0.65, 1.35, size=(len(EMOTIONS), len(_UTTERANCE_SPREAD)))
-    rng = np.random.default_rng((*seed, EMOTIONS.index(emotion) + 1, number))
-    strength = rng.uniform(0.4, 1.2)
-    shifts = strength * manner[EMOTIONS.index(emotion)] * _EMOTION_SHIFTS[emotion]
-    pitch, span, rate, bright_db, breath_db, abrupt, level_db = shifts + rng.normal(0.0, _UTTERANCE_SPREAD)
-
+    manner, rng = _manner(speaker, emotion, number)
+    pitch, span, rate, bright_db, breath_db, abrupt, level_db = manner.values
     edges, total = _syllables(rng, voice.syllables_per_s * 2.0**rate)
     semitones = pitch + _intonation(rng, edges, total, 2.5 * 2.0**span, 2.0**abrupt)
     source = _glottis(rng, voice.pitch_hz * 2 ** (semitones / 12), breath_db - 30.0)

@@ -27,7 +27,7 @@ class Annotation:
     dimensions: tuple[tuple[str, float], ...] = ()
     """Continuous rating by its name, such as `arousal`: the mean over annotators, as the corpus's owners have it."""
     ratings: tuple[tuple[float, ...], ...] = ()
-    """Of each annotator the rating of every dimension, in the order of `dimensions`; NaN where it was left out."""
+    """Rating of every dimension by each annotator, in the order of `dimensions`; NaN where it was left out."""
     annotators: int = 0
     """The number of annotators; 0 where it is not known."""
 

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from ser_tune.audio import SAMPLE_RATE_HZ, read_speech
-from ser_tune.corpora import demo
+from ser_tune.corpora import demo, demo_annotators
 from ser_tune.errors import CorpusError, StorageError
 
 
@@ -117,3 +117,43 @@ def test_angry_speech_is_brighter_than_sad_speech(cache: Path) -> None:
 
     for speaker in ("s1", "s2", "s3", "s4", "s5", "s6"):
         assert brightness(speaker, "anger") > brightness(speaker, "sadness") + 3
+
+
+def test_annotations_are_the_judgements_of_seven_annotators_and_always_the_same(cache: Path) -> None:
+    utterances, again = demo.read(None, cache), demo.read(None, cache)
+    assert utterances == again
+    for utterance in utterances:
+        annotation = utterance.annotation
+        votes, secondary = dict(annotation.votes), dict(annotation.secondary)
+        assert annotation.annotators == len(annotation.ratings) == sum(votes.values()) == 7
+        assert all(list(field) == sorted(field) for field in (annotation.votes, annotation.secondary))
+        heard = {name for name in demo.EMOTIONS if votes.get(name, 0) + secondary.get(name, 0) >= 2}
+        assert annotation.emotions == tuple(sorted(heard)) != ()
+        assert [name for name, _ in annotation.dimensions] == ["energy", "pitch_range", "rate"]
+        np.testing.assert_allclose(np.mean(annotation.ratings, axis=0), [mean for _, mean in annotation.dimensions])
+        assert set(np.ravel(annotation.ratings)) <= {1.0, 2.0, 3.0, 4.0, 5.0}
+
+
+def test_dimensions_follow_the_synthesisers_parameters_more_than_the_speaker(cache: Path) -> None:
+    utterances = demo.read(None, cache)
+    ratings = np.array([[value for _, value in utterance.annotation.dimensions] for utterance in utterances])
+    speakers = np.array([utterance.speaker for utterance in utterances])
+    louder = [utterance.emotion == "anger" for utterance in utterances]
+    softer = [utterance.emotion == "sadness" for utterance in utterances]
+    assert (ratings[louder].mean(axis=0) > ratings[softer].mean(axis=0) + 1).all()
+    between = [ratings[speakers == speaker].mean(axis=0) for speaker in np.unique(speakers)]
+    assert (np.var(between, axis=0) < 0.1 * ratings.var(axis=0)).all()
+
+
+def test_choices_have_the_known_confusions() -> None:
+    rng = np.random.default_rng(0)
+    reliability = np.mean([annotator.reliability for annotator in demo_annotators.ANNOTATORS])
+    for expressed, mistaken in demo_annotators.CONFUSIONS.items():
+        assert sum(mistaken.values()) == pytest.approx(1)
+        votes: Counter[str] = Counter()
+        for _ in range(300):
+            votes.update(demo_annotators.judge(expressed, 0.8, np.zeros(1), rng).votes)
+        right = demo_annotators.certainty(0.8) * reliability
+        for name, share in mistaken.items():
+            expected = (1 - right) * share + right * (name == expressed)
+            assert votes[name] / votes.total() == pytest.approx(expected, abs=0.04)
