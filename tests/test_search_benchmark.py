@@ -10,8 +10,8 @@ from optuna.trial import TrialState, create_trial
 
 from ser_tune.config import SearchSettings
 from ser_tune.coordination import CURVES
+from ser_tune.definition import Plan
 from ser_tune.metrics import METRICS
-from ser_tune.search.plan import Plan
 from ser_tune.search.pruners.racing import race_of
 
 from .ser_tune_benchmarks.rules import Racing, Today, Unpruned, running_scores

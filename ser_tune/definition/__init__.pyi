@@ -1,6 +1,7 @@
 """Studies as they are defined: settings, search space, targets, and the differences between two of them."""
 
 from .differences import Difference, differences_of, worded
+from .plan import Plan
 from .search_space import resolve_search
 from .sizes import largest_network_bytes
 from .study_definition import AnyStudy, StudyDefinition, metrics_of, refuse_unfitting, study_kind
@@ -9,6 +10,7 @@ from .targets import strata_of, targets_of
 __all__ = [
     "AnyStudy",
     "Difference",
+    "Plan",
     "StudyDefinition",
     "differences_of",
     "largest_network_bytes",

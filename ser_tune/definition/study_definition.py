@@ -33,6 +33,7 @@ from ..metrics import METRICS, Metric
 from ..tasks import DEFAULT_TASK, TASKS, Goal, Task
 from ..training import LOSSES, AnyTrial
 from .differences import Difference, differences_of
+from .plan import Plan, plan_of
 
 __all__ = ["AnyStudy", "StudyDefinition", "metrics_of", "refuse_unfitting", "study_kind"]
 
@@ -117,6 +118,12 @@ class StudyDefinition:
     def objective(self) -> Metric:
         """The metric that ranks trials, selects epochs and promotes."""
         return self.metrics[0]
+
+    @property
+    def plan(self) -> Plan:
+        """The trials that search and those that confirm; a solved network has the same score on every seed."""
+        is_random = ARCHITECTURES.get(self.config.model.name).is_random
+        return plan_of(self.config.study.trials, self.config.study.confirm if is_random else 0.0)
 
     def with_data(self, data: Path | None) -> "StudyDefinition":
         """The same study of a corpus that was moved; None is the old place."""

@@ -4,9 +4,9 @@ from .assembly import PARTS, SHIPPED, define_study, options, read_assignments
 from .confirmation import FreshSeeds, SearchGain, refuse_without_randomness
 from .evaluation import HeldOut, refit, score_holdout_speakers, score_test_speakers, score_validation_speakers
 from .observer import Fanout, FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
-from .plan import Convergence
 from .runner import Workers, run_study
 from .selection import Selection, candidates_of, corrected_choice, selection_of, stored_sums
+from .stored_plan import Convergence
 from .summary import summarise
 from .trainer import Trainer, find_learning_rate
 from .trial import pooled_scores

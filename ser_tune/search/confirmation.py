@@ -24,9 +24,9 @@ from ..coordination import (
     searched_trials,
     value_of,
 )
+from ..definition import Plan
 from ..errors import StudyError
 from ..metrics import Metric, Ranking
-from .plan import Plan
 
 __all__ = [
     "FreshSeeds",

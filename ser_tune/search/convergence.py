@@ -25,8 +25,9 @@ from ..coordination import (
     is_counted,
     searched_trials,
 )
+from ..definition import Plan
 from ..metrics import Metric, Ranking
-from .plan import Convergence, Plan, convergence_of
+from .stored_plan import Convergence
 
 __all__ = ["note_convergence"]
 
@@ -54,7 +55,7 @@ def note_convergence(study: optuna.Study, lock: StorageLock, plan: Plan, objecti
         return
 
     def note() -> None:
-        if convergence_of(study) is None:
+        if study.user_attrs.get(CONVERGED) is None:
             now = searched_trials(study.get_trials(deepcopy=False))
             under_way = (TrialState.RUNNING, TrialState.WAITING)
             kept = sum(is_counted(trial) or trial.state in under_way for trial in now)

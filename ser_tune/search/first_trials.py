@@ -7,10 +7,9 @@ import optuna
 
 from ..config import Project, Value, flatten
 from ..coordination import best_trials, complete_trials, load_study, place_of, searched_trials, values_of
-from ..definition import StudyDefinition, differences_of, worded
+from ..definition import Plan, StudyDefinition, differences_of, worded
 from ..errors import StudyError
 from ..protocol import Prepared, stored_protocol
-from .plan import plan_of
 
 __all__ = ["FirstTrial", "first_trials", "missing_in"]
 
@@ -41,13 +40,11 @@ def first_trials(prepared: Prepared, project: Project) -> Sequence[FirstTrial]:
     return [*_own(prepared.definition), *_of_others(prepared, project)]
 
 
-def missing_in(
-    study: optuna.Study | None, first: Sequence[FirstTrial], definition: StudyDefinition
-) -> list[FirstTrial]:
+def missing_in(study: optuna.Study | None, first: Sequence[FirstTrial], plan: Plan) -> list[FirstTrial]:
     """The first trials that a study does not have yet, as many as its search has room for; None has no trial."""
     searched = [] if study is None else searched_trials(study.get_trials(deepcopy=False))
     there = [values_of(trial) for trial in searched]
-    room = plan_of(definition.config, study).searched - len(set(map(place_of, searched)))
+    room = plan.searched - len(set(map(place_of, searched)))
     missing: list[FirstTrial] = []
     for trial in first:
         if trial.values not in there and len(missing) < room:

@@ -15,7 +15,7 @@ from ..resampling import Scores
 from ..tasks import Targets
 from ..training import AnyTrial, EpochReport, FittedNetwork
 from .confirmation import SearchGain
-from .plan import Convergence
+from .stored_plan import Convergence
 
 __all__ = ["Fanout", "FoldOutcome", "StudyObserver", "StudyStart", "StudySummary", "TrialOutcome", "TrialState"]
 

@@ -24,7 +24,7 @@ from ..coordination import (
     requeue_dead,
     stored_definition,
 )
-from ..definition import StudyDefinition, worded
+from ..definition import Plan, StudyDefinition, worded
 from ..errors import StudyError
 from ..execution import code_digest
 from ..metrics import Ranking
@@ -78,6 +78,7 @@ def open_study(
     rerun: Rerun | None = None,
     role: ProcessRole = "starts",
     first: Sequence[FirstTrial] = (),
+    plan: Plan | None = None,
 ) -> optuna.Study:
     """Create the study, or load it where it exists and is the same; the caller holds its lock.
 
@@ -90,6 +91,7 @@ def open_study(
         rerun: The trials of the study, where they are not searched for.
         role: This process's.
         first: The first trials of the search.
+        plan: Limits the first trials; None is the definition's.
 
     Raises:
         StudyError: A study of this name differs, or another version of the program runs it.
@@ -121,7 +123,7 @@ def open_study(
     study.set_user_attr("threads", trainer.threads)
     study.set_user_attr(FOLDS, len(prepared.folds))
     if rerun is None and role == "starts":
-        _enqueue_first(study, definition, first)
+        _enqueue_first(study, definition, missing_in(study, first, plan or definition.plan))
     return study
 
 
@@ -143,6 +145,6 @@ def _describe(study: optuna.Study, prepared: Prepared, role: ProcessRole) -> Non
         study.set_user_attr("study_id", uuid.uuid4().hex)
 
 
-def _enqueue_first(study: optuna.Study, definition: StudyDefinition, first: Sequence[FirstTrial]) -> None:
-    for trial in missing_in(study, first, definition):
+def _enqueue_first(study: optuna.Study, definition: StudyDefinition, missing: Sequence[FirstTrial]) -> None:
+    for trial in missing:
         enqueue(study, definition, trial.values, **{PLACE: next_place(study.get_trials(deepcopy=False))})

@@ -20,7 +20,7 @@ from ..coordination import (
     requeue_dead,
     storage_errors,
 )
-from ..definition import largest_network_bytes
+from ..definition import Plan, largest_network_bytes
 from ..errors import Terminated
 from ..protocol import Prepared
 from .confirmation import left_of_plan
@@ -28,7 +28,7 @@ from .first_trials import first_trials, missing_in
 from .objective import Objective
 from .observer import StudyObserver, StudyStart, StudySummary
 from .opening import ProcessRole, open_study, refuse_differences, with_stored_ranges
-from .plan import plan_of
+from .stored_plan import current_plan
 from .summary import finished_trials, summarise
 from .trainer import Trainer
 from .worker import OpenStudy, work_on
@@ -79,12 +79,13 @@ def run_study(
     with storage_errors(url, "be written"):
         if stored is not None:
             refuse_differences(stored, prepared)
-        to_run = session.trials_to_run()
+        plan = current_plan(prepared.definition, stored)
+        to_run = session.trials_to_run(plan)
         first = [] if rerun is not None else first_trials(prepared, project)
-        notes = [trial.note for trial in missing_in(stored, first, prepared.definition) if trial.note]
+        notes = [trial.note for trial in missing_in(stored, first, plan) if trial.note]
         # Reads every recording: an unusable recording raises here, before anything of the study is stored
         trainer = session.trainer() if to_run > 0 else None
-        study = lock.run(lambda: open_study(prepared, storage, trainer, rerun=rerun, role=role, first=first))
+        study = lock.run(lambda: open_study(prepared, storage, trainer, rerun=rerun, role=role, first=first, plan=plan))
         if deadline is None and (timeout_s := prepared.definition.config.study.timeout_s) is not None:
             deadline = time.monotonic() + timeout_s
         # The first process creates the MLflow run of the study under the lock; led processes use that run
@@ -105,12 +106,12 @@ class _Session:
     stored: optuna.Study | None
     """The study as stored before this session; None if it is new."""
 
-    def trials_to_run(self) -> int:
+    def trials_to_run(self, plan: Plan) -> int:
         definition = self.prepared.definition
         trials = [] if self.stored is None else self.stored.get_trials(deepcopy=False)
         if self.rerun is not None:
             return left_of_rerun(trials, definition.config.study.trials)
-        return left_of_plan(trials, plan_of(definition.config, self.stored), definition.objective)
+        return left_of_plan(trials, plan, definition.objective)
 
     def trainer(self) -> Trainer:
         about = {} if self.stored is None else self.stored.user_attrs

@@ -16,12 +16,12 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from ..coordination import SEED, best_trials, complete_trials, confirms, searched_trials, stored_definition
+from ..definition import Plan
 from ..metrics import Metric
 from ..protocol import Prepared
 from ..resampling import Corrected, correct_selection, sums_of, with_interval
 from .confirmation import entrants_of, gain_of
 from .observer import FoldOutcome
-from .plan import Plan, plan_of
 
 __all__ = ["Selection", "candidates_of", "corrected_choice", "note_sums", "selection_of", "stored_sums"]
 
@@ -143,7 +143,7 @@ def selection_of(study: optuna.Study, sums: Mapping[int, np.ndarray] | None = No
     if not searched or any(trial.number not in sums for trial in trials):
         return None
     definition = stored_definition(study)
-    plan, objective = plan_of(definition.config), definition.objective
+    plan, objective = definition.plan, definition.objective
     gain = gain_of(trials, plan, objective)
     return corrected_choice(
         objective,

@@ -18,7 +18,7 @@ from ..coordination import (
 from .confirmation import gain_of
 from .observer import StudySummary
 from .observer import TrialState as State
-from .plan import convergence_of, plan_of
+from .stored_plan import convergence_of
 
 __all__ = ["finished_trials", "summarise"]
 
@@ -35,7 +35,7 @@ def summarise(study: optuna.Study, *, interrupted: bool = False, failures: Seque
     complete = complete_trials(trials)
     definition = stored_definition(study)
     objective = definition.objective
-    gain = gain_of(trials, plan_of(definition.config), objective)
+    gain = gain_of(trials, definition.plan, objective)
     ranked = best_trials(searched_trials(complete), objective)
     if gain is not None:
         ranked = [trial for trial in complete if trial.number == gain.winner.middle]

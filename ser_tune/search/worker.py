@@ -39,7 +39,7 @@ from ..errors import Terminated
 from .confirmation import enqueue_confirmation, left_of_plan
 from .convergence import note_convergence
 from .objective import FAILURES, Objective
-from .plan import plan_of
+from .stored_plan import current_plan
 from .trial import TakenError
 
 __all__ = ["OpenStudy", "work_on"]
@@ -73,7 +73,7 @@ def work_on(opened: OpenStudy, objective: Objective) -> bool:
         Terminated: The system ends the process; likewise.
     """
     definition = objective.trainer.prepared.definition
-    settings, plan = definition.config.study, plan_of(definition.config)
+    settings = definition.config.study
     converges = settings.stop_when_converged and opened.rerun is None
     watch, until = Watch(settings.grace_s), math.inf if opened.deadline is None else opened.deadline
     try:
@@ -88,7 +88,9 @@ def work_on(opened: OpenStudy, objective: Objective) -> bool:
                 _run(opened, trial, objective)
             objective.forget_folds()
             if converges and confirms(trial) is None:
-                note_convergence(opened.study, opened.lock, plan, definition.objective, seed=settings.sampler_seed)
+                note_convergence(
+                    opened.study, opened.lock, definition.plan, definition.objective, seed=settings.sampler_seed
+                )
     except (Exception, KeyboardInterrupt) as error:
         opened.lock.run(lambda: enqueue_unfinished(opened.study))
         if not isinstance(error, KeyboardInterrupt) or isinstance(error, Terminated):
@@ -117,7 +119,7 @@ def _claim(opened: OpenStudy, definition: StudyDefinition, watch: Watch) -> "opt
 
 def _put_next_in_line(study: optuna.Study, definition: StudyDefinition, trials: Sequence[FrozenTrial]) -> bool:
     """Enqueue the next trial of the search or the confirmation if none waits; return whether a trial is left to run."""
-    plan, objective = plan_of(definition.config, study), definition.objective
+    plan, objective = current_plan(definition, study), definition.objective
     searched = searched_trials(trials)
     if plan.searched > sum(is_counted(trial) or trial.state == TrialState.RUNNING for trial in searched):
         if not any(trial.state == TrialState.WAITING for trial in trials):

@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ser_tune.config import Project
 from ser_tune.coordination import confirms, load_study
+from ser_tune.definition import Plan
 from ser_tune.errors import StudyError
 from ser_tune.metrics import METRICS, Metric
 from ser_tune.search import selection_of, stored_sums
@@ -23,7 +24,6 @@ from ser_tune.search.confirmation import (
     left_of_plan,
     refuse_without_randomness,
 )
-from ser_tune.search.plan import Plan, plan_of
 
 UAR = METRICS.get("uar")
 LOSS = replace(UAR, name="loss", low=-math.inf, high=math.inf, higher_is_better=False)
@@ -59,15 +59,15 @@ def _confirmed(scores: dict[int, Sequence[float]], start: int = 6) -> list[Froze
     ],
 )
 def test_a_fifth_of_the_trials_confirms(trials: int, share: float, expected: Plan, tiny: Callable[..., Any]) -> None:
-    config = tiny(**{"study.trials": trials, "study.confirm": share}).config
-    assert plan_of(config) == expected
+    assert tiny(**{"study.trials": trials, "study.confirm": share}).plan == expected
     assert expected.searched + expected.confirmed * expected.seeds == trials
 
 
 def test_a_model_that_is_solved_is_not_confirmed(tiny: Callable[..., Any]) -> None:
-    config = tiny(**{"study.trials": 50}).config
+    definition = tiny(**{"study.trials": 50})
+    config = definition.config
     solved = config.model_copy(update={"model": config.model.model_copy(update={"name": "linear_probe"})})
-    assert plan_of(solved) == Plan(50)
+    assert replace(definition, config=solved).plan == Plan(50)
     with pytest.raises(StudyError, match="'x' cannot be confirmed: linear_probe is solved without random numbers"):
         refuse_without_randomness("linear_probe", "study 'x' cannot be confirmed")
     refuse_without_randomness(config.model.name, "study 'x' cannot be confirmed")

@@ -11,10 +11,11 @@ import pytest
 
 from ser_tune.config import Project
 from ser_tune.coordination import CURVES, read_statuses
+from ser_tune.definition import Plan
 from ser_tune.metrics import METRICS, Metric, Ranking
 from ser_tune.search import StudySummary
 from ser_tune.search.convergence import note_convergence
-from ser_tune.search.plan import Plan, convergence_of
+from ser_tune.search.stored_plan import convergence_of
 
 UAR = METRICS.get("uar")
 Run = Callable[..., StudySummary]

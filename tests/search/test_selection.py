@@ -17,7 +17,6 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from ser_tune.metrics import METRICS, Metric
 from ser_tune.resampling import correct_selection
 from ser_tune.search import selection_of, stored_sums
-from ser_tune.search.plan import plan_of
 from ser_tune.search.selection import LONGEST, SUMS, note_sums, packed_sums
 
 UAR = METRICS.get("uar")
@@ -79,7 +78,7 @@ def test_a_confirmed_study_is_corrected_by_its_fresh_seeds(
     tiny: Callable[..., Any], searched: dict[int, np.ndarray]
 ) -> None:
     definition = tiny(**{"study.trials": 50, "study.confirm": 0.2})
-    plan = plan_of(definition.config)
+    plan = definition.plan
     rng = np.random.default_rng(5)
     order = sorted(searched, key=lambda one: (-_uar(searched[one]), one))
     again = list(dict.fromkeys([*order[:3], 0, order[3], *order]))[: plan.confirmed]

@@ -23,7 +23,7 @@ from optuna.samplers import TPESampler
 from optuna.trial import TrialState, create_trial
 
 from ser_tune.config import Choice, FloatRange, Range, Value
-from ser_tune.search.plan import Plan, plan_of
+from ser_tune.definition import Plan
 
 from .rows import Options, Row, definition
 from .rules import RULES, Rule
@@ -142,7 +142,7 @@ def measure(options: Options) -> list[Row]:
 def _scores(table: Table, sampler: str, draws: range) -> Iterator[Row]:
     """What each rule's studies select within each budget, beside studies without pruning."""
     names = [name for name, _ in RULES]
-    plans = [plan_of(definition({"model.name": "light_cnn", "study.trials": one}).config) for one in BUDGETS]
+    plans = [definition({"model.name": "light_cnn", "study.trials": one}).plan for one in BUDGETS]
     regrets = np.zeros((len(RULES), len(BUDGETS), len(draws)))
     scores, floors = np.zeros_like(regrets), []
     expected = np.zeros((len(RULES) + 1, len(BUDGETS), len(draws)))
