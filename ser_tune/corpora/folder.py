@@ -2,13 +2,13 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from ..errors import CorpusError
 from .utterance import Utterance
 
-__all__ = ["content_digest", "corpus_folder", "read_recordings"]
+__all__ = ["content_digest", "corpus_folder", "near_recordings", "read_recordings"]
 
 
 def corpus_folder(corpus: str, data: Path | None, holds: str) -> Path:
@@ -27,6 +27,17 @@ def corpus_folder(corpus: str, data: Path | None, holds: str) -> Path:
     if not data.is_dir():
         raise CorpusError(f"corpus {corpus}: '{data}' is not a folder; expected the folder that holds {holds}")
     return data
+
+
+def near_recordings(folder: Path, names: Sequence[str]) -> Path | None:
+    """Find a file of a corpus that lies in its folder, or beside the folder of its recordings; None where it is not.
+
+    Args:
+        folder: The folder the user named.
+        names: Possible paths of the file.
+    """
+    places = [place / name for place in (folder, folder.absolute().parent) for name in names]
+    return next((place for place in places if place.is_file()), None)
 
 
 def read_recordings(

@@ -1,15 +1,18 @@
 """Interactive Emotional Dyadic Motion Capture: 10,039 turns, 10 actors in 5 sessions of two, English."""
 
+import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import CorpusError
 from .base import CorpusSource, Subset
 from .folder import corpus_folder
-from .utterance import Utterance, normalised_text
+from .utterance import Annotation, Utterance, normalised_text
 
-__all__ = ["CORPUS", "EMOTIONS", "EMOTION_COUNTS", "IMPROVISED_COUNTS", "MERGED_COUNTS", "SPEAKERS"]
+__all__ = ["CORPUS", "DIMENSIONS", "EMOTIONS", "EMOTION_COUNTS", "IMPROVISED_COUNTS", "MERGED_COUNTS", "SPEAKERS"]
 
 EMOTIONS = {
     "ang": "anger",
@@ -42,9 +45,27 @@ EMOTION_COUNTS = {
 IMPROVISED_COUNTS = {"anger": 289, "happiness": 284, "neutral": 1099, "sadness": 608}
 MERGED_COUNTS = {"anger": 1103, "happiness": 1636, "neutral": 1708, "sadness": 1084}
 
-_TURN = re.compile(r"\[\d+\.\d+ - \d+\.\d+\]\t(\w+)\t(\w+)\t\[.*\]")
+DIMENSIONS = {"val": "valence", "act": "arousal", "dom": "dominance"}
+"""Annotators' abbreviation to dimension, in the order of the turns' lines."""
+_SPELLINGS = {
+    **{spelling: emotion for code, emotion in EMOTIONS.items() for spelling in (code, emotion)},
+    "angry": "anger",
+    "disgusted": "disgust",
+    "excited": "excitement",
+    "fearful": "fear",
+    "happy": "happiness",
+    "frustrated": "frustration",
+    "neutral state": "neutral",
+    "surprised": "surprise",
+}
+"""Annotators' spelling of an emotion, in lower case, to the emotion."""
+
+_TURN = re.compile(r"\[\d+\.\d+ - \d+\.\d+\]\t(\w+)\t(\w+)\t\[(.*)\]")
 _ID = re.compile(r"Ses0([1-5])[FM]_(impro|script)\w*_([FM])\d+")
 """The first letter is the speaker with the markers; the last is the speaker of the turn."""
+_CHOICE = re.compile(r"C-E\d*:([^(]*)", re.IGNORECASE)
+"""The emotions that an annotator named, without the remark; `C-F1` and `C-M1` are the actors themselves."""
+_RATING = re.compile(r"A-E\d*:([^(]*)", re.IGNORECASE)
 _WORDS = re.compile(r"(\w+) \[[\d.]+ ?- ?[\d.]+\]:(.*)")
 
 
@@ -100,32 +121,112 @@ def _words(dialogs: Path, name: str) -> dict[str, str]:
     return {turn[1]: normalised_text(turn[2]) for line in lines if (turn := _WORDS.match(line))}
 
 
+@dataclass(slots=True)
+class _Turn:
+    """A turn's line, and the lines of its annotators."""
+
+    where: str
+    """File and line, for error messages."""
+    line: str
+    choices: list[frozenset[str]] = field(default_factory=list)
+    """The emotions that each annotator named."""
+    ratings: list[Mapping[str, float]] = field(default_factory=list)
+    """The ratings of each annotator, by dimension."""
+
+    def annotation(self, means: str) -> Annotation:
+        """The annotators' judgements.
+
+        Args:
+            means: Valence, arousal and dominance of the turn's line.
+
+        Raises:
+            CorpusError: The means are not three numbers.
+        """
+        numbers = [_number(cell) for cell in means.split(",")]
+        if len(numbers) != len(DIMENSIONS) or any(number is None or math.isnan(number) for number in numbers):
+            raise CorpusError(f"{self.where}: '[{means}]' is not [valence, arousal, dominance], three numbers")
+        named = zip(DIMENSIONS.values(), numbers, strict=True)
+        dimensions = tuple(sorted((name, number) for name, number in named if number is not None))
+        named_by = [choice for choice in self.choices if choice]
+        return Annotation(
+            votes=tuple(sorted(Counter(emotion for choice in named_by for emotion in choice).items())),
+            dimensions=dimensions,
+            ratings=tuple(tuple(rating[name] for name, _ in dimensions) for rating in self.ratings),
+            annotators=len(named_by) or len(self.ratings),
+        )
+
+
+def _turns(labels: Path) -> Iterator[_Turn]:
+    """The turns of a label file, each with its annotators' lines, which follow it."""
+    # Annotators' remarks hold characters of other encodings; labels are plain ASCII
+    turn = None
+    for number, text in enumerate(labels.read_text(encoding="utf-8", errors="replace").split("\n"), 1):
+        line, where = text.strip(), f"{labels}, line {number}"
+        if text.startswith("["):
+            if turn:
+                yield turn
+            turn = _Turn(where, line)
+        elif turn and (choice := _CHOICE.match(line)):
+            turn.choices.append(_choice(choice[1], where))
+        elif turn and (rating := _RATING.match(line)):
+            turn.ratings.append(_rating(rating[1], where))
+    if turn is None:
+        raise CorpusError(f"{labels} labels no turn; expected lines such as [6.29 - 8.23]<TAB>id<TAB>neu<TAB>[v, a, d]")
+    yield turn
+
+
+def _choice(text: str, where: str) -> frozenset[str]:
+    """The emotions of `Neutral; Anger;`."""
+    names = [name for part in text.split(";") if (name := " ".join(part.split()).lower())]
+    for name in names:
+        if name not in _SPELLINGS:
+            expected = ", ".join(sorted(set(EMOTIONS.values())))
+            raise CorpusError(f"{where}: an annotator named '{name}'; expected one or more of {expected}")
+    return frozenset(_SPELLINGS[name] for name in names)
+
+
+def _rating(text: str, where: str) -> Mapping[str, float]:
+    """The ratings of `val 3; act 2; dom  ;`, NaN where one was left out."""
+    ratings = dict.fromkeys(DIMENSIONS.values(), math.nan)
+    for part in text.split(";"):
+        name, _, value = part.strip().partition(" ")
+        number = _number(value) if value.strip() else math.nan
+        if name and (name.lower() not in DIMENSIONS or number is None):
+            raise CorpusError(f"{where}: an annotator rated '{part.strip()}'; expected val, act or dom, and a number")
+        if name and number is not None:
+            ratings[DIMENSIONS[name.lower()]] = number
+    return ratings
+
+
+def _number(text: str) -> float | None:
+    """A number, which may be NaN; None where the text is none, or infinite."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return None if math.isinf(number) else number
+
+
 def _dialog(labels: Path, folder: Path, session: str, words: Mapping[str, str]) -> Iterator[Utterance]:
     recordings = {}
     if folder.is_dir():
         recordings = {path.stem: path for path in folder.iterdir() if path.suffix.lower() == ".wav"}
-    # Annotators' remarks hold characters of other encodings; labels are plain ASCII
-    lines = labels.read_text(encoding="utf-8", errors="replace").split("\n")
-    turns = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.startswith("[")]
-    if not turns:
-        raise CorpusError(f"{labels} labels no turn; expected lines such as [6.29 - 8.23]<TAB>id<TAB>neu<TAB>[v, a, d]")
-    for number, line in turns:
-        where = f"{labels}, line {number}"
-        turn = _TURN.fullmatch(line)
-        if not turn:
-            raise CorpusError(f"{where}: '{line}' is not [start - end]<TAB>id<TAB>label<TAB>[v, a, d]")
-        identifier, label = turn.groups()
+    for turn in _turns(labels):
+        fields = _TURN.fullmatch(turn.line)
+        if not fields:
+            raise CorpusError(f"{turn.where}: '{turn.line}' is not [start - end]<TAB>id<TAB>label<TAB>[v, a, d]")
+        identifier, label, means = fields.groups()
         if label == NO_MAJORITY:
             continue
         if label not in EMOTIONS:
             raise CorpusError(
-                f"{where}: unknown label '{label}'; expected one of {', '.join(EMOTIONS)} or {NO_MAJORITY}"
+                f"{turn.where}: unknown label '{label}'; expected one of {', '.join(EMOTIONS)} or {NO_MAJORITY}"
             )
         named = _ID.fullmatch(identifier)
         if not named or named[1] != session or not identifier.startswith(f"{labels.stem}_"):
-            raise CorpusError(f"{where}: '{identifier}' is no turn of dialog {labels.stem} in session {session}")
+            raise CorpusError(f"{turn.where}: '{identifier}' is no turn of dialog {labels.stem} in session {session}")
         if identifier not in recordings:
-            raise CorpusError(f"{where}: turn '{identifier}' has no recording; expected {folder / identifier}.wav")
+            raise CorpusError(f"{turn.where}: turn '{identifier}' has no recording; expected {folder / identifier}.wav")
         yield Utterance(
             id=identifier,
             path=recordings[identifier],
@@ -135,6 +236,7 @@ def _dialog(labels: Path, folder: Path, session: str, words: Mapping[str, str]) 
             group=f"Session{session}",
             style=STYLES[named[2]],
             text=words.get(identifier, ""),
+            annotation=turn.annotation(means),
         )
 
 

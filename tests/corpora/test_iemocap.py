@@ -1,5 +1,6 @@
 """IEMOCAP: labels stand in files of their own, among much else; the layout and its lines are made up."""
 
+import math
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,12 +11,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser_tune.corpora import Corpus
+from ser_tune.corpora import Annotation, Corpus
 from ser_tune.corpora.iemocap import CORPUS, EMOTION_COUNTS, EMOTIONS, IMPROVISED_COUNTS, MERGED_COUNTS, read
 from ser_tune.errors import CorpusError
 from tests.folding import speaker_folds
 
 NAMES = {emotion: code for code, emotion in EMOTIONS.items()}
+SPELT = {emotion: emotion.capitalize() for emotion in NAMES} | {"excitement": "Excited", "neutral": "Neutral"}
+"""Emotion to its spelling in annotators' lines."""
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +48,15 @@ def _write(folder: Path, dialog: str, turns: Sequence[tuple[str, str]], sound: P
     labels.parent.mkdir(parents=True, exist_ok=True)
     labels.write_text("\n".join(lines), encoding="latin-1")
     return labels
+
+
+def _annotated(folder: Path, sound: Path, *lines: str, label: str = "ang") -> Annotation:
+    """The annotation of a turn that has these lines of annotators."""
+    labels = _write(folder, "Ses01F_impro01", [("Ses01F_impro01_F000", label)], sound)
+    turn = f"[0.2901 - 0.8357]\tSes01F_impro01_F000\t{label}\t[2.5000, 3.0000, 5.5000]"
+    labels.write_text("\r\n".join([turn, *lines]), encoding="latin-1", newline="")
+    (utterance,) = read(folder, folder)
+    return utterance.annotation
 
 
 def _small(folder: Path, sound: Path) -> Path:
@@ -95,6 +107,96 @@ def test_both_usual_subsets_have_their_known_counts(tmp_path: Path, sound: Path)
     everything = read(tmp_path, tmp_path)
     assert Counter(one.emotion for one in everything) == EMOTION_COUNTS
     assert len(everything) == 10_039 - 2507
+
+
+@pytest.mark.slow
+def test_every_turn_has_the_votes_of_three_annotators_and_the_dimensions_of_its_line(
+    tmp_path: Path, sound: Path
+) -> None:
+    draw = np.random.default_rng(0)
+    expected: dict[str, tuple[str, Counter[str], dict[str, float]]] = {}
+    labels = [*chain.from_iterable([name] * count for name, count in EMOTION_COUNTS.items()), *[""] * 2507]
+    dialogs: dict[str, list[str]] = {}
+    for number, label in enumerate(labels):
+        dialog = f"Ses0{number % 5 + 1}{'FM'[number % 2]}_{('impro', 'script')[number % 3 == 0]}0{number % 7 + 1}"
+        turn = f"{dialog}_{'FM'[number % 2]}{number:05}"
+        lists = [list(draw.permutation(sorted(SPELT))[: 1 + (draw.random() < 0.04)]) for _ in range(3)]
+        if label:  # two of three chose it first, and no other has as many votes
+            lists = [[label], [label], [name for name in lists[2] if draw.random() < 0.9] or [label]]
+        means = dict(zip(("valence", "arousal", "dominance"), (draw.integers(1, 12, 3) / 2).tolist(), strict=True))
+        expected[turn] = label, Counter(name for names in lists for name in set(names)), means
+        lines = [f"C-E{of}:\t{' '.join(f'{SPELT[name]};' for name in names)}\t()" for of, names in enumerate(lists)]
+        rates = [f"A-E{of}:\tval {draw.integers(1, 6)}; act {draw.integers(1, 6)}; dom  ;\t(\xfe)" for of in (1, 4)]
+        own = f"C-{turn[-6]}1:\tHappiness; Other; Surprise;\t()"
+        line = (
+            f"[1.0 - 2.5]\t{turn}\t{NAMES.get(label, 'xxx')}\t[{', '.join(f'{mean:.4f}' for mean in means.values())}]"
+        )
+        dialogs.setdefault(dialog, []).append("\n".join([line, *lines, own, *rates, f"A-{turn[-6]}1:\tval 1; act 1;"]))
+    for dialog, blocks in dialogs.items():
+        _write(tmp_path, dialog, [], sound).write_text("%\n\n" + "\n\n".join(blocks), encoding="latin-1")
+        for block in blocks:
+            turn = block.split("\t")[1]
+            os.link(sound, tmp_path / f"Session{turn[4]}" / "sentences" / "wav" / dialog / f"{turn}.wav")
+    found = {utterance.id: utterance for utterance in read(tmp_path, tmp_path)}
+    assert len(expected) == 10_039
+    assert set(found) == {turn for turn, (label, _, _) in expected.items() if label}
+    for turn, utterance in found.items():
+        label, votes, means = expected[turn]
+        annotation = utterance.annotation
+        assert (utterance.emotion, dict(annotation.votes), dict(annotation.dimensions)) == (label, votes, means)
+        assert (annotation.annotators, len(annotation.ratings)) == (3, 2)
+        assert all(math.isnan(dominance) for _, dominance, _ in annotation.ratings)
+        most = max(votes.values())
+        assert not label or [name for name, count in annotation.votes if count == most] == [label]
+
+
+def test_votes_are_of_annotators_and_an_annotator_may_name_several(tmp_path: Path, sound: Path) -> None:
+    annotation = _annotated(
+        tmp_path,
+        sound,
+        "C-E1:\tNeutral; Anger;\t(a remark; Fear; \xe9)",
+        "C-E2:\tNeutral state;\t()",
+        "c-e4: ANGER ; anger;",
+        "C-E6:\tExcited;",
+        "C-F1:\tHappiness;\t()",
+        "C-M1:\tSadness; Other;\t()",
+    )
+    assert annotation.votes == (("anger", 2), ("excitement", 1), ("neutral", 2))
+    assert annotation.annotators == 4
+    assert (annotation.secondary, annotation.emotions) == ((), ())
+
+
+def test_dimensions_are_of_the_turns_line_and_ratings_of_its_annotators(tmp_path: Path, sound: Path) -> None:
+    annotation = _annotated(
+        tmp_path,
+        sound,
+        "A-E3:\tval 3; act 2; dom  2;\t(val 9; act 9)",
+        "A-E4:\tval 2; act 4; dom  ;\t()",
+        "A-E5:\tact 0.5;\t()",
+        "A-F1:\tval 1; act 1; dom  1;\t()",
+        label="fru",
+    )
+    assert annotation.dimensions == (("arousal", 3.0), ("dominance", 5.5), ("valence", 2.5))
+    first, second, third = annotation.ratings
+    assert first == (2.0, 2.0, 3.0)
+    assert (second[0], second[2], third[0]) == (4.0, 2.0, 0.5)
+    assert all(math.isnan(rating) for rating in (second[1], *third[1:]))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("C-E2:\tNeutral; Envy;\t()", "line 2: an annotator named 'envy'; expected one or more of anger, disgust, ex"),
+        ("A-E2:\tval 3; act high; dom 2;\t()", "line 2: an annotator rated 'act high'; expected val, act or dom, and"),
+        ("A-E2:\tval 3; pow 3;\t()", "line 2: an annotator rated 'pow 3'; expected val, act or dom, and a number"),
+        ("A-E2:\tval inf; act 3; dom 2;\t()", "line 2: an annotator rated 'val inf'"),
+    ],
+)
+def test_an_annotators_line_that_is_not_as_described_is_refused(
+    tmp_path: Path, sound: Path, line: str, message: str
+) -> None:
+    with pytest.raises(CorpusError, match=message):
+        _annotated(tmp_path, sound, line)
 
 
 def test_the_speaker_is_not_who_wore_the_markers(tmp_path: Path, sound: Path) -> None:
@@ -177,6 +279,8 @@ def test_a_turn_without_its_recording_is_named(tmp_path: Path, sound: Path) -> N
         ("Ses01F_impro01_F000", "Ses02F_impro01_F000", "'Ses02F_impro01_F000' is no turn of dialog Ses01F_impro01 in"),
         ("Ses01F_impro01_F000", "Ses01F_impro01_X000", "'Ses01F_impro01_X000' is no turn of"),
         ("Ses01F_impro01_F000", "Ses01F_impro02_F000", "'Ses01F_impro02_F000' is no turn of"),
+        ("[2.5000, 2.5000, 2.5000]", "[2.5, 2.5]", r"line 3: '\[2.5, 2.5\]' is not \[valence, arousal, dominance\]"),
+        ("[2.5000, 2.5000, 2.5000]", "[2.5, nan, 2.5]", r"line 3: '\[2.5, nan, 2.5\]' is not \[valence"),
         ("[", "(", r"impro01\.txt labels no turn; expected lines such as"),
     ],
 )
