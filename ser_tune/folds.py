@@ -49,10 +49,17 @@ class Fold:
     """Utterance numbers, int64; so are the next two."""
     validation: np.ndarray
     test: np.ndarray
+    official: str = ""
+    """Digest of the corpus's official split, if the fold is it; empty for other folds."""
 
     @property
     def key(self) -> str:
-        """Its validation and test speakers, such as `08/03`; identifies the network that is trained in it."""
+        """Its validation and test speakers, such as `08/03`, or the digest of the official split; identifies a network.
+
+        A network is identified by the fold that it is trained in.
+        """
+        if self.official:
+            return f"official-{self.official}"
         return f"{'+'.join(self.validation_speakers)}/{'+'.join(self.test_speakers)}"
 
 
@@ -68,6 +75,10 @@ class Strata:
 
 def selection_note(folds: Sequence[Fold]) -> str:
     """Whether test scores are free of the selection of trials, as a sentence to be shown beside them."""
+    if not any(fold.test_speakers for fold in folds):
+        return (
+            "the split has no test set with labels; validation speakers chose the trial, so their score is optimistic"
+        )
     validation = {speaker for fold in folds for speaker in fold.validation_speakers}
     if validation.isdisjoint(speaker for fold in folds for speaker in fold.test_speakers):
         return "no test speaker validates in another fold, so test scores are free of the selection"
@@ -271,7 +282,7 @@ def _fold(
 def refuse_missing(corpus: Corpus, fold: Fold, strata: Strata) -> None:
     """Raise `CorpusError` where a side is empty or the training side lacks a stratum."""
     for side, numbers in (("validation", fold.validation), ("test", fold.test)):
-        if not len(numbers):
+        if not len(numbers) and (side == "validation" or fold.test_speakers):
             raise CorpusError(
                 f"corpus {corpus.name}, fold {fold.number}: the {side} speakers speak no text of the {side} side; use "
                 "other folds, or leave out protocol.text_independent"

@@ -101,7 +101,7 @@ class Split:
                 tuple(sorted({utterances[row].speaker for row in rows_of[side].tolist()}))
                 for side in ("validation", "test")
             )
-            folds.append(Fold(number, validating, tested, **rows_of))
+            folds.append(Fold(number, validating, tested, rows_of["train"], rows_of["validation"], rows_of["test"]))
         emotions = {utterance.emotion for utterance in utterances}
         if foreign := sorted({row.prediction for row in rows} - emotions - {""}):
             raise CorpusError(

@@ -58,11 +58,15 @@ def text_baseline(
         strata: The classes of a study's task; None are the emotions.
 
     Returns:
-        None where no utterance has a text, or the task has other classes than the emotions.
+        None where no utterance has a text or none is tested, or the task has other classes than the emotions.
     """
     texts, text_of = np.unique([utterance.text for utterance in utterances], return_inverse=True)
     spoken = [utterance.emotion for utterance in utterances]
-    if texts.tolist() == [""] or (strata is not None and list(strata.of_utterance) != spoken):
+    if (
+        texts.tolist() == [""]
+        or not any(len(fold.test) for fold in folds)
+        or (strata is not None and list(strata.of_utterance) != spoken)
+    ):
         return None
     emotions, labels = np.unique(spoken, return_inverse=True)
     speakers = np.unique([utterance.speaker for utterance in utterances], return_inverse=True)[1]

@@ -70,7 +70,8 @@ def name_warnings(utterances: Sequence[Utterance], *, as_written: Collection[str
         for utterance in utterances
         if utterance.speaker not in as_written and is_placeholder(utterance.speaker)
     ]
-    warnings = [nobody_in_words(nobody, len(utterances))] if nobody else []
+    left_out = sum(utterance.is_held_out for utterance in nobody)
+    warnings = [nobody_in_words(nobody, len(utterances), left_out=left_out)] if nobody else []
     values: dict[str, list[str]] = {}
     for name, value in (pair for utterance in utterances for pair in utterance.attributes):
         values.setdefault(name, []).append(value)
@@ -116,16 +117,20 @@ def spelling_problem(what: str, groups: Sequence[dict[str, int]]) -> str:
     )
 
 
-def nobody_in_words(nobody: Sequence[Utterance], total: int) -> str:
+def nobody_in_words(nobody: Sequence[Utterance], total: int, *, left_out: int = 0) -> str:
     """Describe how utterances are used whose speaker is a placeholder.
 
     Args:
         nobody: Those, at least one.
         total: Number of all utterances.
+        left_out: Number of those that the corpus's official split holds out.
     """
     counts = Counter(utterance.speaker for utterance in nobody)
     listed = _listed([f"{name!r} ({count})" for name, count in sorted(counts.items())])
-    return f"{len(nobody)} of {total} utterances name no speaker ({listed}): they train and are never held out"
+    use = "they train and are never held out"
+    if left_out:
+        use = f"{len(nobody) - left_out} train, and {left_out} of the official split's held-out sides are left out"
+    return f"{len(nobody)} of {total} utterances name no speaker ({listed}): {use}"
 
 
 def in_effect(utterances: Sequence[Utterance], as_written: Collection[str]) -> tuple[str, ...]:

@@ -62,6 +62,11 @@ class Utterance:
     """Side of the corpus's official split: `train`, `validation`, or the name of a test set such as `test` or `test1`;
     empty where the corpus has no such split."""
 
+    @property
+    def is_held_out(self) -> bool:
+        """Whether the official split holds it out from training."""
+        return self.split not in ("", "train")
+
     def speech(self) -> "np.ndarray":
         """Decode the recording; shape (N,), float32, mono, 16 kHz.
 

@@ -55,11 +55,12 @@ def run_nested(workspace: Workspace, prepared: Prepared, watch: Watch, lead: Lea
 
     Raises:
         StudyError: A search has no complete trial, or the study holds speakers out already, or its folds are
-            text-independent or the user's own, or it starts from a study that is not nested.
+            text-independent, the user's own or the corpus's official split, or it starts from a study that is not
+            nested.
         KeyboardInterrupt: A search was interrupted; the same call goes on from there.
     """
     parts = outer_parts(prepared.corpus, prepared.folds)
-    _refuse(prepared.definition, len(parts), workspace.project)
+    _refuse(prepared, len(parts), workspace.project)
     # All searches are prepared before the first: too few speakers in the last must not be found out after hours
     definitions = [_inner(prepared.definition, number, parts) for number in range(len(parts))]
     searches = [prepare(definition, workspace.project) for definition in definitions]
@@ -74,9 +75,16 @@ def run_nested(workspace: Workspace, prepared: Prepared, watch: Watch, lead: Lea
     return nested
 
 
-def _refuse(definition: StudyDefinition, searches: int, project: Project) -> None:
+def _refuse(prepared: Prepared, searches: int, project: Project) -> None:
     """Refuse settings that a nested study cannot have, and trials that the speakers of an outer fold chose."""
+    definition = prepared.definition
     protocol = definition.config.protocol
+    if prepared.is_official:
+        raise StudyError(
+            f"no search sees the test sets of the official split of corpus {prepared.corpus.name}, so their scores are "
+            "free of the selection without a nested study; leave out --nested, or draw speaker folds instead with "
+            "protocol.folds, such as --set protocol.folds=5"
+        )
     if protocol.holdout:
         raise StudyError("a nested study holds every speaker out in turn; leave out protocol.holdout (--holdout)")
     if protocol.text_independent:

@@ -20,6 +20,7 @@ from ..errors import ProtocolError
 from ..folds import Fold
 from ..metrics import DEFAULT_METRIC, METRICS, Metric
 from ..tasks import DEFAULT_TASK, TASKS, Targets, Task
+from .official_split import official_in_words
 from .pretraining import pretraining_of
 
 __all__ = ["Protocol"]
@@ -58,7 +59,9 @@ class Protocol:
         """Collect the facts of a study; its encoder's pretraining and the corpus's text baseline are among them."""
         config, task = definition.config, definition.task
         # Sorted, because the order in which folds are trained means nothing
-        sides = tuple(sorted(fold.key for fold in folds))
+        sides = _fitting(FOLDS, tuple(sorted(fold.key for fold in folds)))
+        if official := folds[0].official:
+            sides = f"1: {official_in_words(corpus, folds)}, SHA-256 {official}"
         # Facts that most studies do not have are left out there, so that their fingerprints stay those of before
         rare = _facts_of_goal(definition)
         if (baseline := text_baseline(corpus.utterances, folds, strata=strata_of(definition, targets))) is not None:
@@ -73,7 +76,8 @@ class Protocol:
             rare["names_as_written"] = _fitting("names_as_written", corpus.names_as_written)
         if corpus.nobody.any():
             nobody = [corpus.utterances[number] for number in np.flatnonzero(corpus.nobody)]
-            rare["nobody"] = nobody_in_words(nobody, len(corpus.utterances))
+            left_out = sum(utterance.is_held_out for utterance in nobody) if official else 0
+            rare["nobody"] = nobody_in_words(nobody, len(corpus.utterances), left_out=left_out)
         return cls(
             facts={
                 "score": f"pooled validation {definition.objective.title}, utterance level",
@@ -82,7 +86,7 @@ class Protocol:
                 _names_fact(task): targets.names,
                 "merged": corpus.merged,
                 "styles": corpus.styles,
-                FOLDS: _fitting(FOLDS, sides),
+                FOLDS: sides,
                 "holdout": _fitting("holdout", tuple(sorted(set(config.protocol.holdout)))),
                 "normalisation_scope": _scope(config.normalisation),
                 "aggregation": config.protocol.aggregation,

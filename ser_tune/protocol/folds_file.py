@@ -100,6 +100,7 @@ def _fold(corpus: Corpus, strata: Strata, file: Path, number: int, name: str, si
     for side, other in combinations(SPLIT_SIDES, 2):
         if shared := sorted(set(speakers[side]) & set(speakers[other])):
             raise LeakError(f"{where}: speaker '{shared[0]}' is on the {side} and the {other} side; expected one side")
-    fold = Fold(number, tuple(speakers["validation"]), tuple(speakers["test"]), **rows)
+    sides = (rows["train"], rows["validation"], rows["test"])
+    fold = Fold(number, tuple(speakers["validation"]), tuple(speakers["test"]), *sides)
     refuse_missing(corpus, fold, strata)
     return fold

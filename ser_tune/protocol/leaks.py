@@ -103,7 +103,7 @@ def find_leaks(
         corpus: The corpus that was split.
         folds: The split.
         bonds: Groups that belong together.
-        text_independent: Utterances on no side are unused, and no leak.
+        text_independent: Utterances on no side are unused, and no leak; so are utterances of nobody in any case.
 
     Returns:
         Each pair once, in its first fold, by folds and then by bonds.
@@ -111,13 +111,14 @@ def find_leaks(
     Raises:
         LeakError: A fold has an utterance on two sides.
     """
-    no_side = UNUSED if text_independent else "held out"
+    no_side = np.full(len(corpus.utterances), UNUSED if text_independent else "held out", dtype=object)
+    no_side[corpus.nobody] = UNUSED
     members = [(bond.what, *_members(bond)) for bond in bonds]
     found: dict[tuple[int, int], Leak] = {}
     for fold in folds:
-        side = np.full(len(corpus.utterances), no_side, dtype=object)
+        side = no_side.copy()
         for name, numbers in (("training", fold.train), ("validation", fold.validation), ("test", fold.test)):
-            if len(taken := numbers[side[numbers] != no_side]):
+            if len(taken := numbers[side[numbers] != no_side[numbers]]):
                 where = f"leak in corpus {corpus.name}, fold {fold.number}"
                 raise LeakError(f"{where}: '{corpus.utterances[taken[0]].id}' is on two sides")
             side[numbers] = name

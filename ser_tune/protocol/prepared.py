@@ -1,10 +1,11 @@
 """A study that is ready to run: its corpus read, its folds drawn."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import optuna
 
 from ..audit import text_baseline
@@ -13,12 +14,13 @@ from ..coordination import DEFINITION, find_study, storage_to_read, stored_defin
 from ..corpora import CORPORA, Corpus
 from ..corpora.manifest import allowed_folders
 from ..definition import StudyDefinition, strata_of, targets_of, worded
-from ..errors import StudyError
+from ..errors import ConfigError, StudyError
 from ..features import FEATURE_SETS
-from ..folds import Fold, Strata, speaker_folds, text_independent_folds
+from ..folds import Fold, Strata, may_train, speaker_folds, text_independent_folds
 from ..tasks import Targets
 from .fingerprint import Protocol
 from .folds_file import read_folds
+from .official_split import has_official_split, official_fold, official_test_sets, split_note
 from .pretraining import Pretraining, pretraining_of
 
 __all__ = ["Prepared", "draw_folds", "load_corpus", "prepare", "stored_protocol"]
@@ -38,16 +40,34 @@ class Prepared:
 
     @property
     def notes(self) -> Sequence[str]:
-        """Sentences for readers of the scores: text-only baseline, pretraining, the protocol's warnings, licences."""
+        """Sentences for readers of the scores: official split, text-only baseline, pretraining, warnings, licences."""
         strata = strata_of(self.definition, self.targets)
         baseline, pretraining = text_baseline(self.corpus.utterances, self.folds, strata=strata), self.pretraining
         licence = FEATURE_SETS.get(self.definition.config.features.name).licence
         return [
+            *split_note(self.corpus, self.folds),
             *([] if baseline is None else [f"text-only baseline: {baseline}"]),
             *([] if pretraining is None else [pretraining.sentence]),
             *self.protocol.warnings,
             *([licence] if licence else []),
         ]
+
+    @property
+    def is_official(self) -> bool:
+        """Whether its only fold is the corpus's official split."""
+        return bool(self.folds[0].official)
+
+    @property
+    def test_sets(self) -> Mapping[str, np.ndarray]:
+        """The numbers of the utterances of each test set of the official split; empty for other folds."""
+        return official_test_sets(self.corpus, self.folds)
+
+    @property
+    def trainable(self) -> np.ndarray:
+        """The numbers of the utterances that may train one network for all speakers: none that the search never saw."""
+        if self.is_official:
+            return np.sort(np.concatenate([self.folds[0].train, self.folds[0].validation]))
+        return np.flatnonzero(may_train(self.corpus, self.definition.config.protocol.holdout))
 
     @property
     def remarks(self) -> Sequence[str]:
@@ -105,13 +125,25 @@ def _folders_of_stored(name: str, project: Project) -> tuple[Path, ...]:
 def draw_folds(definition: StudyDefinition, corpus: Corpus, strata: Strata) -> Sequence[Fold]:
     """Draw all folds of a study's protocol, each with all strata in training.
 
+    They are those of the user's file or number; else the corpus's official split, where it has such a split.
+
     Raises:
-        CorpusError: The corpus is too small for its folds, or a file of folds does not fit it.
-        LeakError: A file of folds has a speaker on two sides.
+        ConfigError: A setting would change the official split.
+        CorpusError: The corpus is too small for its folds, or a file of folds or the official split does not fit it.
+        LeakError: A file of folds or the official split has a speaker on two sides.
     """
     protocol = definition.config.protocol
     if protocol.folds_file:
         folds = read_folds(corpus, protocol.folds_file, strata=strata)
+    elif protocol.folds is None and has_official_split(corpus):
+        changing = {"holdout": protocol.holdout, "text_independent": protocol.text_independent}
+        if given := [name for name, value in changing.items() if value]:
+            raise ConfigError(
+                f"protocol.{given[0]} would change the official split of corpus {corpus.name}, whose test speakers no "
+                "search sees; leave it out, or draw speaker folds instead with protocol.folds, such as --set "
+                "protocol.folds=5"
+            )
+        return (official_fold(corpus, strata=strata),)
     else:
         folds = speaker_folds(corpus, protocol.folds, strata=strata, holdout=protocol.holdout)
     return text_independent_folds(corpus, folds, strata=strata) if protocol.text_independent else folds
@@ -121,9 +153,10 @@ def prepare(definition: StudyDefinition, project: Project) -> Prepared:
     """Read the corpus, make its targets, draw the folds, and find a pretrained encoder.
 
     Raises:
-        CorpusError: The corpus is missing, mislabelled, or too small for its folds, or a file of folds does not fit it.
-        LeakError: A file of folds has a speaker on two sides.
-        ConfigError: There is no such encoder.
+        CorpusError: The corpus is missing, mislabelled, or too small for its folds, or a file of folds or the official
+            split does not fit it.
+        LeakError: A file of folds or the official split has a speaker on two sides.
+        ConfigError: There is no such encoder, or a setting would change the official split.
     """
     definition = allowing_folders(definition.resolved(project.cache), project)
     corpus = load_corpus(definition, project)

@@ -10,7 +10,6 @@ import numpy as np
 from mlflow.entities.model_registry import ModelVersion
 
 from ..corpora import Sounds, corpus_sounds
-from ..folds import may_train
 from ..protocol import Prepared
 from ..tracking import Workspace
 
@@ -46,7 +45,7 @@ def log_training_sounds(workspace: Workspace, run_id: str, prepared: Prepared, *
     """
     corpus = prepared.corpus
     if refit:
-        used = np.flatnonzero(may_train(corpus, prepared.definition.config.protocol.holdout))
+        used = prepared.trainable
     else:
         used = np.unique(np.concatenate([[*fold.train, *fold.validation] for fold in prepared.folds])).astype(int)
     sounds = corpus_sounds(corpus, workspace.project.cache).only(used)

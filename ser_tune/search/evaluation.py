@@ -12,7 +12,7 @@ from ..config import Project
 from ..corpora import Corpus
 from ..errors import StudyError
 from ..features import FEATURE_SETS, FeatureStore, corpus_features
-from ..folds import Fold, may_train
+from ..folds import Fold
 from ..prediction import Committee, Heard, Predictor, UtteranceFeatures
 from ..protocol import Prepared
 from ..resampling import Scores, score
@@ -59,7 +59,7 @@ class SingleScores:
 
 
 def refit(prepared: Prepared, config: AnyTrial, epochs: int, project: Project) -> Predictor:
-    """Train a network on all speakers except held-out speakers of the study.
+    """Train a network on all speakers except held-out speakers of the study and test speakers of an official split.
 
     Args:
         prepared: The study that the configuration won.
@@ -71,9 +71,8 @@ def refit(prepared: Prepared, config: AnyTrial, epochs: int, project: Project) -
     # The device of this machine, which need not be that of the study
     training = config.training.model_copy(update={"epochs": epochs, "device": trainer.device.type})
     whole = config.model_copy(update={"training": training})
-    trained = np.flatnonzero(may_train(prepared.corpus, prepared.definition.config.protocol.holdout))
     seed = fold_seed(config.seed, len(prepared.folds))
-    fitted = trainer.train(trainer.job_of(whole, trained, np.arange(0), seed=seed))
+    fitted = trainer.train(trainer.job_of(whole, prepared.trainable, np.arange(0), seed=seed))
     recipe = recipe_of(whole, prepared.targets.names, prepared.definition.goal)
     return Predictor(recipe, [fitted.network], [fitted.scaling])
 

@@ -43,7 +43,7 @@ def score_on_test(
     Returns:
         Every validation, test and holdout metric of the run.
     """
-    if score_of(run, "test") is None:
+    if score_of(run, "test") is None and any(len(fold.test) for fold in prepared.folds):
         predictor = predictor or open_predictor(f"models:/{run.data.tags[MODEL_TAG]}")
         _write(workspace, run, "test", score_test_speakers(prepared, predictor, workspace.project.cache), prepared)
     return score_on_holdout(workspace, run, prepared, predictor=predictor)
