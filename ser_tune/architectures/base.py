@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..config import ModelSettings, Range, Role, Settings, Value, paths_with
+from ..config import Choice, ModelSettings, Range, Role, Settings, Value, paths_with
 from ..tasks import TASKS
 
 __all__ = [
@@ -46,6 +46,8 @@ class Examples:
     """The task's values, shape (N, ...): of classes their numbers, (N,), int64."""
     speakers: Tensor
     """A number for each example's speaker, shape (N,), int64."""
+    kind: str = "classes"
+    """The kind of predictions of the task, one of the architecture's `solves`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,9 @@ class Architecture:
     it to gradient descent. Where there is one, settings of the role `DESCENT` do not apply."""
     solves: tuple[str, ...] = ("classes",)
     """The kinds of predictions that `solve` can learn, of which tasks make one each."""
+    restricted: Mapping[str, Mapping[str, Choice]] = field(default_factory=dict)
+    """Settings of the model of which a task allows a few values: its kind of predictions to dotted path to these
+    values, which are the default search range too."""
     solver: str = ""
     """The method of `solve`, in words, which runs record; for `replay`, another wording means other numbers."""
     requirements: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
-"""`linear_probe`: a linear classifier on utterance-level features, solved instead of trained by descent."""
+"""`linear_probe`: a linear map of utterance-level features, solved instead of trained by descent."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import numpy as np
@@ -12,11 +13,19 @@ from ..config import Choice, FloatRange, ModelSettings
 from ..errors import ConfigError
 from .base import Architecture, Examples, InputShape
 
-__all__ = ["ARCHITECTURE", "LinearProbe", "LinearProbeSettings"]
+__all__ = ["ARCHITECTURE", "OBJECTIVES", "LinearProbe", "LinearProbeSettings"]
+
+OBJECTIVES: Mapping[str, tuple[str, ...]] = {
+    "classes": ("ridge", "squared_hinge", "logistic"),
+    "distributions": ("ridge", "logistic"),
+    "label_scores": ("ridge", "squared_hinge", "logistic"),
+    "dimensions": ("ridge", "unscaled_ridge"),
+}
+"""The kinds of predictions that can be learned, each with its choices of `model.objective`."""
 
 
 class LinearProbeSettings(ModelSettings):
-    """A linear classifier with weights from a solver; all emotions have the same total weight."""
+    """A linear map with weights from a solver; where an utterance has one emotion, all have the same total weight."""
 
     name: Literal["linear_probe"] = "linear_probe"
     """The architecture."""
@@ -27,10 +36,12 @@ class LinearProbeSettings(ModelSettings):
     """Layers of an encoder that are read: all, one after another; weighted, their sum with learned weights (as in
     SUPERB); a layer's number, counted from 0 in features.layers; or its depth, such as 50%."""
     objective: Annotated[
-        Literal["ridge", "squared_hinge", "logistic"], Choice(("ridge", "squared_hinge", "logistic"))
+        Literal["ridge", "squared_hinge", "logistic", "unscaled_ridge"], Choice(OBJECTIVES["classes"])
     ] = "ridge"
-    """ridge: squared distance to 1 for the own emotion and -1 for others; squared_hinge: a linear support vector
-    machine, one emotion against the rest; logistic: multinomial. Scores of the training recordings are those of the
+    """ridge: squared distance to 1 for the own emotions and -1 for others, to shares of votes, or to dimensions, which
+    are then scaled for the best CCC of left-out training speakers; unscaled_ridge: dimensions without this scale, for
+    mae and rmse; squared_hinge: a linear support vector machine, one emotion against the rest; logistic: multinomial,
+    or one emotion against the rest where an utterance has several. Scores of the training recordings are those of the
     best weights to 0.001."""
     penalty: Annotated[float, Field(gt=0, le=1e6), FloatRange(low=1e-3, high=10.0, log=True)] = 0.1
     """L2 penalty: this times the number of features is scikit-learn's alpha, or 1 / C."""
@@ -90,26 +101,41 @@ class LinearProbe(nn.Module):
 
 
 def solve(network: LinearProbe, settings: LinearProbeSettings, examples: Examples) -> None:
-    """Fill in a probe's weights, and the temperature that calibrates probabilities on left-out training speakers."""
+    """Fill in a probe's weights, and the temperature, gains and shifts that left-out training speakers calibrate."""
     # Imported here: threadpoolctl sets an environment variable, and SciPy's solvers take half a second
     from threadpoolctl import threadpool_limits
 
-    from .linear_solvers import Problem, calibrated, solved, weighted_layers
+    from .linear_calibration import Calibration, calibrated
+    from .linear_solvers import Problem, left_out, solved, weighted_layers
+    from .linear_targets import supervision
 
     features = network.features(*examples.inputs).double().cpu().numpy()  # (N, chosen, F)
-    labels, speakers = examples.labels.cpu().numpy(), examples.speakers.cpu().numpy()
-    n_classes = network.classifier.out_features
+    values, speakers = _in_units_of(network, examples), examples.speakers.cpu().numpy()
+    aims = supervision(examples.kind, values, network.classifier.out_features, settings.objective)
     penalty = settings.penalty * network.classifier.in_features
     with threadpool_limits(1, user_api="blas"):  # small products wait for threads longer than they take
         if network.weighted:
-            shares = weighted_layers(features, labels, n_classes, settings.objective, penalty)
+            shares = weighted_layers(features, aims, penalty)
             network.layer_weights.copy_(torch.from_numpy(shares))
             features = np.tensordot(features, shares, axes=(1, 0))
-        problem = Problem.of(features.reshape(len(labels), -1), labels, n_classes, settings.objective, penalty)
+        problem = Problem.of(features.reshape(len(values), -1), aims, penalty)
         weights, bias = solved(problem)
-        network.temperature.fill_(calibrated(problem, speakers))
-    network.classifier.weight.copy_(torch.from_numpy(weights))
-    network.classifier.bias.copy_(torch.from_numpy(bias))
+        found = Calibration()
+        if settings.objective != "unscaled_ridge":
+            found = calibrated(examples.kind, left_out(problem, speakers), values)
+    network.temperature.fill_(found.temperature)
+    network.classifier.weight.copy_(torch.from_numpy(found.gain * weights.T).T)
+    network.classifier.bias.copy_(torch.from_numpy(found.gain * bias + found.shift))
+
+
+def _in_units_of(network: LinearProbe, examples: Examples) -> np.ndarray:
+    """The task's values, shape (N, ...); dimensions in the units of a network whose outputs are scaled."""
+    values: np.ndarray = examples.labels.cpu().numpy()
+    scale = getattr(network, "output_scale", None)
+    if examples.kind != "dimensions" or scale is None:
+        return values
+    standardised: np.ndarray = (values - scale.shift.cpu().numpy()) / scale.spread.cpu().numpy()
+    return standardised
 
 
 ARCHITECTURE = Architecture(
@@ -117,6 +143,8 @@ ARCHITECTURE = Architecture(
     settings=LinearProbeSettings,
     build=LinearProbe,
     solve=solve,
+    solves=tuple(OBJECTIVES),
+    restricted={kind: {"model.objective": Choice(names)} for kind, names in OBJECTIVES.items()},
     solver="ridge in closed form; squared hinge and logistic by Newton's method, scores exact to 0.001",
     citation="linear probes of frozen layers: G. Alain, Y. Bengio: Understanding intermediate layers using linear "
     "classifier probes, arXiv 1610.01644, 2016; weighted layers: S. Yang et al.: SUPERB, arXiv 2105.01051, 2021; "

@@ -1,21 +1,21 @@
-"""Losses of linear classifiers with an L2 penalty, and Newton's method for squared hinge and logistic loss.
+"""Losses of linear maps with an L2 penalty, and Newton's method for squared hinge and logistic loss.
 
 A step that changes no score by more than the tolerance ends the search. Squared hinge is piecewise quadratic, and each
-class is a problem of its own: the step to the optimum of the present piece is solved for exactly (S. Keerthi,
+output is a problem of its own: the step to the optimum of the present piece is solved for exactly (S. Keerthi,
 D. DeCoste: A modified finite Newton method, JMLR 6, 2005), in the smaller of both shapes. Logistic, and what is too
 large to be factorised, takes conjugate gradients (C. Lin, R. Weng, S. Keerthi: Trust region Newton method, JMLR 9,
 2008), of which the last step is more exact: a rough step may be short far from the optimum.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from scipy.special import log_softmax, softmax
+from scipy.special import expit, log_expit, log_softmax, softmax
 
-__all__ = ["LOSSES", "logistic", "signs_of", "squared_hinge"]
+__all__ = ["LOSSES", "Loss", "binary", "logistic", "squared_hinge"]
 
 STEPS = 200
 """Most steps of Newton's method; the hardest problem that was tried took 60."""
@@ -31,37 +31,51 @@ SHORTEST = 2.0**-30
 
 
 Loss: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[float, np.ndarray]]
-"""From scores (N, K), labels (N,) and weights of examples (N,) to the loss, and its slope by the scores (N, K)."""
+"""From scores (N, K), targets (N, K), and weights of examples (N,) or of each of their outputs (N, K), to the loss and
+its slope by the scores (N, K)."""
 
 
-def signs_of(labels: np.ndarray, n_classes: int) -> np.ndarray:
-    """1 for the own class and -1 for the others, shape (N, K), of labels of shape (N,)."""
-    return np.where(labels[:, None] == np.arange(n_classes), 1.0, -1.0)
+def _sum(losses: np.ndarray, counts: np.ndarray) -> float:
+    """Sum losses (N, K) with weights (N,) or (N, K)."""
+    return float((counts @ losses).sum() if counts.ndim == 1 else (counts * losses).sum())
 
 
-def square_loss(scores: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> tuple[float, np.ndarray]:
-    """Half the squared distance of scores to 1 and -1; as `Loss`."""
-    missed = scores - signs_of(labels, scores.shape[1])
-    return float((counts @ np.square(missed)).sum()) / 2, counts[:, None] * missed
+def _columns(counts: np.ndarray) -> np.ndarray:
+    """Weights (N,) or (N, K) as (N, 1) or (N, K)."""
+    return counts.reshape(len(counts), -1)
 
 
-def hinge_loss(scores: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> tuple[float, np.ndarray]:
-    """Squared hinge loss of one class against the rest; as `Loss`."""
-    signs = signs_of(labels, scores.shape[1])
+def square_loss(scores: np.ndarray, targets: np.ndarray, counts: np.ndarray) -> tuple[float, np.ndarray]:
+    """Half the squared distance of scores to targets; as `Loss`."""
+    missed = scores - targets
+    return _sum(np.square(missed), counts) / 2, _columns(counts) * missed
+
+
+def hinge_loss(scores: np.ndarray, signs: np.ndarray, counts: np.ndarray) -> tuple[float, np.ndarray]:
+    """Squared hinge loss of each output with signs 1 and -1; as `Loss`."""
     short = np.maximum(1 - signs * scores, 0)
-    return float((counts @ np.square(short)).sum()), -2 * counts[:, None] * signs * short
+    return _sum(np.square(short), counts), -2 * _columns(counts) * signs * short
 
 
-def logistic_loss(scores: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> tuple[float, np.ndarray]:
-    """Multinomial logistic loss; as `Loss`."""
-    each = np.arange(len(labels))
-    slope = softmax(scores, axis=1)
-    slope[each, labels] -= 1
-    return -float(counts @ log_softmax(scores, axis=1)[each, labels]), counts[:, None] * slope
+def logistic_loss(scores: np.ndarray, shares: np.ndarray, counts: np.ndarray) -> tuple[float, np.ndarray]:
+    """Multinomial logistic loss with shares of classes, of which rows sum to 1 and `counts` are (N,); as `Loss`."""
+    surprise = -(shares * log_softmax(scores, axis=1)).sum(axis=1)
+    return float(counts @ surprise), counts[:, None] * (softmax(scores, axis=1) - shares)
 
 
-LOSSES: Mapping[str, Loss] = {"ridge": square_loss, "squared_hinge": hinge_loss, "logistic": logistic_loss}
-"""By the setting `model.objective`."""
+def binary_loss(scores: np.ndarray, signs: np.ndarray, counts: np.ndarray) -> tuple[float, np.ndarray]:
+    """Logistic loss of each output with signs 1 and -1; as `Loss`."""
+    margins = signs * scores
+    return _sum(-log_expit(margins), counts), -_columns(counts) * signs * expit(-margins)
+
+
+LOSSES: Mapping[str, Loss] = {
+    "ridge": square_loss,
+    "squared_hinge": hinge_loss,
+    "logistic": logistic_loss,
+    "binary": binary_loss,
+}
+"""Losses by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +97,19 @@ class _Posed:
     """The minimised function; the fields are the arguments of `squared_hinge`."""
 
     rows: np.ndarray
-    labels: np.ndarray
+    targets: np.ndarray
     counts: np.ndarray
     penalty: float
     loss: Loss
 
+    def output(self, number: int) -> "_Posed":
+        """The function of a single output."""
+        counts = self.counts if self.counts.ndim == 1 else self.counts[:, number]
+        return replace(self, targets=self.targets[:, number : number + 1], counts=counts)
+
     def at(self, weights: np.ndarray, scores: np.ndarray) -> _Point:
         """The point of some weights, and their scores."""
-        loss, slope = self.loss(scores, self.labels, self.counts)
+        loss, slope = self.loss(scores, self.targets, self.counts)
         return _Point(weights, scores, loss + self.penalty / 2 * float(np.square(weights).sum()), slope)
 
 
@@ -102,29 +121,26 @@ and of the scores (N, K)."""
 
 
 def squared_hinge(
-    rows: np.ndarray, labels: np.ndarray, n_classes: int, counts: np.ndarray, penalty: float, tolerance: float
+    rows: np.ndarray, signs: np.ndarray, counts: np.ndarray, penalty: float, tolerance: float
 ) -> np.ndarray:
-    """The best weights (K, R) of the squared hinge loss, one class against the rest.
+    """The best weights (K, R) of the squared hinge loss; each output is a problem of its own.
 
     Args:
         rows: Examples, shape (N, R).
-        labels: Classes, shape (N,), int64.
-        n_classes: K.
-        counts: Weight of each example, shape (N,).
+        signs: 1 where an output applies to an example, otherwise -1, shape (N, K).
+        counts: Weight of each example, shape (N,), or of each of its outputs, (N, K).
         penalty: The squared weights count half of it.
         tolerance: How far scores may be from the optimum's; of scores below 1, as a fraction of the largest.
     """
     gram = rows @ rows.T if len(rows) <= min(rows.shape[1], FACTORISED) else None
-    problems = [
-        _Posed(rows, (labels != number).astype(np.int64), counts, penalty, hinge_loss) for number in range(n_classes)
-    ]
-    return np.concatenate([_class_weights(problem, gram, tolerance) for problem in problems])
+    posed = _Posed(rows, signs, counts, penalty, hinge_loss)
+    return np.concatenate([_hinge_weights(posed.output(number), gram, tolerance) for number in range(signs.shape[1])])
 
 
-def _class_weights(posed: _Posed, gram: np.ndarray | None, tolerance: float) -> np.ndarray:
-    """The weights (1, R) of a class, whose examples have the label 0."""
+def _hinge_weights(posed: _Posed, gram: np.ndarray | None, tolerance: float) -> np.ndarray:
+    """The weights (1, R) of a single output."""
     rows, counts, penalty = posed.rows, posed.counts, posed.penalty
-    signs = signs_of(posed.labels, 1)[:, 0]
+    signs = posed.targets[:, 0]
 
     def step(at: _Point, gradient: np.ndarray, left: float) -> tuple[np.ndarray, np.ndarray]:
         active = signs * at.scores[:, 0] < 1
@@ -142,13 +158,15 @@ def _class_weights(posed: _Posed, gram: np.ndarray | None, tolerance: float) -> 
         change = weights - at.weights[0]
         return change[None], (rows @ change)[:, None]
 
-    return _minimum(posed, 1, step, tolerance, PIECEWISE)
+    return _minimum(posed, step, tolerance, PIECEWISE)
 
 
-def logistic(
-    rows: np.ndarray, labels: np.ndarray, n_classes: int, counts: np.ndarray, penalty: float, tolerance: float
-) -> np.ndarray:
-    """The best weights (K, R) of the multinomial logistic loss; the arguments are those of `squared_hinge`."""
+def logistic(rows: np.ndarray, shares: np.ndarray, counts: np.ndarray, penalty: float, tolerance: float) -> np.ndarray:
+    """The best weights (K, R) of the multinomial logistic loss.
+
+    `shares` (N, K) of classes sum to 1 for each example; weights `counts` are (N,). Other arguments are those of
+    `squared_hinge`.
+    """
 
     def step(at: _Point, gradient: np.ndarray, left: float) -> tuple[np.ndarray, np.ndarray]:
         chances = softmax(at.scores, axis=1)
@@ -160,16 +178,32 @@ def logistic(
 
         return _conjugate(rows, gradient, penalty, bend, left)
 
-    return _minimum(_Posed(rows, labels, counts, penalty, logistic_loss), n_classes, step, tolerance, SMOOTH)
+    return _minimum(_Posed(rows, shares, counts, penalty, logistic_loss), step, tolerance, SMOOTH)
 
 
-def _minimum(posed: _Posed, n_classes: int, step: Step, tolerance: float, lefts: tuple[float, ...]) -> np.ndarray:
+def binary(rows: np.ndarray, signs: np.ndarray, counts: np.ndarray, penalty: float, tolerance: float) -> np.ndarray:
+    """The best weights (K, R) of a logistic loss for each output; the arguments are those of `squared_hinge`."""
+    posed = _Posed(rows, signs, counts, penalty, binary_loss)
+    return np.concatenate([_binary_weights(posed.output(number), tolerance) for number in range(signs.shape[1])])
+
+
+def _binary_weights(posed: _Posed, tolerance: float) -> np.ndarray:
+    """The weights (1, R) of a single output."""
+
+    def step(at: _Point, gradient: np.ndarray, left: float) -> tuple[np.ndarray, np.ndarray]:
+        bent = posed.counts[:, None] * expit(at.scores) * expit(-at.scores)
+        return _conjugate(posed.rows, gradient, posed.penalty, lambda change: bent * change, left)
+
+    return _minimum(posed, step, tolerance, SMOOTH)
+
+
+def _minimum(posed: _Posed, step: Step, tolerance: float, lefts: tuple[float, ...]) -> np.ndarray:
     """The weights (K, R) of the least loss and penalty; each of Newton's steps is halved until it descends enough.
 
     `lefts` are the fractions of the gradient that conjugate gradients leave: each until a step is short.
     """
     rows, penalty = posed.rows, posed.penalty
-    now = posed.at(np.zeros((n_classes, rows.shape[1])), np.zeros((len(rows), n_classes)))
+    now = posed.at(np.zeros((posed.targets.shape[1], rows.shape[1])), np.zeros(posed.targets.shape))
     left, *more_exact = lefts
     for _ in range(STEPS):
         gradient = now.slope.T @ rows + penalty * now.weights

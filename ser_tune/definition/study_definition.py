@@ -172,7 +172,9 @@ class StudyDefinition:
             flat["seed"] = seed
         config = self.config
         _, kind = _kinds(config.model.name, config.features.name, config.loss.name, config.task.name)
-        return validated(kind, nest(flat), lambda path: f"trial with {path}")
+        trial = validated(kind, nest(flat), lambda path: f"trial with {path}")
+        _refuse_restricted(trial, self.task)
+        return trial
 
     def default(self) -> dict[str, Value]:
         """The value of `config` for each search range, or the nearest in it."""
@@ -222,6 +224,7 @@ def refuse_unfitting(config: AnyStudy) -> None:
             f"{architecture.name} is solved, and its solver learns {' or '.join(architecture.solves)}; task "
             f"{task.name} has {task.predictions}"
         )
+    _refuse_restricted(config, task)
     if (loss := LOSSES.get(config.loss.name)).targets != task.encoding:
         fitting = [name for name in LOSSES.names() if LOSSES.get(name).targets == task.encoding]
         raise ConfigError(
@@ -240,6 +243,15 @@ def refuse_unfitting(config: AnyStudy) -> None:
             f"protocol.aggregation is {brief(config.protocol.aggregation)}; task {task.name} has "
             f"{valid_names(config.protocol.aggregation, task.aggregations)}"
         )
+
+
+def _refuse_restricted(config: "AnyStudy | AnyTrial", task: Task) -> None:
+    """Refuse a setting of an architecture that the task does not allow."""
+    flat = flatten(config.model_dump(include={"model"}))
+    for path, allowed in ARCHITECTURES.get(config.model.name).restricted.get(task.predictions, {}).items():
+        if not allowed.contains(flat[path]):
+            choices = " or ".join(str(choice) for choice in allowed.choices)
+            raise ConfigError(f"{path} is {brief(flat[path])}; expected {choices} for task {task.name}")
 
 
 def study_kind(sections: Mapping[str, Any]) -> "type[AnyStudy]":

@@ -185,8 +185,9 @@ def _published(
 
 
 def _leaves(kind: type[AnyStudy], architecture: Architecture, optimizer: str, task: Task) -> list[Leaf]:
-    """Every setting, with the search range that it has for this architecture and optimizer."""
-    ranges = {**architecture.search, **OPTIMIZER_RANGES.get(optimizer, {})}
+    """Every setting, with the search range that it has for this architecture, task and optimizer."""
+    restricted = architecture.restricted.get(task.predictions, {})
+    ranges = {**architecture.search, **restricted, **OPTIMIZER_RANGES.get(optimizer, {})}
     names = {f"study.{name}": catalogue.names() for name, catalogue in PARTS.items()} | {AGGREGATION: task.aggregations}
     return [
         replace(

@@ -113,7 +113,7 @@ def _solve(fold: FoldTraining, on_epoch: Callable[[EpochReport], None]) -> Fitte
         torch.from_numpy(own).to(inputs[0].device) for own in (values, fold.of_segments(fold.data.speakers))
     )
     with torch.no_grad():
-        solver(fold.network, fold.config.model, Examples(inputs, labels, speakers))
+        solver(fold.network, fold.config.model, Examples(inputs, labels, speakers, fold.task.predictions))
         raw = fold.network.eval()(*inputs).float()
     if fold.task.predictions == "classes":
         train_loss = float(nn.functional.cross_entropy(raw, labels))

@@ -9,6 +9,7 @@ import torch
 from ser_tune.architectures import ARCHITECTURES, Examples, InputShape
 from ser_tune.architectures.linear_probe import LinearProbe, chosen_layers, solve
 from ser_tune.architectures.linear_solvers import Problem, solved
+from ser_tune.architectures.linear_targets import supervision
 from ser_tune.errors import ConfigError
 
 PROBE = ARCHITECTURES.get("linear_probe")
@@ -109,7 +110,8 @@ def test_a_solved_probe_is_the_solvers_and_its_temperature_never_changes_the_ans
         logits = probe(*examples.inputs)
     features = examples.inputs[0][:, probe.channels].mean(dim=3).flatten(1).double().numpy()
     # Half a unit of penalty for each feature
-    problem = Problem.of(features, examples.labels.numpy(), N_CLASSES, objective, 0.5 * features.shape[1])
+    aims = supervision("classes", examples.labels.numpy(), N_CLASSES, objective)
+    problem = Problem.of(features, aims, 0.5 * features.shape[1])
     weights, bias = solved(problem)
     scores = features @ weights.T + bias
     assert probe.temperature > 0

@@ -1,4 +1,4 @@
-"""Solvers of linear classifiers beside scikit-learn's, calibration of their scores, and the learned sum of layers."""
+"""Solvers of linear maps beside scikit-learn's and SciPy's, scores of left-out speakers, the learned sum of layers."""
 
 from typing import Any
 
@@ -9,10 +9,13 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.svm import LinearSVC
 
 from ser_tune.architectures import linear_solvers, newton
-from ser_tune.architectures.linear_solvers import Problem, balanced, calibrated, solved, weighted_layers
+from ser_tune.architectures.linear_probe import OBJECTIVES as OBJECTIVES_OF
+from ser_tune.architectures.linear_solvers import Problem, left_out, solved, weighted_layers
+from ser_tune.architectures.linear_targets import balanced, supervision
 
 N_CLASSES, PENALTY = 3, 2.5
-OBJECTIVES = ("ridge", "squared_hinge", "logistic")
+OBJECTIVES = OBJECTIVES_OF["classes"]
+LEARNED = [(kind, objective) for kind, objectives in OBJECTIVES_OF.items() for objective in objectives]
 
 
 def _data(examples: int, features: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -23,6 +26,17 @@ def _data(examples: int, features: int, seed: int = 0) -> tuple[np.ndarray, np.n
     return centres[labels] * 0.4 + rng.normal(size=(examples, features)) + 0.5, labels
 
 
+def _values(kind: str, labels: np.ndarray) -> np.ndarray:
+    """Values of each kind that go with classes: shares and ratings scatter, and the sets have up to two labels."""
+    rng, own = np.random.default_rng(3), labels[:, None] == np.arange(N_CLASSES)
+    if kind == "distributions":
+        votes = rng.multinomial(5, 0.6 * own + 0.4 / N_CLASSES)
+        return votes / 5
+    if kind == "label_scores":
+        return own | (rng.uniform(size=own.shape) < 0.1)
+    return own + 0.3 * rng.normal(size=own.shape) if kind == "dimensions" else labels
+
+
 SHAPES = pytest.mark.parametrize(("examples", "features"), [(120, 10), (40, 90)], ids=["N > D", "N < D"])
 
 
@@ -30,8 +44,16 @@ def _with_ones(features: np.ndarray) -> np.ndarray:
     return np.column_stack([features, np.ones(len(features))])
 
 
-def _scores(features: np.ndarray, labels: np.ndarray, objective: str, penalty: float = PENALTY) -> np.ndarray:
-    weights, bias = solved(Problem.of(features, labels, N_CLASSES, objective, penalty))
+def _problem(
+    features: np.ndarray, values: np.ndarray, objective: str, penalty: float = PENALTY, *, kind: str = "classes"
+) -> Problem:
+    return Problem.of(features, supervision(kind, values, N_CLASSES, objective), penalty)
+
+
+def _scores(
+    features: np.ndarray, values: np.ndarray, objective: str, penalty: float = PENALTY, *, kind: str = "classes"
+) -> np.ndarray:
+    weights, bias = solved(_problem(features, values, objective, penalty, kind=kind))
     assert weights.shape == (N_CLASSES, features.shape[1])
     return features @ weights.T + bias
 
@@ -49,7 +71,7 @@ def test_ridge_is_scikit_learns_with_balanced_weights_and_a_penalised_bias(examp
     signs = np.where(labels[:, None] == np.arange(N_CLASSES), 1.0, -1.0)
     theirs = Ridge(alpha=PENALTY, fit_intercept=False, solver="cholesky")
     theirs.fit(_with_ones(inputs), signs, sample_weight=balanced(labels, N_CLASSES))
-    weights, bias = solved(Problem.of(inputs, labels, N_CLASSES, "ridge", PENALTY))
+    weights, bias = solved(_problem(inputs, labels, "ridge"))
     np.testing.assert_allclose(np.column_stack([weights, bias]), theirs.coef_, rtol=1e-4, atol=1e-6)
 
 
@@ -87,10 +109,10 @@ def test_a_penalty_at_the_end_of_what_is_allowed_has_a_solution(objective: str, 
     inputs, labels = _data(60, 10)
     singular = np.column_stack([inputs, inputs[:, :3], np.zeros((60, 2))])
     for features in (singular, singular[:12]):
-        problem = Problem.of(features, labels[: len(features)], N_CLASSES, objective, penalty)
+        problem = _problem(features, labels[: len(features)], objective, penalty)
         weights, bias = solved(problem)
         assert np.isfinite(features @ weights.T + bias).all()
-        assert 0 < calibrated(problem, np.arange(len(features)) % 5) < np.inf
+        assert np.isfinite(left_out(problem, np.arange(len(features)) % 5)).all()
 
 
 def test_small_scores_are_as_exact_as_a_fraction_of_the_largest() -> None:
@@ -108,7 +130,7 @@ def test_small_scores_are_as_exact_as_a_fraction_of_the_largest() -> None:
 def test_logistic_is_scikit_learns_and_its_slope_is_nearly_0(examples: int, features: int, penalty: float) -> None:
     inputs, labels = _data(examples, features)
     rows, each = _with_ones(inputs), balanced(labels, N_CLASSES)
-    weights, bias = solved(Problem.of(inputs, labels, N_CLASSES, "logistic", penalty))
+    weights, bias = solved(_problem(inputs, labels, "logistic", penalty))
     both = np.column_stack([weights, bias])
     missed = softmax(rows @ both.T, axis=1) - (labels[:, None] == np.arange(N_CLASSES))
     slope, at_the_start = (
@@ -148,24 +170,11 @@ def test_a_class_that_does_not_occur_is_never_the_likeliest() -> None:
         assert not (scores.argmax(axis=1) == 1).any()
 
 
-@pytest.mark.parametrize("planted", [0.2, 1.0, 5.0])
-def test_calibration_finds_a_planted_temperature(planted: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(0)
-    inputs, weights = rng.normal(size=(4000, 3)), rng.normal(size=(N_CLASSES, 4))
-    chances = softmax(_with_ones(inputs) @ weights.T / planted, axis=1)
-    labels = (chances.cumsum(axis=1) < rng.uniform(size=(4000, 1))).sum(axis=1)
-    monkeypatch.setattr(linear_solvers, "_solved", lambda problem, tolerance: weights)
-    problem = Problem.of(inputs, labels, N_CLASSES, "logistic", PENALTY)
-    assert calibrated(problem, np.arange(4000) % 9) == pytest.approx(planted, rel=0.15)
-
-
 @pytest.mark.parametrize(("speakers", "parts"), [(2, 2), (5, 5), (12, 5)])
-def test_calibration_scores_speakers_that_were_left_out(
-    speakers: int, parts: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_scores_are_of_speakers_who_were_left_out(speakers: int, parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
     inputs, labels = _data(60, 70)
     numbers = 10 * (np.arange(60) % speakers)  # numbers of a corpus, of which a fold has some
-    problem, left = Problem.of(inputs, labels, N_CLASSES, "logistic", PENALTY), []
+    problem, left = _problem(inputs, labels, "logistic"), []
 
     def solved_part(part: Problem, tolerance: float) -> np.ndarray:
         present = {tuple(row) for row in part.coordinates}
@@ -175,7 +184,7 @@ def test_calibration_scores_speakers_that_were_left_out(
         return np.ones((N_CLASSES, part.coordinates.shape[1]))
 
     monkeypatch.setattr(linear_solvers, "_solved", solved_part)
-    calibrated(problem, numbers)
+    left_out(problem, numbers)
     assert len(left) == parts
     assert sorted(one for group in left for one in group) == sorted(set(numbers))
 
@@ -183,7 +192,7 @@ def test_calibration_scores_speakers_that_were_left_out(
 @pytest.mark.parametrize("features", [10, 70])  # fewer than examples, and more
 def test_ridge_without_a_group_of_speakers_is_the_same_in_closed_form(features: int) -> None:
     inputs, labels = _data(60, features)
-    problem, group = Problem.of(inputs, labels, N_CLASSES, "ridge", PENALTY), np.arange(60) % 5
+    problem, group = _problem(inputs, labels, "ridge"), np.arange(60) % 5
     scores = linear_solvers._left_out(problem, group)
     for one in range(5):
         out = group == one
@@ -191,18 +200,20 @@ def test_ridge_without_a_group_of_speakers_is_the_same_in_closed_form(features: 
         np.testing.assert_allclose(scores[out], problem.coordinates[out] @ weights.T, atol=1e-9)
 
 
-def test_calibration_of_a_single_speaker_leaves_out_examples() -> None:
+def test_examples_of_a_single_speaker_are_left_out_in_parts() -> None:
     inputs, labels = _data(60, 10)
-    problem = Problem.of(inputs, labels, N_CLASSES, "ridge", PENALTY)
-    assert 0 < calibrated(problem, np.zeros(60, dtype=np.int64)) < 100
+    problem = _problem(inputs, labels, "ridge")
+    same = np.zeros(60, dtype=np.int64)
+    np.testing.assert_array_equal(left_out(problem, same), left_out(problem, np.arange(60) % linear_solvers.PARTS))
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES)
-def test_learned_shares_prefer_the_layer_that_tells_classes_apart(objective: str) -> None:
+@pytest.mark.parametrize(("kind", "objective"), LEARNED)
+def test_learned_shares_prefer_the_layer_that_tells_values_apart(kind: str, objective: str) -> None:
     inputs, labels = _data(200, 8)
     layers = np.random.default_rng(1).normal(size=(200, 4, 8))
     layers[:, 2] = 3 * inputs
-    shares = weighted_layers(layers, labels, N_CLASSES, objective, 1.0)
+    values = _values(kind, labels)
+    shares = weighted_layers(layers, supervision(kind, values, N_CLASSES, objective), 1.0)
     assert shares.sum() == pytest.approx(1.0)
     assert (shares >= 0).all()
     assert shares.argmax() == 2
@@ -212,4 +223,70 @@ def test_learned_shares_prefer_the_layer_that_tells_classes_apart(objective: str
 def test_shares_of_equal_layers_are_equal() -> None:
     inputs, labels = _data(100, 8)
     same: Any = np.repeat(inputs[:, None], 3, axis=1)
-    np.testing.assert_allclose(weighted_layers(same, labels, N_CLASSES, "ridge", 1.0), 1 / 3, atol=1e-3)
+    shares = weighted_layers(same, supervision("classes", labels, N_CLASSES, "ridge"), 1.0)
+    np.testing.assert_allclose(shares, 1 / 3, atol=1e-3)
+
+
+@SHAPES
+@pytest.mark.parametrize("kind", ["distributions", "label_scores", "dimensions"])
+def test_ridge_to_shares_signs_and_dimensions_is_scikit_learns(examples: int, features: int, kind: str) -> None:
+    inputs, labels = _data(examples, features)
+    values = _values(kind, labels)
+    theirs = Ridge(alpha=PENALTY, fit_intercept=False, solver="cholesky")
+    theirs.fit(_with_ones(inputs), np.where(values, 1.0, -1.0) if kind == "label_scores" else values)
+    ours = _scores(inputs, values, "ridge", kind=kind)
+    np.testing.assert_allclose(ours, theirs.predict(_with_ones(inputs)), rtol=1e-4, atol=1e-6)
+
+
+@SHAPES
+@PENALTIES
+def test_logistic_of_shares_is_that_of_examples_repeated_for_each_vote(
+    examples: int, features: int, penalty: float
+) -> None:
+    inputs, labels = _data(examples, features)
+    shares = _values("distributions", labels)
+    theirs = LogisticRegression(C=1 / penalty, fit_intercept=False, solver="newton-cg", tol=1e-10, max_iter=10_000)
+    repeated, votes = np.repeat(_with_ones(inputs), N_CLASSES, axis=0), np.tile(np.arange(N_CLASSES), examples)
+    theirs.fit(repeated, votes, sample_weight=shares.ravel())
+    ours = _scores(inputs, shares, "logistic", penalty, kind="distributions")
+    np.testing.assert_allclose(ours, theirs.decision_function(_with_ones(inputs)), atol=1e-3)
+
+
+@SHAPES
+@PENALTIES
+@pytest.mark.parametrize("objective", ["logistic", "squared_hinge"])
+def test_labels_are_told_from_the_rest_as_by_scikit_learn_with_balanced_weights(
+    examples: int, features: int, penalty: float, objective: str
+) -> None:
+    inputs, labels = _data(examples, features)
+    values = _values("label_scores", labels)
+    ours = _scores(inputs, values, objective, penalty, kind="label_scores")
+    for number, own in enumerate(values.T):
+        theirs: Any = (
+            LinearSVC(C=1 / penalty, dual=False, class_weight="balanced", tol=1e-8, max_iter=10_000)
+            if objective == "squared_hinge"
+            else LogisticRegression(
+                C=1 / penalty, fit_intercept=False, class_weight="balanced", solver="newton-cg", tol=1e-10
+            )
+        )
+        rows = inputs if objective == "squared_hinge" else _with_ones(inputs)
+        theirs.fit(rows, own)
+        np.testing.assert_allclose(ours[:, number], theirs.decision_function(rows), atol=1e-3)
+
+
+def test_distributions_of_a_single_vote_are_classes_that_count_as_often_as_they_occur() -> None:
+    inputs, labels = _data(120, 10)
+    each = labels[:, None] == np.arange(N_CLASSES)
+    theirs = LogisticRegression(C=1 / PENALTY, fit_intercept=False, solver="newton-cg", tol=1e-10, max_iter=10_000)
+    theirs.fit(_with_ones(inputs), labels)
+    ours = _scores(inputs, each.astype(np.float64), "logistic", kind="distributions")
+    np.testing.assert_allclose(ours, theirs.decision_function(_with_ones(inputs)), atol=1e-3)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES_OF["label_scores"])
+def test_a_label_that_all_or_none_have_has_finite_scores(objective: str) -> None:
+    inputs, labels = _data(60, 10)
+    values = np.column_stack([np.ones(60, bool), np.zeros(60, bool), labels == 0])
+    scores = _scores(inputs, values, objective, kind="label_scores")
+    assert np.isfinite(scores).all()
+    assert (scores[:, 0] > scores[:, 1]).all()

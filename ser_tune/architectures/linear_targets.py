@@ -1,0 +1,60 @@
+"""Targets and weights of the examples of a linear map, from a task's values, by the kind of its predictions."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Supervision", "balanced", "signs_of", "supervision"]
+
+
+@dataclass(frozen=True, slots=True)
+class Supervision:
+    """Targets of the examples, their weights, and the loss that compares scores with targets."""
+
+    targets: np.ndarray
+    """Shape (N, K), float64."""
+    weights: np.ndarray
+    """Weight of each example, shape (N,), or of each of its outputs, (N, K)."""
+    loss: str
+    """A name of `LOSSES` in `newton.py`."""
+
+    def part(self, which: np.ndarray) -> "Supervision":
+        """The targets of some examples, shape (N,), bool, which keep their weights."""
+        return Supervision(self.targets[which], self.weights[which], self.loss)
+
+
+def supervision(kind: str, values: np.ndarray, outputs: int, objective: str) -> Supervision:
+    """Targets for an objective, `model.objective`.
+
+    Classes have the same total weight, and so have the examples with and without a label in squared hinge and logistic
+    loss. Examples with distributions or dimensions count alike: weights would change the mean of what is predicted.
+
+    Args:
+        kind: The kind of predictions.
+        values: The task's values, shape (N, ...); dimensions are standardised.
+        outputs: K.
+        objective: An objective that `OBJECTIVES` in `linear_probe.py` has for this kind.
+    """
+    alike = np.ones(len(values))
+    if kind == "classes":
+        own = values[:, None] == np.arange(outputs)
+        targets = own.astype(np.float64) if objective == "logistic" else signs_of(own)
+        return Supervision(targets, balanced(values, outputs), objective)
+    if kind == "label_scores":
+        if objective == "ridge":  # equal weights need a single factorisation for all labels
+            return Supervision(signs_of(values), alike, objective)
+        weights = np.column_stack([balanced(own.astype(np.int64), 2) for own in values.T])
+        return Supervision(signs_of(values), weights, "binary" if objective == "logistic" else objective)
+    return Supervision(values.astype(np.float64), alike, "logistic" if objective == "logistic" else "ridge")
+
+
+def signs_of(own: np.ndarray) -> np.ndarray:
+    """1 where a class or label applies and -1 elsewhere, shape (N, K), from bools (N, K)."""
+    return np.where(own, 1.0, -1.0)
+
+
+def balanced(labels: np.ndarray, n_classes: int) -> np.ndarray:
+    """Weights (N,), with mean 1, that give all occurring classes the same total weight."""
+    counts = np.bincount(labels, minlength=n_classes)
+    result: np.ndarray = (len(labels) / np.count_nonzero(counts) / np.maximum(counts, 1))[labels]
+    return result
