@@ -16,7 +16,8 @@ audit                           checks of any split
 prediction                      class probabilities of recordings, from the networks of a model
 architectures, features, folds  networks; spectrograms, functionals and encoders; speaker folds
 promotion_rules, resampling     rules by which a version becomes champion; intervals and tests by speaker
-tasks, metrics                  recognised targets, such as emotions; scores
+tasks                           recognised targets, such as emotions
+metrics                         scores
 corpora, encoders, likeness     labelled recordings; pretrained encoders; near-identical sound
 audio, device, config           decoding; processors and precision; every setting
 components, drawing             catalogues and plug-ins; figures

@@ -2,8 +2,19 @@
 
 from ..components import Catalogue
 from .base import Architecture, Ensemble, Examples, InputShape, members_of
+from .output_scale import scale_outputs, set_scale, set_threshold
 
-__all__ = ["ARCHITECTURES", "Architecture", "Ensemble", "Examples", "InputShape", "members_of"]
+__all__ = [
+    "ARCHITECTURES",
+    "Architecture",
+    "Ensemble",
+    "Examples",
+    "InputShape",
+    "members_of",
+    "scale_outputs",
+    "set_scale",
+    "set_threshold",
+]
 
 ARCHITECTURES: Catalogue[Architecture] = Catalogue(
     kind="architecture",

@@ -1,20 +1,23 @@
 """Corpora, one a file. To add one: a module with a `CORPUS`, and its line here."""
 
 from ..components import Catalogue
-from .base import Archive, Corpus, CorpusSource, Subset
+from .base import Archive, Corpus, CorpusSource
 from .check_names import nobody_in_words
 from .mapping import LabelMapping, map_labels
 from .names import is_placeholder, name_key, nearest_name, spellings
+from .selection import LABELS, Need, Subset, plurality
 from .sounds import Sounds, corpus_sounds, read_sounds
 from .utterance import Annotation, Utterance
 
 __all__ = [
     "CORPORA",
+    "LABELS",
     "Annotation",
     "Archive",
     "Corpus",
     "CorpusSource",
     "LabelMapping",
+    "Need",
     "Sounds",
     "Subset",
     "Utterance",
@@ -24,6 +27,7 @@ __all__ = [
     "name_key",
     "nearest_name",
     "nobody_in_words",
+    "plurality",
     "read_sounds",
     "spellings",
 ]

@@ -14,32 +14,15 @@ from ..errors import CorpusError, UnknownNameError
 from .check_names import in_effect, name_problems
 from .folder import content_digest
 from .names import is_placeholder
+from .selection import Need, Subset, choose
 from .utterance import Utterance
 
 __all__ = [
     "Archive",
     "Corpus",
     "CorpusSource",
-    "Subset",
     "select_utterances",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Subset:
-    """A common selection of a corpus's utterances and classes, with its published counts."""
-
-    description: str
-    emotions: tuple[str, ...] | None = None
-    """Keep only these, after merging; None keeps all."""
-    styles: tuple[str, ...] | None = None
-    """Keep only these; None keeps all."""
-    merge: Mapping[str, str] = field(default_factory=dict)
-    """Emotion to the emotion that it counts as."""
-    emotion_counts: Mapping[str, int] = field(default_factory=dict)
-    """Published utterances of each emotion; empty where there are none to compare with."""
-    speaker_counts: Mapping[str, int] = field(default_factory=dict)
-    """Published utterances of each speaker; empty where they are not published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +57,8 @@ class CorpusSource:
     """Label to subset; the first is the default. Users choose by `--task` or `corpus.task`."""
     defaults: Mapping[str, Value] = field(default_factory=dict)
     """Settings that differ from the general ones on this corpus: dotted path to value."""
+    scales: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Lowest and highest rating of every dimension; empty where the corpus has none, or a table may have any."""
     read_allowing: Callable[[Path | None, Path, Sequence[Path]], Sequence[Utterance]] | None = None
     """As `read`, with further folders that recordings may lie in; None where a corpus's recordings lie in its own."""
     remarks: Callable[[Path | None], Sequence[str]] = lambda data: ()
@@ -108,6 +93,12 @@ class CorpusSource:
             merge=subset.merge if merge is None else merge,
         )
 
+    def defaults_of(self, label: object) -> Mapping[str, Value]:
+        """The settings that differ from the general ones on a subset; of an unknown one, those of the corpus."""
+        known = isinstance(label, str) and label in self.subsets
+        subset = self.subsets[str(label) if known else next(iter(self.subsets))]
+        return {**self.defaults, **(subset.defaults if known or label is None else {})}
+
     def allowing(self, folders: Sequence[Path]) -> "CorpusSource":
         """The same source, whose recordings may also lie in these folders."""
         if not folders or (read := self.read_allowing) is None:
@@ -135,12 +126,14 @@ class Corpus:
     """SHA-256 over the recordings alone, in order: what features depend on."""
     names_as_written: tuple[str, ...] = ()
     """Names that would otherwise be taken for another's spelling or for a placeholder, sorted."""
+    left_out: int = 0
+    """Utterances without the label that the task needs."""
     emotions: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    """The class labels, sorted; a network's outputs are in this order."""
+    """The consensus emotions, sorted; the outputs of a network that recognises them are in this order."""
     speakers: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """Every speaker, sorted; placeholders such as `unknown` are none."""
     labels: np.ndarray = field(init=False, repr=False, compare=False)
-    """Class number of each utterance, shape (U,), int64."""
+    """Number of each utterance's emotion, shape (U,), int64; -1 where there is no consensus."""
     speaker_numbers: np.ndarray = field(init=False, repr=False, compare=False)
     """Number of each utterance's speaker, shape (U,), int64. Utterances without a known speaker have higher numbers,
     one for each session: their statistics are computed over the session."""
@@ -173,11 +166,11 @@ class Corpus:
         number_of = {name: number for number, name in enumerate(sorted(speakers - unknown))}
         behind = sorted({owner for owner in owners if isinstance(owner, tuple)})
         all_numbers = number_of | {owner: number for number, owner in enumerate(behind, len(number_of))}
-        class_of = {name: number for number, name in enumerate(sorted(emotions))}
+        class_of = {name: number for number, name in enumerate(sorted(emotions - {""}))}
         for name, value in (
             ("emotions", tuple(class_of)),
             ("speakers", tuple(number_of)),
-            ("labels", np.array([class_of[utterance.emotion] for utterance in self.utterances], dtype=np.int64)),
+            ("labels", np.array([class_of.get(utterance.emotion, -1) for utterance in self.utterances], np.int64)),
             ("speaker_numbers", np.array([all_numbers[owner] for owner in owners], dtype=np.int64)),
             ("nobody", np.array([isinstance(owner, tuple) for owner in owners], dtype=bool)),
         ):
@@ -192,6 +185,7 @@ class Corpus:
         *,
         subset: Subset | str | None = None,
         names_as_written: Sequence[str] = (),
+        needs: Need = "emotion",
     ) -> "Corpus":
         """Read a corpus and check that it can be used.
 
@@ -202,21 +196,20 @@ class Corpus:
             subset: Any choice, or a label of the source's subsets; None is the first.
             names_as_written: Names that are taken as they are, though they look like a placeholder or a spelling of
                 another name.
+            needs: The label that the task needs; utterances without it are left out.
 
         Raises:
             CorpusError: The folder is missing or empty, a label is unknown, a name is spelt in two ways, an emotion is
-                a placeholder, or fewer than two emotions are left.
+                a placeholder, or fewer than two emotions are left where the labels are emotions.
             UnknownNameError: There is no such subset.
         """
         where = _where(source, data)
         chosen = subset if isinstance(subset, Subset) else source.subset(subset)
-        merged = _merged(source, data, cache, chosen)
-        kept = _keep(merged, "emotion", chosen.emotions, where)
-        if problems := name_problems(
-            kept, emotions=[utterance.emotion for utterance in merged], as_written=names_as_written
-        ):
+        found = choose(source.read(data, cache), chosen, where, needs=needs)
+        kept = found.utterances
+        if problems := name_problems(kept, emotions=found.names, used=found.used, as_written=names_as_written):
             raise CorpusError(f"{where}: {'; '.join(problems)}")
-        if (present := len({utterance.emotion for utterance in kept})) < 2:
+        if needs != "dimensions" and (present := len(set(found.used))) < 2:
             raise CorpusError(f"{where} has {present} emotion(s); expected at least two to tell apart")
         ids = [utterance.id for utterance in kept]
         if len(set(ids)) != len(ids):
@@ -226,7 +219,7 @@ class Corpus:
         stretches = [
             (content, utterance.start_s, utterance.end_s) for content, utterance in zip(contents, kept, strict=True)
         ]
-        labels = [(utterance.speaker, utterance.emotion, utterance.group) for utterance in kept]
+        labels = [_labels(utterance, needs) for utterance in kept]
         return cls(
             name=source.name,
             utterances=tuple(kept),
@@ -237,10 +230,13 @@ class Corpus:
             digest=_hash(sorted(f"{stretch} {label}" for stretch, label in zip(stretches, labels, strict=True))),
             audio_digest=_hash(map(str, stretches)),
             names_as_written=in_effect(kept, names_as_written),
+            left_out=found.left_out,
         )
 
 
-def select_utterances(source: CorpusSource, data: Path | None, cache: Path, subset: str | None) -> list[Utterance]:
+def select_utterances(
+    source: CorpusSource, data: Path | None, cache: Path, subset: str | None, *, needs: Need = "emotion"
+) -> list[Utterance]:
     """List a subset's utterances without opening a recording.
 
     Args:
@@ -248,6 +244,7 @@ def select_utterances(source: CorpusSource, data: Path | None, cache: Path, subs
         data: The folder or manifest the user named.
         cache: Where a corpus that makes its own files keeps them.
         subset: A label of the source's subsets; None is the first.
+        needs: Utterances without this label are left out.
 
     Returns:
         The utterances in the order of their names, with merged emotions.
@@ -256,35 +253,24 @@ def select_utterances(source: CorpusSource, data: Path | None, cache: Path, subs
         CorpusError: The folder is missing or empty, or a label is unknown.
         UnknownNameError: There is no such subset.
     """
-    chosen = source.subset(subset)
-    return _keep(_merged(source, data, cache, chosen), "emotion", chosen.emotions, _where(source, data))
-
-
-def _merged(source: CorpusSource, data: Path | None, cache: Path, subset: Subset) -> list[Utterance]:
-    """The utterances of a subset's styles in the order of their names, with merged emotions."""
-    where = _where(source, data)
-    utterances = sorted(source.read(data, cache), key=lambda utterance: utterance.id)
-    styled = _keep(utterances, "style", subset.styles, where)
-    _refuse_unknown("emotion", subset.merge, {utterance.emotion for utterance in styled}, where)
-    return [replace(spoken, emotion=subset.merge.get(spoken.emotion, spoken.emotion)) for spoken in styled]
+    return choose(source.read(data, cache), source.subset(subset), _where(source, data), needs=needs).utterances
 
 
 def _where(source: CorpusSource, data: Path | None) -> str:
     return f"corpus {source.name}" + (f" in {data}" if data else "")
 
 
-def _keep(utterances: Sequence[Utterance], label: str, wanted: Sequence[str] | None, where: str) -> list[Utterance]:
-    """The utterances whose style or emotion is wanted."""
-    if wanted is None:
-        return list(utterances)
-    _refuse_unknown(label, wanted, {getattr(utterance, label) for utterance in utterances}, where)
-    return [utterance for utterance in utterances if getattr(utterance, label) in wanted]
-
-
-def _refuse_unknown(label: str, wanted: Iterable[str], present: set[str], where: str) -> None:
-    if missing := sorted(set(wanted) - present):
-        there = ", ".join(sorted(present - {""})) or "none"
-        raise CorpusError(f"{where} has no {label} '{missing[0]}'; it has {there}")
+def _labels(utterance: Utterance, needs: Need) -> tuple[object, ...]:
+    """All that the digest of a corpus has of an utterance beside its sound."""
+    labels = (utterance.speaker, utterance.emotion, utterance.group)
+    annotation = utterance.annotation
+    needed: Mapping[Need, tuple[object, ...]] = {
+        "emotion": (),
+        "votes": (annotation.votes, annotation.secondary),
+        "emotions": (annotation.emotions, annotation.votes, annotation.secondary),
+        "dimensions": annotation.dimensions,
+    }
+    return (*labels, *needed[needs], *((utterance.split,) if utterance.split else ()))
 
 
 def _contents(utterances: Sequence[Utterance]) -> tuple[str, ...]:

@@ -10,8 +10,9 @@ import numpy as np
 from ..audio import digest_of, read_samples, to_speech
 from ..errors import AudioError
 from ..likeness import audio_fingerprint, near_groups
-from .base import CorpusSource, Subset, select_utterances
+from .base import CorpusSource, select_utterances
 from .check_names import name_problems, name_warnings
+from .selection import Subset
 from .signal import Fault, signal_faults, unusable_kind
 from .sounds import each_decoded
 from .utterance import Utterance

@@ -25,16 +25,22 @@ SHOWN = 12
 
 
 def name_problems(
-    utterances: Sequence[Utterance], *, emotions: Iterable[str] | None = None, as_written: Collection[str] = ()
+    utterances: Sequence[Utterance],
+    *,
+    emotions: Iterable[str] | None = None,
+    used: Sequence[str] | None = None,
+    as_written: Collection[str] = (),
 ) -> list[str]:
     """Problems that prevent a study: names in two spellings, and emotions that are placeholders.
 
     Args:
         utterances: Those that are used.
         emotions: Of all utterances, those of emotions that are left out included; None is those that are used.
+        used: Emotions that are labels of the used utterances; None is the consensus of each.
         as_written: Names that are taken as they are.
     """
-    used = [utterance.emotion for utterance in utterances]
+    if used is None:
+        used = [utterance.emotion for utterance in utterances]
     kept = set(used)
     named = {
         "speaker": [utterance.speaker for utterance in utterances],

@@ -12,9 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import CorpusError
-from .base import CorpusSource, Subset
+from .base import CorpusSource
 from .folder import corpus_folder, near_recordings, read_recordings
 from .published_table import PublishedTable
+from .selection import Subset
 from .utterance import Annotation, Utterance
 
 __all__ = ["CORPUS", "EMOTIONS", "EMOTION_COUNTS", "HEARD_COUNTS", "SPEAKERS", "read_votes"]

@@ -23,8 +23,9 @@ from scipy import signal
 
 from ..audio import SAMPLE_RATE_HZ
 from ..errors import CorpusError, StorageError
-from .base import CorpusSource, Subset
+from .base import CorpusSource
 from .demo_annotators import ANNOTATORS, judge
+from .selection import Subset
 from .utterance import Annotation, Utterance
 
 __all__ = ["CORPUS", "DIMENSIONS", "EMOTIONS", "VERSION", "synthesise"]

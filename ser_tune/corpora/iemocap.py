@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import CorpusError
-from .base import CorpusSource, Subset
+from .base import CorpusSource
 from .folder import corpus_folder
+from .selection import Subset
 from .utterance import Annotation, Utterance, normalised_text
 
 __all__ = ["CORPUS", "DIMENSIONS", "EMOTIONS", "EMOTION_COUNTS", "IMPROVISED_COUNTS", "MERGED_COUNTS", "SPEAKERS"]

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import CorpusError
-from .base import CorpusSource, Subset
+from .base import CorpusSource
 from .folder import corpus_folder, read_recordings
+from .selection import Subset
 from .utterance import Utterance
 
 __all__ = ["CORPUS", "EMOTIONS", "EMOTION_COUNTS", "SPEAKERS", "SPEECH_COUNTS"]

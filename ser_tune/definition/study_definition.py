@@ -90,9 +90,10 @@ class StudyDefinition:
 
     @property
     def name(self) -> str:
-        """The study's name: given, or made of corpus, model and features."""
+        """The study's name: given, or made of corpus, model and features, and of another task than classification."""
         config = self.config
-        return config.name or f"{config.corpus.name}-{config.model.name}-{config.features.name}"
+        target = [] if self.task.name == DEFAULT_TASK else [config.corpus.task or self.task.name]
+        return config.name or "-".join([config.corpus.name, *target, config.model.name, config.features.name])
 
     @property
     def task(self) -> Task:
@@ -112,7 +113,7 @@ class StudyDefinition:
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """The metrics of predictions; the first is the objective."""
-        return tuple(map(METRICS.get, self.goal.metrics))
+        return tuple(map(self.task.metric, self.goal.metrics))
 
     @property
     def objective(self) -> Metric:
@@ -232,8 +233,8 @@ def refuse_unfitting(config: AnyStudy) -> None:
             f"from {', '.join(fitting)}"
         )
     for metric in map(METRICS.get, config.study.objectives):
-        if metric.predictions != task.predictions:
-            fitting = [name for name in METRICS.names() if METRICS.get(name).predictions == task.predictions]
+        if metric.predictions not in task.kinds:
+            fitting = [name for name in METRICS.names() if METRICS.get(name).predictions in task.kinds]
             raise ConfigError(
                 f"study.objectives has {metric.name}, which is of {metric.predictions}; task {task.name} predicts "
                 f"{task.predictions}: choose from {', '.join(fitting)}"

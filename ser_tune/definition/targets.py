@@ -1,6 +1,8 @@
 """Targets of a study's utterances, and the strata that every training side covers."""
 
-from ..corpora import Corpus
+from dataclasses import replace
+
+from ..corpora import CORPORA, Corpus
 from ..folds import Strata
 from ..tasks import Targets
 from .study_definition import StudyDefinition
@@ -14,9 +16,16 @@ def targets_of(definition: StudyDefinition, corpus: Corpus) -> Targets:
     Raises:
         CorpusError: The corpus lacks it.
     """
-    return definition.task.targets(definition.config.task, corpus.utterances)
+    targets, scales = (
+        definition.task.targets(definition.config.task, corpus.utterances),
+        CORPORA.get(corpus.name).scales,
+    )
+    known = not targets.scales and bool(scales) and all(name in scales for name in targets.names)
+    return replace(targets, scales=tuple(scales[name] for name in targets.names)) if known else targets
 
 
 def strata_of(definition: StudyDefinition, targets: Targets) -> Strata:
-    """The strata that every training side of a study covers."""
+    """The strata that every training side of a study covers; a single one where the task requires none."""
+    if not targets.required:
+        return Strata(["any"] * len(targets.strata), definition.task.answer)
     return Strata([targets.stratum_names[number] for number in targets.strata], definition.task.answer)

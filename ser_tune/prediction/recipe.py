@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..architectures import ARCHITECTURES, Ensemble, InputShape
+from ..architectures import ARCHITECTURES, Ensemble, InputShape, scale_outputs
 from ..config import FeatureSettings, ModelSettings, NormalisationSettings, SegmentSettings
 from ..errors import ConfigError
 from ..features import FEATURE_SETS, Scaling
-from ..tasks import DEFAULT_TASK
+from ..tasks import DEFAULT_TASK, TASKS
 from .adaptation import batch_norms
 from .segments import SegmentReader, UtteranceFeatures
 
@@ -89,6 +89,9 @@ class Recipe:
         shape = InputShape(channels=channels, bands=bands, frames=self.shortest_frames)
         build = ARCHITECTURES.get(self.model.name).build
         members = [build(self.model, shape, len(self.labels)) for _ in range(self.model.ensemble_size)]
+        if TASKS.get(self.task).scales_outputs:
+            for member in members:
+                scale_outputs(member, len(self.labels))
         network = Ensemble(members, self.task) if len(members) > 1 else members[0]
         if self.normalisation.batch_norm == "speaker" and not batch_norms(network):
             raise ConfigError(

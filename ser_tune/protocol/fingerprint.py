@@ -18,7 +18,7 @@ from ..corpora import Corpus, nobody_in_words
 from ..definition import Difference, StudyDefinition, differences_of, metrics_of, strata_of, worded
 from ..errors import ProtocolError
 from ..folds import Fold
-from ..metrics import DEFAULT_METRIC, METRICS, Metric
+from ..metrics import DEFAULT_METRIC, Metric
 from ..tasks import DEFAULT_TASK, TASKS, Targets, Task
 from .official_split import official_in_words
 from .pretraining import pretraining_of
@@ -139,7 +139,7 @@ class Protocol:
         Raises:
             UnknownNameError: A metric is a plug-in's that is not installed.
         """
-        return tuple(map(METRICS.get, metrics_of(self.task, self.objectives)))
+        return tuple(map(self.task.metric, metrics_of(self.task, self.objectives)))
 
     @property
     def objectives(self) -> tuple[str, ...]:

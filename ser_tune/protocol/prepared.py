@@ -11,7 +11,7 @@ import optuna
 from ..audit import text_baseline
 from ..config import Project
 from ..coordination import DEFINITION, find_study, storage_to_read, stored_definition
-from ..corpora import CORPORA, Corpus
+from ..corpora import CORPORA, LABELS, Corpus
 from ..corpora.manifest import allowed_folders
 from ..definition import StudyDefinition, strata_of, targets_of, worded
 from ..errors import ConfigError, StudyError
@@ -71,8 +71,11 @@ class Prepared:
 
     @property
     def remarks(self) -> Sequence[str]:
-        """Sentences on unread parts of the corpus's table."""
-        return CORPORA.get(self.corpus.name).remarks(self.definition.config.corpus.data)
+        """Sentences on unread parts of the corpus's table, and on utterances that are left out."""
+        needed, task = LABELS[self.definition.task.needs], self.definition.task.name
+        left_out = [f"{self.corpus.left_out} utterances have no {needed}, which task {task} needs: they are left out"]
+        unread = CORPORA.get(self.corpus.name).remarks(self.definition.config.corpus.data)
+        return [*unread, *(left_out if self.corpus.left_out else [])]
 
     @property
     def pretraining(self) -> Pretraining | None:
@@ -103,7 +106,14 @@ def load_corpus(definition: StudyDefinition, project: Project) -> Corpus:
     settings = definition.config.corpus
     source = CORPORA.get(settings.name).allowing(definition.folders)
     subset = source.subset(settings.task, **definition.config.protocol.choice)
-    return Corpus.load(source, settings.data, project.cache, subset=subset, names_as_written=settings.names_as_written)
+    return Corpus.load(
+        source,
+        settings.data,
+        project.cache,
+        subset=subset,
+        names_as_written=settings.names_as_written,
+        needs=definition.task.needs,
+    )
 
 
 def allowing_folders(definition: StudyDefinition, project: Project) -> StudyDefinition:

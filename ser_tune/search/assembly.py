@@ -130,8 +130,9 @@ def _layers(explicit: Mapping[str, object]) -> _Layers:
         valid = ", ".join(ARCHITECTURES.names())
         raise ConfigError(f"no architecture given; pass --model NAME or a study file; choose from: {valid}")
     architecture = ARCHITECTURES.get(str(explicit["model.name"]))
-    task = TASKS.get(str(explicit.get("task.name", DEFAULT_TASK)))
     corpus = CORPORA.get(str(explicit.get("corpus.name", "demo")))
+    of_corpus = corpus.defaults_of(explicit.get("corpus.task"))
+    task = TASKS.get(str(explicit.get("task.name", of_corpus.get("task.name", DEFAULT_TASK))))
     feature_name = explicit.get("features.name", architecture.defaults.get("features.name", "logmelspec"))
     labels = {
         "model.name": architecture.name,
@@ -153,11 +154,11 @@ def _layers(explicit: Mapping[str, object]) -> _Layers:
         AGGREGATION: task.aggregations[0],
         **architecture.defaults,
         **OPTIMIZER_DEFAULTS.get(optimizer, {}),
-        **corpus.defaults,
+        **of_corpus,
         **feature_set.defaults,
     }
     presets = {path: value for path, value in defaults.items() if path in known}
-    return _Layers(architecture, kind, labels, known, presets, set(corpus.defaults), set(feature_set.defaults))
+    return _Layers(architecture, kind, labels, known, presets, set(of_corpus), set(feature_set.defaults))
 
 
 def _published(

@@ -1,16 +1,21 @@
 """The object every task defines, and the targets that it makes of utterances."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from torch import Tensor
 
 from ..config import TaskSettings
-from ..corpora import Utterance
+from ..corpora import Need, Utterance
+from ..metrics import METRICS, Metric
 
-__all__ = ["Goal", "Targets", "Task", "Traceable"]
+__all__ = ["Goal", "Targets", "Task", "Traceable", "View"]
+
+View: TypeAlias = Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
+"""From truth and predictions of a task, and the number of its outputs, to those of another kind, such as from shares of
+votes to classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +28,12 @@ class Targets:
     """Shape (U, ...): class numbers (U,), int64, or whatever the task's metrics take for the truth."""
     strata: np.ndarray
     """The stratum of each utterance, such as its class, shape (U,), int64. Oversampling and balanced weights let strata
-    count alike, and no training side may lack a stratum."""
+    count alike."""
     stratum_names: tuple[str, ...]
+    required: bool = True
+    """Whether no training side may lack a stratum."""
+    scales: tuple[tuple[float, float], ...] = ()
+    """Lowest and highest value of each output, where the corpus has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +73,14 @@ class Task:
     """In words, such as `one emotion of several`."""
     answer: str
     """The noun for an answer, in tables and JSON, such as `emotion`."""
+    needs: Need
+    """The label that utterances must have; others are left out."""
     targets: Callable[[Any, Sequence[Utterance]], Targets]
     """From the settings and a corpus's utterances to its targets; raises `CorpusError` where they have none."""
     predictions: str
     """The kind of predictions, such as `classes`, by their numbers: metrics of the same kind fit."""
+    views: Mapping[str, View]
+    """Other kinds of predictions that metrics can compare, and how they are made."""
     encoding: str
     """The kind of encoded targets, such as `probabilities`: losses of the same kind fit."""
     loss: str
@@ -99,7 +112,7 @@ class Task:
     unshow: Callable[[np.ndarray], np.ndarray]
     """Undoes `show`."""
     write: Callable[[Any, tuple[str, ...]], str]
-    """From a value or prediction and the outputs' names to the text of tables and JSON."""
+    """From a value and the outputs' names to its exact text in tables and JSON."""
     read: Callable[[Sequence[str], tuple[str, ...]], np.ndarray]
     """Undoes `write`: from texts to values (N, ...)."""
     traceable: Traceable | None = None
@@ -107,13 +120,62 @@ class Task:
     decision: str = "decision"
     """A word for `decide`, such as `argmax`."""
     citation: str = ""
+    plural: str = ""
+    """The noun for several answers; empty where it is the answer's and an s."""
+    label: Callable[[Any, tuple[str, ...]], str] | None = None
+    """From a prediction and the outputs' names to what a person reads; None is `write`."""
+    stored: Literal["text", "shown"] = "text"
+    """The form from which stored predictions are read back: the text that `write` made of them, or shown numbers."""
+    output_scale: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
+    """From the values of a fold's training utterances (R, ...) to the shift and spread, each (K,), by which a network's
+    last layer becomes raw outputs in the units of the targets; None where raw outputs have no units."""
+    thresholds: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    """From outputs (V, K) and values (V, ...) of validation speakers to the outputs (K,) that are subtracted from every
+    output, so that 0 decides; None where no decision has a threshold."""
 
     @property
     def answers(self) -> str:
         """The noun for answers, such as `emotions`."""
-        return f"{self.answer}s"
+        return self.plural or f"{self.answer}s"
+
+    @property
+    def scales_outputs(self) -> bool:
+        """Whether networks carry a scale of their outputs."""
+        return self.output_scale is not None or self.thresholds is not None
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Every kind of predictions that metrics can compare, the task's own first."""
+        return (self.predictions, *self.views)
+
+    def metric(self, name: str) -> Metric:
+        """A metric of this task's values and predictions.
+
+        Raises:
+            UnknownNameError: There is no such metric.
+            KeyError: It compares predictions of another kind.
+        """
+        metric = METRICS.get(name)
+        if metric.predictions == self.predictions:
+            return metric
+        return replace(metric, sums=_SumsOfView(metric.sums, self.views[metric.predictions]))
 
     def labels(self, shown: np.ndarray, names: tuple[str, ...]) -> list[str]:
         """Decide on shown outputs (N, K), such as probabilities or means of them, and write the answers as text."""
         # In float64, where numbers that differ at all still differ after `unshow`
-        return [self.write(value, names) for value in self.decide(self.unshow(shown.astype(np.float64)))]
+        described = self.label or self.write
+        return [described(value, names) for value in self.decide(self.unshow(shown.astype(np.float64)))]
+
+
+@dataclass(frozen=True, slots=True)
+class _SumsOfView:
+    """A metric's sums of predictions that a view makes; equal where both are."""
+
+    sums: Callable[[np.ndarray, np.ndarray, np.ndarray, int, int], np.ndarray]
+    view: View
+
+    def __call__(
+        self, truth: np.ndarray, predicted: np.ndarray, groups: np.ndarray, n_groups: int, outputs: int
+    ) -> np.ndarray:
+        """Compute the sums of groups; the arguments are those of `Metric.sums`."""
+        return self.sums(*self.view(truth, predicted, outputs), groups, n_groups, outputs)

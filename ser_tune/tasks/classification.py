@@ -15,11 +15,14 @@ from .base import Targets, Task, Traceable
 
 __all__ = [
     "TASK",
+    "activate",
+    "as_sets",
     "average",
     "decide",
     "divergence",
     "encode",
     "error",
+    "log",
     "members",
     "read",
     "targets_of_labels",
@@ -104,6 +107,12 @@ def read(texts: Sequence[str], names: tuple[str, ...]) -> np.ndarray:
     return np.array([names.index(text) for text in texts], dtype=np.int64)
 
 
+def as_sets(truth: np.ndarray, predicted: np.ndarray, outputs: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sets of a single class, shape (N, K), bool, from class numbers (N,)."""
+    classes = np.arange(outputs)
+    return truth[:, None] == classes, predicted[:, None] == classes
+
+
 def activate(raw: Tensor) -> Tensor:
     """Log probabilities of logits (B, K)."""
     return torch.log_softmax(raw, dim=1)
@@ -114,8 +123,10 @@ TASK = Task(
     settings=ClassificationSettings,
     title="one emotion of several",
     answer="emotion",
+    needs="emotion",
     targets=targets,
     predictions="classes",
+    views={"label_sets": as_sets},
     encoding="probabilities",
     loss="cross_entropy",
     metrics=("uar", "wa"),

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .augmentation import apart, beside, mixer, specaugment
 from .fold import FoldTraining
+from .losses import TargetStatistics
 
 __all__ = ["Batch", "Batches", "drawn_counts", "epoch_order", "output_counts"]
 
@@ -41,9 +42,15 @@ class Batches:
         device = fold.config.training.device
         self._targets = encoded.to(device)
         drawn = drawn_counts(fold.statistics.stratum_counts, self._sampling)
-        counts = output_counts(drawn, encoded[: self._clean].numpy(), self._strata[: self._clean])
-        self.output_counts = torch.from_numpy(counts).to(device).float()
-        """Total of each output in the targets of an epoch, shape (K,)."""
+        clean = encoded[: self._clean]
+        counts = output_counts(drawn, clean.numpy(), self._strata[: self._clean])
+        spread = clean.double().std(dim=0, correction=0)
+        self.statistics = TargetStatistics(
+            total=torch.from_numpy(counts).to(device).float(),
+            mean=torch.from_numpy(counts / self._clean).to(device).float(),
+            spread=torch.where(spread > 0, spread, 1).to(device).float(),
+            examples=self._clean,
+        )
         self.number = max(1, self._clean // fold.config.training.batch_size)
         """Batches of an epoch: as many steps with copies as without."""
         self._mix = mixer(fold.config.augmentation)

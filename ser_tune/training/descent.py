@@ -15,7 +15,6 @@ from torch.optim.lr_scheduler import LRScheduler
 from ..architectures import members_of
 from ..config import TrainingSettings
 from ..errors import NonFiniteLossError
-from ..metrics import METRICS
 from ..prediction import batch_norms
 from .averaging import WeightAverage
 from .batches import Batch, Batches
@@ -54,7 +53,7 @@ def descend(fold: FoldTraining, on_epoch: Callable[[EpochReport], None], probe: 
     settings = fold.config.training
     descent = _Descent(fold, probe or Probe())
     history: list[EpochReport] = []
-    contest = Contest(settings.selection, METRICS.get(fold.goal.metrics[0]))
+    contest = Contest(settings.selection, fold.task.metric(fold.goal.metrics[0]))
     for epoch in range(1, settings.epochs + 1):
         started = time.perf_counter()
         report = descent.epoch(epoch)
@@ -83,7 +82,7 @@ class _Descent:
         self._fold, self._probe, self._settings = fold, probe, config.training
         self._members = members_of(fold.network)
         self.batches = Batches(fold)
-        self._loss = LOSSES.get(config.loss.name).build(config.loss, self.batches.output_counts)
+        self._loss = LOSSES.get(config.loss.name).build(config.loss, self.batches.statistics)
         self._optimizer = build_optimizer(fold.network, config.optimizer)
         self._schedule = probe.schedule(self._optimizer, self._settings, self.batches.number * self._settings.epochs)
         self.average = WeightAverage(fold.network, self._settings)

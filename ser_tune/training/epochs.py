@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..errors import NonFiniteLossError
-from ..metrics import METRICS, Metric, Ranking
+from ..metrics import Metric, Ranking
 from ..tasks import TASKS, Goal
 
 __all__ = ["Contest", "EpochReport", "judged"]
@@ -68,7 +68,7 @@ def judged(report: EpochReport, outputs: np.ndarray, truth: np.ndarray, goal: Go
     if not math.isfinite(loss):
         raise NonFiniteLossError(f"the validation loss of epoch {report.epoch} is {loss}")
     predicted, n_outputs = task.decide(outputs), outputs.shape[1]
-    scores = {name: METRICS.get(name).score(truth, predicted, n_outputs) for name in goal.metrics}
+    scores = {name: task.metric(name).score(truth, predicted, n_outputs) for name in goal.metrics}
     return replace(report, validation_loss=loss, validation=scores)
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..architectures import ARCHITECTURES, Examples, members_of
+from ..architectures import ARCHITECTURES, Examples, members_of, set_scale
 from ..device import keep_freed_memory
 from ..features import FEATURE_SETS
 from ..prediction import Recipe
-from ..tasks import Goal
+from ..tasks import TASKS, Goal
 from .descent import descend
 from .epochs import EpochReport
 from .fold import FittedNetwork, FoldTraining
@@ -83,6 +83,10 @@ def prepare_fold(
     if architecture.initialise is not None:
         for member in members_of(network):
             architecture.initialise(member, config.model)
+    if (scale := TASKS.get(goal.task).output_scale) is not None:
+        shift, spread = scale(data.targets.values[train])
+        for member in members_of(network):
+            set_scale(member, shift, spread)
     network.to(config.training.device)
     if config.training.device == "cpu":
         keep_freed_memory()
@@ -115,7 +119,7 @@ def _solve(fold: FoldTraining, on_epoch: Callable[[EpochReport], None]) -> Fitte
     with torch.no_grad():
         solver(fold.network, fold.config.model, Examples(inputs, labels, speakers, fold.task.predictions))
         raw = fold.network.eval()(*inputs).float()
-    if fold.task.predictions == "classes":
+    if fold.task.predictions == "classes":  # the mean of float32 losses
         train_loss = float(nn.functional.cross_entropy(raw, labels))
     else:
         train_loss = fold.task.error(fold.task.activate(raw).cpu().numpy(), values)

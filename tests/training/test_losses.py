@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from ser_tune.training import LOSSES
+from ser_tune.training.losses import TargetStatistics
 
 COUNTS = torch.tensor([10.0, 5.0, 85.0])
+STATISTICS = TargetStatistics(COUNTS, COUNTS / 100, torch.ones(3), 100)
 
 
 def _batch() -> tuple[Tensor, Tensor]:
@@ -22,13 +24,13 @@ def _one_hot(labels: Tensor) -> Tensor:
 
 def _loss(logits: Tensor, targets: Tensor, name: str = "cross_entropy", **settings: Any) -> Tensor:
     loss = LOSSES.get(name)
-    return loss.build(loss.settings.model_validate(settings), COUNTS)(logits, targets)
+    return loss.build(loss.settings.model_validate(settings), STATISTICS)(logits, targets)
 
 
 @pytest.mark.parametrize("name", LOSSES.names())
 def test_a_loss_is_a_positive_scalar_with_gradients_and_less_where_right(name: str) -> None:
     loss = LOSSES.get(name)
-    function = loss.build(loss.settings.model_validate({}), COUNTS)
+    function = loss.build(loss.settings.model_validate({}), STATISTICS)
     logits, labels = _batch()
     logits.requires_grad_()
     value = function(logits, _one_hot(labels))

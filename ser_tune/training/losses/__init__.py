@@ -1,9 +1,9 @@
 """Losses, one a file. To add one: a module with a `LOSS`, and its line here."""
 
 from ...components import Catalogue
-from .base import Loss
+from .base import Loss, TargetStatistics
 
-__all__ = ["LOSSES", "Loss"]
+__all__ = ["LOSSES", "Loss", "TargetStatistics"]
 
 LOSSES: Catalogue[Loss] = Catalogue(
     kind="loss",

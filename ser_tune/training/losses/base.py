@@ -8,7 +8,21 @@ from torch import Tensor
 
 from ...config import LossSettings
 
-__all__ = ["Loss"]
+__all__ = ["Loss", "TargetStatistics"]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetStatistics:
+    """Statistics of the targets, as the task encodes them, of the training segments that an epoch reads."""
+
+    total: Tensor
+    """Sum of each output, shape (K,), float32: of classes it is the number of their segments."""
+    mean: Tensor
+    """Mean of each output, shape (K,), float32."""
+    spread: Tensor
+    """Population standard deviation of each output, shape (K,), float32; 1 where all targets are equal."""
+    examples: int
+    """Number of training segments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +31,9 @@ class Loss:
 
     name: str
     settings: type[LossSettings]
-    build: Callable[[Any, Tensor], Callable[[Tensor, Tensor], Tensor]]
-    """From the settings and the total of each output in the targets of an epoch, shape (K,), which of classes is the
-    number of their segments, to a function of raw outputs (B, K) and targets (B, K) that returns a scalar."""
+    build: Callable[[Any, TargetStatistics], Callable[[Tensor, Tensor], Tensor]]
+    """From the settings and statistics of the training targets to a function of raw outputs (B, K) and targets (B, K)
+    that returns a scalar."""
     citation: str
     targets: str = "probabilities"
     """Kind of targets that raw outputs are compared with, as tasks encode them."""

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .base import Loss
+from .base import Loss, TargetStatistics
 from .weighting import WeightedLossSettings, class_weights
 
 __all__ = ["LOSS", "CrossEntropySettings"]
@@ -20,9 +20,9 @@ class CrossEntropySettings(WeightedLossSettings):
     """The loss."""
 
 
-def build(settings: CrossEntropySettings, counts: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
-    """Fix the weights of the classes, of whose training segments there are `counts`, shape (K,)."""
-    weight = class_weights(settings, counts)
+def build(settings: CrossEntropySettings, statistics: TargetStatistics) -> Callable[[Tensor, Tensor], Tensor]:
+    """Fix the weights of the classes by the totals of the training targets."""
+    weight = class_weights(settings, statistics.total)
     return partial(torch.nn.functional.cross_entropy, weight=weight, label_smoothing=settings.label_smoothing)
 
 

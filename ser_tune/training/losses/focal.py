@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from .base import Loss
+from .base import Loss, TargetStatistics
 from .weighting import WeightedLossSettings, class_weights
 
 __all__ = ["LOSS", "FocalSettings"]
@@ -22,14 +22,14 @@ class FocalSettings(WeightedLossSettings):
     """Exponent by which likely classes count less: weighted by (1 - p)^gamma; 0 makes it cross-entropy."""
 
 
-def build(settings: FocalSettings, counts: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
-    """Fix the weights of the classes, of whose training segments there are `counts`, shape (K,).
+def build(settings: FocalSettings, statistics: TargetStatistics) -> Callable[[Tensor, Tensor], Tensor]:
+    """Fix the weights of the classes by the totals of the training targets.
 
     Returns:
         The mean over segments of Σ_k w_k y_k (1 - p_k)^gamma (-log p_k), y being the smoothed target: for a single true
         class that of the paper, and with gamma = 0 torch's cross-entropy.
     """
-    weight = class_weights(settings, counts)
+    weight = class_weights(settings, statistics.total)
     smoothing, gamma = settings.label_smoothing, settings.gamma
 
     def focal(logits: Tensor, target: Tensor) -> Tensor:
