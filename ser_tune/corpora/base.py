@@ -128,6 +128,8 @@ class Corpus:
     """Names that would otherwise be taken for another's spelling or for a placeholder, sorted."""
     left_out: int = 0
     """Utterances without the label that the task needs."""
+    scales: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Lowest and highest rating of every dimension, where they are known."""
     emotions: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """The consensus emotions, sorted; the outputs of a network that recognises them are in this order."""
     speakers: tuple[str, ...] = field(init=False, repr=False, compare=False)
@@ -207,9 +209,9 @@ class Corpus:
         chosen = subset if isinstance(subset, Subset) else source.subset(subset)
         found = choose(source.read(data, cache), chosen, where, needs=needs)
         kept = found.utterances
-        if problems := name_problems(kept, emotions=found.names, used=found.used, as_written=names_as_written):
+        if problems := name_problems(kept, emotions=found.names, used=found.used or (), as_written=names_as_written):
             raise CorpusError(f"{where}: {'; '.join(problems)}")
-        if needs != "dimensions" and (present := len(set(found.used))) < 2:
+        if found.used is not None and (present := len(set(found.used))) < 2:
             raise CorpusError(f"{where} has {present} emotion(s); expected at least two to tell apart")
         ids = [utterance.id for utterance in kept]
         if len(set(ids)) != len(ids):
@@ -231,6 +233,7 @@ class Corpus:
             audio_digest=_hash(map(str, stretches)),
             names_as_written=in_effect(kept, names_as_written),
             left_out=found.left_out,
+            scales=source.scales,
         )
 
 

@@ -51,8 +51,9 @@ class Chosen:
     """In the order of their names, with merged emotions."""
     names: list[str]
     """The names of emotions that occur before emotions are left out, as often as they occur."""
-    used: list[str]
-    """The names of emotions that are labels of the chosen utterances, as often as they are."""
+    used: list[str] | None
+    """The names of emotions that are labels of the chosen utterances, as often as they are; None where labels are
+    numbers."""
     left_out: int
     """Utterances without the needed label."""
 
@@ -75,7 +76,7 @@ def choose(utterances: Iterable[Utterance], subset: Subset, where: str, *, needs
         every = [utterance for utterance in every if utterance.style in subset.styles]
     if subset.by_plurality:
         every = [replace(utterance, emotion=plurality(utterance.annotation.votes)) for utterance in every]
-    named: Callable[[Utterance], Sequence[str]] = _voted if needs in ("votes", "emotions") else _consensus
+    named = NAMES[needs]
     present = [name for utterance in every for name in named(utterance)]
     _refuse_unknown("emotion", subset.merge, set(present), where)
     merged = [_merged(utterance, subset.merge) for utterance in every] if subset.merge else every
@@ -92,7 +93,7 @@ def choose(utterances: Iterable[Utterance], subset: Subset, where: str, *, needs
             kept = [utterance for utterance in limited if _has(utterance, needs)]
         else:
             kept = [utterance for utterance in labelled if utterance.emotion in wanted]
-    used = [] if needs == "dimensions" else [name for utterance in kept for name in named(utterance)]
+    used = [name for utterance in kept for name in named(utterance)] if needs in NAMED else None
     return Chosen(kept, names, used, len(merged) - len(labelled))
 
 
@@ -114,6 +115,17 @@ def _consensus(utterance: Utterance) -> Sequence[str]:
 def _voted(utterance: Utterance) -> Sequence[str]:
     annotation = utterance.annotation
     return sorted({*annotation.emotions, *(name for name, _ in (*annotation.votes, *annotation.secondary))})
+
+
+NAMES: Mapping[Need, Callable[[Utterance], Sequence[str]]] = {
+    "emotion": _consensus,
+    "votes": _voted,
+    "emotions": _voted,
+    "dimensions": _consensus,
+}
+"""Need to the emotions of an utterance that can be merged or left out."""
+NAMED = frozenset[Need]({"emotion", "votes", "emotions"})
+"""Needs whose labels are names of emotions."""
 
 
 def _has(utterance: Utterance, needs: Need) -> bool:

@@ -102,7 +102,8 @@ def test_predictions_fit_every_metric_of_the_task(name: str) -> None:
 def test_the_error_is_least_near_the_truth_and_copies_diverge_from_nothing_by_nothing(name: str) -> None:
     task, targets = made(name)
     encoded = task.encode(torch.from_numpy(targets.values), len(targets.names))
-    near = {"values": encoded, "probabilities": torch.log(encoded + 0.01), "labels": 20 * (encoded - 0.5)}[task.encoding]
+    nearest = {"values": encoded, "probabilities": torch.log(encoded + 0.01), "labels": 20 * (encoded - 0.5)}
+    near = nearest[task.encoding]
     error = task.error(task.activate(near).numpy(), targets.values)
     assert error < task.error(task.activate(raw_of(targets)).numpy(), targets.values)
     clean = raw_of(targets).requires_grad_()
