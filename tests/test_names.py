@@ -51,7 +51,6 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "audit/speaker_patterns.py",
         "audit/split.py",
         "audit/split_rows.py",
-        "audit/text_only.py",
     ),
     "published numbers, which are UAR and WA": ("results/published_numbers.py",),
     "settings and options of users: a corpus's emotions": (

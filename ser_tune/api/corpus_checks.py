@@ -11,7 +11,7 @@ from ..errors import ConfigError, CorpusError
 from .arguments import Argument, Data, Settings, located, path_or_none
 
 if TYPE_CHECKING:
-    from ..audit import Audit, TextBaseline
+    from ..audit import Audit, SoundlessScore
     from ..config import Project
     from ..corpora import Corpus, CorpusSource
     from ..corpora.check import CorpusCheck, Problem
@@ -31,7 +31,7 @@ class CheckedCorpus:
 
     check: "CorpusCheck"
     """Counts, lengths and problems, those of its texts included."""
-    text_baseline: "TextBaseline | None"
+    text_baseline: "SoundlessScore | None"
     """None where no texts are known, or its speakers cannot be folded."""
 
 
@@ -147,10 +147,18 @@ def check(
         else:
             problems += _leaks(corpus, folds)
             if found.texts:
-                baseline = audits.text_baseline(corpus.utterances, folds)
+                baseline = _text_baseline(corpus, folds)
                 facts = protocol.Protocol(facts={} if baseline is None else baseline.facts)
                 problems += [Problem("text", False, warning) for warning in facts.warnings]
     return CheckedCorpus(replace(found, problems=(*found.problems, *problems)), baseline)
+
+
+def _text_baseline(corpus: "Corpus", folds: "Sequence[Fold]") -> "SoundlessScore | None":
+    from ..tasks import DEFAULT_TASK, TASKS
+    from ..tasks.classification import targets_of_labels
+
+    targets = targets_of_labels([utterance.emotion for utterance in corpus.utterances])
+    return audits.text_baseline(corpus.utterances, folds, targets, task=TASKS.get(DEFAULT_TASK))
 
 
 def _leaks(corpus: "Corpus", folds: "Sequence[Fold]") -> "list[Problem]":

@@ -1,22 +1,23 @@
 """Auditing a split: leaks from its test side to training or selection, wrong labels, and claimed numbers."""
 
 from .all_checks import Audit, as_html, as_record, audit_split
+from .baselines import SoundlessScore, speaker_baseline, text_baseline
 from .claims import Claim, read_claim
 from .finding import Finding
 from .split import Split
 from .split_reading import read_split
-from .text_only import TextBaseline, text_baseline
 
 __all__ = [
     "Audit",
     "Claim",
     "Finding",
+    "SoundlessScore",
     "Split",
-    "TextBaseline",
     "as_html",
     "as_record",
     "audit_split",
     "read_claim",
     "read_split",
+    "speaker_baseline",
     "text_baseline",
 ]

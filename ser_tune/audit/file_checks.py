@@ -8,10 +8,12 @@ import numpy as np
 
 from ..corpora import Utterance
 from ..corpora.names import is_placeholder, listed_spellings, name_key, spellings
+from ..tasks import DEFAULT_TASK, TASKS
+from ..tasks.classification import targets_of_labels
+from .baselines import text_baseline
 from .finding import Finding, shortened
 from .speaker_patterns import proposals
 from .split import SIDE_PAIRS, SPLIT_SIDES, WORDS, Split
-from .text_only import text_baseline
 
 __all__ = ["FILE_CHECKS", "stretches"]
 
@@ -216,7 +218,8 @@ def texts(split: Split) -> Finding:
         replace(utterance, speaker=utterance.id) if is_placeholder(utterance.speaker) else utterance
         for utterance in split.utterances
     ]
-    baseline = text_baseline(spoken, split.folds)
+    targets = targets_of_labels([utterance.emotion for utterance in spoken])
+    baseline = text_baseline(spoken, split.folds, targets, task=TASKS.get(DEFAULT_TASK))
     if baseline is None:
         return Finding("texts", "unchecked", "the file names no texts")
     known, keys = np.unique([utterance.text for utterance in split.utterances], return_inverse=True)

@@ -15,7 +15,7 @@ import numpy as np
 from ..audit import text_baseline
 from ..config import NormalisationSettings, TrainingSettings
 from ..corpora import Corpus, nobody_in_words
-from ..definition import Difference, StudyDefinition, differences_of, metrics_of, strata_of, worded
+from ..definition import Difference, StudyDefinition, differences_of, metrics_of, worded
 from ..errors import ProtocolError
 from ..folds import Fold
 from ..metrics import DEFAULT_METRIC, Metric
@@ -35,7 +35,7 @@ TASK, TASK_SETTINGS, OBJECTIVES = "task", "task_settings", "objectives"
 """Facts that are left out where they are the usual ones."""
 WARNINGS = {
     "text_baseline": (
-        "text leakage: the most frequent training emotion of each text, without any sound, scores {}; a score of this "
+        "text leakage: a guess from the training labels of each text, without any sound, scores {}; a score of this "
         "corpus may come from the words"
     ),
     "pretraining": "pretraining contamination: the encoder {} learned from this corpus, test speakers included",
@@ -64,7 +64,7 @@ class Protocol:
             sides = f"1: {official_in_words(corpus, folds)}, SHA-256 {official}"
         # Facts that most studies do not have are left out there, so that their fingerprints stay those of before
         rare = _facts_of_goal(definition)
-        if (baseline := text_baseline(corpus.utterances, folds, strata=strata_of(definition, targets))) is not None:
+        if (baseline := text_baseline(corpus.utterances, folds, targets, task=task)) is not None:
             rare |= baseline.facts
         if (pretraining := pretraining_of(corpus.name, config.features, config.model)) is not None:
             rare |= pretraining.facts

@@ -41,8 +41,8 @@ class Prepared:
     @property
     def notes(self) -> Sequence[str]:
         """Sentences for readers of the scores: official split, text-only baseline, pretraining, warnings, licences."""
-        strata = strata_of(self.definition, self.targets)
-        baseline, pretraining = text_baseline(self.corpus.utterances, self.folds, strata=strata), self.pretraining
+        utterances, task, pretraining = self.corpus.utterances, self.definition.task, self.pretraining
+        baseline = text_baseline(utterances, self.folds, self.targets, task=task)
         licence = FEATURE_SETS.get(self.definition.config.features.name).licence
         return [
             *split_note(self.corpus, self.folds),

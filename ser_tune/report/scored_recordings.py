@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..audit import Finding, Split, TextBaseline, audit_split, text_baseline
+from ..audit import Finding, SoundlessScore, Split, audit_split, text_baseline
 from ..config import Project
 from ..corpora import CORPORA, Utterance
 from ..definition import StudyDefinition, strata_of, targets_of
@@ -24,7 +24,7 @@ class ScoredRecordings:
     licence: str
     findings: Sequence[Finding]
     """Findings of `ser-tune audit` in the folds, without decoding."""
-    baseline: TextBaseline | None
+    baseline: SoundlessScore | None
     """The score of the words alone; None where texts are not known."""
 
 
@@ -37,8 +37,8 @@ def find_recordings(definition: StudyDefinition, protocol: Protocol, project: Pr
     corpus = load_corpus(definition, project)
     if (was := protocol.facts.get("corpus_digest")) != corpus.digest:
         raise StudyError(f"corpus {corpus.name} has the digest {corpus.digest}; expected {was}, that of the study")
-    strata = strata_of(definition, targets_of(definition, corpus))
-    trained = draw_folds(definition, corpus, strata)[: definition.config.protocol.fold_limit]
+    targets = targets_of(definition, corpus)
+    trained = draw_folds(definition, corpus, strata_of(definition, targets))[: definition.config.protocol.fold_limit]
     split = Split(
         source=corpus.name,
         utterances=corpus.utterances,
@@ -52,5 +52,5 @@ def find_recordings(definition: StudyDefinition, protocol: Protocol, project: Pr
         utterances={utterance.id: utterance for utterance in corpus.utterances},
         licence=CORPORA.get(corpus.name).licence,
         findings=[found for found in findings if found.check != "sound"],  # the study decodes, and refuses
-        baseline=text_baseline(corpus.utterances, trained, strata=strata),
+        baseline=text_baseline(corpus.utterances, trained, targets, task=definition.task),
     )

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 Call = Callable[..., Any]
 NAME = "ser-manifest-alex_net"
 WARNING = (
-    "text leakage: the most frequent training emotion of each text, without any sound, scores UAR 1.000, chance 0.500; "
+    "text leakage: a guess from the training labels of each text, without any sound, scores UAR 1.000, chance 0.500; "
     "a score of this corpus may come from the words"
 )
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ser_tune.audit import TextBaseline, text_baseline
+from ser_tune.audit import SoundlessScore, speaker_baseline, text_baseline
 from ser_tune.config import Project
 from ser_tune.corpora import Corpus, Utterance
 from ser_tune.definition import targets_of
@@ -16,11 +16,13 @@ from ser_tune.metrics import METRICS
 from ser_tune.protocol import Prepared, Protocol
 from ser_tune.resampling import Interval
 from ser_tune.search import run_study
+from ser_tune.tasks import DEFAULT_TASK, TASKS, Targets
 from tests.folding import speaker_folds, text_independent_folds
 
+TASK = TASKS.get(DEFAULT_TASK)
 Rows = list[dict[str, str]]
 WARNING = (
-    "text leakage: the most frequent training emotion of each text, without any sound, scores UAR 1.000, chance 0.500; "
+    "text leakage: a guess from the training labels of each text, without any sound, scores UAR 1.000, chance 0.500; "
     "a score of this corpus may come from the words"
 )
 
@@ -43,7 +45,15 @@ def _corpus(rows: Sequence[tuple[str, str, str]]) -> Corpus:
     )
 
 
-def _by_hand(test: Sequence[tuple[str, str]]) -> TextBaseline:
+def _targets(corpus: Corpus) -> Targets:
+    return TASK.targets(None, corpus.utterances)
+
+
+def _baseline(corpus: Corpus, folds: Sequence[Fold]) -> SoundlessScore | None:
+    return text_baseline(corpus.utterances, folds, _targets(corpus), task=TASK)
+
+
+def _by_hand(test: Sequence[tuple[str, str]]) -> SoundlessScore:
     """The baseline of a fold that tests one speaker's (emotion, text) after training on fixed ones."""
     train = [
         *[("anger", "one")] * 2,
@@ -59,7 +69,7 @@ def _by_hand(test: Sequence[tuple[str, str]]) -> TextBaseline:
     corpus = _corpus([("a", *one) for one in train] + [("b", *one) for one in test])
     ours, nobody = np.arange(len(train)), np.arange(0)
     fold = Fold(0, (), ("b",), train=ours, validation=nobody, test=len(train) + np.arange(len(test)))
-    found = text_baseline(corpus.utterances, [fold])
+    found = _baseline(corpus, [fold])
     assert found is not None
     return found
 
@@ -82,22 +92,30 @@ def test_the_score_is_the_pooled_uar_and_chance_is_that_of_the_emotions_that_occ
 
 def test_texts_that_every_speaker_speaks_in_every_emotion_tell_nothing() -> None:
     corpus = _corpus([(speaker, emotion, text) for speaker in "abcd" for emotion in ("fear", "joy") for text in "xy"])
-    found = text_baseline(corpus.utterances, speaker_folds(corpus))
+    found = _baseline(corpus, speaker_folds(corpus))
     assert found is not None
     assert (found.value, found.above_chance, found.facts) == (0.5, False, {})
 
 
 def test_without_texts_there_is_no_baseline() -> None:
     corpus = _corpus([(speaker, emotion, "") for speaker in "abc" for emotion in ("fear", "joy")])
-    assert text_baseline(corpus.utterances, speaker_folds(corpus)) is None
+    assert _baseline(corpus, speaker_folds(corpus)) is None
 
 
 @pytest.mark.parametrize(("low", "above"), [(0.26, True), (0.24, False)])
 def test_an_interval_must_lie_above_chance_as_a_whole(low: float, above: bool) -> None:
-    found = TextBaseline(metric=METRICS.get("uar"), value=0.3, interval=Interval(low, 0.4), chance=0.25)
+    found = SoundlessScore(metric=METRICS.get("uar"), value=0.3, interval=Interval(low, 0.4), chance=0.25)
     assert found.above_chance == above
     assert found.facts == ({"text_baseline": "UAR 0.300, chance 0.250"} if above else {})
     assert str(found) == f"UAR 0.300 [{low:.3f}, 0.400], chance 0.250"
+
+
+def test_a_speaker_gets_the_most_frequent_of_its_own_emotions() -> None:
+    emotions = {"a": ["joy", "joy", "fear"], "b": ["fear", "fear", "joy"], "c": ["joy", "fear", "joy"]}
+    corpus = _corpus([(speaker, emotion, "") for speaker, own in emotions.items() for emotion in own])
+    found = speaker_baseline(corpus.utterances, speaker_folds(corpus), _targets(corpus), task=TASK)
+    assert found is not None
+    assert (found.value, found.chance) == ((4 / 5 + 2 / 4) / 2, 1 / 2)
 
 
 # In a study

@@ -24,7 +24,7 @@ from ..console import notes, print_json, print_table, results, shortest, shown
 from ..registration import Call, Forms
 
 if TYPE_CHECKING:
-    from ...audit import Audit, TextBaseline
+    from ...audit import Audit, SoundlessScore
     from ...corpora import CorpusSource
     from ...corpora.check import CorpusCheck
 
@@ -150,7 +150,7 @@ def print_check(call: Call[api.CheckedCorpus], *, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def _record(found: "CorpusCheck", baseline: "TextBaseline | None") -> dict[str, object]:
+def _record(found: "CorpusCheck", baseline: "SoundlessScore | None") -> dict[str, object]:
     speakers: dict[str, dict[str, int]] = defaultdict(dict)
     for (speaker, emotion), count in sorted(found.counts.items()):
         speakers[speaker][emotion] = count
@@ -204,7 +204,7 @@ def _counts(found: "CorpusCheck") -> dict[str, tuple[int, int]]:
     return counts
 
 
-def _print_check(found: "CorpusCheck", baseline: "TextBaseline | None") -> None:
+def _print_check(found: "CorpusCheck", baseline: "SoundlessScore | None") -> None:
     emotions, speakers, expected = found.emotion_counts, found.speaker_counts, found.expected
     total = sum(found.counts.values())
     rows = [
