@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ..corpora import CORPORA, Corpus
+from ..corpora import Corpus
 from ..folds import Strata
 from ..tasks import Targets
 from .study_definition import StudyDefinition
@@ -16,10 +16,7 @@ def targets_of(definition: StudyDefinition, corpus: Corpus) -> Targets:
     Raises:
         CorpusError: The corpus lacks it.
     """
-    targets, scales = (
-        definition.task.targets(definition.config.task, corpus.utterances),
-        CORPORA.get(corpus.name).scales,
-    )
+    targets, scales = definition.task.targets(definition.config.task, corpus.utterances), corpus.scales
     known = not targets.scales and bool(scales) and all(name in scales for name in targets.names)
     return replace(targets, scales=tuple(scales[name] for name in targets.names)) if known else targets
 
