@@ -67,9 +67,10 @@ def leaderboard(
 ) -> "Leaderboard":
     """List the best result for each corpus, task, model and features, beside the published ones.
 
-    Nested, held-out and cross-validated results are listed apart, each ranked within one protocol by validation score
-    (nested: outer score), of several seeds by their mean. The validation score (nested: inner score) chooses the best
-    of one model and features; test scores do not. Outer scores are of speakers that the search did not use.
+    Nested, held-out, official-split and cross-validated results are listed apart, each ranked within one protocol by
+    validation score (nested: outer score), of several seeds by their mean. The validation score (nested: inner score)
+    chooses the best of one model and features; test scores do not. Outer scores are of speakers that the search did
+    not use.
 
     Args:
         corpus: Only this corpus.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..registry import Promotion
     from ..results import Comparison, Nested
     from ..search import Selection
+    from ..tracking import ScoredSet
 
 __all__ = [
     "ablation_records",
@@ -51,7 +52,18 @@ def promotion_record(promotion: "Promotion") -> Record:
         "fingerprint": prepared.protocol.fingerprint,
         "warnings": list(prepared.protocol.warnings),
         "metrics": dict(promotion.metrics),
+        "test_sets": {found.name: _set_record(found) for found in tracking.scored_sets(promotion.metrics)},
         "selection": _selection_record(promotion.selection),
+    }
+
+
+def _set_record(found: "ScoredSet") -> Record:
+    """The sizes of a test set and its scores with their intervals."""
+    names = [name for name in found.scores if not name.endswith(("_low", "_high"))]
+    return {"utterances": found.utterances, "speakers": found.speakers} | {
+        key: value
+        for name in names
+        for key, value in ((name, found.scores[name]), (f"{name}_interval", ends(found.interval(name))))
     }
 
 

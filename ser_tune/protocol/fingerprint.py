@@ -20,7 +20,7 @@ from ..errors import ProtocolError
 from ..folds import Fold
 from ..metrics import DEFAULT_METRIC, Metric
 from ..tasks import DEFAULT_TASK, TASKS, Targets, Task
-from .official_split import official_in_words
+from .official_split import OFFICIAL, official_in_words
 from .pretraining import pretraining_of
 
 __all__ = ["Protocol"]
@@ -182,6 +182,12 @@ class Protocol:
         fact = self.facts[FOLDS]
         # "10: …" of a list that is not stored, or "10 nested searches, …"
         return len(fact) if isinstance(fact, tuple) else int(fact.split()[0].rstrip(":"))
+
+    @property
+    def is_official(self) -> bool:
+        """Whether its only fold is the corpus's official split."""
+        fact = self.facts.get(FOLDS, "")
+        return isinstance(fact, str) and fact.startswith(f"1: {OFFICIAL} ")
 
     @property
     def never_saw(self) -> str:

@@ -13,6 +13,8 @@ from ..folds import Fold, Strata, refuse_missing
 
 __all__ = ["has_official_split", "official_fold", "official_in_words", "official_test_sets", "split_note"]
 
+OFFICIAL = "official split"
+"""Beginning of the split in words."""
 OTHER_FOLDS = "draw speaker folds instead with protocol.folds, such as --set protocol.folds=5"
 DIGITS = 12
 """Hexadecimal digits of the digest."""
@@ -109,7 +111,7 @@ def official_test_sets(corpus: Corpus, folds: Sequence[Fold]) -> Mapping[str, np
 def official_in_words(corpus: Corpus, folds: Sequence[Fold]) -> str:
     """The sides of the official split and their numbers of utterances, as text."""
     counts = {"train": folds[0].train, "validation": folds[0].validation, **official_test_sets(corpus, folds)}
-    return f"official split of {', '.join(f'{len(numbers)} {name}' for name, numbers in counts.items())} utterances"
+    return f"{OFFICIAL} of {', '.join(f'{len(numbers)} {name}' for name, numbers in counts.items())} utterances"
 
 
 def split_note(corpus: Corpus, folds: Sequence[Fold]) -> Iterator[str]:

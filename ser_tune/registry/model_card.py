@@ -26,6 +26,7 @@ from ..tracking import (
     metrics_of,
     protocol_of,
     score_of,
+    scored_sets,
     search_runs,
     task_of,
 )
@@ -204,7 +205,7 @@ def _capitalised(note: str) -> str:
 
 
 def _by_side(scores: Mapping[str, float], metrics: Sequence[Metric]) -> str:
-    """The table of the scores of each side, pooled and over folds."""
+    """The table of the scores of each side, pooled and over folds, and of each test set."""
     objective = metrics[0]
     rows = []
     for side in SIDES:
@@ -214,6 +215,7 @@ def _by_side(scores: Mapping[str, float], metrics: Sequence[Metric]) -> str:
         over_folds = " ± ".join(f"{number:.4f}" for number in known if number is not None)
         described = [describe_score(scores, f"{side}_{metric.name}") for metric in metrics]
         rows.append([side, *described, over_folds, _SIDES[side]])
+    rows += [[found.name, *found.described(metrics), "", found.title] for found in scored_sets(scores)]
     titles = [metric.title for metric in metrics]
     return markdown_table(["side", *titles, f"{objective.title} over folds", "what it is"], rows)
 

@@ -85,6 +85,7 @@ def latex_of(report: ReportedResult) -> str:
     scores = [[side, report.networks[side], *described(report.metrics, side)] for side in report.sides]
     if corrected := report.corrected:
         scores.insert(1, ["validation, corrected", report.networks["validation"], *described(corrected, "corrected")])
+    scores += [[found.name, report.networks["test"], *found.described(report.scored)] for found in report.test_sets]
     parts = [
         f"% {' '.join(report.reference.split())}: run {report.run_id}, protocol {report.protocol.fingerprint}",
         *([f"% {command}"] if (command := replay_command(report)) else []),

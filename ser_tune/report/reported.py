@@ -11,7 +11,7 @@ from ..metrics import Metric, Ranking
 from ..protocol import Protocol
 from ..results import StudyTrial, trials_table
 from ..search import Selection, StudySummary
-from ..tracking import Predictions
+from ..tracking import Predictions, ScoredSet, scored_sets
 from .mistakes import Mistake
 from .scored_recordings import ScoredRecordings
 
@@ -120,6 +120,11 @@ class ReportedResult:
     def sides(self) -> list[str]:
         """Scored sides, in the order of `SIDES`."""
         return [side for side in SIDES if f"{side}_{self.objective.name}" in self.metrics]
+
+    @property
+    def test_sets(self) -> Sequence[ScoredSet]:
+        """Scores of each test set of an official split."""
+        return scored_sets(self.metrics)
 
     @property
     def corrected(self) -> Mapping[str, float]:

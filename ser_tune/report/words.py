@@ -49,10 +49,14 @@ def protocol_in_words(
     if (scored := predictions.get("test", predictions.get("validation"))) is not None:
         speakers = len(set(scored.speakers))
         yield f"Corpus {protocol.corpus}: {len(scored.utterances)} scored utterances of {speakers} speakers"
-    yield (
-        f"{protocol.n_folds} fold{'s' * (protocol.n_folds != 1)}. In each fold, some speakers train a network, others "
-        "validate, others are kept for the test; no speaker is on two sides of a fold"
-    )
+    if protocol.is_official:
+        split = facts["folds"].removeprefix("1: ").rpartition(",")[0]
+        yield f"A single fold, the corpus's {split}. No speaker is on two sides"
+    else:
+        yield (
+            f"{protocol.n_folds} fold{'s' * (protocol.n_folds != 1)}. In each fold, some speakers train a network, "
+            "others validate, others are kept for the test; no speaker is on two sides of a fold"
+        )
     if protocol.holdout:
         yield f"Speakers that no part of the search has seen: {facts['holdout']}"
     if "nobody" in facts:

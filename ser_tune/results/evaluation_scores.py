@@ -171,7 +171,7 @@ def _protocol(setup: EvaluationSetup, temperature: float | None) -> Protocol:
 
 
 def groups_of(utterances: Sequence[Utterance], by: Sequence[str]) -> Mapping[str, Sequence[str]]:
-    """The group of each utterance: by speaker, gender where it is known, thirds of duration, and other attributes.
+    """The group of each utterance: by speaker, gender and official split where known, duration, and other attributes.
 
     Args:
         utterances: At least one.
@@ -190,7 +190,7 @@ def groups_of(utterances: Sequence[Utterance], by: Sequence[str]) -> Mapping[str
         if name not in known:
             expected = f"expected one of {', '.join(sorted(known))}" if known else "this corpus has no such attributes"
             raise ConfigError(f"--by: no utterance has '{name}'; {expected}")
-    named = dict.fromkeys([*(["gender"] if "gender" in known else []), *by])
+    named = dict.fromkeys([*(name for name in ("gender", "split") if name in known), *by])
     return {
         "speaker": [utterance.speaker for utterance in utterances],
         **{name: _usual_spelling([own.get(name, "") for own in attributes]) for name in named},
@@ -210,7 +210,8 @@ def _usual_spelling(values: Sequence[str]) -> list[str]:
 
 def _attributes(utterance: Utterance) -> dict[str, str]:
     """Values of the attributes that an utterance has."""
-    own = {"session": utterance.group, "style": utterance.style, "text": utterance.text, **dict(utterance.attributes)}
+    own = {"session": utterance.group, "style": utterance.style, "text": utterance.text, "split": utterance.split}
+    own |= dict(utterance.attributes)
     return {name: value for name, value in own.items() if value}
 
 

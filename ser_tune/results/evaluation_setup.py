@@ -232,6 +232,11 @@ def _own_networks(
     cache: Path,
 ) -> tuple[EvaluatedNetworks, dict[str, int], list[str]]:
     """The fold networks of a version, reason to number of utterances left out, and notes."""
+    if not any(len(fold.test) for fold in study.folds):
+        raise ConfigError(
+            f"the official split of corpus {study.corpus.name} has no test set with labels, and all other utterances "
+            "trained or validated the model; predict a test set without labels with `ser-tune submission`"
+        )
     networks = fold_networks(predictor, study, cache)
     missing = len(study.corpus.utterances) - len(networks.numbers)
     left_out = {"no trained fold tests them": missing} if missing else {}

@@ -47,8 +47,8 @@ __all__ = ["Entry", "Leaderboard", "leaderboard"]
 
 logger = logging.getLogger(__name__)
 
-EVALUATIONS = ("nested", "held-out", "cross-validated")
-"""Ways to evaluate a result; the scores of the first two are free of the selection."""
+EVALUATIONS = ("nested", "held-out", "official split", "cross-validated")
+"""Ways to evaluate a result; the scores of all but the last, on outer or test speakers, are free of the selection."""
 HAS_BEST = f"tags.`{BEST_TAG}` LIKE '%'"
 """Finds the runs of studies that have a best trial."""
 SCORED = "attributes.status = 'FINISHED' and tags.`protocol.corpus` LIKE '%'"
@@ -95,9 +95,11 @@ class Entry:
 
     @property
     def evaluation(self) -> str:
-        """`nested`, `held-out` (speakers held out from the search) or `cross-validated`."""
+        """`nested`, `held-out` (speakers held out from the search), `official split` or `cross-validated`."""
         if is_nested(self.run):
             return "nested"
+        if self.protocol.is_official:
+            return "official split"
         return "held-out" if self.protocol.holdout else "cross-validated"
 
     @property

@@ -57,6 +57,7 @@ from .runs import (
     score_of,
     task_of,
 )
+from .scored_sets import ScoredSet, scored_sets
 from .stored_selection import log_selection, read_selection, read_sums
 from .trial_records import CONFIG_FILE, STUDY_FILE
 from .workspace import Workspace
@@ -87,6 +88,7 @@ __all__ = [
     "LoadedModel",
     "Predictions",
     "Result",
+    "ScoredSet",
     "StudyPages",
     "TrackingClient",
     "TrackingObserver",
@@ -149,6 +151,7 @@ __all__ = [
     "score_on_test",
     "score_on_validation",
     "score_stressed",
+    "scored_sets",
     "search_runs",
     "searched_by",
     "searched_trials",

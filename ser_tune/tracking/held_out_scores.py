@@ -17,6 +17,7 @@ from ..search import HeldOut, score_holdout_speakers, score_test_speakers, score
 from .loading import model_errors, open_predictor
 from .run_metrics import FOREIGN, score_metrics, write_held_out
 from .runs import MODEL_TAG, objective_of, score_of
+from .scored_sets import set_metrics
 from .workspace import Workspace
 
 __all__ = ["read_single_scores", "score_on_holdout", "score_on_test", "score_on_validation", "score_stressed"]
@@ -131,4 +132,6 @@ def _write(workspace: Workspace, run: Run, side: str, held_out: HeldOut, prepare
         write_held_out(Path(temporary), side, held_out, corpus, prepared.definition.task, names)
         workspace.client.log_artifacts(run.info.run_id, temporary)
     metrics = score_metrics(held_out.scores, names, side)
+    if side == "test":
+        metrics |= set_metrics(held_out, prepared)
     workspace.log_scores(run.info.run_id, metrics, {f"ser_tune.{side}": "scored"})

@@ -147,11 +147,12 @@ def print_scores(promotion: "Promotion", tracking_uri: str | None) -> None:
     if selection is not None and chosen:
         results.print(_without_choice(selection, facts["epoch_selection"]))
     some = "" if folds == prepared.folds_of_protocol else f"the first {folds} of {prepared.folds_of_protocol} folds, "
+    drawn = "the official split, " if prepared.is_official else some or f"{folds} speaker folds, "
     results.print(
-        f"protocol {prepared.protocol.fingerprint}: {prepared.corpus.name}, {some or f'{folds} speaker folds, '}"
+        f"protocol {prepared.protocol.fingerprint}: {prepared.corpus.name}, {drawn}"
         f"normalisation by {facts['normalisation_scope']}"
     )
-    if f"test_{objective.name}" in metrics:
+    if prepared.is_official or f"test_{objective.name}" in metrics:
         results.print(selection_note(prepared.folds))
     print_warnings(prepared.protocol.warnings)
     if "optimism" in metrics:
@@ -175,7 +176,7 @@ def print_scores(promotion: "Promotion", tracking_uri: str | None) -> None:
 
 
 def _print_sides(promotion: "Promotion", scored: "Sequence[Metric]") -> None:
-    """Print the scores of each side, and the validation score corrected for the choice among several trials."""
+    """Print the scores of each side and test set, and the validation score corrected for the choice among trials."""
     metrics, selection = promotion.metrics, promotion.selection
     rows = [
         [
@@ -189,6 +190,7 @@ def _print_sides(promotion: "Promotion", scored: "Sequence[Metric]") -> None:
     if selection is not None and selection.trials > 1:
         corrected = [describe_score(selection.metrics, f"corrected_{metric.name}") for metric in scored]
         rows.insert(1, ["corrected", *corrected, *("" for _ in scored)])
+    rows += [[found.title, *found.described(scored), *("" for _ in scored)] for found in tracking.scored_sets(metrics)]
     what = "combination" if promotion.trial is None else f"trial {promotion.trial}"
     print_table(
         [
