@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..config import Choice, FloatRange, ModelSettings
 from ..errors import ConfigError
 from .base import Architecture, Examples, InputShape
+from .output_scale import scale_of
 
 __all__ = ["ARCHITECTURE", "OBJECTIVES", "LinearProbe", "LinearProbeSettings"]
 
@@ -131,10 +132,11 @@ def solve(network: LinearProbe, settings: LinearProbeSettings, examples: Example
 def _in_units_of(network: LinearProbe, examples: Examples) -> np.ndarray:
     """The task's values, shape (N, ...); dimensions in the units of a network whose outputs are scaled."""
     values: np.ndarray = examples.labels.cpu().numpy()
-    scale = getattr(network, "output_scale", None)
+    scale = scale_of(network)
     if examples.kind != "dimensions" or scale is None:
         return values
-    standardised: np.ndarray = (values - scale.shift.cpu().numpy()) / scale.spread.cpu().numpy()
+    shift, spread = (own.cpu().numpy() for own in scale)
+    standardised: np.ndarray = (values - shift) / spread
     return standardised
 
 
