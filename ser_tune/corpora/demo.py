@@ -13,8 +13,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,8 @@ from scipy import signal
 from ..audio import SAMPLE_RATE_HZ
 from ..errors import CorpusError, StorageError
 from .base import CorpusSource
-from .demo_annotators import ANNOTATORS, judge
+from .demo_annotators import ANNOTATORS, SCALE, judge
+from .demo_synthesis import envelope, glottis, intonation, resonators, shelf, syllables
 from .selection import Subset
 from .utterance import Annotation, Utterance
 
@@ -227,25 +227,25 @@ def synthesise(speaker: str, emotion: str, number: int) -> np.ndarray:
     voice = _VOICES[speaker]
     manner, rng = _manner(speaker, emotion, number)
     pitch, span, rate, bright_db, breath_db, abrupt, level_db = manner.values
-    edges, total = _syllables(rng, voice.syllables_per_s * 2.0**rate)
-    semitones = pitch + _intonation(rng, edges, total, 2.5 * 2.0**span, 2.0**abrupt)
-    source = _glottis(rng, voice.pitch_hz * 2 ** (semitones / 12), breath_db - 30.0)
+    edges, total = syllables(rng, voice.syllables_per_s * 2.0**rate)
+    semitones = pitch + intonation(rng, edges, total, 2.5 * 2.0**span, 2.0**abrupt)
+    source = glottis(rng, voice.pitch_hz * 2 ** (semitones / 12), breath_db - 30.0)
     speech = np.zeros(total)
     vowels = rng.permutation(len(_VOWEL_FORMANTS_HZ))
     for position, (start, stop) in enumerate(edges):
         formants_hz = _VOWEL_FORMANTS_HZ[vowels[position % len(vowels)]] * voice.formant_scale
         formants_hz *= rng.normal(1.0, 0.03, size=4)
-        vowel = signal.sosfilt(_resonators(formants_hz, _FORMANT_BANDWIDTHS_HZ), source[start:stop])
-        vowel *= _envelope(stop - start, 2.0**abrupt) * rng.uniform(0.6, 1.0) / np.sqrt(np.mean(vowel**2))
+        vowel = signal.sosfilt(resonators(formants_hz, _FORMANT_BANDWIDTHS_HZ), source[start:stop])
+        vowel *= envelope(stop - start, 2.0**abrupt) * rng.uniform(0.6, 1.0) / np.sqrt(np.mean(vowel**2))
         speech[start:stop] += vowel
         # The consonant before it: a burst of noise that reaches a little into the vowel.
         length = int(rng.uniform(0.04, 0.08) * SAMPLE_RATE_HZ)
         burst = rng.normal(size=length) * np.hanning(length) * rng.uniform(0.1, 0.5)
         place_hz = np.array([rng.uniform(2200.0, 5500.0)])
-        burst = signal.sosfilt(_resonators(place_hz, np.array([900.0])), burst)
+        burst = signal.sosfilt(resonators(place_hz, np.array([900.0])), burst)
         onset = start - length // 2
         speech[onset : onset + length] += burst
-    speech = _shelf(speech, voice.brightness_db + bright_db)
+    speech = shelf(speech, voice.brightness_db + bright_db)
     gain = 10 ** ((voice.level_db + level_db) / 20) / np.sqrt(np.mean(speech**2))
     noise = 10 ** ((voice.level_db + voice.noise_db + 14.0) / 20) * rng.normal(size=total)
     recording = gain * speech + noise
@@ -253,68 +253,11 @@ def synthesise(speaker: str, emotion: str, number: int) -> np.ndarray:
     return np.asarray(np.round(recording * 32767)).astype(np.int16)
 
 
-def _syllables(rng: np.random.Generator, syllables_per_s: float) -> tuple[list[tuple[int, int]], int]:
-    """Draw the start and end sample of each syllable, and the number of samples of the utterance."""
-    duration_s, margin_s = rng.uniform(1.05, 1.55), 0.06
-    count = max(2, round((duration_s - 2 * margin_s) * syllables_per_s))
-    shares = rng.uniform(0.7, 1.3, size=count)
-    shares[-1] *= 1.3  # a phrase's last syllable is longer
-    bounds_s = margin_s + (duration_s - 2 * margin_s) * np.cumsum([0.0, *shares / shares.sum()])
-    bounds = np.round(bounds_s * SAMPLE_RATE_HZ).astype(int).tolist()
-    gap = round(0.02 * SAMPLE_RATE_HZ)
-    return [(start + gap, stop) for start, stop in pairwise(bounds)], round(duration_s * SAMPLE_RATE_HZ)
-
-
-def _intonation(
-    rng: np.random.Generator, edges: Sequence[tuple[int, int]], total: int, span: float, abrupt: float
-) -> np.ndarray:
-    """Pitch over time in semitones, shape (total,): it declines, and each syllable has an accent."""
-    contour = np.linspace(0.5, -0.5, total) * 0.8 * span
-    for start, stop in edges:
-        contour[start:stop] += span * rng.uniform(-0.2, 1.0) * _envelope(stop - start, abrupt)
-    jitter = signal.lfilter([1.0], [1.0, -0.995], rng.normal(0.0, 0.02, size=total))
-    return np.asarray(contour + jitter)
-
-
-def _glottis(rng: np.random.Generator, f0_hz: np.ndarray, breath_db: float) -> np.ndarray:
-    """Band-limited pulses with shimmer and breath noise, falling by 6 dB an octave, shape (N,)."""
-    phase = np.cumsum(f0_hz) / SAMPLE_RATE_HZ
-    harmonics = np.floor(0.5 * SAMPLE_RATE_HZ / f0_hz.max())
-    # The closed sum of as many cosines as fit below half the sampling rate (Dirichlet's kernel).
-    distance = np.pi * (phase - np.round(phase))
-    small = np.abs(distance) < 1e-6
-    sine = np.sin(np.where(small, 1.0, distance))
-    pulses = np.where(small, 2 * harmonics + 1, np.sin((2 * harmonics + 1) * distance) / sine) - 1
-    cycles = np.round(phase).astype(int)
-    pulses *= rng.normal(1.0, 0.08, size=cycles[-1] + 1)[cycles]
-    pulses /= np.sqrt(np.mean(pulses**2))
-    breath = signal.lfilter([1.0, -0.9], [1.0], rng.normal(size=len(pulses))) * 10 ** (breath_db / 20) * 2
-    return np.asarray(signal.lfilter([0.04], [1.0, -0.96], pulses) + breath * 0.25)
-
-
-def _envelope(length: int, abrupt: float) -> np.ndarray:
-    """Rise and fall over a syllable, 0 to 1, shape (length,); the more abrupt, the earlier the peak."""
-    time = np.linspace(0.0, 1.0, length)
-    attack = np.clip(0.4 / abrupt, 0.06, 0.6)
-    shape = np.where(time < attack, time / attack, (1 - time) / (1 - attack))
-    return np.asarray(np.sin(0.5 * np.pi * shape))
-
-
-def _resonators(centres_hz: np.ndarray, bandwidths_hz: np.ndarray) -> np.ndarray:
-    """Klatt's resonators, one after the other: second-order sections, shape (number of formants, 6)."""
-    radius = np.exp(-np.pi * bandwidths_hz / SAMPLE_RATE_HZ)
-    a1 = -2 * radius * np.cos(2 * np.pi * centres_hz / SAMPLE_RATE_HZ)
-    nothing, unity = np.zeros_like(radius), np.ones_like(radius)
-    return np.stack([1 + a1 + radius**2, nothing, nothing, unity, a1, radius**2], axis=1)
-
-
-def _shelf(samples: np.ndarray, high_db: float) -> np.ndarray:
-    """Amplify frequencies above about 1 kHz by a gain in dB, shape (N,)."""
-    pole = np.exp(-2 * np.pi * 1000.0 / SAMPLE_RATE_HZ)
-    low = signal.lfilter([1 - pole], [1.0, -pole], samples)
-    return np.asarray(low + 10 ** (high_db / 20) * (samples - low))
-
-
+_EVERY = Subset(
+    "every utterance, four emotions",
+    emotion_counts=dict.fromkeys(EMOTIONS, len(_VOICES) * UTTERANCES_PER_EMOTION),
+    speaker_counts=dict.fromkeys(_VOICES, len(EMOTIONS) * UTTERANCES_PER_EMOTION),
+)
 CORPUS = CorpusSource(
     name="demo",
     read=read,
@@ -323,12 +266,23 @@ CORPUS = CorpusSource(
     speakers=tuple(_VOICES),
     folds=6,
     subsets={
-        "all": Subset(
-            "every utterance, four emotions",
-            emotion_counts=dict.fromkeys(EMOTIONS, len(_VOICES) * UTTERANCES_PER_EMOTION),
-            speaker_counts=dict.fromkeys(_VOICES, len(EMOTIONS) * UTTERANCES_PER_EMOTION),
-        )
+        "all": _EVERY,
+        "votes": replace(
+            _EVERY, description="votes of seven simulated annotators", defaults={"task.name": "distribution"}
+        ),
+        "dimensions": replace(
+            _EVERY,
+            description="energy, pitch range and rate of the synthesiser as simulated annotators rate them; no arousal "
+            "or valence",
+            defaults={"task.name": "dimensions"},
+        ),
+        "several": replace(
+            _EVERY,
+            description="emotions that two or more of seven simulated annotators heard",
+            defaults={"task.name": "multilabel"},
+        ),
     },
+    scales=dict.fromkeys(DIMENSIONS, SCALE),
     defaults={
         # Small enough for a search in minutes on two cores: an utterance is one segment, networks are narrow
         "features.hop_s": 0.02,
