@@ -26,8 +26,9 @@ class Metric:
     """A sentence without its title; `{answer}` is the task's noun for an answer."""
     sums: Callable[[np.ndarray, np.ndarray, np.ndarray, int, int], np.ndarray]
     """From truth (N, ...), predictions (N, ...), the number of each utterance's group (N,), the number of groups G and
-    the number of the task's outputs K to the sums over each group's utterances, shape (G, ...). Metrics with the same
-    function share its result."""
+    the number of the task's outputs K to the sums over each group's utterances, shape (G, ...). Sums of groups, also of
+    other calls, add up, and a weighted mean of systems' sums is their score together. Metrics with the same function
+    share its result."""
     value: Callable[[np.ndarray], np.ndarray]
     """From sums, shape (..., *sums), to scores, shape (...); NaN where it is not defined."""
     predictions: str = "classes"
@@ -44,6 +45,9 @@ class Metric:
     """The noun for the value of a single output, such as `recall`; empty where there is none."""
     parts: Callable[[np.ndarray], np.ndarray] | None = None
     """From sums, shape (..., *sums), to the value of every output, shape (..., K); NaN where an output has none."""
+    condensed: Callable[[np.ndarray], np.ndarray] | None = None
+    """From the sums of some groups, shape (G, ...), to fewer numbers, shape (G, ...), from which `value` makes the same
+    scores of any of these groups together; None where sums are small. Condensed sums of other groups don't add up."""
     chance: Callable[[int], float] | None = None
     """From K to the score of guessing; None where it depends on the corpus."""
     hub: str = ""

@@ -35,6 +35,30 @@ def by_score(truth: np.ndarray, predicted: np.ndarray, groups: np.ndarray, n_gro
     return counts
 
 
+def condensed(sums: np.ndarray) -> np.ndarray:
+    """Counts by score without the scores at which nothing is found.
+
+    Precision counts at scores of utterances with the class. Those without it count at the next such score.
+
+    Args:
+        sums: Counts by score of some groups, shape (G, K, scores, 2).
+
+    Returns:
+        Shape (G, K, fewer scores, 2).
+
+    >>> counts = condensed(np.array([[[[0, 1], [1, 0], [0, 2], [0, 3], [1, 0], [0, 4]]]]))
+    >>> counts.tolist()
+    [[[[1, 1], [1, 5], [0, 4]]]]
+    """
+    finds = sums[..., 0].any(axis=0)  # (K, scores)
+    places = finds.cumsum(axis=-1) - finds
+    fewer = np.zeros((*sums.shape[:2], int(places.max(initial=0)) + 1, 2), dtype=sums.dtype)
+    groups = np.arange(len(sums))[:, np.newaxis]
+    for output, own in enumerate(places):
+        np.add.at(fewer[:, output], (groups, own), sums[:, output])
+    return fewer
+
+
 def average_precisions(sums: np.ndarray) -> np.ndarray:
     """The average precision of every class: the sum over the scores of precision times the gain of recall.
 
@@ -53,8 +77,8 @@ def average_precisions(sums: np.ndarray) -> np.ndarray:
     """
     right = sums[..., 0]
     found = right.cumsum(axis=-1)
-    named = sums.sum(axis=-1).cumsum(axis=-1)
-    gains = (right * found / np.maximum(named, 1e-300)).sum(axis=-1)
+    named = (right + sums[..., 1]).cumsum(axis=-1)
+    gains = np.einsum("...s,...s->...", right, found / np.maximum(named, 1e-300))
     total = found[..., -1]
     precision: np.ndarray = np.where(total > 0, gains / np.where(total > 0, total, 1), np.nan)
     return precision
@@ -82,5 +106,6 @@ METRIC = Metric(
     predictions="label_scores",
     part="average precision",
     parts=average_precisions,
+    condensed=condensed,
     citation="C. Buckley, E. Voorhees: Evaluating Evaluation Measure Stability, SIGIR 2000",
 )

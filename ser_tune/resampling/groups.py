@@ -1,12 +1,21 @@
 """Scores of groups of utterances, and the gap between the best and the worst group."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..metrics import Metric, Ranking
-from .intervals import UNKNOWN, Estimate, Interval, margin, resampled_sums, resamples, speaker_interval
+from .intervals import (
+    UNKNOWN,
+    Estimate,
+    Interval,
+    margin,
+    resampled_scores,
+    resamples,
+    score_interval,
+    speaker_interval,
+)
 from .scores import sums_of
 
 __all__ = ["Gap", "GroupScore", "largest_gap", "part_intervals", "score_groups"]
@@ -20,7 +29,8 @@ class GroupScore:
     utterances: int
     speakers: int
     strata: int
-    """Number of different targets in the group, such as classes; a score can be limited to these."""
+    """Number of the task's outputs that the group's targets have, such as its classes; a score can be limited to
+    these."""
     scores: Mapping[str, Estimate]
     """Pooled scores by the metric's name; the first score ranks the groups."""
 
@@ -77,7 +87,7 @@ def score_groups(
                 name=name,
                 utterances=len(own),
                 speakers=len(np.unique(speakers[own])),
-                strata=len(np.unique(truth[own], axis=0)),
+                strata=len(np.unique(truth[own])) if truth.ndim == 1 else int((truth[own] != 0).any(axis=0).sum()),
                 scores=scores,
             )
         )
@@ -124,7 +134,7 @@ def _gap_interval(metric: Metric, sums: Sequence[np.ndarray], difference: float)
     n_speakers = len(sums[0])
     drawn = resamples(n_speakers)
     with np.errstate(invalid="ignore", divide="ignore"):  # a resample without any speaker of the group
-        best, worst = (metric.value(resampled_sums(drawn, group)) for group in sums)
+        best, worst = (resampled_scores(metric, drawn, group) for group in sums)
     differences = best - worst
     half = margin(differences[np.isfinite(differences)], n_speakers)
     return UNKNOWN if half < 1e-12 else Interval(difference - half, difference + half)
@@ -133,14 +143,39 @@ def _gap_interval(metric: Metric, sums: Sequence[np.ndarray], difference: float)
 def part_intervals(
     truth: np.ndarray, predicted: np.ndarray, speakers: np.ndarray, metric: Metric, outputs: int
 ) -> dict[int, Interval]:
-    """95 % intervals of a metric over the utterances of each class that occurs, by bootstrap over their speakers.
+    """95 % intervals of a metric's value for each output that has one, by bootstrap over speakers.
 
-    For UAR, they are the intervals of each class's recall. `truth` holds class numbers; other arguments are those of
-    `score_groups`.
+    Where `truth` holds class numbers, those of the metric over the utterances of each class, whose speakers are drawn:
+    for UAR, they are the intervals of each class's recall. Other arguments are those of `score_groups`.
+
+    >>> from ser_tune.metrics import METRICS
+    >>> truth, predicted = np.array([[1.0], [2.0], [3.0], [1.5]]), np.array([[1.5], [2.0], [2.0], [2.0]])
+    >>> found = part_intervals(truth, predicted, np.array([0, 0, 1, 1]), METRICS.get("mae"), 1)
+    >>> {output: str(interval) for output, interval in found.items()}
+    {0: '[0.000, 3.686]'}
     """
+    if truth.ndim > 1:
+        return _output_intervals(metric, sums_of(metric, truth, predicted, speakers, outputs))
     intervals = {}
     for label in np.unique(truth):
         own = np.flatnonzero(truth == label)
         sums = sums_of(metric, truth[own], predicted[own], speakers[own], outputs)
         intervals[int(label)] = speaker_interval(metric, sums)
     return intervals
+
+
+def _output_intervals(metric: Metric, sums: np.ndarray) -> dict[int, Interval]:
+    """The interval of every output's value, from the sums of each speaker, shape (S, ...)."""
+    n_speakers = len(sums)
+    if metric.parts is None:
+        return {}
+    points = metric.parts(sums.sum(axis=0))
+    present = np.flatnonzero(~np.isnan(points))
+    if n_speakers < 2:
+        return {int(output): UNKNOWN for output in present}
+    resampled = resampled_scores(replace(metric, value=metric.parts), resamples(n_speakers), sums)
+    halves = (margin(column[np.isfinite(column)], n_speakers) for column in resampled[:, present].T)
+    return {
+        int(output): score_interval(metric, float(points[output]), half)
+        for output, half in zip(present, halves, strict=True)
+    }

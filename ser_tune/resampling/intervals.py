@@ -38,6 +38,8 @@ __all__ = ["UNKNOWN", "Estimate", "Interval", "fold_interval", "seed_interval", 
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
+BLOCK = 1_000_000
+"""Numbers of resampled sums that are held at once."""
 SEED = 0
 """Seed of the resamples: the same predictions have the same interval."""
 
@@ -141,7 +143,7 @@ def seed_interval(metric: Metric, sums: np.ndarray, confidence: float = CONFIDEN
     n_speakers = sums.shape[1]
     if n_speakers < 2:
         return UNKNOWN
-    resampled = np.stack([metric.value(resampled_sums(resamples(n_speakers), of_seed)) for of_seed in sums])
+    resampled = np.stack([resampled_scores(metric, resamples(n_speakers), of_seed) for of_seed in sums])
     return _of_means(metric, metric.value(sums.sum(axis=1)), resampled, n_speakers, confidence)
 
 
@@ -178,6 +180,20 @@ def resampled_sums(drawn: np.ndarray, sums: np.ndarray) -> np.ndarray:
     return summed
 
 
+def resampled_scores(metric: Metric, drawn: np.ndarray, sums: np.ndarray) -> np.ndarray:
+    """The score of each resample, shape (R, ...).
+
+    Args:
+        metric: Whose score.
+        drawn: How often each speaker is drawn, shape (R, S).
+        sums: Of each speaker, shape (S, ...).
+    """
+    fewer = sums if metric.condensed is None else metric.condensed(sums)
+    at_once = max(1, BLOCK // math.prod(fewer.shape[1:]))
+    blocks = (drawn[begin : begin + at_once] for begin in range(0, len(drawn), at_once))
+    return np.concatenate([metric.value(resampled_sums(block, fewer)) for block in blocks])
+
+
 def _of_means(metric: Metric, points: np.ndarray, resampled: np.ndarray, n_drawn: int, confidence: float) -> Interval:
     """The interval of a mean over seeds, which are drawn as well.
 
@@ -195,7 +211,7 @@ def _of_means(metric: Metric, points: np.ndarray, resampled: np.ndarray, n_drawn
 
 def score_interval(metric: Metric, point: float, half: float) -> Interval:
     """The interval of a score, symmetric on its metric's scale, from half its width."""
-    if not half >= 1e-12:  # where no resample differs, other speakers still may; NaN is unknown
+    if not half >= 1e-12 or math.isnan(point):  # where no resample differs, other speakers still may; NaN is unknown
         return UNKNOWN
     if metric.scale == "linear":
         return Interval(max(metric.low, point - half), min(metric.high, point + half))
@@ -211,7 +227,7 @@ def score_interval(metric: Metric, point: float, half: float) -> Interval:
 
 def difference_interval(metric: Metric, value: float, half: float) -> Interval:
     """The interval of a difference of two scores, within what differences there can be; of NaN it is unknown."""
-    if math.isnan(half):
+    if math.isnan(half) or math.isnan(value):
         return UNKNOWN
     width = metric.high - metric.low
     return Interval(max(-width, value - half), min(width, value + half))

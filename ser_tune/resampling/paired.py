@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..metrics import Metric, Ranking
-from .intervals import SEED, UNKNOWN, Estimate, Interval, difference_interval, margin, resampled_sums, resamples
+from .intervals import SEED, UNKNOWN, Estimate, Interval, difference_interval, margin, resampled_scores, resamples
 from .scores import sums_of
 
 __all__ = [
@@ -98,7 +98,7 @@ def compare_paired(
         drawn = resamples(n_speakers)
         point = _mean_score(metric, in_a) - _mean_score(metric, in_b)
         of_a, of_b = (
-            np.mean([metric.value(resampled_sums(drawn, seed)) for seed in side], axis=0) for side in (in_a, in_b)
+            np.mean([resampled_scores(metric, drawn, seed) for seed in side], axis=0) for side in (in_a, in_b)
         )
         differences[metric.name] = Estimate(point, _around(metric, point, of_a - of_b, n_speakers))
     tested = metrics[0]
@@ -168,8 +168,9 @@ def _mean_score(metric: Metric, sums: np.ndarray) -> float:
 
 def _apart(metric: Metric, a: np.ndarray, b: np.ndarray, swapped: np.ndarray) -> np.ndarray:
     """The difference of two scores in every swap, shape (swaps,); sums are (S, ...), `swapped` is (swaps, S)."""
-    moved = resampled_sums(swapped, b - a)
-    apart: np.ndarray = metric.value(a.sum(axis=0) + moved) - metric.value(b.sum(axis=0) - moved)
+    both, kept = np.concatenate([a, b]), 1.0 - swapped
+    first, second = (np.concatenate(sides, axis=1) for sides in ((kept, swapped), (swapped, kept)))
+    apart: np.ndarray = resampled_scores(metric, first, both) - resampled_scores(metric, second, both)
     return apart
 
 

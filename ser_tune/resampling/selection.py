@@ -33,7 +33,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..metrics import Metric, Ranking
-from .intervals import Estimate, difference_interval, margin, reach_of, resampled_sums, resamples, score_interval
+from .intervals import (
+    Estimate,
+    difference_interval,
+    margin,
+    reach_of,
+    resampled_scores,
+    resampled_sums,
+    resamples,
+    score_interval,
+)
 
 __all__ = ["Corrected", "correct_selection"]
 
@@ -131,6 +140,8 @@ def _chosen_again(ranking: Ranking, seen: np.ndarray, best: np.ndarray, again: l
 
 def _of_resamples(metric: Metric, drawn: np.ndarray, sums: np.ndarray) -> np.ndarray:
     """The score of each candidate on each resample, shape (R, T), from counts (R, S) and sums (T, S, ...)."""
+    if metric.condensed is not None:
+        return np.stack([resampled_scores(metric, drawn, candidate) for candidate in sums], axis=1)
     by_speaker, shape = np.moveaxis(sums, 1, 0), sums.shape[2:]
     at_once = max(1, BLOCK // (len(drawn) * math.prod(shape)))
     scores = np.empty((len(drawn), len(sums)))
