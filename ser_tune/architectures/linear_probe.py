@@ -26,7 +26,7 @@ OBJECTIVES: Mapping[str, tuple[str, ...]] = {
 
 
 class LinearProbeSettings(ModelSettings):
-    """A linear map with weights from a solver; where an utterance has one emotion, all have the same total weight."""
+    """A linear map with weights from a solver; all emotions have the same total weight."""
 
     name: Literal["linear_probe"] = "linear_probe"
     """The architecture."""

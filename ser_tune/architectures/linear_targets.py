@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Supervision", "balanced", "signs_of", "supervision"]
+__all__ = ["Supervision", "balanced", "balanced_shares", "signs_of", "supervision"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Supervision:
 def supervision(kind: str, values: np.ndarray, outputs: int, objective: str) -> Supervision:
     """Targets for an objective, `model.objective`.
 
-    Classes have the same total weight, and so have the examples with and without a label in squared hinge and logistic
-    loss. Examples with distributions or dimensions count alike: weights would change the mean of what is predicted.
+    Classes have the same total weight, also where examples have shares of them, and so have the examples with and
+    without a label in squared hinge and logistic loss. Examples with dimensions count alike.
 
     Args:
         kind: The kind of predictions.
@@ -35,17 +35,18 @@ def supervision(kind: str, values: np.ndarray, outputs: int, objective: str) -> 
         outputs: K.
         objective: An objective that `OBJECTIVES` in `linear_probe.py` has for this kind.
     """
-    alike = np.ones(len(values))
     if kind == "classes":
         own = values[:, None] == np.arange(outputs)
         targets = own.astype(np.float64) if objective == "logistic" else signs_of(own)
         return Supervision(targets, balanced(values, outputs), objective)
     if kind == "label_scores":
         if objective == "ridge":  # equal weights need a single factorisation for all labels
-            return Supervision(signs_of(values), alike, objective)
+            return Supervision(signs_of(values), np.ones(len(values)), objective)
         weights = np.column_stack([balanced(own.astype(np.int64), 2) for own in values.T])
         return Supervision(signs_of(values), weights, "binary" if objective == "logistic" else objective)
-    return Supervision(values.astype(np.float64), alike, "logistic" if objective == "logistic" else "ridge")
+    if kind == "distributions":
+        return Supervision(values, balanced_shares(values), objective)
+    return Supervision(values, np.ones(len(values)), "ridge")
 
 
 def signs_of(own: np.ndarray) -> np.ndarray:
@@ -57,4 +58,11 @@ def balanced(labels: np.ndarray, n_classes: int) -> np.ndarray:
     """Weights (N,), with mean 1, that give all occurring classes the same total weight."""
     counts = np.bincount(labels, minlength=n_classes)
     result: np.ndarray = (len(labels) / np.count_nonzero(counts) / np.maximum(counts, 1))[labels]
+    return result
+
+
+def balanced_shares(shares: np.ndarray) -> np.ndarray:
+    """Weights (N,), with mean 1, that give all occurring classes the same total weight, from shares (N, K)."""
+    totals = shares.sum(axis=0)
+    result: np.ndarray = shares @ (len(shares) / np.count_nonzero(totals) / np.where(totals > 0, totals, 1))
     return result

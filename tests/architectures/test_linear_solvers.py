@@ -11,7 +11,7 @@ from sklearn.svm import LinearSVC
 from ser_tune.architectures import linear_solvers, newton
 from ser_tune.architectures.linear_probe import OBJECTIVES as OBJECTIVES_OF
 from ser_tune.architectures.linear_solvers import Problem, left_out, solved, weighted_layers
-from ser_tune.architectures.linear_targets import balanced, supervision
+from ser_tune.architectures.linear_targets import balanced, balanced_shares, supervision
 
 N_CLASSES, PENALTY = 3, 2.5
 OBJECTIVES = OBJECTIVES_OF["classes"]
@@ -233,7 +233,8 @@ def test_ridge_to_shares_signs_and_dimensions_is_scikit_learns(examples: int, fe
     inputs, labels = _data(examples, features)
     values = _values(kind, labels)
     theirs = Ridge(alpha=PENALTY, fit_intercept=False, solver="cholesky")
-    theirs.fit(_with_ones(inputs), np.where(values, 1.0, -1.0) if kind == "label_scores" else values)
+    each = balanced_shares(values) if kind == "distributions" else np.ones(examples)
+    theirs.fit(_with_ones(inputs), np.where(values, 1.0, -1.0) if kind == "label_scores" else values, each)
     ours = _scores(inputs, values, "ridge", kind=kind)
     np.testing.assert_allclose(ours, theirs.predict(_with_ones(inputs)), rtol=1e-4, atol=1e-6)
 
@@ -247,7 +248,7 @@ def test_logistic_of_shares_is_that_of_examples_repeated_for_each_vote(
     shares = _values("distributions", labels)
     theirs = LogisticRegression(C=1 / penalty, fit_intercept=False, solver="newton-cg", tol=1e-10, max_iter=10_000)
     repeated, votes = np.repeat(_with_ones(inputs), N_CLASSES, axis=0), np.tile(np.arange(N_CLASSES), examples)
-    theirs.fit(repeated, votes, sample_weight=shares.ravel())
+    theirs.fit(repeated, votes, sample_weight=(balanced_shares(shares)[:, None] * shares).ravel())
     ours = _scores(inputs, shares, "logistic", penalty, kind="distributions")
     np.testing.assert_allclose(ours, theirs.decision_function(_with_ones(inputs)), atol=1e-3)
 
@@ -274,13 +275,19 @@ def test_labels_are_told_from_the_rest_as_by_scikit_learn_with_balanced_weights(
         np.testing.assert_allclose(ours[:, number], theirs.decision_function(rows), atol=1e-3)
 
 
-def test_distributions_of_a_single_vote_are_classes_that_count_as_often_as_they_occur() -> None:
+def test_distributions_of_a_single_vote_are_classes() -> None:
     inputs, labels = _data(120, 10)
-    each = labels[:, None] == np.arange(N_CLASSES)
-    theirs = LogisticRegression(C=1 / PENALTY, fit_intercept=False, solver="newton-cg", tol=1e-10, max_iter=10_000)
-    theirs.fit(_with_ones(inputs), labels)
-    ours = _scores(inputs, each.astype(np.float64), "logistic", kind="distributions")
-    np.testing.assert_allclose(ours, theirs.decision_function(_with_ones(inputs)), atol=1e-3)
+    shares = (labels[:, None] == np.arange(N_CLASSES)).astype(np.float64)
+    np.testing.assert_allclose(balanced_shares(shares), balanced(labels, N_CLASSES))
+    ours = _scores(inputs, shares, "logistic", kind="distributions")
+    np.testing.assert_allclose(ours, _scores(inputs, labels, "logistic"), atol=1e-9)
+
+
+def test_shares_give_all_emotions_that_occur_the_same_total_weight() -> None:
+    shares = np.array([[0.8, 0.2, 0.0], [1.0, 0.0, 0.0], [0.6, 0.4, 0.0], [0.8, 0.2, 0.0]])
+    weights = balanced_shares(shares)
+    np.testing.assert_allclose(weights @ shares, [2.0, 2.0, 0.0])
+    assert weights.mean() == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES_OF["label_scores"])
