@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Supervision", "balanced", "balanced_shares", "signs_of", "supervision"]
+__all__ = ["Supervision", "balanced", "balanced_votes", "signs_of", "supervision"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Supervision:
 def supervision(kind: str, values: np.ndarray, outputs: int, objective: str) -> Supervision:
     """Targets for an objective, `model.objective`.
 
-    Classes have the same total weight, also where examples have shares of them, and so have the examples with and
+    Classes have the same total weight, also where examples have votes for several, and so have the examples with and
     without a label in squared hinge and logistic loss. Examples with dimensions count alike.
 
     Args:
@@ -45,7 +45,9 @@ def supervision(kind: str, values: np.ndarray, outputs: int, objective: str) -> 
         weights = np.column_stack([balanced(own.astype(np.int64), 2) for own in values.T])
         return Supervision(signs_of(values), weights, "binary" if objective == "logistic" else objective)
     if kind == "distributions":
-        return Supervision(values, balanced_shares(values), objective)
+        votes = balanced_votes(values)
+        weights = votes.sum(axis=1)
+        return Supervision(votes / weights[:, None], weights, objective)
     return Supervision(values, np.ones(len(values)), "ridge")
 
 
@@ -61,8 +63,8 @@ def balanced(labels: np.ndarray, n_classes: int) -> np.ndarray:
     return result
 
 
-def balanced_shares(shares: np.ndarray) -> np.ndarray:
-    """Weights (N,), with mean 1, that give all occurring classes the same total weight, from shares (N, K)."""
+def balanced_votes(shares: np.ndarray) -> np.ndarray:
+    """Weights (N, K) of votes, N in all, that give all occurring classes the same total weight, from shares (N, K)."""
     totals = shares.sum(axis=0)
-    result: np.ndarray = shares @ (len(shares) / np.count_nonzero(totals) / np.where(totals > 0, totals, 1))
+    result: np.ndarray = shares * (len(shares) / np.count_nonzero(totals) / np.where(totals > 0, totals, 1))
     return result

@@ -251,8 +251,8 @@ def _refuse_restricted(config: "AnyStudy | AnyTrial", task: Task) -> None:
     flat = flatten(config.model_dump(include={"model"}))
     for path, allowed in ARCHITECTURES.get(config.model.name).restricted.get(task.predictions, {}).items():
         if not allowed.contains(flat[path]):
-            choices = " or ".join(str(choice) for choice in allowed.choices)
-            raise ConfigError(f"{path} is {brief(flat[path])}; expected {choices} for task {task.name}")
+            choices = ", ".join(str(choice) for choice in allowed.choices)
+            raise ConfigError(f"{path} is {brief(flat[path])}; for task {task.name} choose from {choices}")
 
 
 def study_kind(sections: Mapping[str, Any]) -> "type[AnyStudy]":

@@ -1,16 +1,18 @@
 """The linear probe: the layers that it reads, the mean over frames, and probabilities that do not change its mind."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from ser_tune.architectures import ARCHITECTURES, Examples, InputShape
-from ser_tune.architectures.linear_probe import LinearProbe, chosen_layers, solve
+from ser_tune.architectures import ARCHITECTURES, Examples, InputShape, scale_outputs, set_scale
+from ser_tune.architectures.linear_probe import OBJECTIVES, LinearProbe, chosen_layers, solve
 from ser_tune.architectures.linear_solvers import Problem, solved
 from ser_tune.architectures.linear_targets import supervision
 from ser_tune.errors import ConfigError
+from ser_tune.tasks import TASKS
 
 PROBE = ARCHITECTURES.get("linear_probe")
 SHAPE, N_CLASSES = InputShape(channels=5, bands=6, frames=1), 3
@@ -133,3 +135,77 @@ def test_calibrated_probabilities_fit_speakers_who_were_left_out_better() -> Non
             probe.temperature.copy_(temperature)
             surprises.append(float(torch.nn.functional.cross_entropy(probe(unseen), labels)))
     assert surprises[0] < surprises[1]
+
+
+LEARNED = [(kind, objective) for kind, objectives in OBJECTIVES.items() for objective in objectives]
+
+
+def _values(kind: str, labels: torch.Tensor) -> torch.Tensor:
+    """Values that go with classes; dimensions are in units and around a middle of their own."""
+    own = torch.nn.functional.one_hot(labels, N_CLASSES)
+    noise = torch.rand(own.shape, generator=torch.Generator().manual_seed(1))
+    if kind == "distributions":
+        return ((own + noise) / (own + noise).sum(dim=1, keepdim=True)).double()
+    if kind == "label_scores":
+        return own.bool() | (noise < 0.1)
+    return (own + noise).double() * torch.tensor([1.0, 10.0, 0.1]) + 3 if kind == "dimensions" else labels
+
+
+def _learned(kind: str, *, values: torch.Tensor | None = None, **settings: Any) -> torch.Tensor:
+    """Outputs, as the task activates them, for the examples that a probe was solved for."""
+    probe, written = _probe(**settings)
+    examples = _examples()
+    examples = replace(examples, labels=_values(kind, examples.labels) if values is None else values, kind=kind)
+    (task,) = (task for name in TASKS.names() if (task := TASKS.get(name)).predictions == kind)
+    if task.output_scale is not None:
+        scale_outputs(probe, N_CLASSES)
+        set_scale(probe, *task.output_scale(examples.labels.numpy()))
+    with torch.no_grad():
+        solve(probe, written, examples)
+        return task.activate(probe.eval()(*examples.inputs))
+
+
+@pytest.mark.parametrize(("kind", "objective"), LEARNED)
+@pytest.mark.parametrize("layers", ["all", "weighted"])
+def test_what_is_learned_is_better_than_a_constant(kind: str, objective: str, layers: str) -> None:
+    labels = _examples().labels
+    values, outputs = _values(kind, labels), _learned(kind, objective=objective, layers=layers)
+    if kind == "dimensions":
+        missed = (outputs - values).square().mean(dim=0)
+        assert (missed < 0.7 * values.var(dim=0, correction=0)).all()
+    elif kind == "label_scores":
+        assert ((outputs > 0) == values).float().mean() > 0.85
+    else:
+        shares = values if kind == "distributions" else torch.nn.functional.one_hot(values, N_CLASSES).double()
+        constant = -(shares.mean(dim=0).log() * shares).sum(dim=1).mean()
+        assert -(outputs * shares).sum(dim=1).mean() < 0.99 * constant
+
+
+def test_dimensions_in_other_units_are_the_same_in_these_units() -> None:
+    values = _values("dimensions", _examples().labels)
+    other = torch.tensor([7.0, 0.01, 300.0]), torch.tensor([100.0, -2.0, 0.0])
+    torch.testing.assert_close(
+        _learned("dimensions", values=values * other[0] + other[1]),
+        (_learned("dimensions", values=values) * other[0] + other[1]).float(),
+        rtol=1e-4,
+        atol=1e-4,
+    )
+
+
+def test_scaled_ratings_vary_as_far_as_the_truth_and_keep_their_order() -> None:
+    values = _values("dimensions", _examples().labels)
+    scaled, shrunk = (
+        _learned("dimensions", objective=objective, penalty=20.0) for objective in ("ridge", "unscaled_ridge")
+    )
+    assert (shrunk.std(dim=0) < 0.6 * values.std(dim=0)).all()
+    assert (scaled.std(dim=0) > 0.8 * values.std(dim=0)).all()
+    for one, other in zip(scaled.T, shrunk.T, strict=True):
+        torch.testing.assert_close(one.argsort(), other.argsort())
+
+
+def test_a_dimension_that_never_varies_is_its_value() -> None:
+    values = _values("dimensions", _examples().labels)
+    values[:, 1] = 4.5
+    outputs = _learned("dimensions", values=values)
+    torch.testing.assert_close(outputs[:, 1], torch.full((60,), 4.5))
+    assert torch.isfinite(outputs).all()

@@ -11,7 +11,7 @@ from sklearn.svm import LinearSVC
 from ser_tune.architectures import linear_solvers, newton
 from ser_tune.architectures.linear_probe import OBJECTIVES as OBJECTIVES_OF
 from ser_tune.architectures.linear_solvers import Problem, left_out, solved, weighted_layers
-from ser_tune.architectures.linear_targets import balanced, balanced_shares, supervision
+from ser_tune.architectures.linear_targets import balanced, balanced_votes, supervision
 
 N_CLASSES, PENALTY = 3, 2.5
 OBJECTIVES = OBJECTIVES_OF["classes"]
@@ -233,22 +233,25 @@ def test_ridge_to_shares_signs_and_dimensions_is_scikit_learns(examples: int, fe
     inputs, labels = _data(examples, features)
     values = _values(kind, labels)
     theirs = Ridge(alpha=PENALTY, fit_intercept=False, solver="cholesky")
-    each = balanced_shares(values) if kind == "distributions" else np.ones(examples)
-    theirs.fit(_with_ones(inputs), np.where(values, 1.0, -1.0) if kind == "label_scores" else values, each)
+    targets, weights = np.where(values, 1.0, -1.0) if kind == "label_scores" else values, np.ones(examples)
+    if kind == "distributions":
+        weights = balanced_votes(values).sum(axis=1)
+        targets = balanced_votes(values) / weights[:, None]
+    theirs.fit(_with_ones(inputs), targets, weights)
     ours = _scores(inputs, values, "ridge", kind=kind)
     np.testing.assert_allclose(ours, theirs.predict(_with_ones(inputs)), rtol=1e-4, atol=1e-6)
 
 
 @SHAPES
 @PENALTIES
-def test_logistic_of_shares_is_that_of_examples_repeated_for_each_vote(
+def test_logistic_of_shares_is_scikit_learns_with_examples_repeated_for_each_vote(
     examples: int, features: int, penalty: float
 ) -> None:
     inputs, labels = _data(examples, features)
     shares = _values("distributions", labels)
     theirs = LogisticRegression(C=1 / penalty, fit_intercept=False, solver="newton-cg", tol=1e-10, max_iter=10_000)
     repeated, votes = np.repeat(_with_ones(inputs), N_CLASSES, axis=0), np.tile(np.arange(N_CLASSES), examples)
-    theirs.fit(repeated, votes, sample_weight=(balanced_shares(shares)[:, None] * shares).ravel())
+    theirs.fit(repeated, votes, sample_weight=balanced_votes(shares).ravel())
     ours = _scores(inputs, shares, "logistic", penalty, kind="distributions")
     np.testing.assert_allclose(ours, theirs.decision_function(_with_ones(inputs)), atol=1e-3)
 
@@ -278,16 +281,15 @@ def test_labels_are_told_from_the_rest_as_by_scikit_learn_with_balanced_weights(
 def test_distributions_of_a_single_vote_are_classes() -> None:
     inputs, labels = _data(120, 10)
     shares = (labels[:, None] == np.arange(N_CLASSES)).astype(np.float64)
-    np.testing.assert_allclose(balanced_shares(shares), balanced(labels, N_CLASSES))
+    np.testing.assert_allclose(balanced_votes(shares).sum(axis=1), balanced(labels, N_CLASSES))
     ours = _scores(inputs, shares, "logistic", kind="distributions")
     np.testing.assert_allclose(ours, _scores(inputs, labels, "logistic"), atol=1e-9)
 
 
-def test_shares_give_all_emotions_that_occur_the_same_total_weight() -> None:
-    shares = np.array([[0.8, 0.2, 0.0], [1.0, 0.0, 0.0], [0.6, 0.4, 0.0], [0.8, 0.2, 0.0]])
-    weights = balanced_shares(shares)
-    np.testing.assert_allclose(weights @ shares, [2.0, 2.0, 0.0])
-    assert weights.mean() == pytest.approx(1.0)
+def test_votes_for_each_emotion_that_occurs_have_the_same_total_weight() -> None:
+    votes = balanced_votes(np.array([[0.8, 0.2, 0.0], [1.0, 0.0, 0.0], [0.6, 0.4, 0.0], [0.8, 0.2, 0.0]]))
+    np.testing.assert_allclose(votes.sum(axis=0), [2.0, 2.0, 0.0])
+    assert votes[0, 1] == pytest.approx(0.2 * 4 / 2 / 0.8)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES_OF["label_scores"])

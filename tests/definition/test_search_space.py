@@ -115,3 +115,36 @@ def test_every_default_range_is_valid_for_every_architecture_and_corpus() -> Non
     for model in ARCHITECTURES.names():
         for corpus in CORPORA.names():
             assert define_study(flags={"model.name": model, "corpus.name": corpus}).search
+
+
+@pytest.mark.parametrize(
+    ("task", "objectives"),
+    [
+        ("classification", ("ridge", "squared_hinge", "logistic")),
+        ("distribution", ("ridge", "logistic")),
+    ],
+)
+def test_objectives_that_a_task_does_not_allow_are_not_searched(task: str, objectives: tuple[str, ...]) -> None:
+    flags = {"model.name": "linear_probe", "corpus.name": "demo", "task.name": task}
+    assert define_study(flags=flags).search["model.objective"] == Choice(objectives)
+
+
+@pytest.mark.parametrize(
+    ("task", "objective", "valid"),
+    [
+        ("classification", "unscaled_ridge", "ridge, squared_hinge, logistic"),
+        ("distribution", "squared_hinge", "ridge, logistic"),
+    ],
+)
+def test_an_objective_that_a_task_does_not_allow_is_refused(
+    resolve: Resolve, task: str, objective: str, valid: str
+) -> None:
+    message = f"model.objective is '{objective}'; for task {task} choose from {valid}$"
+    flags = {"model.name": "linear_probe", "corpus.name": "demo", "task.name": task}
+    with pytest.raises(ConfigError, match=f"^{message}"):
+        define_study(flags=flags, settings={"model.objective": objective})
+    with pytest.raises(ConfigError, match=f"search.model.objective includes '{objective}': {message}"):
+        resolve(f"model.objective: [ridge, {objective}]", **flags)
+    definition = define_study(flags=flags)
+    with pytest.raises(ConfigError, match=f"^{message}"):
+        definition.trial({"model.objective": objective})
