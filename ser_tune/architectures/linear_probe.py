@@ -130,12 +130,12 @@ def solve(network: LinearProbe, settings: LinearProbeSettings, examples: Example
 
 
 def _in_units_of(network: LinearProbe, examples: Examples) -> np.ndarray:
-    """The task's values, shape (N, ...); dimensions in the units of a network whose outputs are scaled."""
+    """The task's values, shape (N, ...); ratings in the units of a network with an output scale."""
     values: np.ndarray = examples.labels.cpu().numpy()
     scale = scale_of(network)
-    if examples.kind != "dimensions" or scale is None:
+    if scale is None or not examples.labels.is_floating_point():
         return values
-    shift, spread = (own.cpu().numpy() for own in scale)
+    shift, spread = (part.cpu().numpy() for part in scale)
     standardised: np.ndarray = (values - shift) / spread
     return standardised
 
