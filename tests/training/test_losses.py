@@ -71,7 +71,7 @@ def test_label_smoothing_is_torchs() -> None:
     assert actual != _loss(logits, _one_hot(labels), class_weighting="none")
 
 
-@pytest.mark.parametrize("name", LOSSES.names())
+@pytest.mark.parametrize("name", ["cross_entropy", "focal", "bce", "binary_focal"])
 def test_mixed_targets_cost_the_mixture(name: str) -> None:
     logits, labels = _batch()
     other = labels.roll(1)

@@ -9,7 +9,16 @@ LOSSES: Catalogue[Loss] = Catalogue(
     kind="loss",
     component=Loss,
     package=__name__,
-    modules={"cross_entropy": "cross_entropy", "focal": "focal"},
+    modules={
+        "cross_entropy": "cross_entropy",
+        "focal": "focal",
+        "bce": "bce",
+        "binary_focal": "binary_focal",
+        "ccc": "ccc",
+        "huber": "huber",
+        "kl": "kl",
+        "mse": "mse",
+    },
     attribute="LOSS",
     group="ser_tune.losses",
 )
