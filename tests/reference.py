@@ -20,7 +20,7 @@ searched unless it is written. [Searching](../searching.md#settings) explains st
 Architectures and corpora can have other defaults and ranges: sections that all architectures share are listed as they
 are for `{_EXAMPLE}` on EmoDB. `ser-tune options --model NAME` lists the settings of another architecture.
 """
-_COMPONENTS = ("model", "features", "loss")
+_COMPONENTS = ("model", "features", "loss", "task")
 _COLUMNS = {
     "path": "path",
     "type": "type",

@@ -1,7 +1,6 @@
 """Keyword arguments that define a study: settings by the names of their options."""
 
 from collections.abc import Mapping, Sequence
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
@@ -13,6 +12,9 @@ if TYPE_CHECKING:
     from ..definition import StudyDefinition
 
 __all__ = ["ConfigurationFlags", "StudyFlags", "define", "options"]
+
+_NAMES = ("model.name", "features.name", "loss.name", "task.name")
+"""Settings that name a component, whose own settings are in the same section."""
 
 
 class ConfigurationFlags(TypedDict, total=False):
@@ -88,25 +90,25 @@ def options(*, model: Annotated[str | None, Argument(completes="architectures")]
     """
     from ..architectures import ARCHITECTURES
     from ..features import FEATURE_SETS
+    from ..tasks import TASKS
     from ..training import LOSSES
 
+    models = ARCHITECTURES.names() if model is None else (model,)
+    features = FEATURE_SETS.names() if model is None else (None,)
+    # A component's settings do not depend on the others
+    variants = [search.options(models[0], features[0])]
+    variants += [search.options(name, features[0]) for name in models[1:]]
+    variants += [search.options(models[0], name) for name in features[1:]]
+    variants += [search.options(models[0], features[0], loss=name) for name in LOSSES.names()]
+    variants += [search.options(models[0], features[0], task=name) for name in TASKS.names()]
     listed: dict[str, tuple[str, Leaf]] = {}
-    variants = list(
-        product(
-            ARCHITECTURES.names() if model is None else [model],
-            FEATURE_SETS.names() if model is None else [None],
-            LOSSES.names(),
-        )
-    )
-    for variant in variants:
-        if sum(name != first for name, first in zip(variant, variants[0], strict=True)) > 1:
-            continue  # a component's settings do not depend on the others
-        name, features, loss = variant
-        for leaf in search.options(name, features, loss):
+    for leaves in variants:
+        owners = {leaf.path.split(".")[0]: str(leaf.default) for leaf in leaves if leaf.path in _NAMES}
+        for leaf in leaves:
             section = leaf.path.split(".")[0]
-            owner = {"model": name, "loss": loss}.get(section, "")
-            if section == "features":
-                owner = "" if model else features or ""
+            owner = owners.get(section, "")
+            if section == "features" and model is not None:
+                owner = ""
             listed.setdefault(f"{owner} {leaf.path}", (owner, leaf))
     return [
         {

@@ -33,6 +33,7 @@ from ..execution import EXECUTORS
 from ..features import FEATURE_SETS
 from ..promotion_rules import PROMOTION_RULES
 from ..tasks import DEFAULT_TASK, TASKS, Task
+from ..training import LOSSES
 from .pruners import PRUNERS
 from .samplers import SAMPLERS
 
@@ -201,15 +202,26 @@ def _leaves(kind: type[AnyStudy], architecture: Architecture, optimizer: str, ta
     ]
 
 
-def options(model: str, features: str | None = None, loss: str = "cross_entropy") -> list[Leaf]:
+def options(model: str, features: str | None = None, *, loss: str | None = None, task: str | None = None) -> list[Leaf]:
     """Every setting of a study with this architecture, with the defaults that it would have.
+
+    Args:
+        model: The architecture.
+        features: The feature set; None is the architecture's own.
+        loss: The loss, with the first task that it fits; None is the task's own, as of solved architectures.
+        task: The recognition task; None is the default. A task that the architecture does not solve is left out.
 
     Raises:
         UnknownNameError: A component does not exist.
     """
     architecture = ARCHITECTURES.get(model)
     flags: dict[str, object] = {"model.name": model, "features.name": features, "corpus.name": "emodb"}
-    flags |= {"loss.name": loss} if architecture.solve is None else {}
+    if architecture.solve is None and loss is not None:
+        targets = LOSSES.get(loss).targets
+        fitting = (name for name in TASKS.names() if TASKS.get(name).encoding == targets)
+        flags |= {"loss.name": loss, "task.name": next(fitting, None)}
+    if task is not None and (architecture.solve is None or TASKS.get(task).predictions in architecture.solves):
+        flags["task.name"] = task
     config = define_study(flags=flags).config
     flat = flatten(config.model_dump())
     described = _leaves(type(config), architecture, config.optimizer.name, TASKS.get(config.task.name))

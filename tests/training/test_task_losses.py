@@ -206,4 +206,5 @@ def test_descent_by_any_loss_comes_near_its_targets(name: str) -> None:
         value.backward()
         optimizer.step()
     lowest = function(targets.log() if kind == "probabilities" else targets, targets) if kind != "labels" else 0.0
-    assert float(value) < 0.1 * float(first) + max(float(lowest), 0)
+    assert first is not None
+    assert float(value.detach()) < 0.1 * float(first) + max(float(lowest), 0)
