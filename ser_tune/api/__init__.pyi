@@ -5,7 +5,7 @@ from .configuration import ConfigurationFlags, StudyFlags, options
 from .corpus_checks import CheckedCorpus, ExtractedCorpus, audit, check, corpora, download, extract
 from .diagnosis import Finding, doctor
 from .experiments import ablate, combine, confirm, replay, reproduce
-from .recognition import draw, listen, predict, timeline
+from .recognition import draw, listen, predict, submission, timeline
 from .registered import export, models, promote, serve
 from .studies import LearningRate, StudyResult, find_lr, nested, study, train, worker
 from .trials import StudyTrial
@@ -53,6 +53,7 @@ __all__ = [
     "serve",
     "status",
     "study",
+    "submission",
     "sync",
     "timeline",
     "train",

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from .. import drawing, recordings, registry
 from ..errors import AudioError, ConfigError
-from .arguments import Argument
+from .arguments import Argument, Data, located, path_or_none
 
 if TYPE_CHECKING:
     from ..config import Project
     from ..prediction import Prediction
-    from ..recordings import Change, Timeline, Unusable
+    from ..recordings import Change, Submission, Timeline, Unusable
     from ..tracking import LoadedModel
 
-__all__ = ["draw", "listen", "predict", "timeline"]
+__all__ = ["draw", "listen", "predict", "submission", "timeline"]
 
 Model = Annotated["str | LoadedModel", Argument(metavar="MODEL", completes="model")]
 Audio = Annotated[Sequence[str | Path], Argument(metavar="PATH")]
@@ -68,6 +68,44 @@ def predict(
                 yield replace(found, label=recordings.label_of(loaded, found.probabilities, min_confidence))
 
     return answered()
+
+
+def submission(
+    model: Model,
+    *,
+    corpus: Annotated[str, Argument(completes="corpora")],
+    split: str,
+    data: Data = None,
+    progressed: Callable[[int, int], None] = lambda done, total: None,
+    project: "Project | None" = None,
+) -> "Submission":
+    """Predict a side of a corpus's split, such as a test set with withheld labels, as a table for its challenge.
+
+    Its columns are those of the corpus's challenges, such as FileName,EmoClass or FileName,EmoAct,EmoVal,EmoDom of
+    MSP-Podcast; of other corpora path and emotion, or a column for each dimension. Labels of the side are not read.
+
+    Args:
+        model: NAME (its champion), NAME@ALIAS, NAME/VERSION.
+        corpus: Corpus, of `ser-tune corpus list`.
+        split: The side, such as test3.
+        data: The corpus's folder; for manifest, its CSV file.
+        progressed: Receives how many recordings are done, of how many.
+        project: Where things are; None is `Project.locate()`.
+
+    Note:
+        From Python, `model` may also be what `load_model` returned.
+
+    Returns:
+        The table; its rows are predicted as they are read.
+
+    Raises:
+        SerTuneError: There is no such model, corpus or side, a recording cannot be used, or the challenge's table does
+            not take the model's answers.
+    """
+    project = located(project)
+    return recordings.prepare_submission(
+        _loaded(model, project), corpus, split, data=path_or_none(data), cache=project.cache, progressed=progressed
+    )
 
 
 def timeline(

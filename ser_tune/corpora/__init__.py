@@ -2,6 +2,7 @@
 
 from ..components import Catalogue
 from .base import Archive, Corpus, CorpusSource
+from .challenge import Challenge
 from .check_names import nobody_in_words
 from .mapping import LabelMapping, map_labels
 from .names import is_placeholder, name_key, nearest_name, spellings
@@ -14,6 +15,7 @@ __all__ = [
     "LABELS",
     "Annotation",
     "Archive",
+    "Challenge",
     "Corpus",
     "CorpusSource",
     "LabelMapping",

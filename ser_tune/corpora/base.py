@@ -11,6 +11,7 @@ import numpy as np
 
 from ..config import Value
 from ..errors import CorpusError, UnknownNameError
+from .challenge import Challenge
 from .check_names import in_effect, name_problems
 from .folder import content_digest
 from .names import is_placeholder
@@ -59,6 +60,8 @@ class CorpusSource:
     """Settings that differ from the general ones on this corpus: dotted path to value."""
     scales: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Lowest and highest rating of every dimension; empty where the corpus has none, or a table may have any."""
+    challenge: Challenge = Challenge()  # noqa: RUF009 - frozen
+    """The table of predictions that the corpus's challenges take."""
     read_allowing: Callable[[Path | None, Path, Sequence[Path]], Sequence[Utterance]] | None = None
     """As `read`, with further folders that recordings may lie in; None where a corpus's recordings lie in its own."""
     remarks: Callable[[Path | None], Sequence[str]] = lambda data: ()

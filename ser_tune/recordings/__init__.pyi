@@ -6,6 +6,7 @@ from .live import Change, follow
 from .microphone import Microphone
 from .picture import draw_utterance
 from .speech import SpeechDetector
+from .submission import Submission, prepare_submission
 from .timeline import Passage, Timeline, audacity_labels, rttm, timeline_of
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Microphone",
     "Passage",
     "SpeechDetector",
+    "Submission",
     "Timeline",
     "Unusable",
     "audacity_labels",
@@ -22,6 +24,7 @@ __all__ = [
     "follow",
     "label_of",
     "predict_files",
+    "prepare_submission",
     "rttm",
     "timeline_of",
 ]

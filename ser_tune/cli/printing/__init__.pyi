@@ -14,6 +14,7 @@ from .learning_rates import print_learning_rate
 from .recognition import print_changes, print_predictions
 from .registered import announce_server, print_export, print_models
 from .studies import print_promotion, print_study, print_training, print_work
+from .submissions import write_submission
 from .upkeep import print_findings, print_options, print_status, print_synced
 
 __all__ = [
@@ -46,4 +47,5 @@ __all__ = [
     "print_work",
     "write_report",
     "write_segments",
+    "write_submission",
 ]
