@@ -20,8 +20,8 @@ class Challenge:
     """Column of the recordings."""
     file_of: Callable[[Utterance], str] = _id
     """From an utterance to its cell in that column."""
-    emotion: str = "emotion"
-    """Column of the emotions."""
+    answer: str = "emotion"
+    """Column of the answers, unless these are dimensions."""
     codes: Mapping[str, str] = field(default_factory=dict)
     """Emotion to its code; where there are codes, the table takes no other emotion."""
     dimensions: Mapping[str, str] = field(default_factory=dict)

@@ -87,7 +87,7 @@ def _of_split(source: CorpusSource, data: Path | None, cache: Path, split: str) 
 
 def _columns(model: "LoadedModel", challenge: Challenge, corpus: str) -> tuple[str, ...]:
     """The columns of a model's answers, which the challenge's table takes."""
-    of_dimensions = model.task.predictions == "dimensions"
+    of_dimensions = model.task.output_scale is not None
     known = challenge.dimensions if of_dimensions else challenge.codes
     if known and (foreign := [label for label in model.labels if label not in known]):
         raise ConfigError(
@@ -95,7 +95,7 @@ def _columns(model: "LoadedModel", challenge: Challenge, corpus: str) -> tuple[s
             f"{', '.join(known)}"
         )
     if not of_dimensions:
-        return (challenge.emotion,)
+        return (challenge.answer,)
     return tuple(known[label] for label in known if label in model.labels) or model.labels
 
 
@@ -135,8 +135,8 @@ def _heard(utterance: Utterance) -> tuple[Utterance, Heard]:
 def _answers(model: "LoadedModel", source: CorpusSource, prediction: "Prediction") -> dict[str, str]:
     """The cells of a prediction: a code, or ratings within the corpus's scale."""
     challenge = source.challenge
-    if model.task.predictions != "dimensions":
-        return {challenge.emotion: challenge.codes.get(prediction.label, prediction.label)}
+    if model.task.output_scale is None:
+        return {challenge.answer: challenge.codes.get(prediction.label, prediction.label)}
     cells = {}
     for name, rating in prediction.probabilities.items():
         low, high = source.scales.get(name, (rating, rating))

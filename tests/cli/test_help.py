@@ -16,7 +16,7 @@ from ser_tune.promotion_rules import PROMOTION_RULES
 COMMANDS = (
     *("study", "train", "reproduce", "confirm", "replay", "compare", "leaderboard", "promote", "models", "predict"),
     *("extract", "corpus", "options", "ui", "dashboard", "find-lr", "sync", "status", "audit", "evaluate", "matrix"),
-    *("report", "export", "doctor", "serve", "listen"),
+    *("report", "export", "doctor", "serve", "listen", "submission"),
 )
 WIDTH = 160
 SCRIPT = """
