@@ -58,14 +58,14 @@ def predict(
     """
     _refuse_other_confidence(min_confidence)
     files = recordings.find_files(list(map(str, audio)), listed)
-    loaded = _loaded(model, project)
+    loaded = _loaded(model, project, min_confidence)
 
     def answered() -> "Iterator[Prediction | Unusable]":
         for found in recordings.predict_files(loaded, files, progressed=progressed):
             if isinstance(found, recordings.Unusable):
                 yield found
             else:
-                yield replace(found, label=recordings.label_of(loaded, found.probabilities, min_confidence))
+                yield replace(found, label=recordings.label_of(loaded, found.numbers, min_confidence))
 
     return answered()
 
@@ -139,7 +139,7 @@ def timeline(
     _refuse_other_window(window_s)
     files = recordings.find_files(list(map(str, audio)), listed)
     detector = recordings.SpeechDetector()
-    loaded = _loaded(model, project)
+    loaded = _loaded(model, project, min_confidence)
 
     def found() -> "Iterator[Timeline | Unusable]":
         progressed(0, len(files))
@@ -217,7 +217,7 @@ def listen(
     _refuse_other_confidence(min_confidence)
     _refuse_other_window(window_s)
     microphone, detector = recordings.Microphone(device), recordings.SpeechDetector()
-    loaded = _loaded(model, project)
+    loaded = _loaded(model, project, min_confidence)
     if loaded.recipe.normalisation.scope == "speaker":
         raise ConfigError(
             "the model normalises features by speaker, which needs all recordings of a speaker at once; listen takes "
@@ -238,7 +238,11 @@ def _refuse_other_confidence(min_confidence: float) -> None:
         raise ConfigError(f"min_confidence is {min_confidence:g}; expected a probability from 0 to 1")
 
 
-def _loaded(model: "str | LoadedModel", project: "Project | None") -> "LoadedModel":
-    if not isinstance(model, str):
-        return model
-    return registry.load_model(model, tracking_uri=None if project is None else project.tracking_uri)
+def _loaded(model: "str | LoadedModel", project: "Project | None", min_confidence: float = 0.0) -> "LoadedModel":
+    if isinstance(model, str):
+        model = registry.load_model(model, tracking_uri=None if project is None else project.tracking_uri)
+    if min_confidence and not (task := model.task).has_probabilities:
+        raise ConfigError(
+            f"min_confidence is {min_confidence:g}, a probability; the model's numbers are {task.numbers}: expected 0"
+        )
+    return model

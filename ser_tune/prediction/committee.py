@@ -1,4 +1,4 @@
-"""Predictors of unlike configurations whose probabilities are averaged."""
+"""Predictors of unlike configurations whose shown numbers, such as probabilities, are averaged."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ ENCODERS = "encoders"
 
 
 class Committee:
-    """Predictors, each with a front end of its own, whose probabilities are averaged."""
+    """Predictors, each with a front end of its own, whose shown numbers are averaged."""
 
     def __init__(self, members: Sequence[Predictor]) -> None:
         """Put predictors together.
@@ -75,20 +75,20 @@ class Committee:
 
 def _together(recipe: Recipe, predictions: Sequence[Prediction]) -> Prediction:
     """The mean of the members' predictions for an utterance."""
-    probabilities = _mean(predictions)
+    numbers = _mean(predictions)
     cuts = {tuple((segment.start_s, segment.end_s) for segment in found.segments) for found in predictions}
     segments: tuple[SegmentPrediction, ...] = ()
     if len(cuts) == 1:
         together = zip(*(found.segments for found in predictions), strict=True)
-        segments = tuple(replace(same[0], probabilities=_mean(same)) for same in together)
-    shown = np.array([[probabilities[label] for label in recipe.labels]])
+        segments = tuple(replace(same[0], numbers=_mean(same)) for same in together)
+    shown = np.array([[numbers[label] for label in recipe.labels]])
     (label,) = TASKS.get(recipe.task).labels(shown, recipe.labels)
-    return replace(predictions[0], label=label, probabilities=probabilities, segments=segments)
+    return replace(predictions[0], label=label, numbers=numbers, segments=segments)
 
 
 def _mean(found: Sequence[Prediction] | Sequence[SegmentPrediction]) -> dict[str, float]:
-    labels = found[0].probabilities
-    return {label: float(np.mean([member.probabilities[label] for member in found])) for label in labels}
+    labels = found[0].numbers
+    return {label: float(np.mean([member.numbers[label] for member in found])) for label in labels}
 
 
 def load_predictor(folder: Path, find_encoder: FindEncoder | None = None) -> Predictor | Committee:

@@ -23,22 +23,34 @@ __all__ = ["Prediction", "Predictor", "SegmentPrediction", "hear"]
 
 @dataclass(frozen=True, slots=True)
 class SegmentPrediction:
-    """Probabilities of a segment of an utterance."""
+    """The numbers of a segment of an utterance."""
 
     start_s: float
     end_s: float
-    probabilities: Mapping[str, float]
+    numbers: Mapping[str, float]
+    """As of `Prediction`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Label and probabilities of an utterance."""
+    """The answer for an utterance, and the number of each output."""
 
     source: str
     """The path, or `waveform 0` and so on."""
     label: str
-    probabilities: Mapping[str, float]
+    """The answer in words."""
+    numbers: Mapping[str, float]
+    """The shown number of each output by its name: its probability, or a dimension's rating on the corpus's scale."""
     segments: tuple[SegmentPrediction, ...]
+    number: str = "probability"
+    """The noun for a number, of the task."""
+
+    @property
+    def probabilities(self) -> Mapping[str, float]:
+        """The numbers of a task whose numbers are probabilities."""
+        if self.number != "probability":
+            raise AttributeError(f"a prediction of {self.number}s has no probabilities; read `numbers`")
+        return self.numbers
 
 
 def hear(audio: Sequence[str | Path | np.ndarray], sample_rate_hz: int | None) -> list[Heard]:
@@ -56,7 +68,7 @@ def hear(audio: Sequence[str | Path | np.ndarray], sample_rate_hz: int | None) -
 
 
 class Predictor:
-    """Networks, scalings and front end: audio in, predictions out. The networks' probabilities are averaged."""
+    """Networks, scalings and front end: audio in, predictions out. The networks' shown numbers are averaged."""
 
     def __init__(
         self,
@@ -225,12 +237,13 @@ class Predictor:
             Prediction(
                 source=utterance.source,
                 label=label,
-                probabilities=self._named(shown[row]),
+                numbers=self._named(shown[row]),
+                number=task.number,
                 segments=tuple(
                     SegmentPrediction(
                         start_s=float(starts_s[segment]),
                         end_s=float(ends_s[segment]),
-                        probabilities=self._named(segments[segment]),
+                        numbers=self._named(segments[segment]),
                     )
                     for segment in np.flatnonzero(reader.plan.utterance == row)
                 ),

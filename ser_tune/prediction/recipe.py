@@ -36,6 +36,10 @@ class Recipe:
     normalisation: NormalisationSettings
     aggregation: str
     task: str = DEFAULT_TASK
+    scales: tuple[tuple[float, float], ...] = ()
+    """Lowest and highest value of each output, where the corpus has them."""
+    errors: tuple[float, ...] = ()
+    """The error of each output on the validation speakers, in its units; empty where the task has none."""
 
     def as_json(self) -> str:
         """The recipe as text that `from_json` reads."""
@@ -44,8 +48,9 @@ class Recipe:
             for name in ("model", "features", "segments", "normalisation")
         }
         rest = {"labels": self.labels, "shape": self.shape, "hop_s": self.hop_s, "aggregation": self.aggregation}
-        task = {} if self.task == DEFAULT_TASK else {"task": self.task}  # models without another task keep their bytes
-        return json.dumps(rest | task | sections, indent=2)
+        further = {"task": "" if self.task == DEFAULT_TASK else self.task, "scales": self.scales, "errors": self.errors}
+        known = {name: value for name, value in further.items() if value}  # models of classes keep their bytes
+        return json.dumps(rest | known | sections, indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> "Recipe":
@@ -61,6 +66,8 @@ class Recipe:
             normalisation=NormalisationSettings.model_validate(written["normalisation"]),
             aggregation=written["aggregation"],
             task=written.get("task", DEFAULT_TASK),
+            scales=tuple((low, high) for low, high in written.get("scales", ())),
+            errors=tuple(written.get("errors", ())),
         )
 
     @property

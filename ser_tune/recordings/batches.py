@@ -32,12 +32,12 @@ class Unusable:
     """A sentence that names it."""
 
 
-def label_of(model: "LoadedModel", probabilities: Mapping[str, float], min_confidence: float = 0.0) -> str:
-    """The decision of a model on probabilities, or `uncertain` where the highest is lower than asked."""
-    if max(probabilities.values()) < min_confidence:
+def label_of(model: "LoadedModel", numbers: Mapping[str, float], min_confidence: float = 0.0) -> str:
+    """The decision of a model on shown numbers, or `uncertain` where the highest probability is lower than asked."""
+    if model.task.has_probabilities and max(numbers.values()) < min_confidence:
         return UNCERTAIN
     names = model.recipe.labels
-    (label,) = model.task.labels(np.array([[probabilities[name] for name in names]]), names)
+    (label,) = model.task.labels(np.array([[numbers[name] for name in names]]), names)
     return label
 
 

@@ -25,7 +25,8 @@ class Change:
     """Seconds from the first sample to the end of the speech that was judged."""
     label: str
     """An emotion, or `uncertain`."""
-    probabilities: Mapping[str, float]
+    numbers: Mapping[str, float]
+    """The shown number of each output, such as its probability."""
 
 
 def follow(
@@ -73,7 +74,7 @@ def follow(
                 continue
             judged = end
             (told,) = model.predict_heard([Heard("microphone", recent[first : len(recent) - (now - end)])])
-            label = label_of(model, told.probabilities, min_confidence)
+            label = label_of(model, told.numbers, min_confidence)
             if label != last:
                 last = label
-                yield Change(end / SAMPLE_RATE_HZ, label, told.probabilities)
+                yield Change(end / SAMPLE_RATE_HZ, label, told.numbers)

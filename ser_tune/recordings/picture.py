@@ -1,4 +1,4 @@
-"""A picture of one utterance: waveform, spectrogram, emotions over time, attention."""
+"""A picture of one utterance: waveform, spectrogram, the model's numbers over time, attention."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..audio import SAMPLE_RATE_HZ, Heard, read_speech
-from ..drawing import Lettering, draw_to, legend_beside, lettering_for, refuse_other_picture
+from ..drawing import Lettering, draw_to, lettering_for, refuse_other_picture
 from ..errors import AudioError
+from .curves import draw_bars, draw_curves
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,20 +62,38 @@ def draw_utterance(model: "LoadedModel", file: Path, out: Path) -> "Prediction":
     segment_s = None if frames is None or hop_s is None else frames * hop_s
     attention = over_time(weights, prediction, segment_s, grid_s) if prediction.segments else None
     windows = _windows(model, heard, prediction)
-    letters = lettering_for([*prediction.probabilities, file.name])
+    letters = lettering_for([*prediction.numbers, file.name])
+
+    bars_height = 0.4 + 0.22 * len(model.labels) if _has_bars(model) else 0.0
 
     def fill(figure: "Figure") -> None:
         heights = [1.0, 1.5, 2.0] + ([0.8] if attention is not None else [])
-        axes = figure.subplots(len(heights), sharex=True, gridspec_kw={"height_ratios": heights})
-        _fill(list(axes), heard, prediction, windows, letters)
+        grid = figure.add_gridspec(
+            len(heights) + bool(bars_height), height_ratios=heights + [bars_height] * bool(bars_height)
+        )
+        first = figure.add_subplot(grid[0])
+        axes = [first, *(figure.add_subplot(grid[row], sharex=first) for row in range(1, len(heights)))]
+        _fill(axes, heard, prediction, letters)
+        draw_curves(
+            axes[2], [(windows.times_s, windows.numbers)], model, letters, of=f"windows of {windows.length_s:.2g} s"
+        )
         if attention is not None:
             axes[-1].fill_between(grid_s, attention, color="#2b6cb0", alpha=0.5, linewidth=0)
             axes[-1].axhline(1.0, color="#a0aec0", linewidth=0.8)
             axes[-1].set(ylabel="attention\n(even: 1)", ylim=(0, None))
+        for above in axes[:-1]:
+            above.tick_params(labelbottom=False)
         axes[-1].set_xlabel("time in s")
+        if bars_height:
+            draw_bars(figure.add_subplot(grid[-1]), prediction.numbers, model, letters)
 
-    draw_to(out, 5.6 if attention is None else 6.6, fill, letters=letters)
+    draw_to(out, (5.6 if attention is None else 6.6) + bars_height, fill, letters=letters)
     return prediction
+
+
+def _has_bars(model: "LoadedModel") -> bool:
+    """Whether the numbers of the whole utterance are the answer, and not the name of the largest."""
+    return model.task.named and model.task.predictions != "classes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +103,9 @@ class _Windows:
     length_s: float
     """Length of each window, in seconds."""
     times_s: np.ndarray
-    """Centres of windows, and both ends of the utterance, which have the nearest window's probabilities: (W + 2,)."""
-    probabilities: np.ndarray
-    """Shape (W + 2, K)."""
+    """Centres of windows, and both ends of the utterance, which have the nearest window's numbers: (W + 2,)."""
+    numbers: np.ndarray
+    """The shown number of each output, shape (W + 2, K)."""
 
 
 def _windows(model: "LoadedModel", heard: Heard, whole: "Prediction") -> _Windows:
@@ -100,19 +119,17 @@ def _windows(model: "LoadedModel", heard: Heard, whole: "Prediction") -> _Window
         told = model.predict_heard([Heard(heard.source, heard.speech[first : first + size]) for first in firsts])
     except AudioError:  # too short for the model: one window, the utterance
         starts_s, window_s, told = np.zeros(1), length_s, [whole]
-    found = np.array([[prediction.probabilities[label] for label in model.labels] for prediction in told])
+    found = np.array([[prediction.numbers[label] for label in model.labels] for prediction in told])
     return _Windows(
         length_s=window_s,
         times_s=np.concatenate([[0.0], starts_s + window_s / 2, [length_s]]),
-        probabilities=np.concatenate([found[:1], found, found[-1:]]),
+        numbers=np.concatenate([found[:1], found, found[-1:]]),
     )
 
 
-def _fill(
-    axes: "Sequence[Axes]", heard: Heard, prediction: "Prediction", windows: _Windows, letters: Lettering
-) -> None:
+def _fill(axes: "Sequence[Axes]", heard: Heard, prediction: "Prediction", letters: Lettering) -> None:
+    """Draw the title, the waveform and the spectrogram."""
     import librosa
-    from matplotlib import colormaps
 
     from ..report import BANDS, mel_decibels
 
@@ -121,8 +138,8 @@ def _fill(
     axes[0].plot(np.arange(len(speech)) / SAMPLE_RATE_HZ, speech, color="#4a5568", linewidth=0.4)
     axes[0].set(ylabel="waveform", xlim=(0, length_s), ylim=(-1.05 * largest, 1.05 * largest))
     title = f"{letters(Path(heard.source).name)}: {letters(prediction.label)}"
-    if (probability := prediction.probabilities.get(prediction.label)) is not None:
-        title += f", probability {probability:.2f}"
+    if (number := prediction.numbers.get(prediction.label)) is not None:
+        title += f", {prediction.number} {number:.2f}"
     axes[0].set_title(title)
     axes[1].imshow(
         mel_decibels(speech), origin="lower", aspect="auto", cmap="magma", extent=(0.0, length_s, 0.0, BANDS)
@@ -130,8 +147,3 @@ def _fill(
     places = librosa.hz_to_mel(np.array(TICKS_HZ)) / librosa.hz_to_mel(SAMPLE_RATE_HZ / 2) * BANDS
     axes[1].set_yticks(places, [f"{tick_hz / 1000:g}" for tick_hz in TICKS_HZ])
     axes[1].set(ylabel="frequency\nin kHz")
-    for number in range(len(prediction.probabilities)):
-        colour, style = colormaps["tab10"](number % 10), "-" if number < 10 else "--"
-        axes[2].plot(windows.times_s, windows.probabilities[:, number], style, color=colour)
-    axes[2].set(ylabel=f"probability\n(windows of {windows.length_s:.2g} s)", ylim=(-0.02, 1.02))
-    legend_beside(axes[2], axes[2].get_lines(), [letters(name) for name in prediction.probabilities])

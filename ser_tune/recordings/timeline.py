@@ -1,7 +1,7 @@
 """Emotions over time in a long recording: detect speech, predict windows of it, merge windows to passages."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,8 +34,8 @@ class Passage:
     end_s: float
     label: str
     """An emotion, or `uncertain`."""
-    probabilities: Mapping[str, float]
-    """Mean probabilities over the passage."""
+    numbers: Mapping[str, float]
+    """Mean over the passage of the shown number of each output, such as its probability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,35 +113,37 @@ def timeline_of(
         told += model.predict_heard(waiting)
     judged = []
     for window, prediction in zip(windows, told, strict=True):
-        label = label_of(model, prediction.probabilities, min_confidence)
-        judged.append(Passage(window.start_s, window.end_s, label, prediction.probabilities))
+        label = label_of(model, prediction.numbers, min_confidence)
+        judged.append(Passage(window.start_s, window.end_s, label, prediction.numbers))
     ends = np.cumsum([len(of_stretch) for of_stretch in planned])
+    named = model.task.named
     passages = [
-        passage
+        passage if named else replace(passage, label=label_of(model, passage.numbers))
         for stretch, end, of_stretch in zip(speech, ends, planned, strict=True)
-        for passage in merged(stretch, judged[end - len(of_stretch) : end])
+        for passage in merged(stretch, judged[end - len(of_stretch) : end], by_label=named)
     ]
     return Timeline(file, length / SAMPLE_RATE_HZ, tuple(passages), tuple(judged))
 
 
-def merged(stretch: Stretch, windows: Sequence[Passage]) -> Iterator[Passage]:
+def merged(stretch: Stretch, windows: Sequence[Passage], *, by_label: bool = True) -> Iterator[Passage]:
     """Merge neighbouring windows with the same label into passages, which meet halfway between window centres.
 
     Args:
         stretch: The stretch of speech; the passages cover it.
         windows: Predicted windows of the stretch, in order.
+        by_label: False merges all windows, because their labels are numbers; the passage has the first label.
     """
     centres = [(window.start_s + window.end_s) / 2 for window in windows]
     cuts = [stretch.start_s, *((centre + following) / 2 for centre, following in pairwise(centres)), stretch.end_s]
     parts = list(zip(windows, pairwise(cuts), strict=True))
-    for label, group in groupby(parts, key=lambda part: part[0].label):
+    for _, group in groupby(parts, key=lambda part: by_label and part[0].label):
         own = list(group)
         seconds = [end_s - start_s for _, (start_s, end_s) in own]
         mean = {
-            name: float(np.average([passage.probabilities[name] for passage, _ in own], weights=seconds))
-            for name in windows[0].probabilities
+            name: float(np.average([passage.numbers[name] for passage, _ in own], weights=seconds))
+            for name in windows[0].numbers
         }
-        yield Passage(own[0][1][0], own[-1][1][1], label, mean)
+        yield Passage(own[0][1][0], own[-1][1][1], own[0][0].label, mean)
 
 
 def _groups(windows: Sequence[Stretch]) -> Iterator[list[Stretch]]:
@@ -185,7 +187,7 @@ def rttm(timeline: Timeline) -> str:
     lines = []
     for passage in timeline.passages:
         label, length_s = "_".join(passage.label.split()), passage.end_s - passage.start_s
-        probability = passage.probabilities.get(passage.label, max(passage.probabilities.values()))
+        probability = passage.numbers.get(passage.label, max(passage.numbers.values()))
         lines.append(
             f"SPEAKER {name} 1 {passage.start_s:.3f} {length_s:.3f} <NA> <NA> {label} {probability:.3f} <NA>\n"
         )

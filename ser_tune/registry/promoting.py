@@ -267,10 +267,12 @@ def _log_refit(workspace: Workspace, run: Run, prepared: Prepared, study: optuna
     decided = {key: params[key] for key in ("training.device", "training.precision", "training.threads")}
     values = next(values_of(trial) for trial in study.get_trials(deepcopy=False) if trial.number == number)
     config = prepared.definition.trial(values | decided, seed=int(params["seed"]))
+    found = read_predictions(workspace, run, "validation")
+    errors = () if found is None else found.task.errors(found.truth, found.predicted, len(found.names))
     return log_predictor(
         workspace,
         run,
-        refit(prepared, config, epochs, workspace.project),
+        refit(prepared, config, epochs, workspace.project, errors=errors),
         name="refit",
         tags={TRIAL_TAG: str(number)},
     )

@@ -96,7 +96,7 @@ def all_networks(predictor: Any, task: Task, corpus: Corpus, numbers: np.ndarray
         for batch in batches(judged):
             predictions = model.predict_heard([recording(int(number), alter) for number in judged[batch]])
             for row, prediction in zip(batch, predictions, strict=True):
-                shown[row] = [prediction.probabilities[label] for label in model.labels]
+                shown[row] = [prediction.numbers[label] for label in model.labels]
         return task.unshow(shown)
 
     return EvaluatedNetworks.of("all networks together", corpus, numbers, judge)

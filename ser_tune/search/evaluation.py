@@ -1,7 +1,7 @@
 """Score the networks of folds on speakers whom they were not trained on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -58,7 +58,9 @@ class SingleScores:
     """Score of each held-out speaker, over the targets that the speaker has."""
 
 
-def refit(prepared: Prepared, config: AnyTrial, epochs: int, project: Project) -> Predictor:
+def refit(
+    prepared: Prepared, config: AnyTrial, epochs: int, project: Project, *, errors: Sequence[float] = ()
+) -> Predictor:
     """Train a network on all speakers except held-out speakers of the study and test speakers of an official split.
 
     Args:
@@ -66,6 +68,7 @@ def refit(prepared: Prepared, config: AnyTrial, epochs: int, project: Project) -
         config: Concrete.
         epochs: As many as the folds settled on; the schedule is fitted to them.
         project: Its cache folder holds the features.
+        errors: Of the folds' networks, as of `Recipe`.
     """
     trainer = Trainer(prepared, project.cache, precision=config.training.precision)
     # The device of this machine, which need not be that of the study
@@ -74,7 +77,8 @@ def refit(prepared: Prepared, config: AnyTrial, epochs: int, project: Project) -
     seed = fold_seed(config.seed, len(prepared.folds))
     fitted = trainer.train(trainer.job_of(whole, prepared.trainable, np.arange(0), seed=seed))
     recipe = recipe_of(whole, prepared.targets.names, prepared.definition.goal)
-    return Predictor(recipe, [fitted.network], [fitted.scaling])
+    known = replace(recipe, scales=prepared.targets.scales, errors=tuple(errors))
+    return Predictor(known, [fitted.network], [fitted.scaling])
 
 
 def score_test_speakers(

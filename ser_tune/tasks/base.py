@@ -122,6 +122,12 @@ class Task:
     citation: str = ""
     plural: str = ""
     """The noun for several answers; empty where it is the answer's and an s."""
+    number: str = "probability"
+    """The noun for a number that `show` makes."""
+    named: bool = True
+    """Whether an answer is a name or names; otherwise it is the shown numbers themselves."""
+    error_metric: str = ""
+    """The metric whose parts are the error of each shown number, in its units; empty where numbers have none."""
     label: Callable[[Any, tuple[str, ...]], str] | None = None
     """From a prediction and the outputs' names to what a person reads; None is `write`."""
     stored: Literal["text", "shown"] = "text"
@@ -137,6 +143,21 @@ class Task:
     def answers(self) -> str:
         """The noun for answers, such as `emotions`."""
         return self.plural or f"{self.answer}s"
+
+    @property
+    def numbers(self) -> str:
+        """The noun for shown numbers, such as `probabilities`."""
+        return f"{self.number.removesuffix('y')}ies" if self.number.endswith("y") else f"{self.number}s"
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether shown numbers are probabilities."""
+        return self.number == "probability"
+
+    @property
+    def decides_from(self) -> float | None:
+        """The shown number from which on an output is part of the answer; None where no decision has a threshold."""
+        return None if self.thresholds is None else float(self.show(np.zeros(1))[0])
 
     @property
     def scales_outputs(self) -> bool:
@@ -159,6 +180,15 @@ class Task:
         if metric.predictions == self.predictions:
             return metric
         return replace(metric, sums=_SumsOfView(metric.sums, self.views[metric.predictions]))
+
+    def errors(self, truth: np.ndarray, predicted: np.ndarray, outputs: int) -> tuple[float, ...]:
+        """The error of each of K shown numbers over some utterances, in its units; empty where numbers have none."""
+        if not self.error_metric:
+            return ()
+        metric = self.metric(self.error_metric)
+        assert metric.parts is not None
+        sums = metric.sums(truth, predicted, np.zeros(len(truth), dtype=np.int64), 1, outputs)
+        return tuple(float(error) for error in metric.parts(sums[0]))
 
     def labels(self, shown: np.ndarray, names: tuple[str, ...]) -> list[str]:
         """Decide on shown outputs (N, K), such as probabilities or means of them, and write the answers as text."""

@@ -206,6 +206,7 @@ TASK = Task(
     write=write,
     read=read,
     label=label,
+    number="score",
     stored="shown",
     thresholds=best_thresholds,
     traceable=Traceable(show=in_graph),

@@ -1,7 +1,7 @@
 """Loading an MLflow model with the code that it carries; this installation's networks and features are not imported."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,6 +95,20 @@ class LoadedModel:
         return TASKS.get(self.recipe.task)
 
     @property
+    def scales(self) -> Mapping[str, tuple[float, float]]:
+        """Lowest and highest value of each output, by its name; empty where the corpus has none."""
+        return dict(zip(self.labels, scales, strict=True)) if (scales := _known(self.recipe, "scales")) else {}
+
+    @property
+    def errors(self) -> Mapping[str, float]:
+        """The error of each output on the validation speakers, by its name; empty where its task has none.
+
+        Of a combination the mean of the members', which is no less than the error of their mean.
+        """
+        known = [_known(predictor.recipe, "errors") for predictor in self.predictors]
+        return dict(zip(self.labels, np.mean(known, axis=0).tolist(), strict=True)) if all(known) else {}
+
+    @property
     def predictors(self) -> "Sequence[Predictor]":
         """The predictor, or the members of a combination."""
         members: Sequence[Predictor] = getattr(self._predictor, "members", [self._predictor])
@@ -113,12 +127,28 @@ class LoadedModel:
             AudioError: An utterance cannot be used; the message names it.
         """
         with model_errors():
-            return self._predictor.predict(audio, sample_rate_hz=sample_rate_hz)
+            return list(map(_ours, self._predictor.predict(audio, sample_rate_hz=sample_rate_hz)))
 
     def predict_heard(self, heard: "Sequence[Heard]") -> "list[Prediction]":
         """Predict decoded utterances, as `predict` does."""
         with model_errors():
-            return self._predictor.predict_heard(heard)
+            return list(map(_ours, self._predictor.predict_heard(heard)))
+
+
+def _known(recipe: "Recipe", name: str) -> Sequence[Any]:
+    """A field of a recipe; empty where the model's own copy of ser_tune is from before there was such a field."""
+    found: Sequence[Any] = getattr(recipe, name, ())
+    return found
+
+
+def _ours(found: Any) -> "Prediction":  # noqa: ANN401 - of the model's own copy of ser_tune
+    """A prediction; those of copies from before other tasks than classification have `probabilities` as a field."""
+    if hasattr(found, "numbers"):
+        return found  # type: ignore[no-any-return]
+    from .. import prediction
+
+    segments = (prediction.SegmentPrediction(part.start_s, part.end_s, part.probabilities) for part in found.segments)
+    return prediction.Prediction(found.source, found.label, found.probabilities, tuple(segments))
 
 
 @contextmanager

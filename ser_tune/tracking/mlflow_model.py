@@ -69,7 +69,7 @@ class SpeechModel(PythonModel):
 
         Returns:
             A row each: the answer in the column `label`, and each output of the model, such as the probability of a
-            class, in the column of its name.
+            class or the rating of a dimension, in the column of its name.
 
         Raises:
             MlflowException: There are no rows, or a row cannot be used; of the kind that a server answers with 400.
@@ -90,7 +90,7 @@ class SpeechModel(PythonModel):
             # MLflow's scoring server answers 400, without a stack trace
             raise MlflowException.invalid_parameter_value(str(error)) from error
         ordered = [predicted[number] for number in range(len(rows))]
-        return pd.DataFrame([{"label": answer.label, **answer.probabilities} for answer in ordered])
+        return pd.DataFrame([{"label": answer.label, **answer.numbers} for answer in ordered])
 
 
 def _own_package(file: Path) -> ModuleType:

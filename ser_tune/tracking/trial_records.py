@@ -4,8 +4,10 @@ import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from ..architectures import ARCHITECTURES
@@ -149,7 +151,15 @@ def write_artifacts(folder: Path, start: StudyStart, outcome: TrialOutcome) -> N
 
 def write_model(folder: Path, start: StudyStart, outcome: TrialOutcome) -> None:
     """Write the networks of a complete trial as an MLflow model, into a new folder."""
-    recipe = recipe_of(outcome.config, start.targets.names, start.definition.goal)
+    truth, predicted = (
+        np.concatenate([getattr(fold, part) for fold in outcome.folds]) for part in ("truth", "predicted")
+    )
+    targets, task = start.targets, start.definition.task
+    recipe = replace(
+        recipe_of(outcome.config, targets.names, start.definition.goal),
+        scales=targets.scales,
+        errors=task.errors(truth, predicted, len(targets.names)),
+    )
     networks = [fold.fitted.network for fold in outcome.folds]
     scalings = [fold.fitted.scaling for fold in outcome.folds]
     save_predictor(Predictor(recipe, networks, scalings, folds=[fold.fold.key for fold in outcome.folds]), folder)

@@ -98,7 +98,7 @@ def test_a_combination_of_unlike_segments_has_none_to_print(
     from ser_tune.prediction import Prediction
     from ser_tune.tracking import LoadedModel
 
-    said = [Prediction(source="a.wav", label="joy", probabilities={"anger": 0.0, "joy": 1.0}, segments=())]
+    said = [Prediction(source="a.wav", label="joy", numbers={"anger": 0.0, "joy": 1.0}, segments=())]
     monkeypatch.setattr(LoadedModel, "predict_heard", lambda *_: said)
     told = call(finished.root, "predict", NAME, finished.csv.parent / "ada_joy_0.wav", "--segments")
     assert (told.code, told.out) == (2, "")

@@ -73,7 +73,7 @@ def test_segments_that_members_have_in_common_are_averaged(make_member: MakeMemb
     for number, segment in enumerate(found.segments):
         theirs = [one.segments[number] for one in alone]
         assert (segment.start_s, segment.end_s) == (theirs[0].start_s, theirs[0].end_s)
-        assert segment.probabilities["joy"] == pytest.approx(np.mean([one.probabilities["joy"] for one in theirs]))
+        assert segment.numbers["joy"] == pytest.approx(np.mean([one.numbers["joy"] for one in theirs]))
 
 
 @pytest.mark.slow

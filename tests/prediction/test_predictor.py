@@ -84,7 +84,7 @@ def _same(first: list[Prediction], second: list[Prediction], tolerance: float = 
         assert one.probabilities == pytest.approx(other.probabilities, rel=0, abs=tolerance)
         for ours, theirs in zip(one.segments, other.segments, strict=True):
             assert (ours.start_s, ours.end_s) == (theirs.start_s, theirs.end_s)
-            assert ours.probabilities == pytest.approx(theirs.probabilities, rel=0, abs=tolerance)
+            assert ours.numbers == pytest.approx(theirs.numbers, rel=0, abs=tolerance)
 
 
 @pytest.mark.parametrize("model", ARCHITECTURES.names())
@@ -123,7 +123,7 @@ def test_a_prediction_names_the_likeliest_emotion(make_recipe: MakeRecipe) -> No
         assert sum(one.probabilities.values()) == pytest.approx(1.0, abs=1e-5)
         assert one.probabilities[one.label] == max(one.probabilities.values())
         for segment in one.segments:
-            assert sum(segment.probabilities.values()) == pytest.approx(1.0, abs=1e-5)
+            assert sum(segment.numbers.values()) == pytest.approx(1.0, abs=1e-5)
 
 
 @pytest.mark.parametrize(

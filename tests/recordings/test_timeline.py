@@ -178,7 +178,7 @@ def _windows(labels: str) -> Iterator[Passage]:
 def test_neighbouring_windows_of_one_emotion_are_one_passage() -> None:
     passages = list(merged(Stretch(0.0, 8.0), list(_windows("aaabba"))))
     assert [(one.start_s, one.end_s, one.label) for one in passages] == [(0, 4, "a"), (4, 6, "b"), (6, 8, "a")]
-    assert [one.probabilities["anger"] for one in passages] == pytest.approx([0.9, 0.2, 0.9])
+    assert [one.numbers["anger"] for one in passages] == pytest.approx([0.9, 0.2, 0.9])
 
 
 def test_passages_are_rttm_and_audacity_labels() -> None:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from ...errors import AudioError, ConfigError
 from ..console import notes, results, shown
 from ..registration import Call, Forms
 from ..rows import Rows, written
+from .answers import Answers, Row
 
 if TYPE_CHECKING:
     from ...config import Project
@@ -29,7 +30,6 @@ __all__ = ["print_changes", "print_predictions"]
 FORMS = ("table", "csv", "json")
 LABEL_FORMS = ("rttm", "audacity")
 """Forms of timelines alone."""
-Row = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,25 +96,27 @@ def _print_utterances(
         if len(paths) != 1:
             raise ConfigError(f"--plot draws one utterance; got {len(paths)} files")
     loaded = _load(model, given["project"], "these files are")
-    answer = loaded.task.answer
+    answers = Answers(loaded, timed=by_segment, with_errors=not by_segment)
 
     def rows_of(found: "Prediction") -> Iterator[Row]:
         if by_segment and not found.segments:
             raise ConfigError(f"'{model}' combines trials that cut utterances into unlike segments; drop --segments")
-        label = recordings.label_of(loaded, found.probabilities, min_confidence)
         if not by_segment:
-            yield {"file": found.source, answer: label, **found.probabilities}
+            label = recordings.label_of(loaded, found.numbers, min_confidence)
+            yield answers.row(found.source, label, found.numbers)
             return
-        for segment in found.segments:
-            label = recordings.label_of(loaded, segment.probabilities, min_confidence)
-            yield _timed(found.source, segment.start_s, segment.end_s, {answer: label, **segment.probabilities})
+        for part in found.segments:
+            label = recordings.label_of(loaded, part.numbers, min_confidence)
+            yield answers.row(found.source, label, part.numbers, start_s=part.start_s, end_s=part.end_s)
 
     with _Progress(output) as progress:
         if picture is None:
-            found = api.predict(loaded, paths, listed=sys.stdin, progressed=progress.moved)
+            found = api.predict(
+                loaded, paths, listed=sys.stdin, min_confidence=min_confidence, progressed=progress.moved
+            )
         else:
             found = iter([api.draw(loaded, paths[0], picture)])
-        _print(found, rows_of, output, progress, _columns(loaded, has_times=by_segment))
+        _print(found, rows_of, output, progress, answers)
     if picture is not None:
         notes.print(f"drawn: {picture}")
 
@@ -127,18 +129,23 @@ def _print_timelines(
     if output.form == "audacity" and len(files) > 1:
         raise ConfigError(f"--format audacity is of one recording; got {len(files)} files")
     loaded = _load(given["model"], given["project"], "each recording is")
-    answer = loaded.task.answer
+    if output.form in LABEL_FORMS and not loaded.task.named:
+        raise ConfigError(
+            f"--format {output.form} writes names of passages; the answers of '{given['model']}' are "
+            f"{loaded.task.numbers}: choose from {', '.join(FORMS)}"
+        )
+    answers = Answers(loaded, timed=True)
 
     def rows_of(found: "Timeline") -> Iterator[Row]:
         if not found.passages:
             notes.print(f"no speech: {found.source}")
-        for passage in found.windows if by_window else found.passages:
-            yield _timed(found.source, passage.start_s, passage.end_s, {answer: passage.label, **passage.probabilities})
+        for part in found.windows if by_window else found.passages:
+            yield answers.row(found.source, part.label, part.numbers, start_s=part.start_s, end_s=part.end_s)
 
     texts = {"rttm": recordings.rttm, "audacity": recordings.audacity_labels}
     with _Progress(output) as progress:
         found = api.timeline(loaded, files, window_s=window_s, min_confidence=min_confidence, progressed=progress.moved)
-        _print(found, rows_of, output, progress, _columns(loaded, has_times=True), texts.get(output.form))
+        _print(found, rows_of, output, progress, answers, texts.get(output.form))
 
 
 def print_changes(call: "Call[Generator[Change, None, None]]", *, as_json: bool) -> None:
@@ -149,6 +156,7 @@ def print_changes(call: "Call[Generator[Change, None, None]]", *, as_json: bool)
         as_json: Print a JSON object a line.
     """
     loaded = registry.load_model(call.arguments["model"], tracking_uri=call.arguments["project"].tracking_uri)
+    task = loaded.task
 
     def started(microphone: str) -> None:
         notes.print(f"listening to {microphone} (Ctrl-C ends)")
@@ -156,11 +164,11 @@ def print_changes(call: "Call[Generator[Change, None, None]]", *, as_json: bool)
     with closing(call(model=loaded, started=started)) as changes:  # a signal may come while a change is printed
         for change in changes:
             if as_json:
-                record = {"at_s": round(change.at_s, 3), loaded.task.answer: change.label, **change.probabilities}
-                sys.stdout.write(json.dumps(record) + "\n")
+                named = {task.answer: change.label} if task.named else {}
+                sys.stdout.write(json.dumps({"at_s": round(change.at_s, 3), **named, **change.numbers}) + "\n")
             else:
-                probability = max(change.probabilities.values())
-                results.print(f"{change.at_s:8.1f} s  {change.label}  {probability:.3f}")
+                probability = f"  {max(change.numbers.values()):.3f}" if task.has_probabilities else ""
+                results.print(f"{change.at_s:8.1f} s  {change.label}{probability}")
             sys.stdout.flush()
 
 
@@ -172,20 +180,12 @@ def _load(model: str, project: "Project", files: str) -> "LoadedModel":
     return loaded
 
 
-def _columns(loaded: "LoadedModel", *, has_times: bool) -> tuple[str, ...]:
-    return ("file", *(("start_s", "end_s") if has_times else ()), loaded.task.answer, *loaded.labels)
-
-
-def _timed(source: str, start_s: float, end_s: float, answers: Row) -> Row:
-    return {"file": source, "start_s": round(start_s, 3), "end_s": round(end_s, 3), **answers}
-
-
 def _print(
     found: Iterator[Any],
     rows_of: Callable[[Any], Iterator[Row]],
     output: _Output,
     progress: "_Progress",
-    columns: Sequence[str],
+    answers: Answers,
     text_of: Callable[[Any], str] | None = None,
 ) -> None:
     """Print what was found in each file, and name the files that cannot be used.
@@ -196,7 +196,7 @@ def _print(
     """
     done = failed = 0
     with written(output.file) as file:
-        rows = Rows(output.form, columns, file)
+        rows = Rows(output.form, answers.titles if output.form == "table" else answers.columns, file)
         for item in found:
             if isinstance(item, recordings.Unusable):
                 if progress.total == 1:
@@ -207,7 +207,7 @@ def _print(
             done += 1
             for row in rows_of(item):
                 if text_of is None:
-                    rows.add(row, [_cell(row[column]) for column in columns])
+                    rows.add(row, answers.cells(row))
             if text_of is not None:
                 shown(file).write(text_of(item))
             file.flush()  # who reads a pipe has every file's rows at once
@@ -215,14 +215,11 @@ def _print(
             raise AudioError(f"none of the {failed} files can be used")
         if text_of is None:
             rows.end()
+    if output.form == "table" and answers.note:
+        notes.print(answers.note)
     if failed:
         notes.print(f"{failed} of {done + failed} files were not predicted")
         raise SystemExit(1)
-
-
-def _cell(value: object) -> str:
-    """A table's cell: seconds and probabilities with three digits."""
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 class _Progress:
