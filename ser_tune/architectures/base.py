@@ -73,7 +73,7 @@ class Architecture:
     """The kinds of predictions that `solve` can learn, of which tasks make one each."""
     restricted: Mapping[str, Mapping[str, Choice]] = field(default_factory=dict)
     """Settings of the model of which a task allows a few values: its kind of predictions to dotted path to these
-    values, which are the default search range too."""
+    values. They are the default search range too, and the first is the default."""
     solver: str = ""
     """The method of `solve`, in words, which runs record; for `replay`, another wording means other numbers."""
     requirements: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from .linear_targets import balanced
+from .linear_targets import balanced, signs_of
 from .newton import binary_loss
 
 __all__ = ["Calibration", "calibrated"]
@@ -63,38 +63,25 @@ def shifted_temperature(scores: np.ndarray, shares: np.ndarray) -> Calibration:
         slope = np.concatenate([[-(missed * scaled).sum()], missed.sum(axis=0)])
         return -float((shares * log_softmax(logits, axis=1)).sum()) / len(scores), slope
 
-    best = _bounded(surprise, np.zeros(scores.shape[1] + 1))
+    start, bounds = np.zeros(scores.shape[1] + 1), [(-LARGEST, LARGEST)] * (scores.shape[1] + 1)
+    best = minimize(surprise, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     found = float(np.exp(best[0]))
     return Calibration(temperature=found, shift=found * best[1:])
 
 
-def sigmoids(scores: np.ndarray, values: np.ndarray) -> Calibration:
-    """A gain and a shift for each label, with the least logistic loss at label sets (N, K).
+def temperature_of_labels(scores: np.ndarray, values: np.ndarray) -> Calibration:
+    """The temperature with the least mean surprise at label sets (N, K).
 
-    J. Platt: Probabilistic outputs for support vector machines, 1999, with his targets instead of 0 and 1, and the same
-    total weight for examples with and without the label: at probability 0.5 both are as likely to be found.
+    Examples with and without a label have the same total weight, and no shift moves the decision between them.
     """
-    found = np.array([_sigmoid(own_scores, own) for own_scores, own in zip(scores.T, values.T, strict=True)])
-    return Calibration(gain=np.exp(found[:, 0]), shift=found[:, 1])
+    weights = np.column_stack([balanced(own.astype(np.int64), 2) for own in values.T])
+    signs = signs_of(values)
 
+    def surprise(log_temperature: float) -> float:
+        return binary_loss(scores / np.exp(log_temperature), signs, weights)[0]
 
-def _sigmoid(scores: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """The logarithm of the gain, and the shift, of the scores (N,) of a label that examples have or not."""
-    having = np.count_nonzero(own)
-    weights = balanced(own.astype(np.int64), 2) / len(own)
-    hoped = np.where(own, (having + 1) / (having + 2), 1 / (len(own) - having + 2))
-
-    def surprise(point: np.ndarray) -> tuple[float, np.ndarray]:
-        scaled = scores * np.exp(point[0])
-        logits = (scaled + point[1])[:, None]
-        (yes, of_yes), (no, of_no) = (
-            binary_loss(logits, np.full_like(logits, sign), weights * share)
-            for sign, share in ((1.0, hoped), (-1.0, 1 - hoped))
-        )
-        slope = (of_yes + of_no)[:, 0]
-        return yes + no, np.array([slope @ scaled, slope.sum()])
-
-    return _bounded(surprise, np.zeros(2))
+    best = minimize_scalar(surprise, bounds=(-LARGEST, LARGEST), method="bounded").x
+    return Calibration(temperature=float(np.exp(best)))
 
 
 def concordance(predicted: np.ndarray, values: np.ndarray) -> Calibration:
@@ -111,17 +98,10 @@ def concordance(predicted: np.ndarray, values: np.ndarray) -> Calibration:
     return Calibration(gain=gain, shift=means_of_values - gain * means)
 
 
-def _bounded(function: Callable[[np.ndarray], tuple[float, np.ndarray]], start: np.ndarray) -> np.ndarray:
-    """The least point within the bounds, of a function with its slope."""
-    found = minimize(function, start, jac=True, method="L-BFGS-B", bounds=[(-LARGEST, LARGEST)] * len(start))
-    least: np.ndarray = found.x
-    return least
-
-
 CALIBRATIONS: Mapping[str, Callable[[np.ndarray, np.ndarray], Calibration]] = {
     "classes": temperature,
     "distributions": shifted_temperature,
-    "label_scores": sigmoids,
+    "label_scores": temperature_of_labels,
     "dimensions": concordance,
 }
 """By the kind of predictions."""

@@ -18,11 +18,11 @@ __all__ = ["ARCHITECTURE", "OBJECTIVES", "LinearProbe", "LinearProbeSettings"]
 
 OBJECTIVES: Mapping[str, tuple[str, ...]] = {
     "classes": ("ridge", "squared_hinge", "logistic"),
-    "distributions": ("ridge", "logistic"),
-    "label_scores": ("ridge", "squared_hinge", "logistic"),
+    "distributions": ("logistic", "ridge"),
+    "label_scores": ("logistic", "ridge", "squared_hinge"),
     "dimensions": ("ridge", "unscaled_ridge"),
 }
-"""The kinds of predictions that can be learned, each with its choices of `model.objective`."""
+"""Choices of `model.objective` for each kind of predictions; the first is the default."""
 
 
 class LinearProbeSettings(ModelSettings):

@@ -183,18 +183,12 @@ def logistic(rows: np.ndarray, shares: np.ndarray, counts: np.ndarray, penalty: 
 
 def binary(rows: np.ndarray, signs: np.ndarray, counts: np.ndarray, penalty: float, tolerance: float) -> np.ndarray:
     """The best weights (K, R) of a logistic loss for each output; the arguments are those of `squared_hinge`."""
-    posed = _Posed(rows, signs, counts, penalty, binary_loss)
-    return np.concatenate([_binary_weights(posed.output(number), tolerance) for number in range(signs.shape[1])])
-
-
-def _binary_weights(posed: _Posed, tolerance: float) -> np.ndarray:
-    """The weights (1, R) of a single output."""
 
     def step(at: _Point, gradient: np.ndarray, left: float) -> tuple[np.ndarray, np.ndarray]:
-        bent = posed.counts[:, None] * expit(at.scores) * expit(-at.scores)
-        return _conjugate(posed.rows, gradient, posed.penalty, lambda change: bent * change, left)
+        bent = _columns(counts) * expit(at.scores) * expit(-at.scores)
+        return _conjugate(rows, gradient, penalty, lambda change: bent * change, left)
 
-    return _minimum(posed, step, tolerance, SMOOTH)
+    return _minimum(_Posed(rows, signs, counts, penalty, binary_loss), step, tolerance, SMOOTH)
 
 
 def _minimum(posed: _Posed, step: Step, tolerance: float, lefts: tuple[float, ...]) -> np.ndarray:

@@ -154,6 +154,7 @@ def _layers(explicit: Mapping[str, object]) -> _Layers:
     defaults: dict[str, object] = {
         AGGREGATION: task.aggregations[0],
         **architecture.defaults,
+        **{path: allowed.choices[0] for path, allowed in architecture.restricted.get(task.predictions, {}).items()},
         **OPTIMIZER_DEFAULTS.get(optimizer, {}),
         **of_corpus,
         **feature_set.defaults,

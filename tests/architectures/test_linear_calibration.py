@@ -5,8 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.special import softmax
-from sklearn.linear_model import LogisticRegression
+from scipy.special import expit, softmax
 
 from ser_tune.architectures.linear_calibration import LARGEST, Calibration, calibrated
 from ser_tune.architectures.linear_probe import OBJECTIVES
@@ -46,16 +45,19 @@ def test_a_planted_temperature_with_shifts_is_found_by_shares(planted: float) ->
     np.testing.assert_allclose(softmax((scores + found.shift) / found.temperature, axis=1), shares, atol=1e-3)
 
 
-def test_sigmoids_are_logistic_regressions_of_each_label_with_balanced_weights() -> None:
-    scores = _scores()
-    values = np.random.default_rng(2).uniform(size=(N, K)) < 1 / (1 + np.exp(-(scores * [0.3, 1, 3] - [3, 1, 0])))
-    found = calibrated("label_scores", scores, values)
-    theirs = LogisticRegression(C=np.inf, class_weight="balanced", tol=1e-8)
-    gain, shift = np.broadcast_to(found.gain, K), np.broadcast_to(found.shift, K)
-    for number in range(K):
-        theirs.fit(scores[:, [number]], values[:, number])
-        assert gain[number] == pytest.approx(theirs.coef_.item(), rel=0.02, abs=0.02)
-        assert shift[number] == pytest.approx(theirs.intercept_.item(), rel=0.02, abs=0.02)
+@pytest.mark.parametrize("planted", [0.2, 1.0, 5.0])
+def test_a_planted_temperature_is_found_by_label_sets(planted: float) -> None:
+    scores = 2 * _scores()
+    values = np.random.default_rng(2).uniform(size=(N, K)) < expit(scores / planted)
+    assert calibrated("label_scores", scores, values).temperature == pytest.approx(planted, rel=0.15)
+
+
+def test_how_many_have_a_label_does_not_change_its_temperature() -> None:
+    scores, rng = 2 * _scores(), np.random.default_rng(2)
+    values = rng.uniform(size=(N, K)) < expit(scores)
+    kept = (rng.uniform(size=N) < 0.2) | ~values[:, 0]
+    found = calibrated("label_scores", scores[kept, :1], values[kept, :1])
+    assert found.temperature == pytest.approx(1.0, rel=0.15)
 
 
 @pytest.mark.parametrize("kind", ["distributions", "label_scores"])

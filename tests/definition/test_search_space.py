@@ -121,19 +121,24 @@ def test_every_default_range_is_valid_for_every_architecture_and_corpus() -> Non
     ("task", "objectives"),
     [
         ("classification", ("ridge", "squared_hinge", "logistic")),
-        ("distribution", ("ridge", "logistic")),
+        ("distribution", ("logistic", "ridge")),
+        ("multilabel", ("logistic", "ridge", "squared_hinge")),
+        ("dimensions", ("ridge", "unscaled_ridge")),
     ],
 )
 def test_objectives_that_a_task_does_not_allow_are_not_searched(task: str, objectives: tuple[str, ...]) -> None:
     flags = {"model.name": "linear_probe", "corpus.name": "demo", "task.name": task}
-    assert define_study(flags=flags).search["model.objective"] == Choice(objectives)
+    definition = define_study(flags=flags)
+    assert definition.search["model.objective"] == Choice(objectives)
+    assert definition.default()["model.objective"] == objectives[0]
 
 
 @pytest.mark.parametrize(
     ("task", "objective", "valid"),
     [
         ("classification", "unscaled_ridge", "ridge, squared_hinge, logistic"),
-        ("distribution", "squared_hinge", "ridge, logistic"),
+        ("distribution", "squared_hinge", "logistic, ridge"),
+        ("dimensions", "logistic", "ridge, unscaled_ridge"),
     ],
 )
 def test_an_objective_that_a_task_does_not_allow_is_refused(
