@@ -6,9 +6,11 @@ import io
 import json
 import os
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,9 @@ collect_ignore = ["ser_tune_benchmarks", "bits"]  # programs, run as `python -m 
 
 # Two threads that wait for each other on busy cores take ten times as long over a tiny network as one
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Pytest's workers and the processes that tests start would compile this package and the tests again, each for itself
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 pytest_plugins = ["tests.opened_studies", "tests.probed_projects", "tests.tiny_studies"]
 
@@ -231,7 +236,20 @@ def call(shared_cache: Path) -> Callable[..., Told]:
 
 
 @pytest.fixture(scope="session")
-def databases(once: Callable[..., Path]) -> Path:
+def _migrations() -> Iterator[None]:
+    """Load migrations once: MLflow and Optuna load every file of them whenever they open a database."""
+    from alembic.util import pyfiles
+
+    load = pyfiles.load_module_py
+    loaded = cache(load)
+    with pytest.MonkeyPatch.context() as patch:
+        # Only `env.py` acts when it is loaded
+        patch.setattr(pyfiles, "load_module_py", lambda name, path: (load if name == "env_py" else loaded)(name, path))
+        yield
+
+
+@pytest.fixture(scope="session")
+def databases(once: Callable[..., Path], _migrations: None) -> Path:
     """A project with empty databases: creating them takes seconds, a copy does not."""
 
     def _create(root: Path) -> None:
