@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,22 +13,24 @@ FILE, FUNCTION, PARAMETERS = 350, 60, 7
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def _modules() -> Iterator[tuple[str, str, ast.Module]]:
-    for path in sorted(ROOM.rglob("*.py")):
-        text = path.read_text(encoding="utf-8")
-        yield path.relative_to(ROOM).as_posix(), text, ast.parse(text)
+@cache
+def _texts() -> dict[str, str]:
+    """Name of every file to its text."""
+    return {path.relative_to(ROOM).as_posix(): path.read_text(encoding="utf-8") for path in sorted(ROOM.rglob("*.py"))}
 
 
-MODULES = tuple(_modules())
+@cache
+def _nodes() -> list[tuple[str, ast.AST]]:
+    """Every node of every file, with the file's name."""
+    return [(name, node) for name, text in _texts().items() for node in ast.walk(ast.parse(text))]
 
 
 def _functions() -> Iterator[tuple[str, Function]]:
-    for name, _, module in MODULES:
-        yield from ((name, node) for node in ast.walk(module) if isinstance(node, Function))
+    yield from ((name, node) for name, node in _nodes() if isinstance(node, Function))
 
 
 def test_no_file_is_longer_than_a_reader_takes_in() -> None:
-    assert {name: length for name, text, _ in MODULES if (length := len(text.splitlines())) > FILE} == {}
+    assert {name: length for name, text in _texts().items() if (length := len(text.splitlines())) > FILE} == {}
 
 
 def test_no_function_is_longer_than_a_screen() -> None:
@@ -44,8 +47,7 @@ def test_no_function_takes_more_than_seven_parameters_but_those_of_commands() ->
 def test_identifiers_name_what_they_are() -> None:
     found = {
         f"{name}:{node.lineno}"
-        for name, _, module in MODULES
-        for node in ast.walk(module)
+        for name, node in _nodes()
         if (isinstance(node, ast.Name) and node.id in ("one", "ones"))
         or (isinstance(node, ast.arg) and node.arg in ("one", "ones"))
     }
@@ -56,8 +58,7 @@ def test_identifiers_name_what_they_are() -> None:
 def test_docstrings_begin_with_what_is_returned_or_done(word: str) -> None:
     found = [
         f"{name}: {text[:60]}"
-        for name, _, module in MODULES
-        for node in ast.walk(module)
+        for name, node in _nodes()
         if isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)
         and isinstance(text := node.value.value, str)

@@ -47,7 +47,8 @@ def test_no_other_module_uses_private_parts() -> None:
 def test_no_module_patches_methods_of_optuna() -> None:
     patching = set()
     for path in ROOM.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        text = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(text)) if "setattr" in text else ():
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "setattr" and "Storage" in ast.unparse(node):
                 patching.add(path.relative_to(ROOM).as_posix())
     assert patching == {"coordination/optuna_internals.py"}
