@@ -25,6 +25,13 @@ def _nodes() -> list[tuple[str, ast.AST]]:
     return [(name, node) for name, text in _texts().items() for node in ast.walk(ast.parse(text))]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _forgotten() -> Iterator[None]:
+    """Keep the nodes no longer than these tests: there are half a million."""
+    yield
+    _nodes.cache_clear()
+
+
 def _functions() -> Iterator[tuple[str, Function]]:
     yield from ((name, node) for name, node in _nodes() if isinstance(node, Function))
 

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 """Why to the files of `ser_tune`."""
 
 
+@cache
 def parts(name: str) -> set[str]:
     """The words of a name, in lower case.
 

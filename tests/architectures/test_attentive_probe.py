@@ -135,6 +135,7 @@ def _config(**changes: Any) -> AnyTrial:
     return validated(kind, nest(base | flat), lambda path: path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

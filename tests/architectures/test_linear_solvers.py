@@ -88,6 +88,7 @@ PENALTIES = pytest.mark.parametrize("penalty", [0.01, 0.1, PENALTY, 300.0])
 WAYS = pytest.mark.parametrize("factorised", [newton.FACTORISED, 5], ids=["factorised", "conjugate gradients"])
 
 
+@pytest.mark.slow
 @SHAPES
 @PENALTIES
 @WAYS

@@ -118,6 +118,7 @@ def test_equal_lengths_are_as_none(name: str) -> None:
     torch.testing.assert_close(masked.state_dict(), plain.state_dict(), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DESCENDED)
 def test_padding_has_no_say_in_training(name: str) -> None:
     utterances = _utterances([63, 95, 130])
@@ -133,6 +134,7 @@ def test_padding_has_no_say_in_training(name: str) -> None:
     torch.testing.assert_close(*steps, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "width"), [("fcn_attention", 0.05), ("fcn_gap", 0.05), ("light_cnn", 0.25)])
 def test_training_on_whole_utterances_learns(name: str, width: float) -> None:
     torch.manual_seed(0)

@@ -128,6 +128,7 @@ FILES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [*STREAMS, *FILES])
 def test_what_ffmpeg_writes_is_read_whole(arguments: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     samples = _check_whole(tmp_path / "sound", _converted(tmp_path, arguments))

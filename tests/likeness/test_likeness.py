@@ -30,6 +30,7 @@ def test_a_changed_copy_is_near_identical_to_its_original_alone(voices: list[np.
     assert [(one.first, one.second - len(voices)) for one in pairs] == [(one, one) for one in range(len(voices))]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not on this machine")
 @pytest.mark.parametrize(
     ("codec", "ending"), [("aac", "m4a"), ("libopus", "ogg"), ("libmp3lame", "mp3"), ("wmav2", "wma")]

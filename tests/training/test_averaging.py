@@ -152,6 +152,7 @@ def test_an_epoch_without_an_average_is_not_kept_where_one_has_it(config: Config
     assert [one.kept for one in fitted.history[:4]] == [one.score for one in fitted.history[:4]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("averaging", ["ema", "swa"])
 def test_where_nobody_validates_batch_norm_is_measured_for_the_last_epoch_only(
     config: Config, data: TrainingData, monkeypatch: pytest.MonkeyPatch, averaging: str

@@ -106,6 +106,7 @@ def test_scores_that_are_better_where_they_are_lower_choose_as_their_negatives(
     assert _kept(selection, [-one for one in scores], losses, LOWER) == _kept(selection, scores, losses)
 
 
+@pytest.mark.slow
 @QUICK
 @given(scores=SCORES, shift=st.sampled_from([-8.0, -1.0, 4.0]))
 def test_negative_scores_choose_as_positive_ones(scores: list[float], shift: float) -> None:

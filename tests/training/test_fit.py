@@ -95,6 +95,7 @@ def test_what_the_listener_raises_ends_the_training(config: Config, data: Traini
         _fit(config(), data, on_epoch=stop)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("augmented", [False, True])
 def test_one_seed_gives_one_result(config: Config, data: TrainingData, augmented: bool) -> None:
     wanted = config(
@@ -116,6 +117,7 @@ def test_every_fold_of_every_trial_has_a_seed_of_its_own() -> None:
     assert fold_seed(3, 4) == seeds[3 * 10 + 4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scope", ["train", "speaker", "utterance"])
 def test_who_validates_or_is_tested_changes_nothing_of_the_training(
     config: Config, data: TrainingData, make_data: MakeData, scope: str
@@ -227,6 +229,7 @@ def test_where_nobody_validates_the_last_epoch_is_kept(config: Config, data: Tra
     assert fitted.history[-1].train_loss < fitted.history[0].train_loss
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "selection", ["best_validation_score", "best_validation_loss", "smoothed_validation_score", "last"]
 )

@@ -54,6 +54,7 @@ def test_oversampled_classes_need_no_weights(config: Config, data: TrainingData)
     assert len({round(one, 6) for one in losses.values()}) == 4
 
 
+@pytest.mark.slow
 def test_oversampling_finds_the_rare_class(config: Config, data: TrainingData) -> None:
     # 16 utterances of one class, and one of another: it is found where it is drawn as often
     train = np.array([*range(0, 24, 3)] * 2 + [1])

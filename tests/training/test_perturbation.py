@@ -53,6 +53,7 @@ def _same(one: FittedNetwork, other: FittedNetwork) -> bool:
     return all(torch.equal(a, b) for a, b in weights) and np.array_equal(one.validation, other.validation)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [COPIED, STABLE], ids=["labelled", "stability"])
 def test_copies_of_held_out_speakers_never_reach_training(
     config: Config, copied: TrainingData, changes: dict[str, object]
@@ -180,6 +181,7 @@ def _steps(config: AnyTrial, data: TrainingData) -> int:
     return len(losses)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [COPIED, STABLE], ids=["labelled", "stability"])
 @pytest.mark.parametrize("sampling", ["shuffle", "oversample"])
 def test_copies_do_not_change_the_number_of_optimiser_steps(
