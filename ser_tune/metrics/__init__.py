@@ -7,6 +7,7 @@ from ..components import Catalogue
 from .base import Metric
 from .calibration import Coverage, Reliability, accuracy_by_coverage, fit_temperature, reliability, with_temperature
 from .confusions import confusions, hits_and_totals
+from .moments import Spread, moments, spread_of
 from .ranking import Ranking, score_in
 
 __all__ = [
@@ -16,12 +17,15 @@ __all__ = [
     "Metric",
     "Ranking",
     "Reliability",
+    "Spread",
     "accuracy_by_coverage",
     "confusions",
     "fit_temperature",
     "hits_and_totals",
+    "moments",
     "reliability",
     "score_in",
+    "spread_of",
     "with_temperature",
 ]
 

@@ -1,9 +1,11 @@
 """Metrics of dimensions, distributions and sets of labels, against other implementations and at the edges of each."""
 
 import math
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from pathlib import Path
 
 import audmetric
 import numpy as np
@@ -13,6 +15,8 @@ from scipy.stats import entropy
 from sklearn.metrics import average_precision_score, f1_score, root_mean_squared_error
 
 from ser_tune.metrics import METRICS, Metric
+from ser_tune.tasks import TASKS
+from ser_tune.training import LOSSES
 
 CASES = 1000
 CLOSE = 1e-9
@@ -240,3 +244,17 @@ def test_groups_without_utterances_have_no_score(metric: Metric) -> None:
         assert math.isnan(metric.value(metric.sums(truth, predicted, groups, 2, truth.shape[1]))[0])
         nobody = metric.sums(truth[:0], predicted[:0], groups[:0], 2, truth.shape[1])
         assert np.isnan(metric.value(nobody)).all()
+
+
+def test_every_metric_and_loss_is_defined_in_the_documentation() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    metrics, losses = page.split("## Losses")
+    for names, text, tasks in (
+        (METRICS.names(), metrics, {name: {*TASKS.get(name).kinds} for name in TASKS.names()}),
+        (LOSSES.names(), losses, {name: {TASKS.get(name).encoding} for name in TASKS.names()}),
+    ):
+        rows = {row.split("`")[1]: row.split("|")[2] for row in text.splitlines() if row.startswith("| `")}
+        assert sorted(rows) == sorted(names)
+        for name, row in rows.items():
+            kind = METRICS.get(name).predictions if names == METRICS.names() else LOSSES.get(name).targets
+            assert sorted(re.findall(r"`(\w+)`", row)) == sorted(task for task, kinds in tasks.items() if kind in kinds)
