@@ -1,5 +1,6 @@
 """Auditing a split: leaks from its test side to training or selection, wrong labels, and claimed numbers."""
 
+from .agreement import Agreement, RatingAgreement, VoteAgreement, agreement_of
 from .all_checks import Audit, as_html, as_record, audit_split
 from .baselines import SoundlessScore, speaker_baseline, text_baseline
 from .claims import Claim, read_claim
@@ -8,11 +9,15 @@ from .split import Split
 from .split_reading import read_split
 
 __all__ = [
+    "Agreement",
     "Audit",
     "Claim",
     "Finding",
+    "RatingAgreement",
     "SoundlessScore",
     "Split",
+    "VoteAgreement",
+    "agreement_of",
     "as_html",
     "as_record",
     "audit_split",
