@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from .. import audit as audits
 from .. import protocol, search
-from ..errors import ConfigError, CorpusError
+from ..errors import ConfigError, CorpusError, LeakError
 from .arguments import Argument, Data, Settings, located, path_or_none
 
 if TYPE_CHECKING:
-    from ..audit import Audit, SoundlessScore
+    from ..audit import Agreement, Audit, SoundlessScore
     from ..config import Project
     from ..corpora import Corpus, CorpusSource
     from ..corpora.check import CorpusCheck, Problem
+    from ..definition import StudyDefinition
     from ..features import SpeakerSegments
     from ..folds import Fold
 
@@ -31,8 +32,12 @@ class CheckedCorpus:
 
     check: "CorpusCheck"
     """Counts, lengths and problems, those of its texts included."""
-    text_baseline: "SoundlessScore | None"
+    text_baseline: "SoundlessScore | None" = None
     """None where no texts are known, or its speakers cannot be folded."""
+    speaker_baseline: "SoundlessScore | None" = None
+    """None where its speakers cannot be folded."""
+    agreement: "Agreement | None" = None
+    """Agreement of the annotators on the utterances that the task has; None where the corpus cannot be loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,7 @@ def check(
 ) -> CheckedCorpus:
     """Decode every recording of a corpus, compare its counts with the published ones, and try to draw a study's folds.
 
+    Shows how far annotators agree, where their votes or ratings are known, and what text or speaker alone predict.
     Ends with 1 where something is wrong: a recording that is unreadable, silent, constant, a single click, or at a rate
     outside 4 to 384 kHz; channels that cancel out; one sound under two labels or speakers; a name in two spellings; an
     emotion called unknown; other counts than published. Recordings that are quiet, clipped, off centre, beyond full
@@ -121,44 +127,67 @@ def check(
     Raises:
         SerTuneError: There is no such corpus, or it cannot be read at all.
     """
-    from ..corpora import CORPORA, Corpus, is_placeholder
+    from ..corpora import CORPORA, is_placeholder
     from ..corpora.check import Problem, check_corpus
     from ..corpora.check_names import few_recordings
-    from ..folds import Strata, speaker_folds
+    from ..corpora.selection import NAMED
 
     project, folder = located(project), path_or_none(data)
     source, taken = CORPORA.get(name), tuple(names_as_written)
-    found = check_corpus(source, folder, project.cache, subset=task, names_as_written=taken, progressed=progressed)
+    source.subset(task)  # an unknown task is refused before its settings are read
+    # The settings of the corpus and the task are those of any study; the architecture plays no part
+    flags = {"model.name": "fcn_attention", "corpus.name": name, "corpus.data": folder, "corpus.task": task}
+    definition = search.define_study(flags={**flags, "corpus.names_as_written": taken})
+    needs = definition.task.needs
+    found = check_corpus(
+        source,
+        folder,
+        project.cache,
+        subset=task,
+        needs=needs,
+        names_as_written=taken,
+        progressed=progressed,
+    )
     counts = found.speaker_counts
     speakers = {name: count for name, count in counts.items() if name in taken or not is_placeholder(name)}
+    # Where labels are numbers, how often an emotion occurs means nothing
+    emotions = {name: count for name, count in found.emotion_counts.items() if name and needs in NAMED}
     few = [
-        *few_recordings("emotion", found.emotion_counts, FEWEST_OF_EMOTION),
+        *few_recordings("emotion", emotions, FEWEST_OF_EMOTION),
         *few_recordings("speaker", speakers, FEWEST_OF_SPEAKER),
     ]
-    problems = [Problem("few", False, message) for message in few]
-    baseline = None
-    if not any(problem.kind == "name" and problem.wrong for problem in found.problems):
-        try:
-            corpus = Corpus.load(source, folder, project.cache, subset=found.subset, names_as_written=taken)
-            strata = Strata([utterance.emotion for utterance in corpus.utterances], "emotion")
-            folds = speaker_folds(corpus, strata=strata)
-        except CorpusError as error:
-            problems.append(Problem("study", False, f"no study is possible: {error}"))
-        else:
-            problems += _leaks(corpus, folds)
-            if found.texts:
-                baseline = _text_baseline(corpus, folds)
-                facts = protocol.Protocol(facts={} if baseline is None else baseline.facts)
-                problems += [Problem("text", False, warning) for warning in facts.warnings]
-    return CheckedCorpus(replace(found, problems=(*found.problems, *problems)), baseline)
+    checked = CheckedCorpus(_with(found, [Problem("few", False, message) for message in few]))
+    if any(problem.kind == "name" and problem.wrong for problem in found.problems):
+        return checked
+    return _as_studied(checked, definition, project)
 
 
-def _text_baseline(corpus: "Corpus", folds: "Sequence[Fold]") -> "SoundlessScore | None":
-    from ..tasks import DEFAULT_TASK, TASKS
-    from ..tasks.classification import targets_of_labels
+def _as_studied(checked: CheckedCorpus, definition: "StudyDefinition", project: "Project") -> CheckedCorpus:
+    """Load the corpus and draw the folds as a study does."""
+    from ..corpora.check import Problem
+    from ..definition import strata_of, targets_of
 
-    targets = targets_of_labels([utterance.emotion for utterance in corpus.utterances])
-    return audits.text_baseline(corpus.utterances, folds, targets, task=TASKS.get(DEFAULT_TASK))
+    try:
+        corpus = protocol.load_corpus(definition, project)
+        checked = replace(checked, agreement=audits.agreement_of(corpus.utterances))
+        targets, task = targets_of(definition, corpus), definition.task
+        folds = protocol.draw_folds(definition, corpus, strata_of(definition, targets))
+    except (CorpusError, LeakError) as error:
+        return replace(checked, check=_with(checked.check, [Problem("study", False, f"no study is possible: {error}")]))
+    text = audits.text_baseline(corpus.utterances, folds, targets, task=task)
+    facts = protocol.Protocol(facts={} if text is None else text.facts)
+    problems = [*_leaks(corpus, folds), *(Problem("text", False, warning) for warning in facts.warnings)]
+    return replace(
+        checked,
+        check=_with(checked.check, problems),
+        text_baseline=text,
+        speaker_baseline=audits.speaker_baseline(corpus.utterances, folds, targets, task=task),
+    )
+
+
+def _with(found: "CorpusCheck", problems: "Sequence[Problem]") -> "CorpusCheck":
+    """The check with further problems."""
+    return replace(found, problems=(*found.problems, *problems))
 
 
 def _leaks(corpus: "Corpus", folds: "Sequence[Fold]") -> "list[Problem]":

@@ -125,6 +125,8 @@ def vote_agreement(votes: np.ndarray, speakers: np.ndarray) -> VoteAgreement | N
         return None
     own, who = votes[voted], np.unique(speakers[voted], return_inverse=True)[1]
     task, outputs = TASKS.get(DISTRIBUTION), votes.shape[1]
+    # The KL of a single vote is infinite but for smoothing
+    metrics = [metric for metric in map(task.metric, task.metrics) if math.isfinite(metric.high)]
 
     def pairs() -> Iterator[Pair]:
         for begin in range(0, len(own), AT_ONCE):
@@ -137,7 +139,7 @@ def vote_agreement(votes: np.ndarray, speakers: np.ndarray) -> VoteAgreement | N
         highest_entropy=math.log2(outputs),
         entropy=_estimate(ENTROPY, sums_of(ENTROPY, own, own, who, outputs)),
         kappa=_estimate(KAPPA, sums_of(KAPPA, own, own, who, outputs)),
-        human=_scores(pairs(), [task.metric(name) for name in task.metrics], int(who.max()) + 1, outputs),
+        human=_scores(pairs(), metrics, int(who.max()) + 1, outputs),
     )
 
 

@@ -15,7 +15,7 @@ from .challenge import Challenge
 from .check_names import in_effect, name_problems
 from .folder import content_digest
 from .names import is_placeholder
-from .selection import Need, Subset, choose
+from .selection import Chosen, Need, Subset, choose
 from .utterance import Utterance
 
 __all__ = [
@@ -242,8 +242,8 @@ class Corpus:
 
 def select_utterances(
     source: CorpusSource, data: Path | None, cache: Path, subset: str | None, *, needs: Need = "emotion"
-) -> list[Utterance]:
-    """List a subset's utterances without opening a recording.
+) -> Chosen:
+    """Choose a subset's utterances without opening a recording.
 
     Args:
         source: The corpus's reader.
@@ -252,14 +252,11 @@ def select_utterances(
         subset: A label of the source's subsets; None is the first.
         needs: Utterances without this label are left out.
 
-    Returns:
-        The utterances in the order of their names, with merged emotions.
-
     Raises:
         CorpusError: The folder is missing or empty, or a label is unknown.
         UnknownNameError: There is no such subset.
     """
-    return choose(source.read(data, cache), source.subset(subset), _where(source, data), needs=needs).utterances
+    return choose(source.read(data, cache), source.subset(subset), _where(source, data), needs=needs)
 
 
 def _where(source: CorpusSource, data: Path | None) -> str:

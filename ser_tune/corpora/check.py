@@ -12,7 +12,7 @@ from ..errors import AudioError
 from ..likeness import audio_fingerprint, near_groups
 from .base import CorpusSource, select_utterances
 from .check_names import name_problems, name_warnings
-from .selection import Subset
+from .selection import Need, Subset
 from .signal import Fault, signal_faults, unusable_kind
 from .sounds import each_decoded
 from .utterance import Utterance
@@ -45,7 +45,8 @@ class CorpusCheck:
     subset: str
     expected: Subset
     counts: Mapping[tuple[str, str], int]
-    """Number of utterances of each speaker and emotion, unreadable recordings included."""
+    """Number of utterances of each speaker and emotion, unreadable recordings included; the emotion is empty where
+    there is no consensus."""
     lengths_s: tuple[float, ...]
     """Length of every recording that can be used, in seconds."""
     sample_rates_hz: Mapping[int, int]
@@ -54,6 +55,8 @@ class CorpusCheck:
     """Recordings of each number of channels."""
     texts: int
     """Different spoken texts that are known."""
+    left_out: int
+    """Utterances without the label that the task needs."""
     problems: tuple[Problem, ...]
 
     @property
@@ -103,6 +106,7 @@ def check_corpus(
     cache: Path,
     *,
     subset: str | None = None,
+    needs: Need = "emotion",
     names_as_written: Sequence[str] = (),
     progressed: Callable[[int, int], None] = lambda done, total: None,
 ) -> CorpusCheck:
@@ -113,6 +117,7 @@ def check_corpus(
         data: The folder or manifest the user named.
         cache: Where a corpus that makes its own files keeps them.
         subset: One of the source's; None is its first.
+        needs: Utterances without this label are left out.
         names_as_written: As `Corpus.load` takes them.
         progressed: Called with the number of decoded recordings and the number of all.
 
@@ -120,7 +125,8 @@ def check_corpus(
         CorpusError: The corpus cannot be listed: a missing folder, a name off the scheme, an unknown label.
         UnknownNameError: There is no such subset.
     """
-    utterances = select_utterances(source, data, cache, subset)
+    chosen = select_utterances(source, data, cache, subset, needs=needs)
+    utterances = chosen.utterances
     subset = subset or next(iter(source.subsets))
     heard = each_decoded(utterances, _hear, progressed)
     usable = [recording for recording in heard if not recording.error]
@@ -134,18 +140,21 @@ def check_corpus(
         sample_rates_hz=dict(sorted(Counter(recording.rate_hz for recording in usable).items())),
         channels=dict(sorted(Counter(recording.channels for recording in usable).items())),
         texts=len({utterance.text for utterance in utterances} - {""}),
+        left_out=chosen.left_out,
         problems=(
             *(Problem("table", False, remark) for remark in source.remarks(data)),
             *(
                 Problem("name", True, name_problem)
-                for name_problem in name_problems(utterances, as_written=names_as_written)
+                for name_problem in name_problems(utterances, used=chosen.used or (), as_written=names_as_written)
             ),
             *(
                 Problem("name", False, name_warning)
                 for name_warning in name_warnings(utterances, as_written=names_as_written)
             ),
             *_miscounted(
-                "emotion", Counter(utterance.emotion for utterance in utterances), source.subsets[subset].emotion_counts
+                "emotion",
+                Counter(utterance.emotion for utterance in utterances if utterance.emotion),
+                source.subsets[subset].emotion_counts,
             ),
             *_miscounted("speaker", Counter(utterance.speaker for utterance in utterances), _speakers(source, subset)),
             *_unusable(utterances, heard),

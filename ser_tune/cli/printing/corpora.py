@@ -22,9 +22,10 @@ from rich.progress import (
 from ... import api, audit
 from ..console import notes, print_json, print_table, results, shortest, shown
 from ..registration import Call, Forms
+from .agreement import agreement_record, baseline_record, print_agreement
 
 if TYPE_CHECKING:
-    from ...audit import Audit, SoundlessScore
+    from ...audit import Audit
     from ...corpora import CorpusSource
     from ...corpora.check import CorpusCheck
 
@@ -141,16 +142,17 @@ def print_check(call: Call[api.CheckedCorpus], *, as_json: bool) -> None:
     """Print counts and problems of a corpus; exit code 1 where something is wrong."""
     with _bar("recordings", MofNCompleteColumn()) as progressed:
         checked = call(progressed=progressed)
-    found, baseline = checked.check, checked.text_baseline
+    found = checked.check
     if as_json:
-        sys.stdout.write(json.dumps(_record(found, baseline), indent=2) + "\n")
+        sys.stdout.write(json.dumps(_record(checked), indent=2) + "\n")
     else:
-        _print_check(found, baseline)
+        _print_check(checked)
     if not found.ok:
         raise SystemExit(1)
 
 
-def _record(found: "CorpusCheck", baseline: "SoundlessScore | None") -> dict[str, object]:
+def _record(checked: api.CheckedCorpus) -> dict[str, object]:
+    found = checked.check
     speakers: dict[str, dict[str, int]] = defaultdict(dict)
     for (speaker, emotion), count in sorted(found.counts.items()):
         speakers[speaker][emotion] = count
@@ -173,13 +175,10 @@ def _record(found: "CorpusCheck", baseline: "SoundlessScore | None") -> dict[str
         "sample_rates_hz": dict(found.sample_rates_hz),
         "channels": dict(found.channels),
         "texts": found.texts,
-        "text_baseline": baseline
-        and {
-            baseline.metric.name: baseline.value,
-            "interval": [baseline.interval.low, baseline.interval.high] if baseline.interval.known else None,
-            "chance": baseline.chance,
-            "above_chance": baseline.above_chance,
-        },
+        "left_out": found.left_out,
+        "text_baseline": baseline_record(checked.text_baseline),
+        "speaker_baseline": baseline_record(checked.speaker_baseline),
+        "agreement": checked.agreement and agreement_record(checked.agreement),
         "kinds": {
             kind: {"wrong": wrong, "warnings": warnings} for kind, (wrong, warnings) in sorted(_counts(found).items())
         },
@@ -204,7 +203,22 @@ def _counts(found: "CorpusCheck") -> dict[str, tuple[int, int]]:
     return counts
 
 
-def _print_check(found: "CorpusCheck", baseline: "SoundlessScore | None") -> None:
+def _print_check(checked: api.CheckedCorpus) -> None:
+    found = checked.check
+    _print_recordings(found)
+    if found.left_out:
+        results.print(f"left out: {found.left_out} utterances without the label that the task needs")
+    if checked.agreement is not None:
+        print_agreement(checked.agreement)
+    if checked.text_baseline is not None:
+        results.print(f"{found.texts} texts; text-only baseline: {checked.text_baseline}")
+    if checked.speaker_baseline is not None:
+        results.print(f"speaker-mean baseline: {checked.speaker_baseline}")
+    _print_problems(found)
+
+
+def _print_recordings(found: "CorpusCheck") -> None:
+    """Print counts by speaker and emotion, lengths, sample rates and channels."""
     emotions, speakers, expected = found.emotion_counts, found.speaker_counts, found.expected
     total = sum(found.counts.values())
     rows = [
@@ -212,7 +226,7 @@ def _print_check(found: "CorpusCheck", baseline: "SoundlessScore | None") -> Non
         for speaker, count in speakers.items()
     ]
     rows.append(["total", *map(str, emotions.values()), str(total)])
-    columns = ["speaker", *emotions, "total"]
+    columns = ["speaker", *(name or "no consensus" for name in emotions), "total"]
     if expected.emotion_counts:
         wanted = expected.emotion_counts
         rows.append(["known", *(str(wanted.get(emotion, 0)) for emotion in emotions), str(sum(wanted.values()))])
@@ -232,8 +246,10 @@ def _print_check(found: "CorpusCheck", baseline: "SoundlessScore | None") -> Non
         rates = ", ".join(f"{rate} Hz ({count})" for rate, count in found.sample_rates_hz.items())
         channels = ", ".join(f"{number} ({count})" for number, count in found.channels.items())
         results.print(f"sample rates: {rates}; channels: {channels}")
-    if baseline is not None:
-        results.print(f"{found.texts} texts; text-only baseline: {baseline}")
+
+
+def _print_problems(found: "CorpusCheck") -> None:
+    """Print the number of problems of each kind, the first ones, and the verdict."""
     for part, name in enumerate(("wrong", "warnings")):
         if counted := [f"{counts[part]} {kind}" for kind, counts in sorted(_counts(found).items()) if counts[part]]:
             results.print(f"{name}: {', '.join(counted)}")
