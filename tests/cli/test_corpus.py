@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -61,10 +62,28 @@ def test_a_good_corpus_ends_with_0(call: Call, tmp_path: Path) -> None:
     assert lines[7].split() == ["total", "30", "30", "30", "30", "120", "120"]
     assert lines[8].split() == ["known", "30", "30", "30", "30", "120"]
     assert lines[9].startswith("120 recordings, 0.044 h: 1.05 s to 1.54 s, mean 1.31 s")
-    assert lines[10:] == [
-        "sample rates: 16000 Hz (120); channels: 1 (120)",
+    assert lines[10] == "sample rates: 16000 Hz (120); channels: 1 (120)"
+    assert re.fullmatch(r"votes: 7\.0 of each of 120 utterances, entropy 0\.9.* of 2\.000 bits; .* 0\.3.*", lines[11])
+    assert lines[14].split()[:4] == ["dimension", "utterances", "ratings", "alpha"]
+    assert [line.split()[0] for line in lines[15:18]] == ["energy", "pitch_range", "rate"]
+    assert lines[18:] == [
+        "speaker-mean baseline: UAR 0.250, chance 0.250",
         "demo, task all: nothing is wrong, 0 warnings",
     ]
+
+
+@pytest.mark.slow
+def test_a_check_of_another_task_has_its_baseline(call: Call, tmp_path: Path) -> None:
+    found = json.loads(call(tmp_path, "corpus", "check", "demo", "--task", "dimensions", "--json").out)
+    assert (found["task"], found["left_out"], found["text_baseline"]) == ("dimensions", 0, None)
+    assert 0.0 < found["speaker_baseline"]["ccc"] < 0.1
+    assert found["speaker_baseline"]["chance"] == 0.0
+    rate = found["agreement"]["ratings"]["rate"]
+    assert (rate["utterances"], rate["ratings"]) == (120, 7.0)
+    assert (
+        rate["krippendorff_alpha"]["interval"][0] < rate["krippendorff_alpha"]["value"] < rate["human"]["ccc"]["value"]
+    )
+    assert set(found["agreement"]["votes"]["human"]) == {"jsd", "total_variation", "uar", "macro_f1"}
 
 
 def test_a_corpus_with_something_wrong_ends_with_1(call: Call, tmp_path: Path) -> None:

@@ -157,15 +157,17 @@ def test_a_corpus_without_texts_has_no_text_independent_folds(
 
 def test_a_check_tells_the_baseline_and_warns(call: Call, tmp_path: Path, telling: Path, neutral: Path) -> None:
     told = call(tmp_path, "corpus", "check", "manifest", "--data", neutral)
-    assert told.out.splitlines()[-2:] == [
+    assert told.out.splitlines()[-3:] == [
         "4 texts; text-only baseline: UAR 0.500, chance 0.500",
+        "speaker-mean baseline: UAR 0.500, chance 0.500",
         "manifest, task all: nothing is wrong, 0 warnings",
     ]
     told = call(tmp_path, "corpus", "check", "manifest", "--data", telling)
-    assert (told.code, told.out.splitlines()[-6:]) == (
+    assert (told.code, told.out.splitlines()[-7:]) == (
         0,
         [
             "4 texts; text-only baseline: UAR 1.000, chance 0.500",
+            "speaker-mean baseline: UAR 0.500, chance 0.500",
             "warnings: 2 few, 1 text",
             "warning: few: fewer than 10 recordings (emotion): anger (6); joy (6)",
             "warning: few: fewer than 5 recordings (speaker): ada (4); bob (4); cyd (4)",
