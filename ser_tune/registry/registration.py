@@ -35,7 +35,7 @@ from .model_card import Networks, add_evaluations, model_card
 from .training_sounds import REFIT_TAG, log_training_sounds
 from .verdict import TAGS, Confirmed, Verdict, claim_alias, decide, promotion_lock
 from .version_files import has_files
-from .versions import CHAMPION, aliases_of, is_registered
+from .versions import CHAMPION, aliases_of, champion_alias, is_registered
 
 __all__ = ["Promotion", "Registration"]
 
@@ -51,7 +51,7 @@ class Promotion:
     name: str
     version: str
     alias: str
-    """`champion` or `challenger`."""
+    """`champion` or `challenger`; of another task than one emotion of several its own, such as `votes`."""
     reason: str
     """Why it has this alias, in words."""
     trial: int | None
@@ -65,6 +65,14 @@ class Promotion:
     selection: Selection | None = None
     """Its score without the choice among its study's trials; None where nothing chose it, or predictions of trials are
     gone."""
+
+    @property
+    def reference(self) -> str:
+        """The text by which it is loaded: its name alone, with its alias as a champion, or else with its number."""
+        if self.alias == CHAMPION:
+            return self.name
+        is_champion = self.alias == champion_alias(self.prepared.definition)
+        return f"{self.name}@{self.alias}" if is_champion else f"{self.name}/{self.version}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,18 +170,22 @@ class Registration:
         for key, value in self._selection_tags().items():
             client.set_model_version_tag(name, version, key, value)
         aliases = self._aliases(version)
-        if CHAMPION in aliases:
-            return self._promotion(version, CHAMPION, "it was registered before", created=False)
+        if self._contested in aliases:
+            return self._promotion(version, self._contested, "it was registered before", created=False)
         verdict = self._decide()
-        if verdict.alias == CHAMPION:
+        if verdict.wins:
             verdict = claim_alias(self.workspace, name, version, verdict, self._decide)
-        if verdict.alias == CHAMPION:
+        if verdict.wins:
             self._write_verdict(version, verdict, contents)
             for alias in aliases:  # it is no challenger any more
                 client.delete_registered_model_alias(name, alias)
-            return self._promotion(version, CHAMPION, verdict.reason, created=False)
+            return self._promotion(version, verdict.alias, verdict.reason, created=False)
         reason = f"it was registered before, and {verdict.reason}"
         return self._promotion(version, " ".join(self._aliases(version)), reason, created=False)
+
+    @property
+    def _contested(self) -> str:
+        return champion_alias(self.prepared.definition)
 
     @property
     def _kind(self) -> str:
@@ -190,7 +202,9 @@ class Registration:
         return [alias for alias, of in aliases_of(self.workspace, self.name).items() if of == version]
 
     def _decide(self) -> Verdict:
-        verdict = decide(self.workspace, self.name, self.run, self.rule, self.confirmed, self._stressed)
+        verdict = decide(
+            self.workspace, self.name, self.run, self.rule, self.confirmed, self._stressed, self._contested
+        )
         if self.refit is None:
             return verdict
         return replace(verdict, reason=f"{verdict.reason}; scores are those of the folds' networks")

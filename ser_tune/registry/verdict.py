@@ -28,9 +28,9 @@ from ..tracking import (
     searched_trials,
     with_its_seeds,
 )
-from .versions import CHAMPION, aliases_of
+from .versions import CHAMPION, aliases_of, challenger_alias
 
-__all__ = ["CHALLENGER", "TAGS", "Confirmed", "Verdict", "claim_alias", "decide", "promotion_lock"]
+__all__ = ["TAGS", "Confirmed", "Verdict", "claim_alias", "decide", "promotion_lock"]
 
 TAGS = (
     *("rule", "compared_with", "difference", "difference_interval", "p_value", "p_value_corrected", "correction"),
@@ -38,7 +38,6 @@ TAGS = (
     *("confirmed_mean", "confirmed_low", "confirmed_high", "confirmed_seeds"),
 )
 """Every tag that a verdict can leave on a version."""
-CHALLENGER = "challenger"
 CORPUS_FACTS = {"corpus", "corpus_digest"}
 """Facts of a protocol that identify the recordings."""
 _BOUND = {"low": ("lower bound", "above"), "high": ("upper bound", "below")}
@@ -98,6 +97,13 @@ class Verdict:
     """The comparison: rule, version, difference, interval, p-value."""
     champion: str | None = None
     """The version that was champion; None where there was none."""
+    contested: str = CHAMPION
+    """The champion's alias."""
+
+    @property
+    def wins(self) -> bool:
+        """Whether the new version becomes champion."""
+        return self.alias == self.contested
 
 
 def decide(
@@ -107,8 +113,9 @@ def decide(
     rule: str,
     confirmed: Confirmed | None,
     stressed: Callable[[Run], Mapping[str, float]] = lambda run: {},
+    contested: str = CHAMPION,
 ) -> Verdict:
-    """Compare a run with the present champion of a name; test scores are not compared.
+    """Compare a run with the present champion of a name and task; test scores are not compared.
 
     Where both are confirmed, their means over fresh seeds are compared. p-values are corrected for the searched
     trials, of which the best are compared: fresh seeds do not remove that choice, because it was made on the
@@ -121,17 +128,20 @@ def decide(
         rule: Of `PROMOTION_RULES`.
         confirmed: Its score on fresh seeds, if there were any.
         stressed: From a run to its validation score in worse recordings, by condition, for rules that ask for it.
+        contested: The champion's alias.
 
     Raises:
         UnknownNameError: There is no such rule.
     """
+    challenger = challenger_alias(contested)
     decides, tags = PROMOTION_RULES.get(rule).decide, {"rule": rule}
     if confirmed:
         tags |= {f"confirmed_{key}": f"{getattr(confirmed, key):.4f}" for key in ("mean", "low", "high")}
         tags["confirmed_seeds"] = str(confirmed.seeds)
-    number = aliases_of(workspace, name).get(CHAMPION)
+    number = aliases_of(workspace, name).get(contested)
     if number is None:
-        return Verdict(CHAMPION, "there was no champion before", tags)
+        reason = "there was no champion before" if contested == CHAMPION else f"no version was {contested} before"
+        return Verdict(contested, reason, tags, contested=contested)
     present = workspace.client.get_model_version(name, number)
     before = f"version {present.version}"
     tags["compared_with"] = before
@@ -139,14 +149,15 @@ def decide(
         other = workspace.client.get_run(str(present.run_id))
     except MlflowException:
         reason = f"the run of the champion, {before}, is gone; the two cannot be compared"
-        return Verdict(CHALLENGER, reason, tags, number)
+        return Verdict(challenger, reason, tags, number, contested)
     if differences := protocol_of(run).differences(protocol_of(other)):
-        return Verdict(CHALLENGER, _incomparable(before, differences, protocol_of(run).corpus), tags, number)
+        reason = _incomparable(before, differences, protocol_of(run).corpus)
+        return Verdict(challenger, reason, tags, number, contested)
     champion = _Champion(before, other, present.tags)
     comparison, tested = _comparison(workspace, run, champion, confirmed, stressed)
     ruling = decides(comparison)
-    alias = CHAMPION if ruling.replaces else CHALLENGER
-    return Verdict(alias, ruling.reason, {**tags, **tested, **ruling.tags}, number)
+    alias = contested if ruling.replaces else challenger
+    return Verdict(alias, ruling.reason, {**tags, **tested, **ruling.tags}, number, contested)
 
 
 def _comparison(
@@ -292,10 +303,10 @@ def claim_alias(
     Returns:
         The verdict that the alias is of.
     """
-    while verdict.alias == CHAMPION:
-        if aliases_of(workspace, name).get(CHAMPION) == verdict.champion:
-            workspace.client.set_registered_model_alias(name, CHAMPION, version)
-            if aliases_of(workspace, name).get(CHAMPION) == version:
+    while verdict.wins:
+        if aliases_of(workspace, name).get(verdict.contested) == verdict.champion:
+            workspace.client.set_registered_model_alias(name, verdict.contested, version)
+            if aliases_of(workspace, name).get(verdict.contested) == version:
                 return verdict
         verdict = decide_again()
     workspace.client.set_registered_model_alias(name, verdict.alias, version)

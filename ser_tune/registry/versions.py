@@ -6,15 +6,29 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from ..config import Project
+from ..corpora import CORPORA
 from ..errors import RegistryError, valid_names
+from ..tasks import DEFAULT_TASK
 from ..tracking import Workspace, model_versions, reason_of, registered_models
 
 if TYPE_CHECKING:
+    from ..definition import StudyDefinition
     from ..tracking import LoadedModel
 
-__all__ = ["CHAMPION", "aliases_of", "find_version", "is_registered", "load_model", "registered_name"]
+__all__ = [
+    "CHAMPION",
+    "aliases_of",
+    "challenger_alias",
+    "champion_alias",
+    "find_version",
+    "is_registered",
+    "load_model",
+    "registered_name",
+]
 
 CHAMPION = "champion"
+"""The alias of the best version that recognises one emotion of several; `name` alone is this version."""
+CHALLENGER = "challenger"
 
 
 def registered_name(corpus: str, model: str) -> str:
@@ -24,6 +38,28 @@ def registered_name(corpus: str, model: str) -> str:
     'ser-emodb-3d_acrnn'
     """
     return f"ser-{corpus}-{model}"
+
+
+def champion_alias(definition: "StudyDefinition") -> str:
+    """The alias of the best version of a study's corpus, architecture and task: every task has its own champion.
+
+    It is `champion` for one emotion of several; otherwise the corpus's label that stands for the task, such as `votes`,
+    or the task's name where no such label was chosen.
+    """
+    task, corpus = definition.task.name, definition.config.corpus
+    if task == DEFAULT_TASK:
+        return CHAMPION
+    brought = CORPORA.get(corpus.name).defaults_of(corpus.task).get("task.name")
+    return corpus.task if corpus.task is not None and brought == task else task
+
+
+def challenger_alias(champion: str) -> str:
+    """The alias of the newest version that did not replace the champion of this alias.
+
+    >>> challenger_alias("champion"), challenger_alias("votes")
+    ('challenger', 'votes-challenger')
+    """
+    return CHALLENGER if champion == CHAMPION else f"{champion}-{CHALLENGER}"
 
 
 def aliases_of(workspace: Workspace, name: str) -> dict[str, str]:
@@ -65,7 +101,10 @@ def find_version(workspace: Workspace, reference: str) -> ModelVersion:
         return workspace.client.get_model_version(name, number)
     aliases, wanted = aliases_of(workspace, name), alias if at else CHAMPION
     if wanted not in aliases:
-        raise RegistryError(f"'{name}' has no alias '{wanted}'; it has: {valid_names(wanted, sorted(aliases))}")
+        example = "" if at or not aliases else f"; name a version by its alias, such as {name}@{min(aliases)}"
+        raise RegistryError(
+            f"'{name}' has no alias '{wanted}'; it has: {valid_names(wanted, sorted(aliases))}{example}"
+        )
     return workspace.client.get_model_version(name, aliases[wanted])
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from ser_tune.cli.printing.registered import _score_columns
+from ser_tune.cli.printing.registered import TAGS, _score_columns, print_models
+from ser_tune.registry import RegisteredVersion
 from tests.cli.test_report import Page
 
 LINE = r"^trial (\d): drift (-\d\.\d{4}) \([\d.]+ s\); best (-\d\.\d{4}) \(trial (\d)\)"
@@ -69,3 +70,18 @@ def test_versions_without_test_scores_have_the_columns_of_all_versions() -> None
     """As networks that were trained on all speakers, of which the validation scores of their folds are known."""
     tags = dict.fromkeys(("validation_uar", "validation_uar_fold_mean", "validation_wa"), "0.5")
     assert list(_score_columns([tags])) == ["validation UAR", "corrected", "test UAR", "test WA"]
+
+
+def test_versions_of_several_objectives_have_columns_for_the_objective_of_each(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    emotions = dict.fromkeys(("validation_uar", "validation_uar_fold_mean", "test_uar"), "0.5")
+    votes = dict.fromkeys(("validation_jsd", "validation_jsd_fold_mean", "validation_uar", "test_jsd"), "0.25")
+    versions = [RegisteredVersion("m", str(number), (), tags) for number, tags in ((1, emotions), (2, votes))]
+    print_models(lambda: versions, as_json=False)  # type: ignore[arg-type]
+    table = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in table] == [
+        ["name", "version", "alias", "objective", "validation", "corrected", "test", *TAGS],
+        ["m", "1", "UAR", "0.5000", "0.5000"],
+        ["m", "2", "JSD", "0.2500", "0.2500"],
+    ]

@@ -9,6 +9,9 @@ from ser_tune.config import Project
 from ser_tune.errors import AudioError, RegistryError
 from ser_tune.prediction import Predictor
 from ser_tune.registry import find_version, list_versions, listed_versions, load_model
+from ser_tune.registry.verdict import claim_alias, decide
+from ser_tune.registry.versions import aliases_of, champion_alias
+from ser_tune.search import define_study
 from ser_tune.tracking import Workspace
 
 NAME = "ser-manifest-alex_net"
@@ -40,6 +43,42 @@ def test_a_reference_is_a_name_an_alias_or_a_version(workspace: Workspace, refer
 def test_what_does_not_exist_is_answered_with_what_does(workspace: Workspace, reference: str, message: str) -> None:
     with pytest.raises(RegistryError, match=message):
         find_version(workspace, reference)
+
+
+def test_champions_of_two_tasks_of_a_model_never_replace_each_other(planting: Any) -> None:
+    workspace, name, right = planting.workspace, planting.name, [[True, False]] * 2
+    for contested in ("champion", "votes"):
+        run = planting.run(right)
+        verdict = decide(workspace, name, run, "better", None, contested=contested)
+        assert (verdict.alias, verdict.wins, verdict.champion) == (contested, True, None)
+        version = str(workspace.client.create_model_version(name, source="x", run_id=run.info.run_id).version)
+        claim_alias(workspace, name, version, verdict, pytest.fail)
+        if contested == "votes":
+            assert decide(workspace, name, planting.run([[True, True]] * 2), "better", None).champion == "1"
+    assert aliases_of(workspace, name) == {"champion": "1", "votes": "2"}
+    verdict = decide(workspace, name, planting.run(right), "better", None, contested="votes")
+    assert (verdict.alias, verdict.wins, verdict.tags["compared_with"]) == ("votes-challenger", False, "version 2")
+
+
+def test_a_name_without_champion_is_answered_with_an_alias_to_add(planting: Any) -> None:
+    client, name = planting.workspace.client, planting.name
+    client.set_registered_model_alias(name, "votes", str(client.create_model_version(name, source="x").version))
+    with pytest.raises(RegistryError, match=rf"no alias 'champion'; it has: votes; .* such as {name}@votes"):
+        find_version(planting.workspace, name)
+
+
+@pytest.mark.parametrize(
+    ("written", "alias"),
+    [
+        ({}, "champion"),
+        ({"corpus.task": "votes"}, "votes"),
+        ({"task.name": "distribution"}, "distribution"),
+        ({"corpus.task": "votes", "task.name": "classification"}, "champion"),
+    ],
+)
+def test_a_label_that_brings_its_task_is_the_alias_of_its_champion(written: dict[str, str], alias: str) -> None:
+    settings = {"model.name": "linear_probe", **written}
+    assert champion_alias(define_study(None, flags={}, settings=settings)) == alias
 
 
 def test_an_empty_registry_says_so(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from ... import serving, tracking
 from ...errors import ConfigError, brief
-from ...metrics import METRICS
+from ...metrics import METRICS, Metric
 from ...resampling import describe_score
 from ..console import notes, print_json, print_table, print_warnings, results
 from ..registration import Call
@@ -32,19 +32,24 @@ def print_models(call: "Call[Sequence[RegisteredVersion]]", *, as_json: bool) ->
     if not versions:
         notes.print("no registered models yet; run `ser-tune study --model 3d_acrnn`")
         return
+    objectives = _objectives([version.tags for version in versions])
     columns = _score_columns([version.tags for version in versions])
-    names = tuple(name for names in columns.values() for name in names)
     rows, problems = [], list[str]()
     for version in versions:
         tags = version.tags
-        numbers, damaged = _numbers(tags, names)
-        scores = ["".join(describe_score(numbers, name) for name in names) for names in columns.values()]
+        # Of several objectives every version has its own, and no table has room for all metrics of all tasks
+        own = _objectives([tags]) if len(objectives) > 1 else objectives
+        names = {title: [f"{side}_{metric.name}" for metric in of or own] for title, (side, of) in columns.items()}
+        numbers, damaged = _numbers(tags, tuple(name for of_column in names.values() for name in of_column))
+        scores = ["".join(describe_score(numbers, name) for name in of_column) for of_column in names.values()]
+        scores = [*(metric.title for metric in own), *scores] if len(objectives) > 1 else scores
         problems += [
             f"{version.name} version {version.version}: {tag} is {brief(tags[tag])}, no number" for tag in damaged
         ]
         facts = [tags.get(tag, "") for tag in TAGS.values()]
         rows.append([version.name, version.version, ", ".join(version.aliases), *scores, *facts])
-    print_table(["name", "version", "alias", *columns, *TAGS], rows)
+    objective = ["objective"] if len(objectives) > 1 else []
+    print_table(["name", "version", "alias", *objective, *columns, *TAGS], rows)
     tagged = [version.tags for version in versions if "warnings" in version.tags]
     print_warnings(f"protocol {tags.get('fingerprint', 'unknown')}: {tags['warnings']}" for tags in tagged)
     print_warnings(problems)
@@ -56,20 +61,30 @@ def _record(version: "RegisteredVersion") -> dict[str, object]:
     return {"name": version.name, "version": version.version, "aliases": list(version.aliases), **tags}
 
 
-def _score_columns(versions: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
-    """The titles of columns of scores, each with the tags that it shows, of which a version has one at most.
+def _objectives(versions: Sequence[Mapping[str, str]]) -> list[Metric]:
+    """The objectives of versions, by their tags: an objective alone has a score over folds among them."""
+    tags = {tag for version in versions for tag in version}
+    known = (METRICS.get(name) for name in METRICS.names())
+    return [metric for metric in known if f"validation_{metric.name}_fold_mean" in tags]
+
+
+def _score_columns(versions: Sequence[Mapping[str, str]]) -> dict[str, tuple[str, Sequence[Metric]]]:
+    """The titles of columns of scores, each with its side and the metrics it shows.
 
     Args:
-        versions: The tags of every version. The objective alone has a score over folds among them.
+        versions: The tags of every version. Of several objectives a column shows each version's own, and has no metric
+            here.
     """
-    known = [METRICS.get(name) for name in METRICS.names()]
+    objectives = _objectives(versions)
+    if len(objectives) > 1:
+        return {side: (side, ()) for side in ("validation", "corrected", "test")}
     tags = {tag for version in versions for tag in version}
-    objectives = [metric for metric in known if f"validation_{metric.name}_fold_mean" in tags]
+    known = (METRICS.get(name) for name in METRICS.names())
     others = [metric for metric in known if metric not in objectives and f"validation_{metric.name}" in tags]
     return {
-        **{f"validation {metric.title}": [f"validation_{metric.name}"] for metric in objectives},
-        "corrected": [f"corrected_{metric.name}" for metric in objectives],
-        **{f"test {metric.title}": [f"test_{metric.name}"] for metric in (*objectives, *others)},
+        **{f"validation {metric.title}": ("validation", [metric]) for metric in objectives},
+        "corrected": ("corrected", objectives),
+        **{f"test {metric.title}": ("test", [metric]) for metric in (*objectives, *others)},
     }
 
 

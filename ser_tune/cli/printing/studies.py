@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ... import api, registry, tracking
+from ... import api, tracking
 from ...folds import SIDES, selection_note
 from ...metrics import score_in
 from ...resampling import describe_score, with_interval
@@ -165,13 +165,12 @@ def print_scores(promotion: "Promotion", tracking_uri: str | None) -> None:
     verb = "registered" if promotion.created else "already registered"
     alias = f" as {promotion.alias}" if promotion.alias else ""
     results.print(f"{verb}: {promotion.name} version {promotion.version}{alias} ({promotion.reason})")
-    reference = promotion.name if promotion.alias == registry.CHAMPION else f"{promotion.name}/{promotion.version}"
     where = f" --tracking-uri {shlex.quote(tracking_uri)}" if tracking_uri else ""
     first = prepared.corpus.utterances[int((~prepared.corpus.nobody).argmax())]  # with a known speaker
     same = [utterance.path for utterance in prepared.corpus.utterances if utterance.speaker == first.speaker]
     several = prepared.definition.config.normalisation.scope == "speaker"  # `predict` normalises the files together
     audio = " ".join(shlex.quote(shortest(path)) for path in same[: 3 if several else 1])
-    results.print(f"next: ser-tune predict {reference} {audio}{where}")
+    results.print(f"next: ser-tune predict {promotion.reference} {audio}{where}")
     results.print(f"next: ser-tune ui{where}")
 
 
