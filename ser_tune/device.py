@@ -4,6 +4,7 @@ import ctypes
 import hashlib
 import json
 import os
+import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,7 @@ __all__ = [
     "keep_freed_memory",
     "pick_device",
     "pick_precision",
+    "processor_name",
     "using_threads",
 ]
 
@@ -109,6 +111,15 @@ def describe_device(device: torch.device, threads: int | str = "auto") -> str:
         return f"cuda {torch.cuda.get_device_name(device)}"
     number = torch.get_num_threads() if threads == "auto" else threads
     return f"{device.type} {torch.backends.cpu.get_cpu_capability()}, {number} threads"
+
+
+def processor_name() -> str:
+    """The processor's name, where the system has it, such as `Intel(R) Xeon(R) Processor`."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def pick_precision(

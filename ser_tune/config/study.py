@@ -122,8 +122,10 @@ class SearchSettings(Settings):
     """The search: its length, its parts, what it keeps, and where it trains."""
 
     objectives: tuple[str, ...] = ()
-    """The metric that ranks trials, selects epochs and promotes; none means the task's own, such as uar. It is part of
-    the protocol."""
+    """The first is the metric that ranks trials, ends hopeless ones early, selects epochs and promotes; none means the
+    task's own, such as uar. With more of them the search looks for a Pareto front: further metrics,
+    worst_group_METRIC:ATTRIBUTE (the worst group's score, such as worst_group_uar:gender), stressed_METRIC (in worse
+    recordings), size_mb, macs and seconds_per_second (on this machine). Metrics are part of the protocol."""
     trials: Annotated[int, Field(ge=1, le=1_000_000), Flag("--trials")] = 50
     """Trials of the study in total; running it again resumes, or does nothing."""
     timeout_s: Annotated[Annotated[float, Field(gt=0)] | None, Flag("--timeout", metavar="SECONDS")] = None
@@ -190,10 +192,19 @@ class SearchSettings(Settings):
 
     @field_validator("objectives")
     @classmethod
-    def _one_objective(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if len(names) > 1:
-            raise ValueError(f"study.objectives names {len(names)} metrics, {', '.join(names)}; expected one")
+    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if double := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"study.objectives names {double[0]} twice: {', '.join(names)}")
         return names
+
+    @model_validator(mode="after")
+    def _converges_by_a_single_score(self) -> Self:
+        if self.stop_when_converged and len(self.objectives) > 1:
+            raise ValueError(
+                "study.stop_when_converged and several study.objectives exclude each other: convergence is a bound of "
+                "the gain in a single score"
+            )
+        return self
 
 
 class StudyConfig(TrialConfig[ModelT, FeatureT, LossT], Generic[ModelT, FeatureT, LossT, TaskT]):

@@ -2,7 +2,7 @@
 
 from .fold_store import FoldStore
 from .locking import StorageLock
-from .optuna_internals import trial_as_stored
+from .optuna_internals import hypervolume, trial_as_stored
 from .processes import (
     RETRIES,
     Heartbeat,
@@ -27,6 +27,7 @@ from .storage import (
 )
 from .stored_trials import (
     CONFIRMS,
+    COSTS,
     CURVE_DIGITS,
     CURVES,
     FAILURE,
@@ -57,6 +58,7 @@ from .trial_queue import (
 __all__ = [
     "CONFIRMS",
     "CONVERGED",
+    "COSTS",
     "CURVES",
     "CURVE_DIGITS",
     "DEFINITION",
@@ -83,6 +85,7 @@ __all__ = [
     "find_study",
     "fold_scores",
     "has_ended",
+    "hypervolume",
     "is_counted",
     "is_elsewhere",
     "is_gone",

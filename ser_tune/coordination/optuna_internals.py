@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 from filelock import FileLock
+from optuna._hypervolume import compute_hypervolume
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
@@ -18,7 +20,16 @@ from optuna.trial import FrozenTrial
 
 from .locking import end_with_lock, patiently
 
-__all__ = ["PATIENT", "TRIED", "PatientStorage", "enqueued_values", "open_journal", "set_attribute", "trial_as_stored"]
+__all__ = [
+    "PATIENT",
+    "TRIED",
+    "PatientStorage",
+    "enqueued_values",
+    "hypervolume",
+    "open_journal",
+    "set_attribute",
+    "trial_as_stored",
+]
 
 TRIED = ("5.0",)
 """Versions of Optuna that this module was tried with."""
@@ -51,6 +62,15 @@ def enqueued_values(trial: FrozenTrial) -> Mapping[str, Any]:
     """The values with which a trial was enqueued, by parameter name."""
     values: Mapping[str, Any] = trial.system_attrs.get("fixed_params", {})
     return values
+
+
+def hypervolume(points: np.ndarray) -> float:
+    """The share of the unit box that points, shape (T, J), dominate; higher is better, 0 to 1 along every axis.
+
+    >>> hypervolume(np.array([[0.5, 0.5], [1.0, 0.25]]))
+    0.375
+    """
+    return float(compute_hypervolume(1 - points, np.ones(points.shape[1])))
 
 
 class PatientStorage(RDBStorage):

@@ -15,6 +15,7 @@ from .optuna_internals import enqueued_values
 
 __all__ = [
     "CONFIRMS",
+    "COSTS",
     "CURVES",
     "CURVE_DIGITS",
     "DIED",
@@ -45,6 +46,8 @@ SEED = "seed"
 """User attribute of a trial: a number that is added to the study's seed, 0 in a search."""
 CONFIRMS = "confirms"
 """User attribute of a trial: the number of the searched trial that it trains again."""
+COSTS = "costs"
+"""User attribute of a trial of a study with several objectives: values that are known before training, by name."""
 OVERRIDES = "overrides"
 """User attribute of a trial: values that the search cannot propose, which replace proposed ones."""
 FOLDS_ENDED = "folds_ended"
@@ -120,7 +123,7 @@ def stored_objective(study: optuna.Study) -> Metric:
     try:
         return METRICS.get(name)
     except UnknownNameError:
-        higher = study.direction == StudyDirection.MAXIMIZE
+        higher = study.directions[0] == StudyDirection.MAXIMIZE
         return Metric(name, name, "", _not_installed, _not_installed, higher_is_better=higher)
 
 

@@ -4,6 +4,7 @@ from ..components import Catalogue
 from .base import Archive, Corpus, CorpusSource
 from .challenge import Challenge
 from .check_names import nobody_in_words
+from .grouping import group_names, grouped_by
 from .mapping import LabelMapping, map_labels
 from .names import is_placeholder, name_key, nearest_name, spellings
 from .selection import LABELS, Need, Subset, plurality
@@ -24,6 +25,8 @@ __all__ = [
     "Subset",
     "Utterance",
     "corpus_sounds",
+    "group_names",
+    "grouped_by",
     "is_placeholder",
     "map_labels",
     "name_key",

@@ -1,7 +1,6 @@
 """Sizes of a study's networks, known before any of them is made."""
 
-import torch
-
+from ..objectives import network_bytes as bytes_of
 from ..training import AnyTrial, recipe_of
 from .study_definition import StudyDefinition
 
@@ -14,9 +13,7 @@ def network_bytes(definition: StudyDefinition, config: AnyTrial, names: tuple[st
     Raises:
         ConfigError: The architecture cannot be built for such segments.
     """
-    with torch.device("meta"):
-        network = recipe_of(config, names, definition.goal).build_network()
-    return sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
+    return bytes_of(recipe_of(config, names, definition.goal))
 
 
 def largest_network_bytes(definition: StudyDefinition, names: tuple[str, ...]) -> int:

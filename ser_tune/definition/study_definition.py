@@ -29,7 +29,8 @@ from ..config import (
 from ..encoders import CheckpointSettings, digest_of
 from ..errors import ConfigError, brief, valid_names
 from ..features import FEATURE_SETS
-from ..metrics import METRICS, Metric
+from ..metrics import Metric
+from ..objectives import StudyObjective, objectives_of
 from ..tasks import DEFAULT_TASK, TASKS, Goal, Task
 from ..training import LOSSES, AnyTrial
 from .differences import Difference, differences_of
@@ -103,12 +104,36 @@ class StudyDefinition:
     @property
     def goal(self) -> Goal:
         """Task and metrics of the study's networks; the first metric is the objective."""
-        return Goal(self.task.name, self.config.protocol.aggregation, metrics_of(self.task, self.objectives))
+        return Goal(self.task.name, self.config.protocol.aggregation, metrics_of(self.task, self.ranking_metrics))
 
     @property
     def objectives(self) -> tuple[str, ...]:
-        """The names of the metrics that decide; the first is the primary one."""
+        """The names of the study's objectives; the first, a metric, is the primary one."""
         return self.config.study.objectives or self.task.metrics[:1]
+
+    @property
+    def ranking_metrics(self) -> tuple[str, ...]:
+        """The names of the objectives that are metrics of predictions, which are part of the protocol."""
+        if len(self.objectives) == 1:
+            return self.objectives
+        return tuple(objective.name for objective in self.study_objectives if objective.is_metric)
+
+    @property
+    def study_objectives(self) -> tuple[StudyObjective, ...]:
+        """The study's objectives; the first is the primary one."""
+        return objectives_of(self.objectives, self.task)
+
+    @property
+    def further(self) -> tuple[StudyObjective, ...]:
+        """The objectives after the primary one; none in a study with a single objective."""
+        return self.study_objectives[1:] if len(self.objectives) > 1 else ()
+
+    @property
+    def measures(self) -> tuple[Metric, ...]:
+        """Name, title, direction and range of each objective; the first is the metric `objective`."""
+        if len(self.objectives) == 1:
+            return (self.objective,)
+        return tuple(objective.measure for objective in self.study_objectives)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -232,13 +257,8 @@ def refuse_unfitting(config: AnyStudy) -> None:
             f"loss.name is {loss.name}, which compares {loss.targets}; task {task.name} has {task.encoding}: choose "
             f"from {', '.join(fitting)}"
         )
-    for metric in map(METRICS.get, config.study.objectives):
-        if metric.predictions not in task.kinds:
-            fitting = [name for name in METRICS.names() if METRICS.get(name).predictions in task.kinds]
-            raise ConfigError(
-                f"study.objectives has {metric.name}, which is of {metric.predictions}; task {task.name} predicts "
-                f"{task.predictions}: choose from {', '.join(fitting)}"
-            )
+    if config.study.objectives:
+        objectives_of(config.study.objectives, task)
     if config.protocol.aggregation not in task.aggregations:
         raise ConfigError(
             f"protocol.aggregation is {brief(config.protocol.aggregation)}; task {task.name} has "

@@ -9,7 +9,7 @@ from mlflow.entities import Run
 from optuna.trial import FrozenTrial, TrialState
 
 from ..config import Value
-from ..coordination import Rerun, best_trials, confirms, value_of, values_of
+from ..coordination import Rerun, confirms, value_of, values_of
 from ..definition import StudyDefinition
 from ..errors import StudyError
 from ..metrics import Metric, Ranking
@@ -21,6 +21,7 @@ from ..search import (
     FreshSeeds,
     Selection,
     StudyObserver,
+    candidates_first,
     candidates_of,
     corrected_choice,
     refuse_without_randomness,
@@ -77,7 +78,7 @@ def confirm(
         study: The search.
         prepared: Its corpus and folds.
         observer: Receives every event of the fresh trials, and writes their runs.
-        top: Number of the best complete trials of the search.
+        top: Number of the best complete trials of the search; with several objectives those of the front come first.
         seeds: Trainings of each.
         name: Of the registered model; None is `ser-<corpus>-<model>`.
 
@@ -90,7 +91,7 @@ def confirm(
     )
     objective = prepared.definition.objective
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    best = best_trials((trial for trial in complete if confirms(trial) is None), objective)[:top]
+    best = candidates_first(complete, prepared.definition.measures)[:top]
     if len(best) < top:
         raise StudyError(f"study '{study.study_name}' has {len(best)} complete trials; expected at least {top}")
     configurations: list[Mapping[str, Value]] = [values_of(trial) for trial in best]

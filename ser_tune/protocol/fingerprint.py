@@ -288,8 +288,9 @@ def _facts_of_goal(definition: StudyDefinition) -> dict[str, Fact]:
         facts[TASK] = task.name
     if settings := definition.config.task.model_dump(mode="json", exclude={"name"}):
         facts[TASK_SETTINGS] = json.dumps(settings, sort_keys=True, ensure_ascii=False)
-    if definition.objectives != (DEFAULT_METRIC,):
-        facts[OBJECTIVES] = definition.objectives
+    # Costs do not change what a score means
+    if definition.ranking_metrics != (DEFAULT_METRIC,):
+        facts[OBJECTIVES] = definition.ranking_metrics
     return facts
 
 

@@ -166,10 +166,13 @@ def prepare(definition: StudyDefinition, project: Project) -> Prepared:
         CorpusError: The corpus is missing, mislabelled, or too small for its folds, or a file of folds or the official
             split does not fit it.
         LeakError: A file of folds or the official split has a speaker on two sides.
-        ConfigError: There is no such encoder, or a setting would change the official split.
+        ConfigError: There is no such encoder, a setting would change the official split, or the corpus lacks what an
+            objective takes.
     """
     definition = allowing_folders(definition.resolved(project.cache), project)
     corpus = load_corpus(definition, project)
+    for objective in definition.further:
+        objective.check(corpus)
     targets = targets_of(definition, corpus)
     folds = draw_folds(definition, corpus, strata_of(definition, targets))
     trained = folds[: definition.config.protocol.fold_limit]

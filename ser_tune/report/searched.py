@@ -6,7 +6,7 @@ import optuna
 from mlflow.entities import Run
 from optuna.trial import FrozenTrial, TrialState
 
-from ..coordination import confirms, fold_scores
+from ..coordination import confirms, fold_scores, value_of
 from ..errors import StudyError
 from ..results import trials_of
 from ..search import summarise
@@ -46,8 +46,8 @@ def importances(study: optuna.Study) -> dict[str, float]:
     Returns:
         Empty where there are too few complete trials, or all have the same score.
     """
-    searched = optuna.create_study(direction=study.direction)
-    searched.add_trials(_searched(study))
+    searched = optuna.create_study(direction=study.directions[0])
+    searched.add_trials([_by_primary(trial) for trial in _searched(study)])
     with warnings.catch_warnings():
         # Optuna warns where it cannot decide, and then returns equal importances
         warnings.simplefilter("error", UserWarning)
@@ -56,6 +56,11 @@ def importances(study: optuna.Study) -> dict[str, float]:
         except (UserWarning, ValueError, RuntimeError):
             return {}
     return {path: float(share) for path, share in found.items()}
+
+
+def _by_primary(trial: FrozenTrial) -> FrozenTrial:
+    """The trial with its value by the primary objective alone."""
+    return optuna.trial.create_trial(params=trial.params, distributions=trial.distributions, value=value_of(trial))
 
 
 def _searched(study: optuna.Study) -> list[FrozenTrial]:

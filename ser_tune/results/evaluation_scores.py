@@ -1,13 +1,12 @@
 """Evaluating a registered version on any corpus: scores by group, calibration, and what was left out."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..audio import length_s
-from ..corpora import Utterance, is_placeholder, name_key
+from ..corpora import Utterance, group_names, grouped_by
 from ..errors import ConfigError
 from ..metrics import (
     Coverage,
@@ -184,35 +183,18 @@ def groups_of(utterances: Sequence[Utterance], by: Sequence[str]) -> Mapping[str
     Raises:
         ConfigError: No utterance has such an attribute.
     """
-    attributes = [_attributes(utterance) for utterance in utterances]
-    known = {name for own in attributes for name in own}
+    known = group_names(utterances) - {"speaker"}
     for name in by:
         if name not in known:
             expected = f"expected one of {', '.join(sorted(known))}" if known else "this corpus has no such attributes"
             raise ConfigError(f"--by: no utterance has '{name}'; {expected}")
     named = dict.fromkeys([*(name for name in ("gender", "split") if name in known), *by])
     return {
-        "speaker": [utterance.speaker for utterance in utterances],
-        **{name: _usual_spelling([own.get(name, "") for own in attributes]) for name in named},
+        **{name: grouped_by(utterances, name) for name in ("speaker", *named)},
         "duration": _thirds(
             [length_s(utterance.path, start_s=utterance.start_s, end_s=utterance.end_s) for utterance in utterances]
         ),
     }
-
-
-def _usual_spelling(values: Sequence[str]) -> list[str]:
-    """Values in their most frequent spelling, and empty ones in place of placeholders."""
-    usual: dict[str, str] = {}
-    for value, _ in Counter(sorted(values)).most_common():
-        usual.setdefault(name_key(value), value)
-    return ["" if is_placeholder(value) else usual[name_key(value)] for value in values]
-
-
-def _attributes(utterance: Utterance) -> dict[str, str]:
-    """Values of the attributes that an utterance has."""
-    own = {"session": utterance.group, "style": utterance.style, "text": utterance.text, "split": utterance.split}
-    own |= dict(utterance.attributes)
-    return {name: value for name, value in own.items() if value}
 
 
 def _thirds(lengths_s: Sequence[float]) -> list[str]:

@@ -3,6 +3,7 @@
 from .assembly import PARTS, SHIPPED, define_study, options, read_assignments
 from .confirmation import FreshSeeds, SearchGain, refuse_without_randomness
 from .evaluation import HeldOut, refit, score_holdout_speakers, score_test_speakers, score_validation_speakers
+from .front import Front, FrontTrial, candidates_first
 from .observer import Fanout, FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
 from .runner import Workers, run_study
 from .selection import Selection, candidates_of, corrected_choice, selection_of, stored_sums
@@ -18,6 +19,8 @@ __all__ = [
     "Fanout",
     "FoldOutcome",
     "FreshSeeds",
+    "Front",
+    "FrontTrial",
     "HeldOut",
     "SearchGain",
     "Selection",
@@ -28,6 +31,7 @@ __all__ = [
     "TrialOutcome",
     "TrialState",
     "Workers",
+    "candidates_first",
     "candidates_of",
     "corrected_choice",
     "define_study",

@@ -36,6 +36,7 @@ from ..tasks import DEFAULT_TASK, TASKS, Task
 from ..training import LOSSES
 from .pruners import PRUNERS
 from .samplers import SAMPLERS
+from .several_objectives import refuse_unable
 
 __all__ = ["PARTS", "SHIPPED", "define_study", "options", "read_assignments"]
 
@@ -93,6 +94,7 @@ def define_study(
     for name, catalogue in PARTS.items():
         catalogue.check(getattr(config.study, name))
     refuse_unfitting(config)
+    refuse_unable(config.study)
     # A corpus's own settings hold against a study file that is about no corpus in particular
     own = set() if "corpus.name" in written else layers.of_corpus - set(written)
     settled = set(explicit) | set(implied) | layers.of_features | layers.of_corpus

@@ -27,6 +27,7 @@ from ..coordination import (
 from ..definition import Plan
 from ..errors import StudyError
 from ..metrics import Metric, Ranking
+from .front import candidates_first
 
 __all__ = [
     "FreshSeeds",
@@ -94,15 +95,15 @@ def refuse_without_randomness(model: str, what: str) -> None:
         )
 
 
-def left_of_plan(trials: Sequence[FrozenTrial], plan: Plan, objective: Metric) -> int:
-    """Number of trials of a plan that are left to run, where the objective ranks them."""
+def left_of_plan(trials: Sequence[FrozenTrial], plan: Plan, measures: Sequence[Metric]) -> int:
+    """Number of trials of a plan that are left to run, where the study has these objectives."""
     if left := max(0, plan.searched - sum(map(is_counted, searched_trials(trials)))):
         return left + plan.confirmed * plan.seeds
     ended = {(confirms(trial), trial.user_attrs.get(SEED)) for trial in trials if is_counted(trial)}
-    return sum(pair not in ended for pair in _pairs(trials, plan, objective))
+    return sum(pair not in ended for pair in _pairs(trials, plan, measures))
 
 
-def enqueue_confirmation(study: optuna.Study, plan: Plan, objective: Metric) -> None:
+def enqueue_confirmation(study: optuna.Study, plan: Plan, measures: Sequence[Metric]) -> None:
     """Enqueue the next trial of the confirmation if the search is over and no trial waits."""
     trials = study.get_trials(deepcopy=False)
     searched = {trial.number: trial for trial in searched_trials(trials)}
@@ -110,7 +111,7 @@ def enqueue_confirmation(study: optuna.Study, plan: Plan, objective: Metric) -> 
     if not is_over or any(trial.state == TrialState.WAITING for trial in trials):
         return
     begun = {(confirms(trial), trial.user_attrs.get(SEED)) for trial in trials}
-    for number, seed in _pairs(trials, plan, objective):
+    for number, seed in _pairs(trials, plan, measures):
         if (number, seed) not in begun:
             again = searched[number]
             same = {key: again.user_attrs[key] for key in (OVERRIDES,) if key in again.user_attrs}
@@ -118,11 +119,11 @@ def enqueue_confirmation(study: optuna.Study, plan: Plan, objective: Metric) -> 
             return
 
 
-def gain_of(trials: Sequence[FrozenTrial], plan: Plan, objective: Metric) -> SearchGain | None:
+def gain_of(trials: Sequence[FrozenTrial], plan: Plan, measures: Sequence[Metric]) -> SearchGain | None:
     """The result of the confirmation; None where no configuration has all of its fresh seeds yet."""
-    best_first = _best_searched(trials, objective)
+    objective, candidates = measures[0], candidates_first(trials, measures)
     fresh: dict[int, FreshSeeds] = {}
-    for entrant in _entrants(best_first, plan):
+    for entrant in _entrants(candidates, plan, objective):
         by_seed = {
             trial.user_attrs[SEED]: trial for trial in complete_trials(trials) if confirms(trial) == entrant.number
         }
@@ -130,28 +131,24 @@ def gain_of(trials: Sequence[FrozenTrial], plan: Plan, objective: Metric) -> Sea
             ordered = [by_seed[seed] for seed in sorted(by_seed)]
             numbers = [trial.number for trial in ordered]
             fresh[entrant.number] = FreshSeeds(entrant.number, list(map(value_of, ordered)), numbers, objective)
-    confirmed = [fresh[trial.number] for trial in best_first[: entrants_of(plan)] if trial.number in fresh]
+    confirmed = [fresh[trial.number] for trial in candidates[: entrants_of(plan)] if trial.number in fresh]
     winner = Ranking(objective).best(confirmed, lambda seeds: seeds.mean)
     if winner is None:
         return None
-    return SearchGain(winner, *(fresh.get(trial.number) for trial in _compared(best_first)))
+    return SearchGain(winner, *(fresh.get(trial.number) for trial in _compared(candidates, objective)))
 
 
-def _pairs(trials: Sequence[FrozenTrial], plan: Plan, objective: Metric) -> list[tuple[int, int]]:
+def _pairs(trials: Sequence[FrozenTrial], plan: Plan, measures: Sequence[Metric]) -> list[tuple[int, int]]:
     """Searched trials and the seeds that they are trained on again, seed by seed."""
-    entrants = _entrants(_best_searched(trials, objective), plan)
+    entrants = _entrants(candidates_first(trials, measures), plan, measures[0])
     return [(trial.number, seed) for seed in range(1, plan.seeds + 1) for trial in entrants]
 
 
-def _best_searched(trials: Sequence[FrozenTrial], objective: Metric) -> list[FrozenTrial]:
-    """Complete searched trials, best first."""
-    return best_trials(searched_trials(complete_trials(trials)), objective)
-
-
-def _compared(best_first: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """The first and the median one of complete searched trials; none where there are none."""
-    if not best_first:
+def _compared(candidates: Sequence[FrozenTrial], objective: Metric) -> list[FrozenTrial]:
+    """The first and the median one, by the primary objective, of complete searched trials; none of none."""
+    if not candidates:
         return []
+    best_first = best_trials(candidates, objective)
     return [min(best_first, key=lambda trial: trial.number), best_first[len(best_first) // 2]]
 
 
@@ -160,8 +157,8 @@ def entrants_of(plan: Plan) -> int:
     return max(min(plan.confirmed, 1), plan.confirmed - 2)
 
 
-def _entrants(best_first: Sequence[FrozenTrial], plan: Plan) -> list[FrozenTrial]:
+def _entrants(candidates: Sequence[FrozenTrial], plan: Plan, objective: Metric) -> list[FrozenTrial]:
     """The searched trials to confirm: the best, then the first and the median one to compare them with."""
-    wanted = [*best_first[: entrants_of(plan)], *_compared(best_first), *best_first]
+    wanted = [*candidates[: entrants_of(plan)], *_compared(candidates, objective), *candidates]
     unlike = {trial.number: trial for trial in wanted}
     return list(unlike.values())[: plan.confirmed]

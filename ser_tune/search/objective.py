@@ -1,5 +1,6 @@
 """The objective: trains the values that Optuna proposes as a trial, and stores the result."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 
 from ..config import SearchSettings
 from ..coordination import (
+    COSTS,
     CURVE_DIGITS,
     CURVES,
     FAILURE,
@@ -19,9 +21,11 @@ from ..coordination import (
     confirms,
     searched_trials,
 )
+from ..definition import StudyDefinition
 from ..errors import AudioError, ConfigError, ExecutionError, NonFiniteLossError, UndefinedScoreError
 from ..metrics import Metric, Ranking
-from ..training import AnyTrial, EpochReport
+from ..objectives import StudyObjective
+from ..training import AnyTrial, EpochReport, recipe_of
 from .observer import StudyObserver, TrialOutcome
 from .place_sampler import sample
 from .pruners import PRUNERS, JudgedTrial, Unpruned
@@ -40,7 +44,7 @@ window. Any other exception ends the study."""
 
 
 class Objective:
-    """Draws a trial's values, has it trained, and returns its pooled validation score."""
+    """Draws a trial's values, has it trained, and returns its pooled validation score and further objectives."""
 
     def __init__(self, trainer: Trainer, store: FoldStore, observer: StudyObserver) -> None:
         """Make the objective of a study, whose observer receives every event."""
@@ -48,8 +52,8 @@ class Objective:
         self._config: AnyTrial | None = None
         self._outcome: TrialOutcome | None = None
 
-    def __call__(self, trial: optuna.Trial) -> float:
-        """Run a claimed trial and return its pooled validation score.
+    def __call__(self, trial: optuna.Trial) -> Sequence[float]:
+        """Run a claimed trial and return its value by each objective, first the pooled validation score.
 
         Raises:
             optuna.TrialPruned: It was given up.
@@ -58,11 +62,11 @@ class Objective:
         # All that varies is drawn, so that the sampler can learn from the trial; some of it may be replaced
         sampled = sample(trial, definition.search) | trial.user_attrs.get(OVERRIDES, {})
         self._outcome = None
-        settings, folds = definition.config.study, len(self.trainer.prepared.folds)
-        judge = Reporting(trial, judge_of(trial, settings, folds=folds, metric=definition.objective))
         try:
             # The ends of all ranges go together, but perhaps not all that lies between
             config = self.trainer.concrete(sampled, seed=definition.config.seed + trial.user_attrs.get(SEED, 0))
+            note_costs(trial, config, definition, self.trainer.prepared.targets.names)
+            judge = Reporting(trial, self._judge(trial))
             proposal = Proposal(trial.number, config, sampled, confirms(trial))
             outcome = run_trial(proposal, self.trainer, store=self._store, judge=judge, observer=self._observer)
         except FAILURES as error:
@@ -74,8 +78,12 @@ class Objective:
         curves = [[round(report.kept, CURVE_DIGITS) for report in fold.fitted.history] for fold in outcome.folds]
         trial.set_user_attr(CURVES, curves)
         note_sums(trial, self.trainer.prepared, outcome.folds)
-        assert outcome.scores is not None
-        return outcome.scores[definition.objective.name].value
+        return list(outcome.values.values())
+
+    def _judge(self, trial: optuna.Trial) -> Judge:
+        definition, folds = self.trainer.prepared.definition, len(self.trainer.prepared.folds)
+        settings, metric = definition.config.study, definition.objective
+        return judge_of(trial, settings, folds=folds, metric=metric, further=definition.further)
 
     def take_back(self) -> None:
         """Report the last trial as failed, where another process has run it again."""
@@ -92,17 +100,56 @@ class Objective:
         self._config = None
 
 
-def judge_of(trial: optuna.Trial, settings: SearchSettings, *, folds: int, metric: Metric) -> Judge:
+def note_costs(trial: optuna.Trial, config: AnyTrial, definition: StudyDefinition, names: tuple[str, ...]) -> None:
+    """Store the trial's values by those objectives that are known before training; none with a single objective.
+
+    Args:
+        trial: The trial.
+        config: Its concrete configuration.
+        definition: The study's.
+        names: The names of a network's outputs.
+    """
+    known = [objective for objective in definition.further if objective.of_recipe is not None]
+    if known:
+        recipe = recipe_of(config, names, definition.goal)
+        trial.set_user_attr(COSTS, {cost.name: cost.of_recipe(recipe) for cost in known if cost.of_recipe is not None})
+
+
+def judge_of(
+    trial: optuna.Trial,
+    settings: SearchSettings,
+    *,
+    folds: int,
+    metric: Metric,
+    further: Sequence[StudyObjective] = (),
+) -> Judge:
     """The judge of a trial by its study's pruner; a trial that confirms another one runs to the end.
+
+    With several objectives a trial is judged by the primary one, against the trials that are no worse in all others: a
+    trial that cannot beat these is hopeless in all. Where a value is not known before training, no trial is given up.
 
     Raises:
         UnknownNameError: There is no such pruner.
     """
-    if confirms(trial) is not None:
+    if confirms(trial) is not None or any(objective.of_recipe is None for objective in further):
         return Unpruned(folds)
     searched = searched_trials(trial.study.get_trials(deepcopy=False))
+    if further:
+        own = trial.user_attrs[COSTS]
+        searched = [other for other in searched if is_no_worse(other.user_attrs.get(COSTS), own, further)]
     judged = JudgedTrial(trial, searched, folds, metric=metric, settings=settings)
     return PRUNERS.get(settings.pruner).judge(judged)
+
+
+def is_no_worse(
+    costs: Mapping[str, float] | None, than: Mapping[str, float], objectives: Sequence[StudyObjective]
+) -> bool:
+    """Whether values by these objectives are as good as others, or better; not where they are not known."""
+    if costs is None:
+        return False
+    return not any(
+        Ranking(objective.measure).is_better(than[objective.name], costs[objective.name]) for objective in objectives
+    )
 
 
 class Reporting:
@@ -123,7 +170,7 @@ class Reporting:
         known = [found for found in self._scores if not Ranking.is_missing(found)]
         try:
             self._trial.set_user_attr(FOLDS_ENDED, len(self._scores))
-            if known:
+            if known and len(self._trial.study.directions) == 1:  # Optuna refuses reports where there are several
                 self._trial.report(float(np.mean(known)), len(self._scores))
         except UpdateFinishedTrialError:
             raise TakenError from None

@@ -1,7 +1,7 @@
 """The events of a study, and the observer that receives them, such as a tracker or a progress display."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -15,6 +15,7 @@ from ..resampling import Scores
 from ..tasks import Targets
 from ..training import AnyTrial, EpochReport, FittedNetwork
 from .confirmation import SearchGain
+from .front import Front
 from .stored_plan import Convergence
 
 __all__ = ["Fanout", "FoldOutcome", "StudyObserver", "StudyStart", "StudySummary", "TrialOutcome", "TrialState"]
@@ -94,6 +95,8 @@ class TrialOutcome:
     """Why it was pruned or failed."""
     confirms: int | None = None
     """The searched trial whose configuration it trained again on a fresh seed; None of a searched one."""
+    values: Mapping[str, float] = field(default_factory=dict)
+    """The value by each objective, the primary one first; empty unless it is complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,8 @@ class StudySummary:
     """Why its last trials failed, where so many in a row have failed that it was ended (`study.max_failures`)."""
     gain: SearchGain | None
     """The best configurations on fresh seeds; None where the study has no such trials."""
+    front: Front | None = None
+    """The Pareto front; None with a single objective, and where no searched trial is complete."""
     converged: Convergence | None = None
     """The reason of a search's early end; None where there was none."""
     running: int = 0

@@ -24,13 +24,14 @@ from ..coordination import (
     requeue_dead,
     stored_definition,
 )
-from ..definition import Plan, StudyDefinition, worded
+from ..definition import Difference, Plan, StudyDefinition, worded
 from ..errors import StudyError
 from ..execution import code_digest
 from ..metrics import Ranking
 from ..protocol import Prepared, stored_protocol
 from .first_trials import FirstTrial, missing_in
 from .place_sampler import PlaceSampler
+from .several_objectives import refuse_other_machine
 from .trainer import Trainer
 
 __all__ = ["ProcessRole", "open_study", "refuse_differences", "with_stored_ranges"]
@@ -63,7 +64,11 @@ def refuse_differences(study: optuna.Study, prepared: Prepared) -> None:
         return
     differences = prepared.protocol.differences(stored_protocol(study))
     if not differences:
-        differences = prepared.definition.differences(stored_definition(study), but=Role.RESUMABLE)
+        before = stored_definition(study)
+        differences = prepared.definition.differences(before, but=Role.RESUMABLE)
+        if prepared.definition.objectives != before.objectives:  # costs are no part of the protocol
+            names = (", ".join(objectives) for objectives in (prepared.definition.objectives, before.objectives))
+            differences.append(Difference("study.objectives", *names))
     if differences:
         raise StudyError(
             f"study '{study.study_name}' exists and differs: {worded(differences)}; give the new study another --name"
@@ -97,20 +102,21 @@ def open_study(
         StudyError: A study of this name differs, or another version of the program runs it.
     """
     definition = prepared.definition
-    direction = Ranking(definition.objective).direction
+    directions = [Ranking(measure).direction for measure in definition.measures]
     study = optuna.create_study(
         study_name=definition.name,
         storage=storage,
-        direction=direction,
+        directions=directions,
         load_if_exists=True,
         pruner=optuna.pruners.NopPruner(),  # the objective calls the study's pruner
         sampler=PlaceSampler(definition.config.study),
     )
     refuse_differences(study, prepared)
-    if study.direction.name.lower() != direction:
+    if (stored := [direction.name.lower() for direction in study.directions]) != directions:
+        needing = ", ".join(measure.title for measure in definition.measures)
         raise StudyError(
-            f"study '{study.study_name}' exists, and its direction is {study.direction.name.lower()}; "
-            f"{definition.objective.title} needs {direction}; give the new study another --name"
+            f"study '{study.study_name}' exists, and its direction is {', '.join(stored)}; "
+            f"{needing} needs {', '.join(directions)}; give the new study another --name"
         )
     _describe(study, prepared, role)
     requeue_dead(study, Watch(definition.config.study.grace_s), limit=None if role == "starts" else RETRIES)
@@ -122,6 +128,7 @@ def open_study(
     study.set_user_attr("precision", trainer.precision)
     study.set_user_attr("threads", trainer.threads)
     study.set_user_attr(FOLDS, len(prepared.folds))
+    refuse_other_machine(study, definition, trainer.threads)
     if rerun is None and role == "starts":
         _enqueue_first(study, definition, missing_in(study, first, plan or definition.plan))
     return study

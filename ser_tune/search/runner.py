@@ -111,7 +111,7 @@ class _Session:
         trials = [] if self.stored is None else self.stored.get_trials(deepcopy=False)
         if self.rerun is not None:
             return left_of_rerun(trials, definition.config.study.trials)
-        return left_of_plan(trials, plan, definition.objective)
+        return left_of_plan(trials, plan, definition.measures)
 
     def trainer(self) -> Trainer:
         about = {} if self.stored is None else self.stored.user_attrs

@@ -144,7 +144,7 @@ def selection_of(study: optuna.Study, sums: Mapping[int, np.ndarray] | None = No
         return None
     definition = stored_definition(study)
     plan, objective = definition.plan, definition.objective
-    gain = gain_of(trials, plan, objective)
+    gain = gain_of(trials, plan, definition.measures)
     return corrected_choice(
         objective,
         {trial.number: sums[trial.number] for trial in searched},

@@ -16,6 +16,7 @@ from ..coordination import (
     value_of,
 )
 from .confirmation import gain_of
+from .front import front_of
 from .observer import StudySummary
 from .observer import TrialState as State
 from .stored_plan import convergence_of
@@ -35,7 +36,7 @@ def summarise(study: optuna.Study, *, interrupted: bool = False, failures: Seque
     complete = complete_trials(trials)
     definition = stored_definition(study)
     objective = definition.objective
-    gain = gain_of(trials, definition.plan, objective)
+    gain = gain_of(trials, definition.plan, definition.measures)
     ranked = best_trials(searched_trials(complete), objective)
     if gain is not None:
         ranked = [trial for trial in complete if trial.number == gain.winner.middle]
@@ -50,6 +51,7 @@ def summarise(study: optuna.Study, *, interrupted: bool = False, failures: Seque
         interrupted=interrupted,
         failures=failures,
         gain=gain,
+        front=front_of(trials, definition.measures),
         converged=convergence_of(study) if definition.config.study.stop_when_converged else None,
         running=sum(trial.state == TrialState.RUNNING and not is_gone(trial) for trial in trials),
     )

@@ -64,7 +64,7 @@ class Trainer:
         """
         definition, corpus, folds = prepared.definition, prepared.corpus, prepared.folds
         self.prepared, self.device = prepared, pick_device(definition.config.training.device)
-        self._cache, self._observer = cache, observer or StudyObserver()
+        self.cache, self._observer = cache, observer or StudyObserver()
         sounds = corpus_sounds(corpus, cache, progressed=self._observer.listening_progressed)
         protocol = definition.config.protocol
         self._sounds = sounds.digests
@@ -154,7 +154,7 @@ class Trainer:
         """The name of the cached features of all utterances, or of one of their copies."""
         key = (config.features.model_dump_json(), copy_key(config.perturbation, copy))
         if key not in self._entries:
-            corpus, folder = self.prepared.corpus, self._cache / "features"
+            corpus, folder = self.prepared.corpus, self.cache / "features"
             feature_set = FEATURE_SETS.get(config.features.name)
             wanted = Extraction(corpus, feature_set, config.features, config.perturbation, copy)
             progress = self._observer.extraction_progressed
@@ -181,7 +181,7 @@ class Trainer:
         inputs = reader.gather(np.arange(min(base.training.batch_size, len(reader))))
         network = recipe.build_network().to(self.device)
         with using_threads(self.threads):
-            return pick_precision(base.training.precision, self.device, network, inputs, self._cache / "precision")
+            return pick_precision(base.training.precision, self.device, network, inputs, self.cache / "precision")
 
 
 def find_learning_rate(prepared: Prepared, project: Project, observer: StudyObserver) -> RangeTest:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -15,9 +16,10 @@ from ..config import Value
 from ..coordination import FoldStore
 from ..errors import UndefinedScoreError
 from ..metrics import Ranking
+from ..objectives import CompleteTrial
 from ..protocol import Prepared
 from ..resampling import Scores, score
-from ..training import AnyTrial, EpochReport, FittedNetwork, FoldJob
+from ..training import AnyTrial, EpochReport, FittedNetwork, FoldJob, recipe_of
 from .observer import FoldOutcome, StudyObserver, TrialOutcome, TrialState
 from .trainer import Trainer
 
@@ -116,13 +118,14 @@ class _Run:
         self._proposal, self._trainer, self._prepared = proposal, trainer, trainer.prepared
         self._store, self._judge, self._observer = store, judge, observer
         self._started, self._earlier_s, self._done = time.perf_counter(), 0.0, list[FoldOutcome]()
+        self._values: Mapping[str, float] = {}
 
     def train(self) -> None:
         """Train and judge all folds, or take them from the store.
 
         Raises:
             _GivenUp: The judge ends the trial.
-            UndefinedScoreError: The objective is not defined for its predictions.
+            UndefinedScoreError: An objective is not defined for its predictions.
         """
         folds, config = self._prepared.folds, self._proposal.config
         jobs = {position: self._trainer.job(config, folds[position]) for position in self._judge.order}
@@ -140,6 +143,7 @@ class _Run:
                 if reason and len(self._done) < len(folds):
                     raise _GivenUp(reason)
         self._refuse_undefined()
+        self._values = self._by_objective()
 
     def end(self, state: TrialState, reason: str = "") -> TrialOutcome:
         """Report the trial's end."""
@@ -150,7 +154,8 @@ class _Run:
             sampled=self._proposal.sampled,
             confirms=self._proposal.confirms,
             folds=tuple(sorted(self._done, key=lambda done: done.fold.number)),
-            scores=pooled_scores(self._prepared, self._done) if self._done else None,
+            scores=self._scores if self._done else None,
+            values=self._values,
             seconds=self._earlier_s + time.perf_counter() - self._started,
             reason=reason,
         )
@@ -174,6 +179,39 @@ class _Run:
     def _judge_epoch(self, position: int, report: EpochReport) -> None:
         if reason := self._judge.after_epoch(position, report):
             raise _GivenUp(reason)
+
+    @cached_property
+    def _scores(self) -> Scores:
+        """Scores of the folds so far; read when no fold is to follow."""
+        return pooled_scores(self._prepared, self._done)
+
+    def _by_objective(self) -> Mapping[str, float]:
+        """The value by each objective.
+
+        Raises:
+            UndefinedScoreError: A further objective is not defined for its predictions.
+        """
+        definition, targets = self._prepared.definition, self._prepared.targets
+        config, done = self._proposal.config, sorted(self._done, key=lambda fold: fold.fold.number)
+        values = {definition.objective.name: self._scores[definition.objective.name].value}
+        if not definition.further:
+            return values
+        complete = CompleteTrial(
+            recipe=recipe_of(config, targets.names, definition.goal),
+            corpus=self._prepared.corpus,
+            targets=targets,
+            networks=[fold.fitted for fold in done],
+            validation=[fold.fold.validation for fold in done],
+            predicted=[fold.predicted for fold in done],
+            scores=self._scores,
+            threads=config.training.threads,
+            cache=self._trainer.cache,
+        )
+        values |= {objective.name: objective.value(complete) for objective in definition.further}
+        for objective in definition.further:
+            if Ranking.is_missing(values[objective.name]):
+                raise UndefinedScoreError(f"{objective.name} of its predictions is not defined")
+        return values
 
     def _refuse_undefined(self) -> None:
         """Raise where the objective is not defined for the validation utterances of all folds together."""

@@ -119,7 +119,7 @@ def _claim(opened: OpenStudy, definition: StudyDefinition, watch: Watch) -> "opt
 
 def _put_next_in_line(study: optuna.Study, definition: StudyDefinition, trials: Sequence[FrozenTrial]) -> bool:
     """Enqueue the next trial of the search or the confirmation if none waits; return whether a trial is left to run."""
-    plan, objective = current_plan(definition, study), definition.objective
+    plan, measures = current_plan(definition, study), definition.measures
     searched = searched_trials(trials)
     if plan.searched > sum(is_counted(trial) or trial.state == TrialState.RUNNING for trial in searched):
         if not any(trial.state == TrialState.WAITING for trial in trials):
@@ -127,16 +127,16 @@ def _put_next_in_line(study: optuna.Study, definition: StudyDefinition, trials: 
         return True
     if plan.searched > sum(map(is_counted, searched)):
         return False
-    enqueue_confirmation(study, plan, objective)
+    enqueue_confirmation(study, plan, measures)
     waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-    return bool(waiting) and left_of_plan(trials, plan, objective) > 0
+    return bool(waiting) and left_of_plan(trials, plan, measures) > 0
 
 
 def _run(opened: OpenStudy, trial: optuna.Trial, objective: Objective) -> None:
     """Run a trial and store its end; a trial that others took for dead is theirs."""
     study, failures = opened.study, opened.failures
     try:
-        value = objective(trial)
+        values = objective(trial)
     except optuna.TrialPruned:
         ours = _tell(study, trial, TrialState.PRUNED)
     except FAILURES:
@@ -150,14 +150,14 @@ def _run(opened: OpenStudy, trial: optuna.Trial, objective: Objective) -> None:
         _tell(study, trial, TrialState.FAIL)
         raise
     else:
-        ours = _tell(study, trial, TrialState.COMPLETE, value)
+        ours = _tell(study, trial, TrialState.COMPLETE, values)
     if not ours:
         objective.take_back()
     failures.clear()
 
 
-def _tell(study: optuna.Study, trial: optuna.Trial, state: TrialState, value: float | None = None) -> bool:
+def _tell(study: optuna.Study, trial: optuna.Trial, state: TrialState, values: Sequence[float] | None = None) -> bool:
     """End a trial; returns whether it ended so, which it did not where others had taken it for dead."""
     with suppress(UpdateFinishedTrialError):  # a moment ago, or by a first try whose answer was lost
-        study.tell(trial, value, state=state, skip_if_finished=True)
+        study.tell(trial, values, state=state, skip_if_finished=True)
     return trial_as_stored(trial).state == state

@@ -218,7 +218,17 @@ def test_a_single_value_in_place_of_a_list_is_refused_with_the_list_to_write(pat
         _built(kind, {path: "x"})
 
 
-def test_a_study_has_one_objective() -> None:
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"objectives": ["wa", "uar", "wa"]}, r"study\.objectives names wa twice: wa, uar, wa"),
+        (
+            {"objectives": ["wa", "size_mb"], "stop_when_converged": True},
+            r"study\.stop_when_converged and several study\.objectives exclude each other: convergence is a bound",
+        ),
+    ],
+)
+def test_several_objectives_are_unlike_and_do_not_converge(settings: dict[str, object], message: str) -> None:
     kind = _kind(StudyConfig, "3d_acrnn", "logspec", "cross_entropy")
-    with pytest.raises(ConfigError, match=r"study\.objectives names 2 metrics, wa, uar; expected one"):
-        _built(kind, {"study.objectives": ["wa", "uar"]})
+    with pytest.raises(ConfigError, match=message):
+        _built(kind, {f"study.{name}": value for name, value in settings.items()})

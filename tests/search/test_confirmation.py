@@ -77,17 +77,17 @@ def test_the_best_the_first_and_the_median_trial_get_fresh_seeds() -> None:
     study = optuna.create_study(direction="maximize")
     for one in _searched():
         study.add_trial(one)
-    assert left_of_plan(study.get_trials(), PLAN, UAR) == 8
+    assert left_of_plan(study.get_trials(), PLAN, [UAR]) == 8
     begun = []
     while True:
-        enqueue_confirmation(study, PLAN, UAR)
+        enqueue_confirmation(study, PLAN, [UAR])
         waiting = study.get_trials(states=(TrialState.WAITING,))
         if not waiting:
             break
         trial = study.ask()
         begun.append((confirms(trial), trial.user_attrs["seed"]))
         study.tell(trial, 0.5)
-        assert left_of_plan(study.get_trials(), PLAN, UAR) == 8 - len(begun)
+        assert left_of_plan(study.get_trials(), PLAN, [UAR]) == 8 - len(begun)
     # Trials 2 and 4 are the best, 1 is the median; seed by seed, so that all of them have about as many
     assert begun == [(2, 1), (4, 1), (0, 1), (1, 1), (2, 2), (4, 2), (0, 2), (1, 2)]
 
@@ -96,14 +96,14 @@ def test_nothing_is_confirmed_before_the_search_is_over() -> None:
     study = optuna.create_study(direction="maximize")
     for one in _searched()[:-1]:
         study.add_trial(one)
-    enqueue_confirmation(study, PLAN, UAR)
+    enqueue_confirmation(study, PLAN, [UAR])
     assert study.get_trials(states=(TrialState.WAITING,)) == []
-    assert left_of_plan(study.get_trials(), PLAN, UAR) == 1 + 8
+    assert left_of_plan(study.get_trials(), PLAN, [UAR]) == 1 + 8
 
 
 def test_the_winner_has_the_best_mean_and_gives_the_median_of_its_seeds() -> None:
     fresh = _confirmed({2: (0.5, 0.7), 4: (0.66, 0.64), 0: (0.9, 0.9), 1: (0.3, 0.4)})
-    found = gain_of([*_searched(), *fresh], PLAN, UAR)
+    found = gain_of([*_searched(), *fresh], PLAN, [UAR])
     assert found is not None
     # Trial 0 is only compared with: of what the search found, it is not among the best
     assert (found.winner.trial, found.winner.mean, found.winner.middle) == (4, pytest.approx(0.65), 9)
@@ -114,8 +114,8 @@ def test_the_winner_has_the_best_mean_and_gives_the_median_of_its_seeds() -> Non
 
 
 def test_there_is_no_winner_while_seeds_are_missing() -> None:
-    assert gain_of(_searched(), PLAN, UAR) is None
-    found = gain_of([*_searched(), *_confirmed({2: (0.5,), 4: (0.3, 0.4)})], PLAN, UAR)
+    assert gain_of(_searched(), PLAN, [UAR]) is None
+    found = gain_of([*_searched(), *_confirmed({2: (0.5,), 4: (0.3, 0.4)})], PLAN, [UAR])
     assert found is not None
     assert found.winner.trial == 4
 
@@ -133,13 +133,13 @@ def test_scores_of_any_sign_and_direction_are_confirmed_alike(
         return [*found, *_confirmed(again, start=len(searched))]
 
     def told(sign: float, shift: float, metric: Metric) -> tuple[object, ...]:
-        found = gain_of(trials(sign, shift), PLAN, metric)
+        found = gain_of(trials(sign, shift), PLAN, [metric])
         assert found is not None
         seeds = [getattr(found, name) for name in ("winner", "first", "median")]
         return tuple((one.trial, one.middle, sign * (one.mean - shift)) for one in seeds if one is not None)
 
     expected = told(1.0, 0.0, UAR)
-    assert told(1.0, -2.0, UAR) == expected  # all below 0
+    assert told(1.0, -2.0, [UAR]) == expected  # all below 0
     assert told(-1.0, 0.0, LOSS) == expected
 
 

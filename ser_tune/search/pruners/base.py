@@ -23,11 +23,12 @@ class JudgedTrial:
 
     trial: "Trial"
     earlier: "Sequence[FrozenTrial]"
-    """The searched trials of the study, itself among them."""
+    """The searched trials of the study, itself among them; with several objectives those that are no worse than it in
+    all but the primary one."""
     folds: int
     """Number of its folds if it is not pruned."""
     metric: Metric
-    """The metric of its scores."""
+    """The metric of its scores; with several objectives the primary one."""
     settings: SearchSettings
     """The study's."""
 

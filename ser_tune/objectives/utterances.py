@@ -1,0 +1,40 @@
+"""Features of utterances that are in no cache of a corpus's features: of a second of noise, of disturbed recordings."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..audio import SAMPLE_RATE_HZ
+from ..features import FEATURE_SETS, FeatureStore, Scaling
+from ..prediction import Heard, Predictor, Recipe, UtteranceFeatures
+
+__all__ = ["predict_second", "utterance_features"]
+
+LEVEL = 0.1
+"""Standard deviation of the noise; full scale is 1."""
+
+
+def utterance_features(recipe: Recipe, frames: np.ndarray, offsets: np.ndarray) -> UtteranceFeatures:
+    """Extracted features as the networks of a recipe read them, on the CPU.
+
+    Args:
+        recipe: Its settings choose channels.
+        frames: All frames one after another, shape (N, C, F).
+        offsets: Start of each utterance, and N at the end, shape (U + 1,).
+    """
+    channels = FEATURE_SETS.get(recipe.features.name).channels(recipe.features)
+    return UtteranceFeatures.of(FeatureStore.of(frames, offsets).channels(channels), torch.device("cpu"))
+
+
+def predict_second(recipe: Recipe, network: nn.Module) -> None:
+    """Predict an utterance of one second of noise, from its samples to the network's outputs.
+
+    Raises:
+        AudioError: The front end needs a longer utterance.
+    """
+    noise = np.random.default_rng(0).normal(0.0, LEVEL, SAMPLE_RATE_HZ).astype(np.float32)
+    shift = np.zeros(recipe.shape, dtype=np.float32)
+    predictor = Predictor(recipe, [network], [Scaling(shift=shift, spread=shift + 1)])
+    (frames,) = predictor.extract([Heard("a second of noise", noise)])
+    features = utterance_features(recipe, frames, np.array([0, len(frames)]))
+    predictor.outputs(0, features, np.arange(1), np.zeros(1, dtype=np.int64))
