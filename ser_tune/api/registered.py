@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from .. import coordination, protocol, registry, serving, tracking
+from .. import coordination, protocol, registry, search, serving, tracking
 from .. import export as exports
 from ..errors import RegistryError
 from .arguments import Argument, AsName, Data, RegisteredModel, Rule, StudyName, located, path_or_none
@@ -31,17 +31,20 @@ def promote(
     name: StudyName,
     *,
     trial: int | None = None,
+    prefer: Annotated[str | None, Argument(metavar="OBJECTIVE")] = None,
     as_name: AsName = None,
     rule: Rule = None,
     refit: bool = False,
     data: Data = None,
     project: "Project | None" = None,
 ) -> "Promotion":
-    """Register a trial of a study, the best unless told otherwise.
+    """Register a trial of a study, the best by its first objective unless told otherwise.
 
     Args:
         name: The study's name.
         trial: Which trial; default: the best.
+        prefer: Of a study with several objectives, the trial of the Pareto front that is best by this one; of equal
+            trials the best by the first objective.
         as_name: Registered name; default: ser-CORPUS-MODEL.
         rule: When to make champion: better, confident (p < 0.05, corrected for the searched trials), robust (loses no
             more than the champion in noise and other worse recordings) or always; default: the study's, which is better
@@ -57,6 +60,10 @@ def promote(
     study, definition = coordination.load_study(name, project)
     prepared = protocol.prepare(definition.with_data(path_or_none(data)), project)
     prepared.refuse_other_protocol(study)
+    if prefer is not None:
+        if trial is not None:
+            raise RegistryError(f"--trial {trial} and --prefer {prefer} exclude each other; pass one of them")
+        trial = search.preferred_trial(study, prefer)
     workspace = tracking.Workspace(project)
     return registry.promote(workspace, prepared, study, trial=trial, name=as_name, with_refit=refit, rule=rule)
 

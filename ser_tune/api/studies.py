@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..protocol import Prepared
     from ..registry import Promotion
     from ..results import Edge, Nested, StudyTrial
-    from ..search import Selection, StudyObserver, StudySummary, Workers
+    from ..search import Front, Selection, StudyObserver, StudySummary, Workers
     from ..tracking import Workspace
     from ..training import RangeTest
 
@@ -45,6 +45,11 @@ class StudyResult:
     def trials(self) -> "pd.DataFrame":
         """A row for each trial, by number: state, validation score, seconds, and a column for each path that varies."""
         return results.trials_table(self.records, self.objective)
+
+    @property
+    def front(self) -> "Front | None":
+        """The Pareto front of a study with several objectives; None of another, and where no trial is complete."""
+        return self.summary.front
 
     @property
     def selection(self) -> "Selection | None":

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..experiments import Ablated, Combination, Confirmation, Replay, Reproduction
     from ..registry import Promotion
     from ..results import Comparison, Nested
-    from ..search import Selection
+    from ..search import Front, Selection
     from ..tracking import ScoredSet
 
 __all__ = [
@@ -79,9 +79,23 @@ def study_record(result: "StudyResult") -> Record:
         "failures": list(summary.failures),
         "converged": None if summary.converged is None else asdict(summary.converged),
         "best_trial": None if summary.best is None else summary.best[0],
+        **({} if summary.front is None else {"front": front_record(summary.front)}),
         "edges": [{"path": edge.path, "end": edge.end, "value": edge.value} for edge in result.edges],
         "trials": json.loads(result.trials.reset_index().to_json(orient="records")),
         "promotion": None if result.promotion is None else promotion_record(result.promotion),
+    }
+
+
+def front_record(front: "Front") -> Record:
+    """A Pareto front: its trials, best by the primary objective first, and its hypervolume."""
+    return {
+        "objectives": list(front.names),
+        "trials": [
+            {"trial": trial.number, **dict(zip(front.names, trial.values, strict=True))} for trial in front.trials
+        ],
+        "complete": front.searched,
+        "hypervolume": front.hypervolume,
+        "reference": dict(zip(front.names, front.reference, strict=True)),
     }
 
 

@@ -14,6 +14,7 @@ from ..config import FloatRange, IntRange, Value
 from ..drawing import BLUE, RED, Lettering, Picture, draw, lettering_for
 from ..metrics import Metric, Ranking
 from ..results import StudyTrial
+from .front_picture import front_picture
 from .reported import ReportedSearch
 from .words import displayed
 
@@ -32,6 +33,8 @@ def search_pictures(search: ReportedSearch, chosen: int | None) -> list[Picture]
     found = [_history(search)]
     if search.importances:
         found.append(_importances(search))
+    if search.summary.front is not None:
+        found.append(front_picture(search, search.summary.front, chosen))
     found += [_parallel(search, chosen), _slices(search, chosen), _cost(search, chosen)]
     if len(search.folds) > 1:
         found.append(_folds(search, chosen))

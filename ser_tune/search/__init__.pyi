@@ -8,7 +8,7 @@ from .observer import Fanout, FoldOutcome, StudyObserver, StudyStart, StudySumma
 from .runner import Workers, run_study
 from .selection import Selection, candidates_of, corrected_choice, selection_of, stored_sums
 from .stored_plan import Convergence
-from .summary import summarise
+from .summary import preferred_trial, summarise
 from .trainer import Trainer, find_learning_rate
 from .trial import pooled_scores
 
@@ -38,6 +38,7 @@ __all__ = [
     "find_learning_rate",
     "options",
     "pooled_scores",
+    "preferred_trial",
     "read_assignments",
     "refit",
     "refuse_without_randomness",

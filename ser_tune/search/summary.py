@@ -15,19 +15,40 @@ from ..coordination import (
     stored_definition,
     value_of,
 )
+from ..errors import StudyError, brief
 from .confirmation import gain_of
 from .front import front_of
 from .observer import StudySummary
 from .observer import TrialState as State
 from .stored_plan import convergence_of
 
-__all__ = ["finished_trials", "summarise"]
+__all__ = ["finished_trials", "preferred_trial", "summarise"]
 
 
 def finished_trials(study: optuna.Study) -> dict[int, State]:
     """The number of every trial that has ended to its state."""
     trials = study.get_trials(deepcopy=False)
     return {trial.number: cast(State, trial.state.name) for trial in trials if trial.state.is_finished()}
+
+
+def preferred_trial(study: optuna.Study, objective: str) -> int | None:
+    """The number of the trial of a study's Pareto front that is best by an objective; of equal ones by the primary.
+
+    Returns:
+        None where it is the study's best trial, which a confirmation may have trained again.
+
+    Raises:
+        StudyError: The study has no such objective, or a single one, or no complete trial.
+    """
+    summary, names = summarise(study), stored_definition(study).objectives
+    if objective not in names or len(names) == 1:
+        has = f"the objective{'s' * (len(names) > 1)} {', '.join(names)}"
+        raise StudyError(f"--prefer is {brief(objective)}, but study '{study.study_name}' has {has}")
+    if summary.front is None:
+        raise StudyError(f"study '{study.study_name}' has no complete trial to promote")
+    number = summary.front.best_by(objective).number
+    winner = None if summary.gain is None else summary.gain.winner.trial
+    return None if number == winner else number
 
 
 def summarise(study: optuna.Study, *, interrupted: bool = False, failures: Sequence[str] = ()) -> StudySummary:

@@ -1,5 +1,6 @@
 """A study on MLflow's pages: a saved view of its trials, the comparison of its best, notes that link them."""
 
+import json
 import logging
 import re
 from collections.abc import Iterator, Mapping
@@ -18,15 +19,19 @@ from .mlflow_internals import (
     view_address,
 )
 from .queries import has_metric, model_versions, search_runs
+from .run_metrics import objective_key
 from .runs import (
     BEST_TAG,
     CONFIRMED_TAG,
+    FRONT_TAG,
+    OBJECTIVES_TAG,
     STUDY_NAME_TAG,
     STUDY_TAG,
     TRIAL_TAG,
     best_first,
     find_runs,
     is_complete,
+    metrics_of,
     objective_of,
     score_of,
 )
@@ -87,7 +92,8 @@ def save_view(workspace: Workspace, parent: Run) -> None:
     searched = sorted(name.removeprefix(_RANGE) for name in parent.data.params if name.startswith(_RANGE))
     study_id, objective = parent.data.tags[STUDY_TAG], objective_of(parent)
     score = f"validation_{objective.name}"
-    metrics = (score, f"{score}_low", f"{score}_high", f"test_{objective.name}", "trial_seconds")
+    further = _further(parent)
+    metrics = (score, f"{score}_low", f"{score}_high", *further, f"test_{objective.name}", "trial_seconds")
     view = saved_view(
         f"{parent.data.tags.get(STUDY_NAME_TAG, parent.info.run_name)}: trials by score",
         condition=f"tags.`{STUDY_TAG}` = '{study_id}' and {has_metric(score)}",
@@ -100,6 +106,13 @@ def save_view(workspace: Workspace, parent: Run) -> None:
         ],
     )
     workspace.client.set_experiment_tag(parent.info.experiment_id, key, view)
+
+
+def _further(parent: Run) -> list[str]:
+    """Names in MLflow of the values by a study's objectives after the first; none with a single objective."""
+    scored = {metric.name for metric in metrics_of(parent)}
+    names = json.loads(parent.data.tags.get(OBJECTIVES_TAG, "[]"))[1:]
+    return [f"validation_{name}" if name in scored else objective_key(name) for name in names]
 
 
 def link_study(workspace: Workspace, experiment: str, study_id: str) -> None:
@@ -116,6 +129,11 @@ def link_study(workspace: Workspace, experiment: str, study_id: str) -> None:
     compared = _best(trials)
     lines = [(parent.data.tags.get(MLFLOW_RUN_NOTE) or "").partition("\n\n")[0]]
     lines.append(f"{view} · [comparison of the best]({comparison_address(experiment, compared)})" if compared else view)
+    if front := [
+        trials[int(number)] for number in parent.data.tags.get(FRONT_TAG, "").split() if int(number) in trials
+    ]:
+        linked = (run_link(experiment, run.info.run_id, f"trial {run.data.tags[TRIAL_TAG]}") for run in front)
+        lines.append(f"Pareto front: {', '.join(linked)}")
     for number, found in sorted(versions.items()):
         run = trials[number]
         is_best = str(number) == best

@@ -29,6 +29,7 @@ __all__ = [
     "draw_confusion",
     "held_out_of",
     "metric_names",
+    "objective_key",
     "score_metrics",
     "write_held_out",
 ]
@@ -39,6 +40,15 @@ FOREIGN = re.compile(r"[^\w .-]")
 """Characters that MLflow does not take in a metric's name, but which the name of a corpus's own class may have."""
 LONGEST_LABEL = 150
 """Characters of a label in a metric's name, of which MLflow takes 250."""
+
+
+def objective_key(name: str) -> str:
+    """The name in MLflow of a trial's value by an objective that is no metric of predictions.
+
+    >>> objective_key("worst_group_uar:gender")
+    'objective_worst_group_uar_gender'
+    """
+    return f"objective_{FOREIGN.sub('_', name)}"
 
 
 def score_metrics(scores: Scores, names: Sequence[str], side: str) -> dict[str, float]:

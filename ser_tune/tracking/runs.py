@@ -24,10 +24,12 @@ __all__ = [
     "CONFIRMED_TAG",
     "CONFIRMS_TAG",
     "EVALUATES_TAG",
+    "FRONT_TAG",
     "MEMBERS_TAG",
     "MODEL_TAG",
     "NETWORKS_TAG",
     "NOTES_TAG",
+    "OBJECTIVES_TAG",
     "PACKAGES",
     "PRETRAINING_TAG",
     "PROCESS_TAG",
@@ -57,6 +59,10 @@ CONFIRMS_TAG = "ser_tune.confirms"
 """On runs that train configurations of an earlier study again: that study's identifier."""
 CONFIRMED_TAG = "ser_tune.confirmed_trial"
 """On trials of a study's own confirmation: the number of the searched trial that they train again."""
+OBJECTIVES_TAG = "ser_tune.objectives"
+"""On runs of a study with several objectives: their names, as JSON."""
+FRONT_TAG = "ser_tune.front"
+"""On a study with several objectives: the numbers of the trials of its Pareto front, the best by the primary first."""
 MEMBERS_TAG = "ser_tune.members"
 """On a run that combines others: their identifiers, sorted."""
 EVALUATES_TAG = "ser_tune.evaluates"

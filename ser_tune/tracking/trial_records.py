@@ -17,12 +17,14 @@ from ..search import StudyStart, StudySummary, TrialOutcome
 from ..training import recipe_of
 from .outbox import MetricRow, StudyRecord, TrialRecord
 from .package import save_predictor
-from .run_metrics import curves, held_out_of, score_metrics, write_held_out
+from .run_metrics import curves, held_out_of, objective_key, score_metrics, write_held_out
 from .runs import (
     BEST_TAG,
     CONFIRMED_TAG,
     CONFIRMS_TAG,
+    FRONT_TAG,
     NOTES_TAG,
+    OBJECTIVES_TAG,
     PRETRAINING_TAG,
     SOLVER_TAG,
     STUDY_NAME_TAG,
@@ -126,6 +128,9 @@ def study_record(start: StudyStart, summary: StudySummary) -> StudyRecord:
     if summary.best is not None:
         scores[f"best_validation_{start.definition.objective.name}"] = summary.best[1]
         tags[BEST_TAG] = str(summary.best[0])
+    if (front := summary.front) is not None:
+        scores |= {"hypervolume": front.hypervolume, "front_trials": float(len(front.trials))}
+        tags[FRONT_TAG] = " ".join(str(trial.number) for trial in front.trials)
     return StudyRecord(
         study_id=start.study_id,
         study=start.definition.name,
@@ -170,6 +175,9 @@ def _metrics_of(outcome: TrialOutcome, start: StudyStart) -> list[MetricRow]:
     if outcome.scores is not None:
         side = "validation" if outcome.state == "COMPLETE" else "partial_validation"
         scores |= score_metrics(outcome.scores, start.targets.names, side)
+    scores |= {
+        objective_key(name): value for name, value in outcome.values.items() if name not in (outcome.scores or ())
+    }
     scores |= {"folds_finished": float(len(outcome.folds)), "trial_seconds": outcome.seconds}
     # MLflow's comparison opens on the metric that was logged first: the score, not a fold's training loss
     points = curves(outcome.folds)
@@ -189,6 +197,8 @@ def tags_of(start: StudyStart) -> dict[str, str]:
         "ser_tune.device": start.device,
         **origin_tags(start.corpus, start.protocol),
     }
+    if len(start.definition.objectives) > 1:
+        tags[OBJECTIVES_TAG] = json.dumps(start.definition.objectives)
     if start.confirms:
         tags[CONFIRMS_TAG] = start.confirms
     if start.notes:

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from ...metrics import Metric
     from ...registry import Promotion
     from ...results import Nested
-    from ...search import Convergence, SearchGain, Selection, StudySummary
+    from ...search import Convergence, Front, SearchGain, Selection, StudySummary
 
 __all__ = ["print_promotion", "print_scores", "print_study", "print_training", "print_work"]
+
+MOST_ROWS = 20
+"""Trials of a front that are printed."""
 
 
 def print_study(
@@ -113,8 +116,24 @@ def _print_trials(result: api.StudyResult) -> None:
         results.print(_converged(summary.converged))
     if summary.gain is not None:
         results.print(_gains(summary.gain, result.objective))
+    if summary.front is not None:
+        _print_front(summary.front, summary.name)
     for edge in result.edges:
         results.print(str(edge))
+
+
+def _print_front(front: "Front", study: str) -> None:
+    """Print the trials of a Pareto front, its hypervolume, and the command that promotes another than the best."""
+    rows = [[f"trial {trial.number}", *(f"{value:.4g}" for value in trial.values)] for trial in front.trials]
+    print_table(["Pareto front", *front.names], rows[:MOST_ROWS])
+    if len(rows) > MOST_ROWS:
+        results.print(f"and {len(rows) - MOST_ROWS} more (--json)")
+    results.print(front.sentence)
+    last = front.names[-1]
+    results.print(
+        f"another of the front: ser-tune promote {shlex.quote(study)} --prefer {shlex.quote(last)} --as NAME "
+        f"(trial {front.best_by(last).number}, the best by {last})"
+    )
 
 
 def _converged(found: "Convergence") -> str:
