@@ -129,10 +129,9 @@ def link_study(workspace: Workspace, experiment: str, study_id: str) -> None:
     compared = _best(trials)
     lines = [(parent.data.tags.get(MLFLOW_RUN_NOTE) or "").partition("\n\n")[0]]
     lines.append(f"{view} · [comparison of the best]({comparison_address(experiment, compared)})" if compared else view)
-    if front := [
-        trials[int(number)] for number in parent.data.tags.get(FRONT_TAG, "").split() if int(number) in trials
-    ]:
-        linked = (run_link(experiment, run.info.run_id, f"trial {run.data.tags[TRIAL_TAG]}") for run in front)
+    numbers = [int(number) for number in parent.data.tags.get(FRONT_TAG, "").split()]
+    if front := [(number, trials[number].info.run_id) for number in numbers if number in trials]:
+        linked = (run_link(experiment, run_id, f"trial {number}") for number, run_id in front)
         lines.append(f"Pareto front: {', '.join(linked)}")
     for number, found in sorted(versions.items()):
         run = trials[number]

@@ -175,9 +175,8 @@ def _metrics_of(outcome: TrialOutcome, start: StudyStart) -> list[MetricRow]:
     if outcome.scores is not None:
         side = "validation" if outcome.state == "COMPLETE" else "partial_validation"
         scores |= score_metrics(outcome.scores, start.targets.names, side)
-    scores |= {
-        objective_key(name): value for name, value in outcome.values.items() if name not in (outcome.scores or ())
-    }
+    scored = outcome.scores or {}
+    scores |= {objective_key(name): value for name, value in outcome.values.items() if name not in scored}
     scores |= {"folds_finished": float(len(outcome.folds)), "trial_seconds": outcome.seconds}
     # MLflow's comparison opens on the metric that was logged first: the score, not a fold's training loss
     points = curves(outcome.folds)

@@ -139,7 +139,7 @@ def test_scores_of_any_sign_and_direction_are_confirmed_alike(
         return tuple((one.trial, one.middle, sign * (one.mean - shift)) for one in seeds if one is not None)
 
     expected = told(1.0, 0.0, UAR)
-    assert told(1.0, -2.0, [UAR]) == expected  # all below 0
+    assert told(1.0, -2.0, UAR) == expected  # all below 0
     assert told(-1.0, 0.0, LOSS) == expected
 
 

@@ -129,11 +129,10 @@ def _print_front(front: "Front", study: str) -> None:
     if len(rows) > MOST_ROWS:
         results.print(f"and {len(rows) - MOST_ROWS} more (--json)")
     results.print(front.sentence)
-    last = front.names[-1]
-    results.print(
-        f"another of the front: ser-tune promote {shlex.quote(study)} --prefer {shlex.quote(last)} --as NAME "
-        f"(trial {front.best_by(last).number}, the best by {last})"
-    )
+    for name in front.names[1:]:
+        if (other := front.best_by(name)) != front.trials[0]:
+            command = f"ser-tune promote {shlex.quote(study)} --prefer {shlex.quote(name)}"
+            results.print(f"trial {other.number} is the best of the front by {name}: {command} --as NAME registers it")
 
 
 def _converged(found: "Convergence") -> str:
