@@ -1,21 +1,23 @@
-"""`macs`: multiply-adds of a fold's network for an utterance of one second, that of an encoder's front end included.
+"""`macs`: multiply-adds of a fold's network for an utterance of one second, with those of a pretrained encoder.
 
-Products of matrices, convolutions, recurrent layers and attention are counted, by PyTorch's `FlopCounterMode`, whose
-operations are two for each multiply-add. Front ends that are not neural networks, such as spectrograms, count nothing.
+Convolutions, linear and recurrent layers and products of matrices are counted, by PyTorch's `FlopCounterMode`, whose
+operations are two for each multiply-add. Front ends that are no networks, such as spectrograms, count nothing. A
+network that reads segments of one length computes a whole segment for a second.
 """
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..encoders import CheckpointSettings
 from ..prediction import Recipe
 from .base import cost
-from .utterances import predict_second
+from .utterances import features_of_second, run_network
 
 __all__ = ["OBJECTIVE", "multiply_adds"]
 
@@ -35,9 +37,14 @@ def _counted(written: str) -> float:
     recipe = Recipe.from_json(written)
     with torch.random.fork_rng(devices=[]):
         network = recipe.build_network()
-    with _counted_operations(), FlopCounterMode(display=False) as counter:
-        predict_second(recipe, network)
-    return float(counter.get_total_flops()) / 2
+    counter, is_network = FlopCounterMode(display=False), isinstance(recipe.features, CheckpointSettings)
+    with _counted_operations():
+        with counter if is_network else nullcontext():
+            features = features_of_second(recipe)
+        before = counter.get_total_flops() if is_network else 0  # a counter that is entered again begins at 0
+        with counter:
+            run_network(recipe, network, features)
+    return (before + counter.get_total_flops()) / 2
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from ..audio import SAMPLE_RATE_HZ
 from ..features import FEATURE_SETS, FeatureStore, Scaling
 from ..prediction import Heard, Predictor, Recipe, UtteranceFeatures
 
-__all__ = ["predict_second", "utterance_features"]
+__all__ = ["features_of_second", "run_network", "utterance_features"]
 
 LEVEL = 0.1
 """Standard deviation of the noise; full scale is 1."""
@@ -26,15 +26,19 @@ def utterance_features(recipe: Recipe, frames: np.ndarray, offsets: np.ndarray) 
     return UtteranceFeatures.of(FeatureStore.of(frames, offsets).channels(channels), torch.device("cpu"))
 
 
-def predict_second(recipe: Recipe, network: nn.Module) -> None:
-    """Predict an utterance of one second of noise, from its samples to the network's outputs.
+def features_of_second(recipe: Recipe) -> UtteranceFeatures:
+    """Features of an utterance of one second of noise.
 
     Raises:
         AudioError: The front end needs a longer utterance.
     """
     noise = np.random.default_rng(0).normal(0.0, LEVEL, SAMPLE_RATE_HZ).astype(np.float32)
+    (frames,) = Predictor(recipe, [], []).extract([Heard("a second of noise", noise)])
+    return utterance_features(recipe, frames, np.array([0, len(frames)]))
+
+
+def run_network(recipe: Recipe, network: nn.Module, features: UtteranceFeatures) -> None:
+    """Run a network on the features of a single utterance, which are scaled as they are."""
     shift = np.zeros(recipe.shape, dtype=np.float32)
     predictor = Predictor(recipe, [network], [Scaling(shift=shift, spread=shift + 1)])
-    (frames,) = predictor.extract([Heard("a second of noise", noise)])
-    features = utterance_features(recipe, frames, np.array([0, len(frames)]))
     predictor.outputs(0, features, np.arange(1), np.zeros(1, dtype=np.int64))
