@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..config import Project
     from ..corpora import Corpus, CorpusSource
     from ..corpora.check import CorpusCheck, Problem
+    from ..corpora.selection import Need
     from ..definition import StudyDefinition
     from ..features import SpeakerSegments
     from ..folds import Fold
@@ -127,10 +128,8 @@ def check(
     Raises:
         SerTuneError: There is no such corpus, or it cannot be read at all.
     """
-    from ..corpora import CORPORA, is_placeholder
-    from ..corpora.check import Problem, check_corpus
-    from ..corpora.check_names import few_recordings
-    from ..corpora.selection import NAMED
+    from ..corpora import CORPORA
+    from ..corpora.check import check_corpus
 
     project, folder = located(project), path_or_none(data)
     source, taken = CORPORA.get(name), tuple(names_as_written)
@@ -138,25 +137,16 @@ def check(
     # The settings of the corpus and the task are those of any study; the architecture plays no part
     flags = {"model.name": "fcn_attention", "corpus.name": name, "corpus.data": folder, "corpus.task": task}
     definition = search.define_study(flags={**flags, "corpus.names_as_written": taken})
-    needs = definition.task.needs
     found = check_corpus(
         source,
         folder,
         project.cache,
         subset=task,
-        needs=needs,
+        needs=definition.task.needs,
         names_as_written=taken,
         progressed=progressed,
     )
-    counts = found.speaker_counts
-    speakers = {name: count for name, count in counts.items() if name in taken or not is_placeholder(name)}
-    # Where labels are numbers, how often an emotion occurs means nothing
-    emotions = {name: count for name, count in found.emotion_counts.items() if name and needs in NAMED}
-    few = [
-        *few_recordings("emotion", emotions, FEWEST_OF_EMOTION),
-        *few_recordings("speaker", speakers, FEWEST_OF_SPEAKER),
-    ]
-    checked = CheckedCorpus(_with(found, [Problem("few", False, message) for message in few]))
+    checked = CheckedCorpus(_with(found, _rare(found, definition.task.needs, taken)))
     if any(problem.kind == "name" and problem.wrong for problem in found.problems):
         return checked
     return _as_studied(checked, definition, project)
@@ -183,6 +173,26 @@ def _as_studied(checked: CheckedCorpus, definition: "StudyDefinition", project: 
         text_baseline=text,
         speaker_baseline=audits.speaker_baseline(corpus.utterances, folds, targets, task=task),
     )
+
+
+def _rare(found: "CorpusCheck", needs: "Need", names_as_written: Sequence[str]) -> "list[Problem]":
+    """Warnings of emotions and speakers with few recordings; where labels are numbers, of speakers alone."""
+    from ..corpora import is_placeholder
+    from ..corpora.check import Problem
+    from ..corpora.check_names import few_recordings
+    from ..corpora.selection import NAMED
+
+    speakers = {
+        name: count
+        for name, count in found.speaker_counts.items()
+        if name in names_as_written or not is_placeholder(name)
+    }
+    emotions = {name: count for name, count in found.emotion_counts.items() if name and needs in NAMED}
+    few = [
+        *few_recordings("emotion", emotions, FEWEST_OF_EMOTION),
+        *few_recordings("speaker", speakers, FEWEST_OF_SPEAKER),
+    ]
+    return [Problem("few", False, message) for message in few]
 
 
 def _with(found: "CorpusCheck", problems: "Sequence[Problem]") -> "CorpusCheck":

@@ -12,7 +12,7 @@ from ..errors import AudioError
 from ..likeness import audio_fingerprint, near_groups
 from .base import CorpusSource, select_utterances
 from .check_names import name_problems, name_warnings
-from .selection import Need, Subset
+from .selection import Chosen, Need, Subset
 from .signal import Fault, signal_faults, unusable_kind
 from .sounds import each_decoded
 from .utterance import Utterance
@@ -143,14 +143,7 @@ def check_corpus(
         left_out=chosen.left_out,
         problems=(
             *(Problem("table", False, remark) for remark in source.remarks(data)),
-            *(
-                Problem("name", True, name_problem)
-                for name_problem in name_problems(utterances, used=chosen.used or (), as_written=names_as_written)
-            ),
-            *(
-                Problem("name", False, name_warning)
-                for name_warning in name_warnings(utterances, as_written=names_as_written)
-            ),
+            *_misnamed(chosen, names_as_written),
             *_miscounted(
                 "emotion",
                 Counter(utterance.emotion for utterance in utterances if utterance.emotion),
@@ -191,6 +184,12 @@ def _hear(utterance: Utterance) -> _Heard:
 
 def _speakers(source: CorpusSource, subset: str) -> Mapping[str, int | None]:
     return source.subsets[subset].speaker_counts or dict.fromkeys(source.speakers)
+
+
+def _misnamed(chosen: Chosen, as_written: Sequence[str]) -> Iterable[Problem]:
+    wrong = name_problems(chosen.utterances, used=chosen.used or (), as_written=as_written)
+    yield from (Problem("name", True, message) for message in wrong)
+    yield from (Problem("name", False, message) for message in name_warnings(chosen.utterances, as_written=as_written))
 
 
 def _miscounted(what: str, found: Mapping[str, int], expected: Mapping[str, int | None]) -> Iterable[Problem]:
