@@ -19,7 +19,7 @@ from ..tracking import Predictions
 from .mistakes import Clip, clip_of
 from .paper import bibtex_of, citations_of, replay_command
 from .reported import ReportedResult
-from .tables import baselines, chance_of, classes_of, confusions_of, parted, speakers_of
+from .tables import baselines, chance_of, confusions_of, outputs_of, parted, speakers_of
 from .words import displayed, protocol_in_words
 
 __all__ = ["page_of"]
@@ -55,7 +55,7 @@ def page_of(report: ReportedResult, pictures: Mapping[str, Picture]) -> str:
         sentences=protocol_in_words(report.protocol, report.predictions, with_epochs="learning" in pictures),
         chance=chance_of(report),
         baselines=baselines(report),
-        parted=parted(report.scored) if report.of_classes else None,
+        parted=parted(report.scored),
         judged={side: _judged(report, predictions) for side, predictions in report.predictions.items()},
         edges=edges_of(report.search.definition, trials) if report.search else (),
         states=_STATES,
@@ -71,12 +71,12 @@ def page_of(report: ReportedResult, pictures: Mapping[str, Picture]) -> str:
 
 
 def _judged(report: ReportedResult, predictions: Predictions) -> dict[str, Any]:
-    """Tables of a side: of speakers, and of classes and their confusion where classes were predicted."""
+    """Tables of a side: of speakers and outputs, and of the confusion where classes were predicted."""
     metric = parted(report.scored)
     return {
         "names": predictions.names,
         "counts": confusions_of(predictions).sum(axis=0).tolist() if report.of_classes else [],
-        "classes": classes_of(predictions, metric) if report.of_classes and metric is not None else [],
+        "outputs": [] if metric is None else outputs_of(predictions, metric),
         "speakers": speakers_of(predictions, report.objective, of_classes=report.of_classes),
     }
 

@@ -10,7 +10,7 @@ from ..features import FEATURE_SETS
 from ..resampling import describe_score
 from ..training import LOSSES
 from .reported import ReportedResult
-from .tables import classes_of, parted
+from .tables import outputs_of, parted
 
 __all__ = ["bibtex_of", "citations_of", "latex_of", "replay_command"]
 
@@ -77,7 +77,7 @@ def bibtex_of(report: ReportedResult) -> str:
 
 
 def latex_of(report: ReportedResult) -> str:
-    """Scores of every side, and a value such as the recall of every class, as tables of the package booktabs."""
+    """Scores of every side, and a value of every output, such as a recall, as tables of the package booktabs."""
 
     def described(metrics: Mapping[str, float], prefix: str) -> list[str]:
         return [describe_score(metrics, f"{prefix}_{metric.name}") for metric in report.scored]
@@ -93,11 +93,11 @@ def latex_of(report: ReportedResult) -> str:
         "% networks: how many judge an utterance together; the score of several is that of an ensemble",
         _table(["speakers", "networks", *(metric.title for metric in report.scored)], scores),
     ]
-    if report.of_classes and (metric := parted(report.scored)) is not None:
+    if (metric := parted(report.scored)) is not None:
         for side, predictions in report.predictions.items():
             rows = [
                 [row.name, str(row.utterances), f"{row.value:.3f}" + (f" {row.interval}" if row.interval.known else "")]
-                for row in classes_of(predictions, metric)
+                for row in outputs_of(predictions, metric)
             ]
             parts += [f"% {side} speakers", _table([report.task.answer, "utterances", metric.part], rows)]
     return "\n".join(parts) + "\n"

@@ -1,7 +1,7 @@
 """Pictures of a report, by name: the search, the training, and the predictions by class and by speaker."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,9 +10,10 @@ from matplotlib.ticker import MaxNLocator
 from ..drawing import BLUE, GREY, RED, Picture, draw, lettering_for
 from ..metrics import Metric, reliability
 from ..tracking import Predictions
+from .output_pictures import ratings_picture, shares_picture, speakers_picture
 from .reported import ReportedResult
 from .search_pictures import search_pictures
-from .tables import classes_of, confusions_of, parted, speakers_of
+from .tables import confusions_of, outputs_of, parted, speakers_of
 
 __all__ = ["pictures_of"]
 
@@ -30,20 +31,45 @@ def pictures_of(report: ReportedResult) -> dict[str, Picture]:
         found += search_pictures(search, report.trial)
     if any(len(fold) > 1 for folds in report.curves.values() for fold in folds):
         found.append(_learning(report.curves, report.objective))
-    if report.predictions and report.of_classes:
-        found += _of_classes(report)
+    if report.predictions:
+        found += _of_predictions(report)
     return {picture.name: picture for picture in found}
 
 
-def _of_classes(report: ReportedResult) -> list[Picture]:
-    """Pictures of classes on all sides, and of the speakers and the calibration on the last side."""
+def _of_predictions(report: ReportedResult) -> list[Picture]:
+    """Pictures of single outputs on all sides, and of the speakers and the kind of predictions on the last side."""
     found, (side, last) = [], list(report.predictions.items())[-1]
     if (metric := parted(report.scored)) is not None:
-        found.append(_classes(report.predictions, metric, report.task.answer))
-    found.append(_speakers(side, last, report.objective))
+        found.append(_outputs(report.predictions, metric, report.task.answer))
+    return [*found, *_BY_KIND.get(report.task.predictions, _of_speakers)(report, side, last)]
+
+
+def _of_classes(report: ReportedResult, side: str, last: Predictions) -> list[Picture]:
+    found = [_speakers(side, last, report.objective)]
     if last.shown.size:
         found.append(_calibration(side, last, report.task.answer))
     return found
+
+
+def _of_speakers(report: ReportedResult, side: str, last: Predictions) -> list[Picture]:
+    return [speakers_picture(side, last, report.objective)]
+
+
+def _of_ratings(report: ReportedResult, side: str, last: Predictions) -> list[Picture]:
+    return [ratings_picture(side, last, report.objective), *_of_speakers(report, side, last)]
+
+
+def _of_shares(report: ReportedResult, side: str, last: Predictions) -> list[Picture]:
+    return [shares_picture(side, last), *_of_speakers(report, side, last)]
+
+
+_BY_KIND: Mapping[str, Callable[[ReportedResult, str, Predictions], list[Picture]]] = {
+    "classes": _of_classes,
+    "dimensions": _of_ratings,
+    "distributions": _of_shares,
+    "label_scores": _of_shares,
+}
+"""Kind of predictions to its pictures; others have those of speakers."""
 
 
 def _learning(curves: Mapping[str, Sequence[Sequence[float]]], objective: Metric) -> Picture:
@@ -69,15 +95,15 @@ def _learning(curves: Mapping[str, Sequence[Sequence[float]]], objective: Metric
     return draw("learning", "Learning curves of the reported trial: each fold, and the mean.", 3.2, fill)
 
 
-def _classes(predictions: Mapping[str, Predictions], metric: Metric, answer: str) -> Picture:
-    """The value of a metric for every class, such as its recall, with its interval, side by side."""
+def _outputs(predictions: Mapping[str, Predictions], metric: Metric, answer: str) -> Picture:
+    """The value of a metric for every output, such as the recall of a class, with its interval, side by side."""
     names = next(iter(predictions.values())).names
     letters = lettering_for(names)
 
     def fill(figure: Figure) -> None:
         axes = figure.subplots()
         for number, (side, judged) in enumerate(predictions.items()):
-            for row in classes_of(judged, metric):
+            for row in outputs_of(judged, metric):
                 place = names.index(row.name) + 0.22 * (number - (len(predictions) - 1) / 2)
                 colour = COLOURS[side]
                 if row.interval.known:
@@ -96,7 +122,7 @@ def _classes(predictions: Mapping[str, Predictions], metric: Metric, answer: str
     chance = "" if metric.chance is None else " Dotted: chance."
     part = metric.part[:1].upper() + metric.part[1:]
     caption = f"{part} of every {answer}, with 95 % intervals by bootstrap over speakers.{chance}"
-    return draw(f"{metric.part}s", caption, 0.9 + 0.36 * len(names), fill, letters=letters)
+    return draw(f"{metric.part.replace(' ', '_')}s", caption, 0.9 + 0.36 * len(names), fill, letters=letters)
 
 
 def _speakers(side: str, predictions: Predictions, objective: Metric) -> Picture:

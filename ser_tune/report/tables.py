@@ -12,12 +12,12 @@ from .reported import ReportedResult, ReportedSearch
 
 __all__ = [
     "Baseline",
-    "ClassScore",
+    "OutputScore",
     "SpeakerScore",
     "baselines",
     "chance_of",
-    "classes_of",
     "confusions_of",
+    "outputs_of",
     "parted",
     "speakers_of",
 ]
@@ -44,14 +44,15 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
-class ClassScore:
-    """The value of a metric for a single class, such as its recall."""
+class OutputScore:
+    """The value of a metric for a single output, such as the recall of a class or the CCC of a dimension."""
 
     name: str
     utterances: int
+    """Those of the class, with the emotion, or with a rating."""
     value: float
     interval: Interval
-    """95 %, by bootstrap over the speakers who have the class."""
+    """95 %, by bootstrap over speakers; of a class, over those who have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,25 +120,32 @@ def _trials(search: ReportedSearch) -> list[tuple[str, float, float]]:
 
 
 def parted(metrics: Sequence[Metric]) -> Metric | None:
-    """The first metric that also has a value for every class; None where there is none."""
+    """The first metric that also has a value for every output; None where there is none."""
     return next((metric for metric in metrics if metric.parts is not None), None)
 
 
-def classes_of(predictions: Predictions, metric: Metric) -> list[ClassScore]:
-    """The value of a metric that `parted` finds for every class that has one, with its interval."""
+def outputs_of(predictions: Predictions, metric: Metric) -> list[OutputScore]:
+    """The value of a metric that `parted` finds for every output that has one, with its interval."""
     truth, predicted, speakers = predictions.truth, predictions.predicted, predictions.speaker_numbers
     assert metric.parts is not None
     values = metric.parts(predictions.sums(metric).sum(axis=0))
     intervals = part_intervals(truth, predicted, speakers, metric, len(predictions.names))
     return [
-        ClassScore(
-            name=predictions.names[label],
-            utterances=int((truth == label).sum()),
-            value=float(values[label]),
-            interval=intervals.get(label, UNKNOWN),
+        OutputScore(
+            name=predictions.names[output],
+            utterances=_utterances_of(truth, output),
+            value=float(values[output]),
+            interval=intervals.get(output, UNKNOWN),
         )
-        for label in np.flatnonzero(~np.isnan(values)).tolist()
+        for output in np.flatnonzero(~np.isnan(values)).tolist()
     ]
+
+
+def _utterances_of(truth: np.ndarray, output: int) -> int:
+    """Utterances that have an output: of class numbers (N,) equal ones, of sets (N, K) those with it; else all."""
+    if truth.ndim == 1:
+        return int((truth == output).sum())
+    return int(truth[:, output].sum()) if truth.dtype == bool else len(truth)
 
 
 def confusions_of(predictions: Predictions) -> np.ndarray:

@@ -190,11 +190,14 @@ class Task:
         sums = metric.sums(truth, predicted, np.zeros(len(truth), dtype=np.int64), 1, outputs)
         return tuple(float(error) for error in metric.parts(sums[0]))
 
+    def described(self, prediction: Any, names: tuple[str, ...]) -> str:  # noqa: ANN401 - a number, or shape (K,)
+        """The text of a prediction that a person reads."""
+        return (self.label or self.write)(prediction, names)
+
     def labels(self, shown: np.ndarray, names: tuple[str, ...]) -> list[str]:
         """Decide on shown outputs (N, K), such as probabilities or means of them, and write the answers as text."""
         # In float64, where numbers that differ at all still differ after `unshow`
-        described = self.label or self.write
-        return [described(value, names) for value in self.decide(self.unshow(shown.astype(np.float64)))]
+        return [self.described(value, names) for value in self.decide(self.unshow(shown.astype(np.float64)))]
 
 
 @dataclass(frozen=True, slots=True)

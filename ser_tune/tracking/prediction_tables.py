@@ -64,7 +64,7 @@ def write_predictions(path: Path, held_out: HeldOut, corpus: Corpus, task: Task,
         table = csv.writer(file)
         table.writerow(["utterance", "speaker", "fold", task.answer, "predicted", *names])
         for row, (name, fold) in enumerate(zip(held_out.utterances, held_out.fold, strict=True)):
-            answers = (task.write(values[row], names) for values in (held_out.truth, held_out.predicted))
+            answers = (task.write(held_out.truth[row], names), task.described(held_out.predicted[row], names))
             table.writerow([name, speaker_of[name], fold, *answers, *(f"{number:.6f}" for number in shown[row])])
 
 
@@ -90,12 +90,14 @@ def _read(content: str, task: Task) -> Predictions:
     header, *rows = csv.reader(io.StringIO(content, newline=""))
     names = tuple(header[5:])
     rows.sort()
+    shown = np.array([[float(cell) for cell in row[5:]] for row in rows])
+    by_text = task.stored == "text"
     return Predictions(
         task=task,
         names=names,
         utterances=tuple(row[0] for row in rows),
         speakers=tuple(row[1] for row in rows),
         truth=task.read([row[3] for row in rows], names),
-        predicted=task.read([row[4] for row in rows], names),
-        shown=np.array([[float(cell) for cell in row[5:]] for row in rows]),
+        predicted=task.read([row[4] for row in rows], names) if by_text else task.decide(task.unshow(shown)),
+        shown=shown,
     )
