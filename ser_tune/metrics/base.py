@@ -41,6 +41,9 @@ class Metric:
     scale: Literal["logit", "linear"] = "logit"
     """The scale on which its confidence interval is symmetric: logit, of the place between `low` and `high`, which for
     a range of -1 to 1 is Fisher's z; linear where the range is open."""
+    jackknife: bool = False
+    """Whether an interval is at least as wide as the jackknife's: for scores of variances, for which the bootstrap over
+    few speakers is too narrow."""
     part: str = ""
     """The noun for the value of a single output, such as `recall`; empty where there is none."""
     parts: Callable[[np.ndarray], np.ndarray] | None = None

@@ -44,6 +44,7 @@ METRIC = Metric(
     value=mean_concordance,
     predictions="dimensions",
     low=-1.0,
+    jackknife=True,
     part="CCC",
     parts=concordances,
     chance=lambda outputs: 0.0,

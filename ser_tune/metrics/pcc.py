@@ -43,6 +43,7 @@ METRIC = Metric(
     value=mean_correlation,
     predictions="dimensions",
     low=-1.0,
+    jackknife=True,
     part="PCC",
     parts=correlations,
     chance=lambda outputs: 0.0,

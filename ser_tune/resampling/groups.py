@@ -10,6 +10,8 @@ from .intervals import (
     UNKNOWN,
     Estimate,
     Interval,
+    jackknife_margin,
+    left_out_scores,
     margin,
     resampled_scores,
     resamples,
@@ -137,6 +139,7 @@ def _gap_interval(metric: Metric, sums: Sequence[np.ndarray], difference: float)
         best, worst = (resampled_scores(metric, drawn, group) for group in sums)
     differences = best - worst
     half = margin(differences[np.isfinite(differences)], n_speakers)
+    half = max(half, jackknife_margin(left_out_scores(metric, sums[0]) - left_out_scores(metric, sums[1])))
     return UNKNOWN if half < 1e-12 else Interval(difference - half, difference + half)
 
 
@@ -174,7 +177,10 @@ def _output_intervals(metric: Metric, sums: np.ndarray) -> dict[int, Interval]:
     if n_speakers < 2:
         return {int(output): UNKNOWN for output in present}
     resampled = resampled_scores(replace(metric, value=metric.parts), resamples(n_speakers), sums)
-    halves = (margin(column[np.isfinite(column)], n_speakers) for column in resampled[:, present].T)
+    halves = [margin(column[np.isfinite(column)], n_speakers) for column in resampled[:, present].T]
+    if metric.jackknife:
+        without = metric.parts(sums.sum(axis=0) - sums)[:, present].T
+        halves = [max(half, jackknife_margin(column)) for half, column in zip(halves, without, strict=True)]
     return {
         int(output): score_interval(metric, float(points[output]), half)
         for output, half in zip(present, halves, strict=True)

@@ -144,7 +144,9 @@ def seed_interval(metric: Metric, sums: np.ndarray, confidence: float = CONFIDEN
     if n_speakers < 2:
         return UNKNOWN
     resampled = np.stack([resampled_scores(metric, resamples(n_speakers), of_seed) for of_seed in sums])
-    return _of_means(metric, metric.value(sums.sum(axis=1)), resampled, n_speakers, confidence)
+    without = np.mean([left_out_scores(metric, seed) for seed in sums], axis=0)
+    half = max(_margin_of_means(resampled, n_speakers, confidence), jackknife_margin(without, confidence))
+    return score_interval(metric, float(metric.value(sums.sum(axis=1)).mean()), half)
 
 
 def fold_interval(metric: Metric, sums: np.ndarray, confidence: float = CONFIDENCE) -> Interval:
@@ -166,7 +168,8 @@ def fold_interval(metric: Metric, sums: np.ndarray, confidence: float = CONFIDEN
     if n_folds < 2:
         return UNKNOWN
     of_folds = metric.value(sums)
-    return _of_means(metric, of_folds.mean(axis=1), of_folds @ resamples(n_folds).T / n_folds, n_folds, confidence)
+    half = _margin_of_means(of_folds @ resamples(n_folds).T / n_folds, n_folds, confidence)
+    return score_interval(metric, float(of_folds.mean(axis=1).mean()), half)
 
 
 def resampled_sums(drawn: np.ndarray, sums: np.ndarray) -> np.ndarray:
@@ -194,19 +197,42 @@ def resampled_scores(metric: Metric, drawn: np.ndarray, sums: np.ndarray) -> np.
     return np.concatenate([metric.value(resampled_sums(block, fewer)) for block in blocks])
 
 
-def _of_means(metric: Metric, points: np.ndarray, resampled: np.ndarray, n_drawn: int, confidence: float) -> Interval:
-    """The interval of a mean over seeds, which are drawn as well.
+def left_out_scores(metric: Metric, sums: np.ndarray) -> np.ndarray:
+    """The score without each speaker, shape (S,), from the sums of each speaker, shape (S, ...).
+
+    Of a metric without `jackknife` all are 0, so that `jackknife_margin` is.
+    """
+    if not metric.jackknife:
+        return np.zeros(len(sums))
+    with np.errstate(invalid="ignore", divide="ignore"):  # a speaker who is a whole group
+        without: np.ndarray = metric.value(sums.sum(axis=0) - sums)
+    return without
+
+
+def jackknife_margin(left_out: np.ndarray, confidence: float = CONFIDENCE) -> float:
+    """Half the width of the t interval with the jackknife's standard error; NaN where a score is missing.
+
+    `max(half, jackknife_margin(...))` is then `half`.
 
     Args:
-        metric: Whose range and scale.
-        points: The score of each seed, shape (seeds,).
-        resampled: The same of every resample of speakers or folds, shape (seeds, R).
+        left_out: The statistic without each speaker, shape (S,), S at least 2.
+        confidence: Of the interval, as a fraction.
+    """
+    n_speakers = len(left_out)
+    return reach_of(n_speakers, confidence) * (n_speakers - 1) / math.sqrt(n_speakers) * float(left_out.std())
+
+
+def _margin_of_means(resampled: np.ndarray, n_drawn: int, confidence: float) -> float:
+    """Half the width of the interval of a mean over seeds, which are drawn as well.
+
+    Args:
+        resampled: The score of each seed and resample of speakers or folds, shape (seeds, R).
         n_drawn: How many speakers or folds there are.
         confidence: As a fraction.
     """
-    seeds = resamples(len(points), stream=1).T / len(points)
+    seeds = resamples(len(resampled), stream=1).T / len(resampled)
     means = (seeds * resampled).sum(axis=0)
-    return score_interval(metric, float(points.mean()), margin(means[np.isfinite(means)], n_drawn, confidence))
+    return margin(means[np.isfinite(means)], n_drawn, confidence)
 
 
 def score_interval(metric: Metric, point: float, half: float) -> Interval:

@@ -6,7 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..metrics import Metric, Ranking
-from .intervals import SEED, UNKNOWN, Estimate, Interval, difference_interval, margin, resampled_scores, resamples
+from .intervals import (
+    SEED,
+    UNKNOWN,
+    Estimate,
+    Interval,
+    difference_interval,
+    jackknife_margin,
+    left_out_scores,
+    margin,
+    resampled_scores,
+    resamples,
+)
 from .scores import sums_of
 
 __all__ = [
@@ -100,7 +111,8 @@ def compare_paired(
         of_a, of_b = (
             np.mean([resampled_scores(metric, drawn, seed) for seed in side], axis=0) for side in (in_a, in_b)
         )
-        differences[metric.name] = Estimate(point, _around(metric, point, of_a - of_b, n_speakers))
+        left_a, left_b = (np.mean([left_out_scores(metric, seed) for seed in side], axis=0) for side in (in_a, in_b))
+        differences[metric.name] = Estimate(point, _around(metric, point, of_a - of_b, left_a - left_b))
     tested = metrics[0]
     in_a, in_b = sums(tested)
     return PairedComparison(
@@ -186,14 +198,16 @@ def mean_interval(metric: Metric, differences: np.ndarray) -> Interval:
     '[-0.148, 0.348]'
     """
     resampled = resamples(len(differences)) @ differences / len(differences)
-    return _around(metric, float(differences.mean()), resampled, len(differences))
+    return _around(metric, float(differences.mean()), resampled, np.zeros(len(differences)))
 
 
-def _around(metric: Metric, point: float, resampled: np.ndarray, n_speakers: int) -> Interval:
-    """The t interval of a difference."""
+def _around(metric: Metric, point: float, resampled: np.ndarray, left_out: np.ndarray) -> Interval:
+    """The t interval of a difference, from those of resamples (R,) and without each speaker (S,)."""
+    n_speakers = len(left_out)
     if n_speakers < 2:
         return UNKNOWN
-    return difference_interval(metric, point, margin(resampled[np.isfinite(resampled)], n_speakers))
+    half = max(margin(resampled[np.isfinite(resampled)], n_speakers), jackknife_margin(left_out))
+    return difference_interval(metric, point, half)
 
 
 def _swaps(n_speakers: int) -> tuple[np.ndarray, bool]:

@@ -36,6 +36,8 @@ from ..metrics import Metric, Ranking
 from .intervals import (
     Estimate,
     difference_interval,
+    jackknife_margin,
+    left_out_scores,
     margin,
     reach_of,
     resampled_scores,
@@ -111,24 +113,28 @@ def correct_selection(
     ours, middle = (_left_out(candidates, drawn == 0, known) for candidates in (chosen, median))
     of_ours, of_middle = (_of_resamples(metric, drawn, sums[np.newaxis])[:, 0] for sums in (ours, middle))
     point, first, other = metric.value(np.stack([ours, known[0], middle]).sum(axis=1)).tolist()
+    left, left_first, left_median = (left_out_scores(metric, sums) for sums in (ours, known[0], middle))
     covariance = np.cov(seen, rowvar=False, bias=True).reshape(n_candidates, n_candidates)
     own = covariance.diagonal()
 
-    def gain(over: float, beaten: np.ndarray | int, resampled: np.ndarray) -> Estimate:
+    def gain(over: float, beaten: np.ndarray | int, resampled: np.ndarray, left_out: np.ndarray) -> Estimate:
         value, variances = ranking.gain(point, over), own[chosen] + own[beaten] - 2 * covariance[chosen, beaten]
-        return Estimate(value, difference_interval(metric, value, _half(variances, resampled, n_speakers)))
+        return Estimate(value, difference_interval(metric, value, _half(variances, resampled, left_out)))
 
     return Corrected(
-        score=Estimate(point, score_interval(metric, point, _half(own[chosen], of_ours, n_speakers))),
-        over_first=gain(first, 0, of_ours - seen[:, 0]),
-        over_median=gain(other, median, of_ours - of_middle),
+        score=Estimate(point, score_interval(metric, point, _half(own[chosen], of_ours, left))),
+        over_first=gain(first, 0, of_ours - seen[:, 0], left - left_first),
+        over_median=gain(other, median, of_ours - of_middle, left - left_median),
     )
 
 
-def _half(variances: np.ndarray, resampled: np.ndarray, n_speakers: int) -> float:
-    """Half the width of an interval, from variances of the candidates and the resampled statistic, both (R,)."""
-    error = math.sqrt(max(float(variances.mean()), 0.0))
-    return max(error * reach_of(n_speakers), margin(resampled, n_speakers))
+def _half(variances: np.ndarray, resampled: np.ndarray, left_out: np.ndarray) -> float:
+    """Half the width of an interval, from variances of the candidates and the resampled statistic, both (R,).
+
+    `left_out` is the statistic without each speaker, shape (S,).
+    """
+    error, n_speakers = math.sqrt(max(float(variances.mean()), 0.0)), len(left_out)
+    return max(error * reach_of(n_speakers), margin(resampled, n_speakers), jackknife_margin(left_out))
 
 
 def _chosen_again(ranking: Ranking, seen: np.ndarray, best: np.ndarray, again: list[int]) -> np.ndarray:
