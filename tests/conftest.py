@@ -43,6 +43,11 @@ def pytest_collection() -> Generator[None, Any, Any]:
         gc.enable()
 
 
+def pytest_unconfigure() -> None:
+    """Let the end of the process find its garbage: nanobind complains of what is left."""
+    gc.unfreeze()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run files of few tests first: they start processes; files of many short tests then end both workers together."""
     sizes = Counter(item.path for item in items)
