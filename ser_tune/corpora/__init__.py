@@ -47,6 +47,7 @@ CORPORA: Catalogue[CorpusSource] = Catalogue(
         "emodb": "emodb",
         "iemocap": "iemocap",
         "manifest": "manifest",
+        "msp_podcast": "msp_podcast",
         "ravdess": "ravdess",
         "savee": "savee",
         "tess": "tess",

@@ -145,5 +145,14 @@ CORPUS = CorpusSource(
     licence="Open Database License 1.0",
     home="https://github.com/CheyneyComputerScience/CREMA-D",
     speakers=SPEAKERS,
-    subsets={"all": Subset("every utterance, six emotions as intended", emotion_counts=EMOTION_COUNTS)},
+    subsets={
+        "all": Subset("every utterance, six emotions as acted", emotion_counts=EMOTION_COUNTS),
+        "heard": Subset(
+            "six emotions as most listeners without the video heard them, ties left out",
+            by_plurality=True,
+            emotion_counts=HEARD_COUNTS,
+        ),
+        "votes": Subset("votes of listeners without the video", defaults={"task.name": "distribution"}),
+        "several": Subset("emotions that listeners without the video heard", defaults={"task.name": "multilabel"}),
+    },
 )

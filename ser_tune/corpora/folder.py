@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import CorpusError
 from .utterance import Utterance
 
-__all__ = ["content_digest", "corpus_folder", "near_recordings", "read_recordings"]
+__all__ = ["content_digest", "corpus_folder", "near_recordings", "read_recordings", "subfolder"]
 
 
 def corpus_folder(corpus: str, data: Path | None, holds: str) -> Path:
@@ -27,6 +27,23 @@ def corpus_folder(corpus: str, data: Path | None, holds: str) -> Path:
     if not data.is_dir():
         raise CorpusError(f"corpus {corpus}: '{data}' is not a folder; expected the folder that holds {holds}")
     return data
+
+
+def subfolder(folder: Path, *names: str) -> Path | None:
+    """Find a folder in a folder, whatever the case of its name; None where there is none.
+
+    Args:
+        folder: To look in.
+        names: Of the folder; the first that is there is taken.
+
+    Raises:
+        CorpusError: The folder cannot be read.
+    """
+    try:
+        there = {path.name.lower(): path for path in folder.iterdir() if path.is_dir()}
+    except OSError as error:
+        raise CorpusError(f"'{folder}' cannot be read: {error.strerror}") from None
+    return next((there[name.lower()] for name in names if name.lower() in there), None)
 
 
 def near_recordings(folder: Path, names: Sequence[str]) -> Path | None:

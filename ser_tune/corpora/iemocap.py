@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import CorpusError
 from .base import CorpusSource
-from .folder import corpus_folder
+from .folder import corpus_folder, subfolder
 from .selection import Subset
 from .utterance import Annotation, Utterance, normalised_text
 
@@ -28,7 +28,7 @@ EMOTIONS = {
     "sur": "surprise",
 }
 NO_MAJORITY = "xxx"
-"""The annotators did not agree: 2,507 turns that have no label."""
+"""The annotators did not agree: 2,507 turns that have votes and dimensions, and no emotion."""
 STYLES = {"impro": "improvised", "script": "scripted"}
 SPEAKERS = ("1F", "1M", "2F", "2M", "3F", "3M", "4F", "4M", "5F", "5M")
 EMOTION_COUNTS = {
@@ -71,7 +71,7 @@ _WORDS = re.compile(r"(\w+) \[[\d.]+ ?- ?[\d.]+\]:(.*)")
 
 
 def read(data: Path | None, cache: Path) -> Sequence[Utterance]:
-    """Read every labelled turn of the sessions that are there.
+    """Read every turn of the sessions that are there.
 
     Args:
         data: The corpus's root, with `Session1` to `Session5`, or some of them.
@@ -79,7 +79,9 @@ def read(data: Path | None, cache: Path) -> Sequence[Utterance]:
 
     Returns:
         Turns called by their id, of speakers such as `1F`, in groups such as `Session1`, with the words of
-        `dialog/transcriptions` as text where that folder is there.
+        `dialog/transcriptions` as text where that folder is there. Votes are of the annotators alone, without the
+        actors' judgements of themselves; one who named several emotions chose each. Dimensions are the means of the
+        turn's line.
 
     Raises:
         CorpusError: A folder is missing, a label file is not as described, or a turn has no recording.
@@ -106,10 +108,10 @@ def _session(folder: Path) -> Iterator[Utterance]:
 def _inside(folder: Path, *names: str) -> Path:
     """Descend, whatever the case of the folders' names."""
     for name in names:
-        found = [path for path in folder.iterdir() if path.name.lower() == name.lower() and path.is_dir()]
-        if not found:
+        found = subfolder(folder, name)
+        if found is None:
             raise CorpusError(f"corpus iemocap: '{folder}' has no folder '{name}'; expected it in every session")
-        folder = found[0]
+        folder = found
     return folder
 
 
@@ -217,9 +219,7 @@ def _dialog(labels: Path, folder: Path, session: str, words: Mapping[str, str]) 
         if not fields:
             raise CorpusError(f"{turn.where}: '{turn.line}' is not [start - end]<TAB>id<TAB>label<TAB>[v, a, d]")
         identifier, label, means = fields.groups()
-        if label == NO_MAJORITY:
-            continue
-        if label not in EMOTIONS:
+        if label != NO_MAJORITY and label not in EMOTIONS:
             raise CorpusError(
                 f"{turn.where}: unknown label '{label}'; expected one of {', '.join(EMOTIONS)} or {NO_MAJORITY}"
             )
@@ -233,7 +233,7 @@ def _dialog(labels: Path, folder: Path, session: str, words: Mapping[str, str]) 
             path=recordings[identifier],
             speaker=session + named[3],
             attributes=(("gender", "female" if named[3] == "F" else "male"),),
-            emotion=EMOTIONS[label],
+            emotion=EMOTIONS.get(label, ""),
             group=f"Session{session}",
             style=STYLES[named[2]],
             text=words.get(identifier, ""),
@@ -266,5 +266,9 @@ CORPUS = CorpusSource(
             emotion_counts=MERGED_COUNTS,
         ),
         "all": Subset("every turn that has a label, ten emotions", emotion_counts=EMOTION_COUNTS),
+        "votes": Subset("votes of three annotators for ten emotions", defaults={"task.name": "distribution"}),
+        "dimensions": Subset("arousal, dominance and valence, from 1 to 5", defaults={"task.name": "dimensions"}),
+        "several": Subset("emotions that annotators named, ten", defaults={"task.name": "multilabel"}),
     },
+    scales=dict.fromkeys(DIMENSIONS.values(), (1.0, 5.0)),
 )
