@@ -37,6 +37,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "corpora/emodb.py",
         "corpora/iemocap.py",
         "corpora/manifest.py",
+        "corpora/msp_podcast.py",
         "corpora/mapping.py",
         "corpora/ravdess.py",
         "corpora/savee.py",

@@ -17,7 +17,7 @@ from ..errors import CorpusError
 from .base import CorpusSource
 from .challenge import Challenge
 from .folder import corpus_folder, subfolder
-from .msp_podcast_votes import emotion_of, rating_of, read_annotations
+from .msp_podcast_votes import class_of, rating_of, read_annotations
 from .published_table import PublishedTable
 from .selection import Subset
 from .utterance import Annotation, Utterance, normalised_text
@@ -224,7 +224,7 @@ def _labels(emotion_class: str, cells: Sequence[str], found: Annotation) -> tupl
     code = emotion_class.strip().lower()
     if code in NOT_GIVEN:
         return "", Annotation()
-    emotion = "" if code == NO_AGREEMENT else emotion_of(code)
+    emotion = "" if code == NO_AGREEMENT else class_of(code)
     if emotion is None:
         raise ValueError(f"unknown class '{emotion_class}'; expected A, C, D, F, H, N, O, S, U or X")
     means = tuple(map(rating_of, cells))

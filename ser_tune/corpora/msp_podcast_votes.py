@@ -16,7 +16,7 @@ from ..errors import CorpusError
 from .published_table import PublishedTable
 from .utterance import Annotation
 
-__all__ = ["emotion_of", "rating_of", "read_annotations"]
+__all__ = ["class_of", "rating_of", "read_annotations"]
 
 OTHER = "other"
 _SPELLINGS = {
@@ -59,7 +59,7 @@ class _Column:
     """No two are equal."""
 
 
-def emotion_of(written: str) -> str | None:
+def class_of(written: str) -> str | None:
     """The emotion of a letter or word; None where it is none of the nine."""
     return _SPELLINGS.get(written.strip().lower())
 
@@ -134,23 +134,19 @@ def _read(file: Path, *names: str) -> list[_Column]:
             file,
             dtype="category",
             keep_default_na=False,
-            index_col=False,
-            usecols=lambda name: name.strip() in names,
             encoding="utf-8-sig",
             encoding_errors="replace",  # free text of annotators; names and emotions are plain ASCII
         ).rename(columns=str.strip)
     except (OSError, ValueError) as error:
-        raise CorpusError(f"{file} cannot be read: {error}") from None
-    columns = [
+        raise CorpusError(f"{file} cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(table.index, pd.RangeIndex):
+        raise CorpusError(f"{file} has more cells in its rows than in its header; expected as many")
+    if not len(table):
+        raise CorpusError(f"{file} has no rows below its header; expected one for each annotator of each turn")
+    return [
         _Column(table[name].cat.codes.to_numpy(np.int64), [str(text) for text in table[name].cat.categories])
         for name in names
     ]
-    for column in columns:
-        if (short := np.flatnonzero(column.codes < 0)).size:
-            raise CorpusError(f"{file}, row {short[0] + 1}: a cell is missing; expected {', '.join(names)}")
-    if not len(table):
-        raise CorpusError(f"{file} has no rows below its header; expected one for each annotator of each turn")
-    return columns
 
 
 def _numbered(texts: Iterable[str], codes: np.ndarray) -> _Column:
@@ -161,7 +157,7 @@ def _numbered(texts: Iterable[str], codes: np.ndarray) -> _Column:
 
 
 def _each(file: Path, column: _Column, parse: Callable[[str], _T]) -> list[_T]:
-    """What a function makes of each text of a column."""
+    """Apply a function to each text of a column."""
     found = []
     for number, text in enumerate(column.texts):
         try:
@@ -190,7 +186,7 @@ def _parts(judgement: str) -> tuple[str, ...]:
 
 def _chosen(major: str) -> str:
     """The emotion of the words that an annotator chose; empty where there are none."""
-    return emotion_of(major) or OTHER if major.strip() else ""
+    return class_of(major) or OTHER if major.strip() else ""
 
 
 def _heard(second: str) -> frozenset[str]:

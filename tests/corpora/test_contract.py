@@ -83,12 +83,28 @@ def _iemocap(folder: Path) -> Path:
     return folder
 
 
+def _msp_podcast(folder: Path) -> Path:
+    consensus = ["FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set"]
+    detailed = ["FileName,WorkerID,EmoClass_Major,EmoClass_Second,EmoAct,EmoVal,EmoDom"]
+    for number, (speaker, code) in enumerate((speaker, code) for speaker in range(1, 5) for code in "ACDFHNSU"):
+        name = f"MSP-PODCAST_0001_{number:04}.wav"
+        _recording(folder / "Audios" / name, number)
+        side = {3: "Development", 4: "Test1"}.get(speaker, "Train")
+        consensus.append(f"{name},{code},2.5,3.0,4.0,{speaker},Male,{side}")
+        detailed += [f"{name},WORKER{worker},{code},Neutral,2,3,4" for worker in range(5)]
+    (folder / "Labels").mkdir()
+    (folder / "Labels" / "labels_consensus.csv").write_text("\n".join(consensus))
+    (folder / "Labels" / "labels_detailed.csv").write_text("\n".join(detailed))
+    return folder
+
+
 LAYOUTS: dict[str, Callable[[Path], Path | None]] = {
     "crema_d": _crema_d,
     "demo": _nothing,
     "emodb": _emodb,
     "iemocap": _iemocap,
     "manifest": _manifest,
+    "msp_podcast": _msp_podcast,
     "ravdess": _ravdess,
     "savee": _savee,
     "tess": _tess,
@@ -130,13 +146,13 @@ def test_a_corpus_bears_its_name_citation_and_licence(name: str) -> None:
     assert source.licence
 
 
-@pytest.mark.parametrize("name", sorted(set(LAYOUTS) - {"manifest"}))
+@pytest.mark.parametrize("name", sorted(set(LAYOUTS) - {"manifest", "msp_podcast"}))
 def test_known_counts_agree_with_each_other(name: str) -> None:
     source = CORPORA.get(name)
     assert list(source.speakers) == sorted(source.speakers)
     for subset in source.subsets.values():
         assert subset.description
-        assert sum(subset.emotion_counts.values()) > 0
+        assert sum(subset.emotion_counts.values()) > 0 or "task.name" in subset.defaults
         assert subset.emotions is None or set(subset.emotions) == set(subset.emotion_counts)
         assert not set(subset.merge) & set(subset.emotion_counts)
         if subset.speaker_counts:

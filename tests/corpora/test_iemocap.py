@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser_tune.corpora import Annotation, Corpus
+from ser_tune.corpora import Annotation, Corpus, Need
 from ser_tune.corpora.iemocap import CORPUS, EMOTION_COUNTS, EMOTIONS, IMPROVISED_COUNTS, MERGED_COUNTS, read
+from ser_tune.corpora.selection import choose
 from ser_tune.errors import CorpusError
 from tests.folding import speaker_folds
 
@@ -105,8 +106,8 @@ def test_both_usual_subsets_have_their_known_counts(tmp_path: Path, sound: Path)
     assert len(folds) == CORPUS.folds == 10
     assert all(one.validation_speakers[0][0] == one.test_speakers[0][0] for one in folds)  # of one session
     everything = read(tmp_path, tmp_path)
-    assert Counter(one.emotion for one in everything) == EMOTION_COUNTS
-    assert len(everything) == 10_039 - 2507
+    assert Counter(one.emotion for one in everything) == {**EMOTION_COUNTS, "": 2507}
+    assert len(everything) == 10_039
 
 
 @pytest.mark.slow
@@ -139,7 +140,7 @@ def test_every_turn_has_the_votes_of_three_annotators_and_the_dimensions_of_its_
             os.link(sound, tmp_path / f"Session{turn[4]}" / "sentences" / "wav" / dialog / f"{turn}.wav")
     found = {utterance.id: utterance for utterance in read(tmp_path, tmp_path)}
     assert len(expected) == 10_039
-    assert set(found) == {turn for turn, (label, _, _) in expected.items() if label}
+    assert set(found) == set(expected)
     for turn, utterance in found.items():
         label, votes, means = expected[turn]
         annotation = utterance.annotation
@@ -148,6 +149,12 @@ def test_every_turn_has_the_votes_of_three_annotators_and_the_dimensions_of_its_
         assert all(math.isnan(dominance) for _, dominance, _ in annotation.ratings)
         most = max(votes.values())
         assert not label or [name for name, count in annotation.votes if count == most] == [label]
+    needed: dict[str, Need] = {"votes": "votes", "dimensions": "dimensions", "several": "emotions"}
+    for subset, needs in needed.items():
+        chosen = choose(found.values(), CORPUS.subsets[subset], "iemocap", needs=needs)
+        assert (len(chosen.utterances), chosen.left_out) == (10_039, 0)
+    chosen = choose(found.values(), CORPUS.subsets["all"], "iemocap")
+    assert (len(chosen.utterances), chosen.left_out) == (7532, 2507)
 
 
 def test_votes_are_of_annotators_and_an_annotator_may_name_several(tmp_path: Path, sound: Path) -> None:
@@ -241,7 +248,7 @@ def test_what_lies_beside_label_files_and_recordings_is_left_alone(tmp_path: Pat
     (wav / "Ses01F_impro01" / "._Ses01F_impro01_F000.wav").write_text("rubbish")
     (tmp_path / "Documentation").mkdir()
     found = read(tmp_path, tmp_path)
-    assert len(found) == 8  # the ninth is xxx
+    assert len(found) == 9
     assert not any(one.path.name.startswith(".") for one in found)
 
 
@@ -259,8 +266,9 @@ def test_folders_and_endings_come_in_any_case(tmp_path: Path, sound: Path) -> No
 def test_a_turn_without_its_recording_is_named(tmp_path: Path, sound: Path) -> None:
     _small(tmp_path, sound)
     recordings = tmp_path / "Session1" / "sentences" / "wav" / "Ses01F_impro01"
-    (recordings / "Ses01F_impro01_F099.wav").unlink()  # of a turn that nobody could label
-    assert len(read(tmp_path, tmp_path)) == 8
+    (recordings / "Ses01F_impro01_F099.wav").unlink()  # of a turn without majority
+    with pytest.raises(CorpusError, match="turn 'Ses01F_impro01_F099' has no recording"):
+        read(tmp_path, tmp_path)
     (recordings / "Ses01F_impro01_M002.wav").unlink()
     with pytest.raises(
         CorpusError, match=r"impro01\.txt, line 28: turn 'Ses01F_impro01_M002' has no recording; expected"

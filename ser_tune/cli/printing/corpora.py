@@ -96,12 +96,11 @@ def print_corpora(call: "Call[Sequence[CorpusSource]]", *, as_json: bool) -> Non
     rows = []
     for source in sources:
         once = [source.name, str(len(source.speakers) or "any"), source.licence]
+        unknown = "" if source.speakers else "any"
         for label, subset in source.subsets.items():
-            counts = subset.emotion_counts
+            emotions = ", ".join(sorted(subset.emotion_counts or subset.emotions or ())) or unknown
             name, speakers, licence = once
-            rows.append(
-                [name, label, str(sum(counts.values()) or "any"), speakers, ", ".join(sorted(counts)) or "any", licence]
-            )
+            rows.append([name, label, str(sum(subset.emotion_counts.values()) or unknown), speakers, emotions, licence])
             once = ["", "", ""]  # a corpus's further subsets differ in the other columns alone
     print_table(["name", "task", "utterances", "speakers", "emotions", "licence"], rows)
     results.print()
