@@ -8,7 +8,7 @@ import torch
 
 from ..corpora import Utterance
 from ..folds import Fold
-from ..metrics import METRICS, Metric, Ranking
+from ..metrics import Metric, Ranking
 from ..resampling import Interval, score
 from ..tasks import Targets, Task
 
@@ -17,6 +17,8 @@ __all__ = ["SoundlessScore", "speaker_baseline", "text_baseline"]
 PRIOR = 1e-3
 """Weight, in utterances, of the mean of all training utterances in that of a text; between classes that are equally
 frequent in a text it decides alone."""
+
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +116,14 @@ def _scored(
     task: Task,
 ) -> SoundlessScore:
     """The score of folds' predicted means (N, K), beside chance."""
-    metric, outputs = METRICS.get(task.metrics[0]), len(targets.names)
+    metric, outputs = task.metric(task.metrics[0]), len(targets.names)
     speakers = _numbered_speakers(utterances)
 
     def judged(means: np.ndarray, fold: Fold) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return targets.values[fold.test], task.decide(task.unshow(means)), speakers[fold.test]
+        found = task.unshow(means)
+        if task.thresholds is not None:  # decided where the mean is not below that of the training side
+            found = found - task.unshow(encoded[fold.train].mean(axis=0)) + ROUNDING
+        return targets.values[fold.test], task.decide(found), speakers[fold.test]
 
     found = score([judged(means, fold) for fold, means in predicted], [metric], outputs)[metric.name]
     if metric.chance is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import optuna
 
-from ..audit import text_baseline
+from ..audit import speaker_baseline, text_baseline
 from ..config import Project
 from ..coordination import DEFINITION, find_study, storage_to_read, stored_definition
 from ..corpora import CORPORA, LABELS, Corpus
@@ -40,13 +40,17 @@ class Prepared:
 
     @property
     def notes(self) -> Sequence[str]:
-        """Sentences for readers of the scores: official split, text-only baseline, pretraining, warnings, licences."""
+        """Sentences for readers of the scores: official split, baselines, pretraining, warnings, licences."""
         utterances, task, pretraining = self.corpus.utterances, self.definition.task, self.pretraining
         baseline = text_baseline(utterances, self.folds, self.targets, task=task)
+        # Of balanced classes it is chance
+        required = self.targets.required
+        speaker = None if required else speaker_baseline(utterances, self.folds, self.targets, task=task)
         licence = FEATURE_SETS.get(self.definition.config.features.name).licence
         return [
             *split_note(self.corpus, self.folds),
             *([] if baseline is None else [f"text-only baseline: {baseline}"]),
+            *([] if speaker is None else [f"speaker-mean baseline: {speaker}"]),
             *([] if pretraining is None else [pretraining.sentence]),
             *self.protocol.warnings,
             *([licence] if licence else []),

@@ -1,6 +1,7 @@
 """What the words alone score: by hand, in a protocol, and beside a study's scores."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from ser_tune.audit import SoundlessScore, speaker_baseline, text_baseline
 from ser_tune.config import Project
-from ser_tune.corpora import Corpus, Utterance
+from ser_tune.corpora import Annotation, Corpus, Utterance
 from ser_tune.definition import targets_of
 from ser_tune.folds import Fold
 from ser_tune.metrics import METRICS
@@ -108,6 +109,59 @@ def test_an_interval_must_lie_above_chance_as_a_whole(low: float, above: bool) -
     assert found.above_chance == above
     assert found.facts == ({"text_baseline": "UAR 0.300, chance 0.250"} if above else {})
     assert str(found) == f"UAR 0.300 [{low:.3f}, 0.400], chance 0.250"
+
+
+def _rated(rows: Sequence[tuple[str, str, float]]) -> Corpus:
+    """Utterances of (speaker, text, arousal)."""
+    corpus = _corpus([(speaker, "", text) for speaker, text, _ in rows])
+    annotations = [Annotation(dimensions=(("arousal", rating),)) for _, _, rating in rows]
+    pairs = zip(corpus.utterances, annotations, strict=True)
+    return replace(corpus, utterances=tuple(replace(spoken, annotation=own) for spoken, own in pairs))
+
+
+def test_a_number_gets_the_mean_of_its_text_in_training() -> None:
+    trained = [("a", "calm", 1.0), ("a", "calm", 2.0), ("a", "wild", 5.0), ("a", "", 4.0)]
+    corpus = _rated([*trained, ("b", "calm", 1.0), ("b", "wild", 5.0), ("b", "new", 4.0)])
+    task = TASKS.get("dimensions")
+    targets = task.targets(task.settings(name="dimensions"), corpus.utterances)
+    fold = Fold(0, (), ("b",), train=np.arange(4), validation=np.arange(0), test=np.arange(4, 7))
+    found = text_baseline(corpus.utterances, [fold], targets, task=task)
+    assert found is not None
+    # Of a text that training lacks, and where no text is known, the mean of all training targets
+    expected = task.metric("ccc").score(targets.values[4:], np.array([[1.5], [5.0], [3.0]]), 1)
+    assert (found.metric.name, found.value, found.chance) == ("ccc", pytest.approx(expected, abs=1e-3), 0.0)
+    assert found.above_chance
+    speaker = speaker_baseline(corpus.utterances, [fold], targets, task=task)
+    assert speaker is not None
+    assert (speaker.value, speaker.above_chance) == (0.0, False)  # a constant
+
+
+def test_shares_and_sets_have_baselines_too() -> None:
+    votes = {"a": (("joy", 3),), "b": (("fear", 1), ("joy", 1)), "c": (("fear", 2),)}
+    corpus = _corpus([(speaker, "", text) for speaker in votes for text in "xy"])
+    corpus = replace(
+        corpus,
+        utterances=tuple(
+            replace(spoken, annotation=Annotation(votes=votes[spoken.speaker], annotators=3))
+            for spoken in corpus.utterances
+        ),
+    )
+    folds = [
+        Fold(number, (), (name,), train=np.delete(np.arange(6), own), validation=np.arange(0), test=own)
+        for number, (name, own) in enumerate(zip("abc", np.arange(6).reshape(3, 2), strict=True))
+    ]
+    for name, chance in (("distribution", "JSD"), ("multilabel", "macro-F1")):
+        task = TASKS.get(name)
+        targets = task.targets(task.settings(name=name), corpus.utterances)
+        speaker = speaker_baseline(corpus.utterances, folds, targets, task=task)
+        text = text_baseline(corpus.utterances, folds, targets, task=task)
+        assert speaker is not None
+        assert text is not None
+        perfect = 1.0 if speaker.metric.higher_is_better else 0.0
+        assert speaker.value == pytest.approx(perfect, abs=1e-3)  # speakers differ, and their utterances do not
+        assert speaker.above_chance
+        assert str(text).startswith(chance)
+        assert (text.value, text.above_chance) == (pytest.approx(text.chance, abs=1e-3), False)
 
 
 def test_a_speaker_gets_the_most_frequent_of_its_own_emotions() -> None:
