@@ -229,7 +229,7 @@ def _by_class(predictions: Mapping[str, Predictions], metrics: Sequence[Metric],
             continue
         known = {side: metric.parts(found.sums(metric).sum(axis=0)).tolist() for side, found in predictions.items()}
         rows = [[name, *map(_rounded, of_class)] for name, *of_class in zip(names, *known.values(), strict=True)]
-        yield f"## {metric.part.capitalize()} by class"
+        yield f"## {metric.part[:1].upper()}{metric.part[1:]} by {answer}"
         yield markdown_table([answer, *known], rows)
 
 
