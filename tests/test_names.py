@@ -36,6 +36,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "corpora/demo.py",
         "corpora/emodb.py",
         "corpora/iemocap.py",
+        "corpora/label_columns.py",
         "corpora/manifest.py",
         "corpora/msp_podcast.py",
         "corpora/mapping.py",

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -33,6 +33,10 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         ),
         *("class_label", "class_name", "target", "category"),
     ),
+    "emotions": ("all_emotions", "emotion_set"),
+    "arousal": ("activation", "emo_act", "emo_activation", "emo_arousal"),
+    "valence": ("emo_val", "emo_valence"),
+    "dominance": ("emo_dom", "emo_dominance"),
     "session": ("session_id",),
     "start": ("start_time", "start_s", "start_sec", "start_seconds", "begin", "begin_time", "onset", "segment_start"),
     "end": ("end_time", "end_s", "end_sec", "end_seconds", "stop", "stop_time", "segment_end"),
@@ -45,6 +49,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "utterance": ("utterance_id", "utt", "utt_id"),
 }
 """Name to other names; all are compared without case, and `FileName`, `file name` and `file-name` are `file_name`."""
+TIMES = frozenset({"start", "end", "duration"})
 _INDEX = re.compile(r"|index|idx|unnamed:_\d+")
 """Names that programs give to a column of row numbers."""
 _MILLISECONDS = re.compile(r"_(?:ms|msec|millis|milliseconds)$")
@@ -58,6 +63,8 @@ class Header:
     """The documented name of each column; empty for a column that is not read."""
     milliseconds: tuple[bool, ...]
     """Whether a column's numbers are milliseconds."""
+    complete: bool = True
+    """Whether every required column, or another in its place, is there."""
     unread: tuple[int, ...] = ()
     """Numbers of the columns that are not read; without columns of row numbers."""
     problems: tuple[str, ...] = ()
@@ -70,6 +77,8 @@ def read_header(
     required: Sequence[str],
     optional: Sequence[str],
     either: Sequence[str] = (),
+    instead: Mapping[str, Sequence[str]] | None = None,
+    exact: Collection[str] = (),
 ) -> Header:
     """Find out what the columns of a table are.
 
@@ -80,6 +89,8 @@ def read_header(
         required: Columns that must be there.
         optional: Columns that may be there, or patterns of their names, such as `meta_?*`.
         either: Columns of which a header has at least one.
+        instead: Required column to columns, or patterns, any of which may be there in its place.
+        exact: Columns that are read under their documented name alone.
 
     >>> read_header(["", "Filename", "emotion", "label"], required=["path", "emotion"], optional=[]).columns
     ('', 'path', 'emotion', '')
@@ -88,32 +99,56 @@ def read_header(
     keys = [_MILLISECONDS.sub("", key) for key in written]
     columns, problems = [""] * len(cells), []
     for name in (*required, *optional):
-        exact = [number for number, key in enumerate(keys) if key == name or ("*" in name and fnmatchcase(key, name))]
-        others = [number for number, key in enumerate(keys) if key in _aliases(name)]
-        repeated = sorted({cells[number].strip() for number in exact if keys.count(keys[number]) > 1})
+        same = [number for number, key in enumerate(keys) if name == key or _matches(written[number], name)]
+        others = [number for number, key in enumerate(keys) if name not in exact and key in _aliases(name)]
+        repeated = sorted({cells[number].strip() for number in same if keys.count(keys[number]) > 1})
         if repeated:
             problems.append(f"repeats column(s) {_quoted(repeated)}")
-        if not exact and len(others) > 1:
+        if not same and len(others) > 1:
             listed = _quoted([cells[number].strip() for number in others])
             problems.append(f"has {len(others)} columns that may be '{name}': {listed}; call one of them '{name}'")
-        for number in exact or others[:1]:
-            columns[number] = cells[number].strip() if "*" in name else name
+        for number in same or others[:1]:
+            columns[number] = _named(cells[number], name) if "*" in name else name
     present = set(columns)
-    if missing := [name for name in required if name not in present and not _ambiguous(name, problems)]:
+    lacking = [name for name in required if not _there(name, (instead or {}).get(name, ()), present)]
+    if missing := [name for name in lacking if not _ambiguous(name, problems)]:
         problems.insert(0, f"lacks column(s) {_quoted(missing)}")
     if either and not present & set(either):
         problems.append(f"lacks {' and '.join(map(repr, either))}")
-    times = present & {"start", "end", "duration"}
-    if len(times & {"start", "end"}) == 1 and times != {"start", "duration"}:
-        given, lacking = ("start", "end") if "start" in times else ("end", "start")
-        problems.append(f"has '{given}' without '{lacking}'; expected both or neither")
+    problems += _half_a_stretch(present & TIMES)
     left = [number for number, name in enumerate(columns) if not name and not _INDEX.fullmatch(keys[number])]
     return Header(
         columns=tuple(columns),
-        milliseconds=tuple(key != other for key, other in zip(keys, written, strict=True)),
+        milliseconds=tuple(
+            key != other and name in TIMES for name, key, other in zip(columns, keys, written, strict=True)
+        ),
+        complete=not lacking,
         unread=tuple(left),
         problems=tuple(problems),
     )
+
+
+def _named(cell: str, pattern: str) -> str:
+    """The name of a column of a pattern such as `meta_?*`: the pattern's start, and the rest as written."""
+    start = pattern.partition("?")[0]
+    return re.sub(rf"^\W*{start.strip('_')}[\s._()\[\]#-]+", start, cell.strip(), flags=re.IGNORECASE)
+
+
+def _half_a_stretch(times: Collection[str]) -> list[str]:
+    """The problem of a start without an end, or an end without a start."""
+    if len({"start", "end"}.intersection(times)) != 1 or set(times) == {"start", "duration"}:
+        return []
+    given, other = ("start", "end") if "start" in times else ("end", "start")
+    return [f"has '{given}' without '{other}'; expected both or neither"]
+
+
+def _matches(key: str, pattern: str) -> bool:
+    return "*" in pattern and fnmatchcase(key, pattern)
+
+
+def _there(name: str, instead: Sequence[str], present: Collection[str]) -> bool:
+    """Whether a column, or another in its place, is there."""
+    return name in present or any(fnmatchcase(column, pattern) for pattern in instead for column in present)
 
 
 def _with_offsets(keys: list[str]) -> list[str]:
@@ -122,13 +157,19 @@ def _with_offsets(keys: list[str]) -> list[str]:
     return [meaning if key == "offset" else key for key in keys]
 
 
-def described(cell: str, present: Sequence[str]) -> str:
+def described(cell: str, present: Collection[str], known: Collection[str] = tuple(COLUMNS)) -> str:
     """A column that is not read, and the column that it may be meant as.
 
-    >>> described("texts", ["path"]), described("valence", ["path"])
+    Args:
+        cell: Its name, as written.
+        present: Columns that are read.
+        known: Columns that could be read.
+
+    >>> described("texts", ["path"]), described("valence", ["path"], ["path", "text"])
     ("'texts' (did you mean 'text'?)", "'valence'")
     """
-    near = get_close_matches(_key(cell), [name for name in COLUMNS if name not in present], n=1, cutoff=0.8)
+    left, key = [name for name in known if name not in present], _key(cell)
+    near = [name for name in left if key in _aliases(name)] or get_close_matches(key, left, n=1, cutoff=0.8)
     return f"'{cell.strip()}'" + (f" (did you mean '{near[0]}'?)" if near else "")
 
 

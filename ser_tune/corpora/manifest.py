@@ -1,6 +1,7 @@
 """Any corpus at all, from a table.
 
-Its header is `path,speaker,emotion[,session][,start,end][,text][,gender][,meta_NAME]`.
+Its header is `path,speaker,emotion` and further columns; `votes_NAME`, `emotions`, and columns of dimensions may stand
+in place of `emotion`.
 """
 
 import os
@@ -11,8 +12,11 @@ from pathlib import Path
 
 from ..errors import CorpusError
 from .base import CorpusSource
+from .label_columns import COLUMNS as LABEL_COLUMNS
+from .label_columns import SPLIT, LabelColumns
 from .paths import FileFinder, foreign_path, posix_path
 from .problems import Problems
+from .selection import Subset
 from .stretches import Stretches
 from .table import Line, Table, read_table
 from .utterance import Utterance, normalised_text
@@ -22,10 +26,14 @@ __all__ = ["ALLOWED_FOLDERS", "CORPUS", "OPTIONAL_COLUMNS", "REQUIRED_COLUMNS", 
 ALLOWED_FOLDERS = "SER_TUNE_MANIFEST_PATHS"
 """Environment variable: folders, separated as in PATH, whose recordings a manifest may name beside its own folder's."""
 REQUIRED_COLUMNS = ("path", "speaker", "emotion")
-OPTIONAL_COLUMNS = ("session", "start", "end", "duration", "text", "gender")
+"""Any of `LABEL_COLUMNS` may be there in place of the emotion."""
+OPTIONAL_COLUMNS = ("session", "start", "end", "duration", "text", "gender", SPLIT)
 META = "meta_"
 """Start of the names of any further columns, by which `ser-tune evaluate --by NAME` groups scores."""
-_HEADER = "path,speaker,emotion[,session][,start,end][,text][,gender][,meta_NAME]"
+_HEADER = (
+    "path,speaker,emotion[,emotions][,votes_NAME][,arousal][,valence][,dominance][,target_NAME][,split][,session]"
+    "[,start,end][,text][,gender][,meta_NAME]"
+)
 
 
 def allowed_folders() -> tuple[Path, ...]:
@@ -45,7 +53,8 @@ def read(data: Path | None, cache: Path, folders: Sequence[Path] = ()) -> Sequen
 
     Returns:
         Utterances called by their path as written, and `[start-end]` where a stretch in seconds is given. Their texts
-        are compared without case and punctuation; an empty cell is a text that is not known.
+        are compared without case and punctuation; an empty cell is a text that is not known. The emotion may be empty
+        where the table has other labels, and in test sets, whose labels may be withheld.
 
     Raises:
         CorpusError: The file, its header, or lines of it are not as described; the message has all problems.
@@ -69,7 +78,14 @@ def _read(data: Path | None) -> Table:
         raise CorpusError(f"corpus manifest: '{data}' is a folder; expected the CSV file itself")
     if not data.is_file():
         raise CorpusError(f"corpus manifest: '{data}' does not exist; expected a CSV with the header {_HEADER}")
-    return read_table(data, required=REQUIRED_COLUMNS, optional=(*OPTIONAL_COLUMNS, f"{META}?*"), header=_HEADER)
+    return read_table(
+        data,
+        required=REQUIRED_COLUMNS,
+        optional=(*OPTIONAL_COLUMNS, *LABEL_COLUMNS, f"{META}?*"),
+        header=_HEADER,
+        instead={"emotion": LABEL_COLUMNS},
+        exact=(SPLIT,),
+    )
 
 
 class _Reader:
@@ -81,21 +97,24 @@ class _Reader:
         self.files = FileFinder(table.file.parent)
         self.allowed = [folder.resolve() for folder in allowed]
         self.stretches = Stretches(table)
+        self.labels = LabelColumns(table)
         self.outside: list[tuple[int, str, Path]] = []
         """Line, path as written, and file of the recordings that are in no allowed folder."""
 
     def utterance(self, line: Line) -> Utterance | None:
         """The utterance of a line; None where something is wrong with it."""
         cells, before = line.cells, len(self.problems) + len(self.outside)
+        annotation, side = self.labels.annotation(line), self.labels.side(line)
+        needless = {"emotion"} if self.labels or side.startswith("test") else set()
         for column in (*REQUIRED_COLUMNS, "session"):
-            if cells.get(column) == "":
+            if column not in needless and cells.get(column) == "":
                 sentence = f"the cell '{column}' is empty; expected a value in every row"
                 self.problems.add(f"empty {column}", line.number, sentence)
         path = self._file(line) if cells.get("path") else None
         stretch = self.stretches.of(line)
         if path is None or stretch is None or len(self.problems) + len(self.outside) > before:
             return None
-        if not set(REQUIRED_COLUMNS) <= set(cells):
+        if not set(REQUIRED_COLUMNS) - needless <= set(cells):
             return None
         as_written = path == self.table.file.parent / cells["path"]
         name = cells["path"] if as_written else posix_path(cells["path"])
@@ -103,7 +122,7 @@ class _Reader:
             id=f"{name}{stretch.name}",
             path=path,
             speaker=cells["speaker"],
-            emotion=cells["emotion"],
+            emotion=cells.get("emotion", ""),
             group=cells.get("session", ""),
             start_s=stretch.start_s,
             end_s=stretch.end_s,
@@ -113,6 +132,8 @@ class _Reader:
                 for column, value in cells.items()
                 if value and (column == "gender" or column.startswith(META))
             ),
+            annotation=annotation,
+            split=side,
         )
 
     def _file(self, line: Line) -> Path | None:
@@ -178,4 +199,13 @@ CORPUS = CorpusSource(
     remarks=remarks,
     citation="the user's own data",
     licence="as its owner says",
+    subsets={
+        "all": Subset("every utterance"),
+        "heard": Subset("the emotion with most votes, ties left out", by_plurality=True),
+        "votes": Subset("votes of annotators", defaults={"task.name": "distribution"}),
+        "dimensions": Subset("every dimension of the table", defaults={"task.name": "dimensions"}),
+        "several": Subset(
+            "several emotions, of the column `emotions` or of votes", defaults={"task.name": "multilabel"}
+        ),
+    },
 )

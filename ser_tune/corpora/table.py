@@ -1,14 +1,15 @@
 """Reading a table that a user wrote: its encoding, separator and columns are found out where they are unambiguous."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from ..errors import CorpusError
 from .columns import Header, described, read_header
 from .decoding import decoded
-from .grid import read_grid
+from .grid import Grid, read_grid
 from .problems import Problems
 
 __all__ = ["Line", "Table", "read_table"]
@@ -63,6 +64,8 @@ def read_table(
     optional: Sequence[str],
     header: str,
     either: Sequence[str] = (),
+    instead: Mapping[str, Sequence[str]] | None = None,
+    exact: Collection[str] = (),
 ) -> Table:
     """Read the rows of a table, in the order of the file.
 
@@ -73,6 +76,8 @@ def read_table(
         optional: Columns that it may have.
         header: The expected header, as error messages show it.
         either: Columns of which a header has at least one.
+        instead: Required column to those that may be there in its place, as `read_header` takes them.
+        exact: Columns that are read under their documented name alone.
 
     Returns:
         The rows, and what is wrong with the header and the number of cells.
@@ -84,22 +89,18 @@ def read_table(
         text, encoding = decoded(file.read_bytes(), file)
     except OSError as error:
         raise CorpusError(f"{file} cannot be read: {error.strerror}") from None
-    wanted = {"required": required, "optional": optional, "either": either}
+    header_of = partial(read_header, required=required, optional=optional, either=either, instead=instead, exact=exact)
 
     def _score(cells: Sequence[str]) -> tuple[bool, int]:
-        columns = read_header(cells, **wanted).columns
-        return set(required) <= set(columns), sum(map(bool, columns))
+        found = header_of(cells)
+        return found.complete, sum(map(bool, found.columns))
 
     problems = Problems(file)
     grid = read_grid(text, score=_score, file=file, problems=problems)
     if grid is None:
         raise CorpusError(f"{file} is empty; expected the header {header}")
-    found = read_header(grid.names, **wanted)
-    if any(_RECORDING.search(cell) for cell in grid.names):
-        found = replace(found, problems=(f"is missing: this line is a row already; expected {header}",))
-    for problem in found.problems:
-        there = f"; expected {header}, but it has {', '.join(grid.names)}"
-        problems.add(problem, grid.header_line, f"the header {problem}{'' if 'expected' in problem else there}")
+    found = header_of(grid.names)
+    _note_header(found, grid, header, problems)
     if not grid.rows:
         problems.refuse()
         raise CorpusError(f"{file} has no rows below its header; expected one a recording")
@@ -109,11 +110,21 @@ def read_table(
         file=file,
         columns=tuple(name for name in found.columns if name),
         lines=tuple(lines),
-        ignored=tuple(described(grid.names[number], found.columns) for number in found.unread),
+        ignored=tuple(
+            described(grid.names[number], found.columns, (*required, *optional, *either)) for number in found.unread
+        ),
         separator=grid.separator,
         encoding=encoding,
         problems=problems,
     )
+
+
+def _note_header(found: Header, grid: Grid, header: str, problems: Problems) -> None:
+    if any(_RECORDING.search(cell) for cell in grid.names):
+        found = replace(found, problems=(f"is missing: this line is a row already; expected {header}",))
+    for problem in found.problems:
+        there = f"; expected {header}, but it has {', '.join(grid.names)}"
+        problems.add(problem, grid.header_line, f"the header {problem}{'' if 'expected' in problem else there}")
 
 
 def _note_broken_cells(lines: Sequence[Line], problems: Problems) -> None:

@@ -176,10 +176,10 @@ def test_other_columns_of_times(folder: Path, header: str, row: str, seconds: tu
 
 def test_columns_that_are_not_used_are_named_by_the_check(folder: Path) -> None:
     table = folder / "more.csv"
-    table.write_text("path,speaker,emotion,Valence,texts\nwav/b.WAV,s,joy,3,hello\n", encoding="utf-8")
+    table.write_text("path,speaker,emotion,Loudness,texts\nwav/b.WAV,s,joy,3,hello\n", encoding="utf-8")
     assert [one.speaker for one in read(table, folder)] == ["s"]
     (remark,) = remarks(table)
-    assert remark == f"{table}: columns not used: 'Valence', 'texts' (did you mean 'text'?)"
+    assert remark == f"{table}: columns not used: 'Loudness', 'texts' (did you mean 'text'?)"
     problems = check_corpus(CORPUS, table, folder).problems
     assert [(one.kind, one.wrong, one.message) for one in problems if one.kind == "table"] == [("table", False, remark)]
 
