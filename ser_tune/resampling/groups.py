@@ -14,7 +14,7 @@ from .intervals import (
     left_out_scores,
     margin,
     resampled_scores,
-    resamples,
+    resamples_for,
     score_interval,
     speaker_interval,
 )
@@ -134,7 +134,7 @@ def _value(group: GroupScore) -> float:
 def _gap_interval(metric: Metric, sums: Sequence[np.ndarray], difference: float) -> Interval:
     """The interval of the difference between two groups, from the sums of each group's speakers, shape (S, ...)."""
     n_speakers = len(sums[0])
-    drawn = resamples(n_speakers)
+    drawn = resamples_for(metric, n_speakers)
     with np.errstate(invalid="ignore", divide="ignore"):  # a resample without any speaker of the group
         best, worst = (resampled_scores(metric, drawn, group) for group in sums)
     differences = best - worst
@@ -176,7 +176,7 @@ def _output_intervals(metric: Metric, sums: np.ndarray) -> dict[int, Interval]:
     present = np.flatnonzero(~np.isnan(points))
     if n_speakers < 2:
         return {int(output): UNKNOWN for output in present}
-    resampled = resampled_scores(replace(metric, value=metric.parts), resamples(n_speakers), sums)
+    resampled = resampled_scores(replace(metric, value=metric.parts), resamples_for(metric, n_speakers), sums)
     halves = [margin(column[np.isfinite(column)], n_speakers) for column in resampled[:, present].T]
     if metric.jackknife:
         without = metric.parts(sums.sum(axis=0) - sums)[:, present].T

@@ -17,6 +17,7 @@ from .intervals import (
     margin,
     resampled_scores,
     resamples,
+    resamples_for,
 )
 from .scores import sums_of
 
@@ -106,7 +107,7 @@ def compare_paired(
     for metric in metrics:
         in_a, in_b = sums(metric)
         n_speakers = in_a.shape[1]
-        drawn = resamples(n_speakers)
+        drawn = resamples_for(metric, n_speakers)
         point = _mean_score(metric, in_a) - _mean_score(metric, in_b)
         of_a, of_b = (
             np.mean([resampled_scores(metric, drawn, seed) for seed in side], axis=0) for side in (in_a, in_b)
