@@ -55,7 +55,7 @@ __all__ = ["UNKNOWN", "Estimate", "Interval", "fold_interval", "seed_interval", 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
 FEWER_RESAMPLES = 2_000
-"""Of metrics with large sums: widths of intervals are then known to 2 %."""
+"""Resamples for metrics with large sums: widths of intervals are then known to 2 %."""
 BLOCK = 1_000_000
 """Numbers of resampled sums that are held at once."""
 SEED = 0

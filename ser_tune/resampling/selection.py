@@ -42,7 +42,7 @@ from .intervals import (
     reach_of,
     resampled_scores,
     resampled_sums,
-    resamples,
+    resamples_for,
     score_interval,
 )
 
@@ -99,7 +99,7 @@ def correct_selection(
     n_candidates, n_speakers = searched.shape[:2]
     if n_speakers < 2:
         return None
-    drawn = resamples(n_speakers)[: CHOICES if n_candidates > 1 else None]
+    drawn = resamples_for(metric, n_speakers)[: CHOICES if n_candidates > 1 else None]
     ranking, known = Ranking(metric), searched.astype(np.float64)
     seen = _of_resamples(metric, drawn, known)
     ranked = np.argsort(-ranking.keys(seen), axis=1, kind="stable")
