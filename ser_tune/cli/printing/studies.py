@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["print_promotion", "print_scores", "print_study", "print_training", "print_work"]
 
+BESIDE = 2
+"""Metrics with a column each; of more, each has a row, so that the table fits a terminal."""
 MOST_ROWS = 20
 """Trials of a front that are printed."""
 
@@ -194,29 +196,30 @@ def print_scores(promotion: "Promotion", tracking_uri: str | None) -> None:
 
 def _print_sides(promotion: "Promotion", scored: "Sequence[Metric]") -> None:
     """Print the scores of each side and test set, and the validation score corrected for the choice among trials."""
-    metrics, selection = promotion.metrics, promotion.selection
+    metrics, selection, blank = promotion.metrics, promotion.selection, ["" for _ in scored]
     rows = [
-        [
+        (
             side,
-            *(describe_score(metrics, f"{side}_{metric.name}") for metric in scored),
-            *(_over_folds(metrics, f"{side}_{metric.name}") for metric in scored),
-        ]
+            [describe_score(metrics, f"{side}_{metric.name}") for metric in scored],
+            [_over_folds(metrics, f"{side}_{metric.name}") for metric in scored],
+        )
         for side in SIDES
         if f"{side}_{scored[0].name}" in metrics
     ]
     if selection is not None and selection.trials > 1:
         corrected = [describe_score(selection.metrics, f"corrected_{metric.name}") for metric in scored]
-        rows.insert(1, ["corrected", *corrected, *("" for _ in scored)])
-    rows += [[found.title, *found.described(scored), *("" for _ in scored)] for found in tracking.scored_sets(metrics)]
+        rows.insert(1, ("corrected", corrected, blank))
+    rows += [(found.title, list(found.described(scored)), blank) for found in tracking.scored_sets(metrics)]
     what = "combination" if promotion.trial is None else f"trial {promotion.trial}"
-    print_table(
-        [
-            what,
-            *(f"{metric.title} [95 %]" for metric in scored),
-            *(f"{metric.title} over folds" for metric in scored),
-        ],
-        rows,
-    )
+    titles = [metric.title for metric in scored]
+    if len(scored) <= BESIDE:
+        columns = [what, *(f"{title} [95 %]" for title in titles), *(f"{title} over folds" for title in titles)]
+        print_table(columns, [[side, *pooled, *folds] for side, pooled, folds in rows])
+        return
+    over_folds = [(side, folds) for side, _, folds in rows if any(folds)]
+    columns = [what, *(f"{side} [95 %]" for side, *_ in rows), *(f"{side} over folds" for side, _ in over_folds)]
+    by_metric = zip(titles, *(pooled for _, pooled, _ in rows), *(folds for _, folds in over_folds), strict=True)
+    print_table(columns, [list(row) for row in by_metric])
 
 
 def _over_folds(metrics: Mapping[str, float], name: str) -> str:
