@@ -121,11 +121,12 @@ class Entry:
 
     @property
     def task(self) -> str:
-        """Styles, merges and the number of classes, in words."""
+        """Target, styles, merges and the number of outputs, in words."""
         protocol = self.protocol
         styles = f"{', '.join(protocol.styles)}: " if protocol.styles else ""
         merged = f", {', '.join(protocol.merged)}" if protocol.merged else ""
-        return f"{styles}{len(protocol.names)} {protocol.task.answers}{merged}"
+        target = "" if protocol.task.name == DEFAULT_TASK else f"{protocol.task.name}: "
+        return f"{target}{styles}{len(protocol.names)} {protocol.task.answers}{merged}"
 
     @property
     def pretraining(self) -> str:
@@ -150,12 +151,26 @@ class Leaderboard:
     published: Sequence[Published]
 
     @property
+    def parts(self) -> "Sequence[Leaderboard]":
+        """A leaderboard for each task: scores of unlike metrics are in tables of their own."""
+        tasks = [entry.protocol.task.name for entry in self.entries] + [known.target for known in self.published]
+        return [
+            Leaderboard(
+                entries=[entry for entry in self.entries if entry.protocol.task.name == task],
+                published=[known for known in self.published if known.target == task],
+            )
+            for task in sorted(set(tasks), key=lambda task: (task != DEFAULT_TASK, task))
+        ]
+
+    @property
     def columns(self) -> Mapping[str, str]:
         """Columns of scores, each with its title: of every objective and metric of the entries."""
         protocols = [entry.protocol for entry in self.entries]
-        usual = tuple(map(METRICS.get, TASKS.get(DEFAULT_TASK).metrics))
+        target = self.published[0].target if self.published and not self.entries else DEFAULT_TASK
+        usual = tuple(map(METRICS.get, TASKS.get(target).metrics))
         chosen = _unlike([protocol.objective for protocol in protocols] or usual[:1])
-        scored = _unlike([metric for protocol in protocols for metric in protocol.metrics] or usual)
+        known = [METRICS.get(name) for published in self.published for name in published.scores]
+        scored = _unlike([*([metric for protocol in protocols for metric in protocol.metrics] or usual), *known])
         sides = [(side, metric) for side in ("test", "outer") for metric in scored]
         return {
             **{f"validation_{metric.name}": f"validation {metric.title}" for metric in chosen},

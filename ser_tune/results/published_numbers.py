@@ -1,5 +1,6 @@
 """Published numbers that readers compare with, and the studies that reproduce them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ from ..config import Project
 from ..errors import ConfigError, UnknownNameError
 from ..metrics import METRICS, Metric
 from ..search import SHIPPED
+from ..tasks import DEFAULT_TASK
 
 __all__ = ["PUBLISHED", "Form", "Published", "published_study", "reproduced_metric"]
 
@@ -23,6 +25,8 @@ class Published:
     corpus: str
     task: str
     """Task of the corpus, or the task nearest to the publication's."""
+    target: str = DEFAULT_TASK
+    """The recognised target, as tasks are named: scores of others are never beside it."""
     source: str
     protocol: str
     """As its authors describe it."""
@@ -30,8 +34,11 @@ class Published:
     uar_std: float | None = None
     wa: float | None = None
     wa_std: float | None = None
+    macro_f1: float | None = None
+    ccc: float | None = None
+    """Mean over the dimensions."""
     classes: int
-    """Number of emotions."""
+    """Number of emotions, or of dimensions."""
     form: Form
     """Whether the scores are pooled or means over the folds; unknown where the source does not state it."""
     label: str = ""
@@ -46,7 +53,18 @@ class Published:
 
     def score(self, metric: str) -> tuple[float | None, float | None]:
         """The number of a metric and its deviation; None where the source has none."""
-        return {"uar": (self.uar, self.uar_std), "wa": (self.wa, self.wa_std)}.get(metric, (None, None))
+        return self.scores.get(metric, (None, None))
+
+    @property
+    def scores(self) -> Mapping[str, tuple[float, float | None]]:
+        """The metrics that the source has, each with its number and its deviation."""
+        known = {
+            "uar": (self.uar, self.uar_std),
+            "wa": (self.wa, self.wa_std),
+            "macro_f1": (self.macro_f1, None),
+            "ccc": (self.ccc, None),
+        }
+        return {name: (value, deviation) for name, (value, deviation) in known.items() if value is not None}
 
 
 # Deviations of 5 points and more can only be over folds, so the means beside them are over folds, too
@@ -75,6 +93,12 @@ _samsudin = partial(
     classes=4,
     form="unknown",
 )
+_msp_podcast = partial(
+    Published, corpus="msp_podcast", task="categorical", classes=8, form="pooled", differs="text and other data too"
+)
+_odyssey = partial(_msp_podcast, protocol="Odyssey 2024 challenge: official split, test set test3")
+_naturalistic = partial(_msp_podcast, protocol="Interspeech 2025 challenge: official split, its own withheld test set")
+_of_dimensions = {"task": "dimensions", "target": "dimensions", "classes": 3}
 
 PUBLISHED = (
     _chen(
@@ -138,6 +162,58 @@ PUBLISHED = (
         wa=0.732,
         label="fcn-gap",
         differs="starts from ImageNet weights; the epoch by validation WA",
+    ),
+    _odyssey(
+        who="Goncalves 2024, baseline, WavLM large fine-tuned",
+        source="L. Goncalves et al., Odyssey 2024; model card 3loi/SER-Odyssey-Baseline-WavLM-Categorical",
+        macro_f1=0.311,
+        differs="",
+    ),
+    _odyssey(
+        who="Chen 2024, seven models, first place",
+        source="M. Chen et al., Odyssey 2024, arXiv 2405.20064, abstract",
+        macro_f1=0.3569,
+        wa=0.3732,
+    ),
+    _odyssey(
+        who="Härm 2024, Wav2Vec2-BERT and LLaMA2, second place",
+        source="H. Härm, T. Alumäe, Odyssey 2024, abstract",
+        macro_f1=0.354,
+    ),
+    _naturalistic(
+        who="Jon 2025, MATER, fourth place",
+        source="H. J. Jon et al., Interspeech 2025, arXiv 2506.19887, abstract",
+        macro_f1=0.4101,
+    ),
+    _naturalistic(
+        who="Ueda 2025, twelve models",
+        source="L. H. Ueda et al., Interspeech 2025, arXiv 2505.20007, abstract",
+        macro_f1=0.4094,
+        wa=0.4128,
+    ),
+    _naturalistic(
+        who="Iury 2025, graph fusion",
+        source="A. Iury et al., Interspeech 2025, arXiv 2506.02088, abstract",
+        macro_f1=0.3979,
+    ),
+    _odyssey(
+        **_of_dimensions,
+        who="Goncalves 2024, baseline, WavLM large fine-tuned",
+        source="L. Goncalves et al., Odyssey 2024; model card 3loi/SER-Odyssey-Baseline-WavLM-Multi-Attributes",
+        ccc=0.5197,
+        differs="",
+    ),
+    _odyssey(
+        **_of_dimensions,
+        who="Härm 2024, Wav2Vec2-BERT and LLaMA2, sixth place",
+        source="H. Härm, T. Alumäe, Odyssey 2024, abstract",
+        ccc=0.5144,
+    ),
+    _naturalistic(
+        **_of_dimensions,
+        who="Jon 2025, MATER, fourth place",
+        source="H. J. Jon et al., Interspeech 2025, arXiv 2506.19887, abstract",
+        ccc=0.5928,
     ),
 )
 

@@ -20,7 +20,7 @@ from ser_tune.report import report
 from ser_tune.report.mistakes import LONGEST_S, clip_of, mistakes_of
 from ser_tune.report.paper import _table, _tex, latex_of
 from ser_tune.report.searched import importances
-from ser_tune.report.tables import classes_of, speakers_of
+from ser_tune.report.tables import outputs_of, speakers_of
 from ser_tune.report.words import displayed
 from ser_tune.resampling import speaker_interval
 from ser_tune.tasks import TASKS
@@ -61,7 +61,7 @@ def test_the_hardest_speaker_comes_first_with_the_most_frequent_error(prediction
 
 
 def test_a_recall_has_the_interval_of_the_speakers_who_have_the_emotion(predictions: Predictions) -> None:
-    anger, joy = classes_of(predictions, UAR)  # nobody is afraid
+    anger, joy = outputs_of(predictions, UAR)  # nobody is afraid
     assert (anger.name, anger.utterances, anger.value) == ("anger", 5, 0.8)
     assert (joy.name, joy.utterances, round(joy.value, 3)) == ("joy", 3, 0.667)
     # Cyd has no joy: of joy, two speakers are drawn

@@ -123,6 +123,24 @@ def _of_seeds(name: str, seeds: int, what: str = "mean") -> str:
 def print_leaderboard(call: "Call[Leaderboard]", *, form: Annotated[str, FORMS] = "table") -> None:
     """Print the best results, and the published numbers of the same corpora."""
     board = call()
+    columns, rows = _board_rows(board)
+    if not rows:
+        of_corpus = f" of corpus '{corpus}'" if (corpus := call.arguments.get("corpus")) is not None else ""
+        notes.print(f"no complete trials{of_corpus} yet; run `ser-tune study --model 3d_acrnn`")
+        if form not in ("json", "csv"):
+            return
+    if form == "json":
+        print_json(rows)
+    elif form == "csv":
+        print_csv((*columns, WARNINGS), rows)
+    else:
+        for columns, rows in map(_board_rows, board.parts):
+            print_rows(columns, [[row[name] for name in columns] for row in rows], form)
+            print_warnings(f"protocol {row['protocol']}: {row[WARNINGS]}" for row in rows if row[WARNINGS])
+
+
+def _board_rows(board: "Leaderboard") -> tuple[tuple[str, ...], list[dict[str, str]]]:
+    """Columns, and a row for each entry and published number; rows have the protocol's warnings too."""
     scores = board.columns
     columns = (*BEFORE, *scores.values(), *BEHIND)
     rows = []
@@ -149,18 +167,7 @@ def print_leaderboard(call: "Call[Leaderboard]", *, form: Annotated[str, FORMS] 
             known.source + (f"; differs: {known.differs}" if known.differs else ""),
         )
         rows.append(dict(zip(columns, cells, strict=True)) | {WARNINGS: ""})
-    if not rows:
-        of_corpus = f" of corpus '{corpus}'" if (corpus := call.arguments.get("corpus")) is not None else ""
-        notes.print(f"no complete trials{of_corpus} yet; run `ser-tune study --model 3d_acrnn`")
-        if form not in ("json", "csv"):
-            return
-    if form == "json":
-        print_json(rows)
-    elif form == "csv":
-        print_csv((*columns, WARNINGS), rows)
-    else:
-        print_rows(columns, [[row[name] for name in columns] for row in rows], form)
-        print_warnings(f"protocol {row['protocol']}: {row[WARNINGS]}" for row in rows if row[WARNINGS])
+    return columns, rows
 
 
 def print_matrix(
