@@ -17,6 +17,10 @@ from .base import Targets, Task, Traceable
 __all__ = ["TASK", "MultilabelSettings", "best_thresholds", "read", "targets", "write"]
 
 
+CANDIDATES = 201
+"""Thresholds that are tried beside 0, at most: quantiles of the validation utterances' logits."""
+
+
 class MultilabelSettings(TaskSettings):
     """Several emotions of an utterance, or none."""
 
@@ -130,26 +134,30 @@ def as_sets(truth: np.ndarray, predicted: np.ndarray, _: int) -> tuple[np.ndarra
 
 
 def best_thresholds(outputs: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The logit of each emotion, shape (K,), from which on it has the best F1; 0 where no utterance has the emotion.
+    """The threshold of each emotion, as a logit, shape (K,).
 
-    Between two logits the threshold is in the middle.
+    It is the nearest to 0 of those whose F1 is no more than a standard error below the best one (L. Breiman et al.:
+    Classification and Regression Trees, 1984, the rule for pruning): the best of few utterances is chance, and networks
+    of unlike thresholds have unlike outputs. 0 where no utterance has the emotion.
 
-    >>> best_thresholds(np.array([[-2.0], [-1.0], [1.0]]), np.array([[False], [True], [True]])).tolist()
-    [-1.5]
+    Of three utterances the last two have the emotion; from -1 on they alone are named:
+
+    >>> best_thresholds(np.array([[-3.0], [-1.0], [1.0]]), np.array([[False], [True], [True]])).tolist()
+    [-1.0]
     """
-    chosen = np.zeros(outputs.shape[1])
-    for column in range(outputs.shape[1]):
-        order = np.argsort(-outputs[:, column], kind="stable")
-        scores, own = outputs[order, column].astype(np.float64), values[order, column]
-        if not own.any():
-            continue
-        hits, named = np.cumsum(own), np.arange(1, len(own) + 1)
-        f1 = 2 * hits / (named + own.sum())
-        f1[:-1][scores[:-1] == scores[1:]] = -1  # a threshold cannot part equal logits
-        best = int(f1.argmax())
-        below = scores[best + 1] if best + 1 < len(scores) else scores[best] - 2
-        chosen[column] = (scores[best] + below) / 2
-    return chosen
+    return np.array([_threshold(outputs[:, column], values[:, column]) for column in range(outputs.shape[1])])
+
+
+def _threshold(logits: np.ndarray, own: np.ndarray) -> float:
+    if not own.any():
+        return 0.0
+    steps = np.linspace(0, 1, CANDIDATES)
+    candidates = np.append(np.unique(np.quantile(logits, steps, method="nearest")), 0.0)
+    named = logits >= candidates[:, None]
+    f1 = 2 * (named & own).sum(axis=1) / (named.sum(axis=1) + own.sum())
+    best = f1.max()
+    near = candidates[f1 >= best - np.sqrt(best * (1 - best) / own.sum())]
+    return float(near[np.abs(near).argmin()])
 
 
 def write(having: np.ndarray, names: tuple[str, ...]) -> str:

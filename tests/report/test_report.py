@@ -101,15 +101,15 @@ def test_pictures_of_names_in_any_script_name_them_in_the_caption(
     predictions: Predictions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ser_tune.drawing.lettering._fonts_for", lambda missing: ((), frozenset()))
-    from ser_tune.report.pictures import _classes, _speakers  # a test below wants it not imported
+    from ser_tune.report.pictures import _outputs, _speakers  # a test below wants it not imported
 
     renamed = {"ada": "_ada", "bob": "$b$", "cyd": "さくら"}
     read = replace(
         predictions, names=("怒り", "غضب", "_x"), speakers=tuple(renamed[speaker] for speaker in predictions.speakers)
     )
-    assert _classes({"test": read}, UAR, "emotion").caption.endswith(" [1] = 怒り.")
+    assert _outputs({"test": read}, UAR, "emotion").caption.endswith(" [1] = 怒り.")
     assert _speakers("test", read, UAR).caption.endswith(" [1] = 怒り, [2] = さくら.")
-    assert _classes({"test": predictions}, UAR, "emotion").names == ""
+    assert _outputs({"test": predictions}, UAR, "emotion").names == ""
 
 
 def _study(scores: list[float], *, confirming: int = 0) -> optuna.Study:
