@@ -12,7 +12,6 @@ from functools import lru_cache
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from ..encoders import CheckpointSettings
 from ..prediction import Recipe
@@ -34,6 +33,8 @@ def multiply_adds(recipe: Recipe) -> float:
 @lru_cache(maxsize=64)
 def _counted(written: str) -> float:
     """Multiply-adds of a recipe, as text."""
+    from torch.utils.flop_counter import FlopCounterMode  # imports Triton, which takes a third of a second
+
     recipe = Recipe.from_json(written)
     with torch.random.fork_rng(devices=[]):
         network = recipe.build_network()

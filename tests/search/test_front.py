@@ -4,13 +4,22 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from ser_tune.config import SearchSettings
+from ser_tune.coordination import CONFIRMS, COSTS, CURVES, trial_as_stored
+from ser_tune.definition import Plan
 from ser_tune.metrics import METRICS, Ranking
+from ser_tune.objectives import objectives_of
+from ser_tune.search.confirmation import enqueue_confirmation, gain_of, left_of_plan
 from ser_tune.search.front import BEYOND, candidates_first, front_of
+from ser_tune.search.objective import Reporting, judge_of
+from ser_tune.search.pruners import Unpruned
+from ser_tune.tasks import TASKS
 
 UAR = METRICS.get("uar")
 SIZE = replace(UAR, name="size_mb", title="MB", higher_is_better=False, high=math.inf)
@@ -108,3 +117,61 @@ def test_a_study_with_one_objective_has_no_front_and_its_candidates_are_the_best
     assert [trial.number for trial in candidates_first(trials, (UAR,))] == [1, 2, 3, 0]
     pruned = create_trial(state=TrialState.PRUNED)
     assert front_of([pruned], (UAR, SIZE)) is None
+
+
+def _stored(points: Sequence[tuple[float, float]]) -> optuna.Study:
+    """A study with these complete trials of five folds, whose sizes are known."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    for number, (value, size) in enumerate(points):
+        curves = [[value + 0.01 * ((number + fold) % 3 - 1)] for fold in range(5)]
+        study.add_trial(create_trial(values=[value, size], user_attrs={CURVES: curves, COSTS: {"size_mb": size}}))
+    return study
+
+
+def test_the_front_is_confirmed_before_better_trials_that_are_not_on_it_and_the_best_of_them_wins() -> None:
+    points = [(0.5, 5.0), (0.9, 9.0), (0.89, 9.5), (0.88, 9.6), (0.6, 2.0), (0.3, 1.0), (0.2, 3.0)]
+    plan, measures = Plan(searched=7, confirmed=6, seeds=1), (UAR, SIZE)
+    study = _stored(points)
+    assert left_of_plan(study.get_trials(), plan, measures) == 6
+    begun = []
+    for _ in range(6):
+        enqueue_confirmation(study, plan, measures)
+        trial = study.ask()
+        begun.append(trial.user_attrs[CONFIRMS])
+        # On a fresh seed the smaller network of the front is better
+        study.tell(trial, [0.7 if begun[-1] == 4 else 0.4, points[begun[-1]][1]])
+    # The front, the next best trial, then the first one and the median one to compare with
+    assert begun[:4] == [1, 4, 5, 2]
+    assert 0 in begun
+    assert left_of_plan(study.get_trials(), plan, measures) == 0
+    gain = gain_of(study.get_trials(), plan, measures)
+    assert gain is not None
+    assert (gain.winner.trial, gain.winner.objective) == (4, UAR)
+    assert gain.first is not None
+    assert gain.first.trial == 0
+
+
+@pytest.mark.parametrize(
+    ("size", "is_given_up"),
+    [
+        (4.0, True),  # all others are as small, and much better
+        (9.0, True),
+        (3.9, False),  # smaller than any: a poor score may be the best of its size
+        (4.5, True),
+    ],
+)
+def test_a_trial_is_given_up_only_where_trials_as_small_are_much_better(size: float, is_given_up: bool) -> None:
+    study = _stored([(0.8, 4.0), (0.82, 4.0), (0.81, 4.0), (0.8, 4.0), (0.79, 4.0), (0.1, 3.0)])
+    trial = study.ask()
+    trial.set_user_attr(COSTS, {"size_mb": size})
+    task = TASKS.get("classification")
+    settings = SearchSettings(race_after=5, race_error=0.2)
+    further = objectives_of(["uar", "size_mb"], task)[1:]
+    judge = Reporting(trial, judge_of(trial, settings, folds=5, metric=UAR, further=further))
+    reasons = [judge.after_fold(position, 0.1) for position in judge.order]
+    assert any(reasons) == is_given_up
+    # A value that is known only after the training ends nothing
+    unknown = objectives_of(["uar", "size_mb", "worst_group_uar:speaker"], task)[1:]
+    assert isinstance(judge_of(trial, settings, folds=5, metric=UAR, further=unknown), Unpruned)
+    assert trial_as_stored(trial).intermediate_values == {}
