@@ -60,7 +60,15 @@ class OptunaJudge:
     """
 
     def __init__(self, pruner: BasePruner, trial: Trial, folds: int) -> None:
-        """Judge a trial with this number of folds."""
+        """Judge a trial with this number of folds.
+
+        Raises:
+            ConfigError: Its study has several objectives.
+        """
+        if len(trial.study.directions) > 1:
+            raise ConfigError(
+                f"{type(pruner).__name__} of Optuna decides by a single objective; expected study.pruner racing or none"
+            )
         self._pruner, self._trial = pruner, trial
         self.order: Sequence[int] = range(folds)
 
