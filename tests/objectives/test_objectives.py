@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 import torch
 from torch import nn
 
 from ser_tune.config import Project
 from ser_tune.corpora import Utterance, grouped_by
-from ser_tune.errors import ConfigError
+from ser_tune.errors import ConfigError, StudyError
 from ser_tune.features import TYPICAL_CONDITIONS, Disturbance, Scaling
 from ser_tune.metrics import METRICS
 from ser_tune.objectives import CompleteTrial, objectives_of
@@ -21,6 +22,7 @@ from ser_tune.objectives.utterances import features_of_second, run_network
 from ser_tune.prediction import Predictor
 from ser_tune.protocol import prepare
 from ser_tune.search import score_validation_speakers
+from ser_tune.search.several_objectives import refuse_other_machine
 from ser_tune.tasks import TASKS
 from ser_tune.training import recipe_of
 
@@ -209,3 +211,33 @@ def test_the_stressed_score_is_the_mean_over_worse_recordings_of_the_validation_
     assert outcome.values["stressed_uar"] == pytest.approx(float(np.mean(scores)), abs=1e-12)
     assert len(list((project.cache / "stressed").iterdir())) >= len(scores)
     assert METRICS.get("uar").low <= outcome.values["worst_group_uar:speaker"] <= outcome.values["uar"]
+
+
+def test_a_study_that_measures_time_goes_on_only_on_its_machine(
+    tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(study_name="one", directions=["maximize", "minimize"])
+    timed = tiny(**{"study.objectives": ["uar", "seconds_per_second"]})
+    monkeypatch.setattr("ser_tune.search.several_objectives.processor_name", lambda: "Z80")
+    refuse_other_machine(study, timed, 1)
+    refuse_other_machine(study, timed, 1)
+    for other, threads in (("Z80", 2), ("6502", 1)):
+        monkeypatch.setattr("ser_tune.search.several_objectives.processor_name", lambda other=other: other)
+        with pytest.raises(StudyError, match=f"measures seconds_per_second on Z80, .* runs on {other}, ") as caught:
+            refuse_other_machine(study, timed, threads)
+        assert "\n" not in str(caught.value)
+    refuse_other_machine(study, tiny(**{"study.objectives": ["uar", "size_mb"]}), 2)  # measures nothing
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("plugged")
+def test_a_trial_fails_where_a_further_objective_is_not_defined(
+    run: Callable[..., Any], recorder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.plugged.MANY", 1000)
+    summary = run(1, **{"study.objectives": ("uar", "of_many")})
+    assert (summary.complete, summary.failed, summary.front) == (0, 1, None)
+    (outcome,) = recorder.outcomes
+    assert outcome.reason == "UndefinedScoreError: of_many of its predictions is not defined"
+    assert outcome.values == {}
