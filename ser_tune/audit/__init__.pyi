@@ -4,14 +4,18 @@ from .agreement import Agreement, RatingAgreement, VoteAgreement, agreement_of
 from .all_checks import Audit, as_html, as_record, audit_split
 from .baselines import SoundlessScore, speaker_baseline, text_baseline
 from .claims import Claim, read_claim
+from .crowd import AgainstCrowd, Crowd, EntropyFit, model_against_crowd
 from .finding import Finding
 from .split import Split
 from .split_reading import read_split
 
 __all__ = [
+    "AgainstCrowd",
     "Agreement",
     "Audit",
     "Claim",
+    "Crowd",
+    "EntropyFit",
     "Finding",
     "RatingAgreement",
     "SoundlessScore",
@@ -21,6 +25,7 @@ __all__ = [
     "as_html",
     "as_record",
     "audit_split",
+    "model_against_crowd",
     "read_claim",
     "read_split",
     "speaker_baseline",

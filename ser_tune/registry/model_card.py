@@ -119,6 +119,7 @@ def model_card(
         *dict.fromkeys(_encoders(networks)),
         "## Metrics",
         *_scores(prepared, metrics, predictions, selection),
+        *_crowd(prepared, predictions),
         f"## {_capitalised(objective.title)} by speaker",
         _by_speaker(predictions, objective),
         "## Protocol",
@@ -158,6 +159,15 @@ def _scores(
     yield f"{_capitalised(defined)}. In brackets: 95 % confidence intervals by bootstrap over speakers."
     if task.predictions == "classes":
         yield from _by_class(predictions, scored, task.answer)
+
+
+def _crowd(prepared: Prepared, predictions: Mapping[str, Predictions]) -> Iterator[str]:
+    """The last side's predictions against the annotators, where their judgements are known."""
+    side = next((side for side in reversed(SIDES) if side in predictions), None)
+    crowd = None if side is None else predictions[side].crowd(prepared.corpus.utterances)
+    if crowd is not None:
+        yield f"## Model against the crowd, {side} speakers"
+        yield _listed(f"{_capitalised(sentence)}." for sentence in crowd.sentences)
 
 
 def _citations(networks: Networks) -> Iterator[str]:

@@ -13,7 +13,7 @@ from ..drawing import Picture
 from ..errors import AudioError
 from ..folds import NOT_FREE
 from ..metrics import Metric
-from ..resampling import describe_score
+from ..resampling import describe_score, with_interval
 from ..results import edges_of
 from ..tracking import Predictions
 from .mistakes import Clip, clip_of
@@ -40,7 +40,7 @@ def page_of(report: ReportedResult, pictures: Mapping[str, Picture]) -> str:
     )
     environment.filters["address"] = _address
     environment.filters["share"] = _share
-    environment.globals["displayed"] = displayed
+    environment.globals |= {"displayed": displayed, "with_interval": with_interval}
     return environment.get_template("page.html").render(
         report=report,
         subject=f"{report.params['model.name']} on {report.protocol.corpus}",
@@ -55,6 +55,7 @@ def page_of(report: ReportedResult, pictures: Mapping[str, Picture]) -> str:
         sentences=protocol_in_words(report.protocol, report.predictions, with_epochs="learning" in pictures),
         chance=chance_of(report),
         baselines=baselines(report),
+        **_crowd(report),
         parted=parted(report.scored),
         judged={side: _judged(report, predictions) for side, predictions in report.predictions.items()},
         edges=edges_of(report.search.definition, trials) if report.search else (),
@@ -68,6 +69,14 @@ def page_of(report: ReportedResult, pictures: Mapping[str, Picture]) -> str:
         bibtex=bibtex_of(report),
         replay=replay_command(report),
     )
+
+
+def _crowd(report: ReportedResult) -> dict[str, Any]:
+    """The predictions of the last side against the annotators, where their judgements are known."""
+    if report.recordings is None or not report.predictions:
+        return {"crowd": None, "crowd_side": ""}
+    side = list(report.predictions)[-1]
+    return {"crowd": report.predictions[side].crowd(report.recordings.utterances.values()), "crowd_side": side}
 
 
 def _judged(report: ReportedResult, predictions: Predictions) -> dict[str, Any]:

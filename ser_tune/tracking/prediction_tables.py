@@ -2,13 +2,15 @@
 
 import csv
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from mlflow.entities import Run
 
-from ..corpora import Corpus
+from ..audit import Crowd, model_against_crowd
+from ..corpora import Annotation, Corpus, Utterance
 from ..errors import RegistryError
 from ..metrics import Metric
 from ..resampling import sums_of
@@ -42,6 +44,16 @@ class Predictions:
         """A number for each utterance's speaker, counted from 0 in sorted order, shape (N,)."""
         numbers: np.ndarray = np.unique(self.speakers, return_inverse=True)[1]
         return numbers
+
+    def crowd(self, utterances: Iterable[Utterance]) -> Crowd | None:
+        """The predictions against the judgements of annotators; None where there are not two of any utterance.
+
+        Args:
+            utterances: The corpus's, which have the annotations.
+        """
+        annotation_of = {utterance.id: utterance.annotation for utterance in utterances}
+        annotations = [annotation_of.get(name, Annotation()) for name in self.utterances]
+        return model_against_crowd(self.task.encoding, self.names, self.shown, self.speaker_numbers, annotations)
 
     def sums(self, metric: Metric) -> np.ndarray:
         """A metric's sums of each speaker's utterances, speakers sorted, shape (S, ...)."""

@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ser_tune.audit import agreement_of
+from ser_tune.audit import Crowd, agreement_of, model_against_crowd
 from ser_tune.audit.agreement import rating_agreement, vote_agreement
+from ser_tune.audit.coefficients import entropies
+from ser_tune.audit.crowd import guessed_ratings, guessed_votes
 from ser_tune.corpora import Annotation, Utterance, demo
+from ser_tune.metrics import METRICS
 
 _ = np.nan
 QUICK = settings(max_examples=50, deadline=None)
@@ -131,3 +134,109 @@ def test_simulated_annotators_agree_as_they_were_made(tmp_path: Path, monkeypatc
     assert 0.2 < found.votes.kappa.interval.low < found.votes.kappa.value < found.votes.kappa.interval.high < 0.5
     assert [row.dimension for row in found.ratings] == ["energy", "pitch_range", "rate"]
     assert all(0.6 < row.alpha.value < row.human["ccc"].value < 0.95 for row in found.ratings)
+
+
+# A model against the crowd
+
+
+@QUICK
+@given(rows=VOTES, best=st.integers(0, 2))
+def test_a_left_out_vote_is_guessed_by_a_human_the_model_and_the_crowd(rows: list[list[int]], best: int) -> None:
+    found = guessed_votes(np.array(rows), np.tile(np.eye(3)[best], (len(rows), 1)), NOBODY_APART[: len(rows)])
+    voted = [row for row in rows if sum(row) > 1]
+    if not voted:
+        assert found is None
+        return
+    assert found is not None
+    human, model, crowd = [], [], []
+    for row in voted:
+        votes = np.repeat(np.arange(3), row)
+        each = [(vote, np.delete(votes, place)) for place, vote in enumerate(votes)]
+        human.append(np.mean([(others == vote).mean() for vote, others in each]))
+        model.append(np.mean(votes == best))
+        most = [np.bincount(others, minlength=3) for _, others in each]
+        winners = [np.flatnonzero(counts == counts.max()) for counts in most]
+        crowd.append(np.mean([(won == vote).mean() for won, (vote, _) in zip(winners, each, strict=True)]))
+    assert found.utterances == len(voted)
+    assert found.annotator.value == pytest.approx(np.mean(human))
+    assert found.model.value == pytest.approx(np.mean(model))
+    assert found.others.value == pytest.approx(np.mean(crowd))
+
+
+@QUICK
+@given(rows=RATINGS)
+def test_a_left_out_rating_is_guessed_over_all_pairs(rows: list[list[float]]) -> None:
+    predicted = np.linspace(1.0, 5.0, len(rows))
+    found = guessed_ratings("arousal", np.array(rows), predicted, NOBODY_APART[: len(rows)])
+    truth, human, model = [], [], []
+    for row, value in zip(rows, predicted, strict=True):
+        for a, b in permutations([rating for rating in row if not np.isnan(rating)], 2):
+            truth.append([a])
+            human.append([b])
+            model.append([value])
+    if not truth:
+        assert found is None
+        return
+    assert found is not None
+    for score, guess in ((found.annotator, human), (found.model, model)):
+        expected = METRICS.get("ccc").score(np.array(truth), np.array(guess), 1)
+        assert score.value == pytest.approx(expected, abs=1e-9, nan_ok=True)
+
+
+def _crowd_of_six(reliability: float) -> Crowd:
+    """Six speakers, fifty utterances each, nine annotators; the model has the true distributions, or uniform ones."""
+    rng = np.random.default_rng(1)
+    chances = rng.dirichlet(np.full(4, 0.5), size=300)
+    votes = rng.multinomial(9, chances)
+    names = ("anger", "fear", "joy", "neutral")
+    annotations = [
+        Annotation(votes=tuple((name, int(n)) for name, n in zip(names, row, strict=True) if n)) for row in votes
+    ]
+    shown = reliability * chances + (1 - reliability) * rng.dirichlet(np.ones(4), size=300)
+    found = model_against_crowd("probabilities", names, shown, np.repeat(np.arange(6), 50), annotations)
+    assert found is not None
+    return found
+
+
+def test_a_model_of_the_true_distribution_follows_the_crowd_and_is_no_worse_than_a_human() -> None:
+    found = _crowd_of_six(1.0)
+    (votes,) = found.guesses
+    assert votes.annotator.value < votes.model.value
+    assert votes.verdict in ("inside", "above")
+    assert found.entropy is not None
+    assert 0.6 < found.entropy.correlation.interval.low < found.entropy.correlation.value
+    assert len(found.sentences) == 2
+
+
+def test_a_model_that_guesses_is_below_a_human_and_its_entropy_follows_nothing() -> None:
+    found = _crowd_of_six(0.0)
+    (votes,) = found.guesses
+    assert votes.verdict == "below"
+    assert "below the range of human agreement" in found.sentences[0]
+    assert found.entropy is not None
+    interval = found.entropy.correlation.interval
+    assert interval.low < 0.1
+    assert interval.high > -0.1
+
+
+def test_spearmans_correlation_is_that_of_scipy() -> None:
+    from scipy.stats import spearmanr
+
+    names, rng = ("a", "b"), np.random.default_rng(0)
+    counts, shown = rng.integers(1, 6, (40, 2)), rng.dirichlet(np.ones(2), size=40)
+    annotations = [Annotation(votes=(("a", int(a)), ("b", int(b)))) for a, b in counts]
+    found = model_against_crowd("probabilities", names, shown, np.arange(40) % 4, annotations)
+    assert found is not None
+    assert found.entropy is not None
+    expected = spearmanr(entropies(counts).round(9), entropies(shown).round(9)).statistic
+    assert found.entropy.correlation.value == pytest.approx(expected)
+
+
+def test_there_is_no_crowd_of_labels_alone_or_of_other_tasks() -> None:
+    alone, shown = np.zeros(1, np.int64), np.ones((1, 1))
+    assert model_against_crowd("probabilities", ("joy",), shown, alone, [Annotation()]) is None
+    assert model_against_crowd("probabilities", ("joy",), shown, alone, [Annotation(votes=(("joy", 1),))]) is None
+    assert (
+        model_against_crowd("values", ("arousal",), shown, alone, [Annotation(dimensions=(("arousal", 1.0),))]) is None
+    )
+    assert model_against_crowd("labels", ("joy",), shown, alone, [Annotation(votes=(("joy", 2),))]) is None
