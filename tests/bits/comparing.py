@@ -58,6 +58,7 @@ ADDED = (
     Added("run/*/parameter/task.name", "classification"),
     Added("run/*/parameter/study.objectives", "[[]]"),
     Added("study/*/user attribute/folds_ended", "[0-9]*"),
+    Added("printed/*/promotion/test_sets", "{}"),
 )
 """All that a later version may store besides."""
 
