@@ -70,7 +70,7 @@ def choose(utterances: Iterable[Utterance], subset: Subset, where: str, *, needs
     Raises:
         CorpusError: There is no such style or emotion, or no utterance with such a label.
     """
-    every = sorted(utterances, key=lambda utterance: utterance.id)
+    every = found = sorted(utterances, key=lambda utterance: utterance.id)
     if subset.styles is not None:
         _refuse_unknown("style", subset.styles, {utterance.style for utterance in every}, where)
         every = [utterance for utterance in every if utterance.style in subset.styles]
@@ -83,7 +83,7 @@ def choose(utterances: Iterable[Utterance], subset: Subset, where: str, *, needs
     names = [name for utterance in merged for name in named(utterance)] if subset.merge else present
     labelled = [utterance for utterance in merged if _has(utterance, needs)]
     if not labelled:
-        raise CorpusError(f"{where} has no utterance with {LABELS[needs]}; expected at least one")
+        raise CorpusError(f"{where} has no utterance with {_lacking(subset, needs)}; it has {_labels_of(found)}")
     kept = labelled
     if subset.emotions is not None:
         _refuse_unknown("emotion", subset.emotions, set(names), where)
@@ -126,6 +126,18 @@ NAMES: Mapping[Need, Callable[[Utterance], Sequence[str]]] = {
 """Need to the emotions of an utterance that can be merged or left out."""
 NAMED = frozenset[Need]({"emotion", "votes", "emotions"})
 """Needs whose labels are names of emotions."""
+
+
+def _lacking(subset: Subset, needs: Need) -> str:
+    """The noun of the label that no utterance has."""
+    return LABELS["votes"] if subset.by_plurality and needs == "emotion" else LABELS[needs]
+
+
+def _labels_of(utterances: Sequence[Utterance]) -> str:
+    """The nouns of the labels that utterances have."""
+    single: tuple[Need, ...] = ("emotion", "votes", "dimensions")
+    found = [LABELS[needs] for needs in single if any(_has(utterance, needs) for utterance in utterances)]
+    return f"{', '.join(found)}: choose another task, --task" if found else "no other labels"
 
 
 def _has(utterance: Utterance, needs: Need) -> bool:

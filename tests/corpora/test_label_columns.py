@@ -149,6 +149,17 @@ def test_labels_come_back_as_they_were_written(folder: Path, counts: Sequence[Se
         assert utterance.annotation.dimensions == (("valence", ratings),)
 
 
+def test_a_task_whose_labels_the_table_lacks_is_answered_with_those_that_it_has(folder: Path) -> None:
+    _read(folder, "votes_joy,votes_fear,valence", "2,1,3", "1,1,")
+    with pytest.raises(
+        CorpusError, match="with emotion; it has votes of annotators, ratings of dimensions: choose anot"
+    ):
+        Corpus.load(CORPUS, folder / "corpus.csv", folder)
+    _read(folder, "emotion", "joy", "fear")
+    with pytest.raises(CorpusError, match="has no utterance with votes of annotators; it has emotion: choose another"):
+        Corpus.load(CORPUS, folder / "corpus.csv", folder, subset="heard")
+
+
 def test_tasks_get_the_utterances_with_their_labels(folder: Path) -> None:
     rows = ("joy,2,1,joy|fear,3", ",1,1,,", "fear,0,3,,2", "joy,,,joy,")
     _read(folder, "emotion,votes_joy,votes_fear,emotions,valence", *rows)
