@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..corpora import Corpus, CorpusSource
     from ..corpora.check import CorpusCheck, Problem
     from ..corpora.selection import Need
+    from ..corpora.sides import Side
     from ..definition import StudyDefinition
     from ..features import SpeakerSegments
     from ..folds import Fold
@@ -39,6 +40,8 @@ class CheckedCorpus:
     """None where its speakers cannot be folded."""
     agreement: "Agreement | None" = None
     """Agreement of the annotators on the utterances that the task has; None where the corpus cannot be loaded."""
+    sides: "Sequence[Side]" = ()
+    """Sides of the official split, those with withheld labels included; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,8 @@ def check(
 ) -> CheckedCorpus:
     """Decode every recording of a corpus, compare its counts with the published ones, and try to draw a study's folds.
 
-    Shows how far annotators agree, where their votes or ratings are known, and what text or speaker alone predict.
+    Shows the sides of an official split, how far annotators agree, where their votes or ratings are known, and what
+    text or speaker alone predict.
     Ends with 1 where something is wrong: a recording that is unreadable, silent, constant, a single click, or at a rate
     outside 4 to 384 kHz; channels that cancel out; one sound under two labels or speakers; a name in two spellings; an
     emotion called unknown; other counts than published. Recordings that are quiet, clipped, off centre, beyond full
@@ -130,6 +134,7 @@ def check(
     """
     from ..corpora import CORPORA
     from ..corpora.check import check_corpus
+    from ..corpora.sides import sides_of
 
     project, folder = located(project), path_or_none(data)
     source, taken = CORPORA.get(name), tuple(names_as_written)
@@ -146,7 +151,8 @@ def check(
         names_as_written=taken,
         progressed=progressed,
     )
-    checked = CheckedCorpus(_with(found, _rare(found, definition.task.needs, taken)))
+    sides = sides_of(source.read(folder, project.cache), taken)
+    checked = CheckedCorpus(_with(found, _rare(found, definition.task.needs, taken)), sides=sides)
     if any(problem.kind == "name" and problem.wrong for problem in found.problems):
         return checked
     return _as_studied(checked, definition, project)
@@ -162,7 +168,9 @@ def _as_studied(checked: CheckedCorpus, definition: "StudyDefinition", project: 
         checked = replace(checked, agreement=audits.agreement_of(corpus.utterances))
         targets, task = targets_of(definition, corpus), definition.task
         folds = protocol.draw_folds(definition, corpus, strata_of(definition, targets))
-    except (CorpusError, LeakError) as error:
+    except LeakError as error:
+        return replace(checked, check=_with(checked.check, [Problem("leak", True, str(error))]))
+    except CorpusError as error:
         return replace(checked, check=_with(checked.check, [Problem("study", False, f"no study is possible: {error}")]))
     text = audits.text_baseline(corpus.utterances, folds, targets, task=task)
     facts = protocol.Protocol(facts={} if text is None else text.facts)

@@ -60,11 +60,13 @@ class ProgressObserver(StudyObserver):
         before = start.before
         self._counts = {"COMPLETE": before.complete, "PRUNED": before.pruned, "FAIL": before.failed}
         corpus, name, answers = start.corpus, start.definition.name, start.definition.task.answers
+        folds = len(start.folds)
         if corpus.name == "demo":
             notes.print(DEMO)
         notes.print(
             f"study {name}: {len(corpus.utterances)} utterances, {len(corpus.speakers)} speakers, "
-            f"{len(start.protocol.names)} {answers}, {len(start.folds)} folds; protocol {start.protocol.fingerprint}",
+            f"{len(start.protocol.names)} {answers}, {folds} fold{'s' * (folds != 1)}; protocol "
+            f"{start.protocol.fingerprint}",
             markup=False,
         )
         for note in start.notes:

@@ -57,7 +57,8 @@ def split(
 def test_a_study_scores_the_test_sets_together_and_apart(split: Split, call: Callable[..., Told]) -> None:
     assert split.study.code == 0, split.study.err
     out, err = split.study.out, " ".join(split.study.err.split())
-    assert "1 folds" in err
+    assert "1 fold;" in err
+    assert "over folds" not in out
     assert "official split of 16 train, 8 validation, 8 test1, 8 test2 utterances, as a single fold" in err
     for line in ("test1: 8 utterances, 2 speakers", "test2: 8 utterances, 2 speakers", "the official split,"):
         assert line in out
@@ -141,6 +142,33 @@ def test_what_would_change_the_split_is_refused(
     split: Split, call: Callable[..., Told], changed: tuple[str, ...], message: str
 ) -> None:
     call(split.root, "study", *split.arguments, "--name", "other", *changed).refused(message)
+
+
+def test_corpus_check_lists_the_sides(split: Split, call: Callable[..., Told]) -> None:
+    told = call(split.root, "corpus", "check", "podcasts", "--data", split.table, "--json")
+    assert told.code == 0, told.err
+    sides = {side["name"]: side for side in json.loads(told.out)["split"]}
+    assert list(sides) == ["train", "validation", "test1", "test2", "test3"]
+    assert {name: tuple(side.values())[1:] for name, side in sides.items()} == {
+        "train": (16, 3, 4, 0),
+        "validation": (8, 2, 0, 0),
+        "test1": (12, 2, 4, 0),
+        "test2": (8, 2, 0, 0),
+        "test3": (4, 1, 0, 4),
+    }
+    told = call(split.root, "corpus", "check", "podcasts", "--data", _moved(split))
+    assert told.code == 1
+    assert (
+        "wrong: leak: corpus podcasts, official split: speaker 'ada' and 2 more speakers are on the train" in told.out
+    )
+
+
+def _moved(split: Split) -> Path:
+    """A table whose training speakers are also on the test side."""
+    table = split.table.with_name("moved.csv")
+    content = split.table.read_text(encoding="utf-8")
+    table.write_text(content.replace(",anger,train", ",anger,test1"), encoding="utf-8")
+    return table
 
 
 def test_folds_of_the_user_replace_the_split_and_a_note_tells_so(split: Split, call: Callable[..., Told]) -> None:

@@ -6,6 +6,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -175,6 +176,7 @@ def _record(checked: api.CheckedCorpus) -> dict[str, object]:
         "channels": dict(found.channels),
         "texts": found.texts,
         "left_out": found.left_out,
+        "split": [asdict(side) for side in checked.sides],
         "text_baseline": baseline_record(checked.text_baseline),
         "speaker_baseline": baseline_record(checked.speaker_baseline),
         "agreement": checked.agreement and agreement_record(checked.agreement),
@@ -205,6 +207,12 @@ def _counts(found: "CorpusCheck") -> dict[str, tuple[int, int]]:
 def _print_check(checked: api.CheckedCorpus) -> None:
     found = checked.check
     _print_recordings(found)
+    if checked.sides:
+        rows = [
+            [side.name, *map(str, (side.utterances, side.speakers, side.of_nobody, side.withheld))]
+            for side in checked.sides
+        ]
+        print_table(["official split", "utterances", "speakers", "of unknown speakers", "without labels"], rows)
     if found.left_out:
         results.print(f"left out: {found.left_out} utterances without the label that the task needs")
     if checked.agreement is not None:

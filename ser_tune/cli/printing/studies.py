@@ -196,12 +196,14 @@ def print_scores(promotion: "Promotion", tracking_uri: str | None) -> None:
 
 def _print_sides(promotion: "Promotion", scored: "Sequence[Metric]") -> None:
     """Print the scores of each side and test set, and the validation score corrected for the choice among trials."""
-    metrics, selection, blank = promotion.metrics, promotion.selection, ["" for _ in scored]
+    metrics, selection, sets = promotion.metrics, promotion.selection, tracking.scored_sets(promotion.metrics)
+    folded = scored if len(promotion.prepared.folds) > 1 else ()
+    blank = ["" for _ in folded]
     rows = [
         (
             side,
             [describe_score(metrics, f"{side}_{metric.name}") for metric in scored],
-            [_over_folds(metrics, f"{side}_{metric.name}") for metric in scored],
+            [_over_folds(metrics, f"{side}_{metric.name}") for metric in folded],
         )
         for side in SIDES
         if f"{side}_{scored[0].name}" in metrics
@@ -209,17 +211,20 @@ def _print_sides(promotion: "Promotion", scored: "Sequence[Metric]") -> None:
     if selection is not None and selection.trials > 1:
         corrected = [describe_score(selection.metrics, f"corrected_{metric.name}") for metric in scored]
         rows.insert(1, ("corrected", corrected, blank))
-    rows += [(found.title, list(found.described(scored)), blank) for found in tracking.scored_sets(metrics)]
+    rows += [(found.name, list(found.described(scored)), blank) for found in sets]
     what = "combination" if promotion.trial is None else f"trial {promotion.trial}"
     titles = [metric.title for metric in scored]
     if len(scored) <= BESIDE:
-        columns = [what, *(f"{title} [95 %]" for title in titles), *(f"{title} over folds" for title in titles)]
+        over = [f"{metric.title} over folds" for metric in folded]
+        columns = [what, *(f"{title} [95 %]" for title in titles), *over]
         print_table(columns, [[side, *pooled, *folds] for side, pooled, folds in rows])
-        return
-    over_folds = [(side, folds) for side, _, folds in rows if any(folds)]
-    columns = [what, *(f"{side} [95 %]" for side, *_ in rows), *(f"{side} over folds" for side, _ in over_folds)]
-    by_metric = zip(titles, *(pooled for _, pooled, _ in rows), *(folds for _, folds in over_folds), strict=True)
-    print_table(columns, [list(row) for row in by_metric])
+    else:
+        over_folds = [(side, folds) for side, _, folds in rows if any(folds)]
+        columns = [what, *(f"{side} [95 %]" for side, *_ in rows), *(f"{side} over folds" for side, _ in over_folds)]
+        by_metric = zip(titles, *(pooled for _, pooled, _ in rows), *(folds for _, folds in over_folds), strict=True)
+        print_table(columns, [list(row) for row in by_metric])
+    if sets:
+        results.print(f"test sets: {'; '.join(found.title for found in sets)}")
 
 
 def _over_folds(metrics: Mapping[str, float], name: str) -> str:
