@@ -43,6 +43,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "corpora/ravdess.py",
         "corpora/savee.py",
         "corpora/selection.py",
+        "corpora/sides.py",
         "corpora/table.py",
         "corpora/tess.py",
         "corpora/utterance.py",

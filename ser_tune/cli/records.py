@@ -58,11 +58,12 @@ def promotion_record(promotion: "Promotion") -> Record:
 
 
 def _set_record(found: "ScoredSet") -> Record:
-    """The sizes of a test set and its scores with their intervals."""
-    names = [name for name in found.scores if not name.endswith(("_low", "_high"))]
-    return {"utterances": found.utterances, "speakers": found.speakers} | {
+    """The sizes of a test set, its scores with their intervals, and parts such as recalls."""
+    parts = {name: value for name, value in found.scores.items() if "/" in name}
+    scores = [name for name in found.scores if name not in parts and not name.endswith(("_low", "_high"))]
+    return {"utterances": found.utterances, "speakers": found.speakers, **parts} | {
         key: value
-        for name in names
+        for name in scores
         for key, value in ((name, found.scores[name]), (f"{name}_interval", ends(found.interval(name))))
     }
 

@@ -138,7 +138,7 @@ def _answers(model: "LoadedModel", source: CorpusSource, prediction: "Prediction
     if model.task.output_scale is None:
         return {challenge.answer: challenge.codes.get(prediction.label, prediction.label)}
     cells = {}
-    for name, rating in prediction.probabilities.items():
+    for name, rating in prediction.numbers.items():
         low, high = source.scales.get(name, (rating, rating))
         cells[challenge.dimensions.get(name, name)] = f"{min(max(rating, low), high):.6f}"
     return cells

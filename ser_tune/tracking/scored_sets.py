@@ -8,13 +8,17 @@ import numpy as np
 
 from ..metrics import Metric
 from ..protocol import Prepared
-from ..resampling import GroupScore, Interval, describe_score, interval_of, score_groups
+from ..resampling import Interval, describe_score, interval_of, score
 from ..search import HeldOut
-from .run_metrics import metric_names
+from .run_metrics import metric_names, score_metrics
 
 __all__ = ["ScoredSet", "scored_sets", "set_metrics"]
 
 PREFIX = "test_sets/"
+PART = "set"
+"""The side of scores, in names that are taken apart."""
+OVER_FOLDS = ("_fold_mean", "_fold_std")
+"""Endings of numbers that a single fold does not have."""
 SIZES = ("utterances", "speakers")
 
 
@@ -27,7 +31,7 @@ class ScoredSet:
     utterances: int
     speakers: int
     scores: Mapping[str, float]
-    """Score and ends of its interval, by names such as `uar`, `uar_low` and `uar_high`."""
+    """Score, ends of its interval, and parts, by names such as `uar`, `uar_low`, `uar_high` and `recall/anger`."""
 
     @property
     def title(self) -> str:
@@ -51,29 +55,20 @@ def set_metrics(held_out: HeldOut, prepared: Prepared) -> dict[str, float]:
         prepared: The study.
 
     Returns:
-        MLflow's metrics, without scores and ends of intervals that are not known.
+        MLflow's metrics, without those that are not known: scores, ends of intervals, parts such as recalls.
     """
-    numbers = {utterance.id: number for number, utterance in enumerate(prepared.corpus.utterances)}
-    tested = np.array([numbers[name] for name in held_out.utterances], dtype=np.int64)
-    splits = [prepared.corpus.utterances[number].split if prepared.is_official else "" for number in tested.tolist()]
-    groups = score_groups(
-        held_out.truth,
-        held_out.predicted,
-        prepared.corpus.speaker_numbers[tested],
-        splits,
-        prepared.definition.metrics,
-        len(prepared.targets.names),
-    )
-    names = metric_names([group.name for group in groups])
-    found = {f"{PREFIX}{names[group.name]}/{key}": value for group in groups for key, value in _numbers(group).items()}
-    return {key: value for key, value in found.items() if not np.isnan(value)}
-
-
-def _numbers(group: GroupScore) -> dict[str, float]:
-    numbers: dict[str, float] = {size: getattr(group, size) for size in SIZES}
-    for name, score in group.scores.items():
-        numbers |= {name: score.value, f"{name}_low": score.interval.low, f"{name}_high": score.interval.high}
-    return numbers
+    place_of = {name: place for place, name in enumerate(held_out.utterances)}
+    names, found = metric_names(list(prepared.test_sets)), dict[str, float]()
+    for name, numbers in prepared.test_sets.items():
+        own = np.array([place_of[prepared.corpus.utterances[number].id] for number in numbers.tolist()], dtype=np.int64)
+        speakers = prepared.corpus.speaker_numbers[numbers]
+        judged = (held_out.truth[own], held_out.predicted[own], speakers)
+        scores = score([judged], prepared.definition.metrics, len(prepared.targets.names))
+        sizes = {"utterances": len(own), "speakers": len(np.unique(speakers))}
+        scored = score_metrics(scores, prepared.targets.names, PART)
+        of_set = {key.removeprefix(f"{PART}_"): value for key, value in scored.items() if not key.endswith(OVER_FOLDS)}
+        found |= {f"{PREFIX}{names[name]}/{key}": value for key, value in (sizes | of_set).items()}
+    return found
 
 
 def scored_sets(metrics: Mapping[str, float]) -> Sequence[ScoredSet]:
@@ -86,7 +81,7 @@ def scored_sets(metrics: Mapping[str, float]) -> Sequence[ScoredSet]:
     sets: dict[str, dict[str, float]] = defaultdict(dict)
     for key, value in sorted(metrics.items()):
         if key.startswith(PREFIX):
-            name, _, number = key.removeprefix(PREFIX).rpartition("/")
+            name, _, number = key.removeprefix(PREFIX).partition("/")
             sets[name][number] = value
     return [
         ScoredSet(

@@ -130,6 +130,25 @@ def test_a_withheld_set_is_predicted_as_its_challenge_takes_it(split: Split, cal
     call(split.root, "submission", MODEL, "--corpus", "demo", "--split", "test").refused("it has no official split")
 
 
+def test_dimensions_of_a_withheld_set_are_written_on_the_scale(
+    split: Split, call: Callable[..., Told], study_file: Path
+) -> None:
+    file, out = split.root / "dimensions.yaml", split.root / "ratings.csv"
+    quick = study_file.read_text(encoding="utf-8").replace("loss: {class_weighting: none}\n", "")
+    file.write_text(quick.replace("protocol: {folds: 3}\n", ""), encoding="utf-8")
+    corpus = ("--corpus", "podcasts", "--data", split.table)
+    told = call(
+        split.root, "study", file, *corpus, "--name", "ratings", "--trials", "1", "--set", "task.name=dimensions"
+    )
+    assert told.code == 0, told.err
+    told = call(split.root, "submission", f"{MODEL}@dimensions", *corpus, "--split", "test3", "--out", out)
+    assert told.code == 0, told.err
+    with out.open(encoding="utf-8", newline="") as table:
+        rows = list(csv.DictReader(table))
+    assert [list(row) for row in rows] == [["FileName", "EmoAct", "EmoVal"]] * 4
+    assert all(1 <= float(row[column]) <= 7 for row in rows for column in ("EmoAct", "EmoVal"))
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

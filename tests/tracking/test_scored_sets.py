@@ -55,6 +55,8 @@ def test_every_set_has_its_own_score_and_sizes(official: Prepared) -> None:
     assert list(found) == ["test", "test_low"]
     assert found["test_low"].scores["uar"] == 1.0
     assert found["test"].scores["uar"] == 0.0
+    assert found["test_low"].scores["recall/joy"] == 1.0
+    assert not [name for one in found.values() for name in one.scores if "fold" in name]
     assert metrics["test_uar"] == pytest.approx(0.5)
     assert [(one.utterances, one.speakers) for one in found.values()] == [
         (len(official.test_sets[name]), 1) for name in found
