@@ -78,9 +78,9 @@ def export(
 ) -> "Exported":
     """Write a registered model as a folder that runs without MLflow and ser-tune, with a script and a Dockerfile.
 
-    onnx and torchscript contain everything from 16 kHz samples to probabilities; safetensors and hub are weights, and
-    the code that runs them. The folder appears only if all its probabilities are within 1e-4 of predict's. Nothing is
-    uploaded.
+    onnx and torchscript contain everything from 16 kHz samples to probabilities or ratings; safetensors and hub are
+    weights, and the code that runs them. The folder appears only if all its numbers are within 1e-4 of predict's
+    (ratings: of the largest). Nothing is uploaded.
 
     Args:
         model: NAME (its champion), NAME@ALIAS, NAME/VERSION.
@@ -90,7 +90,7 @@ def export(
         project: Where things are; None is `Project.locate()`.
 
     Raises:
-        SerTuneError: There is no such model, it cannot be written in this format, the folder exists, or a probability
+        SerTuneError: There is no such model, it cannot be written in this format, the folder exists, or a number
             differs by more than 1e-4.
     """
     workspace = tracking.open_delivered(located(project))

@@ -1,4 +1,4 @@
-"""The check of an exported folder: its probabilities are those of the registered model."""
+"""The check of an exported folder: its numbers, such as probabilities, are those of the registered model."""
 
 import json
 import os
@@ -24,7 +24,7 @@ from .model_files import Written
 __all__ = ["LARGEST_DIFFERENCE", "Agreement", "compare", "pick_recordings"]
 
 LARGEST_DIFFERENCE = 1e-4
-"""Between probabilities of one label; more is not the same model."""
+"""Between probabilities of a label, or ratings of a dimension divided by its largest; more is not the same model."""
 LONGEST_RUN_S = 600.0
 RECORDINGS = 8
 """Recordings to check on."""
@@ -39,36 +39,40 @@ class Agreement:
     corpus: str
     """The recordings' corpus, in words."""
     difference: float
-    """The largest absolute difference of probabilities, both in float32."""
+    """The largest absolute difference of numbers, both in float32; of ratings in shares of the dimension's largest on
+    these recordings, where that is above 1."""
+    numbers: str
+    """The noun for the numbers, such as `probabilities`."""
     rounding: float | None
     """The largest difference from the registered model where that runs its encoder in bfloat16; else None."""
 
 
 def compare(folder: Path, model: LoadedModel, recordings: Sequence[Path], corpus: str, written: Written) -> Agreement:
-    """Run an exported folder's predict.py in a process of its own, and compare all probabilities and answers.
+    """Run an exported folder's predict.py in a process of its own, and compare all numbers and answers.
 
     Raises:
-        SerTuneError: It does not run, its probabilities are not those of `predict`, or an answer is not what the task
+        SerTuneError: It does not run, its numbers are not those of `predict`, or an answer is not what the task
             decides of them.
     """
-    registered, in_float32 = _probabilities(model, recordings), written.in_float32
-    expected = registered if in_float32 is None else _probabilities(in_float32, recordings)
+    task, in_float32 = TASKS.get(written.recipe.task), written.in_float32
+    registered = _numbers(model, recordings)
+    expected = registered if in_float32 is None else _numbers(in_float32, recordings)
     rows = _predicted_by(folder, recordings)
     found = np.array([[row[label] for label in model.labels] for row in rows])
-    difference = float(np.abs(found - expected).max())
+    unit = 1.0 if task.named else np.maximum(1.0, np.abs(expected).max(axis=0))
+    difference = float((np.abs(found - expected) / unit).max())
     if not difference <= LARGEST_DIFFERENCE:
         raise SerTuneError(
-            f"the exported model's probabilities differ from predict's by up to {difference:.1e} on {len(recordings)} "
+            f"the exported model's {task.numbers} differ from predict's by up to {difference:.1e} on {len(recordings)} "
             f"recordings; expected at most {LARGEST_DIFFERENCE:.0e}"
         )
-    task = TASKS.get(written.recipe.task)
     for path, row, label in zip(recordings, rows, task.labels(found, written.recipe.labels), strict=True):
-        if row[task.answer] != label:
+        if task.named and row[task.answer] != label:
             raise SerTuneError(
                 f"the exported model calls the {task.answer} of {path} '{row[task.answer]}'; expected '{label}'"
             )
-    rounding = None if in_float32 is None else float(np.abs(found - registered).max())
-    return Agreement(recordings=len(recordings), corpus=corpus, difference=difference, rounding=rounding)
+    rounding = None if in_float32 is None else float((np.abs(found - registered) / unit).max())
+    return Agreement(len(recordings), corpus, difference, task.numbers, rounding)
 
 
 def _predicted_by(folder: Path, recordings: Sequence[Path]) -> list[dict[str, object]]:
@@ -88,10 +92,10 @@ def _predicted_by(folder: Path, recordings: Sequence[Path]) -> list[dict[str, ob
     return rows
 
 
-def _probabilities(model: LoadedModel | Predictor | Committee, recordings: Sequence[Path]) -> np.ndarray:
-    """Probabilities of recordings, each judged by itself: shape (recordings, K)."""
-    found = [model.predict([path])[0].probabilities for path in recordings]
-    return np.array([[probabilities[label] for label in model.labels] for probabilities in found])
+def _numbers(model: LoadedModel | Predictor | Committee, recordings: Sequence[Path]) -> np.ndarray:
+    """Shown numbers of recordings, each judged by itself: shape (recordings, K)."""
+    found = [model.predict([path])[0].numbers for path in recordings]
+    return np.array([[numbers[label] for label in model.labels] for numbers in found])
 
 
 def pick_recordings(

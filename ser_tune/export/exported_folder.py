@@ -76,7 +76,7 @@ def export(
         agreement = compare(folder, model, recordings, corpus, written)
         header = hub_header(version, workspace.client.get_run(run_id), folder, source) if form == "hub" else ""
         texts = {
-            "README.md": readme(version, form, written, agreement, model.labels, header),
+            "README.md": readme(version, form, written, agreement, model, header),
             "requirements.txt": "\n".join(written.requirements) + "\n",
             "Dockerfile": DOCKERFILE,
         }

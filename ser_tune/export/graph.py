@@ -1,4 +1,4 @@
-"""A predictor as one torch module: a waveform in, probabilities out."""
+"""A predictor as one torch module: a waveform in, shown numbers such as probabilities out."""
 
 import copy
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ from ..prediction import Committee, Predictor
 from ..tasks import TASKS, Traceable
 from .front_ends import LONGEST_SAMPLES, EncoderStates, LogMel, at_least
 
-__all__ = ["Graph"]
+__all__ = ["Graph", "NamedOutputs"]
 
 
 class Graph(nn.Module):
-    """Waveform (N,), float32, 16 kHz mono, to probabilities (K,): front end, segments, networks, averages.
+    """Waveform (N,), float32, 16 kHz mono, to shown numbers (K,): front end, segments, networks, scales, averages.
 
-    Of a task that does not decide for the largest of them, the number of the output that it decides for comes second.
+    Of a task that decides for another output than the largest, the number of that output comes second.
     """
 
     def __init__(self, predictor: Predictor | Committee) -> None:
@@ -48,6 +48,20 @@ class Graph(nn.Module):
         judged = [member(features[front]) for member, front in zip(self.members, self.member_fronts, strict=True)]
         shown = torch.stack(judged).mean(dim=0)
         return shown.float() if self.decide is None else (shown.float(), self.decide(shown))
+
+
+class NamedOutputs(nn.Module):
+    """A graph whose numbers are outputs of their own, each of shape (): a format with names can name them."""
+
+    def __init__(self, graph: Graph) -> None:
+        """Wrap a graph that has no second output."""
+        super().__init__()
+        self.graph = graph
+
+    def forward(self, waveform: Tensor) -> tuple[Tensor, ...]:
+        """Judge one utterance."""
+        shown: Tensor = self.graph(waveform)
+        return shown.unbind()
 
 
 def _traceable(predictor: Predictor | Committee) -> Traceable:
@@ -78,7 +92,7 @@ def _front_end(predictor: Predictor) -> nn.Module:
 
 
 class _Member(nn.Module):
-    """Features (C, F, frames) of one utterance to probabilities (K,)."""
+    """Features (C, F, frames) of one utterance to shown numbers (K,)."""
 
     def __init__(self, predictor: Predictor) -> None:
         super().__init__()

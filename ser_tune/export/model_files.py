@@ -16,7 +16,7 @@ from ..errors import ConfigError, SerTuneError, valid_names
 from ..features.encoder import EncoderSettings
 from ..prediction import ENCODERS, Committee, Predictor, Recipe, load_predictor
 from ..tasks import TASKS
-from .graph import Graph
+from .graph import Graph, NamedOutputs
 
 __all__ = ["FORMATS", "Written", "refuse_other_format"]
 
@@ -45,7 +45,7 @@ class Written:
 
 
 def write_onnx(source: Path, folder: Path) -> Written:
-    """Write model.onnx: waveform (samples), float32, 16 kHz, to probabilities (K).
+    """Write model.onnx: waveform (samples), float32, 16 kHz, to numbers (K), or to an output for each dimension.
 
     The exporter traces: torch.export (2.15) cannot solve for sizes such as the number of segments.
     """
@@ -56,12 +56,15 @@ def write_onnx(source: Path, folder: Path) -> Written:
             raise ConfigError(f"--format onnx needs the package {package}; {_EXTRA}") from None
 
     def save(graph: Graph, example: torch.Tensor) -> None:
+        task, names = TASKS.get(graph.recipe.task), list(graph.recipe.labels)
+        if task.named:
+            names = [task.numbers, *([] if graph.decide is None else ["decision"])]
         torch.onnx.export(
-            graph,
+            graph if task.named else NamedOutputs(graph),
             (example,),
             str(folder / "model.onnx"),
             input_names=["waveform"],
-            output_names=["probabilities", "decision"][: 1 if graph.decide is None else 2],
+            output_names=names,
             dynamic_axes={"waveform": {0: "samples"}},
             opset_version=OPSET,
             dynamo=False,
@@ -71,7 +74,7 @@ def write_onnx(source: Path, folder: Path) -> Written:
 
 
 def write_torchscript(source: Path, folder: Path) -> Written:
-    """Write model.pt, a traced module: waveform (samples), float32, 16 kHz, to probabilities (K)."""
+    """Write model.pt, a traced module: waveform (samples), float32, 16 kHz, to shown numbers (K)."""
 
     def save(graph: Graph, example: torch.Tensor) -> None:
         traced = torch.jit.trace(graph, (example,), check_trace=False)  # type: ignore[no-untyped-call]
@@ -170,7 +173,7 @@ def refuse_other_format(name: str) -> None:
 
 def _write_config(folder: Path, predictor: Predictor | Committee, rest: Mapping[str, object]) -> None:
     """Write config.json, with the names that the Hugging Face hub uses."""
-    members, labels = _members(predictor), predictor.labels
+    members, labels, task = _members(predictor), predictor.labels, TASKS.get(predictor.recipe.task)
     config = {
         "model_type": "ser-tune",
         "architectures": sorted({member.recipe.model.name for member in members}),
@@ -179,7 +182,10 @@ def _write_config(folder: Path, predictor: Predictor | Committee, rest: Mapping[
         "sampling_rate": SAMPLE_RATE_HZ,
         "id2label": {str(number): label for number, label in enumerate(labels)},
         "label2id": {label: number for number, label in enumerate(labels)},
-        "answer": TASKS.get(predictor.recipe.task).answer,
+        "answer": task.answer if task.named else None,
+        "numbers": task.numbers,
+        **({} if task.decides_from is None else {"decides_from": task.decides_from}),
+        **({"scales": dict(zip(labels, scales, strict=True))} if (scales := predictor.recipe.scales) else {}),
         **rest,
     }
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

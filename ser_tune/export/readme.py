@@ -3,7 +3,6 @@
 import json
 import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -14,24 +13,14 @@ from ..encoders import CHECKPOINTS, encoders_among, short_name
 from ..metrics import Metric
 from ..prediction import Recipe
 from ..tasks import TASKS, Task
-from ..tracking import metrics_of
+from ..tracking import LoadedModel, metrics_of
 from .agreement import LARGEST_DIFFERENCE, Agreement
 from .model_files import Written
 
 __all__ = ["DOCKERFILE", "hub_header", "readme"]
 
-_INSIDE = (
-    " of the {answer}s in the order of `id2label` in `config.json`. Features, normalisation, segments, networks and "
-    "averages are inside."
-)
+_INSIDE = "Features, normalisation, segments, networks, scales, thresholds and averages are inside."
 _WEIGHTS = "`network-*.safetensors` are the weights, `recipe.json` describes features, segments and networks."
-_FILES = {
-    "onnx": f"`model.onnx` maps `waveform` (samples,), float32, 16 kHz mono, to `probabilities`{_INSIDE}",
-    "torchscript": "`model.pt`, for `torch.jit.load`, maps samples (N,), float32, 16 kHz mono, to probabilities"
-    f"{_INSIDE}",
-    "safetensors": _WEIGHTS,
-    "hub": _WEIGHTS,
-}
 DOCKERFILE = f"""\
 FROM python:{sys.version_info.major}.{sys.version_info.minor}-slim
 WORKDIR /model
@@ -47,7 +36,7 @@ ENTRYPOINT ["python", "/model/predict.py"]
 
 
 def readme(
-    version: ModelVersion, form: str, written: Written, agreement: Agreement, labels: Sequence[str], header: str
+    version: ModelVersion, form: str, written: Written, agreement: Agreement, model: LoadedModel, header: str
 ) -> str:
     """The text of README.md: `header`, how to use the files, and the version's model card."""
     title = f"{version.name}, version {version.version}"
@@ -59,29 +48,57 @@ def readme(
         rounded = f" in float32 (with its encoder in bfloat16, as it is registered: by {agreement.rounding:.1e})"
     sections = [
         f"{header}# {title}",
-        f"Speech emotion recognition: {', '.join(labels)}. Exported by ser-tune, format {form}.",
-        _FILES[form].format(answer=task.answer) + _decided(form, task),
+        f"Speech emotion recognition, {task.title}: {', '.join(model.labels)}. Exported by ser-tune, format {form}.",
+        f"{_files(form, task)}{_decided(form, task)}{_known(model)}",
         f"Outside the model's file: {'; '.join(written.outside)}.{limit}",
-        f"On {agreement.recordings} recordings of the corpus {agreement.corpus} the probabilities differ from those of "
-        f"the registered model{rounded} by at most {agreement.difference:.1e} (expected: {LARGEST_DIFFERENCE:.0e}). "
+        f"On {agreement.recordings} recordings of the corpus {agreement.corpus} the {task.numbers} differ from those "
+        f"of the registered model{rounded} by at most {agreement.difference:.1e} (expected: {LARGEST_DIFFERENCE:.0e}). "
         "Each file is judged by itself.",
         "## Use",
         "```\npip install -r requirements.txt\npython predict.py AUDIO...\n```",
         "or without Python on the machine:",
         f'```\ndocker build -t {image} .\ndocker run --rm -v "$PWD:/audio:ro" {image} /audio/AUDIO.wav\n```',
-        f"`predict.py` prints JSON: file, {task.answer}, and the probability of every {task.answer}. A file that "
-        "cannot be judged ends it with exit code 2 and one sentence.",
+        f"`predict.py` prints JSON: file, {f'{task.answer}, ' if task.named else ''}and the {task.number} of each of "
+        f"{', '.join(model.labels)}. A file that cannot be judged ends it with exit code 2 and one sentence.",
         (version.description or "").strip(),
     ]
     return "\n\n".join(filter(None, sections)) + "\n"
 
 
+def _files(form: str, task: Task) -> str:
+    """The model's files."""
+    if form not in ("onnx", "torchscript"):
+        return _WEIGHTS
+    order = f"{task.numbers} in the order of `id2label` in `config.json`. {_INSIDE}"
+    if form == "torchscript":
+        return f"`model.pt`, for `torch.jit.load`, maps samples (N,), float32, 16 kHz mono, to {order}"
+    maps = "`model.onnx` maps `waveform` (samples,), float32, 16 kHz mono, to"
+    if task.named:
+        return f"{maps} `{task.numbers}`: {order}"
+    return f"{maps} an output for each {task.answer}, of its name and of shape (): its {task.number}. {_INSIDE}"
+
+
 def _decided(form: str, task: Task) -> str:
     """A sentence where the answer is not the label of the largest number."""
+    if task.decides_from is not None:
+        return (
+            f" The {task.numbers} are no probabilities: thresholds of the validation speakers are subtracted, and "
+            f"{task.decides_from:g} or more means that the utterance has the emotion."
+        )
     if form not in ("onnx", "torchscript") or task.traceable is None or task.traceable.decide is None:
         return ""
     output = "`decision`" if form == "onnx" else "the second output"
     return f" The answer is not the most probable {task.answer}: {output} has its number."
+
+
+def _known(model: LoadedModel) -> str:
+    """Sentences on scale and error of each output, where they are known."""
+    scales = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in model.scales.items())
+    errors = ", ".join(f"{name} {error:.2f}" for name, error in model.errors.items())
+    sentences = [f"Scale: {scales}."] if scales else []
+    if errors:
+        sentences.append(f"Root mean squared error on the validation speakers, who also chose the trial: {errors}.")
+    return "".join(f" {sentence}" for sentence in sentences)
 
 
 def hub_header(version: ModelVersion, run: Run, folder: Path, source: Path) -> str:

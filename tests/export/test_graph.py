@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from ser_tune.architectures import ARCHITECTURES
+from ser_tune.architectures import ARCHITECTURES, set_scale, set_threshold
 from ser_tune.config import NormalisationSettings, SegmentSettings
 from ser_tune.errors import ConfigError
 from ser_tune.export.front_ends import at_least
@@ -34,8 +34,9 @@ def make(
     segments: dict[str, Any],
     normalisation: dict[str, Any] | None = None,
     aggregation: str = "mean_log_softmax",
+    task: str = "classification",
 ) -> Predictor:
-    """A predictor of two networks of random weights."""
+    """A predictor of two networks of random weights; where the task has thresholds or units, of odd ones."""
     feature_set = FEATURE_SETS.get(features["name"])
     settings = feature_set.resolve(feature_set.settings.model_validate(features), tmp_path)
     recipe = Recipe(
@@ -47,12 +48,18 @@ def make(
         segments=SegmentSettings(**segments),
         normalisation=NormalisationSettings(**(normalisation or {})),
         aggregation=aggregation,
+        task=task,
     )
     torch.manual_seed(0)
     trained = recipe.normalisation.scope == "train"
     shape = recipe.shape
     scaling = Scaling(np.full(shape, -30, np.float32), np.full(shape, 10, np.float32)) if trained else None
-    return Predictor(recipe, [recipe.build_network() for _ in range(2)], [scaling] * 2)
+    networks = [recipe.build_network() for _ in range(2)]
+    if TASKS.get(task).scales_outputs:
+        for network in networks:
+            set_scale(network, np.array([3.0, -1.0, 40.0]), np.array([0.5, 2.0, 11.0]))
+            set_threshold(network, np.array([0.25, -0.5, 1.0]))
+    return Predictor(recipe, networks, [scaling] * 2)
 
 
 def difference(predictor: Predictor | Committee, lengths: tuple[int, ...] = LENGTHS) -> float:
@@ -64,7 +71,7 @@ def difference(predictor: Predictor | Committee, lengths: tuple[int, ...] = LENG
         found = []
         for length in lengths:
             speech = (rng.normal(0, 0.1, length) * np.sin(np.arange(length) / 500)).astype(np.float32)
-            said = predictor.predict([speech], sample_rate_hz=16_000)[0].probabilities
+            said = predictor.predict([speech], sample_rate_hz=16_000)[0].numbers
             found.append(np.abs(traced(torch.from_numpy(speech)).numpy() - list(said.values())).max())
     return float(max(found))
 
@@ -114,6 +121,14 @@ def test_a_traced_graph_agrees_with_its_predictor_on_utterances_of_other_lengths
     aggregation: str,
 ) -> None:
     assert difference(make(tmp_path, model, features, segments, normalisation, aggregation)) < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["dimensions", "distribution", "multilabel"])
+def test_a_graph_contains_scales_thresholds_and_every_aggregation_of_a_task(tmp_path: Path, name: str) -> None:
+    for aggregation in TASKS.get(name).aggregations:
+        made = make(tmp_path, LIGHT, MEL, {"frames": 16}, aggregation=aggregation, task=name)
+        assert difference(made, (2_400, 16_000, 29_000)) < 1e-5 * (40 if name == "dimensions" else 1), aggregation
 
 
 @pytest.mark.slow

@@ -123,7 +123,7 @@ def print_export(call: "Call[Exported]", *, as_json: bool) -> None:
     lines = [
         f"exported: {found.name}, version {found.version}, as {found.format} to {found.folder} "
         f"({found.size_bytes / 1e6:.1f} MB)",
-        f"agreement with predict: the largest difference of probabilities is {agreement.difference:.1e} on "
+        f"agreement with predict: the largest difference of {agreement.numbers} is {agreement.difference:.1e} on "
         f"{agreement.recordings} recordings; corpus: {agreement.corpus}",
         *(
             []

@@ -41,13 +41,18 @@ def read_speech(path: str, config: dict[str, Any]) -> np.ndarray:
     return speech
 
 
-def open_model() -> Callable[[np.ndarray], list[np.ndarray]]:
-    """The network beside this script, from samples (N,) to probabilities (K,), and perhaps the output decided for."""
+def open_model(*, named: bool) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """The network beside this script, from samples (N,) to numbers (K,), and perhaps the output decided for.
+
+    Args:
+        named: False where every number is an output of its own in ONNX, such as of a dimension.
+    """
     if (HERE / "model.onnx").exists():
         import onnxruntime
 
         session = onnxruntime.InferenceSession(HERE / "model.onnx", providers=["CPUExecutionProvider"])
-        return lambda speech: session.run(None, {"waveform": speech})
+        judge = lambda speech: session.run(None, {"waveform": speech})  # noqa: E731
+        return judge if named else lambda speech: [np.stack(judge(speech))]
     import torch
 
     module = torch.jit.load(HERE / "model.pt", map_location="cpu")  # type: ignore[no-untyped-call]
@@ -61,7 +66,7 @@ def open_model() -> Callable[[np.ndarray], list[np.ndarray]]:
 
 
 def main(paths: list[str]) -> int:
-    """Print a list of objects: file, answer, and the probability of every label."""
+    """Print a list of objects: file, answer, and the number of every label, such as its probability."""
     if not paths:
         sys.stderr.write("usage: python predict.py AUDIO...\n")
         return 2
@@ -72,12 +77,17 @@ def main(paths: list[str]) -> int:
     except ValueError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    model, rows = open_model(), []
+    model, rows = open_model(named=config["answer"] is not None), []
     for path, speech in zip(paths, utterances, strict=True):
         found, *decided = model(speech)
-        probabilities = [float(probability) for probability in found]
-        answer = labels[int(decided[0] if decided else np.argmax(probabilities))]
-        rows.append({"file": path, config["answer"]: answer, **dict(zip(labels, probabilities, strict=True))})
+        numbers = [float(number) for number in found]
+        named = {}
+        if config["answer"] is not None:
+            chosen = [int(decided[0] if decided else np.argmax(numbers))]
+            if "decides_from" in config:
+                chosen = [place for place, number in enumerate(numbers) if number >= config["decides_from"]]
+            named = {config["answer"]: "|".join(labels[place] for place in chosen) or "none"}
+        rows.append({"file": path, **named, **dict(zip(labels, numbers, strict=True))})
     sys.stdout.write(json.dumps(rows, indent=2) + "\n")
     return 0
 

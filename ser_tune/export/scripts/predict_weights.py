@@ -22,7 +22,7 @@ def open_model() -> Any:  # noqa: ANN401 - of the code beside this script
 
 
 def main(paths: list[str]) -> int:
-    """Print a list of objects: file, answer, and the probability of every label."""
+    """Print a list of objects: file, answer, and the number of every label, such as its probability."""
     if not paths:
         sys.stderr.write("usage: python predict.py AUDIO...\n")
         return 2
@@ -31,7 +31,9 @@ def main(paths: list[str]) -> int:
     try:
         for path in paths:
             found = model.predict([path])[0]
-            rows.append({"file": path, config["answer"]: found.label, **found.probabilities})
+            named = {} if config["answer"] is None else {config["answer"]: found.label}
+            numbers = found.numbers if hasattr(found, "numbers") else found.probabilities  # as older code calls them
+            rows.append({"file": path, **named, **numbers})
     except Exception as error:
         if "SerTuneError" not in [kind.__name__ for kind in type(error).__mro__]:
             raise
