@@ -1,6 +1,7 @@
 """A registered model on recordings: many files, a long recording, a picture of one, a microphone."""
 
 from .batches import UNCERTAIN, Unusable, label_of, predict_files
+from .curves import draw_timeline
 from .files import find_files
 from .live import Change, follow
 from .microphone import Microphone
@@ -19,6 +20,7 @@ __all__ = [
     "Timeline",
     "Unusable",
     "audacity_labels",
+    "draw_timeline",
     "draw_utterance",
     "find_files",
     "follow",

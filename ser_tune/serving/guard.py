@@ -68,7 +68,7 @@ def _plain(name: str) -> str:
 
 
 class Guard:
-    """An ASGI application: `/invocations` predicts, `/ping`, `/health` and `/version` are answered at once."""
+    """An ASGI application: `/invocations` predicts; `/ping` and others, which are ready, are answered at once."""
 
     def __init__(
         self,
@@ -77,6 +77,7 @@ class Guard:
         max_bytes: int,
         hosts: Iterable[str],
         version: str,
+        description: bytes = b"{}",
         at_once: int | None = None,
     ) -> None:
         """Guard a function.
@@ -86,12 +87,18 @@ class Guard:
             max_bytes: Largest body of a request.
             hosts: Names that requests may use for this server, as of `Hosts`.
             version: The answer of `/version`.
+            description: The answer of `/openapi.json`.
             at_once: Requests that are answered at a time; None is the number of cores, but 2 at least.
         """
         self._answer = answer
         self._max_bytes = max_bytes
         self._hosts = Hosts(hosts)
-        self._at_once = {"/ping": b"\n", "/health": b"\n", "/version": version.encode()}
+        self._at_once = {
+            "/ping": b"\n",
+            "/health": b"\n",
+            "/version": version.encode(),
+            "/openapi.json": description,
+        }
         self._threads = ThreadPoolExecutor(at_once or max(2, os.cpu_count() or 1), thread_name_prefix="request")
         self._held, self._waiting = 0, 0
 

@@ -22,6 +22,7 @@ from ..prediction import ALLOW_PATHS, MAX_SECONDS, SERVING
 from ..tracking import load_files
 from .connections import MOST_CONNECTIONS, Connection
 from .guard import Guard
+from .openapi import description_of
 from .request_body import RequestError, parse_request
 
 __all__ = ["GRACE_S", "Limits", "Server", "listening_socket"]
@@ -78,12 +79,18 @@ class Server:
         self._socket = listening_socket(host, port)
         self.address = f"http://{f'[{host}]' if ':' in host else host}:{self._socket.getsockname()[1]}"
         try:
-            answer = _answering(folder, allowed, limits)
+            model = _loaded(folder, allowed, limits)
         except BaseException:
             self._socket.close()
             raise
+        metadata: Any = model.metadata
+        labels = [column for column in metadata.get_output_schema().input_names() if column != "label"]
         guard = Guard(
-            answer, max_bytes=int(limits.max_mb * 1e6), hosts=[host, *allow_hosts], version=mlflow.__version__
+            _answering(model),
+            max_bytes=int(limits.max_mb * 1e6),
+            hosts=[host, *allow_hosts],
+            version=mlflow.__version__,
+            description=description_of(labels, metadata.metadata or {}),
         )
         config = uvicorn.Config(
             guard,
@@ -108,16 +115,20 @@ class Server:
             self._server.run([self._socket])
 
 
-def _answering(folder: str, allowed: Sequence[Path], limits: Limits) -> Callable[[bytes], bytes]:
-    """Load a version; from the JSON of a request to the JSON of its answer, or a `RequestError`."""
+def _loaded(folder: str, allowed: Sequence[Path], limits: Limits) -> PyFuncModel:
+    """Load a version, whose code reads the limits from the environment."""
     os.environ[ALLOW_PATHS] = os.pathsep.join(str(place.resolve()) for place in allowed)
     os.environ[MAX_SECONDS] = str(limits.max_seconds)
     os.environ[SERVING] = "true"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of FastAPI's and MLflow's own making
-        model: PyFuncModel = load_files(folder)
-        metadata: Any = model.metadata
-        schema = metadata.get_input_schema()
+        return load_files(folder)
+
+
+def _answering(model: PyFuncModel) -> Callable[[bytes], bytes]:
+    """From the JSON of a request to the JSON of its answer, or a `RequestError`."""
+    metadata: Any = model.metadata
+    schema = metadata.get_input_schema()
     # It would note unknown columns of every request
     logging.getLogger("mlflow.models.utils").setLevel(logging.ERROR)
     server: Any = scoring_server

@@ -6,11 +6,13 @@ import json
 import tempfile
 import warnings
 import zipfile
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 import mlflow
+import numpy as np
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
@@ -20,7 +22,7 @@ from .. import errors
 from ..architectures import ARCHITECTURES
 from ..features import FEATURE_SETS
 from ..prediction import Committee, Predictor, Recipe
-from ..tasks import TASKS
+from ..tasks import DEFAULT_TASK, TASKS
 from .encoders import ENCODERS_FILE, store_encoders, stored_encoders
 from .failures import download, is_missing, reason_of
 from .mlflow_internals import Array
@@ -96,7 +98,19 @@ def save_predictor(predictor: Predictor | Committee, folder: Path) -> None:
                     *sorted(set(plugins.values())),
                 ],
                 signature=ModelSignature(inputs=INPUTS, outputs=outputs),
+                metadata=_metadata(members),
             )
+
+
+def _metadata(members: Sequence[Predictor]) -> dict[str, object] | None:
+    """Facts on the numbers that a model returns, for programs; None of one emotion of several: probabilities."""
+    recipe = members[0].recipe
+    if recipe.task == DEFAULT_TASK:
+        return None
+    errors = np.mean([member.recipe.errors for member in members], axis=0).tolist() if recipe.errors else ()
+    facts = {"scales": [list(scale) for scale in recipe.scales], "errors": errors}
+    named = {fact: dict(zip(recipe.labels, values, strict=True)) for fact, values in facts.items() if values}
+    return {"task": recipe.task, "number": TASKS.get(recipe.task).number, **named}
 
 
 def log_saved(workspace: Workspace, run: Run, folder: Path, *, name: str, tags: dict[str, str]) -> str:

@@ -157,7 +157,7 @@ def test_a_recording_without_speech_is_named(call: Call, finished: Any, tmp_path
     [
         (("a.wav", "--format", "rttm"), "--format is 'rttm'; choose from: table, csv, json"),
         (("a.wav", "--csv", "--format", "json"), "pass --csv or --format json, not both"),
-        (("a.wav", "--timeline", "--plot", "a.png"), "--plot draws one utterance; pass it without --timeline"),
+        (("a.wav", "b.wav", "--timeline", "--plot", "a.png"), "--plot draws one recording; got 2 files"),
         (("a.wav", "--timeline", "--segments", "--format", "rttm"), "drop --segments"),
         (("a.wav", "--min-confidence", "2"), "Input should be less than or equal to 1"),
         (("a.wav", "--out", "none/out.csv"), "--out is 'none/out.csv'; expected a file in an existing folder"),

@@ -75,7 +75,7 @@ def test_health_is_answered_without_the_model(path: str, content: bytes) -> None
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/", "/invocations/", "/PING", "//ping"])
 def test_nothing_else_is_there(path: str) -> None:
-    _refused(404, "expected /invocations, /ping, /health, /version", path=path, method="GET")
+    _refused(404, "expected /invocations, /ping, /health, /version, /openapi.json", path=path, method="GET")
 
 
 @pytest.mark.parametrize(("path", "method"), [("/invocations", "GET"), ("/invocations", "OPTIONS"), ("/ping", "POST")])

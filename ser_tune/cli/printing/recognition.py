@@ -62,7 +62,7 @@ def print_predictions(
         min_confidence: The probability below which an answer is uncertain.
         segments: A row for every segment; with --timeline, for every window.
         plot: Also draw waveform, spectrogram, emotions over time and the model's attention in one utterance, as PNG,
-            SVG or PDF.
+            SVG or PDF; with --timeline: curves over time of one recording.
         timeline: Find speech in long recordings, and print emotions over time. Needs the extra timeline.
         window: With --timeline: seconds of speech that are predicted together.
         form: table, csv, json; with --timeline also rttm or audacity (labels). CSV and JSON are written as files are
@@ -78,11 +78,11 @@ def print_predictions(
     if not timeline:
         _print_utterances(call.arguments, output, by_segment=segments, min_confidence=min_confidence, picture=plot)
         return
-    if plot is not None:
-        raise typer.BadParameter("--plot draws one utterance; pass it without --timeline")
     if segments and output.form in LABEL_FORMS:
         raise typer.BadParameter(f"--format {form} has a label for every passage; drop --segments")
-    _print_timelines(call.arguments, output, by_window=segments, window_s=window, min_confidence=min_confidence)
+    _print_timelines(
+        call.arguments, output, by_window=segments, window_s=window, min_confidence=min_confidence, picture=plot
+    )
 
 
 def _print_utterances(
@@ -122,10 +122,20 @@ def _print_utterances(
 
 
 def _print_timelines(
-    given: Mapping[str, Any], output: _Output, *, by_window: bool, window_s: float, min_confidence: float
+    given: Mapping[str, Any],
+    output: _Output,
+    *,
+    by_window: bool,
+    window_s: float,
+    min_confidence: float,
+    picture: Path | None,
 ) -> None:
     """Print emotions over time in long recordings."""
     files = recordings.find_files(given["audio"], sys.stdin)
+    if picture is not None:
+        refuse_other_picture(picture, name="--plot")
+        if len(files) != 1:
+            raise ConfigError(f"--plot draws one recording; got {len(files)} files")
     if output.form == "audacity" and len(files) > 1:
         raise ConfigError(f"--format audacity is of one recording; got {len(files)} files")
     loaded = _load(given["model"], given["project"], "each recording is")
@@ -139,6 +149,8 @@ def _print_timelines(
     def rows_of(found: "Timeline") -> Iterator[Row]:
         if not found.passages:
             notes.print(f"no speech: {found.source}")
+        if picture is not None:
+            recordings.draw_timeline(loaded, found, picture)
         for part in found.windows if by_window else found.passages:
             yield answers.row(found.source, part.label, part.numbers, start_s=part.start_s, end_s=part.end_s)
 
@@ -146,6 +158,8 @@ def _print_timelines(
     with _Progress(output) as progress:
         found = api.timeline(loaded, files, window_s=window_s, min_confidence=min_confidence, progressed=progress.moved)
         _print(found, rows_of, output, progress, answers, texts.get(output.form))
+    if picture is not None:
+        notes.print(f"drawn: {picture}")
 
 
 def print_changes(call: "Call[Generator[Change, None, None]]", *, as_json: bool) -> None:
