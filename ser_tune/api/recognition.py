@@ -243,7 +243,7 @@ def _loaded(model: "str | LoadedModel", project: "Project | None", min_confidenc
         model = registry.load_model(model, tracking_uri=None if project is None else project.tracking_uri)
     if min_confidence and not (task := model.task).has_probabilities:
         raise ConfigError(
-            f"min_confidence is {min_confidence:g}, a probability, but the model's numbers are {task.numbers}; leave it "
-            "out"
+            f"min_confidence is {min_confidence:g}, a probability, but the model's numbers are {task.numbers}: leave "
+            "it out"
         )
     return model
