@@ -43,7 +43,7 @@ def draw_curves(
     axes.set(ylabel=f"{model.task.number}\n({of})")
     if (limits := _limits(model)) is not None:
         low, high = limits
-        bottom, top = axes.get_ylim() if model.scales else limits  # a rating may lie outside its scale
+        bottom, top = limits if model.task.named else axes.get_ylim()  # a rating may lie outside its scale
         axes.set_ylim(min(low, bottom) - MARGIN * (high - low), max(high, top) + MARGIN * (high - low))
     if (threshold := model.task.decides_from) is not None:
         axes.axhline(threshold, color=GREY, linewidth=0.8)

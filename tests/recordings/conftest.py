@@ -1,4 +1,4 @@
-"""A model that needs no training: loud speech is anger, soft speech is sadness."""
+"""A model that needs no training: loud speech is anger, soft speech is sadness; or ratings of loudness."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +12,7 @@ import soundfile
 from ser_tune.corpora import CORPORA, Corpus
 from ser_tune.errors import AudioError
 from ser_tune.prediction import Heard, Prediction, SegmentPrediction
+from ser_tune.recordings import label_of
 from ser_tune.tasks import DEFAULT_TASK
 from ser_tune.tracking import LoadedModel
 
@@ -26,13 +27,14 @@ class LoudnessModel:
     labels = LABELS
     task = LoadedModel.task
 
-    def __init__(self, scope: str = "train") -> None:
+    def __init__(self, scope: str = "train", task: str = DEFAULT_TASK) -> None:
         normalisation = SimpleNamespace(scope=scope)
         segments = SimpleNamespace(frames=None)
         self.recipe: Any = SimpleNamespace(
-            labels=self.labels, task=DEFAULT_TASK, normalisation=normalisation, hop_s=0.01, segments=segments
+            labels=self.labels, task=task, normalisation=normalisation, hop_s=0.01, segments=segments
         )
         self.predictors: Sequence[Any] = ()
+        self.scales = {"anger": (1.0, 5.0), "sadness": (1.0, 7.0)} if task == "dimensions" else {}
         self.asked: list[list[int]] = []
 
     def predict_heard(self, heard: Sequence[Heard]) -> list[Prediction]:
@@ -44,10 +46,12 @@ class LoudnessModel:
             if len(one.speech) < SHORTEST:
                 raise AudioError(f"{one.source}: {len(one.speech)} samples are too short")
             loud = float(np.clip(np.abs(one.speech).max(), 0.05, 0.95))
-            probabilities = {"anger": loud, "sadness": 1 - loud}
-            segment = SegmentPrediction(0.0, len(one.speech) / 16_000, probabilities)
+            numbers = {"anger": loud, "sadness": 1 - loud}
+            if self.scales:
+                numbers = {"anger": 1 + 4 * loud, "sadness": 5 - 4 * loud}
+            segment = SegmentPrediction(0.0, len(one.speech) / 16_000, numbers)
             told.append(
-                Prediction(one.source, max(probabilities, key=lambda k: probabilities[k]), probabilities, (segment,))
+                Prediction(one.source, label_of(self, numbers), numbers, (segment,), self.task.number)  # type: ignore[arg-type,attr-defined]
             )
         return told
 

@@ -1,5 +1,6 @@
 """Pictures of one utterance, and the attention in them."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from ser_tune.architectures import ARCHITECTURES, Ensemble, InputShape
 from ser_tune.config import NetworkSettings
 from ser_tune.errors import AudioError, ConfigError
 from ser_tune.prediction import Prediction, SegmentPrediction
-from ser_tune.recordings import draw_utterance
+from ser_tune.recordings import Passage, Timeline, curves, draw_timeline, draw_utterance
 from ser_tune.recordings.attention import over_time, recorded
 from tests.recordings.conftest import LoudnessModel
 
@@ -97,6 +98,34 @@ def test_a_picture_is_drawn_in_the_format_of_its_name(
         assert all(f"<!-- {word} -->" in out.read_text(encoding="utf-8") for word in ("anger", "sadness"))
     else:
         assert out.read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ("dimensions", {"a.wav: anger 4.20, sadness 1.80", "rating", "anger", "sadness", "1", "5", "7"}),
+        ("distribution", {"a.wav: anger, probability 0.80", "probability", "probability, whole utterance"}),
+        ("multilabel", {"a.wav: anger, score 0.80", "score", "score, whole utterance", "anger"}),
+    ],
+)
+def test_a_picture_has_curves_of_ratings_and_bars_of_shares_and_scores(
+    tmp_path: Path, sound: Sound, task: str, words: set[str]
+) -> None:
+    out, model = tmp_path / "picture.svg", LoudnessModel(task=task)
+    draw_utterance(model, Path(sound(tmp_path / "a.wav", 1.0)), out)  # type: ignore[arg-type]
+    drawn = set(re.findall("<!-- (.+) -->", out.read_text(encoding="utf-8")))
+    assert words <= drawn
+    assert ("probability" in drawn) == (task == "distribution")
+
+
+def test_a_timeline_is_drawn_with_gaps_where_nobody_speaks(tmp_path: Path) -> None:
+    windows = [Passage(start, start + 3.0, "", {"anger": 2.0, "sadness": 6.5}) for start in (0.0, 1.0, 8.0)]
+    assert [len(stretch) for stretch in curves._stretches(windows)] == [2, 1]
+    times_s, numbers = curves._piece(windows[:2], ("anger", "sadness"))
+    assert (times_s.tolist(), numbers.shape) == ([0.0, 1.5, 2.5, 4.0], (4, 2))
+    for timeline in (Timeline("b.wav", 12.0, (), tuple(windows)), Timeline("b.wav", 12.0, (), ())):
+        draw_timeline(LoudnessModel(task="dimensions"), timeline, tmp_path / "b.svg")  # type: ignore[arg-type]
+        assert "<!-- b.wav -->" in (tmp_path / "b.svg").read_text(encoding="utf-8")
 
 
 def test_an_utterance_whose_windows_are_too_short_for_the_model_is_drawn_as_one(

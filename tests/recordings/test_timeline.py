@@ -181,6 +181,12 @@ def test_neighbouring_windows_of_one_emotion_are_one_passage() -> None:
     assert [one.numbers["anger"] for one in passages] == pytest.approx([0.9, 0.2, 0.9])
 
 
+def test_windows_of_ratings_are_one_passage_of_their_mean() -> None:
+    (passage,) = merged(Stretch(0.0, 8.0), list(_windows("aaabba")), by_label=False)
+    assert (passage.start_s, passage.end_s) == (0.0, 8.0)
+    assert passage.numbers["anger"] == pytest.approx((6 * 0.9 + 2 * 0.2) / 8)
+
+
 def test_passages_are_rttm_and_audacity_labels() -> None:
     passages = (
         Passage(1.25, 3.5, "very angry", {"very angry": 0.75, "joy": 0.25}),

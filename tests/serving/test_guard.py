@@ -68,12 +68,14 @@ def test_a_good_request_and_its_answer_pass() -> None:
     assert _answers([b'{"a":', b" 1}"]) == (200, b"predictions", [b'{"a": 1}'])
 
 
-@pytest.mark.parametrize(("path", "content"), [("/ping", b"\n"), ("/health", b"\n"), ("/version", b"3")])
+@pytest.mark.parametrize(
+    ("path", "content"), [("/ping", b"\n"), ("/health", b"\n"), ("/version", b"3"), ("/openapi.json", b"{}")]
+)
 def test_health_is_answered_without_the_model(path: str, content: bytes) -> None:
     assert _answers(path=path, method="GET") == (200, content, [])
 
 
-@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/", "/invocations/", "/PING", "//ping"])
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.yaml", "/", "/invocations/", "/PING", "//ping"])
 def test_nothing_else_is_there(path: str) -> None:
     _refused(404, "expected /invocations, /ping, /health, /version, /openapi.json", path=path, method="GET")
 

@@ -1,0 +1,179 @@
+"""Registered models of other tasks than one emotion of several: from a study to every form of use."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ser_tune.config import Project
+from ser_tune.registry import find_version, load_model, version_folder
+from ser_tune.serving.server import Limits, _answering, _loaded
+from ser_tune.tracking import Workspace
+from tests.tracking.test_package import BLOCKED
+
+pytestmark = pytest.mark.slow
+
+NAME = "ser-manifest-linear_probe"
+LABELS = {"dimensions": ["arousal", "valence"], "votes": ["anger", "joy"], "several": ["anger", "joy", "tired"]}
+PREDICT = """
+import json
+import mlflow
+import pandas
+
+mlflow.set_tracking_uri(sys.argv[1])
+found = {}
+for alias in ("dimensions", "votes", "several"):
+    model = mlflow.pyfunc.load_model(f"models:/ser-manifest-linear_probe@{alias}")
+    rows = model.predict(pandas.DataFrame({"path": [sys.argv[2]]})).to_dict("records")
+    found[alias] = [rows, model.metadata.get_output_schema().input_types_dict(), model.metadata.metadata]
+print(json.dumps(found, default=str))
+"""
+
+
+def _annotated(table: Path) -> Path:
+    """The tiny corpus with ratings that the loudest frequency gives away, votes and sets of emotions."""
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for number, row in enumerate(rows):
+        angry = row["emotion"] == "anger"
+        row |= {"arousal": str((4 if angry else 2) + 0.1 * (number % 3)), "valence": str((1.5 if angry else 4) + 0.1)}
+        row |= {"votes_anger": str(3 if angry else number % 2), "votes_joy": str(number % 2 if angry else 2)}
+        row["emotions"] = row["emotion"] + ("|tired" if number % 4 == 0 else "")
+    path = table.with_name("annotated.csv")
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+@pytest.fixture(scope="module")
+def registered(
+    databases: Path, once: Callable[..., Path], call: Callable[..., Any], make_corpus: Callable[..., Path]
+) -> tuple[Path, Path]:
+    """A project with a champion of each task, and a recording; do not change it."""
+
+    def _run(folder: Path) -> None:
+        root = Path(shutil.copytree(databases, folder / "project"))
+        table = _annotated(make_corpus(folder / "corpus"))
+        for label in (*LABELS, None):
+            task = [] if label is None else ["--task", label]
+            task += ["--set", "task.scale=[1,5]"] if label == "dimensions" else []
+            told = call(
+                root,
+                *("study", "--model", "linear_probe", "--features", "logmelspec", "--corpus", "manifest"),
+                *("--data", table, *task, "--trials", "1", "--set", "features.n_mels=8"),
+            )
+            assert told.code == 0, told.err
+            assert f"as {label or 'champion'} (" in told.out
+            assert f"next: ser-tune predict {NAME}{f'@{label}' if label else ''} " in told.out
+
+    folder = once("registered-tasks", _run)
+    return folder / "project", next((folder / "corpus").glob("*.wav"))
+
+
+def _predicted(call: Callable[..., Any], root: Path, alias: str, *arguments: str | Path) -> Any:
+    told = call(root, "predict", f"{NAME}@{alias}", *arguments, "--json")
+    assert told.code == 0, told.err
+    return json.loads(told.out)
+
+
+def test_every_task_has_a_champion_of_its_own(registered: tuple[Path, Path], call: Callable[..., Any]) -> None:
+    listed = json.loads(call(registered[0], "models", "--json").out)
+    assert {entry["version"]: entry["aliases"] for entry in listed} == {
+        **{str(number): [label] for number, label in enumerate(LABELS, start=1)},
+        "4": ["champion"],
+    }
+    again = call(registered[0], "promote", "manifest-dimensions-linear_probe-logmelspec")
+    assert (again.code, "version 1 as dimensions (it was registered before)" in again.out) == (0, True)
+
+
+def test_predict_prints_ratings_shares_and_sets(registered: tuple[Path, Path], call: Callable[..., Any]) -> None:
+    root, audio = registered
+    (rated,) = _predicted(call, root, "dimensions", audio)
+    assert list(rated) == ["file", "arousal", "valence", "arousal_error", "valence_error"]
+    (shared,) = _predicted(call, root, "votes", audio)
+    assert list(shared) == ["file", "emotion", "anger", "joy"]
+    assert shared["anger"] + shared["joy"] == pytest.approx(1, abs=1e-5)
+    (several,) = _predicted(call, root, "several", audio)
+    above = [name for name in LABELS["several"] if several[name] >= 0.5]
+    assert several["emotions"] == ("|".join(above) or "none")
+    table = call(root, "predict", f"{NAME}@dimensions", audio)
+    assert f"{rated['arousal']:.2f} ± {rated['arousal_error']:.2f}" in table.out
+    assert "arousal (1 to 5)" in table.out
+    assert table.err.startswith("±: root mean squared error on the validation speakers")
+    for alias, numbers in (("dimensions", "ratings"), ("several", "scores")):
+        told = call(root, "predict", f"{NAME}@{alias}", audio, "--min-confidence", "0.5")
+        told.refused(f"the model's numbers are {numbers}: leave it out")
+
+
+def test_models_of_every_task_run_where_ser_tune_is_not_installed_and_behind_a_server(
+    registered: tuple[Path, Path], call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    root, audio = registered
+    uri = f"sqlite:///{root}/mlruns/mlflow.db"
+    command = [sys.executable, "-c", BLOCKED + PREDICT, uri, str(audio)]
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ.copy(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for name in ("SER_TUNE_ALLOW_PATHS", "SER_TUNE_MAX_SECONDS", "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"):
+        monkeypatch.setenv(name, "")  # the server's, set back afterwards
+    for label, ((row,), columns, metadata) in json.loads(done.stdout.splitlines()[-1]).items():
+        assert list(row) == ["label", *LABELS[label]]
+        assert set(columns) == set(row)
+        (ours,) = _predicted(call, root, label, audio)
+        expected = [ours[name] for name in LABELS[label]]
+        np.testing.assert_allclose([row[name] for name in LABELS[label]], expected, atol=1e-6)
+        assert ("errors" in metadata, "scales" in metadata) == (label == "dimensions",) * 2
+        version = find_version(_workspace(root, monkeypatch), f"{NAME}@{label}")
+        answer = _answering(_loaded(str(version_folder(version)), [audio.parent], Limits()))
+        request = {"dataframe_records": [{"path": str(audio)}]}
+        (answered,) = json.loads(answer(json.dumps(request).encode()))["predictions"]
+        np.testing.assert_allclose([answered[name] for name in LABELS[label]], expected, atol=1e-6)
+
+
+def _workspace(root: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    monkeypatch.setenv("SER_TUNE_ROOT", str(root))
+    return Workspace(Project.locate())
+
+
+@pytest.mark.parametrize(("label", "form"), [("dimensions", "onnx"), ("several", "torchscript"), ("votes", "hub")])
+def test_an_exported_folder_has_the_numbers_of_its_task(
+    registered: tuple[Path, Path], call: Callable[..., Any], tmp_path: Path, label: str, form: str
+) -> None:
+    if form == "onnx":
+        pytest.importorskip("onnxruntime", reason="needs the extra export")
+    root, audio = registered
+    out = tmp_path / "made"
+    told = call(root, "export", f"{NAME}@{label}", "--format", form, "--out", out, "--recording", audio, "--json")
+    assert told.code == 0, told.err
+    assert json.loads(told.out)[0]["largest_difference"] <= 1e-4
+    config = json.loads((out / "config.json").read_text(encoding="utf-8"))
+    assert config["numbers"] == {"dimensions": "ratings", "several": "scores", "votes": "probabilities"}[label]
+    readme = (out / "README.md").read_text(encoding="utf-8").partition("\n# ")[0]
+    assert ("probabilit" in readme) == (label != "dimensions")
+    if form == "onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(out / "model.onnx", providers=["CPUExecutionProvider"])
+        assert [output.name for output in session.get_outputs()] == LABELS[label]
+
+
+def test_a_picture_and_a_timeline_of_ratings(
+    registered: tuple[Path, Path], call: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, audio = registered
+    monkeypatch.setenv("SER_TUNE_ROOT", str(root))
+    assert load_model(f"{NAME}@dimensions").errors.keys() == {"arousal", "valence"}
+    _predicted(call, root, "dimensions", audio, "--plot", tmp_path / "a.svg")
+    assert "rating" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+    pytest.importorskip("silero_vad", reason="needs the extra timeline")
+    told = call(root, "predict", f"{NAME}@dimensions", audio, "--timeline", "--format", "rttm")
+    told.refused("--format rttm writes names of passages; the answers of")
