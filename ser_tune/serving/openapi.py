@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import Any
 
-from .. import __version__
 from .request_body import MOST_ROWS
 
 __all__ = ["description_of"]
@@ -51,7 +51,7 @@ def description_of(labels: Sequence[str], metadata: Mapping[str, Any]) -> bytes:
     }
     document = {
         "openapi": "3.1.0",
-        "info": {"title": "Speech emotion recognition by ser-tune", "version": __version__},
+        "info": {"title": "Speech emotion recognition by ser-tune", "version": version("ser-tune")},
         "paths": {
             "/invocations": {"post": post},
             "/ping": {"get": {"responses": {"200": {"description": "It runs."}}}},
