@@ -51,8 +51,12 @@ def open_model(*, named: bool) -> Callable[[np.ndarray], list[np.ndarray]]:
         import onnxruntime
 
         session = onnxruntime.InferenceSession(HERE / "model.onnx", providers=["CPUExecutionProvider"])
-        judge = lambda speech: session.run(None, {"waveform": speech})  # noqa: E731
-        return judge if named else lambda speech: [np.stack(judge(speech))]
+
+        def judge(speech: np.ndarray) -> list[np.ndarray]:
+            found: list[np.ndarray] = session.run(None, {"waveform": speech})
+            return found if named else [np.stack(found)]
+
+        return judge
     import torch
 
     module = torch.jit.load(HERE / "model.pt", map_location="cpu")  # type: ignore[no-untyped-call]
