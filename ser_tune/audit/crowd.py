@@ -100,7 +100,7 @@ class Crowd:
     """A model against the crowd."""
 
     guesses: tuple[AgainstCrowd, ...]
-    """Of votes, or of every dimension."""
+    """Guesses of votes, or of the ratings of every dimension."""
     entropy: EntropyFit | None
     """None where no distribution is predicted."""
 
