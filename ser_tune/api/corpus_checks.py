@@ -282,11 +282,12 @@ def audit(
     Ends with 1 where something leaks or is wrong, and with 3 where nothing was found but the speakers are not known.
 
     Args:
-        paths: A CSV path,emotion,fold|split[,speaker][,start,end][,text][,prediction]; a CSV for each side (autrainer,
+        paths: A CSV path,emotion,fold|split[,speaker][,start,end][,text][,prediction], or arousal and
+            prediction_arousal and the like instead of emotion and prediction; a CSV for each side (autrainer,
             audformat, Hugging Face); JSON of EmoBox, s3prl or SpeechBrain; a folder or pattern of these.
         data: Folder that paths start at; without it no sound is checked.
-        claims: A published UAR, WA (pooled), UAR-mean or WA-mean (of folds) to recompute, such as UAR=0.723;
-            repeatable.
+        claims: A published UAR, WA, macro-F1, CCC, PCC, MAE or RMSE (pooled; of folds as UAR-mean; of a dimension as
+            CCC:arousal) to recompute, such as UAR=0.723; repeatable.
         speaker_from: Takes the speaker from each path: the group 'speaker', or the first group.
         progressed: Receives how many recordings were decoded, of how many.
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from ..errors import ConfigError
-from .claims import Claim, Recomputed, judge_claims, recomputed
+from .claims import Claim, judge_claims
 from .file_checks import FILE_CHECKS
 from .finding import Finding
+from .recomputed import Recomputed, recomputed
 from .sound_checks import check_sound
 from .split import Split
 

@@ -1,31 +1,22 @@
-"""Recomputing a claimed WA or UAR, pooled or the mean over folds, with an interval by bootstrap over speakers."""
+"""Claims: published numbers, compared with the scores of a split's predictions."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from ..corpora import is_placeholder, name_key
-from ..errors import ConfigError, CorpusError
+from ..errors import ConfigError
 from ..metrics import METRICS
-from ..resampling import UNKNOWN, Interval, score, with_interval
+from ..resampling import with_interval
 from .finding import Finding
-from .split import Split
+from .recomputed import MEAN, SCORES, Recomputed
 
-__all__ = ["Claim", "Recomputed", "judge_claims", "read_claim", "recomputed"]
+__all__ = ["Claim", "judge_claims", "read_claim"]
 
-_CLAIM = re.compile(r"(UAR|UA|WA)(-mean)?=(\d*\.?\d+)\s*(%?)", re.IGNORECASE)
-_SWAPPED = {"UAR": "WA", "WA": "UAR", "UAR-mean": "WA-mean", "WA-mean": "UAR-mean"}
-
-
-@dataclass(frozen=True, slots=True)
-class Recomputed:
-    """A score of the file's predictions."""
-
-    value: float
-    interval: Interval
-    """95 %, where it is known: of pooled scores, where all speakers are known and there are two or more."""
+_CLAIM = re.compile(rf"([a-z0-9_-]+?)(:.+?)?({MEAN})?=([+-]?\d*\.?\d+)\s*(%?)", re.IGNORECASE)
+_OTHER_NAMES = {"ua": "UAR", "macrof1": "macro-F1"}
+_SWAPPED = {"UAR": "WA", "WA": "UAR", "CCC": "PCC", "PCC": "CCC", "MAE": "RMSE", "RMSE": "MAE"}
+"""Scores that are taken for each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +24,10 @@ class Claim:
     """A published number."""
 
     metric: str
-    """`UAR`, `WA`, `UAR-mean` or `WA-mean`: pooled, or the mean over folds."""
+    """A name of `SCORES`, of dimensions perhaps with `:` and a dimension, and `-mean` where it is of folds, such as
+    `UAR`, `WA-mean` or `CCC:arousal`."""
     value: float
-    """A fraction."""
+    """A fraction, of metrics that have a highest value."""
     precision: float
     """Half of its last digit."""
 
@@ -45,57 +37,41 @@ class Claim:
 
 
 def read_claim(text: str) -> Claim:
-    """Read a claim; numbers above 1 are per cent.
+    """Read a claim; numbers above 1 are per cent, but those of errors, which may have any size.
 
     >>> read_claim("UAR=72.3")
     Claim(metric='UAR', value=0.723, precision=0.0005)
+    >>> read_claim("ccc:arousal-mean=0.61").metric, read_claim("RMSE=1.2").value
+    ('CCC:arousal-mean', 1.2)
 
     Raises:
         ConfigError: It is not METRIC=NUMBER, or the number is above 100 %.
     """
     found = _CLAIM.fullmatch(text.strip())
-    number = float(found[3]) if found else 0.0
-    per_cent = bool(found and found[4]) or number > 1
-    if not found or number > (100 if per_cent else 1):
-        raise ConfigError(
-            f"--claim is '{text}'; expected METRIC=NUMBER with UAR, WA (pooled), UAR-mean or WA-mean (of folds), such "
-            "as UAR=0.723 or WA-mean=71.2"
-        )
-    digits = len(found[3].partition(".")[2]) + (2 if per_cent else 0)
-    metric = ("WA" if found[1].upper() == "WA" else "UAR") + (found[2] or "").lower()
-    return Claim(metric, round(number / 100 if per_cent else number, digits), 0.5 * 10**-digits)
+    title = _title(found[1]) if found else None
+    if not found or title is None or (found[2] and SCORES[title][0] == SCORES["UAR"][0]):
+        raise ConfigError(_expected(text))
+    number, metric = float(found[4]), METRICS.get(SCORES[title][1])
+    per_cent = bool(found[5]) or (math.isfinite(metric.high) and number > 1)
+    if per_cent and (number > 100 or not math.isfinite(metric.high)):
+        raise ConfigError(_expected(text))
+    digits = len(found[4].partition(".")[2]) + (2 if per_cent else 0)
+    name = f"{title}{found[2] or ''}{(found[3] or '').lower()}"
+    return Claim(name, round(number / 100 if per_cent else number, digits), 0.5 * 10**-digits)
 
 
-def recomputed(split: Split) -> Mapping[str, Recomputed] | None:
-    """Score the predictions of the test rows.
+def _title(name: str) -> str | None:
+    """The score of this name, in any usual spelling; None where there is no such score."""
+    key = re.sub(r"[_-]", "", name.lower())
+    known = {title.lower().replace("-", ""): title for title in SCORES} | _OTHER_NAMES
+    return known.get(key)
 
-    Returns:
-        By name, as `Claim.metric` has it; None where no test row has a prediction.
 
-    Raises:
-        CorpusError: Some test rows have a prediction, and some have none.
-    """
-    rows = np.concatenate([fold.test for fold in split.folds])
-    missing = [row for row in rows if not split.predictions[row]]
-    if len(missing) == len(rows):
-        return None
-    if missing:
-        raise CorpusError(
-            f"{split.source}: {len(missing)} of {len(rows)} test rows have no prediction, such as "
-            f"'{split.utterances[missing[0]].id}'; expected one in each, or none at all"
-        )
-    number_of = {name: number for number, name in enumerate(split.emotions)}
-    truth = np.array([number_of[utterance.emotion] for utterance in split.utterances])
-    predicted = np.array([number_of.get(name, -1) for name in split.predictions])  # -1: none, of a row that trains
-    keys = [name_key(utterance.speaker) for utterance in split.utterances]
-    speakers = np.unique(keys, return_inverse=True)[1]
-    metrics = {name: METRICS.get(name.lower()) for name in ("UAR", "WA")}
-    judged = [(truth[fold.test], predicted[fold.test], speakers[fold.test]) for fold in split.folds]
-    scores = score(judged, list(metrics.values()), len(number_of))
-    known = not any(is_placeholder(keys[row]) for row in rows)
-    found = {name: scores[metric.name] for name, metric in metrics.items()}
-    pooled = {name: Recomputed(own.value, own.interval if known else UNKNOWN) for name, own in found.items()}
-    return pooled | {f"{name}-mean": Recomputed(own.fold_mean, UNKNOWN) for name, own in found.items()}
+def _expected(text: str) -> str:
+    return (
+        f"--claim is '{text}'; expected METRIC=NUMBER with {', '.join(SCORES)}, of all dimensions or of one "
+        f"(CCC:arousal), pooled or as mean of folds (UAR{MEAN}), such as UAR=0.723 or WA{MEAN}=71.2"
+    )
 
 
 def judge_claims(claims: Sequence[Claim], metrics: Mapping[str, Recomputed]) -> list[Finding]:
@@ -109,6 +85,10 @@ def judge_claims(claims: Sequence[Claim], metrics: Mapping[str, Recomputed]) -> 
         return [Finding("metrics", "ok", "; ".join(listed))]
     findings = []
     for claim in claims:
+        if claim.metric not in metrics:
+            raise ConfigError(
+                f"--claim {claim.metric}: the predictions have no such score; they have {', '.join(metrics)}"
+            )
         own = metrics[claim.metric]
         verdict = f"{claim.value:g} is claimed as {_words(claim.metric)}"
         right = f"{_words(claim.metric)} is {with_interval(own.value, own.interval)}"
@@ -123,9 +103,11 @@ def _mistake(claim: Claim, claims: Sequence[Claim], metrics: Mapping[str, Recomp
     """The end of a sentence on a claim that is wrong: which other metric it is, if any, and the right number."""
     own = metrics[claim.metric]
     equal = [name for name, metric in metrics.items() if claim.matches(metric.value)]
-    swapped = _SWAPPED[claim.metric]
+    title = re.split(rf":|{MEAN}$", claim.metric)[0]
+    other_title = _SWAPPED.get(title, "")
+    swapped = other_title + claim.metric.removeprefix(title)
     if swapped in equal and any(other.metric == swapped and other.matches(own.value) for other in claims):
-        return f": WA and UAR are swapped; {right}"
+        return f": {' and '.join(sorted((title, other_title), reverse=True))} are swapped; {right}"
     if equal:
         return f" and equals {' and '.join(map(_words, equal))}; {right}"
     where = ""
@@ -138,8 +120,9 @@ def _mistake(claim: Claim, claims: Sequence[Claim], metrics: Mapping[str, Recomp
 def _words(metric: str) -> str:
     """A metric in words.
 
-    >>> _words("UAR-mean"), _words("WA")
-    ('fold mean UAR', 'pooled WA')
+    >>> _words("UAR-mean"), _words("WA"), _words("CCC:arousal")
+    ('fold mean UAR', 'pooled WA', 'pooled CCC of arousal')
     """
-    name, _, mean = metric.partition("-")
-    return f"{'fold mean' if mean else 'pooled'} {name}"
+    title, _, dimension = metric.removesuffix(MEAN).partition(":")
+    form = "fold mean" if metric.endswith(MEAN) else "pooled"
+    return f"{form} {title}{f' of {dimension}' if dimension else ''}"

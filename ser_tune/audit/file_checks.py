@@ -8,8 +8,8 @@ import numpy as np
 
 from ..corpora import Utterance
 from ..corpora.names import is_placeholder, listed_spellings, name_key, spellings
+from ..errors import CorpusError
 from ..tasks import DEFAULT_TASK, TASKS
-from ..tasks.classification import targets_of_labels
 from .baselines import text_baseline
 from .finding import Finding, shortened
 from .speaker_patterns import proposals
@@ -154,7 +154,7 @@ def names(split: Split) -> Finding | None:
     Speakers are compared by the keys of their names, so that spellings on two sides are a leak of `speakers`.
     """
     first = split.first_utterances
-    emotions = [utterance.emotion for utterance in first]
+    emotions = [utterance.emotion for utterance in first if utterance.emotion]
     written = {
         "speaker": [utterance.speaker for utterance in first if not is_placeholder(utterance.speaker)],
         "emotion": emotions,
@@ -170,7 +170,7 @@ def names(split: Split) -> Finding | None:
 
 
 def labels(split: Split) -> Finding:
-    """Find recordings with two emotions or two speakers, and rows that one side of a fold has twice."""
+    """Find recordings with two emotions, speakers or ratings, and rows that one side of a fold has twice."""
     found = []
     rows_of: dict[int, list[Utterance]] = defaultdict(list)
     for number, utterance in zip(split.recordings.tolist(), split.utterances, strict=True):
@@ -180,6 +180,9 @@ def labels(split: Split) -> Finding:
             values = sorted({getattr(row, kind) for row in rows})
             if len(values) > 1:
                 found.append(f"{rows[0].id} has the {kind}s {', '.join(values)}")
+        rated = {(name, rating) for row in rows for name, rating in row.annotation.dimensions}
+        for name, count in sorted(Counter(name for name, _ in rated).items()):
+            found += [f"{rows[0].id} has {count} ratings of {name}"] if count > 1 else []
     for where, sides in split.sides_of_folds():
         for side, rows_there in sides.items():
             counts = Counter(split.recordings[rows_there].tolist())
@@ -187,11 +190,14 @@ def labels(split: Split) -> Finding:
             found += [f"{where}{name} has two rows on the {WORDS[side]} side" for name in doubled]
     if found:
         return Finding.of_problems("labels", "wrong", found)
-    return Finding("labels", "ok", f"{len(rows_of)} recordings have one emotion and one speaker each")
+    label = "emotion" if split.emotions else "rating of each dimension"
+    return Finding("labels", "ok", f"{len(rows_of)} recordings have one {label} and one speaker each")
 
 
 def classes(split: Split) -> Finding:
     """Count the classes of each side, over all folds, and find sides that lack a class of the file."""
+    if not split.emotions:
+        return Finding("classes", "unchecked", "the file names no emotions")
     found, counts = [], []
     for side in SPLIT_SIDES:
         rows = np.unique(np.concatenate([getattr(fold, side) for fold in split.folds]))
@@ -218,8 +224,12 @@ def texts(split: Split) -> Finding:
         replace(utterance, speaker=utterance.id) if is_placeholder(utterance.speaker) else utterance
         for utterance in split.utterances
     ]
-    targets = targets_of_labels([utterance.emotion for utterance in spoken])
-    baseline = text_baseline(spoken, split.folds, targets, task=TASKS.get(DEFAULT_TASK))
+    task = TASKS.get(DEFAULT_TASK if split.emotions else "dimensions")
+    try:
+        targets = task.targets(task.settings(name=task.name), spoken)
+    except CorpusError:
+        return Finding("texts", "unchecked", "rows lack ratings of a dimension that other rows have")
+    baseline = text_baseline(spoken, split.folds, targets, task=task)
     if baseline is None:
         return Finding("texts", "unchecked", "the file names no texts")
     known, keys = np.unique([utterance.text for utterance in split.utterances], return_inverse=True)
@@ -227,7 +237,8 @@ def texts(split: Split) -> Finding:
     verdict = f"{len(shared)} of {len(set(known) - {''})} texts are on two sides; text-only baseline: {baseline}"
     if shared and baseline.above_chance:
         details = shortened([f"on two sides: {known[key]}" for key in shared])
-        return Finding("texts", "leak", f"{verdict}: the words tell the emotion", details)
+        what = "emotion" if split.emotions else "ratings"
+        return Finding("texts", "leak", f"{verdict}: the words tell the {what}", details)
     return Finding("texts", "ok", verdict)
 
 

@@ -96,8 +96,8 @@ def by_scheme(path: str) -> tuple[str, str]:
 def proposals(paths: Sequence[str], emotions: Sequence[str]) -> list[Proposal]:
     """Find expressions whose group looks like a speaker.
 
-    It is found in every path, has two values or more, each of which occurs in several recordings and with several
-    emotions, and is no side of the split.
+    It is found in every path, has two values or more, each of which occurs in several recordings and, where these have
+    emotions, with several emotions, and is no side of the split.
 
     Args:
         paths: Of the recordings, each once.
@@ -153,5 +153,5 @@ def _plausible(speakers: Sequence[str], emotions: Sequence[str]) -> bool:
     emotions_of = defaultdict(set)
     for speaker, emotion in zip(speakers, emotions, strict=True):
         emotions_of[speaker].add(emotion)
-    several = sum(len(found) > 1 for found in emotions_of.values())
+    several = sum(len(found) > 1 or "" in found for found in emotions_of.values())
     return several >= 0.5 * len(counts) and sum(count > 1 for count in counts.values()) >= 0.8 * len(counts)

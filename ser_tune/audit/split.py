@@ -46,6 +46,10 @@ class Row:
     """One of `SPLIT_SIDES`; empty where the file has folds alone: a row is tested in its fold and trains in others."""
     prediction: str = ""
     """An emotion."""
+    rated: tuple[tuple[str, float], ...] = ()
+    """Dimension and its true rating, sorted."""
+    predicted: tuple[tuple[str, float], ...] = ()
+    """Dimension and its prediction, sorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Split:
     utterances: tuple[Utterance, ...]
     """The utterance of every row. A recording of several folds has several rows."""
     predictions: tuple[str, ...]
-    """The prediction of every row; empty where there is none."""
+    """The predicted emotion of every row; empty where there is none."""
     recordings: np.ndarray
     """Number of each row's recording, shape (rows,), int64: rows of one stretch of one file have one number."""
     folds: tuple[Fold, ...]
@@ -66,6 +70,8 @@ class Split:
     """As the file has them; one empty name where it has no folds."""
     ignored: tuple[str, ...] = ()
     """Columns that are not read, as sentences name them."""
+    predicted_ratings: tuple[tuple[tuple[str, float], ...], ...] = ()
+    """The predicted dimensions of every row; empty where the file has none."""
 
     @classmethod
     def of(
@@ -116,12 +122,18 @@ class Split:
             folds=tuple(folds),
             fold_names=names,
             ignored=ignored,
+            predicted_ratings=tuple(row.predicted for row in rows) if any(row.predicted for row in rows) else (),
         )
 
     @property
     def emotions(self) -> tuple[str, ...]:
-        """Every emotion of the file, sorted."""
-        return tuple(sorted({utterance.emotion for utterance in self.utterances}))
+        """Every emotion of the file, sorted; none where it has dimensions alone."""
+        return tuple(sorted({utterance.emotion for utterance in self.utterances} - {""}))
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """Every rated dimension of the file, sorted."""
+        return tuple(sorted({name for utterance in self.utterances for name, _ in utterance.annotation.dimensions}))
 
     @property
     def files(self) -> np.ndarray:

@@ -23,7 +23,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from ..corpora import Utterance
+from ..corpora import Annotation, Utterance
 from ..corpora.paths import FileFinder, posix_path
 from ..corpora.utterance import normalised_text
 from ..errors import ConfigError, CorpusError
@@ -146,4 +146,5 @@ def _utterance(row: Row, locate: _Locator, pattern: re.Pattern[str] | None) -> U
         start_s=row.stretch.start_s,
         end_s=row.stretch.end_s,
         text=normalised_text(row.text or text),
+        annotation=Annotation(dimensions=row.rated),
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..corpora.columns import COLUMNS
+from ..corpora.label_columns import DIMENSIONS, PREDICTION, TARGET, LabelColumns
 from ..corpora.stretches import WHOLE, Stretch, Stretches
 from ..corpora.table import read_table
 from ..corpora.times import seconds
@@ -14,11 +15,18 @@ from .split import Row, side_named
 
 __all__ = ["json_rows", "table_rows"]
 
-HEADER = "path,emotion,fold|split[,speaker][,start,end][,text][,prediction]"
+HEADER = (
+    "path,emotion,fold|split[,speaker][,start,end][,text][,prediction][,arousal][,target_NAME][,prediction_arousal]"
+    "[,prediction_NAME]"
+)
+RATED = (*DIMENSIONS, f"{TARGET}?*")
+"""Columns of dimensions, of which any may be there in place of `emotion`."""
 FILLED = ("path", "emotion", "fold", "split")
 """Columns without empty cells."""
 OPTIONAL_COLUMNS = (
     *("fold", "split", "speaker", "start", "end", "duration", "text", "prediction", "session", "gender", "meta_?*"),
+    *RATED,
+    f"{PREDICTION}?*",
 )
 """Those of a manifest, too."""
 _PLACEHOLDER = "{"
@@ -31,8 +39,10 @@ def table_rows(file: Path, base: Path) -> tuple[list[Row], tuple[str, ...]]:
     Raises:
         CorpusError: The file or lines of it are not as described; the message has all problems.
     """
-    table = read_table(file, required=("path", "emotion"), optional=OPTIONAL_COLUMNS, header=HEADER)
-    problems, stretches, rows = table.problems, Stretches(table), []
+    table = read_table(
+        file, required=("path", "emotion"), optional=OPTIONAL_COLUMNS, header=HEADER, instead={"emotion": RATED}
+    )
+    problems, stretches, labels, rows = table.problems, Stretches(table), LabelColumns(table), []
     for line in table.lines:
         cells, before = line.cells, len(problems)
         for column in FILLED:
@@ -44,19 +54,23 @@ def table_rows(file: Path, base: Path) -> tuple[list[Row], tuple[str, ...]]:
             sentence = f"'split' is '{cells['split']}'; expected train, validation (val, dev) or test"
             problems.add("split", line.number, sentence)
         stretch = stretches.of(line)
-        if len(problems) > before or stretch is None or side is None or not {"path", "emotion"} <= cells.keys():
+        rated, predicted = labels.annotation(line).dimensions, labels.predictions(line)
+        labelled = "emotion" in cells or labels.dimensions
+        if len(problems) > before or stretch is None or side is None or not labelled or "path" not in cells:
             continue
         rows.append(
             Row(
                 path=cells["path"],
                 base=base,
-                emotion=cells["emotion"],
+                emotion=cells.get("emotion", ""),
                 speaker=cells.get("speaker", ""),
                 stretch=stretch,
                 text=cells.get("text", ""),
                 fold=cells.get("fold", ""),
                 side=side,
                 prediction=cells.get("prediction", ""),
+                rated=rated,
+                predicted=predicted,
             )
         )
     problems.refuse()

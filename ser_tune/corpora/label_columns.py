@@ -8,10 +8,10 @@ from .table import Line, Table
 from .times import decimal_comma
 from .utterance import Annotation
 
-__all__ = ["COLUMNS", "LabelColumns"]
+__all__ = ["COLUMNS", "DIMENSIONS", "PREDICTION", "TARGET", "LabelColumns"]
 
-VOTES, TARGET = "votes_", "target_"
-"""Starts of the names of columns: of the votes for an emotion, and of a dimension."""
+VOTES, TARGET, PREDICTION = "votes_", "target_", "prediction_"
+"""Starts of the names of columns: of the votes for an emotion, of a dimension, and of a predicted dimension."""
 DIMENSIONS = ("arousal", "valence", "dominance")
 SEVERAL, SPLIT = "emotions", "split"
 COLUMNS = (SEVERAL, f"{VOTES}?*", *DIMENSIONS, f"{TARGET}?*")
@@ -34,9 +34,11 @@ class LabelColumns:
         self.votes = {name: name.removeprefix(VOTES) for name in table.columns if name.startswith(VOTES)}
         self.dimensions = {name: name for name in table.columns if name in DIMENSIONS}
         self.dimensions |= {name: name.removeprefix(TARGET) for name in table.columns if name.startswith(TARGET)}
+        self.predicted = {name: name.removeprefix(PREDICTION) for name in table.columns if name.startswith(PREDICTION)}
         self.several = SEVERAL in table.columns
         self.split = SPLIT in table.columns
-        cells = [line.cells.get(name, "") for line in table.lines for name in (*self.votes, *self.dimensions)]
+        numbers = (*self.votes, *self.dimensions, *self.predicted)
+        cells = [line.cells.get(name, "") for line in table.lines for name in numbers]
         self.comma = decimal_comma((cell.lstrip("+-") for cell in cells), separator=table.separator)
         for name in sorted(_repeated(self.dimensions.values())):
             sentence = f"the header has '{name}' and '{TARGET}{name}'; expected one of them"
@@ -56,6 +58,11 @@ class LabelColumns:
             dimensions=tuple(sorted((name, rating) for name, rating in ratings.items() if rating is not None)),
             annotators=sum(votes.values()),
         )
+
+    def predictions(self, line: Line) -> tuple[tuple[str, float], ...]:
+        """The predicted dimensions of a line, where the table has them, sorted."""
+        found = {name: self._rating(column, line) for column, name in self.predicted.items()}
+        return tuple(sorted((name, rating) for name, rating in found.items() if rating is not None))
 
     def side(self, line: Line) -> str:
         """The side of the split: `train`, `validation`, or a test set such as `test` or `test1`; empty without."""

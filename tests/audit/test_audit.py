@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+from sklearn.metrics import f1_score
 
 Call = Callable[..., Any]
 Plant = Callable[..., None]
 EMODB = Path(__file__).parents[3] / "shared" / "corpora" / "emodb"
 PREDICTED = {
-    "ada": ("anger", "anger", "joy", "joy"),
+    "ada": ("anger", "anger", "anger", "anger"),
     "bob": ("anger", "anger", "anger", "joy"),
     "cyd": ("joy", "anger", "joy", "joy"),
     "dan": ("anger", "joy", "anger", "joy"),
@@ -174,10 +175,11 @@ def _by_hand(rows: list[dict[str, str]]) -> dict[str, float]:
             np.mean([row["prediction"] == emotion for row in of if row["emotion"] == emotion])
             for emotion in ("anger", "joy")
         ]
-        return {"WA": float(np.mean(right)), "UAR": float(np.mean(recalls))}
+        f1 = f1_score(*([row[name] for row in of] for name in ("emotion", "prediction")), average="macro")
+        return {"WA": float(np.mean(right)), "UAR": float(np.mean(recalls)), "macro-F1": float(f1)}
 
     folds = [_recalls([row for row in rows if row["fold"] == fold]) for fold in PREDICTED]
-    means = {f"{name}-mean": float(np.mean([fold[name] for fold in folds])) for name in ("UAR", "WA")}
+    means = {f"{name}-mean": float(np.mean([fold[name] for fold in folds])) for name in ("UAR", "WA", "macro-F1")}
     return _recalls(rows) | means
 
 
@@ -186,7 +188,7 @@ def test_metrics_are_recomputed(call: Call, predicted: Any) -> None:
     assert told.code == 0, told.out
     metrics = json.loads(told.out)["metrics"]
     wanted = _by_hand(predicted.rows)
-    assert len({round(value, 4) for value in wanted.values()}) == 4  # else the tests below prove nothing
+    assert len({round(value, 4) for value in wanted.values()}) == 6  # else the tests below prove nothing
     assert {name: score["value"] for name, score in metrics.items()} == pytest.approx(wanted)
     low, high = metrics["UAR"]["interval"]
     assert low < wanted["UAR"] < high
@@ -198,7 +200,9 @@ def test_metrics_are_recomputed(call: Call, predicted: Any) -> None:
     [
         ({"UAR": "UAR", "WA": "WA"}, None),
         ({"UAR-mean": "UAR-mean"}, None),
+        ({"macro-F1": "macro-F1"}, None),
         ({"UAR": "WA", "WA": "UAR"}, ["WA and UAR are swapped; pooled UAR is", "WA and UAR are swapped; pooled WA is"]),
+        ({"macro-F1": "WA"}, ["is claimed as pooled macro-F1 and equals pooled WA; pooled macro-F1 is"]),
         ({"UAR": "WA"}, ["is claimed as pooled UAR and equals pooled WA; pooled UAR is"]),
         ({"UAR": "UAR-mean"}, ["is claimed as pooled UAR and equals fold mean UAR; pooled UAR is"]),
         ({"WA-mean": "WA"}, ["is claimed as fold mean WA and equals pooled WA; fold mean WA is"]),
