@@ -210,7 +210,7 @@ def comparison_record(found: "Comparison", first: str, second: str) -> Record:
         "effect_size": paired.effect_size,
         "speakers": paired.n_speakers,
         task.answers: names,
-        "confusions": [counts.tolist() for counts in found.confusions],
+        **({"confusions": [counts.tolist() for counts in found.confusions]} if found.kind.has_classes else {}),
         "differing": [
             {
                 "utterance": judged.utterances[index],

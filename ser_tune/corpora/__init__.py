@@ -5,7 +5,7 @@ from .base import Archive, Corpus, CorpusSource
 from .challenge import Challenge
 from .check_names import nobody_in_words
 from .grouping import group_names, grouped_by
-from .mapping import LabelMapping, map_labels
+from .mapping import LabelMapping, map_dimensions, map_labels
 from .names import is_placeholder, name_key, nearest_name, spellings
 from .selection import LABELS, Need, Subset, plurality
 from .sounds import Sounds, corpus_sounds, read_sounds
@@ -28,6 +28,7 @@ __all__ = [
     "group_names",
     "grouped_by",
     "is_placeholder",
+    "map_dimensions",
     "map_labels",
     "name_key",
     "nearest_name",

@@ -5,7 +5,15 @@ To add one: a module with a `METRIC`, and its line here; an installed package ad
 
 from ..components import Catalogue
 from .base import Metric
-from .calibration import Coverage, Reliability, accuracy_by_coverage, fit_temperature, reliability, with_temperature
+from .calibration import (
+    Coverage,
+    Reliability,
+    accuracy_by_coverage,
+    fit_temperature,
+    reliability,
+    share_reliability,
+    with_temperature,
+)
 from .confusions import confusions, hits_and_totals
 from .moments import Spread, moments, spread_of
 from .ranking import Ranking, score_in
@@ -25,6 +33,7 @@ __all__ = [
     "moments",
     "reliability",
     "score_in",
+    "share_reliability",
     "spread_of",
     "with_temperature",
 ]

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Coverage", "Reliability", "accuracy_by_coverage", "fit_temperature", "reliability", "with_temperature"]
+__all__ = [
+    "Coverage",
+    "Reliability",
+    "accuracy_by_coverage",
+    "fit_temperature",
+    "reliability",
+    "share_reliability",
+    "with_temperature",
+]
 
 BINS = 10
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
@@ -18,7 +26,7 @@ class Reliability:
     """Accuracy by confidence, in bins of equal width; bins without utterances are left out."""
 
     count: np.ndarray
-    """Utterances of each bin, shape (B,)."""
+    """Utterances, or shares, of each bin, shape (B,)."""
     confidence: np.ndarray
     """Mean probability of the predicted class, shape (B,)."""
     accuracy: np.ndarray
@@ -58,16 +66,24 @@ def reliability(
     >>> round(found.ece, 4)
     0.3333
     """
-    confidence, right = _judged(probabilities, truth, predicted)
-    # Rounded, so that 0.8 of a float32 is not in the bin above
-    bin_of = np.clip(np.ceil(np.round(confidence * bins, 6)).astype(int) - 1, 0, bins - 1)
-    count = np.bincount(bin_of, minlength=bins)
-    used = count > 0
-    return Reliability(
-        count=count[used],
-        confidence=np.bincount(bin_of, confidence, minlength=bins)[used] / count[used],
-        accuracy=np.bincount(bin_of, right, minlength=bins)[used] / count[used],
-    )
+    return _binned(*_judged(probabilities, truth, predicted), bins)
+
+
+def share_reliability(predicted: np.ndarray, truth: np.ndarray, *, bins: int = BINS) -> Reliability:
+    """Compare predicted shares with true ones: bins count shares, and their accuracy is the mean true share.
+
+    Args:
+        predicted: Shares of N utterances and K outputs, shape (N, K), N ≥ 1; rows sum to 1.
+        truth: Likewise, such as shares of votes.
+        bins: Of equal width between 0 and 1; a bin has its upper end.
+
+    Two shares of 0.5 that are 1 and 0, and on average right; 0.8 and 0.2 that are 0.9 and 0.1:
+
+    >>> found = share_reliability(np.array([[0.5, 0.5], [0.8, 0.2]]), np.array([[1.0, 0.0], [0.9, 0.1]]))
+    >>> found.confidence.round(4).tolist(), found.accuracy.round(4).tolist(), round(found.ece, 4)
+    ([0.2, 0.5, 0.8], [0.1, 0.5, 0.9], 0.05)
+    """
+    return _binned(predicted.ravel(), truth.ravel(), bins)
 
 
 def with_temperature(log_probabilities: np.ndarray, temperature: float) -> np.ndarray:
@@ -131,6 +147,19 @@ def accuracy_by_coverage(
         decided = order[: math.ceil(round(share * len(truth), 6))]
         found.append(Coverage(share, float(right[decided].mean()), float(confidence[decided].min())))
     return tuple(found)
+
+
+def _binned(confidence: np.ndarray, right: np.ndarray, bins: int) -> Reliability:
+    """Means in bins of confidence (N,), and of how right it was (N,)."""
+    # Rounded, so that 0.8 of a float32 is not in the bin above
+    bin_of = np.clip(np.ceil(np.round(confidence * bins, 6)).astype(int) - 1, 0, bins - 1)
+    count = np.bincount(bin_of, minlength=bins)
+    used = count > 0
+    return Reliability(
+        count=count[used],
+        confidence=np.bincount(bin_of, confidence, minlength=bins)[used] / count[used],
+        accuracy=np.bincount(bin_of, right, minlength=bins)[used] / count[used],
+    )
 
 
 def _judged(

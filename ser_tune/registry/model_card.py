@@ -288,7 +288,7 @@ def add_evaluations(workspace: Workspace, name: str, version: str) -> None:
         if run.data.tags.get(MLFLOW_PARENT_RUN_ID) != found.run_id or score_of(run, "evaluation") is None:
             continue  # of a deleted model of the same name, or interrupted
         protocol, metrics = protocol_of(run), run.data.metrics
-        row = {"corpus": protocol.corpus, task_of(run).predictions: str(len(protocol.names))}
+        row = {"corpus": protocol.corpus, task_of(run).outputs: str(len(protocol.names))}
         row |= {metric.title: describe_score(metrics, f"evaluation_{metric.name}") for metric in metrics_of(run)}
         row |= {"ECE": f"{metrics[_ECE]:.3f}"} if _ECE in metrics else {}
         row |= {"judged by": protocol.in_words["judged_by"], "run": run.info.run_id}

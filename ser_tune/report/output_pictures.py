@@ -3,21 +3,15 @@
 import math
 
 import numpy as np
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from ..drawing import BLUE, GREY, Picture, draw, lettering_for
+from ..drawing import BLUE, COLUMNS, GREY, Picture, draw, fill_ratings, lettering_for
 from ..metrics import Metric
 from ..tracking import Predictions
 from .tables import outputs_of, speakers_of
 
 __all__ = ["ratings_picture", "shares_picture", "speakers_picture"]
 
-COLUMNS = 3
-CELLS = 28
-"""Hexagons across a picture of densities."""
-DENSITY = ListedColormap([(0.17, 0.42, 0.69, share) for share in np.linspace(0.25, 1, 64)])
-"""Shades of blue that are visible where a single utterance is."""
 BINS = 10
 MOST_SPEAKERS = 40
 """Speakers whose scores are drawn: the hardest ones."""
@@ -27,25 +21,15 @@ def ratings_picture(side: str, predictions: Predictions, objective: Metric) -> P
     """Predicted over true ratings of every dimension, as density."""
     names, truth, predicted = predictions.names, predictions.truth, predictions.predicted
     values = {row.name: row.value for row in outputs_of(predictions, objective)} if objective.parts else {}
-    rows = -(-len(names) // COLUMNS)
     letters = lettering_for(names)
+    scores = [f": {objective.title} {values[name]:.3f}" if name in values else "" for name in names]
 
     def fill(figure: Figure) -> None:
-        grid = figure.subplots(rows, COLUMNS, squeeze=False)
-        for axes in grid.flat[len(names) :]:
-            axes.set_visible(False)
-        for column, (axes, name) in enumerate(zip(grid.flat, names, strict=False)):
-            own = truth[:, column], predicted[:, column]
-            low, high = min(map(np.min, own)), max(map(np.max, own))
-            axes.plot([low, high], [low, high], color=GREY, linewidth=1)
-            axes.hexbin(*own, gridsize=CELLS, extent=(low, high, low, high), cmap=DENSITY, mincnt=1, bins="log")
-            score = f": {objective.title} {values[name]:.3f}" if name in values else ""
-            axes.set_title(f"{letters(name, 24)}{score}", fontsize=9)
-        figure.supxlabel("true rating", fontsize=9)
-        figure.supylabel("predicted rating", fontsize=9)
+        titles = [f"{letters(name, 24)}{score}" for name, score in zip(names, scores, strict=True)]
+        fill_ratings(figure, truth, predicted, titles)
 
     caption = f"Predicted over true ratings of {side} speakers, darker where there are more utterances."
-    return draw("ratings", caption, 0.6 + 2.6 * rows, fill, letters=letters)
+    return draw("ratings", caption, 0.6 + 2.6 * -(-len(names) // COLUMNS), fill, letters=letters)
 
 
 def speakers_picture(side: str, predictions: Predictions, objective: Metric) -> Picture:

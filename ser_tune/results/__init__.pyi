@@ -1,5 +1,6 @@
 """Results read back from MLflow: compared, ranked, evaluated on other corpora, beside published ones."""
 
+from .answer_kinds import AnswerKind
 from .compare import Choice, Comparison, compare
 from .evaluation_matrix import Cell, cell_columns, cell_rows, draw_matrix
 from .evaluation_run import log_evaluation, score_rows, stress_rows
@@ -15,6 +16,7 @@ from .study_trials import StudyTrial, trials_of, trials_table
 
 __all__ = [
     "PUBLISHED",
+    "AnswerKind",
     "Cell",
     "Choice",
     "Comparison",

@@ -22,6 +22,7 @@ from ..tracking import (
     results_of,
     searched_trials,
 )
+from .answer_kinds import AnswerKind, kind_of
 from .stored_runs import find_results
 
 __all__ = ["Choice", "Comparison", "compare"]
@@ -62,22 +63,37 @@ class Comparison:
         return self.protocol.metrics
 
     @property
+    def kind(self) -> AnswerKind:
+        """The kind of the compared predictions."""
+        return kind_of(self.protocol.task)
+
+    @property
     def predicted(self) -> tuple[np.ndarray, np.ndarray]:
-        """The class that most seeds predict, of several the first: of A and of B, each of shape (N,)."""
-        ours, theirs = map(_most_predicted, self.predictions)
+        """The predictions of A and of B, each of shape (N, ...).
+
+        Of several seeds the class that most of them predict, of several classes the first; other answers are means.
+        """
+        ours, theirs = (
+            self.kind.joined([seed.predicted for seed in seeds], len(seeds[0].names)) for seeds in self.predictions
+        )
         return ours, theirs
 
     @property
-    def confusions(self) -> tuple[np.ndarray, np.ndarray]:
-        """The confusion matrix of A and of B, each of shape (K, K), summed over the seeds: rows are the truth."""
-        ours, theirs = (np.sum([_confusion(seed) for seed in seeds], axis=0) for seeds in self.predictions)
-        return ours, theirs
+    def confusions(self) -> tuple[np.ndarray, ...]:
+        """The confusion matrix of A and of B, each of shape (K, K), summed over the seeds: rows are the truth.
+
+        None where predictions are no classes.
+        """
+        if not self.kind.has_classes:
+            return ()
+        return tuple(np.sum([_confusion(seed) for seed in seeds], axis=0) for seeds in self.predictions)
 
     @property
     def differing(self) -> np.ndarray:
-        """Numbers of the utterances for which A and B predict different classes."""
-        ours, theirs = self.predicted
-        return np.flatnonzero(ours != theirs)
+        """Numbers of the utterances for which A and B have different answers, the most different first."""
+        apart = self.kind.apart(*self.predicted)
+        order = np.argsort(-apart, kind="stable")
+        return order[apart[order] > 0]
 
 
 def compare(workspace: Workspace, first: str, second: str, side: str) -> Comparison:
@@ -142,13 +158,6 @@ def _predictions(workspace: Workspace, run: Run, side: str) -> Predictions:
         hint = "" if side == "validation" else "; it is scored on them when it is promoted"
         raise RegistryError(f"run {run.info.run_id} ({name_of(run)}) has no {side} predictions{hint}")
     return found
-
-
-def _most_predicted(seeds: Sequence[Predictions]) -> np.ndarray:
-    """The class that most seeds predict for each utterance, shape (N,)."""
-    votes = sum(np.eye(len(seed.names), dtype=np.int64)[seed.predicted] for seed in seeds)
-    most: np.ndarray = np.argmax(votes, axis=1)
-    return most
 
 
 def _confusion(seed: Predictions) -> np.ndarray:

@@ -37,17 +37,19 @@ class Cell:
 
 def cell_columns(cells: Sequence[Cell]) -> tuple[str, ...]:
     """The columns of `cell_rows`: three for each metric of the models, a score and the ends of its interval."""
+    judged = [cell.evaluation.setup.task.outputs for cell in cells if cell.evaluation is not None]
+    counted = dict.fromkeys(judged or [TASKS.get(DEFAULT_TASK).outputs])
     found = [metric.name for cell in cells if cell.evaluation is not None for metric in cell.evaluation.metrics]
     names = dict.fromkeys(found or TASKS.get(DEFAULT_TASK).metrics)
     scores = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
     return (
         *("model", "trained_on", "corpus", *scores),
-        *("chance", "classes", "utterances", "speakers", "judged_by", "run", "reason"),
+        *("chance", *counted, "utterances", "speakers", "judged_by", "run", "reason"),
     )
 
 
 def cell_rows(cells: Sequence[Cell]) -> list[dict[str, object]]:
-    """A row for each cell; `chance` is the objective's value of guessing among the shared classes."""
+    """A row for each cell; `chance` is the objective's value of guessing among the shared classes or other outputs."""
     rows, columns = [], cell_columns(cells)
     for cell in cells:
         row: dict[str, object] = dict.fromkeys(columns, "")
@@ -59,8 +61,8 @@ def cell_rows(cells: Sequence[Cell]) -> list[dict[str, object]]:
             row |= {
                 "model": setup.model,
                 "trained_on": setup.facts["corpus"],
-                "chance": "" if chance is None else chance(found.overall.strata),
-                "classes": found.overall.strata,
+                "chance": "" if chance is None else chance(found.compared),
+                setup.task.outputs: found.compared,
                 "utterances": found.overall.utterances,
                 "speakers": found.overall.speakers,
                 "judged_by": setup.networks.description,
@@ -70,7 +72,7 @@ def cell_rows(cells: Sequence[Cell]) -> list[dict[str, object]]:
 
 
 def draw_matrix(path: Path, cells: Sequence[Cell]) -> None:
-    """Draw models as rows and corpora as columns, with the score and the number of shared classes in every cell.
+    """Draw models as rows and corpora as columns, with the score and the number of shared outputs in every cell.
 
     A cell is the darker, the better the score is within its metric's range.
     """
@@ -80,6 +82,7 @@ def draw_matrix(path: Path, cells: Sequence[Cell]) -> None:
     letters = lettering_for([*models, *corpora])
     found = [cell.evaluation for cell in cells if cell.evaluation is not None]
     titles = dict.fromkeys(evaluation.objective.title for evaluation in found)
+    shared = " and ".join(dict.fromkeys(evaluation.setup.task.outputs for evaluation in found)) or "classes"
     of_metric: dict[str, list[float]] = defaultdict(list)
     for evaluation in found:
         name = evaluation.objective.name
@@ -95,13 +98,13 @@ def draw_matrix(path: Path, cells: Sequence[Cell]) -> None:
                 score = overall.scores[objective.name].value
                 values[row, column] = _darkness(objective, score, of_metric[objective.name])
                 what = f"{objective.title} " if len(titles) > 1 else ""
-                text = f"{what}{score:.3f}\n{overall.strata} classes"
+                text = f"{what}{score:.3f}\n{evaluation.compared} {evaluation.setup.task.outputs}"
                 shade = "white" if values[row, column] > 0.5 else "black"
             axes.text(column, row, text, ha="center", va="center", color=shade)
         axes.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         axes.set_xticks(range(len(corpora)), [letters(name) for name in corpora])
         axes.set_yticks(range(len(models)), [letters(name) for name in models])
-        axes.set(xlabel="tested on", title=f"{' and '.join(titles) or 'scores'} over the shared classes")
+        axes.set(xlabel="tested on", title=f"{' and '.join(titles) or 'scores'} over the shared {shared}")
 
     width, height = 3 + 1.4 * len(corpora), 1.6 + 0.7 * len(models)
     draw_to(path, height, fill, width=width, dpi=100, letters=letters)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mlflow.entities import Metric
 
 from ..drawing import draw_to
+from ..metrics import Coverage, Reliability
 from ..registry import add_evaluations
 from ..resampling import Interval
 from ..spreadsheets import safe_cell
@@ -19,11 +20,11 @@ from ..tracking import (
     MLFLOW_PARENT_RUN_ID,
     MLFLOW_RUN_NOTE,
     Workspace,
-    draw_confusion,
     metric_names,
     open_run,
     origin_tags,
 )
+from .answer_kinds import AnswerKind
 from .evaluation_scores import Evaluation
 from .stressed_scores import Stressed, draw_stress
 
@@ -70,10 +71,11 @@ def _metrics(evaluation: Evaluation, stressed: Sequence[Stressed]) -> Iterator[t
         if score.interval.known:
             yield f"evaluation_{name}_low", score.interval.low
             yield f"evaluation_{name}_high", score.interval.high
-    yield "evaluation_ece", evaluation.reliability.ece
+    if evaluation.reliability is not None:
+        yield f"evaluation_{evaluation.setup.kind.error[0]}", evaluation.reliability.ece
     if evaluation.temperature is not None:
         yield "evaluation_temperature", evaluation.temperature
-    names = metric_names(evaluation.setup.mapping.shared)
+    names = metric_names(evaluation.setup.shared)
     for part, values in evaluation.parts.items():
         for name, (value, _) in values.items():
             yield f"evaluation_{part}/{names[name]}", value
@@ -87,7 +89,7 @@ def _metrics(evaluation: Evaluation, stressed: Sequence[Stressed]) -> Iterator[t
 
 def score_rows(evaluation: Evaluation) -> list[dict[str, object]]:
     """Every group's scores as a table: its sizes, then each metric's score and the ends of its interval."""
-    rows = []
+    rows, has_classes = [], evaluation.setup.kind.has_classes
     for kind, groups in {"all": [evaluation.overall], **evaluation.groups}.items():
         for group in groups:
             row: dict[str, object] = {
@@ -95,8 +97,8 @@ def score_rows(evaluation: Evaluation) -> list[dict[str, object]]:
                 "group": group.name,
                 "utterances": group.utterances,
                 "speakers": group.speakers,
-                "classes": group.strata,
             }
+            row |= {"classes": group.strata} if has_classes else {}
             for name, score in group.scores.items():
                 row |= {name: score.value, **_ends(name, score.interval)}
             rows.append(row)
@@ -130,53 +132,54 @@ def _write_rows(path: Path, rows: Sequence[dict[str, object]]) -> None:
 
 def _write_files(folder: Path, evaluation: Evaluation, stressed: Sequence[Stressed]) -> None:
     """Write the run's tables and pictures."""
-    setup, shared, objective = evaluation.setup, evaluation.setup.mapping.shared, evaluation.objective
+    setup, kind, objective = evaluation.setup, evaluation.setup.kind, evaluation.objective
     score = evaluation.overall.scores[objective.name].value
     title = f"{setup.model} on {setup.networks.corpus.name}"
     _write_rows(folder / "evaluation_predictions.csv", _prediction_rows(evaluation))
     _write_rows(folder / "evaluation_scores.csv", score_rows(evaluation))
-    confusion = f"{title}, {objective.title} {score:.3f}"
-    draw_confusion(folder / "evaluation_confusion.png", evaluation.truth, evaluation.predicted, shared, confusion)
-    _draw_calibration(folder / "evaluation_calibration.png", evaluation)
+    if kind.draw is not None:
+        path, with_score = folder / f"evaluation_{kind.picture}.png", f"{title}, {objective.title} {score:.3f}"
+        kind.draw(path, evaluation.truth, evaluation.predicted, setup.shared, with_score)
+    if (bins := evaluation.reliability) is not None:
+        _draw_calibration(folder / "evaluation_calibration.png", bins, evaluation.coverage, kind)
     if stressed:
         _write_rows(folder / "evaluation_stress.csv", stress_rows(stressed))
         draw_stress(folder / "evaluation_stress.png", title, objective, score, stressed)
 
 
 def _prediction_rows(evaluation: Evaluation) -> list[dict[str, object]]:
-    """A row for each utterance: its truth in the corpus's and the model's words, prediction and probabilities."""
-    setup, shared = evaluation.setup, evaluation.setup.mapping.shared
-    answer, write = setup.task.answer, setup.task.write
+    """A row for each utterance: its truth in the corpus's and the model's words, prediction and shown numbers."""
+    setup, shared, task = evaluation.setup, evaluation.setup.shared, evaluation.setup.task
     judged = zip(
         setup.utterances,
-        setup.texts,
+        setup.matched.texts,
         evaluation.truth,
         evaluation.predicted,
-        evaluation.probabilities,
+        evaluation.shown,
         strict=True,
     )
     return [
         {
             "utterance": utterance.id,
             "speaker": utterance.speaker,
-            f"corpus_{answer}": text,
-            answer: write(truth, shared),
-            "predicted": write(predicted, shared),
-            **{label: f"{value:.6f}" for label, value in zip(shared, probabilities, strict=True)},
+            f"corpus_{task.answer}": text,
+            task.answer: task.write(truth, shared),
+            "predicted": task.described(predicted, shared),
+            **{label: f"{value:.6f}" for label, value in zip(shared, shown, strict=True)},
         }
-        for utterance, text, truth, predicted, probabilities in judged
+        for utterance, text, truth, predicted, shown in judged
     ]
 
 
-def _draw_calibration(path: Path, evaluation: Evaluation) -> None:
-    """Draw accuracy by confidence, and accuracy by coverage beside it."""
-    bins, coverage = evaluation.reliability, evaluation.coverage
+def _draw_calibration(path: Path, bins: Reliability, coverage: Sequence[Coverage], kind: AnswerKind) -> None:
+    """Draw accuracy by confidence, or true by predicted shares, and accuracy by coverage beside it."""
+    (_, title), (predicted, true, _) = kind.error, kind.axes
 
     def fill(figure: "Figure") -> None:
         left, right = figure.subplots(1, 2)
         left.plot([0, 1], [0, 1], color="grey", linewidth=1)
         left.plot(bins.confidence, bins.accuracy, marker="o")
-        left.set(xlabel="confidence", ylabel="accuracy", title=f"ECE {bins.ece:.3f}", xlim=(0, 1), ylim=(0, 1))
+        left.set(xlabel=predicted, ylabel=true, title=f"{title} {bins.ece:.3f}", xlim=(0, 1), ylim=(0, 1))
         right.plot([point.coverage for point in coverage], [point.accuracy for point in coverage], marker="o")
         right.set(xlabel="coverage", ylabel="accuracy", title="most confident first", xlim=(0, 1.02), ylim=(0, 1.02))
 

@@ -8,18 +8,11 @@ import numpy as np
 from ..audio import length_s
 from ..corpora import Utterance, group_names, grouped_by
 from ..errors import ConfigError
-from ..metrics import (
-    Coverage,
-    Metric,
-    Reliability,
-    accuracy_by_coverage,
-    fit_temperature,
-    reliability,
-    with_temperature,
-)
+from ..metrics import Coverage, Metric, Reliability, fit_temperature
 from ..protocol import Protocol
 from ..resampling import UNKNOWN, Gap, GroupScore, Interval, largest_gap, part_intervals, score_groups
 from ..tracking import Workspace, protocol_of, read_predictions
+from .answer_kinds import Calibration
 from .evaluation_setup import EvaluationSetup
 
 __all__ = ["Evaluation", "groups_of", "score_evaluation"]
@@ -29,32 +22,49 @@ CALIBRATION_NOTE = "the temperature was fitted on validation predictions of sing
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Scores of a version on a corpus. Classes are the mapping's shared ones; the task decides among these."""
+    """Scores of a version on a corpus. Outputs are the mapping's shared ones; the task decides among these."""
 
     setup: EvaluationSetup
     truth: np.ndarray
-    """Numbers of shared classes, shape (N,)."""
+    """Targets over the shared outputs, such as numbers of shared classes, shape (N, ...)."""
     predicted: np.ndarray
-    """Numbers of shared classes, shape (N,)."""
-    probabilities: np.ndarray
-    """Probabilities of the shared classes, with the temperature if any, shape (N, K); rows sum to 1."""
+    """Predictions, shape (N, ...)."""
+    calibration: Calibration
     overall: GroupScore
     parts: Mapping[str, Mapping[str, tuple[float, Interval]]]
-    """Name of a metric's values of classes, such as `recall`, to the value of every class that occurs."""
+    """Name of a metric's values of outputs, such as `recall`, to the value of every output that has one."""
     groups: Mapping[str, Sequence[GroupScore]]
     """`speaker`, `gender` where it is known, `duration`, and the kinds that the user names."""
     gaps: Mapping[str, Gap]
     """The largest gap of the objective for each kind of group."""
-    reliability: Reliability
     temperature: float | None
     """Fitted on the version's validation predictions; None without calibration."""
-    coverage: Sequence[Coverage]
     protocol: Protocol
+
+    @property
+    def shown(self) -> np.ndarray:
+        """Shown numbers of the shared outputs, such as probabilities, with the temperature if any, shape (N, K)."""
+        return self.calibration.shown
+
+    @property
+    def reliability(self) -> Reliability | None:
+        """Accuracy by confidence; None where predictions have no confidence."""
+        return self.calibration.reliability
+
+    @property
+    def coverage(self) -> Sequence[Coverage]:
+        """Accuracy of the most confident utterances; empty where predictions have no confidence."""
+        return self.calibration.coverage
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """The first is the objective."""
         return self.setup.metrics
+
+    @property
+    def compared(self) -> int:
+        """The number of outputs that scores are of: classes of the truth, or all that model and corpus share."""
+        return self.overall.strata if self.setup.kind.has_classes else len(self.setup.shared)
 
     @property
     def objective(self) -> Metric:
@@ -80,19 +90,17 @@ def score_evaluation(
         calibrate: Whether to fit a temperature on the version's validation predictions.
 
     Raises:
-        ConfigError: The version has no validation predictions of the shared classes.
+        ConfigError: The version has no validation predictions of the shared classes, or does not predict classes.
     """
-    task, metrics, mapping = setup.task, setup.metrics, setup.mapping
-    truth = task.read([mapping.targets[text] for text in setup.texts], mapping.shared)
+    metrics, names, truth = setup.metrics, setup.shared, setup.matched.truth
     speakers = np.unique([utterance.speaker for utterance in setup.utterances], return_inverse=True)[1]
-    shared = outputs[:, setup.columns]
+    shared = setup.over_shared(outputs)
     temperature = None
     if calibrate:
         temperature = _temperature(workspace, setup)
         same = " of the same speakers, so the calibration error is optimistic" if setup.of_own_folds else ""
         setup = replace(setup, notes=[*setup.notes, CALIBRATION_NOTE + same])
-    probabilities = with_temperature(shared, temperature or 1.0)
-    predicted, size = task.decide(shared), len(mapping.shared)
+    predicted, size = setup.task.decide(shared), len(names)
 
     def grouped(values: Sequence[str]) -> Sequence[GroupScore]:
         return score_groups(truth, predicted, speakers, values, metrics, size)
@@ -102,14 +110,12 @@ def score_evaluation(
         setup=setup,
         truth=truth,
         predicted=predicted,
-        probabilities=probabilities,
+        calibration=setup.kind.calibrate(setup.task, shared, truth, predicted, temperature or 1.0),
         overall=grouped(["all"] * len(truth))[0],
-        parts=_parts(metrics, mapping.shared, truth, predicted, speakers),
+        parts=_parts(metrics, names, truth, predicted, speakers),
         groups={kind: grouped(values) for kind, values in groups.items()},
         gaps={kind: gap for kind, gap in gaps.items() if gap is not None},
-        reliability=reliability(probabilities, truth, predicted=predicted),
         temperature=temperature,
-        coverage=accuracy_by_coverage(probabilities, truth, predicted=predicted),
         protocol=_protocol(setup, temperature),
     )
 
@@ -117,7 +123,7 @@ def score_evaluation(
 def _parts(
     metrics: Sequence[Metric], names: Sequence[str], truth: np.ndarray, predicted: np.ndarray, speakers: np.ndarray
 ) -> dict[str, dict[str, tuple[float, Interval]]]:
-    """The values of every class that has one; of metrics whose values have the same name, those of the first."""
+    """The values of every output that has one; of metrics whose values have the same name, those of the first."""
     found: dict[str, dict[str, tuple[float, Interval]]] = {}
     together = np.zeros(len(truth), dtype=np.int64)
     for metric in metrics:
@@ -135,7 +141,12 @@ def _parts(
 
 def _temperature(workspace: Workspace, setup: EvaluationSetup) -> float:
     """Fit the temperature on validation utterances of the shared classes, over these classes."""
-    shared = setup.mapping.shared
+    if not setup.kind.has_classes:
+        raise ConfigError(
+            f"--calibrate fits a temperature of the probabilities of classes, and {setup.model} predicts "
+            f"{setup.task.title}; leave it out"
+        )
+    shared = setup.shared
     found = read_predictions(workspace, setup.run, "validation")
     if found is None:
         raise ConfigError(f"--calibrate: {setup.model} has no validation predictions")
@@ -153,13 +164,14 @@ def _protocol(setup: EvaluationSetup, temperature: float | None) -> Protocol:
     return Protocol(
         facts={
             "score": f"pooled {setup.metrics[0].title} of a registered version, utterance level, "
-            f"{setup.task.decision} over the shared classes",
+            f"{setup.task.decision} over the shared {setup.task.outputs}",
             "corpus": networks.corpus.name,
             "corpus_digest": networks.corpus.digest,
             **trained.elsewhere(mapping.shared),
             "mapping": mapping.renamed,
             f"left_out_{setup.task.answers}": mapping.left_out,
-            "unused_classes": mapping.unused,
+            f"unused_{setup.task.outputs}": mapping.unused,
+            **setup.matched.facts,
             "judged_by": networks.description,
             "normalisation_scope": setup.facts["normalisation_scope"],
             "trained_under": setup.facts["fingerprint"],

@@ -10,21 +10,23 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 
 from ..config import Project
-from ..corpora import CORPORA, Corpus, LabelMapping, Utterance, map_labels
-from ..definition import StudyDefinition
-from ..errors import ConfigError, CorpusError, MappingError
+from ..corpora import CORPORA, LABELS, Corpus, CorpusSource, LabelMapping, Utterance
+from ..definition import StudyDefinition, targets_of
+from ..errors import ConfigError, CorpusError
 from ..folds import selection_note
 from ..metrics import Metric
 from ..protocol import Prepared, load_corpus, prepare
 from ..registry import REFIT_TAG, find_version, version_folder
-from ..tasks import Task
-from ..tracking import MEMBERS_TAG, Workspace, open_predictor, protocol_of
+from ..tasks import DEFAULT_TASK, Task
+from ..tracking import MEMBERS_TAG, LoadedModel, Workspace, open_predictor, protocol_of
+from .answer_kinds import AnswerKind, kind_of
 from .evaluated_networks import EvaluatedNetworks, all_networks, fold_networks
+from .matched_targets import Matched, Outputs
 from .nested_scores import find_nested, nested_searches
 from .stored_runs import recorded
 from .training_recordings import unknown_recordings
 
-__all__ = ["EvaluationSetup", "refuse_part", "set_up_evaluation"]
+__all__ = ["EvaluationSetup", "set_up_evaluation"]
 
 FACTS = ("corpus", "fingerprint", "normalisation_scope")
 OWN_NOTE = "the model's own corpus: no network judges speakers whom it trained or validated on"
@@ -48,9 +50,8 @@ class EvaluationSetup:
     """The model's."""
     metrics: tuple[Metric, ...]
     """The first is the model's objective."""
-    texts: Sequence[str]
-    """The target of each judged utterance, as the corpus calls it."""
-    mapping: LabelMapping
+    matched: Matched
+    """The targets of the judged utterances."""
     left_out: Mapping[str, int]
     """Reason to number of utterances."""
     notes: Sequence[str]
@@ -66,9 +67,25 @@ class EvaluationSetup:
         return self.networks.utterances
 
     @property
-    def columns(self) -> list[int]:
-        """The places of the shared classes among the model's outputs."""
-        return [self.mapping.labels.index(label) for label in self.mapping.shared]
+    def mapping(self) -> LabelMapping:
+        """Labels of the corpus, as outputs of the model."""
+        return self.matched.mapping
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """Outputs of the model that the corpus has."""
+        return self.mapping.shared
+
+    @property
+    def kind(self) -> AnswerKind:
+        """The kind of the task's predictions."""
+        return kind_of(self.task)
+
+    def over_shared(self, outputs: np.ndarray) -> np.ndarray:
+        """Outputs of the networks (N, K) over the shared ones alone, shape (N, S), in the form of the task."""
+        if not self.mapping.unused:
+            return outputs
+        return self.kind.narrowed(outputs[:, [self.mapping.labels.index(label) for label in self.shared]])
 
 
 def set_up_evaluation(
@@ -113,10 +130,14 @@ def set_up_evaluation(
     if own is not None:
         networks, left_out, notes = _own_networks(own, predictor, project.cache)
     else:
-        read = Corpus.load(CORPORA.get(corpus), data, project.cache, subset=subset)
+        source, task = CORPORA.get(corpus), definition.task
+        chosen = subset or _subset_of(source, task)
+        read = Corpus.load(source, data, project.cache, subset=chosen, needs=task.needs)
         kept, left_out, notes = unknown_recordings(workspace, version, read, skip_trained=skip_trained)
-        networks = all_networks(predictor, definition.task, read, _of_somebody(read, kept, left_out))
-    networks, texts, found = _mapped(definition, networks, tuple(predictor.labels), mapping, left_out)
+        left_out |= {f"they have no {LABELS[task.needs]}": read.left_out} if read.left_out else {}
+        networks = all_networks(predictor, task, read, _of_somebody(read, kept, left_out))
+    scales = None if own is not None else LoadedModel(predictor).scales
+    networks, matched = _matched(definition, networks, tuple(predictor.labels), mapping, scales)
     return EvaluationSetup(
         model=f"{version.name}/{version.version}",
         run=run,
@@ -124,10 +145,9 @@ def set_up_evaluation(
         networks=networks,
         task=definition.task,
         metrics=definition.metrics,
-        texts=texts,
-        mapping=found,
-        left_out=left_out,
-        notes=notes + _transductive(predictor.recipe.normalisation.scope),
+        matched=matched,
+        left_out={**left_out, **matched.left_out},
+        notes=[*notes, *matched.notes, *_transductive(predictor.recipe.normalisation.scope)],
         of_own_folds=own is not None,
         version=version,
     )
@@ -139,49 +159,22 @@ def _definition(workspace: Workspace, run: Run) -> StudyDefinition:
     return recorded(workspace, workspace.client.get_run(member))[0]
 
 
-def refuse_part(task: Task, mapping: LabelMapping) -> None:
-    """Refuse a task that cannot decide among the classes that a corpus shares.
-
-    Raises:
-        MappingError: The corpus lacks classes that the task decides among together with the shared ones.
-    """
-    try:
-        task.decide(task.unshow(np.full((1, len(mapping.shared)), 1 / len(mapping.shared))))
-    except (IndexError, ValueError):
-        if not mapping.unused:
-            raise
-        raise MappingError(
-            f"task {task.name} decides among {', '.join(mapping.labels)} together, and the corpus shares "
-            f"{', '.join(mapping.shared)}; expected all of them"
-        ) from None
-
-
-def _mapped(
+def _matched(
     definition: StudyDefinition,
     networks: EvaluatedNetworks,
     labels: tuple[str, ...],
-    mapping: Mapping[str, str] | None,
-    left_out: dict[str, int],
-) -> tuple[EvaluatedNetworks, list[str], LabelMapping]:
-    """Map the classes of utterances to those of a model; leave out and count the utterances of other classes."""
-    names, texts = _targets(definition, networks)
-    found = map_labels(names, labels, mapping)
-    refuse_part(definition.task, found)
-    for label in found.left_out:
-        left_out[f"{definition.task.answer} {label} is no class of the model"] = texts.count(label)
-    known = [text in found.targets for text in texts]
-    return networks.only(np.array(known)), [text for text in texts if text in found.targets], found
+    mapping: Mapping[str, str] | None = None,
+    scales: Mapping[str, tuple[float, float]] | None = None,
+) -> tuple[EvaluatedNetworks, Matched]:
+    """Match the targets of a corpus with the outputs of a model; networks judge the utterances that have a target."""
+    outputs = Outputs(definition.task, definition.config.task, labels, scales)
+    found = kind_of(definition.task).match(outputs, networks.corpus, networks.numbers, mapping)
+    return networks.only(found.kept), found
 
 
 def _transductive(scope: str) -> list[str]:
     """A note on the scope of the normalisation, where it limits the meaning of the scores."""
     return [TRANSDUCTIVE] if scope == "speaker" else []
-
-
-def _targets(definition: StudyDefinition, networks: EvaluatedNetworks) -> tuple[tuple[str, ...], list[str]]:
-    """A corpus's names of the classes of a study's task, and the class of each judged utterance."""
-    targets = definition.task.targets(definition.config.task, networks.utterances)
-    return targets.names, [definition.task.write(value, targets.names) for value in targets.values]
 
 
 def _nested_setup(workspace: Workspace, run: Run, study: str, corpus: str, data: Path | None) -> EvaluationSetup:
@@ -194,7 +187,7 @@ def _nested_setup(workspace: Workspace, run: Run, study: str, corpus: str, data:
             f"saw; expected --corpus {networks.corpus.name} and the recordings that it was run on. Another corpus "
             "needs a registered model"
         )
-    labels, texts = _targets(definition, networks)
+    networks, matched = _matched(definition, networks, targets_of(definition, networks.corpus).names)
     scope = protocol.in_words["normalisation_scope"]
     return EvaluationSetup(
         model=study,
@@ -203,11 +196,17 @@ def _nested_setup(workspace: Workspace, run: Run, study: str, corpus: str, data:
         networks=networks,
         task=definition.task,
         metrics=definition.metrics,
-        texts=texts,
-        mapping=map_labels(labels, labels, None),
-        left_out={},
+        matched=matched,
+        left_out=matched.left_out,
         notes=[NESTED_NOTE, *_transductive(scope)],
     )
+
+
+def _subset_of(source: CorpusSource, task: Task) -> str:
+    """The first subset of a corpus that is for a task; where none is, the corpus's first."""
+    labels = list(source.subsets)
+    of_task = (label for label in labels if source.subsets[label].defaults.get("task.name", DEFAULT_TASK) == task.name)
+    return next(of_task, labels[0])
 
 
 def _own_study(

@@ -46,7 +46,7 @@ def stress(evaluation: Evaluation, *, on_condition: Callable[[str], None] = lamb
         The scores of each condition; a condition that leaves too little of an utterance is left out.
     """
     setup = evaluation.setup
-    columns, metrics = setup.columns, setup.metrics
+    metrics, size = setup.metrics, len(setup.shared)
     speakers = np.unique([utterance.speaker for utterance in setup.utterances], return_inverse=True)[1]
     disturbance = Disturbance(setup.networks.corpus)
     for condition in CONDITIONS:
@@ -55,17 +55,15 @@ def stress(evaluation: Evaluation, *, on_condition: Callable[[str], None] = lamb
             continue
         on_condition(condition.name)
         try:
-            predicted = setup.task.decide(setup.networks.outputs(disturbance.of(condition))[:, columns])
+            predicted = setup.task.decide(setup.over_shared(setup.networks.outputs(disturbance.of(condition))))
         except AudioError as error:
             on_condition(f"{condition.name} is left out: {error}")
             continue
-        paired = compare_paired(
-            evaluation.truth, [predicted], [evaluation.predicted], speakers, metrics[:1], len(columns)
-        )
+        paired = compare_paired(evaluation.truth, [predicted], [evaluation.predicted], speakers, metrics[:1], size)
         yield Stressed(
             kind=condition.kind,
             severity=condition.severity,
-            scores=score([(evaluation.truth, predicted, speakers)], metrics, len(columns)),
+            scores=score([(evaluation.truth, predicted, speakers)], metrics, size),
             difference=paired.primary,
         )
 

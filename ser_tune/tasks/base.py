@@ -145,6 +145,11 @@ class Task:
         return self.plural or f"{self.answer}s"
 
     @property
+    def outputs(self) -> str:
+        """The noun for what an answer is chosen among, or has: `classes`, or the answers' own."""
+        return "classes" if self.predictions == "classes" else self.answers
+
+    @property
     def numbers(self) -> str:
         """The noun for shown numbers, such as `probabilities`."""
         return f"{self.number.removesuffix('y')}ies" if self.number.endswith("y") else f"{self.number}s"

@@ -19,7 +19,7 @@ from ser_tune.results import (
     set_up_evaluation,
     stress_rows,
 )
-from ser_tune.results.evaluation_setup import refuse_part
+from ser_tune.results.matched_targets import refuse_part
 from ser_tune.results.stressed_scores import Stressed, draw_stress
 from ser_tune.tasks import TASKS
 from tests.plugged import ERROR

@@ -14,6 +14,7 @@ from ser_tune.metrics import METRICS, Metric
 from ser_tune.resampling import Estimate, GroupScore, Interval
 from ser_tune.results import Cell, cell_columns, cell_rows, draw_matrix
 from ser_tune.results.evaluation_matrix import _darkness
+from ser_tune.tasks import TASKS
 from tests.plugged import ERROR
 
 UAR, WA = METRICS.get("uar"), METRICS.get("wa")
@@ -23,9 +24,10 @@ def _cell(model: str, *metrics: Metric) -> Cell:
     """A cell whose scores are 0.25, of four classes."""
     scores = {metric.name: Estimate(0.25, Interval(0.1, 0.4)) for metric in metrics}
     networks = SimpleNamespace(description="all networks together")
-    setup = SimpleNamespace(model=f"{model}/1", facts={"corpus": "demo"}, networks=networks)
+    task = TASKS.get("classification")
+    setup = SimpleNamespace(model=f"{model}/1", facts={"corpus": "demo"}, networks=networks, task=task)
     overall = GroupScore(name="all", utterances=8, speakers=2, strata=4, scores=scores)
-    evaluation: Any = SimpleNamespace(overall=overall, metrics=metrics, objective=metrics[0], setup=setup)
+    evaluation: Any = SimpleNamespace(overall=overall, compared=4, metrics=metrics, objective=metrics[0], setup=setup)
     return Cell(model, "emodb", evaluation, "r")
 
 

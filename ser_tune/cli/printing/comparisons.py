@@ -79,7 +79,7 @@ def print_comparison(
         f"effect size: Cohen's d_z {effect} over {paired.n_speakers} speakers; protocol {found.protocol.fingerprint}"
     )
     print_warnings(found.protocol.warnings)
-    for mark, counts, count in zip("AB", found.confusions, seeds, strict=True):
+    for mark, counts, count in zip("AB", found.confusions, seeds, strict=False):
         results.print(f"\n{_of_seeds(f'confusion of {mark}', count, 'sum')} (rows: truth)")
         names = found.predictions[0][0].names
         print_table(["", *names], [[name, *map(str, row)] for name, row in zip(names, counts, strict=True)])
@@ -88,10 +88,12 @@ def print_comparison(
 
 def _print_differing(found: "Comparison", *, list_all: bool) -> None:
     """Print the utterances whose answers differ."""
-    judged, differing, write = found.predictions[0][0], found.differing, found.protocol.task.write
+    judged, differing, task = found.predictions[0][0], found.differing, found.protocol.task
     seeds = [len(result.runs) for result in found.results]
-    by_most = " by what most seeds name" if max(seeds) > 1 else ""
-    results.print(f"\n{len(differing)} of {len(judged.utterances)} utterances differ{by_most}")
+    how = " by what most seeds name" if found.kind.has_classes else " in the means of the seeds"
+    first = "" if found.kind.has_classes else "; the largest differences first"
+    results.print(f"\n{len(differing)} of {len(judged.utterances)} utterances differ{how * (max(seeds) > 1)}{first}")
+    predicted = found.predicted
     listed = differing if list_all else differing[:SHOWN_DIFFERENCES]
     print_table(
         ["utterance", "speaker", "truth", "A", "B"],
@@ -99,7 +101,7 @@ def _print_differing(found: "Comparison", *, list_all: bool) -> None:
             [
                 judged.utterances[index],
                 judged.speakers[index],
-                *(write(answers[index], judged.names) for answers in (judged.truth, *found.predicted)),
+                *(found.kind.told(task, answers[index], judged.names) for answers in (judged.truth, *predicted)),
             ]
             for index in listed
         ],
@@ -209,8 +211,10 @@ def _print_cells(cells: "Sequence[Cell]", form: str) -> None:
     print_rows(["model", *corpora], [[model, *(texts[model, corpus] for corpus in corpora)] for model in models], form)
     metrics = dict.fromkeys(cell.evaluation.objective.title for cell in cells if cell.evaluation is not None)
     titles = " and ".join(metrics) or "scores"
+    outputs = dict.fromkeys(cell.evaluation.setup.task.outputs for cell in cells if cell.evaluation is not None)
+    shared = " or ".join(outputs) or "classes"
     results.print(
-        f"{titles} [95 %] (classes that model and corpus share); {titles} of unlike classes is not comparable"
+        f"{titles} [95 %] ({shared} that model and corpus share); {titles} of unlike {shared} is not comparable"
     )
     for cell in cells:
         if cell.reason:
@@ -222,7 +226,7 @@ def _text(cell: "Cell") -> str:
         return "none"
     overall = cell.evaluation.overall
     score = overall.scores[cell.evaluation.objective.name]
-    return f"{with_interval(score.value, score.interval)} ({overall.strata})"
+    return f"{with_interval(score.value, score.interval)} ({cell.evaluation.compared})"
 
 
 def _mapped(corpora: Mapping[str, api.JudgedCorpus], written: Sequence[str]) -> dict[str, api.JudgedCorpus]:

@@ -10,7 +10,7 @@ from ..console import notes, print_json, print_table, results
 from ..registration import Call
 
 if TYPE_CHECKING:
-    from ...results import Evaluation, Stressed
+    from ...results import AnswerKind, Evaluation, Stressed
 
 __all__ = ["print_evaluation"]
 
@@ -36,22 +36,24 @@ def print_evaluation(call: Call[api.Evaluated], *, as_json: bool) -> None:
 
 def _print_scores(evaluation: "Evaluation") -> None:
     setup, mapping = evaluation.setup, evaluation.setup.mapping
-    columns = ("utterances", "speakers", "classes", *(f"{metric.title} [95 %]" for metric in evaluation.metrics))
+    classes = ["classes"] * setup.kind.has_classes
+    columns = ("utterances", "speakers", *classes, *(f"{metric.title} [95 %]" for metric in evaluation.metrics))
     print_table(
         ["model", "corpus", *columns],
-        [[setup.model, setup.networks.corpus.name, *_cells(evaluation.overall)]],
+        [[setup.model, setup.networks.corpus.name, *_cells(evaluation.overall, setup.kind)]],
     )
     results.print(f"judged by {setup.networks.description}; protocol {evaluation.protocol.fingerprint}")
     results.print(f"labels: {mapping}; {setup.task.decision} over {', '.join(mapping.shared)}")
     if mapping.unused:
-        results.print(f"classes of the model without utterances, never named: {', '.join(mapping.unused)}")
+        never = "never named" if setup.task.named else "not judged"
+        results.print(f"{setup.task.outputs} of the model without utterances, {never}: {', '.join(mapping.unused)}")
     for reason, count in setup.left_out.items():
         results.print(f"left out: {count} utterances, {reason}")
     for part, values in evaluation.parts.items():
         rows = [[name, with_interval(*value)] for name, value in values.items()]
         print_table([setup.task.answer, f"{part} [95 %]"], rows)
     for kind, scores in evaluation.groups.items():
-        print_table([kind, *columns], [[group.name, *_cells(group)] for group in scores[:LISTED]])
+        print_table([kind, *columns], [[group.name, *_cells(group, setup.kind)] for group in scores[:LISTED]])
         if len(scores) > LISTED:
             notes.print(f"{len(scores) - LISTED} more are in the run's evaluation_scores.csv")
         if kind in evaluation.gaps:
@@ -62,21 +64,23 @@ def _print_scores(evaluation: "Evaluation") -> None:
             results.print(f"gap by {kind}: {difference}, {gap.best} {above} {gap.worst}{chosen}")
 
 
-def _cells(group: GroupScore) -> list[str]:
-    counts = [str(group.utterances), str(group.speakers), str(group.strata)]
+def _cells(group: GroupScore, kind: "AnswerKind") -> list[str]:
+    counts = [str(group.utterances), str(group.speakers), *([str(group.strata)] if kind.has_classes else [])]
     return [*counts, *(with_interval(score.value, score.interval) for score in group.scores.values())]
 
 
 def _print_calibration(evaluation: "Evaluation") -> None:
+    bins, kind = evaluation.reliability, evaluation.setup.kind
+    if bins is None:
+        return
     fitted = (
         ""
         if evaluation.temperature is None
         else (f", with temperature {evaluation.temperature:.3f}, fitted on the fold networks' validation predictions")
     )
-    results.print(f"calibration: ECE {evaluation.reliability.ece:.4f}{fitted}")
-    bins = evaluation.reliability
+    results.print(f"calibration: {kind.error[1]} {bins.ece:.4f}{fitted}")
     print_table(
-        ["confidence", "accuracy", "utterances"],
+        list(kind.axes),
         [
             [f"{confidence:.3f}", f"{accuracy:.3f}", str(count)]
             for confidence, accuracy, count in zip(bins.confidence, bins.accuracy, bins.count, strict=True)
@@ -117,8 +121,8 @@ def _record(found: api.Evaluated) -> dict[str, object]:
         "fingerprint": evaluation.protocol.fingerprint,
         "notes": list(setup.notes),
         "mapping": dict(setup.mapping.targets),
-        "classes": list(setup.mapping.shared),
-        "unused_classes": list(setup.mapping.unused),
+        setup.task.outputs: list(setup.mapping.shared),
+        f"unused_{setup.task.outputs}": list(setup.mapping.unused),
         "left_out": dict(setup.left_out),
         "scores": _json_rows(stored.score_rows(evaluation)),
         **{
@@ -129,7 +133,7 @@ def _record(found: api.Evaluated) -> dict[str, object]:
             kind: {"best": gap.best, "worst": gap.worst, "difference": gap.difference, **_ends(gap.interval)}
             for kind, gap in evaluation.gaps.items()
         },
-        "ece": evaluation.reliability.ece,
+        **({} if evaluation.reliability is None else {setup.kind.error[0]: evaluation.reliability.ece}),
         "temperature": evaluation.temperature,
         "stress": _json_rows(stored.stress_rows(found.stressed)),
         "coverage": [{"coverage": row.coverage, "accuracy": row.accuracy} for row in evaluation.coverage],
