@@ -130,12 +130,10 @@ def set_up_evaluation(
     if own is not None:
         networks, left_out, notes = _own_networks(own, predictor, project.cache)
     else:
-        source, task = CORPORA.get(corpus), definition.task
-        chosen = subset or _subset_of(source, task)
-        read = Corpus.load(source, data, project.cache, subset=chosen, needs=task.needs)
+        read = _read(CORPORA.get(corpus), data, subset, definition.task, project)
         kept, left_out, notes = unknown_recordings(workspace, version, read, skip_trained=skip_trained)
-        left_out |= {f"they have no {LABELS[task.needs]}": read.left_out} if read.left_out else {}
-        networks = all_networks(predictor, task, read, _of_somebody(read, kept, left_out))
+        left_out |= {f"they have no {LABELS[definition.task.needs]}": read.left_out} if read.left_out else {}
+        networks = all_networks(predictor, definition.task, read, _of_somebody(read, kept, left_out))
     scales = None if own is not None else LoadedModel(predictor).scales
     networks, matched = _matched(definition, networks, tuple(predictor.labels), mapping, scales)
     return EvaluationSetup(
@@ -202,11 +200,15 @@ def _nested_setup(workspace: Workspace, run: Run, study: str, corpus: str, data:
     )
 
 
-def _subset_of(source: CorpusSource, task: Task) -> str:
-    """The first subset of a corpus that is for a task; where none is, the corpus's first."""
+def _read(source: CorpusSource, data: Path | None, subset: str | None, task: Task, project: Project) -> Corpus:
+    """Read a corpus that is not the model's own.
+
+    Without a subset it is the first that is for the task; where none is, the corpus's first.
+    """
     labels = list(source.subsets)
     of_task = (label for label in labels if source.subsets[label].defaults.get("task.name", DEFAULT_TASK) == task.name)
-    return next(of_task, labels[0])
+    chosen = subset or next(of_task, labels[0])
+    return Corpus.load(source, data, project.cache, subset=chosen, needs=task.needs)
 
 
 def _own_study(
