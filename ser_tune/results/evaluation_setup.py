@@ -125,8 +125,7 @@ def set_up_evaluation(
         run = workspace.client.get_run(str(version.run_id))
         predictor = open_predictor(str(version_folder(version)))
     definition, project = _definition(workspace, run), workspace.project
-    refitted = REFIT_TAG in version.tags
-    own = None if refitted else _own_study(project, run, definition.with_data(data), corpus, subset)
+    own = None if REFIT_TAG in version.tags else _own_study(project, run, definition.with_data(data), corpus, subset)
     if own is not None:
         networks, left_out, notes = _own_networks(own, predictor, project.cache)
     else:

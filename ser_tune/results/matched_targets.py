@@ -83,7 +83,7 @@ def match_shares(outputs: Outputs, corpus: Corpus, numbers: np.ndarray, given: M
     values = targets.values[numbers]
     shares = values @ _columns(targets.names, mapping)
     counted = shares.sum(axis=1)
-    kept = (counted > 0) & np.array([_has_votes(one, mapping) for one in _chosen(corpus, numbers)], dtype=bool)
+    kept = (counted > 0) & np.array([_has_votes(found, mapping) for found in _chosen(corpus, numbers)], dtype=bool)
     known = _all_in_words(mapping, int((~kept).sum()), "all their votes are for emotions that the model lacks")
     lost = float(1 - counted[kept].mean()) if kept.any() else 0.0
     names = ", ".join(mapping.left_out)
@@ -132,7 +132,7 @@ def match_dimensions(outputs: Outputs, corpus: Corpus, numbers: np.ndarray, give
     kept = np.array([found.issuperset(names) for found in rated])
     _refuse_none(kept, mapping)
     settings = outputs.settings.model_copy(update={"names": names})
-    targets = task.targets(settings, [one for one, own in zip(judged, kept, strict=True) if own])
+    targets = task.targets(settings, [found for found, own in zip(judged, kept, strict=True) if own])
     truth, notes, facts = _on_scale(outputs, corpus.scales, names, mapping.shared, targets.values)
     missing = int((~kept).sum())
     return Matched(
