@@ -158,7 +158,10 @@ def _scores(
     defined = "; ".join(f"{metric.title} is {metric.in_words(task.answer)}" for metric in scored)
     yield f"{_capitalised(defined)}. In brackets: 95 % confidence intervals by bootstrap over speakers."
     if task.predictions == "classes":
-        yield from _by_class(predictions, scored, task.answer)
+        yield from _by_output(predictions, scored, task.answer, noun="class")
+    else:  # a description has room for one table of a long list of metrics
+        first = [metric for metric in scored if metric.parts is not None][:1]
+        yield from _by_output(predictions, first, task.answer, noun=task.answer)
 
 
 def _crowd(prepared: Prepared, predictions: Mapping[str, Predictions]) -> Iterator[str]:
@@ -230,8 +233,10 @@ def _by_side(scores: Mapping[str, float], metrics: Sequence[Metric]) -> str:
     return markdown_table(["side", *titles, f"{objective.title} over folds", "what it is"], rows)
 
 
-def _by_class(predictions: Mapping[str, Predictions], metrics: Sequence[Metric], answer: str) -> Iterator[str]:
-    """A heading and a table for each number that metrics have of every class, such as its recall."""
+def _by_output(
+    predictions: Mapping[str, Predictions], metrics: Sequence[Metric], answer: str, *, noun: str
+) -> Iterator[str]:
+    """A heading and a table for each number that metrics have of every output, such as the recall of a class."""
     names = next(iter(predictions.values())).names if predictions else ()
     first_of_part = {metric.part: metric for metric in reversed(metrics) if metric.parts is not None}
     for metric in metrics:
@@ -239,7 +244,7 @@ def _by_class(predictions: Mapping[str, Predictions], metrics: Sequence[Metric],
             continue
         known = {side: metric.parts(found.sums(metric).sum(axis=0)).tolist() for side, found in predictions.items()}
         rows = [[name, *map(_rounded, of_class)] for name, *of_class in zip(names, *known.values(), strict=True)]
-        yield f"## {metric.part[:1].upper()}{metric.part[1:]} by {answer}"
+        yield f"## {metric.part[:1].upper()}{metric.part[1:]} by {noun}"
         yield markdown_table([answer, *known], rows)
 
 
