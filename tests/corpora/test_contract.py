@@ -263,6 +263,29 @@ def test_only_the_emotions_asked_for_are_kept(load: Callable[..., Corpus], tmp_p
         Corpus.load(source, None, tmp_path, subset=source.subset(emotions=[*kept, "envy"]))
 
 
+RATED = {
+    "demo": {"energy", "pitch_range", "rate"},  # the synthesiser's parameters: nobody rated an emotion
+    "iemocap": {"arousal", "dominance", "valence"},
+    "msp_podcast": {"arousal", "dominance", "valence"},
+}
+"""Corpora whose utterances have ratings of dimensions."""
+
+
+def test_only_ratings_are_dimensions(load: Callable[..., Corpus], tmp_path: Path) -> None:
+    # Neither RAVDESS's intensity nor an emotion's place in a plane of arousal and valence is a rating
+    corpus = load()
+    source = CORPORA.get(corpus.name)
+    named = {name for utterance in corpus.utterances for name, _ in utterance.annotation.dimensions}
+    assert named == RATED.get(corpus.name, set())
+    recognised = {subset.defaults.get("task.name") for subset in source.subsets.values()}
+    assert ("dimensions" in recognised) == (corpus.name in RATED or corpus.name == "manifest")
+    assert set(source.scales) == RATED.get(corpus.name, set())
+    if not named:
+        same = CorpusSource(name="same", read=lambda data, cache: corpus.utterances, citation="-", licence="-")
+        with pytest.raises(CorpusError, match="has no utterance with ratings of dimensions"):
+            Corpus.load(same, None, tmp_path, needs="dimensions")
+
+
 def test_fewer_than_two_emotions_are_refused(tmp_path: Path) -> None:
     one = Utterance(id="a", path=tmp_path, speaker="s", emotion="joy")
     source = CorpusSource(name="one", read=lambda data, cache: [one], citation="-", licence="-")
