@@ -54,7 +54,7 @@ class ProtocolSettings(Settings):
     """The meaning of a score. Scores of different protocols are never ranked together."""
 
     folds: Annotated[int, Field(ge=3, le=1000)] | None = None
-    """Number of speaker folds; none means the corpus's own protocol."""
+    """Number of speaker folds; none means the corpus's own protocol: its official split, where it has one."""
     folds_file: Annotated[Path | None, Flag("--folds", metavar="FILE")] = None
     """A CSV file path,fold,split of folds to use instead of the corpus's own. It is refused where a speaker is on two
     sides, or an utterance on none."""
