@@ -67,7 +67,7 @@ def combine(
     data: Data = None,
     project: "Project | None" = None,
 ) -> "Combination":
-    """Average the probabilities of trials of different configurations, and register them as one model.
+    """Average the predictions of trials of different configurations, and register them as one model.
 
     They share a protocol. A study without a trial's number is its best configuration, with all seeds of it. Choose
     members by validation score: test speakers are scored for the combination alone.

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
@@ -43,6 +44,15 @@ def test_an_uncertain_prediction_is_told_as_such(
     sound, _ = in_silence(demo_speech[:2])
     changes = list(follow(model, _pieces(sound, 0.1), detector, min_confidence=0.9))  # type: ignore[arg-type]
     assert [one.label for one in changes] == ["uncertain"]
+
+
+def test_ratings_are_told_whenever_they_change(demo_speech: list[np.ndarray], detector: SpeechDetector) -> None:
+    model = LoudnessModel(task="dimensions")
+    sound, _ = in_silence([*demo_speech[:2], 0.4 * demo_speech[2]])
+    changes = list(follow(model, _pieces(sound, 0.1), detector, min_confidence=0.9))  # type: ignore[arg-type]
+    assert len(changes) >= 2
+    assert changes[0].label == f"anger {changes[0].numbers['anger']:.2f}, sadness {changes[0].numbers['sadness']:.2f}"
+    assert all(before.label != after.label for before, after in pairwise(changes))
 
 
 def test_silence_is_not_judged(detector: SpeechDetector, model: LoudnessModel) -> None:

@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 
 from ser_tune.audio import read_speech
 from ser_tune.errors import AudioError, ConfigError
-from ser_tune.recordings import Passage, SpeechDetector, Timeline, audacity_labels, rttm, speech, timeline, timeline_of
+from ser_tune.recordings import (
+    Passage,
+    SpeechDetector,
+    Timeline,
+    audacity_labels,
+    label_of,
+    rttm,
+    speech,
+    timeline,
+    timeline_of,
+)
 from ser_tune.recordings.speech import Stretch, read_pieces
 from ser_tune.recordings.timeline import merged, plan_windows
 from tests.recordings.conftest import LoudnessModel, in_silence
@@ -80,6 +90,19 @@ def test_each_utterance_has_its_emotion(
     assert (found.source, shares[-1]) == (file, 1.0)
     sure = timeline_of(model, file, detector, min_confidence=0.9)  # type: ignore[arg-type]
     assert {one.label for one in sure.passages if one.end_s < middle} == {"uncertain"}
+
+
+def test_a_timeline_of_ratings_has_a_passage_for_each_stretch_and_a_curve_of_windows(
+    long_file: tuple[str, list[tuple[float, float]]], detector: SpeechDetector
+) -> None:
+    model = LoudnessModel(task="dimensions")
+    found = timeline_of(model, long_file[0], detector, window_s=0.5)  # type: ignore[arg-type]
+    _check(found, long_file[1])
+    assert len(found.passages) < len(found.windows)
+    for passage in found.passages:
+        own = [one.numbers["anger"] for one in found.windows if passage.start_s <= one.start_s < passage.end_s]
+        assert min(own) - 1e-9 <= passage.numbers["anger"] <= max(own) + 1e-9
+        assert passage.label == label_of(model, passage.numbers)  # type: ignore[arg-type]
 
 
 @pytest.mark.slow
