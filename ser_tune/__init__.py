@@ -13,7 +13,7 @@ coordination                    processes that share a study: storage, locks, th
 definition                      the definition of a study: settings and search space
 execution, training             processes and devices of training; the training of a fold
 audit                           checks of any split
-prediction                      class probabilities of recordings, from the networks of a model
+prediction                      answers for recordings and their numbers, from the networks of a model
 architectures, features, folds  networks; spectrograms, functionals and encoders; speaker folds
 promotion_rules, resampling     rules by which a version becomes champion; intervals and tests by speaker
 tasks                           recognised targets, such as emotions
