@@ -23,7 +23,7 @@ def test_a_model_card_says_what_a_reader_must_know(located: Opened) -> None:
         for cell, name in zip(scores[side], ("uar", "wa"), strict=False):
             low, high = (metrics[f"{side}_{name}_{end}"] for end in ("low", "high"))
             assert cell == f"{metrics[f'{side}_{name}']:.4f} [{low:.3f}, {high:.3f}]"
-    recalls = table_of(section(card, "Recall by emotion"))
+    recalls = table_of(section(card, "Recall by class"))
     for emotion in ("anger", "joy"):
         assert recalls[emotion] == [f"{metrics[f'{side}_recall/{emotion}']:.3f}" for side in ("validation", "test")]
     assert f"Fingerprint {located.prepared.protocol.fingerprint}." in section(card, "Protocol")

@@ -138,7 +138,7 @@ def test_the_lowest_error_is_kept_promoted_and_described(plugged: None, promotin
     assert "| side | error rate | UAR | WA | error rate over folds | what it is |" in card
     assert table_of(section(card, "Metrics"))["test"][0].startswith(version.tags["test_error"])
     assert table_of(section(card, "Error rate by speaker"))
-    assert table_of(section(card, "Recall by emotion"))
+    assert table_of(section(card, "Recall by class"))
 
 
 @pytest.mark.slow
