@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ser_tune.corpora.crema_d import EMOTION_COUNTS, EMOTIONS, HEARD_COUNTS, read, read_votes
+from ser_tune.corpora import Corpus
+from ser_tune.corpora.crema_d import CORPUS, EMOTION_COUNTS, EMOTIONS, HEARD_COUNTS, read, read_votes
 from ser_tune.errors import CorpusError
 
 HEADER = '"","A","D","F","H","N","S","fileName","numResponses","agreement","emoVote"'
@@ -84,6 +85,21 @@ def test_a_table_without_a_column_is_refused(tmp_path: Path) -> None:
     table.write_text("")
     with pytest.raises(CorpusError, match=r"tabulatedVotes\.csv is empty; expected a table with a header"):
         read(tmp_path, tmp_path)
+
+
+def test_acted_and_heard_emotions_are_two_corpora(tmp_path: Path) -> None:
+    _corpus(tmp_path, rows=(ROWS[0], ROWS[1], '"100003",9,0,0,0,0,7,"1040_ITH_SAD_X",7,1,"A"'))
+    acted, heard = (Corpus.load(CORPUS, tmp_path, tmp_path, subset=subset) for subset in ("all", "heard"))
+    assert [utterance.emotion for utterance in acted.utterances] == ["anger", "neutral", "sadness"]
+    assert [utterance.emotion for utterance in heard.utterances] == ["neutral", "anger"]
+    assert (acted.left_out, heard.left_out) == (0, 1)  # a tie
+    assert acted.digest != heard.digest
+    votes = Corpus.load(CORPUS, tmp_path, tmp_path, subset="votes", needs="votes")
+    assert len(votes.utterances) == 3
+    assert votes.digest not in (acted.digest, heard.digest)
+    shutil.rmtree(tmp_path / "processedResults")
+    with pytest.raises(CorpusError, match="has no utterance with votes of annotators; it has emotion: choose another"):
+        Corpus.load(CORPUS, tmp_path, tmp_path, subset="heard")
 
 
 @pytest.mark.skipif(not PUBLISHED.is_dir(), reason="the published votes are not on this machine")
