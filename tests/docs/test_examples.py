@@ -27,15 +27,16 @@ from tests.reference import FOLDER, PAGES
 
 BLOCKS = list(chain.from_iterable(map(blocks, pages())))
 NOT_RUN = {
-    "README.md": 4,
+    "README.md": 5,
     "docs/cluster.md": 3,
     "docs/deploying.md": 3,
     "docs/exporting.md": 1,
+    "docs/labels.md": 1,
     "docs/looking.md": 3,
     "docs/new_architecture.md": 1,
     "docs/objectives.md": 1,
     "docs/own_corpus.md": 5,
-    "docs/predicting.md": 4,
+    "docs/predicting.md": 5,
     "docs/pretrained_encoder.md": 2,
     "docs/project_folder.md": 1,
     "docs/python.md": 1,
