@@ -18,6 +18,7 @@ from .base import CorpusSource
 from .challenge import Challenge
 from .folder import corpus_folder, subfolder
 from .msp_podcast_votes import class_of, rating_of, read_annotations
+from .names import is_placeholder
 from .published_table import PublishedTable
 from .selection import Subset
 from .utterance import Annotation, Utterance, normalised_text
@@ -40,8 +41,6 @@ CODES = {
 }
 """The classes of the challenges at Odyssey 2024 and Interspeech 2025, and their codes."""
 NO_AGREEMENT = "x"
-NOT_GIVEN = ("", "nan", "na", "n/a")
-"""Cells of labels that are withheld."""
 _TABLES = ("labels_consensus.csv", "labels_concensus.csv")
 """Names of the table of consensus labels; releases before 1.10 have the second."""
 _DIMENSIONS = {"arousal": "EmoAct", "dominance": "EmoDom", "valence": "EmoVal"}
@@ -205,9 +204,12 @@ def _side(written: str) -> str:
 def _speaker(written: str) -> str:
     """A speaker's number, written alike in all tables; speakers whom nobody identified have one name."""
     name = written.strip().removeprefix("Speaker_").removesuffix(".0")
-    if name.lower() in ("unknown", *NOT_GIVEN):
+    if is_placeholder(name):
         return UNKNOWN
     return str(int(name)) if name.isdecimal() else name
+
+
+_is_withheld = cache(is_placeholder)
 
 
 def _labels(emotion_class: str, cells: Sequence[str], found: Annotation) -> tuple[str, Annotation]:
@@ -222,7 +224,7 @@ def _labels(emotion_class: str, cells: Sequence[str], found: Annotation) -> tupl
         ValueError: The class is unknown, or a rating is no number.
     """
     code = emotion_class.strip().lower()
-    if code in NOT_GIVEN:
+    if _is_withheld(code):
         return "", Annotation()
     emotion = "" if code == NO_AGREEMENT else class_of(code)
     if emotion is None:

@@ -134,6 +134,7 @@ def _read(file: Path, *names: str) -> list[_Column]:
             file,
             dtype="category",
             keep_default_na=False,
+            skipinitialspace=True,
             encoding="utf-8-sig",
             encoding_errors="replace",  # free text of annotators; names and emotions are plain ASCII
         ).rename(columns=str.strip)

@@ -54,7 +54,7 @@ class PublishedTable:
         try:
             # Free text of annotators may be in another encoding; names and labels are plain ASCII
             with self.file.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-                reader = csv.reader(file)
+                reader = csv.reader(file, skipinitialspace=True)
                 try:
                     for cells in reader:
                         yield reader.line_num, cells

@@ -109,6 +109,18 @@ def test_all_forms_of_judgements_are_read_alike(tmp_path: Path, release: str) ->
     assert withheld.annotation == Utterance(id="", path=tmp_path, speaker="", emotion="").annotation
 
 
+@pytest.mark.parametrize("withheld", ["nan", "N/A", "-", "Unknown"])
+def test_labels_are_withheld_in_several_ways_and_blanks_may_follow_commas(tmp_path: Path, withheld: str) -> None:
+    table = _corpus(tmp_path) / "Labels" / "labels_consensus.csv"
+    lines = table.read_text(encoding="utf-8").replace(",,,,", f",{withheld},nan,nan,nan")
+    table.write_text(lines.replace(",", ", "), encoding="utf-8")
+    detailed = table.with_name("labels_detailed.csv")
+    detailed.write_text(detailed.read_text(encoding="utf-8").replace(',"', ', "'), encoding="utf-8")
+    turns = _read(tmp_path)
+    assert (turns["5"].emotion, turns["5"].annotation.annotators) == ("", 0)
+    assert (turns["1"].emotion, turns["1"].annotation.votes) == ("neutral", (("neutral", 2), ("sadness", 1)))
+
+
 def test_turns_without_labels_and_words_come_from_files_beside(tmp_path: Path) -> None:
     _corpus(tmp_path)
     for number in ("6", "7"):
