@@ -40,6 +40,8 @@ class CompleteTrial:
     """CPU threads that trained it; `auto` is torch's number."""
     cache: Path
     """The project's cache folder."""
+    progressed: Callable[[int, int], None] = lambda done, total: None
+    """Called with the number of utterances whose features are extracted for a value, and of all."""
 
     @property
     def pooled(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ recordings are kept in the project's cache, so that later trials with the same f
 import hashlib
 import json
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 
 from ..corpora import Corpus
 from ..errors import AudioError, StorageError
-from ..features import TYPICAL_CONDITIONS, Condition, Disturbance
+from ..features import TYPICAL_CONDITIONS, Alter, Condition, Disturbance
 from ..metrics import Metric
 from ..prediction import Heard, Predictor, UtteranceFeatures
 from ..tasks import TASKS
@@ -44,17 +45,40 @@ def find(name: str, find_metric: FindMetric) -> StudyObjective | None:
 
 def stressed_score(trial: CompleteTrial, metric: Metric) -> float:
     """The mean score over conditions, without those that leave too little of an utterance; NaN without any."""
-    networks = trial.networks
+    networks, disturbance, scores = trial.networks, Disturbance(trial.corpus), []
     predictor = Predictor(
         trial.recipe, [fitted.network for fitted in networks], [fitted.scaling for fitted in networks]
     )
-    disturbance, scores = Disturbance(trial.corpus), []
-    for condition in filter(disturbance.possible, TYPICAL_CONDITIONS):
-        with suppress(AudioError):
-            features = _disturbed(trial, predictor, disturbance, condition)
-            predicted = np.concatenate([_predicted(trial, predictor, fold, features) for fold in range(len(networks))])
-            scores.append(metric.score(trial.pooled[1], predicted, len(trial.targets.names)))
+    for condition in _extracted(trial, predictor, disturbance):
+        features = _read(trial, predictor, condition)
+        predicted = np.concatenate([_predicted(trial, predictor, fold, features) for fold in range(len(networks))])
+        scores.append(metric.score(trial.pooled[1], predicted, len(trial.targets.names)))
     return float(np.mean(scores)) if scores else float("nan")
+
+
+def _extracted(trial: CompleteTrial, predictor: Predictor, disturbance: Disturbance) -> list[Condition]:
+    """The conditions whose features are in the cache, after those that were not are extracted.
+
+    Raises:
+        StorageError: The cache cannot be written.
+    """
+    possible = list(filter(disturbance.possible, TYPICAL_CONDITIONS))
+    missing = [condition for condition in possible if not _folder(trial, predictor, condition).exists()]
+    each, left_out = len(trial.corpus.utterances), set[str]()
+    for place, condition in enumerate(missing):
+
+        def progressed(done: int, begun: int = place * each) -> None:
+            trial.progressed(begun + done, len(missing) * each)
+
+        try:
+            extracted = _extract(predictor, trial.corpus, disturbance.of(condition), progressed)
+            _write(_folder(trial, predictor, condition), extracted)
+        except AudioError:
+            left_out.add(condition.name)
+            progressed(each)
+        except OSError as error:
+            raise StorageError(f"features of worse recordings cannot be stored: {error.strerror or error}") from None
+    return [condition for condition in possible if condition.name not in left_out]
 
 
 def _predicted(trial: CompleteTrial, predictor: Predictor, fold: int, features: UtteranceFeatures) -> np.ndarray:
@@ -66,42 +90,53 @@ def _predicted(trial: CompleteTrial, predictor: Predictor, fold: int, features: 
     return predicted
 
 
-def _disturbed(
-    trial: CompleteTrial, predictor: Predictor, disturbance: Disturbance, condition: Condition
-) -> UtteranceFeatures:
-    """Features of the whole corpus in a condition, from the cache where it has them.
+def _folder(trial: CompleteTrial, predictor: Predictor, condition: Condition) -> Path:
+    """The cache entry of the corpus's features in a condition."""
+    corpus = trial.corpus
+    about = [trial.recipe.features.name, predictor.front_end, condition.name, corpus.digest, _utterances(corpus)]
+    return trial.cache / "stressed" / hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
+
+
+def _read(trial: CompleteTrial, predictor: Predictor, condition: Condition) -> UtteranceFeatures:
+    """Features of the whole corpus in a condition, from the cache.
 
     Raises:
-        AudioError: The condition leaves too little of an utterance.
-        StorageError: The cache cannot be written.
+        StorageError: They are damaged.
     """
-    corpus, recipe = trial.corpus, trial.recipe
-    about = [recipe.features.name, predictor.front_end, condition.name, corpus.digest, _utterances(corpus)]
-    folder = trial.cache / "stressed" / hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
+    folder = _folder(trial, predictor, condition)
     try:
-        if not folder.exists():
-            _extract(folder, predictor, corpus, disturbance, condition)
         frames, offsets = (np.load(folder / f"{name}.npy", mmap_mode="c") for name in ("frames", "offsets"))
     except (OSError, ValueError) as error:
-        raise StorageError(f"the features of worse recordings in '{folder}' cannot be kept: {error}") from None
-    return utterance_features(recipe, frames, np.asarray(offsets))
+        raise StorageError(
+            f"the features of worse recordings in '{folder}' cannot be read ({error}); delete that folder to extract "
+            "them again"
+        ) from None
+    return utterance_features(trial.recipe, frames, np.asarray(offsets))
 
 
-def _extract(
-    folder: Path, predictor: Predictor, corpus: Corpus, disturbance: Disturbance, condition: Condition
-) -> None:
-    """Extract the features of a corpus in a condition into a new folder."""
-    alter, extracted = disturbance.of(condition), list[np.ndarray]()
-    for begin in range(0, len(corpus.utterances), AT_ONCE):
-        some = list(enumerate(corpus.utterances))[begin : begin + AT_ONCE]
+def _extract(predictor: Predictor, corpus: Corpus, alter: Alter, progressed: Callable[[int], None]) -> list[np.ndarray]:
+    """Features of every disturbed utterance, each (frames, C, F).
+
+    Raises:
+        AudioError: An utterance is too short for the front end.
+    """
+    extracted, utterances = list[np.ndarray](), list(enumerate(corpus.utterances))
+    for begin in range(0, len(utterances), AT_ONCE):
+        some = utterances[begin : begin + AT_ONCE]
         extracted += predictor.extract([Heard(own.id, alter(number, own.speech())) for number, own in some])
+        progressed(len(extracted))
+    return extracted
+
+
+def _write(folder: Path, extracted: list[np.ndarray]) -> None:
+    """Write features into a new folder; another process may have just put them there."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".", dir=folder.parent) as temporary:
         partial = Path(temporary, "features")
         partial.mkdir()
         np.save(partial / "frames.npy", np.concatenate(extracted))
         np.save(partial / "offsets.npy", np.cumsum([0, *map(len, extracted)]))
-        with suppress(OSError):  # another process has just put them there
+        with suppress(OSError):
             partial.rename(folder)
 
 

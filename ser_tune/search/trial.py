@@ -206,6 +206,7 @@ class _Run:
             scores=self._scores,
             threads=config.training.threads,
             cache=self._trainer.cache,
+            progressed=self._observer.extraction_progressed,
         )
         values |= {objective.name: objective.value(complete) for objective in definition.further}
         for objective in definition.further:
