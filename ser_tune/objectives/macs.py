@@ -57,4 +57,4 @@ def _counted_operations() -> Iterator[None]:
             yield
 
 
-OBJECTIVE = cost("macs", "multiply-adds a second", of_recipe=multiply_adds)
+OBJECTIVE = cost("macs", "multiply-adds for one second of speech", of_recipe=multiply_adds)

@@ -28,4 +28,4 @@ def seconds(trial: CompleteTrial) -> float:
     return statistics.median(times[1:])
 
 
-OBJECTIVE = cost("seconds_per_second", "seconds a second", of_trial=seconds, of_device=True)
+OBJECTIVE = cost("seconds_per_second", "seconds for one second of speech", of_trial=seconds, of_device=True)

@@ -27,4 +27,4 @@ def megabytes(recipe: Recipe) -> float:
     return network_bytes(recipe) / 1e6
 
 
-OBJECTIVE = cost("size_mb", "MB", of_recipe=megabytes)
+OBJECTIVE = cost("size_mb", "size in MB", of_recipe=megabytes)

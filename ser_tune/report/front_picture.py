@@ -22,6 +22,10 @@ def front_picture(search: ReportedSearch, front: Front, chosen: int | None) -> P
     further = front.measures[1:]
     columns = min(3, len(further))
     rows = math.ceil(len(further) / columns)
+    # A trial on a fresh seed is drawn where the searched trial is that it confirms
+    chosen = next(
+        (trial.confirms for trial in search.trials if trial.number == chosen and trial.confirms is not None), chosen
+    )
     members = {trial.number for trial in front.trials}
     others = {trial.number for trial in search.complete} - members
     letters = lettering_for([measure.title for measure in front.measures])

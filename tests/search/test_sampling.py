@@ -1,6 +1,7 @@
 """Every sampler proposes values of every kind of range, and the same ones again."""
 
 import warnings
+from collections.abc import Sequence
 
 import optuna
 import pytest
@@ -26,12 +27,22 @@ def _sampler(kind: str, seed: int) -> PlaceSampler:
     return PlaceSampler(SearchSettings.model_validate({"sampler": kind, "sampler_seed": seed, "startup_trials": 2}))
 
 
-def _proposals(kind: str, *, seed: int = 0, trials: int = 5, interrupted: int | None = None) -> list[dict[str, Value]]:
-    """What is proposed at every place; where the trial of one place is interrupted, by a study that goes on."""
+def _proposals(
+    kind: str,
+    *,
+    seed: int = 0,
+    trials: int = 5,
+    interrupted: int | None = None,
+    directions: Sequence[str] = ("maximize",),
+) -> list[dict[str, Value]]:
+    """What is proposed at every place; where the trial of one place is interrupted, by a study that goes on.
+
+    Of a study with two objectives the fourth trial is pruned.
+    """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        study = optuna.create_study(direction="maximize", sampler=_sampler(kind, seed))
+        study = optuna.create_study(directions=directions, sampler=_sampler(kind, seed))
         proposals = []
         while len(proposals) < trials:
             trial = study.ask()
@@ -45,7 +56,11 @@ def _proposals(kind: str, *, seed: int = 0, trials: int = 5, interrupted: int | 
                 continue
             assert place_of(trial) == len(proposals)
             proposals.append(sample(trial, SEARCH))
-            study.tell(trial, 0.5 + 0.1 * (len(proposals) % 3))
+            if len(directions) > 1 and len(proposals) == 4:
+                study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+            else:
+                values = [0.5 + 0.1 * (len(proposals) % 3), 0.2 * (len(proposals) % 2)]
+                study.tell(trial, values[: len(directions)])
     return proposals
 
 
@@ -54,6 +69,14 @@ def test_a_sampler_proposes_values_inside_every_range(kind: str) -> None:
     for proposal in _proposals(kind):
         assert set(proposal) == set(SEARCH)
         assert all(SEARCH[path].contains(value) for path, value in proposal.items())
+
+
+@pytest.mark.parametrize("kind", ["tpe", "random", "qmc", "gp", "NSGAIISampler"])
+def test_with_two_objectives_an_interrupted_study_proposes_what_another_does(kind: str) -> None:
+    two = ("maximize", "minimize")
+    found = _proposals(kind, trials=7, directions=two)
+    assert _proposals(kind, trials=7, interrupted=5, directions=two) == found
+    assert all(SEARCH[path].contains(value) for proposal in found for path, value in proposal.items())
 
 
 @pytest.mark.parametrize("kind", ["tpe", "random", "qmc", "NSGAIISampler"])
