@@ -71,7 +71,7 @@ def test_a_sampler_proposes_values_inside_every_range(kind: str) -> None:
         assert all(SEARCH[path].contains(value) for path, value in proposal.items())
 
 
-@pytest.mark.parametrize("kind", ["tpe", "random", "qmc", "gp", "NSGAIISampler"])
+@pytest.mark.parametrize("kind", ["tpe", "random", "NSGAIISampler", pytest.param("gp", marks=pytest.mark.slow)])
 def test_with_two_objectives_an_interrupted_study_proposes_what_another_does(kind: str) -> None:
     two = ("maximize", "minimize")
     found = _proposals(kind, trials=7, directions=two)
