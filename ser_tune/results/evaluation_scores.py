@@ -1,12 +1,14 @@
 """Evaluating a registered version on any corpus: scores by group, calibration, and what was left out."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..audio import length_s
-from ..corpora import Utterance, group_names, grouped_by
+from ..audit import Crowd, model_against_crowd
+from ..corpora import Annotation, Utterance, group_names, grouped_by
 from ..errors import ConfigError
 from ..metrics import Coverage, Metric, Reliability, fit_temperature
 from ..protocol import Protocol
@@ -40,6 +42,8 @@ class Evaluation:
     temperature: float | None
     """Fitted on the version's validation predictions; None without calibration."""
     protocol: Protocol
+    crowd: Crowd | None = None
+    """The predictions against the judgements of annotators; None where these are not known."""
 
     @property
     def shown(self) -> np.ndarray:
@@ -106,18 +110,36 @@ def score_evaluation(
         return score_groups(truth, predicted, speakers, values, metrics, size)
 
     gaps = {kind: largest_gap(truth, predicted, speakers, values, metrics[0], size) for kind, values in groups.items()}
+    calibration = setup.kind.calibrate(setup.task, shared, truth, predicted, temperature or 1.0)
     return Evaluation(
         setup=setup,
         truth=truth,
         predicted=predicted,
-        calibration=setup.kind.calibrate(setup.task, shared, truth, predicted, temperature or 1.0),
+        calibration=calibration,
         overall=grouped(["all"] * len(truth))[0],
         parts=_parts(metrics, names, truth, predicted, speakers),
         groups={kind: grouped(values) for kind, values in groups.items()},
         gaps={kind: gap for kind, gap in gaps.items() if gap is not None},
         temperature=temperature,
         protocol=_protocol(setup, temperature),
+        crowd=_crowd(setup, calibration.shown, speakers),
     )
+
+
+def _crowd(setup: EvaluationSetup, shown: np.ndarray, speakers: np.ndarray) -> Crowd | None:
+    """Compare predictions with votes in the model's words; with ratings, on the corpus that trained it alone.
+
+    The ratings of another corpus may be on another scale.
+    """
+    targets, own = setup.mapping.targets, protocol_of(setup.run).corpus == setup.networks.corpus.name
+    annotations = []
+    for utterance in setup.utterances:
+        votes: Counter[str] = Counter()
+        for name, count in utterance.annotation.votes:
+            votes[targets.get(name, name)] += count
+        known = utterance.annotation if own else Annotation()
+        annotations.append(replace(known, votes=tuple(sorted(votes.items()))))
+    return model_against_crowd(setup.task.encoding, setup.shared, shown, speakers, annotations)
 
 
 def _parts(

@@ -177,3 +177,24 @@ def test_a_picture_and_a_timeline_of_ratings(
     pytest.importorskip("silero_vad", reason="needs the extra timeline")
     told = call(root, "predict", f"{NAME}@dimensions", audio, "--timeline", "--format", "rttm")
     told.refused("--format rttm writes names of passages; the answers of")
+
+
+def test_a_model_of_votes_is_compared_with_the_crowd(
+    registered: tuple[Path, Path], call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, audio = registered
+    client = _workspace(root, monkeypatch).client
+    cards = {label: str(client.get_model_version_by_alias(NAME, label).description) for label in LABELS}
+    assert "## Model against the crowd, test speakers" in cards["votes"]
+    assert "- Guesses of a left-out annotator's vote, share right: model " in cards["votes"]
+    assert "- Predicted entropy against the entropy of the votes: rank correlation " in cards["votes"]
+    # A table has mean ratings, not those of its annotators
+    assert "Model against the crowd" not in cards["dimensions"] + cards["several"]
+    table = audio.with_name("annotated.csv")
+    told = call(root, "evaluate", f"{NAME}@votes", "--corpus", "manifest", "--data", table, "--json")
+    assert told.code == 0, told.err
+    (found,) = json.loads(told.out)
+    (guess,) = found["crowd"]["guesses"]
+    assert (guess["guessed"], guess["metric"], guess["utterances"]) == ("vote", "guessed", 16)
+    assert guess["annotator"]["value"] < guess["others"]["value"] <= 1
+    assert found["crowd"]["entropy"]["utterances"] == 16

@@ -1,4 +1,4 @@
-"""Printing of annotators' agreement, and its record as JSON."""
+"""Printing of annotators' agreement, and records of it and of models against the crowd as JSON."""
 
 from math import isfinite
 from typing import TYPE_CHECKING
@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from ..console import print_table, results
 
 if TYPE_CHECKING:
-    from ...audit import Agreement, SoundlessScore
+    from ...audit import Agreement, Crowd, SoundlessScore
     from ...resampling import Estimate, Interval
 
-__all__ = ["agreement_record", "baseline_record", "print_agreement"]
+__all__ = ["agreement_record", "baseline_record", "crowd_record", "print_agreement"]
 
 
 def print_agreement(found: "Agreement") -> None:
@@ -56,6 +56,33 @@ def agreement_record(found: "Agreement") -> dict[str, object]:
                 "human": {name: _record(score) for name, score in ratings.human.items()},
             }
             for ratings in found.ratings
+        },
+    }
+
+
+def crowd_record(found: "Crowd") -> dict[str, object]:
+    """A model against the crowd as JSON has it."""
+    entropy = found.entropy
+    return {
+        "guesses": [
+            {
+                "guessed": guess.what,
+                "metric": guess.metric.name,
+                "utterances": guess.utterances,
+                "annotator": _record(guess.annotator),
+                "model": _record(guess.model),
+                "others": _record(guess.others),
+                "over_annotator": _record(guess.over_annotator),
+                "verdict": guess.verdict,
+            }
+            for guess in found.guesses
+        ],
+        "entropy": entropy
+        and {
+            "utterances": entropy.utterances,
+            "correlation": _record(entropy.correlation),
+            "annotators": entropy.annotators,
+            "model": entropy.model,
         },
     }
 

@@ -8,6 +8,7 @@ from ... import results as stored
 from ...resampling import GroupScore, Interval, with_interval
 from ..console import notes, print_json, print_table, results
 from ..registration import Call
+from .agreement import crowd_record
 
 if TYPE_CHECKING:
     from ...results import AnswerKind, Evaluation, Stressed
@@ -27,6 +28,8 @@ def print_evaluation(call: Call[api.Evaluated], *, as_json: bool) -> None:
     evaluation = found.evaluation
     _print_scores(evaluation)
     _print_calibration(evaluation)
+    for sentence in () if evaluation.crowd is None else evaluation.crowd.sentences:
+        results.print(f"crowd: {sentence}")
     if found.stressed:
         _print_stress(found.stressed, evaluation)
     for note in evaluation.setup.notes:
@@ -135,6 +138,7 @@ def _record(found: api.Evaluated) -> dict[str, object]:
         },
         **({} if evaluation.reliability is None else {setup.kind.error[0]: evaluation.reliability.ece}),
         "temperature": evaluation.temperature,
+        "crowd": evaluation.crowd and crowd_record(evaluation.crowd),
         "stress": _json_rows(stored.stress_rows(found.stressed)),
         "coverage": [{"coverage": row.coverage, "accuracy": row.accuracy} for row in evaluation.coverage],
     }
