@@ -44,13 +44,12 @@ def champion_alias(definition: "StudyDefinition") -> str:
     """The alias of the best version of a study's corpus, architecture and task: every task has its own champion.
 
     It is `champion` for one emotion of several; otherwise the corpus's label that stands for the task, such as `votes`,
-    or the task's name where no such label was chosen.
+    or what the task has for it where no such label was chosen.
     """
-    task, corpus = definition.task.name, definition.config.corpus
-    if task == DEFAULT_TASK:
-        return CHAMPION
-    brought = CORPORA.get(corpus.name).defaults_of(corpus.task).get("task.name")
-    return corpus.task if corpus.task is not None and brought == task else task
+    task, corpus = definition.task, definition.config.corpus
+    brought = CORPORA.get(corpus.name).defaults_of(corpus.task).get("task.name", DEFAULT_TASK)
+    stands_for_it = corpus.task is not None and brought == task.name != DEFAULT_TASK
+    return str(corpus.task) if stands_for_it else task.champion
 
 
 def challenger_alias(champion: str) -> str:

@@ -122,6 +122,7 @@ TASK = replace(
     write=write,
     read=read,
     label=label,
+    champion="distribution",
     stored="shown",
     decision="probabilities",
 )

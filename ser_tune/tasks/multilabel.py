@@ -214,6 +214,7 @@ TASK = Task(
     write=write,
     read=read,
     label=label,
+    champion="multilabel",
     number="score",
     stored="shown",
     thresholds=best_thresholds,

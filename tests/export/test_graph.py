@@ -15,9 +15,10 @@ from ser_tune.config import NormalisationSettings, SegmentSettings
 from ser_tune.errors import ConfigError
 from ser_tune.export.front_ends import at_least
 from ser_tune.export.graph import Graph
+from ser_tune.export.model_files import OPSET
 from ser_tune.features import FEATURE_SETS, Scaling
 from ser_tune.prediction import Committee, Predictor, Recipe
-from ser_tune.tasks import TASKS, Traceable
+from ser_tune.tasks import TASKS, Task, Traceable
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning"
@@ -173,6 +174,37 @@ def test_what_cannot_be_a_graph_is_named_in_a_sentence(
     predictor = make(tmp_path, model, features, {"frames": None}, normalisation)
     with pytest.raises(ConfigError, match=f"{named}.*cannot be part of a graph.*safetensors or hub"):
         Graph(predictor)
+
+
+class Shown(torch.nn.Module):
+    """The last steps of a task, by themselves."""
+
+    def __init__(self, task: Task, how: str) -> None:
+        super().__init__()
+        self.task, self.how = task, how
+
+    def forward(self, outputs: torch.Tensor) -> torch.Tensor:
+        assert self.task.traceable is not None
+        return self.task.traceable.show(outputs, self.how)
+
+
+@pytest.mark.parametrize("name", ["classification", "dimensions", "distribution", "multilabel"])
+def test_onnx_combines_any_number_of_segments_as_the_task_does(tmp_path: Path, name: str) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra export")
+    task = TASKS.get(name)
+    for how in task.aggregations:
+        file, example = tmp_path / f"{how}.onnx", (torch.randn(7, 3),)
+        names: Any = {
+            "input_names": ["outputs"],
+            "output_names": ["shown"],
+            "dynamic_axes": {"outputs": {0: "segments"}},
+        }
+        torch.onnx.export(Shown(task, how), example, str(file), **names, opset_version=OPSET, dynamo=False)
+        session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+        for segments in (1, 2, 5, 8):
+            outputs = task.activate(torch.randn(segments, 3, generator=torch.Generator().manual_seed(segments))).numpy()
+            expected = task.show(task.aggregate(outputs, np.zeros(segments, dtype=np.int64), how))[0]
+            np.testing.assert_allclose(session.run(None, {"outputs": outputs})[0], expected, atol=1e-6, err_msg=how)
 
 
 def test_a_graph_contains_a_decision_that_is_not_the_largest_probability(

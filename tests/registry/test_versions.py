@@ -74,8 +74,12 @@ def test_a_name_without_champion_is_answered_with_an_alias_to_add(planting: Any)
         ({"corpus.task": "votes"}, "votes"),
         ({"task.name": "distribution"}, "distribution"),
         ({"corpus.task": "votes", "task.name": "classification"}, "champion"),
+        ({"corpus.task": "votes", "task.name": "multilabel"}, "multilabel"),
+        ({"corpus.task": "dimensions"}, "dimensions"),
+        ({"task.name": "levels"}, "champion"),
     ],
 )
+@pytest.mark.usefixtures("plugged")
 def test_a_label_that_brings_its_task_is_the_alias_of_its_champion(written: dict[str, str], alias: str) -> None:
     settings = {"model.name": "linear_probe", **written}
     assert champion_alias(define_study(None, flags={}, settings=settings)) == alias
