@@ -5,6 +5,8 @@ Releases 1.6 and 2.0 have a column for each part of a judgement. Releases 1.10 t
 """
 
 import math
+import re
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +47,8 @@ _SECONDARY = {
 }
 """As above, of the emotions that an annotator heard beside."""
 _NAMES = tuple(sorted(set(_SECONDARY.values())))
+_RATED = re.compile(r"(?:(?P<a>[^;]*);\s*V:(?P<v>[^;]*);\s*D:(?P<d>[^;]*);?\s*)?")
+"""The end of a judgement in one cell, after `A:`; empty where there are no ratings."""
 _RATINGS = ("EmoAct", "EmoDom", "EmoVal")
 _T = TypeVar("_T")
 
@@ -117,10 +121,26 @@ def _columns(file: Path) -> tuple[_Column, _Column, _Column, tuple[_Column, ...]
     if "EmoDetail" not in PublishedTable(file).columns:
         turns, majors, seconds, *ratings = _read(file, "FileName", "EmoClass_Major", "EmoClass_Second", *_RATINGS)
         return turns, majors, seconds, tuple(ratings)
-    turns, details = _read(file, "FileName", "EmoDetail")
-    parts = _each(file, details, _parts)
-    majors, seconds, *ratings = (_numbered(texts, details.codes) for texts in zip(*parts, strict=True))
-    return turns, majors, seconds, tuple(ratings)
+    turns, heads, tails = _in_one_cell(file)
+    majors, seconds = (_numbered(texts, heads.codes) for texts in zip(*_each(file, heads, _choices), strict=True))
+    parts = zip(*_each(file, tails, _rated), strict=True)
+    return turns, majors, seconds, tuple(_numbered(texts, tails.codes) for texts in parts)
+
+
+def _in_one_cell(file: Path) -> tuple[_Column, _Column, _Column]:
+    """File, emotions, and ratings of every row whose judgement is one cell."""
+    codes = tuple(array("q") for _ in range(3))
+    numbers: tuple[dict[str, int], ...] = ({}, {}, {})
+    for _, (name, detail) in PublishedTable(file).rows("FileName", "EmoDetail"):
+        judgement = detail.partition(";")[2]  # after the annotator's name; few emotions and few ratings differ
+        emotions, separator, ratings = judgement.rpartition("A:")  # free text comes before
+        texts = (name, emotions, ratings) if separator else (name, judgement, "")
+        for column, known, text in zip(codes, numbers, texts, strict=True):
+            column.append(known.setdefault(text, len(known)))
+    if not codes[0]:
+        raise CorpusError(f"{file} has no rows below its header; expected one for each annotator of each turn")
+    turns, heads, tails = (_Column(np.array(column), list(known)) for column, known in zip(codes, numbers, strict=True))
+    return turns, heads, tails
 
 
 def _read(file: Path, *names: str) -> list[_Column]:
@@ -169,20 +189,28 @@ def _each(file: Path, column: _Column, parse: Callable[[str], _T]) -> list[_T]:
     return found
 
 
-def _parts(judgement: str) -> tuple[str, ...]:
-    """The choice, the emotions heard beside it, and arousal, dominance and valence.
+def _choices(text: str) -> tuple[str, str]:
+    """The choice, and the emotions heard beside it.
 
-    >>> _parts("WORKER01; Other-calm; or so; Neutral,Concerned; A:4.0; V:3.0; D:5.0;")
-    ('Other-calm', 'or so,Neutral,Concerned', '4.0', '5.0', '3.0')
+    >>> _choices(" Other-calm; or so; Neutral,Concerned; ")
+    ('Other-calm', 'or so,Neutral,Concerned')
     """
-    parts = [part.strip() for part in judgement.split(";")]
-    rated = dict.fromkeys("ADV", "")
-    while parts and (not parts[-1] or parts[-1][:2] in ("A:", "D:", "V:")):
-        if part := parts.pop():
-            rated[part[0]] = part[2:]
-    if len(parts) < 2:
-        raise ValueError(f"'{judgement}' has no emotion; expected such as WORKER01; Neutral; A:4; V:4; D:4;")
-    return parts[1], ",".join(parts[2:]), *rated.values()
+    parts = [part.strip() for part in text.split(";")]
+    if not any(parts) or any(part[:2] in ("A:", "D:", "V:") for part in parts):
+        raise ValueError("the judgement has no emotion; expected such as WORKER01; Neutral; A:4.0; V:4.0; D:4.0;")
+    return parts[0], ",".join(filter(None, parts[1:]))
+
+
+def _rated(text: str) -> tuple[str, ...]:
+    """Arousal, dominance and valence, each empty where it was left out.
+
+    >>> _rated("4.0; V:3.0; D:;"), _rated("")
+    (('4.0', '', '3.0'), ('', '', ''))
+    """
+    found = _RATED.fullmatch(text)
+    if not found:
+        raise ValueError(f"the ratings 'A:{text}' are not such as A:4.0; V:4.0; D:4.0;")
+    return tuple((found[name] or "").strip() for name in "adv")
 
 
 def _chosen(major: str) -> str:

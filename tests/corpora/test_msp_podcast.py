@@ -192,10 +192,31 @@ def test_a_row_that_is_not_as_described_is_refused(
     assert "\n" not in str(told.value)
 
 
-def test_a_judgement_without_an_emotion_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("judgement", "message"),
+    [
+        ("WORKER01; A:1; V:2; D:3;", "row 2: the judgement has no emotion; expected such as WORKER01; Neutral; A:4.0"),
+        ("WORKER01; Sad; V:2; D:3;", "row 2: the judgement has no emotion; expected such as WORKER01; Neutral; A:4.0"),
+        ("WORKER01; Sad; A:1; V:2;", "row 2: the ratings 'A:1; V:2;' are not such as A:4.0; V:4.0; D:4.0;"),
+        ("WORKER01; Sad; A:1; V:two; D:3;", "row 2: the rating 'two' is no number"),
+        ("WORKER01", "row 2: the judgement has no emotion"),
+    ],
+)
+def test_a_judgement_that_is_not_as_described_is_refused(tmp_path: Path, judgement: str, message: str) -> None:
     table = _corpus(tmp_path, "1.10") / "Labels" / "labels_detailed.csv"
-    _write(table, HEADERS["1.10"], [(_name("1"), "WORKER01; Sad; A:1; V:2; D:3;"), (_name("1"), "WORKER01; A:1; V:2;")])
-    with pytest.raises(CorpusError, match=r"row 2: 'WORKER01; A:1; V:2;' has no emotion; expected such as WORKER01; N"):
+    _write(table, HEADERS["1.10"], [(_name("1"), "WORKER01; Sad; A:1; V:; D:3"), (_name("1"), judgement)])
+    with pytest.raises(CorpusError, match=message):
+        read(tmp_path, tmp_path)
+
+
+def test_a_table_without_rows_or_columns_is_refused(tmp_path: Path) -> None:
+    table = _corpus(tmp_path) / "Labels" / "labels_detailed.csv"
+    for release in ("1.10", "2.0"):
+        _write(table, HEADERS[release], [])
+        with pytest.raises(CorpusError, match="has no rows below its header; expected one for each annotator"):
+            read(tmp_path, tmp_path)
+    _write(table, ("FileName", "EmoClass_Major"), [])
+    with pytest.raises(CorpusError, match=r"lacks column\(s\) 'EmoAct', 'EmoClass_Second', 'EmoDom', 'EmoVal'"):
         read(tmp_path, tmp_path)
 
 
