@@ -121,4 +121,4 @@ def test_a_study_whose_metric_is_not_installed_any_more_has_no_pages_and_hides_n
     workspace.client.create_run("0", tags={STUDY_TAG: "two", STUDY_NAME_TAG: "two"})
     monkeypatch.setattr("ser_tune.components._plugins", lambda group: {})
     assert [page.study for page in study_pages(workspace)] == ["two"]
-    assert "note: study 'one' has no pages: unknown metric 'error'; choose from: uar, wa" in caplog.text
+    assert "note: study 'one' has no pages: unknown metric 'error'; choose from: ccc, " in caplog.text
