@@ -4,6 +4,7 @@ A range of human agreement has two ends: another annotator, who guesses the left
 own one, and all other annotators together, who guess by their plurality or mean.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -88,7 +89,8 @@ class EntropyFit:
     @property
     def sentence(self) -> str:
         """In words."""
-        shown = with_interval(self.correlation.value, self.correlation.interval)
+        value, interval = self.correlation.value, self.correlation.interval
+        shown = "undefined, because all are equal" if math.isnan(value) else with_interval(value, interval)
         return (
             f"predicted entropy against the entropy of the votes: rank correlation {shown}; means {self.model:.3f} and "
             f"{self.annotators:.3f} bits"

@@ -79,7 +79,8 @@ def baselines(report: ReportedResult) -> list[Baseline]:
         pairs.append((chance[0], reached, chance[1]))
     words = None if report.recordings is None else report.recordings.baseline
     if words is not None and words.metric == objective:
-        pairs.append((f"the words alone: the most frequent {report.task.answer} of each text", reached, words.value))
+        guess = f"most frequent {report.task.answer}" if report.of_classes else "mean target"
+        pairs.append((f"the words alone: the {guess} of each text", reached, words.value))
     corrected = report.corrected
     if not corrected and report.search is not None:
         pairs += _trials(report.search)

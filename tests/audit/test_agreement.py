@@ -232,6 +232,14 @@ def test_spearmans_correlation_is_that_of_scipy() -> None:
     assert found.entropy.correlation.value == pytest.approx(expected)
 
 
+def test_a_model_that_is_always_certain_has_no_correlation_of_entropies() -> None:
+    counts = np.array([[3, 1], [2, 2], [4, 0]])
+    annotations = [Annotation(votes=tuple((name, int(n)) for name, n in zip("ab", row, strict=True))) for row in counts]
+    found = model_against_crowd("probabilities", ("a", "b"), np.eye(2)[[0, 1, 0]], np.arange(3), annotations)
+    assert found is not None
+    assert "rank correlation undefined, because all are equal; means 0.000 and " in found.sentences[1]
+
+
 def test_there_is_no_crowd_of_labels_alone_or_of_other_tasks() -> None:
     alone, shown = np.zeros(1, np.int64), np.ones((1, 1))
     assert model_against_crowd("probabilities", ("joy",), shown, alone, [Annotation()]) is None
