@@ -133,8 +133,8 @@ def _in_one_cell(file: Path) -> tuple[_Column, _Column, _Column]:
     numbers: tuple[dict[str, int], ...] = ({}, {}, {})
     for _, (name, detail) in PublishedTable(file).rows("FileName", "EmoDetail"):
         judgement = detail.partition(";")[2]  # after the annotator's name; few emotions and few ratings differ
-        emotions, separator, ratings = judgement.rpartition("A:")  # free text comes before
-        texts = (name, emotions, ratings) if separator else (name, judgement, "")
+        words, separator, ratings = judgement.rpartition("A:")  # free text comes before
+        texts = (name, words, ratings) if separator else (name, judgement, "")
         for column, known, text in zip(codes, numbers, texts, strict=True):
             column.append(known.setdefault(text, len(known)))
     if not codes[0]:
