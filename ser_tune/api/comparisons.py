@@ -144,10 +144,11 @@ def evaluate(
         corpus: Corpus, of `ser-tune corpus list`, or manifest.
         data: The corpus's folder; for manifest, its CSV file.
         task: One of the corpus's tasks, of `ser-tune corpus list`; default: its first.
-        mapping: Count an emotion of the corpus as a class of the model; nothing after = leaves it out. Repeatable.
+        mapping: Count an emotion, or dimension, of the corpus as a class, or dimension, of the model; nothing after =
+            leaves it out. Repeatable.
         by: Score groups by text, style, session, or a manifest's meta_COLUMN, beside speaker, gender and duration;
             repeatable.
-        calibrate: Fit a temperature on the model's validation predictions.
+        calibrate: Fit a temperature of class probabilities on the model's validation predictions.
         stress: Score again with noise, rooms, telephone, codecs, clipping, lower level.
         skip_trained: Leave recordings out that the model was trained on.
         on_condition: Receives each condition of `stress` before it is scored.
@@ -166,9 +167,9 @@ def evaluate(
         mapping=mapping,
         skip_trained=skip_trained,
     )
-    groups = results.groups_of(setup.utterances, by)  # a mistake shows before the predictions
-    outputs = setup.networks.outputs()
-    evaluation = results.score_evaluation(workspace, setup, outputs, groups=groups, calibrate=calibrate)
+    groups = results.groups_of(setup.utterances, by)  # mistakes show before the predictions
+    temperature = results.temperature_of(workspace, setup) if calibrate else None
+    evaluation = results.score_evaluation(setup, setup.networks.outputs(), groups=groups, temperature=temperature)
     stressed = list(results.stress(evaluation, on_condition=on_condition)) if stress else []
     return Evaluated(evaluation, stressed, results.log_evaluation(workspace, evaluation, stressed))
 

@@ -4,7 +4,7 @@ from .answer_kinds import AnswerKind
 from .compare import Choice, Comparison, compare
 from .evaluation_matrix import Cell, cell_columns, cell_rows, draw_matrix
 from .evaluation_run import log_evaluation, score_rows, stress_rows
-from .evaluation_scores import Evaluation, groups_of, score_evaluation
+from .evaluation_scores import Evaluation, groups_of, score_evaluation, temperature_of
 from .evaluation_setup import EvaluationSetup, set_up_evaluation
 from .leaderboard import Entry, Leaderboard, leaderboard
 from .nested_scores import Nested, OuterFold, find_nested, is_nested
@@ -54,6 +54,7 @@ __all__ = [
     "set_up_evaluation",
     "stress",
     "stress_rows",
+    "temperature_of",
     "trials_of",
     "trials_table",
 ]

@@ -93,7 +93,8 @@ def _most(seeds: Sequence[np.ndarray], outputs: int) -> np.ndarray:
 
 
 def _mean(seeds: Sequence[np.ndarray], _: int) -> np.ndarray:
-    mean: np.ndarray = np.mean(seeds, axis=0)
+    """The mean of several seeds' numbers, with the decimals that are stored."""
+    mean: np.ndarray = np.round(np.mean(seeds, axis=0), 6)
     return mean
 
 

@@ -17,7 +17,7 @@ from ..tracking import Workspace, protocol_of, read_predictions
 from .answer_kinds import Calibration
 from .evaluation_setup import EvaluationSetup
 
-__all__ = ["Evaluation", "groups_of", "score_evaluation"]
+__all__ = ["Evaluation", "groups_of", "score_evaluation", "temperature_of"]
 
 CALIBRATION_NOTE = "the temperature was fitted on validation predictions of single fold networks"
 
@@ -77,31 +77,24 @@ class Evaluation:
 
 
 def score_evaluation(
-    workspace: Workspace,
     setup: EvaluationSetup,
     outputs: np.ndarray,
     *,
     groups: Mapping[str, Sequence[str]],
-    calibrate: bool = False,
+    temperature: float | None = None,
 ) -> Evaluation:
     """Score the outputs of the networks of an evaluation.
 
     Args:
-        workspace: The project's stores.
         setup: Version and corpus.
         outputs: Of `setup.networks`, shape (N, K).
         groups: As `groups_of` returns them for the utterances.
-        calibrate: Whether to fit a temperature on the version's validation predictions.
-
-    Raises:
-        ConfigError: The version has no validation predictions of the shared classes, or does not predict classes.
+        temperature: As `temperature_of` returns it; None is no calibration.
     """
     metrics, names, truth = setup.metrics, setup.shared, setup.matched.truth
     speakers = np.unique([utterance.speaker for utterance in setup.utterances], return_inverse=True)[1]
     shared = setup.over_shared(outputs)
-    temperature = None
-    if calibrate:
-        temperature = _temperature(workspace, setup)
+    if temperature is not None:
         same = " of the same speakers, so the calibration error is optimistic" if setup.of_own_folds else ""
         setup = replace(setup, notes=[*setup.notes, CALIBRATION_NOTE + same])
     predicted, size = setup.task.decide(shared), len(names)
@@ -161,8 +154,12 @@ def _parts(
     return found
 
 
-def _temperature(workspace: Workspace, setup: EvaluationSetup) -> float:
-    """Fit the temperature on validation utterances of the shared classes, over these classes."""
+def temperature_of(workspace: Workspace, setup: EvaluationSetup) -> float:
+    """Fit a temperature on the version's validation utterances of the shared classes, over these classes.
+
+    Raises:
+        ConfigError: The version has no validation predictions of the shared classes, or does not predict classes.
+    """
     if not setup.kind.has_classes:
         raise ConfigError(
             f"--calibrate fits a temperature of the probabilities of classes, and {setup.model} predicts "

@@ -164,8 +164,8 @@ def _on_scale(
     notes = [f"the model's scale is another: ratings are mapped linearly to it, {', '.join(found)}"] if found else []
     if unknown:
         notes.append(
-            f"the scale of {', '.join(unknown)} is not known of both corpora: ratings are compared as they are, and of "
-            "unlike scales PCC alone has a meaning"
+            f"the scale of {', '.join(unknown)} is known of at most one of the corpora: ratings are compared as they "
+            "are, and unless the scales are equal, PCC alone has a meaning"
         )
     return mapped, notes, {"scales": tuple(found)} if found else {}
 

@@ -1,9 +1,7 @@
 """Registered models of other tasks than one emotion of several: from a study to every form of use."""
 
-import csv
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,12 +15,11 @@ from ser_tune.config import Project
 from ser_tune.registry import find_version, load_model, version_folder
 from ser_tune.serving.server import Limits, _answering, _loaded
 from ser_tune.tracking import Workspace
+from tests.annotated_studies import LABELS, NAME
 from tests.tracking.test_package import BLOCKED
 
 pytestmark = pytest.mark.slow
 
-NAME = "ser-manifest-linear_probe"
-LABELS = {"dimensions": ["arousal", "valence"], "votes": ["anger", "joy"], "several": ["anger", "joy", "tired"]}
 PREDICT = """
 import json
 import mlflow
@@ -36,47 +33,6 @@ for alias in ("dimensions", "votes", "several"):
     found[alias] = [rows, model.metadata.get_output_schema().input_types_dict(), model.metadata.metadata]
 print(json.dumps(found, default=str))
 """
-
-
-def _annotated(table: Path) -> Path:
-    """The tiny corpus with ratings that the loudest frequency gives away, votes and sets of emotions."""
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    for number, row in enumerate(rows):
-        angry = row["emotion"] == "anger"
-        row |= {"arousal": str((4 if angry else 2) + 0.1 * (number % 3)), "valence": str((1.5 if angry else 4) + 0.1)}
-        row |= {"votes_anger": str(3 if angry else number % 2), "votes_joy": str(number % 2 if angry else 2)}
-        row["emotions"] = row["emotion"] + ("|tired" if number % 4 == 0 else "")
-    path = table.with_name("annotated.csv")
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
-
-
-@pytest.fixture(scope="module")
-def registered(
-    databases: Path, once: Callable[..., Path], call: Callable[..., Any], make_corpus: Callable[..., Path]
-) -> tuple[Path, Path]:
-    """A project with a champion of each task, and a recording; do not change it."""
-
-    def _run(folder: Path) -> None:
-        root = Path(shutil.copytree(databases, folder / "project"))
-        table = _annotated(make_corpus(folder / "corpus"))
-        for label in LABELS:
-            task = ["--task", label, *(["--set", "task.scale=[1,5]"] if label == "dimensions" else [])]
-            told = call(
-                root,
-                *("study", "--model", "linear_probe", "--features", "logmelspec", "--corpus", "manifest"),
-                *("--data", table, *task, "--trials", "1", "--set", "features.n_mels=8"),
-            )
-            assert told.code == 0, told.err
-            assert f"as {label} (" in told.out
-            assert f"next: ser-tune predict {NAME}@{label} " in told.out
-
-    folder = once("registered-tasks", _run)
-    return folder / "project", next((folder / "corpus").glob("*.wav"))
 
 
 def _predicted(call: Callable[..., Any], root: Path, alias: str, *arguments: str | Path) -> Any:

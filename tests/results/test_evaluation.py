@@ -36,10 +36,10 @@ def setup(first: Any, finished: Any) -> EvaluationSetup:
 
 
 @pytest.mark.slow
-def test_the_task_decides_and_the_metrics_are_those_of_the_model(first: Any, setup: EvaluationSetup) -> None:
+def test_the_task_decides_and_the_metrics_are_those_of_the_model(setup: EvaluationSetup) -> None:
     outputs = setup.networks.outputs()
     by_sex = ["high" if utterance.speaker < "c" else "low" for utterance in setup.utterances]
-    usual = score_evaluation(first.workspace, setup, outputs, groups={"half": by_sex})
+    usual = score_evaluation(setup, outputs, groups={"half": by_sex})
     assert [metric.name for metric in usual.metrics] == ["uar", "wa"]
     np.testing.assert_array_equal(usual.predicted, outputs.argmax(axis=1))
     assert usual.protocol.facts["score"] == (
@@ -47,9 +47,7 @@ def test_the_task_decides_and_the_metrics_are_those_of_the_model(first: Any, set
     )
     # A task that decides otherwise, with a metric of which less is better
     task = replace(setup.task, decide=lambda outputs: outputs.argmin(axis=1), answer="level", decision="least")
-    other = score_evaluation(
-        first.workspace, replace(setup, task=task, metrics=(ERROR, UAR, WA)), outputs, groups={"half": by_sex}
-    )
+    other = score_evaluation(replace(setup, task=task, metrics=(ERROR, UAR, WA)), outputs, groups={"half": by_sex})
     np.testing.assert_array_equal(other.predicted, 1 - usual.predicted)
     assert other.objective == ERROR
     scores = {name: score.value for name, score in other.overall.scores.items()}
@@ -88,7 +86,7 @@ def test_tables_and_stored_names_are_made_of_the_metrics_and_the_tasks_answer(
     known = set_up_evaluation(copied.workspace, name, corpus="manifest", data=finished.csv)
     task = replace(known.task, answer="level")
     for found, answer in ((known, "emotion"), (replace(known, task=task, metrics=(ERROR, UAR)), "level")):
-        evaluation = score_evaluation(copied.workspace, found, found.networks.outputs(), groups={})
+        evaluation = score_evaluation(found, found.networks.outputs(), groups={})
         names = [metric.name for metric in found.metrics]
         (row,) = score_rows(evaluation)
         columns = [f"{name}{end}" for name in names for end in ENDS]

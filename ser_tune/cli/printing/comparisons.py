@@ -206,10 +206,10 @@ def print_matrix(
 
 def _print_cells(cells: "Sequence[Cell]", form: str) -> None:
     corpora = list(dict.fromkeys(cell.corpus for cell in cells))
-    texts = {(cell.model, cell.corpus): _text(cell) for cell in cells}
+    metrics = dict.fromkeys(cell.evaluation.objective.title for cell in cells if cell.evaluation is not None)
+    texts = {(cell.model, cell.corpus): _text(cell, with_title=len(metrics) > 1) for cell in cells}
     models = dict.fromkeys(cell.model for cell in cells)
     print_rows(["model", *corpora], [[model, *(texts[model, corpus] for corpus in corpora)] for model in models], form)
-    metrics = dict.fromkeys(cell.evaluation.objective.title for cell in cells if cell.evaluation is not None)
     titles = " and ".join(metrics) or "scores"
     outputs = dict.fromkeys(cell.evaluation.setup.task.outputs for cell in cells if cell.evaluation is not None)
     shared = " or ".join(outputs) or "classes"
@@ -221,12 +221,12 @@ def _print_cells(cells: "Sequence[Cell]", form: str) -> None:
             results.print(f"none: {cell.model} on {cell.corpus}: {cell.reason}")
 
 
-def _text(cell: "Cell") -> str:
+def _text(cell: "Cell", *, with_title: bool) -> str:
     if cell.evaluation is None:
         return "none"
-    overall = cell.evaluation.overall
-    score = overall.scores[cell.evaluation.objective.name]
-    return f"{with_interval(score.value, score.interval)} ({cell.evaluation.compared})"
+    objective = cell.evaluation.objective
+    score, title = cell.evaluation.overall.scores[objective.name], f"{objective.title} " * with_title
+    return f"{title}{with_interval(score.value, score.interval)} ({cell.evaluation.compared})"
 
 
 def _mapped(corpora: Mapping[str, api.JudgedCorpus], written: Sequence[str]) -> dict[str, api.JudgedCorpus]:
