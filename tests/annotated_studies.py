@@ -1,4 +1,4 @@
-"""A project with a registered model of every task beyond classes, of the tiny corpus with ratings, votes and sets of emotions."""
+"""A project with registered models of tasks beyond classes, of the tiny corpus with ratings, votes and sets."""
 
 import csv
 import shutil

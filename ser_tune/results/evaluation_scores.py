@@ -124,7 +124,7 @@ def _crowd(setup: EvaluationSetup, shown: np.ndarray, speakers: np.ndarray) -> C
 
     The ratings of another corpus may be on another scale.
     """
-    targets, own = setup.mapping.targets, protocol_of(setup.run).corpus == setup.networks.corpus.name
+    targets, own = setup.mapping.targets, setup.of_own_folds or setup.version is None
     annotations = []
     for utterance in setup.utterances:
         votes: Counter[str] = Counter()
