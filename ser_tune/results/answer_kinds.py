@@ -94,8 +94,8 @@ def _most(seeds: Sequence[np.ndarray], outputs: int) -> np.ndarray:
 
 def _mean(seeds: Sequence[np.ndarray], _: int) -> np.ndarray:
     """The mean of several seeds' numbers, with the decimals that are stored."""
-    mean: np.ndarray = np.round(np.mean(seeds, axis=0), 6)
-    return mean
+    mean: np.ndarray = np.mean(seeds, axis=0)
+    return mean.round(6)
 
 
 def _first(seeds: Sequence[np.ndarray], _: int) -> np.ndarray:

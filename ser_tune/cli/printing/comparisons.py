@@ -91,7 +91,7 @@ def _print_differing(found: "Comparison", *, list_all: bool) -> None:
     judged, differing, task = found.predictions[0][0], found.differing, found.protocol.task
     seeds = [len(result.runs) for result in found.results]
     how = " by what most seeds name" if found.kind.has_classes else " in the means of the seeds"
-    first = "" if found.kind.has_classes else "; the largest differences first"
+    first = "; the largest differences first" if len(differing) and not found.kind.has_classes else ""
     results.print(f"\n{len(differing)} of {len(judged.utterances)} utterances differ{how * (max(seeds) > 1)}{first}")
     predicted = found.predicted
     listed = differing if list_all else differing[:SHOWN_DIFFERENCES]
