@@ -318,22 +318,32 @@ def tiny(corpus_csv: Path, study_file: Path) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
-def finished(
+def finish(
     databases: Path, once: Callable[..., Path], call: Callable[..., Told], study_file: Path, corpus_csv: Path
-) -> Finished:
-    """A study of three trials, whose seed makes them unlike, that has promoted its best; do not change its project."""
-    corpus = ("--corpus", "manifest", "--data", str(corpus_csv))
-    args = (str(study_file), *corpus, "--name", "first", "--set", "seed=3", "--trials", "3", "--pruner", "none")
+) -> Callable[..., Finished]:
+    """Run a study of three trials, whose seed makes them unlike; do not change its project: `finish("finished")`."""
 
-    def _run(folder: Path) -> None:
-        shutil.copytree(databases, folder / "project")
-        told = call(folder / "project", "study", *args)
-        assert told.code == 0, told.err
-        (folder / "told.json").write_text(json.dumps(asdict(told)), encoding="utf-8")
+    def _finish(name: str, file: Path = study_file, csv: Path = corpus_csv, *settings: str) -> Finished:
+        corpus = ("--corpus", "manifest", "--data", str(csv), *settings)
+        args = (str(file), *corpus, "--name", "first", "--set", "seed=3", "--trials", "3", "--pruner", "none")
 
-    folder = once("finished", _run)
-    told = Told(**json.loads((folder / "told.json").read_text(encoding="utf-8")))
-    return Finished(root=folder / "project", args=args, told=told, csv=corpus_csv)
+        def _run(folder: Path) -> None:
+            shutil.copytree(databases, folder / "project")
+            told = call(folder / "project", "study", *args)
+            assert told.code == 0, told.err
+            (folder / "told.json").write_text(json.dumps(asdict(told)), encoding="utf-8")
+
+        folder = once(name, _run)
+        told = Told(**json.loads((folder / "told.json").read_text(encoding="utf-8")))
+        return Finished(root=folder / "project", args=args, told=told, csv=csv)
+
+    return _finish
+
+
+@pytest.fixture(scope="session")
+def finished(finish: Callable[..., Finished]) -> Finished:
+    """A study of three trials that has promoted its best; do not change its project."""
+    return finish("finished")
 
 
 @pytest.fixture

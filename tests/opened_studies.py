@@ -64,6 +64,24 @@ def first(finished: Any, open_study: Callable[..., Opened]) -> Opened:
 
 
 @pytest.fixture
+def first_of(
+    finish: Callable[..., Any],
+    file_of: Callable[[str], Path],
+    data_of: Callable[[str], Path],
+    open_study: Callable[..., Opened],
+) -> Callable[[str], Opened]:
+    """The finished study of a task; do not change it."""
+
+    def _first_of(task: str) -> Opened:
+        if task == "classification":
+            return open_study(finish("finished").root)
+        settings = ("--set", f"task.name={task}")
+        return open_study(finish(f"finished-{task}", file_of(task), data_of(task), *settings).root)
+
+    return _first_of
+
+
+@pytest.fixture
 def copied(finished_copy: Any, open_study: Callable[..., Opened]) -> Opened:
     """The finished study in a project that may be changed."""
     return open_study(finished_copy.root)

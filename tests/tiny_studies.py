@@ -22,11 +22,73 @@ if TYPE_CHECKING:
     from ser_tune.search import StudyObserver, StudySummary
 
 
+TASKS = ("classification", "dimensions", "distribution")
+"""What tests of a stage of a study are run for."""
+OTHER_TASKS = TASKS[1:]
+
+
+def annotate(table: Path) -> Path:
+    """Write the table of a tiny corpus again, with annotators' votes and ratings in place of the emotions."""
+    annotated = table.with_name("annotated.csv")
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    with annotated.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "speaker", "votes_anger", "votes_joy", "arousal", "valence"])
+        for number, row in enumerate(rows):
+            anger, doubt = row["emotion"] == "anger", number % 3
+            votes = (5 - doubt, doubt) if anger else (doubt, 5 - doubt)
+            ratings = (4.0 - doubt / 2, 1.5 + doubt / 4) if anger else (3.0 + doubt / 4, 4.5 - doubt / 2)
+            writer.writerow([row["path"], row["speaker"], *votes, *ratings])
+    return annotated
+
+
+@pytest.fixture(scope="session")
+def annotated_csv(once: Callable[..., Path], make_corpus: Callable[..., Path]) -> Path:
+    """The tiny corpus with votes and ratings; do not change it."""
+    return once("annotated", lambda folder: annotate(make_corpus(folder))) / "annotated.csv"
+
+
+@pytest.fixture(scope="session")
+def data_of(corpus_csv: Path, annotated_csv: Path) -> Callable[[str], Path]:
+    """The table that a task of `TASKS` trains on."""
+    return lambda task: corpus_csv if task == "classification" else annotated_csv
+
+
+@pytest.fixture(scope="session")
+def file_of(study_file: Path) -> Callable[[str], Path]:
+    """The tiny study's file without what a task of `TASKS` has no use for: dimensions have no classes to weigh."""
+
+    def _file_of(task: str) -> Path:
+        if task != "dimensions":
+            return study_file
+        lines = study_file.read_text(encoding="utf-8").splitlines(keepends=True)
+        written = study_file.with_name(f"{task}.yaml")
+        written.write_text("".join(line for line in lines if "class_weighting" not in line), encoding="utf-8")
+        return written
+
+    return _file_of
+
+
+@pytest.fixture(scope="session")
+def tiny_of(
+    tiny: Callable[..., Any], file_of: Callable[[str], Path], data_of: Callable[[str], Path]
+) -> Callable[..., Any]:
+    """Define a tiny study of a task: `tiny_of("dimensions", name="a", **{"study.trials": 3})`."""
+
+    def _tiny_of(task: str, **settings: object) -> Any:
+        return tiny(file_of(task), **{"corpus.data": data_of(task), "task.name": task, **settings})
+
+    return _tiny_of
+
+
 @pytest.fixture
-def run(tiny: Callable[..., Any], project: Project, recorder: Any) -> Callable[..., StudySummary]:
+def run(tiny_of: Callable[..., Any], project: Project, recorder: Any) -> Callable[..., StudySummary]:
     """Run a tiny study of one epoch a fold: `run(3)` is `--trials 3`."""
 
-    def _run(trials: int = 2, *, observer: StudyObserver = recorder, **settings: object) -> StudySummary:
+    def _run(
+        trials: int = 2, *, observer: StudyObserver = recorder, task: str = "classification", **settings: object
+    ) -> StudySummary:
         quick = {
             "training.epochs": 1,
             "training.batch_size": 4,
@@ -34,7 +96,7 @@ def run(tiny: Callable[..., Any], project: Project, recorder: Any) -> Callable[.
             "study.pruner": "none",
             "name": "one",
         }
-        return search.run_study(protocol.prepare(tiny(**(quick | settings)), project), project, observer)
+        return search.run_study(protocol.prepare(tiny_of(task, **(quick | settings)), project), project, observer)
 
     return _run
 

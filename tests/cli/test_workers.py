@@ -10,14 +10,23 @@ from mlflow import MlflowClient
 
 from ser_tune.config import Project
 from ser_tune.coordination import place_of
+from tests.tiny_studies import TASKS
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def args(study_file: Path, corpus_csv: Path) -> list[str]:
-    corpus = ["--corpus", "manifest", "--data", str(corpus_csv)]
-    return ["study", str(study_file), *corpus, "--trials", "4", "--pruner", "none", "--sampler", "random"]
+def args_of(file_of: Callable[[str], Path], data_of: Callable[[str], Path]) -> Callable[[str], list[str]]:
+    def _args_of(task: str) -> list[str]:
+        corpus = ["--corpus", "manifest", "--data", str(data_of(task)), "--set", f"task.name={task}"]
+        return ["study", str(file_of(task)), *corpus, "--trials", "4", "--pruner", "none", "--sampler", "random"]
+
+    return _args_of
+
+
+@pytest.fixture
+def args(args_of: Callable[[str], list[str]]) -> list[str]:
+    return args_of("classification")
 
 
 def _scores(root: Path, name: str) -> dict[int, tuple[Any, ...]]:
@@ -26,9 +35,15 @@ def _scores(root: Path, name: str) -> dict[int, tuple[Any, ...]]:
     return {place_of(one): (one.state, one.params, one.value) for one in trials}
 
 
+@pytest.mark.parametrize("task", TASKS)
 def test_workers_give_the_scores_of_one_process_under_one_parent_run(
-    call: Callable[..., Any], root: Path, args: list[str], monkeypatch: pytest.MonkeyPatch
+    task: str,
+    call: Callable[..., Any],
+    root: Path,
+    args_of: Callable[[str], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    args = args_of(task)
     monkeypatch.setenv("SER_TUNE_ROOT", str(root))
     assert call(root, *args, "--name", "alone").code == 0
     told = call(root, *args, "--name", "together", "--workers", "2")

@@ -4,6 +4,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,24 +19,25 @@ from ser_tune.coordination import load_study
 from ser_tune.errors import NonFiniteLossError, RegistryError, StudyError
 from ser_tune.experiments import Candidate, confirm
 from ser_tune.experiments.confirm import by_bound
-from ser_tune.metrics import METRICS
+from ser_tune.metrics import Metric
 from ser_tune.protocol import prepare
 from ser_tune.registry import Promotion, promote
 from ser_tune.resampling import UNKNOWN, Interval, interval_of, seed_interval
 from ser_tune.search import Fanout, StudyObserver, run_study
 from ser_tune.tracking import CONFIRMS_TAG, TrackingObserver, Workspace, read_predictions
 from tests.plugged import ERROR, SHORTFALL
+from tests.tiny_studies import TASKS
 
 pytestmark = pytest.mark.slow
 
 NAME = "ser-manifest-alex_net"
-UAR = METRICS.get("uar")
 QUICK = {"training.epochs": 1, "training.batch_size": 4, "study.pruner": "none", "study.keep_models": 1}
 
 
 class Searched(NamedTuple):
     """A project with a search of three trials, whose best two shall be confirmed."""
 
+    metric: Metric
     project: Project
     workspace: Workspace
     best: tuple[int, int]
@@ -46,7 +48,9 @@ def _open(root: Path, cache: Path) -> Searched:
     project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", cache)
     workspace = Workspace(project)
     study, definition = load_study("searched", project)
-    ranked = sorted(study.get_trials(), key=lambda trial: (-trial.value, trial.number))
+    metric = definition.objective
+    sign = -1 if metric.higher_is_better else 1
+    ranked = sorted(study.get_trials(), key=lambda trial: (sign * trial.value, trial.number))
 
     def _confirm(*others: StudyObserver, top: int = 2, seeds: int = 2, **how: Any) -> tuple[list[Candidate], Promotion]:
         observer = Fanout(TrackingObserver(workspace), *others)
@@ -54,27 +58,38 @@ def _open(root: Path, cache: Path) -> Searched:
         found = confirm(workspace, study, prepared, observer, top=top, seeds=seeds, **how)
         return list(found.candidates), found.promotion
 
-    return Searched(project, workspace, (ranked[0].number, ranked[1].number), _confirm)
-
-
-@pytest.fixture(scope="module")
-def confirmed(
-    databases: Path, shared_cache: Path, tiny: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Searched, list[Candidate], Promotion]:
-    """Confirmed with two seeds each. Whoever changes it, works last."""
-    root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("confirmed") / "project"))
-    project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ser_tune.tracking.run_metrics.draw_confusion", lambda *_: None)  # pictures take time
-        search = prepare(tiny(name="searched", **QUICK, **{"study.trials": 3, "study.sampler_seed": 5}), project)
-        run_study(search, project, TrackingObserver(Workspace(project)))
-        for copy in ("interrupted", "failing"):
-            shutil.copytree(root, root.with_name(copy))
-        searched = _open(root, shared_cache)
-        return searched, *searched.confirm()
+    return Searched(metric, project, workspace, (ranked[0].number, ranked[1].number), _confirm)
 
 
 Confirmed = tuple[Searched, list[Candidate], Promotion]
+
+
+@pytest.fixture(scope="module")
+def confirmed_of(
+    databases: Path, shared_cache: Path, tiny_of: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Confirmed]:
+    """The search of a task, confirmed with two seeds each. Whoever changes it, works last."""
+
+    @cache
+    def _confirmed_of(task: str) -> Confirmed:
+        root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("confirmed") / "project"))
+        urls = f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db"
+        project, few = Project(root, *urls, shared_cache), {"study.trials": 3, "study.sampler_seed": 5}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("ser_tune.tracking.run_metrics.draw_confusion", lambda *_: None)  # pictures take time
+            search = prepare(tiny_of(task, name="searched", **QUICK, **few), project)
+            run_study(search, project, TrackingObserver(Workspace(project)))
+            for copy in ("interrupted", "failing"):
+                shutil.copytree(root, root.with_name(copy))
+            searched = _open(root, shared_cache)
+            return searched, *searched.confirm()
+
+    return _confirmed_of
+
+
+@pytest.fixture
+def confirmed(confirmed_of: Callable[[str], Confirmed]) -> Confirmed:
+    return confirmed_of("classification")
 
 
 def _fresh(searched: Searched) -> dict[int, Any]:
@@ -90,8 +105,11 @@ def _run_of(searched: Searched, number: int, study: str = "searched-confirm") ->
     return run
 
 
-def test_the_best_of_the_search_are_trained_with_the_values_that_it_gave_them(confirmed: Confirmed) -> None:
-    searched, candidates, _ = confirmed
+@pytest.mark.parametrize("task", TASKS)
+def test_the_best_of_the_search_are_trained_with_the_values_that_it_gave_them(
+    task: str, confirmed_of: Callable[[str], Confirmed]
+) -> None:
+    searched, candidates, _ = confirmed_of(task)
     assert sorted(candidate.trial for candidate in candidates) == sorted(searched.best)
     search = {trial.number: trial for trial in load_study("searched", searched.project)[0].get_trials()}
     fresh = _fresh(searched)
@@ -102,7 +120,7 @@ def test_the_best_of_the_search_are_trained_with_the_values_that_it_gave_them(co
             assert fresh[number].value == score
         assert candidate.searched == search[candidate.trial].value
         assert candidate.searched_interval == interval_of(
-            _run_of(searched, candidate.trial, "searched").data.metrics, "validation_uar"
+            _run_of(searched, candidate.trial, "searched").data.metrics, f"validation_{searched.metric.name}"
         )
     assert any(candidate.searched_interval.known for candidate in candidates)
     # Seed by seed
@@ -125,14 +143,17 @@ def test_no_seed_is_one_of_the_searchs_or_is_used_twice(confirmed: Confirmed) ->
     assert min(seeds) >= 100_000  # no search has so many trials that it would come there
 
 
-def test_a_candidates_interval_is_over_speakers_and_seeds(confirmed: Confirmed) -> None:
-    searched, candidates, _ = confirmed
+@pytest.mark.parametrize("task", TASKS)
+def test_a_candidates_interval_is_over_speakers_and_seeds(task: str, confirmed_of: Callable[[str], Confirmed]) -> None:
+    searched, candidates, _ = confirmed_of(task)
     for candidate in candidates:
         read = [
             read_predictions(searched.workspace, _run_of(searched, number), "validation")
             for number in candidate.numbers
         ]
-        assert candidate.interval == seed_interval(UAR, np.stack([each.sums(UAR) for each in read if each]))
+        assert candidate.interval == seed_interval(
+            searched.metric, np.stack([each.sums(searched.metric) for each in read if each])
+        )
         assert candidate.mean == pytest.approx(sum(candidate.scores) / 2)
 
 
@@ -145,14 +166,18 @@ def test_the_best_seed_is_not_promoted_by_the_way(confirmed: Confirmed) -> None:
         promote(searched.workspace, again, study)
 
 
-def test_the_first_candidate_is_registered_with_what_it_came_to(confirmed: Confirmed) -> None:
-    searched, candidates, promotion = confirmed
-    lows = [candidate.interval.low if candidate.interval.known else -1.0 for candidate in candidates]
-    assert lows[0] >= lows[1]
+@pytest.mark.parametrize("task", TASKS)
+def test_the_first_candidate_is_registered_with_what_it_came_to(
+    task: str, confirmed_of: Callable[[str], Confirmed]
+) -> None:
+    searched, candidates, promotion = confirmed_of(task)
+    assert candidates == by_bound(candidates, searched.metric)
     winner = candidates[0]
-    # Of two seeds the lower one: the median that is not optimistic
-    assert promotion.trial == min(zip(winner.scores, winner.numbers, strict=True))[1]
-    assert (promotion.name, promotion.alias, promotion.created) == (NAME, "champion", True)
+    # Of two seeds the worse one: the median that is not optimistic
+    worse = min if searched.metric.higher_is_better else max
+    assert promotion.trial == worse(zip(winner.scores, winner.numbers, strict=True))[1]
+    alias = "champion" if task == "classification" else task
+    assert (promotion.name, promotion.alias, promotion.created) == (NAME, alias, True)
     version = searched.workspace.client.get_model_version(NAME, promotion.version)
     assert version.run_id == _run_of(searched, promotion.trial).info.run_id
     assert (version.tags["study"], version.tags["rule"]) == ("searched-confirm", "better")

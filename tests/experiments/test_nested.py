@@ -5,7 +5,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +18,6 @@ from ser_tune.config import Project
 from ser_tune.coordination import load_study
 from ser_tune.errors import ConfigError, CorpusError, StudyError
 from ser_tune.experiments import run_nested
-from ser_tune.metrics import METRICS
 from ser_tune.protocol import prepare
 from ser_tune.resampling import Interval, describe_score, mean_interval, score, with_interval
 from ser_tune.results import Nested, OuterFold, leaderboard
@@ -34,11 +33,16 @@ from ser_tune.tracking import (
     Workspace,
     protocol_of,
 )
+from tests.tiny_studies import TASKS
 
 pytestmark = pytest.mark.slow
 
 RATE = "optimizer.learning_rate"
-UAR, WA = METRICS.get("uar"), METRICS.get("wa")
+METRICS_OF = {
+    "classification": ["uar", "wa"],
+    "dimensions": ["ccc", "pcc", "mae", "rmse"],
+    "distribution": ["jsd", "kl", "total_variation", "uar", "macro_f1"],
+}
 QUICK = {"training.epochs": 1, "training.batch_size": 8, "study.trials": 1, "study.keep_models": 1}
 
 
@@ -57,7 +61,9 @@ class Watch(StudyObserver):
             raise KeyboardInterrupt
 
 
-def _nested(project: Project, tiny: Callable[..., Any], watch: Watch, **settings: object) -> Nested:
+def _nested(
+    project: Project, tiny_of: Callable[..., Any], watch: Watch, task: str = "classification", **settings: object
+) -> Nested:
     """Run a tiny study nested, with folds of one speaker each."""
     workspace = Workspace(project)
 
@@ -65,7 +71,7 @@ def _nested(project: Project, tiny: Callable[..., Any], watch: Watch, **settings
     def watching() -> Iterator[StudyObserver]:
         yield Fanout(TrackingObserver(workspace), watch)
 
-    definition = tiny(**{"name": "outer", "protocol.folds": "none", **QUICK, **settings})
+    definition = tiny_of(task, **{"name": "outer", "protocol.folds": "none", **QUICK, **settings})
     return run_nested(workspace, prepare(definition, project), watching)
 
 
@@ -79,17 +85,26 @@ class Outer(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def outer(
-    databases: Path, shared_cache: Path, tiny: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
-) -> Outer:
-    root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("nested") / "project"))
-    project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache)
-    interrupted, resumed = Watch(interrupt=True), Watch()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ser_tune.tracking.run_metrics.draw_confusion", lambda *_: None)  # pictures take time
-        with pytest.raises(KeyboardInterrupt):
-            _nested(project, tiny, interrupted)
-        return Outer(project, _nested(project, tiny, resumed), interrupted, resumed)
+def outer_of(
+    databases: Path, shared_cache: Path, tiny_of: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Outer]:
+    @cache
+    def _outer_of(task: str) -> Outer:
+        root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("nested") / "project"))
+        urls = f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db"
+        project, interrupted, resumed = Project(root, *urls, shared_cache), Watch(interrupt=True), Watch()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("ser_tune.tracking.run_metrics.draw_confusion", lambda *_: None)  # pictures take time
+            with pytest.raises(KeyboardInterrupt):
+                _nested(project, tiny_of, interrupted, task)
+            return Outer(project, _nested(project, tiny_of, resumed, task), interrupted, resumed)
+
+    return _outer_of
+
+
+@pytest.fixture
+def outer(outer_of: Callable[[str], Outer]) -> Outer:
+    return outer_of("classification")
 
 
 def _rewritten(table: Path, **sessions: str) -> Path:
@@ -103,14 +118,18 @@ def _rewritten(table: Path, **sessions: str) -> Path:
     return table
 
 
-def test_an_interrupted_nested_study_goes_on_where_it_was(outer: Outer) -> None:
+@pytest.mark.parametrize("task", TASKS)
+def test_an_interrupted_nested_study_goes_on_where_it_was(task: str, outer_of: Callable[[str], Outer]) -> None:
+    outer = outer_of(task)
     names = [start.definition.name for start in outer.interrupted.started]
     assert names == ["outer-outer00", "outer-outer01", "outer-outer02"]
     assert [start.trials_to_run for start in outer.resumed.started] == [0, 0, 1, 1]
     assert [fold.study for fold in outer.found.folds] == [*names, "outer-outer03"]
 
 
-def test_no_search_sees_its_outer_speakers(outer: Outer) -> None:
+@pytest.mark.parametrize("task", TASKS)
+def test_no_search_sees_its_outer_speakers(task: str, outer_of: Callable[[str], Outer]) -> None:
+    outer = outer_of(task)
     assert [fold.speakers for fold in outer.found.folds] == [("ada",), ("bob",), ("cyd",), ("dan",)]
     for search, start in zip(outer.found.folds, outer.resumed.started, strict=True):
         utterances = start.corpus.utterances
@@ -123,21 +142,27 @@ def test_no_search_sees_its_outer_speakers(outer: Outer) -> None:
         assert (search.best_trial, search.inner_score) == (study.best_trial.number, study.best_value)
 
 
-def test_the_outer_scores_are_those_of_all_predictions_together(outer: Outer) -> None:
+@pytest.mark.parametrize("task", TASKS)
+def test_the_outer_scores_are_those_of_all_predictions_together(task: str, outer_of: Callable[[str], Outer]) -> None:
+    outer = outer_of(task)
     folds, scores = outer.found.folds, outer.found.outer
+    metrics = outer.resumed.started[0].definition.metrics
     collected = [name for fold in folds for name in fold.predictions.utterances]
     assert sorted(collected) == sorted(utterance.id for utterance in outer.resumed.started[0].corpus.utterances)
     truth = np.concatenate([fold.predictions.truth for fold in folds])
     predicted = np.concatenate([fold.predictions.predicted for fold in folds])
-    pooled = score([(truth, predicted, np.array([name.partition("_")[0] for name in collected]))], [UAR, WA], 2)
-    assert list(scores) == ["uar", "wa"]
+    pooled = score([(truth, predicted, np.array([name.partition("_")[0] for name in collected]))], metrics, 2)
+    assert list(scores) == [metric.name for metric in metrics] == METRICS_OF[task]
     for name, expected in pooled.items():
         assert (scores[name].value, scores[name].interval) == (expected.value, expected.interval)
-    assert scores["uar"].fold_mean == pytest.approx(np.mean([fold.outer_single_score for fold in folds]))
+    by_fold = [metrics[0].score(fold.predictions.truth, fold.predictions.predicted, 2) for fold in folds]
+    assert scores[metrics[0].name].fold_mean == pytest.approx(np.mean(by_fold))
 
 
-def test_optimism_is_paired_by_speaker(outer: Outer) -> None:
-    differences = []
+@pytest.mark.parametrize("task", TASKS)
+def test_optimism_is_paired_by_speaker(task: str, outer_of: Callable[[str], Outer]) -> None:
+    outer = outer_of(task)
+    metric, differences = outer.resumed.started[0].definition.objective, []
     for outer_fold in outer.found.folds:
         (speaker,) = outer_fold.speakers
         inner = []
@@ -145,14 +170,15 @@ def test_optimism_is_paired_by_speaker(outer: Outer) -> None:
             said = fold.validation
             own = np.array([name == speaker for name in said.speakers])
             if fold is not outer_fold:
-                inner.append(UAR.score(said.truth[own], said.predicted[own], 2))
+                inner.append(metric.score(said.truth[own], said.predicted[own], 2))
             else:
                 assert not own.any()
         assert len(inner) == 3
         assert outer.found.by_speaker[speaker] == pytest.approx((np.mean(inner), outer_fold.outer_single_score))
-        differences.append(np.mean(inner) - outer_fold.outer_single_score)
+        gained = np.mean(inner) - outer_fold.outer_single_score
+        differences.append(gained if metric.higher_is_better else -gained)
     assert outer.found.optimism == pytest.approx(np.mean(differences))
-    assert outer.found.optimism_interval == mean_interval(UAR, np.array(differences))
+    assert outer.found.optimism_interval == mean_interval(metric, np.array(differences))
 
 
 def _runs_of_its_own(outer: Outer) -> list[Run]:

@@ -1,6 +1,7 @@
 """A trial that is trained again from MLflow alone: identical, or every difference told."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,30 @@ from ser_tune.errors import CorpusError, RegistryError
 from ser_tune.experiments import replay
 from ser_tune.results import find_run
 from ser_tune.tracking import TRIAL_TAG
+from tests.tiny_studies import TASKS
 
 pytestmark = pytest.mark.slow
 
+POOLED = {
+    "classification": {"validation_uar_low", "validation_recall/joy"},
+    "dimensions": {"validation_CCC/arousal"},
+    "distribution": {"validation_jsd_high"},
+}
 
-def test_a_trial_is_the_same_to_the_last_bit(first: Any) -> None:
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_trial_is_the_same_to_the_last_bit(task: str, first_of: Callable[[str], Any]) -> None:
+    first = first_of(task)
     run = find_run(first.workspace, "first:0")
     told: list[tuple[int, int]] = []
     again = replay(first.workspace, run, on_epoch=lambda fold, report: told.append((fold, report.epoch)))
     assert (again.unequal, again.circumstances, again.identical) == ([], [], True)
-    # Five figures for each of three epochs of three folds, three kept epochs, and the pooled scores
+    # Two losses, the learning rate and all metrics for each of three epochs of three folds, three kept epochs, and the
+    # pooled scores
     pooled = [name for name in run.data.metrics if name.startswith("validation_")]
-    assert again.compared == 5 * 3 * 3 + 3 + len(pooled)
-    assert {"validation_uar", "validation_uar_low", "validation_recall/joy"} <= set(pooled)
+    metrics = first.prepared.definition.goal.metrics
+    assert again.compared == (3 + len(metrics)) * 3 * 3 + 3 + len(pooled)
+    assert {f"validation_{name}" for name in metrics} | POOLED[task] <= set(pooled)
     assert told == [(fold, epoch) for fold in range(3) for epoch in (1, 2, 3)]
 
 

@@ -1,5 +1,6 @@
 """Running studies on a real Optuna database: totals, resuming, refusals, failures, interruptions."""
 
+import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -274,22 +275,33 @@ def test_a_pruned_trial_is_pruned_and_counts(
 
 
 @pytest.mark.slow
-def test_a_hopeless_trial_loses_its_race(run: Run, recorder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("task", "good", "poor", "reason"),
+    [
+        ("classification", 0.9, 0.1, "UAR 0.100 in fold X, epoch 1 is hopelessly low"),
+        ("dimensions", 0.9, -0.1, "CCC -0.100 in fold X, epoch 1 is hopelessly low"),
+        ("distribution", 0.1, 0.9, "JSD 0.900 in fold X, epoch 1 is hopelessly high"),
+    ],
+)
+def test_a_hopeless_trial_loses_its_race(
+    task: str, good: float, poor: float, reason: str, run: Run, recorder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from ser_tune.training import job
 
     original = job.fit
 
     def worse(*arguments: Any, on_epoch: Callable[[Any], None], **others: Any) -> Any:
         def told(report: Any) -> None:
-            value = 0.1 if len(recorder.trials) == 3 else 0.9
+            value = poor if len(recorder.trials) == 3 else good
             on_epoch(replace(report, validation=dict.fromkeys(report.validation, value), kept=value))
 
         return original(*arguments, on_epoch=told, **others)
 
     monkeypatch.setattr(job, "fit", worse)
-    summary = run(3, **{"study.pruner": "racing"})
+    summary = run(3, task=task, **{"study.pruner": "racing"})
     assert (summary.complete, summary.pruned) == (2, 1)
-    assert recorder.outcomes[2].reason == "racing: UAR 0.100 in fold 0, epoch 1 is hopelessly low"
+    # The fold that tells most about the mean of all comes first
+    assert re.sub("fold [012]", "fold X", recorder.outcomes[2].reason) == f"racing: {reason}"
 
 
 @pytest.mark.slow
