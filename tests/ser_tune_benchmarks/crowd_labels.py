@@ -16,12 +16,11 @@ import numpy as np
 import typer
 import yaml
 
-from ser_tune.audit import SoundlessScore, speaker_baseline
 from ser_tune.config import Project
 from ser_tune.metrics import Metric
 from ser_tune.prediction import Predictor
 from ser_tune.protocol import Prepared, prepare
-from ser_tune.resampling import PairedComparison, Scores, compare_paired
+from ser_tune.resampling import Estimate, PairedComparison, Scores, compare_paired
 from ser_tune.search import HeldOut, Trainer, define_study, score_test_speakers
 from ser_tune.tasks import Targets
 from ser_tune.training import fold_seed, recipe_of
@@ -87,6 +86,11 @@ class Trained:
         )
         return on_votes, on_majority
 
+    @property
+    def over_speaker_mean(self) -> Estimate:
+        """Of training on votes, by the first metric."""
+        return over_speaker_mean(self.truth, self.on_votes, self.speakers, self.metrics[0], self.truth.shape[1])
+
     def compare(self) -> PairedComparison:
         """The difference of both, paired by speaker."""
         outputs = self.truth.shape[1]
@@ -111,19 +115,29 @@ def train_on_both(project: Project, model: str, seeds: Sequence[int], **settings
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """Scores of predictions of test speakers, and the speaker-mean baseline."""
+    """Scores of predictions of test speakers, and how far they are from the means of these speakers' own targets."""
 
     scores: Scores
-    baseline: SoundlessScore
+    over_speaker_mean: Estimate
+    """Of the first metric, paired by speaker."""
 
 
 def recover(project: Project, model: str, label: str, **settings: object) -> Recovered:
     """Train on the demo corpus's `votes` or `dimensions`."""
     prepared = demo(project, model, label, **settings)
-    task = prepared.definition.task
-    baseline = speaker_baseline(prepared.corpus.utterances, prepared.folds, prepared.targets, task=task)
-    assert baseline is not None
-    return Recovered(held_out(prepared, project.cache, 0).scores, baseline)
+    found, width = held_out(prepared, project.cache, 0), len(prepared.targets.names)
+    speakers = np.array([utterance.partition("_")[0] for utterance in found.utterances])
+    numbers = np.unique(speakers, return_inverse=True)[1]
+    over = over_speaker_mean(found.truth, [found.predicted], numbers, prepared.definition.metrics[0], width)
+    return Recovered(found.scores, over)
+
+
+def over_speaker_mean(
+    truth: np.ndarray, predicted: Sequence[np.ndarray], speakers: np.ndarray, metric: Metric, outputs: int
+) -> Estimate:
+    """How far predictions (N, K) of each seed are from the means of the speakers' own targets, paired by speaker."""
+    means = np.stack([truth[speakers == number].mean(axis=0) for number in range(speakers.max() + 1)])[speakers]
+    return compare_paired(truth, predicted, [means], speakers, [metric], outputs).primary
 
 
 def main(
@@ -136,9 +150,11 @@ def main(
     written = {path: yaml.safe_load(value) for path, _, value in (each.partition("=") for each in settings or [])}
     project, front = Project.locate(), {} if features is None else {"features.name": features}
     for model in models:
-        found = recover(project, model, "dimensions", **front)
-        ccc = found.scores["ccc"]
-        print(f"{model}: CCC {ccc.value:.3f} {ccc.interval}, speaker mean {found.baseline}")
+        for label, name in (("dimensions", "ccc"), ("votes", "jsd")):
+            found = recover(project, model, label, **front)
+            score, over = found.scores[name], found.over_speaker_mean
+            print(f"{model}, {label}: {name} {score.value:.3f} {score.interval}, ", end="")
+            print(f"speaker mean {score.value - over.value:.3f}, difference {over.value:+.3f} {over.interval}")
         both = train_on_both(project, model, range(seeds), **front, **written)
         paired = both.compare()
         for metric in both.metrics:
