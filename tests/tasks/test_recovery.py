@@ -32,7 +32,7 @@ def test_votes_are_recovered_by_a_solver(project: Any) -> None:
 
 def test_votes_are_recovered_better_by_training_on_votes_than_on_the_emotion_of_most(project: Any) -> None:
     model, settings = NETWORK
-    both = train_on_both(project, model, range(1), **settings)
+    both = train_on_both(project, model, range(3), **settings)
     assert both.over_speaker_mean.interval.high < 0
     compared = both.compare()
     assert compared.primary.value < compared.primary.interval.high < 0
