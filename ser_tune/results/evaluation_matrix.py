@@ -82,7 +82,8 @@ def draw_matrix(path: Path, cells: Sequence[Cell]) -> None:
     letters = lettering_for([*models, *corpora])
     found = [cell.evaluation for cell in cells if cell.evaluation is not None]
     titles = dict.fromkeys(evaluation.objective.title for evaluation in found)
-    shared = " and ".join(dict.fromkeys(evaluation.setup.task.outputs for evaluation in found)) or "classes"
+    shared = list(dict.fromkeys(evaluation.setup.task.outputs for evaluation in found)) or ["classes"]
+    title = f"{' and '.join(titles) or 'scores'} over the shared {shared[0]}"
     of_metric: dict[str, list[float]] = defaultdict(list)
     for evaluation in found:
         name = evaluation.objective.name
@@ -98,16 +99,22 @@ def draw_matrix(path: Path, cells: Sequence[Cell]) -> None:
                 score = overall.scores[objective.name].value
                 values[row, column] = _darkness(objective, score, of_metric[objective.name])
                 what = f"{objective.title} " if len(titles) > 1 else ""
-                text = f"{what}{score:.3f}\n{evaluation.compared} {evaluation.setup.task.outputs}"
+                text = f"{what}{score:.3f}\n{_counted(evaluation)}"
                 shade = "white" if values[row, column] > 0.5 else "black"
             axes.text(column, row, text, ha="center", va="center", color=shade)
         axes.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         axes.set_xticks(range(len(corpora)), [letters(name) for name in corpora])
         axes.set_yticks(range(len(models)), [letters(name) for name in models])
-        axes.set(xlabel="tested on", title=f"{' and '.join(titles) or 'scores'} over the shared {shared}")
+        axes.set(xlabel="tested on", title=title if len(shared) == 1 else "over the shared outputs")
 
     width, height = 3 + 1.4 * len(corpora), 1.6 + 0.7 * len(models)
     draw_to(path, height, fill, width=width, dpi=100, letters=letters)
+
+
+def _counted(evaluation: Evaluation) -> str:
+    """The number of outputs that the scores are of, with their noun."""
+    count, task = evaluation.compared, evaluation.setup.task
+    return f"{count} {task.answer if count == 1 and task.outputs == task.answers else task.outputs}"
 
 
 def _darkness(metric: Metric, value: float, values: Sequence[float]) -> float:
