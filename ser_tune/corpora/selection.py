@@ -74,13 +74,13 @@ def choose(utterances: Iterable[Utterance], subset: Subset, where: str, *, needs
     if subset.styles is not None:
         _refuse_unknown("style", subset.styles, {utterance.style for utterance in every}, where)
         every = [utterance for utterance in every if utterance.style in subset.styles]
-    if subset.by_plurality:
-        every = [replace(utterance, emotion=plurality(utterance.annotation.votes)) for utterance in every]
     named = NAMES[needs]
-    present = [name for utterance in every for name in named(utterance)]
-    _refuse_unknown("emotion", subset.merge, set(present), where)
+    can_merge = _voted if subset.by_plurality else named
+    _refuse_unknown("emotion", subset.merge, {name for utterance in every for name in can_merge(utterance)}, where)
     merged = [_merged(utterance, subset.merge) for utterance in every] if subset.merge else every
-    names = [name for utterance in merged for name in named(utterance)] if subset.merge else present
+    if subset.by_plurality:  # of merged votes: two emotions that count as the same are no tie
+        merged = [replace(utterance, emotion=plurality(utterance.annotation.votes)) for utterance in merged]
+    names = [name for utterance in merged for name in named(utterance)]
     labelled = [utterance for utterance in merged if _has(utterance, needs)]
     if not labelled:
         raise CorpusError(f"{where} has no utterance with {_lacking(subset, needs)}; it has {_labels_of(found)}")

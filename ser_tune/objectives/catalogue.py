@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from ..errors import ConfigError, brief
+from ..errors import ConfigError, brief, valid_names
 from ..metrics import METRICS, Metric
 from ..tasks import Task
 from . import macs, metric, seconds_per_second, size_mb, stressed, worst_group
@@ -40,7 +40,7 @@ def _objective(name: str, task: Task) -> StudyObjective:
     for kind in KINDS:
         if (found := kind.find(name, partial(_metric, task))) is not None:
             return found
-    fitting = ", ".join([*_fitting(task), *(kind.form for kind in KINDS[1:])])
+    fitting = valid_names(name, [*_fitting(task), *(kind.form for kind in KINDS[1:])])
     raise ConfigError(f"study.objectives has {brief(name)}; task {task.name} has {fitting}")
 
 

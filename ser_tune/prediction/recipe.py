@@ -96,10 +96,11 @@ class Recipe:
         shape = InputShape(channels=channels, bands=bands, frames=self.shortest_frames)
         build = ARCHITECTURES.get(self.model.name).build
         members = [build(self.model, shape, len(self.labels)) for _ in range(self.model.ensemble_size)]
-        if TASKS.get(self.task).scales_outputs:
-            for member in members:
-                scale_outputs(member, len(self.labels))
         network = Ensemble(members, self.task) if len(members) > 1 else members[0]
+        if TASKS.get(self.task).scales_outputs:
+            # An ensemble has thresholds of its own: those of its networks would not be those of their mean
+            for part in dict.fromkeys([*members, network]):
+                scale_outputs(part, len(self.labels))
         if self.normalisation.batch_norm == "speaker" and not batch_norms(network):
             raise ConfigError(
                 f"normalisation.batch_norm is speaker, but {self.model.name} has no batch norm; expected train"

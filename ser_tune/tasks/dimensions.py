@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 
 from ..config import TaskSettings
@@ -27,7 +27,22 @@ class DimensionsSettings(TaskSettings):
     scale: tuple[Annotated[float, Field(allow_inf_nan=False)], Annotated[float, Field(allow_inf_nan=False)]] | None = (
         None
     )
-    """Lowest and highest rating, where neither the corpus nor its table gives them."""
+    """Lowest and highest rating; none means those of the corpus, where it gives them."""
+
+    @field_validator("names")
+    @classmethod
+    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if double := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"task.names has {double[0]} twice: {', '.join(names)}")
+        return names
+
+    @field_validator("scale")
+    @classmethod
+    def _lowest_first(cls, scale: tuple[float, float] | None) -> tuple[float, float] | None:
+        if scale is not None and scale[0] >= scale[1]:
+            low, high = scale
+            raise ValueError(f"task.scale is {low:g} to {high:g}; expected the lowest rating, then the highest")
+        return scale
 
 
 def targets(settings: DimensionsSettings, utterances: Sequence[Utterance]) -> Targets:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import nn
 
-from ..architectures import members_of, set_threshold
+from ..architectures import set_threshold
 from ..features import Scaling
 from ..prediction import SegmentReader, segment_outputs
 from ..tasks import TASKS, Goal, Task
@@ -79,19 +79,14 @@ class FoldTraining:
             unknown = dict.fromkeys(self.goal.metrics, math.nan)
             return replace(report, validation=unknown), np.empty((0, len(self.data.targets.names)))
         if self.task.thresholds is not None:
-            self._set_thresholds(network, np.zeros(len(self.data.targets.names)))
+            set_threshold(network, np.zeros(len(self.data.targets.names)))
         segments = segment_outputs(network, self.held_out, self.task)
         outputs = self.task.aggregate(segments, self.held_out.plan.utterance, self.goal.aggregation)
         if self.task.thresholds is not None:
             thresholds = self.task.thresholds(outputs, self.truth)
-            self._set_thresholds(network, thresholds)
+            set_threshold(network, thresholds)
             outputs = outputs - thresholds.astype(outputs.dtype)
         return judged(report, outputs, self.truth, self.goal), outputs
-
-    @staticmethod
-    def _set_thresholds(network: nn.Module, thresholds: np.ndarray) -> None:
-        for member in members_of(network):
-            set_threshold(member, thresholds)
 
     def fitted(self, epoch: int, history: tuple[EpochReport, ...], validation: np.ndarray) -> FittedNetwork:
         """Move the network to the CPU and return it with its results; arguments are fields of `FittedNetwork`."""

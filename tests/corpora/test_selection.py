@@ -55,6 +55,13 @@ def test_a_plurality_is_an_emotion_and_a_tie_is_none() -> None:
     assert plurality(UTTERANCES[1].annotation.votes) == ""
 
 
+def test_a_plurality_is_that_of_merged_votes() -> None:
+    subset = Subset("heard", by_plurality=True, merge={"excitement": "joy"})
+    found = choose(UTTERANCES, subset, "corpus made")
+    heard = {utterance.id: utterance.emotion for utterance in found.utterances}
+    assert heard == {"u1": "anger", "u2": "joy", "u3": "joy"}  # u2 was a tie of three
+
+
 def test_a_corpus_without_the_label_is_refused_by_name() -> None:
     with pytest.raises(CorpusError, match="corpus made has no utterance with votes of annotators"):
         choose([spoken("u1", "anger")], Subset("all"), "corpus made", needs="votes")

@@ -154,6 +154,20 @@ def test_a_dimension_that_an_utterance_lacks_is_named() -> None:
         task.targets(settings, [annotated(0)])
 
 
+@pytest.mark.parametrize(
+    ("settings", "refused"),
+    [
+        ({"names": ["arousal", "valence", "arousal"]}, "task.names has arousal twice"),
+        ({"scale": [5, 1]}, "task.scale is 5 to 1; expected the lowest rating, then the highest"),
+    ],
+)
+def test_dimensions_are_named_once_and_their_scale_begins_with_the_lowest(
+    settings: dict[str, object], refused: str
+) -> None:
+    with pytest.raises(ValueError, match=refused):
+        TASKS.get("dimensions").settings.model_validate({"name": "dimensions", **settings})
+
+
 def test_thresholds_are_the_nearest_to_0_with_nearly_the_best_f1() -> None:
     task, rng = TASKS.get("multilabel"), np.random.default_rng(0)
     truth = rng.random((400, 3)) < [0.2, 0.5, 0.9]

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ser_tune.architectures import ARCHITECTURES, Ensemble, members_of
-from ser_tune.training import AnyTrial, FittedNetwork, TrainingData, fit, fitting
+from ser_tune.prediction import Predictor
+from ser_tune.tasks import TASKS, Goal
+from ser_tune.training import LOSSES, AnyTrial, FittedNetwork, TrainingData, fit, fitting, recipe_of
 from tests.goals import GOAL
 
 Config = Callable[..., AnyTrial]
@@ -47,6 +49,24 @@ def test_all_together_are_judged(config: Config, data: TrainingData) -> None:
     truth = data.targets.values[VALIDATION]
     assert fitted.history[-1].validation_loss == pytest.approx(-fitted.validation[np.arange(6), truth].mean())
     assert fitted.history[-1].score == (fitted.validation.argmax(axis=1) == truth).mean()
+
+
+@pytest.mark.parametrize("networks", [1, 3])
+def test_thresholds_are_those_of_all_together(config: Config, data: TrainingData, networks: int) -> None:
+    """The scored outputs are those of the network that is kept, with its thresholds."""
+    sets = data.targets.values[:, np.newaxis] != np.arange(3)
+    several = replace(data, targets=replace(data.targets, values=sets))
+    wanted = config(model__networks=networks).model_copy(update={"loss": LOSSES.get("bce").settings()})
+    goal = Goal(task="multilabel", aggregation="mean", metrics=("macro_f1",))
+    fitted = fit(wanted, several, TRAIN, VALIDATION, seed=1, goal=goal)
+    threshold = fitted.network.get_buffer("output_threshold")
+    assert threshold.abs().max() > 0.1
+    recipe = recipe_of(wanted, several.targets.names, goal)
+    outputs, reader = Predictor(recipe, [fitted.network], [fitted.scaling]).outputs(
+        0, several.features, VALIDATION, several.speakers
+    )
+    again = TASKS.get("multilabel").aggregate(outputs, reader.plan.utterance, "mean")
+    np.testing.assert_allclose(again, fitted.validation, atol=1e-5)
 
 
 @pytest.mark.slow
