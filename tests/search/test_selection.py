@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from ser_tune.metrics import METRICS, Metric
+from ser_tune.metrics import METRICS, Metric, Ranking
 from ser_tune.resampling import correct_selection
 from ser_tune.search import selection_of, stored_sums
 from ser_tune.search.selection import LONGEST, SUMS, note_sums, packed_sums
+from ser_tune.tracking import read_predictions
+from tests.tiny_studies import TASKS
 
 UAR = METRICS.get("uar")
 SPEAKERS, CLASSES = 6, 2
@@ -99,6 +101,24 @@ def test_a_confirmed_study_is_corrected_by_its_fresh_seeds(
     begun = selection_of(_study(definition, trials[:7]), confusions)
     assert begun is not None
     assert begun.corrected == correct_selection(UAR, np.stack(list(searched.values())))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASKS)
+def test_a_finished_study_is_corrected_by_its_predictions(task: str, first_of: Callable[[str], Any]) -> None:
+    first = first_of(task)
+    metric, trials = first.prepared.definition.objective, sorted(first.runs)
+    read = [read_predictions(first.workspace, first.runs[number], "validation") for number in trials]
+    expected = correct_selection(metric, np.stack([each.sums(metric) for each in read if each]))
+    found = selection_of(first.study)
+    assert found is not None
+    assert (found.winner, found.trials) == (first.best, len(trials)) == (first.best, 3)
+    assert found.corrected.score.value == pytest.approx(expected.score.value)
+    # Tables have the digits of 32 bits
+    assert found.corrected.score.interval.low == pytest.approx(expected.score.interval.low, abs=1e-6)
+    # It is not better than the winner's own score
+    won = metric.score(read[first.best].truth, read[first.best].predicted, 2)
+    assert Ranking(metric).gain(won, found.corrected.score.value) >= -1e-9
 
 
 def test_seeds_of_a_rerun_are_no_choice(tiny: Callable[..., Any], searched: dict[int, np.ndarray]) -> None:
