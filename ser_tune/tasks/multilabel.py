@@ -140,10 +140,10 @@ def best_thresholds(outputs: np.ndarray, values: np.ndarray) -> np.ndarray:
     Classification and Regression Trees, 1984, the rule for pruning): the best of few utterances is chance, and networks
     of unlike thresholds have unlike outputs. 0 where no utterance has the emotion.
 
-    Of three utterances the last two have the emotion; from -1 on they alone are named:
+    Of three utterances the last two have the emotion; from -2 on they alone are named:
 
     >>> best_thresholds(np.array([[-3.0], [-1.0], [1.0]]), np.array([[False], [True], [True]])).tolist()
-    [-1.0]
+    [-2.0]
     """
     return np.array([_threshold(outputs[:, column], values[:, column]) for column in range(outputs.shape[1])])
 
@@ -152,7 +152,9 @@ def _threshold(logits: np.ndarray, own: np.ndarray) -> float:
     if not own.any():
         return 0.0
     steps = np.linspace(0, 1, CANDIDATES)
-    candidates = np.append(np.unique(np.quantile(logits, steps, method="nearest")), 0.0)
+    levels = np.unique(np.quantile(logits, steps, method="nearest"))
+    between = (levels[1:] + levels[:-1]) / 2  # no utterance is on a threshold, where its last digit would decide
+    candidates = np.append(between, [levels[0] - 1, 0.0])
     named = logits >= candidates[:, None]
     f1 = 2 * (named & own).sum(axis=1) / (named.sum(axis=1) + own.sum())
     best = f1.max()
