@@ -79,7 +79,7 @@ FORMS: dict[str, Callable[[Path, dict[str, list[str]]], Path]] = {
         folder,
         {
             "split.csv": [
-                "path,speaker,emotion,session,start,end,gender,meta_room,valence,split",
+                "path,speaker,emotion,session,start,end,gender,meta_room,loudness,split",
                 *(
                     f"{row},{side}"
                     for side, of in sides.items()
@@ -134,7 +134,7 @@ def test_folders_of_recordings_are_a_split(tmp_path: Path) -> None:
 
 def test_a_column_that_is_not_used_is_listed(tmp_path: Path) -> None:
     found = audit(FORMS["a manifest"](tmp_path, SIDES))
-    assert verdict(found, "columns") == "not used: 'valence'"
+    assert verdict(found, "columns") == "not used: 'loudness'"
 
 
 def test_two_spellings_of_one_file_are_read_by_a_pattern(tmp_path: Path) -> None:

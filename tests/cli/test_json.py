@@ -9,7 +9,9 @@ import typer
 
 from ser_tune.cli.app import app
 
-WITHOUT_TABLE = {"extract", "ui", "sync", "find-lr", "report", "corpus download", "serve", "dashboard", "worker"}
+WITHOUT_TABLE = {"extract", "ui", "sync", "find-lr", "report", "corpus download", "serve", "dashboard", "worker"} | {
+    "submission"  # it writes a table of its own form
+}
 
 
 def commands() -> dict[str, Any]:

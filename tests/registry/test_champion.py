@@ -17,6 +17,7 @@ from ser_tune.registry import Promotion, registration
 from ser_tune.registry.model_card import Networks
 from ser_tune.registry.registration import Registration
 from ser_tune.registry.verdict import Verdict, decide, promotion_lock
+from ser_tune.search import define_study
 from ser_tune.tracking import MODEL_TAG, Workspace
 from ser_tune.tracking.encoders import SelfContained
 
@@ -54,6 +55,7 @@ def _registration(workspace: Workspace, name: str, run_id: str) -> Registration:
         protocol=Protocol({"normalisation_scope": "train"}),
         corpus=SimpleNamespace(name="made-up"),
         targets=SimpleNamespace(names=("joy",)),
+        definition=define_study(flags={"model.name": "light_cnn"}),
     )
     return Registration(
         workspace=workspace,
