@@ -2,7 +2,7 @@
 
 from ..components import Catalogue
 from .base import Architecture, Ensemble, Examples, InputShape, members_of
-from .output_scale import scale_outputs, set_scale, set_threshold
+from .output_scale import scale_outputs, set_scale, set_threshold, threshold_of
 
 __all__ = [
     "ARCHITECTURES",
@@ -14,6 +14,7 @@ __all__ = [
     "scale_outputs",
     "set_scale",
     "set_threshold",
+    "threshold_of",
 ]
 
 ARCHITECTURES: Catalogue[Architecture] = Catalogue(

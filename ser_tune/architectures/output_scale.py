@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-__all__ = ["scale_of", "scale_outputs", "set_scale", "set_threshold"]
+__all__ = ["scale_of", "scale_outputs", "set_scale", "set_threshold", "threshold_of"]
 
 SHIFT, SPREAD, THRESHOLD = "output_shift", "output_spread", "output_threshold"
 
@@ -43,3 +43,9 @@ def set_scale(network: nn.Module, shift: np.ndarray, spread: np.ndarray) -> None
 def set_threshold(network: nn.Module, threshold: np.ndarray) -> None:
     """Set the outputs, shape (K,), that become 0 in evaluation mode."""
     network.get_buffer(THRESHOLD).copy_(torch.from_numpy(threshold))
+
+
+def threshold_of(network: nn.Module) -> np.ndarray:
+    """The outputs, shape (K,), that become 0 in evaluation mode, of a network that has a scale."""
+    threshold: np.ndarray = network.get_buffer(THRESHOLD).cpu().numpy()
+    return threshold

@@ -15,7 +15,9 @@ import optuna
 from mlflow.entities import Run
 from optuna.trial import TrialState
 
+from ..architectures import threshold_of
 from ..coordination import is_elsewhere, values_of
+from ..definition import StudyDefinition
 from ..errors import RegistryError
 from ..prediction import Committee
 from ..promotion_rules import PROMOTION_RULES
@@ -32,6 +34,7 @@ from ..tracking import (
     log_selection,
     no_randomness,
     objective_of,
+    open_predictor,
     read_predictions,
     read_selection,
     score_on_test,
@@ -272,7 +275,18 @@ def _log_refit(workspace: Workspace, run: Run, prepared: Prepared, study: optuna
     return log_predictor(
         workspace,
         run,
-        refit(prepared, config, epochs, workspace.project, errors=errors),
+        refit(
+            prepared, config, epochs, workspace.project, errors=errors, thresholds=_thresholds(run, prepared.definition)
+        ),
         name="refit",
         tags={TRIAL_TAG: str(number)},
     )
+
+
+def _thresholds(run: Run, definition: StudyDefinition) -> np.ndarray | None:
+    """The mean of the thresholds of a run's fold networks, shape (K,); None where the task has none."""
+    if definition.task.thresholds is None:
+        return None
+    networks = open_predictor(f"models:/{run.data.tags[MODEL_TAG]}").networks
+    mean: np.ndarray = np.mean([threshold_of(network) for network in networks], axis=0)
+    return mean

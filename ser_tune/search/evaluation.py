@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import torch
 
+from ..architectures import set_threshold
 from ..config import Project
 from ..corpora import Corpus
 from ..errors import StudyError
@@ -59,7 +60,13 @@ class SingleScores:
 
 
 def refit(
-    prepared: Prepared, config: AnyTrial, epochs: int, project: Project, *, errors: Sequence[float] = ()
+    prepared: Prepared,
+    config: AnyTrial,
+    epochs: int,
+    project: Project,
+    *,
+    errors: Sequence[float] = (),
+    thresholds: np.ndarray | None = None,
 ) -> Predictor:
     """Train a network on all speakers except held-out speakers of the study and test speakers of an official split.
 
@@ -69,6 +76,7 @@ def refit(
         epochs: As many as the folds settled on; the schedule is fitted to them.
         project: Its cache folder holds the features.
         errors: Of the folds' networks, as of `Recipe`.
+        thresholds: Of decisions, shape (K,), for want of validation speakers; None where the task has none.
     """
     trainer = Trainer(prepared, project.cache, precision=config.training.precision)
     # The device of this machine, which need not be that of the study
@@ -76,6 +84,8 @@ def refit(
     whole = config.model_copy(update={"training": training})
     seed = fold_seed(config.seed, len(prepared.folds))
     fitted = trainer.train(trainer.job_of(whole, prepared.trainable, np.arange(0), seed=seed))
+    if thresholds is not None:
+        set_threshold(fitted.network, thresholds)
     recipe = recipe_of(whole, prepared.targets.names, prepared.definition.goal)
     known = replace(recipe, scales=prepared.targets.scales, errors=tuple(errors))
     return Predictor(known, [fitted.network], [fitted.scaling])

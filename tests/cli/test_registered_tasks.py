@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ser_tune.architectures import set_threshold, threshold_of
 from ser_tune.config import Project
 from ser_tune.registry import find_version, load_model, version_folder
 from ser_tune.serving.server import Limits, _answering, _loaded
-from ser_tune.tracking import Workspace
+from ser_tune.tracking import Workspace, open_predictor
 from tests.annotated_studies import LABELS, NAME
 from tests.tracking.test_package import BLOCKED
 
@@ -154,3 +155,29 @@ def test_a_model_of_votes_is_compared_with_the_crowd(
     assert (guess["guessed"], guess["metric"], guess["utterances"]) == ("vote", "guessed", 16)
     assert guess["annotator"]["value"] < guess["others"]["value"] <= 1
     assert found["crowd"]["entropy"]["utterances"] == 16
+
+
+def test_a_refit_decides_by_the_mean_of_the_folds_thresholds(
+    registered: tuple[Path, Path], call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, _ = registered
+    opened = []
+
+    def with_thresholds(address: str) -> Any:
+        predictor = open_predictor(address)
+        for number, network in enumerate(predictor.networks):
+            set_threshold(network, np.array([number, 1.0, -1.0]))
+        opened.append(predictor)
+        return predictor
+
+    monkeypatch.setattr("ser_tune.registry.promoting.open_predictor", with_thresholds)
+    told = call(root, "promote", "manifest-several-linear_probe-logmelspec", "--refit", "--as", "refit-of-several")
+    workspace = _workspace(root, monkeypatch)
+    try:
+        assert told.code == 0, told.err
+        files = version_folder(find_version(workspace, "refit-of-several/1"))
+        (network,) = open_predictor(str(files)).networks
+        middle = (len(opened[0].networks) - 1) / 2
+        np.testing.assert_allclose(threshold_of(network), [middle, 1.0, -1.0], rtol=1e-6)
+    finally:
+        workspace.client.delete_registered_model("refit-of-several")
