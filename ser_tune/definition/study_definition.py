@@ -26,6 +26,7 @@ from ..config import (
     paths_with,
     validated,
 )
+from ..corpora import CORPORA
 from ..encoders import CheckpointSettings, digest_of
 from ..errors import ConfigError, brief, valid_names
 from ..features import FEATURE_SETS
@@ -91,9 +92,11 @@ class StudyDefinition:
 
     @property
     def name(self) -> str:
-        """The study's name: given, or made of corpus, model and features, and of another task than classification."""
-        config = self.config
-        target = [] if self.task.name == DEFAULT_TASK else [config.corpus.task or self.task.name]
+        """The study's name: given, or made of corpus, model and features, and of another target than the consensus."""
+        config, label = self.config, self.config.corpus.task
+        target = [] if self.task.name == DEFAULT_TASK else [label or self.task.name]
+        if not target and label is not None and CORPORA.get(config.corpus.name).subset(label).by_plurality:
+            target = [label]
         return config.name or "-".join([config.corpus.name, *target, config.model.name, config.features.name])
 
     @property

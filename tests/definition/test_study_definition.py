@@ -266,6 +266,8 @@ def test_a_study_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_the_name_is_given_or_tells_what_is_studied() -> None:
     assert _define().name == "emodb-3d_acrnn-logmeldeltaspec"
     assert _define(name="mine").name == "mine"
+    heard = _define(**{"corpus.name": "demo", "corpus.task": "heard"})
+    assert heard.name == "demo-heard-3d_acrnn-logmeldeltaspec"  # beside a study of the consensus
 
 
 def test_the_default_trial_is_as_near_to_the_configuration_as_the_ranges_allow(written: Callable[[str], Path]) -> None:
