@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import sqlite3
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -278,6 +279,9 @@ def databases(once: Callable[..., Path], _migrations: None) -> Path:
         project = Project(root, *urls, cache=root / ".cache")
         Workspace(project).client.search_experiments()
         open_storage(project)
+        for url in urls:  # into the files that are copied: open connections keep their pages in a file beside them
+            with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     return once("databases", _create)
 

@@ -278,7 +278,7 @@ def _compared(world: World) -> None:
     (row,) = [one for one in world.json("leaderboard") if one["source"].startswith("study levels")]
     assert entry.scores["validation_quadratic_kappa"] > found["quadratic_kappa"][1]  # that of the confirmed trial
     assert row["validation quadratic kappa"].startswith(f"{entry.scores['validation_quadratic_kappa']:.4f} [")
-    assert row["task"] == "3 levels"
+    assert row["task"] == "ordinal: 3 levels"
 
 
 def _reported(world: World) -> None:
