@@ -257,13 +257,15 @@ def test_options_have_every_path_of_every_component(call: Call, root: Path) -> N
     from ser_tune.architectures import ARCHITECTURES
     from ser_tune.config import StudyConfig, leaves
     from ser_tune.features import FEATURE_SETS
+    from ser_tune.tasks import TASKS
     from ser_tune.training import LOSSES
 
     told = call(root, "options", "--json")
     rows = json.loads(told.out)
     expected = {("", leaf.path) for leaf in leaves(StudyConfig)}
-    expected = {one for one in expected if one[1].split(".")[0] not in ("model", "features", "loss")}
-    for section, catalogue in (("model", ARCHITECTURES), ("features", FEATURE_SETS), ("loss", LOSSES)):
+    expected = {one for one in expected if one[1].split(".")[0] not in ("model", "features", "loss", "task")}
+    parts = (("model", ARCHITECTURES), ("features", FEATURE_SETS), ("loss", LOSSES), ("task", TASKS))
+    for section, catalogue in parts:
         for name in catalogue.names():
             settings = catalogue.get(name).settings
             expected |= {(name, leaf.path) for leaf in leaves(settings, f"{section}.")}

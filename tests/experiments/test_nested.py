@@ -5,7 +5,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -310,7 +310,7 @@ def test_a_command_that_needs_a_search_lists_those_of_a_nested_study(
 
 def test_with_sessions_the_outer_parts_are_sessions(
     project: Project,
-    tiny: Callable[..., Any],
+    tiny_of: Callable[..., Any],
     make_corpus: Callable[..., Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -335,7 +335,7 @@ def test_with_sessions_the_outer_parts_are_sessions(
 
     monkeypatch.setattr("ser_tune.experiments.nested.run_study", lambda *_, **__: None)
     monkeypatch.setattr("ser_tune.experiments.nested._outer_fold", search)
-    found = _nested(project, tiny, Watch(), **{"corpus.data": table})
+    found = _nested(project, tiny_of, Watch(), **{"corpus.data": table})
     assert [fold.speakers for fold in found.folds] == [("1F", "1M"), ("2F", "2M"), ("3F", "3M")]
     assert found.protocol.facts["folds"].startswith("3 nested searches, SHA-256 ")
     assert (found.outer["uar"].value, found.optimism) == (1.0, -0.5)
@@ -346,9 +346,9 @@ def test_with_sessions_the_outer_parts_are_sessions(
         assert tested == {(speaker,) for speaker in speakers if speaker not in fold.speakers}
 
 
-def test_a_study_that_holds_speakers_out_is_not_nested(project: Project, tiny: Callable[..., Any]) -> None:
+def test_a_study_that_holds_speakers_out_is_not_nested(project: Project, tiny_of: Callable[..., Any]) -> None:
     with pytest.raises(StudyError, match=r"holds every speaker out in turn; leave out protocol\.holdout"):
-        _nested(project, tiny, Watch(), **{"protocol.holdout": ["dan"]})
+        _nested(project, tiny_of, Watch(), **{"protocol.holdout": ["dan"]})
 
 
 def test_each_search_starts_from_the_search_that_held_out_the_same_speakers(
@@ -366,7 +366,7 @@ def test_each_search_starts_from_the_search_that_held_out_the_same_speakers(
     monkeypatch.setattr("ser_tune.experiments.nested.run_study", lambda *_, **__: None)
     monkeypatch.setattr("ser_tune.experiments.nested._outer_fold", search)
     warm = {"name": "warm", "study.warm_start": ["outer"], "study.trials": 4}
-    _nested(outer.project, partial(tiny, other), Watch(), **warm)
+    _nested(outer.project, lambda _, **settings: tiny(other, **settings), Watch(), **warm)
     assert [search.definition.config.study.warm_start for search in searches] == [
         (f"outer-outer0{n}",) for n in range(4)
     ]
@@ -376,21 +376,21 @@ def test_each_search_starts_from_the_search_that_held_out_the_same_speakers(
 
 
 def test_a_nested_study_does_not_start_from_trials_that_its_outer_speakers_chose(
-    outer: Outer, tiny: Callable[..., Any]
+    outer: Outer, tiny_of: Callable[..., Any]
 ) -> None:
     watch = Watch()
     with pytest.raises(StudyError, match=r"study 'outer-outer00' is not a nested study of 4 searches, .* have chosen"):
-        _nested(outer.project, tiny, watch, name="warm", **{"study.warm_start": ["outer-outer00"]})
+        _nested(outer.project, tiny_of, watch, name="warm", **{"study.warm_start": ["outer-outer00"]})
     assert not watch.started
 
 
 def test_a_search_with_too_few_speakers_left_is_refused_before_the_first_runs(
-    project: Project, tiny: Callable[..., Any], make_corpus: Callable[..., Path], tmp_path: Path
+    project: Project, tiny_of: Callable[..., Any], make_corpus: Callable[..., Path], tmp_path: Path
 ) -> None:
     watch = Watch()
     table = make_corpus(tmp_path / "three", ("ada", "bob", "cyd"))
     with pytest.raises(CorpusError, match=r"has 2 speaker\(s\) to fold after holding out ada .* need at least 3"):
-        _nested(project, tiny, watch, **{"corpus.data": table})
+        _nested(project, tiny_of, watch, **{"corpus.data": table})
     assert not watch.started
 
 
