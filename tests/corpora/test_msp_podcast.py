@@ -238,12 +238,16 @@ def test_recordings_that_are_missing_are_counted_and_one_that_the_release_lacks_
 
 
 PROGRAM = """
-import resource, sys, time
+import csv, resource, sys, time
 from pathlib import Path
 from ser_tune.corpora.msp_podcast import read
 start = time.process_time()
+with (Path(sys.argv[1]) / "Labels" / "labels_detailed.csv").open() as file:
+    rows = sum(1 for _ in csv.reader(file))
+plain = time.process_time() - start
+start = time.process_time()
 turns = read(Path(sys.argv[1]), Path())
-print(len(turns), time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+print(len(turns), time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, plain)
 """
 
 
@@ -275,7 +279,7 @@ def test_a_corpus_of_the_largest_releases_size_is_read_in_seconds(tmp_path: Path
         file.writelines(f"{name},{line}" for name, five in zip(names, cycle(judgements), strict=False) for line in five)
     done = subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path)], capture_output=True, text=True, check=True)
     shutil.rmtree(tmp_path)  # of so many files only the next test run would dispose
-    found, seconds, most = map(float, done.stdout.split())
+    found, seconds, most, plain = map(float, done.stdout.split())
     assert found == len(names)
-    assert seconds < 20
+    assert seconds < max(20, 15 * plain)  # a slow or busy machine is slow with a plain pass over the table too
     assert most < 1.5 * 2**30
