@@ -59,6 +59,7 @@ ADDED = (
     Added("run/*/parameter/study.objectives", "[[]]"),
     Added("study/*/user attribute/folds_ended", "[0-9]*"),
     Added("printed/*/promotion/test_sets", "{}"),
+    Added("printed/evaluate*/crowd", "None"),
 )
 """All that a later version may store besides."""
 
