@@ -117,8 +117,6 @@ class StudyDefinition:
     @property
     def ranking_metrics(self) -> tuple[str, ...]:
         """The names of the objectives that are metrics of predictions, which are part of the protocol."""
-        if len(self.objectives) == 1:
-            return self.objectives
         return tuple(objective.name for objective in self.study_objectives if objective.is_metric)
 
     @property
@@ -129,13 +127,11 @@ class StudyDefinition:
     @property
     def further(self) -> tuple[StudyObjective, ...]:
         """The objectives after the primary one; none in a study with a single objective."""
-        return self.study_objectives[1:] if len(self.objectives) > 1 else ()
+        return self.study_objectives[1:]
 
     @property
     def measures(self) -> tuple[Metric, ...]:
         """Name, title, direction and range of each objective; the first is the metric `objective`."""
-        if len(self.objectives) == 1:
-            return (self.objective,)
         return tuple(objective.measure for objective in self.study_objectives)
 
     @property
