@@ -1,7 +1,7 @@
 """Any corpus at all, from a table.
 
-Its header is `path,speaker,emotion` and further columns; `votes_NAME`, `emotions`, and columns of dimensions may stand
-in place of `emotion`.
+Its header is `path,speaker,emotion` and further columns; without `emotion` it has `votes_NAME`, `emotions`, or columns
+of dimensions.
 """
 
 import os

@@ -45,7 +45,7 @@ _SECONDARY = {
     "excited": "excitement",
     "frustrated": "frustration",
 }
-"""As above, of the emotions that an annotator heard beside."""
+"""Spelling of a secondary emotion, in lower case, to the emotion."""
 _NAMES = tuple(sorted(set(_SECONDARY.values())))
 _RATED = re.compile(r"(?:(?P<a>[^;]*);\s*V:(?P<v>[^;]*);\s*D:(?P<d>[^;]*);?\s*)?")
 """The end of a judgement in one cell, after `A:`; empty where there are no ratings."""
@@ -64,7 +64,7 @@ class _Column:
 
 
 def class_of(written: str) -> str | None:
-    """The emotion of a letter or word; None where it is none of the nine."""
+    """The emotion of a letter or word; None for all but the nine emotions of MSP-Podcast."""
     return _SPELLINGS.get(written.strip().lower())
 
 

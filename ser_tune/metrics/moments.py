@@ -82,7 +82,7 @@ def spread_of(sums: np.ndarray) -> Spread:
         products = sums / sums[..., :1, :1]
     means, squares = products[..., 0, 1:], products[..., 1:, 1:]
     covariances = squares - means[..., :, np.newaxis] * means[..., np.newaxis, :]
-    # The same centre throughout does not vary; 0 where rounding says otherwise
+    # Equal centres have no variance; rounding may give more than 0
     centred = np.diagonal(covariances, axis1=-2, axis2=-1) <= NEGLIGIBLE * np.diagonal(squares, axis1=-2, axis2=-1)
     centred[..., 2:] = False
     covariances[centred[..., :, np.newaxis] | centred[..., np.newaxis, :]] = 0.0

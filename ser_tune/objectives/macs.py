@@ -50,7 +50,7 @@ def _counted(written: str) -> float:
 
 @contextmanager
 def _counted_operations() -> Iterator[None]:
-    """Within this context, recurrent layers and attention are made of operations that the counter knows."""
+    """Within this context, recurrent layers and attention are made of operations that the counter counts."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of TF32, which Intel's processors do not have
         with torch.backends.mkldnn.flags(enabled=False), sdpa_kernel(SDPBackend.MATH):

@@ -43,13 +43,13 @@ def registered_name(corpus: str, model: str) -> str:
 def champion_alias(definition: "StudyDefinition") -> str:
     """The alias of the best version of a study's corpus, architecture and task: every task has its own champion.
 
-    It is `champion` for one emotion of several; otherwise the corpus's label that stands for the task, such as `votes`,
-    or what the task has for it where no such label was chosen.
+    It is `champion` for `classification`. For another task it is the corpus's label that chose the task, such as
+    `votes`; where no label chose it, the task's own alias.
     """
     task, corpus = definition.task, definition.config.corpus
     brought = CORPORA.get(corpus.name).defaults_of(corpus.task).get("task.name", DEFAULT_TASK)
-    stands_for_it = corpus.task is not None and brought == task.name != DEFAULT_TASK
-    return str(corpus.task) if stands_for_it else task.champion
+    chosen_by_label = corpus.task is not None and brought == task.name != DEFAULT_TASK
+    return str(corpus.task) if chosen_by_label else task.champion
 
 
 def challenger_alias(champion: str) -> str:

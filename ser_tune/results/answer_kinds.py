@@ -24,7 +24,7 @@ _LEAST = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Shown numbers of an evaluation, and what they are worth."""
+    """Shown numbers of an evaluation, with their reliability and coverage."""
 
     shown: np.ndarray
     """Probabilities of classes, with the temperature if any; of other tasks what it shows, shape (N, K)."""

@@ -127,7 +127,7 @@ class Task:
     named: bool = True
     """Whether an answer is a name or names; otherwise it is the shown numbers themselves."""
     champion: str = "champion"
-    """The alias of the best registered version, where the corpus's label does not stand for the task."""
+    """The alias of the best registered version, unless a label of the corpus chose the task: then it is that label."""
     error_metric: str = ""
     """The metric whose parts are the error of each shown number, in its units; empty where numbers have none."""
     label: Callable[[Any, tuple[str, ...]], str] | None = None

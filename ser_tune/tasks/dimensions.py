@@ -144,7 +144,7 @@ def average(outputs: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def same(ratings: np.ndarray) -> np.ndarray:
-    """Ratings as they are: what networks give out is what people read, and what metrics compare."""
+    """Ratings unchanged: metrics compare the networks' outputs, and tables show them."""
     return ratings
 
 

@@ -35,7 +35,7 @@ def _trials(root: Path) -> list[optuna.trial.FrozenTrial]:
 
 
 def _ended(trials: list[optuna.trial.FrozenTrial]) -> dict[int, tuple[Any, ...]]:
-    """What is told of each place: fresh seeds begin in any order, and count by their values."""
+    """Parameters and values of the complete trials, by place: trials of fresh seeds begin in any order."""
     done = [trial for trial in trials if trial.state.name == "COMPLETE"]
     return {place_of(trial): (trial.params, trial.values) for trial in done if "confirms" not in trial.user_attrs}
 
