@@ -30,7 +30,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-pytest_plugins = ["tests.opened_studies", "tests.probed_projects", "tests.tiny_studies"]
+pytest_plugins = ["tests.opened_studies", "tests.probed_projects", "tests.tiny_checkpoints", "tests.tiny_studies"]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -168,57 +168,6 @@ def corpus_csv(once: Callable[..., Path]) -> Path:
 def make_corpus() -> Callable[..., Path]:
     """Write a corpus like the tiny one."""
     return write_corpus
-
-
-def write_checkpoint(folder: Path, family: str, seed: int = 0) -> None:
-    """Write a speech encoder of random weights, which reads and computes as the published ones do, but tiny."""
-    import torch
-    import transformers
-
-    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-    convolutions = {"conv_dim": (8, 8, 8), "conv_kernel": (10, 8, 4), "conv_stride": (10, 8, 4)}
-    positions = {"num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 2}
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        if family == "whisper":
-            decoder = {"decoder_layers": 1, "decoder_attention_heads": 2, "decoder_ffn_dim": 16, "vocab_size": 8}
-            config = transformers.WhisperConfig(
-                d_model=16,
-                encoder_layers=2,
-                encoder_attention_heads=2,
-                encoder_ffn_dim=32,
-                **decoder,
-                **{f"{token}_token_id": number for number, token in enumerate(("pad", "bos", "eos", "decoder_start"))},
-            )
-            module = transformers.WhisperModel(config)
-            extractor = transformers.WhisperFeatureExtractor()
-        else:
-            kind = {"wav2vec2": "Wav2Vec2", "hubert": "Hubert", "wavlm": "WavLM"}[family]
-            config = getattr(transformers, f"{kind}Config")(**sizes, **convolutions, **positions)
-            module = getattr(transformers, f"{kind}Model")(config)
-            extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=family != "hubert")
-        for parameter in module.parameters():  # fresh ones hardly differ from layer to layer
-            if parameter.ndim > 1:
-                torch.nn.init.normal_(parameter, std=0.2)
-        module.save_pretrained(folder)
-        extractor.save_pretrained(folder)
-
-
-@pytest.fixture(scope="session")
-def make_checkpoint() -> Callable[..., None]:
-    """Write a tiny speech encoder into a folder: `make_checkpoint(folder, "wavlm", seed=1)`."""
-    pytest.importorskip("transformers", reason="needs the extra pretrained")
-    return write_checkpoint
-
-
-@pytest.fixture(scope="session")
-def checkpoint(once: Callable[..., Path], make_checkpoint: Callable[..., None]) -> Callable[[str], Path]:
-    """The folder of a tiny speech encoder, by its family: `checkpoint("wav2vec2")`; do not change it."""
-
-    def _checkpoint(family: str) -> Path:
-        return once(f"checkpoint-{family}", lambda folder: make_checkpoint(folder, family))
-
-    return _checkpoint
 
 
 @pytest.fixture(scope="session")

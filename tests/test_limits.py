@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-ROOM = Path(__file__).parents[1] / "ser_tune"
-FILE, FUNCTION, PARAMETERS = 350, 60, 7
+TESTS = Path(__file__).parent
+ROOM = TESTS.parent / "ser_tune"
+FILE, TEST_FILE, FUNCTION, PARAMETERS = 350, 400, 60, 7
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -38,6 +39,15 @@ def _functions() -> Iterator[tuple[str, Function]]:
 
 def test_no_file_is_longer_than_a_reader_takes_in() -> None:
     assert {name: length for name, text in _texts().items() if (length := len(text.splitlines())) > FILE} == {}
+
+
+def test_no_file_of_tests_is_much_longer() -> None:
+    lengths = {
+        path.relative_to(TESTS).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
+        for path in TESTS.rglob("*.py")
+    }
+    assert "conftest.py" in lengths
+    assert {name: length for name, length in lengths.items() if length > TEST_FILE} == {}
 
 
 def test_no_function_is_longer_than_a_screen() -> None:

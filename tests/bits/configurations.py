@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from ..conftest import write_checkpoint
+from ..tiny_checkpoints import write_checkpoint
 
 __all__ = ["Configuration", "of_corpora", "of_tiny_corpus"]
 

@@ -5,34 +5,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 
 from ser_tune.architectures import ARCHITECTURES
-from ser_tune.config import Choice, FloatRange, IntRange, Role, TrialConfig, flatten, paths_with
+from ser_tune.config import Choice, FloatRange, IntRange, Role
 from ser_tune.definition import Difference, StudyDefinition
 from ser_tune.definition.sizes import largest_network_bytes
 from ser_tune.errors import ConfigError
-from ser_tune.search import SHIPPED, define_study, options, read_assignments
-
-
-@pytest.fixture
-def written(tmp_path: Path) -> Callable[[str], Path]:
-    def _written(text: str) -> Path:
-        file = tmp_path / "study.yaml"
-        file.write_text(text, encoding="utf-8")
-        return file
-
-    return _written
-
-
-def _define(*assignments: str, file: Path | None = None, **flags: object) -> StudyDefinition:
-    return define_study(
-        file, flags={"model.name": "3d_acrnn", "corpus.name": "emodb"} | flags, settings=read_assignments(assignments)
-    )
+from ser_tune.search import define_study, options
+from tests.definition.conftest import define
 
 
 def test_a_corpus_that_moved_leaves_the_study_as_it_was(tmp_path: Path) -> None:
-    before = _define(**{"corpus.data": Path("there")})
+    before = define(**{"corpus.data": Path("there")})
     moved = before.with_data(tmp_path)
     assert before.with_data(None) == before
     assert moved.differences(before) == [Difference("corpus.data", str(tmp_path), "there")]
@@ -41,23 +25,23 @@ def test_a_corpus_that_moved_leaves_the_study_as_it_was(tmp_path: Path) -> None:
 
 
 def test_more_seeds_or_another_device_do_not_change_what_is_reproduced() -> None:
-    elsewhere = _define("study.trials=2", "training.device=cpu", "protocol.fold_limit=2", "model.width=0.5")
-    assert elsewhere.differences(_define(), but=Role.CIRCUMSTANCE) == [Difference("model.width", 0.5, 1.0)]
+    elsewhere = define("study.trials=2", "training.device=cpu", "protocol.fold_limit=2", "model.width=0.5")
+    assert elsewhere.differences(define(), but=Role.CIRCUMSTANCE) == [Difference("model.width", 0.5, 1.0)]
 
 
 def test_other_ranges_are_differences_of_a_search(written: Callable[[str], Path]) -> None:
-    one, other = (_define(file=written(f"search:\n  training.epochs: {{low: 5, high: {high}}}")) for high in (20, 30))
+    one, other = (define(file=written(f"search:\n  training.epochs: {{low: 5, high: {high}}}")) for high in (20, 30))
     assert one.differences(other) == [Difference("search.training.epochs.high", 20, 30)]
 
 
 def test_general_defaults_are_the_lowest_layer() -> None:
-    definition = _define()
+    definition = define()
     assert definition.config.optimizer.learning_rate == 1e-3
     assert "optimizer.learning_rate" in definition.search
 
 
 def test_an_architecture_wins_over_general_defaults_and_is_still_searched() -> None:
-    definition = _define(**{"model.name": "light_cnn", "corpus.name": "emodb"})
+    definition = define(**{"model.name": "light_cnn", "corpus.name": "emodb"})
     assert definition.config.optimizer.learning_rate == 3e-3
     assert definition.search["optimizer.learning_rate"] == FloatRange(low=3e-4, high=3e-2, log=True)
 
@@ -66,64 +50,64 @@ def test_an_architecture_wins_over_general_defaults_and_is_still_searched() -> N
 def test_a_default_search_space_has_three_to_seven_settings(model: str) -> None:
     solved = model == "linear_probe"
     for corpus in ("emodb", "manifest"):
-        searched = set(_define(**{"model.name": model, "corpus.name": corpus}).search)
+        searched = set(define(**{"model.name": model, "corpus.name": corpus}).search)
         assert len(searched) == 3 if solved else 5 <= len(searched) <= 7, searched
 
 
 def test_a_corpus_wins_over_the_architecture_and_is_not_searched() -> None:
-    definition = _define(**{"corpus.name": "demo"})
+    definition = define(**{"corpus.name": "demo"})
     assert definition.config.features.model_dump()["n_mels"] == 64
     assert definition.config.model.width == 0.125
     assert not {"features.n_mels", "model.width"} & set(definition.search)
 
 
 def test_a_study_file_wins_over_the_corpus(written: Callable[[str], Path]) -> None:
-    definition = _define(file=written("model: {width: 0.5}"), **{"corpus.name": "demo"})
+    definition = define(file=written("model: {width: 0.5}"), **{"corpus.name": "demo"})
     assert definition.config.model.width == 0.5
     assert "model.width" not in definition.search
 
 
 def test_flags_win_over_the_file_and_set_wins_over_flags(written: Callable[[str], Path]) -> None:
     file = written("study: {trials: 3, sampler: random}\ntraining: {epochs: 5}")
-    config = _define("study.trials=9", "training.epochs=7", file=file, **{"study.trials": 6}).config
+    config = define("study.trials=9", "training.epochs=7", file=file, **{"study.trials": 6}).config
     assert (config.study.trials, config.study.sampler, config.training.epochs) == (9, "random", 7)
 
 
 def test_a_flag_that_was_not_given_leaves_the_file_alone(written: Callable[[str], Path]) -> None:
-    assert _define(file=written("study: {trials: 3}"), **{"study.trials": None}).config.study.trials == 3
+    assert define(file=written("study: {trials: 3}"), **{"study.trials": None}).config.study.trials == 3
 
 
 def test_what_is_set_is_not_searched() -> None:
-    assert "optimizer.learning_rate" not in _define("optimizer.learning_rate=1e-4").search
+    assert "optimizer.learning_rate" not in define("optimizer.learning_rate=1e-4").search
 
 
 def test_a_search_section_replaces_the_default_ranges(written: Callable[[str], Path]) -> None:
-    definition = _define(file=written("search:\n  training.epochs: {low: 5, high: 20}\n  model.dropout: [0.1, 0.5]"))
+    definition = define(file=written("search:\n  training.epochs: {low: 5, high: 20}\n  model.dropout: [0.1, 0.5]"))
     assert definition.search == {"training.epochs": IntRange(low=5, high=20), "model.dropout": Choice((0.1, 0.5))}
 
 
 def test_a_set_value_is_taken_out_of_the_search_section(written: Callable[[str], Path]) -> None:
     file = written("search:\n  training.epochs: [5, 20]\n  model.dropout: [0.1, 0.5]")
-    assert set(_define("training.epochs=8", file=file).search) == {"model.dropout"}
+    assert set(define("training.epochs=8", file=file).search) == {"model.dropout"}
 
 
 def test_a_value_in_the_file_beside_its_range_is_that_of_trial_0(written: Callable[[str], Path]) -> None:
-    definition = _define(file=written("training: {epochs: 6}\nsearch:\n  training.epochs: {low: 5, high: 20}"))
+    definition = define(file=written("training: {epochs: 6}\nsearch:\n  training.epochs: {low: 5, high: 20}"))
     assert [values["training.epochs"] for values in definition.first_trials()] == [6, 6]
 
 
 def test_an_empty_search_section_searches_nothing(written: Callable[[str], Path]) -> None:
-    assert not _define(file=written("search: {}")).search
+    assert not define(file=written("search: {}")).search
 
 
 def test_a_corpus_keeps_its_own_settings_from_a_file_that_names_none(written: Callable[[str], Path]) -> None:
     text = "search:\n  model.width: [0.5, 1.0]\n  model.dropout: [0.1, 0.5]"
-    assert set(_define(file=written(text), **{"corpus.name": "demo"}).search) == {"model.dropout"}
-    assert set(_define(file=written(text)).search) == {"model.width", "model.dropout"}
+    assert set(define(file=written(text), **{"corpus.name": "demo"}).search) == {"model.dropout"}
+    assert set(define(file=written(text)).search) == {"model.width", "model.dropout"}
 
 
 def test_a_mapping_can_be_set_as_a_whole() -> None:
-    definition = _define("optimizer={name: sgd, momentum: 0.8}")
+    definition = define("optimizer={name: sgd, momentum: 0.8}")
     assert (definition.config.optimizer.name, definition.config.optimizer.momentum) == ("sgd", 0.8)
     assert "optimizer.name" not in definition.search
 
@@ -131,18 +115,18 @@ def test_a_mapping_can_be_set_as_a_whole() -> None:
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
 @pytest.mark.parametrize("model", [name for name in ARCHITECTURES.names() if name != "linear_probe"])
 def test_rates_and_penalties_are_searched_where_an_optimizer_has_them(model: str, optimizer: str) -> None:
-    definition = _define(**{"model.name": model, "optimizer.name": optimizer})
+    definition = define(**{"model.name": model, "optimizer.name": optimizer})
     rate, penalty = (definition.search[f"optimizer.{name}"] for name in ("learning_rate", "weight_decay"))
     assert isinstance(rate, FloatRange)
     assert isinstance(penalty, FloatRange)
     assert (rate.high == 0.3) == (optimizer == "sgd")
     assert (penalty.high == 0.1) == (optimizer == "adamw")
     assert set(definition.default()) == set(definition.search)
-    assert _define("optimizer.learning_rate=0.5", **{"optimizer.name": "sgd"}).config.optimizer.learning_rate == 0.5
+    assert define("optimizer.learning_rate=0.5", **{"optimizer.name": "sgd"}).config.optimizer.learning_rate == 0.5
 
 
 def test_none_takes_a_setting_away() -> None:
-    assert _define("protocol.folds=none").config.protocol.folds is None
+    assert define("protocol.folds=none").config.protocol.folds is None
 
 
 @pytest.mark.parametrize(
@@ -165,7 +149,7 @@ def test_none_takes_a_setting_away() -> None:
 )
 def test_a_setting_is_read_as_users_write_it_and_survives_json(assignment: str, value: object) -> None:
     path = assignment.split("=")[0]
-    definition = _define(assignment)
+    definition = define(assignment)
     for one in (definition, StudyDefinition.from_json(definition.as_json())):
         section, name = path.split(".")
         assert getattr(getattr(one.config, section), name) == value
@@ -174,10 +158,10 @@ def test_a_setting_is_read_as_users_write_it_and_survives_json(assignment: str, 
 
 def test_speakers_in_a_study_file_are_text(written: Callable[[str], Path]) -> None:
     file = written("protocol:\n  holdout: ['15', '16']\n  merge: [boredom=neutral]\n  fold_limit: 2")
-    protocol = _define(file=file).config.protocol
+    protocol = define(file=file).config.protocol
     assert (protocol.holdout, protocol.merge, protocol.fold_limit) == (("15", "16"), ("boredom=neutral",), 2)
     with pytest.raises(ConfigError, match=r"study\.yaml: protocol.holdout is 15; .*valid string"):
-        _define(file=written("protocol: {holdout: [15, 16]}"))
+        define(file=written("protocol: {holdout: [15, 16]}"))
 
 
 @pytest.mark.parametrize(
@@ -195,7 +179,7 @@ def test_speakers_in_a_study_file_are_text(written: Callable[[str], Path]) -> No
 )
 def test_an_unknown_name_is_answered_with_the_valid_ones(flags: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        _define(**flags)
+        define(**flags)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +215,7 @@ def test_an_unknown_name_is_answered_with_the_valid_ones(flags: dict[str, object
 )
 def test_a_bad_assignment_is_refused(assignment: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        _define(assignment)
+        define(assignment)
 
 
 @pytest.mark.parametrize(
@@ -250,7 +234,7 @@ def test_a_bad_assignment_is_refused(assignment: str, message: str) -> None:
 )
 def test_a_bad_study_file_is_refused_and_named(written: Callable[[str], Path], text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        _define(file=written(text))
+        define(file=written(text))
 
 
 def test_a_study_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -264,75 +248,16 @@ def test_a_study_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 def test_the_name_is_given_or_tells_what_is_studied() -> None:
-    assert _define().name == "emodb-3d_acrnn-logmeldeltaspec"
-    assert _define(name="mine").name == "mine"
-    heard = _define(**{"corpus.name": "demo", "corpus.task": "heard"})
+    assert define().name == "emodb-3d_acrnn-logmeldeltaspec"
+    assert define(name="mine").name == "mine"
+    heard = define(**{"corpus.name": "demo", "corpus.task": "heard"})
     assert heard.name == "demo-heard-3d_acrnn-logmeldeltaspec"  # beside a study of the consensus
 
 
 def test_the_default_trial_is_as_near_to_the_configuration_as_the_ranges_allow(written: Callable[[str], Path]) -> None:
-    definition = _define(file=written("search:\n  training.epochs: {low: 50, high: 90}\n  model.dropout: [0.3, 0.5]"))
+    definition = define(file=written("search:\n  training.epochs: {low: 50, high: 90}\n  model.dropout: [0.3, 0.5]"))
     assert definition.default() == {"model.dropout": 0.3, "training.epochs": 50}
     assert definition.out_of_range() == [Difference("training.epochs", 50, definition.config.training.epochs)]
-
-
-@pytest.mark.parametrize(
-    ("model", "name"), [("3d_acrnn", "chen2018"), ("fcn_attention", "zhang2019"), ("fcn_gap", "fcn-gap")]
-)
-def test_what_is_published_is_what_is_reproduced(model: str, name: str) -> None:
-    file = flatten(yaml.safe_load((SHIPPED / "published" / f"{name}.yaml").read_text(encoding="utf-8")))
-    own = {path: value for path, value in file.items() if path.split(".")[0] in TrialConfig.model_fields}
-    left_out = {
-        "model.name",
-        "model.weights",
-        *paths_with(Role.PROTOCOL, TrialConfig),
-    }  # a search must not need a download
-    expected = {path: None if value == "none" else value for path, value in own.items() if path not in left_out}
-    # "none" is a value of class weights, and the lack of one of frames
-    expected["loss.class_weighting"] = "none"
-    if name == "chen2018":  # 5,000 steps take nine times as long
-        assert expected["training.epochs"] * 14 == pytest.approx(5000, abs=14)
-        expected["training.epochs"] = 40
-    assert ARCHITECTURES.get(model).published == expected
-
-
-def test_trial_0_is_the_published_configuration_and_trial_1_the_default() -> None:
-    definition = _define()
-    first, second = (definition.trial(values) for values in definition.first_trials())
-    assert (first.optimizer.name, first.optimizer.learning_rate, first.optimizer.weight_decay) == ("adam", 1e-4, 0.0)
-    assert (first.features.window_s, first.training.schedule, first.loss.class_weighting) == (0.025, "constant", "none")
-    assert first.training.selection == second.training.selection == "last"  # which is the protocol's
-    assert second == definition.trial({})
-
-
-def test_what_is_set_wins_over_what_is_published() -> None:
-    published = _define("training.epochs=5", **{"model.dropout": 0.4}).published
-    assert not {"training.epochs", "model.dropout"} & set(published)
-    assert published["training.schedule"] == "constant"
-    small = _define(**{"corpus.name": "demo"}).published
-    assert "training.batch_size" not in small
-    assert small["training.schedule"] == "constant"
-
-
-@pytest.mark.parametrize("line", ["optimizer.name=sgd", "features.n_mels=80", "loss.name=focal"])
-def test_another_component_than_the_published_one_keeps_its_own_settings(line: str) -> None:
-    section = line.partition(".")[0]
-    assert not [path for path in _define(line).published if path.startswith(f"{section}.")]
-
-
-def test_published_values_that_do_not_go_with_what_is_set_are_left_out() -> None:
-    definition = _define("segments.crop=random", **{"model.name": "fcn_attention"})
-    assert "segments.frames" not in definition.published
-    assert definition.published["training.schedule"] == "constant"
-
-
-def test_a_published_value_outside_its_range_is_kept_beside_the_nearest_one() -> None:
-    definition = _define(**{"model.name": "fcn_attention"})
-    proposed, rest = definition.within(definition.first_trials()[0])
-    assert set(proposed) == set(definition.search)
-    assert proposed["segments.frames"] == 150
-    assert rest["segments.frames"] is None
-    assert rest["training.schedule"] == "constant"
 
 
 def test_a_definition_survives_json(written: Callable[[str], Path]) -> None:
@@ -345,7 +270,7 @@ search:
   optimizer.learning_rate: {low: 1e-4, high: 1e-2, log: true}
   augmentation.mixup: [false, true]
 """
-    definition = _define(file=written(ranges), **{"corpus.data": Path("somewhere"), "study.keep_models": 2})
+    definition = define(file=written(ranges), **{"corpus.data": Path("somewhere"), "study.keep_models": 2})
     again = StudyDefinition.from_json(definition.as_json())
     assert (again.search, again.published) == (definition.search, definition.published)
     assert again.config.model_copy(update={"search": None}) == definition.config.model_copy(update={"search": None})
@@ -353,23 +278,23 @@ search:
 
 
 def test_without_search_there_is_one_trial_named_by_its_content() -> None:
-    one, same, other = (_define(f"training.epochs={epochs}").without_search() for epochs in (3, 3, 4))
+    one, same, other = (define(f"training.epochs={epochs}").without_search() for epochs in (3, 3, 4))
     assert not one.search
     assert one.config.study.trials == 1
     assert one.name == same.name != other.name
     assert one.name.startswith("emodb-3d_acrnn-logmeldeltaspec-")
-    assert _define(name="mine").without_search().name == "mine"
+    assert define(name="mine").without_search().name == "mine"
 
 
 def test_a_trial_takes_sampled_values_and_its_own_seed() -> None:
-    definition = _define()
+    definition = define()
     trial = definition.trial({"optimizer.learning_rate": 0.005, "segments.frames": 200}, seed=7)
     assert (trial.optimizer.learning_rate, trial.segments.frames, trial.seed) == (0.005, 200, 7)
     assert definition.trial({}).seed == definition.config.seed
 
 
 def test_a_corner_that_no_network_can_be_built_for_is_refused(written: Callable[[str], Path]) -> None:
-    definition = _define(
+    definition = define(
         file=written("search:\n  features.n_mels: [16, 64]"), **{"model.name": "alex_net", "features.n_mels": None}
     )
     with pytest.raises(ConfigError, match="too small"):
@@ -387,15 +312,15 @@ def test_options_tell_the_defaults_that_a_study_would_have() -> None:
 
 def test_a_stored_study_is_read_where_what_it_names_is_not_installed() -> None:
     parts = {"sampler": "tiny_sampler", "pruner": "tiny_pruner", "promotion": "tiny_rule"}
-    written = json.loads(_define().as_json())
+    written = json.loads(define().as_json())
     written["config"]["study"] |= parts
     settings = StudyDefinition.from_json(json.dumps(written)).config.study
     assert settings.model_dump(include=set(parts)) == parts
     for name, value in parts.items():
         with pytest.raises(ConfigError, match=f"unknown [a-z ]+ '{value}'; choose from: "):
-            _define(f"study.{name}={value}")
+            define(f"study.{name}={value}")
 
 
 def test_a_study_file_with_a_pruner_before_is_told_of_those_there_are(written: Callable[[str], Path]) -> None:
     with pytest.raises(ConfigError, match=r"unknown pruner 'wilcoxon'; choose from: .*, none, racing"):
-        _define(file=written("study: {pruner: wilcoxon}"))
+        define(file=written("study: {pruner: wilcoxon}"))

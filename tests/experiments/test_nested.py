@@ -1,10 +1,8 @@
 """The search once for each outer fold: what it never saw, what it is worth, what is left in MLflow."""
 
-import csv
 import re
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,23 +14,19 @@ from mlflow.entities import Run
 from ser_tune.api import evaluate
 from ser_tune.config import Project
 from ser_tune.coordination import load_study
-from ser_tune.errors import ConfigError, CorpusError, StudyError
-from ser_tune.experiments import run_nested
-from ser_tune.protocol import prepare
-from ser_tune.resampling import Interval, describe_score, mean_interval, score, with_interval
+from ser_tune.errors import ConfigError, StudyError
+from ser_tune.resampling import describe_score, mean_interval, score, with_interval
 from ser_tune.results import Nested, OuterFold, leaderboard
-from ser_tune.search import Fanout, StudyObserver
 from ser_tune.search.first_trials import first_trials
 from ser_tune.tracking import (
     NETWORKS_TAG,
     STUDY_NAME_TAG,
     STUDY_TAG,
     TRIAL_TAG,
-    Predictions,
-    TrackingObserver,
     Workspace,
     protocol_of,
 )
+from tests.nested_studies import QUICK, Watch, nested
 from tests.tiny_studies import TASKS
 
 pytestmark = pytest.mark.slow
@@ -43,36 +37,6 @@ METRICS_OF = {
     "dimensions": ["ccc", "pcc", "mae", "rmse"],
     "distribution": ["jsd", "kl", "total_variation", "uar", "macro_f1"],
 }
-QUICK = {"training.epochs": 1, "training.batch_size": 8, "study.trials": 1, "study.keep_models": 1}
-
-
-class Watch(StudyObserver):
-    """Keeps the starts of the searches, and interrupts in the third."""
-
-    def __init__(self, *, interrupt: bool = False) -> None:
-        self.started: list[Any] = []
-        self.interrupt = interrupt
-
-    def study_started(self, start: Any) -> None:
-        self.started.append(start)
-
-    def epoch_finished(self, trial: int, fold: int, report: Any) -> None:
-        if self.interrupt and len(self.started) == 3:
-            raise KeyboardInterrupt
-
-
-def _nested(
-    project: Project, tiny_of: Callable[..., Any], watch: Watch, task: str = "classification", **settings: object
-) -> Nested:
-    """Run a tiny study nested, with folds of one speaker each."""
-    workspace = Workspace(project)
-
-    @contextmanager
-    def watching() -> Iterator[StudyObserver]:
-        yield Fanout(TrackingObserver(workspace), watch)
-
-    definition = tiny_of(task, **{"name": "outer", "protocol.folds": "none", **QUICK, **settings})
-    return run_nested(workspace, prepare(definition, project), watching)
 
 
 class Outer(NamedTuple):
@@ -96,8 +60,8 @@ def outer_of(
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("ser_tune.tracking.run_metrics.draw_confusion", lambda *_: None)  # pictures take time
             with pytest.raises(KeyboardInterrupt):
-                _nested(project, tiny_of, interrupted, task)
-            return Outer(project, _nested(project, tiny_of, resumed, task), interrupted, resumed)
+                nested(project, tiny_of, interrupted, task)
+            return Outer(project, nested(project, tiny_of, resumed, task), interrupted, resumed)
 
     return _outer_of
 
@@ -105,17 +69,6 @@ def outer_of(
 @pytest.fixture
 def outer(outer_of: Callable[[str], Outer]) -> Outer:
     return outer_of("classification")
-
-
-def _rewritten(table: Path, **sessions: str) -> Path:
-    """A corpus's table, with a column for the sessions of its speakers."""
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    with table.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, [*rows[0], "session"])
-        writer.writeheader()
-        writer.writerows({**row, "session": sessions[row["speaker"]]} for row in rows)
-    return table
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -308,49 +261,6 @@ def test_a_command_that_needs_a_search_lists_those_of_a_nested_study(
     assert "outer-outer00" in told.err
 
 
-def test_with_sessions_the_outer_parts_are_sessions(
-    project: Project,
-    tiny_of: Callable[..., Any],
-    make_corpus: Callable[..., Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    speakers = ("1F", "1M", "2F", "2M", "3F", "3M")
-    table = _rewritten(make_corpus(tmp_path / "sessions", speakers), **{speaker: speaker[0] for speaker in speakers})
-    searches = []
-
-    def search(_: Workspace, prepared: Any, __: None, part: tuple[str, ...]) -> OuterFold:
-        """In no time, and right throughout."""
-        searches.append(prepared)
-        told = [utterance for utterance in prepared.corpus.utterances if utterance.speaker in part]
-        emotions, task = prepared.targets.names, prepared.definition.task
-        truth = np.array([emotions.index(row.emotion) for row in told])
-        names, said_by = tuple(row.id for row in told), tuple(row.speaker for row in told)
-        outer = Predictions(task, emotions, names, said_by, truth, truth)
-        others = [utterance for utterance in prepared.corpus.utterances if utterance.speaker not in part]
-        seen_truth = np.array([emotions.index(other.emotion) for other in others])
-        ids, seen_by = tuple(other.id for other in others), tuple(other.speaker for other in others)
-        seen = Predictions(task, emotions, ids, seen_by, seen_truth, np.zeros_like(seen_truth))
-        return OuterFold("", part, 0, 0.5, Interval(0.4, 0.6), dict.fromkeys(part, 1.0), seen, outer)
-
-    monkeypatch.setattr("ser_tune.experiments.nested.run_study", lambda *_, **__: None)
-    monkeypatch.setattr("ser_tune.experiments.nested._outer_fold", search)
-    found = _nested(project, tiny_of, Watch(), **{"corpus.data": table})
-    assert [fold.speakers for fold in found.folds] == [("1F", "1M"), ("2F", "2M"), ("3F", "3M")]
-    assert found.protocol.facts["folds"].startswith("3 nested searches, SHA-256 ")
-    assert (found.outer["uar"].value, found.optimism) == (1.0, -0.5)
-    for fold, prepared in zip(found.folds, searches, strict=True):
-        assert prepared.definition.config.protocol.holdout == fold.speakers
-        # Within, the speakers of the two sessions that are left take turns
-        tested = {fold.test_speakers for fold in prepared.folds}
-        assert tested == {(speaker,) for speaker in speakers if speaker not in fold.speakers}
-
-
-def test_a_study_that_holds_speakers_out_is_not_nested(project: Project, tiny_of: Callable[..., Any]) -> None:
-    with pytest.raises(StudyError, match=r"holds every speaker out in turn; leave out protocol\.holdout"):
-        _nested(project, tiny_of, Watch(), **{"protocol.holdout": ["dan"]})
-
-
 def test_each_search_starts_from_the_search_that_held_out_the_same_speakers(
     outer: Outer, tiny: Callable[..., Any], study_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -366,7 +276,7 @@ def test_each_search_starts_from_the_search_that_held_out_the_same_speakers(
     monkeypatch.setattr("ser_tune.experiments.nested.run_study", lambda *_, **__: None)
     monkeypatch.setattr("ser_tune.experiments.nested._outer_fold", search)
     warm = {"name": "warm", "study.warm_start": ["outer"], "study.trials": 4}
-    _nested(outer.project, lambda _, **settings: tiny(other, **settings), Watch(), **warm)
+    nested(outer.project, lambda _, **settings: tiny(other, **settings), Watch(), **warm)
     assert [search.definition.config.study.warm_start for search in searches] == [
         (f"outer-outer0{n}",) for n in range(4)
     ]
@@ -380,23 +290,5 @@ def test_a_nested_study_does_not_start_from_trials_that_its_outer_speakers_chose
 ) -> None:
     watch = Watch()
     with pytest.raises(StudyError, match=r"study 'outer-outer00' is not a nested study of 4 searches, .* have chosen"):
-        _nested(outer.project, tiny_of, watch, name="warm", **{"study.warm_start": ["outer-outer00"]})
+        nested(outer.project, tiny_of, watch, name="warm", **{"study.warm_start": ["outer-outer00"]})
     assert not watch.started
-
-
-def test_a_search_with_too_few_speakers_left_is_refused_before_the_first_runs(
-    project: Project, tiny_of: Callable[..., Any], make_corpus: Callable[..., Path], tmp_path: Path
-) -> None:
-    watch = Watch()
-    table = make_corpus(tmp_path / "three", ("ada", "bob", "cyd"))
-    with pytest.raises(CorpusError, match=r"has 2 speaker\(s\) to fold after holding out ada .* need at least 3"):
-        _nested(project, tiny_of, watch, **{"corpus.data": table})
-    assert not watch.started
-
-
-def test_nested_and_holdout_are_refused_together(
-    call: Callable[..., Any], root: Path, study_file: Path, corpus_csv: Path
-) -> None:
-    told = call(root, "study", study_file, "--corpus", "manifest", "--data", corpus_csv, "--nested", "--holdout", "dan")
-    assert (told.code, told.out) == (2, "")
-    assert "leave out protocol.holdout (--holdout)" in told.err
