@@ -199,8 +199,8 @@ def test_scaled_ratings_vary_as_far_as_the_truth_and_keep_their_order() -> None:
     )
     assert (shrunk.std(dim=0) < 0.6 * values.std(dim=0)).all()
     assert (scaled.std(dim=0) > 0.8 * values.std(dim=0)).all()
-    for one, other in zip(scaled.T, shrunk.T, strict=True):
-        torch.testing.assert_close(one.argsort(), other.argsort())
+    for scaled_ratings, shrunk_ratings in zip(scaled.T, shrunk.T, strict=True):
+        torch.testing.assert_close(scaled_ratings.argsort(), shrunk_ratings.argsort())
 
 
 def test_a_dimension_that_never_varies_is_its_value() -> None:

@@ -263,7 +263,7 @@ def test_options_have_every_path_of_every_component(call: Call, root: Path) -> N
     told = call(root, "options", "--json")
     rows = json.loads(told.out)
     expected = {("", leaf.path) for leaf in leaves(StudyConfig)}
-    expected = {one for one in expected if one[1].split(".")[0] not in ("model", "features", "loss", "task")}
+    expected = {option for option in expected if option[1].split(".")[0] not in ("model", "features", "loss", "task")}
     parts = (("model", ARCHITECTURES), ("features", FEATURE_SETS), ("loss", LOSSES), ("task", TASKS))
     for section, catalogue in parts:
         for name in catalogue.names():

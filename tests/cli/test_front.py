@@ -42,8 +42,8 @@ def _ended(trials: list[optuna.trial.FrozenTrial]) -> dict[int, tuple[Any, ...]]
 
 def _by_brute_force(trials: list[optuna.trial.FrozenTrial]) -> set[int]:
     """UAR is better when higher, size when lower."""
-    done = [one for one in trials if one.state.name == "COMPLETE" and "confirms" not in one.user_attrs]
-    points = {one.number: (one.values[0], -one.values[1]) for one in done}
+    done = [trial for trial in trials if trial.state.name == "COMPLETE" and "confirms" not in trial.user_attrs]
+    points = {trial.number: (trial.values[0], -trial.values[1]) for trial in done}
     return {
         number
         for number, (score, size) in points.items()
@@ -100,7 +100,9 @@ def test_the_front_of_a_killed_study_that_two_workers_end_is_that_of_a_quiet_one
 def _check_pages(root: Path, front: dict[str, Any]) -> None:
     """MLflow has the front, and every trial's values."""
     client = MlflowClient(f"sqlite:///{root}/mlruns/mlflow.db")
-    runs = client.search_runs([one.experiment_id for one in client.search_experiments()], max_results=1000)
+    runs = client.search_runs(
+        [experiment.experiment_id for experiment in client.search_experiments()], max_results=1000
+    )
     (parent,) = [run for run in runs if "ser_tune.trial" not in run.data.tags]
     numbers = " ".join(str(trial["trial"]) for trial in front["trials"])
     assert parent.data.tags["ser_tune.front"] == numbers

@@ -106,7 +106,7 @@ def test_both_usual_subsets_have_their_known_counts(tmp_path: Path, sound: Path)
     assert len(folds) == CORPUS.folds == 10
     assert all(one.validation_speakers[0][0] == one.test_speakers[0][0] for one in folds)  # of one session
     everything = read(tmp_path, tmp_path)
-    assert Counter(one.emotion for one in everything) == {**EMOTION_COUNTS, "": 2507}
+    assert Counter(turn.emotion for turn in everything) == {**EMOTION_COUNTS, "": 2507}
     assert len(everything) == 10_039
 
 

@@ -166,8 +166,8 @@ def test_tasks_get_the_utterances_with_their_labels(folder: Path) -> None:
     needs: dict[str, Need] = {"all": "emotion", "heard": "emotion", "votes": "votes", "several": "emotions"}
     kept = {
         subset: "".join(
-            one.speaker
-            for one in Corpus.load(CORPUS, folder / "corpus.csv", folder, subset=subset, needs=need).utterances
+            utterance.speaker
+            for utterance in Corpus.load(CORPUS, folder / "corpus.csv", folder, subset=subset, needs=need).utterances
         )
         for subset, need in (*needs.items(), ("dimensions", "dimensions"))
     }

@@ -30,8 +30,8 @@ def test_more_seeds_or_another_device_do_not_change_what_is_reproduced() -> None
 
 
 def test_other_ranges_are_differences_of_a_search(written: Callable[[str], Path]) -> None:
-    one, other = (define(file=written(f"search:\n  training.epochs: {{low: 5, high: {high}}}")) for high in (20, 30))
-    assert one.differences(other) == [Difference("search.training.epochs.high", 20, 30)]
+    narrow, wide = (define(file=written(f"search:\n  training.epochs: {{low: 5, high: {high}}}")) for high in (20, 30))
+    assert narrow.differences(wide) == [Difference("search.training.epochs.high", 20, 30)]
 
 
 def test_general_defaults_are_the_lowest_layer() -> None:
@@ -278,11 +278,11 @@ search:
 
 
 def test_without_search_there_is_one_trial_named_by_its_content() -> None:
-    one, same, other = (define(f"training.epochs={epochs}").without_search() for epochs in (3, 3, 4))
-    assert not one.search
-    assert one.config.study.trials == 1
-    assert one.name == same.name != other.name
-    assert one.name.startswith("emodb-3d_acrnn-logmeldeltaspec-")
+    first, same, other = (define(f"training.epochs={epochs}").without_search() for epochs in (3, 3, 4))
+    assert not first.search
+    assert first.config.study.trials == 1
+    assert first.name == same.name != other.name
+    assert first.name.startswith("emodb-3d_acrnn-logmeldeltaspec-")
     assert define(name="mine").without_search().name == "mine"
 
 

@@ -71,9 +71,9 @@ def test_segments_that_members_have_in_common_are_averaged(make_member: MakeMemb
     alone = [one.predict(_waveforms(), sample_rate_hz=16_000)[0] for one in members]
     assert len(found.segments) == len(alone[0].segments) > 1
     for number, segment in enumerate(found.segments):
-        theirs = [one.segments[number] for one in alone]
+        theirs = [prediction.segments[number] for prediction in alone]
         assert (segment.start_s, segment.end_s) == (theirs[0].start_s, theirs[0].end_s)
-        assert segment.numbers["joy"] == pytest.approx(np.mean([one.numbers["joy"] for one in theirs]))
+        assert segment.numbers["joy"] == pytest.approx(np.mean([prediction.numbers["joy"] for prediction in theirs]))
 
 
 @pytest.mark.slow

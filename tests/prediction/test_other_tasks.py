@@ -77,7 +77,7 @@ def test_numbers_that_are_no_probabilities_are_not_called_so(tmp_path: Path, tas
     assert together.recipe == recipe
     alone = [_predictions(member) for member in members]
     for both, *each in zip(_predictions(together), *alone, strict=True):
-        mean = {name: np.mean([one.numbers[name] for one in each]) for name in NAMES}
+        mean = {name: np.mean([prediction.numbers[name] for prediction in each]) for name in NAMES}
         assert both.numbers == pytest.approx(mean)
         assert (both.number, both.label) == (number, TASKS.get(task).labels(np.array([list(mean.values())]), NAMES)[0])
         with pytest.raises(AttributeError, match=f"a prediction of {number}s has no probabilities; read `numbers`"):

@@ -23,7 +23,7 @@ def _made(speakers: Sequence[int]) -> Corpus:
         Utterance(id=f"{number:03}", path=Path("none.wav"), speaker=f"s{speaker}", emotion=emotion)
         for number, (speaker, emotion) in enumerate((owner, emotion) for owner in owners for emotion in ("fear", "joy"))
     )
-    contents = tuple(one.id for one in utterances)
+    contents = tuple(utterance.id for utterance in utterances)
     return Corpus(
         name="made",
         utterances=utterances,
@@ -44,15 +44,15 @@ def test_in_any_corpus_one_sound_stops_the_study_where_its_speakers_are_two(
     corpus = _made(speakers)
     holdout = corpus.speakers[-1:] if held_out and len(corpus.speakers) > 3 else ()
     folds = speaker_folds(corpus, holdout=holdout)
-    sounds = [f"sound {one.id}" for one in corpus.utterances]
+    sounds = [f"sound {utterance.id}" for utterance in corpus.utterances]
     leaks.refuse_leaks(corpus, folds, sounds)
     numbers = st.integers(0, len(sounds) - 1)
-    one, other = (data.draw(numbers) for _ in range(2))
+    source, copy = (data.draw(numbers) for _ in range(2))
     recordings = data.draw(st.booleans())
     shared = list(corpus.contents) if recordings else sounds
-    shared[other] = shared[one]
+    shared[copy] = shared[source]
     planted = replace(corpus, contents=tuple(shared)) if recordings else corpus
-    first, second = corpus.utterances[min(one, other)], corpus.utterances[max(one, other)]
+    first, second = corpus.utterances[min(source, copy)], corpus.utterances[max(source, copy)]
     # Speakers who are held out together, or tested together, are never on two sides
     groups = [holdout, *(fold.test_speakers for fold in folds)]
     if any({first.speaker, second.speaker} <= set(group) for group in groups):
@@ -66,12 +66,13 @@ def test_in_any_corpus_one_sound_stops_the_study_where_its_speakers_are_two(
 def test_all_pairs_are_named_up_to_twenty_and_each_once(pairs: int, named: int, more: str) -> None:
     corpus = _made([number for number in range(3) for _ in range(20)])
     folds = speaker_folds(corpus)
-    sounds = [f"sound {one.id}" for one in corpus.utterances]
+    sounds = [f"sound {utterance.id}" for utterance in corpus.utterances]
     of = [
-        [number for number, one in enumerate(corpus.utterances) if one.speaker == speaker] for speaker in ("s0", "s1")
+        [number for number, utterance in enumerate(corpus.utterances) if utterance.speaker == speaker]
+        for speaker in ("s0", "s1")
     ]
-    for one, other in zip(*(numbers[:pairs] for numbers in of), strict=True):
-        sounds[one] = sounds[other]
+    for source, copy in zip(*(numbers[:pairs] for numbers in of), strict=True):
+        sounds[source] = sounds[copy]
     with pytest.raises(LeakError) as caught:
         leaks.refuse_leaks(corpus, folds, sounds)
     told = str(caught.value)

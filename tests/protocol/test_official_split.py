@@ -69,7 +69,9 @@ def test_no_speaker_is_on_two_sides_and_nobody_trains_only(spoken: list[Spoken])
     assert not speakers[1] & speakers[2]
     # Every utterance is on its side but those of nobody that the split holds out, which are on none
     used = np.sort(np.concatenate(list(sides.values())))
-    left_out = [number for number, one in enumerate(corpus.utterances) if corpus.nobody[number] and one.is_held_out]
+    left_out = [
+        number for number, utterance in enumerate(corpus.utterances) if corpus.nobody[number] and utterance.is_held_out
+    ]
     assert sorted({*used.tolist(), *left_out}) == list(range(len(corpus.utterances)))
     assert not set(used.tolist()) & set(left_out)
     # The test sets share the test side out
@@ -81,9 +83,9 @@ def test_no_speaker_is_on_two_sides_and_nobody_trains_only(spoken: list[Spoken])
 @QUICK
 @given(spoken=_splits(), data=st.data())
 def test_a_speaker_on_two_sides_is_refused(spoken: list[Spoken], data: st.DataObject) -> None:
-    speaker, split = data.draw(st.sampled_from([one for one in spoken if one[0].startswith("s")]))
+    speaker, split = data.draw(st.sampled_from([pair for pair in spoken if pair[0].startswith("s")]))
     kind = split if split in ("train", "validation") else "test"
-    other = data.draw(st.sampled_from([one for one in SPLITS if not (one == kind or kind == one[:4] == "test")]))
+    other = data.draw(st.sampled_from([name for name in SPLITS if not (name == kind or kind == name[:4] == "test")]))
     with pytest.raises(LeakError, match=rf"corpus made, official split: speaker '{speaker}' is on the "):
         _fold([*spoken, (speaker, other)])
 
@@ -92,7 +94,9 @@ def test_a_speaker_on_two_sides_is_refused(spoken: list[Spoken], data: st.DataOb
 @given(spoken=_splits(), data=st.data())
 def test_the_key_is_of_recordings_and_sides_alone(spoken: list[Spoken], data: st.DataObject) -> None:
     corpus, fold = _fold(spoken)
-    renamed = replace(corpus, utterances=tuple(replace(one, id=f"x{one.id}") for one in corpus.utterances))
+    renamed = replace(
+        corpus, utterances=tuple(replace(utterance, id=f"x{utterance.id}") for utterance in corpus.utterances)
+    )
     assert official_fold(renamed, strata=emotion_strata(corpus)).key == fold.key
     # A speaker moved to another side makes it another split
     moved = next((place for place, (_, split) in enumerate(spoken) if split.startswith("test")), None)
@@ -126,7 +130,8 @@ def test_a_training_side_without_a_class_is_refused() -> None:
     poorer = replace(
         corpus,
         utterances=tuple(
-            replace(one, emotion="fear" if one.split == "train" else one.emotion) for one in corpus.utterances
+            replace(utterance, emotion="fear" if utterance.split == "train" else utterance.emotion)
+            for utterance in corpus.utterances
         ),
     )
     with pytest.raises(CorpusError, match="no training utterance has emotion 'joy'"):
@@ -149,7 +154,7 @@ def test_notes_name_the_sides_or_what_replaces_them() -> None:
     assert next(split_note(corpus, folds)).startswith(
         "the official split of the corpus (test1, test2, train, validation) is replaced by chosen folds"
     )
-    plain = replace(corpus, utterances=tuple(replace(one, split="") for one in corpus.utterances))
+    plain = replace(corpus, utterances=tuple(replace(utterance, split="") for utterance in corpus.utterances))
     assert list(split_note(plain, folds)) == []
     (warning,) = name_warnings(corpus.utterances)
     assert warning == (
@@ -161,7 +166,11 @@ def test_notes_name_the_sides_or_what_replaces_them() -> None:
 def test_left_out_utterances_of_nobody_are_no_leak() -> None:
     corpus, fold = _fold([*FEW, ("Unknown", "test1")])
     train, unused, test = (
-        next(number for number, one in enumerate(corpus.utterances) if (one.speaker, one.split) == wanted)
+        next(
+            number
+            for number, utterance in enumerate(corpus.utterances)
+            if (utterance.speaker, utterance.split) == wanted
+        )
         for wanted in (("ann", "train"), ("Unknown", "test1"), ("cyd", "test1"))
     )
     assert find_leaks(corpus, [fold], [Bond("hold the same sound", [[train, unused], [unused, test]])]) == []

@@ -30,12 +30,12 @@ def test_what_mlflow_would_cut_is_stood_for_by_a_hash(tiny: Callable[..., Any], 
         names = [f"a speaker with a long name {number}" for number in range(200)] + [last]
         return [Fold(place, (name,), ("tested",), nobody, nobody, nobody) for place, name in enumerate(names)]
 
-    one, other = (
+    first, second = (
         Protocol.of(prepared.definition, prepared.corpus, prepared.targets, _folds(last)) for last in ("x", "y")
     )
-    assert one.facts["folds"].startswith("201: validation/test SHA-256 ")
-    assert all(len(fact) < 5000 for fact in one.facts.values())
-    assert one.fingerprint != other.fingerprint
+    assert first.facts["folds"].startswith("201: validation/test SHA-256 ")
+    assert all(len(fact) < 5000 for fact in first.facts.values())
+    assert first.fingerprint != second.fingerprint
 
 
 TEXTS = {
@@ -75,21 +75,21 @@ def test_a_study_of_emotions_has_its_task_and_its_objective_without_a_fact(of: O
     assert {"task", "task_settings", "objectives", "outputs"}.isdisjoint(usual.facts)
     for protocol in (usual, Protocol.read(TEXTS), Protocol({})):
         assert (protocol.task.name, protocol.objective.name) == ("classification", "uar")
-        assert [one.name for one in protocol.metrics] == ["uar", "wa"]
+        assert [metric.name for metric in protocol.metrics] == ["uar", "wa"]
     assert of(table, **{"study.objectives": ("uar",)}) == usual
 
 
 def test_another_objective_is_part_of_the_protocol(of: Of, table: Path) -> None:
     chosen = {"study.objectives": ("wa",), "training.selection": "best_validation_score"}
     protocol, usual = of(table, **chosen), of(table, **{"training.selection": "best_validation_score"})
-    assert [one.path for one in protocol.differences(usual)] == ["epoch_selection", "objectives", "score"]
+    assert [difference.path for difference in protocol.differences(usual)] == ["epoch_selection", "objectives", "score"]
     assert protocol.facts["score"] == "pooled validation WA, utterance level"
     assert (usual.facts["epoch_selection"], protocol.facts["epoch_selection"]) == (
         "best_validation_uar",
         "best_validation_wa",
     )
     for read in (protocol, Protocol.read(json.loads(json.dumps(protocol.stored))), Protocol.read(protocol.tags)):
-        assert [one.name for one in read.metrics] == ["wa", "uar"]
+        assert [metric.name for metric in read.metrics] == ["wa", "uar"]
         assert read.names == ("anger", "fear", "joy")
 
 
@@ -100,12 +100,12 @@ def test_the_outputs_of_another_task_are_no_emotions(of: Of, table: Path) -> Non
     score = "pooled validation error rate, utterance level"
     assert told == {"task": "levels", "objectives": ("error",), "outputs": ("low", "high"), "score": score}
     unlike = ["emotions", "objectives", "outputs", "score", "task", "task_settings"]
-    assert [one.path for one in protocol.differences(usual)] == unlike
+    assert [difference.path for difference in protocol.differences(usual)] == unlike
     other = of(table, **{"task.name": "levels", "task.high": ("anger",)})
-    assert [one.path for one in protocol.differences(other)] == ["task_settings"]
+    assert [difference.path for difference in protocol.differences(other)] == ["task_settings"]
     for read in (protocol, Protocol.read(protocol.tags)):
         assert (read.task.answer, read.objective.title, read.names) == ("level", "error rate", ("low", "high"))
-        assert [one.name for one in read.metrics] == ["error", "uar"]
+        assert [metric.name for metric in read.metrics] == ["error", "uar"]
 
 
 @pytest.mark.usefixtures("plugged")

@@ -36,7 +36,7 @@ FOUR = ("anger", "happiness", "neutral", "sadness")
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("short", "written_out"),
     [
         # A task is short for settings
         ({}, {"corpus.task": "improvised"}),
@@ -58,9 +58,9 @@ FOUR = ("anger", "happiness", "neutral", "sadness")
     ],
 )
 def test_the_same_utterances_and_classes_have_one_fingerprint_however_they_are_chosen(
-    of: Of, iemocap: Path, one: dict[str, object], other: dict[str, object]
+    of: Of, iemocap: Path, short: dict[str, object], written_out: dict[str, object]
 ) -> None:
-    here, there = (of(iemocap, **{"corpus.name": "iemocap"} | flags) for flags in (one, other))
+    here, there = (of(iemocap, **{"corpus.name": "iemocap"} | flags) for flags in (short, written_out))
     assert there.differences(here) == []
     assert there.fingerprint == here.fingerprint
 
@@ -81,7 +81,7 @@ def test_the_same_utterances_and_classes_have_one_fingerprint_however_they_are_c
 def test_other_utterances_or_classes_have_another_fingerprint(
     of: Of, iemocap: Path, flags: dict[str, object], fact: str
 ) -> None:
-    here, there = (of(iemocap, **{"corpus.name": "iemocap"} | one) for one in ({}, flags))
+    here, there = (of(iemocap, **{"corpus.name": "iemocap"} | settings) for settings in ({}, flags))
     assert there.fingerprint != here.fingerprint
     with pytest.raises(ProtocolError, match=f"their protocols differ: {fact}"):
         there.refuse_other(here, "ranking")

@@ -42,16 +42,16 @@ class LoudnessModel:
         if self.recipe.normalisation.scope == "speaker" and len(heard) == 1:
             raise AudioError(f"{heard[0].source}: needs at least 2 recordings")
         told = []
-        for one in heard:
-            if len(one.speech) < SHORTEST:
-                raise AudioError(f"{one.source}: {len(one.speech)} samples are too short")
-            loud = float(np.clip(np.abs(one.speech).max(), 0.05, 0.95))
+        for recording in heard:
+            if len(recording.speech) < SHORTEST:
+                raise AudioError(f"{recording.source}: {len(recording.speech)} samples are too short")
+            loud = float(np.clip(np.abs(recording.speech).max(), 0.05, 0.95))
             numbers = {"anger": loud, "sadness": 1 - loud}
             if self.scales:
                 numbers = {"anger": 1 + 4 * loud, "sadness": 5 - 4 * loud}
-            segment = SegmentPrediction(0.0, len(one.speech) / 16_000, numbers)
+            segment = SegmentPrediction(0.0, len(recording.speech) / 16_000, numbers)
             told.append(
-                Prediction(one.source, label_of(self, numbers), numbers, (segment,), self.task.number)  # type: ignore[arg-type,attr-defined]
+                Prediction(recording.source, label_of(self, numbers), numbers, (segment,), self.task.number)  # type: ignore[arg-type,attr-defined]
             )
         return told
 

@@ -100,7 +100,7 @@ def test_a_timeline_of_ratings_has_a_passage_for_each_stretch_and_a_curve_of_win
     _check(found, long_file[1])
     assert len(found.passages) < len(found.windows)
     for passage in found.passages:
-        own = [one.numbers["anger"] for one in found.windows if passage.start_s <= one.start_s < passage.end_s]
+        own = [window.numbers["anger"] for window in found.windows if passage.start_s <= window.start_s < passage.end_s]
         assert min(own) - 1e-9 <= passage.numbers["anger"] <= max(own) + 1e-9
         assert passage.label == label_of(model, passage.numbers)  # type: ignore[arg-type]
 
@@ -200,8 +200,12 @@ def _windows(labels: str) -> Iterator[Passage]:
 
 def test_neighbouring_windows_of_one_emotion_are_one_passage() -> None:
     passages = list(merged(Stretch(0.0, 8.0), list(_windows("aaabba"))))
-    assert [(one.start_s, one.end_s, one.label) for one in passages] == [(0, 4, "a"), (4, 6, "b"), (6, 8, "a")]
-    assert [one.numbers["anger"] for one in passages] == pytest.approx([0.9, 0.2, 0.9])
+    assert [(passage.start_s, passage.end_s, passage.label) for passage in passages] == [
+        (0, 4, "a"),
+        (4, 6, "b"),
+        (6, 8, "a"),
+    ]
+    assert [passage.numbers["anger"] for passage in passages] == pytest.approx([0.9, 0.2, 0.9])
 
 
 def test_windows_of_ratings_are_one_passage_of_their_mean() -> None:

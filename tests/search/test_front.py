@@ -37,8 +37,8 @@ def _brute_force(trials: Sequence[FrozenTrial], count: int) -> list[int]:
     """Numbers of the trials that no other dominates, by the words of the definition."""
     rankings = [Ranking(measure) for measure in MEASURES[:count]]
 
-    def dominates(one: FrozenTrial, other: FrozenTrial) -> bool:
-        pairs = list(zip(rankings, one.values, other.values, strict=True))
+    def dominates(trial: FrozenTrial, other: FrozenTrial) -> bool:
+        pairs = list(zip(rankings, trial.values, other.values, strict=True))
         no_worse = not any(ranking.is_better(theirs, ours) for ranking, ours, theirs in pairs)
         return no_worse and any(ranking.is_better(ours, theirs) for ranking, ours, theirs in pairs)
 

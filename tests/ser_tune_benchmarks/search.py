@@ -142,7 +142,7 @@ def measure(options: Options) -> list[Row]:
 def _scores(table: Table, sampler: str, draws: range) -> Iterator[Row]:
     """What each rule's studies select within each budget, beside studies without pruning."""
     names = [name for name, _ in RULES]
-    plans = [definition({"model.name": "light_cnn", "study.trials": one}).plan for one in BUDGETS]
+    plans = [definition({"model.name": "light_cnn", "study.trials": budget}).plan for budget in BUDGETS]
     regrets = np.zeros((len(RULES), len(BUDGETS), len(draws)))
     scores, floors = np.zeros_like(regrets), []
     expected = np.zeros((len(RULES) + 1, len(BUDGETS), len(draws)))

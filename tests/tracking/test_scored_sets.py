@@ -24,7 +24,7 @@ SPLITS = {"ada": "train", "bob": "validation", "cyd": "test_low", "dan": "test"}
 def official(project: Project, tiny: Callable[..., Any]) -> Prepared:
     """A tiny study on an official split with two test sets."""
     drawn = prepare(tiny(), project)
-    utterances = tuple(replace(one, split=SPLITS[one.speaker]) for one in drawn.corpus.utterances)
+    utterances = tuple(replace(utterance, split=SPLITS[utterance.speaker]) for utterance in drawn.corpus.utterances)
     corpus = replace(drawn.corpus, utterances=utterances)
     folds = (official_fold(corpus, strata=emotion_strata(corpus)),)
     protocol = Protocol.of(drawn.definition, corpus, drawn.targets, folds)
@@ -51,14 +51,14 @@ def test_every_set_has_its_own_score_and_sizes(official: Prepared) -> None:
     # All of one set is right, all of the other wrong
     held_out = _held_out(official, np.where(of_low, truth, 1 - truth))
     metrics = {"test_uar": held_out.scores["uar"].value, **set_metrics(held_out, official)}
-    found = {one.name: one for one in scored_sets(metrics)}
+    found = {scored.name: scored for scored in scored_sets(metrics)}
     assert list(found) == ["test", "test_low"]
     assert found["test_low"].scores["uar"] == 1.0
     assert found["test"].scores["uar"] == 0.0
     assert found["test_low"].scores["recall/joy"] == 1.0
-    assert not [name for one in found.values() for name in one.scores if "fold" in name]
+    assert not [name for scored in found.values() for name in scored.scores if "fold" in name]
     assert metrics["test_uar"] == pytest.approx(0.5)
-    assert [(one.utterances, one.speakers) for one in found.values()] == [
+    assert [(scored.utterances, scored.speakers) for scored in found.values()] == [
         (len(official.test_sets[name]), 1) for name in found
     ]
     # A single speaker has no interval
