@@ -51,7 +51,9 @@ class EpochReport:
         }
 
 
-def judged(report: EpochReport, outputs: np.ndarray, truth: np.ndarray, goal: Goal) -> EpochReport:
+def judged(
+    report: EpochReport, outputs: np.ndarray, truth: np.ndarray, goal: Goal, *, thresholds: np.ndarray | None = None
+) -> EpochReport:
     """The report with validation figures.
 
     Args:
@@ -59,6 +61,7 @@ def judged(report: EpochReport, outputs: np.ndarray, truth: np.ndarray, goal: Go
         outputs: The task's outputs of the validation utterances, shape (V, K).
         truth: Their values, shape (V, ...).
         goal: The task and the metrics.
+        thresholds: Of decisions, shape (K,), which scores are of and the loss is not; None where the task has none.
 
     Raises:
         NonFiniteLossError: The validation loss is not finite.
@@ -67,7 +70,8 @@ def judged(report: EpochReport, outputs: np.ndarray, truth: np.ndarray, goal: Go
     loss = task.error(outputs, truth)
     if not math.isfinite(loss):
         raise NonFiniteLossError(f"the validation loss of epoch {report.epoch} is {loss}")
-    predicted, n_outputs = task.decide(outputs), outputs.shape[1]
+    decided = outputs if thresholds is None else outputs - thresholds
+    predicted, n_outputs = task.decide(decided), outputs.shape[1]
     scores = {name: task.metric(name).score(truth, predicted, n_outputs) for name in goal.metrics}
     return replace(report, validation_loss=loss, validation=scores)
 

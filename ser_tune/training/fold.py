@@ -82,11 +82,11 @@ class FoldTraining:
             set_threshold(network, np.zeros(len(self.data.targets.names)))
         segments = segment_outputs(network, self.held_out, self.task)
         outputs = self.task.aggregate(segments, self.held_out.plan.utterance, self.goal.aggregation)
-        if self.task.thresholds is not None:
-            thresholds = self.task.thresholds(outputs, self.truth)
-            set_threshold(network, thresholds)
-            outputs = outputs - thresholds.astype(outputs.dtype)
-        return judged(report, outputs, self.truth, self.goal), outputs
+        if self.task.thresholds is None:
+            return judged(report, outputs, self.truth, self.goal), outputs
+        thresholds = self.task.thresholds(outputs, self.truth).astype(outputs.dtype)
+        set_threshold(network, thresholds)
+        return judged(report, outputs, self.truth, self.goal, thresholds=thresholds), outputs - thresholds
 
     def fitted(self, epoch: int, history: tuple[EpochReport, ...], validation: np.ndarray) -> FittedNetwork:
         """Move the network to the CPU and return it with its results; arguments are fields of `FittedNetwork`."""

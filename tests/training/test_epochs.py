@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ser_tune.metrics import METRICS, Metric
+from ser_tune.tasks import Goal
 from ser_tune.training import EpochReport
 from ser_tune.training.epochs import Contest, judged
 from tests.goals import GOAL
@@ -123,3 +124,13 @@ def test_an_epoch_without_a_score_is_kept_until_another_has_one(scores: list[flo
     for number, epoch in enumerate(kept, start=1):
         known = [one for one in scores[:number] if not math.isnan(one)]
         assert scores[epoch - 1] == max(known) if known else epoch == 1
+
+
+def test_thresholds_decide_and_leave_the_loss_as_it_is() -> None:
+    goal = Goal(task="multilabel", aggregation="mean", metrics=("macro_f1",))
+    truth = np.array([[True], [False], [True]])
+    logits = np.array([[-1.0], [-3.0], [2.0]])
+    plain = judged(EpochReport(1, 1.0, 0.1, 1.0), logits, truth, goal)
+    decided = judged(EpochReport(1, 1.0, 0.1, 1.0), logits, truth, goal, thresholds=np.array([-2.0]))
+    assert decided.validation_loss == plain.validation_loss
+    assert (plain.score, decided.score) == (pytest.approx(2 / 3), 1.0)
