@@ -15,6 +15,7 @@ from ser_tune.corpora.emodb import CORPUS
 from ser_tune.errors import CorpusError
 from ser_tune.folds import DEFAULT_FOLDS, Fold, Strata, outer_parts, selection_note
 from tests.folding import speaker_folds
+from tests.made_corpora import made_corpus
 
 QUICK = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 EMOTIONS = ("fear", "joy", "neutral")
@@ -29,17 +30,7 @@ def _corpus(
         Utterance(id=f"{number:04d}", path=Path("none.wav"), speaker=speaker, emotion=emotion, group=group)
         for number, (speaker, group, emotion) in enumerate([*rows, *extra])
     )
-    contents = ("",) * len(utterances)
-    return Corpus(
-        name="made",
-        utterances=utterances,
-        contents=contents,
-        folds=folds,
-        merge={},
-        styles=(),
-        digest="",
-        audio_digest="",
-    )
+    return made_corpus(utterances, folds=folds)
 
 
 def _check(corpus: Corpus, folds: tuple[Fold, ...], *, holdout: Collection[str] = ()) -> None:

@@ -13,6 +13,7 @@ from ser_tune.corpora import Corpus, Utterance
 from ser_tune.errors import CorpusError
 from ser_tune.folds import TEXT_PARTS
 from tests.folding import speaker_folds, text_independent_folds
+from tests.made_corpora import made_corpus
 
 QUICK = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 EMOTIONS = ("fear", "joy", "neutral")
@@ -25,16 +26,7 @@ def _spoken(texts: Sequence[str], speakers: Sequence[str] = "abcdef", emotions: 
         Utterance(id=f"{number:04d}", path=Path("none.wav"), speaker=speaker, emotion=emotion, group="", text=text)
         for number, (speaker, emotion, text) in enumerate(rows)
     )
-    return Corpus(
-        name="made",
-        utterances=utterances,
-        contents=("",) * len(utterances),
-        folds=None,
-        merge={},
-        styles=(),
-        digest="",
-        audio_digest="",
-    )
+    return made_corpus(utterances)
 
 
 @pytest.mark.slow

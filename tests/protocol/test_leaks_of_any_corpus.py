@@ -12,6 +12,7 @@ from ser_tune.corpora import Corpus, Utterance
 from ser_tune.errors import LeakError
 from ser_tune.protocol import leaks
 from tests.folding import speaker_folds
+from tests.made_corpora import made_corpus
 
 QUICK = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -23,17 +24,7 @@ def _made(speakers: Sequence[int]) -> Corpus:
         Utterance(id=f"{number:03}", path=Path("none.wav"), speaker=f"s{speaker}", emotion=emotion)
         for number, (speaker, emotion) in enumerate((owner, emotion) for owner in owners for emotion in ("fear", "joy"))
     )
-    contents = tuple(utterance.id for utterance in utterances)
-    return Corpus(
-        name="made",
-        utterances=utterances,
-        contents=contents,
-        folds=None,
-        merge={},
-        styles=(),
-        digest="",
-        audio_digest="",
-    )
+    return made_corpus(utterances)
 
 
 @QUICK

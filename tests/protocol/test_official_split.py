@@ -17,6 +17,7 @@ from ser_tune.protocol import find_leaks
 from ser_tune.protocol.leaks import Bond
 from ser_tune.protocol.official_split import official_fold, official_in_words, official_test_sets, split_note
 from tests.folding import emotion_strata, speaker_folds
+from tests.made_corpora import made_corpus
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 EMOTIONS = ("fear", "joy")
@@ -32,8 +33,7 @@ def _corpus(spoken: Sequence[Spoken]) -> Corpus:
         for number, (speaker, split) in enumerate(spoken)
         for emotion in EMOTIONS
     )
-    contents = tuple(utterance.id for utterance in utterances)
-    return Corpus("made", utterances, contents, folds=None, merge={}, styles=(), digest="", audio_digest="")
+    return made_corpus(utterances)
 
 
 def _fold(spoken: Sequence[Spoken]) -> tuple[Corpus, Fold]:

@@ -19,6 +19,7 @@ from ser_tune.resampling import Interval
 from ser_tune.search import run_study
 from ser_tune.tasks import DEFAULT_TASK, TASKS, Targets
 from tests.folding import speaker_folds, text_independent_folds
+from tests.made_corpora import made_corpus
 
 TASK = TASKS.get(DEFAULT_TASK)
 Rows = list[dict[str, str]]
@@ -34,16 +35,7 @@ def _corpus(rows: Sequence[tuple[str, str, str]]) -> Corpus:
         Utterance(id=f"{number:04d}", path=Path("none.wav"), speaker=speaker, emotion=emotion, text=text)
         for number, (speaker, emotion, text) in enumerate(rows)
     )
-    return Corpus(
-        name="made",
-        utterances=utterances,
-        contents=tuple(one.id for one in utterances),
-        folds=None,
-        merge={},
-        styles=(),
-        digest="",
-        audio_digest="",
-    )
+    return made_corpus(utterances)
 
 
 def _targets(corpus: Corpus) -> Targets:

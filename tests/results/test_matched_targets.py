@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ser_tune.corpora import Annotation, Corpus, Utterance
+from ser_tune.corpora import Annotation, Utterance
 from ser_tune.errors import MappingError
 from ser_tune.metrics import share_reliability
 from ser_tune.results.answer_kinds import kind_of
 from ser_tune.results.matched_targets import Matched, Outputs
 from ser_tune.tasks import TASKS
+from tests.made_corpora import made_corpus
 
 FIVE, SEVEN = (1.0, 5.0), (1.0, 7.0)
 RATED = [
@@ -39,17 +40,7 @@ def _matched(
         Utterance(str(number), Path("x.wav"), f"s{number}", "", annotation=found)
         for number, found in enumerate(annotations)
     )
-    corpus = Corpus(
-        name="elsewhere",
-        utterances=utterances,
-        contents=("",) * len(utterances),
-        folds=None,
-        merge={},
-        styles=(),
-        digest="",
-        audio_digest="",
-        scales={"activation": SEVEN, "valence": SEVEN},
-    )
+    corpus = made_corpus(utterances, scales={"activation": SEVEN, "valence": SEVEN})
     found = TASKS.get(task)
     outputs = Outputs(found, found.settings(**settings), labels, {} if scales is None else scales)
     return kind_of(found).match(outputs, corpus, np.arange(len(utterances)), given)
