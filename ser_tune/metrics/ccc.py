@@ -3,6 +3,7 @@
 import numpy as np
 
 from .base import Metric
+from .dimensions import MeanOverDimensions
 from .moments import moments, spread_of
 
 __all__ = ["METRIC"]
@@ -29,19 +30,13 @@ def concordances(sums: np.ndarray) -> np.ndarray:
     return np.clip(2 * spread.both / total, -1.0, 1.0)
 
 
-def mean_concordance(sums: np.ndarray) -> np.ndarray:
-    """The mean over the dimensions, NaN where a dimension has no CCC, from moments (..., D, 5, 5), shape (...)."""
-    mean: np.ndarray = concordances(sums).mean(axis=-1)
-    return mean
-
-
 METRIC = Metric(
     name="ccc",
     title="CCC",
     description="the concordance correlation coefficient, over all held-out utterances pooled; of several dimensions "
     "the mean",
     sums=moments,
-    value=mean_concordance,
+    value=MeanOverDimensions(concordances),
     predictions="dimensions",
     low=-1.0,
     jackknife=True,

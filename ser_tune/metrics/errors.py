@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["error_sums", "mean_absolute_errors", "root_mean_squared_errors"]
+__all__ = ["error_sums", "means_of"]
 
 
 def error_sums(truth: np.ndarray, predicted: np.ndarray, groups: np.ndarray, n_groups: int, outputs: int) -> np.ndarray:
@@ -27,19 +27,13 @@ def error_sums(truth: np.ndarray, predicted: np.ndarray, groups: np.ndarray, n_g
     return sums
 
 
-def mean_absolute_errors(sums: np.ndarray) -> np.ndarray:
-    """The mean absolute error of each dimension, shape (..., D), from sums (..., D, 3); NaN without utterances."""
-    return _mean(sums, 1)
+def means_of(sums: np.ndarray, which: int) -> np.ndarray:
+    """The mean absolute (1) or squared (2) error of each dimension, shape (..., D); NaN without utterances.
 
-
-def root_mean_squared_errors(sums: np.ndarray) -> np.ndarray:
-    """The root mean squared error of each dimension, shape (..., D), from sums (..., D, 3); NaN without utterances."""
-    # Where two systems are swapped, sums of an error of 0 are differences, which rounding can make negative
-    root: np.ndarray = np.sqrt(np.maximum(_mean(sums, 2), 0.0))
-    return root
-
-
-def _mean(sums: np.ndarray, which: int) -> np.ndarray:
+    Args:
+        sums: Utterances, absolute and squared errors of each dimension, shape (..., D, 3).
+        which: The place of the errors in the sums.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         mean: np.ndarray = sums[..., which] / sums[..., 0]
     return mean

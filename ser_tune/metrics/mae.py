@@ -5,13 +5,14 @@ import math
 import numpy as np
 
 from .base import Metric
-from .errors import error_sums, mean_absolute_errors
+from .dimensions import MeanOverDimensions
+from .errors import error_sums, means_of
 
 __all__ = ["METRIC"]
 
 
-def mean_absolute_error(sums: np.ndarray) -> np.ndarray:
-    """The mean over the dimensions, shape (...).
+def mean_absolute_errors(sums: np.ndarray) -> np.ndarray:
+    """The mean absolute error of each dimension, shape (..., D); NaN without utterances.
 
     Args:
         sums: Utterances, absolute and squared errors of each dimension, shape (..., D, 3).
@@ -19,11 +20,10 @@ def mean_absolute_error(sums: np.ndarray) -> np.ndarray:
     Errors of 0.5 and 2:
 
     >>> truth, predicted = np.array([[1.0], [2.0]]), np.array([[1.5], [0.0]])
-    >>> float(mean_absolute_error(error_sums(truth, predicted, np.array([0, 0]), 1, 1)[0]))
-    1.25
+    >>> mean_absolute_errors(error_sums(truth, predicted, np.array([0, 0]), 1, 1)[0]).tolist()
+    [1.25]
     """
-    mean: np.ndarray = mean_absolute_errors(sums).mean(axis=-1)
-    return mean
+    return means_of(sums, 1)
 
 
 METRIC = Metric(
@@ -32,7 +32,7 @@ METRIC = Metric(
     description="the mean absolute error on the corpus's scale, over all held-out utterances pooled; of several "
     "dimensions the mean",
     sums=error_sums,
-    value=mean_absolute_error,
+    value=MeanOverDimensions(mean_absolute_errors),
     predictions="dimensions",
     higher_is_better=False,
     high=math.inf,

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .base import Metric
+from .dimensions import MeanOverDimensions
 from .moments import moments, spread_of
 
 __all__ = ["METRIC"]
@@ -28,19 +29,13 @@ def correlations(sums: np.ndarray) -> np.ndarray:
     return np.clip(spread.both / np.where(product > 0, product, np.nan), -1.0, 1.0)
 
 
-def mean_correlation(sums: np.ndarray) -> np.ndarray:
-    """The mean over the dimensions, NaN where a dimension has none, from moments (..., D, 5, 5), shape (...)."""
-    mean: np.ndarray = correlations(sums).mean(axis=-1)
-    return mean
-
-
 METRIC = Metric(
     name="pcc",
     title="PCC",
     description="Pearson's correlation coefficient, over all held-out utterances pooled; of several dimensions the "
     "mean",
     sums=moments,
-    value=mean_correlation,
+    value=MeanOverDimensions(correlations),
     predictions="dimensions",
     low=-1.0,
     jackknife=True,

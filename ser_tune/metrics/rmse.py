@@ -5,13 +5,14 @@ import math
 import numpy as np
 
 from .base import Metric
-from .errors import error_sums, root_mean_squared_errors
+from .dimensions import MeanOverDimensions
+from .errors import error_sums, means_of
 
 __all__ = ["METRIC"]
 
 
-def root_mean_squared_error(sums: np.ndarray) -> np.ndarray:
-    """The mean over the dimensions of their root mean squared errors, shape (...).
+def root_mean_squared_errors(sums: np.ndarray) -> np.ndarray:
+    """The root mean squared error of each dimension, shape (..., D); NaN without utterances.
 
     Args:
         sums: Utterances, absolute and squared errors of each dimension, shape (..., D, 3).
@@ -19,11 +20,12 @@ def root_mean_squared_error(sums: np.ndarray) -> np.ndarray:
     Errors of 3 and 4, the root of 12.5:
 
     >>> truth, predicted = np.array([[0.0], [0.0]]), np.array([[3.0], [-4.0]])
-    >>> round(float(root_mean_squared_error(error_sums(truth, predicted, np.array([0, 0]), 1, 1)[0])), 4)
-    3.5355
+    >>> root_mean_squared_errors(error_sums(truth, predicted, np.array([0, 0]), 1, 1)[0]).round(4).tolist()
+    [3.5355]
     """
-    mean: np.ndarray = root_mean_squared_errors(sums).mean(axis=-1)
-    return mean
+    # Where two systems are swapped, sums of an error of 0 are differences, which rounding can make negative
+    root: np.ndarray = np.sqrt(np.maximum(means_of(sums, 2), 0.0))
+    return root
 
 
 METRIC = Metric(
@@ -32,7 +34,7 @@ METRIC = Metric(
     description="the root mean squared error on the corpus's scale, over all held-out utterances pooled; of several "
     "dimensions the mean",
     sums=error_sums,
-    value=root_mean_squared_error,
+    value=MeanOverDimensions(root_mean_squared_errors),
     predictions="dimensions",
     higher_is_better=False,
     high=math.inf,

@@ -1,6 +1,7 @@
 """Metrics of dimensions, distributions and sets of labels, against other implementations and at the edges of each."""
 
 import math
+import pickle
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from scipy.stats import entropy
 from sklearn.metrics import average_precision_score, f1_score, root_mean_squared_error
 
 from ser_tune.metrics import METRICS, Metric
+from ser_tune.metrics.dimensions import MeanOverDimensions
 from ser_tune.tasks import TASKS
 from ser_tune.training import LOSSES
 
@@ -199,6 +201,15 @@ def test_an_undefined_dimension_makes_the_mean_undefined() -> None:
     truth = np.array([[1.0, 3.0], [2.0, 3.0], [4.0, 3.0]])
     for metric in DIMENSIONAL[:2]:
         assert math.isnan(_score(metric, truth, truth))
+
+
+@pytest.mark.parametrize("metric", DIMENSIONAL, ids=lambda metric: metric.name)
+def test_the_mean_over_dimensions_is_equal_however_often_it_is_made_or_stored(metric: Metric) -> None:
+    assert isinstance(metric.value, MeanOverDimensions)
+    assert metric.parts is not None
+    assert metric.value == MeanOverDimensions(metric.parts) == pickle.loads(pickle.dumps(metric.value))
+    assert metric.value not in [other.value for other in DIMENSIONAL if other is not metric]
+    assert hash(metric.value) == hash(MeanOverDimensions(metric.parts))
 
 
 @pytest.mark.parametrize("offset", [0.0, 3.0, 200.0, 1e6, -1e6])
