@@ -17,6 +17,8 @@ SEVERAL, SPLIT = "emotions", "split"
 COLUMNS = (SEVERAL, f"{VOTES}?*", *DIMENSIONS, f"{TARGET}?*")
 """Columns of labels beside the column of one emotion, as `read_table` takes them."""
 
+MOST_VOTES, LARGEST = 1_000_000, 1e9
+"""A larger number of votes or size of a rating is a mistake; sums of squares would lose digits or overflow."""
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _SIDES = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -82,8 +84,9 @@ class LabelColumns:
         if not text:
             return 0
         number = self._number(text)
-        if number is None or number < 0 or number != round(number):
-            self._refuse(column, line, "the number of annotators who chose the emotion, 0 or more, or an empty cell")
+        if number is None or not 0 <= number <= MOST_VOTES or number != round(number):
+            expected = f"the number of annotators who chose the emotion, 0 to {MOST_VOTES}, or an empty cell"
+            self._refuse(column, line, expected)
             return 0
         return round(number)
 
@@ -93,6 +96,9 @@ class LabelColumns:
         rating = self._number(text)
         if text and rating is None:
             self._refuse(column, line, f"a number, or an empty cell; a column of words may be called 'meta_{column}'")
+        if rating is not None and abs(rating) > LARGEST:
+            self._refuse(column, line, f"a number from {-LARGEST:g} to {LARGEST:g}, or an empty cell")
+            return None
         return rating
 
     def _number(self, text: str) -> float | None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..config import TaskSettings
 from ..corpora import Utterance
-from ..errors import CorpusError
+from ..errors import CorpusError, valid_names
 from .base import Targets, Task, Traceable
 
 __all__ = ["TASK", "DimensionsSettings", "read", "targets", "write"]
@@ -49,11 +49,15 @@ def targets(settings: DimensionsSettings, utterances: Sequence[Utterance]) -> Ta
     """The ratings of each utterance, on the corpus's scale.
 
     Raises:
-        CorpusError: An utterance lacks a dimension.
+        CorpusError: An utterance lacks a dimension, or no utterance has one of `names`.
     """
-    names = settings.names or tuple(
-        sorted({name for utterance in utterances for name, _ in utterance.annotation.dimensions})
-    )
+    known = {name for utterance in utterances for name, _ in utterance.annotation.dimensions}
+    names = settings.names or tuple(sorted(known))
+    for name in settings.names:
+        if known and name not in known:
+            raise CorpusError(
+                f"task.names has '{name}', which no utterance has; choose from {valid_names(name, sorted(known))}"
+            )
     rows = []
     for utterance in utterances:
         rated = dict(utterance.annotation.dimensions)

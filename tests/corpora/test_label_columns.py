@@ -78,11 +78,18 @@ def test_a_column_of_another_name_is_no_split(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "row", "message"),
     [
-        ("votes_joy", "-1", "'votes_joy' is '-1'; expected the number of annotators who chose the emotion, 0 or more"),
+        ("votes_joy", "-1", "'votes_joy' is '-1'; expected the number of annotators who chose the emotion, 0 to 10"),
         ("votes_joy", "1.5", "'votes_joy' is '1.5'; expected the number"),
         ("votes_joy", "nan", "'votes_joy' is 'nan'; expected the number"),
         ("votes_joy", "inf", "'votes_joy' is 'inf'; expected the number"),
         ("votes_joy", "1e999", "'votes_joy' is '1e999'; expected the number"),
+        (
+            "votes_joy",
+            "1000001",
+            "'votes_joy' is '1000001'; expected the number of annotators .* 0 to 1000000, or an em",
+        ),
+        ("votes_joy", "1e300", "'votes_joy' is '1e300'; expected the number"),
+        ("valence", "-1e200", r"'valence' is '-1e200'; expected a number from -1e\+09 to 1e\+09, or an empty cell"),
         ("votes_joy", "many", "'votes_joy' is 'many'; expected the number"),
         (
             "valence",

@@ -1,5 +1,6 @@
 """Checks that every task makes of its targets what training, storage and readers rely on."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -150,7 +151,15 @@ def test_several_emotions_are_those_of_enough_annotators() -> None:
 def test_a_dimension_that_an_utterance_lacks_is_named() -> None:
     task = TASKS.get("dimensions")
     settings = task.settings.model_validate({"name": "dimensions", "names": ["dominance"]})
+    rated = replace(annotated(1), annotation=Annotation(dimensions=(("dominance", 1.0),)))
     with pytest.raises(CorpusError, match=r"utterance 'u0' has no rating of dominance, but arousal, valence"):
+        task.targets(settings, [annotated(0), rated])
+
+
+def test_a_dimension_that_no_utterance_has_is_a_misspelt_name() -> None:
+    task = TASKS.get("dimensions")
+    settings = task.settings.model_validate({"name": "dimensions", "names": ["arousl"]})
+    with pytest.raises(CorpusError, match=r"task.names has 'arousl'.*choose from arousal, valence; did you mean 'arou"):
         task.targets(settings, [annotated(0)])
 
 
