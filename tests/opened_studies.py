@@ -1,4 +1,4 @@
-"""The finished study, opened where it lies or in a copy: for tests of experiments, results and report.
+"""Projects with databases, and the finished study, opened where it lies or in a copy.
 
 A plugin of all tests: it imports no library that takes seconds to load.
 """
@@ -6,6 +6,7 @@ A plugin of all tests: it imports no library that takes seconds to load.
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -41,12 +42,34 @@ class Opened(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def open_study(shared_cache: Path) -> Callable[..., Opened]:
+def project_in(shared_cache: Path) -> Callable[[Path], config.Project]:
+    """The project of a folder with databases."""
+
+    def _project(root: Path) -> config.Project:
+        urls = f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db"
+        return config.Project(root, *urls, shared_cache)
+
+    return _project
+
+
+@pytest.fixture(scope="session")
+def new_project(
+    databases: Path, project_in: Callable[[Path], config.Project], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], config.Project]:
+    """A project in which nothing ran yet, in a folder of its own: `new_project("nested")`."""
+
+    def _new(name: str) -> config.Project:
+        return project_in(Path(shutil.copytree(databases, tmp_path_factory.mktemp(name) / "project")))
+
+    return _new
+
+
+@pytest.fixture(scope="session")
+def open_study(project_in: Callable[[Path], config.Project]) -> Callable[..., Opened]:
     """Open a study: `open_study(root, "first")`."""
 
     def _open(root: Path, name: str = "first") -> Opened:
-        urls = f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db"
-        project = config.Project(root, *urls, shared_cache)
+        project = project_in(root)
         workspace = tracking.Workspace(project)
         study, definition = coordination.load_study(name, project)
         experiment = workspace.client.get_experiment_by_name("manifest")

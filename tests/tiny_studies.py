@@ -6,14 +6,13 @@ A plugin of all tests: it imports no library that takes seconds to load.
 from __future__ import annotations
 
 import csv
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ser_tune import config, coordination, protocol, search, tracking
+from ser_tune import coordination, protocol, search, tracking
 from ser_tune.errors import LeakError
 
 if TYPE_CHECKING:
@@ -126,12 +125,9 @@ def study(
 
 
 @pytest.fixture(scope="module")
-def refusal(databases: Path, shared_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Prepared], str]:
+def refusal(new_project: Callable[[str], Project]) -> Callable[[Prepared], str]:
     """Run a study that a leak stops; returns why, after a look at what was stored: nothing."""
-    root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("refused") / "project"))
-    project = config.Project(
-        root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache
-    )
+    project = new_project("refused")
     workspace = tracking.Workspace(project)
 
     def _refusal(prepared: Prepared) -> str:

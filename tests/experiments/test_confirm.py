@@ -44,8 +44,7 @@ class Searched(NamedTuple):
     confirm: Callable[..., tuple[list[Candidate], Promotion]]
 
 
-def _open(root: Path, cache: Path) -> Searched:
-    project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", cache)
+def _open(project: Project) -> Searched:
     workspace = Workspace(project)
     study, definition = load_study("searched", project)
     metric = definition.objective
@@ -65,23 +64,19 @@ Confirmed = tuple[Searched, list[Candidate], Promotion]
 
 
 @pytest.fixture(scope="module")
-def confirmed_of(
-    databases: Path, shared_cache: Path, tiny_of: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Confirmed]:
+def confirmed_of(new_project: Callable[[str], Project], tiny_of: Callable[..., Any]) -> Callable[[str], Confirmed]:
     """The search of a task, confirmed with two seeds each. Whoever changes it, works last."""
 
     @cache
     def _confirmed_of(task: str) -> Confirmed:
-        root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("confirmed") / "project"))
-        urls = f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db"
-        project, few = Project(root, *urls, shared_cache), {"study.trials": 3, "study.sampler_seed": 5}
+        project, few = new_project("confirmed"), {"study.trials": 3, "study.sampler_seed": 5}
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("ser_tune.tracking.run_metrics.draw_confusion", lambda *_: None)  # pictures take time
             search = prepare(tiny_of(task, name="searched", **QUICK, **few), project)
             run_study(search, project, TrackingObserver(Workspace(project)))
             for copy in ("interrupted", "failing"):
-                shutil.copytree(root, root.with_name(copy))
-            searched = _open(root, shared_cache)
+                shutil.copytree(project.root, project.root.with_name(copy))
+            searched = _open(project)
             return searched, *searched.confirm()
 
     return _confirmed_of
@@ -264,9 +259,9 @@ def test_candidates_are_ordered_by_their_worse_bound_whichever_end_that_is(ends:
 
 
 def test_after_an_interruption_every_candidate_still_has_its_seeds(
-    confirmed: Confirmed, shared_cache: Path, promoted: list[dict[str, Any]]
+    confirmed: Confirmed, project_in: Callable[[Path], Project], promoted: list[dict[str, Any]]
 ) -> None:
-    searched = _open(confirmed[0].project.root.with_name("interrupted"), shared_cache)
+    searched = _open(project_in(confirmed[0].project.root.with_name("interrupted")))
 
     class Interrupting(StudyObserver):
         def epoch_finished(self, trial: int, fold: int, report: Any) -> None:
@@ -288,9 +283,9 @@ def test_after_an_interruption_every_candidate_still_has_its_seeds(
 
 
 def test_a_seed_that_failed_is_trained_again(
-    confirmed: Confirmed, shared_cache: Path, promoted: list[dict[str, Any]]
+    confirmed: Confirmed, project_in: Callable[[Path], Project], promoted: list[dict[str, Any]]
 ) -> None:
-    searched = _open(confirmed[0].project.root.with_name("failing"), shared_cache)
+    searched = _open(project_in(confirmed[0].project.root.with_name("failing")))
 
     class Failing(StudyObserver):
         def epoch_finished(self, trial: int, fold: int, report: Any) -> None:
@@ -306,9 +301,7 @@ def test_a_seed_that_failed_is_trained_again(
     assert [_run_of(searched, number).data.params["seed"] for number in (4, 5)] == ["100000", "100001"]
 
 
-def test_a_run_that_was_deleted_in_mlflow_is_named(
-    confirmed: Confirmed, shared_cache: Path, promoted: list[dict[str, Any]]
-) -> None:
+def test_a_run_that_was_deleted_in_mlflow_is_named(confirmed: Confirmed, promoted: list[dict[str, Any]]) -> None:
     searched, *_ = confirmed
     run_id = _run_of(searched, 2).info.run_id
     searched.workspace.client.delete_run(run_id)

@@ -1,7 +1,6 @@
 """The search once for each outer fold: what it never saw, what it is worth, what is left in MLflow."""
 
 import re
-import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -49,14 +48,10 @@ class Outer(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def outer_of(
-    databases: Path, shared_cache: Path, tiny_of: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Outer]:
+def outer_of(new_project: Callable[[str], Project], tiny_of: Callable[..., Any]) -> Callable[[str], Outer]:
     @cache
     def _outer_of(task: str) -> Outer:
-        root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("nested") / "project"))
-        urls = f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db"
-        project, interrupted, resumed = Project(root, *urls, shared_cache), Watch(interrupt=True), Watch()
+        project, interrupted, resumed = new_project("nested"), Watch(interrupt=True), Watch()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("ser_tune.tracking.run_metrics.draw_confusion", lambda *_: None)  # pictures take time
             with pytest.raises(KeyboardInterrupt):

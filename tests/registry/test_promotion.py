@@ -38,8 +38,10 @@ class Promoting(NamedTuple):
 
 
 @pytest.fixture
-def promoting(root: Path, shared_cache: Path, tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Promoting:
-    project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache)
+def promoting(
+    root: Path, project_in: Callable[[Path], Project], tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> Promoting:
+    project = project_in(root)
     monkeypatch.setenv("SER_TUNE_ROOT", str(root))
     monkeypatch.setattr("ser_tune.tracking.run_metrics.draw_confusion", lambda *_: None)  # pictures take time
     workspace = Workspace(project)

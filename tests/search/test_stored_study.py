@@ -1,6 +1,5 @@
 """Going on with a study that the database has: the same study, or a refusal with the difference."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,9 @@ Run = Callable[..., StudySummary]
 
 
 @pytest.fixture(scope="module")
-def stored(
-    databases: Path, shared_cache: Path, tiny: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
-) -> Run:
+def stored(new_project: Callable[[str], Project], tiny: Callable[..., Any]) -> Run:
     """Go on with a study of one trial that ended earlier."""
-    root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("stored") / "project"))
-    project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache)
+    project = new_project("stored")
 
     def _run(trials: int, **settings: object) -> StudySummary:
         quick = {"training.epochs": 1, "training.batch_size": 4, "study.trials": trials, "name": "one"}

@@ -1,23 +1,12 @@
-"""Projects with a tracking store, and the runs of their one study."""
+"""The runs of a project's only study."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from mlflow.entities import Run
 
 from ser_tune.config import Project
 from ser_tune.tracking import Workspace, find_runs
-
-
-@pytest.fixture(scope="session")
-def project_in(shared_cache: Path) -> Callable[[Path], Project]:
-    """A project of a folder with databases."""
-
-    def _project(root: Path) -> Project:
-        return Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", shared_cache)
-
-    return _project
 
 
 @pytest.fixture(scope="session")

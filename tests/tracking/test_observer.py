@@ -3,7 +3,6 @@
 import base64
 import csv
 import json
-import shutil
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,15 +52,8 @@ class Saboteur(StudyObserver):
 
 
 @pytest.fixture(scope="module")
-def tracked(
-    databases: Path,
-    project_in: Callable[[Path], Project],
-    study_runs: StudyRuns,
-    tiny: Callable[..., Any],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Tracked:
-    root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("tracked") / "project"))
-    project = project_in(root)
+def tracked(new_project: Callable[[str], Project], study_runs: StudyRuns, tiny: Callable[..., Any]) -> Tracked:
+    project = new_project("tracked")
     prepared = prepare(tiny(name="tracked", **{"study.trials": 4, "study.pruner": "none"}), project)
     workspace, saboteur = Workspace(project), Saboteur()
 
