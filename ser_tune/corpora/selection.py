@@ -83,7 +83,9 @@ def choose(utterances: Iterable[Utterance], subset: Subset, where: str, *, needs
     names = [name for utterance in merged for name in named(utterance)]
     labelled = [utterance for utterance in merged if _has(utterance, needs)]
     if not labelled:
-        raise CorpusError(f"{where} has no utterance with {_lacking(subset, needs)}; it has {_labels_of(found)}")
+        raise CorpusError(
+            f"{where} has no utterance with {_lacking(subset, needs, merged)}; it has {_labels_of(found)}"
+        )
     kept = labelled
     if subset.emotions is not None:
         _refuse_unknown("emotion", subset.emotions, set(names), where)
@@ -128,9 +130,12 @@ NAMED = frozenset[Need]({"emotion", "votes", "emotions"})
 """Needs whose labels are names of emotions."""
 
 
-def _lacking(subset: Subset, needs: Need) -> str:
+def _lacking(subset: Subset, needs: Need, utterances: Sequence[Utterance]) -> str:
     """The noun of the label that no utterance has."""
-    return LABELS["votes"] if subset.by_plurality and needs == "emotion" else LABELS[needs]
+    if not subset.by_plurality or needs != "emotion":
+        return LABELS[needs]
+    voted = any(_has(utterance, "votes") for utterance in utterances)
+    return "more votes for an emotion than for any other" if voted else LABELS["votes"]
 
 
 def _labels_of(utterances: Sequence[Utterance]) -> str:

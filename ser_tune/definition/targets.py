@@ -18,8 +18,8 @@ def targets_of(definition: StudyDefinition, corpus: Corpus) -> Targets:
     """The targets of a study's utterances.
 
     Raises:
-        CorpusError: The corpus lacks it, an output's name has another meaning in predictions, or all ratings of a
-            dimension are equal.
+        CorpusError: The corpus lacks it, an output's name has another meaning in predictions, or all utterances
+            have the same answer or the same rating of a dimension.
     """
     targets, scales = definition.task.targets(definition.config.task, corpus.utterances), corpus.scales
     _refuse_ambiguous(targets, definition.task, corpus.name)
@@ -39,17 +39,21 @@ def _refuse_ambiguous(targets: Targets, task: Task, corpus: str) -> None:
 
 
 def _refuse_constant(targets: Targets, task: Task, corpus: str) -> None:
-    """Refuse dimensions that nothing can be learned of."""
-    if task.encoding != "values" or not len(targets.values):
-        return
-    for name, lowest, highest in zip(
-        targets.names, targets.values.min(axis=0), targets.values.max(axis=0), strict=True
-    ):
-        if lowest == highest:
-            raise CorpusError(
-                f"corpus {corpus}: the rating of '{name}' is {lowest:g} for all {len(targets.values)} utterances; "
-                "choose other dimensions by task.names"
-            )
+    """Refuse dimensions with a single rating, and a single answer to all utterances: nothing can be learned of them."""
+    values, count = targets.values, len(targets.values)
+    if task.encoding == "values":
+        for name, column in zip(targets.names, values.T, strict=True):
+            if count and (column == column[0]).all():
+                raise CorpusError(
+                    f"corpus {corpus}: the rating of '{name}' is {column[0]:g} for all {count} utterances; "
+                    "choose other dimensions by task.names"
+                )
+    elif not targets.required and count > 1 and (values == values[0]).all():
+        answer = task.write(values[0], targets.names)
+        raise CorpusError(
+            f"corpus {corpus}: all {count} utterances have the same {task.answer}, {answer}; "
+            "expected at least two answers"
+        )
 
 
 def strata_of(definition: StudyDefinition, targets: Targets) -> Strata:

@@ -75,11 +75,11 @@ class Prepared:
 
     @property
     def remarks(self) -> Sequence[str]:
-        """Sentences on unread parts of the corpus's table, and on utterances that are left out."""
+        """Sentences on unread parts of the corpus's table, left-out utterances, and ratings outside their scale."""
         needed, task = LABELS[self.definition.task.needs], self.definition.task.name
         left_out = [f"{self.corpus.left_out} utterances have no {needed}, which task {task} needs: they are left out"]
         unread = CORPORA.get(self.corpus.name).remarks(self.definition.config.corpus.data)
-        return [*unread, *(left_out if self.corpus.left_out else [])]
+        return [*unread, *(left_out if self.corpus.left_out else []), *_outside(self.targets)]
 
     @property
     def pretraining(self) -> Pretraining | None:
@@ -182,3 +182,12 @@ def prepare(definition: StudyDefinition, project: Project) -> Prepared:
     trained = folds[: definition.config.protocol.fold_limit]
     protocol = Protocol.of(definition, corpus, targets, trained)
     return Prepared(definition, corpus, targets, trained, len(folds), protocol)
+
+
+def _outside(targets: Targets) -> Sequence[str]:
+    """A sentence for each output with values outside its scale."""
+    sentences = []
+    for name, (low, high), values in zip(targets.names, targets.scales, targets.values.T, strict=False):
+        if count := int(((values < low) | (values > high)).sum()):
+            sentences.append(f"{count} of {len(values)} ratings of {name} lie outside its scale, {low:g} to {high:g}")
+    return sentences

@@ -67,6 +67,12 @@ def test_a_corpus_without_the_label_is_refused_by_name() -> None:
         choose([spoken("u1", "anger")], Subset("all"), "corpus made", needs="votes")
 
 
+def test_votes_that_are_all_tied_are_no_missing_votes() -> None:
+    tied = [replace(utterance, annotation=Annotation(votes=(("joy", 1), ("rage", 1)))) for utterance in UTTERANCES]
+    with pytest.raises(CorpusError, match="has no utterance with more votes for an emotion than for any other; it has"):
+        choose(tied, Subset("heard", by_plurality=True), "corpus made")
+
+
 def test_labels_of_the_task_are_part_of_the_digest_and_others_are_not(tmp_path: Path) -> None:
     paths = [tmp_path / f"{number}.wav" for number in range(2)]
     for path in paths:
