@@ -1,10 +1,11 @@
 """A project with registered models of tasks beyond classes, of the tiny corpus with ratings, votes and sets."""
 
 import csv
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from tests.project_copies import copy_project
 
 __all__ = ["LABELS", "NAME", "annotated", "run_studies"]
 
@@ -35,7 +36,7 @@ def annotated(table: Path, columns: Mapping[str, str] | None = None) -> Path:
 
 def run_studies(folder: Path, databases: Path, call: Callable[..., Any], make_corpus: Callable[..., Path]) -> None:
     """Run a study of each task, in `folder/project`, with the recordings in `folder/corpus`."""
-    root = Path(shutil.copytree(databases, folder / "project"))
+    root = copy_project(databases, folder / "project")
     table = annotated(make_corpus(folder / "corpus"))
     for label in LABELS:
         task = ["--task", label, *(["--set", "task.scale=[1,5]"] if label == "dimensions" else [])]

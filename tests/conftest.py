@@ -6,7 +6,6 @@ import gc
 import io
 import json
 import os
-import shutil
 import sqlite3
 import sys
 from collections import Counter
@@ -21,6 +20,8 @@ import numpy as np
 import pytest
 import soundfile
 from filelock import FileLock
+
+from tests.project_copies import copy_project
 
 collect_ignore = ["ser_tune_benchmarks", "bits"]  # programs, run as `python -m tests.ser_tune_benchmarks`
 
@@ -238,7 +239,7 @@ def databases(once: Callable[..., Path], _migrations: None) -> Path:
 @pytest.fixture
 def root(databases: Path, tmp_path: Path) -> Path:
     """The root of a project in which nothing ran yet."""
-    return Path(shutil.copytree(databases, tmp_path / "project"))
+    return copy_project(databases, tmp_path / "project")
 
 
 @pytest.fixture
@@ -281,7 +282,7 @@ def finish(
         args = (str(file), *corpus, "--name", "first", "--set", "seed=3", "--trials", "3", "--pruner", "none")
 
         def _run(folder: Path) -> None:
-            shutil.copytree(databases, folder / "project")
+            copy_project(databases, folder / "project")
             told = call(folder / "project", "study", *args)
             assert told.code == 0, told.err
             (folder / "told.json").write_text(json.dumps(asdict(told)), encoding="utf-8")
@@ -307,7 +308,7 @@ def finished_copy(finished: Finished, tmp_path: Path) -> Iterator[Finished]:
     # MLflow remembers where a run's artifacts are for as long as a process lives: in the folder that was copied,
     # and afterwards in the copy, where the next test would write the artifacts of the project that was copied
     utils._artifact_repos_cache.clear()
-    root = Path(shutil.copytree(finished.root, tmp_path / "moved"))
+    root = copy_project(finished.root, tmp_path / "moved")
     yield Finished(root=root, args=finished.args, told=finished.told, csv=finished.csv)
     utils._artifact_repos_cache.clear()
 

@@ -6,7 +6,6 @@ A plugin of all tests: it imports no library that takes seconds to load.
 from __future__ import annotations
 
 import csv
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from ser_tune import config, coordination, protocol, tracking
+from tests.project_copies import copy_project
 
 if TYPE_CHECKING:
     import optuna
@@ -59,7 +59,7 @@ def new_project(
     """A project in which nothing ran yet, in a folder of its own: `new_project("nested")`."""
 
     def _new(name: str) -> config.Project:
-        return project_in(Path(shutil.copytree(databases, tmp_path_factory.mktemp(name) / "project")))
+        return project_in(copy_project(databases, tmp_path_factory.mktemp(name) / "project"))
 
     return _new
 

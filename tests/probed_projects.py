@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from ser_tune import config, tracking
+from tests.project_copies import copy_project
 
 NAME = "ser-manifest-linear_probe"
 SENTENCES = ("ada_anger_0.wav", "dan_joy_1.wav", "bob_joy_0.wav")
@@ -98,7 +99,7 @@ def make_probed(
 
         def fill(folder: Path) -> None:
             root, copied = folder / "project", folder / "encoder"
-            shutil.copytree(databases, root)
+            copy_project(databases, root)
             shutil.copytree(checkpoint(family), copied)
             environment = {"SER_TUNE_CACHE": str(root / "cache")}
             told = call(

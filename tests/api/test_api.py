@@ -1,7 +1,6 @@
 """The Python API returns what the command line prints."""
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from ser_tune import api
 from ser_tune.config import Project
 from ser_tune.errors import ConfigError, SerTuneError
 from ser_tune.resampling import describe_score, with_interval
+from tests.project_copies import copy_project
 
 Call = Callable[..., Any]
 NAME = "ser-manifest-alex_net"
@@ -205,6 +205,6 @@ def test_the_api_is_imported_when_it_is_asked_for() -> None:
 
 
 def test_a_project_can_lie_elsewhere(finished: Any, tmp_path: Path) -> None:
-    root = Path(shutil.copytree(finished.root, tmp_path / "elsewhere"))
+    root = copy_project(finished.root, tmp_path / "elsewhere")
     project = Project.locate(tracking_uri=f"sqlite:///{root}/mlruns/mlflow.db")
     assert [one.name for one in api.models(project=project)] == [NAME]

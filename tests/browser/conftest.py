@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from tests.project_copies import copy_project
+
 REPOSITORY = Path(__file__).parents[2]
 START_S = 120
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -84,7 +86,7 @@ def searched(
     corpus = ("--corpus", "manifest", "--data", str(corpus_csv))
 
     def _run(folder: Path) -> None:
-        shutil.copytree(databases, folder / "project")
+        copy_project(databases, folder / "project")
         told = call(folder / "project", "study", study_file, *corpus, "--name", "searched", "--trials", "12")
         assert told.code == 0, told.err
 

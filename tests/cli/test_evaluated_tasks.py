@@ -2,7 +2,6 @@
 
 import csv
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,13 +19,6 @@ METRICS = {
 }
 OUTPUTS = {"dimensions": "dimensions", "votes": "emotions", "several": "emotions"}
 PICTURES = {"dimensions": {"ratings.png"}, "votes": {"calibration.png"}, "several": set[str]()}
-
-
-@pytest.fixture
-def copied(registered: tuple[Path, Path], tmp_path: Path) -> tuple[Path, Path]:
-    """A copy of the project, and the table of its corpus."""
-    root = Path(shutil.copytree(registered[0], tmp_path / "project"))
-    return root, registered[1].with_name("annotated.csv")
 
 
 def _found(call: Callable[..., Any], root: Path, *arguments: str | Path) -> Any:

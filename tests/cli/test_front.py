@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from mlflow import MlflowClient
 
 from ser_tune.coordination import place_of
 from tests.conftest import TINY
+from tests.project_copies import copy_project
 
 REPOSITORY = Path(__file__).parents[2]
 SETTINGS = ("--set", "study.objectives=[uar, size_mb]", "--set", "training.epochs=1", "--set", "study.confirm=0.2")
@@ -70,7 +70,7 @@ def test_the_front_of_a_killed_study_that_two_workers_end_is_that_of_a_quiet_one
     told = call(root, *arguments, "--workers", "2", "--json")
     assert told.code == 0, told.err
     (found,) = json.loads(told.out)
-    quiet = Path(shutil.copytree(databases, tmp_path / "quiet"))
+    quiet = copy_project(databases, tmp_path / "quiet")
     (expected,) = json.loads(call(quiet, *arguments, "--json").out)
 
     trials = _trials(root)

@@ -12,6 +12,8 @@ import optuna
 import pytest
 from mlflow import MlflowClient
 
+from tests.project_copies import copy_project
+
 REPOSITORY = Path(__file__).parents[2]
 DATABASE = "the study database 'sqlite:///{disk}/project/studies/optuna.db' cannot be written: "
 MOMENTS = {
@@ -42,7 +44,7 @@ def _values(root: Path) -> list[tuple[Any, ...]]:
 
 @pytest.mark.slow
 def test_a_study_ends_clearly_on_a_full_disk_and_loses_nothing(finished: Any, databases: Path, disk: Path) -> None:
-    root, filler = Path(shutil.copytree(databases, disk / "project")), disk / "filler"
+    root, filler = copy_project(databases, disk / "project"), disk / "filler"
     environment = os.environ | {
         "SER_TUNE_ROOT": str(root),
         "SER_TUNE_CACHE": str(disk / "cache"),

@@ -1,7 +1,6 @@
 """A study whose process is killed, and killed again: nothing is lost, nothing is done twice."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from ser_tune.coordination import place_of
+from tests.project_copies import copy_project
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -58,7 +58,7 @@ def test_a_study_that_is_killed_ends_as_one_that_nobody_killed(
     for end in kills:
         assert study(root, end) == -9, end
     assert study(root) == 0
-    quiet = Path(shutil.copytree(databases, tmp_path / "quiet"))
+    quiet = copy_project(databases, tmp_path / "quiet")
     assert study(quiet) == 0
 
     trials, expected = _trials(root), _by_place(_trials(quiet))

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.conftest import Told
+from tests.project_copies import copy_project
 from tests.split_corpus import SPLITS, UNKNOWN, write_split
 
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ def split(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Split:
     folder = tmp_path_factory.mktemp("split")
-    root = Path(shutil.copytree(databases, folder / "project"))
+    root = copy_project(databases, folder / "project")
     speakers = [*(name for names in SPLITS.values() for name in names), *UNKNOWN]
     table = write_split(make_corpus(folder / "corpus", speakers))
     corpus = ("--corpus", "podcasts", "--data", table)

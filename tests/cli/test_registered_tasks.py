@@ -158,9 +158,9 @@ def test_a_model_of_votes_is_compared_with_the_crowd(
 
 
 def test_a_refit_decides_by_the_mean_of_the_folds_thresholds(
-    registered: tuple[Path, Path], call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    copied: tuple[Path, Path], call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root, _ = registered
+    root, _ = copied
     opened = []
 
     def with_thresholds(address: str) -> Any:
@@ -173,11 +173,8 @@ def test_a_refit_decides_by_the_mean_of_the_folds_thresholds(
     monkeypatch.setattr("ser_tune.registry.promoting.open_predictor", with_thresholds)
     told = call(root, "promote", "manifest-several-linear_probe-logmelspec", "--refit", "--as", "refit-of-several")
     workspace = _workspace(root, monkeypatch)
-    try:
-        assert told.code == 0, told.err
-        files = version_folder(find_version(workspace, "refit-of-several/1"))
-        (network,) = open_predictor(str(files)).networks
-        middle = (len(opened[0].networks) - 1) / 2
-        np.testing.assert_allclose(threshold_of(network), [middle, 1.0, -1.0], rtol=1e-6)
-    finally:
-        workspace.client.delete_registered_model("refit-of-several")
+    assert told.code == 0, told.err
+    files = version_folder(find_version(workspace, "refit-of-several/1"))
+    (network,) = open_predictor(str(files)).networks
+    middle = (len(opened[0].networks) - 1) / 2
+    np.testing.assert_allclose(threshold_of(network), [middle, 1.0, -1.0], rtol=1e-6)

@@ -84,9 +84,9 @@ def test_a_single_answer_to_all_utterances_is_refused_before_training(task: str)
         targets_of(_definition(task), replace(corpus, utterances=alike, contents=("0", "1", "2")))
 
 
-@given(st.lists(st.floats(-10, 10), min_size=2, max_size=9, unique=True), st.floats(-10, 10), st.floats(0.1, 10))
-def test_ratings_outside_their_scale_are_counted(ratings: list[float], low: float, width: float) -> None:
-    targets = targets_of(_definition("dimensions"), _corpus("warmth", tuple(ratings)))
+@given(st.lists(st.integers(-10, 10), min_size=2, max_size=9, unique=True), st.floats(-10, 10), st.floats(0.1, 10))
+def test_ratings_outside_their_scale_are_counted(ratings: list[int], low: float, width: float) -> None:
+    targets = targets_of(_definition("dimensions"), _corpus("warmth", tuple(map(float, ratings))))
     scaled = replace(targets, scales=((low, low + width),) * 2)
     sentences = _outside(scaled)
     for column, name in enumerate(scaled.names):

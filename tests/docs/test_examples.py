@@ -4,7 +4,6 @@ import contextlib
 import importlib
 import io
 import re
-import shutil
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,7 @@ from ser_tune.config import flagged_settings
 from ser_tune.errors import SerTuneError
 from ser_tune.search import read_assignments
 from tests.docs.blocks import ROOT, SHELL, SHOWN, Block, Command, blocks, commands, inline_commands, pages
+from tests.project_copies import copy_project
 from tests.reference import FOLDER, PAGES
 
 BLOCKS = list(chain.from_iterable(map(blocks, pages())))
@@ -163,7 +163,7 @@ def _check_other_program(block: Block, command: Command) -> None:
 @pytest.fixture(scope="module")
 def shared_project(databases: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project in which all pages run: what one page made, the next finds complete."""
-    return Path(shutil.copytree(databases, tmp_path_factory.mktemp("examples") / "project"))
+    return copy_project(databases, tmp_path_factory.mktemp("examples") / "project")
 
 
 @pytest.fixture

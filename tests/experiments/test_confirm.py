@@ -1,6 +1,5 @@
 """A study's best, again on fresh seeds: interrupted, resumed, extended, and promoted by the lower bound."""
 
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,6 +25,7 @@ from ser_tune.resampling import UNKNOWN, Interval, interval_of, seed_interval
 from ser_tune.search import Fanout, StudyObserver, run_study
 from ser_tune.tracking import CONFIRMS_TAG, TrackingObserver, Workspace, read_predictions
 from tests.plugged import ERROR, SHORTFALL
+from tests.project_copies import copy_project
 from tests.tiny_studies import TASKS
 
 pytestmark = pytest.mark.slow
@@ -75,7 +75,7 @@ def confirmed_of(new_project: Callable[[str], Project], tiny_of: Callable[..., A
             search = prepare(tiny_of(task, name="searched", **QUICK, **few), project)
             run_study(search, project, TrackingObserver(Workspace(project)))
             for copy in ("interrupted", "failing"):
-                shutil.copytree(project.root, project.root.with_name(copy))
+                copy_project(project.root, project.root.with_name(copy))
             searched = _open(project)
             return searched, *searched.confirm()
 

@@ -1,7 +1,6 @@
 """A published configuration on several seeds: what is trained, what is compared, what is said of it."""
 
 import math
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,6 +19,7 @@ from ser_tune.resampling import Interval, fold_interval, seed_interval, sums_of
 from ser_tune.results import PUBLISHED, Published
 from ser_tune.search import define_study
 from ser_tune.tracking import Predictions, Workspace, read_predictions
+from tests.project_copies import copy_project
 
 pytestmark = pytest.mark.slow
 
@@ -187,7 +187,7 @@ def reproduced(
     """`ser-tune reproduce chen2018 --seeds 2` in a project whose chen2018 is the tiny study."""
 
     def _run(folder: Path) -> None:
-        root = Path(shutil.copytree(databases, folder / "project"))
+        root = copy_project(databases, folder / "project")
         own = root / "studies" / "published"
         own.mkdir(parents=True)
         settings, _ = study_file.read_text(encoding="utf-8").split("search:")

@@ -1,7 +1,6 @@
 """Runs that say what a test wants them to have said, without any training."""
 
 import csv
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from ser_tune.config import Project
 from ser_tune.metrics import METRICS
 from ser_tune.protocol import Protocol
 from ser_tune.tracking import STUDY_TAG, Workspace, objective_of, protocol_tags, score_of
+from tests.project_copies import copy_project
 
 FACTS = {"score": "pooled validation UAR", "corpus": "made-up", "folds": "3"}
 
@@ -37,7 +37,7 @@ class Planting(NamedTuple):
 @pytest.fixture(scope="module")
 def planted(databases: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Project]:
     """One tracking store for the tests of a file; each has an experiment and a registered model of its own."""
-    root = Path(shutil.copytree(databases, tmp_path_factory.mktemp("planted") / "project"))
+    root = copy_project(databases, tmp_path_factory.mktemp("planted") / "project")
     project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db", root / ".c")
     return Workspace(project), project
 

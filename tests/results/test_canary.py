@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import json
-import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +12,8 @@ import numpy as np
 import optuna
 import pytest
 import soundfile
+
+from tests.project_copies import copy_project
 
 pytestmark = pytest.mark.slow
 
@@ -69,7 +70,7 @@ def run(
         file.write_text(content, encoding="utf-8")
         roots = []
         for table in tables:
-            root = Path(shutil.copytree(databases, tmp_path / table.parent.name))
+            root = copy_project(databases, tmp_path / table.parent.name)
             told = call(root, "study", file, "--corpus", "manifest", "--data", table, "--name", "canary", *options)
             assert told.code == 0, told.err
             roots.append(root)

@@ -1,9 +1,7 @@
 """A configuration on several seeds is one result: its mean, wherever a study is asked for by its name."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,7 @@ from ser_tune.results import compare, find_results, leaderboard
 from ser_tune.search import run_study
 from ser_tune.tasks import TASKS
 from ser_tune.tracking import MODEL_TAG, Predictions, TrackingObserver, compare_seeds, find_runs, read_predictions
+from tests.project_copies import copy_project
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +51,7 @@ def copied(finished: Any, open_study: Callable[..., Any], tmp_path_factory: pyte
     utils._artifact_repos_cache.clear()  # of the folder that is copied
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ser_tune.tracking.run_metrics.draw_confusion", lambda *_: None)  # pictures take time
-        yield open_study(Path(shutil.copytree(finished.root, tmp_path_factory.mktemp("seeds") / "project")))
+        yield open_study(copy_project(finished.root, tmp_path_factory.mktemp("seeds") / "project"))
     utils._artifact_repos_cache.clear()  # of this folder
 
 

@@ -1,6 +1,5 @@
 """Speakers that the search never sees: on no side of a fold, judged once by all networks together."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 from ser_tune.metrics import METRICS
 from ser_tune.registry import load_model
 from ser_tune.tracking import read_predictions
+from tests.project_copies import copy_project
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,7 @@ def held_out(
     """A study of one trial from the command line, with dan held out: what it told, and its folder."""
 
     def _run(folder: Path) -> None:
-        root = shutil.copytree(databases, folder / "project")
+        root = copy_project(databases, folder / "project")
         corpus = ("--corpus", "manifest", "--data", corpus_csv)
         told = call(root, "study", study_file, *corpus, "--trials", "1", "--holdout", "dan", "--name", "held")
         assert told.code == 0, told.err

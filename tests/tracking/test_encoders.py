@@ -1,7 +1,6 @@
 """Registered probes of pretrained encoders: one stored copy, carried by versions, offline, one pass an utterance."""
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -16,6 +15,7 @@ from ser_tune.encoders import Encoder
 from ser_tune.prediction import Committee, Predictor
 from ser_tune.tracking import open_predictor, read_predictor
 from tests.probed_projects import NAME, Probed, study_command
+from tests.project_copies import copy_project
 
 pytest.importorskip("transformers", reason="needs the extra pretrained")
 
@@ -108,7 +108,7 @@ def probed_copy(probed: Probed, checkpoint: Callable[[str], Path], tmp_path: Pat
     from mlflow.tracking._tracking_service import utils
 
     utils._artifact_repos_cache.clear()
-    root = Path(shutil.copytree(probed.root, tmp_path / "project"))
+    root = copy_project(probed.root, tmp_path / "project")
     yield Probed(root, probed.corpus, probed.call)
     utils._artifact_repos_cache.clear()
 
