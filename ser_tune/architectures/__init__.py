@@ -1,15 +1,17 @@
 """Architectures, one a file. To add one: a module with an `ARCHITECTURE`, and its line here."""
 
 from ..components import Catalogue
-from .base import Architecture, Ensemble, Examples, InputShape, members_of
+from .base import BLOCK, Architecture, Ensemble, Examples, Inputs, InputShape, members_of
 from .output_scale import scale_outputs, set_scale, set_threshold, threshold_of
 
 __all__ = [
     "ARCHITECTURES",
+    "BLOCK",
     "Architecture",
     "Ensemble",
     "Examples",
     "InputShape",
+    "Inputs",
     "members_of",
     "scale_outputs",
     "set_scale",

@@ -1,8 +1,8 @@
 """The object that every architecture defines, and layers that several share."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -11,19 +11,39 @@ from ..config import Choice, ModelSettings, Range, Role, Settings, Value, paths_
 from ..tasks import TASKS
 
 __all__ = [
+    "BLOCK",
     "SMALLEST_VARIANCE",
     "Architecture",
     "AttentiveStatistics",
     "Ensemble",
     "Examples",
     "FrameAttention",
+    "Held",
     "InputShape",
+    "Inputs",
+    "Rows",
     "members_of",
     "scaled",
 ]
 
 SMALLEST_VARIANCE = 1e-6
 """The square root has no slope at 0, which a single position's variance is."""
+BLOCK = 2**28
+"""Most bytes of a block of a solver's inputs, float32, unless it asks for others."""
+
+Inputs: TypeAlias = tuple[Tensor, ...]
+"""As a network takes them: segments (B, C, F, T), scaled; where utterances are whole, their lengths (B,) too."""
+
+
+class Rows(Protocol):
+    """Inputs of examples that are read in blocks, such as a `SegmentReader`."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all inputs at once, float32."""
+
+    def blocks(self, nbytes: int) -> Iterator[tuple[slice, Inputs]]:
+        """Consecutive rows and their inputs, of up to so many bytes, but a row at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +57,63 @@ class InputShape:
 
 
 @dataclass(frozen=True, slots=True)
-class Examples:
-    """Training examples of a solver."""
+class Held:
+    """Inputs of examples that are in memory."""
 
-    inputs: tuple[Tensor, ...]
-    """As the network takes them: segments (N, C, F, T), scaled; where utterances are whole, their lengths (N,) too."""
+    inputs: Inputs
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all inputs."""
+        return sum(part.nbytes for part in self.inputs)
+
+    def blocks(self, nbytes: int) -> Iterator[tuple[slice, Inputs]]:
+        """Consecutive rows and their inputs, of up to so many bytes, but a row at least."""
+        count = len(self.inputs[0])
+        step = max(1, nbytes * count // max(self.nbytes, 1))
+        for start in range(0, count, step):
+            rows = slice(start, min(start + step, count))
+            yield rows, tuple(part[rows] for part in self.inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Training examples of a solver; their inputs are read in blocks, which hold all where these are few."""
+
+    rows: Rows
+    """Source of the inputs: of the channels that the architecture reads."""
     labels: Tensor
     """The task's values, shape (N, ...): of classes their numbers, (N,), int64."""
     speakers: Tensor
     """A number for each example's speaker, shape (N,), int64."""
     kind: str = "classes"
     """The kind of predictions of the task, one of the architecture's `solves`."""
+    source: str = ""
+    """Examples of equal texts have equal inputs, but for the channels that are read; empty where that is unknown."""
+
+    @classmethod
+    def of(cls, inputs: Inputs, labels: Tensor, speakers: Tensor, kind: str = "classes") -> "Examples":
+        """Examples whose inputs are in memory."""
+        return cls(Held(inputs), labels, speakers, kind)
+
+    def __len__(self) -> int:
+        """Return N."""
+        return len(self.labels)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all inputs at once."""
+        return self.rows.nbytes
+
+    @property
+    def inputs(self) -> Inputs:
+        """All inputs at once: segments (N, C, F, T), and lengths (N,) where utterances are whole."""
+        [(_, inputs)] = self.rows.blocks(max(self.nbytes, 1))
+        return inputs
+
+    def blocks(self, nbytes: int = BLOCK) -> Iterator[tuple[slice, Inputs]]:
+        """Read all examples once: consecutive rows and their inputs, of up to so many bytes."""
+        return self.rows.blocks(nbytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +130,9 @@ class Architecture:
     """None: segments must be of equal length. A number: the network takes whole utterances of so many frames or more,
     padded with zeros to the batch's longest, as `forward(segments, lengths)` with lengths (B,) int64; without lengths
     all frames are real. In evaluation mode an utterance's logits must not depend on its padding."""
+    channels: Callable[[Any, int], Sequence[int]] | None = None
+    """From the settings and C to the channels that the network reads, in order. Its `forward` is then called with
+    segments of these alone, and of all channels too. None reads all."""
     initialise: Callable[[Any, Any], None] | None = None
     """Fills a new network with pretrained weights, from the network and the settings; None leaves it random."""
     solve: Callable[[Any, Any, Examples], None] | None = None

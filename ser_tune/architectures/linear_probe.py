@@ -83,7 +83,10 @@ class LinearProbe(nn.Module):
         self.register_buffer("temperature", torch.ones(()))
 
     def features(self, segments: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Chosen channels (B, chosen, F) of segments (B, C, F, T), averaged over their real frames."""
+        """Chosen channels (B, chosen, F) of segments (B, C, F, T), averaged over their real frames.
+
+        Segments may be of the chosen channels alone.
+        """
         chosen = segments if len(self.channels) == segments.shape[1] else segments[:, self.channels]
         if chosen.shape[3] == 1:
             return chosen[..., 0]
@@ -110,7 +113,8 @@ def solve(network: LinearProbe, settings: LinearProbeSettings, examples: Example
     from .linear_solvers import Problem, left_out, solved, weighted_layers
     from .linear_targets import supervision
 
-    features = network.features(*examples.inputs).double().cpu().numpy()  # (N, chosen, F)
+    read = [network.features(*inputs) for _, inputs in examples.blocks()]
+    features = torch.cat(read).double().cpu().numpy()  # (N, chosen, F)
     values, speakers = _in_units_of(network, examples), examples.speakers.cpu().numpy()
     aims = supervision(examples.kind, values, network.classifier.out_features, settings.objective)
     penalty = settings.penalty * network.classifier.in_features
@@ -146,6 +150,7 @@ ARCHITECTURE = Architecture(
     build=LinearProbe,
     solve=solve,
     solves=tuple(OBJECTIVES),
+    channels=lambda settings, channels: chosen_layers(settings.layers, channels),
     restricted={kind: {"model.objective": Choice(names)} for kind, names in OBJECTIVES.items()},
     solver="ridge in closed form; squared hinge and logistic by Newton's method, scores exact to 0.001",
     citation="linear probes of frozen layers: G. Alain, Y. Bengio: Understanding intermediate layers using linear "

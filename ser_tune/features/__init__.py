@@ -7,7 +7,7 @@ from ..components import Catalogue
 from .base import FeatureSet
 from .checksums import damage_of
 from .export import SpeakerSegments, refuse_other_format, refuse_whole_utterances, segments_by_speaker, write_export
-from .normalisation import Moments, Scaling
+from .normalisation import Moments, Scaling, as_slice
 from .perturbation import copy_key
 from .segments import SegmentPlan, frame_numbers, plan_segments, random_crops
 from .store import (
@@ -39,6 +39,7 @@ __all__ = [
     "SegmentPlan",
     "Shards",
     "SpeakerSegments",
+    "as_slice",
     "copy_key",
     "corpus_features",
     "damage_of",

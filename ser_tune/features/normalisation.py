@@ -7,11 +7,21 @@ import numpy as np
 
 from ..config import NormalisationSettings
 
-__all__ = ["Moments", "Scaling"]
+__all__ = ["Moments", "Scaling", "as_slice"]
 
 SMALLEST_VARIATION = 1e-6
 """A spread below this fraction of the band's mean is rounding: the band does not vary, and its divisor is 1, as
 scikit-learn's is."""
+
+
+def as_slice(channels: Sequence[int]) -> slice | list[int]:
+    """The index of some channels: a slice, which copies nothing, where they are neighbours.
+
+    >>> as_slice([3, 4, 5]), as_slice([0, 2])
+    (slice(3, 6, None), [0, 2])
+    """
+    numbers = list(channels)
+    return slice(numbers[0], numbers[-1] + 1) if numbers == list(range(numbers[0], numbers[-1] + 1)) else numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +32,11 @@ class Scaling:
     """Shape (C, F), float32."""
     spread: np.ndarray
     """Shape (C, F), float32, positive."""
+
+    def channels(self, which: Sequence[int]) -> "Scaling":
+        """The scaling of some channels."""
+        index = as_slice(which)
+        return Scaling(self.shift[index], self.spread[index])
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +92,9 @@ class Moments:
 
     def channels(self, which: Sequence[int]) -> "Moments":
         """Moments of some channels."""
-        squares = None if self.squares is None else self.squares[:, which]
-        total, minimum, maximum = (moment[:, which] for moment in (self.total, self.minimum, self.maximum))
+        index = as_slice(which)
+        squares = None if self.squares is None else self.squares[:, index]
+        total, minimum, maximum = (moment[:, index] for moment in (self.total, self.minimum, self.maximum))
         return Moments(self.count, total, squares, minimum, maximum)
 
     def scaling(self, utterances: np.ndarray, settings: NormalisationSettings) -> Scaling:

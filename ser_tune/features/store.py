@@ -34,7 +34,7 @@ from ..device import using_threads
 from ..errors import AudioError, StorageError
 from .base import FeatureSet
 from .checksums import damage_of, write_checksums
-from .normalisation import Moments
+from .normalisation import Moments, as_slice
 from .perturbation import copy_key, perturbed
 
 __all__ = [
@@ -89,7 +89,7 @@ class FeatureStore:
         """The same with some channels alone; None is all."""
         if which is None:
             return self
-        return replace(self, frames=self.frames[:, which], moments=self.moments.channels(which))
+        return replace(self, frames=self.frames[:, as_slice(which)], moments=self.moments.channels(which))
 
     @classmethod
     def open(cls, folder: Path) -> "FeatureStore":

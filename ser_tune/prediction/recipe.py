@@ -117,8 +117,13 @@ class Recipe:
         copies: Sequence[UtteranceFeatures] = (),
     ) -> SegmentReader:
         """The segments that the network reads of some utterances, perturbed copies last; as `SegmentReader`."""
+        parts = (features, *copies)
+        if (read := ARCHITECTURES.get(self.model.name).channels) is not None:
+            channels = read(self.model, self.shape[0])
+            parts = tuple(part.channels(channels) for part in parts)
+            scaling = ([each.channels(channels) for each in scaling[0]], scaling[1])
         return SegmentReader(
-            (features, *copies),
+            parts,
             utterances,
             self.segments,
             scaling,

@@ -1,6 +1,6 @@
 """Reading segments of utterances in batches, and running a network over them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..config import NormalisationSettings, SegmentSettings
 from ..device import exact_float32
-from ..features import FeatureStore, Moments, Scaling, frame_numbers, plan_segments, random_crops
+from ..features import FeatureStore, Moments, Scaling, as_slice, frame_numbers, plan_segments, random_crops
 from ..tasks import Task
 from .adaptation import adapted
 
@@ -40,6 +40,11 @@ class UtteranceFeatures:
             offsets=store.offsets,
             moments=store.moments,
         )
+
+    def channels(self, which: Sequence[int]) -> "UtteranceFeatures":
+        """The same with some channels alone, without a copy where they are neighbours."""
+        index = as_slice(which)
+        return UtteranceFeatures(self.frames[:, index], self.offsets, self.moments.channels(which))
 
 
 def scaling_of_utterances(
@@ -139,6 +144,24 @@ class SegmentReader:
             segments[self._sent(here)] = frames[self._sent(rows[here])]
         return segments
 
+    @property
+    def _padded(self) -> np.ndarray:
+        """Frames that each segment needs at least, shape (S,)."""
+        if self.settings.frames is not None:
+            return np.full(len(self), self.settings.frames)
+        padded: np.ndarray = np.maximum(self.plan.length, self._shortest_frames)
+        return padded
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all segments at once, float32."""
+        return len(self) * int(self._padded.max(initial=0)) * 4 * self._shift[0].numel()
+
+    def blocks(self, nbytes: int) -> Iterator[tuple[slice, tuple[Tensor, ...]]]:
+        """Consecutive segments, as `gather` reads them, of up to so many bytes, but one at least."""
+        for rows in _consecutive(self._padded, nbytes // (4 * self._shift[0].numel())):
+            yield rows, self.gather(np.arange(rows.start, rows.stop))
+
     def gather(self, which: np.ndarray) -> tuple[Tensor, ...]:
         """Read segments.
 
@@ -175,6 +198,20 @@ class SegmentReader:
         if segments.shape[3] > 1:  # of a single frame there is nothing to convolve
             segments = segments.contiguous(memory_format=torch.channels_last)
         return segments, *inputs
+
+
+def _consecutive(lengths: np.ndarray, frames: int) -> Iterator[slice]:
+    """Cut segments into consecutive ones that, padded to the longest, are of up to so many frames; or are single."""
+    if len(lengths) * lengths.max(initial=0) <= frames:
+        yield slice(0, len(lengths))
+        return
+    start, longest = 0, 0
+    for number, length in enumerate(lengths.tolist()):
+        longest = max(longest, length)
+        if number > start and (number + 1 - start) * longest > frames:
+            yield slice(start, number)
+            start, longest = number, length
+    yield slice(start, len(lengths))
 
 
 @exact_float32()

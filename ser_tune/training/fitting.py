@@ -1,5 +1,6 @@
 """Training the network of one fold, by descent or by a solver."""
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -111,14 +112,15 @@ def _solve(fold: FoldTraining, on_epoch: Callable[[EpochReport], None]) -> Fitte
     started = time.perf_counter()
     solver = ARCHITECTURES.get(fold.config.model.name).solve
     assert solver is not None
-    inputs = fold.reader.gather(np.arange(len(fold.reader)))
     values = fold.of_segments(fold.data.targets.values)
     labels, speakers = (
-        torch.from_numpy(own).to(inputs[0].device) for own in (values, fold.of_segments(fold.data.speakers))
+        torch.from_numpy(own).to(fold.config.training.device) for own in (values, fold.of_segments(fold.data.speakers))
     )
+    examples = Examples(fold.reader, labels, speakers, fold.task.predictions, _source(fold))
     with torch.no_grad():
-        solver(fold.network, fold.config.model, Examples(inputs, labels, speakers, fold.task.predictions))
-        raw = fold.network.eval()(*inputs).float()
+        solver(fold.network, fold.config.model, examples)
+        network = fold.network.eval()
+        raw = torch.cat([network(*inputs).float() for _, inputs in examples.blocks()])
     if fold.task.predictions == "classes":  # the mean of float32 losses
         train_loss = float(nn.functional.cross_entropy(raw, labels))
     else:
@@ -128,3 +130,13 @@ def _solve(fold: FoldTraining, on_epoch: Callable[[EpochReport], None]) -> Fitte
     report = replace(report, kept=report.score, seconds=time.perf_counter() - started)
     on_epoch(report)
     return fold.fitted(1, (report,), outputs)
+
+
+def _source(fold: FoldTraining) -> str:
+    """A text of all that a fold's inputs depend on; empty where the features have none."""
+    if not fold.data.source:
+        return ""
+    settings = (fold.config.normalisation.model_dump_json(), fold.config.segments.model_dump_json())
+    speakers = fold.data.speakers if fold.config.normalisation.scope == "speaker" else np.zeros(0)
+    numbers = hashlib.sha256(fold.train.tobytes() + speakers.tobytes()).hexdigest()
+    return " ".join([fold.data.source, *settings, numbers])

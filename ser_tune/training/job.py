@@ -1,5 +1,6 @@
 """Training a fold as a function of plain data, which can be sent to another process or another machine."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,7 @@ class DataReader:
                 store = open_features(self._folder, key[0], FEATURE_SETS.get(config.features.name), config.features)
                 self._read[key] = UtteranceFeatures.of(store, torch.device(device))
         clean, *copies = (self._read[key] for key in keys)
-        return TrainingData(features=clean, targets=data.targets, speakers=data.speakers, copies=tuple(copies))
+        return TrainingData(clean, data.targets, data.speakers, tuple(copies), source=json.dumps(keys))
 
 
 def train_fold(

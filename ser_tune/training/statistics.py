@@ -26,6 +26,8 @@ class TrainingData:
     """A number for each utterance's speaker, shape (U,), int64."""
     copies: tuple[UtteranceFeatures, ...] = ()
     """Perturbed copies of all utterances; training reads those of the training utterances."""
+    source: str = ""
+    """Features of equal texts are equal; empty where that is unknown."""
 
 
 @dataclass(frozen=True, slots=True)

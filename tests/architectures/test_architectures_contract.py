@@ -175,7 +175,7 @@ def _examples(count: int = 24) -> Examples:
     """Segments in which another band is loud for each class, by three speakers."""
     labels = torch.arange(count) % N_CLASSES
     loud = nn.functional.one_hot(labels, SHAPE.bands)[:, None, :, None]
-    return Examples((_segments(count=count) + 2 * loud,), labels, torch.arange(count) // 8)
+    return Examples.of((_segments(count=count) + 2 * loud,), labels, torch.arange(count) // 8)
 
 
 def test_a_solver_tells_its_examples_apart(solved: Architecture) -> None:

@@ -1,5 +1,6 @@
 """The linear probe: the layers that it reads, the mean over frames, and probabilities that do not change its mind."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from ser_tune.architectures import ARCHITECTURES, Examples, InputShape, scale_outputs, set_scale
+from ser_tune.architectures import ARCHITECTURES, Examples, Inputs, InputShape, scale_outputs, set_scale
+from ser_tune.architectures.base import Held
 from ser_tune.architectures.linear_probe import OBJECTIVES, LinearProbe, chosen_layers, solve
 from ser_tune.architectures.linear_solvers import Problem, solved
 from ser_tune.architectures.linear_targets import supervision
@@ -29,7 +31,7 @@ def _examples(informative: int = 3, frames: int = 1) -> Examples:
     labels = torch.arange(60) % N_CLASSES
     segments = torch.randn(60, 5, 6, frames, generator=generator)
     segments[:, informative, :3] += 2 * torch.nn.functional.one_hot(labels)[:, :, None]
-    return Examples((segments,), labels, torch.arange(60) // 15)
+    return Examples.of((segments,), labels, torch.arange(60) // 15)
 
 
 @pytest.mark.parametrize(
@@ -209,3 +211,27 @@ def test_a_dimension_that_never_varies_is_its_value() -> None:
     outputs = _learned("dimensions", values=values)
     torch.testing.assert_close(outputs[:, 1], torch.full((60,), 4.5))
     assert torch.isfinite(outputs).all()
+
+
+class _Cut(Held):
+    """Inputs that come in blocks of few rows, whatever size is asked for."""
+
+    def blocks(self, nbytes: int) -> Iterator[tuple[slice, Inputs]]:
+        """Blocks of at most a seventh of the rows."""
+        return super().blocks(min(nbytes, self.nbytes // 7))
+
+
+@pytest.mark.parametrize("layers", ["all", "weighted", 2])
+@pytest.mark.parametrize("frames", [1, 4])
+def test_a_probe_is_the_same_from_blocks_and_from_its_channels_alone(layers: str | int, frames: int) -> None:
+    examples, probes = _examples(frames=frames), []
+    (segments,) = examples.inputs
+    for held, channels in ((Held, slice(None)), (_Cut, slice(None)), (_Cut, _probe(layers=layers)[0].channels)):
+        probe, settings = _probe(layers=layers)
+        with torch.no_grad():
+            solve(probe, settings, replace(examples, rows=held((segments[:, channels],))))
+            assert torch.equal(probe(segments), probe(segments[:, probe.channels]))
+        probes.append(probe.state_dict())
+    for name, expected in probes[0].items():
+        torch.testing.assert_close(probes[1][name], expected, rtol=1e-5, atol=1e-7)
+        torch.testing.assert_close(probes[2][name], expected, rtol=1e-5, atol=1e-7)

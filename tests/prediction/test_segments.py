@@ -165,6 +165,39 @@ def test_copies_are_read_after_the_clean_utterances_each_as_if_alone(frames: int
         torch.testing.assert_close(mixed[place, :, :, : expected.shape[2]], expected, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("channels", [[0], [1], [0, 1], [1, 0]])
+@pytest.mark.parametrize("copies", [0, 1])
+@pytest.mark.parametrize("written", [{"frames": 16, "padding": "floor"}, {"frames": None}])
+def test_features_of_some_channels_are_read_as_among_all(
+    channels: list[int], copies: int, written: dict[str, object]
+) -> None:
+    lengths, which = [20, 33, 7, 50], np.array([3, 0, 2])
+    parts = [_features(lengths, seed=copy) for copy in range(copies + 1)]
+    settings, speakers = SegmentSettings.model_validate(written), np.array([0, 1, 0, 1])
+    found = []
+    for own in (parts, [part.channels(channels) for part in parts]):
+        normalisation = NormalisationSettings(scope="speaker")
+        scaling = scaling_of_utterances(own[0].moments, normalisation, train=None, speakers=speakers)
+        reader = SegmentReader(own, which, settings, scaling, overlap=True, shortest_frames=16)
+        found.append(reader.gather(np.arange(len(reader)))[0])
+    torch.testing.assert_close(found[1], found[0][:, channels], rtol=0, atol=0)
+    assert reader.nbytes == found[1].numel() * 4
+
+
+@pytest.mark.parametrize("frames", [16, None])
+@pytest.mark.parametrize("most", [1, 30, 100, 10_000])
+def test_blocks_hold_every_segment_once_and_no_more_than_asked_for(frames: int | None, most: int) -> None:
+    lengths = [20, 33, 7, 50, 64, 16]
+    reader = _whole(lengths, frames=frames)
+    rows, blocks = zip(*reader.blocks(most * C * F * 4), strict=True)
+    assert np.concatenate([np.arange(len(reader))[each] for each in rows]).tolist() == list(range(len(reader)))
+    assert all(block[0].shape[0] * block[0].shape[3] <= most or len(block[0]) == 1 for block in blocks)
+    for each, block in zip(rows, blocks, strict=True):
+        for found, expected in zip(block, reader.gather(np.arange(len(reader))[each]), strict=True):
+            torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    assert len(blocks) == 1 or reader.nbytes > most * C * F * 4
+
+
 # Whole utterances
 
 
