@@ -1,14 +1,81 @@
-"""The benchmarks run; how fast the product is, they say on an idle machine."""
+"""The benchmarks run, and compare the same turns of several ways; speeds are measured on an idle machine."""
 
 import json
+import os
 import subprocess
 import sys
+from functools import partial
+from itertools import cycle
 from pathlib import Path
 
 import pytest
 
+from tests.ser_tune_benchmarks.hardware import Need, Speeds
+from tests.ser_tune_benchmarks.rows import Options, Row, slope
+from tests.ser_tune_benchmarks.ways import Cost, Work, compared, in_turn
+
 NAMES = ("extraction", "overhead")
 """Those that take seconds; all of them take minutes."""
+
+
+def takes(*seconds: float) -> Work:
+    """Work that reports these seconds by the clock, one a turn, and twice as many of processors."""
+    turns = cycle(Cost(each, 2 * each) for each in seconds)
+    return lambda: next(turns)
+
+
+def writes_its_process(folder: Path) -> Work:
+    return lambda: (folder / str(os.getpid())).touch()
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> Options:
+    return Options(data=None, quick=True, scratch=tmp_path)
+
+
+def test_a_row_has_the_medians_and_the_rival_that_works_best(options: Options) -> None:
+    ways = {"product": partial(takes, 2.0), "plain": partial(takes, 8.0), "skilled": partial(takes, 3.0)}
+    row = compared("work", ways, options, amount=12, unit="segments/s", at_least=1.2)
+    assert (row.product, row.plain, row.skilled, row.limit) == (6.0, 1.5, 4.0, None)
+    assert row.ratio == row.processor_ratio == 1.5
+    assert row.processor_s == {"product": 4.0, "plain": 16.0, "skilled": 6.0}
+    assert row.met
+
+
+def test_the_limit_is_measured_in_the_same_turns(options: Options) -> None:
+    row = compared("work", {"product": partial(takes, 1e6)}, options, need=Need(flops=1e9, bytes=1e6))
+    assert row.limit is not None
+    assert 0 < row.limit < 100
+    assert row.share == pytest.approx(row.limit / 1e6)
+    assert row.ratio is None
+
+
+def test_a_need_takes_the_longer_of_products_and_memory() -> None:
+    speeds = Speeds(flop_s=1e-9, flop_processor_s=2e-9, byte_s=1e-10, byte_processor_s=1e-10)
+    assert speeds.of(Need(flops=1e9, bytes=1e9)) == (1.0, 2.0)
+    assert speeds.of(Need(flops=1e6, bytes=1e9)) == (0.1, 0.1)
+
+
+def test_a_busy_machine_is_judged_by_processor_seconds() -> None:
+    row = Row("work", 1.0, "s", skilled=2.0, ratio=0.9, processor_ratio=1.3, at_least=1.2)
+    assert row.met is False
+    assert Row("work", 1.0, "s", ratio=0.9, processor_ratio=1.3, at_least=1.2, others=1.0).met is True
+
+
+def test_the_slope_is_the_power() -> None:
+    assert slope([1, 2, 4, 8], [3, 12, 48, 192]) == pytest.approx(2.0)
+
+
+@pytest.mark.slow
+def test_every_way_has_a_process_of_its_own(tmp_path: Path) -> None:
+    options = Options(data=None, quick=False, scratch=tmp_path)
+    folders = {name: tmp_path / name for name in ("product", "plain")}
+    for folder in folders.values():
+        folder.mkdir()
+    costs = in_turn({name: partial(writes_its_process, folder) for name, folder in folders.items()}, options)
+    assert [len(taken) for taken in costs.values()] == [options.turns] * 2
+    (product,), (plain,) = ([int(file.name) for file in folder.iterdir()] for folder in folders.values())
+    assert len({product, plain, os.getpid()}) == 3
 
 
 @pytest.mark.slow
@@ -17,7 +84,9 @@ def test_benchmarks_run_and_write_their_numbers(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.ser_tune_benchmarks", *NAMES, "--quick", "--json", out]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     written = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
-    assert tuple(written["rows"]) == NAMES
+    assert tuple(written["rows"]) == tuple(written["load"]) == NAMES
+    assert written["machine"]["cores"] == os.cpu_count()
+    assert isinstance(written["machine"]["instruction_sets"], list)
     for name, rows in written["rows"].items():
         assert name in told
         assert rows

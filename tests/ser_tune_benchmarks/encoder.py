@@ -1,7 +1,6 @@
 """A pretrained encoder: its features beside a plain program's, a study from cold, a champion's answer."""
 
 import os
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -15,8 +14,8 @@ from ser_tune.features import FEATURE_SETS, corpus_features
 from ser_tune.protocol import load_corpus
 from ser_tune.registry import load_model
 
-from .plain import own_process
 from .rows import Options, Row, definition, project
+from .ways import own_process, run_command
 
 __all__ = ["measure"]
 
@@ -84,11 +83,10 @@ def _study(options: Options) -> list[Row]:
     command = [sys.executable, "-c", COMMAND, "study", "--model", "linear_probe", *corpus, "--trials", trials]
     command += ["--set", f"features.checkpoint={options.checkpoint}"]
     command += ["--workers", str(torch.cuda.device_count() or os.cpu_count() or 1)]
-    environment = os.environ | {"SER_TUNE_ROOT": str(root), "SER_TUNE_CACHE": str(root / ".cache")}
     rows = []
     for name, goal in (("cold", 360.0), ("without extraction", 90.0)):
         started = time.perf_counter()
-        subprocess.run([*command, "--name", name.replace(" ", "-")], env=environment, check=True, capture_output=True)
+        run_command([*command, "--name", name.replace(" ", "-")], root)
         rows.append(Row(f"study to a champion, 50 trials, {name}", time.perf_counter() - started, "s", below=goal))
     tracking = f"sqlite:///{root}/mlruns/mlflow.db"
     model = load_model(f"ser-{corpus[1]}-linear_probe", tracking_uri=tracking)

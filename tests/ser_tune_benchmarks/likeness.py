@@ -1,6 +1,5 @@
 """Near-identical recordings: the copies found after each change, false pairs, and the time of the search."""
 
-import math
 import resource
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,7 @@ from ser_tune.likeness import audio_fingerprint, near_identical, nearest
 from ser_tune.protocol import load_corpus
 from tests.likeness.changes import CHANGES
 
-from .rows import Options, Row, definition, project
+from .rows import Options, Row, definition, project, slope
 
 __all__ = ["measure"]
 
@@ -57,9 +56,12 @@ def _growth(sizes: tuple[int, ...]) -> list[Row]:
         share = sum(one.second - size == one.first / EVERY for one in found) / (size // EVERY)
         rows.append(Row(f"{size} recordings: search", times[-1], "s of processor"))
         rows.append(Row(f"{size} recordings: copies found", share, "of copies", at_least=0.99))
-    slope = math.log(times[-1] / times[0]) / math.log(sizes[-1] / sizes[0])
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return [*rows, Row("slope of time over recordings", slope, "", below=1.1), Row("memory at most", memory, "MB")]
+    return [
+        *rows,
+        Row("slope of time over recordings", slope(sizes, times), "", below=1.1),
+        Row("memory at most", memory, "MB"),
+    ]
 
 
 def _generated(rng: np.random.Generator, count: int) -> list[np.ndarray]:

@@ -3,10 +3,8 @@
 It runs in a process of its own, because the product has the C library keep the memory that is freed.
 """
 
-import multiprocessing
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import librosa
@@ -20,7 +18,7 @@ from ser_tune.architectures import ARCHITECTURES, InputShape
 from ser_tune.architectures.convolutions import UnshuffledConv2d
 from ser_tune.config import ModelSettings
 
-__all__ = ["own_process", "plain_epoch", "seconds_to_extract", "start_plain_training"]
+__all__ = ["extract", "plain_epoch", "start_plain_training"]
 
 FRAMES = {"n_fft": 800, "hop_length": 160, "win_length": 640, "window": "hamming", "center": False}
 
@@ -47,11 +45,6 @@ class PlainSegments(Dataset[tuple[torch.Tensor, int]]):
         missing = self.frames - len(segment)
         segment = np.pad(segment, ((0, missing), (0, 0), (0, 0)))
         return torch.from_numpy(segment.transpose(1, 2, 0)).float(), int(self.labels[number])
-
-
-def own_process() -> ProcessPoolExecutor:
-    """Where to submit the plain side's functions."""
-    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
 
 _training: Iterator[float] = iter(())
@@ -131,10 +124,7 @@ _EXTRACTORS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def seconds_to_extract(paths: list[Path], name: str, folder: Path) -> float:
-    """Seconds of the features of every recording, each to a file of its own."""
-    started = time.perf_counter()
-    for number, path in enumerate(paths):
-        speech, _ = librosa.load(path, sr=16_000)
-        np.save(folder / f"{number}.npy", _EXTRACTORS[name](speech).astype(np.float32))
-    return time.perf_counter() - started
+def extract(path: Path, name: str) -> np.ndarray:
+    """The features of a recording, one librosa call after another."""
+    speech, _ = librosa.load(path, sr=16_000)
+    return _EXTRACTORS[name](speech).astype(np.float32)

@@ -1,11 +1,8 @@
 """How long a person waits: for a study's first step, for the command line, for a model and its answer."""
 
-import os
 import statistics
-import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import soundfile
@@ -18,6 +15,7 @@ from ser_tune.training import recipe_of
 from tests.goals import GOAL
 
 from .rows import Options, Row, definition, project
+from .ways import run_command
 
 __all__ = ["measure"]
 
@@ -47,7 +45,7 @@ def _second_study(options: Options) -> Row:
             "--name",
             f"study-{number}",
         ]
-        told = _run(command, options.scratch)
+        told = run_command(command, options.scratch)
         taken.append(float(told.strip().rpartition("\n")[2]))
     return Row("second study, start to first training batch, imports apart", min(taken[1:]), "s", below=1.0)
 
@@ -64,7 +62,7 @@ def _commands(options: Options) -> list[Row]:
         taken = []
         for _ in range(1 if options.quick else 5):
             started = time.perf_counter()
-            _run([sys.executable, "-c", COMMAND, *arguments], options.scratch)
+            run_command([sys.executable, "-c", COMMAND, *arguments], options.scratch)
             taken.append(time.perf_counter() - started)
         rows.append(Row(f"ser-tune {arguments[0]}", min(taken), "s", below=goal))
     return rows
@@ -77,16 +75,11 @@ def _beside_imports(arguments: list[str], modules: str, goal: float, options: Op
     for _ in range(1 if options.quick else 7):
         for name, command in commands.items():
             started = time.perf_counter()
-            _run([sys.executable, "-c", *command], options.scratch)
+            run_command([sys.executable, "-c", *command], options.scratch)
             taken[name].append(time.perf_counter() - started)
     product, plain = (statistics.median(taken[name]) for name in ("product", "plain"))
     what = f"ser-tune {arguments[0]}, cold, beside import {modules}"
     return Row(what, product, "s", plain=plain, ratio=product / plain, below=goal)
-
-
-def _run(command: list[str], root: Path) -> str:
-    environment = os.environ | {"SER_TUNE_ROOT": str(root), "SER_TUNE_CACHE": str(root / ".cache")}
-    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
 
 
 def _models(options: Options) -> list[Row]:
@@ -106,7 +99,7 @@ def _models(options: Options) -> list[Row]:
             feature_set = FEATURE_SETS.get(recipe.features.name)
             shape = (feature_set.channels, feature_set.bands(recipe.features))
             scaling = Scaling(shift=np.zeros(shape, np.float32), spread=np.ones(shape, np.float32))
-            run = workspace.client.create_run(experiment)
+            run = workspace.client.createrun_command(experiment)
             model_id = log_predictor(
                 workspace,
                 run,

@@ -13,8 +13,9 @@ from ser_tune.prediction import UtteranceFeatures
 from ser_tune.training import AnyTrial, EpochReport, TrainingData, fit, recipe_of
 from tests.goals import GOAL, classes
 
-from .plain import own_process, plain_epoch, start_plain_training
+from .plain import plain_epoch, start_plain_training
 from .rows import Options, Row, definition
+from .ways import own_process
 
 __all__ = ["measure"]
 
