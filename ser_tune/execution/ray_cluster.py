@@ -11,14 +11,15 @@ import signal
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..config import SearchSettings
+from ..corpora import Utterance
 from ..errors import ConfigError, ExecutionError
-from ..features import Extracted
+from ..features import Extract, Extracted, extract_alone
 from ..training import FittedNetwork, FoldJob
 from .base import ExecutorSource, Keep, OnEpoch, TrainHere
 from .code import code_digest
@@ -62,16 +63,14 @@ class Ray:
         cpus = self._resources("CPU")
         return max(1, min(max(cpus), sum(cpus) // folds))
 
-    def shards(
-        self, extract: Callable[[int], list[Extracted]], starts: Sequence[int]
-    ) -> Generator[list[Extracted], None, None]:
-        """Extract a few utterances in every task, of one CPU; nodes read the recordings by their paths here."""
+    def shards(self, extract: Extract, tasks: Iterable[Sequence[Utterance]]) -> Generator[list[Extracted], None, None]:
+        """Extract every task as a task of Ray, of one CPU; nodes read the recordings by their paths here."""
         ray = self._connected()
-        task = ray.remote(extract).options(num_cpus=1, max_retries=RETRIES, scheduling_strategy="SPREAD")
-        at_once, waiting = 2 * max(1, sum(self._resources("CPU"))), deque[Any]()
+        remote = ray.remote(extract_alone).options(num_cpus=1, max_retries=RETRIES, scheduling_strategy="SPREAD")
+        sent, at_once, waiting = ray.put(extract), 2 * max(1, sum(self._resources("CPU"))), deque[Any]()
         try:
-            for start in starts:
-                waiting.append(task.remote(start))
+            for task in tasks:
+                waiting.append(remote.remote(sent, task))
                 if len(waiting) == at_once:  # more would fill the object store
                     yield _extracted(waiting.popleft())
             while waiting:

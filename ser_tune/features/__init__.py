@@ -7,19 +7,11 @@ from ..components import Catalogue
 from .base import FeatureSet
 from .checksums import damage_of
 from .export import SpeakerSegments, refuse_other_format, refuse_whole_utterances, segments_by_speaker, write_export
+from .extraction import Extract, Extracted, Extraction, Shards, extract_alone
 from .normalisation import Moments, Scaling, as_slice
 from .perturbation import copy_key
 from .segments import SegmentPlan, frame_numbers, plan_segments, random_crops
-from .store import (
-    Extracted,
-    Extraction,
-    FeatureStore,
-    Progress,
-    Shards,
-    corpus_features,
-    extract_features,
-    open_features,
-)
+from .store import FeatureStore, Progress, corpus_features, extract_features, open_features
 from .stress import CONDITIONS, TYPICAL_CONDITIONS, Alter, Condition, Disturbance
 
 __all__ = [
@@ -29,6 +21,7 @@ __all__ = [
     "Alter",
     "Condition",
     "Disturbance",
+    "Extract",
     "Extracted",
     "Extraction",
     "FeatureSet",
@@ -43,6 +36,7 @@ __all__ = [
     "copy_key",
     "corpus_features",
     "damage_of",
+    "extract_alone",
     "extract_features",
     "frame_numbers",
     "open_features",

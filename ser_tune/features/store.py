@@ -7,59 +7,38 @@ and renamed into it: a reader sees all of it or none of it. A lock lets one of s
 others wait. A process compares checksums when it first opens an entry; a damaged entry is extracted again.
 """
 
-import hashlib
 import io
 import json
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from itertools import chain
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
-import torch
 from filelock import FileLock
 
-from ..audio import digest_of, length_s
-from ..config import FeatureSettings, PerturbationSettings
-from ..corpora import Corpus, Utterance
-from ..device import using_threads
-from ..errors import AudioError, StorageError
+from ..config import FeatureSettings
+from ..corpora import Corpus
+from ..errors import StorageError
 from .base import FeatureSet
 from .checksums import damage_of, write_checksums
+from .extraction import Extracted, Extraction, Shards, extract_on_all_cores, lengths_of, similar_lengths
 from .normalisation import Moments, as_slice
-from .perturbation import copy_key, perturbed
 
 __all__ = [
-    "Extracted",
-    "Extraction",
     "FeatureStore",
     "Progress",
-    "Shards",
     "corpus_features",
     "extract_features",
     "open_features",
 ]
 
 _log = logging.getLogger(__name__)
-FORMAT = 6
-"""Part of every entry's name; raise it when the stored values for the same settings change."""
-
-AT_ONCE = 16
-"""Largest number of utterances that a thread extracts per task: larger tasks save a tenth of the time on two cores,
-because threads receive work and return results less often."""
-
 Progress = Callable[[int, int], None]
 """Called with the number of utterances that are done, and of all."""
-Shards = Callable[[Callable[[int], list["Extracted"]], Sequence[int]], Iterator[list["Extracted"]]]
-"""Calls a function with each number, in threads or processes, and yields the results in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,73 +92,6 @@ class FeatureStore:
             raise StorageError(
                 f"the cached features in '{folder}' cannot be read ({error}); delete that folder to extract them again"
             ) from None
-
-
-class Extracted(NamedTuple):
-    """Stored features of an utterance."""
-
-    frames: np.ndarray
-    """Shape (frames, C, F)."""
-    moments: Moments
-    sound: str
-
-    @classmethod
-    def of(cls, features: np.ndarray, speech: np.ndarray) -> "Extracted":
-        """From features (C, F, frames) and the speech that they are of."""
-        frames = np.ascontiguousarray(features.transpose(2, 0, 1))
-        return cls(frames, Moments.of(frames, np.array([0, len(frames)])), digest_of(speech))
-
-
-@dataclass(frozen=True, slots=True)
-class Extraction:
-    """Features to extract: of a corpus's clean speech, or of a perturbed copy of it."""
-
-    corpus: Corpus
-    feature_set: FeatureSet
-    settings: FeatureSettings
-    """As the feature set's `resolve` returns them."""
-    perturbation: PerturbationSettings = field(default_factory=PerturbationSettings)
-    copy: int = 0
-    """Number of the perturbed copy, counted from 1; 0 is the clean speech."""
-
-    @property
-    def entry(self) -> str:
-        """The cache entry's name: a hash of all that its content depends on. FORMAT covers the built-in code."""
-        from . import FEATURE_SETS  # the catalogue is made after this module, which its package imports
-
-        package = FEATURE_SETS.requirement(self.settings.name)
-        key = self.feature_set.key(self.settings)
-        parts = [str(FORMAT), self.corpus.audio_digest, key, package, copy_key(self.perturbation, self.copy)]
-        return hashlib.sha256(" ".join(part for part in parts if part).encode()).hexdigest()[:32]
-
-    def of(self, utterances: Sequence[Utterance]) -> list[Extracted]:
-        """Extract features of some utterances.
-
-        Raises:
-            AudioError: A recording or its copy cannot be used; the message names its file.
-        """
-        speech = [utterance.speech() for utterance in utterances]
-        sounds, features = speech, []
-        if self.copy:
-            sounds = []
-            for utterance, clean in zip(utterances, speech, strict=True):
-                with self._naming(utterance):
-                    sounds.append(perturbed(clean, self.perturbation, self.copy))
-        if self.feature_set.extract_batch is not None:
-            features = self.feature_set.extract_batch(sounds, self.settings)
-        else:
-            for utterance, sound in zip(utterances, sounds, strict=True):
-                with self._naming(utterance):
-                    features.append(self.feature_set.extract(sound, self.settings))
-        return [Extracted.of(*pair) for pair in zip(features, speech, strict=True)]
-
-    @contextmanager
-    def _naming(self, utterance: Utterance) -> Iterator[None]:
-        try:
-            yield
-        except AudioError as error:
-            copy = f", copy {self.copy}" if self.copy else ""
-            raise AudioError(f"{utterance.path}{copy}: {error}") from None
 
 
 def corpus_features(
@@ -238,7 +150,9 @@ def extract_features(
             if damage is not None:
                 if entry.exists():
                     _log.warning("note: the cached features in '%s' %s; they are extracted again", entry, damage)
-                _write(entry, _while_they_fit(_extracted(wanted, shards), wanted.corpus, cache, progress))
+                lengths_s = lengths_of(wanted.corpus)
+                features = _while_they_fit(_extracted(wanted, lengths_s, shards), lengths_s, cache, progress)
+                _write(entry, _in_order(features))
     except OSError as error:
         raise StorageError(
             f"the feature cache in '{cache}' cannot be written: {error.strerror or error}; "
@@ -247,60 +161,47 @@ def extract_features(
     return entry.name
 
 
-def _extracted(wanted: Extraction, shards: Shards | None) -> Iterator[Extracted]:
-    """Extract one utterance after another."""
-    from threadpoolctl import threadpool_limits  # importing it sets an environment variable
-
-    utterances, cores = wanted.corpus.utterances, os.cpu_count() or 1
-
-    def several(start: int) -> list[Extracted]:
-        return wanted.of(utterances[start : start + at_once])
-
-    def alone(start: int) -> list[Extracted]:
-        with threadpool_limits(1, user_api="blas"), using_threads(1):
-            return several(start)
-
-    if shards is not None:
-        at_once = AT_ONCE
-        yield from chain.from_iterable(shards(alone, range(0, len(utterances), at_once)))
-        return
-    # Few enough that all cores end at about the same time
-    at_once = max(1, min(AT_ONCE, len(utterances) // (4 * cores)))
-    # Threads, not processes: decoding, Fourier transforms and matrix products release the interpreter lock. One a core,
-    # so that products and transforms with threads of their own, which wait for one another, would take up to five times
-    # as long: torch's, and numpy's in a plug-in's feature set
-    pool = ThreadPoolExecutor(max_workers=cores, initializer=torch.set_num_threads, initargs=(1,))
-    threads = torch.get_num_threads()
-    with threadpool_limits(1, user_api="blas"):
-        try:
-            yield from chain.from_iterable(pool.map(several, range(0, len(utterances), at_once)))
-        finally:
-            pool.shutdown(cancel_futures=True)
-            torch.set_num_threads(threads)  # or threads that start later would take over the workers' number
+def _extracted(wanted: Extraction, lengths_s: np.ndarray, shards: Shards | None) -> Iterator[tuple[int, Extracted]]:
+    """Extract utterances in order of length, and yield them with their numbers."""
+    tasks = similar_lengths(lengths_s)
+    utterances = wanted.corpus.utterances
+    results = (shards or extract_on_all_cores)(wanted.extract, ([utterances[n] for n in task] for task in tasks))
+    for task, extracted in zip(tasks, results, strict=True):
+        yield from zip(task.tolist(), extracted, strict=True)
 
 
 def _while_they_fit(
-    features: Iterable[Extracted], corpus: Corpus, cache: Path, progress: Progress | None
-) -> Iterator[Extracted]:
+    features: Iterable[tuple[int, Extracted]], lengths_s: np.ndarray, cache: Path, progress: Progress | None
+) -> Iterator[tuple[int, Extracted]]:
     """Pass features on, but refuse after the first where those of the whole corpus would not fit on the disk.
 
     Raises:
         StorageError: They would not, to judge by the first; the message has the numbers.
     """
-    for number, extracted in enumerate(features):
-        if number == 0:
-            lengths_s = [length_s(each.path, start_s=each.start_s, end_s=each.end_s) for each in corpus.utterances]
-            share = 1 / len(lengths_s) if len(extracted.frames) == 1 else lengths_s[0] / sum(lengths_s)
+    for done, (number, extracted) in enumerate(features, 1):
+        if done == 1:
+            share = 1 / len(lengths_s) if len(extracted.frames) == 1 else lengths_s[number] / lengths_s.sum()
             needed, free = int(extracted.frames.nbytes / share), shutil.disk_usage(cache).free
             if needed > free:
                 raise StorageError(
-                    f"the features of {len(lengths_s)} utterances, {sum(lengths_s) / 3600:.1f} h of speech, take about "
-                    f"{needed / 1e9:.1f} GB; '{cache}' has {free / 1e9:.1f} GB free; set SER_TUNE_CACHE to a folder "
-                    "with room, or choose smaller features"
+                    f"the features of {len(lengths_s)} utterances, {lengths_s.sum() / 3600:.1f} h of speech, take "
+                    f"about {needed / 1e9:.1f} GB; '{cache}' has {free / 1e9:.1f} GB free; set SER_TUNE_CACHE to a "
+                    "folder with room, or choose smaller features"
                 )
-        yield extracted
+        yield number, extracted
         if progress is not None:
-            progress(number + 1, len(corpus.utterances))
+            progress(done, len(lengths_s))
+
+
+def _in_order(features: Iterable[tuple[int, Extracted]]) -> Iterator[Extracted]:
+    """Features in the order of the corpus."""
+    held: dict[int, Extracted] = {}
+    following = 0
+    for number, extracted in features:
+        held[number] = extracted
+        while following in held:
+            yield held.pop(following)
+            following += 1
 
 
 def _write(entry: Path, features: Iterable[Extracted]) -> None:

@@ -19,8 +19,8 @@ from ser_tune.features import (
     FeatureStore,
     corpus_features,
     extract_features,
+    extraction,
     perturbation,
-    store,
 )
 from ser_tune.features.perturbation import perturbed
 
@@ -205,7 +205,7 @@ def test_a_copys_features_are_those_of_the_copy_on_any_number_of_threads(
 ) -> None:
     corpus, found = make_corpus(0.3, 0.2, 0.4), []
     for threads in (1, 3):
-        monkeypatch.setattr(store.os, "cpu_count", lambda threads=threads: threads)
+        monkeypatch.setattr(extraction.os, "cpu_count", lambda threads=threads: threads)
         cache = tmp_path / str(threads)
         found.append(_copied(corpus, cache, NOISY, 2))
     np.testing.assert_array_equal(found[0].frames, found[1].frames)
@@ -227,7 +227,7 @@ def test_every_copy_is_an_entry_and_clean_speech_keeps_its_own(
         _copied(corpus, cache, settings, copy)
         return {path.name for path in cache.iterdir() if path.is_dir()}
 
-    named = f"{store.FORMAT} {corpus.audio_digest} {SETTINGS.model_dump_json()}"
+    named = f"{extraction.FORMAT} {corpus.audio_digest} {SETTINGS.model_dump_json()}"
     assert entries(NOISY, 0) == {hashlib.sha256(named.encode()).hexdigest()[:32]}  # as before there were copies
     assert len(entries(NOISY, 1)) == 2
     assert len(entries(NOISY, 2)) == 3

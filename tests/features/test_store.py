@@ -24,7 +24,7 @@ from ser_tune.components import Catalogue
 from ser_tune.config import FeatureSettings
 from ser_tune.corpora import Corpus
 from ser_tune.errors import AudioError, StorageError
-from ser_tune.features import FEATURE_SETS, FeatureSet, FeatureStore, Moments, checksums, corpus_features, store
+from ser_tune.features import FEATURE_SETS, FeatureSet, FeatureStore, Moments, checksums, corpus_features, extraction
 
 MakeCorpus = Callable[..., Corpus]
 LOGSPEC = FEATURE_SETS.get("logspec")
@@ -187,7 +187,7 @@ def test_an_entry_of_an_older_format_is_not_read(
 ) -> None:
     corpus, cache = make_corpus(0.1, 0.1), tmp_path / "cache"
     with monkeypatch.context() as older:
-        older.setattr(store, "FORMAT", store.FORMAT - 1)
+        older.setattr(extraction, "FORMAT", extraction.FORMAT - 1)
         corpus_features(corpus, LOGSPEC, SETTINGS, cache)
     (old,) = _folders(cache)
     (old / "meta.json").write_text('{"shape": [12, 1, 20]}', encoding="utf-8")  # it told no sounds
