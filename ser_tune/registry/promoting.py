@@ -29,6 +29,7 @@ from ..tracking import (
     TRIAL_TAG,
     Workspace,
     deliver_waiting,
+    draw_validation,
     find_runs,
     log_predictor,
     log_selection,
@@ -86,6 +87,7 @@ def promote(
         experiment = workspace.experiment(prepared.corpus.name)
         run = _run(workspace, experiment, study, number)
         metrics = score_on_test(workspace, run, prepared)
+        draw_validation(workspace, run)
         confirmed = trial if isinstance(trial, Confirmed) else None
         if trial is None and (found := summarise(study).gain) is not None:
             confirmed = _confirmed(workspace, experiment, study, found.winner)

@@ -26,7 +26,7 @@ from .package import log_predictor, read_predictor
 from .prediction_tables import Predictions, read_predictions
 from .queries import experiments_of, has_metric, logged_models, model_versions, registered_models, search_runs
 from .quiet import quiet_mlflow
-from .run_metrics import FOREIGN, curves, draw_confusion, metric_names, score_metrics
+from .run_metrics import FOREIGN, curves, draw_confusion, draw_validation, metric_names, score_metrics
 from .runs import (
     BEST_TAG,
     CONFIRMED_TAG,
@@ -101,6 +101,7 @@ __all__ = [
     "deliver_waiting",
     "download",
     "draw_confusion",
+    "draw_validation",
     "experiments_of",
     "find_runs",
     "get_git_commit",

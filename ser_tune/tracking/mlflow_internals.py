@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 import mlflow
+from mlflow.models.model import MLMODEL_FILE_NAME
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.models_artifact_repo import REGISTERED_MODEL_META_FILE_NAME
 from mlflow.store.entities import PagedList
@@ -38,6 +39,7 @@ __all__ = [
     "MLFLOW_PARENT_RUN_ID",
     "MLFLOW_RUN_NOTE",
     "MLFLOW_SOURCE_NAME",
+    "MLMODEL_FILE_NAME",
     "REGISTERED_MODEL_META_FILE_NAME",
     "TRIED",
     "VIEW",

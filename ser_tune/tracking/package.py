@@ -4,15 +4,18 @@ import hashlib
 import io
 import json
 import tempfile
+import uuid
 import warnings
 import zipfile
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache, lru_cache
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import mlflow
 import numpy as np
+import yaml
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
@@ -25,7 +28,7 @@ from ..prediction import Committee, Predictor, Recipe
 from ..tasks import DEFAULT_TASK, TASKS
 from .encoders import ENCODERS_FILE, store_encoders, stored_encoders
 from .failures import download, is_missing, reason_of
-from .mlflow_internals import Array
+from .mlflow_internals import MLMODEL_FILE_NAME, Array
 from .workspace import Workspace
 
 __all__ = ["log_predictor", "log_saved", "read_predictor", "save_predictor"]
@@ -42,6 +45,9 @@ CARRIED = (
     *("spreadsheets", "errors", "__init__"),
 )
 """Rooms that a model carries: `prediction` and those below, which it may import."""
+
+CONTENT = PurePosixPath("artifacts", "predictor")
+"""The predictor's folder in a model."""
 
 INPUTS = Schema(
     [
@@ -74,32 +80,59 @@ def save_predictor(predictor: Predictor | Committee, folder: Path) -> None:
     Raises:
         OSError: The disk is full or cannot be written.
     """
-    scores = [ColSpec(DataType.double, label) for label in predictor.labels]
-    outputs = Schema([ColSpec(DataType.string, "label"), *scores])
-    with tempfile.TemporaryDirectory(prefix="ser-tune-", dir=folder.parent) as temporary:
-        content = Path(temporary) / "predictor"
+    members = predictor.members if isinstance(predictor, Committee) else [predictor]
+    plugins = {part: package for member in members for part, package in _plugins(member.recipe).items()}
+    extras = {package for member in members for package in member.recipe.requirements}
+    requirements = [f"{package}=={_version(package)}" for package in sorted({*REQUIREMENTS, *extras})]
+    content = folder / CONTENT
+    content.mkdir(parents=True)
+    (content / "ser_tune.zip").write_bytes(_code())
+    predictor.save(content)
+    (content / "plugins.json").write_text(json.dumps(plugins, indent=2), encoding="utf-8")
+    (content / ENCODERS_FILE).write_text("{}", encoding="utf-8")
+    facts = _metadata(members)
+    frame = _frame(
+        tuple(predictor.labels),
+        (*requirements, *sorted(set(plugins.values()))),
+        "" if facts is None else json.dumps(facts),
+    )
+    for name, text in frame.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    described = yaml.safe_load(frame[MLMODEL_FILE_NAME]) | {
+        "model_uuid": uuid.uuid4().hex,
+        "utc_time_created": str(datetime.now(UTC).replace(tzinfo=None)),
+        "model_size_bytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
+    }
+    (folder / MLMODEL_FILE_NAME).write_text(yaml.safe_dump(described), encoding="utf-8")
+
+
+@lru_cache(maxsize=8)
+def _frame(labels: tuple[str, ...], requirements: tuple[str, ...], facts: str) -> Mapping[str, str]:
+    """The files of an MLflow model around its predictor: name to text, alike for all trials of a study.
+
+    MLflow checks every requirement whenever it writes them, which takes longer than all else of a model.
+
+    Args:
+        labels: Of the outputs.
+        requirements: Of pip.
+        facts: Metadata as JSON; empty where there are none.
+    """
+    outputs = Schema([ColSpec(DataType.string, "label"), *(ColSpec(DataType.double, label) for label in labels)])
+    with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary, warnings.catch_warnings():
+        # MLflow would like an example to try the model on; a path that exists on no other machine is none
+        warnings.filterwarnings("ignore", message=".*An input example was not provided", category=UserWarning)
+        content, folder = Path(temporary, CONTENT.name), Path(temporary, "model")
         content.mkdir()
-        (content / "ser_tune.zip").write_bytes(_code())
-        predictor.save(content)
-        members = predictor.members if isinstance(predictor, Committee) else [predictor]
-        plugins = {part: package for member in members for part, package in _plugins(member.recipe).items()}
-        (content / "plugins.json").write_text(json.dumps(plugins, indent=2), encoding="utf-8")
         (content / ENCODERS_FILE).write_text("{}", encoding="utf-8")
-        extras = {package for member in members for package in member.recipe.requirements}
-        with warnings.catch_warnings():
-            # MLflow would like an example to try the model on; a path that exists on no other machine is none
-            warnings.filterwarnings("ignore", message=".*An input example was not provided", category=UserWarning)
-            mlflow.pyfunc.save_model(
-                folder,
-                python_model=str(Path(__file__).with_name("mlflow_model.py")),
-                artifacts={"predictor": str(content)},
-                pip_requirements=[
-                    *(f"{package}=={_version(package)}" for package in sorted({*REQUIREMENTS, *extras})),
-                    *sorted(set(plugins.values())),
-                ],
-                signature=ModelSignature(inputs=INPUTS, outputs=outputs),
-                metadata=_metadata(members),
-            )
+        mlflow.pyfunc.save_model(
+            folder,
+            python_model=str(Path(__file__).with_name("mlflow_model.py")),
+            artifacts={CONTENT.name: str(content)},
+            pip_requirements=list(requirements),
+            signature=ModelSignature(inputs=INPUTS, outputs=outputs),
+            metadata=json.loads(facts) if facts else None,
+        )
+        return {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir() if path.is_file()}
 
 
 def _metadata(members: Sequence[Predictor]) -> dict[str, object] | None:
@@ -115,7 +148,7 @@ def _metadata(members: Sequence[Predictor]) -> dict[str, object] | None:
 
 def log_saved(workspace: Workspace, run: Run, folder: Path, *, name: str, tags: dict[str, str]) -> str:
     """Store what `save_predictor` wrote, and the encoders that it needs; arguments and result as of `log_predictor`."""
-    predictor = folder / "artifacts" / "predictor"
+    predictor = folder / CONTENT
     recipes = [Recipe.from_json(path.read_text(encoding="utf-8")) for path in sorted(predictor.rglob("recipe.json"))]
     encoders = store_encoders(workspace, run, recipes)
     (predictor / ENCODERS_FILE).write_text(json.dumps(encoders, indent=2), encoding="utf-8")
@@ -166,7 +199,7 @@ def read_predictor(uri: str) -> Predictor:
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
         try:
             folder = download(uri, temporary)
-            predictor = folder / "artifacts" / "predictor"
+            predictor = folder / CONTENT
             return Predictor.load(predictor, stored_encoders(predictor))
         except (MlflowException, OSError) as error:
             if is_missing(error):

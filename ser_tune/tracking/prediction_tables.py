@@ -19,7 +19,7 @@ from ..tasks import Task
 from .runs import task_of
 from .workspace import Workspace
 
-__all__ = ["Predictions", "read_predictions", "write_predictions"]
+__all__ = ["Predictions", "predictions_file", "read_predictions", "write_predictions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,15 @@ class Predictions:
         return sums_of(metric, self.truth, self.predicted, self.speaker_numbers, len(self.names))
 
 
+def predictions_file(side: str) -> str:
+    """The name of a run's table of predictions of a side.
+
+    >>> predictions_file("test")
+    'test_predictions.csv'
+    """
+    return f"{side}_predictions.csv"
+
+
 def write_predictions(path: Path, held_out: HeldOut, corpus: Corpus, task: Task, names: tuple[str, ...]) -> None:
     """Write a table with a row for each held-out utterance: speaker, fold, truth, prediction, value of every output.
 
@@ -86,7 +95,7 @@ def read_predictions(workspace: Workspace, run: Run, side: str) -> Predictions |
     Raises:
         RegistryError: The table is damaged.
     """
-    name = f"{side}_predictions.csv"
+    name = predictions_file(side)
     if (content := workspace.artifact(run.info.run_id, name)) is None:
         return None
     try:

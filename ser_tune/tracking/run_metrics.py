@@ -3,6 +3,7 @@
 import hashlib
 import math
 import re
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from mlflow.entities import Metric
+from mlflow.entities import Metric, Run
 
 from ..corpora import Corpus
 from ..drawing import draw_to, lettering_for
@@ -18,7 +19,9 @@ from ..metrics import METRICS, confusions
 from ..resampling import Scores
 from ..search import FoldOutcome, HeldOut
 from ..tasks import Task
-from .prediction_tables import write_predictions
+from .prediction_tables import predictions_file, read_predictions, write_predictions
+from .runs import objective_of, score_of, task_of
+from .workspace import Workspace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,9 +30,11 @@ __all__ = [
     "FOREIGN",
     "curves",
     "draw_confusion",
+    "draw_validation",
     "held_out_of",
     "metric_names",
     "objective_key",
+    "picture_file",
     "score_metrics",
     "write_held_out",
 ]
@@ -137,7 +142,9 @@ def held_out_of(folds: Sequence[FoldOutcome], corpus: Corpus, scores: Scores) ->
 def write_held_out(
     folder: Path, side: str, held_out: HeldOut, corpus: Corpus, task: Task, names: tuple[str, ...]
 ) -> None:
-    """Write the predictions of a side, and where they are classes the picture of their confusion matrix.
+    """Write the predictions of a promoted side, and where they are classes the picture of their confusion matrix.
+
+    Drawing takes longer than all else that a trial stores: trials that are not promoted have predictions alone.
 
     Args:
         folder: Of the files.
@@ -147,11 +154,37 @@ def write_held_out(
         task: Of the predictions.
         names: Of the task's outputs.
     """
-    write_predictions(folder / f"{side}_predictions.csv", held_out, corpus, task, names)
+    write_predictions(folder / predictions_file(side), held_out, corpus, task, names)
     if task.predictions == "classes":
         objective, score = next(iter(held_out.scores.items()))
         title = f"{side}, {METRICS.get(objective).title} {score.value:.3f}"
-        draw_confusion(folder / f"{side}_confusion.png", held_out.truth, held_out.predicted, names, title)
+        draw_confusion(folder / picture_file(side), held_out.truth, held_out.predicted, names, title)
+
+
+def picture_file(side: str) -> str:
+    """The name of a run's picture of a side's confusion matrix.
+
+    >>> picture_file("validation")
+    'validation_confusion.png'
+    """
+    return f"{side}_confusion.png"
+
+
+def draw_validation(workspace: Workspace, run: Run) -> None:
+    """Draw the confusion matrix of a promoted trial's validation predictions, where they are classes; once."""
+    if task_of(run).predictions != "classes":
+        return
+    name, run_id = picture_file("validation"), run.info.run_id
+    if any(file.path == name for file in workspace.client.list_artifacts(run_id)):
+        return
+    if (found := read_predictions(workspace, run, "validation")) is None:
+        return
+    objective, score = objective_of(run), score_of(run, "validation")
+    assert score is not None  # of a complete trial
+    with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
+        title = f"validation, {objective.title} {score:.3f}"
+        draw_confusion(Path(temporary, name), found.truth, found.predicted, found.names, title)
+        workspace.client.log_artifacts(run_id, temporary)
 
 
 def draw_confusion(path: Path, truth: np.ndarray, predicted: np.ndarray, names: Sequence[str], title: str) -> None:

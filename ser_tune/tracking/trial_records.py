@@ -1,4 +1,4 @@
-"""Contents of the outbox's records: metrics, tables, pictures and models of a trial, and a study's totals."""
+"""Contents of the outbox's records: metrics, tables and models of a trial, and a study's totals."""
 
 import json
 import time
@@ -17,7 +17,8 @@ from ..search import StudyStart, StudySummary, TrialOutcome
 from ..training import recipe_of
 from .outbox import MetricRow, StudyRecord, TrialRecord
 from .package import save_predictor
-from .run_metrics import curves, held_out_of, objective_key, score_metrics, write_held_out
+from .prediction_tables import predictions_file, write_predictions
+from .run_metrics import curves, held_out_of, objective_key, score_metrics
 from .runs import (
     BEST_TAG,
     CONFIRMED_TAG,
@@ -151,7 +152,8 @@ def write_artifacts(folder: Path, start: StudyStart, outcome: TrialOutcome) -> N
     (folder / STUDY_FILE).write_text(start.definition.as_json(), encoding="utf-8")
     if outcome.state == "COMPLETE" and outcome.scores is not None:
         held_out = held_out_of(outcome.folds, start.corpus, outcome.scores)
-        write_held_out(folder, "validation", held_out, start.corpus, start.definition.task, start.targets.names)
+        path, task = folder / predictions_file("validation"), start.definition.task
+        write_predictions(path, held_out, start.corpus, task, start.targets.names)
 
 
 def write_model(folder: Path, start: StudyStart, outcome: TrialOutcome) -> None:

@@ -21,7 +21,7 @@ from ser_tune.registry.model_card import Networks, model_card
 from ser_tune.registry.verdict import Verdict
 from ser_tune.search import StudyObserver, run_study
 from ser_tune.tasks import TASKS
-from ser_tune.tracking import MODEL_TAG, Predictions, TrackingObserver, Workspace, find_runs
+from ser_tune.tracking import MODEL_TAG, Predictions, TrackingObserver, Workspace, draw_validation, find_runs
 from tests.model_cards import section, table_of
 from tests.opened_studies import Opened
 
@@ -210,6 +210,17 @@ def test_only_the_promoted_trial_has_test_scores(located: Opened) -> None:
         assert {"test_uar", "test_wa", "test_uar_fold_mean", "test_uar_fold_std", "test_recall/joy"} <= set(tested)
         assert files == ["test_confusion.png", "test_predictions.csv"]
         assert run.data.tags["ser_tune.test"] == "scored"
+
+
+def test_the_promoted_trial_alone_has_pictures(located: Opened) -> None:
+    client = located.workspace.client
+    for number, run in located.runs.items():
+        drawn = {file.path for file in client.list_artifacts(run.info.run_id) if file.path.endswith(".png")}
+        assert drawn == ({"validation_confusion.png", "test_confusion.png"} if number == located.best else set())
+    run = located.runs[located.best]
+    draw_validation(located.workspace, run)  # again: it is there
+    path = client.download_artifacts(run.info.run_id, "validation_confusion.png")
+    assert Path(path).read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_version_says_what_it_is(located: Opened) -> None:

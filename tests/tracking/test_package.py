@@ -69,6 +69,19 @@ def _folder(project: Project) -> Path:
     return Path(Workspace(project).client.get_logged_model(version.tags["ser_tune.model_id"]).artifact_location)
 
 
+def _recipe(labels: tuple[str, ...], **normalisation: str) -> Recipe:
+    return Recipe(
+        labels=labels,
+        model=ARCHITECTURES.get("light_cnn").settings.model_validate({"width": 0.25}),
+        features=FEATURE_SETS.get("logmelspec").settings.model_validate({"n_mels": 32}),
+        shape=(1, 32),
+        hop_s=0.01,
+        segments=SegmentSettings(frames=30),
+        normalisation=NormalisationSettings.model_validate(normalisation),
+        aggregation="mean_log_softmax",
+    )
+
+
 @pytest.mark.slow
 def test_a_champion_predicts_where_ser_tune_is_not_installed(
     project: Project, corpus_csv: Path, tmp_path: Path
@@ -88,6 +101,28 @@ def test_a_champion_predicts_where_ser_tune_is_not_installed(
     assert [row["label"] for row in rows] == [one.label for one in ours]
     for row, one in zip(rows, ours, strict=True):
         assert {label: row[label] for label in one.probabilities} == pytest.approx(one.probabilities, abs=1e-6)
+
+
+def test_mlflow_checks_the_requirements_of_a_study_s_models_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saves: list[object] = []
+    original = mlflow.pyfunc.save_model
+    monkeypatch.setattr(
+        mlflow.pyfunc, "save_model", lambda *where, **how: (saves.append(where), original(*where, **how))
+    )
+    package._frame.cache_clear()
+    described = []
+    for number, labels in enumerate((("joy", "anger"), ("joy", "anger"), ("joy", "fear"))):
+        recipe = _recipe(labels)
+        network = prediction.Predictor(recipe, [recipe.build_network()], [None], folds=["1/2"])
+        package.save_predictor(network, tmp_path / f"{number}")
+        model = mlflow.models.Model.load(tmp_path / f"{number}")
+        assert [column.name for column in model.signature.outputs] == ["label", *labels]
+        described.append(model)
+    assert len(saves) == 2
+    assert len({model.model_uuid for model in described}) == 3
+    assert described[0].utc_time_created < described[1].utc_time_created
 
 
 def test_no_file_of_a_model_is_a_pickle(project: Project) -> None:
@@ -163,16 +198,7 @@ def test_a_plain_list_is_not_taken_for_an_empty_table(model: Any, corpus_csv: Pa
 
 @pytest.mark.parametrize("batch_norm", ["train", "speaker"])
 def test_rows_of_one_speaker_are_pooled_and_without_speakers_a_call_is_one(batch_norm: str) -> None:
-    recipe = Recipe(
-        labels=("anger", "joy"),
-        model=ARCHITECTURES.get("light_cnn").settings.model_validate({"width": 0.25}),
-        features=FEATURE_SETS.get("logmelspec").settings.model_validate({"n_mels": 32}),
-        shape=(1, 32),
-        hop_s=0.01,
-        segments=SegmentSettings(frames=30),
-        normalisation=NormalisationSettings.model_validate({"scope": "speaker", "batch_norm": batch_norm}),
-        aggregation="mean_log_softmax",
-    )
+    recipe = _recipe(("anger", "joy"), scope="speaker", batch_norm=batch_norm)
     torch.manual_seed(0)
     loaded = SpeechModel()
     loaded.package, loaded.lock = prediction, threading.Lock()

@@ -49,16 +49,8 @@ def begun(
 
 @pytest.fixture
 def fresh(begun: Resumed, monkeypatch: pytest.MonkeyPatch) -> Resumed:
-    """A project of its own, in which tracked studies of one epoch can run; pictures and models take time: none."""
-    monkeypatch.setattr("ser_tune.tracking.run_metrics.draw_confusion", lambda *_: None)
+    """A project of its own, in which tracked studies of one epoch can run; models take time: none."""
     monkeypatch.setattr("ser_tune.tracking.observer.write_model", lambda *_: None)
-    return begun
-
-
-@pytest.fixture
-def with_models(begun: Resumed, monkeypatch: pytest.MonkeyPatch) -> Resumed:
-    """The same, with models."""
-    monkeypatch.setattr("ser_tune.tracking.run_metrics.draw_confusion", lambda *_: None)
     return begun
 
 
@@ -101,27 +93,27 @@ def test_an_interrupted_study_is_killed_and_its_trial_failed(fresh: Resumed) -> 
 
 
 @pytest.mark.slow
-def test_only_the_best_models_are_kept_when_so_many_are_asked_for(with_models: Resumed) -> None:
-    with_models.run(1, **{"study.keep_models": 1})
-    with_models.run(3, **{"study.keep_models": 1})
-    _, trials = with_models.runs()
+def test_only_the_best_models_are_kept_when_so_many_are_asked_for(begun: Resumed) -> None:
+    begun.run(1, **{"study.keep_models": 1})
+    begun.run(3, **{"study.keep_models": 1})
+    _, trials = begun.runs()
     kept = {number: run.data.tags[MODEL_TAG] for number, run in trials.items() if MODEL_TAG in run.data.tags}
     scores = {number: run.data.metrics["validation_uar"] for number, run in trials.items()}
     (best,) = kept
     assert best == min(number for number, score in scores.items() if score == max(scores.values()))
-    folders = [path.parent for path in with_models.project.artifacts.rglob("MLmodel")]
+    folders = [path.parent for path in begun.project.artifacts.rglob("MLmodel")]
     assert [folder.parent.name for folder in folders] == [kept[best]]
 
 
 @pytest.mark.slow
-def test_a_registered_model_is_never_deleted(with_models: Resumed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_registered_model_is_never_deleted(begun: Resumed, monkeypatch: pytest.MonkeyPatch) -> None:
     from ser_tune.search import trial
 
-    with_models.run(1, **{"study.keep_models": 1})
-    _, trials = with_models.runs()
+    begun.run(1, **{"study.keep_models": 1})
+    _, trials = begun.runs()
     model_id = trials[0].data.tags[MODEL_TAG]
-    with_models.workspace.client.create_registered_model("mine")
-    with_models.workspace.client.create_model_version("mine", source=f"models:/{model_id}", model_id=model_id)
+    begun.workspace.client.create_registered_model("mine")
+    begun.workspace.client.create_model_version("mine", source=f"models:/{model_id}", model_id=model_id)
     original = trial.score
 
     def better(*judged: Any) -> Any:
@@ -130,10 +122,10 @@ def test_a_registered_model_is_never_deleted(with_models: Resumed, monkeypatch: 
         return {**scores, "uar": replace(scores["uar"], value=2.0)}
 
     monkeypatch.setattr(trial, "score", better)
-    with_models.run(3, **{"study.keep_models": 1})
-    _, trials = with_models.runs()
+    begun.run(3, **{"study.keep_models": 1})
+    _, trials = begun.runs()
     assert sorted(number for number, run in trials.items() if MODEL_TAG in run.data.tags) == [0, 1]
-    assert Path(with_models.workspace.client.get_logged_model(model_id).artifact_location, "MLmodel").is_file()
+    assert Path(begun.workspace.client.get_logged_model(model_id).artifact_location, "MLmodel").is_file()
 
 
 def _with_free(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
@@ -166,13 +158,13 @@ def test_a_disk_for_not_even_one_model_gets_no_advice_that_would_not_help(
 def test_a_disk_that_fills_up_ends_the_study_with_one_sentence_and_loses_nothing(
     fresh: Resumed, monkeypatch: pytest.MonkeyPatch, recorder: Any
 ) -> None:
-    from ser_tune.tracking import run_metrics
+    from ser_tune.tracking import trial_records
 
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
     fresh.run(1)
-    monkeypatch.setattr(run_metrics, "write_predictions", full)
+    monkeypatch.setattr(trial_records, "write_predictions", full)
     with pytest.raises(StorageError, match=r"^trial 1 could not be stored in '.*outbox': No space left on device"):
         fresh.run(2)
     parent, trials = fresh.runs()
