@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 __all__ = [
     "describe_device",
@@ -49,12 +50,14 @@ def keep_freed_memory() -> None:
         mallopt(TRIM_THRESHOLD, -1)
 
 
-def pick_device(setting: str) -> torch.device:
+def pick_device(setting: str) -> "torch.device":
     """The device of a setting: `auto`, `cpu`, `cuda` or `mps`.
 
     Raises:
         ConfigError: The device is not there.
     """
+    import torch
+
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     present = [name for name, is_there in available.items() if is_there]
     if setting == "auto":
@@ -71,6 +74,8 @@ def exact_float32() -> Iterator[None]:
 
     TF32 rounds factors to 10 bits of mantissa: https://docs.pytorch.org/docs/stable/notes/cuda.html.
     """
+    import torch
+
     backends: Any = torch.backends  # whose types lack these
     kinds = (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn)
     before = [kind.fp32_precision for kind in kinds]
@@ -91,6 +96,8 @@ def using_threads(number: int | str) -> Iterator[None]:
     `fcn_attention` on EmoDB differed in the third digit of their log probabilities after one epoch on one and two
     threads.
     """
+    import torch
+
     before = torch.get_num_threads()
     if number == "auto" or number == before:
         yield
@@ -102,11 +109,13 @@ def using_threads(number: int | str) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def describe_device(device: torch.device, threads: int | str = "auto") -> str:
+def describe_device(device: "torch.device", threads: int | str = "auto") -> str:
     """A description of device and threads; where versions, seeds and it are equal, trained numbers are equal.
 
     `threads` is the number of CPU threads that train; `auto` is as many as this process uses now.
     """
+    import torch
+
     if device.type == "cuda":
         return f"cuda {torch.cuda.get_device_name(device)}"
     number = torch.get_num_threads() if threads == "auto" else threads
@@ -123,7 +132,7 @@ def processor_name() -> str:
 
 
 def pick_precision(
-    setting: str, device: torch.device, network: nn.Module, inputs: Sequence[torch.Tensor], memory: Path
+    setting: str, device: "torch.device", network: "nn.Module", inputs: "Sequence[torch.Tensor]", memory: Path
 ) -> str:
     """The precision of a setting; `auto` times a few training steps, once on a machine.
 
@@ -134,6 +143,8 @@ def pick_precision(
         inputs: Inputs of the network, a batch of the size to be trained with.
         memory: The folder of earlier measurements, so that the next study of this kind starts at once.
     """
+    import torch
+
     if setting != "auto":
         return setting
     kind = [str(network), *(str(tuple(tensor.shape)) for tensor in inputs)]
@@ -154,7 +165,7 @@ def pick_precision(
 
 
 def faster_precision(
-    kind: Sequence[str], step: Callable[[str], object], memory: Path, *, device: torch.device | None = None
+    kind: Sequence[str], step: Callable[[str], object], memory: Path, *, device: "torch.device | None" = None
 ) -> str:
     """The faster arithmetic, `float32` or `bfloat16`; measured once on a machine.
 
@@ -164,6 +175,8 @@ def faster_precision(
         memory: The folder of earlier measurements.
         device: None is the device of `auto`.
     """
+    import torch
+
     device = device or pick_device("auto")
     if device.type == "mps" or (device.type == "cuda" and not torch.cuda.is_bf16_supported()):
         return "float32"
@@ -184,8 +197,10 @@ def faster_precision(
     return "bfloat16" if seconds["float32"] > WORTHWHILE * seconds["bfloat16"] else "float32"
 
 
-def _seconds(step: Callable[[str], object], precision: str, device: torch.device) -> float:
+def _seconds(step: Callable[[str], object], precision: str, device: "torch.device") -> float:
     """The fastest of up to three steps, of which the first warms up unless it is long."""
+    import torch
+
     times: list[float] = []
     while len(times) < 3 and sum(times) < LONG_STEP_S:
         start = time.perf_counter()

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from ..corpora import Utterance
 from ..folds import Fold
@@ -143,7 +142,7 @@ def _tested(folds: Sequence[Fold]) -> bool:
 
 def _encoded(targets: Targets, task: Task) -> np.ndarray:
     """Targets as numbers that can be averaged, shape (N, K), float64."""
-    return task.encode(torch.from_numpy(targets.values), len(targets.names)).numpy().astype(np.float64)
+    return task.encoded(targets.values, len(targets.names))
 
 
 def _sums(encoded: np.ndarray, groups: np.ndarray, n_groups: int) -> tuple[np.ndarray, np.ndarray]:

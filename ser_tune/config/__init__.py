@@ -22,13 +22,14 @@ from .ranges import Choice, FloatRange, IntRange, Range, Value, parse_range
 from .roles import Flag, Role
 from .study import CorpusSettings, ProtocolSettings, SearchSettings, StudyConfig, flagged_settings
 from .training_settings import OPTIMIZER_DEFAULTS, OPTIMIZER_RANGES, OptimizerSettings, TrainingSettings
-from .trial import TrialConfig
+from .trial import AnyTrial, TrialConfig
 from .written import read_yaml
 
 __all__ = [
     "OPTIMIZER_DEFAULTS",
     "OPTIMIZER_RANGES",
     "SHORTEST_REVERBERATION_S",
+    "AnyTrial",
     "AugmentationSettings",
     "Choice",
     "CorpusSettings",

@@ -4,7 +4,7 @@ The sections `model`, `features` and `loss` belong to components (one file each 
 and `training/losses/`), so `TrialConfig` is generic in them.
 """
 
-from typing import Annotated, Any, Generic, Self, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeAlias, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -14,12 +14,15 @@ from .input_settings import AugmentationSettings, NormalisationSettings, Perturb
 from .roles import Role
 from .training_settings import OptimizerSettings, TrainingSettings
 
-__all__ = ["FeatureT", "LossT", "ModelT", "TaskT", "TrialConfig"]
+__all__ = ["AnyTrial", "FeatureT", "LossT", "ModelT", "TaskT", "TrialConfig"]
 
 ModelT = TypeVar("ModelT", bound=ModelSettings, covariant=True)
 FeatureT = TypeVar("FeatureT", bound=FeatureSettings, covariant=True)
 LossT = TypeVar("LossT", bound=LossSettings, covariant=True)
 TaskT = TypeVar("TaskT", bound=TaskSettings, covariant=True)
+
+# Text, because pydantic takes 0.4 s to make a class without objects
+AnyTrial: TypeAlias = "TrialConfig[ModelSettings, FeatureSettings, LossSettings]"
 
 
 class TrialConfig(Settings, Generic[ModelT, FeatureT, LossT]):

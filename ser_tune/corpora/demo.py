@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from scipy import signal
 
 from ..audio import SAMPLE_RATE_HZ
 from ..errors import CorpusError, StorageError
@@ -224,6 +223,8 @@ def synthesise(speaker: str, emotion: str, number: int) -> np.ndarray:
     Returns:
         Samples, shape (N,), int16, 16 kHz, 1.0 to 1.6 s.
     """
+    from scipy import signal
+
     voice = _VOICES[speaker]
     manner, rng = _manner(speaker, emotion, number)
     pitch, span, rate, bright_db, breath_db, abrupt, level_db = manner.values

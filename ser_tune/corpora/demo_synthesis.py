@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from scipy import signal
 
 from ..audio import SAMPLE_RATE_HZ
 
@@ -27,6 +26,8 @@ def intonation(
     rng: np.random.Generator, edges: Sequence[tuple[int, int]], total: int, span: float, abrupt: float
 ) -> np.ndarray:
     """Pitch over time in semitones, shape (total,): it declines, and each syllable has an accent."""
+    from scipy import signal
+
     contour = np.linspace(0.5, -0.5, total) * 0.8 * span
     for start, stop in edges:
         contour[start:stop] += span * rng.uniform(-0.2, 1.0) * envelope(stop - start, abrupt)
@@ -36,6 +37,8 @@ def intonation(
 
 def glottis(rng: np.random.Generator, f0_hz: np.ndarray, breath_db: float) -> np.ndarray:
     """Band-limited pulses with shimmer and breath noise, falling by 6 dB an octave, shape (N,)."""
+    from scipy import signal
+
     phase = np.cumsum(f0_hz) / SAMPLE_RATE_HZ
     harmonics = np.floor(0.5 * SAMPLE_RATE_HZ / f0_hz.max())
     # The closed sum of as many cosines as fit below half the sampling rate (Dirichlet's kernel).
@@ -68,6 +71,8 @@ def resonators(centres_hz: np.ndarray, bandwidths_hz: np.ndarray) -> np.ndarray:
 
 def shelf(samples: np.ndarray, high_db: float) -> np.ndarray:
     """Amplify frequencies above about 1 kHz by a gain in dB, shape (N,)."""
+    from scipy import signal
+
     pole = np.exp(-2 * np.pi * 1000.0 / SAMPLE_RATE_HZ)
     low = signal.lfilter([1 - pole], [1.0, -pole], samples)
     return np.asarray(low + 10 ** (high_db / 20) * (samples - low))

@@ -1,13 +1,12 @@
 """Downloading a corpus: whole and right, or not there; what was fetched before an interruption is kept."""
 
+import hashlib
 import shutil
 import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-import pooch
-import requests
 from filelock import FileLock, Timeout
 
 from ..errors import CorpusError
@@ -85,7 +84,7 @@ def _fetch(source: CorpusSource, archive: Archive, place: Path, progressed: Prog
     if not file.exists():
         _resume(archive.url, partial, progressed)
         partial.replace(file)
-    if archive.sha256 is not None and pooch.file_hash(str(file)) != archive.sha256:
+    if archive.sha256 is not None and _sha256(file) != archive.sha256:
         file.unlink()
         raise CorpusError(
             f"{archive.url} is not the published archive: its SHA-256 is not {archive.sha256}; it was deleted, so that "
@@ -94,8 +93,16 @@ def _fetch(source: CorpusSource, archive: Archive, place: Path, progressed: Prog
     return file
 
 
+def _sha256(path: Path) -> str:
+    """The SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _resume(url: str, partial: Path, progressed: Progress) -> None:
     """Fetch what a partial file lacks."""
+    import requests
+
     try:
         if not _append(url, partial, progressed):
             # The server has no such part: the file there is another one by now
@@ -119,6 +126,8 @@ def _resume(url: str, partial: Path, progressed: Progress) -> None:
 
 def _append(url: str, partial: Path, progressed: Progress) -> bool:
     """Ask for the rest of a file; False where the server has no such part."""
+    import requests
+
     have = partial.stat().st_size if partial.exists() else 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:

@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping
 from itertools import combinations, product
 from typing import TypeAlias
 
-from ..config import Choice, FloatRange, IntRange, Leaf, Range, Role, Value, flatten
+from ..config import AnyTrial, Choice, FloatRange, IntRange, Leaf, Range, Role, Value, flatten
 from ..errors import ConfigError
-from ..training import AnyTrial
 
 __all__ = ["resolve_search"]
 

@@ -1,7 +1,8 @@
 """Sizes of a study's networks, known before any of them is made."""
 
+from ..config import AnyTrial
 from ..objectives import network_bytes as bytes_of
-from ..training import AnyTrial, recipe_of
+from ..training import recipe_of
 from .study_definition import StudyDefinition
 
 __all__ = ["largest_network_bytes", "network_bytes"]

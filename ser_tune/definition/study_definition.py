@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, cast
 
 from ..architectures import ARCHITECTURES
 from ..config import (
+    AnyTrial,
     FeatureSettings,
     LossSettings,
     ModelSettings,
@@ -33,7 +34,7 @@ from ..features import FEATURE_SETS
 from ..metrics import Metric
 from ..objectives import StudyObjective, objectives_of
 from ..tasks import DEFAULT_TASK, TASKS, Goal, Task
-from ..training import LOSSES, AnyTrial
+from ..training import LOSSES
 from .differences import Difference, differences_of
 from .plan import Plan, plan_of
 

@@ -11,16 +11,18 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from safetensors import SafetensorError
-from torch import Tensor, nn
 
 from ..audio import SAMPLE_RATE_HZ
 from ..device import pick_device
 from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 __all__ = ["FAMILIES", "Encoder", "EncoderShape", "digest_of", "locate", "open_encoder", "shape_of", "states_of"]
 
@@ -147,7 +149,7 @@ class Encoder:
     Weights are rounded to float16, as registered models store them, so that both compute the same.
     """
 
-    def __init__(self, module: Any, extractor: Any, shape: EncoderShape, device: torch.device) -> None:  # noqa: ANN401
+    def __init__(self, module: Any, extractor: Any, shape: EncoderShape, device: "torch.device") -> None:  # noqa: ANN401
         """Take an encoder and its feature extractor, as transformers opened them, to a device."""
         self.device = device
         self.module = module.half().float().eval().requires_grad_(False).to(device)
@@ -162,7 +164,7 @@ class Encoder:
 
     def hidden_states(
         self, speech: Sequence[np.ndarray], *, padded: bool, precision: str
-    ) -> Iterator[tuple[int, Tensor]]:
+    ) -> "Iterator[tuple[int, Tensor]]":
         """Run the encoder over utterances (N,), 16 kHz, or the pieces of long ones, in batches of one length.
 
         `padded` fills every piece up to the window that Whisper was trained with.
@@ -171,6 +173,8 @@ class Encoder:
             The number of an utterance, and the states of one of its pieces on the CPU, shape (L, T, D), float32,
             without what silence was appended; an utterance's pieces come in order.
         """
+        import torch
+
         window = round(WINDOW_S * SAMPLE_RATE_HZ)
         pieces = [
             (number, samples[start : start + window])
@@ -189,8 +193,10 @@ class Encoder:
                 frames = min(max(1, round(len(piece) / SAMPLE_RATE_HZ / self.shape.hop_s)), layers.shape[1])
                 yield number, layers[:, :frames]
 
-    def _input(self, piece: np.ndarray, padded: bool) -> Tensor:
+    def _input(self, piece: np.ndarray, padded: bool) -> "Tensor":
         """The encoder's input for a piece, filled up with silence."""
+        from torch import nn
+
         if self.shape.family == "whisper":
             length = WINDOW_S if padded else STEP_S * math.ceil((len(piece) / SAMPLE_RATE_HZ + SILENCE_S) / STEP_S)
             samples = round(min(length, WINDOW_S) * SAMPLE_RATE_HZ)
@@ -205,19 +211,23 @@ class Encoder:
         missing = -len(values) % step
         return nn.functional.pad(values, (*([0, 0] * (values.ndim - 1)), 0, missing))
 
-    @torch.inference_mode()
-    def _run(self, inputs: Tensor, precision: str) -> Tensor:
+    def _run(self, inputs: "Tensor", precision: str) -> "Tensor":
         """States of a batch, shape (B, L, T, D), float32, on the CPU."""
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            states = states_of(self.module, inputs.to(self.device))
-        return torch.stack([layer.float() for layer in states], dim=1).cpu()
+        import torch
+
+        with torch.inference_mode():
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+                states = states_of(self.module, inputs.to(self.device))
+            return torch.stack([layer.float() for layer in states], dim=1).cpu()
 
 
-def states_of(module: Any, inputs: Tensor, real: Tensor | None = None) -> Sequence[Tensor]:  # noqa: ANN401 - transformers
+def states_of(module: Any, inputs: "Tensor", real: "Tensor | None" = None) -> "Sequence[Tensor]":  # noqa: ANN401 - transformers
     """The hidden states of an encoder, (B, T, D) of each layer, for inputs as its preprocessing makes them.
 
     `real` limits attention: to frames (B, T), bool, of Whisper; of others to samples. None attends to everything.
     """
+    from torch import nn
+
     if module.config.model_type != "whisper":
         mask = None if real is None else real.long()
         states: Sequence[Tensor] = module(inputs, attention_mask=mask, output_hidden_states=True).hidden_states
@@ -235,7 +245,7 @@ def states_of(module: Any, inputs: Tensor, real: Tensor | None = None) -> Sequen
     return [*states[:-1], module.layer_norm(state)]
 
 
-def open_encoder(folder: Path, device: torch.device | None = None) -> Encoder:
+def open_encoder(folder: Path, device: "torch.device | None" = None) -> Encoder:
     """Open the encoder in a folder, without decoder or head; the two encoders that were opened last stay in memory.
 
     Args:
@@ -250,7 +260,7 @@ def open_encoder(folder: Path, device: torch.device | None = None) -> Encoder:
 
 
 @lru_cache(maxsize=2)
-def _open(folder: Path, device: torch.device) -> Encoder:
+def _open(folder: Path, device: "torch.device") -> Encoder:
     shape = shape_of(folder)
     digest_of(folder)  # refuses what lacks files
     try:

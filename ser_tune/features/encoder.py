@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-import torch
 from pydantic import Field, field_validator
 
 from ..audio import SAMPLE_RATE_HZ
@@ -72,6 +71,8 @@ def extract_batch(speech: Sequence[np.ndarray], settings: EncoderSettings) -> li
     Raises:
         ConfigError: The checkpoint cannot be opened.
     """
+    import torch
+
     encoder = open_encoder(settings.folder)
     layers = slice(None) if settings.layers is None else list(settings.layers)
     pieces: list[list[np.ndarray]] = [[] for _ in speech]

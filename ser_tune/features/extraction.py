@@ -11,7 +11,6 @@ from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from ..audio import digest_of, length_s
 from ..config import FeatureSettings, PerturbationSettings
@@ -179,6 +178,7 @@ def extract_on_all_cores(extract: Extract, tasks: Iterable[Sequence[Utterance]])
     up to five times as long: torch's, and numpy's in a plug-in's feature set. On two cores an encoder takes 1.35 times
     the processor time with a single thread that uses both. An accelerator is fed by one thread at a time.
     """
+    import torch
     from threadpoolctl import threadpool_limits  # importing it sets an environment variable
 
     cores = os.cpu_count() or 1

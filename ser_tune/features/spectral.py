@@ -5,13 +5,16 @@ Equal to librosa's to the bit, which is not imported: that takes longer than a p
 
 import math
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from ..audio import SAMPLE_RATE_HZ
 from ..config import SpectralSettings
 from ..errors import AudioError, ConfigError
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["DYNAMIC_RANGE_DB", "SMALLEST_AMPLITUDE", "hop_s", "log_mel", "magnitudes", "mel_bands", "relative_db"]
 
@@ -41,6 +44,8 @@ def magnitudes(speech: np.ndarray, settings: SpectralSettings) -> np.ndarray:
         ConfigError: The window is longer than the transform.
         AudioError: The speech is shorter than one transform.
     """
+    import torch
+
     window = round(settings.window_s * SAMPLE_RATE_HZ)
     if window > settings.dft_points:
         raise ConfigError(
@@ -69,8 +74,10 @@ def magnitudes(speech: np.ndarray, settings: SpectralSettings) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _window(name: str, length: int) -> torch.Tensor:
+def _window(name: str, length: int) -> "torch.Tensor":
     """A periodic window: a symmetric window that is a sample longer, without its last."""
+    import torch
+
     return torch.from_numpy(WINDOWS[name](length + 1)[:-1]).float()
 
 
@@ -103,6 +110,8 @@ def log_mel(speech: np.ndarray, settings: SpectralSettings, n_mels: int) -> np.n
         AudioError: The speech is shorter than one transform.
         ConfigError: There are so many bands that some hold no bin of the transform.
     """
+    import torch
+
     power = torch.from_numpy(np.square(magnitudes(speech, settings)))
     # Not numpy's product: after it OpenBLAS's threads spin for a while, and a network's convolutions take longer
     bands = (mel_bands(n_mels, settings.dft_points) @ power).numpy()
@@ -110,8 +119,10 @@ def log_mel(speech: np.ndarray, settings: SpectralSettings, n_mels: int) -> np.n
 
 
 @lru_cache(maxsize=8)
-def mel_bands(n_mels: int, dft_points: int) -> torch.Tensor:
+def mel_bands(n_mels: int, dft_points: int) -> "torch.Tensor":
     """Weights of the bins in every band, shape (n_mels, 1 + dft_points // 2); the same for all utterances."""
+    import torch
+
     bend = LINEAR_HZ / HZ_PER_MEL
     mel = np.linspace(0, bend + math.log(SAMPLE_RATE_HZ / 2 / LINEAR_HZ) / LOG_STEP, n_mels + 2)
     corners_hz = np.where(mel < bend, HZ_PER_MEL * mel, LINEAR_HZ * np.exp(LOG_STEP * (mel - bend)))

@@ -4,16 +4,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from ..corpora import Corpus
 from ..metrics import Metric
-from ..prediction import Recipe
 from ..resampling import Scores
 from ..tasks import Targets
-from ..training import FittedNetwork
+
+if TYPE_CHECKING:
+    from ..prediction import Recipe
+    from ..training import FittedNetwork
 
 __all__ = ["CompleteTrial", "FindMetric", "ObjectiveKind", "StudyObjective", "cost"]
 
@@ -25,10 +27,10 @@ FindMetric: TypeAlias = Callable[[str], Metric | None]
 class CompleteTrial:
     """A trial whose folds are all trained."""
 
-    recipe: Recipe
+    recipe: "Recipe"
     corpus: Corpus
     targets: Targets
-    networks: Sequence[FittedNetwork]
+    networks: "Sequence[FittedNetwork]"
     """The network of each fold."""
     validation: Sequence[np.ndarray]
     """Numbers of each fold's validation utterances, shape (V,)."""
@@ -58,7 +60,7 @@ class StudyObjective:
     """Name, title, direction and range; for costs and other values that are no metric its sums cannot be computed."""
     of_trial: Callable[[CompleteTrial], float] | None = None
     """From a complete trial to its value, NaN where that is not defined; None where `of_recipe` has it."""
-    of_recipe: Callable[[Recipe], float] | None = None
+    of_recipe: "Callable[[Recipe], float] | None" = None
     """From a trial's recipe to its value, which is then known before training."""
     check: Callable[[Corpus], None] = lambda corpus: None
     """Raises `ConfigError` where a corpus lacks what it takes."""
@@ -95,7 +97,7 @@ def cost(
     name: str,
     title: str,
     *,
-    of_recipe: Callable[[Recipe], float] | None = None,
+    of_recipe: "Callable[[Recipe], float] | None" = None,
     of_trial: Callable[[CompleteTrial], float] | None = None,
     of_device: bool = False,
 ) -> ObjectiveKind:

@@ -1,5 +1,6 @@
 """`macs`: multiply-adds of a fold's network for an utterance of one second, with those of a pretrained encoder.
 
+from typing import TYPE_CHECKING
 Convolutions, linear and recurrent layers and products of matrices are counted, by PyTorch's `FlopCounterMode`, whose
 operations are two for each multiply-add. Front ends that are no networks, such as spectrograms, count nothing. A
 network that reads segments of one length computes a whole segment for a second.
@@ -10,18 +11,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 
-import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
-
 from ..encoders import CheckpointSettings
-from ..prediction import Recipe
 from .base import cost
 from .utterances import features_of_second, run_network
+
+if TYPE_CHECKING:
+    from ..prediction import Recipe
 
 __all__ = ["OBJECTIVE", "multiply_adds"]
 
 
-def multiply_adds(recipe: Recipe) -> float:
+def multiply_adds(recipe: "Recipe") -> float:
     """Multiply-adds of a network of random weights.
 
     Raises:
@@ -33,7 +33,10 @@ def multiply_adds(recipe: Recipe) -> float:
 @lru_cache(maxsize=64)
 def _counted(written: str) -> float:
     """Multiply-adds of a recipe, as text."""
+    import torch
     from torch.utils.flop_counter import FlopCounterMode  # imports Triton, which takes a third of a second
+
+    from ..prediction import Recipe
 
     recipe = Recipe.from_json(written)
     with torch.random.fork_rng(devices=[]):
@@ -51,6 +54,9 @@ def _counted(written: str) -> float:
 @contextmanager
 def _counted_operations() -> Iterator[None]:
     """Within this context, recurrent layers and attention are made of operations that the counter counts."""
+    import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of TF32, which Intel's processors do not have
         with torch.backends.mkldnn.flags(enabled=False), sdpa_kernel(SDPBackend.MATH):

@@ -1,5 +1,6 @@
 """`stressed_METRIC`: the validation score in worse recordings, mean over conditions.
 
+from typing import TYPE_CHECKING
 The conditions are those of promotion rule `robust`: the middle severity of noise, babble, room, telephone, codecs,
 clipping, low level and trimmed silence. Each fold's network judges its validation speakers in each. Features of worse
 recordings are kept in the project's cache, so that later trials with the same features do not extract them again.
@@ -19,10 +20,12 @@ from ..corpora import Corpus
 from ..errors import AudioError, StorageError
 from ..features import TYPICAL_CONDITIONS, Alter, Condition, Disturbance
 from ..metrics import Metric
-from ..prediction import Heard, Predictor, UtteranceFeatures
 from ..tasks import TASKS
 from .base import CompleteTrial, FindMetric, ObjectiveKind, StudyObjective
 from .utterances import utterance_features
+
+if TYPE_CHECKING:
+    from ..prediction import Predictor, UtteranceFeatures
 
 __all__ = ["OBJECTIVE"]
 
@@ -45,6 +48,8 @@ def find(name: str, find_metric: FindMetric) -> StudyObjective | None:
 
 def stressed_score(trial: CompleteTrial, metric: Metric) -> float:
     """The mean score over conditions, without those that leave too little of an utterance; NaN without any."""
+    from ..prediction import Predictor
+
     networks, disturbance, scores = trial.networks, Disturbance(trial.corpus), []
     predictor = Predictor(
         trial.recipe, [fitted.network for fitted in networks], [fitted.scaling for fitted in networks]
@@ -56,7 +61,7 @@ def stressed_score(trial: CompleteTrial, metric: Metric) -> float:
     return float(np.mean(scores)) if scores else float("nan")
 
 
-def _extracted(trial: CompleteTrial, predictor: Predictor, disturbance: Disturbance) -> list[Condition]:
+def _extracted(trial: CompleteTrial, predictor: "Predictor", disturbance: Disturbance) -> list[Condition]:
     """The conditions whose features are in the cache, after those that were not are extracted.
 
     Raises:
@@ -81,7 +86,7 @@ def _extracted(trial: CompleteTrial, predictor: Predictor, disturbance: Disturba
     return [condition for condition in possible if condition.name not in left_out]
 
 
-def _predicted(trial: CompleteTrial, predictor: Predictor, fold: int, features: UtteranceFeatures) -> np.ndarray:
+def _predicted(trial: CompleteTrial, predictor: "Predictor", fold: int, features: "UtteranceFeatures") -> np.ndarray:
     """Predictions of a fold's network for its validation utterances, shape (V, ...)."""
     task = TASKS.get(trial.recipe.task)
     speakers = trial.corpus.speaker_numbers
@@ -90,14 +95,14 @@ def _predicted(trial: CompleteTrial, predictor: Predictor, fold: int, features: 
     return predicted
 
 
-def _folder(trial: CompleteTrial, predictor: Predictor, condition: Condition) -> Path:
+def _folder(trial: CompleteTrial, predictor: "Predictor", condition: Condition) -> Path:
     """The cache entry of the corpus's features in a condition."""
     corpus = trial.corpus
     about = [trial.recipe.features.name, predictor.front_end, condition.name, corpus.digest, _utterances(corpus)]
     return trial.cache / "stressed" / hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
 
 
-def _read(trial: CompleteTrial, predictor: Predictor, condition: Condition) -> UtteranceFeatures:
+def _read(trial: CompleteTrial, predictor: "Predictor", condition: Condition) -> "UtteranceFeatures":
     """Features of the whole corpus in a condition, from the cache.
 
     Raises:
@@ -114,12 +119,16 @@ def _read(trial: CompleteTrial, predictor: Predictor, condition: Condition) -> U
     return utterance_features(trial.recipe, frames, np.asarray(offsets))
 
 
-def _extract(predictor: Predictor, corpus: Corpus, alter: Alter, progressed: Callable[[int], None]) -> list[np.ndarray]:
+def _extract(
+    predictor: "Predictor", corpus: Corpus, alter: Alter, progressed: Callable[[int], None]
+) -> list[np.ndarray]:
     """Features of every disturbed utterance, each (frames, C, F).
 
     Raises:
         AudioError: An utterance is too short for the front end.
     """
+    from ..prediction import Heard
+
     extracted, utterances = list[np.ndarray](), list(enumerate(corpus.utterances))
     for begin in range(0, len(utterances), AT_ONCE):
         some = utterances[begin : begin + AT_ONCE]

@@ -1,8 +1,6 @@
 """Studies with several objectives: samplers, pruners and machines that cannot serve them are refused."""
 
-import optuna
-import torch
-from optuna.distributions import FloatDistribution
+from typing import TYPE_CHECKING
 
 from ..config import SearchSettings
 from ..definition import StudyDefinition
@@ -10,6 +8,9 @@ from ..device import describe_device, processor_name
 from ..errors import ConfigError, StudyError
 from .pruners import PRUNERS
 from .samplers import SAMPLERS
+
+if TYPE_CHECKING:
+    import optuna
 
 __all__ = ["refuse_other_machine", "refuse_unable"]
 
@@ -37,7 +38,7 @@ def refuse_unable(settings: SearchSettings) -> None:
         )
 
 
-def refuse_other_machine(study: optuna.Study, definition: StudyDefinition, threads: int) -> None:
+def refuse_other_machine(study: "optuna.Study", definition: StudyDefinition, threads: int) -> None:
     """Raise where a study measured an objective on another machine; a new study remembers this machine.
 
     Args:
@@ -48,6 +49,8 @@ def refuse_other_machine(study: optuna.Study, definition: StudyDefinition, threa
     Raises:
         StudyError: Another machine, or another number of threads.
     """
+    import torch
+
     if not (measured := [objective.name for objective in definition.further if objective.of_device]):
         return
     here = f"{processor_name()}, {describe_device(torch.device('cpu'), threads)}"
@@ -61,6 +64,9 @@ def refuse_other_machine(study: optuna.Study, definition: StudyDefinition, threa
 
 def _proposes_for_two(settings: SearchSettings) -> bool:
     """Whether the sampler proposes values in an empty study with two objectives."""
+    import optuna
+    from optuna.distributions import FloatDistribution
+
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     sampler = SAMPLERS.get(settings.sampler).build(settings, 0)
     study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)

@@ -1,8 +1,11 @@
 """Combination of the log probabilities of an utterance's segments."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["AGGREGATIONS", "aggregate", "probabilities"]
 
@@ -45,7 +48,7 @@ def aggregate(log_probabilities: np.ndarray, utterance: np.ndarray, how: str) ->
     return normalised.astype(np.float32)
 
 
-def probabilities(log_probabilities: Tensor, how: str) -> Tensor:
+def probabilities(log_probabilities: "Tensor", how: str) -> "Tensor":
     """Combine the segments of one utterance, as `aggregate` does, in operations that a graph can have.
 
     Args:
@@ -55,6 +58,8 @@ def probabilities(log_probabilities: Tensor, how: str) -> Tensor:
     Returns:
         Probabilities, shape (K,), float64.
     """
+    import torch
+
     wide = log_probabilities.double()
     if how == "mean_log_softmax":
         combined = wide.mean(dim=0)

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
-from torch import Tensor
 
 from ..config import TaskSettings
 from ..corpora import Need, Utterance
 from ..metrics import METRICS, Metric
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Goal", "Targets", "Task", "Traceable", "View"]
 
@@ -51,10 +53,10 @@ class Goal:
 class Traceable:
     """A task's last steps as operations of torch: a graph, such as ONNX's, contains them, and runs without ser-tune."""
 
-    show: Callable[[Tensor, str], Tensor]
+    show: "Callable[[Tensor, str], Tensor]"
     """From the outputs of an utterance's segments (S, K) and the way to combine them to the numbers that `Task.show`
     makes of the utterance's outputs (K,), float64. Those of several networks are averaged."""
-    decide: Callable[[Tensor], Tensor] | None = None
+    decide: "Callable[[Tensor], Tensor] | None" = None
     """From shown numbers (K,) to the number of the output that is the answer, int64, as `Task.decide` finds it; None
     where the largest one's is."""
 
@@ -89,14 +91,14 @@ class Task:
     """The first is the default objective."""
     aggregations: tuple[str, ...]
     """Ways to combine the segments of an utterance; the first is the default."""
-    encode: Callable[[Tensor, int], Tensor]
+    encode: "Callable[[Tensor, int], Tensor]"
     """From values (B, ...) and K to the targets of a loss, shape (B, K), float32."""
-    activate: Callable[[Tensor], Tensor]
+    activate: "Callable[[Tensor], Tensor]"
     """From raw outputs (B, K), float32, to outputs (B, K)."""
-    members: Callable[[Tensor], Tensor]
+    members: "Callable[[Tensor], Tensor]"
     """From the raw outputs of several networks (M, B, K), float32, to those of their mean (B, K), of which `activate`
     makes the mean's outputs."""
-    divergence: Callable[[Tensor, Tensor], Tensor]
+    divergence: "Callable[[Tensor, Tensor], Tensor]"
     """From raw outputs of clean segments and of their copies, each (B, K), to a scalar: how much they differ."""
     error: Callable[[np.ndarray, np.ndarray], float]
     """From outputs (N, K) and values (N, ...) to a validation loss."""
@@ -134,6 +136,8 @@ class Task:
     """From a prediction and the outputs' names to what a person reads; None is `write`."""
     stored: Literal["text", "shown"] = "text"
     """The form from which stored predictions are read back: the text that `write` made of them, or shown numbers."""
+    encode_arrays: Callable[[np.ndarray, int], np.ndarray] | None = None
+    """The same as `encode` of arrays, without torch, which takes long to import; None computes with `encode`."""
     output_scale: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
     """From the values of a fold's training utterances (R, ...) to the shift and spread, each (K,), by which a network's
     last layer becomes raw outputs in the units of the targets; None where raw outputs have no units."""
@@ -175,6 +179,14 @@ class Task:
     def kinds(self) -> tuple[str, ...]:
         """Every kind of predictions that metrics can compare, the task's own first."""
         return (self.predictions, *self.views)
+
+    def encoded(self, values: np.ndarray, outputs: int) -> np.ndarray:
+        """Encode values (N, ...) as numbers that can be averaged, shape (N, K), float64."""
+        if self.encode_arrays is not None:
+            return self.encode_arrays(values, outputs).astype(np.float64)
+        import torch
+
+        return self.encode(torch.from_numpy(values), outputs).numpy().astype(np.float64)
 
     def metric(self, name: str) -> Metric:
         """A metric of this task's values and predictions.

@@ -2,16 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from ..config import TaskSettings
 from ..corpora import Utterance
 from .aggregation import AGGREGATIONS, aggregate, probabilities
 from .base import Targets, Task, Traceable
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = [
     "TASK",
@@ -54,18 +55,30 @@ def targets_of_labels(labels: Sequence[str]) -> Targets:
     return Targets(names=tuple(number_of), values=values, strata=values, stratum_names=tuple(number_of))
 
 
-def encode(values: Tensor, outputs: int) -> Tensor:
+def encode(values: "Tensor", outputs: int) -> "Tensor":
     """Probability 1 for the own class: from class numbers (B,) to (B, K)."""
+    from torch import nn
+
     return nn.functional.one_hot(values, outputs).float()
 
 
-def members(raw: Tensor) -> Tensor:
+def encode_arrays(values: np.ndarray, outputs: int) -> np.ndarray:
+    """`encode` of class numbers in an array."""
+    return (values[:, np.newaxis] == np.arange(outputs)).astype(np.float32)
+
+
+def members(raw: "Tensor") -> "Tensor":
     """Log of the mean probabilities of several networks, from logits (M, B, K)."""
+    import torch
+
     return torch.log_softmax(raw, dim=2).logsumexp(dim=0) - math.log(len(raw))
 
 
-def divergence(clean: Tensor, copies: Tensor) -> Tensor:
+def divergence(clean: "Tensor", copies: "Tensor") -> "Tensor":
     """Mean of KL(clean || copy) = sum p log(p / q) over a batch of logits (B, K), in nats; gradients flow into both."""
+    import torch
+    from torch import nn
+
     of_clean, of_copies = torch.log_softmax(clean, dim=1), torch.log_softmax(copies, dim=1)
     return nn.functional.kl_div(of_copies, of_clean, reduction="batchmean", log_target=True)
 
@@ -113,8 +126,10 @@ def as_sets(truth: np.ndarray, predicted: np.ndarray, outputs: int) -> tuple[np.
     return truth[:, None] == classes, predicted[:, None] == classes
 
 
-def activate(raw: Tensor) -> Tensor:
+def activate(raw: "Tensor") -> "Tensor":
     """Log probabilities of logits (B, K)."""
+    import torch
+
     return torch.log_softmax(raw, dim=1)
 
 
@@ -132,6 +147,7 @@ TASK = Task(
     metrics=("uar", "wa"),
     aggregations=AGGREGATIONS,
     encode=encode,
+    encode_arrays=encode_arrays,
     activate=activate,
     members=members,
     divergence=divergence,

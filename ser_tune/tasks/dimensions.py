@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-import torch
 from pydantic import Field, field_validator
-from torch import Tensor
 
 from ..config import TaskSettings
 from ..corpora import Utterance
 from ..errors import CorpusError, valid_names
 from .base import Targets, Task, Traceable
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["TASK", "DimensionsSettings", "read", "targets", "write"]
 
@@ -80,26 +81,33 @@ def targets(settings: DimensionsSettings, utterances: Sequence[Utterance]) -> Ta
     )
 
 
-def encode(values: Tensor, _: int) -> Tensor:
+def encode(values: "Tensor", _: int) -> "Tensor":
     """The ratings (B, D) as they are."""
     return values.float()
 
 
-def activate(raw: Tensor) -> Tensor:
+def encode_arrays(values: np.ndarray, _: int) -> np.ndarray:
+    """The ratings (N, D) of an array as they are."""
+    return values.astype(np.float32)
+
+
+def activate(raw: "Tensor") -> "Tensor":
     """Raw outputs (B, D): they are ratings already."""
     return raw
 
 
-def members(raw: Tensor) -> Tensor:
+def members(raw: "Tensor") -> "Tensor":
     """The mean of several networks' ratings (M, B, D)."""
     return raw.mean(dim=0)
 
 
-def divergence(clean: Tensor, copies: Tensor) -> Tensor:
+def divergence(clean: "Tensor", copies: "Tensor") -> "Tensor":
     """Mean squared difference of ratings (B, D), in variances of the clean ones over the batch, which get no gradient.
 
     A batch of one segment, or of equal ratings, counts plain squares.
     """
+    import torch
+
     variance = clean.detach().var(dim=0, correction=0)
     return ((clean - copies).square() / torch.where(variance > 0, variance, 1)).mean()
 
@@ -129,8 +137,10 @@ def aggregate(outputs: np.ndarray, utterance: np.ndarray, how: str) -> np.ndarra
     return np.stack([(np.mean if how == "mean" else np.median)(part, axis=0) for part in parts]).astype(np.float32)
 
 
-def combine_in_graph(raw: Tensor, how: str) -> Tensor:
+def combine_in_graph(raw: "Tensor", how: str) -> "Tensor":
     """Combine the ratings of a single utterance's segments (S, D), shape (D,), float64."""
+    import torch
+
     wide = raw.double()
     if how == "mean":
         return wide.mean(dim=0)
@@ -196,6 +206,7 @@ TASK = Task(
     metrics=("ccc", "pcc", "mae", "rmse"),
     aggregations=("mean", "median"),
     encode=encode,
+    encode_arrays=encode_arrays,
     activate=activate,
     members=members,
     divergence=divergence,

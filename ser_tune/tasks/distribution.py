@@ -3,16 +3,18 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from pydantic import Field
-from torch import Tensor
 
 from ..config import TaskSettings
 from ..corpora import Utterance
 from . import classification
 from .base import Targets
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["TASK", "DistributionSettings", "as_classes", "as_sets", "read", "shares", "targets", "write"]
 
@@ -56,9 +58,14 @@ def targets(settings: DistributionSettings, utterances: Sequence[Utterance]) -> 
     return Targets(names=outputs, values=values, strata=strata, stratum_names=outputs, required=False)
 
 
-def encode(values: Tensor, _: int) -> Tensor:
+def encode(values: "Tensor", _: int) -> "Tensor":
     """The shares (B, K) as they are."""
     return values.float()
+
+
+def encode_arrays(values: np.ndarray, _: int) -> np.ndarray:
+    """The shares (N, K) of an array as they are."""
+    return values.astype(np.float32)
 
 
 def error(outputs: np.ndarray, values: np.ndarray) -> float:
@@ -117,6 +124,7 @@ TASK = replace(
     loss="cross_entropy",
     metrics=("jsd", "kl", "total_variation", "uar", "macro_f1"),
     encode=encode,
+    encode_arrays=encode_arrays,
     error=error,
     decide=np.exp,
     write=write,

@@ -2,17 +2,17 @@
 
 import json
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-import torch
 from pydantic import Field
-from torch import Tensor
-from torch.nn.functional import logsigmoid
 
 from ..config import TaskSettings
 from ..corpora import Utterance
 from .base import Targets, Task, Traceable
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["TASK", "MultilabelSettings", "best_thresholds", "read", "targets", "write"]
 
@@ -51,23 +51,33 @@ def _emotions(utterance: Utterance, share: float) -> set[str]:
     return {name for name, count in total.items() if count >= share * annotators - 1e-9}
 
 
-def encode(values: Tensor, _: int) -> Tensor:
+def encode(values: "Tensor", _: int) -> "Tensor":
     """1 for the emotions of an utterance, 0 for others, shape (B, K)."""
     return values.float()
 
 
-def activate(raw: Tensor) -> Tensor:
+def encode_arrays(values: np.ndarray, _: int) -> np.ndarray:
+    """`encode` of an array."""
+    return values.astype(np.float32)
+
+
+def activate(raw: "Tensor") -> "Tensor":
     """Logits (B, K): raw outputs are logits already."""
     return raw
 
 
-def members(raw: Tensor) -> Tensor:
+def members(raw: "Tensor") -> "Tensor":
     """Logits of the mean probabilities of several networks (M, B, K)."""
+    import torch
+
     return torch.logit(torch.sigmoid(raw.double()).mean(dim=0)).to(raw.dtype)
 
 
-def divergence(clean: Tensor, copies: Tensor) -> Tensor:
+def divergence(clean: "Tensor", copies: "Tensor") -> "Tensor":
     """Mean of the emotions' KL(clean || copy), in nats, of logits (B, K); gradients flow into both."""
+    import torch
+    from torch.nn.functional import logsigmoid
+
     having = torch.sigmoid(clean) * (logsigmoid(clean) - logsigmoid(copies))
     lacking = torch.sigmoid(-clean) * (logsigmoid(-clean) - logsigmoid(-copies))
     return (having + lacking).mean()
@@ -100,8 +110,10 @@ def aggregate(outputs: np.ndarray, utterance: np.ndarray, how: str) -> np.ndarra
     return combined.astype(np.float32)
 
 
-def in_graph(raw: Tensor, how: str) -> Tensor:
+def in_graph(raw: "Tensor", how: str) -> "Tensor":
     """Probabilities (K,), float64, of a single utterance, from the logits of its segments (S, K)."""
+    import torch
+
     wide = raw.double()
     return torch.sigmoid(wide.amax(dim=0) if how == "maximum" else wide.mean(dim=0))
 
@@ -204,6 +216,7 @@ TASK = Task(
     metrics=("macro_f1", "map"),
     aggregations=("mean", "maximum"),
     encode=encode,
+    encode_arrays=encode_arrays,
     activate=activate,
     members=members,
     divergence=divergence,

@@ -1,19 +1,15 @@
 """Scalings and counts that training takes from data, from the training side alone."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 
-from ..config import FeatureSettings, LossSettings, ModelSettings, TrialConfig
+from ..config import AnyTrial
 from ..features import Scaling, plan_segments
 from ..prediction import UtteranceFeatures, scaling_of_utterances
 from ..tasks import Targets
 
 __all__ = ["AnyTrial", "FoldStatistics", "TrainingData", "fold_statistics"]
-
-# Text, because pydantic takes 0.4 s to make a class without objects
-AnyTrial: TypeAlias = "TrialConfig[ModelSettings, FeatureSettings, LossSettings]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from ...config import LossSettings
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Loss", "TargetStatistics"]
 
@@ -15,11 +16,11 @@ __all__ = ["Loss", "TargetStatistics"]
 class TargetStatistics:
     """Statistics of the targets, as the task encodes them, of the training segments that an epoch reads."""
 
-    total: Tensor
+    total: "Tensor"
     """Sum of each output, shape (K,), float32: of classes it is the number of their segments."""
-    mean: Tensor
+    mean: "Tensor"
     """Mean of each output, shape (K,), float32."""
-    spread: Tensor
+    spread: "Tensor"
     """Population standard deviation of each output, shape (K,), float32; 1 where all targets are equal."""
     examples: int
     """Number of training segments."""
@@ -31,7 +32,7 @@ class Loss:
 
     name: str
     settings: type[LossSettings]
-    build: Callable[[Any, TargetStatistics], Callable[[Tensor, Tensor], Tensor]]
+    build: "Callable[[Any, TargetStatistics], Callable[[Tensor, Tensor], Tensor]]"
     """From the settings and statistics of the training targets to a function of raw outputs (B, K) and targets (B, K)
     that returns a scalar."""
     citation: str

@@ -1,15 +1,15 @@
 """`binary_focal`: binary cross-entropy with more weight on labels that are still predicted wrongly."""
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
-from torch.nn.functional import softplus
 
 from .base import Loss, TargetStatistics
 from .label_weighting import LabelLossSettings, label_weights, smoothed_labels
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["LOSS", "BinaryFocalSettings"]
 
@@ -23,16 +23,19 @@ class BinaryFocalSettings(LabelLossSettings):
     """Exponent by which likely answers count less: weighted by (1 - p)^gamma; 0 makes it bce."""
 
 
-def build(settings: BinaryFocalSettings, statistics: TargetStatistics) -> Callable[[Tensor, Tensor], Tensor]:
+def build(settings: BinaryFocalSettings, statistics: TargetStatistics) -> "Callable[[Tensor, Tensor], Tensor]":
     """Fix the weights of segments that have a label, and of segments that lack it.
 
     Returns:
         The mean over segments and labels of (1 - p)^gamma (-log p), p being the probability of the right answer; a
         smoothed or mixed label costs the mixture of both answers.
     """
+    import torch
+    from torch.nn.functional import softplus
+
     having, lacking = label_weights(settings, statistics)
 
-    def focal(logits: Tensor, target: Tensor) -> Tensor:
+    def focal(logits: "Tensor", target: "Tensor") -> "Tensor":
         labels, raw = smoothed_labels(settings, target), logits.float()
         # Where p rounds to 1, the gradient of (1 - p)^gamma would be infinite for gamma below 1
         least = torch.finfo(raw.dtype).eps

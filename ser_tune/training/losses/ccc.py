@@ -1,14 +1,16 @@
 """`ccc`: 1 - concordance correlation coefficient of every batch, mean over the dimensions."""
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
-from torch import Tensor
 
 from ...config import LossSettings
 from .base import Loss, TargetStatistics
 from .standardising import standardised
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["LOSS", "CCCSettings"]
 
@@ -27,7 +29,7 @@ class CCCSettings(LossSettings):
     there are, the nearer the gradient is to that of mse."""
 
 
-def build(settings: CCCSettings, statistics: TargetStatistics) -> Callable[[Tensor, Tensor], Tensor]:
+def build(settings: CCCSettings, statistics: TargetStatistics) -> "Callable[[Tensor, Tensor], Tensor]":
     """Fix mean and spread of the targets.
 
     Returns:
@@ -36,7 +38,7 @@ def build(settings: CCCSettings, statistics: TargetStatistics) -> Callable[[Tens
         the divisor, and the quotient is multiplied by 1 + P / B, which keeps the size of its gradient.
     """
 
-    def ccc(outputs: Tensor, target: Tensor) -> Tensor:
+    def ccc(outputs: "Tensor", target: "Tensor") -> "Tensor":
         predicted, true = standardised(outputs, statistics), standardised(target, statistics)
         apart = (predicted - true).square().mean(dim=0)
         spread = predicted.var(dim=0, correction=0) + true.var(dim=0, correction=0)

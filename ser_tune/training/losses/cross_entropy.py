@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal
 
 from .base import Loss, TargetStatistics
 from .weighting import WeightedLossSettings, class_weights
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["LOSS", "CrossEntropySettings"]
 
@@ -20,8 +20,10 @@ class CrossEntropySettings(WeightedLossSettings):
     """The loss."""
 
 
-def build(settings: CrossEntropySettings, statistics: TargetStatistics) -> Callable[[Tensor, Tensor], Tensor]:
+def build(settings: CrossEntropySettings, statistics: TargetStatistics) -> "Callable[[Tensor, Tensor], Tensor]":
     """Fix the weights of the classes by the totals of the training targets."""
+    import torch
+
     weight = class_weights(settings, statistics.total)
     return partial(torch.nn.functional.cross_entropy, weight=weight, label_smoothing=settings.label_smoothing)
 

@@ -1,15 +1,16 @@
 """`huber`: squared error of small errors, absolute error of large ones."""
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
-from torch import Tensor
-from torch.nn.functional import huber_loss
 
 from ...config import LossSettings
 from .base import Loss, TargetStatistics
 from .standardising import standardised
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["LOSS", "HuberSettings"]
 
@@ -24,10 +25,11 @@ class HuberSettings(LossSettings):
     absolute value, so outliers weigh less."""
 
 
-def build(settings: HuberSettings, statistics: TargetStatistics) -> Callable[[Tensor, Tensor], Tensor]:
+def build(settings: HuberSettings, statistics: TargetStatistics) -> "Callable[[Tensor, Tensor], Tensor]":
     """Fix mean and spread of the targets; every dimension counts alike, whatever its scale."""
+    from torch.nn.functional import huber_loss
 
-    def huber(outputs: Tensor, target: Tensor) -> Tensor:
+    def huber(outputs: "Tensor", target: "Tensor") -> "Tensor":
         return huber_loss(standardised(outputs, statistics), standardised(target, statistics), delta=settings.delta)
 
     return huber

@@ -1,13 +1,14 @@
 """Weights of labels that segments have or lack, and label smoothing, which several losses share."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from ...config import LossSettings
 from .base import TargetStatistics
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["LabelLossSettings", "label_weights", "smoothed_labels"]
 
@@ -22,12 +23,14 @@ class LabelLossSettings(LossSettings):
     al. 2016, arXiv 1512.00567)."""
 
 
-def label_weights(settings: LabelLossSettings, statistics: TargetStatistics) -> tuple[Tensor, Tensor]:
+def label_weights(settings: LabelLossSettings, statistics: TargetStatistics) -> "tuple[Tensor, Tensor]":
     """Weights (K,) of segments that have each label, and of segments that lack it.
 
     Their mean over the training segments is 1 for every label, so that one learning rate suits all. A label that all
     training segments have, or lack, has the weights 1.
     """
+    import torch
+
     rate = statistics.mean
     every = torch.ones_like(rate)
     if settings.class_weighting == "none":
@@ -37,6 +40,6 @@ def label_weights(settings: LabelLossSettings, statistics: TargetStatistics) -> 
     return 0.5 / half, 0.5 / (1 - half)
 
 
-def smoothed_labels(settings: LabelLossSettings, labels: Tensor) -> Tensor:
+def smoothed_labels(settings: LabelLossSettings, labels: "Tensor") -> "Tensor":
     """Labels (B, K), 0 to 1, nearer to a half."""
     return labels * (1 - settings.label_smoothing) + settings.label_smoothing / 2

@@ -1,13 +1,14 @@
 """Weights of classes, and label smoothing, which several losses share."""
 
 import math
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from ...config import LossSettings
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["WeightedLossSettings", "class_weights"]
 
@@ -26,11 +27,13 @@ class WeightedLossSettings(LossSettings):
     """Probability mass that is spread over all classes (Szegedy et al. 2016, arXiv 1512.00567)."""
 
 
-def class_weights(settings: WeightedLossSettings, counts: Tensor) -> Tensor | None:
+def class_weights(settings: WeightedLossSettings, counts: "Tensor") -> "Tensor | None":
     """Weights (K,) of classes of which there are `counts` (K,) training segments; None where all weights are 1.
 
     Their mean over training segments is 1, so that one learning rate suits all; a class without segments has 0.
     """
+    import torch
+
     if settings.class_weighting == "none":
         return None
     if settings.class_weighting == "balanced":
