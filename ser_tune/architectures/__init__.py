@@ -1,22 +1,18 @@
-"""Architectures, one a file. To add one: a module with an `ARCHITECTURE`, and its line here."""
+"""Architectures, one a file, and their networks, which alone import torch.
+
+To add one: a module with an `ARCHITECTURE`, and its line here.
+"""
 
 from ..components import Catalogue
-from .base import BLOCK, Architecture, Ensemble, Examples, Inputs, InputShape, members_of
-from .output_scale import scale_outputs, set_scale, set_threshold, threshold_of
+from .base import BLOCK, Architecture, Examples, Inputs, InputShape
 
 __all__ = [
     "ARCHITECTURES",
     "BLOCK",
     "Architecture",
-    "Ensemble",
     "Examples",
     "InputShape",
     "Inputs",
-    "members_of",
-    "scale_outputs",
-    "set_scale",
-    "set_threshold",
-    "threshold_of",
 ]
 
 ARCHITECTURES: Catalogue[Architecture] = Catalogue(

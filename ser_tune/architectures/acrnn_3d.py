@@ -1,18 +1,16 @@
 """`3d_acrnn`: convolutions over log Mel, Δ and ΔΔ, a bidirectional LSTM, and attention over time."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor, nn
 
 from ..config import FloatRange, NetworkSettings
-from ..errors import ConfigError
-from .base import Architecture, FrameAttention, InputShape, scaled
+from .base import Architecture, InputShape
 
-__all__ = ["ARCHITECTURE", "Acrnn3d", "Acrnn3dSettings"]
+if TYPE_CHECKING:
+    from torch import nn
 
-ACTIVATIONS = {"tanh": torch.tanh, "sigmoid": torch.sigmoid}
+__all__ = ["ARCHITECTURE", "Acrnn3dSettings"]
 
 
 class Acrnn3dSettings(NetworkSettings):
@@ -30,56 +28,17 @@ class Acrnn3dSettings(NetworkSettings):
     """Activation of the attention's projection; the authors' code has a sigmoid."""
 
 
-class Acrnn3d(nn.Module):
-    """Segments (B, C, F, T) to logits (B, K)."""
+def build(settings: Acrnn3dSettings, shape: InputShape, n_classes: int) -> "nn.Module":
+    """Make the network for segments of a shape."""
+    from .networks.acrnn_3d import Acrnn3d
 
-    def __init__(self, settings: Acrnn3dSettings, shape: InputShape, n_classes: int) -> None:
-        """Create the layers for segments of at least two frames; `ConfigError` below four bands."""
-        super().__init__()
-        if shape.bands < 4:
-            raise ConfigError(f"segments of {shape.bands} bands are too small for 3d_acrnn; expected at least 4")
-        maps, units = scaled(256, settings.width), scaled(128, settings.width)
-        linear, hidden = scaled(768, settings.width), scaled(64, settings.width)
-        all_norms = settings.batch_norm == "all"
-        blocks: list[nn.Module] = []
-        before = shape.channels
-        for number in range(6):
-            after = scaled(128, settings.width) if number == 0 else maps
-            # (frequency, time): the paper writes its kernels and poolings time first
-            blocks.append(nn.Conv2d(before, after, (3, 5), padding="same", bias=not all_norms))
-            if all_norms:
-                blocks.append(nn.BatchNorm2d(after))
-            if number == 0:  # pooled before it is rectified: the largest is the same, and an eighth is left
-                blocks.append(nn.MaxPool2d((4, 2)))
-            blocks.append(nn.LeakyReLU(inplace=True))
-            if settings.convolution_dropout:
-                blocks.append(nn.Dropout(settings.convolution_dropout))
-            before = after
-        self.convolutions = nn.Sequential(*blocks)
-        self.linear = nn.Linear(maps * (shape.bands // 4), linear, bias=False)
-        self.linear_norm = nn.BatchNorm1d(linear)
-        self.lstm = nn.LSTM(linear, units, batch_first=True, bidirectional=True)
-        self.attention = FrameAttention(2 * units, 2 * units, activation=ACTIVATIONS[settings.attention])
-        self.classifier = nn.Sequential(
-            nn.Linear(2 * units, hidden),
-            nn.LeakyReLU(),
-            nn.Dropout(settings.dropout),
-            nn.Linear(hidden, n_classes),
-        )
-
-    def forward(self, segments: Tensor) -> Tensor:
-        """Classify segments (B, C, F, T); returns logits (B, K)."""
-        maps = self.convolutions(segments)
-        steps = self.linear(maps.permute(0, 3, 1, 2).flatten(2))
-        steps = nn.functional.leaky_relu(self.linear_norm(steps.transpose(1, 2)).transpose(1, 2))
-        logits: Tensor = self.classifier(self.attention(self.lstm(steps)[0]))
-        return logits
+    return Acrnn3d(settings, shape, n_classes)
 
 
 ARCHITECTURE = Architecture(
     name="3d_acrnn",
     settings=Acrnn3dSettings,
-    build=Acrnn3d,
+    build=build,
     citation="M. Chen, X. He, J. Yang, H. Zhang: 3-D Convolutional Recurrent Neural Networks With Attention Model for "
     "Speech Emotion Recognition, IEEE SPL 25(10), 1440-1444, 2018",
     defaults={"features.name": "logmeldeltaspec", "features.n_mels": 40},

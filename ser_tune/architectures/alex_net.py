@@ -1,16 +1,17 @@
 """`alex_net`: torchvision's AlexNet, adapted to the number of channels and classes."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
-from torch import Tensor, nn
 
 from ..config import FloatRange
-from .base import Architecture, InputShape, scaled
-from .convolutions import alexnet_convolutions, check_input
-from .pretrained import PretrainedSettings, copy_weights
+from .base import Architecture, InputShape
+from .pretrained import PretrainedSettings
 
-__all__ = ["ARCHITECTURE", "AlexNet", "AlexNetSettings"]
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["ARCHITECTURE", "AlexNetSettings"]
 
 
 class AlexNetSettings(PretrainedSettings):
@@ -22,42 +23,24 @@ class AlexNetSettings(PretrainedSettings):
     """Dropout before both hidden layers of the classifier."""
 
 
-class AlexNet(nn.Module):
-    """Segments (B, C, F, T) to logits (B, K). Parameters are named as torchvision names them."""
+def build(settings: AlexNetSettings, shape: InputShape, n_classes: int) -> "nn.Module":
+    """Make the network for segments of a shape."""
+    from .networks.alex_net import AlexNet
 
-    def __init__(self, settings: AlexNetSettings, shape: InputShape, n_classes: int) -> None:
-        """Create the layers; maps are pooled to 6 × 6 whatever F and T. `ConfigError` below AlexNet's least size."""
-        super().__init__()
-        check_input(shape)
-        maps, hidden = scaled(256, settings.width), scaled(4096, settings.width)
-        self.features = alexnet_convolutions(shape.channels, settings.width, batch_norm=False)
-        self.avgpool = nn.AdaptiveAvgPool2d((6, 6))
-        self.classifier = nn.Sequential(
-            nn.Dropout(settings.dropout),
-            nn.Linear(maps * 36, hidden),
-            nn.ReLU(inplace=True),
-            nn.Dropout(settings.dropout),
-            nn.Linear(hidden, hidden),
-            nn.ReLU(inplace=True),
-            nn.Linear(hidden, n_classes),
-        )
-
-    def forward(self, segments: Tensor) -> Tensor:
-        """Classify segments (B, C, F, T); returns logits (B, K)."""
-        logits: Tensor = self.classifier(self.avgpool(self.features(segments)).flatten(1))
-        return logits
+    return AlexNet(settings, shape, n_classes)
 
 
-def initialise(network: AlexNet, settings: AlexNetSettings) -> None:
+def initialise(network: "nn.Module", settings: AlexNetSettings) -> None:
     """Load the pretrained weights of the settings into a new network, in all layers but the last."""
-    last = ("classifier.6.weight", "classifier.6.bias")
-    copy_weights(network, {name: name for name in network.state_dict() if name not in last}, settings.weights)
+    from .networks.alex_net import initialise_layers
+
+    initialise_layers(network, settings)
 
 
 ARCHITECTURE = Architecture(
     name="alex_net",
     settings=AlexNetSettings,
-    build=AlexNet,
+    build=build,
     initialise=initialise,
     citation="A. Krizhevsky: One weird trick for parallelizing convolutional neural networks, arXiv 1404.5997, 2014",
     defaults={"features.name": "logmeldeltaspec", "optimizer.learning_rate": 3e-4},

@@ -1,15 +1,16 @@
 """`attentive_probe`: learned layer weights and attentive statistics over the frames of an encoder."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor, nn
 
 from ..config import Choice, FloatRange, NetworkSettings
-from .base import Architecture, AttentiveStatistics, InputShape, scaled
+from .base import Architecture, InputShape
 
-__all__ = ["ARCHITECTURE", "AttentiveProbe", "AttentiveProbeSettings"]
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["ARCHITECTURE", "AttentiveProbeSettings"]
 
 
 class AttentiveProbeSettings(NetworkSettings):
@@ -25,40 +26,17 @@ class AttentiveProbeSettings(NetworkSettings):
     """Dropout before the projection, before the hidden layer and before the classifier."""
 
 
-class AttentiveProbe(nn.Module):
-    """Segments (B, C, F, T), where C are an encoder's layers, to logits (B, K)."""
+def build(settings: AttentiveProbeSettings, shape: InputShape, n_classes: int) -> "nn.Module":
+    """Make the network for segments of a shape."""
+    from .networks.attentive_probe import AttentiveProbe
 
-    def __init__(self, settings: AttentiveProbeSettings, shape: InputShape, n_classes: int) -> None:
-        """Create the layers for C layers of F units, and any T."""
-        super().__init__()
-        projection, hidden = (scaled(size, settings.width) for size in (settings.projection, settings.hidden))
-        self.layer_scores = nn.Parameter(torch.zeros(shape.channels))
-        self.projection = nn.Sequential(nn.Dropout(settings.dropout), nn.Linear(shape.bands, projection), nn.GELU())
-        self.statistics = AttentiveStatistics(projection, projection)
-        self.classifier = nn.Sequential(
-            nn.Dropout(settings.dropout),
-            nn.Linear(2 * projection, hidden),
-            nn.GELU(),
-            nn.Dropout(settings.dropout),
-            nn.Linear(hidden, n_classes),
-        )
-
-    def forward(self, segments: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Return logits (B, K) of segments (B, C, F, T), or of padded utterances with `lengths` (B,) in frames."""
-        layers_last = segments.permute(0, 2, 3, 1)  # contiguous where segments are channels-last: nothing is copied
-        mixed = layers_last @ torch.softmax(self.layer_scores, dim=0).to(segments.dtype)  # (B, F, T)
-        frames = mixed.transpose(1, 2)
-        real = None
-        if lengths is not None:
-            real = torch.arange(segments.shape[3], device=segments.device) < lengths[:, None]
-        logits: Tensor = self.classifier(self.statistics(self.projection(frames), real))
-        return logits
+    return AttentiveProbe(settings, shape, n_classes)
 
 
 ARCHITECTURE = Architecture(
     name="attentive_probe",
     settings=AttentiveProbeSettings,
-    build=AttentiveProbe,
+    build=build,
     citation="weighted layers: S. Yang et al.: SUPERB: Speech processing Universal PERformance Benchmark, arXiv "
     "2105.01051, 2021; pooling: K. Okabe, T. Koshinaka, K. Shinoda: Attentive Statistics Pooling for Deep Speaker "
     "Embedding, arXiv 1803.10963, 2018",

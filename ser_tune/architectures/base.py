@@ -1,37 +1,28 @@
-"""The object that every architecture defines, and layers that several share."""
+"""The object that every architecture defines, and the examples of its solver."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from ..config import Choice, ModelSettings, Range, Role, Settings, Value, paths_with
-from ..tasks import TASKS
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 __all__ = [
     "BLOCK",
-    "SMALLEST_VARIANCE",
     "Architecture",
-    "AttentiveStatistics",
-    "Ensemble",
     "Examples",
-    "FrameAttention",
     "Held",
     "InputShape",
     "Inputs",
     "Rows",
-    "members_of",
-    "scaled",
 ]
 
-SMALLEST_VARIANCE = 1e-6
-"""The square root has no slope at 0, which a single position's variance is."""
 BLOCK = 2**28
 """Most bytes of a block of a solver's inputs, float32, unless it asks for others."""
 
-Inputs: TypeAlias = tuple[Tensor, ...]
+Inputs: TypeAlias = "tuple[Tensor, ...]"
 """As a network takes them: segments (B, C, F, T), scaled; where utterances are whole, their lengths (B,) too."""
 
 
@@ -82,9 +73,9 @@ class Examples:
 
     rows: Rows
     """Source of the inputs: of the channels that the architecture reads."""
-    labels: Tensor
+    labels: "Tensor"
     """The task's values, shape (N, ...): of classes their numbers, (N,), int64."""
-    speakers: Tensor
+    speakers: "Tensor"
     """A number for each example's speaker, shape (N,), int64."""
     kind: str = "classes"
     """The kind of predictions of the task, one of the architecture's `solves`."""
@@ -92,7 +83,7 @@ class Examples:
     """Examples of equal texts have equal inputs, but for the channels that are read; empty where that is unknown."""
 
     @classmethod
-    def of(cls, inputs: Inputs, labels: Tensor, speakers: Tensor, kind: str = "classes") -> "Examples":
+    def of(cls, inputs: Inputs, labels: "Tensor", speakers: "Tensor", kind: str = "classes") -> "Examples":
         """Examples whose inputs are in memory."""
         return cls(Held(inputs), labels, speakers, kind)
 
@@ -122,7 +113,7 @@ class Architecture:
 
     name: str
     settings: type[ModelSettings]
-    build: Callable[[Any, InputShape, int], nn.Module]
+    build: "Callable[[Any, InputShape, int], nn.Module]"
     """From the settings, the input's shape and the number of classes to a network that maps segments (B, C, F, T) to
     logits (B, classes)."""
     citation: str
@@ -164,83 +155,3 @@ class Architecture:
     def unused(self, settings: type[Settings]) -> frozenset[str]:
         """The dotted paths of the settings, of a study's or a trial's, that do not apply to this architecture."""
         return frozenset() if self.solve is None else paths_with(Role.DESCENT, settings)
-
-
-def scaled(size: int, width: float) -> int:
-    """A layer's size at a fraction of its published width, at least 1.
-
-    >>> scaled(256, 0.25)
-    64
-    """
-    return max(1, round(size * width))
-
-
-class Ensemble(nn.Module):
-    """Networks whose outputs are averaged (Lakshminarayanan et al. 2017, arXiv 1612.01474)."""
-
-    def __init__(self, members: Iterable[nn.Module], task: str) -> None:
-        """Take networks of one kind, and the name of their task, which averages raw outputs.
-
-        Not the task's function: networks are pickled for other processes, and not every plug-in's function can be.
-        """
-        super().__init__()
-        self.members = nn.ModuleList(members)
-        self._task = task
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        """Return raw outputs (B, K), float32, of the mean of all networks for the same inputs."""
-        return TASKS.get(self._task).members(torch.stack([member(*inputs).float() for member in self.members]))
-
-
-def members_of(network: nn.Module) -> Sequence[nn.Module]:
-    """The networks of an ensemble; of any other network, itself."""
-    return list(network.members) if isinstance(network, Ensemble) else [network]
-
-
-class FrameAttention(nn.Module):
-    """Weighted mean over positions: a projection, a learned score, softmax with a scaled score."""
-
-    def __init__(
-        self,
-        features: int,
-        hidden: int,
-        *,
-        score_scale: float = 1.0,
-        activation: Callable[[Tensor], Tensor] = torch.tanh,
-    ) -> None:
-        """Create the projection from `features` to `hidden`, and the score.
-
-        `score_scale` is the factor λ on scores before the softmax; below 1 it spreads the attention.
-        """
-        super().__init__()
-        self.projection = nn.Linear(features, hidden)
-        self.score = nn.Linear(hidden, 1, bias=False)
-        self.score_scale = score_scale
-        self.activation = activation
-
-    def weights(self, positions: Tensor, real: Tensor | None = None) -> Tensor:
-        """Weights (B, positions, 1), float32, of (B, positions, features), among those that are `real`."""
-        scores = self.score_scale * self.score(self.activation(self.projection(positions))).float()
-        if real is not None:
-            scores = scores.masked_fill(~real[:, :, None], -torch.inf)
-        return torch.softmax(scores, dim=1)
-
-    def forward(self, positions: Tensor, real: Tensor | None = None) -> Tensor:
-        """Average (B, positions, features) to (B, features), over those where `real`, (B, positions) bool, is true."""
-        return (self.weights(positions, real).to(positions.dtype) * positions).sum(dim=1)
-
-
-class AttentiveStatistics(nn.Module):
-    """Weighted mean and standard deviation over positions (Okabe et al. 2018, arXiv 1803.10963)."""
-
-    def __init__(self, features: int, hidden: int) -> None:
-        """Create the attention, whose projection has size `hidden`."""
-        super().__init__()
-        self.attention = FrameAttention(features, hidden)
-
-    def forward(self, positions: Tensor, real: Tensor | None = None) -> Tensor:
-        """From (B, positions, features) to (B, 2 · features), of those where `real`, (B, positions) bool, is true."""
-        weights, values = self.attention.weights(positions, real), positions.float()
-        mean = (weights * values).sum(dim=1, keepdim=True)
-        variance = (weights * (values - mean).square()).sum(dim=1)
-        return torch.cat([mean[:, 0], variance.clamp(min=SMALLEST_VARIANCE).sqrt()], dim=1)

@@ -1,16 +1,17 @@
 """`fcn_attention`: AlexNet's convolutions and attention over all time-frequency positions."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
-from torch import Tensor, nn
 
 from ..config import FloatRange
-from .base import Architecture, FrameAttention, InputShape, scaled
-from .convolutions import SMALLEST_INPUT, alexnet_convolutions, check_input, convolve, real_positions
-from .pretrained import PretrainedSettings, initialise_convolutions
+from .base import Architecture, InputShape
+from .pretrained import SMALLEST_INPUT, PretrainedSettings, initialise
 
-__all__ = ["ARCHITECTURE", "FcnAttention", "FcnAttentionSettings"]
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["ARCHITECTURE", "FcnAttentionSettings"]
 
 
 class FcnAttentionSettings(PretrainedSettings):
@@ -24,33 +25,18 @@ class FcnAttentionSettings(PretrainedSettings):
     """Dropout before the classifier."""
 
 
-class FcnAttention(nn.Module):
-    """Segments (B, C, F, T) to logits (B, K)."""
+def build(settings: FcnAttentionSettings, shape: InputShape, n_classes: int) -> "nn.Module":
+    """Make the network for segments of a shape."""
+    from .networks.fcn_attention import FcnAttention
 
-    def __init__(self, settings: FcnAttentionSettings, shape: InputShape, n_classes: int) -> None:
-        """Create the layers; the network is fully convolutional. Raises `ConfigError` below AlexNet's least size."""
-        super().__init__()
-        check_input(shape)
-        maps = scaled(256, settings.width)
-        self.input_norm = nn.BatchNorm2d(shape.channels)
-        self.convolutions = alexnet_convolutions(shape.channels, settings.width, batch_norm=True)
-        self.attention = FrameAttention(maps, maps, score_scale=settings.score_scale)
-        self.dropout = nn.Dropout(settings.dropout)
-        self.classifier = nn.Linear(maps, n_classes)
-
-    def forward(self, segments: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Return logits (B, K) of segments (B, C, F, T), or of padded utterances with `lengths` (B,) in frames."""
-        maps, lengths = convolve((self.input_norm, *self.convolutions), segments, lengths)
-        real = None if lengths is None else real_positions(maps, lengths).expand(-1, -1, maps.shape[2], -1).flatten(1)
-        logits: Tensor = self.classifier(self.dropout(self.attention(maps.flatten(2).transpose(1, 2), real)))
-        return logits
+    return FcnAttention(settings, shape, n_classes)
 
 
 ARCHITECTURE = Architecture(
     name="fcn_attention",
     settings=FcnAttentionSettings,
-    build=FcnAttention,
-    initialise=initialise_convolutions,
+    build=build,
+    initialise=initialise,
     citation="Y. Zhang, J. Du, Z. Wang, J. Zhang, Y. Tu: Attention Based Fully Convolutional Network for Speech "
     "Emotion Recognition, arXiv 1806.01506, 2019",
     shortest_frames=SMALLEST_INPUT,

@@ -1,16 +1,17 @@
 """`fcn_gap`: AlexNet's convolutions, a score map for each class, and global average pooling."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
-from torch import Tensor, nn
 
 from ..config import FloatRange
-from .base import Architecture, InputShape, scaled
-from .convolutions import SMALLEST_INPUT, alexnet_convolutions, check_input, convolve, real_positions
-from .pretrained import PretrainedSettings, initialise_convolutions
+from .base import Architecture, InputShape
+from .pretrained import SMALLEST_INPUT, PretrainedSettings, initialise
 
-__all__ = ["ARCHITECTURE", "FcnGap", "FcnGapSettings"]
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["ARCHITECTURE", "FcnGapSettings"]
 
 
 class FcnGapSettings(PretrainedSettings):
@@ -22,33 +23,18 @@ class FcnGapSettings(PretrainedSettings):
     """Dropout before the classifier."""
 
 
-class FcnGap(nn.Module):
-    """A fully convolutional network from segments (B, C, F, T) to logits (B, K)."""
+def build(settings: FcnGapSettings, shape: InputShape, n_classes: int) -> "nn.Module":
+    """Make the network for segments of a shape."""
+    from .networks.fcn_gap import FcnGap
 
-    def __init__(self, settings: FcnGapSettings, shape: InputShape, n_classes: int) -> None:
-        """Create the layers. Raises `ConfigError` if segments are smaller than AlexNet's smallest input."""
-        super().__init__()
-        check_input(shape)
-        self.input_norm = nn.BatchNorm2d(shape.channels)
-        self.convolutions = alexnet_convolutions(shape.channels, settings.width, batch_norm=True)
-        self.dropout = nn.Dropout(settings.dropout)
-        self.classifier = nn.Conv2d(scaled(256, settings.width), n_classes, 1)
-
-    def forward(self, segments: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Return logits (B, K) of segments (B, C, F, T), or of padded utterances with `lengths` (B,) in frames."""
-        maps, lengths = convolve((self.input_norm, *self.convolutions), segments, lengths)
-        scores: Tensor = self.classifier(self.dropout(maps)).float()
-        if lengths is None:
-            return scores.mean(dim=(2, 3))
-        total = (scores * real_positions(scores, lengths)).sum(dim=(2, 3))
-        return total / (scores.shape[2] * lengths[:, None])
+    return FcnGap(settings, shape, n_classes)
 
 
 ARCHITECTURE = Architecture(
     name="fcn_gap",
     settings=FcnGapSettings,
-    build=FcnGap,
-    initialise=initialise_convolutions,
+    build=build,
+    initialise=initialise,
     citation="S. Ng: FCN+GAP, in Speech Emotion Recognition, github.com/samsudinng/speech_emo_recognition; "
     "global average pooling: M. Lin, Q. Chen, S. Yan: Network In Network, arXiv 1312.4400, 2013",
     shortest_frames=SMALLEST_INPUT,

@@ -2,19 +2,21 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-import torch
 from pydantic import Field
-from torch import Tensor, nn
 
 from ..config import Choice, FloatRange, ModelSettings
 from ..errors import ConfigError
 from .base import Architecture, Examples, InputShape
-from .output_scale import scale_of
 
-__all__ = ["ARCHITECTURE", "OBJECTIVES", "LinearProbe", "LinearProbeSettings"]
+if TYPE_CHECKING:
+    from torch import nn
+
+    from .networks.linear_probe import LinearProbe
+
+__all__ = ["ARCHITECTURE", "OBJECTIVES", "LinearProbeSettings"]
 
 OBJECTIVES: Mapping[str, tuple[str, ...]] = {
     "classes": ("ridge", "squared_hinge", "logistic"),
@@ -66,46 +68,10 @@ def chosen_layers(layers: int | str, channels: int) -> list[int]:
     return list(range(channels))
 
 
-class LinearProbe(nn.Module):
-    """Segments (B, C, F, T) to logits (B, K): the mean over T, then a linear map of chosen channels."""
-
-    layer_weights: Tensor
-    temperature: Tensor
-
-    def __init__(self, settings: LinearProbeSettings, shape: InputShape, n_classes: int) -> None:
-        """Create the layers for any T; `ConfigError` where there is no such channel."""
-        super().__init__()
-        self.channels = chosen_layers(settings.layers, shape.channels)
-        self.weighted = settings.layers == "weighted"
-        read = shape.bands * (1 if self.weighted else len(self.channels))
-        self.classifier = nn.Linear(read, n_classes)
-        self.register_buffer("layer_weights", torch.full((len(self.channels),), 1 / len(self.channels)))
-        self.register_buffer("temperature", torch.ones(()))
-
-    def features(self, segments: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Chosen channels (B, chosen, F) of segments (B, C, F, T), averaged over their real frames.
-
-        Segments may be of the chosen channels alone.
-        """
-        chosen = segments if len(self.channels) == segments.shape[1] else segments[:, self.channels]
-        if chosen.shape[3] == 1:
-            return chosen[..., 0]
-        if lengths is None:
-            return chosen.mean(dim=3)
-        real = torch.arange(segments.shape[3], device=segments.device) < lengths[:, None]
-        return torch.einsum("bcft,bt->bcf", chosen, real / lengths.clamp(min=1)[:, None])
-
-    def forward(self, segments: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Return logits (B, K) of segments (B, C, F, T), or of padded utterances with `lengths` (B,) in frames."""
-        features = self.features(segments, lengths)
-        if self.weighted:
-            features = (features * self.layer_weights[:, None]).sum(dim=1)
-        logits: Tensor = self.classifier(features.flatten(start_dim=1)) / self.temperature
-        return logits
-
-
-def solve(network: LinearProbe, settings: LinearProbeSettings, examples: Examples) -> None:
+def solve(network: "LinearProbe", settings: LinearProbeSettings, examples: Examples) -> None:
     """Fill in a probe's weights, and the temperature, gains and shifts that left-out training speakers calibrate."""
+    import torch
+
     # Imported here: threadpoolctl sets an environment variable, and SciPy's solvers take half a second
     from threadpoolctl import threadpool_limits
 
@@ -133,8 +99,10 @@ def solve(network: LinearProbe, settings: LinearProbeSettings, examples: Example
     network.classifier.bias.copy_(torch.from_numpy(found.gain * bias + found.shift))
 
 
-def _in_units_of(network: LinearProbe, examples: Examples) -> np.ndarray:
+def _in_units_of(network: "LinearProbe", examples: Examples) -> np.ndarray:
     """The task's values, shape (N, ...); ratings in the units of a network with an output scale."""
+    from .networks import scale_of
+
     values: np.ndarray = examples.labels.cpu().numpy()
     scale = scale_of(network)
     if scale is None or not examples.labels.is_floating_point():
@@ -144,10 +112,17 @@ def _in_units_of(network: LinearProbe, examples: Examples) -> np.ndarray:
     return standardised
 
 
+def build(settings: LinearProbeSettings, shape: InputShape, n_classes: int) -> "nn.Module":
+    """Make the network for segments of a shape."""
+    from .networks.linear_probe import LinearProbe
+
+    return LinearProbe(settings, shape, n_classes)
+
+
 ARCHITECTURE = Architecture(
     name="linear_probe",
     settings=LinearProbeSettings,
-    build=LinearProbe,
+    build=build,
     solve=solve,
     solves=tuple(OBJECTIVES),
     channels=lambda settings, channels: chosen_layers(settings.layers, channels),

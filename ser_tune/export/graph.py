@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..architectures.convolutions import UnshuffledConv2d
+from ..architectures.networks.convolutions import UnshuffledConv2d
 from ..encoders import open_encoder, relocated
 from ..errors import ConfigError
 from ..features import FEATURE_SETS, Scaling

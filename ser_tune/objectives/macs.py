@@ -1,6 +1,5 @@
 """`macs`: multiply-adds of a fold's network for an utterance of one second, with those of a pretrained encoder.
 
-from typing import TYPE_CHECKING
 Convolutions, linear and recurrent layers and products of matrices are counted, by PyTorch's `FlopCounterMode`, whose
 operations are two for each multiply-add. Front ends that are no networks, such as spectrograms, count nothing. A
 network that reads segments of one length computes a whole segment for a second.
@@ -10,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from ..encoders import CheckpointSettings
 from .base import cost

@@ -1,8 +1,9 @@
 """`size_mb`: the size of a fold's network, in megabytes (10⁶ bytes) of weights as its safetensors file has them.
 
-from typing import TYPE_CHECKING
 A registered model holds a network of this size for each fold.
 """
+
+from typing import TYPE_CHECKING
 
 from .base import cost
 

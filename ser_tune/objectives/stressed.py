@@ -1,6 +1,5 @@
 """`stressed_METRIC`: the validation score in worse recordings, mean over conditions.
 
-from typing import TYPE_CHECKING
 The conditions are those of promotion rule `robust`: the middle severity of noise, babble, room, telephone, codecs,
 clipping, low level and trimmed silence. Each fold's network judges its validation speakers in each. Features of worse
 recordings are kept in the project's cache, so that later trials with the same features do not extract them again.
@@ -13,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 

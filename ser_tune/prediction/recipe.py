@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..architectures import ARCHITECTURES, Ensemble, InputShape, scale_outputs
+from ..architectures import ARCHITECTURES, InputShape
+from ..architectures.networks import Ensemble, scale_outputs
 from ..config import FeatureSettings, ModelSettings, NormalisationSettings, SegmentSettings
 from ..errors import ConfigError
 from ..features import FEATURE_SETS, Scaling

@@ -15,7 +15,7 @@ import optuna
 from mlflow.entities import Run
 from optuna.trial import TrialState
 
-from ..architectures import threshold_of
+from ..architectures.networks import threshold_of
 from ..coordination import is_elsewhere, values_of
 from ..definition import StudyDefinition
 from ..errors import RegistryError

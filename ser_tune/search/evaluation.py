@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import torch
 
-from ..architectures import set_threshold
+from ..architectures.networks import set_threshold
 from ..config import Project
 from ..corpora import Corpus
 from ..errors import StudyError

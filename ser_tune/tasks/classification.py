@@ -64,7 +64,8 @@ def encode(values: "Tensor", outputs: int) -> "Tensor":
 
 def encode_arrays(values: np.ndarray, outputs: int) -> np.ndarray:
     """`encode` of class numbers in an array."""
-    return (values[:, np.newaxis] == np.arange(outputs)).astype(np.float32)
+    encoded: np.ndarray = (values[:, np.newaxis] == np.arange(outputs)).astype(np.float32)
+    return encoded
 
 
 def members(raw: "Tensor") -> "Tensor":

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from ..architectures import members_of
+from ..architectures.networks import members_of
 from ..config import TrainingSettings
 from ..errors import NonFiniteLossError
 from ..prediction import batch_norms

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..architectures import ARCHITECTURES, Examples, members_of, set_scale
+from ..architectures import ARCHITECTURES, Examples
+from ..architectures.networks import members_of, set_scale
 from ..device import keep_freed_memory
 from ..features import FEATURE_SETS
 from ..prediction import Recipe

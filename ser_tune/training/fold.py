@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import nn
 
-from ..architectures import set_threshold
+from ..architectures.networks import set_threshold
 from ..features import Scaling
 from ..prediction import SegmentReader, segment_outputs
 from ..tasks import TASKS, Goal, Task

@@ -9,7 +9,8 @@ import torchvision
 from torch import Tensor, nn
 
 from ser_tune.architectures import ARCHITECTURES, InputShape
-from ser_tune.architectures.alex_net import AlexNet, AlexNetSettings, initialise
+from ser_tune.architectures.alex_net import AlexNetSettings, initialise
+from ser_tune.architectures.networks.alex_net import AlexNet
 from ser_tune.errors import ConfigError
 
 

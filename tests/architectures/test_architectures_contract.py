@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ser_tune.architectures import ARCHITECTURES, Architecture, Examples, InputShape
-from ser_tune.architectures.base import SMALLEST_VARIANCE, AttentiveStatistics, FrameAttention, scaled
+from ser_tune.architectures.networks.layers import SMALLEST_VARIANCE, AttentiveStatistics, FrameAttention, scaled
 from ser_tune.config import StudyConfig
 from ser_tune.errors import ConfigError, UnknownNameError
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ser_tune.architectures import InputShape
-from ser_tune.architectures.acrnn_3d import Acrnn3d, Acrnn3dSettings
-from ser_tune.architectures.convolutions import UnshuffledConv2d
+from ser_tune.architectures.acrnn_3d import Acrnn3dSettings
+from ser_tune.architectures.networks.acrnn_3d import Acrnn3d
+from ser_tune.architectures.networks.convolutions import UnshuffledConv2d
 
 
 @settings(max_examples=40, deadline=None)

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from ser_tune.architectures import ARCHITECTURES, Examples, Inputs, InputShape, scale_outputs, set_scale
+from ser_tune.architectures import ARCHITECTURES, Examples, Inputs, InputShape
 from ser_tune.architectures.base import Held
-from ser_tune.architectures.linear_probe import OBJECTIVES, LinearProbe, chosen_layers, solve
+from ser_tune.architectures.linear_probe import OBJECTIVES, chosen_layers, solve
 from ser_tune.architectures.linear_solvers import Problem, solved
 from ser_tune.architectures.linear_targets import supervision
+from ser_tune.architectures.networks import scale_outputs, set_scale
+from ser_tune.architectures.networks.linear_probe import LinearProbe
 from ser_tune.errors import ConfigError
 from ser_tune.tasks import TASKS
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ser_tune.architectures import Ensemble, scale_outputs, set_scale, set_threshold
+from ser_tune.architectures.networks import Ensemble, scale_outputs, set_scale, set_threshold
 
 
 def scaled(seed: int) -> nn.Module:

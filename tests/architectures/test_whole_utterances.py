@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ser_tune.architectures import ARCHITECTURES, Architecture, InputShape
-from ser_tune.architectures.convolutions import alexnet_convolutions, convolve, masked_batch_norm, real_positions
+from ser_tune.architectures.networks.convolutions import (
+    alexnet_convolutions,
+    convolve,
+    masked_batch_norm,
+    real_positions,
+)
 
 QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NAMES = [name for name in ARCHITECTURES.names() if name != "finetuned_encoder"]  # it has tests of its own

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from ser_tune.architectures import ARCHITECTURES, set_scale, set_threshold
+from ser_tune.architectures import ARCHITECTURES
+from ser_tune.architectures.networks import set_scale, set_threshold
 from ser_tune.config import NormalisationSettings, SegmentSettings
 from ser_tune.errors import ConfigError
 from ser_tune.export.front_ends import at_least

@@ -10,7 +10,8 @@ import pytest
 import torch
 from matplotlib.image import imread
 
-from ser_tune.architectures import ARCHITECTURES, Ensemble, InputShape
+from ser_tune.architectures import ARCHITECTURES, InputShape
+from ser_tune.architectures.networks import Ensemble
 from ser_tune.config import NetworkSettings
 from ser_tune.errors import AudioError, ConfigError
 from ser_tune.prediction import Prediction, SegmentPrediction

@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from ser_tune.architectures import ARCHITECTURES, InputShape
-from ser_tune.architectures.convolutions import UnshuffledConv2d
+from ser_tune.architectures.networks.convolutions import UnshuffledConv2d
 from ser_tune.config import ModelSettings
 
 __all__ = ["extract", "plain_epoch", "start_plain_training"]

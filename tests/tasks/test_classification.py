@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ser_tune.architectures import Ensemble
+from ser_tune.architectures.networks import Ensemble
 from ser_tune.tasks import TASKS
 from ser_tune.tasks.classification import divergence, targets_of_labels
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ser_tune.architectures import ARCHITECTURES, Ensemble, members_of
+from ser_tune.architectures import ARCHITECTURES
+from ser_tune.architectures.networks import Ensemble, members_of
 from ser_tune.prediction import Predictor
 from ser_tune.tasks import TASKS, Goal
 from ser_tune.training import LOSSES, AnyTrial, FittedNetwork, TrainingData, fit, fitting, recipe_of

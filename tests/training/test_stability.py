@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ser_tune.architectures.convolutions import masked_batch_norm
+from ser_tune.architectures.networks.convolutions import masked_batch_norm
 from ser_tune.config import AugmentationSettings
 from ser_tune.features import FeatureStore
 from ser_tune.prediction import UtteranceFeatures

@@ -6,11 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad, pixel_unshuffle
 
-from ..errors import ConfigError
-from .base import InputShape, scaled
+from ...errors import ConfigError
+from ..base import InputShape
+from ..pretrained import SMALLEST_INPUT
+from .layers import scaled
 
 __all__ = [
-    "SMALLEST_INPUT",
     "UnshuffledConv2d",
     "alexnet_convolutions",
     "check_input",
@@ -18,9 +19,6 @@ __all__ = [
     "masked_batch_norm",
     "real_positions",
 ]
-
-SMALLEST_INPUT = 63
-"""Least bands, and frames, of AlexNet's poolings."""
 
 
 def check_input(shape: InputShape) -> None:
