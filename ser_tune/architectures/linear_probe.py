@@ -76,11 +76,13 @@ def solve(network: "LinearProbe", settings: LinearProbeSettings, examples: Examp
     from threadpoolctl import threadpool_limits
 
     from .linear_calibration import Calibration, calibrated
-    from .linear_solvers import Problem, left_out, solved, weighted_layers
+    from .linear_layers import weighted_layers
+    from .linear_problem import Problem
+    from .linear_solvers import left_out, solved
     from .linear_targets import supervision
 
     read = [network.features(*inputs) for _, inputs in examples.blocks()]
-    features = torch.cat(read).double().cpu().numpy()  # (N, chosen, F)
+    features = torch.cat(read).cpu().numpy()  # (N, chosen, F)
     values, speakers = _in_units_of(network, examples), examples.speakers.cpu().numpy()
     aims = supervision(examples.kind, values, network.classifier.out_features, settings.objective)
     penalty = settings.penalty * network.classifier.in_features
@@ -88,15 +90,16 @@ def solve(network: "LinearProbe", settings: LinearProbeSettings, examples: Examp
         if network.weighted:
             shares = weighted_layers(features, aims, penalty)
             network.layer_weights.copy_(torch.from_numpy(shares))
-            features = np.tensordot(features, shares, axes=(1, 0))
+            features = np.tensordot(features.astype(np.float64), shares, axes=(1, 0))
         problem = Problem.of(features.reshape(len(values), -1), aims, penalty)
-        weights, bias = solved(problem)
+        full = solved(problem)
         found = Calibration()
         if settings.objective != "unscaled_ridge":
-            found = calibrated(examples.kind, left_out(problem, speakers), values)
+            found = calibrated(examples.kind, left_out(problem, full, speakers), values)
+        weights = problem.space.of_features(full.weights)
     network.temperature.fill_(found.temperature)
-    network.classifier.weight.copy_(torch.from_numpy(found.gain * weights.T).T)
-    network.classifier.bias.copy_(torch.from_numpy(found.gain * bias + found.shift))
+    network.classifier.weight.copy_(torch.from_numpy(found.gain * weights[:, :-1].T).T)
+    network.classifier.bias.copy_(torch.from_numpy(found.gain * weights[:, -1] + found.shift))
 
 
 def _in_units_of(network: "LinearProbe", examples: Examples) -> np.ndarray:
@@ -127,7 +130,7 @@ ARCHITECTURE = Architecture(
     solves=tuple(OBJECTIVES),
     channels=lambda settings, channels: chosen_layers(settings.layers, channels),
     restricted={kind: {"model.objective": Choice(names)} for kind, names in OBJECTIVES.items()},
-    solver="ridge in closed form; squared hinge and logistic by Newton's method, scores exact to 0.001",
+    solver="ridge by eigenvectors; squared hinge and logistic by Newton's method, scores exact to 0.001, left out too",
     citation="linear probes of frozen layers: G. Alain, Y. Bengio: Understanding intermediate layers using linear "
     "classifier probes, arXiv 1610.01644, 2016; weighted layers: S. Yang et al.: SUPERB, arXiv 2105.01051, 2021; "
     "ridge: A. E. Hoerl, R. W. Kennard, Technometrics 12(1), 1970; temperature: C. Guo et al., arXiv 1706.04599, 2017",

@@ -4,7 +4,8 @@ A step that changes no score by more than the tolerance ends the search. Squared
 output is a problem of its own: the step to the optimum of the present piece is solved for exactly (S. Keerthi,
 D. DeCoste: A modified finite Newton method, JMLR 6, 2005), in the smaller of both shapes. Logistic, and what is too
 large to be factorised, takes conjugate gradients (C. Lin, R. Weng, S. Keerthi: Trust region Newton method, JMLR 9,
-2008), of which the last step is more exact: a rough step may be short far from the optimum.
+2008), of which the last step is more exact: a rough step may be short far from the optimum. Lengths and products of
+weights are those of the features' weights, also where weights are of examples.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +16,9 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit, log_expit, log_softmax, softmax
 
-__all__ = ["LOSSES", "Loss", "binary", "logistic", "squared_hinge"]
+from .linear_problem import ByExamples, ByFeatures
+
+__all__ = ["LOSSES", "Fit", "Loss", "binary", "logistic", "squared_hinge"]
 
 STEPS = 200
 """Most steps of Newton's method; the hardest problem that was tried took 60."""
@@ -79,13 +82,19 @@ LOSSES: Mapping[str, Loss] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Point:
-    """A point of the search."""
+class Fit:
+    """Weights of a linear map, and the scores of the examples."""
 
     weights: np.ndarray
-    """Shape (K, R)."""
+    """Shape (K, R), of the space of the examples."""
     scores: np.ndarray
-    """Scores of the examples, shape (N, K)."""
+    """Shape (N, K)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Point(Fit):
+    """A point of the search."""
+
     value: float
     """Sum of loss and penalty."""
     slope: np.ndarray
@@ -93,24 +102,32 @@ class _Point:
 
 
 @dataclass(frozen=True, slots=True)
-class _Posed:
-    """The minimised function; the fields are the arguments of `squared_hinge`."""
+class Objective:
+    """A minimised sum of loss and penalty."""
 
-    rows: np.ndarray
+    space: ByFeatures | ByExamples
     targets: np.ndarray
+    """Shape (N, K)."""
     counts: np.ndarray
+    """Weight of each example, shape (N,), or of each of its outputs, (N, K); 0 leaves an example out."""
     penalty: float
+    """The squared weights count half of it."""
     loss: Loss
 
-    def output(self, number: int) -> "_Posed":
-        """The function of a single output."""
+    def output(self, number: int) -> "Objective":
+        """The objective of a single output."""
         counts = self.counts if self.counts.ndim == 1 else self.counts[:, number]
         return replace(self, targets=self.targets[:, number : number + 1], counts=counts)
 
     def at(self, weights: np.ndarray, scores: np.ndarray) -> _Point:
-        """The point of some weights, and their scores."""
+        """The point of some weights (K, R), and their scores (N, K)."""
         loss, slope = self.loss(scores, self.targets, self.counts)
-        return _Point(weights, scores, loss + self.penalty / 2 * float(np.square(weights).sum()), slope)
+        size = self.space.product(weights, scores, weights)
+        return _Point(weights, scores, loss + self.penalty / 2 * size, slope)
+
+    def start(self) -> Fit:
+        """Weights of 0."""
+        return Fit(np.zeros((self.targets.shape[1], self.space.size)), np.zeros(self.targets.shape))
 
 
 Bend: TypeAlias = Callable[[np.ndarray], np.ndarray]
@@ -120,51 +137,58 @@ Step: TypeAlias = Callable[[_Point, np.ndarray, float], tuple[np.ndarray, np.nda
 and of the scores (N, K)."""
 
 
-def squared_hinge(
-    rows: np.ndarray, signs: np.ndarray, counts: np.ndarray, penalty: float, tolerance: float
-) -> np.ndarray:
-    """The best weights (K, R) of the squared hinge loss; each output is a problem of its own.
+def squared_hinge(objective: Objective, start: Fit, tolerance: float) -> Fit:
+    """The fit with the least squared hinge loss; each output is a problem of its own.
 
     Args:
-        rows: Examples, shape (N, R).
-        signs: 1 where an output applies to an example, otherwise -1, shape (N, K).
-        counts: Weight of each example, shape (N,), or of each of its outputs, (N, K).
-        penalty: The squared weights count half of it.
+        objective: Targets are 1 where an output applies to an example, otherwise -1.
+        start: First weights.
         tolerance: How far scores may be from the optimum's; of scores below 1, as a fraction of the largest.
     """
-    gram = rows @ rows.T if len(rows) <= min(rows.shape[1], FACTORISED) else None
-    posed = _Posed(rows, signs, counts, penalty, hinge_loss)
-    return np.concatenate([_hinge_weights(posed.output(number), gram, tolerance) for number in range(signs.shape[1])])
+    fits = [
+        _hinge(objective.output(number), Fit(start.weights[number, None], start.scores[:, number, None]), tolerance)
+        for number in range(objective.targets.shape[1])
+    ]
+    return Fit(np.concatenate([fit.weights for fit in fits]), np.concatenate([fit.scores for fit in fits], axis=1))
 
 
-def _hinge_weights(posed: _Posed, gram: np.ndarray | None, tolerance: float) -> np.ndarray:
-    """The weights (1, R) of a single output."""
-    rows, counts, penalty = posed.rows, posed.counts, posed.penalty
-    signs = posed.targets[:, 0]
+def _hinge(objective: Objective, start: Fit, tolerance: float) -> Fit:
+    """The fit of a single output."""
+    space, counts, penalty = objective.space, objective.counts, objective.penalty
+    signs = objective.targets[:, 0]
 
     def step(at: _Point, gradient: np.ndarray, left: float) -> tuple[np.ndarray, np.ndarray]:
-        active = signs * at.scores[:, 0] < 1
-        inside, twice = rows[active], 2 * counts[active]
-        if min(inside.shape) > FACTORISED:
-            return _conjugate(rows, gradient, penalty, lambda change: 2 * (counts * active)[:, None] * change, left)
-        if len(inside) < rows.shape[1]:
-            matrix = inside @ inside.T if gram is None else gram[np.ix_(active, active)]
+        active = np.flatnonzero((signs * at.scores[:, 0] < 1) & (counts > 0))
+        twice = 2 * counts[active]
+        if min(len(active), space.size) > FACTORISED:
+            bent = np.zeros((len(signs), 1))
+            bent[active, 0] = twice
+            return _conjugate(objective, gradient, lambda change: bent * change, left)
+        weights = np.zeros(space.size)
+        if isinstance(space, ByExamples):
+            matrix = space.gram[np.ix_(active, active)]
+            matrix[np.diag_indices_from(matrix)] += penalty / twice
+            weights[active] = _solve(matrix, signs[active])
+        elif len(active) < space.size:
+            inside = space.rows[active]
+            matrix = inside @ inside.T
             matrix[np.diag_indices_from(matrix)] += penalty / twice
             weights = _solve(matrix, signs[active]) @ inside
         else:
+            inside = space.rows[active]
             matrix = (twice[:, None] * inside).T @ inside
             matrix[np.diag_indices_from(matrix)] += penalty
             weights = _solve(matrix, (twice * signs[active]) @ inside)
-        change = weights - at.weights[0]
-        return change[None], (rows @ change)[:, None]
+        change = (weights - at.weights[0])[None]
+        return change, space.scores(change)
 
-    return _minimum(posed, step, tolerance, PIECEWISE)
+    return _minimum(objective, start, step, tolerance, PIECEWISE)
 
 
-def logistic(rows: np.ndarray, shares: np.ndarray, counts: np.ndarray, penalty: float, tolerance: float) -> np.ndarray:
-    """The best weights (K, R) of the multinomial logistic loss.
+def logistic(objective: Objective, start: Fit, tolerance: float) -> Fit:
+    """The fit with the least multinomial logistic loss.
 
-    `shares` (N, K) of classes sum to 1 for each example; weights `counts` are (N,). Other arguments are those of
+    Targets are shares of classes, which sum to 1 for each example, and counts are (N,). Other arguments are those of
     `squared_hinge`.
     """
 
@@ -173,67 +197,67 @@ def logistic(rows: np.ndarray, shares: np.ndarray, counts: np.ndarray, penalty: 
 
         def bend(change: np.ndarray) -> np.ndarray:
             weighted = chances * change
-            bent: np.ndarray = counts[:, None] * (weighted - chances * weighted.sum(axis=1, keepdims=True))
+            bent: np.ndarray = objective.counts[:, None] * (weighted - chances * weighted.sum(axis=1, keepdims=True))
             return bent
 
-        return _conjugate(rows, gradient, penalty, bend, left)
+        return _conjugate(objective, gradient, bend, left)
 
-    return _minimum(_Posed(rows, shares, counts, penalty, logistic_loss), step, tolerance, SMOOTH)
+    return _minimum(objective, start, step, tolerance, SMOOTH)
 
 
-def binary(rows: np.ndarray, signs: np.ndarray, counts: np.ndarray, penalty: float, tolerance: float) -> np.ndarray:
-    """The best weights (K, R) of a logistic loss for each output; the arguments are those of `squared_hinge`."""
+def binary(objective: Objective, start: Fit, tolerance: float) -> Fit:
+    """The fit with the least logistic loss of each output; the arguments are those of `squared_hinge`."""
 
     def step(at: _Point, gradient: np.ndarray, left: float) -> tuple[np.ndarray, np.ndarray]:
-        bent = _columns(counts) * expit(at.scores) * expit(-at.scores)
-        return _conjugate(rows, gradient, penalty, lambda change: bent * change, left)
+        bent = _columns(objective.counts) * expit(at.scores) * expit(-at.scores)
+        return _conjugate(objective, gradient, lambda change: bent * change, left)
 
-    return _minimum(_Posed(rows, signs, counts, penalty, binary_loss), step, tolerance, SMOOTH)
+    return _minimum(objective, start, step, tolerance, SMOOTH)
 
 
-def _minimum(posed: _Posed, step: Step, tolerance: float, lefts: tuple[float, ...]) -> np.ndarray:
-    """The weights (K, R) of the least loss and penalty; each of Newton's steps is halved until it descends enough.
+def _minimum(objective: Objective, start: Fit, step: Step, tolerance: float, lefts: tuple[float, ...]) -> Fit:
+    """The fit with the least loss and penalty; each of Newton's steps is halved until it descends enough.
 
     `lefts` are the fractions of the gradient that conjugate gradients leave: each until a step is short.
     """
-    rows, penalty = posed.rows, posed.penalty
-    now = posed.at(np.zeros((posed.targets.shape[1], rows.shape[1])), np.zeros(posed.targets.shape))
+    space, penalty = objective.space, objective.penalty
+    now = objective.at(start.weights, start.scores)
     left, *more_exact = lefts
     for _ in range(STEPS):
-        gradient = now.slope.T @ rows + penalty * now.weights
+        gradient = space.pulled(now.slope) + penalty * now.weights
         change, moved = step(now, gradient, left)
-        descent, share = float((gradient * change).sum()), 1.0
-        then = posed.at(now.weights + change, now.scores + moved)
+        descent, share = space.product(change, moved, gradient), 1.0
+        then = objective.at(now.weights + change, now.scores + moved)
         while then.value > now.value + 1e-4 * share * descent and share > SHORTEST:
             share /= 2
-            then = posed.at(now.weights + share * change, now.scores + share * moved)
+            then = objective.at(now.weights + share * change, now.scores + share * moved)
         if then.value >= now.value:  # as far down as rounding lets it
-            return now.weights
+            break
         now = then
         if share == 1 and np.abs(moved).max() < tolerance * min(1.0, np.abs(now.scores).max()):
             if not more_exact:
                 break
             left = more_exact.pop(0)
-    return now.weights
+    return Fit(now.weights, now.scores)
 
 
-def _conjugate(
-    rows: np.ndarray, gradient: np.ndarray, penalty: float, bend: Bend, left: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _conjugate(objective: Objective, gradient: np.ndarray, bend: Bend, left: float) -> tuple[np.ndarray, np.ndarray]:
     """Newton's step by conjugate gradients, which end where only a fraction `left` of the gradient's length is left."""
-    length = float(np.square(gradient).sum())
-    enough = left**2 * length
-    change, moved = np.zeros_like(gradient), np.zeros((len(rows), len(gradient)))
-    rest, direction, size = -gradient, -gradient, length
+    space = objective.space
+    rest, of_rest = -gradient, space.scores(-gradient)
+    size = space.product(rest, of_rest, rest)
+    enough = left**2 * size
+    direction, of_direction = rest, of_rest
+    change, moved = np.zeros_like(rest), np.zeros_like(of_rest)
     for _ in range(CONJUGATE_STEPS):
         if size <= enough:
             break
-        of_scores = rows @ direction.T
-        curved = bend(of_scores).T @ rows + penalty * direction
-        reach = size / float((direction * curved).sum())
-        change, moved, rest = change + reach * direction, moved + reach * of_scores, rest - reach * curved
-        before, size = size, float(np.square(rest).sum())
-        direction = rest + size / before * direction
+        curved = space.pulled(bend(of_direction)) + objective.penalty * direction
+        reach = size / space.product(direction, of_direction, curved)
+        change, moved, rest = change + reach * direction, moved + reach * of_direction, rest - reach * curved
+        of_rest = space.scores(rest)
+        before, size = size, space.product(rest, of_rest, rest)
+        direction, of_direction = rest + size / before * direction, of_rest + size / before * of_direction
     return change, moved
 
 

@@ -11,7 +11,8 @@ import torch
 from ser_tune.architectures import ARCHITECTURES, Examples, Inputs, InputShape
 from ser_tune.architectures.base import Held
 from ser_tune.architectures.linear_probe import OBJECTIVES, chosen_layers, solve
-from ser_tune.architectures.linear_solvers import Problem, solved
+from ser_tune.architectures.linear_problem import Problem
+from ser_tune.architectures.linear_solvers import solved
 from ser_tune.architectures.linear_targets import supervision
 from ser_tune.architectures.networks import scale_outputs, set_scale
 from ser_tune.architectures.networks.linear_probe import LinearProbe
@@ -118,8 +119,8 @@ def test_a_solved_probe_is_the_solvers_and_its_temperature_never_changes_the_ans
     # Half a unit of penalty for each feature
     aims = supervision("classes", examples.labels.numpy(), N_CLASSES, objective)
     problem = Problem.of(features, aims, 0.5 * features.shape[1])
-    weights, bias = solved(problem)
-    scores = features @ weights.T + bias
+    weights = problem.space.of_features(solved(problem).weights)
+    scores = features @ weights[:, :-1].T + weights[:, -1]
     assert probe.temperature > 0
     assert probe.temperature != 1
     np.testing.assert_allclose(logits * probe.temperature, scores, rtol=1e-3, atol=1e-4)

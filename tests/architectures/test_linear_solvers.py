@@ -9,9 +9,12 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.svm import LinearSVC
 
 from ser_tune.architectures import linear_solvers, newton
+from ser_tune.architectures.linear_layers import weighted_layers
 from ser_tune.architectures.linear_probe import OBJECTIVES as OBJECTIVES_OF
-from ser_tune.architectures.linear_solvers import Problem, left_out, solved, weighted_layers
-from ser_tune.architectures.linear_targets import balanced, balanced_votes, supervision
+from ser_tune.architectures.linear_problem import Problem
+from ser_tune.architectures.linear_solvers import left_out, solved
+from ser_tune.architectures.linear_targets import Supervision, balanced, balanced_votes, supervision
+from ser_tune.architectures.newton import Fit, Objective
 
 N_CLASSES, PENALTY = 3, 2.5
 OBJECTIVES = OBJECTIVES_OF["classes"]
@@ -50,10 +53,20 @@ def _problem(
     return Problem.of(features, supervision(kind, values, N_CLASSES, objective), penalty)
 
 
+def _solved(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of features (K, D), and biases (K,)."""
+    weights = problem.space.of_features(solved(problem).weights)
+    return weights[:, :-1], weights[:, -1]
+
+
+def _left_out(problem: Problem, speakers: np.ndarray) -> np.ndarray:
+    return left_out(problem, solved(problem), speakers)
+
+
 def _scores(
     features: np.ndarray, values: np.ndarray, objective: str, penalty: float = PENALTY, *, kind: str = "classes"
 ) -> np.ndarray:
-    weights, bias = solved(_problem(features, values, objective, penalty, kind=kind))
+    weights, bias = _solved(_problem(features, values, objective, penalty, kind=kind))
     assert weights.shape == (N_CLASSES, features.shape[1])
     return features @ weights.T + bias
 
@@ -71,7 +84,7 @@ def test_ridge_is_scikit_learns_with_balanced_weights_and_a_penalised_bias(examp
     signs = np.where(labels[:, None] == np.arange(N_CLASSES), 1.0, -1.0)
     theirs = Ridge(alpha=PENALTY, fit_intercept=False, solver="cholesky")
     theirs.fit(_with_ones(inputs), signs, sample_weight=balanced(labels, N_CLASSES))
-    weights, bias = solved(_problem(inputs, labels, "ridge"))
+    weights, bias = _solved(_problem(inputs, labels, "ridge"))
     np.testing.assert_allclose(np.column_stack([weights, bias]), theirs.coef_, rtol=1e-4, atol=1e-6)
 
 
@@ -111,9 +124,9 @@ def test_a_penalty_at_the_end_of_what_is_allowed_has_a_solution(objective: str, 
     singular = np.column_stack([inputs, inputs[:, :3], np.zeros((60, 2))])
     for features in (singular, singular[:12]):
         problem = _problem(features, labels[: len(features)], objective, penalty)
-        weights, bias = solved(problem)
+        weights, bias = _solved(problem)
         assert np.isfinite(features @ weights.T + bias).all()
-        assert np.isfinite(left_out(problem, np.arange(len(features)) % 5)).all()
+        assert np.isfinite(_left_out(problem, np.arange(len(features)) % 5)).all()
 
 
 def test_small_scores_are_as_exact_as_a_fraction_of_the_largest() -> None:
@@ -131,7 +144,7 @@ def test_small_scores_are_as_exact_as_a_fraction_of_the_largest() -> None:
 def test_logistic_is_scikit_learns_and_its_slope_is_nearly_0(examples: int, features: int, penalty: float) -> None:
     inputs, labels = _data(examples, features)
     rows, each = _with_ones(inputs), balanced(labels, N_CLASSES)
-    weights, bias = solved(_problem(inputs, labels, "logistic", penalty))
+    weights, bias = _solved(_problem(inputs, labels, "logistic", penalty))
     both = np.column_stack([weights, bias])
     missed = softmax(rows @ both.T, axis=1) - (labels[:, None] == np.arange(N_CLASSES))
     slope, at_the_start = (
@@ -177,35 +190,65 @@ def test_scores_are_of_speakers_who_were_left_out(speakers: int, parts: int, mon
     numbers = 10 * (np.arange(60) % speakers)  # numbers of a corpus, of which a fold has some
     problem, left = _problem(inputs, labels, "logistic"), []
 
-    def solved_part(part: Problem, tolerance: float) -> np.ndarray:
-        present = {tuple(row) for row in part.coordinates}
-        out = np.array([tuple(row) not in present for row in problem.coordinates])
+    def solved_part(objective: Objective, start: Fit, tolerance: float) -> Fit:
+        out = objective.counts == 0
         assert not set(numbers[out]) & set(numbers[~out])
         left.append(set(numbers[out]))
-        return np.ones((N_CLASSES, part.coordinates.shape[1]))
+        return start
 
-    monkeypatch.setattr(linear_solvers, "_solved", solved_part)
-    left_out(problem, numbers)
+    full = solved(problem)
+    monkeypatch.setattr(linear_solvers, "SOLVERS", {"logistic": solved_part})
+    left_out(problem, full, numbers)
     assert len(left) == parts
-    assert sorted(one for group in left for one in group) == sorted(set(numbers))
+    assert sorted(number for group in left for number in group) == sorted(set(numbers))
 
 
-@pytest.mark.parametrize("features", [10, 70])  # fewer than examples, and more
-def test_ridge_without_a_group_of_speakers_is_the_same_in_closed_form(features: int) -> None:
+def _without(features: np.ndarray, aims: Supervision, out: np.ndarray) -> np.ndarray:
+    """Scores of examples, by their numbers, by weights that are solved without them from the start."""
+    kept = np.setdiff1d(np.arange(len(features)), out)
+    problem = Problem.of(features[kept], Supervision(aims.targets[kept], aims.weights[kept], aims.loss), PENALTY)
+    weights, bias = _solved(problem)
+    return features[out] @ weights.T + bias
+
+
+@pytest.mark.parametrize(("kind", "objective"), LEARNED)
+@pytest.mark.parametrize("features", [6, 30, 90])  # fewer than a part's examples, and than all; more
+def test_scores_of_left_out_parts_are_those_of_a_solution_without_them(
+    kind: str, objective: str, features: int
+) -> None:
     inputs, labels = _data(60, features)
-    problem, group = _problem(inputs, labels, "ridge"), np.arange(60) % 5
-    scores = linear_solvers._left_out(problem, group)
-    for one in range(5):
-        out = group == one
-        weights = linear_solvers._solved(problem.part(~out), linear_solvers.EXACT)
-        np.testing.assert_allclose(scores[out], problem.coordinates[out] @ weights.T, atol=1e-9)
+    aims, speakers = supervision(kind, _values(kind, labels), N_CLASSES, objective), np.arange(60) % 5
+    scores = _left_out(Problem.of(inputs, aims, PENALTY), speakers)
+    for speaker in range(5):
+        out = np.flatnonzero(speakers == speaker)
+        exact = 1e-8 if aims.loss in ("ridge", "squared_hinge") else 3e-3
+        np.testing.assert_allclose(scores[out], _without(inputs, aims, out), atol=exact)
+
+
+@pytest.mark.parametrize(("objective", "features"), [("squared_hinge", 30), ("logistic", 30), ("logistic", 200)])
+def test_left_out_parts_start_from_the_solution_of_all(
+    objective: str, features: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs, labels = _data(150, features)
+    problem, points = _problem(inputs, labels, objective, 10.0), [0]
+    full, at = solved(problem), Objective.at
+
+    def counted(objective: Objective, weights: np.ndarray, scores: np.ndarray) -> Any:
+        points[-1] += 1
+        return at(objective, weights, scores)
+
+    monkeypatch.setattr(Objective, "at", counted)
+    left_out(problem, full, np.arange(150) % 5)
+    points.append(0)
+    left_out(problem, Fit(0 * full.weights, 0 * full.scores), np.arange(150) % 5)
+    assert points[0] < 0.9 * points[1]
 
 
 def test_examples_of_a_single_speaker_are_left_out_in_parts() -> None:
     inputs, labels = _data(60, 10)
     problem = _problem(inputs, labels, "ridge")
     same = np.zeros(60, dtype=np.int64)
-    np.testing.assert_array_equal(left_out(problem, same), left_out(problem, np.arange(60) % linear_solvers.PARTS))
+    np.testing.assert_array_equal(_left_out(problem, same), _left_out(problem, np.arange(60) % linear_solvers.PARTS))
 
 
 @pytest.mark.parametrize(("kind", "objective"), LEARNED)

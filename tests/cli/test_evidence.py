@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from ser_tune.architectures import ARCHITECTURES
 from ser_tune.metrics import METRICS
 
 NAME = "ser-manifest-alex_net"
@@ -129,7 +130,7 @@ def test_without_randomness_there_is_no_confirmation(
     assert call(root, "replay", "solved:0").out.endswith("numbers\n")
     _client(root).set_tag(_run_id(root, 0, "solved"), "ser_tune.solver", "another solver")
     told = call(root, "replay", "solved:0").out
-    solver = "ridge in closed form; squared hinge and logistic by Newton's method, scores exact to 0.001"
+    solver = ARCHITECTURES.get("linear_probe").solver
     assert f"solver was another solver, is {solver}\n" in told
     # Seeds of an ablation are the same network again: one is trained
     told = call(root, "ablate", *corpus, "--change", "model.objective=logistic", "--seeds", "3", "--json")

@@ -1,0 +1,37 @@
+"""Shares of an encoder's layers in their weighted sum, learned together with a linear map of it."""
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import softmax
+
+from .linear_targets import Supervision
+from .newton import LOSSES
+
+__all__ = ["weighted_layers"]
+
+LAYER_ITERATIONS, LAYER_PROGRESS = 60, 1e-4
+"""L-BFGS for shares of layers: iterations at most, and the relative progress of a step below which it ends. Shares need
+no digits beyond the second."""
+
+
+def weighted_layers(features: np.ndarray, supervision: Supervision, penalty: float) -> np.ndarray:
+    """Shares of layers, shape (C,), learned together with a linear map of the weighted sum of features (N, C, F)."""
+    layers, bands = features.shape[1:]
+    outputs, loss = supervision.targets.shape[1], LOSSES[supervision.loss]
+    examples = np.ascontiguousarray(features.transpose(1, 0, 2), dtype=np.float32).reshape(layers, -1)
+
+    def value(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        shares, now = softmax(flat[:layers]), flat[layers:].reshape(outputs, bands + 1)
+        mixed = (shares.astype(np.float32) @ examples).reshape(-1, bands)
+        total, slope = loss(mixed @ now[:, :-1].T + now[:, -1], supervision.targets, supervision.weights)
+        gradient = np.column_stack([slope.T @ mixed, slope.sum(axis=0)]) + penalty * now
+        of_shares = (examples @ (slope @ now[:, :-1]).astype(np.float32).ravel()).astype(np.float64)
+        of_logits = shares * (of_shares - shares @ of_shares)
+        total += penalty / 2 * float(np.square(now).sum())
+        return total, np.concatenate([of_logits, gradient.ravel()])
+
+    start = np.zeros(layers + outputs * (bands + 1))
+    options = {"maxiter": LAYER_ITERATIONS, "ftol": LAYER_PROGRESS}
+    result = minimize(value, start, jac=True, method="L-BFGS-B", options=options)
+    learned: np.ndarray = softmax(result.x[:layers])
+    return learned

@@ -1,0 +1,198 @@
+"""`Problem`: examples and objective of a linear map, of which the weights are of features, or of fewer examples.
+
+The best weights of D features are a sum of the N examples (representer theorem), so that N weights of examples hold all
+that those of features do, and of features a solver needs the products of examples alone, the Gram matrix.
+"""
+
+import math
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from .linear_targets import Supervision
+from .shared import Shared
+
+__all__ = ["ByExamples", "ByFeatures", "Problem", "Space", "space_of"]
+
+LEAST = 1e-10
+"""The least penalty, relative to the mean of the diagonal of the smaller matrix of products, which equal examples and
+features that are sums of others make singular."""
+AT_ONCE = 64
+"""Examples that are changed to float64 at once: few enough for a processor's cache."""
+
+
+class Space(Protocol):
+    """Examples of a linear map with K outputs, and a space of its weights (K, R)."""
+
+    @property
+    def size(self) -> int:
+        """R, the smaller of N and D + 1."""
+
+    @property
+    def least_penalty(self) -> float:
+        """The penalty that smaller ones are raised to."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+
+    def scores(self, weights: np.ndarray) -> np.ndarray:
+        """Scores (N, K) of all examples."""
+
+    def pulled(self, slope: np.ndarray) -> np.ndarray:
+        """The gradient by the weights, shape (K, R), from the slope of a loss by the scores, (N, K)."""
+
+    def product(self, weights: np.ndarray, scores: np.ndarray, others: np.ndarray) -> float:
+        """The product of the maps of two weights (K, R), of which the first have scores (N, K)."""
+
+    def without(self, out: np.ndarray, weights: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weights (K, R) and scores; where weights are of examples, without some of these, by their numbers."""
+
+    def of_features(self, weights: np.ndarray) -> np.ndarray:
+        """Weights of features and the bias, shape (K, D + 1), from weights (K, R)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ByFeatures:
+    """Weights of features."""
+
+    rows: np.ndarray
+    """Features (N, D + 1), float64, of which the last is always 1."""
+
+    @property
+    def size(self) -> int:
+        """As `Space`."""
+        size: int = self.rows.shape[1]
+        return size
+
+    @property
+    def least_penalty(self) -> float:
+        """As `Space`."""
+        return LEAST * float(np.square(self.rows).sum()) / self.size
+
+    @property
+    def nbytes(self) -> int:
+        """As `Space`."""
+        return self.rows.nbytes
+
+    def scores(self, weights: np.ndarray) -> np.ndarray:
+        """As `Space`."""
+        scores: np.ndarray = self.rows @ weights.T
+        return scores
+
+    def pulled(self, slope: np.ndarray) -> np.ndarray:
+        """As `Space`."""
+        gradient: np.ndarray = slope.T @ self.rows
+        return gradient
+
+    def product(self, weights: np.ndarray, scores: np.ndarray, others: np.ndarray) -> float:
+        """As `Space`."""
+        return float((weights * others).sum())
+
+    def without(self, out: np.ndarray, weights: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `Space`."""
+        return weights, scores
+
+    def of_features(self, weights: np.ndarray) -> np.ndarray:
+        """As `Space`."""
+        return weights
+
+
+@dataclass(frozen=True, slots=True)
+class ByExamples:
+    """Weights of examples, of which features' weights are the sum."""
+
+    gram: np.ndarray
+    """Products of examples, shape (N, N), float64."""
+    features: np.ndarray = field(repr=False)
+    """Shape (N, D), of any type; a feature that is always 1 is left out."""
+
+    @property
+    def size(self) -> int:
+        """As `Space`."""
+        return len(self.gram)
+
+    @property
+    def least_penalty(self) -> float:
+        """As `Space`."""
+        return LEAST * float(self.gram.trace()) / len(self.gram)
+
+    @property
+    def nbytes(self) -> int:
+        """As `Space`."""
+        return self.gram.nbytes + self.features.nbytes
+
+    def scores(self, weights: np.ndarray) -> np.ndarray:
+        """As `Space`."""
+        scores: np.ndarray = self.gram @ weights.T
+        return scores
+
+    def pulled(self, slope: np.ndarray) -> np.ndarray:
+        """As `Space`."""
+        return slope.T
+
+    def product(self, weights: np.ndarray, scores: np.ndarray, others: np.ndarray) -> float:
+        """As `Space`."""
+        return float((scores.T * others).sum())
+
+    def without(self, out: np.ndarray, weights: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `Space`."""
+        kept = weights.copy()
+        kept[:, out] = 0
+        return kept, scores - self.gram[:, out] @ weights[:, out].T
+
+    def of_features(self, weights: np.ndarray) -> np.ndarray:
+        """As `Space`."""
+        total = np.zeros((len(weights), self.features.shape[1]))
+        for start in range(0, len(self.features), AT_ONCE):
+            some = slice(start, start + AT_ONCE)
+            total += weights[:, some] @ self.features[some].astype(np.float64, copy=False)
+        return np.column_stack([total, weights.sum(axis=1)])
+
+
+def space_of(features: np.ndarray) -> ByFeatures | ByExamples:
+    """The smaller space of features (N, D) of any type, to which a feature that is always 1 is added."""
+    count, bands = features.shape
+    exact = features.astype(np.float64, copy=False)
+    if count > bands:
+        return ByFeatures(np.column_stack([exact, np.ones(count)]))
+    return ByExamples(exact @ exact.T + 1, features)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Examples and objective of a linear map."""
+
+    space: ByFeatures | ByExamples
+    supervision: Supervision
+    penalty: float
+    """The squared weights count half of it."""
+    shared: Shared
+    """Results that do not depend on penalty and objective."""
+    key: Hashable
+    """All that the space depends on."""
+
+    @classmethod
+    def of(
+        cls,
+        features: np.ndarray,
+        supervision: Supervision,
+        penalty: float,
+        *,
+        shared: Shared | None = None,
+        key: Hashable = None,
+    ) -> "Problem":
+        """A problem of features (N, D), to which a feature that is always 1 is added; its weights are penalised too.
+
+        Args:
+            features: Shape (N, D), of any type.
+            supervision: Targets and loss.
+            penalty: The squared weights count half of it; very small penalties are raised.
+            shared: Keeps results for other problems with the same features; None keeps them for this problem alone.
+            key: All that the features depend on.
+        """
+        shared = shared or Shared(math.inf)
+        space = shared.get((key, "space"), lambda: space_of(features))
+        return cls(space, supervision, max(penalty, space.least_penalty), shared, key)
