@@ -5,7 +5,7 @@ To add a set: a module with a `FEATURE_SET`, and its line here.
 
 from ..components import Catalogue
 from .base import FeatureSet
-from .checksums import damage_of
+from .entry import damage_of
 from .export import SpeakerSegments, refuse_other_format, refuse_whole_utterances, segments_by_speaker, write_export
 from .extraction import Extract, Extracted, Extraction, Shards, extract_alone
 from .normalisation import Moments, Scaling, as_slice

@@ -67,7 +67,7 @@ class Extracted(NamedTuple):
 
 Extract = Callable[[Sequence[Utterance]], list[Extracted]]
 """Extracts the features of a task's utterances; it can be sent to another machine."""
-Shards = Callable[[Extract, Iterable[Sequence[Utterance]]], Iterator[list[Extracted]]]
+Shards = Callable[[Extract, Iterable[Sequence[Utterance]]], Generator[list[Extracted], None, None]]
 """Calls a function with each task, in threads or processes, and yields the results in order."""
 
 
@@ -144,13 +144,14 @@ def lengths_of(corpus: Corpus) -> np.ndarray:
         return np.array(list(pool.map(of, corpus.utterances)))
 
 
-def similar_lengths(lengths_s: np.ndarray) -> list[np.ndarray]:
+def similar_lengths(lengths_s: np.ndarray, *, window_s: float | None = None) -> list[np.ndarray]:
     """Group utterances into tasks of similar length, over the whole corpus, the longest first.
 
     The very first task is the shortest utterance: a recording that is too short, or cannot be opened, fails at once.
 
     Args:
         lengths_s: Seconds of each utterance, shape (U,).
+        window_s: Group neighbours in the corpus alone, of so much speech; None groups all utterances.
 
     Returns:
         Numbers of the utterances of each task; every utterance is in a single task.
@@ -159,18 +160,24 @@ def similar_lengths(lengths_s: np.ndarray) -> list[np.ndarray]:
     [[0], [1], [3], [2]]
     """
     at_once = max(1, min(AT_ONCE, len(lengths_s) // TASKS))
-    *order, shortest = np.argsort(-lengths_s, kind="stable").tolist()
+    shortest = int(lengths_s.argmin())
+    others = np.delete(np.arange(len(lengths_s)), shortest)
+    window = np.zeros(len(others)) if window_s is None else np.cumsum(lengths_s[others]) // window_s
+    order = others[np.lexsort((-lengths_s[others], window))].tolist()
+    window = np.sort(window)
     tasks, begin = [np.array([shortest])], 0
     for end in range(1, len(order) + 1):
         longest = lengths_s[order[begin]]
         is_full = end - begin == at_once or (end - begin + 1) * longest > SPEECH_S
-        if end == len(order) or is_full or lengths_s[order[end]] < SIMILAR * longest:
+        if end == len(order) or is_full or window[end] > window[begin] or lengths_s[order[end]] < SIMILAR * longest:
             tasks.append(np.array(order[begin:end]))
             begin = end
     return tasks
 
 
-def extract_on_all_cores(extract: Extract, tasks: Iterable[Sequence[Utterance]]) -> Generator[list[Extracted]]:
+def extract_on_all_cores(
+    extract: Extract, tasks: Iterable[Sequence[Utterance]]
+) -> Generator[list[Extracted], None, None]:
     """Extract tasks in threads, one a core; as `Shards`.
 
     Threads, not processes: decoding, Fourier transforms and matrix products release the interpreter lock. Each computes
@@ -188,7 +195,7 @@ def extract_on_all_cores(extract: Extract, tasks: Iterable[Sequence[Utterance]])
         try:
             for task in tasks:
                 waiting.append(pool.submit(extract, task))
-                if len(waiting) == 4 * cores:  # results must not pile up
+                if len(waiting) == 2 * cores:  # results must not pile up
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

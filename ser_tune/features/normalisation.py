@@ -72,15 +72,6 @@ class Moments:
             maximum=np.maximum.reduceat(frames, starts, axis=0),
         )
 
-    @classmethod
-    def joined(cls, parts: Sequence["Moments"]) -> "Moments":
-        """Moments of several groups of utterances, group after group."""
-        count, total, minimum, maximum = (
-            np.concatenate([getattr(part, name) for part in parts]) for name in ("count", "total", "minimum", "maximum")
-        )
-        squares = np.concatenate([part.square_sums() for part in parts])
-        return cls(count=count, total=total, squares=squares, minimum=minimum, maximum=maximum)
-
     def square_sums(self, utterances: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Sums of squares of some utterances, shape (G, C, F), float64."""
         squares: np.ndarray

@@ -1,21 +1,19 @@
 """The feature cache: a corpus's features, extracted once for each setting, memory-mapped when read.
 
-An entry is a folder named by the SHA-256 of the corpus's recordings, the feature settings, this file's format and the
-version of the package that a plug-in's feature set is from, so a changed corpus, setting or package is another entry
-and nothing is ever stale. Every perturbed copy of a corpus is an entry of its own. An entry is written beside its place
-and renamed into it: a reader sees all of it or none of it. A lock lets one of several processes extract while the
-others wait. A process compares checksums when it first opens an entry; a damaged entry is extracted again.
+An entry is a folder named by the SHA-256 of the corpus's recordings, the feature settings, the format and the version
+of the package that a plug-in's feature set is from, so a changed corpus, setting or package is another entry and
+nothing is ever stale. Every perturbed copy of a corpus is an entry of its own. An entry is written beside its place,
+task by task, and moved there when it is whole: a reader sees all of it or none of it. What an extraction left that was
+ended, the next continues. A lock lets one of several processes extract while the others wait. A process compares
+checksums when it first opens an entry; damaged utterances are extracted again.
 """
 
-import io
-import json
 import logging
 import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from filelock import FileLock
@@ -24,9 +22,10 @@ from ..config import FeatureSettings
 from ..corpora import Corpus
 from ..errors import StorageError
 from .base import FeatureSet
-from .checksums import damage_of, write_checksums
-from .extraction import Extracted, Extraction, Shards, extract_on_all_cores, lengths_of, similar_lengths
+from .entry import FRAMES, INDEX, MOMENTS, RECORD, Layout, damage_of, remember
+from .extraction import Extraction, Shards, extract_on_all_cores, lengths_of, similar_lengths
 from .normalisation import Moments, as_slice
+from .shards import PartialEntry
 
 __all__ = [
     "FeatureStore",
@@ -37,6 +36,11 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
+PARTIAL = ".partial"
+"""Ending of the folder of an entry that is not whole yet."""
+WINDOW = 2**25
+"""Bytes of neighbours that are extracted in order of length where utterances have many frames: about as much is held in
+memory, since such features are written in the order of the corpus. A single frame has its place from the start."""
 Progress = Callable[[int, int], None]
 """Called with the number of utterances that are done, and of all."""
 
@@ -80,15 +84,19 @@ class FeatureStore:
         if (damage := damage_of(folder)) is not None:
             raise StorageError(f"the cached features in '{folder}' {damage}; repeat the command to extract them again")
         try:
-            meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-            frames = np.memmap(folder / "frames.bin", dtype=meta["dtype"], mode="c", shape=tuple(meta["shape"]))
-            offsets = np.load(folder / "offsets.npy")
-            if len(frames) == len(offsets) - 1:
+            layout = Layout.read(folder)
+            index = np.fromfile(folder / INDEX, RECORD)
+            total = int(index["frames"].sum())
+            frames = np.memmap(folder / FRAMES, layout.dtype, mode="c", shape=(total, *layout.shape))
+            offsets = np.append(index["start"], total)
+            if total == len(index):
                 moments = Moments.of(frames, offsets)
-            else:  # not np.load of the path, which leaves a damaged archive open
-                moments = Moments(**np.load(io.BytesIO((folder / "moments.npz").read_bytes())))
-            return cls(frames=frames, offsets=offsets, moments=moments, sounds=tuple(meta["sounds"]))
-        except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
+            else:
+                stored = np.memmap(folder / MOMENTS, layout.moments, mode="c", shape=(len(index),))
+                moments = Moments(index["frames"].copy(), *(stored[name] for name in layout.moments.names or ()))
+            sounds = tuple(row.tobytes().hex() for row in index["sound"])
+            return cls(frames=frames, offsets=offsets, moments=moments, sounds=sounds)
+        except (OSError, ValueError, TypeError) as error:
             raise StorageError(
                 f"the cached features in '{folder}' cannot be read ({error}); delete that folder to extract them again"
             ) from None
@@ -143,6 +151,7 @@ def extract_features(
     entry = cache / wanted.entry
     if damage_of(entry) is None:
         return entry.name
+    partial = entry.with_suffix(PARTIAL)
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{entry}.lock"):
@@ -150,87 +159,60 @@ def extract_features(
             if damage is not None:
                 if entry.exists():
                     _log.warning("note: the cached features in '%s' %s; they are extracted again", entry, damage)
-                lengths_s = lengths_of(wanted.corpus)
-                features = _while_they_fit(_extracted(wanted, lengths_s, shards), lengths_s, cache, progress)
-                _write(entry, _in_order(features))
+                    shutil.rmtree(partial, ignore_errors=True)
+                    entry.rename(partial)
+                _fill(partial, wanted, progress, shards)
+                partial.rename(entry)
+                remember(entry)
     except OSError as error:
         raise StorageError(
             f"the feature cache in '{cache}' cannot be written: {error.strerror or error}; "
-            "set SER_TUNE_CACHE to a folder with room"
+            "make room, and the same command continues, or set SER_TUNE_CACHE to a folder with room"
         ) from None
     return entry.name
 
 
-def _extracted(wanted: Extraction, lengths_s: np.ndarray, shards: Shards | None) -> Iterator[tuple[int, Extracted]]:
-    """Extract utterances in order of length, and yield them with their numbers."""
-    tasks = similar_lengths(lengths_s)
-    utterances = wanted.corpus.utterances
-    results = (shards or extract_on_all_cores)(wanted.extract, ([utterances[n] for n in task] for task in tasks))
-    for task, extracted in zip(tasks, results, strict=True):
-        yield from zip(task.tolist(), extracted, strict=True)
+def _fill(folder: Path, wanted: Extraction, progress: Progress | None, shards: Shards | None) -> None:
+    """Extract what an entry lacks, task by task; where it has nothing, nothing is left if that fails."""
+    utterances, lengths_s = wanted.corpus.utterances, lengths_of(wanted.corpus)
+    run, report = shards or extract_on_all_cores, progress or (lambda done, total: None)
+    hop_s = wanted.feature_set.hop_s(wanted.settings)
+    entry, first, shortest = PartialEntry.continued(folder, len(utterances)), None, 0
+    if entry is None:
+        shortest = int(similar_lengths(lengths_s)[0][0])
+        ((first,),) = run(wanted.extract, [[utterances[shortest]]])
+        single = hop_s is None and len(first.frames) == 1
+        entry = PartialEntry.begun(folder, first, utterances=len(utterances), single=single)
+    with entry:
+        if first is not None:
+            entry.write([shortest], [first])
+        report(done := int(np.count_nonzero(~entry.lacks)), len(utterances))
+        frame_s = hop_s or entry.frame_s(lengths_s)
+        _refuse_if_full(entry, lengths_s, frame_s)
+        window_s = None if entry.layout.single else WINDOW / entry.layout.frame_bytes * frame_s
+        tasks = [task for task in similar_lengths(lengths_s, window_s=window_s) if entry.lacks[task].any()]
+        with closing(run(wanted.extract, ([utterances[number] for number in task] for task in tasks))) as results:
+            for task, features in zip(tasks, results, strict=True):
+                before = done
+                done += int(np.count_nonzero(entry.lacks[task]))
+                entry.write(task.tolist(), features)
+                for number in range(before, done):
+                    report(number + 1, len(utterances))
+        entry.finish()
 
 
-def _while_they_fit(
-    features: Iterable[tuple[int, Extracted]], lengths_s: np.ndarray, cache: Path, progress: Progress | None
-) -> Iterator[tuple[int, Extracted]]:
-    """Pass features on, but refuse after the first where those of the whole corpus would not fit on the disk.
+def _refuse_if_full(entry: PartialEntry, lengths_s: np.ndarray, frame_s: float) -> None:
+    """Refuse to extract what would not fit on the disk.
 
     Raises:
-        StorageError: They would not, to judge by the first; the message has the numbers.
+        StorageError: It would not; the message has the numbers.
     """
-    for done, (number, extracted) in enumerate(features, 1):
-        if done == 1:
-            share = 1 / len(lengths_s) if len(extracted.frames) == 1 else lengths_s[number] / lengths_s.sum()
-            needed, free = int(extracted.frames.nbytes / share), shutil.disk_usage(cache).free
-            if needed > free:
-                raise StorageError(
-                    f"the features of {len(lengths_s)} utterances, {lengths_s.sum() / 3600:.1f} h of speech, take "
-                    f"about {needed / 1e9:.1f} GB; '{cache}' has {free / 1e9:.1f} GB free; set SER_TUNE_CACHE to a "
-                    "folder with room, or choose smaller features"
-                )
-        yield number, extracted
-        if progress is not None:
-            progress(done, len(lengths_s))
-
-
-def _in_order(features: Iterable[tuple[int, Extracted]]) -> Iterator[Extracted]:
-    """Features in the order of the corpus."""
-    held: dict[int, Extracted] = {}
-    following = 0
-    for number, extracted in features:
-        held[number] = extracted
-        while following in held:
-            yield held.pop(following)
-            following += 1
-
-
-def _write(entry: Path, features: Iterable[Extracted]) -> None:
-    """Stream features to disk, then move them to their place in one step; a damaged entry there is removed."""
-    with tempfile.TemporaryDirectory(prefix=f"{entry.name}.", dir=entry.parent) as scratch:
-        partial = Path(scratch) / entry.name  # others may read it, unlike the folder that tempfile makes
-        partial.mkdir()
-        offsets, moments, sounds = [0], [], []
-        # Not ndarray.tofile, nor np.save to a file, which uses it: both are silent when the disk is full
-        with (partial / "frames.bin").open("wb") as file:
-            for extracted in features:
-                file.write(extracted.frames.data)
-                offsets.append(offsets[-1] + len(extracted.frames))
-                moments.append(extracted.moments)
-                sounds.append(extracted.sound)
-        saved = io.BytesIO()
-        np.save(saved, np.array(offsets, dtype=np.int64))
-        (partial / "offsets.npy").write_bytes(saved.getvalue())
-        if offsets[-1] != len(sounds):  # where every utterance has one frame, the frames are their own moments
-            saved = io.BytesIO()
-            np.savez(saved, **asdict(Moments.joined(moments)))
-            (partial / "moments.npz").write_bytes(saved.getvalue())
-        meta = {
-            "shape": [offsets[-1], *extracted.frames.shape[1:]],
-            "dtype": str(extracted.frames.dtype),
-            "sounds": sounds,
-        }
-        (partial / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-        write_checksums(partial)
-        if entry.exists():
-            entry.rename(Path(scratch) / "damaged")
-        partial.rename(entry)
+    lacks_s = lengths_s[entry.lacks]
+    frames = len(lacks_s) if entry.layout.single else lacks_s.sum() / frame_s
+    needed, free = int(frames) * entry.layout.frame_bytes, shutil.disk_usage(entry.folder).free
+    if needed > free:
+        raise StorageError(
+            f"the features of {len(lacks_s)} utterances, {lacks_s.sum() / 3600:.1f} h of speech, take about "
+            f"{needed / 1e9:.1f} GB; '{entry.folder.parent}' has {free / 1e9:.1f} GB free; set SER_TUNE_CACHE to a "
+            "folder with room, or choose smaller features"
+        )

@@ -1,14 +1,10 @@
 """The cache: extracted once, whole or not there, and never another corpus's or setting's features."""
 
 import hashlib
-import json
 import re
 import resource
-import subprocess
-import sys
-import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -24,31 +20,10 @@ from ser_tune.components import Catalogue
 from ser_tune.config import FeatureSettings
 from ser_tune.corpora import Corpus
 from ser_tune.errors import AudioError, StorageError
-from ser_tune.features import FEATURE_SETS, FeatureSet, FeatureStore, Moments, checksums, corpus_features, extraction
+from ser_tune.features import FEATURE_SETS, FeatureStore, Moments, corpus_features, entry, extraction
+from tests.features.cached import LOGSPEC, SETTINGS, Counting, assert_equal_stores, entry_folders
 
 MakeCorpus = Callable[..., Corpus]
-LOGSPEC = FEATURE_SETS.get("logspec")
-SETTINGS = LOGSPEC.settings.model_validate({"n_bins": 20})
-
-
-class _Counting:
-    """A feature set that counts how often it is used."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._lock = threading.Lock()
-
-    def _extract(self, speech: np.ndarray, settings: Any) -> np.ndarray:
-        with self._lock:
-            self.count += 1
-        return LOGSPEC.extract(speech, settings)
-
-    def feature_set(self) -> FeatureSet:
-        return replace(LOGSPEC, extract=self._extract)
-
-
-def _folders(cache: Path) -> list[Path]:
-    return [path for path in cache.iterdir() if path.is_dir()]
 
 
 def test_features_are_those_of_the_recordings_in_order(make_corpus: MakeCorpus, tmp_path: Path) -> None:
@@ -90,7 +65,7 @@ def test_features_are_mapped_into_memory_and_changes_stay_there(make_corpus: Mak
 
 
 def test_what_is_in_the_cache_is_not_extracted_again(make_corpus: MakeCorpus, tmp_path: Path) -> None:
-    corpus, counting, cache = make_corpus(0.1, 0.1), _Counting(), tmp_path / "cache"
+    corpus, counting, cache = make_corpus(0.1, 0.1), Counting(), tmp_path / "cache"
     told: list[tuple[int, int]] = []
     progress = lambda done, total: told.append((done, total))  # noqa: E731 - a function of one line
     corpus_features(corpus, counting.feature_set(), SETTINGS, cache, progress=progress)
@@ -114,11 +89,11 @@ def test_whatever_changes_the_features_is_another_entry(change: str, make_corpus
     else:
         corpus = make_corpus(0.1, 0.1, 0.1, name="other")
     corpus_features(corpus, feature_set, settings, cache)
-    assert len(_folders(cache)) == 2
+    assert len(entry_folders(cache)) == 2
 
 
 def test_labels_do_not_change_the_features(make_corpus: MakeCorpus, tmp_path: Path) -> None:
-    corpus, counting, cache = make_corpus(0.1, 0.1), _Counting(), tmp_path / "cache"
+    corpus, counting, cache = make_corpus(0.1, 0.1), Counting(), tmp_path / "cache"
     corpus_features(corpus, counting.feature_set(), SETTINGS, cache)
     relabelled = replace(
         corpus, utterances=tuple(replace(one, speaker="x") for one in corpus.utterances), digest="another"
@@ -130,11 +105,11 @@ def test_labels_do_not_change_the_features(make_corpus: MakeCorpus, tmp_path: Pa
 def test_another_version_of_a_plug_in_is_another_entry(
     make_corpus: MakeCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    corpus, counting, cache = make_corpus(0.1, 0.1), _Counting(), tmp_path / "cache"
+    corpus, counting, cache = make_corpus(0.1, 0.1), Counting(), tmp_path / "cache"
     for package, entries in (("tiny==1.0", 1), ("tiny==1.1", 2), ("tiny==1.0", 2), ("other==1.0", 3), (None, 4)):
         monkeypatch.setattr(Catalogue, "requirement", lambda catalogue, name, package=package: package)
         corpus_features(corpus, counting.feature_set(), SETTINGS, cache)
-        assert (len(_folders(cache)), counting.count) == (entries, 2 * entries)
+        assert (len(entry_folders(cache)), counting.count) == (entries, 2 * entries)
 
 
 def _written(path: Path, sound: np.ndarray, rate_hz: int = 16_000, **how: str) -> Path:
@@ -189,35 +164,24 @@ def test_an_entry_of_an_older_format_is_not_read(
     with monkeypatch.context() as older:
         older.setattr(extraction, "FORMAT", extraction.FORMAT - 1)
         corpus_features(corpus, LOGSPEC, SETTINGS, cache)
-    (old,) = _folders(cache)
-    (old / "meta.json").write_text('{"shape": [12, 1, 20]}', encoding="utf-8")  # it told no sounds
     assert len(corpus_features(corpus, LOGSPEC, SETTINGS, cache).sounds) == 2
-    assert len(_folders(cache)) == 2
+    assert len(entry_folders(cache)) == 2
 
 
 def test_a_recording_that_cannot_be_used_is_named_and_nothing_is_left(make_corpus: MakeCorpus, tmp_path: Path) -> None:
     corpus, cache = make_corpus(0.1, 0.1, 0.01, 0.1), tmp_path / "cache"
     with pytest.raises(AudioError, match=r"noise/2\.wav: speech of 0\.010 s is shorter than one window"):
         corpus_features(corpus, LOGSPEC, SETTINGS, cache)
-    assert _folders(cache) == []
+    assert entry_folders(cache) == []
     # Once it is mended, the corpus is another one and extraction starts anew
     mended = replace(corpus, utterances=corpus.utterances[:2], audio_digest="mended")
     assert len(corpus_features(mended, LOGSPEC, SETTINGS, cache).lengths) == 2
 
 
-def test_an_extraction_that_is_interrupted_leaves_nothing(make_corpus: MakeCorpus, tmp_path: Path) -> None:
-    def interrupt(done: int, total: int) -> None:
-        raise KeyboardInterrupt
-
-    corpus, cache = make_corpus(0.1, 0.1), tmp_path / "cache"
-    with pytest.raises(KeyboardInterrupt):
-        corpus_features(corpus, LOGSPEC, SETTINGS, cache, progress=interrupt)
-    assert _folders(cache) == []
-    assert len(corpus_features(corpus, LOGSPEC, SETTINGS, cache).lengths) == 2
-
-
 @pytest.mark.parametrize("limit_bytes", [50, 150, 5000])
-def test_a_full_disk_is_reported_and_nothing_is_left(limit_bytes: int, make_corpus: MakeCorpus, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_what_fitted_is_kept(
+    limit_bytes: int, make_corpus: MakeCorpus, tmp_path: Path
+) -> None:
     # Small features: 64 bytes of frames, 152 of offsets, so the limits hit the one, the other, and large frames
     durations_s = (0.5, 0.5) if limit_bytes == 5000 else (0.05, 0.05)
     settings = SETTINGS if limit_bytes == 5000 else SETTINGS.model_copy(update={"n_bins": 8})
@@ -229,7 +193,10 @@ def test_a_full_disk_is_reported_and_nothing_is_left(limit_bytes: int, make_corp
             corpus_features(corpus, LOGSPEC, settings, cache)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert _folders(cache) == []
+    assert len(entry_folders(cache)) == (limit_bytes == 5000)  # nothing is left of an entry without utterances
+    counting = Counting()
+    assert len(corpus_features(corpus, counting.feature_set(), settings, cache).lengths) == 2
+    assert counting.count == (1 if limit_bytes == 5000 else 2)
 
 
 def test_a_place_that_cannot_be_written_is_named(make_corpus: MakeCorpus, tmp_path: Path) -> None:
@@ -241,7 +208,7 @@ def test_a_place_that_cannot_be_written_is_named(make_corpus: MakeCorpus, tmp_pa
 
 def test_another_user_may_read_an_entry(make_corpus: MakeCorpus, tmp_path: Path) -> None:
     corpus_features(make_corpus(0.1, 0.1), LOGSPEC, SETTINGS, tmp_path / "cache")
-    (entry,) = _folders(tmp_path / "cache")
+    (entry,) = entry_folders(tmp_path / "cache")
     (tmp_path / "ordinary").mkdir()
     assert entry.stat().st_mode == (tmp_path / "ordinary").stat().st_mode
 
@@ -252,17 +219,18 @@ def _flipped(path: Path, bit: int) -> None:
     path.write_bytes(content)
 
 
-NAMES = ("frames.bin", "offsets.npy", "moments.npz", "meta.json", "checksums.json")
+NAMES = ("frames.bin", "moments.bin", "index.bin", "meta.json")
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("harm", ["a bit", "the end", "everything", "gone", "more", "a folder"])
-def test_a_damaged_entry_is_extracted_again_and_named(
+def test_what_is_damaged_is_extracted_again_and_named(
     harm: str, name: str, make_corpus: MakeCorpus, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    corpus, counting, cache = make_corpus(0.1, 0.1), _Counting(), tmp_path / "cache"
-    before = corpus_features(corpus, counting.feature_set(), SETTINGS, cache).frames.copy()  # not of the damaged file
-    (entry,) = _folders(cache)
+    corpus, counting, cache = make_corpus(0.1, 0.2, 0.3), Counting(), tmp_path / "cache"
+    before = corpus_features(corpus, LOGSPEC, SETTINGS, tmp_path / "before")
+    corpus_features(corpus, counting.feature_set(), SETTINGS, cache)
+    (entry,) = entry_folders(cache)
     file = entry / name
     if harm == "a bit":
         _flipped(file, bit=1000 + len(name))
@@ -275,96 +243,67 @@ def test_a_damaged_entry_is_extracted_again_and_named(
         file.write_bytes({"the end": content[:-1], "everything": b"", "more": content + b"0"}[harm])
     with pytest.raises(StorageError, match=rf"the cached features in '{entry}' .*; repeat the command"):
         FeatureStore.open(entry)  # as a worker, which has no recordings
-    again = corpus_features(corpus, counting.feature_set(), SETTINGS, cache)
-    np.testing.assert_array_equal(before, again.frames)
-    assert counting.count == 4
+    assert_equal_stores(corpus_features(corpus, counting.feature_set(), SETTINGS, cache), before)
+    again = 3 if name == "meta.json" or harm in ("everything", "gone", "a folder") else harm != "more"
+    assert counting.count == 3 + again  # what is intact is kept
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert re.search(
-        rf"the cached features in '{entry}' (are damaged|lack|have|cannot be read).*; they are extracted again",
-        caplog.text,
+        rf"the cached features in '{entry}' (are damaged|lack|cannot be read).*; they are extracted again", caplog.text
     )
-    assert _folders(cache) == [entry]
+    assert entry_folders(cache) == [entry]
     corpus_features(corpus, counting.feature_set(), SETTINGS, cache)
-    assert counting.count == 4
+    assert counting.count == 3 + again
 
 
-@given(st.integers(0), st.sampled_from(NAMES[:4]))
+@given(st.integers(0), st.sampled_from(NAMES))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_flipped_bit_is_seen(made: Path, bit: int, name: str) -> None:
     content = (made / name).read_bytes()
     _flipped(made / name, bit)
-    assert checksums.damage_of(made) == f"are damaged: {name} differ from their checksums"
+    assert re.search("are damaged: those of . of 2 utterances|meta.json is damaged", entry.damage_of(made) or "")
     (made / name).write_bytes(content)
-    assert checksums.damage_of(made) is None
+    assert entry.damage_of(made) is None
 
 
 @pytest.fixture
 def made(make_corpus: MakeCorpus, tmp_path: Path) -> Path:
     """An entry."""
     corpus_features(make_corpus(0.1, 0.2), LOGSPEC, SETTINGS, tmp_path / "cache")
-    return _folders(tmp_path / "cache")[0]
+    return entry_folders(tmp_path / "cache")[0]
 
 
 def test_an_entry_is_read_once_in_a_process(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    checksums.damage_of(made)
-    monkeypatch.setattr(checksums, "_checksum", lambda *told: pytest.fail("it is read again"))
-    assert checksums.damage_of(made) is None
+    (made / "index.bin").touch()
+    assert entry.damage_of(made) is None
+    monkeypatch.setattr(entry, "intact", lambda *told: pytest.fail("it is read again"))
+    assert entry.damage_of(made) is None
 
 
-def test_blocks_are_summed_each(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checksums, "BLOCK", 100)
-    checksums.write_checksums(made)
-    told = json.loads((made / "checksums.json").read_text(encoding="utf-8"))
-    size = (made / "frames.bin").stat().st_size
-    assert told["frames.bin"][0] == size
-    assert len(told["frames.bin"]) == 1 + -(-size // 100)
-    assert checksums.damage_of(made) is None
+def test_a_large_entry_is_read_once_in_a_week(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = []
 
+    def read(folder: Path, layout: entry.Layout, original: Any = entry.intact) -> np.ndarray:
+        reads.append(folder)
+        return original(folder, layout)
 
-def test_an_entry_without_checksums_is_extracted_again(
-    make_corpus: MakeCorpus, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    corpus, cache = make_corpus(0.1, 0.2), tmp_path / "cache"
-    corpus_features(corpus, LOGSPEC, SETTINGS, cache)
-    (entry,) = _folders(cache)
-    (entry / "checksums.json").unlink()
-    corpus_features(corpus, LOGSPEC, SETTINGS, cache)
-    assert "lack checksums.json; they are extracted again" in caplog.text
-    assert checksums.damage_of(entry) is None
+    def another_process() -> str | None:
+        monkeypatch.setattr(entry, "_intact", set())
+        return entry.damage_of(made)
 
-
-def test_two_threads_at_once_extract_once(make_corpus: MakeCorpus, tmp_path: Path) -> None:
-    corpus, counting = make_corpus(0.1, 0.1, 0.1), _Counting()
-    together = threading.Barrier(2)
-
-    def one() -> FeatureStore:
-        together.wait()
-        return corpus_features(corpus, counting.feature_set(), SETTINGS, tmp_path / "cache")
-
-    with ThreadPoolExecutor(2) as pool:
-        first, second = (future.result() for future in [pool.submit(one), pool.submit(one)])
-    np.testing.assert_array_equal(first.frames, second.frames)
-    assert counting.count == 3
-
-
-@pytest.mark.slow
-def test_two_processes_at_once_both_succeed(make_corpus: MakeCorpus, tmp_path: Path) -> None:
-    corpus = make_corpus(0.1, 0.2, 0.1)
-    cache = tmp_path / "cache"
-    table = tmp_path / "corpus.csv"
-    rows = [f"{one.path},{one.speaker},{one.emotion}" for one in corpus.utterances]
-    table.write_text("\n".join(["path,speaker,emotion", *rows]), encoding="utf-8")
-    code = (
-        "import sys; from pathlib import Path; from ser_tune.corpora import CORPORA, Corpus;"
-        "from ser_tune.features import FEATURE_SETS, corpus_features; table, cache = map(Path, sys.argv[1:]);"
-        "logspec = FEATURE_SETS.get('logspec'); corpus = Corpus.load(CORPORA.get('manifest'), table, cache);"
-        "print(corpus_features(corpus, logspec, logspec.settings(), cache).lengths.tolist())"
-    )
-    command = [sys.executable, "-c", code, str(table), str(cache)]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    assert [process.communicate()[0].strip() for process in both] == ["[6, 16, 6]"] * 2
-    assert [process.returncode for process in both] == [0, 0]
-    assert len(_folders(cache)) == 1
+    monkeypatch.setattr(entry, "intact", read)
+    assert [another_process() for _ in range(2)] == [None, None]
+    assert len(reads) == 2
+    monkeypatch.setattr(entry, "LARGE", 1)
+    assert [another_process() for _ in range(3)] == [None, None, None]
+    assert len(reads) == 3
+    _flipped(made / "frames.bin", 1000)  # its time changes
+    assert "are damaged" in (another_process() or "")
+    _flipped(made / "frames.bin", 1000)
+    assert another_process() is None
+    now = time.time() + entry.TRUSTED_S
+    monkeypatch.setattr(entry.time, "time", lambda: now)
+    assert another_process() is None
+    assert len(reads) == 6
 
 
 def test_every_feature_sets_settings_make_a_key_of_their_own() -> None:
