@@ -12,6 +12,7 @@ import numpy as np
 from ..config import SegmentSettings
 from ..corpora import Corpus
 from ..errors import ConfigError, StorageError
+from ..row_groups import rows_by
 from .segments import frame_numbers, plan_segments
 from .store import FeatureStore
 
@@ -40,9 +41,8 @@ def segments_by_speaker(
     """
     refuse_whole_utterances(settings, single_frames=len(store.frames) == len(store.lengths))
     exported: SpeakerSegments = {}
-    names = np.array([utterance.speaker for utterance in corpus.utterances])  # placeholders too: an export has no folds
-    for speaker in sorted(set(names.tolist())):
-        utterances = np.flatnonzero(names == speaker)
+    names = [utterance.speaker for utterance in corpus.utterances]  # placeholders too: an export has no folds
+    for speaker, utterances in rows_by(names).items():
         plan = plan_segments(store.lengths[utterances], settings, overlap=True)
         frames, real = frame_numbers(plan, np.arange(len(plan)), settings)
         segments = np.asarray(store.frames[store.offsets[utterances][plan.utterance, None] + frames])

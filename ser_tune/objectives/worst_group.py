@@ -12,6 +12,7 @@ import numpy as np
 from ..corpora import Corpus, group_names, grouped_by
 from ..errors import ConfigError
 from ..metrics import Ranking
+from ..row_groups import rows_by
 from .base import CompleteTrial, FindMetric, ObjectiveKind, StudyObjective
 
 __all__ = ["OBJECTIVE"]
@@ -29,7 +30,8 @@ def find(name: str, find_metric: FindMetric) -> StudyObjective | None:
         numbers, truth, predicted = trial.pooled
         names = np.array(grouped_by(trial.corpus.utterances, attribute))[numbers]
         width = len(trial.targets.names)
-        scores = [metric.score(truth[own], predicted[own], width) for own in _members(names)]
+        # Utterances without a group are in none
+        scores = [metric.score(truth[own], predicted[own], width) for name, own in rows_by(names).items() if name]
         return Ranking(metric).best_first(scores, lambda score: score)[-1] if scores else math.nan
 
     def check(corpus: Corpus) -> None:
@@ -42,11 +44,6 @@ def find(name: str, find_metric: FindMetric) -> StudyObjective | None:
 
     measure = replace(metric, name=name, title=f"{metric.title} of the worst {attribute}", part="", parts=None)
     return StudyObjective(measure, of_trial=value, check=check)
-
-
-def _members(names: np.ndarray) -> list[np.ndarray]:
-    """Places of the members of each group; utterances without a group are in none."""
-    return [np.flatnonzero(names == name) for name in np.unique(names) if name]
 
 
 OBJECTIVE = ObjectiveKind("worst_group_METRIC:ATTRIBUTE", find)

@@ -1,6 +1,8 @@
 """`Predictor`, the content of a registered model: audio in, predictions out."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from safetensors.torch import save
 from torch import nn
 
 from ..audio import SAMPLE_RATE_HZ, Heard, read_speech, to_speech
+from ..device import using_threads
 from ..encoders import FindEncoder, relocated
 from ..errors import AudioError
 from ..features import FEATURE_SETS, FeatureStore, Scaling
@@ -65,6 +68,24 @@ def hear(audio: Sequence[str | Path | np.ndarray], sample_rate_hz: int | None) -
             raise AudioError(f"{source} has no sample rate; pass sample_rate_hz with waveforms")
         heard.append(Heard(source, to_speech(utterance, sample_rate_hz, source=source)))
     return heard
+
+
+def _each_extracted(extract: Callable[[np.ndarray], np.ndarray], heard: Sequence[Heard]) -> list[np.ndarray]:
+    """Features of some utterances, in their order; of several, on all cores, as the feature cache extracts them."""
+
+    def of(utterance: Heard) -> np.ndarray:
+        try:
+            return extract(utterance.speech)
+        except AudioError as error:
+            raise AudioError(f"{utterance.source}: {error}") from None
+
+    if len(heard) == 1:
+        return [of(heard[0])]
+    with using_threads(1), ThreadPoolExecutor(os.cpu_count()) as pool:  # torch's threads would wait for one another
+        try:
+            return list(pool.map(of, heard))
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 class Predictor:
@@ -172,12 +193,7 @@ class Predictor:
         if feature_set.extract_batch is not None:
             features = feature_set.extract_batch([utterance.speech for utterance in heard], settings)
         else:
-            features = []
-            for utterance in heard:
-                try:
-                    features.append(feature_set.extract(utterance.speech, settings))
-                except AudioError as error:
-                    raise AudioError(f"{utterance.source}: {error}") from None
+            features = _each_extracted(lambda speech: feature_set.extract(speech, settings), heard)
         return [np.ascontiguousarray(channels.transpose(2, 0, 1)) for channels in features]
 
     def judge(self, heard: Sequence[Heard], extracted: Sequence[np.ndarray]) -> list[Prediction]:
@@ -233,6 +249,8 @@ class Predictor:
         lengths_s = np.array([len(utterance.speech) / SAMPLE_RATE_HZ for utterance in heard])
         hop_s = self.recipe.hop_s or lengths_s[reader.plan.utterance]
         starts_s, ends_s = reader.plan.start * hop_s, stop * hop_s
+        # Segments are planned utterance by utterance
+        first = np.searchsorted(reader.plan.utterance, np.arange(len(heard) + 1))
         return [
             Prediction(
                 source=utterance.source,
@@ -245,7 +263,7 @@ class Predictor:
                         end_s=float(ends_s[segment]),
                         numbers=self._named(segments[segment]),
                     )
-                    for segment in np.flatnonzero(reader.plan.utterance == row)
+                    for segment in range(first[row], first[row + 1])
                 ),
             )
             for row, (utterance, label) in enumerate(zip(heard, task.labels(shown, self.labels), strict=True))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..config import NormalisationSettings, SegmentSettings
 from ..device import exact_float32
 from ..features import FeatureStore, Moments, Scaling, as_slice, frame_numbers, plan_segments, random_crops
+from ..row_groups import rows_by
 from ..tasks import Task
 from .adaptation import adapted
 
@@ -121,8 +122,7 @@ class SegmentReader:
 
     def of_each_speaker(self) -> list[np.ndarray]:
         """The numbers of every speaker's segments, where scalings are speakers'."""
-        speakers = self._scaling[self.plan.utterance]
-        return [np.flatnonzero(speakers == speaker) for speaker in np.unique(speakers)]
+        return list(rows_by(self._scaling[self.plan.utterance]).values())
 
     def crop(self, rng: np.random.Generator) -> None:
         """Start every segment at a random place in its utterance, where settings have random crops of training."""

@@ -1,8 +1,13 @@
-"""Predictions of many files, of which only a few are in memory at once."""
+"""Predictions of many files, of which only a few are in memory at once: some are predicted, the next are decoded."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["BATCH_S", "UNCERTAIN", "Unusable", "is_by_speaker", "label_of", "predict_files"]
 
 BATCH_S = 300.0
-"""Seconds of sound that are decoded at once: 19 MB, and a hundred utterances, more than a network takes at once."""
+"""Seconds of sound that are predicted at once: 19 MB, and a hundred utterances, more than a network takes at once."""
+CORES = os.cpu_count() or 1
 UNCERTAIN = "uncertain"
 """The label if no class reaches the minimum probability."""
 
@@ -49,7 +55,7 @@ def is_by_speaker(model: "LoadedModel") -> bool:
 def predict_files(
     model: "LoadedModel", files: Sequence[str], *, progressed: Callable[[int, int], None] = lambda done, total: None
 ) -> Iterator["Prediction | Unusable"]:
-    """Recognise the emotion in files, about five minutes of sound at a time.
+    """Recognise the emotion in files, about five minutes of sound at a time, beside which the next are decoded.
 
     A model with normalisation by speaker takes all files for recordings of one speaker, and needs all at once.
 
@@ -63,7 +69,7 @@ def predict_files(
     """
     done, total = 0, len(files)
     progressed(done, total)
-    for batch in _batches(files, None if is_by_speaker(model) else BATCH_S):
+    for batch in _decoded_ahead(files, None if is_by_speaker(model) else BATCH_S):
         predicted = iter(_predict(model, [item for item in batch if isinstance(item, Heard)]))
         for item in batch:
             done += 1
@@ -71,18 +77,47 @@ def predict_files(
         progressed(done, total)
 
 
-def _batches(files: Sequence[str], seconds: float | None) -> Iterator[list[Heard | Unusable]]:
-    """Decoded files, so many seconds at a time; None is all at once."""
+def _decoded_ahead(files: Sequence[str], seconds: float | None) -> Iterator[list[Heard | Unusable]]:
+    """Decoded files, so many seconds at a time; None is all at once. The next are decoded while these are used.
+
+    Threads decode, because libsndfile and the resampler release the interpreter lock.
+    """
+    ended = Event()
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(CORES) as decoders:
+        batches = _batches(_decoded(files, decoders, ended), seconds)
+        try:
+            coming = reader.submit(next, batches, None)
+            while batch := coming.result():
+                coming = reader.submit(next, batches, None)
+                yield batch
+        finally:
+            ended.set()  # Ctrl-C does not wait for minutes of sound
+
+
+def _decoded(files: Sequence[str], decoders: Executor, ended: Event) -> Iterator[Heard | Unusable]:
+    """Decode files in their order, a few of them ahead, until the event."""
+    rest, coming = iter(files), deque[Future[Heard | Unusable]]()
+    while not ended.is_set():
+        coming += (decoders.submit(_decode, file) for file in islice(rest, 2 * CORES - len(coming)))
+        if not coming:
+            return
+        yield coming.popleft().result()
+
+
+def _decode(file: str) -> Heard | Unusable:
+    try:
+        return Heard(file, read_speech(Path(file)))
+    except AudioError as error:
+        return Unusable(file, str(error))
+
+
+def _batches(decoded: Iterable[Heard | Unusable], seconds: float | None) -> Iterator[list[Heard | Unusable]]:
+    """Collect files, so many seconds at a time; None is all at once."""
     batch: list[Heard | Unusable] = []
     held = 0.0
-    for file in files:
-        try:
-            speech = read_speech(Path(file))
-        except AudioError as error:
-            batch.append(Unusable(file, str(error)))
-            continue
-        batch.append(Heard(file, speech))
-        held += len(speech) / SAMPLE_RATE_HZ
+    for item in decoded:
+        batch.append(item)
+        held += len(item.speech) / SAMPLE_RATE_HZ if isinstance(item, Heard) else 0.0
         if seconds is not None and held >= seconds:
             yield batch
             batch, held = [], 0.0

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..metrics import Metric, Ranking
+from ..row_groups import rows_by
 from .intervals import (
     UNKNOWN,
     Estimate,
@@ -76,10 +77,10 @@ def score_groups(
     >>> [(group.name, group.scores["uar"].value, group.strata) for group in groups]
     [('a', 1.0, 2), ('b', 0.0, 1)]
     """
-    names = np.asarray(groups)
     scored = []
-    for name in sorted(set(groups) - {""}):
-        own = np.flatnonzero(names == name)
+    for name, own in rows_by(groups).items():
+        if not name:
+            continue
         scores = {}
         for metric in metrics:
             sums = sums_of(metric, truth[own], predicted[own], speakers[own], outputs)

@@ -11,6 +11,7 @@ from ..corpora import Corpus, Utterance
 from ..features import Alter
 from ..prediction import Heard
 from ..protocol import Prepared
+from ..row_groups import rows_by
 from ..search import score_holdout_speakers, score_test_speakers
 from ..tasks import Task
 from ..tracking import LoadedModel, model_errors
@@ -81,8 +82,7 @@ def all_networks(predictor: Any, task: Task, corpus: Corpus, numbers: np.ndarray
 
     def batches(judged: np.ndarray) -> list[np.ndarray]:
         if predictor.recipe.normalisation.scope == "speaker":
-            speakers = corpus.speaker_numbers[judged]
-            return [np.flatnonzero(speakers == speaker) for speaker in np.unique(speakers)]
+            return list(rows_by(corpus.speaker_numbers[judged]).values())
         return np.array_split(np.arange(len(judged)), -(-len(judged) // AT_ONCE))
 
     def recording(number: int, alter: Alter | None) -> Heard:
@@ -137,7 +137,8 @@ def nested_networks(searches: Sequence[tuple[Prepared, Any]], cache: Path) -> Ev
     corpus = searches[0][0].corpus
     held_out = [prepared.definition.config.protocol.holdout for prepared, _ in searches]
     unseen = [
-        np.flatnonzero([utterance.speaker in speakers for utterance in corpus.utterances]) for speakers in held_out
+        np.flatnonzero([utterance.speaker in speakers for utterance in corpus.utterances])
+        for speakers in map(frozenset, held_out)
     ]
 
     def judge(rows: np.ndarray, alter: Alter | None) -> np.ndarray:

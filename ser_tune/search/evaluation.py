@@ -17,6 +17,7 @@ from ..folds import Fold
 from ..prediction import Committee, Heard, Predictor, UtteranceFeatures
 from ..protocol import Prepared
 from ..resampling import Scores, score
+from ..row_groups import rows_by
 from ..training import AnyTrial, fold_seed, recipe_of
 from .trainer import Trainer
 
@@ -125,22 +126,22 @@ def score_holdout_speakers(
         networks, which are comparable with validation, where single networks are scored too.
     """
     task, networks = prepared.definition.task, _FoldNetworks(prepared, predictor, cache, speech)
-    held_out = prepared.definition.config.protocol.holdout
+    held_out = frozenset(prepared.definition.config.protocol.holdout)
     numbers = np.flatnonzero([utterance.speaker in held_out for utterance in prepared.corpus.utterances])
     single = [networks.outputs(fold, numbers) for fold in prepared.folds]
     # As `task.average` to all that is shown, not to the bit
     mean = np.mean([task.show(outputs) for outputs in single], axis=0)
     together = networks.held_out([numbers], [task.unshow(mean)], [0])
-    speakers = np.array([prepared.corpus.utterances[number].speaker for number in numbers])
+    speakers = [prepared.corpus.utterances[number].speaker for number in numbers]
     predicted = [task.decide(outputs) for outputs in single]
 
     def mean_score(chosen: np.ndarray) -> float:
-        """Mean score of the utterances of a mask, shape (N,)."""
+        """Mean score of some utterances, by their numbers."""
         objective, width = prepared.definition.objective, len(prepared.targets.names)
         return float(np.mean([objective.score(together.truth[chosen], made[chosen], width) for made in predicted]))
 
-    by_speaker = {str(speaker): mean_score(speakers == speaker) for speaker in np.unique(speakers)}
-    return together, SingleScores(mean_score(np.full(len(speakers), True)), by_speaker)
+    by_speaker = {speaker: mean_score(own) for speaker, own in rows_by(speakers).items()}
+    return together, SingleScores(mean_score(np.arange(len(speakers))), by_speaker)
 
 
 class _FoldNetworks:

@@ -77,10 +77,11 @@ class SpeechModel(PythonModel):
         rows = model_input.to_dict("records")
         try:
             heard = self.package.hear_rows(rows)
-            speakers = [str(row.get("speaker")) for row in rows]
+            rows_of: dict[str, list[int]] = {}
+            for number, row in enumerate(rows):
+                rows_of.setdefault(str(row.get("speaker")), []).append(number)
             predicted: dict[int, Any] = {}
-            for speaker in dict.fromkeys(speakers):
-                numbers = [number for number, spoken_by in enumerate(speakers) if spoken_by == speaker]
+            for numbers in rows_of.values():
                 with self.lock:
                     found = self.predictor.predict_heard([heard[number] for number in numbers])
                 predicted |= dict(zip(numbers, found, strict=True))

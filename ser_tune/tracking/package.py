@@ -42,7 +42,7 @@ REQUIREMENTS = (
 CARRIED = (
     *("prediction", "architectures", "features", "folds", "promotion_rules", "resampling", "tasks", "metrics"),
     *("corpora", "encoders", "likeness", "audio", "device", "config", "components", "drawing", "markdown"),
-    *("spreadsheets", "errors", "__init__"),
+    *("row_groups", "spreadsheets", "errors", "__init__"),
 )
 """Rooms that a model carries: `prediction` and those below, which it may import."""
 

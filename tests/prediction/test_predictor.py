@@ -15,7 +15,7 @@ from ser_tune.architectures import ARCHITECTURES
 from ser_tune.config import NetworkSettings, NormalisationSettings, SegmentSettings
 from ser_tune.errors import AudioError, ConfigError
 from ser_tune.features import FEATURE_SETS, FeatureStore, Scaling
-from ser_tune.prediction import Prediction, Predictor, Recipe, UtteranceFeatures, segment_outputs
+from ser_tune.prediction import Prediction, Predictor, Recipe, UtteranceFeatures, hear, segment_outputs
 from ser_tune.prediction.segments import EVALUATION_BATCH
 from ser_tune.tasks import TASKS
 
@@ -85,6 +85,18 @@ def _same(first: list[Prediction], second: list[Prediction], tolerance: float = 
         for ours, theirs in zip(one.segments, other.segments, strict=True):
             assert (ours.start_s, ours.end_s) == (theirs.start_s, theirs.end_s)
             assert ours.numbers == pytest.approx(theirs.numbers, rel=0, abs=tolerance)
+
+
+def test_features_of_many_utterances_are_those_of_each_alone(make_recipe: MakeRecipe) -> None:
+    predictor, waveforms = _predictor(make_recipe()), _waveforms() * 5
+    heard = hear(waveforms, 16_000)
+    for together, utterance in zip(predictor.extract(heard), heard, strict=True):
+        (alone,) = predictor.extract([utterance])
+        assert np.array_equal(together, alone)
+    threads = torch.get_num_threads()
+    with pytest.raises(AudioError, match="waveform 15: speech of 0"):
+        predictor.extract(hear([*waveforms, np.ones(100, dtype=np.float32) / 2, *waveforms], 16_000))
+    assert torch.get_num_threads() == threads
 
 
 @pytest.mark.parametrize("model", ARCHITECTURES.names())

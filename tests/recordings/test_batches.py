@@ -1,12 +1,14 @@
 """Predictions of many files: in order, few in memory, and one that cannot be used stops no other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Event
 from typing import Any
 
+import numpy as np
 import pytest
 
-from ser_tune.prediction import Prediction
+from ser_tune.prediction import Heard, Prediction
 from ser_tune.recordings import UNCERTAIN, Unusable, batches, label_of, predict_files
 from tests.recordings.conftest import LoudnessModel
 
@@ -42,6 +44,44 @@ def test_the_next_files_are_not_decoded_before_the_first_are_asked_for(
     answers = predict_files(model, files)  # type: ignore[arg-type]
     next(answers)
     assert len(model.asked) == 1
+
+
+def test_the_next_files_are_decoded_while_the_first_are_predicted(
+    tmp_path: Path, sound: Sound, model: LoudnessModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "BATCH_S", 1.0)
+    monkeypatch.setattr(batches, "CORES", 2)
+    files = [sound(tmp_path / f"{number}.wav", 0.6) for number in range(20)]
+    decoded, next_batch, read, predict = set[str](), Event(), batches.read_speech, model.predict_heard
+
+    def read_and_note(path: Path) -> np.ndarray:
+        speech = read(path)
+        decoded.add(path.name)
+        if {"2.wav", "3.wav"} <= decoded:
+            next_batch.set()
+        return speech
+
+    def predict_beside(heard: Sequence[Heard]) -> list[Prediction]:
+        assert next_batch.wait(30)
+        assert len(decoded) <= len(model.asked) * 2 + 4 + 4  # predicted before, two batches, and what threads hold
+        return predict(heard)
+
+    monkeypatch.setattr(batches, "read_speech", read_and_note)
+    monkeypatch.setattr(model, "predict_heard", predict_beside)
+    assert [one.source for one in predict_files(model, files)] == files  # type: ignore[arg-type]
+    assert [len(batch) for batch in model.asked] == [2] * 10
+
+
+def test_who_needs_no_more_predictions_waits_for_no_more_files(
+    tmp_path: Path, sound: Sound, model: LoudnessModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "BATCH_S", 0.5)
+    files, decoded, read = [sound(tmp_path / "same.wav", 0.6)] * 5_000, [], batches.read_speech
+    monkeypatch.setattr(batches, "read_speech", lambda path: (decoded.append(path), read(path))[1])
+    answers = predict_files(model, files)  # type: ignore[arg-type]
+    next(answers)
+    answers.close()  # type: ignore[attr-defined]
+    assert len(decoded) <= 2 + 2 * batches.CORES
 
 
 def test_files_that_cannot_be_decoded_or_are_too_short_are_named_and_the_others_predicted(
