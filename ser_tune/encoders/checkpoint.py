@@ -13,7 +13,6 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from safetensors import SafetensorError
 
 from ..audio import SAMPLE_RATE_HZ
@@ -24,7 +23,17 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["FAMILIES", "Encoder", "EncoderShape", "digest_of", "locate", "open_encoder", "shape_of", "states_of"]
+__all__ = [
+    "FAMILIES",
+    "Encoder",
+    "EncoderShape",
+    "digest_of",
+    "locate",
+    "open_encoder",
+    "shape_of",
+    "speech_frames",
+    "states_of",
+]
 
 FAMILIES = ("data2vec-audio", "hubert", "unispeech", "unispeech-sat", "wav2vec2", "wav2vec2-bert", "wavlm", "whisper")
 """Values of `model_type` in config.json of the encoders that can be opened."""
@@ -38,8 +47,6 @@ SILENCE_S = 0.2
 STEP_S = 0.16
 """Inputs are filled up with silence to a multiple of it: utterances of about equal length fit into one batch, and what
 an utterance is filled up to does not depend on the batch."""
-BATCH = 16
-"""Pieces that the encoder reads at once, at most."""
 _OPENING = Lock()
 
 
@@ -53,6 +60,11 @@ class EncoderShape:
     width: int
     hop_s: float
     """Seconds from one frame to the next."""
+
+
+def speech_frames(samples: int, hop_s: float) -> int:
+    """Hidden states that are of so much speech, and not of the silence that is appended to it."""
+    return max(1, round(samples / SAMPLE_RATE_HZ / hop_s))
 
 
 @lru_cache(maxsize=16)
@@ -144,7 +156,7 @@ def _refuse_damaged(path: Path, digest: str) -> None:
 
 
 class Encoder:
-    """A pretrained speech encoder: speech in, the hidden states of all layers out.
+    """A pretrained speech encoder as transformers opens it, and its feature extractor.
 
     Weights are rounded to float16, as registered models store them, so that both compute the same.
     """
@@ -161,64 +173,6 @@ class Encoder:
         with _quiet():
             copy.deepcopy(self.module).cpu().half().save_pretrained(folder)
             self.extractor.save_pretrained(folder)
-
-    def hidden_states(
-        self, speech: Sequence[np.ndarray], *, padded: bool, precision: str
-    ) -> "Iterator[tuple[int, Tensor]]":
-        """Run the encoder over utterances (N,), 16 kHz, or the pieces of long ones, in batches of one length.
-
-        `padded` fills every piece up to the window that Whisper was trained with.
-
-        Yields:
-            The number of an utterance, and the states of one of its pieces on the CPU, shape (L, T, D), float32,
-            without what silence was appended; an utterance's pieces come in order.
-        """
-        import torch
-
-        window = round(WINDOW_S * SAMPLE_RATE_HZ)
-        pieces = [
-            (number, samples[start : start + window])
-            for number, samples in enumerate(speech)
-            for start in range(0, len(samples), window)
-        ]
-        inputs = [self._input(piece, padded) for _, piece in pieces]
-        # The longest first: an utterance's pieces stay in order, since the last is the shortest
-        order = sorted(range(len(pieces)), key=lambda place: (-inputs[place].numel(), place))
-        while order:
-            batch = [place for place in order[:BATCH] if inputs[place].shape == inputs[order[0]].shape]
-            order = order[len(batch) :]
-            states = self._run(torch.stack([inputs[place] for place in batch]), precision)
-            for place, layers in zip(batch, states, strict=True):
-                number, piece = pieces[place]
-                frames = min(max(1, round(len(piece) / SAMPLE_RATE_HZ / self.shape.hop_s)), layers.shape[1])
-                yield number, layers[:, :frames]
-
-    def _input(self, piece: np.ndarray, padded: bool) -> "Tensor":
-        """The encoder's input for a piece, filled up with silence."""
-        from torch import nn
-
-        if self.shape.family == "whisper":
-            length = WINDOW_S if padded else STEP_S * math.ceil((len(piece) / SAMPLE_RATE_HZ + SILENCE_S) / STEP_S)
-            samples = round(min(length, WINDOW_S) * SAMPLE_RATE_HZ)
-            filled = np.pad(piece, (0, samples - len(piece)))
-            features = self.extractor(
-                filled, sampling_rate=SAMPLE_RATE_HZ, padding="longest", return_tensors="pt"
-            ).input_features
-            return features[0]  # type: ignore[no-any-return]
-        made = self.extractor(piece, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt")
-        values: Tensor = made["input_values" if "input_values" in made else "input_features"][0]
-        step = round(STEP_S * SAMPLE_RATE_HZ) if values.ndim == 1 else round(STEP_S / self.shape.hop_s)
-        missing = -len(values) % step
-        return nn.functional.pad(values, (*([0, 0] * (values.ndim - 1)), 0, missing))
-
-    def _run(self, inputs: "Tensor", precision: str) -> "Tensor":
-        """States of a batch, shape (B, L, T, D), float32, on the CPU."""
-        import torch
-
-        with torch.inference_mode():
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-                states = states_of(self.module, inputs.to(self.device))
-            return torch.stack([layer.float() for layer in states], dim=1).cpu()
 
 
 def states_of(module: Any, inputs: "Tensor", real: "Tensor | None" = None) -> "Sequence[Tensor]":  # noqa: ANN401 - transformers

@@ -10,7 +10,8 @@ from pydantic import Field, field_validator
 from ..audio import SAMPLE_RATE_HZ
 from ..config import FeatureSettings, Role
 from ..device import faster_precision
-from ..encoders import CheckpointSettings, EncoderShape, digest_of, open_encoder
+from ..encoders import CheckpointSettings, EncoderShape, digest_of
+from ..encoders.checkpoint import WINDOW_S
 from ..errors import ConfigError
 from .base import FeatureSet
 
@@ -71,29 +72,36 @@ def extract_batch(speech: Sequence[np.ndarray], settings: EncoderSettings) -> li
     Raises:
         ConfigError: The checkpoint cannot be opened.
     """
-    import torch
+    window = round(WINDOW_S * SAMPLE_RATE_HZ)
+    pieces = [
+        (number, samples[start : start + window])
+        for number, samples in enumerate(speech)
+        for start in range(0, len(samples), window)
+    ]
+    found = _read([piece for _, piece in pieces], settings)
+    own = [[found[place] for place, (number, _) in enumerate(pieces) if number == each] for each in range(len(speech))]
+    return [np.concatenate(parts, axis=2) if settings.pooling == "frames" else _joined(parts) for parts in own]
 
-    encoder = open_encoder(settings.folder)
-    layers = slice(None) if settings.layers is None else list(settings.layers)
-    pieces: list[list[np.ndarray]] = [[] for _ in speech]
-    padded, precision = settings.context == "padded", settings.precision
-    for number, states in encoder.hidden_states(speech, padded=padded, precision=precision):
-        if settings.pooling == "frames":
-            pieces[number].append(states[layers].transpose(1, 2).numpy().astype(np.float16))
-        else:
-            wide = states.double()
-            sums = (wide.sum(dim=1), wide.square().sum(dim=1), torch.full(wide[:, 0].shape, wide.shape[1]))
-            pieces[number].append(torch.stack(sums).numpy())
+
+def _read(pieces: Sequence[np.ndarray], settings: EncoderSettings) -> list[np.ndarray]:
+    """States of pieces of speech (L, D, T), or their moments (3, L, D)."""
+    from ..encoders.pooling import frames_of, moments_of
+    from ..encoders.readers import open_reader
+
+    batches = open_reader(settings.folder, precision=settings.precision).read(
+        pieces, padded=settings.context == "padded"
+    )
     if settings.pooling == "frames":
-        return [np.concatenate(own, axis=2) for own in pieces]
-    return [_statistics(sum(own[1:], start=own[0])) for own in pieces]
+        return frames_of(batches, settings.layers)
+    return moments_of(batches)
 
 
-def _statistics(sums: np.ndarray) -> np.ndarray:
-    """From sums, sums of squares and counts (3, L, D) to mean and deviation (L, 2 D, 1)."""
-    mean = sums[0] / sums[2]
-    deviation = np.sqrt(np.maximum(sums[1] / sums[2] - np.square(mean), 0))
-    return np.concatenate([mean, deviation], axis=1)[:, :, np.newaxis].astype(np.float32)
+def _joined(pieces: Sequence[np.ndarray]) -> np.ndarray:
+    """From the moments of an utterance's pieces to its mean and deviation, (L, 2 D, 1), float32."""
+    counts, means, variances = np.stack(pieces, axis=1)
+    mean = np.average(means, axis=0, weights=counts)
+    variance = np.average(variances + np.square(means - mean), axis=0, weights=counts)
+    return np.concatenate([mean, np.sqrt(variance)], axis=1)[:, :, np.newaxis].astype(np.float32)
 
 
 def _resolve(settings: EncoderSettings, cache: Path) -> EncoderSettings:
@@ -107,7 +115,7 @@ def _resolve(settings: EncoderSettings, cache: Path) -> EncoderSettings:
         sound = np.random.default_rng(0).normal(0, 0.1, 3 * SAMPLE_RATE_HZ).astype(np.float32)
 
         def run(arithmetic: str) -> None:
-            list(open_encoder(folder).hidden_states([sound], padded=settings.context == "padded", precision=arithmetic))
+            _read([sound], settings.model_copy(update={"precision": arithmetic}))
 
         kind = ["encoder", settings.context, digest_of(folder)]
         precision = faster_precision(kind, run, cache / "precision")

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ser_tune.architectures import ARCHITECTURES, InputShape
-from ser_tune.architectures.networks.finetuned_encoder import WhisperInput
 from ser_tune.encoders import open_encoder
+from ser_tune.encoders.whisper import WhisperInput
 from ser_tune.errors import ConfigError
 from ser_tune.features import FEATURE_SETS
 

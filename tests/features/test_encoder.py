@@ -1,8 +1,11 @@
 """Features of pretrained encoders: as transformers computes them, in any batch, cached by digest, movable."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,17 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from ser_tune.corpora import Corpus
-from ser_tune.encoders import CHECKPOINTS, FAMILIES, find_checkpoint, open_encoder, relocated, states_of
+from ser_tune.encoders import (
+    CHECKPOINTS,
+    FAMILIES,
+    find_checkpoint,
+    linear_maps,
+    open_encoder,
+    relocated,
+    states_of,
+)
+from ser_tune.encoders.readers import open_reader
+from ser_tune.encoders.whisper import WhisperInput, mel_filters
 from ser_tune.errors import ConfigError
 from ser_tune.features import FEATURE_SETS, FeatureSet, corpus_features, encoder
 
@@ -55,14 +68,18 @@ def _extract(speech: Sequence[np.ndarray], settings: Any) -> list[np.ndarray]:
 
 def _assert_whispers_own_forward(folder: Path) -> None:
     opened = open_encoder(folder)
-    inputs = opened._input(_speech(50_000), True)[None].to(opened.device)
+    filled = np.pad(_speech(50_000), (0, 30 * 16_000 - 50_000))
+    made = opened.extractor(filled, sampling_rate=16_000, padding="longest", return_tensors="pt")
+    inputs = made.input_features.to(opened.device)
     with torch.inference_mode():
         expected = opened.module(inputs, output_hidden_states=True).hidden_states
         found = states_of(opened.module, inputs)
     assert inputs.shape[2] == 3000
     assert len(found) == len(expected) == opened.shape.layers
-    for one, other in zip(found, expected, strict=True):
+    ((_, read),) = open_reader(folder, precision="float32").read([_speech(50_000)], padded=True)
+    for one, other, (extracted,) in zip(found, expected, read, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(extracted, other[0, : 50_000 // HOP], rtol=1e-4, atol=1e-4)
 
 
 def test_whispers_layers_are_those_of_transformers_at_its_window(checkpoint: Checkpoint) -> None:
@@ -104,9 +121,54 @@ def test_an_utterances_features_do_not_depend_on_its_batch(
     together, backwards = _extract(speech, chosen), _extract(speech[::-1], chosen)[::-1]
     for one, found, other in zip(speech, together, backwards, strict=True):
         (alone,) = _extract([one], chosen)
-        tolerance = 1e-4 if pooling == "statistics" else 2e-3  # float16
-        np.testing.assert_allclose(found, alone, rtol=tolerance, atol=tolerance)
-        np.testing.assert_allclose(other, alone, rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(found, alone, rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(other, alone, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("context", ["own", "padded"])
+def test_whispers_states_of_an_utterance_are_the_same_bits_in_any_batch(
+    context: str, precision: str, configure: Configure
+) -> None:
+    chosen = configure("whisper", context=context, precision=precision)
+    speech = [_speech(length, seed) for seed, length in enumerate((400, 12_000, 3000, 12_100, 70_000, 12_000))]
+    together = _extract(speech, chosen)
+    exact = _extract(speech, configure("whisper", context=context))
+    for samples, found, close in zip(speech, together, exact, strict=True):
+        np.testing.assert_array_equal(found, _extract([samples], chosen)[0])
+        np.testing.assert_allclose(found, close, atol=0 if precision == "float32" else 0.1)
+
+
+def test_without_instructions_for_it_bfloat16_rounds_as_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    weight, bias, rows = torch.randn(24, 32).bfloat16(), torch.randn(24).bfloat16(), torch.randn(256, 32).bfloat16()
+    if not linear_maps.computes_natively(rows.device, rows.dtype):
+        pytest.skip("this processor has no instructions for bfloat16")
+    found = linear_maps.linear_map(weight, bias)(rows)
+    monkeypatch.setattr(linear_maps, "computes_natively", lambda device, dtype: dtype is torch.float32)
+    emulated = linear_maps.linear_map(weight, bias)(rows)
+    assert emulated.dtype is torch.bfloat16
+    torch.testing.assert_close(found, emulated, rtol=2**-8, atol=2**-8)
+
+
+@pytest.mark.parametrize("bands", [80, 128])
+def test_whispers_spectrogram_is_that_of_its_feature_extractor(bands: int) -> None:
+    extractor = transformers.WhisperFeatureExtractor(feature_size=bands)
+    np.testing.assert_allclose(mel_filters(bands), extractor.mel_filters, rtol=0, atol=1e-15)
+    made = extractor(_speech(9600), sampling_rate=16_000, padding="longest", return_tensors="pt").input_features
+    torch.testing.assert_close(WhisperInput(mel_filters(bands))(torch.from_numpy(_speech(9600))[None]), made)
+
+
+def test_whisper_is_extracted_without_transformers(checkpoint: Checkpoint) -> None:
+    code = (
+        "import sys, numpy as np\n"
+        "from ser_tune.features import FEATURE_SETS\n"
+        "encoder = FEATURE_SETS.get('encoder')\n"
+        "settings = encoder.settings.model_validate({'checkpoint': sys.argv[1], 'precision': 'float32'})\n"
+        "assert encoder.extract(np.zeros(8000, np.float32), settings).shape == (3, 32, 1)\n"
+        "print(sorted({'transformers', 'torch._dynamo', 'sklearn', 'torchvision'} & sys.modules.keys()))\n"
+    )
+    command = [sys.executable, "-c", code, str(checkpoint("whisper"))]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 @pytest.mark.parametrize("family", ["whisper", "wav2vec2"])
@@ -244,19 +306,20 @@ def test_a_saved_encoder_computes_the_same(family: str, configure: Configure, tm
         assert config.architectures == ["WhisperEncoder"]
 
 
+@pytest.mark.parametrize("opened", [open_encoder, partial(open_reader, precision="float32")])
 @pytest.mark.parametrize(
     ("family", "weight"),
     [("whisper", "encoder.layers.1.fc1.weight"), ("wavlm", "encoder.layers.1.attention.k_proj.weight")],
 )
 def test_a_weight_that_is_missing_is_not_made_up(
-    family: str, weight: str, checkpoint: Checkpoint, tmp_path: Path
+    family: str, weight: str, opened: Callable[[Path], object], checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     copied = Path(shutil.copytree(checkpoint(family), tmp_path / "copy"))
     weights = load_file(copied / "model.safetensors")
     del weights[weight]
     save_file(weights, copied / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ConfigError, match=r"lacks 1 of the encoder's weights, such as .*layers\.1\..*; expected all$"):
-        open_encoder(copied)
+        opened(copied)
 
 
 @pytest.mark.parametrize("prefix", ["decoder.", "masked_spec_embed"])

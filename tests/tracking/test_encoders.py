@@ -11,7 +11,7 @@ import mlflow
 import pandas as pd
 import pytest
 
-from ser_tune.encoders import Encoder
+from ser_tune.encoders.readers import ModuleReader
 from ser_tune.prediction import Committee, Predictor
 from ser_tune.tracking import open_predictor, read_predictor
 from tests.probed_projects import NAME, Probed, study_command
@@ -74,14 +74,14 @@ def test_settings_of_descent_are_not_recorded(probed: Probed) -> None:
 def _counted() -> Iterator[list[int]]:
     """Utterances of every call of an encoder, while it lasts."""
     counts: list[int] = []
-    original = Encoder.hidden_states
+    original = ModuleReader.read
 
-    def hidden_states(self: Any, speech: Any, **how: Any) -> Any:
-        counts.append(len(speech))
-        return original(self, speech, **how)
+    def read(self: Any, pieces: Any, **how: Any) -> Any:
+        counts.append(len(pieces))
+        return original(self, pieces, **how)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Encoder, "hidden_states", hidden_states)
+        patch.setattr(ModuleReader, "read", read)
         yield counts
 
 

@@ -4,16 +4,16 @@ import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ...encoders import open_encoder, states_of
+from ...encoders.whisper import WhisperInput
 from ...errors import ConfigError
 from ..base import InputShape
 from ..finetuned_encoder import FinetunedEncoderSettings
 
-__all__ = ["FinetunedEncoder", "WhisperInput"]
+__all__ = ["FinetunedEncoder"]
 
 BLOCK = 320
 """Samples of a frame of the features `waveform`."""
@@ -30,28 +30,6 @@ ADAPTED: Mapping[str, tuple[str, ...]] = {
     "wavlm": ("intermediate_dense", "output_dense"),
 }
 """Linear maps of a layer that get LoRA adapters, by family; the families that can be trained."""
-
-
-class WhisperInput(nn.Module):
-    """Speech (B, N) to Whisper's log Mel spectrogram (B, M, N / 160), as its feature extractor computes it."""
-
-    filters: Tensor
-    window: Tensor
-
-    def __init__(self, filters: np.ndarray) -> None:
-        """Take Mel filters of shape (201, M)."""
-        super().__init__()
-        self.register_buffer("filters", torch.from_numpy(filters).float(), persistent=False)
-        self.register_buffer("window", torch.hann_window(400), persistent=False)
-
-    def forward(self, speech: Tensor) -> Tensor:
-        """Compute it; each utterance's floor is 80 dB below its maximum."""
-        with torch.autocast(speech.device.type, enabled=False):
-            spectrum = torch.stft(speech.float(), 400, 160, window=self.window, return_complex=True)[..., :-1]
-            mel = self.filters.T @ spectrum.abs().square()
-            log = mel.clamp(min=1e-10).log10()
-            floored = torch.maximum(log, log.amax(dim=(1, 2), keepdim=True) - 8)
-            return (floored + 4) / 4
 
 
 class FinetunedEncoder(nn.Module):
