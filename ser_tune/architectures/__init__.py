@@ -4,15 +4,19 @@ To add one: a module with an `ARCHITECTURE`, and its line here.
 """
 
 from ..components import Catalogue
-from .base import BLOCK, Architecture, Examples, Inputs, InputShape
+from .base import BLOCK, Architecture, Examples, Held, Inputs, InputShape, Rows
+from .shared import Shared
 
 __all__ = [
     "ARCHITECTURES",
     "BLOCK",
     "Architecture",
     "Examples",
+    "Held",
     "InputShape",
     "Inputs",
+    "Rows",
+    "Shared",
 ]
 
 ARCHITECTURES: Catalogue[Architecture] = Catalogue(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from ..config import Choice, ModelSettings, Range, Role, Settings, Value, paths_with
+from .shared import Shared
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -81,6 +82,8 @@ class Examples:
     """The kind of predictions of the task, one of the architecture's `solves`."""
     source: str = ""
     """Examples of equal texts have equal inputs, but for the channels that are read; empty where that is unknown."""
+    shared: Shared = field(default_factory=lambda: Shared(0))
+    """Keeps results for solvers of examples with the same source."""
 
     @classmethod
     def of(cls, inputs: Inputs, labels: "Tensor", speakers: "Tensor", kind: str = "classes") -> "Examples":

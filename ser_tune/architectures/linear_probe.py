@@ -1,5 +1,6 @@
 """`linear_probe`: a linear map of utterance-level features, solved instead of trained by descent."""
 
+import math
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,10 +11,13 @@ from pydantic import Field
 from ..config import Choice, FloatRange, ModelSettings
 from ..errors import ConfigError
 from .base import Architecture, Examples, InputShape
+from .shared import Shared
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from .linear_problem import Problem
+    from .linear_targets import Supervision
     from .networks.linear_probe import LinearProbe
 
 __all__ = ["ARCHITECTURE", "OBJECTIVES", "LinearProbeSettings"]
@@ -76,22 +80,13 @@ def solve(network: "LinearProbe", settings: LinearProbeSettings, examples: Examp
     from threadpoolctl import threadpool_limits
 
     from .linear_calibration import Calibration, calibrated
-    from .linear_layers import weighted_layers
-    from .linear_problem import Problem
     from .linear_solvers import left_out, solved
     from .linear_targets import supervision
 
-    read = [network.features(*inputs) for _, inputs in examples.blocks()]
-    features = torch.cat(read).cpu().numpy()  # (N, chosen, F)
     values, speakers = _in_units_of(network, examples), examples.speakers.cpu().numpy()
     aims = supervision(examples.kind, values, network.classifier.out_features, settings.objective)
-    penalty = settings.penalty * network.classifier.in_features
     with threadpool_limits(1, user_api="blas"):  # small products wait for threads longer than they take
-        if network.weighted:
-            shares = weighted_layers(features, aims, penalty)
-            network.layer_weights.copy_(torch.from_numpy(shares))
-            features = np.tensordot(features.astype(np.float64), shares, axes=(1, 0))
-        problem = Problem.of(features.reshape(len(values), -1), aims, penalty)
+        problem = _problem(network, examples, aims, settings.penalty * network.classifier.in_features)
         full = solved(problem)
         found = Calibration()
         if settings.objective != "unscaled_ridge":
@@ -100,6 +95,30 @@ def solve(network: "LinearProbe", settings: LinearProbeSettings, examples: Examp
     network.temperature.fill_(found.temperature)
     network.classifier.weight.copy_(torch.from_numpy(found.gain * weights[:, :-1].T).T)
     network.classifier.bias.copy_(torch.from_numpy(found.gain * weights[:, -1] + found.shift))
+
+
+def _problem(network: "LinearProbe", examples: Examples, aims: "Supervision", penalty: float) -> "Problem":
+    """The problem of the features that a probe reads; shares of layers are learned first, and filled in."""
+    import torch
+
+    from .linear_layers import weighted_layers
+    from .linear_problem import Problem, space_of
+
+    def features() -> np.ndarray:
+        """Features (N, chosen, F), float32."""
+        read = [network.features(*inputs) for _, inputs in examples.blocks()]
+        result: np.ndarray = (read[0] if len(read) == 1 else torch.cat(read)).cpu().numpy()
+        return result
+
+    if network.weighted:
+        layers = features()
+        shares = weighted_layers(layers, aims, penalty)
+        network.layer_weights.copy_(torch.from_numpy(shares))
+        return Problem.of(space_of(np.tensordot(layers.astype(np.float64), shares, axes=(1, 0))), aims, penalty)
+    shared = examples.shared if examples.source else Shared(math.inf)
+    key = (examples.source, tuple(network.channels))
+    space = shared.get((key, "space"), lambda: space_of(features().reshape(len(examples), -1)))
+    return Problem.of(space, aims, penalty, shared=shared, key=key)
 
 
 def _in_units_of(network: "LinearProbe", examples: Examples) -> np.ndarray:

@@ -177,22 +177,22 @@ class Problem:
     @classmethod
     def of(
         cls,
-        features: np.ndarray,
+        space: ByFeatures | ByExamples,
         supervision: Supervision,
         penalty: float,
         *,
         shared: Shared | None = None,
         key: Hashable = None,
     ) -> "Problem":
-        """A problem of features (N, D), to which a feature that is always 1 is added; its weights are penalised too.
+        """A problem of examples.
 
         Args:
-            features: Shape (N, D), of any type.
-            supervision: Targets and loss.
+            space: The examples.
+            supervision: Their targets, and the loss.
             penalty: The squared weights count half of it; very small penalties are raised.
-            shared: Keeps results for other problems with the same features; None keeps them for this problem alone.
-            key: All that the features depend on.
+            shared: Keeps results for other problems of the same space; None keeps them for this problem alone.
+            key: All that the space depends on.
         """
-        shared = shared or Shared(math.inf)
-        space = shared.get((key, "space"), lambda: space_of(features))
+        if shared is None:
+            shared = Shared(math.inf)
         return cls(space, supervision, max(penalty, space.least_penalty), shared, key)

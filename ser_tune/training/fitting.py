@@ -1,6 +1,5 @@
 """Training the network of one fold, by descent or by a solver."""
 
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..architectures import ARCHITECTURES, Examples
+from ..architectures import ARCHITECTURES, BLOCK, Examples, Held, Rows
 from ..architectures.networks import members_of, set_scale
 from ..device import keep_freed_memory
 from ..features import FEATURE_SETS
@@ -117,7 +116,9 @@ def _solve(fold: FoldTraining, on_epoch: Callable[[EpochReport], None]) -> Fitte
     labels, speakers = (
         torch.from_numpy(own).to(fold.config.training.device) for own in (values, fold.of_segments(fold.data.speakers))
     )
-    examples = Examples(fold.reader, labels, speakers, fold.task.predictions, _source(fold))
+    source, shared = fold.data.inputs(fold.config, fold.train), fold.data.shared
+    rows = _rows(fold, source)
+    examples = Examples(rows, labels, speakers, fold.task.predictions, source, shared)
     with torch.no_grad():
         solver(fold.network, fold.config.model, examples)
         network = fold.network.eval()
@@ -133,11 +134,10 @@ def _solve(fold: FoldTraining, on_epoch: Callable[[EpochReport], None]) -> Fitte
     return fold.fitted(1, (report,), outputs)
 
 
-def _source(fold: FoldTraining) -> str:
-    """A text of all that a fold's inputs depend on; empty where the features have none."""
-    if not fold.data.source:
-        return ""
-    settings = (fold.config.normalisation.model_dump_json(), fold.config.segments.model_dump_json())
-    speakers = fold.data.speakers if fold.config.normalisation.scope == "speaker" else np.zeros(0)
-    numbers = hashlib.sha256(fold.train.tobytes() + speakers.tobytes()).hexdigest()
-    return " ".join([fold.data.source, *settings, numbers])
+def _rows(fold: FoldTraining, source: str) -> Rows:
+    """The inputs of a fold; those of a single block are kept for other trials."""
+    reader, channels = fold.reader, ARCHITECTURES.get(fold.config.model.name).channels
+    if not source or reader.nbytes > BLOCK:
+        return reader
+    read = None if channels is None else tuple(channels(fold.config.model, fold.data.features.frames.shape[1]))
+    return fold.data.shared.get((source, read, "inputs"), lambda: Held(reader.gather(np.arange(len(reader)))))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..architectures import Shared
 from ..device import using_threads
 from ..features import FEATURE_SETS, open_features
 from ..prediction import UtteranceFeatures
@@ -18,6 +19,9 @@ from .fold import FittedNetwork
 from .statistics import AnyTrial, TrainingData
 
 __all__ = ["CachedData", "DataReader", "FoldJob", "train_fold"]
+
+SHARED = 2**29
+"""Most bytes of results that a process keeps for other trials, such as the scaled inputs of a solver's folds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class DataReader:
         """Start without features; `folder` is the feature cache."""
         self._folder = folder
         self._read: dict[tuple[str, ...], UtteranceFeatures] = {}
+        self._shared = Shared(SHARED)
 
     def __call__(self, data: CachedData, config: AnyTrial) -> TrainingData:
         """The features on the configuration's device, and the targets.
@@ -69,7 +74,8 @@ class DataReader:
                 store = open_features(self._folder, key[0], FEATURE_SETS.get(config.features.name), config.features)
                 self._read[key] = UtteranceFeatures.of(store, torch.device(device))
         clean, *copies = (self._read[key] for key in keys)
-        return TrainingData(clean, data.targets, data.speakers, tuple(copies), source=json.dumps(keys))
+        source = json.dumps(keys)
+        return TrainingData(clean, data.targets, data.speakers, tuple(copies), source=source, shared=self._shared)
 
 
 def train_fold(

@@ -1,9 +1,11 @@
 """Scalings and counts that training takes from data, from the training side alone."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..architectures import Shared
 from ..config import AnyTrial
 from ..features import Scaling, plan_segments
 from ..prediction import UtteranceFeatures, scaling_of_utterances
@@ -24,6 +26,37 @@ class TrainingData:
     """Perturbed copies of all utterances; training reads those of the training utterances."""
     source: str = ""
     """Features of equal texts are equal; empty where that is unknown."""
+    shared: Shared = field(default_factory=lambda: Shared(0))
+    """Keeps results for other trials with the same features."""
+
+    def inputs(self, config: AnyTrial, train: np.ndarray) -> str:
+        """A text of all that the scaled inputs of training utterances, by their numbers, depend on.
+
+        It is empty where that of the features is.
+        """
+        if not self.source:
+            return ""
+        settings = (config.normalisation.model_dump_json(), config.segments.model_dump_json())
+        speakers = self.speakers if config.normalisation.scope == "speaker" else np.zeros(0)
+        numbers = hashlib.sha256(train.tobytes() + speakers.tobytes()).hexdigest()
+        return " ".join([self.source, *settings, numbers])
+
+
+@dataclass(frozen=True, slots=True)
+class Scalings:
+    """The scalings of a corpus for a fold."""
+
+    train: Scaling | None
+    """Scaling by the training speakers' frames; None where the scope is not `train`."""
+    used: list[Scaling]
+    """Every scaling in use."""
+    number: np.ndarray
+    """Number of the scaling of each utterance of the corpus, shape (U,)."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        return self.number.nbytes + sum(scaling.shift.nbytes + scaling.spread.nbytes for scaling in self.used)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +79,18 @@ def fold_statistics(config: AnyTrial, data: TrainingData, train: np.ndarray) -> 
     Only scopes `utterance` and `speaker` read features outside `train`, each for scalings of those utterances alone.
     """
     moments, settings = data.features.moments, config.normalisation
-    train_scaling = moments.scaling(train, settings) if settings.scope == "train" else None
-    scalings, scaling_number = scaling_of_utterances(moments, settings, train=train_scaling, speakers=data.speakers)
+
+    def make() -> Scalings:
+        own = moments.scaling(train, settings) if settings.scope == "train" else None
+        return Scalings(own, *scaling_of_utterances(moments, settings, train=own, speakers=data.speakers))
+
+    inputs = data.inputs(config, train)
+    scalings = data.shared.get((inputs, "scalings"), make) if inputs else make()
     plan = plan_segments(np.diff(data.features.offsets)[train], config.segments, overlap=True)
     strata = data.targets.strata[train][plan.utterance]
     return FoldStatistics(
-        train_scaling=train_scaling,
-        scalings=scalings,
-        scaling_number=scaling_number,
+        train_scaling=scalings.train,
+        scalings=scalings.used,
+        scaling_number=scalings.number,
         stratum_counts=np.bincount(strata, minlength=len(data.targets.stratum_names)),
     )

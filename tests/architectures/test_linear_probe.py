@@ -11,7 +11,7 @@ import torch
 from ser_tune.architectures import ARCHITECTURES, Examples, Inputs, InputShape
 from ser_tune.architectures.base import Held
 from ser_tune.architectures.linear_probe import OBJECTIVES, chosen_layers, solve
-from ser_tune.architectures.linear_problem import Problem
+from ser_tune.architectures.linear_problem import Problem, space_of
 from ser_tune.architectures.linear_solvers import solved
 from ser_tune.architectures.linear_targets import supervision
 from ser_tune.architectures.networks import scale_outputs, set_scale
@@ -118,7 +118,7 @@ def test_a_solved_probe_is_the_solvers_and_its_temperature_never_changes_the_ans
     features = examples.inputs[0][:, probe.channels].mean(dim=3).flatten(1).double().numpy()
     # Half a unit of penalty for each feature
     aims = supervision("classes", examples.labels.numpy(), N_CLASSES, objective)
-    problem = Problem.of(features, aims, 0.5 * features.shape[1])
+    problem = Problem.of(space_of(features), aims, 0.5 * features.shape[1])
     weights = problem.space.of_features(solved(problem).weights)
     scores = features @ weights[:, :-1].T + weights[:, -1]
     assert probe.temperature > 0

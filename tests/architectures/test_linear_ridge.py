@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ser_tune.architectures import linear_ridge
-from ser_tune.architectures.linear_problem import Problem
+from ser_tune.architectures.linear_problem import Problem, space_of
 from ser_tune.architectures.linear_ridge import left_out_ridge, ridge
 from ser_tune.architectures.linear_solvers import left_out, solved
 from ser_tune.architectures.linear_targets import Supervision
@@ -51,7 +51,7 @@ def test_groups_of_any_size_are_left_out_as_by_normal_equations(
     examples: int, features: int, penalty: float, share: float
 ) -> None:
     inputs, aims = np.random.default_rng(features).normal(size=(examples, features)), _aims(examples)
-    problem, everyone = Problem.of(inputs, aims, penalty), np.arange(examples)
+    problem, everyone = Problem.of(space_of(inputs), aims, penalty), np.arange(examples)
     np.testing.assert_allclose(
         problem.space.scores(ridge(problem)), _direct(inputs, aims, penalty, everyone), atol=1e-8
     )
@@ -66,7 +66,7 @@ def test_groups_of_any_size_are_left_out_as_by_normal_equations(
 def test_all_penalties_share_a_decomposition(decomposed: list[int], examples: int, features: int) -> None:
     inputs, aims, shared = np.random.default_rng(0).normal(size=(examples, features)), _aims(examples), Shared(1e8)
     for penalty in np.geomspace(1e-2, 1e2, 9):
-        problem = Problem.of(inputs, aims, penalty, shared=shared, key="fold 0")
+        problem = Problem.of(space_of(inputs), aims, penalty, shared=shared, key="fold 0")
         full = solved(problem)
         left_out(problem, full, np.arange(examples) % 5)
         np.testing.assert_allclose(full.scores, _direct(inputs, aims, penalty, np.arange(examples)), atol=1e-8)
@@ -85,7 +85,7 @@ def test_the_largest_system_grows_with_the_smaller_of_rank_and_part(monkeypatch:
     monkeypatch.setattr(linear_ridge, "solve", counted)
     for examples, features, largest in ((2000, 16, 17), (200, 100, 40), (100, 300, 20)):
         inputs = np.random.default_rng(0).normal(size=(examples, features))
-        problem = Problem.of(inputs, _aims(examples), 1.0)
+        problem = Problem.of(space_of(inputs), _aims(examples), 1.0)
         left_out_ridge(problem, np.split(np.arange(examples), 5))
         assert max(sizes) == largest
         sizes.clear()
@@ -94,7 +94,7 @@ def test_the_largest_system_grows_with_the_smaller_of_rank_and_part(monkeypatch:
 def test_other_weights_of_examples_have_a_decomposition_of_their_own(decomposed: list[int]) -> None:
     inputs, shared = np.random.default_rng(0).normal(size=(30, 40)), Shared(1e8)
     for seed in (0, 1, 0, 1):
-        problem = Problem.of(inputs, _aims(30, seed), 1.0, shared=shared, key="fold 0")
+        problem = Problem.of(space_of(inputs), _aims(30, seed), 1.0, shared=shared, key="fold 0")
         np.testing.assert_allclose(
             problem.space.scores(ridge(problem)), _direct(inputs, _aims(30, seed), 1.0, np.arange(30)), atol=1e-8
         )

@@ -11,7 +11,7 @@ from sklearn.svm import LinearSVC
 from ser_tune.architectures import linear_solvers, newton
 from ser_tune.architectures.linear_layers import weighted_layers
 from ser_tune.architectures.linear_probe import OBJECTIVES as OBJECTIVES_OF
-from ser_tune.architectures.linear_problem import Problem
+from ser_tune.architectures.linear_problem import Problem, space_of
 from ser_tune.architectures.linear_solvers import left_out, solved
 from ser_tune.architectures.linear_targets import Supervision, balanced, balanced_votes, supervision
 from ser_tune.architectures.newton import Fit, Objective
@@ -50,7 +50,7 @@ def _with_ones(features: np.ndarray) -> np.ndarray:
 def _problem(
     features: np.ndarray, values: np.ndarray, objective: str, penalty: float = PENALTY, *, kind: str = "classes"
 ) -> Problem:
-    return Problem.of(features, supervision(kind, values, N_CLASSES, objective), penalty)
+    return Problem.of(space_of(features), supervision(kind, values, N_CLASSES, objective), penalty)
 
 
 def _solved(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
@@ -206,7 +206,9 @@ def test_scores_are_of_speakers_who_were_left_out(speakers: int, parts: int, mon
 def _without(features: np.ndarray, aims: Supervision, out: np.ndarray) -> np.ndarray:
     """Scores of examples, by their numbers, by weights that are solved without them from the start."""
     kept = np.setdiff1d(np.arange(len(features)), out)
-    problem = Problem.of(features[kept], Supervision(aims.targets[kept], aims.weights[kept], aims.loss), PENALTY)
+    problem = Problem.of(
+        space_of(features[kept]), Supervision(aims.targets[kept], aims.weights[kept], aims.loss), PENALTY
+    )
     weights, bias = _solved(problem)
     return features[out] @ weights.T + bias
 
@@ -218,7 +220,7 @@ def test_scores_of_left_out_parts_are_those_of_a_solution_without_them(
 ) -> None:
     inputs, labels = _data(60, features)
     aims, speakers = supervision(kind, _values(kind, labels), N_CLASSES, objective), np.arange(60) % 5
-    scores = _left_out(Problem.of(inputs, aims, PENALTY), speakers)
+    scores = _left_out(Problem.of(space_of(inputs), aims, PENALTY), speakers)
     for speaker in range(5):
         out = np.flatnonzero(speakers == speaker)
         exact = 1e-8 if aims.loss in ("ridge", "squared_hinge") else 3e-3
