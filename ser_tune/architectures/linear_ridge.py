@@ -13,7 +13,7 @@ from scipy.linalg import eigh, solve
 
 from .linear_problem import ByExamples, ByFeatures, Problem
 
-__all__ = ["left_out_ridge", "ridge"]
+__all__ = ["Spectrum", "left_out_ridge", "ridge", "spectrum"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def _roots(problem: Problem) -> np.ndarray:
     return roots
 
 
-def _spectrum(problem: Problem) -> Spectrum:
+def spectrum(problem: Problem) -> Spectrum:
     """The spectrum of a problem's weighted examples, which problems of other penalties share."""
     space, roots = problem.space, _roots(problem)
 
@@ -72,13 +72,11 @@ def _spectrum(problem: Problem) -> Spectrum:
 
 def _solution(problem: Problem) -> np.ndarray:
     """Weights of weighted examples, shape (N, K), or of features, (R, K)."""
-    spectrum, space = _spectrum(problem), problem.space
+    found, space = spectrum(problem), problem.space
     right = _roots(problem) * problem.supervision.targets
     if isinstance(space, ByFeatures):
         right = space.rows.T @ (_roots(problem) * right)
-    solution: np.ndarray = spectrum.vectors @ (
-        (spectrum.vectors.T @ right) / (spectrum.values + problem.penalty)[:, None]
-    )
+    solution: np.ndarray = found.vectors @ ((found.vectors.T @ right) / (found.values + problem.penalty)[:, None])
     return solution
 
 
@@ -87,10 +85,10 @@ def _of_examples(problem: Problem, groups: Sequence[np.ndarray]) -> np.ndarray:
 
     They are the residuals divided by the penalty, as I - H is the inverse of penalised products times the penalty.
     """
-    spectrum, residuals = _spectrum(problem), _solution(problem)
+    found, residuals = spectrum(problem), _solution(problem)
     for out in groups:
-        own = spectrum.vectors[out]
-        residuals[out] = solve((own / (spectrum.values + problem.penalty)) @ own.T, residuals[out], assume_a="pos")
+        own = found.vectors[out]
+        residuals[out] = solve((own / (found.values + problem.penalty)) @ own.T, residuals[out], assume_a="pos")
     return residuals
 
 
@@ -103,7 +101,7 @@ def _of_features(problem: Problem, groups: Sequence[np.ndarray]) -> np.ndarray:
     if any(len(out) >= space.size for out in groups):
         products = _products(problem, groups)
     total = products.sum(axis=0)
-    spectrum = _spectrum(problem)
+    found = spectrum(problem)
     for number, out in enumerate(groups):
         weighted = roots[out] * space.rows[out]
         if len(out) >= space.size:
@@ -111,8 +109,8 @@ def _of_features(problem: Problem, groups: Sequence[np.ndarray]) -> np.ndarray:
             matrix[np.diag_indices_from(matrix)] += problem.penalty
             residuals[out] += weighted @ solve(matrix, weighted.T @ residuals[out], assume_a="pos")
         else:
-            own = weighted @ spectrum.vectors
-            hat = (own / (spectrum.values + problem.penalty)) @ own.T
+            own = weighted @ found.vectors
+            hat = (own / (found.values + problem.penalty)) @ own.T
             residuals[out] = solve(np.eye(len(out)) - hat, residuals[out], assume_a="pos")
     return residuals
 

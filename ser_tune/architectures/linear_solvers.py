@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from . import newton
+from .linear_hinge import left_out_squared_hinge, squared_hinge
 from .linear_problem import Problem
 from .linear_ridge import left_out_ridge, ridge
 from .newton import LOSSES, Fit, Objective
@@ -19,12 +20,8 @@ PARTS = 5
 """Groups of training speakers of which one after another is left out to calibrate probabilities."""
 EXACT = 1e-3
 """Tolerance of scores, against those of the best weights, which separate classes at scores around 1 and -1."""
-SOLVERS: Mapping[str, Callable[[Objective, Fit, float], Fit]] = {
-    "squared_hinge": newton.squared_hinge,
-    "logistic": newton.logistic,
-    "binary": newton.binary,
-}
-"""Newton's method by the name of the loss."""
+SMOOTH: Mapping[str, Callable[[Objective, Fit, float], Fit]] = {"logistic": newton.logistic, "binary": newton.binary}
+"""Newton's method by the name of a smooth loss."""
 
 
 def solved(problem: Problem) -> Fit:
@@ -32,8 +29,10 @@ def solved(problem: Problem) -> Fit:
     if problem.supervision.loss == "ridge":
         weights = ridge(problem)
         return Fit(weights, problem.space.scores(weights))
+    if problem.supervision.loss == "squared_hinge":
+        return squared_hinge(problem, EXACT)
     objective = _objective(problem, problem.supervision.weights)
-    return SOLVERS[problem.supervision.loss](objective, objective.start(), EXACT)
+    return SMOOTH[problem.supervision.loss](objective, objective.start(), EXACT)
 
 
 def left_out(problem: Problem, full: Fit, speakers: np.ndarray) -> np.ndarray:
@@ -59,15 +58,14 @@ def _left_out(problem: Problem, full: Fit, groups: Sequence[np.ndarray]) -> np.n
     supervision, space = problem.supervision, problem.space
     if supervision.loss == "ridge":
         return left_out_ridge(problem, groups)
+    if supervision.loss == "squared_hinge":
+        return left_out_squared_hinge(problem, full, groups, EXACT)
     scores = np.zeros(supervision.targets.shape)
     for out in groups:
         weights = supervision.weights.copy()
         weights[out] = 0
-        # Steps of squared hinge are exact; rough ones would leave something of weights of the group's own examples
-        start = full
-        if supervision.loss != "squared_hinge":
-            start = Fit(*space.without(out, full.weights, full.scores))
-        scores[out] = SOLVERS[supervision.loss](_objective(problem, weights), start, EXACT).scores[out]
+        start = Fit(*space.without(out, full.weights, full.scores))
+        scores[out] = SMOOTH[supervision.loss](_objective(problem, weights), start, EXACT).scores[out]
     return scores
 
 

@@ -1,11 +1,9 @@
-"""Losses of linear maps with an L2 penalty, and Newton's method for squared hinge and logistic loss.
+"""Losses of linear maps with an L2 penalty, and Newton's method, of which logistic loss takes rough steps.
 
-A step that changes no score by more than the tolerance ends the search. Squared hinge is piecewise quadratic, and each
-output is a problem of its own: the step to the optimum of the present piece is solved for exactly (S. Keerthi,
-D. DeCoste: A modified finite Newton method, JMLR 6, 2005), in the smaller of both shapes. Logistic, and what is too
-large to be factorised, takes conjugate gradients (C. Lin, R. Weng, S. Keerthi: Trust region Newton method, JMLR 9,
-2008), of which the last step is more exact: a rough step may be short far from the optimum. Lengths and products of
-weights are those of the features' weights, also where weights are of examples.
+A step that changes no score by more than the tolerance ends the search. Logistic loss takes conjugate gradients (C.
+Lin, R. Weng, S. Keerthi: Trust region Newton method, JMLR 9, 2008), of which the last step is more exact: a rough step
+may be short far from the optimum. Lengths and products of weights are those of the features' weights, also where
+weights are of examples.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,22 +11,28 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit, log_expit, log_softmax, softmax
 
 from .linear_problem import ByExamples, ByFeatures
 
-__all__ = ["LOSSES", "Fit", "Loss", "binary", "logistic", "squared_hinge"]
+__all__ = [
+    "LOSSES",
+    "Fit",
+    "Loss",
+    "Objective",
+    "Point",
+    "binary",
+    "conjugate",
+    "logistic",
+    "minimum",
+]
 
 STEPS = 200
 """Most steps of Newton's method; the hardest problem that was tried took 60."""
 CONJUGATE_STEPS = 1_000
 """Most iterations of conjugate gradients for a step."""
-SMOOTH, PIECEWISE = (0.1, 0.01), (1e-6,)
-"""Fractions of the gradient's length that conjugate gradients leave, on the way and in the last step: of logistic loss;
-and of squared hinge, where a rough step ends in another piece."""
-FACTORISED = 2_000
-"""Rows of the largest matrix that is factorised for a step."""
+SMOOTH = (0.1, 0.01)
+"""Fractions of the gradient's length that conjugate gradients leave, on the way and in the last step."""
 SHORTEST = 2.0**-30
 """Shortest fraction of Newton's step; below it rounding errors dominate."""
 
@@ -92,7 +96,7 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True)
-class _Point(Fit):
+class Point(Fit):
     """A point of the search."""
 
     value: float
@@ -119,11 +123,11 @@ class Objective:
         counts = self.counts if self.counts.ndim == 1 else self.counts[:, number]
         return replace(self, targets=self.targets[:, number : number + 1], counts=counts)
 
-    def at(self, weights: np.ndarray, scores: np.ndarray) -> _Point:
+    def at(self, weights: np.ndarray, scores: np.ndarray) -> Point:
         """The point of some weights (K, R), and their scores (N, K)."""
         loss, slope = self.loss(scores, self.targets, self.counts)
         size = self.space.product(weights, scores, weights)
-        return _Point(weights, scores, loss + self.penalty / 2 * size, slope)
+        return Point(weights, scores, loss + self.penalty / 2 * size, slope)
 
     def start(self) -> Fit:
         """Weights of 0."""
@@ -132,67 +136,21 @@ class Objective:
 
 Bend: TypeAlias = Callable[[np.ndarray], np.ndarray]
 """From a change of the scores (N, K) to the change of the slope (N, K)."""
-Step: TypeAlias = Callable[[_Point, np.ndarray, float], tuple[np.ndarray, np.ndarray]]
+Step: TypeAlias = Callable[[Point, np.ndarray, float], tuple[np.ndarray, np.ndarray]]
 """From a point, its gradient (K, R), and what conjugate gradients leave of it, to Newton's step of the weights (K, R)
 and of the scores (N, K)."""
-
-
-def squared_hinge(objective: Objective, start: Fit, tolerance: float) -> Fit:
-    """The fit with the least squared hinge loss; each output is a problem of its own.
-
-    Args:
-        objective: Targets are 1 where an output applies to an example, otherwise -1.
-        start: First weights.
-        tolerance: How far scores may be from the optimum's; of scores below 1, as a fraction of the largest.
-    """
-    fits = [
-        _hinge(objective.output(number), Fit(start.weights[number, None], start.scores[:, number, None]), tolerance)
-        for number in range(objective.targets.shape[1])
-    ]
-    return Fit(np.concatenate([fit.weights for fit in fits]), np.concatenate([fit.scores for fit in fits], axis=1))
-
-
-def _hinge(objective: Objective, start: Fit, tolerance: float) -> Fit:
-    """The fit of a single output."""
-    space, counts, penalty = objective.space, objective.counts, objective.penalty
-    signs = objective.targets[:, 0]
-
-    def step(at: _Point, gradient: np.ndarray, left: float) -> tuple[np.ndarray, np.ndarray]:
-        active = np.flatnonzero((signs * at.scores[:, 0] < 1) & (counts > 0))
-        twice = 2 * counts[active]
-        if min(len(active), space.size) > FACTORISED:
-            bent = np.zeros((len(signs), 1))
-            bent[active, 0] = twice
-            return _conjugate(objective, gradient, lambda change: bent * change, left)
-        weights = np.zeros(space.size)
-        if isinstance(space, ByExamples):
-            matrix = space.gram[np.ix_(active, active)]
-            matrix[np.diag_indices_from(matrix)] += penalty / twice
-            weights[active] = _solve(matrix, signs[active])
-        elif len(active) < space.size:
-            inside = space.rows[active]
-            matrix = inside @ inside.T
-            matrix[np.diag_indices_from(matrix)] += penalty / twice
-            weights = _solve(matrix, signs[active]) @ inside
-        else:
-            inside = space.rows[active]
-            matrix = (twice[:, None] * inside).T @ inside
-            matrix[np.diag_indices_from(matrix)] += penalty
-            weights = _solve(matrix, (twice * signs[active]) @ inside)
-        change = (weights - at.weights[0])[None]
-        return change, space.scores(change)
-
-    return _minimum(objective, start, step, tolerance, PIECEWISE)
 
 
 def logistic(objective: Objective, start: Fit, tolerance: float) -> Fit:
     """The fit with the least multinomial logistic loss.
 
-    Targets are shares of classes, which sum to 1 for each example, and counts are (N,). Other arguments are those of
-    `squared_hinge`.
+    Args:
+        objective: Targets are shares of classes, which sum to 1 for each example, and counts are (N,).
+        start: First weights.
+        tolerance: How far scores may be from the optimum's; of scores below 1, as a fraction of the largest.
     """
 
-    def step(at: _Point, gradient: np.ndarray, left: float) -> tuple[np.ndarray, np.ndarray]:
+    def step(at: Point, gradient: np.ndarray, left: float) -> tuple[np.ndarray, np.ndarray]:
         chances = softmax(at.scores, axis=1)
 
         def bend(change: np.ndarray) -> np.ndarray:
@@ -200,22 +158,22 @@ def logistic(objective: Objective, start: Fit, tolerance: float) -> Fit:
             bent: np.ndarray = objective.counts[:, None] * (weighted - chances * weighted.sum(axis=1, keepdims=True))
             return bent
 
-        return _conjugate(objective, gradient, bend, left)
+        return conjugate(objective, gradient, bend, left)
 
-    return _minimum(objective, start, step, tolerance, SMOOTH)
+    return minimum(objective, start, step, tolerance, SMOOTH)
 
 
 def binary(objective: Objective, start: Fit, tolerance: float) -> Fit:
-    """The fit with the least logistic loss of each output; the arguments are those of `squared_hinge`."""
+    """The fit with the least logistic loss of each output; targets are 1 and -1, the rest is as in `logistic`."""
 
-    def step(at: _Point, gradient: np.ndarray, left: float) -> tuple[np.ndarray, np.ndarray]:
+    def step(at: Point, gradient: np.ndarray, left: float) -> tuple[np.ndarray, np.ndarray]:
         bent = _columns(objective.counts) * expit(at.scores) * expit(-at.scores)
-        return _conjugate(objective, gradient, lambda change: bent * change, left)
+        return conjugate(objective, gradient, lambda change: bent * change, left)
 
-    return _minimum(objective, start, step, tolerance, SMOOTH)
+    return minimum(objective, start, step, tolerance, SMOOTH)
 
 
-def _minimum(objective: Objective, start: Fit, step: Step, tolerance: float, lefts: tuple[float, ...]) -> Fit:
+def minimum(objective: Objective, start: Fit, step: Step, tolerance: float, lefts: tuple[float, ...]) -> Fit:
     """The fit with the least loss and penalty; each of Newton's steps is halved until it descends enough.
 
     `lefts` are the fractions of the gradient that conjugate gradients leave: each until a step is short.
@@ -241,7 +199,7 @@ def _minimum(objective: Objective, start: Fit, step: Step, tolerance: float, lef
     return Fit(now.weights, now.scores)
 
 
-def _conjugate(objective: Objective, gradient: np.ndarray, bend: Bend, left: float) -> tuple[np.ndarray, np.ndarray]:
+def conjugate(objective: Objective, gradient: np.ndarray, bend: Bend, left: float) -> tuple[np.ndarray, np.ndarray]:
     """Newton's step by conjugate gradients, which end where only a fraction `left` of the gradient's length is left."""
     space = objective.space
     rest, of_rest = -gradient, space.scores(-gradient)
@@ -259,10 +217,3 @@ def _conjugate(objective: Objective, gradient: np.ndarray, bend: Bend, left: flo
         before, size = size, space.product(rest, of_rest, rest)
         direction, of_direction = rest + size / before * direction, of_rest + size / before * of_direction
     return change, moved
-
-
-def _solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Solve a symmetric positive definite system."""
-    factor = cho_factor(matrix, overwrite_a=True, check_finite=False)
-    solution: np.ndarray = cho_solve(factor, right, check_finite=False)
-    return solution

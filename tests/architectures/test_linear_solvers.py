@@ -8,7 +8,7 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.svm import LinearSVC
 
-from ser_tune.architectures import linear_solvers, newton
+from ser_tune.architectures import linear_hinge, linear_solvers
 from ser_tune.architectures.linear_layers import weighted_layers
 from ser_tune.architectures.linear_probe import OBJECTIVES as OBJECTIVES_OF
 from ser_tune.architectures.linear_problem import Problem, space_of
@@ -98,7 +98,7 @@ def test_ridge_is_the_closed_form(examples: int, features: int) -> None:
 
 
 PENALTIES = pytest.mark.parametrize("penalty", [0.01, 0.1, PENALTY, 300.0])
-WAYS = pytest.mark.parametrize("factorised", [newton.FACTORISED, 5], ids=["factorised", "conjugate gradients"])
+WAYS = pytest.mark.parametrize("factorised", [linear_hinge.FACTORISED, 5], ids=["factorised", "conjugate gradients"])
 
 
 @pytest.mark.slow
@@ -108,7 +108,7 @@ WAYS = pytest.mark.parametrize("factorised", [newton.FACTORISED, 5], ids=["facto
 def test_the_squared_hinge_is_liblinears(
     examples: int, features: int, penalty: float, factorised: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(newton, "FACTORISED", factorised)
+    monkeypatch.setattr(linear_hinge, "FACTORISED", factorised)
     inputs, labels = _data(examples, features)
     # Weights of examples, not of classes: LIBLINEAR weighs the one class, never the rest
     theirs = LinearSVC(C=1 / penalty, loss="squared_hinge", dual=False, tol=1e-8, max_iter=10_000)
@@ -197,7 +197,7 @@ def test_scores_are_of_speakers_who_were_left_out(speakers: int, parts: int, mon
         return start
 
     full = solved(problem)
-    monkeypatch.setattr(linear_solvers, "SOLVERS", {"logistic": solved_part})
+    monkeypatch.setattr(linear_solvers, "SMOOTH", {"logistic": solved_part})
     left_out(problem, full, numbers)
     assert len(left) == parts
     assert sorted(number for group in left for number in group) == sorted(set(numbers))
