@@ -19,12 +19,12 @@ from typing import Any
 from ..config import SearchSettings
 from ..corpora import Utterance
 from ..errors import ConfigError, ExecutionError
-from ..features import Extract, Extracted, extract_alone
+from ..features import Extracted, Extractor
 from ..training import FittedNetwork, FoldJob
 from .base import ExecutorSource, Keep, OnEpoch, TrainHere
 from .code import code_digest
 from .order import InOrder
-from .ray_node import Absent, Origin, packed, train_on_node
+from .ray_node import Absent, Origin, extract_on_node, packed, train_on_node
 
 __all__ = ["EXECUTOR", "Ray"]
 
@@ -55,7 +55,7 @@ class Ray:
         self._task: Any = None
         self._epochs: Any = None
         self._run = 0
-        self._sent: dict[str, Any] = {}
+        self._sent: dict[str, list[tuple[str, Any]]] = {}
         self._is_ours = False
 
     def threads(self, folds: int) -> int:
@@ -63,14 +63,24 @@ class Ray:
         cpus = self._resources("CPU")
         return max(1, min(max(cpus), sum(cpus) // folds))
 
-    def shards(self, extract: Extract, tasks: Iterable[Sequence[Utterance]]) -> Generator[list[Extracted], None, None]:
-        """Extract every task as a task of Ray, of one CPU; nodes read the recordings by their paths here."""
+    def shards(
+        self, extract: Extractor, tasks: Iterable[Sequence[Utterance]]
+    ) -> Generator[list[Extracted], None, None]:
+        """Extract every task as a task of Ray; nodes read the recordings by their paths here.
+
+        A task takes one CPU. Where the cluster has GPUs, those that run a network take half a GPU: a task decodes while
+        another computes.
+        """
         ray = self._connected()
-        remote = ray.remote(extract_alone).options(num_cpus=1, max_retries=RETRIES, scheduling_strategy="SPREAD")
-        sent, at_once, waiting = ray.put(extract), 2 * max(1, sum(self._resources("CPU"))), deque[Any]()
+        gpus = 0.5 if extract.feeds_device and any(self._resources("GPU")) else 0
+        remote = ray.remote(extract_on_node).options(
+            num_cpus=1, num_gpus=gpus, max_retries=RETRIES, scheduling_strategy="SPREAD"
+        )
+        at_once, waiting = 2 * max(1, sum(self._resources("CPU"))), deque[Any]()
+        sent, code = ray.put(extract), code_digest()
         try:
             for task in tasks:
-                waiting.append(remote.remote(sent, task))
+                waiting.append(remote.remote(sent, task, code))
                 if len(waiting) == at_once:  # more would fill the object store
                     yield _extracted(waiting.popleft())
             while waiting:
@@ -159,7 +169,7 @@ class Ray:
         """Put features into Ray's object store."""
         for entry in entries:
             if entry not in self._sent:
-                self._sent[entry] = _ray().put(packed(self._features / entry))
+                self._sent[entry] = [(name, _ray().put(piece)) for name, piece in packed(self._features / entry)]
 
 
 def _ray() -> Any:  # noqa: ANN401 - the package, which may be missing

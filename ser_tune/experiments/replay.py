@@ -12,10 +12,12 @@ from mlflow.entities import Run
 from ..architectures import ARCHITECTURES
 from ..definition import worded
 from ..device import describe_device
+from ..features import FEATURE_FORMAT
 from ..protocol import Prepared, prepare
 from ..results import recorded
 from ..search import FoldOutcome, Trainer, pooled_scores
 from ..tracking import (
+    FEATURES_TAG,
     MLFLOW_GIT_COMMIT,
     PACKAGES,
     SOLVER_TAG,
@@ -43,7 +45,7 @@ class Replay:
     unequal: Sequence[str]
     """Numbers that differ in any bit, with both values."""
     circumstances: Sequence[str]
-    """Versions, commit, solver, data and device that differ from the first training."""
+    """Versions, commit, format of features, solver, data and device that differ from the first training."""
 
     @property
     def identical(self) -> bool:
@@ -127,6 +129,8 @@ def _circumstances(run: Run, prepared: Prepared, device: str) -> list[str]:
         found.append(f"commit was {before or 'unknown'}, is {commit or 'unknown'}")
     if (before := tags.get("ser_tune.device")) != device:
         found.append(f"device was {before}, is {device}")
+    if (before := tags.get(FEATURES_TAG, "")) != str(FEATURE_FORMAT):
+        found.append(f"format of features was {before or 'unknown'}, is {FEATURE_FORMAT}")
     solver = ARCHITECTURES.get(prepared.definition.config.model.name).solver
     if (before := tags.get(SOLVER_TAG, "")) != solver:
         found.append(f"solver was {before or 'unknown'}, is {solver or 'unknown'}")

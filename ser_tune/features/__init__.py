@@ -7,7 +7,7 @@ from ..components import Catalogue
 from .base import FeatureSet
 from .entry import damage_of
 from .export import SpeakerSegments, refuse_other_format, refuse_whole_utterances, segments_by_speaker, write_export
-from .extraction import Extract, Extracted, Extraction, Shards, extract_alone
+from .extraction import FEATURE_FORMAT, Extracted, Extraction, Extractor, Shards, extract_alone
 from .normalisation import Moments, Scaling, as_slice
 from .perturbation import copy_key
 from .segments import SegmentPlan, frame_numbers, plan_segments, random_crops
@@ -16,14 +16,15 @@ from .stress import CONDITIONS, TYPICAL_CONDITIONS, Alter, Condition, Disturbanc
 
 __all__ = [
     "CONDITIONS",
+    "FEATURE_FORMAT",
     "FEATURE_SETS",
     "TYPICAL_CONDITIONS",
     "Alter",
     "Condition",
     "Disturbance",
-    "Extract",
     "Extracted",
     "Extraction",
+    "Extractor",
     "FeatureSet",
     "FeatureStore",
     "Moments",

@@ -22,9 +22,10 @@ from .normalisation import Moments
 from .perturbation import copy_key, perturbed
 
 __all__ = [
-    "Extract",
+    "FEATURE_FORMAT",
     "Extracted",
     "Extraction",
+    "Extractor",
     "Shards",
     "extract_alone",
     "extract_on_all_cores",
@@ -32,8 +33,8 @@ __all__ = [
     "similar_lengths",
 ]
 
-FORMAT = 7
-"""Part of every entry's name; raise it when the stored values for the same settings change."""
+FEATURE_FORMAT = 7
+"""Part of every entry's name, and recorded with every run; raise it when the values for the same settings change."""
 
 AT_ONCE = 16
 """Largest number of utterances of a task: larger tasks save a tenth of the time on two cores, because threads receive
@@ -65,22 +66,26 @@ class Extracted(NamedTuple):
         return cls(frames, Moments.of(frames, np.array([0, len(frames)])), digest_of(speech))
 
 
-Extract = Callable[[Sequence[Utterance]], list[Extracted]]
-"""Extracts the features of a task's utterances; it can be sent to another machine."""
-Shards = Callable[[Extract, Iterable[Sequence[Utterance]]], Generator[list[Extracted], None, None]]
-"""Calls a function with each task, in threads or processes, and yields the results in order."""
-
-
 @dataclass(frozen=True, slots=True)
-class _Extractor:
-    """The feature set of an extraction and its settings, without the corpus."""
+class Extractor:
+    """Extracts the features of some utterances; it has no corpus, and can be sent to another machine."""
 
     feature_set: FeatureSet
     settings: FeatureSettings
     perturbation: PerturbationSettings
     copy: int
 
+    @property
+    def feeds_device(self) -> bool:
+        """Whether it runs a network on batches, on an accelerator where there is any."""
+        return self.feature_set.extract_batch is not None
+
     def __call__(self, utterances: Sequence[Utterance]) -> list[Extracted]:
+        """The features of a task.
+
+        Raises:
+            AudioError: A recording or its copy cannot be used; the message names its file.
+        """
         speech = [utterance.speech() for utterance in utterances]
         sounds, features = speech, []
         if self.copy:
@@ -106,6 +111,10 @@ class _Extractor:
             raise AudioError(f"{utterance.path}{copy}: {error}") from None
 
 
+Shards = Callable[[Extractor, Iterable[Sequence[Utterance]]], Generator[list[Extracted], None, None]]
+"""Extracts tasks, in threads or processes, and yields the results in order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Extraction:
     """Features to extract: of a corpus's clean speech, or of a perturbed copy of it."""
@@ -120,18 +129,18 @@ class Extraction:
 
     @property
     def entry(self) -> str:
-        """The cache entry's name: a hash of all that its content depends on. FORMAT covers the built-in code."""
+        """The cache entry's name: a hash of all that its content depends on; FEATURE_FORMAT for built-in code."""
         from . import FEATURE_SETS  # the catalogue is made after this module, which its package imports
 
         package = FEATURE_SETS.requirement(self.settings.name)
         key = self.feature_set.key(self.settings)
-        parts = [str(FORMAT), self.corpus.audio_digest, key, package, copy_key(self.perturbation, self.copy)]
+        parts = [str(FEATURE_FORMAT), self.corpus.audio_digest, key, package, copy_key(self.perturbation, self.copy)]
         return hashlib.sha256(" ".join(part for part in parts if part).encode()).hexdigest()[:32]
 
     @property
-    def extract(self) -> Extract:
-        """The function that extracts a task; it raises `AudioError` that names the file of a recording that fails."""
-        return _Extractor(self.feature_set, self.settings, self.perturbation, self.copy)
+    def extract(self) -> Extractor:
+        """The part that extracts any utterances."""
+        return Extractor(self.feature_set, self.settings, self.perturbation, self.copy)
 
 
 def lengths_of(corpus: Corpus) -> np.ndarray:
@@ -176,7 +185,7 @@ def similar_lengths(lengths_s: np.ndarray, *, window_s: float | None = None) -> 
 
 
 def extract_on_all_cores(
-    extract: Extract, tasks: Iterable[Sequence[Utterance]]
+    extract: Extractor, tasks: Iterable[Sequence[Utterance]]
 ) -> Generator[list[Extracted], None, None]:
     """Extract tasks in threads, one a core; as `Shards`.
 
@@ -204,7 +213,7 @@ def extract_on_all_cores(
             torch.set_num_threads(threads)  # or threads that start later would take over the workers' number
 
 
-def extract_alone(extract: Extract, task: Sequence[Utterance]) -> list[Extracted]:
+def extract_alone(extract: Extractor, task: Sequence[Utterance]) -> list[Extracted]:
     """Extract a task in a process that shares its machine with others: on a single core."""
     from threadpoolctl import threadpool_limits  # importing it sets an environment variable
 

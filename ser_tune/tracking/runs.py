@@ -24,6 +24,7 @@ __all__ = [
     "CONFIRMED_TAG",
     "CONFIRMS_TAG",
     "EVALUATES_TAG",
+    "FEATURES_TAG",
     "FRONT_TAG",
     "MEMBERS_TAG",
     "MODEL_TAG",
@@ -74,6 +75,8 @@ PRETRAINING_TAG = "ser_tune.pretraining"
 NETWORKS_TAG = "ser_tune.networks"
 """Number of networks whose probabilities are averaged: on a combination's run those of each fold, on a nested study's
 those of its outer scores. A trial's follows from its parameters."""
+FEATURES_TAG = "ser_tune.feature_format"
+"""On runs: `FEATURE_FORMAT` of the features that networks were trained on."""
 SOLVER_TAG = "ser_tune.solver"
 """On runs of a model that is solved: the method."""
 PROCESS_TAG = "ser_tune.process"

@@ -12,6 +12,7 @@ import yaml
 
 from ..architectures import ARCHITECTURES
 from ..config import flatten
+from ..features import FEATURE_FORMAT
 from ..prediction import Predictor
 from ..search import StudyStart, StudySummary, TrialOutcome
 from ..training import recipe_of
@@ -23,6 +24,7 @@ from .runs import (
     BEST_TAG,
     CONFIRMED_TAG,
     CONFIRMS_TAG,
+    FEATURES_TAG,
     FRONT_TAG,
     NOTES_TAG,
     OBJECTIVES_TAG,
@@ -196,6 +198,7 @@ def tags_of(start: StudyStart) -> dict[str, str]:
         STUDY_TAG: start.study_id,
         STUDY_NAME_TAG: start.definition.name,
         "ser_tune.device": start.device,
+        FEATURES_TAG: str(FEATURE_FORMAT),
         **origin_tags(start.corpus, start.protocol),
     }
     if len(start.definition.objectives) > 1:

@@ -110,30 +110,42 @@ def test_features_are_those_that_this_process_extracts(
     prepared = prepare(tiny(), project)
     settings = prepared.definition.config.features
     feature_set = FEATURE_SETS.get(settings.name)
+    wanted, lost = Extraction(prepared.corpus, feature_set, settings), list[Any]()
     executor, told = Ray(cluster.address, tmp_path), list[int]()
+
+    def lose_a_node(done: int, total: int) -> None:
+        if done == 4:  # tasks are on their way
+            lost.extend(cluster.worker_nodes)
+            cluster.add_node(num_cpus=1, num_gpus=1)
+            cluster.remove_node(lost[0], allow_graceful=False)
+
     try:
-        entries = [
+        here = tmp_path / "here" / extract_features(wanted, tmp_path / "here")
+        there = (
             tmp_path
-            / folder
-            / extract_features(Extraction(prepared.corpus, feature_set, settings), tmp_path / folder, shards=shards)
-            for folder, shards in (("here", None), ("there", executor.shards))
-        ]
+            / "there"
+            / extract_features(wanted, tmp_path / "there", progress=lose_a_node, shards=executor.shards)
+        )
+        assert {path.name: path.read_bytes() for path in here.iterdir()} == {
+            path.name: path.read_bytes() for path in there.iterdir()
+        }
+        assert lost
         gone = replace(prepared.corpus.utterances[1], path=tmp_path / "gone.wav")
-        utterances = [prepared.corpus.utterances[0], gone]
+        other = replace(prepared.corpus, utterances=[prepared.corpus.utterances[0], gone], audio_digest="other")
         with pytest.raises(AudioError, match=r"gone\.wav"):
             extract_features(
-                Extraction(
-                    replace(prepared.corpus, utterances=utterances, audio_digest="other"), feature_set, settings
-                ),
+                replace(wanted, corpus=other),
                 tmp_path / "there",
                 progress=lambda done, _: told.append(done),
                 shards=executor.shards,
             )
+        assert not told
+        gpus = lambda sounds, _: [np.full((1, 1, 1), len(__import__("ray").get_gpu_ids())) for _ in sounds]  # noqa: E731
+        on_gpu = replace(wanted, feature_set=replace(feature_set, extract_batch=gpus))
+        ((extracted,),) = executor.shards(on_gpu.extract, [prepared.corpus.utterances[:1]])
+        assert extracted.frames.item() == 1
     finally:
         executor.close()
-    here, there = ({path.name: path.read_bytes() for path in entry.iterdir()} for entry in entries)
-    assert here == there
-    assert not told
 
 
 def test_more_than_a_node_has_is_refused(cluster: Any, tiny: Callable[..., Any], project: Project) -> None:
@@ -155,12 +167,15 @@ def test_ray_that_is_not_installed_is_told_by_its_extra(project: Project, monkey
         Ray(None, project.cache).threads(3)
 
 
-def test_features_arrive_as_they_were_sent(tmp_path: Path) -> None:
+def test_features_arrive_as_they_were_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ser_tune.execution import ray_node
     from ser_tune.execution.ray_node import packed, unpack
 
     entry = tmp_path / "here" / "entry"
     entry.mkdir(parents=True)
     (entry / "frames.bin").write_bytes(np.arange(5).tobytes())
+    monkeypatch.setattr(ray_node, "PIECE", 16)
+    assert len(list(packed(entry))) == 3
     for _ in range(2):  # the second finds the first's
         unpack(packed(entry), tmp_path / "there" / "entry")
     assert (tmp_path / "there" / "entry" / "frames.bin").read_bytes() == (entry / "frames.bin").read_bytes()

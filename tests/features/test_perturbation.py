@@ -227,7 +227,7 @@ def test_every_copy_is_an_entry_and_clean_speech_keeps_its_own(
         _copied(corpus, cache, settings, copy)
         return {path.name for path in cache.iterdir() if path.is_dir()}
 
-    named = f"{extraction.FORMAT} {corpus.audio_digest} {SETTINGS.model_dump_json()}"
+    named = f"{extraction.FEATURE_FORMAT} {corpus.audio_digest} {SETTINGS.model_dump_json()}"
     assert entries(NOISY, 0) == {hashlib.sha256(named.encode()).hexdigest()[:32]}  # as before there were copies
     assert len(entries(NOISY, 1)) == 2
     assert len(entries(NOISY, 2)) == 3

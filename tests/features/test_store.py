@@ -162,7 +162,7 @@ def test_an_entry_of_an_older_format_is_not_read(
 ) -> None:
     corpus, cache = make_corpus(0.1, 0.1), tmp_path / "cache"
     with monkeypatch.context() as older:
-        older.setattr(extraction, "FORMAT", extraction.FORMAT - 1)
+        older.setattr(extraction, "FEATURE_FORMAT", extraction.FEATURE_FORMAT - 1)
         corpus_features(corpus, LOGSPEC, SETTINGS, cache)
     assert len(corpus_features(corpus, LOGSPEC, SETTINGS, cache).sounds) == 2
     assert len(entry_folders(cache)) == 2
