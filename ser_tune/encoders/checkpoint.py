@@ -217,6 +217,8 @@ def open_encoder(folder: Path, device: "torch.device | None" = None) -> Encoder:
 def _open(folder: Path, device: "torch.device") -> Encoder:
     shape = shape_of(folder)
     digest_of(folder)  # refuses what lacks files
+    import torch
+
     try:
         import transformers
     except ModuleNotFoundError as error:
@@ -227,7 +229,11 @@ def _open(folder: Path, device: "torch.device") -> Encoder:
         with _quiet():
             kind = transformers.models.whisper.modeling_whisper.WhisperEncoder if alone else transformers.AutoModel
             module, loading = kind.from_pretrained(
-                folder, use_safetensors=True, local_files_only=True, output_loading_info=True
+                folder,
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
+                dtype=torch.float32,  # or that of the files is torch's default meanwhile, in all threads
             )
             if shape.family == "whisper" and not alone:
                 module = module.get_encoder()

@@ -15,9 +15,9 @@ from ..audio import SAMPLE_RATE_HZ
 from ..device import pick_device
 from .checkpoint import STEP_S, Encoder, digest_of, open_encoder, shape_of, speech_frames, states_of
 from .linear_maps import linear_map
-from .whisper import WhisperReader
+from .whisper import WhisperReader, save_whisper
 
-__all__ = ["Batch", "Reader", "open_reader"]
+__all__ = ["Batch", "Reader", "open_reader", "save_encoder"]
 
 BATCH = 16
 """Pieces of equal length that a GPU reads at once, at most."""
@@ -116,6 +116,18 @@ def open_reader(folder: Path, *, precision: str, device: torch.device | None = N
     """
     with _OPENING:  # extraction's threads ask for it at the same time
         return _open(folder, precision, device or pick_device("auto"))
+
+
+def save_encoder(folder: Path, into: Path) -> None:
+    """Write an encoder and its preprocessing, weights as float16, in a form that `open_encoder` and readers read.
+
+    Raises:
+        ConfigError: It cannot be opened.
+    """
+    if shape_of(folder).family == "whisper":
+        save_whisper(folder, into)
+    else:
+        open_encoder(folder).save(into)
 
 
 @lru_cache(maxsize=2)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..audio import SAMPLE_RATE_HZ
@@ -18,7 +20,7 @@ from ..errors import ConfigError
 from .checkpoint import CONFIG, PREPROCESSOR, SILENCE_S, STEP_S, WINDOW_S, speech_frames
 from .linear_maps import LinearMap, block_rows, computes_natively, linear_map
 
-__all__ = ["WhisperInput", "WhisperReader", "mel_filters"]
+__all__ = ["WhisperInput", "WhisperReader", "mel_filters", "save_whisper"]
 
 POINTS, HOP = 400, 160
 """Samples of a frame of the spectrogram, and from one frame to the next."""
@@ -273,6 +275,22 @@ def _shapes(config: Mapping[str, Any], bands: int) -> dict[str, tuple[int, ...]]
         biased.append(f"{layer}.fc2")
     shapes |= {f"{name}.weight": (width,) for name in norms}
     return shapes | {f"{name}.bias": (width,) for name in (*norms, *biased)}
+
+
+def save_whisper(folder: Path, into: Path) -> None:
+    """Write the encoder of a checkpoint alone, with float16 weights, as transformers saves a `WhisperEncoder`.
+
+    Raises:
+        ConfigError: The files cannot be read, or weights are missing.
+    """
+    config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    weights = _read(folder, _shapes(config, _checked_bands(folder, config)))
+    halves = {name: weight.half().contiguous() for name, weight in weights.items()}
+    save_file(halves, into / "model.safetensors", metadata={"format": "pt"})
+    written = config | {"architectures": ["WhisperEncoder"], "dtype": "float16"}
+    written.pop("torch_dtype", None)  # the older name of `dtype`
+    (into / CONFIG).write_text(json.dumps(written, indent=2), encoding="utf-8")
+    shutil.copyfile(folder / PREPROCESSOR, into / PREPROCESSOR)
 
 
 def _read(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from mlflow.entities import Run
 
-from ..encoders import FindEncoder, encoders_among, open_encoder
+from ..encoders import FindEncoder, encoders_among
 from ..prediction import ENCODERS, Recipe
 from .digests import digests_of
 from .failures import download
@@ -39,8 +39,10 @@ def store_encoders(workspace: Workspace, run: Run, recipes: Iterable[Recipe]) ->
             continue
         known = [model for model in logged_models(workspace, tags={ENCODER_TAG: digest}) if model.status == "READY"]
         if not known:
+            from ..encoders.readers import save_encoder
+
             with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
-                open_encoder(encoder.folder).save(Path(temporary))
+                save_encoder(encoder.folder, Path(temporary))
                 tags = {ENCODER_TAG: digest}
                 known = [workspace.log_model(run, temporary, name="encoder", tags=tags)]
         found[digest] = f"models:/{known[0].model_id}"

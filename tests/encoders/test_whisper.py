@@ -1,0 +1,48 @@
+"""Whisper's encoder without transformers: its input, its products, its imports."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ser_tune.encoders import linear_maps
+from ser_tune.encoders.whisper import WhisperInput, mel_filters
+
+transformers = pytest.importorskip("transformers", reason="needs the extra pretrained")
+
+
+def test_without_instructions_for_it_bfloat16_rounds_as_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    weight, bias, rows = torch.randn(24, 32).bfloat16(), torch.randn(24).bfloat16(), torch.randn(256, 32).bfloat16()
+    if not linear_maps.computes_natively(rows.device, rows.dtype):
+        pytest.skip("this processor has no instructions for bfloat16")
+    found = linear_maps.linear_map(weight, bias)(rows)
+    monkeypatch.setattr(linear_maps, "computes_natively", lambda device, dtype: dtype is torch.float32)
+    emulated = linear_maps.linear_map(weight, bias)(rows)
+    assert emulated.dtype is torch.bfloat16
+    torch.testing.assert_close(found, emulated, rtol=2**-8, atol=2**-8)
+
+
+@pytest.mark.parametrize("bands", [80, 128])
+def test_whispers_spectrogram_is_that_of_its_feature_extractor(bands: int) -> None:
+    extractor = transformers.WhisperFeatureExtractor(feature_size=bands)
+    np.testing.assert_allclose(mel_filters(bands), extractor.mel_filters, rtol=0, atol=1e-15)
+    speech = np.random.default_rng(0).normal(0.0, 0.1, 9600).astype(np.float32)
+    made = extractor(speech, sampling_rate=16_000, padding="longest", return_tensors="pt").input_features
+    torch.testing.assert_close(WhisperInput(mel_filters(bands))(torch.from_numpy(speech)[None]), made)
+
+
+def test_whisper_is_extracted_without_transformers(checkpoint: Callable[[str], Path]) -> None:
+    code = (
+        "import sys, numpy as np\n"
+        "from ser_tune.features import FEATURE_SETS\n"
+        "encoder = FEATURE_SETS.get('encoder')\n"
+        "settings = encoder.settings.model_validate({'checkpoint': sys.argv[1], 'precision': 'float32'})\n"
+        "assert encoder.extract(np.zeros(8000, np.float32), settings).shape == (3, 32, 1)\n"
+        "print(sorted({'transformers', 'torch._dynamo', 'sklearn', 'torchvision'} & sys.modules.keys()))\n"
+    )
+    command = [sys.executable, "-c", code, str(checkpoint("whisper"))]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
