@@ -1,6 +1,6 @@
 """Run the same commands with the code before and after a change, and compare every number to the bit.
 
-Usage, from the repository's root: python -m tests.bits [BEFORE] [AFTER] [--data EMODB] [--only NAME]
+Usage, from the repository's root: python -m tests.bits [BEFORE] [AFTER] [--data EMODB] [--tolerance T] [--only NAME]
 """
 
 import tempfile
@@ -30,6 +30,9 @@ def main(
     data: Annotated[
         Path | None, typer.Option(help="EmoDB's folder: also studies of EmoDB and the demo corpus.")
     ] = None,
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="Relative tolerance of numbers, where arithmetic changed; 0 is to the bit.")
+    ] = 0.0,
     only: Annotated[list[str] | None, typer.Option(help="Only this configuration; repeatable.")] = None,
 ) -> None:
     """Compare all numbers before and after a change; exit code 1 where one differs."""
@@ -52,7 +55,7 @@ def main(
         proofs = []
         for one in configurations:
             if one.name in (only or names):
-                for proof in proven(one, old, new, scratch / "projects" / one.name):
+                for proof in proven(one, old, new, scratch / "projects" / one.name, tolerance=tolerance):
                     proofs.append(proof)
                     _show(console, proof)
     console.print(_table(proofs), f"{time.monotonic() - started:.0f} s")

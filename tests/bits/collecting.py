@@ -11,6 +11,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 from safetensors import safe_open
 
@@ -177,6 +178,13 @@ def _add_files(values: Values, path: str, folder: Path) -> None:
             values.add(f"{path}/{file.relative_to(folder).as_posix()}{inner}", value)
 
 
+def _projections(tensor: np.ndarray) -> list[float]:
+    """A tensor's norm, and its mean products with random tensors: they differ by as much as the tensors do."""
+    flat = tensor.astype(np.float64).ravel()
+    random = np.random.default_rng(0).standard_normal((3, flat.size))
+    return [float(np.linalg.norm(flat)), *(float(value) for value in random @ flat / max(1, flat.size) ** 0.5)]
+
+
 def _content(file: Path) -> Iterator[tuple[str, Any]]:
     """What a file holds, each value with its path inside the file; of other formats the SHA-256 of all bytes."""
     if file.suffix == ".safetensors":
@@ -186,6 +194,7 @@ def _content(file: Path) -> Iterator[tuple[str, Any]]:
                 tensor = tensors.get_tensor(name)
                 about = f"{tensor.dtype} {tensor.shape}"
                 yield f"/{name}", f"{about} SHA-256 {hashlib.sha256(tensor.tobytes()).hexdigest()}"
+                yield f"/{name}/projections", _projections(tensor)
     elif file.suffix == ".csv":
         with file.open(encoding="utf-8", newline="") as lines:
             for number, row in enumerate(csv.DictReader(lines), 1):

@@ -1,6 +1,8 @@
 """Differences between two collections of values, but for what legitimately differs."""
 
 import json
+import math
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -74,12 +76,22 @@ class Compared:
     """Path to the value before and after, in the order of the paths."""
 
 
-def compare(before: Mapping[str, str], after: Mapping[str, str]) -> Compared:
-    """Compare all values but those of `LEFT_OUT`; a value that a side lacks is a difference, unless in `ADDED`."""
+ROUNDED = LeftOut("*SHA-256 *", "digests of weights whose projections are compared"), LeftOut("sha256:*", "the same")
+"""Values, not paths, that are not compared where numbers may differ in their last digits."""
+NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|nan|inf)")
+
+
+def compare(before: Mapping[str, str], after: Mapping[str, str], *, tolerance: float = 0.0) -> Compared:
+    """Compare all values but those of `LEFT_OUT`; a value that a side lacks is a difference, unless in `ADDED`.
+
+    `tolerance` is the relative one of numbers; 0 is to the bit.
+    """
     before, after = _flat(before), _flat(after)
     paths = [path for path in sorted(before.keys() | after.keys()) if not _left_out(path)]
     pairs = {path: (before.get(path, NOTHING), after.get(path, NOTHING)) for path in paths}
     unlike = {path: pair for path, pair in pairs.items() if pair[0] != pair[1] and not _added(path, *pair)}
+    if tolerance:
+        unlike = {path: pair for path, pair in unlike.items() if not _close(*pair, tolerance)}
     return Compared(len(paths), unlike)
 
 
@@ -97,6 +109,19 @@ def _flat(values: Mapping[str, str]) -> dict[str, str]:
         else:
             flat[path] = value
     return flat
+
+
+def _close(before: str, after: str, tolerance: float) -> bool:
+    """Whether texts differ in nothing but their numbers, and these by little; or are digests of such numbers."""
+    if all(any(fnmatchcase(text, rounded.paths) for rounded in ROUNDED) for text in (before, after)):
+        return True
+    if NUMBER.sub("#", before) != NUMBER.sub("#", after):
+        return False
+    pairs = zip(map(float, NUMBER.findall(before)), map(float, NUMBER.findall(after)), strict=True)
+    return all(
+        math.isclose(old, new, rel_tol=tolerance, abs_tol=tolerance) or (math.isnan(old) and math.isnan(new))
+        for old, new in pairs
+    )
 
 
 def _added(path: str, before: str, after: str) -> bool:

@@ -29,7 +29,9 @@ class Proof:
     seconds: float
 
 
-def proven(configuration: Configuration, before: Tree, after: Tree, folder: Path) -> Iterator[Proof]:
+def proven(
+    configuration: Configuration, before: Tree, after: Tree, folder: Path, *, tolerance: float = 0.0
+) -> Iterator[Proof]:
     """Compare the numbers of two trees, then open the project of the first with the code of the second.
 
     Args:
@@ -37,6 +39,7 @@ def proven(configuration: Configuration, before: Tree, after: Tree, folder: Path
         before: The tree whose numbers are right.
         after: The tree to check.
         folder: Takes both projects.
+        tolerance: The relative one of numbers; 0 is to the bit, and replays must be identical.
 
     Raises:
         RuntimeError: A command fails in the tree of before.
@@ -47,10 +50,16 @@ def proven(configuration: Configuration, before: Tree, after: Tree, folder: Path
         reasons = [value for path, value in right.items() if path.endswith(f"/{ERROR}")]
         raise RuntimeError(f"{configuration.name} fails in {before.name}: {' '.join(reasons)}")
     found = trained(configuration, after, folder / "after")
-    yield Proof(configuration.name, compare(right, found), time.monotonic() - started)
+    yield Proof(configuration.name, compare(right, found, tolerance=tolerance), time.monotonic() - started)
     started = time.monotonic()
-    found = continued(configuration, after, folder / "before")
-    yield Proof(f"{configuration.name}, continued", compare(_kept(right), found), time.monotonic() - started)
+    kept, found = _kept(right), continued(configuration, after, folder / "before")
+    if tolerance:  # a replay compares to the bit
+        kept, found = (
+            Values({path: value for path, value in values.items() if not path.startswith(f"{PRINTED}/replay/")})
+            for values in (kept, found)
+        )
+    compared = compare(kept, found, tolerance=tolerance)
+    yield Proof(f"{configuration.name}, continued", compared, time.monotonic() - started)
 
 
 def trained(configuration: Configuration, tree: Tree, project: Path) -> Values:
