@@ -31,7 +31,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-pytest_plugins = ["tests.opened_studies", "tests.probed_projects", "tests.tiny_checkpoints", "tests.tiny_studies"]
+pytest_plugins = [
+    "tests.database_counts",
+    "tests.opened_studies",
+    "tests.probed_projects",
+    "tests.tiny_checkpoints",
+    "tests.tiny_studies",
+]
 
 
 @pytest.hookimpl(wrapper=True)

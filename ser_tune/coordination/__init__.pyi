@@ -2,7 +2,7 @@
 
 from .fold_store import FoldStore
 from .locking import StorageLock
-from .optuna_internals import hypervolume, trial_as_stored
+from .optuna_internals import hypervolume, joined, trial_as_stored
 from .processes import (
     RETRIES,
     Heartbeat,
@@ -89,6 +89,7 @@ __all__ = [
     "is_counted",
     "is_elsewhere",
     "is_gone",
+    "joined",
     "left_of_rerun",
     "load_study",
     "next_place",

@@ -5,14 +5,17 @@ first where another version changes one.
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
+import sqlalchemy.orm
 from filelock import FileLock
 from optuna._hypervolume import compute_hypervolume
+from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
@@ -23,9 +26,11 @@ from .locking import end_with_lock, patiently
 __all__ = [
     "PATIENT",
     "TRIED",
+    "FileStorage",
     "PatientStorage",
     "enqueued_values",
     "hypervolume",
+    "joined",
     "open_journal",
     "set_attribute",
     "trial_as_stored",
@@ -80,6 +85,72 @@ class PatientStorage(RDBStorage):
         """Open the database; the arguments are those of `RDBStorage`."""
         super().__init__(url, **keywords)
         end_with_lock(self.engine)
+
+
+class FileStorage(RDBStorage):
+    """The storage in an SQLite file, whose writes `joined` makes in one commit."""
+
+    def __init__(self, url: str, **keywords: Any) -> None:  # noqa: ANN401 - Optuna's
+        """Open the database; the arguments are those of `RDBStorage`."""
+        super().__init__(url, **keywords)
+        makes = sqlalchemy.orm.sessionmaker(bind=self.engine, class_=_Session)
+        self.scoped_session = sqlalchemy.orm.scoped_session(makes)
+
+
+class _Session(sqlalchemy.orm.Session):
+    """A thread's session. While its writes are joined, the end of each of Optuna's transactions ends none."""
+
+    joined = False
+    lost = False
+    """Whether an error within the joined writes has undone those before it."""
+
+    def commit(self) -> None:
+        """Commit, or let later reads find what was written."""
+        if not self.joined:
+            super().commit()
+            return
+        self.flush()
+        self.expunge_all()  # or a read returns objects as they were read before
+
+    def rollback(self) -> None:
+        """Undo all writes since the last commit."""
+        self.lost = self.joined
+        super().rollback()
+
+    def close(self) -> None:
+        """Close, or keep the transaction open."""
+        if not self.joined:
+            super().close()
+
+
+@contextmanager
+def joined(study: optuna.Study) -> Iterator[None]:
+    """Make what this thread writes to a study within the context one commit; after an error, nothing is written.
+
+    The caller lets every error within the context end it. Other processes wait from the first write on, so the context
+    is short. Writes to a journal or a server stay commits of their own: a server may be away between two of them.
+
+    Raises:
+        StorageInternalError: An error was caught within the context.
+    """
+    opened = getattr(study._storage, "_backend", None)  # Optuna's cache is in front
+    session = opened.scoped_session() if isinstance(opened, FileStorage) else None
+    if not isinstance(session, _Session) or session.joined:
+        yield
+        return
+    session.joined, session.lost = True, False
+    try:
+        yield
+        session.joined = False
+        if session.lost:
+            raise StorageInternalError("an error has undone a part of what was to be written at once")
+        session.commit()
+    except BaseException:
+        session.joined = False
+        session.rollback()
+        raise
+    finally:
+        session.close()
 
 
 def _patient(method: Callable[..., Any]) -> Callable[..., Any]:

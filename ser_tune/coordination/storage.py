@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..config import Project, full_disk
 from ..errors import StorageError, StudyError, valid_names
 from .locking import StorageLock, connection_arguments, file_of, patiently
-from .optuna_internals import PatientStorage, open_journal
+from .optuna_internals import FileStorage, PatientStorage, open_journal
 
 if TYPE_CHECKING:
     from ..definition import StudyDefinition
@@ -56,7 +56,7 @@ def open_storage(project: Project) -> BaseStorage:
             with closing(sqlite3.connect(path, timeout=60)) as connection:
                 # Write-ahead logging costs one disk flush a transaction instead of four
                 connection.execute("PRAGMA journal_mode=WAL")
-            return RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
+            return FileStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
 
 
 def storage_to_read(project: Project) -> BaseStorage | None:

@@ -1,6 +1,9 @@
 """The objective: trains the values that Optuna proposes as a trial, and stores the result."""
 
+import math
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +22,7 @@ from ..coordination import (
     SEED,
     FoldStore,
     confirms,
+    joined,
     searched_trials,
 )
 from ..definition import StudyDefinition
@@ -41,6 +45,8 @@ FAILURES = (
 )
 """Errors of a trial's own values, after which the study goes on, as when a recording is too short for the proposed
 window. Any other exception ends the study."""
+NOTED_S = 1.0
+"""Seconds between two commits of a trial's progress, at least."""
 
 
 class Objective:
@@ -60,25 +66,40 @@ class Objective:
         """
         definition = self.trainer.prepared.definition
         # All that varies is drawn, so that the sampler can learn from the trial; some of it may be replaced
-        sampled = sample(trial, definition.search) | trial.user_attrs.get(OVERRIDES, {})
+        with joined(trial.study):
+            drawn = sample(trial, definition.search)
+        sampled = drawn | trial.user_attrs.get(OVERRIDES, {})
         self._outcome = None
         try:
             # The ends of all ranges go together, but perhaps not all that lies between
             config = self.trainer.concrete(sampled, seed=definition.config.seed + trial.user_attrs.get(SEED, 0))
             note_costs(trial, config, definition, self.trainer.prepared.targets.names)
-            judge = Reporting(trial, self._judge(trial))
+            judge = Reporting(trial, self._judge(trial), at_once=definition.config.study.pruner not in PRUNERS.modules)
             proposal = Proposal(trial.number, config, sampled, confirms(trial))
-            outcome = run_trial(proposal, self.trainer, store=self._store, judge=judge, observer=self._observer)
+            outcome = self._run(proposal, judge)
         except FAILURES as error:
             trial.set_user_attr(FAILURE, f"{type(error).__name__}: {error}")  # counts, and is not tried again
             raise
         self._config, self._outcome = config, outcome
+        with joined(trial.study):
+            judge.note()
+            if outcome.state == "COMPLETE":
+                curves = [
+                    [round(report.kept, CURVE_DIGITS) for report in fold.fitted.history] for fold in outcome.folds
+                ]
+                trial.set_user_attr(CURVES, curves)
+                note_sums(trial, self.trainer.prepared, outcome.folds)
         if outcome.state == "PRUNED":
             raise optuna.TrialPruned(outcome.reason)
-        curves = [[round(report.kept, CURVE_DIGITS) for report in fold.fitted.history] for fold in outcome.folds]
-        trial.set_user_attr(CURVES, curves)
-        note_sums(trial, self.trainer.prepared, outcome.folds)
         return list(outcome.values.values())
+
+    def _run(self, proposal: Proposal, judge: "Reporting") -> TrialOutcome:
+        try:
+            return run_trial(proposal, self.trainer, store=self._store, judge=judge, observer=self._observer)
+        except (Exception, KeyboardInterrupt):
+            with suppress(TakenError):  # the other error ends it
+                judge.note()
+            raise
 
     def _judge(self, trial: optuna.Trial) -> Judge:
         definition, folds = self.trainer.prepared.definition, len(self.trainer.prepared.folds)
@@ -153,11 +174,15 @@ def is_no_worse(
 
 
 class Reporting:
-    """A judge that stores the trial's progress and the mean of its folds, then calls another judge."""
+    """A judge that stores the trial's progress and the mean of its folds, then calls another judge.
 
-    def __init__(self, trial: optuna.Trial, judge: Judge) -> None:
-        """Wrap the judge of a trial."""
+    A fold is stored with those that end within the same second: a resumed trial takes its folds from the fold store.
+    """
+
+    def __init__(self, trial: optuna.Trial, judge: Judge, *, at_once: bool = False) -> None:
+        """Wrap the judge of a trial; `at_once`: it reads from Optuna what is stored of every fold."""
         self._trial, self._judge, self._scores = trial, judge, list[float]()
+        self._at_once, self._noted, self._noted_at = at_once, 0, -math.inf
         self.order = judge.order
 
     def after_epoch(self, position: int, report: EpochReport) -> str:
@@ -167,11 +192,27 @@ class Reporting:
     def after_fold(self, position: int, score: float) -> str:
         """Report the mean of the folds' scores, without missing ones, and return the wrapped judge's decision."""
         self._scores.append(score)
-        known = [found for found in self._scores if not Ranking.is_missing(found)]
+        if self._at_once or time.monotonic() - self._noted_at > NOTED_S:
+            self.note()
+        return self._judge.after_fold(position, score)
+
+    def note(self) -> None:
+        """Store the folds that are not stored yet, in one commit.
+
+        Raises:
+            TakenError: The trial is no longer this process's.
+        """
+        if self._noted == len(self._scores):
+            return
         try:
-            self._trial.set_user_attr(FOLDS_ENDED, len(self._scores))
-            if known and len(self._trial.study.directions) == 1:  # Optuna refuses reports where there are several
-                self._trial.report(float(np.mean(known)), len(self._scores))
+            with joined(self._trial.study):
+                self._trial.set_user_attr(FOLDS_ENDED, len(self._scores))
+                for ended in range(self._noted + 1, len(self._scores) + 1):
+                    known = [found for found in self._scores[:ended] if not Ranking.is_missing(found)]
+                    if (
+                        known and len(self._trial.study.directions) == 1
+                    ):  # Optuna refuses reports where there are several
+                        self._trial.report(float(np.mean(known)), ended)
         except UpdateFinishedTrialError:
             raise TakenError from None
-        return self._judge.after_fold(position, score)
+        self._noted, self._noted_at = len(self._scores), time.monotonic()

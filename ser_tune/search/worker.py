@@ -26,6 +26,7 @@ from ..coordination import (
     confirms,
     enqueue_unfinished,
     is_counted,
+    joined,
     next_place,
     note_process,
     place_of,
@@ -105,15 +106,16 @@ def _claim(opened: OpenStudy, definition: StudyDefinition, watch: Watch) -> "opt
     """Begin the next trial; `later` where others' trials decide whether there is one."""
     study, total = opened.study, definition.config.study.trials
     trials = requeue_dead(study, watch, limit=RETRIES)
-    if opened.rerun is None:
-        is_left = _put_next_in_line(study, definition, trials)
-    else:  # a trial that fails now is not tried again before the next call
-        is_left = any(trial.state == TrialState.WAITING and place_of(trial) < total for trial in trials)
-    if not is_left:
-        return "later" if any(trial.state == TrialState.RUNNING for trial in trials) else "none"
-    claimed = study.ask()
-    note_process(claimed)
-    take_place(claimed)
+    with joined(study):
+        if opened.rerun is None:
+            is_left = _put_next_in_line(study, definition, trials)
+        else:  # a trial that fails now is not tried again before the next call
+            is_left = any(trial.state == TrialState.WAITING and place_of(trial) < total for trial in trials)
+        if not is_left:
+            return "later" if any(trial.state == TrialState.RUNNING for trial in trials) else "none"
+        claimed = study.ask()
+        note_process(claimed)
+        take_place(claimed)
     return claimed
 
 

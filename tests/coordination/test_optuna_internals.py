@@ -3,11 +3,14 @@
 import ast
 import inspect
 import re
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
+from optuna.exceptions import StorageInternalError
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.storages import RDBStorage, _cached_storage
 from optuna.trial import TrialState
@@ -16,8 +19,10 @@ import ser_tune
 from ser_tune.coordination import optuna_internals
 from ser_tune.coordination.optuna_internals import (
     PATIENT,
+    FileStorage,
     PatientStorage,
     enqueued_values,
+    joined,
     open_journal,
     set_attribute,
     trial_as_stored,
@@ -93,6 +98,48 @@ def test_values_and_attributes_of_a_trial_are_read_as_they_are_stored(study: opt
     with pytest.raises(optuna.exceptions.UpdateFinishedTrialError):
         set_attribute(study, trial, "died", True)
     assert enqueued_values(trial_as_stored(study.ask())) == {}
+
+
+@pytest.fixture
+def filed(tmp_path: Path) -> optuna.Study:
+    return optuna.create_study(storage=FileStorage(f"sqlite:///{tmp_path}/optuna.db"))
+
+
+def test_joined_writes_are_one_commit_that_others_see_at_its_end(filed: optuna.Study, commits: Any) -> None:
+    other = optuna.load_study(study_name=filed.study_name, storage=filed._storage._backend.url)
+    before = commits("optuna")
+    with joined(filed):
+        filed.enqueue_trial({"x": 0.25})
+        trial = filed.ask()
+        assert trial.suggest_float("x", 0, 1) == 0.25
+        with joined(filed):  # an inner context ends with the outer
+            for fold in range(3):
+                trial.report(fold / 10, fold)
+                trial.set_user_attr("folds", fold)
+        stored = trial_as_stored(trial)
+        assert (stored.params, stored.user_attrs) == ({"x": 0.25}, {"folds": 2})
+        assert filed.get_trials(deepcopy=False)[0].intermediate_values == {0: 0.0, 1: 0.1, 2: 0.2}
+        assert (commits("optuna"), other.get_trials()) == (before, [])
+    assert commits("optuna") == before + 1
+    assert other.get_trials() == filed.get_trials()
+    filed.tell(trial, 0.5)
+    assert commits("optuna") == before + 2
+
+
+def test_an_error_undoes_all_joined_writes(filed: optuna.Study) -> None:
+    trial = filed.ask()
+    with pytest.raises(KeyboardInterrupt), joined(filed):  # noqa: PT012 - the error ends it
+        trial.set_user_attr("folds", 1)
+        raise KeyboardInterrupt
+    assert trial_as_stored(trial).user_attrs == {}
+    filed.tell(filed.ask(), 0.5)
+    with pytest.raises(StorageInternalError, match="undone"), joined(filed):  # noqa: PT012 - the error ends it
+        trial.set_user_attr("folds", 2)
+        with suppress(optuna.exceptions.UpdateFinishedTrialError):
+            set_attribute(filed, filed.trials[1], "folds", 3)
+    assert trial_as_stored(trial).user_attrs == {}
+    trial.set_user_attr("folds", 4)  # and the next is stored as ever
+    assert trial_as_stored(trial).user_attrs == {"folds": 4}
 
 
 def test_importances_are_those_of_ped_anova() -> None:

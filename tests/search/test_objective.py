@@ -16,6 +16,7 @@ from ser_tune.protocol import prepare
 from ser_tune.search import StudySummary
 
 Run = Callable[..., StudySummary]
+Commits = Callable[[str], int]
 
 
 @pytest.mark.slow
@@ -61,6 +62,27 @@ def test_a_complete_trial_keeps_what_later_trials_race_against(run: Run, recorde
     ends = [one.fitted.history[one.fitted.epoch - 1].score for one in recorder.outcomes[0].folds]
     assert [fold[-1] for fold in kept] == ends
     assert trial.intermediate_values == pytest.approx({1: ends[0], 2: np.mean(ends[:2]), 3: np.mean(ends)})
+
+
+@pytest.mark.slow
+def test_a_trial_makes_five_commits_whatever_its_number_of_quick_folds_and_parameters(
+    run: Run, monkeypatch: pytest.MonkeyPatch, commits: Commits
+) -> None:
+    from ser_tune.search import objective, worker
+
+    monkeypatch.setattr(objective, "NOTED_S", 1000.0)
+    ended: list[int] = []
+    original = worker._tell
+
+    def tell(*arguments: Any) -> bool:
+        ours = original(*arguments)
+        ended.append(commits("optuna"))
+        return ours
+
+    monkeypatch.setattr(worker, "_tell", tell)
+    run(3)
+    # Claimed, proposed, its first fold, its other folds and curves, its end
+    assert np.diff(ended).tolist() == [5, 5]
 
 
 @pytest.mark.slow
