@@ -93,7 +93,7 @@ class FileStorage(RDBStorage):
     def __init__(self, url: str, **keywords: Any) -> None:  # noqa: ANN401 - Optuna's
         """Open the database; the arguments are those of `RDBStorage`."""
         super().__init__(url, **keywords)
-        makes = sqlalchemy.orm.sessionmaker(bind=self.engine, class_=_Session)
+        makes: Any = sqlalchemy.orm.sessionmaker(bind=self.engine, class_=_Session)
         self.scoped_session = sqlalchemy.orm.scoped_session(makes)
 
 

@@ -131,7 +131,7 @@ def _run(workspace: Workspace, prepared: Prepared, members: Sequence[Run], commi
     """The combination's run with validation scores and model, from an earlier call or new."""
     experiment = workspace.experiment(prepared.corpus.name)
     identity = " ".join(sorted(member.info.run_id for member in members))
-    ended = search_runs(workspace, "attributes.status = 'FINISHED'", [experiment], tags={MEMBERS_TAG: identity})
+    ended = search_runs(workspace, "", [experiment], tags={MEMBERS_TAG: identity}, finished=True)
     if (earlier := next(ended, None)) is not None:
         return earlier
     names = [_trial_name(member) for member in members]

@@ -49,10 +49,8 @@ logger = logging.getLogger(__name__)
 
 EVALUATIONS = ("nested", "held-out", "official split", "cross-validated")
 """Ways to evaluate a result; the scores of all but the last, on outer or test speakers, are free of the selection."""
-HAS_BEST = f"tags.`{BEST_TAG}` LIKE '%'"
-"""Finds the runs of studies that have a best trial."""
-SCORED = "attributes.status = 'FINISHED' and tags.`protocol.corpus` LIKE '%'"
-"""Finds the finished runs whose scores have a protocol; a server may hold many others."""
+SCORED = "protocol.corpus"
+"""A tag of the runs whose scores have a protocol; a server may hold many others."""
 Kind: TypeAlias = tuple[str, str, str]
 """Protocol's fingerprint, model, features."""
 
@@ -215,7 +213,7 @@ def leaderboard(workspace: Workspace, corpus: str | None = None) -> Leaderboard:
     kinds: dict[Kind, list[Run]] = defaultdict(list)
     protocols: dict[str, Protocol] = {}
     with workspace.errors():
-        for run in search_runs(workspace, SCORED):
+        for run in search_runs(workspace, having=[SCORED], finished=True):
             protocol = protocol_of(run)
             if corpus in (None, protocol.corpus) and _is_ranked(run, protocol):
                 protocols.setdefault(protocol.fingerprint, protocol)
@@ -257,7 +255,7 @@ def _eligible(workspace: Workspace, kinds: Mapping[Kind, Sequence[Run]]) -> dict
     Trainings on fresh seeds, by the study or by a later `confirm`, represent the search that chose them. A study's own
     confirmation also trains trials for comparison; only the promoted configuration represents it.
     """
-    promoted = {run.data.tags[STUDY_TAG]: run.data.tags[BEST_TAG] for run in search_runs(workspace, HAS_BEST)}
+    promoted = {run.data.tags[STUDY_TAG]: run.data.tags[BEST_TAG] for run in search_runs(workspace, having=[BEST_TAG])}
     tags_of_all = [run.data.tags for runs in kinds.values() for run in runs]
     own = {tags[STUDY_TAG] for tags in tags_of_all if CONFIRMED_TAG in tags}
     later = {tags[CONFIRMS_TAG] for tags in tags_of_all if CONFIRMS_TAG in tags}

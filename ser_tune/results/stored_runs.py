@@ -165,7 +165,7 @@ def _run(workspace: Workspace, reference: str) -> Run:
         if name and (deleted := what_was_deleted(workspace, name)):
             raise RegistryError(deleted)
     models = sorted(model.name for model in registered_models(workspace))
-    studies = {run.data.tags[STUDY_NAME_TAG] for run in search_runs(workspace, f"tags.`{STUDY_NAME_TAG}` != ''")}
+    studies = {run.data.tags[STUDY_NAME_TAG] for run in search_runs(workspace, having=[STUDY_NAME_TAG])}
     raise RegistryError(
         f"'{reference}' is no registered model, study or run; models: {valid_names(reference, models)}; "
         f"studies: {valid_names(reference, sorted(studies))}"

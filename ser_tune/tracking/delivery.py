@@ -20,6 +20,7 @@ from .outbox import (
     MetricRow,
     StudyRecord,
     TrialRecord,
+    begin,
     read_record,
     remove_record,
     waiting,
@@ -105,26 +106,27 @@ class Delivery:
         """Create the run of a trial, or complete a partly delivered run."""
         workspace, client = self._workspace, self._client
         this = {STUDY_TAG: record.study_id, TRIAL_TAG: str(record.number)}
-        begun = next(search_runs(workspace, experiments=[experiment], tags=this), None)
+        # A record that nobody has begun has no run, unless the trial ended before and another process has run it again
+        known = record.status == "FAILED" or not (begin(folder) and record.marked)
+        begun = next(search_runs(workspace, experiments=[experiment], tags=this), None) if known else None
         run = begun or client.create_run(
             experiment,
             start_time=record.began_ms,
             run_name=record.title,
             tags={**record.tags, MLFLOW_PARENT_RUN_ID: parent},
         )
-        run_id = run.info.run_id
-        log_params(workspace, run_id, record.params)
+        run_id, tags = run.info.run_id, list[RunTag]()
         client.log_inputs(run_id, [DatasetInput(Dataset(**record.dataset))])
-        log_metrics(workspace, run_id, record.metrics)
-        client.log_artifacts(run_id, str(folder / ARTIFACTS))
+        workspace.store_files(folder / ARTIFACTS, run.info.artifact_uri)
         if (folder / MODEL).is_dir() and MODEL_TAG not in run.data.tags:
             if begun is not None:
                 for model in list(logged_models(workspace, [experiment], tags=this)):
                     self._delete_model(model.model_id)
             from .package import log_saved  # torch, which delivery without models does not need
 
-            model_id = log_saved(workspace, run, folder / MODEL, name="model", tags=this)
-            client.log_batch(run_id, tags=[RunTag(MODEL_TAG, model_id)])
+            tags = [RunTag(MODEL_TAG, log_saved(workspace, run, folder / MODEL, name="model", tags=this))]
+        params = [Param(path, value) for path, value in record.params.items()]
+        client.log_batch(run_id, [Metric(*row) for row in record.metrics], params, tags)
         client.set_terminated(run_id, record.status, end_time=record.ended_ms)
         if record.status != "FINISHED":  # another process has run it again, after its model was delivered
             self._forget_model(run)
@@ -143,8 +145,8 @@ class Delivery:
 
     def _forget_worse(self, study_id: str, experiment: str, keep: int) -> None:
         """Delete the models that are no longer among a study's best."""
-        kept = f"tags.`{MODEL_TAG}` LIKE '%' and attributes.status = 'FINISHED'"
-        found = search_runs(self._workspace, kept, [experiment], tags={STUDY_TAG: study_id})
+        tags = {STUDY_TAG: study_id}
+        found = search_runs(self._workspace, "", [experiment], tags=tags, having=[MODEL_TAG], finished=True)
         with suppress(ConfigError):  # the metric is of a package that is not installed any more: models are kept
             for run in best_first(trial for trial in found if CONFIRMED_TAG not in trial.data.tags)[keep:]:
                 self._forget_model(run)

@@ -8,6 +8,7 @@ import functools
 import inspect
 import json
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +34,7 @@ ANSWERS = frozenset(
 """MLflow's codes of answers about what was asked; all others are failures."""
 FAILURES = (
     *(MlflowException, SQLAlchemyError, ProtobufError, JsonProtobufError, json.JSONDecodeError),
-    requests.RequestException,
+    *(requests.RequestException, sqlite3.Error),
 )
 """Errors of a store, a server or an artifact store."""
 PATIENCE = "?timeout=60"

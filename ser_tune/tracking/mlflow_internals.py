@@ -55,6 +55,7 @@ __all__ = [
     "migration_error",
     "run_address",
     "saved_view",
+    "store_artifacts",
     "system_monitors",
     "version_address",
     "view_address",
@@ -128,6 +129,12 @@ def delete_artifacts(location: str) -> None:
     """Delete all artifacts at a location, such as a logged model's."""
     repository: Any = get_artifact_repository(location)
     repository.delete_artifacts()
+
+
+def store_artifacts(folder: Path, location: str, tracking_uri: str) -> None:
+    """Store the files of a folder at a location; MLflow's client would first read all of the run that it is for."""
+    repository: Any = get_artifact_repository(location, tracking_uri=tracking_uri)
+    repository.log_artifacts(str(folder))
 
 
 def system_monitors() -> list[BaseMetricsMonitor]:

@@ -63,7 +63,7 @@ def study_pages(workspace: Workspace, newest: int | None = None) -> list[StudyPa
     A study is skipped, with a note, if the package of its task or metric is not installed.
     """
     found: list[StudyPages] = []
-    for parent in filter(_is_study, search_runs(workspace, f"tags.`{STUDY_NAME_TAG}` != ''")):
+    for parent in filter(_is_study, search_runs(workspace, having=[STUDY_NAME_TAG])):
         try:
             save_view(workspace, parent)
             if newest is None or len(found) < newest:

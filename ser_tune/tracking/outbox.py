@@ -23,6 +23,7 @@ __all__ = [
     "Record",
     "StudyRecord",
     "TrialRecord",
+    "begin",
     "read_record",
     "remove_record",
     "sweep",
@@ -31,7 +32,7 @@ __all__ = [
     "write_record",
 ]
 
-ARTIFACTS, MODEL, RECORD = "artifacts", "model", "record.json"
+ARTIFACTS, MODEL, RECORD, BEGUN = "artifacts", "model", "record.json", "begun"
 PARTIAL_S = 3600.0
 """Seconds after which a record is removed that nobody finished writing."""
 NAMES = re.compile(r"[0-9a-f]{32}-(\d{6,}|totals)")
@@ -63,6 +64,8 @@ class TrialRecord:
     """Number of the study's best trials whose models are kept once this trial is delivered."""
     title: str
     """The run's name."""
+    marked: bool = False
+    """Whether its delivery is marked by `begin`; not in records of versions before."""
 
     @property
     def name(self) -> str:
@@ -143,6 +146,17 @@ def read_record(folder: Path) -> Record | None:
     if "number" in content:
         return TrialRecord(**content)
     return StudyRecord(**content | {"statuses": [tuple(row) for row in content["statuses"]]})
+
+
+def begin(folder: Path) -> bool:
+    """Mark a record as one whose delivery has begun; returns whether nobody had."""
+    mark = folder / BEGUN
+    if mark.exists():
+        return False
+    mark.touch()
+    _flush_entry(mark)
+    _flush_entry(folder)
+    return True
 
 
 def remove_record(folder: Path) -> None:

@@ -11,6 +11,7 @@ from mlflow.entities import LoggedModel, Run, ViewType
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 from .mlflow_internals import PagedList
+from .run_tables import read_runs
 from .workspace import Workspace
 
 __all__ = ["experiments_of", "has_metric", "logged_models", "model_versions", "registered_models", "search_runs"]
@@ -66,17 +67,35 @@ def search_runs(
     experiments: Sequence[str] | None = None,
     *,
     tags: Mapping[str, str] | None = None,
+    having: Sequence[str] = (),
+    finished: bool = False,
     deleted: bool = False,
 ) -> Iterator[Run]:
-    """Runs that meet a condition in MLflow's language and have some tags, newest first.
+    """Runs that meet a condition and have some tags, newest first; without their datasets.
 
-    The condition contains nothing that a user or a file named; values of tags can be any text. Without experiments, all
-    are searched. With `deleted`, the deleted runs that MLflow still has are found instead of the others.
+    Args:
+        workspace: The project's stores.
+        condition: In MLflow's language; it contains nothing that a user or a file named.
+        experiments: Identifiers of the experiments that are searched; None is all.
+        tags: Tags of the runs; values can be any text.
+        having: Names of tags that the runs have, whatever their value.
+        finished: Whether the runs must have ended well.
+        deleted: Search deleted runs that MLflow still has, instead of the others.
     """
     where = list(experiments) if experiments is not None else experiments_of(workspace)
     tags = tags or {}
+    if not condition and not deleted and (database := workspace.tables) is not None:
+        with workspace.errors():
+            yield from read_runs(database, where, tags=tags, having=having, finished=finished)
+        return
+    parts = [
+        condition,
+        "attributes.status = 'FINISHED'" if finished else "",
+        *(f"tags.`{key}` LIKE '%'" for key in having),
+    ]
     view = {"run_view_type": ViewType.DELETED_ONLY} if deleted else {}
-    for run in _every(workspace.client.search_runs, where, _conditions(condition, tags), max_results=PAGE, **view):
+    asked = _conditions(" and ".join(filter(None, parts)), tags)
+    for run in _every(workspace.client.search_runs, where, asked, max_results=PAGE, **view):
         if not tags or tags.items() <= run.data.tags.items():
             yield run
 

@@ -102,6 +102,7 @@ def trial_record(
         ended_ms=now_ms(),
         keep_models=start.definition.config.study.keep_models,
         title=_title(start, outcome, params),
+        marked=True,
     )
 
 

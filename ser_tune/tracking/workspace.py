@@ -19,8 +19,9 @@ from mlflow.exceptions import MlflowException
 from ..config import Project, full_disk
 from ..errors import StorageError, TrackingError
 from .failures import FAILURES, PATIENCE, TrackingClient, named, reason_of, tracking_errors
-from .mlflow_internals import EXPERIMENT_KIND, follow_moved_artifacts, migration_error
+from .mlflow_internals import EXPERIMENT_KIND, follow_moved_artifacts, migration_error, store_artifacts
 from .quiet import quiet_mlflow
+from .run_tables import has_known_tables
 
 if TYPE_CHECKING:
     import optuna
@@ -55,6 +56,13 @@ class Workspace:
             raise TrackingError(
                 f"the tracking store '{named(uri)}' cannot be opened: {reason_of(error)}{full_disk(uri)}"
             ) from None
+
+    @cached_property
+    def tables(self) -> Path | None:
+        """The tracking store's database, where its runs can be read as a file; None of a server."""
+        uri = str(self.client.tracking_uri)  # opened, so that an older database is refused as ever
+        path = Path(uri.removeprefix("sqlite:///").partition("?")[0])
+        return path if uri.startswith("sqlite:///") and has_known_tables(path) else None
 
     @property
     def store(self) -> str:
@@ -93,6 +101,11 @@ class Workspace:
             except (MlflowException, OSError):
                 return None
 
+    def store_files(self, folder: Path, location: str) -> None:
+        """Store the files of a folder at a run's or a model's location, without asking for the run or the model."""
+        with self.errors():
+            store_artifacts(folder, location, self.client.tracking_uri)
+
     def log_scores(self, run_id: str, scores: Mapping[str, float], tags: Mapping[str, str] | None = None) -> None:
         """Write metrics, with the present time, and tags to a run in a single request."""
         now_ms = int(time.time() * 1000)
@@ -104,7 +117,7 @@ class Workspace:
         made = self.client.create_logged_model(
             run.info.experiment_id, name=name, source_run_id=run.info.run_id, tags=tags
         )
-        self.client.log_model_artifacts(made.model_id, str(folder))
+        self.store_files(Path(folder), made.artifact_location)
         return self.client.finalize_logged_model(made.model_id, "READY")
 
     def study(self, name: str) -> "tuple[optuna.Study, StudyDefinition]":

@@ -26,6 +26,7 @@ from ser_tune.tracking import (
 )
 from ser_tune.tracking.courier import Courier
 from ser_tune.tracking.delivery import Delivery
+from ser_tune.tracking.failures import TrackingClient
 from ser_tune.tracking.outbox import (
     ARTIFACTS,
     MODEL,
@@ -54,6 +55,7 @@ TRIAL = TrialRecord(
     ended_ms=1_700_000_009_000,
     keep_models="all",
     title="trial 3: learning_rate 0.01",
+    marked=True,
 )
 TOTALS = StudyRecord(
     study_id=STUDY,
@@ -171,17 +173,20 @@ def test_a_delivered_trial_is_a_run_with_its_own_times(store: Store) -> None:
     assert deliver_waiting(store.workspace) == {}
 
 
-BREAKS = ("create_run", "log_batch", "log_inputs", "log_artifacts", "set_terminated")
+BREAKS = (
+    *((MlflowClient, call) for call in ("create_run", "log_batch", "log_inputs", "set_terminated")),
+    (Workspace, "store_files"),
+)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("call", BREAKS)
+@pytest.mark.parametrize(("of", "call"), BREAKS, ids=[call for _, call in BREAKS])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_delivery_that_breaks_off_is_completed_and_makes_no_second_run(
-    store: Store, monkeypatch: pytest.MonkeyPatch, call: str, after: bool
+    store: Store, monkeypatch: pytest.MonkeyPatch, of: type, call: str, after: bool
 ) -> None:
     store.put(TRIAL)
-    original = getattr(MlflowClient, call)
+    original = getattr(of, call)
 
     def broken(*arguments: Any, **named: Any) -> None:
         if after:
@@ -189,7 +194,7 @@ def test_a_delivery_that_breaks_off_is_completed_and_makes_no_second_run(
         raise MlflowException("no answer")
 
     with monkeypatch.context() as patch:
-        patch.setattr(MlflowClient, call, broken)
+        patch.setattr(of, call, broken)
         with pytest.raises(StorageError, match=r"failed: no answer; 1 records wait in '.*outbox' for `ser-tune sync`"):
             deliver_waiting(store.workspace, STUDY)
     assert len(waiting(store.project.outbox)) == 1
@@ -200,6 +205,32 @@ def test_a_delivery_that_breaks_off_is_completed_and_makes_no_second_run(
     assert len(store.workspace.client.get_metric_history(run.info.run_id, "validation_uar")) == 1
     assert run.inputs is not None
     assert len(run.inputs.dataset_inputs) == 1
+
+
+def test_a_trial_is_delivered_with_few_requests_and_none_of_them_reads_a_run(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    for name, call in list(vars(TrackingClient).items()):
+        if not name.startswith("_"):
+            monkeypatch.setattr(
+                TrackingClient, name, lambda *a, name=name, call=call, **k: (asked.append(name), call(*a, **k))[1]
+            )
+    delivery = Delivery(store.workspace)
+    store.put(_numbered(0))
+    delivery.deliver(STUDY)  # finds the study's own run
+    asked.clear()
+    store.put(_numbered(1))
+    delivery.deliver(STUDY)
+    assert sorted(asked) == ["create_run", "log_batch", "log_inputs", "set_terminated"]
+    store.put(_numbered(1, status="FAILED"), _numbered(2, marked=False))  # taken back, and of an earlier version
+    delivery.deliver(STUDY)
+    assert asked.count("search_runs") == 2
+    assert {number: run.info.status for number, run in store.trials().items()} == {
+        0: "FINISHED",
+        1: "FAILED",
+        2: "FINISHED",
+    }
 
 
 def test_a_model_that_was_half_stored_is_replaced(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
