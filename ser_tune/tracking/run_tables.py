@@ -15,8 +15,8 @@ from mlflow.entities import Metric, Param, Run, RunData, RunInfo, RunTag
 __all__ = ["has_known_tables", "read_runs"]
 
 REVISION = "dc11669786a5"
-"""Of MLflow's tables, as of MLflow 3.17; tests/tracking/test_run_tables.py fails first where another version changes
-them, and tables of another revision are not read here."""
+"""The revision of the tables of MLflow 3.17. Tables of another one are not read here; a test
+fails first where another MLflow has one."""
 
 
 def has_known_tables(database: Path) -> bool:
