@@ -1,0 +1,73 @@
+"""Coordinates of examples, of which there are no more than examples: far fewer than features of all layers.
+
+The best weights are a sum of examples (representer theorem), so that the Cholesky factor of the examples' Gram matrix
+holds all that their features do. It lies in a file that has no name, and is mapped into memory.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.linalg.blas import ssyrk
+from scipy.linalg.lapack import dpotrf
+
+from .linear_streaming import Stream
+
+__all__ = ["MOST", "Compact"]
+
+MOST = 10_000
+"""Most examples; of more the matrix takes more memory and time than reading their features again and again."""
+JITTER = 1e-8
+"""Added to the Gram matrix's diagonal, relative to its mean; ten times as much wherever rounding makes it indefinite."""
+ROWS = 512
+"""Rows of a block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compact:
+    """The lower Cholesky factor of examples' Gram matrix, shape (N, N), float64, mapped into memory."""
+
+    lower: np.ndarray
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory, which the system takes back where it needs them."""
+        return self.lower.nbytes
+
+    @classmethod
+    def of(cls, layers: Iterator[np.ndarray], count: int) -> "Compact":
+        """From features (N, F), float32, layer by layer."""
+        gram = np.zeros((count, count), dtype=np.float32, order="F")
+        for features in layers:
+            gram = ssyrk(1.0, features.T, beta=1.0, c=gram, trans=1, lower=1, overwrite_c=1)
+        with tempfile.TemporaryFile() as file:
+            lower = np.memmap(file, np.float64, "w+", shape=(count, count), order="F")
+        mean, jitter = float(gram.diagonal().mean()), JITTER
+        while True:
+            for start in range(0, count, ROWS):
+                lower[:, start : start + ROWS] = gram[:, start : start + ROWS]
+            lower[np.diag_indices(count)] += jitter * mean
+            factor, failed = dpotrf(lower, lower=1, clean=1, overwrite_a=1)
+            if not failed:
+                return cls(factor)
+            jitter *= 10
+
+    @property
+    def stream(self) -> Stream:
+        """The coordinates as features of examples."""
+        return Stream(self._blocks, len(self.lower), len(self.lower))
+
+    def _blocks(self) -> Iterator[tuple[slice, torch.Tensor]]:
+        for start in range(0, len(self.lower), ROWS):
+            rows = slice(start, min(start + ROWS, len(self.lower)))
+            yield rows, torch.from_numpy(self.lower[rows].astype(np.float32))
+
+    def of_examples(self, weights: np.ndarray) -> np.ndarray:
+        """Weights of examples (K, N) from weights of coordinates (K, N)."""
+        lower = torch.from_numpy(self.lower)
+        found = torch.linalg.solve_triangular(lower.T, torch.from_numpy(np.ascontiguousarray(weights.T)), upper=True)
+        return found.T.numpy()
+
+
