@@ -1,7 +1,7 @@
 """The object that every architecture defines, and the examples of its solver."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from ..config import Choice, ModelSettings, Range, Role, Settings, Value, paths_with
@@ -37,6 +37,9 @@ class Rows(Protocol):
     def blocks(self, nbytes: int) -> Iterator[tuple[slice, Inputs]]:
         """Consecutive rows and their inputs, of up to so many bytes, but a row at least."""
 
+    def channels(self, which: Sequence[int]) -> "Rows":
+        """The same with some channels alone, by their numbers among those that are read."""
+
 
 @dataclass(frozen=True, slots=True)
 class InputShape:
@@ -66,6 +69,10 @@ class Held:
         for start in range(0, count, step):
             rows = slice(start, min(start + step, count))
             yield rows, tuple(part[rows] for part in self.inputs)
+
+    def channels(self, which: Sequence[int]) -> "Held":
+        """As of `Rows`."""
+        return Held((self.inputs[0][:, list(which)], *self.inputs[1:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +115,10 @@ class Examples:
     def blocks(self, nbytes: int = BLOCK) -> Iterator[tuple[slice, Inputs]]:
         """Read all examples once: consecutive rows and their inputs, of up to so many bytes."""
         return self.rows.blocks(nbytes)
+
+    def channels(self, which: Sequence[int]) -> "Examples":
+        """The same with some channels alone, by their numbers among those that are read; inputs of others stay."""
+        return replace(self, rows=self.rows.channels(which))
 
 
 @dataclass(frozen=True, slots=True)

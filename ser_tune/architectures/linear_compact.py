@@ -20,7 +20,7 @@ __all__ = ["MOST", "Compact"]
 MOST = 10_000
 """Most examples; of more the matrix takes more memory and time than reading their features again and again."""
 JITTER = 1e-8
-"""Added to the Gram matrix's diagonal, relative to its mean; ten times as much wherever rounding makes it indefinite."""
+"""Added to the Gram matrix's diagonal, relative to its mean; ten times as much where rounding makes it indefinite."""
 ROWS = 512
 """Rows of a block."""
 
@@ -33,8 +33,8 @@ class Compact:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory, which the system takes back where it needs them."""
-        return self.lower.nbytes
+        """An eighth of the file's bytes: it takes memory only while there is room, and several folds are kept."""
+        return self.lower.nbytes // 8
 
     @classmethod
     def of(cls, layers: Iterator[np.ndarray], count: int) -> "Compact":
@@ -68,6 +68,5 @@ class Compact:
         """Weights of examples (K, N) from weights of coordinates (K, N)."""
         lower = torch.from_numpy(self.lower)
         found = torch.linalg.solve_triangular(lower.T, torch.from_numpy(np.ascontiguousarray(weights.T)), upper=True)
-        return found.T.numpy()
-
-
+        of_examples: np.ndarray = found.T.numpy()
+        return of_examples

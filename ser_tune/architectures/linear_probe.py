@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ..config import Choice, FloatRange, ModelSettings
 from ..errors import ConfigError
-from .base import Architecture, Examples, InputShape
+from .base import BLOCK, Architecture, Examples, InputShape
 from .shared import Shared
 
 if TYPE_CHECKING:
@@ -80,18 +80,26 @@ def solve(network: "LinearProbe", settings: LinearProbeSettings, examples: Examp
     from threadpoolctl import threadpool_limits
 
     from .linear_calibration import Calibration, calibrated
-    from .linear_solvers import left_out, solved
+    from .linear_solvers import groups_of, left_out, solved
     from .linear_targets import supervision
 
     values, speakers = _in_units_of(network, examples), examples.speakers.cpu().numpy()
     aims = supervision(examples.kind, values, network.classifier.out_features, settings.objective)
-    with threadpool_limits(1, user_api="blas"):  # small products wait for threads longer than they take
-        problem = _problem(network, examples, aims, settings.penalty * network.classifier.in_features)
-        full = solved(problem)
-        found = Calibration()
-        if settings.objective != "unscaled_ridge":
-            found = calibrated(examples.kind, left_out(problem, full, speakers), values)
-        weights = problem.space.of_features(full.weights)
+    penalty, calibrates = settings.penalty * network.classifier.in_features, settings.objective != "unscaled_ridge"
+    scores = None
+    if examples.nbytes > BLOCK:
+        from .linear_large import fit_large
+
+        with threadpool_limits(torch.get_num_threads(), user_api="blas"):
+            groups = groups_of(speakers) if calibrates else None
+            weights, scores = fit_large(network, examples, aims, penalty, groups)
+    else:
+        with threadpool_limits(1, user_api="blas"):  # small products wait for threads longer than they take
+            problem = _problem(network, examples, aims, penalty)
+            full = solved(problem)
+            scores = left_out(problem, full, speakers) if calibrates else None
+            weights = problem.space.of_features(full.weights)
+    found = Calibration() if scores is None else calibrated(examples.kind, scores, values)
     network.temperature.fill_(found.temperature)
     network.classifier.weight.copy_(torch.from_numpy(found.gain * weights[:, :-1].T).T)
     network.classifier.bias.copy_(torch.from_numpy(found.gain * weights[:, -1] + found.shift))
@@ -149,7 +157,8 @@ ARCHITECTURE = Architecture(
     solves=tuple(OBJECTIVES),
     channels=lambda settings, channels: chosen_layers(settings.layers, channels),
     restricted={kind: {"model.objective": Choice(names)} for kind, names in OBJECTIVES.items()},
-    solver="ridge by eigenvectors; squared hinge and logistic by Newton's method, scores exact to 0.001, left out too",
+    solver="ridge by eigenvectors; squared hinge and logistic by Newton's method, scores exact to 0.001, left out too; "
+    "of more than 256 MiB all by conjugate gradients",
     citation="linear probes of frozen layers: G. Alain, Y. Bengio: Understanding intermediate layers using linear "
     "classifier probes, arXiv 1610.01644, 2016; weighted layers: S. Yang et al.: SUPERB, arXiv 2105.01051, 2021; "
     "ridge: A. E. Hoerl, R. W. Kennard, Technometrics 12(1), 1970; temperature: C. Guo et al., arXiv 1706.04599, 2017",

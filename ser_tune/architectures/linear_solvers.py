@@ -14,7 +14,7 @@ from .linear_problem import Problem
 from .linear_ridge import left_out_ridge, ridge
 from .newton import LOSSES, Fit, Objective
 
-__all__ = ["left_out", "solved"]
+__all__ = ["groups_of", "left_out", "solved"]
 
 PARTS = 5
 """Groups of training speakers of which one after another is left out to calibrate probabilities."""
@@ -43,11 +43,17 @@ def left_out(problem: Problem, full: Fit, speakers: np.ndarray) -> np.ndarray:
         full: Its solution, where the search for the others starts.
         speakers: The numbers of the examples' speakers, shape (N,).
     """
+    group = groups_of(speakers)
+    return _left_out(problem, full, [np.flatnonzero(group == number) for number in np.unique(group)])
+
+
+def groups_of(speakers: np.ndarray) -> np.ndarray:
+    """The number of each example's group, shape (N,), from those of speakers, (N,): groups are left out in turn."""
     present, group = np.unique(speakers, return_inverse=True)
     if len(present) == 1:  # parts of the only speaker are left out
         group = np.arange(len(speakers))
-    group = group % PARTS
-    return _left_out(problem, full, [np.flatnonzero(group == number) for number in np.unique(group)])
+    groups: np.ndarray = group % PARTS
+    return groups
 
 
 def _left_out(problem: Problem, full: Fit, groups: Sequence[np.ndarray]) -> np.ndarray:

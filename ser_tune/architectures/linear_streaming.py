@@ -59,18 +59,17 @@ class Stream:
         Returns:
             Shape (Q, D + 1), float64.
         """
-        sums, partial = None, None
-        for number, (rows, features) in enumerate(self.blocks(), start=1):
+        sums, partial = torch.empty(0), torch.empty(0)
+        for number, (rows, features) in enumerate(self.blocks()):
             weights = of(rows, features)
-            if sums is None or partial is None:
+            if number == 0:
                 sums = torch.zeros(columns, self.width + 1, dtype=torch.float64, device=features.device)
                 partial = sums[:, :-1].float()
-            sums[:, -1] += weights.sum(dim=0)
-            partial.addmm_(weights.float().T, features)
-            if number % JOINED == 0:
+            elif number % JOINED == 0:
                 sums[:, :-1] += partial
                 partial.zero_()
-        assert sums is not None
+            sums[:, -1] += weights.sum(dim=0)
+            partial.addmm_(weights.float().T, features)
         sums[:, :-1] += partial
         return sums
 
@@ -103,6 +102,11 @@ class Sketch:
     values: Tensor
     """Shape (R,), float64, descending."""
     trace: float
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the vectors."""
+        return self.vectors.nbytes
 
     @classmethod
     def of(cls, stream: Stream, device: torch.device) -> "Sketch":
@@ -180,19 +184,11 @@ class _Problems:
     tolerance: float
     """Error of scores of another loss."""
 
-    @classmethod
-    def of(
-        cls, stream: Stream, sketch: Sketch, supervision: Supervision, masks: np.ndarray, penalty: float, exact: tuple[float, float]
-    ) -> "_Problems":
-        """Problems of the examples of masks (N, P)."""
-        weights = supervision.weights.reshape(len(masks), 1, -1)
-        counts = np.broadcast_to(masks[:, :, None] * weights, (*masks.shape, supervision.targets.shape[1]))
-        return cls(stream, sketch, supervision, counts.reshape(len(masks), -1), penalty, *exact)
-
     @property
     def outputs(self) -> int:
         """K."""
-        return self.supervision.targets.shape[1]
+        outputs: int = self.supervision.targets.shape[1]
+        return outputs
 
     @property
     def unit(self) -> int:
@@ -279,7 +275,9 @@ class _Problems:
             reached = scores[:, columns].abs().amax(dim=0).reshape(-1, self.unit).amax(dim=1).clamp(max=1.0)
             size = moved.abs().amax(dim=0).reshape(-1, self.unit).amax(dim=1) / reached.clamp(min=TINY)
             short = (shares == 1) & (size.cpu().numpy() < SHORT)
-            ended = (shares == 0) | short & (size.cpu().numpy() * left[unfinished] < self.tolerance)
+            # A step of squared hinge may be short in one piece, and the next in another piece is long
+            error = size.cpu().numpy() * (1 if self.supervision.loss == "squared_hinge" else left[unfinished])
+            ended = (shares == 0) | short & (error < self.tolerance)
             left[unfinished] = np.where(short, FORCED[1], FORCED[0])
             unfinished = unfinished[~ended]
             if len(unfinished) == 0:
@@ -324,21 +322,24 @@ def fit_stream(
         groups: A number for each example's group, shape (N,), or None.
 
     Returns:
-        The best weights (K, D), the biases (K,), and the scores (N, K) of each example by the weights without its group.
+        Best weights (K, D), biases (K,), and scores (N, K) of each example by the weights without its group.
     """
     penalty = max(penalty, JITTER * sketch.trace / min(stream.count, stream.width + 1))
-    outputs = supervision.targets.shape[1]
-    device = sketch.values.device
-    everything = np.ones((stream.count, 1), dtype=bool)
+    outputs, device = supervision.targets.shape[1], sketch.values.device
+
+    def problems(masks: np.ndarray, exact: tuple[float, float]) -> _Problems:
+        """Problems of the examples of masks (N, P)."""
+        counts = masks[:, :, None] * supervision.weights.reshape(stream.count, 1, -1)
+        spread = np.broadcast_to(counts, (*masks.shape, outputs)).reshape(stream.count, -1)
+        return _Problems(stream, sketch, supervision, spread, penalty, *exact)
+
     weights = torch.zeros(outputs, stream.width + 1, dtype=torch.float64, device=device)
     scores = torch.zeros(stream.count, outputs, dtype=torch.float64, device=device)
-    whole = _Problems.of(stream, sketch, supervision, everything, penalty, EXACT)
-    weights, scores = whole.solved(weights, scores)
+    weights, scores = problems(np.ones((stream.count, 1)), EXACT).solved(weights, scores)
     found, without = weights.cpu().numpy(), None
     if groups is not None:
         present, number = np.unique(groups, return_inverse=True)
-        masks = number[:, None] != np.arange(len(present))
-        parts = _Problems.of(stream, sketch, supervision, masks, penalty, ROUGH)
+        parts = problems(number[:, None] != np.arange(len(present)), ROUGH)
         _, scores = parts.solved(weights.repeat(len(present), 1), scores.repeat(1, len(present)))
         without = scores.cpu().numpy().reshape(len(scores), -1, outputs)[np.arange(len(scores)), number]
     return found[:, :-1], found[:, -1], without

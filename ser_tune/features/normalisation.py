@@ -1,6 +1,6 @@
 """Scaling features per channel and frequency, from real frames only (padding comes after)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,16 @@ __all__ = ["Moments", "Scaling", "as_slice"]
 SMALLEST_VARIATION = 1e-6
 """A spread below this fraction of the band's mean is rounding: the band does not vary, and its divisor is 1, as
 scikit-learn's is."""
+VALUES = 2**22
+"""Most values of a block of utterances' moments, of which float64 copies are made."""
+
+
+def _added(parts: Iterator[np.ndarray]) -> np.ndarray:
+    """The sum of arrays of a shape, one after another."""
+    total = next(parts)
+    for part in parts:
+        total += part
+    return total
 
 
 def as_slice(channels: Sequence[int]) -> slice | list[int]:
@@ -76,7 +86,7 @@ class Moments:
         """Sums of squares of some utterances, shape (G, C, F), float64."""
         squares: np.ndarray
         if self.squares is None:
-            squares = np.square(self.total[utterances], dtype=np.float64)
+            squares = np.square(self.total[utterances].astype(np.float64))
         else:
             squares = self.squares[utterances]
         return squares
@@ -93,14 +103,16 @@ class Moments:
         if settings.kind == "none":
             shape = self.minimum.shape[1:]
             return Scaling(shift=np.zeros(shape, dtype=np.float32), spread=np.ones(shape, dtype=np.float32))
+        step = max(1, VALUES // int(np.prod(self.minimum.shape[1:])))
+        blocks = [utterances[start : start + step] for start in range(0, len(utterances), step)]
         if settings.kind == "minmax":
             # Of features in float16 too: their range may be too wide for it
-            shift = self.minimum[utterances].min(axis=0).astype(np.float32)
-            spread = self.maximum[utterances].max(axis=0).astype(np.float32) - shift
+            shift = np.min([self.minimum[some].min(axis=0) for some in blocks], axis=0).astype(np.float32)
+            spread = np.max([self.maximum[some].max(axis=0) for some in blocks], axis=0).astype(np.float32) - shift
         else:
             count = self.count[utterances].sum()
-            shift = self.total[utterances].sum(axis=0, dtype=np.float64) / count
-            variance = self.square_sums(utterances).sum(axis=0) / count - np.square(shift)
+            shift = _added(self.total[some].sum(axis=0, dtype=np.float64) for some in blocks) / count
+            variance = _added(self.square_sums(some).sum(axis=0) for some in blocks) / count - np.square(shift)
             spread = np.sqrt(np.maximum(variance, 0.0))
         varies = spread > SMALLEST_VARIATION * np.abs(shift)
         return Scaling(shift=shift.astype(np.float32), spread=np.where(varies, spread, 1.0).astype(np.float32))

@@ -1,6 +1,7 @@
 """Reading segments of utterances in batches, and running a network over them."""
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -119,6 +120,14 @@ class SegmentReader:
     def __len__(self) -> int:
         """Number of segments."""
         return len(self.plan)
+
+    def channels(self, which: Sequence[int]) -> "SegmentReader":
+        """The same with some channels alone."""
+        index, reader = as_slice(which), copy(self)
+        reader._frames = [frames[:, index] for frames in self._frames]
+        reader._shift, reader._factor = self._shift[:, index], self._factor[:, index]
+        reader._floor = None if self._floor is None else self._floor[:, index]
+        return reader
 
     def of_each_speaker(self) -> list[np.ndarray]:
         """The numbers of every speaker's segments, where scalings are speakers'."""

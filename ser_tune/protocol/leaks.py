@@ -6,13 +6,15 @@ recordings are compared before features are extracted.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
 from ..corpora import Corpus, Sounds
 from ..errors import LeakError
+from ..features import Moments
 from ..folds import Fold
 from ..likeness import near_identical
 from ..prediction import UtteranceFeatures
@@ -32,6 +34,8 @@ __all__ = [
 LISTED = 20
 """Pairs that a message names; of further ones it has the number."""
 NEARLY = "hold nearly the same sound"
+BEYOND = np.float32(1e30)
+"""Lies beyond all features."""
 UNUSED = "unused"
 """The side of utterances that a text-independent fold leaves out."""
 
@@ -251,6 +255,7 @@ def _altered(data: TrainingData, relabelled: np.ndarray, changed: np.ndarray) ->
     strata = np.where(relabelled, len(data.targets.stratum_names), data.targets.strata)
     return replace(
         data,
+        source="",  # what other trials keep is of the corpus as it is
         targets=replace(data.targets, strata=strata),
         features=_altered_features(data.features, changed),
         copies=tuple(_altered_features(copy, changed) for copy in data.copies),
@@ -258,14 +263,32 @@ def _altered(data: TrainingData, relabelled: np.ndarray, changed: np.ndarray) ->
 
 
 def _altered_features(features: UtteranceFeatures, which: np.ndarray) -> UtteranceFeatures:
-    moments, mask = features.moments, which[:, np.newaxis, np.newaxis]
-    squares = moments.squares
-    lowest, highest = min(float(moments.minimum.min()), 0.0), max(float(moments.maximum.max()), 0.0)
-    altered = replace(
-        moments,
-        total=np.where(mask, 2 * moments.total + 1, moments.total),
-        squares=None if squares is None else np.where(mask, 5 * squares + 1, squares),
-        minimum=np.where(mask, 2 * lowest - 1, moments.minimum),
-        maximum=np.where(mask, 2 * highest + 1, moments.maximum),
-    )
-    return replace(features, moments=altered)
+    moments = features.moments
+
+    def altered(array: np.ndarray, change: Callable[[np.ndarray], np.ndarray | np.float32]) -> np.ndarray:
+        return cast("np.ndarray", _Altered(array, which, change))
+
+    squares = None if moments.squares is None else altered(moments.squares, lambda own: 5 * own + 1)
+    total = altered(moments.total, lambda own: 2 * own.astype(np.float64) + 1)
+    low, high = altered(moments.minimum, lambda _: -BEYOND), altered(moments.maximum, lambda _: BEYOND)
+    return replace(features, moments=Moments(moments.count, total, squares, low, high))
+
+
+@dataclass(frozen=True, slots=True)
+class _Altered:
+    """Moments (U, C, F), of which those of some utterances are altered when they are read: no copy is made of all."""
+
+    array: np.ndarray
+    which: np.ndarray
+    """Whether an utterance's are altered, shape (U,), bool."""
+    change: Callable[[np.ndarray], np.ndarray | np.float32]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(U, C, F)."""
+        return self.array.shape
+
+    def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
+        """Return the moments of some utterances."""
+        own, mask = self.array[rows], self.which[rows]
+        return np.where(mask[:, np.newaxis, np.newaxis], self.change(own), own) if mask.any() else own

@@ -1,16 +1,20 @@
 """Statistics fitted on more than the training speakers stop a study: what a careless `fold_statistics` would do."""
 
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from ser_tune.config import Project
-from ser_tune.features import Scaling
+from ser_tune.features import FeatureStore, Moments, Scaling, normalisation
+from ser_tune.prediction import UtteranceFeatures
 from ser_tune.protocol import Prepared, leaks
 from ser_tune.search import StudyObserver, run_study
+from ser_tune.tasks import Targets
 from ser_tune.training import AnyTrial, TrainingData, fitting, fold_statistics
 
 Study = Callable[..., Prepared]
@@ -138,3 +142,35 @@ def test_what_is_checked_is_what_training_uses(study: Study, project: Project, m
     prepared = study()
     run_study(prepared, project, StudyObserver())
     assert trained == [fold.train.tolist() for fold in prepared.folds]
+
+
+def test_a_leak_in_what_trials_share_is_found(
+    study: Study, refusal: Callable[[Prepared], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = Moments.scaling
+    monkeypatch.setattr(
+        Moments, "scaling", lambda moments, _, settings: honest(moments, np.arange(len(moments.count)), settings)
+    )
+    assert refusal(study()) == "leak in fold 0: the normalisation depends on speakers that are not trained on"
+
+
+@pytest.mark.parametrize("kind", ["standard", "minmax"])
+@pytest.mark.parametrize("scope", ["train", "speaker"])
+def test_the_check_takes_memory_for_a_block_of_features_and_not_for_all(
+    study: Study, kind: str, scope: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = study(**{"normalisation.kind": kind, "normalisation.scope": scope})
+    config, count = prepared.definition.trial({"training.device": "cpu"}), 4_000
+    monkeypatch.setattr(normalisation, "VALUES", 2**12)
+    frames = np.random.default_rng(0).standard_normal((count, 4, 32)).astype(np.float16)
+    targets = Targets(("a", "b"), np.arange(count) % 2, np.arange(count) % 2, ("a", "b"))
+    features = UtteranceFeatures.of(FeatureStore.of(frames, np.arange(count + 1)), torch.device("cpu"))
+    data = TrainingData(features, targets, np.arange(count) // 500)
+    numbers = np.split(np.arange(count), 4)
+    fold = replace(prepared.folds[0], train=np.concatenate(numbers[:2]), validation=numbers[2], test=numbers[3])
+    tracemalloc.start()
+    try:
+        leaks.refuse_fitted_leaks(config, data, [fold])
+        assert tracemalloc.get_traced_memory()[1] < frames.nbytes / 2
+    finally:
+        tracemalloc.stop()

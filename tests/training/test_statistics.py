@@ -5,6 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from ser_tune.config import NormalisationSettings
+from ser_tune.features import Moments, normalisation
 from ser_tune.training import AnyTrial, TrainingData, fold_statistics
 
 Config = Callable[..., AnyTrial]
@@ -53,3 +55,20 @@ def test_training_segments_of_each_class_are_counted(
 def test_a_class_that_nobody_trains_with_is_counted_as_0(config: Config, data: TrainingData) -> None:
     found = fold_statistics(config(segments__frames=None), data, np.array([0, 3, 2]))
     assert found.stratum_counts.tolist() == [2, 0, 1]
+
+
+@pytest.mark.parametrize("kind", ["standard", "minmax"])
+@pytest.mark.parametrize("single", [True, False])
+def test_statistics_of_blocks_are_those_of_all_utterances_at_once(
+    kind: str, single: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    lengths = np.ones(50, dtype=np.int64) if single else rng.integers(1, 9, 50)
+    frames = (100 + rng.standard_normal((lengths.sum(), 2, 3))).astype(np.float16)
+    moments = Moments.of(frames, np.append(0, np.cumsum(lengths)))
+    settings = NormalisationSettings.model_validate({"kind": kind})
+    expected = moments.scaling(np.arange(5, 50), settings)
+    monkeypatch.setattr(normalisation, "VALUES", 40)
+    found = moments.scaling(np.arange(5, 50), settings)
+    np.testing.assert_allclose(found.shift, expected.shift, rtol=1e-7)
+    np.testing.assert_allclose(found.spread, expected.spread, rtol=1e-6)

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from ..base import InputShape
 from ..linear_probe import LinearProbeSettings, chosen_layers
 
-__all__ = ["LinearProbe"]
+__all__ = ["LinearProbe", "averaged"]
 
 
 class LinearProbe(nn.Module):
@@ -30,13 +30,7 @@ class LinearProbe(nn.Module):
 
         Segments may be of the chosen channels alone.
         """
-        chosen = segments if len(self.channels) == segments.shape[1] else segments[:, self.channels]
-        if chosen.shape[3] == 1:
-            return chosen[..., 0]
-        if lengths is None:
-            return chosen.mean(dim=3)
-        real = torch.arange(segments.shape[3], device=segments.device) < lengths[:, None]
-        return torch.einsum("bcft,bt->bcf", chosen, real / lengths.clamp(min=1)[:, None])
+        return averaged(segments if len(self.channels) == segments.shape[1] else segments[:, self.channels], lengths)
 
     def forward(self, segments: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Return logits (B, K) of segments (B, C, F, T), or of padded utterances with `lengths` (B,) in frames."""
@@ -45,3 +39,13 @@ class LinearProbe(nn.Module):
             features = (features * self.layer_weights[:, None]).sum(dim=1)
         logits: Tensor = self.classifier(features.flatten(start_dim=1)) / self.temperature
         return logits
+
+
+def averaged(segments: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """The mean over real frames (B, C, F) of segments (B, C, F, T)."""
+    if segments.shape[3] == 1:
+        return segments[..., 0]
+    if lengths is None:
+        return segments.mean(dim=3)
+    real = torch.arange(segments.shape[3], device=segments.device) < lengths[:, None]
+    return torch.einsum("bcft,bt->bcf", segments, real / lengths.clamp(min=1)[:, None])
