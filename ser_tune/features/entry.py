@@ -18,12 +18,13 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 
-__all__ = ["FRAMES", "INDEX", "META", "MOMENTS", "RECORD", "Layout", "damage_of", "intact", "remember"]
+__all__ = ["FRAMES", "INDEX", "META", "MOMENTS", "RECORD", "Layout", "check_of", "damage_of", "intact", "remember"]
 
 META, FRAMES, MOMENTS, INDEX, STAMP = "meta.json", "frames.bin", "moments.bin", "index.bin", "verified.json"
 RECORD = np.dtype(
@@ -34,8 +35,10 @@ LARGE = 2**30
 """Bytes from which an entry is not read whole by every process that opens it: that takes seconds to minutes."""
 TRUSTED_S = 7 * 24 * 3600.0
 """Longest time for which a large entry that was read, and whose files have the same sizes and times, is not read."""
-AT_ONCE = 512
-"""Utterances that a thread checks per task."""
+AT_ONCE, PARTS = 4096, 64
+"""Largest number of utterances that a thread checks per task, and number of tasks where there are fewer utterances."""
+BUFFER = 2**20
+"""Bytes that are read at once where utterances are small."""
 
 State: TypeAlias = tuple[tuple[str, int, int, int], ...]
 """Names, sizes, times in ns and inodes of an entry's files, which change when a file is written."""
@@ -99,9 +102,10 @@ class Layout:
         sizes = (frames * self.frame_bytes, self.utterances * self.moments.itemsize, self.utterances * RECORD.itemsize)
         return dict(zip((FRAMES, MOMENTS, INDEX), sizes, strict=True))
 
-    def check(self, record: bytes | memoryview) -> int:
-        """The checksum of a record, and of the layout: under another layout no record is intact."""
-        return zlib.crc32(record[RECORD["check"].itemsize :], zlib.crc32(self.to_bytes()))
+    @property
+    def seed(self) -> int:
+        """Where checksums of records begin: under another layout no record is intact."""
+        return zlib.crc32(self.to_bytes())
 
 
 def damage_of(folder: Path) -> str | None:
@@ -140,28 +144,45 @@ def intact(folder: Path, layout: Layout) -> np.ndarray:
     content = (folder / INDEX).read_bytes().ljust(size, b"\0")[:size]
     records = np.frombuffer(content, RECORD)
     moment_bytes = layout.moments.itemsize
-    with ExitStack() as stack:
-        frames = stack.enter_context((folder / FRAMES).open("rb")).fileno()
-        moments = stack.enter_context((folder / MOMENTS).open("rb")).fileno() if moment_bytes else None
+    mean_bytes = (folder / FRAMES).stat().st_size / layout.utterances
+    buffer = BUFFER if mean_bytes < BUFFER // 16 else 0
+    seed, at_once = layout.seed, max(1, min(AT_ONCE, layout.utterances // PARTS))
 
-        def is_intact(number: int) -> bool:
-            own = content[number * RECORD.itemsize : (number + 1) * RECORD.itemsize]
-            check, expected, start, count, _ = records[number].tolist()
-            if count <= 0 or check != layout.check(own):
-                return False
-            read = os.pread(frames, count * layout.frame_bytes, start * layout.frame_bytes)
-            found, length = zlib.crc32(read), len(read)
-            if moments is not None:
-                read = os.pread(moments, moment_bytes, number * moment_bytes)
-                found, length = zlib.crc32(read, found), length + len(read)
-            return bool(found == expected and length == count * layout.frame_bytes + moment_bytes)
+    def are_intact(first: int) -> list[bool]:
+        found = []
+        with ExitStack() as stack:
+            frames, *moments = (
+                stack.enter_context((folder / name).open("rb", buffering=buffer))
+                for name in layout.files
+                if name != INDEX
+            )
+            for number in range(first, min(first + at_once, layout.utterances)):
+                own = content[number * RECORD.itemsize : (number + 1) * RECORD.itemsize]
+                check, expected, start, count, _ = records[number].tolist()
+                if count <= 0 or check != check_of(own, seed):
+                    found.append(False)
+                    continue
+                read = _read(frames, start * layout.frame_bytes, count * layout.frame_bytes)
+                crc, length = zlib.crc32(read), len(read)
+                for file in moments:
+                    read = _read(file, number * moment_bytes, moment_bytes)
+                    crc, length = zlib.crc32(read, crc), length + len(read)
+                found.append(crc == expected and length == count * layout.frame_bytes + moment_bytes)
+        return found
 
-        def are_intact(first: int) -> list[bool]:
-            return [is_intact(number) for number in range(first, min(first + AT_ONCE, layout.utterances))]
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # zlib releases the interpreter lock
+        parts = pool.map(are_intact, range(0, layout.utterances, at_once))
+        return np.array(list(chain.from_iterable(parts)), dtype=bool)
 
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # zlib releases the interpreter lock
-            parts = pool.map(are_intact, range(0, layout.utterances, AT_ONCE))
-            return np.array([found for part in parts for found in part], dtype=bool)
+
+def check_of(record: bytes, seed: int) -> int:
+    """The checksum of a record under a layout's seed."""
+    return zlib.crc32(record[RECORD["check"].itemsize :], seed)
+
+
+def _read(file: BinaryIO, start: int, size: int) -> bytes:
+    file.seek(start)
+    return file.read(size)
 
 
 def remember(folder: Path) -> None:

@@ -12,7 +12,7 @@ from typing import BinaryIO, Self
 import numpy as np
 
 from ..errors import StorageError
-from .entry import FRAMES, INDEX, META, MOMENTS, RECORD, Layout, intact
+from .entry import FRAMES, INDEX, META, MOMENTS, RECORD, Layout, check_of, intact
 from .extraction import Extracted
 
 __all__ = ["PartialEntry"]
@@ -26,6 +26,7 @@ class PartialEntry:
         self.folder, self.layout = folder, layout
         self.lacks = ~there
         """Whether features of an utterance are yet to be extracted, shape (U,), bool."""
+        self._seed = layout.seed
         self._held: dict[int, Extracted] = {}
         self._index = np.zeros(layout.utterances, RECORD)
         self._is_empty = not there.any()
@@ -167,7 +168,7 @@ class PartialEntry:
         record = self._index[number : number + 1]
         sound = np.frombuffer(bytes.fromhex(extracted.sound), np.uint8)
         record["content"], record["start"], record["frames"], record["sound"] = content, start, len(frames), sound
-        record["check"] = self.layout.check(record.tobytes())
+        record["check"] = check_of(record.tobytes(), self._seed)
 
     def _refuse_other_shape(self, frames: np.ndarray) -> None:
         if frames.shape[1:] != self.layout.shape or frames.dtype.str != self.layout.dtype:

@@ -161,6 +161,8 @@ def extract_features(
                     _log.warning("note: the cached features in '%s' %s; they are extracted again", entry, damage)
                     shutil.rmtree(partial, ignore_errors=True)
                     entry.rename(partial)
+                elif partial.exists():
+                    _log.warning("note: an extraction of these features ended early, and is continued")
                 _fill(partial, wanted, progress, shards)
                 partial.rename(entry)
                 remember(entry)

@@ -41,7 +41,7 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 
 @pytest.mark.parametrize("after", range(1, 9))
 def test_an_extraction_that_was_ended_is_continued(
-    after: int, kind: str, make_corpus: MakeCorpus, tmp_path: Path
+    after: int, kind: str, make_corpus: MakeCorpus, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def end(done: int, total: int) -> None:
         if done == after:
@@ -58,6 +58,7 @@ def test_an_extraction_that_was_ended_is_continued(
     counting.count = 0
     found = corpus_features(corpus, feature_set, SETTINGS, cache, progress=lambda done, total: told.append(done))
     assert_equal_stores(found, expected)
+    assert ("an extraction of these features ended early, and is continued" in caplog.text) == (kept > 0)
     assert counting.count == 9 - kept
     assert told == list(range(max(1, kept), 10))
     assert [path.suffix for path in entry_folders(cache)] == [""]
