@@ -12,6 +12,8 @@ import pytest
 
 from tests.ser_tune_benchmarks.hardware import Need, Speeds
 from tests.ser_tune_benchmarks.rows import Options, Row, slope
+from tests.ser_tune_benchmarks.scale import COMMANDS, Spent, rows_of, run_commands
+from tests.ser_tune_benchmarks.scale_corpus import write_corpus
 from tests.ser_tune_benchmarks.ways import Cost, Work, compared, in_turn
 
 NAMES = ("extraction", "overhead")
@@ -76,6 +78,24 @@ def test_every_way_has_a_process_of_its_own(tmp_path: Path) -> None:
     assert [len(taken) for taken in costs.values()] == [options.turns] * 2
     (product,), (plain,) = ([int(file.name) for file in folder.iterdir()] for folder in folders.values())
     assert len({product, plain, os.getpid()}) == 3
+
+
+@pytest.mark.parametrize("power", [1.0, 2.0])
+def test_slopes_are_of_the_growth_beyond_what_an_empty_corpus_takes(power: float) -> None:
+    costs = {"check": [Spent(n, 8.0 + 1e-3 * n**power) for n in (1_000, 4_000, 16_000)]}
+    each, steep = rows_of(costs)
+    assert (each.unit, steep.met) == ("ms", power == 1.0)
+    assert steep.product == pytest.approx(power, abs=0.01)
+    if power == 1.0:
+        assert each.product == pytest.approx(1.0)
+
+
+@pytest.mark.slow
+def test_commands_run_on_a_corpus_of_any_size(tmp_path: Path) -> None:
+    table = write_corpus(tmp_path / "corpus", 60, rate_hz=8_000, each=6)
+    spent = run_commands(table, 60, {name: COMMANDS[name] for name in ("check", "audit")})
+    assert [found.utterances for found in spent.values()] == [60, 60]
+    assert all(found.processor_s > 0 for found in spent.values())
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """Confusion matrices: the sums that metrics of classes are computed from."""
 
+import math
+
 import numpy as np
 
 __all__ = ["confusions", "hits_and_totals", "recalls_of"]
@@ -23,9 +25,9 @@ def confusions(
     >>> confusions(np.array([0, 1, 1]), np.array([0, 0, 1]), np.array([1, 1, 0]), 2, 2).tolist()
     [[[0, 0], [0, 1]], [[1, 0], [1, 0]]]
     """
-    counts = np.zeros((n_groups, n_classes, n_classes), dtype=np.int64)
-    np.add.at(counts, (groups, truth, predicted), 1)
-    return counts
+    shape = (n_groups, n_classes, n_classes)
+    cells = np.ravel_multi_index((groups, truth, predicted), shape)
+    return np.bincount(cells, minlength=math.prod(shape)).reshape(shape)
 
 
 def hits_and_totals(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

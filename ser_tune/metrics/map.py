@@ -1,5 +1,7 @@
 """`map`: mean average precision over the classes."""
 
+import math
+
 import numpy as np
 
 from .base import Metric
@@ -30,9 +32,9 @@ def by_score(truth: np.ndarray, predicted: np.ndarray, groups: np.ndarray, n_gro
     """
     places = STEPS - np.clip(np.rint(predicted * STEPS), 0, STEPS).astype(np.int64)
     without = 1 - np.asarray(truth, dtype=bool).astype(np.int64)
-    counts = np.zeros((n_groups, outputs, STEPS + 1, 2), dtype=np.int64)
-    np.add.at(counts, (groups[:, np.newaxis], np.arange(outputs), places, without), 1)
-    return counts
+    shape = (n_groups, outputs, STEPS + 1, 2)
+    cells = np.ravel_multi_index((groups[:, np.newaxis], np.arange(outputs), places, without), shape)
+    return np.bincount(cells.ravel(), minlength=math.prod(shape)).reshape(shape)
 
 
 def condensed(sums: np.ndarray) -> np.ndarray:
@@ -53,9 +55,9 @@ def condensed(sums: np.ndarray) -> np.ndarray:
     finds = sums[..., 0].any(axis=0)  # (K, scores)
     places = finds.cumsum(axis=-1) - finds
     fewer = np.zeros((*sums.shape[:2], int(places.max(initial=0)) + 1, 2), dtype=sums.dtype)
-    groups = np.arange(len(sums))[:, np.newaxis]
     for output, own in enumerate(places):
-        np.add.at(fewer[:, output], (groups, own), sums[:, output])
+        starts = np.flatnonzero(np.diff(own, prepend=-1))
+        fewer[:, output, : len(starts)] = np.add.reduceat(sums[:, output], starts, axis=1)
     return fewer
 
 

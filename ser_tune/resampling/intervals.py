@@ -55,9 +55,14 @@ __all__ = ["UNKNOWN", "Estimate", "Interval", "fold_interval", "seed_interval", 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
 FEWER_RESAMPLES = 2_000
-"""Resamples for metrics with large sums: widths of intervals are then known to 2 %."""
+"""Resamples for metrics with large sums, and for many units: widths of intervals are then known to 2 %."""
+MANY = 10_000
+"""Units above which there are fewer resamples: memory and time grow with their product."""
+DRAWN_AT_ONCE = 500
 BLOCK = 1_000_000
 """Numbers of resampled sums that are held at once."""
+LARGEST_BLOCK = RESAMPLES * 5_000
+"""Counts of resamples that are multiplied at once."""
 SEED = 0
 """Seed of the resamples: the same predictions have the same interval."""
 
@@ -91,11 +96,17 @@ class Estimate:
     """95 %, by bootstrap over speakers; unknown with one speaker."""
 
 
-@lru_cache(maxsize=2)  # of thousands of speakers, each takes 100 MB and more
+@lru_cache(maxsize=2)  # of thousands of speakers, each takes 10 MB and more
 def resamples(n: int, stream: int = 0) -> np.ndarray:
-    """Counts of each of n units in every resample, shape (`RESAMPLES`, n); another stream draws independently."""
-    rng = np.random.default_rng([SEED, stream])
-    drawn: np.ndarray = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64)
+    """Counts of each of n units in every resample, shape (R, n), uint8; another stream draws independently.
+
+    R is `RESAMPLES`; of more than `MANY` units, which recordings without speakers can be, `FEWER_RESAMPLES`.
+    """
+    rng, shares = np.random.default_rng([SEED, stream]), np.full(n, 1 / n)
+    drawn = np.empty((FEWER_RESAMPLES if n > MANY else RESAMPLES, n), dtype=np.uint8)  # a unit is drawn a few times
+    for begin in range(0, len(drawn), DRAWN_AT_ONCE):  # not all at once: they would take eight times the memory
+        block = drawn[begin : begin + DRAWN_AT_ONCE]
+        block[:] = rng.multinomial(n, shares, size=len(block))
     drawn.flags.writeable = False  # the cache gives the same array to every caller
     return drawn
 
@@ -202,7 +213,8 @@ def resampled_sums(drawn: np.ndarray, sums: np.ndarray) -> np.ndarray:
         drawn: How often each speaker is drawn, shape (R, S).
         sums: Of each speaker, shape (S, ...).
     """
-    summed: np.ndarray = (drawn @ sums.reshape(len(sums), -1)).reshape(-1, *sums.shape[1:])
+    counts = drawn.astype(np.float64)  # products of integers are ten times slower
+    summed: np.ndarray = (counts @ sums.reshape(len(sums), -1)).reshape(-1, *sums.shape[1:])
     return summed
 
 
@@ -216,6 +228,7 @@ def resampled_scores(metric: Metric, drawn: np.ndarray, sums: np.ndarray) -> np.
     """
     fewer = sums if metric.condensed is None else metric.condensed(sums)
     at_once = max(1, BLOCK // math.prod(fewer.shape[1:]))
+    at_once = min(at_once, max(1, LARGEST_BLOCK // len(fewer)))  # counts are multiplied as float64
     blocks = (drawn[begin : begin + at_once] for begin in range(0, len(drawn), at_once))
     return np.concatenate([metric.value(resampled_sums(block, fewer)) for block in blocks])
 
@@ -254,7 +267,7 @@ def _margin_of_means(resampled: np.ndarray, n_drawn: int, confidence: float) -> 
         confidence: As a fraction.
     """
     n_seeds, n_resamples = resampled.shape
-    seeds = resamples(n_seeds, stream=1)[:n_resamples].T / n_seeds
+    seeds = resamples(n_seeds, stream=1)[:n_resamples].T / float(n_seeds)
     means = (seeds * resampled).sum(axis=0)
     return margin(means[np.isfinite(means)], n_drawn, confidence)
 

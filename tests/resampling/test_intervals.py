@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ser_tune.metrics import METRICS, Metric
-from ser_tune.resampling import Interval, fold_interval, seed_interval, speaker_interval, sums_of
-from ser_tune.resampling.intervals import resampled_sums, resamples
+from ser_tune.resampling import Interval, fold_interval, intervals, seed_interval, speaker_interval, sums_of
+from ser_tune.resampling.intervals import FEWER_RESAMPLES, RESAMPLES, SEED, resampled_sums, resamples
 
 QUICK = settings(max_examples=40, deadline=None)
 N_CLASSES = 4
@@ -244,3 +244,16 @@ def test_a_score_that_no_resample_has_is_unknown() -> None:
     sums = np.ones((4, 2, 2), dtype=np.int64)
     assert not speaker_interval(undefined, sums).known
     assert not fold_interval(undefined, sums[np.newaxis]).known
+
+
+def test_resamples_are_counts_that_take_a_byte_each() -> None:
+    drawn = resamples(300)
+    together = np.random.default_rng([SEED, 0]).multinomial(300, np.full(300, 1 / 300), size=RESAMPLES)
+    assert drawn.nbytes == drawn.size
+    assert np.array_equal(drawn, together)
+
+
+def test_of_many_units_there_are_fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = resamples(40)
+    monkeypatch.setattr(intervals, "MANY", 39)
+    assert np.array_equal(resamples.__wrapped__(40), few[:FEWER_RESAMPLES])

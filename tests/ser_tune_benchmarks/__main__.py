@@ -24,8 +24,8 @@ NAMES = (
     *("training", "extraction", "starting", "overhead", "pruning", "memory", "selection", "encoder", "search"),
     *("killing", "outage", "workers", "corrected", "likeness"),
 )
-NAMED = ("network", "waiting")
-"""Run only where named: they take twenty and ten minutes, the first needs root."""
+NAMED = ("network", "scale", "waiting")
+"""Run only where named: they take twenty, sixty and ten minutes, the first needs root."""
 
 
 def main(
