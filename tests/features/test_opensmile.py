@@ -54,6 +54,34 @@ def test_values_are_those_of_the_library(settings: module.OpenSmileSettings) -> 
 
 
 @pytest.mark.slow
+def test_a_thread_uses_its_engine_again_and_values_do_not_depend_on_earlier_speech(
+    settings: module.OpenSmileSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speech = [_speech(0.2 + 0.1 * seed, seed) for seed in range(4)]
+    module._smile.cache_clear()
+    opened: list[object] = []
+    initialize = opensmile.core.lib.OpenSMILE.initialize
+    monkeypatch.setattr(
+        opensmile.core.lib.OpenSMILE,
+        "initialize",
+        lambda *given, **named: opened.append(1) or initialize(*given, **named),
+    )
+    forwards = [module.extract(samples, settings) for samples in speech]
+    assert len(opened) == 2  # for the names of functionals, and for all speech
+    backwards = [module.extract(samples, settings) for samples in speech[::-1]]
+    np.testing.assert_array_equal(backwards[::-1], forwards)
+
+
+@pytest.mark.slow
+def test_an_engine_that_failed_is_not_used_again(settings: module.OpenSmileSettings) -> None:
+    speech, smile = _speech(0.3), module._smile(settings.set)
+    expected = module.extract(speech, settings)
+    engine = smile._smile(smile._options() | {"sampleRate": SAMPLE_RATE_HZ})  # nobody frees it
+    np.testing.assert_array_equal(module.extract(speech, settings), expected)
+    assert not engine.is_ready
+
+
+@pytest.mark.slow
 def test_threads_get_what_one_after_another_gets(settings: module.OpenSmileSettings) -> None:
     speech = [_speech(0.2 + 0.05 * seed, seed) for seed in range(12)]
     in_turn = [module.extract(one, settings) for one in speech]
