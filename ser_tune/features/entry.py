@@ -97,6 +97,10 @@ class Layout:
         kinds = {} if self.single else {"total": "<f8", "squares": "<f8", "minimum": self.dtype, "maximum": self.dtype}
         return np.dtype([(name, kind, self.shape) for name, kind in kinds.items()])
 
+    def bytes_of(self, frames: int, utterances: int) -> int:
+        """Bytes that so many frames of so many utterances take."""
+        return frames * self.frame_bytes + utterances * (self.moments.itemsize + RECORD.itemsize)
+
     def sizes(self, frames: int) -> dict[str, int]:
         """Bytes of each file, by its name, where there are so many frames."""
         sizes = (frames * self.frame_bytes, self.utterances * self.moments.itemsize, self.utterances * RECORD.itemsize)

@@ -10,13 +10,14 @@ checksums when it first opens an entry; damaged utterances are extracted again.
 
 import logging
 import shutil
+import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from ..config import FeatureSettings
 from ..corpora import Corpus
@@ -38,6 +39,8 @@ __all__ = [
 _log = logging.getLogger(__name__)
 PARTIAL = ".partial"
 """Ending of the folder of an entry that is not whole yet."""
+ABANDONED_S = 30 * 24 * 3600.0
+"""Time after which an extraction that ended early is not expected to be continued."""
 WINDOW = 2**25
 """Bytes of neighbours that are extracted in order of length where utterances have many frames: about as much is held in
 memory, since such features are written in the order of the corpus. A single frame has its place from the start."""
@@ -155,6 +158,7 @@ def extract_features(
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{entry}.lock"):
+            _remove_abandoned(cache, partial)
             damage = damage_of(entry)  # None where another process has extracted meanwhile
             if damage is not None:
                 if entry.exists():
@@ -172,6 +176,15 @@ def extract_features(
             "make room, and the same command continues, or set SER_TUNE_CACHE to a folder with room"
         ) from None
     return entry.name
+
+
+def _remove_abandoned(cache: Path, kept: Path) -> None:
+    """Remove what other extractions left that ended a month ago, such as those of a corpus that has changed since."""
+    for folder in cache.glob(f"*{PARTIAL}"):
+        with suppress(OSError, Timeout):  # it is another process's, or of another user
+            if folder != kept and time.time() - max(path.stat().st_mtime for path in folder.iterdir()) > ABANDONED_S:
+                with FileLock(folder.with_suffix(".lock"), timeout=0):
+                    shutil.rmtree(folder)
 
 
 def _fill(folder: Path, wanted: Extraction, progress: Progress | None, shards: Shards | None) -> None:
@@ -211,7 +224,7 @@ def _refuse_if_full(entry: PartialEntry, lengths_s: np.ndarray, frame_s: float) 
     """
     lacks_s = lengths_s[entry.lacks]
     frames = len(lacks_s) if entry.layout.single else lacks_s.sum() / frame_s
-    needed, free = int(frames) * entry.layout.frame_bytes, shutil.disk_usage(entry.folder).free
+    needed, free = entry.layout.bytes_of(int(frames), len(lacks_s)), shutil.disk_usage(entry.folder).free
     if needed > free:
         raise StorageError(
             f"the features of {len(lacks_s)} utterances, {lacks_s.sum() / 3600:.1f} h of speech, take about "

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from ser_tune.corpora import CORPORA, Corpus
 from ser_tune.errors import StorageError
@@ -121,6 +123,20 @@ def test_memory_does_not_grow_with_the_corpus(
         return max(alive)
 
     assert most_alive(200) < 1.5 * most_alive(50) < 75
+
+
+def test_what_was_abandoned_is_removed_unless_a_process_continues_it(make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    folders = [cache / f"{name}.partial" for name in ("recent", "abandoned", "locked")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "index.bin").touch()
+        if folder != folders[0]:
+            month_ago = time.time() - store.ABANDONED_S - 60
+            os.utime(folder / "index.bin", (month_ago, month_ago))
+    with FileLock(cache / "locked.lock"):
+        corpus_features(make_corpus(0.1, 0.1), LOGSPEC, SETTINGS, cache)
+    assert [folder.exists() for folder in folders] == [True, False, True]
 
 
 def test_two_threads_at_once_extract_once(make_corpus: MakeCorpus, tmp_path: Path) -> None:
