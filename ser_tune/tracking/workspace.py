@@ -22,6 +22,7 @@ from .failures import FAILURES, PATIENCE, TrackingClient, named, reason_of, trac
 from .mlflow_internals import EXPERIMENT_KIND, follow_moved_artifacts, migration_error, store_artifacts
 from .quiet import quiet_mlflow
 from .run_tables import has_known_tables
+from .shared_files import share_files
 
 if TYPE_CHECKING:
     import optuna
@@ -113,11 +114,16 @@ class Workspace:
         self.client.log_batch(run_id, metrics, tags=[RunTag(key, value) for key, value in (tags or {}).items()])
 
     def log_model(self, run: Run, folder: str | Path, *, name: str, tags: dict[str, str] | None = None) -> LoggedModel:
-        """Store the files of a folder as a logged model of a run; MLflow marks it ready after the last file."""
+        """Store the files of a folder as a logged model of a run; MLflow marks it ready after the last file.
+
+        On this machine's disk, files that models have in common are stored once.
+        """
         made = self.client.create_logged_model(
             run.info.experiment_id, name=name, source_run_id=run.info.run_id, tags=tags
         )
         self.store_files(Path(folder), made.artifact_location)
+        if self.project.embedded_tracking:
+            share_files(Path(made.artifact_location), self.project.artifacts / "shared")
         return self.client.finalize_logged_model(made.model_id, "READY")
 
     def study(self, name: str) -> "tuple[optuna.Study, StudyDefinition]":

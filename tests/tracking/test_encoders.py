@@ -50,6 +50,14 @@ def test_a_version_carries_the_encoder_as_float16(probed: Probed) -> None:
 
 
 @pytest.mark.slow
+def test_the_disk_has_an_encoder_and_the_programs_copy_once(probed: Probed) -> None:
+    for name in ("model.safetensors", "ser_tune.zip"):
+        files = [path.stat() for path in probed.project.artifacts.rglob(name)]
+        assert len(files) > 1
+        assert len({file.st_ino for file in files}) == 1
+
+
+@pytest.mark.slow
 def test_a_trials_model_predicts_what_its_version_does(probed: Probed) -> None:
     model_id = probed.version.tags["ser_tune.model_id"]
     of_trial = open_predictor(f"models:/{model_id}").predict(probed.paths)
