@@ -138,6 +138,9 @@ class Architecture:
     channels: Callable[[Any, int], Sequence[int]] | None = None
     """From the settings and C to the channels that the network reads, in order. Its `forward` is then called with
     segments of these alone, and of all channels too. None reads all."""
+    means: bool = False
+    """Whether the network reads of a whole utterance only the mean of its frames: it is then called with a single
+    frame, the mean."""
     initialise: Callable[[Any, Any], None] | None = None
     """Fills a new network with pretrained weights, from the network and the settings; None leaves it random."""
     solve: Callable[[Any, Any, Examples], None] | None = None

@@ -156,6 +156,7 @@ ARCHITECTURE = Architecture(
     solve=solve,
     solves=tuple(OBJECTIVES),
     channels=lambda settings, channels: chosen_layers(settings.layers, channels),
+    means=True,
     restricted={kind: {"model.objective": Choice(names)} for kind, names in OBJECTIVES.items()},
     solver="ridge by eigenvectors; squared hinge and logistic by Newton's method, scores exact to 0.001, left out too; "
     "of more than 256 MiB all by conjugate gradients",

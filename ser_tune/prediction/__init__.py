@@ -9,7 +9,7 @@ from .committee import ENCODERS, Committee, load_predictor
 from .predictor import Prediction, Predictor, SegmentPrediction, hear
 from .recipe import Recipe
 from .requests import ALLOW_PATHS, MAX_SECONDS, SERVING, hear_rows
-from .segments import SegmentReader, UtteranceFeatures, scaling_of_utterances, segment_outputs
+from .segments import MeanReader, SegmentReader, UtteranceFeatures, scaling_of_utterances, segment_outputs
 
 __all__ = [
     "ALLOW_PATHS",
@@ -18,6 +18,7 @@ __all__ = [
     "SERVING",
     "Committee",
     "Heard",
+    "MeanReader",
     "Prediction",
     "Predictor",
     "Recipe",

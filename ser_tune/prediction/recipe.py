@@ -16,7 +16,7 @@ from ..errors import ConfigError
 from ..features import FEATURE_SETS, Scaling
 from ..tasks import DEFAULT_TASK, TASKS
 from .adaptation import batch_norms
-from .segments import SegmentReader, UtteranceFeatures
+from .segments import MeanReader, SegmentReader, UtteranceFeatures
 
 __all__ = ["Recipe"]
 
@@ -118,12 +118,13 @@ class Recipe:
         copies: Sequence[UtteranceFeatures] = (),
     ) -> SegmentReader:
         """The segments that the network reads of some utterances, perturbed copies last; as `SegmentReader`."""
-        parts = (features, *copies)
-        if (read := ARCHITECTURES.get(self.model.name).channels) is not None:
-            channels = read(self.model, self.shape[0])
+        parts, architecture = (features, *copies), ARCHITECTURES.get(self.model.name)
+        if architecture.channels is not None:
+            channels = architecture.channels(self.model, self.shape[0])
             parts = tuple(part.channels(channels) for part in parts)
             scaling = ([each.channels(channels) for each in scaling[0]], scaling[1])
-        return SegmentReader(
+        averaged = architecture.means and self.segments.frames is None and self.hop_s is not None
+        return (MeanReader if averaged else SegmentReader)(
             parts,
             utterances,
             self.segments,

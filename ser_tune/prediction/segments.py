@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..row_groups import rows_by
 from ..tasks import Task
 from .adaptation import adapted
 
-__all__ = ["SegmentReader", "UtteranceFeatures", "scaling_of_utterances", "segment_outputs"]
+__all__ = ["MeanReader", "SegmentReader", "UtteranceFeatures", "scaling_of_utterances", "segment_outputs"]
 
 EVALUATION_BATCH = 64
 """Segments of a batch of evaluation."""
@@ -153,6 +153,10 @@ class SegmentReader:
             segments[self._sent(here)] = frames[self._sent(rows[here])]
         return segments
 
+    def _numbers(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `frame_numbers`."""
+        return frame_numbers(self.plan, which, self.settings, shortest_frames=self._shortest_frames)
+
     @property
     def _padded(self) -> np.ndarray:
         """Frames that each segment needs at least, shape (S,)."""
@@ -183,7 +187,7 @@ class SegmentReader:
             lengths (B,), int64, beyond which each is 0.
         """
         utterance = self.plan.utterance[which]
-        number, real = frame_numbers(self.plan, which, self.settings, shortest_frames=self._shortest_frames)
+        number, real = self._numbers(which)
         segments = self._read(self._part[utterance], self._first[utterance, None] + number).float()
         mask = self._sent(real)[:, :, None, None]
         if self._floor is not None:
@@ -198,7 +202,7 @@ class SegmentReader:
             segments *= mask
         inputs: tuple[Tensor, ...] = ()
         if self.settings.frames is None:
-            lengths = np.maximum(self.plan.length[which], self._shortest_frames)
+            lengths = self._padded[which]
             inside = np.arange(number.shape[1]) < lengths[:, None]
             if self._floor is not None or not np.array_equal(inside, real):  # else all padding is 0 already
                 segments *= self._sent(inside)[:, :, None, None]
@@ -207,6 +211,49 @@ class SegmentReader:
         if segments.shape[3] > 1:  # of a single frame there is nothing to convolve
             segments = segments.contiguous(memory_format=torch.channels_last)
         return segments, *inputs
+
+
+class MeanReader(SegmentReader):
+    """Whole utterances of a single frame, the mean of their frames, from moments: no frame is read.
+
+    The arguments are those of `SegmentReader`, and so is the plan.
+    """
+
+    def __init__(
+        self,
+        features: Sequence[UtteranceFeatures],
+        utterances: np.ndarray,
+        settings: SegmentSettings,
+        scaling: tuple[Sequence[Scaling], np.ndarray],
+        *,
+        overlap: bool,
+        shortest_frames: int = 1,
+        batch_norm: Literal["train", "speaker"] = "train",
+    ) -> None:
+        """Plan the utterances; settings must leave them whole."""
+        sums = [replace(part, frames=torch.from_numpy(part.moments.total).to(part.frames.device)) for part in features]
+        super().__init__(
+            sums,
+            utterances,
+            settings,
+            scaling,
+            overlap=overlap,
+            shortest_frames=shortest_frames,
+            batch_norm=batch_norm,
+        )
+        self._first = np.tile(utterances, len(features))
+        self._counts = np.stack([part.moments.count for part in features])
+
+    @property
+    def _padded(self) -> np.ndarray:
+        return np.ones(len(self), dtype=np.int64)
+
+    def _numbers(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.zeros((len(which), 1), dtype=np.int64), np.ones((len(which), 1), dtype=bool)
+
+    def _read(self, part: np.ndarray, rows: np.ndarray) -> Tensor:
+        counts = self._counts[part[:, None], rows]
+        return super()._read(part, rows).div_(self._sent(counts)[:, :, None, None])
 
 
 def _consecutive(lengths: np.ndarray, frames: int) -> Iterator[slice]:

@@ -1,5 +1,7 @@
 """Segments as a plain loop would cut them, read in batches, and what they say combined."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 from ser_tune.config import NormalisationSettings, SegmentSettings
 from ser_tune.features import FeatureStore, Scaling
 from ser_tune.prediction import (
+    MeanReader,
     SegmentReader,
     UtteranceFeatures,
     scaling_of_utterances,
@@ -196,6 +199,28 @@ def test_blocks_hold_every_segment_once_and_no_more_than_asked_for(frames: int |
         for found, expected in zip(block, reader.gather(np.arange(len(reader))[each]), strict=True):
             torch.testing.assert_close(found, expected, rtol=0, atol=0)
     assert len(blocks) == 1 or reader.nbytes > most * C * F * 4
+
+
+@pytest.mark.parametrize("copies", [0, 1])
+@pytest.mark.parametrize("padding", ["zero", "edge", "floor", "wrap"])
+def test_means_of_whole_utterances_come_from_moments_alone(copies: int, padding: str) -> None:
+    lengths, which = [20, 33, 7, 50], np.array([3, 0, 2])
+    parts = [_features(lengths, seed=copy) for copy in range(copies + 1)]
+    settings = SegmentSettings.model_validate({"frames": None, "padding": padding})
+    normalisation = NormalisationSettings(scope="speaker")
+    scaling = scaling_of_utterances(parts[0].moments, normalisation, train=None, speakers=np.array([0, 1, 0, 1]))
+    whole = SegmentReader(parts, which, settings, scaling, overlap=True)
+    unread = [replace(part, frames=torch.full_like(part.frames, torch.nan)) for part in parts]
+    reader = MeanReader(unread, which, settings, scaling, overlap=True)
+    assert reader.plan.length.tolist() == whole.plan.length.tolist()
+    assert reader.nbytes == len(reader) * C * F * 4
+    order = np.random.default_rng(0).permutation(len(reader))
+    means, lengths_read = reader.gather(order)
+    assert means.shape == (len(reader), C, F, 1)
+    assert lengths_read.tolist() == [1] * len(reader)
+    for mean, segment in zip(means, order, strict=True):
+        expected = whole.gather(np.array([segment]))[0].mean(dim=3)[0]
+        torch.testing.assert_close(mean[:, :, 0], expected, rtol=1e-4, atol=1e-5)
 
 
 # Whole utterances

@@ -6,6 +6,7 @@ but for a planted signal. Runs `ser-tune study` in a process of its own.
 
 import csv
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -49,7 +50,7 @@ def _mixing() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(28)
     signal = rng.standard_normal((len(EMOTIONS), LAYERS * BANDS), dtype=np.float32)
     loadings = rng.standard_normal((FACTORS, LAYERS * BANDS), dtype=np.float32)
-    return 0.05 * signal, loadings * (1 / np.arange(1, FACTORS + 1, dtype=np.float32))[:, None]
+    return 0.01 * signal, loadings * (1 / np.arange(1, FACTORS + 1, dtype=np.float32))[:, None]
 
 
 _mixed: list[tuple[np.ndarray, np.ndarray]] = []
@@ -99,11 +100,11 @@ def measure(options: Options) -> list[Row]:
     return rows
 
 
-def study(folder: Path, utterances: int, settings: Mapping[str, object], *, trials: int) -> tuple[float, float]:
+def study(folder: Path, utterances: int, settings: Mapping[str, object], *, trials: int) -> tuple[float, float, float]:
     """Run a study on a stand-in, which is made unless it is there, without earlier results.
 
     Returns:
-        Seconds, and the most memory of all its processes beside mapped files, in GB.
+        Seconds, processor seconds, and the most memory of all its processes beside mapped files, in GB.
     """
     if not folder.exists():
         _corpus(folder, utterances)
@@ -116,7 +117,7 @@ def study(folder: Path, utterances: int, settings: Mapping[str, object], *, tria
         *(Path(sys.executable).with_name("ser-tune"), "study", "--model", "linear_probe", "--features", "planted"),
         *("--corpus", "manifest", "--data", "corpus.csv", "--trials", str(trials), *given),
     ]
-    started = time.perf_counter()
+    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     with (folder / "told.txt").open("w", encoding="utf-8") as told:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=told, stderr=told)
         peak = _Peak(process.pid)
@@ -124,7 +125,8 @@ def study(folder: Path, utterances: int, settings: Mapping[str, object], *, tria
         took, most = time.perf_counter() - started, peak.stop()
     if process.returncode:
         raise RuntimeError((folder / "told.txt").read_text(encoding="utf-8"))
-    return took, most
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return took, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, most
 
 
 class _Peak:
