@@ -36,6 +36,7 @@ def main(
     data: Annotated[Path | None, typer.Option(help="EmoDB's folder; the demo corpus unless said.")] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Whisper base's folder, for `encoder`.")] = None,
     out: Annotated[Path, typer.Option("--json", help="Where to write the numbers.")] = Path("benchmarks.json"),
+    turns: Annotated[int, typer.Option(min=1, help="Turns of ways that are compared.")] = 5,
     quick: Annotated[bool, typer.Option(help="Only show that benchmarks run; the numbers mean nothing.")] = False,
 ) -> None:
     """Compare ser-tune with a plain and a good program and with the limit of the machine. Leave the machine idle."""
@@ -46,7 +47,9 @@ def main(
     for name in names or NAMES:
         with tempfile.TemporaryDirectory(prefix="ser-tune-benchmark-") as scratch:
             where, encoder = (None if path is None else path.resolve() for path in (data, checkpoint))
-            options = Options(data=where, quick=quick, scratch=Path(scratch), checkpoint=encoder)
+            options = Options(
+                data=where, quick=quick, scratch=Path(scratch), checkpoint=encoder, turns=1 if quick else turns
+            )
             before = load()
             with own_process() as process:
                 found[name] = process.submit(measured, name, options).result()

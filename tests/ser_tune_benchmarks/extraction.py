@@ -15,7 +15,7 @@ from ser_tune.corpora import Corpus
 from ser_tune.features import FEATURE_SETS, corpus_features
 from ser_tune.protocol import load_corpus
 
-from .plain import extract
+from .librosa_features import extract
 from .rows import Options, Row, definition, project
 from .ways import Work, compared
 

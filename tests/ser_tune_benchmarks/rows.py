@@ -28,16 +28,13 @@ class Options:
     """An empty folder of its own."""
     checkpoint: Path | None = None
     """Folder of a Whisper encoder; None leaves the benchmarks of encoders out."""
+    turns: int = 5
+    """Turns of each of the ways that `ways.compared` compares; the result is their median."""
 
     @property
     def corpus(self) -> dict[str, object]:
         """Settings that choose the corpus."""
         return {"corpus.name": "demo"} if self.data is None else {"corpus.name": "emodb", "corpus.data": self.data}
-
-    @property
-    def turns(self) -> int:
-        """Turns of each of the ways that `ways.compared` compares; the result is their median."""
-        return 1 if self.quick else 5
 
 
 @dataclass(frozen=True, slots=True)
