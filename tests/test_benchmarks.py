@@ -9,15 +9,15 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
+import torch
 
+from tests.ser_tune_benchmarks import gpu, training
 from tests.ser_tune_benchmarks.hardware import Need, Speeds
+from tests.ser_tune_benchmarks.networks import CASES
 from tests.ser_tune_benchmarks.rows import Options, Row, slope
 from tests.ser_tune_benchmarks.scale import COMMANDS, Spent, rows_of, run_commands
 from tests.ser_tune_benchmarks.scale_corpus import write_corpus
 from tests.ser_tune_benchmarks.ways import Cost, Work, compared, in_turn
-
-NAMES = ("extraction", "overhead")
-"""Those that take seconds; all of them take minutes."""
 
 
 def takes(*seconds: float) -> Work:
@@ -99,19 +99,40 @@ def test_commands_run_on_a_corpus_of_any_size(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_benchmarks_run_and_write_their_numbers(tmp_path: Path) -> None:
+def test_a_benchmark_runs_and_writes_its_numbers(tmp_path: Path) -> None:
     out = str(tmp_path / "out.json")
-    command = [sys.executable, "-m", "tests.ser_tune_benchmarks", *NAMES, "--quick", "--json", out]
+    command = [sys.executable, "-m", "tests.ser_tune_benchmarks", "extraction", "--quick", "--json", out]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     written = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
-    assert tuple(written["rows"]) == tuple(written["load"]) == NAMES
+    assert list(written["rows"]) == list(written["load"]) == ["extraction"]
     assert written["machine"]["cores"] == os.cpu_count()
     assert isinstance(written["machine"]["instruction_sets"], list)
-    for name, rows in written["rows"].items():
-        assert name in told
-        assert rows
-        for row in rows:
-            assert row["product"] > 0, row
+    assert "logspec of demo" in told
+    for row in written["rows"]["extraction"]:
+        assert min(row["product"], row["plain"], row["skilled"]) > 0, row
+
+
+@pytest.mark.slow
+def test_every_network_trains_beside_its_rivals(options: Options) -> None:
+    rows = training.measure(options)
+    assert {row.what.partition(",")[0] for row in rows} == {case.model for case in CASES}
+    for row in rows:
+        assert row.unit == "segments/s"
+        assert None not in (row.plain, row.skilled, row.limit)
+        assert row.share is not None
+        assert 0 < row.share < 1
+
+
+@pytest.mark.slow
+def test_the_benchmark_for_a_gpu_runs_without_one(options: Options) -> None:
+    rows = {row.what: row for row in gpu.measure(options)}
+    assert {f"{case.model}, bfloat16, one fold" for case in CASES} < set(rows)
+    failed = [what for what in rows if "failed" in what]
+    assert all("CUDA graph" in what for what in failed)
+    assert bool(failed) is not torch.cuda.is_available()
+    assert rows["light_cnn, bfloat16, steps, torch.compile beside eager"].product > 0
+    assert rows["light_cnn, bfloat16, 2 folds at once beside one after another"].ratio is not None
+    assert rows["light_cnn, study of 1 trials with pruning"].product > 0
 
 
 @pytest.mark.slow

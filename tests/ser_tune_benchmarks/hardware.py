@@ -24,6 +24,7 @@ class Need:
     """Their type: float32 or bfloat16."""
     bytes: float = 0.0
     """Bytes read and written at least once, beside the computing."""
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True)

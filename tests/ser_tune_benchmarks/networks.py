@@ -2,7 +2,8 @@
 
 import ctypes
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CASES",
     "Case",
+    "Switch",
     "Way",
     "at_once",
     "batch_of",
@@ -27,6 +29,7 @@ __all__ = [
     "fit_product",
     "flops_of_training",
     "good_engineer",
+    "stepped",
     "training_data",
     "tutorial",
 ]
@@ -91,17 +94,28 @@ class Case:
         """A class for each segment, shape (S,), int64."""
         return np.arange(self.segments) % CLASSES
 
-    def network(self) -> nn.Module:
-        """The network, of torch's own layers."""
+    @property
+    def small(self) -> "Case":
+        """A form that takes milliseconds, to show that it runs."""
+        return replace(self, width=0.1, batch=4, segments=8, epochs=1)
+
+    def product_network(self) -> nn.Module:
+        """A new network of the product, on the device."""
         from ser_tune.architectures import ARCHITECTURES, InputShape
-        from ser_tune.architectures.networks.convolutions import UnshuffledConv2d
 
         shape = InputShape(self.channels, self.bands, self.frames)
-        network = ARCHITECTURES.get(self.model).build(self.trial.model, shape, CLASSES)
+        network: nn.Module = ARCHITECTURES.get(self.model).build(self.trial.model, shape, CLASSES)
+        return network.to(self.device)
+
+    def network(self) -> nn.Module:
+        """The same, of torch's own layers."""
+        from ser_tune.architectures.networks.convolutions import UnshuffledConv2d
+
+        network = self.product_network()
         for layer in network.modules():
             if isinstance(layer, UnshuffledConv2d):
                 layer.__class__ = nn.Conv2d
-        return network.to(self.device)
+        return network
 
 
 Way: TypeAlias = Callable[[Case], Callable[[], object]]
@@ -175,6 +189,7 @@ def tutorial(case: Case) -> Callable[[], object]:
                 nn.utils.clip_grad_norm_(network.parameters(), 5.0)
                 optimizer.step()
                 schedule.step()
+        _finished(case)
 
     return train
 
@@ -206,8 +221,63 @@ def good_engineer(case: Case) -> Callable[[], object]:
             nn.utils.clip_grad_norm_(network.parameters(), 5.0, foreach=True)
             optimizer.step()
             schedule.step()
+        _finished(case)
 
     return train
+
+
+class Switch(Enum):
+    """Ways to run the same step of the product's network."""
+
+    EAGER = "eager"
+    COMPILE = "torch.compile"
+    GRAPH = "CUDA graph"
+
+
+def stepped(case: Case, switch: Switch) -> Callable[[], object]:
+    """A function that takes the steps of a training, always on the same batch, in a way to run them."""
+    network = case.product_network().train()
+    # Without a GPU it is only shown that it runs, and no compiler is needed
+    backend = "inductor" if case.device == "cuda" else "eager"
+    run = torch.compile(network, backend=backend) if switch is Switch.COMPILE else network
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True, capturable=switch is Switch.GRAPH)
+    inputs, targets = batch_of(case), torch.zeros(case.batch, dtype=torch.int64, device=case.device)
+
+    def step() -> None:
+        with torch.autocast(case.device, torch.bfloat16, enabled=case.precision == "bfloat16", cache_enabled=False):
+            loss = nn.functional.cross_entropy(run(*inputs), targets)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 5.0, foreach=True)
+        optimizer.step()
+
+    take = _captured(step) if switch is Switch.GRAPH else step
+
+    def train() -> None:
+        for _ in range(case.steps):
+            take()
+        _finished(case)
+
+    return train
+
+
+def _captured(step: Callable[[], None]) -> Callable[[], None]:
+    """Record a step once it has run on a stream of its own, and return what replays it."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    return graph.replay
+
+
+def _finished(case: Case) -> None:
+    if case.device == "cuda":
+        torch.cuda.synchronize()
 
 
 def _batches(case: Case) -> Iterator[Tensor]:

@@ -21,6 +21,8 @@ from .rows import Options, Row
 
 __all__ = ["Cost", "Start", "Work", "compared", "in_turn", "own_process", "run_command", "timed"]
 
+GEMM_SIZE = {"cpu": 2048, "cuda": 8192}
+"""Rows of the matrices whose product is the limit."""
 Work: TypeAlias = Callable[[], object]
 """The work that is measured, again and again."""
 Start: TypeAlias = Callable[[], Work]
@@ -72,11 +74,16 @@ def _turn(name: str) -> Cost:
     return timed(_works[name])
 
 
-def in_turn(ways: Mapping[str, Start], options: Options, *, warm: bool = True) -> dict[str, list[Cost]]:
-    """The costs of each way in `options.turns` turns; where `warm`, after a turn that is not kept."""
+def in_turn(
+    ways: Mapping[str, Start], options: Options, *, warm: bool = True, apart: bool = True
+) -> dict[str, list[Cost]]:
+    """The costs of each way in `options.turns` turns.
+
+    Where `warm`, after a turn that is not kept; where `apart`, in a process of its own, otherwise all in this one.
+    """
     with ExitStack() as stack:
         # To show that it runs, a single process will do, which imports everything once
-        shared = stack.enter_context(ThreadPoolExecutor(1)) if options.quick else None
+        shared = stack.enter_context(ThreadPoolExecutor(1)) if options.quick or not apart else None
         processes: dict[str, Executor] = {name: shared or stack.enter_context(own_process()) for name in ways}
         for name, start in ways.items():
             processes[name].submit(_prepare, name, start).result()
@@ -98,6 +105,7 @@ def compared(
     unit: str = "s",
     at_least: float | None = None,
     warm: bool = True,
+    apart: bool = True,
 ) -> Row:
     """A row of ways that take turns: medians, and the medians of the ratios of the same turn.
 
@@ -110,10 +118,11 @@ def compared(
         unit: Unit of the row, such as `segments/s`.
         at_least: Goal of the ratio.
         warm: Whether a first turn of each is not kept.
+        apart: Whether each has a process of its own.
     """
     others = psutil.cpu_percent(0.5) / 100 * (psutil.cpu_count() or 1)
-    limits = {} if need is None else {"limit": partial(_limit, need, 256 if options.quick else 2048)}
-    costs = in_turn({**ways, **limits}, options, warm=warm)
+    limits = {} if need is None else {"limit": partial(_limit, need, 256 if options.quick else GEMM_SIZE[need.device])}
+    costs = in_turn({**ways, **limits}, options, warm=warm, apart=apart)
     wall = {name: [cost.wall_s for cost in taken] for name, taken in costs.items()}
     processor = {name: [cost.processor_s for cost in taken] for name, taken in costs.items()}
     medians = {name: statistics.median(taken) for name, taken in wall.items()}
@@ -144,7 +153,7 @@ def _limit(need: Need, size: int) -> Work:
     """Measure the machine's speeds, and say what the need takes at them."""
 
     def least() -> Cost:
-        return Cost(*measure_speeds(need.precision, size=size).of(need))
+        return Cost(*measure_speeds(need.precision, need.device, size=size).of(need))
 
     return least
 
