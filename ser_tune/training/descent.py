@@ -23,7 +23,7 @@ from .fold import FittedNetwork, FoldTraining
 from .losses import LOSSES
 from .optimization import build_optimizer, build_schedule
 
-__all__ = ["Probe", "descend", "running_statistics_kept"]
+__all__ = ["Probe", "clip_gradients", "descend", "running_statistics_kept"]
 
 MakeSchedule: TypeAlias = Callable[[Optimizer, TrainingSettings, int], LRScheduler]
 """From the optimizer, the settings and the number of steps in all."""
@@ -64,13 +64,17 @@ def descend(fold: FoldTraining, on_epoch: Callable[[EpochReport], None], probe: 
         # Until there is an average, epochs do not compete with those that have one
         if contest.enter(report, competes=descent.average.is_there(epoch)):
             kept_outputs = outputs
-            kept_weights = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+            if settings.selection != "last":  # whose weights are there at the end
+                kept_weights = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
         report = replace(report, kept=contest.kept.score, seconds=time.perf_counter() - started)
         history.append(report)
         on_epoch(report)
         if settings.patience and contest.epochs_without_better(epoch) >= settings.patience:
             break
-    fold.network.load_state_dict(kept_weights)
+    if settings.selection != "last":
+        fold.network.load_state_dict(kept_weights)
+    elif network is not fold.network:
+        fold.network.load_state_dict(network.state_dict())
     return fold.fitted(contest.kept.epoch, tuple(history), kept_outputs)
 
 
@@ -116,7 +120,7 @@ class _Descent:
             loss = self._loss_of(member, batch)
             loss.backward()  # type: ignore[no-untyped-call]
             if self._settings.gradient_clip_norm:
-                nn.utils.clip_grad_norm_(member.parameters(), self._settings.gradient_clip_norm)
+                clip_gradients(list(member.parameters()), self._settings.gradient_clip_norm)
             mean_loss += loss.detach() / len(self._members)
         self._optimizer.step()
         self._schedule.step()
@@ -133,6 +137,13 @@ class _Descent:
                     raw_of_copies = member(*batch.copies).float()
         loss = self._loss(raw, batch.targets)
         return loss + stability * self._fold.task.divergence(raw, raw_of_copies) if stability else loss
+
+
+def clip_gradients(weights: list[nn.Parameter], longest: float) -> None:
+    """Scale gradients down to a norm; on the CPU, shorter ones are left alone instead of being multiplied by 1."""
+    norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+    if norm.device.type != "cpu" or not norm + 1e-6 <= longest:  # elsewhere the question would wait for the device
+        nn.utils.clip_grads_with_norm_(weights, longest, norm)
 
 
 @contextmanager

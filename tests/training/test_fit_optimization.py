@@ -6,8 +6,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from ser_tune.training import AnyTrial, TrainingData, fit
+from ser_tune.training.descent import clip_gradients
 from tests.goals import GOAL
 
 Config = Callable[..., AnyTrial]
@@ -71,3 +73,29 @@ def test_weight_decay_leaves_norms_and_biases_alone(config: Config, data: Traini
             assert after.norm() < 0.8 * before.norm(), name
         else:
             torch.testing.assert_close(after, before, msg=name)
+
+
+@pytest.mark.parametrize("longest", [1e-3, 0.5, 3.0, 100.0])
+def test_gradients_are_clipped_as_torch_clips_them(longest: float) -> None:
+    torch.manual_seed(0)
+    ours, theirs = ([nn.Parameter(torch.zeros(4, 3)), nn.Parameter(torch.zeros(5))] for _ in range(2))
+    for own, other in zip(ours, theirs, strict=True):
+        own.grad = torch.randn_like(own)
+        other.grad = own.grad.clone()
+    before = [own.grad for own in ours]
+    clip_gradients(ours, longest)
+    nn.utils.clip_grad_norm_(theirs, longest)
+    for own, kept, other in zip(ours, before, theirs, strict=True):
+        assert own.grad is kept
+        assert torch.equal(own.grad, other.grad)
+
+
+def test_gradients_that_are_short_enough_are_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    weight = nn.Parameter(torch.zeros(4))
+    weight.grad = torch.full((4,), 0.5)  # norm 1
+    scaled: list[float] = []
+    monkeypatch.setattr(nn.utils, "clip_grads_with_norm_", lambda *_: scaled.append(1.0))
+    clip_gradients([weight], 1.1)
+    assert scaled == []
+    clip_gradients([weight], 1.0)
+    assert scaled == [1.0]
