@@ -131,7 +131,7 @@ def test_the_benchmark_for_a_gpu_runs_without_one(options: Options) -> None:
     assert all("CUDA graph" in what for what in failed)
     assert bool(failed) is not torch.cuda.is_available()
     assert rows["light_cnn, bfloat16, steps, torch.compile beside eager"].product > 0
-    assert rows["light_cnn, bfloat16, 2 folds at once beside one after another"].ratio is not None
+    assert rows["light_cnn, bfloat16, 1 folds at once beside one after another"].ratio is not None
     assert rows["light_cnn, study of 1 trials with pruning"].product > 0
 
 

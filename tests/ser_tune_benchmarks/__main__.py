@@ -21,7 +21,7 @@ from .rows import Options, Row, measured
 from .ways import own_process
 
 NAMES = (
-    *("training", "extraction", "starting", "overhead", "pruning", "memory", "selection", "encoder", "search"),
+    *("training", "extraction", "starting", "overhead", "pruning", "memory", "selection", "encoder", "probe", "search"),
     *("killing", "outage", "workers", "corrected", "likeness"),
 )
 NAMED = ("gpu", "network", "scale", "waiting")

@@ -17,7 +17,7 @@ from ser_tune.protocol import load_corpus
 
 from .librosa_features import extract
 from .rows import Options, Row, definition, project
-from .ways import Work, compared
+from .ways import Work, compared, kept
 
 __all__ = ["measure"]
 
@@ -68,7 +68,7 @@ def _librosa(paths: Sequence[Path], name: str, scratch: Path, processes: int) ->
     tasks = [(path, name, file) for path, file in zip(paths, files, strict=True)]
     if processes == 1:
         return lambda: list(starmap(_to_file, tasks))
-    pool = get_context("fork").Pool(processes)
+    pool = kept(get_context("fork").Pool(processes))
     return lambda: pool.starmap(_to_file, tasks, chunksize=8)
 
 

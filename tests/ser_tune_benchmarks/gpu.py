@@ -78,7 +78,7 @@ def _training(case: Case, options: Options) -> Iterator[Row]:
             yield _row(what, ways, case, options)
         except Exception as error:  # a switch that fails on this machine is a result, and the other rows are wanted
             yield Row(f"{what}: failed, {type(error).__name__}: {str(error).partition(chr(10))[0]}", 0.0, "segments/s")
-    for folds in AT_ONCE[:1] if options.quick else AT_ONCE:
+    for folds in (1,) if options.quick else AT_ONCE:
         ways = {"product": partial(at_once, fit_product, case, folds), "plain": partial(_after_another, case, folds)}
         what = f"{case.model}, {precision}, {folds} folds at once beside one after another"
         yield _row(what, ways, replace(case, segments=case.segments * folds), options)

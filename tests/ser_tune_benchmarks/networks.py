@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from .hardware import flops_of
 from .rows import definition
+from .ways import kept
 
 if TYPE_CHECKING:
     from ser_tune.training import AnyTrial, TrainingData
@@ -301,7 +302,7 @@ def _fold(_: int) -> None:
 
 def at_once(way: Way, case: Case, folds: int) -> Callable[[], object]:
     """A function that trains so many folds at once, each in a process of one thread."""
-    pool = get_context("spawn").Pool(folds, _prepare, (way, case))
+    pool = kept(get_context("spawn").Pool(folds, _prepare, (way, case)))
     return lambda: pool.map(_fold, range(folds), chunksize=1)
 
 

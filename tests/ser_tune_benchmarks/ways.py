@@ -7,20 +7,21 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from operator import truediv
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import psutil
 
 from .hardware import Need, measure_speeds
 from .rows import Options, Row
 
-__all__ = ["Cost", "Start", "Work", "compared", "in_turn", "own_process", "run_command", "timed"]
+__all__ = ["Cost", "Start", "Work", "compared", "in_turn", "kept", "own_process", "run_command", "timed"]
 
+T = TypeVar("T")
 GEMM_SIZE = {"cpu": 2048, "cuda": 8192}
 """Rows of the matrices whose product is the limit."""
 Work: TypeAlias = Callable[[], object]
@@ -64,10 +65,21 @@ def own_process() -> ProcessPoolExecutor:
 
 
 _works: dict[str, Work] = {}
+_kept = ExitStack()
+
+
+def kept(resource: AbstractContextManager[T]) -> T:
+    """Enter a context, such as a pool of processes, for as long as the ways of this process take turns."""
+    return _kept.enter_context(resource)
 
 
 def _prepare(name: str, start: Start) -> None:
     _works[name] = start()
+
+
+def _end() -> None:
+    _works.clear()
+    _kept.close()
 
 
 def _turn(name: str) -> Cost:
@@ -92,6 +104,8 @@ def in_turn(
         for _ in range(options.turns + warming):
             for name, process in processes.items():
                 costs[name].append(process.submit(_turn, name).result())
+        for process in processes.values():
+            process.submit(_end).result()
     return {name: taken[warming:] for name, taken in costs.items()}
 
 
