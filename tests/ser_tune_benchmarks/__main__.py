@@ -25,7 +25,8 @@ NAMES = (
     *("killing", "outage", "workers", "corrected", "likeness"),
 )
 NAMED = ("gpu", "network", "scale", "waiting")
-"""Run only where named: they take 10, 20, 60 and 10 minutes. `gpu` is for a machine that has one; `network` needs root."""
+"""Run only where named: they take 10, 20, 60 and 10 minutes. `gpu` is for a machine that has one; `network` needs
+root."""
 
 
 def main(

@@ -53,6 +53,7 @@ def _product(penalties: list[float], folds: int) -> Work:
 
     features, labels, speakers = _corpus()
     flags = {"corpus.name": "emodb", "model.name": "linear_probe", "features.name": "opensmile"}
+    flags["features.set"] = "ComParE_2016"
     study = definition({**flags, "model.objective": "ridge", "training.device": "cpu", "training.precision": "float32"})
     store = FeatureStore.of(features[:, None], np.arange(UTTERANCES + 1))
     turns = iter(range(100))
